@@ -1,0 +1,82 @@
+#include "common/async/task_group.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/system/system_error.hpp>
+#include <exception>
+#include <list>
+
+#include "common/async/notifier.hpp"
+#include "common/base/diagnostics.hpp"
+
+namespace persistproc::async {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// Whether a task ended because it was asked to. Of `a || b`, both say so: Asio then throws the two as one.
+bool is_cancellation(std::exception_ptr failed) {
+    try {
+        std::rethrow_exception(failed);
+    } catch (const asio::multiple_exceptions& several) {
+        return is_cancellation(several.first_exception());
+    } catch (const boost::system::system_error& error) {
+        return error.code() == asio::error::operation_aborted;
+    } catch (...) {
+        return false;
+    }
+}
+
+}  // namespace
+
+struct TaskGroup::State {
+    explicit State(asio::any_io_executor e) : executor(e), changed(std::move(e)) {}
+    asio::any_io_executor executor;
+    std::list<asio::cancellation_signal> signals;
+    Notifier changed;
+};
+
+TaskGroup::TaskGroup(asio::any_io_executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
+
+TaskGroup::~TaskGroup() { cancel(); }
+
+void TaskGroup::spawn(std::string name, Task<> task) {
+    auto state = state_;
+    auto signal = state->signals.emplace(state->signals.end());
+    asio::co_spawn(state->executor, std::move(task),
+                   asio::bind_cancellation_slot(
+                       signal->slot(), [state, signal, name = std::move(name)](std::exception_ptr failed) {
+                           if (failed && !is_cancellation(failed)) {
+                               try {
+                                   std::rethrow_exception(failed);
+                               } catch (const std::exception& error) {
+                                   base::report(base::Severity::error, "{} ended: {}", name, error.what());
+                               }
+                           }
+                           // The slot is in use until this handler has returned.
+                           asio::post(state->executor, [state, signal] {
+                               state->signals.erase(signal);
+                               state->changed.notify_all();
+                           });
+                       }));
+}
+
+std::size_t TaskGroup::size() const noexcept { return state_->signals.size(); }
+
+void TaskGroup::cancel() {
+    // A handler may remove itself later, never during emit.
+    for (auto& signal : state_->signals) signal.emit(asio::cancellation_type::terminal);
+}
+
+Task<> TaskGroup::close() {
+    auto state = state_;
+    cancel();
+    while (!state->signals.empty()) co_await state->changed.wait();
+}
+
+}  // namespace persistproc::async

@@ -1,0 +1,25 @@
+#pragma once
+/// The daemon's and the client's own messages: one line each to stderr, written with a single write(2).
+#include <fmt/core.h>
+
+#include <string>
+#include <string_view>
+
+namespace persistproc::base {
+
+enum class Severity { error, warning, info, debug };
+
+/// What is shown; info by default. Set once by `main`, before threads.
+void set_verbosity(Severity most) noexcept;
+/// The word before each message, e.g. "persistprocd". Set once by `main`.
+void set_program_name(std::string_view name);
+
+/// "<program>: <text>\n"; control characters in `text` are shown escaped. Any thread. Never throws.
+void report(Severity severity, std::string_view text) noexcept;
+
+template <class... Args>
+void report(Severity severity, fmt::format_string<Args...> text, Args&&... args) {
+    report(severity, std::string_view(fmt::format(text, std::forward<Args>(args)...)));
+}
+
+}  // namespace persistproc::base

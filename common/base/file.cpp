@@ -1,0 +1,109 @@
+#include "common/base/file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "common/base/random.hpp"
+
+namespace persistproc::base {
+
+namespace fs = std::filesystem;
+
+Result<UniqueFd> open_file(const fs::path& path, int flags, mode_t mode) {
+    for (;;) {
+        const int fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+        if (fd >= 0) return UniqueFd(fd);
+        if (errno == EINTR) continue;
+        Error error = os_failure(path.string(), errno);
+        if (error.os_error == ENOENT) error.code = ErrorCode::not_found;
+        return error;
+    }
+}
+
+Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
+    auto fd = open_file(path, O_RDONLY);
+    if (!fd) return fd.error();
+    std::string out;
+    struct stat info {};
+    if (::fstat(fd->get(), &info) == 0 && info.st_size > 0) out.reserve(static_cast<std::size_t>(info.st_size));
+    char buffer[16384];
+    for (;;) {
+        const ssize_t n = ::read(fd->get(), buffer, sizeof buffer);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return os_failure(path.string(), errno);
+        if (n == 0) return out;
+        if (out.size() + static_cast<std::size_t>(n) > max_bytes)
+            return Error{ErrorCode::invalid, fmt::format("{}: larger than {} bytes", path.string(), max_bytes)};
+        out.append(buffer, static_cast<std::size_t>(n));
+    }
+}
+
+int write_all(int fd, std::string_view bytes) noexcept {
+    while (!bytes.empty()) {
+        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return errno;
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return 0;
+}
+
+Result<void> atomic_write(const fs::path& path, std::string_view bytes) {
+    std::uint8_t salt[8];
+    fill_random(salt);
+    const fs::path temporary = path.parent_path() / fmt::format(".{}.{}", path.filename().string(), to_hex(salt));
+    auto fd = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (!fd) return fd.error();
+    int failed = write_all(fd->get(), bytes);
+    if (failed == 0 && ::fsync(fd->get()) != 0) failed = errno;
+    if (failed == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) failed = errno;
+    if (failed != 0) {
+        ::unlink(temporary.c_str());
+        return os_failure(path.string(), failed);
+    }
+    return sync_directory(path.parent_path());
+}
+
+Result<void> sync_directory(const fs::path& path) {
+    auto fd = open_file(path, O_RDONLY | O_DIRECTORY);
+    if (!fd) return fd.error();
+    if (::fsync(fd->get()) != 0) return os_failure(path.string(), errno);
+    return boost::system::in_place_value;
+}
+
+Result<void> make_private_directory(const fs::path& path) {
+    if (path.has_parent_path() && path.parent_path() != path) {
+        struct stat parent {};
+        if (::stat(path.parent_path().c_str(), &parent) != 0) {
+            if (errno != ENOENT) return os_failure(path.parent_path().string(), errno);
+            if (auto made = make_private_directory(path.parent_path()); !made) return made.error();
+        }
+    }
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+        return Error{ErrorCode::io,
+                     fmt::format("cannot create {}: {}", path.string(), os_failure("", errno).message.substr(2)),
+                     errno};
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0) return os_failure(path.string(), errno);
+    if (S_ISLNK(info.st_mode))
+        return Error{ErrorCode::denied, fmt::format("{} is a symbolic link; give the real directory", path.string())};
+    if (!S_ISDIR(info.st_mode)) return Error{ErrorCode::denied, fmt::format("{} is not a directory", path.string())};
+    if (info.st_uid != ::geteuid())
+        return Error{ErrorCode::denied, fmt::format("{} belongs to another user (uid {})", path.string(), info.st_uid)};
+    if ((info.st_mode & 077) != 0 && ::chmod(path.c_str(), 0700) != 0) return os_failure(path.string(), errno);
+    if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0)
+        return Error{ErrorCode::io,
+                     fmt::format("{} is not writable: {}", path.string(), os_failure("", errno).message.substr(2)),
+                     errno};
+    return boost::system::in_place_value;
+}
+
+std::string socket_path_through(int directory, std::string_view name) {
+    return fmt::format("/proc/self/fd/{}/{}", directory, name);
+}
+
+}  // namespace persistproc::base

@@ -1,0 +1,41 @@
+#pragma once
+/// Files and directories in the few ways this program uses them. All calls block on the disk; errors are `io`
+/// (or what is said) and name the path. Every descriptor opened is close-on-exec.
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "common/base/result.hpp"
+#include "common/base/unique_fd.hpp"
+
+namespace persistproc::base {
+
+/// open(2) with O_CLOEXEC added; `mode` is used with O_CREAT.
+Result<UniqueFd> open_file(const std::filesystem::path& path, int flags, mode_t mode = 0600);
+
+/// The whole file, at most `max_bytes`. Errors: io, not_found (no such file), invalid (larger than `max_bytes`).
+Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes = 64u << 20);
+
+/// Writes all of `bytes`, retrying short writes and EINTR. Returns errno or 0.
+int write_all(int fd, std::string_view bytes) noexcept;
+
+/// Replaces `path` with `bytes`: temporary file beside it (mode 0600), fsync, rename, fsync of the directory.
+/// After a crash either the old or the new content stands there.
+Result<void> atomic_write(const std::filesystem::path& path, std::string_view bytes);
+
+/// Syncs a directory, so that names created in it survive a power cut.
+Result<void> sync_directory(const std::filesystem::path& path);
+
+/// Makes `path` a directory of ours: creates it (and missing parents) with mode 0700 or checks that it is a
+/// directory, no symbolic link, owned by this user, and closed to others (tightened to 0700 when it is ours).
+/// Errors: denied (foreign, or a symbolic link), io (cannot be created or written).
+Result<void> make_private_directory(const std::filesystem::path& path);
+
+/// A path for `bind`/`connect` that fits sockaddr_un however long the directory's path is:
+/// "/proc/self/fd/<directory>/<name>". `directory` must stay open during the call.
+std::string socket_path_through(int directory, std::string_view name);
+
+}  // namespace persistproc::base

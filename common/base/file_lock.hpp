@@ -1,0 +1,30 @@
+#pragma once
+/// flock(2) as a sign of life: held while the holder lives, gone with it whatever killed it.
+#include <filesystem>
+#include <optional>
+
+#include "common/base/result.hpp"
+#include "common/base/unique_fd.hpp"
+
+namespace persistproc::base {
+
+/// An exclusive lock on a file; released by the destructor. The file is never unlinked.
+class FileLock {
+public:
+    /// Takes the lock without waiting, creating the file (0600). No value: somebody else holds it. Errors: io.
+    static Result<std::optional<FileLock>> try_take(const std::filesystem::path& path);
+    /// Takes the lock, waiting for as long as it takes. Blocks the thread. Errors: io.
+    static Result<FileLock> take(const std::filesystem::path& path);
+
+    int fd() const noexcept { return fd_.get(); }
+
+private:
+    explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}
+    UniqueFd fd_;
+};
+
+/// Whether somebody holds the lock on an existing file, without taking it for longer than the question.
+/// Errors: not_found (no such file), io. An error is no proof that nobody holds it.
+Result<bool> is_locked(const std::filesystem::path& path);
+
+}  // namespace persistproc::base

@@ -1,0 +1,76 @@
+#include "common/base/process_identity.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+
+namespace persistproc::base {
+namespace {
+
+/// A small file of /proc, whole. Returns its length, 0 on any failure.
+std::size_t read_small(const char* path, char* into, std::size_t room) noexcept {
+    const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    ssize_t got;
+    do got = ::read(fd, into, room);
+    while (got < 0 && errno == EINTR);
+    ::close(fd);
+    return got > 0 ? static_cast<std::size_t>(got) : 0;
+}
+
+int hex_value(char digit) noexcept {
+    if (digit >= '0' && digit <= '9') return digit - '0';
+    if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+    return -1;
+}
+
+}  // namespace
+
+BootId current_boot_id() noexcept {
+    char text[64];
+    const std::size_t size = read_small("/proc/sys/kernel/random/boot_id", text, sizeof text);
+    BootId id{};
+    std::size_t digits = 0;
+    for (std::size_t i = 0; i < size && digits < 2 * id.size(); ++i) {
+        const int value = hex_value(text[i]);
+        if (value < 0) continue;
+        auto& byte = id[digits++ / 2];
+        byte = static_cast<std::uint8_t>(byte << 4 | value);
+    }
+    return digits == 2 * id.size() ? id : BootId{};
+}
+
+std::optional<std::uint64_t> find_start_ticks(pid_t pid) noexcept {
+    char path[32] = "/proc/";
+    char digits[12];
+    std::size_t count = 0;
+    for (auto rest = static_cast<unsigned>(pid); count == 0 || rest != 0; rest /= 10)
+        digits[count++] = static_cast<char>('0' + rest % 10);
+    std::size_t at = std::strlen(path);
+    while (count > 0) path[at++] = digits[--count];
+    std::memcpy(path + at, "/stat", 6);
+
+    char text[1024];
+    const std::size_t size = read_small(path, text, sizeof text);
+    // The second field is the program's name in parentheses and may hold anything, ')' too.
+    const auto* close = static_cast<const char*>(::memrchr(text, ')', size));
+    if (close == nullptr) return std::nullopt;
+    const char* end = text + size;
+    int field = 2;
+    for (const char* c = close + 1; c < end; ++c) {
+        if (*c != ' ') continue;
+        if (++field != 22) continue;
+        std::uint64_t ticks = 0;
+        const char* digit = c + 1;
+        for (; digit < end && *digit >= '0' && *digit <= '9'; ++digit)
+            ticks = ticks * 10 + static_cast<std::uint64_t>(*digit - '0');
+        if (digit == c + 1 || digit == end) return std::nullopt;
+        return ticks;
+    }
+    return std::nullopt;
+}
+
+}  // namespace persistproc::base

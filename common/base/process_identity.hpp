@@ -1,0 +1,30 @@
+#pragma once
+/// Who a kernel pid really is. A bare pid is never an identity: it is reused, even within one clock tick.
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+namespace persistproc {
+namespace base {
+
+using BootId = std::array<std::uint8_t, 16>;
+
+/// The kernel's random id of this boot (proc(5), random/boot_id); all zero when it cannot be read.
+BootId current_boot_id() noexcept;
+
+struct PidIdentity {
+    pid_t pid = 0;
+    std::uint64_t start_ticks = 0;  // field 22 of /proc/<pid>/stat, clock ticks since boot
+    friend bool operator==(const PidIdentity&, const PidIdentity&) = default;
+};
+
+/// Start time of a live (or zombie) process. No heap use: the shim calls it too.
+std::optional<std::uint64_t> find_start_ticks(pid_t pid) noexcept;
+
+}  // namespace base
+
+using base::PidIdentity;
+
+}  // namespace persistproc

@@ -1,0 +1,288 @@
+#include "common/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+namespace persistproc::base {
+
+namespace {
+
+/// Length of the well-formed UTF-8 sequence at the front, 0 if there is none. Sets the code point.
+std::size_t sequence_length(std::string_view text, char32_t& point) noexcept {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const auto follows = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
+        return i < text.size() && byte(i) >= low && byte(i) <= high;
+    };
+    const unsigned first = byte(0);
+    if (first < 0x80) {
+        point = first;
+        return 1;
+    }
+    if (first >= 0xC2 && first <= 0xDF && follows(1)) {
+        point = (first & 0x1Fu) << 6 | (byte(1) & 0x3Fu);
+        return 2;
+    }
+    if (first >= 0xE0 && first <= 0xEF && follows(1, first == 0xE0 ? 0xA0 : 0x80, first == 0xED ? 0x9F : 0xBF) &&
+        follows(2)) {
+        point = (first & 0x0Fu) << 12 | (byte(1) & 0x3Fu) << 6 | (byte(2) & 0x3Fu);
+        return 3;
+    }
+    if (first >= 0xF0 && first <= 0xF4 && follows(1, first == 0xF0 ? 0x90 : 0x80, first == 0xF4 ? 0x8F : 0xBF) &&
+        follows(2) && follows(3)) {
+        point = (first & 0x07u) << 18 | (byte(1) & 0x3Fu) << 12 | (byte(2) & 0x3Fu) << 6 | (byte(3) & 0x3Fu);
+        return 4;
+    }
+    return 0;
+}
+
+bool is_bidi(char32_t point) noexcept {
+    return point == 0x061C || point == 0x200E || point == 0x200F || (point >= 0x202A && point <= 0x202E) ||
+           (point >= 0x2066 && point <= 0x2069);
+}
+
+bool is_control(char32_t point) noexcept { return point < 0x20 || (point >= 0x7F && point < 0xA0); }
+
+/// Length of the escape sequence at the front (which starts with ESC): ECMA-48 control sequence, control string, or a
+/// two-byte escape. An unfinished one reaches to the end of `text`.
+std::size_t escape_length(std::string_view text) noexcept {
+    if (text.size() < 2) return text.size();
+    const char kind = text[1];
+    std::size_t i = 2;
+    if (kind == '[') {
+        while (i < text.size() && text[i] >= 0x20 && text[i] <= 0x3F) ++i;
+        if (i < text.size() && text[i] >= 0x40 && text[i] <= 0x7E) ++i;
+        return i;
+    }
+    if (kind == ']' || kind == 'P' || kind == 'X' || kind == '^' || kind == '_') {
+        for (; i < text.size(); ++i) {
+            if (text[i] == '\a') return i + 1;
+            if (text[i] == '\x1b') return i + 1 < text.size() && text[i + 1] == '\\' ? i + 2 : i;
+            if (text[i] == '\n') return i;  // a program that never ends its string must not swallow what follows
+        }
+        return i;
+    }
+    while (i <= text.size() && text[i - 1] >= 0x20 && text[i - 1] <= 0x2F) {
+        if (i == text.size()) return i;
+        ++i;
+    }
+    return i;
+}
+
+bool is_colour(std::string_view escape) noexcept {
+    return escape.size() >= 3 && escape[1] == '[' && escape.back() == 'm';
+}
+
+void append_escaped(std::string& out, std::string_view bytes) {
+    for (const char c : bytes) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view text) noexcept {
+    char32_t point = 0;
+    while (!text.empty()) {
+        const std::size_t n = sequence_length(text, point);
+        if (n == 0) return false;
+        text.remove_prefix(n);
+    }
+    return true;
+}
+
+std::string to_valid_utf8(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    char32_t point = 0;
+    while (!text.empty()) {
+        const std::size_t n = sequence_length(text, point);
+        if (n == 0) {
+            out += "\xEF\xBF\xBD";
+            text.remove_prefix(1);
+        } else {
+            out.append(text.substr(0, n));
+            text.remove_prefix(n);
+        }
+    }
+    return out;
+}
+
+std::string clean_output(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    std::size_t line_begin = 0;
+    bool returned = false;  // a carriage return was seen: what comes next rewrites the line
+    char32_t point = 0;
+    while (!text.empty()) {
+        const char c = text.front();
+        if (c == '\x1b') {
+            text.remove_prefix(escape_length(text));
+            continue;
+        }
+        if (c == '\r') {
+            returned = true;
+            text.remove_prefix(1);
+            continue;
+        }
+        if (c == '\n') {
+            out += '\n';
+            line_begin = out.size();
+            returned = false;
+            text.remove_prefix(1);
+            continue;
+        }
+        if (c == '\b') {
+            if (out.size() > line_begin) out.pop_back();
+            text.remove_prefix(1);
+            continue;
+        }
+        const std::size_t n = sequence_length(text, point);
+        if (n != 0 && is_control(point) && c != '\t') {
+            text.remove_prefix(n);
+            continue;
+        }
+        if (returned) {
+            out.resize(line_begin);
+            returned = false;
+        }
+        if (n == 0) {
+            out += "\xEF\xBF\xBD";
+            text.remove_prefix(1);
+        } else {
+            out.append(text.substr(0, n));
+            text.remove_prefix(n);
+        }
+    }
+    // A backspace may have cut a multi-byte character in half.
+    return is_utf8(out) ? out : to_valid_utf8(out);
+}
+
+std::string escape_for_terminal(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    bool coloured = false;
+    char32_t point = 0;
+    while (!text.empty()) {
+        const char c = text.front();
+        if (c == '\x1b') {
+            const std::size_t n = escape_length(text);
+            if (is_colour(text.substr(0, n))) {
+                out.append(text.substr(0, n));
+                coloured = true;
+                text.remove_prefix(n);
+            } else {
+                append_escaped(out, text.substr(0, 1));
+                text.remove_prefix(1);
+            }
+            continue;
+        }
+        if (c == '\n') {
+            if (coloured) out += "\x1b[0m";
+            coloured = false;
+        }
+        const std::size_t n = sequence_length(text, point);
+        if (n == 0) {
+            out += "\xEF\xBF\xBD";
+            text.remove_prefix(1);
+            continue;
+        }
+        if (is_control(point) && c != '\n' && c != '\t' && c != '\r')
+            append_escaped(out, text.substr(0, n));
+        else
+            out.append(text.substr(0, n));
+        text.remove_prefix(n);
+    }
+    if (coloured) out += "\x1b[0m";
+    return out;
+}
+
+std::string escape_line(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    char32_t point = 0;
+    while (!text.empty()) {
+        const std::size_t n = sequence_length(text, point);
+        if (n == 0) {
+            append_escaped(out, text.substr(0, 1));
+            text.remove_prefix(1);
+            continue;
+        }
+        if (is_control(point) || point == 0x2028 || point == 0x2029)
+            append_escaped(out, text.substr(0, n));
+        else if (is_bidi(point))
+            out += fmt::format("\\u{{{:04x}}}", static_cast<std::uint32_t>(point));
+        else
+            out.append(text.substr(0, n));
+        text.remove_prefix(n);
+    }
+    return out;
+}
+
+bool has_control_or_bidi(std::string_view text) noexcept {
+    char32_t point = 0;
+    while (!text.empty()) {
+        const std::size_t n = sequence_length(text, point);
+        if (n == 0 || is_control(point) || is_bidi(point) || point == 0x2028 || point == 0x2029) return true;
+        text.remove_prefix(n);
+    }
+    return false;
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = row[0];
+        row[0] = i;
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row[j];
+            row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+        }
+    }
+    return row[b.size()];
+}
+
+std::string bytes_to_text(std::string_view bytes) {
+    std::string out;
+    out.reserve(bytes.size());
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x80) {
+            out += c;
+        } else {
+            out += static_cast<char>(0xC0 | byte >> 6);
+            out += static_cast<char>(0x80 | (byte & 0x3F));
+        }
+    }
+    return out;
+}
+
+std::optional<std::string> text_to_bytes(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    char32_t point = 0;
+    while (!text.empty()) {
+        const std::size_t n = sequence_length(text, point);
+        if (n == 0 || point > 0xFF) return std::nullopt;
+        out += static_cast<char>(point);
+        text.remove_prefix(n);
+    }
+    return out;
+}
+
+std::string shell_quote(std::string_view word) {
+    static constexpr std::string_view safe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
+    if (!word.empty() && word.find_first_not_of(safe) == std::string_view::npos) return std::string(word);
+    std::string out = "'";
+    for (const char c : word) {
+        if (c == '\'')
+            out += "'\\''";
+        else
+            out += c;
+    }
+    return out + "'";
+}
+
+}  // namespace persistproc::base

@@ -1,0 +1,42 @@
+#pragma once
+/// Text from outside: is it UTF-8, may it be shown, how far apart are two words.
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace persistproc::base {
+
+/// Whether `text` is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms).
+bool is_utf8(std::string_view text) noexcept;
+
+/// Every byte that is not part of well-formed UTF-8 replaced by U+FFFD.
+std::string to_valid_utf8(std::string_view text);
+
+/// Output of a program for an agent: escape sequences (ECMA-48 CSI, OSC, DCS, …) and control characters other than
+/// newline and tab are removed; of a line rewritten with carriage returns the last version stays; bad UTF-8
+/// becomes U+FFFD.
+std::string clean_output(std::string_view text);
+
+/// Output of a program for a terminal: SGR colour sequences stay (and are reset at each line's end), every other
+/// escape and control character but newline, tab, and carriage return is shown escaped ("\x1b").
+/// State across calls is the caller's: pass whole lines where possible.
+std::string escape_for_terminal(std::string_view text);
+
+/// One line that is safe to show: control and bidirectional characters as "\xNN" / "\u{NNNN}".
+std::string escape_line(std::string_view text);
+
+/// Whether `text` holds a control character or a Unicode bidirectional override (which can hide what is shown).
+bool has_control_or_bidi(std::string_view text) noexcept;
+
+/// Levenshtein distance in bytes, for "did you mean".
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
+/// Any bytes as UTF-8 text: each byte becomes the code point of its value. `text_to_bytes` undoes it; nothing when
+/// `text` is not of that form.
+std::string bytes_to_text(std::string_view bytes);
+std::optional<std::string> text_to_bytes(std::string_view text);
+
+/// The word quoted for a POSIX shell where it needs it: `a b` → `'a b'`.
+std::string shell_quote(std::string_view word);
+
+}  // namespace persistproc::base

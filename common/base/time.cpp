@@ -1,0 +1,144 @@
+#include "common/base/time.hpp"
+
+#include <fmt/format.h>
+#include <time.h>
+
+#include <charconv>
+#include <cmath>
+
+namespace persistproc::base {
+
+namespace {
+
+std::int64_t read_clock_ns(clockid_t clock) noexcept {
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
+/// Takes exactly `digits` decimal digits from the front of `text`.
+bool take_digits(std::string_view& text, std::size_t digits, int& out) {
+    if (text.size() < digits) return false;
+    out = 0;
+    for (std::size_t i = 0; i < digits; ++i) {
+        if (text[i] < '0' || text[i] > '9') return false;
+        out = out * 10 + (text[i] - '0');
+    }
+    text.remove_prefix(digits);
+    return true;
+}
+
+bool take(std::string_view& text, char c) {
+    if (text.empty() || text.front() != c) return false;
+    text.remove_prefix(1);
+    return true;
+}
+
+Error bad_time(std::string_view text) {
+    return {ErrorCode::invalid,
+            fmt::format("\"{}\" is not a time: expected RFC 3339 such as 2026-11-02T08:00:00Z", text)};
+}
+
+}  // namespace
+
+WallTime wall_now() noexcept { return from_ns(read_clock_ns(CLOCK_REALTIME)); }
+std::uint64_t boot_now_ns() noexcept { return static_cast<std::uint64_t>(read_clock_ns(CLOCK_BOOTTIME)); }
+
+std::string format_rfc3339(WallTime time) {
+    using namespace std::chrono;
+    const auto day = floor<days>(time);
+    const year_month_day date{day};
+    const auto since = duration_cast<milliseconds>(time - day).count();
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
+                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), since / 3'600'000,
+                       since / 60'000 % 60, since / 1000 % 60, since % 1000);
+}
+
+Result<WallTime> parse_rfc3339(std::string_view text) {
+    using namespace std::chrono;
+    std::string_view rest = text;
+    int y = 0, mo = 0, d = 0, h = 0, mi = 0, s = 0;
+    const bool ok = take_digits(rest, 4, y) && take(rest, '-') && take_digits(rest, 2, mo) && take(rest, '-') &&
+                    take_digits(rest, 2, d) && (take(rest, 'T') || take(rest, 't') || take(rest, ' ')) &&
+                    take_digits(rest, 2, h) && take(rest, ':') && take_digits(rest, 2, mi) && take(rest, ':') &&
+                    take_digits(rest, 2, s);
+    if (!ok || h > 23 || mi > 59 || s > 60) return bad_time(text);
+    std::int64_t fraction = 0;
+    if (take(rest, '.')) {
+        int digits = 0;
+        while (!rest.empty() && rest.front() >= '0' && rest.front() <= '9') {
+            if (digits < 9) fraction = fraction * 10 + (rest.front() - '0'), ++digits;
+            rest.remove_prefix(1);
+        }
+        if (digits == 0) return bad_time(text);
+        for (; digits < 9; ++digits) fraction *= 10;
+    }
+    int offset_minutes = 0;
+    if (!take(rest, 'Z') && !take(rest, 'z')) {
+        const int sign = take(rest, '-') ? -1 : take(rest, '+') ? 1 : 0;
+        int oh = 0, om = 0;
+        if (sign == 0 || !take_digits(rest, 2, oh) || !take(rest, ':') || !take_digits(rest, 2, om) || oh > 23 ||
+            om > 59)
+            return bad_time(text);
+        offset_minutes = sign * (oh * 60 + om);
+    }
+    const year_month_day date{year{y}, month{static_cast<unsigned>(mo)}, day{static_cast<unsigned>(d)}};
+    if (!rest.empty() || !date.ok() || y < 1970 || y > 2200) return bad_time(text);
+    return WallTime(sys_days{date} + hours(h) + minutes(mi - offset_minutes) + seconds(s) + nanoseconds(fraction));
+}
+
+Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
+    const Error bad{ErrorCode::invalid,
+                    fmt::format("\"{}\" is not a duration: expected for example 30s, 2m, 1h30m, 1.5s or 250ms", text)};
+    double total_seconds = 0;
+    std::string_view rest = text;
+    if (rest.empty()) return bad;
+    while (!rest.empty()) {
+        double value = 0;
+        const auto [end, error] =
+            std::from_chars(rest.data(), rest.data() + rest.size(), value, std::chars_format::fixed);
+        if (error != std::errc{} || value < 0 || !std::isfinite(value)) return bad;
+        const bool whole = end == rest.data() + rest.size();
+        rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+        double unit = 1;
+        if (whole) {
+            if (total_seconds > 0) return bad;  // "1h30": thirty of what?
+        } else if (rest.starts_with("ms")) {
+            unit = 0.001;
+            rest.remove_prefix(2);
+        } else {
+            switch (rest.front()) {
+                case 's': unit = 1; break;
+                case 'm': unit = 60; break;
+                case 'h': unit = 3600; break;
+                case 'd': unit = 86400; break;
+                case 'w': unit = 7 * 86400; break;
+                default: return bad;
+            }
+            rest.remove_prefix(1);
+        }
+        total_seconds += value * unit;
+    }
+    if (total_seconds > 3e9) return bad;
+    return std::chrono::nanoseconds(std::llround(total_seconds * 1e9));
+}
+
+Result<WallTime> parse_time_or_age(std::string_view text, WallTime now) {
+    if (const auto time = parse_rfc3339(text)) return *time;
+    const auto age = parse_duration(text);
+    if (!age)
+        return Error{
+            ErrorCode::invalid,
+            fmt::format("\"{}\" is neither an age such as 2m nor an RFC 3339 time such as 2026-11-02T08:00:00Z", text)};
+    return now - *age;
+}
+
+std::string format_age(std::chrono::nanoseconds age) {
+    const auto s = std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::seconds>(age).count());
+    if (s < 60) return fmt::format("{}s", s);
+    if (s < 3600) return fmt::format("{}m {}s", s / 60, s % 60);
+    if (s < 86400) return fmt::format("{}h {}m", s / 3600, s / 60 % 60);
+    return fmt::format("{}d {}h", s / 86400, s / 3600 % 24);
+}
+
+}  // namespace persistproc::base

@@ -1,0 +1,7 @@
+#include "common/base/version.hpp"
+
+namespace persistproc::base {
+
+std::string_view version() noexcept { return PERSISTPROC_VERSION; }
+
+}  // namespace persistproc::base

@@ -1,0 +1,222 @@
+#include "common/domain/process.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <csignal>
+
+#include "common/base/text.hpp"
+
+namespace persistproc::domain {
+
+namespace {
+
+std::optional<std::uint32_t> find_number(std::string_view text) noexcept {
+    std::uint32_t n = 0;
+    if (text.empty() || text.front() == '0' || text.size() > 9) return std::nullopt;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return n;
+}
+
+struct NamedSignal {
+    int number;
+    const char* name;
+};
+/// What may be sent to a registered run. SIGKILL and SIGSTOP included; fault signals are the kernel's to send.
+constexpr NamedSignal sendable[] = {
+    {SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},       {SIGQUIT, "SIGQUIT"}, {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"},
+    {SIGTERM, "SIGTERM"}, {SIGKILL, "SIGKILL"},     {SIGSTOP, "SIGSTOP"}, {SIGCONT, "SIGCONT"}, {SIGTSTP, "SIGTSTP"},
+    {SIGALRM, "SIGALRM"}, {SIGWINCH, "SIGWINCH"},   {SIGABRT, "SIGABRT"}, {SIGPIPE, "SIGPIPE"}, {SIGTTIN, "SIGTTIN"},
+    {SIGTTOU, "SIGTTOU"}, {SIGVTALRM, "SIGVTALRM"}, {SIGPROF, "SIGPROF"}, {SIGIO, "SIGIO"},     {SIGPWR, "SIGPWR"}};
+constexpr NamedSignal only_received[] = {{SIGILL, "SIGILL"}, {SIGTRAP, "SIGTRAP"},    {SIGBUS, "SIGBUS"},
+                                         {SIGFPE, "SIGFPE"}, {SIGSEGV, "SIGSEGV"},    {SIGCHLD, "SIGCHLD"},
+                                         {SIGURG, "SIGURG"}, {SIGXCPU, "SIGXCPU"},    {SIGXFSZ, "SIGXFSZ"},
+                                         {SIGSYS, "SIGSYS"}, {SIGSTKFLT, "SIGSTKFLT"}};
+
+}  // namespace
+
+std::string to_string(ProcessId id) { return fmt::format("p{}", id.number); }
+std::string to_string(RunId id) { return fmt::format("p{}.{}", id.process.number, id.number); }
+
+std::optional<ProcessId> find_process_id(std::string_view text) noexcept {
+    if (text.size() < 2 || text.front() != 'p') return std::nullopt;
+    const auto number = find_number(text.substr(1));
+    if (!number) return std::nullopt;
+    return ProcessId{*number};
+}
+
+std::optional<std::uint32_t> find_run_number(std::string_view text, ProcessId process) noexcept {
+    const std::size_t dot = text.find('.');
+    if (dot == std::string_view::npos) return find_number(text);
+    const auto id = find_process_id(text.substr(0, dot));
+    if (!id || *id != process) return std::nullopt;
+    return find_number(text.substr(dot + 1));
+}
+
+bool is_live(ProcessState state) noexcept {
+    return state == ProcessState::starting || state == ProcessState::running || state == ProcessState::stopping ||
+           state == ProcessState::unreachable;
+}
+
+Result<void> check_label(std::string_view label) {
+    if (label.empty()) return Error{ErrorCode::invalid, "label: must not be empty"};
+    if (label.size() > 200)
+        return Error{ErrorCode::invalid, fmt::format("label: at most 200 bytes, got {}", label.size())};
+    if (!base::is_utf8(label)) return Error{ErrorCode::invalid, "label: must be UTF-8"};
+    if (base::has_control_or_bidi(label))
+        return Error{ErrorCode::invalid, fmt::format("label: must not hold control or bidirectional characters: \"{}\"",
+                                                     base::escape_line(label))};
+    if (label == "all") return Error{ErrorCode::invalid, "label: \"all\" means every process; choose another"};
+    if (find_process_id(label))
+        return Error{ErrorCode::invalid, fmt::format("label: \"{}\" has the form of an id; choose another", label)};
+    return boost::system::in_place_value;
+}
+
+std::string default_label(const std::vector<std::string>& command, std::string_view working_directory) {
+    std::string label = base::escape_line(fmt::format("{} in {}", command_line(command), working_directory));
+    if (label.size() <= 200) return label;
+    // The directory tells processes apart, the command's end seldom does: cut the command.
+    std::string tail = base::escape_line(fmt::format("… in {}", working_directory));
+    if (tail.size() > 150) tail = "…" + tail.substr(tail.size() - 147);
+    label.resize(200 - tail.size());
+    while (!label.empty() && !base::is_utf8(label)) label.pop_back();
+    label += tail;
+    return base::is_utf8(label) ? label : base::escape_line(label).substr(0, 200);
+}
+
+std::string command_line(const std::vector<std::string>& command) {
+    std::string out;
+    for (const std::string& word : command) {
+        if (!out.empty()) out += ' ';
+        out += base::shell_quote(word);
+    }
+    return out;
+}
+
+Result<std::vector<std::string>> split_command(std::string_view line) {
+    std::vector<std::string> words;
+    std::string word;
+    bool in_word = false;
+    const auto refuse = [&](std::string_view what) {
+        return Error{
+            ErrorCode::invalid,
+            fmt::format("command: {} needs a shell; set shell to true, quote it, or give an array of words", what)};
+    };
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const char c = line[i];
+        switch (c) {
+            case ' ':
+            case '\t':
+            case '\n':
+            case '\r':
+                if (in_word) words.push_back(std::move(word));
+                word.clear();
+                in_word = false;
+                break;
+            case '\'': {
+                const std::size_t end = line.find('\'', i + 1);
+                if (end == std::string_view::npos)
+                    return Error{ErrorCode::invalid, "command: a single quote is never closed"};
+                word.append(line.substr(i + 1, end - i - 1));
+                in_word = true;
+                i = end;
+                break;
+            }
+            case '"': {
+                in_word = true;
+                for (++i; i < line.size() && line[i] != '"'; ++i) {
+                    if (line[i] == '$' || line[i] == '`') return refuse(fmt::format("\"{}\"", line[i]));
+                    if (line[i] == '\\' && i + 1 < line.size() &&
+                        std::string_view("\"\\$`\n").find(line[i + 1]) != std::string_view::npos)
+                        ++i;
+                    word += line[i];
+                }
+                if (i >= line.size()) return Error{ErrorCode::invalid, "command: a double quote is never closed"};
+                break;
+            }
+            case '\\':
+                if (i + 1 >= line.size()) return Error{ErrorCode::invalid, "command: ends with a backslash"};
+                word += line[++i];
+                in_word = true;
+                break;
+            case '|':
+            case '&':
+            case ';':
+            case '<':
+            case '>':
+            case '(':
+            case ')':
+            case '$':
+            case '`':
+            case '*':
+            case '?': return refuse(fmt::format("\"{}\"", c));
+            case '#':
+                if (!in_word) return refuse("a comment (\"#\")");
+                word += c;
+                break;
+            case '~':
+                if (!in_word) return refuse("\"~\"");
+                word += c;
+                break;
+            default: word += c; in_word = true;
+        }
+    }
+    if (in_word) words.push_back(std::move(word));
+    if (words.empty()) return Error{ErrorCode::invalid, "command: must not be empty"};
+    // `A=b program` sets a variable in a shell; here it would be looked for as a program.
+    const std::string& first = words.front();
+    const std::size_t equals = first.find('=');
+    if (equals != std::string::npos && equals > 0 &&
+        std::all_of(first.begin(), first.begin() + static_cast<std::ptrdiff_t>(equals),
+                    [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }))
+        return Error{ErrorCode::invalid,
+                     fmt::format("command: the variable {} stands before the program; give it in environment",
+                                 first.substr(0, equals))};
+    return words;
+}
+
+Result<void> check_command(const std::vector<std::string>& command) {
+    if (command.empty() || command.front().empty()) return Error{ErrorCode::invalid, "command: must name a program"};
+    if (command.size() > 4096)
+        return Error{ErrorCode::invalid, fmt::format("command: at most 4096 words, got {}", command.size())};
+    std::size_t bytes = 0;
+    for (const std::string& word : command) {
+        bytes += word.size() + 1;
+        if (word.find('\0') != std::string::npos) return Error{ErrorCode::invalid, "command: a word holds a NUL byte"};
+    }
+    if (bytes > (1u << 20))
+        return Error{ErrorCode::invalid, fmt::format("command: at most 1 MiB, got {} bytes", bytes)};
+    return boost::system::in_place_value;
+}
+
+std::string signal_name(int signal) {
+    for (const auto& each : sendable)
+        if (each.number == signal) return each.name;
+    for (const auto& each : only_received)
+        if (each.number == signal) return each.name;
+    if (signal >= SIGRTMIN && signal <= SIGRTMAX) return fmt::format("SIGRTMIN+{}", signal - SIGRTMIN);
+    return fmt::format("signal {}", signal);
+}
+
+Result<int> parse_signal(std::string_view text) {
+    std::string upper;
+    for (const char c : text) upper += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    if (const auto number = find_number(upper); number && *number < 65) {
+        for (const auto& each : sendable)
+            if (each.number == static_cast<int>(*number)) return each.number;
+    }
+    if (!upper.starts_with("SIG")) upper = "SIG" + upper;
+    std::string accepted;
+    for (const auto& each : sendable) {
+        if (upper == each.name) return each.number;
+        if (!accepted.empty()) accepted += ", ";
+        accepted += each.name + 3;
+    }
+    return Error{ErrorCode::invalid,
+                 fmt::format("signal: \"{}\" cannot be sent; one of {}", base::escape_line(text), accepted)};
+}
+
+}  // namespace persistproc::domain

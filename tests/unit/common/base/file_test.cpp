@@ -1,0 +1,60 @@
+#include "common/base/file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "common/base/file_lock.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+using namespace persistproc;
+namespace fs = std::filesystem;
+
+TEST_CASE("a private directory is made, tightened, or refused") {
+    tests::TemporaryDirectory temporary;
+    const fs::path made = temporary.path() / "a" / "b";
+    REQUIRE(base::make_private_directory(made));
+    struct stat info {};
+    REQUIRE(::stat(made.c_str(), &info) == 0);
+    CHECK((info.st_mode & 0777) == 0700);
+    ::chmod(made.c_str(), 0755);
+    REQUIRE(base::make_private_directory(made));
+    REQUIRE(::stat(made.c_str(), &info) == 0);
+    CHECK((info.st_mode & 0777) == 0700);
+
+    const fs::path link = temporary.path() / "link";
+    fs::create_directory_symlink(made, link);
+    CHECK(base::make_private_directory(link).error().code == ErrorCode::denied);
+    const fs::path file = temporary.path() / "file";
+    REQUIRE(base::atomic_write(file, "x"));
+    CHECK(base::make_private_directory(file).error().code == ErrorCode::denied);
+}
+
+TEST_CASE("an atomic write replaces all or nothing, and leaves no temporary file") {
+    tests::TemporaryDirectory temporary;
+    const fs::path file = temporary.path() / "file";
+    REQUIRE(base::atomic_write(file, "one"));
+    REQUIRE(base::atomic_write(file, "two"));
+    CHECK(base::read_file(file).value() == "two");
+    CHECK(base::read_file(file, 2).error().code == ErrorCode::invalid);
+    CHECK(base::read_file(temporary.path() / "none").error().code == ErrorCode::not_found);
+    CHECK(std::distance(fs::directory_iterator(temporary.path()), fs::directory_iterator()) == 1);
+    CHECK(!base::atomic_write(temporary.path() / "none" / "file", "x"));
+}
+
+TEST_CASE("a lock has one holder and vanishes with it") {
+    tests::TemporaryDirectory temporary;
+    const fs::path file = temporary.path() / "lock";
+    CHECK(base::is_locked(file).error().code == ErrorCode::not_found);
+    {
+        auto lock = base::FileLock::try_take(file);
+        REQUIRE((lock && *lock));
+        CHECK(base::is_locked(file).value());
+        auto second = base::FileLock::try_take(file);
+        REQUIRE(second);
+        CHECK(!*second);
+        CHECK((::fcntl((*lock)->fd(), F_GETFD) & FD_CLOEXEC) != 0);
+    }
+    CHECK(!base::is_locked(file).value());
+    CHECK(base::FileLock::take(file));
+}

@@ -1,0 +1,73 @@
+#include "common/base/text.hpp"
+
+#include "tests/support/catch.hpp"
+
+using namespace persistproc::base;
+
+TEST_CASE("well-formed UTF-8 is told from the rest") {
+    for (const char* text : {"", "abc", "é", "日本", "😀"}) CHECK(is_utf8(text));
+    for (const char* text : {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xe2\x82", "a\x80", "\xf5\x80\x80\x80"})
+        CHECK(!is_utf8(text));
+    CHECK(to_valid_utf8("a\xff"
+                        "b\xe2\x82") ==
+          "a\xEF\xBF\xBD"
+          "b\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
+TEST_CASE("output for agents holds neither escapes nor what was overwritten") {
+    CHECK(clean_output("\x1b[31mred\x1b[0m") == "red");
+    CHECK(clean_output("\x1b]0;title\x07text") == "text");
+    CHECK(clean_output("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\") == "link");
+    CHECK(clean_output("10%\r50%\r100%\n") == "100%\n");
+    CHECK(clean_output("windows\r\n") == "windows\n");
+    CHECK(clean_output("a\tb\x07\x00c") == "a\tb");
+    CHECK(clean_output("ab\bc") == "ac");
+    CHECK(clean_output("\xff") == "\xEF\xBF\xBD");
+    CHECK(clean_output("\x1b[") == "");
+    CHECK(clean_output("\x1b]never ended\nnext") == "\nnext");
+    CHECK(is_utf8(clean_output("é\b")));
+}
+
+TEST_CASE("a terminal gets colours and nothing else that acts") {
+    CHECK(escape_for_terminal("\x1b[31mred\n") == "\x1b[31mred\x1b[0m\n");
+    CHECK(escape_for_terminal("\x1b[2J") == "\\x1b[2J");
+    CHECK(escape_for_terminal("\x1b]52;c;x\x07") == "\\x1b]52;c;x\\x07");
+    CHECK(escape_for_terminal("a\tb\r\n") == "a\tb\r\n");
+    CHECK(escape_for_terminal("\xc2\x9b"
+                              "31m") == "\\xc2\\x9b31m");
+}
+
+TEST_CASE("one line for people stays one line") {
+    CHECK(escape_line("a\nb") == "a\\x0ab");
+    CHECK(escape_line("a\xe2\x80\xae"
+                      "b") == "a\\u{202e}b");
+    CHECK(escape_line("\xff") == "\\xff");
+    CHECK(has_control_or_bidi("a\x1b"));
+    CHECK(has_control_or_bidi("a\xe2\x80\xae"));
+    CHECK(!has_control_or_bidi("plain é"));
+}
+
+TEST_CASE("words are quoted for a shell where they need it") {
+    CHECK(shell_quote("abc/1.2") == "abc/1.2");
+    CHECK(shell_quote("") == "''");
+    CHECK(shell_quote("it's") == "'it'\\''s'");
+    CHECK(shell_quote("a b") == "'a b'");
+}
+
+TEST_CASE("edit distance counts bytes to change") {
+    CHECK(edit_distance("", "abc") == 3);
+    CHECK(edit_distance("web", "web") == 0);
+    CHECK(edit_distance("wbe", "web") == 2);
+    CHECK(edit_distance("output", "outptu") == 2);
+}
+
+TEST_CASE("any bytes travel as text") {
+    std::string every;
+    for (int byte = 0; byte < 256; ++byte) every += static_cast<char>(byte);
+    const std::string text = bytes_to_text(every);
+    CHECK(is_utf8(text));
+    CHECK(text_to_bytes(text) == every);
+    CHECK(bytes_to_text("plain") == "plain");
+    CHECK(text_to_bytes("日") == std::nullopt);
+    CHECK(text_to_bytes("\xff") == std::nullopt);
+}

@@ -1,0 +1,49 @@
+#include "common/base/time.hpp"
+
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using namespace std::chrono_literals;
+
+TEST_CASE("RFC 3339 goes both ways") {
+    const auto time = base::parse_rfc3339("2026-11-02T08:00:00.123Z");
+    REQUIRE(time);
+    CHECK(base::format_rfc3339(*time) == "2026-11-02T08:00:00.123Z");
+    CHECK(base::parse_rfc3339("2026-11-02T10:00:00.123+02:00").value() == *time);
+    CHECK(base::parse_rfc3339("2026-11-02T06:30:00.123-01:30").value() == *time);
+    CHECK(base::parse_rfc3339("2026-11-02 08:00:00.123z").value() == *time);
+    for (const char* text :
+         {"", "2026", "2026-11-02", "2026-13-02T08:00:00Z", "2026-02-30T08:00:00Z", "2026-11-02T25:00:00Z",
+          "2026-11-02T08:00:00", "2026-11-02T08:00:00Zx", "2026-11-02T08:00:00.Z", "0001-01-01T00:00:00Z"}) {
+        INFO(text);
+        CHECK(!base::parse_rfc3339(text));
+    }
+}
+
+TEST_CASE("durations are written as people write them") {
+    const auto ns = [](std::string_view text) { return base::parse_duration(text).value(); };
+    CHECK(ns("30") == 30s);
+    CHECK(ns("1.5s") == 1500ms);
+    CHECK(ns("250ms") == 250ms);
+    CHECK(ns("1h30m") == 90min);
+    CHECK(ns("2d") == 48h);
+    for (const char* text : {"", "s", "-1", "1x", "1h30", "1e9999", "nan", "99999999999d", " 1"}) {
+        INFO(text);
+        CHECK(!base::parse_duration(text));
+    }
+}
+
+TEST_CASE("a time may be an age") {
+    const auto now = base::parse_rfc3339("2026-11-02T08:00:00Z").value();
+    CHECK(base::parse_time_or_age("2m", now).value() == now - 2min);
+    CHECK(base::parse_time_or_age("2026-11-02T07:00:00Z", now).value() == now - 1h);
+    CHECK(!base::parse_time_or_age("yesterday", now));
+}
+
+TEST_CASE("ages are short") {
+    CHECK(base::format_age(3s) == "3s");
+    CHECK(base::format_age(125s) == "2m 5s");
+    CHECK(base::format_age(2h + 5min) == "2h 5m");
+    CHECK(base::format_age(75h) == "3d 3h");
+    CHECK(base::format_age(-1s) == "0s");
+}

@@ -1,0 +1,86 @@
+#include "common/domain/process.hpp"
+
+#include <csignal>
+
+#include "common/base/text.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using Words = std::vector<std::string>;
+
+TEST_CASE("ids have one form each") {
+    CHECK(domain::find_process_id("p12")->number == 12);
+    for (const char* text : {"", "p", "p0", "p01", "p-1", "P1", "p1 ", "p1.1", "12", "p4294967296"}) {
+        INFO(text);
+        CHECK(!domain::find_process_id(text));
+    }
+    CHECK(domain::find_run_number("p3.2", {3}) == 2u);
+    CHECK(domain::find_run_number("2", {3}) == 2u);
+    CHECK(!domain::find_run_number("p4.2", {3}));
+    CHECK(!domain::find_run_number("p3.0", {3}));
+    CHECK(to_string(RunId{{3}, 2}) == "p3.2");
+}
+
+TEST_CASE("a command line is split as a shell would, without one") {
+    const auto split = [](std::string_view line) { return domain::split_command(line).value(); };
+    CHECK(split("npm run dev") == Words{"npm", "run", "dev"});
+    CHECK(split("  a\t b\n") == Words{"a", "b"});
+    CHECK(split("a 'b c' \"d \\\" e\" f\\ g") == Words{"a", "b c", "d \" e", "f g"});
+    CHECK(split("a '' \"\"") == Words{"a", "", ""});
+    CHECK(split("a'b'\"c\"d") == Words{"abcd"});
+    CHECK(split("echo 'a|b' x=1 ü") == Words{"echo", "a|b", "x=1", "ü"});
+    for (const char* line : {"", "  ", "a | b", "a && b", "a > f", "a $HOME", "a `b`", "a *.js", "a \"$X\"", "a 'b",
+                             "a \"b", "a \\", "A=1 b", "a # c", "cat ~/x"}) {
+        INFO(line);
+        const auto words = domain::split_command(line);
+        REQUIRE(!words);
+        CHECK(words.error().code == ErrorCode::invalid);
+        CHECK(words.error().message.starts_with("command: "));
+    }
+}
+
+TEST_CASE("quoting and splitting undo each other") {
+    for (const Words& words : {Words{"a", "b c", "it's", "", "$x", "é", "a\"b", "--port=1"}, Words{"x;y", "\\", "*"}})
+        CHECK(domain::split_command(domain::command_line(words)).value() == words);
+}
+
+TEST_CASE("labels are short, plain and no ids") {
+    CHECK(domain::check_label("web"));
+    CHECK(domain::check_label(std::string(200, 'x')));
+    CHECK(domain::check_label("日本"));
+    for (const std::string& label :
+         {std::string(), std::string(201, 'x'), std::string("a\nb"), std::string("a\x1b[31m"),
+          std::string("a\xe2\x80\xae"
+                      "b"),
+          std::string("\xff"), std::string("p7"), std::string("all")}) {
+        INFO(base::escape_line(label));
+        CHECK(!domain::check_label(label));
+    }
+    const auto label = domain::default_label({std::string(500, 'c'), "d"}, "/some/where");
+    CHECK(label.size() <= 200);
+    CHECK(domain::check_label(label));
+    CHECK(label.ends_with(" in /some/where"));
+    CHECK(domain::check_label(domain::default_label({"a\nb\x1b"}, "/x\n" + std::string(400, 'y'))));
+    CHECK(domain::check_label(domain::default_label({std::string(199, 'a') + "é"}, "/" + std::string(300, 'z'))));
+}
+
+TEST_CASE("signals have names") {
+    CHECK(domain::signal_name(SIGTERM) == "SIGTERM");
+    CHECK(domain::signal_name(SIGSEGV) == "SIGSEGV");
+    CHECK(domain::parse_signal("term").value() == SIGTERM);
+    CHECK(domain::parse_signal("SIGHUP").value() == SIGHUP);
+    CHECK(domain::parse_signal("9").value() == SIGKILL);
+    for (const char* text : {"", "0", "SIGSEGV", "999", "-9", "SIGSIGTERM", "foo"}) {
+        INFO(text);
+        CHECK(!domain::parse_signal(text));
+    }
+}
+
+TEST_CASE("a command has its limits") {
+    CHECK(domain::check_command({"a"}));
+    CHECK(!domain::check_command({}));
+    CHECK(!domain::check_command({""}));
+    CHECK(!domain::check_command({"a", std::string("b\0c", 3)}));
+    CHECK(!domain::check_command(Words(4097, "a")));
+    CHECK(!domain::check_command({"a", std::string(1u << 20, 'x')}));
+}

@@ -1,0 +1,120 @@
+#include "common/schema/codec.hpp"
+
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using schema::Audience;
+using schema::Json;
+
+namespace {
+
+enum class Colour { red, green };
+
+struct Inner {
+    int depth = 0;
+    static constexpr auto fields() { return std::tuple{schema::field("depth", &Inner::depth)}; }
+};
+
+struct Request {
+    std::string name;
+    int lines = 100;
+    std::optional<double> ratio;
+    bool follow = false;
+    Colour colour = Colour::green;
+    std::vector<std::string> labels;
+    std::map<std::string, std::string> variables;
+    std::optional<Inner> inner;
+    std::optional<std::string> secret;
+
+    static constexpr auto fields() {
+        using R = Request;
+        using schema::field;
+        return std::tuple{schema::required("name", &R::name, "who"),
+                          field("lines", &R::lines, "how many").range(1, 1000),
+                          field("ratio", &R::ratio).range(0, 1),
+                          field("follow", &R::follow),
+                          field("colour", &R::colour),
+                          field("labels", &R::labels),
+                          field("variables", &R::variables),
+                          field("inner", &R::inner),
+                          field("secret", &R::secret).client_only()};
+    }
+};
+
+std::string error_of(const char* text, Audience audience = Audience::agent) {
+    const auto request = schema::parse<Request>(Json::parse(text), audience);
+    return request ? std::string("fine") : request.error().message;
+}
+
+}  // namespace
+
+namespace persistproc::schema {
+template <>
+struct EnumNames<Colour> {
+    static constexpr std::pair<Colour, std::string_view> names[] = {{Colour::red, "red"}, {Colour::green, "green"}};
+};
+}  // namespace persistproc::schema
+
+TEST_CASE("arguments are read, and what is not given keeps its default") {
+    const auto request = schema::parse<Request>(Json::parse(
+        R"({"name":"a","lines":7,"ratio":0.5,"colour":"red","labels":["x","y"],"variables":{"K":"v"},"inner":{"depth":3},"follow":null})"));
+    REQUIRE(request);
+    CHECK(request->name == "a");
+    CHECK(request->lines == 7);
+    CHECK(request->ratio == 0.5);
+    CHECK(request->colour == Colour::red);
+    CHECK(request->labels == std::vector<std::string>{"x", "y"});
+    CHECK(request->variables.at("K") == "v");
+    CHECK(request->inner->depth == 3);
+    CHECK(!request->follow);
+    CHECK(!request->secret);
+}
+
+TEST_CASE("wrong arguments are named, with what is accepted") {
+    CHECK(error_of(R"({})") == "name: required");
+    CHECK(error_of(R"({"name":null})") == "name: expected string, got null");
+    CHECK(error_of(R"({"name":5})") == "name: expected string, got number 5");
+    CHECK(error_of(R"({"name":"a","lines":"5"})") == "lines: expected integer, got string \"5\"");
+    CHECK(error_of(R"({"name":"a","lines":5.5})") == "lines: expected integer, got number 5.5");
+    CHECK(error_of(R"({"name":"a","lines":0})") == "lines: must be 1 to 1000, got 0");
+    CHECK(error_of(R"({"name":"a","lines":99999999999999})") == "lines: expected integer, got number 99999999999999");
+    CHECK(error_of(R"({"name":"a","ratio":2})") == "ratio: must be 0 to 1, got 2");
+    CHECK(error_of(R"({"name":"a","colour":"blue"})") == "colour: expected one of red, green, got string \"blue\"");
+    CHECK(error_of(R"({"name":"a","labels":["x",1]})") == "labels[1]: expected string, got number 1");
+    CHECK(error_of(R"({"name":"a","variables":{"K":1}})") == "variables.K: expected string, got number 1");
+    CHECK(error_of(R"({"name":"a","inner":{"deep":1}})") == "inner.deep: unknown argument (known: depth)");
+    CHECK(error_of(R"({"name":"a","line":1})") ==
+          "line: unknown argument (known: name, lines, ratio, follow, colour, labels, variables, inner)");
+    CHECK(error_of(R"([1])") == "arguments: expected object, got array");
+    CHECK(error_of(R"({"name":"a","lines":5.0})") == "fine");
+}
+
+TEST_CASE("fields of the client do not exist for agents") {
+    CHECK(error_of(R"({"name":"a","secret":"s"})").find("unknown argument") != std::string::npos);
+    CHECK(error_of(R"({"name":"a","secret":"s"})", Audience::client) == "fine");
+    CHECK(!schema::object_schema<Request>()["properties"].contains("secret"));
+    CHECK(schema::object_schema<Request>(Audience::client)["properties"].contains("secret"));
+}
+
+TEST_CASE("the schema says what the reader accepts") {
+    const Json schema = schema::object_schema<Request>();
+    CHECK(schema["type"] == "object");
+    CHECK(schema["additionalProperties"] == false);
+    CHECK(schema["required"] == Json::array({"name"}));
+    CHECK(schema["properties"]["lines"] ==
+          Json::parse(R"({"type":"integer","description":"how many","minimum":1,"maximum":1000,"default":100})"));
+    CHECK(schema["properties"]["colour"]["enum"] == Json::array({"red", "green"}));
+    CHECK(schema["properties"]["labels"]["items"]["type"] == "string");
+    CHECK(!schema.contains("$schema"));
+}
+
+TEST_CASE("what is written is read back") {
+    Request request;
+    request.name = "ä";
+    request.ratio = 0.25;
+    request.labels = {"", "b"};
+    request.inner = Inner{9};
+    const auto again = schema::parse<Request>(schema::to_json(request), Audience::client);
+    REQUIRE(again);
+    CHECK(schema::to_json(*again) == schema::to_json(request));
+}
