@@ -1,0 +1,92 @@
+#include "common/rundir/daemon_paths.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+
+namespace persistproc::rundir {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// The value of a variable; empty counts as not set.
+std::string_view environment_value(const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? std::string_view() : std::string_view(value);
+}
+
+/// FNV-1a, 64 bits: names of sockets only, so collisions by intent harm nobody but their maker.
+std::uint64_t hash_of(std::string_view text) {
+    std::uint64_t hash = 0xcbf29ce484222325u;
+    for (const char c : text) {
+        hash ^= static_cast<unsigned char>(c);
+        hash *= 0x100000001b3u;
+    }
+    return hash;
+}
+
+/// One spelling per directory, whether it exists yet or not.
+fs::path canonical_form(const fs::path& directory) {
+    std::error_code failed;
+    fs::path canonical = fs::weakly_canonical(directory, failed);
+    if (failed) canonical = directory.lexically_normal();
+    if (!canonical.has_filename() && canonical.has_parent_path()) canonical = canonical.parent_path();
+    return canonical;
+}
+
+}  // namespace
+
+Result<fs::path> resolve_data_directory(std::string_view given) {
+    if (given.empty()) return find_data_directory();
+    std::error_code failed;
+    fs::path absolute = fs::absolute(fs::path(given), failed);
+    if (failed) return base::os_failure(fmt::format("data directory {}", given), failed.value());
+    return canonical_form(absolute);
+}
+
+Result<fs::path> find_data_directory() {
+    if (const auto given = environment_value("PERSISTPROC_DATA_DIR"); !given.empty())
+        return resolve_data_directory(given);
+    // The base directory specification tells us to ignore a relative value.
+    if (const auto state = environment_value("XDG_STATE_HOME"); state.starts_with('/'))
+        return canonical_form(fs::path(state) / "persistproc");
+    const auto home = environment_value("HOME");
+    if (home.starts_with('/')) return canonical_form(fs::path(home) / ".local/state/persistproc");
+    return Error{ErrorCode::invalid, "no data directory: HOME is not set; give --data-dir or PERSISTPROC_DATA_DIR"};
+}
+
+Result<std::uint16_t> parse_port(std::string_view text, std::string_view source) {
+    unsigned value = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (failed != std::errc() || end != text.data() + text.size() || value > 65535)
+        return Error{ErrorCode::invalid,
+                     fmt::format("{}: a port is a number from 0 (any free one) to 65535, got \"{}\"", source, text)};
+    return static_cast<std::uint16_t>(value);
+}
+
+Result<std::uint16_t> find_port() {
+    const auto given = environment_value("PERSISTPROC_PORT");
+    if (given.empty()) return default_port;
+    return parse_port(given, "PERSISTPROC_PORT");
+}
+
+fs::path fallback_socket_path(const fs::path& data) { return data / "run" / "daemon.sock"; }
+
+fs::path daemon_socket_path(const fs::path& data) {
+    const auto runtime = environment_value("XDG_RUNTIME_DIR");
+    struct stat facts {};
+    if (runtime.starts_with('/') && ::stat(std::string(runtime).c_str(), &facts) == 0 && S_ISDIR(facts.st_mode) &&
+        facts.st_uid == ::geteuid())
+        return fs::path(runtime) / "persistproc" / fmt::format("{:016x}.sock", hash_of(canonical_form(data).native()));
+    return fallback_socket_path(data);
+}
+
+fs::path autostart_lock_path(const fs::path& data) { return data / "autostart.lock"; }
+
+fs::path daemon_log_path(const fs::path& data) { return data / "daemon.log"; }
+
+}  // namespace persistproc::rundir

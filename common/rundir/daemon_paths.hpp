@@ -1,0 +1,44 @@
+#pragma once
+/// Where a daemon and its clients meet. Both use these functions, so they agree without asking each other.
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "common/base/result.hpp"
+
+namespace persistproc::rundir {
+
+inline constexpr std::uint16_t default_port = 8947;
+
+/// PERSISTPROC_DATA_DIR, else `$XDG_STATE_HOME/persistproc`, else `$HOME/.local/state/persistproc`. Always absolute.
+/// Looks at the environment alone (no user database). Errors: invalid (none of them is set, or not absolute where
+/// it must be).
+Result<std::filesystem::path> find_data_directory();
+
+/// `given` (of --data-dir) made absolute; empty: find_data_directory(). The directory need not exist.
+Result<std::filesystem::path> resolve_data_directory(std::string_view given);
+
+/// A TCP port as users write it; 0 lets the daemon take any free one. Pure. Errors: invalid, naming `source` (the flag
+/// or variable it came from).
+Result<std::uint16_t> parse_port(std::string_view text, std::string_view source);
+
+/// PERSISTPROC_PORT, else 8947. Errors: invalid.
+Result<std::uint16_t> find_port();
+
+/// The daemon's unix socket for a data directory: `$XDG_RUNTIME_DIR/persistproc/<16 hex digits of the canonical
+/// directory>.sock` when XDG_RUNTIME_DIR is a directory of ours, else `fallback_socket_path`. The directory that
+/// holds the socket may not exist yet; the daemon makes it (0700).
+std::filesystem::path daemon_socket_path(const std::filesystem::path& data);
+
+/// `<data>/run/daemon.sock`: where the socket is without XDG_RUNTIME_DIR. A daemon that has it leaves a symbolic
+/// link to the real socket here, so that a client without the variable (cron, ssh) finds it too.
+std::filesystem::path fallback_socket_path(const std::filesystem::path& data);
+
+/// Held by a client while it starts the daemon, so that several clients start one.
+std::filesystem::path autostart_lock_path(const std::filesystem::path& data);
+
+/// Standard error of a daemon that a client or `serve --detach` put in the background.
+std::filesystem::path daemon_log_path(const std::filesystem::path& data);
+
+}  // namespace persistproc::rundir

@@ -1,0 +1,82 @@
+#include "common/rundir/spec.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "common/base/checksum.hpp"
+#include "common/base/random.hpp"
+#include "common/rundir/spec_scanner.hpp"
+
+namespace persistproc::rundir {
+namespace {
+
+void add(std::string& out, std::string_view key, std::string_view value) {
+    out.append(key).append(" ").append(std::to_string(value.size())).append("\n");
+    out.append(value).append("\n");
+}
+
+}  // namespace
+
+std::string encode_spec(const RunSpec& spec) {
+    std::string out = fmt::format("{}{}.{}\n", spec_magic, format_major, format_minor);
+    add(out, "run", fmt::format("p{}.{}", spec.id.process.number, spec.id.number));
+    add(out, "nonce", base::to_hex(spec.nonce));
+    for (const auto& word : spec.argv) add(out, "arg", word);
+    add(out, "cwd", spec.working_directory);
+    for (const auto& variable : spec.environment) add(out, "env", variable);
+    add(out, "umask", fmt::format("{:o}", spec.umask & 0777));
+    for (const auto& limit : spec.limits)
+        add(out, "limit", fmt::format("{} {} {}", limit.resource, limit.soft, limit.hard));
+    add(out, "stop-signal", std::to_string(spec.stop_signal));
+    add(out, "grace-ms", std::to_string(spec.grace_ms));
+    add(out, "segment-bytes", std::to_string(spec.segment_bytes));
+    add(out, "log-bound-bytes", std::to_string(spec.log_bound_bytes));
+    if (!spec.label.empty()) add(out, "label", spec.label);
+    if (spec.shell) add(out, "shell", "1");
+    if (spec.restart != domain::RestartPolicy::never) add(out, "restart", schema::enum_name(spec.restart));
+    if (!spec.started_by.empty()) add(out, "started-by", spec.started_by);
+    out += fmt::format("end {:08x}\n", base::crc32c(out.data(), out.size()));
+    return out;
+}
+
+Result<RunSpec> decode_spec(std::string_view bytes) {
+    std::string copy(bytes);
+    std::vector<char*> table(static_cast<std::size_t>(std::count(bytes.begin(), bytes.end(), '\n')) + 2);
+    SpecView view;
+    std::size_t where = 0;
+    switch (SpecView::decode(copy.data(), copy.size(), table.data(), table.size(), view, &where)) {
+        case 0: break;
+        case EPROTONOSUPPORT:
+            return Error{ErrorCode::unsupported, "the spec was written by a newer version; left untouched"};
+        default: return Error{ErrorCode::corrupt, fmt::format("the spec is damaged at byte {}", where)};
+    }
+    RunSpec spec;
+    SpecScanner scanner(bytes);
+    SpecScanner::Entry entry;
+    if (scanner.check() != 0) return Error{ErrorCode::corrupt, "the spec is damaged"};
+    while (scanner.next(entry)) {
+        const std::string_view value = slice(bytes, entry.value, entry.length);
+        if (entry.key == "label") spec.label = value;
+        if (entry.key == "shell") spec.shell = value == "1";
+        if (entry.key == "started-by") spec.started_by = value;
+        if (entry.key == "restart")
+            for (const auto& [policy, name] : schema::EnumNames<domain::RestartPolicy>::names)
+                if (value == name) spec.restart = policy;
+    }
+    spec.id = view.id;
+    spec.nonce = view.nonce;
+    for (char** word = view.argv; *word != nullptr; ++word) spec.argv.emplace_back(*word);
+    for (char** variable = view.environment; *variable != nullptr; ++variable) spec.environment.emplace_back(*variable);
+    spec.working_directory = view.working_directory;
+    spec.umask = view.umask;
+    spec.limits.assign(view.limits, view.limits + view.limit_count);
+    spec.stop_signal = view.stop_signal;
+    spec.grace_ms = view.grace_ms;
+    spec.segment_bytes = view.segment_bytes;
+    spec.log_bound_bytes = view.log_bound_bytes;
+    return spec;
+}
+
+}  // namespace persistproc::rundir

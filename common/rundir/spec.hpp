@@ -1,0 +1,69 @@
+#pragma once
+/// The file `spec` of a run directory (mode 0600): everything the shim needs to start the child, and the one place
+/// where values of environment variables stand. Text header, then entries `<key> <length>\n<bytes>\n`, ended by
+/// `end <crc32c of everything before, as 8 hex digits>\n`; unknown keys are skipped, an unknown major is refused.
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/domain/process.hpp"
+#include "common/rundir/state.hpp"
+
+namespace persistproc::rundir {
+
+struct ResourceLimit {
+    int resource = 0;  // RLIMIT_…
+    std::uint64_t soft = 0, hard = 0;
+};
+
+struct RunSpec {
+    RunId id;
+    Nonce nonce{};
+    std::vector<std::string> argv;
+    std::string working_directory;
+    std::vector<std::string> environment;  // "NAME=value", the whole environment of the child
+    mode_t umask = 022;
+    std::vector<ResourceLimit> limits;
+    int stop_signal = 15;
+    std::uint32_t grace_ms = 10000;
+    std::uint64_t segment_bytes = 8u << 20;
+    std::uint64_t log_bound_bytes = 64u << 20;  // oldest segments of the process go beyond it
+    // Of no use to the shim: what a daemon that has lost its database needs to know the process again.
+    std::string label;  // empty: none was given
+    bool shell = false;
+    domain::RestartPolicy restart = domain::RestartPolicy::never;
+    std::string started_by;
+};
+
+std::string encode_spec(const RunSpec& spec);
+/// Errors: corrupt (where), unsupported.
+Result<RunSpec> decode_spec(std::string_view bytes);
+
+/// The shim's reading of a spec: no heap. `decode` works inside `bytes`, which it changes (it ends strings with NUL)
+/// and which must outlive the view; the pointer tables are the caller's.
+struct SpecView {
+    RunId id;
+    Nonce nonce{};
+    char** argv = nullptr;  // NULL-terminated, inside the caller's table
+    char** environment = nullptr;
+    const char* working_directory = nullptr;
+    mode_t umask = 022;
+    ResourceLimit limits[32] = {};
+    int limit_count = 0;
+    int stop_signal = 15;
+    std::uint32_t grace_ms = 10000;
+    std::uint64_t segment_bytes = 0;
+    std::uint64_t log_bound_bytes = 0;
+
+    /// `table` holds at least one pointer per entry plus two. Returns 0 or an errno (EBADMSG corrupt,
+    /// EPROTONOSUPPORT unknown major, E2BIG table too small); `where`, if given, is then the offset of the fault.
+    /// `argv` and, behind its NULL, `environment` fill the table from its beginning.
+    static int decode(char* bytes, std::size_t size, char** table, std::size_t table_size, SpecView& out,
+                      std::size_t* where = nullptr) noexcept;
+};
+
+}  // namespace persistproc::rundir

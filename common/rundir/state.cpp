@@ -1,0 +1,46 @@
+#include "common/rundir/state.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "common/base/file.hpp"
+#include "common/rundir/state_slots.hpp"
+
+namespace persistproc::rundir {
+
+Result<void> create_state(const std::filesystem::path& path) {
+    auto file = base::open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (!file) return file.error();
+    // Real zeros, not an unwritten extent: a later write of a slot then needs no change of the file system's journal.
+    const std::string blank(state_file_bytes, '\0');
+    if (const int err = base::write_all(file->get(), blank)) return base::os_failure("write " + path.string(), err);
+    if (::fsync(file->get()) != 0) return base::os_failure("sync " + path.string(), errno);
+    return {};
+}
+
+Result<RunState> read_state(const std::filesystem::path& path) {
+    auto bytes = base::read_file(path, state_file_bytes);
+    if (!bytes) {
+        if (bytes.error().code != ErrorCode::invalid) return bytes.error();
+        return Error{ErrorCode::corrupt, path.string() + " is larger than a state file"};
+    }
+    auto state = decode_state(bytes->data(), bytes->size());
+    if (!state) return base::with_context(state.error(), path.string());
+    return state;
+}
+
+Result<RunState> decode_state(const void* bytes, std::size_t size) {
+    RunState state;
+    switch (find_newest_state(bytes, size, state)) {
+        case 0: return state;
+        case EPROTONOSUPPORT:
+            return Error{ErrorCode::unsupported, "written by a newer version (format " + std::to_string(state.major) +
+                                                     "." + std::to_string(state.minor) + "); left untouched"};
+        default: return Error{ErrorCode::corrupt, "no whole state record in " + std::to_string(size) + " bytes"};
+    }
+}
+
+}  // namespace persistproc::rundir

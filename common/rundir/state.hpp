@@ -1,0 +1,92 @@
+#pragma once
+/// The file `state` of a run directory: 4 KiB, preallocated, two checksummed slots of 2 KiB written in turn, each
+/// write synced. The valid slot with the highest generation counts, so a torn write leaves the state before it.
+/// Written by the shim alone; anybody may read. Little-endian, fixed layout; an unknown major is `unsupported`.
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "common/base/process_identity.hpp"
+#include "common/base/result.hpp"
+
+namespace persistproc::rundir {
+
+using Nonce = std::array<std::uint8_t, 16>;
+
+inline constexpr std::uint16_t format_major = 1;
+inline constexpr std::uint16_t format_minor = 0;
+
+enum class Phase : std::uint8_t {
+    none = 0,         // made by the daemon; no shim has written yet
+    prepared = 1,     // shim lives, no child
+    aborted = 2,      // the daemon left before COMMIT; no child ever existed
+    started = 3,      // the child's pid is known and durable (it may not have executed yet)
+    exec_failed = 4,  // no program ever ran: `stage` and `os_error`
+    exited = 5,       // final; proves that the log before `log_end` is complete
+};
+
+/// The step of a start that failed; the numbers are on disk.
+enum class Stage : std::uint8_t { none = 0, spec, pipe, fork, setsid, stdio, limits, chdir, execve, log };
+const char* stage_name(Stage stage) noexcept;
+
+/// What the shim knows of its run. Plain bytes: copied to disk and into control messages as it is.
+struct RunState {
+    std::uint16_t major = format_major;
+    std::uint16_t minor = format_minor;
+    Phase phase = Phase::none;
+    Stage stage = Stage::none;
+    std::uint8_t stop_requested = 0;  // a stop was asked for before the child ended
+    std::uint8_t killed = 0;          // exit_value is a signal number, else an exit code
+    std::uint8_t oom = 0;             // the kernel's OOM killer took it (cgroup or kernel said so)
+    std::uint8_t exec_confirmed = 0;  // the close-on-exec pipe closed: the program runs
+    std::uint8_t tree_empty = 0;      // after the exit: no descendant is left
+    std::uint8_t reserved[5] = {};
+    std::uint64_t generation = 0;
+    Nonce nonce{};
+    base::BootId boot_id{};
+    std::uint64_t epoch = 0;  // highest daemon epoch obeyed
+    std::int32_t shim_pid = 0;
+    std::int32_t pid = 0;
+    std::uint64_t shim_start_ticks = 0;
+    std::uint64_t start_ticks = 0;
+    std::int64_t started_wall_ns = 0;
+    std::uint64_t started_boot_ns = 0;
+    std::int64_t ended_wall_ns = 0;
+    std::uint64_t log_begin = 0;  // position in the process's output where this run begins
+    std::uint64_t log_end = 0;    // and where it ended, valid from `exited` on
+    std::int32_t exit_value = 0;
+    std::int32_t os_error = 0;
+};
+static_assert(sizeof(RunState) == 136);
+
+/// Creates the file with no valid slot and syncs it. Daemon, at INTENT. Errors: io.
+Result<void> create_state(const std::filesystem::path& path);
+
+/// The newest valid state. Phase `none` when no slot was written yet. Errors: not_found, io, unsupported,
+/// corrupt (slots were written and none is whole).
+Result<RunState> read_state(const std::filesystem::path& path);
+
+/// Pure part of `read_state`: decides between two slots of an image of the file.
+Result<RunState> decode_state(const void* bytes, std::size_t size);
+
+/// Writes states to an open file (no heap; the shim's side). Each write goes to the slot that is not current.
+class StateWriter {
+public:
+    /// `fd` stays the caller's. `current` is what the file holds now.
+    StateWriter(int fd, const RunState& current) noexcept : fd_(fd), state_(current) {}
+    RunState& state() noexcept { return state_; }
+    const RunState& state() const noexcept { return state_; }
+    /// Writes the state and waits until it is durable (fdatasync). Returns errno or 0.
+    int commit() noexcept;
+    /// Writes the state for readers; a power cut may leave the one before it. Returns errno or 0.
+    int write() noexcept;
+
+private:
+    int fd_;
+    RunState state_;
+};
+
+}  // namespace persistproc::rundir

@@ -1,0 +1,38 @@
+// Files of earlier releases must stay readable: an old shim meets a new daemon. These were written by version 1.0 of
+// the formats and are never made again.
+#include <filesystem>
+
+#include "common/base/file.hpp"
+#include "common/rundir/paths.hpp"
+#include "common/rundir/spec.hpp"
+#include "common/rundir/state.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using namespace persistproc::rundir;
+
+TEST_CASE("spec and state of format 1.0 are read") {
+    const auto paths = run_paths(std::filesystem::path(PERSISTPROC_TEST_DATA) / "v1.0", RunId{{1}, 1});
+    const auto bytes = base::read_file(paths.spec);
+    REQUIRE(bytes.has_value());
+    const auto spec = decode_spec(*bytes);
+    REQUIRE(spec.has_value());
+    CHECK(spec->id == RunId{{1}, 1});
+    REQUIRE(spec->argv.size() == 3);
+    CHECK(spec->argv[1] == "-c");
+    CHECK(spec->environment == std::vector<std::string>{"PATH=/usr/bin:/bin", "GREETING=grüße"});
+    CHECK(spec->working_directory == "/tmp");
+    CHECK(spec->umask == 022);
+    CHECK(spec->grace_ms == 3000);
+
+    const auto state = read_state(paths.state);
+    REQUIRE(state.has_value());
+    CHECK(state->phase == Phase::exited);
+    CHECK(state->exit_value == 7);
+    CHECK(state->killed == 0);
+    CHECK(state->exec_confirmed == 1);
+    CHECK(state->tree_empty == 1);
+    CHECK(state->nonce == spec->nonce);
+    CHECK(state->log_begin == 0);
+    CHECK(state->log_end == 14);
+}

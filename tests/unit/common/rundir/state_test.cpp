@@ -1,0 +1,117 @@
+#include "common/rundir/state.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "common/base/file.hpp"
+#include "common/rundir/state_slots.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+using namespace persistproc;
+using namespace persistproc::rundir;
+
+namespace {
+
+std::string bytes_of(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The image of a file after `commits` states with pids 101, 102, ….
+std::string image_after(int commits) {
+    tests::TemporaryDirectory directory;
+    const auto path = directory.path() / "state";
+    REQUIRE(create_state(path).has_value());
+    const base::UniqueFd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    StateWriter writer(file.get(), RunState{});
+    for (int i = 1; i <= commits; ++i) {
+        writer.state().phase = Phase::started;
+        writer.state().pid = 100 + i;
+        REQUIRE(writer.commit() == 0);
+    }
+    return bytes_of(path);
+}
+
+}  // namespace
+
+TEST_CASE("a created state is blank, and the newest commit counts") {
+    tests::TemporaryDirectory directory;
+    const auto path = directory.path() / "state";
+    CHECK(read_state(path).error().code == ErrorCode::not_found);
+    REQUIRE(create_state(path).has_value());
+    const auto blank = read_state(path);
+    REQUIRE(blank.has_value());
+    CHECK(blank->phase == Phase::none);
+
+    for (int commits = 1; commits <= 4; ++commits) {
+        const std::string image = image_after(commits);
+        CHECK(image.size() == state_file_bytes);
+        const auto newest = decode_state(image.data(), image.size());
+        REQUIRE(newest.has_value());
+        CHECK(newest->pid == 100 + commits);
+        CHECK(newest->generation == static_cast<std::uint64_t>(commits));
+    }
+}
+
+TEST_CASE("a state file cut off anywhere gives the newest whole slot or corrupt, never another state") {
+    const std::string image = image_after(3);  // generation 3 in the second slot, 2 in the first
+    for (std::size_t size = 0; size < image.size(); ++size) {
+        const auto state = decode_state(image.data(), size);
+        if (!state) {
+            REQUIRE(state.error().code == ErrorCode::corrupt);
+            REQUIRE(size < sizeof(StateSlot));
+        } else {
+            REQUIRE(state->pid == (size >= slot_bytes + sizeof(StateSlot) ? 103 : 102));
+        }
+    }
+}
+
+TEST_CASE("a flipped bit in the newest slot leaves the one before it") {
+    const std::string image = image_after(3);
+    for (std::size_t at = slot_bytes; at < slot_bytes + sizeof(StateSlot); ++at) {
+        for (int bit = 0; bit < 8; ++bit) {
+            std::string flipped = image;
+            flipped[at] = static_cast<char>(flipped[at] ^ (1 << bit));
+            const auto state = decode_state(flipped.data(), flipped.size());
+            REQUIRE(state.has_value());
+            REQUIRE(state->pid == 102);
+        }
+    }
+    // With one slot alone there is nothing to fall back to.
+    std::string single = image_after(1);
+    single[slot_bytes + 20] = static_cast<char>(single[slot_bytes + 20] ^ 1);
+    CHECK(decode_state(single.data(), single.size()).error().code == ErrorCode::corrupt);
+}
+
+TEST_CASE("a state of a newer major version is unsupported, a longer one of this major is read") {
+    std::string image(state_file_bytes, '\0');
+    StateSlot slot;
+    slot.state.major = format_major + 1;
+    slot.state.generation = 4;
+    slot.crc = slot_checksum(slot.size, &slot.state);
+    image.replace(0, sizeof slot, reinterpret_cast<const char*>(&slot), sizeof slot);
+    CHECK(decode_state(image.data(), image.size()).error().code == ErrorCode::unsupported);
+
+    std::string payload(sizeof(RunState) + 64, 'n');
+    RunState state;
+    state.pid = 77;
+    payload.replace(0, sizeof state, reinterpret_cast<const char*>(&state), sizeof state);
+    slot.size = static_cast<std::uint32_t>(payload.size());
+    slot.crc = slot_checksum(slot.size, payload.data());
+    image.replace(0, 16, reinterpret_cast<const char*>(&slot), 16);
+    image.replace(16, payload.size(), payload);
+    const auto longer = decode_state(image.data(), image.size());
+    REQUIRE(longer.has_value());
+    CHECK(longer->pid == 77);
+}
+
+TEST_CASE("every stage has a name of its own") {
+    for (int a = 0; a <= static_cast<int>(Stage::log); ++a)
+        for (int b = 0; b < a; ++b)
+            CHECK(std::string(stage_name(static_cast<Stage>(a))) != stage_name(static_cast<Stage>(b)));
+}
