@@ -1,0 +1,38 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "common/base/text.hpp"
+#include "common/logstore/reader.hpp"
+
+namespace persistproc::logstore {
+
+namespace {
+constexpr int cursor_base = 36;
+}
+
+std::string format_cursor(std::string_view process_id, std::uint64_t position) {
+    char digits[16];
+    const auto [end, failed] = std::to_chars(digits, digits + sizeof digits, position, cursor_base);
+    (void)failed;  // 13 digits hold any 64-bit number
+    return fmt::format("{}:{}", process_id, std::string_view(digits, static_cast<std::size_t>(end - digits)));
+}
+
+Result<std::uint64_t> parse_cursor(std::string_view process_id, std::string_view cursor) {
+    const auto refuse = [&](std::string_view why) {
+        return Error{ErrorCode::invalid,
+                     fmt::format("cursor: \"{}\" {}; use the next cursor of an answer about {}, unchanged",
+                                 base::escape_line(cursor.substr(0, 64)), why, process_id)};
+    };
+    const std::size_t colon = cursor.find(':');
+    if (colon == std::string_view::npos) return refuse("is not a cursor");
+    std::uint64_t position = 0;
+    const char* last = cursor.data() + cursor.size();
+    const auto [end, failed] = std::from_chars(cursor.data() + colon + 1, last, position, cursor_base);
+    if (failed != std::errc() || end != last) return refuse("is not a cursor");
+    if (cursor.substr(0, colon) != process_id) return refuse("is a cursor of another process");
+    return position;
+}
+
+}  // namespace persistproc::logstore

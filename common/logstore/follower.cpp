@@ -1,0 +1,166 @@
+#include <algorithm>
+
+#include "common/logstore/reader.hpp"
+#include "common/logstore/segment.hpp"
+
+namespace persistproc::logstore {
+
+namespace fs = std::filesystem;
+
+struct Follower::Impl {
+    fs::path directory;
+    std::optional<std::uint64_t> from;
+    std::uint64_t position = 0;
+    std::optional<Segment> segment;
+    std::uint64_t next_record = 0;
+
+    /// Opens the segment that holds the start. True when there is one.
+    Result<bool> begin(std::vector<Item>& items) {
+        auto numbers = list_segments(directory);
+        if (!numbers) return numbers.error();
+        // The newest that does not begin after the start; else the oldest there is.
+        for (auto number = numbers->rbegin(); number != numbers->rend(); ++number) {
+            auto opened = Segment::open(directory, *number);
+            if (!opened) return opened.error();
+            if (!*opened) continue;
+            segment = std::move(**opened);
+            if (from && segment->first_position() <= *from) break;
+        }
+        if (!segment) return false;
+        const std::uint64_t oldest = segment->first_position();
+        if (from && *from < oldest) items.push_back(missing(oldest - *from, true));
+        position = from ? std::max(*from, oldest) : oldest;
+        if (auto found = skip_to_position(); !found) return found.error();
+        return true;
+    }
+
+    /// First record that goes past `position`, or stands there without bytes.
+    Result<void> skip_to_position() {
+        std::uint64_t low = 0, high = segment->count();
+        while (low < high) {
+            const std::uint64_t middle = low + (high - low) / 2;
+            std::uint64_t probe = middle;
+            std::optional<IndexRecord> record;
+            for (; probe < high && !record; ++probe) {
+                auto one = segment->record(probe);
+                if (!one) return one.error();
+                record = *one;
+            }
+            const std::uint64_t at = record ? segment->position_of(*record) : 0;
+            if (record && (record->length == 0 ? at < position : at + record->length <= position))
+                low = probe;
+            else
+                high = middle;
+        }
+        next_record = low;
+        return {};
+    }
+
+    Item missing(std::uint64_t bytes, bool evicted) const {
+        Item item;
+        item.position = position;
+        if (evicted) {
+            item.evicted_bytes = bytes;
+        } else {
+            item.flags = gap;
+            item.value = static_cast<std::int64_t>(bytes);
+        }
+        return item;
+    }
+
+    /// Items of the segment's snapshot; stops when `budget` is spent.
+    Result<void> take_records(std::vector<Item>& items, std::size_t& budget) {
+        for (; next_record < segment->count() && budget > 0; ++next_record) {
+            auto found = segment->record(next_record);
+            if (!found) return found.error();
+            if (!*found) continue;
+            const IndexRecord& record = **found;
+            std::uint64_t at = segment->position_of(record);
+            auto bytes = segment->data(record.offset, record.length);
+            if (!bytes) return bytes.error();
+            std::string_view rest = *bytes;
+            if (at < position) {
+                const std::uint64_t cut = std::min<std::uint64_t>(position - at, rest.size());
+                rest.remove_prefix(cut);
+                at += cut;
+                if (rest.empty() && record.length > 0) continue;
+            } else if (at > position) {
+                items.push_back(missing(at - position, false));
+            }
+            Item item;
+            item.bytes = rest;
+            item.stream = record.stream;
+            item.flags = record.flags;
+            item.event = record.event;
+            item.value = record.value;
+            item.run = record.run;
+            item.wall_ns = record.wall_ns;
+            item.position = at;
+            items.push_back(std::move(item));
+            position = std::max(position, at + rest.size());
+            budget -= std::min(budget, rest.size() + sizeof(IndexRecord));
+        }
+        return {};
+    }
+
+    /// Goes to the segment after this one when there is one. True when it did.
+    Result<bool> next_segment(std::vector<Item>& items, std::size_t& budget) {
+        std::uint32_t number = segment->number() + 1;
+        auto opened = Segment::open(directory, number);
+        if (!opened) return opened.error();
+        if (!*opened && segment->is_evicted()) {
+            // The bound overtook us: what is left begins later.
+            auto numbers = list_segments(directory);
+            if (!numbers) return numbers.error();
+            const auto later = std::upper_bound(numbers->begin(), numbers->end(), number);
+            if (later == numbers->end()) return false;
+            opened = Segment::open(directory, *later);
+            if (!opened) return opened.error();
+        }
+        if (!*opened) return false;
+        // The writer may have added to this segment after we looked and before it began the next.
+        if (auto done = segment->refresh(); !done) return done.error();
+        if (auto done = take_records(items, budget); !done) return done.error();
+        if (next_record < segment->count()) return false;
+        const std::uint64_t begin = (*opened)->first_position();
+        if (begin > position) {
+            items.push_back(missing(begin - position, (*opened)->number() != number));
+            position = begin;
+        }
+        segment = std::move(**opened);
+        next_record = 0;
+        return true;
+    }
+};
+
+Follower::Follower(fs::path log_directory, std::optional<std::uint64_t> from) : impl_(std::make_unique<Impl>()) {
+    impl_->directory = std::move(log_directory);
+    impl_->from = from;
+    impl_->position = from.value_or(0);
+}
+Follower::~Follower() = default;
+Follower::Follower(Follower&&) noexcept = default;
+Follower& Follower::operator=(Follower&&) noexcept = default;
+
+std::uint64_t Follower::position() const noexcept { return impl_->position; }
+
+Result<std::vector<Follower::Item>> Follower::read_more(std::size_t max_bytes) {
+    std::vector<Item> items;
+    std::size_t budget = std::max<std::size_t>(max_bytes, 1);
+    if (!impl_->segment) {
+        auto begun = impl_->begin(items);
+        if (!begun) return begun.error();
+        if (!*begun) return items;
+    } else if (auto done = impl_->segment->refresh(); !done) {
+        return done.error();
+    }
+    while (true) {
+        if (auto done = impl_->take_records(items, budget); !done) return done.error();
+        if (budget == 0) return items;
+        auto moved = impl_->next_segment(items, budget);
+        if (!moved) return moved.error();
+        if (!*moved) return items;
+    }
+}
+
+}  // namespace persistproc::logstore

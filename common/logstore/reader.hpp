@@ -1,0 +1,139 @@
+#pragma once
+/// Reads the output of one process while a shim may be writing it. Takes no lock and changes nothing; what the
+/// index does not yet name is not there. Segments that the bound removed are reported as evicted, never as an error.
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/result.hpp"
+#include "common/base/unique_fd.hpp"
+#include "common/logstore/format.hpp"
+
+namespace persistproc::logstore {
+
+enum class StreamChoice { combined, out, err };
+
+/// A line, or the last piece of one that has no end yet. In the combined view a line that the other stream interrupted
+/// is two lines, in recorded order; the view of one stream joins them. `err` sees standard error alone, `out` the rest.
+struct Line {
+    std::string text;  // exact bytes, without its '\n'
+    Stream stream = Stream::none;
+    std::uint32_t run = 0;
+    std::int64_t wall_ns = 0;    // of its first piece; 0: unknown
+    std::uint64_t position = 0;  // of its first byte
+    bool complete = true;        // false: no '\n' (yet), or cut because it is longer than `max_bytes`
+    bool matched = true;         // false: context of a match
+    std::optional<Event> event;  // an event instead of output (`events` asked for); `value` with it
+    std::int64_t value = 0;
+};
+
+struct LineQuery {
+    StreamChoice stream = StreamChoice::combined;
+    std::optional<std::uint64_t> from;  // position (a cursor's); nothing: the oldest byte there is
+    std::optional<std::int64_t> since_ns, until_ns;
+    std::optional<std::uint32_t> run;
+    std::optional<std::string> grep;    // RE2, at most 1 KiB; matched against the line without colour and control bytes
+    std::uint32_t context = 0;          // lines around each match
+    std::uint64_t last = 0;             // only the last N of what is asked for; 0: all
+    std::uint64_t first = 0;            // at most the first N, then `next` goes on from there; not with `last`
+    std::size_t max_bytes = 16u << 10;  // of text; when `last` is given the newest that fit, else the oldest that fit
+    bool include_partial = true;        // an unfinished last line is part of the answer
+    bool events = false;                // events of the runs, in order
+};
+
+struct LinePage {
+    std::vector<Line> lines;           // oldest first
+    std::uint64_t next = 0;            // position to go on from: after the last byte that was looked at
+    std::uint64_t evicted_bytes = 0;   // asked for, but removed by the bound
+    std::uint64_t lost_bytes = 0;      // gaps within what was looked at
+    std::uint64_t omitted_before = 0;  // lines of the asked range left out before the first one shown
+    std::uint64_t omitted_after = 0;   // and after the last one shown (max_bytes reached): 0 or at least 1
+    bool more = false;                 // `next` is not the end: call again with from = next
+};
+
+struct LogEnd {
+    std::uint64_t position = 0;  // after the last recorded byte
+    std::uint64_t oldest = 0;    // first byte still there
+    std::uint64_t last_sequence = 0;
+    std::int64_t last_output_ns = 0;  // wall time of the newest output record; 0: none yet
+    std::string newest_segment;       // path of the newest .log; empty: none
+};
+
+/// End and extent of a log: a few reads, whatever its size. Errors: io, corrupt, unsupported. A missing or empty
+/// directory is an empty log. Any thread.
+Result<LogEnd> find_log_end(const std::filesystem::path& log_directory);
+
+/// Lines by query. Cost depends on what is asked for, not on the size of the log, where the query allows it (last N
+/// lines, a cursor, a time). Blocks on the disk; any thread. Errors: invalid (regular expression, with where), io,
+/// corrupt, unsupported.
+Result<LinePage> read_lines(const std::filesystem::path& log_directory, const LineQuery& query);
+
+/// The part of a log that a query asks for, as positions.
+struct LogSpan {
+    std::uint64_t begin = 0, end = 0;
+    std::uint64_t evicted_bytes = 0;  // asked for, but removed by the bound
+};
+
+/// Where the bytes of a query's lines stand: for callers that want them as a stream (`Follower`) and not as lines.
+/// Looks at `stream`, `from`, `since_ns`, `until_ns`, `run` and `last`. Costs a few reads of the index. Errors: io,
+/// corrupt, unsupported.
+Result<LogSpan> locate(const std::filesystem::path& log_directory, const LineQuery& query);
+
+/// Follows one log from a position. Passive: the caller decides when to call `read_more`; it never waits and owns no
+/// thread. One call at a time.
+class Follower {
+public:
+    struct Item {
+        std::string bytes;  // of `stream`; empty for events, gaps and evictions
+        Stream stream = Stream::none;
+        std::uint8_t flags = 0;
+        Event event = Event::none;
+        std::int64_t value = 0;  // of the event, or bytes lost (gap)
+        std::uint32_t run = 0;
+        std::int64_t wall_ns = 0;
+        std::uint64_t position = 0;       // of the first byte
+        std::uint64_t evicted_bytes = 0;  // removed by the bound before they could be read
+    };
+
+    /// Starts at `from` (nothing: at the oldest byte there is). The directory may not exist yet.
+    explicit Follower(std::filesystem::path log_directory, std::optional<std::uint64_t> from = std::nullopt);
+    ~Follower();
+    Follower(Follower&&) noexcept;
+    Follower& operator=(Follower&&) noexcept;
+
+    /// Records that are there now, in recorded order, about `max_bytes` of output at most (at least one record when
+    /// there is one). Empty: nothing new. A piece that was partly read by `from` is given from that byte on.
+    Result<std::vector<Item>> read_more(std::size_t max_bytes);
+
+    /// After the last byte given.
+    std::uint64_t position() const noexcept;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// inotify(7) on a log directory: readable when the log may have grown. Spurious wake-ups happen; missed ones do not
+/// (a record is written before the notification). The directory must exist.
+class LogWatch {
+public:
+    static Result<LogWatch> open(const std::filesystem::path& log_directory);
+    int fd() const noexcept;
+    /// Takes the pending notifications (non-blocking).
+    void drain() noexcept;
+
+private:
+    explicit LogWatch(base::UniqueFd fd) noexcept : fd_(std::move(fd)) {}
+    base::UniqueFd fd_;
+};
+
+/// "p3:2n9c": a cursor names its process, so that one used elsewhere is noticed. Pure.
+std::string format_cursor(std::string_view process_id, std::uint64_t position);
+/// Errors: invalid (not a cursor, or of another process), saying where cursors come from.
+Result<std::uint64_t> parse_cursor(std::string_view process_id, std::string_view cursor);
+
+}  // namespace persistproc::logstore

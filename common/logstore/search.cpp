@@ -1,0 +1,77 @@
+#include "common/logstore/search.hpp"
+
+#include <fmt/format.h>
+#include <re2/re2.h>
+
+#include "common/base/text.hpp"
+
+namespace persistproc::logstore {
+
+namespace {
+
+constexpr std::size_t max_pattern_bytes = 1024;
+
+re2::StringPiece piece(std::string_view text) { return re2::StringPiece(text.data(), text.size()); }
+
+}  // namespace
+
+bool is_plain(std::string_view text) noexcept {
+    const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
+    const std::size_t size = text.size();
+    const auto is_control = [](unsigned char byte) {
+        return static_cast<unsigned char>((byte < 0x20) & (byte != '\n') & (byte != '\t')) |
+               static_cast<unsigned char>(byte == 0x7f);
+    };
+    // Blocks of a fixed size without a branch per byte: the compiler looks at many at once.
+    constexpr std::size_t block = 64;
+    std::size_t at = 0;
+    for (; at + block <= size; at += block) {
+        unsigned char found = 0;
+        for (std::size_t i = 0; i < block; ++i) found = static_cast<unsigned char>(found | is_control(bytes[at + i]));
+        if (found != 0) return false;
+    }
+    for (; at < size; ++at)
+        if (is_control(bytes[at]) != 0) return false;
+    return true;
+}
+
+LinePattern::LinePattern(std::unique_ptr<re2::RE2> expression, bool can_skip)
+    : expression_(std::move(expression)), can_skip_(can_skip) {}
+LinePattern::LinePattern(LinePattern&&) noexcept = default;
+LinePattern& LinePattern::operator=(LinePattern&&) noexcept = default;
+LinePattern::~LinePattern() = default;
+
+Result<LinePattern> LinePattern::compile(std::string_view expression) {
+    if (expression.size() > max_pattern_bytes)
+        return Error{ErrorCode::invalid,
+                     fmt::format("{} bytes; at most {} are accepted", expression.size(), max_pattern_bytes)};
+    re2::RE2::Options options;
+    options.set_log_errors(false);
+    options.set_max_mem(8 << 20);
+    options.set_never_nl(true);
+    // As the user wrote it first, so that an error quotes nothing the user did not write.
+    const re2::RE2 given(piece(expression), options);
+    if (!given.ok())
+        return Error{ErrorCode::invalid, fmt::format("{} (the syntax is RE2's)", base::escape_line(given.error()))};
+    auto by_line = std::make_unique<re2::RE2>("(?m)" + std::string(expression), options);
+    if (!by_line->ok())
+        return Error{ErrorCode::invalid, fmt::format("{} (the syntax is RE2's)", base::escape_line(by_line->error()))};
+    // \A, \z and flags may see the whole text instead of its lines.
+    const auto has = [&](std::string_view what, std::size_t from) {
+        return expression.find(what, from) != std::string_view::npos;
+    };
+    const bool can_skip = !has("\\A", 0) && !has("\\z", 0) && !has("(?", expression.starts_with("(?i)") ? 4 : 0);
+    return LinePattern(std::move(by_line), can_skip);
+}
+
+bool LinePattern::matches(std::string_view line) const {
+    if (is_plain(line)) return re2::RE2::PartialMatch(piece(line), *expression_);
+    const std::string clean = base::clean_output(line);
+    return re2::RE2::PartialMatch(piece(clean), *expression_);
+}
+
+bool LinePattern::may_match_in(std::string_view plain_lines) const {
+    return !can_skip_ || re2::RE2::PartialMatch(piece(plain_lines), *expression_);
+}
+
+}  // namespace persistproc::logstore

@@ -1,0 +1,484 @@
+#include "common/logstore/reader.hpp"
+
+#include <poll.h>
+
+#include <random>
+
+#include "common/logstore/search.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+#include "tests/unit/common/logstore/written_log.hpp"
+
+using namespace persistproc;
+using namespace persistproc::logstore;
+using tests::WrittenLog;
+
+namespace {
+
+std::vector<std::string> texts(const LinePage& page) {
+    std::vector<std::string> out;
+    for (const auto& line : page.lines) out.push_back(line.text + (line.complete ? "" : "…"));
+    return out;
+}
+
+using Texts = std::vector<std::string>;
+
+LinePage lines_of(const std::filesystem::path& log, const LineQuery& query) {
+    auto page = read_lines(log, query);
+    if (!page) throw std::runtime_error(page.error().message);
+    return std::move(*page);
+}
+
+/// Every byte a follower gives, for one stream or all.
+std::string followed(const std::filesystem::path& log, std::optional<std::uint64_t> from,
+                     StreamChoice choice = StreamChoice::combined, std::size_t step = 1u << 20) {
+    Follower follower(log, from);
+    std::string bytes;
+    while (true) {
+        auto items = follower.read_more(step);
+        if (!items) throw std::runtime_error(items.error().message);
+        if (items->empty()) return bytes;
+        for (const auto& item : *items) {
+            const bool mine =
+                choice == StreamChoice::combined ||
+                ((item.flags & separator) == 0 && (choice == StreamChoice::err) == (item.stream == Stream::err));
+            if (mine) bytes += item.bytes;
+        }
+    }
+}
+
+/// A line of out in two pieces, with one of err between them.
+void write_interrupted(WrittenLog& log) {
+    log.out("first\n");
+    log.out("begin ");
+    log.separate(Stream::out);
+    log.err("oops\n");
+    log.out("end\n", line_continues);
+    log.err("last\n");
+}
+
+}  // namespace
+
+TEST_CASE("the combined view never mixes streams within a line; a stream's own view joins its lines") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    write_interrupted(log);
+    LineQuery query;
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"first", "begin ", "oops", "end", "last"});
+    query.stream = StreamChoice::out;
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"first", "begin end"});
+    query.stream = StreamChoice::err;
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"oops", "last"});
+    CHECK(followed(log.path(), 0, StreamChoice::out) == "first\nbegin end\n");
+    CHECK(followed(log.path(), 0, StreamChoice::err, 1) == "oops\nlast\n");
+    CHECK(followed(log.path(), 0) == "first\nbegin \noops\nend\nlast\n");
+}
+
+TEST_CASE("lines carry stream, run, time and position") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    log.wall_ns = 5;
+    log.out("one ");
+    log.wall_ns = 6;
+    log.out("two\nthr", line_continues);
+    log.run = 2;
+    log.err("x\n");
+    const auto page = lines_of(log.path(), LineQuery{});
+    REQUIRE(page.lines.size() == 3);
+    CHECK(page.lines[0].text == "one two");
+    CHECK(page.lines[0].wall_ns == 5);
+    CHECK(page.lines[1].position == 8);
+    CHECK_FALSE(page.lines[1].complete);
+    CHECK(page.lines[1].run == 1);
+    CHECK(page.lines[2].stream == Stream::err);
+    CHECK(page.lines[2].run == 2);
+    CHECK(page.next == log.position());
+}
+
+TEST_CASE("the last lines, with what was left out before them") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    for (int i = 0; i < 100; ++i) {
+        if (i % 30 == 29) log.begin_segment();
+        log.out(fmt::format("line {}\n", i));
+    }
+    LineQuery query;
+    query.last = 3;
+    auto page = lines_of(log.path(), query);
+    CHECK(texts(page) == Texts{"line 97", "line 98", "line 99"});
+    CHECK(page.omitted_before == 97);
+    CHECK(page.evicted_bytes == 0);
+    query.last = 100;
+    CHECK(lines_of(log.path(), query).lines.size() == 100);
+    query.last = 1000;
+    query.max_bytes = 24;
+    page = lines_of(log.path(), query);
+    CHECK(texts(page) == Texts{"line 97", "line 98", "line 99"});
+    CHECK(page.omitted_before == 97);
+
+    query.max_bytes = 1u << 20;
+    query.last = 2;
+    log.out("open");
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"line 99", "open…"});
+    query.include_partial = false;
+    page = lines_of(log.path(), query);
+    CHECK(texts(page) == Texts{"line 98", "line 99"});
+    CHECK(page.next == log.position() - 4);
+    log.event(Event::exited, 0);
+    page = lines_of(log.path(), query);
+    CHECK(texts(page) == Texts{"line 99", "open…"});
+    CHECK(page.next == log.position());
+}
+
+TEST_CASE("the last lines of one stream are found behind many of the other") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    for (int i = 0; i < 5; ++i) log.err(fmt::format("err {}\n", i));
+    for (int i = 0; i < 2000; ++i) log.out(fmt::format("out {}\n", i));
+    LineQuery query;
+    query.stream = StreamChoice::err;
+    query.last = 2;
+    const auto page = lines_of(log.path(), query);
+    CHECK(texts(page) == Texts{"err 3", "err 4"});
+    CHECK(page.omitted_before == 3);
+}
+
+TEST_CASE("pages go on where the one before ended, whatever fits") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    std::string everything;
+    for (int i = 0; i < 300; ++i) {
+        const std::string line = std::string(static_cast<std::size_t>(i % 41), 'x') + "\n";
+        log.out(line);
+        everything += line;
+        if (i % 77 == 0) log.begin_segment();
+    }
+    log.out("end without newline");
+    everything += "end without newline";
+    for (const std::size_t max_bytes : {1u, 10u, 64u, 1000u, 100000u}) {
+        CAPTURE(max_bytes);
+        LineQuery query;
+        query.max_bytes = max_bytes;
+        std::string read;
+        std::uint64_t from = 0;
+        for (int pages = 0; pages < 100000; ++pages) {
+            query.from = from;
+            const auto page = lines_of(log.path(), query);
+            for (const auto& line : page.lines) read += line.text + (line.complete ? "\n" : "");
+            CHECK((page.more == (page.omitted_after > 0)));
+            from = page.next;
+            if (!page.more) break;
+        }
+        CHECK(read == everything);
+        CHECK(from == everything.size());
+    }
+    LineQuery query;
+    query.first = 2;
+    query.from = 0;
+    const auto page = lines_of(log.path(), query);
+    CHECK(page.lines.size() == 2);
+    CHECK(page.more);
+    query.from = page.next;
+    CHECK(lines_of(log.path(), query).lines[0].text == "xx");
+}
+
+TEST_CASE("times and runs narrow what is read") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    for (int i = 0; i < 200; ++i) {
+        log.wall_ns = 1000 + i;
+        log.run = static_cast<std::uint32_t>(1 + i / 50);
+        if (i % 60 == 59) log.begin_segment();
+        log.out(fmt::format("{}\n", i));
+    }
+    LineQuery query;
+    query.since_ns = 1190;
+    CHECK(texts(lines_of(log.path(), query)).front() == "190");
+    query.until_ns = 1192;
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"190", "191", "192"});
+    query.since_ns = 5000;
+    query.until_ns = std::nullopt;
+    CHECK(lines_of(log.path(), query).lines.empty());
+    query.since_ns = 0;
+    CHECK(lines_of(log.path(), query).lines.size() == 200);
+
+    query = LineQuery{};
+    query.run = 3;
+    auto page = lines_of(log.path(), query);
+    CHECK(page.lines.size() == 50);
+    CHECK(page.lines.front().text == "100");
+    query.last = 1;
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"149"});
+    query.run = 9;
+    CHECK(lines_of(log.path(), query).lines.empty());
+}
+
+TEST_CASE("what the bound removed is reported, not guessed") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    log.out("old\n");
+    log.begin_segment();
+    log.out("new\n");
+    Follower early(log.path(), 0);
+    REQUIRE(early.read_more(1).value().size() == 1);
+    log.begin_segment();
+    log.out("newest\n");
+    log.remove_segment(1);
+    log.remove_segment(2);
+
+    auto page = lines_of(log.path(), LineQuery{});
+    CHECK(texts(page) == Texts{"newest"});
+    CHECK(page.evicted_bytes == 8);
+    LineQuery query;
+    query.from = 6;
+    CHECK(lines_of(log.path(), query).evicted_bytes == 2);
+    query.from = 8;
+    CHECK(lines_of(log.path(), query).evicted_bytes == 0);
+    query = LineQuery{};
+    query.last = 1;
+    CHECK(lines_of(log.path(), query).evicted_bytes == 0);
+    CHECK(find_log_end(log.path()).value().oldest == 8);
+
+    // The early follower still holds segment 1, then finds that 2 is gone.
+    const auto items = early.read_more(100).value();
+    REQUIRE(items.size() == 2);
+    CHECK(items[0].evicted_bytes == 4);
+    CHECK(items[1].bytes == "newest\n");
+    const auto late = Follower(log.path(), 0).read_more(100).value();
+    REQUIRE(late.size() == 2);
+    CHECK(late[0].evicted_bytes == 8);
+    CHECK(Follower(log.path()).read_more(100).value().size() == 1);
+}
+
+TEST_CASE("gaps and damaged records are counted as lost") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    log.out("half a li");
+    log.lose(Stream::out, 7);
+    log.out("whole\n");
+    auto page = lines_of(log.path(), LineQuery{});
+    CHECK(texts(page) == Texts{"half a li…", "whole"});
+    CHECK(page.lost_bytes == 7);
+
+    // The first record's checksum: its nine bytes are no longer vouched for, the rest is.
+    std::fstream index(log.index_file(1), std::ios::in | std::ios::out | std::ios::binary);
+    index.seekp(sizeof(SegmentHeader) + 20);
+    index.put('\x55');
+    index.close();
+    page = lines_of(log.path(), LineQuery{});
+    CHECK(texts(page) == Texts{"whole"});
+    CHECK(page.lost_bytes == 16);
+    const auto items = Follower(log.path(), 0).read_more(100).value();
+    REQUIRE(items.size() == 3);
+    CHECK(items[0].value == 9);
+    CHECK(items[1].value == 7);
+    CHECK(items[2].bytes == "whole\n");
+}
+
+TEST_CASE("grep matches lines without their colours, with context") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    for (int i = 0; i < 1000; ++i) log.out(fmt::format("line {}\n", i));
+    log.out("\x1b[31merr\x1b[0mor here\n");
+    log.err("tail\n");
+    LineQuery query;
+    query.grep = "^error";
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"\x1b[31merr\x1b[0mor here"});
+    query.grep = "line 50$";
+    query.context = 1;
+    auto page = lines_of(log.path(), query);
+    CHECK(texts(page) == Texts{"line 49", "line 50", "line 51"});
+    CHECK_FALSE(page.lines[0].matched);
+    CHECK(page.lines[1].matched);
+    query.context = 0;
+    query.grep = "9$";
+    query.last = 2;
+    page = lines_of(log.path(), query);
+    CHECK(texts(page) == Texts{"line 989", "line 999"});
+    CHECK(page.omitted_before == 98);
+    query.grep = "\\A1|nothing\\z|(?i)TAIL";
+    query.last = 0;
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"tail"});
+    query.grep = "line \\d+\\s+line";
+    CHECK(lines_of(log.path(), query).lines.empty());
+
+    query.grep = "a(b";
+    const auto refused = read_lines(log.path(), query);
+    REQUIRE(refused.has_error());
+    CHECK(refused.error().code == ErrorCode::invalid);
+    CHECK(refused.error().message.find('\n') == std::string::npos);
+    CHECK(refused.error().message.find("(?m)") == std::string::npos);
+    CHECK(LinePattern::compile(std::string(1025, 'a')).has_error());
+}
+
+TEST_CASE("events appear in order when they are asked for") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    log.event(Event::started, 4711);
+    log.out("hello\nbye");
+    log.event(Event::exited, 7);
+    LineQuery query;
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"hello", "bye…"});
+    query.events = true;
+    const auto page = lines_of(log.path(), query);
+    REQUIRE(page.lines.size() == 4);
+    CHECK(page.lines[0].event == Event::started);
+    CHECK(page.lines[2].text == "bye");
+    CHECK(page.lines[3].event == Event::exited);
+    CHECK(page.lines[3].value == 7);
+}
+
+TEST_CASE("the place of the last lines is the byte where they begin") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    std::string everything;
+    std::mt19937 random(7);
+    for (int i = 0; i < 400; ++i) {
+        std::string piece;
+        for (unsigned n = random() % 4; n-- > 0;)
+            piece += std::string(random() % 9, static_cast<char>('a' + i % 26)) + "\n";
+        if (random() % 3 == 0) piece += "partial";
+        if (piece.empty()) continue;
+        log.out(piece);
+        everything += piece;
+        if (i % 90 == 89) log.begin_segment();
+    }
+    for (std::uint64_t n : {1u, 2u, 3u, 10u, 100u, 300u, 100000u}) {
+        CAPTURE(n);
+        LineQuery query;
+        query.last = n;
+        const auto span = locate(log.path(), query).value();
+        std::uint64_t wanted = n + (everything.ends_with('\n') ? 1 : 0);
+        std::size_t at = everything.size();
+        while (at > 0 && (everything[at - 1] != '\n' || --wanted > 0)) --at;
+        CHECK(span.begin == at);
+        CHECK(span.end == everything.size());
+        query.max_bytes = 1u << 20;
+        const auto page = lines_of(log.path(), query);
+        CHECK(page.lines.front().position == at);
+        CHECK(page.omitted_before == static_cast<std::uint64_t>(std::count(
+                                         everything.begin(), everything.begin() + static_cast<long>(at), '\n')));
+    }
+    for (const std::uint64_t from : {0u, 1u, 100u, 777u})
+        CHECK(followed(log.path(), from, StreamChoice::combined, 13) == everything.substr(from));
+}
+
+TEST_CASE("cut anywhere, a log reads as a beginning of itself") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    log.out("one\n");
+    log.begin_segment();
+    log.event(Event::started, 1);
+    write_interrupted(log);
+    log.out("no newline");
+    const std::string whole = followed(log.path(), 0);
+    REQUIRE(whole.size() == log.position());
+    const auto copy = directory.path() / "copy";
+    for (const bool cut_index : {true, false}) {
+        const auto cut_file = cut_index ? log.index_file(2) : log.data_file(2);
+        const auto size = std::filesystem::file_size(cut_file);
+        std::size_t shortest_so_far = whole.size();
+        for (auto n = size; n-- > 0;) {
+            CAPTURE(cut_index, n);
+            std::filesystem::remove_all(copy);
+            std::filesystem::copy(log.path(), copy);
+            std::filesystem::resize_file(copy / cut_file.filename(), n);
+            const std::string bytes = followed(copy, 0);
+            CHECK(whole.starts_with(bytes));
+            CHECK(bytes.size() <= shortest_so_far);
+            CHECK(bytes.size() >= 4);
+            shortest_so_far = bytes.size();
+            const auto end = find_log_end(copy);
+            REQUIRE(end.has_value());
+            CHECK(end->position == bytes.size());
+            LineQuery query;
+            std::string read;
+            for (const auto& line : lines_of(copy, query).lines) read += line.text + (line.complete ? "\n" : "");
+            CHECK(read == bytes);
+            query.last = 2;
+            const auto page = lines_of(copy, query);
+            CHECK(page.lines.size() <= 2);
+            CHECK(locate(copy, query).has_value());
+        }
+    }
+}
+
+TEST_CASE("what is no log of ours is refused; an empty one is empty") {
+    tests::TemporaryDirectory directory;
+    CHECK(lines_of(directory.path() / "missing", LineQuery{}).lines.empty());
+    CHECK(find_log_end(directory.path() / "missing").value().position == 0);
+    CHECK(Follower(directory.path() / "missing").read_more(1).value().empty());
+    {
+        WrittenLog log(directory.path() / "foreign");
+        std::fstream(log.index_file(1), std::ios::in | std::ios::out | std::ios::binary) << "something";
+        CHECK(read_lines(log.path(), LineQuery{}).error().code == ErrorCode::corrupt);
+    }
+    WrittenLog log(directory.path() / "newer");
+    SegmentHeader header;
+    header.major = index_major + 1;
+    std::fstream(log.index_file(1), std::ios::in | std::ios::out | std::ios::binary)
+        .write(reinterpret_cast<char*>(&header), sizeof header);
+    CHECK(find_log_end(log.path()).error().code == ErrorCode::unsupported);
+}
+
+TEST_CASE("a follower goes with a growing log through segments, nothing twice") {
+    tests::TemporaryDirectory directory;
+    const auto path = directory.path() / "log";
+    Follower follower(path);
+    CHECK(follower.read_more(10).value().empty());
+    WrittenLog log(path);
+    auto watch = LogWatch::open(path);
+    REQUIRE(watch.has_value());
+    const auto is_readable = [&] {
+        pollfd one{watch->fd(), POLLIN, 0};
+        return ::poll(&one, 1, 0) == 1;
+    };
+    CHECK_FALSE(is_readable());
+    std::string written, read;
+    for (int i = 0; i < 50; ++i) {
+        const std::string line = fmt::format("{} {}\n", i, std::string(static_cast<std::size_t>(i), '.'));
+        log.out(line);
+        written += line;
+        CHECK(is_readable());
+        watch->drain();
+        if (i % 7 == 6) log.begin_segment();
+        for (const auto& item : follower.read_more(1u << 20).value()) read += item.bytes;
+        CHECK(read == written);
+        CHECK(follower.position() == written.size());
+    }
+    CHECK(find_log_end(path).value().last_sequence == 50);
+}
+
+TEST_CASE("a long line is given in parts that fit") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    log.out(std::string(1000, 'a'));
+    log.out(std::string(1000, 'b') + "\n", line_continues);
+    LineQuery query;
+    query.max_bytes = 300;
+    std::string read;
+    for (query.from = 0;;) {
+        const auto page = lines_of(log.path(), query);
+        for (const auto& line : page.lines) {
+            CHECK(line.text.size() <= 300);
+            read += line.text;
+        }
+        query.from = page.next;
+        if (!page.more) break;
+    }
+    CHECK(read == std::string(1000, 'a') + std::string(1000, 'b'));
+    query.from = std::nullopt;
+    query.last = 1;
+    CHECK(lines_of(log.path(), query).lines.back().text.ends_with("b"));
+}
+
+TEST_CASE("cursors name their process") {
+    CHECK(format_cursor("p3", 0) == "p3:0");
+    CHECK(parse_cursor("p3", format_cursor("p3", 123456789)).value() == 123456789);
+    CHECK(parse_cursor("p3", format_cursor("p3", UINT64_MAX)).value() == UINT64_MAX);
+    for (const char* bad : {"", "p3", "p3:", "p3:-1", "p3:zz!", "p3:zzzzzzzzzzzzzzzzz", "p4:1"}) {
+        CAPTURE(bad);
+        REQUIRE(parse_cursor("p3", bad).has_error());
+        CHECK(parse_cursor("p3", bad).error().code == ErrorCode::invalid);
+    }
+}
