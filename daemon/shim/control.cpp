@@ -1,0 +1,130 @@
+#include "daemon/shim/control.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "common/rundir/paths.hpp"
+#include "daemon/shim/short_text.hpp"
+
+namespace persistproc::shim {
+
+using rundir::ControlMessage;
+using rundir::MessageType;
+
+int Control::listen(int run_directory) noexcept {
+    const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return errno;
+    ::unlinkat(run_directory, rundir::control_name, 0);
+    // Through the descriptor: the directory's own path may be longer than a socket address holds.
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const auto path =
+        ShortText<sizeof address.sun_path>("/proc/self/fd/").add(run_directory).add("/").add(rundir::control_name);
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    const mode_t before = ::umask(0177);
+    const bool bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    int err = bound ? 0 : errno;
+    ::umask(before);
+    if (err == 0 && ::listen(fd, max_connections) != 0) err = errno;
+    if (err != 0)
+        ::close(fd);
+    else
+        listener_ = fd;
+    return err;
+}
+
+void Control::stop_listening(int run_directory) noexcept {
+    ::unlinkat(run_directory, rundir::control_name, 0);
+    if (listener_ >= 0) ::close(listener_);
+    listener_ = -1;
+}
+
+Control::Connection& Control::free_place() noexcept {
+    Connection* oldest = &connections_[0];
+    for (auto& each : connections_) {
+        if (each.fd < 0) return each;
+        if (each.serial < oldest->serial) oldest = &each;
+    }
+    close(*oldest);
+    return *oldest;
+}
+
+void Control::adopt_start_channel(int fd) noexcept {
+    Connection& connection = free_place();
+    connection = {fd, next_serial_++, false, true};
+}
+
+void Control::accept() noexcept {
+    const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) return;
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    const bool known = ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && size == sizeof peer;
+    if (!known || (peer.uid != ::geteuid() && peer.uid != 0)) {
+        ControlMessage refusal;
+        refusal.type = MessageType::refused;
+        refusal.value = EPERM;
+        ::send(fd, &refusal, sizeof refusal, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ::close(fd);
+        return;
+    }
+    Connection& connection = free_place();
+    connection = {fd, next_serial_++, false, false};
+}
+
+std::size_t Control::add_entries(pollfd* entries) const noexcept {
+    std::size_t count = 0;
+    if (listener_ >= 0) entries[count++] = {listener_, POLLIN, 0};
+    for (const auto& each : connections_)
+        if (each.fd >= 0) entries[count++] = {each.fd, POLLIN, 0};
+    return count;
+}
+
+Control::Connection* Control::find(int fd) noexcept {
+    for (auto& each : connections_)
+        if (each.fd == fd && fd >= 0) return &each;
+    return nullptr;
+}
+
+Control::Received Control::receive(Connection& connection, ControlMessage& out) noexcept {
+    const ssize_t got = ::recv(connection.fd, &out, sizeof out, MSG_DONTWAIT | MSG_TRUNC);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Received::nothing;
+    const ControlMessage ours;
+    if (got == sizeof out && out.magic == ours.magic && out.major == ours.major) return Received::message;
+    if (got > 0) {
+        ControlMessage refusal;
+        refusal.type = MessageType::refused;
+        refusal.value = EPROTO;
+        send(connection, refusal);
+    }
+    close(connection);
+    return Received::closed;
+}
+
+void Control::send(Connection& connection, const ControlMessage& message) noexcept {
+    if (connection.fd < 0) return;
+    if (::send(connection.fd, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) close(connection);
+}
+
+void Control::send_to(std::uint64_t serial, const ControlMessage& message) noexcept {
+    for (auto& each : connections_)
+        if (each.fd >= 0 && each.serial == serial) send(each, message);
+}
+
+void Control::push(const ControlMessage& message) noexcept {
+    for (auto& each : connections_)
+        if (each.fd >= 0 && each.greeted) send(each, message);
+}
+
+void Control::close(Connection& connection) noexcept {
+    if (connection.fd >= 0) ::close(connection.fd);
+    connection.fd = -1;
+}
+
+}  // namespace persistproc::shim

@@ -1,0 +1,138 @@
+#include "daemon/shim/keeper.hpp"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace persistproc::shim {
+namespace {
+
+using logstore::Event;
+using rundir::Phase;
+
+/// How long pipes may be held open by others before the exit is recorded without their end.
+constexpr std::uint64_t drain_ns = 250 * os::millisecond;
+/// Together with the time a sync takes, within the second that the contract gives.
+constexpr std::uint64_t sync_ns = 800 * os::millisecond;
+constexpr std::uint64_t sync_retry_ns = 100 * os::millisecond;
+
+}  // namespace
+
+int Keeper::run() noexcept {
+    while (!leaving_) {
+        pollfd entries[2 + Pump::max_sources + Control::max_entries];
+        std::size_t count = 0;
+        entries[count++] = {signals_, POLLIN, 0};
+        if (report_ >= 0) entries[count++] = {report_, POLLIN, 0};
+        const std::size_t pipes_begin = count;
+        count += pump_.add_entries(entries + count);
+        const std::size_t control_begin = count;
+        count += control_.add_entries(entries + count);
+        os::wait(entries, count, deadline());
+
+        const std::uint64_t now = os::now_ns();
+        if (entries[0].revents != 0) {
+            signalfd_siginfo taken[4];
+            os::read(signals_, taken, sizeof taken);
+            look_at_children(now);
+        }
+        pump_.serve(entries + pipes_begin, control_begin - pipes_begin, now, ended_.pid != 0 && !reaped_);
+        if (pipes_begin == 2 && entries[1].revents != 0) read_report();
+        serve_control(entries + control_begin, count - control_begin, now);
+        if (stop_.active && now >= stop_.kill_at) kill_sweep(now);
+        sync_in_time(now);
+        advance(now);
+    }
+    return 0;
+}
+
+std::uint64_t Keeper::deadline() const noexcept {
+    return std::min({pump_.deadline(), drain_until_, linger_until_, sync_at_, stop_.kill_at});
+}
+
+void Keeper::look_at_children(std::uint64_t now) noexcept {
+    if (child_may_be_signalled() && ended_.pid == 0) {
+        ended_ = os::peek_ended(pid_);
+        if (ended_.pid != 0) {
+            state_.state().ended_wall_ns = os::wall_ns();
+            drain_until_ = now + drain_ns;
+        }
+    }
+    // A zombie that is kept stands before all others.
+    while (ended_.pid == 0 || reaped_) {
+        const os::Ended orphan = os::peek_ended(0);
+        if (orphan.pid == 0) {
+            no_children_ = orphan.no_children;
+            return;
+        }
+        if (orphan.pid == pid_ && !reaped_) return look_at_children(now);
+        os::reap(orphan.pid);
+    }
+}
+
+void Keeper::sync_in_time(std::uint64_t now) noexcept {
+    if (now >= sync_at_) {
+        log_.begin_sync();
+        sync_at_ = log_.dirty() ? now + sync_retry_ns : os::never;
+    } else if (sync_at_ == os::never && log_.dirty()) {
+        sync_at_ = now + sync_ns;
+    }
+}
+
+bool Keeper::is_final() const noexcept {
+    const Phase phase = state_.state().phase;
+    return phase == Phase::exited || phase == Phase::exec_failed;
+}
+
+void Keeper::advance(std::uint64_t now) noexcept {
+    if (ended_.pid != 0 && !reaped_ && (pump_.closed() || now >= drain_until_)) record_exit(now);
+    if (!is_final()) return;
+    if (pipes_held_ && pump_.closed()) {
+        log_.append_event(Event::output_closed, 0);
+        pipes_held_ = false;
+    }
+    if (!no_children_) return;
+    // Nobody of the tree is left; whoever holds the pipes now was given them by other ways, and is not waited for long.
+    if (!pump_.closed() && linger_until_ == os::never) linger_until_ = now + drain_ns;
+    if (pump_.closed() || now >= linger_until_) leave();
+}
+
+void Keeper::record_exit(std::uint64_t now) noexcept {
+    drain_until_ = os::never;
+    pump_.flush();
+    pipes_held_ = !pump_.closed();
+    log_.append_event(ended_.killed ? Event::killed : Event::exited, ended_.value);
+    log_.sync();
+    sync_at_ = os::never;
+    auto& state = state_.state();
+    state.phase = Phase::exited;
+    state.killed = ended_.killed;
+    state.exit_value = ended_.value;
+    state.log_end = log_.position();
+    state_.commit();
+    os::reap(pid_);
+    reaped_ = true;
+    push_state();
+    look_at_children(now);
+}
+
+void Keeper::leave() noexcept {
+    pump_.close();
+    if (pipes_held_) log_.append_event(Event::output_closed, 0);
+    if (log_.dirty()) log_.sync();
+    // Given up before anyone is told: the next run may begin at once.
+    log_.close();
+    ::close(log_directory_);
+    state_.state().tree_empty = 1;
+    state_.write();
+    push_state();
+    answer_stops();
+    control_.stop_listening(run_directory_);
+    leaving_ = true;
+}
+
+void Keeper::push_state() noexcept { control_.push(message(rundir::MessageType::state)); }
+
+}  // namespace persistproc::shim

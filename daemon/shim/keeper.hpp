@@ -1,0 +1,106 @@
+#pragma once
+/// The keeper of one run: parent of the child, owner of its pipes, writer of its output and its outcome.
+///
+///     prepared --commit--> started --report pipe closed--> (exec_confirmed) --child ends--> draining --> exited
+///        |                    |                                                                            |
+///        +--end of file       +--report--> exec_failed ------------------------------+                     |
+///        v                                                                           v                     v
+///     aborted: leave                                              no descendant left: tree_empty, leave
+///
+/// Rules. Child death is looked at before commands, so no signal reaches a pid that may be another's. An exit is
+/// recorded in the order drain, event, sync of the log, durable record, reap, tell: the zombie is the backup until the
+/// record is durable, and the record proves the log before it. A stop is durable before its first signal. After the
+/// exit the keeper stays, as the descendants' subreaper and reader, until none is left. A daemon's death is an end of
+/// file.
+#include <cstddef>
+#include <cstdint>
+
+#include "common/logstore/writer.hpp"
+#include "common/rundir/spec.hpp"
+#include "common/rundir/state.hpp"
+#include "daemon/shim/control.hpp"
+#include "daemon/shim/os.hpp"
+#include "daemon/shim/pump.hpp"
+
+namespace persistproc::shim {
+
+class Keeper {
+public:
+    Keeper() noexcept : state_(-1, rundir::RunState{}), pump_(log_) {}
+    Keeper(const Keeper&) = delete;
+    Keeper& operator=(const Keeper&) = delete;
+
+    /// Becomes the keeper of the run: lock, spec, control socket, `prepared`, `ready`. Returns 0, or the exit status of
+    /// the program after one line on stderr.
+    int prepare(const char* run_directory) noexcept;
+    /// Until nothing of the run is left. Returns the exit status of the program.
+    int run() noexcept;
+
+private:
+    /// A whole-tree stop under way: who waits for it, and when the next SIGKILLs are due.
+    struct Stop {
+        struct Waiter {
+            std::uint64_t connection = 0, request = 0;
+        };
+        bool active = false;
+        std::uint64_t kill_at = os::never;
+        std::uint64_t gap = 0;
+        Waiter waiters[Control::max_connections];
+        std::size_t next_waiter = 0;
+    };
+
+    // keeper_start.cpp
+    int open_run(const char* run_directory) noexcept;
+    int load_spec() noexcept;
+    void release_spec() noexcept;
+    void mark_environment() noexcept;
+    void start_child() noexcept;
+    int open_log() noexcept;
+    void fail_start(rundir::Stage stage, int error) noexcept;
+    void read_report() noexcept;
+    void abort_start() noexcept;
+
+    // keeper.cpp
+    std::uint64_t deadline() const noexcept;
+    void look_at_children(std::uint64_t now) noexcept;
+    void sync_in_time(std::uint64_t now) noexcept;
+    void advance(std::uint64_t now) noexcept;
+    void record_exit(std::uint64_t now) noexcept;
+    void leave() noexcept;
+    bool is_final() const noexcept;
+    bool child_may_be_signalled() const noexcept { return pid_ != 0 && !reaped_; }
+    void push_state() noexcept;
+
+    // keeper_commands.cpp
+    void serve_control(const pollfd* entries, std::size_t count, std::uint64_t now) noexcept;
+    void obey(Control::Connection& connection, const rundir::ControlMessage& message, std::uint64_t now) noexcept;
+    void stop_tree(Control::Connection& connection, const rundir::ControlMessage& message, std::uint64_t now) noexcept;
+    void send_signal(Control::Connection& connection, const rundir::ControlMessage& message) noexcept;
+    void kill_sweep(std::uint64_t now) noexcept;
+    void answer_stops() noexcept;
+    rundir::ControlMessage message(rundir::MessageType type, std::uint64_t request = 0, int value = 0) const noexcept;
+
+    int run_directory_ = -1, lock_ = -1, state_file_ = -1, log_directory_ = -1;
+    int signals_ = -1;
+    int report_ = -1;  // read end of the child's report pipe, until it closes
+    rundir::StateWriter state_;
+    rundir::SpecView spec_;
+    char* spec_memory_ = nullptr;
+    std::size_t spec_memory_bytes_ = 0;
+    logstore::Writer log_;
+    Pump pump_;
+    Control control_;
+    Stop stop_;
+
+    pid_t pid_ = 0;
+    os::Ended ended_;
+    bool reaped_ = false;
+    bool no_children_ = false;
+    bool pipes_held_ = false;  // at the exit a descendant still had them
+    bool leaving_ = false;
+    std::uint64_t drain_until_ = os::never;
+    std::uint64_t linger_until_ = os::never;
+    std::uint64_t sync_at_ = os::never;
+};
+
+}  // namespace persistproc::shim

@@ -1,0 +1,144 @@
+// What daemons ask for: the part of the keeper behind the control connections.
+#include <signal.h>
+
+#include <cerrno>
+
+#include "daemon/shim/keeper.hpp"
+#include "daemon/shim/tree.hpp"
+
+namespace persistproc::shim {
+
+using logstore::Event;
+using rundir::ControlMessage;
+using rundir::MessageType;
+using rundir::Phase;
+
+namespace {
+
+constexpr std::uint64_t first_gap_ns = 2 * os::millisecond;
+constexpr std::uint64_t longest_gap_ns = 100 * os::millisecond;
+constexpr int walks_per_sweep = 8;
+
+bool is_signal(int value) noexcept { return value >= 1 && value <= 64; }
+
+}  // namespace
+
+ControlMessage Keeper::message(MessageType type, std::uint64_t request, int value) const noexcept {
+    ControlMessage out;
+    out.type = type;
+    out.epoch = state_.state().epoch;
+    out.request = request;
+    out.nonce = state_.state().nonce;
+    out.value = value;
+    out.state = state_.state();
+    return out;
+}
+
+void Keeper::serve_control(const pollfd* entries, std::size_t count, std::uint64_t now) noexcept {
+    for (std::size_t i = 0; i < count; ++i) {
+        if (entries[i].revents == 0) continue;
+        if (entries[i].fd == control_.listener()) {
+            control_.accept();
+            continue;
+        }
+        Control::Connection* connection = control_.find(entries[i].fd);
+        if (connection == nullptr) continue;
+        const bool start = connection->start;
+        ControlMessage received;
+        switch (control_.receive(*connection, received)) {
+            case Control::Received::nothing: break;
+            case Control::Received::message: obey(*connection, received, now); break;
+            case Control::Received::closed:
+                if (start && state_.state().phase == Phase::prepared) abort_start();
+                break;
+        }
+    }
+}
+
+void Keeper::obey(Control::Connection& connection, const ControlMessage& received, std::uint64_t now) noexcept {
+    auto& state = state_.state();
+    const auto refuse = [&](int error) {
+        control_.send(connection, message(MessageType::refused, received.request, error));
+    };
+    if (received.epoch < state.epoch) return refuse(EPERM);
+    const bool introduces =
+        received.type == MessageType::hello || (received.type == MessageType::commit && connection.start);
+    if (!connection.greeted && !introduces) return refuse(EPERM);
+    if (received.type == MessageType::hello && received.nonce != state.nonce) return refuse(EPERM);
+    state.epoch = received.epoch;
+
+    switch (received.type) {
+        case MessageType::hello:
+            connection.greeted = true;
+            state_.write();
+            return control_.send(connection, message(MessageType::state, received.request));
+        case MessageType::commit:
+            if (state.phase != Phase::prepared) return refuse(EALREADY);
+            connection.greeted = true;
+            return start_child();
+        case MessageType::stop: return stop_tree(connection, received, now);
+        case MessageType::signal: return send_signal(connection, received);
+        default: return refuse(EPROTO);
+    }
+}
+
+void Keeper::send_signal(Control::Connection& connection, const ControlMessage& received) noexcept {
+    int error = ESRCH;
+    if (!is_signal(received.value))
+        error = EINVAL;
+    else if (child_may_be_signalled() && ended_.pid == 0)
+        error = os::kill_group(pid_, received.value);
+    if (error == 0) log_.append_event(Event::signalled, received.value);
+    control_.send(connection, message(MessageType::done, received.request, error));
+}
+
+void Keeper::stop_tree(Control::Connection& connection, const ControlMessage& received, std::uint64_t now) noexcept {
+    auto& state = state_.state();
+    if (state.phase == Phase::prepared)
+        return control_.send(connection, message(MessageType::refused, received.request, ESRCH));
+    auto& waiter = stop_.waiters[stop_.next_waiter++ % Control::max_connections];
+    waiter = {connection.serial, received.request};
+
+    const bool force = received.force != 0;
+    const int signal = force ? SIGKILL : is_signal(received.value) ? received.value : spec_.stop_signal;
+    if (!stop_.active) {
+        stop_.active = true;
+        stop_.gap = first_gap_ns;
+        if (ended_.pid == 0 && !is_final()) {
+            state.stop_requested = 1;
+            state_.commit();
+            push_state();
+        }
+        log_.append_event(Event::stopping, signal);
+        if (!force) {
+            if (child_may_be_signalled()) os::kill_group(pid_, signal);
+            signal_descendants(signal, child_may_be_signalled() ? pid_ : 0);
+            // A stopped process keeps the signal pending; it must run to obey.
+            if (child_may_be_signalled()) os::kill_group(pid_, SIGCONT);
+            signal_descendants(SIGCONT, child_may_be_signalled() ? pid_ : 0);
+        }
+    }
+    const std::uint64_t kill_at = force ? now : now + received.grace_ms * os::millisecond;
+    if (kill_at < stop_.kill_at) stop_.kill_at = kill_at;
+}
+
+// What dies slowly or forks while it is looked for is met by the next walk or the next sweep; a process that SIGKILL
+// has reached does not fork again, so the tree can only shrink.
+void Keeper::kill_sweep(std::uint64_t now) noexcept {
+    for (int walk = 0; walk < walks_per_sweep && !no_children_; ++walk) {
+        if (child_may_be_signalled()) os::kill_group(pid_, SIGKILL);
+        const int met = signal_descendants(SIGKILL, 0);
+        look_at_children(now);
+        if (met == 0) break;
+    }
+    stop_.kill_at = no_children_ ? os::never : now + stop_.gap;
+    stop_.gap = stop_.gap * 2 < longest_gap_ns ? stop_.gap * 2 : longest_gap_ns;
+}
+
+void Keeper::answer_stops() noexcept {
+    for (const auto& waiter : stop_.waiters)
+        if (waiter.connection != 0)
+            control_.send_to(waiter.connection, message(MessageType::tree_empty, waiter.request));
+}
+
+}  // namespace persistproc::shim

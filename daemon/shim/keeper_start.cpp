@@ -1,0 +1,300 @@
+// From the run directory to a running program: the first part of the keeper's life.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <initializer_list>
+
+#include "common/rundir/state_slots.hpp"
+#include "daemon/shim/keeper.hpp"
+#include "daemon/shim/short_text.hpp"
+#include "daemon/shim/spawn_child.hpp"
+
+namespace persistproc::shim {
+
+using logstore::Event;
+using rundir::MessageType;
+using rundir::Phase;
+using rundir::RunState;
+using rundir::Stage;
+
+namespace {
+
+constexpr int status_held = 75;     // EX_TEMPFAIL: another keeper has the run
+constexpr int status_refused = 71;  // EX_OSERR
+
+constexpr std::uint64_t log_wait_ns = 200 * os::millisecond;
+constexpr off_t largest_spec_bytes = 64 << 20;
+
+int complain(const char* what, int error) noexcept {
+    const auto line = ShortText<1024>("persistproc-shim: ").add(what).add(": ").add(::strerrordesc_np(error)).add("\n");
+    [[maybe_unused]] const ssize_t ignored = ::write(2, line.c_str(), line.size());
+    return error == EWOULDBLOCK ? status_held : status_refused;
+}
+
+/// Whatever the daemon had open is not ours to keep alive; 0 to 2 must be something.
+void settle_descriptors() noexcept {
+    for (int fd = 0; fd < 3; ++fd)
+        if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", O_RDWR);
+    if (::syscall(SYS_close_range, rundir::start_channel_fd + 1, ~0u, 0u) != 0)
+        for (int fd = rundir::start_channel_fd + 1; fd < 4096; ++fd) ::close(fd);
+    ::fcntl(rundir::start_channel_fd, F_SETFD, FD_CLOEXEC);
+}
+
+/// Only SIGKILL ends a keeper: everything else stays blocked. Returns a descriptor for SIGCHLD, or -1.
+int settle_signals() noexcept {
+    struct sigaction on_child {};
+    on_child.sa_handler = SIG_DFL;
+    on_child.sa_flags = SA_NOCLDSTOP;
+    ::sigaction(SIGCHLD, &on_child, nullptr);
+    sigset_t all, children;
+    sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, nullptr);
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    return ::signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+struct Pipe {
+    int read = -1, write = -1;
+    int open() noexcept {
+        int ends[2];
+        if (::pipe2(ends, O_CLOEXEC) != 0) return errno;
+        read = ends[0];
+        write = ends[1];
+        return 0;
+    }
+    void close_read() noexcept {
+        if (read >= 0) ::close(read);
+        read = -1;
+    }
+    void close_write() noexcept {
+        if (write >= 0) ::close(write);
+        write = -1;
+    }
+    void close() noexcept {
+        close_read();
+        close_write();
+    }
+};
+
+}  // namespace
+
+int Keeper::prepare(const char* run_directory) noexcept {
+    settle_descriptors();
+    signals_ = settle_signals();
+    if (signals_ < 0) return complain("signalfd", errno);
+    ::setsid();
+    if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return complain("prctl(PR_SET_CHILD_SUBREAPER)", errno);
+    ::umask(077);
+    if (const int status = open_run(run_directory)) return status;
+    control_.adopt_start_channel(rundir::start_channel_fd);
+
+    auto& state = state_.state();
+    const int spec_error = load_spec();
+    if (const int err = control_.listen(run_directory_)) return complain("control socket", err);
+    state.phase = Phase::prepared;
+    state.nonce = spec_.nonce;
+    state.boot_id = base::current_boot_id();
+    state.shim_pid = ::getpid();
+    state.shim_start_ticks = base::find_start_ticks(state.shim_pid).value_or(0);
+    if (const int err = state_.write()) return complain("write state", err);
+    if (spec_error != 0) {
+        control_.find(rundir::start_channel_fd)->greeted = true;
+        fail_start(Stage::spec, spec_error);
+        advance(os::now_ns());
+        return 0;
+    }
+    control_.send(*control_.find(rundir::start_channel_fd), message(MessageType::ready));
+    return 0;
+}
+
+int Keeper::open_run(const char* run_directory) noexcept {
+    run_directory_ = ::open(run_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (run_directory_ < 0) return complain(run_directory, errno);
+    if (::chdir("/") != 0) return complain("chdir", errno);
+    lock_ = ::openat(run_directory_, "shim.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock_ < 0 || ::flock(lock_, LOCK_EX | LOCK_NB) != 0) return complain("shim.lock", errno);
+    state_file_ = ::openat(run_directory_, "state", O_RDWR | O_CLOEXEC);
+    if (state_file_ < 0) return complain("state", errno);
+    char image[rundir::state_file_bytes];
+    const ssize_t size = ::pread(state_file_, image, sizeof image, 0);
+    if (size < 0) return complain("read state", errno);
+    RunState before;
+    if (const int err = rundir::find_newest_state(image, static_cast<std::size_t>(size), before))
+        return complain("state", err);
+    // A run is started once. `prepared` is a keeper that died before it had a child.
+    if (before.phase != Phase::none && before.phase != Phase::prepared) return complain("state", EALREADY);
+    state_ = rundir::StateWriter(state_file_, before);
+    return 0;
+}
+
+int Keeper::load_spec() noexcept {
+    const int file = ::openat(run_directory_, "spec", O_RDONLY | O_CLOEXEC);
+    if (file < 0) return errno;
+    struct stat facts {};
+    int err = ::fstat(file, &facts) == 0 ? 0 : errno;
+    if (err == 0 && facts.st_size > largest_spec_bytes) err = E2BIG;
+    ::close(file);
+    if (err != 0) return err;
+
+    // The text, then a table for its words: each takes at least two lines of the file. One slot before them is for
+    // become_child, one behind for the run's mark. Pages that are not needed are never touched.
+    const auto size = static_cast<std::size_t>(facts.st_size);
+    const std::size_t table_at = (size + alignof(char*)) / alignof(char*) * alignof(char*);
+    const std::size_t table_size = size / 2 + 2;
+    spec_memory_bytes_ = table_at + (table_size + 2) * sizeof(char*);
+    void* memory = ::mmap(nullptr, spec_memory_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return errno;
+    spec_memory_ = static_cast<char*>(memory);
+    const ssize_t got = os::read_file_at(run_directory_, "spec", spec_memory_, size);
+    if (got < 0) return static_cast<int>(-got);
+    auto** table = reinterpret_cast<char**>(spec_memory_ + table_at) + 1;
+    return rundir::SpecView::decode(spec_memory_, static_cast<std::size_t>(got), table, table_size, spec_);
+}
+
+/// Values of variables are not kept in memory longer than the start needs them.
+void Keeper::release_spec() noexcept {
+    if (spec_memory_ != nullptr) ::munmap(spec_memory_, spec_memory_bytes_);
+    spec_memory_ = nullptr;
+    spec_.argv = spec_.environment = nullptr;
+    spec_.working_directory = nullptr;
+}
+
+int Keeper::open_log() noexcept {
+    if (::mkdirat(run_directory_, "../../log", 0700) != 0 && errno != EEXIST) return errno;
+    log_directory_ = ::openat(run_directory_, "../../log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (log_directory_ < 0) return errno;
+    // A log has one writer. The keeper of the run before may be leaving just now, which is waited for; one that still
+    // records what its run left behind is not.
+    const std::uint64_t give_up = os::now_ns() + log_wait_ns;
+    while (::flock(log_directory_, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK || os::now_ns() >= give_up) return errno;
+        os::wait(nullptr, 0, os::now_ns() + os::millisecond);
+    }
+    logstore::WriterOptions options;
+    options.run = spec_.id.number;
+    if (spec_.segment_bytes > 0) options.segment_bytes = spec_.segment_bytes;
+    if (spec_.log_bound_bytes > 0) options.bound_bytes = spec_.log_bound_bytes;
+    return log_.open(log_directory_, options);
+}
+
+/// Every process of the tree inherits the run's mark. In a run within a run it takes the place of the outer one's.
+void Keeper::mark_environment() noexcept {
+    static char mark[] = "_PP_RUN_MARK=00000000000000000000000000000000";
+    constexpr std::size_t name_size = 13;  // with its "="
+    char* digit = mark + name_size;
+    for (const unsigned byte : spec_.nonce) {
+        *digit++ = "0123456789abcdef"[byte >> 4];
+        *digit++ = "0123456789abcdef"[byte & 15];
+    }
+    char** variable = spec_.environment;
+    while (*variable != nullptr && std::strncmp(*variable, mark, name_size) != 0) ++variable;
+    if (*variable == nullptr) variable[1] = nullptr;
+    variable[0] = mark;
+}
+
+void Keeper::start_child() noexcept {
+    if (const int err = open_log()) return fail_start(Stage::log, err);
+    state_.state().log_begin = log_.position();
+    Pipe out, err_pipe, release, report;
+    for (Pipe* pipe : {&out, &err_pipe, &release, &report}) {
+        const int err = pipe->open();
+        if (err == 0) continue;
+        for (Pipe* opened : {&out, &err_pipe, &release, &report}) opened->close();
+        return fail_start(Stage::pipe, err);
+    }
+    mark_environment();
+    SpawnPlan plan;
+    plan.spec = &spec_;
+    plan.out = out.write;
+    plan.err = err_pipe.write;
+    plan.release = release.read;
+    plan.report = report.write;
+    pid_ = ::fork();
+    if (pid_ == 0) {
+        ::close(release.write);
+        become_child(plan);
+    }
+    const int fork_error = pid_ < 0 ? errno : 0;
+    for (Pipe* pipe : {&out, &err_pipe, &report}) pipe->close_write();
+    release.close_read();
+    if (pid_ < 0) {
+        pid_ = 0;
+        for (Pipe* pipe : {&out, &err_pipe, &release, &report}) pipe->close();
+        return fail_start(Stage::fork, fork_error);
+    }
+
+    auto& state = state_.state();
+    state.phase = Phase::started;
+    state.pid = pid_;
+    state.start_ticks = base::find_start_ticks(pid_).value_or(0);
+    state.started_wall_ns = os::wall_ns();
+    state.started_boot_ns = os::boot_ns();
+    if (const int err = state_.commit()) {
+        // Not released, the child ends without having executed anything.
+        for (Pipe* pipe : {&out, &err_pipe, &release, &report}) pipe->close();
+        return fail_start(Stage::log, err);
+    }
+    log_.append_event(Event::started, pid_);
+    ::fcntl(out.read, F_SETFL, O_NONBLOCK);
+    ::fcntl(err_pipe.read, F_SETFL, O_NONBLOCK);
+    pump_.begin(out.read, err_pipe.read);
+    report_ = report.read;
+    [[maybe_unused]] const ssize_t ignored = ::write(release.write, "", 1);
+    release.close();
+    release_spec();
+}
+
+void Keeper::read_report() noexcept {
+    SpawnFailure failure;
+    const ssize_t got = os::read(report_, &failure, sizeof failure);
+    ::close(report_);
+    report_ = -1;
+    if (got == sizeof failure) return fail_start(failure.stage, failure.error);
+    // With an exit recorded before, this is no news.
+    if (is_final()) return;
+    state_.state().exec_confirmed = 1;
+    state_.write();
+    push_state();
+}
+
+void Keeper::fail_start(Stage stage, int error) noexcept {
+    if (pid_ != 0) {
+        os::reap(pid_);  // it is on its way out
+        reaped_ = true;
+    }
+    drain_until_ = os::never;
+    pump_.close();
+    auto& state = state_.state();
+    if (stage != Stage::spec && stage != Stage::log) {
+        log_.append_event(Event::exec_failed, error);
+        log_.sync();
+        state.log_end = log_.position();
+    }
+    state.phase = Phase::exec_failed;
+    state.stage = stage;
+    state.os_error = error;
+    state.ended_wall_ns = os::wall_ns();
+    state_.commit();
+    no_children_ = os::peek_ended(0).no_children;
+    release_spec();
+    push_state();
+}
+
+void Keeper::abort_start() noexcept {
+    state_.state().phase = Phase::aborted;
+    state_.commit();
+    control_.stop_listening(run_directory_);
+    leaving_ = true;
+}
+
+}  // namespace persistproc::shim

@@ -1,0 +1,83 @@
+#include "daemon/shim/os.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+
+namespace persistproc::shim::os {
+namespace {
+
+std::uint64_t clock_ns(clockid_t clock) noexcept {
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
+std::uint64_t now_ns() noexcept { return clock_ns(CLOCK_MONOTONIC); }
+std::int64_t wall_ns() noexcept { return static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME)); }
+std::uint64_t boot_ns() noexcept { return clock_ns(CLOCK_BOOTTIME); }
+
+void wait(pollfd* entries, std::size_t count, std::uint64_t deadline) noexcept {
+    timespec left{};
+    if (deadline != never) {
+        const std::uint64_t now = now_ns();
+        const std::uint64_t ns = deadline > now ? deadline - now : 0;
+        left.tv_sec = static_cast<time_t>(ns / 1'000'000'000);
+        left.tv_nsec = static_cast<long>(ns % 1'000'000'000);
+    }
+    if (::ppoll(entries, count, deadline == never ? nullptr : &left, nullptr) >= 0) return;
+    for (std::size_t i = 0; i < count; ++i) entries[i].revents = 0;
+}
+
+ssize_t read(int fd, void* into, std::size_t room) noexcept {
+    for (;;) {
+        const ssize_t got = ::read(fd, into, room);
+        if (got >= 0) return got;
+        if (errno != EINTR) return -errno;
+    }
+}
+
+ssize_t read_file_at(int directory, const char* name, void* into, std::size_t room) noexcept {
+    const int fd = ::openat(directory, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return -errno;
+    std::size_t size = 0;
+    ssize_t got;
+    while ((got = read(fd, static_cast<char*>(into) + size, room - size)) > 0) size += static_cast<std::size_t>(got);
+    ::close(fd);
+    return got < 0 ? got : static_cast<ssize_t>(size);
+}
+
+int set_pipe_bytes(int fd, int bytes) noexcept {
+    const int set = ::fcntl(fd, F_SETPIPE_SZ, bytes);
+    return set < 0 ? -errno : set;
+}
+
+Ended peek_ended(pid_t pid) noexcept {
+    siginfo_t info{};
+    const int result = ::waitid(pid == 0 ? P_ALL : P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT);
+    Ended ended;
+    if (result != 0) {
+        ended.no_children = errno == ECHILD;
+        return ended;
+    }
+    ended.pid = info.si_pid;
+    ended.killed = info.si_code != CLD_EXITED;
+    ended.value = info.si_status;
+    return ended;
+}
+
+void reap(pid_t pid) noexcept {
+    siginfo_t info{};
+    while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
+    }
+}
+
+int kill_group(pid_t leader, int signal) noexcept { return ::kill(-leader, signal) == 0 ? 0 : errno; }
+
+}  // namespace persistproc::shim::os

@@ -1,0 +1,45 @@
+#pragma once
+/// The system calls of the keeper whose outcome depends on the world, in one thin namespace: tests link another os.cpp.
+/// Each returns 0 (or a descriptor) or, as said, a negative errno; nothing here allocates or throws.
+#include <poll.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace persistproc::shim::os {
+
+inline constexpr std::uint64_t never = UINT64_MAX;
+inline constexpr std::uint64_t millisecond = 1'000'000;
+
+/// CLOCK_MONOTONIC in nanoseconds.
+std::uint64_t now_ns() noexcept;
+std::int64_t wall_ns() noexcept;
+std::uint64_t boot_ns() noexcept;
+
+/// Waits for events until `deadline` (of `now_ns`; `never`: as long as it takes).
+void wait(pollfd* entries, std::size_t count, std::uint64_t deadline) noexcept;
+
+/// Bytes read, 0 at the end, or a negative errno. EINTR is retried.
+ssize_t read(int fd, void* into, std::size_t room) noexcept;
+/// Whole small file into `into`: bytes read or a negative errno.
+ssize_t read_file_at(int directory, const char* name, void* into, std::size_t room) noexcept;
+
+/// Size the pipe has afterwards, or a negative errno.
+int set_pipe_bytes(int fd, int bytes) noexcept;
+
+/// A child that has ended, left unreaped.
+struct Ended {
+    pid_t pid = 0;  // 0: none now
+    bool killed = false;
+    int value = 0;  // signal or exit code
+    bool no_children = false;
+};
+/// Looks without reaping: at `pid`, or at any child when it is 0.
+Ended peek_ended(pid_t pid) noexcept;
+void reap(pid_t pid) noexcept;
+
+/// Returns 0 or errno.
+int kill_group(pid_t leader, int signal) noexcept;
+
+}  // namespace persistproc::shim::os

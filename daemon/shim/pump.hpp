@@ -1,0 +1,72 @@
+#pragma once
+/// From the child's two pipes into the log. One read gives one piece of whole lines; an unfinished line is carried in
+/// the buffer until its rest comes, at most 100 ms, so that a prompt shows. Bytes are copied once, from pipe to buffer
+/// to file; only the carried tail ever moves.
+///
+/// The combined view never mixes streams within a line: where one stream left a line open and the other goes on, a
+/// `separator` comes first. A program that writes little and often is read after short pauses instead of at each
+/// write; a pipe that is always found full is made larger for as long as that lasts.
+#include <poll.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "common/logstore/writer.hpp"
+#include "daemon/shim/os.hpp"
+
+namespace persistproc::shim {
+
+class Pump {
+public:
+    static constexpr std::size_t max_sources = 2;
+
+    explicit Pump(logstore::Writer& log) noexcept : log_(log) {}
+    Pump(const Pump&) = delete;
+    Pump& operator=(const Pump&) = delete;
+
+    /// Takes over the read ends (non-blocking).
+    void begin(int out, int err) noexcept;
+
+    /// Adds the pipes to be waited for (not those in a pause). Returns how many; at most `max_sources`.
+    std::size_t add_entries(pollfd* entries) const noexcept;
+    /// When `serve` has something to do though no pipe has data.
+    std::uint64_t deadline() const noexcept;
+    /// Reads the pipes that poll found ready or whose pause is over, and writes what is due. With `in_a_hurry` (the
+    /// child has ended) it reads all of them, without pauses.
+    void serve(const pollfd* entries, std::size_t count, std::uint64_t now, bool in_a_hurry) noexcept;
+    /// Writes unfinished lines as they are.
+    void flush() noexcept;
+    /// Nothing more can come: both pipes have ended.
+    bool closed() const noexcept { return sources_[0].fd < 0 && sources_[1].fd < 0; }
+    /// Flushes and closes pipes that somebody outside the tree still holds.
+    void close() noexcept;
+
+private:
+    struct Source {
+        logstore::Stream stream = logstore::Stream::none;
+        int fd = -1;
+        char* buffer = nullptr;
+        std::size_t carried = 0;  // bytes in the buffer, all of one unfinished line
+        std::uint64_t carried_since = 0;
+        std::uint64_t pause = 0, paused_until = 0, last_read = 0;
+        std::size_t pipe_bytes = 64u << 10;
+        unsigned full_reads = 0;
+        bool inside_line = false;  // its last written piece had no newline at the end
+        bool touched = false;      // much of the buffer was used since it was last given back
+    };
+
+    void read_source(Source& source, std::uint64_t now, bool in_a_hurry) noexcept;
+    void take(Source& source, std::size_t size, std::uint64_t now) noexcept;
+    void write_piece(Source& source, std::size_t size) noexcept;
+    void choose_pause(Source& source, std::size_t size, std::uint64_t now) noexcept;
+    void note_large_read(Source& source, std::size_t size, std::uint64_t now) noexcept;
+    void cool_down(std::uint64_t now) noexcept;
+
+    logstore::Writer& log_;
+    Source sources_[max_sources];
+    logstore::Stream open_line_ = logstore::Stream::none;  // whose unfinished line is the newest in the log
+    bool line_open_ = false;
+    std::uint64_t cool_at_ = os::never;
+};
+
+}  // namespace persistproc::shim
