@@ -1,0 +1,75 @@
+#include "common/mcp/batch.hpp"
+
+namespace persistproc::mcp {
+
+namespace {
+
+/// Collects the responses of one batch; its elements share it.
+struct Collected {
+    std::shared_ptr<Reply> reply;
+    std::size_t open = 0;
+    std::string responses;
+
+    void add(const std::string& response) {
+        if (response.empty()) return;
+        if (!responses.empty()) responses += ',';
+        responses += response;
+    }
+    void close_one() {
+        if (--open == 0) reply->finish(responses.empty() ? std::string() : "[" + responses + "]");
+    }
+};
+
+class ElementReply final : public Reply {
+public:
+    explicit ElementReply(std::shared_ptr<Collected> collected) : collected_(std::move(collected)) {}
+    void notify(std::string message) override { collected_->reply->notify(std::move(message)); }
+    void finish(std::string response) override {
+        collected_->add(response);
+        collected_->close_one();
+    }
+
+private:
+    std::shared_ptr<Collected> collected_;
+};
+
+}  // namespace
+
+std::variant<Batch, RpcError> read_batch(Json array) {
+    if (array.empty()) return RpcError{rpc::invalid_request, "Invalid request: empty batch"};
+    Batch out;
+    for (auto& element : array) {
+        auto read = read_message(std::move(element));
+        if (auto* refused = std::get_if<RpcError>(&read)) {
+            out.refusals.push_back(error_response(*refused));
+            out.has_requests = true;
+            continue;
+        }
+        auto& message = std::get<Message>(read);
+        if (message.method == "initialize")
+            return RpcError{rpc::invalid_request, "Invalid request: initialize in a batch"};
+        out.has_requests |= message.kind == MessageKind::request;
+        out.messages.push_back(std::move(message));
+    }
+    return out;
+}
+
+void handle_batch(Server& server, const std::shared_ptr<Session>& session, Audience audience, Batch batch,
+                  std::shared_ptr<Reply> reply) {
+    auto collected = std::make_shared<Collected>();
+    collected->reply = std::move(reply);
+    // One more than the requests, so that the array is not complete before the last element was handled.
+    collected->open = 1;
+    for (const auto& refusal : batch.refusals) collected->add(refusal);
+    for (auto& message : batch.messages) {
+        if (message.kind != MessageKind::request) {
+            server.handle(session, audience, std::move(message), nullptr);
+            continue;
+        }
+        ++collected->open;
+        server.handle(session, audience, std::move(message), std::make_shared<ElementReply>(collected));
+    }
+    if (batch.has_requests) collected->close_one();
+}
+
+}  // namespace persistproc::mcp

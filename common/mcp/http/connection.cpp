@@ -1,0 +1,511 @@
+#include "common/mcp/http/connection.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/mcp/batch.hpp"
+#include "common/mcp/http/sse.hpp"
+
+namespace persistproc::mcp::http {
+
+namespace {
+
+constexpr std::size_t read_ahead_bytes = 64u << 10;
+constexpr std::uint64_t retry_ms = 1000;
+constexpr std::string_view json_type = "application/json";
+constexpr std::string_view text_type = "text/plain; charset=utf-8";
+constexpr std::string_view allow = "Allow: POST, GET, DELETE\r\n";
+
+std::string_view reason_phrase(unsigned status) noexcept {
+    switch (status) {
+        case 200: return "OK";
+        case 202: return "Accepted";
+        case 400: return "Bad Request";
+        case 403: return "Forbidden";
+        case 404: return "Not Found";
+        case 405: return "Method Not Allowed";
+        case 406: return "Not Acceptable";
+        case 408: return "Request Timeout";
+        case 413: return "Content Too Large";
+        case 414: return "URI Too Long";
+        case 415: return "Unsupported Media Type";
+        case 417: return "Expectation Failed";
+        case 431: return "Request Header Fields Too Large";
+        default: return "Error";
+    }
+}
+
+/// Takes the one response of a request that is answered at once.
+class Captured final : public Reply {
+public:
+    std::string response;
+    void notify(std::string) override {}
+    void finish(std::string text) override { response = std::move(text); }
+};
+
+}  // namespace
+
+/// One POST whose requests are being handled: decides between one answer and an event stream, and outlives the
+/// connection.
+class Connection::Exchange final : public Reply {
+public:
+    Exchange(std::weak_ptr<Connection> connection, std::shared_ptr<HttpSession> session,
+             std::shared_ptr<Sessions> sessions)
+        : connection_(std::move(connection)), session_(std::move(session)), sessions_(std::move(sessions)) {}
+
+    void notify(std::string message) override {
+        upgrade();
+        if (stream_) stream_->push(std::move(message));
+    }
+
+    void finish(std::string response) override {
+        is_finished_ = true;
+        const auto connection = connection_.lock();
+        // A cancelled request has no response, but its POST must end: with an empty stream.
+        if (response.empty()) upgrade();
+        if (stream_) {
+            if (!response.empty()) stream_->push(std::move(response));
+            sessions_->end_stream(session_, stream_);
+            return;
+        }
+        if (!connection || connection->exchange_.get() != this) return;
+        if (response.empty())
+            connection->respond(202, {}, {});
+        else
+            connection->respond_message(response);
+        connection->request_done();
+    }
+
+    void upgrade() {
+        if (stream_ || gave_up_) return;
+        const auto connection = connection_.lock();
+        if (connection && connection->exchange_.get() == this) stream_ = connection->upgrade(session_);
+        gave_up_ = !stream_;
+    }
+    bool is_finished() const noexcept { return is_finished_; }
+    bool gave_up() const noexcept { return gave_up_; }
+
+private:
+    std::weak_ptr<Connection> connection_;
+    std::shared_ptr<HttpSession> session_;
+    std::shared_ptr<Sessions> sessions_;
+    std::shared_ptr<Stream> stream_;
+    bool gave_up_ = false;
+    bool is_finished_ = false;
+};
+
+Connection::Connection(Endpoint endpoint, Audience audience, std::function<void()> on_change)
+    : endpoint_(std::move(endpoint)),
+      audience_(audience),
+      on_change_(std::move(on_change)),
+      reader_(endpoint_.limits),
+      since_(endpoint_.clock.now()) {}
+
+Connection::~Connection() = default;
+
+// ---- input ----
+
+void Connection::receive(std::string_view bytes) {
+    if (phase_ == Phase::draining || phase_ == Phase::over) return;
+    reader_.feed(bytes);
+    pump();
+}
+
+void Connection::end_of_input() {
+    input_ended_ = true;
+    switch (phase_) {
+        case Phase::reading: half_close(); break;
+        case Phase::waiting: break;  // the answer may still be read
+        case Phase::streaming: lost(); break;
+        case Phase::draining: phase_ = Phase::over; break;
+        case Phase::over: break;
+    }
+}
+
+void Connection::lost() {
+    phase_ = Phase::over;
+    output_.clear();
+    exchange_.reset();
+    if (standing_) endpoint_.sessions->close_standing(*standing_session_, standing_);
+    standing_.reset();
+    standing_session_.reset();
+    changed();
+}
+
+void Connection::finish() {
+    finishing_ = true;
+    if (phase_ == Phase::reading && !reader_.is_started()) return half_close();
+    if (standing_) {
+        const auto standing = standing_;
+        endpoint_.sessions->close_standing(*standing_session_, standing);
+        standing->end();
+    }
+}
+
+void Connection::pump() {
+    if (pumping_) return;
+    pumping_ = true;
+    while (phase_ == Phase::reading) {
+        const auto progress = reader_.advance();
+        if (progress == RequestReader::Progress::need_more) {
+            const bool started = reader_.is_started();
+            if (started != request_started_) since_ = endpoint_.clock.now();
+            request_started_ = started;
+            if (input_ended_) half_close();
+            break;
+        }
+        if (progress == RequestReader::Progress::failed) {
+            keep_alive_ = false;
+            refuse(reader_.failure().status, reader_.failure().reason);
+            break;
+        }
+        if (progress == RequestReader::Progress::head) {
+            since_ = endpoint_.clock.now();
+            request_started_ = true;
+            check_head();
+        } else {
+            handle_request();
+        }
+    }
+    pumping_ = false;
+}
+
+bool Connection::check_head() {
+    const RequestHead& head = reader_.head();
+    keep_alive_ = head.keep_alive;
+    can_chunk_ = !head.is_http_1_0;
+    // A refused body is not read: the connection ends instead.
+    const auto refused = [&](unsigned status, std::string_view reason, std::string_view headers = {}) {
+        if (head.has_body) keep_alive_ = false;
+        refuse(status, reason, headers);
+        return false;
+    };
+    const auto port = find_loopback_port(head.host);
+    if (!port) return refused(403, "Host must be 127.0.0.1, localhost or [::1]");
+    if (head.has_origin && !is_origin_allowed(head.origin, *port, endpoint_.extra_origins))
+        return refused(403, "Origin is not allowed");
+    if (equals_ignoring_case(head.sec_fetch_site, "cross-site") ||
+        equals_ignoring_case(head.sec_fetch_site, "same-site"))
+        return refused(403, "requests from other sites are not allowed");
+    const auto path = head.target.substr(0, head.target.find('?'));
+    if (path != "/mcp" && path != "/mcp/") return refused(404, "not found; the endpoint is /mcp");
+    const bool is_post = head.method == "POST";
+    if (!is_post && head.method != "GET" && head.method != "DELETE")
+        return refused(405, "use POST, GET or DELETE", allow);
+    accept_ = read_accept(head.accept);
+    if (is_post) {
+        if (!is_json_type(head.content_type)) return refused(415, "Content-Type must be application/json");
+        if (head.is_encoded) return refused(415, "compressed bodies are not accepted");
+        if (!accept_.json && !accept_.events)
+            return refused(406, "Accept must allow application/json or text/event-stream");
+    }
+    if (head.body_too_large)
+        return refused(413, fmt::format("body is larger than {} bytes", endpoint_.limits.body_bytes));
+    if (!head.expect.empty()) {
+        if (!equals_ignoring_case(head.expect, "100-continue"))
+            return refused(417, "only 100-continue can be expected");
+        if (head.has_body && can_chunk_ && reader_.buffered() == 0) output_ += "HTTP/1.1 100 Continue\r\n\r\n";
+    }
+    return true;
+}
+
+void Connection::handle_request() {
+    const std::string_view method = reader_.head().method;
+    if (method == "POST")
+        post();
+    else if (method == "GET")
+        open_get();
+    else
+        delete_session();
+}
+
+// ---- requests ----
+
+void Connection::post() {
+    auto json = read_json(reader_.body());
+    if (!json) return refuse_rpc(400, RpcError{rpc::parse_error, "Parse error: " + json.error().message});
+    if (json->is_array()) {
+        const auto session = find_session("null");
+        if (!session) return;
+        if (session->protocol->revision() != Revision::r2025_03_26)
+            return refuse_rpc(400, RpcError{rpc::invalid_request, "Invalid request: batches ended with 2025-03-26"});
+        auto read = read_batch(std::move(*json));
+        if (const auto* refused = std::get_if<RpcError>(&read)) return refuse_rpc(400, *refused);
+        auto& batch = std::get<Batch>(read);
+        if (batch.has_requests) {
+            begin_exchange(session);
+            handle_batch(endpoint_.server, session->protocol, audience_, std::move(batch), exchange_);
+        } else {
+            handle_batch(endpoint_.server, session->protocol, audience_, std::move(batch), nullptr);
+            respond(202, {}, {});
+            request_done();
+        }
+        return;
+    }
+    auto read = read_message(std::move(*json));
+    if (const auto* refused = std::get_if<RpcError>(&read))
+        return refuse_rpc(refused->code == rpc::invalid_params ? 200 : 400, *refused);
+    auto& message = std::get<Message>(read);
+    const bool is_request = message.kind == MessageKind::request;
+    if (is_request && message.method == "initialize") return post_initialize(std::move(message));
+    const auto session = find_session(is_request ? message.id : "null");
+    if (!session) return;
+    if (is_request) {
+        begin_exchange(session);
+        // The exchange may end inside the call and is needed until it returns.
+        const auto exchange = exchange_;
+        endpoint_.server.handle(session->protocol, audience_, std::move(message), exchange);
+        return;
+    }
+    endpoint_.server.handle(session->protocol, audience_, std::move(message), nullptr);
+    respond(202, {}, {});
+    request_done();
+}
+
+void Connection::post_initialize(Message message) {
+    auto protocol = std::make_shared<Session>();
+    const auto reply = std::make_shared<Captured>();
+    const bool complete = message.params.is_object() && message.params.contains("protocolVersion") &&
+                          message.params["protocolVersion"].is_string();
+    endpoint_.server.handle(protocol, audience_, std::move(message), reply);
+    std::string header;
+    if (complete) header = "Mcp-Session-Id: " + endpoint_.sessions->add(std::move(protocol))->id + "\r\n";
+    respond_message(reply->response, header);
+    request_done();
+}
+
+std::shared_ptr<HttpSession> Connection::find_session(std::string_view rpc_id) {
+    const RequestHead& head = reader_.head();
+    if (!head.has_session_id) {
+        refuse_rpc(400,
+                   RpcError{rpc::invalid_request, "No Mcp-Session-Id: send initialize first", std::string(rpc_id)});
+        return nullptr;
+    }
+    auto session = endpoint_.sessions->find(head.session_id);
+    if (!session) {
+        refuse_rpc(404,
+                   RpcError{rpc::session_not_found, "Session not found: send initialize again", std::string(rpc_id)});
+        return nullptr;
+    }
+    // The code for unknown versions belongs to the era without sessions: a client that sees it would not fall back
+    // to `initialize`.
+    if (head.has_protocol_version && !find_revision(head.protocol_version)) {
+        refuse_rpc(400, RpcError{rpc::invalid_request, "Unsupported MCP-Protocol-Version", std::string(rpc_id)});
+        return nullptr;
+    }
+    return session;
+}
+
+void Connection::begin_exchange(const std::shared_ptr<HttpSession>& session) {
+    exchange_ = std::make_shared<Exchange>(weak_from_this(), session, endpoint_.sessions);
+    phase_ = Phase::waiting;
+    since_ = endpoint_.clock.now();
+}
+
+void Connection::open_get() {
+    const RequestHead& head = reader_.head();
+    if (!head.has_session_id) return refuse(405, "a stream needs an Mcp-Session-Id", allow);
+    if (!accept_.events || !can_chunk_) return refuse(406, "Accept must allow text/event-stream");
+    const auto session = find_session("null");
+    if (!session) return;
+    const auto self = shared_from_this();
+    if (head.has_last_event_id && !head.last_event_id.empty()) {
+        const auto id = find_event_id(head.last_event_id);
+        const auto found = id ? session->streams.find(id->stream) : session->streams.end();
+        if (found == session->streams.end() || !found->second->can_resume(id->position))
+            return refuse(400, "Last-Event-ID cannot be resumed");
+        const auto stream = found->second;
+        begin_stream_head();
+        stream->resume(id->position, self);
+        return;
+    }
+    const auto stream = endpoint_.sessions->open_standing(*session, self);
+    if (!stream) return refuse(405, "too many streams are open", allow);
+    standing_ = stream;
+    standing_session_ = session;
+    begin_stream_head();
+}
+
+void Connection::delete_session() {
+    if (!reader_.head().has_session_id) return refuse(400, "DELETE needs an Mcp-Session-Id");
+    const auto session = find_session("null");
+    if (!session) return;
+    endpoint_.sessions->end(session);
+    respond(200, {}, {});
+    request_done();
+}
+
+// ---- answers ----
+
+void Connection::begin_output() {
+    if (output_.empty()) output_since_ = endpoint_.clock.now();
+}
+
+void Connection::respond(unsigned status, std::string_view type, std::string_view body, std::string_view headers) {
+    begin_output();
+    output_.reserve(output_.size() + body.size() + headers.size() + 160);
+    fmt::format_to(std::back_inserter(output_), "HTTP/1.1 {} {}\r\nContent-Length: {}\r\n", status,
+                   reason_phrase(status), body.size());
+    if (!type.empty()) {
+        output_ += "Content-Type: ";
+        output_ += type;
+        output_ += "\r\n";
+    }
+    output_ += headers;
+    if (finishing_) keep_alive_ = false;
+    if (!keep_alive_)
+        output_ += "Connection: close\r\n";
+    else if (!can_chunk_)
+        output_ += "Connection: keep-alive\r\n";
+    output_ += "\r\n";
+    output_ += body;
+}
+
+void Connection::refuse(unsigned status, std::string_view reason, std::string_view headers) {
+    respond(status, text_type, std::string(reason) + "\n", headers);
+    request_done();
+}
+
+void Connection::refuse_rpc(unsigned status, const RpcError& error) {
+    respond(status, json_type, error_response(error));
+    request_done();
+}
+
+void Connection::respond_message(std::string_view json, std::string_view headers) {
+    if (accept_.json || !can_chunk_) return respond(200, json_type, json, headers);
+    SseEvent event;
+    event.data = json;
+    respond(200, "text/event-stream", sse_text(event), headers);
+}
+
+void Connection::begin_stream_head() {
+    begin_output();
+    output_ +=
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n"
+        "Transfer-Encoding: chunked\r\n";
+    if (!keep_alive_) output_ += "Connection: close\r\n";
+    output_ += "\r\n";
+    phase_ = Phase::streaming;
+    since_ = endpoint_.clock.now();
+    changed();
+}
+
+std::shared_ptr<Stream> Connection::upgrade(const std::shared_ptr<HttpSession>& session) {
+    if (!accept_.events || !can_chunk_) return nullptr;
+    auto stream = endpoint_.sessions->open_stream(*session);
+    if (!stream) return nullptr;
+    begin_stream_head();
+    stream->attach(shared_from_this());
+    // Older clients would parse the empty data as JSON.
+    if (session->protocol->revision() >= Revision::r2025_11_25) stream->push({}, retry_ms);
+    return stream;
+}
+
+void Connection::send_event(std::string_view text) {
+    if (phase_ != Phase::streaming) return;
+    if (output_.size() > endpoint_.limits.pending_output) return lost();
+    begin_output();
+    fmt::format_to(std::back_inserter(output_), "{:x}\r\n", text.size());
+    output_ += text;
+    output_ += "\r\n";
+    since_ = endpoint_.clock.now();
+    changed();
+}
+
+void Connection::end_stream() {
+    if (phase_ != Phase::streaming) return;
+    standing_.reset();
+    standing_session_.reset();
+    output_ += "0\r\n\r\n";
+    request_done();
+}
+
+void Connection::request_done() {
+    exchange_.reset();
+    if (phase_ == Phase::over) return;
+    phase_ = Phase::reading;
+    request_started_ = false;
+    since_ = endpoint_.clock.now();
+    if (!keep_alive_ || finishing_) {
+        half_close();
+        return;
+    }
+    reader_.next();
+    pump();
+    changed();
+}
+
+void Connection::half_close() {
+    if (phase_ == Phase::over) return;
+    phase_ = input_ended_ && output_.empty() ? Phase::over : Phase::draining;
+    since_ = endpoint_.clock.now();
+    changed();
+}
+
+void Connection::changed() {
+    if (!pumping_ && on_change_) on_change_();
+}
+
+// ---- time and flow ----
+
+void Connection::output_taken() {
+    output_since_ = endpoint_.clock.now();
+    if (phase_ == Phase::draining && output_.empty() && input_ended_) phase_ = Phase::over;
+}
+
+bool Connection::wants_input() const noexcept {
+    if (input_ended_ || phase_ == Phase::over) return false;
+    return phase_ == Phase::reading || phase_ == Phase::draining || reader_.buffered() < read_ahead_bytes;
+}
+
+bool Connection::is_idle() const noexcept {
+    return phase_ == Phase::reading && !reader_.is_started() && output_.empty();
+}
+
+MonoTime Connection::deadline() const noexcept {
+    const Limits& limits = endpoint_.limits;
+    MonoTime out = MonoTime::max();
+    switch (phase_) {
+        case Phase::reading:
+            out = since_ + (!request_started_      ? limits.idle
+                            : reader_.is_in_body() ? limits.body_deadline
+                                                   : limits.header_deadline);
+            break;
+        case Phase::waiting:
+            if (exchange_ && !exchange_->gave_up()) out = since_ + limits.upgrade_after;
+            break;
+        case Phase::streaming: out = since_ + limits.keep_alive; break;
+        case Phase::draining: out = since_ + limits.linger; break;
+        case Phase::over: break;
+    }
+    if (!output_.empty()) out = std::min(out, output_since_ + limits.stalled);
+    return out;
+}
+
+void Connection::tick() {
+    const auto now = endpoint_.clock.now();
+    if (now < deadline()) return;
+    if (!output_.empty() && now >= output_since_ + endpoint_.limits.stalled) return lost();
+    switch (phase_) {
+        case Phase::reading:
+            if (!request_started_) return half_close();
+            keep_alive_ = false;
+            refuse(408, "the request did not arrive in time");
+            return;
+        case Phase::waiting: {
+            const auto exchange = exchange_;
+            exchange->upgrade();
+            return;
+        }
+        case Phase::streaming:
+            // Pending output keeps the connection busy by itself, and its stall must be seen.
+            if (output_.empty()) send_event(sse_comment);
+            since_ = now;
+            return;
+        case Phase::draining: return lost();
+        case Phase::over: return;
+    }
+}
+
+}  // namespace persistproc::mcp::http

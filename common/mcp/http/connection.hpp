@@ -1,0 +1,114 @@
+#pragma once
+/// The server's side of one HTTP connection as a machine: bytes in, bytes out, deadlines, no socket. Whoever drives
+/// it feeds what the peer sends, writes what `output` holds, and calls `tick` at `deadline`.
+///
+///   reading    waits for a request, or is in the middle of one
+///   waiting    a request is being handled; nothing was sent yet
+///   streaming  its answer is an event stream (or the connection carries a GET stream)
+///   draining   our side is closed; what still comes is thrown away, so that the peer is not reset before it has
+///              read our last answer
+///   over       close the socket
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/mcp/http/access.hpp"
+#include "common/mcp/http/request_reader.hpp"
+#include "common/mcp/http/sessions.hpp"
+
+namespace persistproc::mcp::http {
+
+/// What all connections of a server share.
+struct Endpoint {
+    Server& server;
+    std::shared_ptr<Sessions> sessions;  // calls in flight keep it beyond the connection
+    async::Clock& clock;
+    const Limits& limits;
+    const std::vector<std::string>& extra_origins;
+};
+
+class Connection final : public StreamSink, public std::enable_shared_from_this<Connection> {
+public:
+    enum class Phase { reading, waiting, streaming, draining, over };
+
+    /// `on_change` is called when output, deadline or phase may have changed outside a call of the driver.
+    Connection(Endpoint endpoint, Audience audience, std::function<void()> on_change);
+    ~Connection() override;
+
+    void receive(std::string_view bytes);
+    /// The peer has closed its side; requests that are complete are still answered.
+    void end_of_input();
+    /// The connection is gone. What runs for it goes on.
+    void lost();
+    void tick();
+    /// Answers what is in flight, then half-closes; an idle connection does so at once.
+    void finish();
+
+    /// Bytes to write; the driver takes them out.
+    std::string& output() noexcept { return output_; }
+    /// Some output reached the peer.
+    void output_taken();
+    Phase phase() const noexcept { return phase_; }
+    /// Close our side once the output is written.
+    bool wants_half_close() const noexcept { return phase_ == Phase::draining; }
+    /// False while enough unread bytes are here.
+    bool wants_input() const noexcept;
+    /// Between requests, with nothing begun.
+    bool is_idle() const noexcept;
+    MonoTime idle_since() const noexcept { return since_; }
+    /// When `tick` must be called; MonoTime::max(): never.
+    MonoTime deadline() const noexcept;
+
+    void send_event(std::string_view text) override;
+    void end_stream() override;
+
+private:
+    class Exchange;
+    friend class Exchange;
+
+    void pump();
+    bool check_head();
+    void handle_request();
+    void post();
+    void post_initialize(Message message);
+    void open_get();
+    void delete_session();
+    std::shared_ptr<HttpSession> find_session(std::string_view rpc_id);
+    void begin_exchange(const std::shared_ptr<HttpSession>& session);
+    void request_done();
+    void half_close();
+    void changed();
+
+    void respond(unsigned status, std::string_view type, std::string_view body, std::string_view headers = {});
+    void refuse(unsigned status, std::string_view reason, std::string_view headers = {});
+    void refuse_rpc(unsigned status, const RpcError& error);
+    /// One JSON-RPC message as the whole answer, in the form the client takes.
+    void respond_message(std::string_view json, std::string_view headers = {});
+    void begin_stream_head();
+    void begin_output();
+    /// Turns the answer of the running exchange into an event stream; null: not possible, stay with one answer.
+    std::shared_ptr<Stream> upgrade(const std::shared_ptr<HttpSession>& session);
+
+    Endpoint endpoint_;
+    Audience audience_;
+    std::function<void()> on_change_;
+    RequestReader reader_;
+    Phase phase_ = Phase::reading;
+    std::string output_;
+    Acceptable accept_;
+    bool keep_alive_ = true;
+    bool can_chunk_ = true;
+    bool input_ended_ = false;
+    bool finishing_ = false;
+    bool pumping_ = false;
+    bool request_started_ = false;
+    MonoTime since_;           // of what the deadline of the phase counts from
+    MonoTime output_since_{};  // last progress of pending output
+    std::shared_ptr<Exchange> exchange_;
+    std::shared_ptr<HttpSession> standing_session_;
+    std::shared_ptr<Stream> standing_;
+};
+
+}  // namespace persistproc::mcp::http

@@ -1,0 +1,275 @@
+#include "common/mcp/http/http_server.hpp"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <list>
+
+#include "common/async/notifier.hpp"
+#include "common/mcp/http/connection.hpp"
+
+namespace persistproc::mcp::http {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t read_bytes = 64u << 10;
+constexpr std::size_t reads_per_turn = 16;
+constexpr std::chrono::milliseconds last_words{200};
+
+}  // namespace
+
+struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
+    class Peer;
+
+    State(Server& s, async::Clock& c, HttpOptions o, SessionGraveyard& graveyard)
+        : server(s),
+          clock(c),
+          options(std::move(o)),
+          sessions(options.session_key, options.limits, graveyard, c),
+          timer(s.executor()),
+          emptied(s.executor()) {}
+
+    Server& server;
+    async::Clock& clock;
+    HttpOptions options;
+    Sessions sessions;
+    std::list<std::shared_ptr<Peer>> peers;
+    asio::steady_timer timer;
+    MonoTime timer_at = MonoTime::max();
+    async::Notifier emptied;
+    std::function<void()> on_room;
+    bool closing = false;
+    // One buffer serves all connections: bytes go from it into the machine before the next read.
+    std::array<char, read_bytes> buffer;
+
+    void arm(MonoTime at);
+    void tick();
+    void drop_all();
+    void close_peer(const std::shared_ptr<Peer>& peer);
+};
+
+/// Moves bytes between one socket and its machine. Reads and writes are tried at once; the reactor is asked only to
+/// wait, so an idle connection holds no buffer.
+class HttpServer::State::Peer : public std::enable_shared_from_this<HttpServer::State::Peer> {
+public:
+    Peer(std::shared_ptr<State> state, Socket socket) : state_(std::move(state)), socket_(std::move(socket)) {}
+
+    void start(Audience audience) {
+        std::shared_ptr<Sessions> shared(state_, &state_->sessions);
+        const Endpoint endpoint{state_->server, std::move(shared), state_->clock, state_->options.limits,
+                                state_->options.extra_origins};
+        machine_ = std::make_shared<Connection>(endpoint, audience, [weak = weak_from_this()] {
+            if (const auto self = weak.lock()) self->progress();
+        });
+        progress();
+    }
+
+    Connection& machine() { return *machine_; }
+    void close() {
+        boost::system::error_code ignored;
+        socket_.close(ignored);
+    }
+    /// Between requests, and nothing of the next one waits in the kernel.
+    bool is_idle() const {
+        boost::system::error_code ignored;
+        return machine_->is_idle() && socket_.available(ignored) == 0;
+    }
+
+    /// Brings the socket up to what the machine wants now.
+    void progress() {
+        if (in_progress_ || !socket_.is_open()) return;
+        in_progress_ = true;
+        write();
+        if (machine_->wants_half_close() && machine_->output().empty() && !half_closed_) {
+            half_closed_ = true;
+            boost::system::error_code ignored;
+            socket_.shutdown(Socket::shutdown_send, ignored);
+        }
+        in_progress_ = false;
+        if (machine_->phase() == Connection::Phase::over && machine_->output().empty()) {
+            state_->close_peer(shared_from_this());
+            return;
+        }
+        if (!reading_ && machine_->wants_input()) wait_read();
+        state_->arm(machine_->deadline());
+    }
+
+private:
+    void write() {
+        auto& output = machine_->output();
+        while (!output.empty() && !writing_) {
+            boost::system::error_code error;
+            const auto sent = socket_.send(asio::buffer(output), MSG_NOSIGNAL, error);
+            if (error == asio::error::would_block) {
+                writing_ = true;
+                socket_.async_wait(Socket::wait_write, [self = shared_from_this()](boost::system::error_code failed) {
+                    self->writing_ = false;
+                    if (!failed) self->progress();
+                });
+                return;
+            }
+            if (error) {
+                machine_->lost();
+                return;
+            }
+            if (sent == output.size())
+                output.clear();
+            else
+                output.erase(0, sent);
+            machine_->output_taken();
+        }
+    }
+
+    void wait_read() {
+        reading_ = true;
+        socket_.async_wait(Socket::wait_read, [self = shared_from_this()](boost::system::error_code failed) {
+            self->reading_ = false;
+            if (!failed) self->read();
+        });
+    }
+
+    void read() {
+        in_progress_ = true;
+        for (std::size_t turn = 0; turn < reads_per_turn && machine_->wants_input() && socket_.is_open(); ++turn) {
+            boost::system::error_code error;
+            const auto got = socket_.receive(asio::buffer(state_->buffer), 0, error);
+            if (error == asio::error::would_block) break;
+            if (error == asio::error::eof) {
+                machine_->end_of_input();
+            } else if (error) {
+                machine_->lost();
+            } else {
+                machine_->receive(std::string_view(state_->buffer.data(), got));
+                if (got < state_->buffer.size()) break;
+            }
+        }
+        in_progress_ = false;
+        progress();
+    }
+
+    std::shared_ptr<State> state_;
+    Socket socket_;
+    std::shared_ptr<Connection> machine_;
+    bool reading_ = false;
+    bool writing_ = false;
+    bool half_closed_ = false;
+    bool in_progress_ = false;
+
+public:
+    std::list<std::shared_ptr<Peer>>::iterator place;
+};
+
+// One timer serves all connections. It is set to the earliest deadline it has heard of; those that moved away since
+// are found when it fires, so that a busy connection costs no timer operation per request.
+void HttpServer::State::arm(MonoTime at) {
+    if (at >= timer_at) return;
+    timer_at = at;
+    timer.expires_at(at);
+    timer.async_wait([weak = weak_from_this()](boost::system::error_code failed) {
+        if (failed) return;
+        if (const auto self = weak.lock()) self->tick();
+    });
+}
+
+void HttpServer::State::tick() {
+    timer_at = MonoTime::max();
+    const auto now = clock.now();
+    MonoTime next = MonoTime::max();
+    const auto all = peers;
+    for (const auto& peer : all) {
+        if (peer->machine().deadline() <= now) {
+            peer->machine().tick();
+            peer->progress();
+        }
+        next = std::min(next, peer->machine().deadline());
+    }
+    if (next != MonoTime::max()) arm(next);
+}
+
+void HttpServer::State::close_peer(const std::shared_ptr<Peer>& peer) {
+    peer->close();
+    if (peer->place == peers.end()) return;
+    peers.erase(std::exchange(peer->place, peers.end()));
+    if (peers.empty()) emptied.notify_all();
+    if (on_room) on_room();
+}
+
+void HttpServer::State::drop_all() {
+    const auto all = peers;
+    for (const auto& peer : all) {
+        peer->machine().lost();
+        close_peer(peer);
+    }
+}
+
+HttpServer::HttpServer(Server& server, async::Clock& clock, HttpOptions options, SessionGraveyard& graveyard)
+    : state_(std::make_shared<State>(server, clock, std::move(options), graveyard)) {}
+
+HttpServer::~HttpServer() {
+    state_->on_room = nullptr;
+    state_->drop_all();
+    state_->timer.cancel();
+}
+
+void HttpServer::serve(Socket socket, Audience audience) {
+    boost::system::error_code ignored;
+    socket.non_blocking(true, ignored);
+    const int family = socket.local_endpoint(ignored).protocol().family();
+    if (family == AF_INET || family == AF_INET6) socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+    auto peer = std::make_shared<State::Peer>(state_, std::move(socket));
+    peer->place = state_->peers.insert(state_->peers.end(), peer);
+    peer->start(audience);
+    if (state_->closing) {
+        peer->machine().finish();
+        peer->progress();
+    }
+}
+
+std::size_t HttpServer::connections() const noexcept { return state_->peers.size(); }
+
+bool HttpServer::has_room() const noexcept { return state_->peers.size() < state_->options.limits.connections; }
+
+bool HttpServer::make_room() {
+    std::shared_ptr<State::Peer> oldest;
+    for (const auto& peer : state_->peers) {
+        if (!peer->is_idle()) continue;
+        if (!oldest || peer->machine().idle_since() < oldest->machine().idle_since()) oldest = peer;
+    }
+    if (!oldest) return has_room();
+    // Closed at once: half-closed it would keep its place until its client, idle too, looked again.
+    oldest->machine().lost();
+    state_->close_peer(oldest);
+    return has_room();
+}
+
+void HttpServer::set_on_room(std::function<void()> on_room) { state_->on_room = std::move(on_room); }
+
+Task<> HttpServer::close(MonoTime until) {
+    const auto state = state_;
+    state->closing = true;
+    const auto all = state->peers;
+    for (const auto& peer : all) {
+        peer->machine().finish();
+        peer->progress();
+    }
+    co_await state->server.finish_calls(until, state->clock);
+    // Answers are out or on their way. A peer that closes its side now has read them; for one that stays silent the
+    // kernel delivers what it holds.
+    const MonoTime silent_until = state->clock.now() + last_words;
+    bool in_time = true;
+    while (!state->peers.empty() && in_time) in_time = co_await state->emptied.wait_until(silent_until, state->clock);
+    const auto silent = state->peers;
+    for (const auto& peer : silent)
+        if (peer->machine().output().empty()) state->close_peer(peer);
+    in_time = true;
+    while (!state->peers.empty() && in_time) in_time = co_await state->emptied.wait_until(until, state->clock);
+    state->drop_all();
+}
+
+}  // namespace persistproc::mcp::http

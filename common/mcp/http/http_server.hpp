@@ -1,0 +1,56 @@
+#pragma once
+/// Serves streamable HTTP on sockets that somebody else accepts. One executor, one thread.
+///
+///   mcp::Server server(executor, info);  server.add_tool(…);
+///   mcp::http::HttpServer http(server, clock, options, graveyard);
+///   http.serve(std::move(socket), Audience::agent);
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/mcp/http/limits.hpp"
+#include "common/mcp/http/session_id.hpp"
+#include "common/mcp/server.hpp"
+
+namespace persistproc::mcp::http {
+
+struct HttpOptions {
+    SessionKey session_key{};
+    std::vector<std::string> extra_origins;  // allowed beside the endpoint's own, e.g. "http://localhost:5173"
+    Limits limits;
+};
+
+class HttpServer {
+public:
+    using Socket = boost::asio::generic::stream_protocol::socket;
+
+    /// `server`, `clock` and `graveyard` must outlive this object.
+    HttpServer(Server& server, async::Clock& clock, HttpOptions options, SessionGraveyard& graveyard);
+    /// Closes what is left at once.
+    ~HttpServer();
+    HttpServer(const HttpServer&) = delete;
+    HttpServer& operator=(const HttpServer&) = delete;
+
+    /// Takes a connected socket and serves it until either side closes.
+    void serve(Socket socket, Audience audience);
+    std::size_t connections() const noexcept;
+    /// Whether another connection may be accepted now.
+    bool has_room() const noexcept;
+    /// For a caller that waits while there is no room: ends the longest idle connection. False: none is idle.
+    bool make_room();
+    /// `on_room` is called whenever a connection has ended: a listener that paused goes on.
+    void set_on_room(std::function<void()> on_room);
+
+    /// Graceful end: calls in flight finish and are answered, streams end, connections are half-closed and drained.
+    /// Completes when none is left, or at `until`, when the rest is dropped. The listener must have stopped.
+    Task<> close(MonoTime until);
+
+private:
+    struct State;
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace persistproc::mcp::http

@@ -1,0 +1,31 @@
+#pragma once
+#include <chrono>
+#include <cstddef>
+
+namespace persistproc::mcp::http {
+
+/// Bounds of the server side (keeping-runs.md, section 5). Defaults are the product's; tests narrow them.
+struct Limits {
+    std::size_t request_line_bytes = 8u << 10;
+    std::size_t header_bytes = 16u << 10;
+    std::size_t header_fields = 64;
+    std::size_t body_bytes = 4u << 20;
+    std::size_t connections = 2048;
+    std::size_t sessions = 256;
+    std::size_t streams = 1024;
+    std::size_t streams_per_session = 8;
+    std::size_t stored_events = 256;           // per stream
+    std::size_t stored_bytes = 1u << 20;       // per stream
+    std::size_t stored_total = 64u << 20;      // of ended streams
+    std::size_t pending_output = 8u << 20;     // of a peer that does not read; then it is dropped
+    std::chrono::seconds header_deadline{10};  // from the first byte of a request
+    std::chrono::seconds body_deadline{30};
+    std::chrono::seconds idle{60};
+    std::chrono::seconds upgrade_after{5};  // a call without an answer becomes an event stream
+    std::chrono::seconds keep_alive{15};    // comment on a silent event stream
+    std::chrono::seconds stored_for{300};   // an ended stream can be resumed
+    std::chrono::seconds linger{5};         // reading on after our half-close, so that the peer gets all of it
+    std::chrono::seconds stalled{60};       // output the peer does not take
+};
+
+}  // namespace persistproc::mcp::http

@@ -1,0 +1,237 @@
+#include "common/mcp/http/request_reader.hpp"
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <cstring>
+
+#include "common/mcp/http/access.hpp"
+
+namespace persistproc::mcp::http {
+
+namespace beast = boost::beast;
+namespace bhttp = boost::beast::http;
+
+namespace {
+
+using Parser = bhttp::request_parser<bhttp::string_body>;
+
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+constexpr std::string_view single_fields[] = {"content-length", "host",         "origin",
+                                              "authorization",  "content-type", "mcp-session-id"};
+
+}  // namespace
+
+struct RequestReader::State {
+    explicit State(const Limits& l) : limits(l) {}
+
+    Limits limits;
+    std::string buffer;
+    std::size_t used = 0;      // of `buffer`, consumed
+    std::size_t scanned = 0;   // of the head, looked at for its end
+    std::size_t line_end = 0;  // of the request line, 0: not seen
+    std::optional<Parser> parser;
+    RequestHead head;
+    Unreadable failure;
+    bool has_head = false;
+    bool has_failed = false;
+
+    Progress fail(unsigned status, std::string_view reason) {
+        failure = Unreadable{status, reason};
+        has_failed = true;
+        return Progress::failed;
+    }
+
+    std::string_view rest() const { return std::string_view(buffer).substr(used); }
+
+    /// Position after the empty line, or npos. Refuses on the way what Beast would let pass or find too late.
+    std::optional<std::size_t> find_head_end(Progress& refused);
+    Progress read_head();
+    Progress check_head();
+    Progress read_body();
+};
+
+std::optional<std::size_t> RequestReader::State::find_head_end(Progress& refused) {
+    // Empty lines before a request are allowed (RFC 9112, 2.2).
+    if (scanned == 0) {
+        while (rest().starts_with("\r\n")) used += 2;
+    }
+    const std::string_view text = rest();
+    for (;;) {
+        const auto end = text.find('\n', scanned);
+        if (end == std::string_view::npos) {
+            if (line_end == 0 && text.size() > limits.request_line_bytes) {
+                refused = fail(414, "request line too long");
+            } else if (line_end != 0 && text.size() - line_end > limits.header_bytes) {
+                refused = fail(431, "header too large");
+            }
+            return std::nullopt;
+        }
+        if (end == 0 || text[end - 1] != '\r') {
+            refused = fail(400, "line ends without CR");
+            return std::nullopt;
+        }
+        const auto line = text.substr(scanned, end - 1 - scanned);
+        scanned = end + 1;
+        if (line_end == 0) {
+            line_end = end + 1;
+            if (line_end > limits.request_line_bytes) {
+                refused = fail(414, "request line too long");
+                return std::nullopt;
+            }
+            continue;
+        }
+        if (scanned - line_end > limits.header_bytes) {
+            refused = fail(431, "header too large");
+            return std::nullopt;
+        }
+        if (line.empty()) return scanned;
+        if (line.front() == ' ' || line.front() == '\t') {
+            refused = fail(400, "folded header");
+            return std::nullopt;
+        }
+        if (line.find('\r') != std::string_view::npos || line.find('\0') != std::string_view::npos) {
+            refused = fail(400, "control character in header");
+            return std::nullopt;
+        }
+    }
+}
+
+RequestReader::Progress RequestReader::State::read_head() {
+    Progress refused = Progress::need_more;
+    const auto end = find_head_end(refused);
+    if (!end) return refused;
+    parser.emplace();
+    parser->eager(false);
+    parser->body_limit(limits.body_bytes);
+    parser->header_limit(static_cast<std::uint32_t>(limits.request_line_bytes + limits.header_bytes + 4));
+    boost::system::error_code error;
+    const auto text = rest().substr(0, *end);
+    used += parser->put(boost::asio::buffer(text.data(), text.size()), error);
+    // The limit on the body may already show here; it has a status of its own.
+    const bool too_large = error == bhttp::error::body_limit;
+    if (error && error != bhttp::error::need_more && !too_large) return fail(400, "malformed request");
+    if (!too_large && !parser->is_header_done()) return fail(400, "malformed request");
+    has_head = true;
+    const auto refusal = check_head();
+    head.body_too_large |= too_large;
+    return refusal;
+}
+
+RequestReader::Progress RequestReader::State::check_head() {
+    const auto& message = parser->get();
+    head = RequestHead{};
+    head.method = view(message.method_string());
+    head.target = view(message.target());
+    head.is_http_1_0 = message.version() == 10;
+    if (message.version() != 11 && message.version() != 10) return fail(400, "HTTP/1.1 only");
+    std::size_t fields = 0;
+    std::size_t seen[std::size(single_fields)] = {};
+    bool chunked = false;
+    bool length = false;
+    head.keep_alive = message.keep_alive();
+    for (const auto& field : message) {
+        if (++fields > limits.header_fields) return fail(431, "too many header fields");
+        const auto name = view(field.name_string());
+        const auto value = trim_blanks(view(field.value()));
+        for (std::size_t i = 0; i < std::size(single_fields); ++i)
+            if (equals_ignoring_case(name, single_fields[i]) && ++seen[i] > 1) return fail(400, "header given twice");
+        switch (field.name()) {
+            case bhttp::field::host: head.host = value, head.has_host = true; break;
+            case bhttp::field::origin: head.origin = value, head.has_origin = true; break;
+            case bhttp::field::content_type: head.content_type = value; break;
+            case bhttp::field::accept: head.accept = value; break;
+            case bhttp::field::expect: head.expect = value; break;
+            case bhttp::field::content_encoding:
+                head.is_encoded = !value.empty() && !equals_ignoring_case(value, "identity");
+                break;
+            case bhttp::field::transfer_encoding:
+                if (!equals_ignoring_case(value, "chunked")) return fail(400, "unknown Transfer-Encoding");
+                chunked = true;
+                break;
+            case bhttp::field::content_length: {
+                length = true;
+                if (value.find_first_not_of("0123456789") != std::string_view::npos)
+                    return fail(400, "Content-Length is no number");
+                std::uint64_t bytes = 0;
+                for (const char c : value)
+                    bytes = bytes > limits.body_bytes ? bytes : bytes * 10 + static_cast<std::uint64_t>(c - '0');
+                head.has_body |= bytes > 0;
+                head.body_too_large = bytes > limits.body_bytes;
+                break;
+            }
+            default:
+                if (equals_ignoring_case(name, "sec-fetch-site")) head.sec_fetch_site = value;
+                if (equals_ignoring_case(name, "mcp-session-id")) head.session_id = value, head.has_session_id = true;
+                if (equals_ignoring_case(name, "mcp-protocol-version"))
+                    head.protocol_version = value, head.has_protocol_version = true;
+                if (equals_ignoring_case(name, "last-event-id"))
+                    head.last_event_id = value, head.has_last_event_id = true;
+        }
+    }
+    if (chunked && length) return fail(400, "Transfer-Encoding with Content-Length");
+    if (chunked && head.is_http_1_0) return fail(400, "Transfer-Encoding in HTTP/1.0");
+    if (!head.has_host && !head.is_http_1_0) return fail(400, "no Host header");
+    head.has_body |= chunked;
+    return Progress::head;
+}
+
+RequestReader::Progress RequestReader::State::read_body() {
+    while (!parser->is_done()) {
+        const auto text = rest();
+        boost::system::error_code error;
+        const auto taken = parser->put(boost::asio::buffer(text.data(), text.size()), error);
+        used += taken;
+        if (error == bhttp::error::body_limit) return fail(413, "body too large");
+        if (error && error != bhttp::error::need_more) return fail(400, "malformed body");
+        if (parser->is_done()) break;
+        if (taken == 0 || error == bhttp::error::need_more) {
+            // Beast wants a whole chunk header or trailer at once; nobody needs a long one.
+            if (rest().size() > limits.header_bytes && taken == 0) return fail(400, "malformed chunk");
+            return Progress::need_more;
+        }
+    }
+    return Progress::body;
+}
+
+RequestReader::RequestReader(const Limits& limits) : state_(std::make_unique<State>(limits)) {}
+RequestReader::~RequestReader() = default;
+RequestReader::RequestReader(RequestReader&&) noexcept = default;
+
+void RequestReader::feed(std::string_view bytes) {
+    State& s = *state_;
+    if (s.used == s.buffer.size()) {
+        s.buffer.clear();
+        s.used = 0;
+    } else if (s.used > (64u << 10)) {
+        s.buffer.erase(0, s.used);
+        s.used = 0;
+    }
+    s.buffer.append(bytes);
+}
+
+RequestReader::Progress RequestReader::advance() {
+    State& s = *state_;
+    if (s.has_failed) return Progress::failed;
+    return s.has_head ? s.read_body() : s.read_head();
+}
+
+const RequestHead& RequestReader::head() const noexcept { return state_->head; }
+const std::string& RequestReader::body() const noexcept { return state_->parser->get().body(); }
+const Unreadable& RequestReader::failure() const noexcept { return state_->failure; }
+
+void RequestReader::next() {
+    State& s = *state_;
+    s.parser.reset();
+    s.head = RequestHead{};
+    s.has_head = false;
+    s.scanned = s.line_end = 0;
+}
+
+std::size_t RequestReader::buffered() const noexcept { return state_->buffer.size() - state_->used; }
+bool RequestReader::is_started() const noexcept { return state_->has_head || buffered() > 0; }
+bool RequestReader::is_in_body() const noexcept { return state_->has_head; }
+
+}  // namespace persistproc::mcp::http

@@ -1,0 +1,37 @@
+#pragma once
+/// Session ids that outlive the process: base64url(16 random bytes ‖ revision) "." base64url(HMAC-SHA256). A
+/// well-signed id needs no memory of the session. An id is no authentication.
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/mcp/revision.hpp"
+
+namespace persistproc::mcp::http {
+
+using SessionKey = std::array<std::uint8_t, 32>;
+
+class SessionIds {
+public:
+    /// `key` is secret and kept in the data directory, so that ids stay valid across restarts.
+    explicit SessionIds(const SessionKey& key) : key_(key) {}
+    std::string make(Revision revision) const;
+    /// The revision inside; no value when the id is not one of ours.
+    std::optional<Revision> find_revision(std::string_view id) const;
+
+private:
+    SessionKey key_;
+};
+
+/// Ids of sessions that clients have ended; they must stay dead across restarts. Called on the io thread: keep the
+/// disk out of the way.
+class SessionGraveyard {
+public:
+    virtual ~SessionGraveyard() = default;
+    virtual bool contains(const std::string& id) const = 0;
+    virtual void bury(const std::string& id) = 0;
+};
+
+}  // namespace persistproc::mcp::http

@@ -1,0 +1,131 @@
+#include "common/mcp/http/sessions.hpp"
+
+#include <array>
+#include <cstring>
+#include <span>
+
+#include "common/base/random.hpp"
+
+namespace persistproc::mcp::http {
+
+namespace {
+
+/// Stream numbers of an earlier process must not name streams of this one: a client may resume across a restart.
+std::uint64_t first_stream() {
+    std::array<std::uint8_t, 6> bytes;
+    base::fill_random(bytes);
+    std::uint64_t out = 0;
+    std::memcpy(&out, bytes.data(), bytes.size());
+    return out;
+}
+
+}  // namespace
+
+Sessions::Sessions(const SessionKey& key, const Limits& limits, SessionGraveyard& graveyard, async::Clock& clock)
+    : ids_(key), limits_(limits), graveyard_(graveyard), clock_(clock), next_stream_(first_stream()) {}
+
+std::shared_ptr<HttpSession> Sessions::insert(std::string id, std::shared_ptr<Session> protocol) {
+    make_room();
+    auto session = std::make_shared<HttpSession>();
+    session->id = id;
+    session->protocol = std::move(protocol);
+    recent_.push_front(session);
+    by_id_.emplace(std::move(id), recent_.begin());
+    return session;
+}
+
+std::shared_ptr<HttpSession> Sessions::add(std::shared_ptr<Session> protocol) {
+    std::string id = ids_.make(protocol->revision());
+    return insert(std::move(id), std::move(protocol));
+}
+
+std::shared_ptr<HttpSession> Sessions::find(std::string_view id) {
+    std::string key(id);
+    const auto found = by_id_.find(key);
+    if (found != by_id_.end()) {
+        recent_.splice(recent_.begin(), recent_, found->second);
+        return *found->second;
+    }
+    const auto revision = ids_.find_revision(id);
+    if (!revision || graveyard_.contains(key)) return nullptr;
+    return insert(std::move(key), std::make_shared<Session>(*revision));
+}
+
+void Sessions::end(const std::shared_ptr<HttpSession>& session) {
+    graveyard_.bury(session->id);
+    const auto found = by_id_.find(session->id);
+    if (found != by_id_.end()) {
+        recent_.erase(found->second);
+        by_id_.erase(found);
+    }
+    if (session->standing) {
+        const auto standing = session->standing;
+        close_standing(*session, standing);
+        standing->end();
+    }
+    // Calls in flight are still answered where they were asked; their streams end with the answer.
+}
+
+// Sessions with something open are never dropped; the bounds on calls and streams bound them. A dropped one is
+// adopted again when its client comes back.
+void Sessions::make_room() {
+    auto each = recent_.end();
+    while (by_id_.size() >= limits_.sessions && each != recent_.begin()) {
+        --each;
+        HttpSession& session = **each;
+        if (session.open_streams > 0 || session.protocol->open_calls() > 0) continue;
+        by_id_.erase(session.id);
+        each = recent_.erase(each);
+    }
+}
+
+std::shared_ptr<Stream> Sessions::open_stream(HttpSession& session) {
+    if (session.open_streams >= limits_.streams_per_session || open_streams_ >= limits_.streams) return nullptr;
+    auto stream = std::make_shared<Stream>(++next_stream_, limits_);
+    session.streams.emplace(stream->number(), stream);
+    ++session.open_streams;
+    ++open_streams_;
+    return stream;
+}
+
+void Sessions::end_stream(const std::shared_ptr<HttpSession>& session, const std::shared_ptr<Stream>& stream) {
+    stream->end();
+    --session->open_streams;
+    --open_streams_;
+    kept_bytes_ += stream->stored_bytes();
+    kept_.push_back(Kept{session, stream, clock_.now() + limits_.stored_for});
+    drop_kept();
+}
+
+void Sessions::drop_kept() {
+    while (!kept_.empty() && (kept_.front().until <= clock_.now() || kept_bytes_ > limits_.stored_total ||
+                              kept_.size() > limits_.streams)) {
+        const auto& oldest = kept_.front();
+        kept_bytes_ -= oldest.stream->stored_bytes();
+        if (const auto session = oldest.session.lock()) session->streams.erase(oldest.stream->number());
+        kept_.pop_front();
+    }
+}
+
+std::shared_ptr<Stream> Sessions::open_standing(HttpSession& session, const std::shared_ptr<StreamSink>& sink) {
+    // A client that opens a second one has mostly lost the first without our noticing.
+    if (const auto former = session.standing) {
+        close_standing(session, former);
+        former->end();
+    }
+    auto stream = open_stream(session);
+    if (!stream) return nullptr;
+    session.standing = stream;
+    stream->attach(sink);
+    return stream;
+}
+
+void Sessions::close_standing(HttpSession& session, const std::shared_ptr<Stream>& stream) {
+    if (session.standing != stream) return;
+    session.standing.reset();
+    session.streams.erase(stream->number());
+    --session.open_streams;
+    --open_streams_;
+}
+
+}  // namespace persistproc::mcp::http

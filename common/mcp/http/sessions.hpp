@@ -1,0 +1,74 @@
+#pragma once
+/// The sessions of one endpoint and their streams, all of them bounded.
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "common/mcp/http/limits.hpp"
+#include "common/mcp/http/session_id.hpp"
+#include "common/mcp/http/stream.hpp"
+#include "common/mcp/server.hpp"
+
+namespace persistproc::mcp::http {
+
+struct HttpSession {
+    std::string id;
+    std::shared_ptr<Session> protocol;
+    std::map<std::uint64_t, std::shared_ptr<Stream>> streams;  // open ones, and ended ones that can be resumed
+    std::shared_ptr<Stream> standing;                          // of its GET, if open
+    std::size_t open_streams = 0;
+};
+
+class Sessions {
+public:
+    /// All arguments must outlive this object.
+    Sessions(const SessionKey& key, const Limits& limits, SessionGraveyard& graveyard, async::Clock& clock);
+
+    /// Adds a session that has been initialized, and gives it its id.
+    std::shared_ptr<HttpSession> add(std::shared_ptr<Session> protocol);
+    /// The session of an id; one that is well signed, not ended, and unknown here is adopted. Null: none.
+    std::shared_ptr<HttpSession> find(std::string_view id);
+    /// Ends the session for good: its id stays dead.
+    void end(const std::shared_ptr<HttpSession>& session);
+
+    /// A new stream; null when the session or the endpoint has too many.
+    std::shared_ptr<Stream> open_stream(HttpSession& session);
+    /// The stream gets no more events. It stays resumable for a while.
+    void end_stream(const std::shared_ptr<HttpSession>& session, const std::shared_ptr<Stream>& stream);
+    /// Opens the stream of a session's GET in place of a former one; null as with `open_stream`.
+    std::shared_ptr<Stream> open_standing(HttpSession& session, const std::shared_ptr<StreamSink>& sink);
+    /// The carrier of a standing stream has gone.
+    void close_standing(HttpSession& session, const std::shared_ptr<Stream>& stream);
+
+    std::size_t size() const noexcept { return by_id_.size(); }
+    std::size_t open_streams() const noexcept { return open_streams_; }
+
+private:
+    using Recent = std::list<std::shared_ptr<HttpSession>>;
+    struct Kept {
+        std::weak_ptr<HttpSession> session;
+        std::shared_ptr<Stream> stream;
+        MonoTime until;
+    };
+
+    std::shared_ptr<HttpSession> insert(std::string id, std::shared_ptr<Session> protocol);
+    void make_room();
+    void drop_kept();
+
+    SessionIds ids_;
+    const Limits& limits_;
+    SessionGraveyard& graveyard_;
+    async::Clock& clock_;
+    Recent recent_;  // front: used last
+    std::unordered_map<std::string, Recent::iterator> by_id_;
+    std::deque<Kept> kept_;
+    std::size_t kept_bytes_ = 0;
+    std::size_t open_streams_ = 0;
+    std::uint64_t next_stream_;
+};
+
+}  // namespace persistproc::mcp::http

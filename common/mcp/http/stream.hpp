@@ -1,0 +1,66 @@
+#pragma once
+/// One logical event stream of a session: it outlives the connection that carries it, so that a client whose
+/// connection broke can ask for the events after the last one it saw.
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/base/time.hpp"
+#include "common/mcp/http/limits.hpp"
+
+namespace persistproc::mcp::http {
+
+/// The connection that carries a stream at the moment.
+class StreamSink {
+public:
+    virtual ~StreamSink() = default;
+    virtual void send_event(std::string_view text) = 0;
+    /// Nothing more comes on this connection: the stream has ended, or another connection took it over.
+    virtual void end_stream() = 0;
+};
+
+class Stream {
+public:
+    Stream(std::uint64_t number, const Limits& limits) : number_(number), limits_(limits) {}
+
+    std::uint64_t number() const noexcept { return number_; }
+    bool has_ended() const noexcept { return has_ended_; }
+    std::size_t stored_bytes() const noexcept { return bytes_; }
+
+    /// Makes `sink` the carrier; a former one is ended.
+    void attach(const std::shared_ptr<StreamSink>& sink);
+    /// Sends an event and stores it; without a carrier it only waits in the store.
+    void push(std::string data, std::optional<std::uint64_t> retry_ms = std::nullopt);
+    void end();
+    /// Whether every event after `position` is still here.
+    bool can_resume(std::uint64_t position) const noexcept;
+    /// Attaches `sink` and sends it everything after `position`; ends it if the stream has ended.
+    void resume(std::uint64_t position, const std::shared_ptr<StreamSink>& sink);
+
+private:
+    struct Stored {
+        std::uint64_t position;
+        std::string text;
+    };
+
+    std::uint64_t number_;
+    Limits limits_;
+    std::deque<Stored> stored_;
+    std::size_t bytes_ = 0;
+    std::uint64_t last_ = 0;
+    std::weak_ptr<StreamSink> sink_;
+    bool has_ended_ = false;
+};
+
+struct EventId {
+    std::uint64_t stream = 0;
+    std::uint64_t position = 0;
+};
+/// "s<stream>-<position>".
+std::string to_string(const EventId& id);
+std::optional<EventId> find_event_id(std::string_view text) noexcept;
+
+}  // namespace persistproc::mcp::http

@@ -1,0 +1,107 @@
+#include "common/mcp/message.hpp"
+
+#include "common/base/text.hpp"
+
+namespace persistproc::mcp {
+
+namespace {
+
+/// The id as JSON text; empty when it is neither a string nor an integer.
+std::string id_text(const Json& id) {
+    std::string out;
+    if (id.is_string()) append_quoted(out, id.get_ref<const std::string&>());
+    if (id.is_number_integer()) out = id.dump();
+    return out;
+}
+
+}  // namespace
+
+void append_quoted(std::string& out, std::string_view text) {
+    if (!base::is_utf8(text)) {
+        append_quoted(out, base::to_valid_utf8(text));
+        return;
+    }
+    constexpr char hex[] = "0123456789abcdef";
+    out.reserve(out.size() + text.size() + 2);
+    out += '"';
+    std::size_t plain = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        if (c >= 0x20 && c != '"' && c != '\\') continue;
+        out.append(text, plain, i - plain);
+        plain = i + 1;
+        switch (c) {
+            case '"': out += "\\\""; break;
+            case '\\': out += "\\\\"; break;
+            case '\n': out += "\\n"; break;
+            case '\r': out += "\\r"; break;
+            case '\t': out += "\\t"; break;
+            default:
+                out += "\\u00";
+                out += hex[c >> 4];
+                out += hex[c & 15];
+        }
+    }
+    out.append(text, plain, text.size() - plain);
+    out += '"';
+}
+
+std::string error_response(const RpcError& error) {
+    std::string out =
+        R"({"jsonrpc":"2.0","id":)" + error.id + R"(,"error":{"code":)" + std::to_string(error.code) + R"(,"message":)";
+    append_quoted(out, error.message);
+    out += "}}";
+    return out;
+}
+
+std::string result_response(std::string_view id, std::string_view result) {
+    std::string out;
+    out.reserve(id.size() + result.size() + 40);
+    out += R"({"jsonrpc":"2.0","id":)";
+    out += id;
+    out += R"(,"result":)";
+    out += result;
+    out += '}';
+    return out;
+}
+
+std::variant<Message, RpcError> read_message(Json value) {
+    RpcError refused{rpc::invalid_request, "Invalid request: not a JSON-RPC 2.0 message"};
+    if (!value.is_object()) return refused;
+    Message message;
+    const auto id = value.find("id");
+    if (id != value.end()) {
+        message.id = id_text(*id);
+        if (message.id.empty()) {
+            refused.message = "Invalid request: `id` must be a string or an integer";
+            return refused;
+        }
+        refused.id = message.id;
+    }
+    const auto version = value.find("jsonrpc");
+    if (version == value.end() || *version != "2.0") return refused;
+    const auto method = value.find("method");
+    if (method == value.end()) {
+        const bool answers = value.contains("result") != value.contains("error");
+        if (!answers) return refused;
+        message.kind = MessageKind::response;
+        return message;
+    }
+    if (!method->is_string()) {
+        refused.message = "Invalid request: `method` must be a string";
+        return refused;
+    }
+    message.kind = message.id.empty() ? MessageKind::notification : MessageKind::request;
+    message.method = std::move(method->get_ref<std::string&>());
+    const auto params = value.find("params");
+    if (params != value.end() && !params->is_null()) {
+        if (params->is_object()) {
+            message.params = std::move(*params);
+        } else if (message.kind == MessageKind::request) {
+            return RpcError{rpc::invalid_params, "Invalid params: must be an object", message.id};
+        }
+    }
+    return message;
+}
+
+}  // namespace persistproc::mcp

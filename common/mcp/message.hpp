@@ -1,0 +1,46 @@
+#pragma once
+/// JSON-RPC 2.0 messages: what came in as a value, what goes out as text. Pure.
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "common/mcp/json_reader.hpp"
+
+namespace persistproc::mcp {
+
+namespace rpc {
+inline constexpr int parse_error = -32700;
+inline constexpr int invalid_request = -32600;
+inline constexpr int method_not_found = -32601;
+inline constexpr int invalid_params = -32602;
+inline constexpr int internal_error = -32603;
+inline constexpr int session_not_found = -32001;  // habit of the SDKs; clients go by the HTTP status
+}  // namespace rpc
+
+enum class MessageKind { request, notification, response };
+
+struct Message {
+    MessageKind kind = MessageKind::notification;
+    std::string id;      // as JSON text, ready to be echoed; empty for a notification
+    std::string method;  // empty for a response
+    Json params;         // an object, or null when absent
+};
+
+/// A refusal of one message; `id` is JSON text, "null" where none could be read.
+struct RpcError {
+    int code = rpc::internal_error;
+    std::string message;
+    std::string id = "null";
+};
+
+/// Reads one element of a body (not an array).
+std::variant<Message, RpcError> read_message(Json value);
+
+/// `"text"` with JSON escapes; bytes that are not UTF-8 become U+FFFD.
+void append_quoted(std::string& out, std::string_view text);
+
+std::string error_response(const RpcError& error);
+/// `result` is the JSON text of an object.
+std::string result_response(std::string_view id, std::string_view result);
+
+}  // namespace persistproc::mcp

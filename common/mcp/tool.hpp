@@ -1,0 +1,58 @@
+#pragma once
+/// What a tool is to the MCP server: a definition, and a function from JSON arguments to a result.
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "common/async/clock.hpp"
+#include "common/base/result.hpp"
+#include "common/schema/codec.hpp"
+
+namespace persistproc::mcp {
+
+using schema::Audience;
+using schema::Json;
+
+struct Annotations {
+    bool read_only = false;
+    bool destructive = false;
+    bool idempotent = false;
+    bool open_world = false;
+};
+
+struct ToolDefinition {
+    std::string name;
+    std::string title;
+    std::string description;
+    Json input_schema;
+    std::optional<Json> output_schema;
+    Annotations annotations;
+    bool client_only = false;  // neither listed nor callable for agents: an unknown tool to them
+};
+
+/// The answer of a call. `structured` only for tools with an output schema.
+struct ToolResult {
+    std::string text;
+    std::optional<Json> structured;
+    Json meta = nullptr;  // object for `_meta`, or null
+    bool is_error = false;
+};
+
+struct CallContext {
+    std::string client_name;  // clientInfo of the session, e.g. "claude-code 2.1.3"; "" when unknown
+    Audience audience = Audience::agent;
+    /// Sends a progress notification for this call; empty when the caller asked for none.
+    std::function<void(double progress, std::optional<double> total, std::string message)> progress;
+};
+
+/// A failure as a tool result: text "<code>: <message>", and `_meta["persistproc/error"]` with code, message and
+/// os_error for programs.
+ToolResult tool_failure(const Error& error);
+
+/// The failure in a result made by `tool_failure`; one of another server becomes `invalid` with its text.
+Error failure_of(const ToolResult& result);
+
+/// Exceptions are bugs: the server reports them and answers -32603.
+using ToolHandler = std::function<Task<ToolResult>(Json arguments, CallContext context)>;
+
+}  // namespace persistproc::mcp

@@ -1,0 +1,106 @@
+#include "common/mcp/transport.hpp"
+
+#include <deque>
+
+#include "common/async/notifier.hpp"
+#include "common/mcp/batch.hpp"
+
+namespace persistproc::mcp {
+
+namespace {
+
+/// One direction of a memory transport.
+struct Channel {
+    explicit Channel(boost::asio::any_io_executor executor) : changed(std::move(executor)) {}
+    std::deque<std::string> messages;
+    bool closed = false;
+    async::Notifier changed;
+};
+
+class MemoryTransport final : public Transport {
+public:
+    MemoryTransport(std::shared_ptr<Channel> in, std::shared_ptr<Channel> out)
+        : in_(std::move(in)), out_(std::move(out)) {}
+    ~MemoryTransport() override { end(); }
+
+    Task<std::optional<std::string>> read() override {
+        const auto in = in_;
+        while (in->messages.empty() && !in->closed) co_await in->changed.wait();
+        std::optional<std::string> out;
+        if (!in->messages.empty()) {
+            out = std::move(in->messages.front());
+            in->messages.pop_front();
+        }
+        co_return out;
+    }
+
+    void write(std::string message) override {
+        if (out_->closed) return;
+        out_->messages.push_back(std::move(message));
+        out_->changed.notify_all();
+    }
+
+    void close() override { end(); }
+
+private:
+    void end() {
+        for (const auto& channel : {in_, out_}) {
+            channel->closed = true;
+            channel->changed.notify_all();
+        }
+    }
+
+    std::shared_ptr<Channel> in_, out_;
+};
+
+class TransportReply final : public Reply {
+public:
+    explicit TransportReply(std::shared_ptr<Transport> transport) : transport_(std::move(transport)) {}
+    void notify(std::string message) override { transport_->write(std::move(message)); }
+    void finish(std::string response) override {
+        if (!response.empty()) transport_->write(std::move(response));
+    }
+
+private:
+    std::shared_ptr<Transport> transport_;
+};
+
+void refuse(Transport& transport, const RpcError& error) { transport.write(error_response(error)); }
+
+void handle_text(Server& server, const std::shared_ptr<Session>& session, const std::shared_ptr<Transport>& transport,
+                 Audience audience, const std::string& text) {
+    auto json = read_json(text);
+    if (!json) return refuse(*transport, RpcError{rpc::parse_error, "Parse error: " + json.error().message});
+    auto reply = std::make_shared<TransportReply>(transport);
+    if (json->is_array()) {
+        if (session->revision() != Revision::r2025_03_26)
+            return refuse(*transport, RpcError{rpc::invalid_request, "Invalid request: batches ended with 2025-03-26"});
+        auto batch = read_batch(std::move(*json));
+        if (const auto* error = std::get_if<RpcError>(&batch)) return refuse(*transport, *error);
+        return handle_batch(server, session, audience, std::move(std::get<Batch>(batch)), std::move(reply));
+    }
+    auto message = read_message(std::move(*json));
+    if (const auto* error = std::get_if<RpcError>(&message)) return refuse(*transport, *error);
+    server.handle(session, audience, std::move(std::get<Message>(message)), std::move(reply));
+}
+
+}  // namespace
+
+std::pair<std::unique_ptr<Transport>, std::unique_ptr<Transport>> make_memory_transport(
+    boost::asio::any_io_executor executor) {
+    auto there = std::make_shared<Channel>(executor);
+    auto back = std::make_shared<Channel>(executor);
+    return {std::make_unique<MemoryTransport>(back, there), std::make_unique<MemoryTransport>(there, back)};
+}
+
+Task<> serve(Server& server, std::shared_ptr<Transport> transport, Audience audience) {
+    auto session = std::make_shared<Session>();
+    for (;;) {
+        const auto text = co_await transport->read();
+        if (!text) break;
+        handle_text(server, session, transport, audience, *text);
+    }
+    server.cancel_calls(*session);
+}
+
+}  // namespace persistproc::mcp

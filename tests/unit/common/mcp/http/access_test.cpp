@@ -1,0 +1,93 @@
+#include "common/mcp/http/access.hpp"
+
+#include "tests/support/catch.hpp"
+
+using namespace persistproc::mcp::http;
+
+TEST_CASE("Host names this machine's loopback, with any port") {
+    const struct {
+        const char* host;
+        int port;  // -1: refused
+    } rows[] = {{"127.0.0.1", 80},
+                {"127.0.0.1:8947", 8947},
+                {"localhost:1", 1},
+                {"LOCALHOST", 80},
+                {"[::1]", 80},
+                {"[::1]:65535", 65535},
+                {"", -1},
+                {"127.0.0.1:", -1},
+                {"127.0.0.1:x", -1},
+                {"127.0.0.1:1x", -1},
+                {"127.0.0.1:65536", -1},
+                {"127.0.0.1.evil.com", -1},
+                {"localhost.evil.com", -1},
+                {"evil.com", -1},
+                {"evil.com:8947", -1},
+                {"::1", -1},
+                {"[::1", -1},
+                {"[::2]:1", -1},
+                {"0.0.0.0:8947", -1},
+                {"127.0.0.2", -1},
+                {"localhost@evil.com", -1},
+                {"127.0.0.1:80:80", -1},
+                {"user@localhost", -1}};
+    for (const auto& row : rows) {
+        INFO(row.host);
+        const auto port = find_loopback_port(row.host);
+        CHECK((port ? static_cast<int>(*port) : -1) == row.port);
+    }
+}
+
+TEST_CASE("Origin is a page of this endpoint") {
+    const std::vector<std::string> extra{"https://app.example"};
+    const struct {
+        const char* origin;
+        bool allowed;
+    } rows[] = {{"http://127.0.0.1:8947", true},
+                {"http://localhost:8947", true},
+                {"http://[::1]:8947", true},
+                {"http://localhost:3000", false},
+                {"http://localhost", false},
+                {"https://localhost:8947", false},
+                {"null", false},
+                {"", false},
+                {"http://evil.com:8947", false},
+                {"http://localhost.evil:8947", false},
+                {"https://app.example", true},
+                {"https://app.example.evil", false}};
+    for (const auto& row : rows) {
+        INFO(row.origin);
+        CHECK(is_origin_allowed(row.origin, 8947, extra) == row.allowed);
+    }
+}
+
+TEST_CASE("Accept says which answers may come") {
+    const struct {
+        const char* accept;
+        bool json, events;
+    } rows[] = {{"", true, true},
+                {"*/*", true, true},
+                {"application/json, text/event-stream", true, true},
+                {"application/json", true, false},
+                {"text/event-stream", false, true},
+                {"Text/Event-Stream;q=0.5", false, true},
+                {"text/html", false, false},
+                {"application/*", true, false},
+                {"text/event-stream;q=0, */*", true, true},
+                {"application/json;q=0.0,text/event-stream", false, true}};
+    for (const auto& row : rows) {
+        INFO(row.accept);
+        const auto got = read_accept(row.accept);
+        CHECK(got.json == row.json);
+        CHECK(got.events == row.events);
+    }
+}
+
+TEST_CASE("only application/json is JSON") {
+    CHECK(is_json_type("application/json"));
+    CHECK(is_json_type("Application/JSON ; charset=utf-8"));
+    CHECK(!is_json_type(""));
+    CHECK(!is_json_type("text/plain"));
+    CHECK(!is_json_type("application/json-rpc"));
+    CHECK(!is_json_type("application/x-www-form-urlencoded"));
+}

@@ -1,0 +1,549 @@
+// One connection as a machine: bytes in, bytes out, a clock that the test advances.
+#include "common/mcp/http/connection.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <set>
+
+#include "common/async/notifier.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/fake_clock.hpp"
+
+using namespace persistproc;
+using namespace persistproc::mcp;
+using namespace persistproc::mcp::http;
+using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
+using std::chrono::seconds;
+using Phase = Connection::Phase;
+
+namespace {
+
+class MemoryGraveyard final : public SessionGraveyard {
+public:
+    bool contains(const std::string& id) const override { return ids.count(id) > 0; }
+    void bury(const std::string& id) override { ids.insert(id); }
+    std::set<std::string> ids;
+};
+
+constexpr std::string_view both = "Accept: application/json, text/event-stream\r\n";
+
+struct Fixture {
+    boost::asio::io_context io{1};
+    tests::FakeClock clock{io.get_executor()};
+    Limits limits;
+    std::vector<std::string> extra_origins{"https://ok.example"};
+    MemoryGraveyard graveyard;
+    Server server{io.get_executor(), ServerInfo{"srv", "Server", "1", ""}};
+    std::shared_ptr<Sessions> sessions;
+    async::Notifier gate{io.get_executor()};
+    CallContext seen;
+    std::shared_ptr<Connection> connection;
+
+    Fixture() {
+        ToolDefinition hold;
+        hold.name = "hold";
+        hold.input_schema = Json{{"type", "object"}};
+        server.add_tool(std::move(hold), [this](Json, CallContext context) { return this->hold(std::move(context)); });
+        forget_sessions();
+        connection = connect();
+    }
+    ~Fixture() {
+        connection.reset();
+        gate.notify_all();
+        settle();
+    }
+
+    Task<ToolResult> hold(CallContext context) {
+        seen = context;
+        co_await gate.wait();
+        ToolResult out;
+        out.text = "held";
+        co_return out;
+    }
+    /// What a restart of the daemon does.
+    void forget_sessions() { sessions = std::make_shared<Sessions>(SessionKey{}, limits, graveyard, clock); }
+    std::shared_ptr<Connection> connect() {
+        const Endpoint endpoint{server, sessions, clock, limits, extra_origins};
+        return std::make_shared<Connection>(endpoint, Audience::agent, nullptr);
+    }
+    void settle() {
+        io.restart();
+        io.poll();
+    }
+    std::string take(const std::shared_ptr<Connection>& from) {
+        settle();
+        std::string out = std::exchange(from->output(), {});
+        if (!out.empty()) from->output_taken();
+        return out;
+    }
+    std::string take() { return take(connection); }
+    std::string send(const std::shared_ptr<Connection>& to, std::string_view bytes) {
+        to->receive(bytes);
+        return take(to);
+    }
+    std::string send(std::string_view bytes) { return send(connection, bytes); }
+    void pass(std::chrono::nanoseconds time) {
+        clock.advance(time);
+        connection->tick();
+    }
+    void release() {
+        gate.notify_all();
+        settle();
+    }
+    std::string open_session(std::string_view version = "2025-11-25") {
+        const std::string answer =
+            send(post(R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":")" +
+                      std::string(version) + R"(","capabilities":{},"clientInfo":{"name":"t","version":"1"}}})"));
+        const std::string key = "Mcp-Session-Id: ";
+        const auto at = answer.find(key);
+        REQUIRE(at != std::string::npos);
+        return answer.substr(at + key.size(), answer.find("\r\n", at) - at - key.size());
+    }
+    static std::string post(std::string_view body, std::string_view headers = both) {
+        return "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:8947\r\nContent-Type: application/json\r\nContent-Length: " +
+               std::to_string(body.size()) + "\r\n" + std::string(headers) + "\r\n" + std::string(body);
+    }
+    static std::string in(const std::string& session, std::string_view accept = both) {
+        return "Mcp-Session-Id: " + session + "\r\n" + std::string(accept);
+    }
+    static std::string request(std::string_view headers, std::string_view line = "GET /mcp HTTP/1.1",
+                               std::string_view host = "127.0.0.1:8947") {
+        return std::string(line) + "\r\nHost: " + std::string(host) + "\r\n" + std::string(headers) + "\r\n";
+    }
+};
+
+const std::string ping = R"({"jsonrpc":"2.0","id":1,"method":"ping"})";
+const std::string pong = R"({"jsonrpc":"2.0","id":1,"result":{}})";
+const std::string call =
+    R"({"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"hold","_meta":{"progressToken":5}}})";
+const std::string held = R"({"jsonrpc":"2.0","id":2,"result":{"content":[{"type":"text","text":"held"}]}})";
+
+/// The event ids in a stream's text, in order.
+std::vector<std::string> event_ids(const std::string& text) {
+    std::vector<std::string> out;
+    for (auto at = text.find("id: s"); at != std::string::npos; at = text.find("id: s", at + 1))
+        out.push_back(text.substr(at + 4, text.find('\n', at) - at - 4));
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("who may come in") {
+    const struct {
+        std::string request;
+        const char* status;
+    } rows[] = {
+        {Fixture::request("", "GET /mcp HTTP/1.1", "evil.com"), "403"},
+        {Fixture::request("", "GET /mcp HTTP/1.1", "evil.com:8947"), "403"},
+        {Fixture::request("Origin: http://evil.com\r\n"), "403"},
+        {Fixture::request("Origin: null\r\n"), "403"},
+        {Fixture::request("Origin: http://127.0.0.1:3000\r\n"), "403"},
+        {Fixture::request("Origin: http://127.0.0.1:8947\r\n"), "405"},
+        {Fixture::request("Origin: https://ok.example\r\n"), "405"},
+        {Fixture::request("Sec-Fetch-Site: cross-site\r\n"), "403"},
+        {Fixture::request("Sec-Fetch-Site: same-site\r\n"), "403"},
+        {Fixture::request("Sec-Fetch-Site: same-origin\r\n"), "405"},
+        {Fixture::request("", "GET / HTTP/1.1"), "404"},
+        {Fixture::request("", "GET /.well-known/oauth-protected-resource HTTP/1.1"), "404"},
+        {Fixture::request("", "GET /mcpx HTTP/1.1"), "404"},
+        {Fixture::request("", "PUT /mcp HTTP/1.1"), "405"},
+        {Fixture::request("", "OPTIONS /mcp HTTP/1.1"), "405"},
+        {Fixture::request("", "DELETE /mcp HTTP/1.1"), "400"},
+        {Fixture::request("Mcp-Session-Id: nonsense\r\nAccept: text/event-stream\r\n"), "404"},
+        {Fixture::request("Mcp-Session-Id: nonsense\r\nAccept: application/json\r\n"), "406"},
+        {Fixture::request("Mcp-Session-Id: nonsense\r\n", "DELETE /mcp HTTP/1.1"), "404"},
+        {Fixture::request("Content-Length: 2\r\n", "POST /mcp HTTP/1.1"), "415"},
+        {Fixture::request("Content-Type: text/plain\r\nContent-Length: 2\r\n", "POST /mcp HTTP/1.1"), "415"},
+        {Fixture::post("{}", "Content-Encoding: gzip\r\n"), "415"},
+        {Fixture::post("{}", "Accept: text/html\r\n"), "406"},
+        {Fixture::post("{}", "Expect: something\r\n"), "417"},
+        {Fixture::request("Content-Type: application/json\r\nContent-Length: 4194305\r\n", "POST /mcp/ HTTP/1.1"),
+         "413"},
+        {Fixture::post("{"), "400"},
+        {Fixture::post("[]"), "400"},
+        {Fixture::post("{}"), "400"},
+        {Fixture::post(ping), "400"},
+        {Fixture::post(ping, "Mcp-Session-Id: nonsense\r\n"), "404"},
+        {"BREW\n", "400"},
+    };
+    for (const auto& row : rows) {
+        INFO(row.request);
+        Fixture f;
+        const std::string answer = f.send(row.request);
+        CHECK_THAT(answer, StartsWith("HTTP/1.1 " + std::string(row.status) + " "));
+        CHECK_THAT(answer, !Contains("Access-Control"));
+        if (std::string(row.status) == "405") CHECK_THAT(answer, Contains("Allow: POST, GET, DELETE\r\n"));
+    }
+}
+
+TEST_CASE("a request answers the same split at every byte") {
+    Fixture f;
+    const std::string whole = Fixture::post(ping, Fixture::in(f.open_session()));
+    const std::string answer = f.send(whole);
+    CHECK_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n") && Contains("\r\n\r\n" + pong));
+    for (std::size_t cut = 1; cut < whole.size(); ++cut) {
+        CHECK(f.send(std::string_view(whole).substr(0, cut)).empty());
+        CHECK(f.send(std::string_view(whole).substr(cut)) == answer);
+    }
+    CHECK(f.send(whole + whole + whole) == answer + answer + answer);
+}
+
+TEST_CASE("sessions: made, needed, ended for good, kept across a restart") {
+    Fixture f;
+    const std::string id = f.open_session("2025-06-18");
+    CHECK_THAT(f.send(Fixture::post(R"({"jsonrpc":"2.0","method":"notifications/initialized"})", Fixture::in(id))),
+               StartsWith("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n"));
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(id) + "MCP-Protocol-Version: 2025-03-26\r\n")), Contains(pong));
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(id) + "MCP-Protocol-Version: 2026-07-28\r\n")),
+               StartsWith("HTTP/1.1 400"));
+    CHECK_THAT(f.send(Fixture::post("[" + ping + "]", Fixture::in(id))), StartsWith("HTTP/1.1 400"));
+    f.forget_sessions();
+    f.connection = f.connect();
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(id))), Contains(pong));
+    CHECK_THAT(f.send(Fixture::request("Mcp-Session-Id: " + id + "\r\n", "DELETE /mcp HTTP/1.1")),
+               StartsWith("HTTP/1.1 200"));
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(id))), StartsWith("HTTP/1.1 404"));
+    f.forget_sessions();
+    f.connection = f.connect();
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(id))),
+               StartsWith("HTTP/1.1 404") && Contains("-32001") && Contains(R"("id":1)"));
+}
+
+TEST_CASE("sessions beyond the bound are dropped unless something is open, and adopted again") {
+    Fixture f;
+    f.limits.sessions = 2;
+    const std::string busy = f.open_session();
+    CHECK(f.send(Fixture::post(call, Fixture::in(busy))).empty());
+    auto other = f.connect();
+    std::swap(other, f.connection);
+    const std::string first = f.open_session();
+    f.open_session();
+    f.open_session();
+    CHECK(f.sessions->size() == 2);
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(first))), Contains(pong));
+    f.release();
+    CHECK_THAT(f.take(other), Contains(held));
+}
+
+TEST_CASE("batches belong to 2025-03-26") {
+    Fixture f;
+    const std::string id = f.open_session("2025-03-26");
+    CHECK_THAT(f.send(Fixture::post("[" + ping + R"(,{"jsonrpc":"2.0","method":"n"}])", Fixture::in(id))),
+               Contains("\r\n\r\n[" + pong + "]"));
+    CHECK_THAT(f.send(Fixture::post(R"([{"jsonrpc":"2.0","method":"n"}])", Fixture::in(id))),
+               StartsWith("HTTP/1.1 202"));
+}
+
+TEST_CASE("a call that ends soon is answered as JSON") {
+    Fixture f;
+    const std::string id = f.open_session();
+    CHECK(f.send(Fixture::post(call, Fixture::in(id))).empty());
+    CHECK(f.connection->phase() == Phase::waiting);
+    f.pass(seconds(4));
+    CHECK(f.take().empty());
+    f.release();
+    CHECK_THAT(f.take(), StartsWith("HTTP/1.1 200 OK\r\n") && Contains("application/json") && Contains(held));
+    CHECK(f.connection->is_idle());
+}
+
+TEST_CASE("after five seconds a call becomes an event stream that is kept open") {
+    Fixture f;
+    const std::string id = f.open_session();
+    f.send(Fixture::post(call, Fixture::in(id)));
+    CHECK(f.connection->deadline() == f.clock.now() + seconds(5));
+    f.pass(seconds(5));
+    const std::string head = f.take();
+    CHECK_THAT(head, StartsWith("HTTP/1.1 200 OK\r\n") && Contains("text/event-stream") &&
+                         Contains("Cache-Control: no-store") && Contains("X-Accel-Buffering: no") &&
+                         Contains("Transfer-Encoding: chunked") && Contains("retry: 1000\ndata: \n\n"));
+    for (int i = 0; i < 3; ++i) {
+        CHECK(f.connection->deadline() == f.clock.now() + seconds(15));
+        f.pass(seconds(15));
+        CHECK(f.take() == "6\r\n: ka\n\n\r\n");
+    }
+    f.release();
+    const std::string rest = f.take();
+    CHECK_THAT(rest, Contains("data: " + held + "\n\n\r\n0\r\n\r\n"));
+    CHECK(f.connection->is_idle());
+    CHECK(f.sessions->open_streams() == 0);
+}
+
+TEST_CASE("progress opens the stream at once; older sessions get no priming event") {
+    Fixture f;
+    const std::string id = f.open_session("2025-06-18");
+    f.send(Fixture::post(call, Fixture::in(id)));
+    f.seen.progress(1, 2.0, "half");
+    const std::string text = f.take();
+    CHECK_THAT(text, Contains("text/event-stream") &&
+                         Contains(R"("progressToken":5,"progress":1,"total":2,"message":"half")") &&
+                         !Contains("retry"));
+    f.release();
+    CHECK_THAT(f.take(), Contains(held));
+}
+
+TEST_CASE("a client that takes JSON alone gets one answer, however late") {
+    Fixture f;
+    const std::string id = f.open_session();
+    f.send(Fixture::post(call, Fixture::in(id, "Accept: application/json\r\n")));
+    f.seen.progress(1, 2.0, "half");
+    f.pass(seconds(6));
+    CHECK(f.take().empty());
+    CHECK(f.connection->deadline() == MonoTime::max());
+    f.release();
+    CHECK_THAT(f.take(), Contains("application/json") && Contains(held));
+}
+
+TEST_CASE("a client that takes events alone gets an event") {
+    Fixture f;
+    const std::string id = f.open_session();
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(id, "Accept: text/event-stream\r\n"))),
+               Contains("Content-Type: text/event-stream") && Contains("data: " + pong + "\n\n"));
+}
+
+TEST_CASE("a broken stream is resumed after the last event seen") {
+    Fixture f;
+    const std::string id = f.open_session();
+    f.send(Fixture::post(call, Fixture::in(id)));
+    f.seen.progress(1, 3.0, "");
+    f.seen.progress(2, 3.0, "");
+    const auto ids = event_ids(f.take());
+    REQUIRE(ids.size() == 3);
+    f.connection->lost();
+    f.seen.progress(3, 3.0, "");
+    const auto resume = [&](const std::string& last) {
+        f.connection = f.connect();
+        return f.send(Fixture::request(Fixture::in(id) + "Last-Event-ID: " + last + "\r\n"));
+    };
+    const std::string again = resume(ids[1]);
+    CHECK_THAT(again, StartsWith("HTTP/1.1 200") && Contains(R"("progress":2)") && Contains(R"("progress":3)") &&
+                          !Contains(R"("progress":1,)"));
+    f.connection->lost();
+    f.release();
+    // The response came while nobody listened; it waits for five minutes.
+    for (int i = 0; i < 2; ++i)
+        CHECK_THAT(resume(ids[2]), Contains(R"("progress":3)") && Contains(held) && Contains("0\r\n\r\n"));
+    CHECK_THAT(resume(ids[2] + "9"), StartsWith("HTTP/1.1 400"));
+    CHECK_THAT(resume("s1-1"), StartsWith("HTTP/1.1 400"));
+    CHECK_THAT(resume("x"), StartsWith("HTTP/1.1 400"));
+    f.forget_sessions();
+    CHECK_THAT(resume(ids[2]), StartsWith("HTTP/1.1 400"));
+}
+
+TEST_CASE("the store of a stream is bounded") {
+    Fixture f;
+    f.limits.stored_events = 4;
+    const std::string id = f.open_session();
+    f.send(Fixture::post(call, Fixture::in(id)));
+    for (int i = 1; i <= 10; ++i) f.seen.progress(i, std::nullopt, "");
+    const auto ids = event_ids(f.take());
+    REQUIRE(ids.size() == 11);
+    f.connection->lost();
+    f.connection = f.connect();
+    CHECK_THAT(f.send(Fixture::request(Fixture::in(id) + "Last-Event-ID: " + ids[5] + "\r\n")),
+               StartsWith("HTTP/1.1 400"));
+    CHECK_THAT(f.send(Fixture::request(Fixture::in(id) + "Last-Event-ID: " + ids[6] + "\r\n")),
+               StartsWith("HTTP/1.1 200"));
+}
+
+TEST_CASE("ended streams are kept for five minutes") {
+    Fixture f;
+    const std::string id = f.open_session();
+    const auto run = [&] {
+        f.send(Fixture::post(call, Fixture::in(id)));
+        f.seen.progress(1, 3.0, "");
+        f.release();
+        return event_ids(f.take());
+    };
+    const auto ids = run();
+    f.clock.advance(seconds(301));
+    run();
+    CHECK_THAT(f.send(Fixture::request(Fixture::in(id) + "Last-Event-ID: " + ids[0] + "\r\n")),
+               StartsWith("HTTP/1.1 400"));
+}
+
+TEST_CASE("the GET stream: at once, kept open, replaced by a newer one, ended with its session") {
+    Fixture f;
+    const std::string id = f.open_session();
+    const std::string get = Fixture::request(Fixture::in(id));
+    CHECK_THAT(f.send(get), StartsWith("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream"));
+    CHECK(f.connection->phase() == Phase::streaming);
+    f.pass(seconds(15));
+    CHECK_THAT(f.take(), Contains(": ka\n\n"));
+    auto newer = f.connect();
+    CHECK_THAT(f.send(newer, get), StartsWith("HTTP/1.1 200"));
+    CHECK(f.take() == "0\r\n\r\n");
+    CHECK(f.sessions->open_streams() == 1);
+    CHECK_THAT(f.send(Fixture::request(Fixture::in(id), "DELETE /mcp HTTP/1.1")), StartsWith("HTTP/1.1 200"));
+    CHECK(f.take(newer) == "0\r\n\r\n");
+    CHECK(f.sessions->open_streams() == 0);
+}
+
+TEST_CASE("the client's end of a GET stream frees it") {
+    Fixture f;
+    const std::string id = f.open_session();
+    f.send(Fixture::request(Fixture::in(id)));
+    f.connection->end_of_input();
+    CHECK(f.connection->phase() == Phase::over);
+    CHECK(f.sessions->open_streams() == 0);
+}
+
+TEST_CASE("streams are bounded per session; a call beyond waits for its one answer") {
+    Fixture f;
+    f.limits.streams_per_session = 1;
+    const std::string id = f.open_session();
+    f.send(Fixture::request(Fixture::in(id)));
+    auto other = f.connect();
+    CHECK(f.send(other, Fixture::post(call, Fixture::in(id))).empty());
+    f.seen.progress(1, 3.0, "");
+    CHECK(f.take(other).empty());
+    f.release();
+    CHECK_THAT(f.take(other), Contains("application/json") && Contains(held));
+}
+
+TEST_CASE("a cancelled call ends its POST with an empty stream") {
+    Fixture f;
+    const std::string id = f.open_session();
+    f.send(Fixture::post(call, Fixture::in(id)));
+    auto other = f.connect();
+    CHECK_THAT(
+        f.send(other, Fixture::post(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}})",
+                                    Fixture::in(id))),
+        StartsWith("HTTP/1.1 202"));
+    CHECK_THAT(f.take(), Contains("text/event-stream") && Contains("0\r\n\r\n") && !Contains("result"));
+    CHECK(f.server.open_calls() == 0);
+}
+
+TEST_CASE("a lost connection cancels nothing") {
+    Fixture f;
+    const std::string id = f.open_session();
+    f.send(Fixture::post(call, Fixture::in(id)));
+    f.connection->lost();
+    f.settle();
+    CHECK(f.server.open_calls() == 1);
+    f.release();
+    CHECK(f.server.open_calls() == 0);
+    CHECK(f.take().empty());
+}
+
+TEST_CASE("a half-closed client still gets its answer") {
+    Fixture f;
+    const std::string id = f.open_session();
+    f.send(Fixture::post(call, Fixture::in(id)));
+    f.connection->end_of_input();
+    CHECK(f.connection->phase() == Phase::waiting);
+    f.release();
+    CHECK_THAT(f.take(), Contains(held));
+    CHECK(f.connection->phase() == Phase::over);
+}
+
+TEST_CASE("deadlines of header, body and idleness") {
+    Fixture f;
+    SECTION("idle") {
+        f.pass(seconds(59));
+        CHECK(f.connection->phase() == Phase::reading);
+        f.pass(seconds(1));
+        CHECK(f.connection->phase() == Phase::draining);
+        CHECK(f.take().empty());
+        f.pass(seconds(5));
+        CHECK(f.connection->phase() == Phase::over);
+    }
+    SECTION("header, however it trickles") {
+        for (int i = 0; i < 9; ++i) {
+            f.send("G");
+            f.pass(seconds(1));
+            CHECK(f.take().empty());
+        }
+        f.pass(seconds(1));
+        CHECK_THAT(f.take(), StartsWith("HTTP/1.1 408"));
+        CHECK(f.connection->phase() == Phase::draining);
+    }
+    SECTION("body") {
+        f.send(Fixture::request("Content-Type: application/json\r\nContent-Length: 5\r\n", "POST /mcp HTTP/1.1"));
+        f.pass(seconds(29));
+        CHECK(f.send("a").empty());
+        f.pass(seconds(1));
+        CHECK_THAT(f.take(), StartsWith("HTTP/1.1 408"));
+    }
+}
+
+TEST_CASE("a refused body is not read; what comes after the refusal is thrown away") {
+    Fixture f;
+    CHECK_THAT(f.send(Fixture::request("Content-Length: 100\r\n", "POST /mcp HTTP/1.1")),
+               Contains("Connection: close"));
+    CHECK(f.connection->wants_half_close());
+    CHECK(f.connection->wants_input());
+    CHECK(f.send(std::string(100, 'x')).empty());
+    CHECK(f.connection->phase() == Phase::draining);
+    f.connection->end_of_input();
+    CHECK(f.connection->phase() == Phase::over);
+}
+
+TEST_CASE("a client that asks before it sends is told to go on") {
+    Fixture f;
+    const std::string id = f.open_session();
+    const std::string whole = Fixture::post(ping, Fixture::in(id) + "Expect: 100-continue\r\n");
+    const auto body = whole.size() - ping.size();
+    CHECK(f.send(whole.substr(0, body)) == "HTTP/1.1 100 Continue\r\n\r\n");
+    CHECK_THAT(f.send(whole.substr(body)), StartsWith("HTTP/1.1 200") && Contains(pong));
+    CHECK_THAT(f.send(whole), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_CASE("HTTP/1.0 is answered without chunks, then closed") {
+    Fixture f;
+    const std::string id = f.open_session();
+    std::string text = Fixture::post(call, Fixture::in(id));
+    text.replace(text.find("HTTP/1.1"), 8, "HTTP/1.0");
+    CHECK(f.send(text).empty());
+    f.seen.progress(1, 2.0, "");
+    f.release();
+    CHECK_THAT(f.take(), Contains("application/json") && Contains("Connection: close") && Contains(held));
+    CHECK(f.connection->wants_half_close());
+}
+
+TEST_CASE("a peer that does not read is dropped") {
+    Fixture f;
+    f.limits.pending_output = 1000;
+    const std::string id = f.open_session();
+    f.send(Fixture::post(call, Fixture::in(id)));
+    for (int i = 1; i < 100; ++i) f.seen.progress(i, std::nullopt, "");
+    CHECK(f.connection->phase() == Phase::over);
+    CHECK(f.server.open_calls() == 1);
+}
+
+TEST_CASE("output that nobody takes ends the connection") {
+    Fixture f;
+    const std::string id = f.open_session();
+    f.connection->receive(Fixture::request(Fixture::in(id)));
+    for (int i = 0; i < 4; ++i) f.pass(seconds(15));
+    CHECK(f.connection->phase() == Phase::over);
+}
+
+TEST_CASE("the end of the server: answers first, idle ones at once") {
+    Fixture f;
+    const std::string id = f.open_session();
+    auto idle = f.connect();
+    auto stream = f.connect();
+    f.send(stream, Fixture::request(Fixture::in(id)));
+    f.send(Fixture::post(call, Fixture::in(id)));
+    for (const auto& each : {f.connection, idle, stream}) each->finish();
+    CHECK(idle->wants_half_close());
+    CHECK(f.take(stream) == "0\r\n\r\n");
+    CHECK(stream->wants_half_close());
+    CHECK(f.connection->phase() == Phase::waiting);
+    f.release();
+    CHECK_THAT(f.take(), Contains("Connection: close") && Contains(held));
+    CHECK(f.connection->wants_half_close());
+}
+
+TEST_CASE("while a call runs, unread bytes are bounded and a later request is kept") {
+    Fixture f;
+    const std::string id = f.open_session();
+    f.send(Fixture::post(call, Fixture::in(id)));
+    CHECK(f.send(Fixture::post(ping, Fixture::in(id))).empty());
+    CHECK(f.connection->wants_input());
+    f.release();
+    CHECK_THAT(f.take(), Contains(held) && Contains(pong));
+    f.send(Fixture::post(call, Fixture::in(id)));
+    f.send(std::string(70000, ' '));
+    CHECK(!f.connection->wants_input());
+}

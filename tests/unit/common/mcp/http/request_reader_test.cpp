@@ -1,0 +1,135 @@
+#include "common/mcp/http/request_reader.hpp"
+
+#include "tests/support/catch.hpp"
+
+using namespace persistproc::mcp::http;
+using Progress = RequestReader::Progress;
+
+namespace {
+
+constexpr std::string_view two_requests =
+    "\r\nPOST /mcp?x=1 HTTP/1.1\r\nHost: localhost:1\r\nContent-Type: application/json\r\nmcp-session-id:  abc \r\n"
+    "Content-Length: 5\r\n\r\nhello"
+    "POST /mcp HTTP/1.1\r\nhost: [::1]\r\nTransfer-Encoding: chunked\r\nConnection: "
+    "close\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: v\r\n\r\n";
+
+/// Status of the refusal of `request`; 0: read to its end; -1: it wants more.
+int refusal(std::string_view request, const Limits& limits = {}) {
+    RequestReader reader(limits);
+    reader.feed(request);
+    for (;;) {
+        switch (reader.advance()) {
+            case Progress::need_more: return -1;
+            case Progress::head: continue;
+            case Progress::body: return 0;
+            case Progress::failed: return static_cast<int>(reader.failure().status);
+        }
+    }
+}
+
+std::string get(std::string_view headers, std::string_view line = "GET /mcp HTTP/1.1") {
+    return std::string(line) + "\r\n" + std::string(headers) + "\r\n";
+}
+
+}  // namespace
+
+TEST_CASE("two requests read the same split at every byte") {
+    for (std::size_t cut = 0; cut <= two_requests.size(); ++cut) {
+        INFO(cut);
+        RequestReader reader{Limits{}};
+        std::vector<std::string> seen;
+        for (const auto piece : {two_requests.substr(0, cut), two_requests.substr(cut)}) {
+            reader.feed(piece);
+            for (;;) {
+                const auto progress = reader.advance();
+                REQUIRE(progress != Progress::failed);
+                if (progress == Progress::need_more) break;
+                const auto& head = reader.head();
+                if (progress == Progress::head) {
+                    seen.push_back(std::string(head.method) + " " + std::string(head.target) + " " +
+                                   std::string(head.host) + " " + std::string(head.session_id) +
+                                   (head.keep_alive ? " keep" : " close"));
+                } else {
+                    seen.push_back(reader.body());
+                    reader.next();
+                }
+            }
+        }
+        CHECK(seen == std::vector<std::string>{"POST /mcp?x=1 localhost:1 abc keep", "hello", "POST /mcp [::1]  close",
+                                               "abcde"});
+        CHECK(!reader.is_started());
+    }
+}
+
+TEST_CASE("one byte at a time") {
+    RequestReader reader{Limits{}};
+    int bodies = 0;
+    for (const char c : two_requests) {
+        reader.feed(std::string_view(&c, 1));
+        for (auto progress = reader.advance(); progress != Progress::need_more; progress = reader.advance()) {
+            REQUIRE(progress != Progress::failed);
+            if (progress == Progress::body) ++bodies, reader.next();
+        }
+    }
+    CHECK(bodies == 2);
+}
+
+TEST_CASE("what two parties could read in two ways is refused") {
+    const std::string host = "Host: localhost\r\n";
+    CHECK(refusal(get(host)) == 0);
+    CHECK(refusal(get("")) == 400);
+    CHECK(refusal(get(host + host)) == 400);
+    CHECK(refusal(get(host + "Content-Length: 1\r\ncontent-length: 1\r\n") + "x") == 400);
+    CHECK(refusal(get(host + "Content-Length: 1\r\nContent-Length: 2\r\n") + "xx") == 400);
+    CHECK(refusal(get(host + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n") == 400);
+    CHECK(refusal(get(host + "Transfer-Encoding: gzip, chunked\r\n") + "0\r\n\r\n") == 400);
+    CHECK(refusal(get(host + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n") == 400);
+    CHECK(refusal(get(host + "Origin: a\r\nOrigin: b\r\n")) == 400);
+    CHECK(refusal(get(host + "Authorization: a\r\nAuthorization: b\r\n")) == 400);
+    CHECK(refusal(get(host + "Content-Length: -1\r\n")) == 400);
+    CHECK(refusal(get(host + "Content-Length: 0x1\r\n")) == 400);
+    CHECK(refusal(get(host + "Content-Length: 1, 1\r\n")) == 400);
+    CHECK(refusal(get(host + "X: a\r\n b\r\n")) == 400);
+    CHECK(refusal(get(host + "X: a\r\n\tb\r\n")) == 400);
+    CHECK(refusal(get(host + "X: a\rb\r\n")) == 400);
+    CHECK(refusal(get(host + "X : a\r\n")) == 400);
+    CHECK(refusal(get(host + std::string("X: a\0b\r\n", 9))) == 400);
+    CHECK(refusal(get(host + "no colon\r\n")) == 400);
+    CHECK(refusal("GET /mcp HTTP/1.1\nHost: localhost\n\n") == 400);
+    CHECK(refusal("GET /mcp HTTP/1.1\r\nHost: localhost\r\nX: y\n\r\n") == 400);
+    CHECK(refusal(get(host, "GET /mcp")) == 400);
+    CHECK(refusal(get(host, "GET /mcp HTTP/2.0")) == 400);
+    CHECK(refusal(get(host, "GET  /mcp HTTP/1.1")) == 400);
+    CHECK(refusal(get(host, "G(T /mcp HTTP/1.1")) == 400);
+    CHECK(refusal(get(host + "Transfer-Encoding: chunked\r\n") + "zz\r\n") == 400);
+    CHECK(refusal("\x16\x03\x01\x02\x01\n") == 400);
+}
+
+TEST_CASE("sizes are bounded") {
+    const std::string host = "Host: localhost\r\n";
+    Limits limits;
+    CHECK(refusal(get(host, "GET /" + std::string(8000, 'a') + " HTTP/1.1")) == 0);
+    CHECK(refusal(get(host, "GET /" + std::string(8192, 'a') + " HTTP/1.1")) == 414);
+    CHECK(refusal(std::string(8193, 'a')) == 414);
+    CHECK(refusal(get(host + "X: " + std::string(16000, 'a') + "\r\n")) == 0);
+    CHECK(refusal(get(host + "X: " + std::string(16384, 'a') + "\r\n")) == 431);
+    CHECK(refusal("GET /mcp HTTP/1.1\r\nX: " + std::string(16384, 'a')) == 431);
+    std::string fields = host;
+    for (int i = 0; i < 63; ++i) fields += "X" + std::to_string(i) + ": y\r\n";
+    CHECK(refusal(get(fields)) == 0);
+    CHECK(refusal(get(fields + "Y: z\r\n")) == 431);
+    limits.body_bytes = 4;
+    CHECK(refusal(get(host + "Content-Length: 4\r\n") + "abcd", limits) == 0);
+    CHECK(refusal(get(host + "Transfer-Encoding: chunked\r\n") + "4\r\nabcd\r\n0\r\n\r\n", limits) == 0);
+    CHECK(refusal(get(host + "Transfer-Encoding: chunked\r\n") + "3\r\nabc\r\n2\r\nde\r\n", limits) == 413);
+    RequestReader reader(limits);
+    reader.feed(get(host + "Content-Length: 5\r\n"));
+    REQUIRE(reader.advance() == Progress::head);
+    CHECK(reader.head().body_too_large);
+}
+
+TEST_CASE("a request cut anywhere wants more or is refused, never read") {
+    const std::string whole = get("Host: localhost\r\nContent-Length: 3\r\n", "POST /mcp HTTP/1.1") + "abc";
+    for (std::size_t size = 0; size < whole.size(); ++size)
+        CHECK(refusal(std::string_view(whole).substr(0, size)) == -1);
+}

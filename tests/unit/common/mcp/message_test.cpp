@@ -1,0 +1,58 @@
+#include "common/mcp/message.hpp"
+
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using namespace persistproc::mcp;
+
+namespace {
+
+std::variant<Message, RpcError> read(std::string_view text) { return read_message(*read_json(text)); }
+int refused(std::string_view text) {
+    const auto got = read(text);
+    const auto* error = std::get_if<RpcError>(&got);
+    return error == nullptr ? 0 : error->code;
+}
+
+}  // namespace
+
+TEST_CASE("messages are told apart") {
+    const auto request = std::get<Message>(read(R"({"jsonrpc":"2.0","id":7,"method":"m","params":{"a":1}})"));
+    CHECK(request.kind == MessageKind::request);
+    CHECK(request.id == "7");
+    CHECK(request.method == "m");
+    CHECK(request.params.dump() == R"({"a":1})");
+    CHECK(std::get<Message>(read(R"({"jsonrpc":"2.0","id":"a\"b","method":"m"})")).id == R"("a\"b")");
+    CHECK(std::get<Message>(read(R"({"jsonrpc":"2.0","id":-1,"method":"m","params":null})")).params.is_null());
+    CHECK(std::get<Message>(read(R"({"jsonrpc":"2.0","method":"m"})")).kind == MessageKind::notification);
+    CHECK(std::get<Message>(read(R"({"jsonrpc":"2.0","id":1,"result":{}})")).kind == MessageKind::response);
+}
+
+TEST_CASE("ill-formed messages are refused with their id where it can be read") {
+    CHECK(refused("1") == rpc::invalid_request);
+    CHECK(refused("{}") == rpc::invalid_request);
+    CHECK(refused(R"({"id":1,"method":"m"})") == rpc::invalid_request);
+    CHECK(refused(R"({"jsonrpc":"1.0","id":1,"method":"m"})") == rpc::invalid_request);
+    CHECK(refused(R"({"jsonrpc":"2.0","id":null,"method":"m"})") == rpc::invalid_request);
+    CHECK(refused(R"({"jsonrpc":"2.0","id":1.5,"method":"m"})") == rpc::invalid_request);
+    CHECK(refused(R"({"jsonrpc":"2.0","id":1,"method":3})") == rpc::invalid_request);
+    CHECK(refused(R"({"jsonrpc":"2.0","id":1})") == rpc::invalid_request);
+    CHECK(refused(R"({"jsonrpc":"2.0","id":1,"result":{},"error":{}})") == rpc::invalid_request);
+    CHECK(refused(R"({"jsonrpc":"2.0","id":1,"method":"m","params":[1]})") == rpc::invalid_params);
+    CHECK(std::get<RpcError>(read(R"({"jsonrpc":"2.0","id":"q","method":3})")).id == R"("q")");
+}
+
+TEST_CASE("text is quoted as JSON") {
+    std::string out;
+    append_quoted(out, std::string_view("a\"\\\n\r\t\x01\x1f\x7f é\0z", 14));
+    CHECK(read_json(out)->get<std::string>() == std::string("a\"\\\n\r\t\x01\x1f\x7f é\0z", 14));
+    out.clear();
+    append_quoted(out, "a\xffz");
+    CHECK(out == "\"a\xEF\xBF\xBDz\"");
+}
+
+TEST_CASE("answers carry the id they were given") {
+    CHECK(result_response("\"x\"", "{}") == R"({"jsonrpc":"2.0","id":"x","result":{}})");
+    CHECK(error_response(RpcError{-32602, "no \"x\"", "3"}) ==
+          R"({"jsonrpc":"2.0","id":3,"error":{"code":-32602,"message":"no \"x\""}})");
+}

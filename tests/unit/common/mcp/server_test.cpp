@@ -1,0 +1,308 @@
+// The dispatcher over the in-memory transport: what both ends see is the text a wire would carry.
+#include "common/mcp/server.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <stdexcept>
+
+#include "common/async/notifier.hpp"
+#include "common/async/task_group.hpp"
+#include "common/mcp/transport.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/fake_clock.hpp"
+
+using namespace persistproc;
+using namespace persistproc::mcp;
+using Catch::Matchers::Contains;
+
+namespace {
+
+/// Runs until nothing can move without time or input.
+void settle(boost::asio::io_context& io) {
+    io.restart();
+    io.poll();
+}
+
+struct Fixture {
+    boost::asio::io_context io{1};
+    tests::FakeClock clock{io.get_executor()};
+    ServerLimits limits{.agent_calls = 2, .client_calls = 1};
+    Server server{io.get_executor(), ServerInfo{"srv", "Server", "9", "Use it."}, limits};
+    async::Notifier gate{io.get_executor()};
+    int started = 0;
+    int ended = 0;
+    CallContext seen;
+    std::unique_ptr<Transport> client;
+    async::TaskGroup tasks{io.get_executor()};
+
+    explicit Fixture(Audience audience = Audience::agent) {
+        server.add_tool(tool("echo"), [](Json arguments, CallContext) { return echo(std::move(arguments)); });
+        server.add_tool(tool("hold"), [this](Json, CallContext context) { return hold(std::move(context)); });
+        server.add_tool(tool("throws"), [](Json, CallContext) { return throws(); });
+        server.add_tool(tool("throws_early"),
+                        [](Json, CallContext) -> Task<ToolResult> { throw std::runtime_error("early"); });
+        auto secret = tool("secret");
+        secret.client_only = true;
+        server.add_tool(std::move(secret), [](Json arguments, CallContext) { return echo(std::move(arguments)); });
+        auto ends = make_memory_transport(io.get_executor());
+        client = std::move(ends.first);
+        tasks.spawn("serve", serve(server, std::move(ends.second), audience));
+    }
+    ~Fixture() {
+        client.reset();
+        gate.notify_all();
+        settle(io);
+    }
+
+    static ToolDefinition tool(std::string name) {
+        ToolDefinition out;
+        out.name = std::move(name);
+        out.title = "T";
+        out.description = "D";
+        out.input_schema = Json{{"type", "object"}};
+        return out;
+    }
+    static Task<ToolResult> echo(Json arguments) {
+        ToolResult out;
+        out.text = arguments.dump();
+        out.structured = std::move(arguments);
+        out.meta = Json{{"k", 1}};
+        co_return out;
+    }
+    Task<ToolResult> hold(CallContext context) {
+        ++started;
+        seen = context;
+        struct Count {
+            int& n;
+            ~Count() { ++n; }
+        };
+        const Count count{ended};
+        co_await gate.wait();
+        ToolResult out;
+        out.text = "held";
+        co_return out;
+    }
+    static Task<ToolResult> throws() {
+        throw std::logic_error("a bug");
+        co_return ToolResult{};
+    }
+
+    /// What came back for `text`, one message per line.
+    std::string send(std::string text) {
+        client->write(std::move(text));
+        settle(io);
+        std::string out;
+        // Reads what is there; the last, unanswered read is withdrawn with the transport.
+        while (!peeked.empty() || poll_one()) {
+            if (!out.empty()) out += '\n';
+            out += peeked.front();
+            peeked.erase(peeked.begin());
+        }
+        return out;
+    }
+    std::vector<std::string> peeked;
+    bool reading = false;
+    bool poll_one() {
+        if (!reading) {
+            reading = true;
+            boost::asio::co_spawn(io, client->read(), [this](std::exception_ptr, std::optional<std::string> text) {
+                reading = false;
+                if (text) peeked.push_back(std::move(*text));
+            });
+        }
+        settle(io);
+        return !peeked.empty();
+    }
+    std::string initialize(std::string_view version) {
+        return send(R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":")" +
+                    std::string(version) +
+                    R"(","capabilities":{},"clientInfo":{"name":"cli\u001bent","version":"2"}}})");
+    }
+    std::string call(std::string_view tool_name, std::string_view rest = "", std::string_view id = "1") {
+        return send(R"({"jsonrpc":"2.0","id":)" + std::string(id) + R"(,"method":"tools/call","params":{"name":")" +
+                    std::string(tool_name) + "\"" + std::string(rest) + "}}");
+    }
+};
+
+constexpr const char* revisions[] = {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"};
+
+}  // namespace
+
+TEST_CASE("initialize echoes every revision it knows, else offers the newest") {
+    Fixture f;
+    for (const char* revision : revisions)
+        CHECK_THAT(f.initialize(revision), Contains(R"("protocolVersion":")" + std::string(revision) + "\""));
+    CHECK_THAT(f.initialize("2026-07-28"), Contains(R"("protocolVersion":"2025-11-25")"));
+    CHECK(f.initialize("2025-06-18") ==
+          R"({"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},)"
+          R"("serverInfo":{"name":"srv","title":"Server","version":"9"},"instructions":"Use it."}})");
+    CHECK_THAT(f.send(R"({"jsonrpc":"2.0","id":1,"method":"initialize"})"), Contains("-32602"));
+}
+
+TEST_CASE("every method answers alike in every revision") {
+    for (const char* revision : revisions) {
+        INFO(revision);
+        Fixture f;
+        f.initialize(revision);
+        CHECK(f.send(R"({"jsonrpc":"2.0","method":"notifications/initialized"})").empty());
+        CHECK(f.send(R"({"jsonrpc":"2.0","method":"notifications/roots/list_changed"})").empty());
+        CHECK(f.send(R"({"jsonrpc":"2.0","id":9,"result":{}})").empty());
+        CHECK(f.send(R"({"jsonrpc":"2.0","id":"p","method":"ping"})") == R"({"jsonrpc":"2.0","id":"p","result":{}})");
+        for (const char* method :
+             {"logging/setLevel", "resources/list", "resources/templates/list", "resources/read", "prompts/list",
+              "prompts/get", "completion/complete", "server/discover", "tasks/get", "nonsense"}) {
+            CHECK_THAT(f.send(R"({"jsonrpc":"2.0","id":2,"method":")" + std::string(method) + R"("})"),
+                       Contains(R"("id":2)") && Contains("-32601"));
+        }
+        const auto tools = *read_json(f.send(R"({"jsonrpc":"2.0","id":3,"method":"tools/list","params":{}})"));
+        REQUIRE(tools["result"]["tools"].size() == 4);
+        CHECK(tools["result"]["tools"][0].dump() ==
+              R"({"name":"echo","title":"T","description":"D","inputSchema":{"type":"object"},"annotations":)"
+              R"({"readOnlyHint":false,"destructiveHint":false,"idempotentHint":false,"openWorldHint":false}})");
+        CHECK_THAT(f.send(R"({"jsonrpc":"2.0","id":3,"method":"tools/list","params":{"cursor":"x"}})"),
+                   Contains("-32602"));
+        CHECK(
+            f.call("echo", R"(,"arguments":{"a":"é"})") ==
+            R"({"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"{\"a\":\"é\"}"}],"structuredContent":{"a":"é"},"_meta":{"k":1}}})");
+        const std::string batch = f.send(R"([{"jsonrpc":"2.0","id":1,"method":"ping"}])");
+        if (std::string(revision) == "2025-03-26")
+            CHECK(batch == R"([{"jsonrpc":"2.0","id":1,"result":{}}])");
+        else
+            CHECK_THAT(batch, Contains("-32600"));
+    }
+}
+
+TEST_CASE("calls that are no calls") {
+    Fixture f;
+    CHECK_THAT(f.call("nothing"), Contains("-32602") && Contains("Unknown tool: nothing"));
+    CHECK_THAT(f.call("echo", R"(,"arguments":[1])"), Contains("-32602"));
+    CHECK_THAT(f.call("echo", R"(,"arguments":"a")"), Contains("-32602"));
+    CHECK_THAT(f.call("echo"), Contains(R"("text":"{}")"));
+    CHECK_THAT(f.send(R"({"jsonrpc":"2.0","id":1,"method":"tools/call"})"), Contains("-32602"));
+    CHECK_THAT(f.send(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":1}})"), Contains("-32602"));
+    CHECK_THAT(f.send("{\"jsonrpc\""), Contains("-32700") && Contains(R"("id":null)"));
+    CHECK_THAT(f.send("[]"), Contains("-32600"));
+}
+
+TEST_CASE("a tool for the client alone is unknown to agents") {
+    Fixture agent;
+    CHECK_THAT(agent.call("secret"), Contains("-32602") && Contains("Unknown tool: secret"));
+    CHECK_THAT(agent.send(R"({"jsonrpc":"2.0","id":3,"method":"tools/list"})"), !Contains("secret"));
+    Fixture client(Audience::client);
+    CHECK_THAT(client.call("secret"), Contains("content"));
+    CHECK_THAT(client.send(R"({"jsonrpc":"2.0","id":3,"method":"tools/list"})"), Contains("secret"));
+}
+
+TEST_CASE("an exception of a tool is an internal error that gives nothing away") {
+    Fixture f;
+    CHECK(f.call("throws") ==
+          R"({"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"Internal error in throws"}})");
+    CHECK(f.call("throws_early") ==
+          R"({"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"Internal error in throws_early"}})");
+    CHECK(f.server.open_calls() == 0);
+}
+
+TEST_CASE("progress rises, carries the token, and ends with the response") {
+    Fixture f;
+    f.initialize("2025-06-18");
+    CHECK(f.call("hold", R"(,"_meta":{"progressToken":"t"})").empty());
+    REQUIRE(f.seen.progress);
+    CHECK(f.seen.client_name == "cli\\x1bent 2");
+    f.seen.progress(1, 4.0, "one");
+    f.seen.progress(1, 4.0, "again");
+    f.seen.progress(0.5, 4.0, "back");
+    f.seen.progress(2.5, std::nullopt, "");
+    CHECK(
+        f.send(R"({"jsonrpc":"2.0","method":"x"})") ==
+        R"({"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t","progress":1,"total":4,"message":"one"}})"
+        "\n"
+        R"({"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t","progress":2.5}})");
+    f.gate.notify_all();
+    CHECK_THAT(f.send(R"({"jsonrpc":"2.0","method":"x"})"), Contains("held"));
+    f.seen.progress(3, std::nullopt, "late");
+    CHECK(f.send(R"({"jsonrpc":"2.0","method":"x"})").empty());
+}
+
+TEST_CASE("without a token there is no progress") {
+    Fixture f;
+    f.call("hold");
+    CHECK(!f.seen.progress);
+}
+
+TEST_CASE("cancelling ends the call without a response") {
+    Fixture f;
+    CHECK(f.call("hold", "", "\"c\"").empty());
+    CHECK(f.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"other"}})").empty());
+    CHECK(f.ended == 0);
+    CHECK(f.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"c"}})").empty());
+    CHECK(f.ended == 1);
+    CHECK(f.server.open_calls() == 0);
+    for (const char* odd : {R"({"requestId":{}})", R"({})", R"([])"})
+        CHECK(f.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":)" + std::string(odd) + "}")
+                  .empty());
+}
+
+TEST_CASE("calls beyond the bound wait for their turn") {
+    Fixture f;
+    f.call("hold", "", "1");
+    f.call("hold", "", "2");
+    CHECK(f.call("echo", "", "3").empty());
+    CHECK(f.call("echo", "", "4").empty());
+    CHECK(f.started == 2);
+    CHECK(f.server.open_calls() == 4);
+    CHECK(f.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":4}})").empty());
+    CHECK(f.send(R"({"jsonrpc":"2.0","id":5,"method":"ping"})") == R"({"jsonrpc":"2.0","id":5,"result":{}})");
+    f.gate.notify_all();
+    const std::string rest = f.send(R"({"jsonrpc":"2.0","method":"x"})");
+    CHECK_THAT(rest, Contains(R"("id":1)") && Contains(R"("id":2)") && Contains(R"("id":3)") && !Contains(R"("id":4)"));
+    CHECK(f.server.open_calls() == 0);
+}
+
+TEST_CASE("a batch answers once, with all responses") {
+    Fixture f;
+    f.initialize("2025-03-26");
+    CHECK(
+        f.send(
+             R"([{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"hold"}},{"jsonrpc":"2.0","id":2,"method":"ping"},{"x":1},{"jsonrpc":"2.0","method":"n"}])")
+            .empty());
+    f.gate.notify_all();
+    const auto answer = *read_json(f.send(R"({"jsonrpc":"2.0","method":"x"})"));
+    REQUIRE(answer.size() == 3);
+    CHECK(answer[0]["error"]["code"] == -32600);
+    CHECK(answer[1]["id"] == 2);
+    CHECK(answer[2]["id"] == 1);
+    CHECK(f.send(R"([{"jsonrpc":"2.0","method":"n"}])").empty());
+    CHECK_THAT(f.send(R"([{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-03-26"}}])"),
+               Contains("-32600"));
+}
+
+TEST_CASE("a client that leaves ends its calls") {
+    Fixture f;
+    f.call("hold");
+    f.client->close();
+    settle(f.io);
+    CHECK(f.ended == 1);
+    CHECK(f.server.open_calls() == 0);
+}
+
+TEST_CASE("at the end calls are waited for, then answered with an error") {
+    Fixture f;
+    f.call("hold", "", "1");
+    bool finished = false;
+    boost::asio::co_spawn(f.io, f.server.finish_calls(f.clock.now() + std::chrono::seconds(5), f.clock),
+                          [&](std::exception_ptr) { finished = true; });
+    settle(f.io);
+    CHECK(!finished);
+    f.clock.advance(std::chrono::seconds(5));
+    settle(f.io);
+    CHECK(finished);
+    CHECK_THAT(f.send(R"({"jsonrpc":"2.0","method":"x"})"), Contains("-32603") && Contains("shutting down"));
+    CHECK(f.ended == 1);
+}
+
+TEST_CASE("two tools of one name are a bug") {
+    Fixture f;
+    CHECK_THROWS_AS(f.server.add_tool(Fixture::tool("echo"),
+                                      [](Json arguments, CallContext) { return Fixture::echo(std::move(arguments)); }),
+                    std::logic_error);
+}
