@@ -1,0 +1,293 @@
+#include "daemon/core/lifecycle.hpp"
+
+namespace persistproc::core {
+
+using Actions = std::vector<LifecycleAction>;
+
+bool wants_restart(domain::RestartPolicy policy, const Outcome& outcome) noexcept {
+    if (outcome.reason == OutcomeReason::stopped) return false;
+    switch (policy) {
+        case domain::RestartPolicy::never: return false;
+        case domain::RestartPolicy::always: return true;
+        case domain::RestartPolicy::on_failure: return outcome.exit_code != 0;
+    }
+    return false;
+}
+
+std::chrono::nanoseconds backoff_delay(const RestartRule& rule, int failures) noexcept {
+    if (failures <= 0) return std::chrono::nanoseconds(0);
+    auto delay = rule.first_delay;
+    for (int i = 1; i < failures && delay < rule.longest_delay; ++i) delay *= 2;
+    return std::min(delay, rule.longest_delay);
+}
+
+Lifecycle::Lifecycle(Phase phase, Wanted wanted, std::uint32_t last_run, std::optional<Outcome> outcome)
+    : phase_(phase), wanted_(wanted), last_run_(last_run), outcome_(std::move(outcome)) {}
+
+Spawn Lifecycle::next_run(bool by_policy) {
+    ++last_run_;
+    phase_ = Starting{.run = last_run_, .by_policy = by_policy};
+    return Spawn{last_run_};
+}
+
+/// One overload per (phase, event) that means something; `ignored` names every pair that does not. There is no
+/// catch-all: a new phase or event does not compile until each of its cells is decided.
+struct Lifecycle::Step {
+    Lifecycle& self;
+    MonoTime now;
+    const RestartRule& rule;
+
+    template <class P, class E>
+    Actions ignored(const P&, const E&) {
+        return {};
+    }
+
+    Actions spawn(Actions before = {}, bool by_policy = false) {
+        before.emplace_back(self.next_run(by_policy));
+        return before;
+    }
+
+    /// The end of a run that nobody asked for: ended, or once more by policy.
+    Actions settle(std::uint32_t run, const Outcome& outcome, bool leftovers, MonoTime since) {
+        self.outcome_ = outcome;
+        Actions actions{RecordOutcome{run, outcome}};
+        if (self.wanted_ == Wanted::down || !wants_restart(rule.policy, outcome)) {
+            self.wanted_ = Wanted::down;
+            self.phase_ = Ended{run, leftovers};
+            return actions;
+        }
+        self.quick_failures_ = now - since >= rule.healthy_after ? 0 : self.quick_failures_ + 1;
+        if (self.quick_failures_ >= rule.give_up_after) {
+            self.wanted_ = Wanted::down;
+            self.phase_ = GaveUp{run};
+            return actions;
+        }
+        const MonoTime until = now + backoff_delay(rule, self.quick_failures_);
+        self.phase_ = Backoff{run, until};
+        actions.emplace_back(ArmBackoff{until});
+        return actions;
+    }
+
+    Actions begin_stop(std::uint32_t run, bool force, bool then_start, bool has_ended) {
+        self.phase_ = Stopping{run, then_start, has_ended};
+        return {SendStop{run, force}};
+    }
+
+    // start
+    Actions want_up_and_spawn() {
+        self.wanted_ = Wanted::up;
+        self.quick_failures_ = 0;
+        return spawn();
+    }
+    Actions operator()(const Idle&, const StartRequested&) { return want_up_and_spawn(); }
+    Actions operator()(const Starting& p, const StartRequested& e) { return ignored(p, e); }
+    Actions operator()(const Running& p, const StartRequested& e) { return ignored(p, e); }
+    Actions operator()(const Stopping& p, const StartRequested&) {
+        self.wanted_ = Wanted::up;
+        self.phase_ = Stopping{p.run, true, p.has_ended};
+        return {};
+    }
+    Actions operator()(const Ended& p, const StartRequested&) {
+        if (!p.leftovers) return want_up_and_spawn();
+        // Two trees of one process never live at once: the old one's leftovers go first.
+        self.wanted_ = Wanted::up;
+        self.quick_failures_ = 0;
+        return begin_stop(p.run, false, true, true);
+    }
+    Actions operator()(const Backoff&, const StartRequested&) {
+        self.wanted_ = Wanted::up;
+        self.quick_failures_ = 0;
+        return spawn({DisarmBackoff{}});
+    }
+    Actions operator()(const GaveUp&, const StartRequested&) { return want_up_and_spawn(); }
+    Actions operator()(const Unreachable& p, const StartRequested& e) { return ignored(p, e); }
+
+    // stop
+    Actions operator()(const Idle&, const StopRequested&) { return want_down(); }
+    Actions operator()(const Starting& p, const StopRequested& e) {
+        self.wanted_ = Wanted::down;
+        self.phase_ = Starting{.run = p.run, .stop_when_started = true, .force = p.force || e.force};
+        return {};
+    }
+    Actions operator()(const Running& p, const StopRequested& e) {
+        self.wanted_ = Wanted::down;
+        return begin_stop(p.run, e.force, false, false);
+    }
+    Actions operator()(const Stopping& p, const StopRequested& e) {
+        self.wanted_ = Wanted::down;
+        self.phase_ = Stopping{p.run, false, p.has_ended};
+        if (!e.force) return {};
+        return {SendStop{p.run, true}};
+    }
+    Actions operator()(const Ended& p, const StopRequested& e) {
+        self.wanted_ = Wanted::down;
+        if (!p.leftovers) return {};
+        return begin_stop(p.run, e.force, false, true);
+    }
+    Actions operator()(const Backoff& p, const StopRequested&) {
+        self.wanted_ = Wanted::down;
+        self.phase_ = Ended{p.run, false};
+        return {DisarmBackoff{}};
+    }
+    Actions operator()(const GaveUp&, const StopRequested&) { return want_down(); }
+    Actions operator()(const Unreachable&, const StopRequested&) { return want_down(); }
+    Actions want_down() {
+        self.wanted_ = Wanted::down;
+        return {};
+    }
+
+    // restart
+    Actions operator()(const Idle&, const RestartRequested&) { return want_up_and_spawn(); }
+    Actions operator()(const Starting& p, const RestartRequested& e) { return ignored(p, e); }
+    Actions operator()(const Running& p, const RestartRequested& e) {
+        self.wanted_ = Wanted::up;
+        self.quick_failures_ = 0;
+        return begin_stop(p.run, e.force, true, false);
+    }
+    Actions operator()(const Stopping& p, const RestartRequested& e) {
+        self.wanted_ = Wanted::up;
+        self.quick_failures_ = 0;
+        self.phase_ = Stopping{p.run, true, p.has_ended};
+        if (!e.force) return {};
+        return {SendStop{p.run, true}};
+    }
+    Actions operator()(const Ended& p, const RestartRequested& e) {
+        if (!p.leftovers) return want_up_and_spawn();
+        self.wanted_ = Wanted::up;
+        self.quick_failures_ = 0;
+        return begin_stop(p.run, e.force, true, true);
+    }
+    Actions operator()(const Backoff& p, const RestartRequested&) { return (*this)(p, StartRequested{}); }
+    Actions operator()(const GaveUp&, const RestartRequested&) { return want_up_and_spawn(); }
+    Actions operator()(const Unreachable& p, const RestartRequested& e) { return ignored(p, e); }
+
+    // the program runs
+    Actions operator()(const Idle& p, const ProgramStarted& e) { return ignored(p, e); }
+    Actions operator()(const Starting& p, const ProgramStarted&) {
+        if (p.stop_when_started) return begin_stop(p.run, p.force, false, false);
+        self.phase_ = Running{p.run, now};
+        return {};
+    }
+    Actions operator()(const Running& p, const ProgramStarted& e) { return ignored(p, e); }
+    Actions operator()(const Stopping& p, const ProgramStarted& e) { return ignored(p, e); }
+    Actions operator()(const Ended& p, const ProgramStarted& e) { return ignored(p, e); }
+    Actions operator()(const Backoff& p, const ProgramStarted& e) { return ignored(p, e); }
+    Actions operator()(const GaveUp& p, const ProgramStarted& e) { return ignored(p, e); }
+    Actions operator()(const Unreachable& p, const ProgramStarted&) {
+        // What was asked for while its shim was silent is carried out now.
+        if (self.wanted_ == Wanted::down) return begin_stop(p.run, false, false, false);
+        self.phase_ = Running{p.run, now};
+        return {};
+    }
+
+    // no program ever ran
+    Actions operator()(const Idle& p, const StartFailed& e) { return ignored(p, e); }
+    Actions operator()(const Starting& p, const StartFailed& e) {
+        // Whoever asked is told; only the policy's own tries are repeated.
+        if (!p.by_policy) self.wanted_ = Wanted::down;
+        return settle(p.run, e.outcome, false, now);
+    }
+    Actions operator()(const Running& p, const StartFailed& e) { return ignored(p, e); }
+    Actions operator()(const Stopping& p, const StartFailed& e) { return ignored(p, e); }
+    Actions operator()(const Ended& p, const StartFailed& e) { return ignored(p, e); }
+    Actions operator()(const Backoff& p, const StartFailed& e) { return ignored(p, e); }
+    Actions operator()(const GaveUp& p, const StartFailed& e) { return ignored(p, e); }
+    Actions operator()(const Unreachable& p, const StartFailed& e) { return settle(p.run, e.outcome, false, now); }
+
+    // the program ended
+    Actions operator()(const Idle& p, const ProgramEnded& e) { return ignored(p, e); }
+    Actions operator()(const Starting& p, const ProgramEnded& e) { return settle(p.run, e.outcome, e.leftovers, now); }
+    Actions operator()(const Running& p, const ProgramEnded& e) {
+        return settle(p.run, e.outcome, e.leftovers, p.since);
+    }
+    Actions operator()(const Stopping& p, const ProgramEnded& e) {
+        if (p.has_ended) return {};
+        self.outcome_ = e.outcome;
+        self.phase_ = Stopping{p.run, p.then_start, true};
+        return {RecordOutcome{p.run, e.outcome}};
+    }
+    Actions operator()(const Ended& p, const ProgramEnded& e) { return ignored(p, e); }
+    Actions operator()(const Backoff& p, const ProgramEnded& e) { return ignored(p, e); }
+    Actions operator()(const GaveUp& p, const ProgramEnded& e) { return ignored(p, e); }
+    Actions operator()(const Unreachable& p, const ProgramEnded& e) {
+        return settle(p.run, e.outcome, e.leftovers, now);
+    }
+
+    // nothing of its tree is left
+    Actions operator()(const Idle& p, const TreeEmptied& e) { return ignored(p, e); }
+    Actions operator()(const Starting& p, const TreeEmptied& e) { return ignored(p, e); }
+    Actions operator()(const Running& p, const TreeEmptied& e) { return ignored(p, e); }
+    Actions operator()(const Stopping& p, const TreeEmptied& e) {
+        // Only an outcome proves the end; an empty tree without one is still to be explained.
+        if (!p.has_ended) return ignored(p, e);
+        self.phase_ = Ended{p.run, false};
+        if (p.then_start && self.wanted_ == Wanted::up) return spawn();
+        return {};
+    }
+    Actions operator()(const Ended& p, const TreeEmptied&) {
+        self.phase_ = Ended{p.run, false};
+        return {};
+    }
+    Actions operator()(const Backoff& p, const TreeEmptied& e) { return ignored(p, e); }
+    Actions operator()(const GaveUp& p, const TreeEmptied& e) { return ignored(p, e); }
+    Actions operator()(const Unreachable& p, const TreeEmptied& e) { return ignored(p, e); }
+
+    // the time of the next run has come
+    Actions operator()(const Idle& p, const BackoffElapsed& e) { return ignored(p, e); }
+    Actions operator()(const Starting& p, const BackoffElapsed& e) { return ignored(p, e); }
+    Actions operator()(const Running& p, const BackoffElapsed& e) { return ignored(p, e); }
+    Actions operator()(const Stopping& p, const BackoffElapsed& e) { return ignored(p, e); }
+    Actions operator()(const Ended& p, const BackoffElapsed& e) { return ignored(p, e); }
+    Actions operator()(const Backoff& p, const BackoffElapsed& e) {
+        if (self.wanted_ == Wanted::down) return ignored(p, e);
+        return spawn({}, true);
+    }
+    Actions operator()(const GaveUp& p, const BackoffElapsed& e) { return ignored(p, e); }
+    Actions operator()(const Unreachable& p, const BackoffElapsed& e) { return ignored(p, e); }
+
+    // its shim does not answer
+    Actions operator()(const Idle& p, const ShimSilent& e) { return ignored(p, e); }
+    Actions operator()(const Starting& p, const ShimSilent&) { return silent(p.run); }
+    Actions operator()(const Running& p, const ShimSilent&) { return silent(p.run); }
+    Actions operator()(const Stopping& p, const ShimSilent& e) {
+        // Its outcome is on record already: whatever is left of its tree changes nothing about it.
+        if (p.has_ended) return ignored(p, e);
+        return silent(p.run);
+    }
+    Actions operator()(const Ended& p, const ShimSilent& e) { return ignored(p, e); }
+    Actions operator()(const Backoff& p, const ShimSilent& e) { return ignored(p, e); }
+    Actions operator()(const GaveUp& p, const ShimSilent& e) { return ignored(p, e); }
+    Actions operator()(const Unreachable& p, const ShimSilent& e) { return ignored(p, e); }
+    Actions silent(std::uint32_t run) {
+        self.phase_ = Unreachable{run};
+        return {};
+    }
+};
+
+std::vector<LifecycleAction> Lifecycle::apply(const LifecycleEvent& event, MonoTime now, const RestartRule& rule) {
+    // Copies: a cell replaces the phase it was called with.
+    const Phase phase = phase_;
+    return std::visit(Step{*this, now, rule}, phase, event);
+}
+
+ProcessState Lifecycle::state() const noexcept {
+    struct Word {
+        const Lifecycle& self;
+        ProcessState ended() const noexcept {
+            if (!self.outcome_ || self.outcome_->reason == OutcomeReason::lost) return ProcessState::lost;
+            if (self.outcome_->reason == OutcomeReason::exec_failed) return ProcessState::failed;
+            return self.outcome_->signal ? ProcessState::killed : ProcessState::exited;
+        }
+        ProcessState operator()(const Idle&) const noexcept { return ProcessState::starting; }
+        ProcessState operator()(const Starting&) const noexcept { return ProcessState::starting; }
+        ProcessState operator()(const Running&) const noexcept { return ProcessState::running; }
+        ProcessState operator()(const Stopping&) const noexcept { return ProcessState::stopping; }
+        ProcessState operator()(const Ended&) const noexcept { return ended(); }
+        ProcessState operator()(const Backoff&) const noexcept { return ProcessState::backoff; }
+        ProcessState operator()(const GaveUp&) const noexcept { return ProcessState::gave_up; }
+        ProcessState operator()(const Unreachable&) const noexcept { return ProcessState::unreachable; }
+    };
+    return std::visit(Word{*this}, phase_);
+}
+
+}  // namespace persistproc::core

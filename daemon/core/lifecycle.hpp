@@ -1,0 +1,149 @@
+#pragma once
+/// The rules of one process, as a pure machine: no clock, no I/O. The supervisor feeds it events and performs the
+/// actions it answers with.
+///
+///   phase        meaning                                              what interrupts it
+///   idle         no run yet                                           start
+///   starting     a run is being made; its program is not confirmed    stop (carried out once it runs)
+///   running      the program runs                                     stop, restart, its own end
+///   stopping     the tree is being ended; `then_start`: a restart     a stop cancels `then_start`; force hastens
+///   ended        `outcome` says how; `leftovers`: descendants live    start, stop (ends the leftovers)
+///   backoff      ended, runs again at `until`                         start (now), stop
+///   gave_up      it ended too often too soon                          start
+///   unreachable  its shim lives and does not answer                   its answer; nothing is signalled or replaced
+///
+/// Precedence: stop > restart by the user > restart policy. A process that is wanted down is never started by the
+/// machine itself. An outcome, once recorded for a run, never changes.
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "common/domain/process.hpp"
+
+namespace persistproc::core {
+
+enum class Wanted { down, up };
+
+struct Idle {};
+struct Starting {
+    std::uint32_t run = 0;
+    bool by_policy = false;  // the restart policy's doing: a start that fails is tried again
+    bool stop_when_started = false;
+    bool force = false;
+};
+struct Running {
+    std::uint32_t run = 0;
+    MonoTime since{};
+};
+struct Stopping {
+    std::uint32_t run = 0;
+    bool then_start = false;
+    bool has_ended = false;  // the program's outcome is known; its descendants are still being ended
+};
+struct Ended {
+    std::uint32_t run = 0;
+    bool leftovers = false;
+};
+struct Backoff {
+    std::uint32_t run = 0;  // the one that ended
+    MonoTime until{};
+};
+struct GaveUp {
+    std::uint32_t run = 0;
+};
+struct Unreachable {
+    std::uint32_t run = 0;
+};
+using Phase = std::variant<Idle, Starting, Running, Stopping, Ended, Backoff, GaveUp, Unreachable>;
+
+// Requests.
+struct StartRequested {};
+struct StopRequested {
+    bool force = false;
+};
+struct RestartRequested {
+    bool force = false;
+};
+// What happened.
+struct ProgramStarted {};
+struct StartFailed {
+    Outcome outcome;
+};
+struct ProgramEnded {
+    Outcome outcome;
+    bool leftovers = false;  // descendants were alive when it ended
+};
+struct TreeEmptied {};  // nothing of the run's tree is left
+struct BackoffElapsed {};
+struct ShimSilent {};  // alive but not answering
+using LifecycleEvent = std::variant<StartRequested, StopRequested, RestartRequested, ProgramStarted, StartFailed,
+                                    ProgramEnded, TreeEmptied, BackoffElapsed, ShimSilent>;
+
+// What the supervisor must do, in order.
+struct Spawn {
+    std::uint32_t run = 0;  // the new run's number
+};
+struct SendStop {
+    std::uint32_t run = 0;
+    bool force = false;
+};
+struct RecordOutcome {
+    std::uint32_t run = 0;
+    Outcome outcome;
+};
+struct ArmBackoff {
+    MonoTime until{};
+};
+struct DisarmBackoff {};
+using LifecycleAction = std::variant<Spawn, SendStop, RecordOutcome, ArmBackoff, DisarmBackoff>;
+
+/// How soon and how often a process that ends by itself is run again. Pure.
+struct RestartRule {
+    domain::RestartPolicy policy = domain::RestartPolicy::never;
+    std::chrono::nanoseconds healthy_after = std::chrono::seconds(10);  // a run this long forgives earlier failures
+    std::chrono::nanoseconds first_delay = std::chrono::milliseconds(200);
+    std::chrono::nanoseconds longest_delay = std::chrono::seconds(30);
+    int give_up_after = 8;  // runs in a row that ended sooner than `healthy_after`
+};
+
+class Lifecycle {
+public:
+    Lifecycle() = default;
+    /// As adopted from disk: `last_run` is the newest run number ever used.
+    Lifecycle(Phase phase, Wanted wanted, std::uint32_t last_run, std::optional<Outcome> outcome);
+
+    /// Applies one event. An event that means nothing in the present phase changes nothing and gives no action.
+    std::vector<LifecycleAction> apply(const LifecycleEvent& event, MonoTime now, const RestartRule& rule);
+
+    const Phase& phase() const noexcept { return phase_; }
+    Wanted wanted() const noexcept { return wanted_; }
+    std::uint32_t last_run() const noexcept { return last_run_; }
+    /// Of the last run that ended.
+    const std::optional<Outcome>& outcome() const noexcept { return outcome_; }
+    /// Times the restart policy has run it again since a person or agent last did.
+    int quick_failures() const noexcept { return quick_failures_; }
+
+    /// The word users see.
+    ProcessState state() const noexcept;
+    bool is_live() const noexcept { return domain::is_live(state()); }
+
+private:
+    Spawn next_run(bool by_policy);
+
+    struct Step;
+    friend struct Step;
+    Phase phase_;
+    Wanted wanted_ = Wanted::down;
+    std::uint32_t last_run_ = 0;
+    std::optional<Outcome> outcome_;
+    int quick_failures_ = 0;
+};
+
+/// Whether the policy wants another run after this outcome. A stop on request never does.
+bool wants_restart(domain::RestartPolicy policy, const Outcome& outcome) noexcept;
+
+/// Delay before the next run after `failures` quick ones: none at first, then doubling from `first_delay`.
+std::chrono::nanoseconds backoff_delay(const RestartRule& rule, int failures) noexcept;
+
+}  // namespace persistproc::core

@@ -1,0 +1,127 @@
+#include "daemon/core/local_shim_host.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+// Boost 1.81's process v2 headers need these two first when BOOST_PROCESS_USE_STD_FS is set.
+#include <boost/asio/generic/seq_packet_protocol.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/optional.hpp>
+#include <boost/process/v2/process.hpp>
+#include <boost/process/v2/process_handle.hpp>
+#include <boost/type_traits.hpp>
+#include <cstring>
+
+#include "common/base/file.hpp"
+#include "common/rundir/paths.hpp"
+#include "daemon/core/launcher.hpp"
+
+namespace persistproc::core {
+
+namespace asio = boost::asio;
+namespace process = boost::process::v2;
+using Socket = asio::generic::seq_packet_protocol::socket;
+
+namespace {
+
+const asio::generic::seq_packet_protocol unix_packets(AF_UNIX, 0);
+
+class SocketLink final : public ShimLink {
+public:
+    SocketLink(asio::any_io_executor executor, int fd) : socket_(std::move(executor), unix_packets, fd) {
+        socket_.non_blocking(true);
+    }
+
+    Result<void> send(const rundir::ControlMessage& message) override {
+        // Straight to the kernel: a packet either fits the socket's buffer or the shim has stopped reading.
+        const ssize_t sent = ::send(socket_.native_handle(), &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent == static_cast<ssize_t>(sizeof message)) return boost::system::in_place_value;
+        Error error = base::os_failure("shim", sent < 0 ? errno : EMSGSIZE);
+        error.code = ErrorCode::unavailable;
+        return error;
+    }
+
+    Task<Result<rundir::ControlMessage>> receive() override {
+        rundir::ControlMessage message;
+        asio::socket_base::message_flags flags = 0;
+        boost::system::error_code failed;
+        const auto buffer = asio::buffer(&message, sizeof message);
+        const std::size_t n =
+            co_await socket_.async_receive(buffer, flags, asio::redirect_error(asio::use_awaitable, failed));
+        if (failed == asio::error::operation_aborted) throw boost::system::system_error(failed);
+        if (failed || n == 0) co_return Error{ErrorCode::unavailable, "the shim has closed its connection"};
+        if (n != sizeof message || message.magic != rundir::ControlMessage{}.magic)
+            co_return Error{ErrorCode::corrupt, "a packet from the shim is not understood"};
+        if (message.major != rundir::format_major)
+            co_return Error{ErrorCode::unsupported, "the shim speaks another major version"};
+        co_return message;
+    }
+
+private:
+    Socket socket_;
+};
+
+Task<> reap(asio::any_io_executor executor, pid_t pid, int pidfd) {
+    // Never bp::process: its destructor kills. The handle owns the pidfd.
+    process::basic_process_handle<asio::any_io_executor> handle(executor, pid, pidfd);
+    boost::system::error_code failed;
+    co_await handle.async_wait(asio::redirect_error(asio::use_awaitable, failed));
+}
+
+}  // namespace
+
+LocalShimHost::LocalShimHost(asio::any_io_executor executor, std::filesystem::path shim, std::filesystem::path data)
+    : executor_(executor),
+      shim_(std::move(shim)),
+      data_(std::move(data)),
+      null_(::open("/dev/null", O_RDWR | O_CLOEXEC)),
+      reapers_(executor) {}
+
+LocalShimHost::~LocalShimHost() = default;
+
+Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::spawn(RunId run) {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        co_return base::os_failure("socketpair", errno);
+    base::UniqueFd ours(ends[0]);
+    base::UniqueFd theirs(ends[1]);
+    Launch launching;
+    launching.executable = shim_.string();
+    launching.arguments = {"persistproc-shim", rundir::run_paths(data_, run).root.string()};
+    for (int& fd : launching.stdio) fd = null_.get();
+    launching.channel = theirs.get();
+    auto launched = launch(launching);
+    if (!launched) co_return launched.error();
+    const int pidfd = launched->pidfd.release();
+    reapers_.spawn("reaper", reap(executor_, launched->pid, pidfd));
+    co_return std::make_unique<SocketLink>(executor_, ours.release());
+}
+
+Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::connect(RunId run) {
+    auto directory = base::open_file(rundir::run_paths(data_, run).root, O_RDONLY | O_DIRECTORY);
+    if (!directory) co_return directory.error();
+    base::UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) co_return base::os_failure("socket", errno);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = base::socket_path_through(directory->get(), rundir::control_name);
+    std::memcpy(address.sun_path, path.c_str(), std::min(path.size(), sizeof address.sun_path - 1));
+    // A unix connect completes or fails at once (EAGAIN: the backlog is full).
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        Error error = base::os_failure("shim of " + to_string(run), errno);
+        error.code = ErrorCode::unavailable;
+        co_return error;
+    }
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) co_return base::os_failure("shim", errno);
+    if (peer.uid != ::geteuid())
+        co_return Error{ErrorCode::denied, "the control socket of " + to_string(run) + " belongs to another user"};
+    co_return std::make_unique<SocketLink>(executor_, fd.release());
+}
+
+Task<> LocalShimHost::close() { co_await reapers_.close(); }
+
+}  // namespace persistproc::core

@@ -1,0 +1,241 @@
+#include "daemon/core/run_files.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "common/base/file.hpp"
+#include "common/base/file_lock.hpp"
+#include "common/base/random.hpp"
+#include "common/rundir/paths.hpp"
+
+namespace persistproc::core {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view hidden_prefix = ".removed-";
+
+Result<bool> write_new_file(const fs::path& path, std::string_view bytes) {
+    auto fd = base::open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (!fd) return fd.error();
+    int failed = base::write_all(fd->get(), bytes);
+    if (failed == 0 && ::fdatasync(fd->get()) != 0) failed = errno;
+    if (failed != 0) return base::os_failure(path.string(), failed);
+    return true;
+}
+
+Result<bool> make_directory(const fs::path& path) {
+    if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return true;
+    return base::os_failure(path.string(), errno);
+}
+
+Result<bool> hide_and_remove(const fs::path& path) {
+    std::uint8_t salt[8];
+    base::fill_random(salt);
+    const fs::path hidden = path.parent_path() / fmt::format("{}{}", hidden_prefix, base::to_hex(salt));
+    if (::rename(path.c_str(), hidden.c_str()) != 0) {
+        if (errno == ENOENT) return true;
+        return base::os_failure(path.string(), errno);
+    }
+    std::error_code ignored;  // what stays behind is hidden, and swept later
+    fs::remove_all(hidden, ignored);
+    return true;
+}
+
+std::vector<std::uint32_t> run_numbers(const fs::path& runs) {
+    std::vector<std::uint32_t> out;
+    std::error_code failed;
+    for (const auto& entry : fs::directory_iterator(runs, failed)) {
+        const std::string name = entry.path().filename().string();
+        std::uint32_t number = 0;
+        const auto parsed = std::from_chars(name.data(), name.data() + name.size(), number);
+        if (parsed.ec == std::errc{} && parsed.ptr == name.data() + name.size() && number > 0) out.push_back(number);
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+}
+
+bool has_mark(pid_t pid, const std::string& mark) {
+    const auto environment = base::read_file(fmt::format("/proc/{}/environ", pid), 8u << 20);
+    if (!environment) return false;
+    const std::string entry = mark + '\0';
+    const std::size_t at = environment->find(entry);
+    return at != std::string::npos && (at == 0 || (*environment)[at - 1] == '\0');
+}
+
+std::string mark_of(const rundir::Nonce& nonce) { return "_PP_RUN_MARK=" + base::to_hex(nonce); }
+
+}  // namespace
+
+Result<bool> prepare_run(fs::path data, rundir::RunSpec spec) {
+    const auto process = rundir::process_paths(data, spec.id.process);
+    const auto run = rundir::run_paths(data, spec.id);
+    const bool is_new = ::access(process.root.c_str(), F_OK) != 0;
+    const auto undo = [&](Error error) {
+        std::error_code ignored;
+        fs::remove_all(is_new ? process.root : run.root, ignored);
+        return error;
+    };
+    for (const fs::path& each : {process.root, process.log, process.runs, run.root})
+        if (auto made = make_directory(each); !made) return undo(made.error());
+    if (auto made = write_new_file(run.spec, rundir::encode_spec(spec)); !made) return undo(made.error());
+    if (auto made = rundir::create_state(run.state); !made) return undo(made.error());
+    if (auto synced = base::sync_directory(run.root); !synced) return undo(synced.error());
+    if (auto synced = base::sync_directory(process.runs); !synced) return undo(synced.error());
+    if (is_new) {
+        if (auto synced = base::sync_directory(process.root); !synced) return undo(synced.error());
+        if (auto synced = base::sync_directory(process.root.parent_path()); !synced) return undo(synced.error());
+    }
+    return true;
+}
+
+Result<FoundRun> find_run(fs::path data, RunId id) {
+    const auto paths = rundir::run_paths(data, id);
+    FoundRun found{.id = id};
+    // The lock is asked before the state is read: a shim that ends in between has written its last state.
+    const auto locked = base::is_locked(paths.shim_lock);
+    if (locked)
+        found.shim_alive = *locked;
+    else if (locked.error().code != ErrorCode::not_found)
+        return locked.error();
+    const auto state = rundir::read_state(paths.state);
+    if (state)
+        found.state = *state;
+    else if (state.error().code == ErrorCode::unsupported)
+        found.unsupported = true;
+    else
+        found.trouble = state.error().message;
+    const auto bytes = base::read_file(paths.spec, 16u << 20);
+    if (bytes) {
+        auto spec = rundir::decode_spec(*bytes);
+        if (spec)
+            found.spec = std::move(*spec);
+        else
+            found.trouble = spec.error().message;
+    } else {
+        found.trouble = bytes.error().message;
+    }
+    return found;
+}
+
+Result<std::vector<FoundProcess>> find_processes(fs::path data) {
+    std::vector<FoundProcess> out;
+    std::error_code failed;
+    fs::directory_iterator entries(data / "procs", failed);
+    if (failed) return base::os_failure((data / "procs").string(), failed.value());
+    for (const auto& entry : entries) {
+        const auto id = domain::find_process_id(entry.path().filename().string());
+        if (!id) continue;
+        FoundProcess process{.id = *id, .runs = run_numbers(entry.path() / "runs")};
+        if (!process.runs.empty()) {
+            const RunId newest{*id, process.runs.back()};
+            auto run = find_run(data, newest);
+            if (run) {
+                process.newest = std::move(*run);
+            } else {
+                FoundRun unreadable{.id = newest};
+                unreadable.trouble = run.error().message;
+                process.newest = std::move(unreadable);
+            }
+        }
+        out.push_back(std::move(process));
+    }
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    return out;
+}
+
+Result<bool> remove_run_files(fs::path data, RunId id) { return hide_and_remove(rundir::run_paths(data, id).root); }
+Result<bool> remove_process_files(fs::path data, ProcessId id) {
+    return hide_and_remove(rundir::process_paths(data, id).root);
+}
+
+void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_bytes) {
+    struct Segment {
+        fs::path path;
+        std::uint64_t bytes;
+        fs::file_time_type written;
+    };
+    std::vector<Segment> removable;
+    std::uint64_t total = 0;
+    std::error_code failed;
+    for (const auto& entry : fs::directory_iterator(data / "procs", failed)) {
+        const std::string name = entry.path().filename().string();
+        if (name.starts_with(hidden_prefix)) {
+            std::error_code ignored;
+            fs::remove_all(entry.path(), ignored);
+            continue;
+        }
+        const auto id = domain::find_process_id(name);
+        if (!id) continue;
+        const auto paths = rundir::process_paths(data, *id);
+        const auto runs = run_numbers(paths.runs);
+        for (std::size_t i = 0; i + keep_runs < runs.size(); ++i) (void)remove_run_files(data, RunId{*id, runs[i]});
+        std::vector<Segment> segments;
+        std::error_code ignored;
+        for (const auto& file : fs::directory_iterator(paths.log, ignored)) {
+            if (file.path().extension() != ".log") continue;
+            std::error_code gone;
+            const auto bytes = fs::file_size(file.path(), gone);
+            const auto written = fs::last_write_time(file.path(), gone);
+            if (gone) continue;
+            total += bytes;
+            segments.push_back({file.path(), bytes, written});
+        }
+        std::sort(segments.begin(), segments.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+        if (!segments.empty()) segments.pop_back();
+        removable.insert(removable.end(), segments.begin(), segments.end());
+    }
+    std::sort(removable.begin(), removable.end(), [](const auto& a, const auto& b) { return a.written < b.written; });
+    for (const auto& each : removable) {
+        if (total <= bound_bytes) break;
+        fs::path index = each.path;
+        index.replace_extension(".idx");
+        std::error_code ignored;
+        // The index first: readers take a segment to be there while its index is.
+        fs::remove(index, ignored);
+        fs::remove(each.path, ignored);
+        total -= each.bytes;
+    }
+}
+
+std::vector<pid_t> find_marked(rundir::Nonce nonce) {
+    const std::string mark = mark_of(nonce);
+    std::vector<pid_t> out;
+    std::error_code failed;
+    for (const auto& entry : fs::directory_iterator("/proc", failed)) {
+        const std::string name = entry.path().filename().string();
+        pid_t pid = 0;
+        const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
+        if (parsed.ec != std::errc{} || parsed.ptr != name.data() + name.size()) continue;
+        if (has_mark(pid, mark)) out.push_back(pid);
+    }
+    return out;
+}
+
+std::size_t kill_marked(rundir::Nonce nonce) {
+    const std::string mark = mark_of(nonce);
+    std::size_t signalled = 0;
+    for (int sweep = 0; sweep < 100; ++sweep) {
+        const auto pids = find_marked(nonce);
+        std::size_t now = 0;
+        for (const pid_t pid : pids) {
+            base::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+            // The mark is read again behind the pidfd: a reused pid cannot be hit.
+            if (!pidfd || !has_mark(pid, mark)) continue;
+            if (::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) == 0) ++now;
+        }
+        signalled += now;
+        if (now == 0) break;
+    }
+    return signalled;
+}
+
+}  // namespace persistproc::core

@@ -1,0 +1,70 @@
+#pragma once
+/// What the daemon remembers beyond the run directories: definitions, what is wanted, history and audit. Run
+/// directories are the truth about what happened; the store is what the user asked for. It never holds a value of an
+/// environment variable.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/async/clock.hpp"
+#include "daemon/core/lifecycle.hpp"
+
+namespace persistproc::core {
+
+/// A request that is on its way: a daemon that finds one after a crash carries it through once.
+enum class Intent { none, start, stop, restart };
+
+struct ProcessRecord {
+    ProcessId id;
+    Definition definition;
+    Wanted wanted = Wanted::down;
+    Intent intent = Intent::none;
+    std::uint32_t intent_run = 0;  // the run the intent is about
+    std::uint32_t last_run = 0;
+    std::int64_t restarts = 0;
+    WallTime created_at{};
+};
+
+struct RunRecord {
+    RunId id;
+    std::int64_t pid = 0;
+    std::optional<WallTime> started_at;
+    std::optional<Outcome> outcome;
+};
+
+/// One changing call: who asked what of which process.
+struct AuditEntry {
+    WallTime at{};
+    std::string actor;
+    std::string action;
+    std::string process;
+    std::string detail;
+};
+
+/// Changes that become durable together.
+struct StoreChange {
+    std::vector<ProcessRecord> processes;  // inserted or replaced
+    std::vector<RunRecord> runs;           // inserted or replaced
+    std::vector<ProcessId> removed;        // with their runs
+    std::vector<AuditEntry> audit;
+};
+
+struct StoreSnapshot {
+    std::vector<ProcessRecord> processes;
+    std::vector<RunRecord> last_runs;  // the newest run of each process that has one
+    std::uint32_t next_process = 1;    // ids are never reused, not even after a removal
+    std::uint64_t epoch = 1;           // of this daemon: higher than any before it
+};
+
+class Store {
+public:
+    virtual ~Store() = default;
+    /// Once, at start; begins a new epoch. Errors: io.
+    virtual Task<Result<StoreSnapshot>> load() = 0;
+    /// Completes when `change` is durable. Changes become durable in the order of the calls. Errors: io (full disk,
+    /// …): nothing of the change is kept. Cancelling abandons the wait, never the change.
+    virtual Task<Result<void>> commit(StoreChange change) = 0;
+};
+
+}  // namespace persistproc::core

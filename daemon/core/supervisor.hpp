@@ -1,0 +1,203 @@
+#pragma once
+/// Performs what the lifecycle rules decide: makes runs, talks to their shims, records outcomes, adopts what an earlier
+/// daemon left. Knows no MCP, no HTTP and no SQL. Everything runs on one executor and one thread; what blocks goes to
+/// the pool of file threads. A caller that is cancelled abandons its wait, never the effect.
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/async/notifier.hpp"
+#include "common/async/task_group.hpp"
+#include "common/domain/process.hpp"
+#include "common/rundir/spec.hpp"
+#include "daemon/core/lifecycle.hpp"
+#include "daemon/core/run_files.hpp"
+#include "daemon/core/shim_host.hpp"
+#include "daemon/core/store.hpp"
+#include "daemon/core/targets.hpp"
+
+namespace persistproc::core {
+
+struct SupervisorOptions {
+    std::filesystem::path data;
+    std::size_t keep_ended = 100;  // processes that have ended; the oldest beyond it are forgotten
+    std::size_t keep_runs = 5;     // run directories of each process
+    std::uint64_t process_log_bytes = 64u << 20;
+    std::uint64_t total_log_bytes = 2048ull << 20;
+    std::chrono::nanoseconds adoption_bound = std::chrono::seconds(5);
+    std::chrono::nanoseconds start_bound = std::chrono::seconds(15);
+    std::vector<std::string> environment;  // of the daemon: what runs started by agents inherit
+    mode_t umask = 022;
+    std::vector<rundir::ResourceLimit> limits;  // of runs whose caller brings none
+};
+
+enum class WhenRunning { keep, restart, refuse };
+
+struct StartParameters {
+    std::vector<std::string> command;
+    bool shell = false;
+    std::string working_directory;
+    std::optional<std::string> label;
+    Environment environment;                                   // set on top of the base
+    std::optional<std::vector<std::string>> base_environment;  // the caller's own; else the daemon's
+    std::optional<mode_t> umask;
+    std::vector<rundir::ResourceLimit> limits;
+    domain::RestartPolicy restart = domain::RestartPolicy::never;
+    int stop_signal = 15;
+    double grace_seconds = 10;
+    WhenRunning when_running = WhenRunning::keep;
+    std::string actor;
+};
+struct Started {
+    ProcessView view;
+    bool created = false;
+};
+
+struct StopParameters {
+    std::string target;
+    bool force = false;
+    std::optional<double> grace_seconds;
+    std::string actor;
+};
+struct Restarted {
+    ProcessView view;
+    std::optional<std::int64_t> old_pid;
+};
+
+struct ListFilter {
+    std::optional<std::string> target;
+    std::optional<std::string> working_directory;
+    std::optional<ProcessState> state;
+};
+
+/// What a reader of output needs to know of a process.
+struct Located {
+    ProcessId id;
+    std::string label;
+    ProcessState state = ProcessState::starting;
+    std::uint32_t run = 0;           // the current or last one; 0: none
+    std::uint64_t run_begin = 0;     // position in the output where that run begins
+    std::optional<Outcome> outcome;  // of that run, when it has ended
+    bool is_live = false;
+    std::optional<std::string> detail;
+    std::filesystem::path log;
+};
+
+class Supervisor {
+public:
+    /// All references outlive the supervisor.
+    Supervisor(boost::asio::any_io_executor executor, async::Clock& clock, Store& store, ShimHost& shims,
+               boost::asio::thread_pool& files, SupervisorOptions options);
+    ~Supervisor();
+
+    /// Loads the store and takes over every run on disk, in parallel and bounded in time. Calls below wait for it.
+    /// Errors: io, corrupt (the store or the directory cannot be read at all).
+    Task<Result<void>> adopt();
+    bool is_adopted() const noexcept { return adopted_; }
+
+    /// Starts a command, or finds the process it already is. Completes when the program runs (its execve succeeded) and
+    /// that is durable. Errors: invalid, conflict (a live label with another command, or `refuse`), exec_failed (the
+    /// program could not be started: a new process then does not exist), io, unavailable, timeout.
+    Task<Result<Started>> start(StartParameters parameters);
+
+    /// Completes when nothing of the process's tree is left. Stopping what does not run succeeds. Errors: not_found,
+    /// ambiguous, unavailable (its shim does not answer), timeout (it resists SIGKILL), io.
+    Task<Result<ProcessView>> stop(StopParameters parameters);
+
+    /// Stop, then start with the same definition and environment, as one operation. Errors: as stop and start;
+    /// conflict (stopped by somebody else meanwhile).
+    Task<Result<Restarted>> restart(StopParameters parameters);
+
+    /// Sends one signal to the program's process group. Errors: not_found, ambiguous, conflict (does not run), invalid.
+    Task<Result<ProcessView>> signal(std::string target, int signal, std::string actor);
+
+    /// Forgets a process that does not run, with its output. Errors: not_found, ambiguous, conflict (it runs), io.
+    Task<Result<ProcessView>> remove(std::string target, std::string actor);
+
+    /// Views, oldest process first. CPU, memory, ports and output times are at most 250 ms old.
+    Task<Result<std::vector<ProcessView>>> list(ListFilter filter);
+
+    /// Errors: not_found, ambiguous, unavailable (adoption takes too long).
+    Task<Result<Located>> locate(std::string target);
+    /// As `locate`, without waiting; nothing when the process is gone.
+    std::optional<Located> find(ProcessId id) const;
+    /// The listening ports of its tree now. Blocks nobody.
+    Task<std::vector<int>> ports(ProcessId id);
+
+    /// Completes at the next change of the process's state, or when `until` has come (false).
+    Task<bool> changed(ProcessId id, MonoTime until);
+
+    struct LeaveReport {
+        std::vector<std::string> stopped, kept;
+    };
+    /// Stops every process (unless `keep`), for a daemon that leaves. No start is accepted any more.
+    Task<LeaveReport> leave(bool keep, std::string actor);
+    /// Cancels the supervisor's own tasks and completes when they are gone. Shims live on.
+    Task<> close();
+
+    std::size_t size() const noexcept { return processes_.size(); }
+
+private:
+    struct Process;
+    using ProcessPtr = std::shared_ptr<Process>;
+
+    // requests
+    Task<Result<void>> wait_adopted();
+    Result<ProcessPtr> resolve(const std::string& target) const;
+    std::vector<Candidate> candidates() const;
+    Task<Result<ProcessPtr>> find_or_create(StartParameters& parameters, Definition definition, bool& created);
+    void redefine(Process& process, Definition definition, StartParameters& parameters);
+    Task<bool> settled(ProcessPtr process, MonoTime until);
+    Task<Result<ProcessView>> view_now(ProcessPtr process);
+    void forget(const ProcessPtr& process);
+
+    // effects
+    void apply(const ProcessPtr& process, const LifecycleEvent& event);
+    Task<> make_run(ProcessPtr process, std::uint32_t run);
+    Task<Result<void>> try_run(ProcessPtr process, std::uint32_t run);
+    Task<Result<void>> make_room(ProcessPtr process);
+    Task<> watch(ProcessPtr process, std::uint32_t run, std::shared_ptr<ShimLink> link);
+    Task<> after_shim(ProcessPtr process, std::uint32_t run);
+    void heard(const ProcessPtr& process, std::uint32_t run, const rundir::RunState& state);
+    void send_stop(Process& process, bool force);
+    Task<> sleep_out_backoff(ProcessPtr process, MonoTime until, std::uint64_t armed);
+    Task<> record(StoreChange change, std::string what);
+    Task<> retain();
+    StoreChange change_of(const Process& process, const std::string& actor, const std::string& action,
+                          std::string detail) const;
+
+    // adoption
+    Task<> adopt_process(ProcessPtr process, FoundProcess found, std::optional<Outcome> recorded, MonoTime until,
+                         std::shared_ptr<std::size_t> left, std::shared_ptr<async::Notifier> all_done);
+    Task<> settle_found(ProcessPtr process, FoundProcess found, std::optional<Outcome> recorded, MonoTime until);
+    Task<bool> take_over(ProcessPtr process, std::uint32_t run, MonoTime until);
+    Task<> reconnect(ProcessPtr process, std::uint32_t run);
+
+    // views
+    ProcessView make_view(const Process& process) const;
+    Task<> refresh(std::vector<ProcessPtr> stale);
+
+    boost::asio::any_io_executor executor_;
+    async::Clock& clock_;
+    Store& store_;
+    ShimHost& shims_;
+    boost::asio::thread_pool& files_;
+    SupervisorOptions options_;
+    std::map<ProcessId, ProcessPtr> processes_;
+    std::uint32_t next_process_ = 1;
+    std::uint64_t epoch_ = 1;
+    bool adopted_ = false;
+    bool leaving_ = false;
+    bool retaining_ = false;
+    std::uint64_t next_request_ = 1;
+    async::Notifier adoption_done_;
+    async::TaskGroup tasks_;
+};
+
+}  // namespace persistproc::core

@@ -1,0 +1,96 @@
+#include "daemon/core/targets.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "common/base/text.hpp"
+
+namespace persistproc::core {
+
+namespace {
+
+using Matches = std::vector<const Candidate*>;
+
+template <class Predicate>
+Matches matching(const std::vector<Candidate>& candidates, Predicate predicate) {
+    Matches out;
+    for (const auto& each : candidates)
+        if (predicate(each)) out.push_back(&each);
+    return out;
+}
+
+/// The words joined as a person would type them, unquoted.
+std::string plain_line(const std::vector<std::string>& command) {
+    std::string out;
+    for (const auto& word : command) {
+        if (!out.empty()) out += ' ';
+        out += word;
+    }
+    return out;
+}
+
+Error ambiguous(std::string_view target, const Matches& matches) {
+    std::string text = fmt::format("\"{}\" names {} processes; use an id:", base::escape_line(target), matches.size());
+    for (const auto* each : matches)
+        text += fmt::format(" {} (label \"{}\", in {}, {});", to_string(each->id), each->label,
+                            base::escape_line(each->working_directory),
+                            each->pid > 0 ? fmt::format("PID {}", each->pid) : std::string("no PID"));
+    text.pop_back();
+    return {ErrorCode::ambiguous, text};
+}
+
+Error not_found(std::string_view target, const std::vector<Candidate>& candidates) {
+    std::vector<std::pair<std::size_t, const Candidate*>> near;
+    for (const auto& each : candidates) {
+        std::size_t distance = base::edit_distance(target.substr(0, 200), each.label);
+        if (each.label.find(target) != std::string::npos) distance = std::min<std::size_t>(distance, 1);
+        near.emplace_back(distance, &each);
+    }
+    std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::string text = fmt::format("no process is \"{}\"", base::escape_line(target.substr(0, 200)));
+    if (near.empty()) return {ErrorCode::not_found, text + "; there are none yet: start one"};
+    text += "; nearest:";
+    for (std::size_t i = 0; i < std::min<std::size_t>(3, near.size()); ++i)
+        text += fmt::format("{} {} \"{}\"", i == 0 ? "" : ",", to_string(near[i].second->id), near[i].second->label);
+    return {ErrorCode::not_found, text};
+}
+
+}  // namespace
+
+Result<ProcessId> resolve_target(std::string_view target, const std::vector<Candidate>& candidates) {
+    if (target.empty())
+        return Error{ErrorCode::invalid, "process: must not be empty; give an id, label, PID or command"};
+    const auto one = [&](const Matches& matches) -> std::optional<Result<ProcessId>> {
+        if (matches.empty()) return std::nullopt;
+        if (matches.size() == 1) return Result<ProcessId>(matches.front()->id);
+        Matches live;
+        for (const auto* each : matches)
+            if (each->is_live) live.push_back(each);
+        if (live.size() == 1) return Result<ProcessId>(live.front()->id);
+        return Result<ProcessId>(ambiguous(target, matches));
+    };
+    if (const auto id = domain::find_process_id(target)) {
+        const auto found = matching(candidates, [&](const Candidate& c) { return c.id == *id; });
+        if (!found.empty()) return found.front()->id;
+    }
+    if (auto found = one(matching(candidates, [&](const Candidate& c) { return c.label == target; }))) return *found;
+    std::int64_t pid = 0;
+    const auto parsed = std::from_chars(target.data(), target.data() + target.size(), pid);
+    if (parsed.ec == std::errc{} && parsed.ptr == target.data() + target.size() && pid > 0) {
+        if (auto found = one(matching(candidates, [&](const Candidate& c) { return c.is_live && c.pid == pid; })))
+            return *found;
+        if (auto found = one(matching(candidates, [&](const Candidate& c) { return c.pid == pid; }))) return *found;
+    }
+    const auto by_command = matching(candidates, [&](const Candidate& c) {
+        const std::string quoted = domain::command_line(c.command);
+        const std::string plain = plain_line(c.command);
+        return target == quoted || target == plain || target == quoted + " in " + c.working_directory ||
+               target == plain + " in " + c.working_directory;
+    });
+    if (auto found = one(by_command)) return *found;
+    return not_found(target, candidates);
+}
+
+}  // namespace persistproc::core

@@ -1,0 +1,224 @@
+#include "daemon/core/waiter.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "common/async/offload.hpp"
+
+namespace persistproc::core {
+
+namespace asio = boost::asio;
+using namespace asio::experimental::awaitable_operators;
+
+namespace {
+
+constexpr std::uint64_t context_lines = 3;
+constexpr auto port_interval = std::chrono::milliseconds(50);
+
+/// A LogWatch the loop can wait for.
+class LogSignal {
+public:
+    LogSignal(asio::any_io_executor executor, logstore::LogWatch watch)
+        : watch_(std::move(watch)), descriptor_(executor, watch_.fd()) {}
+    ~LogSignal() { descriptor_.release(); }
+    LogSignal(const LogSignal&) = delete;
+    LogSignal& operator=(const LogSignal&) = delete;
+
+    Task<> grown() {
+        co_await descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
+        watch_.drain();
+    }
+
+private:
+    logstore::LogWatch watch_;
+    asio::posix::stream_descriptor descriptor_;
+};
+
+bool has_ended(const std::optional<Located>& process, std::uint32_t run) {
+    return !process || process->run != run || !process->is_live;
+}
+
+}  // namespace
+
+Waiter::Waiter(asio::any_io_executor executor, async::Clock& clock, Supervisor& supervisor, asio::thread_pool& readers)
+    : executor_(std::move(executor)), clock_(clock), supervisor_(supervisor), readers_(readers) {}
+
+Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstore::LineQuery query) {
+    auto look = [log = std::move(log), query = std::move(query)] { return logstore::read_lines(log, query); };
+    co_return co_await async::offload(readers_, std::move(look));
+}
+
+Task<Result<WaitResult>> Waiter::wait(WaitParameters parameters) {
+    auto process = co_await supervisor_.locate(parameters.target);
+    if (!process) co_return process.error();
+    const MonoTime until = clock_.now() + parameters.timeout;
+    Located located = std::move(*process);
+    switch (parameters.until) {
+        case WaitFor::pattern: co_return co_await wait_for_pattern(std::move(parameters), std::move(located), until);
+        case WaitFor::port: co_return co_await wait_for_port(std::move(parameters), std::move(located), until);
+        case WaitFor::quiet: co_return co_await wait_for_quiet(std::move(parameters), std::move(located), until);
+        case WaitFor::exit: break;
+    }
+    co_return co_await wait_for_exit(std::move(parameters), std::move(located), until);
+}
+
+Task<Result<WaitResult>> Waiter::finish(WaitEnd end, ProcessId id, std::uint32_t run) {
+    auto now = supervisor_.find(id);
+    if (!now) co_return Error{ErrorCode::not_found, to_string(id) + " was removed during the wait"};
+    WaitResult result;
+    result.end = end;
+    result.run = run;
+    result.process = std::move(*now);
+    logstore::LineQuery newest;
+    newest.last = 10;
+    newest.max_bytes = 4096;
+    newest.run = run;
+    auto page = co_await read(result.process.log, std::move(newest));
+    if (page) {
+        result.lines = std::move(page->lines);
+        result.next = page->next;
+    }
+    co_return result;
+}
+
+Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Located process, MonoTime until) {
+    const ProcessId id = process.id;
+    const std::uint32_t run = process.run;
+    logstore::LineQuery query;
+    query.from = parameters.from ? parameters.from : std::optional<std::uint64_t>(process.run_begin);
+    query.grep = parameters.pattern;
+    query.context = 0;
+    query.max_bytes = 16384;
+    std::optional<LogSignal> signal;
+    if (auto watch = logstore::LogWatch::open(process.log)) signal.emplace(executor_, std::move(*watch));
+    for (;;) {
+        // Whether it has ended is asked before the log is read: what it printed last is then in the log.
+        const bool ended = has_ended(supervisor_.find(id), run);
+        logstore::LineQuery asked = query;
+        auto page = co_await read(process.log, std::move(asked));
+        if (!page && page.error().code == ErrorCode::invalid) co_return base::with_context(page.error(), "pattern");
+        if (!page) co_return page.error();
+        const auto match = std::find_if(page->lines.begin(), page->lines.end(),
+                                        [](const auto& line) { return line.matched && !line.event; });
+        if (match != page->lines.end()) {
+            auto now = supervisor_.find(id);
+            WaitResult result;
+            result.end = WaitEnd::matched;
+            result.run = run;
+            result.match = match->text;
+            if (now) result.process = std::move(*now);
+            result.next = match->position + match->text.size() + (match->complete ? 1 : 0);
+            // The lines before it say where in its output the match stands.
+            logstore::LineQuery around;
+            around.from = query.from;
+            around.last = 0;
+            around.grep = parameters.pattern;
+            around.context = context_lines;
+            around.max_bytes = 8192;
+            auto shown = co_await read(process.log, std::move(around));
+            if (shown) {
+                for (auto& line : shown->lines) {
+                    if (line.position > match->position) break;
+                    result.lines.push_back(std::move(line));
+                }
+                if (result.lines.size() > context_lines + 1)
+                    result.lines.erase(result.lines.begin(),
+                                       result.lines.end() - static_cast<std::ptrdiff_t>(context_lines + 1));
+            } else {
+                result.lines.push_back(*match);
+            }
+            co_return result;
+        }
+        if (page->more) {
+            query.from = page->next;
+            continue;
+        }
+        if (ended) co_return co_await finish(WaitEnd::ended, id, run);
+        // The unfinished last line may be completed into a match: it is looked at again.
+        if (page->next > *query.from) {
+            logstore::LineQuery whole = query;
+            whole.grep.reset();
+            whole.include_partial = false;
+            whole.last = 1;
+            auto complete = co_await read(process.log, std::move(whole));
+            if (complete && !complete->lines.empty()) {
+                const auto& last = complete->lines.back();
+                query.from = std::max(*query.from, last.position + last.text.size() + (last.complete ? 1 : 0));
+            }
+        }
+        const MonoTime now = clock_.now();
+        if (now >= until) co_return co_await finish(WaitEnd::timed_out, id, run);
+        if (signal) {
+            co_await (signal->grown() || supervisor_.changed(id, until));
+        } else {
+            co_await supervisor_.changed(id, until);
+        }
+    }
+}
+
+Task<Result<WaitResult>> Waiter::wait_for_port(WaitParameters parameters, Located process, MonoTime until) {
+    const ProcessId id = process.id;
+    const std::uint32_t run = process.run;
+    for (;;) {
+        if (has_ended(supervisor_.find(id), run)) co_return co_await finish(WaitEnd::ended, id, run);
+        const auto ports = co_await supervisor_.ports(id);
+        for (const int port : ports) {
+            if (parameters.port && port != *parameters.port) continue;
+            auto result = co_await finish(WaitEnd::port_open, id, run);
+            if (result) result->port = port;
+            co_return result;
+        }
+        const MonoTime now = clock_.now();
+        if (now >= until) co_return co_await finish(WaitEnd::timed_out, id, run);
+        const MonoTime next = std::min(until, now + port_interval);
+        co_await supervisor_.changed(id, next);
+    }
+}
+
+Task<Result<WaitResult>> Waiter::wait_for_quiet(WaitParameters parameters, Located process, MonoTime until) {
+    const ProcessId id = process.id;
+    const std::uint32_t run = process.run;
+    std::optional<LogSignal> signal;
+    if (auto watch = logstore::LogWatch::open(process.log)) signal.emplace(executor_, std::move(*watch));
+    MonoTime quiet_since = clock_.now();
+    {
+        // Silence that began before the question counts.
+        const auto log = process.log;
+        auto look = [log] { return logstore::find_log_end(log); };
+        auto end = co_await async::offload(readers_, std::move(look));
+        if (end && end->last_output_ns != 0) {
+            const auto age = clock_.wall() - base::from_ns(end->last_output_ns);
+            if (age > std::chrono::nanoseconds(0))
+                quiet_since -= std::min<std::chrono::nanoseconds>(age, parameters.quiet_for);
+        }
+    }
+    for (;;) {
+        if (has_ended(supervisor_.find(id), run)) co_return co_await finish(WaitEnd::ended, id, run);
+        const MonoTime now = clock_.now();
+        if (now - quiet_since >= parameters.quiet_for) co_return co_await finish(WaitEnd::quiet, id, run);
+        if (now >= until) co_return co_await finish(WaitEnd::timed_out, id, run);
+        const MonoTime next = std::min(until, quiet_since + parameters.quiet_for);
+        if (signal) {
+            auto what = co_await (signal->grown() || supervisor_.changed(id, next));
+            if (what.index() == 0) quiet_since = clock_.now();
+        } else {
+            co_await supervisor_.changed(id, next);
+        }
+    }
+}
+
+Task<Result<WaitResult>> Waiter::wait_for_exit(WaitParameters parameters, Located process, MonoTime until) {
+    const ProcessId id = process.id;
+    const std::uint32_t run = parameters.run.value_or(process.run);
+    for (;;) {
+        if (has_ended(supervisor_.find(id), run)) co_return co_await finish(WaitEnd::ended, id, run);
+        if (clock_.now() >= until) co_return co_await finish(WaitEnd::timed_out, id, run);
+        co_await supervisor_.changed(id, until);
+    }
+}
+
+}  // namespace persistproc::core

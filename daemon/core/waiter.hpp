@@ -1,0 +1,61 @@
+#pragma once
+/// Waits so that agents need not poll: for a line, a port, quiet, or the end of a process. Woken by the log's own
+/// notifications and by changes of the process, never by a tick, except for ports, which the kernel does not announce.
+#include <boost/asio/thread_pool.hpp>
+#include <optional>
+#include <string>
+
+#include "common/logstore/reader.hpp"
+#include "daemon/core/supervisor.hpp"
+
+namespace persistproc::core {
+
+enum class WaitFor { pattern, port, exit, quiet };
+enum class WaitEnd { matched, port_open, ended, quiet, timed_out };
+
+struct WaitParameters {
+    std::string target;
+    WaitFor until = WaitFor::exit;
+    std::string pattern;      // RE2
+    std::optional<int> port;  // nothing: any
+    std::chrono::nanoseconds quiet_for = std::chrono::seconds(2);
+    std::optional<std::uint64_t> from;  // pattern: only output from here on; nothing: of the current run
+    std::optional<std::uint32_t> run;   // exit: the run meant; nothing: the current one
+    std::chrono::nanoseconds timeout = std::chrono::seconds(30);
+};
+
+struct WaitResult {
+    WaitEnd end = WaitEnd::timed_out;
+    Located process;                    // at the end of the wait
+    std::uint32_t run = 0;              // the run that was waited for
+    std::vector<logstore::Line> lines;  // matched: the line with its context; else the newest output
+    std::optional<std::string> match;
+    std::optional<int> port;
+    std::uint64_t next = 0;  // position to go on from
+};
+
+class Waiter {
+public:
+    /// References outlive the waiter. `readers` runs what reads logs.
+    Waiter(boost::asio::any_io_executor executor, async::Clock& clock, Supervisor& supervisor,
+           boost::asio::thread_pool& readers);
+
+    /// Completes when it has come true, the process has ended first (`ended`), or the time is up (`timed_out`).
+    /// Errors: as locate; invalid (pattern). Cancelling ends the wait.
+    Task<Result<WaitResult>> wait(WaitParameters parameters);
+
+private:
+    Task<Result<WaitResult>> wait_for_pattern(WaitParameters parameters, Located process, MonoTime until);
+    Task<Result<WaitResult>> wait_for_port(WaitParameters parameters, Located process, MonoTime until);
+    Task<Result<WaitResult>> wait_for_quiet(WaitParameters parameters, Located process, MonoTime until);
+    Task<Result<WaitResult>> wait_for_exit(WaitParameters parameters, Located process, MonoTime until);
+    Task<Result<WaitResult>> finish(WaitEnd end, ProcessId id, std::uint32_t run);
+    Task<Result<logstore::LinePage>> read(std::filesystem::path log, logstore::LineQuery query);
+
+    boost::asio::any_io_executor executor_;
+    async::Clock& clock_;
+    Supervisor& supervisor_;
+    boost::asio::thread_pool& readers_;
+};
+
+}  // namespace persistproc::core

@@ -1,0 +1,112 @@
+#include "daemon/registry/database.hpp"
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <utility>
+
+namespace persistproc::registry {
+
+namespace {
+
+Error failure(sqlite3* database, int code) {
+    const int primary = code & 0xff;
+    const ErrorCode kind = primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? ErrorCode::corrupt : ErrorCode::io;
+    return {kind, std::string("database: ") + (database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code)),
+            database != nullptr ? sqlite3_system_errno(database) : 0};
+}
+
+}  // namespace
+
+Statement::Statement(Statement&& other) noexcept
+    : database_(other.database_), statement_(std::exchange(other.statement_, nullptr)) {}
+Statement::~Statement() { sqlite3_finalize(statement_); }
+
+Statement& Statement::bind(int parameter, std::int64_t value) {
+    sqlite3_bind_int64(statement_, parameter, value);
+    return *this;
+}
+Statement& Statement::bind(int parameter, double value) {
+    sqlite3_bind_double(statement_, parameter, value);
+    return *this;
+}
+Statement& Statement::bind(int parameter, std::string_view value) {
+    sqlite3_bind_text(statement_, parameter, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT);
+    return *this;
+}
+Statement& Statement::bind_null(int parameter) {
+    sqlite3_bind_null(statement_, parameter);
+    return *this;
+}
+
+Result<bool> Statement::step() {
+    const int code = sqlite3_step(statement_);
+    if (code == SQLITE_ROW) return true;
+    if (code == SQLITE_DONE) return false;
+    Error error = failure(database_, code);
+    sqlite3_reset(statement_);
+    return error;
+}
+
+Result<void> Statement::run() {
+    auto stepped = step();
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
+    if (!stepped) return stepped.error();
+    return boost::system::in_place_value;
+}
+
+std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+double Statement::real(int column) const { return sqlite3_column_double(statement_, column); }
+bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+std::string Statement::text(int column) const {
+    const auto* bytes = sqlite3_column_text(statement_, column);
+    if (bytes == nullptr) return {};
+    return std::string(reinterpret_cast<const char*>(bytes),
+                       static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+}
+
+Result<Database> Database::open(const std::filesystem::path& file) {
+    // SQLite gives new files the umask's mode; this one is ours alone.
+    const mode_t before = ::umask(077);
+    sqlite3* handle = nullptr;
+    const int opened = sqlite3_open_v2(file.c_str(), &handle,
+                                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+    Database database(handle);
+    Result<void> set_up = boost::system::in_place_value;
+    if (opened == SQLITE_OK)
+        // Exclusive locking first: WAL then needs no shared memory file.
+        set_up = database.execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
+    ::umask(before);
+    if (opened != SQLITE_OK) return failure(handle, opened);
+    if (!set_up) return set_up.error();
+    auto check = database.prepare("PRAGMA quick_check(1)");
+    if (!check) return check.error();
+    const auto verdict = check->step();
+    if (!verdict) return verdict.error();
+    if (check->text(0) != "ok") return Error{ErrorCode::corrupt, "database: " + check->text(0)};
+    return database;
+}
+
+Database::Database(Database&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+Database& Database::operator=(Database&& other) noexcept {
+    std::swap(handle_, other.handle_);
+    return *this;
+}
+Database::~Database() { sqlite3_close_v2(handle_); }
+
+Result<void> Database::execute(const char* sql) {
+    const int code = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);
+    if (code != SQLITE_OK) return failure(handle_, code);
+    return boost::system::in_place_value;
+}
+
+Result<Statement> Database::prepare(std::string_view sql) {
+    sqlite3_stmt* statement = nullptr;
+    const int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                                        &statement, nullptr);
+    if (code != SQLITE_OK) return failure(handle_, code);
+    return Statement(handle_, statement);
+}
+
+}  // namespace persistproc::registry

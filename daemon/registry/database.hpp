@@ -1,0 +1,66 @@
+#pragma once
+/// SQLite as this program uses it: one connection, one thread, statements prepared once. Errors are values with
+/// SQLite's own message; SQLITE_CORRUPT and SQLITE_NOTADB become `corrupt`, SQLITE_FULL and I/O errors `io`.
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/result.hpp"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace persistproc::registry {
+
+/// One statement being run. Values bound and read by position: parameters from 1, columns from 0.
+class Statement {
+public:
+    Statement(Statement&& other) noexcept;
+    Statement& operator=(Statement&&) = delete;
+    Statement(const Statement&) = delete;
+    Statement& operator=(const Statement&) = delete;
+    ~Statement();
+
+    Statement& bind(int parameter, std::int64_t value);
+    Statement& bind(int parameter, double value);
+    Statement& bind(int parameter, std::string_view value);
+    Statement& bind_null(int parameter);
+
+    /// True: there is a row to read. False: the statement is done.
+    Result<bool> step();
+    /// Runs a statement that gives no rows, and makes it ready for other values.
+    Result<void> run();
+
+    std::int64_t integer(int column) const;
+    double real(int column) const;
+    std::string text(int column) const;
+    bool is_null(int column) const;
+
+private:
+    friend class Database;
+    Statement(sqlite3* database, sqlite3_stmt* statement) : database_(database), statement_(statement) {}
+    sqlite3* database_;
+    sqlite3_stmt* statement_;
+};
+
+class Database {
+public:
+    /// Opens or creates the file (mode 0600): WAL, synchronous FULL, exclusive locking. Errors: io, corrupt.
+    static Result<Database> open(const std::filesystem::path& file);
+    Database(Database&& other) noexcept;
+    Database& operator=(Database&& other) noexcept;
+    ~Database();
+
+    Result<void> execute(const char* sql);
+    Result<Statement> prepare(std::string_view sql);
+
+private:
+    explicit Database(sqlite3* handle) : handle_(handle) {}
+    sqlite3* handle_ = nullptr;
+};
+
+}  // namespace persistproc::registry

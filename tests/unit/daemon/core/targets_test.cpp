@@ -1,0 +1,62 @@
+#include "daemon/core/targets.hpp"
+
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using core::Candidate;
+using core::resolve_target;
+
+namespace {
+
+const std::vector<Candidate> candidates = {
+    {{1}, "web", {"npm", "run", "dev"}, "/src/shop", 100, true},
+    {{2}, "npm run dev in /src/blog", {"npm", "run", "dev"}, "/src/blog", 200, true},
+    {{3}, "old", {"make", "watch"}, "/src/shop", 300, false},
+    {{4}, "worker", {"python3", "a b.py"}, "/src", 300, true},
+    {{5}, "100", {"redis-server"}, "/", 500, true},
+    {{6}, "make 1", {"make", "watch"}, "/src/blog", 0, true},
+};
+
+std::string id_of(std::string_view target) {
+    const auto id = resolve_target(target, candidates);
+    return id ? to_string(*id) : std::string(base::code_name(id.error().code));
+}
+
+}  // namespace
+
+TEST_CASE("a target is an id, a label, a PID or a command, in this order") {
+    CHECK(id_of("p1") == "p1");
+    CHECK(id_of("web") == "p1");
+    CHECK(id_of("100") == "p5");  // a label goes before a PID
+    CHECK(id_of("200") == "p2");
+    CHECK(id_of("300") == "p4");  // the live one of two that had it
+    CHECK(id_of("redis-server") == "p5");
+    CHECK(id_of("python3 'a b.py'") == "p4");
+    CHECK(id_of("python3 a b.py") == "p4");
+    CHECK(id_of("npm run dev in /src/shop") == "p1");
+    CHECK(id_of("npm run dev in /src/blog") == "p2");
+    CHECK(id_of("make watch") == "p6");  // the live one of two with the same command
+}
+
+TEST_CASE("several matches are an error that tells them apart") {
+    const auto id = resolve_target("npm run dev", candidates);
+    REQUIRE(!id);
+    CHECK(id.error().code == ErrorCode::ambiguous);
+    for (const char* part : {"p1", "\"web\"", "/src/shop", "PID 100", "p2", "/src/blog", "PID 200"}) {
+        INFO(part);
+        CHECK(id.error().message.find(part) != std::string::npos);
+    }
+}
+
+TEST_CASE("no match is an error that names the nearest") {
+    const auto id = resolve_target("webb", candidates);
+    REQUIRE(!id);
+    CHECK(id.error().code == ErrorCode::not_found);
+    CHECK(id.error().message.find("p1 \"web\"") != std::string::npos);
+    CHECK(id_of("p99") == "not_found");
+    CHECK(id_of("") == "invalid");
+    CHECK(id_of(std::string(100000, 'x')) == "not_found");
+    const auto none = resolve_target("web", {});
+    REQUIRE(!none);
+    CHECK(none.error().message.find("none yet") != std::string::npos);
+}

@@ -1,0 +1,163 @@
+#include "daemon/registry/registry.hpp"
+
+#include <fstream>
+
+#include "common/base/file.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+using namespace persistproc;
+using registry::Registry;
+
+namespace {
+
+core::ProcessRecord record_of(std::uint32_t id) {
+    core::ProcessRecord record;
+    record.id = {id};
+    record.definition.label = "label " + std::to_string(id);
+    record.definition.command = {"printf", "a\nb", "", "\xff\x01 7:x"};
+    record.definition.working_directory = "/srv";
+    record.definition.restart = domain::RestartPolicy::on_failure;
+    record.definition.grace_seconds = 2.5;
+    record.definition.started_by = "test";
+    record.wanted = core::Wanted::up;
+    record.intent = core::Intent::restart;
+    record.intent_run = 4;
+    record.last_run = 4;
+    record.restarts = 3;
+    record.created_at = base::from_ns(1'700'000'000'000'000'000);
+    return record;
+}
+
+}  // namespace
+
+TEST_CASE("definitions, wanted state, intents and outcomes come back as they were") {
+    tests::TemporaryDirectory directory;
+    {
+        auto registry = Registry::open(directory.path());
+        REQUIRE(registry);
+        REQUIRE(registry->load());
+        core::StoreChange change;
+        change.processes.push_back(record_of(7));
+        core::RunRecord run;
+        run.id = {{7}, 4};
+        run.pid = 4711;
+        run.started_at = base::from_ns(5);
+        change.runs.push_back(run);
+        REQUIRE(registry->commit({change}));
+        core::StoreChange end;
+        core::RunRecord ended;
+        ended.id = {{7}, 4};
+        ended.outcome.emplace();
+        ended.outcome->signal = 9;
+        ended.outcome->reason = OutcomeReason::oom;
+        ended.outcome->ended_at = base::from_ns(6);
+        end.runs.push_back(ended);
+        REQUIRE(registry->commit({end}));
+    }
+    auto registry = Registry::open(directory.path());
+    REQUIRE(registry);
+    const auto snapshot = registry->load();
+    REQUIRE(snapshot);
+    REQUIRE(snapshot->processes.size() == 1);
+    const auto& found = snapshot->processes.front();
+    const auto expected = record_of(7);
+    CHECK(found.id == expected.id);
+    CHECK(found.definition.command == expected.definition.command);
+    CHECK(found.definition.label == expected.definition.label);
+    CHECK(found.definition.restart == expected.definition.restart);
+    CHECK(found.definition.grace_seconds == expected.definition.grace_seconds);
+    CHECK(found.wanted == core::Wanted::up);
+    CHECK(found.intent == core::Intent::restart);
+    CHECK(found.intent_run == 4);
+    CHECK(found.created_at == expected.created_at);
+    CHECK(snapshot->next_process == 8);
+    REQUIRE(snapshot->last_runs.size() == 1);
+    CHECK(snapshot->last_runs.front().pid == 4711);
+    REQUIRE(snapshot->last_runs.front().outcome);
+    CHECK(snapshot->last_runs.front().outcome->signal == 9);
+    CHECK(snapshot->last_runs.front().outcome->exit_code == std::nullopt);
+    CHECK(snapshot->last_runs.front().outcome->reason == OutcomeReason::oom);
+}
+
+TEST_CASE("an outcome never changes") {
+    tests::TemporaryDirectory directory;
+    auto registry = Registry::open(directory.path());
+    REQUIRE(registry);
+    for (const int code : {7, 0}) {
+        core::StoreChange change;
+        core::RunRecord run;
+        run.id = {{1}, 1};
+        run.outcome.emplace();
+        run.outcome->exit_code = code;
+        change.runs.push_back(run);
+        REQUIRE(registry->commit({change}));
+    }
+    const auto snapshot = registry->load();
+    REQUIRE(snapshot);
+    CHECK(snapshot->last_runs.front().outcome->exit_code == 7);
+}
+
+TEST_CASE("ids are not reused after a removal, and epochs only rise") {
+    tests::TemporaryDirectory directory;
+    std::uint64_t last_epoch = 0;
+    for (int round = 0; round < 3; ++round) {
+        auto registry = Registry::open(directory.path());
+        REQUIRE(registry);
+        const auto snapshot = registry->load();
+        REQUIRE(snapshot);
+        CHECK(snapshot->epoch > last_epoch);
+        last_epoch = snapshot->epoch;
+        CHECK(snapshot->processes.empty());
+        const std::uint32_t id = snapshot->next_process;
+        CHECK(id == static_cast<std::uint32_t>(round + 1));
+        core::StoreChange change;
+        change.processes.push_back(record_of(id));
+        REQUIRE(registry->commit({change}));
+        core::StoreChange removal;
+        removal.removed.push_back({id});
+        REQUIRE(registry->commit({removal}));
+    }
+}
+
+TEST_CASE("a damaged database is moved aside, whatever is wrong with it") {
+    tests::TemporaryDirectory directory;
+    const auto file = directory.path() / "persistproc.db";
+    {
+        auto registry = Registry::open(directory.path());
+        REQUIRE(registry);
+        core::StoreChange change;
+        for (std::uint32_t id = 1; id < 200; ++id) change.processes.push_back(record_of(id));
+        REQUIRE(registry->commit({change}));
+    }
+    SECTION("no database at all") { std::ofstream(file, std::ios::trunc) << std::string(8192, 'x'); }
+    SECTION("pages overwritten") {
+        std::fstream damaged(file, std::ios::in | std::ios::out | std::ios::binary);
+        damaged.seekp(4096);
+        damaged << std::string(16384, '\x5a');
+    }
+    auto registry = Registry::open(directory.path());
+    REQUIRE(registry);
+    CHECK(!registry->recovered().empty());
+    const auto snapshot = registry->load();
+    REQUIRE(snapshot);
+    CHECK(snapshot->processes.empty());
+    int aside = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(directory.path()))
+        if (entry.path().filename().string().find("damaged") != std::string::npos) ++aside;
+    CHECK(aside >= 1);
+}
+
+TEST_CASE("deleted sessions stay dead") {
+    tests::TemporaryDirectory directory;
+    {
+        auto registry = Registry::open(directory.path());
+        REQUIRE(registry);
+        REQUIRE(registry->bury_session("abc"));
+    }
+    auto registry = Registry::open(directory.path());
+    REQUIRE(registry);
+    const auto dead = registry->load_dead_sessions();
+    REQUIRE(dead);
+    CHECK(*dead == std::vector<std::string>{"abc"});
+}
