@@ -1,0 +1,285 @@
+#include "daemon/http/listener.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstring>
+#include <vector>
+
+#include "common/base/diagnostics.hpp"
+#include "common/base/file.hpp"
+#include "common/base/unique_fd.hpp"
+#include "daemon/http/peer_owner.hpp"
+
+namespace persistproc::daemon::http {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using mcp::Audience;
+using mcp::http::HttpServer;
+
+namespace {
+
+constexpr int backlog = 4096;
+// Accepting nothing for a moment is what shedding means here: the queue in the kernel holds the callers.
+constexpr std::chrono::milliseconds pause_without_descriptors{100};
+constexpr std::size_t accepts_per_turn = 64;
+constexpr int free_port_tries = 16;
+
+Result<base::UniqueFd> listen_tcp(int family, std::uint16_t port) {
+    base::UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) return base::os_failure("socket", errno);
+    const int on = 1;
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (family == AF_INET6) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    const tcp::endpoint endpoint(family == AF_INET ? asio::ip::address(asio::ip::address_v4::loopback())
+                                                   : asio::ip::address(asio::ip::address_v6::loopback()),
+                                 port);
+    const bool bound = ::bind(fd.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0;
+    if (!bound || ::listen(fd.get(), backlog) != 0) {
+        const int err = errno;
+        if (err == EADDRINUSE)
+            return Error{ErrorCode::conflict,
+                         fmt::format("port {} is in use by another program; use --port with a free one", port), err};
+        if (err == EACCES)
+            return Error{ErrorCode::denied,
+                         fmt::format("port {} needs privileges; use --port with one above 1023", port), err};
+        return base::os_failure(fmt::format("listen on {} port {}", family == AF_INET ? "127.0.0.1" : "[::1]", port),
+                                err);
+    }
+    return fd;
+}
+
+std::uint16_t port_of(int fd) {
+    tcp::endpoint endpoint;
+    auto size = static_cast<socklen_t>(endpoint.capacity());
+    if (::getsockname(fd, endpoint.data(), &size) != 0) return 0;
+    endpoint.resize(size);
+    return endpoint.port();
+}
+
+Result<base::UniqueFd> listen_unix(int directory, const std::filesystem::path& path) {
+    base::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) return base::os_failure("socket", errno);
+    const std::string name = path.filename().string();
+    const std::string through = base::socket_path_through(directory, name);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (through.size() >= sizeof(address.sun_path))
+        return Error{ErrorCode::invalid, "socket name too long: " + path.string()};
+    std::memcpy(address.sun_path, through.data(), through.size());
+    if (::unlinkat(directory, name.c_str(), 0) != 0 && errno != ENOENT)
+        return base::os_failure("replace " + path.string(), errno);
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+        return base::os_failure("bind " + path.string(), errno);
+    // The directory is closed to others already; the mode says the same of the socket.
+    if (::fchmodat(directory, name.c_str(), 0600, 0) != 0) return base::os_failure("chmod " + path.string(), errno);
+    if (::listen(fd.get(), backlog) != 0) return base::os_failure("listen on " + path.string(), errno);
+    return fd;
+}
+
+}  // namespace
+
+struct Listener::State : std::enable_shared_from_this<Listener::State> {
+    State(HttpServer& s, asio::any_io_executor e) : server(s), executor(std::move(e)) {}
+
+    struct Door {
+        Door(asio::any_io_executor e, int fd, int f) : queue(e, fd), pause(e), family(f) {}
+        asio::posix::stream_descriptor queue;
+        asio::steady_timer pause;
+        int family;
+        bool waiting = false;
+        bool paused = false;
+    };
+
+    HttpServer& server;
+    asio::any_io_executor executor;
+    std::vector<std::unique_ptr<Door>> doors;
+    base::UniqueFd directory;
+    std::filesystem::path path;
+    struct ::stat socket_file {};
+    std::uint16_t port = 0;
+    PeerOwner owner;
+    bool stopped = false;
+
+    Result<void> open_tcp(std::uint16_t wanted);
+    Result<void> open_unix(const ListenOptions& options);
+    void add(base::UniqueFd fd, int family) { doors.push_back(std::make_unique<Door>(executor, fd.release(), family)); }
+    void wait(Door& door);
+    void accept(Door& door);
+    bool accept_one(Door& door);
+    static bool has_caller(Door& door);
+    void pause(Door& door);
+    bool is_ours(const HttpServer::Socket& socket, int family);
+};
+
+Result<void> Listener::State::open_tcp(std::uint16_t wanted) {
+    for (int tries = 0;; ++tries) {
+        auto four = listen_tcp(AF_INET, wanted);
+        if (!four) return four.error();
+        port = port_of(four->get());
+        auto six = listen_tcp(AF_INET6, port);
+        // A free choice can as well be one that is free on both; a given port is served where it can be.
+        if (!six && wanted == 0 && six.error().code == ErrorCode::conflict && tries < free_port_tries) continue;
+        add(std::move(*four), AF_INET);
+        if (six) add(std::move(*six), AF_INET6);
+        return {};
+    }
+}
+
+Result<void> Listener::State::open_unix(const ListenOptions& options) {
+    if (options.socket_directory.empty()) return {};
+    auto made = base::make_private_directory(options.socket_directory);
+    if (!made) return made.error();
+    directory.reset(::open(options.socket_directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!directory) return base::os_failure("open " + options.socket_directory.string(), errno);
+    path = options.socket_directory / options.socket_name;
+    auto fd = listen_unix(directory.get(), path);
+    if (!fd) return fd.error();
+    ::fstatat(directory.get(), options.socket_name.c_str(), &socket_file, AT_SYMLINK_NOFOLLOW);
+    add(std::move(*fd), AF_UNIX);
+    return {};
+}
+
+void Listener::State::wait(Door& door) {
+    if (door.waiting || door.paused || stopped) return;
+    door.waiting = true;
+    door.queue.async_wait(asio::posix::stream_descriptor::wait_read,
+                          [self = shared_from_this(), &door](boost::system::error_code failed) {
+                              door.waiting = false;
+                              if (!failed) self->accept(door);
+                          });
+}
+
+void Listener::State::accept(Door& door) {
+    for (std::size_t turn = 0; turn < accepts_per_turn && !door.paused; ++turn) {
+        if (!server.has_room()) {
+            if (!has_caller(door)) break;
+            // All of them busy: `on_room` comes back here.
+            if (!server.make_room()) return;
+        }
+        if (!accept_one(door)) break;
+    }
+    wait(door);
+}
+
+/// Whether somebody waits in the kernel's queue.
+bool Listener::State::has_caller(Door& door) {
+    ::pollfd queue{door.queue.native_handle(), POLLIN, 0};
+    return ::poll(&queue, 1, 0) > 0;
+}
+
+/// False when the queue is empty or nothing can be accepted now.
+bool Listener::State::accept_one(Door& door) {
+    const int fd = ::accept4(door.queue.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) {
+        switch (errno) {
+            case EINTR:
+            case ECONNABORTED: return true;
+            case EMFILE:
+            case ENFILE:
+            case ENOBUFS:
+            case ENOMEM: pause(door); return false;
+            case EAGAIN: return false;
+            default:
+                base::report(base::Severity::error, "accept: {}", std::strerror(errno));
+                pause(door);
+                return false;
+        }
+    }
+    base::UniqueFd owned(fd);
+    boost::system::error_code failed;
+    HttpServer::Socket socket(executor);
+    const int protocol = door.family == AF_UNIX ? 0 : IPPROTO_TCP;
+    socket.assign(asio::generic::stream_protocol(door.family, protocol), fd, failed);
+    if (failed) return true;
+    owned.release();
+    if (!is_ours(socket, door.family)) return true;
+    server.serve(std::move(socket), door.family == AF_UNIX ? Audience::client : Audience::agent);
+    return true;
+}
+
+bool Listener::State::is_ours(const HttpServer::Socket& socket, int family) {
+    const uid_t us = ::geteuid();
+    const int fd = const_cast<HttpServer::Socket&>(socket).native_handle();
+    if (family == AF_UNIX) {
+        ucred peer{};
+        socklen_t size = sizeof(peer);
+        return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == us || peer.uid == 0);
+    }
+    tcp::endpoint peer, local;
+    auto peer_size = static_cast<socklen_t>(peer.capacity());
+    auto local_size = static_cast<socklen_t>(local.capacity());
+    if (::getpeername(fd, peer.data(), &peer_size) != 0 || ::getsockname(fd, local.data(), &local_size) != 0)
+        return false;
+    peer.resize(peer_size);
+    local.resize(local_size);
+    return owner.is_owned_by(peer, local, us);
+}
+
+void Listener::State::pause(Door& door) {
+    door.paused = true;
+    door.pause.expires_after(pause_without_descriptors);
+    door.pause.async_wait([self = shared_from_this(), &door](boost::system::error_code failed) {
+        door.paused = false;
+        if (!failed) self->wait(door);
+    });
+}
+
+Listener::Listener(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+Listener::~Listener() { stop(); }
+
+Result<std::unique_ptr<Listener>> Listener::open(HttpServer& server, asio::any_io_executor executor,
+                                                 ListenOptions options) {
+    auto state = std::make_shared<State>(server, std::move(executor));
+    if (auto opened = state->open_tcp(options.port); !opened) return opened.error();
+    if (auto opened = state->open_unix(options); !opened) return opened.error();
+    return std::unique_ptr<Listener>(new Listener(std::move(state)));
+}
+
+void Listener::start() {
+    state_->server.set_on_room([weak = std::weak_ptr<State>(state_)] {
+        const auto state = weak.lock();
+        if (!state) return;
+        for (const auto& door : state->doors) state->wait(*door);
+    });
+    for (const auto& door : state_->doors) state_->wait(*door);
+}
+
+void Listener::stop() {
+    State& state = *state_;
+    if (state.stopped) return;
+    state.stopped = true;
+    state.server.set_on_room(nullptr);
+    if (state.directory) {
+        // Only our own file: another daemon may have put its own there since.
+        struct ::stat now {};
+        const std::string name = state.path.filename().string();
+        if (::fstatat(state.directory.get(), name.c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+            now.st_ino == state.socket_file.st_ino && now.st_dev == state.socket_file.st_dev)
+            ::unlinkat(state.directory.get(), name.c_str(), 0);
+    }
+    for (const auto& door : state.doors) {
+        // Callers in the queue were answered by the kernel: closing it over them would reset them.
+        for (std::size_t left = backlog; left > 0 && !door->paused && state.accept_one(*door); --left) {
+        }
+        boost::system::error_code ignored;
+        door->pause.cancel();
+        door->queue.close(ignored);
+    }
+}
+
+std::uint16_t Listener::port() const noexcept { return state_->port; }
+const std::filesystem::path& Listener::socket_path() const noexcept { return state_->path; }
+
+}  // namespace persistproc::daemon::http

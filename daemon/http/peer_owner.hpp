@@ -1,0 +1,31 @@
+#pragma once
+/// Who is at the other end of a loopback TCP connection, asked of the kernel.
+#include <sys/types.h>
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include "common/base/unique_fd.hpp"
+
+namespace persistproc::daemon::http {
+
+class PeerOwner {
+public:
+    /// Keeps one socket to the kernel's socket diagnosis (NETLINK_SOCK_DIAG); where there is none, the kernel's TCP
+    /// table is read instead.
+    PeerOwner();
+
+    /// Whether the socket connected from `peer` to `local` belongs to user `uid` now. A peer that has already closed
+    /// its end has no owner any more: no. Any error: no. Blocks for microseconds (milliseconds with the table).
+    bool is_owned_by(const boost::asio::ip::tcp::endpoint& peer, const boost::asio::ip::tcp::endpoint& local,
+                     uid_t uid);
+
+private:
+    base::UniqueFd diagnosis_;
+};
+
+/// Pure part of the fallback: looks the connection `peer` → `local` up in the text of a kernel TCP table
+/// (proc(5), net/tcp or net/tcp6). False when it is not there, orphaned, or another user's.
+bool table_has_owner(std::string_view table, const boost::asio::ip::tcp::endpoint& peer,
+                     const boost::asio::ip::tcp::endpoint& local, uid_t uid);
+
+}  // namespace persistproc::daemon::http

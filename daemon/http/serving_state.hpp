@@ -1,0 +1,16 @@
+#pragma once
+/// Tells whoever started the daemon that it serves, and that it ends.
+#include <string_view>
+
+#include "common/base/result.hpp"
+
+namespace persistproc::daemon::http {
+
+/// Sends `state` (e.g. "READY=1", "STOPPING=1") to the service manager named by NOTIFY_SOCKET, a path or an
+/// abstract name. Without one: nothing. Errors: io.
+Result<void> notify_service_manager(std::string_view state);
+
+/// Writes "<line>\n" to `fd` and closes it (`--ready-fd`). Negative: nothing. Errors: io.
+Result<void> announce_ready(int fd, std::string_view line);
+
+}  // namespace persistproc::daemon::http

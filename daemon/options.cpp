@@ -1,0 +1,50 @@
+#include "daemon/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "common/base/version.hpp"
+#include "common/rundir/daemon_paths.hpp"
+
+namespace persistproc::daemon {
+
+Result<Options> parse_options(int argc, char** argv, bool& done) {
+    Options options;
+    std::string data, port;
+    done = false;
+    CLI::App app{"The daemon of persistproc: keeps programs running and records what they print.", "persistprocd"};
+    app.set_version_flag("--version", std::string("persistprocd ") + std::string(base::version()));
+    app.add_option("--data-dir", data,
+                   "Directory for everything it keeps (PERSISTPROC_DATA_DIR; ~/.local/state/persistproc)");
+    app.add_option("--port", port, "TCP port on 127.0.0.1 for agents; 0: any free one (PERSISTPROC_PORT; 8947)");
+    app.add_option("--ready-fd", options.ready_fd, "Descriptor that is written to once it serves")
+        ->check(CLI::NonNegativeNumber);
+    app.add_flag("-q,--quiet", options.quiet, "Do not print the endpoint and how to add it to agents");
+    app.add_flag("-v,--verbose", options.verbose, "Say more");
+    app.add_option("--keep-ended", options.keep_ended, "Processes that have ended and are still remembered (100)");
+    app.add_option("--process-log-limit", options.process_log_bytes, "Output kept of each process (64MB)")
+        ->transform(CLI::AsSizeValue(false));
+    app.add_option("--total-log-limit", options.total_log_bytes, "Output kept in all (2GB)")
+        ->transform(CLI::AsSizeValue(false));
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& what) {
+        app.exit(what);
+        done = true;
+        return options;
+    } catch (const CLI::ParseError& what) {
+        return Error{ErrorCode::invalid, std::string(what.what()) + " (see persistprocd --help)"};
+    }
+    auto directory = rundir::resolve_data_directory(data);
+    if (!directory) return directory.error();
+    options.data = std::move(*directory);
+    auto number = port.empty() ? rundir::find_port() : rundir::parse_port(port, "--port");
+    if (!number) return number.error();
+    options.port = *number;
+    constexpr std::uint64_t least = 1u << 20;
+    if (options.process_log_bytes < least || options.total_log_bytes < least)
+        return Error{ErrorCode::invalid, "--process-log-limit, --total-log-limit: at least 1MB"};
+    return options;
+}
+
+}  // namespace persistproc::daemon

@@ -1,0 +1,26 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "common/base/result.hpp"
+
+namespace persistproc::daemon {
+
+/// What the daemon is told on its command line and by PERSISTPROC_DATA_DIR and PERSISTPROC_PORT.
+struct Options {
+    std::filesystem::path data;
+    std::uint16_t port = 0;
+    int ready_fd = -1;
+    bool quiet = false;
+    int verbose = 0;
+    std::size_t keep_ended = 100;
+    std::uint64_t process_log_bytes = 64u << 20;
+    std::uint64_t total_log_bytes = 2048ull << 20;
+};
+
+/// Reads the command line. `done` is set when the answer was all there was to do (--help, --version); it has been
+/// printed then. Errors: invalid, one line that names the flag.
+Result<Options> parse_options(int argc, char** argv, bool& done);
+
+}  // namespace persistproc::daemon

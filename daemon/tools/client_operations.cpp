@@ -1,0 +1,63 @@
+#include "common/api/client_operations.hpp"
+
+#include <fmt/format.h>
+
+#include "daemon/tools/describe.hpp"
+#include "daemon/tools/tools.hpp"
+#include "daemon/tools/typed_tool.hpp"
+
+namespace persistproc::tools {
+
+namespace {
+
+Task<mcp::ToolResult> signal(Core core, api::SignalRequest request, mcp::CallContext context) {
+    const auto number = domain::parse_signal(request.signal);
+    if (!number) co_return mcp::tool_failure(number.error());
+    const std::string actor = actor_of(context);
+    auto view = co_await core.supervisor.signal(request.process, *number, actor);
+    if (!view) co_return mcp::tool_failure(view.error());
+    co_return structured(*view, describe(*view));
+}
+
+Task<mcp::ToolResult> remove(Core core, api::RemoveRequest request, mcp::CallContext context) {
+    const std::string actor = actor_of(context);
+    auto view = co_await core.supervisor.remove(request.process, actor);
+    if (!view) co_return mcp::tool_failure(view.error());
+    co_return structured(*view, "Removed: " + describe(*view));
+}
+
+Task<mcp::ToolResult> shut_down(Core core, api::ShutdownRequest request, mcp::CallContext context) {
+    const std::string actor = actor_of(context);
+    auto report = co_await core.supervisor.leave(request.keep, actor);
+    api::ShutdownResponse response;
+    response.stopped = std::move(report.stopped);
+    response.kept = std::move(report.kept);
+    core.leave();
+    co_return structured(response, fmt::format("The daemon leaves; stopped {}, kept {}.", response.stopped.size(),
+                                               response.kept.size()));
+}
+
+Task<mcp::ToolResult> info(Core core, api::DaemonInfoRequest, mcp::CallContext) {
+    const api::DaemonInfo about = core.info();
+    co_return structured(about,
+                         fmt::format("persistprocd {} (PID {}) at {}", about.version, about.pid, about.endpoint));
+}
+
+template <class Request>
+void add(mcp::Server& server, Core core, Task<mcp::ToolResult> (*operation)(Core, Request, mcp::CallContext)) {
+    server.add_tool(define_client_operation<Request>(),
+                    typed_handler<Request>([core, operation](Request request, mcp::CallContext context) {
+                        return operation(core, std::move(request), std::move(context));
+                    }));
+}
+
+}  // namespace
+
+void add_client_operations(mcp::Server& server, Core core) {
+    add<api::SignalRequest>(server, core, signal);
+    add<api::RemoveRequest>(server, core, remove);
+    add<api::ShutdownRequest>(server, core, shut_down);
+    add<api::DaemonInfoRequest>(server, core, info);
+}
+
+}  // namespace persistproc::tools

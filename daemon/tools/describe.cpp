@@ -1,0 +1,79 @@
+#include "daemon/tools/describe.hpp"
+
+#include <fmt/format.h>
+
+#include "common/base/text.hpp"
+
+namespace persistproc::tools {
+
+namespace {
+
+std::string bytes_text(std::int64_t bytes) {
+    if (bytes < 1024 * 1024) return fmt::format("{} KiB", bytes / 1024);
+    return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / 1048576.0);
+}
+
+std::string how_it_ended(const std::optional<int>& exit_code, const std::optional<std::string>& signal,
+                         std::optional<OutcomeReason> reason) {
+    std::string out;
+    if (exit_code) out += fmt::format(", code {}", *exit_code);
+    if (signal) out += fmt::format(", {}", *signal);
+    if (reason && *reason != OutcomeReason::self) out += fmt::format(", reason {}", schema::enum_name(*reason));
+    return out;
+}
+
+}  // namespace
+
+std::string describe(const ProcessView& view) {
+    std::string out = fmt::format("{} \"{}\" {}", view.id, view.label, schema::enum_name(view.state));
+    out += how_it_ended(view.exit_code, view.signal, view.reason);
+    if (view.pid) out += fmt::format(", pid {}", *view.pid);
+    if (view.ready) out += *view.ready ? ", ready" : ", not ready";
+    if (view.run) out += fmt::format(", run {}", *view.run);
+    if (view.detail) out += fmt::format(" ({})", base::escape_line(*view.detail));
+    out += fmt::format("\n  {} in {}", base::escape_line(domain::command_line(view.command)),
+                       base::escape_line(view.working_directory));
+    out += fmt::format("\n  restarts {}", view.restarts);
+    if (view.started_at) out += fmt::format(", started {}", base::format_rfc3339(*view.started_at));
+    if (view.started_by) out += fmt::format(" by {}", base::escape_line(*view.started_by));
+    if (view.ended_at) out += fmt::format(", ended {}", base::format_rfc3339(*view.ended_at));
+    if (!view.ports.empty()) out += fmt::format(", ports {}", fmt::join(view.ports, " "));
+    if (view.cpu_percent) out += fmt::format(", cpu {}%", *view.cpu_percent);
+    if (view.memory_bytes) out += fmt::format(", memory {}", bytes_text(*view.memory_bytes));
+    if (view.last_output_at) out += fmt::format(", last output {}", base::format_rfc3339(*view.last_output_at));
+    if (view.log_path) out += fmt::format(", log {}", base::escape_line(*view.log_path));
+    return out;
+}
+
+std::string describe(const std::vector<ProcessView>& views) {
+    if (views.empty()) return "No processes.";
+    std::string out;
+    for (const auto& view : views) {
+        if (!out.empty()) out += '\n';
+        out += describe(view);
+    }
+    return out;
+}
+
+std::string headline(const core::Located& process) {
+    std::string out =
+        fmt::format("{} \"{}\" {}", to_string(process.id), process.label, schema::enum_name(process.state));
+    if (process.outcome) {
+        const auto signal =
+            process.outcome->signal ? std::optional(domain::signal_name(*process.outcome->signal)) : std::nullopt;
+        out += how_it_ended(process.outcome->exit_code, signal, process.outcome->reason);
+    }
+    return out;
+}
+
+std::string fate(const core::Located& process) {
+    if (!process.outcome) return fmt::format("is {}", schema::enum_name(process.state));
+    const Outcome& outcome = *process.outcome;
+    if (outcome.exit_code) return fmt::format("exited with code {}", *outcome.exit_code);
+    if (outcome.signal)
+        return fmt::format("was ended by {}{}", domain::signal_name(*outcome.signal),
+                           outcome.reason == OutcomeReason::stopped ? " (stopped on request)" : "");
+    return outcome.reason == OutcomeReason::exec_failed ? "could not be started" : "ended in a way nobody can know";
+}
+
+}  // namespace persistproc::tools

@@ -1,0 +1,20 @@
+#pragma once
+/// Views as text for a model: everything the structured content says, in fewer tokens. Pure.
+#include <string>
+#include <vector>
+
+#include "common/domain/process.hpp"
+#include "daemon/core/supervisor.hpp"
+
+namespace persistproc::tools {
+
+/// Three lines: who and how; what and where; facts.
+std::string describe(const ProcessView& view);
+std::string describe(const std::vector<ProcessView>& views);
+
+/// `p3 "web" running`, or `p3 "web" exited, code 7`: the first words of text answers.
+std::string headline(const core::Located& process);
+/// "exited with code 7", "was killed by SIGTERM (stopped on request)", "is running".
+std::string fate(const core::Located& process);
+
+}  // namespace persistproc::tools

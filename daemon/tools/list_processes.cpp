@@ -1,0 +1,34 @@
+#include "common/api/list_processes.hpp"
+
+#include "daemon/tools/describe.hpp"
+#include "daemon/tools/tools.hpp"
+#include "daemon/tools/typed_tool.hpp"
+
+namespace persistproc::tools {
+
+namespace {
+
+Task<mcp::ToolResult> list(Core core, api::ListRequest request, mcp::CallContext) {
+    core::ListFilter filter;
+    filter.target = std::move(request.process);
+    filter.working_directory = std::move(request.working_directory);
+    filter.state = request.state;
+    auto views = co_await core.supervisor.list(std::move(filter));
+    if (!views) co_return mcp::tool_failure(views.error());
+    api::ListResponse response;
+    response.processes = std::move(*views);
+    co_return structured(response, describe(response.processes));
+}
+
+}  // namespace
+
+void add_list_processes(mcp::Server& server, Core core) {
+    auto definition = define<api::ListRequest>({.read_only = true, .idempotent = true});
+    definition.output_schema = schema::object_schema<api::ListResponse>(schema::Audience::agent, false);
+    server.add_tool(std::move(definition),
+                    typed_handler<api::ListRequest>([core](api::ListRequest request, mcp::CallContext context) {
+                        return list(core, std::move(request), std::move(context));
+                    }));
+}
+
+}  // namespace persistproc::tools

@@ -1,0 +1,41 @@
+#include "common/api/restart_process.hpp"
+
+#include <fmt/format.h>
+
+#include "daemon/tools/describe.hpp"
+#include "daemon/tools/tools.hpp"
+#include "daemon/tools/typed_tool.hpp"
+
+namespace persistproc::tools {
+
+namespace {
+
+Task<mcp::ToolResult> restart(Core core, api::RestartRequest request, mcp::CallContext context) {
+    core::StopParameters parameters;
+    parameters.target = std::move(request.process);
+    parameters.force = request.force;
+    parameters.grace_seconds = request.grace_seconds;
+    parameters.actor = actor_of(context);
+    auto restarted = co_await core.supervisor.restart(std::move(parameters));
+    if (!restarted) co_return mcp::tool_failure(restarted.error());
+    api::RestartResponse response;
+    static_cast<ProcessView&>(response) = std::move(restarted->view);
+    response.old_pid = restarted->old_pid;
+    std::string text =
+        response.old_pid ? fmt::format("Restarted, old pid {}: ", *response.old_pid) : "Started (it was not running): ";
+    text += describe(response);
+    co_return structured(response, std::move(text));
+}
+
+}  // namespace
+
+void add_restart_process(mcp::Server& server, Core core) {
+    auto definition = define<api::RestartRequest>({.destructive = true});
+    definition.output_schema = schema::object_schema<api::RestartResponse>(schema::Audience::agent, false);
+    server.add_tool(std::move(definition),
+                    typed_handler<api::RestartRequest>([core](api::RestartRequest request, mcp::CallContext context) {
+                        return restart(core, std::move(request), std::move(context));
+                    }));
+}
+
+}  // namespace persistproc::tools

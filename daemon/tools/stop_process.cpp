@@ -1,0 +1,33 @@
+#include "common/api/stop_process.hpp"
+
+#include "daemon/tools/describe.hpp"
+#include "daemon/tools/tools.hpp"
+#include "daemon/tools/typed_tool.hpp"
+
+namespace persistproc::tools {
+
+namespace {
+
+Task<mcp::ToolResult> stop(Core core, api::StopRequest request, mcp::CallContext context) {
+    core::StopParameters parameters;
+    parameters.target = std::move(request.process);
+    parameters.force = request.force;
+    parameters.grace_seconds = request.grace_seconds;
+    parameters.actor = actor_of(context);
+    auto view = co_await core.supervisor.stop(std::move(parameters));
+    if (!view) co_return mcp::tool_failure(view.error());
+    co_return structured(*view, describe(*view));
+}
+
+}  // namespace
+
+void add_stop_process(mcp::Server& server, Core core) {
+    auto definition = define<api::StopRequest>({.destructive = true, .idempotent = true});
+    definition.output_schema = schema::object_schema<ProcessView>(schema::Audience::agent, false);
+    server.add_tool(std::move(definition),
+                    typed_handler<api::StopRequest>([core](api::StopRequest request, mcp::CallContext context) {
+                        return stop(core, std::move(request), std::move(context));
+                    }));
+}
+
+}  // namespace persistproc::tools

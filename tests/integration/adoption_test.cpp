@@ -1,0 +1,163 @@
+#include <fcntl.h>
+
+#include "common/base/file.hpp"
+#include "common/base/file_lock.hpp"
+#include "common/rundir/paths.hpp"
+#include "tests/integration/daemon_in_process.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using namespace std::chrono_literals;
+using tests::DaemonInProcess;
+using tests::error_code;
+using tests::Json;
+
+namespace {
+
+constexpr RunId first_run{{1}, 1};
+
+/// One daemon starts a process and is gone; what its shim wrote since is made up by `write`.
+std::shared_ptr<tests::TemporaryDirectory> left_behind(const std::function<void(rundir::RunState&)>& write,
+                                                       const char* restart = "never") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.call(
+            "start_process",
+            Json{{"command", Json::array({"a"})}, {"working_directory", "/"}, {"label", "web"}, {"restart", restart}});
+    }
+    auto fd = base::open_file(rundir::run_paths(data->path(), first_run).state, O_RDWR);
+    rundir::StateWriter writer(fd->get(), rundir::RunState{});
+    writer.state().boot_id = base::current_boot_id();
+    writer.state().started_wall_ns = base::to_ns(base::wall_now());
+    writer.state().pid = 4711;
+    write(writer.state());
+    if (writer.commit() != 0) throw std::runtime_error("state could not be written");
+    return data;
+}
+
+Json only_view(DaemonInProcess& daemon) {
+    return daemon.call("list_processes", Json::object())["structuredContent"]["processes"][0];
+}
+
+}  // namespace
+
+TEST_CASE("an exit that no daemon saw is known to the next") {
+    auto data = left_behind([](rundir::RunState& state) {
+        state.phase = rundir::Phase::exited;
+        state.exit_value = 7;
+    });
+    DaemonInProcess daemon({}, data);
+    const Json view = only_view(daemon);
+    CHECK(view["id"] == "p1");
+    CHECK(view["label"] == "web");
+    CHECK(view["state"] == "exited");
+    CHECK(view["exit_code"] == 7);
+    CHECK(view["reason"] == "self");
+}
+
+TEST_CASE("a shim that died without a word leaves an outcome nobody invents") {
+    std::string expected;
+    auto data = left_behind([&](rundir::RunState& state) {
+        state.phase = rundir::Phase::started;
+        SECTION("in this boot") { expected = "shim"; }
+        SECTION("before a restart of the machine") {
+            state.boot_id.fill(7);
+            expected = "machine was restarted";
+        }
+    });
+    DaemonInProcess daemon({}, data);
+    const Json view = only_view(daemon);
+    CHECK(view["state"] == "lost");
+    CHECK(view["exit_code"].is_null());
+    CHECK(view["signal"].is_null());
+    CHECK(view["reason"] == "lost");
+    CHECK(view["detail"].get<std::string>().find(expected) != std::string::npos);
+}
+
+TEST_CASE("a start that came to nothing is as if it had never been") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::aborted; });
+    DaemonInProcess daemon({}, data);
+    CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].empty());
+    CHECK(daemon.call("start_process", Json{{"command", "b"}, {"working_directory", "/"}})["structuredContent"]["id"] ==
+          "p2");
+}
+
+TEST_CASE("the restart policy hears of an end that no daemon saw") {
+    auto data = left_behind(
+        [](rundir::RunState& state) {
+            state.phase = rundir::Phase::exited;
+            state.exit_value = 1;
+        },
+        "on_failure");
+    DaemonInProcess daemon({}, data);
+    daemon.advance(30s);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::running; });
+    CHECK(only_view(daemon)["run"] == "p1.2");
+}
+
+TEST_CASE("a shim that lives and does not answer is neither killed nor replaced") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::started; });
+    auto lock = base::FileLock::try_take(rundir::run_paths(data->path(), first_run).shim_lock);
+    REQUIRE((lock && *lock));
+    DaemonInProcess daemon({}, data);
+    CHECK(only_view(daemon)["state"] == "unreachable");
+    CHECK(error_code(daemon.call("start_process", Json{{"command", Json::array({"a"})}, {"working_directory", "/"}})) ==
+          "unavailable");
+    CHECK(error_code(daemon.call("restart_process", Json{{"process", "web"}})) == "unavailable");
+    CHECK(daemon.shims.spawned() == 0);
+    // Its lock is free at last: now it is known to be dead.
+    lock->reset();
+    daemon.run_until([&] {
+        daemon.advance(3s);
+        return daemon.supervisor.find({1})->state == ProcessState::lost;
+    });
+}
+
+TEST_CASE("a database that is gone is rebuilt from the run directories") {
+    auto data = left_behind([](rundir::RunState& state) {
+        state.phase = rundir::Phase::exited;
+        state.exit_value = 3;
+    });
+    std::filesystem::remove(data->path() / "persistproc.db");
+    std::filesystem::remove(data->path() / "persistproc.db-wal");
+    DaemonInProcess daemon({}, data);
+    const Json view = only_view(daemon);
+    CHECK(view["id"] == "p1");
+    CHECK(view["command"] == Json::array({"a"}));
+    CHECK(view["label"] == "web");
+    CHECK(view["started_by"] == "test 1");
+    CHECK(view["exit_code"] == 3);
+    CHECK(daemon.call("start_process", Json{{"command", "b"}, {"working_directory", "/"}})["structuredContent"]["id"] ==
+          "p2");
+}
+
+TEST_CASE("tools wait for the adoption, initialize and tools/list do not") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    DaemonInProcess daemon({}, data, false);
+    const int listing = daemon.call_later("list_processes", Json::object());
+    CHECK(daemon.answer(daemon.send("tools/list", Json::object()))["result"].contains("tools"));
+    CHECK(!daemon.is_answered(listing));
+    daemon.adopt();
+    CHECK(daemon.answer(listing)["result"]["structuredContent"]["processes"].empty());
+}
+
+TEST_CASE("an environment survives the daemon that was given it") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.call("start_process",
+                    Json{{"command", "a"}, {"working_directory", "/"}, {"environment", Json{{"TOKEN", "kept"}}}});
+        daemon.call("stop_process", Json{{"process", "p1"}});
+    }
+    // The fake shims write no state: what the real one would have written.
+    auto fd = base::open_file(rundir::run_paths(data->path(), first_run).state, O_RDWR);
+    rundir::StateWriter writer(fd->get(), rundir::RunState{});
+    writer.state().phase = rundir::Phase::exited;
+    REQUIRE(writer.commit() == 0);
+    DaemonInProcess daemon({}, data);
+    const Json restarted = daemon.call("restart_process", Json{{"process", "p1"}});
+    CHECK(restarted["structuredContent"]["run"] == "p1.2");
+    const auto spec = base::read_file(rundir::run_paths(data->path(), RunId{{1}, 2}).spec).value();
+    CHECK(spec.find("TOKEN=kept") != std::string::npos);
+}

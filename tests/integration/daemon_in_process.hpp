@@ -1,0 +1,65 @@
+#pragma once
+/// The core and the tools in this process: real registry and run directories, fake shims and time, and a client on an
+/// in-memory transport that sees the bytes a wire would carry.
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <set>
+
+#include "common/mcp/transport.hpp"
+#include "daemon/registry/async_registry.hpp"
+#include "daemon/tools/tools.hpp"
+#include "tests/support/fake_clock.hpp"
+#include "tests/support/fake_shims.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+namespace persistproc::tests {
+
+using schema::Json;
+
+class DaemonInProcess {
+public:
+    explicit DaemonInProcess(core::SupervisorOptions options = {},
+                             std::shared_ptr<TemporaryDirectory> data = std::make_shared<TemporaryDirectory>(),
+                             bool adopt_now = true);
+    ~DaemonInProcess();
+
+    /// Runs handlers until `condition` holds. What never comes true runs into the test's time limit.
+    void run_until(const std::function<bool()>& condition);
+    /// A request, without waiting for its answer.
+    int send(const std::string& method, Json params);
+    int call_later(const std::string& tool, Json arguments);
+    bool is_answered(int id) const { return answers_.contains(id); }
+    /// The answer (`result` or `error` inside), waited for.
+    Json answer(int id);
+    /// The result of a tool, waited for.
+    Json call(const std::string& tool, Json arguments) {
+        return answer(call_later(tool, std::move(arguments)))["result"];
+    }
+    /// Advances time by `by` and runs what has become ready.
+    void advance(std::chrono::nanoseconds by);
+    void adopt();
+
+    boost::asio::io_context io{1};
+    std::shared_ptr<TemporaryDirectory> data;
+    FakeClock clock{io.get_executor()};
+    FakeShims shims{io.get_executor()};
+    boost::asio::thread_pool files{1}, readers{1};
+    registry::AsyncRegistry registry;
+    core::Supervisor supervisor;
+    core::Waiter waiter;
+    mcp::Server server;
+    bool left = false;
+
+private:
+    Task<> read_answers();
+    std::unique_ptr<mcp::Transport> client_;
+    std::shared_ptr<mcp::Transport> served_;
+    async::TaskGroup tasks_{io.get_executor()};
+    int next_id_ = 1;
+    std::map<int, Json> answers_;
+};
+
+/// `_meta["persistproc/error"].code` of a failed result, "" of a good one.
+std::string error_code(const Json& result);
+
+}  // namespace persistproc::tests

@@ -1,0 +1,295 @@
+#include "common/base/file.hpp"
+#include "common/rundir/paths.hpp"
+#include "tests/integration/daemon_in_process.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using namespace std::chrono_literals;
+using tests::DaemonInProcess;
+using tests::error_code;
+using tests::Json;
+
+namespace {
+
+Json command(const char* word, const char* label = nullptr) {
+    Json out{{"command", Json::array({word, "x"})}, {"working_directory", "/"}};
+    if (label != nullptr) out["label"] = label;
+    return out;
+}
+
+RunId run(std::uint32_t process, std::uint32_t number) { return RunId{{process}, number}; }
+
+}  // namespace
+
+TEST_CASE("a process is started once, however often it is asked for") {
+    DaemonInProcess daemon;
+    const Json first = daemon.call("start_process", command("a"));
+    CHECK(first["structuredContent"]["created"] == true);
+    CHECK(first["structuredContent"]["id"] == "p1");
+    CHECK(first["structuredContent"]["state"] == "running");
+    CHECK(first["structuredContent"]["run"] == "p1.1");
+    CHECK(first["structuredContent"]["pid"] == 1001);
+    const Json second = daemon.call("start_process", command("a"));
+    CHECK(second["structuredContent"]["created"] == false);
+    CHECK(second["structuredContent"]["pid"] == 1001);
+    CHECK(daemon.shims.spawned() == 1);
+    Json refusing = command("a");
+    refusing["if_running"] = "error";
+    CHECK(error_code(daemon.call("start_process", refusing)) == "conflict");
+    Json replacing = command("a");
+    replacing["if_running"] = "restart";
+    const Json replaced = daemon.call("start_process", replacing);
+    CHECK(replaced["structuredContent"]["run"] == "p1.2");
+    CHECK(daemon.shims.living() == 1);
+}
+
+TEST_CASE("two starts at once make one run") {
+    DaemonInProcess daemon;
+    const int a = daemon.call_later("start_process", command("a", "web"));
+    const int b = daemon.call_later("start_process", command("a", "web"));
+    const Json one = daemon.answer(a)["result"];
+    const Json two = daemon.answer(b)["result"];
+    CHECK(one["structuredContent"]["created"] != two["structuredContent"]["created"]);
+    CHECK(one["structuredContent"]["id"] == two["structuredContent"]["id"]);
+    CHECK(daemon.shims.spawned() == 1);
+}
+
+TEST_CASE("a live label with another command is a conflict; an ended one takes it and keeps its id") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    const Json taken = daemon.call("start_process", command("b", "web"));
+    CHECK(error_code(taken) == "conflict");
+    daemon.call("stop_process", Json{{"process", "web"}});
+    const Json again = daemon.call("start_process", command("b", "web"));
+    CHECK(again["structuredContent"]["id"] == "p1");
+    CHECK(again["structuredContent"]["run"] == "p1.2");
+    CHECK(again["structuredContent"]["command"][0] == "b");
+}
+
+TEST_CASE("a program that cannot be started leaves nothing behind") {
+    DaemonInProcess daemon;
+    daemon.shims.exec_failure = {rundir::Stage::execve, ENOENT};
+    const Json failed = daemon.call("start_process", command("nope"));
+    CHECK(error_code(failed) == "exec_failed");
+    CHECK(failed["_meta"]["persistproc/error"]["os_error"] == ENOENT);
+    CHECK(failed["content"][0]["text"].get<std::string>().find("nope") != std::string::npos);
+    CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].empty());
+    daemon.run_until([&] { return !std::filesystem::exists(daemon.data->path() / "procs" / "p1"); });
+
+    daemon.shims.exec_failure.reset();
+    daemon.shims.spawn_failure = Error{ErrorCode::unavailable, "no more processes"};
+    CHECK(error_code(daemon.call("start_process", command("a"))) == "unavailable");
+    CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].empty());
+    daemon.shims.spawn_failure.reset();
+    // Ids are not used twice, not even those of starts that came to nothing.
+    CHECK(daemon.call("start_process", command("a"))["structuredContent"]["id"] == "p3");
+}
+
+TEST_CASE("a restart that cannot start keeps the process, as failed") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a"));
+    daemon.shims.exec_failure = {rundir::Stage::execve, EACCES};
+    CHECK(error_code(daemon.call("restart_process", Json{{"process", "p1"}})) == "exec_failed");
+    const Json view = daemon.call("list_processes", Json::object())["structuredContent"]["processes"][0];
+    CHECK(view["state"] == "failed");
+    CHECK(view["reason"] == "exec_failed");
+    CHECK(view["detail"] == "execve: Permission denied");
+    CHECK(view["pid"].is_null());
+}
+
+TEST_CASE("a slow stop delays nobody") {
+    DaemonInProcess daemon;
+    daemon.shims.obeys_stop = false;
+    daemon.call("start_process", command("slow", "slow"));
+    daemon.call("start_process", command("other", "other"));
+    const int stopping = daemon.call_later("stop_process", Json{{"process", "slow"}});
+    const Json listed = daemon.call("list_processes", Json::object());
+    CHECK(listed["structuredContent"]["processes"].size() == 2);
+    daemon.run_until([&] { return daemon.shims.find(run(1, 1))->heard.size() >= 2; });
+    CHECK(daemon.call("list_processes", Json{{"process", "slow"}})["structuredContent"]["processes"][0]["state"] ==
+          "stopping");
+    CHECK(!daemon.is_answered(stopping));
+    // Force from somebody else hastens it, and both are answered.
+    const Json forced = daemon.call("stop_process", Json{{"process", "slow"}, {"force", true}});
+    CHECK(forced["structuredContent"]["state"] == "killed");
+    CHECK(forced["structuredContent"]["signal"] == "SIGKILL");
+    CHECK(forced["structuredContent"]["reason"] == "stopped");
+    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "killed");
+    // Stopping what does not run succeeds.
+    CHECK(error_code(daemon.call("stop_process", Json{{"process", "slow"}})).empty());
+}
+
+TEST_CASE("a stop wins over a restart on its way") {
+    DaemonInProcess daemon;
+    daemon.shims.obeys_stop = false;
+    daemon.call("start_process", command("a"));
+    const int restarting = daemon.call_later("restart_process", Json{{"process", "p1"}});
+    daemon.run_until([&] { return daemon.shims.find(run(1, 1))->heard.size() >= 2; });
+    const int stopping = daemon.call_later("stop_process", Json{{"process", "p1"}, {"force", true}});
+    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "killed");
+    CHECK(error_code(daemon.answer(restarting)["result"]) == "conflict");
+    CHECK(daemon.shims.spawned() == 1);
+}
+
+TEST_CASE("a restart keeps id and definition, and tells both PIDs") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    const Json restarted = daemon.call("restart_process", Json{{"process", "web"}});
+    CHECK(restarted["structuredContent"]["old_pid"] == 1001);
+    CHECK(restarted["structuredContent"]["pid"] == 1002);
+    CHECK(restarted["structuredContent"]["restarts"] == 1);
+    CHECK(restarted["structuredContent"]["run"] == "p1.2");
+}
+
+TEST_CASE("the restart policy runs a process again, until it gives up") {
+    DaemonInProcess daemon;
+    Json arguments = command("a");
+    arguments["restart"] = "on_failure";
+    daemon.call("start_process", arguments);
+    for (std::uint32_t number = 1; number < 8; ++number) {
+        daemon.shims.find(run(1, number))->end(1);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::backoff; });
+        const std::size_t before = daemon.shims.spawned();
+        daemon.advance(100ms);
+        CHECK(daemon.shims.spawned() == before);  // not before its time
+        daemon.advance(30s);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::running; });
+    }
+    daemon.shims.find(run(1, 8))->end(1);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::gave_up; });
+    CHECK(daemon.shims.living() == 0);
+    CHECK(daemon.call("start_process", command("a"))["structuredContent"]["run"] == "p1.9");
+}
+
+TEST_CASE("leftovers of a run that ended are stopped before the next begins") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a"));
+    daemon.shims.find(run(1, 1))->end(0, false, true);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
+    CHECK(error_code(daemon.call("remove_process", Json{{"process", "p1"}})) == "conflict");
+    const Json again = daemon.call("start_process", command("a"));
+    CHECK(again["structuredContent"]["run"] == "p1.2");
+    CHECK(daemon.shims.find(run(1, 1))->gone);
+    CHECK(daemon.shims.living() == 1);
+}
+
+TEST_CASE("waiting for an exit ends with it, with the time, or at once") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a"));
+    const int waiting =
+        daemon.call_later("wait_for_process", Json{{"process", "p1"}, {"until", "exit"}, {"timeout_seconds", 5}});
+    const int longer =
+        daemon.call_later("wait_for_process", Json{{"process", "p1"}, {"until", "exit"}, {"timeout_seconds", 60}});
+    daemon.run_until([&] { return daemon.clock.sleepers() >= 2; });
+    daemon.advance(5s);
+    const Json late = daemon.answer(waiting)["result"];
+    CHECK(error_code(late) == "timeout");
+    CHECK(late["_meta"]["persistproc/result"]["outcome"] == "timed_out");
+    daemon.shims.find(run(1, 1))->end(7);
+    const Json ended = daemon.answer(longer)["result"];
+    CHECK(error_code(ended).empty());
+    CHECK(ended["_meta"]["persistproc/result"]["exit_code"] == 7);
+    const Json known = daemon.call("wait_for_process", Json{{"process", "p1"}, {"until", "exit"}});
+    CHECK(known["_meta"]["persistproc/result"]["exit_code"] == 7);
+    const Json never = daemon.call("wait_for_process", Json{{"process", "p1"}, {"until", "pattern"}, {"pattern", "x"}});
+    CHECK(error_code(never) == "conflict");
+}
+
+TEST_CASE("arguments that are wrong are named") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a"));
+    const auto text = [&](const char* tool, Json arguments) {
+        const Json result = daemon.call(tool, std::move(arguments));
+        CHECK(error_code(result) == "invalid");
+        return result["content"][0]["text"].get<std::string>();
+    };
+    const auto says = [](const std::string& said, const char* what) {
+        INFO(said);
+        CHECK(said.find(what) != std::string::npos);
+    };
+    says(text("stop_process", Json{{"proces", "p1"}}), "process: required");
+    says(text("stop_process", Json{{"process", "p1"}, {"now", true}}),
+         "now: unknown argument (known: process, force, grace_seconds)");
+    says(text("start_process", Json{{"command", "a | b"}, {"working_directory", "/"}}), "command: \"|\" needs a shell");
+    says(text("start_process", Json{{"command", "a"}, {"working_directory", "relative"}}),
+         "working_directory: relative is not an absolute path");
+    says(text("start_process", Json{{"command", "a"}, {"working_directory", "/nonexistent"}}), "does not exist");
+    says(text("start_process", Json{{"command", Json::array()}, {"working_directory", "/"}}),
+         "command: must name a program");
+    says(text("get_process_output", Json{{"process", "p1"}, {"grep", "("}}), "(");
+    says(text("get_process_output", Json{{"process", "p1"}, {"cursor", "nonsense"}}), "cursor: ");
+    says(text("wait_for_process", Json{{"process", "p1"}, {"until", "pattern"}}),
+         "pattern: required when until is pattern");
+    says(text("wait_for_process", Json{{"process", "p1"}, {"until", "exit"}, {"port", 80}}),
+         "port: has no meaning when until is exit");
+    says(text("signal_process", Json{{"process", "p1"}, {"signal", "SIGSEGV"}}), "signal: \"SIGSEGV\" cannot be sent");
+    CHECK(error_code(daemon.call("stop_process", Json{{"process", "nobody"}})) == "not_found");
+}
+
+TEST_CASE("a process that does not run can be forgotten, a running one not") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a"));
+    CHECK(error_code(daemon.call("remove_process", Json{{"process", "p1"}})) == "conflict");
+    daemon.call("stop_process", Json{{"process", "p1"}});
+    CHECK(error_code(daemon.call("remove_process", Json{{"process", "p1"}})).empty());
+    CHECK(!std::filesystem::exists(daemon.data->path() / "procs" / "p1"));
+    CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].empty());
+}
+
+TEST_CASE("only the newest of those that ended are remembered") {
+    core::SupervisorOptions options;
+    options.keep_ended = 2;
+    DaemonInProcess daemon(options);
+    for (const char* word : {"a", "b", "c", "d"}) {
+        const Json started = daemon.call("start_process", command(word));
+        const std::string id = started["structuredContent"]["id"];
+        daemon.call("stop_process", Json{{"process", id}});
+    }
+    daemon.advance(1s);
+    daemon.run_until([&] { return daemon.supervisor.size() == 2; });
+    const Json left = daemon.call("list_processes", Json::object())["structuredContent"]["processes"];
+    CHECK(left[0]["id"] == "p3");
+    CHECK(left[1]["id"] == "p4");
+}
+
+TEST_CASE("values of variables stand in the spec and nowhere else") {
+    DaemonInProcess daemon;
+    Json arguments = command("a");
+    arguments["environment"] = Json{{"TOKEN", "s3cr3t-value"}};
+    const Json started = daemon.call("start_process", arguments);
+    CHECK(started.dump().find("s3cr3t-value") == std::string::npos);
+    CHECK(daemon.call("list_processes", Json::object()).dump().find("s3cr3t-value") == std::string::npos);
+    const auto spec = base::read_file(rundir::run_paths(daemon.data->path(), run(1, 1)).spec).value();
+    CHECK(spec.find("TOKEN=s3cr3t-value") != std::string::npos);
+    CHECK(spec.find("SECRET=hunter2") != std::string::npos);
+    CHECK(spec.find("PERSISTPROC_PORT") == std::string::npos);
+    CHECK(spec.find("NOTIFY_SOCKET") == std::string::npos);
+    const auto database = base::read_file(daemon.data->path() / "persistproc.db").value();
+    CHECK(database.find("s3cr3t-value") == std::string::npos);
+}
+
+TEST_CASE("shutdown stops everything, or keeps it") {
+    SECTION("stop") {
+        DaemonInProcess daemon;
+        daemon.call("start_process", command("a"));
+        const Json report = daemon.call("shutdown_daemon", Json::object());
+        CHECK(report["structuredContent"]["stopped"] == Json::array({"p1"}));
+        CHECK(daemon.shims.living() == 0);
+        CHECK(daemon.left);
+        CHECK(error_code(daemon.call("start_process", command("b"))) == "unavailable");
+    }
+    SECTION("keep") {
+        DaemonInProcess daemon;
+        daemon.call("start_process", command("a"));
+        const Json report = daemon.call("shutdown_daemon", Json{{"keep", true}});
+        CHECK(report["structuredContent"]["kept"] == Json::array({"p1"}));
+        CHECK(daemon.shims.living() == 1);
+        CHECK(daemon.left);
+    }
+}
+
+TEST_CASE("the list of tools is small") {
+    DaemonInProcess daemon;
+    const Json answer = daemon.answer(daemon.send("tools/list", Json::object()));
+    CHECK(answer["result"]["tools"].size() >= 6);
+}

@@ -1,0 +1,344 @@
+// The listener, the server and the client on real sockets: a unix socket in a temporary directory, a free TCP port.
+#include "daemon/http/listener.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+#include <optional>
+#include <set>
+
+#include "common/async/notifier.hpp"
+#include "common/mcp/http/client.hpp"
+#include "daemon/http/serving_state.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+using namespace persistproc;
+using boost::asio::ip::tcp;
+using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
+using mcp::Json;
+using mcp::ToolResult;
+using mcp::http::Client;
+
+namespace {
+
+class MemoryGraveyard final : public mcp::http::SessionGraveyard {
+public:
+    bool contains(const std::string& id) const override { return ids_.count(id) > 0; }
+    void bury(const std::string& id) override { ids_.insert(id); }
+
+private:
+    std::set<std::string> ids_;
+};
+
+struct Fixture {
+    tests::TemporaryDirectory directory;
+    boost::asio::io_context io{1};
+    async::SystemClock clock;
+    MemoryGraveyard graveyard;
+    std::optional<mcp::Server> server;
+    std::optional<mcp::http::HttpServer> http;
+    std::unique_ptr<daemon::http::Listener> listener;
+    async::Notifier gate{io.get_executor()};
+    int holding = 0;
+    mcp::http::Limits limits;
+
+    explicit Fixture(std::string sub = "run") : socket_directory(directory.path() / sub) { start(); }
+    ~Fixture() {
+        stop_abruptly();
+        gate.notify_all();
+        io.restart();
+        io.poll();
+    }
+    std::filesystem::path socket_directory;
+
+    void start() {
+        server.emplace(io.get_executor(), mcp::ServerInfo{"srv", "Server", "4.5", ""});
+        add("echo",
+            [](Json arguments, mcp::CallContext context) { return echo(std::move(arguments), std::move(context)); });
+        add("hold", [this](Json, mcp::CallContext context) { return hold(std::move(context)); });
+        mcp::http::HttpOptions options;
+        options.limits = limits;
+        http.emplace(*server, clock, options, graveyard);
+        daemon::http::ListenOptions where;
+        where.socket_directory = socket_directory;
+        auto opened = daemon::http::Listener::open(*http, io.get_executor(), where);
+        REQUIRE(opened.has_value());
+        listener = std::move(*opened);
+        listener->start();
+    }
+    void stop_abruptly() {
+        listener.reset();
+        http.reset();
+        server.reset();
+    }
+    void add(std::string name, mcp::ToolHandler handler) {
+        mcp::ToolDefinition tool;
+        tool.name = std::move(name);
+        tool.input_schema = Json{{"type", "object"}};
+        server->add_tool(std::move(tool), std::move(handler));
+    }
+    static Task<ToolResult> echo(Json arguments, mcp::CallContext context) {
+        ToolResult out;
+        out.text = context.audience == mcp::Audience::client ? context.client_name : "agent";
+        out.structured = std::move(arguments);
+        co_return out;
+    }
+    Task<ToolResult> hold(mcp::CallContext context) {
+        if (context.progress) context.progress(1, 2.0, "half");
+        ++holding;
+        co_await gate.wait();
+        ToolResult out;
+        out.text = "held";
+        co_return out;
+    }
+    /// Runs the loop until `task` ends; its value.
+    template <class T>
+    T run(Task<std::optional<T>> task) {
+        std::optional<T> out;
+        boost::asio::co_spawn(io, std::move(task), [&](std::exception_ptr failed, std::optional<T> value) {
+            if (failed) std::rethrow_exception(failed);
+            out = std::move(value);
+        });
+        run_until([&] { return out.has_value(); });
+        return std::move(*out);
+    }
+    template <class Done>
+    void run_until(Done done) {
+        io.restart();
+        while (!done()) REQUIRE(io.run_one() > 0);
+    }
+    std::unique_ptr<Client> connect();
+    /// Talks plain TCP: sends, then reads until the server closes.
+    std::string talk(std::string bytes) {
+        tcp::socket socket(io);
+        const tcp::endpoint endpoint(boost::asio::ip::address_v4::loopback(), listener->port());
+        std::string answer;
+        bool done = false;
+        socket.connect(endpoint);
+        boost::asio::write(socket, boost::asio::buffer(bytes));
+        socket.shutdown(tcp::socket::shutdown_send);
+        boost::asio::async_read(socket, boost::asio::dynamic_buffer(answer),
+                                [&](boost::system::error_code, std::size_t) { done = true; });
+        run_until([&] { return done; });
+        return answer;
+    }
+};
+
+Task<std::optional<Result<ToolResult>>> calling(Client& client, std::string tool, Json arguments,
+                                                mcp::http::ProgressHandler progress = {}) {
+    auto result = co_await client.call(std::move(tool), std::move(arguments), std::move(progress));
+    std::optional<Result<ToolResult>> out;
+    out.emplace(std::move(result));
+    co_return out;
+}
+
+Task<std::optional<Result<std::unique_ptr<Client>>>> connecting(boost::asio::any_io_executor executor,
+                                                                std::filesystem::path path) {
+    mcp::http::ClientInfo info{"cli", "7"};
+    auto result = co_await Client::connect(executor, std::move(path), std::move(info));
+    std::optional<Result<std::unique_ptr<Client>>> out;
+    out.emplace(std::move(result));
+    co_return out;
+}
+
+std::unique_ptr<Client> Fixture::connect() {
+    auto client = run(connecting(io.get_executor(), listener->socket_path()));
+    REQUIRE(client.has_value());
+    return std::move(*client);
+}
+
+int mode_of(const std::filesystem::path& path) {
+    struct ::stat found {};
+    return ::lstat(path.c_str(), &found) == 0 ? static_cast<int>(found.st_mode & 07777) : -1;
+}
+
+}  // namespace
+
+TEST_CASE("the client connects and calls over the unix socket") {
+    Fixture f;
+    CHECK(mode_of(f.socket_directory) == 0700);
+    CHECK(mode_of(f.listener->socket_path()) == 0600);
+    const auto client = f.connect();
+    CHECK(client->server_version() == "4.5");
+    for (int i = 0; i < 3; ++i) {
+        auto result = f.run(calling(*client, "echo", Json{{"n", i}, {"t", "é\n"}}));
+        REQUIRE(result.has_value());
+        CHECK(result->text == "cli 7");
+        CHECK(result->structured->dump() == Json{{"n", i}, {"t", "é\n"}}.dump());
+    }
+    CHECK(f.http->connections() == 1);
+    const auto refused = f.run(calling(*client, "nothing", Json::object()));
+    REQUIRE(!refused.has_value());
+    CHECK(refused.error().code == ErrorCode::invalid);
+    CHECK_THAT(refused.error().message, Contains("nothing"));
+}
+
+TEST_CASE("large answers and arguments pass whole") {
+    Fixture f;
+    const auto client = f.connect();
+    const std::string large(3u << 20, 'x');
+    auto result = f.run(calling(*client, "echo", Json{{"t", large}}));
+    REQUIRE(result.has_value());
+    CHECK((*result->structured)["t"] == large);
+}
+
+TEST_CASE("a path longer than a socket address serves all the same") {
+    Fixture f(std::string(150, 'd'));
+    const auto client = f.connect();
+    CHECK(f.run(calling(*client, "echo", Json::object())).has_value());
+}
+
+TEST_CASE("calls of one client run side by side, with progress") {
+    Fixture f;
+    const auto client = f.connect();
+    std::string seen;
+    std::optional<Result<ToolResult>> held;
+    const auto on_progress = [&](double at, std::optional<double> total, const std::string& text) {
+        seen = text + std::to_string(static_cast<int>(at)) + std::to_string(static_cast<int>(total.value_or(0)));
+    };
+    boost::asio::co_spawn(
+        f.io, calling(*client, "hold", Json::object(), on_progress),
+        [&](std::exception_ptr, std::optional<Result<ToolResult>> value) { held = std::move(value); });
+    f.run_until([&] { return f.holding == 1 && !seen.empty(); });
+    CHECK(seen == "half12");
+    CHECK(f.run(calling(*client, "echo", Json::object())).has_value());
+    CHECK(!held);
+    f.gate.notify_all();
+    f.run_until([&] { return held.has_value(); });
+    REQUIRE(held->has_value());
+    CHECK((*held)->text == "held");
+}
+
+TEST_CASE("a server that goes away is unavailable; its successor is reached with the same session") {
+    Fixture f;
+    const auto client = f.connect();
+    std::optional<Result<ToolResult>> held;
+    boost::asio::co_spawn(
+        f.io, calling(*client, "hold", Json::object()),
+        [&](std::exception_ptr, std::optional<Result<ToolResult>> value) { held = std::move(value); });
+    f.run_until([&] { return f.holding == 1; });
+    f.stop_abruptly();
+    f.run_until([&] { return held.has_value(); });
+    REQUIRE(!held->has_value());
+    CHECK(held->error().code == ErrorCode::unavailable);
+    const auto nobody = f.run(calling(*client, "echo", Json::object()));
+    REQUIRE(!nobody.has_value());
+    CHECK(nobody.error().code == ErrorCode::unavailable);
+    f.start();
+    CHECK(f.run(calling(*client, "echo", Json::object())).has_value());
+}
+
+TEST_CASE("nobody listens: unavailable, and the path is named") {
+    Fixture f;
+    const auto result = f.run(connecting(f.io.get_executor(), f.directory.path() / "no" / "daemon.sock"));
+    REQUIRE(!result.has_value());
+    CHECK(result.error().code == ErrorCode::unavailable);
+    CHECK_THAT(result.error().message, Contains("daemon.sock"));
+}
+
+TEST_CASE("closing lets calls finish and answers them") {
+    Fixture f;
+    auto client = f.connect();
+    std::optional<Result<ToolResult>> held;
+    bool closed = false;
+    boost::asio::co_spawn(
+        f.io, calling(*client, "hold", Json::object()),
+        [&](std::exception_ptr, std::optional<Result<ToolResult>> value) { held = std::move(value); });
+    f.run_until([&] { return f.holding == 1; });
+    f.listener->stop();
+    CHECK(mode_of(f.socket_directory / "daemon.sock") == -1);
+    boost::asio::co_spawn(f.io, f.http->close(f.clock.now() + std::chrono::hours(1)),
+                          [&](std::exception_ptr) { closed = true; });
+    f.gate.notify_all();
+    f.run_until([&] { return held.has_value(); });
+    REQUIRE(held->has_value());
+    CHECK((*held)->text == "held");
+    client.reset();
+    f.run_until([&] { return closed; });
+    CHECK(f.http->connections() == 0);
+}
+
+TEST_CASE("agents come in by TCP") {
+    Fixture f;
+    const std::string body =
+        R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{}}})";
+    const std::string answer =
+        f.talk("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: " +
+               std::to_string(body.size()) + "\r\n\r\n" + body);
+    CHECK_THAT(answer, StartsWith("HTTP/1.1 200 OK") && Contains("Mcp-Session-Id: ") && Contains("2025-06-18"));
+    CHECK_THAT(f.talk("BREW / HTTP/1.1\r\nHost: evil\r\n\r\n"), StartsWith("HTTP/1.1 403"));
+}
+
+TEST_CASE("beyond the bound on connections the idle one makes room") {
+    Fixture f;
+    f.stop_abruptly();
+    f.limits.connections = 1;
+    f.start();
+    const auto first = f.connect();
+    const auto second = f.connect();
+    CHECK(f.run(calling(*second, "echo", Json::object())).has_value());
+    CHECK(f.run(calling(*first, "echo", Json::object())).has_value());
+}
+
+TEST_CASE("a port that is taken is a conflict with one line") {
+    Fixture f;
+    daemon::http::ListenOptions where;
+    where.port = f.listener->port();
+    const auto second = daemon::http::Listener::open(*f.http, f.io.get_executor(), where);
+    REQUIRE(!second.has_value());
+    CHECK(second.error().code == ErrorCode::conflict);
+    CHECK(second.error().message ==
+          "port " + std::to_string(where.port) + " is in use by another program; use --port with a free one");
+}
+
+TEST_CASE("a socket directory that is a symbolic link is refused") {
+    Fixture f;
+    const auto link = f.directory.path() / "link";
+    std::filesystem::create_directory_symlink(f.socket_directory, link);
+    daemon::http::ListenOptions where;
+    where.socket_directory = link;
+    CHECK(!daemon::http::Listener::open(*f.http, f.io.get_executor(), where).has_value());
+}
+
+TEST_CASE("readiness is announced on the descriptor, which is closed") {
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    REQUIRE(daemon::http::announce_ready(ends[1], "http://x").has_value());
+    char bytes[32];
+    REQUIRE(::read(ends[0], bytes, sizeof(bytes)) == 9);
+    CHECK(std::string(bytes, 9) == "http://x\n");
+    CHECK(::read(ends[0], bytes, sizeof(bytes)) == 0);
+    ::close(ends[0]);
+    CHECK(daemon::http::announce_ready(-1, "x").has_value());
+}
+
+TEST_CASE("the service manager is told on its socket") {
+    tests::TemporaryDirectory directory;
+    const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    REQUIRE(fd >= 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = (directory.path() / "notify").string();
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    REQUIRE(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
+    ::unsetenv("NOTIFY_SOCKET");
+    CHECK(daemon::http::notify_service_manager("READY=1").has_value());
+    ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+    CHECK(daemon::http::notify_service_manager("READY=1").has_value());
+    ::setenv("NOTIFY_SOCKET", (path + "x").c_str(), 1);
+    CHECK(!daemon::http::notify_service_manager("READY=1").has_value());
+    ::unsetenv("NOTIFY_SOCKET");
+    char bytes[32];
+    CHECK(::recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) == 7);
+    ::close(fd);
+}

@@ -1,0 +1,65 @@
+#include "daemon/http/peer_owner.hpp"
+
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+
+#include "tests/support/catch.hpp"
+
+using boost::asio::ip::tcp;
+using persistproc::daemon::http::PeerOwner;
+using persistproc::daemon::http::table_has_owner;
+
+namespace {
+
+tcp::endpoint at(const char* address, unsigned short port) { return {boost::asio::ip::make_address(address), port}; }
+
+constexpr const char* table =
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+    "   0: 0100007F:22F3 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 11 1 0 100 0 0 10 0\n"
+    "   1: 0100007F:22F3 0100007F:D431 01 00000000:00000000 00:00000000 00000000  1000        0 12 1 0 20 4 30 10 -1\n"
+    "   2: 0100007F:D431 0100007F:22F3 01 00000000:00000000 00:00000000 00000000  1001        0 13 1 0 20 4 30 10 -1\n"
+    "   3: 0100007F:D432 0100007F:22F3 05 00000000:00000000 00:00000000 00000000     0        0 0 1 0 20 4 30 10 -1\n";
+
+}  // namespace
+
+TEST_CASE("the kernel's table names the peer's owner") {
+    const auto local = at("127.0.0.1", 8947);
+    CHECK(table_has_owner(table, at("127.0.0.1", 0xD431), local, 1001));
+    CHECK(!table_has_owner(table, at("127.0.0.1", 0xD431), local, 1000));
+    // A peer that has closed: no inode, and a uid that means nothing.
+    CHECK(!table_has_owner(table, at("127.0.0.1", 0xD432), local, 0));
+    CHECK(!table_has_owner(table, at("127.0.0.1", 0xD433), local, 1001));
+    CHECK(!table_has_owner(table, at("127.0.0.2", 0xD431), local, 1001));
+    const std::string whole = table;
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+        const auto cut = std::string_view(whole).substr(0, size);
+        if (table_has_owner(cut, at("127.0.0.1", 0xD431), local, 1001)) CHECK(size > whole.find(" 13 "));
+    }
+}
+
+TEST_CASE("the kernel says whose a live connection is, and that a closed one is nobody's") {
+    boost::asio::io_context io;
+    for (const char* address : {"127.0.0.1", "::1"}) {
+        INFO(address);
+        boost::system::error_code failed;
+        tcp::acceptor acceptor(io);
+        const auto endpoint = at(address, 0);
+        acceptor.open(endpoint.protocol(), failed);
+        if (!failed) acceptor.bind(endpoint, failed);
+        if (failed) continue;  // no IPv6 here
+        acceptor.listen();
+        tcp::socket client(io);
+        client.connect(acceptor.local_endpoint());
+        tcp::socket accepted = acceptor.accept();
+        PeerOwner owner;
+        const auto peer = accepted.remote_endpoint();
+        const auto local = accepted.local_endpoint();
+        CHECK(owner.is_owned_by(peer, local, ::geteuid()));
+        CHECK(!owner.is_owned_by(peer, local, ::geteuid() + 1));
+        CHECK(!owner.is_owned_by(local, local, ::geteuid()));
+        client.close();
+        CHECK(!owner.is_owned_by(peer, local, ::geteuid()));
+        CHECK(!owner.is_owned_by(peer, local, 0));
+    }
+}
