@@ -1,0 +1,41 @@
+#pragma once
+/// Splits a command line before anything interprets it: which words are our own flags, and which belong to the program
+/// that is to be run. The latter are never looked at. Pure.
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/base/result.hpp"
+
+namespace persistproc::cli {
+
+/// A flag as the splitter must know it.
+struct FlagShape {
+    std::string long_name;  // "label": given as --label
+    char short_name = 0;    // 'C': given as -C; 0: none
+    bool takes_value = false;
+};
+
+/// Where own flags may stand.
+enum class FlagPlace {
+    before_words,  // the first word that is no flag ends them; all after it is the program's, byte for byte
+    anywhere,      // between the words, too; `--` ends them
+};
+
+struct SplitArguments {
+    std::vector<std::pair<std::string, std::string>>
+        flags;  // long name and value, in order; "" for flags without value
+    std::vector<std::string> words;
+    bool dashes = false;  // `--` ended the flags
+};
+
+/// Accepts --name value, --name=value, -n value, -nvalue and flags without value in one group (-fv). Errors: invalid
+/// (unknown flag, with the nearest known one; missing value; value where none belongs).
+Result<SplitArguments> split_arguments(const std::vector<std::string>& arguments, const std::vector<FlagShape>& known,
+                                       FlagPlace place);
+
+/// The candidate nearest to a mistyped word; "" when none is near.
+std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates);
+
+}  // namespace persistproc::cli

@@ -1,0 +1,233 @@
+#include "cli/client.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/un.h>
+
+#include <set>
+
+#include "common/api/client_operations.hpp"
+#include "common/api/list_processes.hpp"
+#include "common/api/restart_process.hpp"
+#include "common/api/start_process.hpp"
+#include "common/api/stop_process.hpp"
+#include "common/api/wait_for_process.hpp"
+#include "common/base/file.hpp"
+#include "common/base/text.hpp"
+#include "common/base/version.hpp"
+#include "common/mcp/http/client.hpp"
+#include "common/rundir/daemon_paths.hpp"
+#include "common/schema/codec.hpp"
+
+namespace persistproc::cli {
+
+namespace fs = std::filesystem;
+using schema::Json;
+
+/// An answer before its type is known.
+struct RawAnswer {
+    Json structured;
+    Json meta;
+};
+
+namespace {
+
+/// The arguments of a call: absent facts and defaults are left out.
+template <class Request>
+Json arguments_of(const Request& request) {
+    const Json defaults = schema::to_json(Request{});
+    Json all = schema::to_json(request);
+    Json out = Json::object();
+    for (auto& [name, value] : all.items())
+        if (!value.is_null() && value != defaults[name]) out[name] = std::move(value);
+    // A required member counts even when it equals the default of its type.
+    schema::for_each_field<Request>([&](const auto& field) {
+        if (field.is_required && !out.contains(field.name))
+            out[field.name] = all[field.name].is_null() ? defaults[field.name] : all[field.name];
+    });
+    return out;
+}
+
+/// JSON holds text alone. Errors: invalid, naming the argument.
+Result<void> check_texts(const Json& arguments) {
+    for (const auto& [name, value] : arguments.items())
+        if (value.is_string() && !base::is_utf8(value.get_ref<const std::string&>()))
+            return Error{ErrorCode::invalid, fmt::format("{}: not UTF-8", name)};
+    return {};
+}
+
+/// Leaves out what this version does not know: the daemon may be newer.
+template <class T>
+void keep_known(Json& json) {
+    if constexpr (schema::HasFields<T>) {
+        if (!json.is_object()) return;
+        std::set<std::string> known;
+        schema::for_each_field<T>([&](const auto& field) {
+            known.insert(field.name);
+            using M = std::decay_t<decltype(std::declval<T>().*field.member)>;
+            if (const auto found = json.find(field.name); found != json.end()) keep_known<M>(*found);
+        });
+        for (auto each = json.begin(); each != json.end();)
+            each = known.contains(each.key()) ? std::next(each) : json.erase(each);
+    } else if constexpr (schema::detail::IsVector<T>::value) {
+        if (json.is_array())
+            for (auto& each : json) keep_known<typename T::value_type>(each);
+    }
+}
+
+template <class T>
+Result<T> read_answer(Json json) {
+    keep_known<T>(json);
+    auto value = schema::read<T>(json, "answer");
+    if (!value)
+        return Error{ErrorCode::corrupt,
+                     fmt::format("the daemon's answer is not understood: {}", value.error().message)};
+    return value;
+}
+
+/// sockaddr_un holds short paths only; a longer one is reached through its directory.
+fs::path short_enough(const fs::path& socket, base::UniqueFd& directory) {
+    if (socket.native().size() < sizeof(sockaddr_un::sun_path)) return socket;
+    directory.reset(::open(socket.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return directory ? fs::path(base::socket_path_through(directory.get(), socket.filename().native())) : socket;
+}
+
+}  // namespace
+
+std::string serve_command(const fs::path& data) {
+    auto standard = rundir::find_data_directory();
+    if (standard && *standard == data) return "persistproc serve --detach";
+    return fmt::format("persistproc serve --detach --data-dir {}", base::shell_quote(data.native()));
+}
+
+DaemonClient::DaemonClient(std::unique_ptr<mcp::http::Client> client) : client_(std::move(client)) {}
+DaemonClient::~DaemonClient() = default;
+
+Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::any_io_executor executor,
+                                                                  fs::path data) {
+    mcp::http::ClientInfo info;
+    info.name = "persistproc";
+    info.version = std::string(base::version());
+    std::vector<fs::path> places;
+    places.push_back(rundir::daemon_socket_path(data));
+    // A daemon that was started without XDG_RUNTIME_DIR (or with it, when we have none) is found through the data
+    // directory.
+    if (const fs::path fallback = rundir::fallback_socket_path(data); fallback != places.front())
+        places.push_back(fallback);
+    Error failed;
+    failed.code = ErrorCode::unavailable;
+    for (const fs::path& place : places) {
+        base::UniqueFd directory;
+        fs::path socket = short_enough(place, directory);
+        auto connected = co_await mcp::http::Client::connect(executor, std::move(socket), info);
+        if (connected) {
+            std::unique_ptr<DaemonClient> client(new DaemonClient(std::move(*connected)));
+            co_return std::move(client);
+        }
+        failed = connected.error();
+        if (failed.code != ErrorCode::unavailable) co_return failed;
+    }
+    failed.message = fmt::format("no daemon serves {}; start one: {}", data.native(), serve_command(data));
+    co_return failed;
+}
+
+template <class Request>
+Task<Result<RawAnswer>> DaemonClient::ask(Request request) {
+    Json arguments = arguments_of(request);
+    if (auto checked = check_texts(arguments); !checked) co_return checked.error();
+    auto answered = co_await client_->call(std::string(Request::name), std::move(arguments));
+    if (!answered) co_return answered.error();
+    if (answered->is_error) co_return mcp::failure_of(*answered);
+    RawAnswer raw;
+    if (answered->structured)
+        raw.structured = std::move(*answered->structured);
+    else
+        raw.structured = Json::parse(answered->text, nullptr, false);
+    raw.meta = std::move(answered->meta);
+    co_return raw;
+}
+
+template <class Response, class Request>
+Task<Result<Response>> DaemonClient::call(Request request) {
+    auto raw = co_await ask(std::move(request));
+    if (!raw) co_return raw.error();
+    co_return read_answer<Response>(std::move(raw->structured));
+}
+
+Task<Result<api::StartResponse>> DaemonClient::start(api::StartRequest request) {
+    co_return co_await call<api::StartResponse>(std::move(request));
+}
+
+Task<Result<ProcessView>> DaemonClient::stop(std::string target, StopHow how) {
+    api::StopRequest request;
+    request.process = std::move(target);
+    request.force = how.force;
+    request.grace_seconds = how.grace_seconds;
+    co_return co_await call<ProcessView>(std::move(request));
+}
+
+Task<Result<Restarted>> DaemonClient::restart(std::string target, StopHow how) {
+    api::RestartRequest request;
+    request.process = std::move(target);
+    request.force = how.force;
+    request.grace_seconds = how.grace_seconds;
+    auto answer = co_await call<api::RestartResponse>(std::move(request));
+    if (!answer) co_return answer.error();
+    Restarted restarted;
+    restarted.old_pid = answer->old_pid;
+    restarted.view = std::move(*answer);
+    co_return restarted;
+}
+
+Task<Result<ProcessView>> DaemonClient::signal(std::string target, std::string signal) {
+    api::SignalRequest request;
+    request.process = std::move(target);
+    request.signal = std::move(signal);
+    co_return co_await call<ProcessView>(std::move(request));
+}
+
+Task<Result<ProcessView>> DaemonClient::remove(std::string target) {
+    api::RemoveRequest request;
+    request.process = std::move(target);
+    co_return co_await call<ProcessView>(std::move(request));
+}
+
+Task<Result<std::vector<ProcessView>>> DaemonClient::list(api::ListRequest request) {
+    auto answer = co_await call<api::ListResponse>(std::move(request));
+    if (!answer) co_return answer.error();
+    co_return std::move(answer->processes);
+}
+
+Task<Result<std::vector<ProcessView>>> DaemonClient::list_all() {
+    api::ListRequest request;
+    co_return co_await list(std::move(request));
+}
+
+Task<Result<ProcessView>> DaemonClient::find(std::string target) {
+    api::ListRequest request;
+    request.process = target;
+    auto views = co_await list(std::move(request));
+    if (!views) co_return views.error();
+    if (views->empty()) co_return Error{ErrorCode::not_found, fmt::format("no process \"{}\"", target)};
+    co_return std::move(views->front());
+}
+
+Task<Result<api::WaitMeta>> DaemonClient::wait(api::WaitRequest request) {
+    auto raw = co_await ask(std::move(request));
+    if (!raw) co_return raw.error();
+    Json result = raw->meta.is_object() ? raw->meta.value("persistproc/result", Json()) : Json();
+    co_return read_answer<api::WaitMeta>(std::move(result));
+}
+
+Task<Result<api::ShutdownResponse>> DaemonClient::shut_down(bool keep) {
+    api::ShutdownRequest request;
+    request.keep = keep;
+    co_return co_await call<api::ShutdownResponse>(std::move(request));
+}
+
+Task<Result<api::DaemonInfo>> DaemonClient::info() {
+    api::DaemonInfoRequest request;
+    co_return co_await call<api::DaemonInfo>(std::move(request));
+}
+
+}  // namespace persistproc::cli

@@ -1,0 +1,81 @@
+#pragma once
+/// The daemon's operations as typed calls. No JSON leaves this file's source.
+///
+/// One executor, one thread. Failures of a tool and of the connection are values alike; `unavailable` means that no
+/// daemon answered. Cancelling a call closes its connection; the daemon finishes what it began.
+#include <boost/asio/any_io_executor.hpp>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/async/clock.hpp"
+#include "common/base/result.hpp"
+#include "common/domain/process.hpp"
+
+namespace persistproc {
+namespace mcp::http {
+class Client;
+}
+namespace api {
+struct StartRequest;
+struct StartResponse;
+struct WaitRequest;
+struct WaitMeta;
+struct ListRequest;
+struct DaemonInfo;
+struct ShutdownResponse;
+}  // namespace api
+
+namespace cli {
+
+struct StopHow {
+    bool force = false;
+    std::optional<double> grace_seconds;
+};
+struct Restarted {
+    ProcessView view;
+    std::optional<std::int64_t> old_pid;
+};
+
+struct RawAnswer;
+
+class DaemonClient {
+public:
+    /// Connects to the daemon of a data directory. Errors: unavailable (none serves it, with the command that starts
+    /// one), denied, corrupt.
+    static Task<Result<std::unique_ptr<DaemonClient>>> connect(boost::asio::any_io_executor executor,
+                                                               std::filesystem::path data);
+    ~DaemonClient();
+    DaemonClient(const DaemonClient&) = delete;
+    DaemonClient& operator=(const DaemonClient&) = delete;
+
+    Task<Result<api::StartResponse>> start(api::StartRequest request);
+    Task<Result<ProcessView>> stop(std::string target, StopHow how);
+    Task<Result<Restarted>> restart(std::string target, StopHow how);
+    Task<Result<ProcessView>> signal(std::string target, std::string signal);
+    Task<Result<ProcessView>> remove(std::string target);
+    Task<Result<std::vector<ProcessView>>> list(api::ListRequest request);
+    Task<Result<std::vector<ProcessView>>> list_all();
+    /// The one process a target names. Errors: not_found, ambiguous, with candidates.
+    Task<Result<ProcessView>> find(std::string target);
+    Task<Result<api::WaitMeta>> wait(api::WaitRequest request);
+    Task<Result<api::ShutdownResponse>> shut_down(bool keep);
+    Task<Result<api::DaemonInfo>> info();
+
+private:
+    explicit DaemonClient(std::unique_ptr<mcp::http::Client> client);
+    template <class Request>
+    Task<Result<RawAnswer>> ask(Request request);
+    template <class Response, class Request>
+    Task<Result<Response>> call(Request request);
+
+    std::unique_ptr<mcp::http::Client> client_;
+};
+
+/// The command that starts a daemon for this data directory, as a user types it.
+std::string serve_command(const std::filesystem::path& data);
+
+}  // namespace cli
+}  // namespace persistproc

@@ -1,0 +1,177 @@
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "cli/client.hpp"
+#include "cli/commands/commands.hpp"
+#include "cli/session/attach.hpp"
+#include "common/base/file.hpp"
+#include "common/base/time.hpp"
+
+namespace persistproc::cli::commands {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t page_bytes = 1u << 20;
+/// What `-n` with `--grep` may hold in memory: the newest matches.
+constexpr std::size_t last_matches_bytes = 64u << 20;
+
+Result<logstore::LineQuery> make_query(const OutputOptions& options, const ProcessView& view) {
+    logstore::LineQuery query;
+    query.stream = options.stream == StreamOption::out   ? logstore::StreamChoice::out
+                   : options.stream == StreamOption::err ? logstore::StreamChoice::err
+                                                         : logstore::StreamChoice::combined;
+    const WallTime now = base::wall_now();
+    const auto time = [&](const std::optional<std::string>& text, const char* flag,
+                          std::optional<std::int64_t>& into) -> Result<void> {
+        if (!text) return {};
+        auto at = base::parse_time_or_age(*text, now);
+        if (!at) return base::with_context(at.error(), flag);
+        into = base::to_ns(*at);
+        return {};
+    };
+    if (auto done = time(options.since, "--since", query.since_ns); !done) return done.error();
+    if (auto done = time(options.until, "--until", query.until_ns); !done) return done.error();
+    if (options.run) {
+        const auto id = domain::find_process_id(view.id);
+        const auto number = id ? domain::find_run_number(*options.run, *id) : std::nullopt;
+        if (!number)
+            return Error{ErrorCode::invalid,
+                         fmt::format("--run: a run of {0} is \"{0}.2\", or \"2\"; got \"{1}\"", view.id, *options.run)};
+        query.run = *number;
+    }
+    if (options.cursor) {
+        auto position = logstore::parse_cursor(view.id, *options.cursor);
+        if (!position) return position.error();
+        query.from = *position;
+    }
+    // A time, a run or a cursor says what is wanted; only then is no count everything.
+    const bool is_range = options.since || options.until || options.run || options.cursor;
+    const std::uint64_t count = options.lines_given || !is_range ? options.lines : 0;
+    (options.cursor ? query.first : query.last) = count;
+    return query;
+}
+
+/// False: nobody reads any more.
+bool put(const std::vector<format::Chunk>& chunks) {
+    for (const auto& chunk : chunks)
+        if (base::write_all(chunk.fd, chunk.bytes) != 0) return false;
+    return true;
+}
+
+/// The bytes of a span, exactly.
+Result<void> print_bytes(const fs::path& log_directory, const logstore::LogSpan& span, format::OutputView& view,
+                         std::uint32_t first_run) {
+    logstore::Follower follower(log_directory, span.begin);
+    std::vector<format::Chunk> chunks;
+    bool more = true;
+    while (more) {
+        auto items = follower.read_more(page_bytes);
+        if (!items) return items.error();
+        more = !items->empty();
+        for (auto& item : *items) {
+            if (item.run < first_run && item.bytes.empty() && item.evicted_bytes == 0) continue;
+            if (item.position >= span.end && !item.bytes.empty()) {
+                more = false;
+                break;
+            }
+            // The span may end, and a piece go on.
+            if (item.position + item.bytes.size() > span.end) item.bytes.resize(span.end - item.position);
+            view.take(item, chunks);
+        }
+        if (!more) view.finish(chunks);
+        if (!put(chunks)) return {};
+        chunks.clear();
+    }
+    return {};
+}
+
+/// Lines by query, page after page.
+Result<std::uint64_t> print_lines(const fs::path& log_directory, logstore::LineQuery query,
+                                  const format::OutputStyle& style, bool json) {
+    query.max_bytes = query.last > 0 ? last_matches_bytes : page_bytes;
+    const bool is_counted = query.last > 0 || query.first > 0;
+    std::uint64_t wanted = query.first;
+    while (true) {
+        query.first = wanted;
+        auto page = logstore::read_lines(log_directory, query);
+        if (!page) return page.error();
+        std::string text;
+        for (const auto& line : page->lines) text += format::line_text(line, style, json);
+        wanted -= std::min<std::uint64_t>(wanted, page->lines.size());
+        if (base::write_all(STDOUT_FILENO, text) != 0 || !page->more || (is_counted && wanted == 0)) return page->next;
+        query.from = page->next;
+    }
+}
+
+}  // namespace
+
+Task<int> output(Context context, OutputOptions options) {
+    ::signal(SIGPIPE, SIG_IGN);
+    const fs::path data = context.common.data_directory;
+    auto client = co_await DaemonClient::connect(context.executor, data);
+    if (!client) co_return context.console.fail(client.error());
+    auto process = co_await (*client)->find(options.target);
+    if (!process) co_return context.console.fail(process.error());
+    auto query = make_query(options, *process);
+    if (!query) co_return context.console.fail(query.error());
+    std::optional<logstore::LinePattern> grep;
+    if (options.grep) {
+        auto pattern = logstore::LinePattern::compile(*options.grep);
+        if (!pattern) co_return context.console.fail(base::with_context(pattern.error(), "--grep"));
+        grep = std::move(*pattern);
+    }
+    if (!process->log_path) co_return 0;
+    const fs::path log_directory = fs::path(*process->log_path).parent_path();
+
+    const bool json = context.console.json();
+    format::OutputStyle style = session::style_for_terminal(process->id, false, options.raw);
+    style.choice = query->stream;
+    style.timestamps = options.timestamps;
+    style.events = options.raw && options.timestamps;
+    const bool by_line = json || grep || query->first > 0;
+    std::uint64_t from = 0;
+    if (by_line) {
+        query->grep = options.grep;
+        // What follows joins on where the lines end.
+        query->include_partial = !options.follow;
+        auto next = print_lines(log_directory, *query, style, json);
+        if (!next) co_return context.console.fail(next.error());
+        from = *next;
+    } else {
+        auto span = logstore::locate(log_directory, *query);
+        if (!span) co_return context.console.fail(span.error());
+        if (span->evicted_bytes > 0)
+            context.console.note(
+                fmt::format("{} bytes before this were removed: the output's bound was reached", span->evicted_bytes));
+        from = span->begin;
+        if (!options.follow) {
+            auto view = format::make_byte_view(style);
+            auto printed = print_bytes(log_directory, *span, *view, query->run.value_or(0));
+            if (!printed) co_return context.console.fail(printed.error());
+            from = span->end;
+        }
+    }
+    if (!options.follow) {
+        if (options.cursor)
+            context.console.note(fmt::format("next cursor {}", logstore::format_cursor(process->id, from)));
+        co_return 0;
+    }
+
+    session::AttachPlan plan;
+    plan.process_id = process->id;
+    plan.label = process->label;
+    plan.log_directory = log_directory;
+    plan.from = from;
+    plan.own_status = false;
+    plan.say_detached = false;
+    const auto id = domain::find_process_id(process->id);
+    if (process->run && id) plan.run = domain::find_run_number(*process->run, *id).value_or(0);
+    auto view = by_line ? format::make_line_view(std::move(style), std::move(grep), json)
+                        : format::make_byte_view(std::move(style));
+    co_return co_await session::attach(std::move(context), std::move(plan), std::move(*client), std::move(view));
+}
+
+}  // namespace persistproc::cli::commands

@@ -1,0 +1,48 @@
+#include <fmt/format.h>
+
+#include <map>
+
+#include "cli/commands/commands.hpp"
+#include "cli/format/json_text.hpp"
+#include "cli/format/process_text.hpp"
+#include "cli/targets.hpp"
+
+namespace persistproc::cli::commands {
+
+namespace {
+
+using OldPids = std::map<std::string, std::int64_t>;  // by id
+
+bool can_restart(const ProcessView& view) { return domain::is_live(view.state) || view.state == ProcessState::backoff; }
+
+Task<ViewResult> restart_one(DaemonClient& client, std::string target, StopHow how, OldPids& old_pids) {
+    auto restarted = co_await client.restart(std::move(target), how);
+    if (!restarted) co_return restarted.error();
+    if (restarted->old_pid) old_pids[restarted->view.id] = *restarted->old_pid;
+    co_return std::move(restarted->view);
+}
+
+}  // namespace
+
+Task<int> restart(Context context, RestartOptions options) {
+    const StopHow how{options.force, options.grace_seconds};
+    OldPids old_pids;
+    TargetOperation operation = [how, &old_pids](DaemonClient& client, std::string target) {
+        return restart_one(client, std::move(target), how, old_pids);
+    };
+    auto results =
+        co_await for_each_target(context.executor, context.common, options.targets, can_restart, std::move(operation));
+    const bool is_one = options.targets.size() == 1 && results.results.size() == 1 && options.targets.front() != "all";
+    if (!is_one || !results.results.front()) co_return show_results(context.console, results, options.targets);
+    const ProcessView& view = *results.results.front();
+    const auto old_pid = old_pids.find(view.id);
+    const std::optional<std::int64_t> old = old_pid == old_pids.end() ? std::nullopt : std::optional(old_pid->second);
+    if (context.console.json())
+        context.console.print(format::restarted_json(view, old));
+    else
+        context.console.print(format::process_line(view) + (old ? fmt::format(" (was {})", *old) : std::string()) +
+                              "\n");
+    co_return 0;
+}
+
+}  // namespace persistproc::cli::commands

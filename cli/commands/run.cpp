@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include "cli/commands/commands.hpp"
+#include "cli/daemon_start.hpp"
+#include "cli/environment.hpp"
+#include "cli/session/attach.hpp"
+#include "common/api/start_process.hpp"
+
+namespace persistproc::cli::commands {
+
+namespace {
+
+/// Where in the log the following begins.
+Result<std::uint64_t> find_beginning(const std::filesystem::path& log_directory, bool created, std::uint32_t run,
+                                     std::uint64_t history) {
+    logstore::LineQuery query;
+    if (created) {
+        query.run = run;
+    } else if (history > 0) {
+        query.last = history;
+    } else {
+        auto end = logstore::find_log_end(log_directory);
+        if (!end) return end.error();
+        return end->position;
+    }
+    auto span = logstore::locate(log_directory, query);
+    if (!span) return span.error();
+    return span->begin;
+}
+
+}  // namespace
+
+Task<int> run(Context context, RunOptions options) {
+    auto request = make_start_request(options.definition);
+    if (!request) co_return context.console.fail(request.error());
+    auto client = co_await connect_or_start(context.executor, context.common, options.definition.autostart);
+    if (!client) co_return context.console.fail(client.error());
+    auto started = co_await (*client)->start(std::move(*request));
+    if (!started) co_return context.console.fail(started.error());
+
+    session::AttachPlan plan;
+    plan.process_id = started->id;
+    plan.label = started->label;
+    plan.on_exit = options.on_exit;
+    const auto id = domain::find_process_id(started->id);
+    if (started->run && id) plan.run = domain::find_run_number(*started->run, *id).value_or(0);
+    if (!started->log_path)
+        co_return context.console.fail(
+            Error{ErrorCode::corrupt, fmt::format("the daemon names no log of {}", started->id)});
+    plan.log_directory = std::filesystem::path(*started->log_path).parent_path();
+    auto beginning = find_beginning(plan.log_directory, started->created, plan.run, options.history);
+    if (!beginning) co_return context.console.fail(beginning.error());
+    plan.from = *beginning;
+    plan.first_run_shown = options.history > 0 && !started->created ? 0 : plan.run;
+    if (!started->created)
+        context.console.note(
+            fmt::format("joined {} ({}), running as pid {}", started->id, started->label, started->pid.value_or(0)));
+
+    format::OutputStyle style = session::style_for_terminal(plan.process_id, true, options.raw);
+    style.timestamps = style.events = options.raw;
+    const bool json = context.console.json();
+    auto view =
+        json ? format::make_line_view(std::move(style), std::nullopt, true) : format::make_byte_view(std::move(style));
+    co_return co_await session::attach(std::move(context), std::move(plan), std::move(*client), std::move(view));
+}
+
+}  // namespace persistproc::cli::commands

@@ -1,0 +1,75 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "cli/commands/commands.hpp"
+#include "cli/daemon_start.hpp"
+#include "cli/event_loop.hpp"
+#include "cli/format/json_text.hpp"
+#include "common/api/agent_setup.hpp"
+#include "common/api/client_operations.hpp"
+
+namespace persistproc::cli::commands {
+
+namespace {
+
+/// As the daemon itself exits when another holds its data directory.
+constexpr int already_served_status = 75;
+
+Task<Result<api::DaemonInfo>> find_daemon(boost::asio::any_io_executor executor, std::filesystem::path data) {
+    auto client = co_await DaemonClient::connect(executor, data);
+    if (!client) co_return client.error();
+    co_return co_await (*client)->info();
+}
+
+Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Console console) {
+    const std::filesystem::path data = common.data_directory;
+    auto running = co_await find_daemon(executor, data);
+    if (running) {
+        console.fail(Error{ErrorCode::conflict, fmt::format("a daemon (pid {}) already serves {} at {}", running->pid,
+                                                            common.data_directory, running->endpoint)});
+        co_return already_served_status;
+    }
+    if (auto started = start_daemon(common); !started) co_return console.fail(started.error());
+    auto info = co_await find_daemon(executor, data);
+    if (!info) co_return console.fail(info.error());
+    if (console.json()) {
+        console.print(format::texts_json({{"endpoint", info->endpoint},
+                                          {"pid", std::to_string(info->pid)},
+                                          {"data_directory", info->data_directory}}));
+        co_return 0;
+    }
+    if (!console.quiet())
+        console.print(fmt::format("serving at {} (pid {})\n{}", info->endpoint, info->pid,
+                                  api::agent_setup_text(info->endpoint)));
+    co_return 0;
+}
+
+}  // namespace
+
+int serve(const CommonOptions& common, const Console& console, const ServeOptions& options) {
+    if (options.detach)
+        return run_task([&](boost::asio::any_io_executor executor) { return detach(executor, common, console); });
+    auto program = find_daemon_program();
+    if (!program) return console.fail(program.error());
+    std::vector<std::string> words = {program->native(), "--data-dir", common.data_directory, "--port",
+                                      std::to_string(common.port)};
+    if (options.ready_fd) {
+        words.insert(words.end(), {"--ready-fd", std::to_string(*options.ready_fd)});
+        // Whoever gave it may have marked it close-on-exec for us alone.
+        if (const int flags = ::fcntl(*options.ready_fd, F_GETFD); flags >= 0)
+            ::fcntl(*options.ready_fd, F_SETFD, flags & ~FD_CLOEXEC);
+    }
+    if (common.quiet) words.emplace_back("-q");
+    std::vector<char*> argv;
+    for (auto& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    ::execv(program->c_str(), argv.data());
+    return console.fail(Error{ErrorCode::unavailable, fmt::format("{}: {}", program->native(), std::strerror(errno))});
+}
+
+}  // namespace persistproc::cli::commands

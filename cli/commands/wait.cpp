@@ -1,0 +1,98 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "cli/client.hpp"
+#include "cli/commands/commands.hpp"
+#include "cli/format/json_text.hpp"
+#include "common/api/wait_for_process.hpp"
+#include "common/base/text.hpp"
+
+namespace persistproc::cli::commands {
+
+namespace {
+
+/// The daemon answers within this time, so that a longer wait is several questions.
+constexpr double longest_question_seconds = 600;
+
+api::WaitUntil until_of(WaitFor what) {
+    switch (what) {
+        case WaitFor::pattern: return api::WaitUntil::pattern;
+        case WaitFor::port: return api::WaitUntil::port;
+        case WaitFor::quiet: return api::WaitUntil::quiet;
+        case WaitFor::exit: break;
+    }
+    return api::WaitUntil::exit;
+}
+
+int exit_status_of(const api::WaitMeta& meta) {
+    if (meta.exit_code) return *meta.exit_code;
+    if (meta.signal) {
+        auto number = domain::parse_signal(*meta.signal);
+        if (number) return 128 + *number;
+    }
+    return 125;
+}
+
+std::string ended_text(const api::WaitMeta& meta) {
+    if (meta.exit_code) return fmt::format("{} exited with code {}", meta.process, *meta.exit_code);
+    if (meta.signal) return fmt::format("{} was killed by {}", meta.process, *meta.signal);
+    return fmt::format("{} has ended ({})", meta.process, schema::enum_name(meta.state));
+}
+
+int show(const Console& console, const WaitOptions& options, const api::WaitMeta& meta) {
+    const bool asked_for_exit = options.until == WaitFor::exit;
+    if (meta.outcome == api::WaitOutcome::timed_out)
+        return console.fail(Error{ErrorCode::timeout, fmt::format("wait: the time is over; {} is {}", meta.process,
+                                                                  schema::enum_name(meta.state))});
+    if (meta.outcome == api::WaitOutcome::ended && !asked_for_exit)
+        return console.fail(Error{ErrorCode::conflict, fmt::format("wait: {} before it came", ended_text(meta))});
+    if (console.json()) {
+        console.print(format::wait_json(meta));
+    } else if (meta.match) {
+        console.print(base::escape_line(*meta.match) + "\n");
+    } else if (meta.outcome == api::WaitOutcome::port_open) {
+        console.note(meta.port ? fmt::format("{} listens on port {}", meta.process, *meta.port)
+                               : fmt::format("{} listens", meta.process));
+    } else if (meta.outcome == api::WaitOutcome::ended) {
+        console.note(ended_text(meta));
+    }
+    return asked_for_exit ? exit_status_of(meta) : 0;
+}
+
+}  // namespace
+
+Task<int> wait(Context context, WaitOptions options) {
+    const std::filesystem::path data = context.common.data_directory;
+    auto client = co_await DaemonClient::connect(context.executor, data);
+    if (!client) co_return context.console.fail(client.error());
+    // The process as it is now: one that is forgotten and made anew meanwhile is another.
+    auto view = co_await (*client)->find(options.target);
+    if (!view) co_return context.console.fail(view.error());
+    async::SystemClock clock;
+    const MonoTime begin = clock.now();
+    double passed = 0;
+    while (true) {
+        api::WaitRequest request;
+        request.process = view->id;
+        request.until = until_of(options.until);
+        if (options.until == WaitFor::pattern) request.pattern = options.pattern;
+        if (options.until == WaitFor::port) request.port = options.port;
+        if (options.until == WaitFor::quiet) request.quiet_seconds = options.quiet_seconds;
+        // The run that is there now: an end before the question counts, the next run's does not.
+        if (options.until == WaitFor::exit) request.run = view->run;
+        request.timeout_seconds = options.timeout_seconds
+                                      ? std::clamp(*options.timeout_seconds - passed, 0.0, longest_question_seconds)
+                                      : longest_question_seconds;
+        const bool is_last = options.timeout_seconds && *options.timeout_seconds - passed <= longest_question_seconds;
+        auto answer = co_await (*client)->wait(std::move(request));
+        const bool is_early = !is_last && (answer ? answer->outcome == api::WaitOutcome::timed_out
+                                                  : answer.error().code == ErrorCode::timeout);
+        if (!is_early)
+            co_return answer ? show(context.console, options, *answer) : context.console.fail(answer.error());
+        passed = std::chrono::duration<double>(clock.now() - begin).count();
+    }
+}
+
+}  // namespace persistproc::cli::commands

@@ -1,0 +1,175 @@
+#include "cli/daemon_start.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "cli/environment.hpp"
+#include "common/base/file.hpp"
+#include "common/base/file_lock.hpp"
+#include "common/base/text.hpp"
+#include "common/base/unique_fd.hpp"
+#include "common/rundir/daemon_paths.hpp"
+
+namespace persistproc::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int ready_timeout_ms = 30'000;
+constexpr int ready_fd = 3;
+
+bool is_executable(const fs::path& path) { return ::access(path.c_str(), X_OK) == 0; }
+
+/// The last line written to the log since `from`, without the program's name and the severity.
+std::string last_line(const fs::path& log, std::size_t from) {
+    auto text = base::read_file(log);
+    if (!text || text->size() <= from) return {};
+    std::string_view rest = std::string_view(*text).substr(from);
+    while (rest.ends_with('\n')) rest.remove_suffix(1);
+    const std::size_t newline = rest.rfind('\n');
+    if (newline != std::string_view::npos) rest.remove_prefix(newline + 1);
+    for (const std::string_view prefix : {"persistprocd: ", "error: "})
+        if (rest.starts_with(prefix)) rest.remove_prefix(prefix.size());
+    return base::escape_line(rest);
+}
+
+/// In the child: system calls alone. `argv` and `environment` were made before.
+[[noreturn]] void become_daemon(int ready, int null, int log, const char* program, char* const* argv,
+                                char* const* environment) {
+    ::setsid();
+    // The grandchild belongs to nobody: it leaves no zombie to a client that follows a program for days.
+    const pid_t pid = ::fork();
+    if (pid != 0) ::_exit(pid < 0 ? 1 : 0);
+    ::dup2(null, STDIN_FILENO);
+    ::dup2(null, STDOUT_FILENO);
+    ::dup2(log, STDERR_FILENO);
+    if (ready == ready_fd)
+        ::fcntl(ready, F_SETFD, 0);
+    else
+        ::dup2(ready, ready_fd);
+    ::syscall(SYS_close_range, static_cast<unsigned>(ready_fd + 1), ~0u, 0u);
+    struct sigaction standard {};
+    standard.sa_handler = SIG_DFL;
+    for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    // The daemon shall not keep the caller's directory busy.
+    if (::chdir("/") != 0) ::_exit(1);
+    ::execve(program, argv, environment);
+    ::_exit(127);
+}
+
+}  // namespace
+
+Result<fs::path> find_daemon_program() {
+    std::error_code failed;
+    const fs::path self = fs::read_symlink("/proc/self/exe", failed);
+    std::vector<fs::path> places;
+    if (!failed) {
+        const fs::path folder = self.parent_path();
+        places = {folder / "persistprocd", folder.parent_path() / "libexec" / "persistprocd",
+                  folder.parent_path() / "libexec" / "persistproc" / "persistprocd"};
+    }
+    if (const char* path = std::getenv("PATH"); path != nullptr) {
+        std::string_view rest = path;
+        while (!rest.empty()) {
+            const std::size_t colon = rest.find(':');
+            if (const auto folder = rest.substr(0, colon); folder.starts_with('/'))
+                places.push_back(fs::path(folder) / "persistprocd");
+            rest.remove_prefix(colon == std::string_view::npos ? rest.size() : colon + 1);
+        }
+    }
+    for (const auto& place : places)
+        if (is_executable(place)) return place;
+    return Error{
+        ErrorCode::unavailable,
+        "the daemon's program persistprocd is neither beside persistproc nor in PATH; is the installation whole?"};
+}
+
+Result<void> start_daemon(const CommonOptions& options) {
+    auto program = find_daemon_program();
+    if (!program) return program.error();
+    if (auto made = base::make_private_directory(options.data_directory); !made) return made.error();
+    const fs::path log_path = rundir::daemon_log_path(options.data_directory);
+    auto log = base::open_file(log_path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW);
+    if (!log) return log.error();
+    auto null = base::open_file("/dev/null", O_RDWR);
+    if (!null) return null.error();
+    struct stat facts {};
+    const std::size_t log_size = ::fstat(log->get(), &facts) == 0 ? static_cast<std::size_t>(facts.st_size) : 0;
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return base::os_failure("pipe", errno);
+    base::UniqueFd ready(ends[0]), tell(ends[1]);
+
+    std::vector<std::string> words = {program->native(),
+                                      "--data-dir",
+                                      options.data_directory,
+                                      "--port",
+                                      std::to_string(options.port),
+                                      "--ready-fd",
+                                      std::to_string(ready_fd)};
+    std::vector<std::string> variables = inherited_environment(::environ);
+    std::vector<char*> argv, environment;
+    for (auto& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    for (auto& variable : variables) environment.push_back(variable.data());
+    environment.push_back(nullptr);
+
+    const pid_t child = ::fork();
+    if (child < 0) return base::os_failure("fork", errno);
+    if (child == 0)
+        become_daemon(tell.get(), null->get(), log->get(), program->c_str(), argv.data(), environment.data());
+    tell.reset();
+    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    pollfd readable{ready.get(), POLLIN, 0};
+    int polled = 0;
+    while ((polled = ::poll(&readable, 1, ready_timeout_ms)) < 0 && errno == EINTR) {
+    }
+    char byte = 0;
+    if (polled > 0 && ::read(ready.get(), &byte, 1) == 1) return {};
+    const std::string why = last_line(log_path, log_size);
+    if (polled == 0)
+        return Error{ErrorCode::unavailable, fmt::format("the daemon does not serve after {} s; see {}",
+                                                         ready_timeout_ms / 1000, log_path.native())};
+    return Error{ErrorCode::unavailable,
+                 fmt::format("the daemon did not start: {}",
+                             why.empty() ? fmt::format("it left no message in {}", log_path.native()) : why)};
+}
+
+Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io_executor executor,
+                                                             CommonOptions options, bool autostart) {
+    const fs::path data = options.data_directory;
+    auto client = co_await DaemonClient::connect(executor, data);
+    if (client || client.error().code != ErrorCode::unavailable) co_return client;
+    if (!autostart) {
+        Error refused = client.error();
+        refused.message += " (--no-autostart was given)";
+        co_return refused;
+    }
+    if (auto made = base::make_private_directory(data); !made) co_return made.error();
+    auto lock = base::FileLock::take(rundir::autostart_lock_path(data));
+    if (!lock) co_return lock.error();
+    // Whoever had the lock before us may have started it.
+    client = co_await DaemonClient::connect(executor, data);
+    if (client || client.error().code != ErrorCode::unavailable) co_return client;
+    if (auto started = start_daemon(options); !started) co_return started.error();
+    client = co_await DaemonClient::connect(executor, data);
+    co_return client;
+}
+
+}  // namespace persistproc::cli

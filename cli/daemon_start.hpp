@@ -1,0 +1,26 @@
+#pragma once
+/// Finding and starting the daemon's program.
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "cli/client.hpp"
+#include "cli/options.hpp"
+
+namespace persistproc::cli {
+
+/// persistprocd beside our own executable, in the libexec beside its folder, or in PATH. Errors: unavailable.
+Result<std::filesystem::path> find_daemon_program();
+
+/// Starts the daemon in a session of its own and waits until it serves (at most 30 s); its stderr goes to
+/// `<data>/daemon.log`. Blocks the thread; call it before there are others. Errors: unavailable, with the last line
+/// the daemon wrote.
+Result<void> start_daemon(const CommonOptions& options);
+
+/// Connects; when none answers and `autostart`, starts the daemon first. Several clients at once start one: the lock
+/// is taken before anything is started. Blocks the thread while the daemon starts. Errors: those of both steps.
+Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io_executor executor,
+                                                             CommonOptions options, bool autostart);
+
+}  // namespace persistproc::cli

@@ -1,0 +1,134 @@
+#include "cli/environment.hpp"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "common/api/start_process.hpp"
+#include "common/base/file.hpp"
+#include "common/base/text.hpp"
+
+namespace persistproc::cli {
+
+namespace {
+
+constexpr std::size_t max_environment_file_bytes = 1u << 20;
+
+bool is_ours(std::string_view variable) {
+    const std::string_view name = variable.substr(0, variable.find('='));
+    return name.starts_with("PERSISTPROC_") || name.starts_with("LISTEN_") || name == "NOTIFY_SOCKET" ||
+           name == "INVOCATION_ID" || name == "JOURNAL_STREAM";
+}
+
+std::string_view trimmed(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) text.remove_suffix(1);
+    return text;
+}
+
+/// "KEY=VALUE" as two words. No value: it is none.
+std::optional<std::pair<std::string, std::string>> split_variable(std::string_view text) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos || equals == 0 || text.find('\0') != std::string_view::npos)
+        return std::nullopt;
+    return std::pair(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
+}
+
+std::vector<std::vector<std::int64_t>> own_limits() {
+    std::vector<std::vector<std::int64_t>> out;
+    const auto number = [](rlim_t value) {
+        return value > static_cast<rlim_t>(INT64_MAX) ? -1 : static_cast<std::int64_t>(value);
+    };
+    for (int resource = 0; resource < static_cast<int>(RLIM_NLIMITS); ++resource) {
+        rlimit limit{};
+        if (::getrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) continue;
+        out.push_back({resource, number(limit.rlim_cur), number(limit.rlim_max)});
+    }
+    return out;
+}
+
+Result<std::string> working_directory(const std::string& given) {
+    std::error_code failed;
+    const std::filesystem::path path =
+        std::filesystem::canonical(given.empty() ? std::filesystem::path(".") : std::filesystem::path(given), failed);
+    if (failed)
+        return Error{ErrorCode::invalid, fmt::format("working directory {}: {}",
+                                                     given.empty() ? "." : base::escape_line(given), failed.message())};
+    if (!std::filesystem::is_directory(path, failed))
+        return Error{ErrorCode::invalid,
+                     fmt::format("working directory {}: not a directory", base::escape_line(given))};
+    return path.native();
+}
+
+}  // namespace
+
+std::vector<std::string> inherited_environment(const char* const* variables) {
+    std::vector<std::string> out;
+    for (; *variables != nullptr; ++variables)
+        if (!is_ours(*variables)) out.emplace_back(*variables);
+    return out;
+}
+
+Result<std::map<std::string, std::string>> parse_environment_file(std::string_view text, std::string_view name) {
+    std::map<std::string, std::string> out;
+    for (std::size_t number = 1; !text.empty(); ++number) {
+        const std::size_t newline = text.find('\n');
+        std::string_view line = trimmed(text.substr(0, newline));
+        text.remove_prefix(newline == std::string_view::npos ? text.size() : newline + 1);
+        if (line.empty() || line.front() == '#') continue;
+        if (line.starts_with("export ")) line = trimmed(line.substr(7));
+        auto variable = split_variable(line);
+        if (!variable)
+            return Error{ErrorCode::invalid,
+                         fmt::format("{}: line {} is not KEY=VALUE", base::escape_line(name), number)};
+        std::string_view value = trimmed(variable->second);
+        if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front())
+            value = value.substr(1, value.size() - 2);
+        out[std::string(trimmed(variable->first))] = std::string(value);
+    }
+    return out;
+}
+
+Result<api::StartRequest> make_start_request(const DefinitionOptions& options) {
+    api::StartRequest request;
+    if (options.shell)
+        request.command.line = options.command.front();
+    else
+        request.command.words = options.command;
+    request.shell = options.shell;
+    auto directory = working_directory(options.working_directory);
+    if (!directory) return directory.error();
+    request.working_directory = std::move(*directory);
+    request.label = options.label;
+    for (const auto& file : options.environment_files) {
+        auto text = base::read_file(file, max_environment_file_bytes);
+        if (!text) return base::with_context(text.error(), "--env-file");
+        auto variables = parse_environment_file(*text, file);
+        if (!variables) return variables.error();
+        for (auto& [name, value] : *variables) request.environment[name] = std::move(value);
+    }
+    for (const auto& each : options.variables) {
+        auto variable = split_variable(each);
+        // The text may be a secret given the wrong way round: it is not repeated.
+        if (!variable) return Error{ErrorCode::invalid, "--env: give KEY=VALUE"};
+        request.environment[variable->first] = std::move(variable->second);
+    }
+    request.if_running = options.fresh ? api::IfRunning::restart : api::IfRunning::keep;
+    if (options.restart) request.restart = *options.restart;
+    request.stop_signal = options.stop_signal;
+    request.grace_seconds = options.grace_seconds;
+    request.base_environment = inherited_environment(::environ);
+    // The mask can only be read by setting it; nothing else runs yet.
+    const mode_t mask = ::umask(0);
+    ::umask(mask);
+    request.umask = static_cast<std::int64_t>(mask);
+    request.limits = own_limits();
+    api::carry_bytes(request);
+    return request;
+}
+
+}  // namespace persistproc::cli

@@ -1,0 +1,30 @@
+#pragma once
+/// What only the client at the user's terminal can know of the process to be started.
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/options.hpp"
+#include "common/base/result.hpp"
+
+namespace persistproc::api {
+struct StartRequest;
+}
+
+namespace persistproc::cli {
+
+/// "NAME=value" of this process without what belongs to the supervision of us and not to the program: PERSISTPROC_*,
+/// NOTIFY_SOCKET, LISTEN_*, INVOCATION_ID, JOURNAL_STREAM.
+std::vector<std::string> inherited_environment(const char* const* variables);
+
+/// A file of KEY=VALUE lines: empty lines and those that begin with '#' are skipped, `export ` is, and a value may
+/// stand in single or double quotes. Nothing is expanded. Pure. Errors: invalid, with the line's number.
+Result<std::map<std::string, std::string>> parse_environment_file(std::string_view text, std::string_view name);
+
+/// The request for a definition, with environment, umask and limits of this process. Errors: invalid (a variable, a
+/// file, the working directory), io.
+Result<api::StartRequest> make_start_request(const DefinitionOptions& options);
+
+}  // namespace persistproc::cli

@@ -1,0 +1,65 @@
+#include "cli/format/json_text.hpp"
+
+#include "common/api/wait_for_process.hpp"
+#include "common/base/text.hpp"
+#include "common/schema/codec.hpp"
+
+namespace persistproc::cli::format {
+
+using schema::Json;
+
+namespace {
+
+/// Labels and commands of other people may hold bytes that are no UTF-8; the document stays one all the same.
+std::string document(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+Json error_object(const Error& error) {
+    return Json{{"code", std::string(base::code_name(error.code))}, {"message", error.message}};
+}
+
+}  // namespace
+
+std::string error_json(const Error& error) { return document(Json{{"error", error_object(error)}}); }
+
+std::string view_json(const ProcessView& view) { return document(schema::to_json(view)); }
+
+std::string views_json(const std::vector<ProcessView>& views, const std::optional<Error>& error) {
+    Json out{{"processes", schema::to_json(views)}};
+    if (error) out["error"] = error_object(*error);
+    return document(out);
+}
+
+std::string started_json(const ProcessView& view, bool created) {
+    Json out = schema::to_json(view);
+    out["created"] = created;
+    return document(out);
+}
+
+std::string restarted_json(const ProcessView& view, std::optional<std::int64_t> old_pid) {
+    Json out = schema::to_json(view);
+    out["old_pid"] = schema::to_json(old_pid);
+    return document(out);
+}
+
+std::string texts_json(const std::vector<std::pair<std::string, std::optional<std::string>>>& members) {
+    Json out = Json::object();
+    for (const auto& [name, value] : members) out[name] = schema::to_json(value);
+    return document(out);
+}
+
+std::string shutdown_json(const std::vector<std::string>& stopped, const std::vector<std::string>& kept) {
+    return document(Json{{"stopped", stopped}, {"kept", kept}});
+}
+
+std::string wait_json(const api::WaitMeta& meta) { return document(schema::to_json(meta)); }
+
+std::string line_json(const RecordedLine& line) {
+    Json out{{"time", schema::to_json(line.time)},
+             {"stream", std::string(line.stream)},
+             {"run", line.run},
+             {"text", base::to_valid_utf8(line.text)}};
+    if (!line.complete) out["complete"] = false;
+    return document(out);
+}
+
+}  // namespace persistproc::cli::format

@@ -1,0 +1,43 @@
+#pragma once
+/// Answers as JSON documents: one line each, ended by a newline. Pure.
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/domain/process.hpp"
+
+namespace persistproc::api {
+struct WaitMeta;
+}
+
+namespace persistproc::cli::format {
+
+/// {"error":{"code":…,"message":…}}
+std::string error_json(const Error& error);
+/// One process view.
+std::string view_json(const ProcessView& view);
+/// {"processes":[…]}, and "error" beside it where one of several targets failed.
+std::string views_json(const std::vector<ProcessView>& views, const std::optional<Error>& error = std::nullopt);
+
+/// A view with more members after its own.
+std::string started_json(const ProcessView& view, bool created);
+std::string restarted_json(const ProcessView& view, std::optional<std::int64_t> old_pid);
+
+/// One object with text members alone, in order.
+std::string texts_json(const std::vector<std::pair<std::string, std::optional<std::string>>>& members);
+
+std::string shutdown_json(const std::vector<std::string>& stopped, const std::vector<std::string>& kept);
+std::string wait_json(const api::WaitMeta& meta);
+
+/// A recorded line. Bytes that are no UTF-8 become U+FFFD.
+struct RecordedLine {
+    std::string_view text;
+    std::string_view stream;  // "stdout", "stderr" or "unknown"
+    std::string run;
+    std::optional<std::string> time;
+    bool complete = true;
+};
+std::string line_json(const RecordedLine& line);
+
+}  // namespace persistproc::cli::format

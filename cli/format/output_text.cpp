@@ -1,0 +1,256 @@
+#include "cli/format/output_text.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <ctime>
+
+#include "cli/format/json_text.hpp"
+#include "common/base/text.hpp"
+#include "common/base/time.hpp"
+#include "common/domain/process.hpp"
+
+namespace persistproc::cli::format {
+
+using logstore::Follower;
+using logstore::Stream;
+
+namespace {
+
+std::string time_text(std::int64_t wall_ns) {
+    return wall_ns == 0 ? std::string("(time unknown)") : base::format_rfc3339(base::from_ns(wall_ns));
+}
+
+std::string_view stream_text(Stream stream) {
+    switch (stream) {
+        case Stream::out: return "stdout";
+        case Stream::err: return "stderr";
+        case Stream::none: break;
+    }
+    return "unknown";
+}
+
+/// A daemon or shim event, for people. Empty: not worth a line.
+std::string event_text(logstore::Event event, std::int64_t value, const std::string& run) {
+    using E = logstore::Event;
+    const auto number = static_cast<int>(value);
+    switch (event) {
+        case E::started: return fmt::format("{} started, pid {}", run, value);
+        case E::exited: return fmt::format("{} exited with code {}", run, value);
+        case E::killed: return fmt::format("{} was killed by {}", run, domain::signal_name(number));
+        case E::exec_failed: return fmt::format("{} could not be executed: {}", run, std::strerror(number));
+        case E::signalled: return fmt::format("{} was sent {}", run, domain::signal_name(number));
+        case E::stopping: return fmt::format("{} is being stopped with {}", run, domain::signal_name(number));
+        case E::output_closed: return fmt::format("{} closed its output", run);
+        case E::none: break;
+    }
+    return {};
+}
+
+bool is_of(Stream stream, logstore::StreamChoice choice) {
+    switch (choice) {
+        case logstore::StreamChoice::combined: return true;
+        case logstore::StreamChoice::err: return stream == Stream::err;
+        case logstore::StreamChoice::out: break;
+    }
+    return stream != Stream::err;
+}
+
+/// What was not recorded or is not there any more.
+std::string missing_text(const Follower::Item& item) {
+    if (item.evicted_bytes > 0)
+        return fmt::format("{} bytes before this were removed: the output's bound was reached", item.evicted_bytes);
+    if ((item.flags & logstore::gap) != 0) return fmt::format("{} bytes were lost here", item.value);
+    return {};
+}
+
+class ByteView final : public OutputView {
+public:
+    explicit ByteView(OutputStyle style) : style_(std::move(style)) {}
+
+    void take(const Follower::Item& item, std::vector<Chunk>& out) override {
+        if (const std::string missing = missing_text(item); !missing.empty())
+            return say(STDERR_FILENO, "(" + missing + ")", out);
+        if (item.event != logstore::Event::none) {
+            if (!style_.events) return;
+            const std::string run = fmt::format("{}.{}", style_.process_id, item.run);
+            if (const std::string text = event_text(item.event, item.value, run); !text.empty())
+                say(style_.split ? STDERR_FILENO : STDOUT_FILENO,
+                    fmt::format("{} -- {}", time_text(item.wall_ns), text), out);
+            return;
+        }
+        if (!is_of(item.stream, style_.choice)) return;
+        const bool is_separator = (item.flags & logstore::separator) != 0;
+        // It belongs to the combined view alone.
+        if (is_separator && (style_.choice != logstore::StreamChoice::combined || (style_.split && !style_.one_screen)))
+            return;
+        const int fd = style_.split && item.stream == Stream::err ? STDERR_FILENO : STDOUT_FILENO;
+        if (style_.one_screen || !style_.split) change_to(item.stream, out);
+        const bool escape = fd == STDERR_FILENO ? style_.escape_err : style_.escape_out;
+        std::string text = std::exchange(held_[index(fd)], {}) + item.bytes;
+        if (escape) {
+            const std::size_t wait = incomplete_suffix(text);
+            held_[index(fd)] = text.substr(text.size() - wait);
+            text.resize(text.size() - wait);
+        }
+        give(fd, text, escape, item.wall_ns, out);
+    }
+
+    void finish(std::vector<Chunk>& out) override {
+        for (const int fd : {STDOUT_FILENO, STDERR_FILENO})
+            give(fd, std::exchange(held_[index(fd)], {}), fd == STDERR_FILENO ? style_.escape_err : style_.escape_out,
+                 0, out);
+    }
+
+    bool is_inside_line() const override { return inside_[0] || inside_[1]; }
+
+private:
+    static std::size_t index(int fd) { return fd == STDERR_FILENO ? 1 : 0; }
+
+    /// Only its rest may follow the beginning of a sequence.
+    void change_to(Stream stream, std::vector<Chunk>& out) {
+        if (stream == last_) return;
+        finish(out);
+        last_ = stream;
+    }
+
+    void give(int fd, const std::string& text, bool escape, std::int64_t wall_ns, std::vector<Chunk>& out) {
+        if (text.empty()) return;
+        bool& inside = inside_[style_.one_screen ? 0 : index(fd)];
+        std::string shown;
+        if (style_.timestamps) {
+            for (std::string_view rest = text; !rest.empty();) {
+                if (!inside) shown += time_text(wall_ns) + " ";
+                const std::size_t newline = rest.find('\n');
+                const std::string_view line = rest.substr(0, newline == std::string_view::npos ? newline : newline + 1);
+                shown += escape ? base::escape_for_terminal(line) : std::string(line);
+                inside = newline == std::string_view::npos;
+                rest.remove_prefix(line.size());
+            }
+        } else {
+            shown = escape ? base::escape_for_terminal(text) : text;
+            inside = !text.ends_with('\n');
+        }
+        out.push_back(Chunk{fd, std::move(shown)});
+    }
+
+    void say(int fd, const std::string& text, std::vector<Chunk>& out) {
+        finish(out);
+        const bool breaks = style_.one_screen && is_inside_line();
+        if (breaks) inside_ = {};
+        out.push_back(Chunk{fd, (breaks ? "\n" : "") + text + "\n"});
+    }
+
+    OutputStyle style_;
+    std::array<std::string, 2> held_;
+    std::array<bool, 2> inside_{};
+    Stream last_ = Stream::none;
+};
+
+class LineView final : public OutputView {
+public:
+    LineView(OutputStyle style, std::optional<logstore::LinePattern> grep, bool json)
+        : style_(std::move(style)), grep_(std::move(grep)), json_(json) {}
+
+    void take(const Follower::Item& item, std::vector<Chunk>& out) override {
+        if (item.event != logstore::Event::none || !missing_text(item).empty()) {
+            if ((item.flags & logstore::gap) != 0) give(out);
+            return;
+        }
+        if (!is_of(item.stream, style_.choice)) return;
+        if ((item.flags & logstore::separator) != 0) {
+            if (style_.choice == logstore::StreamChoice::combined && open_) {
+                line_.complete = true;
+                give(out);
+            }
+            return;
+        }
+        if (open_ && (line_.stream != item.stream || line_.run != item.run)) give(out);
+        for (std::string_view rest = item.bytes; !rest.empty();) {
+            if (!open_) {
+                open_ = true;
+                line_ = logstore::Line{};
+                line_.stream = item.stream;
+                line_.run = item.run;
+                line_.wall_ns = item.wall_ns;
+                line_.complete = false;
+            }
+            const std::size_t newline = rest.find('\n');
+            line_.text += rest.substr(0, newline);
+            rest.remove_prefix(newline == std::string_view::npos ? rest.size() : newline + 1);
+            if (newline == std::string_view::npos && line_.text.size() < max_line_bytes) return;
+            line_.complete = newline != std::string_view::npos;
+            give(out);
+        }
+    }
+
+    void finish(std::vector<Chunk>& out) override { give(out); }
+    bool is_inside_line() const override { return false; }
+
+private:
+    /// A line without end must not fill the memory.
+    static constexpr std::size_t max_line_bytes = 1u << 20;
+
+    void give(std::vector<Chunk>& out) {
+        if (!open_) return;
+        open_ = false;
+        if (grep_ && !grep_->matches(line_.text)) return;
+        const int fd = style_.split && !json_ && line_.stream == Stream::err ? STDERR_FILENO : STDOUT_FILENO;
+        out.push_back(Chunk{fd, line_text(line_, style_, json_)});
+    }
+
+    OutputStyle style_;
+    std::optional<logstore::LinePattern> grep_;
+    bool json_;
+    logstore::Line line_;
+    bool open_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<OutputView> make_byte_view(OutputStyle style) { return std::make_unique<ByteView>(std::move(style)); }
+
+std::unique_ptr<OutputView> make_line_view(OutputStyle style, std::optional<logstore::LinePattern> grep, bool json) {
+    return std::make_unique<LineView>(std::move(style), std::move(grep), json);
+}
+
+std::string line_text(const logstore::Line& line, const OutputStyle& style, bool json) {
+    const std::string run = fmt::format("{}.{}", style.process_id, line.run);
+    if (json) {
+        RecordedLine recorded{.text = line.text,
+                              .stream = stream_text(line.stream),
+                              .run = run,
+                              .time = std::nullopt,
+                              .complete = line.complete};
+        if (line.wall_ns != 0) recorded.time = time_text(line.wall_ns);
+        return line_json(recorded);
+    }
+    if (line.event) return fmt::format("{} -- {}\n", time_text(line.wall_ns), event_text(*line.event, line.value, run));
+    const bool escape = style.split && line.stream == Stream::err ? style.escape_err : style.escape_out;
+    return (style.timestamps ? time_text(line.wall_ns) + " " : std::string()) +
+           (escape ? base::escape_for_terminal(line.text) : line.text) + "\n";
+}
+
+std::size_t incomplete_suffix(std::string_view text) noexcept {
+    constexpr std::size_t longest_sequence = 64;
+    const std::size_t escape = text.rfind('\x1b');
+    if (escape != std::string_view::npos && text.size() - escape <= longest_sequence) {
+        const std::string_view sequence = text.substr(escape);
+        if (sequence.size() == 1) return 1;
+        // Of what stays as it is, only colours are sequences: ESC [ digits and separators, then a letter.
+        const auto is_inner = [](char c) { return (c >= '0' && c <= '9') || c == ';' || c == ':'; };
+        if (sequence[1] == '[' && std::all_of(sequence.begin() + 2, sequence.end(), is_inner)) return sequence.size();
+    }
+    for (std::size_t back = 1; back <= 3 && back <= text.size(); ++back) {
+        const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+        if ((byte & 0xC0) == 0x80) continue;
+        const std::size_t needed = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+        return needed > back ? back : 0;
+    }
+    return 0;
+}
+
+}  // namespace persistproc::cli::format

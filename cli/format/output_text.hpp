@@ -1,0 +1,51 @@
+#pragma once
+/// Recorded output as it is shown. Pure: items in, bytes for stdout and stderr out.
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/logstore/reader.hpp"
+#include "common/logstore/search.hpp"
+
+namespace persistproc::cli::format {
+
+/// Bytes for one of our own streams.
+struct Chunk {
+    int fd = 1;
+    std::string bytes;
+};
+
+struct OutputStyle {
+    logstore::StreamChoice choice = logstore::StreamChoice::combined;
+    bool split = false;       // stderr of the program goes to our stderr; else all goes to stdout
+    bool one_screen = false;  // both of ours end in the same place: no line may mix the streams
+    bool escape_out = false;  // our stdout is a terminal: escapes other than colour are shown
+    bool escape_err = false;
+    bool timestamps = false;
+    bool events = false;
+    std::string process_id;
+};
+
+class OutputView {
+public:
+    virtual ~OutputView() = default;
+    virtual void take(const logstore::Follower::Item& item, std::vector<Chunk>& out) = 0;
+    /// What was held back for its rest, and whatever ends a view.
+    virtual void finish(std::vector<Chunk>& out) = 0;
+    /// Whether our own message on stderr would land inside a line of the program.
+    virtual bool is_inside_line() const = 0;
+};
+
+/// Bytes as they come: every byte of the program, partial lines at once.
+std::unique_ptr<OutputView> make_byte_view(OutputStyle style);
+/// Whole lines: only those that match `grep` where there is one; as JSON objects if `json`.
+std::unique_ptr<OutputView> make_line_view(OutputStyle style, std::optional<logstore::LinePattern> grep, bool json);
+
+/// One line as the line view shows it.
+std::string line_text(const logstore::Line& line, const OutputStyle& style, bool json);
+
+/// Bytes at the end of `text` that are the beginning of an escape sequence or a character and must wait for their rest.
+std::size_t incomplete_suffix(std::string_view text) noexcept;
+
+}  // namespace persistproc::cli::format

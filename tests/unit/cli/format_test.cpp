@@ -1,0 +1,189 @@
+#include <unistd.h>
+
+#include <map>
+
+#include "cli/environment.hpp"
+#include "cli/format/json_text.hpp"
+#include "cli/format/output_text.hpp"
+#include "cli/format/process_text.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using namespace persistproc::cli;
+using logstore::Follower;
+using logstore::Stream;
+
+namespace {
+
+const WallTime now = base::parse_rfc3339("2026-11-20T12:00:00Z").value();
+
+ProcessView web() {
+    ProcessView view;
+    view.id = "p1";
+    view.label = "web";
+    view.command = {"npm", "run", "dev server"};
+    view.working_directory = "/srv/app";
+    view.state = ProcessState::running;
+    view.pid = 4711;
+    view.started_at = now - std::chrono::minutes(5) - std::chrono::seconds(2);
+    view.run = "p1.2";
+    view.restarts = 1;
+    view.ports = {3000, 3001};
+    view.cpu_percent = 1.25;
+    view.memory_bytes = 48 << 20;
+    view.log_path = "/data/procs/p1/log/00000001.log";
+    return view;
+}
+
+ProcessView worker() {
+    ProcessView view;
+    view.id = "p12";
+    view.label = "wörker in /srv";
+    view.command = {"wörker"};
+    view.state = ProcessState::killed;
+    view.signal = "SIGTERM";
+    view.reason = OutcomeReason::stopped;
+    return view;
+}
+
+Follower::Item piece(Stream stream, std::string bytes, std::uint8_t flags = 0, std::int64_t wall_ns = 0) {
+    Follower::Item item;
+    item.stream = stream;
+    item.bytes = std::move(bytes);
+    item.flags = flags;
+    item.run = 1;
+    item.wall_ns = wall_ns;
+    return item;
+}
+
+/// What both streams get, "O:" and "E:" before each change.
+std::string shown(format::OutputView& view, const std::vector<Follower::Item>& items) {
+    std::vector<format::Chunk> chunks;
+    for (const auto& item : items) view.take(item, chunks);
+    view.finish(chunks);
+    std::string out;
+    for (const auto& chunk : chunks) out += (chunk.fd == STDERR_FILENO ? "E:" : "O:") + chunk.bytes;
+    return out;
+}
+
+const std::vector<Follower::Item> interrupted = {
+    piece(Stream::out, "begin "), piece(Stream::out, "\n", logstore::separator), piece(Stream::err, "oops\n"),
+    piece(Stream::out, "end\n", logstore::line_continues)};
+
+}  // namespace
+
+TEST_CASE("the table of processes") {
+    const std::string expected =
+        "ID   LABEL           STATE     PID  UPTIME  RESTARTS  PORTS       CPU    MEMORY  LAST EXIT\n"
+        "p1   web             running  4711   5m 2s         1  3000,3001  1.2%  48.0 MiB\n"
+        "p12  wörker in /srv  killed                        0                             SIGTERM\n";
+    CHECK(format::process_table({web(), worker()}, now, format::TextStyle{}) == expected);
+    CHECK(format::process_table({}, now, format::TextStyle{}) == "no processes\n");
+    const std::string narrow = format::process_table({worker()}, now, format::TextStyle{true, 40});
+    CHECK(narrow.find("wörker in /…") != std::string::npos);
+    CHECK(format::process_table({web()}, now, format::TextStyle{true, 0}).find("\x1b[32mrunning\x1b[0m") !=
+          std::string::npos);
+}
+
+TEST_CASE("one process in full, and in a line") {
+    const std::string text = format::process_details(web(), now);
+    CHECK(text.find("command            npm run 'dev server'\n") != std::string::npos);
+    CHECK(text.find("started            2026-11-20T11:54:58.000Z (5m 2s ago)\n") != std::string::npos);
+    CHECK(format::process_line(web()) == "p1 (web) is running, PID 4711");
+    CHECK(format::process_line(worker()) == "p12 (wörker in /srv) killed by SIGTERM (stopped)");
+    ProcessView tricky = web();
+    tricky.label = "a\x1b[2Jb";
+    CHECK(format::process_table({tricky}, now, format::TextStyle{}).find('\x1b') == std::string::npos);
+    CHECK(format::format_bytes(1023) == "1023 B");
+    CHECK(format::format_bytes(1536) == "1.5 KiB");
+}
+
+TEST_CASE("documents are one line of JSON each") {
+    CHECK(format::error_json(Error{ErrorCode::not_found, "no \"x\""}) ==
+          "{\"error\":{\"code\":\"not_found\",\"message\":\"no \\\"x\\\"\"}}\n");
+    CHECK(format::views_json({}) == "{\"processes\":[]}\n");
+    const std::string view = format::view_json(web());
+    CHECK(view.find("\"id\":\"p1\"") != std::string::npos);
+    CHECK(view.find("\"ready\":null") != std::string::npos);
+    CHECK(view.find('\n') == view.size() - 1);
+    logstore::Line line;
+    line.text = "a\xff";
+    line.stream = Stream::err;
+    line.run = 2;
+    format::OutputStyle style;
+    style.process_id = "p1";
+    CHECK(format::line_text(line, style, true) ==
+          "{\"time\":null,\"stream\":\"stderr\",\"run\":\"p1.2\",\"text\":\"a\xEF\xBF\xBD\"}\n");
+}
+
+TEST_CASE("bytes go where the program sent them; the separator belongs to the combined view") {
+    format::OutputStyle style;
+    style.process_id = "p1";
+    style.split = true;
+    CHECK(shown(*format::make_byte_view(style), interrupted) == "O:begin E:oops\nO:end\n");
+    style.one_screen = true;
+    CHECK(shown(*format::make_byte_view(style), interrupted) == "O:begin O:\nE:oops\nO:end\n");
+    style.split = false;
+    CHECK(shown(*format::make_byte_view(style), interrupted) == "O:begin O:\nO:oops\nO:end\n");
+    style.choice = logstore::StreamChoice::out;
+    CHECK(shown(*format::make_byte_view(style), interrupted) == "O:begin O:end\n");
+}
+
+TEST_CASE("to a terminal escapes other than colour are shown, even when they come in pieces") {
+    format::OutputStyle style;
+    style.escape_out = true;
+    style.one_screen = true;
+    auto view = format::make_byte_view(style);
+    const std::string text =
+        shown(*view, {piece(Stream::out, "a\x1b"), piece(Stream::out, "]0;title\x07"), piece(Stream::out, "\xC3"),
+                      piece(Stream::out, "\xA4\x1b[3"), piece(Stream::out, "1mred\x1b[0m\n")});
+    CHECK(text.find("\x1b]") == std::string::npos);
+    CHECK(text.find("\x1b[31mred") != std::string::npos);
+    CHECK(text.find("ä") != std::string::npos);
+    CHECK(format::incomplete_suffix("abc") == 0);
+    CHECK(format::incomplete_suffix("abc\x1b") == 1);
+    CHECK(format::incomplete_suffix("abc\x1b[1;3") == 5);
+    CHECK(format::incomplete_suffix("abc\x1b[1m") == 0);
+    CHECK(format::incomplete_suffix("\xE2\x82") == 2);
+    CHECK(format::incomplete_suffix("\xE2\x82\xAC") == 0);
+    CHECK(format::incomplete_suffix("\x80\x80\x80\x80") == 0);
+}
+
+TEST_CASE("times stand before lines, once per line") {
+    format::OutputStyle style;
+    style.timestamps = true;
+    style.events = true;
+    style.one_screen = true;
+    style.process_id = "p1";
+    auto view = format::make_byte_view(style);
+    const std::int64_t ns = base::to_ns(now);
+    Follower::Item ended;
+    ended.event = logstore::Event::exited;
+    ended.flags = logstore::event;
+    ended.value = 7;
+    ended.run = 1;
+    ended.wall_ns = ns;
+    CHECK(shown(*view, {piece(Stream::out, "a\nb", 0, ns), piece(Stream::out, "c", 0, ns), ended}) ==
+          "O:2026-11-20T12:00:00.000Z a\n2026-11-20T12:00:00.000Z bO:cO:\n2026-11-20T12:00:00.000Z -- p1.1 exited with "
+          "code 7\n");
+}
+
+TEST_CASE("the line view joins pieces and searches them") {
+    format::OutputStyle style;
+    style.process_id = "p1";
+    auto pattern = logstore::LinePattern::compile("n");
+    CHECK(shown(*format::make_line_view(style, std::move(*pattern), false), interrupted) == "O:begin \nO:end\n");
+    style.choice = logstore::StreamChoice::out;
+    CHECK(shown(*format::make_line_view(style, std::nullopt, false), interrupted) == "O:begin end\n");
+}
+
+TEST_CASE("environment files and what is not inherited") {
+    const auto variables = parse_environment_file("# c\n\nA=1\nexport B = \"x y\"\r\nC='q'\nD=a=b", "f").value();
+    CHECK(variables == std::map<std::string, std::string>{{"A", "1"}, {"B", "x y"}, {"C", "q"}, {"D", "a=b"}});
+    const auto refused = parse_environment_file("A=1\nsecret", "f");
+    REQUIRE(refused.has_error());
+    CHECK(refused.error().message == "f: line 2 is not KEY=VALUE");
+    const char* own[] = {"PATH=/bin",       "PERSISTPROC_PORT=1", "NOTIFY_SOCKET=x", "LISTEN_FDS=1",
+                         "INVOCATION_ID=1", "JOURNAL_STREAM=1",   "LISTENER=1",      nullptr};
+    CHECK(inherited_environment(own) == std::vector<std::string>{"PATH=/bin", "LISTENER=1"});
+}

@@ -1,0 +1,199 @@
+#include "cli/options.hpp"
+
+#include <cstdlib>
+
+#include "cli/arguments.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using namespace persistproc::cli;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+template <class Options>
+Options parsed(const Words& arguments) {
+    auto invocation = parse_invocation(arguments);
+    if (!invocation) throw std::runtime_error(invocation.error().message);
+    return std::get<Options>(invocation->verb);
+}
+
+CommonOptions common_of(const Words& arguments) {
+    auto invocation = parse_invocation(arguments);
+    if (!invocation) throw std::runtime_error(invocation.error().message);
+    return invocation->common;
+}
+
+std::string refusal_of(const Words& arguments) {
+    auto invocation = parse_invocation(arguments);
+    if (invocation) return "";
+    CHECK(invocation.error().code == ErrorCode::invalid);
+    CHECK(invocation.error().message.find('\n') == std::string::npos);
+    return invocation.error().message;
+}
+
+/// The machine's own settings must not reach the tests.
+struct CleanVariables {
+    CleanVariables() {
+        for (const char* name : {"PERSISTPROC_FORMAT", "PERSISTPROC_PORT", "PERSISTPROC_DATA_DIR"}) ::unsetenv(name);
+        ::setenv("HOME", "/nowhere", 1);
+    }
+} const clean_variables;
+
+}  // namespace
+
+TEST_CASE("everything after the first word of a command belongs to the program") {
+    struct Row {
+        Words arguments;
+        Words command;
+    };
+    const std::vector<Row> rows = {
+        {{"run", "node", "server.js", "--port", "3000", "-v"}, {"node", "server.js", "--port", "3000", "-v"}},
+        {{"node", "server.js", "--port", "3000", "-v"}, {"node", "server.js", "--port", "3000", "-v"}},
+        {{"npm", "run", "dev"}, {"npm", "run", "dev"}},
+        {{"run", "--", "ls", "-la"}, {"ls", "-la"}},
+        {{"--", "list", "--json"}, {"list", "--json"}},
+        {{"run", "ls", "-la"}, {"ls", "-la"}},
+        {{"run", "--label", "web", "ls", "--label", "x"}, {"ls", "--label", "x"}},
+        {{"run", "--label=web", "ls", "--", "x"}, {"ls", "--", "x"}},
+        {{"run", "-v", "--", "--strange", "-x"}, {"--strange", "-x"}},
+        {{"run", "echo", "[a,b]", "", "ä ö", "--help", "-h"}, {"echo", "[a,b]", "", "ä ö", "--help", "-h"}},
+        {{"[a,b]", "{c}"}, {"[a,b]", "{c}"}},
+        {{"run", "list"}, {"list"}},
+        {{"run", "-"}, {"-"}},
+        {{"run", "-C/tmp", "-eA=1", "-e", "B=[x,y]", "true"}, {"true"}},
+        {{"--on-exit", "stop", "make", "watch"}, {"make", "watch"}},
+        {{"-q", "run", "--fresh", "x", "--fresh"}, {"x", "--fresh"}},
+        {{"run", "printf", "%s\n", "a'b\"c"}, {"printf", "%s\n", "a'b\"c"}},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.arguments);
+        CHECK(parsed<RunOptions>(row.arguments).definition.command == row.command);
+    }
+    CHECK(parsed<StartOptions>({"start", "--label", "db", "postgres", "-D", "data"}).definition.command ==
+          Words{"postgres", "-D", "data"});
+}
+
+TEST_CASE("flags of run") {
+    const auto run = parsed<RunOptions>({"run",     "--on-exit", "stop",    "--label",        "",          "-C",
+                                         "/tmp",    "-e",        "A=[1,2]", "--env",          "B=",        "--env-file",
+                                         "f",       "--history", "20",      "--raw",          "--restart", "on-failure",
+                                         "--grace", "2.5",       "--fresh", "--no-autostart", "cmd"});
+    CHECK(run.on_exit == OnExit::stop);
+    CHECK(run.definition.label == "");
+    CHECK(run.definition.working_directory == "/tmp");
+    CHECK(run.definition.variables == Words{"A=[1,2]", "B="});
+    CHECK(run.definition.environment_files == Words{"f"});
+    CHECK(run.history == 20);
+    CHECK(run.raw);
+    CHECK(run.definition.restart == domain::RestartPolicy::on_failure);
+    CHECK(run.definition.grace_seconds == 2.5);
+    CHECK(run.definition.fresh);
+    CHECK_FALSE(run.definition.autostart);
+    CHECK(parsed<RunOptions>({"--label", "x", "cmd"}).definition.label == "x");
+    CHECK(parsed<RunOptions>({"--label", "x", "run", "cmd"}).definition.label == "x");
+    CHECK(parsed<RunOptions>({"run", "--label", "-x", "cmd"}).definition.label == "-x");
+}
+
+TEST_CASE("common flags stand on both sides of the subcommand; the later one counts") {
+    CHECK(common_of({"--data-dir", "/x/y", "list"}).data_directory == "/x/y");
+    CHECK(common_of({"list", "--data-dir", "/x/y"}).data_directory == "/x/y");
+    CHECK(common_of({"--data-dir", "/x/y", "list", "--data-dir", "/z"}).data_directory == "/z");
+    CHECK(common_of({"--data-dir", "/a", "--data-dir", "/b", "list"}).data_directory == "/b");
+    CHECK(common_of({"--json", "list"}).format == OutputFormat::json);
+    CHECK(common_of({"list", "--format", "json"}).format == OutputFormat::json);
+    CHECK(common_of({"--json", "list", "--format", "text"}).format == OutputFormat::text);
+    CHECK(common_of({"-q", "stop", "x"}).quiet);
+    CHECK(common_of({"stop", "-qv", "x"}).verbose);
+    CHECK(common_of({"list"}).port == 8947);
+    CHECK(common_of({"list", "--port", "9"}).port == 9);
+    ::setenv("PERSISTPROC_FORMAT", "json", 1);
+    CHECK(common_of({"list"}).format == OutputFormat::json);
+    CHECK(common_of({"list", "--format=text"}).format == OutputFormat::text);
+    ::setenv("PERSISTPROC_FORMAT", "yaml", 1);
+    CHECK(refusal_of({"list"}).find("PERSISTPROC_FORMAT") == 0);
+    ::unsetenv("PERSISTPROC_FORMAT");
+}
+
+TEST_CASE("wait has a port and a quiet time of its own") {
+    auto wait = parsed<WaitOptions>({"wait", "web", "--port", "3000", "--timeout", "2m"});
+    CHECK(wait.until == WaitFor::port);
+    CHECK(wait.port == 3000);
+    CHECK(wait.timeout_seconds == 120);
+    CHECK(common_of({"--port", "77", "wait", "web", "--port", "3000"}).port == 77);
+    wait = parsed<WaitOptions>({"wait", "--quiet", "2.5", "web"});
+    CHECK(wait.until == WaitFor::quiet);
+    CHECK(wait.quiet_seconds == 2.5);
+    CHECK(common_of({"wait", "-q", "web"}).quiet);
+    CHECK(parsed<WaitOptions>({"wait", "web"}).until == WaitFor::exit);
+    CHECK(refusal_of({"wait", "web", "--ready"}).find("readiness checks are not available yet") != std::string::npos);
+    CHECK(refusal_of({"wait", "web", "--exit", "--port", "3"}).find("one of") != std::string::npos);
+}
+
+TEST_CASE("targets, output and signals") {
+    CHECK(parsed<StopOptions>({"stop", "a", "--grace", "2", "b"}).targets == Words{"a", "b"});
+    CHECK(parsed<StopOptions>({"stop", "--", "-x"}).targets == Words{"-x"});
+    CHECK(parsed<RestartOptions>({"restart", "--force", "[a,b]"}).targets == Words{"[a,b]"});
+    auto signal = parsed<SignalOptions>({"signal", "HUP", "web", "p2"});
+    CHECK(signal.signal == "SIGHUP");
+    CHECK(signal.targets == Words{"web", "p2"});
+    CHECK(parsed<SignalOptions>({"signal", "15", "4711"}).targets == Words{"4711"});
+    CHECK(parsed<SignalOptions>({"signal", "web", "sigusr1"}).signal == "SIGUSR1");
+    auto output = parsed<OutputOptions>({"logs", "-fn5", "web", "--stream=stderr", "-t"});
+    CHECK(output.follow);
+    CHECK(output.lines == 5);
+    CHECK(output.lines_given);
+    CHECK(output.stream == StreamOption::err);
+    CHECK(output.timestamps);
+    CHECK(parsed<OutputOptions>({"output", "web"}).lines == 100);
+    CHECK(parsed<ListOptions>({"ps", "--state", "running"}).state == "running");
+    CHECK(parsed<ShutdownOptions>({"shutdown", "--keep"}).keep);
+    CHECK(parsed<ServeOptions>({"serve", "--detach", "--ready-fd", "5"}).ready_fd == 5);
+}
+
+TEST_CASE("help and version") {
+    CHECK(parsed<HelpOptions>({}).text.find("Usage: persistproc") != std::string::npos);
+    CHECK(parsed<HelpOptions>({"--help"}).text == parsed<HelpOptions>({}).text);
+    const std::string run_help = parsed<HelpOptions>({"run", "--help"}).text;
+    CHECK(run_help.find("--on-exit") != std::string::npos);
+    CHECK(run_help.find("Examples:") != std::string::npos);
+    CHECK(parsed<HelpOptions>({"help", "run"}).text == run_help);
+    CHECK(parsed<HelpOptions>({"--help", "run"}).text == run_help);
+    CHECK(parsed<HelpOptions>({"logs", "-h"}).text.find("persistproc output") != std::string::npos);
+    parsed<VersionOptions>({"--version"});
+    parsed<VersionOptions>({"version"});
+}
+
+TEST_CASE("a mistake is one line that says what instead") {
+    CHECK(refusal_of({"run", "--labl", "x", "ls"}) == "run: unknown flag --labl; did you mean --label?");
+    CHECK(refusal_of({"--jsn", "list"}) == "unknown flag --jsn; did you mean --json?");
+    CHECK(refusal_of({"list", "-z"}) == "list: unknown flag -z");
+    CHECK(refusal_of({"run", "--label"}).find("--label needs a value") != std::string::npos);
+    CHECK(refusal_of({"list", "--json=x"}).find("takes no value") != std::string::npos);
+    CHECK(refusal_of({"run", "--on-exit", "ask", "ls"}).find("--on-exit") != std::string::npos);
+    CHECK(refusal_of({"run", "--history", "many", "ls"}).find("--history") != std::string::npos);
+    CHECK(refusal_of({"run"}).find("no command") != std::string::npos);
+    CHECK(refusal_of({"-q"}).find("no subcommand") != std::string::npos);
+    CHECK(refusal_of({"stop"}).find("which process") != std::string::npos);
+    CHECK(refusal_of({"output", "a", "b"}).find("unexpected \"b\"") != std::string::npos);
+    CHECK(refusal_of({"list", "--port", "x"}).find("--port") == 0);
+    CHECK(refusal_of({"--label", "x", "list"}).find("--label") == 0);
+    CHECK(refusal_of({"signal", "FOO", "BAR"}).find("signal") != std::string::npos);
+    CHECK(refusal_of({"run", "--shell", "a", "b"}).find("one word") != std::string::npos);
+    CHECK(refusal_of({"help", "nothing"}).find("no subcommand") != std::string::npos);
+    for (const char* reserved : {"send", "mcp", "doctor", "completion"})
+        CHECK(refusal_of({reserved, "x"}).find("not available in this version") != std::string::npos);
+    CHECK(parsed<RunOptions>({"run", "mcp"}).definition.command == Words{"mcp"});
+}
+
+TEST_CASE("the nearest word is near") {
+    CHECK(nearest_word("--follw", {"--follow", "--lines"}) == "--follow");
+    CHECK(nearest_word("--zebra", {"--follow", "--lines"}) == "");
+}
+
+TEST_CASE("errors of a bad command line come in the format asked for") {
+    CHECK(guess_format({"list", "--json", "--bad"}) == OutputFormat::json);
+    CHECK(guess_format({"list", "--format", "json", "--bad"}) == OutputFormat::json);
+    CHECK(guess_format({"run", "--bad", "--", "x", "--json"}) == OutputFormat::text);
+}

@@ -1,0 +1,211 @@
+#include "cli/session/policy.hpp"
+
+#include <random>
+
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using namespace persistproc::cli;
+using namespace persistproc::cli::session;
+
+namespace {
+
+using Acts = std::vector<Act>;
+constexpr MonoTime zero{};
+
+Acts acts(const std::vector<Action>& actions) {
+    Acts out;
+    for (const auto& action : actions) out.push_back(action.act);
+    return out;
+}
+
+int status_of(const std::vector<Action>& actions) {
+    for (const auto& action : actions)
+        if (action.act == Act::finish) return action.status;
+    return -1;
+}
+
+RunEnded ended(std::uint32_t run, int code) { return RunEnded{run, RunEnd{code, std::nullopt, std::nullopt}}; }
+Polled polled(std::uint32_t run, ProcessState state, std::optional<int> code = std::nullopt,
+              std::optional<int> signal = std::nullopt) {
+    return Polled{run, state, code, signal, ""};
+}
+
+/// A policy in one of its phases.
+enum class In { following, after_end, draining, stopping, forcing };
+Policy policy_in(In phase, OnExit on_exit) {
+    Policy policy(on_exit, "p3", 1);
+    switch (phase) {
+        case In::following: break;
+        case In::after_end: policy.on(ended(1, 7), zero); break;
+        case In::draining: policy.on(polled(1, ProcessState::exited, 7), zero); break;
+        case In::stopping: policy.on(Interrupted{}, zero); break;
+        case In::forcing:
+            policy.on(Interrupted{}, zero);
+            policy.on(Interrupted{}, zero);
+            break;
+    }
+    return policy;
+}
+
+}  // namespace
+
+TEST_CASE("what each event means in each phase") {
+    struct Row {
+        In phase;
+        OnExit on_exit;
+        Event event;
+        Acts expected;
+        int status = -1;
+    };
+    using S = ProcessState;
+    const auto D = OnExit::detach;
+    const auto T = OnExit::stop;
+    const std::vector<Row> rows = {
+        // The log's word.
+        {In::following, D, RunStarted{1, 10}, {}},
+        {In::following, D, RunStarted{2, 10}, {Act::say}},
+        {In::following, D, ended(1, 7), {Act::poll_now}},
+        {In::following, D, ended(2, 7), {Act::say, Act::poll_now}},
+        {In::after_end, D, RunStarted{2, 10}, {Act::say}},
+        {In::draining, D, RunStarted{2, 10}, {Act::say}},
+        {In::draining, D, ended(1, 7), {}},
+        {In::stopping, T, ended(1, 7), {}},
+        {In::forcing, T, ended(1, 7), {}},
+        // The daemon's word.
+        {In::following, D, polled(1, S::running), {}},
+        {In::following, D, polled(1, S::exited, 7), {Act::drain}},
+        {In::following, D, polled(1, S::lost), {Act::drain, Act::say}},
+        {In::following, D, polled(1, S::backoff), {}},
+        {In::following, D, polled(2, S::running), {}},
+        {In::after_end, D, polled(1, S::running), {Act::poll_soon}},
+        {In::after_end, D, polled(1, S::stopping), {Act::poll_soon}},
+        {In::after_end, D, polled(1, S::unreachable), {Act::poll_soon}},
+        {In::after_end, D, polled(1, S::exited, 7), {Act::finish}, 7},
+        {In::after_end, D, polled(1, S::killed, std::nullopt, 15), {Act::finish}, 143},
+        {In::after_end, D, polled(1, S::lost), {Act::say, Act::finish}, 125},
+        {In::after_end, D, polled(1, S::gave_up, 3), {Act::say, Act::finish}, 3},
+        {In::after_end, D, polled(1, S::failed), {Act::finish}, 7},
+        {In::after_end, D, polled(1, S::backoff), {Act::say}},
+        {In::after_end, D, polled(2, S::exited, 1), {}},
+        {In::after_end, D, polled(0, S::exited, 1), {Act::poll_soon}},
+        {In::draining, D, polled(1, S::exited, 7), {}},
+        {In::stopping, T, polled(1, S::exited, 7), {}},
+        {In::forcing, T, polled(1, S::exited, 7), {}},
+        // Nobody answers.
+        {In::following, D, PollFailed{}, {}},
+        {In::after_end, D, PollFailed{}, {}},
+        {In::draining, D, PollFailed{}, {}},
+        {In::stopping, T, PollFailed{}, {}},
+        {In::following, D, Forgotten{}, {Act::drain}},
+        {In::after_end, D, Forgotten{}, {Act::drain}},
+        {In::stopping, T, Forgotten{}, {}},
+        // Printed up to the end.
+        {In::draining, D, PrintedAll{1}, {Act::finish}, 7},
+        {In::draining, D, PrintedAll{0}, {}},
+        {In::following, D, PrintedAll{1}, {}},
+        // The user leaves.
+        {In::following, D, Interrupted{}, {Act::say_detached, Act::finish}, 0},
+        {In::after_end, D, Interrupted{}, {Act::say_detached, Act::finish}, 0},
+        {In::draining, D, Interrupted{}, {Act::say_detached, Act::finish}, 0},
+        {In::following, T, Interrupted{}, {Act::stop}},
+        {In::draining, T, Interrupted{}, {Act::stop}},
+        {In::stopping, T, Interrupted{}, {Act::force_stop}},
+        {In::forcing, T, Interrupted{}, {Act::say, Act::finish}, 125},
+        {In::following, D, ReaderGone{}, {Act::finish}, 0},
+        {In::following, T, ReaderGone{}, {Act::stop}},
+        {In::stopping, T, ReaderGone{}, {}},
+        // The stop was done.
+        {In::following, T, StopAnswered{}, {}},
+        {In::stopping, T, StopAnswered{}, {Act::drain}},
+        {In::forcing, T, StopAnswered{}, {Act::drain}},
+        {In::stopping, T, StopAnswered{Error{ErrorCode::unavailable, "no"}}, {Act::say, Act::finish}, 125},
+    };
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        CAPTURE(i);
+        Policy policy = policy_in(rows[i].phase, rows[i].on_exit);
+        const auto actions = policy.on(rows[i].event, zero);
+        CHECK(acts(actions) == rows[i].expected);
+        CHECK(status_of(actions) == rows[i].status);
+    }
+}
+
+TEST_CASE("a stop ends with 0 once its last output was shown") {
+    Policy policy = policy_in(In::stopping, OnExit::stop);
+    const auto drained = policy.on(StopAnswered{}, zero);
+    REQUIRE(acts(drained) == Acts{Act::drain});
+    CHECK(status_of(policy.on(PrintedAll{drained[0].mark}, zero)) == 0);
+    CHECK(policy.on(Interrupted{}, zero).empty());
+}
+
+TEST_CASE("without a daemon the log's word counts after a while") {
+    Policy policy = policy_in(In::after_end, OnExit::detach);
+    CHECK(policy.on(PollFailed{}, zero + patience_without_daemon - std::chrono::nanoseconds(1)).empty());
+    CHECK(status_of(policy.on(PollFailed{}, zero + patience_without_daemon)) == 7);
+    Policy alive(OnExit::detach, "p3", 1);
+    CHECK(alive.on(PollFailed{}, zero + std::chrono::hours(24)).empty());
+}
+
+TEST_CASE("a restart is said once and followed to its own end") {
+    Policy policy = policy_in(In::after_end, OnExit::detach);
+    auto said = policy.on(RunStarted{2, 99}, zero);
+    REQUIRE(said.size() == 1);
+    CHECK(said[0].text == "restarted as p3.2 (pid 99)");
+    CHECK(policy.on(RunStarted{2, 99}, zero).empty());
+    CHECK(policy.on(ended(1, 7), zero).empty());
+    CHECK(acts(policy.on(ended(2, 9), zero)) == Acts{Act::poll_now});
+    CHECK(status_of(policy.on(polled(2, ProcessState::exited, 9), zero)) == 9);
+
+    Policy crashing = policy_in(In::after_end, OnExit::detach);
+    CHECK(crashing.on(polled(1, ProcessState::backoff), zero)[0].text == "exited with code 7; it will be restarted");
+    CHECK(crashing.on(polled(1, ProcessState::backoff), zero).empty());
+}
+
+TEST_CASE("exit statuses") {
+    CHECK(exit_status_of(RunEnd{0, std::nullopt, std::nullopt}) == 0);
+    CHECK(exit_status_of(RunEnd{std::nullopt, 9, std::nullopt}) == 137);
+    CHECK(exit_status_of(RunEnd{std::nullopt, std::nullopt, ENOENT}) == 127);
+    CHECK(exit_status_of(RunEnd{std::nullopt, std::nullopt, EACCES}) == 126);
+    CHECK(exit_status_of(RunEnd{}) == 125);
+}
+
+TEST_CASE("whatever happens, it finishes at most once and always lets the user leave") {
+    std::mt19937 random(11);
+    for (int round = 0; round < 2000; ++round) {
+        const OnExit on_exit = random() % 2 == 0 ? OnExit::detach : OnExit::stop;
+        Policy policy(on_exit, "p1", 1);
+        int finishes = 0;
+        unsigned mark = 0;
+        MonoTime now = zero;
+        const auto step = [&](const Event& event) {
+            for (const auto& action : policy.on(event, now)) {
+                CHECK(finishes == 0);
+                if (action.act == Act::finish) ++finishes;
+                if (action.act == Act::drain) mark = action.mark;
+            }
+        };
+        for (int i = 0; i < 30; ++i) {
+            now += std::chrono::milliseconds(random() % 400);
+            const auto run = static_cast<std::uint32_t>(1 + random() % 3);
+            switch (random() % 9) {
+                case 0: step(RunStarted{run, 5}); break;
+                case 1: step(ended(run, 1)); break;
+                case 2: step(polled(run, static_cast<ProcessState>(random() % 11), 1)); break;
+                case 3: step(PollFailed{}); break;
+                case 4: step(PrintedAll{mark}); break;
+                case 5:
+                    if (random() % 4 == 0) step(Interrupted{});
+                    break;
+                case 6:
+                    if (random() % 8 == 0) step(ReaderGone{});
+                    break;
+                case 7:
+                    if (random() % 8 == 0) step(Forgotten{});
+                    break;
+                default: step(StopAnswered{}); break;
+            }
+        }
+        for (int i = 0; i < 3; ++i) step(Interrupted{});
+        CHECK(finishes == 1);
+    }
+}
