@@ -1,0 +1,7 @@
+include(GNUInstallDirs)
+foreach(each persistproc persistprocd persistproc-shim)
+  if(TARGET ${each})
+    install(TARGETS ${each} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
+endforeach()
+install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

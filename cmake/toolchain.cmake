@@ -1,0 +1,38 @@
+# Warnings, hardening and sanitizers, applied to every target of the project.
+add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Wimplicit-fallthrough)
+if(PERSISTPROC_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # Clang 14 knows aggregate field initialisation as a missing one, and Debian's flags as unused.
+  add_compile_options(-Wno-missing-field-initializers -Wno-unused-command-line-argument)
+else()
+  # GCC counts a member with a default initialiser as missing in a designated list.
+  add_compile_options(-Wno-missing-field-initializers)
+  # GCC 12 takes Asio's coroutine frames, whose operator new and delete it inlines, for mismatched pairs.
+  add_compile_options(-Wno-mismatched-new-delete)
+endif()
+
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
+if(PERSISTPROC_SANITIZE)
+  add_compile_options(-fsanitize=${PERSISTPROC_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${PERSISTPROC_SANITIZE})
+  if(PERSISTPROC_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+  if(PERSISTPROC_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-Wno-tsan)  # Asio's fences are not understood; its locks are
+  endif()
+elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -D_GLIBCXX_ASSERTIONS -fstack-protector-strong
+    -fstack-clash-protection -fcf-protection=full)
+  add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack)
+  include(CheckPIESupported)
+  check_pie_supported()
+endif()
+
+find_program(PERSISTPROC_CCACHE ccache)
+if(PERSISTPROC_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${PERSISTPROC_CCACHE})
+endif()

@@ -1,0 +1,72 @@
+"""The first two minutes of a newcomer."""
+import signal
+import socket
+import sys
+import urllib.request
+
+import harness
+
+
+class FirstSteps(harness.TestCase):
+    autostart = False
+
+    def test_a_web_server_runs_is_listed_left_and_stopped(self):
+        self.place.environment["PERSISTPROC_PORT"] = str(harness.free_port())
+        port = harness.free_port()
+        shown = self.background("run", sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1")
+        harness.eventually("the daemon answers", lambda: shown.process.poll() is not None or self.cli("list").code == 0)
+        harness.eventually("it is listed", lambda: shown.process.poll() is not None or self.views())
+        self.assertIsNone(shown.process.poll(), shown.err)
+        self.ok("wait", "p1", "--port", str(port), "--timeout", "20")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+            self.assertEqual(answer.status, 200)
+
+        view = self.views()[0]
+        self.assertEqual(view["state"], "running")
+        self.assertEqual(view["ports"], [port])
+        self.assertEqual(view["command"], [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"])
+        table = self.ok("list").out.decode()
+        for word in ("p1", "running", str(view["pid"]), str(port)):
+            self.assertIn(word, table)
+
+        shown.signal(signal.SIGINT)
+        left = shown.wait()
+        self.assertEqual(left.code, 0, left)
+        self.assertIn(b"p1", left.err)
+        self.assertEqual(self.view("p1")["state"], "running")
+        self.assertEqual(self.view("p1")["pid"], view["pid"])
+
+        self.ok("stop", "p1")
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), 1)
+        self.assertEqual(self.cli("status", "p1").code, 3)
+
+    def test_an_unknown_first_word_runs_it(self):
+        self.place.environment["PERSISTPROC_PORT"] = str(harness.free_port())
+        finished = self.cli("echo", "two words", "--port", "3000")
+        self.assertEqual((finished.code, finished.out), (0, b"two words --port 3000\n"), finished)
+
+    def test_commands_that_do_not_start_a_daemon_name_the_one_that_does(self):
+        for arguments in (["list"], ["status", "p1"], ["stop", "p1"], ["output", "p1"]):
+            with self.subTest(arguments):
+                finished = self.cli(*arguments)
+                self.assertEqual(finished.code, 125, finished)
+                self.assertIn(b"persistproc serve", finished.err)
+        finished = self.cli("run", "--no-autostart", "true")
+        self.assertEqual(finished.code, 125, finished)
+        self.assertIn(b"persistproc serve", finished.err)
+        self.assertFalse(harness.processes_of(self.place.root))
+
+    def test_eight_first_commands_at_once_start_one_daemon(self):
+        self.place.environment["PERSISTPROC_PORT"] = str(harness.free_port())
+        commands = [self.background("run", "--label", f"n{i}", "echo", str(i)) for i in range(8)]
+        for i, each in enumerate(commands):
+            finished = each.wait()
+            self.assertEqual((finished.code, finished.out), (0, f"{i}\n".encode()), finished)
+        daemons = [p for p in harness.processes_of(self.place.data) if "persistprocd" in p[1]]
+        self.assertEqual(len(daemons), 1, daemons)
+        self.assertEqual(len(self.views()), 8)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,103 @@
+"""The daemon dies at any time; programs, their output and their exit codes do not."""
+import harness
+
+# Counts until the file of its first argument exists, then ends with the code of its second.
+COUNTER = """
+import os, sys, time
+n = 0
+while not os.path.exists(sys.argv[1]):
+    print('line %d' % n); n += 1
+    time.sleep(0.001)
+print('end %d' % n)
+sys.exit(int(sys.argv[2]))
+"""
+DEATHS = 30
+
+
+def numbered(output):
+    """The count that a counter's whole output proves, or a description of what is wrong with it."""
+    lines = output.decode().splitlines()
+    for i, line in enumerate(lines[:-1]):
+        if line != f"line {i}":
+            return f"line {i} is {line!r}, before it {lines[max(0, i - 2):i]}"
+    return len(lines) - 1 if lines and lines[-1] == f"end {len(lines) - 1}" else f"ends with {lines[-1:]}"
+
+
+class KillDaemon(harness.TestCase):
+    def test_thirty_deaths_while_ten_programs_write(self):
+        gate = self.place.work / "stop"
+        labels = [f"w{i}" for i in range(10)]
+        pids = {label: self.start(label, harness.python(COUNTER, str(gate), "0"))["pid"] for label in labels}
+        for _ in range(DEATHS):
+            self.daemon.restart()
+            views = {v["label"]: v for v in self.views()}
+            self.assertEqual({l: v["pid"] for l, v in views.items()}, pids)
+            self.assertEqual({v["state"] for v in views.values()}, {"running"})
+        gate.touch()
+        for label in labels:
+            self.assertEqual(self.wait_exit(label).code, 0)
+            self.assertIsInstance(numbered(self.ok("output", label, "-n", "0").out), int)
+        self.assertEqual(
+            {(v["state"], v["exit_code"], v["run"].split(".")[1]) for v in self.views()}, {("exited", 0, "1")}
+        )
+
+    def test_an_exit_without_a_daemon_is_known_afterwards(self):
+        gate = self.place.work / "stop"
+        pid = self.start("seven", harness.python(COUNTER, str(gate), "7"))["pid"]
+        self.daemon.kill()
+        gate.touch()
+        harness.eventually("the program has ended", lambda: not harness.is_alive(pid))
+        self.daemon.start()
+        view = self.view("seven")
+        self.assertEqual(
+            (view["state"], view["exit_code"], view["reason"], view["pid"] in (pid, None)), ("exited", 7, "self", True)
+        )
+        self.assertIsInstance(numbered(self.ok("output", "seven", "-n", "0").out), int)
+        self.assertEqual(self.wait_exit("seven").code, 7)
+
+    def test_a_run_goes_on_through_it(self):
+        gate = self.place.work / "stop"
+        shown = self.background("run", "--label", "through", *harness.python(COUNTER, str(gate), "7"))
+        shown.until_output(b"line 10\n")
+        for i in range(3):
+            self.daemon.kill()
+            printed = len(shown.out)
+            harness.eventually(
+                "output without a daemon", lambda: shown.process.poll() is not None or len(shown.out) > printed
+            )
+            self.daemon.start()
+            self.assertIsNone(shown.process.poll(), shown.err)
+        gate.touch()
+        finished = shown.wait()
+        self.assertEqual(finished.code, 7, finished.err)
+        self.assertIsInstance(numbered(finished.out), int)
+
+    def test_a_run_learns_an_exit_that_no_daemon_saw(self):
+        gate = self.place.work / "stop"
+        shown = self.background("run", "--label", "through", *harness.python(COUNTER, str(gate), "9"))
+        shown.until_output(b"line 10\n")
+        pid = self.view("through")["pid"]
+        self.daemon.kill()
+        gate.touch()
+        harness.eventually("the program has ended", lambda: not harness.is_alive(pid))
+        self.daemon.start()
+        finished = shown.wait()
+        self.assertEqual(finished.code, 9, finished.err)
+        self.assertIsInstance(numbered(finished.out), int)
+
+    def test_definitions_and_ids_survive(self):
+        self.start("first", ["sleep", "60"])
+        self.ok("stop", "first")
+        before = self.view("first")
+        self.daemon.restart()
+        after = self.view("first")
+        for key in ("id", "label", "command", "working_directory", "state", "signal", "reason", "run", "started_by"):
+            self.assertEqual(after[key], before[key], key)
+        self.ok("rm", "first")
+        self.daemon.restart()
+        self.assertEqual(self.views(), [])
+        self.assertEqual(self.start("second", ["sleep", "60"])["id"], "p2")
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,253 @@
+"""Bad input gets one clear line, the right status, and leaves nothing half-made."""
+import contextlib
+import os
+import socket
+import subprocess
+
+import harness
+
+
+class Tools(harness.TestCase):
+    def refused(self, code, tool, *words, **arguments):
+        answer = self.client.call(tool, **arguments)
+        self.assertTrue(answer.is_error, answer.result)
+        self.assertIn(answer.error["code"], code.split("|"), answer.result)
+        self.assertOneLine(answer.text.encode(), answer.error["code"], *words)
+        self.assertNotIn("structuredContent", answer.result)
+        return answer
+
+    def setUp(self):
+        super().setUp()
+        self.client = self.mcp()
+        self.work = str(self.place.work)
+
+    def nothing_made(self):
+        self.assertEqual(self.views(), [])
+        self.assertFalse([p for p in harness.processes_of(self.place.data) if "persistproc-shim" in p[1]])
+
+    def test_missing_directory(self):
+        self.refused(
+            "not_found|invalid|exec_failed",
+            "start_process",
+            "/no/such/place",
+            command="sleep 60",
+            working_directory="/no/such/place",
+        )
+        self.nothing_made()
+
+    def test_relative_directory(self):
+        self.refused("invalid", "start_process", "working_directory", command="sleep 60", working_directory="work")
+        self.nothing_made()
+
+    def test_unknown_program(self):
+        self.refused(
+            "exec_failed",
+            "start_process",
+            "no-such-program",
+            "No such file",
+            command="no-such-program",
+            working_directory=self.work,
+        )
+        self.nothing_made()
+
+    def test_not_executable(self):
+        (self.place.work / "plain").write_text("text")
+        self.refused(
+            "exec_failed", "start_process", "plain", "ermission denied", command="./plain", working_directory=self.work
+        )
+        self.nothing_made()
+
+    def test_unknown_target(self):
+        self.start("server", ["sleep", "60"])
+        self.refused("not_found", "stop_process", "sevrer", "server", process="sevrer")
+        finished = self.cli("status", "sevrer")
+        self.assertEqual(finished.code, 4, finished)
+        self.assertOneLine(finished.err, "server")
+
+    def test_ambiguous_target(self):
+        for label in ("one", "two"):
+            self.start(label, ["sleep", "60"])
+        pids = {v["label"]: v["pid"] for v in self.views()}
+        answer = self.client.call("stop_process", process="sleep 60")
+        self.assertTrue(answer.is_error)
+        self.assertEqual(answer.error["code"], "ambiguous")
+        for word in ("p1", "p2", "one", "two", self.work, *map(str, pids.values())):
+            self.assertIn(word, answer.text)
+        self.assertTrue(all(harness.is_alive(p) for p in pids.values()))
+
+    def test_label_conflict(self):
+        self.start("one", ["sleep", "60"])
+        self.refused("conflict", "start_process", "one", command="sleep 61", working_directory=self.work, label="one")
+        self.assertEqual(len(self.views()), 1)
+
+    def test_bad_pattern(self):
+        self.start("one", ["sleep", "60"])
+        self.refused("invalid", "get_process_output", "grep", process="one", grep="(")
+        self.refused("invalid", "wait_for_process", "pattern", process="one", until="pattern", pattern="(")
+        finished = self.cli("output", "one", "--grep", "(")
+        self.assertEqual(finished.code, 2, finished)
+        self.assertOneLine(finished.err, "(")
+
+    def test_unknown_and_wrong_arguments(self):
+        self.refused("invalid", "list_processes", "colour", colour="blue")
+        self.refused("invalid", "stop_process", "process")
+        self.refused("invalid", "stop_process", "grace_seconds", process="x", grace_seconds="soon")
+        self.refused(
+            "invalid", "start_process", "restart", command="sleep 60", working_directory=self.work, restart="perhaps"
+        )
+        self.refused("invalid", "start_process", "umask", command="sleep 60", working_directory=self.work, umask=0)
+        self.nothing_made()
+
+    def test_shell_words_in_a_command_string_are_refused(self):
+        self.refused("invalid", "start_process", "shell", command="a | b", working_directory=self.work)
+        self.nothing_made()
+
+    def test_unknown_tool_is_a_protocol_error(self):
+        with self.assertRaises(harness.McpError) as caught:
+            self.client.call("daemon_info")  # exists, but not for agents
+        self.assertIn(b"-32602", caught.exception.body)
+
+    def test_json_errors_are_one_document(self):
+        finished = self.cli("status", "nobody", "--json")
+        self.assertEqual(finished.code, 4, finished)
+        self.assertEqual(finished.json()["error"]["code"], "not_found")
+
+    def test_a_running_process_is_not_removed(self):
+        self.start("one", ["sleep", "60"])
+        finished = self.cli("rm", "one")
+        self.assertNotEqual(finished.code, 0)
+        self.assertOneLine(finished.err, "p1", "stop")
+        self.assertEqual(self.view("one")["state"], "running")
+
+
+class Daemon(harness.TestCase):
+    """What the daemon refuses at its start: one line, a status, nothing changed."""
+
+    autostart = False
+
+    def serve(self, *arguments, env=None, wrapper=()):
+        ran = subprocess.run(
+            [*wrapper, str(harness.BIN / "persistprocd"), *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=harness.PATIENCE,
+            env={**self.place.environment, **(env or {})},
+        )
+        return harness.Finished(ran.returncode, ran.stdout, ran.stderr)
+
+    def refused(self, finished, *words):
+        self.assertNotEqual(finished.code, 0)
+        self.assertOneLine(finished.err, *words)
+        self.assertFalse(harness.processes_of(self.place.data))
+
+    def test_busy_port(self):
+        with socket.socket() as holder:
+            holder.bind(("127.0.0.1", 0))
+            holder.listen()
+            port = holder.getsockname()[1]
+            self.refused(self.serve("--data-dir", self.place.data, "--port", port), str(port))
+
+    def test_bad_port(self):
+        finished = self.serve("--data-dir", self.place.data, "--port", "http")
+        self.refused(finished, "http")
+        self.assertEqual(finished.code, 2)
+        self.assertFalse(self.place.data.exists())
+
+    def test_second_daemon(self):
+        self.daemon.start()
+        finished = self.serve("--data-dir", self.place.data, "--port", "0")
+        self.assertEqual(finished.code, 75, finished)
+        self.assertOneLine(finished.err, str(self.daemon.process.pid))
+        self.ok("list")
+
+    def test_data_directory_is_a_file(self):
+        self.place.data.write_text("not ours")
+        self.refused(self.serve("--data-dir", self.place.data, "--port", "0"), str(self.place.data))
+        self.assertEqual(self.place.data.read_text(), "not ours")
+
+    def test_symlink_in_the_way(self):
+        elsewhere = self.place.root / "elsewhere"
+        elsewhere.mkdir()
+        self.place.data.mkdir(mode=0o700)
+        (self.place.data / "procs").symlink_to(elsewhere)
+        self.refused(self.serve("--data-dir", self.place.data, "--port", "0"), "procs")
+        self.assertEqual(list(elsewhere.iterdir()), [])
+
+    @harness.needs_root
+    def test_unwritable_data_directory(self):
+        self.place.root.chmod(0o755)
+        parent = self.place.root / "locked"
+        parent.mkdir(mode=0o755)
+        runtime = self.place.root / "nobodys"
+        runtime.mkdir(mode=0o700)
+        os.chown(runtime, 65534, 65534)
+        finished = self.serve(
+            "--data-dir",
+            parent / "data",
+            "--port",
+            "0",
+            env={"XDG_RUNTIME_DIR": str(runtime)},
+            wrapper=harness.AS_NOBODY,
+        )
+        self.refused(finished, str(parent / "data"), "ermission denied")
+        self.assertEqual(list(parent.iterdir()), [])
+
+    @harness.needs_root
+    def test_foreign_data_directory(self):
+        self.place.data.mkdir(mode=0o700)
+        os.chown(self.place.data, 65534, 65534)
+        self.refused(self.serve("--data-dir", self.place.data, "--port", "0"), str(self.place.data))
+        self.assertEqual(list(self.place.data.iterdir()), [])
+
+    def test_open_data_directory_is_closed_or_refused(self):
+        self.place.data.mkdir()
+        self.place.data.chmod(0o777)
+        with contextlib.suppress(AssertionError):
+            self.daemon.start()
+            self.assertEqual(self.place.data.stat().st_mode & 0o777, 0o700)
+            return
+        self.assertEqual(len(self.daemon.log().strip().splitlines()), 1, self.daemon.log())
+
+    @harness.needs_root
+    def test_full_disk(self):
+        self.place.data.mkdir(mode=0o700)
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=16k,mode=0700", "tmpfs", str(self.place.data)], capture_output=True
+        )
+        if mounted.returncode:
+            self.skipTest(f"cannot mount a small disk: {mounted.stderr.decode().strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(self.place.data)])
+        with contextlib.suppress(OSError), open(self.place.data / "filler", "wb", buffering=0) as filler:
+            while True:
+                filler.write(b"\0" * 4096)
+        self.refused(self.serve("--data-dir", self.place.data, "--port", "0"), str(self.place.data), "No space left")
+
+    @harness.needs_root
+    def test_disk_full_at_the_start_of_a_program(self):
+        self.place.data.mkdir(mode=0o700)
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", str(self.place.data)], capture_output=True
+        )
+        if mounted.returncode:
+            self.skipTest(f"cannot mount a small disk: {mounted.stderr.decode().strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(self.place.data)])
+        self.daemon.start()
+        filler = self.place.data / "filler"
+        with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as file:
+            while True:
+                file.write(b"\0" * 4096)
+        marker = self.place.work / "ran"
+        finished = self.cli("start", "--", "touch", str(marker))
+        self.assertEqual(finished.code, 125, finished)
+        self.assertOneLine(finished.err, "full")
+        self.assertEqual(self.views(), [])
+        self.assertFalse(marker.exists())
+        filler.unlink()
+        self.ok("run", "touch", str(marker))
+        self.assertTrue(marker.exists())
+        self.ok("shutdown")  # before the disk goes away
+        self.daemon.process.wait(10)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,213 @@
+"""Who may come in over TCP."""
+import json
+import socket
+import subprocess
+import sys
+
+import harness
+
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": harness.PROTOCOL, "capabilities": {}, "clientInfo": {"name": "e2e", "version": "1"}},
+}
+
+
+class Headers(harness.TestCase):
+    def status(self, headers, body=INITIALIZE):
+        client = harness.Mcp(self.daemon.port, initialize=False)
+        try:
+            return client.post(body, headers)[0]
+        finally:
+            client.close()
+
+    def test_hosts(self):
+        port = self.daemon.port
+        for host in (
+            f"127.0.0.1:{port}",
+            f"localhost:{port}",
+            f"[::1]:{port}",
+            "localhost",
+            "LOCALHOST:1",
+            "127.0.0.1:80",
+        ):
+            with self.subTest(host):
+                self.assertEqual(self.status({"Host": host}), 200)
+        for host in (
+            "evil.example",
+            f"evil.example:{port}",
+            "127.0.0.1.evil.example",
+            f"localhost.evil.example:{port}",
+            "127.0.0.2",
+            "0.0.0.0",
+            "localhost@evil.example",
+            "",
+        ):
+            with self.subTest(host):
+                self.assertIn(self.status({"Host": host}), (400, 403) if host == "" else (403,))
+
+    def test_origins(self):
+        port = self.daemon.port
+        for origin in (f"http://127.0.0.1:{port}",):
+            with self.subTest(origin):
+                self.assertEqual(self.status({"Origin": origin}), 200)
+        for origin in (
+            "null",
+            "https://evil.example",
+            "http://evil.example",
+            f"http://evil.example:{port}",
+            f"https://127.0.0.1:{port}",
+            f"http://127.0.0.1:{port + 1 if port < 65535 else 1}",
+            f"http://127.0.0.1.evil.example:{port}",
+        ):
+            with self.subTest(origin):
+                self.assertEqual(self.status({"Origin": origin}), 403)
+
+    def test_fetch_site(self):
+        for site in ("cross-site", "same-site"):
+            with self.subTest(site):
+                self.assertEqual(self.status({"Sec-Fetch-Site": site}), 403)
+        for site in ("same-origin", "none"):
+            with self.subTest(site):
+                self.assertEqual(self.status({"Sec-Fetch-Site": site}), 200)
+
+    def test_content_type(self):
+        self.assertEqual(self.status({"Content-Type": "application/json; charset=utf-8"}), 200)
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp"):
+            with self.subTest(kind):
+                self.assertEqual(self.status({"Content-Type": kind}), 415)
+
+    def test_no_cross_origin_header_is_ever_sent(self):
+        client = harness.Mcp(self.daemon.port, initialize=False)
+        self.addCleanup(client.close)
+        for headers in ({}, {"Origin": "https://evil.example"}, {"Origin": f"http://127.0.0.1:{self.daemon.port}"}):
+            _, answered, _ = client.post(INITIALIZE, headers)
+            self.assertFalse([h for h in answered if h.lower().startswith("access-control-")])
+            client.close()
+
+
+class Framing(harness.TestCase):
+    """Requests that two parsers could read in two ways."""
+
+    def answer(self, request):
+        with socket.create_connection(("127.0.0.1", self.daemon.port), 10) as connection:
+            connection.sendall(request)
+            connection.settimeout(10)
+            received = b""
+            while True:
+                try:
+                    more = connection.recv(65536)
+                except ConnectionResetError:
+                    more = b""
+                if not more:
+                    return received
+                received += more
+
+    def refused(self, *lines, body=b"{}", end=b"\r\n"):
+        request = (
+            end.join(
+                [
+                    b"POST /mcp HTTP/1.1",
+                    b"Content-Type: application/json",
+                    b"Accept: application/json, text/event-stream",
+                    *lines,
+                ]
+            )
+            + end
+            + end
+            + body
+        )
+        answer = self.answer(request)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 400 "), (lines, answer[:200]))
+        self.assertEqual(answer.count(b"HTTP/1.1 "), 1)
+
+    def test_ambiguous_requests_are_400_and_closed(self):
+        self.refused(b"Host: localhost", b"Content-Length: 2", b"Content-Length: 2")
+        self.refused(b"Host: localhost", b"Content-Length: 2", b"Transfer-Encoding: chunked")
+        self.refused(b"Host: localhost", b"Host: localhost", b"Content-Length: 2")
+        self.refused(b"Content-Length: 2")
+        self.refused(b"Host: localhost", b"X-Folded: a", b" b", b"Content-Length: 2")
+        self.refused(b"Host: localhost", b"Content-Length: 2", end=b"\n")
+
+    def test_deep_json_is_refused_and_the_daemon_lives(self):
+        client = harness.Mcp(self.daemon.port, initialize=False)
+        self.addCleanup(client.close)
+        status, _, _ = client.post(b'{"a":' + b"[" * 100000 + b"]" * 100000 + b"}")
+        self.assertEqual(status, 400)
+        self.assertIsNone(self.daemon.process.poll())
+
+    def test_a_large_body_is_refused(self):
+        client = harness.Mcp(self.daemon.port, initialize=False)
+        self.addCleanup(client.close)
+        try:
+            status, _, _ = client.post(b"{" + b" " * (5 << 20) + b"}")
+            self.assertEqual(status, 413)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it may hang up while we still send
+        self.assertIsNone(self.daemon.process.poll())
+
+
+class OtherUsers(harness.TestCase):
+    PROBE = """
+import http.client, json, sys
+c = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=10)
+try:
+    c.request("POST", "/mcp", sys.argv[2], {"Content-Type": "application/json", "Accept": "*/*"})
+    r = c.getresponse()
+    print(r.status, r.read())
+except (OSError, http.client.HTTPException) as e:
+    print("refused", type(e).__name__)
+"""
+    # Sends and closes at once: such a socket no longer belongs to anybody.
+    HIT_AND_RUN = """
+import socket, sys
+body = sys.argv[2].encode()
+for _ in range(20):
+    c = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+    c.sendall(b"POST /mcp HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Type: application/json\\r\\nAccept: */*\\r\\n"
+              b"Mcp-Session-Id: " + sys.argv[3].encode() + b"\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
+    c.close()
+"""
+
+    def as_nobody(self, code, *arguments):
+        program = next(
+            p for p in ("/usr/bin/python3", sys.executable) if subprocess.run(["test", "-x", p]).returncode == 0
+        )
+        return subprocess.run(
+            [*harness.AS_NOBODY, program, "-c", code, str(self.daemon.port), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=harness.PATIENCE,
+            cwd="/",
+        )
+
+    @harness.needs_root
+    def test_another_user_gets_nothing(self):
+        ran = self.as_nobody(self.PROBE, json.dumps(INITIALIZE))
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertRegex(ran.stdout, "^(refused|403)", ran.stdout)
+        self.assertEqual(self.mcp().call("list_processes").structured, {"processes": []})
+
+    @harness.needs_root
+    def test_a_request_of_another_user_that_hung_up_has_no_effect(self):
+        client = self.mcp()
+        marker = self.place.work / "made"
+        call = {
+            "jsonrpc": "2.0",
+            "id": 5,
+            "method": "tools/call",
+            "params": {
+                "name": "start_process",
+                "arguments": {"command": ["touch", str(marker)], "working_directory": "/"},
+            },
+        }
+        ran = self.as_nobody(self.HIT_AND_RUN, json.dumps(call), client.session)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        # Everything that came before it on the listener has been dealt with once a new connection is answered.
+        self.assertEqual(self.mcp().call("list_processes").structured, {"processes": []})
+        self.assertFalse(marker.exists())
+
+
+if __name__ == "__main__":
+    harness.main()
