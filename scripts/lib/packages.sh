@@ -1,9 +1,10 @@
 # Sourced by the other scripts: which Debian packages each job needs, and how missing ones are installed.
 # shellcheck shell=bash
 
-build_packages=(g++ cmake ninja-build ccache nlohmann-json3-dev libcli11-dev libfmt-dev libre2-dev libsqlite3-dev nettle-dev)
-test_packages=(catch2 clang python3)
-lint_packages=(clang-format-14 python3)
+# python3 is what the scripts, and the first command of the README, are run with.
+build_packages=(g++ python3 cmake ninja-build ccache nlohmann-json3-dev libcli11-dev libfmt-dev libre2-dev libsqlite3-dev nettle-dev)
+test_packages=(catch2 clang)
+lint_packages=(clang-format-14)
 
 _installed() {
     local status
