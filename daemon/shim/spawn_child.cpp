@@ -50,6 +50,19 @@ void take_default_signals() noexcept {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+/// Returns 0 or errno. The caller may have had more than the daemon was given, as in a terminal beside a service
+/// manager; only root can give that back, and the program gets as much as there is.
+int set_limit(const rundir::ResourceLimit& limit) noexcept {
+    const auto resource = static_cast<__rlimit_resource>(limit.resource);
+    rlimit both{static_cast<rlim_t>(limit.soft), static_cast<rlim_t>(limit.hard)};
+    if (::setrlimit(resource, &both) == 0) return 0;
+    rlimit own{};
+    if (errno != EPERM || ::getrlimit(resource, &own) != 0) return errno;
+    if (both.rlim_max > own.rlim_max) both.rlim_max = own.rlim_max;
+    if (both.rlim_cur > both.rlim_max) both.rlim_cur = both.rlim_max;
+    return ::setrlimit(resource, &both) == 0 ? 0 : errno;
+}
+
 const char* find_path(char** environment) noexcept {
     for (; *environment != nullptr; ++environment)
         if (std::strncmp(*environment, "PATH=", 5) == 0) return *environment + 5;
@@ -109,11 +122,8 @@ void become_child(const SpawnPlan& plan) noexcept {
         fail(plan, Stage::stdio, errno);
     keep_standard_descriptors_alone(plan.report);
     ::umask(spec.umask);
-    for (int i = 0; i < spec.limit_count; ++i) {
-        const auto& limit = spec.limits[i];
-        const rlimit both{static_cast<rlim_t>(limit.soft), static_cast<rlim_t>(limit.hard)};
-        if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &both) != 0) fail(plan, Stage::limits, errno);
-    }
+    for (int i = 0; i < spec.limit_count; ++i)
+        if (const int error = set_limit(spec.limits[i])) fail(plan, Stage::limits, error);
     if (::chdir(spec.working_directory) != 0) fail(plan, Stage::chdir, errno);
     take_default_signals();
     fail(plan, Stage::execve, exec_by_path(spec.argv, spec.environment));

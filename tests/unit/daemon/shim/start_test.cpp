@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -111,6 +112,24 @@ TEST_CASE("the child gets what the spec says and nothing else") {
     keeper.start();
     keeper.wait_for_end();
     CHECK(keeper.output() == "/usr\n027\n");
+}
+
+TEST_CASE("a limit that cannot be given back is as high as it can be") {
+    rlimit own{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &own) == 0);
+    const auto limit_of = [](std::uint64_t soft, std::uint64_t hard) {
+        tests::TemporaryDirectory data;
+        KeeperDriver keeper(data.path(), {"sh", "-c", "ulimit -n"});
+        keeper.spec.limits = {{RLIMIT_NOFILE, soft, hard}};
+        keeper.start();
+        keeper.wait_for_leave();
+        return keeper.output();
+    };
+    // More than the kernel lets anybody have.
+    constexpr std::uint64_t too_many = 1ull << 40;
+    CHECK(limit_of(64, 128) == "64\n");
+    CHECK(limit_of(64, too_many) == "64\n");
+    CHECK(limit_of(too_many, too_many) == std::to_string(own.rlim_max) + "\n");
 }
 
 TEST_CASE("the outcome is what the kernel gave, and its record says how far the log goes") {
