@@ -191,6 +191,12 @@ void Server::State::tools_call(const std::shared_ptr<Session>& session, Audience
     const auto found = tools.find(name->get_ref<const std::string&>());
     if (found == tools.end() || (found->second.definition.client_only && audience == Audience::agent))
         return refuse("Unknown tool: " + base::escape_line(name->get_ref<const std::string&>().substr(0, 128)));
+    Lane& here = lane(audience);
+    const std::size_t bound = audience == Audience::client ? limits.client_calls : limits.agent_calls;
+    if (here.running >= bound && here.waiting.size() >= limits.waiting_calls) {
+        const Error busy{ErrorCode::unavailable, "too many calls wait for their turn; try again when some have ended"};
+        return reply->finish(result_response(message.id, result_json(tool_failure(busy))));
+    }
     auto call = std::make_shared<Call>();
     call->arguments = Json::object();
     const auto arguments = params.find("arguments");
@@ -211,8 +217,6 @@ void Server::State::tools_call(const std::shared_ptr<Session>& session, Audience
     call->reply = reply;
     call->place = calls.insert(calls.end(), call);
     calls_of(*session).by_id[call->id] = call;
-    Lane& here = lane(audience);
-    const std::size_t bound = audience == Audience::client ? limits.client_calls : limits.agent_calls;
     if (here.running < bound)
         start(call);
     else

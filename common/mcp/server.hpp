@@ -28,6 +28,8 @@ struct ServerLimits {
     // The project's own clients wait for their processes inside calls: they have their own, wider bound, so that
     // waiting terminals never starve an agent or each other.
     std::size_t client_calls = 1024;
+    // Calls waiting for their turn, on each side; one more is refused. A caller that has gone keeps its place.
+    std::size_t waiting_calls = 4096;
 };
 
 /// Where everything about one request goes. Called on the server's thread, never after `finish`.

@@ -26,7 +26,7 @@ void settle(boost::asio::io_context& io) {
 struct Fixture {
     boost::asio::io_context io{1};
     tests::FakeClock clock{io.get_executor()};
-    ServerLimits limits{.agent_calls = 2, .client_calls = 1};
+    ServerLimits limits{.agent_calls = 2, .client_calls = 1, .waiting_calls = 3};
     Server server{io.get_executor(), ServerInfo{"srv", "Server", "9", "Use it."}, limits};
     async::Notifier gate{io.get_executor()};
     int started = 0;
@@ -255,6 +255,22 @@ TEST_CASE("calls beyond the bound wait for their turn") {
     f.gate.notify_all();
     const std::string rest = f.send(R"({"jsonrpc":"2.0","method":"x"})");
     CHECK_THAT(rest, Contains(R"("id":1)") && Contains(R"("id":2)") && Contains(R"("id":3)") && !Contains(R"("id":4)"));
+    CHECK(f.server.open_calls() == 0);
+}
+
+TEST_CASE("a queue that is full refuses one more call, and that one alone") {
+    Fixture f;
+    for (const char* id : {"1", "2", "3", "4", "5"}) CHECK(f.call("hold", "", id).empty());
+    CHECK_THAT(f.call("echo", "", "6"),
+               Contains(R"("id":6)") && Contains(R"("isError":true)") && Contains("unavailable: too many calls"));
+    CHECK(f.server.open_calls() == 5);
+    f.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}})");
+    CHECK(f.call("echo", "", "7").empty());
+    CHECK(f.server.open_calls() == 5);
+    for (int i = 0; i < 3; ++i) {
+        f.gate.notify_all();
+        settle(f.io);
+    }
     CHECK(f.server.open_calls() == 0);
 }
 
