@@ -205,7 +205,10 @@ bool Connection::check_head() {
     if (!head.expect.empty()) {
         if (!equals_ignoring_case(head.expect, "100-continue"))
             return refused(417, "only 100-continue can be expected");
-        if (head.has_body && can_chunk_ && reader_.buffered() == 0) output_ += "HTTP/1.1 100 Continue\r\n\r\n";
+        if (head.has_body && can_chunk_ && reader_.buffered() == 0) {
+            begin_output();
+            output_ += "HTTP/1.1 100 Continue\r\n\r\n";
+        }
     }
     return true;
 }
@@ -316,8 +319,13 @@ void Connection::open_get() {
         if (found == session->streams.end() || !found->second->can_resume(id->position))
             return refuse(400, "Last-Event-ID cannot be resumed");
         const auto stream = found->second;
+        const bool is_standing = stream == session->standing;
         begin_stream_head();
         stream->resume(id->position, self);
+        if (is_standing) {
+            standing_ = stream;
+            standing_session_ = session;
+        }
         return;
     }
     const auto stream = endpoint_.sessions->open_standing(*session, self);
@@ -359,7 +367,8 @@ void Connection::respond(unsigned status, std::string_view type, std::string_vie
     else if (!can_chunk_)
         output_ += "Connection: keep-alive\r\n";
     output_ += "\r\n";
-    output_ += body;
+    // The answer to HEAD ends with its head, whatever length it names.
+    if (reader_.head().method != "HEAD") output_ += body;
 }
 
 void Connection::refuse(unsigned status, std::string_view reason, std::string_view headers) {
@@ -417,6 +426,7 @@ void Connection::end_stream() {
     if (phase_ != Phase::streaming) return;
     standing_.reset();
     standing_session_.reset();
+    begin_output();
     output_ += "0\r\n\r\n";
     request_done();
 }
@@ -451,7 +461,9 @@ void Connection::changed() {
 
 void Connection::output_taken() {
     output_since_ = endpoint_.clock.now();
-    if (phase_ == Phase::draining && output_.empty() && input_ended_) phase_ = Phase::over;
+    if (phase_ != Phase::draining) return;
+    since_ = output_since_;
+    if (output_.empty() && input_ended_) phase_ = Phase::over;
 }
 
 bool Connection::wants_input() const noexcept {
@@ -476,7 +488,10 @@ MonoTime Connection::deadline() const noexcept {
             if (exchange_ && !exchange_->gave_up()) out = since_ + limits.upgrade_after;
             break;
         case Phase::streaming: out = since_ + limits.keep_alive; break;
-        case Phase::draining: out = since_ + limits.linger; break;
+        case Phase::draining:
+            // It begins when the last of our answer has been taken.
+            if (output_.empty()) out = since_ + limits.linger;
+            break;
         case Phase::over: break;
     }
     if (!output_.empty()) out = std::min(out, output_since_ + limits.stalled);

@@ -176,6 +176,13 @@ TEST_CASE("who may come in") {
     }
 }
 
+TEST_CASE("the answer to HEAD is a head, and the connection goes on behind it") {
+    Fixture f;
+    const std::string answer = f.send(Fixture::request("", "HEAD /mcp HTTP/1.1"));
+    CHECK_THAT(answer, StartsWith("HTTP/1.1 405") && Catch::Matchers::EndsWith("\r\n\r\n"));
+    CHECK_THAT(f.send(Fixture::post("{")), StartsWith("HTTP/1.1 400"));
+}
+
 TEST_CASE("a request answers the same split at every byte") {
     Fixture f;
     const std::string whole = Fixture::post(ping, Fixture::in(f.open_session()));
@@ -387,6 +394,20 @@ TEST_CASE("the client's end of a GET stream frees it") {
     CHECK(f.sessions->open_streams() == 0);
 }
 
+TEST_CASE("the client's end of a GET stream that was resumed frees it too") {
+    Fixture f;
+    const std::string id = f.open_session();
+    f.send(Fixture::request(Fixture::in(id)));
+    const std::uint64_t number = f.sessions->find(id)->standing->number();
+    auto resumed = f.connect();
+    const std::string last = "Last-Event-ID: s" + std::to_string(number) + "-0\r\n";
+    CHECK_THAT(f.send(resumed, Fixture::request(Fixture::in(id) + last)), StartsWith("HTTP/1.1 200"));
+    CHECK(f.take() == "0\r\n\r\n");
+    CHECK(f.sessions->open_streams() == 1);
+    resumed->end_of_input();
+    CHECK(f.sessions->open_streams() == 0);
+}
+
 TEST_CASE("streams are bounded per session; a call beyond waits for its one answer") {
     Fixture f;
     f.limits.streams_per_session = 1;
@@ -508,6 +529,24 @@ TEST_CASE("a peer that does not read is dropped") {
     for (int i = 1; i < 100; ++i) f.seen.progress(i, std::nullopt, "");
     CHECK(f.connection->phase() == Phase::over);
     CHECK(f.server.open_calls() == 1);
+}
+
+TEST_CASE("a last answer is kept for as long as the peer goes on taking it") {
+    Fixture f;
+    f.connection->receive(Fixture::post("{", "Connection: close\r\n"));
+    REQUIRE(f.connection->wants_half_close());
+    for (int i = 0; i < 3; ++i) {
+        f.pass(seconds(20));
+        REQUIRE(f.connection->output().size() > 10);
+        f.connection->output().erase(0, 10);
+        f.connection->output_taken();
+    }
+    CHECK(f.connection->phase() == Phase::draining);
+    f.take();
+    f.pass(seconds(4));
+    CHECK(f.connection->phase() == Phase::draining);
+    f.pass(seconds(1));
+    CHECK(f.connection->phase() == Phase::over);
 }
 
 TEST_CASE("output that nobody takes ends the connection") {
