@@ -4,9 +4,11 @@
 
 #include "cli/program.hpp"
 #include "common/base/diagnostics.hpp"
+#include "common/base/file.hpp"
 
 int main(int argc, char** argv) {
     using namespace persistproc;
+    base::ensure_standard_descriptors();
     base::set_program_name("persistproc");
     constexpr int failure_status = 125;
     try {

@@ -1,5 +1,4 @@
 // Wires the daemon together: the only place that names the concrete classes side by side.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -86,18 +85,6 @@ void raise_descriptor_limit() {
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/// Descriptors 0 to 2 exist, so that no socket ever gets one of these numbers.
-void ensure_standard_descriptors() {
-    for (;;) {
-        const int fd = ::open("/dev/null", O_RDWR);
-        if (fd < 0) return;
-        if (fd > 2) {
-            ::close(fd);
-            return;
-        }
-    }
 }
 
 class Graveyard final : public mcp::http::SessionGraveyard {
@@ -272,7 +259,7 @@ Result<base::FileLock> take_data_directory(const fs::path& data, int& status) {
 }
 
 int serve(const daemon::Options& options) {
-    ensure_standard_descriptors();
+    base::ensure_standard_descriptors();
     ::signal(SIGPIPE, SIG_IGN);
     core::SupervisorOptions supervising;
     supervising.data = options.data;

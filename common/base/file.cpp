@@ -102,6 +102,17 @@ Result<void> make_private_directory(const fs::path& path) {
     return boost::system::in_place_value;
 }
 
+void ensure_standard_descriptors() noexcept {
+    for (;;) {
+        const int fd = ::open("/dev/null", O_RDWR);
+        if (fd < 0) return;
+        if (fd > 2) {
+            ::close(fd);
+            return;
+        }
+    }
+}
+
 std::string socket_path_through(int directory, std::string_view name) {
     return fmt::format("/proc/self/fd/{}/{}", directory, name);
 }

@@ -34,6 +34,10 @@ Result<void> sync_directory(const std::filesystem::path& path);
 /// Errors: denied (foreign, or a symbolic link), io (cannot be created or written).
 Result<void> make_private_directory(const std::filesystem::path& path);
 
+/// Opens /dev/null in place of whichever of the descriptors 0 to 2 are closed, so that no file or socket opened later
+/// is taken for one of them. Before anything else is opened.
+void ensure_standard_descriptors() noexcept;
+
 /// A path for `bind`/`connect` that fits sockaddr_un however long the directory's path is:
 /// "/proc/self/fd/<directory>/<name>". `directory` must stay open during the call.
 std::string socket_path_through(int directory, std::string_view name);
