@@ -71,8 +71,10 @@ std::size_t escape_length(std::string_view text) noexcept {
     return i;
 }
 
+/// SGR alone: with a private marker or an intermediate byte the same final letter sets modes of the keyboard.
 bool is_colour(std::string_view escape) noexcept {
-    return escape.size() >= 3 && escape[1] == '[' && escape.back() == 'm';
+    return escape.size() >= 3 && escape[1] == '[' && escape.back() == 'm' &&
+           escape.substr(2, escape.size() - 3).find_first_not_of("0123456789;:") == std::string_view::npos;
 }
 
 void append_escaped(std::string& out, std::string_view bytes) {

@@ -31,6 +31,9 @@ TEST_CASE("output for agents holds neither escapes nor what was overwritten") {
 TEST_CASE("a terminal gets colours and nothing else that acts") {
     CHECK(escape_for_terminal("\x1b[31mred\n") == "\x1b[31mred\x1b[0m\n");
     CHECK(escape_for_terminal("\x1b[2J") == "\\x1b[2J");
+    CHECK(escape_for_terminal("\x1b[38:2::1:2:3;1mx") == "\x1b[38:2::1:2:3;1mx\x1b[0m");
+    CHECK(escape_for_terminal("\x1b[>4;2m") == "\\x1b[>4;2m");  // the keyboard's modifiers, not a colour
+    CHECK(escape_for_terminal("\x1b[?4m") == "\\x1b[?4m");
     CHECK(escape_for_terminal("\x1b]52;c;x\x07") == "\\x1b]52;c;x\\x07");
     CHECK(escape_for_terminal("a\tb\r\n") == "a\tb\r\n");
     CHECK(escape_for_terminal("\xc2\x9b"
