@@ -29,7 +29,7 @@ api::WaitUntil until_of(WaitFor what) {
 int exit_status_of(const api::WaitMeta& meta) {
     if (meta.exit_code) return *meta.exit_code;
     if (meta.signal) {
-        auto number = domain::parse_signal(*meta.signal);
+        const auto number = domain::find_signal(*meta.signal);
         if (number) return 128 + *number;
     }
     return 125;

@@ -201,6 +201,22 @@ std::string signal_name(int signal) {
     return fmt::format("signal {}", signal);
 }
 
+std::optional<int> find_signal(std::string_view name) noexcept {
+    for (const auto& each : sendable)
+        if (name == each.name) return each.number;
+    for (const auto& each : only_received)
+        if (name == each.name) return each.number;
+    for (const std::string_view prefix : {"SIGRTMIN+", "signal "}) {
+        if (!name.starts_with(prefix)) continue;
+        int number = 0;
+        const char* const end = name.data() + name.size();
+        const auto [stop, failed] = std::from_chars(name.data() + prefix.size(), end, number);
+        if (failed != std::errc{} || stop != end || number < 0 || number > 64) return std::nullopt;
+        return prefix == "signal " ? number : SIGRTMIN + number;
+    }
+    return std::nullopt;
+}
+
 Result<int> parse_signal(std::string_view text) {
     std::string upper;
     for (const char c : text) upper += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));

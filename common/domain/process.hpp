@@ -159,6 +159,9 @@ Result<void> check_command(const std::vector<std::string>& command);
 std::string signal_name(int signal);
 /// Accepts "SIGTERM", "TERM", "term" and "15", of the signals that may be sent. Errors: invalid, with the list.
 Result<int> parse_signal(std::string_view text);
+/// The number of a signal by the name `signal_name` gives it; unlike `parse_signal` also of those that are only
+/// received.
+std::optional<int> find_signal(std::string_view name) noexcept;
 
 }  // namespace domain
 

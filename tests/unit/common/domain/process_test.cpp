@@ -64,6 +64,15 @@ TEST_CASE("labels are short, plain and no ids") {
     CHECK(domain::check_label(domain::default_label({std::string(199, 'a') + "é"}, "/" + std::string(300, 'z'))));
 }
 
+TEST_CASE("every signal that can end a program is found by its name again") {
+    for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+        CAPTURE(signal);
+        CHECK(domain::find_signal(domain::signal_name(signal)) == signal);
+    }
+    for (const char* name : {"", "SIG", "TERM", "SIGRTMIN+", "SIGRTMIN+x", "signal -1"})
+        CHECK(!domain::find_signal(name));
+}
+
 TEST_CASE("signals have names") {
     CHECK(domain::signal_name(SIGTERM) == "SIGTERM");
     CHECK(domain::signal_name(SIGSEGV) == "SIGSEGV");
