@@ -31,6 +31,8 @@ Reading read_state(ProcessState state) {
 
 std::string describe(const Polled& view) {
     if (view.state == ProcessState::gave_up) return "it ended too often and is not restarted any more";
+    if (view.state == ProcessState::failed)
+        return view.detail.empty() ? "could not be started" : "could not be started: " + view.detail;
     if (view.state == ProcessState::lost)
         return view.detail.empty() ? "how it ended is not known" : "how it ended is not known: " + view.detail;
     return {};
@@ -77,7 +79,11 @@ std::vector<Action> Policy::handle(const RunEnded& event, MonoTime now) {
 std::vector<Action> Policy::handle(const Polled& event, MonoTime) {
     if (phase_ != Phase::following) return {};
     // A newer run's beginning will be printed; an older one means that the daemon has yet to hear of ours.
-    if (event.run > run_) return {};
+    if (event.run > run_) {
+        if (event.state != ProcessState::failed) return {};
+        // One that failed early has no record to print. If there is one, it takes over while the rest is printed.
+        return drain(no_status, fmt::format("{}.{} {}", id_, event.run, describe(event)));
+    }
     if (event.run < run_) return {Action{Act::poll_soon}};
     switch (read_state(event.state)) {
         case Reading::lives:
@@ -116,7 +122,7 @@ std::vector<Action> Policy::handle(const Forgotten&, MonoTime) {
 
 std::vector<Action> Policy::handle(const PrintedAll& event, MonoTime) {
     if (phase_ != Phase::draining || event.mark != mark_) return {};
-    return finish(status_);
+    return finish(status_, std::move(last_words_));
 }
 
 std::vector<Action> Policy::handle(const Interrupted&, MonoTime) {
@@ -152,9 +158,10 @@ std::vector<Action> Policy::leave(bool say_how_to_return) {
     return out;
 }
 
-std::vector<Action> Policy::drain(int status) {
+std::vector<Action> Policy::drain(int status, std::string last_words) {
     phase_ = Phase::draining;
     status_ = status;
+    last_words_ = std::move(last_words);
     return {Action{Act::drain, 0, ++mark_}};
 }
 

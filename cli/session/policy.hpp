@@ -100,7 +100,7 @@ private:
     std::vector<Action> handle(const StopAnswered& event, MonoTime now);
 
     std::vector<Action> leave(bool say_how_to_return);
-    std::vector<Action> drain(int status);
+    std::vector<Action> drain(int status, std::string last_words = {});
     std::vector<Action> finish(int status, std::string text = {});
     std::vector<Action> go_on_with(std::uint32_t run, std::int64_t pid);
 
@@ -110,7 +110,8 @@ private:
     Phase phase_ = Phase::following;
     std::optional<RunEnd> ended_;  // of `run_`, printed
     MonoTime ended_at_{};
-    int status_ = 0;  // while draining
+    int status_ = 0;          // while draining
+    std::string last_words_;  // said when all is printed
     unsigned mark_ = 0;
     bool said_backoff_ = false;
 };

@@ -85,7 +85,8 @@ TEST_CASE("what each event means in each phase") {
         {In::after_end, D, polled(1, S::killed, std::nullopt, 15), {Act::finish}, 143},
         {In::after_end, D, polled(1, S::lost), {Act::say, Act::finish}, 125},
         {In::after_end, D, polled(1, S::gave_up, 3), {Act::say, Act::finish}, 3},
-        {In::after_end, D, polled(1, S::failed), {Act::finish}, 7},
+        {In::after_end, D, polled(1, S::failed), {Act::say, Act::finish}, 7},
+        {In::after_end, D, polled(2, S::failed), {Act::drain}},
         {In::after_end, D, polled(1, S::backoff), {Act::say}},
         {In::after_end, D, polled(2, S::exited, 1), {}},
         {In::after_end, D, polled(0, S::exited, 1), {Act::poll_soon}},
@@ -155,6 +156,21 @@ TEST_CASE("a restart is said once and followed to its own end") {
     CHECK(policy.on(ended(1, 7), zero).empty());
     CHECK(acts(policy.on(ended(2, 9), zero)) == Acts{Act::poll_now});
     CHECK(status_of(policy.on(polled(2, ProcessState::exited, 9), zero)) == 9);
+
+    // One that never got as far as the log ends the following all the same; one that did takes over.
+    Policy stillborn = policy_in(In::after_end, OnExit::detach);
+    const auto drained = stillborn.on(polled(2, ProcessState::failed), zero);
+    REQUIRE(acts(drained) == Acts{Act::drain});
+    const auto last = stillborn.on(PrintedAll{drained[0].mark}, zero);
+    REQUIRE(acts(last) == Acts{Act::say, Act::finish});
+    CHECK(last[0].text == "p3.2 could not be started");
+    CHECK(status_of(last) == 125);
+    Policy recorded = policy_in(In::after_end, OnExit::detach);
+    const auto marked = recorded.on(polled(2, ProcessState::failed), zero);
+    CHECK(acts(recorded.on(RunEnded{2, RunEnd{std::nullopt, std::nullopt, ENOENT}}, zero)) ==
+          Acts{Act::say, Act::poll_now});
+    CHECK(recorded.on(PrintedAll{marked[0].mark}, zero).empty());
+    CHECK(status_of(recorded.on(polled(2, ProcessState::failed), zero)) == 127);
 
     Policy crashing = policy_in(In::after_end, OnExit::detach);
     CHECK(crashing.on(polled(1, ProcessState::backoff), zero)[0].text == "exited with code 7; it will be restarted");
