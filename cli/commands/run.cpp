@@ -1,14 +1,22 @@
 #include <fmt/format.h>
+#include <signal.h>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "cli/commands/commands.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
+#include "cli/format/process_text.hpp"
 #include "cli/session/attach.hpp"
 #include "common/api/start_process.hpp"
 
 namespace persistproc::cli::commands {
 
 namespace {
+
+using boost::asio::experimental::awaitable_operators::operator||;
 
 /// Where in the log the following begins.
 Result<std::uint64_t> find_beginning(const std::filesystem::path& log_directory, bool created, std::uint32_t run,
@@ -28,6 +36,14 @@ Result<std::uint64_t> find_beginning(const std::filesystem::path& log_directory,
     return span->begin;
 }
 
+/// Completes with the second: who asks twice does not wait for an answer any more.
+Task<> count_interrupts(boost::asio::signal_set& signals, unsigned& count) {
+    while (count < 2) {
+        co_await signals.async_wait(boost::asio::use_awaitable);
+        ++count;
+    }
+}
+
 }  // namespace
 
 Task<int> run(Context context, RunOptions options) {
@@ -35,13 +51,23 @@ Task<int> run(Context context, RunOptions options) {
     if (!request) co_return context.console.fail(request.error());
     auto client = co_await connect_or_start(context.executor, context.common, options.definition.autostart);
     if (!client) co_return context.console.fail(client.error());
-    auto started = co_await (*client)->start(std::move(*request));
+    // From here on --on-exit says what a signal does: one that comes before the answer counts once it is there.
+    boost::asio::signal_set signals(context.executor, SIGINT, SIGTERM, SIGHUP);
+    unsigned interrupts = 0;
+    auto answer = (*client)->start(std::move(*request));
+    auto impatience = count_interrupts(signals, interrupts);
+    auto first = co_await (std::move(answer) || std::move(impatience));
+    if (first.index() != 0)
+        co_return context.console.fail(Error{
+            ErrorCode::unavailable, "left before the daemon answered; persistproc list shows whether it was started"});
+    auto started = std::move(std::get<0>(first));
     if (!started) co_return context.console.fail(started.error());
 
     session::AttachPlan plan;
     plan.process_id = started->id;
     plan.label = started->label;
     plan.on_exit = options.on_exit;
+    plan.interrupts = interrupts;
     const auto id = domain::find_process_id(started->id);
     if (started->run && id) plan.run = domain::find_run_number(*started->run, *id).value_or(0);
     if (!started->log_path)
@@ -52,9 +78,7 @@ Task<int> run(Context context, RunOptions options) {
     if (!beginning) co_return context.console.fail(beginning.error());
     plan.from = *beginning;
     plan.first_run_shown = options.history > 0 && !started->created ? 0 : plan.run;
-    if (!started->created)
-        context.console.note(
-            fmt::format("joined {} ({}), running as pid {}", started->id, started->label, started->pid.value_or(0)));
+    if (!started->created) context.console.note("joined: " + format::process_line(*started));
 
     format::OutputStyle style = session::style_for_terminal(plan.process_id, true, options.raw);
     style.timestamps = style.events = options.raw;

@@ -51,6 +51,7 @@ public:
         tasks_.spawn("signals", take_signals());
         tasks_.spawn("status", poll_status());
         tasks_.spawn("output", show_output());
+        for (unsigned i = 0; i < plan_.interrupts; ++i) happen(Interrupted{});
         while (!status_) co_await finished_.wait();
         co_await tasks_.close();
         co_return plan_.own_status || *status_ == 125 ? *status_ : 0;
@@ -129,10 +130,7 @@ private:
         Polled polled;
         polled.state = view->state;
         polled.exit_code = view->exit_code;
-        if (view->signal) {
-            auto number = domain::parse_signal(*view->signal);
-            if (number) polled.signal = *number;
-        }
+        if (view->signal) polled.signal = domain::find_signal(*view->signal);
         const auto id = domain::find_process_id(view->id);
         if (view->run && id) polled.run = domain::find_run_number(*view->run, *id).value_or(0);
         polled.detail = view->detail.value_or("");

@@ -19,7 +19,8 @@ struct AttachPlan {
     std::uint64_t from = 0;             // position to begin at
     std::uint32_t first_run_shown = 0;  // records of earlier runs at that position are not ours
     OnExit on_exit = OnExit::detach;
-    bool own_status = true;  // end with the program's status; else with 0
+    unsigned interrupts = 0;  // signals that have come already
+    bool own_status = true;   // end with the program's status; else with 0
     bool say_detached = true;
 };
 

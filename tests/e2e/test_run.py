@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import subprocess
 
 import harness
 
@@ -46,6 +47,8 @@ class ExitCodes(harness.TestCase):
     def test_wait_exit_returns_the_programs_code(self):
         self.start("seven", ["sh", "-c", "exit 7"])
         self.assertEqual(self.wait_exit("seven").code, 7)
+        self.start("crash", ["sh", "-c", "kill -SEGV $$"])
+        self.assertEqual(self.wait_exit("crash").code, 139)
         self.start("sleeper", ["sleep", "60"])
         self.assertEqual(self.cli("wait", "sleeper", "--exit", "--timeout", "0.2").code, 124)
 
@@ -101,6 +104,18 @@ class Arguments(harness.TestCase):
         finished = self.cli("run", "--json", "sh", "-c", "echo one; echo two; exit 3")
         self.assertEqual(finished.code, 3, finished)
         self.assertTrue([json.loads(line) for line in finished.out.splitlines()])
+
+
+    def test_what_a_program_prints_never_reaches_the_daemon_through_closed_descriptors(self):
+        command = f"exec '{harness.BIN}/persistproc' run --label closed sleep 60 >&- 2>&- <&-"
+        client = subprocess.Popen(["sh", "-c", command], env=self.place.environment, cwd=self.place.work)
+        self.addCleanup(client.wait)
+        self.addCleanup(client.kill)
+        harness.eventually("it runs", lambda: self.view("closed").get("state") == "running")
+        for fd in (0, 1, 2):
+            self.assertEqual(os.readlink(f"/proc/{client.pid}/fd/{fd}"), "/dev/null")
+        client.send_signal(signal.SIGINT)
+        self.assertEqual(client.wait(harness.PATIENCE), 0)
 
 
 class Joining(harness.TestCase):
@@ -159,6 +174,23 @@ class OnExit(harness.TestCase):
         shown.signal(signal.SIGINT)
         self.assertEqual(shown.wait(8).code, 0)
         self.assertEqual(self.view("deaf")["signal"], "SIGKILL")
+
+    def test_an_interrupt_before_the_start_is_answered_counts_once_it_is(self):
+        code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf'); time.sleep(60)"
+        self.start("deaf", harness.python(code), "--grace", "1")
+        self.ok("wait", "deaf", "--pattern", "deaf")
+        for policy, state in (("detach", "running"), ("stop", "killed")):
+            with self.subTest(policy):
+                run = int(self.view("deaf")["run"].split(".")[1])
+                shown = self.background(
+                    "run", "--fresh", "--label", "deaf", "--grace", "1", "--on-exit", policy, *harness.python(code)
+                )
+                harness.eventually("the old run is stopping", lambda: self.view("deaf")["state"] == "stopping")
+                shown.signal(signal.SIGINT)
+                finished = shown.wait()
+                self.assertEqual(finished.code, 0, finished)
+                view = self.view("deaf")
+                self.assertEqual((view["run"], view["state"]), (f"p1.{run + 1}", state))
 
     def test_ctrl_c_in_a_terminal_detaches(self):
         terminal = self.terminal("run", "--label", "polite", *harness.python(POLITE))
