@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -30,6 +31,9 @@ namespace {
 
 constexpr int ready_timeout_ms = 30'000;
 constexpr int ready_fd = 3;
+/// A daemon that leaves answers what it was asked before, for at most five seconds.
+constexpr auto transition_patience = std::chrono::seconds(10);
+constexpr auto transition_interval = std::chrono::milliseconds(20);
 
 bool is_executable(const fs::path& path) { return ::access(path.c_str(), X_OK) == 0; }
 
@@ -164,9 +168,18 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
     if (auto made = base::make_private_directory(data); !made) co_return made.error();
     auto lock = base::FileLock::take(rundir::autostart_lock_path(data));
     if (!lock) co_return lock.error();
-    // Whoever had the lock before us may have started it.
-    client = co_await DaemonClient::connect(executor, data);
-    if (client || client.error().code != ErrorCode::unavailable) co_return client;
+    async::SystemClock clock;
+    const MonoTime patience_ends = clock.now() + transition_patience;
+    while (true) {
+        // Whoever had the lock before us may have started it.
+        client = co_await DaemonClient::connect(executor, data);
+        if (client || client.error().code != ErrorCode::unavailable) co_return client;
+        // One that holds the directory and does not answer is about to serve, or about to leave.
+        const auto held = base::is_locked(data / "daemon.lock");
+        if (!held || !*held || clock.now() >= patience_ends) break;
+        const MonoTime next = clock.now() + transition_interval;
+        co_await clock.sleep_until(next);
+    }
     if (auto started = start_daemon(options); !started) co_return started.error();
     client = co_await DaemonClient::connect(executor, data);
     co_return client;

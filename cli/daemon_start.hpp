@@ -19,7 +19,8 @@ Result<std::filesystem::path> find_daemon_program();
 Result<void> start_daemon(const CommonOptions& options);
 
 /// Connects; when none answers and `autostart`, starts the daemon first. Several clients at once start one: the lock
-/// is taken before anything is started. Blocks the thread while the daemon starts. Errors: those of both steps.
+/// is taken before anything is started. A daemon that is about to serve, or to leave, is waited for (at most 10 s).
+/// Blocks the thread while the daemon starts. Errors: those of both steps.
 Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io_executor executor,
                                                              CommonOptions options, bool autostart);
 

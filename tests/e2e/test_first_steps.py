@@ -2,6 +2,7 @@
 import signal
 import socket
 import sys
+import threading
 import urllib.request
 
 import harness
@@ -66,6 +67,25 @@ class FirstSteps(harness.TestCase):
         daemons = [p for p in harness.processes_of(self.place.data) if "persistprocd" in p[1]]
         self.assertEqual(len(daemons), 1, daemons)
         self.assertEqual(len(self.views()), 8)
+
+
+class BetweenDaemons(harness.TestCase):
+    def test_a_command_that_meets_a_leaving_daemon_starts_the_next(self):
+        self.start("sleeper", ["sleep", "60"])
+        asked = self.mcp()
+        waiting = threading.Thread(
+            target=asked.call, args=["wait_for_process"], kwargs={"process": "p1", "until": "exit", "timeout_seconds": 2}
+        )
+        waiting.start()
+        self.ok("wait", "p1", "--quiet", "0.2")  # by then the daemon has the question of the thread
+        # It answers what it was asked before it leaves, and takes no new questions.
+        self.daemon.process.send_signal(signal.SIGTERM)
+        harness.eventually("it does not answer", lambda: self.cli("list").code == 125)
+        self.assertIsNone(self.daemon.process.poll(), "it was gone too soon to be met")
+        finished = self.cli("run", "echo", "next")
+        self.assertEqual((finished.code, finished.out), (0, b"next\n"), finished)
+        waiting.join()
+        self.assertEqual(self.view("sleeper")["state"], "running")
 
 
 if __name__ == "__main__":
