@@ -2,9 +2,13 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "cli/client.hpp"
 #include "cli/commands/commands.hpp"
+#include "cli/format/json_text.hpp"
 #include "cli/session/attach.hpp"
+#include "common/api/error.hpp"
 #include "common/base/file.hpp"
 #include "common/base/time.hpp"
 
@@ -88,9 +92,9 @@ Result<void> print_bytes(const fs::path& log_directory, const logstore::LogSpan&
     return {};
 }
 
-/// Lines by query, page after page.
-Result<std::uint64_t> print_lines(const fs::path& log_directory, logstore::LineQuery query,
-                                  const format::OutputStyle& style, bool json) {
+/// Lines by query, page after page, until `take(page)` returns false. Returns where they end.
+template <class Take>
+Result<std::uint64_t> for_each_page(const fs::path& log_directory, logstore::LineQuery query, Take take) {
     query.max_bytes = query.last > 0 ? last_matches_bytes : page_bytes;
     const bool is_counted = query.last > 0 || query.first > 0;
     std::uint64_t wanted = query.first;
@@ -98,12 +102,44 @@ Result<std::uint64_t> print_lines(const fs::path& log_directory, logstore::LineQ
         query.first = wanted;
         auto page = logstore::read_lines(log_directory, query);
         if (!page) return page.error();
-        std::string text;
-        for (const auto& line : page->lines) text += format::line_text(line, style, json);
         wanted -= std::min<std::uint64_t>(wanted, page->lines.size());
-        if (base::write_all(STDOUT_FILENO, text) != 0 || !page->more || (is_counted && wanted == 0)) return page->next;
+        if (!take(*page) || !page->more || (is_counted && wanted == 0)) return page->next;
         query.from = page->next;
     }
+}
+
+Result<std::uint64_t> print_lines(const fs::path& log_directory, const logstore::LineQuery& query,
+                                  const format::OutputStyle& style, bool json) {
+    return for_each_page(log_directory, query, [&](const logstore::LinePage& page) {
+        std::string text;
+        for (const auto& line : page.lines) text += format::line_text(line, style, json);
+        return base::write_all(STDOUT_FILENO, text) == 0;
+    });
+}
+
+/// The lines as one JSON document, written as they are read. Returns the exit status.
+int print_document(const Console& console, const fs::path& log_directory, const logstore::LineQuery& query,
+                   const format::OutputStyle& style) {
+    std::string text = format::lines_begin_json(style.process_id);
+    bool is_first = true;
+    std::uint64_t evicted_bytes = 0;
+    auto next = for_each_page(log_directory, query, [&](const logstore::LinePage& page) {
+        evicted_bytes += page.evicted_bytes;
+        for (const auto& line : page.lines) {
+            if (!std::exchange(is_first, false)) text += ',';
+            text += format::line_text(line, style, true);
+            text.pop_back();  // its newline: the document is one line
+        }
+        return base::write_all(STDOUT_FILENO, std::exchange(text, {})) == 0;
+    });
+    if (next) {
+        console.print(format::lines_end_json(logstore::format_cursor(style.process_id, *next), evicted_bytes));
+        return 0;
+    }
+    const bool has_begun = text.empty();
+    if (!has_begun) return console.fail(next.error());
+    console.print(format::lines_failed_json(next.error()));
+    return api::exit_status(next.error());
 }
 
 }  // namespace
@@ -123,7 +159,9 @@ Task<int> output(Context context, OutputOptions options) {
         if (!pattern) co_return context.console.fail(base::with_context(pattern.error(), "--grep"));
         grep = std::move(*pattern);
     }
-    if (!process->log_path) co_return 0;
+    if (!process->log_path)
+        co_return context.console.fail(
+            Error{ErrorCode::corrupt, fmt::format("the daemon names no log of {}", process->id)});
     const fs::path log_directory = fs::path(*process->log_path).parent_path();
 
     const bool json = context.console.json();
@@ -132,9 +170,10 @@ Task<int> output(Context context, OutputOptions options) {
     style.timestamps = options.timestamps;
     style.events = options.raw && options.timestamps;
     const bool by_line = json || grep || query->first > 0;
+    query->grep = options.grep;
+    if (json && !options.follow) co_return print_document(context.console, log_directory, *query, style);
     std::uint64_t from = 0;
     if (by_line) {
-        query->grep = options.grep;
         // What follows joins on where the lines end.
         query->include_partial = !options.follow;
         auto next = print_lines(log_directory, *query, style, json);

@@ -62,4 +62,15 @@ std::string line_json(const RecordedLine& line) {
     return document(out);
 }
 
+std::string lines_begin_json(std::string_view process_id) {
+    return "{\"process\":" + Json(process_id).dump() + ",\"lines\":[";
+}
+
+std::string lines_end_json(std::string_view next_cursor, std::uint64_t evicted_bytes) {
+    const Json end{{"next_cursor", next_cursor}, {"evicted_bytes", evicted_bytes}};
+    return "]," + document(end).substr(1);
+}
+
+std::string lines_failed_json(const Error& error) { return "]," + error_json(error).substr(1); }
+
 }  // namespace persistproc::cli::format

@@ -1,7 +1,9 @@
 #pragma once
 /// Answers as JSON documents: one line each, ended by a newline. Pure.
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,5 +41,11 @@ struct RecordedLine {
     bool complete = true;
 };
 std::string line_json(const RecordedLine& line);
+
+/// {"process":…,"lines":[…],"next_cursor":…,"evicted_bytes":…} in two parts, because there may be many lines to write
+/// between them. A failure on the way stands as "error" in the end.
+std::string lines_begin_json(std::string_view process_id);
+std::string lines_end_json(std::string_view next_cursor, std::uint64_t evicted_bytes);
+std::string lines_failed_json(const Error& error);
 
 }  // namespace persistproc::cli::format

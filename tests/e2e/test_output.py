@@ -1,4 +1,5 @@
 """Every byte a program prints comes out again."""
+import json
 import os
 import time
 
@@ -27,6 +28,19 @@ class Output(harness.TestCase):
         self.assertTrue(recorded == data, f"output --raw: {len(recorded)} bytes")
         segments = sorted((self.place.data / "procs" / "p1" / "log").glob("*.log"))
         self.assertTrue(b"".join(s.read_bytes() for s in segments) == data, "the log is not the plain bytes")
+
+    def test_json_is_one_document_with_a_cursor_to_go_on_from(self):
+        self.cli("run", "--label", "three", "sh", "-c", "echo one; echo two; echo three")
+        answer = self.ok("output", "three", "--json").json()
+        self.assertEqual([line["text"] for line in answer["lines"]], ["one", "two", "three"])
+        self.assertEqual({line["stream"] for line in answer["lines"]}, {"stdout"})
+        rest = self.ok("output", "three", "--json", "--cursor", answer["next_cursor"]).json()
+        self.assertEqual((rest["process"], rest["lines"]), ("p1", []))
+        found = self.ok("output", "three", "--json", "--grep", "^t", "-n", "1").json()
+        self.assertEqual([line["text"] for line in found["lines"]], ["three"])
+        self.assertEqual(self.cli("output", "three", "--json", "--grep", "(").json()["error"]["code"], "invalid")
+        followed = self.ok("output", "three", "--json", "-f", "-n", "2").out.splitlines()
+        self.assertEqual([json.loads(line)["text"] for line in followed], ["two", "three"])
 
     def test_thirty_one_line_programs_are_all_printed(self):
         for i in range(30):
