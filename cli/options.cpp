@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 
@@ -115,6 +116,31 @@ CLI::IsMember one_of(const std::array<const char*, N>& names) {
     return CLI::IsMember(std::vector<std::string>(names.begin(), names.end()));
 }
 
+/// Looks at the text before CLI11 converts it, which takes "-5" for a very large number, and says what is wanted.
+CLI::Validator whole_number() {
+    return CLI::Validator(
+        [](std::string& text) {
+            constexpr std::size_t most_digits = 18;
+            const bool is_number = !text.empty() && text.size() <= most_digits &&
+                                   text.find_first_not_of("0123456789") == std::string::npos;
+            return is_number ? std::string() : fmt::format("a whole number, got \"{}\"", text);
+        },
+        "", "whole number");
+}
+
+CLI::Validator grace_seconds() {
+    return CLI::Validator(
+        [](std::string& text) {
+            constexpr double most = 3600;
+            double seconds = -1;
+            const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+            const bool is_time =
+                failed == std::errc() && end == text.data() + text.size() && seconds >= 0 && seconds <= most;
+            return is_time ? std::string() : fmt::format("seconds from 0 to {}, got \"{}\"", most, text);
+        },
+        "", "seconds");
+}
+
 void declare_common(FlagSet& flags, bool in_wait = false) {
     Values& v = flags.values;
     // `wait` has a port and a quiet time of its own; the daemon's port is given before it.
@@ -136,9 +162,9 @@ void declare_definition(FlagSet& flags) {
     flags.value("--env-file", v.environment_files, "Variables from a file of KEY=VALUE lines", "FILE")->take_all();
     flags.flag("--fresh", v.fresh, "Replace one that is running");
     flags.value("--restart", v.restart, "never, on-failure or always, when it ends by itself", "POLICY")
-        ->check(one_of(std::array{"never", "on-failure", "always"}));
+        ->check(one_of(std::array{"never", "on-failure", "on_failure", "always"}));  // as the tool spells it, too
     flags.value("--stop-signal", v.stop_signal, "First signal of a stop (SIGTERM)", "SIGNAL");
-    flags.value("--grace", v.grace, "Seconds between it and SIGKILL (10)", "SECONDS")->check(CLI::Range(0.0, 3600.0));
+    flags.value("--grace", v.grace, "Seconds between it and SIGKILL (10)", "SECONDS")->check(grace_seconds());
     flags.flag("--shell", v.shell, "Run one word through /bin/sh -c");
     flags.flag("--no-autostart", v.no_autostart, "Fail when no daemon answers, instead of starting one");
 }
@@ -150,7 +176,7 @@ void declare_run(FlagSet& flags) {
                "ACTION")
         ->check(one_of(std::array{"detach", "stop"}));
     declare_definition(flags);
-    flags.value("--history", v.history, "Show this many lines first when joining", "N");
+    flags.value("--history", v.history, "Show this many lines first when joining", "N")->check(whole_number());
     flags.flag("--raw", v.raw, "Show times and events; escape sequences as they are");
 }
 
@@ -166,7 +192,7 @@ void declare_serve(FlagSet& flags) {
 void declare_stop(FlagSet& flags) {
     Values& v = flags.values;
     flags.flag("--force", v.force, "SIGKILL at once");
-    flags.value("--grace", v.grace, "Seconds before SIGKILL", "SECONDS")->check(CLI::Range(0.0, 3600.0));
+    flags.value("--grace", v.grace, "Seconds before SIGKILL", "SECONDS")->check(grace_seconds());
 }
 
 void declare_nothing(FlagSet&) {}
@@ -179,7 +205,7 @@ void declare_list(FlagSet& flags) {
 
 void declare_output(FlagSet& flags) {
     Values& v = flags.values;
-    flags.value("-n,--lines", v.lines, "Newest lines (100); 0: everything", "N");
+    flags.value("-n,--lines", v.lines, "Newest lines (100); 0: everything", "N")->check(whole_number());
     flags.flag("-f,--follow", v.follow, "Go on until the process has ended");
     flags.value("--since", v.since, "Age (2m) or RFC 3339", "TIME");
     flags.value("--until", v.until, "Age or RFC 3339", "TIME");
@@ -286,9 +312,9 @@ Result<DefinitionOptions> make_definition(Values& v, std::vector<std::string> co
     out.variables = std::move(v.variables);
     out.environment_files = std::move(v.environment_files);
     if (!v.restart.empty())
-        out.restart = v.restart == "always"       ? domain::RestartPolicy::always
-                      : v.restart == "on-failure" ? domain::RestartPolicy::on_failure
-                                                  : domain::RestartPolicy::never;
+        out.restart = v.restart == "always"  ? domain::RestartPolicy::always
+                      : v.restart == "never" ? domain::RestartPolicy::never
+                                             : domain::RestartPolicy::on_failure;
     if (!v.stop_signal.empty()) out.stop_signal = std::move(v.stop_signal);
     out.grace_seconds = v.grace;
     out.shell = v.shell;
@@ -452,9 +478,9 @@ Result<void> make_verb(Invocation& out, std::string_view verb, Values& v, std::v
     return none_expected(VersionOptions{});
 }
 
-Result<Invocation> make_help(CommonOptions common, std::string_view word) {
+/// Needs no settings, so that wrong ones cannot keep it from anybody.
+Result<Invocation> make_help(std::string_view word) {
     Invocation out;
-    out.common = std::move(common);
     if (word.empty()) {
         out.verb = HelpOptions{format::general_help()};
         return out;
@@ -485,12 +511,8 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     if (auto applied = head.apply(split->flags); !applied) return applied.error();
     Values no_values;
     if (head.values.help || (split->words.empty() && split->flags.empty()) || (!split->dashes && first == "help")) {
-        auto common = make_common(no_values, head.values);
-        if (!common) return common.error();
         const bool asks_for_one = first == "help" && split->words.size() > 1;
-        return make_help(std::move(*common), asks_for_one                         ? split->words[1]
-                                             : verb != nullptr && first != "help" ? first
-                                                                                  : std::string());
+        return make_help(asks_for_one ? split->words[1] : verb != nullptr && first != "help" ? first : std::string());
     }
     Invocation out;
     if (head.values.version || verb == nullptr) {
@@ -531,9 +553,9 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     if (!own) return base::with_context(own.error(), first);
     if (is_run) own->flags.insert(own->flags.begin(), split->flags.begin(), split->flags.end());
     if (auto applied = flags.apply(own->flags); !applied) return base::with_context(applied.error(), first);
+    if (flags.values.help) return make_help(first);
     auto common = make_common(head.values, flags.values);
     if (!common) return common.error();
-    if (flags.values.help) return make_help(std::move(*common), first);
     out.common = std::move(*common);
     if (auto made = make_verb(out, verb->name, flags.values, std::move(own->words)); !made) return made.error();
     return out;

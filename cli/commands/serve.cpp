@@ -65,6 +65,7 @@ int serve(const CommonOptions& common, const Console& console, const ServeOption
             ::fcntl(*options.ready_fd, F_SETFD, flags & ~FD_CLOEXEC);
     }
     if (common.quiet) words.emplace_back("-q");
+    if (common.verbose) words.emplace_back("-v");
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);

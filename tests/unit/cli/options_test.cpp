@@ -94,6 +94,24 @@ TEST_CASE("flags of run") {
     CHECK(parsed<RunOptions>({"--label", "x", "cmd"}).definition.label == "x");
     CHECK(parsed<RunOptions>({"--label", "x", "run", "cmd"}).definition.label == "x");
     CHECK(parsed<RunOptions>({"run", "--label", "-x", "cmd"}).definition.label == "-x");
+    // As views and tools spell it.
+    CHECK(parsed<RunOptions>({"run", "--restart", "on_failure", "cmd"}).definition.restart ==
+          domain::RestartPolicy::on_failure);
+    CHECK(parsed<RunOptions>({"run", "--restart", "never", "cmd"}).definition.restart == domain::RestartPolicy::never);
+    CHECK(parsed<RunOptions>({"run", "--restart", "always", "cmd"}).definition.restart ==
+          domain::RestartPolicy::always);
+}
+
+TEST_CASE("a number that is none is refused with what is wanted") {
+    for (const char* wrong : {"-5", "abc", "", "1.5", "1 2", "99999999999999999999"}) {
+        CAPTURE(wrong);
+        CHECK(refusal_of({"output", "web", "-n", wrong}).find("--lines: a whole number, got ") != std::string::npos);
+        CHECK(refusal_of({"run", "--history", wrong, "x"}).find("a whole number, got ") != std::string::npos);
+    }
+    for (const char* wrong : {"-1", "x", "", "1s", "3601", "nan"})
+        CHECK(refusal_of({"stop", "web", "--grace", wrong}).find("seconds from 0 to 3600, got ") != std::string::npos);
+    CHECK(parsed<StopOptions>({"stop", "web", "--grace", "0.25"}).grace_seconds == 0.25);
+    CHECK(parsed<OutputOptions>({"output", "web", "-n", "0"}).lines == 0);
 }
 
 TEST_CASE("common flags stand on both sides of the subcommand; the later one counts") {
@@ -155,6 +173,10 @@ TEST_CASE("targets, output and signals") {
 TEST_CASE("help and version") {
     CHECK(parsed<HelpOptions>({}).text.find("Usage: persistproc") != std::string::npos);
     CHECK(parsed<HelpOptions>({"--help"}).text == parsed<HelpOptions>({}).text);
+    ::unsetenv("HOME");
+    CHECK(parsed<HelpOptions>({}).text == parsed<HelpOptions>({"--help"}).text);
+    CHECK_FALSE(parsed<HelpOptions>({"run", "--help"}).text.empty());
+    ::setenv("HOME", "/nowhere", 1);
     const std::string run_help = parsed<HelpOptions>({"run", "--help"}).text;
     CHECK(run_help.find("--on-exit") != std::string::npos);
     CHECK(run_help.find("Examples:") != std::string::npos);
