@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/un.h>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <set>
 
 #include "common/api/client_operations.hpp"
@@ -24,6 +25,8 @@ namespace persistproc::cli {
 namespace fs = std::filesystem;
 using schema::Json;
 
+using boost::asio::experimental::awaitable_operators::operator||;
+
 /// An answer before its type is known.
 struct RawAnswer {
     Json structured;
@@ -31,6 +34,9 @@ struct RawAnswer {
 };
 
 namespace {
+
+/// A daemon answers a greeting at once, whatever else it does.
+constexpr auto greeting_timeout = std::chrono::seconds(10);
 
 /// The arguments of a call: absent facts and defaults are left out.
 template <class Request>
@@ -116,10 +122,21 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
         places.push_back(fallback);
     Error failed;
     failed.code = ErrorCode::unavailable;
+    async::SystemClock clock;
     for (const fs::path& place : places) {
         base::UniqueFd directory;
         fs::path socket = short_enough(place, directory);
-        auto connected = co_await mcp::http::Client::connect(executor, std::move(socket), info);
+        auto attempt = mcp::http::Client::connect(executor, std::move(socket), info);
+        const MonoTime until = clock.now() + greeting_timeout;
+        auto limit = clock.sleep_until(until);
+        auto first = co_await (std::move(attempt) || std::move(limit));
+        if (first.index() != 0) {
+            failed.message =
+                fmt::format("the daemon that serves {} does not answer; its processes go on. If it hangs, kill it: {}",
+                            data.native(), serve_command(data) + " takes them over");
+            co_return failed;
+        }
+        auto connected = std::move(std::get<0>(first));
         if (connected) {
             std::unique_ptr<DaemonClient> client(new DaemonClient(std::move(*connected)));
             co_return std::move(client);

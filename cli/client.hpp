@@ -44,7 +44,7 @@ struct RawAnswer;
 class DaemonClient {
 public:
     /// Connects to the daemon of a data directory. Errors: unavailable (none serves it, with the command that starts
-    /// one), denied, corrupt.
+    /// one; or it does not answer within 10 s), denied, corrupt.
     static Task<Result<std::unique_ptr<DaemonClient>>> connect(boost::asio::any_io_executor executor,
                                                                std::filesystem::path data);
     ~DaemonClient();

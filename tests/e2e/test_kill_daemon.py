@@ -1,4 +1,6 @@
 """The daemon dies at any time; programs, their output and their exit codes do not."""
+import signal
+
 import harness
 
 # Counts until the file of its first argument exists, then ends with the code of its second.
@@ -54,6 +56,17 @@ class KillDaemon(harness.TestCase):
         )
         self.assertIsInstance(numbered(self.ok("output", "seven", "-n", "0").out), int)
         self.assertEqual(self.wait_exit("seven").code, 7)
+
+    def test_one_that_hangs_is_said_to(self):
+        self.start("sleeper", ["sleep", "60"])
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            finished = self.cli("list")
+        finally:
+            self.daemon.process.send_signal(signal.SIGCONT)
+        self.assertEqual(finished.code, 125, finished)
+        self.assertOneLine(finished.err, "does not answer", str(self.place.data))
+        self.assertEqual(self.view("sleeper")["state"], "running")
 
     def test_a_run_goes_on_through_it(self):
         gate = self.place.work / "stop"
