@@ -5,7 +5,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cstdint>
 
 namespace persistproc::async {
 
@@ -35,6 +34,13 @@ Task<bool> Notifier::wait_until(MonoTime until, Clock& clock) {
     using namespace asio::experimental::awaitable_operators;
     auto which = co_await (wait() || clock.sleep_until(until));
     co_return which.index() == 0;
+}
+
+std::uint64_t Notifier::count() const noexcept { return state_->notified; }
+
+Task<bool> Notifier::wait_past(std::uint64_t seen, MonoTime until, Clock& clock) {
+    if (state_->notified != seen) co_return true;
+    co_return co_await wait_until(until, clock);
 }
 
 void Notifier::notify_all() {

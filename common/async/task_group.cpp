@@ -3,6 +3,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/multiple_exceptions.hpp>
 #include <boost/asio/post.hpp>
@@ -69,14 +70,17 @@ void TaskGroup::spawn(std::string name, Task<> task) {
 std::size_t TaskGroup::size() const noexcept { return state_->signals.size(); }
 
 void TaskGroup::cancel() {
-    // A handler may remove itself later, never during emit.
-    for (auto& signal : state_->signals) signal.emit(asio::cancellation_type::terminal);
+    // On the executor: elsewhere Asio would put the emission off beyond the life of the task it is for.
+    asio::dispatch(state_->executor, [state = state_] {
+        // A handler may remove itself later, never during emit.
+        for (auto& signal : state->signals) signal.emit(asio::cancellation_type::terminal);
+    });
 }
 
 Task<> TaskGroup::close() {
     auto state = state_;
-    cancel();
-    while (!state->signals.empty()) co_await state->changed.wait();
+    // Again after each that left: it may have spawned another on its way out.
+    for (cancel(); !state->signals.empty(); cancel()) co_await state->changed.wait();
 }
 
 }  // namespace persistproc::async
