@@ -232,6 +232,7 @@ class Daemon(harness.TestCase):
             self.skipTest(f"cannot mount a small disk: {mounted.stderr.decode().strip()}")
         self.addCleanup(subprocess.run, ["umount", "-l", str(self.place.data)])
         self.daemon.start()
+        self.assertEqual(self.views(), [])  # its own first records are written
         filler = self.place.data / "filler"
         with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as file:
             while True:
