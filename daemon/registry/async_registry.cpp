@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <deque>
 #include <mutex>
 #include <unordered_set>
 
@@ -28,20 +29,41 @@ struct AsyncRegistry::State {
 
     asio::any_io_executor executor;
     Registry registry;  // the thread's alone
-    std::mutex mutex;   // guards `pending`
+    std::mutex mutex;   // guards the next two
     std::vector<Pending> pending;
-    std::unordered_set<std::string> dead;  // the executor's alone
-    asio::thread_pool thread{1};           // last: joined before the rest goes
+    std::vector<std::string> to_bury;
+    std::unordered_set<std::string> dead;  // the executor's alone, as is the next
+    std::deque<std::string> dead_by_age;
+    asio::thread_pool thread{1};  // last: joined before the rest goes
+
+    /// False: it was known already.
+    bool remember_dead(const std::string& id) {
+        if (!dead.insert(id).second) return false;
+        dead_by_age.push_back(id);
+        if (dead_by_age.size() > kept_dead_sessions) {
+            dead.erase(dead_by_age.front());
+            dead_by_age.pop_front();
+        }
+        return true;
+    }
 
     /// On the thread: everything that has gathered, in one transaction; one by one if that fails, so that a bad
     /// change does not take the others with it.
     void flush() {
         std::vector<Pending> batch;
+        std::vector<std::string> sessions;
         {
             const std::lock_guard lock(mutex);
             batch.swap(pending);
+            sessions.swap(to_bury);
         }
-        if (batch.empty()) return;
+        if (!batch.empty()) commit(std::move(batch));
+        if (sessions.empty()) return;
+        if (auto buried = registry.bury_sessions(sessions); !buried)
+            base::report(base::Severity::warning, "deleted sessions could not be recorded: {}", buried.error().message);
+    }
+
+    void commit(std::vector<Pending> batch) {
         std::vector<core::StoreChange> changes;
         changes.reserve(batch.size());
         for (auto& each : batch) changes.push_back(std::move(each.change));
@@ -70,7 +92,8 @@ Task<Result<core::StoreSnapshot>> AsyncRegistry::load() {
         return std::make_pair(std::move(snapshot), std::move(dead));
     };
     auto both = co_await async::offload(state->thread, std::move(read));
-    if (both.second) state->dead.insert(both.second->begin(), both.second->end());
+    if (both.second)
+        for (const auto& id : *both.second) state->remember_dead(id);
     co_return std::move(both.first);
 }
 
@@ -90,12 +113,12 @@ Task<Result<void>> AsyncRegistry::commit(core::StoreChange change) {
 bool AsyncRegistry::is_dead_session(const std::string& id) const { return state_->dead.contains(id); }
 
 void AsyncRegistry::bury_session(std::string id) {
-    if (!state_->dead.insert(id).second) return;
-    asio::post(state_->thread, [raw = state_.get(), id = std::move(id)] {
-        if (auto buried = raw->registry.bury_session(id); !buried)
-            base::report(base::Severity::warning, "a deleted session could not be recorded: {}",
-                         buried.error().message);
-    });
+    if (!state_->remember_dead(id)) return;
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->to_bury.push_back(std::move(id));
+    }
+    asio::post(state_->thread, [raw = state_.get()] { raw->flush(); });
 }
 
 }  // namespace persistproc::registry

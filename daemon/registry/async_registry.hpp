@@ -19,7 +19,7 @@ public:
     /// Changes that wait together become durable in one transaction.
     Task<Result<void>> commit(core::StoreChange change) override;
 
-    /// Sessions that are dead, in memory; loaded by `load`.
+    /// Sessions that are dead, in memory; loaded by `load`. As many as the registry keeps.
     bool is_dead_session(const std::string& id) const;
     /// Known at once, durable soon after.
     void bury_session(std::string id);

@@ -61,7 +61,8 @@ E enum_from(const std::string& name, E otherwise) {
 
 struct Registry::Statements {
     Database database;
-    std::optional<Statement> put_process, put_run, remove_process, remove_runs, add_audit, put_meta, bury, trim_dead;
+    std::optional<Statement> put_process, put_run, trim_runs, remove_process, remove_runs, add_audit, trim_audit,
+        put_meta, bury, trim_dead;
 };
 
 Registry::Registry() = default;
@@ -122,12 +123,14 @@ Result<void> Registry::prepare() {
          "exit_code=coalesce(exit_code,excluded.exit_code), signal=coalesce(signal,excluded.signal), "
          "reason=coalesce(reason,excluded.reason), stage=coalesce(stage,excluded.stage), "
          "os_error=coalesce(os_error,excluded.os_error), detail=coalesce(detail,excluded.detail)"},
+        {s.trim_runs, "DELETE FROM runs WHERE process=? AND number<=?"},
+        {s.trim_audit, "DELETE FROM audit WHERE rowid <= (SELECT max(rowid) FROM audit) - ?"},
         {s.remove_process, "DELETE FROM processes WHERE id=?"},
         {s.remove_runs, "DELETE FROM runs WHERE process=?"},
         {s.add_audit, "INSERT INTO audit VALUES (?,?,?,?,?)"},
         {s.put_meta, "INSERT INTO meta VALUES (?,?) ON CONFLICT DO UPDATE SET value=max(value,excluded.value)"},
         {s.bury, "INSERT INTO dead_sessions (id) VALUES (?)"},
-        {s.trim_dead, "DELETE FROM dead_sessions WHERE number <= (SELECT max(number) FROM dead_sessions) - 4096"}};
+        {s.trim_dead, "DELETE FROM dead_sessions WHERE number <= (SELECT max(number) FROM dead_sessions) - ?"}};
     for (const auto& each : wanted) {
         auto statement = s.database.prepare(each.sql);
         if (!statement) return statement.error();
@@ -249,6 +252,8 @@ Result<void> Registry::write(const core::StoreChange& change) {
             if (o.failure) put.bind(9, o.failure->stage).bind(10, std::int64_t{o.failure->os_error});
         }
         if (auto done = put.run(); !done) return done.error();
+        s.trim_runs->bind(1, std::int64_t{run.id.process.number}).bind(2, std::int64_t{run.id.number} - kept_runs);
+        if (auto done = s.trim_runs->run(); !done) return done.error();
     }
     for (const ProcessId id : change.removed) {
         for (auto* statement : {&s.remove_process, &s.remove_runs}) {
@@ -267,28 +272,34 @@ Result<void> Registry::write(const core::StoreChange& change) {
             .bind(5, entry.detail);
         if (auto done = s.add_audit->run(); !done) return done.error();
     }
+    if (!change.audit.empty()) {
+        s.trim_audit->bind(1, std::int64_t{kept_audit});
+        if (auto done = s.trim_audit->run(); !done) return done.error();
+    }
     return boost::system::in_place_value;
 }
 
-Result<void> Registry::commit(const std::vector<core::StoreChange>& changes) {
+template <class Writes>
+Result<void> Registry::in_transaction(Writes writes) {
     Database& database = statements_->database;
     if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun.error();
-    for (const auto& change : changes) {
-        if (auto written = write(change); !written) {
-            (void)database.execute("ROLLBACK");
-            return written.error();
-        }
-    }
-    if (auto done = database.execute("COMMIT"); !done) {
-        (void)database.execute("ROLLBACK");
-        return done.error();
-    }
-    return boost::system::in_place_value;
+    auto done = writes();
+    if (done) done = database.execute("COMMIT");
+    if (!done) (void)database.execute("ROLLBACK");
+    return done;
+}
+
+Result<void> Registry::commit(const std::vector<core::StoreChange>& changes) {
+    return in_transaction([&]() -> Result<void> {
+        for (const auto& change : changes)
+            if (auto written = write(change); !written) return written.error();
+        return boost::system::in_place_value;
+    });
 }
 
 Result<std::vector<std::string>> Registry::load_dead_sessions() {
     std::vector<std::string> out;
-    auto rows = statements_->database.prepare("SELECT id FROM dead_sessions");
+    auto rows = statements_->database.prepare("SELECT id FROM dead_sessions ORDER BY number");
     if (!rows) return rows.error();
     for (;;) {
         auto row = rows->step();
@@ -298,10 +309,15 @@ Result<std::vector<std::string>> Registry::load_dead_sessions() {
     }
 }
 
-Result<void> Registry::bury_session(const std::string& id) {
-    statements_->bury->bind(1, id);
-    if (auto done = statements_->bury->run(); !done) return done.error();
-    return statements_->trim_dead->run();
+Result<void> Registry::bury_sessions(const std::vector<std::string>& ids) {
+    return in_transaction([&]() -> Result<void> {
+        for (const auto& id : ids) {
+            statements_->bury->bind(1, id);
+            if (auto done = statements_->bury->run(); !done) return done.error();
+        }
+        statements_->trim_dead->bind(1, std::int64_t{kept_dead_sessions});
+        return statements_->trim_dead->run();
+    });
 }
 
 }  // namespace persistproc::registry

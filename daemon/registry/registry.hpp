@@ -11,6 +11,9 @@
 namespace persistproc::registry {
 
 inline constexpr int schema_version = 1;
+inline constexpr int kept_audit = 10000;
+inline constexpr int kept_runs = 100;
+inline constexpr int kept_dead_sessions = 4096;
 
 class Registry {
 public:
@@ -24,19 +27,22 @@ public:
 
     /// Begins a new epoch and loads what is there. Errors: io, corrupt.
     Result<core::StoreSnapshot> load();
-    /// All changes in one transaction: all or none. Errors: io.
+    /// All changes in one transaction: all or none. The newest `kept_audit` entries of the audit and `kept_runs` runs
+    /// of each process stay. Errors: io.
     Result<void> commit(const std::vector<core::StoreChange>& changes);
 
-    /// Sessions of the HTTP transport that were deleted: they stay dead for the daemons to come. The newest 4,096 are
-    /// kept.
+    /// Sessions of the HTTP transport that were deleted: they stay dead for the daemons to come. The newest
+    /// `kept_dead_sessions` are kept, oldest first.
     Result<std::vector<std::string>> load_dead_sessions();
-    Result<void> bury_session(const std::string& id);
+    Result<void> bury_sessions(const std::vector<std::string>& ids);
 
 private:
     struct Statements;
     Registry();
     Result<void> prepare();
     Result<void> write(const core::StoreChange& change);
+    template <class Writes>
+    Result<void> in_transaction(Writes writes);
     std::unique_ptr<Statements> statements_;
     std::string recovered_;
 };

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "common/base/file.hpp"
+#include "daemon/registry/database.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -153,11 +154,43 @@ TEST_CASE("deleted sessions stay dead") {
     {
         auto registry = Registry::open(directory.path());
         REQUIRE(registry);
-        REQUIRE(registry->bury_session("abc"));
+        REQUIRE(registry->bury_sessions({"abc"}));
     }
     auto registry = Registry::open(directory.path());
     REQUIRE(registry);
     const auto dead = registry->load_dead_sessions();
     REQUIRE(dead);
     CHECK(*dead == std::vector<std::string>{"abc"});
+}
+
+TEST_CASE("history and audit are bounded") {
+    tests::TemporaryDirectory directory;
+    {
+        auto registry = Registry::open(directory.path());
+        REQUIRE(registry);
+        core::StoreChange change;
+        for (std::uint32_t number = 1; number <= registry::kept_runs + 3; ++number) {
+            core::RunRecord run;
+            run.id = RunId{{1}, number};
+            change.runs.push_back(run);
+        }
+        for (int i = 0; i < registry::kept_audit + 3; ++i) {
+            core::AuditEntry entry;
+            entry.action = std::to_string(i);
+            change.audit.push_back(entry);
+        }
+        REQUIRE(registry->commit({change}));
+    }
+    auto database = registry::Database::open(directory.path() / "persistproc.db");
+    REQUIRE(database);
+    const auto number = [&](const char* sql) {
+        auto statement = database->prepare(sql);
+        REQUIRE(statement);
+        REQUIRE(statement->step().value());
+        return statement->integer(0);
+    };
+    CHECK(number("SELECT count(*) FROM runs") == registry::kept_runs);
+    CHECK(number("SELECT min(number) FROM runs") == 4);
+    CHECK(number("SELECT count(*) FROM audit") == registry::kept_audit);
+    CHECK(number("SELECT min(CAST(action AS INTEGER)) FROM audit") == 3);
 }
