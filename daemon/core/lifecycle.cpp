@@ -4,6 +4,14 @@ namespace persistproc::core {
 
 using Actions = std::vector<LifecycleAction>;
 
+bool has_leftovers(const Phase& phase) noexcept {
+    const auto* ended = std::get_if<Ended>(&phase);
+    const auto* backoff = std::get_if<Backoff>(&phase);
+    const auto* gave_up = std::get_if<GaveUp>(&phase);
+    return (ended != nullptr && ended->leftovers) || (backoff != nullptr && backoff->leftovers) ||
+           (gave_up != nullptr && gave_up->leftovers);
+}
+
 bool wants_restart(domain::RestartPolicy policy, const Outcome& outcome) noexcept {
     if (outcome.reason == OutcomeReason::stopped) return false;
     switch (policy) {
@@ -59,11 +67,11 @@ struct Lifecycle::Step {
         self.quick_failures_ = now - since >= rule.healthy_after ? 0 : self.quick_failures_ + 1;
         if (self.quick_failures_ >= rule.give_up_after) {
             self.wanted_ = Wanted::down;
-            self.phase_ = GaveUp{run};
+            self.phase_ = GaveUp{run, leftovers};
             return actions;
         }
         const MonoTime until = now + backoff_delay(rule, self.quick_failures_);
-        self.phase_ = Backoff{run, until};
+        self.phase_ = Backoff{run, until, leftovers};
         actions.emplace_back(ArmBackoff{until});
         return actions;
     }
@@ -124,12 +132,19 @@ struct Lifecycle::Step {
         if (!p.leftovers) return {};
         return begin_stop(p.run, e.force, false, true);
     }
-    Actions operator()(const Backoff& p, const StopRequested&) {
+    Actions operator()(const Backoff& p, const StopRequested& e) {
         self.wanted_ = Wanted::down;
+        if (p.leftovers) {
+            self.phase_ = Stopping{p.run, false, true};
+            return {DisarmBackoff{}, SendStop{p.run, e.force}};
+        }
         self.phase_ = Ended{p.run, false};
         return {DisarmBackoff{}};
     }
-    Actions operator()(const GaveUp&, const StopRequested&) { return want_down(); }
+    Actions operator()(const GaveUp& p, const StopRequested& e) {
+        if (!p.leftovers) return want_down();
+        return begin_stop(p.run, e.force, false, true);
+    }
     Actions operator()(const Unreachable&, const StopRequested&) { return want_down(); }
     Actions want_down() {
         self.wanted_ = Wanted::down;
@@ -228,8 +243,14 @@ struct Lifecycle::Step {
         self.phase_ = Ended{p.run, false};
         return {};
     }
-    Actions operator()(const Backoff& p, const TreeEmptied& e) { return ignored(p, e); }
-    Actions operator()(const GaveUp& p, const TreeEmptied& e) { return ignored(p, e); }
+    Actions operator()(const Backoff& p, const TreeEmptied&) {
+        self.phase_ = Backoff{p.run, p.until, false};
+        return {};
+    }
+    Actions operator()(const GaveUp& p, const TreeEmptied&) {
+        self.phase_ = GaveUp{p.run, false};
+        return {};
+    }
     Actions operator()(const Unreachable& p, const TreeEmptied& e) { return ignored(p, e); }
 
     // the time of the next run has come

@@ -8,8 +8,8 @@
 ///   running      the program runs                                     stop, restart, its own end
 ///   stopping     the tree is being ended; `then_start`: a restart     a stop cancels `then_start`; force hastens
 ///   ended        `outcome` says how; `leftovers`: descendants live    start, stop (ends the leftovers)
-///   backoff      ended, runs again at `until`                         start (now), stop
-///   gave_up      it ended too often too soon                          start
+///   backoff      ended, runs again at `until`; `leftovers` as above    start (now), stop (ends the leftovers)
+///   gave_up      it ended too often too soon; `leftovers` as above     start, stop (ends the leftovers)
 ///   unreachable  its shim lives and does not answer                   its answer; nothing is signalled or replaced
 ///
 /// Precedence: stop > restart by the user > restart policy. A process that is wanted down is never started by the
@@ -48,9 +48,11 @@ struct Ended {
 struct Backoff {
     std::uint32_t run = 0;  // the one that ended
     MonoTime until{};
+    bool leftovers = false;
 };
 struct GaveUp {
     std::uint32_t run = 0;
+    bool leftovers = false;
 };
 struct Unreachable {
     std::uint32_t run = 0;
@@ -139,6 +141,9 @@ private:
     std::optional<Outcome> outcome_;
     int quick_failures_ = 0;
 };
+
+/// Whether what a run that has ended started still lives.
+bool has_leftovers(const Phase& phase) noexcept;
 
 /// Whether the policy wants another run after this outcome. A stop on request never does.
 bool wants_restart(domain::RestartPolicy policy, const Outcome& outcome) noexcept;

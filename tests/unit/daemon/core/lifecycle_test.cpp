@@ -41,8 +41,8 @@ std::string name_of(const Phase& phase) {
             return fmt::format("stopping{}{}", p.then_start ? "+start" : "", p.has_ended ? "(ended)" : "");
         }
         std::string operator()(const Ended& p) { return p.leftovers ? "ended+leftovers" : "ended"; }
-        std::string operator()(const Backoff&) { return "backoff"; }
-        std::string operator()(const GaveUp&) { return "gave_up"; }
+        std::string operator()(const Backoff& p) { return p.leftovers ? "backoff+leftovers" : "backoff"; }
+        std::string operator()(const GaveUp& p) { return p.leftovers ? "gave_up+leftovers" : "gave_up"; }
         std::string operator()(const Unreachable&) { return "unreachable"; }
     };
     return std::visit(Name{}, phase);
@@ -93,7 +93,9 @@ TEST_CASE("every phase answers every event as the table says") {
     const Ended ended{3, false};
     const Ended leftovers{3, true};
     const Backoff backoff{3, t0};
+    const Backoff backoff_left{3, t0, true};
     const GaveUp gave_up{3};
+    const GaveUp gave_up_left{3, true};
     const Unreachable unreachable{3};
     const StartRequested start;
     const StopRequested stop;
@@ -141,6 +143,7 @@ TEST_CASE("every phase answers every event as the table says") {
         {"running ended", running, up, ok, never, "ended", "record 3"},
         {"running ended, leftovers", running, up, ok_left, never, "ended+leftovers", "record 3"},
         {"running ended, always", running, up, ok, always, "backoff", "record 3, arm"},
+        {"running ended, leftovers, always", running, up, ok_left, always, "backoff+leftovers", "record 3, arm"},
         {"running ended well, on_failure", running, up, ok, on_failure, "ended", "record 3"},
         {"running ended badly, on_failure", running, up, bad, on_failure, "backoff", "record 3, arm"},
         {"running ended on request, always", running, up, by_stop, always, "ended", "record 3"},
@@ -180,22 +183,26 @@ TEST_CASE("every phase answers every event as the table says") {
 
         {"backoff start", backoff, up, start, always, "starting", "disarm, spawn 4"},
         {"backoff stop", backoff, up, stop, always, "ended", "disarm"},
+        {"backoff stop, leftovers", backoff_left, up, stop, always, "stopping(ended)", "disarm, stop 3"},
         {"backoff restart", backoff, up, restart, always, "starting", "disarm, spawn 4"},
         {"backoff started", backoff, up, started, always, "backoff", ""},
         {"backoff start failed", backoff, up, start_failed, always, "backoff", ""},
         {"backoff ended", backoff, up, ok, always, "backoff", ""},
         {"backoff empty", backoff, up, empty, always, "backoff", ""},
+        {"backoff empty, leftovers", backoff_left, up, empty, always, "backoff", ""},
         {"backoff due", backoff, up, due, always, "starting", "spawn 4"},
         {"backoff due, wanted down", backoff, down, due, always, "backoff", ""},
         {"backoff silent", backoff, up, silent, always, "backoff", ""},
 
         {"gave up start", gave_up, down, start, always, "starting", "spawn 4"},
         {"gave up stop", gave_up, down, stop, always, "gave_up", ""},
+        {"gave up stop, leftovers", gave_up_left, down, stop, always, "stopping(ended)", "stop 3"},
         {"gave up restart", gave_up, down, restart, always, "starting", "spawn 4"},
         {"gave up started", gave_up, down, started, always, "gave_up", ""},
         {"gave up start failed", gave_up, down, start_failed, always, "gave_up", ""},
         {"gave up ended", gave_up, down, ok, always, "gave_up", ""},
         {"gave up empty", gave_up, down, empty, always, "gave_up", ""},
+        {"gave up empty, leftovers", gave_up_left, down, empty, always, "gave_up", ""},
         {"gave up due", gave_up, up, due, always, "gave_up", ""},
         {"gave up silent", gave_up, down, silent, always, "gave_up", ""},
 
