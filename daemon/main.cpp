@@ -115,7 +115,7 @@ public:
           http_(server_, clock_, std::move(http), graveyard_),
           tasks_(io.get_executor()),
           leaving_(io.get_executor()) {
-        tools::Core core{supervisor_, waiter_, readers_, [this] { return info(); }, [this] { leave(); }};
+        tools::Core core{supervisor_, waiter_, readers_, [this] { return info(); }};
         tools::add_all(server_, std::move(core));
     }
 
@@ -138,6 +138,7 @@ public:
         listener_->start();
         tasks_.spawn("adoption", adopt());
         tasks_.spawn("signals", obey_signals());
+        tasks_.spawn("shutdown", follow_shutdown());
         tasks_.spawn("main", run());
     }
 
@@ -196,11 +197,16 @@ private:
         // A service manager, a closed terminal or Ctrl+C ends the daemon alone; `persistproc shutdown` ends all.
         const std::string actor = "signal";
         auto report = co_await supervisor_.leave(true, actor);
-        if (!report.kept.empty())
+        if (report && !report->kept.empty())
             base::report(
                 base::Severity::info,
                 "leaving; {} keep running: `persistproc serve` takes them up again, `persistproc shutdown` ends them",
-                report.kept.size() == 1 ? "1 process does" : fmt::format("{} processes", report.kept.size()));
+                report->kept.size() == 1 ? "1 process does" : fmt::format("{} processes", report->kept.size()));
+    }
+
+    /// Whoever asked for it, and even if they no longer wait for the answer.
+    Task<> follow_shutdown() {
+        co_await supervisor_.left();
         leave();
     }
 

@@ -46,6 +46,15 @@ ProcessRecord record_from(const FoundProcess& found) {
 }  // namespace
 
 Task<Result<void>> Supervisor::adopt() {
+    auto adopted = co_await adopt_all();
+    if (!adopted) {
+        adoption_failed_ = adopted.error();
+        adoption_done_.notify_all();
+    }
+    co_return adopted;
+}
+
+Task<Result<void>> Supervisor::adopt_all() {
     auto snapshot = co_await store_.load();
     if (!snapshot) co_return snapshot.error();
     const auto data = options_.data;
@@ -58,6 +67,9 @@ Task<Result<void>> Supervisor::adopt() {
     std::map<ProcessId, FoundProcess> on_disk;
     for (auto& each : *found) {
         next_process_ = std::max(next_process_, each.id.number + 1);
+        // A database that was begun anew may have forgotten how far the epochs had come.
+        if (each.newest) epoch_ = std::max(epoch_, each.newest->state.epoch + 1);
+        if (!each.trouble.empty()) base::report(base::Severity::error, "{}: {}", to_string(each.id), each.trouble);
         on_disk.emplace(each.id, std::move(each));
     }
     std::map<ProcessId, RunRecord> last_runs;
@@ -106,6 +118,7 @@ Task<Result<void>> Supervisor::adopt() {
     adopted_ = true;
     adoption_done_.notify_all();
     if (!retaining_) tasks_.spawn("retention", retain());
+    tasks_.spawn("regular retention", retain_regularly());
     co_return boost::system::in_place_value;
 }
 
@@ -123,6 +136,16 @@ Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::opt
     const std::uint32_t highest = std::max(process->record.last_run, found.runs.empty() ? 0u : found.runs.back());
     std::optional<FoundRun> newest = std::move(found.newest);
     const auto data = options_.data;
+    const auto cannot_be_read = [&](std::uint32_t run) {
+        // No proof of anything: its shim may live. It is asked for again until it can be read.
+        process->life = Lifecycle(Unreachable{run}, process->record.wanted, run, std::nullopt);
+        process->changed.notify_all();
+        reach_again(process, run);
+    };
+    if (!found.trouble.empty()) {
+        cannot_be_read(found.runs.empty() ? process->record.last_run : found.runs.back());
+        co_return;
+    }
     const auto came_to_nothing = [](const FoundRun& run) {
         return !run.shim_alive && !run.unsupported && run.trouble.empty() && run.state.phase < rundir::Phase::started;
     };
@@ -137,7 +160,12 @@ Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::opt
         const RunId before{found.id, found.runs.back()};
         auto look = [data, before] { return find_run(data, before); };
         auto run = co_await async::offload(files_, std::move(look));
-        if (run) newest = std::move(*run);
+        if (!run) {
+            base::report(base::Severity::error, "{}: {}", to_string(before), run.error().message);
+            cannot_be_read(before.number);
+            co_return;
+        }
+        newest = std::move(*run);
     }
     if (!newest) {
         forget(process);
@@ -168,20 +196,24 @@ Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::opt
         process->life = Lifecycle(Unreachable{run}, wanted, run, std::nullopt);
         const bool answered = co_await take_over(process, run, until);
         if (!answered) {
-            tasks_.spawn("reconnect", reconnect(process, run));
+            reach_again(process, run);
             co_return;
         }
-    } else if (recorded) {
+    } else if (recorded && wanted == Wanted::down) {
         process->end_heard = process->start_confirmed = true;
+        process->ended_run = run;
         process->life = Lifecycle(Ended{run, false}, Wanted::down, highest, std::move(recorded));
     } else {
-        // It ended while no daemon lived. The rules hear of it now, restart policy included.
+        // It ended while no daemon lived, or the daemon was gone before the policy's next run. The rules hear of it
+        // now.
         const auto ran_since = clock_.now() - (clock_.wall() - base::from_ns(newest->state.started_wall_ns));
         Running was{.run = run, .since = ran_since};
         process->end_heard = process->start_confirmed = true;
         process->life = Lifecycle(was, wanted, highest, std::nullopt);
         Outcome outcome;
-        if (phase == rundir::Phase::exited || phase == rundir::Phase::exec_failed)
+        if (recorded)
+            outcome = std::move(*recorded);
+        else if (phase == rundir::Phase::exited || phase == rundir::Phase::exec_failed)
             outcome = outcome_of(newest->state);
         else if (!newest->trouble.empty())
             outcome = lost_outcome("its run directory is damaged: " + newest->trouble, clock_.wall());
@@ -224,10 +256,23 @@ Task<bool> Supervisor::take_over(ProcessPtr process, std::uint32_t run, MonoTime
         const bool woken = co_await process->changed.wait_until(until, clock_);
         if (!woken) break;
     }
-    co_return !std::holds_alternative<Unreachable>(process->life.phase());
+    const bool answered = !std::holds_alternative<Unreachable>(process->life.phase());
+    if (!answered && process->link == connected) process->drop_link();
+    co_return answered;
+}
+
+void Supervisor::reach_again(const ProcessPtr& process, std::uint32_t run) {
+    if (process->reconnecting) return;
+    process->reconnecting = true;
+    tasks_.spawn("reconnect", reconnect(process, run));
 }
 
 Task<> Supervisor::reconnect(ProcessPtr process, std::uint32_t run) {
+    struct Done {
+        bool& reconnecting;
+        ~Done() { reconnecting = false; }
+    };
+    const Done done{process->reconnecting};
     auto pause = std::chrono::nanoseconds(std::chrono::milliseconds(20));
     while (std::holds_alternative<Unreachable>(process->life.phase()) && process->life.last_run() == run &&
            !process->removed) {
@@ -239,13 +284,13 @@ Task<> Supervisor::reconnect(ProcessPtr process, std::uint32_t run) {
         auto look = [data, id] { return find_run(data, id); };
         auto found = co_await async::offload(files_, std::move(look));
         if (!found) continue;  // an error is no proof of absence
+        if (found->spec) process->nonce = found->spec->nonce;
         if (!found->shim_alive) {
             co_await after_shim(process, run);
-            co_return;
+            continue;
         }
         const MonoTime until = clock_.now() + std::chrono::seconds(2);
-        const bool answered = co_await take_over(process, run, until);
-        if (answered) co_return;
+        co_await take_over(process, run, until);
     }
 }
 

@@ -59,6 +59,8 @@ public:
         co_return message;
     }
 
+    void close() override { ::shutdown(socket_.native_handle(), SHUT_RDWR); }
+
 private:
     Socket socket_;
 };

@@ -33,8 +33,11 @@ struct Supervisor::Process {
     rundir::Nonce nonce{};
     std::shared_ptr<ShimLink> link;  // open while its shim lives and answers
     bool shim_ready = false;
+    bool committed = false;  // its shim was told to go on: from then on only the shim knows what became of it
     bool start_confirmed = false;
     bool end_heard = false;
+    bool reconnecting = false;
+    std::uint32_t ended_run = 0;           // the one `life.outcome()` is about
     std::optional<Error> start_error;      // why the newest start failed
     std::optional<double> grace_once;      // for the stop on its way
     std::map<std::uint64_t, int> replies;  // `done` and `refused`, by request
@@ -49,9 +52,13 @@ struct Supervisor::Process {
 
     RunId newest_run() const { return RunId{record.id, life.last_run()}; }
     std::string name() const { return to_string(record.id); }
+    void drop_link() {
+        if (link) link->close();
+        link.reset();
+    }
     void begin_run() {
         run_state = {};
-        shim_ready = start_confirmed = end_heard = log_is_final = false;
+        shim_ready = committed = start_confirmed = end_heard = log_is_final = false;
         start_error.reset();
         replies.clear();
         sample = {};
@@ -65,5 +72,8 @@ Outcome outcome_of(const rundir::RunState& state);
 /// The failure a caller of start is told, from the record of a run that never executed.
 Error start_error_of(const std::vector<std::string>& command, const rundir::RunState& state);
 Outcome lost_outcome(std::string why, WallTime now);
+/// Symbolic links resolved. Blocks on the disk. Errors: invalid (not absolute, missing, no directory, not to be
+/// entered).
+Result<std::string> canonical_directory(const std::string& path);
 
 }  // namespace persistproc::core

@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view hidden_prefix = ".removed-";
+constexpr const char* unfinished_name = ".new";  // in `runs`; a process makes one run at a time
 
 Result<bool> write_new_file(const fs::path& path, std::string_view bytes) {
     auto fd = base::open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
@@ -50,11 +51,23 @@ Result<bool> hide_and_remove(const fs::path& path) {
     return true;
 }
 
-std::vector<std::uint32_t> run_numbers(const fs::path& runs) {
-    std::vector<std::uint32_t> out;
+/// Names in a directory; none when it does not exist. Errors: io.
+Result<std::vector<std::string>> names_in(const fs::path& directory) {
+    std::vector<std::string> out;
     std::error_code failed;
-    for (const auto& entry : fs::directory_iterator(runs, failed)) {
-        const std::string name = entry.path().filename().string();
+    fs::directory_iterator at(directory, failed);
+    for (; !failed && at != fs::directory_iterator(); at.increment(failed))
+        out.push_back(at->path().filename().string());
+    if (failed && failed != std::errc::no_such_file_or_directory)
+        return base::os_failure(directory.string(), failed.value());
+    return out;
+}
+
+Result<std::vector<std::uint32_t>> run_numbers(const fs::path& runs) {
+    auto names = names_in(runs);
+    if (!names) return names.error();
+    std::vector<std::uint32_t> out;
+    for (const std::string& name : *names) {
         std::uint32_t number = 0;
         const auto parsed = std::from_chars(name.data(), name.data() + name.size(), number);
         if (parsed.ec == std::errc{} && parsed.ptr == name.data() + name.size() && number > 0) out.push_back(number);
@@ -62,6 +75,9 @@ std::vector<std::uint32_t> run_numbers(const fs::path& runs) {
     std::sort(out.begin(), out.end());
     return out;
 }
+
+/// Whether a file is not what it must be; anything else may be over the next time.
+bool is_damage(const Error& error) { return error.code != ErrorCode::io; }
 
 bool has_mark(pid_t pid, const std::string& mark) {
     const auto environment = base::read_file(fmt::format("/proc/{}/environ", pid), 8u << 20);
@@ -79,16 +95,22 @@ Result<bool> prepare_run(fs::path data, rundir::RunSpec spec) {
     const auto process = rundir::process_paths(data, spec.id.process);
     const auto run = rundir::run_paths(data, spec.id);
     const bool is_new = ::access(process.root.c_str(), F_OK) != 0;
+    // Made under another name: a run's directory without its files would pass for a damaged run after a crash.
+    const fs::path unfinished = process.runs / unfinished_name;
     const auto undo = [&](Error error) {
         std::error_code ignored;
-        fs::remove_all(is_new ? process.root : run.root, ignored);
+        fs::remove_all(is_new ? process.root : unfinished, ignored);
         return error;
     };
-    for (const fs::path& each : {process.root, process.log, process.runs, run.root})
+    std::error_code ignored;
+    fs::remove_all(unfinished, ignored);
+    for (const fs::path& each : {process.root, process.log, process.runs, unfinished})
         if (auto made = make_directory(each); !made) return undo(made.error());
-    if (auto made = write_new_file(run.spec, rundir::encode_spec(spec)); !made) return undo(made.error());
-    if (auto made = rundir::create_state(run.state); !made) return undo(made.error());
-    if (auto synced = base::sync_directory(run.root); !synced) return undo(synced.error());
+    if (auto made = write_new_file(unfinished / run.spec.filename(), rundir::encode_spec(spec)); !made)
+        return undo(made.error());
+    if (auto made = rundir::create_state(unfinished / run.state.filename()); !made) return undo(made.error());
+    if (auto synced = base::sync_directory(unfinished); !synced) return undo(synced.error());
+    if (::rename(unfinished.c_str(), run.root.c_str()) != 0) return undo(base::os_failure(run.root.string(), errno));
     if (auto synced = base::sync_directory(process.runs); !synced) return undo(synced.error());
     if (is_new) {
         if (auto synced = base::sync_directory(process.root); !synced) return undo(synced.error());
@@ -111,40 +133,46 @@ Result<FoundRun> find_run(fs::path data, RunId id) {
         found.state = *state;
     else if (state.error().code == ErrorCode::unsupported)
         found.unsupported = true;
-    else
+    else if (is_damage(state.error()))
         found.trouble = state.error().message;
+    else
+        return state.error();
     const auto bytes = base::read_file(paths.spec, 16u << 20);
     if (bytes) {
         auto spec = rundir::decode_spec(*bytes);
         if (spec)
             found.spec = std::move(*spec);
+        else if (spec.error().code == ErrorCode::unsupported)
+            found.unsupported = true;
         else
             found.trouble = spec.error().message;
-    } else {
+    } else if (is_damage(bytes.error())) {
         found.trouble = bytes.error().message;
+    } else {
+        return bytes.error();
     }
     return found;
 }
 
 Result<std::vector<FoundProcess>> find_processes(fs::path data) {
     std::vector<FoundProcess> out;
-    std::error_code failed;
-    fs::directory_iterator entries(data / "procs", failed);
-    if (failed) return base::os_failure((data / "procs").string(), failed.value());
-    for (const auto& entry : entries) {
-        const auto id = domain::find_process_id(entry.path().filename().string());
+    auto names = names_in(data / "procs");
+    if (!names) return names.error();
+    for (const std::string& name : *names) {
+        const auto id = domain::find_process_id(name);
         if (!id) continue;
-        FoundProcess process{.id = *id, .runs = run_numbers(entry.path() / "runs")};
+        FoundProcess process{.id = *id};
+        auto runs = run_numbers(rundir::process_paths(data, *id).runs);
+        if (runs)
+            process.runs = std::move(*runs);
+        else
+            process.trouble = runs.error().message;
         if (!process.runs.empty()) {
-            const RunId newest{*id, process.runs.back()};
-            auto run = find_run(data, newest);
-            if (run) {
+            auto run = find_run(data, RunId{*id, process.runs.back()});
+            if (run)
                 process.newest = std::move(*run);
-            } else {
-                FoundRun unreadable{.id = newest};
-                unreadable.trouble = run.error().message;
-                process.newest = std::move(unreadable);
-            }
+            else
+                process.trouble = run.error().message;
         }
         out.push_back(std::move(process));
     }
@@ -154,7 +182,11 @@ Result<std::vector<FoundProcess>> find_processes(fs::path data) {
 
 Result<bool> remove_run_files(fs::path data, RunId id) { return hide_and_remove(rundir::run_paths(data, id).root); }
 Result<bool> remove_process_files(fs::path data, ProcessId id) {
-    return hide_and_remove(rundir::process_paths(data, id).root);
+    const auto root = rundir::process_paths(data, id).root;
+    if (auto removed = hide_and_remove(root); !removed) return removed;
+    // Durable before the row goes.
+    if (auto synced = base::sync_directory(root.parent_path()); !synced) return synced.error();
+    return true;
 }
 
 void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_bytes) {
@@ -165,29 +197,35 @@ void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_b
     };
     std::vector<Segment> removable;
     std::uint64_t total = 0;
-    std::error_code failed;
-    for (const auto& entry : fs::directory_iterator(data / "procs", failed)) {
-        const std::string name = entry.path().filename().string();
-        if (name.starts_with(hidden_prefix)) {
-            std::error_code ignored;
-            fs::remove_all(entry.path(), ignored);
-            continue;
-        }
+    // What cannot be listed is left alone.
+    const auto listed = [](const fs::path& directory) {
+        auto names = names_in(directory);
+        return names ? std::move(*names) : std::vector<std::string>();
+    };
+    const auto sweep = [](const fs::path& directory, const std::string& name) {
+        if (!name.starts_with(hidden_prefix)) return;
+        std::error_code ignored;
+        fs::remove_all(directory / name, ignored);
+    };
+    for (const std::string& name : listed(data / "procs")) {
+        sweep(data / "procs", name);
         const auto id = domain::find_process_id(name);
         if (!id) continue;
         const auto paths = rundir::process_paths(data, *id);
+        for (const std::string& run : listed(paths.runs)) sweep(paths.runs, run);
         const auto runs = run_numbers(paths.runs);
-        for (std::size_t i = 0; i + keep_runs < runs.size(); ++i) (void)remove_run_files(data, RunId{*id, runs[i]});
+        for (std::size_t i = 0; runs && i + keep_runs < runs->size(); ++i)
+            (void)remove_run_files(data, RunId{*id, (*runs)[i]});
         std::vector<Segment> segments;
-        std::error_code ignored;
-        for (const auto& file : fs::directory_iterator(paths.log, ignored)) {
-            if (file.path().extension() != ".log") continue;
+        for (const std::string& file : listed(paths.log)) {
+            const fs::path path = paths.log / file;
+            if (path.extension() != ".log") continue;
             std::error_code gone;
-            const auto bytes = fs::file_size(file.path(), gone);
-            const auto written = fs::last_write_time(file.path(), gone);
+            const auto bytes = fs::file_size(path, gone);
+            const auto written = gone ? fs::file_time_type{} : fs::last_write_time(path, gone);
             if (gone) continue;
             total += bytes;
-            segments.push_back({file.path(), bytes, written});
+            segments.push_back({path, bytes, written});
         }
         std::sort(segments.begin(), segments.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
         if (!segments.empty()) segments.pop_back();

@@ -9,7 +9,8 @@
 
 namespace persistproc::core {
 
-/// INTENT on disk: directories, `spec` and `state` of a new run, synced. Errors: io; nothing is left behind then.
+/// INTENT on disk: directories, `spec` and `state` of a new run, synced. The run's directory appears whole or not at
+/// all. Errors: io; nothing is left behind then.
 Result<bool> prepare_run(std::filesystem::path data, rundir::RunSpec spec);
 
 /// What an earlier daemon left of one run.
@@ -25,11 +26,13 @@ struct FoundProcess {
     ProcessId id;
     std::vector<std::uint32_t> runs;  // numbers, ascending
     std::optional<FoundRun> newest;
+    std::string trouble;  // why `runs` or `newest` could not be read: no proof that there is nothing
 };
 
 /// Every process directory with its newest run. An error with one directory never hides another. Errors: io (the
 /// directory `procs` itself).
 Result<std::vector<FoundProcess>> find_processes(std::filesystem::path data);
+/// Errors: io (no proof of anything about the run).
 Result<FoundRun> find_run(std::filesystem::path data, RunId id);
 
 /// Removes a run directory, or a process with all its output: renamed to a hidden name first, so that a crash leaves

@@ -16,6 +16,9 @@ public:
     virtual Result<void> send(const rundir::ControlMessage& message) = 0;
     /// The next packet. Errors: unavailable (the shim has closed: it is gone), corrupt. One call at a time.
     virtual Task<Result<rundir::ControlMessage>> receive() = 0;
+    /// Ends the connection for both sides: a shim that waits for COMMIT leaves, a `receive` on its way is
+    /// `unavailable`.
+    virtual void close() = 0;
 };
 
 class ShimHost {

@@ -17,27 +17,11 @@ namespace persistproc::core {
 
 namespace {
 
+constexpr std::size_t max_audit_bytes = 1024;  // of a command line: it says what was started, it is no copy of it
 constexpr auto kill_bound = std::chrono::seconds(30);  // SIGKILL and sweeps, on a machine under load
 
 std::chrono::nanoseconds seconds_of(double seconds) {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
-}
-
-/// Symbolic links resolved; the directory must exist and be one.
-Result<std::string> canonical_directory(const std::string& path) {
-    const auto refuse = [&](const char* why) {
-        return Error{ErrorCode::invalid, fmt::format("working_directory: {} {}", base::escape_line(path), why)};
-    };
-    if (path.find('\0') != std::string::npos) return refuse("holds a NUL byte");
-    if (path.empty() || path.front() != '/') return refuse("is not an absolute path");
-    std::error_code failed;
-    const auto canonical = std::filesystem::canonical(path, failed);
-    if (failed == std::errc::no_such_file_or_directory) return refuse("does not exist");
-    if (failed) return refuse(failed.message().c_str());
-    struct stat info {};
-    if (::stat(canonical.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) return refuse("is not a directory");
-    if (::access(canonical.c_str(), X_OK) != 0) return refuse("cannot be entered");
-    return canonical.string();
 }
 
 /// Variables that belong to the daemon's own supervision, not to the programs it runs.
@@ -73,6 +57,22 @@ bool same_command(const Definition& a, const Definition& b) {
 
 }  // namespace
 
+Result<std::string> canonical_directory(const std::string& path) {
+    const auto refuse = [&](const char* why) {
+        return Error{ErrorCode::invalid, fmt::format("working_directory: {} {}", base::escape_line(path), why)};
+    };
+    if (path.find('\0') != std::string::npos) return refuse("holds a NUL byte");
+    if (path.empty() || path.front() != '/') return refuse("is not an absolute path");
+    std::error_code failed;
+    const auto canonical = std::filesystem::canonical(path, failed);
+    if (failed == std::errc::no_such_file_or_directory) return refuse("does not exist");
+    if (failed) return refuse(failed.message().c_str());
+    struct stat info {};
+    if (::stat(canonical.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) return refuse("is not a directory");
+    if (::access(canonical.c_str(), X_OK) != 0) return refuse("cannot be entered");
+    return canonical.string();
+}
+
 Supervisor::Supervisor(boost::asio::any_io_executor executor, async::Clock& clock, Store& store, ShimHost& shims,
                        boost::asio::thread_pool& files, SupervisorOptions options)
     : executor_(executor),
@@ -82,17 +82,71 @@ Supervisor::Supervisor(boost::asio::any_io_executor executor, async::Clock& cloc
       files_(files),
       options_(std::move(options)),
       adoption_done_(executor),
+      left_done_(executor),
       tasks_(executor) {}
 
 Supervisor::~Supervisor() = default;
 
 Task<> Supervisor::close() { co_await tasks_.close(); }
 
+template <class T>
+struct Supervisor::Asked {
+    explicit Asked(boost::asio::any_io_executor executor) : done(std::move(executor)) {}
+    std::optional<Result<T>> result;
+    std::exception_ptr failed;
+    async::Notifier done;
+};
+
+template <class T>
+Task<> Supervisor::perform(Task<Result<T>> request, std::shared_ptr<Asked<T>> asked) {
+    try {
+        auto result = co_await std::move(request);
+        asked->result.emplace(std::move(result));
+    } catch (...) {
+        if (asked.use_count() == 1) throw;  // nobody waits any more: the owner of tasks reports it
+        asked->failed = std::current_exception();
+    }
+    asked->done.notify_all();
+}
+
+template <class T>
+Task<Result<T>> Supervisor::carry_out(std::string name, Task<Result<T>> request) {
+    auto asked = std::make_shared<Asked<T>>(executor_);
+    tasks_.spawn(std::move(name), perform(std::move(request), asked));
+    while (!asked->result && !asked->failed) co_await asked->done.wait();
+    if (asked->failed) std::rethrow_exception(asked->failed);
+    co_return std::move(*asked->result);
+}
+
+Task<Result<Started>> Supervisor::start(StartParameters parameters) {
+    return carry_out("start", start_now(std::move(parameters)));
+}
+Task<Result<ProcessView>> Supervisor::stop(StopParameters parameters) {
+    return carry_out("stop", stop_now(std::move(parameters)));
+}
+Task<Result<Restarted>> Supervisor::restart(StopParameters parameters) {
+    return carry_out("restart", restart_now(std::move(parameters)));
+}
+Task<Result<ProcessView>> Supervisor::signal(std::string target, int number, std::string actor) {
+    return carry_out("signal", signal_now(std::move(target), number, std::move(actor)));
+}
+Task<Result<ProcessView>> Supervisor::remove(std::string target, std::string actor) {
+    return carry_out("removal", remove_now(std::move(target), std::move(actor)));
+}
+Task<Result<Supervisor::LeaveReport>> Supervisor::leave(bool keep, std::string actor) {
+    return carry_out("shutdown", leave_now(keep, std::move(actor)));
+}
+
+Task<> Supervisor::left() {
+    while (!has_left_) co_await left_done_.wait();
+}
+
 Task<Result<void>> Supervisor::wait_adopted() {
     const MonoTime until = clock_.now() + options_.adoption_bound + std::chrono::seconds(1);
     while (!adopted_) {
+        if (adoption_failed_) co_return *adoption_failed_;
         const bool woken = co_await adoption_done_.wait_until(until, clock_);
-        if (!woken && !adopted_)
+        if (!woken && !adopted_ && !adoption_failed_)
             co_return Error{ErrorCode::unavailable,
                             "the daemon is still taking over processes of an earlier one; try again"};
     }
@@ -121,6 +175,7 @@ StoreChange Supervisor::change_of(const Process& process, const std::string& act
                                   std::string detail) const {
     StoreChange change;
     change.processes.push_back(process.record);
+    detail.resize(std::min(detail.size(), max_audit_bytes));
     AuditEntry entry{
         .at = clock_.wall(), .actor = actor, .action = action, .process = process.name(), .detail = std::move(detail)};
     change.audit.push_back(std::move(entry));
@@ -150,8 +205,9 @@ Task<Result<Supervisor::ProcessPtr>> Supervisor::find_or_create(StartParameters&
             co_return Error{
                 ErrorCode::conflict,
                 fmt::format("label \"{}\" is in use by {} ({} in {}); stop it first or choose another label",
-                            *parameters.label, match->name(), domain::command_line(match->record.definition.command),
-                            match->record.definition.working_directory)};
+                            *parameters.label, match->name(),
+                            base::escape_line(domain::command_line(match->record.definition.command)),
+                            base::escape_line(match->record.definition.working_directory))};
     } else {
         // Identity without a label is command and directory: also that of a process somebody has given a label.
         std::vector<ProcessPtr> same, live;
@@ -197,7 +253,7 @@ void Supervisor::redefine(Process& process, Definition definition, StartParamete
     process.actor = parameters.actor;
 }
 
-Task<Result<Started>> Supervisor::start(StartParameters parameters) {
+Task<Result<Started>> Supervisor::start_now(StartParameters parameters) {
     if (auto ready = co_await wait_adopted(); !ready) co_return ready.error();
     if (auto fine = domain::check_command(parameters.command); !fine) co_return fine.error();
     if (parameters.label)
@@ -223,7 +279,6 @@ Task<Result<Started>> Supervisor::start(StartParameters parameters) {
     definition.started_by = parameters.actor;
 
     for (;;) {
-        if (leaving_) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
         bool created = false;
         auto found = co_await find_or_create(parameters, definition, created);
         if (!found) co_return found.error();
@@ -238,6 +293,10 @@ Task<Result<Started>> Supervisor::start(StartParameters parameters) {
         const bool at_rest = co_await settled(process, stopped_by);
         if (!at_rest) co_return Error{ErrorCode::timeout, process->name() + " is still stopping; try again"};
         if (process->removed) continue;
+        if (leaving_) {
+            if (created) forget(process);
+            co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
+        }
         const std::uint32_t before = process->life.last_run();
         const Phase phase = process->life.phase();
         if (std::holds_alternative<Unreachable>(phase))
@@ -258,16 +317,28 @@ Task<Result<Started>> Supervisor::start(StartParameters parameters) {
                 co_return joined;
             }
         }
+        const bool replaces = std::holds_alternative<Running>(phase);
+        const Definition running = process->record.definition;
         redefine(*process, definition, parameters);
-        process->environment = *environment;
-        process->has_environment = true;
-        if (std::holds_alternative<Running>(phase)) {
+        if (replaces) {
+            // Recorded first, as in every restart.
+            process->record.wanted = Wanted::up;
             process->record.intent = Intent::restart;
             process->record.intent_run = before;
-            apply(process, RestartRequested{});
-        } else {
-            apply(process, StartRequested{});
+            auto change = change_of(*process, parameters.actor, "restart", "");
+            auto committed = co_await store_.commit(std::move(change));
+            if (!committed) {
+                process->record.definition = running;
+                process->record.intent = Intent::none;
+                co_return base::with_context(committed.error(), "restart of " + process->name());
+            }
         }
+        process->environment = *environment;
+        process->has_environment = true;
+        if (replaces)
+            apply(process, RestartRequested{});
+        else
+            apply(process, StartRequested{});
         const MonoTime until = clock_.now() + seconds_of(definition.grace_seconds) + kill_bound + options_.start_bound;
         const bool done = co_await settled(process, until);
         if (process->start_error && process->life.last_run() != before) co_return *process->start_error;
@@ -281,7 +352,7 @@ Task<Result<Started>> Supervisor::start(StartParameters parameters) {
     }
 }
 
-Task<Result<ProcessView>> Supervisor::stop(StopParameters parameters) {
+Task<Result<ProcessView>> Supervisor::stop_now(StopParameters parameters) {
     if (auto ready = co_await wait_adopted(); !ready) co_return ready.error();
     auto found = resolve(parameters.target);
     if (!found) co_return found.error();
@@ -291,9 +362,9 @@ Task<Result<ProcessView>> Supervisor::stop(StopParameters parameters) {
                         process->name() + " was written by a newer version of persistproc; it is not touched"};
 
     const Phase phase = process->life.phase();
-    const auto* ended = std::get_if<Ended>(&phase);
-    if ((ended != nullptr && !ended->leftovers) || std::holds_alternative<Idle>(phase) ||
-        std::holds_alternative<GaveUp>(phase)) {
+    if ((std::holds_alternative<Ended>(phase) || std::holds_alternative<GaveUp>(phase) ||
+         std::holds_alternative<Idle>(phase)) &&
+        !has_leftovers(phase)) {
         // A run whose shim is gone may have left its program behind; its mark proves what is its own.
         if (process->life.state() == ProcessState::lost) {
             const auto nonce = process->nonce;
@@ -330,9 +401,8 @@ Task<Result<ProcessView>> Supervisor::stop(StopParameters parameters) {
     co_return co_await view_now(process);
 }
 
-Task<Result<Restarted>> Supervisor::restart(StopParameters parameters) {
+Task<Result<Restarted>> Supervisor::restart_now(StopParameters parameters) {
     if (auto ready = co_await wait_adopted(); !ready) co_return ready.error();
-    if (leaving_) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
     auto found = resolve(parameters.target);
     if (!found) co_return found.error();
     ProcessPtr process = *found;
@@ -347,6 +417,7 @@ Task<Result<Restarted>> Supervisor::restart(StopParameters parameters) {
     if (std::holds_alternative<Unreachable>(process->life.phase()))
         co_return Error{ErrorCode::unavailable,
                         process->name() + " runs, but its shim does not answer; nothing was done"};
+    if (leaving_) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
 
     Restarted out;
     if (process->life.is_live()) out.old_pid = process->run_state.pid;
@@ -376,7 +447,7 @@ Task<Result<Restarted>> Supervisor::restart(StopParameters parameters) {
     co_return out;
 }
 
-Task<Result<ProcessView>> Supervisor::signal(std::string target, int number, std::string actor) {
+Task<Result<ProcessView>> Supervisor::signal_now(std::string target, int number, std::string actor) {
     if (auto ready = co_await wait_adopted(); !ready) co_return ready.error();
     auto found = resolve(target);
     if (!found) co_return found.error();
@@ -413,37 +484,38 @@ Task<Result<ProcessView>> Supervisor::signal(std::string target, int number, std
     co_return co_await view_now(process);
 }
 
-Task<Result<ProcessView>> Supervisor::remove(std::string target, std::string actor) {
+Task<Result<ProcessView>> Supervisor::remove_now(std::string target, std::string actor) {
     if (auto ready = co_await wait_adopted(); !ready) co_return ready.error();
     auto found = resolve(target);
     if (!found) co_return found.error();
     ProcessPtr process = *found;
     auto guard = co_await process->operation.lock();
     if (process->removed) co_return Error{ErrorCode::not_found, process->name() + " has been removed"};
-    const auto* ended = std::get_if<Ended>(&process->life.phase());
+    const Phase phase = process->life.phase();
     if (process->unsupported)
         co_return Error{ErrorCode::unsupported,
                         process->name() + " was written by a newer version of persistproc; it is not touched"};
-    if (ended == nullptr && !std::holds_alternative<GaveUp>(process->life.phase()))
+    if (!std::holds_alternative<Ended>(phase) && !std::holds_alternative<GaveUp>(phase))
         co_return Error{ErrorCode::conflict, fmt::format("{} is {}; stop it first", process->name(),
                                                          schema::enum_name(process->life.state()))};
-    if ((ended != nullptr && ended->leftovers) || process->link)
+    if (has_leftovers(phase) || process->link)
         co_return Error{ErrorCode::conflict,
                         process->name() + " has ended, but programs it started still run; stop it first"};
     auto view = co_await view_now(process);
     if (!view) co_return view.error();
-    StoreChange change;
-    change.removed.push_back(process->record.id);
-    AuditEntry entry{.at = clock_.wall(), .actor = actor, .action = "remove", .process = process->name(), .detail = ""};
-    change.audit.push_back(std::move(entry));
-    auto committed = co_await store_.commit(std::move(change));
-    if (!committed) co_return committed.error();
-    forget(process);
+    // The files first: a daemon that finds a row without a directory drops it, but a directory without a row it takes
+    // for what a lost database knew.
     const auto data = options_.data;
     const ProcessId id = process->record.id;
     auto delete_files = [data, id] { return remove_process_files(data, id); };
     auto deleted = co_await async::offload(files_, std::move(delete_files));
     if (!deleted) co_return deleted.error();
+    forget(process);
+    StoreChange change;
+    change.removed.push_back(id);
+    AuditEntry entry{.at = clock_.wall(), .actor = actor, .action = "remove", .process = process->name(), .detail = ""};
+    change.audit.push_back(std::move(entry));
+    co_await record(std::move(change), "the removal of " + process->name());
     view->log_path.reset();
     co_return *view;
 }
@@ -475,27 +547,33 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     out.run_begin = process.run_state.log_begin;
     out.is_live = process.life.is_live();
     if (!out.is_live) out.outcome = process.life.outcome();
+    out.ended_run = process.ended_run;
+    out.last_outcome = process.life.outcome();
+    out.changes = process.changed.count();
     out.detail = make_view(process).detail;
     out.log = rundir::process_paths(options_.data, id).log;
     return out;
 }
 
-Task<bool> Supervisor::changed(ProcessId id, MonoTime until) {
+Task<bool> Supervisor::changed(ProcessId id, std::uint64_t changes, MonoTime until) {
     const auto found = processes_.find(id);
     if (found == processes_.end()) co_return true;
     ProcessPtr process = found->second;
-    co_return co_await process->changed.wait_until(until, clock_);
+    co_return co_await process->changed.wait_past(changes, until, clock_);
 }
 
-Task<Supervisor::LeaveReport> Supervisor::leave(bool keep, std::string actor) {
+Task<Result<Supervisor::LeaveReport>> Supervisor::leave_now(bool keep, std::string actor) {
     leaving_ = true;
+    // What runs is known only then; to keep it, nothing need be known.
+    if (!keep)
+        if (auto ready = co_await wait_adopted(); !ready)
+            base::report(base::Severity::warning, "shutdown: {}", ready.error().message);
     LeaveReport report;
     std::vector<ProcessPtr> going;
     StoreChange change;
     for (const auto& [id, process] : processes_) {
         const Phase& phase = process->life.phase();
-        const auto* ended = std::get_if<Ended>(&phase);
-        const bool has_tree = process->life.is_live() || (ended != nullptr && ended->leftovers);
+        const bool has_tree = process->life.is_live() || has_leftovers(phase);
         if (!has_tree && !std::holds_alternative<Backoff>(phase)) continue;
         if (keep) {
             if (has_tree) report.kept.push_back(process->name());
@@ -519,6 +597,8 @@ Task<Supervisor::LeaveReport> Supervisor::leave(bool keep, std::string actor) {
         const bool done = co_await settled(process, until);
         (done && !process->life.is_live() ? report.stopped : report.kept).push_back(process->name());
     }
+    has_left_ = true;
+    left_done_.notify_all();
     co_return report;
 }
 

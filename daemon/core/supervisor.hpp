@@ -32,6 +32,7 @@ struct SupervisorOptions {
     std::uint64_t total_log_bytes = 2048ull << 20;
     std::chrono::nanoseconds adoption_bound = std::chrono::seconds(5);
     std::chrono::nanoseconds start_bound = std::chrono::seconds(15);
+    std::chrono::nanoseconds retention_interval = std::chrono::minutes(1);
     std::vector<std::string> environment;  // of the daemon: what runs started by agents inherit
     mode_t umask = 022;
     std::vector<rundir::ResourceLimit> limits;  // of runs whose caller brings none
@@ -85,6 +86,9 @@ struct Located {
     std::uint64_t run_begin = 0;     // position in the output where that run begins
     std::optional<Outcome> outcome;  // of that run, when it has ended
     bool is_live = false;
+    std::uint32_t ended_run = 0;  // the last one that has ended; 0: none
+    std::optional<Outcome> last_outcome;
+    std::uint64_t changes = 0;  // for `changed`
     std::optional<std::string> detail;
     std::filesystem::path log;
 };
@@ -97,7 +101,7 @@ public:
     ~Supervisor();
 
     /// Loads the store and takes over every run on disk, in parallel and bounded in time. Calls below wait for it.
-    /// Errors: io, corrupt (the store or the directory cannot be read at all).
+    /// Errors: io, corrupt (the store or the directory cannot be read at all); those calls then fail with the same.
     Task<Result<void>> adopt();
     bool is_adopted() const noexcept { return adopted_; }
 
@@ -130,14 +134,17 @@ public:
     /// The listening ports of its tree now. Blocks nobody.
     Task<std::vector<int>> ports(ProcessId id);
 
-    /// Completes at the next change of the process's state, or when `until` has come (false).
-    Task<bool> changed(ProcessId id, MonoTime until);
+    /// Completes when the process has changed since it was found with `changes`, or when `until` has come (false).
+    Task<bool> changed(ProcessId id, std::uint64_t changes, MonoTime until);
 
     struct LeaveReport {
         std::vector<std::string> stopped, kept;
     };
     /// Stops every process (unless `keep`), for a daemon that leaves. No start is accepted any more.
-    Task<LeaveReport> leave(bool keep, std::string actor);
+    Task<Result<LeaveReport>> leave(bool keep, std::string actor);
+    /// Completes when a `leave` has done its work: the daemon may go.
+    Task<> left();
+    bool has_left() const noexcept { return has_left_; }
     /// Cancels the supervisor's own tasks and completes when they are gone. Shims live on.
     Task<> close();
 
@@ -147,7 +154,19 @@ private:
     struct Process;
     using ProcessPtr = std::shared_ptr<Process>;
 
-    // requests
+    // requests; each is carried out by a task of the supervisor's own, the caller only waits for it
+    template <class T>
+    struct Asked;
+    template <class T>
+    Task<Result<T>> carry_out(std::string name, Task<Result<T>> request);
+    template <class T>
+    static Task<> perform(Task<Result<T>> request, std::shared_ptr<Asked<T>> asked);
+    Task<Result<Started>> start_now(StartParameters parameters);
+    Task<Result<ProcessView>> stop_now(StopParameters parameters);
+    Task<Result<Restarted>> restart_now(StopParameters parameters);
+    Task<Result<ProcessView>> signal_now(std::string target, int number, std::string actor);
+    Task<Result<ProcessView>> remove_now(std::string target, std::string actor);
+    Task<Result<LeaveReport>> leave_now(bool keep, std::string actor);
     Task<Result<void>> wait_adopted();
     Result<ProcessPtr> resolve(const std::string& target) const;
     std::vector<Candidate> candidates() const;
@@ -169,14 +188,18 @@ private:
     Task<> sleep_out_backoff(ProcessPtr process, MonoTime until, std::uint64_t armed);
     Task<> record(StoreChange change, std::string what);
     Task<> retain();
+    Task<> retain_regularly();
+    Task<> collect();
     StoreChange change_of(const Process& process, const std::string& actor, const std::string& action,
                           std::string detail) const;
 
     // adoption
+    Task<Result<void>> adopt_all();
     Task<> adopt_process(ProcessPtr process, FoundProcess found, std::optional<Outcome> recorded, MonoTime until,
                          std::shared_ptr<std::size_t> left, std::shared_ptr<async::Notifier> all_done);
     Task<> settle_found(ProcessPtr process, FoundProcess found, std::optional<Outcome> recorded, MonoTime until);
     Task<bool> take_over(ProcessPtr process, std::uint32_t run, MonoTime until);
+    void reach_again(const ProcessPtr& process, std::uint32_t run);
     Task<> reconnect(ProcessPtr process, std::uint32_t run);
 
     // views
@@ -193,10 +216,13 @@ private:
     std::uint32_t next_process_ = 1;
     std::uint64_t epoch_ = 1;
     bool adopted_ = false;
+    std::optional<Error> adoption_failed_;
     bool leaving_ = false;
+    bool has_left_ = false;
     bool retaining_ = false;
     std::uint64_t next_request_ = 1;
     async::Notifier adoption_done_;
+    async::Notifier left_done_;
     async::TaskGroup tasks_;
 };
 

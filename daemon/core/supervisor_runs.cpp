@@ -7,6 +7,7 @@
 #include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
 #include "common/base/random.hpp"
+#include "common/base/text.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/process.hpp"
 #include "daemon/core/run_files.hpp"
@@ -33,7 +34,7 @@ Error start_error_of(const std::vector<std::string>& command, const rundir::RunS
     error.code = ErrorCode::exec_failed;
     error.os_error = state.os_error;
     const char* stage = rundir::stage_name(state.stage);
-    const std::string program = command.empty() ? std::string() : command.front();
+    const std::string program = command.empty() ? std::string() : base::escape_line(command.front());
     if (state.stage == rundir::Stage::execve && state.os_error == ENOENT)
         error.message = fmt::format("{}: no such program (execve: {}); give its path, or a PATH in the environment",
                                     program, std::strerror(ENOENT));
@@ -66,6 +67,7 @@ void Supervisor::apply(const ProcessPtr& process, const LifecycleEvent& event) {
         } else if (const auto* stop = std::get_if<SendStop>(&action)) {
             send_stop(*process, stop->force);
         } else if (const auto* ended = std::get_if<RecordOutcome>(&action)) {
+            process->ended_run = ended->run;
             if (process->record.intent != Intent::restart) process->record.intent = Intent::none;
             StoreChange change;
             change.processes.push_back(process->record);
@@ -125,6 +127,12 @@ Task<> Supervisor::make_run(ProcessPtr process, std::uint32_t run) {
     const bool undecided = starting != nullptr && starting->run == run;
     if (!made && undecided) {
         process->start_error = made.error();
+        if (process->committed) {
+            // The program may start any moment: what is not known to have failed is not given up.
+            process->fresh = false;
+            apply(process, ShimSilent{});
+            co_return;
+        }
         Outcome outcome;
         outcome.reason = OutcomeReason::exec_failed;
         outcome.ended_at = clock_.wall();
@@ -142,14 +150,14 @@ Task<> Supervisor::make_run(ProcessPtr process, std::uint32_t run) {
     const RunId id{process->record.id, run};
     if (process->fresh && !process->removed) {
         forget(process);
-        StoreChange change;
-        change.removed.push_back(process->record.id);
-        auto forgotten = co_await store_.commit(std::move(change));
-        if (!forgotten)
-            base::report(base::Severity::warning, "{} could not be forgotten: {}", process->name(),
-                         forgotten.error().message);
         auto delete_files = [data, id] { return remove_process_files(data, id.process); };
-        co_await async::offload(files_, std::move(delete_files));
+        auto deleted = co_await async::offload(files_, std::move(delete_files));
+        if (!deleted)
+            base::report(base::Severity::warning, "{} could not be removed: {}", process->name(),
+                         deleted.error().message);
+        StoreChange change;
+        change.removed.push_back(id.process);
+        co_await record(std::move(change), "the failed start of " + process->name());
     }
 }
 
@@ -248,7 +256,7 @@ Task<Result<void>> Supervisor::try_run(ProcessPtr process, std::uint32_t run) {
         if (!woken) break;
     }
     if (!process->link || !process->shim_ready) {
-        process->link.reset();
+        process->drop_link();
         co_return Error{ErrorCode::unavailable, "the shim of " + to_string(id) + " did not get ready"};
     }
     rundir::ControlMessage commit;
@@ -256,7 +264,11 @@ Task<Result<void>> Supervisor::try_run(ProcessPtr process, std::uint32_t run) {
     commit.epoch = epoch_;
     commit.nonce = process->nonce;
     commit.request = next_request_++;
-    if (auto sent = process->link->send(commit); !sent) co_return sent.error();
+    if (auto sent = process->link->send(commit); !sent) {
+        process->drop_link();
+        co_return sent.error();
+    }
+    process->committed = true;
 
     const auto undecided = [&] {
         const auto* starting = std::get_if<Starting>(&process->life.phase());
@@ -265,7 +277,8 @@ Task<Result<void>> Supervisor::try_run(ProcessPtr process, std::uint32_t run) {
     while (undecided()) {
         const bool woken = co_await process->changed.wait_until(until, clock_);
         if (!woken && undecided())
-            co_return Error{ErrorCode::timeout, "the shim of " + to_string(id) + " did not report the start"};
+            co_return Error{ErrorCode::timeout,
+                            "the shim of " + to_string(id) + " did not report the start yet; see list_processes"};
     }
     co_return boost::system::in_place_value;
 }
@@ -275,7 +288,9 @@ Task<> Supervisor::watch(ProcessPtr process, std::uint32_t run, std::shared_ptr<
         auto message = co_await link->receive();
         if (!message) break;
         switch (message->type) {
-            case rundir::MessageType::ready: process->shim_ready = true; break;
+            case rundir::MessageType::ready:
+                if (process->link == link) process->shim_ready = true;
+                break;
             case rundir::MessageType::state:
             case rundir::MessageType::tree_empty: heard(process, run, message->state); break;
             case rundir::MessageType::done: process->replies[message->request] = message->value; break;
@@ -339,7 +354,7 @@ Task<> Supervisor::after_shim(ProcessPtr process, std::uint32_t run) {
         if (!found) {
             base::report(base::Severity::error, "{}: {}", to_string(id), found.error().message);
             apply(process, ShimSilent{});
-            tasks_.spawn("reconnect", reconnect(process, run));
+            reach_again(process, run);
             co_return;
         }
         const auto phase = found->state.phase;
@@ -347,7 +362,7 @@ Task<> Supervisor::after_shim(ProcessPtr process, std::uint32_t run) {
             heard(process, run, found->state);
         } else if (found->shim_alive) {
             apply(process, ShimSilent{});
-            tasks_.spawn("reconnect", reconnect(process, run));
+            reach_again(process, run);
             co_return;
         } else if (phase == rundir::Phase::started) {
             process->run_state = found->state;
@@ -384,32 +399,50 @@ Task<> Supervisor::retain() {
     retaining_ = false;
     std::vector<ProcessPtr> over;
     for (const auto& [id, process] : processes_) {
-        const auto* ended = std::get_if<Ended>(&process->life.phase());
-        const bool at_rest =
-            (ended != nullptr && !ended->leftovers) || std::holds_alternative<GaveUp>(process->life.phase());
-        if (at_rest && !process->link && !process->operation.is_held() && !process->unsupported && !process->fresh)
+        const Phase& phase = process->life.phase();
+        const bool at_rest = (std::holds_alternative<Ended>(phase) || std::holds_alternative<GaveUp>(phase)) &&
+                             !has_leftovers(phase) && !process->link;
+        if (at_rest && !process->operation.is_held() && !process->unsupported && !process->fresh)
             over.push_back(process);
     }
     if (over.size() > options_.keep_ended) {
-        std::stable_sort(over.begin(), over.end(), [](const ProcessPtr& a, const ProcessPtr& b) {
-            return a->run_state.ended_wall_ns > b->run_state.ended_wall_ns;
-        });
+        const auto ended_at = [](const ProcessPtr& process) {
+            return process->life.outcome() ? process->life.outcome()->ended_at : WallTime{};
+        };
+        std::stable_sort(over.begin(), over.end(),
+                         [&](const ProcessPtr& a, const ProcessPtr& b) { return ended_at(a) > ended_at(b); });
         over.erase(over.begin(), over.begin() + static_cast<std::ptrdiff_t>(options_.keep_ended));
         for (const auto& process : over) {
-            auto removed = co_await remove(process->name(), "retention");
-            if (!removed)
+            auto removed = co_await remove_now(process->name(), "retention");
+            // One that was started or removed meanwhile is none of the oldest any more.
+            const bool failed =
+                !removed && removed.error().code != ErrorCode::conflict && removed.error().code != ErrorCode::not_found;
+            if (failed)
                 base::report(base::Severity::warning, "{} could not be forgotten: {}", process->name(),
                              removed.error().message);
         }
     }
+    co_await collect();
+}
+
+Task<> Supervisor::collect() {
     const auto data = options_.data;
     const std::size_t keep = options_.keep_runs;
     const std::uint64_t bound = options_.total_log_bytes;
-    auto collect = [data, keep, bound] {
+    auto sweep = [data, keep, bound] {
         collect_garbage(data, keep, bound);
         return true;
     };
-    co_await async::offload(files_, std::move(collect));
+    co_await async::offload(files_, std::move(sweep));
+}
+
+Task<> Supervisor::retain_regularly() {
+    // What runs for long grows the output in all without any end that would be noticed.
+    for (;;) {
+        const MonoTime next = clock_.now() + options_.retention_interval;
+        co_await clock_.sleep_until(next);
+        co_await collect();
+    }
 }
 
 }  // namespace persistproc::core

@@ -120,6 +120,13 @@ Task<Result<ProcessView>> Supervisor::view_now(ProcessPtr process) {
 
 Task<Result<std::vector<ProcessView>>> Supervisor::list(ListFilter filter) {
     if (auto ready = co_await wait_adopted(); !ready) co_return ready.error();
+    if (filter.working_directory) {
+        // One that is gone by now is compared as it is written.
+        const std::string given = *filter.working_directory;
+        auto find_directory = [given] { return canonical_directory(given); };
+        auto directory = co_await async::offload(files_, std::move(find_directory));
+        if (directory) filter.working_directory = std::move(*directory);
+    }
     std::vector<ProcessPtr> chosen;
     if (filter.target) {
         auto found = resolve(*filter.target);

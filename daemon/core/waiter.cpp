@@ -72,6 +72,8 @@ Task<Result<WaitResult>> Waiter::finish(WaitEnd end, ProcessId id, std::uint32_t
     WaitResult result;
     result.end = end;
     result.run = run;
+    // The process may run again already: what was waited for is the end of this run.
+    if (end == WaitEnd::ended && now->ended_run == run) result.outcome = now->last_outcome;
     result.process = std::move(*now);
     logstore::LineQuery newest;
     newest.last = 10;
@@ -90,6 +92,8 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Loc
     const std::uint32_t run = process.run;
     logstore::LineQuery query;
     query.from = parameters.from ? parameters.from : std::optional<std::uint64_t>(process.run_begin);
+    // While the run is being made nobody knows yet where its output begins.
+    if (!parameters.from) query.run = run;
     query.grep = parameters.pattern;
     query.context = 0;
     query.max_bytes = 16384;
@@ -97,7 +101,8 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Loc
     if (auto watch = logstore::LogWatch::open(process.log)) signal.emplace(executor_, std::move(*watch));
     for (;;) {
         // Whether it has ended is asked before the log is read: what it printed last is then in the log.
-        const bool ended = has_ended(supervisor_.find(id), run);
+        const auto before = supervisor_.find(id);
+        const bool ended = has_ended(before, run);
         logstore::LineQuery asked = query;
         auto page = co_await read(process.log, std::move(asked));
         if (!page && page.error().code == ErrorCode::invalid) co_return base::with_context(page.error(), "pattern");
@@ -133,7 +138,8 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Loc
             }
             co_return result;
         }
-        if (page->more) {
+        // A program that prints faster than its output is read must not hold the wait beyond its time.
+        if (page->more && clock_.now() < until) {
             query.from = page->next;
             continue;
         }
@@ -152,10 +158,11 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Loc
         }
         const MonoTime now = clock_.now();
         if (now >= until) co_return co_await finish(WaitEnd::timed_out, id, run);
+        const std::uint64_t seen = before->changes;
         if (signal) {
-            co_await (signal->grown() || supervisor_.changed(id, until));
+            co_await (signal->grown() || supervisor_.changed(id, seen, until));
         } else {
-            co_await supervisor_.changed(id, until);
+            co_await supervisor_.changed(id, seen, until);
         }
     }
 }
@@ -164,7 +171,8 @@ Task<Result<WaitResult>> Waiter::wait_for_port(WaitParameters parameters, Locate
     const ProcessId id = process.id;
     const std::uint32_t run = process.run;
     for (;;) {
-        if (has_ended(supervisor_.find(id), run)) co_return co_await finish(WaitEnd::ended, id, run);
+        const auto before = supervisor_.find(id);
+        if (has_ended(before, run)) co_return co_await finish(WaitEnd::ended, id, run);
         const auto ports = co_await supervisor_.ports(id);
         for (const int port : ports) {
             if (parameters.port && port != *parameters.port) continue;
@@ -175,7 +183,7 @@ Task<Result<WaitResult>> Waiter::wait_for_port(WaitParameters parameters, Locate
         const MonoTime now = clock_.now();
         if (now >= until) co_return co_await finish(WaitEnd::timed_out, id, run);
         const MonoTime next = std::min(until, now + port_interval);
-        co_await supervisor_.changed(id, next);
+        co_await supervisor_.changed(id, before->changes, next);
     }
 }
 
@@ -197,16 +205,18 @@ Task<Result<WaitResult>> Waiter::wait_for_quiet(WaitParameters parameters, Locat
         }
     }
     for (;;) {
-        if (has_ended(supervisor_.find(id), run)) co_return co_await finish(WaitEnd::ended, id, run);
+        const auto before = supervisor_.find(id);
+        if (has_ended(before, run)) co_return co_await finish(WaitEnd::ended, id, run);
+        const std::uint64_t seen = before->changes;
         const MonoTime now = clock_.now();
         if (now - quiet_since >= parameters.quiet_for) co_return co_await finish(WaitEnd::quiet, id, run);
         if (now >= until) co_return co_await finish(WaitEnd::timed_out, id, run);
         const MonoTime next = std::min(until, quiet_since + parameters.quiet_for);
         if (signal) {
-            auto what = co_await (signal->grown() || supervisor_.changed(id, next));
+            auto what = co_await (signal->grown() || supervisor_.changed(id, seen, next));
             if (what.index() == 0) quiet_since = clock_.now();
         } else {
-            co_await supervisor_.changed(id, next);
+            co_await supervisor_.changed(id, seen, next);
         }
     }
 }
@@ -215,9 +225,10 @@ Task<Result<WaitResult>> Waiter::wait_for_exit(WaitParameters parameters, Locate
     const ProcessId id = process.id;
     const std::uint32_t run = parameters.run.value_or(process.run);
     for (;;) {
-        if (has_ended(supervisor_.find(id), run)) co_return co_await finish(WaitEnd::ended, id, run);
+        const auto before = supervisor_.find(id);
+        if (has_ended(before, run)) co_return co_await finish(WaitEnd::ended, id, run);
         if (clock_.now() >= until) co_return co_await finish(WaitEnd::timed_out, id, run);
-        co_await supervisor_.changed(id, until);
+        co_await supervisor_.changed(id, before->changes, until);
     }
 }
 

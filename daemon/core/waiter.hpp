@@ -31,7 +31,8 @@ struct WaitResult {
     std::vector<logstore::Line> lines;  // matched: the line with its context; else the newest output
     std::optional<std::string> match;
     std::optional<int> port;
-    std::uint64_t next = 0;  // position to go on from
+    std::optional<Outcome> outcome;  // ended: of `run`, where it is known
+    std::uint64_t next = 0;          // position to go on from
 };
 
 class Waiter {

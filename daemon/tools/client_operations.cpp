@@ -29,10 +29,10 @@ Task<mcp::ToolResult> remove(Core core, api::RemoveRequest request, mcp::CallCon
 Task<mcp::ToolResult> shut_down(Core core, api::ShutdownRequest request, mcp::CallContext context) {
     const std::string actor = actor_of(context);
     auto report = co_await core.supervisor.leave(request.keep, actor);
+    if (!report) co_return mcp::tool_failure(report.error());
     api::ShutdownResponse response;
-    response.stopped = std::move(report.stopped);
-    response.kept = std::move(report.kept);
-    core.leave();
+    response.stopped = std::move(report->stopped);
+    response.kept = std::move(report->kept);
     co_return structured(response, fmt::format("The daemon leaves; stopped {}, kept {}.", response.stopped.size(),
                                                response.kept.size()));
 }

@@ -66,14 +66,13 @@ std::string headline(const core::Located& process) {
     return out;
 }
 
-std::string fate(const core::Located& process) {
-    if (!process.outcome) return fmt::format("is {}", schema::enum_name(process.state));
-    const Outcome& outcome = *process.outcome;
-    if (outcome.exit_code) return fmt::format("exited with code {}", *outcome.exit_code);
-    if (outcome.signal)
-        return fmt::format("was ended by {}{}", domain::signal_name(*outcome.signal),
-                           outcome.reason == OutcomeReason::stopped ? " (stopped on request)" : "");
-    return outcome.reason == OutcomeReason::exec_failed ? "could not be started" : "ended in a way nobody can know";
+std::string fate(const std::optional<Outcome>& outcome) {
+    if (!outcome) return "has ended";
+    if (outcome->exit_code) return fmt::format("exited with code {}", *outcome->exit_code);
+    if (outcome->signal)
+        return fmt::format("was ended by {}{}", domain::signal_name(*outcome->signal),
+                           outcome->reason == OutcomeReason::stopped ? " (stopped on request)" : "");
+    return outcome->reason == OutcomeReason::exec_failed ? "could not be started" : "ended in a way nobody can know";
 }
 
 }  // namespace persistproc::tools

@@ -14,7 +14,7 @@ std::string describe(const std::vector<ProcessView>& views);
 
 /// `p3 "web" running`, or `p3 "web" exited, code 7`: the first words of text answers.
 std::string headline(const core::Located& process);
-/// "exited with code 7", "was killed by SIGTERM (stopped on request)", "is running".
-std::string fate(const core::Located& process);
+/// How a run ended: "exited with code 7", "was ended by SIGTERM (stopped on request)".
+std::string fate(const std::optional<Outcome>& outcome);
 
 }  // namespace persistproc::tools

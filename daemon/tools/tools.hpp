@@ -18,8 +18,6 @@ struct Core {
     core::Waiter& waiter;
     boost::asio::thread_pool& readers;
     std::function<api::DaemonInfo()> info;
-    /// Called after the answer to a shutdown has been made: ends the daemon soon.
-    std::function<void()> leave;
 };
 
 /// Adds every tool of the product, in the order agents see them, then the client's own operations.

@@ -67,8 +67,10 @@ std::string what_happened(const api::WaitRequest& request, const core::WaitResul
                                schema::enum_name(request.until));
         case core::WaitEnd::ended: break;
     }
-    if (request.until == api::WaitUntil::exit) return who;
-    return fmt::format("conflict: {}; it {} before what was waited for ({})", who, fate(result.process),
+    const std::string run = to_string(RunId{result.process.id, result.run});
+    if (request.until == api::WaitUntil::exit)
+        return result.process.is_live ? fmt::format("{}; run {} {}", who, run, fate(result.outcome)) : who;
+    return fmt::format("conflict: {}; run {} {} before what was waited for ({})", who, run, fate(result.outcome),
                        schema::enum_name(request.until));
 }
 
@@ -87,7 +89,7 @@ Task<mcp::ToolResult> wait(Core core, api::WaitRequest request, mcp::CallContext
     if (meta.match) meta.match = base::to_valid_utf8(*meta.match);
     if (waited->port) meta.port = *waited->port;
     meta.run = to_string(RunId{waited->process.id, waited->run});
-    if (const auto& outcome = waited->process.outcome; outcome && waited->end == core::WaitEnd::ended) {
+    if (const auto& outcome = waited->outcome) {
         meta.exit_code = outcome->exit_code;
         if (outcome->signal) meta.signal = domain::signal_name(*outcome->signal);
     }

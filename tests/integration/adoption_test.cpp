@@ -91,8 +91,7 @@ TEST_CASE("the restart policy hears of an end that no daemon saw") {
         },
         "on_failure");
     DaemonInProcess daemon({}, data);
-    daemon.advance(30s);
-    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::running; });
+    daemon.advance_until(30s, [&] { return daemon.supervisor.find({1})->state == ProcessState::running; });
     CHECK(only_view(daemon)["run"] == "p1.2");
 }
 
@@ -108,10 +107,63 @@ TEST_CASE("a shim that lives and does not answer is neither killed nor replaced"
     CHECK(daemon.shims.spawned() == 0);
     // Its lock is free at last: now it is known to be dead.
     lock->reset();
-    daemon.run_until([&] {
-        daemon.advance(3s);
-        return daemon.supervisor.find({1})->state == ProcessState::lost;
-    });
+    daemon.advance_until(3s, [&] { return daemon.supervisor.find({1})->state == ProcessState::lost; });
+}
+
+TEST_CASE("a shim that hangs up on every connection is asked again, and no more often") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::started; });
+    auto lock = base::FileLock::try_take(rundir::run_paths(data->path(), first_run).shim_lock);
+    REQUIRE((lock && *lock));
+    DaemonInProcess daemon({}, data, false);
+    daemon.shims.hangs_up = true;
+    daemon.adopt();
+    for (int round = 0; round < 12; ++round) {
+        const std::size_t before = daemon.shims.connections;
+        daemon.advance_until(1s, [&] { return daemon.shims.connections > before; });
+    }
+    CHECK(daemon.shims.connections <= 14);
+}
+
+TEST_CASE("a backoff outlives the daemon") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.call("start_process", Json{{"command", "a"}, {"working_directory", "/"}, {"restart", "always"}});
+        daemon.shims.find(first_run)->end(1);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::backoff; });
+    }
+    auto fd = base::open_file(rundir::run_paths(data->path(), first_run).state, O_RDWR);
+    rundir::StateWriter writer(fd->get(), rundir::RunState{});
+    writer.state().phase = rundir::Phase::exited;
+    writer.state().exit_value = 1;
+    REQUIRE(writer.commit() == 0);
+    DaemonInProcess daemon({}, data);
+    daemon.advance_until(30s, [&] { return daemon.supervisor.find({1})->state == ProcessState::running; });
+    CHECK(only_view(daemon)["run"] == "p1.2");
+}
+
+TEST_CASE("what cannot be read is neither deleted nor taken for dead") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::started; });
+    const auto process = data->path() / "procs" / "p1";
+    std::filesystem::rename(process / "runs", process / "aside");
+    REQUIRE(base::atomic_write(process / "runs", "no directory"));
+    DaemonInProcess daemon({}, data);
+    CHECK(only_view(daemon)["state"] == "unreachable");
+    CHECK(std::filesystem::exists(process / "log"));
+    std::filesystem::remove(process / "runs");
+    std::filesystem::rename(process / "aside", process / "runs");
+    daemon.advance_until(3s, [&] { return daemon.supervisor.find({1})->state == ProcessState::lost; });
+}
+
+TEST_CASE("a shutdown knows what runs before it says that all is stopped") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::exited; });
+    DaemonInProcess daemon({}, data, false);
+    const int leaving = daemon.call_later("shutdown_daemon", Json::object());
+    daemon.answer(daemon.send("ping", Json::object()));
+    CHECK(!daemon.is_answered(leaving));
+    daemon.adopt();
+    daemon.answer(leaving);
+    CHECK(daemon.supervisor.has_left());
 }
 
 TEST_CASE("a database that is gone is rebuilt from the run directories") {
@@ -160,4 +212,21 @@ TEST_CASE("an environment survives the daemon that was given it") {
     CHECK(restarted["structuredContent"]["run"] == "p1.2");
     const auto spec = base::read_file(rundir::run_paths(data->path(), RunId{{1}, 2}).spec).value();
     CHECK(spec.find("TOKEN=kept") != std::string::npos);
+}
+
+TEST_CASE("an adoption that fails tells those who wait for it, at once") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    DaemonInProcess daemon({}, data, false);
+    std::filesystem::remove_all(data->path() / "procs");
+    REQUIRE(base::atomic_write(data->path() / "procs", "no directory"));
+    const int listing = daemon.call_later("list_processes", Json::object());
+    async::TaskGroup tasks(daemon.io.get_executor());
+    bool failed = false;
+    const auto adopt = [](core::Supervisor& supervisor, bool& out) -> Task<> {
+        const auto adopted = co_await supervisor.adopt();
+        out = !adopted;
+    };
+    tasks.spawn("adoption", adopt(daemon.supervisor, failed));
+    daemon.run_until([&] { return failed; });
+    CHECK(error_code(daemon.answer(listing)["result"]) == "io");
 }

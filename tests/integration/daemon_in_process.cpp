@@ -28,7 +28,7 @@ DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_pt
       supervisor(io.get_executor(), clock, registry, shims, files, with_data(std::move(options), *data)),
       waiter(io.get_executor(), clock, supervisor, readers),
       server(io.get_executor(), {"persistproc", "", "0", ""}) {
-    tools::Core core{supervisor, waiter, readers, [] { return api::DaemonInfo{}; }, [this] { left = true; }};
+    tools::Core core{supervisor, waiter, readers, [] { return api::DaemonInfo{}; }};
     tools::add_all(server, std::move(core));
     auto [ours, theirs] = mcp::make_memory_transport(io.get_executor());
     client_ = std::move(ours);
@@ -75,6 +75,14 @@ void DaemonInProcess::advance(std::chrono::nanoseconds by) {
     io.poll();
 }
 
+void DaemonInProcess::advance_until(std::chrono::nanoseconds step, const std::function<bool()>& condition) {
+    while (!condition()) {
+        advance(step);
+        // Gives the file threads a turn; how long that takes changes nothing.
+        io.run_one_for(std::chrono::milliseconds(1));
+    }
+}
+
 int DaemonInProcess::send(const std::string& method, Json params) {
     const int id = next_id_++;
     Json message{{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", std::move(params)}};
@@ -85,6 +93,12 @@ int DaemonInProcess::send(const std::string& method, Json params) {
 int DaemonInProcess::call_later(const std::string& tool, Json arguments) {
     Json params{{"name", tool}, {"arguments", std::move(arguments)}};
     return send("tools/call", std::move(params));
+}
+
+void DaemonInProcess::give_up(int id) {
+    Json params{{"requestId", id}};
+    Json message{{"jsonrpc", "2.0"}, {"method", "notifications/cancelled"}, {"params", std::move(params)}};
+    client_->write(message.dump());
 }
 
 Json DaemonInProcess::answer(int id) {

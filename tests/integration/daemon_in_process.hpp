@@ -28,6 +28,8 @@ public:
     /// A request, without waiting for its answer.
     int send(const std::string& method, Json params);
     int call_later(const std::string& tool, Json arguments);
+    /// The client loses interest in a call.
+    void give_up(int id);
     bool is_answered(int id) const { return answers_.contains(id); }
     /// The answer (`result` or `error` inside), waited for.
     Json answer(int id);
@@ -37,6 +39,8 @@ public:
     }
     /// Advances time by `by` and runs what has become ready.
     void advance(std::chrono::nanoseconds by);
+    /// Advances by `step` again and again until `condition` holds, for what sleeps between reads of files.
+    void advance_until(std::chrono::nanoseconds step, const std::function<bool()>& condition);
     void adopt();
 
     boost::asio::io_context io{1};
@@ -48,7 +52,6 @@ public:
     core::Supervisor supervisor;
     core::Waiter waiter;
     mcp::Server server;
-    bool left = false;
 
 private:
     Task<> read_answers();

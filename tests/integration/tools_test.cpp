@@ -195,6 +195,90 @@ TEST_CASE("waiting for an exit ends with it, with the time, or at once") {
     CHECK(error_code(never) == "conflict");
 }
 
+TEST_CASE("the end of a run is told even when the next has begun") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a"));
+    const int waiting = daemon.call_later("wait_for_process", Json{{"process", "p1"}, {"until", "exit"}});
+    daemon.run_until([&] { return daemon.clock.sleepers() >= 1; });
+    daemon.call("restart_process", Json{{"process", "p1"}});
+    const Json ended = daemon.answer(waiting)["result"];
+    CHECK(ended["_meta"]["persistproc/result"]["outcome"] == "ended");
+    CHECK(ended["_meta"]["persistproc/result"]["run"] == "p1.1");
+    CHECK(ended["_meta"]["persistproc/result"]["signal"] == "SIGTERM");
+}
+
+TEST_CASE("who gives up a call leaves nothing half-done") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a"));
+    SECTION("a stop") {
+        daemon.give_up(daemon.call_later("stop_process", Json{{"process", "p1"}}));
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::killed; });
+    }
+    SECTION("a restart") {
+        daemon.give_up(daemon.call_later("restart_process", Json{{"process", "p1"}}));
+        daemon.run_until([&] { return daemon.supervisor.find({1})->run == 2; });
+    }
+    SECTION("a removal") {
+        daemon.call("stop_process", Json{{"process", "p1"}});
+        daemon.give_up(daemon.call_later("remove_process", Json{{"process", "p1"}}));
+        daemon.run_until([&] { return !daemon.supervisor.find({1}); });
+        CHECK(!std::filesystem::exists(daemon.data->path() / "procs" / "p1"));
+    }
+    SECTION("a shutdown") {
+        daemon.give_up(daemon.call_later("shutdown_daemon", Json::object()));
+        daemon.run_until([&] { return daemon.supervisor.has_left(); });
+        CHECK(daemon.shims.living() == 0);
+    }
+}
+
+TEST_CASE("a start whose fate only the shim knows is neither failed nor forgotten") {
+    DaemonInProcess daemon;
+    daemon.shims.silent_after_commit = true;
+    const int starting = daemon.call_later("start_process", command("a"));
+    daemon.run_until([&] { return daemon.shims.spawned() == 1 && !daemon.shims.find(run(1, 1))->heard.empty(); });
+    daemon.advance(16s);
+    CHECK(error_code(daemon.answer(starting)["result"]) == "timeout");
+    const auto first = [&] {
+        return daemon.call("list_processes", Json::object())["structuredContent"]["processes"][0];
+    };
+    CHECK(first()["state"] == "unreachable");
+    CHECK(std::filesystem::exists(daemon.data->path() / "procs" / "p1" / "runs" / "1" / "spec"));
+    auto shim = daemon.shims.find(run(1, 1));
+    shim->state.exec_confirmed = 1;
+    shim->state.pid = 77;
+    shim->push(rundir::MessageType::state);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::running; });
+    CHECK(first()["pid"] == 77);
+}
+
+TEST_CASE("a shim that does not get ready is told to leave") {
+    DaemonInProcess daemon;
+    daemon.shims.silent_after_spawn = true;
+    const int starting = daemon.call_later("start_process", command("a"));
+    daemon.run_until([&] { return daemon.shims.spawned() == 1; });
+    daemon.advance(16s);
+    CHECK(error_code(daemon.answer(starting)["result"]) == "unavailable");
+    CHECK(daemon.shims.living() == 0);
+}
+
+TEST_CASE("what an unfinished start left in the way is swept") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a"));
+    const auto unfinished = daemon.data->path() / "procs" / "p1" / "runs" / ".new";
+    std::filesystem::create_directory(unfinished);
+    REQUIRE(base::atomic_write(unfinished / "spec", "half"));
+    daemon.call("restart_process", Json{{"process", "p1"}});
+    CHECK(!std::filesystem::exists(unfinished));
+    CHECK(std::filesystem::exists(daemon.data->path() / "procs" / "p1" / "runs" / "2" / "state"));
+}
+
+TEST_CASE("a directory means the same however it is written") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a"));
+    CHECK(daemon.call("list_processes", Json{{"working_directory", "/tmp/.."}})["structuredContent"]["processes"]
+              .size() == 1);
+}
+
 TEST_CASE("arguments that are wrong are named") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a"));
@@ -275,7 +359,7 @@ TEST_CASE("shutdown stops everything, or keeps it") {
         const Json report = daemon.call("shutdown_daemon", Json::object());
         CHECK(report["structuredContent"]["stopped"] == Json::array({"p1"}));
         CHECK(daemon.shims.living() == 0);
-        CHECK(daemon.left);
+        CHECK(daemon.supervisor.has_left());
         CHECK(error_code(daemon.call("start_process", command("b"))) == "unavailable");
     }
     SECTION("keep") {
@@ -284,7 +368,7 @@ TEST_CASE("shutdown stops everything, or keeps it") {
         const Json report = daemon.call("shutdown_daemon", Json{{"keep", true}});
         CHECK(report["structuredContent"]["kept"] == Json::array({"p1"}));
         CHECK(daemon.shims.living() == 1);
-        CHECK(daemon.left);
+        CHECK(daemon.supervisor.has_left());
     }
 }
 

@@ -57,6 +57,9 @@ public:
     std::optional<std::pair<rundir::Stage, int>> exec_failure;
     std::optional<Error> spawn_failure;
     bool silent_after_spawn = false;
+    bool silent_after_commit = false;
+    bool hangs_up = false;  // ends every connection at once
+    std::size_t connections = 0;
 
     ShimPtr find(RunId run) const {
         const auto found = shims_.find(run);
@@ -77,7 +80,13 @@ public:
         co_return std::make_unique<Link>(*this, shim);
     }
     Task<Result<std::unique_ptr<core::ShimLink>>> connect(RunId run) override {
+        ++connections;
         auto shim = find(run);
+        if (hangs_up) {
+            auto link = std::make_unique<Link>(*this, std::make_shared<Shim>(executor_));
+            link->close();
+            co_return link;
+        }
         if (!shim || shim->gone) co_return Error{ErrorCode::unavailable, "nobody listens"};
         co_return std::make_unique<Link>(*this, shim);
     }
@@ -94,23 +103,37 @@ private:
         }
         Task<Result<rundir::ControlMessage>> receive() override {
             auto shim = shim_;
-            while (shim->outbox.empty()) {
-                if (shim->gone) co_return Error{ErrorCode::unavailable, "closed"};
+            auto closed = closed_;
+            while (shim->outbox.empty() || *closed) {
+                if (shim->gone || *closed) co_return Error{ErrorCode::unavailable, "closed"};
                 co_await shim->grown.wait();
             }
             const rundir::ControlMessage message = shim->outbox.front();
             shim->outbox.pop_front();
             co_return message;
         }
+        void close() override {
+            *closed_ = true;
+            if (shim_->state.phase == rundir::Phase::prepared) {
+                shim_->state.phase = rundir::Phase::aborted;
+                shim_->gone = true;
+            }
+            shim_->grown.notify_all();
+        }
 
     private:
         FakeShims& host_;
         ShimPtr shim_;
+        std::shared_ptr<bool> closed_ = std::make_shared<bool>(false);
     };
 
     void obey(Shim& shim, const rundir::ControlMessage& message) {
         switch (message.type) {
             case rundir::MessageType::commit:
+                if (silent_after_commit) {
+                    shim.state.phase = rundir::Phase::started;
+                    return;
+                }
                 if (exec_failure) {
                     shim.state.phase = rundir::Phase::exec_failed;
                     shim.state.stage = exec_failure->first;
