@@ -149,6 +149,16 @@ Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::opt
     const auto came_to_nothing = [](const FoundRun& run) {
         return !run.shim_alive && !run.unsupported && run.trouble.empty() && run.state.phase < rundir::Phase::started;
     };
+    // The shim of a start that was under way is about to leave or to tell of its program. Which of them decides whether
+    // this run ever was.
+    while (newest && newest->shim_alive && newest->state.phase < rundir::Phase::started && clock_.now() < until) {
+        const MonoTime soon = clock_.now() + std::chrono::milliseconds(10);
+        co_await clock_.sleep_until(soon);
+        const RunId id = newest->id;
+        auto look = [data, id] { return find_run(data, id); };
+        auto again = co_await async::offload(files_, std::move(look));
+        if (again) newest = std::move(*again);
+    }
     while (newest && came_to_nothing(*newest)) {
         const RunId id = newest->id;
         auto drop = [data, id] { return remove_run_files(data, id); };

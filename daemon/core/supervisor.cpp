@@ -599,6 +599,7 @@ Task<Result<Supervisor::LeaveReport>> Supervisor::leave_now(bool keep, std::stri
     }
     has_left_ = true;
     left_done_.notify_all();
+    for (const auto& [id, process] : processes_) process->changed.notify_all();
     co_return report;
 }
 

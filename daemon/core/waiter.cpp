@@ -38,6 +38,9 @@ private:
     asio::posix::stream_descriptor descriptor_;
 };
 
+/// Waits are not worth the time of a daemon that is to go.
+Error leaving() { return {ErrorCode::unavailable, "the daemon is leaving; ask again once there is another"}; }
+
 bool has_ended(const std::optional<Located>& process, std::uint32_t run) {
     return !process || process->run != run || !process->is_live;
 }
@@ -144,6 +147,7 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Loc
             continue;
         }
         if (ended) co_return co_await finish(WaitEnd::ended, id, run);
+        if (supervisor_.has_left()) co_return leaving();
         // The unfinished last line may be completed into a match: it is looked at again.
         if (page->next > *query.from) {
             logstore::LineQuery whole = query;
@@ -173,6 +177,7 @@ Task<Result<WaitResult>> Waiter::wait_for_port(WaitParameters parameters, Locate
     for (;;) {
         const auto before = supervisor_.find(id);
         if (has_ended(before, run)) co_return co_await finish(WaitEnd::ended, id, run);
+        if (supervisor_.has_left()) co_return leaving();
         const auto ports = co_await supervisor_.ports(id);
         for (const int port : ports) {
             if (parameters.port && port != *parameters.port) continue;
@@ -207,6 +212,7 @@ Task<Result<WaitResult>> Waiter::wait_for_quiet(WaitParameters parameters, Locat
     for (;;) {
         const auto before = supervisor_.find(id);
         if (has_ended(before, run)) co_return co_await finish(WaitEnd::ended, id, run);
+        if (supervisor_.has_left()) co_return leaving();
         const std::uint64_t seen = before->changes;
         const MonoTime now = clock_.now();
         if (now - quiet_since >= parameters.quiet_for) co_return co_await finish(WaitEnd::quiet, id, run);
@@ -227,6 +233,7 @@ Task<Result<WaitResult>> Waiter::wait_for_exit(WaitParameters parameters, Locate
     for (;;) {
         const auto before = supervisor_.find(id);
         if (has_ended(before, run)) co_return co_await finish(WaitEnd::ended, id, run);
+        if (supervisor_.has_left()) co_return leaving();
         if (clock_.now() >= until) co_return co_await finish(WaitEnd::timed_out, id, run);
         co_await supervisor_.changed(id, before->changes, until);
     }

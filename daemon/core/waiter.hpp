@@ -42,7 +42,7 @@ public:
            boost::asio::thread_pool& readers);
 
     /// Completes when it has come true, the process has ended first (`ended`), or the time is up (`timed_out`).
-    /// Errors: as locate; invalid (pattern). Cancelling ends the wait.
+    /// Errors: as locate; invalid (pattern); unavailable (the daemon leaves). Cancelling ends the wait.
     Task<Result<WaitResult>> wait(WaitParameters parameters);
 
 private:

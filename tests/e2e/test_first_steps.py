@@ -72,13 +72,14 @@ class FirstSteps(harness.TestCase):
 class BetweenDaemons(harness.TestCase):
     def test_a_command_that_meets_a_leaving_daemon_starts_the_next(self):
         self.start("sleeper", ["sleep", "60"])
+        self.start("stubborn", ["sh", "-c", "trap '' TERM; sleep 60 & wait; wait"])
         asked = self.mcp()
         waiting = threading.Thread(
-            target=asked.call, args=["wait_for_process"], kwargs={"process": "p1", "until": "exit", "timeout_seconds": 2}
+            target=asked.call, args=["stop_process"], kwargs={"process": "stubborn", "grace_seconds": 2}
         )
         waiting.start()
-        self.ok("wait", "p1", "--quiet", "0.2")  # by then the daemon has the question of the thread
-        # It answers what it was asked before it leaves, and takes no new questions.
+        self.ok("wait", "p1", "--quiet", "0.2")  # by then the daemon has the call of the thread
+        # It does what it was asked before it leaves, and takes no new calls.
         self.daemon.process.send_signal(signal.SIGTERM)
         harness.eventually("it does not answer", lambda: self.cli("list").code == 125)
         self.assertIsNone(self.daemon.process.poll(), "it was gone too soon to be met")

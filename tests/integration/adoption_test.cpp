@@ -214,6 +214,20 @@ TEST_CASE("an environment survives the daemon that was given it") {
     CHECK(spec.find("TOKEN=kept") != std::string::npos);
 }
 
+TEST_CASE("the shim of an unfinished start may leave after the next daemon has come") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::prepared; });
+    auto lock = base::FileLock::try_take(rundir::run_paths(data->path(), first_run).shim_lock);
+    REQUIRE((lock && *lock));
+    DaemonInProcess daemon({}, data, false);
+    async::TaskGroup tasks(daemon.io.get_executor());
+    const auto adopt = [](core::Supervisor& supervisor) -> Task<> { co_await supervisor.adopt(); };
+    tasks.spawn("adoption", adopt(daemon.supervisor));
+    daemon.run_until([&] { return daemon.clock.sleepers() >= 2; });
+    lock->reset();
+    daemon.advance_until(10ms, [&] { return daemon.supervisor.is_adopted(); });
+    CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].empty());
+}
+
 TEST_CASE("an adoption that fails tells those who wait for it, at once") {
     auto data = std::make_shared<tests::TemporaryDirectory>();
     DaemonInProcess daemon({}, data, false);

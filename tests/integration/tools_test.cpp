@@ -195,6 +195,21 @@ TEST_CASE("waiting for an exit ends with it, with the time, or at once") {
     CHECK(error_code(never) == "conflict");
 }
 
+TEST_CASE("a daemon that leaves lets nobody wait") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a"));
+    const int waiting = daemon.call_later("wait_for_process", Json{{"process", "p1"}, {"until", "exit"}});
+    daemon.run_until([&] { return daemon.clock.sleepers() >= 1; });
+    SECTION("the process lives on") {
+        daemon.call("shutdown_daemon", Json{{"keep", true}});
+        CHECK(error_code(daemon.answer(waiting)["result"]) == "unavailable");
+    }
+    SECTION("the end of the process comes first") {
+        daemon.call("shutdown_daemon", Json::object());
+        CHECK(daemon.answer(waiting)["result"]["_meta"]["persistproc/result"]["outcome"] == "ended");
+    }
+}
+
 TEST_CASE("the end of a run is told even when the next has begun") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a"));
