@@ -44,6 +44,10 @@ Result<logstore::LineQuery> make_query(const OutputOptions& options, const Proce
         if (!number)
             return Error{ErrorCode::invalid,
                          fmt::format("--run: a run of {0} is \"{0}.2\", or \"2\"; got \"{1}\"", view.id, *options.run)};
+        const auto newest = view.run ? domain::find_run_number(*view.run, *id) : std::nullopt;
+        if (*number > newest.value_or(0))
+            return Error{ErrorCode::not_found, fmt::format("--run: {} has no run {}; its newest is {}", view.id,
+                                                           *number, view.run.value_or("none"))};
         query.run = *number;
     }
     if (options.cursor) {

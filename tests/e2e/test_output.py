@@ -42,6 +42,15 @@ class Output(harness.TestCase):
         followed = self.ok("output", "three", "--json", "-f", "-n", "2").out.splitlines()
         self.assertEqual([json.loads(line)["text"] for line in followed], ["two", "three"])
 
+    def test_only_one_run(self):
+        for word in ("first", "second"):
+            self.ok("run", "--label", "again", "sh", "-c", f"echo {word}")
+        for run, expected in (("1", b"first\n"), ("p1.2", b"second\n")):
+            self.assertEqual(self.ok("output", "again", "--run", run).out, expected)
+        finished = self.cli("output", "again", "--run", "3")
+        self.assertEqual((finished.code, finished.out), (125, b""), finished)
+        self.assertOneLine(finished.err, "p1", "no run 3", "p1.2")
+
     def test_thirty_one_line_programs_are_all_printed(self):
         for i in range(30):
             shown = self.cli("run", "--label", f"one{i}", "echo", f"only line {i}")
