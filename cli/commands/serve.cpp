@@ -38,9 +38,7 @@ Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Co
     auto info = co_await find_daemon(executor, data);
     if (!info) co_return console.fail(info.error());
     if (console.json()) {
-        console.print(format::texts_json({{"endpoint", info->endpoint},
-                                          {"pid", std::to_string(info->pid)},
-                                          {"data_directory", info->data_directory}}));
+        console.print(format::daemon_json(*info));
         co_return 0;
     }
     if (!console.quiet())

@@ -40,10 +40,11 @@ Task<int> shutdown(Context context, ShutdownOptions options) {
         context.console.print(format::shutdown_json(answer->stopped, answer->kept));
         co_return 0;
     }
-    if (options.keep)
-        context.console.note(fmt::format("the daemon has ended; {} processes go on", answer->kept.size()));
-    else
-        context.console.note(fmt::format("the daemon has ended; {} processes were stopped", answer->stopped.size()));
+    const std::size_t count = options.keep ? answer->kept.size() : answer->stopped.size();
+    const char* became = options.keep ? (count == 1 ? "goes on" : "go on")
+                         : count == 1 ? "was stopped"
+                                      : "were stopped";
+    context.console.note(fmt::format("the daemon has ended; {} process{} {}", count, count == 1 ? "" : "es", became));
     co_return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "cli/format/json_text.hpp"
 
+#include "common/api/client_operations.hpp"
 #include "common/api/wait_for_process.hpp"
 #include "common/base/text.hpp"
 #include "common/schema/codec.hpp"
@@ -52,6 +53,8 @@ std::string shutdown_json(const std::vector<std::string>& stopped, const std::ve
 }
 
 std::string wait_json(const api::WaitMeta& meta) { return document(schema::to_json(meta)); }
+
+std::string daemon_json(const api::DaemonInfo& info) { return document(schema::to_json(info)); }
 
 std::string line_json(const RecordedLine& line) {
     Json out{{"time", schema::to_json(line.time)},

@@ -10,8 +10,9 @@
 #include "common/domain/process.hpp"
 
 namespace persistproc::api {
+struct DaemonInfo;
 struct WaitMeta;
-}
+}  // namespace persistproc::api
 
 namespace persistproc::cli::format {
 
@@ -31,6 +32,7 @@ std::string texts_json(const std::vector<std::pair<std::string, std::optional<st
 
 std::string shutdown_json(const std::vector<std::string>& stopped, const std::vector<std::string>& kept);
 std::string wait_json(const api::WaitMeta& meta);
+std::string daemon_json(const api::DaemonInfo& info);
 
 /// A recorded line. Bytes that are no UTF-8 become U+FFFD.
 struct RecordedLine {

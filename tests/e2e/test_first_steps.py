@@ -58,6 +58,25 @@ class FirstSteps(harness.TestCase):
         self.assertIn(b"persistproc serve", finished.err)
         self.assertFalse(harness.processes_of(self.place.root))
 
+    def test_serve_in_the_background(self):
+        port = harness.free_port()
+        self.place.environment["PERSISTPROC_PORT"] = str(port)
+        said = self.ok("serve", "--detach").out.decode()
+        for word in (f"http://127.0.0.1:{port}/mcp", "Claude Code", "Cursor", "VS Code", "Codex", "Gemini CLI"):
+            self.assertIn(word, said)
+        self.ok("list")
+        for again in (["serve", "--detach"], ["serve"]):
+            refused = self.cli(*again)
+            self.assertEqual((refused.code, refused.out), (75, b""), refused)
+            self.assertOneLine(refused.err, str(self.place.data))
+        self.assertIn(b"0 processes were stopped", self.ok("shutdown").err)
+        facts = self.ok("serve", "--detach", "--json").json()
+        self.assertEqual(facts["endpoint"], f"http://127.0.0.1:{port}/mcp")
+        self.assertTrue(harness.is_alive(facts["pid"]) and isinstance(facts["pid"], int))
+        self.ok("start", "sleep", "60")
+        self.assertIn(b"1 process was stopped", self.ok("shutdown").err)
+        self.assertEqual(self.ok("serve", "--detach", "-q").out, b"")
+
     def test_eight_first_commands_at_once_start_one_daemon(self):
         self.place.environment["PERSISTPROC_PORT"] = str(harness.free_port())
         commands = [self.background("run", "--label", f"n{i}", "echo", str(i)) for i in range(8)]
