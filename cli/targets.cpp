@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "cli/format/json_text.hpp"
-#include "cli/format/process_text.hpp"
 #include "common/api/error.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
@@ -69,12 +68,13 @@ Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, Commo
     co_return out;
 }
 
-int show_results(const Console& console, const TargetResults& results, const std::vector<std::string>& asked) {
+int show_results(const Console& console, const TargetResults& results, const std::vector<std::string>& asked,
+                 std::string (*line)(const ProcessView&)) {
     if (results.failed) return console.fail(*results.failed);
     if (asked.size() == 1 && !asks_for_all(asked)) {
         const ViewResult& only = results.results.front();
         if (!only) return console.fail(only.error());
-        console.print(console.json() ? format::view_json(*only) : format::process_line(*only) + "\n");
+        console.print(console.json() ? format::view_json(*only) : line(*only) + "\n");
         return 0;
     }
     std::vector<ProcessView> views;
@@ -84,7 +84,7 @@ int show_results(const Console& console, const TargetResults& results, const std
         const ViewResult& one = results.results[i];
         if (one) {
             views.push_back(*one);
-            if (!console.json()) console.print(format::process_line(*one) + "\n");
+            if (!console.json()) console.print(line(*one) + "\n");
             continue;
         }
         if (!first) first = one.error();

@@ -7,6 +7,7 @@
 
 #include "cli/client.hpp"
 #include "cli/context.hpp"
+#include "cli/format/process_text.hpp"
 
 namespace persistproc::cli {
 
@@ -26,8 +27,9 @@ struct TargetResults {
 Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, CommonOptions common,
                                     std::vector<std::string> targets, ViewFilter filter, TargetOperation operation);
 
-/// Shows the results in the format asked for: one view for one target, a list for several; in text one line each.
-/// Returns 0 or the exit status of the first failure.
-int show_results(const Console& console, const TargetResults& results, const std::vector<std::string>& asked);
+/// Shows the results in the format asked for: one view for one target, a list for several; in text one line each, as
+/// `line` words it. Returns 0 or the exit status of the first failure.
+int show_results(const Console& console, const TargetResults& results, const std::vector<std::string>& asked,
+                 std::string (*line)(const ProcessView&) = format::process_line);
 
 }  // namespace persistproc::cli

@@ -2,6 +2,7 @@
 
 #include "cli/commands/commands.hpp"
 #include "cli/targets.hpp"
+#include "common/base/text.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -12,6 +13,10 @@ bool can_remove(const ProcessView& view) {
            view.state != ProcessState::unsupported;
 }
 
+std::string forgotten_line(const ProcessView& view) {
+    return fmt::format("{} ({}) is forgotten", view.id, base::escape_line(view.label));
+}
+
 }  // namespace
 
 Task<int> remove(Context context, RemoveOptions options) {
@@ -20,12 +25,7 @@ Task<int> remove(Context context, RemoveOptions options) {
     };
     auto results =
         co_await for_each_target(context.executor, context.common, options.targets, can_remove, std::move(operation));
-    if (context.console.json() || results.failed || options.targets.size() != 1 || results.results.size() != 1 ||
-        !results.results.front())
-        co_return show_results(context.console, results, options.targets);
-    const ProcessView& view = *results.results.front();
-    context.console.print(fmt::format("{} ({}) is forgotten\n", view.id, view.label));
-    co_return 0;
+    co_return show_results(context.console, results, options.targets, forgotten_line);
 }
 
 }  // namespace persistproc::cli::commands

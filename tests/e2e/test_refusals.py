@@ -120,6 +120,16 @@ class Tools(harness.TestCase):
         self.assertEqual(self.view("one")["state"], "running")
 
 
+    def test_one_refusal_of_several_leaves_the_others_done(self):
+        for label in ("one", "two"):
+            self.ok("run", "--label", label, "true")
+        finished = self.cli("rm", "one", "nosuch", "two")
+        self.assertEqual(finished.code, 125, finished)
+        self.assertEqual(finished.out.splitlines(), [b"p1 (one) is forgotten", b"p2 (two) is forgotten"])
+        self.assertOneLine(finished.err, "nosuch")
+        self.nothing_made()
+
+
 class Daemon(harness.TestCase):
     """What the daemon refuses at its start: one line, a status, nothing changed."""
 
