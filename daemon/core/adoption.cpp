@@ -207,6 +207,7 @@ Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::opt
         const bool answered = co_await take_over(process, run, until);
         if (!answered) {
             reach_again(process, run);
+            tasks_.spawn("intent", carry_through(process, run, intent, intent_run));
             co_return;
         }
     } else if (recorded && wanted == Wanted::down) {
@@ -235,7 +236,17 @@ Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::opt
         apply(process, ended);
     }
 
-    // Intents an earlier daemon recorded and may not have carried out: once, and only about the run they meant.
+    co_await carry_through(process, run, intent, intent_run);
+}
+
+Task<> Supervisor::carry_through(ProcessPtr process, std::uint32_t run, Intent intent, std::uint32_t intent_run) {
+    while (std::holds_alternative<Unreachable>(process->life.phase()) && !process->removed) {
+        // A stop that was asked for meanwhile is carried out by the rules, and outranks a restart.
+        if (process->life.wanted() == Wanted::down) co_return;
+        co_await process->changed.wait();
+    }
+    if (process->removed) co_return;
+    // Once, and only about the run it meant.
     process->actor = "adoption";
     if (intent == Intent::stop && intent_run == run && process->life.is_live()) {
         process->record.intent = Intent::stop;

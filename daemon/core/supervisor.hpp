@@ -198,6 +198,8 @@ private:
     Task<> adopt_process(ProcessPtr process, FoundProcess found, std::optional<Outcome> recorded, MonoTime until,
                          std::shared_ptr<std::size_t> left, std::shared_ptr<async::Notifier> all_done);
     Task<> settle_found(ProcessPtr process, FoundProcess found, std::optional<Outcome> recorded, MonoTime until);
+    /// What an earlier daemon was asked for, recorded and may not have done; waits for a shim that is silent.
+    Task<> carry_through(ProcessPtr process, std::uint32_t run, Intent intent, std::uint32_t intent_run);
     Task<bool> take_over(ProcessPtr process, std::uint32_t run, MonoTime until);
     void reach_again(const ProcessPtr& process, std::uint32_t run);
     Task<> reconnect(ProcessPtr process, std::uint32_t run);

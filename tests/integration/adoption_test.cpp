@@ -228,6 +228,35 @@ TEST_CASE("the shim of an unfinished start may leave after the next daemon has c
     CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].empty());
 }
 
+TEST_CASE("a restart on its way is carried through, however late the shim answers") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.call("start_process", Json{{"command", "a"}, {"working_directory", "/"}});
+        daemon.shims.obeys_stop = false;
+        daemon.call_later("restart_process", Json{{"process", "p1"}});
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::stopping; });
+    }
+    auto fd = base::open_file(rundir::run_paths(data->path(), first_run).state, O_RDWR);
+    rundir::StateWriter writer(fd->get(), rundir::RunState{});
+    writer.state().phase = rundir::Phase::started;
+    REQUIRE(writer.commit() == 0);
+    auto lock = base::FileLock::try_take(rundir::run_paths(data->path(), first_run).shim_lock);
+    REQUIRE((lock && *lock));
+    DaemonInProcess daemon({}, data);
+    REQUIRE(daemon.supervisor.find({1})->state == ProcessState::unreachable);
+    SECTION("by the next daemon") {
+        daemon.shims.add_running(first_run);
+        daemon.advance_until(3s, [&] { return daemon.supervisor.find({1})->run == 2; });
+    }
+    SECTION("unless it is stopped meanwhile") {
+        CHECK(error_code(daemon.call("stop_process", Json{{"process", "p1"}})) == "unavailable");
+        daemon.shims.add_running(first_run);
+        daemon.advance_until(3s, [&] { return daemon.supervisor.find({1})->state == ProcessState::killed; });
+        CHECK(daemon.supervisor.find({1})->run == 1);
+    }
+}
+
 TEST_CASE("an adoption that fails tells those who wait for it, at once") {
     auto data = std::make_shared<tests::TemporaryDirectory>();
     DaemonInProcess daemon({}, data, false);

@@ -65,6 +65,15 @@ public:
         const auto found = shims_.find(run);
         return found == shims_.end() ? nullptr : found->second;
     }
+    /// The shim of a run that another daemon started.
+    ShimPtr add_running(RunId run) {
+        auto shim = std::make_shared<Shim>(executor_);
+        shim->state.phase = rundir::Phase::started;
+        shim->state.exec_confirmed = 1;
+        shim->state.pid = next_pid_++;
+        shims_[run] = shim;
+        return shim;
+    }
     std::size_t spawned() const { return shims_.size(); }
     std::size_t living() const {
         return static_cast<std::size_t>(
