@@ -11,12 +11,25 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 namespace persistproc::core {
 
 namespace {
 
 constexpr std::size_t stack_bytes = 64 * 1024;
+
+// ThreadSanitizer keeps its notes about this thread in memory that a sharing child would spoil: it forgets locks then.
+#ifdef __SANITIZE_THREAD__
+constexpr int sharing = 0;
+#else
+constexpr int sharing = CLONE_VM;
+#endif
+
+struct Mapping {
+    void* memory;
+    ~Mapping() { ::munmap(memory, stack_bytes); }
+};
 
 struct Plan {
     const char* executable;
@@ -69,11 +82,17 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
 Result<Launched> launch(const Launch& what) {
     const auto argv = pointers(what.arguments);
     const auto environment = pointers(what.environment);
-    Plan plan{.executable = what.executable.c_str(),
-              .argv = argv.data(),
-              .environment = environment.data(),
-              .stdio = {-1, -1, -1},
-              .channel = -1};
+    // Shared, so that the child's word about a failure also comes back where its memory is a copy.
+    void* stack = ::mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED)
+        return base::with_context(base::os_failure("mmap", errno), "cannot start " + what.executable);
+    const Mapping mapping{stack};
+    // At the stack's far end, which it never reaches.
+    Plan& plan = *new (stack) Plan{.executable = what.executable.c_str(),
+                                   .argv = argv.data(),
+                                   .environment = environment.data(),
+                                   .stdio = {-1, -1, -1},
+                                   .channel = -1};
     base::UniqueFd lifted[4];
     for (int i = 0; i < 4; ++i) {
         const int source = i < 3 ? what.stdio[i] : what.channel;
@@ -81,9 +100,6 @@ Result<Launched> launch(const Launch& what) {
         if (!lifted[i]) return base::with_context(base::os_failure("dup", errno), "cannot start " + what.executable);
         (i < 3 ? plan.stdio[i] : plan.channel) = lifted[i].get();
     }
-    void* stack = ::mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (stack == MAP_FAILED)
-        return base::with_context(base::os_failure("mmap", errno), "cannot start " + what.executable);
 
     // No handler of ours may run in the child on our memory.
     sigset_t all, before;
@@ -91,10 +107,9 @@ Result<Launched> launch(const Launch& what) {
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     int pidfd = -1;
     const pid_t pid = ::clone(child_main, static_cast<char*>(stack) + stack_bytes,
-                              CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &pidfd);
+                              sharing | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &pidfd);
     const int clone_errno = errno;
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    ::munmap(stack, stack_bytes);
 
     if (pid < 0) {
         Error error = base::os_failure(fmt::format("cannot start {}: clone", what.executable), clone_errno);
