@@ -136,7 +136,20 @@ Result<void> Registry::prepare() {
         if (!statement) return statement.error();
         each.statement.emplace(std::move(*statement));
     }
-    return boost::system::in_place_value;
+    return begin_epoch();
+}
+
+Result<void> Registry::begin_epoch() {
+    auto last = statements_->database.prepare("SELECT value FROM meta WHERE name = 'epoch'");
+    if (!last) return last.error();
+    const auto row = last->step();
+    if (!row) return row.error();
+    const auto last_epoch = *row ? static_cast<std::uint64_t>(last->integer(0)) : 0;
+    // A database that was begun anew must still outrank every daemon before it: wall seconds do.
+    const auto seconds = static_cast<std::uint64_t>(base::to_ns(base::wall_now()) / 1'000'000'000);
+    epoch_ = std::max(last_epoch + 1, seconds);
+    statements_->put_meta->bind(1, std::string_view("epoch")).bind(2, static_cast<std::int64_t>(epoch_));
+    return statements_->put_meta->run();
 }
 
 Result<core::StoreSnapshot> Registry::load() {
@@ -144,19 +157,13 @@ Result<core::StoreSnapshot> Registry::load() {
     Database& database = statements_->database;
     auto meta = database.prepare("SELECT name, value FROM meta");
     if (!meta) return meta.error();
-    std::uint64_t last_epoch = 0;
     for (;;) {
         auto row = meta->step();
         if (!row) return row.error();
         if (!*row) break;
         if (meta->text(0) == "next_process") snapshot.next_process = static_cast<std::uint32_t>(meta->integer(1));
-        if (meta->text(0) == "epoch") last_epoch = static_cast<std::uint64_t>(meta->integer(1));
     }
-    // A database that was begun anew must still outrank every daemon before it: wall seconds do.
-    const auto seconds = static_cast<std::uint64_t>(base::to_ns(base::wall_now()) / 1'000'000'000);
-    snapshot.epoch = std::max(last_epoch + 1, seconds);
-    statements_->put_meta->bind(1, std::string_view("epoch")).bind(2, static_cast<std::int64_t>(snapshot.epoch));
-    if (auto stored = statements_->put_meta->run(); !stored) return stored.error();
+    snapshot.epoch = epoch_;
 
     auto rows = database.prepare(
         "SELECT "

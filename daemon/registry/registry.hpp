@@ -18,14 +18,15 @@ inline constexpr int kept_dead_sessions = 4096;
 class Registry {
 public:
     /// Opens `<directory>/persistproc.db`, creating or migrating it. A damaged file is renamed to
-    /// `persistproc.db.damaged-<time>` and `recovered` says so. Errors: io, unsupported (a newer schema).
+    /// `persistproc.db.damaged-<time>` and `recovered` says so. Begins a new epoch: a disk that
+    /// takes no record is noticed before anybody is served. Errors: io, unsupported (a newer schema).
     static Result<Registry> open(const std::filesystem::path& directory);
     Registry(Registry&&) noexcept;
     ~Registry();
 
     const std::string& recovered() const noexcept { return recovered_; }
 
-    /// Begins a new epoch and loads what is there. Errors: io, corrupt.
+    /// What is there, and the epoch that `open` began. Errors: io, corrupt.
     Result<core::StoreSnapshot> load();
     /// All changes in one transaction: all or none. The newest `kept_audit` entries of the audit and `kept_runs` runs
     /// of each process stay. Errors: io.
@@ -40,11 +41,13 @@ private:
     struct Statements;
     Registry();
     Result<void> prepare();
+    Result<void> begin_epoch();
     Result<void> write(const core::StoreChange& change);
     template <class Writes>
     Result<void> in_transaction(Writes writes);
     std::unique_ptr<Statements> statements_;
     std::string recovered_;
+    std::uint64_t epoch_ = 0;
 };
 
 }  // namespace persistproc::registry
