@@ -109,7 +109,9 @@ Control::Received Control::receive(Connection& connection, ControlMessage& out) 
 
 void Control::send(Connection& connection, const ControlMessage& message) noexcept {
     if (connection.fd < 0) return;
-    if (::send(connection.fd, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) close(connection);
+    // Not closed here: its end is met where it is read, which is what makes a keeper without a child leave.
+    if (::send(connection.fd, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        ::shutdown(connection.fd, SHUT_RDWR);
 }
 
 void Control::send_to(std::uint64_t serial, const ControlMessage& message) noexcept {

@@ -181,6 +181,15 @@ TEST_CASE("without COMMIT there never was a child") {
     CHECK_FALSE(std::filesystem::exists(keeper.run_directory() / "ctl"));
 }
 
+TEST_CASE("a daemon that dies before READY leaves no shim behind") {
+    tests::TemporaryDirectory data;
+    KeeperDriver keeper(data.path(), child({"touch", (data.path() / "ran").string()}));
+    keeper.launch();
+    keeper.hang_up();
+    CHECK(keeper.wait_for_leave() == 0);
+    CHECK(keeper.state_on_disk().phase == Phase::aborted);
+}
+
 TEST_CASE("a run is started once, by one shim") {
     tests::TemporaryDirectory data;
     KeeperDriver first(data.path(), child({"exit", "0"}));
