@@ -102,6 +102,9 @@ Task<Result<void>> Supervisor::adopt_all() {
     const auto everyone = processes_;
     for (const auto& [id, process] : everyone) {
         FoundProcess& there = on_disk.at(id);
+        // Until it is settled, which may take longer than calls wait, nothing is known and nothing may be started.
+        const std::uint32_t newest = there.runs.empty() ? process->record.last_run : there.runs.back();
+        process->life = Lifecycle(Unreachable{newest}, process->record.wanted, newest, std::nullopt);
         auto known = last_runs.find(id);
         std::optional<Outcome> recorded;
         if (known != last_runs.end() && !there.runs.empty() && known->second.id.number == there.runs.back())
@@ -151,7 +154,8 @@ Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::opt
     };
     // The shim of a start that was under way is about to leave or to tell of its program. Which of them decides whether
     // this run ever was.
-    while (newest && newest->shim_alive && newest->state.phase < rundir::Phase::started && clock_.now() < until) {
+    const MonoTime decided_by = std::min(until, clock_.now() + std::chrono::milliseconds(500));
+    while (newest && newest->shim_alive && newest->state.phase < rundir::Phase::started && clock_.now() < decided_by) {
         const MonoTime soon = clock_.now() + std::chrono::milliseconds(10);
         co_await clock_.sleep_until(soon);
         const RunId id = newest->id;

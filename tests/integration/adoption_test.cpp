@@ -257,6 +257,17 @@ TEST_CASE("a restart on its way is carried through, however late the shim answer
     }
 }
 
+TEST_CASE("a process whose adoption takes too long is not started anew") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::prepared; });
+    auto lock = base::FileLock::try_take(rundir::run_paths(data->path(), first_run).shim_lock);
+    REQUIRE((lock && *lock));
+    core::SupervisorOptions hasty;
+    hasty.adoption_bound = 0s;
+    DaemonInProcess daemon(std::move(hasty), data);
+    CHECK(error_code(daemon.call("restart_process", Json{{"process", "p1"}})) == "unavailable");
+    CHECK(daemon.shims.spawned() == 0);
+}
+
 TEST_CASE("an adoption that fails tells those who wait for it, at once") {
     auto data = std::make_shared<tests::TemporaryDirectory>();
     DaemonInProcess daemon({}, data, false);
