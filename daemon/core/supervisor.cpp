@@ -490,6 +490,12 @@ Task<Result<ProcessView>> Supervisor::remove_now(std::string target, std::string
     if (!found) co_return found.error();
     ProcessPtr process = *found;
     auto guard = co_await process->operation.lock();
+    // The shim of a tree that is empty is about to leave: a removal right after a stop waits for it.
+    const MonoTime gone_by = clock_.now() + std::chrono::seconds(5);
+    while (process->link && process->run_state.tree_empty != 0) {
+        const bool woken = co_await process->changed.wait_until(gone_by, clock_);
+        if (!woken) break;
+    }
     if (process->removed) co_return Error{ErrorCode::not_found, process->name() + " has been removed"};
     const Phase phase = process->life.phase();
     if (process->unsupported)

@@ -195,6 +195,21 @@ TEST_CASE("waiting for an exit ends with it, with the time, or at once") {
     CHECK(error_code(never) == "conflict");
 }
 
+TEST_CASE("a removal right after the end waits for the shim to leave") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a"));
+    auto shim = daemon.shims.find(run(1, 1));
+    shim->end(0, false, true);
+    shim->state.tree_empty = 1;
+    shim->push(rundir::MessageType::state);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
+    const int removing = daemon.call_later("remove_process", Json{{"process", "p1"}});
+    daemon.call("list_processes", Json::object());
+    CHECK(!daemon.is_answered(removing));
+    shim->leave();
+    CHECK(error_code(daemon.answer(removing)["result"]).empty());
+}
+
 TEST_CASE("a daemon that leaves lets nobody wait") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a"));
