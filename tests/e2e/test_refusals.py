@@ -218,55 +218,46 @@ class Daemon(harness.TestCase):
             return
         self.assertEqual(len(self.daemon.log().strip().splitlines()), 1, self.daemon.log())
 
-    @harness.needs_root
-    def test_full_disk(self):
+    def small_disk(self, size):
         self.place.data.mkdir(mode=0o700)
         mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=16k,mode=0700", "tmpfs", str(self.place.data)], capture_output=True
+            ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(self.place.data)], capture_output=True
         )
         if mounted.returncode:
             self.skipTest(f"cannot mount a small disk: {mounted.stderr.decode().strip()}")
         self.addCleanup(subprocess.run, ["umount", "-l", str(self.place.data)])
-        with contextlib.suppress(OSError), open(self.place.data / "filler", "wb", buffering=0) as filler:
+
+    def fill(self):
+        filler = self.place.data / "filler"
+        with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as file:
             while True:
-                filler.write(b"\0" * 4096)
+                file.write(b"\0" * 4096)
+        return filler
+
+    @harness.needs_root
+    def test_full_disk(self):
+        self.small_disk("16k")
+        self.fill()
         self.refused(self.serve("--data-dir", self.place.data, "--port", "0"), str(self.place.data), "No space left")
 
     @harness.needs_root
     def test_disk_that_filled_up_since(self):
-        self.place.data.mkdir(mode=0o700)
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", str(self.place.data)], capture_output=True
-        )
-        if mounted.returncode:
-            self.skipTest(f"cannot mount a small disk: {mounted.stderr.decode().strip()}")
-        self.addCleanup(subprocess.run, ["umount", "-l", str(self.place.data)])
+        self.small_disk("4m")
         self.daemon.start()
         self.assertEqual(self.views(), [])
         self.ok("shutdown")
         self.daemon.process.wait(10)
-        with contextlib.suppress(OSError), open(self.place.data / "filler", "wb", buffering=0) as filler:
-            while True:
-                filler.write(b"\0" * 4096)
+        self.fill()
         finished = self.serve("--data-dir", self.place.data, "--port", "0")
         self.refused(finished, "full")
         self.assertEqual((finished.code, finished.out), (125, b""))  # nobody was told that it serves
 
     @harness.needs_root
     def test_disk_full_at_the_start_of_a_program(self):
-        self.place.data.mkdir(mode=0o700)
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", str(self.place.data)], capture_output=True
-        )
-        if mounted.returncode:
-            self.skipTest(f"cannot mount a small disk: {mounted.stderr.decode().strip()}")
-        self.addCleanup(subprocess.run, ["umount", "-l", str(self.place.data)])
+        self.small_disk("4m")
         self.daemon.start()
         self.assertEqual(self.views(), [])  # its own first records are written
-        filler = self.place.data / "filler"
-        with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as file:
-            while True:
-                file.write(b"\0" * 4096)
+        filler = self.fill()
         marker = self.place.work / "ran"
         finished = self.cli("start", "--", "touch", str(marker))
         self.assertEqual(finished.code, 125, finished)
