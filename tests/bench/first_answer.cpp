@@ -18,6 +18,17 @@
 
 namespace {
 
+/// The value of a header field, whose name is given in lower case; "" without one.
+std::string header(const std::string& answer, const std::string& name) {
+    std::string lower = answer.substr(0, answer.find("\r\n\r\n"));
+    for (char& c : lower)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+    const auto at = lower.find("\r\n" + name + ": ");
+    if (at == std::string::npos) return "";
+    const auto value = at + 2 + name.size() + 2;
+    return answer.substr(value, answer.find('\r', value) - value);
+}
+
 std::string exchange(int fd, int port, const std::string& body, const std::string& session) {
     std::string request = "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) +
                           "\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n";
@@ -31,17 +42,12 @@ std::string exchange(int fd, int port, const std::string& body, const std::strin
         if (got <= 0) return {};
         answer.append(buffer, static_cast<std::size_t>(got));
         const auto end = answer.find("\r\n\r\n");
-        const auto length = answer.find("ontent-Length: ");
-        if (end == std::string::npos || length == std::string::npos) continue;
-        if (answer.size() >= end + 4 + std::strtoul(answer.c_str() + length + 15, nullptr, 10)) return answer;
+        if (end == std::string::npos) continue;
+        const std::string length = header(answer, "content-length");
+        if (!length.empty() ? answer.size() >= end + 4 + std::strtoul(length.c_str(), nullptr, 10)
+                            : answer.ends_with("\r\n0\r\n\r\n"))
+            return answer;
     }
-}
-
-std::string session_of(const std::string& answer) {
-    const auto at = answer.find("cp-Session-Id: ");
-    return at == std::string::npos || at > answer.find("\r\n\r\n")
-               ? ""
-               : answer.substr(at + 15, answer.find('\r', at) - at - 15);
 }
 
 }  // namespace
@@ -70,7 +76,7 @@ int main(int count, char** words) {
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     const std::string opened = exchange(fd, port, words[2], "");
-    const std::string called = exchange(fd, port, words[3], session_of(opened));
+    const std::string called = exchange(fd, port, words[3], header(opened, "mcp-session-id"));
     const auto took = std::chrono::steady_clock::now() - began;
     ::kill(pid, SIGTERM);
     ::waitpid(pid, nullptr, 0);
