@@ -15,6 +15,8 @@ namespace {
 
 /// The daemon answers within this time, so that a longer wait is several questions.
 constexpr double longest_question_seconds = 600;
+constexpr auto daemon_return_bound = std::chrono::seconds(10);
+constexpr auto daemon_return_pause = std::chrono::milliseconds(100);
 
 api::WaitUntil until_of(WaitFor what) {
     switch (what) {
@@ -72,6 +74,7 @@ Task<int> wait(Context context, WaitOptions options) {
     if (!view) co_return context.console.fail(view.error());
     async::SystemClock clock;
     const MonoTime begin = clock.now();
+    std::optional<MonoTime> lost_until;
     double passed = 0;
     while (true) {
         api::WaitRequest request;
@@ -87,6 +90,17 @@ Task<int> wait(Context context, WaitOptions options) {
                                       : longest_question_seconds;
         const bool is_last = options.timeout_seconds && *options.timeout_seconds - passed <= longest_question_seconds;
         auto answer = co_await (*client)->wait(std::move(request));
+        if (!answer && answer.error().code == ErrorCode::unavailable) {
+            // A daemon that is killed or upgraded comes back, and the next one knows the process: the question is asked
+            // again, for a while.
+            if (!lost_until) lost_until = clock.now() + daemon_return_bound;
+            if (clock.now() >= *lost_until) co_return context.console.fail(answer.error());
+            const MonoTime next = clock.now() + daemon_return_pause;
+            co_await clock.sleep_until(next);
+            passed = std::chrono::duration<double>(clock.now() - begin).count();
+            continue;
+        }
+        lost_until.reset();
         const bool is_early = !is_last && (answer ? answer->outcome == api::WaitOutcome::timed_out
                                                   : answer.error().code == ErrorCode::timeout);
         if (!is_early)

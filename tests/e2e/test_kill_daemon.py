@@ -1,4 +1,5 @@
 """The daemon dies at any time; programs, their output and their exit codes do not."""
+import os
 import signal
 
 import harness
@@ -56,6 +57,17 @@ class KillDaemon(harness.TestCase):
         )
         self.assertIsInstance(numbered(self.ok("output", "seven", "-n", "0").out), int)
         self.assertEqual(self.wait_exit("seven").code, 7)
+
+    def test_a_wait_goes_on_through_it(self):
+        gate = self.place.work / "stop"
+        self.start("seven", harness.python(COUNTER, str(gate), "7"))
+        descriptors = f"/proc/{self.daemon.process.pid}/fd"
+        before = len(os.listdir(descriptors))
+        waiting = self.background("wait", "seven", "--exit")
+        harness.eventually("the wait is connected", lambda: len(os.listdir(descriptors)) > before)
+        self.daemon.restart()
+        gate.touch()
+        self.assertEqual(waiting.wait().code, 7)
 
     def test_one_that_hangs_is_said_to(self):
         self.start("sleeper", ["sleep", "60"])
