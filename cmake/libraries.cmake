@@ -18,7 +18,7 @@ set_target_properties(persistproc::nettle PROPERTIES IMPORTED_LOCATION ${PERSIST
 add_library(persistproc_asio INTERFACE)
 add_library(persistproc::asio ALIAS persistproc_asio)
 target_compile_definitions(persistproc_asio INTERFACE
-  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION BOOST_PROCESS_USE_STD_FS)
+  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION)
 target_link_libraries(persistproc_asio INTERFACE Boost::headers Threads::Threads)
 
 # persistproc_library(FOLDER [FOLDERS f…] [EXCEPT file…] [DEPENDS folder…] [PUBLIC lib…] [PRIVATE lib…])

@@ -1,7 +1,7 @@
 #pragma once
 /// Starts a program without copying the daemon's page tables: clone(CLONE_VM|CLONE_VFORK|CLONE_PIDFD), then system
 /// calls only until execve. Boost.Process v2's launchers leak descriptors, lose the stage of a failure and leave
-/// zombies; its handle is used to wait.
+/// zombies; its handle's wait blocks on a spurious readiness (see LocalShimHost).
 #include <sys/types.h>
 
 #include <string>

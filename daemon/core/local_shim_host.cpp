@@ -3,15 +3,12 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
-// Boost 1.81's process v2 headers need these two first when BOOST_PROCESS_USE_STD_FS is set.
 #include <boost/asio/generic/seq_packet_protocol.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/optional.hpp>
-#include <boost/process/v2/process.hpp>
-#include <boost/process/v2/process_handle.hpp>
-#include <boost/type_traits.hpp>
 #include <cstring>
 
 #include "common/base/file.hpp"
@@ -21,7 +18,6 @@
 namespace persistproc::core {
 
 namespace asio = boost::asio;
-namespace process = boost::process::v2;
 using Socket = asio::generic::seq_packet_protocol::socket;
 
 namespace {
@@ -65,11 +61,21 @@ private:
     Socket socket_;
 };
 
-Task<> reap(asio::any_io_executor executor, pid_t pid, int pidfd) {
-    // Never bp::process: its destructor kills. The handle owns the pidfd.
-    process::basic_process_handle<asio::any_io_executor> handle(executor, pid, pidfd);
-    boost::system::error_code failed;
-    co_await handle.async_wait(asio::redirect_error(asio::use_awaitable, failed));
+/// Takes the exit status of a shim, so that no zombie stays. Not Boost.Process v2's wait: it takes the first readiness
+/// for the end and calls waitpid without WNOHANG, but Asio reports one that was meant for a descriptor closed a moment
+/// before when their state is reused; the loop then blocks until the shim ends, which waits for the loop.
+Task<> reap(asio::any_io_executor executor, base::UniqueFd pidfd) {
+    asio::posix::stream_descriptor descriptor(executor, pidfd.get());
+    pidfd.release();
+    for (;;) {
+        siginfo_t info{};
+        const int waited = ::waitid(P_PIDFD, static_cast<id_t>(descriptor.native_handle()), &info, WEXITED | WNOHANG);
+        if ((waited == 0 && info.si_pid != 0) || (waited != 0 && errno != EINTR)) co_return;
+        boost::system::error_code failed;
+        co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                                       asio::redirect_error(asio::use_awaitable, failed));
+        if (failed) co_return;
+    }
 }
 
 }  // namespace
@@ -96,8 +102,7 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::spawn(RunId run) {
     launching.channel = theirs.get();
     auto launched = launch(launching);
     if (!launched) co_return launched.error();
-    const int pidfd = launched->pidfd.release();
-    reapers_.spawn("reaper", reap(executor_, launched->pid, pidfd));
+    reapers_.spawn("reaper", reap(executor_, std::move(launched->pidfd)));
     co_return std::make_unique<SocketLink>(executor_, ours.release());
 }
 
