@@ -71,12 +71,18 @@ Task<int> wait(Context context, WaitOptions options) {
     if (!client) co_return context.console.fail(client.error());
     // The process as it is now: one that is forgotten and made anew meanwhile is another.
     auto view = co_await (*client)->find(options.target);
-    if (!view) co_return context.console.fail(view.error());
     async::SystemClock clock;
     const MonoTime begin = clock.now();
     std::optional<MonoTime> lost_until;
     double passed = 0;
     while (true) {
+        if (!view && view.error().code == ErrorCode::unavailable && clock.now() < begin + daemon_return_bound) {
+            const MonoTime next = clock.now() + daemon_return_pause;
+            co_await clock.sleep_until(next);
+            view = co_await (*client)->find(options.target);
+            continue;
+        }
+        if (!view) co_return context.console.fail(view.error());
         api::WaitRequest request;
         request.process = view->id;
         request.until = until_of(options.until);
