@@ -194,20 +194,19 @@ Task<bool> Supervisor::settled(ProcessPtr process, MonoTime until) {
     co_return true;
 }
 
-Task<Result<Supervisor::ProcessPtr>> Supervisor::find_or_create(StartParameters& parameters, Definition definition,
-                                                                bool& created) {
+Result<Supervisor::ProcessPtr> Supervisor::find_or_create(const StartParameters& parameters, Definition definition,
+                                                          bool& created) {
     created = false;
     ProcessPtr match;
     if (parameters.label) {
         for (const auto& [id, process] : processes_)
             if (process->record.definition.label == *parameters.label) match = process;
         if (match && match->life.is_live() && !same_command(match->record.definition, definition))
-            co_return Error{
-                ErrorCode::conflict,
-                fmt::format("label \"{}\" is in use by {} ({} in {}); stop it first or choose another label",
-                            *parameters.label, match->name(),
-                            base::escape_line(domain::command_line(match->record.definition.command)),
-                            base::escape_line(match->record.definition.working_directory))};
+            return Error{ErrorCode::conflict,
+                         fmt::format("label \"{}\" is in use by {} ({} in {}); stop it first or choose another label",
+                                     *parameters.label, match->name(),
+                                     base::escape_line(domain::command_line(match->record.definition.command)),
+                                     base::escape_line(match->record.definition.working_directory))};
     } else {
         // Identity without a label is command and directory: also that of a process somebody has given a label.
         std::vector<ProcessPtr> same, live;
@@ -220,7 +219,7 @@ Task<Result<Supervisor::ProcessPtr>> Supervisor::find_or_create(StartParameters&
         if (!match && live.size() == 1) match = live.front();
         if (!match && live.empty() && same.size() == 1) match = same.front();
     }
-    if (match) co_return match;
+    if (match) return match;
 
     if (!parameters.label) {
         const auto taken = [&](const std::string& label) {
@@ -236,7 +235,7 @@ Task<Result<Supervisor::ProcessPtr>> Supervisor::find_or_create(StartParameters&
     process->fresh = true;
     processes_.emplace(process->record.id, process);
     created = true;
-    co_return process;
+    return process;
 }
 
 void Supervisor::redefine(Process& process, Definition definition, StartParameters& parameters) {
@@ -280,7 +279,7 @@ Task<Result<Started>> Supervisor::start_now(StartParameters parameters) {
 
     for (;;) {
         bool created = false;
-        auto found = co_await find_or_create(parameters, definition, created);
+        auto found = find_or_create(parameters, definition, created);
         if (!found) co_return found.error();
         ProcessPtr process = *found;
         auto guard = co_await process->operation.lock();

@@ -170,7 +170,7 @@ private:
     Task<Result<void>> wait_adopted();
     Result<ProcessPtr> resolve(const std::string& target) const;
     std::vector<Candidate> candidates() const;
-    Task<Result<ProcessPtr>> find_or_create(StartParameters& parameters, Definition definition, bool& created);
+    Result<ProcessPtr> find_or_create(const StartParameters& parameters, Definition definition, bool& created);
     void redefine(Process& process, Definition definition, StartParameters& parameters);
     Task<bool> settled(ProcessPtr process, MonoTime until);
     Task<Result<ProcessView>> view_now(ProcessPtr process);
