@@ -146,8 +146,8 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
 };
 
 std::string Server::State::initialize_result(Session& session, const Json& params) {
-    session.revision_ =
-        find_revision(params["protocolVersion"].get_ref<const std::string&>()).value_or(newest_revision);
+    session.revision_ = find_session_revision(params["protocolVersion"].get_ref<const std::string&>())
+                            .value_or(newest_session_revision);
     session.client_name_ = read_client_name(params);
     Json result{{"protocolVersion", revision_name(session.revision_)},
                 {"capabilities", Json{{"tools", Json::object()}}},

@@ -59,7 +59,7 @@ public:
 private:
     friend class Server;
     struct Calls;
-    Revision revision_ = newest_revision;
+    Revision revision_ = newest_session_revision;
     std::string client_name_;
     std::unique_ptr<Calls> calls_;
 };

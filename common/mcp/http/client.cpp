@@ -52,7 +52,7 @@ std::string post_text(std::string_view session, std::string_view body) {
     fmt::format_to(std::back_inserter(out),
                    "POST /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: application/json, text/event-stream\r\n"
                    "Content-Type: application/json\r\nMCP-Protocol-Version: {}\r\nContent-Length: {}\r\n",
-                   revision_name(newest_revision), body.size());
+                   revision_name(newest_session_revision), body.size());
     if (!session.empty()) fmt::format_to(std::back_inserter(out), "Mcp-Session-Id: {}\r\n", session);
     out += "\r\n";
     out += body;
@@ -306,7 +306,7 @@ Task<Result<std::unique_ptr<Client>>> Client::connect(asio::any_io_executor exec
     if (!wire) co_return wire.error();
     std::string body = fmt::format(
         R"({{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{{"name":)",
-        revision_name(newest_revision));
+        revision_name(newest_session_revision));
     append_quoted(body, state->info.name);
     body += R"(,"version":)";
     append_quoted(body, state->info.version);

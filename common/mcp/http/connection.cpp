@@ -293,7 +293,7 @@ std::shared_ptr<HttpSession> Connection::find_session(std::string_view rpc_id) {
     }
     // The code for unknown versions belongs to the era without sessions: a client that sees it would not fall back
     // to `initialize`.
-    if (head.has_protocol_version && !find_revision(head.protocol_version)) {
+    if (head.has_protocol_version && !find_session_revision(head.protocol_version)) {
         refuse_rpc(400, RpcError{rpc::invalid_request, "Unsupported MCP-Protocol-Version", std::string(rpc_id)});
         return nullptr;
     }

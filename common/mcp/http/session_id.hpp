@@ -8,10 +8,11 @@
 #include <string_view>
 
 #include "common/mcp/revision.hpp"
+#include "common/mcp/signature.hpp"
 
 namespace persistproc::mcp::http {
 
-using SessionKey = std::array<std::uint8_t, 32>;
+using SessionKey = SigningKey;
 
 class SessionIds {
 public:

@@ -20,12 +20,12 @@ TEST_CASE("a session id names its revision to whoever holds the key") {
     }
     SessionKey other = key;
     other[31] = 1;
-    CHECK(!SessionIds(other).find_revision(ids.make(newest_revision)));
+    CHECK(!SessionIds(other).find_revision(ids.make(newest_session_revision)));
 }
 
 TEST_CASE("an id with one other character is none") {
     const SessionIds ids(SessionKey{});
-    const std::string id = ids.make(newest_revision);
+    const std::string id = ids.make(newest_session_revision);
     for (std::size_t i = 0; i < id.size(); ++i) {
         for (const char c : {'A', 'B', '-', '.', '=', '\x80'}) {
             std::string changed = id;
@@ -39,7 +39,7 @@ TEST_CASE("an id with one other character is none") {
 
 TEST_CASE("an id cut or grown is none") {
     const SessionIds ids(SessionKey{});
-    const std::string id = ids.make(newest_revision);
+    const std::string id = ids.make(newest_session_revision);
     for (std::size_t size = 0; size < id.size(); ++size)
         CHECK(!ids.find_revision(std::string_view(id).substr(0, size)));
     CHECK(!ids.find_revision(id + "A"));

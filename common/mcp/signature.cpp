@@ -1,0 +1,46 @@
+#include "common/mcp/signature.hpp"
+
+#include <nettle/hmac.h>
+#include <nettle/memops.h>
+
+#include "common/base/base64.hpp"
+
+namespace persistproc::mcp {
+
+namespace {
+
+const std::uint8_t* bytes_of(std::string_view text) { return reinterpret_cast<const std::uint8_t*>(text.data()); }
+
+std::string mac_of(const SigningKey& key, std::string_view purpose, std::string_view payload) {
+    hmac_sha256_ctx context;
+    hmac_sha256_set_key(&context, key.size(), key.data());
+    if (!purpose.empty()) {
+        hmac_sha256_update(&context, purpose.size(), bytes_of(purpose));
+        const std::uint8_t end = 0;
+        hmac_sha256_update(&context, 1, &end);
+    }
+    hmac_sha256_update(&context, payload.size(), bytes_of(payload));
+    std::string out(SHA256_DIGEST_SIZE, '\0');
+    hmac_sha256_digest(&context, out.size(), reinterpret_cast<std::uint8_t*>(out.data()));
+    return out;
+}
+
+}  // namespace
+
+std::string sign_text(const SigningKey& key, std::string_view purpose, std::string_view payload) {
+    return base::base64url_encode(payload) + "." + base::base64url_encode(mac_of(key, purpose, payload));
+}
+
+std::optional<std::string> open_signed(const SigningKey& key, std::string_view purpose, std::string_view text) {
+    const auto dot = text.find('.');
+    if (dot == std::string_view::npos) return std::nullopt;
+    auto payload = base::base64url_decode(text.substr(0, dot));
+    const auto mac = base::base64url_decode(text.substr(dot + 1));
+    if (!payload || !mac) return std::nullopt;
+    const std::string expected = mac_of(key, purpose, *payload);
+    if (mac->size() != expected.size() || nettle_memeql_sec(mac->data(), expected.data(), expected.size()) == 0)
+        return std::nullopt;
+    return payload;
+}
+
+}  // namespace persistproc::mcp
