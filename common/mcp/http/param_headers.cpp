@@ -1,0 +1,172 @@
+#include "common/mcp/http/param_headers.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/base/base64.hpp"
+#include "common/base/text.hpp"
+#include "common/mcp/http/access.hpp"
+
+namespace persistproc::mcp::http {
+
+namespace {
+
+constexpr std::string_view wrapper_start = "=?base64?";
+constexpr std::string_view wrapper_end = "?=";
+constexpr const char* mark = "x-mcp-header";
+/// Integers beyond it are not told apart by a double.
+constexpr double max_exact = 9007199254740992.0;
+
+bool is_visible(char c) { return c > 0x20 && c < 0x7f; }
+
+bool is_token(std::string_view text) {
+    const auto fits = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+               (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
+    };
+    return !text.empty() && std::all_of(text.begin(), text.end(), fits);
+}
+
+Error refused(const std::vector<std::string>& path, std::string_view why) {
+    const std::string where = path.empty() ? std::string("the schema itself") : fmt::format("{}", fmt::join(path, "."));
+    return Error{ErrorCode::invalid, base::escape_line(fmt::format("\"{}\" on {}: {}", mark, where, why))};
+}
+
+/// Finds the marks of a schema and of all schemas inside it. What is no schema (`default`, `enum`, `const`, examples,
+/// the names of properties) may hold anything.
+class Search {
+public:
+    Result<void> look(const Json& schema, bool is_reachable) {
+        if (!schema.is_object()) return {};
+        if (const auto found = schema.find(mark); found != schema.end()) {
+            if (auto taken = take(schema, *found, is_reachable); !taken) return taken;
+        }
+        for (const auto& [keyword, value] : schema.items()) {
+            if (keyword == "properties") {
+                if (auto seen = look_at_members(value, is_reachable); !seen) return seen;
+            } else if (has(schema_maps, keyword)) {
+                path_.push_back(keyword);
+                if (auto seen = look_at_members(value, false); !seen) return seen;
+                path_.pop_back();
+            } else if (has(schemas, keyword)) {
+                path_.push_back(keyword);
+                if (auto seen = look_at_elements(value); !seen) return seen;
+                path_.pop_back();
+            }
+        }
+        return {};
+    }
+
+    std::vector<ParamHeader> marked;
+
+private:
+    static constexpr std::string_view schema_maps[] = {"patternProperties", "$defs", "definitions", "dependentSchemas",
+                                                       "dependencies"};
+    static constexpr std::string_view schemas[] = {"items",
+                                                   "prefixItems",
+                                                   "additionalItems",
+                                                   "unevaluatedItems",
+                                                   "contains",
+                                                   "additionalProperties",
+                                                   "unevaluatedProperties",
+                                                   "propertyNames",
+                                                   "contentSchema",
+                                                   "not",
+                                                   "if",
+                                                   "then",
+                                                   "else",
+                                                   "allOf",
+                                                   "anyOf",
+                                                   "oneOf"};
+    template <std::size_t N>
+    static bool has(const std::string_view (&keywords)[N], std::string_view keyword) {
+        return std::find(keywords, keywords + N, keyword) != keywords + N;
+    }
+
+    Result<void> look_at_members(const Json& members, bool is_reachable) {
+        if (!members.is_object()) return {};
+        for (const auto& [name, value] : members.items()) {
+            path_.push_back(name);
+            if (auto seen = look(value, is_reachable); !seen) return seen;
+            path_.pop_back();
+        }
+        return {};
+    }
+
+    /// One schema or a list of them.
+    Result<void> look_at_elements(const Json& value) {
+        if (!value.is_array()) return look(value, false);
+        for (const auto& each : value)
+            if (auto seen = look(each, false); !seen) return seen;
+        return {};
+    }
+
+    Result<void> take(const Json& schema, const Json& name, bool is_reachable) {
+        if (!is_reachable || path_.empty())
+            return refused(path_, "only arguments reached through `properties` have it");
+        if (!name.is_string() || !is_token(name.get_ref<const std::string&>()))
+            return refused(path_, "must name an HTTP header");
+        const auto type = schema.find("type");
+        if (type == schema.end() || (*type != "string" && *type != "integer" && *type != "boolean"))
+            return refused(path_, "only for type string, integer or boolean");
+        const auto& text = name.get_ref<const std::string&>();
+        for (const auto& each : marked)
+            if (equals_ignoring_case(each.name, text)) return refused(path_, fmt::format("\"{}\" is taken", text));
+        marked.push_back(ParamHeader{text, path_});
+        return {};
+    }
+
+    std::vector<std::string> path_;
+};
+
+}  // namespace
+
+std::string encode_header_value(std::string_view text) {
+    const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) { return is_visible(c) || c == ' '; }) &&
+                          !text.starts_with(' ') && !text.ends_with(' ');
+    if (is_plain && !(text.starts_with(wrapper_start) && text.ends_with(wrapper_end))) return std::string(text);
+    return std::string(wrapper_start) + base::base64_encode(text) + std::string(wrapper_end);
+}
+
+std::optional<std::string> decode_header_value(std::string_view value) {
+    value = trim_blanks(value);
+    if (value.size() < wrapper_start.size() + wrapper_end.size() || !value.starts_with(wrapper_start) ||
+        !value.ends_with(wrapper_end))
+        return std::string(value);
+    value.remove_prefix(wrapper_start.size());
+    value.remove_suffix(wrapper_end.size());
+    return base::base64_decode(value);
+}
+
+Result<std::vector<ParamHeader>> find_param_headers(const Json& input_schema) {
+    Search search;
+    if (auto seen = search.look(input_schema, true); !seen) return seen.error();
+    return std::move(search.marked);
+}
+
+const Json* find_argument(const Json& arguments, const std::vector<std::string>& path) {
+    const Json* at = &arguments;
+    for (const auto& name : path) {
+        if (!at->is_object()) return nullptr;
+        const auto found = at->find(name);
+        if (found == at->end()) return nullptr;
+        at = &*found;
+    }
+    return at->is_null() ? nullptr : at;
+}
+
+std::optional<std::string> header_text(const Json& argument) {
+    if (argument.is_string()) return argument.get<std::string>();
+    if (argument.is_boolean()) return argument.get<bool>() ? "true" : "false";
+    if (argument.is_number_integer()) return argument.dump();
+    if (argument.is_number_float()) {
+        const double value = argument.get<double>();
+        if (std::trunc(value) == value && std::abs(value) <= max_exact)
+            return std::to_string(static_cast<long long>(value));
+    }
+    return std::nullopt;
+}
+
+}  // namespace persistproc::mcp::http
