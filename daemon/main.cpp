@@ -111,7 +111,7 @@ public:
           shims_(io.get_executor(), shim_beside_this_program(), options.data),
           supervisor_(io.get_executor(), clock_, registry_, shims_, files_, std::move(supervising)),
           waiter_(io.get_executor(), clock_, supervisor_, readers_),
-          server_(io.get_executor(), server_info()),
+          server_(io.get_executor(), clock_, server_info()),
           http_(server_, clock_, std::move(http), graveyard_),
           tasks_(io.get_executor()),
           leaving_(io.get_executor()) {

@@ -16,15 +16,15 @@ struct Collected {
         responses += response;
     }
     void close_one() {
-        if (--open == 0) reply->finish(responses.empty() ? std::string() : "[" + responses + "]");
+        if (--open == 0) reply->finish(responses.empty() ? std::string() : "[" + responses + "]", 0);
     }
 };
 
 class ElementReply final : public Reply {
 public:
     explicit ElementReply(std::shared_ptr<Collected> collected) : collected_(std::move(collected)) {}
-    void notify(std::string message) override { collected_->reply->notify(std::move(message)); }
-    void finish(std::string response) override {
+    bool notify(std::string message) override { return collected_->reply->notify(std::move(message)); }
+    void finish(std::string response, int) override {
         collected_->add(response);
         collected_->close_one();
     }
@@ -36,7 +36,7 @@ private:
 }  // namespace
 
 std::variant<Batch, RpcError> read_batch(Json array) {
-    if (array.empty()) return RpcError{rpc::invalid_request, "Invalid request: empty batch"};
+    if (array.empty()) return RpcError{rpc::invalid_request, "Invalid request: empty batch", "null", nullptr};
     Batch out;
     for (auto& element : array) {
         auto read = read_message(std::move(element));
@@ -47,7 +47,7 @@ std::variant<Batch, RpcError> read_batch(Json array) {
         }
         auto& message = std::get<Message>(read);
         if (message.method == "initialize")
-            return RpcError{rpc::invalid_request, "Invalid request: initialize in a batch"};
+            return RpcError{rpc::invalid_request, "Invalid request: initialize in a batch", "null", nullptr};
         out.has_requests |= message.kind == MessageKind::request;
         out.messages.push_back(std::move(message));
     }

@@ -4,9 +4,6 @@
 
 namespace persistproc::mcp {
 
-namespace {
-
-/// The id as JSON text; empty when it is neither a string nor an integer.
 std::string id_text(const Json& id) {
     std::string out;
     if (id.is_string()) append_quoted(out, id.get_ref<const std::string&>());
@@ -14,7 +11,7 @@ std::string id_text(const Json& id) {
     return out;
 }
 
-}  // namespace
+std::string json_text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 void append_quoted(std::string& out, std::string_view text) {
     if (!base::is_utf8(text)) {
@@ -50,7 +47,20 @@ std::string error_response(const RpcError& error) {
     std::string out =
         R"({"jsonrpc":"2.0","id":)" + error.id + R"(,"error":{"code":)" + std::to_string(error.code) + R"(,"message":)";
     append_quoted(out, error.message);
+    if (!error.data.is_null()) out += R"(,"data":)" + json_text(error.data);
     out += "}}";
+    return out;
+}
+
+std::string notification(std::string_view method, std::string_view params) {
+    std::string out = R"({"jsonrpc":"2.0","method":")";
+    out += method;
+    out += '"';
+    if (!params.empty()) {
+        out += R"(,"params":)";
+        out += params;
+    }
+    out += '}';
     return out;
 }
 
@@ -66,7 +76,7 @@ std::string result_response(std::string_view id, std::string_view result) {
 }
 
 std::variant<Message, RpcError> read_message(Json value) {
-    RpcError refused{rpc::invalid_request, "Invalid request: not a JSON-RPC 2.0 message"};
+    RpcError refused{rpc::invalid_request, "Invalid request: not a JSON-RPC 2.0 message", "null", nullptr};
     if (!value.is_object()) return refused;
     Message message;
     const auto id = value.find("id");
@@ -82,9 +92,12 @@ std::variant<Message, RpcError> read_message(Json value) {
     if (version == value.end() || *version != "2.0") return refused;
     const auto method = value.find("method");
     if (method == value.end()) {
-        const bool answers = value.contains("result") != value.contains("error");
-        if (!answers) return refused;
+        const auto result = value.find("result");
+        const auto error = value.find("error");
+        if ((result == value.end()) == (error == value.end())) return refused;
         message.kind = MessageKind::response;
+        message.is_error = result == value.end();
+        message.params = std::move(message.is_error ? *error : *result);
         return message;
     }
     if (!method->is_string()) {
@@ -98,7 +111,7 @@ std::variant<Message, RpcError> read_message(Json value) {
         if (params->is_object()) {
             message.params = std::move(*params);
         } else if (message.kind == MessageKind::request) {
-            return RpcError{rpc::invalid_params, "Invalid params: must be an object", message.id};
+            return RpcError{rpc::invalid_params, "Invalid params: must be an object", message.id, nullptr};
         }
     }
     return message;

@@ -1,24 +1,7 @@
 #include "common/mcp/server.hpp"
 
-#include <array>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/error.hpp>
-#include <boost/system/system_error.hpp>
-#include <cmath>
-#include <cstdint>
-#include <deque>
-#include <exception>
-#include <limits>
-#include <list>
-#include <map>
-#include <stdexcept>
-#include <unordered_map>
-
-#include "common/async/notifier.hpp"
-#include "common/base/diagnostics.hpp"
 #include "common/base/text.hpp"
+#include "common/mcp/server_state.hpp"
 
 namespace persistproc::mcp {
 
@@ -26,365 +9,396 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t max_client_name_bytes = 100;
+constexpr std::string_view subscription_key = R"("io.modelcontextprotocol/subscriptionId":)";
 
-struct Tool {
-    ToolDefinition definition;
-    ToolHandler handler;
-};
-
-/// One tools/call from its request to the end of its coroutine, which may come after the response.
-struct Call {
-    std::shared_ptr<Session> session;
-    std::string id;
-    Audience audience = Audience::agent;
-    const Tool* tool = nullptr;
-    Json arguments;
-    std::string progress_token;  // JSON text; empty: none wanted
-    double last_progress = -std::numeric_limits<double>::infinity();
-    std::shared_ptr<Reply> reply;
-    asio::cancellation_signal signal;
-    bool started = false;
-    bool answered = false;
-    std::list<std::shared_ptr<Call>>::iterator place;
-};
-
-std::string definition_json(const ToolDefinition& tool) {
-    Json out{{"name", tool.name},
-             {"title", tool.title},
-             {"description", tool.description},
-             {"inputSchema", tool.input_schema}};
-    if (tool.output_schema) out["outputSchema"] = *tool.output_schema;
-    out["annotations"] = Json{{"readOnlyHint", tool.annotations.read_only},
-                              {"destructiveHint", tool.annotations.destructive},
-                              {"idempotentHint", tool.annotations.idempotent},
-                              {"openWorldHint", tool.annotations.open_world}};
-    return out.dump();
+bool is_one_of(std::string_view method, std::initializer_list<std::string_view> methods) {
+    return std::find(methods.begin(), methods.end(), method) != methods.end();
 }
 
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-/// Whole numbers without a fraction: "3", not "3.0".
-std::string number_text(double number) {
-    constexpr double exact = 9007199254740992.0;
-    if (std::trunc(number) == number && std::abs(number) <= exact)
-        return std::to_string(static_cast<std::int64_t>(number));
-    return dump(Json(number));
-}
-
-std::string result_json(const ToolResult& result) {
-    std::string out = R"({"content":[)";
-    if (!result.text.empty() || !result.structured) {
-        out += R"({"type":"text","text":)";
-        append_quoted(out, result.text);
-        out += '}';
-    }
-    out += ']';
-    if (result.structured) out += R"(,"structuredContent":)" + dump(*result.structured);
-    if (result.is_error) out += R"(,"isError":true)";
-    if (result.meta.is_object()) out += R"(,"_meta":)" + dump(result.meta);
-    out += '}';
-    return out;
-}
-
-/// "name version" of an initialize's clientInfo, fit to be shown: it is whatever the peer likes to send.
-std::string read_client_name(const Json& params) {
-    const auto info = params.find("clientInfo");
-    if (info == params.end() || !info->is_object()) return {};
-    std::string out;
-    for (const char* key : {"name", "version"}) {
-        const auto found = info->find(key);
-        if (found == info->end() || !found->is_string()) continue;
-        if (!out.empty()) out += ' ';
-        out += found->get_ref<const std::string&>().substr(0, max_client_name_bytes);
-    }
-    return base::escape_line(base::to_valid_utf8(out));
+bool is_true(const Json& object, const char* name) {
+    const auto found = object.find(name);
+    return found != object.end() && found->is_boolean() && found->get<bool>();
 }
 
 }  // namespace
 
-struct Session::Calls {
-    std::unordered_map<std::string, std::weak_ptr<Call>> by_id;
-};
+const std::string* find_text(const Json& params, const char* name) {
+    if (!params.is_object()) return nullptr;
+    const auto found = params.find(name);
+    return found != params.end() && found->is_string() ? &found->get_ref<const std::string&>() : nullptr;
+}
 
-Session::Session() : calls_(std::make_unique<Calls>()) {}
-Session::Session(Revision revision) : revision_(revision), calls_(std::make_unique<Calls>()) {}
-Session::~Session() = default;
-std::size_t Session::open_calls() const noexcept { return calls_->by_id.size(); }
+// ---- sessions ----
 
-struct Server::State : std::enable_shared_from_this<Server::State> {
-    State(asio::any_io_executor e, ServerInfo i, ServerLimits l)
-        : executor(e), info(std::move(i)), limits(l), changed(std::move(e)) {}
+Session::Session() : state_(std::make_unique<State>()) {}
 
-    struct Lane {
-        std::size_t running = 0;
-        std::deque<std::shared_ptr<Call>> waiting;
-        std::string tools;  // members of the tools/list array
+Session::Session(Revision revision) : Session() {
+    auto caller = std::make_shared<Caller>();
+    caller->revision = revision;
+    caller->log_level = LogLevel::info;
+    state_->caller = std::move(caller);
+}
+
+Session::~Session() {
+    const auto server = state_->server.lock();
+    if (!server) return;
+    server->reachable.erase(this);
+    server->subscriptions.remove(state_->subscription);
+}
+
+Revision Session::revision() const noexcept { return state_->caller->revision; }
+const std::string& Session::client_name() const noexcept { return state_->caller->name; }
+std::size_t Session::open_calls() const noexcept { return state_->by_id.size(); }
+
+/// From here on the session hears of changes, through its outlet.
+void Server::State::register_session(const std::shared_ptr<Session>& session) {
+    auto& state = state_of(*session);
+    if (state.subscription != 0) return;
+    state.server = weak_from_this();
+    Subscriptions::Wants wants;
+    wants.tools = wants.prompts = wants.resources = true;
+    state.subscription =
+        subscriptions.add(std::move(wants), [weak = std::weak_ptr(session)](auto method, auto members) {
+            const auto live = weak.lock();
+            if (!live) return;
+            const auto outlet = state_of(*live).outlet;
+            if (outlet) outlet(notification(method, members.empty() ? "" : '{' + std::string(members) + '}'));
+        });
+}
+
+// ---- requests ----
+
+Server::State::State(asio::any_io_executor e, async::Clock& c, ServerInfo i, ServerLimits l, ServerFeatures f)
+    : executor(e), clock(c), info(std::move(i)), limits(l), features(f), changed(e), tasks(std::move(e), c, l.tasks) {
+    const Json self{{"name", info.name}, {"version", info.version}};
+    server_info = R"("io.modelcontextprotocol/serverInfo":)" + json_text(self);
+    subscriptions.on_interest = [this](const std::string& uri, bool wanted) {
+        if (resources != nullptr) resources->interest(uri, wanted);
     };
+}
 
-    asio::any_io_executor executor;
-    ServerInfo info;
-    ServerLimits limits;
-    async::Notifier changed;
-    std::map<std::string, Tool, std::less<>> tools;
-    std::array<Lane, 2> lanes;
-    std::list<std::shared_ptr<Call>> calls;
+Json Server::State::capabilities(const Caller& caller) const {
+    const bool is_modern = !has_sessions(caller.revision);
+    const auto changes = [](bool does) { return does ? Json{{"listChanged", true}} : Json::object(); };
+    Json out = Json::object();
+    out["tools"] = changes(features.tools_change);
+    if (!prompts.empty()) out["prompts"] = changes(features.prompts_change);
+    if (resources != nullptr) out["resources"] = Json{{"subscribe", true}, {"listChanged", true}};
+    if (completion && caller.revision >= Revision::r2025_03_26) out["completions"] = Json::object();
+    if (features.logging) out["logging"] = Json::object();
+    if (is_modern && limits.tasks > 0) out["extensions"] = Json{{std::string(tasks_extension), Json::object()}};
+    return out;
+}
 
-    Lane& lane(Audience audience) { return lanes[audience == Audience::client ? 1 : 0]; }
-
-    std::string initialize_result(Session& session, const Json& params);
-    void request(const std::shared_ptr<Session>& session, Audience audience, Message message,
-                 const std::shared_ptr<Reply>& reply);
-    void tools_call(const std::shared_ptr<Session>& session, Audience audience, Message message,
-                    const std::shared_ptr<Reply>& reply);
-    void start(const std::shared_ptr<Call>& call);
-    void answer(const std::shared_ptr<Call>& call, std::string response);
-    void ended(const std::shared_ptr<Call>& call, std::exception_ptr failed, const ToolResult& result);
-    void cancel(const std::shared_ptr<Call>& call);
-    void cancel_request(Session& session, const Json& params);
-    static Session::Calls& calls_of(Session& session) { return *session.calls_; }
-};
-
-std::string Server::State::initialize_result(Session& session, const Json& params) {
-    session.revision_ = find_session_revision(params["protocolVersion"].get_ref<const std::string&>())
-                            .value_or(newest_session_revision);
-    session.client_name_ = read_client_name(params);
-    Json result{{"protocolVersion", revision_name(session.revision_)},
-                {"capabilities", Json{{"tools", Json::object()}}},
+Answer Server::State::initialize(Session& session, const Message& message) {
+    if (find_text(message.params, "protocolVersion") == nullptr)
+        return {error_response(RpcError{rpc::invalid_params, "Invalid params: `protocolVersion` must be a string",
+                                        message.id, nullptr}),
+                rpc::invalid_params};
+    auto caller = std::make_shared<const Caller>(read_initialize(message.params));
+    state_of(session).caller = caller;
+    Json result{{"protocolVersion", revision_name(caller->revision)},
+                {"capabilities", capabilities(*caller)},
                 {"serverInfo", Json{{"name", info.name}, {"title", info.title}, {"version", info.version}}}};
     if (!info.instructions.empty()) result["instructions"] = info.instructions;
-    return dump(result);
+    return {result_response(message.id, json_text(result))};
 }
 
-void Server::State::request(const std::shared_ptr<Session>& session, Audience audience, Message message,
-                            const std::shared_ptr<Reply>& reply) {
-    const auto refuse = [&](int code, std::string text) {
-        reply->finish(error_response(RpcError{code, std::move(text), message.id}));
-    };
-    if (message.method == "tools/call") {
-        tools_call(session, audience, std::move(message), reply);
-    } else if (message.method == "tools/list") {
-        // Everything stands on one page, so there is no cursor a client could have got from here.
-        if (message.params.is_object() && message.params.contains("cursor") && !message.params["cursor"].is_null())
-            return refuse(rpc::invalid_params, "Invalid params: unknown cursor");
-        reply->finish(result_response(message.id, R"({"tools":[)" + lane(audience).tools + "]}"));
-    } else if (message.method == "ping") {
-        reply->finish(result_response(message.id, "{}"));
-    } else if (message.method == "initialize") {
-        const bool complete = message.params.is_object() && message.params.contains("protocolVersion") &&
-                              message.params["protocolVersion"].is_string();
-        if (!complete) return refuse(rpc::invalid_params, "Invalid params: `protocolVersion` must be a string");
-        reply->finish(result_response(message.id, initialize_result(*session, message.params)));
+/// What both eras have. False: not such a method.
+bool Server::State::shared_request(const CallPtr& call, Message& message) {
+    const std::string_view method = message.method;
+    if (method == "tools/call") {
+        tools_call(call, std::move(message.params));
+    } else if (method == "tools/list") {
+        list_tools(call, message.params);
+    } else if (!prompts.empty() && method == "prompts/list") {
+        list_prompts(call, message.params);
+    } else if (!prompts.empty() && method == "prompts/get") {
+        get_prompt(call, std::move(message.params));
+    } else if (resources != nullptr && method == "resources/list") {
+        list_resources(call, std::move(message.params));
+    } else if (resources != nullptr && method == "resources/templates/list") {
+        list_templates(call, message.params);
+    } else if (resources != nullptr && method == "resources/read") {
+        read_resource(call, std::move(message.params));
+    } else if (completion && method == "completion/complete") {
+        complete(call, message.params);
     } else {
-        refuse(rpc::method_not_found, "Method not found: " + base::escape_line(message.method.substr(0, 100)));
+        return false;
     }
+    return true;
 }
 
-void Server::State::tools_call(const std::shared_ptr<Session>& session, Audience audience, Message message,
-                               const std::shared_ptr<Reply>& reply) {
-    const auto refuse = [&](std::string text) {
-        reply->finish(error_response(RpcError{rpc::invalid_params, std::move(text), message.id}));
-    };
-    Json& params = message.params;
-    const auto name = params.is_object() ? params.find("name") : params.end();
-    if (name == params.end() || !name->is_string()) return refuse("Invalid params: `name` must be a string");
-    const auto found = tools.find(name->get_ref<const std::string&>());
-    if (found == tools.end() || (found->second.definition.client_only && audience == Audience::agent))
-        return refuse("Unknown tool: " + base::escape_line(name->get_ref<const std::string&>().substr(0, 128)));
-    Lane& here = lane(audience);
-    const std::size_t bound = audience == Audience::client ? limits.client_calls : limits.agent_calls;
-    if (here.running >= bound && here.waiting.size() >= limits.waiting_calls) {
-        const Error busy{ErrorCode::unavailable, "too many calls wait for their turn; try again when some have ended"};
-        return reply->finish(result_response(message.id, result_json(tool_failure(busy))));
+void Server::State::legacy_request(const std::shared_ptr<Session>& session, Audience audience, Message message,
+                                   const std::shared_ptr<Reply>& reply) {
+    register_session(session);
+    if (message.method == "initialize") {
+        Answer answered = initialize(*session, message);
+        return reply->finish(std::move(answered.text), answered.error);
     }
-    auto call = std::make_shared<Call>();
-    call->arguments = Json::object();
-    const auto arguments = params.find("arguments");
-    if (arguments != params.end() && !arguments->is_null()) {
-        if (!arguments->is_object()) return refuse("Invalid params: `arguments` must be an object");
-        call->arguments = std::move(*arguments);
+    if (message.method == "ping") return reply->finish(result_response(message.id, "{}"), 0);
+    const auto call = make_call(session, audience, state_of(*session).caller, message, reply);
+    if (shared_request(call, message)) return;
+    if (features.logging && message.method == "logging/setLevel") return set_level(call, message.params);
+    if (resources != nullptr && message.method == "resources/subscribe") return subscribe(call, message.params, true);
+    if (resources != nullptr && message.method == "resources/unsubscribe")
+        return subscribe(call, message.params, false);
+    refuse(call, rpc::method_not_found, "Method not found: " + base::escape_line(message.method.substr(0, 100)));
+}
+
+void Server::State::modern_request(const CallPtr& call, Message message) {
+    if (shared_request(call, message)) return;
+    if (message.method == "server/discover") {
+        Json offer{{"supportedVersions", Json::array({revision_name(modern_revision)})},
+                   {"capabilities", capabilities(*call->caller)}};
+        if (!info.instructions.empty()) offer["instructions"] = info.instructions;
+        const std::string text = json_text(offer);
+        const auto members = std::string_view(text).substr(1, text.size() - 2);
+        return answer(call, {result_response(call->id, result(*call->caller, members, nullptr, Cache::list))});
     }
-    const auto meta = params.find("_meta");
-    if (meta != params.end() && meta->is_object()) {
-        const auto token = meta->find("progressToken");
-        if (token != meta->end() && (token->is_string() || token->is_number_integer()))
-            call->progress_token = dump(*token);
-    }
-    call->session = session;
-    call->id = std::move(message.id);
-    call->audience = audience;
-    call->tool = &found->second;
-    call->reply = reply;
-    call->place = calls.insert(calls.end(), call);
-    calls_of(*session).by_id[call->id] = call;
-    if (here.running < bound)
-        start(call);
+    if (message.method == "subscriptions/listen") return listen(call, message.params);
+    if (limits.tasks > 0 && is_one_of(message.method, {"tasks/get", "tasks/update", "tasks/cancel"}))
+        return task_request(call, message);
+    refuse(call, rpc::method_not_found, "Method not found: " + base::escape_line(message.method.substr(0, 100)));
+}
+
+void Server::State::set_level(const CallPtr& call, const Json& params) {
+    const std::string* name = find_text(params, "level");
+    const auto level = name == nullptr ? std::nullopt : find_log_level(*name);
+    if (!level)
+        return refuse(call, rpc::invalid_params,
+                      "Invalid params: `level` must be one of debug, info, notice, warning, error, critical, alert, "
+                      "emergency");
+    auto& state = state_of(*call->session);
+    auto caller = std::make_shared<Caller>(*state.caller);
+    caller->log_level = level;
+    state.caller = std::move(caller);
+    finish(call, {});
+}
+
+void Server::State::subscribe(const CallPtr& call, const Json& params, bool wanted) {
+    const std::string* uri = find_text(params, "uri");
+    if (uri == nullptr) return refuse(call, rpc::invalid_params, "Invalid params: `uri` must be a string");
+    const auto id = state_of(*call->session).subscription;
+    if (wanted && subscriptions.uris(id) >= limits.subscribed_uris)
+        return refuse(call, rpc::internal_error, "Too many subscriptions; unsubscribe from some");
+    if (wanted)
+        subscriptions.want(id, *uri);
     else
-        here.waiting.push_back(call);
+        subscriptions.unwant(id, *uri);
+    finish(call, {});
 }
 
-void Server::State::start(const std::shared_ptr<Call>& call) {
-    ++lane(call->audience).running;
-    call->started = true;
-    CallContext context;
-    context.client_name = call->session->client_name();
-    context.audience = call->audience;
-    if (!call->progress_token.empty()) {
-        context.progress = [weak = std::weak_ptr<Call>(call)](double progress, std::optional<double> total,
-                                                              std::string text) {
-            const auto live = weak.lock();
-            // Nothing may follow the response, and progress must rise.
-            if (!live || live->answered || !(progress > live->last_progress)) return;
-            live->last_progress = progress;
-            std::string out = R"({"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":)" +
-                              live->progress_token + R"(,"progress":)" + number_text(progress);
-            if (total) out += R"(,"total":)" + number_text(*total);
-            if (!text.empty() && live->session->revision() >= Revision::r2025_03_26) {
-                out += R"(,"message":)";
-                append_quoted(out, text);
-            }
-            out += "}}";
-            live->reply->notify(std::move(out));
-        };
-    }
-    const auto self = shared_from_this();
-    try {
-        auto task = call->tool->handler(std::move(call->arguments), std::move(context));
-        asio::co_spawn(executor, std::move(task),
-                       asio::bind_cancellation_slot(call->signal.slot(),
-                                                    [self, call](std::exception_ptr failed, ToolResult result) {
-                                                        self->ended(call, failed, result);
-                                                    }));
-    } catch (...) {
-        ended(call, std::current_exception(), ToolResult{});
-    }
-}
-
-void Server::State::answer(const std::shared_ptr<Call>& call, std::string response) {
-    if (call->answered) return;
-    call->answered = true;
-    auto& by_id = calls_of(*call->session).by_id;
-    const auto mine = by_id.find(call->id);
-    if (mine != by_id.end() && mine->second.lock() == call) by_id.erase(mine);
-    const auto reply = std::move(call->reply);
-    reply->finish(std::move(response));
-}
-
-void Server::State::ended(const std::shared_ptr<Call>& call, std::exception_ptr failed, const ToolResult& result) {
-    if (!call->answered) {
-        if (!failed) {
-            answer(call, result_response(call->id, result_json(result)));
-        } else {
-            const auto& name = call->tool->definition.name;
-            std::string text = "Internal error in " + name;
-            try {
-                std::rethrow_exception(failed);
-            } catch (const boost::system::system_error& error) {
-                if (error.code() == asio::error::operation_aborted)
-                    text = name + " was ended with the server";
-                else
-                    base::report(base::Severity::error, "tool {} failed: {}", name, error.what());
-            } catch (const std::exception& error) {
-                base::report(base::Severity::error, "tool {} failed: {}", name, error.what());
-            } catch (...) {
-                base::report(base::Severity::error, "tool {} failed", name);
-            }
-            answer(call, error_response(RpcError{rpc::internal_error, std::move(text), call->id}));
+void Server::State::listen(const CallPtr& call, const Json& params) {
+    const auto found = params.find("notifications");
+    if (found == params.end() || !found->is_object())
+        return refuse(call, rpc::invalid_params, "Invalid params: `notifications` must be an object");
+    Subscriptions::Wants wants;
+    Json honoured = Json::object();
+    const std::pair<const char*, bool> kinds[] = {{"toolsListChanged", features.tools_change},
+                                                  {"promptsListChanged", features.prompts_change},
+                                                  {"resourcesListChanged", resources != nullptr}};
+    for (const auto& [name, offered] : kinds)
+        if (offered && is_true(*found, name)) honoured[name] = true;
+    wants.tools = honoured.contains("toolsListChanged");
+    wants.prompts = honoured.contains("promptsListChanged");
+    wants.resources = honoured.contains("resourcesListChanged");
+    const auto uris = found->find("resourceSubscriptions");
+    if (uris != found->end() && !uris->is_array())
+        return refuse(call, rpc::invalid_params, "Invalid params: `resourceSubscriptions` must be an array");
+    if (uris != found->end() && resources != nullptr) {
+        for (const auto& uri : *uris) {
+            if (!uri.is_string())
+                return refuse(call, rpc::invalid_params, "Invalid params: `resourceSubscriptions` must hold strings");
+            wants.uris.insert(uri.get<std::string>());
         }
+        if (!wants.uris.empty()) honoured["resourceSubscriptions"] = wants.uris;
     }
-    Lane& here = lane(call->audience);
-    --here.running;
-    if (call->place != calls.end()) calls.erase(std::exchange(call->place, calls.end()));
-    if (!here.waiting.empty()) {
-        const auto next = std::move(here.waiting.front());
-        here.waiting.pop_front();
-        start(next);
-    }
-    if (calls.empty()) changed.notify_all();
+    if (listening.size() >= limits.subscriptions || wants.uris.size() > limits.subscribed_uris)
+        return refuse(call, rpc::internal_error, "Too many subscriptions; end some");
+    const std::string tag = R"("_meta":{)" + std::string(subscription_key) + call->id + '}';
+    const std::string acknowledged = R"({"notifications":)" + json_text(honoured) + ',' + tag + '}';
+    if (!call->reply->notify(notification("notifications/subscriptions/acknowledged", acknowledged)))
+        return refuse(call, rpc::invalid_request, "A subscription needs an event stream: accept text/event-stream");
+    // The connection may have ended under the first message.
+    if (!call->reply) return;
+    state_of(*call->session).by_id[call->id] = call;
+    listening.push_back(call);
+    call->subscription = subscriptions.add(
+        std::move(wants), [weak = std::weak_ptr(call), tag](std::string_view method, std::string_view members) {
+            const auto live = weak.lock();
+            if (!live || !live->reply) return;
+            std::string told = "{" + std::string(members);
+            if (!members.empty()) told += ',';
+            live->reply->notify(notification(method, told + tag + '}'));
+        });
 }
 
-void Server::State::cancel(const std::shared_ptr<Call>& call) {
-    if (call->place == calls.end()) return;
-    answer(call, {});
-    if (call->started) {
-        call->signal.emit(asio::cancellation_type::terminal);
-        return;
+void Server::State::task_request(const CallPtr& call, const Message& message) {
+    if (!call->caller->declares_extension(tasks_extension))
+        return refuse(call,
+                      missing_capability(Json{{"extensions", Json{{std::string(tasks_extension), Json::object()}}}}));
+    const std::string* id = find_text(message.params, "taskId");
+    if (id == nullptr) return refuse(call, rpc::invalid_params, "Invalid params: `taskId` must be a string");
+    const auto task = tasks.find(*id);
+    if (!task) return refuse(call, rpc::invalid_params, "Unknown task");
+    if (message.method == "tasks/get") return finish(call, task->members(true));
+    if (message.method == "tasks/cancel") {
+        task->cancel(clock.wall());
+    } else {
+        const auto responses = message.params.find("inputResponses");
+        if (responses == message.params.end() || !responses->is_object())
+            return refuse(call, rpc::invalid_params, "Invalid params: `inputResponses` must be an object");
+        task->answer(*responses, clock.wall());
     }
-    auto& waiting = lane(call->audience).waiting;
-    std::erase(waiting, call);
-    if (call->place != calls.end()) calls.erase(std::exchange(call->place, calls.end()));
-    if (calls.empty()) changed.notify_all();
+    finish(call, {});
+}
+
+void Server::State::answer_question(Session& session, Message message) {
+    auto& questions = state_of(session).questions;
+    const auto found = questions.find(message.id);
+    if (found == questions.end()) return;
+    const auto question = found->second;
+    if (message.is_error) {
+        const std::string* text = find_text(message.params, "message");
+        question->refused = "the client refused: " + base::escape_line(text == nullptr ? "" : text->substr(0, 200));
+    } else {
+        question->result = std::move(message.params);
+    }
+    question->answered->notify_all();
 }
 
 void Server::State::cancel_request(Session& session, const Json& params) {
     if (!params.is_object()) return;
     const auto id = params.find("requestId");
-    if (id == params.end() || !(id->is_string() || id->is_number_integer())) return;
-    auto& by_id = calls_of(session).by_id;
-    const auto found = by_id.find(dump(*id));
+    if (id == params.end()) return;
+    auto& by_id = state_of(session).by_id;
+    const auto found = by_id.find(id_text(*id));
     if (found == by_id.end()) return;
     if (const auto call = found->second.lock()) cancel(call);
 }
 
-Server::Server(asio::any_io_executor executor, ServerInfo info, ServerLimits limits)
-    : state_(std::make_shared<State>(std::move(executor), std::move(info), limits)) {}
+// ---- the server ----
+
+Server::Server(asio::any_io_executor executor, async::Clock& clock, ServerInfo info, ServerLimits limits,
+               ServerFeatures features)
+    : state_(std::make_shared<State>(std::move(executor), clock, std::move(info), limits, features)) {}
 
 Server::~Server() {
+    state_->resources = nullptr;
     // The calls keep the state alive; without them here, the two do not keep each other.
     const auto calls = std::exchange(state_->calls, {});
+    const auto listening = std::exchange(state_->listening, {});
     for (auto& lane : state_->lanes) lane.waiting.clear();
     for (const auto& call : calls) {
         call->place = state_->calls.end();
-        call->answered = true;
         call->reply.reset();
+        call->launch = nullptr;
         call->signal.emit(asio::cancellation_type::terminal);
     }
+    for (const auto& call : listening) call->reply.reset();
 }
 
-void Server::add_tool(ToolDefinition definition, ToolHandler handler) {
-    const std::string name = definition.name;
-    const std::string listed = definition_json(definition);
-    const bool for_agents = !definition.client_only;
-    Tool tool{std::move(definition), std::move(handler)};
-    if (!state_->tools.emplace(name, std::move(tool)).second) throw std::logic_error("two tools named " + name);
-    for (const Audience audience : {Audience::agent, Audience::client}) {
-        if (audience == Audience::agent && !for_agents) continue;
-        auto& list = state_->lane(audience).tools;
-        if (!list.empty()) list += ',';
-        list += listed;
-    }
-}
+void Server::set_resources(ResourceProvider& provider) { state_->resources = &provider; }
+void Server::set_completion(CompletionHandler handler) { state_->completion = std::move(handler); }
 
 void Server::handle(const std::shared_ptr<Session>& session, Audience audience, Message message,
                     std::shared_ptr<Reply> reply) {
     switch (message.kind) {
-        case MessageKind::request: state_->request(session, audience, std::move(message), reply); return;
+        case MessageKind::request: {
+            if (!has_envelope(message.params))
+                return state_->legacy_request(session, audience, std::move(message), reply);
+            auto read = read_envelope(message.params);
+            if (auto* refused = std::get_if<RpcError>(&read)) {
+                refused->id = message.id;
+                return reply->finish(error_response(*refused), refused->code);
+            }
+            return handle_modern(session, audience, std::move(message), std::move(std::get<Caller>(read)),
+                                 std::move(reply));
+        }
         case MessageKind::notification:
             if (message.method == "notifications/cancelled") state_->cancel_request(*session, message.params);
             return;
-        case MessageKind::response: return;  // nothing is ever asked of a client
+        case MessageKind::response: return state_->answer_question(*session, std::move(message));
     }
+}
+
+void Server::handle_modern(const std::shared_ptr<Session>& session, Audience audience, Message message, Caller caller,
+                           std::shared_ptr<Reply> reply) {
+    auto shared = std::make_shared<const Caller>(std::move(caller));
+    const auto call = state_->make_call(session, audience, std::move(shared), message, std::move(reply));
+    state_->modern_request(call, std::move(message));
+}
+
+bool Server::knows_modern(std::string_view method) const {
+    if (is_one_of(method, {"server/discover", "tools/list", "tools/call", "subscriptions/listen"})) return true;
+    if (is_one_of(method, {"prompts/list", "prompts/get"})) return !state_->prompts.empty();
+    if (is_one_of(method, {"resources/list", "resources/templates/list", "resources/read"}))
+        return state_->resources != nullptr;
+    if (is_one_of(method, {"tasks/get", "tasks/update", "tasks/cancel"})) return state_->limits.tasks > 0;
+    return method == "completion/complete" && state_->completion != nullptr;
+}
+
+const Json* Server::input_schema(std::string_view tool, Audience audience) const {
+    const auto found = state_->tools.find(tool);
+    if (found == state_->tools.end()) return nullptr;
+    if (found->second.definition.client_only && audience == Audience::agent) return nullptr;
+    return &found->second.definition.input_schema;
+}
+
+void Server::set_outlet(const std::shared_ptr<Session>& session, std::function<void(std::string)> outlet) {
+    state_->register_session(session);
+    if (outlet)
+        state_->reachable[session.get()] = session;
+    else
+        state_->reachable.erase(session.get());
+    State::state_of(*session).outlet = std::move(outlet);
 }
 
 void Server::cancel_calls(Session& session) {
     std::vector<std::shared_ptr<Call>> open;
-    for (const auto& [id, weak] : State::calls_of(session).by_id)
+    for (const auto& [id, weak] : State::state_of(session).by_id)
         if (auto call = weak.lock()) open.push_back(std::move(call));
     for (const auto& call : open) state_->cancel(call);
+}
+
+void Server::tools_changed() { state_->subscriptions.tools_changed(); }
+void Server::prompts_changed() { state_->subscriptions.prompts_changed(); }
+void Server::resources_changed() { state_->subscriptions.resources_changed(); }
+void Server::resource_updated(const std::string& uri) { state_->subscriptions.updated(uri); }
+
+void Server::log(LogLevel level, std::string_view logger, const Json& data) {
+    const Json params{{"level", log_level_name(level)}, {"logger", logger}, {"data", data}};
+    const std::string text = notification("notifications/message", json_text(params));
+    const auto sessions = state_->reachable;
+    for (const auto& [key, weak] : sessions) {
+        const auto session = weak.lock();
+        if (!session) continue;
+        const auto& state = State::state_of(*session);
+        if (!state.outlet || !state.caller->log_level || level < *state.caller->log_level) continue;
+        const auto outlet = state.outlet;
+        outlet(text);
+    }
 }
 
 std::size_t Server::open_calls() const noexcept { return state_->calls.size(); }
 
 Task<> Server::finish_calls(MonoTime until, async::Clock& clock) {
     const auto state = state_;
+    const auto listening = std::exchange(state->listening, {});
+    for (const auto& call : listening) {
+        state->subscriptions.remove(std::exchange(call->subscription, 0));
+        Json meta = Json::object();
+        meta["io.modelcontextprotocol/subscriptionId"] = Json::parse(call->id);
+        state->finish(call, {}, meta);
+    }
     while (!state->calls.empty()) {
         const bool notified = co_await state->changed.wait_until(until, clock);
         if (!notified) break;
     }
     const auto left = state->calls;
     for (const auto& call : left) {
-        if (!call->answered)
-            state->answer(call, error_response(RpcError{rpc::internal_error, "The server is shutting down", call->id}));
+        if (call->reply) state->refuse(call, rpc::internal_error, "The server is shutting down");
         state->cancel(call);
     }
 }

@@ -1,9 +1,10 @@
 #pragma once
-/// An MCP server without a transport: it knows methods, tools and calls, not sockets. A transport reads messages,
-/// keeps one `Session` per client and gives each request a `Reply` for everything that belongs to it.
+/// An MCP server without a transport: it knows methods, tools, resources, prompts and calls, not sockets. A transport
+/// reads messages, keeps one `Session` per client and gives each request a `Reply` for everything that belongs to it.
 ///
-/// Which era a message belongs to is the transport's question per message; this class answers those of the
-/// handshake era (2024-11-05 … 2025-11-25). One executor, one thread.
+/// Both eras are served side by side: a request with the envelope of 2026-07-28 carries its own context, all others
+/// belong to what the session negotiated. What is declared to clients is exactly what was added here. One executor,
+/// one thread.
 #include <boost/asio/any_io_executor.hpp>
 #include <cstddef>
 #include <memory>
@@ -11,7 +12,8 @@
 #include <string_view>
 
 #include "common/mcp/message.hpp"
-#include "common/mcp/revision.hpp"
+#include "common/mcp/prompt.hpp"
+#include "common/mcp/resource.hpp"
 #include "common/mcp/tool.hpp"
 
 namespace persistproc::mcp {
@@ -30,69 +32,113 @@ struct ServerLimits {
     std::size_t client_calls = 1024;
     // Calls waiting for their turn, on each side; one more is refused. A caller that has gone keeps its place.
     std::size_t waiting_calls = 4096;
+    std::size_t tasks = 256;                // kept at once; beyond it calls that could be tasks are answered when done
+    std::size_t subscriptions = 1024;       // listen requests open at once
+    std::size_t subscribed_uris = 256;      // of one session or listen request
+    std::size_t page = 0;                   // tools or prompts per page of a list; 0: all of them on one
+    std::chrono::seconds answer_time{600};  // for questions to a client
+};
+
+/// What a server may do beside what was added to it.
+struct ServerFeatures {
+    bool tools_change = false;    // it will call `tools_changed`
+    bool prompts_change = false;  // it will call `prompts_changed`
+    bool logging = false;         // handlers log, or it calls `log`
 };
 
 /// Where everything about one request goes. Called on the server's thread, never after `finish`.
 class Reply {
 public:
     virtual ~Reply() = default;
-    /// A notification about the request (progress), as JSON text.
-    virtual void notify(std::string message) = 0;
-    /// The response, as JSON text; empty when the request was cancelled and gets none.
-    virtual void finish(std::string response) = 0;
+    /// A message about the request, as JSON text: progress, a log message, a question. False: this client takes nothing
+    /// before the response.
+    virtual bool notify(std::string message) = 0;
+    /// The response, as JSON text; empty when the request was cancelled and gets none. `error` is the code of an error
+    /// response, else 0.
+    virtual void finish(std::string response, int error) = 0;
+    /// Ends the connection but not the exchange: the client comes back for what follows. False: not possible here.
+    virtual bool let_connection_go() { return false; }
 };
 
-/// What the server knows of one client, from its `initialize` on. Made by the transport, shared with open calls.
+/// What the server knows of one client. Made by the transport, shared with open calls. Requests of 2026-07-28 use it
+/// only to be told apart and cancelled.
 class Session {
 public:
+    struct State;  // the server's
+
     Session();
     explicit Session(Revision revision);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
-    Revision revision() const noexcept { return revision_; }
-    const std::string& client_name() const noexcept { return client_name_; }
+    Revision revision() const noexcept;
+    const std::string& client_name() const noexcept;
     /// Requests that have no response yet.
     std::size_t open_calls() const noexcept;
 
 private:
     friend class Server;
-    struct Calls;
-    Revision revision_ = newest_session_revision;
-    std::string client_name_;
-    std::unique_ptr<Calls> calls_;
+    std::unique_ptr<State> state_;
 };
 
 class Server {
 public:
-    Server(boost::asio::any_io_executor executor, ServerInfo info, ServerLimits limits = {});
+    struct State;  // see server_state.hpp
+    struct Call;
+
+    /// `clock` must outlive the server.
+    Server(boost::asio::any_io_executor executor, async::Clock& clock, ServerInfo info, ServerLimits limits = {},
+           ServerFeatures features = {});
     /// Cancels the calls that still run.
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    /// Adds a tool; its place in `tools/list` is the order of these calls. Before the first message; a name used
-    /// twice is a bug (std::logic_error).
+    /// Adds a tool; its place in `tools/list` is the order of these calls. A name used twice is a bug
+    /// (std::logic_error).
     void add_tool(ToolDefinition definition, ToolHandler handler);
+    void add_prompt(PromptDefinition definition, PromptHandler handler);
+    /// The one who lists and reads resources; outlives the server.
+    void set_resources(ResourceProvider& provider);
+    void set_completion(CompletionHandler handler);
 
     /// Handles one message of a session. Requests answer through `reply`, perhaps before this returns; for
     /// notifications and responses it may be null and is never called. `initialize` sets the session's revision.
     void handle(const std::shared_ptr<Session>& session, Audience audience, Message message,
                 std::shared_ptr<Reply> reply);
+    /// As `handle`, for a request whose envelope has been read already.
+    void handle_modern(const std::shared_ptr<Session>& session, Audience audience, Message message, Caller caller,
+                       std::shared_ptr<Reply> reply);
 
-    /// Cancels the session's open calls; they get no response.
+    /// Whether the method exists in 2026-07-28.
+    bool knows_modern(std::string_view method) const;
+    /// The input schema of a tool, or null.
+    const Json* input_schema(std::string_view tool, Audience audience) const;
+
+    /// Where messages go that belong to no request of the session; null: nowhere, they are dropped.
+    void set_outlet(const std::shared_ptr<Session>& session, std::function<void(std::string message)> outlet);
+
+    /// Cancels the session's open calls and subscriptions; they get no response.
     void cancel_calls(Session& session);
+
+    // What has changed, told to everybody who wants to know.
+    void tools_changed();
+    void prompts_changed();
+    void resources_changed();
+    void resource_updated(const std::string& uri);
+    /// To every session that can be reached beside its requests.
+    void log(LogLevel level, std::string_view logger, const Json& data);
 
     /// Calls running or waiting for their turn.
     std::size_t open_calls() const noexcept;
-    /// Completes when no call is open, or at `until`, when the rest is cancelled and answered with an error.
+    /// Ends listen requests with their result, then completes when no call is open, or at `until`, when the rest is
+    /// cancelled and answered with an error.
     Task<> finish_calls(MonoTime until, async::Clock& clock);
 
     boost::asio::any_io_executor executor() const;
 
 private:
-    struct State;
     std::shared_ptr<State> state_;
 };
 

@@ -3,15 +3,11 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "common/async/clock.hpp"
-#include "common/base/result.hpp"
-#include "common/schema/codec.hpp"
+#include "common/mcp/call.hpp"
 
 namespace persistproc::mcp {
-
-using schema::Audience;
-using schema::Json;
 
 struct Annotations {
     bool read_only = false;
@@ -32,17 +28,12 @@ struct ToolDefinition {
 
 /// The answer of a call. `structured` only for tools with an output schema.
 struct ToolResult {
-    std::string text;
+    std::string text;           // the first block; none when it is empty and something else is there
+    std::vector<Json> content;  // further blocks, see content.hpp
     std::optional<Json> structured;
     Json meta = nullptr;  // object for `_meta`, or null
     bool is_error = false;
-};
-
-struct CallContext {
-    std::string client_name;  // clientInfo of the session, e.g. "claude-code 2.1.3"; "" when unknown
-    Audience audience = Audience::agent;
-    /// Sends a progress notification for this call; empty when the caller asked for none.
-    std::function<void(double progress, std::optional<double> total, std::string message)> progress;
+    Instead instead;  // set: the rest does not count
 };
 
 /// A failure as a tool result: text "<code>: <message>", and `_meta["persistproc/error"]` with code, message and

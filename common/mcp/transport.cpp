@@ -56,8 +56,11 @@ private:
 class TransportReply final : public Reply {
 public:
     explicit TransportReply(std::shared_ptr<Transport> transport) : transport_(std::move(transport)) {}
-    void notify(std::string message) override { transport_->write(std::move(message)); }
-    void finish(std::string response) override {
+    bool notify(std::string message) override {
+        transport_->write(std::move(message));
+        return true;
+    }
+    void finish(std::string response, int) override {
         if (!response.empty()) transport_->write(std::move(response));
     }
 
@@ -70,11 +73,13 @@ void refuse(Transport& transport, const RpcError& error) { transport.write(error
 void handle_text(Server& server, const std::shared_ptr<Session>& session, const std::shared_ptr<Transport>& transport,
                  Audience audience, const std::string& text) {
     auto json = read_json(text);
-    if (!json) return refuse(*transport, RpcError{rpc::parse_error, "Parse error: " + json.error().message});
+    if (!json)
+        return refuse(*transport, RpcError{rpc::parse_error, "Parse error: " + json.error().message, "null", nullptr});
     auto reply = std::make_shared<TransportReply>(transport);
     if (json->is_array()) {
         if (session->revision() != Revision::r2025_03_26)
-            return refuse(*transport, RpcError{rpc::invalid_request, "Invalid request: batches ended with 2025-03-26"});
+            return refuse(*transport, RpcError{rpc::invalid_request, "Invalid request: batches ended with 2025-03-26",
+                                               "null", nullptr});
         auto batch = read_batch(std::move(*json));
         if (const auto* error = std::get_if<RpcError>(&batch)) return refuse(*transport, *error);
         return handle_batch(server, session, audience, std::move(std::get<Batch>(batch)), std::move(reply));
@@ -95,11 +100,13 @@ std::pair<std::unique_ptr<Transport>, std::unique_ptr<Transport>> make_memory_tr
 
 Task<> serve(Server& server, std::shared_ptr<Transport> transport, Audience audience) {
     auto session = std::make_shared<Session>();
+    server.set_outlet(session, [transport](std::string message) { transport->write(std::move(message)); });
     for (;;) {
         const auto text = co_await transport->read();
         if (!text) break;
         handle_text(server, session, transport, audience, *text);
     }
+    server.set_outlet(session, nullptr);
     server.cancel_calls(*session);
 }
 

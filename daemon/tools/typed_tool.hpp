@@ -9,7 +9,7 @@
 namespace persistproc::tools {
 
 inline std::string actor_of(const mcp::CallContext& context) {
-    if (!context.client_name.empty()) return context.client_name;
+    if (!context.caller->name.empty()) return context.caller->name;
     return context.audience == schema::Audience::client ? "persistproc" : "agent";
 }
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "common/mcp/batch.hpp"
+#include "common/mcp/http/exchange.hpp"
 #include "common/mcp/http/sse.hpp"
 
 namespace persistproc::mcp::http {
@@ -12,10 +12,10 @@ namespace persistproc::mcp::http {
 namespace {
 
 constexpr std::size_t read_ahead_bytes = 64u << 10;
-constexpr std::uint64_t retry_ms = 1000;
 constexpr std::string_view json_type = "application/json";
 constexpr std::string_view text_type = "text/plain; charset=utf-8";
 constexpr std::string_view allow = "Allow: POST, GET, DELETE\r\n";
+constexpr std::string_view allow_post = "Allow: POST\r\n";
 
 std::string_view reason_phrase(unsigned status) noexcept {
     switch (status) {
@@ -31,69 +31,13 @@ std::string_view reason_phrase(unsigned status) noexcept {
         case 414: return "URI Too Long";
         case 415: return "Unsupported Media Type";
         case 417: return "Expectation Failed";
+        case 503: return "Service Unavailable";
         case 431: return "Request Header Fields Too Large";
         default: return "Error";
     }
 }
 
-/// Takes the one response of a request that is answered at once.
-class Captured final : public Reply {
-public:
-    std::string response;
-    void notify(std::string) override {}
-    void finish(std::string text) override { response = std::move(text); }
-};
-
 }  // namespace
-
-/// One POST whose requests are being handled: decides between one answer and an event stream, and outlives the
-/// connection.
-class Connection::Exchange final : public Reply {
-public:
-    Exchange(std::weak_ptr<Connection> connection, std::shared_ptr<HttpSession> session,
-             std::shared_ptr<Sessions> sessions)
-        : connection_(std::move(connection)), session_(std::move(session)), sessions_(std::move(sessions)) {}
-
-    void notify(std::string message) override {
-        upgrade();
-        if (stream_) stream_->push(std::move(message));
-    }
-
-    void finish(std::string response) override {
-        is_finished_ = true;
-        const auto connection = connection_.lock();
-        // A cancelled request has no response, but its POST must end: with an empty stream.
-        if (response.empty()) upgrade();
-        if (stream_) {
-            if (!response.empty()) stream_->push(std::move(response));
-            sessions_->end_stream(session_, stream_);
-            return;
-        }
-        if (!connection || connection->exchange_.get() != this) return;
-        if (response.empty())
-            connection->respond(202, {}, {});
-        else
-            connection->respond_message(response);
-        connection->request_done();
-    }
-
-    void upgrade() {
-        if (stream_ || gave_up_) return;
-        const auto connection = connection_.lock();
-        if (connection && connection->exchange_.get() == this) stream_ = connection->upgrade(session_);
-        gave_up_ = !stream_;
-    }
-    bool is_finished() const noexcept { return is_finished_; }
-    bool gave_up() const noexcept { return gave_up_; }
-
-private:
-    std::weak_ptr<Connection> connection_;
-    std::shared_ptr<HttpSession> session_;
-    std::shared_ptr<Sessions> sessions_;
-    std::shared_ptr<Stream> stream_;
-    bool gave_up_ = false;
-    bool is_finished_ = false;
-};
 
 Connection::Connection(Endpoint endpoint, Audience audience, std::function<void()> on_change)
     : endpoint_(std::move(endpoint)),
@@ -116,7 +60,10 @@ void Connection::end_of_input() {
     input_ended_ = true;
     switch (phase_) {
         case Phase::reading: half_close(); break;
-        case Phase::waiting: break;  // the answer may still be read
+        case Phase::waiting:
+            // In 2026-07-28 to hang up is to cancel; else the answer may still be read.
+            if (exchange_->is_alone()) lost();
+            break;
         case Phase::streaming: lost(); break;
         case Phase::draining: phase_ = Phase::over; break;
         case Phase::over: break;
@@ -126,21 +73,18 @@ void Connection::end_of_input() {
 void Connection::lost() {
     phase_ = Phase::over;
     output_.clear();
-    exchange_.reset();
-    if (standing_) endpoint_.sessions->close_standing(*standing_session_, standing_);
-    standing_.reset();
-    standing_session_.reset();
+    const auto exchange = std::exchange(exchange_, nullptr);
+    if (const auto session = std::exchange(standing_session_, nullptr))
+        endpoint_.sessions->leave_standing(*session, this);
+    if (exchange) exchange->connection_lost(endpoint_.server);
     changed();
 }
 
 void Connection::finish() {
     finishing_ = true;
     if (phase_ == Phase::reading && !reader_.is_started()) return half_close();
-    if (standing_) {
-        const auto standing = standing_;
-        endpoint_.sessions->close_standing(*standing_session_, standing);
-        standing->end();
-    }
+    // The client comes back to the next daemon; until then there is nothing more to say.
+    if (standing_session_) end_stream();
 }
 
 void Connection::pump() {
@@ -189,10 +133,17 @@ bool Connection::check_head() {
         equals_ignoring_case(head.sec_fetch_site, "same-site"))
         return refused(403, "requests from other sites are not allowed");
     const auto path = head.target.substr(0, head.target.find('?'));
-    if (path != "/mcp" && path != "/mcp/") return refused(404, "not found; the endpoint is /mcp");
+    if (path != "/mcp" && path != "/mcp/") {
+        const bool is_read = head.method == "GET" || head.method == "HEAD";
+        const auto page = is_read && endpoint_.pages ? endpoint_.pages(path) : std::nullopt;
+        if (page) return refused(page->status, page->text);
+        return refused(404, "not found; the endpoint is /mcp");
+    }
     const bool is_post = head.method == "POST";
     if (!is_post && head.method != "GET" && head.method != "DELETE")
         return refused(405, "use POST, GET or DELETE", allow);
+    if (!is_post && head.protocol_version == revision_name(modern_revision))
+        return refused(405, "2026-07-28 has no GET and no DELETE; use POST", allow_post);
     accept_ = read_accept(head.accept);
     if (is_post) {
         if (!is_json_type(head.content_type)) return refused(415, "Content-Type must be application/json");
@@ -225,85 +176,27 @@ void Connection::handle_request() {
 
 // ---- requests ----
 
-void Connection::post() {
-    auto json = read_json(reader_.body());
-    if (!json) return refuse_rpc(400, RpcError{rpc::parse_error, "Parse error: " + json.error().message});
-    if (json->is_array()) {
-        const auto session = find_session("null");
-        if (!session) return;
-        if (session->protocol->revision() != Revision::r2025_03_26)
-            return refuse_rpc(400, RpcError{rpc::invalid_request, "Invalid request: batches ended with 2025-03-26"});
-        auto read = read_batch(std::move(*json));
-        if (const auto* refused = std::get_if<RpcError>(&read)) return refuse_rpc(400, *refused);
-        auto& batch = std::get<Batch>(read);
-        if (batch.has_requests) {
-            begin_exchange(session);
-            handle_batch(endpoint_.server, session->protocol, audience_, std::move(batch), exchange_);
-        } else {
-            handle_batch(endpoint_.server, session->protocol, audience_, std::move(batch), nullptr);
-            respond(202, {}, {});
-            request_done();
-        }
-        return;
-    }
-    auto read = read_message(std::move(*json));
-    if (const auto* refused = std::get_if<RpcError>(&read))
-        return refuse_rpc(refused->code == rpc::invalid_params ? 200 : 400, *refused);
-    auto& message = std::get<Message>(read);
-    const bool is_request = message.kind == MessageKind::request;
-    if (is_request && message.method == "initialize") return post_initialize(std::move(message));
-    const auto session = find_session(is_request ? message.id : "null");
-    if (!session) return;
-    if (is_request) {
-        begin_exchange(session);
-        // The exchange may end inside the call and is needed until it returns.
-        const auto exchange = exchange_;
-        endpoint_.server.handle(session->protocol, audience_, std::move(message), exchange);
-        return;
-    }
-    endpoint_.server.handle(session->protocol, audience_, std::move(message), nullptr);
-    respond(202, {}, {});
-    request_done();
-}
-
-void Connection::post_initialize(Message message) {
-    auto protocol = std::make_shared<Session>();
-    const auto reply = std::make_shared<Captured>();
-    const bool complete = message.params.is_object() && message.params.contains("protocolVersion") &&
-                          message.params["protocolVersion"].is_string();
-    endpoint_.server.handle(protocol, audience_, std::move(message), reply);
-    std::string header;
-    if (complete) header = "Mcp-Session-Id: " + endpoint_.sessions->add(std::move(protocol))->id + "\r\n";
-    respond_message(reply->response, header);
-    request_done();
-}
-
 std::shared_ptr<HttpSession> Connection::find_session(std::string_view rpc_id) {
     const RequestHead& head = reader_.head();
     if (!head.has_session_id) {
-        refuse_rpc(400,
-                   RpcError{rpc::invalid_request, "No Mcp-Session-Id: send initialize first", std::string(rpc_id)});
+        refuse_rpc(400, RpcError{rpc::invalid_request, "No Mcp-Session-Id: send initialize first", std::string(rpc_id),
+                                 nullptr});
         return nullptr;
     }
     auto session = endpoint_.sessions->find(head.session_id);
     if (!session) {
-        refuse_rpc(404,
-                   RpcError{rpc::session_not_found, "Session not found: send initialize again", std::string(rpc_id)});
+        refuse_rpc(404, RpcError{rpc::session_not_found, "Session not found: send initialize again",
+                                 std::string(rpc_id), nullptr});
         return nullptr;
     }
-    // The code for unknown versions belongs to the era without sessions: a client that sees it would not fall back
-    // to `initialize`.
     if (head.has_protocol_version && !find_session_revision(head.protocol_version)) {
-        refuse_rpc(400, RpcError{rpc::invalid_request, "Unsupported MCP-Protocol-Version", std::string(rpc_id)});
+        RpcError error{rpc::unsupported_version, "Unsupported MCP-Protocol-Version", std::string(rpc_id), nullptr};
+        error.data = Json{{"supported", Json::array({revision_name(modern_revision)})},
+                          {"requested", std::string(head.protocol_version)}};
+        refuse_rpc(400, error);
         return nullptr;
     }
     return session;
-}
-
-void Connection::begin_exchange(const std::shared_ptr<HttpSession>& session) {
-    exchange_ = std::make_shared<Exchange>(weak_from_this(), session, endpoint_.sessions);
-    phase_ = Phase::waiting;
-    since_ = endpoint_.clock.now();
 }
 
 void Connection::open_get() {
@@ -319,20 +212,19 @@ void Connection::open_get() {
         if (found == session->streams.end() || !found->second->can_resume(id->position))
             return refuse(400, "Last-Event-ID cannot be resumed");
         const auto stream = found->second;
-        const bool is_standing = stream == session->standing;
         begin_stream_head();
-        stream->resume(id->position, self);
-        if (is_standing) {
-            standing_ = stream;
-            standing_session_ = session;
-        }
+        if (stream != session->standing) return stream->resume(id->position, self);
+        standing_session_ = session;
+        if (!endpoint_.sessions->resume_standing(*session, id->position, self)) end_stream();
         return;
     }
-    const auto stream = endpoint_.sessions->open_standing(*session, self);
-    if (!stream) return refuse(405, "too many streams are open", allow);
-    standing_ = stream;
+    if (!endpoint_.sessions->open_standing(*session, self)) return refuse(405, "too many streams are open", allow);
     standing_session_ = session;
     begin_stream_head();
+    const auto sessions = endpoint_.sessions;
+    endpoint_.server.set_outlet(session->protocol, [sessions, weak = std::weak_ptr(session)](std::string message) {
+        if (const auto live = weak.lock()) sessions->say(*live, std::move(message));
+    });
 }
 
 void Connection::delete_session() {
@@ -381,11 +273,11 @@ void Connection::refuse_rpc(unsigned status, const RpcError& error) {
     request_done();
 }
 
-void Connection::respond_message(std::string_view json, std::string_view headers) {
-    if (accept_.json || !can_chunk_) return respond(200, json_type, json, headers);
+void Connection::respond_message(unsigned status, std::string_view json, std::string_view headers) {
+    if (accept_.json || !can_chunk_) return respond(status, json_type, json, headers);
     SseEvent event;
     event.data = json;
-    respond(200, "text/event-stream", sse_text(event), headers);
+    respond(status, "text/event-stream", sse_text(event), headers);
 }
 
 void Connection::begin_stream_head() {
@@ -400,15 +292,10 @@ void Connection::begin_stream_head() {
     changed();
 }
 
-std::shared_ptr<Stream> Connection::upgrade(const std::shared_ptr<HttpSession>& session) {
-    if (!accept_.events || !can_chunk_) return nullptr;
-    auto stream = endpoint_.sessions->open_stream(*session);
-    if (!stream) return nullptr;
+bool Connection::begin_stream() {
+    if (!accept_.events || !can_chunk_) return false;
     begin_stream_head();
-    stream->attach(shared_from_this());
-    // Older clients would parse the empty data as JSON.
-    if (session->protocol->revision() >= Revision::r2025_11_25) stream->push({}, retry_ms);
-    return stream;
+    return true;
 }
 
 void Connection::send_event(std::string_view text) {
@@ -424,10 +311,15 @@ void Connection::send_event(std::string_view text) {
 
 void Connection::end_stream() {
     if (phase_ != Phase::streaming) return;
-    standing_.reset();
-    standing_session_.reset();
+    if (const auto session = std::exchange(standing_session_, nullptr))
+        endpoint_.sessions->leave_standing(*session, this);
     begin_output();
     output_ += "0\r\n\r\n";
+    request_done();
+}
+
+void Connection::accepted() {
+    respond(202, {}, {});
     request_done();
 }
 

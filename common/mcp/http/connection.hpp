@@ -20,6 +20,13 @@
 
 namespace persistproc::mcp::http {
 
+/// A page for people and probes, as text.
+struct PlainAnswer {
+    unsigned status = 200;
+    std::string text;
+};
+using Pages = std::function<std::optional<PlainAnswer>(std::string_view path)>;
+
 /// What all connections of a server share.
 struct Endpoint {
     Server& server;
@@ -27,6 +34,7 @@ struct Endpoint {
     async::Clock& clock;
     const Limits& limits;
     const std::vector<std::string>& extra_origins;
+    const Pages& pages;  // may be empty
 };
 
 class Connection final : public StreamSink, public std::enable_shared_from_this<Connection> {
@@ -71,12 +79,23 @@ private:
     void pump();
     bool check_head();
     void handle_request();
+    // post.cpp
     void post();
+    void post_batch(Json array);
+    void post_modern(Message message);
+    void post_without_envelope(const Message& message);
+    void post_in_session(Message message);
     void post_initialize(Message message);
+    std::optional<RpcError> check_modern_headers(const Message& message) const;
+    std::optional<RpcError> check_param_headers(const Message& message) const;
+    Audience audience() const;
+
     void open_get();
     void delete_session();
     std::shared_ptr<HttpSession> find_session(std::string_view rpc_id);
-    void begin_exchange(const std::shared_ptr<HttpSession>& session);
+    /// `session`: null for a request of 2026-07-28, which has `alone` instead.
+    std::shared_ptr<Exchange> begin_exchange(std::shared_ptr<HttpSession> session, std::shared_ptr<Session> alone);
+    void accepted();
     void request_done();
     void half_close();
     void changed();
@@ -85,11 +104,11 @@ private:
     void refuse(unsigned status, std::string_view reason, std::string_view headers = {});
     void refuse_rpc(unsigned status, const RpcError& error);
     /// One JSON-RPC message as the whole answer, in the form the client takes.
-    void respond_message(std::string_view json, std::string_view headers = {});
+    void respond_message(unsigned status, std::string_view json, std::string_view headers = {});
     void begin_stream_head();
     void begin_output();
-    /// Turns the answer of the running exchange into an event stream; null: not possible, stay with one answer.
-    std::shared_ptr<Stream> upgrade(const std::shared_ptr<HttpSession>& session);
+    /// Turns the answer of the running exchange into an event stream. False: not possible, stay with one answer.
+    bool begin_stream();
 
     Endpoint endpoint_;
     Audience audience_;
@@ -107,8 +126,7 @@ private:
     MonoTime since_;           // of what the deadline of the phase counts from
     MonoTime output_since_{};  // last progress of pending output
     std::shared_ptr<Exchange> exchange_;
-    std::shared_ptr<HttpSession> standing_session_;
-    std::shared_ptr<Stream> standing_;
+    std::shared_ptr<HttpSession> standing_session_;  // whose GET this is
 };
 
 }  // namespace persistproc::mcp::http

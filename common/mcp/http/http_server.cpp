@@ -62,8 +62,12 @@ public:
 
     void start(Audience audience) {
         std::shared_ptr<Sessions> shared(state_, &state_->sessions);
-        const Endpoint endpoint{state_->server, std::move(shared), state_->clock, state_->options.limits,
-                                state_->options.extra_origins};
+        const Endpoint endpoint{state_->server,
+                                std::move(shared),
+                                state_->clock,
+                                state_->options.limits,
+                                state_->options.extra_origins,
+                                state_->options.pages};
         machine_ = std::make_shared<Connection>(endpoint, audience, [weak = weak_from_this()] {
             if (const auto self = weak.lock()) self->progress();
         });

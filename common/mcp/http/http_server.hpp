@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "common/mcp/http/connection.hpp"
 #include "common/mcp/http/limits.hpp"
 #include "common/mcp/http/session_id.hpp"
 #include "common/mcp/server.hpp"
@@ -19,6 +20,8 @@ namespace persistproc::mcp::http {
 
 struct HttpOptions {
     SessionKey session_key{};
+    /// What GET and HEAD answer on paths that are not the endpoint; no value: not found.
+    std::function<std::optional<PlainAnswer>(std::string_view path)> pages;
     std::vector<std::string> extra_origins;  // allowed beside the endpoint's own, e.g. "http://localhost:5173"
     Limits limits;
 };

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "common/mcp/http/access.hpp"
+#include "common/mcp/http/param_headers.hpp"
 
 namespace persistproc::mcp::http {
 
@@ -19,8 +20,9 @@ using Parser = bhttp::request_parser<bhttp::string_body>;
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
-constexpr std::string_view single_fields[] = {"content-length", "host",         "origin",
-                                              "authorization",  "content-type", "mcp-session-id"};
+constexpr std::string_view single_fields[] = {"content-length",       "host",         "origin",
+                                              "authorization",        "content-type", "mcp-session-id",
+                                              "mcp-protocol-version", "mcp-method",   "mcp-name"};
 
 }  // namespace
 
@@ -169,6 +171,12 @@ RequestReader::Progress RequestReader::State::check_head() {
                     head.protocol_version = value, head.has_protocol_version = true;
                 if (equals_ignoring_case(name, "last-event-id"))
                     head.last_event_id = value, head.has_last_event_id = true;
+                if (equals_ignoring_case(name, "mcp-method")) head.mcp_method = value, head.has_mcp_method = true;
+                if (equals_ignoring_case(name, "mcp-name")) head.mcp_name = value, head.has_mcp_name = true;
+                if (equals_ignoring_case(name, "persistproc-audience")) head.audience = value;
+                if (equals_ignoring_case(name.substr(0, param_header_prefix.size()), param_header_prefix) &&
+                    message.count(field.name_string()) > 1)
+                    return fail(400, "header given twice");
         }
     }
     if (chunked && length) return fail(400, "Transfer-Encoding with Content-Length");
@@ -219,6 +227,14 @@ RequestReader::Progress RequestReader::advance() {
 }
 
 const RequestHead& RequestReader::head() const noexcept { return state_->head; }
+
+std::optional<std::string_view> RequestReader::find_header(std::string_view name) const {
+    const auto& message = state_->parser->get();
+    const auto found = message.find(beast::string_view(name.data(), name.size()));
+    if (found == message.end()) return std::nullopt;
+    return trim_blanks(view(found->value()));
+}
+
 const std::string& RequestReader::body() const noexcept { return state_->parser->get().body(); }
 const Unreadable& RequestReader::failure() const noexcept { return state_->failure; }
 

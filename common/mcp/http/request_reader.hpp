@@ -15,9 +15,10 @@ struct RequestHead {
     std::string_view method;
     std::string_view target;
     std::string_view host, origin, sec_fetch_site, content_type, accept, session_id, protocol_version, last_event_id;
+    std::string_view mcp_method, mcp_name, audience;
     std::string_view expect;
     bool has_host = false, has_origin = false, has_session_id = false, has_protocol_version = false,
-         has_last_event_id = false;
+         has_last_event_id = false, has_mcp_method = false, has_mcp_name = false;
     bool is_encoded = false;  // Content-Encoding other than identity
     bool has_body = false;
     bool body_too_large = false;  // by its Content-Length
@@ -45,6 +46,8 @@ public:
     /// between; call again after `head`.
     Progress advance();
     const RequestHead& head() const noexcept;
+    /// The value of a field of the head by its name, without regard to case.
+    std::optional<std::string_view> find_header(std::string_view name) const;
     /// The whole body, after `body`.
     const std::string& body() const noexcept;
     const Unreadable& failure() const noexcept;

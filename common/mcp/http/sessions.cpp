@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 #include <span>
+#include <utility>
 
 #include "common/base/random.hpp"
 
@@ -60,7 +61,7 @@ void Sessions::end(const std::shared_ptr<HttpSession>& session) {
     }
     if (session->standing) {
         const auto standing = session->standing;
-        close_standing(*session, standing);
+        leave_standing(*session, nullptr);
         standing->end();
     }
     // Calls in flight are still answered where they were asked; their streams end with the answer.
@@ -107,25 +108,47 @@ void Sessions::drop_kept() {
     }
 }
 
-std::shared_ptr<Stream> Sessions::open_standing(HttpSession& session, const std::shared_ptr<StreamSink>& sink) {
-    // A client that opens a second one has mostly lost the first without our noticing.
-    if (const auto former = session.standing) {
-        close_standing(session, former);
-        former->end();
-    }
-    auto stream = open_stream(session);
-    if (!stream) return nullptr;
-    session.standing = stream;
-    stream->attach(sink);
-    return stream;
+bool Sessions::count_standing(HttpSession& session) {
+    if (session.is_standing_open) return true;
+    if (session.open_streams >= limits_.streams_per_session || open_streams_ >= limits_.streams) return false;
+    session.is_standing_open = true;
+    ++session.open_streams;
+    ++open_streams_;
+    return true;
 }
 
-void Sessions::close_standing(HttpSession& session, const std::shared_ptr<Stream>& stream) {
-    if (session.standing != stream) return;
-    session.standing.reset();
-    session.streams.erase(stream->number());
+// A client that opens a second one has mostly lost the first without our noticing: the newer carrier wins.
+std::shared_ptr<Stream> Sessions::open_standing(HttpSession& session, const std::shared_ptr<StreamSink>& sink) {
+    if (!count_standing(session)) return nullptr;
+    if (!session.standing) {
+        session.standing = std::make_shared<Stream>(++next_stream_, limits_);
+        session.streams.emplace(session.standing->number(), session.standing);
+    }
+    session.standing->attach(sink);
+    return session.standing;
+}
+
+bool Sessions::resume_standing(HttpSession& session, std::uint64_t position, const std::shared_ptr<StreamSink>& sink) {
+    if (!count_standing(session)) return false;
+    session.standing->resume(position, sink);
+    return true;
+}
+
+void Sessions::leave_standing(HttpSession& session, const StreamSink* sink) {
+    if (!session.standing) return;
+    if (sink != nullptr) session.standing->detach(sink);
+    // Another carrier has taken over.
+    if (sink != nullptr && session.standing->has_carrier()) return;
+    if (!std::exchange(session.is_standing_open, false)) return;
+    session.standing_left = clock_.now();
     --session.open_streams;
     --open_streams_;
+}
+
+void Sessions::say(HttpSession& session, std::string message) {
+    if (!session.standing) return;
+    if (!session.is_standing_open && clock_.now() > session.standing_left + limits_.stored_for) return;
+    session.standing->push(std::move(message));
 }
 
 }  // namespace persistproc::mcp::http

@@ -19,7 +19,9 @@ struct HttpSession {
     std::string id;
     std::shared_ptr<Session> protocol;
     std::map<std::uint64_t, std::shared_ptr<Stream>> streams;  // open ones, and ended ones that can be resumed
-    std::shared_ptr<Stream> standing;                          // of its GET, if open
+    std::shared_ptr<Stream> standing;                          // of its GET; lives on without a carrier
+    bool is_standing_open = false;                             // a GET carries it now
+    MonoTime standing_left{};                                  // when the last one went
     std::size_t open_streams = 0;
 };
 
@@ -39,10 +41,14 @@ public:
     std::shared_ptr<Stream> open_stream(HttpSession& session);
     /// The stream gets no more events. It stays resumable for a while.
     void end_stream(const std::shared_ptr<HttpSession>& session, const std::shared_ptr<Stream>& stream);
-    /// Opens the stream of a session's GET in place of a former one; null as with `open_stream`.
+    /// Makes `sink` the carrier of the stream of a session's GET in place of a former one. Null as with `open_stream`.
     std::shared_ptr<Stream> open_standing(HttpSession& session, const std::shared_ptr<StreamSink>& sink);
-    /// The carrier of a standing stream has gone.
-    void close_standing(HttpSession& session, const std::shared_ptr<Stream>& stream);
+    /// Takes up the standing stream after `position`, which it can resume. False: too many streams.
+    bool resume_standing(HttpSession& session, std::uint64_t position, const std::shared_ptr<StreamSink>& sink);
+    /// The carrier of the standing stream has gone; what is said meanwhile waits for the client for a while.
+    void leave_standing(HttpSession& session, const StreamSink* sink);
+    /// A message that belongs to no request of the session.
+    void say(HttpSession& session, std::string message);
 
     std::size_t size() const noexcept { return by_id_.size(); }
     std::size_t open_streams() const noexcept { return open_streams_; }
@@ -57,6 +63,7 @@ private:
 
     std::shared_ptr<HttpSession> insert(std::string id, std::shared_ptr<Session> protocol);
     void make_room();
+    bool count_standing(HttpSession& session);
     void drop_kept();
 
     SessionIds ids_;

@@ -45,6 +45,14 @@ void Stream::end() {
     if (const auto sink = std::exchange(sink_, {}).lock()) sink->end_stream();
 }
 
+void Stream::detach(const StreamSink* sink) {
+    if (const auto now = sink_.lock(); now.get() == sink) sink_.reset();
+}
+
+void Stream::let_carrier_go() {
+    if (const auto sink = std::exchange(sink_, {}).lock()) sink->end_stream();
+}
+
 bool Stream::can_resume(std::uint64_t position) const noexcept {
     if (position > last_) return false;
     return position == last_ || (!stored_.empty() && stored_.front().position <= position + 1);

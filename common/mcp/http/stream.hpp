@@ -35,6 +35,11 @@ public:
     /// Sends an event and stores it; without a carrier it only waits in the store.
     void push(std::string data, std::optional<std::uint64_t> retry_ms = std::nullopt);
     void end();
+    /// The carrier, if it is still `sink`, has gone; events wait in the store.
+    void detach(const StreamSink* sink);
+    /// Ends the carrier's connection but not the stream: the client comes back with the last event it saw.
+    void let_carrier_go();
+    bool has_carrier() const noexcept { return !sink_.expired(); }
     /// Whether every event after `position` is still here.
     bool can_resume(std::uint64_t position) const noexcept;
     /// Attaches `sink` and sends it everything after `position`; ends it if the stream has ended.

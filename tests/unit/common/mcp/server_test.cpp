@@ -27,7 +27,7 @@ struct Fixture {
     boost::asio::io_context io{1};
     tests::FakeClock clock{io.get_executor()};
     ServerLimits limits{.agent_calls = 2, .client_calls = 1, .waiting_calls = 3};
-    Server server{io.get_executor(), ServerInfo{"srv", "Server", "9", "Use it."}, limits};
+    Server server{io.get_executor(), clock, ServerInfo{"srv", "Server", "9", "Use it."}, limits};
     async::Notifier gate{io.get_executor()};
     int started = 0;
     int ended = 0;
@@ -206,8 +206,8 @@ TEST_CASE("progress rises, carries the token, and ends with the response") {
     Fixture f;
     f.initialize("2025-06-18");
     CHECK(f.call("hold", R"(,"_meta":{"progressToken":"t"})").empty());
-    REQUIRE(f.seen.progress);
-    CHECK(f.seen.client_name == "cli\\x1bent 2");
+    REQUIRE(f.seen.wants_progress());
+    CHECK(f.seen.caller->name == "cli\\x1bent 2");
     f.seen.progress(1, 4.0, "one");
     f.seen.progress(1, 4.0, "again");
     f.seen.progress(0.5, 4.0, "back");
@@ -226,7 +226,7 @@ TEST_CASE("progress rises, carries the token, and ends with the response") {
 TEST_CASE("without a token there is no progress") {
     Fixture f;
     f.call("hold");
-    CHECK(!f.seen.progress);
+    CHECK(!f.seen.wants_progress());
 }
 
 TEST_CASE("cancelling ends the call without a response") {

@@ -62,7 +62,7 @@ struct Fixture {
     std::filesystem::path socket_directory;
 
     void start() {
-        server.emplace(io.get_executor(), mcp::ServerInfo{"srv", "Server", "4.5", ""});
+        server.emplace(io.get_executor(), clock, mcp::ServerInfo{"srv", "Server", "4.5", ""});
         add("echo",
             [](Json arguments, mcp::CallContext context) { return echo(std::move(arguments), std::move(context)); });
         add("hold", [this](Json, mcp::CallContext context) { return hold(std::move(context)); });
@@ -89,12 +89,12 @@ struct Fixture {
     }
     static Task<ToolResult> echo(Json arguments, mcp::CallContext context) {
         ToolResult out;
-        out.text = context.audience == mcp::Audience::client ? context.client_name : "agent";
+        out.text = context.audience == mcp::Audience::client ? context.caller->name : "agent";
         out.structured = std::move(arguments);
         co_return out;
     }
     Task<ToolResult> hold(mcp::CallContext context) {
-        if (context.progress) context.progress(1, 2.0, "half");
+        context.progress(1, 2.0, "half");
         ++holding;
         co_await gate.wait();
         ToolResult out;

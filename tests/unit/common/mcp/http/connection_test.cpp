@@ -32,8 +32,9 @@ struct Fixture {
     tests::FakeClock clock{io.get_executor()};
     Limits limits;
     std::vector<std::string> extra_origins{"https://ok.example"};
+    Pages pages;
     MemoryGraveyard graveyard;
-    Server server{io.get_executor(), ServerInfo{"srv", "Server", "1", ""}};
+    Server server{io.get_executor(), clock, ServerInfo{"srv", "Server", "1", ""}};
     std::shared_ptr<Sessions> sessions;
     async::Notifier gate{io.get_executor()};
     CallContext seen;
@@ -63,7 +64,7 @@ struct Fixture {
     /// What a restart of the daemon does.
     void forget_sessions() { sessions = std::make_shared<Sessions>(SessionKey{}, limits, graveyard, clock); }
     std::shared_ptr<Connection> connect() {
-        const Endpoint endpoint{server, sessions, clock, limits, extra_origins};
+        const Endpoint endpoint{server, sessions, clock, limits, extra_origins, pages};
         return std::make_shared<Connection>(endpoint, Audience::agent, nullptr);
     }
     void settle() {
@@ -201,8 +202,8 @@ TEST_CASE("sessions: made, needed, ended for good, kept across a restart") {
     CHECK_THAT(f.send(Fixture::post(R"({"jsonrpc":"2.0","method":"notifications/initialized"})", Fixture::in(id))),
                StartsWith("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n"));
     CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(id) + "MCP-Protocol-Version: 2025-03-26\r\n")), Contains(pong));
-    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(id) + "MCP-Protocol-Version: 2026-07-28\r\n")),
-               StartsWith("HTTP/1.1 400"));
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(id) + "MCP-Protocol-Version: 2027-01-01\r\n")),
+               StartsWith("HTTP/1.1 400") && Contains("-32022"));
     CHECK_THAT(f.send(Fixture::post("[" + ping + "]", Fixture::in(id))), StartsWith("HTTP/1.1 400"));
     f.forget_sessions();
     f.connection = f.connect();

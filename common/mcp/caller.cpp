@@ -1,0 +1,110 @@
+#include "common/mcp/caller.hpp"
+
+#include <array>
+
+#include "common/base/text.hpp"
+
+namespace persistproc::mcp {
+
+namespace {
+
+constexpr std::size_t max_name_bytes = 100;
+constexpr std::array<std::string_view, 8> level_names{"debug", "info",     "notice", "warning",
+                                                      "error", "critical", "alert",  "emergency"};
+constexpr const char* version_key = "io.modelcontextprotocol/protocolVersion";
+constexpr const char* capabilities_key = "io.modelcontextprotocol/clientCapabilities";
+constexpr const char* info_key = "io.modelcontextprotocol/clientInfo";
+constexpr const char* level_key = "io.modelcontextprotocol/logLevel";
+
+const Json* find(const Json& object, const char* key) {
+    if (!object.is_object()) return nullptr;
+    const auto found = object.find(key);
+    return found == object.end() ? nullptr : &*found;
+}
+
+std::string name_of(const Json* info) {
+    std::string out;
+    if (info == nullptr) return out;
+    for (const char* key : {"name", "version"}) {
+        const Json* part = find(*info, key);
+        if (part == nullptr || !part->is_string()) continue;
+        if (!out.empty()) out += ' ';
+        out += part->get_ref<const std::string&>().substr(0, max_name_bytes);
+    }
+    return base::escape_line(base::to_valid_utf8(out));
+}
+
+RpcError bad_envelope(std::string message) {
+    return RpcError{rpc::invalid_params, std::move(message), "null", nullptr};
+}
+
+}  // namespace
+
+std::string_view log_level_name(LogLevel level) noexcept { return level_names[static_cast<std::size_t>(level)]; }
+
+std::optional<LogLevel> find_log_level(std::string_view name) noexcept {
+    for (std::size_t each = 0; each < level_names.size(); ++each)
+        if (level_names[each] == name) return static_cast<LogLevel>(each);
+    return std::nullopt;
+}
+
+bool Caller::declares(std::string_view capability) const {
+    return capabilities.is_object() && capabilities.contains(std::string(capability));
+}
+
+bool Caller::declares_extension(std::string_view extension) const {
+    const Json* extensions = find(capabilities, "extensions");
+    return extensions != nullptr && extensions->is_object() && extensions->contains(std::string(extension));
+}
+
+Caller read_initialize(const Json& params) {
+    Caller out;
+    if (const Json* version = find(params, "protocolVersion"); version != nullptr && version->is_string())
+        out.revision = find_session_revision(version->get_ref<const std::string&>()).value_or(newest_session_revision);
+    out.name = name_of(find(params, "clientInfo"));
+    if (const Json* capabilities = find(params, "capabilities"); capabilities != nullptr && capabilities->is_object())
+        out.capabilities = *capabilities;
+    // The protocol leaves the level before `logging/setLevel` to the server.
+    out.log_level = LogLevel::info;
+    return out;
+}
+
+bool has_envelope(const Json& params) {
+    const Json* meta = find(params, "_meta");
+    return meta != nullptr && find(*meta, version_key) != nullptr;
+}
+
+const std::string* claimed_version(const Json& params) {
+    const Json* version = find(*find(params, "_meta"), version_key);
+    return version->is_string() ? &version->get_ref<const std::string&>() : nullptr;
+}
+
+std::variant<Caller, RpcError> read_envelope(const Json& params) {
+    const Json& meta = *find(params, "_meta");
+    const std::string* version = claimed_version(params);
+    if (version == nullptr) return bad_envelope(std::string("Invalid params: `") + version_key + "` must be a string");
+    if (*version != revision_name(modern_revision)) {
+        RpcError refused{rpc::unsupported_version, "Unsupported protocol version", "null", nullptr};
+        refused.data = Json{{"supported", Json::array({revision_name(modern_revision)})}, {"requested", *version}};
+        return refused;
+    }
+    const Json* capabilities = find(meta, capabilities_key);
+    if (capabilities == nullptr || !capabilities->is_object())
+        return bad_envelope(std::string("Invalid params: `") + capabilities_key + "` must be an object");
+    Caller out;
+    out.revision = modern_revision;
+    out.capabilities = *capabilities;
+    out.name = name_of(find(meta, info_key));
+    if (const Json* level = find(meta, level_key); level != nullptr && level->is_string())
+        out.log_level = find_log_level(level->get_ref<const std::string&>());
+    return out;
+}
+
+RpcError missing_capability(Json required) {
+    RpcError out{rpc::missing_capability, "Missing required client capability", "null", nullptr};
+    for (const auto& [name, value] : required.items()) out.message += ": " + base::escape_line(name);
+    out.data = Json{{"requiredCapabilities", std::move(required)}};
+    return out;
+}
+
+}  // namespace persistproc::mcp

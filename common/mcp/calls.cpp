@@ -1,0 +1,510 @@
+// What runs for a client: tools, prompts, resources, completions; how it is answered, cancelled and made a task.
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+
+#include "common/base/diagnostics.hpp"
+#include "common/base/text.hpp"
+#include "common/mcp/server_state.hpp"
+
+namespace persistproc::mcp {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t max_shown_name = 128;
+constexpr std::size_t max_completions = 100;
+
+std::string shown(std::string_view name) { return base::escape_line(name.substr(0, max_shown_name)); }
+
+/// Whole numbers without a fraction: "3", not "3.0".
+std::string number_text(double number) {
+    constexpr double exact = 9007199254740992.0;
+    if (std::trunc(number) == number && std::abs(number) <= exact)
+        return std::to_string(static_cast<std::int64_t>(number));
+    return json_text(Json(number));
+}
+
+std::string tool_members(const ToolResult& value) {
+    std::string out = R"("content":[)";
+    const bool has_text = !value.text.empty() || (!value.structured && value.content.empty());
+    if (has_text) {
+        out += R"({"type":"text","text":)";
+        append_quoted(out, value.text);
+        out += '}';
+    }
+    for (const auto& block : value.content) {
+        if (out.back() != '[') out += ',';
+        out += json_text(block);
+    }
+    out += ']';
+    if (value.structured) out += R"(,"structuredContent":)" + json_text(*value.structured);
+    if (value.is_error) out += R"(,"isError":true)";
+    return out;
+}
+
+/// The capability that a question needs; empty: no such question.
+std::string_view capability_of(std::string_view method) {
+    if (method == "sampling/createMessage") return "sampling";
+    if (method == "elicitation/create") return "elicitation";
+    if (method == "roots/list") return "roots";
+    return {};
+}
+
+}  // namespace
+
+// ---- one call ----
+
+Server::State::CallPtr Server::State::make_call(std::shared_ptr<Session> session, Audience audience,
+                                                std::shared_ptr<const Caller> caller, const Message& message,
+                                                std::shared_ptr<Reply> reply) {
+    auto call = std::make_shared<Call>();
+    call->server = weak_from_this();
+    call->session = std::move(session);
+    call->caller = std::move(caller);
+    call->id = message.id;
+    call->audience = audience;
+    call->reply = std::move(reply);
+    call->place = calls.end();
+    return call;
+}
+
+CallContext Server::Call::context(const Json& params) {
+    CallContext out;
+    out.caller = caller;
+    out.audience = audience;
+    out.channel = shared_from_this();
+    if (!params.is_object()) return out;
+    const auto meta = params.find("_meta");
+    if (meta != params.end() && meta->is_object()) {
+        const auto token = meta->find("progressToken");
+        if (token != meta->end() && (token->is_string() || token->is_number_integer()))
+            progress_token = json_text(*token);
+    }
+    if (has_sessions(caller->revision)) return out;
+    const auto responses = params.find("inputResponses");
+    if (responses != params.end() && responses->is_object()) out.input_responses = *responses;
+    if (const std::string* text = find_text(params, "requestState")) out.request_state = *text;
+    return out;
+}
+
+void Server::Call::progress(double value, std::optional<double> total, const std::string& text) {
+    // Nothing may follow the response, and progress must rise.
+    if (!wants_progress() || !(value > last_progress)) return;
+    last_progress = value;
+    std::string params = R"({"progressToken":)" + progress_token + R"(,"progress":)" + number_text(value);
+    if (total) params += R"(,"total":)" + number_text(*total);
+    if (!text.empty() && caller->revision >= Revision::r2025_03_26) {
+        params += R"(,"message":)";
+        append_quoted(params, text);
+    }
+    reply->notify(notification("notifications/progress", params + '}'));
+}
+
+void Server::Call::log(LogLevel level, std::string_view logger, const Json& data) {
+    // A session's level may have changed since the call began.
+    const auto wanted =
+        has_sessions(caller->revision) ? State::state_of(*session).caller->log_level : caller->log_level;
+    if (!reply || !wanted || level < *wanted) return;
+    const Json params{{"level", log_level_name(level)}, {"logger", logger}, {"data", data}};
+    reply->notify(notification("notifications/message", json_text(params)));
+}
+
+Task<Result<Json>> Server::Call::ask(Json requests) {
+    const auto self = shared_from_this();
+    const auto state = server.lock();
+    if (!state) co_return Error{ErrorCode::unavailable, "the server has ended"};
+    for (const auto& [key, request] : requests.items()) {
+        const std::string* method = find_text(request, "method");
+        const auto capability = method == nullptr ? std::string_view() : capability_of(*method);
+        if (capability.empty() || !caller->declares(capability))
+            co_return Error{ErrorCode::unavailable, "the client did not declare " + std::string(capability)};
+    }
+    if (task) {
+        auto answered = co_await task->ask(std::move(requests), state->clock);
+        co_return answered;
+    }
+    if (!has_sessions(caller->revision) || !reply)
+        co_return Error{ErrorCode::unavailable, "this client takes no questions during a call"};
+
+    struct Asked {
+        std::string key, id;
+        std::shared_ptr<Question> question;
+    };
+    /// Withdraws what is still open, however the wait ends.
+    struct Withdraw {
+        std::shared_ptr<Session> session;
+        std::vector<Asked> asked;
+        ~Withdraw() {
+            for (const auto& each : asked) State::state_of(*session).questions.erase(each.id);
+        }
+    };
+    Withdraw open{session, {}};
+    const auto answered = std::make_shared<async::Notifier>(state->executor);
+    for (const auto& [key, request] : requests.items()) {
+        Asked one;
+        one.key = key;
+        one.id = "\"ask-" + std::to_string(++state->next_question) + '"';
+        one.question = std::make_shared<Question>();
+        one.question->answered = answered;
+        State::state_of(*session).questions[one.id] = one.question;
+        open.asked.push_back(one);
+        std::string message = R"({"jsonrpc":"2.0","id":)" + one.id + R"(,"method":)" + json_text(request["method"]);
+        if (request.contains("params")) message += R"(,"params":)" + json_text(request["params"]);
+        message += '}';
+        if (!reply->notify(std::move(message)))
+            co_return Error{ErrorCode::unavailable, "this client takes no questions during a call"};
+    }
+    const MonoTime until = state->clock.now() + state->limits.answer_time;
+    Json out = Json::object();
+    for (const auto& each : open.asked) {
+        while (!each.question->result && !each.question->refused) {
+            const bool in_time = co_await answered->wait_until(until, state->clock);
+            if (!in_time) co_return Error{ErrorCode::timeout, "the client did not answer in time"};
+        }
+        if (each.question->refused) co_return Error{ErrorCode::unavailable, *each.question->refused};
+        out[each.key] = std::move(*each.question->result);
+    }
+    co_return Result<Json>(boost::system::in_place_value, std::move(out));
+}
+
+bool Server::Call::can_become_task() const {
+    return reply && !task && !has_sessions(caller->revision) && caller->declares_extension(tasks_extension);
+}
+
+bool Server::Call::become_task(TaskTerms terms) {
+    const auto state = server.lock();
+    if (!state || !can_become_task()) return false;
+    auto record = state->tasks.make(terms);
+    if (!record) return false;
+    record->on_cancel = [weak = weak_from_this()] {
+        if (const auto call = weak.lock()) call->signal.emit(asio::cancellation_type::terminal);
+    };
+    const std::string text = state->result(*caller, record->members(false), nullptr, State::Cache::none, "task");
+    state->answer(shared_from_this(), {result_response(id, text)});
+    task = std::move(record);
+    return true;
+}
+
+// ---- answers ----
+
+void Server::State::answer(const CallPtr& call, Answer with) {
+    if (!call->reply) return;
+    auto& by_id = state_of(*call->session).by_id;
+    const auto mine = by_id.find(call->id);
+    if (mine != by_id.end() && mine->second.lock() == call) by_id.erase(mine);
+    const auto reply = std::exchange(call->reply, nullptr);
+    reply->finish(std::move(with.text), with.error);
+}
+
+void Server::State::finish(const CallPtr& call, std::string_view members, const Json& meta) {
+    answer(call, {result_response(call->id, result(*call->caller, members, meta))});
+}
+
+void Server::State::refuse(const CallPtr& call, RpcError error) {
+    error.id = call->id;
+    answer(call, {error_response(error), error.code});
+}
+
+Answer Server::State::failure(const Call& call, int code, std::string message) const {
+    return {error_response(RpcError{code, std::move(message), call.id, nullptr}), code};
+}
+
+Answer Server::State::instead(const Call& call, const Instead& given) const {
+    if (const auto* refused = std::get_if<RpcError>(&given)) {
+        RpcError error = *refused;
+        error.id = call.id;
+        return {error_response(error), error.code};
+    }
+    const auto& asks = std::get<InputRequired>(given);
+    std::string members;
+    if (!asks.requests.empty()) members = R"("inputRequests":)" + json_text(asks.requests);
+    if (asks.state) {
+        if (!members.empty()) members += ',';
+        members += R"("requestState":)";
+        append_quoted(members, *asks.state);
+    }
+    return {result_response(call.id, result(*call.caller, members, nullptr, Cache::none, "input_required"))};
+}
+
+Answer Server::State::tool_answer(const State& server, const Call& call, ToolResult value) {
+    if (value.instead.index() != 0) return server.instead(call, value.instead);
+    return {result_response(call.id, server.result(*call.caller, tool_members(value), value.meta))};
+}
+
+Answer Server::State::prompt_answer(const State& server, const Call& call, Result<PromptResult> value) {
+    if (!value) return server.failure(call, rpc::invalid_params, "Invalid params: " + value.error().message);
+    if (value->instead.index() != 0) return server.instead(call, value->instead);
+    Json messages = Json::array();
+    for (auto& message : value->messages)
+        messages.push_back(Json{{"role", message.role}, {"content", std::move(message.content)}});
+    std::string members;
+    if (!value->description.empty()) {
+        members = R"("description":)";
+        append_quoted(members, value->description);
+        members += ',';
+    }
+    members += R"("messages":)" + json_text(messages);
+    return {result_response(call.id, server.result(*call.caller, members))};
+}
+
+Answer Server::State::read_answer(const State& server, const Call& call, Result<ReadResource> value) {
+    if (!value && value.error().code == ErrorCode::not_found) {
+        const bool is_modern = !has_sessions(call.caller->revision);
+        RpcError error{is_modern ? rpc::invalid_params : rpc::resource_not_found, "Resource not found", call.id,
+                       nullptr};
+        error.data = Json{{"uri", call.what}};
+        return {error_response(error), error.code};
+    }
+    if (!value) return server.failure(call, rpc::internal_error, value.error().message);
+    if (value->instead.index() != 0) return server.instead(call, value->instead);
+    Json contents = Json::array();
+    for (const auto& each : value->contents) contents.push_back(to_json(each));
+    const std::string members = R"("contents":)" + json_text(contents);
+    return {result_response(call.id, server.result(*call.caller, members, nullptr, Cache::read))};
+}
+
+Answer Server::State::resources_answer(const State& server, const Call& call, Result<ResourcePage> value) {
+    if (!value) {
+        const bool is_theirs = value.error().code == ErrorCode::invalid;
+        return server.failure(call, is_theirs ? rpc::invalid_params : rpc::internal_error,
+                              (is_theirs ? "Invalid params: " : "") + value.error().message);
+    }
+    Json list = Json::array();
+    for (const auto& each : value->resources) {
+        Json item{{"uri", each.uri}, {"name", each.name}};
+        if (!each.title.empty()) item["title"] = each.title;
+        if (!each.description.empty()) item["description"] = each.description;
+        if (!each.mime_type.empty()) item["mimeType"] = each.mime_type;
+        if (each.size) item["size"] = *each.size;
+        list.push_back(std::move(item));
+    }
+    std::string members = R"("resources":)" + json_text(list);
+    if (value->next_cursor) {
+        members += R"(,"nextCursor":)";
+        append_quoted(members, *value->next_cursor);
+    }
+    return {result_response(call.id, server.result(*call.caller, members, nullptr, Cache::list))};
+}
+
+Answer Server::State::completion_answer(const State& server, const Call& call, Result<Completion> value) {
+    if (!value) return server.failure(call, rpc::invalid_params, "Invalid params: " + value.error().message);
+    const bool has_more = value->values.size() > max_completions || value->total > value->values.size();
+    Json completion{
+        {"values", Json::array()}, {"total", std::max(value->total, value->values.size())}, {"hasMore", has_more}};
+    for (std::size_t each = 0; each < std::min(value->values.size(), max_completions); ++each)
+        completion["values"].push_back(base::to_valid_utf8(value->values[each]));
+    return {result_response(call.id, server.result(*call.caller, R"("completion":)" + json_text(completion)))};
+}
+
+// ---- running ----
+
+template <class T, class Make>
+void Server::State::run(const CallPtr& call, Make make, Answer (*render)(const State&, const Call&, T)) {
+    call->launch = [this, weak = std::weak_ptr<Call>(call), make = std::move(make), render]() mutable {
+        const auto live = weak.lock();
+        const auto self = shared_from_this();
+        const auto done = [self, live, render](std::exception_ptr failed, T value) {
+            self->ended(live, failed, [&] { return render(*self, *live, std::move(value)); });
+        };
+        try {
+            auto work = make(live);
+            asio::co_spawn(executor, std::move(work), asio::bind_cancellation_slot(live->signal.slot(), done));
+        } catch (...) {
+            done(std::current_exception(), T());
+        }
+    };
+    Lane& here = lane(call->audience);
+    const std::size_t bound = call->audience == Audience::client ? limits.client_calls : limits.agent_calls;
+    call->place = calls.insert(calls.end(), call);
+    state_of(*call->session).by_id[call->id] = call;
+    if (here.running >= bound) {
+        here.waiting.push_back(call);
+        return;
+    }
+    ++here.running;
+    call->started = true;
+    const auto launch = std::exchange(call->launch, nullptr);
+    launch();
+}
+
+void Server::State::ended(const CallPtr& call, std::exception_ptr failed, const std::function<Answer()>& render) {
+    if (call->reply || call->task) {
+        std::string text = "Internal error in " + shown(call->what);
+        if (failed) {
+            try {
+                std::rethrow_exception(failed);
+            } catch (const boost::system::system_error& error) {
+                if (error.code() == asio::error::operation_aborted)
+                    text = shown(call->what) + " was ended with the server";
+                else
+                    base::report(base::Severity::error, "{} failed: {}", shown(call->what), error.what());
+            } catch (const std::exception& error) {
+                base::report(base::Severity::error, "{} failed: {}", shown(call->what), error.what());
+            } catch (...) {
+                base::report(base::Severity::error, "{} failed", shown(call->what));
+            }
+        }
+        if (call->task && !call->task->is_final()) {
+            // The task keeps what the response would have held.
+            const Json response = failed ? Json{{"error", {{"code", rpc::internal_error}, {"message", text}}}}
+                                         : Json::parse(render().text);
+            if (response.contains("error"))
+                call->task->fail(json_text(response["error"]), clock.wall());
+            else
+                call->task->complete(json_text(response["result"]), clock.wall());
+        } else if (call->reply) {
+            answer(call, failed ? failure(*call, rpc::internal_error, std::move(text)) : render());
+        }
+    }
+    forget(call);
+    Lane& here = lane(call->audience);
+    --here.running;
+    if (here.waiting.empty()) return;
+    const auto next = std::move(here.waiting.front());
+    here.waiting.pop_front();
+    ++here.running;
+    next->started = true;
+    const auto launch = std::exchange(next->launch, nullptr);
+    launch();
+}
+
+void Server::State::forget(const CallPtr& call) {
+    call->launch = nullptr;
+    if (call->place != calls.end()) calls.erase(std::exchange(call->place, calls.end()));
+    if (calls.empty()) changed.notify_all();
+}
+
+void Server::State::cancel(const CallPtr& call) {
+    if (call->subscription != 0) {
+        subscriptions.remove(std::exchange(call->subscription, 0));
+        std::erase(listening, call);
+        return answer(call, {});
+    }
+    if (call->place == calls.end()) return;
+    answer(call, {});
+    if (call->started) {
+        call->signal.emit(asio::cancellation_type::terminal);
+        return;
+    }
+    std::erase(lane(call->audience).waiting, call);
+    forget(call);
+}
+
+// ---- what can be called ----
+
+void Server::State::tools_call(const CallPtr& call, Json params) {
+    const std::string* name = find_text(params, "name");
+    if (name == nullptr) return refuse(call, rpc::invalid_params, "Invalid params: `name` must be a string");
+    const auto found = tools.find(*name);
+    if (found == tools.end() || (found->second.definition.client_only && call->audience == Audience::agent))
+        return refuse(call, rpc::invalid_params, "Unknown tool: " + shown(*name));
+    Json arguments = Json::object();
+    const auto given = params.find("arguments");
+    if (given != params.end() && !given->is_null()) {
+        if (!given->is_object())
+            return refuse(call, rpc::invalid_params, "Invalid params: `arguments` must be an object");
+        arguments = std::move(*given);
+    }
+    const Lane& here = lane(call->audience);
+    const std::size_t bound = call->audience == Audience::client ? limits.client_calls : limits.agent_calls;
+    if (here.running >= bound && here.waiting.size() >= limits.waiting_calls) {
+        const Error busy{ErrorCode::unavailable, "too many calls wait for their turn; try again when some have ended"};
+        return answer(call, tool_answer(*this, *call, tool_failure(busy)));
+    }
+    call->what = *name;
+    const Tool* tool = &found->second;
+    auto make = [tool, arguments = std::move(arguments), context = call->context(params)](const CallPtr&) mutable {
+        return tool->handler(std::move(arguments), std::move(context));
+    };
+    run<ToolResult>(call, std::move(make), &State::tool_answer);
+}
+
+void Server::State::get_prompt(const CallPtr& call, Json params) {
+    const std::string* name = find_text(params, "name");
+    if (name == nullptr) return refuse(call, rpc::invalid_params, "Invalid params: `name` must be a string");
+    const auto found = prompts.find(*name);
+    if (found == prompts.end()) return refuse(call, rpc::invalid_params, "Unknown prompt: " + shown(*name));
+    std::map<std::string, std::string> arguments;
+    const auto given = params.find("arguments");
+    if (given != params.end() && !given->is_null()) {
+        if (!given->is_object())
+            return refuse(call, rpc::invalid_params, "Invalid params: `arguments` must be an object");
+        for (const auto& [key, value] : given->items()) {
+            if (!value.is_string())
+                return refuse(call, rpc::invalid_params,
+                              "Invalid params: argument " + shown(key) + " must be a string");
+            arguments[key] = value.get<std::string>();
+        }
+    }
+    for (const auto& argument : found->second.definition.arguments)
+        if (argument.required && arguments.count(argument.name) == 0)
+            return refuse(call, rpc::invalid_params, "Invalid params: argument " + argument.name + " is required");
+    call->what = *name;
+    const Prompt* prompt = &found->second;
+    auto make = [prompt, arguments = std::move(arguments), context = call->context(params)](const CallPtr&) mutable {
+        return prompt->handler(std::move(arguments), std::move(context));
+    };
+    run<Result<PromptResult>>(call, std::move(make), &State::prompt_answer);
+}
+
+void Server::State::read_resource(const CallPtr& call, Json params) {
+    const std::string* uri = find_text(params, "uri");
+    if (uri == nullptr) return refuse(call, rpc::invalid_params, "Invalid params: `uri` must be a string");
+    call->what = *uri;
+    auto make = [this, uri = *uri, context = call->context(params)](const CallPtr&) mutable {
+        return resources->read(std::move(uri), std::move(context));
+    };
+    run<Result<ReadResource>>(call, std::move(make), &State::read_answer);
+}
+
+void Server::State::list_resources(const CallPtr& call, Json params) {
+    std::optional<std::string> cursor;
+    if (params.is_object() && params.contains("cursor") && !params["cursor"].is_null()) {
+        if (!params["cursor"].is_string())
+            return refuse(call, rpc::invalid_params, "Invalid params: `cursor` must be a string");
+        cursor = params["cursor"].get<std::string>();
+    }
+    call->what = "resources/list";
+    auto make = [this, cursor = std::move(cursor), context = call->context(params)](const CallPtr&) mutable {
+        return resources->list(std::move(cursor), std::move(context));
+    };
+    run<Result<ResourcePage>>(call, std::move(make), &State::resources_answer);
+}
+
+void Server::State::complete(const CallPtr& call, const Json& params) {
+    const auto bad = [&](const char* what) {
+        refuse(call, rpc::invalid_params, std::string("Invalid params: ") + what);
+    };
+    if (!params.is_object() || !params.contains("ref") || !params.contains("argument"))
+        return bad("`ref` and `argument` are required");
+    const Json& ref = params["ref"];
+    const Json& argument = params["argument"];
+    const std::string* type = find_text(ref, "type");
+    CompletionRequest request;
+    request.is_prompt = type != nullptr && *type == "ref/prompt";
+    if (!request.is_prompt && (type == nullptr || *type != "ref/resource"))
+        return bad("`ref.type` must be ref/prompt or ref/resource");
+    const std::string* name = find_text(ref, request.is_prompt ? "name" : "uri");
+    if (name == nullptr) return bad(request.is_prompt ? "`ref.name` must be a string" : "`ref.uri` must be a string");
+    const std::string* argument_name = find_text(argument, "name");
+    const std::string* value = find_text(argument, "value");
+    if (argument_name == nullptr || value == nullptr) return bad("`argument` needs the strings `name` and `value`");
+    request.ref = *name;
+    request.argument = *argument_name;
+    request.value = *value;
+    const auto context = params.find("context");
+    if (context != params.end() && context->is_object() && context->contains("arguments") &&
+        (*context)["arguments"].is_object())
+        for (const auto& [key, chosen] : (*context)["arguments"].items())
+            if (chosen.is_string()) request.context[key] = chosen.get<std::string>();
+    call->what = "completion/complete";
+    auto make = [this, request = std::move(request), here = call->context(params)](const CallPtr&) mutable {
+        return completion(std::move(request), std::move(here));
+    };
+    run<Result<Completion>>(call, std::move(make), &State::completion_answer);
+}
+
+}  // namespace persistproc::mcp
