@@ -23,7 +23,9 @@
 #include "daemon/http/listener.hpp"
 #include "daemon/http/serving_state.hpp"
 #include "daemon/options.hpp"
+#include "daemon/prompts/prompts.hpp"
 #include "daemon/registry/async_registry.hpp"
+#include "daemon/resources/process_resources.hpp"
 #include "daemon/tools/tools.hpp"
 
 namespace {
@@ -111,12 +113,14 @@ public:
           shims_(io.get_executor(), shim_beside_this_program(), options.data),
           supervisor_(io.get_executor(), clock_, registry_, shims_, files_, std::move(supervising)),
           waiter_(io.get_executor(), clock_, supervisor_, readers_),
-          server_(io.get_executor(), clock_, server_info()),
+          server_(io.get_executor(), clock_, server_info(), {}, features()),
+          resources_(io.get_executor(), clock_, supervisor_, readers_, server_),
           http_(server_, clock_, std::move(http), graveyard_),
           tasks_(io.get_executor()),
           leaving_(io.get_executor()) {
-        tools::Core core{supervisor_, waiter_, readers_, [this] { return info(); }};
+        tools::Core core{supervisor_, waiter_, clock_, readers_, [this] { return info(); }};
         tools::add_all(server_, std::move(core));
+        prompts::add_all(server_, supervisor_, readers_);
     }
 
     /// Binds; from then on clients may connect, and are answered. Errors: conflict, denied, io.
@@ -153,6 +157,12 @@ private:
         info.version = std::string(base::version());
         info.instructions = instructions;
         return info;
+    }
+
+    static mcp::ServerFeatures features() {
+        mcp::ServerFeatures out;
+        out.logging = true;
+        return out;
     }
 
     api::DaemonInfo info() const {
@@ -232,6 +242,7 @@ private:
     core::Supervisor supervisor_;
     core::Waiter waiter_;
     mcp::Server server_;
+    resources::ProcessResources resources_;
     mcp::http::HttpServer http_;
     std::unique_ptr<daemon::http::Listener> listener_;
     async::TaskGroup tasks_;

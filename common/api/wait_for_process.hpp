@@ -6,7 +6,8 @@ namespace persistproc {
 namespace api {
 
 enum class WaitUntil { pattern, port, exit, quiet };
-enum class WaitOutcome { matched, port_open, ended, quiet, timed_out };
+// still_waiting: an agent's call was answered before its time was up, so that no client gives up on it; ask again
+enum class WaitOutcome { matched, port_open, ended, quiet, timed_out, still_waiting };
 
 struct WaitRequest {
     std::string process;
@@ -73,11 +74,9 @@ struct EnumNames<api::WaitUntil> {
 template <>
 struct EnumNames<api::WaitOutcome> {
     using E = api::WaitOutcome;
-    static constexpr std::pair<E, std::string_view> names[] = {{E::matched, "matched"},
-                                                               {E::port_open, "port_open"},
-                                                               {E::ended, "ended"},
-                                                               {E::quiet, "quiet"},
-                                                               {E::timed_out, "timed_out"}};
+    static constexpr std::pair<E, std::string_view> names[] = {
+        {E::matched, "matched"}, {E::port_open, "port_open"}, {E::ended, "ended"},
+        {E::quiet, "quiet"},     {E::timed_out, "timed_out"}, {E::still_waiting, "still_waiting"}};
 };
 }  // namespace schema
 }  // namespace persistproc

@@ -142,7 +142,7 @@ Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::opt
     const auto cannot_be_read = [&](std::uint32_t run) {
         // No proof of anything: its shim may live. It is asked for again until it can be read.
         process->life = Lifecycle(Unreachable{run}, process->record.wanted, run, std::nullopt);
-        process->changed.notify_all();
+        announce(*process);
         reach_again(process, run);
     };
     if (!found.trouble.empty()) {
@@ -203,7 +203,7 @@ Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::opt
 
     if (newest->unsupported) {
         process->life = Lifecycle(Ended{run, false}, Wanted::down, highest, std::nullopt);
-        process->changed.notify_all();
+        announce(*process);
         co_return;
     }
     if (newest->shim_alive) {

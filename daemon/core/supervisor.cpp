@@ -528,7 +528,7 @@ Task<Result<ProcessView>> Supervisor::remove_now(std::string target, std::string
 void Supervisor::forget(const ProcessPtr& process) {
     process->removed = true;
     processes_.erase(process->record.id);
-    process->changed.notify_all();
+    announce(*process);
 }
 
 Task<Result<Located>> Supervisor::locate(std::string target) {
@@ -540,6 +540,19 @@ Task<Result<Located>> Supervisor::locate(std::string target) {
     co_return *located;
 }
 
+void Supervisor::announce(Process& process) {
+    process.changed.notify_all();
+    if (on_change_) on_change_(process.record.id);
+}
+
+Task<Result<std::vector<Located>>> Supervisor::locate_all() {
+    if (auto ready = co_await wait_adopted(); !ready) co_return ready.error();
+    std::vector<Located> out;
+    for (const auto& [id, process] : processes_)
+        if (auto located = find(id)) out.push_back(std::move(*located));
+    co_return out;
+}
+
 std::optional<Located> Supervisor::find(ProcessId id) const {
     const auto found = processes_.find(id);
     if (found == processes_.end()) return std::nullopt;
@@ -547,6 +560,7 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     Located out;
     out.id = id;
     out.label = process.record.definition.label;
+    out.working_directory = process.record.definition.working_directory;
     out.state = process.unsupported ? ProcessState::unsupported : process.life.state();
     out.run = process.life.last_run();
     out.run_begin = process.run_state.log_begin;
@@ -604,7 +618,7 @@ Task<Result<Supervisor::LeaveReport>> Supervisor::leave_now(bool keep, std::stri
     }
     has_left_ = true;
     left_done_.notify_all();
-    for (const auto& [id, process] : processes_) process->changed.notify_all();
+    for (const auto& [id, process] : processes_) announce(*process);
     co_return report;
 }
 

@@ -5,6 +5,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -81,6 +82,7 @@ struct ListFilter {
 struct Located {
     ProcessId id;
     std::string label;
+    std::string working_directory;
     ProcessState state = ProcessState::starting;
     std::uint32_t run = 0;           // the current or last one; 0: none
     std::uint64_t run_begin = 0;     // position in the output where that run begins
@@ -129,6 +131,8 @@ public:
 
     /// Errors: not_found, ambiguous, unavailable (adoption takes too long).
     Task<Result<Located>> locate(std::string target);
+    /// All of them, oldest first, without asking the kernel anything. Errors: unavailable.
+    Task<Result<std::vector<Located>>> locate_all();
     /// As `locate`, without waiting; nothing when the process is gone.
     std::optional<Located> find(ProcessId id) const;
     /// The listening ports of its tree now. Blocks nobody.
@@ -136,6 +140,9 @@ public:
 
     /// Completes when the process has changed since it was found with `changes`, or when `until` has come (false).
     Task<bool> changed(ProcessId id, std::uint64_t changes, MonoTime until);
+
+    /// Called after every change of a process: made, removed, another state. It must not call back.
+    void set_on_change(std::function<void(ProcessId)> on_change) { on_change_ = std::move(on_change); }
 
     struct LeaveReport {
         std::vector<std::string> stopped, kept;
@@ -172,6 +179,7 @@ private:
     std::vector<Candidate> candidates() const;
     Result<ProcessPtr> find_or_create(const StartParameters& parameters, Definition definition, bool& created);
     void redefine(Process& process, Definition definition, StartParameters& parameters);
+    void announce(Process& process);
     Task<bool> settled(ProcessPtr process, MonoTime until);
     Task<Result<ProcessView>> view_now(ProcessPtr process);
     void forget(const ProcessPtr& process);
@@ -225,6 +233,7 @@ private:
     std::uint64_t next_request_ = 1;
     async::Notifier adoption_done_;
     async::Notifier left_done_;
+    std::function<void(ProcessId)> on_change_;
     async::TaskGroup tasks_;
 };
 

@@ -85,7 +85,7 @@ void Supervisor::apply(const ProcessPtr& process, const LifecycleEvent& event) {
             ++process->backoff_armed;
         }
     }
-    process->changed.notify_all();
+    announce(*process);
 }
 
 Task<> Supervisor::record(StoreChange change, std::string what) {
@@ -301,13 +301,13 @@ Task<> Supervisor::watch(ProcessPtr process, std::uint32_t run, std::shared_ptr<
                 break;
             default: break;
         }
-        process->changed.notify_all();
+        announce(*process);
     }
     // A connection that was replaced says nothing about the shim.
     if (process->link != link) co_return;
     process->link.reset();
     co_await after_shim(process, run);
-    process->changed.notify_all();
+    announce(*process);
 }
 
 void Supervisor::heard(const ProcessPtr& process, std::uint32_t run, const rundir::RunState& state) {

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "common/async/offload.hpp"
+#include "daemon/core/log_signal.hpp"
 
 namespace persistproc::core {
 
@@ -18,25 +18,6 @@ namespace {
 
 constexpr std::uint64_t context_lines = 3;
 constexpr auto port_interval = std::chrono::milliseconds(50);
-
-/// A LogWatch the loop can wait for.
-class LogSignal {
-public:
-    LogSignal(asio::any_io_executor executor, logstore::LogWatch watch)
-        : watch_(std::move(watch)), descriptor_(executor, watch_.fd()) {}
-    ~LogSignal() { descriptor_.release(); }
-    LogSignal(const LogSignal&) = delete;
-    LogSignal& operator=(const LogSignal&) = delete;
-
-    Task<> grown() {
-        co_await descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
-        watch_.drain();
-    }
-
-private:
-    logstore::LogWatch watch_;
-    asio::posix::stream_descriptor descriptor_;
-};
 
 /// Waits are not worth the time of a daemon that is to go.
 Error leaving() { return {ErrorCode::unavailable, "the daemon is leaving; ask again once there is another"}; }

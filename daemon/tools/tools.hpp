@@ -16,6 +16,7 @@ namespace persistproc::tools {
 struct Core {
     core::Supervisor& supervisor;
     core::Waiter& waiter;
+    async::Clock& clock;
     boost::asio::thread_pool& readers;
     std::function<api::DaemonInfo()> info;
 };

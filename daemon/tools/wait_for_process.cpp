@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/this_coro.hpp>
+
+#include "common/async/task_group.hpp"
 #include "common/base/text.hpp"
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/tools.hpp"
@@ -10,6 +13,11 @@
 namespace persistproc::tools {
 
 namespace {
+
+// Clients give up on a call after a minute; one that can poll a task has no such bound.
+constexpr double longest_call = 50;  // seconds
+constexpr double task_from = 10;     // seconds: shorter waits are not worth a task
+constexpr auto progress_interval = std::chrono::seconds(5);
 
 Result<core::WaitParameters> parameters_of(const api::WaitRequest& request, const core::Located& process) {
     core::WaitParameters out;
@@ -55,7 +63,8 @@ Result<core::WaitParameters> parameters_of(const api::WaitRequest& request, cons
     return out;
 }
 
-std::string what_happened(const api::WaitRequest& request, const core::WaitResult& result) {
+/// `left`: seconds that were asked for beyond what this call waits.
+std::string what_happened(const api::WaitRequest& request, const core::WaitResult& result, double left) {
     const std::string who = headline(result.process);
     switch (result.end) {
         case core::WaitEnd::matched:
@@ -63,6 +72,10 @@ std::string what_happened(const api::WaitRequest& request, const core::WaitResul
         case core::WaitEnd::port_open: return fmt::format("{}; listens on port {}", who, result.port.value_or(0));
         case core::WaitEnd::quiet: return fmt::format("{}; quiet for {} s", who, request.quiet_seconds.value_or(2));
         case core::WaitEnd::timed_out:
+            if (left > 0)
+                return fmt::format("{}; not yet after {} s: {}. Still waiting: call again with timeout_seconds {}{}",
+                                   who, longest_call, schema::enum_name(request.until), left,
+                                   request.until == api::WaitUntil::pattern ? " and the cursor" : "");
             return fmt::format("timeout: {}; not yet after {} s: {}", who, request.timeout_seconds,
                                schema::enum_name(request.until));
         case core::WaitEnd::ended: break;
@@ -74,12 +87,52 @@ std::string what_happened(const api::WaitRequest& request, const core::WaitResul
                        schema::enum_name(request.until));
 }
 
-Task<mcp::ToolResult> wait(Core core, api::WaitRequest request, mcp::CallContext) {
+/// Says every few seconds that the wait goes on, so that clients extend their patience.
+Task<> tell_progress(async::Clock& clock, mcp::CallContext context, double seconds) {
+    const MonoTime begin = clock.now();
+    for (MonoTime next = begin + progress_interval;; next += progress_interval) {
+        co_await clock.sleep_until(next);
+        const double elapsed = std::chrono::duration<double>(next - begin).count();
+        context.progress(elapsed, seconds, fmt::format("waited {} s", elapsed));
+    }
+}
+
+Task<Result<core::WaitResult>> wait_with_progress(Core core, core::WaitParameters parameters,
+                                                  mcp::CallContext context) {
+    async::TaskGroup progress(co_await boost::asio::this_coro::executor);
+    const double seconds = std::chrono::duration<double>(parameters.timeout).count();
+    if (context.wants_progress()) progress.spawn("progress", tell_progress(core.clock, context, seconds));
+    co_return co_await core.waiter.wait(std::move(parameters));
+}
+
+/// What is true already is answered at once; a long wait becomes a task where the caller knows tasks, and is cut short
+/// of a minute where it does not. `left` is set to the seconds that were cut off.
+Task<Result<core::WaitResult>> wait_as_asked(Core core, core::WaitParameters parameters, mcp::CallContext context,
+                                             double seconds, std::shared_ptr<double> left) {
+    if (seconds > task_from && context.can_become_task()) {
+        core::WaitParameters look = parameters;
+        look.timeout = std::chrono::nanoseconds(0);
+        auto seen = co_await core.waiter.wait(std::move(look));
+        if (!seen || seen->end != core::WaitEnd::timed_out) co_return seen;
+        mcp::TaskTerms terms;
+        terms.ttl = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)) + std::chrono::minutes(10);
+        if (context.channel->become_task(terms)) co_return co_await core.waiter.wait(std::move(parameters));
+    }
+    if (context.audience == schema::Audience::agent && seconds > longest_call) {
+        *left = seconds - longest_call;
+        parameters.timeout = std::chrono::nanoseconds(static_cast<std::int64_t>(longest_call * 1e9));
+    }
+    co_return co_await wait_with_progress(core, std::move(parameters), std::move(context));
+}
+
+Task<mcp::ToolResult> wait(Core core, api::WaitRequest request, mcp::CallContext context) {
     auto process = co_await core.supervisor.locate(request.process);
     if (!process) co_return mcp::tool_failure(process.error());
     auto parameters = parameters_of(request, *process);
     if (!parameters) co_return mcp::tool_failure(parameters.error());
-    auto waited = co_await core.waiter.wait(std::move(*parameters));
+    const auto left = std::make_shared<double>(0);
+    auto waited =
+        co_await wait_as_asked(core, std::move(*parameters), std::move(context), request.timeout_seconds, left);
     if (!waited) co_return mcp::tool_failure(waited.error());
 
     api::WaitMeta meta;
@@ -100,15 +153,15 @@ Task<mcp::ToolResult> wait(Core core, api::WaitRequest request, mcp::CallContext
         case core::WaitEnd::port_open: meta.outcome = api::WaitOutcome::port_open; break;
         case core::WaitEnd::quiet: meta.outcome = api::WaitOutcome::quiet; break;
         case core::WaitEnd::timed_out:
-            meta.outcome = api::WaitOutcome::timed_out;
-            failed = Error{ErrorCode::timeout, ""};
+            meta.outcome = *left > 0 ? api::WaitOutcome::still_waiting : api::WaitOutcome::timed_out;
+            if (*left <= 0) failed = Error{ErrorCode::timeout, ""};
             break;
         case core::WaitEnd::ended:
             meta.outcome = api::WaitOutcome::ended;
             if (request.until != api::WaitUntil::exit) failed = Error{ErrorCode::conflict, ""};
             break;
     }
-    const std::string said = what_happened(request, *waited);
+    const std::string said = what_happened(request, *waited, *left);
     mcp::ToolResult result;
     if (failed) {
         failed->message = said.substr(said.find(": ") + 2);

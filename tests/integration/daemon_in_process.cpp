@@ -28,7 +28,7 @@ DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_pt
       supervisor(io.get_executor(), clock, registry, shims, files, with_data(std::move(options), *data)),
       waiter(io.get_executor(), clock, supervisor, readers),
       server(io.get_executor(), clock, {"persistproc", "", "0", ""}) {
-    tools::Core core{supervisor, waiter, readers, [] { return api::DaemonInfo{}; }};
+    tools::Core core{supervisor, waiter, clock, readers, [] { return api::DaemonInfo{}; }};
     tools::add_all(server, std::move(core));
     auto [ours, theirs] = mcp::make_memory_transport(io.get_executor());
     client_ = std::move(ours);
