@@ -31,7 +31,7 @@ Task<mcp::ToolResult> restart(Core core, api::RestartRequest request, mcp::CallC
 
 void add_restart_process(mcp::Server& server, Core core) {
     auto definition = define<api::RestartRequest>({.destructive = true});
-    definition.output_schema = schema::object_schema<api::RestartResponse>(schema::Audience::agent, false);
+    definition.output_schema = brief_output_schema<api::RestartResponse>();
     server.add_tool(std::move(definition),
                     typed_handler<api::RestartRequest>([core](api::RestartRequest request, mcp::CallContext context) {
                         return restart(core, std::move(request), std::move(context));

@@ -64,7 +64,7 @@ Task<mcp::ToolResult> start(Core core, api::StartRequest request, mcp::CallConte
 
 void add_start_process(mcp::Server& server, Core core) {
     auto definition = define<api::StartRequest>({.open_world = true});
-    definition.output_schema = schema::object_schema<api::StartResponse>(schema::Audience::agent, false);
+    definition.output_schema = brief_output_schema<api::StartResponse>();
     server.add_tool(std::move(definition),
                     typed_handler<api::StartRequest>([core](api::StartRequest request, mcp::CallContext context) {
                         return start(core, std::move(request), std::move(context));

@@ -23,7 +23,7 @@ Task<mcp::ToolResult> stop(Core core, api::StopRequest request, mcp::CallContext
 
 void add_stop_process(mcp::Server& server, Core core) {
     auto definition = define<api::StopRequest>({.destructive = true, .idempotent = true});
-    definition.output_schema = schema::object_schema<ProcessView>(schema::Audience::agent, false);
+    definition.output_schema = brief_output_schema<ProcessView>();
     server.add_tool(std::move(definition),
                     typed_handler<api::StopRequest>([core](api::StopRequest request, mcp::CallContext context) {
                         return stop(core, std::move(request), std::move(context));

@@ -44,6 +44,18 @@ mcp::ToolDefinition define(mcp::Annotations annotations) {
     return definition;
 }
 
+/// The output schema of an answer, without the members that may be null and are of any type: they say little, stand
+/// whole in the schema of list_processes, and every session pays for them.
+template <class Response>
+mcp::Json brief_output_schema() {
+    mcp::Json out = schema::object_schema<Response>(schema::Audience::agent, false);
+    mcp::Json kept = mcp::Json::object();
+    for (auto& [name, member] : out["properties"].items())
+        if (!member.empty()) kept[name] = std::move(member);
+    out["properties"] = std::move(kept);
+    return out;
+}
+
 template <class Request>
 mcp::ToolDefinition define_client_operation() {
     mcp::ToolDefinition definition;
