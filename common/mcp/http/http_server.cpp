@@ -19,6 +19,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t read_bytes = 64u << 10;
+constexpr std::size_t first_read_bytes = 4u << 10;  // of each connection: a usual request whole
 constexpr std::size_t reads_per_turn = 16;
 constexpr std::chrono::milliseconds last_words{200};
 
@@ -45,7 +46,7 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
     async::Notifier emptied;
     std::function<void()> on_room;
     bool closing = false;
-    // One buffer serves all connections: bytes go from it into the machine before the next read.
+    // What is more than a first read goes through one buffer for all: bytes leave it before the next read.
     std::array<char, read_bytes> buffer;
 
     void arm(MonoTime at);
@@ -54,8 +55,7 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
     void close_peer(const std::shared_ptr<Peer>& peer);
 };
 
-/// Moves bytes between one socket and its machine. Reads and writes are tried at once; the reactor is asked only to
-/// wait, so an idle connection holds no buffer.
+/// Moves bytes between one socket and its machine. Writes are tried at once; an idle connection holds one small buffer.
 class HttpServer::State::Peer : public std::enable_shared_from_this<HttpServer::State::Peer> {
 public:
     Peer(std::shared_ptr<State> state, Socket socket) : state_(std::move(state)), socket_(std::move(socket)) {}
@@ -130,36 +130,46 @@ private:
         }
     }
 
+    // A read that got less than it asked for is renewed without a system call; waiting for readiness alone would cost
+    // one per request.
     void wait_read() {
         reading_ = true;
-        socket_.async_wait(Socket::wait_read, [self = shared_from_this()](boost::system::error_code failed) {
-            self->reading_ = false;
-            if (!failed) self->read();
-        });
+        socket_.async_receive(asio::buffer(first_bytes_),
+                              [self = shared_from_this()](boost::system::error_code failed, std::size_t got) {
+                                  self->reading_ = false;
+                                  if (failed != asio::error::operation_aborted) self->read(failed, got);
+                              });
     }
 
-    void read() {
+    void read(boost::system::error_code failed, std::size_t got) {
         in_progress_ = true;
-        for (std::size_t turn = 0; turn < reads_per_turn && machine_->wants_input() && socket_.is_open(); ++turn) {
+        take(failed, std::string_view(first_bytes_.data(), got));
+        bool is_more = !failed && got == first_bytes_.size();
+        for (std::size_t turn = 1; is_more && turn < reads_per_turn && machine_->wants_input() && socket_.is_open();
+             ++turn) {
             boost::system::error_code error;
-            const auto got = socket_.receive(asio::buffer(state_->buffer), 0, error);
+            const auto size = socket_.receive(asio::buffer(state_->buffer), 0, error);
             if (error == asio::error::would_block) break;
-            if (error == asio::error::eof) {
-                machine_->end_of_input();
-            } else if (error) {
-                machine_->lost();
-            } else {
-                machine_->receive(std::string_view(state_->buffer.data(), got));
-                if (got < state_->buffer.size()) break;
-            }
+            take(error, std::string_view(state_->buffer.data(), size));
+            is_more = !error && size == state_->buffer.size();
         }
         in_progress_ = false;
         progress();
     }
 
+    void take(boost::system::error_code failed, std::string_view bytes) {
+        if (failed == asio::error::eof)
+            machine_->end_of_input();
+        else if (failed)
+            machine_->lost();
+        else
+            machine_->receive(bytes);
+    }
+
     std::shared_ptr<State> state_;
     Socket socket_;
     std::shared_ptr<Connection> machine_;
+    std::array<char, first_read_bytes> first_bytes_;
     bool reading_ = false;
     bool writing_ = false;
     bool half_closed_ = false;

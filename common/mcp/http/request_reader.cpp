@@ -5,6 +5,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <cstring>
+#include <utility>
 
 #include "common/mcp/http/access.hpp"
 #include "common/mcp/http/param_headers.hpp"
@@ -20,9 +21,27 @@ using Parser = bhttp::request_parser<bhttp::string_body>;
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
-constexpr std::string_view single_fields[] = {"content-length",       "host",         "origin",
-                                              "authorization",        "content-type", "mcp-session-id",
-                                              "mcp-protocol-version", "mcp-method",   "mcp-name"};
+/// A field of the protocol's own, which Beast does not know.
+struct OwnField {
+    std::string_view name;
+    std::string_view RequestHead::*value;
+    bool RequestHead::*is_there;  // null: nobody asks
+    bool is_single;
+};
+constexpr OwnField own_fields[] = {
+    {"mcp-session-id", &RequestHead::session_id, &RequestHead::has_session_id, true},
+    {"mcp-protocol-version", &RequestHead::protocol_version, &RequestHead::has_protocol_version, true},
+    {"last-event-id", &RequestHead::last_event_id, &RequestHead::has_last_event_id, false},
+    {"mcp-method", &RequestHead::mcp_method, &RequestHead::has_mcp_method, true},
+    {"mcp-name", &RequestHead::mcp_name, &RequestHead::has_mcp_name, true},
+    {"persistproc-audience", &RequestHead::audience, nullptr, false},
+};
+
+const OwnField* find_own_field(std::string_view name) noexcept {
+    for (const auto& each : own_fields)
+        if (each.name.size() == name.size() && equals_ignoring_case(each.name, name)) return &each;
+    return nullptr;
+}
 
 }  // namespace
 
@@ -130,7 +149,10 @@ RequestReader::Progress RequestReader::State::check_head() {
     head.is_http_1_0 = message.version() == 10;
     if (message.version() != 11 && message.version() != 10) return fail(400, "HTTP/1.1 only");
     std::size_t fields = 0;
-    std::size_t seen[std::size(single_fields)] = {};
+    // Which fields came that may come once, one bit each.
+    std::uint32_t seen = 0;
+    const auto is_second = [&seen](std::uint32_t bit) { return (std::exchange(seen, seen | bit) & bit) != 0; };
+    constexpr const char* twice = "header given twice";
     bool chunked = false;
     bool length = false;
     head.keep_alive = message.keep_alive();
@@ -138,12 +160,23 @@ RequestReader::Progress RequestReader::State::check_head() {
         if (++fields > limits.header_fields) return fail(431, "too many header fields");
         const auto name = view(field.name_string());
         const auto value = trim_blanks(view(field.value()));
-        for (std::size_t i = 0; i < std::size(single_fields); ++i)
-            if (equals_ignoring_case(name, single_fields[i]) && ++seen[i] > 1) return fail(400, "header given twice");
         switch (field.name()) {
-            case bhttp::field::host: head.host = value, head.has_host = true; break;
-            case bhttp::field::origin: head.origin = value, head.has_origin = true; break;
-            case bhttp::field::content_type: head.content_type = value; break;
+            case bhttp::field::host:
+                if (is_second(1)) return fail(400, twice);
+                head.host = value, head.has_host = true;
+                break;
+            case bhttp::field::origin:
+                if (is_second(2)) return fail(400, twice);
+                head.origin = value, head.has_origin = true;
+                break;
+            case bhttp::field::content_type:
+                if (is_second(4)) return fail(400, twice);
+                head.content_type = value;
+                break;
+            case bhttp::field::authorization:
+                if (is_second(8)) return fail(400, twice);
+                break;
+            case bhttp::field::sec_fetch_site: head.sec_fetch_site = value; break;
             case bhttp::field::accept: head.accept = value; break;
             case bhttp::field::expect: head.expect = value; break;
             case bhttp::field::content_encoding:
@@ -154,7 +187,7 @@ RequestReader::Progress RequestReader::State::check_head() {
                 chunked = true;
                 break;
             case bhttp::field::content_length: {
-                length = true;
+                if (std::exchange(length, true)) return fail(400, twice);
                 if (value.find_first_not_of("0123456789") != std::string_view::npos)
                     return fail(400, "Content-Length is no number");
                 std::uint64_t bytes = 0;
@@ -164,19 +197,18 @@ RequestReader::Progress RequestReader::State::check_head() {
                 head.body_too_large = bytes > limits.body_bytes;
                 break;
             }
-            default:
-                if (equals_ignoring_case(name, "sec-fetch-site")) head.sec_fetch_site = value;
-                if (equals_ignoring_case(name, "mcp-session-id")) head.session_id = value, head.has_session_id = true;
-                if (equals_ignoring_case(name, "mcp-protocol-version"))
-                    head.protocol_version = value, head.has_protocol_version = true;
-                if (equals_ignoring_case(name, "last-event-id"))
-                    head.last_event_id = value, head.has_last_event_id = true;
-                if (equals_ignoring_case(name, "mcp-method")) head.mcp_method = value, head.has_mcp_method = true;
-                if (equals_ignoring_case(name, "mcp-name")) head.mcp_name = value, head.has_mcp_name = true;
-                if (equals_ignoring_case(name, "persistproc-audience")) head.audience = value;
-                if (equals_ignoring_case(name.substr(0, param_header_prefix.size()), param_header_prefix) &&
-                    message.count(field.name_string()) > 1)
-                    return fail(400, "header given twice");
+            case bhttp::field::unknown:
+                if (const OwnField* own = find_own_field(name)) {
+                    const auto bit = 16u << (own - own_fields);
+                    if (is_second(bit) && own->is_single) return fail(400, twice);
+                    head.*own->value = value;
+                    if (own->is_there != nullptr) head.*own->is_there = true;
+                } else if (equals_ignoring_case(name.substr(0, param_header_prefix.size()), param_header_prefix) &&
+                           message.count(field.name_string()) > 1) {
+                    return fail(400, twice);
+                }
+                break;
+            default: break;
         }
     }
     if (chunked && length) return fail(400, "Transfer-Encoding with Content-Length");

@@ -1,5 +1,7 @@
 #include "common/mcp/json_reader.hpp"
 
+#include <limits>
+
 #include "tests/support/catch.hpp"
 
 using namespace persistproc;
@@ -18,6 +20,24 @@ TEST_CASE("JSON keeps order, types and text") {
     const auto json = read_json(R"( {"b":1,"a":[true,null,-2,1.5,"\u00e9\n"],"c":{}} )");
     REQUIRE(json.has_value());
     CHECK(json->dump() == "{\"b\":1,\"a\":[true,null,-2,1.5,\"é\\n\"],\"c\":{}}");
+}
+
+TEST_CASE("JSON numbers are the nearest there are") {
+    const std::pair<const char*, double> rows[] = {{"0.1", 0.1},
+                                                   {"95.5", 95.5},
+                                                   {"1.7976931348623157e308", 1.7976931348623157e308},
+                                                   {"2.2250738585072011e-308", 2.2250738585072011e-308},
+                                                   {"9007199254740993.0", 9007199254740993.0},
+                                                   {"123456789.123456789e-5", 123456789.123456789e-5},
+                                                   {"1e-999", 0.0}};
+    for (const auto& [text, value] : rows) {
+        const auto json = read_json(text);
+        REQUIRE(json.has_value());
+        CHECK(json->get<double>() == value);
+    }
+    CHECK(read_json("18446744073709551615")->get<std::uint64_t>() == 18446744073709551615u);
+    CHECK(read_json("-9223372036854775808")->get<std::int64_t>() == std::numeric_limits<std::int64_t>::min());
+    CHECK(read_json("7")->is_number_unsigned());
 }
 
 TEST_CASE("JSON depth is bounded") {
