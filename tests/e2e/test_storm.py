@@ -1,0 +1,176 @@
+"""Sixty-four clients of both eras, mixed calls, and a daemon that is killed and restarted under them five times.
+
+Every answer belongs to its question, no session is lost, nothing hangs: a request that meets a death is answered, or
+fails at once, within a second of the restart. PERSISTPROC_STORM_SECONDS sets how long it lasts.
+"""
+import http.client
+import json
+import os
+import random
+import threading
+import time
+
+import harness
+
+CLIENTS, KILLS = 64, 5
+SECONDS = float(os.environ.get("PERSISTPROC_STORM_SECONDS", "15"))
+# Sanitized daemons are several times as slow; what is measured then is that nothing hangs.
+BOUND = 10.0 if "san" in harness.BUILD.name else 1.0
+MODERN = "2026-07-28"
+META = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "storm", "version": "1"},
+}
+BROKEN = (ConnectionError, http.client.HTTPException, OSError)
+
+
+class Client(threading.Thread):
+    def __init__(self, storm, number):
+        super().__init__(daemon=True)
+        self.storm, self.number = storm, number
+        self.is_modern = number % 2 == 1
+        self.label = f"c{number}x"
+        self.random = random.Random(number)
+        self.mcp = harness.Mcp(storm.port, initialize=not self.is_modern)
+        self.mcp.connection.timeout = 30
+        self.counts = {"answered": 0, "cut": 0}
+        self.longest = 0.0  # of an answered request while nobody dies
+        self.spans = []  # (begin, end) of each request that was cut or slow
+        self.complaints = []
+
+    def request(self, method, params):
+        if not self.is_modern:
+            return self.mcp.request(method, params)
+        self.mcp.number += 1
+        number = f"{self.label}-{self.mcp.number}"
+        headers = {"MCP-Protocol-Version": MODERN, "Mcp-Method": method}
+        name = params.get("name") or params.get("uri")
+        if name:
+            headers["Mcp-Name"] = name
+        body = {"jsonrpc": "2.0", "id": number, "method": method, "params": {**params, "_meta": META}}
+        status, head, text = self.mcp.post(body, headers)
+        if head.get_content_type() == "text/event-stream":
+            text = [line[5:] for line in text.decode().splitlines() if line.startswith("data:")][-1]
+        answer = json.loads(text)
+        if answer["id"] != number:
+            raise AssertionError(f"asked as {number}, answered as {answer['id']}")
+        if status != 200 or "error" in answer:
+            raise harness.McpError(status, json.dumps(answer).encode())
+        return answer["result"]
+
+    def tool(self, name, **arguments):
+        result = self.request("tools/call", {"name": name, "arguments": arguments})
+        answer = harness.ToolAnswer(result)
+        if answer.is_error:
+            raise harness.McpError(200, json.dumps(result).encode())
+        return answer
+
+    def own(self, text):
+        """The answer is about this client's process and no other's."""
+        if self.label not in text:
+            raise AssertionError(f"{self.label}: an answer without it: {text[:300]}")
+        for other in range(CLIENTS):
+            if other != self.number and f"c{other}x" in text:
+                raise AssertionError(f"{self.label}: got the answer for c{other}x: {text[:300]}")
+
+    def one(self):
+        kind = self.random.randrange(100)
+        if kind < 30:
+            self.own(self.tool("list_processes", process=self.label).text)
+        elif kind < 60:
+            self.own(self.tool("get_process_output", process=self.label, lines=5).text)
+        elif kind < 75:
+            self.own(self.tool("wait_for_process", process=self.label, until="pattern", pattern=self.label).text)
+        elif kind < 85:
+            contents = self.request("resources/read", {"uri": f"persistproc://processes/{self.id}"})["contents"]
+            self.own(contents[0]["text"])
+        elif kind < 97:
+            assert len(self.request("tools/list", {})["tools"]) >= 6
+        else:
+            self.own(self.tool("restart_process", process=self.label).text)
+
+    def run(self):
+        # Restarts of sixty-four at once are not what is tested here.
+        while not self.storm.is_over:
+            begin = time.monotonic()
+            try:
+                self.one()
+                self.counts["answered"] += 1
+            except BROKEN:
+                self.counts["cut"] += 1
+                self.spans.append((begin, time.monotonic(), "cut"))
+                self.mcp.connection.close()
+                self.storm.serving.wait(harness.PATIENCE)
+                continue
+            except harness.McpError as refused:
+                self.spans.append((begin, time.monotonic(), str(refused)))
+                continue
+            except Exception as wrong:  # whatever it is belongs into the report
+                self.complaints.append(f"{type(wrong).__name__}: {wrong}")
+                break
+            took = time.monotonic() - begin
+            if self.storm.is_calm:
+                self.longest = max(self.longest, took)
+            if took > 0.25:
+                self.spans.append((begin, begin + took, "slow"))
+        self.mcp.close()
+
+
+class Storm(harness.TestCase):
+    def test_clients_outlive_every_death_of_the_daemon(self):
+        self.is_over, self.is_calm = False, True
+        self.port = self.daemon.port
+        self.serving = threading.Event()
+        self.serving.set()
+        clients = [Client(self, number) for number in range(CLIENTS)]
+        loop = "import sys,time\nwhile True: print(sys.argv[1], flush=True); time.sleep(0.5)"
+        for each in clients:
+            started = each.tool(
+                "start_process", command=harness.python(loop, each.label), working_directory="/", label=each.label
+            )
+            each.id = started.structured["id"]
+        for each in clients:
+            each.start()
+        deaths = []
+        begin = time.monotonic()
+        for kill in range(1, KILLS + 1):
+            time.sleep(max(0, begin + SECONDS * kill / (KILLS + 1) - time.monotonic()))
+            self.is_calm = False
+            self.serving.clear()
+            killed = time.monotonic()
+            self.daemon.kill()
+            self.daemon.start()
+            deaths.append((killed, time.monotonic()))
+            self.serving.set()
+        time.sleep(max(0, begin + SECONDS - time.monotonic()))
+        self.is_over = True
+        for each in clients:
+            each.join(harness.PATIENCE)
+            self.assertFalse(each.is_alive(), f"{each.label} hangs")
+
+        self.assertEqual([c for each in clients for c in each.complaints], [])
+        answered = sum(each.counts["answered"] for each in clients)
+        cut = sum(each.counts["cut"] for each in clients)
+        longest = max(each.longest for each in clients)
+        print(f"\n{answered} answered, {cut} cut by {KILLS} deaths in {SECONDS} s; calm: {longest:.2f} s", flush=True)
+        self.assertGreater(answered, CLIENTS * KILLS)
+        # A busy machine makes every request slow; what a death adds to that is what counts.
+        bound = BOUND + longest
+        # Every span that meets a death ends soon after the next daemon serves; a refusal names the death as its cause.
+        for each in clients:
+            for start, end, what in each.spans:
+                death = next((d for d in deaths if start < d[1] + bound and end > d[0]), None)
+                if what == "slow":
+                    if death:
+                        self.assertLess(end - death[1], bound, f"{each.label}: {what}")
+                    continue
+                self.assertIsNotNone(death, f"{each.label}: {what} without a death")
+                self.assertLess(end - death[1], bound, f"{each.label}: {what}")
+        views = {view["label"]: view for view in self.mcp().call("list_processes").structured["processes"]}
+        self.assertEqual(sorted(views), sorted(each.label for each in clients))
+        self.assertEqual({view["state"] for view in views.values()}, {"running"})
+
+
+if __name__ == "__main__":
+    harness.main()
