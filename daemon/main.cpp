@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "common/api/agent_setup.hpp"
+#include "common/async/offload.hpp"
 #include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
@@ -103,12 +104,12 @@ private:
 class Daemon {
 public:
     Daemon(asio::io_context& io, const daemon::Options& options, core::SupervisorOptions supervising,
-           registry::Registry registry, mcp::http::HttpOptions http)
+           registry::EndedSessions ended, mcp::http::HttpOptions http)
         : io_(io),
           options_(options),
           files_(2),
           readers_(2),
-          registry_(io.get_executor(), std::move(registry)),
+          registry_(io.get_executor(), options.data, std::move(ended)),
           graveyard_(registry_),
           shims_(io.get_executor(), shim_beside_this_program(), options.data),
           supervisor_(io.get_executor(), clock_, registry_, shims_, files_, std::move(supervising)),
@@ -146,7 +147,6 @@ public:
         tasks_.spawn("main", run());
     }
 
-    const std::string& endpoint() const { return endpoint_; }
     int status() const { return status_; }
 
 private:
@@ -191,12 +191,32 @@ private:
     }
 
     Task<> adopt() {
+        // A disk that takes no record, or a database of a newer version, is known before anybody is told.
+        auto opened = co_await registry_.open();
+        if (opened && !is_leaving_) tasks_.spawn("announcement", announce());
         auto adopted = co_await supervisor_.adopt();
         if (!adopted) {
             base::report(base::Severity::error, "{}", adopted.error().message);
             status_ = exit_failure;
             leave();
         }
+    }
+
+    /// Tells whoever started the daemon that it serves. Who does not read that keeps nobody else waiting.
+    Task<> announce() {
+        auto tell = [options = options_, endpoint = endpoint_] {
+            if (!options.quiet) {
+                const std::string text = fmt::format("persistprocd {} serves {}\n\n{}", base::version(), endpoint,
+                                                     api::agent_setup_text(endpoint));
+                base::write_all(STDOUT_FILENO, text);
+            }
+            if (auto told = daemon::http::announce_ready(options.ready_fd, "READY=1\nENDPOINT=" + endpoint); !told)
+                base::report(base::Severity::warning, "{}", told.error().message);
+            if (auto told = daemon::http::notify_service_manager("READY=1"); !told)
+                base::report(base::Severity::warning, "{}", told.error().message);
+            return true;
+        };
+        co_await async::offload(readers_, std::move(tell));
     }
 
     Task<> obey_signals() {
@@ -291,27 +311,18 @@ int serve(const daemon::Options& options) {
     int status = exit_failure;
     auto lock = take_data_directory(options.data, status);
     if (!lock) return fail(lock.error(), status);
-    auto registry = registry::Registry::open(options.data);
-    if (!registry) return fail(registry.error());
-    if (!registry->recovered().empty()) base::report(base::Severity::warning, "{}", registry->recovered());
+    auto ended = registry::EndedSessions::open(options.data);
+    if (!ended) return fail(ended.error());
     mcp::http::HttpOptions http;
     auto key = load_session_key(options.data);
     if (!key) return fail(key.error());
     http.session_key = *key;
 
+    // Nothing that grows with what is on disk comes before the listener.
     asio::io_context io(1);
-    Daemon daemon(io, options, std::move(supervising), std::move(*registry), std::move(http));
+    Daemon daemon(io, options, std::move(supervising), std::move(*ended), std::move(http));
     if (auto opened = daemon.open(); !opened) return fail(opened.error());
     daemon.start();
-    if (!options.quiet) {
-        const std::string text = fmt::format("persistprocd {} serves {}\n\n{}", base::version(), daemon.endpoint(),
-                                             api::agent_setup_text(daemon.endpoint()));
-        base::write_all(STDOUT_FILENO, text);
-    }
-    if (auto told = daemon::http::announce_ready(options.ready_fd, "READY=1\nENDPOINT=" + daemon.endpoint()); !told)
-        base::report(base::Severity::warning, "{}", told.error().message);
-    if (auto told = daemon::http::notify_service_manager("READY=1"); !told)
-        base::report(base::Severity::warning, "{}", told.error().message);
     io.run();
     return daemon.status();
 }

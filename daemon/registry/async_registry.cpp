@@ -15,7 +15,10 @@ namespace persistproc::registry {
 namespace asio = boost::asio;
 
 struct AsyncRegistry::State {
-    State(asio::any_io_executor e, Registry r) : executor(std::move(e)), registry(std::move(r)) {}
+    State(asio::any_io_executor e, std::filesystem::path d, EndedSessions s)
+        : executor(std::move(e)), directory(std::move(d)), ended(std::move(s)) {
+        for (const auto& id : ended.found()) remember_dead(id);
+    }
 
     struct Waiting {
         explicit Waiting(asio::any_io_executor e) : done(std::move(e)) {}
@@ -28,8 +31,11 @@ struct AsyncRegistry::State {
     };
 
     asio::any_io_executor executor;
-    Registry registry;  // the thread's alone
-    std::mutex mutex;   // guards the next two
+    std::filesystem::path directory;
+    std::optional<Registry> registry;  // the thread's alone, as are the next two
+    std::optional<Error> failed;
+    EndedSessions ended;
+    std::mutex mutex;  // guards the next two
     std::vector<Pending> pending;
     std::vector<std::string> to_bury;
     std::unordered_set<std::string> dead;  // the executor's alone, as is the next
@@ -40,11 +46,25 @@ struct AsyncRegistry::State {
     bool remember_dead(const std::string& id) {
         if (!dead.insert(id).second) return false;
         dead_by_age.push_back(id);
-        if (dead_by_age.size() > kept_dead_sessions) {
+        if (dead_by_age.size() > kept_ended_sessions) {
             dead.erase(dead_by_age.front());
             dead_by_age.pop_front();
         }
         return true;
+    }
+
+    /// On the thread: opens the database unless that has been tried.
+    Result<void> ensure_open() {
+        if (failed) return *failed;
+        if (registry) return boost::system::in_place_value;
+        auto opened = Registry::open(directory);
+        if (!opened) {
+            failed = opened.error();
+            return *failed;
+        }
+        if (!opened->recovered().empty()) base::report(base::Severity::warning, "{}", opened->recovered());
+        registry.emplace(std::move(*opened));
+        return boost::system::in_place_value;
     }
 
     /// On the thread: everything that has gathered, in one transaction; one by one if that fails, so that a bad
@@ -59,18 +79,19 @@ struct AsyncRegistry::State {
         }
         if (!batch.empty()) commit(std::move(batch));
         if (sessions.empty()) return;
-        if (auto buried = registry.bury_sessions(sessions); !buried)
-            base::report(base::Severity::warning, "deleted sessions could not be recorded: {}", buried.error().message);
+        if (auto buried = ended.append(sessions); !buried)
+            base::report(base::Severity::warning, "ended sessions could not be recorded: {}", buried.error().message);
     }
 
     void commit(std::vector<Pending> batch) {
         std::vector<core::StoreChange> changes;
         changes.reserve(batch.size());
         for (auto& each : batch) changes.push_back(std::move(each.change));
-        const auto together = registry.commit(changes);
+        const auto opened = ensure_open();
+        const auto together = opened ? registry->commit(changes) : opened;
         for (std::size_t i = 0; i < batch.size(); ++i) {
             Result<void> result = together;
-            if (!together && batch.size() > 1) result = registry.commit({changes[i]});
+            if (opened && !together && batch.size() > 1) result = registry->commit({changes[i]});
             asio::post(executor, [waiting = batch[i].waiting, result] {
                 waiting->result = result;
                 waiting->done.notify_all();
@@ -79,22 +100,24 @@ struct AsyncRegistry::State {
     }
 };
 
-AsyncRegistry::AsyncRegistry(asio::any_io_executor executor, Registry registry)
-    : state_(std::make_shared<State>(std::move(executor), std::move(registry))) {}
+AsyncRegistry::AsyncRegistry(asio::any_io_executor executor, std::filesystem::path directory, EndedSessions ended)
+    : state_(std::make_shared<State>(std::move(executor), std::move(directory), std::move(ended))) {}
 
 AsyncRegistry::~AsyncRegistry() { state_->thread.join(); }
 
+Task<Result<void>> AsyncRegistry::open() {
+    auto state = state_;
+    auto open = [state] { return state->ensure_open(); };
+    co_return co_await async::offload(state->thread, std::move(open));
+}
+
 Task<Result<core::StoreSnapshot>> AsyncRegistry::load() {
     auto state = state_;
-    auto read = [state] {
-        auto snapshot = state->registry.load();
-        auto dead = state->registry.load_dead_sessions();
-        return std::make_pair(std::move(snapshot), std::move(dead));
+    auto read = [state]() -> Result<core::StoreSnapshot> {
+        if (auto opened = state->ensure_open(); !opened) return opened.error();
+        return state->registry->load();
     };
-    auto both = co_await async::offload(state->thread, std::move(read));
-    if (both.second)
-        for (const auto& id : *both.second) state->remember_dead(id);
-    co_return std::move(both.first);
+    co_return co_await async::offload(state->thread, std::move(read));
 }
 
 Task<Result<void>> AsyncRegistry::commit(core::StoreChange change) {

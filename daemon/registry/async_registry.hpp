@@ -1,25 +1,30 @@
 #pragma once
-/// The registry behind a thread of its own: the core's Store, and the graveyard of deleted sessions.
+/// The registry behind a thread of its own: the core's Store, and the graveyard of ended sessions. The thread opens the
+/// database too, so that a daemon serves before that is done.
 #include <boost/asio/any_io_executor.hpp>
+#include <filesystem>
 #include <memory>
-#include <set>
 
+#include "daemon/registry/ended_sessions.hpp"
 #include "daemon/registry/registry.hpp"
 
 namespace persistproc::registry {
 
 class AsyncRegistry final : public core::Store {
 public:
-    /// `executor` is where callers live.
-    AsyncRegistry(boost::asio::any_io_executor executor, Registry registry);
+    /// `executor` is where callers live. The database in `directory` is not touched yet.
+    AsyncRegistry(boost::asio::any_io_executor executor, std::filesystem::path directory, EndedSessions ended);
     /// Completes every change that was handed over.
     ~AsyncRegistry() override;
 
+    /// Opens the database (see Registry::open); one that was damaged is reported. Only the first call does, and all
+    /// others of this class do it for themselves where it was forgotten. Errors: io, unsupported; they stay.
+    Task<Result<void>> open();
     Task<Result<core::StoreSnapshot>> load() override;
     /// Changes that wait together become durable in one transaction.
     Task<Result<void>> commit(core::StoreChange change) override;
 
-    /// Sessions that are dead, in memory; loaded by `load`. As many as the registry keeps.
+    /// Sessions that are dead, in memory, known from the beginning. As many as `EndedSessions` keeps.
     bool is_dead_session(const std::string& id) const;
     /// Known at once, durable soon after.
     void bury_session(std::string id);

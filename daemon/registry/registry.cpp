@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS runs (
   signal INTEGER, reason TEXT, stage TEXT, os_error INTEGER, detail TEXT, PRIMARY KEY (process, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS audit (
   at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, process TEXT NOT NULL, detail TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS dead_sessions (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL);
+DROP TABLE IF EXISTS dead_sessions;
 )";
 
 std::string command_text(const std::vector<std::string>& command) {
@@ -57,12 +57,19 @@ E enum_from(const std::string& name, E otherwise) {
     return otherwise;
 }
 
+Result<std::int64_t> schema_of(Database& database) {
+    auto version = database.prepare("PRAGMA user_version");
+    if (!version) return version.error();
+    if (auto row = version->step(); !row) return row.error();
+    return version->integer(0);
+}
+
 }  // namespace
 
 struct Registry::Statements {
     Database database;
     std::optional<Statement> put_process, put_run, trim_runs, remove_process, remove_runs, add_audit, trim_audit,
-        put_meta, bury, trim_dead;
+        put_meta;
 };
 
 Registry::Registry() = default;
@@ -98,11 +105,9 @@ Result<Registry> Registry::open(const std::filesystem::path& directory) {
 
 Result<void> Registry::prepare() {
     Statements& s = *statements_;
-    auto version = s.database.prepare("PRAGMA user_version");
+    const auto version = schema_of(s.database);
     if (!version) return version.error();
-    auto row = version->step();
-    if (!row) return row.error();
-    const auto found = version->integer(0);
+    const auto found = *version;
     if (found > schema_version)
         return Error{ErrorCode::unsupported,
                      fmt::format("database: schema {} is newer than this program's {}; use the newer program", found,
@@ -128,9 +133,7 @@ Result<void> Registry::prepare() {
         {s.remove_process, "DELETE FROM processes WHERE id=?"},
         {s.remove_runs, "DELETE FROM runs WHERE process=?"},
         {s.add_audit, "INSERT INTO audit VALUES (?,?,?,?,?)"},
-        {s.put_meta, "INSERT INTO meta VALUES (?,?) ON CONFLICT DO UPDATE SET value=max(value,excluded.value)"},
-        {s.bury, "INSERT INTO dead_sessions (id) VALUES (?)"},
-        {s.trim_dead, "DELETE FROM dead_sessions WHERE number <= (SELECT max(number) FROM dead_sessions) - ?"}};
+        {s.put_meta, "INSERT INTO meta VALUES (?,?) ON CONFLICT DO UPDATE SET value=max(value,excluded.value)"}};
     for (const auto& each : wanted) {
         auto statement = s.database.prepare(each.sql);
         if (!statement) return statement.error();
@@ -301,29 +304,6 @@ Result<void> Registry::commit(const std::vector<core::StoreChange>& changes) {
         for (const auto& change : changes)
             if (auto written = write(change); !written) return written.error();
         return boost::system::in_place_value;
-    });
-}
-
-Result<std::vector<std::string>> Registry::load_dead_sessions() {
-    std::vector<std::string> out;
-    auto rows = statements_->database.prepare("SELECT id FROM dead_sessions ORDER BY number");
-    if (!rows) return rows.error();
-    for (;;) {
-        auto row = rows->step();
-        if (!row) return row.error();
-        if (!*row) return out;
-        out.push_back(rows->text(0));
-    }
-}
-
-Result<void> Registry::bury_sessions(const std::vector<std::string>& ids) {
-    return in_transaction([&]() -> Result<void> {
-        for (const auto& id : ids) {
-            statements_->bury->bind(1, id);
-            if (auto done = statements_->bury->run(); !done) return done.error();
-        }
-        statements_->trim_dead->bind(1, std::int64_t{kept_dead_sessions});
-        return statements_->trim_dead->run();
     });
 }
 

@@ -13,13 +13,13 @@ namespace persistproc::registry {
 inline constexpr int schema_version = 1;
 inline constexpr int kept_audit = 10000;
 inline constexpr int kept_runs = 100;
-inline constexpr int kept_dead_sessions = 4096;
 
 class Registry {
 public:
     /// Opens `<directory>/persistproc.db`, creating or migrating it. A damaged file is renamed to
     /// `persistproc.db.damaged-<time>` and `recovered` says so. Begins a new epoch: a disk that
-    /// takes no record is noticed before anybody is served. Errors: io, unsupported (a newer schema).
+    /// takes no record is noticed before anybody is told that the daemon serves. Errors: io, unsupported (a newer
+    /// schema).
     static Result<Registry> open(const std::filesystem::path& directory);
     Registry(Registry&&) noexcept;
     ~Registry();
@@ -31,11 +31,6 @@ public:
     /// All changes in one transaction: all or none. The newest `kept_audit` entries of the audit and `kept_runs` runs
     /// of each process stay. Errors: io.
     Result<void> commit(const std::vector<core::StoreChange>& changes);
-
-    /// Sessions of the HTTP transport that were deleted: they stay dead for the daemons to come. The newest
-    /// `kept_dead_sessions` are kept, oldest first.
-    Result<std::vector<std::string>> load_dead_sessions();
-    Result<void> bury_sessions(const std::vector<std::string>& ids);
 
 private:
     struct Statements;

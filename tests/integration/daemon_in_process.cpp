@@ -12,9 +12,9 @@ core::SupervisorOptions with_data(core::SupervisorOptions options, const Tempora
     return options;
 }
 
-registry::Registry open_registry(const TemporaryDirectory& data) {
+registry::EndedSessions ended_sessions(const TemporaryDirectory& data) {
     std::filesystem::create_directories(data.path() / "procs");
-    auto opened = registry::Registry::open(data.path());
+    auto opened = registry::EndedSessions::open(data.path());
     if (!opened) throw std::runtime_error(opened.error().message);
     return std::move(*opened);
 }
@@ -24,7 +24,7 @@ registry::Registry open_registry(const TemporaryDirectory& data) {
 DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_ptr<TemporaryDirectory> directory,
                                  bool adopt_now)
     : data(std::move(directory)),
-      registry(io.get_executor(), open_registry(*data)),
+      registry(io.get_executor(), data->path(), ended_sessions(*data)),
       supervisor(io.get_executor(), clock, registry, shims, files, with_data(std::move(options), *data)),
       waiter(io.get_executor(), clock, supervisor, readers),
       server(io.get_executor(), clock, {"persistproc", "", "0", ""}) {

@@ -149,18 +149,18 @@ TEST_CASE("a damaged database is moved aside, whatever is wrong with it") {
     CHECK(aside >= 1);
 }
 
-TEST_CASE("deleted sessions stay dead") {
+TEST_CASE("a database that still holds ended sessions, as those before did, is opened") {
     tests::TemporaryDirectory directory;
     {
-        auto registry = Registry::open(directory.path());
-        REQUIRE(registry);
-        REQUIRE(registry->bury_sessions({"abc"}));
+        REQUIRE(Registry::open(directory.path()));
+        auto database = registry::Database::open(directory.path() / "persistproc.db");
+        REQUIRE(database);
+        REQUIRE(database->execute("CREATE TABLE dead_sessions (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT)"));
+        REQUIRE(database->execute("INSERT INTO dead_sessions (id) VALUES ('abc')"));
     }
     auto registry = Registry::open(directory.path());
     REQUIRE(registry);
-    const auto dead = registry->load_dead_sessions();
-    REQUIRE(dead);
-    CHECK(*dead == std::vector<std::string>{"abc"});
+    CHECK(registry->recovered().empty());
 }
 
 TEST_CASE("history and audit are bounded") {
