@@ -11,6 +11,8 @@ namespace persistproc::core {
 
 namespace {
 
+constexpr std::size_t portion = 64;  // processes taken in at once: half a millisecond's work
+
 /// A definition from the run itself, for a process the store does not know (it was lost or damaged).
 ProcessRecord record_from(const FoundProcess& found) {
     ProcessRecord record;
@@ -45,7 +47,36 @@ ProcessRecord record_from(const FoundProcess& found) {
 
 }  // namespace
 
-Task<Result<void>> Supervisor::adopt() {
+/// What the store and the disk say of one process.
+struct Supervisor::Remnant {
+    ProcessId id;
+    std::optional<ProcessRecord> record;
+    std::optional<RunRecord> last_run;
+    bool has_directory = false;
+    FoundProcess found;
+
+    /// Whether nothing is left to be done about it, by the store's word.
+    std::optional<std::uint32_t> known_ended() const {
+        if (!record || !last_run || !last_run->outcome) return std::nullopt;
+        if (record->wanted != Wanted::down || record->intent == Intent::restart) return std::nullopt;
+        return last_run->id.number;
+    }
+    /// And by the disk's, which is the truth: its shim may live on for what the program left behind, and a run may be
+    /// there that the store never heard of.
+    bool has_ended() const {
+        return found.trouble.empty() && found.newest && found.newest->id.number == known_ended() &&
+               !found.newest->shim_alive && !found.newest->unsupported && found.newest->trouble.empty() &&
+               found.newest->state.phase >= rundir::Phase::started;
+    }
+};
+
+struct Supervisor::Undecided {
+    ProcessPtr process;
+    FoundProcess found;
+    std::optional<Outcome> recorded;
+};
+
+Task<Result<void>> Supervisor::adopt_now() {
     auto adopted = co_await adopt_all();
     if (!adopted) {
         adoption_failed_ = adopted.error();
@@ -54,83 +85,143 @@ Task<Result<void>> Supervisor::adopt() {
     co_return adopted;
 }
 
+Result<std::vector<Supervisor::Remnant>> Supervisor::match(StoreSnapshot snapshot, const std::filesystem::path& data) {
+    const auto directories = find_process_ids(data);
+    if (!directories) return directories.error();
+    std::map<ProcessId, Remnant> all;
+    for (const ProcessId id : *directories) all[id].has_directory = true;
+    for (auto& record : snapshot.processes) {
+        const ProcessId id = record.id;
+        all[id].record = std::move(record);
+    }
+    for (auto& run : snapshot.last_runs) {
+        const auto owner = all.find(run.id.process);
+        if (owner != all.end()) owner->second.last_run = std::move(run);
+    }
+    std::vector<Remnant> out;
+    out.reserve(all.size());
+    for (auto& [id, remnant] : all) {
+        remnant.id = id;
+        out.push_back(std::move(remnant));
+    }
+    return out;
+}
+
+std::vector<Supervisor::Remnant> Supervisor::look_at(std::vector<Remnant> remnants, const std::filesystem::path& data) {
+    for (auto& each : remnants)
+        if (each.has_directory) each.found = find_process(data, each.id, each.known_ended());
+    return remnants;
+}
+
 Task<Result<void>> Supervisor::adopt_all() {
     auto snapshot = co_await store_.load();
     if (!snapshot) co_return snapshot.error();
-    const auto data = options_.data;
-    auto look = [data] { return find_processes(data); };
-    auto found = co_await async::offload(files_, std::move(look));
-    if (!found) co_return found.error();
-
     epoch_ = snapshot->epoch;
-    next_process_ = snapshot->next_process;
-    std::map<ProcessId, FoundProcess> on_disk;
-    for (auto& each : *found) {
-        next_process_ = std::max(next_process_, each.id.number + 1);
-        // A database that was begun anew may have forgotten how far the epochs had come.
-        if (each.newest) epoch_ = std::max(epoch_, each.newest->state.epoch + 1);
-        if (!each.trouble.empty()) base::report(base::Severity::error, "{}: {}", to_string(each.id), each.trouble);
-        on_disk.emplace(each.id, std::move(each));
-    }
-    std::map<ProcessId, RunRecord> last_runs;
-    for (auto& each : snapshot->last_runs) last_runs[each.id.process] = std::move(each);
-    for (auto& record : snapshot->processes) {
-        next_process_ = std::max(next_process_, record.id.number + 1);
-        const ProcessId id = record.id;
-        auto process = std::make_shared<Process>(executor_, std::move(record));
-        if (!on_disk.contains(id)) {
-            // Its row was committed and nothing else: a start that no caller ever heard of.
-            StoreChange change;
-            change.removed.push_back(id);
-            tasks_.spawn("record", this->record(std::move(change), to_string(id)));
-            continue;
-        }
-        processes_.emplace(id, std::move(process));
-    }
-    for (const auto& [id, each] : on_disk)
-        if (!processes_.contains(id) && !each.runs.empty()) {
-            auto process = std::make_shared<Process>(executor_, record_from(each));
-            StoreChange change;
-            change.processes.push_back(process->record);
-            tasks_.spawn("record", this->record(std::move(change), "the recovery of " + to_string(id)));
-            processes_.emplace(id, std::move(process));
-        }
+    next_process_ = std::max(next_process_, snapshot->next_process);
+    const auto data = options_.data;
+    auto list = [data, known = std::move(*snapshot)]() mutable { return match(std::move(known), data); };
+    auto remnants = co_await async::offload(files_, std::move(list));
+    if (!remnants) co_return remnants.error();
+    adoption_.total = remnants->size();
 
+    // In portions: whoever asks for something else meanwhile waits for one of them at most.
+    std::vector<Undecided> undecided;
+    for (std::size_t begin = 0; begin < remnants->size(); begin += portion) {
+        const std::size_t end = std::min(begin + portion, remnants->size());
+        std::vector<Remnant> some(std::make_move_iterator(remnants->begin() + static_cast<std::ptrdiff_t>(begin)),
+                                  std::make_move_iterator(remnants->begin() + static_cast<std::ptrdiff_t>(end)));
+        auto look = [data, some = std::move(some)]() mutable { return look_at(std::move(some), data); };
+        auto seen = co_await async::offload(files_, std::move(look));
+        for (auto& each : seen) place(std::move(each), undecided);
+    }
+
+    // Only now is it certain that the epoch is the highest: no shim has heard of this daemon before.
     const MonoTime until = clock_.now() + options_.adoption_bound;
-    auto left = std::make_shared<std::size_t>(processes_.size());
+    auto left = std::make_shared<std::size_t>(undecided.size());
     auto all_done = std::make_shared<async::Notifier>(executor_);
-    const auto everyone = processes_;
-    for (const auto& [id, process] : everyone) {
-        FoundProcess& there = on_disk.at(id);
-        // Until it is settled, which may take longer than calls wait, nothing is known and nothing may be started.
-        const std::uint32_t newest = there.runs.empty() ? process->record.last_run : there.runs.back();
-        process->life = Lifecycle(Unreachable{newest}, process->record.wanted, newest, std::nullopt);
-        auto known = last_runs.find(id);
-        std::optional<Outcome> recorded;
-        if (known != last_runs.end() && !there.runs.empty() && known->second.id.number == there.runs.back())
-            recorded = known->second.outcome;
-        if (known != last_runs.end())
-            process->record.last_run = std::max(process->record.last_run, known->second.id.number);
-        tasks_.spawn("adoption of " + to_string(id),
-                     adopt_process(process, std::move(there), std::move(recorded), until, left, all_done));
+    for (std::size_t i = 0; i < undecided.size(); ++i) {
+        auto& each = undecided[i];
+        tasks_.spawn(
+            "adoption of " + to_string(each.found.id),
+            adopt_process(each.process, std::move(each.found), std::move(each.recorded), until, left, all_done));
+        if (i % portion == portion - 1) co_await boost::asio::post(executor_, boost::asio::use_awaitable);
     }
     while (*left > 0) {
         const bool woken = co_await all_done->wait_until(until, clock_);
         if (!woken) break;
     }
-    adopted_ = true;
+    adoption_.is_done = true;
     adoption_done_.notify_all();
     if (!retaining_) tasks_.spawn("retention", retain());
     tasks_.spawn("regular retention", retain_regularly());
     co_return boost::system::in_place_value;
 }
 
+/// Takes one process in: as ended, or among those whose fate is still to be found out.
+void Supervisor::place(Remnant remnant, std::vector<Undecided>& undecided) {
+    const ProcessId id = remnant.id;
+    FoundProcess& found = remnant.found;
+    next_process_ = std::max(next_process_, id.number + 1);
+    // A database that was begun anew may have forgotten how far the epochs had come.
+    if (found.newest) epoch_ = std::max(epoch_, found.newest->state.epoch + 1);
+    if (!found.trouble.empty()) base::report(base::Severity::error, "{}: {}", to_string(id), found.trouble);
+    if (!remnant.has_directory) {
+        // Its row was committed and nothing else: a start that no caller ever heard of.
+        StoreChange change;
+        change.removed.push_back(id);
+        tasks_.spawn("record", record(std::move(change), to_string(id)));
+        ++adoption_.adopted;
+        return;
+    }
+    if (!remnant.record && found.runs.empty()) {
+        ++adoption_.adopted;
+        return;
+    }
+    const bool has_ended = remnant.has_ended();
+    const bool is_recovered = !remnant.record;
+    auto process = std::make_shared<Process>(executor_, is_recovered ? record_from(found) : std::move(*remnant.record));
+    if (is_recovered) {
+        StoreChange change;
+        change.processes.push_back(process->record);
+        tasks_.spawn("record", record(std::move(change), "the recovery of " + to_string(id)));
+    }
+    processes_.emplace_hint(processes_.end(), id, process);
+
+    std::optional<Outcome> recorded;
+    if (remnant.last_run) {
+        process->record.last_run = std::max(process->record.last_run, remnant.last_run->id.number);
+        if (!found.runs.empty() && remnant.last_run->id.number == found.runs.back())
+            recorded = std::move(remnant.last_run->outcome);
+    }
+    if (has_ended) {
+        take_as_ended(*process, found, std::move(recorded));
+        ++adoption_.adopted;
+        return;
+    }
+    // Until it is settled, which may take longer than calls wait, nothing is known and nothing may be started.
+    const std::uint32_t newest = found.runs.empty() ? process->record.last_run : found.runs.back();
+    process->life = Lifecycle(Unreachable{newest}, process->record.wanted, newest, std::nullopt);
+    Undecided waiting{.process = std::move(process), .found = std::move(found), .recorded = std::move(recorded)};
+    undecided.push_back(std::move(waiting));
+}
+
+/// By the record, and nothing is wanted of it.
+void Supervisor::take_as_ended(Process& process, const FoundProcess& found, std::optional<Outcome> recorded) {
+    const std::uint32_t run = found.newest->id.number;
+    process.run_state = found.newest->state;
+    process.nonce = found.newest->state.nonce;
+    process.end_heard = process.start_confirmed = true;
+    process.ended_run = run;
+    const std::uint32_t highest = std::max(process.record.last_run, run);
+    process.life = Lifecycle(Ended{run, false}, Wanted::down, highest, std::move(recorded));
+}
+
 Task<> Supervisor::adopt_process(ProcessPtr process, FoundProcess found, std::optional<Outcome> recorded,
                                  MonoTime until, std::shared_ptr<std::size_t> left,
                                  std::shared_ptr<async::Notifier> all_done) {
     co_await settle_found(process, std::move(found), std::move(recorded), until);
-    --*left;
-    all_done->notify_all();
+    ++adoption_.adopted;
+    if (--*left == 0) all_done->notify_all();
 }
 
 Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::optional<Outcome> recorded,
@@ -194,7 +285,7 @@ Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::opt
 
     const std::uint32_t run = newest->id.number;
     process->run_state = newest->state;
-    if (newest->spec) process->nonce = newest->spec->nonce;
+    process->nonce = newest->spec ? newest->spec->nonce : newest->state.nonce;
     process->unsupported = newest->unsupported;
     const Wanted wanted = process->record.wanted;
     const Intent intent = process->record.intent;
@@ -215,9 +306,8 @@ Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::opt
             co_return;
         }
     } else if (recorded && wanted == Wanted::down) {
-        process->end_heard = process->start_confirmed = true;
-        process->ended_run = run;
-        process->life = Lifecycle(Ended{run, false}, Wanted::down, highest, std::move(recorded));
+        found.newest = std::move(newest);
+        take_as_ended(*process, found, std::move(recorded));
     } else {
         // It ended while no daemon lived, or the daemon was gone before the policy's next run. The rules hear of it
         // now.

@@ -1,5 +1,6 @@
 #include "daemon/core/run_files.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -54,13 +55,22 @@ Result<bool> hide_and_remove(const fs::path& path) {
 /// Names in a directory; none when it does not exist. Errors: io.
 Result<std::vector<std::string>> names_in(const fs::path& directory) {
     std::vector<std::string> out;
-    std::error_code failed;
-    fs::directory_iterator at(directory, failed);
-    for (; !failed && at != fs::directory_iterator(); at.increment(failed))
-        out.push_back(at->path().filename().string());
-    if (failed && failed != std::errc::no_such_file_or_directory)
-        return base::os_failure(directory.string(), failed.value());
-    return out;
+    auto fd = base::open_file(directory, O_RDONLY | O_DIRECTORY);
+    if (!fd && fd.error().code == ErrorCode::not_found) return out;
+    if (!fd) return fd.error();
+    // A data directory has tens of thousands of small ones: opendir(3) makes twice as many system calls.
+    alignas(dirent64) char buffer[32768];
+    for (;;) {
+        const ssize_t got = ::getdents64(fd->get(), buffer, sizeof buffer);
+        if (got < 0) return base::os_failure(directory.string(), errno);
+        if (got == 0) return out;
+        for (ssize_t at = 0; at < got;) {
+            const auto* entry = reinterpret_cast<const dirent64*>(buffer + at);
+            const std::string_view name = entry->d_name;
+            if (name != "." && name != "..") out.emplace_back(name);
+            at += entry->d_reclen;
+        }
+    }
 }
 
 Result<std::vector<std::uint32_t>> run_numbers(const fs::path& runs) {
@@ -119,7 +129,7 @@ Result<bool> prepare_run(fs::path data, rundir::RunSpec spec) {
     return true;
 }
 
-Result<FoundRun> find_run(fs::path data, RunId id) {
+Result<FoundRun> find_run(fs::path data, RunId id, bool known_ended) {
     const auto paths = rundir::run_paths(data, id);
     FoundRun found{.id = id};
     // The lock is asked before the state is read: a shim that ends in between has written its last state.
@@ -137,6 +147,7 @@ Result<FoundRun> find_run(fs::path data, RunId id) {
         found.trouble = state.error().message;
     else
         return state.error();
+    if (known_ended && !found.shim_alive) return found;
     const auto bytes = base::read_file(paths.spec, 16u << 20);
     if (bytes) {
         auto spec = rundir::decode_spec(*bytes);
@@ -154,30 +165,32 @@ Result<FoundRun> find_run(fs::path data, RunId id) {
     return found;
 }
 
-Result<std::vector<FoundProcess>> find_processes(fs::path data) {
-    std::vector<FoundProcess> out;
+Result<std::vector<ProcessId>> find_process_ids(const fs::path& data) {
     auto names = names_in(data / "procs");
     if (!names) return names.error();
-    for (const std::string& name : *names) {
-        const auto id = domain::find_process_id(name);
-        if (!id) continue;
-        FoundProcess process{.id = *id};
-        auto runs = run_numbers(rundir::process_paths(data, *id).runs);
-        if (runs)
-            process.runs = std::move(*runs);
-        else
-            process.trouble = runs.error().message;
-        if (!process.runs.empty()) {
-            auto run = find_run(data, RunId{*id, process.runs.back()});
-            if (run)
-                process.newest = std::move(*run);
-            else
-                process.trouble = run.error().message;
-        }
-        out.push_back(std::move(process));
-    }
-    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    std::vector<ProcessId> out;
+    for (const std::string& name : *names)
+        if (const auto id = domain::find_process_id(name)) out.push_back(*id);
+    std::sort(out.begin(), out.end());
     return out;
+}
+
+FoundProcess find_process(const fs::path& data, ProcessId id, std::optional<std::uint32_t> known_ended) {
+    FoundProcess process{.id = id};
+    auto runs = run_numbers(rundir::process_paths(data, id).runs);
+    if (!runs) {
+        process.trouble = runs.error().message;
+        return process;
+    }
+    process.runs = std::move(*runs);
+    if (process.runs.empty()) return process;
+    const std::uint32_t newest = process.runs.back();
+    auto run = find_run(data, RunId{id, newest}, known_ended == newest);
+    if (run)
+        process.newest = std::move(*run);
+    else
+        process.trouble = run.error().message;
+    return process;
 }
 
 Result<bool> remove_run_files(fs::path data, RunId id) { return hide_and_remove(rundir::run_paths(data, id).root); }

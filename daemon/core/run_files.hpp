@@ -19,7 +19,7 @@ struct FoundRun {
     rundir::RunState state;               // phase none: nothing was written
     bool shim_alive = false;              // its lock is held
     bool unsupported = false;             // of a newer major version: not to be touched
-    std::optional<rundir::RunSpec> spec;  // absent: missing or damaged
+    std::optional<rundir::RunSpec> spec;  // absent: missing, damaged or not asked for
     std::string trouble;                  // why something above is missing
 };
 struct FoundProcess {
@@ -29,11 +29,14 @@ struct FoundProcess {
     std::string trouble;  // why `runs` or `newest` could not be read: no proof that there is nothing
 };
 
-/// Every process directory with its newest run. An error with one directory never hides another. Errors: io (the
-/// directory `procs` itself).
-Result<std::vector<FoundProcess>> find_processes(std::filesystem::path data);
+/// The processes that have a directory, ascending. Errors: io (the directory `procs` itself).
+Result<std::vector<ProcessId>> find_process_ids(const std::filesystem::path& data);
+/// The directory of one process with its newest run. The spec of `known_ended`, a run whose outcome is on record, is
+/// read only if its shim lives all the same: of thousands that have ended a new daemon wants no more than proof of
+/// that.
+FoundProcess find_process(const std::filesystem::path& data, ProcessId id, std::optional<std::uint32_t> known_ended);
 /// Errors: io (no proof of anything about the run).
-Result<FoundRun> find_run(std::filesystem::path data, RunId id);
+Result<FoundRun> find_run(std::filesystem::path data, RunId id, bool known_ended = false);
 
 /// Removes a run directory, or a process with all its output: renamed to a hidden name first, so that a crash leaves
 /// nothing half-valid. Missing ones are no error.

@@ -118,6 +118,7 @@ Task<Result<T>> Supervisor::carry_out(std::string name, Task<Result<T>> request)
     co_return std::move(*asked->result);
 }
 
+Task<Result<void>> Supervisor::adopt() { return carry_out("adoption", adopt_now()); }
 Task<Result<Started>> Supervisor::start(StartParameters parameters) {
     return carry_out("start", start_now(std::move(parameters)));
 }
@@ -142,13 +143,18 @@ Task<> Supervisor::left() {
 }
 
 Task<Result<void>> Supervisor::wait_adopted() {
-    const MonoTime until = clock_.now() + options_.adoption_bound + std::chrono::seconds(1);
-    while (!adopted_) {
+    const MonoTime until = clock_.now() + options_.gate_bound;
+    while (!adoption_.is_done) {
         if (adoption_failed_) co_return *adoption_failed_;
         const bool woken = co_await adoption_done_.wait_until(until, clock_);
-        if (!woken && !adopted_ && !adoption_failed_)
+        if (!woken && !adoption_.is_done && !adoption_failed_)
             co_return Error{ErrorCode::unavailable,
-                            "the daemon is still taking over processes of an earlier one; try again"};
+                            fmt::format("the daemon has just started and is still {}; they run on meanwhile. Try again "
+                                        "in a moment",
+                                        adoption_.total == 0
+                                            ? "reading what ran before it"
+                                            : fmt::format("taking over what ran before it, {} of {} processes done",
+                                                          adoption_.adopted, adoption_.total))};
     }
     co_return boost::system::in_place_value;
 }

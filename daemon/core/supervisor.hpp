@@ -31,7 +31,8 @@ struct SupervisorOptions {
     std::size_t keep_runs = 5;     // run directories of each process
     std::uint64_t process_log_bytes = 64u << 20;
     std::uint64_t total_log_bytes = 2048ull << 20;
-    std::chrono::nanoseconds adoption_bound = std::chrono::seconds(5);
+    std::chrono::nanoseconds adoption_bound = std::chrono::seconds(5);  // for shims to answer
+    std::chrono::nanoseconds gate_bound = std::chrono::seconds(20);     // for a call that waits for the adoption
     std::chrono::nanoseconds start_bound = std::chrono::seconds(15);
     std::chrono::nanoseconds retention_interval = std::chrono::minutes(1);
     std::vector<std::string> environment;  // of the daemon: what runs started by agents inherit
@@ -95,6 +96,13 @@ struct Located {
     std::filesystem::path log;
 };
 
+/// How far the adoption is, in processes. `total` is 0 until the disk has been listed.
+struct AdoptionProgress {
+    bool is_done = false;  // calls no longer wait; shims that are silent are asked on
+    std::size_t adopted = 0;
+    std::size_t total = 0;
+};
+
 class Supervisor {
 public:
     /// All references outlive the supervisor.
@@ -102,10 +110,12 @@ public:
                boost::asio::thread_pool& files, SupervisorOptions options);
     ~Supervisor();
 
-    /// Loads the store and takes over every run on disk, in parallel and bounded in time. Calls below wait for it.
+    /// Loads the store and takes over every run on disk, in parallel and bounded in time. Calls below wait for it, and
+    /// give up with `unavailable` and how far it is after `gate_bound`. The executor is never kept for long meanwhile.
     /// Errors: io, corrupt (the store or the directory cannot be read at all); those calls then fail with the same.
     Task<Result<void>> adopt();
-    bool is_adopted() const noexcept { return adopted_; }
+    bool is_adopted() const noexcept { return adoption_.is_done; }
+    const AdoptionProgress& adoption() const noexcept { return adoption_; }
 
     /// Starts a command, or finds the process it already is. Completes when the program runs (its execve succeeded) and
     /// that is durable. Errors: invalid, conflict (a live label with another command, or `refuse`), exec_failed (the
@@ -202,7 +212,14 @@ private:
                           std::string detail) const;
 
     // adoption
+    struct Remnant;
+    struct Undecided;
+    static Result<std::vector<Remnant>> match(StoreSnapshot snapshot, const std::filesystem::path& data);
+    static std::vector<Remnant> look_at(std::vector<Remnant> remnants, const std::filesystem::path& data);
+    Task<Result<void>> adopt_now();
     Task<Result<void>> adopt_all();
+    void place(Remnant remnant, std::vector<Undecided>& undecided);
+    void take_as_ended(Process& process, const FoundProcess& found, std::optional<Outcome> recorded);
     Task<> adopt_process(ProcessPtr process, FoundProcess found, std::optional<Outcome> recorded, MonoTime until,
                          std::shared_ptr<std::size_t> left, std::shared_ptr<async::Notifier> all_done);
     Task<> settle_found(ProcessPtr process, FoundProcess found, std::optional<Outcome> recorded, MonoTime until);
@@ -225,7 +242,7 @@ private:
     std::map<ProcessId, ProcessPtr> processes_;
     std::uint32_t next_process_ = 1;
     std::uint64_t epoch_ = 1;
-    bool adopted_ = false;
+    AdoptionProgress adoption_;
     std::optional<Error> adoption_failed_;
     bool leaving_ = false;
     bool has_left_ = false;
