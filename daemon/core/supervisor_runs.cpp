@@ -315,6 +315,10 @@ void Supervisor::heard(const ProcessPtr& process, std::uint32_t run, const rundi
     process->run_state = state;
     const auto confirm = [&] {
         if (process->start_confirmed) return;
+        // What an ended program left behind lives on through an adoption too, unless somebody wants it stopped.
+        const bool ended_unheard = state.phase == rundir::Phase::exited &&
+                                   std::holds_alternative<Unreachable>(process->life.phase()) &&
+                                   process->record.intent == Intent::none;
         process->start_confirmed = true;
         process->fresh = false;
         process->record.intent = Intent::none;
@@ -324,7 +328,7 @@ void Supervisor::heard(const ProcessPtr& process, std::uint32_t run, const rundi
             .id = RunId{process->record.id, run}, .pid = state.pid, .started_at = base::from_ns(state.started_wall_ns)};
         change.runs.push_back(std::move(row));
         tasks_.spawn("record", record(std::move(change), "the start of " + process->name()));
-        apply(process, ProgramStarted{});
+        if (!ended_unheard) apply(process, ProgramStarted{});
     };
     if (state.phase == rundir::Phase::started && state.exec_confirmed != 0) confirm();
     if (state.phase == rundir::Phase::exec_failed && !process->end_heard) {

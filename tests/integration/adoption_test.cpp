@@ -194,6 +194,87 @@ TEST_CASE("tools wait for the adoption, initialize and tools/list do not") {
     CHECK(daemon.answer(listing)["result"]["structuredContent"]["processes"].empty());
 }
 
+TEST_CASE("a call that waits for the adoption too long is told how far it is") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::started; });
+    auto lock = base::FileLock::try_take(rundir::run_paths(data->path(), first_run).shim_lock);
+    REQUIRE((lock && *lock));
+    core::SupervisorOptions patient;
+    patient.adoption_bound = 60s;
+    DaemonInProcess daemon(std::move(patient), data, false);
+    daemon.shims.add_running(first_run);
+    daemon.shims.silent_after_hello = true;
+    const auto told = [&] {
+        const int listing = daemon.call_later("list_processes", Json::object());
+        daemon.answer(daemon.send("ping", Json::object()));
+        daemon.advance(19s);
+        CHECK(!daemon.is_answered(listing));
+        daemon.advance(1s);
+        const Json result = daemon.answer(listing)["result"];
+        CHECK(error_code(result) == "unavailable");
+        return result["content"][0]["text"].get<std::string>();
+    };
+    CHECK(told().find("still reading what ran before it") != std::string::npos);
+    async::TaskGroup tasks(daemon.io.get_executor());
+    const auto adopt = [](core::Supervisor& supervisor) -> Task<> { co_await supervisor.adopt(); };
+    tasks.spawn("adoption", adopt(daemon.supervisor));
+    daemon.run_until([&] { return daemon.shims.connections == 1; });
+    CHECK(told().find("0 of 1 processes done") != std::string::npos);
+    CHECK(!daemon.supervisor.adoption().is_done);
+    // It answers at last: nothing was lost by giving up.
+    daemon.shims.find(first_run)->push(rundir::MessageType::state);
+    CHECK(only_view(daemon)["state"] == "running");
+    CHECK(daemon.supervisor.adoption().is_done);
+    CHECK(daemon.supervisor.adoption().adopted == 1);
+}
+
+TEST_CASE("of what has ended by the store's word the disk is still the truth") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.call("start_process", Json{{"command", "a"}, {"working_directory", "/"}, {"label", "web"}});
+        daemon.shims.find(first_run)->end(5);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
+    }
+    const auto write = [&](RunId run, rundir::Phase phase) {
+        auto fd = base::open_file(rundir::run_paths(data->path(), run).state, O_RDWR);
+        rundir::StateWriter writer(fd->get(), rundir::RunState{});
+        writer.state().phase = phase;
+        writer.state().boot_id = base::current_boot_id();
+        writer.state().exit_value = 5;
+        REQUIRE(writer.commit() == 0);
+    };
+    write(first_run, rundir::Phase::exited);
+    SECTION("its spec is not needed to know that") {
+        REQUIRE(base::atomic_write(rundir::run_paths(data->path(), first_run).spec, "damaged"));
+        DaemonInProcess daemon({}, data);
+        CHECK(only_view(daemon)["state"] == "exited");
+        CHECK(only_view(daemon)["exit_code"] == 5);
+        CHECK(only_view(daemon)["started_by"] == "test 1");
+    }
+    SECTION("its shim may live on for what it left behind") {
+        auto lock = base::FileLock::try_take(rundir::run_paths(data->path(), first_run).shim_lock);
+        REQUIRE((lock && *lock));
+        DaemonInProcess daemon({}, data, false);
+        auto shim = daemon.shims.add_running(first_run);
+        shim->state.phase = rundir::Phase::exited;
+        shim->state.exit_value = 5;
+        daemon.adopt();
+        const Json view = only_view(daemon);
+        CHECK(view["state"] == "exited");
+        CHECK(view["detail"] == "programs it started still run");
+        CHECK(daemon.shims.connections == 1);
+    }
+    SECTION("a run may be there that the store never heard of") {
+        const RunId second{{1}, 2};
+        const auto runs = rundir::run_paths(data->path(), first_run).root.parent_path();
+        std::filesystem::copy(runs / "1", runs / "2");
+        write(second, rundir::Phase::started);
+        DaemonInProcess daemon({}, data);
+        CHECK(only_view(daemon)["run"] == "p1.2");
+        CHECK(only_view(daemon)["state"] == "lost");
+    }
+}
+
 TEST_CASE("an environment survives the daemon that was given it") {
     auto data = std::make_shared<tests::TemporaryDirectory>();
     {

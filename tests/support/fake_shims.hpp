@@ -58,6 +58,7 @@ public:
     std::optional<Error> spawn_failure;
     bool silent_after_spawn = false;
     bool silent_after_commit = false;
+    bool silent_after_hello = false;
     bool hangs_up = false;  // ends every connection at once
     std::size_t connections = 0;
 
@@ -157,7 +158,9 @@ private:
                 shim.state.started_wall_ns = base::to_ns(base::wall_now());
                 shim.push(rundir::MessageType::state);
                 return;
-            case rundir::MessageType::hello: shim.push(rundir::MessageType::state); return;
+            case rundir::MessageType::hello:
+                if (!silent_after_hello) shim.push(rundir::MessageType::state);
+                return;
             case rundir::MessageType::signal: shim.push(rundir::MessageType::done, message.request, 0); return;
             case rundir::MessageType::stop:
                 if (!obeys_stop && message.force == 0) return;
