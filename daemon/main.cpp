@@ -21,6 +21,7 @@
 #include "daemon/core/local_shim_host.hpp"
 #include "daemon/core/supervisor.hpp"
 #include "daemon/core/waiter.hpp"
+#include "daemon/http/health_pages.hpp"
 #include "daemon/http/listener.hpp"
 #include "daemon/http/serving_state.hpp"
 #include "daemon/options.hpp"
@@ -116,7 +117,7 @@ public:
           waiter_(io.get_executor(), clock_, supervisor_, readers_),
           server_(io.get_executor(), clock_, server_info(), {}, features()),
           resources_(io.get_executor(), clock_, supervisor_, readers_, server_),
-          http_(server_, clock_, std::move(http), graveyard_),
+          http_(server_, clock_, with_pages(std::move(http)), graveyard_),
           tasks_(io.get_executor()),
           leaving_(io.get_executor()) {
         tools::Core core{supervisor_, waiter_, clock_, readers_, [this] { return info(); }};
@@ -163,6 +164,14 @@ private:
         mcp::ServerFeatures out;
         out.logging = true;
         return out;
+    }
+
+    mcp::http::HttpOptions with_pages(mcp::http::HttpOptions http) const {
+        http.pages = [this](std::string_view path) {
+            const auto& adoption = supervisor_.adoption();
+            return daemon::http::find_health_page(path, {adoption.is_done, adoption.adopted, adoption.total});
+        };
+        return http;
     }
 
     api::DaemonInfo info() const {
