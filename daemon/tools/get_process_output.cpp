@@ -100,11 +100,11 @@ Task<mcp::ToolResult> output(Core core, api::OutputRequest request, mcp::CallCon
 
 }  // namespace
 
-void add_get_process_output(mcp::Server& server, Core core) {
-    server.add_tool(define<api::OutputRequest>({.read_only = true, .idempotent = true}),
-                    typed_handler<api::OutputRequest>([core](api::OutputRequest request, mcp::CallContext context) {
-                        return output(core, std::move(request), std::move(context));
-                    }));
+Tool get_process_output(Core core) {
+    auto handler = typed_handler<api::OutputRequest>([core](api::OutputRequest request, mcp::CallContext context) {
+        return output(core, std::move(request), std::move(context));
+    });
+    return {define<api::OutputRequest>({.read_only = true, .idempotent = true}), std::move(handler)};
 }
 
 }  // namespace persistproc::tools

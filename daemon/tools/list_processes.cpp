@@ -22,13 +22,13 @@ Task<mcp::ToolResult> list(Core core, api::ListRequest request, mcp::CallContext
 
 }  // namespace
 
-void add_list_processes(mcp::Server& server, Core core) {
+Tool list_processes(Core core) {
     auto definition = define<api::ListRequest>({.read_only = true, .idempotent = true});
     definition.output_schema = schema::object_schema<api::ListResponse>(schema::Audience::agent, false);
-    server.add_tool(std::move(definition),
-                    typed_handler<api::ListRequest>([core](api::ListRequest request, mcp::CallContext context) {
-                        return list(core, std::move(request), std::move(context));
-                    }));
+    auto handler = typed_handler<api::ListRequest>([core](api::ListRequest request, mcp::CallContext context) {
+        return list(core, std::move(request), std::move(context));
+    });
+    return {std::move(definition), std::move(handler)};
 }
 
 }  // namespace persistproc::tools

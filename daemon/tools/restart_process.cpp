@@ -29,13 +29,13 @@ Task<mcp::ToolResult> restart(Core core, api::RestartRequest request, mcp::CallC
 
 }  // namespace
 
-void add_restart_process(mcp::Server& server, Core core) {
+Tool restart_process(Core core) {
     auto definition = define<api::RestartRequest>({.destructive = true});
     definition.output_schema = brief_output_schema<api::RestartResponse>();
-    server.add_tool(std::move(definition),
-                    typed_handler<api::RestartRequest>([core](api::RestartRequest request, mcp::CallContext context) {
-                        return restart(core, std::move(request), std::move(context));
-                    }));
+    auto handler = typed_handler<api::RestartRequest>([core](api::RestartRequest request, mcp::CallContext context) {
+        return restart(core, std::move(request), std::move(context));
+    });
+    return {std::move(definition), std::move(handler)};
 }
 
 }  // namespace persistproc::tools

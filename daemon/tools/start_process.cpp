@@ -62,13 +62,13 @@ Task<mcp::ToolResult> start(Core core, api::StartRequest request, mcp::CallConte
 
 }  // namespace
 
-void add_start_process(mcp::Server& server, Core core) {
+Tool start_process(Core core) {
     auto definition = define<api::StartRequest>({.open_world = true});
     definition.output_schema = brief_output_schema<api::StartResponse>();
-    server.add_tool(std::move(definition),
-                    typed_handler<api::StartRequest>([core](api::StartRequest request, mcp::CallContext context) {
-                        return start(core, std::move(request), std::move(context));
-                    }));
+    auto handler = typed_handler<api::StartRequest>([core](api::StartRequest request, mcp::CallContext context) {
+        return start(core, std::move(request), std::move(context));
+    });
+    return {std::move(definition), std::move(handler)};
 }
 
 }  // namespace persistproc::tools

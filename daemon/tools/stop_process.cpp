@@ -21,13 +21,13 @@ Task<mcp::ToolResult> stop(Core core, api::StopRequest request, mcp::CallContext
 
 }  // namespace
 
-void add_stop_process(mcp::Server& server, Core core) {
+Tool stop_process(Core core) {
     auto definition = define<api::StopRequest>({.destructive = true, .idempotent = true});
     definition.output_schema = brief_output_schema<ProcessView>();
-    server.add_tool(std::move(definition),
-                    typed_handler<api::StopRequest>([core](api::StopRequest request, mcp::CallContext context) {
-                        return stop(core, std::move(request), std::move(context));
-                    }));
+    auto handler = typed_handler<api::StopRequest>([core](api::StopRequest request, mcp::CallContext context) {
+        return stop(core, std::move(request), std::move(context));
+    });
+    return {std::move(definition), std::move(handler)};
 }
 
 }  // namespace persistproc::tools

@@ -21,15 +21,23 @@ struct Core {
     std::function<api::DaemonInfo()> info;
 };
 
-/// Adds every tool of the product, in the order agents see them, then the client's own operations.
-void add_all(mcp::Server& server, Core core);
+/// A tool that no server has yet.
+struct Tool {
+    mcp::ToolDefinition definition;
+    mcp::ToolHandler handler;
+};
+using ToolChange = std::function<Tool(Tool)>;
 
-void add_start_process(mcp::Server& server, Core core);
-void add_stop_process(mcp::Server& server, Core core);
-void add_restart_process(mcp::Server& server, Core core);
-void add_list_processes(mcp::Server& server, Core core);
-void add_get_process_output(mcp::Server& server, Core core);
-void add_wait_for_process(mcp::Server& server, Core core);
+/// Adds every tool of the product, in the order agents see them, then the client's own operations. `change` may put
+/// something else in a tool's place before it is added; empty: as they are.
+void add_all(mcp::Server& server, Core core, const ToolChange& change = {});
+
+Tool start_process(Core core);
+Tool stop_process(Core core);
+Tool restart_process(Core core);
+Tool list_processes(Core core);
+Tool get_process_output(Core core);
+Tool wait_for_process(Core core);
 void add_client_operations(mcp::Server& server, Core core);
 
 }  // namespace persistproc::tools

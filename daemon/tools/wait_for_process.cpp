@@ -176,11 +176,11 @@ Task<mcp::ToolResult> wait(Core core, api::WaitRequest request, mcp::CallContext
 
 }  // namespace
 
-void add_wait_for_process(mcp::Server& server, Core core) {
-    server.add_tool(define<api::WaitRequest>({.read_only = true, .idempotent = true}),
-                    typed_handler<api::WaitRequest>([core](api::WaitRequest request, mcp::CallContext context) {
-                        return wait(core, std::move(request), std::move(context));
-                    }));
+Tool wait_for_process(Core core) {
+    auto handler = typed_handler<api::WaitRequest>([core](api::WaitRequest request, mcp::CallContext context) {
+        return wait(core, std::move(request), std::move(context));
+    });
+    return {define<api::WaitRequest>({.read_only = true, .idempotent = true}), std::move(handler)};
 }
 
 }  // namespace persistproc::tools
