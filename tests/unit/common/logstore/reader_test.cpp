@@ -7,7 +7,7 @@
 #include "common/logstore/search.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
-#include "tests/unit/common/logstore/written_log.hpp"
+#include "tests/support/written_log.hpp"
 
 using namespace persistproc;
 using namespace persistproc::logstore;
