@@ -28,6 +28,7 @@
 #include "daemon/prompts/prompts.hpp"
 #include "daemon/registry/async_registry.hpp"
 #include "daemon/resources/process_resources.hpp"
+#include "daemon/tools/compat/compat.hpp"
 #include "daemon/tools/tools.hpp"
 
 namespace {
@@ -121,7 +122,12 @@ public:
           tasks_(io.get_executor()),
           leaving_(io.get_executor()) {
         tools::Core core{supervisor_, waiter_, clock_, readers_, [this] { return info(); }};
-        tools::add_all(server_, std::move(core));
+        if (options_.compat) {
+            tools::add_all(server_, core, tools::compat::accept_original_calls(core));
+            tools::compat::add_original_tools(server_, core);
+        } else {
+            tools::add_all(server_, core);
+        }
         prompts::add_all(server_, supervisor_, readers_);
     }
 

@@ -21,6 +21,7 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
         ->check(CLI::NonNegativeNumber);
     app.add_flag("-q,--quiet", options.quiet, "Do not print the endpoint and how to add it to agents");
     app.add_flag("-v,--verbose", options.verbose, "Say more");
+    app.add_flag("--compat", options.compat, "Offer the tools of the Python persistproc too (PERSISTPROC_COMPAT=1)");
     app.add_option("--keep-ended", options.keep_ended, "Processes that have ended and are still remembered (100)");
     app.add_option("--process-log-limit", options.process_log_bytes, "Output kept of each process (64MB)")
         ->transform(CLI::AsSizeValue(false));
@@ -41,6 +42,11 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     auto number = port.empty() ? rundir::find_port() : rundir::parse_port(port, "--port");
     if (!number) return number.error();
     options.port = *number;
+    if (!options.compat) {
+        auto compat = rundir::find_compat();
+        if (!compat) return compat.error();
+        options.compat = *compat;
+    }
     constexpr std::uint64_t least = 1u << 20;
     if (options.process_log_bytes < least || options.total_log_bytes < least)
         return Error{ErrorCode::invalid, "--process-log-limit, --total-log-limit: at least 1MB"};

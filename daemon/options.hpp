@@ -7,13 +7,15 @@
 
 namespace persistproc::daemon {
 
-/// What the daemon is told on its command line and by PERSISTPROC_DATA_DIR and PERSISTPROC_PORT.
+/// What the daemon is told on its command line and by PERSISTPROC_DATA_DIR, PERSISTPROC_PORT and
+/// PERSISTPROC_COMPAT.
 struct Options {
     std::filesystem::path data;
     std::uint16_t port = 0;
     int ready_fd = -1;
     bool quiet = false;
     int verbose = 0;
+    bool compat = false;
     std::size_t keep_ended = 100;
     std::uint64_t process_log_bytes = 64u << 20;
     std::uint64_t total_log_bytes = 2048ull << 20;

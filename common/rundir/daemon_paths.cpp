@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "common/base/text.hpp"
+
 namespace persistproc::rundir {
 
 namespace fs = std::filesystem;
@@ -72,6 +74,13 @@ Result<std::uint16_t> find_port() {
     const auto given = environment_value("PERSISTPROC_PORT");
     if (given.empty()) return default_port;
     return parse_port(given, "PERSISTPROC_PORT");
+}
+
+Result<bool> find_compat() {
+    const auto given = environment_value("PERSISTPROC_COMPAT");
+    if (given.empty() || given == "0") return false;
+    if (given == "1") return true;
+    return Error{ErrorCode::invalid, fmt::format("PERSISTPROC_COMPAT: 1 or 0, got \"{}\"", base::escape_line(given))};
 }
 
 fs::path fallback_socket_path(const fs::path& data) { return data / "run" / "daemon.sock"; }

@@ -26,6 +26,9 @@ Result<std::uint16_t> parse_port(std::string_view text, std::string_view source)
 /// PERSISTPROC_PORT, else 8947. Errors: invalid.
 Result<std::uint16_t> find_port();
 
+/// PERSISTPROC_COMPAT: whether a daemon also offers the tools of the Python original. Errors: invalid.
+Result<bool> find_compat();
+
 /// The daemon's unix socket for a data directory: `$XDG_RUNTIME_DIR/persistproc/<16 hex digits of the canonical
 /// directory>.sock` when XDG_RUNTIME_DIR is a directory of ours, else `fallback_socket_path`. The directory that
 /// holds the socket may not exist yet; the daemon makes it (0700).

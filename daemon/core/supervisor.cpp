@@ -572,6 +572,7 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     out.run_begin = process.run_state.log_begin;
     out.is_live = process.life.is_live();
     if (!out.is_live) out.outcome = process.life.outcome();
+    out.pid = process.run_state.pid;
     out.ended_run = process.ended_run;
     out.last_outcome = process.life.outcome();
     out.changes = process.changed.count();

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "daemon/tools/compat/compat.hpp"
+
 namespace persistproc::tests {
 
 namespace {
@@ -22,18 +24,19 @@ registry::EndedSessions ended_sessions(const TemporaryDirectory& data) {
 }  // namespace
 
 DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_ptr<TemporaryDirectory> directory,
-                                 bool adopt_now)
+                                 bool adopt_now, bool compat)
     : data(std::move(directory)),
       registry(io.get_executor(), data->path(), ended_sessions(*data)),
       supervisor(io.get_executor(), clock, registry, shims, files, with_data(std::move(options), *data)),
       waiter(io.get_executor(), clock, supervisor, readers),
       server(io.get_executor(), clock, {"persistproc", "", "0", ""}) {
     tools::Core core{supervisor, waiter, clock, readers, [] { return api::DaemonInfo{}; }};
-    tools::add_all(server, std::move(core));
+    tools::add_all(server, core, compat ? tools::compat::accept_original_calls(core) : tools::ToolChange());
+    if (compat) tools::compat::add_original_tools(server, core);
     auto [ours, theirs] = mcp::make_memory_transport(io.get_executor());
     client_ = std::move(ours);
     served_ = std::move(theirs);
-    tasks_.spawn("server", mcp::serve(server, served_, schema::Audience::client));
+    tasks_.spawn("server", mcp::serve(server, served_, compat ? schema::Audience::agent : schema::Audience::client));
     tasks_.spawn("client", read_answers());
     if (adopt_now) adopt();
     Json hello =

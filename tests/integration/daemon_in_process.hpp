@@ -18,9 +18,10 @@ using schema::Json;
 
 class DaemonInProcess {
 public:
+    /// `compat`: with the tools of the Python original, and a client that is an agent's.
     explicit DaemonInProcess(core::SupervisorOptions options = {},
                              std::shared_ptr<TemporaryDirectory> data = std::make_shared<TemporaryDirectory>(),
-                             bool adopt_now = true);
+                             bool adopt_now = true, bool compat = false);
     ~DaemonInProcess();
 
     /// Runs handlers until `condition` holds. What never comes true runs into the test's time limit.

@@ -79,3 +79,16 @@ TEST_CASE("ports are numbers up to 65535") {
     ScopedVariable port("PERSISTPROC_PORT", "x");
     CHECK(rundir::find_port().has_error());
 }
+
+TEST_CASE("the original's tools are asked for with 1, and nothing else is taken for it") {
+    const auto asked = [](const char* value) {
+        ScopedVariable given("PERSISTPROC_COMPAT", value);
+        const auto found = rundir::find_compat();
+        return found ? std::string(*found ? "yes" : "no") : found.error().message;
+    };
+    CHECK(asked(nullptr) == "no");
+    CHECK(asked("") == "no");
+    CHECK(asked("0") == "no");
+    CHECK(asked("1") == "yes");
+    CHECK(asked("ja") == "PERSISTPROC_COMPAT: 1 or 0, got \"ja\"");
+}

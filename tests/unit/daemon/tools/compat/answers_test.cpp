@@ -1,0 +1,64 @@
+#include "daemon/tools/compat/answers.hpp"
+
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using namespace persistproc::tools::compat;
+
+TEST_CASE("a state in the original's words, and in ours where it has none") {
+    ProcessView view;
+    const auto word = [&](ProcessState state, std::optional<OutcomeReason> reason = std::nullopt) {
+        view.state = state;
+        view.reason = reason;
+        return status_word(view);
+    };
+    CHECK(word(ProcessState::starting) == "running");
+    CHECK(word(ProcessState::running) == "running");
+    CHECK(word(ProcessState::stopping) == "running");
+    CHECK(word(ProcessState::unreachable) == "running");
+    CHECK(word(ProcessState::exited, OutcomeReason::self) == "exited");
+    CHECK(word(ProcessState::killed, OutcomeReason::self) == "exited");
+    CHECK(word(ProcessState::killed, OutcomeReason::oom) == "exited");
+    CHECK(word(ProcessState::exited, OutcomeReason::stopped) == "terminated");
+    CHECK(word(ProcessState::killed, OutcomeReason::stopped) == "terminated");
+    CHECK(word(ProcessState::failed, OutcomeReason::exec_failed) == "failed");
+    CHECK(word(ProcessState::lost, OutcomeReason::lost) == "lost");
+    CHECK(word(ProcessState::backoff) == "backoff");
+}
+
+TEST_CASE("a return code is Python's: never invented") {
+    CHECK(return_code(3, std::nullopt) == 3);
+    CHECK(return_code(std::nullopt, 9) == -9);
+    CHECK(return_code(std::nullopt, std::nullopt) == std::nullopt);
+}
+
+TEST_CASE("a time is read as Python reads it, and as we do") {
+    const WallTime now = base::parse_rfc3339("2026-05-28T20:00:00Z").value();
+    const auto at = [&](std::string_view text) {
+        const auto time = parse_time(text, now);
+        return time ? base::format_rfc3339(*time) : std::string(base::code_name(time.error().code));
+    };
+    CHECK(at("2026-05-28T10:00:00Z") == "2026-05-28T10:00:00.000Z");
+    CHECK(at("2026-05-28T10:00:00+02:00") == "2026-05-28T08:00:00.000Z");
+    CHECK(at("2026-05-28T10:00:00.25") == "2026-05-28T10:00:00.250Z");
+    CHECK(at("2026-05-28 10:00:00") == "2026-05-28T10:00:00.000Z");
+    CHECK(at("2026-05-28T10:00") == "2026-05-28T10:00:00.000Z");
+    CHECK(at("2026-05-28") == "2026-05-28T00:00:00.000Z");
+    CHECK(at("5m") == "2026-05-28T19:55:00.000Z");
+    for (const char* bad : {"", "noon", "2026-13-01", "2026-05-28T", "2026-05-28T10", "Z"}) CHECK(at(bad) == "invalid");
+}
+
+TEST_CASE("a process that never had a PID shows none") {
+    ProcessView view;
+    view.state = ProcessState::failed;
+    CHECK(info_of(view, 0).pid == std::nullopt);
+    view.signal = "SIGKILL";
+    CHECK(info_of(view, 7).pid == 7);
+    CHECK(info_of(view, 7).exit_code == -9);
+}
+
+TEST_CASE("bytes that are no text never break an answer") {
+    Status answer;
+    answer.command = {"a\xff"};
+    CHECK(schema::Json::parse(answered(answer).text)["command"][0] == "a\xEF\xBF\xBD");
+}
