@@ -126,6 +126,7 @@ Result<void> start_daemon(const CommonOptions& options) {
                                       std::to_string(options.port),
                                       "--ready-fd",
                                       std::to_string(ready_fd)};
+    if (options.compat) words.emplace_back("--compat");
     std::vector<std::string> variables = inherited_environment(::environ);
     std::vector<char*> argv, environment;
     for (auto& word : words) argv.push_back(word.data());

@@ -31,7 +31,7 @@ struct Values {
     bool fresh = false, shell = false;
     std::uint64_t history = 0;
     // serve, shutdown
-    bool detach = false, keep = false;
+    bool detach = false, keep = false, compat = false;
     std::optional<int> ready_fd;
     // stop, restart
     bool force = false;
@@ -185,6 +185,7 @@ void declare_start(FlagSet& flags) { declare_definition(flags); }
 void declare_serve(FlagSet& flags) {
     Values& v = flags.values;
     flags.flag("--detach", v.detach, "Put it in the background; return once it serves");
+    flags.flag("--compat", v.compat, "Offer agents the tools of the Python persistproc too (PERSISTPROC_COMPAT=1)");
     flags.value("--ready-fd", v.ready_fd, "Write a newline to this descriptor once it serves", "FD")
         ->check(CLI::Range(0, 65535));
 }
@@ -297,6 +298,9 @@ Result<CommonOptions> make_common(const Values& before, const Values& v) {
     common.format = format == "json" ? OutputFormat::json : OutputFormat::text;
     common.verbose = v.verbose || before.verbose;
     common.quiet = v.quiet || before.quiet;
+    auto compat = rundir::find_compat();
+    if (!compat) return compat.error();
+    common.compat = v.compat || *compat;
     return common;
 }
 

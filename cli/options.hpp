@@ -21,6 +21,7 @@ struct CommonOptions {
     OutputFormat format = OutputFormat::text;
     bool verbose = false;
     bool quiet = false;
+    bool compat = false;  // of a daemon that has to be started
 };
 
 /// What `run` and `start` say about the process.

@@ -62,6 +62,7 @@ int serve(const CommonOptions& common, const Console& console, const ServeOption
         if (const int flags = ::fcntl(*options.ready_fd, F_GETFD); flags >= 0)
             ::fcntl(*options.ready_fd, F_SETFD, flags & ~FD_CLOEXEC);
     }
+    if (common.compat) words.emplace_back("--compat");
     if (common.quiet) words.emplace_back("-q");
     if (common.verbose) words.emplace_back("-v");
     std::vector<char*> argv;

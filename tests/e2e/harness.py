@@ -289,13 +289,15 @@ class Terminal:
 class Daemon:
     """persistprocd on a data directory, on any free port; a restart keeps the port of the first start."""
 
-    def __init__(self, place):
+    def __init__(self, place, *options):
         self.place = place
+        self.options = options
         self.port = 0
         self.process = None
 
     def command(self, ready_fd=None):
         command = [str(BIN / "persistprocd"), "--data-dir", str(self.place.data), "--port", str(self.port)]
+        command += self.options
         return command + (["--ready-fd", str(ready_fd)] if ready_fd is not None else [])
 
     def start(self):
@@ -363,12 +365,13 @@ class TestCase(unittest.TestCase):
     """A test with a place of its own and, unless `autostart` is cleared, a daemon."""
 
     autostart = True
+    daemon_options = ()
 
     def setUp(self):
         self.place = Place()
         self.addCleanup(shutil.rmtree, self.place.root, ignore_errors=True)
         self.addCleanup(self.check_leftovers)
-        self.daemon = Daemon(self.place)
+        self.daemon = Daemon(self.place, *self.daemon_options)
         if self.autostart:
             self.daemon.start()
 

@@ -36,7 +36,9 @@ std::string refusal_of(const Words& arguments) {
 /// The machine's own settings must not reach the tests.
 struct CleanVariables {
     CleanVariables() {
-        for (const char* name : {"PERSISTPROC_FORMAT", "PERSISTPROC_PORT", "PERSISTPROC_DATA_DIR"}) ::unsetenv(name);
+        for (const char* name :
+             {"PERSISTPROC_FORMAT", "PERSISTPROC_PORT", "PERSISTPROC_DATA_DIR", "PERSISTPROC_COMPAT"})
+            ::unsetenv(name);
         ::setenv("HOME", "/nowhere", 1);
     }
 } const clean_variables;
@@ -168,6 +170,15 @@ TEST_CASE("targets, output and signals") {
     CHECK(parsed<ListOptions>({"ps", "--state", "running"}).state == "running");
     CHECK(parsed<ShutdownOptions>({"shutdown", "--keep"}).keep);
     CHECK(parsed<ServeOptions>({"serve", "--detach", "--ready-fd", "5"}).ready_fd == 5);
+    CHECK_FALSE(common_of({"serve"}).compat);
+    CHECK(common_of({"serve", "--compat"}).compat);
+    // A daemon that another command starts: by the variable alone.
+    ::setenv("PERSISTPROC_COMPAT", "1", 1);
+    CHECK(common_of({"run", "true"}).compat);
+    ::setenv("PERSISTPROC_COMPAT", "yes", 1);
+    CHECK(refusal_of({"serve"}).find("PERSISTPROC_COMPAT") == 0);
+    ::unsetenv("PERSISTPROC_COMPAT");
+    CHECK(refusal_of({"start", "--compat", "true"}).find("--compat") != std::string::npos);
 }
 
 TEST_CASE("help and version") {
