@@ -52,13 +52,14 @@ int write_all(int fd, std::string_view bytes) noexcept {
     return 0;
 }
 
-Result<void> atomic_write(const fs::path& path, std::string_view bytes) {
+Result<void> atomic_write(const fs::path& path, std::string_view bytes, mode_t mode) {
     std::uint8_t salt[8];
     fill_random(salt);
     const fs::path temporary = path.parent_path() / fmt::format(".{}.{}", path.filename().string(), to_hex(salt));
     auto fd = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, 0600);
     if (!fd) return fd.error();
     int failed = write_all(fd->get(), bytes);
+    if (failed == 0 && mode != 0600 && ::fchmod(fd->get(), mode) != 0) failed = errno;
     if (failed == 0 && ::fsync(fd->get()) != 0) failed = errno;
     if (failed == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) failed = errno;
     if (failed != 0) {

@@ -22,9 +22,9 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t max
 /// Writes all of `bytes`, retrying short writes and EINTR. Returns errno or 0.
 int write_all(int fd, std::string_view bytes) noexcept;
 
-/// Replaces `path` with `bytes`: temporary file beside it (mode 0600), fsync, rename, fsync of the directory.
-/// After a crash either the old or the new content stands there.
-Result<void> atomic_write(const std::filesystem::path& path, std::string_view bytes);
+/// Replaces `path` with `bytes`: temporary file beside it, fsync, rename, fsync of the directory. After a crash either
+/// the old or the new content stands there. The file has this `mode`, whatever the umask.
+Result<void> atomic_write(const std::filesystem::path& path, std::string_view bytes, mode_t mode = 0600);
 
 /// Syncs a directory, so that names created in it survive a power cut.
 Result<void> sync_directory(const std::filesystem::path& path);
