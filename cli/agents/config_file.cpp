@@ -1,0 +1,112 @@
+#include "cli/agents/config_file.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "common/base/file.hpp"
+
+namespace persistproc::cli::agents {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// As many as the kernel follows.
+constexpr int max_links = 40;
+
+Result<fs::path> resolve_links(const fs::path& path) {
+    fs::path at = path;
+    for (int i = 0; i < max_links; ++i) {
+        std::error_code failed;
+        if (!fs::is_symlink(at, failed)) return at;
+        const fs::path next = fs::read_symlink(at, failed);
+        if (failed) return base::os_failure(at.native(), failed.value());
+        at = next.is_absolute() ? next : at.parent_path() / next;
+    }
+    return base::os_failure(path.native(), ELOOP);
+}
+
+bool is_same(const ConfigFile& file, const struct stat& facts) {
+    return facts.st_ino == file.inode && facts.st_size == file.size && facts.st_mtim.tv_sec == file.changed.tv_sec &&
+           facts.st_mtim.tv_nsec == file.changed.tv_nsec;
+}
+
+}  // namespace
+
+Result<Folders> find_folders() {
+    Folders out;
+    const char* home = std::getenv("HOME");
+    if (home == nullptr || *home != '/')
+        return Error{ErrorCode::invalid, "HOME is not set: the agents' files are below it"};
+    out.home = home;
+    std::error_code failed;
+    out.project = fs::current_path(failed);
+    if (failed) return base::os_failure("the current directory", failed.value());
+    for (const api::Agent& agent : api::known_agents()) {
+        if (agent.variable.empty()) continue;
+        const std::string name(agent.variable);
+        if (const char* value = std::getenv(name.c_str()); value != nullptr) out.variables[name] = value;
+    }
+    return out;
+}
+
+std::optional<fs::path> config_path(const api::Agent& agent, api::AgentScope scope, const Folders& folders) {
+    if (scope == api::AgentScope::project) {
+        if (agent.project_file.empty()) return std::nullopt;
+        return folders.project / agent.project_file;
+    }
+    const auto variable = folders.variables.find(std::string(agent.variable));
+    if (variable != folders.variables.end() && variable->second.starts_with('/'))
+        return fs::path(variable->second) / agent.user_file.substr(agent.moved_folder.size() + 1);
+    constexpr std::string_view home = "~/";
+    return folders.home / agent.user_file.substr(home.size());
+}
+
+Result<ConfigFile> load_config(const fs::path& path) {
+    ConfigFile out;
+    out.path = path;
+    auto target = resolve_links(path);
+    if (!target) return target.error();
+    out.target = std::move(*target);
+    struct stat facts {};
+    if (::stat(out.target.c_str(), &facts) != 0) {
+        if (errno == ENOENT) return out;
+        return base::os_failure(path.native(), errno);
+    }
+    // A pipe would be waited for.
+    if (!S_ISREG(facts.st_mode)) return Error{ErrorCode::io, fmt::format("{}: no regular file", path.native())};
+    auto text = base::read_file(out.target);
+    if (!text) return text.error();
+    out.text = std::move(*text);
+    out.exists = true;
+    out.mode = facts.st_mode & 07777u;
+    out.inode = facts.st_ino;
+    out.size = facts.st_size;
+    out.changed = facts.st_mtim;
+    return out;
+}
+
+Result<bool> store_config(const ConfigFile& file, std::string_view text, mode_t new_file_mode) {
+    const fs::path folder = file.target.parent_path();
+    std::error_code failed;
+    fs::create_directories(folder, failed);
+    if (failed) return base::os_failure(folder.native(), failed.value());
+    struct stat facts {};
+    const bool exists = ::stat(file.target.c_str(), &facts) == 0;
+    if (exists != file.exists || (exists && !is_same(file, facts))) return false;
+    if (exists && facts.st_uid != ::geteuid())
+        return Error{ErrorCode::denied,
+                     fmt::format("{} belongs to another user (uid {})", file.path.native(), facts.st_uid)};
+    // The rename would go round this.
+    if (exists && ::access(file.target.c_str(), W_OK) != 0) return base::os_failure(file.path.native(), errno);
+    if (::access(folder.c_str(), W_OK | X_OK) != 0) return base::os_failure(folder.native(), errno);
+    auto written = base::atomic_write(file.target, text, exists ? file.mode : new_file_mode);
+    if (!written) return written.error();
+    return true;
+}
+
+}  // namespace persistproc::cli::agents

@@ -1,0 +1,33 @@
+#pragma once
+/// What is right and wrong with an entry that somebody, or an older version, wrote into an agent's file. Pure.
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "cli/agents/entry.hpp"
+
+namespace persistproc::cli::agents {
+
+enum class Verdict { ok, note, problem };
+
+struct Finding {
+    Verdict verdict = Verdict::ok;
+    std::string detail;
+    std::string advice;  // what to do; empty: nothing
+};
+
+struct Expected {
+    std::string endpoint;                               // "http://127.0.0.1:8947/mcp"
+    bool daemon_answers = false;                        // at that endpoint; false: it is where one would be
+    std::function<bool(const std::string&)> can_start;  // whether a command is found as agents look for it
+};
+
+/// By its name, its URL or its command.
+bool is_ours(const FoundEntry& entry, const Expected& expected);
+
+/// `repair` is the command that rewrites the entry. Values that may be secrets (headers, variables, the query and user
+/// of a URL) appear nowhere in the finding.
+Finding check_entry(const api::Agent& agent, const FoundEntry& entry, const Expected& expected,
+                    std::string_view repair);
+
+}  // namespace persistproc::cli::agents

@@ -1,0 +1,290 @@
+#include "cli/agents/json_edit.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/agents/json_document.hpp"
+#include "cli/agents/position.hpp"
+
+namespace persistproc::cli::agents {
+
+namespace {
+
+using Kind = JsonNode::Kind;
+
+Error unexpected(std::string_view text, std::size_t offset, std::string_view why) {
+    return Error{ErrorCode::corrupt, fmt::format("{}: {}", position_text(text, offset), why)};
+}
+
+EntryValue entry_value(const JsonNode& node) {
+    switch (node.kind) {
+        case Kind::string: return node.text;
+        case Kind::yes: return true;
+        case Kind::no: return false;
+        case Kind::array: {
+            std::vector<std::string> words;
+            for (const JsonNode& item : node.items) {
+                if (item.kind != Kind::string) return std::monostate();
+                words.push_back(item.text);
+            }
+            return words;
+        }
+        default: return std::monostate();
+    }
+}
+
+EntryMember entry_member(const JsonMember& member) {
+    const JsonNode& value = member.value;
+    const bool is_empty = (value.kind == Kind::object && value.members.empty()) ||
+                          (value.kind == Kind::array && value.items.empty()) ||
+                          (value.kind == Kind::string && value.text.empty());
+    return {member.name, entry_value(value), is_empty};
+}
+
+bool is_first_on_line(std::string_view text, std::size_t offset) {
+    return line_begin(text, offset) + line_indent(text, offset).size() == offset;
+}
+
+/// How the file is written.
+struct Style {
+    std::string unit = "  ";  // of indentation
+    std::string newline = "\n";
+    std::string colon = ": ";
+    std::string comma = ", ";
+};
+
+Style style_of(std::string_view text, const JsonNode* root) {
+    Style style;
+    style.newline = newline_of(text);
+    if (root == nullptr || root->members.empty()) return style;
+    const std::string_view outer = line_indent(text, root->begin);
+    for (const JsonMember& member : root->members) {
+        if (!is_first_on_line(text, member.begin)) continue;
+        const std::string_view inner = line_indent(text, member.begin);
+        if (inner.size() > outer.size() && inner.starts_with(outer)) style.unit = inner.substr(outer.size());
+        break;
+    }
+    // Nobody writes a file without spaces on several lines; where one is, it is a program's.
+    const JsonMember& first = root->members.front();
+    if (text[first.value.begin - 1] == ':') {
+        style.colon = ":";
+        style.comma = ",";
+    }
+    return style;
+}
+
+/// A place's indentation; nothing: everything stands on one line.
+using Indent = std::optional<std::string>;
+using Rendered = std::vector<std::pair<std::string, std::string>>;
+
+std::string render_object(const Rendered& members, const Style& style, const Indent& indent) {
+    std::string out = "{";
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        if (i > 0) out += indent ? "," : style.comma;
+        if (indent) out += style.newline + *indent + style.unit;
+        out += api::quote_text(members[i].first) + style.colon + members[i].second;
+    }
+    if (indent) out += style.newline + *indent;
+    return out + "}";
+}
+
+Indent deeper(const Indent& indent, const Style& style) { return indent ? Indent(*indent + style.unit) : std::nullopt; }
+
+/// A file for people has several lines.
+bool has_lines(std::string_view text, const JsonNode& root) {
+    return root.members.empty() || text.substr(root.begin, root.end - root.begin).find('\n') != std::string_view::npos;
+}
+
+/// `render(indent)` gives the value for a member at this indentation.
+template <class Render>
+std::string insert_member(std::string_view text, const JsonNode& root, const JsonNode& object, const Style& style,
+                          std::string_view name, Render render) {
+    const std::string_view gap = text.substr(object.content_end, object.end - 1 - object.content_end);
+    const bool gap_has_newline = gap.find('\n') != std::string_view::npos;
+    const std::string outer(line_indent(text, object.begin));
+    Indent indent;
+    for (const JsonMember& member : object.members)
+        if (is_first_on_line(text, member.begin)) indent = std::string(line_indent(text, member.begin));
+    const bool is_bare = object.content_end == object.begin + 1;
+    const bool opens = object.members.empty() && is_bare && !gap_has_newline && has_lines(text, root);
+    if (!indent && (opens || gap_has_newline || object.ends_in_line_comment)) indent = outer + style.unit;
+
+    std::string inserted;
+    if (indent)
+        inserted = style.newline + *indent;
+    else if (!object.members.empty())
+        inserted = style.comma.substr(1);
+    else if (!is_bare)
+        inserted = " ";
+    inserted += api::quote_text(name) + style.colon + render(indent);
+    std::string out(text.substr(0, object.content_end));
+    if (!object.members.empty()) {
+        const JsonMember& last = object.members.back();
+        if (last.comma)
+            inserted += ",";  // as the file has it
+        else
+            out.insert(last.value.end, ",");
+    }
+    if (opens) inserted += style.newline + outer;
+    return out + inserted + std::string(text.substr(object.content_end));
+}
+
+std::string replace_value(std::string_view text, const JsonNode& node, std::string_view value) {
+    return std::string(text.substr(0, node.begin)) + std::string(value) + std::string(text.substr(node.end));
+}
+
+std::string remove_member(std::string_view text, const JsonNode& object, std::size_t index) {
+    const JsonMember& member = object.members[index];
+    std::size_t begin = member.begin, end = member.comma ? *member.comma + 1 : member.value.end;
+    const std::size_t end_of_line = line_end(text, end);
+    const bool is_whole_line = is_first_on_line(text, begin) && end_of_line > end && text[end_of_line - 1] == '\n' &&
+                               is_blank(text.substr(end, end_of_line - end));
+    std::string out(text);
+    if (is_whole_line) {
+        begin = line_begin(text, begin);
+        end = end_of_line;
+    } else if (member.comma) {
+        end = std::min(text.find_first_not_of(" \t", end), text.size());
+    }
+    // The last one takes the comma before it along, unless commas may stand at the end.
+    const bool takes_comma = !member.comma && index > 0;
+    const std::size_t comma = takes_comma ? *object.members[index - 1].comma : 0;
+    if (takes_comma && !is_whole_line && is_blank(text.substr(comma + 1, begin - comma - 1))) {
+        out.erase(comma, end - comma);
+        return out;
+    }
+    out.erase(begin, end - begin);
+    if (takes_comma) out.erase(comma, 1);
+    return out;
+}
+
+/// Nothing: there is none. Errors: it is there twice, or no object.
+Result<const JsonNode*> find_object(std::string_view text, const JsonNode& in, std::string_view name) {
+    const JsonMember* found = in.find(name);
+    if (found == nullptr) return nullptr;
+    if (in.count(name) > 1) return unexpected(text, found->begin, fmt::format("\"{}\" is there more than once", name));
+    if (found->value.kind != Kind::object)
+        return unexpected(text, found->value.begin, fmt::format("\"{}\" is no object", name));
+    return &found->value;
+}
+
+/// The entry's object in a document that has it.
+const JsonNode& entry_node(const JsonDocument& document, const api::Agent& agent, const api::AgentEntry& entry) {
+    return document.root->find(agent.table)->value.find(entry.name)->value;
+}
+
+Result<EditedText> update_entry(std::string text, JsonDocument document, const api::Agent& agent,
+                                const api::AgentEntry& entry) {
+    for (const JsonMember& member : entry_node(document, agent, entry).members) {
+        const bool is_ours = is_form_member(member.name);
+        if (is_ours && entry_node(document, agent, entry).count(member.name) > 1)
+            return unexpected(text, member.begin, fmt::format("\"{}\" is there more than once", member.name));
+        if (belongs_to_other_form(member.name, entry) && !entry_member(member).is_empty)
+            return foreign_member_error(position_text(text, member.begin), member.name, entry);
+    }
+    EditedText out;
+    const auto apply = [&](std::string changed) {
+        text = std::move(changed);
+        out.change = Change::updated;
+        // It was understood before, and each change keeps it so.
+        document = parse_json(text).value();
+    };
+    const auto wanted = api::entry_members(agent, entry);
+    for (const auto& each : wanted) {
+        const JsonNode& node = entry_node(document, agent, entry);
+        const JsonMember* found = node.find(each.first);
+        const std::string value = api::quote_value(each);
+        if (found == nullptr) {
+            const Style style = style_of(text, &*document.root);
+            apply(insert_member(text, *document.root, node, style, each.first, [&](const Indent&) { return value; }));
+        } else if (const EntryMember member = entry_member(*found); !holds(&member, each)) {
+            apply(replace_value(text, found->value, value));
+        }
+    }
+    const auto is_wanted = [&wanted](std::string_view name) {
+        return std::any_of(wanted.begin(), wanted.end(), [name](const auto& each) { return each.first == name; });
+    };
+    for (std::size_t i = 0; i < entry_node(document, agent, entry).members.size();) {
+        const JsonNode& node = entry_node(document, agent, entry);
+        const JsonMember& member = node.members[i];
+        const bool is_other = is_form_member(member.name) || belongs_to_other_form(member.name, entry);
+        if (is_wanted(member.name) || !is_other) {
+            ++i;
+        } else if (member.name == "type") {
+            if (const auto type = corrected_type(member.value.text, entry))
+                apply(replace_value(text, member.value, api::quote_text(*type)));
+            ++i;
+        } else {
+            apply(remove_member(text, node, i));
+        }
+    }
+    out.text = std::move(text);
+    return out;
+}
+
+}  // namespace
+
+Result<std::vector<FoundEntry>> find_json_entries(std::string_view text, const std::vector<std::string>& path) {
+    auto document = parse_json(text);
+    if (!document) return document.error();
+    std::vector<FoundEntry> out;
+    if (!document->root) return out;
+    if (document->root->kind != Kind::object)
+        return unexpected(text, document->root->begin, "the document is no object");
+    const JsonNode* table = &*document->root;
+    for (const std::string& name : path) {
+        auto inner = find_object(text, *table, name);
+        if (!inner) return inner.error();
+        if (*inner == nullptr) return out;
+        table = *inner;
+    }
+    for (const JsonMember& each : table->members) {
+        FoundEntry& entry = out.emplace_back();
+        entry.name = each.name;
+        entry.position = position_text(text, each.begin);
+        entry.is_table = each.value.kind == Kind::object;
+        for (const JsonMember& member : each.value.members) entry.members.push_back(entry_member(member));
+    }
+    return out;
+}
+
+Result<EditedText> set_json_entry(std::string_view text, const api::Agent& agent, const api::AgentEntry& entry) {
+    auto document = parse_json(text);
+    if (!document) return document.error();
+    const JsonNode* root = document->root ? &*document->root : nullptr;
+    const Style style = style_of(text, root);
+    Rendered members;
+    for (const auto& member : api::entry_members(agent, entry))
+        members.emplace_back(member.first, api::quote_value(member));
+    const auto render_entry = [&](const Indent& indent) { return render_object(members, style, indent); };
+    const auto render_table = [&](const Indent& indent) {
+        return render_object({{entry.name, render_entry(deeper(indent, style))}}, style, indent);
+    };
+    EditedText out;
+    out.change = Change::added;
+    if (root == nullptr) {
+        out.text = text;
+        if (!is_blank(text.substr(mark_size(text))) && !text.ends_with('\n')) out.text += style.newline;
+        const Indent indent = "";
+        out.text +=
+            render_object({{std::string(agent.table), render_table(style.unit)}}, style, indent) + style.newline;
+        return out;
+    }
+    if (root->kind != Kind::object) return unexpected(text, root->begin, "the document is no object");
+    auto table = find_object(text, *root, agent.table);
+    if (!table) return table.error();
+    if (*table == nullptr) {
+        out.text = insert_member(text, *root, *root, style, agent.table, render_table);
+        return out;
+    }
+    auto found = find_object(text, **table, entry.name);
+    if (!found) return found.error();
+    if (*found == nullptr) {
+        out.text = insert_member(text, *root, **table, style, entry.name, render_entry);
+        return out;
+    }
+    return update_entry(std::string(text), std::move(*document), agent, entry);
+}
+
+}  // namespace persistproc::cli::agents

@@ -1,0 +1,10 @@
+#pragma once
+/// Entries in JSON files; see entry.hpp, which is what others use.
+#include "cli/agents/entry.hpp"
+
+namespace persistproc::cli::agents {
+
+Result<std::vector<FoundEntry>> find_json_entries(std::string_view text, const std::vector<std::string>& path);
+Result<EditedText> set_json_entry(std::string_view text, const api::Agent& agent, const api::AgentEntry& entry);
+
+}  // namespace persistproc::cli::agents

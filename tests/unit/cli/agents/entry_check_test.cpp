@@ -1,0 +1,104 @@
+#include "cli/agents/entry_check.hpp"
+
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using namespace persistproc::cli::agents;
+
+namespace {
+
+struct Row {
+    const char* agent;
+    const char* text;  // of the file
+    Verdict verdict;
+    const char* detail;  // a part of it
+};
+
+Finding checked(const char* agent_name, std::string_view text, bool daemon_answers = true) {
+    const api::Agent& agent = *api::find_agent(agent_name);
+    auto entries = find_entries(text, agent.syntax, {std::string(agent.table)});
+    if (!entries) throw std::runtime_error(entries.error().message);
+    Expected expected;
+    expected.endpoint = "http://127.0.0.1:8947/mcp";
+    expected.daemon_answers = daemon_answers;
+    expected.can_start = [](const std::string& command) { return command == "persistproc"; };
+    return check_entry(agent, entries->at(0), expected, "repair it");
+}
+
+}  // namespace
+
+TEST_CASE("what is wrong with an entry is said in words") {
+    const std::vector<Row> rows = {
+        {"cursor", R"({"mcpServers":{"p":{"url":"http://127.0.0.1:8947/mcp"}}})", Verdict::ok, "127.0.0.1:8947"},
+        {"cursor", R"({"mcpServers":{"p":{"url":"http://127.0.0.1:8947/mcp/"}}})", Verdict::ok, "127.0.0.1:8947"},
+        {"cursor", R"({"mcpServers":{"p":{"url":"http://127.0.0.1:9000/mcp"}}})", Verdict::problem, "serves at"},
+        {"cursor", R"({"mcpServers":{"p":{"url":"http://localhost:8947/mcp"}}})", Verdict::note, "::1"},
+        {"cursor", R"({"mcpServers":{"p":{"url":"http://[::1]:8947/mcp"}}})", Verdict::problem, "127.0.0.1 alone"},
+        {"cursor", R"({"mcpServers":{"p":{"url":"https://127.0.0.1:8947/mcp"}}})", Verdict::problem, "http alone"},
+        {"cursor", R"({"mcpServers":{"p":{"url":"http://127.0.0.1:8947/sse"}}})", Verdict::problem, "/mcp"},
+        {"cursor", R"({"mcpServers":{"p":{"url":"http://box:8947/mcp"}}})", Verdict::note, "another machine"},
+        {"cursor", R"({"mcpServers":{"p":{"url":"8947"}}})", Verdict::problem, "no URL"},
+        {"cursor", R"({"mcpServers":{"p":{"url":7}}})", Verdict::problem, "no URL"},
+        {"cursor", R"({"mcpServers":{"p":7}})", Verdict::problem, "no table"},
+        {"cursor", R"({"mcpServers":{"p":{}}})", Verdict::problem, "neither a URL nor a command"},
+        {"cursor", R"({"mcpServers":{"p":{"url":"x","command":"y"}}})", Verdict::problem, "a URL and a command"},
+        {"cursor", R"({"mcpServers":{"p":{"type":"sse","url":"http://127.0.0.1:8947/mcp"}}})", Verdict::problem,
+         "must be \"http\""},
+        {"claude", R"({"mcpServers":{"p":{"url":"http://127.0.0.1:8947/mcp"}}})", Verdict::problem,
+         "\"type\": \"http\" is missing"},
+        {"claude", R"({"mcpServers":{"p":{"type":"http","url":"http://127.0.0.1:8947/mcp"}}})", Verdict::ok, ""},
+        {"claude", R"({"mcpServers":{"p":{"type":"stdio","command":"persistproc","args":["mcp"]}}})", Verdict::ok, ""},
+        {"vscode", R"({"servers":{"p":{"command":"persistproc","args":["mcp"]}}})", Verdict::problem,
+         "\"type\": \"stdio\" is missing"},
+        {"gemini", R"({"mcpServers":{"p":{"url":"http://127.0.0.1:8947/mcp"}}})", Verdict::problem, "\"httpUrl\""},
+        {"gemini", R"({"mcpServers":{"p":{"type":"http","url":"http://127.0.0.1:8947/mcp"}}})", Verdict::ok, ""},
+        {"gemini", R"({"mcpServers":{"p":{"httpUrl":"http://127.0.0.1:8947/mcp"}}})", Verdict::ok, ""},
+        {"windsurf", R"({"mcpServers":{"p":{"serverUrl":"http://127.0.0.1:8947/mcp"}}})", Verdict::ok, ""},
+        {"windsurf", R"({"mcpServers":{"p":{"url":"http://127.0.0.1:8947/mcp"}}})", Verdict::ok, ""},
+        {"windsurf", R"({"mcpServers":{"p":{"httpUrl":"http://127.0.0.1:8947/mcp"}}})", Verdict::problem, "serverUrl"},
+        {"zed", R"({"context_servers":{"p":{"command":"gone","args":["mcp"]}}})", Verdict::problem, "is not found"},
+        {"zed", R"({"context_servers":{"p":{"command":{"path":"persistproc"}}}})", Verdict::problem, "no text"},
+        {"zed", R"({"context_servers":{"p":{"command":"persistproc"}}})", Verdict::problem, "without the argument"},
+        {"zed", R"({"context_servers":{"p":{"command":"${HOME}/x","args":["mcp"]}}})", Verdict::ok, ""},
+        {"zed", R"({"context_servers":{"p":{"enabled":false,"command":"persistproc","args":["mcp"]}}})", Verdict::note,
+         "switched off"},
+        {"codex", "[mcp_servers.p]\nurl = \"http://127.0.0.1:8947/mcp\"\n", Verdict::ok, ""},
+        {"codex", "[mcp_servers.p]\nurl = \"http://127.0.0.1:8947/mcp\"\n[mcp_servers.p.env]\nA = \"s3cret\"\n",
+         Verdict::note, "\"env\" is for a command"},
+        {"codex", "[[mcp_servers.p]]\nurl = \"x\"\n", Verdict::problem, "no table"},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.agent, row.text);
+        const Finding finding = checked(row.agent, row.text);
+        CHECK(finding.verdict == row.verdict);
+        CHECK(finding.detail.find(row.detail) != std::string::npos);
+        if (row.verdict == Verdict::problem) CHECK(finding.advice == "repair it");
+        CHECK(finding.detail.find("s3cret") == std::string::npos);
+    }
+}
+
+TEST_CASE("without a daemon another port is no more than a note") {
+    CHECK(checked("cursor", R"({"mcpServers":{"p":{"url":"http://127.0.0.1:9000/mcp"}}})", false).verdict ==
+          Verdict::note);
+}
+
+TEST_CASE("secrets in a URL are not shown") {
+    const Finding finding =
+        checked("cursor", R"({"mcpServers":{"p":{"url":"http://me:s3cret@127.0.0.1:9/mcp?token=s3cret#s3cret"}}})");
+    CHECK(finding.detail.find("s3cret") == std::string::npos);
+    CHECK(finding.detail.find("http://127.0.0.1:9/mcp") == 0);
+}
+
+TEST_CASE("an entry is ours by its name, its URL or its command") {
+    Expected expected;
+    expected.endpoint = "http://127.0.0.1:8947/mcp";
+    const auto found = find_entries(
+        R"({"mcpServers":{"persistproc":{},"a":{"httpUrl":"http://127.0.0.1:8947/mcp"},"b":{"command":"/opt/persistproc"},)"
+        R"("c":{"url":"http://127.0.0.1:1/mcp"},"d":{"command":"persistprocd"}}})",
+        api::AgentSyntax::json, {"mcpServers"});
+    REQUIRE(found);
+    std::string ours;
+    for (const FoundEntry& entry : *found)
+        if (is_ours(entry, expected)) ours += entry.name + " ";
+    CHECK(ours == "persistproc a b ");
+}
