@@ -45,6 +45,9 @@ struct Values {
     // wait
     std::optional<std::string> pattern, wait_port, wait_quiet, timeout;
     bool wait_exit = false, wait_ready = false;
+    // setup
+    std::string scope = "user", name = "persistproc";
+    bool print = false, stdio = false;
 };
 
 /// CLI11 as far as it is let near a command line: it declares flags, converts and checks their values. Which words are
@@ -231,6 +234,15 @@ void declare_wait(FlagSet& flags) {
 
 void declare_shutdown(FlagSet& flags) { flags.flag("--keep", flags.values.keep, "Leave the processes running"); }
 
+void declare_setup(FlagSet& flags) {
+    Values& v = flags.values;
+    flags.value("--scope", v.scope, "user (default): in all your projects; project: in this directory's", "SCOPE")
+        ->check(one_of(std::array{"user", "project"}));
+    flags.flag("--print", v.print, "Show the client's command and what belongs into the file; write nothing");
+    flags.value("--name", v.name, "Name of the entry (persistproc)", "NAME");
+    flags.flag("--stdio", v.stdio, "Let the client start \"persistproc mcp\", instead of a URL");
+}
+
 using Declare = void (*)(FlagSet&);
 struct Verb {
     const char* name;
@@ -250,6 +262,7 @@ constexpr Verb verbs[] = {
     {"wait", declare_wait},
     {"rm", declare_nothing},
     {"shutdown", declare_shutdown},
+    {"setup", declare_setup},
     {"version", declare_nothing},
 };
 /// They are subcommands to come, never programs to run.
@@ -390,6 +403,37 @@ Result<OutputOptions> make_output(Values& v, const std::vector<std::string>& wor
     return out;
 }
 
+Result<SetupOptions> make_setup(Values& v, const std::vector<std::string>& words, const CommonOptions& common) {
+    std::string known;
+    for (const api::Agent& agent : api::known_agents())
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", agent.name);
+    if (words.empty()) return Error{ErrorCode::invalid, fmt::format("setup: for which client? Known: {}", known)};
+    if (words.size() > 1) return too_many("setup", words[1]);
+    SetupOptions out;
+    out.agent = api::find_agent(words[0]);
+    if (out.agent == nullptr)
+        return Error{ErrorCode::invalid,
+                     fmt::format("setup: unknown client \"{}\"; known: {}", base::escape_line(words[0]), known)};
+    out.scope = v.scope == "project" ? api::AgentScope::project : api::AgentScope::user;
+    if (out.scope == api::AgentScope::project && out.agent->project_file.empty())
+        return Error{ErrorCode::invalid,
+                     fmt::format("setup: {} has no file for projects; leave out --scope", out.agent->title)};
+    constexpr std::size_t longest_name = 64;
+    const bool is_name =
+        !v.name.empty() && v.name.size() <= longest_name && std::all_of(v.name.begin(), v.name.end(), [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+        });
+    if (!is_name)
+        return Error{ErrorCode::invalid, fmt::format("--name: 1 to {} letters, digits, \"-\" and \"_\", got \"{}\"",
+                                                     longest_name, base::escape_line(v.name))};
+    out.name = std::move(v.name);
+    out.print = v.print;
+    out.stdio = v.stdio;
+    if (!out.stdio && common.port == 0)
+        return Error{ErrorCode::invalid, "--port: a client needs one that stays; give a port from 1 to 65535"};
+    return out;
+}
+
 Result<WaitOptions> make_wait(Values& v, const std::vector<std::string>& words) {
     if (words.empty()) return missing_target("wait");
     if (words.size() > 1) return too_many("wait", words[1]);
@@ -479,6 +523,7 @@ Result<void> make_verb(Invocation& out, std::string_view verb, Values& v, std::v
     if (verb == "output") return store(make_output(v, words));
     if (verb == "wait") return store(make_wait(v, words));
     if (verb == "shutdown") return none_expected(ShutdownOptions{v.keep});
+    if (verb == "setup") return store(make_setup(v, words, out.common));
     return none_expected(VersionOptions{});
 }
 

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/api/agent_setup.hpp"
 #include "common/base/result.hpp"
 #include "common/domain/process.hpp"
 
@@ -99,6 +100,13 @@ struct WaitOptions {
 struct ShutdownOptions {
     bool keep = false;
 };
+struct SetupOptions {
+    const api::Agent* agent = nullptr;  // one of known_agents()
+    api::AgentScope scope = api::AgentScope::user;
+    std::string name = "persistproc";  // of the entry
+    bool print = false;
+    bool stdio = false;
+};
 struct VersionOptions {};
 struct HelpOptions {
     std::string text;
@@ -107,7 +115,8 @@ struct HelpOptions {
 struct Invocation {
     CommonOptions common;
     std::variant<HelpOptions, RunOptions, StartOptions, ServeOptions, StopOptions, RestartOptions, SignalOptions,
-                 ListOptions, StatusOptions, RemoveOptions, OutputOptions, WaitOptions, ShutdownOptions, VersionOptions>
+                 ListOptions, StatusOptions, RemoveOptions, OutputOptions, WaitOptions, ShutdownOptions, SetupOptions,
+                 VersionOptions>
         verb;
 };
 

@@ -39,6 +39,9 @@ Task<int> dispatch(Context context, RemoveOptions options) {
     return commands::remove(std::move(context), std::move(options));
 }
 Task<int> dispatch(Context context, ShutdownOptions options) { return commands::shutdown(std::move(context), options); }
+Task<int> dispatch(Context context, SetupOptions options) {
+    return commands::setup(std::move(context), std::move(options));
+}
 Task<int> dispatch(Context context, VersionOptions options) { return commands::version(std::move(context), options); }
 
 }  // namespace

@@ -17,6 +17,7 @@ Task<int> output(Context context, OutputOptions options);
 Task<int> wait(Context context, WaitOptions options);
 Task<int> remove(Context context, RemoveOptions options);
 Task<int> shutdown(Context context, ShutdownOptions options);
+Task<int> setup(Context context, SetupOptions options);
 Task<int> version(Context context, VersionOptions options);
 
 /// Replaces this program by the daemon; returns only on failure, or with --detach.

@@ -50,6 +50,12 @@ constexpr VerbHelp helps[] = {
      "  persistproc rm old-web\n"},
     {"shutdown", "shutdown [--keep]", "Ends the daemon. Processes are stopped first, or left running with --keep.",
      "  persistproc shutdown --keep\n"},
+    {"setup", "setup [FLAGS] CLIENT",
+     "Adds the daemon to the MCP servers of a client: claude-code, cursor, vscode, codex, gemini, zed or windsurf. "
+     "Changes "
+     "its own\nentry in the client's file and nothing else.",
+     "  persistproc setup claude-code\n  persistproc setup vscode --scope project\n  persistproc setup codex "
+     "--print\n"},
     {"version", "version", "Version of the client and, if it answers, of the daemon.", ""},
 };
 
@@ -70,6 +76,7 @@ std::string general_help() {
            "  rm TARGET      forget a process that is not running\n"
            "  serve          run the daemon; it is also started when needed\n"
            "  shutdown       end the daemon\n"
+           "  setup CLIENT   add it to Claude Code, Cursor, VS Code, Codex, Gemini CLI, Zed, Windsurf\n"
            "  version        of client and daemon\n"
            "\n"
            "TARGET: an id (p3), a label, a PID or a command. Own flags end at the first word of a command.\n"

@@ -220,6 +220,25 @@ TEST_CASE("a mistake is one line that says what instead") {
     CHECK(parsed<RunOptions>({"run", "mcp"}).definition.command == Words{"mcp"});
 }
 
+TEST_CASE("setup names a client, a scope and an entry") {
+    const auto setup = parsed<SetupOptions>({"setup", "claude"});
+    CHECK(setup.agent->name == "claude-code");
+    CHECK(setup.scope == api::AgentScope::user);
+    CHECK(setup.name == "persistproc");
+    CHECK_FALSE(setup.print);
+    const auto other = parsed<SetupOptions>({"setup", "--scope", "project", "zed", "--name=a-1", "--stdio", "--print"});
+    CHECK(other.agent->name == "zed");
+    CHECK(other.scope == api::AgentScope::project);
+    CHECK(other.name == "a-1");
+    CHECK((other.stdio && other.print));
+    CHECK(refusal_of({"setup"}).find("claude-code, cursor, vscode, codex, gemini, zed, windsurf") != std::string::npos);
+    CHECK(refusal_of({"setup", "vim"}).find("unknown client \"vim\"; known: claude-code") != std::string::npos);
+    CHECK(refusal_of({"setup", "zed", "cursor"}).find("unexpected \"cursor\"") != std::string::npos);
+    CHECK(refusal_of({"setup", "windsurf", "--scope", "project"}).find("Windsurf") != std::string::npos);
+    CHECK(refusal_of({"setup", "zed", "--name", "a.b"}).find("--name") == 0);
+    CHECK(refusal_of({"setup", "zed", "--port", "0"}).find("--port") == 0);
+}
+
 TEST_CASE("the nearest word is near") {
     CHECK(nearest_word("--follw", {"--follow", "--lines"}) == "--follow");
     CHECK(nearest_word("--zebra", {"--follow", "--lines"}) == "");

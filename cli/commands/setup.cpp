@@ -1,0 +1,189 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "cli/agents/config_file.hpp"
+#include "cli/agents/entry.hpp"
+#include "cli/client.hpp"
+#include "cli/commands/commands.hpp"
+#include "cli/format/json_text.hpp"
+#include "common/api/client_operations.hpp"
+#include "common/base/text.hpp"
+#include "common/rundir/daemon_paths.hpp"
+
+namespace persistproc::cli::commands {
+
+namespace {
+
+namespace fs = std::filesystem;
+using agents::Change;
+using api::AgentScope;
+
+/// The file was not changed, or cannot be found.
+constexpr int left_status = 1;
+/// An agent that writes its file all the time wins in the end.
+constexpr int max_attempts = 5;
+
+const char* scope_name(AgentScope scope) { return scope == AgentScope::user ? "user" : "project"; }
+
+/// How an agent starts us. It may know no PATH but the system's, and a project's file goes to other machines.
+std::string own_program(AgentScope scope) {
+    const std::string name = "persistproc";
+    std::error_code failed;
+    const fs::path self = fs::read_symlink("/proc/self/exe", failed);
+    if (failed || scope == AgentScope::project) return name;
+    const char* path = std::getenv("PATH");
+    std::string_view rest = path == nullptr ? "" : path;
+    while (!rest.empty()) {
+        const std::size_t colon = rest.find(':');
+        const std::string_view folder = rest.substr(0, colon);
+        rest.remove_prefix(colon == std::string_view::npos ? rest.size() : colon + 1);
+        const fs::path place = fs::path(folder) / name;
+        if (!folder.starts_with('/') || !fs::equivalent(place, self, failed) || failed) continue;
+        const bool is_system = folder == "/usr/bin" || folder == "/usr/local/bin" || folder == "/bin";
+        // What stands in PATH outlives an upgrade; what it leads to need not.
+        return is_system ? name : place.native();
+    }
+    return self.native();
+}
+
+api::AgentEntry make_entry(const CommonOptions& common, const SetupOptions& options, const agents::Folders& folders) {
+    api::AgentEntry entry;
+    entry.name = options.name;
+    entry.url = fmt::format("http://127.0.0.1:{}/mcp", common.port);
+    if (!options.stdio) return entry;
+    entry.command = {own_program(options.scope), "mcp"};
+    // The agent need not have the variables of this shell.
+    const auto standard = rundir::resolve_data_directory((folders.home / ".local/state/persistproc").native());
+    if (!standard || standard->native() != common.data_directory)
+        entry.command.insert(entry.command.end(), {"--data-dir", common.data_directory});
+    if (common.port != rundir::default_port)
+        entry.command.insert(entry.command.end(), {"--port", std::to_string(common.port)});
+    return entry;
+}
+
+struct Done {
+    fs::path file;
+    Change change = Change::none;
+};
+
+Result<Done> write_entry(const fs::path& path, const SetupOptions& options, const api::AgentEntry& entry) {
+    // Secrets may come into a user's file later; a project's is read by others.
+    const mode_t mask = ::umask(0);
+    ::umask(mask);
+    const mode_t new_file_mode = options.scope == AgentScope::user ? 0600 : 0666 & ~mask;
+    for (int attempt = 0; attempt < max_attempts; ++attempt) {
+        auto file = agents::load_config(path);
+        if (!file) return file.error();
+        auto edited = agents::set_entry(file->text, *options.agent, entry);
+        if (!edited) return base::with_context(edited.error(), path.native());
+        Done done{path, edited->change};
+        if (edited->change == Change::none) return done;
+        auto stored = agents::store_config(*file, edited->text, new_file_mode);
+        if (!stored) return stored.error();
+        if (*stored) return done;
+    }
+    return Error{ErrorCode::conflict,
+                 fmt::format("{}: something changes it all the time; end that first", path.native())};
+}
+
+/// What is still missing for the agent to reach us; empty: nothing.
+Task<std::string> advise_on_daemon(Context context, std::string url) {
+    const fs::path data = context.common.data_directory;
+    auto client = co_await DaemonClient::connect(context.executor, data);
+    if (!client) {
+        std::string text = client.error().message;
+        const auto usual = rundir::find_port();
+        const bool is_usual = usual && *usual == context.common.port;
+        if (!is_usual && text.ends_with(serve_command(data))) text += fmt::format(" --port {}", context.common.port);
+        co_return text;
+    }
+    auto info = co_await (*client)->info();
+    if (!info || info->endpoint == url) co_return std::string();
+    co_return fmt::format("the daemon that runs serves at {}, not at {}; give its port with --port", info->endpoint,
+                          url);
+}
+
+std::string snippet_of(const SetupOptions& options, const api::AgentEntry& entry) {
+    auto whole = agents::set_entry("", *options.agent, entry);
+    return whole ? whole->text : std::string();
+}
+
+void show_document(const Console& console, const SetupOptions& options, const api::AgentEntry& entry,
+                   const fs::path& file, const char* done, const std::string& snippet, const std::string& next) {
+    std::optional<std::string> command = api::agent_command(*options.agent, entry, options.scope);
+    if (command->empty()) command.reset();
+    console.print(format::texts_json({{"client", std::string(options.agent->name)},
+                                      {"scope", scope_name(options.scope)},
+                                      {"name", entry.name},
+                                      {"file", file.native()},
+                                      {"done", done},
+                                      {"entry", snippet},
+                                      {"command", command},
+                                      {"next", next}}));
+}
+
+void print_entry(const Console& console, const SetupOptions& options, const api::AgentEntry& entry,
+                 const fs::path& file, const std::string& snippet) {
+    const std::string command = api::agent_command(*options.agent, entry, options.scope);
+    std::string out;
+    if (!command.empty()) out = fmt::format("Run:\n\n{}\n\nor put into ", command);
+    out += fmt::format("{}{}:\n\n{}", command.empty() ? "Put into " : "", base::escape_line(file.native()), snippet);
+    console.print(out);
+}
+
+}  // namespace
+
+Task<int> setup(Context context, SetupOptions options) {
+    const Console console = context.console;
+    auto folders = agents::find_folders();
+    if (!folders) co_return console.fail(folders.error());
+    const api::AgentEntry entry = make_entry(context.common, options, *folders);
+    for (const std::string& word : entry.command) {
+        if (base::is_utf8(word)) continue;
+        Error refused;
+        refused.message = fmt::format("setup: {} is no UTF-8, which the agents' files must be", word);
+        co_return console.fail(refused);
+    }
+    const auto path = agents::config_path(*options.agent, options.scope, *folders);
+    if (!path) throw std::logic_error("setup: scope was checked before");
+    const std::string snippet = snippet_of(options, entry);
+    if (options.print) {
+        if (console.json())
+            show_document(console, options, entry, *path, "nothing", snippet, std::string(options.agent->next_step));
+        else
+            print_entry(console, options, entry, *path, snippet);
+        co_return 0;
+    }
+    auto written = write_entry(*path, options, entry);
+    if (!written) {
+        Error failed = written.error();
+        failed.message += fmt::format("; it is left as it is. By hand: {}", api::by_hand_text(*options.agent, entry));
+        console.fail(failed);
+        co_return left_status;
+    }
+    std::string next(written->change == Change::none ? "" : options.agent->next_step);
+    if (!options.stdio) {
+        const std::string daemon = co_await advise_on_daemon(context, entry.url);
+        if (!daemon.empty()) next += (next.empty() ? "" : "; ") + daemon;
+    }
+    const char* done = written->change == Change::none      ? "already set up"
+                       : written->change == Change::updated ? "updated"
+                                                            : "added";
+    if (console.json()) {
+        show_document(console, options, entry, *path, done, snippet, next);
+        co_return 0;
+    }
+    const std::string file = base::escape_line(path->native());
+    if (written->change == Change::none)
+        console.print(fmt::format("already set up: {}\n", file));
+    else
+        console.print(fmt::format("{} \"{}\" for {} ({} scope): {}\n", done, entry.name, options.agent->title,
+                                  scope_name(options.scope), file));
+    if (!next.empty()) console.note(next);
+    co_return 0;
+}
+
+}  // namespace persistproc::cli::commands

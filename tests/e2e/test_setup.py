@@ -1,0 +1,250 @@
+"""`setup` writes one entry into the files of MCP clients and changes nothing else in them."""
+import json
+import os
+import pathlib
+import stat
+import tomllib
+import unittest
+
+import harness
+
+# Client -> user file below HOME, project file, table of servers, entry for a URL.
+CLIENTS = {
+    "claude-code": (".claude.json", ".mcp.json", "mcpServers", {"type": "http", "url": "URL"}),
+    "cursor": (".cursor/mcp.json", ".cursor/mcp.json", "mcpServers", {"url": "URL"}),
+    "vscode": (".config/Code/User/mcp.json", ".vscode/mcp.json", "servers", {"type": "http", "url": "URL"}),
+    "codex": (".codex/config.toml", ".codex/config.toml", "mcp_servers", {"url": "URL"}),
+    "gemini": (".gemini/settings.json", ".gemini/settings.json", "mcpServers", {"httpUrl": "URL"}),
+    "zed": (".config/zed/settings.json", ".zed/settings.json", "context_servers", {"url": "URL"}),
+    "windsurf": (".codeium/windsurf/mcp_config.json", None, "mcpServers", {"serverUrl": "URL"}),
+}
+
+
+def read(path):
+    text = path.read_text()
+    return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+
+
+def listing(root):
+    """Everything below a directory that a program could change by writing."""
+    found = {}
+    for folder, folders, files in os.walk(root):
+        for name in (*folders, *files, "."):
+            path = pathlib.Path(folder, name)
+            facts = path.lstat()
+            found[str(path)] = (facts.st_mode, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    return found
+
+
+class Case(harness.TestCase):
+    autostart = False
+
+    def setUp(self):
+        super().setUp()
+        self.home = self.place.root / "home"
+        for name in ("CODEX_HOME", "CLAUDE_CONFIG_DIR"):
+            self.place.environment.pop(name, None)
+        if not self.autostart:
+            self.place.environment["PERSISTPROC_PORT"] = str(harness.free_port())
+        self.url = f"http://127.0.0.1:{self.place.environment['PERSISTPROC_PORT']}/mcp"
+
+    def wanted(self, client):
+        return {name: self.url if value == "URL" else value for name, value in CLIENTS[client][3].items()}
+
+    def write(self, path, data):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+
+class Setup(Case):
+    def test_every_client_and_scope_gets_its_entry_once(self):
+        for client, (user, project, table, _) in CLIENTS.items():
+            for scope, path in (("user", self.home / user), ("project", project and self.place.work / project)):
+                with self.subTest(client=client, scope=scope):
+                    if path is None:
+                        refused = self.cli("setup", client, "--scope", scope)
+                        self.assertEqual((refused.code, refused.out), (2, b""), refused)
+                        self.assertOneLine(refused.err, "Windsurf")
+                        continue
+                    done = self.ok("setup", client, "--scope", scope)
+                    self.assertOneLine(done.out, "added", str(path))
+                    self.assertEqual(read(path), {table: {"persistproc": self.wanted(client)}})
+                    self.assertEqual(stat.S_IMODE(path.stat().st_mode) & 0o077 != 0, scope == "project")
+                    before = listing(self.place.root)
+                    again = self.ok("setup", client, "--scope", scope)
+                    self.assertEqual(again.out.decode(), f"already set up: {path}\n")
+                    self.assertEqual(listing(self.place.root), before)
+
+    def test_the_default_scope_is_the_user_s_and_names_have_short_forms(self):
+        for short, client in (("claude", "claude-code"), ("code", "vscode"), ("gemini-cli", "gemini")):
+            self.ok("setup", short)
+            self.assertTrue((self.home / CLIENTS[client][0]).is_file())
+        self.assertEqual(list(self.place.work.iterdir()), [])
+
+    def test_a_wrong_call_names_what_there_is(self):
+        for arguments in (["setup"], ["setup", "emacs"]):
+            refused = self.cli(*arguments)
+            self.assertEqual((refused.code, refused.out), (2, b""), refused)
+            self.assertOneLine(refused.err, *CLIENTS)
+        for arguments in (
+            ["setup", "cursor", "zed"],
+            ["setup", "cursor", "--scope", "all"],
+            ["setup", "cursor", "--name", "a b"],
+            ["setup", "cursor", "--name", ""],
+            ["setup", "cursor", "--port", "0"],
+        ):
+            with self.subTest(arguments):
+                refused = self.cli(*arguments)
+                self.assertEqual(refused.code, 2, refused)
+                self.assertOneLine(refused.err)
+        no_home = self.cli("setup", "cursor", env={"HOME": ""})
+        self.assertOneLine(no_home.err, "HOME")
+        self.assertNotEqual(no_home.code, 0)
+        self.assertEqual(list(self.home.iterdir()), [])
+
+    def test_print_shows_and_writes_nothing(self):
+        before = listing(self.home)
+        for client, (user, _, table, _) in CLIENTS.items():
+            with self.subTest(client):
+                shown = self.ok("setup", client, "--print").out.decode()
+                self.assertIn(str(self.home / user), shown)
+                self.assertIn(self.url, shown)
+                document = self.ok("setup", client, "--print", "--json").json()
+                self.assertEqual(document["file"], str(self.home / user))
+                entry = tomllib.loads(document["entry"]) if client == "codex" else json.loads(document["entry"])
+                self.assertEqual(entry, {table: {"persistproc": self.wanted(client)}})
+        shown = self.ok("setup", "claude", "--print").out.decode()
+        self.assertIn("claude mcp add --transport http --scope user persistproc ", shown)
+        self.assertEqual(listing(self.home), before)
+
+    def test_name_port_and_the_stdio_form(self):
+        path = self.home / ".cursor/mcp.json"
+        self.ok("setup", "cursor", "--name", "procs-2", "--port", "4711")
+        self.assertEqual(read(path)["mcpServers"]["procs-2"], {"url": "http://127.0.0.1:4711/mcp"})
+        self.ok("setup", "cursor", "--stdio")
+        entry = read(path)["mcpServers"]["persistproc"]
+        self.assertEqual(os.path.realpath(entry["command"]), os.path.realpath(harness.BIN / "persistproc"))
+        # What a shell's variables say is not known to a client that was started elsewhere.
+        port = self.place.environment["PERSISTPROC_PORT"]
+        self.assertEqual(entry["args"], ["mcp", "--data-dir", str(self.place.data), "--port", port])
+        self.ok("setup", "vscode", "--stdio", "--scope", "project", "--port", "8947")
+        entry = read(self.place.work / ".vscode/mcp.json")["servers"]["persistproc"]
+        self.assertEqual(
+            entry, {"type": "stdio", "command": "persistproc", "args": ["mcp", "--data-dir", str(self.place.data)]}
+        )
+        self.ok("setup", "cursor")
+        self.assertEqual(read(path)["mcpServers"]["persistproc"], {"url": self.url})
+        self.assertEqual(sorted(read(path)["mcpServers"]), ["persistproc", "procs-2"])
+
+    def test_what_a_file_holds_stays_byte_for_byte(self):
+        before = (
+            b"\xef\xbb\xbf// Zed settings\r\n{\r\n\t\"theme\": \"One\", // \"context_servers\": {}\r\n"
+            b"\t\"context_servers\": {\r\n\t\t/* mine */\r\n\t\t\"a\": {\"command\": \"b\",},\r\n\t},\r\n}\r\n"
+        )
+        path = self.write(self.home / ".config/zed/settings.json", before)
+        path.chmod(0o640)
+        self.ok("setup", "zed")
+        entry = f'\r\n\t\t"persistproc": {{\r\n\t\t\t"url": "{self.url}"\r\n\t\t}},'.encode()
+        after = path.read_bytes()
+        self.assertEqual(after.count(entry), 1)
+        self.assertEqual(after.replace(entry, b""), before)
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o640)
+        self.assertEqual(os.listdir(path.parent), ["settings.json"])
+
+    def test_a_toml_file_keeps_its_bytes_and_the_user_s_keys(self):
+        before = (
+            b'# mine\nmodel = "x"\n\n[mcp_servers.persistproc]\ncommand = "persistproc" # old\nargs = [\n  "mcp",\n]\n'
+            b"startup_timeout_sec = 20 # slow\n\n[mcp_servers.persistproc.tools.a]\nx = 1\n\n[profiles.p]\nmodel = 'y'\n"
+        )
+        path = self.write(self.home / ".codex/config.toml", before)
+        self.assertOneLine(self.ok("setup", "codex").out, "updated", str(path))
+        expected = before.replace(b'command = "persistproc" # old\nargs = [\n  "mcp",\n]\n', b"").replace(
+            b"20 # slow\n", f'20 # slow\nurl = "{self.url}"\n'.encode()
+        )
+        self.assertEqual(path.read_bytes(), expected)
+        self.assertEqual(tomllib.loads(path.read_text())["mcp_servers"]["persistproc"]["url"], self.url)
+
+    def test_a_link_of_a_dotfile_manager_stays_one(self):
+        real = self.write(self.home / "dotfiles/cursor.json", b"{}\n")
+        path = self.home / ".cursor/mcp.json"
+        path.parent.mkdir()
+        path.symlink_to("../dotfiles/cursor.json")
+        self.ok("setup", "cursor")
+        self.assertTrue(path.is_symlink())
+        self.assertEqual(read(real)["mcpServers"]["persistproc"], {"url": self.url})
+
+    def test_hostile_files_are_left_as_they_are(self):
+        path = self.home / ".cursor/mcp.json"
+        contents = [
+            b"{",
+            b'{"mcpServers": {"a": {}',
+            b'{"mcpServers": []}',
+            b'{"mcpServers": {}, "mcpServers": {}}',
+            b'{"mcpServers": {"persistproc": "x"}}',
+            b'{"mcpServers": {"persistproc": {"url": "a", "url": "b"}}}',
+            b'{"mcpServers": {"persistproc": {"command": "x", "env": {"TOKEN": "s3cret"}}}}',
+            b"[1, 2]",
+            b"mcpServers: yaml",
+            b"\x00\x01\x02",
+            b'{"a": 1} trailing',
+            b"[" * 100000,
+        ]
+        for content in contents:
+            with self.subTest(content[:60]):
+                self.write(path, content)
+                before = listing(self.home)
+                refused = self.cli("setup", "cursor")
+                self.assertEqual((refused.code, refused.out), (1, b""), refused)
+                self.assertOneLine(refused.err, str(path), "line 1, column ", f'"persistproc":{{"url":"{self.url}"}}')
+                self.assertNotIn(b"s3cret", refused.err)
+                self.assertEqual(listing(self.home), before)
+                error = self.cli("setup", "cursor", "--json")
+                self.assertEqual(error.code, 1)
+                self.assertIn(str(path), error.json()["error"]["message"])
+        toml = self.write(self.home / ".codex/config.toml", b'mcp_servers = { a = { url = "x" } }\n')
+        refused = self.cli("setup", "codex")
+        self.assertEqual(refused.code, 1)
+        self.assertOneLine(refused.err, str(toml), "line 1, column 1", f'url = "{self.url}"')
+        self.assertEqual(toml.read_bytes(), b'mcp_servers = { a = { url = "x" } }\n')
+
+    def test_what_is_no_file_is_refused_at_once(self):
+        path = self.home / ".cursor/mcp.json"
+        path.parent.mkdir()
+        os.mkfifo(path)
+        self.assertOneLine(self.cli("setup", "cursor").err, str(path))
+        path.unlink()
+        path.mkdir()
+        self.assertOneLine(self.cli("setup", "cursor").err, str(path))
+        self.write(self.home / ".gemini", b"")
+        refused = self.cli("setup", "gemini")
+        self.assertEqual(refused.code, 1)
+        self.assertOneLine(refused.err, str(self.home / ".gemini"))
+
+    def test_variables_move_the_files(self):
+        elsewhere = self.place.root / "elsewhere"
+        env = {"CODEX_HOME": str(elsewhere), "XDG_CONFIG_HOME": str(elsewhere), "CLAUDE_CONFIG_DIR": str(elsewhere)}
+        for client, path in (
+            ("codex", "config.toml"),
+            ("zed", "zed/settings.json"),
+            ("vscode", "Code/User/mcp.json"),
+            ("claude", ".claude.json"),
+        ):
+            self.ok("setup", client, env=env)
+            self.assertTrue((elsewhere / path).is_file())
+        self.assertEqual(list(self.home.iterdir()), [])
+
+
+class SetupWithDaemon(Case):
+    autostart = True
+
+    def test_it_says_when_the_entry_does_not_lead_to_the_daemon(self):
+        self.assertNotIn(b"daemon", self.ok("setup", "cursor").err)
+        self.assertOneLine(self.ok("setup", "cursor", "--port", "4711").err, self.url, "--port")
+        self.daemon.kill()
+        self.assertTrue(self.ok("setup", "cursor").err.endswith(b"persistproc serve --detach\n"))
+        self.assertTrue(self.ok("setup", "cursor", "--port", "4712").err.endswith(b"serve --detach --port 4712\n"))
+
+
+if __name__ == "__main__":
+    unittest.main()
