@@ -263,10 +263,11 @@ constexpr Verb verbs[] = {
     {"rm", declare_nothing},
     {"shutdown", declare_shutdown},
     {"setup", declare_setup},
+    {"doctor", declare_nothing},
     {"version", declare_nothing},
 };
 /// They are subcommands to come, never programs to run.
-constexpr const char* reserved_words[] = {"send", "mcp", "doctor", "completion"};
+constexpr const char* reserved_words[] = {"send", "mcp", "completion"};
 
 std::string_view verb_of(std::string_view word) {
     if (word == "ls" || word == "ps") return "list";
@@ -524,6 +525,7 @@ Result<void> make_verb(Invocation& out, std::string_view verb, Values& v, std::v
     if (verb == "wait") return store(make_wait(v, words));
     if (verb == "shutdown") return none_expected(ShutdownOptions{v.keep});
     if (verb == "setup") return store(make_setup(v, words, out.common));
+    if (verb == "doctor") return none_expected(DoctorOptions{});
     return none_expected(VersionOptions{});
 }
 

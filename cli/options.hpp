@@ -107,6 +107,7 @@ struct SetupOptions {
     bool print = false;
     bool stdio = false;
 };
+struct DoctorOptions {};
 struct VersionOptions {};
 struct HelpOptions {
     std::string text;
@@ -116,7 +117,7 @@ struct Invocation {
     CommonOptions common;
     std::variant<HelpOptions, RunOptions, StartOptions, ServeOptions, StopOptions, RestartOptions, SignalOptions,
                  ListOptions, StatusOptions, RemoveOptions, OutputOptions, WaitOptions, ShutdownOptions, SetupOptions,
-                 VersionOptions>
+                 DoctorOptions, VersionOptions>
         verb;
 };
 

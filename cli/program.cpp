@@ -42,6 +42,7 @@ Task<int> dispatch(Context context, ShutdownOptions options) { return commands::
 Task<int> dispatch(Context context, SetupOptions options) {
     return commands::setup(std::move(context), std::move(options));
 }
+Task<int> dispatch(Context context, DoctorOptions options) { return commands::doctor(std::move(context), options); }
 Task<int> dispatch(Context context, VersionOptions options) { return commands::version(std::move(context), options); }
 
 }  // namespace

@@ -18,6 +18,7 @@ Task<int> wait(Context context, WaitOptions options);
 Task<int> remove(Context context, RemoveOptions options);
 Task<int> shutdown(Context context, ShutdownOptions options);
 Task<int> setup(Context context, SetupOptions options);
+Task<int> doctor(Context context, DoctorOptions options);
 Task<int> version(Context context, VersionOptions options);
 
 /// Replaces this program by the daemon; returns only on failure, or with --detach.

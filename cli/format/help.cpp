@@ -56,6 +56,10 @@ constexpr VerbHelp helps[] = {
      "its own\nentry in the client's file and nothing else.",
      "  persistproc setup claude-code\n  persistproc setup vscode --scope project\n  persistproc setup codex "
      "--print\n"},
+    {"doctor", "doctor",
+     "Examines the installation, the daemon and the clients' files, and says what to do. Changes nothing. Exit status: "
+     "0 no\nproblem, 1 problems.",
+     "  persistproc doctor\n"},
     {"version", "version", "Version of the client and, if it answers, of the daemon.", ""},
 };
 
@@ -77,6 +81,7 @@ std::string general_help() {
            "  serve          run the daemon; it is also started when needed\n"
            "  shutdown       end the daemon\n"
            "  setup CLIENT   add it to Claude Code, Cursor, VS Code, Codex, Gemini CLI, Zed, Windsurf\n"
+           "  doctor         examine the installation\n"
            "  version        of client and daemon\n"
            "\n"
            "TARGET: an id (p3), a label, a PID or a command. Own flags end at the first word of a command.\n"

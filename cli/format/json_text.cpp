@@ -56,6 +56,16 @@ std::string wait_json(const api::WaitMeta& meta) { return document(schema::to_js
 
 std::string daemon_json(const api::DaemonInfo& info) { return document(schema::to_json(info)); }
 
+std::string checks_json(const std::vector<CheckLine>& checks) {
+    Json list = Json::array();
+    for (const CheckLine& check : checks)
+        list.push_back(Json{{"name", check.name},
+                            {"status", std::string(check.status)},
+                            {"detail", check.detail},
+                            {"advice", check.advice.empty() ? Json() : Json(check.advice)}});
+    return document(Json{{"checks", std::move(list)}});
+}
+
 std::string line_json(const RecordedLine& line) {
     Json out{{"time", schema::to_json(line.time)},
              {"stream", std::string(line.stream)},

@@ -34,6 +34,15 @@ std::string shutdown_json(const std::vector<std::string>& stopped, const std::ve
 std::string wait_json(const api::WaitMeta& meta);
 std::string daemon_json(const api::DaemonInfo& info);
 
+/// One line of `doctor`. {"checks":[{"name","status","detail","advice"},…]}; no advice is null.
+struct CheckLine {
+    std::string name;
+    std::string_view status;  // "ok", "note" or "problem"
+    std::string detail;
+    std::string advice;
+};
+std::string checks_json(const std::vector<CheckLine>& checks);
+
 /// A recorded line. Bytes that are no UTF-8 become U+FFFD.
 struct RecordedLine {
     std::string_view text;

@@ -215,7 +215,7 @@ TEST_CASE("a mistake is one line that says what instead") {
     CHECK(refusal_of({"signal", "FOO", "BAR"}).find("signal") != std::string::npos);
     CHECK(refusal_of({"run", "--shell", "a", "b"}).find("one word") != std::string::npos);
     CHECK(refusal_of({"help", "nothing"}).find("no subcommand") != std::string::npos);
-    for (const char* reserved : {"send", "mcp", "doctor", "completion"})
+    for (const char* reserved : {"send", "mcp", "completion"})
         CHECK(refusal_of({reserved, "x"}).find("not available in this version") != std::string::npos);
     CHECK(parsed<RunOptions>({"run", "mcp"}).definition.command == Words{"mcp"});
 }
@@ -237,6 +237,7 @@ TEST_CASE("setup names a client, a scope and an entry") {
     CHECK(refusal_of({"setup", "windsurf", "--scope", "project"}).find("Windsurf") != std::string::npos);
     CHECK(refusal_of({"setup", "zed", "--name", "a.b"}).find("--name") == 0);
     CHECK(refusal_of({"setup", "zed", "--port", "0"}).find("--port") == 0);
+    CHECK(refusal_of({"doctor", "zed"}).find("unexpected \"zed\"") != std::string::npos);
 }
 
 TEST_CASE("the nearest word is near") {

@@ -1,0 +1,34 @@
+#pragma once
+/// Questions to the machine that `doctor` asks. They change nothing and each ends within a bound; all block.
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "common/base/result.hpp"
+
+namespace persistproc::cli {
+
+/// The last word of what `program --version` prints, e.g. "0.1.0". Errors: exec_failed, timeout (5 s).
+Result<std::string> ask_version(const std::filesystem::path& program);
+
+struct PortHolder {
+    std::optional<pid_t> pid;  // nothing: it cannot be seen (another user's)
+    std::string command;       // its short name, e.g. "python3"
+};
+
+/// Who listens on a TCP port of this machine; nothing: nobody does. Source: proc_net(5), proc_pid_fd(5).
+std::optional<PortHolder> find_port_holder(std::uint16_t port);
+
+struct ServerIdentity {
+    std::string name, version;
+};
+
+/// Greets the MCP server on 127.0.0.1 (`initialize`) and says who it is. The session is left to its own end, because
+/// ending it is what the daemon would write down. Errors: unavailable (nobody listens, or no answer within 5 s),
+/// corrupt (what answers is no MCP server), denied (HTTP 401 or 403).
+Result<ServerIdentity> greet_server(std::uint16_t port);
+
+}  // namespace persistproc::cli

@@ -1,0 +1,139 @@
+"""`doctor` looks at everything, says what to do, and changes nothing."""
+import json
+import os
+import signal
+import socket
+import unittest
+
+import harness
+import test_setup
+
+
+class Case(test_setup.Case):
+    def doctor(self, code=None):
+        finished = self.cli("doctor", "--json", patience=60)
+        checks = finished.json()["checks"]
+        self.assertEqual(finished.code, 1 if any(c["status"] == "problem" for c in checks) else 0, finished)
+        if code is not None:
+            self.assertEqual(finished.code, code, finished)
+        for check in checks:
+            self.assertEqual(sorted(check), ["advice", "detail", "name", "status"])
+            self.assertIn(check["status"], ("ok", "note", "problem"))
+        return checks
+
+    def check_of(self, name, code=None):
+        found = [check for check in self.doctor(code) if check["name"] == name]
+        self.assertEqual(len(found), 1, found)
+        return found[0]
+
+
+class WithoutDaemon(Case):
+    def test_it_changes_nothing_and_creates_nothing(self):
+        self.write(self.home / ".cursor/mcp.json", b"{ broken")
+        self.ok("setup", "zed")
+        before = test_setup.listing(self.place.root)
+        self.doctor(1)
+        self.cli("doctor", "-v")
+        self.assertEqual(test_setup.listing(self.place.root), before)
+        self.assertFalse(self.place.data.exists())
+        self.assertFalse(harness.processes_of(self.place.root))
+
+    def test_a_new_machine_has_no_problem(self):
+        checks = {check["name"]: check for check in self.doctor(0)}
+        for name in ("client", "daemon program", "shim", "data directory", "endpoint"):
+            self.assertEqual(checks[name]["status"], "ok", checks[name])
+        self.assertEqual(checks["daemon"]["status"], "note")
+        self.assertIn("persistproc serve --detach", checks["daemon"]["advice"])
+        for client in test_setup.CLIENTS:
+            self.assertEqual(checks[client]["status"], "note", checks[client])
+            self.assertEqual(checks[client]["advice"], f"persistproc setup {client}")
+        lines = self.ok("doctor").out.decode().splitlines()
+        self.assertTrue(all(line.split()[0] in ("ok", "note", "problem") for line in lines), lines)
+
+    def test_what_setup_wrote_is_right(self):
+        for client in test_setup.CLIENTS:
+            for form in ([], ["--stdio"]):
+                self.ok("setup", client, *form)
+                self.assertEqual(self.check_of(client, 0)["status"], "ok", (client, form))
+
+    def test_each_wrong_entry_is_a_line_with_its_repair(self):
+        rows = [
+            ("gemini", ".gemini/settings.json", {"mcpServers": {"persistproc": {"url": self.url}}}, "httpUrl"),
+            ("claude-code", ".claude.json", {"mcpServers": {"persistproc": {"url": self.url}}}, "type"),
+            ("vscode", ".config/Code/User/mcp.json", {"servers": {"persistproc": {"url": self.url}}}, "type"),
+            ("cursor", ".cursor/mcp.json", {"mcpServers": {"persistproc": {"command": "/no/such"}}}, "/no/such"),
+            ("windsurf", ".codeium/windsurf/mcp_config.json", {"mcpServers": {"persistproc": 1}}, "table"),
+        ]
+        for client, file, content, word in rows:
+            path = self.write(self.home / file, json.dumps(content).encode())
+            check = self.check_of(client, 1)
+            self.assertEqual(check["status"], "problem", check)
+            self.assertIn(str(path), check["detail"])
+            self.assertIn(word, check["detail"])
+            self.assertEqual(check["advice"], f"persistproc setup {client}")
+        for client in ("gemini", "claude-code", "vscode", "cursor"):
+            self.ok(*self.check_of(client)["advice"].split()[1:])
+            self.assertEqual(self.check_of(client)["status"], "ok")
+
+    def test_both_scopes_and_the_local_one_of_claude_are_found(self):
+        local = {"projects": {str(self.place.work): {"mcpServers": {"persistproc": {"url": "x"}}}}}
+        self.write(self.home / ".claude.json", json.dumps(local).encode())
+        self.ok("setup", "claude", "--scope", "project")
+        found = [check for check in self.doctor(1) if check["name"] == "claude-code"]
+        self.assertEqual(sorted(check["status"] for check in found), ["ok", "problem"], found)
+
+    def test_a_foreign_program_on_the_port_is_named(self):
+        with socket.socket() as held:
+            held.bind(("127.0.0.1", int(self.place.environment["PERSISTPROC_PORT"])))
+            held.listen()
+            check = self.check_of("endpoint", 1)
+        self.assertEqual(check["status"], "problem")
+        self.assertIn(f"(pid {os.getpid()})", check["detail"])
+
+    def test_a_data_directory_that_is_none(self):
+        self.place.data.write_text("x")
+        self.assertEqual(self.check_of("data directory", 1)["status"], "problem")
+        self.place.data.unlink()
+        self.place.data.mkdir(mode=0o755)
+        self.place.data.chmod(0o755)
+        self.assertIn("chmod 700", self.check_of("data directory", 1)["advice"])
+
+
+class WithDaemon(Case):
+    autostart = True
+
+    def test_all_is_well_and_nothing_changes(self):
+        self.start("web", ["sleep", "60"])
+        for client in test_setup.CLIENTS:
+            self.ok("setup", client)
+        before = test_setup.listing(self.place.root)
+        checks = {check["name"]: check for check in self.doctor(0)}
+        self.assertEqual({check["status"] for check in checks.values() if check["name"] != "logout"}, {"ok"}, checks)
+        self.assertIn(str(self.daemon.process.pid), checks["daemon"]["detail"])
+        self.assertIn(self.url, checks["endpoint"]["detail"])
+        self.assertEqual(test_setup.listing(self.place.root), before)
+
+    def test_another_port_in_an_entry_is_a_problem(self):
+        self.ok("setup", "cursor", "--port", "4711")
+        check = self.check_of("cursor", 1)
+        self.assertEqual(check["status"], "problem")
+        self.assertIn(self.url, check["detail"])
+        self.ok("setup", "cursor")
+        self.assertEqual(self.check_of("cursor", 0)["status"], "ok")
+
+    def test_a_daemon_that_hangs_is_named(self):
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            check = self.check_of("daemon", 1)
+        finally:
+            self.daemon.process.send_signal(signal.SIGCONT)
+        self.assertEqual(check["status"], "problem")
+        self.assertIn(str(self.daemon.process.pid), check["detail"])
+
+    def test_a_killed_daemon_is_one_that_is_not_there(self):
+        self.daemon.kill()
+        self.assertEqual(self.check_of("daemon", 0)["status"], "note")
+
+
+if __name__ == "__main__":
+    unittest.main()
