@@ -1,5 +1,6 @@
 #include "common/api/list_processes.hpp"
 
+#include "common/async/offload.hpp"
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
@@ -8,6 +9,14 @@ namespace persistproc::tools {
 
 namespace {
 
+constexpr std::size_t many = 100;  // views that are worth another thread's time: a millisecond's work
+
+mcp::ToolResult result_of(std::vector<ProcessView> views) {
+    api::ListResponse response;
+    response.processes = std::move(views);
+    return structured(response, describe(response.processes));
+}
+
 Task<mcp::ToolResult> list(Core core, api::ListRequest request, mcp::CallContext) {
     core::ListFilter filter;
     filter.target = std::move(request.process);
@@ -15,9 +24,9 @@ Task<mcp::ToolResult> list(Core core, api::ListRequest request, mcp::CallContext
     filter.state = request.state;
     auto views = co_await core.supervisor.list(std::move(filter));
     if (!views) co_return mcp::tool_failure(views.error());
-    api::ListResponse response;
-    response.processes = std::move(*views);
-    co_return structured(response, describe(response.processes));
+    if (views->size() <= many) co_return result_of(std::move(*views));
+    auto build = [some = std::move(*views)]() mutable { return result_of(std::move(some)); };
+    co_return co_await async::offload(core.readers, std::move(build));
 }
 
 }  // namespace
