@@ -1,8 +1,6 @@
 #include "cli/client.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/un.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <set>
@@ -13,10 +11,9 @@
 #include "common/api/start_process.hpp"
 #include "common/api/stop_process.hpp"
 #include "common/api/wait_for_process.hpp"
-#include "common/base/file.hpp"
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
-#include "common/mcp/http/client.hpp"
+#include "common/mcp/client/client.hpp"
 #include "common/rundir/daemon_paths.hpp"
 #include "common/schema/codec.hpp"
 
@@ -37,6 +34,8 @@ namespace {
 
 /// A daemon answers a greeting at once, whatever else it does.
 constexpr auto greeting_timeout = std::chrono::seconds(10);
+/// One that is replaced by another is back within this time.
+constexpr auto return_patience = std::chrono::milliseconds(300);
 
 /// The arguments of a call: absent facts and defaults are left out.
 template <class Request>
@@ -91,13 +90,6 @@ Result<T> read_answer(Json json) {
     return value;
 }
 
-/// sockaddr_un holds short paths only; a longer one is reached through its directory.
-fs::path short_enough(const fs::path& socket, base::UniqueFd& directory) {
-    if (socket.native().size() < sizeof(sockaddr_un::sun_path)) return socket;
-    directory.reset(::open(socket.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    return directory ? fs::path(base::socket_path_through(directory.get(), socket.filename().native())) : socket;
-}
-
 }  // namespace
 
 std::string serve_command(const fs::path& data) {
@@ -106,14 +98,18 @@ std::string serve_command(const fs::path& data) {
     return fmt::format("persistproc serve --detach --data-dir {}", base::shell_quote(data.native()));
 }
 
-DaemonClient::DaemonClient(std::unique_ptr<mcp::http::Client> client) : client_(std::move(client)) {}
+DaemonClient::DaemonClient(std::unique_ptr<mcp::client::Client> client) : client_(std::move(client)) {}
 DaemonClient::~DaemonClient() = default;
 
 Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::any_io_executor executor,
                                                                   fs::path data) {
-    mcp::http::ClientInfo info;
-    info.name = "persistproc";
-    info.version = std::string(base::version());
+    mcp::client::Options options;
+    options.name = "persistproc";
+    options.version = std::string(base::version());
+    // Of our own daemon it is known what it speaks.
+    options.era = mcp::client::Era::sessions;
+    options.quick = true;
+    options.return_patience = return_patience;
     std::vector<fs::path> places;
     places.push_back(rundir::daemon_socket_path(data));
     // A daemon that was started without XDG_RUNTIME_DIR (or with it, when we have none) is found through the data
@@ -124,9 +120,9 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
     failed.code = ErrorCode::unavailable;
     async::SystemClock clock;
     for (const fs::path& place : places) {
-        base::UniqueFd directory;
-        fs::path socket = short_enough(place, directory);
-        auto attempt = mcp::http::Client::connect(executor, std::move(socket), info);
+        auto endpoint = mcp::client::socket_endpoint(place);
+        endpoint.peer = "daemon";
+        auto attempt = mcp::client::Client::connect(executor, std::move(endpoint), options);
         const MonoTime until = clock.now() + greeting_timeout;
         auto limit = clock.sleep_until(until);
         auto first = co_await (std::move(attempt) || std::move(limit));
@@ -149,10 +145,12 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
 }
 
 template <class Request>
-Task<Result<RawAnswer>> DaemonClient::ask(Request request) {
+Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable) {
     Json arguments = arguments_of(request);
     if (auto checked = check_texts(arguments); !checked) co_return checked.error();
-    auto answered = co_await client_->call(std::string(Request::name), std::move(arguments));
+    mcp::client::CallOptions options;
+    options.repeatable = repeatable;
+    auto answered = co_await client_->call_tool(std::string(Request::name), std::move(arguments), std::move(options));
     if (!answered) co_return answered.error();
     if (answered->is_error) co_return mcp::failure_of(*answered);
     RawAnswer raw;
@@ -165,8 +163,8 @@ Task<Result<RawAnswer>> DaemonClient::ask(Request request) {
 }
 
 template <class Response, class Request>
-Task<Result<Response>> DaemonClient::call(Request request) {
-    auto raw = co_await ask(std::move(request));
+Task<Result<Response>> DaemonClient::call(Request request, bool repeatable) {
+    auto raw = co_await ask(std::move(request), repeatable);
     if (!raw) co_return raw.error();
     co_return read_answer<Response>(std::move(raw->structured));
 }
@@ -210,7 +208,7 @@ Task<Result<ProcessView>> DaemonClient::remove(std::string target) {
 }
 
 Task<Result<std::vector<ProcessView>>> DaemonClient::list(api::ListRequest request) {
-    auto answer = co_await call<api::ListResponse>(std::move(request));
+    auto answer = co_await call<api::ListResponse>(std::move(request), true);
     if (!answer) co_return answer.error();
     co_return std::move(answer->processes);
 }
@@ -230,7 +228,7 @@ Task<Result<ProcessView>> DaemonClient::find(std::string target) {
 }
 
 Task<Result<api::WaitMeta>> DaemonClient::wait(api::WaitRequest request) {
-    auto raw = co_await ask(std::move(request));
+    auto raw = co_await ask(std::move(request), true);
     if (!raw) co_return raw.error();
     Json result = raw->meta.is_object() ? raw->meta.value("persistproc/result", Json()) : Json();
     co_return read_answer<api::WaitMeta>(std::move(result));
@@ -244,7 +242,7 @@ Task<Result<api::ShutdownResponse>> DaemonClient::shut_down(bool keep) {
 
 Task<Result<api::DaemonInfo>> DaemonClient::info() {
     api::DaemonInfoRequest request;
-    co_return co_await call<api::DaemonInfo>(std::move(request));
+    co_return co_await call<api::DaemonInfo>(std::move(request), true);
 }
 
 }  // namespace persistproc::cli

@@ -2,7 +2,8 @@
 /// The daemon's operations as typed calls. No JSON leaves this file's source.
 ///
 /// One executor, one thread. Failures of a tool and of the connection are values alike; `unavailable` means that no
-/// daemon answered. Cancelling a call closes its connection; the daemon finishes what it began.
+/// daemon answered. What only reads outlives a restart of the daemon; of all else `unavailable` says that it may have
+/// happened. Cancelling a call ends a wait; the daemon finishes every other thing that it began.
 #include <boost/asio/any_io_executor.hpp>
 #include <filesystem>
 #include <memory>
@@ -15,7 +16,7 @@
 #include "common/domain/process.hpp"
 
 namespace persistproc {
-namespace mcp::http {
+namespace mcp::client {
 class Client;
 }
 namespace api {
@@ -65,13 +66,14 @@ public:
     Task<Result<api::DaemonInfo>> info();
 
 private:
-    explicit DaemonClient(std::unique_ptr<mcp::http::Client> client);
+    explicit DaemonClient(std::unique_ptr<mcp::client::Client> client);
+    /// `repeatable`: a second time changes nothing.
     template <class Request>
-    Task<Result<RawAnswer>> ask(Request request);
+    Task<Result<RawAnswer>> ask(Request request, bool repeatable);
     template <class Response, class Request>
-    Task<Result<Response>> call(Request request);
+    Task<Result<Response>> call(Request request, bool repeatable = false);
 
-    std::unique_ptr<mcp::http::Client> client_;
+    std::unique_ptr<mcp::client::Client> client_;
 };
 
 /// The command that starts a daemon for this data directory, as a user types it.

@@ -16,7 +16,7 @@
 #include <set>
 
 #include "common/async/notifier.hpp"
-#include "common/mcp/http/client.hpp"
+#include "common/mcp/client/client.hpp"
 #include "daemon/http/serving_state.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -27,7 +27,7 @@ using Catch::Matchers::Contains;
 using Catch::Matchers::StartsWith;
 using mcp::Json;
 using mcp::ToolResult;
-using mcp::http::Client;
+using mcp::client::Client;
 
 namespace {
 
@@ -135,8 +135,10 @@ struct Fixture {
 };
 
 Task<std::optional<Result<ToolResult>>> calling(Client& client, std::string tool, Json arguments,
-                                                mcp::http::ProgressHandler progress = {}) {
-    auto result = co_await client.call(std::move(tool), std::move(arguments), std::move(progress));
+                                                mcp::client::ProgressHandler progress = {}) {
+    mcp::client::CallOptions options;
+    options.on_progress = std::move(progress);
+    auto result = co_await client.call_tool(std::move(tool), std::move(arguments), std::move(options));
     std::optional<Result<ToolResult>> out;
     out.emplace(std::move(result));
     co_return out;
@@ -144,8 +146,14 @@ Task<std::optional<Result<ToolResult>>> calling(Client& client, std::string tool
 
 Task<std::optional<Result<std::unique_ptr<Client>>>> connecting(boost::asio::any_io_executor executor,
                                                                 std::filesystem::path path) {
-    mcp::http::ClientInfo info{"cli", "7"};
-    auto result = co_await Client::connect(executor, std::move(path), std::move(info));
+    mcp::client::Options options;
+    options.name = "cli";
+    options.version = "7";
+    options.era = mcp::client::Era::sessions;
+    options.quick = true;
+    options.return_patience = std::chrono::nanoseconds(0);
+    auto endpoint = mcp::client::socket_endpoint(path);
+    auto result = co_await Client::connect(executor, std::move(endpoint), std::move(options));
     std::optional<Result<std::unique_ptr<Client>>> out;
     out.emplace(std::move(result));
     co_return out;
@@ -169,7 +177,7 @@ TEST_CASE("the client connects and calls over the unix socket") {
     CHECK(mode_of(f.socket_directory) == 0700);
     CHECK(mode_of(f.listener->socket_path()) == 0600);
     const auto client = f.connect();
-    CHECK(client->server_version() == "4.5");
+    CHECK(client->server().version == "4.5");
     for (int i = 0; i < 3; ++i) {
         auto result = f.run(calling(*client, "echo", Json{{"n", i}, {"t", "é\n"}}));
         REQUIRE(result.has_value());
