@@ -73,6 +73,8 @@ class KillDaemon(harness.TestCase):
         self.start("seven", harness.python(COUNTER, str(gate), "7"))
         waiting = self.background("wait", "seven", "--exit")
         harness.eventually("the wait is connected", lambda: has_socket(waiting.process.pid))
+        # One that asks later is answered later.
+        self.view("seven")
         self.daemon.restart()
         gate.touch()
         self.assertEqual(waiting.wait().code, 7)

@@ -98,7 +98,12 @@ std::string LegacyConversation::post(std::string_view body) const {
 
 // ---- the session ----
 
-Task<Result<void>> LegacyConversation::open() { return begin_session(); }
+Task<Result<void>> LegacyConversation::open() {
+    auto begun = co_await begin_session();
+    // A server that is just replaced by another may take the connection along.
+    if (!begun && was_cut_ && !connections_.is_closed()) begun = co_await begin_session();
+    co_return begun;
+}
 
 Task<Result<void>> LegacyConversation::begin_session() {
     auto guard = co_await opening_.lock();
@@ -120,6 +125,7 @@ Task<Result<void>> LegacyConversation::begin_session() {
         return pending.response.has_value();
     };
     auto answer = co_await (*lease)->exchange(std::move(bytes), 0, std::move(sink));
+    was_cut_ = !answer && answer.error().code == ErrorCode::unavailable;
     if (!answer) co_return answer.error();
     auto reply =
         pending.response ? read_reply(std::move(*pending.response), answer->status) : read_reply(*answer, pending.id);

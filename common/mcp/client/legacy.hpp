@@ -55,6 +55,7 @@ private:
     std::uint64_t generation_ = 0;  // of the session
     bool is_open_ = false;
     bool greeting_is_due_ = false;  // notifications/initialized goes out with the next request
+    bool was_cut_ = false;          // the connection, while a session was begun
     bool is_listening_ = false;
     bool may_listen_ = true;  // the server offers a stream
     async::Mutex opening_;

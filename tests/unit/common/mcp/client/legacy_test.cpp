@@ -51,6 +51,25 @@ TEST_CASE("a quick session is one round trip, and introduces itself with the fir
     CHECK(p.dials == 1);
 }
 
+TEST_CASE("a session whose beginning is lost is begun again, once") {
+    ScriptedPeer p;
+    const auto running = p.start_connecting();
+    p.hear(0);
+    p.hang_up(0);
+    REQUIRE(p.dials == 2);
+    SECTION("and answered") {
+        const Json body = p.hear_body(1);
+        p.say(1, p.json(p.result(body["id"], p.session_result())));
+        p.take(running);
+    }
+    SECTION("or lost again") {
+        p.hang_up(1);
+        REQUIRE(running->value);
+        CHECK((*running->value)->error().code == ErrorCode::unavailable);
+        CHECK(p.dials == 2);
+    }
+}
+
 TEST_CASE("sessions of servers that cannot be spoken to") {
     const struct {
         std::string answer;
