@@ -243,6 +243,10 @@ void declare_setup(FlagSet& flags) {
     flags.flag("--stdio", v.stdio, "Let the client start \"persistproc mcp\", instead of a URL");
 }
 
+void declare_mcp(FlagSet& flags) {
+    flags.flag("--no-autostart", flags.values.no_autostart, "Answer with an error when no daemon runs, start none");
+}
+
 using Declare = void (*)(FlagSet&);
 struct Verb {
     const char* name;
@@ -265,9 +269,10 @@ constexpr Verb verbs[] = {
     {"setup", declare_setup},
     {"doctor", declare_nothing},
     {"version", declare_nothing},
+    {"mcp", declare_mcp},
 };
 /// They are subcommands to come, never programs to run.
-constexpr const char* reserved_words[] = {"send", "mcp", "completion"};
+constexpr const char* reserved_words[] = {"send", "completion"};
 
 std::string_view verb_of(std::string_view word) {
     if (word == "ls" || word == "ps") return "list";
@@ -526,6 +531,7 @@ Result<void> make_verb(Invocation& out, std::string_view verb, Values& v, std::v
     if (verb == "shutdown") return none_expected(ShutdownOptions{v.keep});
     if (verb == "setup") return store(make_setup(v, words, out.common));
     if (verb == "doctor") return none_expected(DoctorOptions{});
+    if (verb == "mcp") return none_expected(McpOptions{!v.no_autostart});
     return none_expected(VersionOptions{});
 }
 

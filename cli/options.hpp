@@ -109,6 +109,9 @@ struct SetupOptions {
 };
 struct DoctorOptions {};
 struct VersionOptions {};
+struct McpOptions {
+    bool autostart = true;
+};
 struct HelpOptions {
     std::string text;
 };
@@ -117,7 +120,7 @@ struct Invocation {
     CommonOptions common;
     std::variant<HelpOptions, RunOptions, StartOptions, ServeOptions, StopOptions, RestartOptions, SignalOptions,
                  ListOptions, StatusOptions, RemoveOptions, OutputOptions, WaitOptions, ShutdownOptions, SetupOptions,
-                 DoctorOptions, VersionOptions>
+                 DoctorOptions, VersionOptions, McpOptions>
         verb;
 };
 

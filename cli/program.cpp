@@ -44,6 +44,7 @@ Task<int> dispatch(Context context, SetupOptions options) {
 }
 Task<int> dispatch(Context context, DoctorOptions options) { return commands::doctor(std::move(context), options); }
 Task<int> dispatch(Context context, VersionOptions options) { return commands::version(std::move(context), options); }
+Task<int> dispatch(Context context, McpOptions options) { return commands::serve_mcp(std::move(context), options); }
 
 }  // namespace
 

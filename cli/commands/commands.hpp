@@ -20,6 +20,7 @@ Task<int> shutdown(Context context, ShutdownOptions options);
 Task<int> setup(Context context, SetupOptions options);
 Task<int> doctor(Context context, DoctorOptions options);
 Task<int> version(Context context, VersionOptions options);
+Task<int> serve_mcp(Context context, McpOptions options);
 
 /// Replaces this program by the daemon; returns only on failure, or with --detach.
 int serve(const CommonOptions& common, const Console& console, const ServeOptions& options);

@@ -60,6 +60,10 @@ constexpr VerbHelp helps[] = {
      "Examines the installation, the daemon and the clients' files, and says what to do. Changes nothing. Exit status: "
      "0 no\nproblem, 1 problems.",
      "  persistproc doctor\n"},
+    {"mcp", "mcp [FLAGS]",
+     "Serves MCP on stdin and stdout, for agents that start their servers themselves. Passes everything on to the "
+     "daemon,\nwhich it starts when needed.",
+     "  claude mcp add persistproc -- persistproc mcp\n"},
     {"version", "version", "Version of the client and, if it answers, of the daemon.", ""},
 };
 
@@ -82,6 +86,7 @@ std::string general_help() {
            "  shutdown       end the daemon\n"
            "  setup CLIENT   add it to Claude Code, Cursor, VS Code, Codex, Gemini CLI, Zed, Windsurf\n"
            "  doctor         examine the installation\n"
+           "  mcp            serve MCP on stdin and stdout, for agents\n"
            "  version        of client and daemon\n"
            "\n"
            "TARGET: an id (p3), a label, a PID or a command. Own flags end at the first word of a command.\n"

@@ -17,10 +17,6 @@ using boost::asio::experimental::awaitable_operators::operator||;
 constexpr std::chrono::seconds farewell_patience{2};
 constexpr int max_pages = 1000;
 
-constexpr int header_mismatch = -32020;
-constexpr int missing_capability = -32021;
-constexpr int unsupported_version = -32022;
-
 bool lists_modern_version(const Json& object, const char* member) {
     if (!object.is_object()) return false;
     const auto versions = object.find(member);
@@ -39,8 +35,8 @@ Result<bool> is_modern(const Result<Reply>& reply) {
     }
     if (!reply->refusal) return lists_modern_version(reply->result, "supportedVersions");
     const int code = reply->refusal->code;
-    if (code == header_mismatch || code == missing_capability) return error_of(*reply);
-    if (code == unsupported_version) return lists_modern_version(reply->refusal->data, "supported");
+    if (code == rpc::header_mismatch || code == rpc::missing_capability) return error_of(*reply);
+    if (code == rpc::unsupported_version) return lists_modern_version(reply->refusal->data, "supported");
     if (reply->status >= 500) return error_of(*reply);
     return false;
 }

@@ -105,7 +105,7 @@ std::string message_text(std::string_view id, std::string_view method, const Jso
     }
     out += R"("method":)";
     append_quoted(out, method);
-    if (!params.is_null()) out += R"(,"params":)" + params.dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (!params.is_null()) out += R"(,"params":)" + json_text(params);
     out += '}';
     return out;
 }

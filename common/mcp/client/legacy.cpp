@@ -385,7 +385,7 @@ Task<> LegacyConversation::answer_question(std::shared_ptr<LegacyConversation> s
     auto answered = co_await self->answer(std::move(method), std::move(params));
     std::string body;
     if (answered) {
-        body = result_response(id, answered->dump(-1, ' ', false, Json::error_handler_t::replace));
+        body = result_response(id, json_text(*answered));
     } else {
         RpcError error;
         error.code = answered.error().code == ErrorCode::unsupported ? rpc::method_not_found : rpc::internal_error;

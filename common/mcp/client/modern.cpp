@@ -13,8 +13,6 @@ namespace persistproc::mcp::client {
 
 namespace {
 
-constexpr int header_mismatch = -32020;
-constexpr int unsupported_version = -32022;
 constexpr std::chrono::milliseconds first_pause{200};
 constexpr std::chrono::seconds longest_pause{5};
 constexpr int max_listen_failures = 8;
@@ -219,13 +217,13 @@ Task<Result<Reply>> ModernConversation::send(std::string method, Json params, Ca
         }
         if (!reply->refusal) co_return reply;
         const auto common = find_common_version(reply->refusal->data);
-        if (reply->refusal->code == unsupported_version && common && !was_told_versions) {
+        if (reply->refusal->code == rpc::unsupported_version && common && !was_told_versions) {
             was_told_versions = true;
             server_.revision = *common;
             continue;
         }
         // The server knows of marked arguments that we have not heard of, or has changed them.
-        if (reply->refusal->code == header_mismatch && method == "tools/call" && !was_relearnt) {
+        if (reply->refusal->code == rpc::header_mismatch && method == "tools/call" && !was_relearnt) {
             was_relearnt = true;
             auto learnt = co_await learn_tools();
             if (learnt) continue;

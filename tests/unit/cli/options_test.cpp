@@ -215,7 +215,7 @@ TEST_CASE("a mistake is one line that says what instead") {
     CHECK(refusal_of({"signal", "FOO", "BAR"}).find("signal") != std::string::npos);
     CHECK(refusal_of({"run", "--shell", "a", "b"}).find("one word") != std::string::npos);
     CHECK(refusal_of({"help", "nothing"}).find("no subcommand") != std::string::npos);
-    for (const char* reserved : {"send", "mcp", "completion"})
+    for (const char* reserved : {"send", "completion"})
         CHECK(refusal_of({reserved, "x"}).find("not available in this version") != std::string::npos);
     CHECK(parsed<RunOptions>({"run", "mcp"}).definition.command == Words{"mcp"});
 }

@@ -1,0 +1,117 @@
+#include "cli/bridge/daemon_link.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/client.hpp"
+#include "cli/daemon_start.hpp"
+#include "cli/event_loop.hpp"
+#include "common/async/offload.hpp"
+#include "common/base/diagnostics.hpp"
+#include "common/rundir/daemon_paths.hpp"
+
+namespace persistproc::cli::bridge {
+
+namespace {
+
+namespace fs = std::filesystem;
+using mcp::client::Endpoint;
+
+constexpr std::chrono::milliseconds first_pause{100};
+constexpr std::chrono::milliseconds longest_pause{5000};
+
+Endpoint endpoint_of(const fs::path& socket) {
+    Endpoint endpoint = mcp::client::socket_endpoint(socket);
+    endpoint.peer = "daemon";
+    // Who comes by the socket is trusted with more than an agent: the one behind this bridge is not.
+    endpoint.headers.emplace_back("Persistproc-Audience", "agent");
+    return endpoint;
+}
+
+/// A daemon that was started without XDG_RUNTIME_DIR (or with it, when we have none) is found through the data
+/// directory.
+Task<Result<base::UniqueFd>> dial(boost::asio::any_io_executor executor, fs::path data) {
+    Endpoint first = endpoint_of(rundir::daemon_socket_path(data));
+    Endpoint second = endpoint_of(rundir::fallback_socket_path(data));
+    const bool is_one = first.socket == second.socket;
+    auto fd = co_await mcp::client::open_connection(executor, std::move(first));
+    if (fd || is_one || fd.error().code != ErrorCode::unavailable) co_return fd;
+    co_return co_await mcp::client::open_connection(executor, std::move(second));
+}
+
+/// On a thread and a loop of its own: starting blocks.
+Result<bool> bring_up(CommonOptions options) {
+    std::optional<Error> failed;
+    const auto connect = [&](boost::asio::any_io_executor executor) -> Task<int> {
+        auto client = co_await connect_or_start(executor, options, true);
+        if (!client) failed = client.error();
+        co_return 0;
+    };
+    run_task(connect);
+    if (failed) return *failed;
+    return true;
+}
+
+}  // namespace
+
+DaemonLink::DaemonLink(boost::asio::any_io_executor executor, CommonOptions options, bool autostart)
+    : executor_(executor),
+      options_(std::move(options)),
+      autostart_(autostart),
+      connections_(
+          executor, endpoint_of(rundir::daemon_socket_path(options_.data_directory)),
+          [executor, data = fs::path(options_.data_directory)] { return dial(executor, data); }, clock_),
+      starting_(executor) {}
+
+DaemonLink::~DaemonLink() = default;
+
+std::string DaemonLink::request(std::string_view verb, std::string_view headers, std::string_view body) const {
+    return mcp::client::http_request(connections_.endpoint(), verb, headers, body);
+}
+
+Task<Result<DaemonLink::Lease>> DaemonLink::open_to_running() { return connections_.open(std::chrono::nanoseconds(0)); }
+
+Task<Result<DaemonLink::Lease>> DaemonLink::open() {
+    auto lease = co_await open_to_running();
+    if (lease || lease.error().code != ErrorCode::unavailable || connections_.is_closed()) co_return lease;
+    const fs::path data = options_.data_directory;
+    if (!autostart_)
+        co_return Error{ErrorCode::unavailable,
+                        fmt::format("no daemon serves {}; start one: {} (--no-autostart was given)", data.native(),
+                                    serve_command(data))};
+    auto started = co_await start();
+    if (!started) co_return started.error();
+    co_return co_await open_to_running();
+}
+
+Task<Result<void>> DaemonLink::start() {
+    auto guard = co_await starting_.lock();
+    {
+        // Whoever was first may have started it.
+        auto probe = co_await open_to_running();
+        if (probe) {
+            probe->give_back();
+            co_return Result<void>();
+        }
+    }
+    if (failure_ && clock_.now() < next_start_) co_return *failure_;
+    is_starting_ = true;
+    std::function<Result<bool>()> work = [options = options_] { return bring_up(options); };
+    auto working = async::offload(thread_, std::move(work));
+    auto done = co_await std::move(working);
+    is_starting_ = false;
+    if (done) {
+        failure_.reset();
+        pause_ = std::chrono::nanoseconds(0);
+        base::report(base::Severity::info, "started a daemon for {}", options_.data_directory);
+        co_return Result<void>();
+    }
+    failure_ = done.error();
+    pause_ = std::clamp<std::chrono::nanoseconds>(pause_ * 2, first_pause, longest_pause);
+    next_start_ = clock_.now() + pause_;
+    base::report(base::Severity::error, "{}", failure_->message);
+    co_return *failure_;
+}
+
+}  // namespace persistproc::cli::bridge

@@ -1,0 +1,26 @@
+#pragma once
+/// What a bridge must know of a message that it passes on as it is. Nothing is built of it. Pure.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace persistproc::cli::bridge {
+
+enum class MessageKind { request, notification, response, batch, not_json, not_a_message };
+
+struct ScannedMessage {
+    MessageKind kind = MessageKind::not_json;
+    std::string id;                      // JSON text, ready to be echoed; "null" when it has none that can be
+    std::string method;                  // empty for all but requests and notifications
+    bool is_modern = false;              // carries the envelope of 2026-07-28
+    std::optional<std::string> version;  // in the envelope, where it is a string
+    std::optional<std::string> name;     // what the header Mcp-Name repeats, for methods that have it
+    std::string cancelled_id;            // of notifications/cancelled, as JSON text
+    std::vector<std::string> batch_ids;  // of the requests in a batch
+    bool is_error = false;               // a response that refuses
+};
+
+ScannedMessage scan_message(std::string_view text);
+
+}  // namespace persistproc::cli::bridge
