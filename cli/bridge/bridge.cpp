@@ -362,6 +362,9 @@ private:
     void take_body(Open& open, Answer answer) {
         if (open.is_cancelled && open.message.is_modern) return;
         if (!open.wants_answer()) {
+            // A batch that is refused whole is answered, whatever is in it.
+            if (open.message.kind == MessageKind::batch && scan_message(answer.body).kind == MessageKind::response)
+                return put(one_line(std::move(answer.body)));
             if (answer.status >= 400)
                 base::report(base::Severity::warning, "the daemon refused a message with HTTP status {}",
                              answer.status);

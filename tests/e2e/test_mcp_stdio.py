@@ -1,0 +1,352 @@
+"""persistproc mcp: an agent that starts its server itself speaks lines; the daemon behind it may come and go."""
+import json
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+
+import harness
+
+MODERN = "2026-07-28"
+# What the product promises, and what a busy machine of the tests may take instead.
+LOSS_BOUND = float(os.environ.get("PERSISTPROC_TEST_LOSS_BOUND", "1.0"))
+
+
+class Bridge:
+    """The program with pipes on both sides; lines of it with the time they came."""
+
+    def __init__(self, test, *arguments):
+        with open(test.place.scratch / "bridge.err", "ab") as log:
+            self.process = subprocess.Popen(
+                [str(harness.BIN / "persistproc"), "mcp", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=test.place.environment,
+                cwd=test.place.work,
+            )
+        self.lines = queue.Queue()
+        self.kept = []
+        self.number = 0
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        test.addCleanup(self.end)
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.put((time.monotonic(), line))
+        self.lines.put((time.monotonic(), None))
+
+    def say(self, *messages):
+        text = b"".join(m if isinstance(m, bytes) else json.dumps(m).encode() + b"\n" for m in messages)
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+
+    def ask(self, method, params=None, modern=False, number=None):
+        """Sends a request; its id."""
+        self.number += 1
+        number = self.number if number is None else number
+        params = dict(params or {})
+        if modern:
+            params["_meta"] = {
+                "io.modelcontextprotocol/protocolVersion": MODERN,
+                "io.modelcontextprotocol/clientCapabilities": {},
+            }
+        self.say({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+        return number
+
+    def call(self, tool, modern=False, **arguments):
+        return self.ask("tools/call", {"name": tool, "arguments": arguments}, modern)
+
+    def hear(self, wanted, patience=harness.PATIENCE):
+        """(time, message) of the first message that `wanted` is true of; the others are kept for later."""
+        for i, (when, message) in enumerate(self.kept):
+            if wanted(message):
+                del self.kept[i]
+                return when, message
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                when, line = self.lines.get(timeout=max(0.001, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"nothing came in {patience} s; kept: {self.kept}") from None
+            if line is None:
+                raise AssertionError(f"the bridge ended: {self.process.wait()}; kept: {self.kept}")
+            assert line.endswith(b"\n"), line
+            message = json.loads(line)
+            if wanted(message):
+                return when, message
+            self.kept.append((when, message))
+
+    def answer(self, number, patience=harness.PATIENCE):
+        return self.hear(lambda m: "method" not in m and m.get("id") == number, patience)[1]
+
+    def result(self, number):
+        answer = self.answer(number)
+        assert "result" in answer, answer
+        return answer["result"]
+
+    def initialize(self, version="2025-11-25"):
+        result = self.result(
+            self.ask(
+                "initialize",
+                {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "e2e", "version": "1"}},
+            )
+        )
+        self.say({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return result
+
+    def close_input(self):
+        self.process.stdin.close()
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for each in (self.process.stdin, self.process.stdout):
+            try:
+                each.close()
+            except OSError:
+                pass
+
+
+class Stdio(harness.TestCase):
+    def bridge(self, *arguments):
+        return Bridge(self, *arguments)
+
+    def test_both_eras_side_by_side(self):
+        bridge = self.bridge()
+        # Agents probe with the newest revision, and may then begin a session all the same.
+        probe = bridge.ask("server/discover", modern=True)
+        self.assertEqual(bridge.result(probe)["supportedVersions"], [MODERN])
+        self.assertEqual(bridge.initialize("2025-06-18")["protocolVersion"], "2025-06-18")
+        old, new = bridge.ask("tools/list"), bridge.ask("tools/list", modern=True)
+        old, new = bridge.result(old), bridge.result(new)
+        self.assertEqual(old["tools"], new["tools"])
+        self.assertNotIn("resultType", old)
+        self.assertEqual(new["resultType"], "complete")
+        # Who comes by the bridge is an agent, not the person at the terminal.
+        names = {tool["name"] for tool in old["tools"]}
+        self.assertIn("start_process", names)
+        self.assertFalse(names & {"signal_process", "shutdown_daemon", "remove_process"}, names)
+        started = bridge.call("start_process", modern=True, command="sleep 60", working_directory=str(self.place.work))
+        view = bridge.result(started)["structuredContent"]
+        self.assertEqual(self.view(view["id"])["state"], "running")
+        self.assertIn(view["id"], json.dumps(bridge.result(bridge.call("list_processes"))))
+
+    def test_ids_and_bytes_pass_unchanged(self):
+        bridge = self.bridge()
+        bridge.initialize()
+        for number in ('"é\\" \\u0000', 0, -7, 2**53, "", "1"):
+            self.assertEqual(bridge.answer(bridge.ask("ping", number=number)), {"jsonrpc": "2.0", "id": number, "result": {}})
+        # Blank lines and carriage returns are nothing; a message may come in pieces.
+        bridge.say(b'\r\n\n  \r\n{"jsonrpc":"2.0","id":"crlf","meth')
+        time.sleep(0.05)
+        bridge.say(b'od":"ping"}\r\n')
+        self.assertEqual(bridge.result("crlf"), {})
+
+    def test_batches_of_the_revision_that_has_them(self):
+        bridge = self.bridge()
+        bridge.initialize("2025-03-26")
+        ping = {"jsonrpc": "2.0", "method": "ping"}
+        bridge.say(json.dumps([{**ping, "id": 71}, {**ping, "id": 72}]).encode() + b"\n")
+        answers = bridge.hear(lambda m: isinstance(m, list))[1]
+        self.assertEqual(sorted(a["id"] for a in answers), [71, 72])
+
+        other = self.bridge()
+        other.initialize("2025-06-18")
+        for batch in ([{**ping, "id": 71}], []):
+            other.say(json.dumps(batch).encode() + b"\n")
+            self.assertEqual(other.hear(lambda m: "error" in m)[1]["error"]["code"], -32600)
+
+    def test_garbage_is_refused_and_survived(self):
+        bridge = self.bridge()
+        bridge.initialize()
+        for line, code in (
+            (b"garbage\n", -32700),
+            (b'{"jsonrpc":"2.0","id":1,"method":"ping"\n', -32700),
+            (b"\xff\xfe\n", -32700),
+            (b"7\n", -32600),
+            (b'"text"\n', -32600),
+            (b"{}\n", -32600),
+            (b'{"jsonrpc":"2.0","id":null,"method":"ping"}\n', -32600),
+            (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}\n', -32600),
+            (b"[" * 100_000 + b"\n", -32700),
+            (b"[" * 1000 + b"]" * 1000 + b"\n", None),
+            (b'{"jsonrpc":"2.0","id":1,"x":"' + b"x" * (4 << 20) + b'"}\n', -32600),
+            (b"x" * (9 << 20) + b"\n", -32600),
+        ):
+            bridge.say(line)
+            refused = bridge.hear(lambda m: "error" in m)[1]
+            self.assertIsNone(refused["id"], line[:60])
+            if code is not None:
+                self.assertEqual(refused["error"]["code"], code, line[:60])
+        self.assertEqual(bridge.result(bridge.ask("ping")), {})
+        # As large as may be passes.
+        number = bridge.ask("ping", {"pad": "x" * ((4 << 20) - 200)})
+        self.assertEqual(bridge.result(number), {})
+
+    def test_twenty_waits_at_once(self):
+        bridge = self.bridge()
+        bridge.initialize()
+        gate = self.place.work / "go"
+        waiter = "import os,sys,time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
+        ids = [self.start(f"w{i}", harness.python(waiter, str(gate)))["id"] for i in range(2)]
+        calls = [
+            bridge.call("wait_for_process", modern=bool(i & 1), process=ids[i % 2], until="exit", timeout_seconds=30)
+            for i in range(20)
+        ]
+        # None holds up another.
+        self.assertEqual(bridge.result(bridge.ask("ping")), {})
+        gate.touch()
+        for number in calls:
+            self.assertFalse(bridge.result(number).get("isError", False))
+
+    def test_a_modern_call_is_cancelled_by_notification(self):
+        bridge = self.bridge()
+        pid = self.start("s", ["sleep", "60"])["id"]
+        number = bridge.call("wait_for_process", modern=True, process=pid, until="exit", timeout_seconds=50)
+        other = bridge.call("list_processes", modern=True)
+        bridge.result(other)
+        bridge.say({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}})
+        bridge.result(bridge.call("list_processes", modern=True))
+        with self.assertRaises(AssertionError):
+            bridge.answer(number, 0.3)
+        self.assertIsNone(bridge.process.poll())
+
+    def test_death_fails_open_requests_at_once_and_is_repaired(self):
+        bridge = self.bridge()
+        bridge.initialize()
+        pid = self.start("s", ["sleep", "600"])["id"]
+        before = self.view(pid)["pid"]
+        for death in range(3):
+            calls = [
+                bridge.call("wait_for_process", modern=bool(i & 1), process=pid, until="exit", timeout_seconds=50)
+                for i in range(20)
+            ]
+            bridge.result(bridge.ask("ping"))
+            time.sleep(0.05)
+            daemon = self.ok("version", "--json").json()
+            self.assertTrue(daemon["daemon"])
+            for each, command in harness.processes_of(self.place.data):
+                if "persistprocd" in command.split()[0] and "shim" not in command.split()[0]:
+                    os.kill(each, signal.SIGKILL)
+            killed = time.monotonic()
+            for number in calls:
+                when, answer = bridge.hear(lambda m, n=number: m.get("id") == n)
+                self.assertEqual(answer["error"]["code"], -32603, answer)
+                self.assertIn("daemon was lost", answer["error"]["message"])
+                self.assertLess(when - killed, LOSS_BOUND)
+            # Nothing was asked: the daemon comes back by itself, and the next call finds the process as it was.
+            harness.eventually("a daemon is back", lambda: self.ok("version", "--json").json()["daemon"])
+            listed = bridge.result(bridge.call("list_processes", modern=bool(death & 1)))
+            self.assertIn(pid, json.dumps(listed))
+            self.assertEqual(self.view(pid)["pid"], before)
+
+    def test_a_daemon_that_was_ended_is_not_started_again_unasked(self):
+        bridge = self.bridge()
+        bridge.initialize()
+        bridge.result(bridge.ask("tools/list"))
+        self.ok("shutdown")
+        self.daemon.process.wait(10)
+        time.sleep(0.5)
+        self.assertIsNone(self.cli("version", "--json").json()["daemon"])
+        self.assertIn("tools", bridge.result(bridge.ask("tools/list")))
+
+    def test_input_ends(self):
+        bridge = self.bridge()
+        bridge.initialize()
+        number = bridge.ask("tools/list")
+        bridge.close_input()
+        self.assertIn("tools", bridge.result(number))
+        self.assertEqual(bridge.process.wait(10), 0)
+        # What takes longer is dropped.
+        bridge = self.bridge()
+        bridge.initialize()
+        pid = self.start("s", ["sleep", "60"])["id"]
+        bridge.call("wait_for_process", process=pid, until="exit", timeout_seconds=50)
+        begin = time.monotonic()
+        bridge.close_input()
+        self.assertEqual(bridge.process.wait(10), 0)
+        self.assertLess(time.monotonic() - begin, 5)
+
+    def test_signals_and_a_reader_that_goes(self):
+        for end in (lambda b: b.process.send_signal(signal.SIGTERM), lambda b: b.process.send_signal(signal.SIGINT)):
+            bridge = self.bridge()
+            bridge.initialize()
+            pid = self.start("s", ["sleep", "60"])["id"]
+            bridge.call("wait_for_process", process=pid, until="exit", timeout_seconds=50)
+            bridge.result(bridge.ask("ping"))
+            end(bridge)
+            self.assertEqual(bridge.process.wait(10), 0)
+        read, write = os.pipe()
+        process = subprocess.Popen(
+            [str(harness.BIN / "persistproc"), "mcp"],
+            stdin=subprocess.PIPE,
+            stdout=write,
+            stderr=subprocess.DEVNULL,
+            env=self.place.environment,
+        )
+        os.close(write)
+        os.close(read)
+        process.stdin.write(b"garbage\n")
+        process.stdin.flush()
+        self.assertEqual(process.wait(10), 0)
+        process.stdin.close()
+
+    def test_input_from_a_file(self):
+        path = self.place.scratch / "lines"
+        path.write_bytes(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n' * 3 + b"garbage")
+        with open(path, "rb") as lines:
+            ran = subprocess.run(
+                [str(harness.BIN / "persistproc"), "mcp"],
+                stdin=lines,
+                capture_output=True,
+                timeout=30,
+                env=self.place.environment,
+            )
+        self.assertEqual(ran.returncode, 0)
+        self.assertEqual(len(ran.stdout.splitlines()), 4)
+
+
+class WithoutDaemon(harness.TestCase):
+    autostart = False
+
+    def setUp(self):
+        super().setUp()
+        self.place.environment["PERSISTPROC_PORT"] = "0"
+
+    def test_it_is_started_once(self):
+        bridges = [Bridge(self) for _ in range(3)]
+        asked = [(b, b.ask("tools/list", modern=True)) for b in bridges for _ in range(4)]
+        for bridge, number in asked:
+            self.assertIn("tools", bridge.result(number))
+        daemons = [c for _, c in harness.processes_of(self.place.data) if c.split()[0].endswith("persistprocd")]
+        self.assertEqual(len(daemons), 1, daemons)
+
+    def test_it_is_not_started_when_that_is_not_wanted(self):
+        bridge = Bridge(self, "--no-autostart")
+        for _ in range(3):
+            answer = bridge.answer(bridge.ask("tools/list", modern=True), 5)
+            self.assertEqual(answer["error"]["code"], -32603)
+            self.assertIn("persistproc serve", answer["error"]["message"])
+        self.assertFalse([c for _, c in harness.processes_of(self.place.data) if "persistprocd" in c])
+
+    def test_it_cannot_be_started(self):
+        self.place.data.mkdir(mode=0o700)
+        # Something else holds the lock's place.
+        (self.place.data / "daemon.lock").mkdir()
+        bridge = Bridge(self)
+        begin = time.monotonic()
+        for _ in range(3):
+            answer = bridge.answer(bridge.ask("tools/list", modern=True))
+            self.assertEqual(answer["error"]["code"], -32603, answer)
+        self.assertLess(time.monotonic() - begin, 20)
+        bridge.close_input()
+        self.assertEqual(bridge.process.wait(10), 0)
+
+
+if __name__ == "__main__":
+    harness.main()
