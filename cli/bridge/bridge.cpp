@@ -51,6 +51,11 @@ constexpr std::chrono::milliseconds standard_retry{1000};
 constexpr std::chrono::milliseconds shortest_retry{20};
 constexpr std::chrono::milliseconds longest_retry{10'000};
 constexpr int max_fruitless = 4;
+/// The daemon says something at least every fifteen seconds while a request is open.
+constexpr std::chrono::seconds longest_silence{45};
+/// A cancellation must not overtake what it cancels.
+constexpr std::chrono::milliseconds overtaking_pause{1};
+constexpr int overtaking_tries = 200;
 
 constexpr const char* lost_text =
     "the daemon was lost before it answered; if the call changes something, it may have happened: look before you "
@@ -293,6 +298,7 @@ private:
         const bool is_modern = open->message.is_modern;
         // What belongs to a session waits until there is one.
         while (!is_modern && !open->is_initialize() && initializing_ > 0) co_await changed_.wait();
+        if (!open->message.cancelled_id.empty()) co_await let_pass(open->message.cancelled_id);
         bool was_renewed = false;
         bool was_resent = false;
         while (!open->is_cancelled || !is_modern) {
@@ -312,7 +318,7 @@ private:
                 if (!event.data.empty()) pass_back(*open, std::move(event.data));
                 return open->is_answered;
             };
-            auto answer = co_await (*lease)->exchange(std::move(bytes), 0, std::move(sink));
+            auto answer = co_await talk(&*lease, std::move(bytes), std::move(sink));
             open->wire.reset();
             if (answer) lease->give_back();
             if (open->is_answered || (open->is_cancelled && is_modern)) {
@@ -344,6 +350,27 @@ private:
             }
             if (!open->is_answered && !open->is_cancelled) fail(*open, lost_text);
             co_return;
+        }
+    }
+
+    /// One exchange, given up when the daemon hangs.
+    Task<Result<Answer>> talk(DaemonLink::Lease* lease, std::string bytes, EventSink sink) {
+        auto exchanging = (*lease)->exchange(std::move(bytes), 0, std::move(sink));
+        auto silence = mcp::client::until_silent(lease->wire(), clock_, longest_silence);
+        auto first = co_await (std::move(exchanging) || std::move(silence));
+        if (first.index() == 0) co_return std::move(std::get<0>(first));
+        co_return Error{ErrorCode::unavailable,
+                        fmt::format("the daemon has said nothing for {} s: it hangs", longest_silence.count())};
+    }
+
+    /// Completes when the request that a cancellation names has been sent.
+    Task<> let_pass(std::string id) {
+        const auto is_unsent = [&](const Open* each) {
+            return each->message.id == id && (!each->wire || each->wire->is_unsent());
+        };
+        for (int tries = 0; tries < overtaking_tries && std::any_of(open_.begin(), open_.end(), is_unsent); ++tries) {
+            const MonoTime next = clock_.now() + overtaking_pause;
+            co_await clock_.sleep_until(next);
         }
     }
 
@@ -508,7 +535,7 @@ private:
             if (!event.data.empty()) put(one_line(std::move(event.data)));
             return false;
         };
-        auto answer = co_await (*lease)->exchange(std::move(bytes), 0, std::move(sink));
+        auto answer = co_await talk(&*lease, std::move(bytes), std::move(sink));
         if (!answer) co_return Heard::cut;
         lease->give_back();
         if (answer->is_stream) co_return Heard::ended;

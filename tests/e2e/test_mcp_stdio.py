@@ -216,6 +216,23 @@ class Stdio(harness.TestCase):
             bridge.answer(number, 0.3)
         self.assertIsNone(bridge.process.poll())
 
+    def test_a_call_in_a_session_is_cancelled_even_at_once(self):
+        bridge = self.bridge()
+        bridge.initialize()
+        pid = self.start("s", ["sleep", "60"])["id"]
+        for pause in (0, 0.2):
+            number = bridge.call("wait_for_process", process=pid, until="exit", timeout_seconds=50)
+            time.sleep(pause)
+            bridge.say({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}})
+            bridge.result(bridge.call("list_processes"))
+            with self.assertRaises(AssertionError):
+                bridge.answer(number, 0.3)
+        # Nothing is open any more: the end of the input ends it at once.
+        begin = time.monotonic()
+        bridge.close_input()
+        self.assertEqual(bridge.process.wait(10), 0)
+        self.assertLess(time.monotonic() - begin, 1.2)
+
     def test_death_fails_open_requests_at_once_and_is_repaired(self):
         bridge = self.bridge()
         bridge.initialize()

@@ -192,7 +192,17 @@ Task<Result<std::size_t>> Wire::read_some() {
     if (error == asio::error::operation_aborted && is_open_) throw boost::system::system_error(error);
     if (error == asio::error::eof) co_return std::size_t(0);
     if (error) co_return lost(is_open_ ? error.message() : "it was closed here");
+    heard_ += got;
     co_return got;
+}
+
+Task<> until_silent(std::shared_ptr<Wire> wire, async::Clock& clock, std::chrono::nanoseconds bound) {
+    std::uint64_t heard = 0;
+    do {
+        heard = wire->heard();
+        const MonoTime until = clock.now() + bound;
+        co_await clock.sleep_until(until);
+    } while (wire->heard() != heard);
 }
 
 }  // namespace persistproc::mcp::client

@@ -4,7 +4,9 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "common/async/clock.hpp"
@@ -37,6 +39,8 @@ public:
     bool can_stay() const noexcept { return is_open_ && keep_alive_; }
     /// Whether the last request never left this process: nobody can have acted on it.
     bool is_unsent() const noexcept { return sent_ == 0; }
+    /// Grows whenever the peer says anything, comments of a stream included.
+    std::uint64_t heard() const noexcept { return heard_; }
 
     /// Sends `bytes`, which hold `skipped` requests whose answers nobody wants and then one more, and reads the answer
     /// to that one. Errors: unavailable (the connection ended before the answer did), corrupt (no HTTP, or larger than
@@ -54,8 +58,13 @@ private:
     std::string input_;
     std::string chunk_;
     std::size_t sent_ = 0;
+    std::uint64_t heard_ = 0;
     bool is_open_ = true;
     bool keep_alive_ = true;
 };
+
+/// Completes when the peer has said nothing for `bound`. Whoever waits for an answer races it with this: a peer that is
+/// stopped, and not dead, closes nothing.
+Task<> until_silent(std::shared_ptr<Wire> wire, async::Clock& clock, std::chrono::nanoseconds bound);
 
 }  // namespace persistproc::mcp::client
