@@ -1,12 +1,8 @@
 // One connection as a machine: bytes in, bytes out, a clock that the test advances.
 #include "common/mcp/http/connection.hpp"
 
-#include <boost/asio/io_context.hpp>
-#include <set>
-
-#include "common/async/notifier.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/fake_clock.hpp"
+#include "tests/support/http_machine.hpp"
 
 using namespace persistproc;
 using namespace persistproc::mcp;
@@ -18,100 +14,7 @@ using Phase = Connection::Phase;
 
 namespace {
 
-class MemoryGraveyard final : public SessionGraveyard {
-public:
-    bool contains(const std::string& id) const override { return ids.count(id) > 0; }
-    void bury(const std::string& id) override { ids.insert(id); }
-    std::set<std::string> ids;
-};
-
-constexpr std::string_view both = "Accept: application/json, text/event-stream\r\n";
-
-struct Fixture {
-    boost::asio::io_context io{1};
-    tests::FakeClock clock{io.get_executor()};
-    Limits limits;
-    std::vector<std::string> extra_origins{"https://ok.example"};
-    Pages pages;
-    MemoryGraveyard graveyard;
-    Server server{io.get_executor(), clock, ServerInfo{"srv", "Server", "1", ""}};
-    std::shared_ptr<Sessions> sessions;
-    async::Notifier gate{io.get_executor()};
-    CallContext seen;
-    std::shared_ptr<Connection> connection;
-
-    Fixture() {
-        ToolDefinition hold;
-        hold.name = "hold";
-        hold.input_schema = Json{{"type", "object"}};
-        server.add_tool(std::move(hold), [this](Json, CallContext context) { return this->hold(std::move(context)); });
-        forget_sessions();
-        connection = connect();
-    }
-    ~Fixture() {
-        connection.reset();
-        gate.notify_all();
-        settle();
-    }
-
-    Task<ToolResult> hold(CallContext context) {
-        seen = context;
-        co_await gate.wait();
-        ToolResult out;
-        out.text = "held";
-        co_return out;
-    }
-    /// What a restart of the daemon does.
-    void forget_sessions() { sessions = std::make_shared<Sessions>(SessionKey{}, limits, graveyard, clock); }
-    std::shared_ptr<Connection> connect() {
-        const Endpoint endpoint{server, sessions, clock, limits, extra_origins, pages};
-        return std::make_shared<Connection>(endpoint, Audience::agent, nullptr);
-    }
-    void settle() {
-        io.restart();
-        io.poll();
-    }
-    std::string take(const std::shared_ptr<Connection>& from) {
-        settle();
-        std::string out = std::exchange(from->output(), {});
-        if (!out.empty()) from->output_taken();
-        return out;
-    }
-    std::string take() { return take(connection); }
-    std::string send(const std::shared_ptr<Connection>& to, std::string_view bytes) {
-        to->receive(bytes);
-        return take(to);
-    }
-    std::string send(std::string_view bytes) { return send(connection, bytes); }
-    void pass(std::chrono::nanoseconds time) {
-        clock.advance(time);
-        connection->tick();
-    }
-    void release() {
-        gate.notify_all();
-        settle();
-    }
-    std::string open_session(std::string_view version = "2025-11-25") {
-        const std::string answer =
-            send(post(R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":")" +
-                      std::string(version) + R"(","capabilities":{},"clientInfo":{"name":"t","version":"1"}}})"));
-        const std::string key = "Mcp-Session-Id: ";
-        const auto at = answer.find(key);
-        REQUIRE(at != std::string::npos);
-        return answer.substr(at + key.size(), answer.find("\r\n", at) - at - key.size());
-    }
-    static std::string post(std::string_view body, std::string_view headers = both) {
-        return "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:8947\r\nContent-Type: application/json\r\nContent-Length: " +
-               std::to_string(body.size()) + "\r\n" + std::string(headers) + "\r\n" + std::string(body);
-    }
-    static std::string in(const std::string& session, std::string_view accept = both) {
-        return "Mcp-Session-Id: " + session + "\r\n" + std::string(accept);
-    }
-    static std::string request(std::string_view headers, std::string_view line = "GET /mcp HTTP/1.1",
-                               std::string_view host = "127.0.0.1:8947") {
-        return std::string(line) + "\r\nHost: " + std::string(host) + "\r\n" + std::string(headers) + "\r\n";
-    }
-};
+using Fixture = tests::HttpMachine;
 
 const std::string ping = R"({"jsonrpc":"2.0","id":1,"method":"ping"})";
 const std::string pong = R"({"jsonrpc":"2.0","id":1,"result":{}})";
