@@ -95,6 +95,10 @@ std::variant<Message, RpcError> read_message(Json value) {
         const auto result = value.find("result");
         const auto error = value.find("error");
         if ((result == value.end()) == (error == value.end())) return refused;
+        if (result != value.end() && !result->is_object()) {
+            refused.message = "Invalid request: `result` must be an object";
+            return refused;
+        }
         message.kind = MessageKind::response;
         message.is_error = result == value.end();
         message.params = std::move(message.is_error ? *error : *result);
@@ -107,13 +111,8 @@ std::variant<Message, RpcError> read_message(Json value) {
     message.kind = message.id.empty() ? MessageKind::notification : MessageKind::request;
     message.method = std::move(method->get_ref<std::string&>());
     const auto params = value.find("params");
-    if (params != value.end() && !params->is_null()) {
-        if (params->is_object()) {
-            message.params = std::move(*params);
-        } else if (message.kind == MessageKind::request) {
-            return RpcError{rpc::invalid_params, "Invalid params: must be an object", message.id, nullptr};
-        }
-    }
+    if (params != value.end() && (params->is_object() || message.kind == MessageKind::request))
+        message.params = std::move(*params);
     return message;
 }
 

@@ -28,7 +28,7 @@ struct Message {
     MessageKind kind = MessageKind::notification;
     std::string id;         // as JSON text, ready to be echoed; empty for a notification
     std::string method;     // empty for a response
-    Json params;            // an object, or null when absent; of a response its result, or its error
+    Json params;            // null when absent; of a request whatever came; of a response its result, or its error
     bool is_error = false;  // of a response
 };
 

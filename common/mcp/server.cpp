@@ -132,6 +132,10 @@ bool Server::State::shared_request(const CallPtr& call, Message& message) {
 void Server::State::legacy_request(const std::shared_ptr<Session>& session, Audience audience, Message message,
                                    const std::shared_ptr<Reply>& reply) {
     register_session(session);
+    if (!message.params.is_null() && !message.params.is_object())
+        return reply->finish(
+            error_response(RpcError{rpc::invalid_params, "Invalid params: must be an object", message.id, nullptr}),
+            rpc::invalid_params);
     if (message.method == "initialize") {
         Answer answered = initialize(*session, message);
         return reply->finish(std::move(answered.text), answered.error);

@@ -38,7 +38,8 @@ TEST_CASE("ill-formed messages are refused with their id where it can be read") 
     CHECK(refused(R"({"jsonrpc":"2.0","id":1,"method":3})") == rpc::invalid_request);
     CHECK(refused(R"({"jsonrpc":"2.0","id":1})") == rpc::invalid_request);
     CHECK(refused(R"({"jsonrpc":"2.0","id":1,"result":{},"error":{}})") == rpc::invalid_request);
-    CHECK(refused(R"({"jsonrpc":"2.0","id":1,"method":"m","params":[1]})") == rpc::invalid_params);
+    CHECK(refused(R"({"jsonrpc":"2.0","id":1,"result":5})") == rpc::invalid_request);
+    CHECK(refused(R"({"jsonrpc":"2.0","id":1,"result":null})") == rpc::invalid_request);
     CHECK(std::get<RpcError>(read(R"({"jsonrpc":"2.0","id":"q","method":3})")).id == R"("q")");
 }
 

@@ -182,6 +182,9 @@ TEST_CASE("calls that are no calls") {
     CHECK_THAT(f.send(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":1}})"), Contains("-32602"));
     CHECK_THAT(f.send("{\"jsonrpc\""), Contains("-32700") && Contains(R"("id":null)"));
     CHECK_THAT(f.send("[]"), Contains("-32600"));
+    CHECK_THAT(f.send(R"({"jsonrpc":"2.0","id":1,"method":"ping","params":[]})"),
+               Contains("-32602") && Contains(R"("id":1)"));
+    CHECK(f.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":[]})").empty());
 }
 
 TEST_CASE("a tool for the client alone is unknown to agents") {
