@@ -48,6 +48,8 @@ std::variant<Batch, RpcError> read_batch(Json array) {
         auto& message = std::get<Message>(read);
         if (message.method == "initialize")
             return RpcError{rpc::invalid_request, "Invalid request: initialize in a batch", "null", nullptr};
+        if (message.kind != MessageKind::response && has_envelope(message.params))
+            return RpcError{rpc::invalid_request, "Invalid request: 2026-07-28 has no batches", "null", nullptr};
         out.has_requests |= message.kind == MessageKind::request;
         out.messages.push_back(std::move(message));
     }

@@ -1,14 +1,13 @@
 #pragma once
 /// An MCP server with one of everything it can offer, without a transport. Time stands still; what waits goes on when
 /// the test says so.
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "common/async/notifier.hpp"
+#include "common/async/task_group.hpp"
 #include "common/mcp/server.hpp"
 #include "tests/support/fake_clock.hpp"
 
@@ -98,6 +97,7 @@ public:
     mcp::CallContext seen;  // of the last call of `hold`, `let_go` or `task`
     int started = 0;        // of these calls
     int ended = 0;          // their coroutines
+    async::TaskGroup tasks{io.get_executor()};
 
     /// Runs until nothing can move without time or input.
     void settle() {
@@ -112,7 +112,7 @@ public:
     /// Ends every call, so that no coroutine outlives what it refers to.
     void shut() {
         seen = {};
-        boost::asio::co_spawn(io, server.finish_calls(clock.now(), clock), boost::asio::detached);
+        tasks.spawn("finish_calls", server.finish_calls(clock.now(), clock));
         release();
     }
 

@@ -178,6 +178,13 @@ void Connection::handle_request() {
 
 std::shared_ptr<HttpSession> Connection::find_session(std::string_view rpc_id) {
     const RequestHead& head = reader_.head();
+    if (head.has_protocol_version && !find_revision(head.protocol_version)) {
+        RpcError error{rpc::unsupported_version, "Unsupported MCP-Protocol-Version", std::string(rpc_id), nullptr};
+        error.data = Json{{"supported", Json::array({revision_name(modern_revision)})},
+                          {"requested", std::string(head.protocol_version)}};
+        refuse_rpc(400, error);
+        return nullptr;
+    }
     if (!head.has_session_id) {
         refuse_rpc(400, RpcError{rpc::invalid_request, "No Mcp-Session-Id: send initialize first", std::string(rpc_id),
                                  nullptr});
@@ -187,13 +194,6 @@ std::shared_ptr<HttpSession> Connection::find_session(std::string_view rpc_id) {
     if (!session) {
         refuse_rpc(404, RpcError{rpc::session_not_found, "Session not found: send initialize again",
                                  std::string(rpc_id), nullptr});
-        return nullptr;
-    }
-    if (head.has_protocol_version && !find_session_revision(head.protocol_version)) {
-        RpcError error{rpc::unsupported_version, "Unsupported MCP-Protocol-Version", std::string(rpc_id), nullptr};
-        error.data = Json{{"supported", Json::array({revision_name(modern_revision)})},
-                          {"requested", std::string(head.protocol_version)}};
-        refuse_rpc(400, error);
         return nullptr;
     }
     return session;
@@ -274,7 +274,8 @@ void Connection::refuse_rpc(unsigned status, const RpcError& error) {
 }
 
 void Connection::respond_message(unsigned status, std::string_view json, std::string_view headers) {
-    if (accept_.json || !can_chunk_) return respond(status, json_type, json, headers);
+    // Clients look for events behind 200 alone.
+    if (accept_.json || !can_chunk_ || status != 200) return respond(status, json_type, json, headers);
     SseEvent event;
     event.data = json;
     respond(status, "text/event-stream", sse_text(event), headers);

@@ -12,6 +12,7 @@ constexpr std::uint64_t retry_ms = 1000;
 unsigned status_of(int error) noexcept {
     switch (error) {
         case rpc::method_not_found: return 404;
+        case rpc::invalid_request:
         case rpc::header_mismatch:
         case rpc::missing_capability:
         case rpc::unsupported_version: return 400;

@@ -57,8 +57,7 @@ void Connection::post() {
     auto read = read_message(std::move(*json));
     const RequestHead& head = reader_.head();
     const bool has_modern_header = head.protocol_version == revision_name(modern_revision);
-    if (const auto* refused = std::get_if<RpcError>(&read))
-        return refuse_rpc(refused->code == rpc::invalid_params && !has_modern_header ? 200 : 400, *refused);
+    if (const auto* refused = std::get_if<RpcError>(&read)) return refuse_rpc(400, *refused);
     auto& message = std::get<Message>(read);
     switch (message.kind) {
         case MessageKind::request:
@@ -79,15 +78,12 @@ void Connection::post_batch(Json array) {
     const auto refused = [this](const char* why) {
         refuse_rpc(400, RpcError{rpc::invalid_request, std::string("Invalid request: ") + why, "null", nullptr});
     };
-    if (array.empty()) return refused("empty batch");
-    for (const auto& element : array)
-        if (element.is_object() && element.contains("params") && has_envelope(element["params"]))
-            return refused("2026-07-28 has no batches");
+    auto read = read_batch(std::move(array));
+    if (const auto* error = std::get_if<RpcError>(&read)) return refuse_rpc(400, *error);
+    if (reader_.head().protocol_version == revision_name(modern_revision)) return refused("2026-07-28 has no batches");
     const auto session = find_session("null");
     if (!session) return;
     if (session->protocol->revision() != Revision::r2025_03_26) return refused("batches ended with 2025-03-26");
-    auto read = read_batch(std::move(array));
-    if (const auto* error = std::get_if<RpcError>(&read)) return refuse_rpc(400, *error);
     auto& batch = std::get<Batch>(read);
     if (batch.has_requests) {
         const auto exchange = begin_exchange(session, nullptr);
