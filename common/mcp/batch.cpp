@@ -1,5 +1,7 @@
 #include "common/mcp/batch.hpp"
 
+#include <fmt/format.h>
+
 namespace persistproc::mcp {
 
 namespace {
@@ -8,15 +10,21 @@ namespace {
 struct Collected {
     std::shared_ptr<Reply> reply;
     std::size_t open = 0;
-    std::string responses;
+    std::vector<std::string> responses;
 
-    void add(const std::string& response) {
-        if (response.empty()) return;
-        if (!responses.empty()) responses += ',';
-        responses += response;
+    void add(std::string response) {
+        if (!response.empty()) responses.push_back(std::move(response));
     }
     void close_one() {
-        if (--open == 0) reply->finish(responses.empty() ? std::string() : "[" + responses + "]", 0);
+        if (--open > 0) return;
+        if (responses.empty()) return reply->finish({}, 0);
+        if (reply->is_stream()) {
+            std::string last = std::move(responses.back());
+            responses.pop_back();
+            for (auto& each : responses) reply->notify(std::move(each));
+            return reply->finish(std::move(last), 0);
+        }
+        reply->finish(fmt::format("[{}]", fmt::join(responses, ",")), 0);
     }
 };
 
@@ -25,7 +33,7 @@ public:
     explicit ElementReply(std::shared_ptr<Collected> collected) : collected_(std::move(collected)) {}
     bool notify(std::string message) override { return collected_->reply->notify(std::move(message)); }
     void finish(std::string response, int) override {
-        collected_->add(response);
+        collected_->add(std::move(response));
         collected_->close_one();
     }
 
@@ -62,7 +70,7 @@ void handle_batch(Server& server, const std::shared_ptr<Session>& session, Audie
     collected->reply = std::move(reply);
     // One more than the requests, so that the array is not complete before the last element was handled.
     collected->open = 1;
-    for (const auto& refusal : batch.refusals) collected->add(refusal);
+    for (auto& refusal : batch.refusals) collected->add(std::move(refusal));
     for (auto& message : batch.messages) {
         if (message.kind != MessageKind::request) {
             server.handle(session, audience, std::move(message), nullptr);

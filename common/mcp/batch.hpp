@@ -19,8 +19,8 @@ struct Batch {
 /// 2026-07-28.
 std::variant<Batch, RpcError> read_batch(Json array);
 
-/// Handles every message; `reply` gets the notifications of all and, last, one array of all responses. Without
-/// requests it is not called.
+/// Handles every message; `reply` gets the notifications of all and, last, one array of all responses (on a stream all
+/// responses, one by one). Without requests it is not called.
 void handle_batch(Server& server, const std::shared_ptr<Session>& session, Audience audience, Batch batch,
                   std::shared_ptr<Reply> reply);
 

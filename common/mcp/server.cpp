@@ -37,6 +37,7 @@ Session::Session(Revision revision) : Session() {
     caller->revision = revision;
     caller->log_level = LogLevel::info;
     state_->caller = std::move(caller);
+    state_->is_ready = true;
 }
 
 Session::~Session() {
@@ -50,7 +51,7 @@ Revision Session::revision() const noexcept { return state_->caller->revision; }
 const std::string& Session::client_name() const noexcept { return state_->caller->name; }
 std::size_t Session::open_calls() const noexcept { return state_->by_id.size(); }
 
-/// From here on the session hears of changes, through its outlet.
+/// From here on the session hears of changes, through its outlet, as soon as it is ready.
 void Server::State::register_session(const std::shared_ptr<Session>& session) {
     auto& state = state_of(*session);
     if (state.subscription != 0) return;
@@ -60,7 +61,7 @@ void Server::State::register_session(const std::shared_ptr<Session>& session) {
     state.subscription =
         subscriptions.add(std::move(wants), [weak = std::weak_ptr(session)](auto method, auto members) {
             const auto live = weak.lock();
-            if (!live) return;
+            if (!live || !state_of(*live).is_ready) return;
             const auto outlet = state_of(*live).outlet;
             if (outlet) outlet(notification(method, members.empty() ? "" : '{' + std::string(members) + '}'));
         });
@@ -322,6 +323,7 @@ void Server::handle(const std::shared_ptr<Session>& session, Audience audience, 
         }
         case MessageKind::notification:
             if (message.method == "notifications/cancelled") state_->cancel_request(*session, message.params);
+            if (message.method == "notifications/initialized") State::state_of(*session).is_ready = true;
             return;
         case MessageKind::response: return state_->answer_question(*session, std::move(message));
     }

@@ -51,13 +51,15 @@ class Reply {
 public:
     virtual ~Reply() = default;
     /// A message about the request, as JSON text: progress, a log message, a question. False: this client takes nothing
-    /// before the response.
+    /// before the response, or has gone.
     virtual bool notify(std::string message) = 0;
     /// The response, as JSON text; empty when the request was cancelled and gets none. `error` is the code of an error
     /// response, else 0.
     virtual void finish(std::string response, int error) = 0;
     /// Ends the connection but not the exchange: the client comes back for what follows. False: not possible here.
     virtual bool let_connection_go() { return false; }
+    /// Whether the client reads single messages here: then the responses of a batch come one by one, not as an array.
+    virtual bool is_stream() { return false; }
 };
 
 /// What the server knows of one client. Made by the transport, shared with open calls. Requests of 2026-07-28 use it

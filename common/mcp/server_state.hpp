@@ -35,6 +35,7 @@ struct Session::State {
     std::function<void(std::string)> outlet;
     std::weak_ptr<Server::State> server;
     Subscriptions::Id subscription = 0;  // 0: none yet
+    bool is_ready = false;               // it said `notifications/initialized`: before, changes are not told
 };
 
 /// What a request became: the JSON text of the response, and the code when it is an error.

@@ -56,11 +56,18 @@ void Connection::Exchange::upgrade() {
 bool Connection::Exchange::notify(std::string message) {
     upgrade();
     if (!is_streaming_) return false;
-    if (stream_)
+    if (stream_) {
         stream_->push(std::move(message));
-    else if (const auto connection = carrier())
-        connection->send_event(event_text(std::move(message)));
-    return true;
+        return true;
+    }
+    if (const auto connection = carrier()) connection->send_event(event_text(std::move(message)));
+    // To send may be to find out that nobody reads.
+    return carrier() != nullptr;
+}
+
+bool Connection::Exchange::is_stream() {
+    if (const auto connection = carrier(); connection && !connection->accept_.json) upgrade();
+    return is_streaming_;
 }
 
 void Connection::Exchange::finish(std::string response, int error) {

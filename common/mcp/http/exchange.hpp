@@ -18,6 +18,7 @@ public:
     bool notify(std::string message) override;
     void finish(std::string response, int error) override;
     bool let_connection_go() override;
+    bool is_stream() override;
 
     /// Makes the answer an event stream where that is possible.
     void upgrade();
