@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <vector>
 
 #include "common/base/base64.hpp"
 #include "common/base/random.hpp"
@@ -62,8 +61,24 @@ void TaskRecord::cancel(WallTime now) {
     if (tell) tell();
 }
 
+void TaskRecord::withdraw(const std::vector<std::string>& keys) {
+    for (const auto& key : keys) {
+        asked_.erase(key);
+        answers_.erase(key);
+    }
+    if (status_ == Status::input_required && asked_.empty()) status_ = Status::working;
+}
+
 Task<Result<Json>> TaskRecord::ask(Json requests, async::Clock& clock) {
+    if (is_final()) co_return Error{ErrorCode::unavailable, "the task has ended"};
     std::vector<std::string> keys;
+    // However the wait ends, nothing of it stays asked.
+    struct Withdraw {
+        TaskRecord& task;
+        std::vector<std::string>& keys;
+        ~Withdraw() { task.withdraw(keys); }
+    };
+    const Withdraw withdrawn{*this, keys};
     for (auto& [key, request] : requests.items()) {
         keys.push_back(key);
         asked_[key] = std::move(request);
@@ -79,10 +94,7 @@ Task<Result<Json>> TaskRecord::ask(Json requests, async::Clock& clock) {
     while (!is_final() && is_open()) co_await answered_.wait();
     if (is_final()) co_return Error{ErrorCode::unavailable, "the task has ended"};
     Json out = Json::object();
-    for (const auto& key : keys) {
-        out[key] = std::move(answers_[key]);
-        answers_.erase(key);
-    }
+    for (const auto& key : keys) out[key] = std::move(answers_[key]);
     co_return Result<Json>(boost::system::in_place_value, std::move(out));
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/async/notifier.hpp"
 #include "common/base/time.hpp"
@@ -31,7 +32,8 @@ public:
     std::function<void()> on_cancel;
 
     /// Puts questions (key → {"method", "params"}) and completes when all are answered: key → result. A key that is
-    /// asked already is asked anew. Errors: unavailable (the task has ended).
+    /// asked already is asked anew. Errors: unavailable (the task has ended). Cancelling withdraws them. The record
+    /// must outlive the wait.
     Task<Result<Json>> ask(Json requests, async::Clock& clock);
     /// Takes answers to what is asked; unknown keys and values that are no objects are ignored.
     void answer(const Json& responses, WallTime now);
@@ -39,6 +41,7 @@ public:
 private:
     enum class Status { working, input_required, completed, failed, cancelled };
     void end(Status status, WallTime now);
+    void withdraw(const std::vector<std::string>& keys);
 
     std::string id_;
     TaskTerms terms_;
