@@ -11,18 +11,19 @@ namespace {
 
 const std::uint8_t* bytes_of(std::string_view text) { return reinterpret_cast<const std::uint8_t*>(text.data()); }
 
-std::string mac_of(const SigningKey& key, std::string_view purpose, std::string_view payload) {
+std::string hmac(std::string_view key, std::string_view text) {
     hmac_sha256_ctx context;
-    hmac_sha256_set_key(&context, key.size(), key.data());
-    if (!purpose.empty()) {
-        hmac_sha256_update(&context, purpose.size(), bytes_of(purpose));
-        const std::uint8_t end = 0;
-        hmac_sha256_update(&context, 1, &end);
-    }
-    hmac_sha256_update(&context, payload.size(), bytes_of(payload));
+    hmac_sha256_set_key(&context, key.size(), bytes_of(key));
+    hmac_sha256_update(&context, text.size(), bytes_of(text));
     std::string out(SHA256_DIGEST_SIZE, '\0');
     hmac_sha256_digest(&context, out.size(), reinterpret_cast<std::uint8_t*>(out.data()));
     return out;
+}
+
+std::string mac_of(const SigningKey& key, std::string_view purpose, std::string_view payload) {
+    const std::string_view shared(reinterpret_cast<const char*>(key.data()), key.size());
+    // A key of its own for each purpose: no payload of one can be read as purpose and payload of another.
+    return purpose.empty() ? hmac(shared, payload) : hmac(hmac(shared, purpose), payload);
 }
 
 }  // namespace

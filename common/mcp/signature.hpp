@@ -10,8 +10,8 @@ namespace persistproc::mcp {
 
 using SigningKey = std::array<std::uint8_t, 32>;
 
-/// base64url(payload) "." base64url(HMAC-SHA256(key, purpose ‖ 0 ‖ payload)); an empty purpose adds nothing. A text
-/// signed for one `purpose` is no good for another. Visible ASCII. Pure.
+/// base64url(payload) "." base64url(HMAC-SHA256(k, payload)), where k is HMAC-SHA256(key, purpose), or the key itself
+/// when the purpose is empty. A text signed for one `purpose` is no good for another. Visible ASCII. Pure.
 std::string sign_text(const SigningKey& key, std::string_view purpose, std::string_view payload);
 /// The payload; no value when the text was not made by `sign_text` with the same key and purpose. Takes the same time
 /// wherever a signature is wrong.
