@@ -30,7 +30,7 @@ const char* named_member(std::string_view method) noexcept {
     return nullptr;
 }
 
-/// Integers are compared as numbers: "+7" and "07" say no number as JSON writes it, but mean one.
+/// Integers are compared as numbers: "07" is no number as JSON writes it, but means one.
 bool says_the_same(const std::string& header, const std::string& body, bool is_number) {
     if (header == body) return true;
     if (!is_number) return false;

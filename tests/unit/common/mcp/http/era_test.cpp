@@ -390,6 +390,7 @@ TEST_CASE("arguments in headers: there when the argument is, and the same") {
         row("integer", param("Count", "42"), R"({"count":42})", true),
         row("negative integer", param("Count", "-42"), R"({"count":-42})", true),
         row("integer with a zero before", param("Count", "042"), R"({"count":42})", true),
+        row("integer with a plus", param("Count", "+42"), R"({"count":42})", false),
         row("integer as a float", param("Count", "42"), R"({"count":42.0})", true),
         row("integer that differs", param("Count", "43"), R"({"count":42})", false),
         row("integer with more", param("Count", "42x"), R"({"count":42})", false),
