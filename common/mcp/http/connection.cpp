@@ -221,9 +221,12 @@ void Connection::open_get() {
     if (!endpoint_.sessions->open_standing(*session, self)) return refuse(405, "too many streams are open", allow);
     standing_session_ = session;
     begin_stream_head();
-    const auto sessions = endpoint_.sessions;
+    // The sessions own what calls this.
+    const std::weak_ptr<Sessions> sessions = endpoint_.sessions;
     endpoint_.server.set_outlet(session->protocol, [sessions, weak = std::weak_ptr(session)](std::string message) {
-        if (const auto live = weak.lock()) sessions->say(*live, std::move(message));
+        const auto all = sessions.lock();
+        const auto live = weak.lock();
+        if (all && live) all->say(*live, std::move(message));
     });
 }
 

@@ -490,3 +490,13 @@ TEST_CASE("while a call runs, unread bytes are bounded and a later request is ke
     f.send(std::string(70000, ' '));
     CHECK(!f.connection->wants_input());
 }
+
+TEST_CASE("a session that had a GET stream does not keep the sessions alive") {
+    Fixture f;
+    f.send(Fixture::request(Fixture::in(f.open_session())));
+    f.connection->lost();
+    f.connection.reset();
+    const std::weak_ptr<Sessions> sessions = std::exchange(f.sessions, nullptr);
+    CHECK(sessions.expired());
+    f.server.tools_changed();
+}
