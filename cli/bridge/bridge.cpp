@@ -53,6 +53,8 @@ constexpr std::chrono::milliseconds longest_retry{10'000};
 constexpr int max_fruitless = 4;
 /// The daemon says something at least every fifteen seconds while a request is open.
 constexpr std::chrono::seconds longest_silence{45};
+constexpr std::chrono::milliseconds dying_pause{20};
+constexpr int dying_tries = 20;
 /// A cancellation must not overtake what it cancels.
 constexpr std::chrono::milliseconds overtaking_pause{1};
 constexpr int overtaking_tries = 200;
@@ -494,6 +496,7 @@ private:
         Track track;
         std::uint64_t generation = session_.generation;
         int failures = 0;
+        bool is_repair_due = false;
         while (true) {
             if (generation != session_.generation) {
                 generation = session_.generation;
@@ -508,11 +511,13 @@ private:
                 continue;
             }
             failures = heard == Heard::ended ? 0 : failures + 1;
-            // Its death is repaired at once; one that left was asked to.
-            if (heard == Heard::cut && failures == 1) {
+            // A death is repaired, and at once; a daemon that ended its stream was asked to leave.
+            if (heard == Heard::ended) is_repair_due = false;
+            if (heard == Heard::cut) is_repair_due = true;
+            if (is_repair_due) {
                 auto recovering = recover();
                 co_await std::move(recovering);
-                continue;
+                if (failures == 1) continue;
             }
             const std::chrono::milliseconds pause = std::min(track.retry * (1 << std::min(failures, 4)), longest_retry);
             const MonoTime next = clock_.now() + pause;
@@ -553,9 +558,17 @@ private:
 
     /// Sees to it that a daemon is there again before the agent asks for it.
     Task<> recover() {
-        auto lease = co_await link_.open();
+        for (int tries = 0; tries < dying_tries; ++tries) {
+            auto lease = co_await link_.open();
+            if (!lease) break;
+            // The listener of a daemon that is just dying takes connections for a moment still.
+            const MonoTime next = clock_.now() + dying_pause;
+            co_await clock_.sleep_until(next);
+            if ((*lease)->is_stale()) continue;
+            lease->give_back();
+            break;
+        }
         is_recovering_ = false;
-        if (lease) lease->give_back();
     }
 
     Task<> say_goodbye() {
