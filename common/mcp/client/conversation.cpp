@@ -54,6 +54,11 @@ void Conversation::abandon() {
     tasks_.cancel();
 }
 
+Task<> Conversation::pause_before_repeat() {
+    const MonoTime until = clock_->now() + repeat_pause;
+    co_await clock_->sleep_until(until);
+}
+
 std::chrono::nanoseconds Conversation::dial_patience() const {
     return was_reached_ ? options_.return_patience : options_.patience;
 }

@@ -16,6 +16,10 @@ namespace persistproc::mcp::client {
 
 using schema::Json;
 
+/// Between the loss of a connection and another try: the listener of a server that is just dying takes connections for
+/// a moment still.
+inline constexpr std::chrono::milliseconds repeat_pause{10};
+
 /// Answers of servers may be larger than what a server takes from strangers.
 inline constexpr JsonLimits answer_limits{.depth = 64, .nodes = 4000000};
 
@@ -113,6 +117,7 @@ protected:
     void notify(const Json& message);
     /// The answer to a question, by its handler; -32601 as an error where there is none.
     Task<Result<Json>> answer(std::string method, Json params);
+    Task<> pause_before_repeat();
     std::chrono::nanoseconds dial_patience() const;
 
     /// Calls that want to hear of their progress, by token as JSON text.

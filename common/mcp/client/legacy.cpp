@@ -101,8 +101,9 @@ std::string LegacyConversation::post(std::string_view body) const {
 Task<Result<void>> LegacyConversation::open() {
     auto begun = co_await begin_session();
     // A server that is just replaced by another may take the connection along.
-    if (!begun && was_cut_ && !connections_.is_closed()) begun = co_await begin_session();
-    co_return begun;
+    if (begun || !was_cut_ || connections_.is_closed()) co_return begun;
+    co_await pause_before_repeat();
+    co_return co_await begin_session();
 }
 
 Task<Result<void>> LegacyConversation::begin_session() {
@@ -196,6 +197,7 @@ Task<Result<Reply>> LegacyConversation::request(std::string method, Json params,
                 connections_.is_closed())
                 co_return reply;
             was_repeated = true;
+            co_await pause_before_repeat();
             continue;
         }
         // The session is unknown there: the request was not looked at, so any may be sent again.

@@ -213,6 +213,7 @@ Task<Result<Reply>> ModernConversation::send(std::string method, Json params, Ca
                 connections_.is_closed())
                 co_return reply;
             was_repeated = true;
+            co_await pause_before_repeat();
             continue;
         }
         if (!reply->refusal) co_return reply;
