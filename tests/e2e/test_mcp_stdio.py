@@ -233,6 +233,45 @@ class Stdio(harness.TestCase):
         self.assertEqual(bridge.process.wait(10), 0)
         self.assertLess(time.monotonic() - begin, 1.2)
 
+    def test_a_session_that_a_daemon_does_not_know_is_begun_again(self):
+        bridge = self.bridge()
+        bridge.initialize()
+        bridge.result(bridge.ask("tools/list"))
+        for _ in range(2):
+            # The next daemon cannot tell that the session's id was its predecessor's.
+            (self.place.data / "session.key").unlink()
+            self.kill_daemon()
+            harness.eventually("a daemon is back", lambda: self.ok("version", "--json").json()["daemon"])
+            asked = [bridge.ask("tools/list") for _ in range(5)]
+            for number in asked:
+                self.assertIn("tools", bridge.result(number))
+        self.assertIn(b"began it again", (self.place.scratch / "bridge.err").read_bytes())
+        # The agent hears nothing of it.
+        self.assertFalse([m for _, m in bridge.kept if "id" in m and "method" not in m])
+
+    def test_streams_of_notifications(self):
+        bridge = self.bridge()
+        listen = bridge.ask("subscriptions/listen", {"notifications": {"resourcesListChanged": True}}, modern=True)
+        bridge.hear(lambda m: m.get("method") == "notifications/subscriptions/acknowledged")
+        bridge.initialize()
+        self.start("s", ["sleep", "60"])
+        changed = [
+            bridge.hear(lambda m: m.get("method") == "notifications/resources/list_changed")[1] for _ in range(2)
+        ]
+        # One on the session's stream, one on that of the newer era, which says whose it is.
+        marks = [m.get("params", {}).get("_meta", {}).get("io.modelcontextprotocol/subscriptionId") for m in changed]
+        self.assertEqual(sorted(marks, key=str), sorted([listen, None], key=str))
+        bridge.say({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": listen}})
+        bridge.result(bridge.call("list_processes", modern=True))
+        self.start("t", ["sleep", "60"])
+        changed = bridge.hear(lambda m: m.get("method") == "notifications/resources/list_changed")[1]
+        self.assertNotIn("io.modelcontextprotocol/subscriptionId", json.dumps(changed))
+
+    def kill_daemon(self):
+        for pid, command in harness.processes_of(self.place.data):
+            if command.split()[0].endswith("persistprocd"):
+                os.kill(pid, signal.SIGKILL)
+
     def test_death_fails_open_requests_at_once_and_is_repaired(self):
         bridge = self.bridge()
         bridge.initialize()
@@ -247,9 +286,7 @@ class Stdio(harness.TestCase):
             time.sleep(0.05)
             daemon = self.ok("version", "--json").json()
             self.assertTrue(daemon["daemon"])
-            for each, command in harness.processes_of(self.place.data):
-                if "persistprocd" in command.split()[0] and "shim" not in command.split()[0]:
-                    os.kill(each, signal.SIGKILL)
+            self.kill_daemon()
             killed = time.monotonic()
             for number in calls:
                 when, answer = bridge.hear(lambda m, n=number: m.get("id") == n)
