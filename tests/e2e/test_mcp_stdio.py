@@ -10,8 +10,8 @@ import time
 import harness
 
 MODERN = "2026-07-28"
-# What the product promises, and what a busy machine of the tests may take instead.
-LOSS_BOUND = float(os.environ.get("PERSISTPROC_TEST_LOSS_BOUND", "1.0"))
+# The product promises 0.05; a busy machine of the tests may take longer.
+LOSS_BOUND = float(os.environ.get("PERSISTPROC_TEST_LOSS_BOUND", "0.25"))
 
 
 class Bridge:

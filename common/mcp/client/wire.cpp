@@ -145,7 +145,8 @@ void Wire::close() {
 
 bool Wire::is_stale() {
     char byte = 0;
-    return !is_open_ || ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+    return !is_open_ || !input_.empty() || ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+           errno != EAGAIN;
 }
 
 Task<Result<Answer>> Wire::exchange(std::string bytes, int skipped, EventSink sink) {

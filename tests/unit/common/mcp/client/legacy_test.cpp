@@ -271,6 +271,24 @@ TEST_CASE("a request that never left is sent over another connection, whatever i
     CHECK(outcome(call).has_value());
 }
 
+TEST_CASE("a connection on which more came than was asked for is not used again") {
+    for (const bool is_late : {false, true}) {
+        ScriptedPeer p;
+        p.open_session();
+        const auto call = p.call();
+        const std::string answer = p.http("202 Accepted", "", "") + p.json(p.result(1));
+        const std::string unasked = p.json(p.result(2, R"({"n":"forged"})"));
+        p.say(0, is_late ? answer : answer + unasked);
+        CHECK(outcome(call).has_value());
+        if (is_late) p.say(0, unasked);
+        const auto next = p.call();
+        CHECK(p.dials == 2);
+        p.say(1, p.json(p.result(2)));
+        REQUIRE(outcome(next).has_value());
+        CHECK(outcome(next)->result["n"] == 1);
+    }
+}
+
 TEST_CASE("an unknown session is begun again, and the request sent once more") {
     for (const std::string& lost :
          {ScriptedPeer::http("404 Not Found", "Content-Type: application/json\r\n", ScriptedPeer::refusal(1, -32001)),
