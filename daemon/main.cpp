@@ -261,6 +261,7 @@ private:
         listener_->stop();
         const MonoTime until = clock_.now() + std::chrono::seconds(5);
         co_await http_.close(until);
+        co_await resources_.close();
         co_await supervisor_.close();
         co_await shims_.close();
         listener_.reset();

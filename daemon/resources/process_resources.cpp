@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "common/async/offload.hpp"
 #include "common/base/text.hpp"
 #include "common/logstore/reader.hpp"
@@ -92,6 +94,14 @@ ProcessResources::ProcessResources(boost::asio::any_io_executor executor, async:
 }
 
 ProcessResources::~ProcessResources() { supervisor_.set_on_change(nullptr); }
+
+Task<> ProcessResources::close() {
+    supervisor_.set_on_change(nullptr);
+    const auto watched = std::exchange(watched_, {});
+    for (const auto& [uri, each] : watched)
+        if (each.following) co_await each.following->close();
+    co_await tasks_.close();
+}
 
 // ---- listing and reading ----
 

@@ -36,6 +36,9 @@ public:
     Task<Result<mcp::ReadResource>> read(std::string uri, mcp::CallContext context) override;
     void interest(const std::string& uri, bool wanted) override;
 
+    /// Tells of nothing any more; completes when its tasks are gone.
+    Task<> close();
+
 private:
     /// One URI that somebody listens to.
     struct Watched {

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "daemon/prompts/prompts.hpp"
 #include "daemon/tools/compat/compat.hpp"
 
 namespace persistproc::tests {
@@ -24,30 +25,34 @@ registry::EndedSessions ended_sessions(const TemporaryDirectory& data) {
 }  // namespace
 
 DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_ptr<TemporaryDirectory> directory,
-                                 bool adopt_now, bool compat)
+                                 bool adopt_now, bool compat, schema::Audience audience)
     : data(std::move(directory)),
       registry(io.get_executor(), data->path(), ended_sessions(*data)),
       supervisor(io.get_executor(), clock, registry, shims, files, with_data(std::move(options), *data)),
       waiter(io.get_executor(), clock, supervisor, readers),
-      server(io.get_executor(), clock, {"persistproc", "", "0", ""}) {
+      server(io.get_executor(), clock, {"persistproc", "", "0", ""}, {}, {.logging = true}),
+      resources(io.get_executor(), clock, supervisor, readers, server) {
     tools::Core core{supervisor, waiter, clock, readers, [] { return api::DaemonInfo{}; }};
     tools::add_all(server, core, compat ? tools::compat::accept_original_calls(core) : tools::ToolChange());
     if (compat) tools::compat::add_original_tools(server, core);
+    prompts::add_all(server, supervisor, readers);
     auto [ours, theirs] = mcp::make_memory_transport(io.get_executor());
     client_ = std::move(ours);
     served_ = std::move(theirs);
-    tasks_.spawn("server", mcp::serve(server, served_, compat ? schema::Audience::agent : schema::Audience::client));
+    tasks_.spawn("server", mcp::serve(server, served_, audience));
     tasks_.spawn("client", read_answers());
     if (adopt_now) adopt();
     Json hello =
         Json::parse(R"({"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}})");
     answer(send("initialize", std::move(hello)));
+    client_->write(R"({"jsonrpc":"2.0","method":"notifications/initialized"})");
 }
 
 DaemonInProcess::~DaemonInProcess() {
     client_->close();
     bool closed = false;
     auto close_all = [](DaemonInProcess* self, bool* done) -> Task<> {
+        co_await self->resources.close();
         co_await self->supervisor.close();
         *done = true;
     };
@@ -117,8 +122,17 @@ Task<> DaemonInProcess::read_answers() {
         if (message.contains("id") && message["id"].is_number()) {
             const int id = message["id"].get<int>();
             answers_[id] = std::move(message);
+        } else if (message.contains("method")) {
+            notifications_.push_back(std::move(message));
         }
     }
+}
+
+std::vector<Json> DaemonInProcess::heard(const std::string& method) const {
+    std::vector<Json> out;
+    for (const auto& each : notifications_)
+        if (each["method"] == method) out.push_back(each);
+    return out;
 }
 
 std::string error_code(const Json& result) {

@@ -7,6 +7,7 @@
 
 #include "common/mcp/transport.hpp"
 #include "daemon/registry/async_registry.hpp"
+#include "daemon/resources/process_resources.hpp"
 #include "daemon/tools/tools.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_shims.hpp"
@@ -18,10 +19,11 @@ using schema::Json;
 
 class DaemonInProcess {
 public:
-    /// `compat`: with the tools of the Python original, and a client that is an agent's.
+    /// `compat`: with the tools of the Python original. `audience`: whose client it is.
     explicit DaemonInProcess(core::SupervisorOptions options = {},
                              std::shared_ptr<TemporaryDirectory> data = std::make_shared<TemporaryDirectory>(),
-                             bool adopt_now = true, bool compat = false);
+                             bool adopt_now = true, bool compat = false,
+                             schema::Audience audience = schema::Audience::client);
     ~DaemonInProcess();
 
     /// Runs handlers until `condition` holds. What never comes true runs into the test's time limit.
@@ -43,6 +45,8 @@ public:
     /// Advances by `step` again and again until `condition` holds, for what sleeps between reads of files.
     void advance_until(std::chrono::nanoseconds step, const std::function<bool()>& condition);
     void adopt();
+    /// The notifications of a method so far, oldest first.
+    std::vector<Json> heard(const std::string& method) const;
 
     boost::asio::io_context io{1};
     std::shared_ptr<TemporaryDirectory> data;
@@ -53,6 +57,7 @@ public:
     core::Supervisor supervisor;
     core::Waiter waiter;
     mcp::Server server;
+    resources::ProcessResources resources;
 
 private:
     Task<> read_answers();
@@ -61,6 +66,7 @@ private:
     async::TaskGroup tasks_{io.get_executor()};
     int next_id_ = 1;
     std::map<int, Json> answers_;
+    std::vector<Json> notifications_;
 };
 
 /// `_meta["persistproc/error"].code` of a failed result, "" of a good one.
