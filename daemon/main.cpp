@@ -9,6 +9,8 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <charconv>
+#include <thread>
 
 #include "common/api/agent_setup.hpp"
 #include "common/async/offload.hpp"
@@ -288,13 +290,36 @@ private:
     std::string endpoint_;
 };
 
+/// Whether the daemon that the text of a lock file names is gone. A text that names none says nothing.
+bool has_holder_gone(const fs::path& file) {
+    const auto text = base::read_file(file, 4096);
+    const std::string_view mark = "(PID ";
+    const auto at = text ? text->find(mark) : std::string::npos;
+    if (at == std::string::npos) return false;
+    int pid = 0;
+    const auto [end, failed] = std::from_chars(text->data() + at + mark.size(), text->data() + text->size(), pid);
+    return failed == std::errc() && pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+/// As FileLock::try_take. The lock of a daemon that was killed may live on for a moment, in a child that it had just
+/// made and that has not executed its program yet.
+Result<std::optional<base::FileLock>> try_take_lock(const fs::path& file) {
+    constexpr auto pause = std::chrono::milliseconds(2);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+    for (;;) {
+        auto lock = base::FileLock::try_take(file);
+        if (!lock || *lock || !has_holder_gone(file) || std::chrono::steady_clock::now() >= until) return lock;
+        std::this_thread::sleep_for(pause);
+    }
+}
+
 Result<base::FileLock> take_data_directory(const fs::path& data, int& status) {
     if (auto made = base::make_private_directory(data); !made)
         return base::with_context(made.error(), "data directory");
     if (auto made = base::make_private_directory(data / "procs"); !made)
         return base::with_context(made.error(), "data directory");
     const fs::path file = data / "daemon.lock";
-    auto lock = base::FileLock::try_take(file);
+    auto lock = try_take_lock(file);
     if (!lock) return base::with_context(lock.error(), "data directory");
     if (!*lock) {
         status = exit_held;

@@ -1,8 +1,10 @@
 """The daemon dies at any time; programs, their output and their exit codes do not."""
 import contextlib
+import fcntl
 import os
 import pathlib
 import signal
+import threading
 
 import harness
 
@@ -119,6 +121,27 @@ class KillDaemon(harness.TestCase):
         finished = shown.wait()
         self.assertEqual(finished.code, 9, finished.err)
         self.assertIsInstance(numbered(finished.out), int)
+
+    def test_a_child_that_has_its_lock_for_a_moment_is_waited_for(self):
+        """What a daemon killed between fork and exec of a shim leaves: its lock, held by a process that it is not."""
+        lock = self.place.data / "daemon.lock"
+        self.daemon.kill()
+        self.assertIn(f"(PID {self.daemon.process.pid})", lock.read_text())
+        released = []
+
+        def release(holder):
+            # The next daemon has looked at the lock at least once.
+            harness.eventually("the next daemon looks", lambda: len(harness.processes_of(self.place.data)) > 0)
+            released.append(True)
+            fcntl.flock(holder, fcntl.LOCK_UN)
+
+        with open(lock) as holder:
+            fcntl.flock(holder, fcntl.LOCK_EX)
+            waiting = threading.Thread(target=release, args=(holder,))
+            waiting.start()
+            self.daemon.start()
+            waiting.join()
+        self.assertTrue(released)
 
     def test_definitions_and_ids_survive(self):
         self.start("first", ["sleep", "60"])
