@@ -303,7 +303,7 @@ Answer Server::State::completion_answer(const State& server, const Call& call, R
 
 template <class T, class Make>
 void Server::State::run(const CallPtr& call, Make make, Answer (*render)(const State&, const Call&, T)) {
-    call->launch = [this, weak = std::weak_ptr<Call>(call), make = std::move(make), render]() mutable {
+    auto begin = [this, weak = std::weak_ptr<Call>(call), make = std::move(make), render]() mutable {
         const auto live = weak.lock();
         const auto self = shared_from_this();
         const auto done = [self, live, render](std::exception_ptr failed, T value) {
@@ -321,32 +321,35 @@ void Server::State::run(const CallPtr& call, Make make, Answer (*render)(const S
     call->place = calls.insert(calls.end(), call);
     state_of(*call->session).by_id[call->id] = call;
     if (here.running >= bound) {
+        call->launch = std::move(begin);
         here.waiting.push_back(call);
         return;
     }
     ++here.running;
     call->started = true;
-    const auto launch = std::exchange(call->launch, nullptr);
-    launch();
+    begin();
+}
+
+/// What the caller is told of an exception, which is a bug and reported, or the end of the server.
+std::string Server::State::failure_text(const Call& call, std::exception_ptr failed) {
+    const std::string what = shown(call.what);
+    try {
+        std::rethrow_exception(failed);
+    } catch (const boost::system::system_error& error) {
+        if (error.code() == asio::error::operation_aborted) return what + " was ended with the server";
+        base::report(base::Severity::error, "{} failed: {}", what, error.what());
+    } catch (const std::exception& error) {
+        base::report(base::Severity::error, "{} failed: {}", what, error.what());
+    } catch (...) {
+        base::report(base::Severity::error, "{} failed", what);
+    }
+    return "Internal error in " + what;
 }
 
 void Server::State::ended(const CallPtr& call, std::exception_ptr failed, const std::function<Answer()>& render) {
     if (call->reply || call->task) {
-        std::string text = "Internal error in " + shown(call->what);
-        if (failed) {
-            try {
-                std::rethrow_exception(failed);
-            } catch (const boost::system::system_error& error) {
-                if (error.code() == asio::error::operation_aborted)
-                    text = shown(call->what) + " was ended with the server";
-                else
-                    base::report(base::Severity::error, "{} failed: {}", shown(call->what), error.what());
-            } catch (const std::exception& error) {
-                base::report(base::Severity::error, "{} failed: {}", shown(call->what), error.what());
-            } catch (...) {
-                base::report(base::Severity::error, "{} failed", shown(call->what));
-            }
-        }
+        std::string text;
+        if (failed) text = failure_text(*call, failed);
         if (call->task && !call->task->is_final()) {
             // The task keeps what the response would have held.
             const Json response = failed ? Json{{"error", {{"code", rpc::internal_error}, {"message", text}}}}
@@ -419,6 +422,7 @@ void Server::State::tools_call(const CallPtr& call, Json params) {
     auto make = [tool, arguments = std::move(arguments), context = call->context(params)](const CallPtr&) mutable {
         return tool->handler(std::move(arguments), std::move(context));
     };
+    dismantle(params);
     run<ToolResult>(call, std::move(make), &State::tool_answer);
 }
 

@@ -20,4 +20,8 @@ struct JsonLimits {
 /// Pure. Errors: invalid, naming what and at which byte.
 Result<Json> read_json(std::string_view text, const JsonLimits& limits = {});
 
+/// Ends an object whose members were mostly moved out. The destructor of nlohmann_json gathers all descendants in a
+/// list before it frees them, which costs more than what is left.
+void dismantle(Json& object);
+
 }  // namespace persistproc::mcp

@@ -89,7 +89,8 @@ std::variant<Message, RpcError> read_message(Json value) {
         refused.id = message.id;
     }
     const auto version = value.find("jsonrpc");
-    if (version == value.end() || *version != "2.0") return refused;
+    if (version == value.end() || !version->is_string() || version->get_ref<const std::string&>() != "2.0")
+        return refused;
     const auto method = value.find("method");
     if (method == value.end()) {
         const auto result = value.find("result");
@@ -113,6 +114,7 @@ std::variant<Message, RpcError> read_message(Json value) {
     const auto params = value.find("params");
     if (params != value.end() && (params->is_object() || message.kind == MessageKind::request))
         message.params = std::move(*params);
+    dismantle(value);
     return message;
 }
 

@@ -147,6 +147,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     template <class T, class Make>
     void run(const CallPtr& call, Make make, Answer (*render)(const State&, const Call&, T));
     void ended(const CallPtr& call, std::exception_ptr failed, const std::function<Answer()>& render);
+    static std::string failure_text(const Call& call, std::exception_ptr failed);
     void answer(const CallPtr& call, Answer with);
     void forget(const CallPtr& call);
     void cancel(const CallPtr& call);
