@@ -122,7 +122,11 @@ bool Connection::check_head() {
     // A refused body is not read: the connection ends instead.
     const auto refused = [&](unsigned status, std::string_view reason, std::string_view headers = {}) {
         if (head.has_body) keep_alive_ = false;
-        refuse(status, reason, headers);
+        // Whoever is turned away at the door may be told in the protocol's own words, without an id.
+        if (status == 403)
+            refuse_rpc(status, RpcError{rpc::invalid_request, std::string(reason), "null", nullptr});
+        else
+            refuse(status, reason, headers);
         return false;
     };
     const auto port = find_loopback_port(head.host);

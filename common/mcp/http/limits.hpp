@@ -21,6 +21,7 @@ struct Limits {
     std::chrono::seconds header_deadline{10};  // from the first byte of a request
     std::chrono::seconds body_deadline{30};
     std::chrono::seconds idle{60};
+    std::chrono::hours session_idle{24};    // without a request, an open stream or a call
     std::chrono::seconds upgrade_after{5};  // a call without an answer becomes an event stream
     std::chrono::seconds keep_alive{15};    // comment on a silent event stream
     std::chrono::seconds stored_for{300};   // an ended stream can be resumed

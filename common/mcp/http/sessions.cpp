@@ -26,9 +26,11 @@ Sessions::Sessions(const SessionKey& key, const Limits& limits, SessionGraveyard
     : ids_(key), limits_(limits), graveyard_(graveyard), clock_(clock), next_stream_(first_stream()) {}
 
 std::shared_ptr<HttpSession> Sessions::insert(std::string id, std::shared_ptr<Session> protocol) {
+    drop_idle();
     make_room();
     auto session = std::make_shared<HttpSession>();
     session->id = id;
+    session->used = clock_.now();
     session->protocol = std::move(protocol);
     recent_.push_front(session);
     by_id_.emplace(std::move(id), recent_.begin());
@@ -45,7 +47,8 @@ std::shared_ptr<HttpSession> Sessions::find(std::string_view id) {
     const auto found = by_id_.find(key);
     if (found != by_id_.end()) {
         recent_.splice(recent_.begin(), recent_, found->second);
-        return *found->second;
+        recent_.front()->used = clock_.now();
+        return recent_.front();
     }
     const auto revision = ids_.find_revision(id);
     if (!revision || graveyard_.contains(key)) return nullptr;
@@ -65,6 +68,19 @@ void Sessions::end(const std::shared_ptr<HttpSession>& session) {
         standing->end();
     }
     // Calls in flight are still answered where they were asked; their streams end with the answer.
+}
+
+/// Looks when a session is added: whoever adds none has no use for the room.
+void Sessions::drop_idle() {
+    const auto now = clock_.now();
+    for (auto each = recent_.end(); each != recent_.begin();) {
+        --each;
+        HttpSession& session = **each;
+        if (now - session.used < limits_.session_idle) return;
+        if (session.open_streams > 0 || session.protocol->open_calls() > 0) continue;
+        by_id_.erase(session.id);
+        each = recent_.erase(each);
+    }
 }
 
 // Sessions with something open are never dropped; the bounds on calls and streams bound them. A dropped one is

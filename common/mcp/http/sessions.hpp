@@ -23,6 +23,7 @@ struct HttpSession {
     bool is_standing_open = false;                             // a GET carries it now
     MonoTime standing_left{};                                  // when the last one went
     std::size_t open_streams = 0;
+    MonoTime used{};  // when its client last asked for anything
 };
 
 class Sessions {
@@ -63,6 +64,7 @@ private:
 
     std::shared_ptr<HttpSession> insert(std::string id, std::shared_ptr<Session> protocol);
     void make_room();
+    void drop_idle();
     bool count_standing(HttpSession& session);
     void drop_kept();
 

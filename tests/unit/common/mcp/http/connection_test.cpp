@@ -136,6 +136,25 @@ TEST_CASE("sessions beyond the bound are dropped unless something is open, and a
     CHECK_THAT(f.take(other), Contains(held));
 }
 
+TEST_CASE("a session that nobody used for a day makes room, unless something is open") {
+    Fixture f;
+    const std::string busy = f.open_session();
+    CHECK(f.send(Fixture::post(call, Fixture::in(busy))).empty());
+    auto other = f.connect();
+    std::swap(other, f.connection);
+    const std::string idle = f.open_session();
+    const std::string used = f.open_session();
+    f.clock.advance(std::chrono::hours(23));
+    f.connection = f.connect();
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(used))), Contains(pong));
+    f.clock.advance(std::chrono::hours(2));
+    f.connection = f.connect();
+    f.open_session();
+    CHECK(f.sessions->size() == 3);
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(idle))), Contains(pong));
+    CHECK(f.sessions->size() == 4);
+}
+
 TEST_CASE("batches belong to 2025-03-26") {
     Fixture f;
     const std::string id = f.open_session("2025-03-26");
