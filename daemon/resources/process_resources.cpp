@@ -4,11 +4,9 @@
 
 #include <utility>
 
-#include "common/async/offload.hpp"
-#include "common/base/text.hpp"
-#include "common/logstore/reader.hpp"
 #include "common/schema/codec.hpp"
 #include "daemon/core/log_signal.hpp"
+#include "daemon/core/newest_output.hpp"
 #include "daemon/tools/describe.hpp"
 
 namespace persistproc::resources {
@@ -172,15 +170,9 @@ Task<Result<mcp::ReadResource>> ProcessResources::read(std::string uri, mcp::Cal
 Task<Result<mcp::ReadResource>> ProcessResources::read_output(std::string uri, ProcessId id) {
     auto process = co_await supervisor_.locate(to_string(id));
     if (!process) co_return process.error();
-    logstore::LineQuery query;
-    query.last = output_lines;
-    query.max_bytes = output_bytes;
-    auto look = [log = process->log, query = std::move(query)] { return logstore::read_lines(log, query); };
-    auto page = co_await async::offload(readers_, std::move(look));
-    if (!page) co_return page.error();
-    std::string text;
-    for (const auto& line : page->lines) text += base::clean_output(line.text) + '\n';
-    co_return one(std::move(uri), "text/plain", std::move(text));
+    auto text = co_await core::newest_output(readers_, process->log, output_lines, output_bytes);
+    if (!text) co_return text.error();
+    co_return one(std::move(uri), "text/plain", std::move(*text));
 }
 
 // ---- telling of changes ----
