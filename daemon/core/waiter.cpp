@@ -87,6 +87,18 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Loc
         // Whether it has ended is asked before the log is read: what it printed last is then in the log.
         const auto before = supervisor_.find(id);
         const bool ended = has_ended(before, run);
+        // So is where the last whole line ends: the search then sees at least that much, and need not look at it again.
+        // Asked afterwards, it could lie behind a line that was printed in between and never searched.
+        logstore::LineQuery whole = query;
+        whole.grep.reset();
+        whole.include_partial = false;
+        whole.last = 1;
+        auto complete = co_await read(process.log, std::move(whole));
+        std::uint64_t searched = *query.from;
+        if (complete && !complete->lines.empty()) {
+            const auto& last = complete->lines.back();
+            searched = std::max(searched, last.position + last.text.size() + (last.complete ? 1 : 0));
+        }
         logstore::LineQuery asked = query;
         auto page = co_await read(process.log, std::move(asked));
         if (!page && page.error().code == ErrorCode::invalid) co_return base::with_context(page.error(), "pattern");
@@ -130,17 +142,7 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Loc
         if (ended) co_return co_await finish(WaitEnd::ended, id, run);
         if (supervisor_.has_left()) co_return leaving();
         // The unfinished last line may be completed into a match: it is looked at again.
-        if (page->next > *query.from) {
-            logstore::LineQuery whole = query;
-            whole.grep.reset();
-            whole.include_partial = false;
-            whole.last = 1;
-            auto complete = co_await read(process.log, std::move(whole));
-            if (complete && !complete->lines.empty()) {
-                const auto& last = complete->lines.back();
-                query.from = std::max(*query.from, last.position + last.text.size() + (last.complete ? 1 : 0));
-            }
-        }
+        query.from = searched;
         const MonoTime now = clock_.now();
         if (now >= until) co_return co_await finish(WaitEnd::timed_out, id, run);
         const std::uint64_t seen = before->changes;

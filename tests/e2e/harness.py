@@ -22,6 +22,12 @@ import unittest
 BUILD = pathlib.Path(os.environ.get("PERSISTPROC_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build"))
 BIN = BUILD / "bin"
 PROTOCOL = "2025-06-18"
+MODERN = "2026-07-28"
+ENVELOPE = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "e2e", "version": "1"},
+}
 # Sanitized and busy machines are slow; a deadline is for hanging, not for measuring.
 PATIENCE = 30.0
 AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
@@ -152,6 +158,29 @@ class Mcp:
             answer = json.loads(body)
         if "error" in answer:
             raise McpError(200, json.dumps(answer["error"]).encode())
+        return answer["result"]
+
+    def post_modern(self, method, params=None):
+        """(id, status, headers, body) of a request of 2026-07-28, which needs no session."""
+        self.number += 1
+        params = params or {}
+        headers = {"MCP-Protocol-Version": MODERN, "Mcp-Method": method}
+        name = params.get("name") or params.get("uri")
+        if name:
+            headers["Mcp-Name"] = name
+        number = f"m{id(self)}-{self.number}"
+        body = {"jsonrpc": "2.0", "id": number, "method": method, "params": {**params, "_meta": ENVELOPE}}
+        return number, *self.post(body, headers)
+
+    def request_modern(self, method, params=None):
+        number, status, headers, body = self.post_modern(method, params)
+        if headers.get_content_type() == "text/event-stream":
+            body = [line[5:] for line in body.decode().splitlines() if line.startswith("data:")][-1]
+        answer = json.loads(body)
+        if answer["id"] != number:
+            raise AssertionError(f"asked as {number}, answered as {answer['id']}")
+        if status != 200 or "error" in answer:
+            raise McpError(status, json.dumps(answer).encode())
         return answer["result"]
 
     def call(self, tool, **arguments):

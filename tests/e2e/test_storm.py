@@ -17,12 +17,6 @@ CHILD = str(harness.BUILD / "tests" / "child")
 SECONDS = float(os.environ.get("PERSISTPROC_STORM_SECONDS", "15"))
 # Sanitized daemons are several times as slow; what is measured then is that nothing hangs.
 BOUND = 10.0 if "san" in harness.BUILD.name else 1.0
-MODERN = "2026-07-28"
-META = {
-    "io.modelcontextprotocol/protocolVersion": MODERN,
-    "io.modelcontextprotocol/clientCapabilities": {},
-    "io.modelcontextprotocol/clientInfo": {"name": "storm", "version": "1"},
-}
 BROKEN = (ConnectionError, http.client.HTTPException, OSError)
 
 
@@ -41,26 +35,10 @@ class Client(threading.Thread):
         self.complaints = []
 
     def request(self, method, params):
-        if not self.is_modern:
-            return self.mcp.request(method, params)
-        self.mcp.number += 1
-        number = f"{self.label}-{self.mcp.number}"
-        headers = {"MCP-Protocol-Version": MODERN, "Mcp-Method": method}
-        name = params.get("name") or params.get("uri")
-        if name:
-            headers["Mcp-Name"] = name
-        body = {"jsonrpc": "2.0", "id": number, "method": method, "params": {**params, "_meta": META}}
-        status, head, text = self.mcp.post(body, headers)
-        if head.get_content_type() == "text/event-stream":
-            text = [line[5:] for line in text.decode().splitlines() if line.startswith("data:")][-1]
-        answer = json.loads(text)
-        if answer["id"] != number:
-            raise AssertionError(f"asked as {number}, answered as {answer['id']}")
-        if status != 200 or "error" in answer:
-            raise harness.McpError(status, json.dumps(answer).encode())
-        return answer["result"]
+        return self.mcp.request_modern(method, params) if self.is_modern else self.mcp.request(method, params)
 
     def tool(self, name, **arguments):
+        self.asked = name
         result = self.request("tools/call", {"name": name, "arguments": arguments})
         answer = harness.ToolAnswer(result)
         if answer.is_error:
@@ -95,12 +73,13 @@ class Client(threading.Thread):
         # Restarts of sixty-four at once are not what is tested here.
         while not self.storm.is_over:
             begin = time.monotonic()
+            self.asked = "another"
             try:
                 self.one()
                 self.counts["answered"] += 1
             except BROKEN:
                 self.counts["cut"] += 1
-                self.spans.append((begin, time.monotonic(), "cut"))
+                self.spans.append((begin, time.monotonic(), f"cut {self.asked}"))
                 self.mcp.connection.close()
                 self.storm.serving.wait(harness.PATIENCE)
                 continue
@@ -114,7 +93,7 @@ class Client(threading.Thread):
             if self.storm.is_calm:
                 self.longest = max(self.longest, took)
             if took > 0.25:
-                self.spans.append((begin, begin + took, "slow"))
+                self.spans.append((begin, begin + took, f"slow {self.asked}"))
         self.mcp.close()
 
 
@@ -161,7 +140,7 @@ class Storm(harness.TestCase):
         for each in clients:
             for start, end, what in each.spans:
                 death = next((d for d in deaths if start < d[1] + bound and end > d[0]), None)
-                if what == "slow":
+                if what.startswith("slow"):
                     if death:
                         self.assertLess(end - death[1], bound, f"{each.label}: {what}")
                     continue

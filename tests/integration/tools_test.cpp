@@ -2,6 +2,7 @@
 #include "common/rundir/paths.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/written_log.hpp"
 
 using namespace persistproc;
 using namespace std::chrono_literals;
@@ -406,4 +407,24 @@ TEST_CASE("the list of tools is small") {
     DaemonInProcess daemon;
     const Json answer = daemon.answer(daemon.send("tools/list", Json::object()));
     CHECK(answer["result"]["tools"].size() >= 6);
+}
+
+TEST_CASE("a line is not missed, at whatever step of a wait it is printed") {
+    // A new log at every step of the wait, until the step comes after its first rounds.
+    for (int step = 0; step < 24; ++step) {
+        INFO("step " << step);
+        DaemonInProcess daemon;
+        daemon.call("start_process", command("a", "web"));
+        tests::WrittenLog log(rundir::process_paths(daemon.data->path(), {1}).log);
+        log.out("begin\n");
+        const int wait = daemon.call_later(
+            "wait_for_process",
+            Json{{"process", "web"}, {"until", "pattern"}, {"pattern", "needle"}, {"timeout_seconds", 5}});
+        // What the file threads have to say comes when it comes; a step without it is one in which nothing happened.
+        for (int i = 0; i < step && !daemon.is_answered(wait); ++i) daemon.io.run_one_for(20ms);
+        log.out("needle\n");
+        daemon.advance_until(10ms, [&] { return daemon.is_answered(wait); });
+        const Json result = daemon.answer(wait)["result"];
+        CHECK(result["_meta"]["persistproc/result"]["outcome"] == "matched");
+    }
 }
