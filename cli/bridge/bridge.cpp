@@ -328,6 +328,7 @@ private:
                 co_return;
             }
             if (!answer) {
+                link_.drop_idle();
                 // What never left may be sent to the next daemon.
                 if ((*lease)->is_unsent() && !was_resent) {
                     was_resent = true;
@@ -541,7 +542,10 @@ private:
             return false;
         };
         auto answer = co_await talk(&*lease, std::move(bytes), std::move(sink));
-        if (!answer) co_return Heard::cut;
+        if (!answer) {
+            link_.drop_idle();
+            co_return Heard::cut;
+        }
         lease->give_back();
         if (answer->is_stream) co_return Heard::ended;
         if (answer->status == 404) co_return Heard::unknown_session;

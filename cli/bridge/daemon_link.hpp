@@ -31,6 +31,9 @@ public:
     /// The same without starting anything.
     Task<Result<Lease>> open_to_running();
 
+    /// A connection was lost: those that are idle are not trusted any more.
+    void drop_idle() { connections_.drop_idle(); }
+
     /// A start is under way, on a thread of its own.
     bool is_starting() const noexcept { return is_starting_; }
 

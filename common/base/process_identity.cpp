@@ -1,6 +1,7 @@
 #include "common/base/process_identity.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,6 +10,11 @@
 
 namespace persistproc::base {
 namespace {
+
+constexpr int flags_field = 9;
+constexpr int start_field = 22;
+// PF_EXITING of the kernel's include/linux/sched.h: set before a thread gives up its files.
+constexpr std::uint64_t exiting_flag = 0x4;
 
 /// A small file of /proc, whole. Returns its length, 0 on any failure.
 std::size_t read_small(const char* path, char* into, std::size_t room) noexcept {
@@ -27,23 +33,8 @@ int hex_value(char digit) noexcept {
     return -1;
 }
 
-}  // namespace
-
-BootId current_boot_id() noexcept {
-    char text[64];
-    const std::size_t size = read_small("/proc/sys/kernel/random/boot_id", text, sizeof text);
-    BootId id{};
-    std::size_t digits = 0;
-    for (std::size_t i = 0; i < size && digits < 2 * id.size(); ++i) {
-        const int value = hex_value(text[i]);
-        if (value < 0) continue;
-        auto& byte = id[digits++ / 2];
-        byte = static_cast<std::uint8_t>(byte << 4 | value);
-    }
-    return digits == 2 * id.size() ? id : BootId{};
-}
-
-std::optional<std::uint64_t> find_start_ticks(pid_t pid) noexcept {
+/// A field of /proc/<pid>/stat behind the name, counted from 1 as in proc_pid_stat(5).
+std::optional<std::uint64_t> find_stat_number(pid_t pid, int wanted) noexcept {
     char path[32] = "/proc/";
     char digits[12];
     std::size_t count = 0;
@@ -62,15 +53,40 @@ std::optional<std::uint64_t> find_start_ticks(pid_t pid) noexcept {
     int field = 2;
     for (const char* c = close + 1; c < end; ++c) {
         if (*c != ' ') continue;
-        if (++field != 22) continue;
-        std::uint64_t ticks = 0;
+        if (++field != wanted) continue;
+        std::uint64_t number = 0;
         const char* digit = c + 1;
         for (; digit < end && *digit >= '0' && *digit <= '9'; ++digit)
-            ticks = ticks * 10 + static_cast<std::uint64_t>(*digit - '0');
+            number = number * 10 + static_cast<std::uint64_t>(*digit - '0');
         if (digit == c + 1 || digit == end) return std::nullopt;
-        return ticks;
+        return number;
     }
     return std::nullopt;
+}
+
+}  // namespace
+
+BootId current_boot_id() noexcept {
+    char text[64];
+    const std::size_t size = read_small("/proc/sys/kernel/random/boot_id", text, sizeof text);
+    BootId id{};
+    std::size_t digits = 0;
+    for (std::size_t i = 0; i < size && digits < 2 * id.size(); ++i) {
+        const int value = hex_value(text[i]);
+        if (value < 0) continue;
+        auto& byte = id[digits++ / 2];
+        byte = static_cast<std::uint8_t>(byte << 4 | value);
+    }
+    return digits == 2 * id.size() ? id : BootId{};
+}
+
+std::optional<std::uint64_t> find_start_ticks(pid_t pid) noexcept { return find_stat_number(pid, start_field); }
+
+bool is_exiting(pid_t pid) noexcept {
+    // In this order: it may go between the two.
+    const auto flags = find_stat_number(pid, flags_field);
+    if (flags) return (*flags & exiting_flag) != 0;
+    return ::kill(pid, 0) != 0 && errno == ESRCH;
 }
 
 }  // namespace persistproc::base

@@ -52,10 +52,14 @@ Task<Result<Connections::Lease>> Connections::open(std::chrono::nanoseconds pati
     co_return Error{ErrorCode::unavailable, "this client was closed"};
 }
 
-void Connections::close() {
-    closed_ = true;
+void Connections::drop_idle() {
     for (const auto& wire : idle_) wire->close();
     idle_.clear();
+}
+
+void Connections::close() {
+    closed_ = true;
+    drop_idle();
     for (const auto& wire : busy_) wire->close();
 }
 

@@ -43,6 +43,9 @@ public:
     /// that grow from 5 ms to 200 ms. Errors: those of the dial; unavailable after `close`.
     Task<Result<Lease>> open(std::chrono::nanoseconds patience);
 
+    /// Closes the idle connections. After one was lost: those to a server that is just dying look alive for a moment.
+    void drop_idle();
+
     /// Ends every request that goes on, with `unavailable`. Nothing is opened after it.
     void close();
     bool is_closed() const noexcept { return closed_; }

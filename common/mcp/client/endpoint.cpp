@@ -18,6 +18,7 @@
 #include <optional>
 
 #include "common/base/file.hpp"
+#include "common/base/process_identity.hpp"
 #include "common/base/text.hpp"
 
 namespace persistproc::mcp::client {
@@ -34,13 +35,16 @@ Error nobody(const Endpoint& endpoint, int err) {
                  fmt::format("no {} answers at {}: {}", endpoint.peer, name_of(endpoint), std::strerror(err)), err};
 }
 
-Result<void> check_owner(int fd, const Endpoint& endpoint) {
+/// Also that it lives: one that was killed takes connections for a moment still, and what is sent there is lost.
+Result<void> check_peer(int fd, const Endpoint& endpoint) {
     ucred peer{};
     socklen_t size = sizeof(peer);
     if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return base::os_failure("SO_PEERCRED", errno);
     if (peer.uid != ::geteuid() && peer.uid != 0)
         return Error{ErrorCode::denied,
                      fmt::format("{} belongs to user {}: nothing was sent", name_of(endpoint), peer.uid)};
+    // The id is 0 for a peer that this namespace does not show.
+    if (peer.pid > 0 && base::is_exiting(peer.pid)) return nobody(endpoint, ECONNREFUSED);
     return {};
 }
 
@@ -62,7 +66,7 @@ Result<base::UniqueFd> connect_socket(const Endpoint& endpoint, bool& would_bloc
         would_block = errno == EAGAIN;
         return nobody(endpoint, errno);
     }
-    if (auto owned = check_owner(fd.get(), endpoint); !owned) return owned.error();
+    if (auto checked = check_peer(fd.get(), endpoint); !checked) return checked.error();
     return fd;
 }
 

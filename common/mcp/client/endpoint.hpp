@@ -37,8 +37,8 @@ Result<void> add_bearer_token(Endpoint& endpoint, std::string_view token);
 std::string name_of(const Endpoint& endpoint);
 
 /// Opens a connection, non-blocking and close-on-exec. The owner of a unix socket must be this user or root. A full
-/// queue of the listener is waited for (at most 5 s). Errors: unavailable (nobody listens there; `os_error` says why),
-/// denied (foreign peer), invalid (unusable path). Cancelling abandons the attempt.
+/// queue of the listener is waited for (at most 5 s). Errors: unavailable (nobody listens there, or a process that is
+/// just dying; `os_error` says why), denied (foreign peer), invalid (unusable path). Cancelling abandons the attempt.
 Task<Result<base::UniqueFd>> open_connection(boost::asio::any_io_executor executor, Endpoint endpoint);
 
 /// One HTTP/1.1 request. `headers` are lines that end with CRLF.

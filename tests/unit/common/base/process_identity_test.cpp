@@ -1,0 +1,31 @@
+#include "common/base/process_identity.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+
+TEST_CASE("a process is exiting from its death on, not before") {
+    CHECK(!base::is_exiting(::getpid()));
+    int gate[2];
+    REQUIRE(::pipe(gate) == 0);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        char byte;
+        ::close(gate[1]);
+        ::_exit(::read(gate[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    CHECK(!base::is_exiting(child));
+    CHECK(base::find_start_ticks(child).has_value());
+    ::close(gate[1]);
+    siginfo_t ended{};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT) == 0);
+    CHECK(base::is_exiting(child));
+    REQUIRE(::waitpid(child, nullptr, 0) == child);
+    CHECK(base::is_exiting(child));
+    CHECK(!base::find_start_ticks(child));
+    ::close(gate[0]);
+}
