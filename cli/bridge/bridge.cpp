@@ -102,6 +102,7 @@ struct Open {
     ScannedMessage message;
     std::string text;
     bool is_answered = false;
+    bool is_listening = false;  // to changes, acknowledged: it ends when somebody ends it
     bool is_cancelled = false;  // modern: its POST was closed; of the others the daemon sends nothing more
     std::shared_ptr<mcp::client::Wire> wire;
 
@@ -164,7 +165,10 @@ private:
         changed_.notify_all();
     }
 
-    bool is_settled() const { return open_.empty() && unread_bytes_ == 0; }
+    bool is_settled() const {
+        const auto is_listening = [](const Open* each) { return each->is_listening; };
+        return unread_bytes_ == 0 && std::all_of(open_.begin(), open_.end(), is_listening);
+    }
 
     Task<> read_lines() {
         LineReader reader(max_line_bytes);
@@ -384,6 +388,7 @@ private:
             const ScannedMessage message = scan_message(text);
             open.is_answered = message.kind == MessageKind::response && message.id == open.message.id;
             if (open.is_answered && open.is_initialize()) initialize_answer_ = text;
+            if (open.message.is_modern && open.message.method == "subscriptions/listen") open.is_listening = true;
         }
         put(one_line(std::move(text)));
     }
