@@ -8,7 +8,6 @@
 #include <boost/asio/multiple_exceptions.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/system/system_error.hpp>
-#include <exception>
 #include <list>
 
 #include "common/async/notifier.hpp"
@@ -18,10 +17,7 @@ namespace persistproc::async {
 
 namespace asio = boost::asio;
 
-namespace {
-
-/// Whether a task ended because it was asked to. Of `a || b`, both say so: Asio then throws the two as one.
-bool is_cancellation(std::exception_ptr failed) {
+bool is_cancellation(const std::exception_ptr& failed) {
     try {
         std::rethrow_exception(failed);
     } catch (const asio::multiple_exceptions& several) {
@@ -32,8 +28,6 @@ bool is_cancellation(std::exception_ptr failed) {
         return false;
     }
 }
-
-}  // namespace
 
 struct TaskGroup::State {
     explicit State(asio::any_io_executor e) : executor(e), changed(std::move(e)) {}

@@ -2,12 +2,16 @@
 /// Owner of coroutines. Every task has a name; one that ends by an exception is reported and ends alone. `close`
 /// cancels all and completes when the last one has left.
 #include <boost/asio/any_io_executor.hpp>
+#include <exception>
 #include <memory>
 #include <string>
 
 #include "common/async/clock.hpp"
 
 namespace persistproc::async {
+
+/// Whether a coroutine ended because it was asked to. Of `a || b`, both say so: Asio then throws the two as one.
+bool is_cancellation(const std::exception_ptr& failed);
 
 class TaskGroup {
 public:

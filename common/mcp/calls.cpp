@@ -1,9 +1,8 @@
 // What runs for a client: tools, prompts, resources, completions; how it is answered, cancelled and made a task.
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/error.hpp>
-#include <boost/system/system_error.hpp>
 
+#include "common/async/task_group.hpp"
 #include "common/base/diagnostics.hpp"
 #include "common/base/text.hpp"
 #include "common/mcp/server_state.hpp"
@@ -333,11 +332,9 @@ void Server::State::run(const CallPtr& call, Make make, Answer (*render)(const S
 /// What the caller is told of an exception, which is a bug and reported, or the end of the server.
 std::string Server::State::failure_text(const Call& call, std::exception_ptr failed) {
     const std::string what = shown(call.what);
+    if (async::is_cancellation(failed)) return what + " was ended with the server";
     try {
         std::rethrow_exception(failed);
-    } catch (const boost::system::system_error& error) {
-        if (error.code() == asio::error::operation_aborted) return what + " was ended with the server";
-        base::report(base::Severity::error, "{} failed: {}", what, error.what());
     } catch (const std::exception& error) {
         base::report(base::Severity::error, "{} failed: {}", what, error.what());
     } catch (...) {
