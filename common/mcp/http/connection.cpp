@@ -213,14 +213,17 @@ void Connection::open_get() {
     if (head.has_last_event_id && !head.last_event_id.empty()) {
         const auto id = find_event_id(head.last_event_id);
         const auto found = id ? session->streams.find(id->stream) : session->streams.end();
-        if (found == session->streams.end() || !found->second->can_resume(id->position))
-            return refuse(400, "Last-Event-ID cannot be resumed");
-        const auto stream = found->second;
-        begin_stream_head();
-        if (stream != session->standing) return stream->resume(id->position, self);
-        standing_session_ = session;
-        if (!endpoint_.sessions->resume_standing(*session, id->position, self)) end_stream();
-        return;
+        if (found != session->streams.end() && found->second->can_resume(id->position)) {
+            const auto stream = found->second;
+            begin_stream_head();
+            if (stream != session->standing) return stream->resume(id->position, self);
+            standing_session_ = session;
+            if (!endpoint_.sessions->resume_standing(*session, id->position, self)) end_stream();
+            return;
+        }
+        // What a GET's stream said while nobody listened, or in an earlier process, is gone. What it will say is not:
+        // the SDKs' clients never listen again after a refusal.
+        if (!id || id->kind != StreamKind::standing) return refuse(400, "Last-Event-ID cannot be resumed");
     }
     if (!endpoint_.sessions->open_standing(*session, self)) return refuse(405, "too many streams are open", allow);
     standing_session_ = session;

@@ -137,7 +137,7 @@ bool Sessions::count_standing(HttpSession& session) {
 std::shared_ptr<Stream> Sessions::open_standing(HttpSession& session, const std::shared_ptr<StreamSink>& sink) {
     if (!count_standing(session)) return nullptr;
     if (!session.standing) {
-        session.standing = std::make_shared<Stream>(++next_stream_, limits_);
+        session.standing = std::make_shared<Stream>(++next_stream_, limits_, StreamKind::standing);
         session.streams.emplace(session.standing->number(), session.standing);
     }
     session.standing->attach(sink);

@@ -7,11 +7,15 @@
 
 namespace persistproc::mcp::http {
 
-std::string to_string(const EventId& id) { return "s" + std::to_string(id.stream) + "-" + std::to_string(id.position); }
+std::string to_string(const EventId& id) {
+    return (id.kind == StreamKind::standing ? "g" : "s") + std::to_string(id.stream) + "-" +
+           std::to_string(id.position);
+}
 
 std::optional<EventId> find_event_id(std::string_view text) noexcept {
     EventId out;
-    if (!text.starts_with('s')) return std::nullopt;
+    if (!text.starts_with('s') && !text.starts_with('g')) return std::nullopt;
+    if (text.front() == 'g') out.kind = StreamKind::standing;
     const char* const end = text.data() + text.size();
     const auto stream = std::from_chars(text.data() + 1, end, out.stream);
     if (stream.ec != std::errc() || stream.ptr == end || *stream.ptr != '-') return std::nullopt;
@@ -26,7 +30,7 @@ void Stream::attach(const std::shared_ptr<StreamSink>& sink) {
 
 void Stream::push(std::string data, std::optional<std::uint64_t> retry_ms) {
     SseEvent event;
-    event.id = to_string(EventId{number_, ++last_});
+    event.id = to_string(EventId{number_, ++last_, kind_});
     event.data = std::move(data);
     event.retry_ms = retry_ms;
     Stored stored{last_, sse_text(event)};

@@ -22,9 +22,13 @@ public:
     virtual void end_stream() = 0;
 };
 
+/// A call's stream ends with its response; the one of a session's GET goes on, and no response is lost with it.
+enum class StreamKind { call, standing };
+
 class Stream {
 public:
-    Stream(std::uint64_t number, const Limits& limits) : number_(number), limits_(limits) {}
+    Stream(std::uint64_t number, const Limits& limits, StreamKind kind = StreamKind::call)
+        : number_(number), limits_(limits), kind_(kind) {}
 
     std::uint64_t number() const noexcept { return number_; }
     bool has_ended() const noexcept { return has_ended_; }
@@ -53,6 +57,7 @@ private:
 
     std::uint64_t number_;
     Limits limits_;
+    StreamKind kind_;
     std::deque<Stored> stored_;
     std::size_t bytes_ = 0;
     std::uint64_t last_ = 0;
@@ -63,8 +68,9 @@ private:
 struct EventId {
     std::uint64_t stream = 0;
     std::uint64_t position = 0;
+    StreamKind kind = StreamKind::call;
 };
-/// "s<stream>-<position>".
+/// "s<stream>-<position>", or with "g" for the stream of a GET.
 std::string to_string(const EventId& id);
 std::optional<EventId> find_event_id(std::string_view text) noexcept;
 

@@ -317,13 +317,28 @@ TEST_CASE("the client's end of a GET stream frees it") {
     CHECK(f.sessions->open_streams() == 0);
 }
 
+TEST_CASE("a GET stream that cannot be resumed is listened to from now on") {
+    Fixture f;
+    const std::string id = f.open_session();
+    const std::string last = "Last-Event-ID: g7-3\r\n";
+    CHECK_THAT(f.send(Fixture::request(Fixture::in(id) + last)), StartsWith("HTTP/1.1 200"));
+    CHECK(f.sessions->open_streams() == 1);
+    f.server.resources_changed();
+    CHECK_THAT(f.take(), Contains("notifications/resources/list_changed"));
+    // Also by a process that knows nothing of it.
+    f.forget_sessions();
+    f.connection = f.connect();
+    CHECK_THAT(f.send(Fixture::request(Fixture::in(id) + last)), StartsWith("HTTP/1.1 200"));
+    CHECK(f.sessions->open_streams() == 1);
+}
+
 TEST_CASE("the client's end of a GET stream that was resumed frees it too") {
     Fixture f;
     const std::string id = f.open_session();
     f.send(Fixture::request(Fixture::in(id)));
     const std::uint64_t number = f.sessions->find(id)->standing->number();
     auto resumed = f.connect();
-    const std::string last = "Last-Event-ID: s" + std::to_string(number) + "-0\r\n";
+    const std::string last = "Last-Event-ID: g" + std::to_string(number) + "-0\r\n";
     CHECK_THAT(f.send(resumed, Fixture::request(Fixture::in(id) + last)), StartsWith("HTTP/1.1 200"));
     CHECK(f.take() == "0\r\n\r\n");
     CHECK(f.sessions->open_streams() == 1);
