@@ -1,95 +1,32 @@
-// The official TypeScript SDK client lists and calls every tool of the real daemon.
-import { after, before, test } from 'node:test';
+// The official TypeScript SDK client 1.x over HTTP calls every tool of the real daemon.
+import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
+import { Daemon, program, text, ticker } from './daemon.mjs';
+import { behaves, tools } from './behaviour.mjs';
+import { http1 } from './peers.mjs';
 
-const build = process.env.PERSISTPROC_BUILD;
-assert.ok(build, 'PERSISTPROC_BUILD names the build directory');
+describe('client 1.x over HTTP', { concurrency: true }, () => {
+  behaves('what every client does', { connect: http1, era: 'legacy' });
+});
 
-const data = mkdtempSync(join(tmpdir(), 'pp-sdk-'));
-let port, daemon, client, transport;
+const daemon = new Daemon();
+let peer, client, transport, data;
 
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-// Returns once the daemon says that it serves.
-async function startDaemon() {
-  const child = spawn(join(build, 'bin', 'persistprocd'), ['--data-dir', data, '--port', String(port), '--ready-fd', '3'],
-    { stdio: ['ignore', 'inherit', 'inherit', 'pipe'], env: { ...process.env, XDG_RUNTIME_DIR: data } });
-  const ready = await Promise.race([
-    once(child.stdio[3], 'data').then(() => true),
-    once(child, 'exit').then(([code]) => assert.fail(`the daemon ended with ${code}`)),
-  ]);
-  assert.ok(ready);
-  return child;
-}
-
-async function killDaemon() {
-  const gone = once(daemon, 'exit');
-  daemon.kill('SIGKILL');
-  await gone;
-}
-
-async function connect() {
-  const transport = new StreamableHTTPClientTransport(new URL(`http://127.0.0.1:${port}/mcp`));
-  const client = new Client({ name: 'sdk-test', version: '1.0.0' });
-  await client.connect(transport);
-  return { client, transport };
-}
-
-const call = (name, args = {}, options = undefined) => client.callTool({ name, arguments: args }, CallToolResultSchema, options);
-const text = (result) => result.content.map((block) => block.text).join('\n');
-
-async function succeed(name, args, options) {
-  const result = await call(name, args, options);
-  assert.ok(!result.isError, `${name}: ${text(result)}`);
-  return result;
-}
-
-async function fail(name, args, code) {
-  const result = await call(name, args);
-  assert.equal(result.isError, true, text(result));
-  assert.equal(result._meta['persistproc/error'].code, code, text(result));
-  return text(result);
-}
-
-const program = (source) => [process.execPath, '-e', source];
-const ticker = program('let n = 0; console.log("ready on 1"); setInterval(() => console.log("tick " + n++), 50)');
+const call = (...all) => peer.call(...all);
+const succeed = (...all) => peer.succeed(...all);
+const fail = (...all) => peer.fail(...all);
 
 before(async () => {
-  port = await freePort();
-  daemon = await startDaemon();
-  ({ client, transport } = await connect());
+  await daemon.start();
+  data = daemon.work;
+  peer = await http1(daemon);
+  ({ client, transport } = peer);
 });
 
 after(async () => {
-  if (client) {
-    // Past the client's check of schemas: what an answer breaks is a test's business, the programs must end anyway.
-    const list = { method: 'tools/call', params: { name: 'list_processes', arguments: {} } };
-    const { structuredContent } = await client.request(list, CallToolResultSchema);
-    for (const process of structuredContent?.processes ?? []) await call('stop_process', { process: process.id, force: true });
-    await client.close();
-  }
-  if (daemon?.exitCode === null && daemon.signalCode === null) {
-    const gone = once(daemon, 'exit');
-    daemon.kill('SIGTERM');
-    await gone;
-  }
-  rmSync(data, { recursive: true, force: true });
+  await peer?.close();
+  await daemon.stop();
 });
 
 test('introduces itself', async () => {
@@ -103,8 +40,7 @@ test('introduces itself', async () => {
 test('lists its tools, completely described and short', async () => {
   const answer = await client.listTools();
   assert.ok(JSON.stringify(answer).length <= 8192, `tools/list has ${JSON.stringify(answer).length} bytes`);
-  assert.deepEqual(answer.tools.map((tool) => tool.name).sort(), ['get_process_output', 'list_processes', 'restart_process',
-    'start_process', 'stop_process', 'wait_for_process']);
+  assert.deepEqual(answer.tools.map((tool) => tool.name).sort(), tools);
   for (const tool of answer.tools) {
     assert.ok(tool.title && tool.description, tool.name);
     assert.equal(tool.inputSchema.type, 'object');
@@ -179,23 +115,8 @@ test('a call of more than five seconds arrives as an event stream', async () => 
   await succeed('stop_process', { process: 'long' });
 });
 
-test('an aborted call leaves the session usable', async () => {
-  await succeed('start_process', { command: ticker, working_directory: data, label: 'abort' });
-  const controller = new AbortController();
-  const waiting = call('wait_for_process', { process: 'abort', until: 'pattern', pattern: 'never' }, { signal: controller.signal });
-  setImmediate(() => controller.abort());
-  await assert.rejects(waiting);
-  await succeed('stop_process', { process: 'abort' });
-});
-
-test('calls run side by side', async () => {
-  const answers = await Promise.all(Array.from({ length: 40 }, () => succeed('list_processes')));
-  assert.equal(answers.length, 40);
-});
-
 test('errors: of the protocol, and of tools', async () => {
   await assert.rejects(call('no_such_tool'), { code: -32602 });
-  await assert.rejects(client.listResources(), /resources|-32601/);
   assert.match(await fail('list_processes', { nonsense: 1 }, 'invalid'), /nonsense/);
   assert.match(await fail('get_process_output', { process: 'x', lines: 'many' }, 'invalid'), /lines/);
   assert.match(await fail('stop_process', {}, 'invalid'), /process/);
@@ -208,8 +129,8 @@ test('errors: of the protocol, and of tools', async () => {
 test('session, processes and output survive a killed daemon', async () => {
   const started = (await succeed('start_process', { command: ticker, working_directory: data, label: 'survivor' })).structuredContent;
   const session = transport.sessionId;
-  await killDaemon();
-  daemon = await startDaemon();
+  await daemon.kill();
+  await daemon.start();
   const met = await succeed('wait_for_process', { process: 'survivor', until: 'pattern', pattern: 'tick \\d\\d' });
   assert.match(text(met), /tick \d\d/);
   assert.equal(transport.sessionId, session);
@@ -220,8 +141,8 @@ test('session, processes and output survive a killed daemon', async () => {
 });
 
 test('an ended session is over', async () => {
-  const other = await connect();
+  const other = await http1(daemon);
   await other.transport.terminateSession();
   await assert.rejects(other.client.ping());
-  await other.client.close();
+  await other.close();
 });
