@@ -117,9 +117,10 @@ public:
           graveyard_(registry_),
           shims_(io.get_executor(), shim_beside_this_program(), options.data),
           supervisor_(io.get_executor(), clock_, registry_, shims_, files_, std::move(supervising)),
-          waiter_(io.get_executor(), clock_, supervisor_, readers_),
+          log_changes_(io.get_executor()),
+          waiter_(io.get_executor(), clock_, supervisor_, readers_, log_changes_),
           server_(io.get_executor(), clock_, server_info(), {}, features()),
-          resources_(io.get_executor(), clock_, supervisor_, readers_, server_),
+          resources_(io.get_executor(), clock_, supervisor_, readers_, log_changes_, server_),
           http_(server_, clock_, with_pages(std::move(http)), graveyard_),
           tasks_(io.get_executor()),
           leaving_(io.get_executor()) {
@@ -278,6 +279,7 @@ private:
     Graveyard graveyard_;
     core::LocalShimHost shims_;
     core::Supervisor supervisor_;
+    core::LogChanges log_changes_;
     core::Waiter waiter_;
     mcp::Server server_;
     resources::ProcessResources resources_;

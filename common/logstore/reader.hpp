@@ -131,6 +131,23 @@ private:
     base::UniqueFd fd_;
 };
 
+/// As LogWatch, of many log directories with one inotify instance.
+class LogWatches {
+public:
+    /// Errors: io.
+    static Result<LogWatches> open();
+    /// The number of the watch, the same for the same directory. Errors: io.
+    Result<int> add(const std::filesystem::path& log_directory);
+    void remove(int watch) noexcept;
+    int fd() const noexcept;
+    /// Takes the pending notifications (non-blocking): the watches that have changed, each once, in rising order.
+    std::vector<int> take();
+
+private:
+    explicit LogWatches(base::UniqueFd fd) noexcept : fd_(std::move(fd)) {}
+    base::UniqueFd fd_;
+};
+
 /// "p3:2n9c": a cursor names its process, so that one used elsewhere is noticed. Pure.
 std::string format_cursor(std::string_view process_id, std::uint64_t position);
 /// Errors: invalid (not a cursor, or of another process), saying where cursors come from.

@@ -7,7 +7,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "common/async/offload.hpp"
-#include "daemon/core/log_signal.hpp"
 
 namespace persistproc::core {
 
@@ -28,8 +27,13 @@ bool has_ended(const std::optional<Located>& process, std::uint32_t run) {
 
 }  // namespace
 
-Waiter::Waiter(asio::any_io_executor executor, async::Clock& clock, Supervisor& supervisor, asio::thread_pool& readers)
-    : executor_(std::move(executor)), clock_(clock), supervisor_(supervisor), readers_(readers) {}
+Waiter::Waiter(asio::any_io_executor executor, async::Clock& clock, Supervisor& supervisor, asio::thread_pool& readers,
+               LogChanges& log_changes)
+    : executor_(std::move(executor)),
+      clock_(clock),
+      supervisor_(supervisor),
+      readers_(readers),
+      log_changes_(log_changes) {}
 
 Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstore::LineQuery query) {
     auto look = [log = std::move(log), query = std::move(query)] { return logstore::read_lines(log, query); };
@@ -81,8 +85,8 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Loc
     query.grep = parameters.pattern;
     query.context = 0;
     query.max_bytes = 16384;
-    std::optional<LogSignal> signal;
-    if (auto watch = logstore::LogWatch::open(process.log)) signal.emplace(executor_, std::move(*watch));
+    std::unique_ptr<LogChanges::Follower> signal;
+    if (auto followed = log_changes_.follow(process.log)) signal = std::move(*followed);
     for (;;) {
         // Whether it has ended is asked before the log is read: what it printed last is then in the log.
         const auto before = supervisor_.find(id);
@@ -178,8 +182,8 @@ Task<Result<WaitResult>> Waiter::wait_for_port(WaitParameters parameters, Locate
 Task<Result<WaitResult>> Waiter::wait_for_quiet(WaitParameters parameters, Located process, MonoTime until) {
     const ProcessId id = process.id;
     const std::uint32_t run = process.run;
-    std::optional<LogSignal> signal;
-    if (auto watch = logstore::LogWatch::open(process.log)) signal.emplace(executor_, std::move(*watch));
+    std::unique_ptr<LogChanges::Follower> signal;
+    if (auto followed = log_changes_.follow(process.log)) signal = std::move(*followed);
     MonoTime quiet_since = clock_.now();
     {
         // Silence that began before the question counts.

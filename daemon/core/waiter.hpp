@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/logstore/reader.hpp"
+#include "daemon/core/log_changes.hpp"
 #include "daemon/core/supervisor.hpp"
 
 namespace persistproc::core {
@@ -39,7 +40,7 @@ class Waiter {
 public:
     /// References outlive the waiter. `readers` runs what reads logs.
     Waiter(boost::asio::any_io_executor executor, async::Clock& clock, Supervisor& supervisor,
-           boost::asio::thread_pool& readers);
+           boost::asio::thread_pool& readers, LogChanges& log_changes);
 
     /// Completes when it has come true, the process has ended first (`ended`), or the time is up (`timed_out`).
     /// Errors: as locate; invalid (pattern); unavailable (the daemon leaves). Cancelling ends the wait.
@@ -57,6 +58,7 @@ private:
     async::Clock& clock_;
     Supervisor& supervisor_;
     boost::asio::thread_pool& readers_;
+    LogChanges& log_changes_;
 };
 
 }  // namespace persistproc::core

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "common/schema/codec.hpp"
-#include "daemon/core/log_signal.hpp"
 #include "daemon/core/newest_output.hpp"
 #include "daemon/tools/describe.hpp"
 
@@ -80,11 +79,13 @@ std::string uri_of(const Address& address) {
 }
 
 ProcessResources::ProcessResources(boost::asio::any_io_executor executor, async::Clock& clock,
-                                   core::Supervisor& supervisor, boost::asio::thread_pool& readers, mcp::Server& server)
+                                   core::Supervisor& supervisor, boost::asio::thread_pool& readers,
+                                   core::LogChanges& log_changes, mcp::Server& server)
     : executor_(executor),
       clock_(clock),
       supervisor_(supervisor),
       readers_(readers),
+      log_changes_(log_changes),
       server_(server),
       tasks_(std::move(executor)) {
     server_.set_resources(*this);
@@ -200,12 +201,12 @@ void ProcessResources::follow(const std::string& uri, Watched& watched) {
 }
 
 Task<> ProcessResources::follow_output(std::string uri, std::filesystem::path log) {
-    auto watch = logstore::LogWatch::open(log);
+    auto followed = log_changes_.follow(log);
     // No log yet: the next change of the process comes back here.
-    if (!watch) co_return;
-    core::LogSignal signal(executor_, std::move(*watch));
+    if (!followed) co_return;
+    const auto follower = std::move(*followed);
     for (;;) {
-        co_await signal.grown();
+        co_await follower->grown();
         touch(uri);
     }
 }

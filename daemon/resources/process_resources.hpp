@@ -10,6 +10,7 @@
 
 #include "common/async/task_group.hpp"
 #include "common/mcp/server.hpp"
+#include "daemon/core/log_changes.hpp"
 #include "daemon/core/supervisor.hpp"
 
 namespace persistproc::resources {
@@ -28,7 +29,7 @@ class ProcessResources final : public mcp::ResourceProvider {
 public:
     /// Registers itself with `server` and `supervisor`; all references outlive it. `readers` runs what reads logs.
     ProcessResources(boost::asio::any_io_executor executor, async::Clock& clock, core::Supervisor& supervisor,
-                     boost::asio::thread_pool& readers, mcp::Server& server);
+                     boost::asio::thread_pool& readers, core::LogChanges& log_changes, mcp::Server& server);
     ~ProcessResources() override;
 
     Task<Result<mcp::ResourcePage>> list(std::optional<std::string> cursor, mcp::CallContext context) override;
@@ -62,6 +63,7 @@ private:
     async::Clock& clock_;
     core::Supervisor& supervisor_;
     boost::asio::thread_pool& readers_;
+    core::LogChanges& log_changes_;
     mcp::Server& server_;
     std::map<std::string, Watched> watched_;
     std::map<ProcessId, ProcessState> known_;

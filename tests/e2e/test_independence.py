@@ -1,4 +1,6 @@
 """No client waits for what another one does."""
+import contextlib
+import pathlib
 import threading
 import time
 
@@ -48,6 +50,38 @@ class Independence(harness.TestCase):
         self.assertLess(time.monotonic() - began, 2.0)
         self.assertEqual(self.view("deaf")["state"], "stopping")
         self.assertEqual(stopping.wait().code, 0)
+
+    def test_waits_share_what_they_wait_with(self):
+        """To end an inotify instance stops its thread for tens of milliseconds, and a user has 128 of them."""
+        self.start("quiet", harness.python("import time; time.sleep(600)"))
+        waits = [
+            threading.Thread(
+                target=lambda: self.mcp().call(
+                    "wait_for_process", process="quiet", until="pattern", pattern="never", timeout_seconds=30
+                ),
+                daemon=True,
+            )
+            for _ in range(20)
+        ]
+        for each in waits:
+            each.start()
+        folder = pathlib.Path(f"/proc/{self.daemon.process.pid}/fdinfo")
+
+        def instances():
+            found = []
+            for each in folder.iterdir():
+                with contextlib.suppress(OSError):
+                    found += ["inotify wd:" in each.read_text()]
+            return sum(found)
+
+        harness.eventually("somebody waits", lambda: instances() > 0)
+        harness.eventually("all wait", lambda: self.mcp().call("list_processes", process="quiet") and instances() == 1)
+        self.assertEqual(instances(), 1)
+        self.mcp().call("stop_process", process="quiet", force=True)
+        for each in waits:
+            each.join(harness.PATIENCE)
+            self.assertFalse(each.is_alive())
+        self.assertEqual(instances(), 0)
 
     def test_stopping_a_stopped_process_succeeds(self):
         self.start("one", ["sleep", "60"])

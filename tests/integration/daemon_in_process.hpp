@@ -55,6 +55,7 @@ public:
     boost::asio::thread_pool files{1}, readers{1};
     registry::AsyncRegistry registry;
     core::Supervisor supervisor;
+    core::LogChanges log_changes{io.get_executor()};
     core::Waiter waiter;
     mcp::Server server;
     resources::ProcessResources resources;

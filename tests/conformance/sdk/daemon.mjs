@@ -97,7 +97,7 @@ export class Daemon {
     const info = `/proc/${this.pid}/fdinfo`;
     return readdirSync(info).filter((each) => {
       try {
-        return readFileSync(join(info, each), 'utf8').includes(`inotify wd:1 ino:${log} `);
+        return readFileSync(join(info, each), 'utf8').includes(` ino:${log} `);
       } catch {
         // Closed in the meantime.
         return false;
