@@ -303,19 +303,34 @@ bool has_holder_gone(const fs::path& file) {
     return failed == std::errc() && pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH;
 }
 
-/// As FileLock::try_take. The lock of a daemon that was killed may live on for a moment, in a child that it had just
-/// made and that has not executed its program yet.
+// A child that a daemon had just made when it was killed, and that has not executed its program yet, holds the daemon's
+// lock and its listening sockets a moment longer.
+constexpr auto last_child_bound = std::chrono::seconds(2);
+constexpr auto last_child_pause = std::chrono::milliseconds(2);
+
+/// As FileLock::try_take, with patience for a daemon that is gone.
 Result<std::optional<base::FileLock>> try_take_lock(const fs::path& file) {
-    constexpr auto pause = std::chrono::milliseconds(2);
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+    const auto until = std::chrono::steady_clock::now() + last_child_bound;
     for (;;) {
         auto lock = base::FileLock::try_take(file);
         if (!lock || *lock || !has_holder_gone(file) || std::chrono::steady_clock::now() >= until) return lock;
-        std::this_thread::sleep_for(pause);
+        std::this_thread::sleep_for(last_child_pause);
     }
 }
 
-Result<base::FileLock> take_data_directory(const fs::path& data, int& status) {
+/// As Daemon::open; `after_another`: a daemon that is gone may have left its port to such a child.
+Result<void> open_doors(Daemon& daemon, bool after_another) {
+    const auto until = std::chrono::steady_clock::now() + last_child_bound;
+    for (;;) {
+        auto opened = daemon.open();
+        const bool is_taken = !opened && opened.error().code == ErrorCode::conflict;
+        if (!is_taken || !after_another || std::chrono::steady_clock::now() >= until) return opened;
+        std::this_thread::sleep_for(last_child_pause);
+    }
+}
+
+/// `after_another`: whether the last daemon that held it is gone.
+Result<base::FileLock> take_data_directory(const fs::path& data, int& status, bool& after_another) {
     if (auto made = base::make_private_directory(data); !made)
         return base::with_context(made.error(), "data directory");
     if (auto made = base::make_private_directory(data / "procs"); !made)
@@ -331,6 +346,7 @@ Result<base::FileLock> take_data_directory(const fs::path& data, int& status) {
         return Error{ErrorCode::conflict,
                      fmt::format("{} is held by {}; use it, or another --data-dir", data.string(), who)};
     }
+    after_another = has_holder_gone(file);
     const std::string text = fmt::format("persistprocd {} (PID {})\n", base::version(), ::getpid());
     if (::ftruncate((*lock)->fd(), 0) != 0) return base::os_failure(file.string(), errno);
     if (const int failed = base::write_all((*lock)->fd(), text); failed != 0)
@@ -352,7 +368,8 @@ int serve(const daemon::Options& options) {
     raise_descriptor_limit();
 
     int status = exit_failure;
-    auto lock = take_data_directory(options.data, status);
+    bool after_another = false;
+    auto lock = take_data_directory(options.data, status, after_another);
     if (!lock) return fail(lock.error(), status);
     auto ended = registry::EndedSessions::open(options.data);
     if (!ended) return fail(ended.error());
@@ -364,7 +381,7 @@ int serve(const daemon::Options& options) {
     // Nothing that grows with what is on disk comes before the listener.
     asio::io_context io(1);
     Daemon daemon(io, options, std::move(supervising), std::move(*ended), std::move(http));
-    if (auto opened = daemon.open(); !opened) return fail(opened.error());
+    if (auto opened = open_doors(daemon, after_another); !opened) return fail(opened.error());
     daemon.start();
     io.run();
     return daemon.status();

@@ -4,6 +4,7 @@ import fcntl
 import os
 import pathlib
 import signal
+import socket
 import threading
 
 import harness
@@ -142,6 +143,21 @@ class KillDaemon(harness.TestCase):
             self.daemon.start()
             waiting.join()
         self.assertTrue(released)
+
+    def test_a_child_that_has_its_port_for_a_moment_is_waited_for(self):
+        self.daemon.kill()
+        with socket.socket() as holder:
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            holder.bind(("127.0.0.1", self.daemon.port))
+            holder.listen()
+            starting = threading.Thread(target=self.daemon.start)
+            starting.start()
+            # It has the lock, so that the port is what it waits for.
+            lock = self.place.data / "daemon.lock"
+            before = lock.read_text()
+            harness.eventually("the next daemon has the lock", lambda: lock.read_text() not in ("", before))
+        starting.join()
+        self.ok("list")
 
     def test_definitions_and_ids_survive(self):
         self.start("first", ["sleep", "60"])
