@@ -230,7 +230,9 @@ Answer Server::State::instead(const Call& call, const Instead& given) const {
 
 Answer Server::State::tool_answer(const State& server, const Call& call, ToolResult value) {
     if (value.instead.index() != 0) return server.instead(call, value.instead);
-    return {result_response(call.id, server.result(*call.caller, tool_members(value), value.meta))};
+    Answer out{result_response(call.id, server.result(*call.caller, tool_members(value), value.meta))};
+    if (value.structured) dismantle(*value.structured);
+    return out;
 }
 
 Answer Server::State::prompt_answer(const State& server, const Call& call, Result<PromptResult> value) {

@@ -130,8 +130,8 @@ private:
         }
     }
 
-    // A read that got less than it asked for is renewed without a system call; waiting for readiness alone would cost
-    // one per request.
+    // Renewed with one receive that finds nothing; waiting for readiness alone would cost an epoll_ctl, which is
+    // dearer.
     void wait_read() {
         reading_ = true;
         socket_.async_receive(asio::buffer(first_bytes_),
