@@ -118,7 +118,7 @@ public:
           shims_(io.get_executor(), shim_beside_this_program(), options.data),
           supervisor_(io.get_executor(), clock_, registry_, shims_, files_, std::move(supervising)),
           log_changes_(io.get_executor()),
-          waiter_(io.get_executor(), clock_, supervisor_, readers_, log_changes_),
+          waiter_(clock_, supervisor_, readers_, log_changes_),
           server_(io.get_executor(), clock_, server_info(), {}, features()),
           resources_(io.get_executor(), clock_, supervisor_, readers_, log_changes_, server_),
           http_(server_, clock_, with_pages(std::move(http)), graveyard_),

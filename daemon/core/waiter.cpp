@@ -27,13 +27,8 @@ bool has_ended(const std::optional<Located>& process, std::uint32_t run) {
 
 }  // namespace
 
-Waiter::Waiter(asio::any_io_executor executor, async::Clock& clock, Supervisor& supervisor, asio::thread_pool& readers,
-               LogChanges& log_changes)
-    : executor_(std::move(executor)),
-      clock_(clock),
-      supervisor_(supervisor),
-      readers_(readers),
-      log_changes_(log_changes) {}
+Waiter::Waiter(async::Clock& clock, Supervisor& supervisor, asio::thread_pool& readers, LogChanges& log_changes)
+    : clock_(clock), supervisor_(supervisor), readers_(readers), log_changes_(log_changes) {}
 
 Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstore::LineQuery query) {
     auto look = [log = std::move(log), query = std::move(query)] { return logstore::read_lines(log, query); };

@@ -39,8 +39,7 @@ struct WaitResult {
 class Waiter {
 public:
     /// References outlive the waiter. `readers` runs what reads logs.
-    Waiter(boost::asio::any_io_executor executor, async::Clock& clock, Supervisor& supervisor,
-           boost::asio::thread_pool& readers, LogChanges& log_changes);
+    Waiter(async::Clock& clock, Supervisor& supervisor, boost::asio::thread_pool& readers, LogChanges& log_changes);
 
     /// Completes when it has come true, the process has ended first (`ended`), or the time is up (`timed_out`).
     /// Errors: as locate; invalid (pattern); unavailable (the daemon leaves). Cancelling ends the wait.
@@ -54,7 +53,6 @@ private:
     Task<Result<WaitResult>> finish(WaitEnd end, ProcessId id, std::uint32_t run);
     Task<Result<logstore::LinePage>> read(std::filesystem::path log, logstore::LineQuery query);
 
-    boost::asio::any_io_executor executor_;
     async::Clock& clock_;
     Supervisor& supervisor_;
     boost::asio::thread_pool& readers_;

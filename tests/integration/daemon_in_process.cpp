@@ -29,7 +29,7 @@ DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_pt
     : data(std::move(directory)),
       registry(io.get_executor(), data->path(), ended_sessions(*data)),
       supervisor(io.get_executor(), clock, registry, shims, files, with_data(std::move(options), *data)),
-      waiter(io.get_executor(), clock, supervisor, readers, log_changes),
+      waiter(clock, supervisor, readers, log_changes),
       server(io.get_executor(), clock, {"persistproc", "", "0", ""}, {}, {.logging = true}),
       resources(io.get_executor(), clock, supervisor, readers, log_changes, server) {
     tools::Core core{supervisor, waiter, clock, readers, [] { return api::DaemonInfo{}; }};
