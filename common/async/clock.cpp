@@ -1,5 +1,7 @@
 #include "common/async/clock.hpp"
 
+#include <time.h>
+
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -7,6 +9,12 @@
 namespace persistproc::async {
 
 MonoTime SystemClock::now() const { return std::chrono::steady_clock::now(); }
+MonoTime SystemClock::rough_now() const {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return MonoTime(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
+}
+
 WallTime SystemClock::wall() const { return base::wall_now(); }
 
 Task<> SystemClock::sleep_until(MonoTime until) {

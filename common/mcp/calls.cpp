@@ -27,7 +27,9 @@ std::string number_text(double number) {
 }
 
 std::string tool_members(const ToolResult& value) {
-    std::string out = R"("content":[)";
+    std::string out;
+    out.reserve(value.text.size() + 256);
+    out += R"("content":[)";
     const bool has_text = !value.text.empty() || (!value.structured && value.content.empty());
     if (has_text) {
         out += R"({"type":"text","text":)";
@@ -36,10 +38,13 @@ std::string tool_members(const ToolResult& value) {
     }
     for (const auto& block : value.content) {
         if (out.back() != '[') out += ',';
-        out += json_text(block);
+        append_json(out, block);
     }
     out += ']';
-    if (value.structured) out += R"(,"structuredContent":)" + json_text(*value.structured);
+    if (value.structured) {
+        out += R"(,"structuredContent":)";
+        append_json(out, *value.structured);
+    }
     if (value.is_error) out += R"(,"isError":true)";
     return out;
 }
@@ -403,7 +408,7 @@ void Server::State::tools_call(const CallPtr& call, Json params) {
     const auto found = tools.find(*name);
     if (found == tools.end() || (found->second.definition.client_only && call->audience == Audience::agent))
         return refuse(call, rpc::invalid_params, "Unknown tool: " + shown(*name));
-    Json arguments = Json::object();
+    Json arguments(Json::value_t::object);
     const auto given = params.find("arguments");
     if (given != params.end() && !given->is_null()) {
         if (!given->is_object())

@@ -1,6 +1,7 @@
 #include "common/mcp/json_reader.hpp"
 
 #include <algorithm>
+#include <boost/container/small_vector.hpp>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/error.hpp>
 #include <charconv>
@@ -33,8 +34,8 @@ public:
 
     bool on_document_begin(error_code&) { return true; }
     bool on_document_end(error_code&) { return true; }
-    bool on_object_begin(error_code& error) { return open(Json::object()) || stop(error); }
-    bool on_array_begin(error_code& error) { return open(Json::array()) || stop(error); }
+    bool on_object_begin(error_code& error) { return open(Json::value_t::object) || stop(error); }
+    bool on_array_begin(error_code& error) { return open(Json::value_t::array) || stop(error); }
     bool on_object_end(std::size_t, error_code& error) { return close_object() || stop(error); }
     bool on_array_end(std::size_t, error_code&) {
         open_.pop_back();
@@ -54,7 +55,9 @@ public:
     }
     bool on_string(bjson::string_view rest, std::size_t, error_code& error) {
         text_.append(rest.data(), rest.size());
-        return add(std::exchange(text_, {})) || stop(error);
+        const bool is_added = add(std::move(text_));
+        text_.clear();
+        return is_added || stop(error);
     }
     bool on_number_part(bjson::string_view part, error_code&) {
         number_.append(part.data(), part.size());
@@ -98,12 +101,18 @@ private:
         const auto& members = open_.back()->get_ref<const Json::object_t&>();
         open_.pop_back();
         if (members.size() < 2) return true;
+        if (members.size() <= few_members) {
+            for (auto each = members.begin() + 1; each != members.end(); ++each)
+                for (auto other = members.begin(); other != each; ++other)
+                    if (each->first == other->first) return fail(twice_);
+            return true;
+        }
         names_.clear();
         for (const auto& [name, value] : members) names_.push_back(name);
         std::sort(names_.begin(), names_.end());
         const auto twice = std::adjacent_find(names_.begin(), names_.end());
         if (twice == names_.end()) return true;
-        return fail("a member name occurs twice in one object");
+        return fail(twice_);
     }
 
     bool fail(const char* what) {
@@ -118,33 +127,36 @@ private:
 
     // Objects are appended to without the container's own search for the name, which is linear: duplicates are
     // found at the object's end.
-    Json* place(Json value) {
+    template <class T>
+    Json* place(T&& value) {
         if (open_.empty()) {
-            root = std::move(value);
+            root = Json(std::forward<T>(value));
             return &root;
         }
         Json& parent = *open_.back();
         if (parent.is_array()) {
             auto& items = parent.get_ref<Json::array_t&>();
-            items.push_back(std::move(value));
+            items.emplace_back(std::forward<T>(value));
             return &items.back();
         }
         auto& members = parent.get_ref<Json::object_t&>();
-        members.emplace_back(std::exchange(key_, {}), std::move(value));
+        members.emplace_back(std::move(key_), std::forward<T>(value));
+        key_.clear();
         return &members.back().second;
     }
 
-    bool add(Json value) {
+    template <class T>
+    bool add(T&& value) {
         if (!count()) return false;
-        place(std::move(value));
+        place(std::forward<T>(value));
         return true;
     }
 
-    bool open(Json value) {
+    bool open(Json::value_t kind) {
         if (open_.size() >= limits_.depth) return fail("nested too deeply");
         if (!count()) return false;
         // Pointers stay valid: a container grows only after the value opened last in it has been closed.
-        Json* const placed = place(std::move(value));
+        Json* const placed = place(kind);
         // Most objects of a request have about so many members; growing to it one by one costs three moves of them all.
         constexpr std::size_t usual_members = 4;
         if (placed->is_object()) placed->get_ref<Json::object_t&>().reserve(usual_members);
@@ -152,10 +164,14 @@ private:
         return true;
     }
 
+    static constexpr const char* twice_ = "a member name occurs twice in one object";
+    /// Up to so many, comparing each with each costs less than sorting a list of them.
+    static constexpr std::size_t few_members = 8;
+
     JsonLimits limits_;
     std::size_t nodes_ = 0;
     std::string key_, text_, number_;  // what has come of them so far
-    std::vector<Json*> open_;
+    boost::container::small_vector<Json*, 8> open_;
     std::vector<std::string_view> names_;
 };
 

@@ -1,5 +1,7 @@
 #include "common/mcp/message.hpp"
 
+#include <utility>
+
 #include "common/base/text.hpp"
 
 namespace persistproc::mcp {
@@ -7,11 +9,47 @@ namespace persistproc::mcp {
 std::string id_text(const Json& id) {
     std::string out;
     if (id.is_string()) append_quoted(out, id.get_ref<const std::string&>());
-    if (id.is_number_integer()) out = id.dump();
+    if (id.is_number_integer()) append_json(out, id);
     return out;
 }
 
-std::string json_text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string json_text(const Json& json) {
+    std::string out;
+    append_json(out, json);
+    return out;
+}
+
+void append_json(std::string& out, const Json& json) {
+    char separator = '\0';
+    const auto separate = [&out, &separator](char first) {
+        out += std::exchange(separator, ',') == '\0' ? first : ',';
+    };
+    switch (json.type()) {
+        case Json::value_t::object:
+            for (const auto& [name, value] : json.get_ref<const Json::object_t&>()) {
+                separate('{');
+                append_quoted(out, name);
+                out += ':';
+                append_json(out, value);
+            }
+            out += separator == '\0' ? "{}" : "}";
+            break;
+        case Json::value_t::array:
+            for (const auto& value : json.get_ref<const Json::array_t&>()) {
+                separate('[');
+                append_json(out, value);
+            }
+            out += separator == '\0' ? "[]" : "]";
+            break;
+        case Json::value_t::string: append_quoted(out, json.get_ref<const std::string&>()); break;
+        case Json::value_t::boolean: out += json.get<bool>() ? "true" : "false"; break;
+        case Json::value_t::number_integer: out += std::to_string(json.get<std::int64_t>()); break;
+        case Json::value_t::number_unsigned: out += std::to_string(json.get<std::uint64_t>()); break;
+        case Json::value_t::null: out += "null"; break;
+        // How a floating-point number is written best is the library's to know.
+        default: out += json.dump();
+    }
+}
 
 void append_quoted(std::string& out, std::string_view text) {
     if (!base::is_utf8(text)) {
@@ -76,39 +114,33 @@ std::string result_response(std::string_view id, std::string_view result) {
 }
 
 std::variant<Message, RpcError> read_message(Json value) {
-    RpcError refused{rpc::invalid_request, "Invalid request: not a JSON-RPC 2.0 message", "null", nullptr};
-    if (!value.is_object()) return refused;
     Message message;
+    const auto refused = [&message](const char* why) {
+        return RpcError{rpc::invalid_request, std::string("Invalid request: ") + why,
+                        message.id.empty() ? "null" : message.id, nullptr};
+    };
+    constexpr const char* no_rpc = "not a JSON-RPC 2.0 message";
+    if (!value.is_object()) return refused(no_rpc);
     const auto id = value.find("id");
     if (id != value.end()) {
         message.id = id_text(*id);
-        if (message.id.empty()) {
-            refused.message = "Invalid request: `id` must be a string or an integer";
-            return refused;
-        }
-        refused.id = message.id;
+        if (message.id.empty()) return refused("`id` must be a string or an integer");
     }
     const auto version = value.find("jsonrpc");
     if (version == value.end() || !version->is_string() || version->get_ref<const std::string&>() != "2.0")
-        return refused;
+        return refused(no_rpc);
     const auto method = value.find("method");
     if (method == value.end()) {
         const auto result = value.find("result");
         const auto error = value.find("error");
-        if ((result == value.end()) == (error == value.end())) return refused;
-        if (result != value.end() && !result->is_object()) {
-            refused.message = "Invalid request: `result` must be an object";
-            return refused;
-        }
+        if ((result == value.end()) == (error == value.end())) return refused(no_rpc);
+        if (result != value.end() && !result->is_object()) return refused("`result` must be an object");
         message.kind = MessageKind::response;
         message.is_error = result == value.end();
         message.params = std::move(message.is_error ? *error : *result);
         return message;
     }
-    if (!method->is_string()) {
-        refused.message = "Invalid request: `method` must be a string";
-        return refused;
-    }
+    if (!method->is_string()) return refused("`method` must be a string");
     message.kind = message.id.empty() ? MessageKind::notification : MessageKind::request;
     message.method = std::move(method->get_ref<std::string&>());
     const auto params = value.find("params");

@@ -48,6 +48,8 @@ std::string id_text(const Json& id);
 
 /// Compact JSON text; bytes that are not UTF-8 become U+FFFD.
 std::string json_text(const Json& json);
+/// The same behind what `out` holds.
+void append_json(std::string& out, const Json& json);
 
 /// `"text"` with JSON escapes; bytes that are not UTF-8 become U+FFFD.
 void append_quoted(std::string& out, std::string_view text);

@@ -155,15 +155,15 @@ Json to_json(const T& value) {
     } else if constexpr (HasEnumNames<T>) {
         return std::string(enum_name(value));
     } else if constexpr (detail::IsVector<T>::value) {
-        Json out = Json::array();
+        Json out(Json::value_t::array);
         for (const auto& each : value) out.push_back(to_json(each));
         return out;
     } else if constexpr (detail::IsStringMap<T>::value) {
-        Json out = Json::object();
+        Json out(Json::value_t::object);
         for (const auto& [name, each] : value) out[name] = to_json(each);
         return out;
     } else if constexpr (HasFields<T>) {
-        Json out = Json::object();
+        Json out(Json::value_t::object);
         for_each_field<T>([&](const auto& f) { out[f.name] = to_json(value.*f.member); });
         return out;
     } else {
@@ -238,19 +238,16 @@ Result<T> read(const Json& json, const std::string& path, Audience audience) {
         // Nested objects: unknown members are refused like arguments are.
         if (!json.is_object()) return detail::wrong_type(path, "object", json);
         T out{};
-        std::string known;
         std::optional<Error> failed;
         const std::string prefix = path.empty() ? "" : path + ".";
         for_each_field<T>([&](const auto& f) {
             if (failed || (f.is_client_only && audience == Audience::agent)) return;
-            if (!known.empty()) known += ", ";
-            known += f.name;
             const auto found = json.find(f.name);
-            const std::string where = prefix + f.name;
             if (found == json.end()) {
-                if (f.is_required) failed = Error{ErrorCode::invalid, where + ": required"};
+                if (f.is_required) failed = Error{ErrorCode::invalid, prefix + f.name + ": required"};
                 return;
             }
+            const std::string where = prefix + f.name;
             using M = std::decay_t<decltype(out.*f.member)>;
             // An explicit null is an absent argument: several clients send one for every optional field.
             if (found->is_null() && !f.is_required) return;
@@ -294,9 +291,14 @@ Result<T> read(const Json& json, const std::string& path, Audience audience) {
             for_each_field<T>([&](const auto& f) {
                 if (name == f.name && !(f.is_client_only && audience == Audience::agent)) is_known = true;
             });
-            if (!is_known)
-                return Error{ErrorCode::invalid,
-                             fmt::format("{}{}: unknown argument (known: {})", prefix, name, known)};
+            if (is_known) continue;
+            std::string known;
+            for_each_field<T>([&](const auto& f) {
+                if (f.is_client_only && audience == Audience::agent) return;
+                if (!known.empty()) known += ", ";
+                known += f.name;
+            });
+            return Error{ErrorCode::invalid, fmt::format("{}{}: unknown argument (known: {})", prefix, name, known)};
         }
         return out;
     }

@@ -44,7 +44,7 @@ Connection::Connection(Endpoint endpoint, Audience audience, std::function<void(
       audience_(audience),
       on_change_(std::move(on_change)),
       reader_(endpoint_.limits),
-      since_(endpoint_.clock.now()) {}
+      since_(endpoint_.clock.rough_now()) {}
 
 Connection::~Connection() = default;
 
@@ -94,7 +94,7 @@ void Connection::pump() {
         const auto progress = reader_.advance();
         if (progress == RequestReader::Progress::need_more) {
             const bool started = reader_.is_started();
-            if (started != request_started_) since_ = endpoint_.clock.now();
+            if (started != request_started_) since_ = endpoint_.clock.rough_now();
             request_started_ = started;
             if (input_ended_) half_close();
             break;
@@ -105,7 +105,7 @@ void Connection::pump() {
             break;
         }
         if (progress == RequestReader::Progress::head) {
-            since_ = endpoint_.clock.now();
+            since_ = endpoint_.clock.rough_now();
             request_started_ = true;
             check_head();
         } else {
@@ -249,14 +249,19 @@ void Connection::delete_session() {
 // ---- answers ----
 
 void Connection::begin_output() {
-    if (output_.empty()) output_since_ = endpoint_.clock.now();
+    if (output_.empty()) output_since_ = endpoint_.clock.rough_now();
 }
 
 void Connection::respond(unsigned status, std::string_view type, std::string_view body, std::string_view headers) {
     begin_output();
     output_.reserve(output_.size() + body.size() + headers.size() + 160);
-    fmt::format_to(std::back_inserter(output_), "HTTP/1.1 {} {}\r\nContent-Length: {}\r\n", status,
-                   reason_phrase(status), body.size());
+    output_ += "HTTP/1.1 ";
+    output_ += std::to_string(status);
+    output_ += ' ';
+    output_ += reason_phrase(status);
+    output_ += "\r\nContent-Length: ";
+    output_ += std::to_string(body.size());
+    output_ += "\r\n";
     if (!type.empty()) {
         output_ += "Content-Type: ";
         output_ += type;
@@ -299,7 +304,7 @@ void Connection::begin_stream_head() {
     if (!keep_alive_) output_ += "Connection: close\r\n";
     output_ += "\r\n";
     phase_ = Phase::streaming;
-    since_ = endpoint_.clock.now();
+    since_ = endpoint_.clock.rough_now();
     changed();
 }
 
@@ -316,7 +321,7 @@ void Connection::send_event(std::string_view text) {
     fmt::format_to(std::back_inserter(output_), "{:x}\r\n", text.size());
     output_ += text;
     output_ += "\r\n";
-    since_ = endpoint_.clock.now();
+    since_ = endpoint_.clock.rough_now();
     changed();
 }
 
@@ -339,7 +344,7 @@ void Connection::request_done() {
     if (phase_ == Phase::over) return;
     phase_ = Phase::reading;
     request_started_ = false;
-    since_ = endpoint_.clock.now();
+    since_ = endpoint_.clock.rough_now();
     if (!keep_alive_ || finishing_) {
         half_close();
         return;
@@ -352,7 +357,7 @@ void Connection::request_done() {
 void Connection::half_close() {
     if (phase_ == Phase::over) return;
     phase_ = input_ended_ && output_.empty() ? Phase::over : Phase::draining;
-    since_ = endpoint_.clock.now();
+    since_ = endpoint_.clock.rough_now();
     changed();
 }
 
@@ -363,7 +368,7 @@ void Connection::changed() {
 // ---- time and flow ----
 
 void Connection::output_taken() {
-    output_since_ = endpoint_.clock.now();
+    output_since_ = endpoint_.clock.rough_now();
     if (phase_ != Phase::draining) return;
     since_ = output_since_;
     if (output_.empty() && input_ended_) phase_ = Phase::over;

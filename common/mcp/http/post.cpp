@@ -205,7 +205,7 @@ std::shared_ptr<Connection::Exchange> Connection::begin_exchange(std::shared_ptr
     exchange_ = session ? std::make_shared<Exchange>(weak_from_this(), std::move(session), endpoint_.sessions)
                         : std::make_shared<Exchange>(weak_from_this(), std::move(alone));
     phase_ = Phase::waiting;
-    since_ = endpoint_.clock.now();
+    since_ = endpoint_.clock.rough_now();
     return exchange_;
 }
 

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <cstring>
+#include <boost/beast/http/basic_parser.hpp>
 #include <utility>
+#include <vector>
 
 #include "common/mcp/http/access.hpp"
 #include "common/mcp/http/param_headers.hpp"
@@ -17,9 +16,57 @@ namespace bhttp = boost::beast::http;
 
 namespace {
 
-using Parser = bhttp::request_parser<bhttp::string_body>;
-
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+struct Field {
+    bhttp::field id;
+    std::string_view name, value;
+};
+
+/// What Beast's parser finds, kept so that a connection's next request finds its memory ready: Beast's own message
+/// allocates each field. Views point into the text of the head.
+struct Found {
+    std::string_view method, target;
+    int version = 0;
+    std::vector<Field> fields;
+    std::string body;
+};
+
+class Parser final : public bhttp::basic_parser<true> {
+public:
+    explicit Parser(Found& found) : found_(found) {}
+
+private:
+    using Error = boost::system::error_code;
+
+    void on_request_impl(bhttp::verb, beast::string_view method, beast::string_view target, int version,
+                         Error&) override {
+        found_.method = view(method);
+        found_.target = view(target);
+        found_.version = version;
+    }
+    void on_response_impl(int, beast::string_view, int, Error&) override {}
+    void on_field_impl(bhttp::field id, beast::string_view name, beast::string_view value, Error&) override {
+        // Fields behind the last chunk are read past: nobody asks for them, and their bytes do not stay.
+        if (!is_header_done()) found_.fields.push_back(Field{id, view(name), view(value)});
+    }
+    void on_header_impl(Error&) override {}
+    void on_body_init_impl(const boost::optional<std::uint64_t>& length, Error&) override {
+        // The length is bounded already: basic_parser refuses it before.
+        if (length) found_.body.reserve(static_cast<std::size_t>(*length));
+    }
+    std::size_t on_body_impl(beast::string_view part, Error&) override {
+        found_.body.append(part.data(), part.size());
+        return part.size();
+    }
+    void on_chunk_header_impl(std::uint64_t, beast::string_view, Error&) override {}
+    std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view part, Error& error) override {
+        return on_body_impl(part, error);
+    }
+    void on_finish_impl(Error&) override {}
+
+    Found& found_;
+};
 
 /// A field of the protocol's own, which Beast does not know.
 struct OwnField {
@@ -29,12 +76,12 @@ struct OwnField {
     bool is_single;
 };
 constexpr OwnField own_fields[] = {
-    {"mcp-session-id", &RequestHead::session_id, &RequestHead::has_session_id, true},
-    {"mcp-protocol-version", &RequestHead::protocol_version, &RequestHead::has_protocol_version, true},
-    {"last-event-id", &RequestHead::last_event_id, &RequestHead::has_last_event_id, false},
-    {"mcp-method", &RequestHead::mcp_method, &RequestHead::has_mcp_method, true},
-    {"mcp-name", &RequestHead::mcp_name, &RequestHead::has_mcp_name, true},
-    {"persistproc-audience", &RequestHead::audience, nullptr, false},
+    {"Mcp-Session-Id", &RequestHead::session_id, &RequestHead::has_session_id, true},
+    {"MCP-Protocol-Version", &RequestHead::protocol_version, &RequestHead::has_protocol_version, true},
+    {"Last-Event-ID", &RequestHead::last_event_id, &RequestHead::has_last_event_id, false},
+    {"Mcp-Method", &RequestHead::mcp_method, &RequestHead::has_mcp_method, true},
+    {"Mcp-Name", &RequestHead::mcp_name, &RequestHead::has_mcp_name, true},
+    {"Persistproc-Audience", &RequestHead::audience, nullptr, false},
 };
 
 const OwnField* find_own_field(std::string_view name) noexcept {
@@ -47,12 +94,16 @@ const OwnField* find_own_field(std::string_view name) noexcept {
 
 struct RequestReader::State {
     explicit State(const Limits& l) : limits(l) {}
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
 
     Limits limits;
     std::string buffer;
     std::size_t used = 0;      // of `buffer`, consumed
     std::size_t scanned = 0;   // of the head, looked at for its end
     std::size_t line_end = 0;  // of the request line, 0: not seen
+    std::string head_text;     // stays where it is while the body arrives
+    Found found;
     std::optional<Parser> parser;
     RequestHead head;
     Unreadable failure;
@@ -69,6 +120,12 @@ struct RequestReader::State {
 
     /// Position after the empty line, or npos. Refuses on the way what Beast would let pass or find too late.
     std::optional<std::size_t> find_head_end(Progress& refused);
+    /// Fields of that name in the head.
+    std::size_t count(std::string_view name) const {
+        return static_cast<std::size_t>(
+            std::count_if(found.fields.begin(), found.fields.end(),
+                          [name](const Field& each) { return equals_ignoring_case(each.name, name); }));
+    }
     Progress read_head();
     Progress check_head();
     Progress read_body();
@@ -124,13 +181,16 @@ RequestReader::Progress RequestReader::State::read_head() {
     Progress refused = Progress::need_more;
     const auto end = find_head_end(refused);
     if (!end) return refused;
-    parser.emplace();
+    head_text.assign(rest(), 0, *end);
+    used += *end;
+    found.fields.clear();
+    found.body.clear();
+    parser.emplace(found);
     parser->eager(false);
     parser->body_limit(limits.body_bytes);
     parser->header_limit(static_cast<std::uint32_t>(limits.request_line_bytes + limits.header_bytes + 4));
     boost::system::error_code error;
-    const auto text = rest().substr(0, *end);
-    used += parser->put(boost::asio::buffer(text.data(), text.size()), error);
+    parser->put(boost::asio::buffer(head_text.data(), head_text.size()), error);
     // The limit on the body may already show here; it has a status of its own.
     const bool too_large = error == bhttp::error::body_limit;
     if (error && error != bhttp::error::need_more && !too_large) return fail(400, "malformed request");
@@ -142,25 +202,22 @@ RequestReader::Progress RequestReader::State::read_head() {
 }
 
 RequestReader::Progress RequestReader::State::check_head() {
-    const auto& message = parser->get();
     head = RequestHead{};
-    head.method = view(message.method_string());
-    head.target = view(message.target());
-    head.is_http_1_0 = message.version() == 10;
-    if (message.version() != 11 && message.version() != 10) return fail(400, "HTTP/1.1 only");
-    std::size_t fields = 0;
+    head.method = found.method;
+    head.target = found.target;
+    head.is_http_1_0 = found.version == 10;
+    if (found.version != 11 && found.version != 10) return fail(400, "HTTP/1.1 only");
+    if (found.fields.size() > limits.header_fields) return fail(431, "too many header fields");
     // Which fields came that may come once, one bit each.
     std::uint32_t seen = 0;
     const auto is_second = [&seen](std::uint32_t bit) { return (std::exchange(seen, seen | bit) & bit) != 0; };
     constexpr const char* twice = "header given twice";
     bool chunked = false;
     bool length = false;
-    head.keep_alive = message.keep_alive();
-    for (const auto& field : message) {
-        if (++fields > limits.header_fields) return fail(431, "too many header fields");
-        const auto name = view(field.name_string());
-        const auto value = trim_blanks(view(field.value()));
-        switch (field.name()) {
+    head.keep_alive = parser->keep_alive();
+    for (const auto& [id, name, untrimmed] : found.fields) {
+        const auto value = trim_blanks(untrimmed);
+        switch (id) {
             case bhttp::field::host:
                 if (is_second(1)) return fail(400, twice);
                 head.host = value, head.has_host = true;
@@ -204,7 +261,7 @@ RequestReader::Progress RequestReader::State::check_head() {
                     head.*own->value = value;
                     if (own->is_there != nullptr) head.*own->is_there = true;
                 } else if (equals_ignoring_case(name.substr(0, param_header_prefix.size()), param_header_prefix) &&
-                           message.count(field.name_string()) > 1) {
+                           count(name) > 1) {
                     return fail(400, twice);
                 }
                 break;
@@ -261,18 +318,20 @@ RequestReader::Progress RequestReader::advance() {
 const RequestHead& RequestReader::head() const noexcept { return state_->head; }
 
 std::optional<std::string_view> RequestReader::find_header(std::string_view name) const {
-    const auto& message = state_->parser->get();
-    const auto found = message.find(beast::string_view(name.data(), name.size()));
-    if (found == message.end()) return std::nullopt;
-    return trim_blanks(view(found->value()));
+    for (const auto& field : state_->found.fields)
+        if (equals_ignoring_case(field.name, name)) return trim_blanks(field.value);
+    return std::nullopt;
 }
 
-const std::string& RequestReader::body() const noexcept { return state_->parser->get().body(); }
+const std::string& RequestReader::body() const noexcept { return state_->found.body; }
 const Unreadable& RequestReader::failure() const noexcept { return state_->failure; }
 
 void RequestReader::next() {
     State& s = *state_;
     s.parser.reset();
+    // A large body is the exception: the next ones are small again.
+    constexpr std::size_t kept_bytes = 64u << 10;
+    if (s.found.body.capacity() > kept_bytes) s.found.body = std::string();
     s.head = RequestHead{};
     s.has_head = false;
     s.scanned = s.line_end = 0;

@@ -30,7 +30,7 @@ std::shared_ptr<HttpSession> Sessions::insert(std::string id, std::shared_ptr<Se
     make_room();
     auto session = std::make_shared<HttpSession>();
     session->id = id;
-    session->used = clock_.now();
+    session->used = clock_.rough_now();
     session->protocol = std::move(protocol);
     recent_.push_front(session);
     by_id_.emplace(std::move(id), recent_.begin());
@@ -47,7 +47,7 @@ std::shared_ptr<HttpSession> Sessions::find(std::string_view id) {
     const auto found = by_id_.find(key);
     if (found != by_id_.end()) {
         recent_.splice(recent_.begin(), recent_, found->second);
-        recent_.front()->used = clock_.now();
+        recent_.front()->used = clock_.rough_now();
         return recent_.front();
     }
     const auto revision = ids_.find_revision(id);
