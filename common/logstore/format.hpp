@@ -50,7 +50,8 @@ enum class Event : std::uint8_t {
     exec_failed = 4,   // `value`: errno
     signalled = 5,     // `value`: signal sent on request
     stopping = 6,      // a stop was asked for; `value`: first signal
-    output_closed = 7  // after the exit: no descendant holds the pipes any more
+    output_closed = 7,  // after the exit: no descendant holds the pipes any more
+    taken_over = 8      // the shim before was killed; `value`: bytes it may have read and not recorded, at most
 };
 
 /// One piece: what one read of a pipe gave, cut to whole lines where they come in time.

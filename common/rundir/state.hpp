@@ -17,7 +17,8 @@ namespace persistproc::rundir {
 using Nonce = std::array<std::uint8_t, 16>;
 
 inline constexpr std::uint16_t format_major = 1;
-inline constexpr std::uint16_t format_minor = 0;
+/// 1: successors, what could not be recorded, outcomes that nobody can know. Readers of 1.0 take them for zeros.
+inline constexpr std::uint16_t format_minor = 1;
 
 enum class Phase : std::uint8_t {
     none = 0,         // made by the daemon; no shim has written yet
@@ -26,6 +27,13 @@ enum class Phase : std::uint8_t {
     started = 3,      // the child's pid is known and durable (it may not have executed yet)
     exec_failed = 4,  // no program ever ran: `stage` and `os_error`
     exited = 5,       // final; proves that the log before `log_end` is complete
+};
+
+/// Whether output is being recorded just now.
+enum class Recording : std::uint8_t {
+    ok = 0,
+    no_room = 1,       // the disk or a quota is full: output is read, counted and dropped
+    device_error = 2,  // a write or a sync failed with another error since the run began; `recording_errno` says which
 };
 
 /// The step of a start that failed; the numbers are on disk.
@@ -43,7 +51,13 @@ struct RunState {
     std::uint8_t oom = 0;             // the kernel's OOM killer took it (cgroup or kernel said so)
     std::uint8_t exec_confirmed = 0;  // the close-on-exec pipe closed: the program runs
     std::uint8_t tree_empty = 0;      // after the exit: no descendant is left
-    std::uint8_t reserved[5] = {};
+    /// The program is gone and nobody can tell how: `exit_value` says nothing. The phase stays `started`, so that a
+    /// reader of 1.0 takes it for lost, too.
+    std::uint8_t outcome_unknown = 0;
+    std::uint8_t successors = 0;  // shims that took the run over after the one before them was killed; 255: or more
+    Recording recording = Recording::ok;
+    std::uint8_t recording_errno = 0;
+    std::uint8_t has_gaps = 0;  // output of this run is missing; the log's gap records say where and how much
     std::uint64_t generation = 0;
     Nonce nonce{};
     base::BootId boot_id{};
