@@ -151,6 +151,7 @@ public:
 
     void start() {
         listener_->start();
+        shims_.reap_orphans();
         tasks_.spawn("adoption", adopt());
         tasks_.spawn("signals", obey_signals());
         tasks_.spawn("shutdown", follow_shutdown());

@@ -45,6 +45,9 @@ std::string event_text(logstore::Event event, std::int64_t value, const std::str
         case E::signalled: return fmt::format("{} was sent {}", run, domain::signal_name(number));
         case E::stopping: return fmt::format("{} is being stopped with {}", run, domain::signal_name(number));
         case E::output_closed: return fmt::format("{} closed its output", run);
+        case E::taken_over:
+            return fmt::format("the shim of {} was killed and replaced; at most {} KiB of output are missing here", run,
+                               value / 1024);
         case E::none: break;
     }
     return {};

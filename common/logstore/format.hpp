@@ -44,12 +44,12 @@ enum RecordFlags : std::uint8_t {
 
 enum class Event : std::uint8_t {
     none = 0,
-    started = 1,       // `value`: pid
-    exited = 2,        // `value`: exit code. Written as the last record before the run's exit record in `state`
-    killed = 3,        // `value`: signal
-    exec_failed = 4,   // `value`: errno
-    signalled = 5,     // `value`: signal sent on request
-    stopping = 6,      // a stop was asked for; `value`: first signal
+    started = 1,        // `value`: pid
+    exited = 2,         // `value`: exit code. Written as the last record before the run's exit record in `state`
+    killed = 3,         // `value`: signal
+    exec_failed = 4,    // `value`: errno
+    signalled = 5,      // `value`: signal sent on request
+    stopping = 6,       // a stop was asked for; `value`: first signal
     output_closed = 7,  // after the exit: no descendant holds the pipes any more
     taken_over = 8      // the shim before was killed; `value`: bytes it may have read and not recorded, at most
 };

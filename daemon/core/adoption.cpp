@@ -324,6 +324,8 @@ Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::opt
             outcome = lost_outcome("its run directory is damaged: " + newest->trouble, clock_.wall());
         else if (newest->state.boot_id != base::current_boot_id())
             outcome = lost_outcome("the machine was restarted", clock_.wall());
+        else if (newest->state.outcome_unknown != 0)
+            outcome = lost_outcome(unseen_end, clock_.wall());
         else
             outcome = lost_outcome("its shim was killed before it could record an outcome", clock_.wall());
         ProgramEnded ended{.outcome = std::move(outcome)};

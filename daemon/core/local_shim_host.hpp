@@ -2,9 +2,9 @@
 /// The real ShimHost: `persistproc-shim` processes of this machine.
 #include <boost/asio/any_io_executor.hpp>
 #include <filesystem>
+#include <set>
 
 #include "common/async/task_group.hpp"
-#include "common/base/unique_fd.hpp"
 #include "daemon/core/shim_host.hpp"
 
 namespace persistproc::core {
@@ -15,16 +15,28 @@ public:
     LocalShimHost(boost::asio::any_io_executor executor, std::filesystem::path shim, std::filesystem::path data);
     ~LocalShimHost() override;
 
+    /// Makes this process the parent of whatever a killed shim leaves (PR_SET_CHILD_SUBREAPER, prctl(2)) and takes its
+    /// zombies, except programs of runs that somebody holds.
+    void reap_orphans();
+
     Task<Result<std::unique_ptr<ShimLink>>> spawn(RunId run) override;
+    Task<Result<std::unique_ptr<ShimLink>>> succeed(RunId run) override;
     Task<Result<std::unique_ptr<ShimLink>>> connect(RunId run) override;
     /// Stops waiting for shims, which live on.
     Task<> close();
 
 private:
+    class Orphanage;
+    class HeldChild;
+    class SocketLink;
+    static Task<> sweep_orphans(boost::asio::any_io_executor executor, std::shared_ptr<Orphanage> orphanage);
+    Task<Result<std::unique_ptr<ShimLink>>> launch_shim(RunId run, bool succeeds);
+
     boost::asio::any_io_executor executor_;
     std::filesystem::path shim_;
     std::filesystem::path data_;
     base::UniqueFd null_;
+    std::shared_ptr<Orphanage> orphanage_;
     async::TaskGroup reapers_;
 };
 

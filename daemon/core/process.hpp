@@ -31,7 +31,11 @@ struct Supervisor::Process {
     // The newest run.
     rundir::RunState run_state;
     rundir::Nonce nonce{};
-    std::shared_ptr<ShimLink> link;  // open while its shim lives and answers
+    std::shared_ptr<ShimLink> link;                   // open while its shim lives and answers
+    Spares spares;                                    // held for a successor of that shim
+    bool succeeding = false;                          // its shim was killed, and another is being brought in
+    bool child_watched = false;                       // this daemon looks how the program ends, for a successor
+    std::optional<rundir::ControlMessage> child_end;  // what a successor is told of that, once it is known
     bool shim_ready = false;
     bool committed = false;  // its shim was told to go on: from then on only the shim knows what became of it
     bool start_confirmed = false;
@@ -58,6 +62,9 @@ struct Supervisor::Process {
     }
     void begin_run() {
         run_state = {};
+        spares = {};
+        child_watched = false;
+        child_end.reset();
         shim_ready = committed = start_confirmed = end_heard = log_is_final = false;
         start_error.reset();
         replies.clear();
@@ -66,6 +73,9 @@ struct Supervisor::Process {
         probed_boot_ns = 0;
     }
 };
+
+/// Why an outcome is unknown that no daemon saw, nor the successor of a killed shim.
+inline constexpr const char* unseen_end = "its shim was killed, and nobody was left to see how it ended";
 
 /// How a run ended, from its shim's record. Precondition: phase is exited or exec_failed. Pure.
 Outcome outcome_of(const rundir::RunState& state);

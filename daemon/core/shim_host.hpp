@@ -1,12 +1,45 @@
 #pragma once
 /// How the daemon meets its shims: it starts new ones and connects to those that outlived the daemon before.
 #include <memory>
+#include <optional>
 
 #include "common/async/clock.hpp"
+#include "common/base/unique_fd.hpp"
 #include "common/domain/process.hpp"
 #include "common/rundir/control.hpp"
 
 namespace persistproc::core {
+
+/// The program of a run, held by a descriptor that outlives its shim.
+class ChildHold {
+public:
+    /// Whoever was the last to hold a child of this process lets go of its zombie, too.
+    virtual ~ChildHold() = default;
+    struct End {
+        int value = 0;  // exit code, or signal number
+        bool killed = false;
+    };
+    /// Completes when the program has ended, which it stays as a zombie. Nothing: it was another's child, and only the
+    /// kernel may know.
+    virtual Task<std::optional<End>> ended() = 0;
+    virtual int descriptor() const noexcept = 0;
+};
+
+/// What lets a successor go on where a killed shim stopped (rundir/control.hpp). As long as it is held, nobody's death
+/// breaks the program's pipes.
+struct Spares {
+    base::UniqueFd out, err, report;
+    std::shared_ptr<ChildHold> child;
+
+    bool can_continue() const noexcept { return out || err; }
+    /// Takes what `newer` has.
+    void merge(Spares newer) {
+        if (newer.out) out = std::move(newer.out);
+        if (newer.err) err = std::move(newer.err);
+        if (newer.report) report = std::move(newer.report);
+        if (newer.child && !child) child = std::move(newer.child);
+    }
+};
 
 /// A control connection with the shim of one run. Destroying it closes the connection; the shim lives on.
 class ShimLink {
@@ -14,6 +47,12 @@ public:
     virtual ~ShimLink() = default;
     /// Never waits: packets are small and few. Errors: unavailable (the shim is gone).
     virtual Result<void> send(const rundir::ControlMessage& message) = 0;
+    /// As `send`, with duplicates of the descriptors.
+    virtual Result<void> hand_over(const rundir::ControlMessage&, const Spares&) {
+        return Error{ErrorCode::unsupported, "no descriptors can be handed over"};
+    }
+    /// What came with the packets received since the last call.
+    virtual Spares take_spares() { return {}; }
     /// The next packet. Errors: unavailable (the shim has closed: it is gone), corrupt. One call at a time.
     virtual Task<Result<rundir::ControlMessage>> receive() = 0;
     /// Ends the connection for both sides: a shim that waits for COMMIT leaves, a `receive` on its way is
@@ -27,6 +66,11 @@ public:
     /// Starts the shim of a prepared run directory; its first packet will be `ready`. Errors: exec_failed with the
     /// stage, io. The child is reaped by the host whatever becomes of the link.
     virtual Task<Result<std::unique_ptr<ShimLink>>> spawn(RunId run) = 0;
+    /// Starts a shim for a run whose shim was killed; its first packet will be `ready`, then it waits for `commit` with
+    /// descriptors. Errors: as `spawn`.
+    virtual Task<Result<std::unique_ptr<ShimLink>>> succeed(RunId) {
+        co_return Error{ErrorCode::unsupported, "no successors"};
+    }
     /// Connects to the `ctl` socket of a live run; checks the peer's uid. Errors: unavailable (nobody listens), io.
     virtual Task<Result<std::unique_ptr<ShimLink>>> connect(RunId run) = 0;
 };

@@ -287,6 +287,7 @@ Task<> Supervisor::watch(ProcessPtr process, std::uint32_t run, std::shared_ptr<
     for (;;) {
         auto message = co_await link->receive();
         if (!message) break;
+        if (process->link == link && process->life.last_run() == run) process->spares.merge(link->take_spares());
         switch (message->type) {
             case rundir::MessageType::ready:
                 if (process->link == link) process->shim_ready = true;
@@ -343,11 +344,33 @@ void Supervisor::heard(const ProcessPtr& process, std::uint32_t run, const rundi
         ProgramEnded ended{.outcome = outcome_of(state), .leftovers = state.tree_empty == 0};
         apply(process, ended);
     }
-    if (state.phase == rundir::Phase::exited && state.tree_empty != 0) apply(process, TreeEmptied{});
+    if (state.outcome_unknown != 0 && !process->end_heard) {
+        confirm();
+        process->end_heard = true;
+        ProgramEnded ended{.outcome = lost_outcome(unseen_end, clock_.wall()), .leftovers = state.tree_empty == 0};
+        apply(process, ended);
+    }
+    const bool is_over = state.phase == rundir::Phase::exited || state.outcome_unknown != 0;
+    if (is_over && state.tree_empty != 0) apply(process, TreeEmptied{});
+
+    // What a successor of this shim would no longer need.
+    if (state.exec_confirmed != 0) process->spares.report.reset();
+    if (is_over || state.phase == rundir::Phase::exec_failed) process->spares.child.reset();
+    if (state.tree_empty != 0) process->spares = {};
+    if (state.successors > 0 && process->spares.child && !process->child_watched) {
+        process->child_watched = true;
+        tasks_.spawn("program of " + process->name(), watch_child(process, run, process->spares.child));
+    }
 }
 
 Task<> Supervisor::after_shim(ProcessPtr process, std::uint32_t run) {
-    if (process->life.last_run() != run || process->removed) co_return;
+    // Who brings in a successor sees for himself that one has gone.
+    if (process->life.last_run() != run || process->removed || process->succeeding) co_return;
+    if (process->end_heard && process->run_state.tree_empty == 0 && process->spares.can_continue()) {
+        // What the program left behind still prints, perhaps.
+        co_await succeed(process, run);
+        co_return;
+    }
     if (!process->end_heard) {
         // It left without a word: its directory tells the rest.
         const auto data = options_.data;
@@ -367,6 +390,11 @@ Task<> Supervisor::after_shim(ProcessPtr process, std::uint32_t run) {
         } else if (found->shim_alive) {
             apply(process, ShimSilent{});
             reach_again(process, run);
+            co_return;
+        } else if (phase == rundir::Phase::started && found->state.outcome_unknown != 0) {
+            heard(process, run, found->state);
+        } else if (phase == rundir::Phase::started && process->spares.can_continue()) {
+            co_await succeed(process, run);
             co_return;
         } else if (phase == rundir::Phase::started) {
             process->run_state = found->state;
@@ -393,6 +421,89 @@ Task<> Supervisor::after_shim(ProcessPtr process, std::uint32_t run) {
         }
     }
     apply(process, TreeEmptied{});
+}
+
+/// Brings in another shim for a run whose shim was killed, as long as it takes: the program waits at worst, with its
+/// pipes full, but nothing breaks.
+Task<> Supervisor::succeed(ProcessPtr process, std::uint32_t run) {
+    process->succeeding = true;
+    auto pause = std::chrono::nanoseconds(std::chrono::milliseconds(10));
+    const auto is_wanted = [&] { return process->life.last_run() == run && !process->removed; };
+    while (is_wanted()) {
+        auto done = co_await try_to_succeed(process, run);
+        if (done) break;
+        // A shim that was killed can be met before its lock has gone.
+        if (pause >= std::chrono::milliseconds(100))
+            base::report(base::Severity::warning, "{}: its shim was killed, and no successor could be started yet: {}",
+                         to_string(RunId{process->record.id, run}), done.error().message);
+        const MonoTime next = clock_.now() + pause;
+        co_await clock_.sleep_until(next);
+        pause = std::min<std::chrono::nanoseconds>(pause * 2, std::chrono::seconds(2));
+    }
+    process->succeeding = false;
+    if (!is_wanted()) co_return;
+    if (!process->link) {
+        // It was killed as well, after it had taken over.
+        co_await after_shim(process, run);
+        co_return;
+    }
+    if (process->child_end) (void)process->link->send(*process->child_end);
+    // A stop that came while nobody was there to obey it.
+    if (std::holds_alternative<Stopping>(process->life.phase())) send_stop(*process, false);
+}
+
+Task<Result<void>> Supervisor::try_to_succeed(ProcessPtr process, std::uint32_t run) {
+    const RunId id{process->record.id, run};
+    auto link = co_await shims_.succeed(id);
+    if (!link) co_return link.error();
+    const std::shared_ptr<ShimLink> fresh(std::move(*link));
+    process->link = fresh;
+    process->shim_ready = false;
+    tasks_.spawn("shim of " + to_string(id), watch(process, run, fresh));
+    const MonoTime until = clock_.now() + options_.start_bound;
+    while (process->link == fresh && !process->shim_ready) {
+        const bool woken = co_await process->changed.wait_until(until, clock_);
+        if (!woken) break;
+    }
+    const bool is_ready = process->link == fresh && process->shim_ready;
+    rundir::ControlMessage commit;
+    commit.type = rundir::MessageType::commit;
+    commit.epoch = epoch_;
+    commit.nonce = process->nonce;
+    commit.request = next_request_++;
+    const unsigned before = process->run_state.successors;
+    if (!is_ready || !fresh->hand_over(commit, process->spares)) {
+        if (process->link == fresh) process->drop_link();
+        co_return Error{ErrorCode::unavailable, "it did not get ready"};
+    }
+    while (process->link == fresh && process->run_state.successors == before && before < 255) {
+        const bool woken = co_await process->changed.wait_until(until, clock_);
+        if (!woken) break;
+    }
+    if (process->run_state.successors == before && before < 255) {
+        if (process->link == fresh) process->drop_link();
+        co_return Error{ErrorCode::unavailable, "it did not take over"};
+    }
+    co_return boost::system::in_place_value;
+}
+
+/// This process is the parent of a program whose shim was killed; a successor hears from it how the program ended.
+Task<> Supervisor::watch_child(ProcessPtr process, std::uint32_t run, std::shared_ptr<ChildHold> child) {
+    const auto end = co_await child->ended();
+    if (process->life.last_run() != run || process->removed) co_return;
+    rundir::ControlMessage message;
+    message.type = rundir::MessageType::ended;
+    message.epoch = epoch_;
+    message.nonce = process->nonce;
+    message.request = next_request_++;
+    message.grace_ms = end ? 0 : 1;
+    if (end) {
+        message.value = end->value;
+        message.force = end->killed ? 1 : 0;
+    }
+    process->child_end = message;
+    // Without a link a successor is on its way, and is told when it is there.
+    if (process->link && !process->succeeding) (void)process->link->send(message);
 }
 
 Task<> Supervisor::retain() {

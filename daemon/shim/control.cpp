@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <initializer_list>
 
 #include "common/rundir/paths.hpp"
 #include "daemon/shim/short_text.hpp"
@@ -92,11 +93,41 @@ Control::Connection* Control::find(int fd) noexcept {
     return nullptr;
 }
 
-Control::Received Control::receive(Connection& connection, ControlMessage& out) noexcept {
-    const ssize_t got = ::recv(connection.fd, &out, sizeof out, MSG_DONTWAIT | MSG_TRUNC);
+void Handed::close() noexcept {
+    for (int* fd : {&out, &err, &child, &report}) {
+        if (*fd >= 0) ::close(*fd);
+        *fd = -1;
+    }
+}
+
+Control::Received Control::receive(Connection& connection, ControlMessage& out, Handed& handed) noexcept {
+    alignas(cmsghdr) char room[CMSG_SPACE(rundir::most_handed * sizeof(int))];
+    iovec part{&out, sizeof out};
+    msghdr packet{};
+    packet.msg_iov = &part;
+    packet.msg_iovlen = 1;
+    packet.msg_control = room;
+    packet.msg_controllen = sizeof room;
+    const ssize_t got = ::recvmsg(connection.fd, &packet, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Received::nothing;
     const ControlMessage ours;
-    if (got == sizeof out && out.magic == ours.magic && out.major == ours.major) return Received::message;
+    const bool understood = got == sizeof out && out.magic == ours.magic && out.major == ours.major;
+    for (cmsghdr* each = CMSG_FIRSTHDR(&packet); got >= 0 && each != nullptr; each = CMSG_NXTHDR(&packet, each)) {
+        if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
+        const std::size_t count = (each->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        int fds[rundir::most_handed];
+        std::memcpy(fds, CMSG_DATA(each), count * sizeof(int));
+        std::size_t next = 0;
+        const auto take = [&](std::int32_t bit, int& into) {
+            if (understood && (out.value & bit) != 0 && into < 0 && next < count) into = fds[next++];
+        };
+        take(rundir::handed_out, handed.out);
+        take(rundir::handed_err, handed.err);
+        take(rundir::handed_child, handed.child);
+        take(rundir::handed_report, handed.report);
+        while (next < count) ::close(fds[next++]);
+    }
+    if (understood) return Received::message;
     if (got > 0) {
         ControlMessage refusal;
         refusal.type = MessageType::refused;
@@ -108,10 +139,40 @@ Control::Received Control::receive(Connection& connection, ControlMessage& out) 
 }
 
 void Control::send(Connection& connection, const ControlMessage& message) noexcept {
+    send(connection, message, Handed{});
+}
+
+void Control::send(Connection& connection, ControlMessage message, const Handed& handed) noexcept {
     if (connection.fd < 0) return;
+    int fds[rundir::most_handed];
+    std::size_t count = 0;
+    std::int32_t which = 0;
+    const auto put = [&](std::int32_t bit, int fd) {
+        if (fd < 0) return;
+        fds[count++] = fd;
+        which |= bit;
+    };
+    put(rundir::handed_out, handed.out);
+    put(rundir::handed_err, handed.err);
+    put(rundir::handed_child, handed.child);
+    put(rundir::handed_report, handed.report);
+    alignas(cmsghdr) char room[CMSG_SPACE(sizeof fds)] = {};
+    iovec part{&message, sizeof message};
+    msghdr packet{};
+    packet.msg_iov = &part;
+    packet.msg_iovlen = 1;
+    if (count > 0) {
+        message.value = which;
+        packet.msg_control = room;
+        packet.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        cmsghdr* const header = CMSG_FIRSTHDR(&packet);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(count * sizeof(int));
+        std::memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+    }
     // Not closed here: its end is met where it is read, which is what makes a keeper without a child leave.
-    if (::send(connection.fd, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        ::shutdown(connection.fd, SHUT_RDWR);
+    if (::sendmsg(connection.fd, &packet, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) ::shutdown(connection.fd, SHUT_RDWR);
 }
 
 void Control::send_to(std::uint64_t serial, const ControlMessage& message) noexcept {
@@ -122,6 +183,12 @@ void Control::send_to(std::uint64_t serial, const ControlMessage& message) noexc
 void Control::push(const ControlMessage& message) noexcept {
     for (auto& each : connections_)
         if (each.fd >= 0 && each.greeted) send(each, message);
+}
+
+bool Control::has_daemon() const noexcept {
+    for (const auto& each : connections_)
+        if (each.fd >= 0 && each.greeted) return true;
+    return false;
 }
 
 void Control::close(Connection& connection) noexcept {

@@ -10,6 +10,12 @@
 
 namespace persistproc::shim {
 
+/// Descriptors that travel with a packet, by rundir::HandedOver; -1: none.
+struct Handed {
+    int out = -1, err = -1, child = -1, report = -1;
+    void close() noexcept;
+};
+
 class Control {
 public:
     static constexpr std::size_t max_connections = 8;
@@ -38,14 +44,19 @@ public:
     Connection* find(int fd) noexcept;
 
     /// One packet. `closed`: the peer is gone or did not speak our language, and the connection is closed.
-    Received receive(Connection& connection, rundir::ControlMessage& out) noexcept;
+    /// Descriptors that came with it are the caller's.
+    Received receive(Connection& connection, rundir::ControlMessage& out, Handed& handed) noexcept;
     /// A peer that does not read is dropped rather than waited for.
     void send(Connection& connection, const rundir::ControlMessage& message) noexcept;
+    /// With duplicates of the descriptors; sets the message's `value` to what they are.
+    void send(Connection& connection, rundir::ControlMessage message, const Handed& handed) noexcept;
     /// To the connection of that serial, if it still exists.
     void send_to(std::uint64_t serial, const rundir::ControlMessage& message) noexcept;
     /// To all that have greeted.
     void push(const rundir::ControlMessage& message) noexcept;
     void close(Connection& connection) noexcept;
+    /// Whether anybody is connected who has greeted.
+    bool has_daemon() const noexcept;
 
 private:
     Connection& free_place() noexcept;

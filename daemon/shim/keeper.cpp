@@ -22,10 +22,11 @@ constexpr std::uint64_t sync_retry_ns = 100 * os::millisecond;
 
 int Keeper::run() noexcept {
     while (!leaving_) {
-        pollfd entries[2 + Pump::max_sources + Control::max_entries];
-        std::size_t count = 0;
-        entries[count++] = {signals_, POLLIN, 0};
-        if (report_ >= 0) entries[count++] = {report_, POLLIN, 0};
+        // A descriptor that is -1 is none to poll.
+        const int foreign_child = succeeds_ && !child_gone_ ? child_ : -1;
+        pollfd entries[3 + Pump::max_sources + Control::max_entries] = {
+            {signals_, POLLIN, 0}, {report_, POLLIN, 0}, {foreign_child, POLLIN, 0}};
+        std::size_t count = 3;
         const std::size_t pipes_begin = count;
         count += pump_.add_entries(entries + count);
         const std::size_t control_begin = count;
@@ -38,8 +39,10 @@ int Keeper::run() noexcept {
             os::read(signals_, taken, sizeof taken);
             look_at_children(now);
         }
-        pump_.serve(entries + pipes_begin, control_begin - pipes_begin, now, ended_.pid != 0 && !reaped_);
-        if (pipes_begin == 2 && entries[1].revents != 0) read_report();
+        if (entries[2].revents != 0) look_at_children(now);
+        pump_.serve(entries + pipes_begin, control_begin - pipes_begin, now,
+                    (ended_.pid != 0 || child_gone_) && !reaped_);
+        if (entries[1].revents != 0) read_report();
         serve_control(entries + control_begin, count - control_begin, now);
         if (stop_.active && now >= stop_.kill_at) kill_sweep(now);
         sync_in_time(now);
@@ -49,10 +52,12 @@ int Keeper::run() noexcept {
 }
 
 std::uint64_t Keeper::deadline() const noexcept {
-    return std::min({pump_.deadline(), drain_until_, linger_until_, sync_at_, stop_.kill_at});
+    return std::min(
+        {pump_.deadline(), drain_until_, linger_until_, sync_at_, stop_.kill_at, decide_at_, look_at_tree_});
 }
 
 void Keeper::look_at_children(std::uint64_t now) noexcept {
+    if (succeeds_) return look_at_foreign_child(now);
     if (child_may_be_signalled() && ended_.pid == 0) {
         ended_ = os::peek_ended(pid_);
         if (ended_.pid != 0) {
@@ -83,16 +88,19 @@ void Keeper::sync_in_time(std::uint64_t now) noexcept {
 
 bool Keeper::is_final() const noexcept {
     const Phase phase = state_.state().phase;
-    return phase == Phase::exited || phase == Phase::exec_failed;
+    return phase == Phase::exited || phase == Phase::exec_failed || state_.state().outcome_unknown != 0;
 }
 
 void Keeper::advance(std::uint64_t now) noexcept {
-    if (ended_.pid != 0 && !reaped_ && (pump_.closed() || now >= drain_until_)) record_exit(now);
-    if (!is_final()) return;
+    if (succeeds_) decide_outcome(now);
+    const bool is_decided = ended_.pid != 0 || state_.state().outcome_unknown != 0;
+    if (is_decided && !reaped_ && (pump_.closed() || now >= drain_until_)) record_exit(now);
+    if (!is_final() || (pid_ != 0 && !reaped_)) return;
     if (pipes_held_ && pump_.closed()) {
         log_.append_event(Event::output_closed, 0);
         pipes_held_ = false;
     }
+    if (succeeds_) look_at_foreign_tree(now);
     if (!no_children_) return;
     // Nobody of the tree is left; whoever holds the pipes now was given them by other ways, and is not waited for long.
     if (!pump_.closed() && linger_until_ == os::never) linger_until_ = now + drain_ns;
@@ -103,16 +111,19 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
     drain_until_ = os::never;
     pump_.flush();
     pipes_held_ = !pump_.closed();
-    log_.append_event(ended_.killed ? Event::killed : Event::exited, ended_.value);
+    auto& state = state_.state();
+    const bool is_known = ended_.pid != 0;
+    if (is_known) log_.append_event(ended_.killed ? Event::killed : Event::exited, ended_.value);
     log_.sync();
     sync_at_ = os::never;
-    auto& state = state_.state();
-    state.phase = Phase::exited;
-    state.killed = ended_.killed;
-    state.exit_value = ended_.value;
+    if (is_known) {
+        state.phase = Phase::exited;
+        state.killed = ended_.killed;
+        state.exit_value = ended_.value;
+    }
     state.log_end = log_.position();
     state_.commit();
-    os::reap(pid_);
+    if (!succeeds_) os::reap(pid_);
     reaped_ = true;
     push_state();
     look_at_children(now);

@@ -12,6 +12,10 @@
 /// record is durable, and the record proves the log before it. A stop is durable before its first signal. After the
 /// exit the keeper stays, as the descendants' subreaper and reader, until none is left. A daemon's death is an end of
 /// file.
+///
+/// A keeper can be killed like anything else. Its daemon holds duplicates of the pipes, so the child notices nothing,
+/// and starts a successor (`prepare` with `succeeds`) that reads on from `started` or `exited`. It is not the child's
+/// parent: it knows the tree by its mark, and how the child ended from the daemon or from the kernel, or not at all.
 #include <cstddef>
 #include <cstdint>
 
@@ -32,7 +36,7 @@ public:
 
     /// Becomes the keeper of the run: lock, spec, control socket, `prepared`, `ready`. Returns 0, or the exit status of
     /// the program after one line on stderr.
-    int prepare(const char* run_directory) noexcept;
+    int prepare(const char* run_directory, bool succeeds) noexcept;
     /// Until nothing of the run is left. Returns the exit status of the program.
     int run() noexcept;
 
@@ -51,8 +55,10 @@ private:
 
     // keeper_start.cpp
     int open_run(const char* run_directory) noexcept;
+    bool may_be_kept(const rundir::RunState& before) const noexcept;
     int load_spec() noexcept;
     void release_spec() noexcept;
+    void make_mark() noexcept;
     void mark_environment() noexcept;
     void start_child() noexcept;
     int open_log() noexcept;
@@ -68,14 +74,24 @@ private:
     void record_exit(std::uint64_t now) noexcept;
     void leave() noexcept;
     bool is_final() const noexcept;
-    bool child_may_be_signalled() const noexcept { return pid_ != 0 && !reaped_; }
+    bool child_may_be_signalled() const noexcept { return pid_ != 0 && !reaped_ && !child_gone_; }
     void push_state() noexcept;
+
+    // keeper_succession.cpp
+    void take_over(Control::Connection& connection, Handed& handed, std::uint64_t request, std::uint64_t now) noexcept;
+    Handed handed_over() const noexcept;
+    void look_at_foreign_child(std::uint64_t now) noexcept;
+    void hear_end(const rundir::ControlMessage& message, std::uint64_t now) noexcept;
+    void decide_outcome(std::uint64_t now) noexcept;
+    void look_at_foreign_tree(std::uint64_t now) noexcept;
 
     // keeper_commands.cpp
     void serve_control(const pollfd* entries, std::size_t count, std::uint64_t now) noexcept;
-    void obey(Control::Connection& connection, const rundir::ControlMessage& message, std::uint64_t now) noexcept;
+    void obey(Control::Connection& connection, const rundir::ControlMessage& message, Handed& handed,
+              std::uint64_t now) noexcept;
     void stop_tree(Control::Connection& connection, const rundir::ControlMessage& message, std::uint64_t now) noexcept;
     void send_signal(Control::Connection& connection, const rundir::ControlMessage& message) noexcept;
+    int signal_tree(int signal, pid_t but_group) noexcept;
     void kill_sweep(std::uint64_t now) noexcept;
     void answer_stops() noexcept;
     rundir::ControlMessage message(rundir::MessageType type, std::uint64_t request = 0, int value = 0) const noexcept;
@@ -98,6 +114,16 @@ private:
     bool no_children_ = false;
     bool pipes_held_ = false;  // at the exit a descendant still had them
     bool leaving_ = false;
+
+    // Of a successor.
+    bool succeeds_ = false;
+    bool took_over_ = false;
+    bool child_gone_ = false;  // but how it ended may not be known yet
+    std::uint64_t decide_at_ = os::never, decide_until_ = os::never;
+    std::uint64_t look_at_tree_ = os::never, tree_gap_ = 0;
+
+    int child_ = -1;  // pidfd
+    char mark_[48] = {};
     std::uint64_t drain_until_ = os::never;
     std::uint64_t linger_until_ = os::never;
     std::uint64_t sync_at_ = os::never;

@@ -45,17 +45,20 @@ void Keeper::serve_control(const pollfd* entries, std::size_t count, std::uint64
         if (connection == nullptr) continue;
         const bool start = connection->start;
         ControlMessage received;
-        switch (control_.receive(*connection, received)) {
+        Handed handed;
+        switch (control_.receive(*connection, received, handed)) {
             case Control::Received::nothing: break;
-            case Control::Received::message: obey(*connection, received, now); break;
+            case Control::Received::message: obey(*connection, received, handed, now); break;
             case Control::Received::closed:
-                if (start && state_.state().phase == Phase::prepared) abort_start();
+                if (start && (succeeds_ ? !took_over_ : state_.state().phase == Phase::prepared)) abort_start();
                 break;
         }
+        handed.close();
     }
 }
 
-void Keeper::obey(Control::Connection& connection, const ControlMessage& received, std::uint64_t now) noexcept {
+void Keeper::obey(Control::Connection& connection, const ControlMessage& received, Handed& handed,
+                  std::uint64_t now) noexcept {
     auto& state = state_.state();
     const auto refuse = [&](int error) {
         control_.send(connection, message(MessageType::refused, received.request, error));
@@ -71,11 +74,12 @@ void Keeper::obey(Control::Connection& connection, const ControlMessage& receive
         case MessageType::hello:
             connection.greeted = true;
             state_.write();
-            return control_.send(connection, message(MessageType::state, received.request));
+            return control_.send(connection, message(MessageType::state, received.request), handed_over());
         case MessageType::commit:
-            if (state.phase != Phase::prepared) return refuse(EALREADY);
+            if (succeeds_ ? took_over_ : state.phase != Phase::prepared) return refuse(EALREADY);
             connection.greeted = true;
-            return start_child();
+            return succeeds_ ? take_over(connection, handed, received.request, now) : start_child();
+        case MessageType::ended: return hear_end(received, now);
         case MessageType::stop: return stop_tree(connection, received, now);
         case MessageType::signal: return send_signal(connection, received);
         default: return refuse(EPROTO);
@@ -86,7 +90,7 @@ void Keeper::send_signal(Control::Connection& connection, const ControlMessage& 
     int error = ESRCH;
     if (!is_signal(received.value))
         error = EINVAL;
-    else if (child_may_be_signalled() && ended_.pid == 0)
+    else if (child_may_be_signalled() && ended_.pid == 0 && !(succeeds_ && os::has_ended(child_)))
         error = os::kill_group(pid_, received.value);
     if (error == 0) log_.append_event(Event::signalled, received.value);
     control_.send(connection, message(MessageType::done, received.request, error));
@@ -111,23 +115,29 @@ void Keeper::stop_tree(Control::Connection& connection, const ControlMessage& re
         }
         log_.append_event(Event::stopping, signal);
         if (!force) {
+            if (succeeds_) look_at_children(now);
             if (child_may_be_signalled()) os::kill_group(pid_, signal);
-            signal_descendants(signal, child_may_be_signalled() ? pid_ : 0);
+            signal_tree(signal, child_may_be_signalled() ? pid_ : 0);
             // A stopped process keeps the signal pending; it must run to obey.
             if (child_may_be_signalled()) os::kill_group(pid_, SIGCONT);
-            signal_descendants(SIGCONT, child_may_be_signalled() ? pid_ : 0);
+            signal_tree(SIGCONT, child_may_be_signalled() ? pid_ : 0);
         }
     }
     const std::uint64_t kill_at = force ? now : now + received.grace_ms * os::millisecond;
     if (kill_at < stop_.kill_at) stop_.kill_at = kill_at;
 }
 
+int Keeper::signal_tree(int signal, pid_t but_group) noexcept {
+    return succeeds_ ? signal_marked(mark_, signal, but_group) : signal_descendants(signal, but_group);
+}
+
 // What dies slowly or forks while it is looked for is met by the next walk or the next sweep; a process that SIGKILL
 // has reached does not fork again, so the tree can only shrink.
 void Keeper::kill_sweep(std::uint64_t now) noexcept {
     for (int walk = 0; walk < walks_per_sweep && !no_children_; ++walk) {
+        if (succeeds_) look_at_children(now);
         if (child_may_be_signalled()) os::kill_group(pid_, SIGKILL);
-        const int met = signal_descendants(SIGKILL, 0);
+        const int met = signal_tree(SIGKILL, 0);
         look_at_children(now);
         if (met == 0) break;
     }

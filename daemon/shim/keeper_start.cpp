@@ -33,6 +33,7 @@ constexpr int status_refused = 71;  // EX_OSERR
 
 constexpr std::uint64_t log_wait_ns = 200 * os::millisecond;
 constexpr off_t largest_spec_bytes = 64 << 20;
+constexpr char mark_name[] = "_PP_RUN_MARK=";
 
 int complain(const char* what, int error) noexcept {
     const auto line = ShortText<1024>("persistproc-shim: ").add(what).add(": ").add(::strerrordesc_np(error)).add("\n");
@@ -88,7 +89,8 @@ struct Pipe {
 
 }  // namespace
 
-int Keeper::prepare(const char* run_directory) noexcept {
+int Keeper::prepare(const char* run_directory, bool succeeds) noexcept {
+    succeeds_ = succeeds;
     settle_descriptors();
     signals_ = settle_signals();
     if (signals_ < 0) return complain("signalfd", errno);
@@ -101,13 +103,18 @@ int Keeper::prepare(const char* run_directory) noexcept {
     auto& state = state_.state();
     const int spec_error = load_spec();
     if (const int err = control_.listen(run_directory_)) return complain("control socket", err);
-    state.phase = Phase::prepared;
-    state.nonce = spec_.nonce;
-    state.boot_id = base::current_boot_id();
+    if (!succeeds_) {
+        state.phase = Phase::prepared;
+        state.nonce = spec_.nonce;
+        state.boot_id = base::current_boot_id();
+    }
+    make_mark();
+    state.minor = rundir::format_minor;
     state.shim_pid = ::getpid();
     state.shim_start_ticks = base::find_start_ticks(state.shim_pid).value_or(0);
     if (const int err = state_.write()) return complain("write state", err);
-    if (spec_error != 0) {
+    // A successor needs of it only how to stop the program, which has an answer without it.
+    if (spec_error != 0 && !succeeds_) {
         control_.find(rundir::start_channel_fd)->greeted = true;
         fail_start(Stage::spec, spec_error);
         advance(os::now_ns());
@@ -131,10 +138,18 @@ int Keeper::open_run(const char* run_directory) noexcept {
     RunState before;
     if (const int err = rundir::find_newest_state(image, static_cast<std::size_t>(size), before))
         return complain("state", err);
-    // A run is started once. `prepared` is a keeper that died before it had a child.
-    if (before.phase != Phase::none && before.phase != Phase::prepared) return complain("state", EALREADY);
+    if (!may_be_kept(before)) return complain("state", EALREADY);
     state_ = rundir::StateWriter(state_file_, before);
     return 0;
+}
+
+bool Keeper::may_be_kept(const RunState& before) const noexcept {
+    if (succeeds_) {
+        const bool may_live = before.phase == Phase::started || before.phase == Phase::exited;
+        return may_live && before.tree_empty == 0 && before.boot_id == base::current_boot_id();
+    }
+    // A run is started once. `prepared` is a keeper that died before it had a child.
+    return before.phase == Phase::none || before.phase == Phase::prepared;
 }
 
 int Keeper::load_spec() noexcept {
@@ -187,19 +202,22 @@ int Keeper::open_log() noexcept {
     return log_.open(log_directory_, options);
 }
 
-/// Every process of the tree inherits the run's mark. In a run within a run it takes the place of the outer one's.
-void Keeper::mark_environment() noexcept {
-    static char mark[] = "_PP_RUN_MARK=00000000000000000000000000000000";
-    constexpr std::size_t name_size = 13;  // with its "="
-    char* digit = mark + name_size;
-    for (const unsigned byte : spec_.nonce) {
+void Keeper::make_mark() noexcept {
+    static_assert(sizeof mark_ > sizeof mark_name + 2 * sizeof(rundir::Nonce));
+    std::memcpy(mark_, mark_name, sizeof mark_name);
+    char* digit = mark_ + sizeof mark_name - 1;
+    for (const unsigned byte : state_.state().nonce) {
         *digit++ = "0123456789abcdef"[byte >> 4];
         *digit++ = "0123456789abcdef"[byte & 15];
     }
+}
+
+/// Every process of the tree inherits the run's mark. In a run within a run it takes the place of the outer one's.
+void Keeper::mark_environment() noexcept {
     char** variable = spec_.environment;
-    while (*variable != nullptr && std::strncmp(*variable, mark, name_size) != 0) ++variable;
+    while (*variable != nullptr && std::strncmp(*variable, mark_name, sizeof mark_name - 1) != 0) ++variable;
     if (*variable == nullptr) variable[1] = nullptr;
-    variable[0] = mark;
+    variable[0] = mark_;
 }
 
 void Keeper::start_child() noexcept {
@@ -249,6 +267,9 @@ void Keeper::start_child() noexcept {
     ::fcntl(err_pipe.read, F_SETFL, O_NONBLOCK);
     pump_.begin(out.read, err_pipe.read);
     report_ = report.read;
+    // Before the program runs: from its first instruction on nobody's death can break its pipes.
+    child_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+    control_.send(*control_.find(rundir::start_channel_fd), message(MessageType::state), handed_over());
     [[maybe_unused]] const ssize_t ignored = ::write(release.write, "", 1);
     release.close();
     release_spec();
@@ -291,8 +312,11 @@ void Keeper::fail_start(Stage stage, int error) noexcept {
 }
 
 void Keeper::abort_start() noexcept {
-    state_.state().phase = Phase::aborted;
-    state_.commit();
+    // What a successor was to take over is not its to end.
+    if (!succeeds_) {
+        state_.state().phase = Phase::aborted;
+        state_.commit();
+    }
     control_.stop_listening(run_directory_);
     leaving_ = true;
 }

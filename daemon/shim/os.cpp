@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,20 @@ std::uint64_t clock_ns(clockid_t clock) noexcept {
     timespec now{};
     ::clock_gettime(clock, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+/// struct pidfd_info in its first version (linux/pidfd.h); Debian 12's headers are older.
+struct PidfdInfo {
+    std::uint64_t mask = 0, cgroup = 0;
+    std::uint32_t pid = 0, tgid = 0, ppid = 0, ids[8] = {};
+    std::int32_t status = 0;
+};
+static_assert(sizeof(PidfdInfo) == 64);
+constexpr std::uint64_t pidfd_info_exit = 1u << 3;
+
+bool ask(int pidfd, PidfdInfo& info) noexcept {
+    info.mask = pidfd_info_exit;
+    return ::ioctl(pidfd, _IOWR(0xff, 11, PidfdInfo), &info) == 0;
 }
 
 }  // namespace
@@ -70,6 +85,27 @@ Ended peek_ended(pid_t pid) noexcept {
     ended.killed = info.si_code != CLD_EXITED;
     ended.value = info.si_status;
     return ended;
+}
+
+bool has_ended(int pidfd) noexcept {
+    pollfd entry{pidfd, POLLIN, 0};
+    return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLIN) != 0;
+}
+
+Ended find_ended(int pidfd) noexcept {
+    PidfdInfo info;
+    Ended ended;
+    if (!ask(pidfd, info) || (info.mask & pidfd_info_exit) == 0) return ended;
+    // After the reaping the fields about the process itself are empty.
+    ended.pid = 1;
+    ended.killed = WIFSIGNALED(info.status);
+    ended.value = ended.killed ? WTERMSIG(info.status) : WEXITSTATUS(info.status);
+    return ended;
+}
+
+bool tells_ends(int pidfd) noexcept {
+    PidfdInfo info;
+    return ask(pidfd, info) || (errno != ENOTTY && errno != EINVAL);
 }
 
 void reap(pid_t pid) noexcept {

@@ -38,6 +38,13 @@ struct Ended {
 /// Looks without reaping: at `pid`, or at any child when it is 0.
 Ended peek_ended(pid_t pid) noexcept;
 void reap(pid_t pid) noexcept;
+/// Whether the process behind a pidfd is no more, be it reaped or not.
+bool has_ended(int pidfd) noexcept;
+/// How the process behind a pidfd ended, though another was its parent and has reaped it (PIDFD_INFO_EXIT, Linux 6.15).
+/// `pid` 0: the kernel cannot tell, or not yet.
+Ended find_ended(int pidfd) noexcept;
+/// Whether this kernel may ever answer that.
+bool tells_ends(int pidfd) noexcept;
 
 /// Returns 0 or errno.
 int kill_group(pid_t leader, int signal) noexcept;

@@ -14,12 +14,12 @@ using logstore::Stream;
 
 constexpr std::size_t usual_pipe_bytes = 64u << 10;
 constexpr std::size_t hot_pipe_bytes = 256u << 10;
-constexpr std::size_t buffer_bytes = hot_pipe_bytes + (64u << 10);
+constexpr std::size_t buffer_bytes = Pump::in_flight_bytes;
 constexpr std::uint64_t carry_ns = 100 * os::millisecond;
 constexpr std::uint64_t first_pause_ns = 200'000;
 constexpr std::uint64_t longest_pause_ns = 16 * first_pause_ns;
 constexpr std::uint64_t cool_ns = 1000 * os::millisecond;
-constexpr unsigned reads_in_a_row = 8;  // before commands and the other pipe get their turn
+constexpr unsigned reads_in_a_row = 16;  // before commands and the other pipe get their turn
 constexpr unsigned full_reads_to_grow = 8;
 
 // Never touched, so never resident, beyond what the largest read needed.
@@ -70,7 +70,8 @@ void Pump::serve(const pollfd* entries, std::size_t count, std::uint64_t now, bo
 void Pump::read_source(Source& source, std::uint64_t now, bool in_a_hurry) noexcept {
     source.paused_until = 0;
     for (unsigned round = 0; round < reads_in_a_row; ++round) {
-        const ssize_t got = os::read(source.fd, source.buffer + source.carried, buffer_bytes - source.carried);
+        const std::size_t room = buffer_bytes - source.carried;
+        const ssize_t got = os::read(source.fd, source.buffer + source.carried, room);
         if (got == -EAGAIN) return;
         if (got <= 0) {
             if (source.carried > 0) write_piece(source, source.carried);
@@ -87,7 +88,7 @@ void Pump::read_source(Source& source, std::uint64_t now, bool in_a_hurry) noexc
         }
         source.pause = first_pause_ns;
         source.last_read = now;
-        note_large_read(source, size, now);
+        note_large_read(source, size == room, now);
     }
 }
 
@@ -127,9 +128,8 @@ void Pump::choose_pause(Source& source, std::size_t size, std::uint64_t now) noe
     source.paused_until = now + source.pause;
 }
 
-void Pump::note_large_read(Source& source, std::size_t size, std::uint64_t now) noexcept {
+void Pump::note_large_read(Source& source, bool full, std::uint64_t now) noexcept {
     source.touched = true;
-    const bool full = size + 4096 >= source.pipe_bytes;
     if (full || cool_at_ == os::never) cool_at_ = now + cool_ns;
     if (!full) return;
     if (source.pipe_bytes >= hot_pipe_bytes || ++source.full_reads < full_reads_to_grow) return;

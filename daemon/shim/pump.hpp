@@ -19,6 +19,8 @@ namespace persistproc::shim {
 class Pump {
 public:
     static constexpr std::size_t max_sources = 2;
+    /// What is held of one stream between the pipe and the log, at most: so much is lost when the keeper is killed.
+    static constexpr std::size_t in_flight_bytes = 64u << 10;
 
     explicit Pump(logstore::Writer& log) noexcept : log_(log) {}
     Pump(const Pump&) = delete;
@@ -38,6 +40,8 @@ public:
     void flush() noexcept;
     /// Nothing more can come: both pipes have ended.
     bool closed() const noexcept { return sources_[0].fd < 0 && sources_[1].fd < 0; }
+    /// The read end of the output (0) or error (1) pipe, -1 when it has ended.
+    int descriptor(std::size_t source) const noexcept { return sources_[source].fd; }
     /// Flushes and closes pipes that somebody outside the tree still holds.
     void close() noexcept;
 
@@ -59,7 +63,7 @@ private:
     void take(Source& source, std::size_t size, std::uint64_t now) noexcept;
     void write_piece(Source& source, std::size_t size) noexcept;
     void choose_pause(Source& source, std::size_t size, std::uint64_t now) noexcept;
-    void note_large_read(Source& source, std::size_t size, std::uint64_t now) noexcept;
+    void note_large_read(Source& source, bool full, std::uint64_t now) noexcept;
     void cool_down(std::uint64_t now) noexcept;
 
     logstore::Writer& log_;

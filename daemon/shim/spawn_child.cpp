@@ -28,7 +28,8 @@ void wait_for_release(const SpawnPlan& plan) noexcept {
     ssize_t got;
     do got = ::read(plan.release, &byte, 1);
     while (got < 0 && errno == EINTR);
-    if (got != 1) ::_exit(127);
+    // Nobody has heard of us yet, or somebody holds the report for a successor of the keeper.
+    if (got != 1) fail(plan, Stage::fork, ECANCELED);
 }
 
 void keep_standard_descriptors_alone(int report) noexcept {

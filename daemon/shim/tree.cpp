@@ -52,14 +52,15 @@ bool is_descendant(pid_t pid) noexcept {
     return false;
 }
 
-void signal_one(pid_t pid, int signal) noexcept {
+template <class IsOurs>
+void signal_one(pid_t pid, int signal, IsOurs is_ours) noexcept {
     const auto pinned = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
     if (pinned < 0) {
         // Linux before 5.3, or no descriptor left: the check alone must do.
-        if (errno != ESRCH && is_descendant(pid)) ::kill(pid, signal);
+        if (errno != ESRCH && is_ours(pid)) ::kill(pid, signal);
         return;
     }
-    if (is_descendant(pid)) ::syscall(SYS_pidfd_send_signal, pinned, signal, nullptr, 0);
+    if (is_ours(pid)) ::syscall(SYS_pidfd_send_signal, pinned, signal, nullptr, 0);
     ::close(pinned);
 }
 
@@ -154,7 +155,44 @@ void find_descendants() noexcept {
 int signal_descendants(int signal, pid_t but_group) noexcept {
     find_descendants();
     for (std::size_t i = 0; i < found_count; ++i)
-        if (but_group == 0 || ::getpgid(found[i]) != but_group) signal_one(found[i], signal);
+        if (but_group == 0 || ::getpgid(found[i]) != but_group) signal_one(found[i], signal, is_descendant);
+    return static_cast<int>(found_count);
+}
+
+bool has_mark(pid_t pid, const char* mark) noexcept {
+    const int fd = ::open(ProcPath("/proc/").add(pid).add("/environ").c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    const std::size_t size = std::strlen(mark);
+    char text[4096];
+    std::size_t matched = 0;
+    bool matches = true;  // the entry, as far as it has come
+    bool found_it = false;
+    ssize_t got;
+    while (!found_it && (got = os::read(fd, text, sizeof text)) > 0) {
+        for (ssize_t i = 0; i < got && !found_it; ++i) {
+            if (text[i] == '\0') {
+                found_it = matches && matched == size;
+                matched = 0;
+                matches = true;
+            } else if (matches) {
+                matches = matched < size && text[i] == mark[matched];
+                ++matched;
+            }
+        }
+    }
+    ::close(fd);
+    return found_it || (matches && matched == size);
+}
+
+int signal_marked(const char* mark, int signal, pid_t but_group) noexcept {
+    found_count = 0;
+    for_each_number("/proc", [mark](pid_t pid) {
+        if (has_mark(pid, mark)) remember(pid);
+    });
+    if (signal != 0)
+        for (std::size_t i = 0; i < found_count; ++i)
+            if (but_group == 0 || ::getpgid(found[i]) != but_group)
+                signal_one(found[i], signal, [mark](pid_t pid) { return has_mark(pid, mark); });
     return static_cast<int>(found_count);
 }
 

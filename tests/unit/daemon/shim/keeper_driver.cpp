@@ -119,7 +119,11 @@ rundir::RunState KeeperDriver::start() {
     require(ready.type == rundir::MessageType::ready, "no ready");
     require(ready.state.phase == rundir::Phase::prepared, "ready, but not prepared");
     send(rundir::MessageType::commit);
-    return wait_for(rundir::MessageType::state).state;
+    // The first one tells of the child; whether its program could be executed comes with the next.
+    for (;;) {
+        const auto state = wait_for(rundir::MessageType::state).state;
+        if (state.phase != rundir::Phase::started || state.exec_confirmed != 0) return state;
+    }
 }
 
 void KeeperDriver::send(rundir::MessageType type, std::uint64_t request, int value, std::uint32_t grace_ms, bool force,

@@ -29,7 +29,7 @@ public:
 
     /// Starts the shim and waits for `ready`.
     void launch();
-    /// `launch`, `commit`, and the first state after it.
+    /// `launch`, `commit`, and the first state that says whether the program runs.
     rundir::RunState start();
     void send(rundir::MessageType type, std::uint64_t request = 0, int value = 0, std::uint32_t grace_ms = 0,
               bool force = false, std::uint64_t epoch = 1);

@@ -1,0 +1,119 @@
+// A keeper was killed; another goes on with its run. The child, its pipes and what it started have noticed nothing.
+#include <fcntl.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "daemon/shim/keeper.hpp"
+#include "daemon/shim/tree.hpp"
+
+namespace persistproc::shim {
+
+using logstore::Event;
+using rundir::ControlMessage;
+using rundir::MessageType;
+using rundir::Phase;
+
+namespace {
+
+constexpr std::uint64_t drain_ns = 250 * os::millisecond;
+/// How long somebody may take to say how the child ended: the daemon, or the kernel, which knows once the child's new
+/// parent has reaped it; there are init processes that do that every few seconds.
+constexpr std::uint64_t answers_ns = 10'000 * os::millisecond;
+constexpr std::uint64_t ask_again_ns = 20 * os::millisecond;
+constexpr std::uint64_t first_tree_gap_ns = 20 * os::millisecond;
+constexpr std::uint64_t longest_tree_gap_ns = 1'000 * os::millisecond;
+
+}  // namespace
+
+/// What a successor of this keeper would need now.
+Handed Keeper::handed_over() const noexcept {
+    Handed out;
+    out.out = pump_.descriptor(0);
+    out.err = pump_.descriptor(1);
+    if (is_final()) return out;
+    out.child = child_;
+    out.report = report_;
+    return out;
+}
+
+void Keeper::take_over(Control::Connection& connection, Handed& handed, std::uint64_t request,
+                       std::uint64_t now) noexcept {
+    if (const int err = open_log()) {
+        control_.send(connection, message(MessageType::refused, request, err));
+        return abort_start();
+    }
+    took_over_ = true;
+    release_spec();
+    auto& state = state_.state();
+    if (state.successors < 255) ++state.successors;
+    const int streams = (handed.out >= 0 ? 1 : 0) + (handed.err >= 0 ? 1 : 0);
+    if (streams > 0) {
+        state.has_gaps = 1;
+        log_.append_event(Event::taken_over, static_cast<std::int64_t>(streams * Pump::in_flight_bytes));
+    }
+    for (const int fd : {handed.out, handed.err})
+        if (fd >= 0) ::fcntl(fd, F_SETFL, O_NONBLOCK);
+    pump_.begin(std::exchange(handed.out, -1), std::exchange(handed.err, -1));
+    pid_ = state.pid;
+    child_ = std::exchange(handed.child, -1);
+    report_ = std::exchange(handed.report, -1);
+    if (is_final()) {
+        child_gone_ = reaped_ = true;
+        pipes_held_ = !pump_.closed();
+    }
+    state_.commit();
+    push_state();
+    look_at_children(now);
+}
+
+void Keeper::look_at_foreign_child(std::uint64_t now) noexcept {
+    // Without a pidfd nothing proves that a process of that pid is still the child.
+    if (!took_over_ || child_gone_ || (child_ >= 0 && !os::has_ended(child_))) return;
+    child_gone_ = true;
+    state_.state().ended_wall_ns = os::wall_ns();
+    drain_until_ = now + drain_ns;
+    decide_at_ = now;
+    decide_until_ = now + (child_ >= 0 ? answers_ns : 0);
+}
+
+void Keeper::hear_end(const ControlMessage& received, std::uint64_t now) noexcept {
+    if (!succeeds_ || is_final()) return;
+    look_at_foreign_child(now);
+    if (!child_gone_ || ended_.pid != 0) return;
+    if (received.grace_ms != 0) {
+        // That daemon is not its parent either; the kernel may know, or nobody does.
+        if (child_ < 0 || !os::tells_ends(child_)) decide_until_ = now;
+        return;
+    }
+    ended_.pid = pid_;
+    ended_.killed = received.force != 0;
+    ended_.value = received.value;
+}
+
+void Keeper::decide_outcome(std::uint64_t now) noexcept {
+    if (!child_gone_ || ended_.pid != 0 || is_final()) {
+        decide_at_ = os::never;
+        return;
+    }
+    if (now < decide_at_) return;
+    decide_at_ = now + ask_again_ns;
+    ended_ = child_ >= 0 ? os::find_ended(child_) : os::Ended{};
+    if (ended_.pid != 0) return;
+    const bool may_be_told = control_.has_daemon() || (child_ >= 0 && os::tells_ends(child_));
+    if (now >= decide_until_ || !may_be_told) state_.state().outcome_unknown = 1;
+}
+
+void Keeper::look_at_foreign_tree(std::uint64_t now) noexcept {
+    if (no_children_) {
+        look_at_tree_ = os::never;
+        return;
+    }
+    if (look_at_tree_ != os::never && now < look_at_tree_) return;
+    no_children_ = signal_marked(mark_, 0, 0) == 0;
+    tree_gap_ = tree_gap_ == 0 ? first_tree_gap_ns : tree_gap_ * 2;
+    if (tree_gap_ > longest_tree_gap_ns) tree_gap_ = longest_tree_gap_ns;
+    look_at_tree_ = no_children_ ? os::never : now + tree_gap_;
+}
+
+}  // namespace persistproc::shim

@@ -1,0 +1,179 @@
+"""The keeper of a run dies; its program notices nothing, and what is lost is little and said."""
+import os
+import pathlib
+import signal
+import struct
+
+import harness
+
+# Numbered lines until the file of its first argument exists, then the code of its second.
+COUNTER = """
+import os, sys, time
+n = 0
+while not os.path.exists(sys.argv[1]):
+    sys.stdout.write('line %d\\n' % n); n += 1
+    time.sleep(0.001)
+sys.stdout.write('end %d\\n' % n)
+sys.exit(int(sys.argv[2]))
+"""
+# One child in the group, one in a session of its own; both outlive the parent when that ends.
+TREE = """
+import os, sys, time
+def note():
+    with open(sys.argv[1], 'a') as f: f.write('%d\\n' % os.getpid())
+if os.fork() == 0:
+    note(); time.sleep(600)
+if os.fork() == 0:
+    os.setsid(); note(); time.sleep(600)
+note(); time.sleep(600)
+"""
+DEATHS = 20
+IN_FLIGHT = 64 << 10
+TAKEN_OVER = 8
+
+
+def kernel_tells_codes():
+    """Since Linux 6.15 a pidfd knows how a process ended though another has reaped it."""
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int("".join(c for c in minor if c.isdigit()))) >= (6, 15)
+
+
+class KillShim(harness.TestCase):
+    def shim(self, process="p1"):
+        """PID of the shim that keeps the newest run of a process, or None."""
+        mark = f"{self.place.data}/procs/{process}/runs/"
+        for pid, command in harness.processes_of(self.place.data):
+            if mark in command and "persistproc-shim" in command:
+                return pid
+        return None
+
+    def kill_shim(self, process="p1"):
+        """Kills it; returns once another keeps the run."""
+        old = harness.eventually("a shim", lambda: self.shim(process))
+        os.kill(old, signal.SIGKILL)
+        harness.eventually("a successor", lambda: self.shim(process) not in (None, old))
+
+    def take_overs(self, process="p1"):
+        """Bytes that each succession said to be missing at most."""
+        out = []
+        for index in sorted((self.place.data / "procs" / process / "log").glob("*.idx")):
+            data = index.read_bytes()
+            for at in range(64, len(data) - 63, 64):
+                event, value = data[at + 42], struct.unpack_from("<q", data, at + 48)[0]
+                if event == TAKEN_OVER:
+                    out.append(value)
+        return out
+
+    def test_twenty_deaths_under_a_program_that_writes(self):
+        gate = self.place.work / "stop"
+        pid = self.start("counter", harness.python(COUNTER, str(gate), "7"))["pid"]
+        shown = self.background("run", "--label", "counter", *harness.python(COUNTER, str(gate), "7"))
+        for death in range(DEATHS):
+            self.kill_shim()
+            view = self.view("counter")
+            self.assertEqual((view["state"], view["pid"], view["run"]), ("running", pid, "p1.1"), death)
+        gate.touch()
+        self.assertEqual(self.wait_exit("counter").code, 7)
+        self.assertEqual(shown.wait().code, 7)
+        view = self.view("counter")
+        self.assertEqual((view["state"], view["exit_code"], view["reason"]), ("exited", 7, "self"))
+        lines = self.ok("output", "counter", "-n", "0").out.decode().splitlines()
+        self.assertEqual(lines[-1].split()[0], "end")
+        whole = [int(l.split()[1]) for l in lines if l.startswith("line ")]
+        self.assertEqual(whole, sorted(set(whole)), "a line came twice or out of order")
+        said = self.take_overs()
+        self.assertEqual(len(said), DEATHS)
+        self.assertLessEqual(max(said), 2 * IN_FLIGHT)
+        # A line is 12 bytes at most; what one death can take of a slow writer is what it wrote in a pause.
+        missing = int(lines[-1].split()[1]) - len(whole)
+        self.assertLessEqual(missing * 12, sum(said))
+
+    def test_a_stop_ends_the_whole_tree_under_a_successor(self):
+        path = self.place.work / "pids"
+        self.start("tree", harness.python(TREE, str(path)))
+        pids = lambda: [int(p) for p in path.read_text().split()] if path.exists() else []
+        harness.eventually("all three run", lambda: len(pids()) == 3)
+        self.kill_shim()
+        self.ok("stop", "tree")
+        self.assertEqual([p for p in pids() if harness.is_alive(p)], [])
+        view = self.view("tree")
+        self.assertEqual((view["state"], view["signal"], view["reason"]), ("killed", "SIGTERM", "stopped"))
+
+    def test_a_signal_that_ended_the_program_is_known(self):
+        pid = self.start("sleeper", ["sleep", "600"])["pid"]
+        self.kill_shim()
+        os.kill(pid, signal.SIGSEGV)
+        self.assertEqual(self.wait_exit("sleeper").code, 128 + signal.SIGSEGV)
+        self.assertEqual(self.view("sleeper")["reason"], "self")
+        # Nothing of it is left with its new parent.
+        self.assertFalse(pathlib.Path(f"/proc/{pid}").exists())
+
+    def test_program_and_shim_killed_at_once(self):
+        pid = self.start("sleeper", ["sleep", "600"])["pid"]
+        shim = self.shim()
+        os.kill(shim, signal.SIGSTOP)
+        os.kill(pid, signal.SIGKILL)
+        os.kill(shim, signal.SIGKILL)
+        self.assertEqual(self.wait_exit("sleeper").code, 128 + signal.SIGKILL)
+
+    def test_an_exit_that_only_a_successor_saw(self):
+        gate = self.place.work / "stop"
+        pid = self.start("counter", harness.python(COUNTER, str(gate), "7"))["pid"]
+        self.kill_shim()
+        self.daemon.kill()
+        gate.touch()
+        harness.eventually("the program has ended", lambda: not harness.is_alive(pid))
+        harness.eventually("its keeper has left", lambda: self.shim() is None)
+        self.daemon.start()
+        view = self.view("counter")
+        if kernel_tells_codes():
+            self.assertEqual((view["state"], view["exit_code"]), ("exited", 7))
+        else:
+            self.assertEqual((view["state"], view["exit_code"], view["reason"]), ("lost", None, "lost"))
+        self.assertTrue(self.ok("output", "counter", "-n", "1").out.startswith(b"end "))
+
+    def test_a_successor_meets_the_next_daemon(self):
+        gate = self.place.work / "stop"
+        pid = self.start("counter", harness.python(COUNTER, str(gate), "7"))["pid"]
+        self.kill_shim()
+        self.daemon.restart()
+        self.kill_shim()
+        self.daemon.restart()
+        self.assertEqual(self.view("counter")["pid"], pid)
+        gate.touch()
+        code = self.wait_exit("counter").code
+        if kernel_tells_codes():
+            self.assertEqual(code, 7)
+        self.assertEqual(len(self.take_overs()), 2)
+
+    def test_what_a_program_left_behind_is_recorded_on(self):
+        gate = self.place.work / "gate"
+        code = (
+            "import os, sys, time\nif os.fork() == 0:\n  while not os.path.exists(sys.argv[1]): time.sleep(0.01)\n"
+            "  print('late', flush=True); os._exit(0)\nprint('early', flush=True)"
+        )
+        self.start("parent", harness.python(code, str(gate)))
+        self.assertEqual(self.wait_exit("parent").code, 0)
+        self.kill_shim()
+        gate.touch()
+        harness.eventually("late output", lambda: self.ok("output", "parent", "-n", "0").out == b"early\nlate\n")
+        harness.eventually("its keeper has left", lambda: self.shim() is None)
+        self.assertEqual(self.view("parent")["exit_code"], 0)
+
+    def test_daemon_and_shim_killed_is_lost_and_never_doubled(self):
+        pid = self.start("sleeper", ["sleep", "600"])["pid"]
+        shim = self.shim()
+        self.daemon.kill()
+        os.kill(shim, signal.SIGKILL)
+        self.daemon.start()
+        view = self.view("sleeper")
+        self.assertEqual((view["state"], view["exit_code"], view["signal"], view["reason"]), ("lost", None, None, "lost"))
+        self.assertIn("shim", view["detail"])
+        self.assertTrue(harness.is_alive(pid), "nobody may signal what is only lost")
+        again = self.ok("restart", "sleeper", "--json").json()
+        self.assertFalse(harness.is_alive(pid))
+        self.assertTrue(harness.is_alive(again["pid"]))
+
+
+if __name__ == "__main__":
+    harness.main()
