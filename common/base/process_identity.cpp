@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <string_view>
 
 namespace persistproc::base {
 namespace {
@@ -33,8 +34,10 @@ int hex_value(char digit) noexcept {
     return -1;
 }
 
-/// A field of /proc/<pid>/stat behind the name, counted from 1 as in proc_pid_stat(5).
-std::optional<std::uint64_t> find_stat_number(pid_t pid, int wanted) noexcept {
+/// /proc/<pid>/stat behind the name, which stands in parentheses and may hold anything, ')' too: " S 1 …". Empty when
+/// it cannot be read.
+template <std::size_t room>
+std::string_view read_stat(pid_t pid, char (&text)[room]) noexcept {
     char path[32] = "/proc/";
     char digits[12];
     std::size_t count = 0;
@@ -44,14 +47,17 @@ std::optional<std::uint64_t> find_stat_number(pid_t pid, int wanted) noexcept {
     while (count > 0) path[at++] = digits[--count];
     std::memcpy(path + at, "/stat", 6);
 
-    char text[1024];
-    const std::size_t size = read_small(path, text, sizeof text);
-    // The second field is the program's name in parentheses and may hold anything, ')' too.
+    const std::size_t size = read_small(path, text, room);
     const auto* close = static_cast<const char*>(::memrchr(text, ')', size));
-    if (close == nullptr) return std::nullopt;
-    const char* end = text + size;
+    if (close == nullptr) return {};
+    return {close + 1, static_cast<std::size_t>(text + size - (close + 1))};
+}
+
+/// A number among the fields of proc_pid_stat(5), counted from 1 as there.
+std::optional<std::uint64_t> find_stat_number(std::string_view fields, int wanted) noexcept {
+    const char* const end = fields.data() + fields.size();
     int field = 2;
-    for (const char* c = close + 1; c < end; ++c) {
+    for (const char* c = fields.data(); c < end; ++c) {
         if (*c != ' ') continue;
         if (++field != wanted) continue;
         std::uint64_t number = 0;
@@ -80,13 +86,24 @@ BootId current_boot_id() noexcept {
     return digits == 2 * id.size() ? id : BootId{};
 }
 
-std::optional<std::uint64_t> find_start_ticks(pid_t pid) noexcept { return find_stat_number(pid, start_field); }
+std::optional<std::uint64_t> find_start_ticks(pid_t pid) noexcept {
+    char text[1024];
+    return find_stat_number(read_stat(pid, text), start_field);
+}
 
 bool is_exiting(pid_t pid) noexcept {
     // In this order: it may go between the two.
-    const auto flags = find_stat_number(pid, flags_field);
+    char text[1024];
+    const auto flags = find_stat_number(read_stat(pid, text), flags_field);
     if (flags) return (*flags & exiting_flag) != 0;
     return ::kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+bool is_suspended(PidIdentity process) noexcept {
+    char text[1024];
+    const auto fields = read_stat(process.pid, text);
+    if (fields.size() < 2 || find_stat_number(fields, start_field) != process.start_ticks) return false;
+    return fields[1] == 'T' || fields[1] == 't';
 }
 
 }  // namespace persistproc::base

@@ -27,6 +27,9 @@ std::optional<std::uint64_t> find_start_ticks(pid_t pid) noexcept;
 /// connections that nobody will ever serve. What cannot be looked at counts as alive. No heap use.
 bool is_exiting(pid_t pid) noexcept;
 
+/// Whether that very process is there and stopped, by a signal or by a debugger: it answers nobody until it goes on.
+bool is_suspended(PidIdentity process) noexcept;
+
 }  // namespace base
 
 using base::PidIdentity;

@@ -369,9 +369,15 @@ Task<bool> Supervisor::take_over(ProcessPtr process, std::uint32_t run, MonoTime
     process->end_heard = process->start_confirmed = false;
     tasks_.spawn("shim of " + to_string(id), watch(process, run, connected));
     // `heard` moves the phase on; a shim that is still between COMMIT and execve pushes its next state by itself.
+    const base::PidIdentity shim{process->run_state.shim_pid, process->run_state.shim_start_ticks};
+    const MonoTime soon = std::min(until, clock_.now() + options_.first_answer_bound);
+    MonoTime patience = soon;
     while (process->link == connected && std::holds_alternative<Unreachable>(process->life.phase())) {
-        const bool woken = co_await process->changed.wait_until(until, clock_);
-        if (!woken) break;
+        const bool woken = co_await process->changed.wait_until(patience, clock_);
+        if (woken) continue;
+        // One that was suspended says nothing until it goes on, and nobody should wait for that.
+        if (patience == until || base::is_suspended(shim)) break;
+        patience = until;
     }
     const bool answered = !std::holds_alternative<Unreachable>(process->life.phase());
     if (!answered && process->link == connected) process->drop_link();

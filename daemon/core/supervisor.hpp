@@ -31,8 +31,9 @@ struct SupervisorOptions {
     std::size_t keep_runs = 5;     // run directories of each process
     std::uint64_t process_log_bytes = 64u << 20;
     std::uint64_t total_log_bytes = 2048ull << 20;
-    std::chrono::nanoseconds adoption_bound = std::chrono::seconds(5);  // for shims to answer
-    std::chrono::nanoseconds gate_bound = std::chrono::seconds(20);     // for a call that waits for the adoption
+    std::chrono::nanoseconds adoption_bound = std::chrono::seconds(5);             // for shims to answer
+    std::chrono::nanoseconds first_answer_bound = std::chrono::milliseconds(100);  // then a suspended one is left alone
+    std::chrono::nanoseconds gate_bound = std::chrono::seconds(20);  // for a call that waits for the adoption
     std::chrono::nanoseconds start_bound = std::chrono::seconds(15);
     std::chrono::nanoseconds retention_interval = std::chrono::minutes(1);
     std::vector<std::string> environment;  // of the daemon: what runs started by agents inherit

@@ -1,5 +1,6 @@
 #include "common/base/process_identity.hpp"
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,4 +29,22 @@ TEST_CASE("a process is exiting from its death on, not before") {
     CHECK(base::is_exiting(child));
     CHECK(!base::find_start_ticks(child));
     ::close(gate[0]);
+}
+
+TEST_CASE("a stopped process is suspended until it goes on, and another of its pid is not it") {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        ::raise(SIGSTOP);
+        ::_exit(0);
+    }
+    siginfo_t seen{};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(child), &seen, WSTOPPED) == 0);
+    const std::uint64_t start = base::find_start_ticks(child).value_or(0);
+    CHECK(base::is_suspended({child, start}));
+    CHECK(!base::is_suspended({child, start + 1}));
+    CHECK(!base::is_suspended({::getpid(), base::find_start_ticks(::getpid()).value_or(0)}));
+    ::kill(child, SIGCONT);
+    REQUIRE(::waitpid(child, nullptr, 0) == child);
+    CHECK(!base::is_suspended({child, start}));
 }
