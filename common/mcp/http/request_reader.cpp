@@ -214,7 +214,8 @@ RequestReader::Progress RequestReader::State::check_head() {
     constexpr const char* twice = "header given twice";
     bool chunked = false;
     bool length = false;
-    head.keep_alive = parser->keep_alive();
+    // The parser stops in the head of a body that is too large; that connection ends with the refusal.
+    head.keep_alive = parser->is_header_done() && parser->keep_alive();
     for (const auto& [id, name, untrimmed] : found.fields) {
         const auto value = trim_blanks(untrimmed);
         switch (id) {
