@@ -151,6 +151,7 @@ Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable) {
     mcp::client::CallOptions options;
     options.repeatable = repeatable;
     auto answered = co_await client_->call_tool(std::string(Request::name), std::move(arguments), std::move(options));
+    was_cut_off_ = !answered && answered.error().code == ErrorCode::unavailable;
     if (!answered) co_return answered.error();
     if (answered->is_error) co_return mcp::failure_of(*answered);
     RawAnswer raw;
@@ -170,6 +171,13 @@ Task<Result<Response>> DaemonClient::call(Request request, bool repeatable) {
 }
 
 Task<Result<api::StartResponse>> DaemonClient::start(api::StartRequest request) {
+    const bool has_key = request.request_key.has_value();
+    auto started = co_await call<api::StartResponse>(request, has_key);
+    // A daemon of an older release knows no keys. Then a start that was cut off is not asked for again.
+    const bool is_too_new = !started && started.error().code == ErrorCode::invalid &&
+                            started.error().message.starts_with("request_key: unknown");
+    if (!is_too_new) co_return started;
+    request.request_key.reset();
     co_return co_await call<api::StartResponse>(std::move(request));
 }
 

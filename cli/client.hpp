@@ -52,6 +52,7 @@ public:
     DaemonClient(const DaemonClient&) = delete;
     DaemonClient& operator=(const DaemonClient&) = delete;
 
+    /// With a request key it is repeated like what only reads, and starts nothing twice.
     Task<Result<api::StartResponse>> start(api::StartRequest request);
     Task<Result<ProcessView>> stop(std::string target, StopHow how);
     Task<Result<Restarted>> restart(std::string target, StopHow how);
@@ -64,6 +65,8 @@ public:
     Task<Result<api::WaitMeta>> wait(api::WaitRequest request);
     Task<Result<api::ShutdownResponse>> shut_down(bool keep);
     Task<Result<api::DaemonInfo>> info();
+    /// Whether the last call failed because its daemon was gone, rather than by an answer.
+    bool was_cut_off() const noexcept { return was_cut_off_; }
 
 private:
     explicit DaemonClient(std::unique_ptr<mcp::client::Client> client);
@@ -74,6 +77,7 @@ private:
     Task<Result<Response>> call(Request request, bool repeatable = false);
 
     std::unique_ptr<mcp::client::Client> client_;
+    bool was_cut_off_ = false;
 };
 
 /// The command that starts a daemon for this data directory, as a user types it.

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "cli/environment.hpp"
+#include "common/api/client_operations.hpp"
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/text.hpp"
@@ -34,6 +35,8 @@ constexpr int ready_fd = 3;
 /// A daemon that leaves answers what it was asked before, for at most five seconds.
 constexpr auto transition_patience = std::chrono::seconds(10);
 constexpr auto transition_interval = std::chrono::milliseconds(20);
+/// A daemon that dies twice under the same start is no accident.
+constexpr int start_attempts = 4;
 
 bool is_executable(const fs::path& path) { return ::access(path.c_str(), X_OK) == 0; }
 
@@ -184,6 +187,33 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
     if (auto started = start_daemon(options); !started) co_return started.error();
     client = co_await DaemonClient::connect(executor, data);
     co_return client;
+}
+
+Task<Result<StartedProcess>> start_process(boost::asio::any_io_executor executor, CommonOptions options, bool autostart,
+                                           std::unique_ptr<DaemonClient> client, api::StartRequest request) {
+    StartedProcess out;
+    out.client = std::move(client);
+    Error failed;
+    for (int attempt = 0; attempt < start_attempts; ++attempt) {
+        if (!out.client) {
+            auto next = co_await connect_or_start(executor, options, autostart);
+            if (!next && next.error().code != ErrorCode::unavailable) co_return next.error();
+            if (!next) {
+                failed = next.error();
+                continue;
+            }
+            out.client = std::move(*next);
+        }
+        auto started = co_await out.client->start(request);
+        if (started) {
+            out.response = std::move(*started);
+            co_return std::move(out);
+        }
+        failed = started.error();
+        if (!out.client->was_cut_off()) co_return failed;
+        out.client.reset();
+    }
+    co_return failed;
 }
 
 }  // namespace persistproc::cli

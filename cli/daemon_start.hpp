@@ -7,6 +7,7 @@
 
 #include "cli/client.hpp"
 #include "cli/options.hpp"
+#include "common/api/start_process.hpp"
 
 namespace persistproc::cli {
 
@@ -23,5 +24,14 @@ Result<void> start_daemon(const CommonOptions& options);
 /// Blocks the thread while the daemon starts. Errors: those of both steps.
 Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io_executor executor,
                                                              CommonOptions options, bool autostart);
+
+struct StartedProcess {
+    std::unique_ptr<DaemonClient> client;  // to the daemon that answered
+    api::StartResponse response;
+};
+/// Starts a process through `client`. When its daemon dies before it has answered, the next one (started here if need
+/// be and allowed) is asked again with the same key, a few times at most. Errors: as DaemonClient::start.
+Task<Result<StartedProcess>> start_process(boost::asio::any_io_executor executor, CommonOptions options, bool autostart,
+                                           std::unique_ptr<DaemonClient> client, api::StartRequest request);
 
 }  // namespace persistproc::cli

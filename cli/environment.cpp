@@ -5,11 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 
 #include "common/api/start_process.hpp"
 #include "common/base/file.hpp"
+#include "common/base/random.hpp"
 #include "common/base/text.hpp"
 
 namespace persistproc::cli {
@@ -127,6 +129,9 @@ Result<api::StartRequest> make_start_request(const DefinitionOptions& options) {
     ::umask(mask);
     request.umask = static_cast<std::int64_t>(mask);
     request.limits = own_limits();
+    std::array<std::uint8_t, 16> key;
+    base::fill_random(key);
+    request.request_key = base::to_hex(key);
     api::carry_bytes(request);
     return request;
 }

@@ -54,14 +54,16 @@ Task<int> run(Context context, RunOptions options) {
     // From here on --on-exit says what a signal does: one that comes before the answer counts once it is there.
     boost::asio::signal_set signals(context.executor, SIGINT, SIGTERM, SIGHUP);
     unsigned interrupts = 0;
-    auto answer = (*client)->start(std::move(*request));
+    auto answer = start_process(context.executor, context.common, options.definition.autostart, std::move(*client),
+                                std::move(*request));
     auto impatience = count_interrupts(signals, interrupts);
     auto first = co_await (std::move(answer) || std::move(impatience));
     if (first.index() != 0)
         co_return context.console.fail(Error{
             ErrorCode::unavailable, "left before the daemon answered; persistproc list shows whether it was started"});
-    auto started = std::move(std::get<0>(first));
-    if (!started) co_return context.console.fail(started.error());
+    auto answered = std::move(std::get<0>(first));
+    if (!answered) co_return context.console.fail(answered.error());
+    const api::StartResponse* const started = &answered->response;
 
     session::AttachPlan plan;
     plan.process_id = started->id;
@@ -85,7 +87,8 @@ Task<int> run(Context context, RunOptions options) {
     const bool json = context.console.json();
     auto view =
         json ? format::make_line_view(std::move(style), std::nullopt, true) : format::make_byte_view(std::move(style));
-    co_return co_await session::attach(std::move(context), std::move(plan), std::move(*client), std::move(view));
+    co_return co_await session::attach(std::move(context), std::move(plan), std::move(answered->client),
+                                       std::move(view));
 }
 
 }  // namespace persistproc::cli::commands

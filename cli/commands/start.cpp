@@ -50,9 +50,10 @@ Task<int> start(Context context, StartOptions options) {
             co_return show(context.console, restarted->view, true);
         }
     }
-    auto started = co_await (*client)->start(std::move(*request));
+    auto started = co_await start_process(context.executor, context.common, options.definition.autostart,
+                                          std::move(*client), std::move(*request));
     if (!started) co_return context.console.fail(started.error());
-    co_return show(context.console, *started, started->created);
+    co_return show(context.console, started->response, started->response.created);
 }
 
 }  // namespace persistproc::cli::commands

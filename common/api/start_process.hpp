@@ -35,6 +35,8 @@ struct StartRequest {
     std::optional<std::int64_t> umask;
     std::vector<std::vector<std::int64_t>> limits;  // [resource, soft, hard], -1: unlimited
     bool bytes_as_text = false;                     // see carry_bytes
+    // Names this request: asked again with the same key, because its daemon died, it starts nothing twice.
+    std::optional<std::string> request_key;
 
     static constexpr const char* name = "start_process";
     static constexpr const char* title = "Start process";
@@ -60,7 +62,8 @@ struct StartRequest {
                           field("base_environment", &R::base_environment).client_only(),
                           field("umask", &R::umask).client_only().range(0, 0777),
                           field("limits", &R::limits).client_only(),
-                          field("bytes_as_text", &R::bytes_as_text).client_only()};
+                          field("bytes_as_text", &R::bytes_as_text).client_only(),
+                          field("request_key", &R::request_key).client_only().range(16, 64)};
     }
 };
 

@@ -286,6 +286,7 @@ Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::opt
     const std::uint32_t run = newest->id.number;
     process->run_state = newest->state;
     process->nonce = newest->spec ? newest->spec->nonce : newest->state.nonce;
+    if (newest->spec) process->request_key = newest->spec->request_key;
     process->unsupported = newest->unsupported;
     const Wanted wanted = process->record.wanted;
     const Intent intent = process->record.intent;

@@ -21,6 +21,7 @@ struct Supervisor::Process {
     bool fresh = false;        // made by a start that has not been confirmed: forgotten when that fails
     bool unsupported = false;  // its newest run was written by a newer major version
     std::string actor;         // who asked for the change on its way
+    std::string request_key;   // of the start that its newest run, or an ancestor of it by policy, came from
 
     // What a run needs and the store must not hold; read back from the last run's `spec` after an adoption.
     bool has_environment = false;

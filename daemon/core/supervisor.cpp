@@ -256,6 +256,7 @@ void Supervisor::redefine(Process& process, Definition definition, StartParamete
     process.umask = parameters.umask.value_or(options_.umask);
     process.limits = parameters.limits.empty() ? options_.limits : parameters.limits;
     process.actor = parameters.actor;
+    process.request_key = parameters.request_key;
 }
 
 Task<Result<Started>> Supervisor::start_now(StartParameters parameters) {
@@ -307,6 +308,15 @@ Task<Result<Started>> Supervisor::start_now(StartParameters parameters) {
         if (std::holds_alternative<Unreachable>(phase))
             co_return Error{ErrorCode::unavailable,
                             process->name() + " runs, but its shim does not answer; nothing was started"};
+        // The caller lost its daemon before it heard the answer, and asks again: it has been done.
+        const bool was_done = !parameters.request_key.empty() && process->request_key == parameters.request_key &&
+                              process->start_confirmed;
+        if (was_done) {
+            auto view = co_await view_now(process);
+            if (!view) co_return view.error();
+            Started done{.view = std::move(*view), .created = true};
+            co_return done;
+        }
         if (std::holds_alternative<Running>(phase)) {
             if (parameters.label && !same_command(process->record.definition, definition))
                 co_return Error{ErrorCode::conflict,

@@ -56,6 +56,7 @@ struct StartParameters {
     int stop_signal = 15;
     double grace_seconds = 10;
     WhenRunning when_running = WhenRunning::keep;
+    std::string request_key;  // of the caller's choice; a second request of the same key finds what the first one did
     std::string actor;
 };
 struct Started {

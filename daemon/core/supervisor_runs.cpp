@@ -240,6 +240,7 @@ Task<Result<void>> Supervisor::try_run(ProcessPtr process, std::uint32_t run) {
     spec.shell = definition.shell;
     spec.restart = definition.restart;
     spec.started_by = definition.started_by;
+    spec.request_key = process->request_key;
     process->nonce = spec.nonce;
     auto prepare = [data, spec = std::move(spec)]() mutable { return prepare_run(data, std::move(spec)); };
     auto prepared = co_await async::offload(files_, std::move(prepare));

@@ -44,6 +44,7 @@ Result<core::StartParameters> parameters_of(api::StartRequest request, std::stri
         case api::IfRunning::restart: out.when_running = core::WhenRunning::restart; break;
         case api::IfRunning::error: out.when_running = core::WhenRunning::refuse; break;
     }
+    if (request.request_key) out.request_key = std::move(*request.request_key);
     out.actor = std::move(actor);
     return out;
 }

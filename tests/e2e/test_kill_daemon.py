@@ -3,6 +3,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import random
 import signal
 import socket
 import threading
@@ -20,6 +21,7 @@ print('end %d' % n)
 sys.exit(int(sys.argv[2]))
 """
 DEATHS = 30
+STARTS = 6
 
 
 def numbered(output):
@@ -81,6 +83,50 @@ class KillDaemon(harness.TestCase):
         self.daemon.restart()
         gate.touch()
         self.assertEqual(waiting.wait().code, 7)
+
+    def test_starts_go_on_through_deaths(self):
+        """Each start either happens once or says that it did not; none is cut off, none happens twice."""
+        marks = self.place.work / "marks"
+        marks.mkdir()
+        code = "import os, sys, time; open(sys.argv[1] + '/' + str(os.getpid()), 'w').close(); time.sleep(600)"
+        failures, done = [], [0] * 4
+
+        def start_some(worker):
+            for i in range(STARTS):
+                label = f"w{worker}-{i}"
+                here = marks / label
+                here.mkdir()
+                finished = self.cli("start", "--label", label, "--", *harness.python(code, str(here)))
+                done[worker] += 1
+                if finished.code != 0:
+                    failures.append(f"{label}: {finished}")
+
+        workers = [threading.Thread(target=start_some, args=(w,)) for w in range(4)]
+        for worker in workers:
+            worker.start()
+        # Whoever meets no daemon starts the next one. No start has to outlive two deaths.
+        deaths, lock = 0, self.place.data / "daemon.lock"
+        while any(w.is_alive() for w in workers):
+            holder = int(lock.read_text().partition("(PID ")[2].partition(")")[0])
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(holder, signal.SIGKILL)
+                deaths += 1
+            before = list(done)
+            harness.eventually(
+                "each has started one more",
+                lambda: all(d > b or not w.is_alive() for d, b, w in zip(done, before, workers)),
+            )
+            workers[0].join(random.uniform(0, 0.05))
+        for worker in workers:
+            worker.join()
+        self.assertFalse(failures, "\n".join(failures))
+        self.assertGreater(deaths, 2)
+        views = self.views()
+        self.assertEqual(len(views), 4 * STARTS)
+        self.assertEqual({(v["state"], v["run"].split(".")[1]) for v in views}, {("running", "1")})
+        for view in views:
+            ran = harness.eventually("it runs", lambda: os.listdir(marks / view["label"]))
+            self.assertEqual(ran, [str(view["pid"])])
 
     def test_one_that_hangs_is_said_to(self):
         self.start("sleeper", ["sleep", "60"])

@@ -75,6 +75,34 @@ TEST_CASE("a shim that died without a word leaves an outcome nobody invents") {
     CHECK(view["detail"].get<std::string>().find(expected) != std::string::npos);
 }
 
+TEST_CASE("a start asked for again with its key, after its daemon died, starts nothing") {
+    const Json request{
+        {"command", Json::array({"a"})}, {"working_directory", "/"}, {"request_key", "0123456789abcdef"}};
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        const Json first = daemon.call("start_process", request)["structuredContent"];
+        CHECK(first["run"] == "p1.1");
+        const Json again = daemon.call("start_process", request)["structuredContent"];
+        CHECK(again["run"] == "p1.1");
+        CHECK(again["created"] == true);
+    }
+    auto fd = base::open_file(rundir::run_paths(data->path(), first_run).state, O_RDWR);
+    rundir::StateWriter writer(fd->get(), rundir::RunState{});
+    writer.state().phase = rundir::Phase::exited;
+    writer.state().tree_empty = 1;
+    REQUIRE(writer.commit() == 0);
+
+    DaemonInProcess daemon({}, data);
+    const Json again = daemon.call("start_process", request)["structuredContent"];
+    CHECK(again["run"] == "p1.1");
+    CHECK(again["state"] == "exited");
+    CHECK(again["created"] == true);
+    Json other = request;
+    other["request_key"] = "another key, another start";
+    CHECK(daemon.call("start_process", other)["structuredContent"]["run"] == "p1.2");
+}
+
 TEST_CASE("a start that came to nothing is as if it had never been") {
     auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::aborted; });
     DaemonInProcess daemon({}, data);
