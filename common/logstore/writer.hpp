@@ -16,6 +16,8 @@ struct WriterOptions {
     std::uint32_t run = 0;
     std::uint64_t segment_bytes = 8u << 20;
     std::uint64_t bound_bytes = 64u << 20;
+    /// Whose bytes a tail of data without a record is, where that is known from elsewhere.
+    Stream recovered_stream = Stream::none;
 };
 
 class Writer {

@@ -151,6 +151,7 @@ int Writer::recover_piece(std::uint64_t end, std::uint32_t run) noexcept {
         last = bytes[got - 1];
         done += static_cast<std::uint64_t>(got);
     }
+    record.stream = options_.recovered_stream;
     record.flags = static_cast<std::uint8_t>(recovered | (last == '\n' ? line_complete : 0));
     if (const int err = add_record(record)) return err;
     data_size_ += record.length;

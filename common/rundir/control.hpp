@@ -11,15 +11,14 @@
 /// after `commit` fails the start with stage `log` and EWOULDBLOCK.
 /// Adoption: daemon connects to `ctl`, → `hello` (nonce, epoch); shim → `state`.
 /// With `state`, once when the child exists and again in answer to each `hello`, the shim sends duplicates of what a
-/// successor needs (SCM_RIGHTS): the pipes' read ends that are open, the child's pidfd and, until its execve is
-/// confirmed, the pipe that reports what failed before. `value` says which, in `HandedOver` bits, and the descriptors
-/// come in the order of the bits.
-/// Succession: a shim that was killed is replaced. The daemon starts `persistproc-shim --succeed <run directory>`,
-/// which takes the lock and says `ready`; `commit` then carries the descriptors in the same way, and the successor goes
-/// on reading where the other stopped. It is not the child's parent: the daemon (subreaper) tells it with `ended` how
-/// the child ended, and keeps the zombie until the successor's record of it is durable.
-/// Afterwards the shim pushes `state` to every connection that has said hello or commit, at each change of its
-/// RunState.
+/// successor needs (SCM_RIGHTS): the pipes' read ends that are open, the child's pidfd, until its execve is confirmed
+/// the pipe that reports what failed before, and the memory of output on its way from pipe to log. `value` says which,
+/// in `HandedOver` bits, and the descriptors come in the order of the bits. Succession: a shim that was killed is
+/// replaced. The daemon starts `persistproc-shim --succeed <run directory>`, which takes the lock and says `ready`;
+/// `commit` then carries the descriptors in the same way, and the successor goes on reading where the other stopped. It
+/// is not the child's parent: the daemon (subreaper) tells it with `ended` how the child ended, and keeps the zombie
+/// until the successor's record of it is durable. Afterwards the shim pushes `state` to every connection that has said
+/// hello or commit, at each change of its RunState.
 #include <cstddef>
 #include <cstdint>
 
@@ -45,8 +44,14 @@ enum class MessageType : std::uint16_t {
 };
 
 /// Bits of `value` of a packet that carries descriptors.
-enum HandedOver : std::int32_t { handed_out = 1, handed_err = 2, handed_child = 4, handed_report = 8 };
-inline constexpr std::size_t most_handed = 4;
+enum HandedOver : std::int32_t {
+    handed_out = 1,
+    handed_err = 2,
+    handed_child = 4,
+    handed_report = 8,
+    handed_buffers = 16
+};
+inline constexpr std::size_t most_handed = 5;
 
 struct ControlMessage {
     std::uint32_t magic = 0x50504354;  // "PPCT"

@@ -131,6 +131,7 @@ public:
         put(rundir::handed_err, spares.err.get());
         put(rundir::handed_child, spares.child ? spares.child->descriptor() : -1);
         put(rundir::handed_report, spares.report.get());
+        put(rundir::handed_buffers, spares.buffers.get());
         return send_with(with, fds);
     }
 
@@ -207,6 +208,7 @@ private:
                 fresh.child = std::make_shared<HeldChild>(socket_.get_executor(), orphanage_, message.state.pid,
                                                           std::move(*next++));
             if (is_there(rundir::handed_report)) fresh.report = std::move(*next++);
+            if (is_there(rundir::handed_buffers)) fresh.buffers = std::move(*next++);
             spares_.merge(std::move(fresh));
         }
         return got;

@@ -28,15 +28,16 @@ public:
 /// What lets a successor go on where a killed shim stopped (rundir/control.hpp). As long as it is held, nobody's death
 /// breaks the program's pipes.
 struct Spares {
-    base::UniqueFd out, err, report;
+    base::UniqueFd out, err, report, buffers;
     std::shared_ptr<ChildHold> child;
 
-    bool can_continue() const noexcept { return out || err; }
+    bool can_continue() const noexcept { return out || err || child || buffers; }
     /// Takes what `newer` has.
     void merge(Spares newer) {
         if (newer.out) out = std::move(newer.out);
         if (newer.err) err = std::move(newer.err);
         if (newer.report) report = std::move(newer.report);
+        if (newer.buffers) buffers = std::move(newer.buffers);
         if (newer.child && !child) child = std::move(newer.child);
     }
 };

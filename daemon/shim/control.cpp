@@ -94,7 +94,7 @@ Control::Connection* Control::find(int fd) noexcept {
 }
 
 void Handed::close() noexcept {
-    for (int* fd : {&out, &err, &child, &report}) {
+    for (int* fd : {&out, &err, &child, &report, &buffers}) {
         if (*fd >= 0) ::close(*fd);
         *fd = -1;
     }
@@ -125,6 +125,7 @@ Control::Received Control::receive(Connection& connection, ControlMessage& out, 
         take(rundir::handed_err, handed.err);
         take(rundir::handed_child, handed.child);
         take(rundir::handed_report, handed.report);
+        take(rundir::handed_buffers, handed.buffers);
         while (next < count) ::close(fds[next++]);
     }
     if (understood) return Received::message;
@@ -156,6 +157,7 @@ void Control::send(Connection& connection, ControlMessage message, const Handed&
     put(rundir::handed_err, handed.err);
     put(rundir::handed_child, handed.child);
     put(rundir::handed_report, handed.report);
+    put(rundir::handed_buffers, handed.buffers);
     alignas(cmsghdr) char room[CMSG_SPACE(sizeof fds)] = {};
     iovec part{&message, sizeof message};
     msghdr packet{};

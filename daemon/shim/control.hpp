@@ -12,7 +12,7 @@ namespace persistproc::shim {
 
 /// Descriptors that travel with a packet, by rundir::HandedOver; -1: none.
 struct Handed {
-    int out = -1, err = -1, child = -1, report = -1;
+    int out = -1, err = -1, child = -1, report = -1, buffers = -1;
     void close() noexcept;
 };
 

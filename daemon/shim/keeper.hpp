@@ -61,7 +61,7 @@ private:
     void make_mark() noexcept;
     void mark_environment() noexcept;
     void start_child() noexcept;
-    int open_log() noexcept;
+    int open_log(logstore::Stream recovered) noexcept;
     void fail_start(rundir::Stage stage, int error) noexcept;
     void read_report() noexcept;
     void abort_start() noexcept;

@@ -184,7 +184,7 @@ void Keeper::release_spec() noexcept {
     spec_.working_directory = nullptr;
 }
 
-int Keeper::open_log() noexcept {
+int Keeper::open_log(logstore::Stream recovered) noexcept {
     if (::mkdirat(run_directory_, "../../log", 0700) != 0 && errno != EEXIST) return errno;
     log_directory_ = ::openat(run_directory_, "../../log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (log_directory_ < 0) return errno;
@@ -197,6 +197,7 @@ int Keeper::open_log() noexcept {
     }
     logstore::WriterOptions options;
     options.run = spec_.id.number;
+    options.recovered_stream = recovered;
     if (spec_.segment_bytes > 0) options.segment_bytes = spec_.segment_bytes;
     if (spec_.log_bound_bytes > 0) options.bound_bytes = spec_.log_bound_bytes;
     return log_.open(log_directory_, options);
@@ -221,7 +222,7 @@ void Keeper::mark_environment() noexcept {
 }
 
 void Keeper::start_child() noexcept {
-    if (const int err = open_log()) return fail_start(Stage::log, err);
+    if (const int err = open_log(logstore::Stream::none)) return fail_start(Stage::log, err);
     state_.state().log_begin = log_.position();
     Pipe out, err_pipe, release, report;
     for (Pipe* pipe : {&out, &err_pipe, &release, &report}) {

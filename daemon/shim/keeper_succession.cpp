@@ -31,6 +31,7 @@ Handed Keeper::handed_over() const noexcept {
     Handed out;
     out.out = pump_.descriptor(0);
     out.err = pump_.descriptor(1);
+    out.buffers = pump_.buffers();
     if (is_final()) return out;
     out.child = child_;
     out.report = report_;
@@ -39,7 +40,8 @@ Handed Keeper::handed_over() const noexcept {
 
 void Keeper::take_over(Control::Connection& connection, Handed& handed, std::uint64_t request,
                        std::uint64_t now) noexcept {
-    if (const int err = open_log()) {
+    const logstore::Stream writing = pump_.inherit(std::exchange(handed.buffers, -1));
+    if (const int err = open_log(writing)) {
         control_.send(connection, message(MessageType::refused, request, err));
         return abort_start();
     }
@@ -47,14 +49,12 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, std::uin
     release_spec();
     auto& state = state_.state();
     if (state.successors < 255) ++state.successors;
-    const int streams = (handed.out >= 0 ? 1 : 0) + (handed.err >= 0 ? 1 : 0);
-    if (streams > 0) {
-        state.has_gaps = 1;
-        log_.append_event(Event::taken_over, static_cast<std::int64_t>(streams * Pump::in_flight_bytes));
-    }
     for (const int fd : {handed.out, handed.err})
         if (fd >= 0) ::fcntl(fd, F_SETFL, O_NONBLOCK);
-    pump_.begin(std::exchange(handed.out, -1), std::exchange(handed.err, -1));
+    const int out = std::exchange(handed.out, -1), err = std::exchange(handed.err, -1);
+    const std::size_t missing = pump_.resume(out, err, now);
+    if (missing > 0) state.has_gaps = 1;
+    log_.append_event(Event::taken_over, static_cast<std::int64_t>(missing));
     pid_ = state.pid;
     child_ = std::exchange(handed.child, -1);
     report_ = std::exchange(handed.report, -1);

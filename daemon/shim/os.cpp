@@ -68,6 +68,14 @@ ssize_t read_file_at(int directory, const char* name, void* into, std::size_t ro
     return got < 0 ? got : static_cast<ssize_t>(size);
 }
 
+ssize_t available(int pipe) noexcept {
+    int bytes = 0;
+    if (::ioctl(pipe, FIONREAD, &bytes) == 0 && bytes > 0) return bytes;
+    // Nobody can write any more once it has hung up.
+    pollfd entry{pipe, POLLIN, 0};
+    return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLIN) == 0 ? -1 : 0;
+}
+
 int set_pipe_bytes(int fd, int bytes) noexcept {
     const int set = ::fcntl(fd, F_SETPIPE_SZ, bytes);
     return set < 0 ? -errno : set;

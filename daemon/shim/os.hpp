@@ -25,6 +25,9 @@ ssize_t read(int fd, void* into, std::size_t room) noexcept;
 /// Whole small file into `into`: bytes read or a negative errno.
 ssize_t read_file_at(int directory, const char* name, void* into, std::size_t room) noexcept;
 
+/// Bytes that a read of the pipe gives now; 0: none, -1: its end.
+ssize_t available(int pipe) noexcept;
+
 /// Size the pipe has afterwards, or a negative errno.
 int set_pipe_bytes(int fd, int bytes) noexcept;
 

@@ -1,8 +1,8 @@
 #include "daemon/shim/pump.hpp"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -14,30 +14,74 @@ using logstore::Stream;
 
 constexpr std::size_t usual_pipe_bytes = 64u << 10;
 constexpr std::size_t hot_pipe_bytes = 256u << 10;
-constexpr std::size_t buffer_bytes = Pump::in_flight_bytes;
 constexpr std::uint64_t carry_ns = 100 * os::millisecond;
 constexpr std::uint64_t first_pause_ns = 200'000;
 constexpr std::uint64_t longest_pause_ns = 16 * first_pause_ns;
 constexpr std::uint64_t cool_ns = 1000 * os::millisecond;
-constexpr unsigned reads_in_a_row = 16;  // before commands and the other pipe get their turn
+constexpr unsigned reads_in_a_row = 8;  // before commands and the other pipe get their turn
 constexpr unsigned full_reads_to_grow = 8;
-
-// Never touched, so never resident, beyond what the largest read needed.
-alignas(4096) char buffers[Pump::max_sources][buffer_bytes];
 
 }  // namespace
 
 void Pump::begin(int out, int err) noexcept {
+    buffers_.create();
+    connect(out, err);
+}
+
+Stream Pump::inherit(int buffers) noexcept {
+    if (buffers < 0) return Stream::none;
+    if (buffers_.attach(buffers) != 0) {
+        ::close(buffers);
+        return Stream::none;
+    }
+    constexpr Stream streams[] = {Stream::out, Stream::err};
+    for (std::size_t i = 0; i < max_sources; ++i)
+        if (buffers_.marks(i).writing.load(std::memory_order_relaxed) > 0) return streams[i];
+    return Stream::none;
+}
+
+std::size_t Pump::resume(int out, int err, std::uint64_t now) noexcept {
+    std::size_t missing = 0;
+    if (buffers_.is_shared()) {
+        for (std::size_t i = 0; i < max_sources; ++i) missing += buffers_.settle(i, log_.position());
+    } else {
+        buffers_.create();
+        missing = (out >= 0 ? OutputBuffers::unshared_bytes : 0) + (err >= 0 ? OutputBuffers::unshared_bytes : 0);
+    }
+    connect(out, err);
+    for (auto& source : sources_) {
+        const auto& marks = buffers_.marks(source.number);
+        const std::uint64_t span = marks.span.load(std::memory_order_relaxed);
+        source.begin = static_cast<std::uint32_t>(span);
+        source.end = static_cast<std::uint32_t>(span >> 32);
+        source.inside_line = marks.inside_line.load(std::memory_order_relaxed) != 0;
+        source.carried_since = now;
+        source.touched = true;
+        // Whole lines may be among it.
+        if (source.carried() > 0) take(source, 0, now);
+    }
+    return missing;
+}
+
+void Pump::connect(int out, int err) noexcept {
     const int fds[] = {out, err};
     const Stream streams[] = {Stream::out, Stream::err};
     for (std::size_t i = 0; i < max_sources; ++i) {
         sources_[i].fd = fds[i];
+        sources_[i].number = i;
         sources_[i].stream = streams[i];
-        sources_[i].buffer = buffers[i];
+        sources_[i].buffer = buffers_.data(i);
     }
     // The run before may have ended inside a line.
     line_open_ = log_.inside_line();
     open_line_ = Stream::none;
+}
+
+/// Makes it known, by one store, what the buffer holds.
+void Pump::hold(Source& source, std::size_t begin, std::size_t end) noexcept {
+    source.begin = begin;
+    source.end = end;
+    buffers_.marks(source.number).span.store(OutputBuffers::pack(begin, end), std::memory_order_release);
 }
 
 std::size_t Pump::add_entries(pollfd* entries) const noexcept {
@@ -50,7 +94,7 @@ std::size_t Pump::add_entries(pollfd* entries) const noexcept {
 std::uint64_t Pump::deadline() const noexcept {
     std::uint64_t first = cool_at_;
     for (const auto& source : sources_) {
-        if (source.carried > 0 && source.carried_since + carry_ns < first) first = source.carried_since + carry_ns;
+        if (source.carried() > 0 && source.carried_since + carry_ns < first) first = source.carried_since + carry_ns;
         if (source.fd >= 0 && source.paused_until > 0 && source.paused_until < first) first = source.paused_until;
     }
     return first;
@@ -62,24 +106,39 @@ void Pump::serve(const pollfd* entries, std::size_t count, std::uint64_t now, bo
         for (std::size_t i = 0; i < count; ++i)
             ready = ready || (entries[i].fd == source.fd && entries[i].revents != 0);
         if (source.fd >= 0 && ready) read_source(source, now, in_a_hurry);
-        if (source.carried > 0 && now >= source.carried_since + carry_ns) write_piece(source, source.carried);
+        if (source.carried() > 0 && now >= source.carried_since + carry_ns) write_piece(source, source.carried());
     }
     if (now >= cool_at_) cool_down(now);
 }
 
 void Pump::read_source(Source& source, std::uint64_t now, bool in_a_hurry) noexcept {
     source.paused_until = 0;
+    auto& marks = buffers_.marks(source.number);
     for (unsigned round = 0; round < reads_in_a_row; ++round) {
-        const std::size_t room = buffer_bytes - source.carried;
-        const ssize_t got = os::read(source.fd, source.buffer + source.carried, room);
-        if (got == -EAGAIN) return;
+        const std::size_t room = buffers_.capacity() - source.end;
+        const ssize_t there = os::available(source.fd);
+        if (there == 0) return;
+        // What is there can be read at once: nobody else reads it.
+        const std::size_t wanted = there < 0 ? room : std::min(static_cast<std::size_t>(there), room);
+        if (there > 0)
+            buffers_.begin_read(source.number, static_cast<std::uint32_t>(source.end),
+                                static_cast<std::uint32_t>(wanted));
+        const ssize_t got = os::read(source.fd, source.buffer + source.end, wanted);
+        if (got == -EAGAIN) {
+            marks.reading.store(0, std::memory_order_release);
+            return;
+        }
         if (got <= 0) {
-            if (source.carried > 0) write_piece(source, source.carried);
+            marks.reading.store(0, std::memory_order_release);
+            if (source.carried() > 0) write_piece(source, source.carried());
             ::close(source.fd);
             source.fd = -1;
             return;
         }
         const auto size = static_cast<std::size_t>(got);
+        if (source.carried() == 0) source.carried_since = now;
+        hold(source, source.begin, source.end + size);
+        marks.reading.store(0, std::memory_order_release);
         take(source, size, now);
         if (in_a_hurry) continue;
         if (size < source.pipe_bytes / 4) {
@@ -88,33 +147,44 @@ void Pump::read_source(Source& source, std::uint64_t now, bool in_a_hurry) noexc
         }
         source.pause = first_pause_ns;
         source.last_read = now;
-        note_large_read(source, size == room, now);
+        note_large_read(source, size + 4096 >= source.pipe_bytes || size == room, now);
     }
 }
 
+/// Writes the whole lines of what is held; `size`: how much of it has just come (0: look at all of it).
 void Pump::take(Source& source, std::size_t size, std::uint64_t now) noexcept {
-    char* const fresh = source.buffer + source.carried;
-    if (source.carried == 0) source.carried_since = now;
-    source.carried += size;
-    const auto* newline = static_cast<const char*>(::memrchr(fresh, '\n', size));
+    const char* const fresh = source.buffer + (size == 0 ? source.begin : source.end - size);
+    const auto* newline =
+        static_cast<const char*>(::memrchr(fresh, '\n', static_cast<std::size_t>(source.buffer + source.end - fresh)));
     if (newline != nullptr) {
-        write_piece(source, static_cast<std::size_t>(newline + 1 - source.buffer));
+        write_piece(source, static_cast<std::size_t>(newline + 1 - (source.buffer + source.begin)));
         source.carried_since = now;
     }
     // A line longer than can be held.
-    if (buffer_bytes - source.carried < buffer_bytes / 4) write_piece(source, source.carried);
+    const std::size_t capacity = buffers_.capacity();
+    if (source.carried() > 0 && capacity - source.end < capacity / 4) write_piece(source, source.carried());
 }
 
 void Pump::write_piece(Source& source, std::size_t size) noexcept {
     if (line_open_ && open_line_ != source.stream) log_.append(Stream::none, "\n", 1, RecordFlags::separator);
-    const bool complete = source.buffer[size - 1] == '\n';
+    auto& marks = buffers_.marks(source.number);
+    const char* const piece = source.buffer + source.begin;
+    const bool complete = piece[size - 1] == '\n';
     unsigned flags = complete ? unsigned{RecordFlags::line_complete} : 0u;
     if (source.inside_line) flags |= RecordFlags::line_continues;
-    log_.append(source.stream, source.buffer, size, static_cast<std::uint8_t>(flags));
+    buffers_.begin_write(source.number, static_cast<std::uint32_t>(source.begin), static_cast<std::uint32_t>(size),
+                         log_.position());
+    log_.append(source.stream, piece, size, static_cast<std::uint8_t>(flags));
     source.inside_line = line_open_ = !complete;
     open_line_ = source.stream;
-    source.carried -= size;
-    if (source.carried > 0) std::memmove(source.buffer, source.buffer + size, source.carried);
+    marks.inside_line.store(complete ? 0 : 1, std::memory_order_release);
+    hold(source, source.begin + size, source.end);
+    marks.writing.store(0, std::memory_order_release);
+    // To the front, unless it would be moved over itself, which a death could cut in two.
+    const std::size_t left = source.carried();
+    if (left > source.begin) return;
+    std::memcpy(source.buffer, source.buffer + source.begin, left);
+    hold(source, 0, left);
 }
 
 // The more often little is found, the longer the next pause, as long as what comes meanwhile fits the pipe with ease.
@@ -151,8 +221,8 @@ void Pump::cool_down(std::uint64_t now) noexcept {
             else
                 cool_at_ = now + cool_ns;  // too much in it just now
         }
-        if (source.touched && source.carried == 0) {
-            ::madvise(source.buffer, buffer_bytes, MADV_DONTNEED);
+        if (source.touched && source.carried() == 0) {
+            buffers_.release_pages(source.number);
             source.touched = false;
         }
     }
@@ -161,7 +231,7 @@ void Pump::cool_down(std::uint64_t now) noexcept {
 
 void Pump::flush() noexcept {
     for (auto& source : sources_)
-        if (source.carried > 0) write_piece(source, source.carried);
+        if (source.carried() > 0) write_piece(source, source.carried());
 }
 
 void Pump::close() noexcept {

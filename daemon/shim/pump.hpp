@@ -1,7 +1,7 @@
 #pragma once
 /// From the child's two pipes into the log. One read gives one piece of whole lines; an unfinished line is carried in
 /// the buffer until its rest comes, at most 100 ms, so that a prompt shows. Bytes are copied once, from pipe to buffer
-/// to file; only the carried tail ever moves.
+/// to file; only the carried tail ever moves. The buffers outlive a keeper that is killed.
 ///
 /// The combined view never mixes streams within a line: where one stream left a line open and the other goes on, a
 /// `separator` comes first. A program that writes little and often is read after short pauses instead of at each
@@ -13,21 +13,28 @@
 
 #include "common/logstore/writer.hpp"
 #include "daemon/shim/os.hpp"
+#include "daemon/shim/output_buffers.hpp"
 
 namespace persistproc::shim {
 
 class Pump {
 public:
-    static constexpr std::size_t max_sources = 2;
-    /// What is held of one stream between the pipe and the log, at most: so much is lost when the keeper is killed.
-    static constexpr std::size_t in_flight_bytes = 64u << 10;
+    static constexpr std::size_t max_sources = OutputBuffers::sources;
 
     explicit Pump(logstore::Writer& log) noexcept : log_(log) {}
     Pump(const Pump&) = delete;
     Pump& operator=(const Pump&) = delete;
 
-    /// Takes over the read ends (non-blocking).
+    /// Takes the read ends (non-blocking).
     void begin(int out, int err) noexcept;
+    /// Takes the buffers of a keeper that was killed (-1: there are none). Returns whose bytes it was writing to the
+    /// log.
+    logstore::Stream inherit(int buffers) noexcept;
+    /// As `begin`, after `inherit` and with the log open: goes on where the other stopped. Returns how many bytes may
+    /// be missing.
+    std::size_t resume(int out, int err, std::uint64_t now) noexcept;
+    /// The memory that a successor needs; -1: it has none.
+    int buffers() const noexcept { return buffers_.descriptor(); }
 
     /// Adds the pipes to be waited for (not those in a pause). Returns how many; at most `max_sources`.
     std::size_t add_entries(pollfd* entries) const noexcept;
@@ -49,9 +56,11 @@ private:
     struct Source {
         logstore::Stream stream = logstore::Stream::none;
         int fd = -1;
+        std::size_t number = 0;
         char* buffer = nullptr;
-        std::size_t carried = 0;  // bytes in the buffer, all of one unfinished line
+        std::size_t begin = 0, end = 0;  // of what the buffer holds, between calls all of one unfinished line
         std::uint64_t carried_since = 0;
+        std::size_t carried() const noexcept { return end - begin; }
         std::uint64_t pause = 0, paused_until = 0, last_read = 0;
         std::size_t pipe_bytes = 64u << 10;
         unsigned full_reads = 0;
@@ -59,6 +68,8 @@ private:
         bool touched = false;      // much of the buffer was used since it was last given back
     };
 
+    void connect(int out, int err) noexcept;
+    void hold(Source& source, std::size_t begin, std::size_t end) noexcept;
     void read_source(Source& source, std::uint64_t now, bool in_a_hurry) noexcept;
     void take(Source& source, std::size_t size, std::uint64_t now) noexcept;
     void write_piece(Source& source, std::size_t size) noexcept;
@@ -67,6 +78,7 @@ private:
     void cool_down(std::uint64_t now) noexcept;
 
     logstore::Writer& log_;
+    OutputBuffers buffers_;
     Source sources_[max_sources];
     logstore::Stream open_line_ = logstore::Stream::none;  // whose unfinished line is the newest in the log
     bool line_open_ = false;

@@ -1,0 +1,136 @@
+#include "daemon/shim/output_buffers.hpp"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace persistproc::shim {
+namespace {
+
+constexpr std::uint32_t layout = 1;
+constexpr std::size_t header_bytes = 4096;
+constexpr std::size_t mapped_bytes = header_bytes + OutputBuffers::sources * OutputBuffers::bytes;
+constexpr auto relaxed = std::memory_order_relaxed;
+// A keeper dies between two instructions of one thread: what must come first is the compiler's matter alone.
+constexpr auto in_order = std::memory_order_release;
+
+// Never touched, so never resident, where shared memory serves.
+alignas(4096) char unshared[header_bytes + OutputBuffers::sources * OutputBuffers::unshared_bytes];
+
+std::uint64_t canary_at(std::uint32_t offset) noexcept { return 0xd1b54a32d192ed03u * (offset + 1u); }
+
+/// Lays it, or looks whether it is untouched.
+struct Canary {
+    char* at;
+    std::size_t size;
+    std::uint64_t value;
+    void lay() const noexcept { std::memcpy(at, &value, size); }
+    bool lives() const noexcept { return std::memcmp(at, &value, size) == 0; }
+};
+
+Canary first_canary(char* data, std::uint32_t at, std::uint32_t size) noexcept {
+    return {data + at, std::min<std::size_t>(size, sizeof(std::uint64_t)), canary_at(at)};
+}
+/// Meaningful from 16 bytes on.
+Canary last_canary(char* data, std::uint32_t at, std::uint32_t size) noexcept {
+    return {data + at + size - sizeof(std::uint64_t), sizeof(std::uint64_t), canary_at(at + size)};
+}
+constexpr std::uint32_t two_canaries = 2 * sizeof(std::uint64_t);
+
+}  // namespace
+
+struct OutputBuffers::Header {
+    std::uint32_t version, source_bytes;
+    Marks marks[sources];
+};
+
+void OutputBuffers::create() noexcept {
+    const int fd = ::memfd_create("persistproc-output", MFD_CLOEXEC);
+    if (fd >= 0 && ::ftruncate(fd, mapped_bytes) == 0 && attach(fd) == 0) {
+        header_->version = layout;
+        header_->source_bytes = bytes;
+        return;
+    }
+    if (fd >= 0) ::close(fd);
+    fd_ = -1;
+    header_ = reinterpret_cast<Header*>(unshared);
+    data_ = unshared + header_bytes;
+}
+
+int OutputBuffers::attach(int fd) noexcept {
+    static_assert(sizeof(Header) <= header_bytes && std::atomic<std::uint64_t>::is_always_lock_free);
+    struct stat facts {};
+    if (::fstat(fd, &facts) != 0) return errno;
+    if (facts.st_size != static_cast<off_t>(mapped_bytes)) return EBADMSG;
+    void* const memory = ::mmap(nullptr, mapped_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED) return errno;
+    auto* const header = static_cast<Header*>(memory);
+    // All zero: just made.
+    const bool is_new = header->version == 0 && header->source_bytes == 0;
+    if (!is_new && (header->version != layout || header->source_bytes != bytes)) {
+        ::munmap(memory, mapped_bytes);
+        return EBADMSG;
+    }
+    header_ = header;
+    data_ = static_cast<char*>(memory) + header_bytes;
+    fd_ = fd;
+    return 0;
+}
+
+OutputBuffers::Marks& OutputBuffers::marks(std::size_t source) noexcept { return header_->marks[source]; }
+char* OutputBuffers::data(std::size_t source) noexcept { return data_ + source * capacity(); }
+
+void OutputBuffers::begin_read(std::size_t source, std::uint32_t at, std::uint32_t size) noexcept {
+    Marks& m = marks(source);
+    first_canary(data(source), at, size).lay();
+    if (size >= two_canaries) last_canary(data(source), at, size).lay();
+    m.reading_at.store(at, in_order);
+    m.reading.store(size, in_order);
+}
+
+void OutputBuffers::begin_write(std::size_t source, std::uint32_t from, std::uint32_t size,
+                                std::uint64_t position) noexcept {
+    Marks& m = marks(source);
+    m.writing_from.store(from, in_order);
+    m.writing_to.store(position, in_order);
+    m.writing.store(size, in_order);
+}
+
+std::uint32_t OutputBuffers::settle(std::size_t source, std::uint64_t log_position) noexcept {
+    Marks& m = marks(source);
+    const std::uint64_t span = m.span.load(relaxed);
+    auto begin = static_cast<std::uint32_t>(span);
+    auto end = static_cast<std::uint32_t>(span >> 32);
+    std::uint32_t lost = 0;
+    const std::uint32_t reading = m.reading.load(relaxed);
+    const std::uint32_t at = m.reading_at.load(relaxed);
+    // The span's end is moved before the mark goes.
+    if (reading > 0 && at == end && at + reading <= bytes && first_canary(data(source), at, reading).lives() == false) {
+        const bool is_whole = reading < two_canaries || !last_canary(data(source), at, reading).lives();
+        if (is_whole)
+            end += reading;
+        else
+            lost = reading;
+    }
+    const std::uint32_t writing = m.writing.load(relaxed);
+    const std::uint64_t to = m.writing_to.load(relaxed);
+    if (writing > 0 && log_position > to) {
+        const auto done = static_cast<std::uint32_t>(std::min<std::uint64_t>(log_position - to, writing));
+        begin = std::max(begin, m.writing_from.load(relaxed) + done);
+    }
+    if (begin > end || end > bytes) begin = end = 0;
+    m.reading.store(0, in_order);
+    m.writing.store(0, in_order);
+    m.span.store(pack(begin, end), in_order);
+    return lost;
+}
+
+void OutputBuffers::release_pages(std::size_t source) noexcept {
+    ::madvise(data(source), capacity(), is_shared() ? MADV_REMOVE : MADV_DONTNEED);
+}
+
+}  // namespace persistproc::shim
