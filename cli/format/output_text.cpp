@@ -12,6 +12,7 @@
 #include "common/base/text.hpp"
 #include "common/base/time.hpp"
 #include "common/domain/process.hpp"
+#include "common/logstore/loss_text.hpp"
 
 namespace persistproc::cli::format {
 
@@ -46,8 +47,7 @@ std::string event_text(logstore::Event event, std::int64_t value, const std::str
         case E::stopping: return fmt::format("{} is being stopped with {}", run, domain::signal_name(number));
         case E::output_closed: return fmt::format("{} closed its output", run);
         case E::taken_over:
-            return fmt::format("the shim of {} was killed and replaced; at most {} KiB of output are missing here", run,
-                               value / 1024);
+        case E::removed: return logstore::loss_text(event, value).value_or("");
         case E::none: break;
     }
     return {};
@@ -66,8 +66,8 @@ bool is_of(Stream stream, logstore::StreamChoice choice) {
 std::string missing_text(const Follower::Item& item) {
     if (item.evicted_bytes > 0)
         return fmt::format("{} bytes before this were removed: the output's bound was reached", item.evicted_bytes);
-    if ((item.flags & logstore::gap) != 0) return fmt::format("{} bytes were lost here", item.value);
-    return {};
+    if ((item.flags & logstore::gap) != 0) return logstore::gap_text(item.value);
+    return logstore::loss_text(item.event, item.value).value_or("");
 }
 
 class ByteView final : public OutputView {
@@ -159,10 +159,12 @@ public:
         : style_(std::move(style)), grep_(std::move(grep)), json_(json) {}
 
     void take(const Follower::Item& item, std::vector<Chunk>& out) override {
-        if (item.event != logstore::Event::none || !missing_text(item).empty()) {
-            if ((item.flags & logstore::gap) != 0) give(out);
+        if (const std::string missing = missing_text(item); !missing.empty()) {
+            give(out);
+            out.push_back(Chunk{STDERR_FILENO, "(" + missing + ")\n"});
             return;
         }
+        if (item.event != logstore::Event::none) return;
         if (!is_of(item.stream, style_.choice)) return;
         if ((item.flags & logstore::separator) != 0) {
             if (style_.choice == logstore::StreamChoice::combined && open_) {

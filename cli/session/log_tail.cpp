@@ -74,7 +74,7 @@ struct LogTail::Shared : std::enable_shared_from_this<LogTail::Shared> {
             const auto mark = take_drain();
             std::uint64_t count = 0;
             [[maybe_unused]] const auto rung = ::read(wake.get(), &count, sizeof count);
-            if (watch) watch->drain();
+            if (!watch || !watch->drain()) watch = logstore::LogWatch::open(directory);
             while (true) {
                 auto items = follower.read_more(batch_bytes);
                 if (!items) {
@@ -94,7 +94,7 @@ struct LogTail::Shared : std::enable_shared_from_this<LogTail::Shared> {
                 if (!push(std::move(batch))) return;
             }
             pollfd waits[2] = {{wake.get(), POLLIN, 0}, {watch ? watch->fd() : -1, POLLIN, 0}};
-            ::poll(waits, 2, watch ? -1 : poll_without_watch_ms);
+            ::poll(waits, 2, watch ? watch->patience_ms() : poll_without_watch_ms);
         }
     }
 };

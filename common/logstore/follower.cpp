@@ -13,6 +13,7 @@ struct Follower::Impl {
     std::uint64_t position = 0;
     std::optional<Segment> segment;
     std::uint64_t next_record = 0;
+    std::int64_t gap_value = 0;  // of the record before `next_record`, when that is a gap: it may still grow
 
     /// Opens the segment that holds the start. True when there is one.
     Result<bool> begin(std::vector<Item>& items) {
@@ -21,6 +22,8 @@ struct Follower::Impl {
         // The newest that does not begin after the start; else the oldest there is.
         for (auto number = numbers->rbegin(); number != numbers->rend(); ++number) {
             auto opened = Segment::open(directory, *number);
+            const bool is_newest = number == numbers->rbegin();
+            if (!opened && opened.error().code == ErrorCode::corrupt && !is_newest) continue;
             if (!opened) return opened.error();
             if (!*opened) continue;
             segment = std::move(**opened);
@@ -68,6 +71,19 @@ struct Follower::Impl {
         return item;
     }
 
+    /// What was dropped since the gap at the end was last looked at.
+    Result<void> grow_gap(std::vector<Item>& items) {
+        if (gap_value == 0 || next_record == 0) return {};
+        auto record = segment->record_again(next_record - 1);
+        if (!record) return record.error();
+        if (*record && (*record)->value > gap_value) {
+            items.push_back(missing(static_cast<std::uint64_t>((*record)->value - gap_value), false));
+            items.back().run = (*record)->run;
+            gap_value = (*record)->value;
+        }
+        return {};
+    }
+
     /// Items of the segment's snapshot; stops when `budget` is spent.
     Result<void> take_records(std::vector<Item>& items, std::size_t& budget) {
         for (; next_record < segment->count() && budget > 0; ++next_record) {
@@ -77,7 +93,15 @@ struct Follower::Impl {
             const IndexRecord& record = **found;
             std::uint64_t at = segment->position_of(record);
             auto bytes = segment->data(record.offset, record.length);
-            if (!bytes) return bytes.error();
+            gap_value = (record.flags & gap) != 0 ? record.value : 0;
+            if (!bytes) {
+                // What the device does not give back is as lost as what it did not take.
+                items.push_back(missing(record.length, false));
+                items.back().run = record.run;
+                position = std::max(position, at + record.length);
+                budget -= std::min(budget, sizeof(IndexRecord));
+                continue;
+            }
             std::string_view rest = *bytes;
             if (at < position) {
                 const std::uint64_t cut = std::min<std::uint64_t>(position - at, rest.size());
@@ -86,6 +110,7 @@ struct Follower::Impl {
                 if (rest.empty() && record.length > 0) continue;
             } else if (at > position) {
                 items.push_back(missing(at - position, false));
+                items.back().run = record.run;
             }
             Item item;
             item.bytes = rest;
@@ -105,21 +130,28 @@ struct Follower::Impl {
 
     /// Goes to the segment after this one when there is one. True when it did.
     Result<bool> next_segment(std::vector<Item>& items, std::size_t& budget) {
-        std::uint32_t number = segment->number() + 1;
+        const std::uint32_t number = segment->number() + 1;
         auto opened = Segment::open(directory, number);
-        if (!opened) return opened.error();
-        if (!*opened && segment->is_evicted()) {
-            // The bound overtook us: what is left begins later.
+        const bool is_damaged = !opened && opened.error().code == ErrorCode::corrupt;
+        if (!opened && !is_damaged) return opened.error();
+        if (is_damaged || !*opened) {
+            // The bound overtook us, or somebody removed or damaged it: what is left begins later.
             auto numbers = list_segments(directory);
             if (!numbers) return numbers.error();
             const auto later = std::upper_bound(numbers->begin(), numbers->end(), number);
-            if (later == numbers->end()) return false;
-            opened = Segment::open(directory, *later);
+            if (later == numbers->end()) {
+                if (is_damaged) return opened.error();
+                return false;
+            }
+            // They are made in order: one that is there only now must not be passed over.
+            if (!is_damaged) opened = Segment::open(directory, number);
+            if (is_damaged || (opened && !*opened)) opened = Segment::open(directory, *later);
             if (!opened) return opened.error();
         }
         if (!*opened) return false;
         // The writer may have added to this segment after we looked and before it began the next.
         if (auto done = segment->refresh(); !done) return done.error();
+        if (auto done = grow_gap(items); !done) return done.error();
         if (auto done = take_records(items, budget); !done) return done.error();
         if (next_record < segment->count()) return false;
         const std::uint64_t begin = (*opened)->first_position();
@@ -129,6 +161,7 @@ struct Follower::Impl {
         }
         segment = std::move(**opened);
         next_record = 0;
+        gap_value = 0;
         return true;
     }
 };
@@ -154,6 +187,7 @@ Result<std::vector<Follower::Item>> Follower::read_more(std::size_t max_bytes) {
     } else if (auto done = impl_->segment->refresh(); !done) {
         return done.error();
     }
+    if (auto done = impl_->grow_gap(items); !done) return done.error();
     while (true) {
         if (auto done = impl_->take_records(items, budget); !done) return done.error();
         if (budget == 0) return items;

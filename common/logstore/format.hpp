@@ -13,7 +13,8 @@ namespace persistproc::logstore {
 
 inline constexpr char index_magic[8] = {'p', 'p', 'l', 'o', 'g', 'i', 'd', 'x'};
 inline constexpr std::uint16_t index_major = 1;
-inline constexpr std::uint16_t index_minor = 0;
+/// 1: segments that the device may not have whole, output removed by others. Readers of 1.0 take them for zeros.
+inline constexpr std::uint16_t index_minor = 1;
 
 /// First 64 bytes of an .idx file.
 struct SegmentHeader {
@@ -25,7 +26,11 @@ struct SegmentHeader {
     std::uint64_t first_sequence = 0;  // sequence number of its first record
     std::uint64_t first_line = 0;      // newlines of all output before it
     std::int64_t created_wall_ns = 0;
-    std::uint8_t reserved[12] = {};
+    /// 1.1: of the segments from this number up to the one before this the device refused something, so that what is
+    /// read of them today may be gone after a power cut. 0: of none.
+    std::uint32_t suspect_from = 0;
+    std::uint16_t suspect_errno = 0;
+    std::uint8_t reserved[6] = {};
     std::uint32_t crc = 0;  // CRC-32C of the 60 bytes before
 };
 static_assert(sizeof(SegmentHeader) == 64);
@@ -35,7 +40,7 @@ enum class Stream : std::uint8_t { none = 0, out = 1, err = 2 };
 enum RecordFlags : std::uint8_t {
     line_complete = 1,   // the piece ends with '\n'
     line_continues = 2,  // the piece goes on in a line that an earlier piece of its stream began
-    gap = 4,             // `value` bytes were lost here; no data
+    gap = 4,             // `value` bytes were lost here; no data. As the newest record it may still grow
     event = 8,           // a daemon or shim event, no data: `event` and `value`
     recovered = 16,      // found after a crash without a record: time and stream unknown
     separator = 32,      // one '\n' put in by the shim so that the next piece, of the other stream, starts a line.
@@ -51,7 +56,9 @@ enum class Event : std::uint8_t {
     signalled = 5,      // `value`: signal sent on request
     stopping = 6,       // a stop was asked for; `value`: first signal
     output_closed = 7,  // after the exit: no descendant holds the pipes any more
-    taken_over = 8      // the shim before was killed; `value`: bytes it may have read and not recorded, at most
+    taken_over = 8,     // the shim before was killed; `value`: bytes it may have read and not recorded, at most
+    removed = 9         // somebody removed or cut off segments under the writer; `value`: recorded bytes that went with
+                        // them, as far as they were in the newest one
 };
 
 /// One piece: what one read of a pipe gave, cut to whole lines where they come in time.

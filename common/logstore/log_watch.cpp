@@ -1,4 +1,5 @@
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,9 @@ namespace persistproc::logstore {
 
 namespace {
 
+// The writer makes another directory within a second.
+constexpr int look_interval_ms = 100, looks_after_removal = 20;
+
 constexpr std::uint32_t changes = IN_MODIFY | IN_CREATE | IN_MOVED_TO;
 
 }  // namespace
@@ -19,15 +23,37 @@ constexpr std::uint32_t changes = IN_MODIFY | IN_CREATE | IN_MOVED_TO;
 Result<LogWatch> LogWatch::open(const std::filesystem::path& log_directory) {
     base::UniqueFd fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     if (!fd) return base::os_failure("inotify", errno);
-    if (::inotify_add_watch(fd.get(), log_directory.c_str(), changes) < 0)
+    struct stat facts {};
+    if (::inotify_add_watch(fd.get(), log_directory.c_str(), changes | IN_DELETE) < 0 ||
+        ::stat(log_directory.c_str(), &facts) != 0)
         return base::os_failure(log_directory.native(), errno);
-    return LogWatch(std::move(fd));
+    LogWatch watch(std::move(fd), log_directory);
+    watch.device_ = facts.st_dev;
+    watch.inode_ = facts.st_ino;
+    return watch;
 }
 
-void LogWatch::drain() noexcept {
+bool LogWatch::drain() noexcept {
     alignas(inotify_event) char events[4096];
-    while (::read(fd_.get(), events, sizeof events) > 0) {
+    for (;;) {
+        const auto got = ::read(fd_.get(), events, sizeof events);
+        if (got <= 0) break;
+        for (const char* at = events; at < events + got;) {
+            inotify_event event;
+            std::memcpy(&event, at, sizeof event);
+            at += sizeof event + event.len;
+            if ((event.mask & (IN_DELETE | IN_IGNORED)) != 0) looks_left_ = looks_after_removal;
+        }
     }
+    if (looks_left_ == 0) return true;
+    struct stat facts {};
+    return ::stat(path_.c_str(), &facts) == 0 && facts.st_dev == device_ && facts.st_ino == inode_;
+}
+
+int LogWatch::patience_ms() noexcept {
+    if (looks_left_ == 0) return -1;
+    --looks_left_;
+    return look_interval_ms;
 }
 
 int LogWatch::fd() const noexcept { return fd_.get(); }
@@ -48,7 +74,7 @@ void LogWatches::remove(int watch) noexcept { ::inotify_rm_watch(fd_.get(), watc
 
 int LogWatches::fd() const noexcept { return fd_.get(); }
 
-std::vector<int> LogWatches::take() {
+std::vector<int> LogWatches::take(std::vector<int>& gone) {
     std::vector<int> out;
     alignas(inotify_event) char events[16384];
     for (;;) {
@@ -59,6 +85,7 @@ std::vector<int> LogWatches::take() {
             std::memcpy(&event, at, sizeof event);
             at += sizeof event + event.len;
             out.push_back(event.wd);
+            if ((event.mask & IN_IGNORED) != 0) gone.push_back(event.wd);
         }
     }
     std::sort(out.begin(), out.end());

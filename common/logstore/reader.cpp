@@ -243,12 +243,15 @@ private:
     template <class Sink>
     Result<bool> visit(Segment& segment, const IndexRecord& record, Place& at, const Sink& sink) {
         const std::uint64_t begin = segment.position_of(record);
-        if (begin > position_) page_.lost_bytes += begin - position_;
+        if (begin > position_ && !miss(record, begin - position_, sink)) return false;
         position_ = std::max(position_, begin + record.length);
-        if ((record.flags & gap) != 0) page_.lost_bytes += static_cast<std::uint64_t>(record.value);
+        if ((record.flags & gap) != 0) return miss(record, static_cast<std::uint64_t>(record.value), sink);
         if ((record.flags & event) != 0) {
             if (is_end(record.event)) ended_run_ = record.run;
-            if (query_.events && !pattern_) {
+            const bool is_loss = record.event == Event::taken_over || record.event == Event::removed;
+            // What a killed shim had in hand may have been the rest of the line.
+            if (is_loss && !lines_.flush(sink)) return false;
+            if ((query_.events || (query_.losses && is_loss)) && !pattern_) {
                 // A run's last words come before the news of its end.
                 if (is_end(record.event) || record.event == Event::started)
                     if (!lines_.flush(sink)) return false;
@@ -261,9 +264,10 @@ private:
             if (!skipped) return skipped.error();
             if (*skipped) return true;
         }
-        if (!belongs(record, query_.stream) && (record.flags & gap) == 0) return true;
+        if (!belongs(record, query_.stream)) return true;
         auto bytes = segment.data(record.offset, record.length);
-        if (!bytes) return bytes.error();
+        // What the device does not give back is as lost as what it did not take.
+        if (!bytes) return miss(record, record.length, sink);
         std::string_view rest = *bytes;
         std::uint64_t position = begin;
         if (position < range_.begin_position) {
@@ -272,6 +276,22 @@ private:
             position += cut;
         }
         return lines_.feed(record, rest, position, sink);
+    }
+
+    /// Bytes that are not there: no line goes on behind them.
+    template <class Sink>
+    bool miss(const IndexRecord& record, std::uint64_t bytes, const Sink& sink) {
+        page_.lost_bytes += bytes;
+        if (!lines_.flush(sink)) return false;
+        if (!query_.losses || pattern_) return true;
+        Line line;
+        line.run = record.run;
+        line.wall_ns = record.wall_ns;
+        line.position = position_;
+        line.matched = false;
+        line.is_gap = true;
+        line.value = static_cast<std::int64_t>(bytes);
+        return keep(std::move(line), std::max(next_, position_));
     }
 
     /// Steps over a stretch of records in whose bytes nothing can match, all at once. `at` is left on the last one.
@@ -302,7 +322,7 @@ private:
         no_skip_before_ = Place{at.segment, std::max(last, at.record + 1)};
         if (whole_bytes == 0) return false;
         auto text = segment.data(offset, whole_bytes);
-        if (!text) return text.error();
+        if (!text) return false;
         if (!is_plain(*text) || pattern_->may_match_in(*text)) return false;
         position_ = std::max(position_, segment.first_position() + offset + whole_bytes);
         next_ = position_;
@@ -342,6 +362,7 @@ private:
         line.position = position;
         line.event = record.event;
         line.value = record.value;
+        line.matched = query_.events;
         return keep(std::move(line), std::max(next_, position));
     }
 

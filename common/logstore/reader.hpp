@@ -27,7 +27,8 @@ struct Line {
     std::uint64_t position = 0;  // of its first byte
     bool complete = true;        // false: no '\n' (yet), or cut because it is longer than `max_bytes`
     bool matched = true;         // false: context of a match
-    std::optional<Event> event;  // an event instead of output (`events` asked for); `value` with it
+    std::optional<Event> event;  // an event instead of output (`events` or `losses` asked for); `value` with it
+    bool is_gap = false;         // output is missing here (`losses` asked for): `value` bytes
     std::int64_t value = 0;
 };
 
@@ -43,6 +44,8 @@ struct LineQuery {
     std::size_t max_bytes = 16u << 10;  // of text; when `last` is given the newest that fit, else the oldest that fit
     bool include_partial = true;        // an unfinished last line is part of the answer
     bool events = false;                // events of the runs, in order
+    bool losses = false;                // what is missing, in order: gaps, take-overs and removals; not with `grep`.
+                                        // They are not counted as lines
 };
 
 struct LinePage {
@@ -71,6 +74,24 @@ Result<LogEnd> find_log_end(const std::filesystem::path& log_directory);
 /// lines, a cursor, a time). Blocks on the disk; any thread. Errors: invalid (regular expression, with where), io,
 /// corrupt, unsupported.
 Result<LinePage> read_lines(const std::filesystem::path& log_directory, const LineQuery& query);
+
+/// What is known to be missing of one run's output, for the reasons there are.
+struct Losses {
+    std::uint64_t dropped_bytes = 0;     // could not be recorded
+    std::uint64_t removed_bytes = 0;     // were recorded, and then removed or cut off by somebody
+    std::uint64_t taken_over_bytes = 0;  // at most: with shims that were killed
+    std::uint32_t takeovers = 0;
+    /// Where the next look goes on: behind this sequence number, and the gap that may still grow is not part of the
+    /// above.
+    std::uint64_t seen_sequence = 0;
+    std::uint64_t growing_bytes = 0;
+
+    std::uint64_t dropped_in_all() const noexcept { return dropped_bytes + growing_bytes; }
+};
+
+/// Adds to `known` what a log tells of since then. What the bound has removed before it was looked at is not in it.
+/// Costs a walk over the records of the run that are new. Blocks on the disk; any thread. Errors: as read_lines.
+Result<Losses> find_losses(const std::filesystem::path& log_directory, std::uint32_t run, Losses known);
 
 /// The part of a log that a query asks for, as positions.
 struct LogSpan {
@@ -123,12 +144,20 @@ class LogWatch {
 public:
     static Result<LogWatch> open(const std::filesystem::path& log_directory);
     int fd() const noexcept;
-    /// Takes the pending notifications (non-blocking).
-    void drain() noexcept;
+    /// Takes the pending notifications (non-blocking). False: the directory is not there any more, or another one is in
+    /// its place: another watch is needed.
+    bool drain() noexcept;
+    /// How long to wait for `fd` at most, as poll(2) takes it: of a directory the kernel does not tell that it is
+    /// removed while somebody has one of its files open, so that after removals within it `drain` is to look a few
+    /// times.
+    int patience_ms() noexcept;
 
 private:
-    explicit LogWatch(base::UniqueFd fd) noexcept : fd_(std::move(fd)) {}
+    LogWatch(base::UniqueFd fd, std::filesystem::path path) noexcept : fd_(std::move(fd)), path_(std::move(path)) {}
     base::UniqueFd fd_;
+    std::filesystem::path path_;
+    std::uint64_t device_ = 0, inode_ = 0;
+    int looks_left_ = 0;
 };
 
 /// As LogWatch, of many log directories with one inotify instance.
@@ -140,8 +169,9 @@ public:
     Result<int> add(const std::filesystem::path& log_directory);
     void remove(int watch) noexcept;
     int fd() const noexcept;
-    /// Takes the pending notifications (non-blocking): the watches that have changed, each once, in rising order.
-    std::vector<int> take();
+    /// Takes the pending notifications (non-blocking): the watches that have changed, each once, in rising order. Added
+    /// to `gone`: those whose directory is there no more; their numbers mean nothing from then on.
+    std::vector<int> take(std::vector<int>& gone);
 
 private:
     explicit LogWatches(base::UniqueFd fd) noexcept : fd_(std::move(fd)) {}

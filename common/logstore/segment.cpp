@@ -176,6 +176,11 @@ Result<std::optional<IndexRecord>> Segment::record(std::uint64_t i) {
     return std::optional<IndexRecord>(found);
 }
 
+Result<std::optional<IndexRecord>> Segment::record_again(std::uint64_t i) {
+    block_.clear();
+    return record(i);
+}
+
 Result<std::uint64_t> Segment::count_lines(std::uint64_t begin, std::uint64_t end, StreamChoice choice) {
     std::uint64_t lines = 0;
     for (std::uint64_t i = begin; i < end; ++i) {

@@ -50,6 +50,8 @@ public:
 
     /// Record `i` < count(). No value: damaged. Errors: io.
     Result<std::optional<IndexRecord>> record(std::uint64_t i);
+    /// The same, read again: a gap at the end grows in its place.
+    Result<std::optional<IndexRecord>> record_again(std::uint64_t i);
     /// Newlines named by the records [begin, end) in one view. Checksums are not looked at.
     Result<std::uint64_t> count_lines(std::uint64_t begin, std::uint64_t end, StreamChoice choice);
     /// Bytes of the data file. The view is good until the next call. Errors: io (short file included).

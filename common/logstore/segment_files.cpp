@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <ctime>
 #include <iterator>
 
 #include "common/base/checksum.hpp"
@@ -93,6 +94,14 @@ int walk_records(int index_fd, std::uint64_t data_size, const SegmentHeader& hea
         offset += sizeof records;
     }
 }
+
+std::int64_t clock_ns(clockid_t clock) noexcept {
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
+bool is_full(int err) noexcept { return err == ENOSPC || err == EDQUOT; }
 
 int write_at(int fd, const void* bytes, std::uint64_t size, std::uint64_t offset) noexcept {
     const auto* at = static_cast<const char*>(bytes);

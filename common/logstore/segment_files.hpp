@@ -1,5 +1,7 @@
 #pragma once
 /// Names and extent of the segments in a log directory. The writer's side: no heap, no exceptions.
+#include <sys/types.h>
+
 #include <cstdint>
 
 #include "common/logstore/format.hpp"
@@ -33,6 +35,12 @@ struct SegmentTail {
 };
 /// Returns 0 or errno.
 int walk_records(int index_fd, std::uint64_t data_size, const SegmentHeader& header, SegmentTail& out) noexcept;
+
+/// Nanoseconds of a clock.
+std::int64_t clock_ns(clockid_t clock) noexcept;
+
+/// Whether an errno says that a disk or a quota is full.
+bool is_full(int err) noexcept;
 
 /// Writes all at `offset`. Returns 0 or errno; after an error some of it may be there.
 int write_at(int fd, const void* bytes, std::uint64_t size, std::uint64_t offset) noexcept;

@@ -56,8 +56,10 @@ Result<Segment*> Snapshot::segment(std::size_t i) {
     if (gone_[i]) return nullptr;
     if (!open_[i]) {
         auto opened = Segment::open(directory_, segments_[i]);
-        if (!opened) return opened.error();
-        if (!*opened) {
+        // A damaged header takes its segment with it, and no other. Of the newest one that would hide what is new.
+        const bool is_damaged = !opened && opened.error().code == ErrorCode::corrupt && i + 1 < segments_.size();
+        if (!opened && !is_damaged) return opened.error();
+        if (is_damaged || !*opened) {
             gone_[i] = true;
             return nullptr;
         }

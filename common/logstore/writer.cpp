@@ -1,8 +1,10 @@
 #include "common/logstore/writer.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <ctime>
@@ -17,13 +19,12 @@ namespace {
 // Below this much the foreground sync is over sooner than a pipe fills.
 constexpr std::uint64_t foreground_bytes = 256u << 10;
 
-std::int64_t clock_ns(clockid_t clock) noexcept {
-    timespec now{};
-    ::clock_gettime(clock, &now);
-    return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
-}
+constexpr std::uint64_t block_bytes = 4096, most_index_room = 64u << 10;
 
-bool is_full(int err) noexcept { return err == ENOSPC || err == EDQUOT; }
+bool is_end(Event event) noexcept {
+    return event == Event::exited || event == Event::killed || event == Event::exec_failed ||
+           event == Event::output_closed;
+}
 
 }  // namespace
 
@@ -39,6 +40,8 @@ int Writer::begin_segment(std::uint32_t number) noexcept {
     header.first_sequence = sequence_;
     header.first_line = line_;
     header.created_wall_ns = clock_ns(CLOCK_REALTIME);
+    header.suspect_from = suspect_from_;
+    header.suspect_errno = static_cast<std::uint16_t>(suspect_errno_);
     header.crc = base::crc32c(&header, offsetof(SegmentHeader, crc));
     if (err == 0) err = write_with_room(index, &header, sizeof header, 0);
     if (err != 0) {
@@ -48,14 +51,25 @@ int Writer::begin_segment(std::uint32_t number) noexcept {
         ::unlinkat(directory_, data_name.c_str(), 0);
         return err;
     }
-    if (data_ >= 0) retire(data_, index_);
+    suspect_from_ = 0;
+    suspect_errno_ = 0;
+    if (is_given_up_ || is_cut_) {
+        ::close(data_);
+        ::close(index_);
+    } else if (data_ >= 0) {
+        give_back_room();
+        retire(data_, index_);
+    }
     data_ = data;
     index_ = index;
     segment_ = number;
     data_size_ = 0;
-    index_size_ = sizeof header;
+    index_size_ = index_room_ = sizeof header;
+    open_gap_at_ = 0;
+    is_given_up_ = is_cut_ = false;
     dirty_bytes_ += sizeof header;
     names_dirty_ = true;
+    reserve_index(1 + spare_behind_pieces);
     return 0;
 }
 
@@ -90,76 +104,107 @@ int Writer::write_with_room(int fd, const void* bytes, std::uint64_t size, std::
     return err;
 }
 
+// Blocks beyond the end of the file: its size says what was written.
+int Writer::reserve_index(std::uint64_t records) noexcept {
+    const std::uint64_t end = index_size_ + records * sizeof(IndexRecord);
+    if (end <= index_room_) return 0;
+    // The more there are, the more at once; whole blocks, which cost no more than their parts.
+    const std::uint64_t wanted = std::max(end, index_size_ + std::min(index_size_, most_index_room));
+    const std::uint64_t room = (wanted + block_bytes - 1) / block_bytes * block_bytes;
+    const auto offset = static_cast<off_t>(index_size_), size = static_cast<off_t>(room - index_size_);
+    int err;
+    do err = ::fallocate(index_, FALLOC_FL_KEEP_SIZE, offset, size) == 0 ? 0 : errno;
+    while (err == EINTR || (is_full(err) && remove_oldest()));
+    if (err == 0) index_room_ = room;
+    if (is_full(err)) return err;
+    // Not every file system can. What else is wrong, the writing itself will meet.
+    if (err != 0) index_room_ = UINT64_MAX;
+    return 0;
+}
+
 /// Fills in what every record has, and appends it.
-int Writer::add_record(IndexRecord record) noexcept {
+int Writer::add_record(IndexRecord record, std::uint64_t spare) noexcept {
+    if (const int err = reserve_index(1 + spare); err != 0 && spare > 0) return err;
     record.sequence = sequence_;
     record.crc = base::crc32c(&record, offsetof(IndexRecord, crc));
     if (const int err = write_with_room(index_, &record, sizeof record, index_size_)) {
         // A torn record would be read as the end; nothing may follow it. Cutting needs no room.
         if (::ftruncate(index_, static_cast<off_t>(index_size_)) != 0) return errno;
+        index_room_ = index_size_;
         return err;
     }
     ++sequence_;
     index_size_ += sizeof record;
     dirty_bytes_ += sizeof record;
+    open_gap_at_ = 0;
     return 0;
 }
 
-int Writer::add_gap() noexcept {
+IndexRecord Writer::make_record(std::uint8_t flags) const noexcept {
     IndexRecord record;
     record.offset = data_size_;
     record.run = options_.run;
     record.wall_ns = clock_ns(CLOCK_REALTIME);
     record.boot_ns = static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME));
-    record.flags = gap;
-    record.value = static_cast<std::int64_t>(lost_);
-    const int err = add_record(record);
-    if (err == 0) lost_ = 0;
-    return err;
+    record.flags = flags;
+    return record;
 }
 
-void Writer::append(Stream stream, const char* bytes, std::size_t size, std::uint8_t flags) noexcept {
-    if (size == 0) return;
-    if (data_size_ > 0 && data_size_ + size > options_.segment_bytes) rotate();
+int Writer::add_piece(Stream stream, const char* bytes, std::size_t size, std::uint8_t flags) noexcept {
     int err = write_with_room(data_, bytes, size, data_size_);
-    // The gap is told only when the piece after it has found room, else a full disk would fill the index with gaps.
-    if (err == 0 && lost_ > 0) err = add_gap();
+    // What is missing is told only when the piece after it has found room, else a full disk would fill the index.
+    if (err == 0) err = tell_losses(spare_behind_pieces);
     if (err == 0) {
-        IndexRecord record;
-        record.offset = data_size_;
+        IndexRecord record = make_record(flags);
         record.length = static_cast<std::uint32_t>(size);
-        record.run = options_.run;
-        record.wall_ns = clock_ns(CLOCK_REALTIME);
-        record.boot_ns = static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME));
         record.stream = stream;
-        record.flags = flags;
         record.lines = static_cast<std::uint32_t>(count_newlines(bytes, size));
-        err = add_record(record);
+        err = add_record(record, spare_behind_pieces);
         if (err == 0) {
             data_size_ += size;
             position_ += size;
             line_ += record.lines;
             dirty_bytes_ += size;
             inside_line_ = bytes[size - 1] != '\n';
-            return;
+            return 0;
         }
     }
     // Data without its record would be taken for a crash's leftover. If even this fails the next piece overwrites it.
     [[maybe_unused]] const int ignored = ::ftruncate(data_, static_cast<off_t>(data_size_));
-    lost_ += size;
+    return err;
+}
+
+void Writer::append(Stream stream, const char* bytes, std::size_t size, std::uint8_t flags) noexcept {
+    if (size == 0) return;
+    check_files();
+    if (data_size_ > 0 && data_size_ + size > options_.segment_bytes) rotate();
+    int err = is_cut_ ? ENOENT : add_piece(stream, bytes, size, flags);
+    if (err != 0 && go_elsewhere(err)) err = add_piece(stream, bytes, size, flags);
+    if (err != 0) drop(size, err);
 }
 
 void Writer::append_event(Event event, std::int64_t value) noexcept {
-    if (lost_ > 0) add_gap();
-    IndexRecord record;
-    record.offset = data_size_;
-    record.run = options_.run;
-    record.wall_ns = clock_ns(CLOCK_REALTIME);
-    record.boot_ns = static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME));
-    record.flags = RecordFlags::event;
-    record.event = event;
-    record.value = value;
-    add_record(record);
+    check_files();
+    const std::uint64_t spare = is_end(event) ? 0 : spare_behind_events;
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        tell_losses(spare + 1);
+        IndexRecord record = make_record(RecordFlags::event);
+        record.event = event;
+        record.value = value;
+        const int err = add_record(record, spare);
+        if (err == 0 || !go_elsewhere(err)) return;
+    }
+}
+
+/// Blocks that were reserved and not needed.
+void Writer::give_back_room() noexcept {
+    struct stat facts {};
+    // One that was cut off by others must not become longer.
+    if (index_room_ == index_size_ || ::fstat(index_, &facts) != 0 ||
+        static_cast<std::uint64_t>(facts.st_size) != index_size_)
+        return;
+    [[maybe_unused]] const int ignored = ::ftruncate(index_, static_cast<off_t>(index_size_));
+    index_room_ = index_size_;
 }
 
 void Writer::retire(int data, int index) noexcept {
@@ -169,10 +214,12 @@ void Writer::retire(int data, int index) noexcept {
         return;
     }
     // No place left: its turn is now.
+    int err = 0;
     for (const int fd : {data, index}) {
-        if (background_.begin(fd) != 0) ::fdatasync(fd);
+        if (background_.begin(fd) != 0 && ::fdatasync(fd) != 0) err = errno;
         ::close(fd);
     }
+    if (err != 0) note_suspect(segment_, err);
 }
 
 void Writer::forget_retired(std::uint32_t number) noexcept {
@@ -210,45 +257,56 @@ void Writer::start_writing() noexcept {
 }
 
 int Writer::sync() noexcept {
+    check_files();
+    try_again();
     start_writing();
     int err = background_.collect(true);
     background_.close();
     if (const int retired = sync_retired(false); retired != 0 && err == 0) err = retired;
-    if (dirty_bytes_ > 0) {
-        if (::fdatasync(data_) != 0 && err == 0) err = errno;
-        if (::fdatasync(index_) != 0 && err == 0) err = errno;
-        if (names_dirty_ && ::fsync(directory_) != 0 && errno != EINVAL && err == 0) err = errno;
-        names_dirty_ = false;
-        dirty_bytes_ = 0;
+    if (dirty_bytes_ > 0 && !is_given_up_) {
+        // A second sync of the same segment could only hide what the first one says.
+        int own = ::fdatasync(data_) == 0 ? 0 : errno;
+        if (own == 0 && ::fdatasync(index_) != 0) own = errno;
+        if (own == 0 && names_dirty_ && ::fsync(directory_) != 0 && errno != EINVAL) own = errno;
+        if (err == 0) err = own;
     }
-    if (err != 0) leave_segment();
+    names_dirty_ = false;
+    dirty_bytes_ = 0;
+    if (err != 0)
+        give_up(unsynced_from_, err);
+    else if (!is_given_up_)
+        unsynced_from_ = segment_;
     return err;
 }
 
-void Writer::leave_segment() noexcept {
-    const std::uint32_t suspect = segment_;
-    if (begin_segment(suspect + 1) == 0) forget_retired(suspect);
-}
-
 int Writer::begin_sync() noexcept {
+    check_files();
+    try_again();
     if (const int err = background_.collect(false)) {
-        leave_segment();
+        give_up(unsynced_from_, err);
         return err;
     }
     // A device slower than the program: more requests would only queue up.
     if (background_.under_way() > 0) return 0;
+    unsynced_from_ = std::max(unsynced_from_, syncing_);
+    if (dirty_bytes_ == 0) return 0;
     if (dirty_bytes_ < foreground_bytes) return sync();
     int err = sync_retired(true);
-    for (const int fd : {data_, index_})
-        if (background_.begin(fd) != 0 && ::fdatasync(fd) != 0) err = errno;
-    if (names_dirty_ && background_.begin(directory_) != 0 && ::fsync(directory_) != 0 && errno != EINVAL) err = errno;
+    if (!is_given_up_) {
+        for (const int fd : {data_, index_})
+            if (background_.begin(fd) != 0 && ::fdatasync(fd) != 0) err = errno;
+        if (names_dirty_ && background_.begin(directory_) != 0 && ::fsync(directory_) != 0 && errno != EINVAL)
+            err = errno;
+        syncing_ = segment_;
+    }
     names_dirty_ = false;
     dirty_bytes_ = 0;
+    if (err != 0) give_up(unsynced_from_, err);
     return err;
 }
 
 void Writer::cool_down() noexcept {
-    background_.collect(false);
+    if (const int err = background_.collect(false)) give_up(unsynced_from_, err);
     if (background_.under_way() == 0) background_.close();
 }
 

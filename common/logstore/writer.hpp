@@ -3,7 +3,14 @@
 /// as the result. The caller holds the run's shim.lock and is the only writer.
 ///
 /// What stands in a piece (whole lines, separators between streams) is the caller's choice; where it stands (segments,
-/// bound, sequence numbers, positions) is the writer's.
+/// bound, sequence numbers, positions) is the writer's. Nothing that fails here ever blocks the caller:
+///
+///     no room                       own oldest segments go; then what comes is counted, and a gap record tells how
+///     much write or sync refused         the segment is never synced again; the next one's header names it as suspect
+///     segments removed by somebody  goes on in a new one; an event tells how much was in the newest of them
+///
+/// A few records' room in the index is reserved ahead, so that the count of what was dropped, and the end of the run,
+/// are told on a full disk too.
 #include <cstddef>
 #include <cstdint>
 
@@ -20,6 +27,18 @@ struct WriterOptions {
     Stream recovered_stream = Stream::none;
 };
 
+/// What keeps a writer from recording everything.
+enum class Trouble : std::uint8_t {
+    none,
+    no_room,       // of the disk, a quota or a limit: what comes is dropped. Ends by itself once there is room
+    device_error,  // something else was refused since the log was opened. Stays
+};
+struct Condition {
+    Trouble trouble = Trouble::none;
+    int error = 0;  // errno that says why
+    friend bool operator==(const Condition&, const Condition&) = default;
+};
+
 class Writer {
 public:
     Writer() noexcept = default;
@@ -30,11 +49,14 @@ public:
     /// crash, or makes segment 1. Returns 0 or errno (EPROTONOSUPPORT: newer major; EBADMSG: damaged beyond repair,
     /// nothing was changed).
     int open(int directory_fd, const WriterOptions& options) noexcept;
+    /// Goes on in a new segment of another directory, the one before being gone. Returns 0 or errno; nothing has
+    /// changed then.
+    int move_to(int directory_fd) noexcept;
     /// Closes without syncing.
     void close() noexcept;
 
-    /// Appends a piece of output; see RecordFlags. On a full disk the piece is counted as lost, the oldest segments
-    /// of this process go first, and a gap record follows once there is room: the caller is never blocked by it.
+    /// Appends a piece of output; see RecordFlags. What cannot be recorded is counted as lost and told of as soon as
+    /// something can be: the caller is never blocked by it.
     void append(Stream stream, const char* bytes, std::size_t size, std::uint8_t flags) noexcept;
     void append_event(Event event, std::int64_t value) noexcept;
 
@@ -42,52 +64,100 @@ public:
     /// segment is begun: what the kernel failed to write once it may silently have dropped.
     int sync() noexcept;
     /// The same without waiting where there is much to write; then the caller calls again while `dirty()`. Segments
-    /// that the bound removes before their turn are never written to the device.
+    /// that the bound removes before their turn are never written to the device. Also looks whether what failed before
+    /// can be done now.
     int begin_sync() noexcept;
     /// Gives back what only a busy log needs.
     void cool_down() noexcept;
 
-    bool dirty() const noexcept { return dirty_bytes_ > 0; }
+    /// Whether there is something to be synced, or to be tried again.
+    bool dirty() const noexcept { return dirty_bytes_ > 0 || needs_care(); }
     std::uint64_t position() const noexcept { return position_; }
     /// Whether the newest byte is not a newline: the next piece would land inside a line.
     bool inside_line() const noexcept { return inside_line_; }
-    /// Bytes lost that no gap record tells of yet.
+    /// Bytes lost that no record tells of yet.
     std::uint64_t lost() const noexcept { return lost_; }
+    /// Bytes of output that were dropped, or removed by somebody, since the log was opened.
+    std::uint64_t lost_in_all() const noexcept { return lost_in_all_; }
+    Condition condition() const noexcept;
+    /// Looks whether somebody has removed or cut off what is being written, as each append does.
+    void check_files() noexcept;
+    /// Somebody removed the directory: what comes is dropped until `move_to`.
+    bool has_lost_directory() const noexcept;
 
 private:
+    /// Records that a full disk must still take: a removal, a gap that may grow, and at the end of the run another gap,
+    /// the end itself, one more gap and the end of its pipes. Pieces leave room for all of them, what is told meanwhile
+    /// for those of the end.
+    static constexpr std::uint64_t spare_behind_pieces = 6, spare_behind_events = 4;
+
     /// A finished segment that may not be durable yet.
     struct Retired {
         std::uint32_t number = 0;
         int data = -1, index = -1;
     };
 
+    // writer_open.cpp
     int reopen(std::uint32_t number) noexcept;
     int repair(std::uint64_t data_size) noexcept;
     int recover_piece(std::uint64_t end, std::uint32_t run) noexcept;
     int derive_header(std::uint32_t number, SegmentHeader& out) noexcept;
+
+    // writer.cpp
     int begin_segment(std::uint32_t number) noexcept;
     void rotate() noexcept;
-    /// Goes on in a new segment and never syncs the present one again.
-    void leave_segment() noexcept;
     bool remove_oldest() noexcept;
     int write_with_room(int fd, const void* bytes, std::uint64_t size, std::uint64_t offset) noexcept;
-    int add_record(IndexRecord record) noexcept;
-    int add_gap() noexcept;
+    int reserve_index(std::uint64_t records) noexcept;
+    /// `spare`: records for which the index must keep room behind this one.
+    int add_record(IndexRecord record, std::uint64_t spare) noexcept;
+    int add_piece(Stream stream, const char* bytes, std::size_t size, std::uint8_t flags) noexcept;
+    IndexRecord make_record(std::uint8_t flags) const noexcept;
+    void give_back_room() noexcept;
     void retire(int data, int index) noexcept;
     void forget_retired(std::uint32_t number) noexcept;
     void start_writing() noexcept;
     int sync_retired(bool in_background) noexcept;
+
+    // writer_faults.cpp
+    bool needs_care() const noexcept;
+    bool has_room() noexcept;
+    void try_again() noexcept;
+    void drop(std::uint64_t size, int err) noexcept;
+    int tell_losses(std::uint64_t spare) noexcept;
+    int tell_gap(std::uint64_t spare) noexcept;
+    bool is_cut() noexcept;
+    /// Whether what failed with `err` may succeed now, in a new segment.
+    bool go_elsewhere(int err) noexcept;
+    /// The segments from `first` on may not be whole on the device: never synced again, and gone on without.
+    bool give_up(std::uint32_t first, int err) noexcept;
+    void note_suspect(std::uint32_t first, int err) noexcept;
+    bool leave_segment() noexcept;
 
     int directory_ = -1, data_ = -1, index_ = -1;
     WriterOptions options_;
     std::uint32_t segment_ = 0, oldest_ = 0;
     std::uint64_t oldest_position_ = 0;  // of the oldest segment's first byte
     std::uint64_t data_size_ = 0, index_size_ = 0, position_ = 0;
-    std::uint64_t sequence_ = 1;  // of the next record
-    std::uint64_t line_ = 0, lost_ = 0, dirty_bytes_ = 0;
+    std::uint64_t index_room_ = 0;  // the index file has blocks up to here
+    std::uint64_t sequence_ = 1;    // of the next record
+    std::uint64_t line_ = 0, dirty_bytes_ = 0;
     bool inside_line_ = false, names_dirty_ = false;
     Retired retired_[8];
     BackgroundSync background_;
+    std::uint32_t unsynced_from_ = 0, syncing_ = 0;  // oldest segment not known to be durable; newest being synced
+
+    std::uint64_t lost_ = 0, lost_in_all_ = 0;
+    std::uint64_t removed_ = 0;       // bytes that others removed and no event tells of yet
+    IndexRecord open_gap_;            // the newest record, when it is a gap: may grow
+    std::uint64_t open_gap_at_ = 0;   // where it stands in the index; 0: there is none
+    int room_errno_ = 0;              // why there is no room
+    int device_errno_ = 0;            // first other error
+    bool is_given_up_ = false;        // the present segment is suspect, and no new one could be begun yet
+    bool is_cut_ = false;             // the same of one that somebody removed or cut off
+    std::uint32_t suspect_from_ = 0;  // for the next header
+    int suspect_errno_ = 0;
+    std::uint64_t dropped_at_ = 0, leave_at_ = 0, leave_pause_ = 0;  // CLOCK_BOOTTIME
 };
 
 }  // namespace persistproc::logstore

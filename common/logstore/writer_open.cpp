@@ -38,9 +38,13 @@ int Writer::open(int directory_fd, const WriterOptions& options) noexcept {
     directory_ = directory_fd;
     options_ = options;
     segment_ = oldest_ = 0;
-    oldest_position_ = data_size_ = index_size_ = position_ = line_ = lost_ = dirty_bytes_ = 0;
+    oldest_position_ = data_size_ = index_size_ = index_room_ = position_ = line_ = dirty_bytes_ = 0;
+    lost_ = lost_in_all_ = removed_ = open_gap_at_ = 0;
+    dropped_at_ = leave_at_ = leave_pause_ = 0;
+    room_errno_ = device_errno_ = suspect_errno_ = 0;
+    suspect_from_ = syncing_ = 0;
     sequence_ = 1;
-    inside_line_ = names_dirty_ = false;
+    inside_line_ = names_dirty_ = is_given_up_ = is_cut_ = false;
 
     SegmentExtent found;
     int err = find_segments(directory_, found);
@@ -48,6 +52,9 @@ int Writer::open(int directory_fd, const WriterOptions& options) noexcept {
         oldest_ = found.newest == 0 ? 1 : found.oldest;
         err = found.newest == 0 ? begin_segment(1) : reopen(found.newest);
     }
+    unsynced_from_ = segment_;
+    // As far as there is room: the end of the run is to be told on a full disk, too.
+    if (err == 0) reserve_index(1 + spare_behind_pieces);
     if (err != 0) close();
     return err;
 }
@@ -60,6 +67,7 @@ void Writer::close() noexcept {
         ::close(each.index);
         each = {};
     }
+    if (index_ >= 0) give_back_room();
     if (data_ >= 0) ::close(data_);
     if (index_ >= 0) ::close(index_);
     data_ = index_ = -1;
@@ -116,7 +124,7 @@ int Writer::repair(std::uint64_t data_size) noexcept {
     if (err == 0) err = walk_records(index_, data_size, header, tail);
     if (err != 0) return err;
 
-    index_size_ = sizeof header + tail.records * sizeof(IndexRecord);
+    index_size_ = index_room_ = sizeof header + tail.records * sizeof(IndexRecord);
     std::uint64_t index_size = 0;
     if ((err = size_of(index_, index_size)) != 0) return err;
     if (index_size != index_size_ && ::ftruncate(index_, static_cast<off_t>(index_size_)) != 0) return errno;
@@ -153,7 +161,7 @@ int Writer::recover_piece(std::uint64_t end, std::uint32_t run) noexcept {
     }
     record.stream = options_.recovered_stream;
     record.flags = static_cast<std::uint8_t>(recovered | (last == '\n' ? line_complete : 0));
-    if (const int err = add_record(record)) return err;
+    if (const int err = add_record(record, 0)) return err;
     data_size_ += record.length;
     position_ += record.length;
     line_ += record.lines;

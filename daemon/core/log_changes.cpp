@@ -1,9 +1,11 @@
 #include "daemon/core/log_changes.hpp"
 
+#include <algorithm>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/async/notifier.hpp"
 #include "common/logstore/reader.hpp"
@@ -51,11 +53,24 @@ struct LogChanges::State : std::enable_shared_from_this<LogChanges::State> {
     }
 
     void tell() {
-        for (const int each : watches->take()) {
+        std::vector<int> gone;
+        for (const int each : watches->take(gone)) {
             const auto found = by_watch.find(each);
             if (found == by_watch.end()) continue;
-            if (const auto entry = found->second.lock()) entry->grown.notify_all();
+            const auto entry = found->second.lock();
+            if (!entry) continue;
+            if (std::find(gone.begin(), gone.end(), each) != gone.end()) watch_again(entry);
+            entry->grown.notify_all();
         }
+    }
+
+    /// Somebody removed the directory; the shim has made another in its place before the old one is given up.
+    void watch_again(const std::shared_ptr<Entry>& entry) {
+        by_watch.erase(entry->watch);
+        const auto watch = watches->add(entry->path);
+        if (!watch) return;
+        entry->watch = *watch;
+        by_watch[*watch] = entry;
     }
 
     void leave(const std::shared_ptr<Entry>& entry) {

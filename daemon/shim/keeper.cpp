@@ -46,6 +46,10 @@ int Keeper::run() noexcept {
         serve_control(entries + control_begin, count - control_begin, now);
         if (stop_.active && now >= stop_.kill_at) kill_sweep(now);
         sync_in_time(now);
+        if (note_recording()) {
+            state_.write();
+            push_state();
+        }
         advance(now);
     }
     return 0;
@@ -111,11 +115,14 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
     drain_until_ = os::never;
     pump_.flush();
     pipes_held_ = !pump_.closed();
+    log_.check_files();
+    note_recording();
     auto& state = state_.state();
     const bool is_known = ended_.pid != 0;
     if (is_known) log_.append_event(ended_.killed ? Event::killed : Event::exited, ended_.value);
     log_.sync();
     sync_at_ = os::never;
+    note_recording();
     if (is_known) {
         state.phase = Phase::exited;
         state.killed = ended_.killed;
@@ -133,6 +140,7 @@ void Keeper::leave() noexcept {
     pump_.close();
     if (pipes_held_) log_.append_event(Event::output_closed, 0);
     if (log_.dirty()) log_.sync();
+    note_recording();
     // Given up before anyone is told: the next run may begin at once.
     log_.close();
     ::close(log_directory_);

@@ -85,6 +85,11 @@ private:
     void decide_outcome(std::uint64_t now) noexcept;
     void look_at_foreign_tree(std::uint64_t now) noexcept;
 
+    // keeper_recording.cpp
+    /// Takes into the state how the recording stands. True: that has changed.
+    bool note_recording() noexcept;
+    void renew_log_directory() noexcept;
+
     // keeper_commands.cpp
     void serve_control(const pollfd* entries, std::size_t count, std::uint64_t now) noexcept;
     void obey(Control::Connection& connection, const rundir::ControlMessage& message, Handed& handed,
@@ -124,6 +129,7 @@ private:
 
     int child_ = -1;  // pidfd
     char mark_[48] = {};
+    std::uint8_t device_errno_ = 0;  // met by this keeper or one before it
     std::uint64_t drain_until_ = os::never;
     std::uint64_t linger_until_ = os::never;
     std::uint64_t sync_at_ = os::never;

@@ -11,6 +11,8 @@
 ///   prompt                "name? " to stdout, no newline
 ///   random SIZE SEED      SIZE bytes of xorshift64* to stdout (see `next_random`; tests build the same)
 ///   bulk BYTES            lines of 80 bytes, BYTES in all, 64 KiB a write
+///   flood STOP COUNT      lines of 80 bytes, 8 KiB a write, until the file STOP exists; then the number of bytes that
+///                         were written goes into the file COUNT
 ///   exit N                exit status N, at once
 ///   kill SIGNAL           the signal of that number to itself, by default disposition
 ///   ignore SIGNAL         ignores the signal from here on            ignore-term     the same for SIGTERM
@@ -111,6 +113,16 @@ void print_bulk(std::uint64_t total) {
         put(1, std::string_view(block).substr(0, now));
         done += now;
     }
+}
+
+void flood(const std::string& stop, const std::string& count) {
+    std::string block;
+    while (block.size() + 80 <= 8192) block += std::string(79, static_cast<char>('a' + block.size() / 80 % 26)) + "\n";
+    std::uint64_t done = 0;
+    for (; ::access(stop.c_str(), F_OK) != 0; done += block.size()) put(1, block);
+    const int report = ::open(count.c_str(), O_CREAT | O_WRONLY, 0666);
+    put(report, std::to_string(done));
+    ::close(report);
 }
 
 void print_descriptors() {
@@ -224,6 +236,9 @@ private:
             print_random(size, static_cast<std::uint64_t>(number()));
         } else if (verb == "bulk") {
             print_bulk(static_cast<std::uint64_t>(number()));
+        } else if (verb == "flood") {
+            const std::string stop = take();
+            flood(stop, take());
         } else if (verb == "write-fd") {
             const auto fd = static_cast<int>(number());
             put(fd, take());

@@ -1,0 +1,20 @@
+#pragma once
+/// What is missing of recorded output, in words for people and agents. Pure.
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/logstore/reader.hpp"
+
+namespace persistproc::logstore {
+
+/// The place of a gap: "1024 bytes were lost here: …".
+std::string gap_text(std::int64_t bytes);
+/// A take-over or a removal, from the event's `value`. No value: another event, which loses nothing.
+std::optional<std::string> loss_text(Event event, std::int64_t value);
+/// A line that `losses` asked for. No value: a line of the program, or another event.
+std::optional<std::string> loss_text(const Line& line);
+/// All that is missing of a run, in one phrase without end; empty: nothing.
+std::string losses_text(const Losses& losses);
+
+}  // namespace persistproc::logstore
