@@ -112,13 +112,17 @@ Result<std::uint64_t> for_each_page(const fs::path& log_directory, logstore::Lin
     }
 }
 
-Result<std::uint64_t> print_lines(const fs::path& log_directory, const logstore::LineQuery& query,
-                                  const format::OutputStyle& style, bool json) {
-    return for_each_page(log_directory, query, [&](const logstore::LinePage& page) {
+Result<std::uint64_t> print_lines(const Console& console, const fs::path& log_directory,
+                                  const logstore::LineQuery& query, const format::OutputStyle& style, bool json) {
+    std::uint64_t lost_bytes = 0;
+    auto next = for_each_page(log_directory, query, [&](const logstore::LinePage& page) {
         std::string text;
         for (const auto& line : page.lines) text += format::line_text(line, style, json);
+        lost_bytes += page.lost_bytes;
         return base::write_all(STDOUT_FILENO, text) == 0;
     });
+    if (lost_bytes > 0) console.note(fmt::format("{} bytes of what was looked through were lost", lost_bytes));
+    return next;
 }
 
 /// The lines as one JSON document, written as they are read. Returns the exit status.
@@ -126,9 +130,10 @@ int print_document(const Console& console, const fs::path& log_directory, const 
                    const format::OutputStyle& style) {
     std::string text = format::lines_begin_json(style.process_id);
     bool is_first = true;
-    std::uint64_t evicted_bytes = 0;
+    std::uint64_t evicted_bytes = 0, lost_bytes = 0;
     auto next = for_each_page(log_directory, query, [&](const logstore::LinePage& page) {
         evicted_bytes += page.evicted_bytes;
+        lost_bytes += page.lost_bytes;
         for (const auto& line : page.lines) {
             if (!std::exchange(is_first, false)) text += ',';
             text += format::line_text(line, style, true);
@@ -137,7 +142,8 @@ int print_document(const Console& console, const fs::path& log_directory, const 
         return base::write_all(STDOUT_FILENO, std::exchange(text, {})) == 0;
     });
     if (next) {
-        console.print(format::lines_end_json(logstore::format_cursor(style.process_id, *next), evicted_bytes));
+        console.print(
+            format::lines_end_json(logstore::format_cursor(style.process_id, *next), evicted_bytes, lost_bytes));
         return 0;
     }
     const bool has_begun = text.empty();
@@ -180,7 +186,7 @@ Task<int> output(Context context, OutputOptions options) {
     if (by_line) {
         // What follows joins on where the lines end.
         query->include_partial = !options.follow;
-        auto next = print_lines(log_directory, *query, style, json);
+        auto next = print_lines(context.console, log_directory, *query, style, json);
         if (!next) co_return context.console.fail(next.error());
         from = *next;
     } else {

@@ -79,8 +79,8 @@ std::string lines_begin_json(std::string_view process_id) {
     return "{\"process\":" + Json(process_id).dump() + ",\"lines\":[";
 }
 
-std::string lines_end_json(std::string_view next_cursor, std::uint64_t evicted_bytes) {
-    const Json end{{"next_cursor", next_cursor}, {"evicted_bytes", evicted_bytes}};
+std::string lines_end_json(std::string_view next_cursor, std::uint64_t evicted_bytes, std::uint64_t lost_bytes) {
+    const Json end{{"next_cursor", next_cursor}, {"evicted_bytes", evicted_bytes}, {"lost_bytes", lost_bytes}};
     return "]," + document(end).substr(1);
 }
 

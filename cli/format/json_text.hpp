@@ -53,10 +53,10 @@ struct RecordedLine {
 };
 std::string line_json(const RecordedLine& line);
 
-/// {"process":…,"lines":[…],"next_cursor":…,"evicted_bytes":…} in two parts, because there may be many lines to write
-/// between them. A failure on the way stands as "error" in the end.
+/// {"process":…,"lines":[…],"next_cursor":…,"evicted_bytes":…,"lost_bytes":…} in two parts, because there may be many
+/// lines to write between them. A failure on the way stands as "error" in the end.
 std::string lines_begin_json(std::string_view process_id);
-std::string lines_end_json(std::string_view next_cursor, std::uint64_t evicted_bytes);
+std::string lines_end_json(std::string_view next_cursor, std::uint64_t evicted_bytes, std::uint64_t lost_bytes);
 std::string lines_failed_json(const Error& error);
 
 }  // namespace persistproc::cli::format

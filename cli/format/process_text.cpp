@@ -124,6 +124,10 @@ std::string process_table(const std::vector<ProcessView>& views, WallTime now, c
         line.erase(line.find_last_not_of(' ') + 1);
         out += line + "\n";
     }
+    // What is wrong with one that runs, or why nobody knows how it ended, has no column.
+    for (const auto& view : views)
+        if (view.detail && (domain::is_live(view.state) || view.state == ProcessState::lost))
+            out += fmt::format("{}: {}\n", view.id, safe(*view.detail));
     return out;
 }
 

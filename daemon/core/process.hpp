@@ -52,6 +52,7 @@ struct Supervisor::Process {
     TreeSample sample;
     std::optional<double> cpu_percent;
     logstore::LogEnd log_end;
+    logstore::Losses losses;  // of the newest run
     std::uint64_t probed_boot_ns = 0;
     bool log_is_final = false;
 
@@ -71,6 +72,7 @@ struct Supervisor::Process {
         replies.clear();
         sample = {};
         cpu_percent.reset();
+        losses = {};
         probed_boot_ns = 0;
     }
 };

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "common/async/offload.hpp"
+#include "common/logstore/loss_text.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/process.hpp"
 
@@ -16,10 +17,13 @@ constexpr std::uint64_t freshness_ns = 250'000'000;
 struct ProbeTarget {
     pid_t shim = 0;
     std::filesystem::path log;
+    std::uint32_t run = 0;
+    std::optional<logstore::Losses> losses;  // known so far; nothing: none are to be looked for
 };
 struct ProbeAnswer {
     std::vector<TreeSample> samples;
     std::vector<Result<logstore::LogEnd>> logs;
+    std::vector<logstore::Losses> losses;
 };
 
 ProbeAnswer probe(const std::vector<ProbeTarget>& targets) {
@@ -28,9 +32,31 @@ ProbeAnswer probe(const std::vector<ProbeTarget>& targets) {
     for (const auto& each : targets) {
         shims.push_back(each.shim);
         answer.logs.push_back(logstore::find_log_end(each.log));
+        const logstore::Losses known = each.losses.value_or(logstore::Losses{});
+        const auto found = each.losses ? logstore::find_losses(each.log, each.run, known) : known;
+        answer.losses.push_back(found ? *found : known);
     }
     answer.samples = sample_trees(shims);
     return answer;
+}
+
+bool may_have_losses(const rundir::RunState& state) {
+    return state.has_gaps != 0 || state.successors != 0 || state.recording == rundir::Recording::no_room;
+}
+
+/// How the recording of a run stands, and what is missing of it; empty: all is well.
+std::string recording_text(const rundir::RunState& state, const logstore::Losses& losses, bool is_live) {
+    std::string out;
+    const char* why = std::strerror(state.recording_errno);
+    if (state.recording == rundir::Recording::no_room && is_live)
+        out = fmt::format("output is being dropped ({}): make room, and recording goes on", why);
+    if (state.recording == rundir::Recording::device_error)
+        out = fmt::format("its log met a device error ({}): check the disk", why);
+    std::string missing = logstore::losses_text(losses);
+    // Counted by the shim, and not yet told.
+    if (missing.empty() && state.has_gaps != 0) missing = "some output was not recorded";
+    if (!out.empty() && !missing.empty()) out += "; ";
+    return out + missing;
 }
 
 }  // namespace
@@ -70,6 +96,10 @@ ProcessView Supervisor::make_view(const Process& process) const {
             fmt::format("runs again at {}", base::format_rfc3339(clock_.wall() + (backoff->until - clock_.now())));
     if (const auto* ended = std::get_if<Ended>(&process.life.phase()); ended != nullptr && ended->leftovers)
         view.detail = "programs it started still run";
+    if (live && view.state == ProcessState::unreachable && !view.detail && state.shim_pid > 0)
+        view.detail = fmt::format("its shim (PID {}) lives but does not answer; it is asked again", state.shim_pid);
+    if (const std::string recording = recording_text(state, process.losses, live); !recording.empty())
+        view.detail = view.detail ? *view.detail + "; " + recording : recording;
     if (live) {
         view.ports = process.sample.ports;
         view.cpu_percent = process.cpu_percent;
@@ -86,7 +116,10 @@ Task<> Supervisor::refresh(std::vector<ProcessPtr> stale) {
     std::vector<ProbeTarget> targets;
     for (const auto& process : stale)
         targets.push_back({process->life.is_live() ? process->run_state.shim_pid : 0,
-                           rundir::process_paths(options_.data, process->record.id).log});
+                           rundir::process_paths(options_.data, process->record.id).log, process->life.last_run(),
+                           may_have_losses(process->run_state) ? std::optional(process->losses) : std::nullopt});
+    std::vector<std::uint32_t> runs;
+    for (const auto& each : targets) runs.push_back(each.run);
     auto look = [targets = std::move(targets)] { return probe(targets); };
     auto answer = co_await async::offload(files_, std::move(look));
     for (std::size_t i = 0; i < stale.size(); ++i) {
@@ -106,6 +139,7 @@ Task<> Supervisor::refresh(std::vector<ProcessPtr> stale) {
         }
         process.probed_boot_ns = sample.taken_boot_ns;
         process.sample = std::move(sample);
+        if (process.life.last_run() == runs[i]) process.losses = answer.losses[i];
         if (answer.logs[i]) process.log_end = std::move(*answer.logs[i]);
         // After the shim is gone nobody writes: what was read stays true.
         process.log_is_final = !process.life.is_live() && !process.link && process.end_heard;
@@ -143,9 +177,12 @@ Task<Result<std::vector<ProcessView>>> Supervisor::list(ListFilter filter) {
     });
     std::vector<ProcessPtr> stale;
     const std::uint64_t now = base::boot_now_ns();
-    for (const auto& process : chosen)
-        if (!process->log_is_final && (process->probed_boot_ns == 0 || now - process->probed_boot_ns > freshness_ns))
-            stale.push_back(process);
+    for (const auto& process : chosen) {
+        // What was seen of one that ended since is not how it ended.
+        const bool is_fresh = process->life.is_live() && process->probed_boot_ns != 0 &&
+                              now - process->probed_boot_ns <= freshness_ns;
+        if (!process->log_is_final && !is_fresh) stale.push_back(process);
+    }
     if (!stale.empty()) co_await refresh(std::move(stale));
     std::vector<ProcessView> views;
     views.reserve(chosen.size());

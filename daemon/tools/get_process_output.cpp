@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "common/async/offload.hpp"
 #include "common/base/text.hpp"
+#include "common/logstore/loss_text.hpp"
 #include "common/logstore/reader.hpp"
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/tools.hpp"
@@ -50,6 +53,7 @@ Result<logstore::LineQuery> query_of(const api::OutputRequest& request, const co
     query.grep = request.grep;
     query.context = static_cast<std::uint32_t>(request.context);
     query.max_bytes = static_cast<std::size_t>(request.max_bytes);
+    query.losses = true;
     return query;
 }
 
@@ -68,7 +72,8 @@ Task<mcp::ToolResult> output(Core core, api::OutputRequest request, mcp::CallCon
     meta.process = to_string(process->id);
     meta.state = process->state;
     meta.next_cursor = logstore::format_cursor(meta.process, page->next);
-    meta.lines = static_cast<std::int64_t>(page->lines.size());
+    meta.lines = std::count_if(page->lines.begin(), page->lines.end(),
+                               [](const logstore::Line& line) { return !logstore::loss_text(line); });
     meta.omitted_before = static_cast<std::int64_t>(page->omitted_before);
     meta.omitted_after = static_cast<std::int64_t>(page->omitted_after);
     meta.evicted_bytes = static_cast<std::int64_t>(page->evicted_bytes);
@@ -82,10 +87,14 @@ Task<mcp::ToolResult> output(Core core, api::OutputRequest request, mcp::CallCon
     if (meta.evicted_bytes > 0)
         result.text += fmt::format(", {} older bytes are gone (size limit)", meta.evicted_bytes);
     if (meta.lost_bytes > 0)
-        result.text += fmt::format(", {} bytes were lost (full disk or a killed shim)", meta.lost_bytes);
+        result.text += fmt::format(", {} bytes were lost (full disk, or a damaged log)", meta.lost_bytes);
     result.text += fmt::format("; next cursor {}\n", meta.next_cursor);
     std::uint64_t last_end = 0;
     for (const auto& line : page->lines) {
+        if (const auto loss = logstore::loss_text(line)) {
+            result.text += fmt::format("[persistproc: {}]\n", *loss);
+            continue;
+        }
         // Between matches that do not follow each other, as grep shows it.
         if (request.grep && request.context > 0 && last_end != 0 && line.position > last_end) result.text += "--\n";
         last_end = line.position + line.text.size() + 1;

@@ -114,8 +114,8 @@ TEST_CASE("documents are one line of JSON each") {
     style.process_id = "p1";
     CHECK(format::line_text(line, style, true) ==
           "{\"time\":null,\"stream\":\"stderr\",\"run\":\"p1.2\",\"text\":\"a\xEF\xBF\xBD\"}\n");
-    CHECK(format::lines_begin_json("p1") + format::lines_end_json("p1:2", 3) ==
-          "{\"process\":\"p1\",\"lines\":[],\"next_cursor\":\"p1:2\",\"evicted_bytes\":3}\n");
+    CHECK(format::lines_begin_json("p1") + format::lines_end_json("p1:2", 3, 4) ==
+          "{\"process\":\"p1\",\"lines\":[],\"next_cursor\":\"p1:2\",\"evicted_bytes\":3,\"lost_bytes\":4}\n");
     CHECK(format::lines_begin_json("p1") + format::lines_failed_json(Error{ErrorCode::io, "x"}) ==
           "{\"process\":\"p1\",\"lines\":[],\"error\":{\"code\":\"io\",\"message\":\"x\"}}\n");
 }
