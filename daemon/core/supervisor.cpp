@@ -472,7 +472,9 @@ Task<Result<ProcessView>> Supervisor::signal_now(std::string target, int number,
         co_return Error{ErrorCode::conflict, fmt::format("{} is not running: no signal was sent", process->name())};
     auto change = change_of(*process, actor, "signal", domain::signal_name(number));
     auto committed = co_await store_.commit(std::move(change));
-    if (!committed) co_return committed.error();
+    if (!committed)
+        base::report(base::Severity::warning, "signal to {} could not be recorded: {}", process->name(),
+                     committed.error().message);
     if (!process->link)
         co_return Error{ErrorCode::unavailable, process->name() + " cannot be reached: no signal was sent"};
 

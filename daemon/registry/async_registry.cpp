@@ -9,6 +9,7 @@
 #include "common/async/notifier.hpp"
 #include "common/async/offload.hpp"
 #include "common/base/diagnostics.hpp"
+#include "daemon/registry/remembered.hpp"
 
 namespace persistproc::registry {
 
@@ -32,8 +33,9 @@ struct AsyncRegistry::State {
 
     asio::any_io_executor executor;
     std::filesystem::path directory;
-    std::optional<Registry> registry;  // the thread's alone, as are the next two
-    std::optional<Error> failed;
+    std::optional<Registry> registry;      // the thread's alone, as are the next three
+    std::optional<Error> failed;           // never was opened
+    std::optional<Remembered> remembered;  // since it was loaded
     EndedSessions ended;
     std::mutex mutex;  // guards the next two
     std::vector<Pending> pending;
@@ -57,14 +59,40 @@ struct AsyncRegistry::State {
     Result<void> ensure_open() {
         if (failed) return *failed;
         if (registry) return boost::system::in_place_value;
-        auto opened = Registry::open(directory);
-        if (!opened) {
-            failed = opened.error();
-            return *failed;
-        }
+        auto opened = take(Registry::open(directory));
+        // One that was open once is tried again: its disk may only have been full.
+        if (!opened && !remembered) failed = opened.error();
+        return opened;
+    }
+
+    /// On the thread: goes on with another database, which is told what was known.
+    Result<void> take(Result<Registry> opened) {
+        registry.reset();
+        if (!opened) return opened.error();
         if (!opened->recovered().empty()) base::report(base::Severity::warning, "{}", opened->recovered());
+        if (remembered)
+            if (auto told = opened->commit({remembered->all()}); !told) return told.error();
         registry.emplace(std::move(*opened));
         return boost::system::in_place_value;
+    }
+
+    /// On the thread: `work(registry)`, once more with a new database if the present one turns out to be damaged.
+    template <class Work>
+    auto with_registry(Work work) -> decltype(work(*registry)) {
+        if (auto opened = ensure_open(); !opened) return opened.error();
+        auto result = work(*registry);
+        if (result || result.error().code != ErrorCode::corrupt) return result;
+        const Error damage = result.error();
+        registry.reset();
+        if (auto begun = take(Registry::begin_anew(directory, damage)); !begun) return begun.error();
+        return work(*registry);
+    }
+
+    Result<void> commit(const std::vector<core::StoreChange>& changes) {
+        auto done = with_registry([&](Registry& open) { return open.commit(changes); });
+        if (done && remembered)
+            for (const auto& each : changes) remembered->take(each);
+        return done;
     }
 
     /// On the thread: everything that has gathered, in one transaction; one by one if that fails, so that a bad
@@ -77,21 +105,20 @@ struct AsyncRegistry::State {
             batch.swap(pending);
             sessions.swap(to_bury);
         }
-        if (!batch.empty()) commit(std::move(batch));
+        if (!batch.empty()) commit_all(std::move(batch));
         if (sessions.empty()) return;
         if (auto buried = ended.append(sessions); !buried)
             base::report(base::Severity::warning, "ended sessions could not be recorded: {}", buried.error().message);
     }
 
-    void commit(std::vector<Pending> batch) {
+    void commit_all(std::vector<Pending> batch) {
         std::vector<core::StoreChange> changes;
         changes.reserve(batch.size());
         for (auto& each : batch) changes.push_back(std::move(each.change));
-        const auto opened = ensure_open();
-        const auto together = opened ? registry->commit(changes) : opened;
+        const auto together = commit(changes);
         for (std::size_t i = 0; i < batch.size(); ++i) {
             Result<void> result = together;
-            if (opened && !together && batch.size() > 1) result = registry->commit({changes[i]});
+            if (!together && batch.size() > 1 && registry) result = commit({changes[i]});
             asio::post(executor, [waiting = batch[i].waiting, result] {
                 waiting->result = result;
                 waiting->done.notify_all();
@@ -114,8 +141,9 @@ Task<Result<void>> AsyncRegistry::open() {
 Task<Result<core::StoreSnapshot>> AsyncRegistry::load() {
     auto state = state_;
     auto read = [state]() -> Result<core::StoreSnapshot> {
-        if (auto opened = state->ensure_open(); !opened) return opened.error();
-        return state->registry->load();
+        auto snapshot = state->with_registry([](Registry& open) { return open.load(); });
+        if (snapshot) state->remembered.emplace().take(*snapshot);
+        return snapshot;
     };
     co_return co_await async::offload(state->thread, std::move(read));
 }

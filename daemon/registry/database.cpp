@@ -1,8 +1,11 @@
 #include "daemon/registry/database.hpp"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 namespace persistproc::registry {
@@ -11,7 +14,9 @@ namespace {
 
 Error failure(sqlite3* database, int code) {
     const int primary = code & 0xff;
-    const ErrorCode kind = primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? ErrorCode::corrupt : ErrorCode::io;
+    const ErrorCode kind = primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? ErrorCode::corrupt
+                           : primary == SQLITE_BUSY                              ? ErrorCode::unavailable
+                                                                                 : ErrorCode::io;
     return {kind, std::string("database: ") + (database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code)),
             database != nullptr ? sqlite3_system_errno(database) : 0};
 }
@@ -66,7 +71,7 @@ std::string Statement::text(int column) const {
                        static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
 }
 
-Result<Database> Database::open(const std::filesystem::path& file) {
+Result<Database> Database::open(const std::filesystem::path& file, std::chrono::milliseconds patience) {
     // SQLite gives new files the umask's mode; this one is ours alone.
     const mode_t before = ::umask(077);
     sqlite3* handle = nullptr;
@@ -74,6 +79,7 @@ Result<Database> Database::open(const std::filesystem::path& file) {
                                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
     Database database(handle);
     Result<void> set_up = boost::system::in_place_value;
+    sqlite3_busy_timeout(handle, static_cast<int>(patience.count()));
     if (opened == SQLITE_OK)
         // Exclusive locking first: WAL then needs no shared memory file.
         set_up = database.execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
@@ -85,15 +91,38 @@ Result<Database> Database::open(const std::filesystem::path& file) {
     const auto verdict = check->step();
     if (!verdict) return verdict.error();
     if (check->text(0) != "ok") return Error{ErrorCode::corrupt, "database: " + check->text(0)};
+    database.name_ = file.native();
+    database.file_.reset(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!database.file_) return base::os_failure(database.name_, errno);
     return database;
 }
 
-Database::Database(Database&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+Database::Database(Database&& other) noexcept
+    : handle_(std::exchange(other.handle_, nullptr)), name_(std::move(other.name_)), file_(std::move(other.file_)) {}
 Database& Database::operator=(Database&& other) noexcept {
     std::swap(handle_, other.handle_);
+    std::swap(name_, other.name_);
+    std::swap(file_, other.file_);
     return *this;
 }
 Database::~Database() { sqlite3_close_v2(handle_); }
+
+Result<void> Database::check_file() const {
+    constexpr std::string_view magic("SQLite format 3\0", 16);
+    struct stat ours {
+    }, found{};
+    if (::fstat(file_.get(), &ours) != 0) return boost::system::in_place_value;
+    if (::stat(name_.c_str(), &found) != 0) {
+        if (errno != ENOENT && errno != ENOTDIR) return boost::system::in_place_value;
+        return Error{ErrorCode::corrupt, "database: the file was removed"};
+    }
+    if (ours.st_dev != found.st_dev || ours.st_ino != found.st_ino)
+        return Error{ErrorCode::corrupt, "database: another file is in its place"};
+    char head[magic.size()];
+    const ssize_t got = ::pread(file_.get(), head, sizeof head, 0);
+    if (got < 0 || std::string_view(head, static_cast<std::size_t>(got)) == magic) return boost::system::in_place_value;
+    return Error{ErrorCode::corrupt, "database: the file was overwritten"};
+}
 
 Result<void> Database::execute(const char* sql) {
     const int code = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);

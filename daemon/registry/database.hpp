@@ -1,6 +1,8 @@
 #pragma once
 /// SQLite as this program uses it: one connection, one thread, statements prepared once. Errors are values with
-/// SQLite's own message; SQLITE_CORRUPT and SQLITE_NOTADB become `corrupt`, SQLITE_FULL and I/O errors `io`.
+/// SQLite's own message; SQLITE_CORRUPT and SQLITE_NOTADB become `corrupt`, SQLITE_BUSY `unavailable` (another program
+/// has it locked), SQLITE_FULL and I/O errors `io`.
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "common/base/result.hpp"
+#include "common/base/unique_fd.hpp"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -49,11 +52,18 @@ private:
 
 class Database {
 public:
-    /// Opens or creates the file (mode 0600): WAL, synchronous FULL, exclusive locking. Errors: io, corrupt.
-    static Result<Database> open(const std::filesystem::path& file);
+    /// Opens or creates the file (mode 0600): WAL, synchronous FULL, exclusive locking. One that is locked is waited
+    /// for
+    /// (`patience`). Errors: io, corrupt, unavailable (locked).
+    static Result<Database> open(const std::filesystem::path& file,
+                                 std::chrono::milliseconds patience = std::chrono::milliseconds(0));
     Database(Database&& other) noexcept;
     Database& operator=(Database&& other) noexcept;
     ~Database();
+
+    /// Whether the file is still there and begins like a database: SQLite itself looks only when it opens one. Errors:
+    /// corrupt.
+    Result<void> check_file() const;
 
     Result<void> execute(const char* sql);
     Result<Statement> prepare(std::string_view sql);
@@ -61,6 +71,9 @@ public:
 private:
     explicit Database(sqlite3* handle) : handle_(handle) {}
     sqlite3* handle_ = nullptr;
+    std::string name_;
+    base::UniqueFd
+        file_;  // closed after SQLite's own: closing any descriptor of a file gives up all its locks, fcntl(2)
 };
 
 }  // namespace persistproc::registry

@@ -1,15 +1,22 @@
 #include "daemon/registry/registry.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <cerrno>
+
 #include "common/base/file.hpp"
+#include "common/base/text.hpp"
 #include "common/schema/codec.hpp"
 #include "daemon/registry/database.hpp"
 
 namespace persistproc::registry {
 
 namespace {
+
+constexpr const char* file_name = "persistproc.db";
+constexpr auto lock_patience = std::chrono::seconds(5);
 
 constexpr const char* create_schema = R"(
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -50,6 +57,18 @@ std::vector<std::string> command_from(std::string_view text) {
     return out;
 }
 
+/// Who has a database locked, as fcntl(2) tells; empty: nobody who can be seen.
+std::string holder_text(const std::filesystem::path& file) {
+    const base::UniqueFd fd(::open(file.c_str(), O_RDWR | O_CLOEXEC));
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    if (!fd || ::fcntl(fd.get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK || lock.l_pid <= 0) return "";
+    const auto name = base::read_file(fmt::format("/proc/{}/comm", lock.l_pid), 4096);
+    return fmt::format(" by {} (PID {}); end it, then start the daemon again",
+                       name ? base::escape_line(name->substr(0, name->find('\n'))) : "a program", lock.l_pid);
+}
+
 template <class E>
 E enum_from(const std::string& name, E otherwise) {
     for (const auto& [value, text] : schema::EnumNames<E>::names)
@@ -76,31 +95,42 @@ Registry::Registry() = default;
 Registry::Registry(Registry&&) noexcept = default;
 Registry::~Registry() = default;
 
-Result<Registry> Registry::open(const std::filesystem::path& directory) {
-    const auto file = directory / "persistproc.db";
+Result<Registry> Registry::open_as_it_is(const std::filesystem::path& file) {
     Registry registry;
-    for (int attempt = 0;; ++attempt) {
-        auto database = Database::open(file);
-        Result<void> ready = boost::system::in_place_value;
-        if (database) {
-            registry.statements_ = std::make_unique<Statements>(Statements{.database = std::move(*database)});
-            ready = registry.prepare();
-            if (ready) return registry;
-        }
-        const Error error = database ? ready.error() : database.error();
-        registry.statements_.reset();
-        if (error.code != ErrorCode::corrupt || attempt > 0) return base::with_context(error, file.string());
-        const std::string aside =
-            fmt::format("{}.damaged-{}", file.string(), base::to_ns(base::wall_now()) / 1'000'000'000);
-        for (const char* suffix : {"", "-wal", "-shm"}) {
-            const std::string from = file.string() + suffix;
-            if (::rename(from.c_str(), (aside + suffix).c_str()) != 0 && errno != ENOENT)
-                return base::os_failure(from, errno);
-        }
-        registry.recovered_ = fmt::format(
-            "the database was damaged ({}); it is kept as {} and a new one is built from the run directories",
-            error.message, aside);
+    auto database = Database::open(file, lock_patience);
+    if (!database) return database.error();
+    registry.statements_ = std::make_unique<Statements>(Statements{.database = std::move(*database)});
+    if (auto ready = registry.prepare(); !ready) return ready.error();
+    return registry;
+}
+
+Result<Registry> Registry::open(const std::filesystem::path& directory) {
+    const auto file = directory / file_name;
+    auto registry = open_as_it_is(file);
+    if (registry) return registry;
+    Error error = registry.error();
+    if (error.code == ErrorCode::corrupt) return begin_anew(directory, error);
+    if (error.code == ErrorCode::unavailable) error.message += holder_text(file);
+    return base::with_context(error, file.string());
+}
+
+Result<Registry> Registry::begin_anew(const std::filesystem::path& directory, const Error& damage) {
+    const auto file = directory / file_name;
+    const std::string aside =
+        fmt::format("{}.damaged-{}", file.string(), base::to_ns(base::wall_now()) / 1'000'000'000);
+    bool is_kept = false;
+    for (const char* suffix : {"", "-wal", "-shm"}) {
+        const std::string from = file.string() + suffix;
+        if (::rename(from.c_str(), (aside + suffix).c_str()) == 0)
+            is_kept = true;
+        else if (errno != ENOENT)
+            return base::os_failure(from, errno);
     }
+    auto registry = open_as_it_is(file);
+    if (!registry) return base::with_context(registry.error(), file.string());
+    registry->recovered_ = fmt::format("the database was damaged ({}); {}a new one is built from the run directories",
+                                       damage.message, is_kept ? fmt::format("it is kept as {} and ", aside) : "");
+    return registry;
 }
 
 Result<void> Registry::prepare() {
@@ -292,6 +322,7 @@ Result<void> Registry::write(const core::StoreChange& change) {
 template <class Writes>
 Result<void> Registry::in_transaction(Writes writes) {
     Database& database = statements_->database;
+    if (auto there = database.check_file(); !there) return there.error();
     if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun.error();
     auto done = writes();
     if (done) done = database.execute("COMMIT");

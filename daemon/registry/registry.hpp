@@ -19,8 +19,10 @@ public:
     /// Opens `<directory>/persistproc.db`, creating or migrating it. A damaged file is renamed to
     /// `persistproc.db.damaged-<time>` and `recovered` says so. Begins a new epoch: a disk that
     /// takes no record is noticed before anybody is told that the daemon serves. Errors: io, unsupported (a newer
-    /// schema).
+    /// schema), unavailable (another program keeps it locked for 5 s).
     static Result<Registry> open(const std::filesystem::path& directory);
+    /// Moves the present one aside because of `damage`, and opens an empty one. Errors: as open.
+    static Result<Registry> begin_anew(const std::filesystem::path& directory, const Error& damage);
     Registry(Registry&&) noexcept;
     ~Registry();
 
@@ -29,12 +31,13 @@ public:
     /// What is there, and the epoch that `open` began. Errors: io, corrupt.
     Result<core::StoreSnapshot> load();
     /// All changes in one transaction: all or none. The newest `kept_audit` entries of the audit and `kept_runs` runs
-    /// of each process stay. Errors: io.
+    /// of each process stay. Errors: io, corrupt (the file was damaged or removed; nothing is kept then).
     Result<void> commit(const std::vector<core::StoreChange>& changes);
 
 private:
     struct Statements;
     Registry();
+    static Result<Registry> open_as_it_is(const std::filesystem::path& file);
     Result<void> prepare();
     Result<void> begin_epoch();
     Result<void> write(const core::StoreChange& change);

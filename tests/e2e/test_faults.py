@@ -1,0 +1,542 @@
+"""Disks that are full or fail, people who remove what is in use, databases that are no more: the programs run on, what
+is lost is counted and said, and everything works again afterwards."""
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import socket
+import sqlite3
+import struct
+import subprocess
+import sys
+import time
+import unittest
+
+import harness
+
+CHILD = harness.BUILD / "tests" / "child"
+# Prints a counted line every 5 ms until the file exists, then ends with code 7.
+TICKER = """
+import os, sys, time
+n = 0
+while not os.path.exists(sys.argv[1]):
+    print('line %d' % n); n += 1
+    time.sleep(0.005)
+sys.exit(7)
+"""
+INSIDE = "PERSISTPROC_TEST_OWN_MOUNTS"
+HEADER, RECORD = struct.Struct("<8sHHIQQQqIH6sI"), struct.Struct("<QQIIqQBBBBIqII")
+GAP, EVENT = 4, 8
+
+
+class Log:
+    """A log directory as the format has it, read without the product."""
+
+    def __init__(self, directory):
+        self.end, self.gaps, self.records, self.first, self.suspects = 0, 0, [], None, []
+        for index in sorted(pathlib.Path(directory).glob("*.idx")):
+            data = index.read_bytes()
+            if len(data) < HEADER.size:
+                continue
+            header = HEADER.unpack_from(data)
+            begin = header[4]
+            self.first = begin if self.first is None else self.first
+            if header[8]:
+                self.suspects.append((header[3], header[8], header[9]))
+            self.end = max(self.end, begin)
+            for at in range(HEADER.size, len(data) - RECORD.size + 1, RECORD.size):
+                record = RECORD.unpack_from(data, at)
+                self.records.append(record)
+                self.end = max(self.end, begin + record[1] + record[2])
+                if record[7] & GAP:
+                    self.gaps += record[11]
+
+    def events(self, kind):
+        return [record[11] for record in self.records if record[7] & EVENT and record[8] == kind]
+
+
+class Case(harness.TestCase):
+    def log_of(self, view):
+        return pathlib.Path(view["log_path"]).parent
+
+    def until_state(self, label, word):
+        return harness.eventually(
+            f"{word!r} in the detail of {label}",
+            lambda: (view := self.view(label)) and word in (view["detail"] or "") and view,
+        )
+
+
+def own_mounts():
+    """The command that gives a program mounts of its own, or None."""
+    for command in (["unshare", "-m"], ["unshare", "-rm"]):
+        probe = [*command, "sh", "-c", "mount -t tmpfs -o size=1m tmpfs /mnt"]
+        if shutil.which("unshare") and subprocess.run(probe, capture_output=True).returncode == 0:
+            return command
+    return None
+
+
+class OnItsOwnMount(unittest.TestCase):
+    """Runs the tests of FullDisk where mounting a small file system touches nobody."""
+
+    def test_full_disk(self):
+        command = own_mounts()
+        if command is None:
+            self.skipTest("neither root nor a user namespace that may mount")
+        ran = subprocess.run(
+            [*command, sys.executable, "-B", "-m", "unittest", "-v", "test_faults.FullDisk"],
+            env={**os.environ, INSIDE: "1"},
+            cwd=pathlib.Path(__file__).parent,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+
+
+@unittest.skipUnless(os.environ.get(INSIDE), "run by OnItsOwnMount")
+class FullDisk(Case):
+    autostart = False
+
+    def setUp(self):
+        super().setUp()
+        self.place.data.mkdir(mode=0o700)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", self.place.data], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.place.data])
+        self.filler = self.place.data / "filler"
+        self.stop, self.count = self.place.work / "stop", self.place.work / "count"
+
+    def test_a_flood_on_one_mebibyte(self):
+        self.filler.write_bytes(b"x" * 300 * 1024)
+        self.daemon.start()
+        view = self.start("flood", [str(CHILD), "flood", str(self.stop), str(self.count), ",", "exit", "7"])
+        log = self.log_of(view)
+        full = self.until_state("flood", "output is being dropped (No space left on device)")
+        self.assertEqual((full["state"], full["pid"]), ("running", view["pid"]))
+        shown = self.ok("status", "flood").out.decode()
+        self.assertIn("make room", shown)
+        self.assertIn("make room", self.ok("list").out.decode())
+        # Counted while it lasts, too.
+        harness.eventually("a gap is told of", lambda: Log(log).gaps > 0)
+
+        before = Log(log).end
+        self.filler.unlink()
+        room_at = time.monotonic()
+        harness.eventually("recording goes on", lambda: Log(log).end > before, 5)
+        self.assertLess(time.monotonic() - room_at, 1.0)
+        self.until_state("flood", "being dropped")
+        checks = {check["name"]: check for check in self.cli("doctor", "--json").json()["checks"]}
+        self.assertEqual(checks["disk space"]["status"], "problem")
+        self.assertIn("being dropped", checks["processes"]["detail"])
+
+        self.stop.touch()
+        self.assertEqual(self.wait_exit("flood").code, 7)
+        ended = self.view("flood")
+        self.assertEqual((ended["state"], ended["exit_code"], ended["reason"]), ("exited", 7, "self"))
+        printed, recorded = int(self.count.read_text()), Log(log)
+        self.assertEqual(recorded.end + recorded.gaps, printed, recorded.gaps)
+        self.assertEqual(recorded.first, 0)
+        self.assertEqual(recorded.events(2), [7])
+        self.assertIn(f"{recorded.gaps} bytes of output were not recorded", ended["detail"])
+
+        # All of it is said where the output is read.
+        whole = self.cli("output", "flood", "-n", "0")
+        self.assertEqual(len(whole.out), recorded.end)
+        self.assertIn(b"bytes were lost here", whole.err)
+        document = self.ok("output", "flood", "-n", "0", "--json").json()
+        self.assertEqual(document["lost_bytes"], recorded.gaps)
+        answer = self.mcp().call("get_process_output", process="flood", lines=1000000, max_bytes=1048576)
+        self.assertEqual(answer.meta["lost_bytes"], recorded.gaps)
+        self.assertIn("[persistproc: ", answer.text)
+        self.assertEqual(answer.text.count("\n") - 1 - answer.text.count("[persistproc: "), answer.meta["lines"])
+
+        # And it works again.
+        subprocess.run(["mount", "-o", "remount,size=8m", self.place.data], check=True)
+        self.start("again", [str(CHILD), "line", "hello"])
+        self.assertEqual(self.wait_exit("again").code, 0)
+        self.assertEqual(self.ok("output", "again").out, b"hello\n")
+
+    def test_room_comes_back_while_the_program_is_silent(self):
+        self.daemon.start()
+        gate, more = self.place.work / "gate", self.place.work / "more"
+        script = ["line", "first", ",", "until-file", str(gate), ",", "bulk", "400000", ",", "until-file", str(more)]
+        view = self.start("quiet", [str(CHILD), *script, ",", "line", "last"])
+        log = self.log_of(view)
+        harness.eventually("the first line", lambda: Log(log).end > 0)
+        self.fill_up()
+        gate.touch()
+        self.until_state("quiet", "output is being dropped")
+        self.filler.unlink()
+        room_at = time.monotonic()
+        harness.eventually("it is well again", lambda: "dropped" not in self.view("quiet")["detail"], 5)
+        self.assertLess(time.monotonic() - room_at, 1.5)  # the second of the contract, and what asking takes
+        more.touch()
+        self.assertEqual(self.wait_exit("quiet").code, 0)
+        recorded = Log(log)
+        self.assertEqual(recorded.end + recorded.gaps, len("first\n") + 400000 + len("last\n"))
+        self.assertTrue(self.ok("output", "quiet").out.endswith(b"last\n"))
+
+    def test_an_end_on_a_full_disk(self):
+        self.daemon.start()
+        rows = {"own": (["exit", "7"], ("exited", 7, None)), "signal": (["kill", "9"], ("killed", None, "SIGKILL"))}
+        logs = {}
+        for label, (end, _) in rows.items():
+            command = ["line", "first", ",", "until-file", str(self.stop), ",", "line", "dropped", ",", *end]
+            view = self.start(label, [str(CHILD), *command])
+            logs[label] = self.log_of(view)
+            harness.eventually("the first line", lambda at=logs[label]: Log(at).end > 0)
+        self.fill_up()
+        self.stop.touch()
+        for label, (_, expected) in rows.items():
+            self.wait_exit(label)
+            view = self.view(label)
+            self.assertEqual((view["state"], view["exit_code"], view["signal"]), expected)
+            recorded = Log(logs[label])
+            self.assertEqual(len(recorded.events(2)) + len(recorded.events(3)), 1)
+            self.assertEqual(recorded.end + recorded.gaps, len("first\ndropped\n"))
+        # What the daemon could not write down it finds again in the directories.
+        self.filler.unlink()
+        self.daemon.restart()
+        for label, (_, expected) in rows.items():
+            view = self.view(label)
+            self.assertEqual((view["state"], view["exit_code"], view["signal"]), expected)
+
+    def test_a_start_on_a_full_disk_leaves_nothing(self):
+        self.daemon.start()
+        self.start("first", ["sleep", "60"])
+        self.fill_up()
+        before = sorted(each.name for each in (self.place.data / "procs").iterdir())
+        finished = self.cli("start", "--label", "second", "--", "sleep", "60")
+        self.assertEqual(finished.code, 125, finished)
+        self.assertOneLine(finished.err)
+        self.assertRegex(finished.err.decode(), "full|No space left")
+        self.assertEqual([view["label"] for view in self.views()], ["first"])
+        self.assertEqual(sorted(each.name for each in (self.place.data / "procs").iterdir()), before)
+        # A full disk keeps nobody from stopping a program.
+        self.ok("stop", "first")
+        self.filler.unlink()
+        self.assertEqual(self.start("second", ["sleep", "60"])["state"], "running")
+
+    def fill_up(self):
+        with open(self.filler, "wb") as file:
+            for size in (65536, 4096):
+                try:
+                    while True:
+                        os.write(file.fileno(), b"x" * size)
+                except OSError:
+                    pass
+
+
+class Removed(Case):
+    """`rm` under the writer."""
+
+    def run_ticker(self):
+        self.stop = self.place.work / "stop"
+        view = self.start("ticker", harness.python(TICKER, str(self.stop)))
+        log = self.log_of(view)
+        harness.eventually("some output", lambda: Log(log).end > 200)
+        return log
+
+    def end_ticker(self, log):
+        harness.eventually("recording goes on", lambda: Log(log).end > 200 and Log(log).records)
+        view = self.until_state("ticker", "removed by somebody")
+        self.assertEqual(view["state"], "running")
+        self.stop.touch()
+        self.assertEqual(self.wait_exit("ticker").code, 7)
+        recorded = Log(log)
+        self.assertLess(recorded.gaps, 1000)  # until there is a directory again
+        self.assertEqual(recorded.events(2), [7])
+        self.assertGreater(sum(recorded.events(9)), 200)
+        self.assertEqual(sum(recorded.events(9)), recorded.first)
+        answer = self.mcp().call("get_process_output", process="ticker", lines=100000, max_bytes=1048576)
+        self.assertIn("[persistproc: somebody removed recorded output before this", answer.text)
+        lines = [line for line in answer.text.splitlines()[1:] if not line.startswith("[persistproc: ")]
+        # Whole lines in order, and nothing between them missing.
+        numbers = [int(line.split()[1]) for line in lines[1:]]
+        self.assertEqual(numbers, list(range(numbers[0], numbers[0] + len(numbers))))
+        return recorded
+
+    def test_the_files(self):
+        log = self.run_ticker()
+        for each in log.iterdir():
+            each.unlink()
+        self.end_ticker(log)
+
+    def test_the_directory_while_it_is_followed(self):
+        log = self.run_ticker()
+        shown = self.background("run", "--label", "ticker", *harness.python(TICKER, str(self.stop)))
+        harness.eventually("it follows", lambda: shown.out)
+        shutil.rmtree(log)
+        printed = len(shown.out)
+        harness.eventually("output is followed on", lambda: len(shown.out) > printed + 500)
+        self.end_ticker(log)
+        self.assertEqual(shown.wait().code, 7)
+
+    def test_a_file_that_is_emptied(self):
+        log = self.run_ticker()
+        os.truncate(log / "00000001.log", 0)
+        harness.eventually("recording goes on elsewhere", lambda: (log / "00000002.idx").exists())
+        self.until_state("ticker", "removed by somebody")
+        self.stop.touch()
+        self.assertEqual(self.wait_exit("ticker").code, 7)
+        self.assertNotIn(b"\0", self.ok("output", "ticker", "-n", "0").out)
+
+
+class Limits(Case):
+    def test_a_limit_on_the_size_of_files(self):
+        """What is more than one file may hold goes into the next one."""
+        stop, count = self.place.work / "stop", self.place.work / "count"
+        own = resource.prlimit(self.daemon.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.daemon.process.pid, resource.RLIMIT_FSIZE, (512 * 1024, own[1]))
+        command = [str(CHILD), "print", "50000", ",", "flood", str(stop), str(count), ",", "exit", "3"]
+        view = self.start("large", command)
+        log = self.log_of(view)
+        resource.prlimit(self.daemon.process.pid, resource.RLIMIT_FSIZE, own)
+        harness.eventually("a fifth segment", lambda: (log / "00000005.idx").exists())
+        stop.touch()
+        self.assertEqual(self.wait_exit("large").code, 3)
+        recorded = Log(log)
+        self.assertEqual(recorded.gaps, 0)
+        self.assertLessEqual(max(each.stat().st_size for each in log.iterdir()), 512 * 1024)
+        head = sum(len(f"line {i}\n") for i in range(1, 50001))
+        self.assertEqual(recorded.end, head + int(count.read_text()))
+        self.assertIsNone(self.view("large")["detail"])
+
+
+# What the directories hold of a process.
+FACTS = ("id", "label", "command", "working_directory", "state", "pid", "started_at", "ended_at", "exit_code", "signal")
+FACTS += ("reason", "run", "restarts", "started_by")
+
+
+class Database(Case):
+    def setUp(self):
+        super().setUp()
+        self.file = self.place.data / "persistproc.db"
+
+    def populate(self):
+        """Processes of every kind; returns what is to be known of them."""
+        for i in range(3):
+            self.start(f"live {i}", ["sleep", "60"])
+        self.start("coded", [str(CHILD), "line", "said", ",", "exit", "3"])
+        self.wait_exit("coded")
+        self.start("stopped", ["sleep", "60"])
+        self.ok("stop", "stopped")
+        self.start("twice", ["sleep", "60"])
+        self.ok("restart", "twice")
+        self.cli("start", "--", str(CHILD), "kill", "9")
+        harness.eventually("the end", lambda: sum(view["state"] == "killed" for view in self.views()) == 2)
+        return self.facts()
+
+    def facts(self):
+        return [{name: view[name] for name in FACTS} for view in self.views()]
+
+    def overwrite(self):
+        for each in (self.file, pathlib.Path(f"{self.file}-wal")):
+            if each.exists():
+                with open(each, "r+b") as file:
+                    file.write(os.urandom(each.stat().st_size))
+
+    def set_aside(self):
+        return sorted(each.name for each in self.place.data.glob("persistproc.db.damaged-*"))
+
+    def test_random_bytes_while_no_daemon_lives(self):
+        before = self.populate()
+        self.daemon.kill()
+        self.overwrite()
+        self.daemon.start()
+        self.assertEqual(self.facts(), before)
+        self.assertTrue(self.set_aside())
+        self.assertOneLine(self.warnings().encode(), "the database was damaged", "is kept as")
+        self.assertEqual(self.ok("output", "coded").out, b"said\n")
+
+    def test_random_bytes_under_a_daemon_that_notices_nothing_more(self):
+        before = self.populate()
+        self.overwrite()
+        self.daemon.restart()
+        self.assertEqual(self.facts(), before)
+        self.ok("stop", "live 0")
+
+    def test_a_daemon_that_writes_again_begins_a_new_one(self):
+        for what in ("overwritten", "removed", "replaced"):
+            with self.subTest(what):
+                before = self.populate() if what == "overwritten" else self.facts()
+                if what == "overwritten":
+                    self.overwrite()
+                elif what == "removed":
+                    self.file.unlink()
+                else:
+                    self.file.rename(self.place.work / "elsewhere")
+                    self.file.write_bytes(b"something else")
+                label = f"after it was {what}"
+                self.start(label, ["sleep", "60"])
+                self.assertIn("the database was damaged", self.warnings().splitlines()[-1])
+                self.daemon.restart()
+                known = self.facts()
+                self.assertEqual([each for each in known if each["label"] != label], before)
+                self.assertEqual(known[-1]["state"], "running")
+
+    def test_one_that_another_program_has_locked(self):
+        self.populate()
+        self.daemon.kill()
+        other = sqlite3.connect(self.file, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        try:
+            ran = subprocess.run(
+                self.daemon.command(), env=self.place.environment, capture_output=True, timeout=harness.PATIENCE
+            )
+        finally:
+            other.close()
+        self.assertEqual(ran.returncode, 125, ran)
+        self.assertOneLine(ran.stderr, "persistproc.db", "locked", f"(PID {os.getpid()})", "end it")
+        self.daemon.start()
+        self.assertEqual(self.view("live 1")["state"], "running")
+
+    def warnings(self):
+        return "\n".join(line for line in self.daemon.log().splitlines() if "database" in line)
+
+
+class Resources(Case):
+    def open_files(self):
+        return len(list(pathlib.Path(f"/proc/{self.daemon.process.pid}/fd").iterdir()))
+
+    def cpu_seconds(self):
+        words = pathlib.Path(f"/proc/{self.daemon.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+    def test_children_get_the_limits_of_their_caller(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.assertEqual(resource.prlimit(self.daemon.process.pid, resource.RLIMIT_NOFILE), (hard, hard))
+        command = ["sh", "-c", "ulimit -Sn; ulimit -Hn"]
+        ran = subprocess.run(
+            ["prlimit", "--nofile=123:456", str(harness.BIN / "persistproc"), "start", "--label", "own", "--", *command],
+            env=self.place.environment,
+            capture_output=True,
+        )
+        self.assertEqual(ran.returncode, 0, ran)
+        self.wait_exit("own")
+        self.assertEqual(self.ok("output", "own").out, b"123\n456\n")
+        agent = self.mcp()
+        agent.call("start_process", command=command, working_directory=str(self.place.work), label="agent")
+        self.wait_exit("agent")
+        shown = ["unlimited" if each == resource.RLIM_INFINITY else str(each) for each in (soft, hard)]
+        self.assertEqual(self.ok("output", "agent").out.decode().split(), shown)
+
+    def test_no_descriptors(self):
+        self.start("first", ["sleep", "60"])
+        pid = self.daemon.process.pid
+        own = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        before = sorted(each.name for each in (self.place.data / "procs").iterdir())
+        rest = self.open_files()
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (rest + 3, own[1]))
+        finished = self.cli("start", "--label", "second", "--", "sleep", "60", patience=60)
+        self.assertEqual(finished.code, 125, finished)
+        self.assertOneLine(finished.err, "Too many open files")
+        self.assertEqual([view["label"] for view in self.views()], ["first"])
+        self.assertEqual(sorted(each.name for each in (self.place.data / "procs").iterdir()), before)
+
+        # Callers without end: some are let in, nobody spins, and one with a question still gets an answer.
+        callers = [socket.create_connection(("127.0.0.1", self.daemon.port)) for _ in range(100)]
+        used, began = self.cpu_seconds(), time.monotonic()
+        self.assertEqual(self.view("first")["state"], "running")
+        while time.monotonic() - began < 1.0:
+            self.view("first")
+            time.sleep(0.1)
+        self.assertLess(self.cpu_seconds() - used, 0.5)
+        for each in callers:
+            each.close()
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, own)
+        self.assertEqual(self.start("second", ["sleep", "60"])["state"], "running")
+        harness.eventually("all descriptors are given back", lambda: self.open_files() <= rest + 8)
+
+    def test_a_shim_that_cannot_be_executed(self):
+        folder = self.place.root / "bin"
+        folder.mkdir()
+        shutil.copy(harness.BIN / "persistprocd", folder)
+        self.daemon.kill()
+        own = self.daemon.command()
+        self.daemon.command = lambda ready_fd=None: [
+            str(folder / "persistprocd"),
+            *own[1:],
+            *([] if ready_fd is None else ["--ready-fd", str(ready_fd)]),
+        ]
+        self.daemon.start()
+        for content, word in ((None, "No such file"), (b"#!/bin/sh\n", "Permission denied")):
+            if content:
+                (folder / "persistproc-shim").write_bytes(content)
+            finished = self.cli("start", "--label", "none", "--", "sleep", "60")
+            self.assertEqual(finished.code, 125, finished)
+            self.assertOneLine(finished.err, "persistproc-shim", word)
+            self.assertEqual(self.views(), [])
+            self.assertEqual(list((self.place.data / "procs").iterdir()), [])
+
+    def test_a_suspended_shim_keeps_nobody_else_waiting(self):
+        for label in ("stuck", "other"):
+            self.start(label, harness.python(TICKER, str(self.place.work / "stop")))
+        shim = int(pathlib.Path(f"/proc/{self.view('stuck')['pid']}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        os.kill(shim, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            self.assertEqual(len(self.views()), 2)
+            self.view("stuck")
+            self.ok("output", "stuck")
+            self.ok("restart", "other")
+            self.ok("stop", "other")
+            self.start("third", ["sleep", "60"])
+            self.assertLess(time.monotonic() - began, 3.0)
+            finished = self.cli("signal", "USR1", "stuck")
+            self.assertEqual(finished.code, 124, finished)
+            self.assertOneLine(finished.err, "its shim did not confirm the signal")
+        finally:
+            os.kill(shim, signal.SIGCONT)
+        self.assertEqual(self.view("stuck")["state"], "running")
+        self.ok("stop", "stuck")
+
+
+@harness.needs_root
+class Forks(Case):
+    """The user may have no more processes."""
+
+    autostart = False
+    USER = 61234  # nobody else's, so that nobody else's processes are counted
+
+    def as_user(self, *command):
+        return ["setpriv", f"--reuid={self.USER}", f"--regid={self.USER}", "--clear-groups", "--", *command]
+
+    def cli(self, *arguments, **options):
+        ran = subprocess.run(
+            self.as_user(str(harness.BIN / "persistproc"), *arguments),
+            env=self.place.environment,
+            cwd=self.place.work,
+            capture_output=True,
+            timeout=harness.PATIENCE,
+        )
+        return harness.Finished(ran.returncode, ran.stdout, ran.stderr)
+
+    def limit(self, pid, most):
+        # Root without CAP_SYS_RESOURCE may not; the user itself may.
+        subprocess.run(self.as_user("prlimit", f"--pid={pid}", f"--nproc={most}:"), check=True)
+
+    def test_fork_failures(self):
+        for folder in (self.place.root, *self.place.root.iterdir()):
+            os.chown(folder, self.USER, self.USER)
+        command = self.daemon.command
+        self.daemon.command = lambda ready_fd=None: self.as_user(*command(ready_fd))
+        self.daemon.start()
+        pid = self.daemon.process.pid
+        own = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+        threads = len(list(pathlib.Path(f"/proc/{pid}/task").iterdir()))
+        # At the shim, then at the program; the client, a process itself, is not bound by the daemon's limit.
+        for more in (0, 2):
+            self.limit(pid, threads + more)
+            finished = self.cli("start", "--label", "none", "--", "sleep", "60")
+            self.assertEqual(finished.code, 125, finished)
+            self.assertOneLine(finished.err, "Resource temporarily unavailable")
+            self.assertEqual(self.views(), [])
+            harness.eventually(
+                "nothing is left of it", lambda: not list((self.place.data / "procs").iterdir())
+            )
+        self.limit(pid, own)
+        self.assertEqual(self.start("works", ["sleep", "60"])["state"], "running")
+
+
+if __name__ == "__main__":
+    harness.main()
