@@ -1,7 +1,11 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <pwd.h>
+#include <sys/quota.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <sstream>
 
 #include "cli/agents/config_file.hpp"
 #include "cli/agents/entry_check.hpp"
@@ -17,6 +22,7 @@
 #include "cli/daemon_start.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/probes.hpp"
+#include "cli/run_survey.hpp"
 #include "common/api/client_operations.hpp"
 #include "common/api/list_processes.hpp"
 #include "common/base/file.hpp"
@@ -36,6 +42,9 @@ using agents::Verdict;
 constexpr int problem_status = 1;
 /// A daemon that answers at all answers these questions at once.
 constexpr auto answer_bound = std::chrono::seconds(10);
+/// One that has not run at all for so long, while it was asked, hangs.
+constexpr auto stuck_bound = std::chrono::milliseconds(600);
+constexpr auto progress_interval = std::chrono::milliseconds(50);
 
 /// What several checks look at, found out once.
 struct Examined {
@@ -43,6 +52,7 @@ struct Examined {
     fs::path data;
     std::optional<api::DaemonInfo> daemon;
     Error daemon_failure;  // without a daemon: why
+    pid_t holder = 0;      // who has the data directory, by its own word; 0: nobody
     std::optional<std::vector<ProcessView>> processes;
     std::string endpoint;  // the daemon's, or where one would be
     std::uint16_t port = 0;
@@ -137,8 +147,22 @@ void check_data_directory(const Examined& examined, Findings& out) {
         out.ok(name, data);
 }
 
+/// What the user's quota leaves on the file system of `place`, in bytes; nothing: there is none, or the kernel does not
+/// say. Source: quotactl_fd(2), Linux 5.14.
+std::optional<std::uint64_t> quota_left(const fs::path& place) {
+    const base::UniqueFd fd(::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    dqblk quota{};
+    constexpr long quotactl_fd = 443;
+    const int command = QCMD(Q_GETQUOTA, USRQUOTA);
+    if (!fd || ::syscall(quotactl_fd, fd.get(), command, ::geteuid(), &quota) != 0) return std::nullopt;
+    if (quota.dqb_bhardlimit == 0) return std::nullopt;
+    constexpr std::uint64_t block = 1024;
+    const std::uint64_t most = quota.dqb_bhardlimit * block;
+    return most > quota.dqb_curspace ? most - quota.dqb_curspace : 0;
+}
+
 void check_disk_space(const Examined& examined, Findings& out) {
-    constexpr std::uint64_t mebibyte = 1u << 20, scarce = 64, little = 1024;
+    constexpr std::uint64_t mebibyte = 1u << 20, scarce = 64, little = 1024, few_files = 1000;
     fs::path place = examined.data;
     std::error_code failed;
     while (!fs::exists(place, failed) && place.has_parent_path() && place != place.parent_path())
@@ -148,10 +172,18 @@ void check_disk_space(const Examined& examined, Findings& out) {
         out.note("disk space", fmt::format("{}: {}", place.native(), std::strerror(errno)), "");
         return;
     }
-    const std::uint64_t free = std::uint64_t{facts.f_bavail} * facts.f_frsize / mebibyte;
-    const std::string detail = fmt::format("{} MiB are free at {}", free, place.native());
-    if (free < scarce || (facts.f_files > 0 && facts.f_favail == 0))
-        out.problem("disk space", detail, "make room: without it output is lost");
+    std::uint64_t free = std::uint64_t{facts.f_bavail} * facts.f_frsize / mebibyte;
+    std::string detail = fmt::format("{} MiB are free at {}", free, place.native());
+    if (const auto left = quota_left(place); left && *left / mebibyte < free) {
+        free = *left / mebibyte;
+        detail = fmt::format("{} MiB are left of your quota at {}", free, place.native());
+    }
+    const bool counts_files = facts.f_files > 0;
+    if (counts_files && facts.f_favail < few_files)
+        out.problem("disk space", fmt::format("{} files can still be made at {}", facts.f_favail, place.native()),
+                    "remove files: each run of a program needs a few");
+    else if (free < scarce)
+        out.problem("disk space", detail, "make room: without it output is lost, and nothing can be started");
     else if (free < little)
         out.note("disk space", detail, "output takes up to 2 GiB");
     else
@@ -175,6 +207,12 @@ void check_daemon(const Examined& examined, Findings& out) {
     const auto held = base::is_locked(lock);
     if (held && *held) {
         const auto holder = base::read_file(lock, 4096);
+        if (is_stopped(examined.holder)) {
+            out.problem("daemon",
+                        fmt::format("PID {} holds {} and was stopped", examined.holder, examined.data.native()),
+                        fmt::format("kill -CONT {}", examined.holder));
+            return;
+        }
         out.problem("daemon",
                     fmt::format("{} holds {} and does not answer: {}",
                                 holder ? base::escape_line(holder->substr(0, holder->find('\n'))) : "somebody",
@@ -194,6 +232,8 @@ void check_endpoint(const Examined& examined, Findings& out) {
         const auto holder = examined.port == 0 ? std::nullopt : find_port_holder(examined.port);
         if (!holder)
             out.ok(name, fmt::format("port {} is free", examined.port));
+        else if (holder->pid && *holder->pid == examined.holder)
+            out.note(name, fmt::format("port {} is held by the daemon that does not answer", examined.port), "");
         else
             out.problem(name,
                         holder->pid ? fmt::format("port {} is held by {} (pid {})", examined.port, holder->command,
@@ -220,8 +260,9 @@ void check_endpoint(const Examined& examined, Findings& out) {
 
 void check_linger(const Examined&, Findings& out) {
     std::error_code failed;
-    if (!fs::exists("/run/systemd/system", failed)) {
-        out.ok("logout", "no systemd runs here: processes outlive the session");
+    // What ends programs at a logout is systemd-logind; without it nothing does.
+    if (!fs::exists("/run/systemd/system", failed) || !fs::exists("/run/systemd/users", failed)) {
+        out.ok("logout", "no systemd-logind runs here: processes outlive the session");
         return;
     }
     const passwd* user = ::getpwuid(::geteuid());
@@ -230,6 +271,72 @@ void check_linger(const Examined&, Findings& out) {
         out.ok("logout", "systemd lets processes outlive the session");
     else
         out.note("logout", "systemd may end the processes when you log out", "loginctl enable-linger");
+}
+
+/// The daemon raises its own limit as far as it may, so the hard one counts.
+void check_descriptors(const Examined& examined, Findings& out) {
+    const char* name = "open files";
+    constexpr std::uint64_t own = 256, each_run = 5, usual = 4096;
+    std::uint64_t most = 0;
+    rlimit ours{};
+    if (examined.daemon) {
+        const auto limits = base::read_file(fmt::format("/proc/{}/limits", examined.daemon->pid), 16384);
+        const std::size_t at = limits ? limits->find("Max open files") : std::string::npos;
+        if (at == std::string::npos) return;
+        std::istringstream words(limits->substr(at + std::strlen("Max open files")));
+        std::string soft, hard;
+        words >> soft >> hard;
+        most = soft == "unlimited" ? UINT64_MAX : std::strtoull(soft.c_str(), nullptr, 10);
+    } else if (::getrlimit(RLIMIT_NOFILE, &ours) == 0) {
+        most = ours.rlim_max;
+    }
+    std::uint64_t live = 0;
+    if (examined.processes)
+        for (const ProcessView& view : *examined.processes) live += domain::is_live(view.state) ? 1 : 0;
+    const std::string detail = fmt::format("the daemon {} hold {} at once", examined.daemon ? "may" : "would", most);
+    const char* advice = "raise the hard limit (ulimit -Hn, LimitNOFILE= of a service), then start the daemon again";
+    if (most < own + each_run * live)
+        out.problem(name, fmt::format("{}, and {} processes run", detail, live), advice);
+    else if (most < usual)
+        out.note(name, detail, advice);
+    else
+        out.ok(name, detail);
+}
+
+/// Shims, asked past the daemon.
+void check_runs(const Examined& examined, Findings& out) {
+    const char* name = "shims";
+    const auto odd = find_odd_runs(examined.data);
+    if (!odd) {
+        out.problem(name, odd.error().message, "");
+        return;
+    }
+    for (const OddRun& each : *odd) {
+        const std::string run = to_string(each.id), process = to_string(each.id.process);
+        switch (each.kind) {
+            case OddRun::Kind::silent:
+                if (each.is_stopped)
+                    out.problem(name, fmt::format("{}: its shim (PID {}) was stopped", run, each.shim),
+                                fmt::format("kill -CONT {}: it records nothing meanwhile", each.shim));
+                else
+                    out.problem(
+                        name, fmt::format("{}: its shim (PID {}) does not answer", run, each.shim),
+                        fmt::format("if that lasts: kill -KILL {}; the daemon has another shim take over", each.shim));
+                break;
+            case OddRun::Kind::abandoned:
+                out.problem(name, fmt::format("{}: its shim is dead, its program (PID {}) lives", run, each.program),
+                            fmt::format("persistproc stop {0}, then start {0}: nothing records its output", process));
+                break;
+            case OddRun::Kind::unsupported:
+                out.note(name, fmt::format("{}: {}", run, each.detail), "use the version that wrote it");
+                break;
+            case OddRun::Kind::damaged:
+                out.problem(name, fmt::format("{}: {}", run, each.detail),
+                            fmt::format("persistproc rm {} when you no longer need its output", process));
+                break;
+        }
+    }
+    if (odd->empty()) out.ok(name, "each answers that should");
 }
 
 void check_processes(const Examined& examined, Findings& out) {
@@ -250,6 +357,9 @@ void check_processes(const Examined& examined, Findings& out) {
         else if (view.state == ProcessState::lost)
             out.note("processes", fmt::format("{}: how it ended cannot be known", shown),
                      fmt::format("persistproc start {0}, or persistproc rm {0}", view.id));
+        else if (domain::is_live(view.state) && view.detail)
+            out.problem("processes", fmt::format("{}: {}", shown, base::escape_line(*view.detail)),
+                        fmt::format("persistproc status {}", view.id));
         else
             continue;
         is_fine = false;
@@ -346,23 +456,46 @@ void check_agents(const Examined& examined, Findings& out) {
 
 /// In the order of the answer. A check looks, never changes anything, and ends within a bound.
 using Check = void (*)(const Examined&, Findings&);
-constexpr Check checks[] = {check_programs, check_data_directory, check_disk_space, check_daemon,
-                            check_endpoint, check_linger,         check_processes,  check_agents};
+constexpr Check checks[] = {check_programs, check_data_directory, check_disk_space, check_daemon,    check_endpoint,
+                            check_linger,   check_descriptors,    check_runs,       check_processes, check_agents};
 
-/// The task's answer, or that the time is over.
-template <class T>
-Task<Result<T>> bounded(Task<Result<T>> task) {
+/// Completes when a process has not run for `stuck_bound`, or the time is over.
+Task<> until_stuck(pid_t pid) {
     async::SystemClock clock;
     const MonoTime until = clock.now() + answer_bound;
-    auto limit = clock.sleep_until(until);
+    std::uint64_t seen = progress_of(pid);
+    MonoTime since = clock.now();
+    while (clock.now() < until && (pid == 0 || clock.now() - since < stuck_bound)) {
+        const MonoTime next = clock.now() + progress_interval;
+        co_await clock.sleep_until(next);
+        const std::uint64_t now = progress_of(pid);
+        if (now != seen) since = clock.now();
+        seen = now;
+    }
+}
+
+/// The task's answer, or that the time is over. `holder` is who should give it.
+template <class T>
+Task<Result<T>> bounded(Task<Result<T>> task, pid_t holder) {
+    auto limit = until_stuck(holder);
     auto first = co_await (std::move(task) || std::move(limit));
     if (first.index() != 0) {
         Error late;
         late.code = ErrorCode::timeout;
-        late.message = fmt::format("the daemon does not answer within {} s", answer_bound.count());
+        late.message = "it was asked and has not moved";
         co_return late;
     }
     co_return std::move(std::get<0>(first));
+}
+
+/// The PID in the lock file, of a lock that is held; 0: none.
+pid_t holder_of(const fs::path& data) {
+    const fs::path file = data / "daemon.lock";
+    const auto held = base::is_locked(file);
+    const auto text = base::read_file(file, 4096);
+    constexpr std::string_view mark = "(PID ";
+    const std::size_t at = held && *held && text ? text->find(mark) : std::string::npos;
+    return at == std::string::npos ? 0 : std::atoi(text->c_str() + at + mark.size());
 }
 
 Task<Examined> examine(Context context) {
@@ -371,13 +504,15 @@ Task<Examined> examine(Context context) {
     out.data = context.common.data_directory;
     out.port = context.common.port;
     out.endpoint = fmt::format("http://127.0.0.1:{}/mcp", out.port);
-    auto client = co_await DaemonClient::connect(context.executor, out.data);
+    out.holder = holder_of(out.data);
+    auto connecting = DaemonClient::connect(context.executor, out.data);
+    auto client = co_await bounded(std::move(connecting), out.holder);
     if (!client) {
         out.daemon_failure = client.error();
         co_return out;
     }
     auto asked = (*client)->info();
-    auto info = co_await bounded(std::move(asked));
+    auto info = co_await bounded(std::move(asked), out.holder);
     if (!info) {
         out.daemon_failure = info.error();
         co_return out;
@@ -386,7 +521,7 @@ Task<Examined> examine(Context context) {
     out.endpoint = out.daemon->endpoint;
     out.port = port_of(out.endpoint);
     auto listed = (*client)->list_all();
-    auto views = co_await bounded(std::move(listed));
+    auto views = co_await bounded(std::move(listed), out.holder);
     if (views) out.processes = std::move(*views);
     co_return out;
 }

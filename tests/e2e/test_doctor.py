@@ -1,12 +1,30 @@
 """`doctor` looks at everything, says what to do, and changes nothing."""
 import json
 import os
+import pathlib
+import resource
+import shutil
 import signal
 import socket
+import struct
+import time
 import unittest
 
 import harness
 import test_setup
+
+
+def parent_of(pid):
+    return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
 
 
 class Case(test_setup.Case):
@@ -129,6 +147,59 @@ class WithDaemon(Case):
             self.daemon.process.send_signal(signal.SIGCONT)
         self.assertEqual(check["status"], "problem")
         self.assertIn(str(self.daemon.process.pid), check["detail"])
+        self.assertEqual(check["advice"], f"kill -CONT {self.daemon.process.pid}")
+
+    def test_it_does_not_wait_for_what_hangs(self):
+        pid = self.start("web", ["sleep", "60"])["pid"]
+        stopped = (self.daemon.process.pid, parent_of(pid))
+        for each in stopped:
+            os.kill(each, signal.SIGSTOP)
+        try:
+            before = test_setup.listing(self.place.root)
+            began = time.monotonic()
+            checks = {check["name"]: check for check in self.doctor(1)}
+            took = time.monotonic() - began
+            self.assertEqual(test_setup.listing(self.place.root), before)
+        finally:
+            for each in stopped:
+                os.kill(each, signal.SIGCONT)
+        self.assertLess(took, 3.0)  # a second on a quiet machine
+        self.assertEqual(checks["shims"]["status"], "problem")
+        self.assertIn(f"p1.1: its shim (PID {stopped[1]}) was stopped", checks["shims"]["detail"])
+        self.assertIn(f"kill -CONT {stopped[1]}", checks["shims"]["advice"])
+        self.assertEqual(checks["endpoint"]["status"], "note")
+
+    def test_a_program_whose_shim_is_dead(self):
+        pid = self.start("web", ["sleep", "60"])["pid"]
+        self.daemon.kill()
+        os.kill(parent_of(pid), signal.SIGKILL)
+        check = self.check_of("shims", 1)
+        self.assertIn(f"p1.1: its shim is dead, its program (PID {pid}) lives", check["detail"])
+        os.kill(pid, signal.SIGKILL)
+        harness.eventually("its end", lambda: not harness.is_alive(pid))
+        self.assertEqual(self.check_of("shims")["status"], "ok")
+        self.daemon.start()
+
+    def test_a_run_of_an_unknown_format(self):
+        run = self.place.data / "procs" / "p77" / "runs" / "1"
+        run.mkdir(parents=True)
+        state = struct.pack("<HH", 99, 0).ljust(136, b"\0")
+        slot = b"ppstate\n" + struct.pack("<II", len(state), crc32c(struct.pack("<I", len(state)) + state)) + state
+        (run / "state").write_bytes(slot.ljust(2048, b"\0") + bytes(2048))
+        check = self.check_of("shims", 0)
+        self.assertEqual(check["status"], "note")
+        self.assertIn("p77.1", check["detail"])
+        self.assertIn("newer version", check["detail"])
+        shutil.rmtree(self.place.data / "procs" / "p77")
+
+    def test_too_few_descriptors(self):
+        self.start("web", ["sleep", "60"])
+        own = resource.prlimit(self.daemon.process.pid, resource.RLIMIT_NOFILE)
+        for most, status in ((200, "problem"), (1024, "note"), (own[1], "ok" if own[1] >= 4096 else "note")):
+            resource.prlimit(self.daemon.process.pid, resource.RLIMIT_NOFILE, (most, own[1]))
+            check = self.check_of("open files")
+            self.assertEqual(check["status"], status)
+            self.assertIn(str(most), check["detail"])
 
     def test_a_killed_daemon_is_one_that_is_not_there(self):
         self.daemon.kill()

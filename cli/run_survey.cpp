@@ -1,0 +1,160 @@
+#include "cli/run_survey.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <sstream>
+
+#include "common/base/file.hpp"
+#include "common/base/file_lock.hpp"
+#include "common/base/process_identity.hpp"
+#include "common/rundir/paths.hpp"
+#include "common/rundir/state.hpp"
+
+namespace persistproc::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto patience = std::chrono::milliseconds(300);
+
+std::optional<std::uint32_t> newest_run(const fs::path& runs) {
+    std::optional<std::uint32_t> newest;
+    std::error_code failed;
+    for (fs::directory_iterator each(runs, failed), end; !failed && each != end; each.increment(failed)) {
+        const std::string name = each->path().filename().native();
+        std::uint32_t number = 0;
+        const auto parsed = std::from_chars(name.data(), name.data() + name.size(), number);
+        if (parsed.ec == std::errc() && parsed.ptr == name.data() + name.size())
+            newest = std::max(newest.value_or(0), number);
+    }
+    return newest;
+}
+
+/// A connection on which one byte was sent, that is no message: a shim that lives says so by refusing it.
+base::UniqueFd ask(const fs::path& run) {
+    const base::UniqueFd directory(::open(run.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    base::UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!directory || !fd) return {};
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    // Through the descriptor: the directory's own path may be longer than a socket address holds.
+    const std::string path = fmt::format("/proc/self/fd/{}/{}", directory.get(), rundir::control_name);
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
+    if (::send(fd.get(), "?", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1) return {};
+    return fd;
+}
+
+struct Asked {
+    OddRun run;
+    base::UniqueFd connection;
+};
+
+/// Leaves those that do not answer before the deadline.
+std::vector<OddRun> without_answer(std::vector<Asked> asked) {
+    const auto deadline = Clock::now() + patience;
+    while (true) {
+        std::vector<pollfd> waits;
+        for (const Asked& each : asked)
+            if (each.connection) waits.push_back({each.connection.get(), POLLIN, 0});
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+        if (waits.empty() || left <= 0) break;
+        if (::poll(waits.data(), waits.size(), static_cast<int>(left)) <= 0) break;
+        std::erase_if(asked, [&](const Asked& each) {
+            return std::any_of(waits.begin(), waits.end(), [&](const pollfd& wait) {
+                return wait.revents != 0 && wait.fd == each.connection.get();
+            });
+        });
+    }
+    std::vector<OddRun> out;
+    for (Asked& each : asked) out.push_back(std::move(each.run));
+    return out;
+}
+
+bool is_alive(pid_t pid, std::uint64_t start_ticks) {
+    return pid > 0 && base::find_start_ticks(pid) == start_ticks && !base::is_exiting(pid);
+}
+
+}  // namespace
+
+Result<std::vector<OddRun>> find_odd_runs(const fs::path& data) {
+    std::vector<ProcessId> ids;
+    std::error_code failed;
+    for (fs::directory_iterator each(data / "procs", failed), end; !failed && each != end; each.increment(failed))
+        if (const auto id = domain::find_process_id(each->path().filename().native())) ids.push_back(*id);
+    if (failed && failed != std::errc::no_such_file_or_directory)
+        return base::os_failure((data / "procs").native(), failed.value());
+    std::sort(ids.begin(), ids.end());
+
+    std::vector<OddRun> out;
+    std::vector<Asked> asked;
+    for (const ProcessId id : ids) {
+        const auto number = newest_run(rundir::process_paths(data, id).runs);
+        if (!number) continue;
+        OddRun run{.id = RunId{id, *number}};
+        const auto paths = rundir::run_paths(data, run.id);
+        // As the daemon asks: the lock first, so that a shim that ends in between has written its last state.
+        const auto locked = base::is_locked(paths.shim_lock);
+        const auto state = rundir::read_state(paths.state);
+        if (!state) {
+            if (state.error().code == ErrorCode::not_found) continue;  // just removed
+            run.kind = state.error().code == ErrorCode::unsupported ? OddRun::Kind::unsupported : OddRun::Kind::damaged;
+            run.detail = state.error().message;
+            out.push_back(std::move(run));
+            continue;
+        }
+        run.shim = state->shim_pid;
+        const bool same_boot = state->boot_id == base::current_boot_id();
+        if (locked && *locked) {
+            run.kind = OddRun::Kind::silent;
+            run.is_stopped = is_stopped(run.shim);
+            asked.push_back({std::move(run), ask(paths.root)});
+        } else if (locked && state->phase == rundir::Phase::started && same_boot &&
+                   is_alive(state->pid, state->start_ticks)) {
+            run.kind = OddRun::Kind::abandoned;
+            run.program = state->pid;
+            out.push_back(std::move(run));
+        }
+    }
+    for (OddRun& each : without_answer(std::move(asked))) {
+        // It may have left meanwhile, as it should.
+        const auto still = base::is_locked(rundir::run_paths(data, each.id).shim_lock);
+        if (still && *still) out.push_back(std::move(each));
+    }
+    std::sort(out.begin(), out.end(), [](const OddRun& a, const OddRun& b) { return a.id < b.id; });
+    return out;
+}
+
+bool is_stopped(pid_t pid) {
+    const auto text = base::read_file(fmt::format("/proc/{}/stat", pid), 4096);
+    if (!text) return false;
+    const std::size_t close = text->rfind(')');
+    return close != std::string::npos && close + 2 < text->size() &&
+           ((*text)[close + 2] == 'T' || (*text)[close + 2] == 't');
+}
+
+std::uint64_t progress_of(pid_t pid) {
+    const auto text = base::read_file(fmt::format("/proc/{}/status", pid), 16384);
+    if (!text) return 0;
+    std::uint64_t sum = 1;
+    std::istringstream lines(*text);
+    for (std::string line; std::getline(lines, line);) {
+        const std::size_t at = line.find("_ctxt_switches:");
+        if (at != std::string::npos) sum += std::strtoull(line.c_str() + line.find(':') + 1, nullptr, 10);
+    }
+    return sum;
+}
+
+}  // namespace persistproc::cli

@@ -1,0 +1,41 @@
+#pragma once
+/// What the run directories say of themselves, asked without the daemon and without changing anything: for `doctor`.
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/domain/process.hpp"
+
+namespace persistproc::cli {
+
+/// A run that is not as it should be.
+struct OddRun {
+    enum class Kind {
+        silent,       // its shim lives and does not answer
+        abandoned,    // its shim is dead, its program lives
+        unsupported,  // of a format that this version does not know
+        damaged       // its state cannot be read: `detail`
+    };
+    RunId id;
+    Kind kind = Kind::damaged;
+    pid_t shim = 0, program = 0;  // 0: not known
+    bool is_stopped = false;      // the shim was stopped by a signal
+    std::string detail;
+};
+
+/// The newest run of every process in the data directory, oldest process first. Shims are asked all at once and are
+/// given 300 ms in all; what they are sent is no request, so that they only refuse it. Blocks. Errors: io (the
+/// directory cannot be read; a missing one has no runs).
+Result<std::vector<OddRun>> find_odd_runs(const std::filesystem::path& data);
+
+/// Whether a process was stopped by a signal. False also when it is gone.
+bool is_stopped(pid_t pid);
+
+/// A number that changes whenever the main thread of a process has run; 0: it is gone.
+std::uint64_t progress_of(pid_t pid);
+
+}  // namespace persistproc::cli
