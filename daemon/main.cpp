@@ -358,6 +358,7 @@ Result<base::FileLock> take_data_directory(const fs::path& data, int& status, bo
 int serve(const daemon::Options& options) {
     base::ensure_standard_descriptors();
     ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of that write
     core::SupervisorOptions supervising;
     supervising.data = options.data;
     supervising.keep_ended = options.keep_ended;

@@ -124,7 +124,8 @@ Result<Launched> launch(const Launch& what) {
         Error error = base::os_failure(
             fmt::format("cannot start {}: {}", what.executable, static_cast<const char*>(plan.failed_stage)),
             plan.failed_errno);
-        error.code = ErrorCode::exec_failed;
+        // Not the caller's program, which is what `exec_failed` tells of.
+        error.code = ErrorCode::unavailable;
         return error;
     }
     return launched;

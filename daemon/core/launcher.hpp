@@ -27,7 +27,7 @@ struct Launched {
 
 /// Runs the program in a session of its own, with default signals and an empty mask, in the directory "/". Only
 /// descriptors 0 to 3 are open in it. Returns when execve has succeeded or failed; blocks for about half a
-/// millisecond. Errors: exec_failed, "<stage>: <reason>"; nothing is left behind.
+/// millisecond. Errors: unavailable, "<stage>: <reason>"; nothing is left behind.
 Result<Launched> launch(const Launch& what);
 
 }  // namespace persistproc::core

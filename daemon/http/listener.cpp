@@ -187,6 +187,10 @@ bool Listener::State::accept_one(Door& door) {
             case ECONNABORTED: return true;
             case EMFILE:
             case ENFILE:
+                // One that idles gives its place to one that asks.
+                if (server.close_idle()) return true;
+                pause(door);
+                return false;
             case ENOBUFS:
             case ENOMEM: pause(door); return false;
             case EAGAIN: return false;

@@ -250,16 +250,21 @@ std::size_t HttpServer::connections() const noexcept { return state_->peers.size
 bool HttpServer::has_room() const noexcept { return state_->peers.size() < state_->options.limits.connections; }
 
 bool HttpServer::make_room() {
+    close_idle();
+    return has_room();
+}
+
+bool HttpServer::close_idle() {
     std::shared_ptr<State::Peer> oldest;
     for (const auto& peer : state_->peers) {
         if (!peer->is_idle()) continue;
         if (!oldest || peer->machine().idle_since() < oldest->machine().idle_since()) oldest = peer;
     }
-    if (!oldest) return has_room();
+    if (!oldest) return false;
     // Closed at once: half-closed it would keep its place until its client, idle too, looked again.
     oldest->machine().lost();
     state_->close_peer(oldest);
-    return has_room();
+    return true;
 }
 
 void HttpServer::set_on_room(std::function<void()> on_room) { state_->on_room = std::move(on_room); }

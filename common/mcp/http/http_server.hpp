@@ -44,6 +44,8 @@ public:
     bool has_room() const noexcept;
     /// For a caller that waits while there is no room: ends the longest idle connection. False: none is idle.
     bool make_room();
+    /// For a listener that has no descriptor left: ends the longest idle connection. False: none is idle.
+    bool close_idle();
     /// `on_room` is called whenever a connection has ended: a listener that paused goes on.
     void set_on_room(std::function<void()> on_room);
 
