@@ -458,15 +458,16 @@ class Resources(Case):
             *own[1:],
             *([] if ready_fd is None else ["--ready-fd", str(ready_fd)]),
         ]
-        self.daemon.start()
         for content, word in ((None, "No such file"), (b"#!/bin/sh\n", "Permission denied")):
             if content:
                 (folder / "persistproc-shim").write_bytes(content)
+            self.daemon.start()
             finished = self.cli("start", "--label", "none", "--", "sleep", "60")
             self.assertEqual(finished.code, 125, finished)
             self.assertOneLine(finished.err, "persistproc-shim", word)
             self.assertEqual(self.views(), [])
             self.assertEqual(list((self.place.data / "procs").iterdir()), [])
+            self.daemon.kill()
 
     def test_a_suspended_shim_keeps_nobody_else_waiting(self):
         for label in ("stuck", "other"):
@@ -525,10 +526,10 @@ class Forks(Case):
         own = resource.getrlimit(resource.RLIMIT_NPROC)[0]
         threads = len(list(pathlib.Path(f"/proc/{pid}/task").iterdir()))
         # At the shim, then at the program; the client, a process itself, is not bound by the daemon's limit.
-        for more in (0, 2):
+        for more, code in ((0, 125), (2, 126)):
             self.limit(pid, threads + more)
             finished = self.cli("start", "--label", "none", "--", "sleep", "60")
-            self.assertEqual(finished.code, 125, finished)
+            self.assertEqual(finished.code, code, finished)
             self.assertOneLine(finished.err, "Resource temporarily unavailable")
             self.assertEqual(self.views(), [])
             harness.eventually(
