@@ -179,8 +179,8 @@ Task<Result<std::vector<ProcessView>>> Supervisor::list(ListFilter filter) {
     const std::uint64_t now = base::boot_now_ns();
     for (const auto& process : chosen) {
         // What was seen of one that ended since is not how it ended.
-        const bool is_fresh = process->life.is_live() && process->probed_boot_ns != 0 &&
-                              now - process->probed_boot_ns <= freshness_ns;
+        const bool is_fresh =
+            process->life.is_live() && process->probed_boot_ns != 0 && now - process->probed_boot_ns <= freshness_ns;
         if (!process->log_is_final && !is_fresh) stale.push_back(process);
     }
     if (!stale.empty()) co_await refresh(std::move(stale));

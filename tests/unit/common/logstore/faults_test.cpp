@@ -405,3 +405,46 @@ TEST_CASE("a take-over ends a line and is told of, without being one") {
     const auto losses = find_losses(log.path(), 1, {});
     CHECK(losses_text(*losses) == "its shim was killed and replaced: at most 65536 bytes of output may be missing");
 }
+
+TEST_CASE("a clock that jumps changes times and not the order") {
+    tests::TemporaryDirectory directory;
+    tests::WrittenLog log(directory.path() / "log");
+    for (const std::int64_t second : {1000, 2000, 500, 501, 2001}) {
+        log.wall_ns = second * 1'000'000'000;
+        log.out(std::to_string(second) + "\n");
+    }
+    LineQuery query;
+    std::string all;
+    for (const auto& line : read_lines(log.path(), query).value().lines) all += line.text + " ";
+    CHECK(all == "1000 2000 500 501 2001 ");
+    query.last = 2;
+    CHECK(read_lines(log.path(), query).value().lines.front().text == "501");
+    // What is asked for by time is one stretch of the log all the same.
+    query = {};
+    query.since_ns = 2001ll * 1'000'000'000;
+    const auto page = read_lines(log.path(), query);
+    REQUIRE(page);
+    CHECK(page->lines.back().text == "2001");
+}
+
+// Written by version 1.1, and never made again.
+TEST_CASE("logs of format 1.1 are read") {
+    const fs::path path = fs::path(PERSISTPROC_TEST_DATA) / "v1.1" / "faulty-log";
+    LineQuery query;
+    query.losses = true;
+    const auto page = read_lines(path, query);
+    REQUIRE(page);
+    std::string read;
+    for (const auto& line : page->lines) read += loss_text(line) ? fmt::format("<{}>\n", line.value) : line.text + "\n";
+    CHECK(page->evicted_bytes == 17);
+    CHECK(read == "<5000>\nbehind it\n<10>\n<10>\nbehind the removal\n");
+    SegmentHeader header;
+    std::ifstream(path / "00000002.idx", std::ios::binary).read(reinterpret_cast<char*>(&header), sizeof header);
+    CHECK(header.minor == 1);
+    CHECK(header.suspect_from == 1);
+    CHECK(header.suspect_errno == EIO);
+    const auto losses = find_losses(path, 1, {});
+    REQUIRE(losses);
+    CHECK(losses->dropped_in_all() == 5000);
+    CHECK(losses->removed_bytes == 10);
+}

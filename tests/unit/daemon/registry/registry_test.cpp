@@ -4,6 +4,7 @@
 
 #include "common/base/file.hpp"
 #include "daemon/registry/database.hpp"
+#include "daemon/registry/remembered.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -147,6 +148,65 @@ TEST_CASE("a damaged database is moved aside, whatever is wrong with it") {
     for (const auto& entry : std::filesystem::directory_iterator(directory.path()))
         if (entry.path().filename().string().find("damaged") != std::string::npos) ++aside;
     CHECK(aside >= 1);
+}
+
+TEST_CASE("one that is damaged under its user takes no more, and another one is told what was known") {
+    tests::TemporaryDirectory directory;
+    const auto file = directory.path() / "persistproc.db";
+    auto registry = Registry::open(directory.path());
+    REQUIRE(registry);
+    registry::Remembered remembered;
+    core::StoreSnapshot before;
+    before.processes.push_back(record_of(3));
+    before.next_process = 9;
+    remembered.take(before);
+    core::StoreChange change;
+    change.processes = {record_of(4), record_of(5)};
+    core::RunRecord run;
+    run.id = {{4}, 2};
+    run.pid = 4711;
+    change.runs.push_back(run);
+    run.pid = 0;
+    run.outcome.emplace().exit_code = 7;
+    change.runs.push_back(run);
+    change.removed.push_back({3});
+    REQUIRE(registry->commit({change}));
+    remembered.take(change);
+
+    SECTION("overwritten") { std::fstream(file, std::ios::in | std::ios::out | std::ios::binary) << "not SQLite"; }
+    SECTION("removed") { std::filesystem::remove(file); }
+    SECTION("replaced") {
+        std::filesystem::rename(file, directory.path() / "elsewhere");
+        std::ofstream(file) << "x";
+    }
+    const auto refused = registry->commit({change});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::corrupt);
+    auto anew = Registry::begin_anew(directory.path(), refused.error());
+    REQUIRE(anew);
+    CHECK(anew->recovered().find("the database was damaged") == 0);
+    REQUIRE(anew->commit({remembered.all()}));
+    const auto known = anew->load();
+    REQUIRE(known);
+    REQUIRE(known->processes.size() == 2);
+    CHECK(known->processes[0].id == ProcessId{4});
+    CHECK(known->next_process == 9);
+    REQUIRE(known->last_runs.size() == 1);
+    CHECK(known->last_runs[0].pid == 4711);
+    CHECK(known->last_runs[0].outcome->exit_code == 7);
+}
+
+TEST_CASE("a database that is locked is waited for, and then said to be") {
+    tests::TemporaryDirectory directory;
+    const auto file = directory.path() / "persistproc.db";
+    REQUIRE(Registry::open(directory.path()));
+    auto holder = registry::Database::open(file);
+    REQUIRE(holder);
+    REQUIRE(holder->execute("BEGIN IMMEDIATE"));
+    const auto refused = registry::Database::open(file);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::unavailable);
+    CHECK(refused.error().message.find("locked") != std::string::npos);
 }
 
 TEST_CASE("a database that still holds ended sessions, as those before did, is opened") {
