@@ -178,9 +178,9 @@ class OnExit(harness.TestCase):
     def test_an_interrupt_before_the_start_is_answered_counts_once_it_is(self):
         code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf'); time.sleep(60)"
         self.start("deaf", harness.python(code), "--grace", "1")
-        self.ok("wait", "deaf", "--pattern", "deaf")
         for policy, state in (("detach", "running"), ("stop", "killed")):
             with self.subTest(policy):
+                self.ok("wait", "deaf", "--pattern", "deaf")
                 run = int(self.view("deaf")["run"].split(".")[1])
                 shown = self.background(
                     "run", "--fresh", "--label", "deaf", "--grace", "1", "--on-exit", policy, *harness.python(code)
