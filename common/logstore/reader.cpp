@@ -281,8 +281,10 @@ private:
     /// Bytes that are not there: no line goes on behind them.
     template <class Sink>
     bool miss(const IndexRecord& record, std::uint64_t bytes, const Sink& sink) {
-        page_.lost_bytes += bytes;
         if (!lines_.flush(sink)) return false;
+        page_.lost_bytes += bytes;
+        lost_before_ = (position_ == lost_at_ ? lost_before_ : 0) + bytes;
+        lost_at_ = position_;
         if (!query_.losses || pattern_) return true;
         Line line;
         line.run = record.run;
@@ -385,8 +387,12 @@ private:
                               (!kept_.empty() && bytes_ + line.text.size() + 1 > query_.max_bytes);
             if (full) {
                 stopped_ = true;
-                // The next page begins with this line.
+                // The next page begins with this line, and with what is missing before it.
                 next_ = std::max(next_, line.position);
+                while (kept_.size() > 1 && (kept_.back().is_gap || kept_.back().event) &&
+                       kept_.back().position >= next_)
+                    kept_.pop_back();
+                if (lost_at_ >= next_) page_.lost_bytes -= lost_before_;
                 return false;
             }
         }
@@ -444,6 +450,7 @@ private:
     std::deque<std::pair<Line, std::uint64_t>> before_;  // context that waits for a match, with its end
     std::uint64_t after_ = 0;                            // context lines still due after a match
     std::uint64_t bytes_ = 0, matched_ = 0, next_ = 0, position_ = 0;
+    std::uint64_t lost_before_ = 0, lost_at_ = 0;  // bytes lost at one position
     Place no_skip_before_;  // looked at already: something there matches, or it cannot be stepped over
     std::optional<std::uint32_t> ended_run_;
     bool stopped_ = false, dropped_match_ = false;
