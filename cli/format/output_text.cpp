@@ -47,6 +47,8 @@ std::string event_text(logstore::Event event, std::int64_t value, const std::str
         case E::stopping: return fmt::format("{} is being stopped with {}", run, domain::signal_name(number));
         case E::output_closed: return fmt::format("{} closed its output", run);
         case E::taken_over:
+            if (value == 0) return fmt::format("the shim of {} was killed and replaced; nothing is missing", run);
+            [[fallthrough]];
         case E::removed: return logstore::loss_text(event, value).value_or("");
         case E::none: break;
     }

@@ -9,7 +9,7 @@ std::string gap_text(std::int64_t bytes) {
 }
 
 std::optional<std::string> loss_text(Event event, std::int64_t value) {
-    if (event == Event::taken_over)
+    if (event == Event::taken_over && value > 0)
         return fmt::format("the shim was killed and another took over here: at most {} bytes may be missing", value);
     if (event == Event::removed)
         return fmt::format("somebody removed recorded output before this, {} bytes of it in the newest file", value);
@@ -30,7 +30,7 @@ std::string losses_text(const Losses& losses) {
     if (losses.dropped_in_all() > 0) add(fmt::format("{} bytes of output were not recorded", losses.dropped_in_all()));
     if (losses.removed_bytes > 0)
         add(fmt::format("{} bytes of recorded output were removed by somebody", losses.removed_bytes));
-    if (losses.takeovers > 0)
+    if (losses.taken_over_bytes > 0)
         add(fmt::format("its shim was killed and replaced{}: at most {} bytes of output may be missing",
                         losses.takeovers == 1 ? "" : fmt::format(" {} times", losses.takeovers),
                         losses.taken_over_bytes));
