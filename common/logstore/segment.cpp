@@ -37,6 +37,11 @@ ssize_t read_at(int fd, void* into, std::size_t size, std::uint64_t offset) {
 
 bool is_whole(const IndexRecord& record) { return base::crc32c(&record, offsetof(IndexRecord, crc)) == record.crc; }
 
+bool is_blank(const SegmentHeader& header) {
+    constexpr char zeros[sizeof header] = {};
+    return std::memcmp(&header, zeros, sizeof header) == 0;
+}
+
 Result<std::uint64_t> size_of(int fd, const std::string& name) {
     struct stat facts {};
     if (::fstat(fd, &facts) != 0) return base::os_failure(name, errno);
@@ -98,8 +103,9 @@ Result<std::optional<Segment>> Segment::open(const fs::path& log_directory, std:
     }
     const ssize_t got = read_at(segment.index_.get(), &segment.header_, sizeof(SegmentHeader), 0);
     if (got < 0) return base::os_failure(segment.name_, static_cast<int>(-got));
-    if (got < static_cast<ssize_t>(sizeof(SegmentHeader))) return std::optional<Segment>{};
     const SegmentHeader& header = segment.header_;
+    // Still being written, or what a power cut left of it.
+    if (got < static_cast<ssize_t>(sizeof(SegmentHeader)) || is_blank(header)) return std::optional<Segment>{};
     if (std::memcmp(header.magic, index_magic, sizeof index_magic) != 0)
         return Error{ErrorCode::corrupt, fmt::format("{}: not an index of recorded output", segment.name_)};
     // The major comes first: a newer one may keep its checksum elsewhere.

@@ -101,6 +101,7 @@ private:
     int reopen(std::uint32_t number) noexcept;
     int repair(std::uint64_t data_size) noexcept;
     int recover_piece(std::uint64_t end, std::uint32_t run) noexcept;
+    int header_behind(std::uint32_t number, const SegmentHeader& header, SegmentHeader& out) noexcept;
     int derive_header(std::uint32_t number, SegmentHeader& out) noexcept;
 
     // writer.cpp

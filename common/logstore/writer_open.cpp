@@ -85,30 +85,48 @@ int Writer::reopen(std::uint32_t number) noexcept {
     return repair(data_size);
 }
 
-// A header that a crash tore is made again from the segment before; the records behind it, if any, are judged as
-// always.
-int Writer::derive_header(std::uint32_t number, SegmentHeader& out) noexcept {
-    out = SegmentHeader{};
-    out.segment = number;
-    out.first_sequence = 1;
-    if (number == 1) return 0;
-    const std::uint32_t before = number - 1;
-    const int index = ::openat(directory_, SegmentName(before, ".idx").c_str(), O_RDONLY | O_CLOEXEC);
+/// Header of the segment that follows `number`, whose header is `header`.
+int Writer::header_behind(std::uint32_t number, const SegmentHeader& header, SegmentHeader& out) noexcept {
+    const int index = ::openat(directory_, SegmentName(number, ".idx").c_str(), O_RDONLY | O_CLOEXEC);
     if (index < 0) return errno == ENOENT ? EBADMSG : errno;
-    const int data = ::openat(directory_, SegmentName(before, ".log").c_str(), O_RDONLY | O_CLOEXEC);
+    const int data = ::openat(directory_, SegmentName(number, ".log").c_str(), O_RDONLY | O_CLOEXEC);
     int err = data >= 0 ? 0 : errno == ENOENT ? EBADMSG : errno;
     std::uint64_t data_size = 0;
-    SegmentHeader header;
     SegmentTail tail;
     if (err == 0) err = size_of(data, data_size);
-    if (err == 0) err = read_header(index, before, header);
     if (err == 0) err = walk_records(index, data_size, header, tail);
     ::close(index);
     if (data >= 0) ::close(data);
     if (err != 0) return err;
-    out.first_position = header.first_position + tail.data_bytes;
-    out.first_sequence = header.first_sequence + tail.records;
-    out.first_line = header.first_line + tail.lines;
+    SegmentHeader next;
+    next.segment = number + 1;
+    next.first_position = header.first_position + tail.data_bytes;
+    next.first_sequence = header.first_sequence + tail.records;
+    next.first_line = header.first_line + tail.lines;
+    out = next;
+    return 0;
+}
+
+// A header that a crash took is made again from the segment before; the records behind it, if any, are judged as
+// always. A power cut takes several at once: all segments since the last sync.
+int Writer::derive_header(std::uint32_t number, SegmentHeader& out) noexcept {
+    std::uint32_t from = number;
+    for (int err = EBADMSG; err != 0;) {
+        if (from == 1) {
+            // The first of all needs none before it.
+            out = SegmentHeader{};
+            out.segment = 1;
+            out.first_sequence = 1;
+            break;
+        }
+        const int index = ::openat(directory_, SegmentName(--from, ".idx").c_str(), O_RDONLY | O_CLOEXEC);
+        if (index < 0) return errno == ENOENT ? EBADMSG : errno;
+        err = read_header(index, from, out);
+        ::close(index);
+        if (err != 0 && err != EBADMSG) return err;
+    }
+    for (; from < number; ++from)
+        if (const int err = header_behind(from, out, out)) return err;
     return 0;
 }
 
