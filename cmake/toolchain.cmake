@@ -13,6 +13,10 @@ else()
   add_compile_options(-Wno-mismatched-new-delete)
 endif()
 
+if(PERSISTPROC_KILL_POINTS)
+  add_compile_definitions(PERSISTPROC_KILL_POINTS)
+endif()
+
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
 if(PERSISTPROC_SANITIZE)

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "common/base/file.hpp"
+#include "common/base/kill_point.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/launcher.hpp"
 
@@ -258,6 +259,7 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::launch_shim(RunId run, bo
     launching.arguments.push_back(rundir::run_paths(data_, run).root.string());
     for (int& fd : launching.stdio) fd = null_.get();
     launching.channel = theirs.get();
+    if (const char* setting = base::find_kill_setting()) launching.environment.emplace_back(setting);
     auto launched = launch(launching);
     if (!launched) co_return launched.error();
     reapers_.spawn("reaper", reap(executor_, std::move(launched->pidfd)));
