@@ -11,6 +11,7 @@
 #include <initializer_list>
 
 #include "common/base/checksum.hpp"
+#include "common/base/kill_point.hpp"
 #include "common/logstore/segment_files.hpp"
 
 namespace persistproc::logstore {
@@ -32,8 +33,10 @@ int Writer::begin_segment(std::uint32_t number) noexcept {
     const SegmentName data_name(number, ".log"), index_name(number, ".idx");
     const int data = ::openat(directory_, data_name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (data < 0) return errno;
+    base::kill_point("log.rotate.data");
     const int index = ::openat(directory_, index_name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     int err = index < 0 ? errno : 0;
+    base::kill_point("log.rotate.index");
     SegmentHeader header;
     header.segment = number;
     header.first_position = position_;
@@ -51,6 +54,7 @@ int Writer::begin_segment(std::uint32_t number) noexcept {
         ::unlinkat(directory_, data_name.c_str(), 0);
         return err;
     }
+    base::kill_point("log.rotate.header");
     suspect_from_ = 0;
     suspect_errno_ = 0;
     if (is_given_up_ || is_cut_) {
@@ -152,6 +156,7 @@ IndexRecord Writer::make_record(std::uint8_t flags) const noexcept {
 
 int Writer::add_piece(Stream stream, const char* bytes, std::size_t size, std::uint8_t flags) noexcept {
     int err = write_with_room(data_, bytes, size, data_size_);
+    base::kill_point("log.data");
     // What is missing is told only when the piece after it has found room, else a full disk would fill the index.
     if (err == 0) err = tell_losses(spare_behind_pieces);
     if (err == 0) {
@@ -166,6 +171,7 @@ int Writer::add_piece(Stream stream, const char* bytes, std::size_t size, std::u
             line_ += record.lines;
             dirty_bytes_ += size;
             inside_line_ = bytes[size - 1] != '\n';
+            base::kill_point("log.record");
             return 0;
         }
     }

@@ -3,6 +3,7 @@
 
 #include "common/async/offload.hpp"
 #include "common/base/diagnostics.hpp"
+#include "common/base/kill_point.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/process.hpp"
 #include "daemon/core/run_files.hpp"
@@ -116,12 +117,14 @@ std::vector<Supervisor::Remnant> Supervisor::look_at(std::vector<Remnant> remnan
 Task<Result<void>> Supervisor::adopt_all() {
     auto snapshot = co_await store_.load();
     if (!snapshot) co_return snapshot.error();
+    base::kill_point("daemon.adopt.loaded");
     epoch_ = snapshot->epoch;
     next_process_ = std::max(next_process_, snapshot->next_process);
     const auto data = options_.data;
     auto list = [data, known = std::move(*snapshot)]() mutable { return match(std::move(known), data); };
     auto remnants = co_await async::offload(files_, std::move(list));
     if (!remnants) co_return remnants.error();
+    base::kill_point("daemon.adopt.listed");
     adoption_.total = remnants->size();
 
     // In portions: whoever asks for something else meanwhile waits for one of them at most.
@@ -135,6 +138,7 @@ Task<Result<void>> Supervisor::adopt_all() {
         for (auto& each : seen) place(std::move(each), undecided);
     }
 
+    base::kill_point("daemon.adopt.placed");
     // Only now is it certain that the epoch is the highest: no shim has heard of this daemon before.
     const MonoTime until = clock_.now() + options_.adoption_bound;
     auto left = std::make_shared<std::size_t>(undecided.size());
@@ -150,6 +154,7 @@ Task<Result<void>> Supervisor::adopt_all() {
         const bool woken = co_await all_done->wait_until(until, clock_);
         if (!woken) break;
     }
+    base::kill_point("daemon.adopt.done");
     adoption_.is_done = true;
     adoption_done_.notify_all();
     if (!retaining_) tasks_.spawn("retention", retain());
@@ -258,6 +263,7 @@ Task<> Supervisor::settle_found(ProcessPtr process, FoundProcess found, std::opt
         const RunId id = newest->id;
         auto drop = [data, id] { return remove_run_files(data, id); };
         co_await async::offload(files_, std::move(drop));
+        base::kill_point("daemon.adopt.dropped");
         found.runs.pop_back();
         newest.reset();
         recorded.reset();
@@ -343,6 +349,7 @@ Task<> Supervisor::carry_through(ProcessPtr process, std::uint32_t run, Intent i
         co_await process->changed.wait();
     }
     if (process->removed) co_return;
+    base::kill_point("daemon.adopt.intent");
     // Once, and only about the run it meant.
     process->actor = "adoption";
     if (intent == Intent::stop && intent_run == run && process->life.is_live()) {
@@ -359,12 +366,14 @@ Task<bool> Supervisor::take_over(ProcessPtr process, std::uint32_t run, MonoTime
     auto link = co_await shims_.connect(id);
     if (!link) co_return false;
     std::shared_ptr<ShimLink> connected(std::move(*link));
+    base::kill_point("daemon.adopt.connected");
     rundir::ControlMessage hello;
     hello.type = rundir::MessageType::hello;
     hello.epoch = epoch_;
     hello.nonce = process->nonce;
     hello.request = next_request_++;
     if (auto sent = connected->send(hello); !sent) co_return false;
+    base::kill_point("daemon.adopt.greeted");
     process->link = connected;
     process->run_state.generation = 0;
     process->end_heard = process->start_confirmed = false;
@@ -381,6 +390,7 @@ Task<bool> Supervisor::take_over(ProcessPtr process, std::uint32_t run, MonoTime
         patience = until;
     }
     const bool answered = !std::holds_alternative<Unreachable>(process->life.phase());
+    base::kill_point("daemon.adopt.answered");
     if (!answered && process->link == connected) process->drop_link();
     co_return answered;
 }

@@ -13,6 +13,7 @@
 
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
+#include "common/base/kill_point.hpp"
 #include "common/base/random.hpp"
 #include "common/rundir/paths.hpp"
 
@@ -47,6 +48,7 @@ Result<bool> hide_and_remove(const fs::path& path) {
         if (errno == ENOENT) return true;
         return base::os_failure(path.string(), errno);
     }
+    base::kill_point("daemon.remove.hidden");
     std::error_code ignored;  // what stays behind is hidden, and swept later
     fs::remove_all(hidden, ignored);
     return true;
@@ -120,6 +122,7 @@ Result<bool> prepare_run(fs::path data, rundir::RunSpec spec) {
         return undo(made.error());
     if (auto made = rundir::create_state(unfinished / run.state.filename()); !made) return undo(made.error());
     if (auto synced = base::sync_directory(unfinished); !synced) return undo(synced.error());
+    base::kill_point("daemon.start.written");
     if (::rename(unfinished.c_str(), run.root.c_str()) != 0) return undo(base::os_failure(run.root.string(), errno));
     if (auto synced = base::sync_directory(process.runs); !synced) return undo(synced.error());
     if (is_new) {

@@ -8,6 +8,7 @@
 
 #include "common/async/offload.hpp"
 #include "common/base/diagnostics.hpp"
+#include "common/base/kill_point.hpp"
 #include "common/base/text.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/process.hpp"
@@ -399,6 +400,7 @@ Task<Result<ProcessView>> Supervisor::stop_now(StopParameters parameters) {
     if (!committed)
         base::report(base::Severity::warning, "stop of {} could not be recorded: {}", process->name(),
                      committed.error().message);
+    base::kill_point("daemon.stop.recorded");
     if (process->removed) co_return Error{ErrorCode::not_found, process->name() + " has been removed"};
 
     apply(process, StopRequested{parameters.force});
@@ -445,6 +447,7 @@ Task<Result<Restarted>> Supervisor::restart_now(StopParameters parameters) {
     auto change = change_of(*process, parameters.actor, "restart", parameters.force ? "force" : "");
     auto committed = co_await store_.commit(std::move(change));
     if (!committed) co_return base::with_context(committed.error(), "restart of " + process->name());
+    base::kill_point("daemon.restart.recorded");
 
     apply(process, RestartRequested{parameters.force});
     const double grace = process->grace_once.value_or(process->record.definition.grace_seconds);
@@ -533,6 +536,7 @@ Task<Result<ProcessView>> Supervisor::remove_now(std::string target, std::string
     auto delete_files = [data, id] { return remove_process_files(data, id); };
     auto deleted = co_await async::offload(files_, std::move(delete_files));
     if (!deleted) co_return deleted.error();
+    base::kill_point("daemon.remove.deleted");
     forget(process);
     StoreChange change;
     change.removed.push_back(id);

@@ -6,6 +6,7 @@
 #include "common/async/offload.hpp"
 #include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
+#include "common/base/kill_point.hpp"
 #include "common/base/random.hpp"
 #include "common/base/text.hpp"
 #include "common/rundir/paths.hpp"
@@ -93,6 +94,7 @@ Task<> Supervisor::record(StoreChange change, std::string what) {
     // The run directory is the truth about what happened: the next daemon reads it there.
     if (!committed)
         base::report(base::Severity::warning, "{} could not be recorded: {}", what, committed.error().message);
+    base::kill_point("daemon.record.committed");
 }
 
 Task<> Supervisor::sleep_out_backoff(ProcessPtr process, MonoTime until, std::uint64_t armed) {
@@ -119,6 +121,7 @@ void Supervisor::send_stop(Process& process, bool force) {
     // A shim that has just left needs no stop; its end is heard of on the same connection.
     if (auto sent = process.link->send(message); !sent)
         base::report(base::Severity::debug, "stop of {}: {}", process.name(), sent.error().message);
+    base::kill_point("daemon.stop.sent");
 }
 
 Task<> Supervisor::make_run(ProcessPtr process, std::uint32_t run) {
@@ -216,6 +219,7 @@ Task<Result<void>> Supervisor::try_run(ProcessPtr process, std::uint32_t run) {
     intent.runs.push_back(std::move(row));
     auto committed = co_await store_.commit(std::move(intent));
     if (!committed) co_return base::with_context(committed.error(), "the start could not be recorded");
+    base::kill_point("daemon.start.recorded");
 
     rundir::RunSpec spec;
     spec.id = id;
@@ -245,9 +249,11 @@ Task<Result<void>> Supervisor::try_run(ProcessPtr process, std::uint32_t run) {
     auto prepare = [data, spec = std::move(spec)]() mutable { return prepare_run(data, std::move(spec)); };
     auto prepared = co_await async::offload(files_, std::move(prepare));
     if (!prepared) co_return prepared.error();
+    base::kill_point("daemon.start.prepared");
 
     auto link = co_await shims_.spawn(id);
     if (!link) co_return link.error();
+    base::kill_point("daemon.start.spawned");
     process->link = std::shared_ptr<ShimLink>(std::move(*link));
     tasks_.spawn("shim of " + to_string(id), watch(process, run, process->link));
 
@@ -260,6 +266,7 @@ Task<Result<void>> Supervisor::try_run(ProcessPtr process, std::uint32_t run) {
         process->drop_link();
         co_return Error{ErrorCode::unavailable, "the shim of " + to_string(id) + " did not get ready"};
     }
+    base::kill_point("daemon.start.ready");
     rundir::ControlMessage commit;
     commit.type = rundir::MessageType::commit;
     commit.epoch = epoch_;
@@ -269,6 +276,7 @@ Task<Result<void>> Supervisor::try_run(ProcessPtr process, std::uint32_t run) {
         process->drop_link();
         co_return sent.error();
     }
+    base::kill_point("daemon.start.committed");
     process->committed = true;
 
     const auto undecided = [&] {
@@ -317,6 +325,7 @@ void Supervisor::heard(const ProcessPtr& process, std::uint32_t run, const rundi
     process->run_state = state;
     const auto confirm = [&] {
         if (process->start_confirmed) return;
+        base::kill_point("daemon.start.heard");
         // What an ended program left behind lives on through an adoption too, unless somebody wants it stopped.
         const bool ended_unheard = state.phase == rundir::Phase::exited &&
                                    std::holds_alternative<Unreachable>(process->life.phase()) &&
@@ -342,6 +351,7 @@ void Supervisor::heard(const ProcessPtr& process, std::uint32_t run, const rundi
     if (state.phase == rundir::Phase::exited && !process->end_heard) {
         confirm();
         process->end_heard = true;
+        base::kill_point("daemon.end.heard");
         ProgramEnded ended{.outcome = outcome_of(state), .leftovers = state.tree_empty == 0};
         apply(process, ended);
     }

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "common/base/kill_point.hpp"
+
 namespace persistproc::shim {
 namespace {
 
@@ -67,6 +69,7 @@ void Keeper::look_at_children(std::uint64_t now) noexcept {
         if (ended_.pid != 0) {
             state_.state().ended_wall_ns = os::wall_ns();
             drain_until_ = now + drain_ns;
+            base::kill_point("shim.exit.seen");
         }
     }
     // A zombie that is kept stands before all others.
@@ -115,12 +118,14 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
     drain_until_ = os::never;
     pump_.flush();
     pipes_held_ = !pump_.closed();
+    base::kill_point("shim.exit.drained");
     log_.check_files();
     note_recording();
     auto& state = state_.state();
     const bool is_known = ended_.pid != 0;
     if (is_known) log_.append_event(ended_.killed ? Event::killed : Event::exited, ended_.value);
     log_.sync();
+    base::kill_point("shim.exit.synced");
     sync_at_ = os::never;
     note_recording();
     if (is_known) {
@@ -130,9 +135,12 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
     }
     state.log_end = log_.position();
     state_.commit();
+    base::kill_point("shim.exit.recorded");
     if (!succeeds_) os::reap(pid_);
     reaped_ = true;
+    base::kill_point("shim.exit.reaped");
     push_state();
+    base::kill_point("shim.exit.told");
     look_at_children(now);
 }
 
@@ -144,6 +152,7 @@ void Keeper::leave() noexcept {
     // Given up before anyone is told: the next run may begin at once.
     log_.close();
     ::close(log_directory_);
+    base::kill_point("shim.leaving");
     state_.state().tree_empty = 1;
     state_.write();
     push_state();

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include "common/base/kill_point.hpp"
 #include "daemon/shim/keeper.hpp"
 #include "daemon/shim/tree.hpp"
 
@@ -113,6 +114,7 @@ void Keeper::stop_tree(Control::Connection& connection, const ControlMessage& re
             state_.commit();
             push_state();
         }
+        base::kill_point("shim.stop.recorded");
         log_.append_event(Event::stopping, signal);
         if (!force) {
             if (succeeds_) look_at_children(now);

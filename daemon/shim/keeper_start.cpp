@@ -13,6 +13,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "common/base/kill_point.hpp"
 #include "common/rundir/state_slots.hpp"
 #include "daemon/shim/keeper.hpp"
 #include "daemon/shim/short_text.hpp"
@@ -113,6 +114,7 @@ int Keeper::prepare(const char* run_directory, bool succeeds) noexcept {
     state.shim_pid = ::getpid();
     state.shim_start_ticks = base::find_start_ticks(state.shim_pid).value_or(0);
     if (const int err = state_.write()) return complain("write state", err);
+    base::kill_point("shim.prepared");
     // A successor needs of it only how to stop the program, which has an answer without it.
     if (spec_error != 0 && !succeeds_) {
         control_.find(rundir::start_channel_fd)->greeted = true;
@@ -121,6 +123,7 @@ int Keeper::prepare(const char* run_directory, bool succeeds) noexcept {
         return 0;
     }
     control_.send(*control_.find(rundir::start_channel_fd), message(MessageType::ready));
+    base::kill_point("shim.ready");
     return 0;
 }
 
@@ -130,6 +133,7 @@ int Keeper::open_run(const char* run_directory) noexcept {
     if (::chdir("/") != 0) return complain("chdir", errno);
     lock_ = ::openat(run_directory_, "shim.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock_ < 0 || ::flock(lock_, LOCK_EX | LOCK_NB) != 0) return complain("shim.lock", errno);
+    base::kill_point("shim.locked");
     state_file_ = ::openat(run_directory_, "state", O_RDWR | O_CLOEXEC);
     if (state_file_ < 0) return complain("state", errno);
     char image[rundir::state_file_bytes];
@@ -222,6 +226,7 @@ void Keeper::mark_environment() noexcept {
 }
 
 void Keeper::start_child() noexcept {
+    base::kill_point("shim.commit");
     if (const int err = open_log(logstore::Stream::none)) return fail_start(Stage::log, err);
     state_.state().log_begin = log_.position();
     Pipe out, err_pipe, release, report;
@@ -252,6 +257,7 @@ void Keeper::start_child() noexcept {
         return fail_start(Stage::fork, fork_error);
     }
 
+    base::kill_point("shim.forked");
     auto& state = state_.state();
     state.phase = Phase::started;
     state.pid = pid_;
@@ -263,6 +269,7 @@ void Keeper::start_child() noexcept {
         for (Pipe* pipe : {&out, &err_pipe, &release, &report}) pipe->close();
         return fail_start(Stage::log, err);
     }
+    base::kill_point("shim.started");
     log_.append_event(Event::started, pid_);
     ::fcntl(out.read, F_SETFL, O_NONBLOCK);
     ::fcntl(err_pipe.read, F_SETFL, O_NONBLOCK);
@@ -273,6 +280,7 @@ void Keeper::start_child() noexcept {
     control_.send(*control_.find(rundir::start_channel_fd), message(MessageType::state), handed_over());
     [[maybe_unused]] const ssize_t ignored = ::write(release.write, "", 1);
     release.close();
+    base::kill_point("shim.released");
     release_spec();
 }
 
@@ -287,6 +295,7 @@ void Keeper::read_report() noexcept {
     state_.state().exec_confirmed = 1;
     state_.write();
     push_state();
+    base::kill_point("shim.confirmed");
 }
 
 void Keeper::fail_start(Stage stage, int error) noexcept {
@@ -313,6 +322,7 @@ void Keeper::fail_start(Stage stage, int error) noexcept {
 }
 
 void Keeper::abort_start() noexcept {
+    base::kill_point("shim.aborting");
     // What a successor was to take over is not its to end.
     if (!succeeds_) {
         state_.state().phase = Phase::aborted;
