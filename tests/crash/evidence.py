@@ -137,8 +137,11 @@ def read_log(directory, what):
     runs = {}
     record = struct.Struct("<QQIIqQBBBBIqII")
     expected, position = None, None
-    for index in sorted(pathlib.Path(directory).glob("*.idx")):
+    indexes = sorted(pathlib.Path(directory).glob("*.idx"))
+    for index in indexes:
         raw = index.read_bytes()
+        if len(raw) < 64 and index == indexes[-1]:
+            break  # its writer died before it had a header
         # The index first: what it names is in the data file by then.
         data = index.with_suffix(".log").read_bytes()
         demand(raw[:8] == b"pplogidx", f"{what}: {index.name} has no header")
