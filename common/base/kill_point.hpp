@@ -43,6 +43,7 @@ inline constexpr const char* kill_points[] = {
     "shim.exit.synced",  // the log
     "shim.exit.recorded", "shim.exit.reaped", "shim.exit.told",
     "shim.leaving",   // the log is given up, nobody is told
+    "shim.emptied",   // that the tree is empty is written, and nobody is told
     "shim.aborting",  // the daemon left before COMMIT
 };
 

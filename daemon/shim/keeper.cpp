@@ -155,6 +155,7 @@ void Keeper::leave() noexcept {
     base::kill_point("shim.leaving");
     state_.state().tree_empty = 1;
     state_.write();
+    base::kill_point("shim.emptied");
     push_state();
     answer_stops();
     control_.stop_listening(run_directory_);

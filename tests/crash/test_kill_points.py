@@ -62,6 +62,7 @@ POINTS = {
         "shim.exit.reaped",
         "shim.exit.told",
         "shim.leaving",
+        "shim.emptied",
     ],
     "restart": [
         "daemon.restart.recorded",
