@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -16,6 +17,7 @@ namespace persistproc::registry {
 namespace {
 
 constexpr const char* file_name = "persistproc.db";
+constexpr std::size_t longest_path = 512;
 constexpr auto lock_patience = std::chrono::seconds(5);
 
 constexpr const char* create_schema = R"(
@@ -111,6 +113,12 @@ Result<Registry> Registry::open(const std::filesystem::path& directory) {
     Error error = registry.error();
     if (error.code == ErrorCode::corrupt) return begin_anew(directory, error);
     if (error.code == ErrorCode::unavailable) error.message += holder_text(file);
+    // What SQLite says of these two helps nobody.
+    if (error.code == ErrorCode::io && file.native().size() > longest_path)
+        error.message = fmt::format("database: SQLite opens paths of {} bytes at most; give a shorter --data-dir",
+                                    longest_path);
+    else if (error.code == ErrorCode::io && ::access(file.c_str(), R_OK | W_OK) != 0 && errno != ENOENT)
+        error = base::os_failure("database: it must be readable and writable (chmod u+rw)", errno);
     return base::with_context(error, file.string());
 }
 

@@ -149,8 +149,10 @@ class FullDisk(Case):
         self.assertIn("[persistproc: ", answer.text)
         self.assertEqual(answer.text.count("\n") - 1 - answer.text.count("[persistproc: "), answer.meta["lines"])
 
-        # And it works again.
+        # And it works again, and what was missing is remembered.
         subprocess.run(["mount", "-o", "remount,size=8m", self.place.data], check=True)
+        self.daemon.restart()
+        self.assertEqual(self.view("flood")["detail"], ended["detail"])
         self.start("again", [str(CHILD), "line", "hello"])
         self.assertEqual(self.wait_exit("again").code, 0)
         self.assertEqual(self.ok("output", "again").out, b"hello\n")
@@ -394,6 +396,36 @@ class Database(Case):
         return "\n".join(line for line in self.daemon.log().splitlines() if "database" in line)
 
 
+class Paths(Case):
+    autostart = False
+
+    def move_to(self, folders):
+        """A data directory below so many folders of long names."""
+        self.place.data = self.place.root.joinpath(*["d" * 190] * folders) / "data"
+        self.place.data.parent.mkdir(parents=True)
+        self.place.environment["PERSISTPROC_DATA_DIR"] = str(self.place.data)
+        self.daemon = harness.Daemon(self.place)
+
+    def test_a_long_path_works(self):
+        self.move_to(2)
+        self.daemon.start()
+        self.start("ends", [str(CHILD), "line", "hello", ",", "exit", "4"])
+        self.assertEqual(self.wait_exit("ends").code, 4)
+        self.start("lives", ["sleep", "60"])
+        self.daemon.restart()
+        self.assertEqual(self.view("lives")["state"], "running")
+        self.assertEqual(self.ok("output", "ends").out, b"hello\n")
+        self.ok("stop", "lives")
+
+    def test_a_path_longer_than_the_database_takes_is_refused(self):
+        self.move_to(4)
+        ran = subprocess.run(
+            self.daemon.command(), env=self.place.environment, capture_output=True, timeout=harness.PATIENCE
+        )
+        self.assertEqual(ran.returncode, 125, ran)
+        self.assertOneLine(ran.stderr, "at most", "shorter --data-dir")
+
+
 class Resources(Case):
     def open_files(self):
         return len(list(pathlib.Path(f"/proc/{self.daemon.process.pid}/fd").iterdir()))
@@ -493,8 +525,8 @@ class Resources(Case):
 
 
 @harness.needs_root
-class Forks(Case):
-    """The user may have no more processes."""
+class AnotherUser(Case):
+    """What root is not refused: a database that cannot be written, one process too many."""
 
     autostart = False
     USER = 61234  # nobody else's, so that nobody else's processes are counted
@@ -516,27 +548,49 @@ class Forks(Case):
         # Root without CAP_SYS_RESOURCE may not; the user itself may.
         subprocess.run(self.as_user("prlimit", f"--pid={pid}", f"--nproc={most}:"), check=True)
 
-    def test_fork_failures(self):
+    def start_daemon(self):
         for folder in (self.place.root, *self.place.root.iterdir()):
             os.chown(folder, self.USER, self.USER)
         command = self.daemon.command
         self.daemon.command = lambda ready_fd=None: self.as_user(*command(ready_fd))
         self.daemon.start()
+
+    def test_a_database_that_may_not_be_written(self):
+        self.start_daemon()
+        self.start("lives", ["sleep", "60"])
+        self.daemon.kill()
+        file = self.place.data / "persistproc.db"
+        file.chmod(0o400)
+        ran = subprocess.run(
+            self.daemon.command(), env=self.place.environment, capture_output=True, timeout=harness.PATIENCE
+        )
+        self.assertEqual(ran.returncode, 125, ran)
+        self.assertOneLine(ran.stderr, str(file), "chmod u+rw", "Permission denied")
+        file.chmod(0o600)
+        self.daemon.start()
+        self.assertEqual(self.view("lives")["state"], "running")
+
+    def test_fork_failures(self):
+        self.start_daemon()
         pid = self.daemon.process.pid
         own = resource.getrlimit(resource.RLIMIT_NPROC)[0]
         threads = len(list(pathlib.Path(f"/proc/{pid}/task").iterdir()))
-        # At the shim, then at the program; the client, a process itself, is not bound by the daemon's limit.
-        for more, code in ((0, 125), (2, 126)):
-            self.limit(pid, threads + more)
-            finished = self.cli("start", "--label", "none", "--", "sleep", "60")
-            self.assertEqual(finished.code, code, finished)
+        # With each process more that is allowed it comes further: the shim cannot be forked, then the program, then
+        # all is well. The client is a process, too.
+        refusals = []
+        for most in range(threads, threads + 20):
+            self.limit(pid, most)
+            finished = self.cli("start", "--label", "works", "--", "sleep", "60")
+            if finished.code == 0:
+                break
             self.assertOneLine(finished.err, "Resource temporarily unavailable")
+            refusals.append((finished.code, "persistproc-shim: clone" in finished.err.decode()))
             self.assertEqual(self.views(), [])
-            harness.eventually(
-                "nothing is left of it", lambda: not list((self.place.data / "procs").iterdir())
-            )
+            harness.eventually("nothing is left of it", lambda: not list((self.place.data / "procs").iterdir()))
+        self.assertEqual(set(refusals), {(125, True), (126, False)})
+        self.assertEqual(self.view("works")["state"], "running")
         self.limit(pid, own)
-        self.assertEqual(self.start("works", ["sleep", "60"])["state"], "running")
+        self.ok("stop", "works")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ namespace {
 /// What the device does; each test begins with one in order.
 struct Device {
     bool is_full = false;  // only what has its blocks can be written
+    int full_error = ENOSPC;
     int write_error = 0;   // of every write and of every new file
     int sync_error = 0;    // of the next sync
     ino_t unreadable = 0;
@@ -64,7 +65,7 @@ extern "C" {
 ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
     if (device.write_error != 0) return refuse(device.write_error);
     const off_t end = offset + static_cast<off_t>(size);
-    if (device.is_full && end > std::max(size_of(fd), device.blocks[inode_of(fd)])) return refuse(ENOSPC);
+    if (device.is_full && end > std::max(size_of(fd), device.blocks[inode_of(fd)])) return refuse(device.full_error);
     return ::syscall(SYS_pwrite64, fd, bytes, size, offset);
 }
 ssize_t pread(int fd, void* into, size_t size, off_t offset) {
@@ -73,7 +74,7 @@ ssize_t pread(int fd, void* into, size_t size, off_t offset) {
 }
 int fallocate(int fd, int, off_t offset, off_t size) {
     off_t& blocks = device.blocks[inode_of(fd)];
-    if (device.is_full && offset + size > blocks) return refuse(ENOSPC);
+    if (device.is_full && offset + size > blocks) return refuse(device.full_error);
     blocks = std::max(blocks, offset + size);
     return 0;
 }
@@ -190,12 +191,13 @@ TEST_CASE("a full disk costs output and not the count of it, nor the news of the
         const int before = GENERATE(1, 50, 55, 56, 57, 58, 59, 60, 61, 62, 63, 200);
         for (int i = 0; i < before; ++i) print(100);
         device.is_full = true;
+        device.full_error = before % 2 == 0 ? EDQUOT : ENOSPC;
         for (int i = 0; i < 300; ++i) {
             print(100);
             log.writer.append_event(Event::signalled, 15);
             if (i % 10 == 0) log.writer.begin_sync();
         }
-        CHECK(log.writer.condition() == Condition{Trouble::no_room, ENOSPC});
+        CHECK(log.writer.condition() == Condition{Trouble::no_room, device.full_error});
         log.writer.append_event(Event::exited, 7);
         log.writer.sync();
         print(100);
