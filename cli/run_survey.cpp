@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto patience = std::chrono::milliseconds(300);
+constexpr auto patience = std::chrono::milliseconds(300), ask_interval = std::chrono::milliseconds(50);
 
 std::optional<std::uint32_t> newest_run(const fs::path& runs) {
     std::optional<std::uint32_t> newest;
@@ -59,7 +59,8 @@ base::UniqueFd ask(const fs::path& run) {
 
 struct Asked {
     OddRun run;
-    base::UniqueFd connection;
+    fs::path directory;
+    base::UniqueFd connection;  // none yet: nobody listens
 };
 
 /// Leaves those that do not answer before the deadline.
@@ -67,11 +68,14 @@ std::vector<OddRun> without_answer(std::vector<Asked> asked) {
     const auto deadline = Clock::now() + patience;
     while (true) {
         std::vector<pollfd> waits;
-        for (const Asked& each : asked)
+        for (Asked& each : asked) {
+            // One that has just been started listens in a moment.
+            if (!each.connection) each.connection = ask(each.directory);
             if (each.connection) waits.push_back({each.connection.get(), POLLIN, 0});
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-        if (waits.empty() || left <= 0) break;
-        if (::poll(waits.data(), waits.size(), static_cast<int>(left)) <= 0) break;
+        }
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+        if (asked.empty() || left.count() <= 0) break;
+        ::poll(waits.data(), waits.size(), static_cast<int>(std::min(left, ask_interval).count()));
         std::erase_if(asked, [&](const Asked& each) {
             return std::any_of(waits.begin(), waits.end(), [&](const pollfd& wait) {
                 return wait.revents != 0 && wait.fd == each.connection.get();
@@ -120,7 +124,7 @@ Result<std::vector<OddRun>> find_odd_runs(const fs::path& data) {
         if (locked && *locked) {
             run.kind = OddRun::Kind::silent;
             run.is_stopped = is_stopped(run.shim);
-            asked.push_back({std::move(run), ask(paths.root)});
+            asked.push_back({std::move(run), paths.root, ask(paths.root)});
         } else if (locked && state->phase == rundir::Phase::started && same_boot &&
                    is_alive(state->pid, state->start_ticks)) {
             run.kind = OddRun::Kind::abandoned;

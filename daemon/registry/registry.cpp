@@ -115,8 +115,8 @@ Result<Registry> Registry::open(const std::filesystem::path& directory) {
     if (error.code == ErrorCode::unavailable) error.message += holder_text(file);
     // What SQLite says of these two helps nobody.
     if (error.code == ErrorCode::io && file.native().size() > longest_path)
-        error.message = fmt::format("database: SQLite opens paths of {} bytes at most; give a shorter --data-dir",
-                                    longest_path);
+        error.message =
+            fmt::format("database: SQLite opens paths of {} bytes at most; give a shorter --data-dir", longest_path);
     else if (error.code == ErrorCode::io && ::access(file.c_str(), R_OK | W_OK) != 0 && errno != ENOENT)
         error = base::os_failure("database: it must be readable and writable (chmod u+rw)", errno);
     return base::with_context(error, file.string());

@@ -29,8 +29,8 @@ namespace {
 struct Device {
     bool is_full = false;  // only what has its blocks can be written
     int full_error = ENOSPC;
-    int write_error = 0;   // of every write and of every new file
-    int sync_error = 0;    // of the next sync
+    int write_error = 0;  // of every write and of every new file
+    int sync_error = 0;   // of the next sync
     ino_t unreadable = 0;
     std::map<ino_t, off_t> blocks;
     std::set<ino_t> synced_after_error;
