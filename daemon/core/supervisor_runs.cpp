@@ -467,6 +467,7 @@ Task<Result<void>> Supervisor::try_to_succeed(ProcessPtr process, std::uint32_t 
     const RunId id{process->record.id, run};
     auto link = co_await shims_.succeed(id);
     if (!link) co_return link.error();
+    base::kill_point("daemon.succeed.spawned");
     const std::shared_ptr<ShimLink> fresh(std::move(*link));
     process->link = fresh;
     process->shim_ready = false;
@@ -487,6 +488,7 @@ Task<Result<void>> Supervisor::try_to_succeed(ProcessPtr process, std::uint32_t 
         if (process->link == fresh) process->drop_link();
         co_return Error{ErrorCode::unavailable, "it did not get ready"};
     }
+    base::kill_point("daemon.succeed.committed");
     while (process->link == fresh && process->run_state.successors == before && before < 255) {
         const bool woken = co_await process->changed.wait_until(until, clock_);
         if (!woken) break;

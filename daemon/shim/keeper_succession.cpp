@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "common/base/kill_point.hpp"
 #include "daemon/shim/keeper.hpp"
 #include "daemon/shim/tree.hpp"
 
@@ -41,10 +42,12 @@ Handed Keeper::handed_over() const noexcept {
 void Keeper::take_over(Control::Connection& connection, Handed& handed, std::uint64_t request,
                        std::uint64_t now) noexcept {
     const logstore::Stream writing = pump_.inherit(std::exchange(handed.buffers, -1));
+    base::kill_point("shim.succeed.inherited");
     if (const int err = open_log(writing)) {
         control_.send(connection, message(MessageType::refused, request, err));
         return abort_start();
     }
+    base::kill_point("shim.succeed.opened");
     took_over_ = true;
     release_spec();
     auto& state = state_.state();
@@ -53,6 +56,7 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, std::uin
         if (fd >= 0) ::fcntl(fd, F_SETFL, O_NONBLOCK);
     const int out = std::exchange(handed.out, -1), err = std::exchange(handed.err, -1);
     const std::size_t missing = pump_.resume(out, err, now);
+    base::kill_point("shim.succeed.resumed");
     if (missing > 0) state.has_gaps = 1;
     log_.append_event(Event::taken_over, static_cast<std::int64_t>(missing));
     pid_ = state.pid;
@@ -63,7 +67,9 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, std::uin
         pipes_held_ = !pump_.closed();
     }
     state_.commit();
+    base::kill_point("shim.succeed.recorded");
     push_state();
+    base::kill_point("shim.succeed.told");
     look_at_children(now);
 }
 

@@ -93,6 +93,16 @@ POINTS = {
     # … after the run was prepared, the next one when it has removed it.
     "recover a start": ["daemon.adopt.dropped"],
     "abort a start": ["shim.aborting"],
+    # The shim dies, then who replaces it.
+    "succeed": [
+        "daemon.succeed.spawned",
+        "daemon.succeed.committed",
+        "shim.succeed.inherited",
+        "shim.succeed.opened",
+        "shim.succeed.resumed",
+        "shim.succeed.recorded",
+        "shim.succeed.told",
+    ],
 }
 RECOVERY = POINTS["recover"]
 SEES_A_SHIM = ["daemon.adopt.connected", "daemon.adopt.greeted", "daemon.adopt.answered"]
@@ -111,6 +121,9 @@ class Scenario(random_kills.Slot):
         self.operation, self.points = operation, list(points)
         # What the shim did not live to record is lost, and said so.
         self.may_be_lost = any(not point.startswith("daemon.") for point in points)
+        if operation == "succeed":
+            # As long as a daemon lives shims may die as they like.
+            self.may_be_lost = points[0].startswith("daemon.")
 
     def arm(self):
         self.trial.arm(self.points)
@@ -181,6 +194,17 @@ class Scenario(random_kills.Slot):
         self.trial.wait_met()
         code, view = self.trial.ask("status", self.name)
         demand(view.get("pid") == pid and view["state"] == "running", f"{self.name}: PID {pid} is told of as {view}")
+
+    def play_succeed(self):
+        self.begin(self.command_of(3000))
+        run = self.incarnation.newest_run()
+        state = self.incarnation.state_of(run)
+        self.trial.shim_kills[self.incarnation.id, run] += 2
+        self.arm()
+        os.kill(state.shim_pid, signal.SIGKILL)
+        self.trial.wait_met()
+        self.check_view(self.settled_view())
+        self.judge_at_rest()
 
     def play_recover_a_stop(self):
         self.begin(self.command_of(1_000_000))
