@@ -471,6 +471,9 @@ Task<Result<void>> Supervisor::try_to_succeed(ProcessPtr process, std::uint32_t 
     const std::shared_ptr<ShimLink> fresh(std::move(*link));
     process->link = fresh;
     process->shim_ready = false;
+    // Taken for silent before its lock had gone: what the successor says is news then.
+    if (std::holds_alternative<Unreachable>(process->life.phase()))
+        process->start_confirmed = process->end_heard = false;
     tasks_.spawn("shim of " + to_string(id), watch(process, run, fresh));
     const MonoTime until = clock_.now() + options_.start_bound;
     while (process->link == fresh && !process->shim_ready) {
