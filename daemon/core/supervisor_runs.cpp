@@ -465,6 +465,14 @@ Task<> Supervisor::succeed(ProcessPtr process, std::uint32_t run) {
 
 Task<Result<void>> Supervisor::try_to_succeed(ProcessPtr process, std::uint32_t run) {
     const RunId id{process->record.id, run};
+    // One that was killed may have come to the end of its work, and not to telling so: there is nothing to take over.
+    const auto data = options_.data;
+    auto look = [data, id] { return find_run(data, id); };
+    auto found = co_await async::offload(files_, std::move(look));
+    if (found && !found->shim_alive && found->state.tree_empty != 0) {
+        heard(process, run, found->state);
+        co_return boost::system::in_place_value;
+    }
     auto link = co_await shims_.succeed(id);
     if (!link) co_return link.error();
     base::kill_point("daemon.succeed.spawned");
