@@ -358,8 +358,8 @@ void check_processes(const Examined& examined, Findings& out) {
             out.note("processes", fmt::format("{}: how it ended cannot be known", shown),
                      fmt::format("persistproc start {0}, or persistproc rm {0}", view.id));
         else if (domain::is_live(view.state) && view.detail)
-            out.problem("processes", fmt::format("{}: {}", shown, base::escape_line(*view.detail)),
-                        fmt::format("persistproc status {}", view.id));
+            out.note("processes", fmt::format("{}: {}", shown, base::escape_line(*view.detail)),
+                     fmt::format("persistproc status {}", view.id));
         else
             continue;
         is_fine = false;

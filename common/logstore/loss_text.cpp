@@ -30,10 +30,12 @@ std::string losses_text(const Losses& losses) {
     if (losses.dropped_in_all() > 0) add(fmt::format("{} bytes of output were not recorded", losses.dropped_in_all()));
     if (losses.removed_bytes > 0)
         add(fmt::format("{} bytes of recorded output were removed by somebody", losses.removed_bytes));
-    if (losses.taken_over_bytes > 0)
-        add(fmt::format("its shim was killed and replaced{}: at most {} bytes of output may be missing",
+    if (losses.takeovers > 0)
+        add(fmt::format("its shim was killed and replaced{}: {}",
                         losses.takeovers == 1 ? "" : fmt::format(" {} times", losses.takeovers),
-                        losses.taken_over_bytes));
+                        losses.taken_over_bytes > 0
+                            ? fmt::format("at most {} bytes of output may be missing", losses.taken_over_bytes)
+                            : "nothing is missing"));
     return out;
 }
 

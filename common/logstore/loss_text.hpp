@@ -10,7 +10,7 @@ namespace persistproc::logstore {
 
 /// The place of a gap: "1024 bytes were lost here: …".
 std::string gap_text(std::int64_t bytes);
-/// A take-over or a removal, from the event's `value`. No value: another event, which loses nothing.
+/// A take-over or a removal, from the event's `value`. No value: nothing is missing because of it.
 std::optional<std::string> loss_text(Event event, std::int64_t value);
 /// A line that `losses` asked for. No value: a line of the program, or another event.
 std::optional<std::string> loss_text(const Line& line);

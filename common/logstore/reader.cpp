@@ -248,7 +248,8 @@ private:
         if ((record.flags & gap) != 0) return miss(record, static_cast<std::uint64_t>(record.value), sink);
         if ((record.flags & event) != 0) {
             if (is_end(record.event)) ended_run_ = record.run;
-            const bool is_loss = record.event == Event::taken_over || record.event == Event::removed;
+            const bool is_loss =
+                record.event == Event::removed || (record.event == Event::taken_over && record.value > 0);
             // What a killed shim had in hand may have been the rest of the line.
             if (is_loss && !lines_.flush(sink)) return false;
             if ((query_.events || (query_.losses && is_loss)) && !pattern_) {

@@ -406,6 +406,18 @@ TEST_CASE("a take-over ends a line and is told of, without being one") {
     CHECK(read_lines(log.path(), query).value().lines.size() == 2);
     const auto losses = find_losses(log.path(), 1, {});
     CHECK(losses_text(*losses) == "its shim was killed and replaced: at most 65536 bytes of output may be missing");
+
+    // One that lost nothing is none of an output's business, and no line's end.
+    tests::WrittenLog whole(directory.path() / "whole");
+    whole.out("half");
+    whole.event(Event::taken_over, 0);
+    whole.out(" a line\n");
+    query.losses = true;
+    const auto unbroken = read_lines(whole.path(), query);
+    REQUIRE(unbroken);
+    REQUIRE(unbroken->lines.size() == 1);
+    CHECK(unbroken->lines[0].text == "half a line");
+    CHECK(losses_text(*find_losses(whole.path(), 1, {})) == "its shim was killed and replaced: nothing is missing");
 }
 
 TEST_CASE("a clock that jumps changes times and not the order") {
