@@ -19,6 +19,7 @@ constexpr std::uint64_t drain_ns = 250 * os::millisecond;
 /// Together with the time a sync takes, within the second that the contract gives.
 constexpr std::uint64_t sync_ns = 800 * os::millisecond;
 constexpr std::uint64_t sync_retry_ns = 100 * os::millisecond;
+constexpr int record_attempts = 4;
 
 }  // namespace
 
@@ -134,7 +135,10 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
         state.exit_value = ended_.value;
     }
     state.log_end = log_.position();
-    state_.commit();
+    // Without a durable record the zombie would be the last that knows: another slot, other pages, is tried before it
+    // goes.
+    for (int attempt = 0; state_.commit() != 0 && attempt < record_attempts; ++attempt) {
+    }
     base::kill_point("shim.exit.recorded");
     if (!succeeds_) os::reap(pid_);
     reaped_ = true;
