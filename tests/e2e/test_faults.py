@@ -206,13 +206,13 @@ class FullDisk(Case):
         self.daemon.start()
         self.start("first", ["sleep", "60"])
         self.fill_up()
-        before = self.process_directories()
+        before = sorted(each.name for each in (self.place.data / "procs").iterdir())
         finished = self.cli("start", "--label", "second", "--", "sleep", "60")
         self.assertEqual(finished.code, 125, finished)
         self.assertOneLine(finished.err)
         self.assertRegex(finished.err.decode(), "full|No space left")
         self.assertEqual([view["label"] for view in self.views()], ["first"])
-        self.assertEqual(self.process_directories(), before)
+        self.assertEqual(sorted(each.name for each in (self.place.data / "procs").iterdir()), before)
         # A full disk keeps nobody from stopping a program.
         self.ok("stop", "first")
         self.filler.unlink()
@@ -452,22 +452,20 @@ class Resources(Case):
         shown = ["unlimited" if each == resource.RLIM_INFINITY else str(each) for each in (soft, hard)]
         self.assertEqual(self.ok("output", "agent").out.decode().split(), shown)
 
-    def process_directories(self):
-        """What was put away to be deleted, and could not be at once, has no name of a process any more."""
-        return sorted(p.name for p in (self.place.data / "procs").iterdir() if not p.name.startswith("."))
-
     def test_no_descriptors(self):
         self.start("first", ["sleep", "60"])
         pid = self.daemon.process.pid
         own = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        before = self.process_directories()
+        before = sorted(each.name for each in (self.place.data / "procs").iterdir())
         rest = self.open_files()
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (rest + 3, own[1]))
         finished = self.cli("start", "--label", "second", "--", "sleep", "60", patience=60)
         self.assertEqual(finished.code, 125, finished)
         self.assertOneLine(finished.err, "Too many open files")
         self.assertEqual([view["label"] for view in self.views()], ["first"])
-        self.assertEqual(self.process_directories(), before)
+        # To remove a directory takes a descriptor, too: what is hidden is swept later.
+        left = [each.name for each in (self.place.data / "procs").iterdir() if not each.name.startswith(".removed-")]
+        self.assertEqual(sorted(left), before)
 
         # Callers without end: some are let in, nobody spins, and one with a question still gets an answer.
         callers = [socket.create_connection(("127.0.0.1", self.daemon.port)) for _ in range(100)]
@@ -502,7 +500,7 @@ class Resources(Case):
             self.assertEqual(finished.code, 125, finished)
             self.assertOneLine(finished.err, "persistproc-shim", word)
             self.assertEqual(self.views(), [])
-            self.assertEqual(list((self.place.data / "procs").iterdir()), [])
+            self.assertEqual([p.name for p in (self.place.data / "procs").iterdir() if not p.name.startswith(".")], [])
             self.daemon.kill()
 
     def test_a_suspended_shim_keeps_nobody_else_waiting(self):
