@@ -149,15 +149,16 @@ double ticks_per_second() noexcept {
     return ticks;
 }
 
-std::vector<TreeSample> sample_trees(const std::vector<pid_t>& shims) {
+std::vector<TreeSample> sample_trees(const std::vector<TreeRoots>& roots) {
     PortOfInode listeners;
     read_listeners(AF_INET, listeners);
     read_listeners(AF_INET6, listeners);
     std::vector<TreeSample> samples;
-    samples.reserve(shims.size());
-    for (const pid_t shim : shims) {
+    samples.reserve(roots.size());
+    for (const auto& [shim, program] : roots) {
         TreeSample sample;
         if (shim > 0) append_children(shim, sample.pids);
+        if (program > 0) sample.pids.push_back(program);
         for (std::size_t i = 0; i < sample.pids.size(); ++i) append_children(sample.pids[i], sample.pids);
         for (const pid_t pid : sample.pids) {
             sample.cpu_ticks += cpu_ticks_of(pid);

@@ -1,6 +1,7 @@
 #pragma once
 /// What the kernel says of a run's tree of processes: listening ports, CPU time, memory. The tree is everything below
-/// the shim, which is the subreaper of all of it.
+/// the shim, which is the subreaper of all of it; below a shim that took over from another, it is the program and what
+/// is below that.
 #include <sys/types.h>
 
 #include <cstdint>
@@ -16,9 +17,14 @@ struct TreeSample {
     std::uint64_t taken_boot_ns = 0;
 };
 
-/// Samples the trees below several shims at once (the listening sockets are read once). A shim that is gone gives an
-/// empty sample. About 50 µs per process of a tree; blocks; any thread.
-std::vector<TreeSample> sample_trees(const std::vector<pid_t>& shims);
+struct TreeRoots {
+    pid_t shim = 0;
+    pid_t program = 0;  // 0: it is below the shim
+};
+
+/// Samples several trees at once (the listening sockets are read once). A shim that is gone gives an empty sample.
+/// About 50 µs per process of a tree; blocks; any thread.
+std::vector<TreeSample> sample_trees(const std::vector<TreeRoots>& roots);
 
 /// Clock ticks per second, as in TreeSample::cpu_ticks.
 double ticks_per_second() noexcept;

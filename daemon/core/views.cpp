@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t freshness_ns = 250'000'000;
 
 struct ProbeTarget {
-    pid_t shim = 0;
+    TreeRoots roots;
     std::filesystem::path log;
     std::uint32_t run = 0;
     std::optional<logstore::Losses> losses;  // known so far; nothing: none are to be looked for
@@ -28,16 +28,21 @@ struct ProbeAnswer {
 
 ProbeAnswer probe(const std::vector<ProbeTarget>& targets) {
     ProbeAnswer answer;
-    std::vector<pid_t> shims;
+    std::vector<TreeRoots> roots;
     for (const auto& each : targets) {
-        shims.push_back(each.shim);
+        roots.push_back(each.roots);
         answer.logs.push_back(logstore::find_log_end(each.log));
         const logstore::Losses known = each.losses.value_or(logstore::Losses{});
         const auto found = each.losses ? logstore::find_losses(each.log, each.run, known) : known;
         answer.losses.push_back(found ? *found : known);
     }
-    answer.samples = sample_trees(shims);
+    answer.samples = sample_trees(roots);
     return answer;
+}
+
+TreeRoots roots_of(const rundir::RunState& state) {
+    const bool is_foreign = state.successors > 0 && state.phase == rundir::Phase::started && state.outcome_unknown == 0;
+    return {.shim = state.shim_pid, .program = is_foreign ? state.pid : 0};
 }
 
 bool may_have_losses(const rundir::RunState& state) {
@@ -115,7 +120,7 @@ ProcessView Supervisor::make_view(const Process& process) const {
 Task<> Supervisor::refresh(std::vector<ProcessPtr> stale) {
     std::vector<ProbeTarget> targets;
     for (const auto& process : stale)
-        targets.push_back({process->life.is_live() ? process->run_state.shim_pid : 0,
+        targets.push_back({process->life.is_live() ? roots_of(process->run_state) : TreeRoots{},
                            rundir::process_paths(options_.data, process->record.id).log, process->life.last_run(),
                            may_have_losses(process->run_state) ? std::optional(process->losses) : std::nullopt});
     std::vector<std::uint32_t> runs;

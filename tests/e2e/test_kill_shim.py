@@ -129,6 +129,25 @@ class KillShim(harness.TestCase):
         # Nothing of it is left with its new parent.
         self.assertFalse(pathlib.Path(f"/proc/{pid}").exists())
 
+    def test_what_it_uses_is_still_seen(self):
+        code = (
+            "import os, socket, time\ns = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(1)\n"
+            "if os.fork() == 0: time.sleep(600)\nprint(s.getsockname()[1], flush=True); time.sleep(600)"
+        )
+        self.start("server", harness.python(code))
+        port = int(harness.eventually("its port", lambda: self.ok("output", "server").out))
+
+        def seen():
+            # What a view says of the kernel may be 250 ms old.
+            view = self.view("server")
+            return view if view["ports"] == [port] and view["memory_bytes"] > 1 << 20 else None
+
+        before = harness.eventually("its use", seen)
+        self.kill_shim()
+        after = harness.eventually("a look since", lambda: (view := seen()) and view["cpu_percent"] is not None and view)
+        self.assertGreater(after["memory_bytes"], before["memory_bytes"] // 2)
+        self.assertEqual(self.cli("wait", "server", "--port", str(port), "--timeout", "5").code, 0)
+
     def test_program_and_shim_killed_at_once(self):
         pid = self.start("sleeper", ["sleep", "600"])["pid"]
         shim = self.shim()
