@@ -10,6 +10,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <new>
 #include <thread>
 
 #include "common/api/agent_setup.hpp"
@@ -400,6 +401,11 @@ int main(int argc, char** argv) {
     if (options->verbose > 0) base::set_verbosity(base::Severity::debug);
     try {
         return serve(*options);
+    } catch (const std::bad_alloc&) {
+        // Nothing that was under way can be trusted to be whole; all that matters is on disk and in the shims.
+        base::report(base::Severity::error,
+                     "out of memory; programs and their recording go on, and the next daemon takes them over");
+        return exit_failure;
     } catch (const std::exception& bug) {
         base::report(base::Severity::error, "bug: {}", bug.what());
         return exit_failure;

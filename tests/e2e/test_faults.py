@@ -1,5 +1,7 @@
 """Disks that are full or fail, people who remove what is in use, databases that are no more: the programs run on, what
 is lost is counted and said, and everything works again afterwards."""
+import contextlib
+import http.client
 import os
 import pathlib
 import resource
@@ -480,6 +482,33 @@ class Resources(Case):
         resource.prlimit(pid, resource.RLIMIT_NOFILE, own)
         self.assertEqual(self.start("second", ["sleep", "60"])["state"], "running")
         harness.eventually("all descriptors are given back", lambda: self.open_files() <= rest + 8)
+
+    def test_no_memory(self):
+        """Without memory a daemon may refuse or die; what it keeps does not notice either."""
+        gate = self.place.work / "gate"
+        first = self.start("first", ["sh", "-c", 'until test -e "$0"; do echo tick; sleep 0.01; done; exit 7', str(gate)])
+        pid = self.daemon.process.pid
+        size = int(pathlib.Path(f"/proc/{pid}/status").read_text().split("VmSize:")[1].split()[0]) << 10
+        if size > 1 << 40:
+            self.skipTest("a sanitizer needs all addresses there are")
+        own = resource.prlimit(pid, resource.RLIMIT_AS)
+        resource.prlimit(pid, resource.RLIMIT_AS, (size + (2 << 20), own[1]))
+        text = "x" * (3 << 20)
+        for _ in range(8):
+            # Refused, answered or cut off: all the same here.
+            with contextlib.suppress(OSError, http.client.HTTPException, harness.McpError, AssertionError):
+                self.mcp().call("start_process", command=["true", text], working_directory="/", label="large")
+        try:
+            # It ends with one line where the memory for an answer was missing; else it has refused.
+            self.daemon.process.wait(2)
+            self.assertIn("out of memory", self.daemon.log())
+            self.daemon.start()
+        except subprocess.TimeoutExpired:
+            resource.prlimit(pid, resource.RLIMIT_AS, own)
+        view = self.view("first")
+        self.assertEqual((view["state"], view["pid"]), ("running", first["pid"]))
+        gate.touch()
+        self.assertEqual(self.wait_exit("first").code, 7)
 
     def test_a_shim_that_cannot_be_executed(self):
         folder = self.place.root / "bin"
