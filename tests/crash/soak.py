@@ -1,5 +1,6 @@
 """Starts and stops, a week's work of them, and nothing that grows: descriptors, memory, zombies and files of the daemon are
 the same in the last quarter as in the second. See scripts/crash-test --soak."""
+import contextlib
 import os
 import pathlib
 import shutil
@@ -26,7 +27,8 @@ class Sample:
     def __init__(self, daemon, data):
         root = pathlib.Path(f"/proc/{daemon}")
         status = dict(line.split(":", 1) for line in (root / "status").read_text().splitlines())
-        files = [p for p in data.rglob("*")]
+        # What is removed meanwhile is passed over.
+        files = [os.path.join(folder, name) for folder, folders, names in os.walk(data) for name in folders + names]
         children = zombies = 0
         for entry in pathlib.Path("/proc").iterdir():
             if not entry.name.isdigit():
@@ -40,10 +42,8 @@ class Sample:
                 zombies += fields[0] == "Z"
         size = 0
         for path in files:
-            try:
-                size += path.lstat().st_blocks * 512
-            except OSError:
-                pass
+            with contextlib.suppress(OSError):
+                size += os.lstat(path).st_blocks * 512
         self.values = (
             len(list((root / "fd").iterdir())), int(status["VmRSS"].split()[0]), zombies, len(files), size >> 10,
             children - zombies,
