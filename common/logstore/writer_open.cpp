@@ -31,6 +31,9 @@ std::uint64_t first_position_of(int directory, std::uint32_t number, std::uint64
     return err == 0 ? header.first_position : otherwise;
 }
 
+/// Of a log that has events and no output; some three hundred runs.
+constexpr std::uint64_t most_silent_index_bytes = 64u << 10;
+
 }  // namespace
 
 int Writer::open(int directory_fd, const WriterOptions& options) noexcept {
@@ -53,6 +56,10 @@ int Writer::open(int directory_fd, const WriterOptions& options) noexcept {
         err = found.newest == 0 ? begin_segment(1) : reopen(found.newest);
     }
     unsynced_from_ = segment_;
+    // What runs tell that never print anything would grow for ever: only output rotates a segment.
+    if (err == 0 && data_size_ == 0 && oldest_ == segment_ && index_size_ > most_silent_index_bytes &&
+        begin_segment(segment_ + 1) == 0)
+        remove_oldest();
     // As far as there is room: the end of the run is to be told on a full disk, too.
     if (err == 0) reserve_index(1 + spare_behind_pieces);
     if (err != 0) close();

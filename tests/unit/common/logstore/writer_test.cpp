@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -327,6 +328,32 @@ TEST_CASE("what finds no room is counted, and told once there is room") {
     CHECK(content.records[1].flags == gap);
     CHECK(content.records[1].value == 10'002);
     CHECK(content.records[1].length == 0);
+}
+
+TEST_CASE("runs that print nothing do not grow their log for ever") {
+    tests::TemporaryDirectory directory;
+    std::uint64_t sequence = 0;
+    for (int run = 0; run < 2000; ++run) {
+        Log log(directory.path(), small(1 << 20, 4 << 20));
+        log.writer.append_event(Event::started, run);
+        log.writer.append_event(Event::exited, 0);
+        sequence += 2;
+    }
+    std::uintmax_t bytes = 0;
+    std::size_t files = 0;
+    for (const auto& each : std::filesystem::directory_iterator(directory.path())) {
+        bytes += each.file_size();
+        ++files;
+    }
+    CHECK(files == 2);
+    CHECK(bytes < 70'000);
+    {
+        Log log(directory.path(), small(1 << 20, 4 << 20));
+        log.line("at last");
+    }
+    const Content content = load(directory.path());
+    CHECK(content.bytes == "at last\n");
+    CHECK(content.records.back().sequence == sequence + 1);
 }
 
 TEST_CASE("newlines are counted at every alignment and length") {
