@@ -5,9 +5,11 @@
 /// What stands in a piece (whole lines, separators between streams) is the caller's choice; where it stands (segments,
 /// bound, sequence numbers, positions) is the writer's. Nothing that fails here ever blocks the caller:
 ///
-///     no room                       own oldest segments go; then what comes is counted, and a gap record tells how
-///     much write or sync refused         the segment is never synced again; the next one's header names it as suspect
-///     segments removed by somebody  goes on in a new one; an event tells how much was in the newest of them
+///     no room                  own oldest segments go; then what comes is counted, and a gap record tells of it
+///
+///     write or sync refused    the segment is never synced again; the next one's header names it as suspect
+///
+///     segments removed         by somebody: goes on in a new one; an event tells how much was in the newest of them
 ///
 /// A few records' room in the index is reserved ahead, so that the count of what was dropped, and the end of the run,
 /// are told on a full disk too.

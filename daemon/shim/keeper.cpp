@@ -14,8 +14,6 @@ namespace {
 using logstore::Event;
 using rundir::Phase;
 
-/// How long pipes may be held open by others before the exit is recorded without their end.
-constexpr std::uint64_t drain_ns = 250 * os::millisecond;
 /// Together with the time a sync takes, within the second that the contract gives.
 constexpr std::uint64_t sync_ns = 800 * os::millisecond;
 constexpr std::uint64_t sync_retry_ns = 100 * os::millisecond;

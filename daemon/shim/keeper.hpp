@@ -41,6 +41,9 @@ public:
     int run() noexcept;
 
 private:
+    /// How long pipes may be held open by others before the exit is recorded without their end.
+    static constexpr std::uint64_t drain_ns = 250 * os::millisecond;
+
     /// A whole-tree stop under way: who waits for it, and when the next SIGKILLs are due.
     struct Stop {
         struct Waiter {

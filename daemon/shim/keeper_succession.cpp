@@ -17,7 +17,6 @@ using rundir::Phase;
 
 namespace {
 
-constexpr std::uint64_t drain_ns = 250 * os::millisecond;
 /// How long somebody may take to say how the child ended: the daemon, or the kernel, which knows once the child's new
 /// parent has reaped it; there are init processes that do that every few seconds.
 constexpr std::uint64_t answers_ns = 10'000 * os::millisecond;
