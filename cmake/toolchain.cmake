@@ -18,7 +18,7 @@ if(PERSISTPROC_KILL_POINTS)
 endif()
 
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
-set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
 if(PERSISTPROC_SANITIZE)
   # Lines are what a report shows; variables would cost a fifth of the build, and the optimiser a third.
   set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
