@@ -1,7 +1,12 @@
+# Where installed files lie. The client finds daemon and keeper from its own place: ../libexec/persistproc.
 include(GNUInstallDirs)
-foreach(each persistproc persistprocd persistproc-shim)
-  if(TARGET ${each})
-    install(TARGETS ${each} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  endif()
-endforeach()
+# Symbols are for those who build; an installed program has none.
+install(CODE "set(CMAKE_INSTALL_DO_STRIP TRUE)")
+set(persistproc_libexec ${CMAKE_INSTALL_LIBEXECDIR}/persistproc)
+install(TARGETS persistproc RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS persistprocd persistproc-shim RUNTIME DESTINATION ${persistproc_libexec})
+# The unit names the daemon's place, which is known only when it is installed.
+install(CODE "set(libexecdir \"\${CMAKE_INSTALL_PREFIX}/${persistproc_libexec}\")
+  configure_file(${CMAKE_SOURCE_DIR}/packaging/persistprocd.service.in ${CMAKE_BINARY_DIR}/persistprocd.service @ONLY)")
+install(FILES ${CMAKE_BINARY_DIR}/persistprocd.service DESTINATION ${CMAKE_INSTALL_DATADIR}/systemd/user)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
