@@ -1,12 +1,15 @@
 #include "cli/console.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 
 #include "cli/format/json_text.hpp"
+#include "cli/reader_gone.hpp"
 #include "common/api/error.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
@@ -14,6 +17,24 @@
 namespace persistproc::cli {
 
 namespace {
+
+constexpr int failure_status = 125;
+
+/// As base::write_all, and waits for room where the descriptor does not block.
+int write_patiently(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+        if (written >= 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(written));
+        } else if (errno == EAGAIN) {
+            pollfd room{fd, POLLOUT, 0};
+            ::poll(&room, 1, -1);
+        } else if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
 
 bool wants_colour() {
     const char* no_color = std::getenv("NO_COLOR");
@@ -25,7 +46,10 @@ bool wants_colour() {
 }  // namespace
 
 Console::Console(const CommonOptions& options)
-    : json_(options.format == OutputFormat::json), quiet_(options.quiet), colour_(wants_colour()) {}
+    : output_(std::make_shared<Output>()),
+      json_(options.format == OutputFormat::json),
+      quiet_(options.quiet),
+      colour_(wants_colour()) {}
 
 int Console::width() const noexcept {
     winsize size{};
@@ -33,7 +57,24 @@ int Console::width() const noexcept {
     return size.ws_col;
 }
 
-void Console::print(std::string_view text) const { base::write_all(STDOUT_FILENO, text); }
+bool Console::print(std::string_view text) const {
+    if (!can_print()) return false;
+    const int error = write_patiently(STDOUT_FILENO, text);
+    if (error != 0) output_failed(STDOUT_FILENO, error);
+    return error == 0;
+}
+
+void Console::output_failed(int fd, int error) const {
+    if (output_->error != 0) return;
+    output_->error = is_reader_gone(fd, error) ? EPIPE : error;
+    if (output_->error == EPIPE) return;
+    output_->lost = true;
+    const Error failure =
+        base::os_failure(fd == STDERR_FILENO ? "cannot write to stderr" : "cannot write to stdout", error);
+    base::write_all(STDERR_FILENO, fmt::format("persistproc: {}\n", failure.message));
+}
+
+int Console::final_status(int status) const noexcept { return output_->lost ? failure_status : status; }
 
 void Console::note(std::string_view text) const {
     if (quiet_) return;

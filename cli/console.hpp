@@ -1,5 +1,9 @@
 #pragma once
 /// Where the client's answers and its own messages go. Answers to stdout, messages to stderr; nothing is buffered.
+///
+/// An answer that could not be written is no success: the first failure is said on stderr, and `final_status` makes it
+/// the client's exit status. A reader that has gone (`| head -1`) is no failure: what nobody reads is not missed.
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -19,8 +23,15 @@ public:
     /// Columns of the terminal on stdout; 0: it is none.
     int width() const noexcept;
 
-    /// Text as it is. A closed reader is no failure: what nobody reads is not missed.
-    void print(std::string_view text) const;
+    /// Text as it is, to stdout. Waits for a slow reader, also where stdout was made non-blocking. False: not all was
+    /// written, now or before, and nothing more will be.
+    bool print(std::string_view text) const;
+    /// False once `print` has failed.
+    bool can_print() const noexcept { return output_->error == 0; }
+    /// What to do about a write to `fd` that failed with `error` (an errno): says so, unless the reader has gone.
+    void output_failed(int fd, int error) const;
+    /// The exit status of a command that ended with `status`: 125 if something it had to print was lost.
+    int final_status(int status) const noexcept;
     /// "persistproc: <text>" on stderr, unless -q.
     void note(std::string_view text) const;
     /// Ends the line of the program that the terminal stands in, before a note.
@@ -29,6 +40,12 @@ public:
     int fail(const Error& error) const;
 
 private:
+    struct Output {
+        int error = 0;  // the first; EPIPE for a reader that has gone
+        bool lost = false;
+    };
+
+    std::shared_ptr<Output> output_;  // of all copies
     bool json_ = false, quiet_ = false, colour_ = false;
 };
 

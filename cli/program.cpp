@@ -1,5 +1,7 @@
 #include "cli/program.hpp"
 
+#include <signal.h>
+
 #include "cli/commands/commands.hpp"
 #include "cli/event_loop.hpp"
 
@@ -49,6 +51,8 @@ Task<int> dispatch(Context context, McpOptions options) { return commands::serve
 }  // namespace
 
 int run_program(const std::vector<std::string>& arguments) {
+    // A reader that has gone is an error of write(2), handled where it is written: `stop all | head -1` stops all.
+    ::signal(SIGPIPE, SIG_IGN);
     auto invocation = parse_invocation(arguments);
     if (!invocation) {
         CommonOptions common;
@@ -59,11 +63,11 @@ int run_program(const std::vector<std::string>& arguments) {
     const Console console(common);
     if (const auto* help = std::get_if<HelpOptions>(&invocation->verb)) {
         console.print(help->text);
-        return 0;
+        return console.final_status(0);
     }
     if (const auto* serve = std::get_if<ServeOptions>(&invocation->verb))
-        return commands::serve(common, console, *serve);
-    return run_task([&](boost::asio::any_io_executor executor) {
+        return console.final_status(commands::serve(common, console, *serve));
+    const int status = run_task([&](boost::asio::any_io_executor executor) {
         return std::visit(
             [&](auto& options) -> Task<int> {
                 using Options = std::decay_t<decltype(options)>;
@@ -74,6 +78,7 @@ int run_program(const std::vector<std::string>& arguments) {
             },
             invocation->verb);
     });
+    return console.final_status(status);
 }
 
 }  // namespace persistproc::cli

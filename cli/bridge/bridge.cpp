@@ -22,6 +22,7 @@
 #include "cli/bridge/line_reader.hpp"
 #include "cli/bridge/message_scan.hpp"
 #include "cli/bridge/session.hpp"
+#include "cli/reader_gone.hpp"
 #include "cli/session/paced_writer.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
@@ -58,6 +59,8 @@ constexpr int dying_tries = 20;
 /// A cancellation must not overtake what it cancels.
 constexpr std::chrono::milliseconds overtaking_pause{1};
 constexpr int overtaking_tries = 200;
+
+constexpr int failure_status = 125;
 
 constexpr const char* lost_text =
     "the daemon was lost before it answered; if the call changes something, it may have happened: look before you "
@@ -148,7 +151,7 @@ public:
         if (link_.is_starting()) ::_exit(0);
         link_.close();
         co_await tasks_.close();
-        co_return 0;
+        co_return status_;
     }
 
 private:
@@ -261,9 +264,14 @@ private:
             std::string bytes = std::move(lines_.front());
             lines_.pop_front();
             const std::size_t size = bytes.size();
-            const bool is_read = co_await writer_.write(std::move(bytes));
-            if (!is_read) {
-                // Nobody is there any more.
+            const int error = co_await writer_.write(std::move(bytes));
+            if (error != 0) {
+                // Nobody is there any more, or nothing reaches them.
+                if (!is_reader_gone(options_.output, error)) {
+                    base::report(base::Severity::error, "{}",
+                                 base::os_failure("cannot write to stdout", error).message);
+                    status_ = failure_status;
+                }
                 drop();
                 co_return;
             }
@@ -611,6 +619,7 @@ private:
     async::Notifier changed_;
     async::Mutex renewing_;
     boost::asio::signal_set signals_;
+    int status_ = 0;
     bool is_ending_ = false;
     bool is_dropped_ = false;
     bool is_listening_ = false;
@@ -622,8 +631,6 @@ private:
 }  // namespace
 
 Task<int> serve(boost::asio::any_io_executor executor, CommonOptions common, BridgeOptions options) {
-    // A reader that has gone is an error of write(2), handled there.
-    ::signal(SIGPIPE, SIG_IGN);
     auto bridge = std::make_unique<Bridge>(std::move(executor), std::move(common), options);
     co_return co_await bridge->run();
 }

@@ -1,6 +1,4 @@
 #include <fmt/format.h>
-#include <signal.h>
-#include <unistd.h>
 
 #include <utility>
 
@@ -9,7 +7,6 @@
 #include "cli/format/json_text.hpp"
 #include "cli/session/attach.hpp"
 #include "common/api/error.hpp"
-#include "common/base/file.hpp"
 #include "common/base/time.hpp"
 
 namespace persistproc::cli::commands {
@@ -62,16 +59,9 @@ Result<logstore::LineQuery> make_query(const OutputOptions& options, const Proce
     return query;
 }
 
-/// False: nobody reads any more.
-bool put(const std::vector<format::Chunk>& chunks) {
-    for (const auto& chunk : chunks)
-        if (base::write_all(chunk.fd, chunk.bytes) != 0) return false;
-    return true;
-}
-
 /// The bytes of a span, exactly.
-Result<void> print_bytes(const fs::path& log_directory, const logstore::LogSpan& span, format::OutputView& view,
-                         std::uint32_t first_run) {
+Result<void> print_bytes(const Console& console, const fs::path& log_directory, const logstore::LogSpan& span,
+                         format::OutputView& view, std::uint32_t first_run) {
     logstore::Follower follower(log_directory, span.begin);
     std::vector<format::Chunk> chunks;
     bool more = true;
@@ -90,8 +80,9 @@ Result<void> print_bytes(const fs::path& log_directory, const logstore::LogSpan&
             view.take(item, chunks);
         }
         if (!more) view.finish(chunks);
-        if (!put(chunks)) return {};
-        chunks.clear();
+        // One stream is asked for, so all of it is stdout's.
+        for (const auto& chunk : std::exchange(chunks, {}))
+            if (!console.print(chunk.bytes)) return {};
     }
     return {};
 }
@@ -119,7 +110,7 @@ Result<std::uint64_t> print_lines(const Console& console, const fs::path& log_di
         std::string text;
         for (const auto& line : page.lines) text += format::line_text(line, style, json);
         lost_bytes += page.lost_bytes;
-        return base::write_all(STDOUT_FILENO, text) == 0;
+        return console.print(text);
     });
     if (lost_bytes > 0) console.note(fmt::format("{} bytes of what was looked through were lost", lost_bytes));
     return next;
@@ -139,7 +130,7 @@ int print_document(const Console& console, const fs::path& log_directory, const 
             text += format::line_text(line, style, true);
             text.pop_back();  // its newline: the document is one line
         }
-        return base::write_all(STDOUT_FILENO, std::exchange(text, {})) == 0;
+        return console.print(std::exchange(text, {}));
     });
     if (next) {
         console.print(
@@ -155,7 +146,6 @@ int print_document(const Console& console, const fs::path& log_directory, const 
 }  // namespace
 
 Task<int> output(Context context, OutputOptions options) {
-    ::signal(SIGPIPE, SIG_IGN);
     const fs::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, data);
     if (!client) co_return context.console.fail(client.error());
@@ -198,11 +188,12 @@ Task<int> output(Context context, OutputOptions options) {
         from = span->begin;
         if (!options.follow) {
             auto view = format::make_byte_view(style);
-            auto printed = print_bytes(log_directory, *span, *view, query->run.value_or(0));
+            auto printed = print_bytes(context.console, log_directory, *span, *view, query->run.value_or(0));
             if (!printed) co_return context.console.fail(printed.error());
             from = span->end;
         }
     }
+    if (!context.console.can_print()) co_return 0;  // and no cursor: not all before it was given
     if (!options.follow) {
         if (options.cursor)
             context.console.note(fmt::format("next cursor {}", logstore::format_cursor(process->id, from)));

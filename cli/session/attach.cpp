@@ -11,12 +11,12 @@
 #include <deque>
 
 #include "cli/daemon_start.hpp"
+#include "cli/reader_gone.hpp"
 #include "cli/session/log_tail.hpp"
 #include "cli/session/paced_writer.hpp"
 #include "cli/session/policy.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
-#include "common/base/text.hpp"
 
 namespace persistproc::cli::session {
 
@@ -51,6 +51,7 @@ public:
         tasks_.spawn("signals", take_signals());
         tasks_.spawn("status", poll_status());
         tasks_.spawn("output", show_output());
+        tasks_.spawn("reader", watch_reader());
         for (unsigned i = 0; i < plan_.interrupts; ++i) happen(Interrupted{});
         while (!status_) co_await finished_.wait();
         co_await tasks_.close();
@@ -209,9 +210,21 @@ private:
             std::string bytes = std::move(chunks[i].bytes);
             for (++i; i < chunks.size() && chunks[i].fd == fd; ++i) bytes += chunks[i].bytes;
             PacedWriter& writer = fd == STDERR_FILENO ? stderr_ : stdout_;
-            const bool is_read = co_await writer.write(std::move(bytes));
-            if (!is_read && fd == STDOUT_FILENO) happen(ReaderGone{});
+            const int error = co_await writer.write(std::move(bytes));
+            if (error == 0) continue;
+            if (!is_reader_gone(fd, error)) {
+                context_.console.output_failed(fd, error);
+                happen(WriteFailed{});
+            } else if (fd == STDOUT_FILENO) {
+                happen(ReaderGone{});
+            }
         }
+    }
+
+    /// A program may print nothing for hours after its reader has gone.
+    Task<> watch_reader() {
+        const bool is_gone = co_await stdout_.wait_reader_gone();
+        if (is_gone) happen(ReaderGone{});
     }
 
     // ---- stop ----
@@ -252,8 +265,6 @@ private:
 
 Task<int> attach(Context context, AttachPlan plan, std::unique_ptr<DaemonClient> client,
                  std::unique_ptr<format::OutputView> view) {
-    // A reader that has gone is an error of write(2), handled there.
-    ::signal(SIGPIPE, SIG_IGN);
     auto attachment =
         std::make_unique<Attachment>(std::move(context), std::move(plan), std::move(client), std::move(view));
     co_return co_await attachment->run();

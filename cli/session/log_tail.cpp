@@ -66,6 +66,18 @@ struct LogTail::Shared : std::enable_shared_from_this<LogTail::Shared> {
         [[maybe_unused]] const auto written = ::write(wake.get(), &one, sizeof one);
     }
 
+    /// The thread. What it throws is the last thing said, as a failure of the log.
+    void run(std::filesystem::path directory, std::uint64_t from) {
+        TailBatch last;
+        try {
+            read_log(std::move(directory), from);
+            return;
+        } catch (const std::exception& bug) {
+            last.failed = Error{ErrorCode::io, std::string("reading the output: ") + bug.what()};
+        }
+        push(std::move(last));
+    }
+
     void read_log(std::filesystem::path directory, std::uint64_t from) {
         logstore::Follower follower(directory, from);
         auto watch = logstore::LogWatch::open(directory);
@@ -101,7 +113,7 @@ struct LogTail::Shared : std::enable_shared_from_this<LogTail::Shared> {
 
 LogTail::LogTail(boost::asio::any_io_executor executor, std::filesystem::path log_directory, std::uint64_t from)
     : shared_(std::make_shared<Shared>(executor)),
-      thread_([shared = shared_, directory = std::move(log_directory), from] { shared->read_log(directory, from); }) {}
+      thread_([shared = shared_, directory = std::move(log_directory), from] { shared->run(directory, from); }) {}
 
 LogTail::~LogTail() {
     {

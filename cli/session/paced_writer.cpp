@@ -13,6 +13,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 
+#include "cli/reader_gone.hpp"
+
 namespace persistproc::cli::session {
 
 namespace {
@@ -26,8 +28,9 @@ struct PacedWriter::State {
     boost::asio::any_io_executor executor;
     int fd;
     std::size_t piece_bytes = PIPE_BUF;
-    bool gone = false;
+    int error = 0;
     std::optional<boost::asio::posix::stream_descriptor> readiness;  // a duplicate, for epoll
+    bool is_watched = true;                                          // by epoll
 
     bool is_writable() const {
         pollfd one{fd, POLLOUT, 0};
@@ -57,23 +60,23 @@ PacedWriter::PacedWriter(boost::asio::any_io_executor executor, int fd) : state_
 
 PacedWriter::~PacedWriter() = default;
 
-Task<bool> PacedWriter::write(std::string bytes) {
+Task<int> PacedWriter::write(std::string bytes) {
     State& state = *state_;
     std::size_t done = 0, turn = 0;
-    while (done < bytes.size() && !state.gone) {
-        if (state.readiness && !state.is_writable()) {
+    while (done < bytes.size() && state.error == 0) {
+        if (state.readiness && state.is_watched && !state.is_writable()) {
             boost::system::error_code failed;
             auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
             co_await state.readiness->async_wait(boost::asio::posix::descriptor_base::wait_write, token);
             if (failed == boost::asio::error::operation_aborted) throw boost::system::system_error(failed);
             // What epoll cannot watch never keeps a writer waiting.
-            if (failed) state.readiness.reset();
+            if (failed) state.is_watched = false;
         }
         const ssize_t written =
             ::write(state.fd, bytes.data() + done, std::min(bytes.size() - done, state.piece_bytes));
         if (written < 0) {
             if (errno == EINTR || errno == EAGAIN) continue;
-            state.gone = true;
+            state.error = errno;
             break;
         }
         done += static_cast<std::size_t>(written);
@@ -83,7 +86,21 @@ Task<bool> PacedWriter::write(std::string bytes) {
             co_await boost::asio::post(state.executor, boost::asio::use_awaitable);
         }
     }
-    co_return !state.gone;
+    co_return state.error;
+}
+
+Task<bool> PacedWriter::wait_reader_gone() {
+    State& state = *state_;
+    while (!has_lost_reader(state.fd)) {
+        if (!state.readiness) co_return false;
+        // epoll tells of an error and of a hang-up whatever it is asked for.
+        boost::system::error_code failed;
+        auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
+        co_await state.readiness->async_wait(boost::asio::posix::descriptor_base::wait_error, token);
+        if (failed == boost::asio::error::operation_aborted) throw boost::system::system_error(failed);
+        if (failed) co_return false;
+    }
+    co_return true;
 }
 
 }  // namespace persistproc::cli::session

@@ -16,9 +16,12 @@ public:
     PacedWriter(const PacedWriter&) = delete;
     PacedWriter& operator=(const PacedWriter&) = delete;
 
-    /// Completes when all is written: true, or false once the reader has gone (and from then on). Cancelling leaves the
-    /// rest unwritten. One call at a time.
-    Task<bool> write(std::string bytes);
+    /// Completes with 0 when all is written, else with the errno of the write that failed, from then on. Cancelling
+    /// leaves the rest unwritten. One call at a time.
+    Task<int> write(std::string bytes);
+    /// Completes with true when nobody can read the descriptor any more, also while nothing is written; with false at
+    /// once where that cannot be known (a regular file).
+    Task<bool> wait_reader_gone();
 
 private:
     struct State;

@@ -141,6 +141,13 @@ std::vector<Action> Policy::handle(const ReaderGone&, MonoTime) {
     return {};
 }
 
+std::vector<Action> Policy::handle(const WriteFailed&, MonoTime) {
+    // Nobody asked for an end of the program: it goes on, also with --on-exit stop. A stop that was asked for is seen
+    // to.
+    if (phase_ == Phase::following || phase_ == Phase::draining) return finish(no_status);
+    return {};
+}
+
 std::vector<Action> Policy::handle(const StopAnswered& event, MonoTime) {
     if (phase_ != Phase::stopping && phase_ != Phase::forcing) return {};
     if (event.failed) return finish(no_status, event.failed->message);

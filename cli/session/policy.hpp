@@ -51,11 +51,12 @@ struct PrintedAll {    // all that was there when `drain` with this mark was per
 };
 struct Interrupted {};  // SIGINT, SIGTERM or SIGHUP
 struct ReaderGone {};   // nobody reads our stdout any more
+struct WriteFailed {};  // what is to be shown cannot be written: a full disk, not a reader that has gone
 struct StopAnswered {
     std::optional<Error> failed;
 };
 using Event = std::variant<RunStarted, RunEnded, Polled, PollFailed, Forgotten, PrintedAll, Interrupted, ReaderGone,
-                           StopAnswered>;
+                           WriteFailed, StopAnswered>;
 
 enum class Act {
     poll_now,   // ask the daemon at once
@@ -97,6 +98,7 @@ private:
     std::vector<Action> handle(const PrintedAll& event, MonoTime now);
     std::vector<Action> handle(const Interrupted& event, MonoTime now);
     std::vector<Action> handle(const ReaderGone& event, MonoTime now);
+    std::vector<Action> handle(const WriteFailed& event, MonoTime now);
     std::vector<Action> handle(const StopAnswered& event, MonoTime now);
 
     std::vector<Action> leave(bool say_how_to_return);

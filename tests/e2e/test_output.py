@@ -1,6 +1,7 @@
 """Every byte a program prints comes out again."""
 import json
 import os
+import subprocess
 import time
 
 import harness
@@ -110,3 +111,91 @@ class Output(harness.TestCase):
 
 if __name__ == "__main__":
     harness.main()
+
+
+# Prints a line, then nothing, and lives on.
+QUIET = "import time; print('only line', flush=True); time.sleep(600)"
+
+
+class Writing(harness.TestCase):
+    """What cannot be written is said, and is no success; a reader that has gone is the end of the client alone."""
+
+    def popen(self, *arguments, stdout):
+        process = subprocess.Popen(
+            [str(harness.BIN / "persistproc"), *arguments],
+            env=self.place.environment,
+            cwd=self.place.work,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+        )
+
+        def end():
+            process.kill()
+            process.communicate()
+
+        self.addCleanup(end)
+        return process
+
+    def assertFull(self, *arguments):
+        with open("/dev/full", "wb") as full:
+            process = self.popen(*arguments, stdout=full)
+            _, err = process.communicate(timeout=harness.PATIENCE)
+        self.assertEqual(process.returncode, 125, (arguments, err))
+        self.assertOneLine(err, "stdout", "No space left on device")
+
+    def test_a_full_disk_is_no_success(self):
+        self.start("web", harness.python(QUIET))
+        self.ok("wait", "web", "--pattern", "only line")
+        for arguments in (
+            ("output", "web"),
+            ("output", "web", "--raw"),
+            ("output", "web", "-n", "0", "--grep", "line"),
+            ("output", "web", "--json"),
+            ("output", "web", "-f"),
+            ("output", "web", "-f", "--grep", "line"),
+            ("list",),
+            ("list", "--json"),
+            ("status", "web"),
+            ("--help",),
+        ):
+            with self.subTest(arguments):
+                self.assertFull(*arguments)
+
+    def test_a_full_disk_never_stops_the_program(self):
+        for policy in ("detach", "stop"):
+            with self.subTest(policy):
+                self.assertFull("run", "--label", policy, "--on-exit", policy, *harness.python(QUIET))
+                self.assertEqual(self.view(policy)["state"], "running")
+
+    def test_a_pipe_that_does_not_block_gets_every_byte(self):
+        data = os.urandom(1 << 20)
+        (self.place.work / "random").write_bytes(data)
+        self.ok("run", "--label", "random", "cat", "random")
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        process = self.popen("output", "random", "-n", "0", "--raw", stdout=write)
+        os.close(write)
+        with open(read, "rb") as pipe:
+            shown = pipe.read()
+        self.assertEqual((process.wait(harness.PATIENCE), len(shown)), (0, len(data)))
+        self.assertTrue(shown == data)
+
+    def test_a_reader_that_goes_is_noticed_while_the_program_is_quiet(self):
+        self.start("web", harness.python(QUIET))
+        for arguments, lives in (
+            (("output", "-f", "web"), True),
+            (("output", "-f", "web", "--json"), True),
+            (("run", "--label", "other", *harness.python(QUIET)), True),
+            (("run", "--label", "last", "--on-exit", "stop", *harness.python(QUIET)), False),
+        ):
+            with self.subTest(arguments[:2]):
+                read, write = os.pipe()
+                process = self.popen(*arguments, stdout=write)
+                os.close(write)
+                with open(read, "rb") as pipe:
+                    self.assertIn(b"only line", pipe.readline())
+                _, err = process.communicate(timeout=harness.PATIENCE)
+                self.assertEqual((process.returncode, err), (0, b""))
+                label = arguments[2] if arguments[0] == "run" else "web"
+                self.assertEqual(self.view(label)["state"] == "running", lives)

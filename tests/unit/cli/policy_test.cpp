@@ -116,6 +116,12 @@ TEST_CASE("what each event means in each phase") {
         {In::following, D, ReaderGone{}, {Act::finish}, 0},
         {In::following, T, ReaderGone{}, {Act::stop}},
         {In::stopping, T, ReaderGone{}, {}},
+        // Its output cannot be written: the program is never stopped for that.
+        {In::following, D, WriteFailed{}, {Act::finish}, 125},
+        {In::following, T, WriteFailed{}, {Act::finish}, 125},
+        {In::draining, D, WriteFailed{}, {Act::finish}, 125},
+        {In::stopping, T, WriteFailed{}, {}},
+        {In::forcing, T, WriteFailed{}, {}},
         // The stop was done.
         {In::following, T, StopAnswered{}, {}},
         {In::stopping, T, StopAnswered{}, {Act::drain}},
@@ -203,7 +209,7 @@ TEST_CASE("whatever happens, it finishes at most once and always lets the user l
         for (int i = 0; i < 30; ++i) {
             now += std::chrono::milliseconds(random() % 400);
             const auto run = static_cast<std::uint32_t>(1 + random() % 3);
-            switch (random() % 9) {
+            switch (random() % 10) {
                 case 0: step(RunStarted{run, 5}); break;
                 case 1: step(ended(run, 1)); break;
                 case 2: step(polled(run, static_cast<ProcessState>(random() % 11), 1)); break;
@@ -216,6 +222,9 @@ TEST_CASE("whatever happens, it finishes at most once and always lets the user l
                     if (random() % 8 == 0) step(ReaderGone{});
                     break;
                 case 7:
+                    if (random() % 8 == 0) step(WriteFailed{});
+                    break;
+                case 8:
                     if (random() % 8 == 0) step(Forgotten{});
                     break;
                 default: step(StopAnswered{}); break;
