@@ -7,6 +7,8 @@ find_package(fmt 9 REQUIRED)
 find_package(SQLite3 3.40 REQUIRED)
 find_library(PERSISTPROC_RE2 re2 REQUIRED)
 find_library(PERSISTPROC_NETTLE nettle REQUIRED)
+# Its headers alone: the package's own target would bring a shared library to run with.
+find_path(PERSISTPROC_TOML toml++/toml.h REQUIRED)
 
 add_library(re2::re2 UNKNOWN IMPORTED)
 set_target_properties(re2::re2 PROPERTIES IMPORTED_LOCATION ${PERSISTPROC_RE2})

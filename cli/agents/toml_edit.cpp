@@ -3,107 +3,89 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
+#include <sstream>
 
 #include "cli/agents/position.hpp"
-#include "cli/agents/toml_document.hpp"
+#include "common/base/text.hpp"
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
 
 namespace persistproc::cli::agents {
 
 namespace {
 
-using Statements = std::vector<TomlStatement>;
+std::string shown(const toml::source_position& at) { return fmt::format("line {}, column {}", at.line, at.column); }
 
-Error unexpected(std::string_view text, std::size_t offset, std::string_view why) {
-    return Error{ErrorCode::corrupt, fmt::format("{}: {}", position_text(text, offset), why)};
+Error unexpected(const toml::source_position& at, std::string_view why) {
+    return Error{ErrorCode::corrupt, fmt::format("{}: {}", shown(at), why)};
 }
 
-bool begins_with(const TomlKey& key, const TomlKey& prefix) {
-    return key.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), key.begin());
+Result<toml::table> parse(std::string_view text) {
+    auto parsed = toml::parse(text);
+    if (!parsed) return unexpected(parsed.error().source().begin, base::escape_line(parsed.error().description()));
+    return std::move(parsed).table();
 }
 
-EntryValue entry_value(const TomlValue& value) {
-    switch (value.kind) {
-        case TomlValue::Kind::string: return value.text;
-        case TomlValue::Kind::yes: return true;
-        case TomlValue::Kind::no: return false;
-        case TomlValue::Kind::array: {
-            std::vector<std::string> words;
-            for (const TomlValue& item : value.items) {
-                if (item.kind != TomlValue::Kind::string) return std::monostate();
-                words.push_back(item.text);
-            }
-            return words;
-        }
-        default: return std::monostate();
+/// The byte of the text that the parser calls `at`; its columns are characters, as ours.
+std::size_t offset_of(std::string_view text, const toml::source_position& at) {
+    std::size_t offset = mark_size(text);
+    for (auto line = at.line; line > 1; --line) offset = line_end(text, offset);
+    for (auto column = at.column; column > 1 && offset < text.size(); --column) {
+        ++offset;
+        while (offset < text.size() && (static_cast<unsigned char>(text[offset]) & 0xc0u) == 0x80u) ++offset;
     }
+    return offset;
 }
 
-EntryMember entry_member(std::string name, const TomlValue& value) {
-    const bool is_empty = (value.kind == TomlValue::Kind::string && value.text.empty()) ||
-                          (value.kind == TomlValue::Kind::array && value.items.empty()) ||
-                          (value.kind == TomlValue::Kind::table && value.pairs.empty());
-    return {std::move(name), entry_value(value), is_empty};
+bool is_written_apart(const toml::node& node) {
+    const auto* const table = node.as_table();
+    return table != nullptr && !table->is_inline();
 }
 
-/// Collects entries in the order of their first appearance.
-class Entries {
-public:
-    Entries(std::string_view text, TomlKey table) : text_(text), table_(std::move(table)) {}
+/// Where the statement begins that the node is of: its header's bracket, or its key.
+toml::source_position begin_of(const toml::key& key, const toml::node& node) {
+    const auto at = node.source().begin;
+    return is_written_apart(node) || at < key.source().begin ? at : key.source().begin;
+}
 
-    void add(const TomlStatement& statement) {
-        if (!begins_with(statement.path, table_)) return;
-        const TomlKey rest(statement.path.begin() + static_cast<std::ptrdiff_t>(table_.size()), statement.path.end());
-        if (statement.kind == TomlStatement::Kind::pair) {
-            add(rest, statement.value, statement.begin);
-        } else if (!rest.empty()) {
-            FoundEntry& entry = named(rest[0], statement.begin);
-            entry.is_table = entry.is_table && statement.kind == TomlStatement::Kind::header;
-            if (rest.size() > 1) add_member(entry, rest[1], TomlValue{}, false);
-        }
+EntryValue entry_value(const toml::node& node) {
+    if (const auto* text = node.as_string()) return text->get();
+    if (const auto* value = node.as_boolean()) return value->get();
+    if (!node.is_array()) return std::monostate();
+    std::vector<std::string> words;
+    for (const toml::node& item : *node.as_array()) {
+        if (!item.is_string()) return std::monostate();
+        words.push_back(item.as_string()->get());
     }
+    return words;
+}
 
-    std::vector<FoundEntry> take() { return std::move(entries_); }
+EntryMember entry_member(const toml::key& key, const toml::node& node) {
+    const auto* text = node.as_string();
+    const bool is_empty = (text != nullptr && text->get().empty()) || (node.is_array() && node.as_array()->empty()) ||
+                          (node.is_table() && node.as_table()->is_inline() && node.as_table()->empty());
+    return {std::string(key.str()), entry_value(node), is_empty};
+}
 
-private:
-    void add(const TomlKey& rest, const TomlValue& value, std::size_t offset) {
-        if (rest.size() < 2 && value.kind == TomlValue::Kind::table) {
-            if (rest.size() == 1) named(rest[0], offset);
-            for (const TomlPair& pair : value.pairs) {
-                TomlKey inner = rest;
-                inner.insert(inner.end(), pair.key.begin(), pair.key.end());
-                add(inner, pair.value, offset);
-            }
-            return;
-        }
-        if (rest.empty()) return;
-        FoundEntry& entry = named(rest[0], offset);
-        if (rest.size() == 1)
-            entry.is_table = false;
-        else
-            add_member(entry, rest[1], value, rest.size() == 2);
+std::vector<FoundEntry> entries_of(const toml::table& servers) {
+    std::vector<std::pair<toml::source_position, FoundEntry>> found;
+    for (const auto& [key, node] : servers) {
+        FoundEntry entry;
+        entry.name = key.str();
+        entry.position = shown(begin_of(key, node));
+        entry.is_table = node.is_table();
+        if (entry.is_table)
+            for (const auto& [name, member] : *node.as_table()) entry.members.push_back(entry_member(name, member));
+        found.emplace_back(begin_of(key, node), std::move(entry));
     }
-    /// A member that is a table of its own, or a part of one, counts once and is not empty.
-    static void add_member(FoundEntry& entry, const std::string& name, const TomlValue& value, bool is_whole) {
-        if (is_whole)
-            entry.members.push_back(entry_member(name, value));
-        else if (entry.find(name) == nullptr)
-            entry.members.push_back({name, std::monostate(), false});
-    }
-    FoundEntry& named(const std::string& name, std::size_t offset) {
-        for (FoundEntry& entry : entries_)
-            if (entry.name == name) return entry;
-        FoundEntry& entry = entries_.emplace_back();
-        entry.name = name;
-        entry.position = position_text(text_, offset);
-        return entry;
-    }
-
-    std::string_view text_;
-    TomlKey table_;
-    std::vector<FoundEntry> entries_;
-};
+    // The parser's tables are sorted by name.
+    std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<FoundEntry> out;
+    for (auto& each : found) out.push_back(std::move(each.second));
+    return out;
+}
 
 std::string render_line(const api::AgentMember& member, std::string_view newline) {
     return fmt::format("{} = {}{}", member.first, api::quote_value(member), newline);
@@ -113,63 +95,6 @@ std::string render_table(const api::Agent& agent, const api::AgentEntry& entry, 
     std::string out = fmt::format("[{}.{}]{}", agent.table, entry.name, newline);
     for (const auto& member : api::entry_members(agent, entry)) out += render_line(member, newline);
     return out;
-}
-
-/// Where our entry stands.
-struct Place {
-    std::optional<std::size_t> home;             // the header [table.name]
-    std::optional<std::size_t> first_sub_table;  // a header [table.name.…]
-    std::vector<std::size_t> members;            // pairs directly under home
-};
-
-/// Errors: corrupt, for forms that are right in TOML and that we leave to their author.
-Result<Place> find_place(std::string_view text, const Statements& statements, const TomlKey& table,
-                         const TomlKey& whole) {
-    Place place;
-    for (std::size_t i = 0; i < statements.size(); ++i) {
-        const TomlStatement& each = statements[i];
-        if (each.path == table && each.kind != TomlStatement::Kind::header)
-            return unexpected(text, each.begin,
-                              each.is_header() ? fmt::format("{} is a list of tables", table[0])
-                                               : fmt::format("{} is written as a value on one line", table[0]));
-        if (!begins_with(each.path, whole)) continue;
-        if (each.is_header() && each.path.size() > whole.size()) {
-            if (!place.first_sub_table) place.first_sub_table = i;
-        } else if (each.is_header()) {
-            if (each.kind == TomlStatement::Kind::array_header)
-                return unexpected(text, each.begin, fmt::format("{}.{} is a list of tables", whole[0], whole[1]));
-            if (place.home)
-                return unexpected(text, each.begin, fmt::format("[{}.{}] is there more than once", whole[0], whole[1]));
-            place.home = i;
-        } else if (each.path.size() == whole.size()) {
-            return unexpected(text, each.begin,
-                              fmt::format("{}.{} is written as a value on one line", whole[0], whole[1]));
-        } else if (place.home && each.header == *place.home) {
-            place.members.push_back(i);
-        } else if (each.header == static_cast<std::size_t>(-1) || statements[each.header].path.size() < whole.size()) {
-            return unexpected(text, each.begin, fmt::format("{}.{} is written with dotted keys", whole[0], whole[1]));
-        }
-    }
-    return place;
-}
-
-Result<void> check_members(std::string_view text, const Statements& statements, const Place& place,
-                           const TomlKey& whole, const api::AgentEntry& entry) {
-    std::map<std::string, int> count;
-    for (const std::size_t index : place.members) {
-        const TomlStatement& each = statements[index];
-        if (is_form_member(each.key[0]) && (each.key.size() > 1 || ++count[each.key[0]] > 1))
-            return unexpected(text, each.begin, fmt::format("{} is there more than once", each.key[0]));
-    }
-    for (const TomlStatement& each : statements) {
-        if (!begins_with(each.path, whole) || each.path.size() == whole.size()) continue;
-        const std::string& name = each.path[whole.size()];
-        const bool is_empty = each.kind == TomlStatement::Kind::pair && each.path.size() == whole.size() + 1 &&
-                              entry_member(name, each.value).is_empty;
-        if (belongs_to_other_form(name, entry) && !is_empty)
-            return foreign_member_error(position_text(text, each.begin), name, entry);
-    }
-    return {};
 }
 
 struct Replacement {
@@ -190,45 +115,69 @@ std::string apply(std::string_view text, std::vector<Replacement> replacements) 
     return out += text.substr(at);
 }
 
-EditedText update_entry(std::string_view text, const Statements& statements, const Place& place,
-                        const api::Agent& agent, const api::AgentEntry& entry) {
+/// How a table is written. Forms that are right in TOML and not changed here are left to their author.
+enum class Form { by_header, by_sub_tables, as_value, with_dotted_keys };
+
+Form form_of(std::string_view text, const toml::table& table) {
+    if (table.is_inline()) return Form::as_value;
+    const auto at = table.source().begin;
+    if (text[offset_of(text, at)] != '[') return Form::with_dotted_keys;
+    // A table that only its sub-tables name stands where the first of them does.
+    const bool is_implied =
+        std::any_of(table.begin(), table.end(), [&](const auto& each) { return each.second.source().begin == at; });
+    return is_implied ? Form::by_sub_tables : Form::by_header;
+}
+
+/// Past the last byte of what `node` is written with under its table's header; nothing: it has headers of its own.
+std::optional<std::size_t> end_under_header(std::string_view text, const toml::node& node) {
+    if (!is_written_apart(node)) {
+        const bool has_header = node.is_array_of_tables() && text[offset_of(text, node.source().begin) + 1] == '[';
+        return has_header ? std::nullopt : std::optional(offset_of(text, node.source().end));
+    }
+    if (text[offset_of(text, node.source().begin)] == '[') return std::nullopt;
+    std::optional<std::size_t> end;
+    for (const auto& [key, inner] : *node.as_table()) end = std::max(end, end_under_header(text, inner));
+    return end;
+}
+
+Result<EditedText> update_entry(std::string_view text, const toml::table& table, const api::Agent& agent,
+                                const api::AgentEntry& entry) {
     const std::string_view newline = newline_of(text);
-    const TomlStatement& home = statements[*place.home];
     const auto wanted = api::entry_members(agent, entry);
+    std::size_t last = offset_of(text, table.source().begin);
     std::vector<Replacement> changes;
-    std::string missing;
-    const TomlStatement* last = &home;
-    for (const std::size_t index : place.members) last = &statements[index];
-    const std::string indent(line_indent(text, last->begin));
-    for (const auto& each : wanted) {
-        const TomlStatement* found = nullptr;
-        for (const std::size_t index : place.members)
-            if (statements[index].key == TomlKey{each.first}) found = &statements[index];
-        if (found == nullptr) {
-            missing += indent + render_line(each, newline);
-        } else if (const EntryMember member = entry_member(each.first, found->value); !holds(&member, each)) {
-            changes.push_back({found->value.begin, found->value.end, api::quote_value(each)});
+    for (const auto& [key, node] : table) {
+        const auto end = end_under_header(text, node);
+        if (end) last = std::max(last, *end - 1);
+        const std::string name(key.str());
+        const bool is_ours = is_form_member(name);
+        if (is_ours && (is_written_apart(node) || !end))
+            return unexpected(begin_of(key, node), fmt::format("{} is a table", name));
+        if (!is_ours && !belongs_to_other_form(name, entry)) continue;
+        const auto begin = offset_of(text, node.source().begin);
+        const auto found =
+            std::find_if(wanted.begin(), wanted.end(), [&](const auto& each) { return each.first == name; });
+        const EntryMember member = entry_member(key, node);
+        if (found != wanted.end()) {
+            if (!holds(&member, *found)) changes.push_back({begin, *end, api::quote_value(*found)});
+        } else if (name == "type") {
+            const auto* type = std::get_if<std::string>(&member.value);
+            if (const auto right = corrected_type(type == nullptr ? "" : *type, entry))
+                changes.push_back({begin, *end, api::quote_text(*right)});
+        } else {
+            changes.push_back({line_begin(text, offset_of(text, key.source().begin)), line_end(text, *end), ""});
         }
     }
+    std::string missing;
+    for (const auto& each : wanted)
+        if (!table.contains(each.first)) missing += std::string(line_indent(text, last)) + render_line(each, newline);
     if (!missing.empty()) {
-        if (!text.substr(0, last->line_end).ends_with('\n')) {
+        const std::size_t at = line_end(text, last);
+        if (!text.substr(0, at).ends_with('\n')) {
             missing.insert(0, newline);
             missing.resize(missing.size() - newline.size());
         }
-        changes.push_back({last->line_end, last->line_end, missing});
-    }
-    for (const std::size_t index : place.members) {
-        const TomlStatement& each = statements[index];
-        const std::string& name = each.key[0];
-        const bool is_wanted =
-            std::any_of(wanted.begin(), wanted.end(), [&](const auto& member) { return member.first == name; });
-        if (is_wanted || !(is_form_member(name) || belongs_to_other_form(name, entry))) continue;
-        if (name == "type") {
-            if (const auto type = corrected_type(each.value.text, entry))
-                changes.push_back({each.value.begin, each.value.end, api::quote_text(*type)});
-        } else {
-            changes.push_back({each.line_begin, each.line_end, ""});
-        }
+        changes.push_back({at, at, missing});
     }
     EditedText out;
     out.change = changes.empty() ? Change::none : Change::updated;
@@ -236,55 +185,93 @@ EditedText update_entry(std::string_view text, const Statements& statements, con
     return out;
 }
 
+/// What is there beside the entry and its members that are ours, as text.
+std::string rest_of(toml::table document, const api::Agent& agent, const api::AgentEntry& entry) {
+    auto* servers = document.get_as<toml::table>(agent.table);
+    auto* found = servers == nullptr ? nullptr : servers->get_as<toml::table>(entry.name);
+    if (found != nullptr) {
+        for (auto member = found->begin(); member != found->end();) {
+            const std::string_view name = member->first.str();
+            const bool is_ours = is_form_member(name) || (belongs_to_other_form(name, entry) &&
+                                                          entry_member(member->first, member->second).is_empty);
+            member = is_ours ? found->erase(member) : std::next(member);
+        }
+        if (found->empty()) servers->erase(entry.name);
+        if (servers->empty()) document.erase(agent.table);
+    }
+    std::ostringstream out;
+    out << document;
+    return out.str();
+}
+
+Result<EditedText> edit(std::string_view text, const toml::table& document, const api::Agent& agent,
+                        const api::AgentEntry& entry) {
+    const toml::node* const servers = document.get(agent.table);
+    if (servers != nullptr && !is_written_apart(*servers))
+        return unexpected(
+            begin_of(document.find(agent.table)->first, *servers),
+            fmt::format("{} is {}", agent.table,
+                        servers->is_array_of_tables() ? "a list of tables" : "written as a value on one line"));
+    const std::string name = fmt::format("{}.{}", agent.table, entry.name);
+    const std::string newline(newline_of(text));
+    const toml::table* const others = servers == nullptr ? nullptr : servers->as_table();
+    const auto found = others == nullptr ? toml::table::const_iterator() : others->find(entry.name);
+    EditedText out;
+    if (others == nullptr || found == others->end()) {
+        out.change = Change::added;
+        out.text = text;
+        const std::string_view content = text.substr(mark_size(text));
+        if (!content.empty() && !content.ends_with('\n')) out.text += newline;
+        if (!is_blank(content) && !content.ends_with(newline + newline)) out.text += newline;
+        out.text += render_table(agent, entry, newline);
+        return out;
+    }
+    const auto at = begin_of(found->first, found->second);
+    const toml::table* const table = found->second.as_table();
+    if (found->second.is_array_of_tables()) return unexpected(at, name + " is a list of tables");
+    const Form form = table == nullptr ? Form::as_value : form_of(text, *table);
+    if (form == Form::as_value) return unexpected(at, name + " is written as a value on one line");
+    if (form == Form::with_dotted_keys) return unexpected(at, name + " is written with dotted keys");
+    for (const auto& [key, node] : *table)
+        if (belongs_to_other_form(key.str(), entry) && !entry_member(key, node).is_empty)
+            return foreign_member_error(shown(begin_of(key, node)), key.str(), entry);
+    if (form == Form::by_header) return update_entry(text, *table, agent, entry);
+    // A sub-table of the user's without its table: ours comes first, as people write it.
+    const std::size_t first = line_begin(text, offset_of(text, table->source().begin));
+    out.change = Change::added;
+    out.text = apply(text, {{first, first, render_table(agent, entry, newline) + newline}});
+    return out;
+}
+
 }  // namespace
 
 Result<std::vector<FoundEntry>> find_toml_entries(std::string_view text, const std::vector<std::string>& path) {
-    const auto statements = parse_toml(text);
-    if (!statements) return statements.error();
-    Entries entries(text, path);
-    for (const TomlStatement& statement : *statements) entries.add(statement);
-    return entries.take();
+    const auto document = parse(text);
+    if (!document) return document.error();
+    const toml::table* table = &*document;
+    for (const std::string& name : path)
+        if (table != nullptr) table = table->get_as<toml::table>(name);
+    return table == nullptr ? std::vector<FoundEntry>() : entries_of(*table);
 }
 
 Result<EditedText> set_toml_entry(std::string_view text, const api::Agent& agent, const api::AgentEntry& entry) {
-    const auto statements = parse_toml(text);
-    if (!statements) return statements.error();
-    const TomlKey table = {std::string(agent.table)};
-    const TomlKey whole = {table[0], entry.name};
-    EditedText out;
-    const auto place = find_place(text, *statements, table, whole);
-    if (!place) {
-        // Whatever its form: where it says what it should, there is nothing to do.
-        Entries entries(text, table);
-        for (const TomlStatement& statement : *statements) entries.add(statement);
-        const auto members = api::entry_members(agent, entry);
-        for (const FoundEntry& each : entries.take()) {
-            if (each.name != entry.name || each.members.size() != members.size()) continue;
-            if (!std::all_of(members.begin(), members.end(),
-                             [&](const auto& member) { return holds(each.find(member.first), member); }))
-                continue;
-            out.text = text;
-            return out;
-        }
-        return place.error();
-    }
-    if (auto checked = check_members(text, *statements, *place, whole, entry); !checked) return checked.error();
-    if (place->home) return update_entry(text, *statements, *place, agent, entry);
-
-    const std::string newline(newline_of(text));
-    out.change = Change::added;
-    if (place->first_sub_table) {
-        // A sub-table of the user's without its table: ours comes first, as people write it.
-        const std::size_t at = (*statements)[*place->first_sub_table].line_begin;
-        out.text = apply(text, {{at, at, render_table(agent, entry, newline) + newline}});
-        return out;
-    }
-    out.text = text;
-    const std::string_view content = text.substr(mark_size(text));
-    if (!content.empty() && !content.ends_with('\n')) out.text += newline;
-    if (!is_blank(content) && !content.ends_with(newline + newline)) out.text += newline;
-    out.text += render_table(agent, entry, newline);
-    return out;
+    const auto document = parse(text);
+    if (!document) return document.error();
+    // Whatever its form: where it says what it should, there is nothing to do.
+    const auto members = api::entry_members(agent, entry);
+    if (const auto* servers = document->get_as<toml::table>(agent.table))
+        for (const FoundEntry& each : entries_of(*servers))
+            if (each.name == entry.name && each.members.size() == members.size() &&
+                std::all_of(members.begin(), members.end(),
+                            [&](const auto& member) { return holds(each.find(member.first), member); }))
+                return EditedText{std::string(text), Change::none};
+    auto edited = edit(text, *document, agent, entry);
+    if (!edited) return edited.error();
+    // Whatever the columns of the parser were taken for, nothing but the entry may have changed.
+    const auto after = parse(edited->text);
+    if (!after || rest_of(*after, agent, entry) != rest_of(*document, agent, entry))
+        return Error{ErrorCode::corrupt, "the changed file would not be understood"};
+    return edited;
 }
 
 }  // namespace persistproc::cli::agents
