@@ -1,29 +1,22 @@
 #include "cli/probes.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstring>
-#include <set>
 #include <sstream>
 
-#include "common/base/file.hpp"
+#include "common/base/proc.hpp"
 #include "common/base/text.hpp"
-#include "common/base/time.hpp"
-#include "common/base/version.hpp"
-#include "common/schema/codec.hpp"
+#include "common/base/unique_fd.hpp"
 
 namespace persistproc::cli {
 
@@ -67,76 +60,6 @@ Said read_until_end(int fd, Clock::time_point deadline) {
     return out;
 }
 
-/// Inodes of the sockets that listen on a port, of one table of /proc/net.
-void collect_listeners(const char* table, std::uint16_t port, std::set<std::string>& inodes) {
-    constexpr std::string_view listening = "0A";
-    const auto text = base::read_file(table);
-    if (!text) return;
-    std::istringstream lines(*text);
-    std::string line;
-    std::getline(lines, line);
-    while (std::getline(lines, line)) {
-        std::istringstream words(line);
-        std::string number, local, remote, state, queues, timer, retransmits, uid, timeout, inode;
-        words >> number >> local >> remote >> state >> queues >> timer >> retransmits >> uid >> timeout >> inode;
-        if (state == listening && local.ends_with(fmt::format(":{:04X}", port))) inodes.insert(inode);
-    }
-}
-
-bool holds_socket(const fs::path& descriptors, const std::set<std::string>& inodes) {
-    std::error_code failed;
-    for (fs::directory_iterator each(descriptors, failed), end; !failed && each != end; each.increment(failed)) {
-        std::error_code gone;
-        const std::string target = fs::read_symlink(each->path(), gone).native();
-        constexpr std::string_view prefix = "socket:[";
-        if (target.starts_with(prefix) &&
-            inodes.contains(target.substr(prefix.size(), target.size() - prefix.size() - 1)))
-            return true;
-    }
-    return false;
-}
-
-Result<base::UniqueFd> connect_to(std::uint16_t port, Clock::time_point deadline) {
-    base::UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!fd) return base::os_failure("socket", errno);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
-    int failed = errno;
-    if (failed == EINPROGRESS) {
-        socklen_t size = sizeof failed;
-        if (!wait_for(fd.get(), POLLOUT, deadline))
-            failed = ETIMEDOUT;
-        else if (::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &failed, &size) != 0)
-            failed = errno;
-    }
-    if (failed == 0) return fd;
-    return Error{ErrorCode::unavailable, fmt::format("nobody answers on port {}: {}", port, std::strerror(failed)),
-                 failed};
-}
-
-/// One request on a connection of its own; the whole answer.
-Result<std::string> send_request(std::uint16_t port, const std::string& request) {
-    const auto deadline = Clock::now() + patience;
-    auto fd = connect_to(port, deadline);
-    if (!fd) return fd.error();
-    std::string_view rest = request;
-    while (!rest.empty()) {
-        if (!wait_for(fd->get(), POLLOUT, deadline)) break;
-        const ssize_t n = ::send(fd->get(), rest.data(), rest.size(), MSG_NOSIGNAL);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-        if (n < 0) break;
-        rest.remove_prefix(static_cast<std::size_t>(n));
-    }
-    // One that keeps the connection open has answered all the same.
-    Said answer = read_until_end(fd->get(), deadline);
-    if (answer.text.empty())
-        return Error{ErrorCode::unavailable, fmt::format("no answer on port {} within {} s", port, patience.count())};
-    return std::move(answer.text);
-}
-
 }  // namespace
 
 Result<std::string> ask_version(const fs::path& program) {
@@ -170,56 +93,18 @@ Result<std::string> ask_version(const fs::path& program) {
 }
 
 std::optional<PortHolder> find_port_holder(std::uint16_t port) {
-    std::set<std::string> inodes;
-    collect_listeners("/proc/net/tcp", port, inodes);
-    collect_listeners("/proc/net/tcp6", port, inodes);
-    if (inodes.empty()) return std::nullopt;
+    auto listeners = base::listening_ports();
+    std::erase_if(listeners, [port](const auto& each) { return each.second != port; });
+    if (listeners.empty()) return std::nullopt;
     PortHolder out;
-    std::error_code failed;
-    for (fs::directory_iterator each("/proc", failed), end; !failed && each != end; each.increment(failed)) {
-        const std::string name = each->path().filename().native();
-        pid_t pid = 0;
-        const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
-        if (parsed.ec != std::errc() || parsed.ptr != name.data() + name.size()) continue;
-        if (!holds_socket(each->path() / "fd", inodes)) continue;
+    for (const pid_t pid : base::list_processes()) {
+        const auto sockets = base::socket_inodes(pid);
+        if (std::none_of(sockets.begin(), sockets.end(), [&](auto each) { return listeners.contains(each); })) continue;
         out.pid = pid;
-        const auto command = base::read_file(each->path() / "comm", 4096);
-        if (command) out.command = base::escape_line(command->substr(0, command->find('\n')));
+        out.command = base::escape_line(base::command_name(pid));
         break;
     }
     return out;
-}
-
-Result<ServerIdentity> greet_server(std::uint16_t port) {
-    const std::string body = fmt::format(
-        R"({{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"protocolVersion":"2025-06-18","capabilities":{{}},)"
-        R"("clientInfo":{{"name":"persistproc-doctor","version":"{}"}}}}}})",
-        base::version());
-    auto answer = send_request(
-        port, fmt::format("POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n"
-                          "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
-                          "Content-Length: {}\r\n\r\n{}",
-                          port, body.size(), body));
-    if (!answer) return answer.error();
-    const std::size_t head_end = answer->find("\r\n\r\n");
-    const std::string head = answer->substr(0, head_end);
-    const std::string status = head.starts_with("HTTP/1.1 ") ? head.substr(9, 3) : std::string();
-    if (status == "401" || status == "403")
-        return Error{ErrorCode::denied, fmt::format("what answers on port {} refuses us (HTTP {})", port, status)};
-    const std::size_t begin = head_end == std::string::npos ? answer->size() : answer->find('{', head_end);
-    const std::size_t end = answer->rfind('}');
-    schema::Json message;
-    if (status == "200" && begin < answer->size() && end != std::string::npos && end > begin)
-        message = schema::Json::parse(answer->substr(begin, end - begin + 1), nullptr, false);
-    const schema::Json::json_pointer place("/result/serverInfo");
-    if (!message.is_object() || !message.contains(place) || !message[place].is_object())
-        return Error{ErrorCode::corrupt, fmt::format("what answers on port {} is no MCP server", port)};
-    const auto text = [&](const char* name) {
-        const schema::Json& info = message[place];
-        const auto found = info.find(name);
-        return found != info.end() && found->is_string() ? base::escape_line(found->get<std::string>()) : std::string();
-    };
-    return ServerIdentity{text("name"), text("version")};
 }
 
 }  // namespace persistproc::cli

@@ -19,16 +19,7 @@ struct PortHolder {
     std::string command;       // its short name, e.g. "python3"
 };
 
-/// Who listens on a TCP port of this machine; nothing: nobody does. Source: proc_net(5), proc_pid_fd(5).
+/// Who listens on a TCP port of this machine; nothing: nobody does.
 std::optional<PortHolder> find_port_holder(std::uint16_t port);
-
-struct ServerIdentity {
-    std::string name, version;
-};
-
-/// Greets the MCP server on 127.0.0.1 (`initialize`) and says who it is. The session is left to its own end, because
-/// ending it is what the daemon would write down. Errors: unavailable (nobody listens, or no answer within 5 s),
-/// corrupt (what answers is no MCP server), denied (HTTP 401 or 403).
-Result<ServerIdentity> greet_server(std::uint16_t port);
 
 }  // namespace persistproc::cli

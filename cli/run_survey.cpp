@@ -142,11 +142,8 @@ Result<std::vector<OddRun>> find_odd_runs(const fs::path& data) {
 }
 
 bool is_stopped(pid_t pid) {
-    const auto text = base::read_file(fmt::format("/proc/{}/stat", pid), 4096);
-    if (!text) return false;
-    const std::size_t close = text->rfind(')');
-    return close != std::string::npos && close + 2 < text->size() &&
-           ((*text)[close + 2] == 'T' || (*text)[close + 2] == 't');
+    const auto start = base::find_start_ticks(pid);
+    return start && base::is_suspended({pid, *start});
 }
 
 std::uint64_t progress_of(pid_t pid) {

@@ -29,6 +29,7 @@
 #include "common/base/file_lock.hpp"
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
+#include "common/mcp/client/client.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::commands {
@@ -54,7 +55,8 @@ struct Examined {
     Error daemon_failure;  // without a daemon: why
     pid_t holder = 0;      // who has the data directory, by its own word; 0: nobody
     std::optional<std::vector<ProcessView>> processes;
-    std::string endpoint;  // the daemon's, or where one would be
+    std::string endpoint;                        // the daemon's, or where one would be
+    Result<std::string> server = std::string();  // the name of who answers at the daemon's
     std::uint16_t port = 0;
 };
 
@@ -242,12 +244,12 @@ void check_endpoint(const Examined& examined, Findings& out) {
                         "end it, or give the daemon and `persistproc setup` another --port");
         return;
     }
-    const auto server = greet_server(examined.port);
+    const auto& server = examined.server;
     if (!server)
         out.problem(name, fmt::format("{}: {}", examined.endpoint, server.error().message),
                     "persistproc shutdown --keep, then start it again; agents cannot reach it so");
-    else if (server->name != "persistproc")
-        out.problem(name, fmt::format("{} is answered by \"{}\"", examined.endpoint, server->name),
+    else if (*server != "persistproc")
+        out.problem(name, fmt::format("{} is answered by \"{}\"", examined.endpoint, *server),
                     "end that server, or give the daemon another --port");
     else
         out.ok(name, fmt::format("{} answers", examined.endpoint));
@@ -498,6 +500,21 @@ pid_t holder_of(const fs::path& data) {
     return at == std::string::npos ? 0 : std::atoi(text->c_str() + at + mark.size());
 }
 
+/// The name of the MCP server at `url`. The session is left to its own end, because ending it is what the daemon would
+/// write down.
+Task<Result<std::string>> greet_server(boost::asio::any_io_executor executor, std::string url) {
+    auto endpoint = mcp::client::parse_endpoint(url);
+    if (!endpoint) co_return endpoint.error();
+    mcp::client::Options options;
+    options.name = "persistproc-doctor";
+    options.version = std::string(base::version());
+    options.era = mcp::client::Era::sessions;
+    options.quick = true;
+    auto client = co_await mcp::client::Client::connect(executor, std::move(*endpoint), std::move(options));
+    if (!client) co_return client.error();
+    co_return base::escape_line((*client)->server().name);
+}
+
 Task<Examined> examine(Context context) {
     Examined out;
     out.common = context.common;
@@ -523,6 +540,8 @@ Task<Examined> examine(Context context) {
     auto listed = (*client)->list_all();
     auto views = co_await bounded(std::move(listed), out.holder);
     if (views) out.processes = std::move(*views);
+    auto greeting = greet_server(context.executor, out.endpoint);
+    out.server = co_await bounded(std::move(greeting), 0);
     co_return out;
 }
 

@@ -1,0 +1,135 @@
+#include "common/base/proc.hpp"
+
+#include <dirent.h>
+#include <fmt/format.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstring>
+#include <memory>
+#include <optional>
+
+#include "common/base/file.hpp"
+#include "common/base/unique_fd.hpp"
+
+namespace persistproc::base {
+
+namespace {
+
+constexpr std::size_t max_environment_bytes = 8u << 20;
+
+struct CloseDirectory {
+    void operator()(DIR* directory) const noexcept { ::closedir(directory); }
+};
+
+/// Calls `take(descriptor of the directory, name)` for every entry but the hidden ones.
+template <class Take>
+void for_each_entry(const std::string& path, Take take) {
+    const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(path.c_str()));
+    if (!directory) return;
+    while (const dirent* entry = ::readdir(directory.get()))
+        if (entry->d_name[0] != '.') take(::dirfd(directory.get()), entry->d_name);
+}
+
+template <class Number>
+std::optional<Number> find_number(std::string_view text) {
+    Number out = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), out);
+    if (failed != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return out;
+}
+
+void add_listeners(int family, std::unordered_map<std::uint64_t, int>& out) {
+    const UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+    if (!fd) return;
+    struct {
+        nlmsghdr header;
+        inet_diag_req_v2 request;
+    } message{};
+    message.header.nlmsg_len = sizeof message;
+    message.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    message.request.sdiag_family = static_cast<std::uint8_t>(family);
+    message.request.sdiag_protocol = IPPROTO_TCP;
+    message.request.idiag_states = 1u << TCP_LISTEN;
+    if (::send(fd.get(), &message, sizeof message, 0) < 0) return;
+    alignas(nlmsghdr) char buffer[32768];
+    for (;;) {
+        const ssize_t n = ::recv(fd.get(), buffer, sizeof buffer, 0);
+        if (n <= 0) return;
+        auto left = static_cast<unsigned>(n);
+        for (auto* each = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(each, left); each = NLMSG_NEXT(each, left)) {
+            if (each->nlmsg_type == NLMSG_DONE || each->nlmsg_type == NLMSG_ERROR) return;
+            inet_diag_msg socket{};
+            std::memcpy(&socket, NLMSG_DATA(each), sizeof socket);
+            out[socket.idiag_inode] = ntohs(socket.id.idiag_sport);
+        }
+    }
+}
+
+}  // namespace
+
+std::vector<pid_t> list_processes() {
+    std::vector<pid_t> out;
+    for_each_entry("/proc", [&](int, std::string_view name) {
+        if (const auto pid = find_number<pid_t>(name)) out.push_back(*pid);
+    });
+    return out;
+}
+
+void append_children(pid_t pid, std::vector<pid_t>& out) {
+    const std::string tasks = fmt::format("/proc/{}/task", pid);
+    for_each_entry(tasks, [&](int, std::string_view thread) {
+        const auto text = read_file(fmt::format("{}/{}/children", tasks, thread));
+        if (!text) return;
+        std::string_view rest = *text;
+        for (std::size_t end = 0; (end = rest.find(' ')) != std::string_view::npos; rest.remove_prefix(end + 1))
+            if (const auto child = find_number<pid_t>(rest.substr(0, end))) out.push_back(*child);
+    });
+}
+
+std::string command_name(pid_t pid) {
+    const auto text = read_file(fmt::format("/proc/{}/comm", pid), 4096);
+    return text ? text->substr(0, text->rfind('\n')) : std::string();
+}
+
+bool has_variable(pid_t pid, std::string_view assignment) {
+    const auto environment = read_file(fmt::format("/proc/{}/environ", pid), max_environment_bytes);
+    if (!environment) return false;
+    for (std::string_view rest = *environment; !rest.empty();) {
+        const std::size_t end = std::min(rest.find('\0'), rest.size());
+        if (rest.substr(0, end) == assignment) return true;
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return false;
+}
+
+std::vector<std::uint64_t> socket_inodes(pid_t pid) {
+    constexpr std::string_view prefix = "socket:[";
+    std::vector<std::uint64_t> out;
+    for_each_entry(fmt::format("/proc/{}/fd", pid), [&](int directory, const char* name) {
+        char link[64];
+        const ssize_t size = ::readlinkat(directory, name, link, sizeof link);
+        std::string_view target(link, size < 0 ? 0 : static_cast<std::size_t>(size));
+        if (!target.starts_with(prefix) || !target.ends_with(']')) return;
+        target.remove_prefix(prefix.size());
+        target.remove_suffix(1);
+        if (const auto inode = find_number<std::uint64_t>(target)) out.push_back(*inode);
+    });
+    return out;
+}
+
+std::unordered_map<std::uint64_t, int> listening_ports() {
+    std::unordered_map<std::uint64_t, int> out;
+    add_listeners(AF_INET, out);
+    add_listeners(AF_INET6, out);
+    return out;
+}
+
+}  // namespace persistproc::base

@@ -1,0 +1,33 @@
+#pragma once
+/// What the kernel says of other processes and of sockets: proc(5), sock_diag(7). Of a process that is gone, or that
+/// may not be looked at, nothing is said. All calls block; any thread. What must do without a heap stands in
+/// process_identity.hpp, and the shim has its own.
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace persistproc::base {
+
+/// Every process of this PID namespace.
+std::vector<pid_t> list_processes();
+
+/// Adds the children of all threads of `pid`.
+void append_children(pid_t pid, std::vector<pid_t>& out);
+
+/// The short name, e.g. "python3", as it is: it may hold anything.
+std::string command_name(pid_t pid);
+
+/// Whether `pid` was started with "NAME=value" in its environment, and has not written over it.
+bool has_variable(pid_t pid, std::string_view assignment);
+
+/// The inodes of the sockets it has open.
+std::vector<std::uint64_t> socket_inodes(pid_t pid);
+
+/// Listening TCP sockets of this network namespace: inode to port.
+std::unordered_map<std::uint64_t, int> listening_ports();
+
+}  // namespace persistproc::base
