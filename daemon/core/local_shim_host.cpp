@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
 #include "common/base/kill_point.hpp"
 #include "common/rundir/paths.hpp"
@@ -194,6 +195,10 @@ private:
         packet.msg_controllen = sizeof room;
         const ssize_t got = ::recvmsg(socket_.native_handle(), &packet, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
         if (got < 0) return got;
+        if ((packet.msg_flags & MSG_CTRUNC) != 0)
+            base::report(base::Severity::warning,
+                         "a shim's descriptors could not be taken (no room for more?); should it be killed, the "
+                         "next one may lose output");
         for (cmsghdr* each = CMSG_FIRSTHDR(&packet); each != nullptr; each = CMSG_NXTHDR(&packet, each)) {
             if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
             std::vector<int> raw((each->cmsg_len - CMSG_LEN(0)) / sizeof(int));

@@ -101,7 +101,10 @@ void Handed::close() noexcept {
 }
 
 Control::Received Control::receive(Connection& connection, ControlMessage& out, Handed& handed) noexcept {
-    alignas(cmsghdr) char room[CMSG_SPACE(rundir::most_handed * sizeof(int))];
+    // The kernel fills the room to its end, padding included: more descriptors than were asked for may come.
+    constexpr std::size_t room_bytes = CMSG_SPACE(rundir::most_handed * sizeof(int));
+    constexpr std::size_t most = (room_bytes - CMSG_LEN(0)) / sizeof(int);
+    alignas(cmsghdr) char room[room_bytes];
     iovec part{&out, sizeof out};
     msghdr packet{};
     packet.msg_iov = &part;
@@ -111,11 +114,14 @@ Control::Received Control::receive(Connection& connection, ControlMessage& out, 
     const ssize_t got = ::recvmsg(connection.fd, &packet, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Received::nothing;
     const ControlMessage ours;
-    const bool understood = got == sizeof out && out.magic == ours.magic && out.major == ours.major;
+    // Without all its descriptors a message does not say what its sender meant.
+    const bool is_whole = (packet.msg_flags & MSG_CTRUNC) == 0;
+    const bool understood = got == sizeof out && out.magic == ours.magic && out.major == ours.major && is_whole;
     for (cmsghdr* each = CMSG_FIRSTHDR(&packet); got >= 0 && each != nullptr; each = CMSG_NXTHDR(&packet, each)) {
         if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
-        const std::size_t count = (each->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        int fds[rundir::most_handed];
+        const std::size_t sent = (each->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        const std::size_t count = sent < most ? sent : most;
+        int fds[most];
         std::memcpy(fds, CMSG_DATA(each), count * sizeof(int));
         std::size_t next = 0;
         const auto take = [&](std::int32_t bit, int& into) {

@@ -1,9 +1,14 @@
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
+#include <string_view>
+#include <vector>
 
 #include "tests/support/catch.hpp"
 #include "tests/unit/daemon/shim/keeper_driver.hpp"
@@ -194,6 +199,39 @@ TEST_CASE("a wrong nonce is refused, and many connections push out the oldest") 
     }
     keeper.send(MessageType::stop, 1, 0, 0, true);
     CHECK(keeper.wait_for(MessageType::tree_empty).request == 1);
+}
+
+TEST_CASE("descriptors that nobody asked for are closed, however many come") {
+    tests::TemporaryDirectory data;
+    KeeperDriver keeper(data.path(), child({"line", "up", ",", "wait"}));
+    keeper.start();
+    keeper.wait_for_output("up\n");
+    keeper.connect();
+    ControlMessage hello;
+    hello.epoch = 1;
+    hello.nonce = keeper.spec.nonce;
+    const std::string_view bytes(reinterpret_cast<const char*>(&hello), sizeof hello);
+    // Six are what the kernel delivers into room for five; the larger numbers do not fit any room.
+    for (const std::size_t count : {1u, 5u, 6u, 7u, 64u, 253u}) {
+        int ends[2];
+        REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+        const base::UniqueFd read_end(ends[0]);
+        base::UniqueFd write_end(ends[1]);
+        keeper.send_packet(bytes, std::vector<int>(count, write_end.get()));
+        const auto answer = keeper.receive();
+        CHECK((answer.type == MessageType::state || answer.type == MessageType::refused));
+        write_end.reset();
+        // The end of the pipe: nobody holds its other end any more.
+        pollfd entry{read_end.get(), POLLIN, 0};
+        CHECK(::poll(&entry, 1, 10'000) == 1);
+        if (answer.type == MessageType::refused) keeper.connect();
+    }
+    keeper.connect();
+    keeper.send(MessageType::hello);
+    REQUIRE(keeper.receive().type == MessageType::state);
+    keeper.send(MessageType::stop, 1, 0, 0, true);
+    CHECK(keeper.wait_for(MessageType::tree_empty).request == 1);
+    CHECK(keeper.wait_for_leave() == 0);
 }
 
 TEST_CASE("signals to the shim itself do nothing") {

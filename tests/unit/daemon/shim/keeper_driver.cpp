@@ -139,6 +139,25 @@ void KeeperDriver::send(rundir::MessageType type, std::uint64_t request, int val
     require(::send(channel_.get(), &message, sizeof message, MSG_NOSIGNAL) == sizeof message, "send");
 }
 
+void KeeperDriver::send_packet(std::string_view bytes, const std::vector<int>& descriptors) {
+    const std::size_t size = descriptors.size() * sizeof(int);
+    std::vector<std::uint64_t> room(CMSG_SPACE(size) / sizeof(std::uint64_t) + 1);
+    iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+    msghdr packet{};
+    packet.msg_iov = &part;
+    packet.msg_iovlen = 1;
+    if (size > 0) {
+        packet.msg_control = room.data();
+        packet.msg_controllen = CMSG_SPACE(size);
+        cmsghdr* const header = CMSG_FIRSTHDR(&packet);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(size);
+        std::memcpy(CMSG_DATA(header), descriptors.data(), size);
+    }
+    require(::sendmsg(channel_.get(), &packet, MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()), "sendmsg");
+}
+
 rundir::ControlMessage KeeperDriver::receive() {
     rundir::ControlMessage message;
     const ssize_t got = ::recv(channel_.get(), &message, sizeof message, 0);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/unique_fd.hpp"
@@ -33,6 +34,8 @@ public:
     rundir::RunState start();
     void send(rundir::MessageType type, std::uint64_t request = 0, int value = 0, std::uint32_t grace_ms = 0,
               bool force = false, std::uint64_t epoch = 1);
+    /// One packet as it is, with duplicates of the descriptors.
+    void send_packet(std::string_view bytes, const std::vector<int>& descriptors);
     rundir::ControlMessage receive();
     rundir::ControlMessage wait_for(rundir::MessageType type);
     /// The first state that is final (exited or exec_failed).
