@@ -42,7 +42,7 @@ std::optional<std::uint32_t> newest_run(const fs::path& runs) {
     return newest;
 }
 
-/// A connection on which one byte was sent, that is no message: a shim that lives says so by refusing it.
+/// A connection on which one byte was sent, that is no frame: a shim that lives says so by refusing it.
 base::UniqueFd ask(const fs::path& run) {
     const base::UniqueFd directory(::open(run.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     base::UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

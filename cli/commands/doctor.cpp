@@ -355,7 +355,7 @@ void check_processes(const Examined& examined, Findings& out) {
                         fmt::format("look at pid {}; persistproc stop --force {}",
                                     view.pid ? std::to_string(*view.pid) : "?", view.id));
         else if (view.state == ProcessState::unsupported)
-            out.note("processes", fmt::format("{} was written by a newer version", shown), "use that version");
+            out.note("processes", fmt::format("{} was written by another version", shown), "use that version");
         else if (view.state == ProcessState::lost)
             out.note("processes", fmt::format("{}: how it ended cannot be known", shown),
                      fmt::format("persistproc start {0}, or persistproc rm {0}", view.id));

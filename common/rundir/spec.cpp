@@ -50,7 +50,7 @@ Result<RunSpec> decode_spec(std::string_view bytes) {
     switch (SpecView::decode(copy.data(), copy.size(), table.data(), table.size(), view, &where)) {
         case 0: break;
         case EPROTONOSUPPORT:
-            return Error{ErrorCode::unsupported, "the spec was written by a newer version; left untouched"};
+            return Error{ErrorCode::unsupported, "the spec was written by another version; left untouched"};
         default: return Error{ErrorCode::corrupt, fmt::format("the spec is damaged at byte {}", where)};
     }
     RunSpec spec;

@@ -11,6 +11,11 @@
 
 namespace persistproc::rundir {
 
+std::string other_version(unsigned major, unsigned minor) {
+    return std::string("written by ") + (major < format_major ? "an older" : "a newer") + " version (format " +
+           std::to_string(major) + "." + std::to_string(minor) + "); left untouched";
+}
+
 Result<void> create_state(const std::filesystem::path& path) {
     auto file = base::open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (!file) return file.error();
@@ -36,9 +41,7 @@ Result<RunState> decode_state(const void* bytes, std::size_t size) {
     RunState state;
     switch (find_newest_state(bytes, size, state)) {
         case 0: return state;
-        case EPROTONOSUPPORT:
-            return Error{ErrorCode::unsupported, "written by a newer version (format " + std::to_string(state.major) +
-                                                     "." + std::to_string(state.minor) + "); left untouched"};
+        case EPROTONOSUPPORT: return Error{ErrorCode::unsupported, other_version(state.major, state.minor)};
         default: return Error{ErrorCode::corrupt, "no whole state record in " + std::to_string(size) + " bytes"};
     }
 }

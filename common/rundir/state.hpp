@@ -1,13 +1,14 @@
 #pragma once
 /// The file `state` of a run directory: 4 KiB, preallocated, two checksummed slots of 2 KiB written in turn, each
 /// write synced. The valid slot with the highest generation counts, so a torn write leaves the state before it.
-/// Written by the shim alone; anybody may read. Little-endian, fixed layout; an unknown major is `unsupported`.
+/// Written by the shim alone; anybody may read. Little-endian, fixed layout; any other major is `unsupported`.
 #include <sys/types.h>
 
 #include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "common/base/process_identity.hpp"
 #include "common/base/result.hpp"
@@ -16,9 +17,9 @@ namespace persistproc::rundir {
 
 using Nonce = std::array<std::uint8_t, 16>;
 
-inline constexpr std::uint16_t format_major = 1;
-/// 1: successors, what could not be recorded, outcomes that nobody can know. Readers of 1.0 take them for zeros.
-inline constexpr std::uint16_t format_minor = 1;
+/// Of `spec` and `state`. 1: shims that speak in packets of a fixed size (see frame.hpp).
+inline constexpr std::uint16_t format_major = 2;
+inline constexpr std::uint16_t format_minor = 0;
 
 enum class Phase : std::uint8_t {
     none = 0,         // made by the daemon; no shim has written yet
@@ -40,7 +41,8 @@ enum class Recording : std::uint8_t {
 enum class Stage : std::uint8_t { none = 0, spec, pipe, fork, setsid, stdio, limits, chdir, execve, log };
 const char* stage_name(Stage stage) noexcept;
 
-/// What the shim knows of its run. Plain bytes: copied to disk and into control messages as it is.
+/// What the shim knows of its run. Plain bytes: copied to disk and into control messages as it is; a later minor
+/// version appends members, and whoever reads fewer or more of them ignores or zeroes the rest.
 struct RunState {
     std::uint16_t major = format_major;
     std::uint16_t minor = format_minor;
@@ -51,8 +53,7 @@ struct RunState {
     std::uint8_t oom = 0;             // the kernel's OOM killer took it (cgroup or kernel said so)
     std::uint8_t exec_confirmed = 0;  // the close-on-exec pipe closed: the program runs
     std::uint8_t tree_empty = 0;      // after the exit: no descendant is left
-    /// The program is gone and nobody can tell how: `exit_value` says nothing. The phase stays `started`, so that a
-    /// reader of 1.0 takes it for lost, too.
+    /// The program is gone and nobody can tell how: `exit_value` says nothing, and the phase stays `started`.
     std::uint8_t outcome_unknown = 0;
     std::uint8_t successors = 0;  // shims that took the run over after the one before them was killed; 255: or more
     Recording recording = Recording::ok;
@@ -75,6 +76,9 @@ struct RunState {
     std::int32_t os_error = 0;
 };
 static_assert(sizeof(RunState) == 136);
+
+/// What is said of files of another major.
+std::string other_version(unsigned major, unsigned minor);
 
 /// Creates the file with no valid slot and syncs it. Daemon, at INTENT. Errors: io.
 Result<void> create_state(const std::filesystem::path& path);

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <boost/asio/generic/seq_packet_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -19,6 +20,7 @@
 #include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
 #include "common/base/kill_point.hpp"
+#include "common/rundir/frame.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/launcher.hpp"
 
@@ -118,23 +120,23 @@ public:
         socket_.non_blocking(true);
     }
 
-    Result<void> send(const rundir::ControlMessage& message) override { return send_with(message, {}); }
+    Result<void> send(const rundir::ControlMessage& message) override { return send_with(message, {}, {}); }
 
     Result<void> hand_over(const rundir::ControlMessage& message, const Spares& spares) override {
-        rundir::ControlMessage with = message;
-        with.value = 0;
+        using rundir::DescriptorKind;
+        rundir::DescriptorList list;
         std::vector<int> fds;
-        const auto put = [&](std::int32_t bit, int fd) {
+        const auto put = [&](DescriptorKind kind, std::uint16_t index, int fd) {
             if (fd < 0) return;
-            with.value |= bit;
+            list.add(kind, index);
             fds.push_back(fd);
         };
-        put(rundir::handed_out, spares.out.get());
-        put(rundir::handed_err, spares.err.get());
-        put(rundir::handed_child, spares.child ? spares.child->descriptor() : -1);
-        put(rundir::handed_report, spares.report.get());
-        put(rundir::handed_buffers, spares.buffers.get());
-        return send_with(with, fds);
+        put(DescriptorKind::source, 0, spares.out.get());
+        put(DescriptorKind::source, 1, spares.err.get());
+        put(DescriptorKind::child, 0, spares.child ? spares.child->descriptor() : -1);
+        put(DescriptorKind::report, 0, spares.report.get());
+        put(DescriptorKind::buffers, 0, spares.buffers.get());
+        return send_with(message, list, fds);
     }
 
     Spares take_spares() override { return std::exchange(spares_, {}); }
@@ -142,15 +144,19 @@ public:
     Task<Result<rundir::ControlMessage>> receive() override {
         rundir::ControlMessage message;
         for (;;) {
-            const ssize_t got = take(message);
+            rundir::Refusal unread = rundir::Refusal::none;
+            const ssize_t got = take(message, unread);
             const bool is_early = got < 0 && (errno == EAGAIN || errno == EINTR);
             if (!is_early) {
                 if (got <= 0) co_return Error{ErrorCode::unavailable, "the shim has closed its connection"};
-                if (got != sizeof message || message.magic != rundir::ControlMessage{}.magic)
-                    co_return Error{ErrorCode::corrupt, "a packet from the shim is not understood"};
-                if (message.major != rundir::format_major)
+                if (unread == rundir::Refusal::damaged)
+                    co_return Error{ErrorCode::corrupt, "a message of the shim is damaged"};
+                if (unread == rundir::Refusal::unknown_major)
                     co_return Error{ErrorCode::unsupported, "the shim speaks another major version"};
-                co_return message;
+                if (unread == rundir::Refusal::none) co_return message;
+                base::report(base::Severity::debug, "a shim says something of a later version (message {})",
+                             static_cast<unsigned>(message.type));
+                continue;
             }
             boost::system::error_code failed;
             co_await socket_.async_wait(Socket::wait_read, asio::redirect_error(asio::use_awaitable, failed));
@@ -162,9 +168,15 @@ public:
 
 private:
     // Straight to the kernel: a packet either fits the socket's buffer or the shim has stopped reading.
-    Result<void> send_with(const rundir::ControlMessage& message, const std::vector<int>& fds) {
-        alignas(cmsghdr) char room[CMSG_SPACE(rundir::most_handed * sizeof(int))] = {};
-        iovec part{const_cast<rundir::ControlMessage*>(&message), sizeof message};
+    Result<void> send_with(rundir::ControlMessage message, const rundir::DescriptorList& list,
+                           const std::vector<int>& fds) {
+        // What this daemon is capable of is known here: spares are kept by this link.
+        if (message.type == rundir::MessageType::hello || message.type == rundir::MessageType::commit)
+            message.capabilities = rundir::capability_spares;
+        rundir::Frame frame;
+        rundir::encode_frame(message, list, frame);
+        alignas(cmsghdr) char room[CMSG_SPACE(rundir::most_descriptors * sizeof(int))] = {};
+        iovec part{frame.bytes, frame.size};
         msghdr packet{};
         packet.msg_iov = &part;
         packet.msg_iovlen = 1;
@@ -178,46 +190,59 @@ private:
             std::memcpy(CMSG_DATA(header), fds.data(), fds.size() * sizeof(int));
         }
         const ssize_t sent = ::sendmsg(socket_.native_handle(), &packet, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent == static_cast<ssize_t>(sizeof message)) return boost::system::in_place_value;
+        if (sent == static_cast<ssize_t>(frame.size)) return boost::system::in_place_value;
         Error error = base::os_failure("shim", sent < 0 ? errno : EMSGSIZE);
         error.code = ErrorCode::unavailable;
         return error;
     }
 
-    /// One packet, as recvmsg(2); its descriptors go to `spares_`.
-    ssize_t take(rundir::ControlMessage& message) {
-        alignas(cmsghdr) char room[CMSG_SPACE(rundir::most_handed * sizeof(int))];
-        iovec part{&message, sizeof message};
+    /// One packet, as recvmsg(2); its descriptors go to `spares_`, those that mean nothing here are closed.
+    ssize_t take(rundir::ControlMessage& message, rundir::Refusal& unread) {
+        constexpr std::size_t room_bytes = CMSG_SPACE(rundir::most_descriptors * sizeof(int));
+        alignas(cmsghdr) char room[room_bytes];
+        char bytes[rundir::most_frame_bytes];
+        iovec part{bytes, sizeof bytes};
         msghdr packet{};
         packet.msg_iov = &part;
         packet.msg_iovlen = 1;
         packet.msg_control = room;
         packet.msg_controllen = sizeof room;
-        const ssize_t got = ::recvmsg(socket_.native_handle(), &packet, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        if (got < 0) return got;
-        if ((packet.msg_flags & MSG_CTRUNC) != 0)
-            base::report(base::Severity::warning,
-                         "a shim's descriptors could not be taken (no room for more?); should it be killed, the "
-                         "next one may lose output");
+        const ssize_t got = ::recvmsg(socket_.native_handle(), &packet, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+        if (got <= 0) return got;
+        std::vector<base::UniqueFd> fds;
         for (cmsghdr* each = CMSG_FIRSTHDR(&packet); each != nullptr; each = CMSG_NXTHDR(&packet, each)) {
             if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
             std::vector<int> raw((each->cmsg_len - CMSG_LEN(0)) / sizeof(int));
             std::memcpy(raw.data(), CMSG_DATA(each), raw.size() * sizeof(int));
-            std::vector<base::UniqueFd> fds;
             for (const int fd : raw) fds.emplace_back(fd);
-            auto next = fds.begin();
-            const auto is_there = [&](std::int32_t bit) { return (message.value & bit) != 0 && next != fds.end(); };
-            Spares fresh;
-            if (is_there(rundir::handed_out)) fresh.out = std::move(*next++);
-            if (is_there(rundir::handed_err)) fresh.err = std::move(*next++);
-            if (is_there(rundir::handed_child))
-                fresh.child = std::make_shared<HeldChild>(socket_.get_executor(), orphanage_, message.state.pid,
-                                                          std::move(*next++));
-            if (is_there(rundir::handed_report)) fresh.report = std::move(*next++);
-            if (is_there(rundir::handed_buffers)) fresh.buffers = std::move(*next++);
-            spares_.merge(std::move(fresh));
         }
+        rundir::DescriptorList list;
+        unread = rundir::decode_frame(bytes, static_cast<std::size_t>(got), message, list);
+        if (unread != rundir::Refusal::none) return got;
+        if ((packet.msg_flags & MSG_CTRUNC) != 0 || fds.size() < list.count)
+            base::report(base::Severity::warning,
+                         "{} of {} descriptors of a shim could not be taken (too many open files?); should it be "
+                         "killed, its successor may lose output",
+                         list.count - std::min(list.count, fds.size()), list.count);
+        Spares fresh;
+        for (std::size_t i = 0; i < std::min(list.count, fds.size()); ++i)
+            keep(list.names[i], std::move(fds[i]), message.state.pid, fresh);
+        spares_.merge(std::move(fresh));
         return got;
+    }
+
+    void keep(rundir::DescriptorName name, base::UniqueFd fd, pid_t program, Spares& fresh) {
+        using rundir::DescriptorKind;
+        if (name.kind == DescriptorKind::source && name.index == 0)
+            fresh.out = std::move(fd);
+        else if (name.kind == DescriptorKind::source && name.index == 1)
+            fresh.err = std::move(fd);
+        else if (name.kind == DescriptorKind::child)
+            fresh.child = std::make_shared<HeldChild>(socket_.get_executor(), orphanage_, program, std::move(fd));
+        else if (name.kind == DescriptorKind::report)
+            fresh.report = std::move(fd);
+        else if (name.kind == DescriptorKind::buffers)
+            fresh.buffers = std::move(fd);
     }
 
     Socket socket_;

@@ -19,7 +19,7 @@ struct Supervisor::Process {
     async::Notifier changed;  // after every change of `life` or of the newest run
     bool removed = false;
     bool fresh = false;        // made by a start that has not been confirmed: forgotten when that fails
-    bool unsupported = false;  // its newest run was written by a newer major version
+    bool unsupported = false;  // its newest run was written by another major version
     std::string actor;         // who asked for the change on its way
     std::string request_key;   // of the start that its newest run, or an ancestor of it by policy, came from
 

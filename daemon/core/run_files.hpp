@@ -18,7 +18,7 @@ struct FoundRun {
     RunId id;
     rundir::RunState state;               // phase none: nothing was written
     bool shim_alive = false;              // its lock is held
-    bool unsupported = false;             // of a newer major version: not to be touched
+    bool unsupported = false;             // of another major version: not to be touched
     std::optional<rundir::RunSpec> spec;  // absent: missing, damaged or not asked for
     std::string trouble;                  // why something above is missing
 };

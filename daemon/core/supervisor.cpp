@@ -294,7 +294,7 @@ Task<Result<Started>> Supervisor::start_now(StartParameters parameters) {
         if (process->removed) continue;
         if (process->unsupported)
             co_return Error{ErrorCode::unsupported,
-                            process->name() + " was written by a newer version of persistproc; upgrade to use it"};
+                            process->name() + " was written by another version of persistproc, which alone can use it"};
 
         const MonoTime stopped_by = clock_.now() + seconds_of(process->record.definition.grace_seconds) + kill_bound;
         const bool at_rest = co_await settled(process, stopped_by);
@@ -375,7 +375,7 @@ Task<Result<ProcessView>> Supervisor::stop_now(StopParameters parameters) {
     ProcessPtr process = *found;
     if (process->unsupported)
         co_return Error{ErrorCode::unsupported,
-                        process->name() + " was written by a newer version of persistproc; it is not touched"};
+                        process->name() + " was written by another version of persistproc; it is not touched"};
 
     const Phase phase = process->life.phase();
     if ((std::holds_alternative<Ended>(phase) || std::holds_alternative<GaveUp>(phase) ||
@@ -427,7 +427,7 @@ Task<Result<Restarted>> Supervisor::restart_now(StopParameters parameters) {
     if (process->removed) co_return Error{ErrorCode::not_found, process->name() + " has been removed"};
     if (process->unsupported)
         co_return Error{ErrorCode::unsupported,
-                        process->name() + " was written by a newer version of persistproc; it is not touched"};
+                        process->name() + " was written by another version of persistproc; it is not touched"};
     const MonoTime stopped_by = clock_.now() + seconds_of(process->record.definition.grace_seconds) + kill_bound;
     const bool at_rest = co_await settled(process, stopped_by);
     if (!at_rest) co_return Error{ErrorCode::timeout, process->name() + " is still stopping; try again"};
@@ -486,7 +486,7 @@ Task<Result<ProcessView>> Supervisor::signal_now(std::string target, int number,
     message.epoch = epoch_;
     message.nonce = process->nonce;
     message.request = next_request_++;
-    message.value = number;
+    message.signal = number;
     const std::uint64_t request = message.request;
     if (auto sent = process->link->send(message); !sent) co_return sent.error();
     const MonoTime until = clock_.now() + std::chrono::seconds(5);
@@ -520,7 +520,7 @@ Task<Result<ProcessView>> Supervisor::remove_now(std::string target, std::string
     const Phase phase = process->life.phase();
     if (process->unsupported)
         co_return Error{ErrorCode::unsupported,
-                        process->name() + " was written by a newer version of persistproc; it is not touched"};
+                        process->name() + " was written by another version of persistproc; it is not touched"};
     if (!std::holds_alternative<Ended>(phase) && !std::holds_alternative<GaveUp>(phase))
         co_return Error{ErrorCode::conflict, fmt::format("{} is {}; stop it first", process->name(),
                                                          schema::enum_name(process->life.state()))};

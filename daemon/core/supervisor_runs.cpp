@@ -114,10 +114,10 @@ void Supervisor::send_stop(Process& process, bool force) {
     message.epoch = epoch_;
     message.nonce = process.nonce;
     message.request = next_request_++;
-    message.value = process.record.definition.stop_signal;
+    message.signal = process.record.definition.stop_signal;
     const double grace = process.grace_once.value_or(process.record.definition.grace_seconds);
     message.grace_ms = static_cast<std::uint32_t>(grace * 1000);
-    message.force = force ? 1 : 0;
+    message.force = force;
     // A shim that has just left needs no stop; its end is heard of on the same connection.
     if (auto sent = process.link->send(message); !sent)
         base::report(base::Severity::debug, "stop of {}: {}", process.name(), sent.error().message);
@@ -303,11 +303,12 @@ Task<> Supervisor::watch(ProcessPtr process, std::uint32_t run, std::shared_ptr<
                 break;
             case rundir::MessageType::state:
             case rundir::MessageType::tree_empty: heard(process, run, message->state); break;
-            case rundir::MessageType::done: process->replies[message->request] = message->value; break;
+            case rundir::MessageType::done: process->replies[message->request] = message->error; break;
             case rundir::MessageType::refused:
-                process->replies[message->request] = message->value;
-                base::report(base::Severity::warning, "the shim of {} refuses this daemon: {}",
-                             to_string(RunId{process->record.id, run}), std::strerror(message->value));
+                process->replies[message->request] = message->error;
+                base::report(base::Severity::warning, "the shim of {} refuses message {}: {} ({})",
+                             to_string(RunId{process->record.id, run}), message->refused_type,
+                             rundir::refusal_name(message->refusal), std::strerror(message->error));
                 break;
             default: break;
         }
@@ -520,10 +521,9 @@ Task<> Supervisor::watch_child(ProcessPtr process, std::uint32_t run, std::share
     message.epoch = epoch_;
     message.nonce = process->nonce;
     message.request = next_request_++;
-    message.grace_ms = end ? 0 : 1;
     if (end) {
-        message.value = end->value;
-        message.force = end->killed ? 1 : 0;
+        message.end.how = end->killed ? rundir::ProgramEnd::How::killed : rundir::ProgramEnd::How::exited;
+        message.end.value = end->value;
     }
     process->child_end = message;
     // Without a link a successor is on its way, and is told when it is there.

@@ -16,7 +16,9 @@
 namespace persistproc::shim {
 
 using rundir::ControlMessage;
+using rundir::DescriptorKind;
 using rundir::MessageType;
+using rundir::Refusal;
 
 int Control::listen(int run_directory) noexcept {
     const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -58,7 +60,7 @@ Control::Connection& Control::free_place() noexcept {
 
 void Control::adopt_start_channel(int fd) noexcept {
     Connection& connection = free_place();
-    connection = {fd, next_serial_++, false, true};
+    connection = {.fd = fd, .serial = next_serial_++, .start = true};
 }
 
 void Control::accept() noexcept {
@@ -68,15 +70,13 @@ void Control::accept() noexcept {
     socklen_t size = sizeof peer;
     const bool known = ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && size == sizeof peer;
     if (!known || (peer.uid != ::geteuid() && peer.uid != 0)) {
-        ControlMessage refusal;
-        refusal.type = MessageType::refused;
-        refusal.value = EPERM;
-        ::send(fd, &refusal, sizeof refusal, MSG_NOSIGNAL | MSG_DONTWAIT);
+        Connection stranger{.fd = fd};
+        refuse(stranger, {}, Refusal::foreign_user, EPERM);
         ::close(fd);
         return;
     }
     Connection& connection = free_place();
-    connection = {fd, next_serial_++, false, false};
+    connection = {.fd = fd, .serial = next_serial_++};
 }
 
 std::size_t Control::add_entries(pollfd* entries) const noexcept {
@@ -93,54 +93,74 @@ Control::Connection* Control::find(int fd) noexcept {
     return nullptr;
 }
 
-void Handed::close() noexcept {
-    for (int* fd : {&out, &err, &child, &report, &buffers}) {
-        if (*fd >= 0) ::close(*fd);
-        *fd = -1;
-    }
+Handed::Handed() noexcept {
+    for (int& fd : sources) fd = -1;
 }
 
-Control::Received Control::receive(Connection& connection, ControlMessage& out, Handed& handed) noexcept {
-    // The kernel fills the room to its end, padding included: more descriptors than were asked for may come.
-    constexpr std::size_t room_bytes = CMSG_SPACE(rundir::most_handed * sizeof(int));
+int* Handed::find(rundir::DescriptorName name) noexcept {
+    if (name.kind == DescriptorKind::source)
+        return name.index < OutputBuffers::sources ? &sources[name.index] : nullptr;
+    if (name.index != 0) return nullptr;
+    if (name.kind == DescriptorKind::child) return &child;
+    if (name.kind == DescriptorKind::report) return &report;
+    return name.kind == DescriptorKind::buffers ? &buffers : nullptr;
+}
+
+void Handed::close() noexcept {
+    const auto drop = [](int& fd) {
+        if (fd >= 0) ::close(fd);
+        fd = -1;
+    };
+    for (int& fd : sources) drop(fd);
+    for (int* fd : {&child, &report, &buffers}) drop(*fd);
+}
+
+/// One packet into `out`. `got`: as of recvmsg(2).
+Refusal Control::read(Connection& connection, ControlMessage& out, Handed& handed, ssize_t& got) noexcept {
+    // The kernel fills the room to its end, padding included: one more descriptor than was asked for may come.
+    constexpr std::size_t room_bytes = CMSG_SPACE(rundir::most_descriptors * sizeof(int));
     constexpr std::size_t most = (room_bytes - CMSG_LEN(0)) / sizeof(int);
     alignas(cmsghdr) char room[room_bytes];
-    iovec part{&out, sizeof out};
+    char bytes[rundir::most_frame_bytes];
+    iovec part{bytes, sizeof bytes};
     msghdr packet{};
     packet.msg_iov = &part;
     packet.msg_iovlen = 1;
     packet.msg_control = room;
     packet.msg_controllen = sizeof room;
-    const ssize_t got = ::recvmsg(connection.fd, &packet, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Received::nothing;
-    const ControlMessage ours;
-    // Without all its descriptors a message does not say what its sender meant.
-    const bool is_whole = (packet.msg_flags & MSG_CTRUNC) == 0;
-    const bool understood = got == sizeof out && out.magic == ours.magic && out.major == ours.major && is_whole;
-    for (cmsghdr* each = CMSG_FIRSTHDR(&packet); got >= 0 && each != nullptr; each = CMSG_NXTHDR(&packet, each)) {
+    got = ::recvmsg(connection.fd, &packet, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+    if (got <= 0) return Refusal::none;
+    rundir::DescriptorList list;
+    const Refusal understood = rundir::decode_frame(bytes, static_cast<std::size_t>(got), out, list);
+    std::size_t next = 0;
+    for (cmsghdr* each = CMSG_FIRSTHDR(&packet); each != nullptr; each = CMSG_NXTHDR(&packet, each)) {
         if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
         const std::size_t sent = (each->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        const std::size_t count = sent < most ? sent : most;
         int fds[most];
+        const std::size_t count = sent < most ? sent : most;
         std::memcpy(fds, CMSG_DATA(each), count * sizeof(int));
-        std::size_t next = 0;
-        const auto take = [&](std::int32_t bit, int& into) {
-            if (understood && (out.value & bit) != 0 && into < 0 && next < count) into = fds[next++];
-        };
-        take(rundir::handed_out, handed.out);
-        take(rundir::handed_err, handed.err);
-        take(rundir::handed_child, handed.child);
-        take(rundir::handed_report, handed.report);
-        take(rundir::handed_buffers, handed.buffers);
-        while (next < count) ::close(fds[next++]);
+        for (std::size_t i = 0; i < count; ++i) {
+            const bool is_listed = understood == Refusal::none && next < list.count;
+            int* const place = is_listed ? handed.find(list.names[next++]) : nullptr;
+            if (place != nullptr && *place < 0)
+                *place = fds[i];
+            else
+                ::close(fds[i]);
+        }
     }
-    if (understood) return Received::message;
-    if (got > 0) {
-        ControlMessage refusal;
-        refusal.type = MessageType::refused;
-        refusal.value = EPROTO;
-        send(connection, refusal);
-    }
+    const bool is_whole = (packet.msg_flags & MSG_CTRUNC) == 0 && next == list.count;
+    return understood == Refusal::none && !is_whole ? Refusal::descriptors_missing : understood;
+}
+
+Control::Received Control::receive(Connection& connection, ControlMessage& out, Handed& handed) noexcept {
+    ssize_t got = 0;
+    const Refusal why = read(connection, out, handed, got);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Received::nothing;
+    if (got > 0 && why == Refusal::none) return Received::message;
+    if (got > 0) refuse(connection, out, why, EPROTO);
+    handed.close();
+    // Whoever writes frames of this major is understood the next time.
+    if (got > 0 && (why == Refusal::unknown_type || why == Refusal::descriptors_missing)) return Received::nothing;
     close(connection);
     return Received::closed;
 }
@@ -149,38 +169,49 @@ void Control::send(Connection& connection, const ControlMessage& message) noexce
     send(connection, message, Handed{});
 }
 
-void Control::send(Connection& connection, ControlMessage message, const Handed& handed) noexcept {
+void Control::send(Connection& connection, const ControlMessage& message, const Handed& handed) noexcept {
     if (connection.fd < 0) return;
-    int fds[rundir::most_handed];
-    std::size_t count = 0;
-    std::int32_t which = 0;
-    const auto put = [&](std::int32_t bit, int fd) {
+    int fds[rundir::most_descriptors];
+    rundir::DescriptorList list;
+    const auto put = [&](DescriptorKind kind, std::size_t index, int fd) {
         if (fd < 0) return;
-        fds[count++] = fd;
-        which |= bit;
+        fds[list.count] = fd;
+        list.add(kind, static_cast<std::uint16_t>(index));
     };
-    put(rundir::handed_out, handed.out);
-    put(rundir::handed_err, handed.err);
-    put(rundir::handed_child, handed.child);
-    put(rundir::handed_report, handed.report);
-    put(rundir::handed_buffers, handed.buffers);
+    static_assert(OutputBuffers::sources + 3 <= rundir::most_descriptors);
+    for (std::size_t i = 0; i < OutputBuffers::sources; ++i) put(DescriptorKind::source, i, handed.sources[i]);
+    put(DescriptorKind::child, 0, handed.child);
+    put(DescriptorKind::report, 0, handed.report);
+    put(DescriptorKind::buffers, 0, handed.buffers);
+    rundir::Frame frame;
+    rundir::encode_frame(message, list, frame);
     alignas(cmsghdr) char room[CMSG_SPACE(sizeof fds)] = {};
-    iovec part{&message, sizeof message};
+    iovec part{frame.bytes, frame.size};
     msghdr packet{};
     packet.msg_iov = &part;
     packet.msg_iovlen = 1;
-    if (count > 0) {
-        message.value = which;
+    if (list.count > 0) {
         packet.msg_control = room;
-        packet.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        packet.msg_controllen = CMSG_SPACE(list.count * sizeof(int));
         cmsghdr* const header = CMSG_FIRSTHDR(&packet);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(count * sizeof(int));
-        std::memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+        header->cmsg_len = CMSG_LEN(list.count * sizeof(int));
+        std::memcpy(CMSG_DATA(header), fds, list.count * sizeof(int));
     }
     // Not closed here: its end is met where it is read, which is what makes a keeper without a child leave.
     if (::sendmsg(connection.fd, &packet, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) ::shutdown(connection.fd, SHUT_RDWR);
+}
+
+void Control::refuse(Connection& connection, const ControlMessage& what, Refusal why, int error) noexcept {
+    ControlMessage answer;
+    answer.type = MessageType::refused;
+    answer.epoch = what.epoch;
+    answer.request = what.request;
+    answer.refused_type = static_cast<std::uint16_t>(what.type);
+    answer.refusal = why;
+    answer.error = error;
+    send(connection, answer);
 }
 
 void Control::send_to(std::uint64_t serial, const ControlMessage& message) noexcept {

@@ -1,18 +1,25 @@
 #pragma once
-/// The keeper's side of its conversation with daemons (the contract: common/rundir/control.hpp): the start channel and
-/// the socket `ctl`. This part moves packets and knows who may speak; what a message does is the keeper's.
+/// The keeper's side of its conversation with daemons (the contract: common/rundir/control.hpp and frame.hpp): the
+/// start channel and the socket `ctl`. This part moves packets and knows who may speak; what a message does is the
+/// keeper's.
 #include <poll.h>
 
 #include <cstddef>
 #include <cstdint>
 
-#include "common/rundir/control.hpp"
+#include "common/rundir/frame.hpp"
+#include "daemon/shim/output_buffers.hpp"
 
 namespace persistproc::shim {
 
-/// Descriptors that travel with a packet, by rundir::HandedOver; -1: none.
+/// Descriptors that travel with a message, by rundir::DescriptorKind; -1: none.
 struct Handed {
-    int out = -1, err = -1, child = -1, report = -1, buffers = -1;
+    int sources[OutputBuffers::sources];
+    int child = -1, report = -1, buffers = -1;
+
+    Handed() noexcept;
+    /// Where one of that name belongs; nullptr: it is unknown here.
+    int* find(rundir::DescriptorName name) noexcept;
     void close() noexcept;
 };
 
@@ -24,9 +31,10 @@ public:
     enum class Received { nothing, message, closed };
     struct Connection {
         int fd = -1;
-        std::uint64_t serial = 0;  // names the connection; never used twice
-        bool greeted = false;      // said `hello` or `commit`, so it gets every change of state
-        bool start = false;        // is the start channel
+        std::uint64_t serial = 0;        // names the connection; never used twice
+        bool greeted = false;            // said `hello` or `commit`, so it gets every change of state
+        bool start = false;              // is the start channel
+        std::uint64_t capabilities = 0;  // that its greeting named
     };
 
     /// Makes the socket `ctl` in the run directory, replacing one that a dead keeper left. Returns 0 or errno.
@@ -43,13 +51,16 @@ public:
     /// The connection on that descriptor, or nullptr.
     Connection* find(int fd) noexcept;
 
-    /// One packet. `closed`: the peer is gone or did not speak our language, and the connection is closed.
-    /// Descriptors that came with it are the caller's.
+    /// One packet. What this version does not know is refused or, in the case of descriptors, closed. `closed`: the
+    /// peer is gone or does not speak our language, and the connection is closed. Descriptors that came with a message
+    /// are the caller's.
     Received receive(Connection& connection, rundir::ControlMessage& out, Handed& handed) noexcept;
     /// A peer that does not read is dropped rather than waited for.
     void send(Connection& connection, const rundir::ControlMessage& message) noexcept;
-    /// With duplicates of the descriptors; sets the message's `value` to what they are.
-    void send(Connection& connection, rundir::ControlMessage message, const Handed& handed) noexcept;
+    /// With duplicates of the descriptors.
+    void send(Connection& connection, const rundir::ControlMessage& message, const Handed& handed) noexcept;
+    /// Says no to a message: what it was, why, and an errno.
+    void refuse(Connection& connection, const rundir::ControlMessage& what, rundir::Refusal why, int error) noexcept;
     /// To the connection of that serial, if it still exists.
     void send_to(std::uint64_t serial, const rundir::ControlMessage& message) noexcept;
     /// To all that have greeted.
@@ -60,6 +71,7 @@ public:
 
 private:
     Connection& free_place() noexcept;
+    rundir::Refusal read(Connection& connection, rundir::ControlMessage& out, Handed& handed, ssize_t& got) noexcept;
     int listener_ = -1;
     std::uint64_t next_serial_ = 1;
     Connection connections_[max_connections];

@@ -81,8 +81,9 @@ private:
     void push_state() noexcept;
 
     // keeper_succession.cpp
-    void take_over(Control::Connection& connection, Handed& handed, std::uint64_t request, std::uint64_t now) noexcept;
-    Handed handed_over() const noexcept;
+    void take_over(Control::Connection& connection, Handed& handed, const rundir::ControlMessage& commit,
+                   std::uint64_t now) noexcept;
+    Handed handed_over(const Control::Connection& to) const noexcept;
     void look_at_foreign_child(std::uint64_t now) noexcept;
     void hear_end(const rundir::ControlMessage& message, std::uint64_t now) noexcept;
     void decide_outcome(std::uint64_t now) noexcept;
@@ -102,7 +103,7 @@ private:
     int signal_tree(int signal, pid_t but_group) noexcept;
     void kill_sweep(std::uint64_t now) noexcept;
     void answer_stops() noexcept;
-    rundir::ControlMessage message(rundir::MessageType type, std::uint64_t request = 0, int value = 0) const noexcept;
+    rundir::ControlMessage message(rundir::MessageType type, std::uint64_t request = 0) const noexcept;
 
     int run_directory_ = -1, lock_ = -1, state_file_ = -1, log_directory_ = -1;
     int signals_ = -1;

@@ -13,6 +13,7 @@ using logstore::Event;
 using rundir::ControlMessage;
 using rundir::MessageType;
 using rundir::Phase;
+using rundir::Refusal;
 
 namespace {
 
@@ -24,13 +25,12 @@ bool is_signal(int value) noexcept { return value >= 1 && value <= 64; }
 
 }  // namespace
 
-ControlMessage Keeper::message(MessageType type, std::uint64_t request, int value) const noexcept {
+ControlMessage Keeper::message(MessageType type, std::uint64_t request) const noexcept {
     ControlMessage out;
     out.type = type;
     out.epoch = state_.state().epoch;
     out.request = request;
-    out.nonce = state_.state().nonce;
-    out.value = value;
+    out.capabilities = rundir::capability_spares;
     out.state = state_.state();
     return out;
 }
@@ -61,51 +61,53 @@ void Keeper::serve_control(const pollfd* entries, std::size_t count, std::uint64
 void Keeper::obey(Control::Connection& connection, const ControlMessage& received, Handed& handed,
                   std::uint64_t now) noexcept {
     auto& state = state_.state();
-    const auto refuse = [&](int error) {
-        control_.send(connection, message(MessageType::refused, received.request, error));
-    };
-    if (received.epoch < state.epoch) return refuse(EPERM);
+    const auto refuse = [&](Refusal why, int error) { control_.refuse(connection, received, why, error); };
+    if (received.epoch < state.epoch) return refuse(Refusal::old_epoch, EPERM);
     const bool introduces =
         received.type == MessageType::hello || (received.type == MessageType::commit && connection.start);
-    if (!connection.greeted && !introduces) return refuse(EPERM);
-    if (received.type == MessageType::hello && received.nonce != state.nonce) return refuse(EPERM);
+    if (!connection.greeted && !introduces) return refuse(Refusal::not_greeted, EPERM);
+    if (received.type == MessageType::hello && received.nonce != state.nonce)
+        return refuse(Refusal::foreign_run, EPERM);
     state.epoch = received.epoch;
+    if (introduces) connection.capabilities = received.capabilities;
 
     switch (received.type) {
         case MessageType::hello:
             connection.greeted = true;
             state_.write();
-            return control_.send(connection, message(MessageType::state, received.request), handed_over());
+            return control_.send(connection, message(MessageType::state, received.request), handed_over(connection));
         case MessageType::commit:
-            if (succeeds_ ? took_over_ : state.phase != Phase::prepared) return refuse(EALREADY);
+            if (succeeds_ ? took_over_ : state.phase != Phase::prepared) return refuse(Refusal::wrong_time, EALREADY);
             connection.greeted = true;
-            return succeeds_ ? take_over(connection, handed, received.request, now) : start_child();
+            return succeeds_ ? take_over(connection, handed, received, now) : start_child();
         case MessageType::ended: return hear_end(received, now);
         case MessageType::stop: return stop_tree(connection, received, now);
         case MessageType::signal: return send_signal(connection, received);
-        default: return refuse(EPROTO);
+        // Ours to say, not to hear.
+        default: return refuse(Refusal::unknown_type, EPROTO);
     }
 }
 
 void Keeper::send_signal(Control::Connection& connection, const ControlMessage& received) noexcept {
     int error = ESRCH;
-    if (!is_signal(received.value))
+    if (!is_signal(received.signal))
         error = EINVAL;
     else if (child_may_be_signalled() && ended_.pid == 0 && !(succeeds_ && os::has_ended(child_)))
-        error = os::kill_group(pid_, received.value);
-    if (error == 0) log_.append_event(Event::signalled, received.value);
-    control_.send(connection, message(MessageType::done, received.request, error));
+        error = os::kill_group(pid_, received.signal);
+    if (error == 0) log_.append_event(Event::signalled, received.signal);
+    ControlMessage answer = message(MessageType::done, received.request);
+    answer.error = error;
+    control_.send(connection, answer);
 }
 
 void Keeper::stop_tree(Control::Connection& connection, const ControlMessage& received, std::uint64_t now) noexcept {
     auto& state = state_.state();
-    if (state.phase == Phase::prepared)
-        return control_.send(connection, message(MessageType::refused, received.request, ESRCH));
+    if (state.phase == Phase::prepared) return control_.refuse(connection, received, Refusal::wrong_time, ESRCH);
     auto& waiter = stop_.waiters[stop_.next_waiter++ % Control::max_connections];
     waiter = {connection.serial, received.request};
 
-    const bool force = received.force != 0;
-    const int signal = force ? SIGKILL : is_signal(received.value) ? received.value : spec_.stop_signal;
+    const bool force = received.force;
+    const int signal = force ? SIGKILL : is_signal(received.signal) ? received.signal : spec_.stop_signal;
     if (!stop_.active) {
         stop_.active = true;
         stop_.gap = first_gap_ns;

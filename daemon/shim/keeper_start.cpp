@@ -273,11 +273,12 @@ void Keeper::start_child() noexcept {
     log_.append_event(Event::started, pid_);
     ::fcntl(out.read, F_SETFL, O_NONBLOCK);
     ::fcntl(err_pipe.read, F_SETFL, O_NONBLOCK);
-    pump_.begin(out.read, err_pipe.read);
+    pump_.begin({.ends = {out.read, err_pipe.read}});
     report_ = report.read;
     // Before the program runs: from its first instruction on nobody's death can break its pipes.
     child_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
-    control_.send(*control_.find(rundir::start_channel_fd), message(MessageType::state), handed_over());
+    Control::Connection& daemon = *control_.find(rundir::start_channel_fd);
+    control_.send(daemon, message(MessageType::state), handed_over(daemon));
     [[maybe_unused]] const ssize_t ignored = ::write(release.write, "", 1);
     release.close();
     base::kill_point("shim.released");

@@ -26,11 +26,11 @@ constexpr std::uint64_t longest_tree_gap_ns = 1'000 * os::millisecond;
 
 }  // namespace
 
-/// What a successor of this keeper would need now.
-Handed Keeper::handed_over() const noexcept {
+/// What a successor of this keeper would need now, for a daemon that keeps it.
+Handed Keeper::handed_over(const Control::Connection& to) const noexcept {
     Handed out;
-    out.out = pump_.descriptor(0);
-    out.err = pump_.descriptor(1);
+    if ((to.capabilities & rundir::capability_spares) == 0) return out;
+    for (std::size_t i = 0; i < OutputBuffers::sources; ++i) out.sources[i] = pump_.descriptor(i);
     out.buffers = pump_.buffers();
     if (is_final()) return out;
     out.child = child_;
@@ -38,12 +38,12 @@ Handed Keeper::handed_over() const noexcept {
     return out;
 }
 
-void Keeper::take_over(Control::Connection& connection, Handed& handed, std::uint64_t request,
+void Keeper::take_over(Control::Connection& connection, Handed& handed, const ControlMessage& commit,
                        std::uint64_t now) noexcept {
     const logstore::Stream writing = pump_.inherit(std::exchange(handed.buffers, -1));
     base::kill_point("shim.succeed.inherited");
     if (const int err = open_log(writing)) {
-        control_.send(connection, message(MessageType::refused, request, err));
+        control_.refuse(connection, commit, rundir::Refusal::failed, err);
         return abort_start();
     }
     base::kill_point("shim.succeed.opened");
@@ -51,10 +51,12 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, std::uin
     release_spec();
     auto& state = state_.state();
     if (state.successors < 255) ++state.successors;
-    for (const int fd : {handed.out, handed.err})
-        if (fd >= 0) ::fcntl(fd, F_SETFL, O_NONBLOCK);
-    const int out = std::exchange(handed.out, -1), err = std::exchange(handed.err, -1);
-    const std::size_t missing = pump_.resume(out, err, now);
+    Pump::Pipes pipes;
+    for (std::size_t i = 0; i < OutputBuffers::sources; ++i) {
+        pipes.ends[i] = std::exchange(handed.sources[i], -1);
+        if (pipes.ends[i] >= 0) ::fcntl(pipes.ends[i], F_SETFL, O_NONBLOCK);
+    }
+    const std::size_t missing = pump_.resume(pipes, now);
     base::kill_point("shim.succeed.resumed");
     if (missing > 0) state.has_gaps = 1;
     log_.append_event(Event::taken_over, static_cast<std::int64_t>(missing));
@@ -86,14 +88,15 @@ void Keeper::hear_end(const ControlMessage& received, std::uint64_t now) noexcep
     if (!succeeds_ || is_final()) return;
     look_at_foreign_child(now);
     if (!child_gone_ || ended_.pid != 0) return;
-    if (received.grace_ms != 0) {
+    using How = rundir::ProgramEnd::How;
+    if (received.end.how != How::exited && received.end.how != How::killed) {
         // That daemon is not its parent either; the kernel may know, or nobody does.
         if (child_ < 0 || !os::tells_ends(child_)) decide_until_ = now;
         return;
     }
     ended_.pid = pid_;
-    ended_.killed = received.force != 0;
-    ended_.value = received.value;
+    ended_.killed = received.end.how == How::killed;
+    ended_.value = received.end.value;
 }
 
 void Keeper::decide_outcome(std::uint64_t now) noexcept {

@@ -11,7 +11,7 @@
 namespace persistproc::shim {
 namespace {
 
-constexpr std::uint32_t layout = 1;
+constexpr std::uint32_t layout = 2;
 constexpr std::size_t header_bytes = 4096;
 constexpr std::size_t mapped_bytes = header_bytes + OutputBuffers::sources * OutputBuffers::bytes;
 constexpr auto relaxed = std::memory_order_relaxed;
@@ -43,46 +43,68 @@ constexpr std::uint32_t two_canaries = 2 * sizeof(std::uint64_t);
 
 }  // namespace
 
+/// At the beginning of the memory; behind `header_bytes` come the sources' bytes, one after the other.
 struct OutputBuffers::Header {
-    std::uint32_t version, source_bytes;
-    Marks marks[sources];
+    std::uint32_t version, header_bytes, sources, marks_bytes;
+    std::uint32_t source_bytes[most_sources];
+    alignas(64) Marks marks[most_sources];
 };
+
+void OutputBuffers::lay_out(char* memory, std::size_t bytes_each) noexcept {
+    header_ = reinterpret_cast<Header*>(memory);
+    header_->version = layout;
+    header_->header_bytes = header_bytes;
+    header_->sources = sources;
+    header_->marks_bytes = sizeof(Marks);
+    for (std::size_t i = 0; i < sources; ++i) header_->source_bytes[i] = static_cast<std::uint32_t>(bytes_each);
+}
 
 void OutputBuffers::create() noexcept {
     const int fd = ::memfd_create("persistproc-output", MFD_CLOEXEC);
-    if (fd >= 0 && ::ftruncate(fd, mapped_bytes) == 0 && attach(fd) == 0) {
-        header_->version = layout;
-        header_->source_bytes = bytes;
-        return;
+    void* memory = MAP_FAILED;
+    if (fd >= 0 && ::ftruncate(fd, mapped_bytes) == 0)
+        memory = ::mmap(nullptr, mapped_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory != MAP_FAILED) {
+        fd_ = fd;
+        return lay_out(static_cast<char*>(memory), bytes);
     }
     if (fd >= 0) ::close(fd);
-    fd_ = -1;
-    header_ = reinterpret_cast<Header*>(unshared);
-    data_ = unshared + header_bytes;
+    lay_out(unshared, unshared_bytes);
 }
 
 int OutputBuffers::attach(int fd) noexcept {
     static_assert(sizeof(Header) <= header_bytes && std::atomic<std::uint64_t>::is_always_lock_free);
     struct stat facts {};
     if (::fstat(fd, &facts) != 0) return errno;
-    if (facts.st_size != static_cast<off_t>(mapped_bytes)) return EBADMSG;
-    void* const memory = ::mmap(nullptr, mapped_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    const auto size = static_cast<std::size_t>(facts.st_size);
+    if (size < header_bytes) return EBADMSG;
+    void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED) return errno;
     auto* const header = static_cast<Header*>(memory);
-    // All zero: just made.
-    const bool is_new = header->version == 0 && header->source_bytes == 0;
-    if (!is_new && (header->version != layout || header->source_bytes != bytes)) {
-        ::munmap(memory, mapped_bytes);
+    const bool is_ours = header->version == layout && header->header_bytes == header_bytes &&
+                         header->marks_bytes == sizeof(Marks) && header->sources <= most_sources;
+    std::size_t used = header_bytes;
+    for (std::size_t i = 0; is_ours && i < header->sources; ++i) used += header->source_bytes[i];
+    if (!is_ours || used > size) {
+        ::munmap(memory, size);
         return EBADMSG;
     }
     header_ = header;
-    data_ = static_cast<char*>(memory) + header_bytes;
     fd_ = fd;
     return 0;
 }
 
+std::size_t OutputBuffers::capacity(std::size_t source) const noexcept {
+    return source < header_->sources ? header_->source_bytes[source] : 0;
+}
+
 OutputBuffers::Marks& OutputBuffers::marks(std::size_t source) noexcept { return header_->marks[source]; }
-char* OutputBuffers::data(std::size_t source) noexcept { return data_ + source * capacity(); }
+
+char* OutputBuffers::data(std::size_t source) noexcept {
+    char* at = reinterpret_cast<char*>(header_) + header_->header_bytes;
+    for (std::size_t i = 0; i < source; ++i) at += capacity(i);
+    return at;
+}
 
 void OutputBuffers::begin_read(std::size_t source, std::uint32_t at, std::uint32_t size) noexcept {
     Marks& m = marks(source);
@@ -108,8 +130,10 @@ std::uint32_t OutputBuffers::settle(std::size_t source, std::uint64_t log_positi
     std::uint32_t lost = 0;
     const std::uint32_t reading = m.reading.load(relaxed);
     const std::uint32_t at = m.reading_at.load(relaxed);
+    const std::size_t room = capacity(source);
     // The span's end is moved before the mark goes.
-    if (reading > 0 && at == end && at + reading <= bytes && first_canary(data(source), at, reading).lives() == false) {
+    if (reading > 0 && at == end && std::size_t{at} + reading <= room &&
+        first_canary(data(source), at, reading).lives() == false) {
         const bool is_whole = reading < two_canaries || !last_canary(data(source), at, reading).lives();
         if (is_whole)
             end += reading;
@@ -122,7 +146,7 @@ std::uint32_t OutputBuffers::settle(std::size_t source, std::uint64_t log_positi
         const auto done = static_cast<std::uint32_t>(std::min<std::uint64_t>(log_position - to, writing));
         begin = std::max(begin, m.writing_from.load(relaxed) + done);
     }
-    if (begin > end || end > bytes) begin = end = 0;
+    if (begin > end || end > room) begin = end = 0;
     m.reading.store(0, in_order);
     m.writing.store(0, in_order);
     m.span.store(pack(begin, end), in_order);
@@ -130,7 +154,7 @@ std::uint32_t OutputBuffers::settle(std::size_t source, std::uint64_t log_positi
 }
 
 void OutputBuffers::release_pages(std::size_t source) noexcept {
-    ::madvise(data(source), capacity(), is_shared() ? MADV_REMOVE : MADV_DONTNEED);
+    ::madvise(data(source), capacity(source), is_shared() ? MADV_REMOVE : MADV_DONTNEED);
 }
 
 }  // namespace persistproc::shim

@@ -15,7 +15,8 @@ namespace persistproc::shim {
 
 class OutputBuffers {
 public:
-    static constexpr std::size_t sources = 2;
+    static constexpr std::size_t sources = 2;                         // that this version reads: output and error
+    static constexpr std::size_t most_sources = 16;                   // there is room for in the memory's header
     static constexpr std::size_t bytes = (256u << 10) + (64u << 10);  // of each source
     /// Without memory that outlives the keeper no more is held of one stream than may be lost.
     static constexpr std::size_t unshared_bytes = 64u << 10;
@@ -36,14 +37,15 @@ public:
 
     /// Makes the shared memory. Where the kernel gives none, private memory serves, and `is_shared` is false.
     void create() noexcept;
-    /// Takes over the memory of another keeper; the descriptor becomes ours. Returns 0 or errno (EBADMSG: not ours to
-    /// understand).
+    /// Takes over the memory of another keeper; the descriptor becomes ours. Its header says how many sources there are
+    /// and how large each is: a keeper of another version may have had more or other ones; those beyond `sources` are
+    /// left alone, those that it had not have no room. Returns 0 or errno (EBADMSG: not ours to understand).
     int attach(int fd) noexcept;
 
     bool is_shared() const noexcept { return fd_ >= 0; }
     /// To be handed over; -1 when it is not shared.
     int descriptor() const noexcept { return fd_; }
-    std::size_t capacity() const noexcept { return is_shared() ? bytes : unshared_bytes; }
+    std::size_t capacity(std::size_t source) const noexcept;
     Marks& marks(std::size_t source) noexcept;
     char* data(std::size_t source) noexcept;
 
@@ -63,8 +65,10 @@ public:
 
 private:
     struct Header;
+    /// Says in the header what follows it.
+    void lay_out(char* memory, std::size_t bytes_each) noexcept;
+
     Header* header_ = nullptr;
-    char* data_ = nullptr;
     int fd_ = -1;
 };
 

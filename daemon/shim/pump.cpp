@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 namespace persistproc::shim {
 namespace {
@@ -21,11 +22,15 @@ constexpr std::uint64_t cool_ns = 1000 * os::millisecond;
 constexpr unsigned reads_in_a_row = 8;  // before commands and the other pipe get their turn
 constexpr unsigned full_reads_to_grow = 8;
 
+/// What a source of that number is in the log.
+constexpr Stream streams[] = {Stream::out, Stream::err};
+static_assert(std::size(streams) == Pump::max_sources);
+
 }  // namespace
 
-void Pump::begin(int out, int err) noexcept {
+void Pump::begin(const Pipes& pipes) noexcept {
     buffers_.create();
-    connect(out, err);
+    connect(pipes);
 }
 
 Stream Pump::inherit(int buffers) noexcept {
@@ -34,21 +39,21 @@ Stream Pump::inherit(int buffers) noexcept {
         ::close(buffers);
         return Stream::none;
     }
-    constexpr Stream streams[] = {Stream::out, Stream::err};
     for (std::size_t i = 0; i < max_sources; ++i)
         if (buffers_.marks(i).writing.load(std::memory_order_relaxed) > 0) return streams[i];
     return Stream::none;
 }
 
-std::size_t Pump::resume(int out, int err, std::uint64_t now) noexcept {
+std::size_t Pump::resume(const Pipes& pipes, std::uint64_t now) noexcept {
     std::size_t missing = 0;
     if (buffers_.is_shared()) {
         for (std::size_t i = 0; i < max_sources; ++i) missing += buffers_.settle(i, log_.position());
     } else {
         buffers_.create();
-        missing = (out >= 0 ? OutputBuffers::unshared_bytes : 0) + (err >= 0 ? OutputBuffers::unshared_bytes : 0);
+        for (const int end : pipes.ends)
+            if (end >= 0) missing += OutputBuffers::unshared_bytes;
     }
-    connect(out, err);
+    connect(pipes);
     for (auto& source : sources_) {
         const auto& marks = buffers_.marks(source.number);
         const std::uint64_t span = marks.span.load(std::memory_order_relaxed);
@@ -63,11 +68,9 @@ std::size_t Pump::resume(int out, int err, std::uint64_t now) noexcept {
     return missing;
 }
 
-void Pump::connect(int out, int err) noexcept {
-    const int fds[] = {out, err};
-    const Stream streams[] = {Stream::out, Stream::err};
+void Pump::connect(const Pipes& pipes) noexcept {
     for (std::size_t i = 0; i < max_sources; ++i) {
-        sources_[i].fd = fds[i];
+        sources_[i].fd = pipes.ends[i];
         sources_[i].number = i;
         sources_[i].stream = streams[i];
         sources_[i].buffer = buffers_.data(i);
@@ -115,7 +118,7 @@ void Pump::read_source(Source& source, std::uint64_t now, bool in_a_hurry) noexc
     source.paused_until = 0;
     auto& marks = buffers_.marks(source.number);
     for (unsigned round = 0; round < reads_in_a_row; ++round) {
-        const std::size_t room = buffers_.capacity() - source.end;
+        const std::size_t room = buffers_.capacity(source.number) - source.end;
         const ssize_t there = os::available(source.fd);
         if (there == 0) return;
         // What is there can be read at once: nobody else reads it.
@@ -161,7 +164,7 @@ void Pump::take(Source& source, std::size_t size, std::uint64_t now) noexcept {
         source.carried_since = now;
     }
     // A line longer than can be held.
-    const std::size_t capacity = buffers_.capacity();
+    const std::size_t capacity = buffers_.capacity(source.number);
     if (source.carried() > 0 && capacity - source.end < capacity / 4) write_piece(source, source.carried());
 }
 
@@ -227,6 +230,10 @@ void Pump::cool_down(std::uint64_t now) noexcept {
         }
     }
     log_.cool_down();
+}
+
+bool Pump::closed() const noexcept {
+    return std::all_of(std::begin(sources_), std::end(sources_), [](const Source& each) { return each.fd < 0; });
 }
 
 void Pump::flush() noexcept {

@@ -1,5 +1,5 @@
 #pragma once
-/// From the child's two pipes into the log. One read gives one piece of whole lines; an unfinished line is carried in
+/// From the child's pipes into the log. One read gives one piece of whole lines; an unfinished line is carried in
 /// the buffer until its rest comes, at most 100 ms, so that a prompt shows. Bytes are copied once, from pipe to buffer
 /// to file; only the carried tail ever moves. The buffers outlive a keeper that is killed.
 ///
@@ -25,14 +25,18 @@ public:
     Pump(const Pump&) = delete;
     Pump& operator=(const Pump&) = delete;
 
-    /// Takes the read ends (non-blocking).
-    void begin(int out, int err) noexcept;
+    /// The read ends (non-blocking), by number of the source: 0 output, 1 error; -1: none, or it has ended.
+    struct Pipes {
+        int ends[max_sources] = {-1, -1};
+    };
+    /// Takes them.
+    void begin(const Pipes& pipes) noexcept;
     /// Takes the buffers of a keeper that was killed (-1: there are none). Returns whose bytes it was writing to the
     /// log.
     logstore::Stream inherit(int buffers) noexcept;
     /// As `begin`, after `inherit` and with the log open: goes on where the other stopped. Returns how many bytes may
     /// be missing.
-    std::size_t resume(int out, int err, std::uint64_t now) noexcept;
+    std::size_t resume(const Pipes& pipes, std::uint64_t now) noexcept;
     /// The memory that a successor needs; -1: it has none.
     int buffers() const noexcept { return buffers_.descriptor(); }
 
@@ -45,9 +49,9 @@ public:
     void serve(const pollfd* entries, std::size_t count, std::uint64_t now, bool in_a_hurry) noexcept;
     /// Writes unfinished lines as they are.
     void flush() noexcept;
-    /// Nothing more can come: both pipes have ended.
-    bool closed() const noexcept { return sources_[0].fd < 0 && sources_[1].fd < 0; }
-    /// The read end of the output (0) or error (1) pipe, -1 when it has ended.
+    /// Nothing more can come: all pipes have ended.
+    bool closed() const noexcept;
+    /// The read end of a source, -1 when it has ended.
     int descriptor(std::size_t source) const noexcept { return sources_[source].fd; }
     /// Flushes and closes pipes that somebody outside the tree still holds.
     void close() noexcept;
@@ -68,7 +72,7 @@ private:
         bool touched = false;      // much of the buffer was used since it was last given back
     };
 
-    void connect(int out, int err) noexcept;
+    void connect(const Pipes& pipes) noexcept;
     void hold(Source& source, std::size_t begin, std::size_t end) noexcept;
     void read_source(Source& source, std::uint64_t now, bool in_a_hurry) noexcept;
     void take(Source& source, std::size_t size, std::uint64_t now) noexcept;

@@ -165,8 +165,8 @@ private:
 
     void hear(const std::string& packet) {
         rundir::ControlMessage message;
-        if (packet.size() != sizeof message) return;
-        std::memcpy(&message, packet.data(), sizeof message);
+        rundir::DescriptorList list;
+        if (rundir::decode_frame(packet.data(), packet.size(), message, list) != rundir::Refusal::none) return;
         if (message.state.phase == rundir::Phase::started && message.state.exec_confirmed != 0) {
             told_started = true;
             told_pid = message.state.pid;

@@ -101,7 +101,9 @@ void say(int channel, MessageType type, const rundir::Nonce& nonce) {
     message.request = 1;
     message.nonce = nonce;
     message.grace_ms = grace_ms;
-    [[maybe_unused]] const ssize_t sent = ::send(channel, &message, sizeof message, MSG_NOSIGNAL);
+    rundir::Frame frame;
+    rundir::encode_frame(message, {}, frame);
+    [[maybe_unused]] const ssize_t sent = ::send(channel, frame.bytes, frame.size, MSG_NOSIGNAL);
 }
 
 pid_t launch(const fs::path& run_directory, int channel, const std::string& fault, const fs::path& log,
@@ -235,9 +237,12 @@ TrialResult play(const fs::path& data, const std::string& fault, const fs::path&
         if (channel) {
             pollfd entry{channel.get(), POLLIN, 0};
             ::poll(&entry, 1, 1);
+            char bytes[rundir::most_frame_bytes];
+            const ssize_t got = entry.revents != 0 ? ::recv(channel.get(), bytes, sizeof bytes, MSG_DONTWAIT) : -1;
             ControlMessage message;
-            const ssize_t got = entry.revents != 0 ? ::recv(channel.get(), &message, sizeof message, MSG_DONTWAIT) : -1;
-            if (got == sizeof message) hear(result.told, message);
+            rundir::DescriptorList list;
+            const auto size = static_cast<std::size_t>(std::max<ssize_t>(got, 0));
+            if (rundir::decode_frame(bytes, size, message, list) == rundir::Refusal::none) hear(result.told, message);
             if (got == 0) channel.reset();
         } else {
             ::usleep(500);

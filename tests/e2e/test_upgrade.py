@@ -1,4 +1,5 @@
 """Releases meet: files and shims of an older one under this daemon, files of a newer one, a restart that keeps all."""
+import errno
 import fcntl
 import os
 import pathlib
@@ -11,8 +12,11 @@ import threading
 
 import harness
 
-FROZEN = pathlib.Path(__file__).resolve().parents[1] / "data" / "v1.0"
+DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
+FROZEN = DATA / "v2.0"
 HELLO, STOP, STATE, TREE_EMPTY, REFUSED = 1, 3, 102, 103, 105
+UNKNOWN_TYPE = 1
+EPOCH, REQUEST, NONCE, RUN_STATE, ERROR, REFUSAL = 1, 2, 3, 5, 10, 11
 STARTED, EXITED = 3, 5
 SLOT = 2048
 
@@ -31,12 +35,12 @@ def start_ticks(pid):
 
 
 class State:
-    """RunState of format 1.0, written down here once more: the layout must not depend on today's sources."""
+    """RunState of format 2.0, written down here once more: the layout must not depend on today's sources."""
 
     LAYOUT = struct.Struct("<HHBBBBBBB5xQ16s16sQiiQQqQqQQii")
 
     def __init__(self, nonce, phase, pid):
-        self.major, self.minor, self.phase, self.nonce, self.pid = 1, 0, phase, nonce, pid
+        self.major, self.minor, self.phase, self.nonce, self.pid = 2, 0, phase, nonce, pid
         self.killed = self.stop_requested = self.tree_empty = self.exit_value = 0
         self.generation = 1
 
@@ -58,10 +62,28 @@ class State:
             file.write(slot)
 
 
-class OldShim:
-    """A shim as 1.0 knew it: packets of 192 bytes, no descriptors, no message that came later."""
+def frame(kind, *fields):
+    """A message of frames 2.0, written down here once more as well."""
+    body = b"".join(
+        struct.pack("<HH", number, len(value)) + value + bytes(-len(value) % 4) for number, value in fields
+    )
+    return struct.pack("<IHHHHI", 0x50504354, 2, 0, kind, 0, 16 + len(body)) + body
 
-    MESSAGE = struct.Struct("<IHHQQ16siIII136s")
+
+def read_frame(packet):
+    """(type, fields by number)"""
+    magic, major, _, kind, _, size = struct.unpack_from("<IHHHHI", packet)
+    assert (magic, major, size) == (0x50504354, 2, len(packet))
+    fields, at = {}, 16
+    while at < size:
+        number, length = struct.unpack_from("<HH", packet, at)
+        fields[number] = packet[at + 4 : at + 4 + length]
+        at += 4 + length + -length % 4
+    return kind, fields
+
+
+class OldShim:
+    """A shim as 2.0 knew it at the least: no capability, no descriptors, no message that came later."""
 
     def __init__(self, run, program):
         self.run, self.program, self.heard = run, program, []
@@ -80,28 +102,34 @@ class OldShim:
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
 
-    def send(self, peer, kind, request):
-        peer.send(self.MESSAGE.pack(0x50504354, 1, kind, 1, request, self.nonce, 0, 0, 0, 0, self.state.pack()))
+    def send(self, peer, kind, request, *more):
+        peer.send(frame(kind, (EPOCH, struct.pack("<Q", 1)), (REQUEST, request), *more))
+
+    def send_state(self, peer, kind, request=bytes(8)):
+        self.send(peer, kind, request, (RUN_STATE, self.state.pack()))
 
     def serve(self):
         while self.state.tree_empty == 0:
             peer, _ = self.listener.accept()
             while packet := peer.recv(4096):
-                _, major, kind, _, request, nonce, *_ = self.MESSAGE.unpack(packet)
+                kind, fields = read_frame(packet)
                 self.heard.append(kind)
-                if kind == HELLO and major == 1 and nonce == self.nonce:
-                    self.send(peer, STATE, request)
+                if kind == HELLO and fields[NONCE] == self.nonce:
+                    self.send_state(peer, STATE, fields[REQUEST])
                 elif kind == STOP:
                     self.program.terminate()
                     self.program.wait()
                     self.state.phase, self.state.killed, self.state.exit_value = EXITED, 1, signal.SIGTERM
                     self.state.stop_requested = self.state.tree_empty = 1
                     self.state.write(self.run / "state")
-                    self.send(peer, STATE, 0)
-                    self.send(peer, TREE_EMPTY, request)
+                    self.send_state(peer, STATE)
+                    self.send_state(peer, TREE_EMPTY, fields[REQUEST])
                     break
                 else:
-                    self.send(peer, REFUSED, request)
+                    why = struct.pack("<HH", kind, UNKNOWN_TYPE)
+                    self.send(
+                        peer, REFUSED, fields[REQUEST], (ERROR, struct.pack("<i", errno.EPROTO)), (REFUSAL, why)
+                    )
             peer.close()
         self.listener.close()
         self.lock.close()
@@ -110,9 +138,9 @@ class OldShim:
 class Upgrade(harness.TestCase):
     autostart = False
 
-    def frozen(self):
-        """A data directory that 1.0 wrote; its one run."""
-        shutil.copytree(FROZEN, self.place.data)
+    def frozen(self, version=FROZEN):
+        """A data directory that this version wrote; its one run."""
+        shutil.copytree(version / "procs", self.place.data / "procs")
         for path in [self.place.data, *self.place.data.rglob("*")]:
             path.chmod(0o700 if path.is_dir() else 0o600)
         return self.place.data / "procs" / "p1" / "runs" / "1"
@@ -142,12 +170,8 @@ class Upgrade(harness.TestCase):
         self.assertEqual((view["state"], view["signal"], view["reason"]), ("killed", "SIGTERM", "stopped"))
         self.assertEqual(shim.heard, [HELLO, HELLO, STOP])
 
-    def test_files_of_a_newer_release_are_left_alone(self):
-        run = self.frozen()
-        newer = State(b"n" * 16, STARTED, 1)
-        newer.major = 2
-        (run / "state").write_bytes(bytes(2 * SLOT))
-        newer.write(run / "state")
+    def check_left_alone(self, words):
+        """That the one run there is listed, refused, reported and not touched."""
         before = {p: p.read_bytes() for p in sorted((self.place.data / "procs").rglob("*")) if p.is_file()}
         self.daemon.start()
         view = self.view("p1")
@@ -155,12 +179,38 @@ class Upgrade(harness.TestCase):
         for command in (["stop", "p1"], ["restart", "p1"], ["rm", "p1"]):
             refused = self.cli(*command)
             self.assertEqual(refused.code, 125, f"{command}: {refused}")
-            self.assertOneLine(refused.err, "newer")
+            self.assertOneLine(refused.err, "another version")
         self.assertEqual(self.view("p1")["state"], "unsupported")
+        self.assertIn(words, self.cli("doctor").out.decode())
         self.ok("shutdown")
         self.daemon.process.wait(10)
         after = {p: p.read_bytes() for p in sorted((self.place.data / "procs").rglob("*")) if p.is_file()}
         self.assertEqual(after, before)
+
+    def test_files_of_a_newer_release_are_left_alone(self):
+        run = self.frozen()
+        newer = State(b"n" * 16, STARTED, 1)
+        newer.major = 3
+        (run / "state").write_bytes(bytes(2 * SLOT))
+        newer.write(run / "state")
+        self.check_left_alone("newer version (format 3.0)")
+
+    def test_files_of_format_1_are_left_alone(self):
+        self.frozen(DATA / "v1.0")
+        self.check_left_alone("older version (format 1.0)")
+
+    def test_a_program_under_a_shim_of_format_1_lives_on(self):
+        """Its shim speaks otherwise; the version that started it can stop it."""
+        run = self.frozen(DATA / "v1.0")
+        program = subprocess.Popen(["sleep", "600"])
+        self.addCleanup(program.wait)
+        self.addCleanup(program.kill)
+        older = State(b"n" * 16, STARTED, program.pid)
+        older.major, older.minor = 1, 1
+        (run / "state").write_bytes(bytes(2 * SLOT))
+        older.write(run / "state")
+        self.check_left_alone("older version (format 1.1)")
+        self.assertIsNone(program.poll())
 
     def test_a_restart_of_the_daemon_keeps_every_run(self):
         """What the README tells to do after an upgrade."""

@@ -21,11 +21,11 @@ public:
         async::Notifier grown;
         bool gone = false;
 
-        void push(rundir::MessageType type, std::uint64_t request = 0, int value = 0) {
+        void push(rundir::MessageType type, std::uint64_t request = 0, int error = 0) {
             rundir::ControlMessage message;
             message.type = type;
             message.request = request;
-            message.value = value;
+            message.error = error;
             message.state = state;
             outbox.push_back(message);
             grown.notify_all();
@@ -163,10 +163,10 @@ private:
                 return;
             case rundir::MessageType::signal: shim.push(rundir::MessageType::done, message.request, 0); return;
             case rundir::MessageType::stop:
-                if (!obeys_stop && message.force == 0) return;
+                if (!obeys_stop && !message.force) return;
                 if (shim.state.phase == rundir::Phase::started) {
                     shim.state.stop_requested = 1;
-                    shim.end(message.force != 0 ? 9 : 15, true, true);
+                    shim.end(message.force ? 9 : 15, true, true);
                 }
                 shim.empty(message.request);
                 return;

@@ -1,5 +1,5 @@
-// Files of earlier releases must stay readable: an old shim meets a new daemon. These were written by version 1.0 of
-// the formats and are never made again.
+// Files of other versions: those of this major must stay readable, since an old shim meets a new daemon; those of any
+// other are known for what they are. They are never made again.
 #include <filesystem>
 
 #include "common/base/file.hpp"
@@ -11,8 +11,18 @@
 using namespace persistproc;
 using namespace persistproc::rundir;
 
-TEST_CASE("spec and state of format 1.0 are read") {
+TEST_CASE("spec and state of format 1.0 are unsupported") {
     const auto paths = run_paths(std::filesystem::path(PERSISTPROC_TEST_DATA) / "v1.0", RunId{{1}, 1});
+    const auto bytes = base::read_file(paths.spec);
+    REQUIRE(bytes.has_value());
+    CHECK(decode_spec(*bytes).error().code == ErrorCode::unsupported);
+    const auto state = read_state(paths.state);
+    CHECK(state.error().code == ErrorCode::unsupported);
+    CHECK(state.error().message.find("older version (format 1.0)") != std::string::npos);
+}
+
+TEST_CASE("spec and state of format 2.0 are read") {
+    const auto paths = run_paths(std::filesystem::path(PERSISTPROC_TEST_DATA) / "v2.0", RunId{{1}, 1});
     const auto bytes = base::read_file(paths.spec);
     REQUIRE(bytes.has_value());
     const auto spec = decode_spec(*bytes);

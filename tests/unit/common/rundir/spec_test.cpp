@@ -78,7 +78,7 @@ TEST_CASE("a spec with any bit flipped is refused") {
 
 TEST_CASE("a spec of a newer major version is unsupported, one with unknown keys is read") {
     std::string newer = encode_spec(sample());
-    newer.replace(newer.find("1."), 1, "2");
+    newer.replace(newer.find("2."), 1, "3");
     const auto refused = decode_spec(newer);
     REQUIRE(refused.has_error());
     CHECK(refused.error().code == ErrorCode::unsupported);

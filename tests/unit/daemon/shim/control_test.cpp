@@ -7,7 +7,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
-#include <string_view>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/catch.hpp"
@@ -136,11 +137,11 @@ TEST_CASE("signals go to the child and are recorded; bad ones are refused") {
     keeper.start();
     keeper.wait_for_output("up\n");
     keeper.send(MessageType::signal, 1, 999);
-    CHECK(keeper.wait_for(MessageType::done).value == EINVAL);
+    CHECK(keeper.wait_for(MessageType::done).error == EINVAL);
     keeper.send(MessageType::signal, 2, SIGTERM);
     const auto done = keeper.wait_for(MessageType::done);
     CHECK(done.request == 2);
-    CHECK(done.value == 0);
+    CHECK(done.error == 0);
     const auto ended = keeper.wait_for_end();
     CHECK(ended.exit_value == 0);
     CHECK(ended.stop_requested == 0);
@@ -162,7 +163,7 @@ TEST_CASE("the daemon's death after COMMIT harms nobody, and the next one adopts
 
     keeper.connect();
     keeper.send(MessageType::signal, 1, SIGKILL, 0, false, 2);  // before hello: a stranger
-    CHECK(keeper.receive().type == MessageType::refused);
+    CHECK(keeper.receive().refusal == Refusal::not_greeted);
     keeper.send(MessageType::hello, 3, 0, 0, false, 2);
     const auto adopted = keeper.receive();
     CHECK(adopted.type == MessageType::state);
@@ -173,7 +174,9 @@ TEST_CASE("the daemon's death after COMMIT harms nobody, and the next one adopts
     keeper.send(MessageType::stop, 4, 0, 0, true, 1);  // the old daemon, come back
     const auto refused = keeper.receive();
     CHECK(refused.type == MessageType::refused);
-    CHECK(refused.value == EPERM);
+    CHECK(refused.refusal == Refusal::old_epoch);
+    CHECK(refused.refused_type == static_cast<int>(MessageType::stop));
+    CHECK(refused.error == EPERM);
     CHECK(is_running(started.pid));
 
     std::ofstream{go};
@@ -190,7 +193,7 @@ TEST_CASE("a wrong nonce is refused, and many connections push out the oldest") 
     keeper.connect();
     keeper.spec.nonce.fill(0);
     keeper.send(MessageType::hello);
-    CHECK(keeper.receive().type == MessageType::refused);
+    CHECK(keeper.receive().refusal == Refusal::foreign_run);
     keeper.spec.nonce = right;
     for (int i = 0; i < 20; ++i) {
         keeper.connect();
@@ -210,28 +213,109 @@ TEST_CASE("descriptors that nobody asked for are closed, however many come") {
     ControlMessage hello;
     hello.epoch = 1;
     hello.nonce = keeper.spec.nonce;
-    const std::string_view bytes(reinterpret_cast<const char*>(&hello), sizeof hello);
-    // Six are what the kernel delivers into room for five; the larger numbers do not fit any room.
-    for (const std::size_t count : {1u, 5u, 6u, 7u, 64u, 253u}) {
-        int ends[2];
-        REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
-        const base::UniqueFd read_end(ends[0]);
-        base::UniqueFd write_end(ends[1]);
-        keeper.send_packet(bytes, std::vector<int>(count, write_end.get()));
+    // From 17 on there is no room for them.
+    for (const std::size_t count : {1u, 6u, 16u, 17u, 18u, 64u, 253u}) {
+        // None of them listed, some of a kind that is unknown, all of one that a greeting has no use for.
+        for (const int kind : {0, 900, 1}) {
+            INFO(count << " of kind " << kind);
+            int ends[2];
+            REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+            const base::UniqueFd read_end(ends[0]);
+            base::UniqueFd write_end(ends[1]);
+            DescriptorList list;
+            hello.type = kind == 0 ? MessageType::hello : MessageType::commit;
+            for (std::size_t i = 0; kind != 0 && i < count; ++i)
+                list.add(static_cast<DescriptorKind>(kind), static_cast<std::uint16_t>(i));
+            keeper.send(hello, list, std::vector<int>(count, write_end.get()));
+            const auto answer = keeper.receive();
+            if (count > 16)
+                CHECK(answer.refusal == Refusal::descriptors_missing);
+            else
+                CHECK(answer.type == (kind == 0 ? MessageType::state : MessageType::refused));
+            write_end.reset();
+            // The end of the pipe: nobody holds its other end any more.
+            pollfd entry{read_end.get(), POLLIN, 0};
+            CHECK(::poll(&entry, 1, 10'000) == 1);
+        }
+    }
+    keeper.send(MessageType::stop, 1, 0, 0, true);
+    CHECK(keeper.wait_for(MessageType::tree_empty).request == 1);
+    CHECK(keeper.wait_for_leave() == 0);
+}
+
+TEST_CASE("what a shim does not know it refuses by name, and goes on listening") {
+    tests::TemporaryDirectory data;
+    KeeperDriver keeper(data.path(), child({"line", "up", ",", "wait"}));
+    keeper.start();
+    keeper.wait_for_output("up\n");
+
+    ControlMessage later;
+    later.type = static_cast<MessageType>(77);
+    later.epoch = 1;
+    keeper.send(later);
+    const auto unknown = keeper.receive();
+    CHECK(unknown.type == MessageType::refused);
+    CHECK(unknown.refused_type == 77);
+    CHECK(unknown.refusal == Refusal::unknown_type);
+
+    // Ours to say, not to hear.
+    keeper.send(MessageType::tree_empty, 5);
+    const auto wrong_way = keeper.receive();
+    CHECK(wrong_way.request == 5);
+    CHECK(wrong_way.refusal == Refusal::unknown_type);
+
+    DescriptorList listed;
+    listed.add(DescriptorKind::buffers);
+    ControlMessage commit;
+    commit.type = MessageType::commit;
+    commit.epoch = 1;
+    keeper.send(commit, listed, {});
+    CHECK(keeper.receive().refusal == Refusal::descriptors_missing);
+    keeper.send(commit);
+    const auto twice = keeper.receive();
+    CHECK(twice.refusal == Refusal::wrong_time);
+    CHECK(twice.error == EALREADY);
+
+    // A longer message of a later minor is obeyed as far as it is understood.
+    Frame frame;
+    ControlMessage stop;
+    stop.type = MessageType::stop;
+    stop.epoch = 1;
+    stop.request = 9;
+    stop.force = true;
+    encode_frame(stop, {}, frame);
+    std::string longer(frame.bytes, frame.size);
+    longer += std::string("\x38\x0b\x03\x00new\x00", 8);
+    longer[6] = 3;  // the minor
+    longer[12] = static_cast<char>(longer.size());
+    keeper.send_packet(longer, {});
+    CHECK(keeper.wait_for(MessageType::tree_empty).request == 9);
+    CHECK(keeper.wait_for_leave() == 0);
+}
+
+TEST_CASE("a peer of another major, or none of ours, is refused and hung up on") {
+    tests::TemporaryDirectory data;
+    KeeperDriver keeper(data.path(), child({"wait"}));
+    keeper.start();
+    Frame frame;
+    encode_frame(ControlMessage{}, {}, frame);
+    std::string other(frame.bytes, frame.size);
+    other[4] = 3;
+    const std::pair<std::string, Refusal> cases[] = {
+        {other, Refusal::unknown_major}, {"?", Refusal::damaged}, {std::string(5000, 'x'), Refusal::damaged}};
+    for (const auto& [packet, why] : cases) {
+        keeper.connect();
+        keeper.send_packet(packet, {});
         const auto answer = keeper.receive();
-        CHECK((answer.type == MessageType::state || answer.type == MessageType::refused));
-        write_end.reset();
-        // The end of the pipe: nobody holds its other end any more.
-        pollfd entry{read_end.get(), POLLIN, 0};
-        CHECK(::poll(&entry, 1, 10'000) == 1);
-        if (answer.type == MessageType::refused) keeper.connect();
+        CHECK(answer.type == MessageType::refused);
+        CHECK(answer.refusal == why);
+        CHECK_THROWS(keeper.receive());
     }
     keeper.connect();
     keeper.send(MessageType::hello);
     REQUIRE(keeper.receive().type == MessageType::state);
     keeper.send(MessageType::stop, 1, 0, 0, true);
     CHECK(keeper.wait_for(MessageType::tree_empty).request == 1);
-    CHECK(keeper.wait_for_leave() == 0);
 }
 
 TEST_CASE("signals to the shim itself do nothing") {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -91,12 +92,15 @@ void KeeperDriver::launch() {
     fs::create_directories(rundir::process_paths(data_, spec.id.process).log);
     std::ofstream(paths.spec, std::ios::binary) << rundir::encode_spec(spec);
     require(rundir::create_state(paths.state).has_value(), "create_state");
+    execute(nullptr);
+}
 
+void KeeperDriver::execute(const char* option) {
     int ends[2];
     require(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
     channel_.reset(ends[0]);
     const base::UniqueFd theirs(ends[1]);
-    const std::string directory = paths.root.string();
+    const std::string directory = run_directory().string();
     pid_ = ::fork();
     require(pid_ >= 0, "fork");
     if (pid_ == 0) {
@@ -106,11 +110,40 @@ void KeeperDriver::launch() {
             ::fcntl(theirs.get(), F_SETFD, 0);
         else
             ::dup2(theirs.get(), rundir::start_channel_fd);
-        ::execl(PERSISTPROC_SHIM, "persistproc-shim", directory.c_str(), nullptr);
+        if (option != nullptr)
+            ::execl(PERSISTPROC_SHIM, "persistproc-shim", option, directory.c_str(), nullptr);
+        else
+            ::execl(PERSISTPROC_SHIM, "persistproc-shim", directory.c_str(), nullptr);
         ::_exit(99);
     }
     const timeval limit{std::chrono::seconds(patience).count(), 0};
     ::setsockopt(channel_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
+
+void KeeperDriver::kill() {
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+}
+
+rundir::RunState KeeperDriver::take_over(rundir::DescriptorKind withheld) {
+    execute("--take-over");
+    require(receive().type == rundir::MessageType::ready, "no ready");
+    rundir::ControlMessage commit;
+    commit.type = rundir::MessageType::commit;
+    commit.epoch = 1;
+    commit.nonce = spec.nonce;
+    commit.capabilities = rundir::capability_spares;
+    rundir::DescriptorList list;
+    std::vector<int> fds;
+    for (const auto& [name, fd] : spares_) {
+        if (name.first == withheld) continue;
+        list.add(name.first, static_cast<std::uint16_t>(name.second));
+        fds.push_back(fd.get());
+    }
+    send(commit, list, fds);
+    return wait_for(rundir::MessageType::state).state;
 }
 
 rundir::RunState KeeperDriver::start() {
@@ -126,17 +159,25 @@ rundir::RunState KeeperDriver::start() {
     }
 }
 
-void KeeperDriver::send(rundir::MessageType type, std::uint64_t request, int value, std::uint32_t grace_ms, bool force,
+void KeeperDriver::send(rundir::MessageType type, std::uint64_t request, int signal, std::uint32_t grace_ms, bool force,
                         std::uint64_t epoch) {
     rundir::ControlMessage message;
     message.type = type;
     message.epoch = epoch;
     message.request = request;
     message.nonce = spec.nonce;
-    message.value = value;
+    message.capabilities = rundir::capability_spares;
+    message.signal = signal;
     message.grace_ms = grace_ms;
     message.force = force;
-    require(::send(channel_.get(), &message, sizeof message, MSG_NOSIGNAL) == sizeof message, "send");
+    send(message);
+}
+
+void KeeperDriver::send(const rundir::ControlMessage& message, const rundir::DescriptorList& descriptors,
+                        const std::vector<int>& fds) {
+    rundir::Frame frame;
+    rundir::encode_frame(message, descriptors, frame);
+    send_packet({frame.bytes, frame.size}, fds);
 }
 
 void KeeperDriver::send_packet(std::string_view bytes, const std::vector<int>& descriptors) {
@@ -159,10 +200,28 @@ void KeeperDriver::send_packet(std::string_view bytes, const std::vector<int>& d
 }
 
 rundir::ControlMessage KeeperDriver::receive() {
-    rundir::ControlMessage message;
-    const ssize_t got = ::recv(channel_.get(), &message, sizeof message, 0);
+    char bytes[rundir::most_frame_bytes];
+    alignas(cmsghdr) char room[CMSG_SPACE(rundir::most_descriptors * sizeof(int))];
+    iovec part{bytes, sizeof bytes};
+    msghdr packet{};
+    packet.msg_iov = &part;
+    packet.msg_iovlen = 1;
+    packet.msg_control = room;
+    packet.msg_controllen = sizeof room;
+    const ssize_t got = ::recvmsg(channel_.get(), &packet, MSG_CMSG_CLOEXEC);
     require(got != 0, "the shim closed the channel");
-    require(got == sizeof message, "no message in time");
+    require(got > 0, "no message in time");
+    rundir::ControlMessage message;
+    rundir::DescriptorList list;
+    require(rundir::decode_frame(bytes, static_cast<std::size_t>(got), message, list) == rundir::Refusal::none,
+            "no frame");
+    const cmsghdr* const handed = CMSG_FIRSTHDR(&packet);
+    require((handed != nullptr) == (list.count > 0), "descriptors that are not listed, or listed ones missing");
+    for (std::size_t i = 0; i < list.count; ++i) {
+        int fd = -1;
+        std::memcpy(&fd, CMSG_DATA(handed) + i * sizeof fd, sizeof fd);
+        spares_[{list.names[i].kind, list.names[i].index}].reset(fd);
+    }
     return message;
 }
 

@@ -5,14 +5,16 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/base/unique_fd.hpp"
 #include "common/logstore/format.hpp"
-#include "common/rundir/control.hpp"
+#include "common/rundir/frame.hpp"
 #include "common/rundir/spec.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -30,12 +32,18 @@ public:
 
     /// Starts the shim and waits for `ready`.
     void launch();
+    /// Kills it and reaps it. This process adopts what it leaves.
+    void kill();
+    /// Starts a shim that takes over and hands it what the one before handed out, but for the `withheld` kind.
+    rundir::RunState take_over(rundir::DescriptorKind withheld = {});
     /// `launch`, `commit`, and the first state that says whether the program runs.
     rundir::RunState start();
-    void send(rundir::MessageType type, std::uint64_t request = 0, int value = 0, std::uint32_t grace_ms = 0,
+    void send(rundir::MessageType type, std::uint64_t request = 0, int signal = 0, std::uint32_t grace_ms = 0,
               bool force = false, std::uint64_t epoch = 1);
     /// One packet as it is, with duplicates of the descriptors.
     void send_packet(std::string_view bytes, const std::vector<int>& descriptors);
+    void send(const rundir::ControlMessage& message, const rundir::DescriptorList& descriptors = {},
+              const std::vector<int>& fds = {});
     rundir::ControlMessage receive();
     rundir::ControlMessage wait_for(rundir::MessageType type);
     /// The first state that is final (exited or exec_failed).
@@ -57,8 +65,10 @@ public:
 
 private:
     std::filesystem::path data_;
+    void execute(const char* option);
     base::UniqueFd channel_;
     pid_t pid_ = -1;
+    std::map<std::pair<rundir::DescriptorKind, int>, base::UniqueFd> spares_;  // that came with messages
 };
 
 /// argv of the scripted program (tests/programs/child.cpp).

@@ -29,7 +29,7 @@ public:
         out.reset(out_ends[1]);
         err.reset(err_ends[1]);
         out_read = out_ends[0];
-        pump.begin(out_ends[0], err_ends[0]);
+        pump.begin({.ends = {out_ends[0], err_ends[0]}});
     }
     ~PumpFixture() {
         pump.close();
