@@ -27,12 +27,12 @@ inline constexpr const char* kill_points[] = {
     // carried out; everything is decided.
     "daemon.adopt.loaded", "daemon.adopt.listed", "daemon.adopt.placed", "daemon.adopt.connected",
     "daemon.adopt.greeted", "daemon.adopt.answered", "daemon.adopt.dropped", "daemon.adopt.intent", "daemon.adopt.done",
-    // A succession: another shim is executed; it has been given what it needs.
-    "daemon.succeed.spawned", "daemon.succeed.committed",
+    // A take-over: another shim is executed; it has been given what it needs.
+    "daemon.takeover.spawned", "daemon.takeover.committed",
     // In that shim: it has the output that was under way; the log is opened and set right; that output is in the log;
     // the state says that it took over; the daemon has been told.
-    "shim.succeed.inherited", "shim.succeed.opened", "shim.succeed.resumed", "shim.succeed.recorded",
-    "shim.succeed.told",
+    "shim.takeover.inherited", "shim.takeover.opened", "shim.takeover.resumed", "shim.takeover.recorded",
+    "shim.takeover.told",
     // A start, in the shim.
     "shim.locked", "shim.prepared", "shim.ready", "shim.commit", "shim.forked",
     "shim.started",    // durable

@@ -16,7 +16,7 @@
 ///
 /// Descriptors. To a daemon that takes them (capability `spares`) the shim sends, once when the child exists and again
 /// in answer to each `hello`, duplicates of what another shim would need: see DescriptorKind. A shim that was killed is
-/// replaced: the daemon starts `persistproc-shim --succeed <run directory>`, which takes the lock and says `ready`;
+/// replaced: the daemon starts `persistproc-shim --take-over <run directory>`, which takes the lock and says `ready`;
 /// `commit` then carries the descriptors, and the successor goes on reading where the other stopped. It is not the
 /// child's parent: the daemon (subreaper) tells it with `ended` how the child ended, and keeps the zombie until the
 /// successor's record of it is durable.

@@ -274,9 +274,9 @@ void LocalShimHost::reap_orphans() {
 }
 
 Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::spawn(RunId run) { return launch_shim(run, false); }
-Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::succeed(RunId run) { return launch_shim(run, true); }
+Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::take_over(RunId run) { return launch_shim(run, true); }
 
-Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::launch_shim(RunId run, bool succeeds) {
+Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::launch_shim(RunId run, bool takes_over) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         co_return base::os_failure("socketpair", errno);
@@ -285,7 +285,7 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::launch_shim(RunId run, bo
     Launch launching;
     launching.executable = shim_.string();
     launching.arguments.emplace_back("persistproc-shim");
-    if (succeeds) launching.arguments.emplace_back("--succeed");
+    if (takes_over) launching.arguments.emplace_back("--take-over");
     launching.arguments.push_back(rundir::run_paths(data_, run).root.string());
     for (int& fd : launching.stdio) fd = null_.get();
     launching.channel = theirs.get();

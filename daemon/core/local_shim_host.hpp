@@ -20,7 +20,7 @@ public:
     void reap_orphans();
 
     Task<Result<std::unique_ptr<ShimLink>>> spawn(RunId run) override;
-    Task<Result<std::unique_ptr<ShimLink>>> succeed(RunId run) override;
+    Task<Result<std::unique_ptr<ShimLink>>> take_over(RunId run) override;
     Task<Result<std::unique_ptr<ShimLink>>> connect(RunId run) override;
     /// Stops waiting for shims, which live on.
     Task<> close();
@@ -30,7 +30,7 @@ private:
     class HeldChild;
     class SocketLink;
     static Task<> sweep_orphans(boost::asio::any_io_executor executor, std::shared_ptr<Orphanage> orphanage);
-    Task<Result<std::unique_ptr<ShimLink>>> launch_shim(RunId run, bool succeeds);
+    Task<Result<std::unique_ptr<ShimLink>>> launch_shim(RunId run, bool takes_over);
 
     boost::asio::any_io_executor executor_;
     std::filesystem::path shim_;

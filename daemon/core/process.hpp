@@ -34,7 +34,7 @@ struct Supervisor::Process {
     rundir::Nonce nonce{};
     std::shared_ptr<ShimLink> link;                   // open while its shim lives and answers
     Spares spares;                                    // held for a successor of that shim
-    bool succeeding = false;                          // its shim was killed, and another is being brought in
+    bool replacing_shim = false;                      // its shim was killed, and another is being brought in
     bool child_watched = false;                       // this daemon looks how the program ends, for a successor
     std::optional<rundir::ControlMessage> child_end;  // what a successor is told of that, once it is known
     bool shim_ready = false;

@@ -69,7 +69,7 @@ public:
     virtual Task<Result<std::unique_ptr<ShimLink>>> spawn(RunId run) = 0;
     /// Starts a shim for a run whose shim was killed; its first packet will be `ready`, then it waits for `commit` with
     /// descriptors. Errors: as `spawn`.
-    virtual Task<Result<std::unique_ptr<ShimLink>>> succeed(RunId) {
+    virtual Task<Result<std::unique_ptr<ShimLink>>> take_over(RunId) {
         co_return Error{ErrorCode::unsupported, "no successors"};
     }
     /// Connects to the `ctl` socket of a live run; checks the peer's uid. Errors: unavailable (nobody listens), io.

@@ -204,8 +204,8 @@ private:
     Task<Result<void>> make_room(ProcessPtr process);
     Task<> watch(ProcessPtr process, std::uint32_t run, std::shared_ptr<ShimLink> link);
     Task<> after_shim(ProcessPtr process, std::uint32_t run);
-    Task<> succeed(ProcessPtr process, std::uint32_t run);
-    Task<Result<void>> try_to_succeed(ProcessPtr process, std::uint32_t run);
+    Task<> replace_shim(ProcessPtr process, std::uint32_t run);
+    Task<Result<void>> try_to_replace_shim(ProcessPtr process, std::uint32_t run);
     Task<> watch_child(ProcessPtr process, std::uint32_t run, std::shared_ptr<ChildHold> child);
     void heard(const ProcessPtr& process, std::uint32_t run, const rundir::RunState& state);
     void send_stop(Process& process, bool force);

@@ -377,10 +377,10 @@ void Supervisor::heard(const ProcessPtr& process, std::uint32_t run, const rundi
 
 Task<> Supervisor::after_shim(ProcessPtr process, std::uint32_t run) {
     // Who brings in a successor sees for himself that one has gone.
-    if (process->life.last_run() != run || process->removed || process->succeeding) co_return;
+    if (process->life.last_run() != run || process->removed || process->replacing_shim) co_return;
     if (process->end_heard && process->run_state.tree_empty == 0 && process->spares.can_continue()) {
         // What the program left behind still prints, perhaps.
-        co_await succeed(process, run);
+        co_await replace_shim(process, run);
         co_return;
     }
     if (!process->end_heard) {
@@ -406,7 +406,7 @@ Task<> Supervisor::after_shim(ProcessPtr process, std::uint32_t run) {
         } else if (phase == rundir::Phase::started && found->state.outcome_unknown != 0) {
             heard(process, run, found->state);
         } else if (phase == rundir::Phase::started && process->spares.can_continue()) {
-            co_await succeed(process, run);
+            co_await replace_shim(process, run);
             co_return;
         } else if (phase == rundir::Phase::started) {
             process->run_state = found->state;
@@ -437,12 +437,12 @@ Task<> Supervisor::after_shim(ProcessPtr process, std::uint32_t run) {
 
 /// Brings in another shim for a run whose shim was killed, as long as it takes: the program waits at worst, with its
 /// pipes full, but nothing breaks.
-Task<> Supervisor::succeed(ProcessPtr process, std::uint32_t run) {
-    process->succeeding = true;
+Task<> Supervisor::replace_shim(ProcessPtr process, std::uint32_t run) {
+    process->replacing_shim = true;
     auto pause = std::chrono::nanoseconds(std::chrono::milliseconds(10));
     const auto is_wanted = [&] { return process->life.last_run() == run && !process->removed; };
     while (is_wanted()) {
-        auto done = co_await try_to_succeed(process, run);
+        auto done = co_await try_to_replace_shim(process, run);
         if (done) break;
         // A shim that was killed can be met before its lock has gone.
         if (pause >= std::chrono::milliseconds(100))
@@ -452,7 +452,7 @@ Task<> Supervisor::succeed(ProcessPtr process, std::uint32_t run) {
         co_await clock_.sleep_until(next);
         pause = std::min<std::chrono::nanoseconds>(pause * 2, std::chrono::seconds(2));
     }
-    process->succeeding = false;
+    process->replacing_shim = false;
     if (!is_wanted()) co_return;
     if (!process->link) {
         // It was killed as well, after it had taken over.
@@ -464,7 +464,7 @@ Task<> Supervisor::succeed(ProcessPtr process, std::uint32_t run) {
     if (std::holds_alternative<Stopping>(process->life.phase())) send_stop(*process, false);
 }
 
-Task<Result<void>> Supervisor::try_to_succeed(ProcessPtr process, std::uint32_t run) {
+Task<Result<void>> Supervisor::try_to_replace_shim(ProcessPtr process, std::uint32_t run) {
     const RunId id{process->record.id, run};
     // One that was killed may have come to the end of its work, and not to telling so: there is nothing to take over.
     const auto data = options_.data;
@@ -474,9 +474,9 @@ Task<Result<void>> Supervisor::try_to_succeed(ProcessPtr process, std::uint32_t 
         heard(process, run, found->state);
         co_return boost::system::in_place_value;
     }
-    auto link = co_await shims_.succeed(id);
+    auto link = co_await shims_.take_over(id);
     if (!link) co_return link.error();
-    base::kill_point("daemon.succeed.spawned");
+    base::kill_point("daemon.takeover.spawned");
     const std::shared_ptr<ShimLink> fresh(std::move(*link));
     process->link = fresh;
     process->shim_ready = false;
@@ -500,7 +500,7 @@ Task<Result<void>> Supervisor::try_to_succeed(ProcessPtr process, std::uint32_t 
         if (process->link == fresh) process->drop_link();
         co_return Error{ErrorCode::unavailable, "it did not get ready"};
     }
-    base::kill_point("daemon.succeed.committed");
+    base::kill_point("daemon.takeover.committed");
     while (process->link == fresh && process->run_state.successors == before && before < 255) {
         const bool woken = co_await process->changed.wait_until(until, clock_);
         if (!woken) break;
@@ -527,7 +527,7 @@ Task<> Supervisor::watch_child(ProcessPtr process, std::uint32_t run, std::share
     }
     process->child_end = message;
     // Without a link a successor is on its way, and is told when it is there.
-    if (process->link && !process->succeeding) (void)process->link->send(message);
+    if (process->link && !process->replacing_shim) (void)process->link->send(message);
 }
 
 Task<> Supervisor::retain() {

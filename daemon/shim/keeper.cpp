@@ -24,7 +24,7 @@ constexpr int record_attempts = 4;
 int Keeper::run() noexcept {
     while (!leaving_) {
         // A descriptor that is -1 is none to poll.
-        const int foreign_child = succeeds_ && !child_gone_ ? child_ : -1;
+        const int foreign_child = is_successor_ && !child_gone_ ? child_ : -1;
         pollfd entries[3 + Pump::max_sources + Control::max_entries] = {
             {signals_, POLLIN, 0}, {report_, POLLIN, 0}, {foreign_child, POLLIN, 0}};
         std::size_t count = 3;
@@ -62,7 +62,7 @@ std::uint64_t Keeper::deadline() const noexcept {
 }
 
 void Keeper::look_at_children(std::uint64_t now) noexcept {
-    if (succeeds_) return look_at_foreign_child(now);
+    if (is_successor_) return look_at_foreign_child(now);
     if (child_may_be_signalled() && ended_.pid == 0) {
         ended_ = os::peek_ended(pid_);
         if (ended_.pid != 0) {
@@ -98,7 +98,7 @@ bool Keeper::is_final() const noexcept {
 }
 
 void Keeper::advance(std::uint64_t now) noexcept {
-    if (succeeds_) decide_outcome(now);
+    if (is_successor_) decide_outcome(now);
     const bool is_decided = ended_.pid != 0 || state_.state().outcome_unknown != 0;
     if (is_decided && !reaped_ && (pump_.closed() || now >= drain_until_)) record_exit(now);
     if (!is_final() || (pid_ != 0 && !reaped_)) return;
@@ -106,7 +106,7 @@ void Keeper::advance(std::uint64_t now) noexcept {
         log_.append_event(Event::output_closed, 0);
         pipes_held_ = false;
     }
-    if (succeeds_) look_at_foreign_tree(now);
+    if (is_successor_) look_at_foreign_tree(now);
     if (!no_children_) return;
     // Nobody of the tree is left; whoever holds the pipes now was given them by other ways, and is not waited for long.
     if (!pump_.closed() && linger_until_ == os::never) linger_until_ = now + drain_ns;
@@ -138,7 +138,7 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
     for (int attempt = 0; state_.commit() != 0 && attempt < record_attempts; ++attempt) {
     }
     base::kill_point("shim.exit.recorded");
-    if (!succeeds_) os::reap(pid_);
+    if (!is_successor_) os::reap(pid_);
     reaped_ = true;
     base::kill_point("shim.exit.reaped");
     push_state();

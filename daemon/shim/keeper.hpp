@@ -14,7 +14,7 @@
 /// file.
 ///
 /// A keeper can be killed like anything else. Its daemon holds duplicates of the pipes, so the child notices nothing,
-/// and starts a successor (`prepare` with `succeeds`) that reads on from `started` or `exited`. It is not the child's
+/// and starts a successor (`prepare` with `takes_over`) that reads on from `started` or `exited`. It is not the child's
 /// parent: it knows the tree by its mark, and how the child ended from the daemon or from the kernel, or not at all.
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +36,7 @@ public:
 
     /// Becomes the keeper of the run: lock, spec, control socket, `prepared`, `ready`. Returns 0, or the exit status of
     /// the program after one line on stderr.
-    int prepare(const char* run_directory, bool succeeds) noexcept;
+    int prepare(const char* run_directory, bool takes_over) noexcept;
     /// Until nothing of the run is left. Returns the exit status of the program.
     int run() noexcept;
 
@@ -80,7 +80,7 @@ private:
     bool child_may_be_signalled() const noexcept { return pid_ != 0 && !reaped_ && !child_gone_; }
     void push_state() noexcept;
 
-    // keeper_succession.cpp
+    // keeper_takeover.cpp
     void take_over(Control::Connection& connection, Handed& handed, const rundir::ControlMessage& commit,
                    std::uint64_t now) noexcept;
     Handed handed_over(const Control::Connection& to) const noexcept;
@@ -125,7 +125,7 @@ private:
     bool leaving_ = false;
 
     // Of a successor.
-    bool succeeds_ = false;
+    bool is_successor_ = false;
     bool took_over_ = false;
     bool child_gone_ = false;  // but how it ended may not be known yet
     std::uint64_t decide_at_ = os::never, decide_until_ = os::never;

@@ -51,7 +51,7 @@ void Keeper::serve_control(const pollfd* entries, std::size_t count, std::uint64
             case Control::Received::nothing: break;
             case Control::Received::message: obey(*connection, received, handed, now); break;
             case Control::Received::closed:
-                if (start && (succeeds_ ? !took_over_ : state_.state().phase == Phase::prepared)) abort_start();
+                if (start && (is_successor_ ? !took_over_ : state_.state().phase == Phase::prepared)) abort_start();
                 break;
         }
         handed.close();
@@ -77,9 +77,10 @@ void Keeper::obey(Control::Connection& connection, const ControlMessage& receive
             state_.write();
             return control_.send(connection, message(MessageType::state, received.request), handed_over(connection));
         case MessageType::commit:
-            if (succeeds_ ? took_over_ : state.phase != Phase::prepared) return refuse(Refusal::wrong_time, EALREADY);
+            if (is_successor_ ? took_over_ : state.phase != Phase::prepared)
+                return refuse(Refusal::wrong_time, EALREADY);
             connection.greeted = true;
-            return succeeds_ ? take_over(connection, handed, received, now) : start_child();
+            return is_successor_ ? take_over(connection, handed, received, now) : start_child();
         case MessageType::ended: return hear_end(received, now);
         case MessageType::stop: return stop_tree(connection, received, now);
         case MessageType::signal: return send_signal(connection, received);
@@ -92,7 +93,7 @@ void Keeper::send_signal(Control::Connection& connection, const ControlMessage& 
     int error = ESRCH;
     if (!is_signal(received.signal))
         error = EINVAL;
-    else if (child_may_be_signalled() && ended_.pid == 0 && !(succeeds_ && os::has_ended(child_)))
+    else if (child_may_be_signalled() && ended_.pid == 0 && !(is_successor_ && os::has_ended(child_)))
         error = os::kill_group(pid_, received.signal);
     if (error == 0) log_.append_event(Event::signalled, received.signal);
     ControlMessage answer = message(MessageType::done, received.request);
@@ -119,7 +120,7 @@ void Keeper::stop_tree(Control::Connection& connection, const ControlMessage& re
         base::kill_point("shim.stop.recorded");
         log_.append_event(Event::stopping, signal);
         if (!force) {
-            if (succeeds_) look_at_children(now);
+            if (is_successor_) look_at_children(now);
             if (child_may_be_signalled()) os::kill_group(pid_, signal);
             signal_tree(signal, child_may_be_signalled() ? pid_ : 0);
             // A stopped process keeps the signal pending; it must run to obey.
@@ -132,14 +133,14 @@ void Keeper::stop_tree(Control::Connection& connection, const ControlMessage& re
 }
 
 int Keeper::signal_tree(int signal, pid_t but_group) noexcept {
-    return succeeds_ ? signal_marked(mark_, signal, but_group) : signal_descendants(signal, but_group);
+    return is_successor_ ? signal_marked(mark_, signal, but_group) : signal_descendants(signal, but_group);
 }
 
 // What dies slowly or forks while it is looked for is met by the next walk or the next sweep; a process that SIGKILL
 // has reached does not fork again, so the tree can only shrink.
 void Keeper::kill_sweep(std::uint64_t now) noexcept {
     for (int walk = 0; walk < walks_per_sweep && !no_children_; ++walk) {
-        if (succeeds_) look_at_children(now);
+        if (is_successor_) look_at_children(now);
         if (child_may_be_signalled()) os::kill_group(pid_, SIGKILL);
         const int met = signal_tree(SIGKILL, 0);
         look_at_children(now);

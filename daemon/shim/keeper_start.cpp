@@ -90,8 +90,8 @@ struct Pipe {
 
 }  // namespace
 
-int Keeper::prepare(const char* run_directory, bool succeeds) noexcept {
-    succeeds_ = succeeds;
+int Keeper::prepare(const char* run_directory, bool takes_over) noexcept {
+    is_successor_ = takes_over;
     settle_descriptors();
     signals_ = settle_signals();
     if (signals_ < 0) return complain("signalfd", errno);
@@ -104,7 +104,7 @@ int Keeper::prepare(const char* run_directory, bool succeeds) noexcept {
     auto& state = state_.state();
     const int spec_error = load_spec();
     if (const int err = control_.listen(run_directory_)) return complain("control socket", err);
-    if (!succeeds_) {
+    if (!is_successor_) {
         state.phase = Phase::prepared;
         state.nonce = spec_.nonce;
         state.boot_id = base::current_boot_id();
@@ -116,7 +116,7 @@ int Keeper::prepare(const char* run_directory, bool succeeds) noexcept {
     if (const int err = state_.write()) return complain("write state", err);
     base::kill_point("shim.prepared");
     // A successor needs of it only how to stop the program, which has an answer without it.
-    if (spec_error != 0 && !succeeds_) {
+    if (spec_error != 0 && !is_successor_) {
         control_.find(rundir::start_channel_fd)->greeted = true;
         fail_start(Stage::spec, spec_error);
         advance(os::now_ns());
@@ -148,7 +148,7 @@ int Keeper::open_run(const char* run_directory) noexcept {
 }
 
 bool Keeper::may_be_kept(const RunState& before) const noexcept {
-    if (succeeds_) {
+    if (is_successor_) {
         const bool may_live = before.phase == Phase::started || before.phase == Phase::exited;
         return may_live && before.tree_empty == 0 && before.boot_id == base::current_boot_id();
     }
@@ -325,7 +325,7 @@ void Keeper::fail_start(Stage stage, int error) noexcept {
 void Keeper::abort_start() noexcept {
     base::kill_point("shim.aborting");
     // What a successor was to take over is not its to end.
-    if (!succeeds_) {
+    if (!is_successor_) {
         state_.state().phase = Phase::aborted;
         state_.commit();
     }

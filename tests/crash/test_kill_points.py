@@ -94,14 +94,14 @@ POINTS = {
     "recover a start": ["daemon.adopt.dropped"],
     "abort a start": ["shim.aborting"],
     # The shim dies, then who replaces it.
-    "succeed": [
-        "daemon.succeed.spawned",
-        "daemon.succeed.committed",
-        "shim.succeed.inherited",
-        "shim.succeed.opened",
-        "shim.succeed.resumed",
-        "shim.succeed.recorded",
-        "shim.succeed.told",
+    "take_over": [
+        "daemon.takeover.spawned",
+        "daemon.takeover.committed",
+        "shim.takeover.inherited",
+        "shim.takeover.opened",
+        "shim.takeover.resumed",
+        "shim.takeover.recorded",
+        "shim.takeover.told",
     ],
 }
 RECOVERY = POINTS["recover"]
@@ -121,7 +121,7 @@ class Scenario(random_kills.Slot):
         self.operation, self.points = operation, list(points)
         # What the shim did not live to record is lost, and said so.
         self.may_be_lost = any(not point.startswith("daemon.") for point in points)
-        if operation == "succeed":
+        if operation == "take_over":
             # As long as a daemon lives shims may die as they like.
             self.may_be_lost = points[0].startswith("daemon.")
 
@@ -195,7 +195,7 @@ class Scenario(random_kills.Slot):
         code, view = self.trial.ask("status", self.name)
         demand(view.get("pid") == pid and view["state"] == "running", f"{self.name}: PID {pid} is told of as {view}")
 
-    def play_succeed(self):
+    def play_take_over(self):
         self.begin(self.command_of(3000))
         run = self.incarnation.newest_run()
         state = self.incarnation.state_of(run)

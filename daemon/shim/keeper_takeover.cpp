@@ -41,12 +41,12 @@ Handed Keeper::handed_over(const Control::Connection& to) const noexcept {
 void Keeper::take_over(Control::Connection& connection, Handed& handed, const ControlMessage& commit,
                        std::uint64_t now) noexcept {
     const logstore::Stream writing = pump_.inherit(std::exchange(handed.buffers, -1));
-    base::kill_point("shim.succeed.inherited");
+    base::kill_point("shim.takeover.inherited");
     if (const int err = open_log(writing)) {
         control_.refuse(connection, commit, rundir::Refusal::failed, err);
         return abort_start();
     }
-    base::kill_point("shim.succeed.opened");
+    base::kill_point("shim.takeover.opened");
     took_over_ = true;
     release_spec();
     auto& state = state_.state();
@@ -57,7 +57,7 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, const Co
         if (pipes.ends[i] >= 0) ::fcntl(pipes.ends[i], F_SETFL, O_NONBLOCK);
     }
     const std::size_t missing = pump_.resume(pipes, now);
-    base::kill_point("shim.succeed.resumed");
+    base::kill_point("shim.takeover.resumed");
     if (missing > 0) state.has_gaps = 1;
     log_.append_event(Event::taken_over, static_cast<std::int64_t>(missing));
     pid_ = state.pid;
@@ -68,9 +68,9 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, const Co
         pipes_held_ = !pump_.closed();
     }
     state_.commit();
-    base::kill_point("shim.succeed.recorded");
+    base::kill_point("shim.takeover.recorded");
     push_state();
-    base::kill_point("shim.succeed.told");
+    base::kill_point("shim.takeover.told");
     look_at_children(now);
 }
 
@@ -85,7 +85,7 @@ void Keeper::look_at_foreign_child(std::uint64_t now) noexcept {
 }
 
 void Keeper::hear_end(const ControlMessage& received, std::uint64_t now) noexcept {
-    if (!succeeds_ || is_final()) return;
+    if (!is_successor_ || is_final()) return;
     look_at_foreign_child(now);
     if (!child_gone_ || ended_.pid != 0) return;
     using How = rundir::ProgramEnd::How;
