@@ -13,6 +13,7 @@
 #include "common/base/file.hpp"
 #include "common/base/random.hpp"
 #include "common/base/text.hpp"
+#include "common/rundir/run_mark.hpp"
 
 namespace persistproc::cli {
 
@@ -23,7 +24,7 @@ constexpr std::size_t max_environment_file_bytes = 1u << 20;
 bool is_ours(std::string_view variable) {
     const std::string_view name = variable.substr(0, variable.find('='));
     return name.starts_with("PERSISTPROC_") || name.starts_with("LISTEN_") || name == "NOTIFY_SOCKET" ||
-           name == "INVOCATION_ID" || name == "JOURNAL_STREAM";
+           name == "INVOCATION_ID" || name == "JOURNAL_STREAM" || name == rundir::run_mark_name;
 }
 
 std::string_view trimmed(std::string_view text) {

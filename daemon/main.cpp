@@ -21,6 +21,7 @@
 #include "common/base/random.hpp"
 #include "common/base/version.hpp"
 #include "common/rundir/daemon_paths.hpp"
+#include "common/rundir/run_mark.hpp"
 #include "daemon/core/local_shim_host.hpp"
 #include "daemon/core/supervisor.hpp"
 #include "daemon/core/waiter.hpp"
@@ -393,6 +394,8 @@ int serve(const daemon::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    // Started within a run it is no part of that: before it is known as a daemon, by its lock.
+    rundir::drop_run_mark(environ);
     base::set_program_name("persistprocd");
     bool done = false;
     auto options = daemon::parse_options(argc, argv, done);

@@ -18,6 +18,9 @@ using rundir::Phase;
 constexpr std::uint64_t sync_ns = 800 * os::millisecond;
 constexpr std::uint64_t sync_retry_ns = 100 * os::millisecond;
 constexpr int record_attempts = 4;
+constexpr std::uint64_t first_tree_gap_ns = 20 * os::millisecond;
+constexpr std::uint64_t longest_tree_gap_ns = 1'000 * os::millisecond;
+constexpr std::uint64_t longest_gap_of_parents_ns = 30'000 * os::millisecond;
 
 }  // namespace
 
@@ -40,7 +43,7 @@ int Keeper::run() noexcept {
             os::read(signals_, taken, sizeof taken);
             look_at_children(now);
         }
-        if (entries[2].revents != 0) look_at_children(now);
+        if (entries[2].revents != 0 || now >= look_for_program_at_) look_at_children(now);
         pump_.serve(entries + pipes_begin, control_begin - pipes_begin, now,
                     (ended_.pid != 0 || child_gone_) && !reaped_);
         if (entries[1].revents != 0) read_report();
@@ -57,13 +60,13 @@ int Keeper::run() noexcept {
 }
 
 std::uint64_t Keeper::deadline() const noexcept {
-    return std::min(
-        {pump_.deadline(), drain_until_, linger_until_, sync_at_, stop_.kill_at, decide_at_, look_at_tree_});
+    return std::min({pump_.deadline(), drain_until_, linger_until_, sync_at_, stop_.kill_at, decide_at_,
+                     look_for_program_at_, look_at_tree_at_});
 }
 
 void Keeper::look_at_children(std::uint64_t now) noexcept {
     if (is_successor_) return look_at_foreign_child(now);
-    if (child_may_be_signalled() && ended_.pid == 0) {
+    if (pid_ != 0 && !reaped_ && ended_.pid == 0) {
         ended_ = os::peek_ended(pid_);
         if (ended_.pid != 0) {
             state_.state().ended_wall_ns = os::wall_ns();
@@ -75,11 +78,12 @@ void Keeper::look_at_children(std::uint64_t now) noexcept {
     while (ended_.pid == 0 || reaped_) {
         const os::Ended orphan = os::peek_ended(0);
         if (orphan.pid == 0) {
-            no_children_ = orphan.no_children;
+            tree_is_empty_ = orphan.no_children;
             return;
         }
         if (orphan.pid == pid_ && !reaped_) return look_at_children(now);
         os::reap(orphan.pid);
+        look_at_tree_at_ = os::never;  // that may have been the last of the tree among those that stay
     }
 }
 
@@ -106,11 +110,29 @@ void Keeper::advance(std::uint64_t now) noexcept {
         log_.append_event(Event::output_closed, 0);
         pipes_held_ = false;
     }
-    if (is_successor_) look_at_foreign_tree(now);
-    if (!no_children_) return;
+    look_at_tree(now);
+    if (!tree_is_empty_) return;
     // Nobody of the tree is left; whoever holds the pipes now was given them by other ways, and is not waited for long.
     if (!pump_.closed() && linger_until_ == os::never) linger_until_ = now + drain_ns;
     if (pump_.closed() || now >= linger_until_) leave();
+}
+
+/// Children that are no part of the tree may stay for ever, and a successor has none at all: then it is for us to look.
+/// Of its own children a keeper hears when they end; only that one ceases to be part of the tree comes to it silently.
+void Keeper::look_at_tree(std::uint64_t now) noexcept {
+    if (!tree_is_empty_ && (look_at_tree_at_ == os::never || now >= look_at_tree_at_)) {
+        tree_is_empty_ = tree_.is_empty();
+        const bool is_first = look_at_tree_at_ == os::never;
+        const std::uint64_t longest = is_successor_ ? longest_tree_gap_ns : longest_gap_of_parents_ns;
+        tree_gap_ = is_first ? first_tree_gap_ns : std::min(tree_gap_ * 2, longest);
+        look_at_tree_at_ = now + tree_gap_;
+    }
+    if (tree_is_empty_) look_at_tree_at_ = os::never;
+}
+
+pid_t Keeper::program_group() const noexcept {
+    const bool is_certain = !reaped_ && !child_gone_ && (!is_successor_ || child_ >= 0);
+    return is_certain ? pid_ : 0;
 }
 
 void Keeper::record_exit(std::uint64_t now) noexcept {
@@ -140,6 +162,7 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
     base::kill_point("shim.exit.recorded");
     if (!is_successor_) os::reap(pid_);
     reaped_ = true;
+    tree_.set_program({});
     base::kill_point("shim.exit.reaped");
     push_state();
     base::kill_point("shim.exit.told");

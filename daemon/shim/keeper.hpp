@@ -25,6 +25,7 @@
 #include "daemon/shim/control.hpp"
 #include "daemon/shim/os.hpp"
 #include "daemon/shim/pump.hpp"
+#include "daemon/shim/tree.hpp"
 
 namespace persistproc::shim {
 
@@ -74,20 +75,22 @@ private:
     void look_at_children(std::uint64_t now) noexcept;
     void sync_in_time(std::uint64_t now) noexcept;
     void advance(std::uint64_t now) noexcept;
+    void look_at_tree(std::uint64_t now) noexcept;
     void record_exit(std::uint64_t now) noexcept;
     void leave() noexcept;
     bool is_final() const noexcept;
-    bool child_may_be_signalled() const noexcept { return pid_ != 0 && !reaped_ && !child_gone_; }
+    /// Its process group, as long as it is certain whose that is; else 0.
+    pid_t program_group() const noexcept;
     void push_state() noexcept;
 
     // keeper_takeover.cpp
     void take_over(Control::Connection& connection, Handed& handed, const rundir::ControlMessage& commit,
                    std::uint64_t now) noexcept;
     Handed handed_over(const Control::Connection& to) const noexcept;
+    bool program_has_ended(std::uint64_t now) noexcept;
     void look_at_foreign_child(std::uint64_t now) noexcept;
     void hear_end(const rundir::ControlMessage& message, std::uint64_t now) noexcept;
     void decide_outcome(std::uint64_t now) noexcept;
-    void look_at_foreign_tree(std::uint64_t now) noexcept;
 
     // keeper_recording.cpp
     /// Takes into the state how the recording stands. True: that has changed.
@@ -100,7 +103,6 @@ private:
               std::uint64_t now) noexcept;
     void stop_tree(Control::Connection& connection, const rundir::ControlMessage& message, std::uint64_t now) noexcept;
     void send_signal(Control::Connection& connection, const rundir::ControlMessage& message) noexcept;
-    int signal_tree(int signal, pid_t but_group) noexcept;
     void kill_sweep(std::uint64_t now) noexcept;
     void answer_stops() noexcept;
     rundir::ControlMessage message(rundir::MessageType type, std::uint64_t request = 0) const noexcept;
@@ -115,12 +117,13 @@ private:
     logstore::Writer log_;
     Pump pump_;
     Control control_;
+    Tree tree_;
     Stop stop_;
 
     pid_t pid_ = 0;
     os::Ended ended_;
     bool reaped_ = false;
-    bool no_children_ = false;
+    bool tree_is_empty_ = false;
     bool pipes_held_ = false;  // at the exit a descendant still had them
     bool leaving_ = false;
 
@@ -129,7 +132,10 @@ private:
     bool took_over_ = false;
     bool child_gone_ = false;  // but how it ended may not be known yet
     std::uint64_t decide_at_ = os::never, decide_until_ = os::never;
-    std::uint64_t look_at_tree_ = os::never, tree_gap_ = 0;
+    std::uint64_t look_for_program_at_ = os::never;  // no descriptor of it could be had yet
+
+    // When the tree may have become empty though none of our children ends.
+    std::uint64_t look_at_tree_at_ = os::never, tree_gap_ = 0;
 
     int child_ = -1;  // pidfd
     char mark_[48] = {};

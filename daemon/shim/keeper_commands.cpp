@@ -5,7 +5,6 @@
 
 #include "common/base/kill_point.hpp"
 #include "daemon/shim/keeper.hpp"
-#include "daemon/shim/tree.hpp"
 
 namespace persistproc::shim {
 
@@ -93,8 +92,8 @@ void Keeper::send_signal(Control::Connection& connection, const ControlMessage& 
     int error = ESRCH;
     if (!is_signal(received.signal))
         error = EINVAL;
-    else if (child_may_be_signalled() && ended_.pid == 0 && !(is_successor_ && os::has_ended(child_)))
-        error = os::kill_group(pid_, received.signal);
+    else if (program_group() != 0 && ended_.pid == 0 && !(is_successor_ && os::has_ended(child_)))
+        error = tree_.signal_group(received.signal, program_group());
     if (error == 0) log_.append_event(Event::signalled, received.signal);
     ControlMessage answer = message(MessageType::done, received.request);
     answer.error = error;
@@ -121,32 +120,25 @@ void Keeper::stop_tree(Control::Connection& connection, const ControlMessage& re
         log_.append_event(Event::stopping, signal);
         if (!force) {
             if (is_successor_) look_at_children(now);
-            if (child_may_be_signalled()) os::kill_group(pid_, signal);
-            signal_tree(signal, child_may_be_signalled() ? pid_ : 0);
+            tree_.signal(signal, program_group());
             // A stopped process keeps the signal pending; it must run to obey.
-            if (child_may_be_signalled()) os::kill_group(pid_, SIGCONT);
-            signal_tree(SIGCONT, child_may_be_signalled() ? pid_ : 0);
+            tree_.signal(SIGCONT, program_group());
         }
     }
     const std::uint64_t kill_at = force ? now : now + received.grace_ms * os::millisecond;
     if (kill_at < stop_.kill_at) stop_.kill_at = kill_at;
 }
 
-int Keeper::signal_tree(int signal, pid_t but_group) noexcept {
-    return is_successor_ ? signal_marked(mark_, signal, but_group) : signal_descendants(signal, but_group);
-}
-
 // What dies slowly or forks while it is looked for is met by the next walk or the next sweep; a process that SIGKILL
 // has reached does not fork again, so the tree can only shrink.
 void Keeper::kill_sweep(std::uint64_t now) noexcept {
-    for (int walk = 0; walk < walks_per_sweep && !no_children_; ++walk) {
+    for (int walk = 0; walk < walks_per_sweep && !tree_is_empty_; ++walk) {
         if (is_successor_) look_at_children(now);
-        if (child_may_be_signalled()) os::kill_group(pid_, SIGKILL);
-        const int met = signal_tree(SIGKILL, 0);
+        const int met = tree_.signal(SIGKILL, program_group());
         look_at_children(now);
         if (met == 0) break;
     }
-    stop_.kill_at = no_children_ ? os::never : now + stop_.gap;
+    stop_.kill_at = tree_is_empty_ ? os::never : now + stop_.gap;
     stop_.gap = stop_.gap * 2 < longest_gap_ns ? stop_.gap * 2 : longest_gap_ns;
 }
 

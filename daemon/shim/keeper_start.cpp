@@ -14,6 +14,7 @@
 #include <initializer_list>
 
 #include "common/base/kill_point.hpp"
+#include "common/rundir/run_mark.hpp"
 #include "common/rundir/state_slots.hpp"
 #include "daemon/shim/keeper.hpp"
 #include "daemon/shim/short_text.hpp"
@@ -34,7 +35,7 @@ constexpr int status_refused = 71;  // EX_OSERR
 
 constexpr std::uint64_t log_wait_ns = 200 * os::millisecond;
 constexpr off_t largest_spec_bytes = 64 << 20;
-constexpr char mark_name[] = "_PP_RUN_MARK=";
+constexpr std::size_t mark_name_size = sizeof rundir::run_mark_name;  // with the '='
 
 int complain(const char* what, int error) noexcept {
     const auto line = ShortText<1024>("persistproc-shim: ").add(what).add(": ").add(::strerrordesc_np(error)).add("\n");
@@ -110,6 +111,7 @@ int Keeper::prepare(const char* run_directory, bool takes_over) noexcept {
         state.boot_id = base::current_boot_id();
     }
     make_mark();
+    if (const int err = tree_.open(run_directory_, mark_)) return complain("data directory", err);
     state.minor = rundir::format_minor;
     state.shim_pid = ::getpid();
     state.shim_start_ticks = base::find_start_ticks(state.shim_pid).value_or(0);
@@ -208,9 +210,10 @@ int Keeper::open_log(logstore::Stream recovered) noexcept {
 }
 
 void Keeper::make_mark() noexcept {
-    static_assert(sizeof mark_ > sizeof mark_name + 2 * sizeof(rundir::Nonce));
-    std::memcpy(mark_, mark_name, sizeof mark_name);
-    char* digit = mark_ + sizeof mark_name - 1;
+    static_assert(sizeof mark_ > mark_name_size + 2 * sizeof(rundir::Nonce));
+    std::memcpy(mark_, rundir::run_mark_name, mark_name_size);
+    mark_[mark_name_size - 1] = '=';
+    char* digit = mark_ + mark_name_size;
     for (const unsigned byte : state_.state().nonce) {
         *digit++ = "0123456789abcdef"[byte >> 4];
         *digit++ = "0123456789abcdef"[byte & 15];
@@ -220,7 +223,7 @@ void Keeper::make_mark() noexcept {
 /// Every process of the tree inherits the run's mark. In a run within a run it takes the place of the outer one's.
 void Keeper::mark_environment() noexcept {
     char** variable = spec_.environment;
-    while (*variable != nullptr && std::strncmp(*variable, mark_name, sizeof mark_name - 1) != 0) ++variable;
+    while (*variable != nullptr && std::strncmp(*variable, mark_, mark_name_size) != 0) ++variable;
     if (*variable == nullptr) variable[1] = nullptr;
     variable[0] = mark_;
 }
@@ -262,6 +265,7 @@ void Keeper::start_child() noexcept {
     state.phase = Phase::started;
     state.pid = pid_;
     state.start_ticks = base::find_start_ticks(pid_).value_or(0);
+    tree_.set_program({pid_, state.start_ticks});
     state.started_wall_ns = os::wall_ns();
     state.started_boot_ns = os::boot_ns();
     if (const int err = state_.commit()) {
@@ -288,6 +292,11 @@ void Keeper::start_child() noexcept {
 void Keeper::read_report() noexcept {
     SpawnFailure failure;
     const ssize_t got = os::read(report_, &failure, sizeof failure);
+    if (got < 0 && !is_final()) {
+        // That says neither. The next read may tell, and the child's end will in any case.
+        os::wait(nullptr, 0, os::now_ns() + os::millisecond);
+        return;
+    }
     ::close(report_);
     report_ = -1;
     if (got == sizeof failure) return fail_start(failure.stage, failure.error);
@@ -317,7 +326,7 @@ void Keeper::fail_start(Stage stage, int error) noexcept {
     state.os_error = error;
     state.ended_wall_ns = os::wall_ns();
     state_.commit();
-    no_children_ = os::peek_ended(0).no_children;
+    tree_is_empty_ = os::peek_ended(0).no_children;
     release_spec();
     push_state();
 }

@@ -6,7 +6,6 @@
 
 #include "common/base/kill_point.hpp"
 #include "daemon/shim/keeper.hpp"
-#include "daemon/shim/tree.hpp"
 
 namespace persistproc::shim {
 
@@ -21,8 +20,7 @@ namespace {
 /// parent has reaped it; there are init processes that do that every few seconds.
 constexpr std::uint64_t answers_ns = 10'000 * os::millisecond;
 constexpr std::uint64_t ask_again_ns = 20 * os::millisecond;
-constexpr std::uint64_t first_tree_gap_ns = 20 * os::millisecond;
-constexpr std::uint64_t longest_tree_gap_ns = 1'000 * os::millisecond;
+constexpr std::uint64_t look_again_ns = 200 * os::millisecond;
 
 }  // namespace
 
@@ -71,13 +69,26 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, const Co
     base::kill_point("shim.takeover.recorded");
     push_state();
     base::kill_point("shim.takeover.told");
+    tree_.take_over(is_final() ? base::PidIdentity{} : base::PidIdentity{state.pid, state.start_ticks});
     look_at_children(now);
 }
 
+/// The daemon had no descriptor of the program where it could not take one. Then its pid and time of start tell, and an
+/// error tells nothing.
+bool Keeper::program_has_ended(std::uint64_t now) noexcept {
+    look_for_program_at_ = os::never;
+    if (child_ >= 0) return os::has_ended(child_);
+    const int found = os::open_process({pid_, state_.state().start_ticks});
+    if (found == -ESRCH) return true;
+    child_ = found >= 0 ? found : -1;
+    if (child_ < 0) look_for_program_at_ = now + look_again_ns;
+    return child_ >= 0 && os::has_ended(child_);
+}
+
 void Keeper::look_at_foreign_child(std::uint64_t now) noexcept {
-    // Without a pidfd nothing proves that a process of that pid is still the child.
-    if (!took_over_ || child_gone_ || (child_ >= 0 && !os::has_ended(child_))) return;
+    if (!took_over_ || child_gone_ || !program_has_ended(now)) return;
     child_gone_ = true;
+    tree_.set_program({});
     state_.state().ended_wall_ns = os::wall_ns();
     drain_until_ = now + drain_ns;
     decide_at_ = now;
@@ -110,18 +121,6 @@ void Keeper::decide_outcome(std::uint64_t now) noexcept {
     if (ended_.pid != 0) return;
     const bool may_be_told = control_.has_daemon() || (child_ >= 0 && os::tells_ends(child_));
     if (now >= decide_until_ || !may_be_told) state_.state().outcome_unknown = 1;
-}
-
-void Keeper::look_at_foreign_tree(std::uint64_t now) noexcept {
-    if (no_children_) {
-        look_at_tree_ = os::never;
-        return;
-    }
-    if (look_at_tree_ != os::never && now < look_at_tree_) return;
-    no_children_ = signal_marked(mark_, 0, 0) == 0;
-    tree_gap_ = tree_gap_ == 0 ? first_tree_gap_ns : tree_gap_ * 2;
-    if (tree_gap_ > longest_tree_gap_ns) tree_gap_ = longest_tree_gap_ns;
-    look_at_tree_ = no_children_ ? os::never : now + tree_gap_;
 }
 
 }  // namespace persistproc::shim

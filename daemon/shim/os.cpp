@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,6 +94,20 @@ Ended peek_ended(pid_t pid) noexcept {
     ended.killed = info.si_code != CLD_EXITED;
     ended.value = info.si_status;
     return ended;
+}
+
+int open_process(base::PidIdentity process) noexcept {
+    if (process.pid <= 0) return -ESRCH;
+    const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0));
+    if (fd < 0) return -errno;
+    // Read while the descriptor holds it: what is gone by now was not ours to begin with, or is a zombie that was
+    // reaped since.
+    const auto started = base::find_start_ticks(process.pid);
+    if (started == process.start_ticks) return fd;
+    const bool is_another = started && process.start_ticks != 0;
+    const int error = is_another || (!started && has_ended(fd)) ? ESRCH : EAGAIN;
+    ::close(fd);
+    return -error;
 }
 
 bool has_ended(int pidfd) noexcept {

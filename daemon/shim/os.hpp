@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/base/process_identity.hpp"
+
 namespace persistproc::shim::os {
 
 inline constexpr std::uint64_t never = UINT64_MAX;
@@ -41,6 +43,9 @@ struct Ended {
 /// Looks without reaping: at `pid`, or at any child when it is 0.
 Ended peek_ended(pid_t pid) noexcept;
 void reap(pid_t pid) noexcept;
+/// A pidfd of that very process, be it a zombie; -ESRCH: it is gone, or its pid is another's by now; any other negative
+/// errno: that cannot be told.
+int open_process(base::PidIdentity process) noexcept;
 /// Whether the process behind a pidfd is no more, be it reaped or not.
 bool has_ended(int pidfd) noexcept;
 /// How the process behind a pidfd ended, though another was its parent and has reaped it (PIDFD_INFO_EXIT, Linux 6.15).

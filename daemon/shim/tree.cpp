@@ -2,15 +2,19 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
-#include <cstdint>
 #include <cstring>
+#include <string_view>
+#include <utility>
 
+#include "common/rundir/run_mark.hpp"
+#include "common/rundir/state_slots.hpp"
 #include "daemon/shim/os.hpp"
 #include "daemon/shim/short_text.hpp"
 
@@ -18,9 +22,17 @@ namespace persistproc::shim {
 namespace {
 
 constexpr std::size_t most = 16384;
-pid_t found[most];    // a bomb larger than this is met in several calls
-pid_t parents[most];  // of found[i], when all of /proc has to be read
+constexpr int deepest = 4096;                      // deeper than any honest tree
+constexpr std::uint64_t ns_per_tick = 10'000'000;  // Linux shows times of processes in hundredths (USER_HZ)
+
+// What the last look has found; a bomb larger than this is met in several calls.
+pid_t found[most];
+bool is_doubtful[most];       // could not be judged: counts, and is left alone until the next look
+pid_t parents[most];          // of found[i], where all of /proc was read
+std::uint64_t started[most];  // likewise
 std::size_t found_count = 0;
+pid_t spared[most];
+std::size_t spared_count = 0;
 
 using ProcPath = ShortText<64>;
 
@@ -30,42 +42,72 @@ pid_t parse_pid(const char*& at, const char* end) noexcept {
     return static_cast<pid_t>(value);
 }
 
-/// Parent of a process, 0 when it is gone. The name before it stands in parentheses and may hold any byte.
-pid_t parent_of(pid_t pid) noexcept {
-    char text[512];
+struct Facts {
+    bool is_dead = false;  // a zombie; one whose first thread alone has ended is none
+    pid_t parent = 0;
+    std::uint64_t started = 0;
+};
+
+/// proc_pid_stat(5). False: it is gone. The name stands in parentheses and may hold any byte.
+bool read_facts(pid_t pid, Facts& out) noexcept {
+    char text[1024];
     const ssize_t size =
         os::read_file_at(AT_FDCWD, ProcPath("/proc/").add(pid).add("/stat").c_str(), text, sizeof text);
-    if (size <= 0) return 0;
+    if (size <= 0) return false;
     const auto* close = static_cast<const char*>(::memrchr(text, ')', static_cast<std::size_t>(size)));
-    if (close == nullptr || text + size - close < 5) return 0;
-    const char* at = close + 4;  // ") S "
-    return parse_pid(at, text + size);
+    if (close == nullptr || text + size - close < 5) return false;
+    std::uint64_t threads = 0;
+    const char* const end = text + size;
+    const char* at = close + 1;
+    for (int field = 3; at < end; ++field) {
+        ++at;  // the space before it
+        std::uint64_t number = 0;
+        for (const char* digit = at; digit < end && *digit >= '0' && *digit <= '9'; ++digit)
+            number = number * 10 + static_cast<std::uint64_t>(*digit - '0');
+        if (field == 3) out.is_dead = *at == 'Z' || *at == 'X';
+        if (field == 4) out.parent = static_cast<pid_t>(number);
+        if (field == 20) threads = number;
+        if (field == 22) out.started = number;
+        while (at < end && *at != ' ') ++at;
+    }
+    out.is_dead = out.is_dead && threads <= 1;
+    return true;
 }
 
-bool is_descendant(pid_t pid) noexcept {
-    const pid_t self = ::getpid();
-    // Deeper than any honest tree; a chain that changes under us ends at init or at nothing.
-    for (int depth = 0; depth < 4096 && pid > 1; ++depth) {
-        pid = parent_of(pid);
-        if (pid == self) return true;
-    }
+pid_t parent_of(pid_t pid) noexcept {
+    Facts facts;
+    return read_facts(pid, facts) ? facts.parent : 0;
+}
+
+bool is_spared(pid_t pid) noexcept {
+    for (std::size_t i = 0; i < spared_count; ++i)
+        if (spared[i] == pid) return true;
     return false;
 }
 
-template <class IsOurs>
-void signal_one(pid_t pid, int signal, IsOurs is_ours) noexcept {
-    const auto pinned = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-    if (pinned < 0) {
-        // Linux before 5.3, or no descriptor left: the check alone must do.
-        if (errno != ESRCH && is_ours(pid)) ::kill(pid, signal);
-        return;
-    }
-    if (is_ours(pid)) ::syscall(SYS_pidfd_send_signal, pinned, signal, nullptr, 0);
-    ::close(pinned);
+void spare(pid_t pid) noexcept {
+    if (spared_count < most) spared[spared_count++] = pid;
 }
 
-void remember(pid_t pid) noexcept {
-    if (pid > 0 && found_count < most) found[found_count++] = pid;
+void add_found(pid_t pid) noexcept {
+    if (pid <= 0 || found_count == most) return;
+    is_doubtful[found_count] = false;
+    found[found_count++] = pid;
+}
+
+/// Calls `each` with every entry of an open directory, and closes it.
+template <class Each>
+void for_each_name(int directory, Each each) noexcept {
+    alignas(dirent64) char buffer[8192];
+    long got;
+    while ((got = ::syscall(SYS_getdents64, directory, buffer, sizeof buffer)) > 0) {
+        for (long at = 0; at < got;) {
+            const auto* entry = reinterpret_cast<const dirent64*>(buffer + at);
+            if (entry->d_name[0] != '.') each(entry->d_name);
+            at += entry->d_reclen;
+        }
+    }
+    ::close(directory);
 }
 
 /// Calls `each` with every numeric name in a directory. False: it cannot be read.
@@ -73,19 +115,11 @@ template <class Each>
 bool for_each_number(const char* path, Each each) noexcept {
     const int fd = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return false;
-    alignas(dirent64) char buffer[8192];
-    long got;
-    while ((got = ::syscall(SYS_getdents64, fd, buffer, sizeof buffer)) > 0) {
-        for (long at = 0; at < got;) {
-            const auto* entry = reinterpret_cast<const dirent64*>(buffer + at);
-            const char* name = entry->d_name;
-            const char* const end = name + std::strlen(name);
-            const pid_t number = parse_pid(name, end);
-            if (number > 0 && name == end) each(number);
-            at += entry->d_reclen;
-        }
-    }
-    ::close(fd);
+    for_each_name(fd, [&](const char* name) {
+        const char* at = name;
+        const pid_t number = parse_pid(at, name + std::strlen(name));
+        if (number > 0 && *at == '\0') each(number);
+    });
     return true;
 }
 
@@ -107,93 +141,371 @@ bool add_children(pid_t pid) noexcept {
                 if (text[i] >= '0' && text[i] <= '9') {
                     pending = pending * 10 + (text[i] - '0');
                 } else {
-                    remember(pending);
+                    add_found(pending);
                     pending = 0;
                 }
             }
         }
-        remember(pending);
+        add_found(pending);
         ::close(fd);
     });
     return listed && (exists || pid != ::getpid());
 }
 
-void scan_all_processes() noexcept {
+/// All processes that live into found[], with parents and times of start.
+std::size_t read_all() noexcept {
     std::size_t all = 0;
     for_each_number("/proc", [&](pid_t pid) {
-        if (all == most) return;
-        parents[all] = parent_of(pid);
+        Facts facts;
+        if (all == most || !read_facts(pid, facts) || facts.is_dead) return;
+        parents[all] = facts.parent;
+        started[all] = facts.started;
+        is_doubtful[all] = false;
         found[all++] = pid;
     });
-    // Descendants come to the front, generation by generation.
-    found_count = 0;
-    for (std::size_t next = 0;; ++next) {
-        const pid_t parent = next == 0 ? ::getpid() : found[next - 1];
-        for (std::size_t i = found_count; i < all; ++i) {
-            if (parents[i] != parent) continue;
-            const pid_t pid = found[i];
-            found[i] = found[found_count];
-            parents[i] = parents[found_count];
-            found[found_count] = pid;
-            parents[found_count++] = parent;
-        }
-        if (next == found_count) return;
-    }
+    return all;
 }
 
-void find_descendants() noexcept {
-    found_count = 0;
-    if (!add_children(::getpid())) {
-        scan_all_processes();
+void swap_found(std::size_t a, std::size_t b) noexcept {
+    std::swap(found[a], found[b]);
+    std::swap(parents[a], parents[b]);
+    std::swap(started[a], started[b]);
+    std::swap(is_doubtful[a], is_doubtful[b]);
+}
+
+/// Whose mark a process carries, which it does from its execve on.
+struct Mark {
+    bool is_there = false, is_ours = false;
+    char digits[33] = {};  // of the last one that is not ours
+};
+
+Mark mark_of(pid_t pid, const char* ours) noexcept {
+    Mark out;
+    const int fd = ::open(ProcPath("/proc/").add(pid).add("/environ").c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return out;
+    constexpr std::size_t name_size = sizeof rundir::run_mark_name;  // with the '='
+    constexpr std::size_t entry_size = name_size + 32;
+    char text[4096], entry[entry_size + 1];
+    std::size_t size = 0;  // of the entry, as far as it has come; one that is too long is none of ours
+    const auto end_entry = [&] {
+        if (size == entry_size && std::memcmp(entry, ours, name_size) == 0) {
+            out.is_there = true;
+            if (std::memcmp(entry, ours, entry_size) == 0)
+                out.is_ours = true;
+            else
+                std::memcpy(out.digits, entry + name_size, 32);
+        }
+        size = 0;
+    };
+    ssize_t got;
+    while (!out.is_ours && (got = os::read(fd, text, sizeof text)) > 0) {
+        for (ssize_t i = 0; i < got && !out.is_ours; ++i) {
+            if (text[i] == '\0')
+                end_entry();
+            else if (size <= entry_size)
+                entry[size < entry_size ? size : entry_size] = text[i], ++size;
+        }
+    }
+    end_entry();
+    ::close(fd);
+    return out;
+}
+
+/// Whether the descriptor of that number holds an exclusive lock (proc_pid_fdinfo(5), "lock:").
+bool holds_lock(pid_t pid, const char* number) noexcept {
+    char text[1024];
+    const ProcPath path = ProcPath("/proc/").add(pid).add("/fdinfo/").add(number);
+    const ssize_t size = os::read_file_at(AT_FDCWD, path.c_str(), text, sizeof text);
+    if (size <= 0) return false;
+    const std::string_view all(text, static_cast<std::size_t>(size));
+    const std::size_t line = all.find("\nlock:");
+    return line != all.npos && all.find(" WRITE ", line) != all.npos;
+}
+
+/// The part of a path that says where in a data directory a lock is; empty: it is none.
+std::string_view place_of_lock(std::string_view path) noexcept {
+    constexpr std::string_view daemon = "/daemon.lock", run = "/shim.lock";
+    std::size_t names = 0;
+    if (path.ends_with(daemon)) names = 1;
+    if (path.ends_with(run)) names = 5;  // procs/<id>/runs/<n>/shim.lock
+    std::size_t at = path.size();
+    for (; names > 0 && at != path.npos; --names) at = at == 0 ? path.npos : path.rfind('/', at - 1);
+    if (at == path.npos || at == path.size()) return {};
+    path.remove_prefix(at + 1);
+    return path;
+}
+
+/// The digits of the nonce that a run's state names; false: it cannot be read.
+bool read_nonce_digits(int run, char* digits) noexcept {
+    char image[rundir::state_file_bytes];
+    const ssize_t size = os::read_file_at(run, "state", image, sizeof image);
+    rundir::RunState state;
+    if (size <= 0 || rundir::find_newest_state(image, static_cast<std::size_t>(size), state) == EBADMSG) return false;
+    for (const unsigned byte : state.nonce) {
+        *digits++ = "0123456789abcdef"[byte >> 4];
+        *digits++ = "0123456789abcdef"[byte & 15];
+    }
+    return true;
+}
+
+template <class IsStill>
+void signal_one(pid_t pid, int signal, IsStill is_still) noexcept {
+    const auto pinned = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+    if (pinned < 0) {
+        // Linux before 5.3, or no descriptor left: the check alone must do.
+        if (errno != ESRCH && is_still()) ::kill(pid, signal);
         return;
     }
-    for (std::size_t next = 0; next < found_count; ++next) add_children(found[next]);
+    if (is_still()) ::syscall(SYS_pidfd_send_signal, pinned, signal, nullptr, 0);
+    ::close(pinned);
+}
+
+bool is_spared_in(pid_t group) noexcept {
+    for (std::size_t i = 0; i < spared_count; ++i)
+        if (::getpgid(spared[i]) == group) return true;
+    return false;
 }
 
 }  // namespace
 
-int signal_descendants(int signal, pid_t but_group) noexcept {
-    find_descendants();
-    for (std::size_t i = 0; i < found_count; ++i)
-        if (but_group == 0 || ::getpgid(found[i]) != but_group) signal_one(found[i], signal, is_descendant);
+int Tree::open(int run_directory, const char* mark) noexcept {
+    mark_ = mark;
+    data_ = ::openat(run_directory, "../../../..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct stat lock {};
+    if (data_ < 0 || ::fstatat(run_directory, "shim.lock", &lock, AT_SYMLINK_NOFOLLOW) != 0) return errno;
+    lock_device_ = lock.st_dev;
+    lock_inode_ = lock.st_ino;
+    return 0;
+}
+
+void Tree::take_over(base::PidIdentity program) noexcept {
+    is_successor_ = true;
+    program_ = program;
+    find();
+}
+
+int Tree::signal(int signal, pid_t group) noexcept {
+    find();
+    const bool at_once = group != 0 && !is_spared_in(group);
+    if (at_once) os::kill_group(group, signal);
+    for (std::size_t i = 0; i < found_count; ++i) {
+        if (is_doubtful[i] || (at_once && ::getpgid(found[i]) == group)) continue;
+        signal_one(found[i], signal, [this, i] { return belongs(i); });
+    }
     return static_cast<int>(found_count);
 }
 
-bool has_mark(pid_t pid, const char* mark) noexcept {
-    const int fd = ::open(ProcPath("/proc/").add(pid).add("/environ").c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return false;
-    const std::size_t size = std::strlen(mark);
-    char text[4096];
-    std::size_t matched = 0;
-    bool matches = true;  // the entry, as far as it has come
-    bool found_it = false;
-    ssize_t got;
-    while (!found_it && (got = os::read(fd, text, sizeof text)) > 0) {
-        for (ssize_t i = 0; i < got && !found_it; ++i) {
-            if (text[i] == '\0') {
-                found_it = matches && matched == size;
-                matched = 0;
-                matches = true;
-            } else if (matches) {
-                matches = matched < size && text[i] == mark[matched];
-                ++matched;
+int Tree::signal_group(int signal, pid_t group) noexcept {
+    find();
+    if (!is_spared_in(group)) return os::kill_group(group, signal);
+    bool is_met = false;
+    for (std::size_t i = 0; i < found_count; ++i) {
+        if (is_doubtful[i] || ::getpgid(found[i]) != group) continue;
+        signal_one(found[i], signal, [this, i] { return belongs(i); });
+        is_met = true;
+    }
+    return is_met ? 0 : ESRCH;
+}
+
+bool Tree::is_empty() noexcept {
+    if (is_successor_) {
+        find();
+        return found_count == 0;
+    }
+    // Whatever else there is has one of the keeper's children above it, which is then part of the tree.
+    found_count = spared_count = 0;
+    if (!add_children(::getpid())) {
+        find();
+        return found_count == 0;
+    }
+    for (std::size_t i = 0; i < found_count; ++i)
+        if (judge(found[i], true) != Belonging::spared) return false;
+    return true;
+}
+
+void Tree::find() noexcept {
+    found_count = spared_count = 0;
+    if (is_successor_)
+        find_by_marks();
+    else
+        find_descendants();
+}
+
+/// Takes out of found[first…] who is spared.
+void Tree::sift(std::size_t first, bool are_orphans) noexcept {
+    std::size_t kept = first;
+    for (std::size_t i = first; i < found_count; ++i) {
+        const Belonging belonging = judge(found[i], are_orphans);
+        if (belonging == Belonging::spared) {
+            spare(found[i]);
+            continue;
+        }
+        found[kept] = found[i];
+        is_doubtful[kept++] = belonging == Belonging::doubtful;
+    }
+    found_count = kept;
+}
+
+void Tree::find_descendants() noexcept {
+    const pid_t self = ::getpid();
+    if (add_children(self)) {
+        sift(0, true);
+        for (std::size_t next = 0; next < found_count; ++next) {
+            const std::size_t first = found_count;
+            // What is below one that may have to be spared is left alone with it.
+            if (!is_doubtful[next]) add_children(found[next]);
+            sift(first, false);
+        }
+        return;
+    }
+    const std::size_t all = read_all();
+    // Descendants come to the front, generation by generation.
+    for (std::size_t next = 0; next <= found_count; ++next) {
+        if (next > 0 && is_doubtful[next - 1]) continue;
+        const pid_t parent = next == 0 ? self : found[next - 1];
+        for (std::size_t i = found_count; i < all; ++i) {
+            if (parents[i] != parent) continue;
+            const Belonging belonging = judge(found[i], next == 0);
+            if (belonging == Belonging::spared) {
+                spare(found[i]);
+                parents[i] = -1;
+                continue;
             }
+            is_doubtful[i] = belonging == Belonging::doubtful;
+            swap_found(i, found_count++);
         }
     }
-    ::close(fd);
-    return found_it || (matches && matched == size);
 }
 
-int signal_marked(const char* mark, int signal, pid_t but_group) noexcept {
-    found_count = 0;
-    for_each_number("/proc", [mark](pid_t pid) {
-        if (has_mark(pid, mark)) remember(pid);
+/// Those that carry the mark, the program, those known from before, and what is below any of them.
+void Tree::find_by_marks() noexcept {
+    const std::size_t all = read_all();
+    const auto is_known = [this](std::size_t i) {
+        const base::PidIdentity process{found[i], started[i]};
+        if (process == program_) return true;
+        for (std::size_t k = 0; k < remembered_count_; ++k)
+            if (remembered_[k] == process) return true;
+        return false;
+    };
+    const pid_t self = ::getpid();
+    for (std::size_t i = 0; i < all; ++i) {
+        if (found[i] == self) continue;
+        const bool is_known_yet = is_known(i);
+        const bool is_member =
+            is_known_yet ? judge(found[i], false) == Belonging::member : mark_of(found[i], mark_).is_ours;
+        if (is_member) swap_found(i, found_count++);
+    }
+    for (std::size_t next = 0; next < found_count; ++next) {
+        if (is_doubtful[next]) continue;
+        for (std::size_t i = found_count; i < all; ++i) {
+            if (parents[i] != found[next] || found[i] == self) continue;
+            const Belonging belonging = judge(found[i], false);
+            if (belonging == Belonging::spared) {
+                spare(found[i]);
+                parents[i] = -1;
+                continue;
+            }
+            is_doubtful[i] = belonging == Belonging::doubtful;
+            swap_found(i, found_count++);
+        }
+    }
+    remember();
+}
+
+/// For the time when their parents are gone. A pid that was given anew has a later time of start than any process that
+/// has been seen, as long as that is older than the present tick.
+void Tree::remember() noexcept {
+    const std::uint64_t now = os::boot_ns() / ns_per_tick;
+    remembered_count_ = 0;
+    for (std::size_t i = 0; i < found_count && remembered_count_ < most_remembered; ++i)
+        if (!is_doubtful[i] && started[i] != 0 && started[i] < now)
+            remembered_[remembered_count_++] = {found[i], started[i]};
+}
+
+/// `is_orphan`: its parents may have been those of another run.
+Tree::Belonging Tree::judge(pid_t pid, bool is_orphan) noexcept {
+    if (pid == program_.pid) return Belonging::member;
+    // A daemon takes the mark from itself before it takes its lock; keepers never have it.
+    const Mark mark = mark_of(pid, mark_);
+    if (mark.is_ours) return Belonging::member;
+    const int descriptors = ::open(ProcPath("/proc/").add(pid).add("/fd").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptors < 0) {
+        const bool is_ours_to_blame = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+        return is_ours_to_blame ? Belonging::doubtful : Belonging::member;
+    }
+    bool holds = false;
+    for_each_name(descriptors, [&](const char* number) {
+        holds = holds || (is_lock_of_others(descriptors, number) && holds_lock(pid, number));
     });
-    if (signal != 0)
-        for (std::size_t i = 0; i < found_count; ++i)
-            if (but_group == 0 || ::getpgid(found[i]) != but_group)
-                signal_one(found[i], signal, [mark](pid_t pid) { return has_mark(pid, mark); });
-    return static_cast<int>(found_count);
+    if (holds) return Belonging::spared;
+    // The program of a run whose keeper was killed under a daemon that was killed later.
+    return is_orphan && mark.is_there && is_mark_of_others(mark.digits) ? Belonging::spared : Belonging::member;
+}
+
+/// Whether it is the lock file of this data directory's daemon, or of another run in it. The path only says where to
+/// look for it. Nothing else is looked at: what is on a file system that hangs would keep us for as long.
+bool Tree::is_lock_of_others(int descriptors, const char* number) const noexcept {
+    char path[PATH_MAX];
+    const ssize_t size = ::readlinkat(descriptors, number, path, sizeof path - 1);
+    if (size <= 0) return false;
+    path[size] = '\0';
+    const std::string_view place = place_of_lock({path, static_cast<std::size_t>(size)});
+    if (place.empty()) return false;
+    struct stat theirs {
+    }, ours{};
+    if (::fstatat(descriptors, number, &theirs, 0) != 0 ||
+        ::fstatat(data_, place.data(), &ours, AT_SYMLINK_NOFOLLOW) != 0)
+        return false;
+    // This run's own is held, for a moment, by a child that has not executed its program yet.
+    const bool is_own = ours.st_dev == lock_device_ && ours.st_ino == lock_inode_;
+    return !is_own && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+}
+
+/// Whether a run in this data directory has that mark.
+bool Tree::is_mark_of_others(const char* digits) noexcept {
+    for (const KnownMark& known : known_marks_)
+        if (std::memcmp(known.digits, digits, mark_digits) == 0) return known.is_of_others;
+    bool is_found = false;
+    const auto look_at_runs = [&](int process) {
+        const int runs = ::openat(process, "runs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (runs < 0) return;
+        for_each_name(runs, [&](const char* name) {
+            const int run = is_found ? -1 : ::openat(runs, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+            if (run < 0) return;
+            char theirs[mark_digits];
+            is_found = read_nonce_digits(run, theirs) && std::memcmp(theirs, digits, mark_digits) == 0;
+            ::close(run);
+        });
+    };
+    const int processes = ::openat(data_, "procs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (processes < 0) return false;
+    for_each_name(processes, [&](const char* name) {
+        const int process = is_found ? -1 : ::openat(processes, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (process < 0) return;
+        look_at_runs(process);
+        ::close(process);
+    });
+    KnownMark& known = known_marks_[next_mark_++ % most_marks];
+    std::memcpy(known.digits, digits, mark_digits);
+    known.is_of_others = is_found;
+    return is_found;
+}
+
+/// Whether found[index] is still what it was found to be.
+bool Tree::belongs(std::size_t index) const noexcept {
+    pid_t pid = found[index];
+    if (is_successor_) {
+        if (mark_of(pid, mark_).is_ours) return true;
+        return started[index] != 0 && base::find_start_ticks(pid) == started[index] && parent_of(pid) == parents[index];
+    }
+    const pid_t self = ::getpid();
+    // A chain that changes under us ends at init or at nothing.
+    for (int depth = 0; depth < deepest && pid > 1; ++depth) {
+        if (is_spared(pid)) return false;
+        pid = parent_of(pid);
+        if (pid == self) return true;
+    }
+    return false;
 }
 
 }  // namespace persistproc::shim

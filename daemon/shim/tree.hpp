@@ -1,18 +1,70 @@
 #pragma once
-/// The processes below the keeper. It is their subreaper: whatever they do (setsid, double fork), their chain of
-/// parents leads here. A pid is signalled only while a descriptor pins it and that chain has been followed once more.
+/// The processes of a run.
+///
+/// Those of the keeper that started the program are its descendants: it is their subreaper, so that their chain of
+/// parents leads here whatever they do (setsid, double fork). A successor of that keeper is nobody's ancestor. It knows
+/// them by the run's mark in their environment, by their parents, of which the program is the first, and by having seen
+/// them before. A pid is signalled only while a descriptor pins it and it has been looked at once more.
+///
+/// Spared are a daemon that was started within the tree (a client in it does that when it finds none), the keepers of
+/// its runs, and everything below either: they cannot leave the tree, and others depend on them. They are told by
+/// holding the lock of the daemon or of a run of the same data directory as this run, known by inode; names prove
+/// nothing. A daemon of another data directory is part of the tree. The run's own program always is.
 #include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "common/base/process_identity.hpp"
 
 namespace persistproc::shim {
 
-/// Signals every descendant of this process, except those in the process group `but_group` (0: none is excepted).
-/// Returns how many there were. What forks meanwhile is found by the next call.
-int signal_descendants(int signal, pid_t but_group) noexcept;
+class Tree {
+public:
+    /// Of the run in that directory (<data>/procs/<id>/runs/<n>), of which this process holds the lock. The mark
+    /// ("NAME=value") stays the caller's. Returns 0 or errno.
+    int open(int run_directory, const char* mark) noexcept;
+    void set_program(base::PidIdentity program) noexcept { program_ = program; }
+    /// The tree is one that another keeper began. Looks at it, to know again what loses its parents.
+    void take_over(base::PidIdentity program) noexcept;
 
-/// The same for processes whose environment holds the entry `mark` ("NAME=value"): those of a run that another process
-/// began, and whose parents therefore lead elsewhere. With signal 0 it only counts.
-int signal_marked(const char* mark, int signal, pid_t but_group) noexcept;
-/// Whether that process lives and carries the entry, which it does from its execve on.
-bool has_mark(pid_t pid, const char* mark) noexcept;
+    /// Signals all of it. `group`: the program's process group, which is signalled at once unless one of the spared is
+    /// in it; 0: none. Returns how many processes there were. What forks meanwhile is found by the next call.
+    int signal(int signal, pid_t group) noexcept;
+    /// Signals the process group, but for the spared. Returns 0 or errno.
+    int signal_group(int signal, pid_t group) noexcept;
+    /// Whether nothing of it is left. Only when the program has been reaped.
+    bool is_empty() noexcept;
+
+private:
+    enum class Belonging { member, spared, doubtful };
+
+    void find() noexcept;
+    void find_descendants() noexcept;
+    void find_by_marks() noexcept;
+    void sift(std::size_t first, bool are_orphans) noexcept;
+    Belonging judge(pid_t pid, bool is_orphan) noexcept;
+    bool is_lock_of_others(int descriptors, const char* number) const noexcept;
+    bool is_mark_of_others(const char* digits) noexcept;
+    bool belongs(std::size_t index) const noexcept;
+    void remember() noexcept;
+
+    static constexpr std::size_t most_remembered = 512, most_marks = 8, mark_digits = 32;
+    struct KnownMark {
+        char digits[mark_digits];
+        bool is_of_others;
+    };
+
+    int data_ = -1;  // the data directory
+    dev_t lock_device_ = 0;
+    ino_t lock_inode_ = 0;
+    const char* mark_ = nullptr;
+    base::PidIdentity program_;
+    bool is_successor_ = false;
+    base::PidIdentity remembered_[most_remembered] = {};
+    std::size_t remembered_count_ = 0;
+    KnownMark known_marks_[most_marks] = {};
+    std::size_t next_mark_ = 0;
+};
 
 }  // namespace persistproc::shim

@@ -1,0 +1,119 @@
+// A keeper is killed; the test plays the daemon that has another one take over.
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "tests/support/catch.hpp"
+#include "tests/unit/daemon/shim/keeper_driver.hpp"
+
+using namespace persistproc;
+using namespace persistproc::rundir;
+using tests::child;
+using tests::is_running;
+using tests::KeeperDriver;
+
+TEST_CASE("a successor goes on where the other stopped") {
+    tests::TemporaryDirectory data;
+    const auto go = (data.path() / "go").string();
+    KeeperDriver keeper(data.path(), child({"line", "up", ",", "until-file", go, ",", "line", "down", ",", "wait"}));
+    const pid_t pid = keeper.start().pid;
+    keeper.wait_for_output("up\n");
+    keeper.kill();
+    CHECK(keeper.take_over().successors == 1);
+    std::ofstream{go};
+    keeper.wait_for_output("up\ndown\n");
+    keeper.send(MessageType::stop, 1, 0, 0, true);
+    // It is our child now: that it has ended we tell.
+    REQUIRE(::waitpid(pid, nullptr, 0) == pid);
+    ControlMessage ended;
+    ended.type = MessageType::ended;
+    ended.epoch = 1;
+    ended.end = {ProgramEnd::How::killed, SIGKILL};
+    keeper.send(ended);
+    const auto answer = keeper.wait_for(MessageType::tree_empty);
+    CHECK(answer.state.phase == Phase::exited);
+    CHECK(answer.state.killed == 1);
+    CHECK(answer.state.exit_value == SIGKILL);
+    CHECK(keeper.wait_for_leave() == 0);
+}
+
+TEST_CASE("without a descriptor of the program its successor knows by pid and time of start whether it lives") {
+    tests::TemporaryDirectory data;
+    const auto go = (data.path() / "go").string();
+    KeeperDriver keeper(data.path(),
+                        child({"line", "up", ",", "until-file", go, ",", "line", "down", ",", "exit", "7"}));
+    const pid_t pid = keeper.start().pid;
+    keeper.wait_for_output("up\n");
+    keeper.kill();
+    const RunState after = keeper.take_over(DescriptorKind::child);
+    CHECK(after.phase == Phase::started);
+    CHECK(after.outcome_unknown == 0);
+    // It serves a question, and has not given the program up.
+    keeper.send(MessageType::signal, 3, SIGCONT);
+    const auto done = keeper.wait_for(MessageType::done);
+    CHECK(done.error == 0);
+    CHECK(is_running(pid));
+    CHECK(keeper.state_on_disk().outcome_unknown == 0);
+    std::ofstream{go};
+    keeper.wait_for_output("up\ndown\n");
+    ControlMessage ended;
+    ended.type = MessageType::ended;
+    ended.epoch = 1;
+    ended.end = {ProgramEnd::How::exited, 7};
+    siginfo_t info{};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0);
+    keeper.send(ended);
+    CHECK(keeper.wait_for_end().exit_value == 7);
+    CHECK(::waitpid(pid, nullptr, 0) == pid);
+    CHECK(keeper.wait_for_leave() == 0);
+}
+
+TEST_CASE("a program that was gone before its successor came is not waited for") {
+    tests::TemporaryDirectory data;
+    KeeperDriver keeper(data.path(), child({"line", "up", ",", "wait"}));
+    const pid_t pid = keeper.start().pid;
+    keeper.wait_for_output("up\n");
+    keeper.kill();
+    ::kill(pid, SIGKILL);
+    REQUIRE(::waitpid(pid, nullptr, 0) == pid);
+    keeper.take_over(DescriptorKind::child);
+    for (RunState state; state.tree_empty == 0;) {
+        state = keeper.wait_for(MessageType::state).state;
+        if (state.tree_empty != 0) CHECK(state.outcome_unknown == 1);
+    }
+    CHECK(keeper.wait_for_leave() == 0);
+}
+
+TEST_CASE("a successor ends descendants that show no mark and have left the session") {
+    tests::TemporaryDirectory data;
+    KeeperDriver keeper(data.path(), {"/bin/sh", "-c",
+                                      "setsid env -i sleep 600 & echo spawned $!; "
+                                      "env -i setsid sh -c 'sleep 600 & echo spawned $!; wait'"});
+    keeper.start();
+    keeper.wait_for_output("spawned ");
+    const auto pids = [&] {
+        std::vector<pid_t> out;
+        const std::string text = keeper.output();
+        for (std::size_t at = 0; (at = text.find("spawned ", at)) != text.npos; ++at)
+            if (text.find('\n', at) != text.npos) out.push_back(std::atoi(text.c_str() + at + 8));
+        return out;
+    };
+    while (pids().size() < 2) keeper.wait_for_output("\nspawned ");
+    const auto spawned = pids();
+    const pid_t program = keeper.state_on_disk().pid;
+    keeper.kill();
+    keeper.take_over();
+    for (const pid_t pid : spawned) REQUIRE(is_running(pid));
+    keeper.send(MessageType::stop, 1, 0, 100);
+    REQUIRE(::waitpid(program, nullptr, 0) == program);
+    ControlMessage ended;
+    ended.type = MessageType::ended;
+    ended.epoch = 1;
+    ended.end = {ProgramEnd::How::killed, SIGTERM};
+    keeper.send(ended);
+    CHECK(keeper.wait_for(MessageType::tree_empty).request == 1);
+    for (const pid_t pid : spawned) CHECK_FALSE(is_running(pid));
+    CHECK(keeper.wait_for_leave() == 0);
+}
