@@ -14,6 +14,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstring>
+#include <fstream>
 #include <utility>
 #include <vector>
 
@@ -61,9 +62,26 @@ public:
         for (;;) {
             siginfo_t info{};
             if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
-            // It stands before all others until it is let go, which is soon.
-            if (held.count(info.si_pid) > 0) return;
-            ::waitid(P_PID, static_cast<id_t>(info.si_pid), &info, WEXITED | WNOHANG);
+            // The kernel names the same one as long as it is not reaped, so that the others have to be looked for.
+            if (held.count(info.si_pid) > 0) return sweep_behind_held();
+            reap_now(info.si_pid);
+        }
+    }
+
+private:
+    static void reap_now(pid_t pid) {
+        siginfo_t info{};
+        ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
+    }
+
+    /// Asks each child by itself. Any thread may have started one.
+    void sweep_behind_held() {
+        std::error_code failed;
+        for (std::filesystem::directory_iterator thread("/proc/self/task", failed), end; !failed && thread != end;
+             thread.increment(failed)) {
+            std::ifstream children(thread->path() / "children");
+            for (pid_t pid = 0; children >> pid;)
+                if (held.count(pid) == 0) reap_now(pid);
         }
     }
 };
@@ -115,10 +133,21 @@ private:
 
 class LocalShimHost::SocketLink final : public ShimLink {
 public:
-    SocketLink(asio::any_io_executor executor, int fd, std::shared_ptr<Orphanage> orphanage)
-        : socket_(std::move(executor), unix_packets, fd), orphanage_(std::move(orphanage)) {
-        socket_.non_blocking(true);
+    /// Errors: unavailable (the reactor takes no more descriptors).
+    static Result<std::unique_ptr<ShimLink>> make(asio::any_io_executor executor, base::UniqueFd fd,
+                                                  std::shared_ptr<Orphanage> orphanage) {
+        auto link = std::make_unique<SocketLink>(std::move(executor), std::move(orphanage));
+        boost::system::error_code failed;
+        link->socket_.assign(unix_packets, fd.get(), failed);
+        if (!failed) {
+            fd.release();
+            link->socket_.non_blocking(true, failed);
+        }
+        if (failed) return Error{ErrorCode::unavailable, "the connection with a shim: " + failed.message()};
+        return std::unique_ptr<ShimLink>(std::move(link));
     }
+    SocketLink(asio::any_io_executor executor, std::shared_ptr<Orphanage> orphanage)
+        : socket_(std::move(executor)), orphanage_(std::move(orphanage)) {}
 
     Result<void> send(const rundir::ControlMessage& message) override { return send_with(message, {}, {}); }
 
@@ -293,7 +322,7 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::launch_shim(RunId run, bo
     auto launched = launch(launching);
     if (!launched) co_return launched.error();
     reapers_.spawn("reaper", reap(executor_, std::move(launched->pidfd)));
-    co_return std::make_unique<SocketLink>(executor_, ours.release(), orphanage_);
+    co_return SocketLink::make(executor_, std::move(ours), orphanage_);
 }
 
 Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::connect(RunId run) {
@@ -316,7 +345,7 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::connect(RunId run) {
     if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) co_return base::os_failure("shim", errno);
     if (peer.uid != ::geteuid())
         co_return Error{ErrorCode::denied, "the control socket of " + to_string(run) + " belongs to another user"};
-    co_return std::make_unique<SocketLink>(executor_, fd.release(), orphanage_);
+    co_return SocketLink::make(executor_, std::move(fd), orphanage_);
 }
 
 Task<> LocalShimHost::close() { co_await reapers_.close(); }

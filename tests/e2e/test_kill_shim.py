@@ -156,6 +156,25 @@ class KillShim(harness.TestCase):
         os.kill(shim, signal.SIGKILL)
         self.assertEqual(self.wait_exit("sleeper").code, 128 + signal.SIGKILL)
 
+    def test_a_zombie_that_is_kept_delays_no_other(self):
+        """The daemon keeps a program's zombie until its successor has recorded the end, which a stopped one does not."""
+        first = self.start("first", ["sleep", "600"])["pid"]
+        self.kill_shim("p1")
+        second = self.start("second", ["sleep", "600"])["pid"]
+        self.kill_shim("p2")
+        keeper = self.shim("p1")
+        os.kill(keeper, signal.SIGSTOP)
+        try:
+            os.kill(first, signal.SIGKILL)
+            os.kill(second, signal.SIGKILL)
+            self.assertEqual(self.wait_exit("second").code, 128 + signal.SIGKILL)
+            harness.eventually("it is reaped", lambda: not pathlib.Path(f"/proc/{second}").exists())
+            self.assertTrue(pathlib.Path(f"/proc/{first}").exists())
+        finally:
+            os.kill(keeper, signal.SIGCONT)
+        self.assertEqual(self.wait_exit("first").code, 128 + signal.SIGKILL)
+        harness.eventually("it is reaped", lambda: not pathlib.Path(f"/proc/{first}").exists())
+
     def test_an_exit_that_only_a_successor_saw(self):
         gate = self.place.work / "stop"
         pid = self.start("counter", harness.python(COUNTER, str(gate), "7"))["pid"]
