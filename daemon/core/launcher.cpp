@@ -33,6 +33,7 @@ struct Mapping {
 
 struct Plan {
     const char* executable;
+    int program;
     char* const* argv;
     char* const* environment;
     int stdio[3];
@@ -65,7 +66,10 @@ int child_main(void* argument) {
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    ::execve(plan.executable, plan.argv, plan.environment);
+    if (plan.program >= 0)
+        ::syscall(SYS_execveat, plan.program, "", plan.argv, plan.environment, AT_EMPTY_PATH);
+    else
+        ::execve(plan.executable, plan.argv, plan.environment);
     return fail("execve");
 }
 
@@ -87,12 +91,20 @@ Result<Launched> launch(const Launch& what) {
     if (stack == MAP_FAILED)
         return base::with_context(base::os_failure("mmap", errno), "cannot start " + what.executable);
     const Mapping mapping{stack};
-    // At the stack's far end, which it never reaches.
+    // At the lowest address of the stack, which grows from the highest one and never comes so far.
     Plan& plan = *new (stack) Plan{.executable = what.executable.c_str(),
+                                   .program = -1,
                                    .argv = argv.data(),
                                    .environment = environment.data(),
                                    .stdio = {-1, -1, -1},
                                    .channel = -1};
+    // So that no dup2 of the child overwrites it.
+    base::UniqueFd program;
+    if (what.program >= 0) {
+        program.reset(::fcntl(what.program, F_DUPFD_CLOEXEC, 10));
+        if (!program) return base::with_context(base::os_failure("dup", errno), "cannot start " + what.executable);
+        plan.program = program.get();
+    }
     base::UniqueFd lifted[4];
     for (int i = 0; i < 4; ++i) {
         const int source = i < 3 ? what.stdio[i] : what.channel;

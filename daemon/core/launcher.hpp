@@ -14,6 +14,8 @@ namespace persistproc::core {
 
 struct Launch {
     std::string executable;                // absolute path
+    int program = -1;                      // a descriptor of what is executed instead, whatever stands at that path by
+                                           // now; stays the caller's
     std::vector<std::string> arguments;    // argv, the first word included
     std::vector<std::string> environment;  // "NAME=value"
     int stdio[3] = {-1, -1, -1};           // descriptors for 0 to 2; stay the caller's

@@ -282,6 +282,7 @@ private:
 LocalShimHost::LocalShimHost(asio::any_io_executor executor, std::filesystem::path shim, std::filesystem::path data)
     : executor_(executor),
       shim_(std::move(shim)),
+      shim_program_(::open(shim_.c_str(), O_PATH | O_CLOEXEC)),
       data_(std::move(data)),
       null_(::open("/dev/null", O_RDWR | O_CLOEXEC)),
       orphanage_(std::make_shared<Orphanage>()),
@@ -313,6 +314,7 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::launch_shim(RunId run, bo
     base::UniqueFd theirs(ends[1]);
     Launch launching;
     launching.executable = shim_.string();
+    launching.program = shim_program_.get();
     launching.arguments.emplace_back("persistproc-shim");
     if (takes_over) launching.arguments.emplace_back("--take-over");
     launching.arguments.push_back(rundir::run_paths(data_, run).root.string());

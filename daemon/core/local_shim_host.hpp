@@ -11,7 +11,8 @@ namespace persistproc::core {
 
 class LocalShimHost final : public ShimHost {
 public:
-    /// `shim` is the program's absolute path; `data` the data directory.
+    /// `shim` is the program's absolute path; `data` the data directory. That very file is executed from then on, even
+    /// if another stands in its place: what an upgrade brings may write formats that this daemon does not know.
     LocalShimHost(boost::asio::any_io_executor executor, std::filesystem::path shim, std::filesystem::path data);
     ~LocalShimHost() override;
 
@@ -34,6 +35,7 @@ private:
 
     boost::asio::any_io_executor executor_;
     std::filesystem::path shim_;
+    base::UniqueFd shim_program_;  // none: there was no such file, and the path is tried each time
     std::filesystem::path data_;
     base::UniqueFd null_;
     std::shared_ptr<Orphanage> orphanage_;

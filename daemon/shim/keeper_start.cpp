@@ -97,6 +97,8 @@ int Keeper::prepare(const char* run_directory, bool takes_over) noexcept {
     signals_ = settle_signals();
     if (signals_ < 0) return complain("signalfd", errno);
     ::setsid();
+    // Executed by a descriptor it may be named after that.
+    ::prctl(PR_SET_NAME, "persistproc-shim");
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return complain("prctl(PR_SET_CHILD_SUBREAPER)", errno);
     ::umask(077);
     if (const int status = open_run(run_directory)) return status;

@@ -321,11 +321,12 @@ class Daemon:
     def __init__(self, place, *options):
         self.place = place
         self.options = options
+        self.program = BIN / "persistprocd"
         self.port = 0
         self.process = None
 
     def command(self, ready_fd=None):
-        command = [str(BIN / "persistprocd"), "--data-dir", str(self.place.data), "--port", str(self.port)]
+        command = [str(self.program),  "--data-dir", str(self.place.data), "--port", str(self.port)]
         command += self.options
         return command + (["--ready-fd", str(ready_fd)] if ready_fd is not None else [])
 

@@ -212,6 +212,35 @@ class Upgrade(harness.TestCase):
         self.check_left_alone("older version (format 1.1)")
         self.assertIsNone(program.poll())
 
+    def test_a_daemon_goes_on_with_the_shim_it_was_started_with(self):
+        """An upgrade puts another in its place, or removes it, under a daemon that lives."""
+        installed = self.place.root / "bin"
+        installed.mkdir()
+        for name in ("persistprocd", "persistproc-shim"):
+            shutil.copy(harness.BIN / name, installed / name)
+        shim = installed / "persistproc-shim"
+        self.daemon.program = installed / "persistprocd"
+        self.daemon.start()
+        newer = installed / "newer"
+        newer.write_text("#!/bin/sh\nexit 1\n")
+        newer.chmod(0o755)
+        replacements = (lambda: newer.rename(shim), shim.unlink)
+        for number, replace in enumerate(replacements):
+            with self.subTest(number=number):
+                replace()
+                view = self.start(f"s{number}", ["sleep", "600"])
+                keeper = int(pathlib.Path(f"/proc/{view['pid']}/stat").read_text().rsplit(")", 1)[1].split()[1])
+                self.assertEqual(pathlib.Path(f"/proc/{keeper}/comm").read_text(), "persistproc-shi\n")
+                os.kill(keeper, signal.SIGKILL)
+                state = self.place.data / "procs" / f"p{number + 1}" / "runs" / "1" / "state"
+                # How many have taken over stands in the state, in either slot.
+                harness.eventually(
+                    "another has taken over",
+                    lambda: any(state.read_bytes()[at + 16 + 12] == 1 for at in (0, SLOT)),
+                )
+                self.assertEqual(self.view(f"s{number}")["pid"], view["pid"])
+                self.ok("stop", f"s{number}")
+
     def test_a_restart_of_the_daemon_keeps_every_run(self):
         """What the README tells to do after an upgrade."""
         self.daemon.start()
