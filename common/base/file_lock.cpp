@@ -1,7 +1,7 @@
 #include "common/base/file_lock.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -11,9 +11,19 @@ namespace persistproc::base {
 
 namespace {
 
-Result<bool> lock(int fd, int operation, const std::filesystem::path& path) {
-    while (::flock(fd, operation) != 0) {
-        if (errno == EWOULDBLOCK) return false;
+/// Of the whole file, however long it is.
+struct flock exclusive() {
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    return lock;
+}
+
+/// No: somebody else holds it.
+Result<bool> lock(int fd, int command, const std::filesystem::path& path) {
+    struct flock all = exclusive();
+    while (::fcntl(fd, command, &all) != 0) {
+        if (errno == EAGAIN || errno == EACCES) return false;
         if (errno != EINTR) return os_failure(path.string(), errno);
     }
     return true;
@@ -24,7 +34,7 @@ Result<bool> lock(int fd, int operation, const std::filesystem::path& path) {
 Result<std::optional<FileLock>> FileLock::try_take(const std::filesystem::path& path) {
     auto fd = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     if (!fd) return fd.error();
-    const auto taken = lock(fd->get(), LOCK_EX | LOCK_NB, path);
+    const auto taken = lock(fd->get(), F_OFD_SETLK, path);
     if (!taken) return taken.error();
     if (!*taken) return std::optional<FileLock>{};
     return std::optional<FileLock>(FileLock(std::move(*fd)));
@@ -33,17 +43,16 @@ Result<std::optional<FileLock>> FileLock::try_take(const std::filesystem::path& 
 Result<FileLock> FileLock::take(const std::filesystem::path& path) {
     auto fd = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     if (!fd) return fd.error();
-    if (const auto taken = lock(fd->get(), LOCK_EX, path); !taken) return taken.error();
+    if (const auto taken = lock(fd->get(), F_OFD_SETLKW, path); !taken) return taken.error();
     return FileLock(std::move(*fd));
 }
 
 Result<bool> is_locked(const std::filesystem::path& path) {
-    auto fd = open_file(path, O_RDWR);
+    auto fd = open_file(path, O_RDONLY);
     if (!fd) return fd.error();
-    // A shared lock asks the question without turning two askers into each other's holder.
-    const auto taken = lock(fd->get(), LOCK_SH | LOCK_NB, path);
-    if (!taken) return taken.error();
-    return !*taken;
+    struct flock answer = exclusive();
+    if (::fcntl(fd->get(), F_OFD_GETLK, &answer) != 0) return os_failure(path.string(), errno);
+    return answer.l_type != F_UNLCK;
 }
 
 }  // namespace persistproc::base

@@ -1,5 +1,7 @@
 #pragma once
-/// flock(2) as a sign of life: held while the holder lives, gone with it whatever killed it.
+/// A lock on a file as a sign of life: held while the holder lives, gone with it whatever killed it. An open file
+/// description lock (fcntl_locking(2), F_OFD_SETLK): as flock(2) it belongs to the descriptor and its duplicates, and
+/// unlike that it can be asked for without being taken.
 #include <filesystem>
 #include <optional>
 
@@ -23,7 +25,7 @@ private:
     UniqueFd fd_;
 };
 
-/// Whether somebody holds the lock on an existing file, without taking it for longer than the question.
+/// Whether somebody holds the lock on an existing file. Does not take it: whoever does just then is not in the way.
 /// Errors: not_found (no such file), io. An error is no proof that nobody holds it.
 Result<bool> is_locked(const std::filesystem::path& path);
 

@@ -136,7 +136,8 @@ int Keeper::open_run(const char* run_directory) noexcept {
     if (run_directory_ < 0) return complain(run_directory, errno);
     if (::chdir("/") != 0) return complain("chdir", errno);
     lock_ = ::openat(run_directory_, "shim.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock_ < 0 || ::flock(lock_, LOCK_EX | LOCK_NB) != 0) return complain("shim.lock", errno);
+    if (lock_ < 0) return complain("shim.lock", errno);
+    if (const int err = os::lock_file(lock_)) return complain("shim.lock", err);
     base::kill_point("shim.locked");
     state_file_ = ::openat(run_directory_, "state", O_RDWR | O_CLOEXEC);
     if (state_file_ < 0) return complain("state", errno);

@@ -69,6 +69,14 @@ ssize_t read_file_at(int directory, const char* name, void* into, std::size_t ro
     return got < 0 ? got : static_cast<ssize_t>(size);
 }
 
+int lock_file(int fd) noexcept {
+    struct flock all {};
+    all.l_type = F_WRLCK;
+    all.l_whence = SEEK_SET;
+    if (::fcntl(fd, F_OFD_SETLK, &all) == 0) return 0;
+    return errno == EACCES ? EWOULDBLOCK : errno;
+}
+
 ssize_t available(int pipe) noexcept {
     int bytes = 0;
     if (::ioctl(pipe, FIONREAD, &bytes) == 0 && bytes > 0) return bytes;

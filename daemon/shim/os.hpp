@@ -27,6 +27,9 @@ ssize_t read(int fd, void* into, std::size_t room) noexcept;
 /// Whole small file into `into`: bytes read or a negative errno.
 ssize_t read_file_at(int directory, const char* name, void* into, std::size_t room) noexcept;
 
+/// Takes the lock on a whole file, as base::FileLock. Returns 0 or errno; EWOULDBLOCK: somebody else holds it.
+int lock_file(int fd) noexcept;
+
 /// Bytes that a read of the pipe gives now; 0: none, -1: its end.
 ssize_t available(int pipe) noexcept;
 

@@ -4,6 +4,7 @@ The programs come from $PERSISTPROC_BUILD/bin. Every test has its own directorie
 each other or a daemon of the user. A test fails when a process of its daemon outlives it.
 """
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -13,6 +14,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -31,6 +33,8 @@ ENVELOPE = {
 # Sanitized and busy machines are slow; a deadline is for hanging, not for measuring.
 PATIENCE = 30.0
 AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+# An exclusive lock for fcntl.F_OFD_SETLK, as daemon and shims hold it.
+WHOLE_FILE = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0)
 needs_root = unittest.skipUnless(os.geteuid() == 0, "needs root to become another user")
 
 

@@ -180,10 +180,10 @@ class KillDaemon(harness.TestCase):
             # The next daemon has looked at the lock at least once.
             harness.eventually("the next daemon looks", lambda: len(harness.processes_of(self.place.data)) > 0)
             released.append(True)
-            fcntl.flock(holder, fcntl.LOCK_UN)
+            holder.close()
 
-        with open(lock) as holder:
-            fcntl.flock(holder, fcntl.LOCK_EX)
+        with open(lock, "r+") as holder:
+            fcntl.fcntl(holder, fcntl.F_OFD_SETLK, harness.WHOLE_FILE)
             waiting = threading.Thread(target=release, args=(holder,))
             waiting.start()
             self.daemon.start()

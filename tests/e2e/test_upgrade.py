@@ -93,7 +93,7 @@ class OldShim:
         self.state = State(self.nonce, STARTED, program.pid)
         self.state.write(run / "state")
         self.lock = open(run / "shim.lock", "w")
-        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        fcntl.fcntl(self.lock, fcntl.F_OFD_SETLK, harness.WHOLE_FILE)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         here = os.open(run, os.O_RDONLY)
         self.listener.bind(f"/proc/self/fd/{here}/ctl")

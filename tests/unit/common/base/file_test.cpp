@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <atomic>
+#include <thread>
+
 #include "common/base/file_lock.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -40,6 +43,24 @@ TEST_CASE("an atomic write replaces all or nothing, and leaves no temporary file
     CHECK(base::read_file(temporary.path() / "none").error().code == ErrorCode::not_found);
     CHECK(std::distance(fs::directory_iterator(temporary.path()), fs::directory_iterator()) == 1);
     CHECK(!base::atomic_write(temporary.path() / "none" / "file", "x"));
+}
+
+TEST_CASE("asking for a lock is in nobody's way") {
+    tests::TemporaryDirectory temporary;
+    const fs::path file = temporary.path() / "lock";
+    REQUIRE(base::FileLock::take(file));
+    std::atomic<bool> is_over = false;
+    std::thread asks([&] {
+        while (!is_over) (void)base::is_locked(file);
+    });
+    int refused = 0;
+    for (int i = 0; i < 5000; ++i) {
+        const auto lock = base::FileLock::try_take(file);
+        if (!lock || !*lock) ++refused;
+    }
+    is_over = true;
+    asks.join();
+    CHECK(refused == 0);
 }
 
 TEST_CASE("a lock has one holder and vanishes with it") {
