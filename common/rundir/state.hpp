@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -90,11 +91,19 @@ Result<RunState> read_state(const std::filesystem::path& path);
 /// Pure part of `read_state`: decides between two slots of an image of the file.
 Result<RunState> decode_state(const void* bytes, std::size_t size);
 
+/// What stands behind the members that this version knows. A shim that takes over from one of a later version keeps it.
+struct StateTail {
+    static constexpr std::size_t most_bytes = 1024;
+    std::uint32_t size = 0;
+    char bytes[most_bytes] = {};
+};
+
 /// Writes states to an open file (no heap; the shim's side). Each write goes to the slot that is not current.
 class StateWriter {
 public:
-    /// `fd` stays the caller's. `current` is what the file holds now.
-    StateWriter(int fd, const RunState& current) noexcept : fd_(fd), state_(current) {}
+    /// `fd` stays the caller's. `current` and `tail` are what the file holds now.
+    StateWriter(int fd, const RunState& current, const StateTail& tail = {}) noexcept
+        : fd_(fd), state_(current), tail_(tail) {}
     RunState& state() noexcept { return state_; }
     const RunState& state() const noexcept { return state_; }
     /// Writes the state and waits until it is durable (fdatasync). Returns errno or 0.
@@ -105,6 +114,7 @@ public:
 private:
     int fd_;
     RunState state_;
+    StateTail tail_;
 };
 
 }  // namespace persistproc::rundir

@@ -145,10 +145,11 @@ int Keeper::open_run(const char* run_directory) noexcept {
     const ssize_t size = ::pread(state_file_, image, sizeof image, 0);
     if (size < 0) return complain("read state", errno);
     RunState before;
-    if (const int err = rundir::find_newest_state(image, static_cast<std::size_t>(size), before))
+    rundir::StateTail tail;
+    if (const int err = rundir::find_newest_state(image, static_cast<std::size_t>(size), before, &tail))
         return complain("state", err);
     if (!may_be_kept(before)) return complain("state", EALREADY);
-    state_ = rundir::StateWriter(state_file_, before);
+    state_ = rundir::StateWriter(state_file_, before, tail);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -108,6 +109,39 @@ TEST_CASE("a state of a newer major version is unsupported, a longer one of this
     const auto longer = decode_state(image.data(), image.size());
     REQUIRE(longer.has_value());
     CHECK(longer->pid == 77);
+}
+
+TEST_CASE("what a newer version wrote behind the state is kept by an older one") {
+    tests::TemporaryDirectory temporary;
+    const auto path = temporary.path() / "state";
+    REQUIRE(create_state(path));
+    const base::UniqueFd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    RunState state;
+    state.pid = 77;
+    StateTail tail;
+    tail.size = 40;
+    std::memset(tail.bytes, 'n', tail.size);
+    StateWriter newer(file.get(), state, tail);
+    REQUIRE(newer.write() == 0);
+
+    const auto read = [&](RunState& into) {
+        const auto image = base::read_file(path);
+        StateTail behind;
+        REQUIRE(find_newest_state(image->data(), image->size(), into, &behind) == 0);
+        return behind;
+    };
+    RunState met;
+    StateWriter older(file.get(), met, read(met));
+    older.state() = met;
+    older.state().pid = 78;
+    REQUIRE(older.write() == 0);
+    RunState after;
+    const StateTail kept = read(after);
+    CHECK(after.pid == 78);
+    CHECK(after.generation == 2);
+    CHECK(kept.size == 40);
+    CHECK(std::memcmp(kept.bytes, tail.bytes, 40) == 0);
+    CHECK(read_state(path)->pid == 78);
 }
 
 TEST_CASE("every stage has a name of its own") {
