@@ -22,6 +22,7 @@
 #include "common/base/version.hpp"
 #include "common/rundir/daemon_paths.hpp"
 #include "common/rundir/run_mark.hpp"
+#include "daemon/core/local_run_directories.hpp"
 #include "daemon/core/local_shim_host.hpp"
 #include "daemon/core/supervisor.hpp"
 #include "daemon/core/waiter.hpp"
@@ -118,7 +119,8 @@ public:
           registry_(io.get_executor(), options.data, std::move(ended)),
           graveyard_(registry_),
           shims_(io.get_executor(), shim_beside_this_program(), options.data),
-          supervisor_(io.get_executor(), clock_, registry_, shims_, files_, std::move(supervising)),
+          directories_(files_, clock_, options.data),
+          supervisor_(io.get_executor(), clock_, registry_, shims_, directories_, std::move(supervising)),
           log_changes_(io.get_executor()),
           waiter_(clock_, supervisor_, readers_, log_changes_),
           server_(io.get_executor(), clock_, server_info(), {}, features()),
@@ -281,6 +283,7 @@ private:
     registry::AsyncRegistry registry_;
     Graveyard graveyard_;
     core::LocalShimHost shims_;
+    core::LocalRunDirectories directories_;
     core::Supervisor supervisor_;
     core::LogChanges log_changes_;
     core::Waiter waiter_;

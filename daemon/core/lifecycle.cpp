@@ -29,8 +29,13 @@ std::chrono::nanoseconds backoff_delay(const RestartRule& rule, int failures) no
     return std::min(delay, rule.longest_delay);
 }
 
-Lifecycle::Lifecycle(Phase phase, Wanted wanted, std::uint32_t last_run, std::optional<Outcome> outcome)
-    : phase_(phase), wanted_(wanted), last_run_(last_run), outcome_(std::move(outcome)) {}
+Lifecycle::Lifecycle(Phase phase, Wanted wanted, std::uint32_t last_run, std::optional<Outcome> outcome,
+                     int quick_failures)
+    : phase_(phase),
+      wanted_(wanted),
+      last_run_(last_run),
+      outcome_(std::move(outcome)),
+      quick_failures_(quick_failures) {}
 
 Spawn Lifecycle::next_run(bool by_policy) {
     ++last_run_;
@@ -76,9 +81,10 @@ struct Lifecycle::Step {
         return actions;
     }
 
-    Actions begin_stop(std::uint32_t run, bool force, bool then_start, bool has_ended) {
+    using Grace = std::optional<std::chrono::nanoseconds>;
+    Actions begin_stop(std::uint32_t run, bool force, Grace grace, bool then_start, bool has_ended) {
         self.phase_ = Stopping{run, then_start, has_ended};
-        return {SendStop{run, force}};
+        return {SendStop{run, force, grace}};
     }
 
     // start
@@ -100,7 +106,7 @@ struct Lifecycle::Step {
         // Two trees of one process never live at once: the old one's leftovers go first.
         self.wanted_ = Wanted::up;
         self.quick_failures_ = 0;
-        return begin_stop(p.run, false, true, true);
+        return begin_stop(p.run, false, {}, true, true);
     }
     Actions operator()(const Backoff&, const StartRequested&) {
         self.wanted_ = Wanted::up;
@@ -112,38 +118,39 @@ struct Lifecycle::Step {
 
     // stop
     Actions operator()(const Idle&, const StopRequested&) { return want_down(); }
+    static Grace shorter(Grace a, Grace b) { return a && b ? std::min(a, b) : a ? a : b; }
     Actions operator()(const Starting& p, const StopRequested& e) {
         self.wanted_ = Wanted::down;
-        self.phase_ = Starting{.run = p.run, .stop_when_started = true, .force = p.force || e.force};
+        self.phase_ = Starting{
+            .run = p.run, .stop_when_started = true, .force = p.force || e.force, .grace = shorter(p.grace, e.grace)};
         return {};
     }
     Actions operator()(const Running& p, const StopRequested& e) {
         self.wanted_ = Wanted::down;
-        return begin_stop(p.run, e.force, false, false);
+        return begin_stop(p.run, e.force, e.grace, false, false);
     }
     Actions operator()(const Stopping& p, const StopRequested& e) {
         self.wanted_ = Wanted::down;
         self.phase_ = Stopping{p.run, false, p.has_ended};
-        if (!e.force) return {};
-        return {SendStop{p.run, true}};
+        return {SendStop{p.run, e.force, e.grace}};
     }
     Actions operator()(const Ended& p, const StopRequested& e) {
         self.wanted_ = Wanted::down;
         if (!p.leftovers) return {};
-        return begin_stop(p.run, e.force, false, true);
+        return begin_stop(p.run, e.force, e.grace, false, true);
     }
     Actions operator()(const Backoff& p, const StopRequested& e) {
         self.wanted_ = Wanted::down;
         if (p.leftovers) {
             self.phase_ = Stopping{p.run, false, true};
-            return {DisarmBackoff{}, SendStop{p.run, e.force}};
+            return {DisarmBackoff{}, SendStop{p.run, e.force, e.grace}};
         }
         self.phase_ = Ended{p.run, false};
         return {DisarmBackoff{}};
     }
     Actions operator()(const GaveUp& p, const StopRequested& e) {
         if (!p.leftovers) return want_down();
-        return begin_stop(p.run, e.force, false, true);
+        return begin_stop(p.run, e.force, e.grace, false, true);
     }
     Actions operator()(const Unreachable&, const StopRequested&) { return want_down(); }
     Actions want_down() {
@@ -157,20 +164,20 @@ struct Lifecycle::Step {
     Actions operator()(const Running& p, const RestartRequested& e) {
         self.wanted_ = Wanted::up;
         self.quick_failures_ = 0;
-        return begin_stop(p.run, e.force, true, false);
+        return begin_stop(p.run, e.force, e.grace, true, false);
     }
     Actions operator()(const Stopping& p, const RestartRequested& e) {
+        if (self.wanted_ == Wanted::down) return ignored(p, e);
         self.wanted_ = Wanted::up;
         self.quick_failures_ = 0;
         self.phase_ = Stopping{p.run, true, p.has_ended};
-        if (!e.force) return {};
-        return {SendStop{p.run, true}};
+        return {SendStop{p.run, e.force, e.grace}};
     }
     Actions operator()(const Ended& p, const RestartRequested& e) {
         if (!p.leftovers) return want_up_and_spawn();
         self.wanted_ = Wanted::up;
         self.quick_failures_ = 0;
-        return begin_stop(p.run, e.force, true, true);
+        return begin_stop(p.run, e.force, e.grace, true, true);
     }
     Actions operator()(const Backoff& p, const RestartRequested&) { return (*this)(p, StartRequested{}); }
     Actions operator()(const GaveUp&, const RestartRequested&) { return want_up_and_spawn(); }
@@ -179,7 +186,7 @@ struct Lifecycle::Step {
     // the program runs
     Actions operator()(const Idle& p, const ProgramStarted& e) { return ignored(p, e); }
     Actions operator()(const Starting& p, const ProgramStarted&) {
-        if (p.stop_when_started) return begin_stop(p.run, p.force, false, false);
+        if (p.stop_when_started) return begin_stop(p.run, p.force, p.grace, false, false);
         self.phase_ = Running{p.run, now};
         return {};
     }
@@ -190,7 +197,7 @@ struct Lifecycle::Step {
     Actions operator()(const GaveUp& p, const ProgramStarted& e) { return ignored(p, e); }
     Actions operator()(const Unreachable& p, const ProgramStarted&) {
         // What was asked for while its shim was silent is carried out now.
-        if (self.wanted_ == Wanted::down) return begin_stop(p.run, false, false, false);
+        if (self.wanted_ == Wanted::down) return begin_stop(p.run, false, {}, false, false);
         self.phase_ = Running{p.run, now};
         return {};
     }

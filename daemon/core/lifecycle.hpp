@@ -6,14 +6,16 @@
 ///   idle         no run yet                                           start
 ///   starting     a run is being made; its program is not confirmed    stop (carried out once it runs)
 ///   running      the program runs                                     stop, restart, its own end
-///   stopping     the tree is being ended; `then_start`: a restart     a stop cancels `then_start`; force hastens
+///   stopping     the tree is being ended; `then_start`: a restart     a stop cancels `then_start`; force or a shorter
+///                                                                     grace hastens it
 ///   ended        `outcome` says how; `leftovers`: descendants live    start, stop (ends the leftovers)
 ///   backoff      ended, runs again at `until`; `leftovers` as above    start (now), stop (ends the leftovers)
 ///   gave_up      it ended too often too soon; `leftovers` as above     start, stop (ends the leftovers)
 ///   unreachable  its shim lives and does not answer                   its answer; nothing is signalled or replaced
 ///
-/// Precedence: stop > restart by the user > restart policy. A process that is wanted down is never started by the
-/// machine itself. An outcome, once recorded for a run, never changes.
+/// Precedence: stop > restart by the user > restart policy: a restart that meets a stop on its way means nothing. A
+/// process that is wanted down is never started by the machine itself. An outcome, once recorded for a run, never
+/// changes.
 #include <cstdint>
 #include <optional>
 #include <variant>
@@ -31,6 +33,7 @@ struct Starting {
     bool by_policy = false;  // the restart policy's doing: a start that fails is tried again
     bool stop_when_started = false;
     bool force = false;
+    std::optional<std::chrono::nanoseconds> grace;  // of that stop
 };
 struct Running {
     std::uint32_t run = 0;
@@ -63,9 +66,11 @@ using Phase = std::variant<Idle, Starting, Running, Stopping, Ended, Backoff, Ga
 struct StartRequested {};
 struct StopRequested {
     bool force = false;
+    std::optional<std::chrono::nanoseconds> grace;  // nothing: the definition's
 };
 struct RestartRequested {
     bool force = false;
+    std::optional<std::chrono::nanoseconds> grace;
 };
 // What happened.
 struct ProgramStarted {};
@@ -89,6 +94,7 @@ struct Spawn {
 struct SendStop {
     std::uint32_t run = 0;
     bool force = false;
+    std::optional<std::chrono::nanoseconds> grace;  // of this very request: of several the shortest counts
 };
 struct RecordOutcome {
     std::uint32_t run = 0;
@@ -113,7 +119,8 @@ class Lifecycle {
 public:
     Lifecycle() = default;
     /// As adopted from disk: `last_run` is the newest run number ever used.
-    Lifecycle(Phase phase, Wanted wanted, std::uint32_t last_run, std::optional<Outcome> outcome);
+    Lifecycle(Phase phase, Wanted wanted, std::uint32_t last_run, std::optional<Outcome> outcome,
+              int quick_failures = 0);
 
     /// Applies one event. An event that means nothing in the present phase changes nothing and gives no action.
     std::vector<LifecycleAction> apply(const LifecycleEvent& event, MonoTime now, const RestartRule& rule);
@@ -123,7 +130,7 @@ public:
     std::uint32_t last_run() const noexcept { return last_run_; }
     /// Of the last run that ended.
     const std::optional<Outcome>& outcome() const noexcept { return outcome_; }
-    /// Times the restart policy has run it again since a person or agent last did.
+    /// Runs in a row that ended by themselves sooner than `healthy_after`, since a person or agent last started it.
     int quick_failures() const noexcept { return quick_failures_; }
 
     /// The word users see.

@@ -62,36 +62,48 @@ void append_children(pid_t pid, std::vector<pid_t>& out) {
     ::closedir(directory);
 }
 
-/// Fields 14 and 15 of stat (user and system time) follow the command name, which may hold anything.
-std::uint64_t cpu_ticks_of(pid_t pid) {
+/// User and system time of a process and of the children it has waited for (fields 14 to 17 of stat), in ticks. The
+/// command name before them may hold anything.
+struct CpuTicks {
+    std::uint64_t own = 0, reaped = 0;
+};
+CpuTicks cpu_ticks_of(pid_t pid) {
     char buffer[1024];
     std::string_view text = read_small(fmt::format("/proc/{}/stat", pid).c_str(), buffer, sizeof buffer);
     const std::size_t end_of_name = text.rfind(')');
-    if (end_of_name == std::string_view::npos) return 0;
+    if (end_of_name == std::string_view::npos) return {};
     text.remove_prefix(end_of_name + 2);
-    std::uint64_t total = 0;
-    for (int field = 3; field <= 15 && !text.empty(); ++field) {
+    CpuTicks ticks;
+    for (int field = 3; field <= 17 && !text.empty(); ++field) {
         const std::size_t space = text.find(' ');
         if (field >= 14) {
             std::uint64_t value = 0;
             std::from_chars(text.data(), text.data() + std::min(space, text.size()), value);
-            total += value;
+            (field <= 15 ? ticks.own : ticks.reaped) += value;
         }
         if (space == std::string_view::npos) break;
         text.remove_prefix(space + 1);
     }
-    return total;
+    return ticks;
 }
 
-std::int64_t resident_bytes_of(pid_t pid) {
+/// Fields 2 and 3 of statm: resident pages, and those of them that are shared (files, shared memory).
+struct ResidentBytes {
+    std::int64_t all = 0, shared = 0;
+};
+ResidentBytes resident_bytes_of(pid_t pid) {
     static const std::int64_t page_bytes = ::sysconf(_SC_PAGESIZE);
     char buffer[256];
-    std::string_view text = read_small(fmt::format("/proc/{}/statm", pid).c_str(), buffer, sizeof buffer);
-    const std::size_t space = text.find(' ');
-    if (space == std::string_view::npos) return 0;
-    std::int64_t pages = 0;
-    std::from_chars(text.data() + space + 1, text.data() + text.size(), pages);
-    return pages * page_bytes;
+    const std::string_view text = read_small(fmt::format("/proc/{}/statm", pid).c_str(), buffer, sizeof buffer);
+    std::int64_t pages[3] = {};
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    for (auto& each : pages) {
+        const auto parsed = std::from_chars(at, end, each);
+        if (parsed.ec != std::errc{}) return {};
+        at = parsed.ptr < end ? parsed.ptr + 1 : end;
+    }
+    return {pages[1] * page_bytes, std::min(pages[1], pages[2]) * page_bytes};
 }
 
 /// Listening TCP sockets of this network namespace by inode (sock_diag(7)).
@@ -160,11 +172,18 @@ std::vector<TreeSample> sample_trees(const std::vector<TreeRoots>& roots) {
         if (shim > 0) append_children(shim, sample.pids);
         if (program > 0) sample.pids.push_back(program);
         for (std::size_t i = 0; i < sample.pids.size(); ++i) append_children(sample.pids[i], sample.pids);
+        // The shim reaps whatever its descendants did not wait for; its own time is not the program's.
+        if (shim > 0) sample.cpu_ticks += cpu_ticks_of(shim).reaped;
+        std::int64_t most_shared = 0;
         for (const pid_t pid : sample.pids) {
-            sample.cpu_ticks += cpu_ticks_of(pid);
-            sample.memory_bytes += resident_bytes_of(pid);
+            const CpuTicks ticks = cpu_ticks_of(pid);
+            sample.cpu_ticks += ticks.own + ticks.reaped;
+            const ResidentBytes resident = resident_bytes_of(pid);
+            sample.memory_bytes += resident.all - resident.shared;
+            most_shared = std::max(most_shared, resident.shared);
             if (!listeners.empty()) append_ports(pid, listeners, sample.ports);
         }
+        sample.memory_bytes += most_shared;
         std::sort(sample.ports.begin(), sample.ports.end());
         sample.ports.erase(std::unique(sample.ports.begin(), sample.ports.end()), sample.ports.end());
         sample.taken_boot_ns = base::boot_now_ns();

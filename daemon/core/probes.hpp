@@ -11,8 +11,8 @@ namespace persistproc::core {
 
 struct TreeSample {
     std::vector<int> ports;         // TCP, listening, ascending
-    std::uint64_t cpu_ticks = 0;    // user and system time of the living, clock ticks
-    std::int64_t memory_bytes = 0;  // sum of resident sets: shared pages count in each
+    std::uint64_t cpu_ticks = 0;    // user and system time of the living and of those that were waited for, clock ticks
+    std::int64_t memory_bytes = 0;  // resident; what is shared counts once, by the process that shares most
     std::vector<pid_t> pids;
     std::uint64_t taken_boot_ns = 0;
 };

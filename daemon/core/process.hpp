@@ -1,92 +1,65 @@
 #pragma once
-/// What the supervisor holds of one process; private to the supervisor's sources.
-#include <map>
-
+/// What the core holds of one process. Its phase is the lifecycle's, what becomes of its newest run the run machine's;
+/// what is here has no rules of its own.
 #include "common/async/mutex.hpp"
-#include "common/logstore/reader.hpp"
-#include "daemon/core/probes.hpp"
-#include "daemon/core/supervisor.hpp"
+#include "daemon/core/run/run_driver.hpp"
+#include "daemon/core/sampler.hpp"
+#include "daemon/core/store.hpp"
 
 namespace persistproc::core {
 
-struct Supervisor::Process {
+enum class Standing {
+    provisional,  // made by a start that has not been confirmed: forgotten when that fails
+    established,
+    unsupported,  // its newest run was written by another major version: not to be touched
+};
+
+/// What a run needs and the store must not hold. After an adoption it is read back from the last run's `spec`.
+struct LaunchContext {
+    std::vector<std::string> environment;
+    mode_t umask = 022;
+    std::vector<rundir::ResourceLimit> limits;
+};
+
+struct Process {
     Process(boost::asio::any_io_executor executor, ProcessRecord initial)
         : record(std::move(initial)), operation(executor), changed(executor) {}
 
     ProcessRecord record;
     Lifecycle life;
-    async::Mutex operation;   // held by a start, restart or removal; a stop never waits for it
-    async::Notifier changed;  // after every change of `life` or of the newest run
-    bool removed = false;
-    bool fresh = false;        // made by a start that has not been confirmed: forgotten when that fails
-    bool unsupported = false;  // its newest run was written by another major version
-    std::string actor;         // who asked for the change on its way
-    std::string request_key;   // of the start that its newest run, or an ancestor of it by policy, came from
+    Standing standing = Standing::established;
+    async::Mutex operation;    // held by a start, restart or removal; a stop never waits for it
+    async::Notifier changed;   // after every change of what is here
+    std::uint64_t stops = 0;   // asked for so far: who waited looks whether one came in between
+    std::size_t stopping = 0;  // stops that are still to be answered: a start waits for them
 
-    // What a run needs and the store must not hold; read back from the last run's `spec` after an adoption.
-    bool has_environment = false;
-    std::vector<std::string> environment;
-    mode_t umask = 022;
-    std::vector<rundir::ResourceLimit> limits;
+    std::string actor;        // who asked for the change on its way
+    std::string request_key;  // of the start that its newest run, or an ancestor of it by policy, came from
+    std::optional<LaunchContext> launch;
 
     // The newest run.
-    rundir::RunState run_state;
+    std::shared_ptr<run::RunDriver> run;  // nothing: none is there to talk to
+    rundir::RunState run_state;           // the newest that was heard, also of one that is over
     rundir::Nonce nonce{};
-    std::shared_ptr<ShimLink> link;                   // open while its shim lives and answers
-    Spares spares;                                    // held for a successor of that shim
-    bool replacing_shim = false;                      // its shim was killed, and another is being brought in
-    bool child_watched = false;                       // this daemon looks how the program ends, for a successor
-    std::optional<rundir::ControlMessage> child_end;  // what a successor is told of that, once it is known
-    bool shim_ready = false;
-    bool committed = false;  // its shim was told to go on: from then on only the shim knows what became of it
-    bool start_confirmed = false;
-    bool end_heard = false;
-    bool reconnecting = false;
-    std::uint32_t ended_run = 0;           // the one `life.outcome()` is about
-    std::optional<Error> start_error;      // why the newest start failed
-    std::optional<double> grace_once;      // for the stop on its way
-    std::map<std::uint64_t, int> replies;  // `done` and `refused`, by request
-    std::uint64_t backoff_armed = 0;       // generation: an older timer means nothing
+    std::uint32_t ended_run = 0;       // the one `life.outcome()` is about
+    std::optional<Error> start_error;  // why the newest start failed
 
-    // What was last read from the kernel and the log.
-    TreeSample sample;
-    std::optional<double> cpu_percent;
-    logstore::LogEnd log_end;
-    logstore::Losses losses;  // of the newest run
-    std::uint64_t probed_boot_ns = 0;
-    bool log_is_final = false;
+    Reading reading;
 
     RunId newest_run() const { return RunId{record.id, life.last_run()}; }
     std::string name() const { return to_string(record.id); }
-    void drop_link() {
-        if (link) link->close();
-        link.reset();
+    ProcessState state() const noexcept {
+        return standing == Standing::unsupported ? ProcessState::unsupported : life.state();
     }
-    void begin_run() {
-        run_state = {};
-        spares = {};
-        child_watched = false;
-        child_end.reset();
-        shim_ready = committed = start_confirmed = end_heard = log_is_final = false;
-        start_error.reset();
-        replies.clear();
-        sample = {};
-        cpu_percent.reset();
-        losses = {};
-        probed_boot_ns = 0;
+    bool is_in(ProcessState state) const noexcept { return this->state() == state; }
+    template <class P>
+    bool is() const noexcept {
+        return std::holds_alternative<P>(life.phase());
     }
+    bool has_tree() const noexcept { return life.is_live() || has_leftovers(life.phase()); }
+    /// A run is being made, or its tree is being ended: who wants something of it waits.
+    bool is_moving() const noexcept { return is<Starting>() || is<Stopping>(); }
 };
-
-/// Why an outcome is unknown that no daemon saw, nor the successor of a killed shim.
-inline constexpr const char* unseen_end = "its shim was killed, and nobody was left to see how it ended";
-
-/// How a run ended, from its shim's record. Precondition: phase is exited or exec_failed. Pure.
-Outcome outcome_of(const rundir::RunState& state);
-/// The failure a caller of start is told, from the record of a run that never executed.
-Error start_error_of(const std::vector<std::string>& command, const rundir::RunState& state);
-Outcome lost_outcome(std::string why, WallTime now);
-/// Symbolic links resolved. Blocks on the disk. Errors: invalid (not absolute, missing, no directory, not to be
-/// entered).
-Result<std::string> canonical_directory(const std::string& path);
+using ProcessPtr = std::shared_ptr<Process>;
 
 }  // namespace persistproc::core

@@ -10,11 +10,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <deque>
 
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/kill_point.hpp"
 #include "common/base/random.hpp"
+#include "common/base/text.hpp"
 #include "common/rundir/paths.hpp"
 
 namespace persistproc::core {
@@ -23,6 +25,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr std::size_t max_spec_bytes = 16u << 20;
 constexpr std::string_view hidden_prefix = ".removed-";
 constexpr const char* unfinished_name = ".new";  // in `runs`; a process makes one run at a time
 
@@ -35,23 +38,25 @@ Result<bool> write_new_file(const fs::path& path, std::string_view bytes) {
     return true;
 }
 
-Result<bool> make_directory(const fs::path& path) {
-    if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return true;
+/// `is_new`: whether this call has made it.
+Result<void> make_directory(const fs::path& path, bool& is_new) {
+    is_new = ::mkdir(path.c_str(), 0700) == 0;
+    if (is_new || errno == EEXIST) return boost::system::in_place_value;
     return base::os_failure(path.string(), errno);
 }
 
-Result<bool> hide_and_remove(const fs::path& path) {
+Result<void> hide_and_remove(const fs::path& path) {
     std::uint8_t salt[8];
     base::fill_random(salt);
     const fs::path hidden = path.parent_path() / fmt::format("{}{}", hidden_prefix, base::to_hex(salt));
     if (::rename(path.c_str(), hidden.c_str()) != 0) {
-        if (errno == ENOENT) return true;
+        if (errno == ENOENT) return boost::system::in_place_value;
         return base::os_failure(path.string(), errno);
     }
     base::kill_point("daemon.remove.hidden");
     std::error_code ignored;  // what stays behind is hidden, and swept later
     fs::remove_all(hidden, ignored);
-    return true;
+    return boost::system::in_place_value;
 }
 
 /// Names in a directory; none when it does not exist. Errors: io.
@@ -103,33 +108,40 @@ std::string mark_of(const rundir::Nonce& nonce) { return "_PP_RUN_MARK=" + base:
 
 }  // namespace
 
-Result<bool> prepare_run(fs::path data, rundir::RunSpec spec) {
+Result<void> prepare_run(fs::path data, rundir::RunSpec spec) {
     const auto process = rundir::process_paths(data, spec.id.process);
     const auto run = rundir::run_paths(data, spec.id);
-    const bool is_new = ::access(process.root.c_str(), F_OK) != 0;
     // Made under another name: a run's directory without its files would pass for a damaged run after a crash.
     const fs::path unfinished = process.runs / unfinished_name;
+    // Only what this call has made is removed again, by mkdir's own word.
+    bool is_new = false;
+    fs::path made_run = unfinished;
     const auto undo = [&](Error error) {
-        std::error_code ignored;
-        fs::remove_all(is_new ? process.root : unfinished, ignored);
+        if (is_new)
+            (void)hide_and_remove(process.root);
+        else
+            (void)hide_and_remove(made_run);
         return error;
     };
-    std::error_code ignored;
-    fs::remove_all(unfinished, ignored);
-    for (const fs::path& each : {process.root, process.log, process.runs, unfinished})
-        if (auto made = make_directory(each); !made) return undo(made.error());
+    if (auto made = make_directory(process.root, is_new); !made) return made.error();
+    bool is_known = false;
+    for (const fs::path& each : {process.log, process.runs})
+        if (auto made = make_directory(each, is_known); !made) return undo(made.error());
+    if (auto swept = hide_and_remove(unfinished); !swept) return undo(swept.error());
+    if (auto made = make_directory(unfinished, is_known); !made) return undo(made.error());
     if (auto made = write_new_file(unfinished / run.spec.filename(), rundir::encode_spec(spec)); !made)
         return undo(made.error());
     if (auto made = rundir::create_state(unfinished / run.state.filename()); !made) return undo(made.error());
     if (auto synced = base::sync_directory(unfinished); !synced) return undo(synced.error());
     base::kill_point("daemon.start.written");
     if (::rename(unfinished.c_str(), run.root.c_str()) != 0) return undo(base::os_failure(run.root.string(), errno));
+    made_run = run.root;
     if (auto synced = base::sync_directory(process.runs); !synced) return undo(synced.error());
     if (is_new) {
         if (auto synced = base::sync_directory(process.root); !synced) return undo(synced.error());
         if (auto synced = base::sync_directory(process.root.parent_path()); !synced) return undo(synced.error());
     }
-    return true;
+    return boost::system::in_place_value;
 }
 
 Result<FoundRun> find_run(fs::path data, RunId id, bool known_ended) {
@@ -151,7 +163,7 @@ Result<FoundRun> find_run(fs::path data, RunId id, bool known_ended) {
     else
         return state.error();
     if (known_ended && !found.shim_alive) return found;
-    const auto bytes = base::read_file(paths.spec, 16u << 20);
+    const auto bytes = base::read_file(paths.spec, max_spec_bytes);
     if (bytes) {
         auto spec = rundir::decode_spec(*bytes);
         if (spec)
@@ -166,6 +178,12 @@ Result<FoundRun> find_run(fs::path data, RunId id, bool known_ended) {
         return bytes.error();
     }
     return found;
+}
+
+Result<rundir::RunSpec> load_spec(const fs::path& data, RunId id) {
+    const auto bytes = base::read_file(rundir::run_paths(data, id).spec, max_spec_bytes);
+    if (!bytes) return bytes.error();
+    return rundir::decode_spec(*bytes);
 }
 
 Result<std::vector<ProcessId>> find_process_ids(const fs::path& data) {
@@ -196,13 +214,13 @@ FoundProcess find_process(const fs::path& data, ProcessId id, std::optional<std:
     return process;
 }
 
-Result<bool> remove_run_files(fs::path data, RunId id) { return hide_and_remove(rundir::run_paths(data, id).root); }
-Result<bool> remove_process_files(fs::path data, ProcessId id) {
+Result<void> remove_run_files(fs::path data, RunId id) { return hide_and_remove(rundir::run_paths(data, id).root); }
+Result<void> remove_process_files(fs::path data, ProcessId id) {
     const auto root = rundir::process_paths(data, id).root;
     if (auto removed = hide_and_remove(root); !removed) return removed;
     // Durable before the row goes.
     if (auto synced = base::sync_directory(root.parent_path()); !synced) return synced.error();
-    return true;
+    return boost::system::in_place_value;
 }
 
 void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_bytes) {
@@ -211,7 +229,7 @@ void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_b
         std::uint64_t bytes;
         fs::file_time_type written;
     };
-    std::vector<Segment> removable;
+    std::vector<std::deque<Segment>> removable;  // of each process that has any, oldest first
     std::uint64_t total = 0;
     // What cannot be listed is left alone.
     const auto listed = [](const fs::path& directory) {
@@ -232,7 +250,7 @@ void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_b
         const auto runs = run_numbers(paths.runs);
         for (std::size_t i = 0; runs && i + keep_runs < runs->size(); ++i)
             (void)remove_run_files(data, RunId{*id, (*runs)[i]});
-        std::vector<Segment> segments;
+        std::deque<Segment> segments;
         for (const std::string& file : listed(paths.log)) {
             const fs::path path = paths.log / file;
             if (path.extension() != ".log") continue;
@@ -245,19 +263,45 @@ void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_b
         }
         std::sort(segments.begin(), segments.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
         if (!segments.empty()) segments.pop_back();
-        removable.insert(removable.end(), segments.begin(), segments.end());
+        if (!segments.empty()) removable.push_back(std::move(segments));
     }
-    std::sort(removable.begin(), removable.end(), [](const auto& a, const auto& b) { return a.written < b.written; });
-    for (const auto& each : removable) {
-        if (total <= bound_bytes) break;
-        fs::path index = each.path;
+    // Within a process by number, whatever a clock said meanwhile: output is lost at its beginning, never in its
+    // middle. Between processes the one whose oldest segment is the oldest gives.
+    const auto is_younger = [](const auto& a, const auto& b) { return a.front().written > b.front().written; };
+    std::make_heap(removable.begin(), removable.end(), is_younger);
+    while (total > bound_bytes && !removable.empty()) {
+        std::pop_heap(removable.begin(), removable.end(), is_younger);
+        auto& segments = removable.back();
+        const Segment oldest = std::move(segments.front());
+        segments.pop_front();
+        fs::path index = oldest.path;
         index.replace_extension(".idx");
         std::error_code ignored;
         // The index first: readers take a segment to be there while its index is.
         fs::remove(index, ignored);
-        fs::remove(each.path, ignored);
-        total -= each.bytes;
+        fs::remove(oldest.path, ignored);
+        total -= oldest.bytes;
+        if (segments.empty())
+            removable.pop_back();
+        else
+            std::push_heap(removable.begin(), removable.end(), is_younger);
     }
+}
+
+Result<std::string> canonical_directory(const std::string& path) {
+    const auto refuse = [&](const char* why) {
+        return Error{ErrorCode::invalid, fmt::format("working_directory: {} {}", base::escape_line(path), why)};
+    };
+    if (path.find('\0') != std::string::npos) return refuse("holds a NUL byte");
+    if (path.empty() || path.front() != '/') return refuse("is not an absolute path");
+    std::error_code failed;
+    const auto canonical = std::filesystem::canonical(path, failed);
+    if (failed == std::errc::no_such_file_or_directory) return refuse("does not exist");
+    if (failed) return refuse(failed.message().c_str());
+    struct stat info {};
+    if (::stat(canonical.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) return refuse("is not a directory");
+    if (::access(canonical.c_str(), X_OK) != 0) return refuse("cannot be entered");
+    return canonical.string();
 }
 
 std::vector<pid_t> find_marked(rundir::Nonce nonce) {
@@ -274,20 +318,14 @@ std::vector<pid_t> find_marked(rundir::Nonce nonce) {
     return out;
 }
 
-std::size_t kill_marked(rundir::Nonce nonce) {
+std::size_t kill_marked_once(rundir::Nonce nonce) {
     const std::string mark = mark_of(nonce);
     std::size_t signalled = 0;
-    for (int sweep = 0; sweep < 100; ++sweep) {
-        const auto pids = find_marked(nonce);
-        std::size_t now = 0;
-        for (const pid_t pid : pids) {
-            base::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-            // The mark is read again behind the pidfd: a reused pid cannot be hit.
-            if (!pidfd || !has_mark(pid, mark)) continue;
-            if (::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) == 0) ++now;
-        }
-        signalled += now;
-        if (now == 0) break;
+    for (const pid_t pid : find_marked(nonce)) {
+        base::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+        // The mark is read again behind the pidfd: a reused pid cannot be hit.
+        if (!pidfd || !has_mark(pid, mark)) continue;
+        if (::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) == 0) ++signalled;
     }
     return signalled;
 }

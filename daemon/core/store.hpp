@@ -23,6 +23,8 @@ struct ProcessRecord {
     std::uint32_t intent_run = 0;  // the run the intent is about
     std::uint32_t last_run = 0;
     std::int64_t restarts = 0;
+    std::int64_t quick_failures = 0;  // runs in a row that ended too soon, as `Lifecycle` counts them
+    bool gave_up = false;             // it was not run again after these
     WallTime created_at{};
 };
 

@@ -89,13 +89,12 @@ ProcessResources::ProcessResources(boost::asio::any_io_executor executor, async:
       server_(server),
       tasks_(std::move(executor)) {
     server_.set_resources(*this);
-    supervisor_.set_on_change([this](ProcessId id) { process_changed(id); });
+    tasks_.spawn("events", hear_events(supervisor_.events().subscribe()));
 }
 
-ProcessResources::~ProcessResources() { supervisor_.set_on_change(nullptr); }
+ProcessResources::~ProcessResources() = default;
 
 Task<> ProcessResources::close() {
-    supervisor_.set_on_change(nullptr);
     const auto watched = std::exchange(watched_, {});
     for (const auto& [uri, each] : watched)
         if (each.following) co_await each.following->close();
@@ -252,21 +251,46 @@ Task<> ProcessResources::tell_list_later(MonoTime at) {
     server_.resources_changed();
 }
 
-void ProcessResources::process_changed(ProcessId id) {
-    const auto process = supervisor_.find(id);
-    const auto before = known_.find(id);
-    const bool is_new = before == known_.end();
-    // While runs are adopted nothing happens: what is found was so before.
-    const bool is_news = supervisor_.is_adopted();
-    if (!process) {
-        if (!is_new) known_.erase(before);
-        if (is_news && !is_new) list_changed();
-    } else {
-        const bool ended = has_ended(process->state) && !is_new && before->second != process->state;
-        known_[id] = process->state;
-        if (is_news && is_new) list_changed();
-        if (is_news && ended) tell_of_end(*process);
+Task<> ProcessResources::hear_events(core::Events::Subscription events) {
+    for (;;) {
+        const auto event = co_await events.next();
+        hear(event);
     }
+}
+
+void ProcessResources::hear(const core::Event& event) {
+    struct Hear {
+        ProcessResources& self;
+        void operator()(const core::ProcessAppeared&) { self.list_changed(); }
+        void operator()(const core::ProcessChanged& change) { self.process_changed(change); }
+        void operator()(const core::RunEnded& end) { self.ended_.insert(end.id.process); }
+        void operator()(const core::ProcessRemoved& removed) {
+            self.ended_.erase(removed.id);
+            // While runs are adopted nothing happens: what is found was so before.
+            if (self.supervisor_.is_adopted()) self.list_changed();
+            self.touch_process(removed.id);
+        }
+        void operator()(const core::EventsLost&) {
+            // Anything may have happened meanwhile.
+            self.list_changed();
+            std::vector<std::string> all;
+            for (const auto& [uri, watched] : self.watched_) all.push_back(uri);
+            for (const auto& uri : all) self.touch(uri);
+        }
+    };
+    std::visit(Hear{*this}, event);
+}
+
+void ProcessResources::process_changed(const core::ProcessChanged& change) {
+    if (has_ended(change.state)) {
+        if (ended_.erase(change.id) > 0) tell_of_end(change.id);
+    } else if (change.state != ProcessState::stopping) {
+        ended_.erase(change.id);  // it runs again, or will
+    }
+    touch_process(change.id);
+}
+
+void ProcessResources::touch_process(ProcessId id) {
     Address address;
     touch(uri_of(address));
     address.id = id;
@@ -277,11 +301,13 @@ void ProcessResources::process_changed(ProcessId id) {
     if (output != watched_.end()) follow(output->first, output->second);
 }
 
-void ProcessResources::tell_of_end(const core::Located& process) {
+void ProcessResources::tell_of_end(ProcessId id) {
+    const auto process = supervisor_.find(id);
+    if (!process) return;
     const bool was_wanted =
-        process.outcome && (process.outcome->reason == OutcomeReason::stopped || process.outcome->exit_code == 0);
+        process->outcome && (process->outcome->reason == OutcomeReason::stopped || process->outcome->exit_code == 0);
     server_.log(was_wanted ? mcp::LogLevel::info : mcp::LogLevel::warning, "persistproc",
-                mcp::Json(tools::headline(process)));
+                mcp::Json(tools::headline(*process)));
 }
 
 }  // namespace persistproc::resources

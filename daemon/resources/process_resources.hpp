@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -27,7 +28,8 @@ std::string uri_of(const Address& address);
 
 class ProcessResources final : public mcp::ResourceProvider {
 public:
-    /// Registers itself with `server` and `supervisor`; all references outlive it. `readers` runs what reads logs.
+    /// Registers itself with `server` and subscribes to events; all references outlive it. `readers` runs what reads
+    /// logs.
     ProcessResources(boost::asio::any_io_executor executor, async::Clock& clock, core::Supervisor& supervisor,
                      boost::asio::thread_pool& readers, core::LogChanges& log_changes, mcp::Server& server);
     ~ProcessResources() override;
@@ -49,8 +51,11 @@ private:
         std::unique_ptr<async::TaskGroup> following;  // of an output: who reads the log's notifications
     };
 
-    void process_changed(ProcessId id);
-    void tell_of_end(const core::Located& process);
+    Task<> hear_events(core::Events::Subscription events);
+    void hear(const core::Event& event);
+    void process_changed(const core::ProcessChanged& change);
+    void touch_process(ProcessId id);
+    void tell_of_end(ProcessId id);
     void list_changed();
     void touch(const std::string& uri);
     void follow(const std::string& uri, Watched& watched);
@@ -66,7 +71,7 @@ private:
     core::LogChanges& log_changes_;
     mcp::Server& server_;
     std::map<std::string, Watched> watched_;
-    std::map<ProcessId, ProcessState> known_;
+    std::set<ProcessId> ended_;  // a run of it has, and nobody was told yet: its tree may still be on the way out
     MonoTime list_told_ = MonoTime::min();
     bool list_pending_ = false;
     async::TaskGroup tasks_;

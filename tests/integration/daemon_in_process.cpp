@@ -28,7 +28,8 @@ DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_pt
                                  bool adopt_now, bool compat, schema::Audience audience)
     : data(std::move(directory)),
       registry(io.get_executor(), data->path(), ended_sessions(*data)),
-      supervisor(io.get_executor(), clock, registry, shims, files, with_data(std::move(options), *data)),
+      directories(files, clock, data->path()),
+      supervisor(io.get_executor(), clock, registry, shims, directories, with_data(std::move(options), *data)),
       waiter(clock, supervisor, readers, log_changes),
       server(io.get_executor(), clock, {"persistproc", "", "0", ""}, {}, {.logging = true}),
       resources(io.get_executor(), clock, supervisor, readers, log_changes, server) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "common/mcp/transport.hpp"
+#include "daemon/core/local_run_directories.hpp"
 #include "daemon/registry/async_registry.hpp"
 #include "daemon/resources/process_resources.hpp"
 #include "daemon/tools/tools.hpp"
@@ -54,6 +55,7 @@ public:
     FakeShims shims{io.get_executor()};
     boost::asio::thread_pool files{1}, readers{1};
     registry::AsyncRegistry registry;
+    core::LocalRunDirectories directories;
     core::Supervisor supervisor;
     core::LogChanges log_changes{io.get_executor()};
     core::Waiter waiter;

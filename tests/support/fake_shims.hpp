@@ -1,5 +1,7 @@
 #pragma once
 /// Shims that are no processes: they obey like the real one by default, and a test may make them slow, deaf or dead.
+#include <fcntl.h>
+
 #include <algorithm>
 #include <deque>
 #include <map>
@@ -59,7 +61,10 @@ public:
     bool silent_after_spawn = false;
     bool silent_after_commit = false;
     bool silent_after_hello = false;
-    bool hangs_up = false;  // ends every connection at once
+    bool hangs_up = false;    // ends every connection at once
+    bool hands_over = false;  // with its state, what another shim needs to take over
+    std::size_t refused = 0;  // so many replacements cannot be started
+    std::size_t replacements = 0;
     std::size_t connections = 0;
 
     ShimPtr find(RunId run) const {
@@ -89,6 +94,18 @@ public:
         if (!silent_after_spawn) shim->push(rundir::MessageType::ready);
         co_return std::make_unique<Link>(*this, shim);
     }
+    Task<Result<std::unique_ptr<core::ShimLink>>> take_over(RunId run) override {
+        if (refused > 0) {
+            --refused;
+            co_return Error{ErrorCode::unavailable, "its lock is held"};
+        }
+        ++replacements;
+        auto shim = std::make_shared<Shim>(executor_);
+        shim->state = shims_.at(run)->state;
+        shims_[run] = shim;
+        shim->push(rundir::MessageType::ready);
+        co_return std::make_unique<Link>(*this, shim);
+    }
     Task<Result<std::unique_ptr<core::ShimLink>>> connect(RunId run) override {
         ++connections;
         auto shim = find(run);
@@ -110,6 +127,19 @@ private:
             shim_->heard.push_back(message);
             host_.obey(*shim_, message);
             return boost::system::in_place_value;
+        }
+        Result<void> hand_over(const rundir::ControlMessage& message, const core::Spares&) override {
+            if (shim_->gone) return Error{ErrorCode::unavailable, "gone"};
+            shim_->heard.push_back(message);
+            ++shim_->state.successors;
+            shim_->push(rundir::MessageType::state);
+            return boost::system::in_place_value;
+        }
+        core::Spares take_spares() override {
+            core::Spares out;
+            if (host_.hands_over && shim_->state.phase == rundir::Phase::started)
+                out.out = base::UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+            return out;
         }
         Task<Result<rundir::ControlMessage>> receive() override {
             auto shim = shim_;

@@ -153,9 +153,10 @@ TEST_CASE("every phase answers every event as the table says") {
         {"running silent", running, up, silent, never, "unreachable", ""},
 
         {"stopping start", stopping, down, start, never, "stopping+start", ""},
-        {"stopping stop", restarting, up, stop, never, "stopping", ""},
+        {"stopping stop", restarting, up, stop, never, "stopping", "stop 3"},
         {"stopping kill", stopping, down, kill, never, "stopping", "stop 3 force"},
-        {"stopping restart", stopping, down, restart, never, "stopping+start", ""},
+        {"stopping restart, after a stop", stopping, down, restart, never, "stopping", ""},
+        {"stopping restart", stopping, up, restart, never, "stopping+start", "stop 3"},
         {"stopping started", stopping, down, started, never, "stopping", ""},
         {"stopping start failed", stopping, down, start_failed, never, "stopping", ""},
         {"stopping ended", stopping, down, by_stop, always, "stopping(ended)", "record 3"},
@@ -262,6 +263,30 @@ TEST_CASE("a run that was healthy is run again at once") {
     const auto* backoff = std::get_if<Backoff>(&life.phase());
     REQUIRE(backoff != nullptr);
     CHECK(backoff->until == t0 + rule.healthy_after);
+}
+
+TEST_CASE("each stop brings its own grace, and a start that is to be stopped the shortest") {
+    using std::chrono::seconds;
+    const RestartRule rule;
+    const auto grace_of = [](const std::vector<LifecycleAction>& actions) {
+        REQUIRE(actions.size() == 1);
+        return std::get<SendStop>(actions.front()).grace;
+    };
+    Lifecycle running = in(Running{3, t0});
+    CHECK(grace_of(running.apply(StopRequested{false, seconds(60)}, t0, rule)) == seconds(60));
+    CHECK(grace_of(running.apply(StopRequested{false, seconds(1)}, t0, rule)) == seconds(1));
+    Lifecycle starting = in(Starting{.run = 3});
+    starting.apply(StopRequested{false, seconds(1)}, t0, rule);
+    starting.apply(StopRequested{false, seconds(60)}, t0, rule);
+    CHECK(grace_of(starting.apply(ProgramStarted{}, t0, rule)) == seconds(1));
+}
+
+TEST_CASE("failures that were counted before count on") {
+    RestartRule rule;
+    rule.policy = RestartPolicy::always;
+    Lifecycle life(Running{3, t0}, Wanted::up, 3, std::nullopt, rule.give_up_after - 1);
+    life.apply(ProgramEnded{exited(1), false}, t0, rule);
+    CHECK(life.state() == ProcessState::gave_up);
 }
 
 TEST_CASE("backoff doubles up to its longest") {

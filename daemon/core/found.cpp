@@ -1,0 +1,106 @@
+#include "daemon/core/found.hpp"
+
+#include <algorithm>
+
+#include "daemon/core/run/run_machine.hpp"
+
+namespace persistproc::core {
+
+std::vector<Remnant> match(StoreSnapshot snapshot, const std::vector<ProcessId>& directories) {
+    std::vector<Remnant> out;
+    out.reserve(std::max(snapshot.processes.size(), directories.size()));
+    auto record = snapshot.processes.begin();
+    auto directory = directories.begin();
+    while (record != snapshot.processes.end() || directory != directories.end()) {
+        Remnant each;
+        const bool takes_record =
+            record != snapshot.processes.end() && (directory == directories.end() || record->id <= *directory);
+        each.id = takes_record ? record->id : *directory;
+        if (directory != directories.end() && *directory == each.id) {
+            each.has_directory = true;
+            ++directory;
+        }
+        if (takes_record) each.record = std::move(*record++);
+        out.push_back(std::move(each));
+    }
+    for (auto& run : snapshot.last_runs) {
+        const auto owner = std::lower_bound(out.begin(), out.end(), run.id.process,
+                                            [](const Remnant& each, ProcessId id) { return each.id < id; });
+        if (owner != out.end() && owner->id == run.id.process) owner->last_run = std::move(run);
+    }
+    return out;
+}
+
+std::optional<std::uint32_t> known_ended(const Remnant& remnant) {
+    if (!remnant.record || !remnant.last_run || !remnant.last_run->outcome) return std::nullopt;
+    if (remnant.record->wanted != Wanted::down || remnant.record->intent == Intent::restart) return std::nullopt;
+    return remnant.last_run->id.number;
+}
+
+bool has_ended(const Remnant& remnant) {
+    const FoundProcess& found = remnant.found;
+    return found.trouble.empty() && found.newest && found.newest->id.number == known_ended(remnant) &&
+           !found.newest->shim_alive && !found.newest->unsupported && found.newest->trouble.empty() &&
+           found.newest->state.phase >= rundir::Phase::started;
+}
+
+std::optional<Outcome> recorded_outcome(const Remnant& remnant) {
+    const bool is_newest =
+        remnant.last_run && !remnant.found.runs.empty() && remnant.last_run->id.number == remnant.found.runs.back();
+    return is_newest ? remnant.last_run->outcome : std::nullopt;
+}
+
+ProcessRecord record_from(const FoundProcess& found) {
+    ProcessRecord record;
+    record.id = found.id;
+    record.last_run = found.runs.empty() ? 0 : found.runs.back();
+    record.restarts = record.last_run > 0 ? record.last_run - 1 : 0;
+    record.wanted = Wanted::up;  // a restart policy goes on; a run that was stopped says so itself
+    Definition& definition = record.definition;
+    definition.started_by = "recovered";
+    if (found.newest && found.newest->spec) {
+        const rundir::RunSpec& spec = *found.newest->spec;
+        definition.command = spec.argv;
+        definition.shell = spec.shell;
+        // Of `/bin/sh -c LINE` the line is the command.
+        if (spec.shell && spec.argv.size() == 3) definition.command = {spec.argv[2]};
+        definition.working_directory = spec.working_directory;
+        definition.stop_signal = spec.stop_signal;
+        definition.grace_seconds = spec.grace_ms / 1000.0;
+        definition.restart = spec.restart;
+        definition.label = spec.label;
+        definition.label_given = !spec.label.empty();
+        if (!spec.started_by.empty()) definition.started_by = spec.started_by;
+        record.created_at = base::from_ns(found.newest->state.started_wall_ns);
+    } else {
+        definition.command = {"(unknown)"};
+        definition.working_directory = "/";
+    }
+    if (!definition.label_given)
+        definition.label = domain::default_label(definition.command, definition.working_directory);
+    return record;
+}
+
+Found classify(const FoundRun& run, const std::optional<Outcome>& recorded, Wanted wanted, base::BootId boot,
+               WallTime now) {
+    const auto& state = run.state;
+    if (run.unsupported) return FoundUnsupported{};
+    if (run.shim_alive) {
+        if (state.phase < rundir::Phase::started && run.trouble.empty()) return FoundStarting{};
+        return FoundAlive{};
+    }
+    if (run.trouble.empty() && state.phase < rundir::Phase::started) return FoundNothing{};
+    if (recorded) {
+        if (wanted == Wanted::down) return FoundSettled{*recorded};
+        return FoundEnded{*recorded, false};
+    }
+    if (state.phase == rundir::Phase::exited || state.phase == rundir::Phase::exec_failed)
+        return FoundEnded{run::outcome_of(state)};
+    const auto lost = [&](std::string why) { return FoundEnded{run::lost_outcome(std::move(why), now)}; };
+    if (!run.trouble.empty()) return lost("its run directory is damaged: " + run.trouble);
+    if (state.boot_id != boot) return lost("the machine was restarted");
+    if (state.outcome_unknown != 0) return lost(run::unseen_end);
+    return lost("its shim was killed before it could record an outcome");
+}
+
+}  // namespace persistproc::core

@@ -1,0 +1,59 @@
+#pragma once
+/// What an earlier daemon left of a process, and what it means: a pure classification, without effects.
+#include <variant>
+
+#include "daemon/core/run_directories.hpp"
+#include "daemon/core/store.hpp"
+
+namespace persistproc::core {
+
+/// What the store and the disk say of one process.
+struct Remnant {
+    ProcessId id;
+    std::optional<ProcessRecord> record;
+    std::optional<RunRecord> last_run;  // the newest the store knows
+    bool has_directory = false;
+    FoundProcess found;
+};
+
+/// Matches both; each list is ascending.
+std::vector<Remnant> match(StoreSnapshot snapshot, const std::vector<ProcessId>& directories);
+
+/// The run whose outcome is on record with nothing left to be done about it, by the store's word; of such a run no more
+/// is read than proof of that.
+std::optional<std::uint32_t> known_ended(const Remnant& remnant);
+/// And by the disk's, which is the truth: its shim may live on for what the program left behind, and a run may be there
+/// that the store never heard of.
+bool has_ended(const Remnant& remnant);
+
+/// The outcome on record of the newest run on disk.
+std::optional<Outcome> recorded_outcome(const Remnant& remnant);
+
+/// A definition from the run itself, for a process the store does not know (it was lost or damaged).
+ProcessRecord record_from(const FoundProcess& found);
+
+// What became of the newest run.
+/// No program ever ran, and none will: it is as if the run had never been. The one before it counts.
+struct FoundNothing {};
+/// Its shim lives, and has still to say whether a program will run.
+struct FoundStarting {};
+/// Its shim lives: it is to be taken over.
+struct FoundAlive {};
+/// Of a newer major version: listed, not touched.
+struct FoundUnsupported {};
+/// It has ended, which the store knows, and nothing is wanted of it.
+struct FoundSettled {
+    Outcome outcome;
+};
+/// It has ended; the rules are to hear of it now.
+struct FoundEnded {
+    Outcome outcome;
+    bool is_news = true;  // else the store knows the outcome, and the policy's next run is still to come
+};
+using Found = std::variant<FoundNothing, FoundStarting, FoundAlive, FoundUnsupported, FoundSettled, FoundEnded>;
+
+/// `recorded`: the store's outcome of this run. `boot`: of the machine as it runs now.
+Found classify(const FoundRun& run, const std::optional<Outcome>& recorded, Wanted wanted, base::BootId boot,
+               WallTime now);
+
+}  // namespace persistproc::core

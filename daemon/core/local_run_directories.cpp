@@ -1,0 +1,119 @@
+#include "daemon/core/local_run_directories.hpp"
+
+#include "common/async/offload.hpp"
+#include "common/rundir/paths.hpp"
+#include "daemon/core/run_files.hpp"
+
+namespace persistproc::core {
+
+namespace {
+
+/// What `offload` takes for a value of functions that have none.
+struct Done {};
+
+constexpr int most_sweeps = 40;
+constexpr auto first_sweep_pause = std::chrono::milliseconds(1);
+constexpr auto longest_sweep_pause = std::chrono::milliseconds(100);
+
+std::vector<Sample> take_samples(const std::filesystem::path& data, const std::vector<SampleRequest>& requests) {
+    std::vector<TreeRoots> roots;
+    roots.reserve(requests.size());
+    for (const auto& each : requests) roots.push_back(each.roots);
+    // The logs first: an end of the log that was read before the tree is never newer than the tree.
+    std::vector<Sample> out;
+    out.reserve(requests.size());
+    for (const auto& each : requests) {
+        const auto log = rundir::process_paths(data, each.id).log;
+        const logstore::Losses known = each.losses.value_or(logstore::Losses{});
+        auto end = logstore::find_log_end(log);
+        const auto losses = each.losses ? logstore::find_losses(log, each.run, known) : known;
+        out.push_back({.tree = {}, .log_end = std::move(end), .losses = losses ? *losses : known});
+    }
+    auto trees = sample_trees(roots);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i].tree = std::move(trees[i]);
+    return out;
+}
+
+}  // namespace
+
+LocalRunDirectories::LocalRunDirectories(boost::asio::thread_pool& files, async::Clock& clock,
+                                         std::filesystem::path data)
+    : files_(files), clock_(clock), data_(std::move(data)), boot_id_(base::current_boot_id()) {}
+
+Task<Result<std::vector<ProcessId>>> LocalRunDirectories::list() {
+    auto work = [data = data_] { return find_process_ids(data); };
+    co_return co_await async::offload(files_, std::move(work));
+}
+
+Task<std::vector<FoundProcess>> LocalRunDirectories::find_processes(std::vector<ProcessQuestion> questions) {
+    auto work = [data = data_, questions = std::move(questions)] {
+        std::vector<FoundProcess> out;
+        out.reserve(questions.size());
+        for (const auto& each : questions) out.push_back(find_process(data, each.id, each.known_ended));
+        return out;
+    };
+    co_return co_await async::offload(files_, std::move(work));
+}
+
+Task<Result<FoundRun>> LocalRunDirectories::find_run(RunId id) {
+    auto work = [data = data_, id] { return core::find_run(data, id); };
+    co_return co_await async::offload(files_, std::move(work));
+}
+
+Task<Result<rundir::RunSpec>> LocalRunDirectories::load_spec(RunId id) {
+    auto work = [data = data_, id] { return core::load_spec(data, id); };
+    co_return co_await async::offload(files_, std::move(work));
+}
+
+Task<Result<void>> LocalRunDirectories::prepare(rundir::RunSpec spec) {
+    auto work = [data = data_, spec = std::move(spec)]() mutable { return prepare_run(data, std::move(spec)); };
+    co_return co_await async::offload(files_, std::move(work));
+}
+
+Task<Result<void>> LocalRunDirectories::remove_run(RunId id) {
+    auto work = [data = data_, id] { return remove_run_files(data, id); };
+    co_return co_await async::offload(files_, std::move(work));
+}
+
+Task<Result<void>> LocalRunDirectories::remove_process(ProcessId id) {
+    auto work = [data = data_, id] { return remove_process_files(data, id); };
+    co_return co_await async::offload(files_, std::move(work));
+}
+
+Task<> LocalRunDirectories::collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes) {
+    auto work = [data = data_, keep_runs, bound_bytes] {
+        core::collect_garbage(data, keep_runs, bound_bytes);
+        return Done{};
+    };
+    co_await async::offload(files_, std::move(work));
+}
+
+Task<std::size_t> LocalRunDirectories::kill_marked(rundir::Nonce nonce) {
+    // What is dying is met again by the next walk. One in uninterruptible sleep is left to die when it wakes.
+    std::size_t signalled = 0;
+    auto pause = std::chrono::nanoseconds(first_sweep_pause);
+    for (int walk = 0; walk < most_sweeps; ++walk) {
+        auto work = [nonce] { return kill_marked_once(nonce); };
+        const std::size_t met = co_await async::offload(files_, std::move(work));
+        signalled += met;
+        if (met == 0) break;
+        const MonoTime next = clock_.now() + pause;
+        co_await clock_.sleep_until(next);
+        pause = std::min<std::chrono::nanoseconds>(pause * 2, longest_sweep_pause);
+    }
+    co_return signalled;
+}
+
+bool LocalRunDirectories::is_suspended(PidIdentity process) const { return base::is_suspended(process); }
+
+Task<Result<std::string>> LocalRunDirectories::canonical_directory(std::string path) {
+    auto work = [path = std::move(path)] { return core::canonical_directory(path); };
+    co_return co_await async::offload(files_, std::move(work));
+}
+
+Task<std::vector<Sample>> LocalRunDirectories::sample(std::vector<SampleRequest> requests) {
+    auto work = [data = data_, requests = std::move(requests)] { return take_samples(data, requests); };
+    co_return co_await async::offload(files_, std::move(work));
+}
+
+}  // namespace persistproc::core

@@ -1,0 +1,35 @@
+#pragma once
+/// The real RunDirectories: a data directory and the /proc of this machine, on a pool of file threads.
+#include <boost/asio/thread_pool.hpp>
+
+#include "daemon/core/run_directories.hpp"
+
+namespace persistproc::core {
+
+class LocalRunDirectories final : public RunDirectories {
+public:
+    /// `files` and `clock` outlive it; `data` is the data directory.
+    LocalRunDirectories(boost::asio::thread_pool& files, async::Clock& clock, std::filesystem::path data);
+
+    Task<Result<std::vector<ProcessId>>> list() override;
+    Task<std::vector<FoundProcess>> find_processes(std::vector<ProcessQuestion> questions) override;
+    Task<Result<FoundRun>> find_run(RunId id) override;
+    Task<Result<rundir::RunSpec>> load_spec(RunId id) override;
+    Task<Result<void>> prepare(rundir::RunSpec spec) override;
+    Task<Result<void>> remove_run(RunId id) override;
+    Task<Result<void>> remove_process(ProcessId id) override;
+    Task<> collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes) override;
+    Task<std::size_t> kill_marked(rundir::Nonce nonce) override;
+    bool is_suspended(PidIdentity process) const override;
+    base::BootId boot_id() const override { return boot_id_; }
+    Task<Result<std::string>> canonical_directory(std::string path) override;
+    Task<std::vector<Sample>> sample(std::vector<SampleRequest> requests) override;
+
+private:
+    boost::asio::thread_pool& files_;
+    async::Clock& clock_;
+    std::filesystem::path data_;
+    base::BootId boot_id_;
+};
+
+}  // namespace persistproc::core

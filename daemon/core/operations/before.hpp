@@ -1,0 +1,41 @@
+#pragma once
+/// Undoing a change that could not be recorded; private to the operations.
+#include "daemon/core/operations/operations.hpp"
+
+namespace persistproc::core {
+
+/// All of a process that a request changes before it is recorded.
+struct Operations::Before {
+    explicit Before(const Process& process)
+        : record(process.record),
+          launch(process.launch),
+          actor(process.actor),
+          request_key(process.request_key),
+          stops(process.stops) {}
+
+    /// As if nothing had been asked. What a stop asked for meanwhile stays.
+    void restore(Process& process) {
+        const bool was_stopped = process.stops != stops;
+        const ProcessRecord now = process.record;
+        process.record = std::move(record);
+        process.launch = std::move(launch);
+        process.actor = std::move(actor);
+        process.request_key = std::move(request_key);
+        process.record.last_run = now.last_run;
+        process.record.restarts = now.restarts;
+        process.record.quick_failures = now.quick_failures;
+        process.record.gave_up = now.gave_up;
+        process.record.wanted = process.life.wanted();
+        if (!was_stopped) return;
+        process.record.intent = now.intent;
+        process.record.intent_run = now.intent_run;
+    }
+
+    ProcessRecord record;
+    std::optional<LaunchContext> launch;
+    std::string actor;
+    std::string request_key;
+    std::uint64_t stops = 0;
+};
+
+}  // namespace persistproc::core

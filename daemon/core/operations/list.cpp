@@ -1,0 +1,39 @@
+#include "common/rundir/paths.hpp"
+#include "daemon/core/operations/operations.hpp"
+#include "daemon/core/views.hpp"
+
+namespace persistproc::core {
+
+Task<Result<std::vector<ProcessView>>> Operations::list(ListFilter filter) {
+    if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+    if (filter.working_directory) {
+        // One that is gone by now is compared as it is written.
+        auto directory = co_await world_.directories.canonical_directory(*filter.working_directory);
+        if (directory) filter.working_directory = std::move(*directory);
+    }
+    std::vector<ProcessPtr> chosen;
+    if (filter.target) {
+        auto found = table_.resolve(*filter.target);
+        if (!found) co_return found.error();
+        chosen.push_back(*found);
+    } else {
+        for (const auto& [id, process] : table_.all()) chosen.push_back(process);
+    }
+    std::erase_if(chosen, [&](const ProcessPtr& process) {
+        if (process->standing == Standing::provisional && !process->life.is_live()) return true;
+        return (filter.state && process->state() != *filter.state) ||
+               (filter.working_directory && process->record.definition.working_directory != *filter.working_directory);
+    });
+    std::vector<ProcessPtr> asked = chosen;
+    co_await sampler_.refresh(std::move(asked), view_age);
+    std::vector<ProcessView> views;
+    views.reserve(chosen.size());
+    for (const auto& process : chosen) {
+        if (!table_.holds(*process)) continue;
+        const auto log = rundir::process_paths(options_.data, process->record.id).log;
+        views.push_back(make_view(*process, log, world_.clock.wall(), world_.clock.now()));
+    }
+    co_return views;
+}
+
+}  // namespace persistproc::core

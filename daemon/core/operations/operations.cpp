@@ -1,0 +1,43 @@
+// What the operations share.
+#include "daemon/core/operations/operations.hpp"
+
+#include "common/rundir/paths.hpp"
+#include "daemon/core/views.hpp"
+
+namespace persistproc::core {
+
+Error removed_meanwhile(const Process& process) { return {ErrorCode::not_found, process.name() + " has been removed"}; }
+
+Error not_touched(const Process& process) {
+    return {ErrorCode::unsupported, process.name() +
+                                        " was written by another version of persistproc, which alone can use it; it "
+                                        "is not touched"};
+}
+
+/// Completes when no run is being made, no tree is being ended and every stop has been answered.
+Task<Result<void>> Operations::come_to_rest(ProcessPtr process) {
+    const MonoTime until = world_.clock.now() + grace_of(*process, {}) + kill_bound;
+    while ((process->is_moving() || process->stopping > 0) && table_.holds(*process)) {
+        const bool woken = co_await process->changed.wait_until(until, world_.clock);
+        if (!woken && process->is_moving())
+            co_return Error{ErrorCode::timeout, process->name() + " is still stopping; try again"};
+        if (!woken) break;
+    }
+    co_return boost::system::in_place_value;
+}
+
+Result<void> Operations::still_wanted(const Process& process, std::uint64_t stops, const char* what) const {
+    if (!table_.holds(process)) return removed_meanwhile(process);
+    if (process.stops != stops)
+        return Error{ErrorCode::conflict, process.name() + " was stopped by somebody else while it was being " + what};
+    return boost::system::in_place_value;
+}
+
+Task<Result<ProcessView>> Operations::view(ProcessPtr process) {
+    std::vector<ProcessPtr> one{process};
+    co_await sampler_.refresh(std::move(one), view_age);
+    const auto log = rundir::process_paths(options_.data, process->record.id).log;
+    co_return make_view(*process, log, world_.clock.wall(), world_.clock.now());
+}
+
+}  // namespace persistproc::core

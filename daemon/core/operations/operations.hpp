@@ -1,0 +1,79 @@
+#pragma once
+/// What people and agents ask for, one source file each. The discipline of all of them:
+///
+///   - A start, a restart and a removal hold the lock of the process they change; a stop and a signal never wait for
+///   it.
+///   - After each wait the process is looked up again: it may have been removed, or given another command or label.
+///   - A stop comes before a start and a restart by the user. One that comes in while they are on their way wins, and
+///     they say so (conflict); a start or restart that comes in while a stop is on its way waits until that is
+///     answered.
+///   - What is asked for is recorded before it is done. What could not be recorded is as if it had never been asked,
+///     except a stop: a full disk must not keep anybody from stopping a program.
+///
+/// One executor, one thread.
+#include "daemon/core/adoption.hpp"
+#include "daemon/core/requests.hpp"
+#include "daemon/core/sampler.hpp"
+
+namespace persistproc::core {
+
+class Operations {
+public:
+    /// References outlive it.
+    Operations(run::RunWorld& world, Store& store, ProcessTable& table, Events& events, ProcessDriver& driver,
+               Sampler& sampler, Adoption& adoption, const SupervisorOptions& options)
+        : world_(world),
+          store_(store),
+          table_(table),
+          events_(events),
+          driver_(driver),
+          sampler_(sampler),
+          adoption_(adoption),
+          options_(options),
+          left_(world.executor) {}
+
+    Task<Result<Started>> start(StartParameters parameters);
+    Task<Result<ProcessView>> stop(StopParameters parameters);
+    Task<Result<Restarted>> restart(StopParameters parameters);
+    Task<Result<ProcessView>> signal(std::string target, int number, std::string actor);
+    Task<Result<ProcessView>> remove(std::string target, std::string actor);
+    Task<Result<LeaveReport>> leave(bool keep, std::string actor);
+    Task<Result<std::vector<ProcessView>>> list(ListFilter filter);
+
+    Task<> left();
+    bool has_left() const noexcept { return has_left_; }
+
+private:
+    /// A process as it was before a change that may have to be undone.
+    struct Before;
+    Task<Result<Started>> start_locked(ProcessPtr process, StartParameters parameters, Identity identity,
+                                       std::vector<std::string> environment);
+    Task<Result<Started>> begin(ProcessPtr process, StartParameters parameters, Identity identity,
+                                std::vector<std::string> environment);
+    void redefine(Process& process, const Identity& identity, const StartParameters& parameters,
+                  std::vector<std::string> environment);
+    Task<Result<void>> come_to_rest(ProcessPtr process);
+    Task<Result<void>> commit_restart(ProcessPtr process, std::string actor, bool force, Before before);
+    Task<Result<ProcessView>> view(ProcessPtr process);
+    /// Whether a stop was asked for since `stops` was read, or the process was removed.
+    Result<void> still_wanted(const Process& process, std::uint64_t stops, const char* what) const;
+
+    run::RunWorld& world_;
+    Store& store_;
+    ProcessTable& table_;
+    Events& events_;
+    ProcessDriver& driver_;
+    Sampler& sampler_;
+    Adoption& adoption_;
+    const SupervisorOptions& options_;
+    bool has_left_ = false;
+    async::Notifier left_;
+};
+
+/// Views are at most so old.
+inline constexpr auto view_age = std::chrono::milliseconds(250);
+
+Error removed_meanwhile(const Process& process);
+Error not_touched(const Process& process);
+
+}  // namespace persistproc::core

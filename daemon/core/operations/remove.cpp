@@ -1,0 +1,51 @@
+#include <fmt/format.h>
+
+#include "common/base/kill_point.hpp"
+#include "daemon/core/operations/operations.hpp"
+
+namespace persistproc::core {
+
+namespace {
+
+constexpr auto leaving_bound = std::chrono::seconds(5);  // for the shim of a tree that is empty
+
+}  // namespace
+
+Task<Result<ProcessView>> Operations::remove(std::string target, std::string actor) {
+    if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+    auto found = table_.resolve(target);
+    if (!found) co_return found.error();
+    const ProcessPtr process = *found;
+    auto guard = co_await process->operation.lock();
+    // The shim of a tree that is empty is about to leave: a removal right after a stop waits for it.
+    const MonoTime gone_by = world_.clock.now() + leaving_bound;
+    const auto run = process->run;
+    if (run && std::holds_alternative<run::Leaving>(run->machine().phase())) co_await run->over(gone_by);
+    if (!table_.holds(*process)) co_return removed_meanwhile(*process);
+    if (process->standing == Standing::unsupported) co_return not_touched(*process);
+    if (!process->is<Ended>() && !process->is<GaveUp>())
+        co_return Error{ErrorCode::conflict, fmt::format("{} is {}; stop it first", process->name(),
+                                                         schema::enum_name(process->life.state()))};
+    if (process->has_tree() || process->run)
+        co_return Error{ErrorCode::conflict,
+                        process->name() + " has ended, but programs it started still run; stop it first"};
+    auto shown = co_await view(process);
+    if (!shown) co_return shown.error();
+    // The files first: a daemon that finds a row without a directory drops it, but a directory without a row it takes
+    // for what a lost database knew.
+    const ProcessId id = process->record.id;
+    auto deleted = co_await world_.directories.remove_process(id);
+    if (!deleted) co_return deleted.error();
+    base::kill_point("daemon.remove.deleted");
+    driver_.forget(process);
+    StoreChange change;
+    change.removed.push_back(id);
+    AuditEntry entry{
+        .at = world_.clock.wall(), .actor = actor, .action = "remove", .process = process->name(), .detail = ""};
+    change.audit.push_back(std::move(entry));
+    co_await driver_.record(std::move(change), "the removal of " + process->name());
+    shown->log_path.reset();
+    co_return *shown;
+}
+
+}  // namespace persistproc::core

@@ -1,0 +1,69 @@
+#include "common/base/kill_point.hpp"
+#include "daemon/core/operations/before.hpp"
+
+namespace persistproc::core {
+
+Task<Result<Restarted>> Operations::restart(StopParameters parameters) {
+    if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+    ProcessPtr process;
+    std::optional<async::Mutex::Guard> guard;
+    for (;;) {
+        auto found = table_.resolve(parameters.target);
+        if (!found) co_return found.error();
+        process = *found;
+        auto held = co_await process->operation.lock();
+        guard.emplace(std::move(held));
+        if (auto rested = co_await come_to_rest(process); !rested) co_return rested.error();
+        const auto again = table_.resolve(parameters.target);
+        if (!again) co_return again.error();
+        if (*again == process) break;
+        guard.reset();
+    }
+    if (process->standing == Standing::unsupported) co_return not_touched(*process);
+    if (process->is<Unreachable>())
+        co_return Error{ErrorCode::unavailable,
+                        process->name() + " runs, but its shim does not answer; nothing was done"};
+    if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
+
+    Restarted out;
+    if (process->life.is_live()) out.old_pid = process->run_state.pid;
+    const std::uint64_t stops = process->stops;
+    const std::uint32_t last = process->life.last_run();
+    const auto grace = grace_of(*process, parameters.grace_seconds);
+    Before before(*process);
+    process->actor = parameters.actor;
+    auto recorded = co_await commit_restart(process, parameters.actor, parameters.force, std::move(before));
+    if (!recorded) co_return recorded.error();
+    base::kill_point("daemon.restart.recorded");
+
+    driver_.apply(process, RestartRequested{.force = parameters.force, .grace = grace});
+    const MonoTime until = world_.clock.now() + grace + kill_bound + options_.start_bound;
+    const bool done = co_await driver_.settled(process, until);
+    if (process->start_error && process->life.last_run() != last) co_return *process->start_error;
+    if (!done) co_return Error{ErrorCode::timeout, process->name() + " has not been restarted yet; see list_processes"};
+    if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
+    auto shown = co_await view(process);
+    if (!shown) co_return shown.error();
+    out.view = std::move(*shown);
+    co_return out;
+}
+
+/// Records that the newest run is to be replaced. Errors: io, and then everything is as `before`; conflict (a stop came
+/// in meanwhile, which goes first).
+Task<Result<void>> Operations::commit_restart(ProcessPtr process, std::string actor, bool force, Before before) {
+    const std::uint64_t stops = process->stops;
+    process->record.wanted = Wanted::up;
+    process->record.intent = Intent::restart;
+    process->record.intent_run = process->life.last_run();
+    auto change = driver_.change_of(*process, actor, "restart", force ? "force" : "");
+    auto committed = co_await store_.commit(std::move(change));
+    if (!committed) {
+        before.restore(*process);
+        co_return base::with_context(committed.error(), "restart of " + process->name());
+    }
+    auto wanted = still_wanted(*process, stops, "restarted");
+    if (!wanted) before.restore(*process);
+    co_return wanted;
+}
+
+}  // namespace persistproc::core

@@ -1,0 +1,163 @@
+#include <fmt/format.h>
+
+#include "common/base/text.hpp"
+#include "daemon/core/operations/before.hpp"
+
+namespace persistproc::core {
+
+namespace {
+
+/// Variables that belong to the daemon's own supervision, not to the programs it runs.
+bool is_private_variable(std::string_view entry) {
+    for (const std::string_view name : {"NOTIFY_SOCKET=", "INVOCATION_ID=", "JOURNAL_STREAM="})
+        if (entry.starts_with(name)) return true;
+    return entry.starts_with("PERSISTPROC_") || entry.starts_with("LISTEN_") || entry.starts_with("_PP_RUN_MARK=");
+}
+
+Result<std::vector<std::string>> compose_environment(const std::vector<std::string>& base, const Environment& changes) {
+    std::vector<std::string> out;
+    for (const auto& entry : base) {
+        const std::size_t equals = entry.find('=');
+        if (equals == std::string::npos || equals == 0 || is_private_variable(entry)) continue;
+        if (entry.find('\0') != std::string::npos) continue;
+        if (!changes.contains(entry.substr(0, equals))) out.push_back(entry);
+    }
+    for (const auto& [name, value] : changes) {
+        if (name.empty() || name.find('=') != std::string::npos || name.find('\0') != std::string::npos)
+            return Error{ErrorCode::invalid,
+                         fmt::format("environment: \"{}\" is not a variable's name", base::escape_line(name))};
+        if (value.find('\0') != std::string::npos)
+            return Error{ErrorCode::invalid,
+                         fmt::format("environment: the value of {} holds a NUL byte", base::escape_line(name))};
+        out.push_back(name + "=" + value);
+    }
+    return out;
+}
+
+Identity identity_of(const StartParameters& parameters, std::string directory) {
+    Identity out;
+    Definition& definition = out.definition;
+    definition.command = parameters.command;
+    definition.shell = parameters.shell;
+    definition.label_given = parameters.label.has_value();
+    definition.label = parameters.label ? *parameters.label : domain::default_label(parameters.command, directory);
+    definition.working_directory = std::move(directory);
+    definition.stop_signal = parameters.stop_signal;
+    definition.grace_seconds = parameters.grace_seconds;
+    definition.restart = parameters.restart;
+    definition.started_by = parameters.actor;
+    return out;
+}
+
+/// Whether the program of the newest run was started, and by the request with this key.
+bool was_started_by(const Process& process, const std::string& request_key) {
+    if (request_key.empty() || process.request_key != request_key) return false;
+    const auto& outcome = process.life.outcome();
+    const bool failed =
+        process.ended_run == process.life.last_run() && outcome && outcome->reason == OutcomeReason::exec_failed;
+    return process.life.last_run() > 0 && !failed;
+}
+
+}  // namespace
+
+Task<Result<Started>> Operations::start(StartParameters parameters) {
+    if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+    if (auto fine = domain::check_command(parameters.command); !fine) co_return fine.error();
+    if (parameters.label)
+        if (auto fine = domain::check_label(*parameters.label); !fine) co_return fine.error();
+    auto environment = compose_environment(
+        parameters.base_environment ? *parameters.base_environment : options_.environment, parameters.environment);
+    if (!environment) co_return environment.error();
+    auto directory = co_await world_.directories.canonical_directory(parameters.working_directory);
+    if (!directory) co_return directory.error();
+    const Identity identity = identity_of(parameters, std::move(*directory));
+
+    for (;;) {
+        if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
+        auto found = table_.find_meant(identity);
+        if (!found) co_return found.error();
+        ProcessPtr process = std::move(*found);
+        if (!process) {
+            process = table_.create(identity.definition, world_.clock.wall());
+            events_.publish(ProcessAppeared{process->record.id});
+        }
+        auto guard = co_await process->operation.lock();
+        if (auto rested = co_await come_to_rest(process); !rested) co_return rested.error();
+        // Whoever held the lock may have removed it, or given it another command or label.
+        const auto meant = table_.find_meant(identity);
+        if (!meant) co_return meant.error();
+        if (*meant != process) continue;
+        co_return co_await start_locked(process, std::move(parameters), identity, std::move(*environment));
+    }
+}
+
+/// With the lock, of a process that is at rest.
+Task<Result<Started>> Operations::start_locked(ProcessPtr process, StartParameters parameters, Identity identity,
+                                               std::vector<std::string> environment) {
+    if (process->standing == Standing::unsupported) co_return not_touched(*process);
+    if (driver_.is_leaving()) {
+        if (process->standing == Standing::provisional) driver_.forget(process);
+        co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
+    }
+    if (process->is<Unreachable>())
+        co_return Error{ErrorCode::unavailable,
+                        process->name() + " runs, but its shim does not answer; nothing was started"};
+    const bool runs = process->is<Running>();
+    // The caller lost its daemon before it heard the answer, and asks again: it has been done.
+    const bool was_done = was_started_by(*process, parameters.request_key);
+    if (runs && !was_done && parameters.when_running == WhenRunning::refuse)
+        co_return Error{ErrorCode::conflict,
+                        fmt::format("{} is already running (PID {}); use restart_process, or if_running",
+                                    process->name(), process->run_state.pid)};
+    if (was_done || (runs && parameters.when_running == WhenRunning::keep)) {
+        auto shown = co_await view(process);
+        if (!shown) co_return shown.error();
+        Started joined{.view = std::move(*shown), .created = was_done};
+        co_return joined;
+    }
+    co_return co_await begin(process, std::move(parameters), std::move(identity), std::move(environment));
+}
+
+Task<Result<Started>> Operations::begin(ProcessPtr process, StartParameters parameters, Identity identity,
+                                        std::vector<std::string> environment) {
+    const std::uint64_t stops = process->stops;
+    const std::uint32_t last = process->life.last_run();
+    const bool replaces = process->is<Running>();
+    Before before(*process);
+    redefine(*process, identity, parameters, std::move(environment));
+    if (replaces) {
+        auto recorded = co_await commit_restart(process, parameters.actor, false, std::move(before));
+        if (!recorded) co_return recorded.error();
+        driver_.apply(process, RestartRequested{});
+    } else {
+        driver_.apply(process, StartRequested{});
+    }
+    const MonoTime until = world_.clock.now() + grace_of(*process, {}) + kill_bound + options_.start_bound;
+    const bool done = co_await driver_.settled(process, until);
+    const bool has_begun = process->life.last_run() != last;
+    if (process->start_error && has_begun) co_return *process->start_error;
+    if (!done) co_return Error{ErrorCode::timeout, process->name() + " is still starting; see list_processes"};
+    if (auto wanted = still_wanted(*process, stops, "started"); !wanted) co_return wanted.error();
+    auto shown = co_await view(process);
+    if (!shown) co_return shown.error();
+    Started made{.view = std::move(*shown), .created = true};
+    co_return made;
+}
+
+void Operations::redefine(Process& process, const Identity& identity, const StartParameters& parameters,
+                          std::vector<std::string> environment) {
+    Definition definition = identity.definition;
+    // A process keeps its label unless a new one is given.
+    if (!definition.label_given) {
+        definition.label = process.record.definition.label;
+        definition.label_given = process.record.definition.label_given;
+    }
+    process.record.definition = std::move(definition);
+    process.launch = LaunchContext{.environment = std::move(environment),
+                                   .umask = parameters.umask.value_or(options_.umask),
+                                   .limits = parameters.limits.empty() ? options_.limits : parameters.limits};
+    process.actor = parameters.actor;
+    process.request_key = parameters.request_key;
+}
+
+}  // namespace persistproc::core

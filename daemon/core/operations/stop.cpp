@@ -1,0 +1,75 @@
+#include "common/base/diagnostics.hpp"
+#include "common/base/kill_point.hpp"
+#include "daemon/core/operations/operations.hpp"
+
+namespace persistproc::core {
+
+namespace {
+
+/// A stop that is still to be answered: starts wait for it.
+class Answering {
+public:
+    explicit Answering(ProcessPtr process) : process_(std::move(process)) {
+        ++process_->stops;
+        ++process_->stopping;
+    }
+    Answering(const Answering&) = delete;
+    Answering& operator=(const Answering&) = delete;
+    ~Answering() {
+        --process_->stopping;
+        process_->changed.notify_all();
+    }
+
+private:
+    ProcessPtr process_;
+};
+
+}  // namespace
+
+Task<Result<ProcessView>> Operations::stop(StopParameters parameters) {
+    if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+    auto found = table_.resolve(parameters.target);
+    if (!found) co_return found.error();
+    const ProcessPtr process = *found;
+    if (process->standing == Standing::unsupported) co_return not_touched(*process);
+    const Answering answering(process);
+    if (!process->has_tree() && !process->is<Backoff>()) {
+        // A run whose shim is gone may have left its program behind; its mark proves what is its own.
+        if (process->is_in(ProcessState::lost)) co_await world_.directories.kill_marked(process->nonce);
+        co_return co_await view(process);
+    }
+    const std::uint32_t run = process->life.last_run();
+    const auto grace = grace_of(*process, parameters.grace_seconds);
+    // Recorded first: a daemon that dies now leaves the next one the rest. A disk that takes no record must not keep
+    // anybody from stopping a program.
+    process->record.wanted = Wanted::down;
+    process->record.intent = Intent::stop;
+    process->record.intent_run = run;
+    auto change = driver_.change_of(*process, parameters.actor, "stop", parameters.force ? "force" : "");
+    auto committed = co_await store_.commit(std::move(change));
+    if (!committed)
+        base::report(base::Severity::warning, "stop of {} could not be recorded: {}", process->name(),
+                     committed.error().message);
+    base::kill_point("daemon.stop.recorded");
+    if (!table_.holds(*process)) co_return removed_meanwhile(*process);
+
+    driver_.apply(process, StopRequested{.force = parameters.force, .grace = grace});
+    if (process->is<Unreachable>())
+        co_return Error{ErrorCode::unavailable,
+                        process->name() + " runs, but its shim does not answer; it is stopped as soon as it does"};
+    const MonoTime until = world_.clock.now() + grace + kill_bound;
+    const bool done = co_await driver_.settled(process, until);
+    if (!done)
+        co_return Error{ErrorCode::timeout,
+                        process->name() + " has not ended although it was killed; see its PID in list_processes"};
+    if (!table_.holds(*process)) co_return removed_meanwhile(*process);
+    if (process->is<Unreachable>())
+        co_return Error{ErrorCode::unavailable,
+                        process->name() + " is being stopped, but its shim does not answer any more"};
+    if (process->life.is_live())
+        co_return Error{ErrorCode::conflict,
+                        process->name() + " was started again by somebody else after it had been stopped"};
+    co_return co_await view(process);
+}
+
+}  // namespace persistproc::core

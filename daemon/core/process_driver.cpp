@@ -1,0 +1,333 @@
+#include "daemon/core/process_driver.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "common/base/diagnostics.hpp"
+#include "common/base/kill_point.hpp"
+#include "common/base/random.hpp"
+#include "common/base/text.hpp"
+
+namespace persistproc::core {
+
+namespace {
+
+constexpr std::size_t max_audit_bytes = 1024;  // of a command line: it says what was started, it is no copy of it
+
+run::StopOrder order_of(const Process& process, std::chrono::nanoseconds grace, bool force) {
+    return {.signal = process.record.definition.stop_signal, .grace = grace, .force = force};
+}
+
+}  // namespace
+
+std::chrono::nanoseconds seconds_of(double seconds) {
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
+}
+
+std::chrono::nanoseconds grace_of(const Process& process, std::optional<double> asked) {
+    return seconds_of(asked.value_or(process.record.definition.grace_seconds));
+}
+
+Error start_error_of(const std::vector<std::string>& command, const rundir::RunState& state) {
+    Error error;
+    error.code = ErrorCode::exec_failed;
+    error.os_error = state.os_error;
+    const char* stage = rundir::stage_name(state.stage);
+    const std::string program = command.empty() ? std::string() : base::escape_line(command.front());
+    if (state.stage == rundir::Stage::execve && state.os_error == ENOENT)
+        error.message = fmt::format("{}: no such program (execve: {}); give its path, or a PATH in the environment",
+                                    program, std::strerror(ENOENT));
+    else if (state.stage == rundir::Stage::execve && state.os_error == EACCES)
+        error.message = fmt::format("{}: not executable (execve: {})", program, std::strerror(EACCES));
+    else
+        error.message = fmt::format("{}: could not be started ({}: {})", program, stage, std::strerror(state.os_error));
+    return error;
+}
+
+// ---- what the rules decide ----
+
+void ProcessDriver::apply(const ProcessPtr& process, const LifecycleEvent& event) {
+    RestartRule rule;
+    rule.policy = process->record.definition.restart;
+    const auto actions = process->life.apply(event, world_.clock.now(), rule);
+    process->record.wanted = process->life.wanted();
+    process->record.quick_failures = process->life.quick_failures();
+    process->record.gave_up = process->is<GaveUp>();
+    for (const auto& action : actions) {
+        if (const auto* spawn = std::get_if<Spawn>(&action)) {
+            begin_run(process, spawn->run);
+        } else if (const auto* stop = std::get_if<SendStop>(&action)) {
+            if (process->run)
+                process->run->stop(order_of(*process, stop->grace.value_or(grace_of(*process, {})), stop->force));
+        } else if (const auto* ended = std::get_if<RecordOutcome>(&action)) {
+            record_outcome(process, *ended);
+        } else if (const auto* armed = std::get_if<ArmBackoff>(&action)) {
+            world_.tasks.spawn("backoff", sleep_out_backoff(process, armed->until, process->life.last_run()));
+        }
+    }
+    announce(*process);
+}
+
+void ProcessDriver::record_outcome(const ProcessPtr& process, const RecordOutcome& ended) {
+    process->ended_run = ended.run;
+    // A restart is on its way until the run it replaces has been replaced.
+    const bool is_replaced = process->record.intent == Intent::restart && process->record.intent_run == ended.run;
+    if (!is_replaced) process->record.intent = Intent::none;
+    if (tells_news_ && process->standing != Standing::provisional)
+        events_.publish(RunEnded{RunId{process->record.id, ended.run}, process->state(), ended.outcome});
+    // A start that fails for good has nothing to remember: its process is forgotten.
+    if (process->standing != Standing::provisional) {
+        StoreChange change;
+        change.processes.push_back(process->record);
+        RunRecord run{
+            .id = RunId{process->record.id, ended.run}, .pid = process->run_state.pid, .outcome = ended.outcome};
+        if (process->run_state.started_wall_ns != 0) run.started_at = base::from_ns(process->run_state.started_wall_ns);
+        change.runs.push_back(std::move(run));
+        world_.tasks.spawn("record", record(std::move(change), "the end of " + process->name()));
+    }
+    if (on_end) on_end();
+}
+
+void ProcessDriver::announce(Process& process) {
+    process.changed.notify_all();
+    events_.publish(ProcessChanged{process.record.id, process.state(), process.life.last_run()});
+}
+
+void ProcessDriver::forget(const ProcessPtr& process) {
+    table_.erase(*process);
+    process->changed.notify_all();
+    events_.publish(ProcessRemoved{process->record.id});
+}
+
+Task<bool> ProcessDriver::settled(ProcessPtr process, MonoTime until) {
+    while (process->is_moving() && table_.holds(*process)) {
+        const bool woken = co_await process->changed.wait_until(until, world_.clock);
+        if (!woken) co_return !process->is_moving();
+    }
+    co_return true;
+}
+
+StoreChange ProcessDriver::change_of(const Process& process, const std::string& actor, const std::string& action,
+                                     std::string detail) const {
+    StoreChange change;
+    change.processes.push_back(process.record);
+    detail.resize(std::min(detail.size(), max_audit_bytes));
+    AuditEntry entry{.at = world_.clock.wall(),
+                     .actor = actor,
+                     .action = action,
+                     .process = process.name(),
+                     .detail = std::move(detail)};
+    change.audit.push_back(std::move(entry));
+    return change;
+}
+
+Task<> ProcessDriver::record(StoreChange change, std::string what) {
+    auto committed = co_await store_.commit(std::move(change));
+    // The run directory is the truth about what happened: the next daemon reads it there.
+    if (!committed)
+        base::report(base::Severity::warning, "{} could not be recorded: {}", what, committed.error().message);
+    base::kill_point("daemon.record.committed");
+}
+
+Task<> ProcessDriver::sleep_out_backoff(ProcessPtr process, MonoTime until, std::uint32_t run) {
+    co_await world_.clock.sleep_until(until);
+    // Under the lock, so that a start on its way is not overtaken.
+    auto guard = co_await process->operation.lock();
+    const auto* backoff = std::get_if<Backoff>(&process->life.phase());
+    const bool is_due = backoff != nullptr && backoff->run == run && backoff->until <= world_.clock.now();
+    if (!is_due || !table_.holds(*process) || is_leaving_) co_return;
+    process->actor = "restart policy";
+    apply(process, BackoffElapsed{});
+}
+
+// ---- beginning a run ----
+
+void ProcessDriver::begin_run(const ProcessPtr& process, std::uint32_t number) {
+    process->record.last_run = number;
+    process->record.restarts = number - 1;
+    process->start_error.reset();
+    process->run_state = {};
+    auto run = std::make_shared<run::RunDriver>(world_, *this, RunId{process->record.id, number});
+    auto before = std::exchange(process->run, run);
+    world_.tasks.spawn("preparation of " + to_string(run->id()), make_ready(process, run, std::move(before)));
+}
+
+Task<> ProcessDriver::make_ready(ProcessPtr process, std::shared_ptr<run::RunDriver> run,
+                                 std::shared_ptr<run::RunDriver> before) {
+    auto room = co_await make_room(process, std::move(before));
+    if (!room) {
+        run->fail(room.error());
+        co_return;
+    }
+    if (!process->launch) {
+        auto launch = co_await load_launch(process, run->id().number);
+        if (!launch) {
+            run->fail(launch.error());
+            co_return;
+        }
+        process->launch = std::move(*launch);
+    }
+    if (process->record.intent != Intent::restart) process->record.intent = Intent::start;
+    if (process->record.intent == Intent::start) process->record.intent_run = run->id().number;
+    StoreChange intent =
+        change_of(*process, process->actor, "start", domain::command_line(process->record.definition.command));
+    RunRecord row{.id = run->id()};
+    intent.runs.push_back(std::move(row));
+    auto committed = co_await store_.commit(std::move(intent));
+    if (!committed) {
+        run->fail(base::with_context(committed.error(), "the start could not be recorded"));
+        co_return;
+    }
+    base::kill_point("daemon.start.recorded");
+    run->start(spec_of(*process, run->id()));
+}
+
+Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before) {
+    // The shim of an earlier run may still keep what its program left behind. One log has one writer, and one process
+    // one tree.
+    const auto nonce = process->nonce;
+    if (before && !before->is_over()) {
+        const auto grace = grace_of(*process, {});
+        before->stop(order_of(*process, grace, false));
+        const MonoTime until = world_.clock.now() + options_.start_bound + grace;
+        const bool is_over = co_await before->over(until);
+        if (!is_over) co_return Error{ErrorCode::timeout, process->name() + ": programs of its last run do not end"};
+    }
+    if (process->life.outcome() && process->life.outcome()->reason == OutcomeReason::lost)
+        co_await world_.directories.kill_marked(nonce);
+    co_return boost::system::in_place_value;
+}
+
+/// Values of variables stand in the spec of the run before and nowhere else.
+Task<Result<LaunchContext>> ProcessDriver::load_launch(ProcessPtr process, std::uint32_t number) {
+    for (std::uint32_t before = number - 1; before > 0; --before) {
+        const RunId previous{process->record.id, before};
+        auto spec = co_await world_.directories.load_spec(previous);
+        if (!spec) continue;
+        LaunchContext launch{
+            .environment = std::move(spec->environment), .umask = spec->umask, .limits = std::move(spec->limits)};
+        co_return launch;
+    }
+    co_return Error{ErrorCode::io,
+                    process->name() + ": its environment cannot be read back; start it again with its command"};
+}
+
+rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {
+    rundir::RunSpec spec;
+    spec.id = id;
+    base::fill_random(spec.nonce);
+    const Definition& definition = process.record.definition;
+    if (definition.shell) {
+        spec.argv = {"/bin/sh", "-c"};
+        spec.argv.insert(spec.argv.end(), definition.command.begin(), definition.command.end());
+    } else {
+        spec.argv = definition.command;
+    }
+    spec.working_directory = definition.working_directory;
+    spec.environment = process.launch->environment;
+    spec.umask = process.launch->umask;
+    spec.limits = process.launch->limits;
+    spec.stop_signal = definition.stop_signal;
+    spec.grace_ms = static_cast<std::uint32_t>(definition.grace_seconds * 1000);
+    spec.log_bound_bytes = options_.process_log_bytes;
+    spec.segment_bytes =
+        std::min<std::uint64_t>(spec.segment_bytes, std::max<std::uint64_t>(options_.process_log_bytes / 8, 64u << 10));
+    if (definition.label_given) spec.label = definition.label;
+    spec.shell = definition.shell;
+    spec.restart = definition.restart;
+    spec.started_by = definition.started_by;
+    spec.request_key = process.request_key;
+    return spec;
+}
+
+void ProcessDriver::take_over(const ProcessPtr& process, const FoundRun& found, bool connect) {
+    process->run = std::make_shared<run::RunDriver>(world_, *this, found);
+    process->nonce = process->run->nonce();
+    process->run->take_over(connect);
+}
+
+// ---- what runs tell ----
+
+ProcessPtr ProcessDriver::process_of(const run::RunDriver& run) const {
+    auto process = table_.find(run.id().process);
+    // A run that another has followed has nothing to tell any more.
+    return process && process->run.get() == &run ? process : nullptr;
+}
+
+bool ProcessDriver::is_wanted(const run::RunDriver& run) const {
+    const auto process = process_of(run);
+    return process && process->record.wanted != Wanted::down;
+}
+
+void ProcessDriver::changed(run::RunDriver& run) {
+    const auto process = process_of(run);
+    if (!process) return;
+    process->run_state = run.state();
+    process->nonce = run.nonce();
+    if (run.is_over()) process->run.reset();
+    announce(*process);
+}
+
+void ProcessDriver::hear(run::RunDriver& run, const run::Telling& telling) {
+    const auto process = process_of(run);
+    if (!process) return;
+    process->run_state = run.state();
+    if (const auto* started = std::get_if<run::TellStarted>(&telling)) {
+        hear_start(process, *started);
+    } else if (const auto* failed = std::get_if<run::TellFailed>(&telling)) {
+        hear_failure(process, *failed);
+    } else if (const auto* ended = std::get_if<run::TellEnded>(&telling)) {
+        base::kill_point("daemon.end.heard");
+        ProgramEnded event{.outcome = ended->outcome, .leftovers = ended->leftovers};
+        apply(process, event);
+    } else if (std::holds_alternative<run::TellEmptied>(telling)) {
+        apply(process, TreeEmptied{});
+    } else {
+        // The program may start any moment: what is not known to have failed is not given up.
+        process->standing = Standing::established;
+        if (process->is<Starting>())
+            process->start_error = Error{ErrorCode::timeout, "the shim of " + to_string(run.id()) +
+                                                                 " did not report the start yet; see list_processes"};
+        apply(process, ShimSilent{});
+    }
+}
+
+void ProcessDriver::hear_start(const ProcessPtr& process, const run::TellStarted& told) {
+    base::kill_point("daemon.start.heard");
+    // What an ended program left behind lives on through an adoption too, unless somebody wants it stopped.
+    const bool ended_unheard = told.has_ended && process->is<Unreachable>() && process->record.intent == Intent::none;
+    const auto& state = process->run_state;
+    process->standing = Standing::established;
+    process->record.intent = Intent::none;
+    StoreChange change;
+    change.processes.push_back(process->record);
+    RunRecord row{.id = process->newest_run(), .pid = state.pid, .started_at = base::from_ns(state.started_wall_ns)};
+    change.runs.push_back(std::move(row));
+    world_.tasks.spawn("record", record(std::move(change), "the start of " + process->name()));
+    if (!ended_unheard) apply(process, ProgramStarted{});
+}
+
+void ProcessDriver::hear_failure(const ProcessPtr& process, const run::TellFailed& told) {
+    process->start_error =
+        told.error ? *told.error : start_error_of(process->record.definition.command, process->run_state);
+    StartFailed failed{.outcome = told.outcome};
+    apply(process, failed);
+    // No program ever ran: nothing of the attempt stays behind.
+    if (process->standing != Standing::provisional) return;
+    forget(process);
+    world_.tasks.spawn("removal of " + process->name(), discard(process));
+}
+
+Task<> ProcessDriver::discard(ProcessPtr process) {
+    const ProcessId id = process->record.id;
+    auto deleted = co_await world_.directories.remove_process(id);
+    if (!deleted)
+        base::report(base::Severity::warning, "{} could not be removed: {}", process->name(), deleted.error().message);
+    StoreChange change;
+    change.removed.push_back(id);
+    co_await record(std::move(change), "the failed start of " + process->name());
+}
+
+}  // namespace persistproc::core

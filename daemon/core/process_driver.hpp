@@ -1,0 +1,79 @@
+#pragma once
+/// Performs what the rules of a process decide (lifecycle.hpp): begins runs, has trees ended, waits out backoffs,
+/// records outcomes; and hears from the runs what became of them. One for all processes. One executor, one thread.
+#include "daemon/core/events.hpp"
+#include "daemon/core/options.hpp"
+#include "daemon/core/process_table.hpp"
+
+namespace persistproc::core {
+
+class ProcessDriver final : public run::RunOwner {
+public:
+    /// References outlive the driver. `world.tasks` owns its tasks.
+    ProcessDriver(run::RunWorld& world, Store& store, ProcessTable& table, Events& events,
+                  const SupervisorOptions& options)
+        : world_(world), store_(store), table_(table), events_(events), options_(options) {}
+
+    /// Applies an event to the rules of a process and performs what they answer.
+    void apply(const ProcessPtr& process, const LifecycleEvent& event);
+    /// Takes up a run that an earlier daemon left; the phase of the process is unreachable. `connect`: see RunDriver.
+    void take_over(const ProcessPtr& process, const FoundRun& found, bool connect);
+
+    /// Tells everybody who waits for or shows the process.
+    void announce(Process& process);
+    /// No longer one of the table's. Its files and its row are the caller's to remove.
+    void forget(const ProcessPtr& process);
+    /// Completes when no run is being made and no tree is being ended, or when `until` has come (false).
+    Task<bool> settled(ProcessPtr process, MonoTime until);
+
+    /// The process as it is to be remembered, with an entry of the audit.
+    StoreChange change_of(const Process& process, const std::string& actor, const std::string& action,
+                          std::string detail) const;
+    /// Commits what the run directories would tell as well: a failure is reported and no more.
+    Task<> record(StoreChange change, std::string what);
+
+    /// No backoff ends in a run any more.
+    void leave() noexcept { is_leaving_ = true; }
+    bool is_leaving() const noexcept { return is_leaving_; }
+    /// What runs come from now on tells events (see events.hpp).
+    void tell_news() noexcept { tells_news_ = true; }
+
+    /// Called after each end of a run.
+    std::function<void()> on_end;
+
+private:
+    void hear(run::RunDriver& run, const run::Telling& telling) override;
+    void changed(run::RunDriver& run) override;
+    bool is_wanted(const run::RunDriver& run) const override;
+    ProcessPtr process_of(const run::RunDriver& run) const;
+    void hear_start(const ProcessPtr& process, const run::TellStarted& told);
+    void hear_failure(const ProcessPtr& process, const run::TellFailed& told);
+    void record_outcome(const ProcessPtr& process, const RecordOutcome& ended);
+
+    void begin_run(const ProcessPtr& process, std::uint32_t number);
+    Task<> make_ready(ProcessPtr process, std::shared_ptr<run::RunDriver> run, std::shared_ptr<run::RunDriver> before);
+    Task<Result<void>> make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before);
+    Task<Result<LaunchContext>> load_launch(ProcessPtr process, std::uint32_t number);
+    rundir::RunSpec spec_of(const Process& process, RunId id) const;
+    Task<> discard(ProcessPtr process);
+    Task<> sleep_out_backoff(ProcessPtr process, MonoTime until, std::uint32_t run);
+
+    run::RunWorld& world_;
+    Store& store_;
+    ProcessTable& table_;
+    Events& events_;
+    const SupervisorOptions& options_;
+    bool is_leaving_ = false;
+    bool tells_news_ = false;
+};
+
+/// How long the tree of a process may take to end once it was told to: its grace, then SIGKILL and sweeps on a machine
+/// under load.
+inline constexpr auto kill_bound = std::chrono::seconds(30);
+std::chrono::nanoseconds seconds_of(double seconds);
+std::chrono::nanoseconds grace_of(const Process& process, std::optional<double> asked);
+
+/// The failure a caller of start is told, from the record of a run that never executed.
+Error start_error_of(const std::vector<std::string>& command, const rundir::RunState& state);
+
+}  // namespace persistproc::core

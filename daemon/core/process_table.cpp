@@ -1,0 +1,87 @@
+#include "daemon/core/process_table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/base/text.hpp"
+
+namespace persistproc::core {
+
+namespace {
+
+constexpr std::size_t cut_label_bytes = 180;  // leaves room for the id behind it
+
+}  // namespace
+
+ProcessPtr ProcessTable::find(ProcessId id) const {
+    const auto found = processes_.find(id);
+    return found == processes_.end() ? nullptr : found->second;
+}
+
+bool ProcessTable::holds(const Process& process) const { return find(process.record.id).get() == &process; }
+
+Result<ProcessPtr> ProcessTable::resolve(const std::string& target) const {
+    // The usual case, an id, needs no list of candidates.
+    if (const auto id = domain::find_process_id(target))
+        if (auto found = find(*id)) return found;
+    std::vector<Candidate> candidates;
+    candidates.reserve(processes_.size());
+    for (const auto& [id, process] : processes_) {
+        const Definition& definition = process->record.definition;
+        candidates.push_back({id, definition.label, definition.command, definition.working_directory,
+                              process->run_state.pid, process->life.is_live()});
+    }
+    const auto id = resolve_target(target, candidates);
+    if (!id) return id.error();
+    return processes_.at(*id);
+}
+
+Result<ProcessPtr> ProcessTable::find_meant(const Identity& identity) const {
+    ProcessPtr match;
+    if (identity.definition.label_given) {
+        for (const auto& [id, process] : processes_)
+            if (process->record.definition.label == identity.definition.label) match = process;
+        if (match && match->life.is_live() && !identity.is_same_command(match->record.definition))
+            return Error{ErrorCode::conflict,
+                         fmt::format("label \"{}\" is in use by {} ({} in {}); stop it first or choose another label",
+                                     identity.definition.label, match->name(),
+                                     base::escape_line(domain::command_line(match->record.definition.command)),
+                                     base::escape_line(match->record.definition.working_directory))};
+        return match;
+    }
+    // Also that of a process somebody has given a label, where it is the only one.
+    std::vector<ProcessPtr> same, live;
+    for (const auto& [id, process] : processes_) {
+        if (!identity.is_same_command(process->record.definition)) continue;
+        same.push_back(process);
+        if (process->life.is_live()) live.push_back(process);
+        if (!process->record.definition.label_given) match = process;
+    }
+    if (!match && live.size() == 1) match = live.front();
+    if (!match && live.empty() && same.size() == 1) match = same.front();
+    return match;
+}
+
+ProcessPtr ProcessTable::create(Definition definition, WallTime now) {
+    const auto has_label = [&](const auto& each) { return each.second->record.definition.label == definition.label; };
+    if (!definition.label_given && std::any_of(processes_.begin(), processes_.end(), has_label))
+        definition.label = fmt::format("{} ({})", definition.label.substr(0, cut_label_bytes), next_);
+    ProcessRecord record;
+    record.id = ProcessId{next_};
+    record.definition = std::move(definition);
+    record.created_at = now;
+    auto process = insert(std::move(record));
+    process->standing = Standing::provisional;
+    return process;
+}
+
+ProcessPtr ProcessTable::insert(ProcessRecord record) {
+    const ProcessId id = record.id;
+    reserve(id.number + 1);
+    auto process = std::make_shared<Process>(executor_, std::move(record));
+    processes_.emplace_hint(processes_.end(), id, process);
+    return process;
+}
+
+}  // namespace persistproc::core

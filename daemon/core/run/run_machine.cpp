@@ -1,0 +1,435 @@
+#include "daemon/core/run/run_machine.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+namespace persistproc::core::run {
+
+namespace {
+
+constexpr auto silent_first_pause = std::chrono::milliseconds(20);
+constexpr unsigned most_counted_successors = 255;
+
+template <class... Es>
+struct Events {
+    template <class E>
+    static constexpr bool has = (std::is_same_v<E, Es> || ...);
+};
+
+/// Which events mean nothing in a phase. A pair that stands neither here nor among the overloads below does not
+/// compile.
+template <class P>
+struct IgnoredIn;
+template <>
+struct IgnoredIn<Preparing>
+    : Events<ShimReady, ShimSays, ShimGone, Looked, CannotLook, Swept, Connected, CannotConnect, Elapsed> {};
+template <>
+struct IgnoredIn<AwaitingShim>
+    : Events<ShimStarted, CannotStart, ShimSays, Looked, CannotLook, Swept, Connected, CannotConnect> {};
+template <>
+struct IgnoredIn<Committed>
+    : Events<ShimStarted, CannotStart, ShimReady, Looked, CannotLook, Swept, Connected, CannotConnect> {};
+template <>
+struct IgnoredIn<Live>
+    : Events<ShimStarted, CannotStart, ShimReady, Looked, CannotLook, Swept, Connected, CannotConnect, Elapsed> {};
+template <>
+struct IgnoredIn<Leftovers>
+    : Events<ShimStarted, CannotStart, ShimReady, Looked, CannotLook, Swept, Connected, CannotConnect, Elapsed> {};
+template <>
+struct IgnoredIn<Leaving> : Events<ShimStarted, CannotStart, ShimReady, ShimSays, Looked, CannotLook, Swept, Connected,
+                                   CannotConnect, Elapsed> {};
+template <>
+struct IgnoredIn<Examining>
+    : Events<ShimStarted, CannotStart, ShimReady, ShimSays, ShimGone, Swept, Connected, CannotConnect, Elapsed> {};
+template <>
+struct IgnoredIn<Sweeping> : Events<ShimStarted, CannotStart, ShimReady, ShimSays, ShimGone, Looked, CannotLook,
+                                    Connected, CannotConnect, Elapsed> {};
+template <>
+struct IgnoredIn<Replacing> : Events<Swept, Connected, CannotConnect> {};
+template <>
+struct IgnoredIn<Silent> : Events<ShimStarted, CannotStart, ShimReady, Swept> {};
+template <>
+struct IgnoredIn<Over> : Events<ShimStarted, CannotStart, ShimReady, ShimSays, ShimGone, Looked, CannotLook, Swept,
+                                Connected, CannotConnect, Elapsed> {};
+
+bool has_ended(const rundir::RunState& state) {
+    return state.phase == rundir::Phase::exited || state.outcome_unknown != 0;
+}
+
+void append(Actions& to, Actions from) {
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+}  // namespace
+
+Outcome outcome_of(const rundir::RunState& state) {
+    Outcome out;
+    out.ended_at = base::from_ns(state.ended_wall_ns);
+    if (state.phase == rundir::Phase::exec_failed) {
+        out.reason = OutcomeReason::exec_failed;
+        out.failure = domain::StartFailure{rundir::stage_name(state.stage), state.os_error};
+        return out;
+    }
+    (state.killed != 0 ? out.signal : out.exit_code) = state.exit_value;
+    out.reason = state.oom != 0              ? OutcomeReason::oom
+                 : state.stop_requested != 0 ? OutcomeReason::stopped
+                                             : OutcomeReason::self;
+    return out;
+}
+
+Outcome lost_outcome(std::string why, WallTime now) {
+    Outcome out;
+    out.reason = OutcomeReason::lost;
+    out.ended_at = now;
+    out.detail = std::move(why);
+    return out;
+}
+
+struct RunMachine::Step {
+    RunMachine& self;
+    WallTime now;
+
+    template <class P, class E>
+    requires(IgnoredIn<P>::template has<E>) Actions operator()(const P&, const E&) { return {}; }
+
+    Actions fail(Error error, std::string stage) {
+        Outcome outcome;
+        outcome.reason = OutcomeReason::exec_failed;
+        outcome.ended_at = now;
+        outcome.failure = domain::StartFailure{std::move(stage), error.os_error};
+        self.phase_ = Over{};
+        return {TellFailed{std::move(outcome), std::move(error)}};
+    }
+
+    Actions lose(std::string why) {
+        self.phase_ = Over{};
+        return {TellEnded{lost_outcome(std::move(why), now), false}, TellEmptied{}};
+    }
+
+    Actions examine(Told told) {
+        self.phase_ = Examining{told};
+        return {Look{}};
+    }
+
+    Actions fall_silent(Silent::Step step) {
+        self.phase_ = Silent{step, silent_first_pause};
+        Actions out{TellSilent{}};
+        if (step == Silent::Step::pausing) out.emplace_back(Wake{silent_first_pause});
+        return out;
+    }
+
+    /// What the record says, as far as nobody has been told of it. Leaves the phase alone where it says nothing yet.
+    Actions judge(const rundir::RunState& state, Told told) {
+        self.state_ = state;
+        const bool ended = has_ended(state);
+        const bool failed = state.phase == rundir::Phase::exec_failed;
+        const bool runs = state.phase == rundir::Phase::started && state.exec_confirmed != 0;
+        Actions out;
+        if (told == Told::nothing && (runs || ended)) {
+            out.emplace_back(TellStarted{.has_ended = state.phase == rundir::Phase::exited});
+            told = Told::started;
+        }
+        if (told == Told::nothing && failed) {
+            out.emplace_back(TellFailed{outcome_of(state), std::nullopt});
+            told = Told::ended;
+        }
+        if (told == Told::started && ended) {
+            const bool unseen = state.phase != rundir::Phase::exited;
+            Outcome outcome = unseen ? lost_outcome(unseen_end, now) : outcome_of(state);
+            out.emplace_back(TellEnded{std::move(outcome), state.tree_empty == 0});
+            told = Told::ended;
+        }
+        const bool empty = failed || state.tree_empty != 0;
+        if (told == Told::ended && empty && !failed) out.emplace_back(TellEmptied{});
+        const DropSpares drop{.report = state.exec_confirmed != 0, .child = ended || failed, .all = empty};
+        if (drop.report || drop.child || drop.all) out.emplace_back(drop);
+        if (state.successors > 0 && !ended) out.emplace_back(WatchProgram{});
+        if (told == Told::started) self.phase_ = Live{};
+        if (told == Told::ended) {
+            if (empty)
+                self.phase_ = Leaving{};
+            else
+                self.phase_ = Leftovers{};
+        }
+        return out;
+    }
+
+    Actions replace(Told told) {
+        self.phase_ = Replacing{told, Replacing::Step::starting, self.bounds_.first_pause};
+        return {StartReplacement{}};
+    }
+
+    /// The shim is dead: what its directory says of the run is all there will be, unless another takes over.
+    Actions settle(const Looked& looked, Told told) {
+        const auto& state = looked.found.state;
+        const bool failed = state.phase == rundir::Phase::exec_failed && told == Told::nothing;
+        if (failed || has_ended(state)) {
+            Actions out = judge(state, told);
+            if (std::holds_alternative<Leftovers>(self.phase_)) {
+                // What the program left behind still prints, perhaps.
+                if (looked.can_replace) {
+                    append(out, replace(Told::ended));
+                    return out;
+                }
+                out.emplace_back(TellEmptied{});
+            }
+            self.phase_ = Over{};
+            return out;
+        }
+        const bool is_damaged = !looked.found.trouble.empty();
+        if (state.phase == rundir::Phase::started || told == Told::started || is_damaged) {
+            if (state.phase == rundir::Phase::started) self.state_ = state;
+            if (looked.can_replace) return replace(told);
+            if (!looked.is_wanted) {
+                // A stop was asked for and its keeper is gone: the mark proves what is the run's own.
+                self.phase_ = Sweeping{};
+                return {Sweep{}};
+            }
+            if (is_damaged) return lose("its run directory is damaged: " + looked.found.trouble);
+            if (!looked.same_boot) return lose("the machine was restarted");
+            return lose("its shim was killed before it could record an outcome");
+        }
+        self.state_ = state;
+        return fail(Error{ErrorCode::unavailable,
+                          "the shim of " + to_string(looked.found.id) + " left before the program was started"},
+                    "shim");
+    }
+
+    // preparing
+    Actions operator()(const Preparing&, const ShimStarted&) {
+        self.phase_ = AwaitingShim{};
+        return {Wake{self.bounds_.start}};
+    }
+    Actions operator()(const Preparing&, const CannotStart& e) { return fail(e.error, e.error.message); }
+
+    // awaiting shim
+    Actions not_ready() {
+        const Error error{ErrorCode::unavailable, "its shim did not get ready"};
+        Actions out = fail(error, error.message);
+        out.insert(out.begin(), HangUp{});
+        return out;
+    }
+    Actions operator()(const AwaitingShim&, const ShimReady&) {
+        self.phase_ = Committed{};
+        return {SendCommit{}, Wake{self.bounds_.start}};
+    }
+    Actions operator()(const AwaitingShim&, const ShimGone&) { return not_ready(); }
+    Actions operator()(const AwaitingShim&, const Elapsed&) { return not_ready(); }
+
+    // committed
+    Actions operator()(const Committed&, const ShimSays& e) { return judge(e.state, Told::nothing); }
+    Actions operator()(const Committed&, const ShimGone&) { return examine(Told::nothing); }
+    // The program may start any moment: what is not known to have failed is not given up.
+    Actions operator()(const Committed&, const Elapsed&) { return fall_silent(Silent::Step::listening); }
+
+    // live
+    Actions operator()(const Live&, const ShimSays& e) { return judge(e.state, Told::started); }
+    Actions operator()(const Live&, const ShimGone&) { return examine(Told::started); }
+
+    // leftovers
+    Actions operator()(const Leftovers&, const ShimSays& e) { return judge(e.state, Told::ended); }
+    Actions operator()(const Leftovers&, const ShimGone& e) {
+        if (!e.can_replace) {
+            self.phase_ = Over{};
+            return {TellEmptied{}};
+        }
+        self.phase_ = Replacing{Told::ended, Replacing::Step::looking, self.bounds_.first_pause};
+        return {Look{}};
+    }
+
+    // leaving
+    Actions operator()(const Leaving&, const ShimGone&) {
+        self.phase_ = Over{};
+        return {};
+    }
+
+    // examining
+    Actions operator()(const Examining& p, const Looked& e) {
+        const bool has_record = has_ended(e.found.state) || e.found.state.phase == rundir::Phase::exec_failed;
+        if (e.found.shim_alive && !has_record) return fall_silent(Silent::Step::pausing);
+        return settle(e, p.told);
+    }
+    Actions operator()(const Examining&, const CannotLook&) { return fall_silent(Silent::Step::pausing); }
+
+    // sweeping
+    Actions operator()(const Sweeping&, const Swept&) {
+        return lose("its shim was killed before it could record an outcome");
+    }
+
+    // replacing
+    Actions try_later(const Replacing& p, std::optional<Error> why) {
+        Actions out;
+        // A shim that was killed can be met before its lock has gone.
+        if (why && p.pause >= std::chrono::milliseconds(100)) out.emplace_back(Warn{std::move(*why)});
+        out.emplace_back(Wake{p.pause});
+        self.phase_ = Replacing{p.told, Replacing::Step::pausing, std::min(p.pause * 2, self.bounds_.longest_pause)};
+        return out;
+    }
+    Actions hang_up_and_try_later(const Replacing& p, const char* why) {
+        Actions out{HangUp{}};
+        append(out, try_later(p, Error{ErrorCode::unavailable, why}));
+        return out;
+    }
+    Actions operator()(const Replacing& p, const Looked& e) {
+        if (p.step != Replacing::Step::looking) return {};
+        // One that was killed may have come to the end of its work and not to telling so.
+        const bool is_done = !e.found.shim_alive && has_ended(e.found.state) && e.found.state.tree_empty != 0;
+        if (!is_done) return start_again(p);
+        Actions out = judge(e.found.state, p.told);
+        self.phase_ = Over{};
+        return out;
+    }
+    Actions operator()(const Replacing& p, const CannotLook&) {
+        if (p.step != Replacing::Step::looking) return {};
+        return start_again(p);
+    }
+    Actions start_again(const Replacing& p) {
+        self.phase_ = Replacing{p.told, Replacing::Step::starting, p.pause};
+        return {StartReplacement{}};
+    }
+    Actions operator()(const Replacing& p, const ShimStarted&) {
+        if (p.step != Replacing::Step::starting) return {};
+        self.phase_ = Replacing{p.told, Replacing::Step::awaiting_ready, p.pause};
+        return {Wake{self.bounds_.start}};
+    }
+    Actions operator()(const Replacing& p, const CannotStart& e) {
+        if (p.step != Replacing::Step::starting) return {};
+        return try_later(p, e.error);
+    }
+    Actions operator()(const Replacing& p, const ShimReady&) {
+        if (p.step != Replacing::Step::awaiting_ready) return {};
+        self.phase_ = Replacing{p.told, Replacing::Step::awaiting_takeover, p.pause};
+        return {HandOver{}, Wake{self.bounds_.start}};
+    }
+    Actions operator()(const Replacing& p, const ShimSays& e) {
+        if (p.step != Replacing::Step::awaiting_takeover) return {};
+        const bool took_over =
+            e.state.successors != self.state_.successors || self.state_.successors == most_counted_successors;
+        if (!took_over) return {};
+        Actions out = judge(e.state, p.told);
+        if (p.told != Told::ended && self.phase_.index() == Phase(Replacing{}).index()) {
+            // It has taken over a start that is still to be confirmed.
+            self.phase_ = Committed{};
+            out.emplace_back(Wake{self.bounds_.start});
+        }
+        // What came while nobody was there to hear it.
+        if (self.ended_) out.emplace_back(SendEnd{*self.ended_});
+        if (self.order_ && !std::holds_alternative<Leaving>(self.phase_)) out.emplace_back(SendStop{*self.order_});
+        return out;
+    }
+    Actions operator()(const Replacing& p, const ShimGone&) {
+        if (p.step == Replacing::Step::awaiting_ready || p.step == Replacing::Step::awaiting_takeover)
+            return try_later(p, Error{ErrorCode::unavailable, "it left before it had taken over"});
+        return {};
+    }
+    Actions operator()(const Replacing& p, const Elapsed&) {
+        switch (p.step) {
+            case Replacing::Step::pausing:
+                self.phase_ = Replacing{p.told, Replacing::Step::looking, p.pause};
+                return {Look{}};
+            case Replacing::Step::awaiting_ready: return hang_up_and_try_later(p, "it did not get ready");
+            case Replacing::Step::awaiting_takeover: return hang_up_and_try_later(p, "it did not take over");
+            case Replacing::Step::looking:
+            case Replacing::Step::starting: break;
+        }
+        return {};
+    }
+
+    // silent
+    Actions ask_later(const Silent& p) {
+        self.phase_ =
+            Silent{Silent::Step::pausing, std::min<std::chrono::nanoseconds>(p.pause * 2, self.bounds_.longest_pause)};
+        return {Wake{p.pause}};
+    }
+    Actions operator()(const Silent& p, const Elapsed&) {
+        if (p.step == Silent::Step::pausing) {
+            self.phase_ = Silent{Silent::Step::looking, p.pause};
+            return {Look{}};
+        }
+        if (p.step != Silent::Step::greeting) return {};
+        Actions out{HangUp{}};
+        append(out, ask_later(p));
+        return out;
+    }
+    Actions operator()(const Silent& p, const Looked& e) {
+        if (p.step != Silent::Step::looking) return {};
+        if (e.found.unsupported) return ask_later(p);
+        if (!e.found.shim_alive) return settle(e, Told::nothing);
+        self.phase_ = Silent{Silent::Step::connecting, p.pause};
+        return {Connect{}};
+    }
+    Actions operator()(const Silent& p, const CannotLook&) {
+        return p.step == Silent::Step::looking ? ask_later(p) : Actions{};
+    }
+    Actions operator()(const Silent& p, const Connected&) {
+        if (p.step != Silent::Step::connecting) return {};
+        self.phase_ = Silent{Silent::Step::greeting, p.pause};
+        return {SendHello{}, Wake{self.bounds_.answer}};
+    }
+    Actions operator()(const Silent& p, const CannotConnect&) {
+        return p.step == Silent::Step::connecting ? ask_later(p) : Actions{};
+    }
+    Actions operator()(const Silent& p, const ShimSays& e) {
+        if (p.step != Silent::Step::greeting && p.step != Silent::Step::listening) return {};
+        Actions out = judge(e.state, Told::nothing);
+        // It has answered, and has still to say what became of the program.
+        if (std::holds_alternative<Silent>(self.phase_)) self.phase_ = Silent{Silent::Step::listening, p.pause};
+        return out;
+    }
+    Actions operator()(const Silent& p, const ShimGone&) {
+        if (p.step == Silent::Step::greeting) return ask_later(p);
+        if (p.step != Silent::Step::listening) return {};
+        return examine(Told::nothing);
+    }
+};
+
+Actions RunMachine::begin_found(bool connect) {
+    if (connect) {
+        phase_ = Silent{Silent::Step::connecting, silent_first_pause};
+        return {Connect{}};
+    }
+    phase_ = Silent{Silent::Step::pausing, silent_first_pause};
+    return {Wake{silent_first_pause}};
+}
+
+bool RunMachine::has_deadline() const noexcept {
+    if (const auto* p = std::get_if<Replacing>(&phase_))
+        return p->step != Replacing::Step::looking && p->step != Replacing::Step::starting;
+    if (const auto* p = std::get_if<Silent>(&phase_))
+        return p->step == Silent::Step::pausing || p->step == Silent::Step::greeting;
+    return std::holds_alternative<AwaitingShim>(phase_) || std::holds_alternative<Committed>(phase_);
+}
+
+Actions RunMachine::on(const Event& event, WallTime now) {
+    const bool hears = std::holds_alternative<Live>(phase_) || std::holds_alternative<Leftovers>(phase_);
+    if (const auto* stop = std::get_if<StopOrdered>(&event)) {
+        if (!order_) order_ = stop->order;
+        order_->force |= stop->order.force;
+        order_->grace = std::min(order_->grace, stop->order.grace);
+        if (hears) return {SendStop{stop->order}};
+        return {};
+    }
+    if (const auto* seen = std::get_if<ProgramSeenEnding>(&event)) {
+        ended_ = seen->end;
+        if (hears) return {SendEnd{seen->end}};
+        return {};
+    }
+    // A copy: a cell replaces the phase it was called with.
+    const Phase before = phase_;
+    const bool had_deadline = has_deadline();
+    Step step{*this, now};
+    const auto apply = [&](const auto& each) -> Actions {
+        using E = std::decay_t<decltype(each)>;
+        if constexpr (std::is_same_v<E, StopOrdered> || std::is_same_v<E, ProgramSeenEnding>)
+            return {};
+        else
+            return std::visit([&](const auto& p) { return step(p, each); }, before);
+    };
+    Actions actions = std::visit(apply, event);
+    const bool has_new = std::any_of(actions.begin(), actions.end(),
+                                     [](const Action& each) { return std::holds_alternative<Wake>(each); });
+    if (had_deadline && !has_new && !has_deadline()) actions.emplace_back(Rest{});
+    return actions;
+}
+
+}  // namespace persistproc::core::run

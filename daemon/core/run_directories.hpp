@@ -1,0 +1,94 @@
+#pragma once
+/// Everything the core does with files and /proc, as awaitable calls. With Store, ShimHost and Clock it is all of the
+/// world that the core sees: the real one (local_run_directories.hpp) works on the file threads, a simulated one in
+/// memory. One executor, one thread; calls may overlap and complete in any order. Cancelling abandons the wait, never
+/// the effect.
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/async/clock.hpp"
+#include "common/logstore/reader.hpp"
+#include "common/rundir/spec.hpp"
+#include "common/rundir/state.hpp"
+#include "daemon/core/probes.hpp"
+
+namespace persistproc::core {
+
+/// What is on disk of one run.
+struct FoundRun {
+    RunId id;
+    rundir::RunState state;               // phase none: nothing was written
+    bool shim_alive = false;              // its lock is held
+    bool unsupported = false;             // of another major version: not to be touched
+    std::optional<rundir::RunSpec> spec;  // absent: missing, damaged or not asked for
+    std::string trouble;                  // why something above is missing
+};
+
+/// What is on disk of one process.
+struct FoundProcess {
+    ProcessId id;
+    std::vector<std::uint32_t> runs;  // numbers, ascending
+    std::optional<FoundRun> newest;
+    std::string trouble;  // why `runs` or `newest` could not be read: no proof that there is nothing
+};
+
+/// Which process to look at. The spec of `known_ended`, a run whose outcome is on record, is read only if its shim
+/// lives all the same: of thousands that have ended a new daemon wants no more than proof of that.
+struct ProcessQuestion {
+    ProcessId id;
+    std::optional<std::uint32_t> known_ended;
+};
+
+/// What to measure of one process.
+struct SampleRequest {
+    ProcessId id;
+    TreeRoots roots;                         // none set: it has no tree
+    std::uint32_t run = 0;                   // whose losses
+    std::optional<logstore::Losses> losses;  // known so far; nothing: none are looked for
+};
+struct Sample {
+    TreeSample tree;
+    Result<logstore::LogEnd> log_end;
+    logstore::Losses losses;  // as known before where the log could not be read
+};
+
+class RunDirectories {
+public:
+    virtual ~RunDirectories() = default;
+
+    /// The processes that have a directory, ascending. Errors: io.
+    virtual Task<Result<std::vector<ProcessId>>> list() = 0;
+    /// One answer for each question, in their order; what could not be read says so itself.
+    virtual Task<std::vector<FoundProcess>> find_processes(std::vector<ProcessQuestion> questions) = 0;
+    /// Errors: io (no proof of anything about the run).
+    virtual Task<Result<FoundRun>> find_run(RunId id) = 0;
+    /// Errors: not_found, corrupt, unsupported, io.
+    virtual Task<Result<rundir::RunSpec>> load_spec(RunId id) = 0;
+
+    /// INTENT on disk: directories, `spec` and `state` of a new run, synced. The run's directory appears whole or not
+    /// at all. Errors: io; nothing of the run is left behind then, and nothing that was there before is touched.
+    virtual Task<Result<void>> prepare(rundir::RunSpec spec) = 0;
+    /// Removes a run directory. A missing one is no error. Errors: io.
+    virtual Task<Result<void>> remove_run(RunId id) = 0;
+    /// Removes a process with all its output; durable. A missing one is no error. Errors: io.
+    virtual Task<Result<void>> remove_process(ProcessId id) = 0;
+    /// Keeps the newest `keep_runs` run directories of each process, and the output of all within `bound_bytes`.
+    virtual Task<> collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes) = 0;
+
+    /// SIGKILLs every process that carries the run's mark, which proves that it belongs to a run whose shim is gone.
+    /// Returns how many were signalled.
+    virtual Task<std::size_t> kill_marked(rundir::Nonce nonce) = 0;
+    /// Whether that very process is there and stopped, by a signal or by a debugger.
+    virtual bool is_suspended(PidIdentity process) const = 0;
+    /// Of the boot that goes on now.
+    virtual base::BootId boot_id() const = 0;
+
+    /// Symbolic links resolved. Errors: invalid (not absolute, missing, no directory, not to be entered).
+    virtual Task<Result<std::string>> canonical_directory(std::string path) = 0;
+    /// CPU, memory, ports, end of the log and losses, one answer for each request, in their order.
+    virtual Task<std::vector<Sample>> sample(std::vector<SampleRequest> requests) = 0;
+};
+
+}  // namespace persistproc::core

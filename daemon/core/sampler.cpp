@@ -1,0 +1,110 @@
+#include "daemon/core/sampler.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "daemon/core/process.hpp"
+
+namespace persistproc::core {
+
+namespace {
+
+constexpr std::uint64_t shortest_interval_ns = 200'000'000;
+
+/// A program whose shim was replaced is no child of the new one.
+TreeRoots roots_of(const Process& process) {
+    const auto& state = process.run_state;
+    if (!process.has_tree()) return {};
+    const bool is_foreign = state.successors > 0 && state.phase == rundir::Phase::started && state.outcome_unknown == 0;
+    return {.shim = state.shim_pid, .program = is_foreign ? state.pid : 0};
+}
+
+std::optional<logstore::Losses> losses_to_look_for(const Process& process, std::uint32_t run) {
+    const auto& state = process.run_state;
+    const bool has_any = state.has_gaps != 0 || state.successors != 0 || state.recording == rundir::Recording::no_room;
+    if (!has_any) return std::nullopt;
+    return process.reading.run == run ? process.reading.losses : logstore::Losses{};
+}
+
+/// After its shim has gone nobody writes to the log, and no tree is left to be looked at.
+bool is_silent_for_good(const Process& process) { return !process.has_tree() && process.run == nullptr; }
+
+}  // namespace
+
+void Reading::note_cpu(std::uint64_t ticks, std::uint64_t taken_boot_ns, std::uint64_t started_boot_ns) {
+    if (!cpu_mark) cpu_mark = CpuMark{started_boot_ns, 0};
+    if (taken_boot_ns < cpu_mark->boot_ns + shortest_interval_ns && cpu_percent) return;
+    if (taken_boot_ns <= cpu_mark->boot_ns) return;
+    // Of what ended unseen, the time can be missing for good.
+    const std::uint64_t used = ticks > cpu_mark->ticks ? ticks - cpu_mark->ticks : 0;
+    const double seconds = static_cast<double>(taken_boot_ns - cpu_mark->boot_ns) / 1e9;
+    cpu_percent = std::round(static_cast<double>(used) / ticks_per_second() / seconds * 1000) / 10;
+    cpu_mark = CpuMark{taken_boot_ns, std::max(ticks, cpu_mark->ticks)};
+}
+
+Task<> Sampler::refresh(std::vector<ProcessPtr> processes, std::chrono::nanoseconds max_age) {
+    const MonoTime since = clock_.now() - max_age;
+    const std::uint64_t before = flights_;
+    const auto is_known = [&](const ProcessPtr& process) {
+        const Reading& reading = process->reading;
+        if (reading.run != process->life.last_run() || !reading.taken) return false;
+        // What was seen of one that has ended since is not how it ended.
+        return reading.is_final || reading.flight > before || (process->has_tree() && *reading.taken > since);
+    };
+    for (;;) {
+        std::erase_if(processes, is_known);
+        if (processes.empty()) co_return;
+        for (const auto& each : processes) wanted_.emplace(each->record.id, each);
+        if (!is_flying_) {
+            is_flying_ = true;
+            tasks_.spawn("sampling", fly());
+        }
+        co_await landed_.wait();
+    }
+}
+
+Task<> Sampler::fly() {
+    struct Landing {
+        Sampler& sampler;
+        ~Landing() {
+            sampler.is_flying_ = false;
+            sampler.landed_.notify_all();
+        }
+    };
+    struct Seat {
+        ProcessPtr process;
+        std::uint32_t run = 0;
+        bool is_final = false;
+    };
+    const Landing landing{*this};
+    std::vector<Seat> seats;
+    std::vector<SampleRequest> requests;
+    for (const auto& [id, process] : wanted_) {
+        const std::uint32_t run = process->life.last_run();
+        // Decided before the looking: an end that comes meanwhile is for the next flight.
+        seats.push_back({process, run, is_silent_for_good(*process)});
+        requests.push_back(
+            {.id = id, .roots = roots_of(*process), .run = run, .losses = losses_to_look_for(*process, run)});
+    }
+    wanted_.clear();
+    const MonoTime left = clock_.now();
+    const std::uint64_t flight = ++flights_;
+    auto samples = co_await directories_.sample(std::move(requests));
+    for (std::size_t i = 0; i < seats.size(); ++i) {
+        Process& process = *seats[i].process;
+        if (process.life.last_run() != seats[i].run) continue;  // of a run that is the newest no more
+        if (process.reading.run != seats[i].run) process.reading = Reading{.run = seats[i].run};
+        Reading& reading = process.reading;
+        Sample& sample = samples[i];
+        if (process.life.is_live() && !sample.tree.pids.empty())
+            reading.note_cpu(sample.tree.cpu_ticks, sample.tree.taken_boot_ns, process.run_state.started_boot_ns);
+        reading.tree = std::move(sample.tree);
+        reading.losses = sample.losses;
+        if (sample.log_end) reading.log_end = std::move(*sample.log_end);
+        reading.taken = left;
+        reading.flight = flight;
+        reading.is_final = seats[i].is_final;
+    }
+}
+
+}  // namespace persistproc::core

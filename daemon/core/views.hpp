@@ -1,0 +1,14 @@
+#pragma once
+/// What users see of a process: facts of the lifecycle, the kernel and the log in one view. Pure.
+#include "daemon/core/process.hpp"
+
+namespace persistproc::core {
+
+/// `log` is the process's log directory; both clocks say the same instant.
+ProcessView make_view(const Process& process, const std::filesystem::path& log, WallTime wall, MonoTime now);
+
+/// Why it failed, is lost, or when it runs again: the sentence of a view, without the rest. Nothing: there is no such
+/// fact.
+std::optional<std::string> detail_of(const Process& process, WallTime wall, MonoTime now);
+
+}  // namespace persistproc::core

@@ -1,0 +1,123 @@
+#include "daemon/core/found.hpp"
+
+#include "daemon/core/run/run_machine.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using namespace persistproc::core;
+
+namespace {
+
+constexpr WallTime now{std::chrono::hours(24 * 365 * 56)};
+constexpr base::BootId boot{1};
+constexpr base::BootId other_boot{2};
+
+FoundRun a_run(rundir::Phase phase, bool alive = false) {
+    FoundRun out{.id = RunId{{1}, 1}};
+    out.state.phase = phase;
+    out.state.boot_id = boot;
+    out.shim_alive = alive;
+    return out;
+}
+
+std::string name_of(const Found& found) {
+    struct Name {
+        std::string operator()(const FoundNothing&) { return "nothing"; }
+        std::string operator()(const FoundStarting&) { return "starting"; }
+        std::string operator()(const FoundAlive&) { return "alive"; }
+        std::string operator()(const FoundUnsupported&) { return "unsupported"; }
+        std::string operator()(const FoundSettled&) { return "settled"; }
+        std::string operator()(const FoundEnded& e) {
+            std::string out = e.is_news ? "ended" : "ended, known";
+            if (e.outcome.reason == OutcomeReason::lost) out += ", lost: " + e.outcome.detail;
+            return out;
+        }
+    };
+    return std::visit(Name{}, found);
+}
+
+Outcome exited() {
+    Outcome out;
+    out.exit_code = 3;
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("what is found of a run means what the table says") {
+    using rundir::Phase;
+    FoundRun newer = a_run(Phase::started, true);
+    newer.unsupported = true;
+    FoundRun damaged = a_run(Phase::none);
+    damaged.trouble = "torn";
+    FoundRun damaged_alive = damaged;
+    damaged_alive.shim_alive = true;
+    FoundRun rebooted = a_run(Phase::started);
+    rebooted.state.boot_id = other_boot;
+    FoundRun unseen = a_run(Phase::started);
+    unseen.state.outcome_unknown = 1;
+    struct Cell {
+        const char* title;
+        FoundRun run;
+        std::optional<Outcome> recorded;
+        Wanted wanted;
+        const char* what;
+    };
+    const auto up = Wanted::up;
+    const auto down = Wanted::down;
+    const Cell table[] = {
+        {"nobody wrote", a_run(Phase::none), {}, up, "nothing"},
+        {"a shim that left before COMMIT", a_run(Phase::aborted), {}, up, "nothing"},
+        {"a shim that died before COMMIT", a_run(Phase::prepared), {}, down, "nothing"},
+        {"a start under way", a_run(Phase::prepared, true), {}, up, "starting"},
+        {"a shim that has not written yet", a_run(Phase::none, true), {}, up, "starting"},
+        {"a program under a living shim", a_run(Phase::started, true), {}, up, "alive"},
+        {"an ended one whose shim still lives", a_run(Phase::exited, true), exited(), down, "alive"},
+        {"a living shim with a damaged state", damaged_alive, {}, up, "alive"},
+        {"a newer version", newer, {}, up, "unsupported"},
+        {"an exit nobody heard of", a_run(Phase::exited), {}, up, "ended"},
+        {"an exit nobody heard of, wanted down", a_run(Phase::exited), {}, down, "ended"},
+        {"an exit on record, nothing wanted", a_run(Phase::exited), exited(), down, "settled"},
+        {"an exit on record, the policy's run to come", a_run(Phase::exited), exited(), up, "ended, known"},
+        {"a start that failed", a_run(Phase::exec_failed), {}, up, "ended"},
+        {"an end on record whose directory says less", a_run(Phase::started), exited(), down, "settled"},
+        {"a dead shim",
+         a_run(Phase::started),
+         {},
+         up,
+         "ended, lost: its shim was killed before it could record an outcome"},
+        {"a machine that was restarted", rebooted, {}, up, "ended, lost: the machine was restarted"},
+        {"an end nobody saw",
+         unseen,
+         {},
+         up,
+         "ended, lost: " /* + */
+         "its shim was killed, and nobody was left to see how it ended"},
+        {"a damaged state and a dead shim", damaged, {}, up, "ended, lost: its run directory is damaged: torn"},
+    };
+    for (const auto& cell : table) {
+        INFO(cell.title);
+        CHECK(name_of(classify(cell.run, cell.recorded, cell.wanted, boot, now)) == cell.what);
+    }
+}
+
+TEST_CASE("rows and directories are matched by id, whichever is missing") {
+    StoreSnapshot snapshot;
+    for (const std::uint32_t number : {1u, 3u, 4u}) {
+        ProcessRecord record;
+        record.id = ProcessId{number};
+        snapshot.processes.push_back(record);
+    }
+    RunRecord last{.id = RunId{{4}, 7}};
+    last.outcome = exited();
+    RunRecord stray{.id = RunId{{2}, 1}};
+    snapshot.last_runs = {stray, last, RunRecord{.id = RunId{{9}, 1}}};
+    const auto remnants = match(std::move(snapshot), {ProcessId{2}, ProcessId{3}, ProcessId{4}, ProcessId{5}});
+    REQUIRE(remnants.size() == 5);
+    for (std::uint32_t i = 0; i < 5; ++i) CHECK(remnants[i].id.number == i + 1);
+    CHECK((remnants[0].record && !remnants[0].has_directory));
+    CHECK((!remnants[1].record && remnants[1].has_directory && remnants[1].last_run));
+    CHECK((remnants[2].record && remnants[2].has_directory));
+    CHECK(known_ended(remnants[3]) == 7);
+    CHECK((!remnants[4].record && remnants[4].has_directory && !remnants[4].last_run));
+}

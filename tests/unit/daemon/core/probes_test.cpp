@@ -1,0 +1,102 @@
+#include "daemon/core/probes.hpp"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <functional>
+
+#include "tests/support/catch.hpp"
+
+using namespace persistproc::core;
+
+namespace {
+
+/// A child of this process that does `work`, says so, and stays until the test ends.
+class Child {
+public:
+    explicit Child(const std::function<void()>& work) {
+        int done[2];
+        if (::pipe(done) != 0) throw std::runtime_error("pipe");
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            work();
+            (void)!::write(done[1], "x", 1);
+            for (;;) ::pause();
+        }
+        char byte = 0;
+        (void)!::read(done[0], &byte, 1);
+        ::close(done[0]);
+        ::close(done[1]);
+    }
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
+    ~Child() {
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+    }
+    pid_t pid() const { return pid_; }
+
+private:
+    pid_t pid_ = 0;
+};
+
+void burn(double seconds) {
+    rusage used{};
+    do {
+        ::getrusage(RUSAGE_SELF, &used);
+    } while (static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+                 static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6 <
+             seconds);
+}
+
+TreeSample sample(pid_t root) { return sample_trees({TreeRoots{.shim = 0, .program = root}}).front(); }
+
+}  // namespace
+
+TEST_CASE("the time of children that have ended is counted with those who waited for them") {
+    const Child parent([] {
+        const pid_t compiler = ::fork();
+        if (compiler == 0) {
+            burn(0.3);
+            ::_exit(0);
+        }
+        ::waitpid(compiler, nullptr, 0);
+    });
+    const TreeSample tree = sample(parent.pid());
+    CHECK(tree.pids.size() == 1);
+    CHECK(static_cast<double>(tree.cpu_ticks) / ticks_per_second() >= 0.25);
+    // And what a shim reaps: as a tree of this process, whose reaped children are those of other tests.
+    const TreeSample below = sample_trees({TreeRoots{.shim = ::getpid(), .program = 0}}).front();
+    CHECK(below.cpu_ticks >= tree.cpu_ticks);
+}
+
+TEST_CASE("memory that several share counts once") {
+    constexpr std::size_t bytes = 64u << 20;
+    void* const shared = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(shared != MAP_FAILED);
+    const auto touch = [shared] { std::memset(shared, 1, bytes); };
+    const Child parent([&] {
+        touch();
+        for (int i = 0; i < 3; ++i) {
+            int done[2];
+            if (::pipe(done) != 0) ::_exit(1);
+            if (::fork() == 0) {
+                touch();
+                (void)!::write(done[1], "x", 1);
+                for (;;) ::pause();
+            }
+            char byte = 0;
+            (void)!::read(done[0], &byte, 1);
+        }
+    });
+    const TreeSample tree = sample(parent.pid());
+    REQUIRE(tree.pids.size() == 4);
+    CHECK(tree.memory_bytes >= static_cast<std::int64_t>(bytes));
+    CHECK(tree.memory_bytes < static_cast<std::int64_t>(2 * bytes));
+    for (std::size_t i = 1; i < tree.pids.size(); ++i) ::kill(tree.pids[i], SIGKILL);
+    ::munmap(shared, bytes);
+}

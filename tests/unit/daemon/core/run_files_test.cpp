@@ -1,0 +1,89 @@
+#include "daemon/core/run_files.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "common/rundir/paths.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+using namespace persistproc;
+using namespace persistproc::core;
+namespace fs = std::filesystem;
+
+namespace {
+
+rundir::RunSpec spec_of(RunId id) {
+    rundir::RunSpec spec;
+    spec.id = id;
+    spec.argv = {"true"};
+    spec.working_directory = "/";
+    return spec;
+}
+
+void write(const fs::path& file, std::size_t bytes) {
+    fs::create_directories(file.parent_path());
+    std::ofstream(file) << std::string(bytes, 'x');
+}
+
+}  // namespace
+
+TEST_CASE("a run that cannot be prepared leaves nothing behind, and what was there before untouched") {
+    tests::TemporaryDirectory data;
+    const RunId first{{1}, 1};
+    const auto process = rundir::process_paths(data.path(), first.process);
+    fs::create_directories(data.path() / "procs");
+    SECTION("a new process") {
+        // Its path is taken by something that is no directory.
+        write(process.root, 1);
+        CHECK(!prepare_run(data.path(), spec_of(first)));
+        CHECK(fs::is_regular_file(process.root));
+    }
+    SECTION("one whose directory lies elsewhere, and cannot be reached now") {
+        fs::create_directory_symlink(data.path() / "not mounted", process.root);
+        CHECK(!prepare_run(data.path(), spec_of(first)));
+        CHECK(fs::is_symlink(process.root));
+    }
+    SECTION("one that has output") {
+        REQUIRE(prepare_run(data.path(), spec_of(first)));
+        write(process.log / "00000001.log", 10);
+        const RunId second{{1}, 2};
+        // The name of the run is taken.
+        write(rundir::run_paths(data.path(), second).root / "in the way", 1);
+        CHECK(!prepare_run(data.path(), spec_of(second)));
+        CHECK(fs::exists(process.log / "00000001.log"));
+        CHECK(fs::exists(rundir::run_paths(data.path(), first).spec));
+        CHECK(fs::exists(rundir::run_paths(data.path(), second).root / "in the way"));
+        CHECK(!fs::exists(process.runs / ".new"));
+    }
+}
+
+TEST_CASE("output is given up from its beginning, whatever the clock said when it was written") {
+    tests::TemporaryDirectory data;
+    const auto web = rundir::process_paths(data.path(), {1});
+    const auto other = rundir::process_paths(data.path(), {2});
+    const auto hours_ago = [](int hours) { return fs::file_time_type::clock::now() - std::chrono::hours(hours); };
+    // The clock of `web` was set back by ten hours after its first two segments.
+    const int ages[] = {2, 1, 11, 10};
+    for (int i = 0; i < 4; ++i) {
+        const auto file = web.log / ("0000000" + std::to_string(i + 1) + ".log");
+        write(file, 100);
+        fs::last_write_time(file, hours_ago(ages[i]));
+    }
+    write(other.log / "00000001.log", 100);
+    fs::last_write_time(other.log / "00000001.log", hours_ago(20));
+    write(other.log / "00000002.log", 100);
+    collect_garbage(data.path(), 5, 400);
+    // The oldest of all that may go was the other's first; then web's, by number.
+    CHECK(!fs::exists(other.log / "00000001.log"));
+    CHECK(!fs::exists(web.log / "00000001.log"));
+    CHECK(fs::exists(web.log / "00000002.log"));
+    CHECK(fs::exists(web.log / "00000003.log"));
+    collect_garbage(data.path(), 5, 0);
+    // The newest of each stays.
+    CHECK(fs::exists(web.log / "00000004.log"));
+    CHECK(!fs::exists(web.log / "00000003.log"));
+    CHECK(fs::exists(other.log / "00000002.log"));
+}
