@@ -1,4 +1,4 @@
-// Wires the daemon together: the only place that names the concrete classes side by side.
+// The program: options, the lock of the data directory, and a Daemon (daemon.hpp) that serves.
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -6,35 +6,18 @@
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 #include <new>
 #include <thread>
 
-#include "common/api/agent_setup.hpp"
-#include "common/async/offload.hpp"
 #include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/random.hpp"
 #include "common/base/version.hpp"
-#include "common/rundir/daemon_paths.hpp"
 #include "common/rundir/run_mark.hpp"
-#include "daemon/core/local_run_directories.hpp"
-#include "daemon/core/local_shim_host.hpp"
-#include "daemon/core/supervisor.hpp"
-#include "daemon/core/waiter.hpp"
-#include "daemon/http/health_pages.hpp"
-#include "daemon/http/listener.hpp"
-#include "daemon/http/serving_state.hpp"
+#include "daemon/daemon.hpp"
 #include "daemon/options.hpp"
-#include "daemon/prompts/prompts.hpp"
-#include "daemon/registry/async_registry.hpp"
-#include "daemon/resources/process_resources.hpp"
-#include "daemon/tools/compat/compat.hpp"
-#include "daemon/tools/tools.hpp"
 
 namespace {
 
@@ -46,21 +29,9 @@ constexpr int exit_usage = 2;
 constexpr int exit_held = 75;  // EX_TEMPFAIL: another daemon has the directory
 constexpr int exit_failure = 125;
 
-constexpr const char* instructions =
-    "Runs and keeps long-running programs for people and agents alike. Start servers and watchers here instead of in a "
-    "shell: "
-    "they outlive the session and their output is recorded. Call list_processes first: what you need may already run.";
-
 int fail(const Error& error, int status = exit_failure) {
     base::report(base::Severity::error, "{}", error.message);
     return error.code == ErrorCode::invalid ? exit_usage : status;
-}
-
-fs::path shim_beside_this_program() {
-    const fs::path self = fs::read_symlink("/proc/self/exe");
-    const fs::path beside = self.parent_path() / "persistproc-shim";
-    if (fs::exists(beside)) return beside;
-    return self.parent_path().parent_path() / "libexec" / "persistproc" / "persistproc-shim";
 }
 
 /// 32 secret bytes that sign session ids; made at the first start. Errors: io.
@@ -97,207 +68,6 @@ void raise_descriptor_limit() {
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-class Graveyard final : public mcp::http::SessionGraveyard {
-public:
-    explicit Graveyard(registry::AsyncRegistry& registry) : registry_(registry) {}
-    bool contains(const std::string& id) const override { return registry_.is_dead_session(id); }
-    void bury(const std::string& id) override { registry_.bury_session(id); }
-
-private:
-    registry::AsyncRegistry& registry_;
-};
-
-/// Everything that lives while the daemon serves, in the order in which it must go.
-class Daemon {
-public:
-    Daemon(asio::io_context& io, const daemon::Options& options, core::SupervisorOptions supervising,
-           registry::EndedSessions ended, mcp::http::HttpOptions http)
-        : io_(io),
-          options_(options),
-          files_(2),
-          readers_(2),
-          registry_(io.get_executor(), options.data, std::move(ended)),
-          graveyard_(registry_),
-          shims_(io.get_executor(), shim_beside_this_program(), options.data),
-          directories_(files_, clock_, options.data),
-          supervisor_(io.get_executor(), clock_, registry_, shims_, directories_, std::move(supervising)),
-          log_changes_(io.get_executor()),
-          waiter_(clock_, supervisor_, readers_, log_changes_),
-          server_(io.get_executor(), clock_, server_info(), {}, features()),
-          resources_(io.get_executor(), clock_, supervisor_, readers_, log_changes_, server_),
-          http_(server_, clock_, with_pages(std::move(http)), graveyard_),
-          tasks_(io.get_executor()),
-          leaving_(io.get_executor()) {
-        tools::Core core{supervisor_, waiter_, clock_, readers_, [this] { return info(); }};
-        if (options_.compat) {
-            tools::add_all(server_, core, tools::compat::accept_original_calls(core));
-            tools::compat::add_original_tools(server_, core);
-        } else {
-            tools::add_all(server_, core);
-        }
-        prompts::add_all(server_, supervisor_, readers_);
-    }
-
-    /// Binds; from then on clients may connect, and are answered. Errors: conflict, denied, io.
-    Result<void> open() {
-        const fs::path socket = rundir::daemon_socket_path(options_.data);
-        daemon::http::ListenOptions listen;
-        listen.port = options_.port;
-        listen.socket_directory = socket.parent_path();
-        listen.socket_name = socket.filename().string();
-        auto listener = daemon::http::Listener::open(http_, io_.get_executor(), std::move(listen));
-        if (!listener) return listener.error();
-        listener_ = std::move(*listener);
-        link_fallback(socket);
-        endpoint_ = fmt::format("http://127.0.0.1:{}/mcp", listener_->port());
-        return boost::system::in_place_value;
-    }
-
-    void start() {
-        listener_->start();
-        shims_.reap_orphans();
-        tasks_.spawn("adoption", adopt());
-        tasks_.spawn("signals", obey_signals());
-        tasks_.spawn("shutdown", follow_shutdown());
-        tasks_.spawn("main", run());
-    }
-
-    int status() const { return status_; }
-
-private:
-    static mcp::ServerInfo server_info() {
-        mcp::ServerInfo info;
-        info.name = "persistproc";
-        info.title = "persistproc";
-        info.version = std::string(base::version());
-        info.instructions = instructions;
-        return info;
-    }
-
-    static mcp::ServerFeatures features() {
-        mcp::ServerFeatures out;
-        out.logging = true;
-        return out;
-    }
-
-    mcp::http::HttpOptions with_pages(mcp::http::HttpOptions http) const {
-        http.pages = [this](std::string_view path) {
-            const auto& adoption = supervisor_.adoption();
-            return daemon::http::find_health_page(path, {adoption.is_done, adoption.adopted, adoption.total});
-        };
-        return http;
-    }
-
-    api::DaemonInfo info() const {
-        api::DaemonInfo out;
-        out.version = std::string(base::version());
-        out.pid = ::getpid();
-        out.endpoint = endpoint_;
-        out.data_directory = options_.data.string();
-        out.processes = static_cast<std::int64_t>(supervisor_.size());
-        return out;
-    }
-
-    /// Clients without XDG_RUNTIME_DIR look in the data directory.
-    void link_fallback(const fs::path& socket) {
-        const fs::path fallback = rundir::fallback_socket_path(options_.data);
-        if (fallback == socket) return;
-        if (auto made = base::make_private_directory(fallback.parent_path()); !made) return;
-        ::unlink(fallback.c_str());
-        if (::symlink(socket.c_str(), fallback.c_str()) != 0)
-            base::report(base::Severity::warning, "{}", base::os_failure(fallback.string(), errno).message);
-    }
-
-    void leave() {
-        is_leaving_ = true;
-        leaving_.notify_all();
-    }
-
-    Task<> adopt() {
-        // A disk that takes no record, or a database of a newer version, is known before anybody is told.
-        auto opened = co_await registry_.open();
-        if (opened && !is_leaving_) tasks_.spawn("announcement", announce());
-        auto adopted = co_await supervisor_.adopt();
-        if (!adopted) {
-            base::report(base::Severity::error, "{}", adopted.error().message);
-            status_ = exit_failure;
-            leave();
-        }
-    }
-
-    /// Tells whoever started the daemon that it serves. Who does not read that keeps nobody else waiting.
-    Task<> announce() {
-        auto tell = [options = options_, endpoint = endpoint_] {
-            if (!options.quiet) {
-                const std::string text = fmt::format("persistprocd {} serves {}\n\n{}", base::version(), endpoint,
-                                                     api::agent_setup_text(endpoint));
-                base::write_all(STDOUT_FILENO, text);
-            }
-            if (auto told = daemon::http::announce_ready(options.ready_fd, "READY=1\nENDPOINT=" + endpoint); !told)
-                base::report(base::Severity::warning, "{}", told.error().message);
-            if (auto told = daemon::http::notify_service_manager("READY=1"); !told)
-                base::report(base::Severity::warning, "{}", told.error().message);
-            return true;
-        };
-        co_await async::offload(readers_, std::move(tell));
-    }
-
-    Task<> obey_signals() {
-        asio::signal_set signals(io_, SIGTERM, SIGINT, SIGHUP);
-        boost::system::error_code failed;
-        co_await signals.async_wait(asio::redirect_error(asio::use_awaitable, failed));
-        if (failed) co_return;
-        // A service manager, a closed terminal or Ctrl+C ends the daemon alone; `persistproc shutdown` ends all.
-        const std::string actor = "signal";
-        auto report = co_await supervisor_.leave(true, actor);
-        if (report && !report->kept.empty())
-            base::report(
-                base::Severity::info,
-                "leaving; {} keep running: `persistproc serve` takes them up again, `persistproc shutdown` ends them",
-                report->kept.size() == 1 ? "1 process does" : fmt::format("{} processes", report->kept.size()));
-    }
-
-    /// Whoever asked for it, and even if they no longer wait for the answer.
-    Task<> follow_shutdown() {
-        co_await supervisor_.left();
-        leave();
-    }
-
-    Task<> run() {
-        while (!is_leaving_) co_await leaving_.wait();
-        (void)daemon::http::notify_service_manager("STOPPING=1");
-        listener_->stop();
-        const MonoTime until = clock_.now() + std::chrono::seconds(5);
-        co_await http_.close(until);
-        co_await resources_.close();
-        co_await supervisor_.close();
-        co_await shims_.close();
-        listener_.reset();
-        io_.stop();
-    }
-
-    asio::io_context& io_;
-    const daemon::Options& options_;
-    async::SystemClock clock_;
-    asio::thread_pool files_, readers_;
-    registry::AsyncRegistry registry_;
-    Graveyard graveyard_;
-    core::LocalShimHost shims_;
-    core::LocalRunDirectories directories_;
-    core::Supervisor supervisor_;
-    core::LogChanges log_changes_;
-    core::Waiter waiter_;
-    mcp::Server server_;
-    resources::ProcessResources resources_;
-    mcp::http::HttpServer http_;
-    std::unique_ptr<daemon::http::Listener> listener_;
-    async::TaskGroup tasks_;
-    async::Notifier leaving_;
-    bool is_leaving_ = false;
-    int status_ = 0;
-    std::string endpoint_;
-};
-
 /// Whether the daemon that the text of a lock file names is gone. A text that names none says nothing.
 bool has_holder_gone(const fs::path& file) {
     const auto text = base::read_file(file, 4096);
@@ -325,7 +95,7 @@ Result<std::optional<base::FileLock>> try_take_lock(const fs::path& file) {
 }
 
 /// As Daemon::open; `after_another`: a daemon that is gone may have left its port to such a child.
-Result<void> open_doors(Daemon& daemon, bool after_another) {
+Result<void> open_doors(daemon::Daemon& daemon, bool after_another) {
     const auto until = std::chrono::steady_clock::now() + last_child_bound;
     for (;;) {
         auto opened = daemon.open();
@@ -387,7 +157,7 @@ int serve(const daemon::Options& options) {
 
     // Nothing that grows with what is on disk comes before the listener.
     asio::io_context io(1);
-    Daemon daemon(io, options, std::move(supervising), std::move(*ended), std::move(http));
+    daemon::Daemon daemon(io, options, std::move(supervising), std::move(*ended), std::move(http));
     if (auto opened = open_doors(daemon, after_another); !opened) return fail(opened.error());
     daemon.start();
     io.run();

@@ -2,9 +2,6 @@
 
 #include <stdexcept>
 
-#include "daemon/prompts/prompts.hpp"
-#include "daemon/tools/compat/compat.hpp"
-
 namespace persistproc::tests {
 
 namespace {
@@ -29,14 +26,8 @@ DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_pt
     : data(std::move(directory)),
       registry(io.get_executor(), data->path(), ended_sessions(*data)),
       directories(files, clock, data->path()),
-      supervisor(io.get_executor(), clock, registry, shims, directories, with_data(std::move(options), *data)),
-      waiter(clock, supervisor, readers, log_changes),
-      server(io.get_executor(), clock, {"persistproc", "", "0", ""}, {}, {.logging = true}),
-      resources(io.get_executor(), clock, supervisor, readers, log_changes, server) {
-    tools::Core core{supervisor, waiter, clock, readers, [] { return api::DaemonInfo{}; }};
-    tools::add_all(server, core, compat ? tools::compat::accept_original_calls(core) : tools::ToolChange());
-    if (compat) tools::compat::add_original_tools(server, core);
-    prompts::add_all(server, supervisor, readers);
+      services({io.get_executor(), clock, store, shims, directories, readers}, with_data(std::move(options), *data),
+               compat, [] { return api::DaemonInfo{}; }) {
     auto [ours, theirs] = mcp::make_memory_transport(io.get_executor());
     client_ = std::move(ours);
     served_ = std::move(theirs);
@@ -53,8 +44,7 @@ DaemonInProcess::~DaemonInProcess() {
     client_->close();
     bool closed = false;
     auto close_all = [](DaemonInProcess* self, bool* done) -> Task<> {
-        co_await self->resources.close();
-        co_await self->supervisor.close();
+        co_await self->services.close();
         *done = true;
     };
     async::TaskGroup closing(io.get_executor());

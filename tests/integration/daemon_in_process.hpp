@@ -1,6 +1,6 @@
 #pragma once
-/// The core and the tools in this process: real registry and run directories, fake shims and time, and a client on an
-/// in-memory transport that sees the bytes a wire would carry.
+/// The daemon's services in this process, wired as in the program: real registry and run directories, fake shims and
+/// time, and a client on an in-memory transport that sees the bytes a wire would carry.
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <set>
@@ -8,8 +8,7 @@
 #include "common/mcp/transport.hpp"
 #include "daemon/core/local_run_directories.hpp"
 #include "daemon/registry/async_registry.hpp"
-#include "daemon/resources/process_resources.hpp"
-#include "daemon/tools/tools.hpp"
+#include "daemon/services.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_shims.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -17,6 +16,34 @@
 namespace persistproc::tests {
 
 using schema::Json;
+
+/// The real store behind two switches: one that lets every change fail, one that holds changes back.
+class SwitchedStore final : public core::Store {
+public:
+    SwitchedStore(core::Store& behind, boost::asio::any_io_executor executor)
+        : behind_(behind), released_(std::move(executor)) {}
+
+    Task<Result<core::StoreSnapshot>> load() override { return behind_.load(); }
+    Task<Result<void>> commit(core::StoreChange change) override {
+        ++waiting;
+        while (holds) co_await released_.wait();
+        --waiting;
+        if (fails) co_return Error{ErrorCode::io, "no space left on device"};
+        co_return co_await behind_.commit(std::move(change));
+    }
+    void release() {
+        holds = false;
+        released_.notify_all();
+    }
+
+    bool fails = false;
+    bool holds = false;
+    std::size_t waiting = 0;
+
+private:
+    core::Store& behind_;
+    async::Notifier released_;
+};
 
 class DaemonInProcess {
 public:
@@ -55,12 +82,11 @@ public:
     FakeShims shims{io.get_executor()};
     boost::asio::thread_pool files{1}, readers{1};
     registry::AsyncRegistry registry;
+    SwitchedStore store{registry, io.get_executor()};
     core::LocalRunDirectories directories;
-    core::Supervisor supervisor;
-    core::LogChanges log_changes{io.get_executor()};
-    core::Waiter waiter;
-    mcp::Server server;
-    resources::ProcessResources resources;
+    daemon::Services services;
+    core::Supervisor& supervisor = services.supervisor;
+    mcp::Server& server = services.server;
 
 private:
     Task<> read_answers();

@@ -1,0 +1,170 @@
+#include "daemon/daemon.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "common/api/agent_setup.hpp"
+#include "common/async/offload.hpp"
+#include "common/base/diagnostics.hpp"
+#include "common/base/file.hpp"
+#include "common/base/version.hpp"
+#include "common/rundir/daemon_paths.hpp"
+#include "daemon/http/health_pages.hpp"
+#include "daemon/http/serving_state.hpp"
+
+namespace persistproc::daemon {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int exit_adoption_failed = 125;
+
+fs::path shim_beside_this_program() {
+    const fs::path self = fs::read_symlink("/proc/self/exe");
+    const fs::path beside = self.parent_path() / "persistproc-shim";
+    if (fs::exists(beside)) return beside;
+    return self.parent_path().parent_path() / "libexec" / "persistproc" / "persistproc-shim";
+}
+
+}  // namespace
+
+Daemon::Daemon(asio::io_context& io, const Options& options, core::SupervisorOptions supervising,
+               registry::EndedSessions ended, mcp::http::HttpOptions http)
+    : io_(io),
+      options_(options),
+      registry_(io.get_executor(), options.data, std::move(ended)),
+      graveyard_(registry_),
+      shims_(io.get_executor(), shim_beside_this_program(), options.data),
+      directories_(files_, clock_, options.data),
+      services_({io.get_executor(), clock_, registry_, shims_, directories_, readers_}, std::move(supervising),
+                options.compat, [this] { return info(); }),
+      http_(services_.server, clock_, with_pages(std::move(http)), graveyard_),
+      tasks_(io.get_executor()),
+      leaving_(io.get_executor()) {}
+
+Result<void> Daemon::open() {
+    const fs::path socket = rundir::daemon_socket_path(options_.data);
+    http::ListenOptions listen;
+    listen.port = options_.port;
+    listen.socket_directory = socket.parent_path();
+    listen.socket_name = socket.filename().string();
+    auto listener = http::Listener::open(http_, io_.get_executor(), std::move(listen));
+    if (!listener) return listener.error();
+    listener_ = std::move(*listener);
+    link_fallback(socket);
+    endpoint_ = fmt::format("http://127.0.0.1:{}/mcp", listener_->port());
+    return boost::system::in_place_value;
+}
+
+void Daemon::start() {
+    listener_->start();
+    shims_.reap_orphans();
+    tasks_.spawn("adoption", adopt());
+    tasks_.spawn("signals", obey_signals());
+    tasks_.spawn("shutdown", follow_shutdown());
+    tasks_.spawn("main", run());
+}
+
+mcp::http::HttpOptions Daemon::with_pages(mcp::http::HttpOptions http) const {
+    http.pages = [this](std::string_view path) {
+        const auto& adoption = services_.supervisor.adoption();
+        return http::find_health_page(path, {adoption.is_done, adoption.adopted, adoption.total});
+    };
+    return http;
+}
+
+api::DaemonInfo Daemon::info() const {
+    api::DaemonInfo out;
+    out.version = std::string(base::version());
+    out.pid = ::getpid();
+    out.endpoint = endpoint_;
+    out.data_directory = options_.data.string();
+    out.processes = static_cast<std::int64_t>(services_.supervisor.size());
+    return out;
+}
+
+/// Clients without XDG_RUNTIME_DIR look in the data directory.
+void Daemon::link_fallback(const fs::path& socket) {
+    const fs::path fallback = rundir::fallback_socket_path(options_.data);
+    if (fallback == socket) return;
+    if (auto made = base::make_private_directory(fallback.parent_path()); !made) return;
+    ::unlink(fallback.c_str());
+    if (::symlink(socket.c_str(), fallback.c_str()) != 0)
+        base::report(base::Severity::warning, "{}", base::os_failure(fallback.string(), errno).message);
+}
+
+void Daemon::leave() {
+    is_leaving_ = true;
+    leaving_.notify_all();
+}
+
+Task<> Daemon::adopt() {
+    // A disk that takes no record, or a database of a newer version, is known before anybody is told.
+    auto opened = co_await registry_.open();
+    if (opened && !is_leaving_) tasks_.spawn("announcement", announce());
+    auto adopted = co_await services_.supervisor.adopt();
+    if (!adopted) {
+        base::report(base::Severity::error, "{}", adopted.error().message);
+        status_ = exit_adoption_failed;
+        leave();
+    }
+}
+
+/// Tells whoever started the daemon that it serves. Who does not read that keeps nobody else waiting.
+Task<> Daemon::announce() {
+    auto tell = [options = options_, endpoint = endpoint_] {
+        if (!options.quiet) {
+            const std::string text = fmt::format("persistprocd {} serves {}\n\n{}", base::version(), endpoint,
+                                                 api::agent_setup_text(endpoint));
+            base::write_all(STDOUT_FILENO, text);
+        }
+        if (auto told = http::announce_ready(options.ready_fd, "READY=1\nENDPOINT=" + endpoint); !told)
+            base::report(base::Severity::warning, "{}", told.error().message);
+        if (auto told = http::notify_service_manager("READY=1"); !told)
+            base::report(base::Severity::warning, "{}", told.error().message);
+        return true;
+    };
+    co_await async::offload(readers_, std::move(tell));
+}
+
+Task<> Daemon::obey_signals() {
+    asio::signal_set signals(io_, SIGTERM, SIGINT, SIGHUP);
+    boost::system::error_code failed;
+    co_await signals.async_wait(asio::redirect_error(asio::use_awaitable, failed));
+    if (failed) co_return;
+    // A service manager, a closed terminal or Ctrl+C ends the daemon alone; `persistproc shutdown` ends all.
+    const std::string actor = "signal";
+    auto report = co_await services_.supervisor.leave(true, actor);
+    if (report && !report->kept.empty())
+        base::report(
+            base::Severity::info,
+            "leaving; {} keep running: `persistproc serve` takes them up again, `persistproc shutdown` ends them",
+            report->kept.size() == 1 ? "1 process does" : fmt::format("{} processes", report->kept.size()));
+}
+
+/// Whoever asked for it, and even if they no longer wait for the answer.
+Task<> Daemon::follow_shutdown() {
+    co_await services_.supervisor.left();
+    leave();
+}
+
+Task<> Daemon::run() {
+    while (!is_leaving_) co_await leaving_.wait();
+    (void)http::notify_service_manager("STOPPING=1");
+    listener_->stop();
+    const MonoTime until = clock_.now() + std::chrono::seconds(5);
+    co_await http_.close(until);
+    co_await services_.close();
+    co_await shims_.close();
+    listener_.reset();
+    io_.stop();
+}
+
+}  // namespace persistproc::daemon

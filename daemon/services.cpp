@@ -1,0 +1,50 @@
+#include "daemon/services.hpp"
+
+#include "common/base/version.hpp"
+#include "daemon/prompts/prompts.hpp"
+#include "daemon/tools/compat/compat.hpp"
+
+namespace persistproc::daemon {
+
+namespace {
+
+constexpr const char* instructions =
+    "Runs and keeps long-running programs for people and agents alike. Start servers and watchers here instead of in a "
+    "shell: "
+    "they outlive the session and their output is recorded. Call list_processes first: what you need may already run.";
+
+mcp::ServerInfo server_info() {
+    mcp::ServerInfo info;
+    info.name = "persistproc";
+    info.title = "persistproc";
+    info.version = std::string(base::version());
+    info.instructions = instructions;
+    return info;
+}
+
+mcp::ServerFeatures features() {
+    mcp::ServerFeatures out;
+    out.logging = true;
+    return out;
+}
+
+}  // namespace
+
+Services::Services(World world, core::SupervisorOptions options, bool compat, std::function<api::DaemonInfo()> info)
+    : log_changes_(world.executor),
+      supervisor(world.executor, world.clock, world.store, world.shims, world.directories, std::move(options)),
+      waiter(world.clock, supervisor, world.readers, log_changes_),
+      server(world.executor, world.clock, server_info(), {}, features()),
+      resources(world.executor, world.clock, supervisor, world.readers, log_changes_, server) {
+    tools::Core core{supervisor, waiter, world.clock, world.readers, std::move(info)};
+    tools::add_all(server, core, compat ? tools::compat::accept_original_calls(core) : tools::ToolChange());
+    if (compat) tools::compat::add_original_tools(server, core);
+    prompts::add_all(server, supervisor, world.readers);
+}
+
+Task<> Services::close() {
+    co_await resources.close();
+    co_await supervisor.close();
+}
+
+}  // namespace persistproc::daemon

@@ -1,0 +1,46 @@
+#pragma once
+/// The daemon without its doors: the core and all that speaks for it (tools, prompts, resources, the MCP server), wired
+/// once, over a world that is given. The program gives it the real one (daemon.hpp), tests one of their own. One
+/// executor, one thread.
+#include <boost/asio/thread_pool.hpp>
+#include <functional>
+
+#include "common/mcp/server.hpp"
+#include "daemon/core/supervisor.hpp"
+#include "daemon/core/waiter.hpp"
+#include "daemon/resources/process_resources.hpp"
+#include "daemon/tools/tools.hpp"
+
+namespace persistproc::daemon {
+
+/// What the daemon meets of the world. All of it outlives the services.
+struct World {
+    boost::asio::any_io_executor executor;
+    async::Clock& clock;
+    core::Store& store;
+    core::ShimHost& shims;
+    core::RunDirectories& directories;
+    boost::asio::thread_pool& readers;  // runs what reads logs
+};
+
+class Services {
+public:
+    /// `compat`: with the tools of the Python original. `info`: what the daemon says of itself.
+    Services(World world, core::SupervisorOptions options, bool compat, std::function<api::DaemonInfo()> info);
+    Services(const Services&) = delete;
+    Services& operator=(const Services&) = delete;
+
+    /// Ends the tasks of all of them, in the order in which they must go; completes when they are gone.
+    Task<> close();
+
+private:
+    core::LogChanges log_changes_;
+
+public:
+    core::Supervisor supervisor;
+    core::Waiter waiter;
+    mcp::Server server;
+    resources::ProcessResources resources;
+};
+
+}  // namespace persistproc::daemon

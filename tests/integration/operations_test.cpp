@@ -1,0 +1,198 @@
+// Requests that meet each other, and what could not be recorded.
+#include <fcntl.h>
+
+#include "common/base/file.hpp"
+#include "common/rundir/paths.hpp"
+#include "tests/integration/daemon_in_process.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using namespace std::chrono_literals;
+using tests::DaemonInProcess;
+using tests::error_code;
+using tests::Json;
+
+namespace {
+
+Json command(const char* word, const char* label = nullptr) {
+    Json out{{"command", Json::array({word, "x"})}, {"working_directory", "/"}};
+    if (label != nullptr) out["label"] = label;
+    return out;
+}
+
+RunId run(std::uint32_t process, std::uint32_t number) { return RunId{{process}, number}; }
+
+const Json web{{"process", "web"}};
+
+Json view_of(DaemonInProcess& daemon, const char* target) {
+    return daemon.call("list_processes", Json{{"process", target}})["structuredContent"]["processes"][0];
+}
+
+}  // namespace
+
+TEST_CASE("a stop that comes in while a restart is being recorded wins") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    daemon.run_until([&] { return daemon.store.waiting == 0; });
+    daemon.store.holds = true;
+    const int restarting = daemon.call_later("restart_process", web);
+    daemon.run_until([&] { return daemon.store.waiting == 1; });
+    const int stopping = daemon.call_later("stop_process", web);
+    daemon.run_until([&] { return daemon.store.waiting == 2; });
+    daemon.store.release();
+    const Json stopped = daemon.answer(stopping)["result"];
+    CHECK(error_code(stopped).empty());
+    CHECK(stopped["structuredContent"]["state"] == "killed");
+    CHECK(error_code(daemon.answer(restarting)["result"]) == "conflict");
+    CHECK(daemon.shims.spawned() == 1);
+    CHECK(daemon.shims.living() == 0);
+}
+
+TEST_CASE("a start that is stopped before its program runs says so") {
+    DaemonInProcess daemon;
+    daemon.shims.silent_after_commit = true;
+    const int starting = daemon.call_later("start_process", command("a", "web"));
+    daemon.run_until([&] { return daemon.shims.find(run(1, 1)) && !daemon.shims.find(run(1, 1))->heard.empty(); });
+    const int stopping = daemon.call_later("stop_process", web);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::starting; });
+    daemon.io.poll();
+    auto shim = daemon.shims.find(run(1, 1));
+    shim->state.exec_confirmed = 1;
+    shim->state.pid = 1001;
+    shim->push(rundir::MessageType::state);
+    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "killed");
+    CHECK(error_code(daemon.answer(starting)["result"]) == "conflict");
+}
+
+TEST_CASE("a start or restart that comes in during a stop waits until that is answered") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    daemon.shims.obeys_stop = false;
+    const int stopping = daemon.call_later("stop_process", web);
+    daemon.run_until([&] { return daemon.shims.find(run(1, 1))->heard.size() >= 2; });
+    int following = 0;
+    SECTION("a start") { following = daemon.call_later("start_process", command("a", "web")); }
+    SECTION("a restart") { following = daemon.call_later("restart_process", web); }
+    daemon.io.poll();
+    daemon.shims.find(run(1, 1))->end(15, true);
+    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "killed");
+    CHECK(daemon.answer(following)["result"]["structuredContent"]["run"] == "p1.2");
+}
+
+TEST_CASE("each of two stops brings its own grace") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    daemon.shims.obeys_stop = false;
+    const int patient = daemon.call_later("stop_process", Json{{"process", "web"}, {"grace_seconds", 60}});
+    auto shim = daemon.shims.find(run(1, 1));
+    daemon.run_until([&] { return shim->heard.size() == 2; });
+    const int hasty = daemon.call_later("stop_process", Json{{"process", "web"}, {"grace_seconds", 1}});
+    daemon.run_until([&] { return shim->heard.size() == 3; });
+    CHECK(shim->heard[1].grace_ms == 60000);
+    CHECK(shim->heard[2].grace_ms == 1000);
+    // The hasty one gives up at its own time, the other waits on.
+    daemon.advance(32s);
+    CHECK(error_code(daemon.answer(hasty)["result"]) == "timeout");
+    CHECK(!daemon.is_answered(patient));
+    shim->end(9, true);
+    CHECK(error_code(daemon.answer(patient)["result"]).empty());
+}
+
+TEST_CASE("a restart that could not be recorded is not carried out by the next daemon") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.call("start_process", command("a", "web"));
+        daemon.run_until([&] { return daemon.store.waiting == 0; });
+        daemon.store.fails = true;
+        CHECK(error_code(daemon.call("restart_process", web)) == "io");
+        Json other = command("b", "web");
+        other["command"] = Json::array({"a", "x"});
+        other["if_running"] = "restart";
+        other["restart"] = "always";
+        CHECK(error_code(daemon.call("start_process", other)) == "io");
+        daemon.store.fails = false;
+        // Nothing of it stayed: neither the policy nor the wish for another run.
+        daemon.shims.find(run(1, 1))->end(0);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
+        daemon.run_until([&] { return daemon.store.waiting == 0; });
+        CHECK(daemon.shims.spawned() == 1);
+    }
+    const auto state = rundir::run_paths(data->path(), run(1, 1)).state;
+    auto fd = base::open_file(state, O_RDWR);
+    rundir::StateWriter writer(fd->get(), rundir::RunState{});
+    writer.state().phase = rundir::Phase::exited;
+    writer.state().tree_empty = 1;
+    REQUIRE(writer.commit() == 0);
+    DaemonInProcess daemon({}, data);
+    CHECK(view_of(daemon, "web")["state"] == "exited");
+    CHECK(daemon.shims.spawned() == 0);
+}
+
+TEST_CASE("a start looks again for what it means after it has waited") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    // Its program and its tree are gone, its shim is not: a removal holds the process until it gives up.
+    auto shim = daemon.shims.find(run(1, 1));
+    shim->end(0, false, true);
+    shim->state.tree_empty = 1;
+    shim->push(rundir::MessageType::state);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
+    const int removing = daemon.call_later("remove_process", web);
+    daemon.io.poll();
+    const int labelled = daemon.call_later("start_process", command("b", "web"));
+    daemon.io.poll();
+    const int unlabelled = daemon.call_later("start_process", command("a"));
+    // Its walk is behind both starts' look at their directory, on the one file thread.
+    daemon.call("list_processes", Json::object());
+    daemon.advance(5s);
+    CHECK(error_code(daemon.answer(removing)["result"]) == "conflict");
+    shim->leave();
+    const Json b = daemon.answer(labelled)["result"]["structuredContent"];
+    CHECK(b["id"] == "p1");
+    CHECK(b["command"][0] == "b");
+    const Json a = daemon.answer(unlabelled)["result"]["structuredContent"];
+    CHECK(a["id"] == "p2");
+    CHECK(a["command"][0] == "a");
+}
+
+TEST_CASE("a shutdown has one deadline for all") {
+    DaemonInProcess daemon;
+    for (const char* label : {"one", "two", "three"}) daemon.call("start_process", command(label, label));
+    daemon.shims.obeys_stop = false;
+    const int leaving = daemon.call_later("shutdown_daemon", Json::object());
+    daemon.run_until([&] { return daemon.shims.find(run(3, 1))->heard.size() >= 2; });
+    daemon.io.poll();
+    daemon.advance(41s);
+    CHECK(daemon.answer(leaving)["result"]["structuredContent"]["kept"].size() == 3);
+}
+
+TEST_CASE("a shim that is killed is replaced, and its program goes on") {
+    DaemonInProcess daemon;
+    daemon.shims.hands_over = true;
+    daemon.call("start_process", command("a", "web"));
+    SECTION("at once") {}
+    SECTION("however often that fails") { daemon.shims.refused = 3; }
+    daemon.shims.find(run(1, 1))->leave();
+    daemon.advance_until(
+        100ms, [&] { return daemon.shims.replacements == 1 && daemon.shims.find(run(1, 1))->state.successors == 1; });
+    CHECK(view_of(daemon, "web")["state"] == "running");
+    CHECK(view_of(daemon, "web")["pid"] == 1001);
+    daemon.shims.find(run(1, 1))->end(7);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
+    CHECK(view_of(daemon, "web")["exit_code"] == 7);
+}
+
+TEST_CASE("a stop that comes while a shim is being replaced is obeyed by the next") {
+    DaemonInProcess daemon;
+    daemon.shims.hands_over = true;
+    daemon.call("start_process", command("a", "web"));
+    daemon.shims.refused = 3;
+    daemon.shims.find(run(1, 1))->leave();
+    daemon.advance_until(10ms, [&] { return daemon.shims.refused < 3; });
+    const int stopping = daemon.call_later("stop_process", web);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::stopping; });
+    daemon.advance_until(100ms, [&] { return daemon.is_answered(stopping); });
+    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "killed");
+    CHECK(daemon.shims.living() == 0);
+}
