@@ -3,19 +3,18 @@
 #include <fmt/format.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <set>
 
-#include "common/api/client_operations.hpp"
-#include "common/api/list_processes.hpp"
-#include "common/api/restart_process.hpp"
-#include "common/api/start_process.hpp"
-#include "common/api/stop_process.hpp"
-#include "common/api/wait_for_process.hpp"
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
 #include "common/mcp/client/client.hpp"
+#include "common/ops/client_operations.hpp"
+#include "common/ops/list_processes.hpp"
+#include "common/ops/restart_process.hpp"
+#include "common/ops/start_process.hpp"
+#include "common/ops/stop_process.hpp"
+#include "common/ops/wait_for_process.hpp"
 #include "common/rundir/daemon_paths.hpp"
-#include "common/schema/codec.hpp"
+#include "common/schema/json.hpp"
 
 namespace persistproc::cli {
 
@@ -37,57 +36,12 @@ constexpr auto greeting_timeout = std::chrono::seconds(10);
 /// One that is replaced by another is back within this time.
 constexpr auto return_patience = std::chrono::milliseconds(300);
 
-/// The arguments of a call: absent facts and defaults are left out.
-template <class Request>
-Json arguments_of(const Request& request) {
-    const Json defaults = schema::to_json(Request{});
-    Json all = schema::to_json(request);
-    Json out = Json::object();
-    for (auto& [name, value] : all.items())
-        if (!value.is_null() && value != defaults[name]) out[name] = std::move(value);
-    // A required member counts even when it equals the default of its type.
-    schema::for_each_field<Request>([&](const auto& field) {
-        if (field.is_required && !out.contains(field.name))
-            out[field.name] = all[field.name].is_null() ? defaults[field.name] : all[field.name];
-    });
-    return out;
-}
-
 /// JSON holds text alone. Errors: invalid, naming the argument.
 Result<void> check_texts(const Json& arguments) {
     for (const auto& [name, value] : arguments.items())
         if (value.is_string() && !base::is_utf8(value.get_ref<const std::string&>()))
             return Error{ErrorCode::invalid, fmt::format("{}: not UTF-8", name)};
     return {};
-}
-
-/// Leaves out what this version does not know: the daemon may be newer.
-template <class T>
-void keep_known(Json& json) {
-    if constexpr (schema::HasFields<T>) {
-        if (!json.is_object()) return;
-        std::set<std::string> known;
-        schema::for_each_field<T>([&](const auto& field) {
-            known.insert(field.name);
-            using M = std::decay_t<decltype(std::declval<T>().*field.member)>;
-            if (const auto found = json.find(field.name); found != json.end()) keep_known<M>(*found);
-        });
-        for (auto each = json.begin(); each != json.end();)
-            each = known.contains(each.key()) ? std::next(each) : json.erase(each);
-    } else if constexpr (schema::detail::IsVector<T>::value) {
-        if (json.is_array())
-            for (auto& each : json) keep_known<typename T::value_type>(each);
-    }
-}
-
-template <class T>
-Result<T> read_answer(Json json) {
-    keep_known<T>(json);
-    auto value = schema::read<T>(json, "answer");
-    if (!value)
-        return Error{ErrorCode::corrupt,
-                     fmt::format("the daemon's answer is not understood: {}", value.error().message)};
-    return value;
 }
 
 }  // namespace
@@ -146,11 +100,12 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
 
 template <class Request>
 Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable) {
-    Json arguments = arguments_of(request);
+    Json arguments = schema::to_arguments(request);
     if (auto checked = check_texts(arguments); !checked) co_return checked.error();
     mcp::client::CallOptions options;
     options.repeatable = repeatable;
-    auto answered = co_await client_->call_tool(std::string(Request::name), std::move(arguments), std::move(options));
+    auto answered =
+        co_await client_->call_tool(std::string(Request::operation.name), std::move(arguments), std::move(options));
     was_cut_off_ = !answered && answered.error().code == ErrorCode::unavailable;
     if (!answered) co_return answered.error();
     if (answered->is_error) co_return mcp::failure_of(*answered);
@@ -167,67 +122,47 @@ template <class Response, class Request>
 Task<Result<Response>> DaemonClient::call(Request request, bool repeatable) {
     auto raw = co_await ask(std::move(request), repeatable);
     if (!raw) co_return raw.error();
-    co_return read_answer<Response>(std::move(raw->structured));
+    co_return schema::read_answer<Response>(raw->structured);
 }
 
-Task<Result<api::StartResponse>> DaemonClient::start(api::StartRequest request) {
+Task<Result<ops::StartResponse>> DaemonClient::start(ops::StartRequest request) {
     const bool has_key = request.request_key.has_value();
-    auto started = co_await call<api::StartResponse>(request, has_key);
+    auto started = co_await call<ops::StartResponse>(request, has_key);
     // A daemon of an older release knows no keys. Then a start that was cut off is not asked for again.
     const bool is_too_new = !started && started.error().code == ErrorCode::invalid &&
                             started.error().message.starts_with("request_key: unknown");
     if (!is_too_new) co_return started;
     request.request_key.reset();
-    co_return co_await call<api::StartResponse>(std::move(request));
+    co_return co_await call<ops::StartResponse>(std::move(request));
 }
 
-Task<Result<ProcessView>> DaemonClient::stop(std::string target, StopHow how) {
-    api::StopRequest request;
-    request.process = std::move(target);
-    request.force = how.force;
-    request.grace_seconds = how.grace_seconds;
-    co_return co_await call<ProcessView>(std::move(request));
+Task<Result<ProcessView>> DaemonClient::stop(ops::StopRequest request) { return call<ProcessView>(std::move(request)); }
+
+Task<Result<ops::RestartResponse>> DaemonClient::restart(ops::RestartRequest request) {
+    return call<ops::RestartResponse>(std::move(request));
 }
 
-Task<Result<Restarted>> DaemonClient::restart(std::string target, StopHow how) {
-    api::RestartRequest request;
-    request.process = std::move(target);
-    request.force = how.force;
-    request.grace_seconds = how.grace_seconds;
-    auto answer = co_await call<api::RestartResponse>(std::move(request));
-    if (!answer) co_return answer.error();
-    Restarted restarted;
-    restarted.old_pid = answer->old_pid;
-    restarted.view = std::move(*answer);
-    co_return restarted;
+Task<Result<ProcessView>> DaemonClient::signal(ops::SignalRequest request) {
+    return call<ProcessView>(std::move(request));
 }
 
-Task<Result<ProcessView>> DaemonClient::signal(std::string target, std::string signal) {
-    api::SignalRequest request;
-    request.process = std::move(target);
-    request.signal = std::move(signal);
-    co_return co_await call<ProcessView>(std::move(request));
+Task<Result<ProcessView>> DaemonClient::remove(ops::RemoveRequest request) {
+    return call<ProcessView>(std::move(request));
 }
 
-Task<Result<ProcessView>> DaemonClient::remove(std::string target) {
-    api::RemoveRequest request;
-    request.process = std::move(target);
-    co_return co_await call<ProcessView>(std::move(request));
-}
-
-Task<Result<std::vector<ProcessView>>> DaemonClient::list(api::ListRequest request) {
-    auto answer = co_await call<api::ListResponse>(std::move(request), true);
+Task<Result<std::vector<ProcessView>>> DaemonClient::list(ops::ListRequest request) {
+    auto answer = co_await call<ops::ListResponse>(std::move(request), true);
     if (!answer) co_return answer.error();
     co_return std::move(answer->processes);
 }
 
 Task<Result<std::vector<ProcessView>>> DaemonClient::list_all() {
-    api::ListRequest request;
+    ops::ListRequest request;
     co_return co_await list(std::move(request));
 }
 
 Task<Result<ProcessView>> DaemonClient::find(std::string target) {
-    api::ListRequest request;
+    ops::ListRequest request;
     request.process = target;
     auto views = co_await list(std::move(request));
     if (!views) co_return views.error();
@@ -235,22 +170,22 @@ Task<Result<ProcessView>> DaemonClient::find(std::string target) {
     co_return std::move(views->front());
 }
 
-Task<Result<api::WaitMeta>> DaemonClient::wait(api::WaitRequest request) {
+Task<Result<ops::WaitMeta>> DaemonClient::wait(ops::WaitRequest request) {
     auto raw = co_await ask(std::move(request), true);
     if (!raw) co_return raw.error();
     Json result = raw->meta.is_object() ? raw->meta.value("persistproc/result", Json()) : Json();
-    co_return read_answer<api::WaitMeta>(std::move(result));
+    co_return schema::read_answer<ops::WaitMeta>(result);
 }
 
-Task<Result<api::ShutdownResponse>> DaemonClient::shut_down(bool keep) {
-    api::ShutdownRequest request;
+Task<Result<ops::ShutdownResponse>> DaemonClient::shut_down(bool keep) {
+    ops::ShutdownRequest request;
     request.keep = keep;
-    co_return co_await call<api::ShutdownResponse>(std::move(request));
+    co_return co_await call<ops::ShutdownResponse>(std::move(request));
 }
 
-Task<Result<api::DaemonInfo>> DaemonClient::info() {
-    api::DaemonInfoRequest request;
-    co_return co_await call<api::DaemonInfo>(std::move(request), true);
+Task<Result<ops::DaemonInfo>> DaemonClient::info() {
+    ops::DaemonInfoRequest request;
+    co_return co_await call<ops::DaemonInfo>(std::move(request), true);
 }
 
 }  // namespace persistproc::cli

@@ -19,26 +19,22 @@ namespace persistproc {
 namespace mcp::client {
 class Client;
 }
-namespace api {
+namespace ops {
 struct StartRequest;
 struct StartResponse;
+struct StopRequest;
+struct RestartRequest;
+struct RestartResponse;
+struct SignalRequest;
+struct RemoveRequest;
 struct WaitRequest;
 struct WaitMeta;
 struct ListRequest;
 struct DaemonInfo;
 struct ShutdownResponse;
-}  // namespace api
+}  // namespace ops
 
 namespace cli {
-
-struct StopHow {
-    bool force = false;
-    std::optional<double> grace_seconds;
-};
-struct Restarted {
-    ProcessView view;
-    std::optional<std::int64_t> old_pid;
-};
 
 struct RawAnswer;
 
@@ -53,18 +49,18 @@ public:
     DaemonClient& operator=(const DaemonClient&) = delete;
 
     /// With a request key it is repeated like what only reads, and starts nothing twice.
-    Task<Result<api::StartResponse>> start(api::StartRequest request);
-    Task<Result<ProcessView>> stop(std::string target, StopHow how);
-    Task<Result<Restarted>> restart(std::string target, StopHow how);
-    Task<Result<ProcessView>> signal(std::string target, std::string signal);
-    Task<Result<ProcessView>> remove(std::string target);
-    Task<Result<std::vector<ProcessView>>> list(api::ListRequest request);
+    Task<Result<ops::StartResponse>> start(ops::StartRequest request);
+    Task<Result<ProcessView>> stop(ops::StopRequest request);
+    Task<Result<ops::RestartResponse>> restart(ops::RestartRequest request);
+    Task<Result<ProcessView>> signal(ops::SignalRequest request);
+    Task<Result<ProcessView>> remove(ops::RemoveRequest request);
+    Task<Result<std::vector<ProcessView>>> list(ops::ListRequest request);
     Task<Result<std::vector<ProcessView>>> list_all();
     /// The one process a target names. Errors: not_found, ambiguous, with candidates.
     Task<Result<ProcessView>> find(std::string target);
-    Task<Result<api::WaitMeta>> wait(api::WaitRequest request);
-    Task<Result<api::ShutdownResponse>> shut_down(bool keep);
-    Task<Result<api::DaemonInfo>> info();
+    Task<Result<ops::WaitMeta>> wait(ops::WaitRequest request);
+    Task<Result<ops::ShutdownResponse>> shut_down(bool keep);
+    Task<Result<ops::DaemonInfo>> info();
     /// Whether the last call failed because its daemon was gone, rather than by an answer.
     bool was_cut_off() const noexcept { return was_cut_off_; }
 

@@ -10,9 +10,9 @@
 
 #include "cli/format/json_text.hpp"
 #include "cli/reader_gone.hpp"
-#include "common/api/error.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
+#include "common/ops/error.hpp"
 
 namespace persistproc::cli {
 
@@ -88,7 +88,7 @@ int Console::fail(const Error& error) const {
         print(format::error_json(error));
     else
         base::write_all(STDERR_FILENO, fmt::format("persistproc: {}\n", base::escape_line(error.message)));
-    return api::exit_status(error);
+    return ops::exit_status(error);
 }
 
 }  // namespace persistproc::cli

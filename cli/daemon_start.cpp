@@ -17,11 +17,11 @@
 #include <vector>
 
 #include "cli/environment.hpp"
-#include "common/api/client_operations.hpp"
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/text.hpp"
 #include "common/base/unique_fd.hpp"
+#include "common/ops/client_operations.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli {
@@ -190,7 +190,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
 }
 
 Task<Result<StartedProcess>> start_process(boost::asio::any_io_executor executor, CommonOptions options, bool autostart,
-                                           std::unique_ptr<DaemonClient> client, api::StartRequest request) {
+                                           std::unique_ptr<DaemonClient> client, ops::StartRequest request) {
     StartedProcess out;
     out.client = std::move(client);
     Error failed;

@@ -7,7 +7,7 @@
 
 #include "cli/client.hpp"
 #include "cli/options.hpp"
-#include "common/api/start_process.hpp"
+#include "common/ops/start_process.hpp"
 
 namespace persistproc::cli {
 
@@ -27,11 +27,11 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
 
 struct StartedProcess {
     std::unique_ptr<DaemonClient> client;  // to the daemon that answered
-    api::StartResponse response;
+    ops::StartResponse response;
 };
 /// Starts a process through `client`. When its daemon dies before it has answered, the next one (started here if need
 /// be and allowed) is asked again with the same key, a few times at most. Errors: as DaemonClient::start.
 Task<Result<StartedProcess>> start_process(boost::asio::any_io_executor executor, CommonOptions options, bool autostart,
-                                           std::unique_ptr<DaemonClient> client, api::StartRequest request);
+                                           std::unique_ptr<DaemonClient> client, ops::StartRequest request);
 
 }  // namespace persistproc::cli

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "common/api/start_process.hpp"
+#include "cli/commands/arguments.hpp"
 #include "common/base/file.hpp"
 #include "common/base/random.hpp"
 #include "common/base/text.hpp"
@@ -96,34 +96,22 @@ Result<std::map<std::string, std::string>> parse_environment_file(std::string_vi
     return out;
 }
 
-Result<api::StartRequest> make_start_request(const DefinitionOptions& options) {
-    api::StartRequest request;
-    if (options.shell)
-        request.command.line = options.command.front();
-    else
-        request.command.words = options.command;
-    request.shell = options.shell;
-    auto directory = working_directory(options.working_directory);
+Result<ops::StartRequest> make_start_request(const StartArguments& arguments) {
+    ops::StartRequest request = arguments.request;
+    auto directory = working_directory(request.definition.working_directory);
     if (!directory) return directory.error();
-    request.working_directory = std::move(*directory);
-    request.label = options.label;
-    for (const auto& file : options.environment_files) {
+    request.definition.working_directory = std::move(*directory);
+    std::map<std::string, std::string> from_files;
+    for (const auto& file : arguments.environment_files) {
         auto text = base::read_file(file, max_environment_file_bytes);
         if (!text) return base::with_context(text.error(), "--env-file");
         auto variables = parse_environment_file(*text, file);
         if (!variables) return variables.error();
-        for (auto& [name, value] : *variables) request.environment[name] = std::move(value);
+        for (auto& [name, value] : *variables) from_files[name] = std::move(value);
     }
-    for (const auto& each : options.variables) {
-        auto variable = split_variable(each);
-        // The text may be a secret given the wrong way round: it is not repeated.
-        if (!variable) return Error{ErrorCode::invalid, "--env: give KEY=VALUE"};
-        request.environment[variable->first] = std::move(variable->second);
-    }
-    request.if_running = options.fresh ? api::IfRunning::restart : api::IfRunning::keep;
-    if (options.restart) request.restart = *options.restart;
-    request.stop_signal = options.stop_signal;
-    request.grace_seconds = options.grace_seconds;
+    // What --env says counts more than a file.
+    request.environment.merge(from_files);
+    if (arguments.fresh) request.if_running = ops::IfRunning::restart;
     request.base_environment = inherited_environment(::environ);
     // The mask can only be read by setting it; nothing else runs yet.
     const mode_t mask = ::umask(0);
@@ -133,7 +121,7 @@ Result<api::StartRequest> make_start_request(const DefinitionOptions& options) {
     std::array<std::uint8_t, 16> key;
     base::fill_random(key);
     request.request_key = base::to_hex(key);
-    api::carry_bytes(request);
+    ops::carry_bytes(request);
     return request;
 }
 

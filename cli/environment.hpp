@@ -9,11 +9,13 @@
 #include "cli/options.hpp"
 #include "common/base/result.hpp"
 
-namespace persistproc::api {
+namespace persistproc::ops {
 struct StartRequest;
 }
 
 namespace persistproc::cli {
+
+struct StartArguments;
 
 /// "NAME=value" of this process without what belongs to the supervision of us and not to the program: PERSISTPROC_*,
 /// NOTIFY_SOCKET, LISTEN_*, INVOCATION_ID, JOURNAL_STREAM.
@@ -25,6 +27,6 @@ Result<std::map<std::string, std::string>> parse_environment_file(std::string_vi
 
 /// The request for a definition, with environment, umask and limits of this process. Errors: invalid (a variable, a
 /// file, the working directory), io.
-Result<api::StartRequest> make_start_request(const DefinitionOptions& options);
+Result<ops::StartRequest> make_start_request(const StartArguments& arguments);
 
 }  // namespace persistproc::cli

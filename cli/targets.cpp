@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "cli/format/json_text.hpp"
-#include "common/api/error.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
+#include "common/ops/error.hpp"
 
 namespace persistproc::cli {
 
@@ -97,7 +97,7 @@ int show_results(const Console& console, const TargetResults& results, const std
         console.print(format::views_json(views, first));
     else if (results.results.empty())
         console.note("no process to do it to");
-    return first ? api::exit_status(*first) : 0;
+    return first ? ops::exit_status(*first) : 0;
 }
 
 }  // namespace persistproc::cli

@@ -8,11 +8,11 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "common/api/agent_setup.hpp"
 #include "common/async/offload.hpp"
 #include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
 #include "common/base/version.hpp"
+#include "common/ops/agent_setup.hpp"
 #include "common/rundir/daemon_paths.hpp"
 #include "daemon/http/health_pages.hpp"
 #include "daemon/http/serving_state.hpp"
@@ -80,8 +80,8 @@ mcp::http::HttpOptions Daemon::with_pages(mcp::http::HttpOptions http) const {
     return http;
 }
 
-api::DaemonInfo Daemon::info() const {
-    api::DaemonInfo out;
+ops::DaemonInfo Daemon::info() const {
+    ops::DaemonInfo out;
     out.version = std::string(base::version());
     out.pid = ::getpid();
     out.endpoint = endpoint_;
@@ -122,7 +122,7 @@ Task<> Daemon::announce() {
     auto tell = [options = options_, endpoint = endpoint_] {
         if (!options.quiet) {
             const std::string text = fmt::format("persistprocd {} serves {}\n\n{}", base::version(), endpoint,
-                                                 api::agent_setup_text(endpoint));
+                                                 ops::agent_setup_text(endpoint));
             base::write_all(STDOUT_FILENO, text);
         }
         if (auto told = http::announce_ready(options.ready_fd, "READY=1\nENDPOINT=" + endpoint); !told)

@@ -39,7 +39,7 @@ private:
     };
 
     mcp::http::HttpOptions with_pages(mcp::http::HttpOptions http) const;
-    api::DaemonInfo info() const;
+    ops::DaemonInfo info() const;
     void link_fallback(const std::filesystem::path& socket);
     void leave();
     Task<> adopt();

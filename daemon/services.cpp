@@ -30,7 +30,7 @@ mcp::ServerFeatures features() {
 
 }  // namespace
 
-Services::Services(World world, core::SupervisorOptions options, bool compat, std::function<api::DaemonInfo()> info)
+Services::Services(World world, core::SupervisorOptions options, bool compat, std::function<ops::DaemonInfo()> info)
     : log_changes_(world.executor),
       supervisor(world.executor, world.clock, world.store, world.shims, world.directories, std::move(options)),
       waiter(world.clock, supervisor, world.readers, log_changes_),

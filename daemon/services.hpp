@@ -26,7 +26,7 @@ struct World {
 class Services {
 public:
     /// `compat`: with the tools of the Python original. `info`: what the daemon says of itself.
-    Services(World world, core::SupervisorOptions options, bool compat, std::function<api::DaemonInfo()> info);
+    Services(World world, core::SupervisorOptions options, bool compat, std::function<ops::DaemonInfo()> info);
     Services(const Services&) = delete;
     Services& operator=(const Services&) = delete;
 

@@ -46,7 +46,7 @@ Result<Folders> find_folders() {
     std::error_code failed;
     out.project = fs::current_path(failed);
     if (failed) return base::os_failure("the current directory", failed.value());
-    for (const api::Agent& agent : api::known_agents()) {
+    for (const ops::Agent& agent : ops::known_agents()) {
         if (agent.variable.empty()) continue;
         const std::string name(agent.variable);
         if (const char* value = std::getenv(name.c_str()); value != nullptr) out.variables[name] = value;
@@ -54,8 +54,8 @@ Result<Folders> find_folders() {
     return out;
 }
 
-std::optional<fs::path> config_path(const api::Agent& agent, api::AgentScope scope, const Folders& folders) {
-    if (scope == api::AgentScope::project) {
+std::optional<fs::path> config_path(const ops::Agent& agent, ops::AgentScope scope, const Folders& folders) {
+    if (scope == ops::AgentScope::project) {
         if (agent.project_file.empty()) return std::nullopt;
         return folders.project / agent.project_file;
     }

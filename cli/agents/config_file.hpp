@@ -10,8 +10,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/api/agent_setup.hpp"
 #include "common/base/result.hpp"
+#include "common/ops/agent_setup.hpp"
 
 namespace persistproc::cli::agents {
 
@@ -26,7 +26,7 @@ struct Folders {
 Result<Folders> find_folders();
 
 /// The agent's file; nothing: it has none of that scope. Relative values of variables are ignored. Pure.
-std::optional<std::filesystem::path> config_path(const api::Agent& agent, api::AgentScope scope,
+std::optional<std::filesystem::path> config_path(const ops::Agent& agent, ops::AgentScope scope,
                                                  const Folders& folders);
 
 struct ConfigFile {

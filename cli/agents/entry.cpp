@@ -37,20 +37,20 @@ std::string_view FoundEntry::text(std::string_view member) const noexcept {
     return text == nullptr ? std::string_view() : std::string_view(*text);
 }
 
-Result<std::vector<FoundEntry>> find_entries(std::string_view text, api::AgentSyntax syntax,
+Result<std::vector<FoundEntry>> find_entries(std::string_view text, ops::AgentSyntax syntax,
                                              const std::vector<std::string>& path) {
-    return syntax == api::AgentSyntax::json ? find_json_entries(text, path) : find_toml_entries(text, path);
+    return syntax == ops::AgentSyntax::json ? find_json_entries(text, path) : find_toml_entries(text, path);
 }
 
-Result<EditedText> set_entry(std::string_view text, const api::Agent& agent, const api::AgentEntry& entry) {
-    auto edited = agent.syntax == api::AgentSyntax::json ? set_json_entry(text, agent, entry)
+Result<EditedText> set_entry(std::string_view text, const ops::Agent& agent, const ops::AgentEntry& entry) {
+    auto edited = agent.syntax == ops::AgentSyntax::json ? set_json_entry(text, agent, entry)
                                                          : set_toml_entry(text, agent, entry);
     if (!edited) return edited.error();
     // What is about to be written must be found again, or a file of the user's is at stake.
     const std::vector<std::string> path = {std::string(agent.table)};
     const auto found = find_entries(edited->text, agent.syntax, path);
     const auto is_there = [&](const FoundEntry& each) {
-        const auto members = api::entry_members(agent, entry);
+        const auto members = ops::entry_members(agent, entry);
         return each.name == entry.name && std::all_of(members.begin(), members.end(), [&](const auto& member) {
                    return holds(each.find(member.first), member);
                });
@@ -62,16 +62,16 @@ Result<EditedText> set_entry(std::string_view text, const api::Agent& agent, con
 
 bool is_form_member(std::string_view name) noexcept { return is_one_of(name, form_members); }
 
-bool belongs_to_other_form(std::string_view name, const api::AgentEntry& entry) noexcept {
+bool belongs_to_other_form(std::string_view name, const ops::AgentEntry& entry) noexcept {
     return entry.command.empty() ? is_one_of(name, stdio_members) : is_one_of(name, http_members);
 }
 
-std::optional<std::string> corrected_type(std::string_view type, const api::AgentEntry& entry) {
+std::optional<std::string> corrected_type(std::string_view type, const ops::AgentEntry& entry) {
     if (entry.command.empty()) return is_one_of(type, http_types) ? std::nullopt : std::optional<std::string>("http");
     return type == "stdio" ? std::nullopt : std::optional<std::string>("stdio");
 }
 
-bool holds(const EntryMember* found, const api::AgentMember& wanted) {
+bool holds(const EntryMember* found, const ops::AgentMember& wanted) {
     if (found == nullptr) return false;
     if (const auto* text = std::get_if<std::string>(&wanted.second))
         return std::holds_alternative<std::string>(found->value) && std::get<std::string>(found->value) == *text;
@@ -79,7 +79,7 @@ bool holds(const EntryMember* found, const api::AgentMember& wanted) {
     return words != nullptr && *words == std::get<std::vector<std::string>>(wanted.second);
 }
 
-Error foreign_member_error(std::string_view position, std::string_view member, const api::AgentEntry& entry) {
+Error foreign_member_error(std::string_view position, std::string_view member, const ops::AgentEntry& entry) {
     return Error{ErrorCode::conflict,
                  fmt::format("{}: \"{}\" of the entry \"{}\" is for {} alone; remove it, or {}", position, member,
                              entry.name, entry.command.empty() ? "a command" : "a URL",

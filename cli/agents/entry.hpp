@@ -7,8 +7,8 @@
 #include <variant>
 #include <vector>
 
-#include "common/api/agent_setup.hpp"
 #include "common/base/result.hpp"
+#include "common/ops/agent_setup.hpp"
 
 namespace persistproc::cli::agents {
 
@@ -34,7 +34,7 @@ struct FoundEntry {
 
 /// All entries of the servers' table `path` ({"mcpServers"}); none where there is no such table.
 /// Errors: corrupt (not understood: with the position).
-Result<std::vector<FoundEntry>> find_entries(std::string_view text, api::AgentSyntax syntax,
+Result<std::vector<FoundEntry>> find_entries(std::string_view text, ops::AgentSyntax syntax,
                                              const std::vector<std::string>& path);
 
 enum class Change { none, added, updated };
@@ -48,18 +48,18 @@ struct EditedText {
 /// that are not ours; new lines follow the file's own indentation and line ends. An empty text becomes a whole file.
 /// Errors: corrupt (the text is not understood, or something stands where our table must be), conflict (the entry
 /// holds what only its other form knows); one line that begins with the position.
-Result<EditedText> set_entry(std::string_view text, const api::Agent& agent, const api::AgentEntry& entry);
+Result<EditedText> set_entry(std::string_view text, const ops::Agent& agent, const ops::AgentEntry& entry);
 
 /// Ours of one form and not of the other: removed when the form changes.
 bool is_form_member(std::string_view name) noexcept;
 /// The user's, and of use to the form alone that `entry` has not ("headers" beside a command, "env" beside a URL).
-bool belongs_to_other_form(std::string_view name, const api::AgentEntry& entry) noexcept;
+bool belongs_to_other_form(std::string_view name, const ops::AgentEntry& entry) noexcept;
 /// What "type" must become beside our members; nothing: it may stay as it is.
-std::optional<std::string> corrected_type(std::string_view type, const api::AgentEntry& entry);
+std::optional<std::string> corrected_type(std::string_view type, const ops::AgentEntry& entry);
 
 /// Whether the member has this value.
-bool holds(const EntryMember* found, const api::AgentMember& wanted);
+bool holds(const EntryMember* found, const ops::AgentMember& wanted);
 
-Error foreign_member_error(std::string_view position, std::string_view member, const api::AgentEntry& entry);
+Error foreign_member_error(std::string_view position, std::string_view member, const ops::AgentEntry& entry);
 
 }  // namespace persistproc::cli::agents

@@ -92,7 +92,7 @@ struct Shape {
     std::string wrong;
 };
 
-Shape shape_of(const api::Agent& agent, const FoundEntry& entry) {
+Shape shape_of(const ops::Agent& agent, const FoundEntry& entry) {
     Shape out;
     if (!entry.is_table) {
         out.wrong = "it is no table of members";
@@ -116,7 +116,7 @@ Shape shape_of(const api::Agent& agent, const FoundEntry& entry) {
                 fmt::format("\"{}\" must be called \"{}\" for {}", out.url_member, agent.url_member, agent.title);
     }
     if (!out.wrong.empty()) return out;
-    api::AgentEntry form;
+    ops::AgentEntry form;
     if (has_command) form.command = {"persistproc"};
     const std::string_view needed = has_command ? agent.stdio_type : agent.http_type;
     if (entry.find("type") == nullptr && !needed.empty())
@@ -144,14 +144,14 @@ bool is_ours(const FoundEntry& entry, const Expected& expected) {
                        [&](std::string_view member) { return entry.text(member) == expected.endpoint; });
 }
 
-Finding check_entry(const api::Agent& agent, const FoundEntry& entry, const Expected& expected,
+Finding check_entry(const ops::Agent& agent, const FoundEntry& entry, const Expected& expected,
                     std::string_view repair) {
     const Shape shape = shape_of(agent, entry);
     if (!shape.wrong.empty()) return {Verdict::problem, shape.wrong, std::string(repair)};
     Finding finding = shape.url_member.empty() ? check_command(entry, expected, repair)
                                                : check_url(entry.text(shape.url_member), expected, repair);
     if (finding.verdict != Verdict::ok) return finding;
-    api::AgentEntry form;
+    ops::AgentEntry form;
     if (shape.url_member.empty()) form.command = {"persistproc"};
     for (const EntryMember& member : entry.members) {
         if (!belongs_to_other_form(member.name, form) || member.is_empty) continue;

@@ -27,7 +27,7 @@ bool is_ours(const FoundEntry& entry, const Expected& expected);
 
 /// `repair` is the command that rewrites the entry. Values that may be secrets (headers, variables, the query and user
 /// of a URL) appear nowhere in the finding.
-Finding check_entry(const api::Agent& agent, const FoundEntry& entry, const Expected& expected,
+Finding check_entry(const ops::Agent& agent, const FoundEntry& entry, const Expected& expected,
                     std::string_view repair);
 
 }  // namespace persistproc::cli::agents

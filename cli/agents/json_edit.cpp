@@ -83,7 +83,7 @@ std::string render_object(const Rendered& members, const Style& style, const Ind
     for (std::size_t i = 0; i < members.size(); ++i) {
         if (i > 0) out += indent ? "," : style.comma;
         if (indent) out += style.newline + *indent + style.unit;
-        out += api::quote_text(members[i].first) + style.colon + members[i].second;
+        out += ops::quote_text(members[i].first) + style.colon + members[i].second;
     }
     if (indent) out += style.newline + *indent;
     return out + "}";
@@ -117,7 +117,7 @@ std::string insert_member(std::string_view text, const JsonNode& root, const Jso
         inserted = style.comma.substr(1);
     else if (!is_bare)
         inserted = " ";
-    inserted += api::quote_text(name) + style.colon + render(indent);
+    inserted += ops::quote_text(name) + style.colon + render(indent);
     std::string out(text.substr(0, object.content_end));
     if (!object.members.empty()) {
         const JsonMember& last = object.members.back();
@@ -170,12 +170,12 @@ Result<const JsonNode*> find_object(std::string_view text, const JsonNode& in, s
 }
 
 /// The entry's object in a document that has it.
-const JsonNode& entry_node(const JsonDocument& document, const api::Agent& agent, const api::AgentEntry& entry) {
+const JsonNode& entry_node(const JsonDocument& document, const ops::Agent& agent, const ops::AgentEntry& entry) {
     return document.root->find(agent.table)->value.find(entry.name)->value;
 }
 
-Result<EditedText> update_entry(std::string text, JsonDocument document, const api::Agent& agent,
-                                const api::AgentEntry& entry) {
+Result<EditedText> update_entry(std::string text, JsonDocument document, const ops::Agent& agent,
+                                const ops::AgentEntry& entry) {
     for (const JsonMember& member : entry_node(document, agent, entry).members) {
         const bool is_ours = is_form_member(member.name);
         if (is_ours && entry_node(document, agent, entry).count(member.name) > 1)
@@ -190,11 +190,11 @@ Result<EditedText> update_entry(std::string text, JsonDocument document, const a
         // It was understood before, and each change keeps it so.
         document = parse_json(text).value();
     };
-    const auto wanted = api::entry_members(agent, entry);
+    const auto wanted = ops::entry_members(agent, entry);
     for (const auto& each : wanted) {
         const JsonNode& node = entry_node(document, agent, entry);
         const JsonMember* found = node.find(each.first);
-        const std::string value = api::quote_value(each);
+        const std::string value = ops::quote_value(each);
         if (found == nullptr) {
             const Style style = style_of(text, &*document.root);
             apply(insert_member(text, *document.root, node, style, each.first, [&](const Indent&) { return value; }));
@@ -213,7 +213,7 @@ Result<EditedText> update_entry(std::string text, JsonDocument document, const a
             ++i;
         } else if (member.name == "type") {
             if (const auto type = corrected_type(member.value.text, entry))
-                apply(replace_value(text, member.value, api::quote_text(*type)));
+                apply(replace_value(text, member.value, ops::quote_text(*type)));
             ++i;
         } else {
             apply(remove_member(text, node, i));
@@ -249,14 +249,14 @@ Result<std::vector<FoundEntry>> find_json_entries(std::string_view text, const s
     return out;
 }
 
-Result<EditedText> set_json_entry(std::string_view text, const api::Agent& agent, const api::AgentEntry& entry) {
+Result<EditedText> set_json_entry(std::string_view text, const ops::Agent& agent, const ops::AgentEntry& entry) {
     auto document = parse_json(text);
     if (!document) return document.error();
     const JsonNode* root = document->root ? &*document->root : nullptr;
     const Style style = style_of(text, root);
     Rendered members;
-    for (const auto& member : api::entry_members(agent, entry))
-        members.emplace_back(member.first, api::quote_value(member));
+    for (const auto& member : ops::entry_members(agent, entry))
+        members.emplace_back(member.first, ops::quote_value(member));
     const auto render_entry = [&](const Indent& indent) { return render_object(members, style, indent); };
     const auto render_table = [&](const Indent& indent) {
         return render_object({{entry.name, render_entry(deeper(indent, style))}}, style, indent);

@@ -5,6 +5,6 @@
 namespace persistproc::cli::agents {
 
 Result<std::vector<FoundEntry>> find_json_entries(std::string_view text, const std::vector<std::string>& path);
-Result<EditedText> set_json_entry(std::string_view text, const api::Agent& agent, const api::AgentEntry& entry);
+Result<EditedText> set_json_entry(std::string_view text, const ops::Agent& agent, const ops::AgentEntry& entry);
 
 }  // namespace persistproc::cli::agents

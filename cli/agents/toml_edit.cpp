@@ -87,13 +87,13 @@ std::vector<FoundEntry> entries_of(const toml::table& servers) {
     return out;
 }
 
-std::string render_line(const api::AgentMember& member, std::string_view newline) {
-    return fmt::format("{} = {}{}", member.first, api::quote_value(member), newline);
+std::string render_line(const ops::AgentMember& member, std::string_view newline) {
+    return fmt::format("{} = {}{}", member.first, ops::quote_value(member), newline);
 }
 
-std::string render_table(const api::Agent& agent, const api::AgentEntry& entry, std::string_view newline) {
+std::string render_table(const ops::Agent& agent, const ops::AgentEntry& entry, std::string_view newline) {
     std::string out = fmt::format("[{}.{}]{}", agent.table, entry.name, newline);
-    for (const auto& member : api::entry_members(agent, entry)) out += render_line(member, newline);
+    for (const auto& member : ops::entry_members(agent, entry)) out += render_line(member, newline);
     return out;
 }
 
@@ -140,10 +140,10 @@ std::optional<std::size_t> end_under_header(std::string_view text, const toml::n
     return end;
 }
 
-Result<EditedText> update_entry(std::string_view text, const toml::table& table, const api::Agent& agent,
-                                const api::AgentEntry& entry) {
+Result<EditedText> update_entry(std::string_view text, const toml::table& table, const ops::Agent& agent,
+                                const ops::AgentEntry& entry) {
     const std::string_view newline = newline_of(text);
-    const auto wanted = api::entry_members(agent, entry);
+    const auto wanted = ops::entry_members(agent, entry);
     std::size_t last = offset_of(text, table.source().begin);
     std::vector<Replacement> changes;
     for (const auto& [key, node] : table) {
@@ -159,11 +159,11 @@ Result<EditedText> update_entry(std::string_view text, const toml::table& table,
             std::find_if(wanted.begin(), wanted.end(), [&](const auto& each) { return each.first == name; });
         const EntryMember member = entry_member(key, node);
         if (found != wanted.end()) {
-            if (!holds(&member, *found)) changes.push_back({begin, *end, api::quote_value(*found)});
+            if (!holds(&member, *found)) changes.push_back({begin, *end, ops::quote_value(*found)});
         } else if (name == "type") {
             const auto* type = std::get_if<std::string>(&member.value);
             if (const auto right = corrected_type(type == nullptr ? "" : *type, entry))
-                changes.push_back({begin, *end, api::quote_text(*right)});
+                changes.push_back({begin, *end, ops::quote_text(*right)});
         } else {
             changes.push_back({line_begin(text, offset_of(text, key.source().begin)), line_end(text, *end), ""});
         }
@@ -186,7 +186,7 @@ Result<EditedText> update_entry(std::string_view text, const toml::table& table,
 }
 
 /// What is there beside the entry and its members that are ours, as text.
-std::string rest_of(toml::table document, const api::Agent& agent, const api::AgentEntry& entry) {
+std::string rest_of(toml::table document, const ops::Agent& agent, const ops::AgentEntry& entry) {
     auto* servers = document.get_as<toml::table>(agent.table);
     auto* found = servers == nullptr ? nullptr : servers->get_as<toml::table>(entry.name);
     if (found != nullptr) {
@@ -204,8 +204,8 @@ std::string rest_of(toml::table document, const api::Agent& agent, const api::Ag
     return out.str();
 }
 
-Result<EditedText> edit(std::string_view text, const toml::table& document, const api::Agent& agent,
-                        const api::AgentEntry& entry) {
+Result<EditedText> edit(std::string_view text, const toml::table& document, const ops::Agent& agent,
+                        const ops::AgentEntry& entry) {
     const toml::node* const servers = document.get(agent.table);
     if (servers != nullptr && !is_written_apart(*servers))
         return unexpected(
@@ -254,11 +254,11 @@ Result<std::vector<FoundEntry>> find_toml_entries(std::string_view text, const s
     return table == nullptr ? std::vector<FoundEntry>() : entries_of(*table);
 }
 
-Result<EditedText> set_toml_entry(std::string_view text, const api::Agent& agent, const api::AgentEntry& entry) {
+Result<EditedText> set_toml_entry(std::string_view text, const ops::Agent& agent, const ops::AgentEntry& entry) {
     const auto document = parse(text);
     if (!document) return document.error();
     // Whatever its form: where it says what it should, there is nothing to do.
-    const auto members = api::entry_members(agent, entry);
+    const auto members = ops::entry_members(agent, entry);
     if (const auto* servers = document->get_as<toml::table>(agent.table))
         for (const FoundEntry& each : entries_of(*servers))
             if (each.name == entry.name && each.members.size() == members.size() &&

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/mcp/message.hpp"
-#include "common/schema/codec.hpp"
+#include "common/schema/json.hpp"
 
 namespace persistproc::cli::bridge {
 

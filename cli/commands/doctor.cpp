@@ -18,18 +18,18 @@
 #include "cli/agents/config_file.hpp"
 #include "cli/agents/entry_check.hpp"
 #include "cli/client.hpp"
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/probes.hpp"
 #include "cli/run_survey.hpp"
-#include "common/api/client_operations.hpp"
-#include "common/api/list_processes.hpp"
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
 #include "common/mcp/client/client.hpp"
+#include "common/ops/client_operations.hpp"
+#include "common/ops/list_processes.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::commands {
@@ -51,7 +51,7 @@ constexpr auto progress_interval = std::chrono::milliseconds(50);
 struct Examined {
     CommonOptions common;
     fs::path data;
-    std::optional<api::DaemonInfo> daemon;
+    std::optional<ops::DaemonInfo> daemon;
     Error daemon_failure;  // without a daemon: why
     pid_t holder = 0;      // who has the data directory, by its own word; 0: nobody
     std::optional<std::vector<ProcessView>> processes;
@@ -195,7 +195,7 @@ void check_disk_space(const Examined& examined, Findings& out) {
 void check_daemon(const Examined& examined, Findings& out) {
     const std::string own(base::version());
     if (examined.daemon) {
-        const api::DaemonInfo& daemon = *examined.daemon;
+        const ops::DaemonInfo& daemon = *examined.daemon;
         const std::string detail =
             fmt::format("pid {} serves {}, version {}", daemon.pid, daemon.endpoint, daemon.version);
         if (daemon.version == own)
@@ -294,7 +294,7 @@ void check_descriptors(const Examined& examined, Findings& out) {
     }
     std::uint64_t live = 0;
     if (examined.processes)
-        for (const ProcessView& view : *examined.processes) live += domain::is_live(view.state) ? 1 : 0;
+        for (const ProcessView& view : *examined.processes) live += domain::is_live(view) ? 1 : 0;
     const std::string detail = fmt::format("the daemon {} hold {} at once", examined.daemon ? "may" : "would", most);
     const char* advice = "raise the hard limit (ulimit -Hn, LimitNOFILE= of a service), then start the daemon again";
     if (most < own + each_run * live)
@@ -359,7 +359,7 @@ void check_processes(const Examined& examined, Findings& out) {
         else if (view.state == ProcessState::lost)
             out.note("processes", fmt::format("{}: how it ended cannot be known", shown),
                      fmt::format("persistproc start {0}, or persistproc rm {0}", view.id));
-        else if (domain::is_live(view.state) && view.detail)
+        else if (domain::is_live(view) && view.detail)
             out.note("processes", fmt::format("{}: {}", shown, base::escape_line(*view.detail)),
                      fmt::format("persistproc status {}", view.id));
         else
@@ -390,19 +390,19 @@ struct AgentPlace {
     std::string scope_flag;  // of the command that repairs it
 };
 
-std::vector<AgentPlace> places_of(const api::Agent& agent, const agents::Folders& folders) {
+std::vector<AgentPlace> places_of(const ops::Agent& agent, const agents::Folders& folders) {
     std::vector<AgentPlace> out;
     const std::string table(agent.table);
-    const auto user = agents::config_path(agent, api::AgentScope::user, folders);
+    const auto user = agents::config_path(agent, ops::AgentScope::user, folders);
     if (user) out.push_back({*user, {table}, ""});
-    const auto project = agents::config_path(agent, api::AgentScope::project, folders);
+    const auto project = agents::config_path(agent, ops::AgentScope::project, folders);
     if (project && project != user) out.push_back({*project, {table}, " --scope project"});
     // What `claude mcp add` writes when no scope is given: a project's servers within the user's file.
     if (agent.name == "claude-code" && user) out.push_back({*user, {"projects", folders.project.native(), table}, ""});
     return out;
 }
 
-void check_agent(const api::Agent& agent, const agents::Folders& folders, const agents::Expected& expected,
+void check_agent(const ops::Agent& agent, const agents::Folders& folders, const agents::Expected& expected,
                  Findings& out) {
     const std::string name(agent.name);
     bool is_silent = true;
@@ -453,7 +453,7 @@ void check_agents(const Examined& examined, Findings& out) {
     expected.endpoint = examined.endpoint;
     expected.daemon_answers = examined.daemon.has_value();
     expected.can_start = can_start;
-    for (const api::Agent& agent : api::known_agents()) check_agent(agent, *folders, expected, out);
+    for (const ops::Agent& agent : ops::known_agents()) check_agent(agent, *folders, expected, out);
 }
 
 /// In the order of the answer. A check looks, never changes anything, and ends within a bound.
@@ -556,12 +556,21 @@ std::string text_of(const std::vector<format::CheckLine>& lines) {
 
 }  // namespace
 
-Task<int> doctor(Context context, DoctorOptions) {
+static Task<int> doctor(Context context, NoArguments) {
     const Examined examined = co_await examine(context);
     Findings findings;
     for (const Check check : checks) check(examined, findings);
     context.console.print(context.console.json() ? format::checks_json(findings.lines()) : text_of(findings.lines()));
     co_return findings.has_problem() ? problem_status : 0;
 }
+
+extern const Subcommand doctor_subcommand = make_subcommand<doctor>({
+    .name = "doctor",
+    .words = "",
+    .summary = "examine the installation",
+    .text = "Examines the installation, the daemon and the clients' files, and says what to do. Changes nothing.",
+    .examples = {"persistproc doctor"},
+    .statuses = {{0, "no problem"}, {1, "problems"}},
+});
 
 }  // namespace persistproc::cli::commands

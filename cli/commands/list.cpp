@@ -3,26 +3,19 @@
 #include <filesystem>
 
 #include "cli/client.hpp"
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
-#include "common/api/list_processes.hpp"
+#include "common/ops/list_processes.hpp"
 
 namespace persistproc::cli::commands {
 
-Task<int> list(Context context, ListOptions options) {
-    api::ListRequest request;
-    request.process = options.target;
-    if (options.working_directory) {
+static Task<int> list(Context context, ListArguments options) {
+    ops::ListRequest request = std::move(options.request);
+    if (request.working_directory) {
         std::error_code failed;
-        request.working_directory = std::filesystem::weakly_canonical(*options.working_directory, failed).native();
-        if (failed) request.working_directory = options.working_directory;
-    }
-    if (options.state) {
-        const schema::Json name = *options.state;
-        auto state = schema::read<ProcessState>(name, "--state");
-        if (!state) co_return context.console.fail(state.error());
-        request.state = *state;
+        const auto canonical = std::filesystem::weakly_canonical(*request.working_directory, failed).native();
+        if (!failed) request.working_directory = canonical;
     }
     const std::filesystem::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, data);
@@ -37,5 +30,15 @@ Task<int> list(Context context, ListOptions options) {
     context.console.print(format::process_table(*views, base::wall_now(), style));
     co_return 0;
 }
+
+extern const Subcommand list_subcommand = make_subcommand<list>({
+    .name = "list",
+    .aliases = "ls ps",
+    .words = "[TARGET]",
+    .summary = "all processes",
+    .text = "All processes: id, label, state, PID, uptime, restarts, ports, CPU, memory and last exit.",
+    .examples = {"persistproc list", "persistproc list --json --state running"},
+    .words_kind = schema::ValueKind::target,
+});
 
 }  // namespace persistproc::cli::commands

@@ -1,15 +1,24 @@
 #include "cli/bridge/bridge.hpp"
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "common/base/diagnostics.hpp"
 
 namespace persistproc::cli::commands {
 
-Task<int> serve_mcp(Context context, McpOptions options) {
+static Task<int> serve_mcp(Context context, McpArguments options) {
     if (context.common.quiet) base::set_verbosity(base::Severity::error);
     if (context.common.verbose) base::set_verbosity(base::Severity::debug);
     bridge::BridgeOptions how;
-    how.autostart = options.autostart;
+    how.autostart = !options.no_autostart;
     return bridge::serve(context.executor, context.common, how);
 }
+
+extern const Subcommand mcp_subcommand = make_subcommand<serve_mcp>({
+    .name = "mcp",
+    .words = "",
+    .summary = "serve MCP on stdin and stdout, for agents",
+    .text = "Serves MCP on stdin and stdout, for agents that start their servers themselves. Passes everything on to "
+            "the daemon, which it starts when needed.",
+    .examples = {"claude mcp add persistproc -- persistproc mcp"},
+});
 
 }  // namespace persistproc::cli::commands

@@ -3,11 +3,11 @@
 #include <utility>
 
 #include "cli/client.hpp"
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/session/attach.hpp"
-#include "common/api/error.hpp"
 #include "common/base/time.hpp"
+#include "common/ops/error.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -19,11 +19,10 @@ constexpr std::size_t page_bytes = 1u << 20;
 /// What `-n` with `--grep` may hold in memory: the newest matches.
 constexpr std::size_t last_matches_bytes = 64u << 20;
 
-Result<logstore::LineQuery> make_query(const OutputOptions& options, const ProcessView& view) {
+Result<logstore::LineQuery> make_query(const OutputArguments& options, const ProcessView& view) {
+    const ops::OutputRequest& asked = options.request;
     logstore::LineQuery query;
-    query.stream = options.stream == StreamOption::out   ? logstore::StreamChoice::out
-                   : options.stream == StreamOption::err ? logstore::StreamChoice::err
-                                                         : logstore::StreamChoice::combined;
+    query.stream = asked.stream;
     const WallTime now = base::wall_now();
     const auto time = [&](const std::optional<std::string>& text, const char* flag,
                           std::optional<std::int64_t>& into) -> Result<void> {
@@ -33,29 +32,29 @@ Result<logstore::LineQuery> make_query(const OutputOptions& options, const Proce
         into = base::to_ns(*at);
         return {};
     };
-    if (auto done = time(options.since, "--since", query.since_ns); !done) return done.error();
-    if (auto done = time(options.until, "--until", query.until_ns); !done) return done.error();
-    if (options.run) {
+    if (auto done = time(asked.since, "--since", query.since_ns); !done) return done.error();
+    if (auto done = time(asked.until, "--until", query.until_ns); !done) return done.error();
+    if (asked.run) {
         const auto id = domain::find_process_id(view.id);
-        const auto number = id ? domain::find_run_number(*options.run, *id) : std::nullopt;
+        const auto number = id ? domain::find_run_number(*asked.run, *id) : std::nullopt;
         if (!number)
             return Error{ErrorCode::invalid,
-                         fmt::format("--run: a run of {0} is \"{0}.2\", or \"2\"; got \"{1}\"", view.id, *options.run)};
+                         fmt::format("--run: a run of {0} is \"{0}.2\", or \"2\"; got \"{1}\"", view.id, *asked.run)};
         const auto newest = view.run ? domain::find_run_number(*view.run, *id) : std::nullopt;
         if (*number > newest.value_or(0))
             return Error{ErrorCode::not_found, fmt::format("--run: {} has no run {}; its newest is {}", view.id,
                                                            *number, view.run.value_or("none"))};
         query.run = *number;
     }
-    if (options.cursor) {
-        auto position = logstore::parse_cursor(view.id, *options.cursor);
+    if (asked.cursor) {
+        auto position = logstore::parse_cursor(view.id, *asked.cursor);
         if (!position) return position.error();
         query.from = *position;
     }
     // A time, a run or a cursor says what is wanted; only then is no count everything.
-    const bool is_range = options.since || options.until || options.run || options.cursor;
-    const std::uint64_t count = options.lines_given || !is_range ? options.lines : 0;
-    (options.cursor ? query.first : query.last) = count;
+    const bool is_range = asked.since || asked.until || asked.run || asked.cursor;
+    const std::uint64_t count = options.lines_given || !is_range ? static_cast<std::uint64_t>(asked.lines) : 0;
+    (asked.cursor ? query.first : query.last) = count;
     return query;
 }
 
@@ -140,22 +139,22 @@ int print_document(const Console& console, const fs::path& log_directory, const 
     const bool has_begun = text.empty();
     if (!has_begun) return console.fail(next.error());
     console.print(format::lines_failed_json(next.error()));
-    return api::exit_status(next.error());
+    return ops::exit_status(next.error());
 }
 
 }  // namespace
 
-Task<int> output(Context context, OutputOptions options) {
+static Task<int> output(Context context, OutputArguments options) {
     const fs::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, data);
     if (!client) co_return context.console.fail(client.error());
-    auto process = co_await (*client)->find(options.target);
+    auto process = co_await (*client)->find(options.request.process);
     if (!process) co_return context.console.fail(process.error());
     auto query = make_query(options, *process);
     if (!query) co_return context.console.fail(query.error());
     std::optional<logstore::LinePattern> grep;
-    if (options.grep) {
-        auto pattern = logstore::LinePattern::compile(*options.grep);
+    if (options.request.grep) {
+        auto pattern = logstore::LinePattern::compile(*options.request.grep);
         if (!pattern) co_return context.console.fail(base::with_context(pattern.error(), "--grep"));
         grep = std::move(*pattern);
     }
@@ -170,7 +169,7 @@ Task<int> output(Context context, OutputOptions options) {
     style.timestamps = options.timestamps;
     style.events = options.raw && options.timestamps;
     const bool by_line = json || grep || query->first > 0;
-    query->grep = options.grep;
+    query->grep = options.request.grep;
     if (json && !options.follow) co_return print_document(context.console, log_directory, *query, style);
     std::uint64_t from = 0;
     if (by_line) {
@@ -195,7 +194,7 @@ Task<int> output(Context context, OutputOptions options) {
     }
     if (!context.console.can_print()) co_return 0;  // and no cursor: not all before it was given
     if (!options.follow) {
-        if (options.cursor)
+        if (options.request.cursor)
             context.console.note(fmt::format("next cursor {}", logstore::format_cursor(process->id, from)));
         co_return 0;
     }
@@ -213,5 +212,16 @@ Task<int> output(Context context, OutputOptions options) {
                         : format::make_byte_view(std::move(style));
     co_return co_await session::attach(std::move(context), std::move(plan), std::move(*client), std::move(view));
 }
+
+extern const Subcommand output_subcommand = make_subcommand<output>({
+    .name = "output",
+    .aliases = "logs",
+    .words = "TARGET",
+    .summary = "recorded output",
+    .text = "Recorded output, of running and ended processes.",
+    .examples = {"persistproc output web", "persistproc output -f --since 2m web",
+                 "persistproc output -n 0 --stream stdout web > all.txt", "persistproc output --grep 'error|warn' web"},
+    .words_kind = schema::ValueKind::target,
+});
 
 }  // namespace persistproc::cli::commands

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
 #include "cli/targets.hpp"
@@ -13,22 +13,23 @@ namespace {
 
 using OldPids = std::map<std::string, std::int64_t>;  // by id
 
-bool can_restart(const ProcessView& view) { return domain::is_live(view.state) || view.state == ProcessState::backoff; }
+bool can_restart(const ProcessView& view) { return domain::is_live(view) || view.state == ProcessState::backoff; }
 
-Task<ViewResult> restart_one(DaemonClient& client, std::string target, StopHow how, OldPids& old_pids) {
-    auto restarted = co_await client.restart(std::move(target), how);
+Task<ViewResult> restart_one(DaemonClient& client, ops::RestartRequest request, OldPids& old_pids) {
+    auto restarted = co_await client.restart(std::move(request));
     if (!restarted) co_return restarted.error();
-    if (restarted->old_pid) old_pids[restarted->view.id] = *restarted->old_pid;
-    co_return std::move(restarted->view);
+    if (restarted->old_pid) old_pids[restarted->id] = *restarted->old_pid;
+    co_return static_cast<ProcessView&&>(std::move(*restarted));
 }
 
 }  // namespace
 
-Task<int> restart(Context context, RestartOptions options) {
-    const StopHow how{options.force, options.grace_seconds};
+static Task<int> restart(Context context, RestartArguments options) {
     OldPids old_pids;
-    TargetOperation operation = [how, &old_pids](DaemonClient& client, std::string target) {
-        return restart_one(client, std::move(target), how, old_pids);
+    TargetOperation operation = [&options, &old_pids](DaemonClient& client, std::string target) {
+        ops::RestartRequest request = options.request;
+        request.process = std::move(target);
+        return restart_one(client, std::move(request), old_pids);
     };
     auto results =
         co_await for_each_target(context.executor, context.common, options.targets, can_restart, std::move(operation));
@@ -44,5 +45,14 @@ Task<int> restart(Context context, RestartOptions options) {
                               "\n");
     co_return 0;
 }
+
+extern const Subcommand restart_subcommand = make_subcommand<restart>({
+    .name = "restart",
+    .words = "TARGET… | all",
+    .summary = "stop and start again",
+    .text = "Stops and starts again, with the same command, directory and environment.",
+    .examples = {"persistproc restart web"},
+    .words_kind = schema::ValueKind::target,
+});
 
 }  // namespace persistproc::cli::commands

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/targets.hpp"
 #include "common/base/text.hpp"
 
@@ -9,8 +9,7 @@ namespace persistproc::cli::commands {
 namespace {
 
 bool can_remove(const ProcessView& view) {
-    return !domain::is_live(view.state) && view.state != ProcessState::backoff &&
-           view.state != ProcessState::unsupported;
+    return !domain::is_live(view) && view.state != ProcessState::backoff && view.state != ProcessState::unsupported;
 }
 
 std::string forgotten_line(const ProcessView& view) {
@@ -19,13 +18,24 @@ std::string forgotten_line(const ProcessView& view) {
 
 }  // namespace
 
-Task<int> remove(Context context, RemoveOptions options) {
+static Task<int> remove(Context context, RemoveArguments options) {
     TargetOperation operation = [](DaemonClient& client, std::string target) {
-        return client.remove(std::move(target));
+        ops::RemoveRequest request;
+        request.process = std::move(target);
+        return client.remove(std::move(request));
     };
     auto results =
         co_await for_each_target(context.executor, context.common, options.targets, can_remove, std::move(operation));
     co_return show_results(context.console, results, options.targets, forgotten_line);
 }
+
+extern const Subcommand rm_subcommand = make_subcommand<remove>({
+    .name = "rm",
+    .words = "TARGET… | all",
+    .summary = "forget processes that are not running",
+    .text = "Forgets processes that are not running, with their output.",
+    .examples = {"persistproc rm old-web"},
+    .words_kind = schema::ValueKind::target,
+});
 
 }  // namespace persistproc::cli::commands

@@ -5,12 +5,12 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
 #include "cli/format/process_text.hpp"
 #include "cli/session/attach.hpp"
-#include "common/api/start_process.hpp"
+#include "common/ops/start_process.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -46,15 +46,15 @@ Task<> count_interrupts(boost::asio::signal_set& signals, unsigned& count) {
 
 }  // namespace
 
-Task<int> run(Context context, RunOptions options) {
-    auto request = make_start_request(options.definition);
+static Task<int> run(Context context, RunArguments options) {
+    auto request = make_start_request(options.start);
     if (!request) co_return context.console.fail(request.error());
-    auto client = co_await connect_or_start(context.executor, context.common, options.definition.autostart);
+    auto client = co_await connect_or_start(context.executor, context.common, !options.start.no_autostart);
     if (!client) co_return context.console.fail(client.error());
     // From here on --on-exit says what a signal does: one that comes before the answer counts once it is there.
     boost::asio::signal_set signals(context.executor, SIGINT, SIGTERM, SIGHUP);
     unsigned interrupts = 0;
-    auto answer = start_process(context.executor, context.common, options.definition.autostart, std::move(*client),
+    auto answer = start_process(context.executor, context.common, !options.start.no_autostart, std::move(*client),
                                 std::move(*request));
     auto impatience = count_interrupts(signals, interrupts);
     auto first = co_await (std::move(answer) || std::move(impatience));
@@ -63,7 +63,7 @@ Task<int> run(Context context, RunOptions options) {
             ErrorCode::unavailable, "left before the daemon answered; persistproc list shows whether it was started"});
     auto answered = std::move(std::get<0>(first));
     if (!answered) co_return context.console.fail(answered.error());
-    const api::StartResponse* const started = &answered->response;
+    const ops::StartResponse* const started = &answered->response;
 
     session::AttachPlan plan;
     plan.process_id = started->id;
@@ -90,5 +90,19 @@ Task<int> run(Context context, RunOptions options) {
     co_return co_await session::attach(std::move(context), std::move(plan), std::move(answered->client),
                                        std::move(view));
 }
+
+extern const Subcommand run_subcommand = make_subcommand<run>(
+    {
+        .name = "run",
+        .words = "CMD…",
+        .summary = "start a command, or join the one already running, and stream its output",
+        .text = "Starts the command, or joins the one already running in this directory, and streams its output. Flags "
+                "end at the first word of the command. The exit status is the program's (128+N for signal N).",
+        .examples = {"persistproc run npm run dev", "persistproc npm run dev                  # the same",
+                     "persistproc run --on-exit stop --label api node server.js --port 3000"},
+        .statuses = {{126, "the program is not executable"}, {127, "no such program"}},
+        .words_kind = schema::ValueKind::command,
+    },
+    FlagPlace::before_words);
 
 }  // namespace persistproc::cli::commands

@@ -6,12 +6,12 @@
 #include <cstring>
 #include <vector>
 
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/event_loop.hpp"
 #include "cli/format/json_text.hpp"
-#include "common/api/agent_setup.hpp"
-#include "common/api/client_operations.hpp"
+#include "common/ops/agent_setup.hpp"
+#include "common/ops/client_operations.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -20,7 +20,7 @@ namespace {
 /// As the daemon itself exits when another holds its data directory.
 constexpr int already_served_status = 75;
 
-Task<Result<api::DaemonInfo>> find_daemon(boost::asio::any_io_executor executor, std::filesystem::path data) {
+Task<Result<ops::DaemonInfo>> find_daemon(boost::asio::any_io_executor executor, std::filesystem::path data) {
     auto client = co_await DaemonClient::connect(executor, data);
     if (!client) co_return client.error();
     co_return co_await (*client)->info();
@@ -43,15 +43,17 @@ Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Co
     }
     if (!console.quiet())
         console.print(fmt::format("serving at {} (pid {})\n{}", info->endpoint, info->pid,
-                                  api::agent_setup_text(info->endpoint)));
+                                  ops::agent_setup_text(info->endpoint)));
     co_return 0;
 }
 
 }  // namespace
 
-int serve(const CommonOptions& common, const Console& console, const ServeOptions& options) {
+static int serve(const CommonOptions& common, const Console& console, ServeArguments options) {
+    CommonOptions wanted = common;
+    wanted.compat = wanted.compat || options.compat;
     if (options.detach)
-        return run_task([&](boost::asio::any_io_executor executor) { return detach(executor, common, console); });
+        return run_task([&](boost::asio::any_io_executor executor) { return detach(executor, wanted, console); });
     auto program = find_daemon_program();
     if (!program) return console.fail(program.error());
     std::vector<std::string> words = {program->native(), "--data-dir", common.data_directory, "--port",
@@ -62,7 +64,7 @@ int serve(const CommonOptions& common, const Console& console, const ServeOption
         if (const int flags = ::fcntl(*options.ready_fd, F_GETFD); flags >= 0)
             ::fcntl(*options.ready_fd, F_SETFD, flags & ~FD_CLOEXEC);
     }
-    if (common.compat) words.emplace_back("--compat");
+    if (wanted.compat) words.emplace_back("--compat");
     if (common.quiet) words.emplace_back("-q");
     if (common.verbose) words.emplace_back("-v");
     std::vector<char*> argv;
@@ -71,5 +73,15 @@ int serve(const CommonOptions& common, const Console& console, const ServeOption
     ::execv(program->c_str(), argv.data());
     return console.fail(Error{ErrorCode::unavailable, fmt::format("{}: {}", program->native(), std::strerror(errno))});
 }
+
+extern const Subcommand serve_subcommand = make_subcommand<serve>({
+    .name = "serve",
+    .words = "",
+    .summary = "run the daemon; it is also started when needed",
+    .text = "Runs the daemon in the foreground, or with --detach in the background. Prints its endpoint and how to add "
+            "it to agents.",
+    .examples = {"persistproc serve --detach", "persistproc serve --port 9000"},
+    .statuses = {{75, "another daemon serves this data directory"}},
+});
 
 }  // namespace persistproc::cli::commands

@@ -7,10 +7,10 @@
 #include "cli/agents/config_file.hpp"
 #include "cli/agents/entry.hpp"
 #include "cli/client.hpp"
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/format/json_text.hpp"
-#include "common/api/client_operations.hpp"
 #include "common/base/text.hpp"
+#include "common/ops/client_operations.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::commands {
@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using agents::Change;
-using api::AgentScope;
+using ops::AgentScope;
 
 /// The file was not changed, or cannot be found.
 constexpr int left_status = 1;
@@ -49,8 +49,8 @@ std::string own_program(AgentScope scope) {
     return self.native();
 }
 
-api::AgentEntry make_entry(const CommonOptions& common, const SetupOptions& options, const agents::Folders& folders) {
-    api::AgentEntry entry;
+ops::AgentEntry make_entry(const CommonOptions& common, const SetupArguments& options, const agents::Folders& folders) {
+    ops::AgentEntry entry;
     entry.name = options.name;
     entry.url = fmt::format("http://127.0.0.1:{}/mcp", common.port);
     if (!options.stdio) return entry;
@@ -69,7 +69,7 @@ struct Done {
     Change change = Change::none;
 };
 
-Result<Done> write_entry(const fs::path& path, const SetupOptions& options, const api::AgentEntry& entry) {
+Result<Done> write_entry(const fs::path& path, const SetupArguments& options, const ops::AgentEntry& entry) {
     // Secrets may come into a user's file later; a project's is read by others.
     const mode_t mask = ::umask(0);
     ::umask(mask);
@@ -106,14 +106,14 @@ Task<std::string> advise_on_daemon(Context context, std::string url) {
                           url);
 }
 
-std::string snippet_of(const SetupOptions& options, const api::AgentEntry& entry) {
+std::string snippet_of(const SetupArguments& options, const ops::AgentEntry& entry) {
     auto whole = agents::set_entry("", *options.agent, entry);
     return whole ? whole->text : std::string();
 }
 
-void show_document(const Console& console, const SetupOptions& options, const api::AgentEntry& entry,
+void show_document(const Console& console, const SetupArguments& options, const ops::AgentEntry& entry,
                    const fs::path& file, const char* done, const std::string& snippet, const std::string& next) {
-    std::optional<std::string> command = api::agent_command(*options.agent, entry, options.scope);
+    std::optional<std::string> command = ops::agent_command(*options.agent, entry, options.scope);
     if (command->empty()) command.reset();
     console.print(format::texts_json({{"client", std::string(options.agent->name)},
                                       {"scope", scope_name(options.scope)},
@@ -125,9 +125,9 @@ void show_document(const Console& console, const SetupOptions& options, const ap
                                       {"next", next}}));
 }
 
-void print_entry(const Console& console, const SetupOptions& options, const api::AgentEntry& entry,
+void print_entry(const Console& console, const SetupArguments& options, const ops::AgentEntry& entry,
                  const fs::path& file, const std::string& snippet) {
-    const std::string command = api::agent_command(*options.agent, entry, options.scope);
+    const std::string command = ops::agent_command(*options.agent, entry, options.scope);
     std::string out;
     if (!command.empty()) out = fmt::format("Run:\n\n{}\n\nor put into ", command);
     out += fmt::format("{}{}:\n\n{}", command.empty() ? "Put into " : "", base::escape_line(file.native()), snippet);
@@ -136,11 +136,11 @@ void print_entry(const Console& console, const SetupOptions& options, const api:
 
 }  // namespace
 
-Task<int> setup(Context context, SetupOptions options) {
+static Task<int> setup(Context context, SetupArguments options) {
     const Console console = context.console;
     auto folders = agents::find_folders();
     if (!folders) co_return console.fail(folders.error());
-    const api::AgentEntry entry = make_entry(context.common, options, *folders);
+    const ops::AgentEntry entry = make_entry(context.common, options, *folders);
     for (const std::string& word : entry.command) {
         if (base::is_utf8(word)) continue;
         Error refused;
@@ -160,7 +160,7 @@ Task<int> setup(Context context, SetupOptions options) {
     auto written = write_entry(*path, options, entry);
     if (!written) {
         Error failed = written.error();
-        failed.message += fmt::format("; it is left as it is. By hand: {}", api::by_hand_text(*options.agent, entry));
+        failed.message += fmt::format("; it is left as it is. By hand: {}", ops::by_hand_text(*options.agent, entry));
         console.fail(failed);
         co_return left_status;
     }
@@ -185,5 +185,17 @@ Task<int> setup(Context context, SetupOptions options) {
     if (!next.empty()) console.note(next);
     co_return 0;
 }
+
+extern const Subcommand setup_subcommand = make_subcommand<setup>({
+    .name = "setup",
+    .words = "CLIENT",
+    .summary = "add it to Claude Code, Cursor, VS Code, Codex, Gemini CLI, Zed, Windsurf",
+    .text = "Adds the daemon to the MCP servers of a client: claude-code, cursor, vscode, codex, gemini, zed or "
+            "windsurf. Changes its own entry in the client's file and nothing else.",
+    .examples = {"persistproc setup claude-code", "persistproc setup vscode --scope project",
+                 "persistproc setup codex --print"},
+    .statuses = {{1, "the file was left as it is"}},
+    .words_kind = schema::ValueKind::agent,
+});
 
 }  // namespace persistproc::cli::commands

@@ -3,10 +3,10 @@
 #include <chrono>
 
 #include "cli/client.hpp"
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/format/json_text.hpp"
-#include "common/api/client_operations.hpp"
 #include "common/base/file_lock.hpp"
+#include "common/ops/client_operations.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -27,11 +27,11 @@ Task<Result<void>> wait_until_gone(std::filesystem::path lock) {
 
 }  // namespace
 
-Task<int> shutdown(Context context, ShutdownOptions options) {
+static Task<int> shutdown(Context context, ShutdownArguments options) {
     const std::filesystem::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, data);
     if (!client) co_return context.console.fail(client.error());
-    auto answer = co_await (*client)->shut_down(options.keep);
+    auto answer = co_await (*client)->shut_down(options.request.keep);
     if (!answer) co_return context.console.fail(answer.error());
     client->reset();
     auto gone = co_await wait_until_gone(data / "daemon.lock");
@@ -40,12 +40,20 @@ Task<int> shutdown(Context context, ShutdownOptions options) {
         context.console.print(format::shutdown_json(answer->stopped, answer->kept));
         co_return 0;
     }
-    const std::size_t count = options.keep ? answer->kept.size() : answer->stopped.size();
-    const char* became = options.keep ? (count == 1 ? "goes on" : "go on")
-                         : count == 1 ? "was stopped"
-                                      : "were stopped";
+    const std::size_t count = options.request.keep ? answer->kept.size() : answer->stopped.size();
+    const char* became = options.request.keep ? (count == 1 ? "goes on" : "go on")
+                         : count == 1         ? "was stopped"
+                                              : "were stopped";
     context.console.note(fmt::format("the daemon has ended; {} process{} {}", count, count == 1 ? "" : "es", became));
     co_return 0;
 }
+
+extern const Subcommand shutdown_subcommand = make_subcommand<shutdown>({
+    .name = "shutdown",
+    .words = "",
+    .summary = "end the daemon",
+    .text = "Ends the daemon. Processes are stopped first, or left running with --keep.",
+    .examples = {"persistproc shutdown --keep"},
+});
 
 }  // namespace persistproc::cli::commands

@@ -1,22 +1,32 @@
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/targets.hpp"
 
 namespace persistproc::cli::commands {
 
 namespace {
 
-bool can_signal(const ProcessView& view) { return domain::is_live(view.state); }
+bool can_signal(const ProcessView& view) { return domain::is_live(view); }
 
 }  // namespace
 
-Task<int> signal(Context context, SignalOptions options) {
-    const std::string name = options.signal;
-    TargetOperation operation = [name](DaemonClient& client, std::string target) {
-        return client.signal(std::move(target), name);
+static Task<int> signal(Context context, SignalArguments options) {
+    TargetOperation operation = [&options](DaemonClient& client, std::string target) {
+        ops::SignalRequest request = options.request;
+        request.process = std::move(target);
+        return client.signal(std::move(request));
     };
     auto results =
         co_await for_each_target(context.executor, context.common, options.targets, can_signal, std::move(operation));
     co_return show_results(context.console, results, options.targets);
 }
+
+extern const Subcommand signal_subcommand = make_subcommand<signal>({
+    .name = "signal",
+    .words = "SIGNAL TARGET… | all",
+    .summary = "send a signal",
+    .text = "Sends one signal to the program's process group.",
+    .examples = {"persistproc signal HUP nginx"},
+    .words_kind = schema::ValueKind::target,
+});
 
 }  // namespace persistproc::cli::commands

@@ -1,25 +1,22 @@
 #include <fmt/format.h>
 
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
-#include "common/api/start_process.hpp"
+#include "common/ops/start_process.hpp"
 
 namespace persistproc::cli::commands {
 
 namespace {
 
 /// Whether `word` alone is the id or label of a process here: `start db` means the one that there is.
-const ProcessView* find_known(const std::vector<ProcessView>& views, const DefinitionOptions& definition) {
-    const bool is_bare = definition.command.size() == 1 && !definition.shell && !definition.label &&
-                         definition.variables.empty() && definition.environment_files.empty() &&
-                         definition.working_directory.empty() && !definition.restart && !definition.stop_signal &&
-                         !definition.grace_seconds;
-    if (!is_bare) return nullptr;
+const ProcessView* find_known(const std::vector<ProcessView>& views, const StartArguments& arguments) {
+    if (!arguments.is_bare) return nullptr;
+    const std::string& word = arguments.request.definition.command.front();
     for (const auto& view : views)
-        if (view.id == definition.command[0] || view.label == definition.command[0]) return &view;
+        if (view.id == word || view.label == word) return &view;
     return nullptr;
 }
 
@@ -33,27 +30,41 @@ int show(const Console& console, const ProcessView& view, bool created) {
 
 }  // namespace
 
-Task<int> start(Context context, StartOptions options) {
-    auto request = make_start_request(options.definition);
+static Task<int> start(Context context, StartArguments options) {
+    auto request = make_start_request(options);
     if (!request) co_return context.console.fail(request.error());
-    auto client = co_await connect_or_start(context.executor, context.common, options.definition.autostart);
+    auto client = co_await connect_or_start(context.executor, context.common, !options.no_autostart);
     if (!client) co_return context.console.fail(client.error());
-    if (options.definition.command.size() == 1) {
+    if (options.is_bare) {
         auto views = co_await (*client)->list_all();
         if (!views) co_return context.console.fail(views.error());
-        if (const ProcessView* known = find_known(*views, options.definition)) {
-            const bool lives = domain::is_live(known->state) || known->state == ProcessState::backoff;
-            if (lives && !options.definition.fresh) co_return show(context.console, *known, false);
-            const StopHow how;
-            auto restarted = co_await (*client)->restart(known->id, how);
+        if (const ProcessView* known = find_known(*views, options)) {
+            const bool lives = domain::is_live(*known) || known->state == ProcessState::backoff;
+            if (lives && !options.fresh) co_return show(context.console, *known, false);
+            ops::RestartRequest again;
+            again.process = known->id;
+            auto restarted = co_await (*client)->restart(std::move(again));
             if (!restarted) co_return context.console.fail(restarted.error());
-            co_return show(context.console, restarted->view, true);
+            co_return show(context.console, *restarted, true);
         }
     }
-    auto started = co_await start_process(context.executor, context.common, options.definition.autostart,
-                                          std::move(*client), std::move(*request));
+    auto started = co_await start_process(context.executor, context.common, !options.no_autostart, std::move(*client),
+                                          std::move(*request));
     if (!started) co_return context.console.fail(started.error());
     co_return show(context.console, started->response, started->response.created);
 }
+
+extern const Subcommand start_subcommand = make_subcommand<start>(
+    {
+        .name = "start",
+        .words = "CMD… | TARGET",
+        .summary = "start it in the background",
+        .text = "Starts the command in the background and returns once it runs. One word that is the id or label of a "
+                "process that has ended starts that one again.",
+        .examples = {"persistproc start --label db postgres -D data", "persistproc start db"},
+        .statuses = {{126, "the program is not executable"}, {127, "no such program"}},
+        .words_kind = schema::ValueKind::command,
+    },
+    FlagPlace::before_words);
 
 }  // namespace persistproc::cli::commands

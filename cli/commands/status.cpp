@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
 #include "cli/targets.hpp"
@@ -17,7 +17,7 @@ bool every_process(const ProcessView&) { return true; }
 
 }  // namespace
 
-Task<int> status(Context context, StatusOptions options) {
+static Task<int> status(Context context, StatusArguments options) {
     TargetOperation operation = [](DaemonClient& client, std::string target) { return client.find(std::move(target)); };
     auto results = co_await for_each_target(context.executor, context.common, options.targets, every_process,
                                             std::move(operation));
@@ -27,7 +27,7 @@ Task<int> status(Context context, StatusOptions options) {
         int own = 0;
         if (!one)
             own = one.error().code == ErrorCode::not_found ? unknown : 125;
-        else if (!domain::is_live(one->state))
+        else if (!domain::is_live(*one))
             own = not_running;
         worst = std::max(worst, own);
     }
@@ -47,5 +47,15 @@ Task<int> status(Context context, StatusOptions options) {
     }
     co_return worst;
 }
+
+extern const Subcommand status_subcommand = make_subcommand<status>({
+    .name = "status",
+    .words = "TARGET… | all",
+    .summary = "one process in full",
+    .text = "Processes in full.",
+    .examples = {"persistproc status web"},
+    .statuses = {{0, "it runs"}, {3, "it does not run"}, {4, "there is no such process"}},
+    .words_kind = schema::ValueKind::target,
+});
 
 }  // namespace persistproc::cli::commands

@@ -1,22 +1,32 @@
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/targets.hpp"
 
 namespace persistproc::cli::commands {
 
 namespace {
 
-bool can_stop(const ProcessView& view) { return domain::is_live(view.state) || view.state == ProcessState::backoff; }
+bool can_stop(const ProcessView& view) { return domain::is_live(view) || view.state == ProcessState::backoff; }
 
 }  // namespace
 
-Task<int> stop(Context context, StopOptions options) {
-    const StopHow how{options.force, options.grace_seconds};
-    TargetOperation operation = [how](DaemonClient& client, std::string target) {
-        return client.stop(std::move(target), how);
+static Task<int> stop(Context context, StopArguments options) {
+    TargetOperation operation = [&options](DaemonClient& client, std::string target) {
+        ops::StopRequest request = options.request;
+        request.process = std::move(target);
+        return client.stop(std::move(request));
     };
     auto results =
         co_await for_each_target(context.executor, context.common, options.targets, can_stop, std::move(operation));
     co_return show_results(context.console, results, options.targets);
 }
+
+extern const Subcommand stop_subcommand = make_subcommand<stop>({
+    .name = "stop",
+    .words = "TARGET… | all",
+    .summary = "stop processes and everything they started",
+    .text = "Stops processes and everything they started; returns when all of it is gone.",
+    .examples = {"persistproc stop web", "persistproc stop --grace 2 p3 p4", "persistproc stop all"},
+    .words_kind = schema::ValueKind::target,
+});
 
 }  // namespace persistproc::cli::commands

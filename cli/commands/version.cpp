@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include "cli/client.hpp"
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/format/json_text.hpp"
-#include "common/api/client_operations.hpp"
+#include "common/ops/client_operations.hpp"
 
 namespace persistproc::cli::commands {
 
-Task<int> version(Context context, VersionOptions) {
+static Task<int> version(Context context, NoArguments) {
     std::optional<std::string> daemon;
     const std::filesystem::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, data);
@@ -25,5 +25,12 @@ Task<int> version(Context context, VersionOptions) {
             fmt::format("persistproc {}\n{}", own, daemon ? fmt::format("daemon {}\n", *daemon) : std::string()));
     co_return 0;
 }
+
+extern const Subcommand version_subcommand = make_subcommand<version>({
+    .name = "version",
+    .words = "",
+    .summary = "version of client and daemon",
+    .text = "Version of the client and, if it answers, of the daemon.",
+});
 
 }  // namespace persistproc::cli::commands

@@ -4,10 +4,10 @@
 #include <chrono>
 
 #include "cli/client.hpp"
-#include "cli/commands/commands.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/format/json_text.hpp"
-#include "common/api/wait_for_process.hpp"
 #include "common/base/text.hpp"
+#include "common/ops/wait_for_process.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -18,17 +18,7 @@ constexpr double longest_question_seconds = 600;
 constexpr auto daemon_return_bound = std::chrono::seconds(10);
 constexpr auto daemon_return_pause = std::chrono::milliseconds(100);
 
-api::WaitUntil until_of(WaitFor what) {
-    switch (what) {
-        case WaitFor::pattern: return api::WaitUntil::pattern;
-        case WaitFor::port: return api::WaitUntil::port;
-        case WaitFor::quiet: return api::WaitUntil::quiet;
-        case WaitFor::exit: break;
-    }
-    return api::WaitUntil::exit;
-}
-
-int exit_status_of(const api::WaitMeta& meta) {
+int exit_status_of(const ops::WaitMeta& meta) {
     if (meta.exit_code) return *meta.exit_code;
     if (meta.signal) {
         const auto number = domain::find_signal(*meta.signal);
@@ -37,27 +27,27 @@ int exit_status_of(const api::WaitMeta& meta) {
     return 125;
 }
 
-std::string ended_text(const api::WaitMeta& meta) {
+std::string ended_text(const ops::WaitMeta& meta) {
     if (meta.exit_code) return fmt::format("{} exited with code {}", meta.process, *meta.exit_code);
     if (meta.signal) return fmt::format("{} was killed by {}", meta.process, *meta.signal);
     return fmt::format("{} has ended ({})", meta.process, schema::enum_name(meta.state));
 }
 
-int show(const Console& console, const WaitOptions& options, const api::WaitMeta& meta) {
-    const bool asked_for_exit = options.until == WaitFor::exit;
-    if (meta.outcome == api::WaitOutcome::timed_out)
+int show(const Console& console, const WaitArguments& options, const ops::WaitMeta& meta) {
+    const bool asked_for_exit = options.request.until == ops::WaitCondition::exit;
+    if (meta.outcome == ops::WaitOutcome::timed_out)
         return console.fail(Error{ErrorCode::timeout, fmt::format("wait: the time is over; {} is {}", meta.process,
                                                                   schema::enum_name(meta.state))});
-    if (meta.outcome == api::WaitOutcome::ended && !asked_for_exit)
+    if (meta.outcome == ops::WaitOutcome::ended && !asked_for_exit)
         return console.fail(Error{ErrorCode::conflict, fmt::format("wait: {} before it came", ended_text(meta))});
     if (console.json()) {
         console.print(format::wait_json(meta));
     } else if (meta.match) {
         console.print(base::escape_line(*meta.match) + "\n");
-    } else if (meta.outcome == api::WaitOutcome::port_open) {
+    } else if (meta.outcome == ops::WaitOutcome::port_open) {
         console.note(meta.port ? fmt::format("{} listens on port {}", meta.process, *meta.port)
                                : fmt::format("{} listens", meta.process));
-    } else if (meta.outcome == api::WaitOutcome::ended) {
+    } else if (meta.outcome == ops::WaitOutcome::ended) {
         console.note(ended_text(meta));
     }
     return asked_for_exit ? exit_status_of(meta) : 0;
@@ -65,12 +55,12 @@ int show(const Console& console, const WaitOptions& options, const api::WaitMeta
 
 }  // namespace
 
-Task<int> wait(Context context, WaitOptions options) {
+static Task<int> wait(Context context, WaitArguments options) {
     const std::filesystem::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, data);
     if (!client) co_return context.console.fail(client.error());
     // The process as it is now: one that is forgotten and made anew meanwhile is another.
-    auto view = co_await (*client)->find(options.target);
+    auto view = co_await (*client)->find(options.request.process);
     async::SystemClock clock;
     const MonoTime begin = clock.now();
     std::optional<MonoTime> lost_until;
@@ -79,18 +69,14 @@ Task<int> wait(Context context, WaitOptions options) {
         if (!view && view.error().code == ErrorCode::unavailable && clock.now() < begin + daemon_return_bound) {
             const MonoTime next = clock.now() + daemon_return_pause;
             co_await clock.sleep_until(next);
-            view = co_await (*client)->find(options.target);
+            view = co_await (*client)->find(options.request.process);
             continue;
         }
         if (!view) co_return context.console.fail(view.error());
-        api::WaitRequest request;
+        ops::WaitRequest request = options.request;
         request.process = view->id;
-        request.until = until_of(options.until);
-        if (options.until == WaitFor::pattern) request.pattern = options.pattern;
-        if (options.until == WaitFor::port) request.port = options.port;
-        if (options.until == WaitFor::quiet) request.quiet_seconds = options.quiet_seconds;
         // The run that is there now: an end before the question counts, the next run's does not.
-        if (options.until == WaitFor::exit) request.run = view->run;
+        if (options.request.until == ops::WaitCondition::exit) request.run = view->run;
         request.timeout_seconds = options.timeout_seconds
                                       ? std::clamp(*options.timeout_seconds - passed, 0.0, longest_question_seconds)
                                       : longest_question_seconds;
@@ -107,12 +93,22 @@ Task<int> wait(Context context, WaitOptions options) {
             continue;
         }
         lost_until.reset();
-        const bool is_early = !is_last && (answer ? answer->outcome == api::WaitOutcome::timed_out
+        const bool is_early = !is_last && (answer ? answer->outcome == ops::WaitOutcome::timed_out
                                                   : answer.error().code == ErrorCode::timeout);
         if (!is_early)
             co_return answer ? show(context.console, options, *answer) : context.console.fail(answer.error());
         passed = std::chrono::duration<double>(clock.now() - begin).count();
     }
 }
+
+extern const Subcommand wait_subcommand = make_subcommand<wait>({
+    .name = "wait",
+    .words = "TARGET",
+    .summary = "wait for a pattern, a port, quiet, or the end",
+    .text = "Waits until it is so; fails at once when the process ends first.",
+    .examples = {"persistproc wait web --port 3000 --timeout 30", "persistproc wait build --exit"},
+    .statuses = {{124, "the time is over"}},
+    .words_kind = schema::ValueKind::target,
+});
 
 }  // namespace persistproc::cli::commands

@@ -4,108 +4,146 @@
 
 #include <algorithm>
 
+#include "cli/common_flags.hpp"
+
 namespace persistproc::cli::format {
 
 namespace {
 
-struct VerbHelp {
-    std::string_view verb, usage, text, examples;
+constexpr std::size_t help_width = 100;
+
+/// Characters, not bytes: "…" is one column.
+std::size_t columns(std::string_view text) {
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string padded(std::string_view text, std::size_t width) {
+    std::string out(text);
+    if (const std::size_t used = columns(text); used < width) out.append(width - used, ' ');
+    return out;
+}
+
+std::string summary_of(const ops::Typed& typed) {
+    std::string also(typed.aliases);
+    for (std::size_t at = 0; (at = also.find(' ', at)) != std::string::npos; at += 2) also.replace(at, 1, ", ");
+    return also.empty() ? std::string(typed.summary) : fmt::format("{} ({})", typed.summary, also);
+}
+
+/// A subcommand's flags and those of every subcommand, in the order help shows them.
+struct Declared {
+    std::shared_ptr<void> arguments;
+    CommonFlags common;
+    std::vector<Flag> flags;
+    std::size_t own = 0;
+
+    explicit Declared(const Subcommand& subcommand)
+        : arguments(subcommand.make()), flags(subcommand.flags(arguments.get())), own(flags.size()) {
+        add_common_flags(common, flags);
+    }
 };
 
-constexpr VerbHelp helps[] = {
-    {"serve", "serve [FLAGS]",
-     "Runs the daemon in the foreground, or with --detach in the background. Prints its endpoint and how to add it to "
-     "agents.",
-     "  persistproc serve --detach\n  persistproc serve --port 9000\n"},
-    {"run", "run [FLAGS] CMD…",
-     "Starts the command, or joins the one already running in this directory, and streams its output. Flags end at "
-     "the\n"
-     "first word of the command. The exit status is the program's (128+N for signal N).",
-     "  persistproc run npm run dev\n  persistproc npm run dev                  # the same\n"
-     "  persistproc run --on-exit stop --label api node server.js --port 3000\n"},
-    {"start", "start [FLAGS] CMD… | TARGET",
-     "Starts the command in the background and returns once it runs. One word that is the id or label of a process "
-     "that has\n"
-     "ended starts that one again.",
-     "  persistproc start --label db postgres -D data\n  persistproc start db\n"},
-    {"stop", "stop [FLAGS] TARGET… | all",
-     "Stops processes and everything they started; returns when all of it is gone.",
-     "  persistproc stop web\n  persistproc stop --grace 2 p3 p4\n  persistproc stop all\n"},
-    {"restart", "restart [FLAGS] TARGET… | all",
-     "Stops and starts again, with the same command, directory and environment.", "  persistproc restart web\n"},
-    {"signal", "signal SIGNAL TARGET… | all", "Sends one signal to the program's process group.",
-     "  persistproc signal HUP nginx\n"},
-    {"list", "list [FLAGS] [TARGET]", "All processes. Also: ls, ps.",
-     "  persistproc list\n  persistproc list --json --state running\n"},
-    {"status", "status TARGET… | all", "Processes in full. Exit status: 0 running, 3 not running, 4 unknown.",
-     "  persistproc status web\n"},
-    {"output", "output [FLAGS] TARGET", "Recorded output, of running and ended processes. Also: logs.",
-     "  persistproc output web\n  persistproc output -f --since 2m web\n  persistproc output -n 0 --stream stdout web "
-     "> all.txt\n"
-     "  persistproc output --grep 'error|warn' web\n"},
-    {"wait", "wait TARGET --pattern RE2 | --port N | --quiet SECONDS | --exit",
-     "Waits until it is so; fails at once when the process ends first. 124: the time is over.",
-     "  persistproc wait web --port 3000 --timeout 30\n  persistproc wait build --exit\n"},
-    {"rm", "rm TARGET… | all", "Forgets processes that are not running, with their output.",
-     "  persistproc rm old-web\n"},
-    {"shutdown", "shutdown [--keep]", "Ends the daemon. Processes are stopped first, or left running with --keep.",
-     "  persistproc shutdown --keep\n"},
-    {"setup", "setup [FLAGS] CLIENT",
-     "Adds the daemon to the MCP servers of a client: claude-code, cursor, vscode, codex, gemini, zed or windsurf. "
-     "Changes "
-     "its own\nentry in the client's file and nothing else.",
-     "  persistproc setup claude-code\n  persistproc setup vscode --scope project\n  persistproc setup codex "
-     "--print\n"},
-    {"doctor", "doctor",
-     "Examines the installation, the daemon and the clients' files, and says what to do. Changes nothing. Exit status: "
-     "0 no\nproblem, 1 problems.",
-     "  persistproc doctor\n"},
-    {"mcp", "mcp [FLAGS]",
-     "Serves MCP on stdin and stdout, for agents that start their servers themselves. Passes everything on to the "
-     "daemon,\nwhich it starts when needed.",
-     "  claude mcp add persistproc -- persistproc mcp\n"},
-    {"version", "version", "Version of the client and, if it answers, of the daemon.", ""},
-};
+/// Without reserved words, which have no summary.
+std::vector<const Subcommand*> shown_subcommands() {
+    std::vector<const Subcommand*> out;
+    for (const Subcommand* each : all_subcommands())
+        if (!each->typed.summary.empty()) out.push_back(each);
+    return out;
+}
+
+std::string with_words(const Subcommand& subcommand) {
+    const ops::Typed& typed = subcommand.typed;
+    return typed.words.empty() ? std::string(typed.name) : fmt::format("{} {}", typed.name, typed.words);
+}
 
 }  // namespace
 
-std::string general_help() {
-    return "persistproc: the process layer for people and coding agents\n"
-           "\n"
-           "Usage: persistproc SUBCOMMAND …, or persistproc CMD… to run a command\n"
-           "\n"
-           "  run CMD…       start a command, or join the one already running, and stream its output\n"
-           "  start CMD…     start it in the background\n"
-           "  stop, restart, signal TARGET…\n"
-           "  list           all processes (ls, ps)\n"
-           "  status TARGET  one process in full\n"
-           "  output TARGET  recorded output (logs)\n"
-           "  wait TARGET    for a pattern, a port, quiet, or the end\n"
-           "  rm TARGET      forget a process that is not running\n"
-           "  serve          run the daemon; it is also started when needed\n"
-           "  shutdown       end the daemon\n"
-           "  setup CLIENT   add it to Claude Code, Cursor, VS Code, Codex, Gemini CLI, Zed, Windsurf\n"
-           "  doctor         examine the installation\n"
-           "  mcp            serve MCP on stdin and stdout, for agents\n"
-           "  version        of client and daemon\n"
-           "\n"
-           "TARGET: an id (p3), a label, a PID or a command. Own flags end at the first word of a command.\n"
-           "Every subcommand: --port, --data-dir, --format text|json, --json, -v, -q, --help.\n"
-           "\n"
-           "  persistproc run npm run dev        # Ctrl+C detaches, the program goes on\n"
-           "  persistproc list\n"
-           "  persistproc output -f web\n";
+std::string wrap(std::string_view text, std::size_t width, std::string_view indent) {
+    std::string out, line;
+    while (!text.empty()) {
+        const std::size_t blank = text.find(' ');
+        const std::string_view word = text.substr(0, blank);
+        text.remove_prefix(blank == std::string_view::npos ? text.size() : blank + 1);
+        if (!line.empty() && columns(line) + 1 + columns(word) > width) {
+            out += line + "\n";
+            line = indent;
+        }
+        if (!line.empty() && line != indent) line += ' ';
+        line += word;
+    }
+    return out + line;
 }
 
-std::string verb_help(std::string_view verb, const std::vector<FlagHelp>& flags) {
-    std::string out;
-    for (const VerbHelp& help : helps) {
-        if (help.verb != verb) continue;
-        out = fmt::format("Usage: persistproc {}\n\n{}\n\n", help.usage, help.text);
-        std::size_t width = 0;
-        for (const auto& flag : flags) width = std::max(width, flag.names.size());
-        for (const auto& flag : flags) out += fmt::format("  {:<{}}  {}\n", flag.names, width, flag.text);
-        if (!help.examples.empty()) out += fmt::format("\nExamples:\n{}", help.examples);
+std::string usage_line(const Subcommand& subcommand) {
+    const Declared declared(subcommand);
+    const std::string_view words = subcommand.typed.words;
+    return fmt::format("{}{}{}", subcommand.typed.name, declared.own > 0 ? " [FLAGS]" : "",
+                       words.empty() ? std::string() : fmt::format(" {}", words));
+}
+
+std::string general_help() {
+    std::string out =
+        "persistproc: the process layer for people and coding agents\n\n"
+        "Usage: persistproc SUBCOMMAND …, or persistproc CMD… to run a command\n\n";
+    std::size_t width = 0;
+    for (const Subcommand* each : shown_subcommands()) width = std::max(width, columns(with_words(*each)));
+    for (const Subcommand* each : shown_subcommands())
+        out += fmt::format("  {}  {}\n", padded(with_words(*each), width), summary_of(each->typed));
+    out +=
+        "\nTARGET: an id (p3), a label, a PID or a command. Own flags end at the first word of a command.\n"
+        "Every subcommand: --port, --data-dir, --format text|json, --json, -v, -q, --help.\n\n"
+        "  persistproc run npm run dev        # Ctrl+C detaches, the program goes on\n"
+        "  persistproc list\n"
+        "  persistproc output -f web\n";
+    return out;
+}
+
+std::string subcommand_help(const Subcommand& subcommand) {
+    const ops::Typed& typed = subcommand.typed;
+    const Declared declared(subcommand);
+    std::string text(typed.text);
+    if (!typed.aliases.empty()) text += fmt::format(" Also: {}.", typed.aliases);
+    std::string out = fmt::format("Usage: persistproc {}\n\n{}\n\n", usage_line(subcommand), wrap(text, help_width));
+    std::size_t width = 0;
+    for (const Flag& flag : declared.flags) width = std::max(width, columns(flag_text(flag)));
+    for (const Flag& flag : declared.flags)
+        out += fmt::format("  {}  {}\n", padded(flag_text(flag), width), flag.facts.sentence());
+    std::string statuses;
+    for (const ops::ExitStatus& each : typed.statuses)
+        if (!each.text.empty()) statuses += fmt::format("  {:<3}  {}\n", each.status, each.text);
+    if (!statuses.empty()) out += "\nExit status:\n" + statuses;
+    std::string examples;
+    for (const std::string_view each : typed.examples)
+        if (!each.empty()) examples += fmt::format("  {}\n", each);
+    if (!examples.empty()) out += "\nExamples:\n" + examples;
+    return out;
+}
+
+std::string readme_table() {
+    std::string out = "| subcommand | what it does |\n|---|---|\n";
+    for (const Subcommand* each : shown_subcommands()) {
+        const Declared declared(*each);
+        std::string row = fmt::format("`{}`", with_words(*each));
+        for (std::string_view rest = each->typed.aliases; !rest.empty();) {
+            const std::size_t blank = rest.find(' ');
+            row += fmt::format(", `{}`", rest.substr(0, blank));
+            rest.remove_prefix(blank == std::string_view::npos ? rest.size() : blank + 1);
+        }
+        row += fmt::format(" | {}", each->typed.text);
+        for (std::size_t i = 0; i < declared.own; ++i)
+            row += fmt::format("{}`{}`", i == 0 ? " " : ", ", flag_text(declared.flags[i]));
+        for (std::size_t i = 0; i < std::size(each->typed.statuses); ++i) {
+            const ops::ExitStatus& status = each->typed.statuses[i];
+            if (!status.text.empty())
+                row += fmt::format("{}{}: {}", i == 0 ? (declared.own > 0 ? ". Exit status " : " Exit status ") : ", ",
+                                   status.status, status.text);
+        }
+        // A bar would end the cell, except the one between the two.
+        const std::size_t bar = row.find(" | ", row.find('`', 1));
+        std::string escaped;
+        for (std::size_t i = 0; i < row.size(); ++i)
+            escaped += row[i] == '|' && i != bar + 1 ? "\\|" : std::string(1, row[i]);
+        out += fmt::format("| {} |\n", escaped);
     }
     return out;
 }

@@ -1,9 +1,9 @@
 #include "cli/format/json_text.hpp"
 
-#include "common/api/client_operations.hpp"
-#include "common/api/wait_for_process.hpp"
 #include "common/base/text.hpp"
-#include "common/schema/codec.hpp"
+#include "common/ops/client_operations.hpp"
+#include "common/ops/wait_for_process.hpp"
+#include "common/schema/json.hpp"
 
 namespace persistproc::cli::format {
 
@@ -13,6 +13,11 @@ namespace {
 
 /// Labels and commands of other people may hold bytes that are no UTF-8; the document stays one all the same.
 std::string document(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+    return value ? Json(*value) : Json();
+}
 
 Json error_object(const Error& error) {
     return Json{{"code", std::string(base::code_name(error.code))}, {"message", error.message}};
@@ -25,7 +30,9 @@ std::string error_json(const Error& error) { return document(Json{{"error", erro
 std::string view_json(const ProcessView& view) { return document(schema::to_json(view)); }
 
 std::string views_json(const std::vector<ProcessView>& views, const std::optional<Error>& error) {
-    Json out{{"processes", schema::to_json(views)}};
+    Json list = Json::array();
+    for (const ProcessView& view : views) list.push_back(schema::to_json(view));
+    Json out{{"processes", std::move(list)}};
     if (error) out["error"] = error_object(*error);
     return document(out);
 }
@@ -38,13 +45,13 @@ std::string started_json(const ProcessView& view, bool created) {
 
 std::string restarted_json(const ProcessView& view, std::optional<std::int64_t> old_pid) {
     Json out = schema::to_json(view);
-    out["old_pid"] = schema::to_json(old_pid);
+    out["old_pid"] = or_null(old_pid);
     return document(out);
 }
 
 std::string texts_json(const std::vector<std::pair<std::string, std::optional<std::string>>>& members) {
     Json out = Json::object();
-    for (const auto& [name, value] : members) out[name] = schema::to_json(value);
+    for (const auto& [name, value] : members) out[name] = or_null(value);
     return document(out);
 }
 
@@ -52,9 +59,9 @@ std::string shutdown_json(const std::vector<std::string>& stopped, const std::ve
     return document(Json{{"stopped", stopped}, {"kept", kept}});
 }
 
-std::string wait_json(const api::WaitMeta& meta) { return document(schema::to_json(meta)); }
+std::string wait_json(const ops::WaitMeta& meta) { return document(schema::to_json(meta)); }
 
-std::string daemon_json(const api::DaemonInfo& info) { return document(schema::to_json(info)); }
+std::string daemon_json(const ops::DaemonInfo& info) { return document(schema::to_json(info)); }
 
 std::string checks_json(const std::vector<CheckLine>& checks) {
     Json list = Json::array();
@@ -67,7 +74,7 @@ std::string checks_json(const std::vector<CheckLine>& checks) {
 }
 
 std::string line_json(const RecordedLine& line) {
-    Json out{{"time", schema::to_json(line.time)},
+    Json out{{"time", or_null(line.time)},
              {"stream", std::string(line.stream)},
              {"run", line.run},
              {"text", base::to_valid_utf8(line.text)}};

@@ -9,10 +9,10 @@
 
 #include "common/domain/process.hpp"
 
-namespace persistproc::api {
+namespace persistproc::ops {
 struct DaemonInfo;
 struct WaitMeta;
-}  // namespace persistproc::api
+}  // namespace persistproc::ops
 
 namespace persistproc::cli::format {
 
@@ -31,8 +31,8 @@ std::string restarted_json(const ProcessView& view, std::optional<std::int64_t> 
 std::string texts_json(const std::vector<std::pair<std::string, std::optional<std::string>>>& members);
 
 std::string shutdown_json(const std::vector<std::string>& stopped, const std::vector<std::string>& kept);
-std::string wait_json(const api::WaitMeta& meta);
-std::string daemon_json(const api::DaemonInfo& info);
+std::string wait_json(const ops::WaitMeta& meta);
+std::string daemon_json(const ops::DaemonInfo& info);
 
 /// One line of `doctor`. {"checks":[{"name","status","detail","advice"},…]}; no advice is null.
 struct CheckLine {

@@ -42,8 +42,9 @@ std::string last_exit(const ProcessView& view) {
     return "";
 }
 
-std::string_view colour_of(ProcessState state) {
-    switch (state) {
+std::string_view colour_of(const schema::Open<ProcessState>& state) {
+    if (!state.known()) return "";
+    switch (*state.known()) {
         case ProcessState::running: return "\x1b[32m";
         case ProcessState::starting:
         case ProcessState::stopping:
@@ -68,7 +69,7 @@ Row make_row(const ProcessView& view, WallTime now) {
     row[label_column] = safe(view.label);
     row[state_column] = std::string(schema::enum_name(view.state));
     row[3] = view.pid ? fmt::format("{}", *view.pid) : "";
-    row[4] = domain::is_live(view.state) ? age(view.started_at, now) : "";
+    row[4] = domain::is_live(view) ? age(view.started_at, now) : "";
     row[5] = fmt::format("{}", view.restarts);
     row[6] = ports_text(view.ports);
     row[7] = view.cpu_percent ? fmt::format("{:.1f}%", *view.cpu_percent) : "";
@@ -126,14 +127,14 @@ std::string process_table(const std::vector<ProcessView>& views, WallTime now, c
     }
     // What is wrong with one that runs, or why nobody knows how it ended, has no column.
     for (const auto& view : views)
-        if (view.detail && (domain::is_live(view.state) || view.state == ProcessState::lost))
+        if (view.detail && (domain::is_live(view) || view.state == ProcessState::lost))
             out += fmt::format("{}: {}\n", view.id, safe(*view.detail));
     return out;
 }
 
 std::string state_text(const ProcessView& view) {
-    std::string out;
-    switch (view.state) {
+    std::string out(view.state.word());
+    switch (view.state.known().value_or(ProcessState::running)) {
         case ProcessState::exited:
             out = view.exit_code ? fmt::format("exited with code {}", *view.exit_code) : "exited";
             break;
@@ -141,7 +142,7 @@ std::string state_text(const ProcessView& view) {
         case ProcessState::failed: out = "could not be started"; break;
         case ProcessState::backoff: out = "waiting to be restarted"; break;
         case ProcessState::gave_up: out = "gave up restarting"; break;
-        default: out = std::string(schema::enum_name(view.state));
+        default: break;
     }
     if (view.reason == OutcomeReason::stopped) out += " (stopped)";
     if (view.reason == OutcomeReason::oom) out += " (out of memory)";
@@ -151,9 +152,9 @@ std::string state_text(const ProcessView& view) {
 
 std::string process_line(const ProcessView& view) {
     std::string out = fmt::format("{} ({}) ", view.id, safe(view.label));
-    out += domain::is_live(view.state) ? "is " : "";
+    out += domain::is_live(view) ? "is " : "";
     out += state_text(view);
-    if (view.pid && domain::is_live(view.state)) out += fmt::format(", PID {}", *view.pid);
+    if (view.pid && domain::is_live(view)) out += fmt::format(", PID {}", *view.pid);
     return out;
 }
 
@@ -181,7 +182,7 @@ std::string process_details(const ProcessView& view, WallTime now) {
     line("memory", view.memory_bytes ? format_bytes(*view.memory_bytes) : "");
     line("last output", time(view.last_output_at));
     line("log", safe(view.log_path.value_or("")));
-    line("started by", safe(view.started_by.value_or("")));
+    line("started by", safe(view.started_by));
     return out;
 }
 

@@ -17,6 +17,7 @@
 #include "cli/session/policy.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
+#include "common/ops/stop_process.hpp"
 
 namespace persistproc::cli::session {
 
@@ -129,7 +130,8 @@ private:
             return;
         }
         Polled polled;
-        polled.state = view->state;
+        // A state that only a newer daemon knows says at least whether the run has ended.
+        polled.state = view->state.known().value_or(view->ended_at ? ProcessState::exited : ProcessState::running);
         polled.exit_code = view->exit_code;
         if (view->signal) polled.signal = domain::find_signal(*view->signal);
         const auto id = domain::find_process_id(view->id);
@@ -235,10 +237,10 @@ private:
         if (!client) {
             answered.failed = client.error();
         } else {
-            StopHow how;
-            how.force = force;
-            const std::string id = plan_.process_id;
-            auto view = co_await (*client)->stop(id, how);
+            ops::StopRequest request;
+            request.process = plan_.process_id;
+            request.force = force;
+            auto view = co_await (*client)->stop(std::move(request));
             // A process that is not known any more has stopped as well.
             if (!view && view.error().code != ErrorCode::not_found) answered.failed = view.error();
         }

@@ -72,36 +72,120 @@ struct Outcome {
 
 enum class RestartPolicy { never, on_failure, always };
 
+}  // namespace domain
+
+namespace schema {
+
+template <>
+struct EnumNames<domain::ProcessState> {
+    using E = domain::ProcessState;
+    static constexpr std::pair<E, std::string_view> names[] = {
+        {E::starting, "starting"},       {E::running, "running"},        {E::stopping, "stopping"},
+        {E::exited, "exited"},           {E::killed, "killed"},          {E::failed, "failed"},
+        {E::backoff, "backoff"},         {E::gave_up, "gave_up"},        {E::lost, "lost"},
+        {E::unreachable, "unreachable"}, {E::unsupported, "unsupported"}};
+};
+template <>
+struct EnumNames<domain::OutcomeReason> {
+    using E = domain::OutcomeReason;
+    static constexpr std::pair<E, std::string_view> names[] = {{E::self, "self"},
+                                                               {E::stopped, "stopped"},
+                                                               {E::oom, "oom"},
+                                                               {E::exec_failed, "exec_failed"},
+                                                               {E::lost, "lost"}};
+};
+template <>
+struct EnumNames<domain::RestartPolicy> {
+    using E = domain::RestartPolicy;
+    static constexpr std::pair<E, std::string_view> names[] = {
+        {E::never, "never"}, {E::on_failure, "on_failure"}, {E::always, "always"}};
+};
+
+}  // namespace schema
+
+namespace domain {
+
 /// Environment variables. Values never appear in an answer, a listing, a log or an error.
 using Environment = std::map<std::string, std::string>;
 
-/// What the user asked to be run. Environment values are not part of it: they live in the run's `spec` alone.
+/// What the user asked to be run. The one place where a field of a definition is written down: requests and views take
+/// its list of fields over, the store's documents and the runs' specs are its JSON. Environment values are not part of
+/// it: they live in the run's `spec` alone.
 struct Definition {
+    std::vector<std::string> command;
+    std::string working_directory;
     std::string label;
     bool label_given = false;  // else it is the default label, derived from command and directory
-    std::vector<std::string> command;
-    bool shell = false;  // command is one word, given to /bin/sh -c
-    std::string working_directory;
+    bool shell = false;        // command is one word, given to /bin/sh -c
+    RestartPolicy restart = RestartPolicy::never;
     int stop_signal = 15;
     double grace_seconds = 10;
-    RestartPolicy restart = RestartPolicy::never;
     std::string started_by;
+    schema::Unknown unknown;  // what a newer version has stored; kept
+
+    static constexpr auto fields();
 };
 
-/// A process as every answer shows it (product contract, "Process view"). Absent facts are null.
-struct ProcessView {
+/// A command is given as a list of words, or as one text. A text is read as its only word: whether it is split depends
+/// on `shell` (see ops::StartRequest).
+extern const schema::Form<std::vector<std::string>> command_form;
+/// A signal by its name.
+extern const schema::Form<int> signal_form;
+/// Seconds as a number, or a duration as text ("10s", "1m30s").
+extern const schema::Form<double> seconds_form;
+extern const schema::Form<std::optional<double>> optional_seconds_form;
+
+constexpr auto Definition::fields() {
+    using D = Definition;
+    using schema::field;
+    using schema::ValueKind;
+    constexpr auto unseen = schema::in_requests | schema::in_documents;  // in no view
+    return std::tuple{
+        schema::required("command", &D::command,
+                         "Command line, split like a shell without running one, or array of words")
+            .in_form(&command_form)
+            .of_kind(ValueKind::command),
+        schema::required("working_directory", &D::working_directory, "Absolute path")
+            .range(1, 4096)
+            .as_flag("C,working-directory", "DIR", "Where the command runs")
+            .of_kind(ValueKind::directory),
+        field("label", &D::label, "Unique name; default: \"<command> in <directory>\"")
+            .range(1, 200)
+            .absent_if_empty()
+            .as_flag("label", "NAME"),
+        field("label_given", &D::label_given).only(schema::in_documents),
+        field("shell", &D::shell, "Run the string through /bin/sh -c")
+            .only(unseen)
+            .as_flag("shell", "", "Run one word through /bin/sh -c"),
+        field("restart", &D::restart, "Restart when it ends by itself")
+            .only(unseen)
+            .as_flag("restart", "POLICY", "never, on-failure or always, when it ends by itself"),
+        field("stop_signal", &D::stop_signal, "First signal of a stop")
+            .only(unseen)
+            .in_form(&signal_form)
+            .as_flag("stop-signal", "SIGNAL", "First signal of a stop (SIGTERM)")
+            .of_kind(ValueKind::signal),
+        field("grace_seconds", &D::grace_seconds, "Time before SIGKILL")
+            .only(unseen)
+            .in_form(&seconds_form)
+            .range(0, 3600)
+            .as_flag("grace", "DURATION", "Time between it and SIGKILL (10s)")
+            .of_kind(ValueKind::duration),
+        field("started_by", &D::started_by).only(schema::in_answers | schema::in_documents).absent_if_empty()};
+}
+
+/// A process as every answer shows it (product contract, "Process view"): its definition, as far as that is shown, and
+/// the facts. Absent facts are null.
+struct ProcessView : Definition {
     std::string id;
-    std::string label;
-    std::vector<std::string> command;
-    std::string working_directory;
-    ProcessState state = ProcessState::starting;
+    schema::Open<ProcessState> state = ProcessState::starting;
     std::optional<bool> ready;
     std::optional<std::int64_t> pid;
     std::optional<WallTime> started_at;
     std::optional<WallTime> ended_at;
     std::optional<int> exit_code;
     std::optional<std::string> signal;
-    std::optional<OutcomeReason> reason;
+    std::optional<schema::Open<OutcomeReason>> reason;
     std::optional<std::string> run;
     std::int64_t restarts = 0;
     std::vector<int> ports;
@@ -109,35 +193,25 @@ struct ProcessView {
     std::optional<std::int64_t> memory_bytes;
     std::optional<WallTime> last_output_at;
     std::optional<std::string> log_path;
-    std::optional<std::string> started_by;
     std::optional<std::string> detail;  // why it failed, is lost, or when it will restart
+    schema::Unknown unknown;            // what a newer daemon says besides; hides that of the definition
 
     static constexpr auto fields() {
         using V = ProcessView;
         using schema::field;
-        return std::tuple{field("id", &V::id),
-                          field("label", &V::label),
-                          field("command", &V::command),
-                          field("working_directory", &V::working_directory),
-                          field("state", &V::state),
-                          field("ready", &V::ready),
-                          field("pid", &V::pid),
-                          field("started_at", &V::started_at),
-                          field("ended_at", &V::ended_at),
-                          field("exit_code", &V::exit_code),
-                          field("signal", &V::signal),
-                          field("reason", &V::reason),
-                          field("run", &V::run),
-                          field("restarts", &V::restarts),
-                          field("ports", &V::ports),
-                          field("cpu_percent", &V::cpu_percent),
-                          field("memory_bytes", &V::memory_bytes),
-                          field("last_output_at", &V::last_output_at),
-                          field("log_path", &V::log_path),
-                          field("started_by", &V::started_by),
-                          field("detail", &V::detail)};
+        return std::tuple_cat(
+            std::tuple{field("id", &V::id)}, Definition::fields(),
+            std::tuple{field("state", &V::state), field("ready", &V::ready), field("pid", &V::pid),
+                       field("started_at", &V::started_at), field("ended_at", &V::ended_at),
+                       field("exit_code", &V::exit_code), field("signal", &V::signal), field("reason", &V::reason),
+                       field("run", &V::run), field("restarts", &V::restarts), field("ports", &V::ports),
+                       field("cpu_percent", &V::cpu_percent), field("memory_bytes", &V::memory_bytes),
+                       field("last_output_at", &V::last_output_at), field("log_path", &V::log_path),
+                       field("detail", &V::detail)});
     }
 };
+/// As `is_live` of its state; of one that only a newer version knows, by its facts.
+bool is_live(const ProcessView& view) noexcept;
 
 /// 1 to 200 bytes of UTF-8 without control or bidirectional characters. Errors: invalid.
 Result<void> check_label(std::string_view label);
@@ -174,32 +248,6 @@ using domain::ProcessState;
 using domain::ProcessView;
 using domain::RunId;
 
-namespace schema {
-
-template <>
-struct EnumNames<ProcessState> {
-    using E = ProcessState;
-    static constexpr std::pair<E, std::string_view> names[] = {
-        {E::starting, "starting"},       {E::running, "running"},        {E::stopping, "stopping"},
-        {E::exited, "exited"},           {E::killed, "killed"},          {E::failed, "failed"},
-        {E::backoff, "backoff"},         {E::gave_up, "gave_up"},        {E::lost, "lost"},
-        {E::unreachable, "unreachable"}, {E::unsupported, "unsupported"}};
-};
-template <>
-struct EnumNames<OutcomeReason> {
-    using E = OutcomeReason;
-    static constexpr std::pair<E, std::string_view> names[] = {{E::self, "self"},
-                                                               {E::stopped, "stopped"},
-                                                               {E::oom, "oom"},
-                                                               {E::exec_failed, "exec_failed"},
-                                                               {E::lost, "lost"}};
-};
-template <>
-struct EnumNames<domain::RestartPolicy> {
-    using E = domain::RestartPolicy;
-    static constexpr std::pair<E, std::string_view> names[] = {
-        {E::never, "never"}, {E::on_failure, "on_failure"}, {E::always, "always"}};
-};
-
-}  // namespace schema
 }  // namespace persistproc
+
+PERSISTPROC_ANSWER_CODECS(extern, persistproc::domain::ProcessView)

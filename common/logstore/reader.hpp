@@ -11,11 +11,12 @@
 
 #include "common/base/result.hpp"
 #include "common/base/unique_fd.hpp"
+#include "common/domain/stream_choice.hpp"
 #include "common/logstore/format.hpp"
 
 namespace persistproc::logstore {
 
-enum class StreamChoice { combined, out, err };
+using domain::StreamChoice;
 
 /// A line, or the last piece of one that has no end yet. In the combined view a line that the other stream interrupted
 /// is two lines, in recorded order; the view of one stream joins them. `err` sees standard error alone, `out` the rest.

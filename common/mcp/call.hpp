@@ -9,7 +9,7 @@
 #include "common/async/clock.hpp"
 #include "common/base/result.hpp"
 #include "common/mcp/caller.hpp"
-#include "common/schema/codec.hpp"
+#include "common/schema/json.hpp"
 
 namespace persistproc::mcp {
 

@@ -1,5 +1,7 @@
 #include "common/mcp/json_reader.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/container/small_vector.hpp>
 #include <boost/json/basic_parser_impl.hpp>

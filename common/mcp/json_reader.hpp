@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "common/base/result.hpp"
-#include "common/schema/codec.hpp"
+#include "common/schema/json.hpp"
 
 namespace persistproc::mcp {
 

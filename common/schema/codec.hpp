@@ -1,6 +1,7 @@
 #pragma once
-/// JSON from and to structs with a field list, and their JSON Schema. The schema keeps to what every client
-/// and model API takes: no `$schema`, no `$ref`, no top-level combinators.
+/// How JSON comes from structs with a field list and structs from it, and their JSON Schema. For the sources that hold
+/// the structs, where each codec is instantiated once; everybody else includes field.hpp or json.hpp. The schema keeps
+/// to what every client and model API takes: no `$schema`, no `$ref`, no top-level combinators.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -8,7 +9,6 @@
 #include <cstdint>
 #include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -16,29 +16,10 @@
 
 #include "common/base/result.hpp"
 #include "common/base/time.hpp"
-#include "common/schema/field.hpp"
+#include "common/schema/document.hpp"
+#include "common/schema/json.hpp"
 
 namespace persistproc::schema {
-
-using Json = nlohmann::ordered_json;
-
-template <class T>
-concept HasFields = requires {
-    T::fields();
-};
-template <class T>
-concept HasEnumNames = requires {
-    EnumNames<T>::names;
-};
-
-/// Specialise for a type with a JSON form of its own:
-///   static Json schema();  static Result<T> read(const Json&, const std::string& path);  static Json write(const T&);
-template <class T>
-struct CustomCodec;
-template <class T>
-concept HasCustomCodec = requires {
-    CustomCodec<T>::schema();
-};
 
 namespace detail {
 
@@ -54,40 +35,63 @@ template <class T>
 struct IsStringMap : std::false_type {};
 template <class T>
 struct IsStringMap<std::map<std::string, T>> : std::true_type {};
+template <class T>
+struct IsOpen : std::false_type {};
+template <class E>
+struct IsOpen<Open<E>> : std::true_type {};
+
+template <class T>
+concept KeepsUnknown = requires(T& value) {
+    { value.unknown } -> std::same_as<Unknown&>;
+};
+
+/// A request may check and complete what no field tells alone, after all were read.
+template <class T>
+concept FinishesReading = requires(T& value, const Json& json) {
+    { value.finish_reading(json) } -> std::same_as<Result<void>>;
+};
 
 /// `got string "x"`: what a wrong value was, short enough for one line.
 std::string describe_json(const Json& value);
 Error wrong_type(const std::string& path, std::string_view expected, const Json& got);
+void write_unknown(const Unknown& unknown, Json& into);
+void keep_unknown(const std::string& name, const Json& value, Unknown& into);
+/// Texts of a document hold any byte: those that are no UTF-8 stand as {"bytes": "…"} (base::bytes_to_text).
+Json write_bytes(const std::string& text);
+Result<std::string> read_bytes(const Json& json, const std::string& path);
+std::string document_text(const Json& json);
+Result<Json> document_json(std::string_view text);
+
+/// How to read: for whom, and whether a newer version may have written it.
+struct Reading {
+    Use use = by_agents;
+    bool is_lenient = false;  // unknown members are kept or left out, and bounds are not ours to enforce
+};
+
+template <class T>
+Json type_schema(Audience audience, bool closed);
+template <class T>
+Json write(const T& value, Use use);
+template <class T>
+Result<T> read(const Json& json, const std::string& path, Reading how);
 
 }  // namespace detail
 
+/// One value, as it stands in a request. Errors: invalid, naming `path`.
 template <class T>
-Json type_schema(Audience audience = Audience::agent, bool closed = true);
-template <HasFields S>
-Json object_schema(Audience audience = Audience::agent, bool closed = true);
-template <class T>
-Json to_json(const T& value);
-template <class T>
-Result<T> read(const Json& json, const std::string& path, Audience audience = Audience::agent);
-
-/// Reads the arguments of a tool: unknown names, missing ones, wrong types and values out of range are `invalid`
-/// errors that name the argument and what is accepted. Pure.
-template <HasFields S>
-Result<S> parse(const Json& json, Audience audience = Audience::agent);
+Result<T> read(const Json& json, const std::string& path, Audience audience = Audience::agent) {
+    return detail::read<T>(json, path, {use_of(audience), false});
+}
 
 // ---- implementation ----
 
 template <class T>
-Json type_schema(Audience audience, bool closed) {
-    if constexpr (HasCustomCodec<T>) {
-        return CustomCodec<T>::schema();
-    } else if constexpr (detail::IsOptional<T>::value) {
+Json detail::type_schema(Audience audience, bool closed) {
+    if constexpr (IsOptional<T>::value) {
         return type_schema<typename T::value_type>(audience, closed);
     } else if constexpr (std::is_same_v<T, bool>) {
         return Json{{"type", "boolean"}};
-    } else if constexpr (std::is_same_v<T, std::string>) {
-        return Json{{"type", "string"}};
-    } else if constexpr (std::is_same_v<T, WallTime>) {
+    } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, WallTime> || IsOpen<T>::value) {
         return Json{{"type", "string"}};
     } else if constexpr (HasEnumNames<T>) {
         Json names = Json::array();
@@ -97,9 +101,9 @@ Json type_schema(Audience audience, bool closed) {
         return Json{{"type", "integer"}};
     } else if constexpr (std::is_floating_point_v<T>) {
         return Json{{"type", "number"}};
-    } else if constexpr (detail::IsVector<T>::value) {
+    } else if constexpr (IsVector<T>::value) {
         return Json{{"type", "array"}, {"items", type_schema<typename T::value_type>(audience, closed)}};
-    } else if constexpr (detail::IsStringMap<T>::value) {
+    } else if constexpr (IsStringMap<T>::value) {
         return Json{{"type", "object"},
                     {"additionalProperties", type_schema<typename T::mapped_type>(audience, closed)}};
     } else {
@@ -107,21 +111,20 @@ Json type_schema(Audience audience, bool closed) {
     }
 }
 
-/// `closed`: of a request; nothing else may be given. Else of an answer: members that may be null are left open, and so
-/// is what an agent needs no schema to read (enumerators): schemas cost tokens in every session.
 template <HasFields S>
 Json object_schema(Audience audience, bool closed) {
     Json properties = Json::object();
     Json needed = Json::array();
     const S defaults{};
+    const Use use = closed ? use_of(audience) : in_answers;
     for_each_field<S>([&](const auto& f) {
-        if (f.is_client_only && audience == Audience::agent) return;
-        using T = std::decay_t<decltype(defaults.*f.member)>;
-        Json one = type_schema<T>(audience, closed);
+        if (!f.is_for(use)) return;
+        using T = typename std::decay_t<decltype(f)>::Value;
+        Json one = f.form != nullptr ? f.form->schema() : detail::type_schema<T>(audience, closed);
         if (!closed) one.erase("enum");
-        if (!closed && detail::IsOptional<T>::value) one = Json::object();
-        if (*f.text != '\0') one["description"] = f.text;
-        if (f.has_range) {
+        if (!closed && (detail::IsOptional<T>::value || f.null_if_empty)) one = Json::object();
+        if (closed && *f.text != '\0') one["description"] = f.text;
+        if (closed && f.has_range) {
             const bool text = std::is_same_v<T, std::string> || std::is_same_v<T, std::optional<std::string>>;
             const bool list = detail::IsVector<T>::value;
             const auto bound = [](double v) {
@@ -130,10 +133,10 @@ Json object_schema(Audience audience, bool closed) {
             one[text ? "minLength" : list ? "minItems" : "minimum"] = bound(f.min);
             one[text ? "maxLength" : list ? "maxItems" : "maximum"] = bound(f.max);
         }
-        if (closed && !f.is_required) {
+        if (closed && !f.is_required && !f.null_if_empty) {
             if constexpr (!std::is_same_v<T, bool> && !detail::IsOptional<T>::value && !detail::IsVector<T>::value &&
                           !detail::IsStringMap<T>::value && !HasFields<T>)
-                one["default"] = to_json(defaults.*f.member);
+                one["default"] = f.form != nullptr ? f.form->write(f.of(defaults)) : detail::write(f.of(defaults), use);
         }
         if (f.is_required) needed.push_back(f.name);
         properties[f.name] = std::move(one);
@@ -145,26 +148,39 @@ Json object_schema(Audience audience, bool closed) {
 }
 
 template <class T>
-Json to_json(const T& value) {
-    if constexpr (HasCustomCodec<T>) {
-        return CustomCodec<T>::write(value);
-    } else if constexpr (detail::IsOptional<T>::value) {
-        return value ? to_json(*value) : Json(nullptr);
+Json detail::write(const T& value, Use use) {
+    if constexpr (IsOptional<T>::value) {
+        return value ? write(*value, use) : Json(nullptr);
     } else if constexpr (std::is_same_v<T, WallTime>) {
         return base::format_rfc3339(value);
-    } else if constexpr (HasEnumNames<T>) {
+    } else if constexpr (HasEnumNames<T> || IsOpen<T>::value) {
         return std::string(enum_name(value));
-    } else if constexpr (detail::IsVector<T>::value) {
+    } else if constexpr (std::is_same_v<T, std::string>) {
+        return use == in_documents ? write_bytes(value) : Json(value);
+    } else if constexpr (IsVector<T>::value) {
         Json out(Json::value_t::array);
-        for (const auto& each : value) out.push_back(to_json(each));
+        for (const auto& each : value) out.push_back(write(each, use));
         return out;
-    } else if constexpr (detail::IsStringMap<T>::value) {
+    } else if constexpr (IsStringMap<T>::value) {
         Json out(Json::value_t::object);
-        for (const auto& [name, each] : value) out[name] = to_json(each);
+        for (const auto& [name, each] : value) out[name] = write(each, use);
         return out;
     } else if constexpr (HasFields<T>) {
         Json out(Json::value_t::object);
-        for_each_field<T>([&](const auto& f) { out[f.name] = to_json(value.*f.member); });
+        for_each_field<T>([&](const auto& f) {
+            if (!f.is_for(use)) return;
+            const auto& member = f.of(value);
+            if constexpr (std::is_same_v<std::decay_t<decltype(member)>, std::string>) {
+                if (f.null_if_empty && member.empty()) {
+                    out[f.name] = nullptr;
+                    return;
+                }
+            }
+            // A form is for those who send and read messages; what is stored has the form of its type.
+            const bool formed = f.form != nullptr && use != in_documents;
+            out[f.name] = formed ? f.form->write(member) : write(member, use);
+        });
+        if constexpr (KeepsUnknown<T>) write_unknown(value.unknown, out);
         return out;
     } else {
         return Json(value);
@@ -172,23 +188,146 @@ Json to_json(const T& value) {
 }
 
 template <class T>
-Result<T> read(const Json& json, const std::string& path, Audience audience) {
-    if constexpr (HasCustomCodec<T>) {
-        return CustomCodec<T>::read(json, path);
-    } else if constexpr (detail::IsOptional<T>::value) {
+Json to_json(const T& value) {
+    return detail::write(value, in_answers);
+}
+
+template <HasFields S>
+Json to_arguments(const S& request) {
+    const Json defaults = detail::write(S{}, by_client);
+    Json all = detail::write(request, by_client);
+    Json out = Json::object();
+    for (auto& [name, value] : all.items())
+        if (!value.is_null() && value != defaults[name]) out[name] = std::move(value);
+    // A required member counts even when it equals the default of its type.
+    for_each_field<S>([&](const auto& f) {
+        if (f.is_required && !out.contains(f.name))
+            out[f.name] = all[f.name].is_null() ? defaults[f.name] : all[f.name];
+    });
+    return out;
+}
+
+namespace detail {
+
+/// Errors: invalid, when a value is outside of the bounds of its field.
+template <class V>
+Result<void> check_range(const FieldFacts& f, const std::string& where, const V& value) {
+    if constexpr (IsOptional<V>::value) {
+        if (value) return check_range(f, where, *value);
+        return {};
+    } else {
+        double n = f.min;
+        const char* unit = "";
+        if constexpr (std::is_arithmetic_v<V>) {
+            n = static_cast<double>(value);
+        } else if constexpr (std::is_same_v<V, std::string>) {
+            n = static_cast<double>(value.size());
+            unit = " bytes";
+        } else if constexpr (IsVector<V>::value) {
+            n = static_cast<double>(value.size());
+            unit = " items";
+        }
+        if (!(n >= f.min && n <= f.max))
+            return Error{ErrorCode::invalid,
+                         fmt::format("{}: must be {} to {}{}, got {}", where, f.min, f.max, unit, n)};
+        return {};
+    }
+}
+
+template <class E>
+std::optional<E> find_enum(std::string_view word) {
+    for (const auto& [value, name] : EnumNames<E>::names)
+        if (word == name) return value;
+    return std::nullopt;
+}
+
+template <class T>
+Result<T> read_object(const Json& json, const std::string& path, Reading how) {
+    if (!json.is_object()) return wrong_type(path, "object", json);
+    T out{};
+    std::optional<Error> failed;
+    const std::string prefix = path.empty() ? "" : path + ".";
+    for_each_field<T>([&](const auto& f) {
+        if (failed || !f.is_for(how.use)) return;
+        const auto found = json.find(f.name);
+        if (found == json.end()) {
+            if (f.is_required) failed = Error{ErrorCode::invalid, prefix + f.name + ": required"};
+            return;
+        }
+        const std::string where = prefix + f.name;
+        using M = typename std::decay_t<decltype(f)>::Value;
+        // An explicit null is an absent argument: several clients send one for every optional field.
+        if (found->is_null() && !f.is_required) return;
+        if constexpr (KeepsUnknown<T> && HasEnumNames<M>) {
+            // A newer version's enumerator: the default stands for it here, and it is written back as it was.
+            if (how.is_lenient && found->is_string() && !find_enum<M>(found->template get_ref<const std::string&>())) {
+                keep_unknown(f.name, *found, out.unknown);
+                return;
+            }
+        }
+        const bool formed = f.form != nullptr && how.use != in_documents;
+        auto one = formed ? f.form->read(*found, where) : read<M>(*found, where, how);
+        if (!one) {
+            failed = one.error();
+            return;
+        }
+        if (f.has_range && !how.is_lenient) {
+            if (auto checked = check_range(f, where, *one); !checked) {
+                failed = checked.error();
+                return;
+            }
+        }
+        f.of(out) = std::move(*one);
+    });
+    if (failed) return *failed;
+    for (const auto& item : json.items()) {
+        const auto& name = item.key();  // Clang 14 lets no lambda capture a structured binding
+        bool is_known = false;
+        for_each_field<T>([&](const auto& f) {
+            if (name == f.name && f.is_for(how.use)) is_known = true;
+        });
+        if (is_known) continue;
+        if (how.is_lenient) {
+            if constexpr (KeepsUnknown<T>) keep_unknown(name, item.value(), out.unknown);
+            continue;
+        }
+        std::string known;
+        for_each_field<T>([&](const auto& f) {
+            if (!f.is_for(how.use)) return;
+            if (!known.empty()) known += ", ";
+            known += f.name;
+        });
+        return Error{ErrorCode::invalid, fmt::format("{}{}: unknown argument (known: {})", prefix, name, known)};
+    }
+    if constexpr (FinishesReading<T>) {
+        if (!how.is_lenient)
+            if (auto finished = out.finish_reading(json); !finished) return finished.error();
+    }
+    return out;
+}
+
+}  // namespace detail
+
+template <class T>
+Result<T> detail::read(const Json& json, const std::string& path, Reading how) {
+    if constexpr (IsOptional<T>::value) {
         if (json.is_null()) return T{};
-        auto inner = read<typename T::value_type>(json, path, audience);
+        auto inner = read<typename T::value_type>(json, path, how);
         if (!inner) return inner.error();
         return T{std::move(*inner)};
     } else if constexpr (std::is_same_v<T, bool>) {
-        if (!json.is_boolean()) return detail::wrong_type(path, "true or false", json);
+        if (!json.is_boolean()) return wrong_type(path, "true or false", json);
         return json.get<bool>();
     } else if constexpr (std::is_same_v<T, std::string>) {
-        if (!json.is_string()) return detail::wrong_type(path, "string", json);
+        if (how.use == in_documents) return read_bytes(json, path);
+        if (!json.is_string()) return wrong_type(path, "string", json);
         return json.get<std::string>();
     } else if constexpr (std::is_same_v<T, WallTime>) {
-        if (!json.is_string()) return detail::wrong_type(path, "RFC 3339 time", json);
+        if (!json.is_string()) return wrong_type(path, "RFC 3339 time", json);
         return base::parse_rfc3339(json.get_ref<const std::string&>());
+    } else if constexpr (IsOpen<T>::value) {
+        if (!json.is_string()) return wrong_type(path, "string", json);
+        return T::from_word(json.get_ref<const std::string&>());
     } else if constexpr (HasEnumNames<T>) {
         std::string accepted;
         for (const auto& [value, name] : EnumNames<T>::names) {
@@ -196,7 +335,7 @@ Result<T> read(const Json& json, const std::string& path, Audience audience) {
             if (!accepted.empty()) accepted += ", ";
             accepted += name;
         }
-        return detail::wrong_type(path, "one of " + accepted, json);
+        return wrong_type(path, "one of " + accepted, json);
     } else if constexpr (std::is_integral_v<T>) {
         if (json.is_number_unsigned()) {
             if (json.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<T>::max()))
@@ -212,101 +351,59 @@ Result<T> read(const Json& json, const std::string& path, Audience audience) {
                 n <= static_cast<double>(std::numeric_limits<T>::max()))
                 return static_cast<T>(n);
         }
-        return detail::wrong_type(path, "integer", json);
+        return wrong_type(path, "integer", json);
     } else if constexpr (std::is_floating_point_v<T>) {
-        if (!json.is_number()) return detail::wrong_type(path, "number", json);
+        if (!json.is_number()) return wrong_type(path, "number", json);
         return json.get<T>();
-    } else if constexpr (detail::IsVector<T>::value) {
-        if (!json.is_array()) return detail::wrong_type(path, "array", json);
+    } else if constexpr (IsVector<T>::value) {
+        if (!json.is_array()) return wrong_type(path, "array", json);
         T out;
         for (std::size_t i = 0; i < json.size(); ++i) {
-            auto one = read<typename T::value_type>(json[i], fmt::format("{}[{}]", path, i), audience);
+            auto one = read<typename T::value_type>(json[i], fmt::format("{}[{}]", path, i), how);
             if (!one) return one.error();
             out.push_back(std::move(*one));
         }
         return out;
-    } else if constexpr (detail::IsStringMap<T>::value) {
-        if (!json.is_object()) return detail::wrong_type(path, "object", json);
+    } else if constexpr (IsStringMap<T>::value) {
+        if (!json.is_object()) return wrong_type(path, "object", json);
         T out;
         for (const auto& [name, each] : json.items()) {
-            auto one = read<typename T::mapped_type>(each, path + "." + name, audience);
+            auto one = read<typename T::mapped_type>(each, path + "." + name, how);
             if (!one) return one.error();
             out.emplace(name, std::move(*one));
         }
         return out;
     } else {
-        // Nested objects: unknown members are refused like arguments are.
-        if (!json.is_object()) return detail::wrong_type(path, "object", json);
-        T out{};
-        std::optional<Error> failed;
-        const std::string prefix = path.empty() ? "" : path + ".";
-        for_each_field<T>([&](const auto& f) {
-            if (failed || (f.is_client_only && audience == Audience::agent)) return;
-            const auto found = json.find(f.name);
-            if (found == json.end()) {
-                if (f.is_required) failed = Error{ErrorCode::invalid, prefix + f.name + ": required"};
-                return;
-            }
-            const std::string where = prefix + f.name;
-            using M = std::decay_t<decltype(out.*f.member)>;
-            // An explicit null is an absent argument: several clients send one for every optional field.
-            if (found->is_null() && !f.is_required) return;
-            auto one = read<M>(*found, where, audience);
-            if (!one) {
-                failed = one.error();
-                return;
-            }
-            if (f.has_range) {
-                double n = f.min;
-                const char* unit = "";
-                const auto measure = [&](const auto& v) {
-                    using V = std::decay_t<decltype(v)>;
-                    if constexpr (std::is_arithmetic_v<V>) {
-                        n = static_cast<double>(v);
-                    } else if constexpr (std::is_same_v<V, std::string>) {
-                        n = static_cast<double>(v.size());
-                        unit = " bytes";
-                    } else if constexpr (detail::IsVector<V>::value) {
-                        n = static_cast<double>(v.size());
-                        unit = " items";
-                    }
-                };
-                if constexpr (detail::IsOptional<M>::value) {
-                    if (*one) measure(**one);
-                } else {
-                    measure(*one);
-                }
-                if (!(n >= f.min && n <= f.max)) {
-                    failed = Error{ErrorCode::invalid,
-                                   fmt::format("{}: must be {} to {}{}, got {}", where, f.min, f.max, unit, n)};
-                    return;
-                }
-            }
-            out.*f.member = std::move(*one);
-        });
-        if (failed) return *failed;
-        for (const auto& item : json.items()) {
-            const auto& name = item.key();  // Clang 14 lets no lambda capture a structured binding
-            bool is_known = false;
-            for_each_field<T>([&](const auto& f) {
-                if (name == f.name && !(f.is_client_only && audience == Audience::agent)) is_known = true;
-            });
-            if (is_known) continue;
-            std::string known;
-            for_each_field<T>([&](const auto& f) {
-                if (f.is_client_only && audience == Audience::agent) return;
-                if (!known.empty()) known += ", ";
-                known += f.name;
-            });
-            return Error{ErrorCode::invalid, fmt::format("{}{}: unknown argument (known: {})", prefix, name, known)};
-        }
-        return out;
+        return read_object<T>(json, path, how);
     }
 }
 
 template <HasFields S>
 Result<S> parse(const Json& json, Audience audience) {
-    return read<S>(json, "", audience);
+    return detail::read<S>(json, "", {use_of(audience), false});
+}
+
+template <class T>
+Result<T> read_answer(const Json& json) {
+    auto value = detail::read<T>(json, "answer", {in_answers, true});
+    if (!value)
+        return Error{ErrorCode::corrupt,
+                     fmt::format("the daemon's answer is not understood: {}", value.error().message)};
+    return value;
+}
+
+template <HasFields S>
+std::string to_document(const S& value) {
+    return detail::document_text(detail::write(value, in_documents));
+}
+
+template <HasFields S>
+Result<S> read_document(std::string_view text) {
+    auto json = detail::document_json(text);
+    if (!json) return json.error();
+    auto value = detail::read<S>(*json, "", {in_documents, true});
+    if (!value) return Error{ErrorCode::corrupt, value.error().message};
+    return value;
 }
 
 }  // namespace persistproc::schema

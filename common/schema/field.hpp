@@ -1,6 +1,7 @@
 #pragma once
-/// One list of fields per struct. From it come the JSON reader, the JSON writer and the JSON Schema
-/// (`codec.hpp`), so the three cannot drift apart.
+/// One list of fields per struct: what each is called, who may use it, how it is typed at a terminal. From it come the
+/// JSON reader and writer and the JSON Schema (`codec.hpp`), the client's flags, help, manual and completion, and the
+/// documents that are stored, so that none of them can drift apart.
 ///
 ///   struct StopRequest {
 ///       std::string process;
@@ -10,27 +11,90 @@
 ///                             schema::field("grace_seconds", &StopRequest::grace_seconds, "…").range(0, 3600)};
 ///       }
 ///   };
+///
+/// A struct with a member `schema::Unknown unknown` keeps what it does not know of an answer or a stored document, and
+/// writes it back.
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
+#include <vector>
+
+#include "common/base/result.hpp"
 
 namespace persistproc::schema {
 
-/// Who sends a request: an agent over MCP, or this project's own client over the unix socket. Fields marked
-/// `client_only` do not exist for agents: neither in the schema nor as an argument.
+using Json = nlohmann::ordered_json;
+
+/// Who sends a request: an agent over MCP, or this project's own client over the unix socket. Fields that are the
+/// client's alone do not exist for agents: neither in the schema nor as an argument.
 enum class Audience { agent, client };
 
-template <class S, class M>
-struct Field {
+/// Where a field exists. A set: combine with |.
+enum Use : unsigned char {
+    by_agents = 1,
+    by_client = 2,
+    in_answers = 4,
+    in_documents = 8,  // what is stored
+    in_requests = by_agents | by_client,
+    everywhere = 15,
+};
+constexpr Use operator|(Use a, Use b) { return static_cast<Use>(static_cast<unsigned>(a) | static_cast<unsigned>(b)); }
+constexpr Use use_of(Audience audience) { return audience == Audience::agent ? by_agents : by_client; }
+
+/// What a value names: completion offers such values, and the manual explains them once.
+enum class ValueKind { text, target, directory, file, signal, duration, size, time, agent, shell, number, command };
+
+/// Members of a JSON object that this version does not know: name and value as JSON text, in order.
+struct Unknown {
+    std::vector<std::pair<std::string, std::string>> members;
+    friend bool operator==(const Unknown&, const Unknown&) = default;
+};
+
+/// The JSON form of one field where it is not that of its type. The functions are pure.
+template <class M>
+struct Form {
+    Json (*schema)();
+    Result<M> (*read)(const Json& json, const std::string& path);
+    Json (*write)(const M& value);
+};
+
+/// What is known of a field without its type.
+struct FieldFacts {
     const char* name;
-    M S::*member;
-    const char* text;
+    const char* text = "";  // for agents; and for people, unless `help` says it in their words
     bool is_required = false;
-    bool is_client_only = false;
     bool has_range = false;
+    bool null_if_empty = false;  // an empty text is an absent fact
     double min = 0;
     double max = 0;
+    Use uses = everywhere;
+    const char* flag = nullptr;  // as typed after "--"; null: no flag
+    char letter = 0;             // as typed after "-"
+    const char* value_name = "";
+    const char* help = nullptr;
+    ValueKind kind = ValueKind::text;
 
-    /// Inclusive bounds of a number, or of the length of a string or array in bytes or items.
+    constexpr bool is_for(Use use) const { return (uses & use) != 0; }
+    constexpr const char* sentence() const { return help != nullptr ? help : text; }
+};
+
+/// `S`: the struct whose list it stands in. `Path`: how to come from it to the member.
+template <class S, class M, class Path>
+struct Field : FieldFacts {
+    using Owner = S;
+    using Value = M;
+
+    Path path;
+    const Form<M>* form = nullptr;
+
+    constexpr const M& of(const S& owner) const { return path(owner); }
+    constexpr M& of(S& owner) const { return const_cast<M&>(path(owner)); }
+
+    /// Inclusive bounds of a number, or of the length of a text or list in bytes or items.
     constexpr Field range(double low, double high) const {
         Field copy = *this;
         copy.has_range = true;
@@ -38,21 +102,79 @@ struct Field {
         copy.max = high;
         return copy;
     }
-    constexpr Field client_only() const {
+    constexpr Field only(Use where) const {
         Field copy = *this;
-        copy.is_client_only = true;
+        copy.uses = where;
+        return copy;
+    }
+    constexpr Field client_only() const { return only(by_client); }
+    constexpr Field absent_if_empty() const {
+        Field copy = *this;
+        copy.null_if_empty = true;
+        return copy;
+    }
+    constexpr Field in_form(const Form<M>* how) const {
+        Field copy = *this;
+        copy.form = how;
+        return copy;
+    }
+    /// `names`: "force", or "C,working-directory" with a letter before it.
+    constexpr Field as_flag(const char* names, const char* value = "", const char* sentence = nullptr) const {
+        Field copy = *this;
+        const bool has_letter = names[0] != 0 && names[1] == ',';
+        copy.letter = has_letter ? names[0] : '\0';
+        copy.flag = has_letter ? names + 2 : names;
+        copy.value_name = value;
+        copy.help = sentence;
+        return copy;
+    }
+    constexpr Field of_kind(ValueKind what) const {
+        Field copy = *this;
+        copy.kind = what;
         return copy;
     }
 };
 
+namespace detail {
+
 template <class S, class M>
-constexpr Field<S, M> field(const char* name, M S::*member, const char* text = "") {
-    return {.name = name, .member = member, .text = text};
+struct DirectPath {
+    M S::*member;
+    constexpr const M& operator()(const S& owner) const { return owner.*member; }
+};
+template <class S, class Inner, class Path>
+struct NestedPath {
+    Inner S::*outer;
+    Path inner;
+    constexpr const auto& operator()(const S& owner) const { return inner(owner.*outer); }
+};
+
+template <class S, class Inner, class F>
+constexpr auto nest(Inner S::*outer, const F& field) {
+    using Path = NestedPath<S, Inner, decltype(F::path)>;
+    return Field<S, typename F::Value, Path>{static_cast<const FieldFacts&>(field), Path{outer, field.path},
+                                             field.form};
+}
+
+}  // namespace detail
+
+template <class S, class M>
+constexpr auto field(const char* name, M S::*member, const char* text = "") {
+    using Path = detail::DirectPath<S, M>;
+    return Field<S, M, Path>{FieldFacts{.name = name, .text = text}, Path{member}};
 }
 
 template <class S, class M>
-constexpr Field<S, M> required(const char* name, M S::*member, const char* text = "") {
-    return {.name = name, .member = member, .text = text, .is_required = true};
+constexpr auto required(const char* name, M S::*member, const char* text = "") {
+    using Path = detail::DirectPath<S, M>;
+    return Field<S, M, Path>{FieldFacts{.name = name, .text = text, .is_required = true}, Path{member}};
+}
+
+/// The fields of a member, as fields of the struct that holds it: one JSON object, not one within another.
+template <class S, class Inner>
+constexpr auto inlined(Inner S::*member) {
+    return std::apply([member](const auto&... each) { return std::tuple{detail::nest(member, each)...}; },
+                      Inner::fields());
 }
 
 template <class S, class F>
@@ -71,4 +193,81 @@ constexpr auto enum_name(E value) {
     return decltype(EnumNames<E>::names[0].second){};
 }
 
+/// An enumerator, or the word of one that this version does not know: answers come from daemons that may be newer.
+template <class E>
+class Open {
+public:
+    Open(E value = E{}) : value_(value) {}
+    static Open from_word(std::string_view word) {
+        Open out;
+        for (const auto& [value, name] : EnumNames<E>::names)
+            if (name == word) return Open(value);
+        out.value_.reset();
+        out.word_ = word;
+        return out;
+    }
+    /// Nothing: this version has no such enumerator.
+    std::optional<E> known() const noexcept { return value_; }
+    /// Its own word, known or not. Valid as long as this object.
+    std::string_view word() const noexcept { return value_ ? enum_name(*value_) : std::string_view(word_); }
+    friend bool operator==(const Open& a, const Open& b) { return a.value_ == b.value_ && a.word_ == b.word_; }
+    friend bool operator==(const Open& a, E b) { return a.value_ == b; }
+
+private:
+    std::optional<E> value_;
+    std::string word_;
+};
+template <class E>
+std::string_view enum_name(const Open<E>& value) {
+    return value.word();
+}
+
+// ---- codecs: declared here, defined in codec.hpp and instantiated once, beside their struct ----
+
+template <class T>
+concept HasFields = requires {
+    T::fields();
+};
+template <class T>
+concept HasEnumNames = requires {
+    EnumNames<T>::names;
+};
+
+/// Of a request, for `audience`, nothing else may be given; of an answer (`closed` false) members that may be null are
+/// left open, and so is what an agent needs no schema to read (enumerators): schemas cost tokens in every session.
+template <HasFields S>
+Json object_schema(Audience audience = Audience::agent, bool closed = true);
+
+/// As it stands in an answer.
+template <class T>
+Json to_json(const T& value);
+
+/// A request as its sender writes it: absent facts and defaults are left out.
+template <HasFields S>
+Json to_arguments(const S& request);
+
+/// Reads the arguments of a tool: unknown names, missing ones, wrong types and values out of range are `invalid`
+/// errors that name the argument and what is accepted. Pure.
+template <HasFields S>
+Result<S> parse(const Json& json, Audience audience = Audience::agent);
+
+/// Reads an answer of a daemon that may be newer: what is not known is kept where the struct keeps it, else left out.
+/// Errors: corrupt.
+template <class T>
+Result<T> read_answer(const Json& json);
+
 }  // namespace persistproc::schema
+
+/// The codecs of a request and of an answer: with `extern` below the struct, so that no other source makes them again;
+/// without a word in the source that includes codec.hpp and makes them. To be used outside of all namespaces.
+#define PERSISTPROC_REQUEST_CODECS(prefix, T)                                                                      \
+    prefix template persistproc::schema::Json persistproc::schema::object_schema<T>(persistproc::schema::Audience, \
+                                                                                    bool);                         \
+    prefix template persistproc::schema::Json persistproc::schema::to_arguments<T>(const T&);                      \
+    prefix template persistproc::base::Result<T> persistproc::schema::parse<T>(const persistproc::schema::Json&,   \
+                                                                               persistproc::schema::Audience);
+#define PERSISTPROC_ANSWER_CODECS(prefix, T)                                                                       \
+    prefix template persistproc::schema::Json persistproc::schema::object_schema<T>(persistproc::schema::Audience, \
+                                                                                    bool);                         \
+    prefix template persistproc::schema::Json persistproc::schema::to_json<T>(const T&);                           \
+    prefix template persistproc::base::Result<T> persistproc::schema::read_answer<T>(const persistproc::schema::Json&);

@@ -6,11 +6,10 @@
 #include <vector>
 
 #include "common/domain/process.hpp"
+#include "common/ops/start_process.hpp"
 #include "common/rundir/spec.hpp"
 
 namespace persistproc::core {
-
-enum class WhenRunning { keep, restart, refuse };
 
 struct StartParameters {
     std::vector<std::string> command;
@@ -24,7 +23,7 @@ struct StartParameters {
     domain::RestartPolicy restart = domain::RestartPolicy::never;
     int stop_signal = 15;
     double grace_seconds = 10;
-    WhenRunning when_running = WhenRunning::keep;
+    ops::IfRunning if_running = ops::IfRunning::keep;
     std::string request_key;  // of the caller's choice; a second request of the same key finds what the first one did
     std::string actor;
 };

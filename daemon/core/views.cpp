@@ -72,20 +72,16 @@ std::optional<std::string> detail_of(const Process& process, WallTime wall, Mono
 
 ProcessView make_view(const Process& process, const std::filesystem::path& log, WallTime wall, MonoTime now) {
     ProcessView view;
-    const Definition& definition = process.record.definition;
+    static_cast<Definition&>(view) = process.record.definition;
     const Reading& reading = process.reading;
     const auto& state = process.run_state;
     view.id = process.name();
-    view.label = definition.label;
-    view.command = definition.command;
-    view.working_directory = definition.working_directory;
     view.state = process.state();
     const bool live = process.life.is_live();
     if (live && state.pid > 0) view.pid = state.pid;
     if (state.started_wall_ns != 0) view.started_at = base::from_ns(state.started_wall_ns);
     if (process.life.last_run() > 0) view.run = to_string(process.newest_run());
     view.restarts = process.record.restarts;
-    view.started_by = definition.started_by;
     if (const Outcome* outcome = shown_outcome(process)) {
         view.ended_at = outcome->ended_at;
         view.exit_code = outcome->exit_code;

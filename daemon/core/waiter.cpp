@@ -41,22 +41,23 @@ Task<Result<WaitResult>> Waiter::wait(WaitParameters parameters) {
     const MonoTime until = clock_.now() + parameters.timeout;
     Located located = std::move(*process);
     switch (parameters.until) {
-        case WaitFor::pattern: co_return co_await wait_for_pattern(std::move(parameters), std::move(located), until);
-        case WaitFor::port: co_return co_await wait_for_port(std::move(parameters), std::move(located), until);
-        case WaitFor::quiet: co_return co_await wait_for_quiet(std::move(parameters), std::move(located), until);
-        case WaitFor::exit: break;
+        case WaitCondition::pattern:
+            co_return co_await wait_for_pattern(std::move(parameters), std::move(located), until);
+        case WaitCondition::port: co_return co_await wait_for_port(std::move(parameters), std::move(located), until);
+        case WaitCondition::quiet: co_return co_await wait_for_quiet(std::move(parameters), std::move(located), until);
+        case WaitCondition::exit: break;
     }
     co_return co_await wait_for_exit(std::move(parameters), std::move(located), until);
 }
 
-Task<Result<WaitResult>> Waiter::finish(WaitEnd end, ProcessId id, std::uint32_t run) {
+Task<Result<WaitResult>> Waiter::finish(WaitOutcome end, ProcessId id, std::uint32_t run) {
     auto now = supervisor_.find(id);
     if (!now) co_return Error{ErrorCode::not_found, to_string(id) + " was removed during the wait"};
     WaitResult result;
     result.end = end;
     result.run = run;
     // The process may run again already: what was waited for is the end of this run.
-    if (end == WaitEnd::ended && now->ended_run == run) result.outcome = now->last_outcome;
+    if (end == WaitOutcome::ended && now->ended_run == run) result.outcome = now->last_outcome;
     result.process = std::move(*now);
     logstore::LineQuery newest;
     newest.last = 10;
@@ -107,7 +108,7 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Loc
         if (match != page->lines.end()) {
             auto now = supervisor_.find(id);
             WaitResult result;
-            result.end = WaitEnd::matched;
+            result.end = WaitOutcome::matched;
             result.run = run;
             result.match = match->text;
             if (now) result.process = std::move(*now);
@@ -138,12 +139,12 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Loc
             query.from = page->next;
             continue;
         }
-        if (ended) co_return co_await finish(WaitEnd::ended, id, run);
+        if (ended) co_return co_await finish(WaitOutcome::ended, id, run);
         if (supervisor_.has_left()) co_return leaving();
         // The unfinished last line may be completed into a match: it is looked at again.
         query.from = searched;
         const MonoTime now = clock_.now();
-        if (now >= until) co_return co_await finish(WaitEnd::timed_out, id, run);
+        if (now >= until) co_return co_await finish(WaitOutcome::timed_out, id, run);
         const std::uint64_t seen = before->changes;
         if (signal) {
             co_await (signal->grown() || supervisor_.changed(id, seen, until));
@@ -158,17 +159,17 @@ Task<Result<WaitResult>> Waiter::wait_for_port(WaitParameters parameters, Locate
     const std::uint32_t run = process.run;
     for (;;) {
         const auto before = supervisor_.find(id);
-        if (has_ended(before, run)) co_return co_await finish(WaitEnd::ended, id, run);
+        if (has_ended(before, run)) co_return co_await finish(WaitOutcome::ended, id, run);
         if (supervisor_.has_left()) co_return leaving();
         const auto ports = co_await supervisor_.ports(id);
         for (const int port : ports) {
             if (parameters.port && port != *parameters.port) continue;
-            auto result = co_await finish(WaitEnd::port_open, id, run);
+            auto result = co_await finish(WaitOutcome::port_open, id, run);
             if (result) result->port = port;
             co_return result;
         }
         const MonoTime now = clock_.now();
-        if (now >= until) co_return co_await finish(WaitEnd::timed_out, id, run);
+        if (now >= until) co_return co_await finish(WaitOutcome::timed_out, id, run);
         const MonoTime next = std::min(until, now + port_interval);
         co_await supervisor_.changed(id, before->changes, next);
     }
@@ -193,12 +194,12 @@ Task<Result<WaitResult>> Waiter::wait_for_quiet(WaitParameters parameters, Locat
     }
     for (;;) {
         const auto before = supervisor_.find(id);
-        if (has_ended(before, run)) co_return co_await finish(WaitEnd::ended, id, run);
+        if (has_ended(before, run)) co_return co_await finish(WaitOutcome::ended, id, run);
         if (supervisor_.has_left()) co_return leaving();
         const std::uint64_t seen = before->changes;
         const MonoTime now = clock_.now();
-        if (now - quiet_since >= parameters.quiet_for) co_return co_await finish(WaitEnd::quiet, id, run);
-        if (now >= until) co_return co_await finish(WaitEnd::timed_out, id, run);
+        if (now - quiet_since >= parameters.quiet_for) co_return co_await finish(WaitOutcome::quiet, id, run);
+        if (now >= until) co_return co_await finish(WaitOutcome::timed_out, id, run);
         const MonoTime next = std::min(until, quiet_since + parameters.quiet_for);
         if (signal) {
             auto what = co_await (signal->grown() || supervisor_.changed(id, seen, next));
@@ -214,9 +215,9 @@ Task<Result<WaitResult>> Waiter::wait_for_exit(WaitParameters parameters, Locate
     const std::uint32_t run = parameters.run.value_or(process.run);
     for (;;) {
         const auto before = supervisor_.find(id);
-        if (has_ended(before, run)) co_return co_await finish(WaitEnd::ended, id, run);
+        if (has_ended(before, run)) co_return co_await finish(WaitOutcome::ended, id, run);
         if (supervisor_.has_left()) co_return leaving();
-        if (clock_.now() >= until) co_return co_await finish(WaitEnd::timed_out, id, run);
+        if (clock_.now() >= until) co_return co_await finish(WaitOutcome::timed_out, id, run);
         co_await supervisor_.changed(id, before->changes, until);
     }
 }

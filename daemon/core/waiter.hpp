@@ -6,17 +6,18 @@
 #include <string>
 
 #include "common/logstore/reader.hpp"
+#include "common/ops/wait_words.hpp"
 #include "daemon/core/log_changes.hpp"
 #include "daemon/core/supervisor.hpp"
 
 namespace persistproc::core {
 
-enum class WaitFor { pattern, port, exit, quiet };
-enum class WaitEnd { matched, port_open, ended, quiet, timed_out };
+using ops::WaitCondition;
+using ops::WaitOutcome;
 
 struct WaitParameters {
     std::string target;
-    WaitFor until = WaitFor::exit;
+    WaitCondition until = WaitCondition::exit;
     std::string pattern;      // RE2
     std::optional<int> port;  // nothing: any
     std::chrono::nanoseconds quiet_for = std::chrono::seconds(2);
@@ -26,7 +27,7 @@ struct WaitParameters {
 };
 
 struct WaitResult {
-    WaitEnd end = WaitEnd::timed_out;
+    WaitOutcome end = WaitOutcome::timed_out;
     Located process;                    // at the end of the wait
     std::uint32_t run = 0;              // the run that was waited for
     std::vector<logstore::Line> lines;  // matched: the line with its context; else the newest output
@@ -50,7 +51,7 @@ private:
     Task<Result<WaitResult>> wait_for_port(WaitParameters parameters, Located process, MonoTime until);
     Task<Result<WaitResult>> wait_for_quiet(WaitParameters parameters, Located process, MonoTime until);
     Task<Result<WaitResult>> wait_for_exit(WaitParameters parameters, Located process, MonoTime until);
-    Task<Result<WaitResult>> finish(WaitEnd end, ProcessId id, std::uint32_t run);
+    Task<Result<WaitResult>> finish(WaitOutcome end, ProcessId id, std::uint32_t run);
     Task<Result<logstore::LinePage>> read(std::filesystem::path log, logstore::LineQuery query);
 
     async::Clock& clock_;

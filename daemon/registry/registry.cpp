@@ -9,7 +9,7 @@
 
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
-#include "common/schema/codec.hpp"
+#include "common/schema/field.hpp"
 #include "daemon/registry/database.hpp"
 
 namespace persistproc::registry {

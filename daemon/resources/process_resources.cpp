@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "common/schema/codec.hpp"
+#include "common/schema/json.hpp"
 #include "daemon/core/newest_output.hpp"
 #include "daemon/tools/describe.hpp"
 

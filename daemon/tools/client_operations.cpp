@@ -1,4 +1,4 @@
-#include "common/api/client_operations.hpp"
+#include "common/ops/client_operations.hpp"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@ namespace persistproc::tools {
 
 namespace {
 
-Task<mcp::ToolResult> signal(Core core, api::SignalRequest request, mcp::CallContext context) {
+Task<mcp::ToolResult> signal(Core core, ops::SignalRequest request, mcp::CallContext context) {
     const auto number = domain::parse_signal(request.signal);
     if (!number) co_return mcp::tool_failure(number.error());
     const std::string actor = actor_of(context);
@@ -19,33 +19,33 @@ Task<mcp::ToolResult> signal(Core core, api::SignalRequest request, mcp::CallCon
     co_return structured(*view, describe(*view));
 }
 
-Task<mcp::ToolResult> remove(Core core, api::RemoveRequest request, mcp::CallContext context) {
+Task<mcp::ToolResult> remove(Core core, ops::RemoveRequest request, mcp::CallContext context) {
     const std::string actor = actor_of(context);
     auto view = co_await core.supervisor.remove(request.process, actor);
     if (!view) co_return mcp::tool_failure(view.error());
     co_return structured(*view, "Removed: " + describe(*view));
 }
 
-Task<mcp::ToolResult> shut_down(Core core, api::ShutdownRequest request, mcp::CallContext context) {
+Task<mcp::ToolResult> shut_down(Core core, ops::ShutdownRequest request, mcp::CallContext context) {
     const std::string actor = actor_of(context);
     auto report = co_await core.supervisor.leave(request.keep, actor);
     if (!report) co_return mcp::tool_failure(report.error());
-    api::ShutdownResponse response;
+    ops::ShutdownResponse response;
     response.stopped = std::move(report->stopped);
     response.kept = std::move(report->kept);
     co_return structured(response, fmt::format("The daemon leaves; stopped {}, kept {}.", response.stopped.size(),
                                                response.kept.size()));
 }
 
-Task<mcp::ToolResult> info(Core core, api::DaemonInfoRequest, mcp::CallContext) {
-    const api::DaemonInfo about = core.info();
+Task<mcp::ToolResult> info(Core core, ops::DaemonInfoRequest, mcp::CallContext) {
+    const ops::DaemonInfo about = core.info();
     co_return structured(about,
                          fmt::format("persistprocd {} (PID {}) at {}", about.version, about.pid, about.endpoint));
 }
 
 template <class Request>
 void add(mcp::Server& server, Core core, Task<mcp::ToolResult> (*operation)(Core, Request, mcp::CallContext)) {
-    server.add_tool(define_client_operation<Request>(),
+    server.add_tool(define<Request>(),
                     typed_handler<Request>([core, operation](Request request, mcp::CallContext context) {
                         return operation(core, std::move(request), std::move(context));
                     }));
@@ -54,10 +54,10 @@ void add(mcp::Server& server, Core core, Task<mcp::ToolResult> (*operation)(Core
 }  // namespace
 
 void add_client_operations(mcp::Server& server, Core core) {
-    add<api::SignalRequest>(server, core, signal);
-    add<api::RemoveRequest>(server, core, remove);
-    add<api::ShutdownRequest>(server, core, shut_down);
-    add<api::DaemonInfoRequest>(server, core, info);
+    add<ops::SignalRequest>(server, core, signal);
+    add<ops::RemoveRequest>(server, core, remove);
+    add<ops::ShutdownRequest>(server, core, shut_down);
+    add<ops::DaemonInfoRequest>(server, core, info);
 }
 
 }  // namespace persistproc::tools

@@ -14,7 +14,7 @@ std::string bytes_text(std::int64_t bytes) {
 }
 
 std::string how_it_ended(const std::optional<int>& exit_code, const std::optional<std::string>& signal,
-                         std::optional<OutcomeReason> reason) {
+                         const std::optional<schema::Open<OutcomeReason>>& reason) {
     std::string out;
     if (exit_code) out += fmt::format(", code {}", *exit_code);
     if (signal) out += fmt::format(", {}", *signal);
@@ -35,7 +35,7 @@ std::string describe(const ProcessView& view) {
                        base::escape_line(view.working_directory));
     out += fmt::format("\n  restarts {}", view.restarts);
     if (view.started_at) out += fmt::format(", started {}", base::format_rfc3339(*view.started_at));
-    if (view.started_by) out += fmt::format(" by {}", base::escape_line(*view.started_by));
+    if (!view.started_by.empty()) out += fmt::format(" by {}", base::escape_line(view.started_by));
     if (view.ended_at) out += fmt::format(", ended {}", base::format_rfc3339(*view.ended_at));
     if (!view.ports.empty()) out += fmt::format(", ports {}", fmt::join(view.ports, " "));
     if (view.cpu_percent) out += fmt::format(", cpu {}%", *view.cpu_percent);

@@ -1,4 +1,4 @@
-#include "common/api/get_process_output.hpp"
+#include "common/ops/get_process_output.hpp"
 
 #include <fmt/format.h>
 
@@ -16,13 +16,9 @@ namespace persistproc::tools {
 
 namespace {
 
-Result<logstore::LineQuery> query_of(const api::OutputRequest& request, const core::Located& process) {
+Result<logstore::LineQuery> query_of(const ops::OutputRequest& request, const core::Located& process) {
     logstore::LineQuery query;
-    switch (request.stream) {
-        case api::StreamName::combined: query.stream = logstore::StreamChoice::combined; break;
-        case api::StreamName::out: query.stream = logstore::StreamChoice::out; break;
-        case api::StreamName::err: query.stream = logstore::StreamChoice::err; break;
-    }
+    query.stream = request.stream;
     if (request.cursor) {
         const auto position = logstore::parse_cursor(to_string(process.id), *request.cursor);
         if (!position) return base::with_context(position.error(), "cursor");
@@ -57,7 +53,7 @@ Result<logstore::LineQuery> query_of(const api::OutputRequest& request, const co
     return query;
 }
 
-Task<mcp::ToolResult> output(Core core, api::OutputRequest request, mcp::CallContext) {
+Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallContext) {
     auto process = co_await core.supervisor.locate(request.process);
     if (!process) co_return mcp::tool_failure(process.error());
     auto query = query_of(request, *process);
@@ -68,7 +64,7 @@ Task<mcp::ToolResult> output(Core core, api::OutputRequest request, mcp::CallCon
     if (!page && page.error().code == ErrorCode::invalid)
         co_return mcp::tool_failure(base::with_context(page.error(), "grep"));
     if (!page) co_return mcp::tool_failure(page.error());
-    api::OutputMeta meta;
+    ops::OutputMeta meta;
     meta.process = to_string(process->id);
     meta.state = process->state;
     meta.next_cursor = logstore::format_cursor(meta.process, page->next);
@@ -99,7 +95,7 @@ Task<mcp::ToolResult> output(Core core, api::OutputRequest request, mcp::CallCon
         if (request.grep && request.context > 0 && last_end != 0 && line.position > last_end) result.text += "--\n";
         last_end = line.position + line.text.size() + 1;
         result.text +=
-            request.view == api::OutputView::clean ? base::clean_output(line.text) : base::to_valid_utf8(line.text);
+            request.view == ops::OutputView::clean ? base::clean_output(line.text) : base::to_valid_utf8(line.text);
         result.text += '\n';
     }
     result.meta = mcp::Json::object();
@@ -110,10 +106,10 @@ Task<mcp::ToolResult> output(Core core, api::OutputRequest request, mcp::CallCon
 }  // namespace
 
 Tool get_process_output(Core core) {
-    auto handler = typed_handler<api::OutputRequest>([core](api::OutputRequest request, mcp::CallContext context) {
+    auto handler = typed_handler<ops::OutputRequest>([core](ops::OutputRequest request, mcp::CallContext context) {
         return output(core, std::move(request), std::move(context));
     });
-    return {define<api::OutputRequest>({.read_only = true, .idempotent = true}), std::move(handler)};
+    return {define<ops::OutputRequest>(), std::move(handler)};
 }
 
 }  // namespace persistproc::tools

@@ -1,4 +1,4 @@
-#include "common/api/list_processes.hpp"
+#include "common/ops/list_processes.hpp"
 
 #include "common/async/offload.hpp"
 #include "daemon/tools/describe.hpp"
@@ -12,12 +12,12 @@ namespace {
 constexpr std::size_t many = 100;  // views that are worth another thread's time: a millisecond's work
 
 mcp::ToolResult result_of(std::vector<ProcessView> views) {
-    api::ListResponse response;
+    ops::ListResponse response;
     response.processes = std::move(views);
     return structured(response, describe(response.processes));
 }
 
-Task<mcp::ToolResult> list(Core core, api::ListRequest request, mcp::CallContext) {
+Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext) {
     core::ListFilter filter;
     filter.target = std::move(request.process);
     filter.working_directory = std::move(request.working_directory);
@@ -32,9 +32,9 @@ Task<mcp::ToolResult> list(Core core, api::ListRequest request, mcp::CallContext
 }  // namespace
 
 Tool list_processes(Core core) {
-    auto definition = define<api::ListRequest>({.read_only = true, .idempotent = true});
-    definition.output_schema = schema::object_schema<api::ListResponse>(schema::Audience::agent, false);
-    auto handler = typed_handler<api::ListRequest>([core](api::ListRequest request, mcp::CallContext context) {
+    auto definition = define<ops::ListRequest>();
+    definition.output_schema = schema::object_schema<ops::ListResponse>(schema::Audience::agent, false);
+    auto handler = typed_handler<ops::ListRequest>([core](ops::ListRequest request, mcp::CallContext context) {
         return list(core, std::move(request), std::move(context));
     });
     return {std::move(definition), std::move(handler)};

@@ -1,4 +1,4 @@
-#include "common/api/restart_process.hpp"
+#include "common/ops/restart_process.hpp"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@ namespace persistproc::tools {
 
 namespace {
 
-Task<mcp::ToolResult> restart(Core core, api::RestartRequest request, mcp::CallContext context) {
+Task<mcp::ToolResult> restart(Core core, ops::RestartRequest request, mcp::CallContext context) {
     core::StopParameters parameters;
     parameters.target = std::move(request.process);
     parameters.force = request.force;
@@ -18,7 +18,7 @@ Task<mcp::ToolResult> restart(Core core, api::RestartRequest request, mcp::CallC
     parameters.actor = actor_of(context);
     auto restarted = co_await core.supervisor.restart(std::move(parameters));
     if (!restarted) co_return mcp::tool_failure(restarted.error());
-    api::RestartResponse response;
+    ops::RestartResponse response;
     static_cast<ProcessView&>(response) = std::move(restarted->view);
     response.old_pid = restarted->old_pid;
     std::string text =
@@ -30,9 +30,9 @@ Task<mcp::ToolResult> restart(Core core, api::RestartRequest request, mcp::CallC
 }  // namespace
 
 Tool restart_process(Core core) {
-    auto definition = define<api::RestartRequest>({.destructive = true});
-    definition.output_schema = brief_output_schema<api::RestartResponse>();
-    auto handler = typed_handler<api::RestartRequest>([core](api::RestartRequest request, mcp::CallContext context) {
+    auto definition = define<ops::RestartRequest>();
+    definition.output_schema = brief_output_schema<ops::RestartResponse>();
+    auto handler = typed_handler<ops::RestartRequest>([core](ops::RestartRequest request, mcp::CallContext context) {
         return restart(core, std::move(request), std::move(context));
     });
     return {std::move(definition), std::move(handler)};

@@ -1,4 +1,4 @@
-#include "common/api/stop_process.hpp"
+#include "common/ops/stop_process.hpp"
 
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/tools.hpp"
@@ -8,7 +8,7 @@ namespace persistproc::tools {
 
 namespace {
 
-Task<mcp::ToolResult> stop(Core core, api::StopRequest request, mcp::CallContext context) {
+Task<mcp::ToolResult> stop(Core core, ops::StopRequest request, mcp::CallContext context) {
     core::StopParameters parameters;
     parameters.target = std::move(request.process);
     parameters.force = request.force;
@@ -22,9 +22,9 @@ Task<mcp::ToolResult> stop(Core core, api::StopRequest request, mcp::CallContext
 }  // namespace
 
 Tool stop_process(Core core) {
-    auto definition = define<api::StopRequest>({.destructive = true, .idempotent = true});
+    auto definition = define<ops::StopRequest>();
     definition.output_schema = brief_output_schema<ProcessView>();
-    auto handler = typed_handler<api::StopRequest>([core](api::StopRequest request, mcp::CallContext context) {
+    auto handler = typed_handler<ops::StopRequest>([core](ops::StopRequest request, mcp::CallContext context) {
         return stop(core, std::move(request), std::move(context));
     });
     return {std::move(definition), std::move(handler)};

@@ -1,12 +1,12 @@
 #pragma once
-/// The tools: thin adapters from the requests of `common/api` to the core and back. They parse nothing and decide
+/// The tools: thin adapters from the requests of `common/ops` to the core and back. They parse nothing and decide
 /// nothing; `table.cpp` lists them all.
 #include <boost/asio/thread_pool.hpp>
 #include <functional>
 #include <string>
 
-#include "common/api/client_operations.hpp"
 #include "common/mcp/server.hpp"
+#include "common/ops/client_operations.hpp"
 #include "daemon/core/supervisor.hpp"
 #include "daemon/core/waiter.hpp"
 
@@ -18,7 +18,7 @@ struct Core {
     core::Waiter& waiter;
     async::Clock& clock;
     boost::asio::thread_pool& readers;
-    std::function<api::DaemonInfo()> info;
+    std::function<ops::DaemonInfo()> info;
 };
 
 /// A tool that no server has yet.

@@ -4,7 +4,8 @@
 #include <utility>
 
 #include "common/mcp/server.hpp"
-#include "common/schema/codec.hpp"
+#include "common/ops/operation.hpp"
+#include "common/schema/json.hpp"
 
 namespace persistproc::tools {
 
@@ -23,47 +24,38 @@ mcp::ToolResult structured(const Response& response, std::string text) {
 }
 
 /// Arguments for an agent never show the fields that only the client has; the audience of the call decides.
+inline Task<mcp::ToolResult> fail_call(Error error) { co_return mcp::tool_failure(error); }
+
 template <class Request>
 mcp::ToolHandler typed_handler(std::function<Task<mcp::ToolResult>(Request, mcp::CallContext)> handle) {
     return [handle = std::move(handle)](mcp::Json arguments, mcp::CallContext context) -> Task<mcp::ToolResult> {
         auto request = schema::parse<Request>(arguments, context.audience);
-        if (!request)
-            return [](Error error) -> Task<mcp::ToolResult> { co_return mcp::tool_failure(error); }(request.error());
+        if (!request) return fail_call(request.error());
         return handle(std::move(*request), std::move(context));
     };
 }
 
 template <class Request>
-mcp::ToolDefinition define(mcp::Annotations annotations) {
+mcp::ToolDefinition define() {
+    constexpr const ops::Operation& operation = Request::operation;
     mcp::ToolDefinition definition;
-    definition.name = Request::name;
-    definition.title = Request::title;
-    definition.description = Request::description;
-    definition.input_schema = schema::object_schema<Request>();
-    definition.annotations = annotations;
+    definition.name = operation.name;
+    definition.title = operation.title;
+    definition.description = operation.description;
+    definition.input_schema = schema::object_schema<Request>(operation.audience);
+    const ops::Effects effects = operation.effects;
+    definition.annotations = {effects.read_only, effects.destructive, effects.idempotent, effects.open_world};
+    definition.client_only = operation.audience == schema::Audience::client;
     return definition;
 }
+
+mcp::Json without_open_members(mcp::Json output_schema);
 
 /// The output schema of an answer, without the members that may be null and are of any type: they say little, stand
 /// whole in the schema of list_processes, and every session pays for them.
 template <class Response>
 mcp::Json brief_output_schema() {
-    mcp::Json out = schema::object_schema<Response>(schema::Audience::agent, false);
-    mcp::Json kept = mcp::Json::object();
-    for (auto& [name, member] : out["properties"].items())
-        if (!member.empty()) kept[name] = std::move(member);
-    out["properties"] = std::move(kept);
-    return out;
-}
-
-template <class Request>
-mcp::ToolDefinition define_client_operation() {
-    mcp::ToolDefinition definition;
-    definition.name = Request::name;
-    definition.description = "Of the persistproc client.";
-    definition.input_schema = schema::object_schema<Request>(schema::Audience::client);
-    definition.client_only = true;
-    return definition;
+    return without_open_members(schema::object_schema<Response>(schema::Audience::agent, false));
 }
 
 }  // namespace persistproc::tools

@@ -1,4 +1,4 @@
-#include "common/api/wait_for_process.hpp"
+#include "common/ops/wait_for_process.hpp"
 
 #include <fmt/format.h>
 
@@ -19,32 +19,22 @@ constexpr double longest_call = 50;  // seconds
 constexpr double task_from = 10;     // seconds: shorter waits are not worth a task
 constexpr auto progress_interval = std::chrono::seconds(5);
 
-Result<core::WaitParameters> parameters_of(const api::WaitRequest& request, const core::Located& process) {
+Result<core::WaitParameters> parameters_of(const ops::WaitRequest& request, const core::Located& process) {
     core::WaitParameters out;
     out.target = to_string(process.id);
     out.timeout = std::chrono::nanoseconds(static_cast<std::int64_t>(request.timeout_seconds * 1e9));
-    switch (request.until) {
-        case api::WaitUntil::pattern:
-            if (!request.pattern) return Error{ErrorCode::invalid, "pattern: required when until is pattern"};
-            out.until = core::WaitFor::pattern;
-            out.pattern = *request.pattern;
-            break;
-        case api::WaitUntil::port:
-            out.until = core::WaitFor::port;
-            if (request.port) out.port = static_cast<int>(*request.port);
-            break;
-        case api::WaitUntil::exit: out.until = core::WaitFor::exit; break;
-        case api::WaitUntil::quiet:
-            out.until = core::WaitFor::quiet;
-            if (request.quiet_seconds)
-                out.quiet_for = std::chrono::nanoseconds(static_cast<std::int64_t>(*request.quiet_seconds * 1e9));
-            break;
-    }
+    out.until = request.until;
+    if (request.until == ops::WaitCondition::pattern && !request.pattern)
+        return Error{ErrorCode::invalid, "pattern: required when until is pattern"};
+    if (request.pattern) out.pattern = *request.pattern;
+    if (request.port) out.port = static_cast<int>(*request.port);
+    if (request.quiet_seconds)
+        out.quiet_for = std::chrono::nanoseconds(static_cast<std::int64_t>(*request.quiet_seconds * 1e9));
     const std::pair<bool, std::string_view> misplaced[] = {
-        {request.pattern && request.until != api::WaitUntil::pattern, "pattern"},
-        {request.port && request.until != api::WaitUntil::port, "port"},
-        {request.quiet_seconds && request.until != api::WaitUntil::quiet, "quiet_seconds"},
-        {request.cursor && request.until != api::WaitUntil::pattern, "cursor"}};
+        {request.pattern && request.until != ops::WaitCondition::pattern, "pattern"},
+        {request.port && request.until != ops::WaitCondition::port, "port"},
+        {request.quiet_seconds && request.until != ops::WaitCondition::quiet, "quiet_seconds"},
+        {request.cursor && request.until != ops::WaitCondition::pattern, "cursor"}};
     for (const auto& [wrong, name] : misplaced)
         if (wrong)
             return Error{ErrorCode::invalid,
@@ -64,24 +54,25 @@ Result<core::WaitParameters> parameters_of(const api::WaitRequest& request, cons
 }
 
 /// `left`: seconds that were asked for beyond what this call waits.
-std::string what_happened(const api::WaitRequest& request, const core::WaitResult& result, double left) {
+std::string what_happened(const ops::WaitRequest& request, const core::WaitResult& result, double left) {
     const std::string who = headline(result.process);
     switch (result.end) {
-        case core::WaitEnd::matched:
+        case ops::WaitOutcome::matched:
             return fmt::format("{}; matched: {}", who, base::clean_output(result.match.value_or("")));
-        case core::WaitEnd::port_open: return fmt::format("{}; listens on port {}", who, result.port.value_or(0));
-        case core::WaitEnd::quiet: return fmt::format("{}; quiet for {} s", who, request.quiet_seconds.value_or(2));
-        case core::WaitEnd::timed_out:
+        case ops::WaitOutcome::port_open: return fmt::format("{}; listens on port {}", who, result.port.value_or(0));
+        case ops::WaitOutcome::quiet: return fmt::format("{}; quiet for {} s", who, request.quiet_seconds.value_or(2));
+        case ops::WaitOutcome::timed_out:
             if (left > 0)
                 return fmt::format("{}; not yet after {} s: {}. Still waiting: call again with timeout_seconds {}{}",
                                    who, longest_call, schema::enum_name(request.until), left,
-                                   request.until == api::WaitUntil::pattern ? " and the cursor" : "");
+                                   request.until == ops::WaitCondition::pattern ? " and the cursor" : "");
             return fmt::format("timeout: {}; not yet after {} s: {}", who, request.timeout_seconds,
                                schema::enum_name(request.until));
-        case core::WaitEnd::ended: break;
+        case ops::WaitOutcome::ended:
+        case ops::WaitOutcome::still_waiting: break;
     }
     const std::string run = to_string(RunId{result.process.id, result.run});
-    if (request.until == api::WaitUntil::exit)
+    if (request.until == ops::WaitCondition::exit)
         return result.process.is_live ? fmt::format("{}; run {} {}", who, run, fate(result.outcome)) : who;
     return fmt::format("conflict: {}; run {} {} before what was waited for ({})", who, run, fate(result.outcome),
                        schema::enum_name(request.until));
@@ -113,7 +104,7 @@ Task<Result<core::WaitResult>> wait_as_asked(Core core, core::WaitParameters par
         core::WaitParameters look = parameters;
         look.timeout = std::chrono::nanoseconds(0);
         auto seen = co_await core.waiter.wait(std::move(look));
-        if (!seen || seen->end != core::WaitEnd::timed_out) co_return seen;
+        if (!seen || seen->end != ops::WaitOutcome::timed_out) co_return seen;
         mcp::TaskTerms terms;
         terms.ttl = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)) + std::chrono::minutes(10);
         if (context.channel->become_task(terms)) co_return co_await core.waiter.wait(std::move(parameters));
@@ -125,7 +116,7 @@ Task<Result<core::WaitResult>> wait_as_asked(Core core, core::WaitParameters par
     co_return co_await wait_with_progress(core, std::move(parameters), std::move(context));
 }
 
-Task<mcp::ToolResult> wait(Core core, api::WaitRequest request, mcp::CallContext context) {
+Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext context) {
     auto process = co_await core.supervisor.locate(request.process);
     if (!process) co_return mcp::tool_failure(process.error());
     auto parameters = parameters_of(request, *process);
@@ -135,7 +126,7 @@ Task<mcp::ToolResult> wait(Core core, api::WaitRequest request, mcp::CallContext
         co_await wait_as_asked(core, std::move(*parameters), std::move(context), request.timeout_seconds, left);
     if (!waited) co_return mcp::tool_failure(waited.error());
 
-    api::WaitMeta meta;
+    ops::WaitMeta meta;
     meta.process = to_string(waited->process.id);
     meta.state = waited->process.state;
     meta.match = waited->match;
@@ -147,20 +138,14 @@ Task<mcp::ToolResult> wait(Core core, api::WaitRequest request, mcp::CallContext
         if (outcome->signal) meta.signal = domain::signal_name(*outcome->signal);
     }
     meta.next_cursor = logstore::format_cursor(meta.process, waited->next);
+    meta.outcome = waited->end;
     std::optional<Error> failed;
-    switch (waited->end) {
-        case core::WaitEnd::matched: meta.outcome = api::WaitOutcome::matched; break;
-        case core::WaitEnd::port_open: meta.outcome = api::WaitOutcome::port_open; break;
-        case core::WaitEnd::quiet: meta.outcome = api::WaitOutcome::quiet; break;
-        case core::WaitEnd::timed_out:
-            meta.outcome = *left > 0 ? api::WaitOutcome::still_waiting : api::WaitOutcome::timed_out;
-            if (*left <= 0) failed = Error{ErrorCode::timeout, ""};
-            break;
-        case core::WaitEnd::ended:
-            meta.outcome = api::WaitOutcome::ended;
-            if (request.until != api::WaitUntil::exit) failed = Error{ErrorCode::conflict, ""};
-            break;
-    }
+    if (waited->end == ops::WaitOutcome::timed_out && *left > 0)
+        meta.outcome = ops::WaitOutcome::still_waiting;
+    else if (waited->end == ops::WaitOutcome::timed_out)
+        failed = Error{ErrorCode::timeout, ""};
+    else if (waited->end == ops::WaitOutcome::ended && request.until != ops::WaitCondition::exit)
+        failed = Error{ErrorCode::conflict, ""};
     const std::string said = what_happened(request, *waited, *left);
     mcp::ToolResult result;
     if (failed) {
@@ -177,10 +162,10 @@ Task<mcp::ToolResult> wait(Core core, api::WaitRequest request, mcp::CallContext
 }  // namespace
 
 Tool wait_for_process(Core core) {
-    auto handler = typed_handler<api::WaitRequest>([core](api::WaitRequest request, mcp::CallContext context) {
+    auto handler = typed_handler<ops::WaitRequest>([core](ops::WaitRequest request, mcp::CallContext context) {
         return wait(core, std::move(request), std::move(context));
     });
-    return {define<api::WaitRequest>({.read_only = true, .idempotent = true}), std::move(handler)};
+    return {define<ops::WaitRequest>(), std::move(handler)};
 }
 
 }  // namespace persistproc::tools

@@ -1,4 +1,6 @@
 // The tools of the Python original, asked as its clients ask: every generation of names against the same processes.
+#include <fmt/format.h>
+
 #include "common/rundir/paths.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"

@@ -27,7 +27,7 @@ DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_pt
       registry(io.get_executor(), data->path(), ended_sessions(*data)),
       directories(files, clock, data->path()),
       services({io.get_executor(), clock, store, shims, directories, readers}, with_data(std::move(options), *data),
-               compat, [] { return api::DaemonInfo{}; }) {
+               compat, [] { return ops::DaemonInfo{}; }) {
     auto [ours, theirs] = mcp::make_memory_transport(io.get_executor());
     client_ = std::move(ours);
     served_ = std::move(theirs);

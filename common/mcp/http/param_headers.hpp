@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "common/base/result.hpp"
-#include "common/schema/codec.hpp"
+#include "common/schema/json.hpp"
 
 namespace persistproc::mcp::http {
 

@@ -105,11 +105,11 @@ Task<Result<Started>> Operations::start_locked(ProcessPtr process, StartParamete
     const bool runs = process->is<Running>();
     // The caller lost its daemon before it heard the answer, and asks again: it has been done.
     const bool was_done = was_started_by(*process, parameters.request_key);
-    if (runs && !was_done && parameters.when_running == WhenRunning::refuse)
+    if (runs && !was_done && parameters.if_running == ops::IfRunning::refuse)
         co_return Error{ErrorCode::conflict,
                         fmt::format("{} is already running (PID {}); use restart_process, or if_running",
                                     process->name(), process->run_state.pid)};
-    if (was_done || (runs && parameters.when_running == WhenRunning::keep)) {
+    if (was_done || (runs && parameters.if_running == ops::IfRunning::keep)) {
         auto shown = co_await view(process);
         if (!shown) co_return shown.error();
         Started joined{.view = std::move(*shown), .created = was_done};

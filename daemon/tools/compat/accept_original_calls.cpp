@@ -3,10 +3,10 @@
 #include <filesystem>
 #include <initializer_list>
 
-#include "common/api/list_processes.hpp"
-#include "common/api/restart_process.hpp"
-#include "common/api/start_process.hpp"
-#include "common/api/stop_process.hpp"
+#include "common/ops/list_processes.hpp"
+#include "common/ops/restart_process.hpp"
+#include "common/ops/start_process.hpp"
+#include "common/ops/stop_process.hpp"
 #include "daemon/tools/compat/answers.hpp"
 #include "daemon/tools/compat/compat.hpp"
 #include "daemon/tools/compat/control.hpp"
@@ -50,7 +50,7 @@ Task<mcp::ToolResult> start_for_both(mcp::ToolHandler ours, Json arguments, mcp:
         result.text = json_text(schema::to_json(answer));
         co_return result;
     }
-    const auto started = schema::read<api::StartResponse>(*result.structured, "");
+    const auto started = schema::read_answer<ops::StartResponse>(*result.structured);
     if (!started) co_return mcp::tool_failure(started.error());
     Json& members = *result.structured;
     add_members(members, schema::to_json(info_of(*started, started->pid.value_or(0))));
@@ -111,32 +111,32 @@ mcp::ToolHandler either(std::initializer_list<const char*> own, mcp::ToolHandler
 Tool accept(Core core, Tool tool) {
     mcp::ToolDefinition& definition = tool.definition;
     mcp::ToolHandler ours = tool.handler;
-    if (definition.name == api::StartRequest::name) {
+    if (definition.name == ops::StartRequest::operation.name) {
         widen<StartRequest>(definition);
         // The schema of a command stays ours: a string, or words.
         auto both = [ours](Json arguments, mcp::CallContext context) {
             return start_for_both(ours, std::move(arguments), std::move(context));
         };
         tool.handler = either({"shell", "if_running", "restart", "stop_signal", "grace_seconds"}, ours, both);
-    } else if (definition.name == api::ListRequest::name) {
+    } else if (definition.name == ops::ListRequest::operation.name) {
         definition.output_schema.reset();
         auto both = [core, ours](Json arguments, mcp::CallContext context) {
             return arguments.empty() ? list_for_both(core) : ours(std::move(arguments), std::move(context));
         };
         tool.handler = either({"process", "working_directory", "state"}, ours, both);
-    } else if (definition.name == api::StopRequest::name) {
+    } else if (definition.name == ops::StopRequest::operation.name) {
         widen<StopRequest>(definition);
         auto theirs = typed_handler<StopRequest>([core](StopRequest request, mcp::CallContext context) {
             return stop_or_restart(core, std::move(request), Action::stop, std::move(context));
         });
         tool.handler = either({"process", "grace_seconds"}, ours, std::move(theirs));
-    } else if (definition.name == api::RestartRequest::name) {
+    } else if (definition.name == ops::RestartRequest::operation.name) {
         widen<RestartRequest>(definition);
         auto theirs = typed_handler<RestartRequest>([core](RestartRequest request, mcp::CallContext context) {
             return stop_or_restart(core, std::move(request), Action::restart, std::move(context));
         });
         tool.handler = either({"process", "grace_seconds"}, ours, std::move(theirs));
-    } else if (definition.name == api::OutputRequest::name) {
+    } else if (definition.name == ops::OutputRequest::operation.name) {
         widen<OutputRequest>(definition);
         auto theirs = typed_handler<OutputRequest>(
             [core](OutputRequest request, mcp::CallContext) { return output(core, std::move(request), 0); });

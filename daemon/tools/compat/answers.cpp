@@ -5,7 +5,7 @@
 namespace persistproc::tools::compat {
 
 std::string status_word(const ProcessView& view) {
-    if (domain::is_live(view.state)) return "running";
+    if (domain::is_live(view)) return "running";
     const bool has_run = view.state == ProcessState::exited || view.state == ProcessState::killed;
     if (has_run) return view.reason == OutcomeReason::stopped ? "terminated" : "exited";
     return std::string(schema::enum_name(view.state));

@@ -35,7 +35,7 @@ Task<Result<Controlled>> start(Core core, ControlRequest request, std::string ac
     parameters.working_directory = std::move(*request.working_directory);
     parameters.label = std::move(request.label);
     parameters.environment = std::move(request.environment);
-    parameters.when_running = core::WhenRunning::refuse;
+    parameters.if_running = ops::IfRunning::refuse;
     parameters.actor = std::move(actor);
     auto started = co_await core.supervisor.start(std::move(parameters));
     if (!started) co_return started.error();

@@ -25,7 +25,7 @@ Result<Known> with_id(const std::vector<Known>& all, const Result<ProcessId>& id
 Result<Known> with_pid(const std::vector<Known>& all, std::int64_t pid) {
     std::vector<core::Candidate> candidates;
     for (const auto& each : all)
-        candidates.push_back({each.id, "", {}, each.view.working_directory, each.pid, is_live(each.view.state)});
+        candidates.push_back({each.id, "", {}, each.view.working_directory, each.pid, is_live(each.view)});
     const auto id = core::resolve_target(std::to_string(pid), candidates);
     if (!id && id.error().code == ErrorCode::not_found)
         return Error{ErrorCode::not_found, fmt::format("PID {} not found", pid)};
@@ -35,8 +35,8 @@ Result<Known> with_pid(const std::vector<Known>& all, std::int64_t pid) {
 Result<Known> with_command(const std::vector<Known>& all, const std::string& command) {
     std::vector<core::Candidate> candidates;
     for (const auto& each : all)
-        candidates.push_back({each.id, each.view.label, each.view.command, each.view.working_directory, each.pid,
-                              is_live(each.view.state)});
+        candidates.push_back(
+            {each.id, each.view.label, each.view.command, each.view.working_directory, each.pid, is_live(each.view)});
     auto id = core::resolve_target(command, candidates);
     if (!id && id.error().code == ErrorCode::not_found)
         if (const auto words = domain::split_command(command))

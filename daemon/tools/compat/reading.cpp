@@ -16,7 +16,7 @@ constexpr std::size_t most_bytes = 1u << 20;
 constexpr std::uint64_t most_lines = 1'000'000;
 
 /// PID 0 is the original's name for its own server.
-Info server_info(const api::DaemonInfo& about) {
+Info server_info(const ops::DaemonInfo& about) {
     Info out;
     out.pid = about.pid;
     out.command = {"persistproc", "serve"};
@@ -28,11 +28,7 @@ Info server_info(const api::DaemonInfo& about) {
 
 Result<logstore::LineQuery> query_of(const OutputRequest& request, std::int64_t lines) {
     logstore::LineQuery query;
-    switch (request.stream) {
-        case api::StreamName::combined: query.stream = logstore::StreamChoice::combined; break;
-        case api::StreamName::out: query.stream = logstore::StreamChoice::out; break;
-        case api::StreamName::err: query.stream = logstore::StreamChoice::err; break;
-    }
+    query.stream = request.stream;
     const std::int64_t last = request.lines.value_or(lines);
     query.last = last == 0 ? most_lines : static_cast<std::uint64_t>(last);
     query.max_bytes = most_bytes;

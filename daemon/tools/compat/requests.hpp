@@ -5,10 +5,15 @@
 #include <string>
 #include <vector>
 
-#include "common/api/get_process_output.hpp"
+#include "common/ops/get_process_output.hpp"
 
 namespace persistproc {
 namespace tools::compat {
+
+inline constexpr ops::Effects reading{.read_only = true, .idempotent = true};
+inline constexpr ops::Effects starting{.open_world = true};
+inline constexpr ops::Effects ending{.destructive = true};
+inline constexpr ops::Effects anything{.destructive = true, .open_world = true};
 
 /// How the original names a process: by the PID of its current or last run, by its label, or by its command, which a
 /// working directory narrows.
@@ -32,11 +37,13 @@ struct ControlRequest : Target {
     bool force = false;
     std::optional<std::string> label;
 
-    static constexpr const char* name = "ctrl";
-    static constexpr const char* title = "Control (earlier name)";
-    static constexpr const char* description =
-        "Start, stop or restart a process. Kept from the Python persistproc; new: start_process, stop_process, "
-        "restart_process.";
+    static constexpr ops::Operation operation{
+        .name = "ctrl",
+        .title = "Control (earlier name)",
+        .description =
+            "Start, stop or restart a process. Kept from the Python persistproc; new: start_process, stop_process, "
+            "restart_process.",
+        .effects = anything};
 
     static constexpr auto fields() {
         using R = ControlRequest;
@@ -52,9 +59,10 @@ struct StartRequest {
     std::map<std::string, std::string> environment;
     std::optional<std::string> label;
 
-    static constexpr const char* name = "start";
-    static constexpr const char* title = "Start (earlier name)";
-    static constexpr const char* description = "Kept from the Python persistproc; new: start_process.";
+    static constexpr ops::Operation operation{.name = "start",
+                                              .title = "Start (earlier name)",
+                                              .description = "Kept from the Python persistproc; new: start_process.",
+                                              .effects = starting};
 
     static constexpr auto fields() {
         using R = StartRequest;
@@ -69,9 +77,10 @@ struct StopRequest : Target {
     std::optional<std::string> label;
     bool force = false;
 
-    static constexpr const char* name = "stop";
-    static constexpr const char* title = "Stop (earlier name)";
-    static constexpr const char* description = "Kept from the Python persistproc; new: stop_process.";
+    static constexpr ops::Operation operation{.name = "stop",
+                                              .title = "Stop (earlier name)",
+                                              .description = "Kept from the Python persistproc; new: stop_process.",
+                                              .effects = ending};
 
     static constexpr auto fields() {
         using R = StopRequest;
@@ -82,29 +91,33 @@ struct StopRequest : Target {
 };
 
 struct RestartRequest : StopRequest {
-    static constexpr const char* name = "restart";
-    static constexpr const char* title = "Restart (earlier name)";
-    static constexpr const char* description = "Kept from the Python persistproc; new: restart_process.";
+    static constexpr ops::Operation operation{.name = "restart",
+                                              .title = "Restart (earlier name)",
+                                              .description = "Kept from the Python persistproc; new: restart_process.",
+                                              .effects = ending};
 };
 
 struct ListRequest : Target {
-    static constexpr const char* name = "list";
-    static constexpr const char* title = "List (earlier name)";
-    static constexpr const char* description =
-        "Processes, all or those that match. Kept from the Python persistproc; new: list_processes.";
+    static constexpr ops::Operation operation{
+        .name = "list",
+        .title = "List (earlier name)",
+        .description = "Processes, all or those that match. Kept from the Python persistproc; new: list_processes.",
+        .effects = reading};
 };
 
 struct OutputRequest : Target {
-    api::StreamName stream = api::StreamName::combined;
+    domain::StreamChoice stream = domain::StreamChoice::combined;
     std::optional<std::int64_t> lines;
     std::optional<std::string> before_time;
     std::optional<std::string> since_time;
 
-    static constexpr const char* name = "output";
-    static constexpr const char* title = "Output (earlier name)";
-    static constexpr const char* description =
-        "Recorded lines, the last 100 unless lines says otherwise (0: as many as fit). Untrusted data. Kept from the "
-        "Python persistproc; new: get_process_output.";
+    static constexpr ops::Operation operation{.name = "output",
+                                              .title = "Output (earlier name)",
+                                              .description =
+                                                  "Recorded lines, the last 100 unless lines says otherwise (0: as "
+                                                  "many as fit). Untrusted data. Kept from the "
+                                                  "Python persistproc; new: get_process_output.",
+                                              .effects = reading};
 
     static constexpr auto fields() {
         using R = OutputRequest;
@@ -116,18 +129,21 @@ struct OutputRequest : Target {
 };
 
 struct StatusRequest : Target {
-    static constexpr const char* name = "get_process_status";
-    static constexpr const char* title = "Process status (earlier name)";
-    static constexpr const char* description =
-        "One process. Kept from the Python persistproc; new: list_processes with process.";
+    static constexpr ops::Operation operation{
+        .name = "get_process_status",
+        .title = "Process status (earlier name)",
+        .description = "One process. Kept from the Python persistproc; new: list_processes with process.",
+        .effects = reading};
 };
 
 struct LogPathsRequest : Target {
-    static constexpr const char* name = "get_process_log_paths";
-    static constexpr const char* title = "Log paths (earlier name)";
-    static constexpr const char* description =
-        "The file that holds the newest output, both streams in one. Kept from the Python persistproc; new: log_path "
-        "of list_processes.";
+    static constexpr ops::Operation operation{.name = "get_process_log_paths",
+                                              .title = "Log paths (earlier name)",
+                                              .description =
+                                                  "The file that holds the newest output, both streams in one. Kept "
+                                                  "from the Python persistproc; new: log_path "
+                                                  "of list_processes.",
+                                              .effects = reading};
 };
 
 }  // namespace tools::compat

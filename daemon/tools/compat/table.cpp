@@ -8,9 +8,8 @@ namespace persistproc::tools::compat {
 namespace {
 
 template <class Request>
-void add(mcp::Server& server, Core core, mcp::Annotations annotations,
-         Task<mcp::ToolResult> (*answer)(Core, Request, mcp::CallContext)) {
-    server.add_tool(define<Request>(annotations),
+void add(mcp::Server& server, Core core, Task<mcp::ToolResult> (*answer)(Core, Request, mcp::CallContext)) {
+    server.add_tool(define<Request>(),
                     typed_handler<Request>([core, answer](Request request, mcp::CallContext context) {
                         return answer(core, std::move(request), std::move(context));
                     }));
@@ -32,18 +31,14 @@ Task<mcp::ToolResult> newest_output(Core core, OutputRequest request, mcp::CallC
 }  // namespace
 
 void add_original_tools(mcp::Server& server, Core core) {
-    const mcp::Annotations reading{.read_only = true, .idempotent = true};
-    const mcp::Annotations starting{.open_world = true};
-    const mcp::Annotations ending{.destructive = true};
-    const mcp::Annotations anything{.destructive = true, .open_world = true};
-    add<ControlRequest>(server, core, anything, control);
-    add<ListRequest>(server, core, reading, list);
-    add<OutputRequest>(server, core, reading, newest_output);
-    add<StartRequest>(server, core, starting, start);
-    add<StopRequest>(server, core, ending, stop);
-    add<RestartRequest>(server, core, ending, restart);
-    add<StatusRequest>(server, core, reading, status);
-    add<LogPathsRequest>(server, core, reading, log_paths);
+    add<ControlRequest>(server, core, control);
+    add<ListRequest>(server, core, list);
+    add<OutputRequest>(server, core, newest_output);
+    add<StartRequest>(server, core, start);
+    add<StopRequest>(server, core, stop);
+    add<RestartRequest>(server, core, restart);
+    add<StatusRequest>(server, core, status);
+    add<LogPathsRequest>(server, core, log_paths);
 }
 
 }  // namespace persistproc::tools::compat

@@ -1,8 +1,12 @@
 #include "cli/options.hpp"
 
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 #include "cli/arguments.hpp"
+#include "cli/commands/arguments.hpp"
+#include "cli/format/help.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace persistproc;
@@ -12,11 +16,25 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-template <class Options>
-Options parsed(const Words& arguments) {
+template <class Arguments>
+Arguments parsed(const Words& arguments) {
     auto invocation = parse_invocation(arguments);
     if (!invocation) throw std::runtime_error(invocation.error().message);
-    return std::get<Options>(invocation->verb);
+    if (invocation->subcommand->kind != &cli::detail::kind_of<Arguments>)
+        throw std::runtime_error("another subcommand: " + std::string(invocation->subcommand->typed.name));
+    return *static_cast<Arguments*>(invocation->arguments.get());
+}
+
+std::string help_of(const Words& arguments) {
+    auto invocation = parse_invocation(arguments);
+    if (!invocation) throw std::runtime_error(invocation.error().message);
+    return invocation->help;
+}
+
+std::string subcommand_of(const Words& arguments) {
+    auto invocation = parse_invocation(arguments);
+    if (!invocation) throw std::runtime_error(invocation.error().message);
+    return std::string(invocation->subcommand->typed.name);
 }
 
 CommonOptions common_of(const Words& arguments) {
@@ -71,36 +89,65 @@ TEST_CASE("everything after the first word of a command belongs to the program")
     };
     for (const auto& row : rows) {
         CAPTURE(row.arguments);
-        CHECK(parsed<RunOptions>(row.arguments).definition.command == row.command);
+        CHECK(parsed<RunArguments>(row.arguments).start.request.definition.command == row.command);
     }
-    CHECK(parsed<StartOptions>({"start", "--label", "db", "postgres", "-D", "data"}).definition.command ==
+    CHECK(parsed<StartArguments>({"start", "--label", "db", "postgres", "-D", "data"}).request.definition.command ==
           Words{"postgres", "-D", "data"});
 }
 
 TEST_CASE("flags of run") {
-    const auto run = parsed<RunOptions>({"run",     "--on-exit", "stop",    "--label",        "",          "-C",
-                                         "/tmp",    "-e",        "A=[1,2]", "--env",          "B=",        "--env-file",
-                                         "f",       "--history", "20",      "--raw",          "--restart", "on-failure",
-                                         "--grace", "2.5",       "--fresh", "--no-autostart", "cmd"});
+    const auto run = parsed<RunArguments>({"run",
+                                           "--on-exit",
+                                           "stop",
+                                           "--label",
+                                           "web",
+                                           "-C",
+                                           "/tmp",
+                                           "-e",
+                                           "A=[1,2]",
+                                           "--env",
+                                           "B=",
+                                           "--env-file",
+                                           "f",
+                                           "--history",
+                                           "20",
+                                           "--raw",
+                                           "--restart",
+                                           "on-failure",
+                                           "--grace",
+                                           "2.5",
+                                           "--fresh",
+                                           "--no-autostart",
+                                           "--stop-signal",
+                                           "int",
+                                           "cmd"});
+    const domain::Definition& definition = run.start.request.definition;
     CHECK(run.on_exit == OnExit::stop);
-    CHECK(run.definition.label == "");
-    CHECK(run.definition.working_directory == "/tmp");
-    CHECK(run.definition.variables == Words{"A=[1,2]", "B="});
-    CHECK(run.definition.environment_files == Words{"f"});
+    CHECK(definition.label == "web");
+    CHECK(definition.working_directory == "/tmp");
+    CHECK(run.start.request.environment == domain::Environment{{"A", "[1,2]"}, {"B", ""}});
+    CHECK(run.start.environment_files == Words{"f"});
     CHECK(run.history == 20);
     CHECK(run.raw);
-    CHECK(run.definition.restart == domain::RestartPolicy::on_failure);
-    CHECK(run.definition.grace_seconds == 2.5);
-    CHECK(run.definition.fresh);
-    CHECK_FALSE(run.definition.autostart);
-    CHECK(parsed<RunOptions>({"--label", "x", "cmd"}).definition.label == "x");
-    CHECK(parsed<RunOptions>({"--label", "x", "run", "cmd"}).definition.label == "x");
-    CHECK(parsed<RunOptions>({"run", "--label", "-x", "cmd"}).definition.label == "-x");
+    CHECK(definition.restart == domain::RestartPolicy::on_failure);
+    CHECK(definition.grace_seconds == 2.5);
+    CHECK(definition.stop_signal == 2);
+    CHECK(run.start.fresh);
+    CHECK(run.start.no_autostart);
+    CHECK_FALSE(run.start.is_bare);
+    CHECK(parsed<StartArguments>({"start", "--fresh", "-v", "web"}).is_bare);
+    CHECK_FALSE(parsed<StartArguments>({"start", "-C", "/", "web"}).is_bare);
+    CHECK(refusal_of({"run", "--label", "", "x"}).find("--label: 1 to 200 bytes") != std::string::npos);
+    CHECK(refusal_of({"run", "-e", "SECRET", "x"}) == "run: --env: give KEY=VALUE");
+    CHECK(parsed<RunArguments>({"--label", "x", "cmd"}).start.request.definition.label == "x");
+    CHECK(parsed<RunArguments>({"--label", "x", "run", "cmd"}).start.request.definition.label == "x");
+    CHECK(parsed<RunArguments>({"run", "--label", "-x", "cmd"}).start.request.definition.label == "-x");
     // As views and tools spell it.
-    CHECK(parsed<RunOptions>({"run", "--restart", "on_failure", "cmd"}).definition.restart ==
+    CHECK(parsed<RunArguments>({"run", "--restart", "on_failure", "cmd"}).start.request.definition.restart ==
           domain::RestartPolicy::on_failure);
-    CHECK(parsed<RunOptions>({"run", "--restart", "never", "cmd"}).definition.restart == domain::RestartPolicy::never);
-    CHECK(parsed<RunOptions>({"run", "--restart", "always", "cmd"}).definition.restart ==
+    CHECK(parsed<RunArguments>({"run", "--restart", "never", "cmd"}).start.request.definition.restart ==
+          domain::RestartPolicy::never);
+    CHECK(parsed<RunArguments>({"run", "--restart", "always", "cmd"}).start.request.definition.restart ==
           domain::RestartPolicy::always);
 }
 
@@ -110,10 +157,14 @@ TEST_CASE("a number that is none is refused with what is wanted") {
         CHECK(refusal_of({"output", "web", "-n", wrong}).find("--lines: a whole number, got ") != std::string::npos);
         CHECK(refusal_of({"run", "--history", wrong, "x"}).find("a whole number, got ") != std::string::npos);
     }
-    for (const char* wrong : {"-1", "x", "", "1s", "3601", "nan"})
-        CHECK(refusal_of({"stop", "web", "--grace", wrong}).find("seconds from 0 to 3600, got ") != std::string::npos);
-    CHECK(parsed<StopOptions>({"stop", "web", "--grace", "0.25"}).grace_seconds == 0.25);
-    CHECK(parsed<OutputOptions>({"output", "web", "-n", "0"}).lines == 0);
+    for (const char* wrong : {"-1", "x", "", "1 s", "3601", "2h", "nan"}) {
+        CAPTURE(wrong);
+        CHECK(refusal_of({"stop", "web", "--grace", wrong}).find("stop: --grace: ") == 0);
+    }
+    CHECK(refusal_of({"stop", "web", "--grace", "2h"}) == "stop: --grace: from 0s to 3600s, got \"2h\"");
+    CHECK(parsed<StopArguments>({"stop", "web", "--grace", "0.25"}).request.grace_seconds == 0.25);
+    CHECK(parsed<StopArguments>({"stop", "web", "--grace", "1m30s"}).request.grace_seconds == 90);
+    CHECK(parsed<OutputArguments>({"output", "web", "-n", "0"}).request.lines == 0);
 }
 
 TEST_CASE("common flags stand on both sides of the subcommand; the later one counts") {
@@ -137,41 +188,41 @@ TEST_CASE("common flags stand on both sides of the subcommand; the later one cou
 }
 
 TEST_CASE("wait has a port and a quiet time of its own") {
-    auto wait = parsed<WaitOptions>({"wait", "web", "--port", "3000", "--timeout", "2m"});
-    CHECK(wait.until == WaitFor::port);
-    CHECK(wait.port == 3000);
+    auto wait = parsed<WaitArguments>({"wait", "web", "--port", "3000", "--timeout", "2m"});
+    CHECK(wait.request.until == ops::WaitCondition::port);
+    CHECK(wait.request.port == 3000);
     CHECK(wait.timeout_seconds == 120);
     CHECK(common_of({"--port", "77", "wait", "web", "--port", "3000"}).port == 77);
-    wait = parsed<WaitOptions>({"wait", "--quiet", "2.5", "web"});
-    CHECK(wait.until == WaitFor::quiet);
-    CHECK(wait.quiet_seconds == 2.5);
+    wait = parsed<WaitArguments>({"wait", "--quiet", "2.5", "web"});
+    CHECK(wait.request.until == ops::WaitCondition::quiet);
+    CHECK(wait.request.quiet_seconds == 2.5);
     CHECK(common_of({"wait", "-q", "web"}).quiet);
-    CHECK(parsed<WaitOptions>({"wait", "web"}).until == WaitFor::exit);
+    CHECK(parsed<WaitArguments>({"wait", "web"}).request.until == ops::WaitCondition::exit);
     CHECK(refusal_of({"wait", "web", "--ready"}).find("readiness checks are not available yet") != std::string::npos);
     CHECK(refusal_of({"wait", "web", "--exit", "--port", "3"}).find("one of") != std::string::npos);
 }
 
 TEST_CASE("targets, output and signals") {
-    CHECK(parsed<StopOptions>({"stop", "a", "--grace", "2", "b"}).targets == Words{"a", "b"});
-    CHECK(parsed<StopOptions>({"stop", "--", "-x"}).targets == Words{"-x"});
-    CHECK(parsed<RestartOptions>({"restart", "--force", "[a,b]"}).targets == Words{"[a,b]"});
-    auto signal = parsed<SignalOptions>({"signal", "HUP", "web", "p2"});
-    CHECK(signal.signal == "SIGHUP");
+    CHECK(parsed<StopArguments>({"stop", "a", "--grace", "2", "b"}).targets == Words{"a", "b"});
+    CHECK(parsed<StopArguments>({"stop", "--", "-x"}).targets == Words{"-x"});
+    CHECK(parsed<RestartArguments>({"restart", "--force", "[a,b]"}).targets == Words{"[a,b]"});
+    auto signal = parsed<SignalArguments>({"signal", "HUP", "web", "p2"});
+    CHECK(signal.request.signal == "SIGHUP");
     CHECK(signal.targets == Words{"web", "p2"});
-    CHECK(parsed<SignalOptions>({"signal", "15", "4711"}).targets == Words{"4711"});
-    CHECK(parsed<SignalOptions>({"signal", "web", "sigusr1"}).signal == "SIGUSR1");
-    auto output = parsed<OutputOptions>({"logs", "-fn5", "web", "--stream=stderr", "-t"});
+    CHECK(parsed<SignalArguments>({"signal", "15", "4711"}).targets == Words{"4711"});
+    CHECK(parsed<SignalArguments>({"signal", "web", "sigusr1"}).request.signal == "SIGUSR1");
+    auto output = parsed<OutputArguments>({"logs", "-fn5", "web", "--stream=stderr", "-t"});
     CHECK(output.follow);
-    CHECK(output.lines == 5);
+    CHECK(output.request.lines == 5);
     CHECK(output.lines_given);
-    CHECK(output.stream == StreamOption::err);
+    CHECK(output.request.stream == domain::StreamChoice::err);
     CHECK(output.timestamps);
-    CHECK(parsed<OutputOptions>({"output", "web"}).lines == 100);
-    CHECK(parsed<ListOptions>({"ps", "--state", "running"}).state == "running");
-    CHECK(parsed<ShutdownOptions>({"shutdown", "--keep"}).keep);
-    CHECK(parsed<ServeOptions>({"serve", "--detach", "--ready-fd", "5"}).ready_fd == 5);
+    CHECK(parsed<OutputArguments>({"output", "web"}).request.lines == 100);
+    CHECK(parsed<ListArguments>({"ps", "--state", "running"}).request.state == ProcessState::running);
+    CHECK(parsed<ShutdownArguments>({"shutdown", "--keep"}).request.keep);
+    CHECK(parsed<ServeArguments>({"serve", "--detach", "--ready-fd", "5"}).ready_fd == 5);
     CHECK_FALSE(common_of({"serve"}).compat);
-    CHECK(common_of({"serve", "--compat"}).compat);
+    CHECK(parsed<ServeArguments>({"serve", "--compat"}).compat);
     // A daemon that another command starts: by the variable alone.
     ::setenv("PERSISTPROC_COMPAT", "1", 1);
     CHECK(common_of({"run", "true"}).compat);
@@ -182,20 +233,20 @@ TEST_CASE("targets, output and signals") {
 }
 
 TEST_CASE("help and version") {
-    CHECK(parsed<HelpOptions>({}).text.find("Usage: persistproc") != std::string::npos);
-    CHECK(parsed<HelpOptions>({"--help"}).text == parsed<HelpOptions>({}).text);
+    CHECK(help_of({}).find("Usage: persistproc") != std::string::npos);
+    CHECK(help_of({"--help"}) == help_of({}));
     ::unsetenv("HOME");
-    CHECK(parsed<HelpOptions>({}).text == parsed<HelpOptions>({"--help"}).text);
-    CHECK_FALSE(parsed<HelpOptions>({"run", "--help"}).text.empty());
+    CHECK(help_of({}) == help_of({"--help"}));
+    CHECK_FALSE(help_of({"run", "--help"}).empty());
     ::setenv("HOME", "/nowhere", 1);
-    const std::string run_help = parsed<HelpOptions>({"run", "--help"}).text;
+    const std::string run_help = help_of({"run", "--help"});
     CHECK(run_help.find("--on-exit") != std::string::npos);
     CHECK(run_help.find("Examples:") != std::string::npos);
-    CHECK(parsed<HelpOptions>({"help", "run"}).text == run_help);
-    CHECK(parsed<HelpOptions>({"--help", "run"}).text == run_help);
-    CHECK(parsed<HelpOptions>({"logs", "-h"}).text.find("persistproc output") != std::string::npos);
-    parsed<VersionOptions>({"--version"});
-    parsed<VersionOptions>({"version"});
+    CHECK(help_of({"help", "run"}) == run_help);
+    CHECK(help_of({"--help", "run"}) == run_help);
+    CHECK(help_of({"logs", "-h"}).find("persistproc output") != std::string::npos);
+    CHECK(subcommand_of({"--version"}) == "version");
+    CHECK(subcommand_of({"version"}) == "version");
 }
 
 TEST_CASE("a mistake is one line that says what instead") {
@@ -215,20 +266,20 @@ TEST_CASE("a mistake is one line that says what instead") {
     CHECK(refusal_of({"signal", "FOO", "BAR"}).find("signal") != std::string::npos);
     CHECK(refusal_of({"run", "--shell", "a", "b"}).find("one word") != std::string::npos);
     CHECK(refusal_of({"help", "nothing"}).find("no subcommand") != std::string::npos);
-    for (const char* reserved : {"send", "completion"})
-        CHECK(refusal_of({reserved, "x"}).find("not available in this version") != std::string::npos);
-    CHECK(parsed<RunOptions>({"run", "mcp"}).definition.command == Words{"mcp"});
+    CHECK(refusal_of({"send", "x"}).find("not available in this version") != std::string::npos);
+    CHECK(parsed<RunArguments>({"run", "mcp"}).start.request.definition.command == Words{"mcp"});
 }
 
 TEST_CASE("setup names a client, a scope and an entry") {
-    const auto setup = parsed<SetupOptions>({"setup", "claude"});
+    const auto setup = parsed<SetupArguments>({"setup", "claude"});
     CHECK(setup.agent->name == "claude-code");
-    CHECK(setup.scope == api::AgentScope::user);
+    CHECK(setup.scope == ops::AgentScope::user);
     CHECK(setup.name == "persistproc");
     CHECK_FALSE(setup.print);
-    const auto other = parsed<SetupOptions>({"setup", "--scope", "project", "zed", "--name=a-1", "--stdio", "--print"});
+    const auto other =
+        parsed<SetupArguments>({"setup", "--scope", "project", "zed", "--name=a-1", "--stdio", "--print"});
     CHECK(other.agent->name == "zed");
-    CHECK(other.scope == api::AgentScope::project);
+    CHECK(other.scope == ops::AgentScope::project);
     CHECK(other.name == "a-1");
     CHECK((other.stdio && other.print));
     CHECK(refusal_of({"setup"}).find("claude-code, cursor, vscode, codex, gemini, zed, windsurf") != std::string::npos);
@@ -249,4 +300,30 @@ TEST_CASE("errors of a bad command line come in the format asked for") {
     CHECK(guess_format({"list", "--json", "--bad"}) == OutputFormat::json);
     CHECK(guess_format({"list", "--format", "json", "--bad"}) == OutputFormat::json);
     CHECK(guess_format({"run", "--bad", "--", "x", "--json"}) == OutputFormat::text);
+}
+
+TEST_CASE("help names every flag of every subcommand, and the general help every subcommand") {
+    for (const Subcommand* each : all_subcommands()) {
+        if (each->typed.summary.empty()) continue;
+        CAPTURE(each->typed.name);
+        CHECK(format::general_help().find("\n  " + std::string(each->typed.name)) != std::string::npos);
+        const std::string help = help_of({std::string(each->typed.name), "--help"});
+        auto arguments = each->make();
+        for (const Flag& flag : each->flags(arguments.get())) {
+            CHECK(help.find(flag_text(flag)) != std::string::npos);
+            CHECK(std::string(flag.facts.sentence()) != "");
+        }
+        CHECK(std::string(each->typed.text).ends_with("."));
+    }
+}
+
+TEST_CASE("the README's table is that of the program") {
+    std::ifstream file(PERSISTPROC_README);
+    const std::string readme((std::istreambuf_iterator<char>(file)), {});
+    const std::string begin = "<!-- subcommands, from the program -->\n", end = "<!-- end -->";
+    const std::size_t from = readme.find(begin);
+    REQUIRE(from != std::string::npos);
+    const std::size_t to = readme.find(end, from);
+    REQUIRE(to != std::string::npos);
+    CHECK(readme.substr(from + begin.size(), to - from - begin.size()) == format::readme_table());
 }

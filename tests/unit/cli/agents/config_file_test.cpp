@@ -15,8 +15,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string path_of(const char* agent, api::AgentScope scope, const Folders& folders) {
-    const auto path = config_path(*api::find_agent(agent), scope, folders);
+std::string path_of(const char* agent, ops::AgentScope scope, const Folders& folders) {
+    const auto path = config_path(*ops::find_agent(agent), scope, folders);
     return path ? path->native() : "none";
 }
 
@@ -34,7 +34,7 @@ TEST_CASE("files of the agents") {
     Folders folders;
     folders.home = "/h";
     folders.project = "/p";
-    using enum api::AgentScope;
+    using enum ops::AgentScope;
     CHECK(path_of("claude-code", user, folders) == "/h/.claude.json");
     CHECK(path_of("claude-code", project, folders) == "/p/.mcp.json");
     CHECK(path_of("cursor", user, folders) == "/h/.cursor/mcp.json");

@@ -15,7 +15,7 @@ struct Row {
 };
 
 Finding checked(const char* agent_name, std::string_view text, bool daemon_answers = true) {
-    const api::Agent& agent = *api::find_agent(agent_name);
+    const ops::Agent& agent = *ops::find_agent(agent_name);
     auto entries = find_entries(text, agent.syntax, {std::string(agent.table)});
     if (!entries) throw std::runtime_error(entries.error().message);
     Expected expected;
@@ -95,7 +95,7 @@ TEST_CASE("an entry is ours by its name, its URL or its command") {
     const auto found = find_entries(
         R"({"mcpServers":{"persistproc":{},"a":{"httpUrl":"http://127.0.0.1:8947/mcp"},"b":{"command":"/opt/persistproc"},)"
         R"("c":{"url":"http://127.0.0.1:1/mcp"},"d":{"command":"persistprocd"}}})",
-        api::AgentSyntax::json, {"mcpServers"});
+        ops::AgentSyntax::json, {"mcpServers"});
     REQUIRE(found);
     std::string ours;
     for (const FoundEntry& entry : *found)

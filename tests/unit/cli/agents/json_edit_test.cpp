@@ -11,28 +11,28 @@ namespace {
 
 const std::string url = "http://127.0.0.1:8947/mcp";
 
-api::AgentEntry http_entry() {
-    api::AgentEntry entry;
+ops::AgentEntry http_entry() {
+    ops::AgentEntry entry;
     entry.name = "persistproc";
     entry.url = url;
     return entry;
 }
 
-api::AgentEntry stdio_entry() {
-    api::AgentEntry entry;
+ops::AgentEntry stdio_entry() {
+    ops::AgentEntry entry;
     entry.name = "persistproc";
     entry.command = {"persistproc", "mcp"};
     return entry;
 }
 
-EditedText edited(std::string_view text, const char* agent = "cursor", const api::AgentEntry& entry = http_entry()) {
-    auto result = set_entry(text, *api::find_agent(agent), entry);
+EditedText edited(std::string_view text, const char* agent = "cursor", const ops::AgentEntry& entry = http_entry()) {
+    auto result = set_entry(text, *ops::find_agent(agent), entry);
     if (!result) throw std::runtime_error(result.error().message);
     return *result;
 }
 
-std::string refusal(std::string_view text, const char* agent = "cursor", const api::AgentEntry& entry = http_entry()) {
-    auto result = set_entry(text, *api::find_agent(agent), entry);
+std::string refusal(std::string_view text, const char* agent = "cursor", const ops::AgentEntry& entry = http_entry()) {
+    auto result = set_entry(text, *ops::find_agent(agent), entry);
     return result ? "understood" : result.error().message;
 }
 
@@ -221,7 +221,7 @@ TEST_CASE("no cut of a file leads to a loss: it is refused, or all of it is kept
     for (std::size_t size = 0; size <= whole.size(); ++size) {
         const std::string cut = whole.substr(0, size);
         CAPTURE(size);
-        auto result = set_entry(cut, *api::find_agent("cursor"), http_entry());
+        auto result = set_entry(cut, *ops::find_agent("cursor"), http_entry());
         if (!result) continue;
         ++understood;
         if (result->change == Change::added) CHECK(is_insertion(result->text, cut));
@@ -235,7 +235,7 @@ TEST_CASE("no cut of a file leads to a loss: it is refused, or all of it is kept
 }
 
 TEST_CASE("every agent's shape") {
-    const auto one_line = [](const char* agent, const api::AgentEntry& entry) {
+    const auto one_line = [](const char* agent, const ops::AgentEntry& entry) {
         return edited("{\"x\":1}", agent, entry).text;
     };
     CHECK(one_line("claude", http_entry()) ==

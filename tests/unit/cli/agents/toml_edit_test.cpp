@@ -9,29 +9,29 @@ namespace {
 
 const std::string url = "http://127.0.0.1:8947/mcp";
 
-api::AgentEntry http_entry() {
-    api::AgentEntry entry;
+ops::AgentEntry http_entry() {
+    ops::AgentEntry entry;
     entry.name = "persistproc";
     entry.url = url;
     return entry;
 }
 
-api::AgentEntry stdio_entry() {
-    api::AgentEntry entry;
+ops::AgentEntry stdio_entry() {
+    ops::AgentEntry entry;
     entry.name = "persistproc";
     entry.command = {"persistproc", "mcp"};
     return entry;
 }
 
-const api::Agent& codex() { return *api::find_agent("codex"); }
+const ops::Agent& codex() { return *ops::find_agent("codex"); }
 
-EditedText edited(std::string_view text, const api::AgentEntry& entry = http_entry()) {
+EditedText edited(std::string_view text, const ops::AgentEntry& entry = http_entry()) {
     auto result = set_entry(text, codex(), entry);
     if (!result) throw std::runtime_error(result.error().message);
     return *result;
 }
 
-std::string refusal(std::string_view text, const api::AgentEntry& entry = http_entry()) {
+std::string refusal(std::string_view text, const ops::AgentEntry& entry = http_entry()) {
     auto result = set_entry(text, codex(), entry);
     return result ? "understood" : result.error().message;
 }

@@ -114,7 +114,73 @@ TEST_CASE("what is written is read back") {
     request.ratio = 0.25;
     request.labels = {"", "b"};
     request.inner = Inner{9};
-    const auto again = schema::parse<Request>(schema::to_json(request), Audience::client);
+    const auto again = schema::parse<Request>(schema::to_arguments(request), Audience::client);
     REQUIRE(again);
     CHECK(schema::to_json(*again) == schema::to_json(request));
+}
+
+namespace {
+
+struct Answer {
+    schema::Open<Colour> colour = Colour::red;
+    std::string owner;
+    Inner inner;
+    schema::Unknown unknown;
+    static constexpr auto fields() {
+        using schema::field;
+        return std::tuple_cat(
+            std::tuple{field("colour", &Answer::colour), field("owner", &Answer::owner).absent_if_empty()},
+            schema::inlined(&Answer::inner));
+    }
+};
+
+struct Stored {
+    std::string text;
+    Colour colour = Colour::red;
+    int secret = 0;
+    schema::Unknown unknown;
+    static constexpr auto fields() {
+        using schema::field;
+        return std::tuple{field("text", &Stored::text), field("colour", &Stored::colour),
+                          field("secret", &Stored::secret).only(schema::in_documents)};
+    }
+};
+
+}  // namespace
+
+TEST_CASE("an answer of a newer daemon is shown as it is") {
+    const Json json = Json::parse(R"({"colour":"blue","owner":null,"depth":3,"more":{"a":[1]}})");
+    auto answer = schema::read_answer<Answer>(json);
+    REQUIRE(answer);
+    CHECK_FALSE(answer->colour.known());
+    CHECK(answer->colour.word() == "blue");
+    CHECK(answer->colour != Colour::red);
+    CHECK(answer->inner.depth == 3);
+    CHECK(schema::to_json(*answer) == json);
+    answer = schema::read_answer<Answer>(Json::parse(R"({"colour":"green"})"));
+    REQUIRE(answer);
+    CHECK(answer->colour == Colour::green);
+    CHECK(schema::read_answer<Answer>(Json::parse(R"({"colour":7})")).error().code == ErrorCode::corrupt);
+}
+
+TEST_CASE("a document keeps bytes, and what a newer version wrote into it") {
+    Stored stored;
+    stored.text = "a\xff";
+    stored.colour = Colour::green;
+    stored.secret = 7;
+    const std::string text = schema::to_document(stored);
+    auto again = schema::read_document<Stored>(text);
+    REQUIRE(again);
+    CHECK(again->text == stored.text);
+    CHECK(again->colour == Colour::green);
+    CHECK(again->secret == 7);
+    CHECK_FALSE(schema::to_json(stored).contains("secret"));
+
+    const std::string newer = R"({"text":"b","colour":"blue","secret":1,"later":{"x":[1,2]}})";
+    again = schema::read_document<Stored>(newer);
+    REQUIRE(again);
+    CHECK(again->colour == Colour::red);
+    CHECK(schema::to_document(*again) == newer);
+    for (const char* broken : {"", "[]", "{", R"({"text":7})"})
+        CHECK(schema::read_document<Stored>(broken).error().code == ErrorCode::corrupt);
 }

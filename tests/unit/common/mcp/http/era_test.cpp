@@ -1,5 +1,7 @@
 // Which era a request belongs to and what a wrong one is told: tables of requests and their answers. The order of the
 // rows is that of the rules; "beats" marks rows with two faults.
+#include <fmt/format.h>
+
 #include "tests/support/catch.hpp"
 #include "tests/support/http_machine.hpp"
 

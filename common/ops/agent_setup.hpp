@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-namespace persistproc::api {
+namespace persistproc::ops {
 
 enum class AgentScope { user, project };
 enum class AgentSyntax { json, toml };
@@ -63,4 +63,4 @@ std::string by_hand_text(const Agent& agent, const AgentEntry& entry);
 /// one, else the file and what belongs into it. Several lines, ended by a newline; holds no secret.
 std::string agent_setup_text(std::string_view endpoint);
 
-}  // namespace persistproc::api
+}  // namespace persistproc::ops

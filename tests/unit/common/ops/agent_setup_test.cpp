@@ -1,9 +1,9 @@
-#include "common/api/agent_setup.hpp"
+#include "common/ops/agent_setup.hpp"
 
 #include "tests/support/catch.hpp"
 
 using namespace persistproc;
-using namespace persistproc::api;
+using namespace persistproc::ops;
 
 namespace {
 

@@ -1,8 +1,8 @@
-#include "common/api/error.hpp"
+#include "common/ops/error.hpp"
 
 #include <cerrno>
 
-namespace persistproc::api {
+namespace persistproc::ops {
 
 int exit_status(const Error& error) noexcept {
     switch (error.code) {
@@ -13,4 +13,4 @@ int exit_status(const Error& error) noexcept {
     }
 }
 
-}  // namespace persistproc::api
+}  // namespace persistproc::ops

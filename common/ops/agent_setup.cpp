@@ -1,13 +1,13 @@
-#include "common/api/agent_setup.hpp"
+#include "common/ops/agent_setup.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "common/base/text.hpp"
-#include "common/schema/codec.hpp"
+#include "common/schema/json.hpp"
 
-namespace persistproc::api {
+namespace persistproc::ops {
 
 namespace {
 
@@ -186,4 +186,4 @@ std::string agent_setup_text(std::string_view endpoint) {
     return out;
 }
 
-}  // namespace persistproc::api
+}  // namespace persistproc::ops

@@ -1,8 +1,9 @@
-#include "common/api/start_process.hpp"
+#include "common/ops/start_process.hpp"
 
 #include "common/base/text.hpp"
+#include "common/schema/codec.hpp"
 
-namespace persistproc::api {
+namespace persistproc::ops {
 
 namespace {
 
@@ -15,9 +16,8 @@ bool convert_all(StartRequest& request, Convert convert) {
         text = std::move(*converted);
         return true;
     };
-    bool fine = one(request.working_directory);
-    if (request.command.line) fine = one(*request.command.line) && fine;
-    for (auto& word : request.command.words) fine = one(word) && fine;
+    bool fine = one(request.definition.working_directory);
+    for (auto& word : request.definition.command) fine = one(word) && fine;
     if (request.base_environment)
         for (auto& entry : *request.base_environment) fine = one(entry) && fine;
     std::map<std::string, std::string> environment;
@@ -51,33 +51,22 @@ Result<void> restore_bytes(StartRequest& request) {
     return boost::system::in_place_value;
 }
 
-}  // namespace persistproc::api
-
-namespace persistproc::schema {
-
-Json CustomCodec<api::CommandArgument>::schema() {
-    Json either = Json::array();
-    either.push_back(Json{{"type", "string"}});
-    either.push_back(Json{{"type", "array"}, {"items", Json{{"type", "string"}}}});
-    return Json{{"anyOf", std::move(either)}};
-}
-
-Result<api::CommandArgument> CustomCodec<api::CommandArgument>::read(const Json& json, const std::string& path) {
-    api::CommandArgument out;
-    if (json.is_string()) {
-        out.line = json.get<std::string>();
-        return out;
+Result<void> StartRequest::finish_reading(const schema::Json& arguments) {
+    auto& command = definition.command;
+    if (definition.shell) {
+        if (command.size() != 1) return Error{ErrorCode::invalid, "shell: needs command as one string"};
+    } else if (arguments["command"].is_string()) {
+        auto words = domain::split_command(command.front());
+        if (!words) return words.error();
+        command = std::move(*words);
     }
-    if (!json.is_array()) return detail::wrong_type(path, "string or array of strings", json);
-    auto words = schema::read<std::vector<std::string>>(json, path);
-    if (!words) return words.error();
-    out.words = std::move(*words);
-    return out;
+    for (const auto& limit : limits)
+        if (limit.size() != 3) return Error{ErrorCode::invalid, "limits: expected [resource, soft, hard]"};
+    definition.label_given = !definition.label.empty();
+    return restore_bytes(*this);
 }
 
-Json CustomCodec<api::CommandArgument>::write(const api::CommandArgument& command) {
-    if (command.line) return *command.line;
-    return to_json(command.words);
-}
+}  // namespace persistproc::ops
 
-}  // namespace persistproc::schema
+PERSISTPROC_REQUEST_CODECS(, persistproc::ops::StartRequest)
+PERSISTPROC_ANSWER_CODECS(, persistproc::ops::StartResponse)

@@ -1,0 +1,216 @@
+#pragma once
+/// What is typed after each subcommand, as values: the request itself, and what is the client's alone.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/subcommand.hpp"
+#include "common/ops/agent_setup.hpp"
+#include "common/ops/client_operations.hpp"
+#include "common/ops/get_process_output.hpp"
+#include "common/ops/list_processes.hpp"
+#include "common/ops/restart_process.hpp"
+#include "common/ops/start_process.hpp"
+#include "common/ops/stop_process.hpp"
+#include "common/ops/wait_for_process.hpp"
+
+namespace persistproc {
+namespace cli {
+
+/// `request` is made whole by make_start_request.
+struct StartArguments {
+    ops::StartRequest request;
+    std::vector<std::string> environment_files;
+    bool fresh = false;
+    bool no_autostart = false;
+    bool is_bare = false;  // nothing is said of the process but one word
+
+    static constexpr auto fields() {
+        using A = StartArguments;
+        using schema::field;
+        return std::tuple_cat(
+            schema::inlined(&A::request),
+            std::tuple{field("environment_files", &A::environment_files)
+                           .as_flag("env-file", "FILE", "Variables from a file of KEY=VALUE lines")
+                           .of_kind(schema::ValueKind::file),
+                       field("fresh", &A::fresh).as_flag("fresh", "", "Replace one that is running"),
+                       field("no_autostart", &A::no_autostart)
+                           .as_flag("no-autostart", "", "Fail when no daemon answers, instead of starting one")});
+    }
+    Result<void> take(std::vector<std::string> words, const Given& given);
+};
+
+struct RunArguments {
+    StartArguments start;
+    OnExit on_exit = OnExit::detach;
+    std::uint64_t history = 0;
+    bool raw = false;
+
+    static constexpr auto fields() {
+        using A = RunArguments;
+        using schema::field;
+        return std::tuple_cat(
+            std::tuple{field("on_exit", &A::on_exit)
+                           .as_flag("on-exit", "ACTION",
+                                    "What Ctrl+C, SIGTERM and a closed terminal do: detach (default) or stop")},
+            schema::inlined(&A::start),
+            std::tuple{
+                field("history", &A::history).as_flag("history", "N", "Show this many lines first when joining"),
+                field("raw", &A::raw).as_flag("raw", "", "Show times and events; escape sequences as they are")});
+    }
+    Result<void> take(std::vector<std::string> words, const Given& given) {
+        return start.take(std::move(words), given);
+    }
+};
+
+/// A request that is made once for each of some processes.
+template <class Request>
+struct TargetArguments {
+    Request request;
+    std::vector<std::string> targets;
+
+    static constexpr auto fields() { return schema::inlined(&TargetArguments::request); }
+    Result<void> take(std::vector<std::string> words, const Given& given) {
+        if (words.empty()) return missing_target(given.subcommand);
+        targets = std::move(words);
+        return {};
+    }
+};
+using StopArguments = TargetArguments<ops::StopRequest>;
+using RestartArguments = TargetArguments<ops::RestartRequest>;
+using RemoveArguments = TargetArguments<ops::RemoveRequest>;
+
+struct StatusArguments {
+    std::vector<std::string> targets;
+
+    static constexpr auto fields() { return std::tuple{}; }
+    Result<void> take(std::vector<std::string> words, const Given& given);
+};
+
+struct SignalArguments {
+    ops::SignalRequest request;
+    std::vector<std::string> targets;
+
+    static constexpr auto fields() { return schema::inlined(&SignalArguments::request); }
+    Result<void> take(std::vector<std::string> words, const Given& given);
+};
+
+struct ListArguments {
+    ops::ListRequest request;
+
+    static constexpr auto fields() { return schema::inlined(&ListArguments::request); }
+    Result<void> take(std::vector<std::string> words, const Given& given);
+};
+
+struct OutputArguments {
+    ops::OutputRequest request;
+    bool lines_given = false;
+    bool follow = false;
+    bool timestamps = false;
+    bool raw = false;
+
+    static constexpr auto fields() {
+        using A = OutputArguments;
+        using schema::field;
+        return std::tuple_cat(
+            schema::inlined(&A::request),
+            std::tuple{
+                field("follow", &A::follow).as_flag("f,follow", "", "Go on until the process has ended"),
+                field("timestamps", &A::timestamps).as_flag("t,timestamps", "", "The time of each line before it"),
+                field("raw", &A::raw)
+                    .as_flag("raw", "",
+                             "Escape sequences as they are, also to a terminal; with --timestamps, events too")});
+    }
+    Result<void> take(std::vector<std::string> words, const Given& given);
+};
+
+struct WaitArguments {
+    ops::WaitRequest request;
+    bool exit = false;
+    bool ready = false;
+    std::optional<double> timeout_seconds;  // nothing: as long as it takes
+
+    static constexpr auto fields() {
+        using A = WaitArguments;
+        using schema::field;
+        return std::tuple_cat(
+            schema::inlined(&A::request),
+            std::tuple{
+                field("exit", &A::exit).as_flag("exit", "", "The process has ended; its exit code is ours (default)"),
+                field("ready", &A::ready).as_flag("ready", "", "The process is ready"),
+                field("timeout", &A::timeout_seconds)
+                    .as_flag("timeout", "DURATION", "Give up after it, with status 124")
+                    .of_kind(schema::ValueKind::duration)});
+    }
+    Result<void> take(std::vector<std::string> words, const Given& given);
+};
+
+struct ShutdownArguments {
+    ops::ShutdownRequest request;
+
+    static constexpr auto fields() { return schema::inlined(&ShutdownArguments::request); }
+};
+
+struct ServeArguments {
+    bool detach = false;
+    bool compat = false;
+    std::optional<int> ready_fd;
+
+    static constexpr auto fields() {
+        using A = ServeArguments;
+        using schema::field;
+        return std::tuple{
+            field("detach", &A::detach).as_flag("detach", "", "Put it in the background; return once it serves"),
+            field("compat", &A::compat)
+                .as_flag("compat", "", "Offer agents the tools of the Python persistproc too (PERSISTPROC_COMPAT=1)"),
+            field("ready_fd", &A::ready_fd)
+                .range(0, 65535)
+                .as_flag("ready-fd", "FD", "Write a newline to this descriptor once it serves")};
+    }
+};
+
+struct SetupArguments {
+    const ops::Agent* agent = nullptr;  // one of known_agents()
+    ops::AgentScope scope = ops::AgentScope::user;
+    std::string name = "persistproc";  // of the entry
+    bool print = false;
+    bool stdio = false;
+
+    static constexpr auto fields() {
+        using A = SetupArguments;
+        using schema::field;
+        return std::tuple{
+            field("scope", &A::scope)
+                .as_flag("scope", "SCOPE", "user (default): in all your projects; project: in this directory's"),
+            field("print", &A::print)
+                .as_flag("print", "", "Show the client's command and what belongs into the file; write nothing"),
+            field("name", &A::name).as_flag("name", "NAME", "Name of the entry (persistproc)"),
+            field("stdio", &A::stdio)
+                .as_flag("stdio", "", "Let the client start \"persistproc mcp\", instead of a URL")};
+    }
+    Result<void> take(std::vector<std::string> words, const Given& given);
+};
+
+struct McpArguments {
+    bool no_autostart = false;
+
+    static constexpr auto fields() {
+        return std::tuple{schema::field("no_autostart", &McpArguments::no_autostart)
+                              .as_flag("no-autostart", "", "Answer with an error when no daemon runs, start none")};
+    }
+};
+
+struct NoArguments {
+    static constexpr auto fields() { return std::tuple{}; }
+};
+
+}  // namespace cli
+
+namespace schema {
+template <>
+struct EnumNames<ops::AgentScope> {
+    using E = ops::AgentScope;
+    static constexpr std::pair<E, std::string_view> names[] = {{E::user, "user"}, {E::project, "project"}};
+};
+}  // namespace schema
+}  // namespace persistproc

@@ -1,0 +1,37 @@
+#pragma once
+/// The flags that stand on both sides of every subcommand.
+#include <string>
+#include <vector>
+
+#include "cli/flags.hpp"
+#include "cli/options.hpp"
+
+namespace persistproc::cli {
+
+struct CommonFlags {
+    std::string port, data_directory;
+    std::optional<OutputFormat> format;
+    bool json = false, verbose = false, quiet = false, help = false;
+
+    static constexpr auto fields() {
+        using F = CommonFlags;
+        using schema::field;
+        return std::tuple{field("port", &F::port).as_flag("port", "N", "Port of the daemon (PERSISTPROC_PORT, 8947)"),
+                          field("data_directory", &F::data_directory)
+                              .as_flag("data-dir", "DIR", "Where processes and output are kept (PERSISTPROC_DATA_DIR)")
+                              .of_kind(schema::ValueKind::directory),
+                          field("format", &F::format).as_flag("format", "FORMAT", "text or json (PERSISTPROC_FORMAT)"),
+                          field("json", &F::json).as_flag("json", "", "Short for --format json"),
+                          field("verbose", &F::verbose).as_flag("v,verbose", "", "Say more"),
+                          field("quiet", &F::quiet).as_flag("q,quiet", "", "Silence the client's own messages"),
+                          field("help", &F::help).as_flag("h,help", "", "This text")};
+    }
+};
+
+/// Adds those that `own` has no flag of the same name of; where it has a --quiet, ours is --silent.
+void add_common_flags(CommonFlags& common, std::vector<Flag>& own);
+
+/// What `before` and `after` the subcommand say, the latter counting more, and the environment. Errors: invalid.
+Result<CommonOptions> resolve(const CommonFlags& before, const CommonFlags& after);
+
+}  // namespace persistproc::cli

@@ -1,0 +1,122 @@
+#include "cli/flags.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+
+#include "common/base/text.hpp"
+#include "common/base/time.hpp"
+#include "common/domain/process.hpp"
+
+namespace persistproc::cli {
+
+std::string flag_text(const Flag& flag) {
+    std::string out = flag.facts.letter != 0 ? fmt::format("-{}, ", flag.facts.letter) : std::string();
+    out += "--" + flag.name;
+    if (flag.takes_value) out += fmt::format(" {}", flag.facts.value_name);
+    return out;
+}
+
+std::vector<FlagShape> shapes_of(const std::vector<Flag>& flags) {
+    std::vector<FlagShape> out;
+    for (const Flag& flag : flags) out.push_back(FlagShape{flag.name, flag.facts.letter, flag.takes_value});
+    return out;
+}
+
+namespace {
+
+/// CLI11 as far as it is let near a command line: it declares flags, checks their values and calls who takes them.
+/// Which words are flags was decided before (arguments.hpp), because the rest belongs to the program that is run.
+void declare(CLI::App& app, const Flag& flag) {
+    std::string names = "--" + flag.name;
+    if (flag.facts.letter != 0) names = fmt::format("-{},{}", flag.facts.letter, names);
+    const auto take = [&flag](const CLI::results_t& values) {
+        for (const std::string& value : values)
+            if (auto taken = flag.take(value); !taken)
+                throw CLI::ValidationError("--" + flag.name, taken.error().message);
+        return true;
+    };
+    CLI::Option* option = app.add_option(names, take, flag.facts.sentence());
+    option->type_name(flag.facts.value_name)->allow_extra_args(false)->type_size(1);
+    if (flag.repeats) option->take_all();
+    if (!flag.words.empty())
+        option->check(CLI::IsMember(std::vector<std::string>(flag.words.begin(), flag.words.end())));
+}
+
+}  // namespace
+
+Result<void> apply_flags(const std::vector<Flag>& flags,
+                         const std::vector<std::pair<std::string, std::string>>& given) {
+    CLI::App app;
+    app.set_help_flag();
+    for (const Flag& flag : flags) declare(app, flag);
+    for (const auto& [name, value] : given) {
+        const auto flag =
+            std::find_if(flags.begin(), flags.end(), [&name = name](const Flag& each) { return each.name == name; });
+        CLI::Option* option = app.get_option("--" + name);
+        // Given twice, the later one counts; a list grows.
+        if (!flag->repeats) option->clear();
+        std::string text = flag->takes_value ? value : std::string("true");
+        // Words are accepted as answers spell them and as flags are.
+        if (!flag->words.empty()) std::replace(text.begin(), text.end(), '-', '_');
+        option->add_result(text);
+    }
+    for (CLI::Option* option : app.get_options()) {
+        if (option->count() == 0) continue;
+        try {
+            option->run_callback();
+        } catch (const CLI::Error& error) {
+            std::string why = error.what();
+            std::replace(why.begin(), why.end(), '\n', ' ');
+            return Error{ErrorCode::invalid, base::escape_line(why)};
+        }
+    }
+    return {};
+}
+
+namespace detail {
+
+Result<std::uint64_t> read_whole_number(const schema::FieldFacts& facts, const std::string& text) {
+    constexpr std::size_t most_digits = 18;
+    const bool is_number =
+        !text.empty() && text.size() <= most_digits && text.find_first_not_of("0123456789") == std::string::npos;
+    std::uint64_t number = 0;
+    if (is_number) std::from_chars(text.data(), text.data() + text.size(), number);
+    const auto value = static_cast<double>(number);
+    if (is_number && (!facts.has_range || (value >= facts.min && value <= facts.max))) return number;
+    return Error{ErrorCode::invalid,
+                 facts.has_range && is_number
+                     ? fmt::format("a whole number from {} to {}, got \"{}\"", facts.min, facts.max, text)
+                     : fmt::format("a whole number, got \"{}\"", text)};
+}
+
+Result<double> read_seconds(const schema::FieldFacts& facts, const std::string& text) {
+    const auto duration = base::parse_duration(text);
+    if (!duration) return duration.error();
+    const double seconds = std::chrono::duration<double>(*duration).count();
+    if (!facts.has_range || (seconds >= facts.min && seconds <= facts.max)) return seconds;
+    return Error{ErrorCode::invalid, fmt::format("from {}s to {}s, got \"{}\"", facts.min, facts.max, text)};
+}
+
+Result<int> read_signal(const std::string& text) { return domain::parse_signal(text); }
+
+Result<void> check_length(const schema::FieldFacts& facts, const std::string& text) {
+    const auto size = static_cast<double>(text.size());
+    if (!facts.has_range || (size >= facts.min && size <= facts.max)) return {};
+    return Error{ErrorCode::invalid, fmt::format("{} to {} bytes, got {}", facts.min, facts.max, text.size())};
+}
+
+Result<void> add_variable(const std::string& text, std::map<std::string, std::string>& into) {
+    const std::size_t equals = text.find('=');
+    // The text may be a secret given the wrong way round: it is not repeated.
+    if (equals == std::string::npos || equals == 0 || text.find('\0') != std::string::npos)
+        return Error{ErrorCode::invalid, "give KEY=VALUE"};
+    into[text.substr(0, equals)] = text.substr(equals + 1);
+    return {};
+}
+
+}  // namespace detail
+
+}  // namespace persistproc::cli

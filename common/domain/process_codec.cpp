@@ -1,0 +1,65 @@
+#include "common/base/time.hpp"
+#include "common/domain/process.hpp"
+#include "common/schema/codec.hpp"
+
+PERSISTPROC_ANSWER_CODECS(, persistproc::domain::ProcessView)
+PERSISTPROC_DOCUMENT_CODECS(, persistproc::domain::Definition)
+
+namespace persistproc::domain {
+
+namespace {
+
+using schema::Json;
+
+Json command_schema() {
+    Json either = Json::array();
+    either.push_back(Json{{"type", "string"}});
+    either.push_back(Json{{"type", "array"}, {"items", Json{{"type", "string"}}}});
+    return Json{{"anyOf", std::move(either)}};
+}
+Result<std::vector<std::string>> read_command(const Json& json, const std::string& path) {
+    if (json.is_string()) return std::vector<std::string>{json.get<std::string>()};
+    if (!json.is_array()) return schema::detail::wrong_type(path, "string or array of strings", json);
+    return schema::read<std::vector<std::string>>(json, path);
+}
+Json write_command(const std::vector<std::string>& command) { return schema::to_json(command); }
+
+Json signal_schema() { return Json{{"type", "string"}}; }
+Result<int> read_signal(const Json& json, const std::string& path) {
+    if (!json.is_string()) return schema::detail::wrong_type(path, "string", json);
+    auto signal = parse_signal(json.get_ref<const std::string&>());
+    if (!signal) return base::with_context(signal.error(), path);
+    return signal;
+}
+Json write_signal(const int& signal) { return signal_name(signal); }
+
+Json seconds_schema() { return Json{{"type", "number"}}; }
+Result<double> read_seconds(const Json& json, const std::string& path) {
+    if (json.is_string()) {
+        const auto duration = base::parse_duration(json.get_ref<const std::string&>());
+        if (!duration) return base::with_context(duration.error(), path);
+        return std::chrono::duration<double>(*duration).count();
+    }
+    return schema::read<double>(json, path);
+}
+Json write_seconds(const double& seconds) { return seconds; }
+Result<std::optional<double>> read_some_seconds(const Json& json, const std::string& path) {
+    auto seconds = read_seconds(json, path);
+    if (!seconds) return seconds.error();
+    return std::optional<double>(*seconds);
+}
+Json write_some_seconds(const std::optional<double>& seconds) { return seconds ? Json(*seconds) : Json(); }
+
+}  // namespace
+
+const schema::Form<std::vector<std::string>> command_form{command_schema, read_command, write_command};
+const schema::Form<int> signal_form{signal_schema, read_signal, write_signal};
+const schema::Form<double> seconds_form{seconds_schema, read_seconds, write_seconds};
+const schema::Form<std::optional<double>> optional_seconds_form{seconds_schema, read_some_seconds, write_some_seconds};
+
+bool is_live(const ProcessView& view) noexcept {
+    const auto known = view.state.known();
+    return known ? is_live(*known) : view.pid.has_value() && !view.ended_at;
+}
+
+}  // namespace persistproc::domain

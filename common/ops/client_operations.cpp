@@ -1,0 +1,10 @@
+#include "common/ops/client_operations.hpp"
+
+#include "common/schema/codec.hpp"
+
+PERSISTPROC_REQUEST_CODECS(, persistproc::ops::SignalRequest)
+PERSISTPROC_REQUEST_CODECS(, persistproc::ops::RemoveRequest)
+PERSISTPROC_REQUEST_CODECS(, persistproc::ops::ShutdownRequest)
+PERSISTPROC_ANSWER_CODECS(, persistproc::ops::ShutdownResponse)
+PERSISTPROC_REQUEST_CODECS(, persistproc::ops::DaemonInfoRequest)
+PERSISTPROC_ANSWER_CODECS(, persistproc::ops::DaemonInfo)

@@ -1,0 +1,91 @@
+#pragma once
+/// What the project's own client may ask beside the tools: calls of the same form, answered on the unix socket alone
+/// and never listed to agents.
+#include "common/domain/process.hpp"
+#include "common/ops/operation.hpp"
+
+namespace persistproc::ops {
+
+inline constexpr const char* of_the_client = "Of the persistproc client.";
+
+/// Sends one signal to the program's process group. Answer: a process view.
+struct SignalRequest {
+    std::string process;
+    std::string signal;
+    static constexpr Operation operation{.name = "signal_process",
+                                         .title = "",
+                                         .description = of_the_client,
+                                         .effects = {.open_world = true},
+                                         .audience = schema::Audience::client,
+                                         .audit = "signal"};
+    static constexpr auto fields() {
+        return std::tuple{schema::required("process", &SignalRequest::process),
+                          schema::required("signal", &SignalRequest::signal)};
+    }
+};
+
+/// Forgets a process that is not running, with its output. Answer: its last view. Errors: conflict while it lives.
+struct RemoveRequest {
+    std::string process;
+    static constexpr Operation operation{.name = "remove_process",
+                                         .title = "",
+                                         .description = of_the_client,
+                                         .effects = {.destructive = true},
+                                         .audience = schema::Audience::client,
+                                         .audit = "remove"};
+    static constexpr auto fields() { return std::tuple{schema::required("process", &RemoveRequest::process)}; }
+};
+
+/// Ends the daemon. Without `keep` every process is stopped first; the answer comes before the daemon leaves.
+struct ShutdownRequest {
+    bool keep = false;
+    static constexpr Operation operation{.name = "shutdown_daemon",
+                                         .title = "",
+                                         .description = of_the_client,
+                                         .effects = {.destructive = true},
+                                         .audience = schema::Audience::client,
+                                         .audit = "shutdown"};
+    static constexpr auto fields() {
+        return std::tuple{schema::field("keep", &ShutdownRequest::keep, "Leave the processes running").as_flag("keep")};
+    }
+};
+struct ShutdownResponse {
+    std::vector<std::string> stopped;  // ids
+    std::vector<std::string> kept;
+    static constexpr auto fields() {
+        return std::tuple{schema::field("stopped", &ShutdownResponse::stopped),
+                          schema::field("kept", &ShutdownResponse::kept)};
+    }
+};
+
+/// Who is there: version, pid, endpoint of the daemon.
+struct DaemonInfoRequest {
+    static constexpr Operation operation{.name = "daemon_info",
+                                         .title = "",
+                                         .description = of_the_client,
+                                         .effects = {.read_only = true, .idempotent = true},
+                                         .audience = schema::Audience::client};
+    static constexpr auto fields() { return std::tuple{}; }
+};
+struct DaemonInfo {
+    std::string version;
+    std::int64_t pid = 0;
+    std::string endpoint;  // "http://127.0.0.1:8947/mcp"
+    std::string data_directory;
+    std::int64_t processes = 0;
+    static constexpr auto fields() {
+        using R = DaemonInfo;
+        using schema::field;
+        return std::tuple{field("version", &R::version), field("pid", &R::pid), field("endpoint", &R::endpoint),
+                          field("data_directory", &R::data_directory), field("processes", &R::processes)};
+    }
+};
+
+}  // namespace persistproc::ops
+
+PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::SignalRequest)
+PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::RemoveRequest)
+PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::ShutdownRequest)
+PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::ShutdownResponse)
+PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::DaemonInfoRequest)
+PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::DaemonInfo)

@@ -1,0 +1,41 @@
+#pragma once
+#include "common/domain/process.hpp"
+#include "common/ops/operation.hpp"
+
+namespace persistproc::ops {
+
+struct ListRequest {
+    std::optional<std::string> process;
+    std::optional<std::string> working_directory;
+    std::optional<domain::ProcessState> state;
+
+    static constexpr Operation operation{
+        .name = "list_processes",
+        .title = "List processes",
+        .description =
+            "All processes people and agents started here: state, PID, ports, CPU, memory, last exit. Look here before "
+            "starting "
+            "a server or when a port is taken.",
+        .effects = {.read_only = true, .idempotent = true},
+    };
+
+    static constexpr auto fields() {
+        using R = ListRequest;
+        return std::tuple{schema::field("process", &R::process, "Only this one: id, label, PID or command"),
+                          schema::field("working_directory", &R::working_directory, "Only those in this directory")
+                              .as_flag("C,working-directory", "DIR")
+                              .of_kind(schema::ValueKind::directory),
+                          schema::field("state", &R::state, "Only those in this state").as_flag("state", "STATE")};
+    }
+};
+
+struct ListResponse {
+    std::vector<domain::ProcessView> processes;
+
+    static constexpr auto fields() { return std::tuple{schema::field("processes", &ListResponse::processes)}; }
+};
+
+}  // namespace persistproc::ops
+
+PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::ListRequest)
+PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::ListResponse)

@@ -1,0 +1,87 @@
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/domain/process.hpp"
+#include "common/ops/operation.hpp"
+
+namespace persistproc {
+namespace ops {
+
+/// When the process already runs.
+enum class IfRunning { keep, restart, refuse };
+
+struct StartRequest {
+    domain::Definition definition;    // its label is empty where none was given; the core derives one
+    domain::Environment environment;  // set on top of the base
+    IfRunning if_running = IfRunning::keep;
+    // What only the client at the user's terminal can know: its whole environment, umask and limits.
+    std::optional<std::vector<std::string>> base_environment;  // else the daemon's own
+    std::optional<std::int64_t> umask;
+    std::vector<std::vector<std::int64_t>> limits;  // [resource, soft, hard], -1: unlimited
+    bool bytes_as_text = false;                     // see carry_bytes
+    // Names this request: asked again with the same key, because its daemon died, it starts nothing twice.
+    std::optional<std::string> request_key;
+
+    static constexpr Operation operation{
+        .name = "start_process",
+        .title = "Start process",
+        .description =
+            "Start a long-running command (dev server, watcher, database, worker) that outlives this session, or "
+            "return "
+            "the "
+            "one already running. Its output is recorded: read it with get_process_output, wait for readiness with "
+            "wait_for_process. Not for commands that end at once.",
+        .effects = {.open_world = true},
+        .audit = "start",
+    };
+
+    static constexpr auto fields() {
+        using R = StartRequest;
+        using schema::field;
+        return std::tuple_cat(
+            schema::inlined(&R::definition),
+            std::tuple{field("environment", &R::environment, "Variables to set")
+                           .as_flag("e,env", "KEY=VALUE", "Set a variable; may be repeated"),
+                       field("if_running", &R::if_running, "When it already runs: return it, restart it, or fail"),
+                       field("base_environment", &R::base_environment).client_only(),
+                       field("umask", &R::umask).client_only().range(0, 0777),
+                       field("limits", &R::limits).client_only(),
+                       field("bytes_as_text", &R::bytes_as_text).client_only(),
+                       field("request_key", &R::request_key).client_only().range(16, 64)});
+    }
+    /// What no field tells alone: a text without `shell` is split into words, bytes are restored. Errors: invalid.
+    Result<void> finish_reading(const schema::Json& arguments);
+};
+
+/// Arguments, directory and variables are bytes, JSON is text. Where one of them is no UTF-8, all are carried as
+/// base::bytes_to_text and `bytes_as_text` says so; `restore_bytes` undoes it. Errors: invalid (text of another form).
+void carry_bytes(StartRequest& request);
+Result<void> restore_bytes(StartRequest& request);
+
+/// The process view and whether this call made the run.
+struct StartResponse : domain::ProcessView {
+    bool created = false;
+
+    static constexpr auto fields() {
+        return std::tuple_cat(domain::ProcessView::fields(),
+                              std::tuple{schema::field("created", &StartResponse::created)});
+    }
+};
+
+}  // namespace ops
+
+namespace schema {
+template <>
+struct EnumNames<ops::IfRunning> {
+    using E = ops::IfRunning;
+    static constexpr std::pair<E, std::string_view> names[] = {
+        {E::keep, "return"}, {E::restart, "restart"}, {E::refuse, "error"}};
+};
+}  // namespace schema
+}  // namespace persistproc
+
+PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::StartRequest)
+PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::StartResponse)

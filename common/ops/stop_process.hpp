@@ -1,0 +1,36 @@
+#pragma once
+#include "common/domain/process.hpp"
+#include "common/ops/operation.hpp"
+
+namespace persistproc::ops {
+
+struct StopRequest {
+    std::string process;
+    bool force = false;
+    std::optional<double> grace_seconds;
+
+    static constexpr Operation operation{
+        .name = "stop_process",
+        .title = "Stop process",
+        .description =
+            "Stop a process and everything it started; returns when all of it is gone. Stopping a stopped process "
+            "succeeds.",
+        .effects = {.destructive = true, .idempotent = true},
+        .audit = "stop",
+    };
+
+    static constexpr auto fields() {
+        using R = StopRequest;
+        return std::tuple{schema::required("process", &R::process, "id, label, PID or command"),
+                          schema::field("force", &R::force, "SIGKILL at once").as_flag("force"),
+                          schema::field("grace_seconds", &R::grace_seconds, "Time before SIGKILL")
+                              .range(0, 3600)
+                              .as_flag("grace", "DURATION")
+                              .in_form(&domain::optional_seconds_form)
+                              .of_kind(schema::ValueKind::duration)};
+    }
+};
+
+}  // namespace persistproc::ops
+
+PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::StopRequest)

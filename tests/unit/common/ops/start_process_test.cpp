@@ -1,0 +1,56 @@
+#include "common/ops/start_process.hpp"
+
+#include "common/schema/json.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+
+TEST_CASE("bytes that are no text travel through JSON unchanged") {
+    ops::StartRequest request;
+    request.definition.command = {"a", "\xff\xfe", "é"};
+    request.definition.working_directory = "/d\x80";
+    request.environment = {{"K", "\xc0"}};
+    request.base_environment = {"A=\xf5"};
+    const auto expected = request;
+    ops::carry_bytes(request);
+    CHECK(request.bytes_as_text);
+    const auto json = schema::Json::parse(schema::to_arguments(request).dump());
+    auto received = schema::parse<ops::StartRequest>(json, schema::Audience::client);
+    REQUIRE(received);
+    CHECK(received->definition.command == expected.definition.command);
+    CHECK(received->definition.working_directory == expected.definition.working_directory);
+    CHECK(received->environment == expected.environment);
+    CHECK(received->base_environment == expected.base_environment);
+}
+
+TEST_CASE("text travels as it is") {
+    ops::StartRequest request;
+    request.definition.command = {"a", "日本"};
+    request.definition.working_directory = "/";
+    ops::carry_bytes(request);
+    CHECK(!request.bytes_as_text);
+    CHECK(request.definition.command[1] == "日本");
+    request.bytes_as_text = true;
+    CHECK(!ops::restore_bytes(request));
+}
+
+TEST_CASE("a command is a string or words") {
+    const auto parse = [](const char* text) { return schema::parse<ops::StartRequest>(schema::Json::parse(text)); };
+    using Words = std::vector<std::string>;
+    CHECK(parse(R"({"command":"npm run 'de v'","working_directory":"/"})")->definition.command ==
+          Words{"npm", "run", "de v"});
+    CHECK(parse(R"({"command":["a","b c"],"working_directory":"/"})")->definition.command == Words{"a", "b c"});
+    CHECK(parse(R"({"command":"a | b","shell":true,"working_directory":"/"})")->definition.command == Words{"a | b"});
+    CHECK(parse(R"({"command":["a | b"],"shell":true,"working_directory":"/"})")->definition.command == Words{"a | b"});
+    CHECK(parse(R"({"command":["a","b"],"shell":true,"working_directory":"/"})").error().message ==
+          "shell: needs command as one string");
+    CHECK_FALSE(parse(R"({"command":["a"],"working_directory":"/"})")->definition.label_given);
+    CHECK(parse(R"({"command":["a"],"label":"x","working_directory":"/"})")->definition.label_given);
+    CHECK(parse(R"({"command":["a"],"stop_signal":"int","working_directory":"/"})")->definition.stop_signal == 2);
+    CHECK(parse(R"({"command":["a"],"grace_seconds":"1m30s","working_directory":"/"})")->definition.grace_seconds ==
+          90);
+    CHECK(parse(R"({"command":7,"working_directory":"/"})").error().message ==
+          "command: expected string or array of strings, got number 7");
+    CHECK(parse(R"({"command":["a",7],"working_directory":"/"})").error().message ==
+          "command[1]: expected string, got number 7");
+}
