@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <ctime>
 
 namespace persistproc::base {
 
@@ -123,13 +124,71 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
     return std::chrono::nanoseconds(std::llround(total_seconds * 1e9));
 }
 
+namespace {
+
+/// "2026-11-02", "2026-11-02 08:00[:30]" and "08:00[:30]", in the zone of this machine; a clock time is the last one
+/// that was. Nothing: another form.
+std::optional<WallTime> find_local_time(std::string_view text, WallTime now) {
+    std::tm at{};
+    const std::time_t now_s =
+        std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::system_clock::duration>(now));
+    ::localtime_r(&now_s, &at);
+    at.tm_hour = at.tm_min = at.tm_sec = 0;
+    at.tm_isdst = -1;
+    std::string_view rest = text;
+    int year = 0, month = 0;
+    const bool has_date = rest.size() >= 10 && rest[4] == '-';
+    if (has_date) {
+        if (!take_digits(rest, 4, year) || !take(rest, '-') || !take_digits(rest, 2, month) || !take(rest, '-') ||
+            !take_digits(rest, 2, at.tm_mday))
+            return std::nullopt;
+        at.tm_year = year - 1900;
+        at.tm_mon = month - 1;
+        const std::chrono::year_month_day date{std::chrono::year{year},
+                                               std::chrono::month{static_cast<unsigned>(month)},
+                                               std::chrono::day{static_cast<unsigned>(at.tm_mday)}};
+        if (!date.ok() || year < 1970 || year > 2200) return std::nullopt;
+        if (!rest.empty() && !take(rest, 'T') && !take(rest, ' ')) return std::nullopt;
+    }
+    if (!rest.empty() || !has_date) {
+        if (!take_digits(rest, 2, at.tm_hour) || !take(rest, ':') || !take_digits(rest, 2, at.tm_min))
+            return std::nullopt;
+        if (!rest.empty() && (!take(rest, ':') || !take_digits(rest, 2, at.tm_sec))) return std::nullopt;
+        if (!rest.empty() || at.tm_hour > 23 || at.tm_min > 59 || at.tm_sec > 59) return std::nullopt;
+    }
+    std::tm same = at;
+    std::time_t found = std::mktime(&same);
+    if (!has_date && found > now_s) {
+        same = at;
+        --same.tm_mday;
+        found = std::mktime(&same);
+    }
+    if (found == static_cast<std::time_t>(-1)) return std::nullopt;
+    return WallTime(std::chrono::seconds(found));
+}
+
+/// Seconds since 1970 are of no use as an age: as one they were more than three years.
+std::optional<WallTime> find_unix_time(std::string_view text) {
+    constexpr std::int64_t least = 100'000'000, most = 7'000'000'000;
+    std::int64_t seconds = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    if (error != std::errc{} || end != text.data() + text.size() || seconds < least || seconds > most)
+        return std::nullopt;
+    return WallTime(std::chrono::seconds(seconds));
+}
+
+}  // namespace
+
 Result<WallTime> parse_time_or_age(std::string_view text, WallTime now) {
     if (const auto time = parse_rfc3339(text)) return *time;
+    if (const auto time = find_local_time(text, now)) return *time;
+    if (const auto time = find_unix_time(text)) return *time;
     const auto age = parse_duration(text);
     if (!age)
-        return Error{
-            ErrorCode::invalid,
-            fmt::format("\"{}\" is neither an age such as 2m nor an RFC 3339 time such as 2026-11-02T08:00:00Z", text)};
+        return Error{ErrorCode::invalid,
+                     fmt::format("\"{}\" is no time: expected an age such as 2m, RFC 3339 such as "
+                                 "2026-11-02T08:00:00Z, a date, a clock time such as 08:00, or Unix seconds",
+                                 text)};
     return now - *age;
 }
 

@@ -1,5 +1,7 @@
 #include "common/base/time.hpp"
 
+#include <cstdlib>
+
 #include "tests/support/catch.hpp"
 
 using namespace persistproc;
@@ -38,6 +40,22 @@ TEST_CASE("a time may be an age") {
     CHECK(base::parse_time_or_age("2m", now).value() == now - 2min);
     CHECK(base::parse_time_or_age("2026-11-02T07:00:00Z", now).value() == now - 1h);
     CHECK(!base::parse_time_or_age("yesterday", now));
+    CHECK(base::parse_time_or_age("1762070400", now).value() == base::from_ns(1762070400'000'000'000));
+    // Dates and clock times are of the machine's zone.
+    const char* before = std::getenv("TZ");
+    const std::string zone = before == nullptr ? "" : before;
+    ::setenv("TZ", "UTC", 1);
+    CHECK(base::parse_time_or_age("2026-11-01", now).value() == base::parse_rfc3339("2026-11-01T00:00:00Z").value());
+    CHECK(base::parse_time_or_age("2026-11-01 06:30", now).value() ==
+          base::parse_rfc3339("2026-11-01T06:30:00Z").value());
+    CHECK(base::parse_time_or_age("07:00", now).value() == base::parse_rfc3339("2026-11-02T07:00:00Z").value());
+    CHECK(base::parse_time_or_age("09:00:05", now).value() == base::parse_rfc3339("2026-11-01T09:00:05Z").value());
+    for (const char* wrong : {"2026-02-30", "24:00", "8:00", "08:00:60", "2026-11-01x", "-5", ""})
+        CHECK(!base::parse_time_or_age(wrong, now));
+    if (before == nullptr)
+        ::unsetenv("TZ");
+    else
+        ::setenv("TZ", zone.c_str(), 1);
 }
 
 TEST_CASE("ages are short") {
