@@ -10,3 +10,13 @@ install(CODE "set(libexecdir \"\${CMAKE_INSTALL_PREFIX}/${persistproc_libexec}\"
   configure_file(${CMAKE_SOURCE_DIR}/packaging/persistprocd.service.in ${CMAKE_BINARY_DIR}/persistprocd.service @ONLY)")
 install(FILES ${CMAKE_BINARY_DIR}/persistprocd.service DESTINATION ${CMAKE_INSTALL_DATADIR}/systemd/user)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# The manual comes from the program itself, so that it says what is there.
+install(CODE "set(own ${CMAKE_COMMAND} -E env PERSISTPROC_DATA_DIR=/ ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/persistproc)
+  set(made ${CMAKE_BINARY_DIR}/documents)
+  file(MAKE_DIRECTORY \${made})
+  execute_process(COMMAND \${own} __document persistproc.1 OUTPUT_FILE \${made}/persistproc.1 COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/persistprocd --help COMMAND \${own} __document persistprocd.8
+    OUTPUT_FILE \${made}/persistprocd.8 COMMAND_ERROR_IS_FATAL ANY)")
+set(made ${CMAKE_BINARY_DIR}/documents)
+install(FILES ${made}/persistproc.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${made}/persistprocd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)

@@ -1,0 +1,156 @@
+#include "cli/format/manual.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/common_flags.hpp"
+#include "cli/format/help.hpp"
+#include "common/base/version.hpp"
+
+namespace persistproc::cli::format {
+
+namespace {
+
+/// Text that troff prints as it is.
+std::string plain(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool begins_line = out.empty() || out.back() == '\n';
+        const std::string_view rest = text.substr(i);
+        if (begins_line && (text[i] == '.' || text[i] == '\'')) out += "\\&";
+        if (text[i] == '\\')
+            out += "\\e";
+        else if (text[i] == '-')
+            out += "\\-";
+        else if (text[i] == '~')
+            out += "\\(ti";
+        else if (text[i] == '^')
+            out += "\\(ha";
+        else if (rest.starts_with("…"))
+            out += "...", i += std::string_view("…").size() - 1;
+        else
+            out += text[i];
+    }
+    return out;
+}
+
+std::string head(std::string_view name, int section, std::string_view about) {
+    return fmt::format(".TH {} {} \"\" \"persistproc {}\" \"\"\n.SH NAME\n{} \\- {}\n", name, section, base::version(),
+                       name, plain(about));
+}
+
+std::string section(std::string_view title) { return fmt::format(".SH \"{}\"\n", title); }
+
+std::string item(std::string_view term, std::string_view text) {
+    return fmt::format(".TP\n.B {}\n{}\n", plain(term), plain(text));
+}
+
+std::string flag_item(const Flag& flag) {
+    std::string term = flag.facts.letter != 0 ? fmt::format("\\fB\\-{}\\fR, ", flag.facts.letter) : std::string();
+    term += fmt::format("\\fB\\-\\-{}\\fR", plain(flag.name));
+    if (flag.takes_value) term += fmt::format(" \\fI{}\\fR", plain(flag.facts.value_name));
+    return fmt::format(".TP\n{}\n{}\n", term, plain(flag.facts.sentence()));
+}
+
+std::string example(std::string_view text) { return fmt::format(".PP\n.nf\n.RS\n{}\n.RE\n.fi\n", plain(text)); }
+
+constexpr std::pair<std::string_view, std::string_view> variables[] = {
+    {"PERSISTPROC_DATA_DIR", "Where processes and their output are kept, unless --data-dir says so."},
+    {"PERSISTPROC_PORT", "Port of the daemon on 127.0.0.1; 8947."},
+    {"PERSISTPROC_FORMAT", "text or json."},
+    {"PERSISTPROC_COMPAT", "1: a daemon that is started offers the tools of the Python persistproc, too."},
+    {"NO_COLOR", "No colours, whatever its value."}};
+
+std::string environment() {
+    std::string out = section("ENVIRONMENT");
+    for (const auto& [name, text] : variables) out += item(name, text);
+    return out;
+}
+
+std::string files() {
+    return section("FILES") +
+           item("~/.local/state/persistproc", "The data directory ($XDG_STATE_HOME/persistproc where that is set).") +
+           item("DATA/procs/ID/log", "The output of a process as plain bytes in numbered segments, beside an index.") +
+           item("DATA/persistproc.db", "Definitions of processes and the history of what was asked for.") +
+           item("DATA/daemon.log", "Messages of a daemon in the background.");
+}
+
+constexpr std::pair<int, std::string_view> statuses[] = {{0, "Success."},
+                                                         {2, "A mistake in the command line or a request."},
+                                                         {75, "Another daemon serves the data directory."},
+                                                         {124, "The time for a wait is over."},
+                                                         {125, "The daemon or an operation failed."},
+                                                         {126, "The program cannot be executed."},
+                                                         {127, "There is no such program."}};
+
+}  // namespace
+
+std::string client_manual() {
+    std::string out = head("persistproc", 1, "keep programs running, and share them with coding agents");
+    out += section("SYNOPSIS");
+    out +=
+        ".B persistproc\n[\\fIFLAGS\\fR] \\fISUBCOMMAND\\fR ...\n.br\n.B persistproc\n[\\fIFLAGS\\fR] "
+        "\\fICMD\\fR [\\fIARGUMENT\\fR ...]\n";
+    out += section("DESCRIPTION");
+    out += plain(
+        "A daemon starts and keeps long-running programs and records every byte they print. People use this program, "
+        "coding agents the daemon's MCP tools; all see the same processes. Programs and their output outlive the "
+        "client, "
+        "the terminal and the daemon.");
+    out +=
+        "\n.PP\n" + plain(
+                        "A first word that is no subcommand is the program of a command to run. Own flags end at the "
+                        "first word of the command; all after it belongs to the program.");
+    out += "\n.PP\n" +
+           plain(
+               "A TARGET is an id (p3), a label, a PID, or a command, which \"CMD in DIRECTORY\" narrows. "
+               "Several matches are an error that lists them.") +
+           "\n";
+    out += ".PP\n" +
+           plain(
+               "A DURATION is 500ms, 10s, 1m30s, 2h or a number of seconds; a TIME is the age of something "
+               "(2m) or RFC 3339.") +
+           "\n";
+    out += section("FLAGS OF EVERY SUBCOMMAND");
+    CommonFlags common;
+    for (const Flag& flag : flags_of(common)) out += flag_item(flag);
+    out += section("SUBCOMMANDS");
+    for (const Subcommand* each : all_subcommands()) {
+        const ops::Typed& typed = each->typed;
+        if (typed.summary.empty()) continue;
+        out += fmt::format(".SS \"{}\"\n{}\n", plain(usage_line(*each)), plain(typed.text));
+        if (!typed.aliases.empty()) out += fmt::format("Also: {}.\n", plain(typed.aliases));
+        const auto arguments = each->make();
+        for (const Flag& flag : each->flags(arguments.get())) out += flag_item(flag);
+        for (const ops::ExitStatus& status : typed.statuses)
+            if (!status.text.empty()) out += item(fmt::format("Exit status {}", status.status), status.text);
+        for (const std::string_view text : typed.examples)
+            if (!text.empty()) out += example(text);
+    }
+    out += section("EXIT STATUS");
+    for (const auto& [status, text] : statuses) out += item(std::to_string(status), text);
+    out += ".PP\n" + plain("run and wait --exit end with the program's own status, or 128+N when signal N ended it.") +
+           "\n";
+    out += environment() + files() + section("SEE ALSO") + ".BR persistprocd (8)\n";
+    return out;
+}
+
+std::string daemon_manual(std::string_view help) {
+    std::string out = head("persistprocd", 8, "the daemon of persistproc");
+    out += section("SYNOPSIS") + ".B persistprocd\n[\\fIFLAGS\\fR]\n" + section("DESCRIPTION");
+    out += plain(
+        "Starts programs on request, keeps each under a small process of its own, records what they print, and answers "
+        "MCP "
+        "on http://127.0.0.1:8947/mcp and on a socket for the client. Usually the client starts it when needed; "
+        "persistproc "
+        "serve runs it in the foreground. When it ends, or is killed, the programs run on, and the next daemon takes "
+        "them "
+        "over.");
+    out += "\n" + section("OPTIONS") + ".nf\n" + plain(help) + (help.ends_with('\n') ? "" : "\n") + ".fi\n";
+    out += section("EXIT STATUS");
+    out += item("0", "It was asked to end.") + item("2", "A mistake in the flags.") +
+           item("75", "Another daemon serves the data directory.") + item("125", "It could not begin.");
+    out += environment() + files() + section("SEE ALSO") + ".BR persistproc (1)\n";
+    return out;
+}
+
+}  // namespace persistproc::cli::format
