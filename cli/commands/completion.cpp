@@ -1,0 +1,383 @@
+// Completion for shells. `completion SHELL` prints a script that knows nothing; at each TAB it asks the reserved word
+// `__complete`, which answers from the table of subcommands and from the daemon. Nothing that comes from a daemon is
+// ever a word of the shell's language in these scripts: labels are other people's text.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <chrono>
+#include <cstdlib>
+
+#include "cli/client.hpp"
+#include "cli/common_flags.hpp"
+#include "cli/subcommand.hpp"
+#include "common/base/text.hpp"
+#include "common/ops/agent_setup.hpp"
+#include "common/rundir/daemon_paths.hpp"
+
+namespace persistproc::cli::commands {
+
+namespace {
+
+using boost::asio::experimental::awaitable_operators::operator||;
+using schema::ValueKind;
+
+/// Nobody waits longer at a TAB.
+constexpr auto daemon_bound = std::chrono::milliseconds(150);
+
+constexpr std::string_view bash_script = R"BASH(# bash completion of persistproc; made by "persistproc completion bash"
+_persistproc() {
+    # bash cuts words at ":" and "=", too: what stands together in the line is one word.
+    local rest=${COMP_LINE:0:COMP_POINT} stripped piece i glued=
+    local -a words=() places=()
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        piece=${COMP_WORDS[i]}
+        stripped=${rest#"${rest%%[![:space:]]*}"}
+        ((i == COMP_CWORD)) && piece=$stripped
+        if ((i > 0)) && [[ -n $rest && $stripped == "$rest" ]]; then
+            words[${#words[@]} - 1]+=$piece
+            glued=1
+        else
+            words+=("$piece")
+            places+=("$i")
+            glued=
+        fi
+        rest=${stripped#"$piece"}
+    done
+    local typed=${words[${#words[@]} - 1]}
+    COMPREPLY=()
+    [[ $typed == [\"\']* ]] && return
+    local -a asked=("${words[@]:1}") answer=()
+    for i in "${!asked[@]}"; do asked[i]=${asked[i]//\\/}; done
+    mapfile -t answer < <("${words[0]}" __complete -- "${asked[@]}" 2>/dev/null)
+    case ${answer[0]-} in
+        directories)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -d -- "$typed")
+            ;;
+        files)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$typed")
+            ;;
+        "command "*) _persistproc_command "${places[1 + ${answer[0]#command }]}" ;;
+        words)
+            local value prefix=
+            [[ -n $glued ]] && prefix=${typed%"${typed##*[:=]}"}
+            for value in "${answer[@]:1}"; do
+                printf -v value %q "${value%%$'\t'*}"
+                COMPREPLY+=("${value#"$prefix"}")
+            done
+            ;;
+    esac
+}
+# The words from $1 on belong to a command: its own completion decides.
+_persistproc_command() {
+    if declare -F _command_offset >/dev/null; then
+        _command_offset "$1"
+        return
+    fi
+    if ((COMP_CWORD == $1)); then
+        mapfile -t COMPREPLY < <(compgen -c -- "${COMP_WORDS[COMP_CWORD]}")
+        return
+    fi
+    local command=${COMP_WORDS[$1]} how i before=
+    how=$(complete -p -- "${command##*/}" 2>/dev/null)
+    if [[ $how == *" -F "* ]]; then
+        how=${how#* -F }
+        for ((i = 0; i < $1; i++)); do before+="${COMP_WORDS[i]} "; done
+        local COMP_LINE=${COMP_LINE#"$before"} COMP_POINT=$((COMP_POINT - ${#before})) COMP_CWORD=$((COMP_CWORD - $1))
+        local -a COMP_WORDS=("${COMP_WORDS[@]:$1}")
+        "${how%% *}" "$command" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+    else
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
+    fi
+}
+complete -F _persistproc persistproc
+)BASH";
+
+constexpr std::string_view zsh_script = R"ZSH(#compdef persistproc
+# zsh completion of persistproc; made by "persistproc completion zsh"
+_persistproc() {
+    local -a asked answer values shown
+    local line
+    asked=("${(@Q)words[2,CURRENT]}")
+    answer=("${(@f)$("$words[1]" __complete -- "${asked[@]}" 2>/dev/null)}")
+    case $answer[1] in
+        directories) _files -/ ;;
+        files) _files ;;
+        command\ *)
+            shift ${answer[1]#command } words
+            shift words
+            (( CURRENT -= ${answer[1]#command } + 1 ))
+            _normal
+            ;;
+        words)
+            for line in "${(@)answer[2,-1]}"; do
+                values+=("${line%%$'\t'*}")
+                shown+=("${line/$'\t'/  -- }")
+            done
+            compadd -l -d shown -a -- values
+            ;;
+    esac
+}
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+    _persistproc "$@"
+else
+    compdef _persistproc persistproc
+fi
+)ZSH";
+
+constexpr std::string_view fish_script = R"FISH(# fish completion of persistproc; made by "persistproc completion fish"
+function __persistproc_complete
+    set -l words (commandline -opc) (commandline -ct | string collect --allow-empty)
+    set -l answer ($words[1] __complete -- $words[2..-1] 2>/dev/null)
+    switch "$answer[1]"
+        case directories
+            __fish_complete_directories (commandline -ct)
+        case files
+            __fish_complete_path (commandline -ct)
+        case 'command *'
+            set -l first (math 2 + (string replace 'command ' '' -- $answer[1]))
+            complete -C (string join ' ' -- (string escape -- $words[$first..-1]))
+        case words
+            set -e answer[1]
+            printf '%s\n' $answer
+    end
+end
+complete -c persistproc -f -a '(__persistproc_complete)'
+)FISH";
+
+constexpr std::pair<std::string_view, std::string_view> scripts[] = {
+    {"bash", bash_script}, {"zsh", zsh_script}, {"fish", fish_script}};
+
+struct CompletionArguments {
+    std::string_view script;
+
+    static constexpr auto fields() { return std::tuple{}; }
+    Result<void> take(std::vector<std::string> words, const Given& given) {
+        if (words.size() > 1) return unexpected_word(given.subcommand, words[1]);
+        for (const auto& [shell, text] : scripts)
+            if (!words.empty() && words[0] == shell) script = text;
+        if (!script.empty()) return {};
+        return Error{ErrorCode::invalid, "completion: for which shell? bash, zsh or fish"};
+    }
+};
+
+int print_script(const CommonOptions&, const Console& console, CompletionArguments arguments) {
+    console.print(arguments.script);
+    return 0;
+}
+
+/// One word that can stand there, and what it is.
+struct Candidate {
+    std::string word;
+    std::string about;
+};
+
+/// What can stand at the end of a line.
+struct Answer {
+    std::string directive = "words";
+    std::vector<Candidate> candidates;
+    bool wants_targets = false;
+
+    void add(std::string_view word, std::string_view about = {}) {
+        candidates.push_back({std::string(word), std::string(about)});
+    }
+};
+
+void add_kind(Answer& answer, ValueKind kind) {
+    switch (kind) {
+        case ValueKind::target: answer.wants_targets = true; break;
+        case ValueKind::directory: answer.directive = "directories"; break;
+        case ValueKind::file: answer.directive = "files"; break;
+        case ValueKind::signal:
+            for (const char* name : {"HUP", "INT", "QUIT", "TERM", "KILL", "USR1", "USR2", "STOP", "CONT", "WINCH"})
+                answer.add(name);
+            break;
+        case ValueKind::agent:
+            for (const ops::Agent& agent : ops::known_agents()) answer.add(agent.name, agent.title);
+            break;
+        case ValueKind::shell:
+            for (const auto& [shell, text] : scripts) answer.add(shell);
+            break;
+        default: break;
+    }
+}
+
+void add_value(Answer& answer, const Flag& flag) {
+    for (const std::string_view word : flag.words) answer.add(word);
+    // The states are words of answers, where a newer daemon may have others.
+    add_kind(answer, flag.facts.kind);
+}
+
+void add_subcommands(Answer& answer) {
+    for (const Subcommand* each : all_subcommands())
+        if (!each->typed.summary.empty()) answer.add(each->typed.name, each->typed.summary);
+}
+
+struct Flags {
+    std::shared_ptr<void> arguments;
+    CommonFlags common;
+    std::vector<Flag> all;
+
+    explicit Flags(const Subcommand& subcommand)
+        : arguments(subcommand.make()), all(subcommand.flags(arguments.get())) {
+        add_common_flags(common, all);
+    }
+    /// The flag that takes the word after `word` as its value; nullptr: none.
+    const Flag* awaiting(const std::string& word) const {
+        if (word.size() < 2 || word[0] != '-' || word.find('=') != std::string::npos) return nullptr;
+        for (const Flag& flag : all) {
+            const bool is_named =
+                word[1] == '-' ? word.substr(2) == flag.name : word[1] == flag.facts.letter && word.size() == 2;
+            if (is_named) return flag.takes_value ? &flag : nullptr;
+        }
+        return nullptr;
+    }
+};
+
+/// `words`: the line after our own name; the last one is being typed. Pure.
+Answer complete(const std::vector<std::string>& words) {
+    Answer answer;
+    const std::string& typed = words.back();
+    const Subcommand* subcommand = find_subcommand("run");
+    bool is_named = false;
+    std::size_t count = 0;  // of words that are no flags, before the one that is typed
+    const Flag* awaiting = nullptr;
+    auto flags = std::make_shared<Flags>(*subcommand);
+    bool dashes = false;
+    for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+        const std::string& word = words[i];
+        if (awaiting != nullptr) {
+            awaiting = nullptr;
+        } else if (!dashes && word == "--") {
+            dashes = true;
+        } else if (!dashes && word.size() > 1 && word[0] == '-') {
+            awaiting = flags->awaiting(word);
+        } else if (const Subcommand* found = is_named || dashes ? nullptr : find_subcommand(word)) {
+            subcommand = found;
+            is_named = true;
+            flags = std::make_shared<Flags>(*found);
+        } else {
+            // The first word of a command: it and all after it are the command's.
+            if (subcommand->place == FlagPlace::before_words) {
+                answer.directive = fmt::format("command {}", i);
+                return answer;
+            }
+            ++count;
+        }
+    }
+    if (awaiting != nullptr) {
+        add_value(answer, *awaiting);
+        return answer;
+    }
+    if (!dashes && typed.starts_with('-')) {
+        for (const Flag& flag : flags->all) answer.add("--" + flag.name, flag.facts.sentence());
+        return answer;
+    }
+    if (!is_named && !dashes) {
+        add_subcommands(answer);
+        const bool is_one = std::any_of(answer.candidates.begin(), answer.candidates.end(),
+                                        [&](const Candidate& each) { return each.word.starts_with(typed); });
+        if (!is_one) answer.directive = fmt::format("command {}", words.size() - 1);
+        return answer;
+    }
+    const ops::Typed& how = subcommand->typed;
+    if (how.words_kind == ValueKind::command) {
+        answer.directive = fmt::format("command {}", words.size() - 1);
+        return answer;
+    }
+    const bool takes_many = how.words.find("…") != std::string_view::npos;
+    const bool signal_first = how.words.starts_with("SIGNAL");
+    if (signal_first && count == 0)
+        add_kind(answer, ValueKind::signal);
+    else if (count == 0 || takes_many)
+        add_kind(answer, how.words_kind);
+    if (answer.wants_targets && how.words.find("| all") != std::string_view::npos) answer.add("all", "every process");
+    return answer;
+}
+
+std::string show(const Answer& answer, const std::string& typed) {
+    std::string out = answer.directive + "\n";
+    for (const Candidate& each : answer.candidates) {
+        const bool is_line = base::is_utf8(each.word) && !base::has_control_or_bidi(each.word);
+        if (!is_line || !each.word.starts_with(typed)) continue;
+        out +=
+            each.about.empty() ? each.word + "\n" : fmt::format("{}\t{}\n", each.word, base::escape_line(each.about));
+    }
+    return out;
+}
+
+Task<std::vector<ProcessView>> list_all(boost::asio::any_io_executor executor, std::filesystem::path data) {
+    auto client = co_await DaemonClient::connect(executor, data);
+    if (!client) co_return std::vector<ProcessView>();
+    auto views = co_await (*client)->list_all();
+    if (!views) co_return std::vector<ProcessView>();
+    co_return std::move(*views);
+}
+
+void add_targets(Answer& answer, const std::vector<ProcessView>& views) {
+    for (const ProcessView& view : views) {
+        const std::string what =
+            fmt::format("{}, {} in {}", view.state.word(), domain::command_line(view.command), view.working_directory);
+        // A default label says no more than command and directory do.
+        if (view.label != domain::default_label(view.command, view.working_directory)) answer.add(view.label, what);
+        answer.add(view.id, what);
+    }
+}
+
+/// As the line that is being typed has it.
+std::filesystem::path data_directory_of(const std::vector<std::string>& words, const CommonOptions& common) {
+    constexpr std::string_view flag = "--data-dir";
+    std::string given;
+    for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+        if (words[i] == flag && i + 2 < words.size()) given = words[i + 1];
+        if (words[i].starts_with("--data-dir=")) given = words[i].substr(flag.size() + 1);
+    }
+    const auto directory = rundir::resolve_data_directory(given);
+    return !given.empty() && directory ? *directory : std::filesystem::path(common.data_directory);
+}
+
+struct CompleteArguments {
+    std::vector<std::string> words;
+
+    static constexpr auto fields() { return std::tuple{}; }
+    Result<void> take(std::vector<std::string> given, const Given&) {
+        words = std::move(given);
+        return {};
+    }
+};
+
+Task<int> answer_shell(Context context, CompleteArguments arguments) {
+    if (arguments.words.empty()) co_return 0;
+    Answer answer = complete(arguments.words);
+    if (answer.wants_targets) {
+        async::SystemClock clock;
+        const std::filesystem::path data = data_directory_of(arguments.words, context.common);
+        const MonoTime until = clock.now() + daemon_bound;
+        auto asked = list_all(context.executor, data);
+        auto limit = clock.sleep_until(until);
+        auto first = co_await (std::move(asked) || std::move(limit));
+        if (first.index() == 0) add_targets(answer, std::get<0>(first));
+    }
+    context.console.print(show(answer, arguments.words.back()));
+    co_return 0;
+}
+
+}  // namespace
+
+extern const Subcommand completion_subcommand = make_subcommand<print_script>(
+    {.name = "completion",
+     .words = "SHELL",
+     .summary = "print the completion of bash, zsh or fish",
+     .text = "Prints a script for the shell that completes subcommands, flags, and the labels and ids of processes.",
+     .examples = {"persistproc completion bash > ~/.local/share/bash-completion/completions/persistproc",
+                  "persistproc completion zsh > ~/.zfunc/_persistproc",
+                  "persistproc completion fish > ~/.config/fish/completions/persistproc.fish"},
+     .words_kind = ValueKind::shell});
+
+/// Reserved: what the scripts ask. Not shown anywhere.
+extern const Subcommand complete_subcommand = make_subcommand<answer_shell>({.name = "__complete"});
+
+}  // namespace persistproc::cli::commands

@@ -1,0 +1,142 @@
+"""TAB in a shell: right words, inserted right; other people's labels never run; nothing waits and nothing starts."""
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import harness
+
+# What readline does at TAB, as far as a completion function sees it.
+COMPLETE = r"""
+{extra}
+source /dev/stdin <<< "$SCRIPT"
+line=$1
+COMP_LINE=$line COMP_POINT=${{#line}} COMP_TYPE=9 COMP_KEY=9
+split() {{ # as readline with COMP_WORDBREAKS: blanks separate, : and = stand alone
+    COMP_WORDS=() ; local word= c i escaped=
+    for ((i = 0; i < ${{#line}}; i++)); do
+        c=${{line:i:1}}
+        if [[ -n $escaped ]]; then word+=$c; escaped=; continue; fi
+        case $c in
+            \\) word+=$c; escaped=1 ;;
+            ' ') [[ -n $word ]] && COMP_WORDS+=("$word"); word= ;;
+            [:=]) [[ -n $word ]] && COMP_WORDS+=("$word"); COMP_WORDS+=("$c"); word= ;;
+            *) word+=$c ;;
+        esac
+    done
+    [[ -n $word || $line == *' ' || $line == *[:=] ]] && COMP_WORDS+=("$word")
+    [[ $line == *[:=] ]] && unset "COMP_WORDS[${{#COMP_WORDS[@]}}-1]"
+    COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+}}
+split
+_persistproc "${{COMP_WORDS[0]}}" "${{COMP_WORDS[COMP_CWORD]}}" "${{COMP_WORDS[COMP_CWORD-1]}}" 2>/dev/null
+printf '%s\n' "${{COMPREPLY[@]}}"
+"""
+
+
+class Completion(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.script = self.ok("completion", "bash").out.decode()
+
+    def tab(self, line, extra=""):
+        """The words bash would insert."""
+        done = subprocess.run(
+            ["bash", "--norc", "--noprofile", "-c", COMPLETE.format(extra=extra), "bash", line],
+            env=dict(self.environment_with_program(), SCRIPT=self.script),
+            cwd=self.place.work,
+            capture_output=True,
+            timeout=harness.PATIENCE,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [word for word in done.stdout.decode().split("\n") if word]
+
+    def environment_with_program(self):
+        environment = dict(self.place.environment)
+        environment["PATH"] = f"{harness.BIN}:{os.environ['PATH']}"
+        return environment
+
+    def test_scripts_are_the_shells_own_language(self):
+        for shell in ("bash", "zsh", "fish"):
+            script = self.ok("completion", shell).out
+            self.assertIn(b"__complete", script)
+            if shutil.which(shell):
+                checked = subprocess.run([shell, "-n"], input=script, capture_output=True, timeout=harness.PATIENCE)
+                self.assertEqual((checked.returncode, checked.stderr), (0, b""), shell)
+        refused = self.cli("completion", "tcsh")
+        self.assertEqual(refused.code, 2)
+        self.assertOneLine(refused.err, "bash", "zsh", "fish")
+
+    def test_subcommands_flags_and_their_values(self):
+        self.assertEqual(self.tab("persistproc sta"), ["start", "status"])
+        self.assertEqual(self.tab("persistproc completion "), ["bash", "zsh", "fish"])
+        self.assertIn("--follow", self.tab("persistproc output --"))
+        self.assertEqual(self.tab("persistproc logs --str"), ["--stream"])
+        self.assertEqual(self.tab("persistproc output --stream std"), ["stdout", "stderr"])
+        self.assertEqual(self.tab("persistproc signal US"), ["USR1", "USR2"])
+        self.assertEqual(self.tab("persistproc setup c"), ["claude-code", "cursor", "codex"])
+        self.assertEqual(self.tab("persistproc serve x"), [])
+        (self.place.work / "some dir").mkdir()
+        self.assertEqual(self.tab("persistproc list -C so"), ["some dir"])
+
+    def test_labels_are_words_and_nothing_else(self):
+        labels = ["$(touch pwned)", "`touch pwned`", "a:b", "a:c d", "it's", 'say "x"', "web"]
+        for label in labels:
+            self.start(label, ["sleep", "1000"])
+        offered = self.tab("persistproc stop ")
+        self.assertIn("all", offered)
+        self.assertIn("p1", offered)
+        for label in labels:
+            quoted = subprocess.run(["bash", "-c", 'printf %q "$1"', "bash", label], capture_output=True, check=True)
+            self.assertIn(quoted.stdout.decode(), offered)
+        # What is inserted means the label, and only that.
+        for word in offered:
+            meant = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, cwd=self.place.work)
+            self.assertIn(meant.stdout.decode(), labels + [f"p{i + 1}" for i in range(len(labels))] + ["all"])
+        self.assertFalse(list(self.place.work.rglob("pwned")))
+        # bash cuts at the colon and puts back what stands behind it.
+        self.assertEqual(sorted(self.tab("persistproc stop a:")), ["b", "c\\ d"])
+        self.assertEqual(self.tab("persistproc stop a:c"), ["c\\ d"])
+        self.assertEqual(self.tab("persistproc stop web we"), ["web"])
+        self.assertEqual(self.tab("persistproc status it"), ["it\\'s"])
+        self.assertEqual(self.tab("persistproc output web we"), [])
+        self.assertEqual(self.tab(f"persistproc --data-dir {self.place.work} stop we"), [])
+
+    def test_a_word_and_what_it_is(self):
+        self.start("web", ["sleep", "1000"])
+        lines = self.ok("__complete", "--", "stop", "w").out.decode().splitlines()
+        self.assertEqual(lines, ["words", f"web\trunning, sleep 1000 in {self.place.work}"])
+
+    def test_after_run_the_words_are_the_commands(self):
+        self.assertEqual(self.ok("__complete", "--", "run", "-C", "/", "git", "ch").out, b"command 3\n")
+        self.assertEqual(self.ok("__complete", "--", "git", "ch").out, b"command 0\n")
+        self.assertEqual(self.ok("__complete", "--", "--", "list", "").out, b"command 1\n")
+        git = '_git() { [[ ${COMP_WORDS[*]} == "git ch" && $COMP_LINE == "git ch" ]] && COMPREPLY=(checkout cherry); }; complete -F _git git'
+        for line in ("persistproc run git ch", "persistproc git ch", "persistproc run --label x git ch"):
+            self.assertEqual(self.tab(line, git), ["checkout", "cherry"], line)
+
+
+class WithoutAnswer(harness.TestCase):
+    autostart = False
+
+    def bounded(self):
+        begin = time.monotonic()
+        answer = self.ok("__complete", "--", "stop", "")
+        self.assertLess(time.monotonic() - begin, 2)
+        self.assertEqual((answer.out.splitlines()[0], answer.err), (b"words", b""))
+        self.assertNotIn(b"p1", answer.out)
+
+    def test_no_daemon_is_started(self):
+        self.bounded()
+        self.assertFalse([p for p in harness.processes_of(self.place.data) if "persistprocd" in p[1]])
+
+    def test_a_hung_daemon_keeps_nobody(self):
+        self.daemon.start()
+        os.kill(self.daemon.process.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, self.daemon.process.pid, signal.SIGCONT)
+        self.bounded()
+
+
+if __name__ == "__main__":
+    harness.main()
