@@ -309,6 +309,15 @@ Answer Server::State::completion_answer(const State& server, const Call& call, R
 
 template <class T, class Make>
 void Server::State::run(const CallPtr& call, Make make, Answer (*render)(const State&, const Call&, T)) {
+    Lane& here = lane(call->audience);
+    const std::size_t bound = call->audience == Audience::client ? limits.client_calls : limits.agent_calls;
+    if (here.running >= bound && here.waiting.size() >= limits.waiting_calls) {
+        Error busy{ErrorCode::unavailable, "too many calls wait for their turn; try again when some have ended"};
+        if constexpr (std::is_same_v<T, ToolResult>)
+            return answer(call, render(*this, *call, tool_failure(busy)));
+        else
+            return answer(call, failure(*call, rpc::internal_error, std::move(busy.message)));
+    }
     auto begin = [this, weak = std::weak_ptr<Call>(call), make = std::move(make), render]() mutable {
         const auto live = weak.lock();
         const auto self = shared_from_this();
@@ -322,8 +331,6 @@ void Server::State::run(const CallPtr& call, Make make, Answer (*render)(const S
             done(std::current_exception(), T());
         }
     };
-    Lane& here = lane(call->audience);
-    const std::size_t bound = call->audience == Audience::client ? limits.client_calls : limits.agent_calls;
     call->place = calls.insert(calls.end(), call);
     state_of(*call->session).by_id[call->id] = call;
     if (here.running >= bound) {
@@ -414,12 +421,6 @@ void Server::State::tools_call(const CallPtr& call, Json params) {
         if (!given->is_object())
             return refuse(call, rpc::invalid_params, "Invalid params: `arguments` must be an object");
         arguments = std::move(*given);
-    }
-    const Lane& here = lane(call->audience);
-    const std::size_t bound = call->audience == Audience::client ? limits.client_calls : limits.agent_calls;
-    if (here.running >= bound && here.waiting.size() >= limits.waiting_calls) {
-        const Error busy{ErrorCode::unavailable, "too many calls wait for their turn; try again when some have ended"};
-        return answer(call, tool_answer(*this, *call, tool_failure(busy)));
     }
     call->what = *name;
     const Tool* tool = &found->second;

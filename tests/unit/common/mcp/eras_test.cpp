@@ -54,6 +54,31 @@ TEST_CASE("a client probes with server/discover and then opens a session, or the
     }
 }
 
+TEST_CASE("a full queue refuses one more call of every kind") {
+    ServerLimits limits;
+    limits.agent_calls = limits.waiting_calls = 1;
+    SampleServer sample(limits);
+    ChannelClient client(sample);
+    client.initialize("2025-06-18");
+    for (const char* id : {"10", "11"}) CHECK(client.legacy("tools/call", R"({"name":"hold"})", id).is_null());
+    const std::pair<const char*, const char*> calls[] = {
+        {"prompts/get", R"({"name":"plain"})"},
+        {"resources/read", R"({"uri":"test://a"})"},
+        {"resources/list", "{}"},
+        {"completion/complete",
+         R"({"ref":{"type":"ref/prompt","name":"triage"},"argument":{"name":"label","value":""}})"}};
+    for (const auto& [method, params] : calls) {
+        CAPTURE(method);
+        const Json answer = client.legacy(method, params);
+        REQUIRE(code_of(answer) == rpc::internal_error);
+        CHECK(answer["error"]["message"].get<std::string>().find("too many calls") != std::string::npos);
+    }
+    CHECK(sample.server.open_calls() == 2);
+    for (int i = 0; i < 2; ++i) sample.release();
+    CHECK(client.take().size() == 2);
+    CHECK(client.legacy("resources/list", "{}")["result"]["resources"].size() == 2);
+}
+
 TEST_CASE("results of 2026-07-28 carry their hints, those of sessions do not") {
     const struct {
         const char* method;
