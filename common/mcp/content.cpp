@@ -1,7 +1,7 @@
 #include "common/mcp/content.hpp"
 
-#include "common/base/base64.hpp"
 #include "common/base/text.hpp"
+#include "common/mcp/base64.hpp"
 
 namespace persistproc::mcp {
 
@@ -9,7 +9,7 @@ Json to_json(const ResourceContents& contents) {
     Json out{{"uri", contents.uri}};
     if (!contents.mime_type.empty()) out["mimeType"] = contents.mime_type;
     if (contents.is_binary)
-        out["blob"] = base::base64_encode(contents.data);
+        out["blob"] = base64_encode(contents.data);
     else
         out["text"] = base::to_valid_utf8(contents.data);
     return out;
@@ -18,11 +18,11 @@ Json to_json(const ResourceContents& contents) {
 Json text_block(std::string_view text) { return Json{{"type", "text"}, {"text", base::to_valid_utf8(text)}}; }
 
 Json image_block(std::string_view bytes, std::string_view mime_type) {
-    return Json{{"type", "image"}, {"data", base::base64_encode(bytes)}, {"mimeType", mime_type}};
+    return Json{{"type", "image"}, {"data", base64_encode(bytes)}, {"mimeType", mime_type}};
 }
 
 Json audio_block(std::string_view bytes, std::string_view mime_type) {
-    return Json{{"type", "audio"}, {"data", base::base64_encode(bytes)}, {"mimeType", mime_type}};
+    return Json{{"type", "audio"}, {"data", base64_encode(bytes)}, {"mimeType", mime_type}};
 }
 
 Json resource_block(const ResourceContents& contents) {

@@ -2,7 +2,7 @@
 #include <charconv>
 #include <stdexcept>
 
-#include "common/base/base64.hpp"
+#include "common/mcp/base64.hpp"
 #include "common/mcp/server_state.hpp"
 
 namespace persistproc::mcp {
@@ -48,7 +48,7 @@ std::optional<std::size_t> read_cursor(const Json& params, std::size_t size) {
     const auto found = params.is_object() ? params.find("cursor") : params.end();
     if (found == params.end() || found->is_null()) return 0;
     if (!found->is_string()) return std::nullopt;
-    const auto text = base::base64url_decode(found->get_ref<const std::string&>());
+    const auto text = base64url_decode(found->get_ref<const std::string&>());
     std::size_t place = 0;
     if (!text) return std::nullopt;
     const auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), place);
@@ -63,7 +63,7 @@ std::optional<std::string> page_of(const char* name, const std::vector<std::stri
     if (!from) return std::nullopt;
     const std::size_t to = page == 0 ? items.size() : std::min(items.size(), *from + page);
     std::string out = std::string("\"") + name + "\":[" + joined(items, *from, to) + ']';
-    if (to < items.size()) out += R"(,"nextCursor":")" + base::base64url_encode(std::to_string(to)) + '"';
+    if (to < items.size()) out += R"(,"nextCursor":")" + base64url_encode(std::to_string(to)) + '"';
     return out;
 }
 

@@ -3,7 +3,7 @@
 #include <nettle/hmac.h>
 #include <nettle/memops.h>
 
-#include "common/base/base64.hpp"
+#include "common/mcp/base64.hpp"
 
 namespace persistproc::mcp {
 
@@ -29,14 +29,14 @@ std::string mac_of(const SigningKey& key, std::string_view purpose, std::string_
 }  // namespace
 
 std::string sign_text(const SigningKey& key, std::string_view purpose, std::string_view payload) {
-    return base::base64url_encode(payload) + "." + base::base64url_encode(mac_of(key, purpose, payload));
+    return base64url_encode(payload) + "." + base64url_encode(mac_of(key, purpose, payload));
 }
 
 std::optional<std::string> open_signed(const SigningKey& key, std::string_view purpose, std::string_view text) {
     const auto dot = text.find('.');
     if (dot == std::string_view::npos) return std::nullopt;
-    auto payload = base::base64url_decode(text.substr(0, dot));
-    const auto mac = base::base64url_decode(text.substr(dot + 1));
+    auto payload = base64url_decode(text.substr(0, dot));
+    const auto mac = base64url_decode(text.substr(dot + 1));
     if (!payload || !mac) return std::nullopt;
     const std::string expected = mac_of(key, purpose, *payload);
     if (mac->size() != expected.size() || nettle_memeql_sec(mac->data(), expected.data(), expected.size()) == 0)

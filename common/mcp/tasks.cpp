@@ -4,8 +4,8 @@
 
 #include <array>
 
-#include "common/base/base64.hpp"
 #include "common/base/random.hpp"
+#include "common/mcp/base64.hpp"
 
 namespace persistproc::mcp {
 
@@ -16,7 +16,7 @@ constexpr std::size_t id_bytes = 16;
 std::string make_id() {
     std::array<std::uint8_t, id_bytes> bytes;
     base::fill_random(bytes);
-    return base::base64url_encode(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    return base64url_encode(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/base/base64.hpp"
 #include "common/base/text.hpp"
+#include "common/mcp/base64.hpp"
 #include "common/mcp/http/access.hpp"
 
 namespace persistproc::mcp::http {
@@ -127,7 +127,7 @@ std::string encode_header_value(std::string_view text) {
     const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) { return is_visible(c) || c == ' '; }) &&
                           !text.starts_with(' ') && !text.ends_with(' ');
     if (is_plain && !(text.starts_with(wrapper_start) && text.ends_with(wrapper_end))) return std::string(text);
-    return std::string(wrapper_start) + base::base64_encode(text) + std::string(wrapper_end);
+    return std::string(wrapper_start) + base64_encode(text) + std::string(wrapper_end);
 }
 
 std::optional<std::string> decode_header_value(std::string_view value) {
@@ -137,7 +137,7 @@ std::optional<std::string> decode_header_value(std::string_view value) {
         return std::string(value);
     value.remove_prefix(wrapper_start.size());
     value.remove_suffix(wrapper_end.size());
-    return base::base64_decode(value);
+    return base64_decode(value);
 }
 
 Result<std::vector<ParamHeader>> find_param_headers(const Json& input_schema) {

@@ -1,6 +1,6 @@
 #include "common/mcp/signature.hpp"
 
-#include "common/base/base64.hpp"
+#include "common/mcp/base64.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace persistproc;
@@ -30,7 +30,7 @@ TEST_CASE("what was signed opens again, for the same key and purpose alone") {
     CHECK(!open_signed(key, "ab", sign_text(key, "a", "b")));
     const std::string mac = sign_text(key, "a", "b").substr(2);
     for (const std::string& text : {std::string("ab"), std::string("a\0b", 3)})
-        CHECK(!open_signed(key, {}, base::base64url_encode(text) + mac));
+        CHECK(!open_signed(key, {}, mcp::base64url_encode(text) + mac));
 }
 
 TEST_CASE("a signed text that was cut, lengthened or changed in any bit does not open") {

@@ -1,11 +1,11 @@
 #pragma once
-/// RFC 4648. Decoding is strict: a value has one spelling, so leftover bits, missing or surplus padding and foreign
+/// RFC 4648, strictly: a value has one spelling, so leftover bits, missing or surplus padding, blanks and foreign
 /// characters are refused. Pure.
 #include <optional>
 #include <string>
 #include <string_view>
 
-namespace persistproc::base {
+namespace persistproc::mcp {
 
 /// Standard alphabet, padded.
 std::string base64_encode(std::string_view bytes);
@@ -15,4 +15,4 @@ std::optional<std::string> base64_decode(std::string_view text);
 std::string base64url_encode(std::string_view bytes);
 std::optional<std::string> base64url_decode(std::string_view text);
 
-}  // namespace persistproc::base
+}  // namespace persistproc::mcp

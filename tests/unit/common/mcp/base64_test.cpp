@@ -1,8 +1,8 @@
-#include "common/base/base64.hpp"
+#include "common/mcp/base64.hpp"
 
 #include "tests/support/catch.hpp"
 
-using namespace persistproc::base;
+using namespace persistproc::mcp;
 
 TEST_CASE("base64 has the values of RFC 4648") {
     const std::pair<std::string, std::string> pairs[] = {{"", ""},
