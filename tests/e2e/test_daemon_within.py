@@ -40,7 +40,8 @@ class DaemonWithin(harness.TestCase):
         super().setUp()
         self.orders = self.place.scratch
         self.number = 0
-        self.client = harness.BIN / "persistproc"
+        # What a program is given does not say where this test's daemon serves.
+        self.client = f"{harness.BIN / 'persistproc'} --data-dir {self.place.data} --port {self.daemon.port}"
 
     def write(self, line):
         self.number += 1
@@ -53,7 +54,10 @@ class DaemonWithin(harness.TestCase):
         """Has the outer program do it."""
         done = self.write(line).with_suffix(".done")
         harness.eventually(f"done: {line}", done.exists)
-        self.assertEqual(done.read_text(), "0", line)
+        self.assertEqual(done.read_text(), "0", (line, self.outer_log()))
+
+    def outer_log(self):
+        return b"".join(p.read_bytes() for p in sorted((self.place.data / "procs" / "p1" / "log").glob("*.log")))[-2000:]
 
     def begin(self):
         self.number = 0
@@ -76,12 +80,17 @@ class DaemonWithin(harness.TestCase):
 
     def replace_daemon(self, line=None):
         """Kills the daemon; another is started from inside the outer program. Its PID."""
-        self.daemon.kill()
+        before = self.holder()
+        if before == self.daemon.process.pid:
+            self.daemon.kill()
+        else:
+            os.kill(before, signal.SIGKILL)
+            harness.eventually("it is gone", lambda: not harness.is_alive(before))
         if line is None:
             self.order(f"{self.client} start --label inner -- sleep 600")
         else:
             self.order(line)
-        harness.eventually("it serves", lambda: self.cli("list", "--no-autostart").code == 0)
+        harness.eventually("it serves", lambda: self.cli("list").code == 0)
         daemon = self.holder()
         self.assertNotIn(b"_PP_RUN_MARK=", environment_of(daemon))
         return daemon
@@ -174,7 +183,7 @@ class DaemonWithin(harness.TestCase):
         time.sleep(0.2)
         os.kill(self.holder(), signal.SIGKILL)
         harness.eventually("it is an orphan", lambda: parent_of(adopted) == keeper)
-        self.order(f"{self.client} list")
+        self.order(f"{self.client} start --label another -- sleep 600")
         daemon = self.holder()
         self.ok("stop", "outer")
         for pid in (daemon, inner, adopted):
@@ -203,8 +212,8 @@ class DaemonWithin(harness.TestCase):
     def test_a_daemon_of_another_data_directory_is_part_of_it(self):
         elsewhere = self.place.root / "elsewhere"
         self.begin()
-        flags = f"--data-dir {elsewhere} --port {harness.free_port()}"
-        self.order(f"{self.client} {flags} start --label inner -- sleep 600")
+        client = f"{harness.BIN / 'persistproc'} --data-dir {elsewhere} --port {harness.free_port()}"
+        self.order(f"{client} start --label inner -- sleep 600")
         daemon = self.holder(elsewhere)
         inner = self.ok("--data-dir", str(elsewhere), "status", "inner", "--json").json()["pid"]
         keeper = self.shim_of(inner)
@@ -216,7 +225,7 @@ class DaemonWithin(harness.TestCase):
     def check_leftovers(self):
         # The second daemon of a test is no child of ours.
         with contextlib.suppress(Exception):
-            if self.cli("list", "--no-autostart").code == 0:
+            if self.cli("list").code == 0:
                 self.ok("shutdown")
         super().check_leftovers()
 
