@@ -15,6 +15,7 @@
 #include "common/base/file_lock.hpp"
 #include "common/base/random.hpp"
 #include "common/base/version.hpp"
+#include "common/rundir/daemon_paths.hpp"
 #include "common/rundir/run_mark.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/options.hpp"
@@ -28,6 +29,7 @@ namespace fs = std::filesystem;
 constexpr int exit_usage = 2;
 constexpr int exit_held = 75;  // EX_TEMPFAIL: another daemon has the directory
 constexpr int exit_failure = 125;
+constexpr std::uint64_t log_bytes = 1u << 20;  // of daemon.log, twice
 
 int fail(const Error& error, int status = exit_failure) {
     base::report(base::Severity::error, "{}", error.message);
@@ -148,6 +150,7 @@ int serve(const daemon::Options& options) {
     bool after_another = false;
     auto lock = take_data_directory(options.data, status, after_another);
     if (!lock) return fail(lock.error(), status);
+    base::keep_log(rundir::daemon_log_path(options.data), log_bytes);
     auto ended = registry::EndedSessions::open(options.data);
     if (!ended) return fail(ended.error());
     mcp::http::HttpOptions http;
