@@ -31,7 +31,7 @@ mcp::ServerFeatures features() {
 }  // namespace
 
 Services::Services(World world, core::SupervisorOptions options, bool compat, std::function<ops::DaemonInfo()> info)
-    : log_changes_(world.executor),
+    : log_changes_(world.executor, world.clock, world.readers),
       supervisor(world.executor, world.clock, world.store, world.shims, world.directories, std::move(options)),
       waiter(world.clock, supervisor, world.readers, log_changes_),
       server(world.executor, world.clock, server_info(), {}, features()),

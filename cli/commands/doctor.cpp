@@ -27,6 +27,7 @@
 #include "common/base/file_lock.hpp"
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
+#include "common/logstore/log_watch.hpp"
 #include "common/mcp/client/client.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/ops/list_processes.hpp"
@@ -305,6 +306,22 @@ void check_descriptors(const Examined& examined, Findings& out) {
         out.ok(name, detail);
 }
 
+/// The kernel counts instances and watches by user: what it gives here it gives the daemon.
+void check_log_watches(const Examined&, Findings& out) {
+    const char* name = "log watches";
+    const auto note = [&](const char* what, const Error& failed, const char* limit) {
+        out.note(name,
+                 fmt::format("the kernel gives no inotify {} ({}); logs are looked at ten times a second instead", what,
+                             std::strerror(failed.os_error)),
+                 fmt::format("raise {}, or end what uses them up", limit));
+    };
+    auto watches = logstore::LogWatches::open();
+    if (!watches) return note("instance", watches.error(), "fs.inotify.max_user_instances");
+    const auto added = watches->add("/");
+    if (!added) return note("watch", added.error(), "fs.inotify.max_user_watches");
+    out.ok(name, "the kernel tells when a log grows");
+}
+
 /// Shims, asked past the daemon.
 void check_runs(const Examined& examined, Findings& out) {
     const char* name = "shims";
@@ -458,8 +475,9 @@ void check_agents(const Examined& examined, Findings& out) {
 
 /// In the order of the answer. A check looks, never changes anything, and ends within a bound.
 using Check = void (*)(const Examined&, Findings&);
-constexpr Check checks[] = {check_programs, check_data_directory, check_disk_space, check_daemon,    check_endpoint,
-                            check_linger,   check_descriptors,    check_runs,       check_processes, check_agents};
+constexpr Check checks[] = {check_programs, check_data_directory, check_disk_space,  check_daemon,
+                            check_endpoint, check_linger,         check_descriptors, check_log_watches,
+                            check_runs,     check_processes,      check_agents};
 
 /// Completes when a process has not run for `stuck_bound`, or the time is over.
 Task<> until_stuck(pid_t pid) {

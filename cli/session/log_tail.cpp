@@ -11,6 +11,7 @@
 
 #include "common/async/notifier.hpp"
 #include "common/base/unique_fd.hpp"
+#include "common/logstore/log_watch.hpp"
 
 namespace persistproc::cli::session {
 

@@ -1,3 +1,5 @@
+#include "common/logstore/log_watch.hpp"
+
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -6,8 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "common/base/unique_fd.hpp"
-#include "common/logstore/reader.hpp"
+#include "common/logstore/segment.hpp"
+#include "common/logstore/segment_files.hpp"
 
 namespace persistproc::logstore {
 
@@ -42,7 +44,8 @@ bool LogWatch::drain() noexcept {
             inotify_event event;
             std::memcpy(&event, at, sizeof event);
             at += sizeof event + event.len;
-            if ((event.mask & (IN_DELETE | IN_IGNORED)) != 0) looks_left_ = looks_after_removal;
+            // An overflow may have swallowed a removal.
+            if ((event.mask & (IN_DELETE | IN_IGNORED | IN_Q_OVERFLOW)) != 0) looks_left_ = looks_after_removal;
         }
     }
     if (looks_left_ == 0) return true;
@@ -74,8 +77,8 @@ void LogWatches::remove(int watch) noexcept { ::inotify_rm_watch(fd_.get(), watc
 
 int LogWatches::fd() const noexcept { return fd_.get(); }
 
-std::vector<int> LogWatches::take(std::vector<int>& gone) {
-    std::vector<int> out;
+LogWatches::Changes LogWatches::take() {
+    Changes out;
     alignas(inotify_event) char events[16384];
     for (;;) {
         const auto got = ::read(fd_.get(), events, sizeof events);
@@ -84,13 +87,29 @@ std::vector<int> LogWatches::take(std::vector<int>& gone) {
             inotify_event event;
             std::memcpy(&event, at, sizeof event);
             at += sizeof event + event.len;
-            out.push_back(event.wd);
-            if ((event.mask & IN_IGNORED) != 0) gone.push_back(event.wd);
+            if ((event.mask & IN_Q_OVERFLOW) != 0) {
+                out.overflowed = true;
+                continue;
+            }
+            out.changed.push_back(event.wd);
+            if ((event.mask & IN_IGNORED) != 0) out.gone.push_back(event.wd);
         }
     }
-    std::sort(out.begin(), out.end());
-    out.erase(std::unique(out.begin(), out.end()), out.end());
+    std::sort(out.changed.begin(), out.changed.end());
+    out.changed.erase(std::unique(out.changed.begin(), out.changed.end()), out.changed.end());
     return out;
+}
+
+LogStamp find_log_stamp(const std::filesystem::path& log_directory) {
+    LogStamp stamp;
+    const auto numbers = list_segments(log_directory);
+    if (!numbers || numbers->empty()) return stamp;
+    struct stat facts {};
+    if (::stat((log_directory / SegmentName(numbers->back(), ".idx").c_str()).c_str(), &facts) != 0) return stamp;
+    stamp.segment = numbers->back();
+    stamp.bytes = facts.st_size;
+    stamp.changed_ns = facts.st_mtim.tv_sec * 1'000'000'000 + facts.st_mtim.tv_nsec;
+    return stamp;
 }
 
 }  // namespace persistproc::logstore

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "common/base/result.hpp"
-#include "common/base/unique_fd.hpp"
 #include "common/domain/stream_choice.hpp"
 #include "common/logstore/format.hpp"
 
@@ -137,46 +136,6 @@ public:
 private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
-};
-
-/// inotify(7) on a log directory: readable when the log may have grown. Spurious wake-ups happen; missed ones do not
-/// (a record is written before the notification). The directory must exist.
-class LogWatch {
-public:
-    static Result<LogWatch> open(const std::filesystem::path& log_directory);
-    int fd() const noexcept;
-    /// Takes the pending notifications (non-blocking). False: the directory is not there any more, or another one is in
-    /// its place: another watch is needed.
-    bool drain() noexcept;
-    /// How long to wait for `fd` at most, as poll(2) takes it: of a directory the kernel does not tell that it is
-    /// removed while somebody has one of its files open, so that after removals within it `drain` is to look a few
-    /// times.
-    int patience_ms() noexcept;
-
-private:
-    LogWatch(base::UniqueFd fd, std::filesystem::path path) noexcept : fd_(std::move(fd)), path_(std::move(path)) {}
-    base::UniqueFd fd_;
-    std::filesystem::path path_;
-    std::uint64_t device_ = 0, inode_ = 0;
-    int looks_left_ = 0;
-};
-
-/// As LogWatch, of many log directories with one inotify instance.
-class LogWatches {
-public:
-    /// Errors: io.
-    static Result<LogWatches> open();
-    /// The number of the watch, the same for the same directory. Errors: io.
-    Result<int> add(const std::filesystem::path& log_directory);
-    void remove(int watch) noexcept;
-    int fd() const noexcept;
-    /// Takes the pending notifications (non-blocking): the watches that have changed, each once, in rising order. Added
-    /// to `gone`: those whose directory is there no more; their numbers mean nothing from then on.
-    std::vector<int> take(std::vector<int>& gone);
-
-private:
-    explicit LogWatches(base::UniqueFd fd) noexcept : fd_(std::move(fd)) {}
-    base::UniqueFd fd_;
 };
 
 /// "p3:2n9c": a cursor names its process, so that one used elsewhere is noticed. Pure.

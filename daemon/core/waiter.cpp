@@ -81,8 +81,7 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Loc
     query.grep = parameters.pattern;
     query.context = 0;
     query.max_bytes = 16384;
-    std::unique_ptr<LogChanges::Follower> signal;
-    if (auto followed = log_changes_.follow(process.log)) signal = std::move(*followed);
+    const auto signal = log_changes_.follow(process.log);
     for (;;) {
         // Whether it has ended is asked before the log is read: what it printed last is then in the log.
         const auto before = supervisor_.find(id);
@@ -146,11 +145,7 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Loc
         const MonoTime now = clock_.now();
         if (now >= until) co_return co_await finish(WaitOutcome::timed_out, id, run);
         const std::uint64_t seen = before->changes;
-        if (signal) {
-            co_await (signal->grown() || supervisor_.changed(id, seen, until));
-        } else {
-            co_await supervisor_.changed(id, seen, until);
-        }
+        co_await (signal->grown() || supervisor_.changed(id, seen, until));
     }
 }
 
@@ -178,35 +173,31 @@ Task<Result<WaitResult>> Waiter::wait_for_port(WaitParameters parameters, Locate
 Task<Result<WaitResult>> Waiter::wait_for_quiet(WaitParameters parameters, Located process, MonoTime until) {
     const ProcessId id = process.id;
     const std::uint32_t run = process.run;
-    std::unique_ptr<LogChanges::Follower> signal;
-    if (auto followed = log_changes_.follow(process.log)) signal = std::move(*followed);
+    // Silence that began before the question counts. When the program printed last stands in its log: nobody need be
+    // told of each line.
     MonoTime quiet_since = clock_.now();
-    {
-        // Silence that began before the question counts.
-        const auto log = process.log;
-        auto look = [log] { return logstore::find_log_end(log); };
-        auto end = co_await async::offload(readers_, std::move(look));
-        if (end && end->last_output_ns != 0) {
-            const auto age = clock_.wall() - base::from_ns(end->last_output_ns);
-            if (age > std::chrono::nanoseconds(0))
-                quiet_since -= std::min<std::chrono::nanoseconds>(age, parameters.quiet_for);
-        }
-    }
+    MonoTime looked = quiet_since - parameters.quiet_for;
+    std::int64_t last_output_ns = 0;
     for (;;) {
         const auto before = supervisor_.find(id);
-        if (has_ended(before, run)) co_return co_await finish(WaitOutcome::ended, id, run);
+        const bool ended = has_ended(before, run);
+        auto look = [log = process.log] { return logstore::find_log_end(log); };
+        const auto end = co_await async::offload(readers_, std::move(look));
+        if (ended) co_return co_await finish(WaitOutcome::ended, id, run);
         if (supervisor_.has_left()) co_return leaving();
-        const std::uint64_t seen = before->changes;
+        if (!end) co_return end.error();
         const MonoTime now = clock_.now();
+        if (end->last_output_ns != last_output_ns) {
+            // A clock that was set meanwhile must not make it older than the look before, nor later than now.
+            last_output_ns = end->last_output_ns;
+            const MonoTime printed = now - (clock_.wall() - base::from_ns(last_output_ns));
+            quiet_since = std::clamp(printed, looked, now);
+        }
+        looked = now;
         if (now - quiet_since >= parameters.quiet_for) co_return co_await finish(WaitOutcome::quiet, id, run);
         if (now >= until) co_return co_await finish(WaitOutcome::timed_out, id, run);
         const MonoTime next = std::min(until, quiet_since + parameters.quiet_for);
-        if (signal) {
-            auto what = co_await (signal->grown() || supervisor_.changed(id, seen, next));
-            if (what.index() == 0) quiet_since = clock_.now();
-        } else {
-            co_await supervisor_.changed(id, seen, next);
-        }
+        co_await supervisor_.changed(id, before->changes, next);
     }
 }
 

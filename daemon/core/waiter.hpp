@@ -1,6 +1,7 @@
 #pragma once
-/// Waits so that agents need not poll: for a line, a port, quiet, or the end of a process. Woken by the log's own
-/// notifications and by changes of the process, never by a tick, except for ports, which the kernel does not announce.
+/// Waits so that agents need not poll: for a line, a port, quiet, or the end of a process. Woken by the log's
+/// growth (`LogChanges`) and by changes of the process, never by a tick, except for ports, which the kernel does not
+/// announce.
 #include <boost/asio/thread_pool.hpp>
 #include <optional>
 #include <string>

@@ -200,10 +200,7 @@ void ProcessResources::follow(const std::string& uri, Watched& watched) {
 }
 
 Task<> ProcessResources::follow_output(std::string uri, std::filesystem::path log) {
-    auto followed = log_changes_.follow(log);
-    // No log yet: the next change of the process comes back here.
-    if (!followed) co_return;
-    const auto follower = std::move(*followed);
+    const auto follower = log_changes_.follow(log);
     for (;;) {
         co_await follower->grown();
         touch(uri);

@@ -2,6 +2,7 @@
 is lost is counted and said, and everything works again afterwards."""
 import contextlib
 import http.client
+import json
 import os
 import pathlib
 import resource
@@ -622,6 +623,50 @@ class AnotherUser(Case):
         self.assertEqual(self.view("works")["state"], "running")
         self.limit(pid, own)
         self.ok("stop", "works")
+
+
+# A user namespace has limits of its own, which others do not feel.
+NO_INOTIFY = ["unshare", "-r", "sh", "-c", 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"', "sh"]
+
+
+class WithoutInotify(Case):
+    """Nothing tells of a log that grows: it is looked at."""
+
+    autostart = False
+
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("unshare") or subprocess.run([*NO_INOTIFY, "true"], capture_output=True).returncode:
+            self.skipTest("no user namespace with limits of its own")
+        plain = self.daemon.command
+        self.daemon.command = lambda ready_fd=None: NO_INOTIFY + plain(ready_fd)
+        self.daemon.start()
+
+    def test_waits_see_what_is_printed(self):
+        go, stop = self.place.work / "go", self.place.work / "stop"
+        code = (
+            "import os, sys, time\n"
+            "while not os.path.exists(sys.argv[1]): time.sleep(0.01)\n"
+            "print('serving', flush=True)\n"
+            "while not os.path.exists(sys.argv[2]): print('.', flush=True); time.sleep(0.05)\n"
+            "time.sleep(600)\n"
+        )
+        self.start("web", harness.python(code, str(go), str(stop)))
+        waiting = self.background("wait", "web", "--pattern", "serving", "--timeout", "20")
+        go.touch()
+        self.assertEqual(waiting.wait().code, 0, waiting)
+        printing = self.cli("wait", "web", "--quiet", "1", "--timeout", "2")
+        self.assertNotEqual(printing.code, 0, printing)
+        stop.touch()
+        self.ok("wait", "web", "--quiet", "0.5", "--timeout", "20")
+
+    def test_doctor_says_so(self):
+        arguments = [*NO_INOTIFY, str(harness.BIN / "persistproc"), "doctor", "--json"]
+        told = subprocess.run(arguments, env=self.place.environment, cwd=self.place.work, capture_output=True, timeout=60)
+        checks = {each["name"]: each for each in json.loads(told.stdout)["checks"]}
+        self.assertEqual(checks["log watches"]["status"], "note", checks)
+        self.assertIn("max_user_instances", checks["log watches"]["advice"])
+        self.assertEqual(next(c for c in self.cli("doctor", "--json").json()["checks"] if c["name"] == "log watches")["status"], "ok")
 
 
 if __name__ == "__main__":

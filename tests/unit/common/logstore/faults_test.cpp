@@ -16,6 +16,7 @@
 
 #include "common/base/checksum.hpp"
 #include "common/base/unique_fd.hpp"
+#include "common/logstore/log_watch.hpp"
 #include "common/logstore/loss_text.hpp"
 #include "common/logstore/reader.hpp"
 #include "common/logstore/writer.hpp"
@@ -330,25 +331,6 @@ TEST_CASE("a log directory that is gone is said to be, and gone on without") {
     CHECK(lines[1].value == 10);
     CHECK(lines[2].position == 1000);
     log.writer.close();
-}
-
-TEST_CASE("a watch says when its directory is gone") {
-    tests::TemporaryDirectory directory;
-    const fs::path path = directory.path() / "log";
-    fs::create_directory(path);
-    auto one = LogWatch::open(path);
-    auto many = LogWatches::open();
-    REQUIRE(one);
-    REQUIRE(many);
-    const int watch = many->add(path).value();
-    std::vector<int> gone;
-    CHECK(one->drain());
-    CHECK(many->take(gone).empty());
-    CHECK(gone.empty());
-    fs::remove(path);
-    CHECK_FALSE(one->drain());
-    many->take(gone);
-    CHECK(gone == std::vector<int>{watch});
 }
 
 TEST_CASE("what cannot be read back is lost, and the rest is shown") {

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "common/logstore/log_watch.hpp"
 #include "common/logstore/search.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -481,28 +482,4 @@ TEST_CASE("cursors name their process") {
         REQUIRE(parse_cursor("p3", bad).has_error());
         CHECK(parse_cursor("p3", bad).error().code == ErrorCode::invalid);
     }
-}
-
-TEST_CASE("many logs are watched as one, and each is told of alone") {
-    tests::TemporaryDirectory folder;
-    WrittenLog a(folder.path() / "a"), b(folder.path() / "b");
-    auto opened = LogWatches::open();
-    REQUIRE(opened.has_value());
-    LogWatches watches = std::move(*opened);
-    const auto first = watches.add(a.path()), second = watches.add(b.path());
-    REQUIRE((first.has_value() && second.has_value()));
-    CHECK(watches.add(a.path()).value() == *first);
-    std::vector<int> gone;
-    CHECK(watches.take(gone).empty());
-    a.out("one\n");
-    a.out("two\n");
-    CHECK(watches.take(gone) == std::vector<int>{*first});
-    b.out("one\n");
-    a.out("three\n");
-    CHECK(watches.take(gone) == std::vector<int>{*first, *second});
-    watches.remove(*first);
-    watches.take(gone);
-    a.out("four\n");
-    CHECK(watches.take(gone).empty());
-    CHECK(!watches.add(folder.path() / "none").has_value());
 }
