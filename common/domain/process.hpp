@@ -58,6 +58,11 @@ enum class OutcomeReason { self, stopped, oom, exec_failed, lost };
 struct StartFailure {
     std::string stage;  // "chdir", "execve", …
     int os_error = 0;
+
+    static constexpr auto fields() {
+        using F = StartFailure;
+        return std::tuple{schema::field("stage", &F::stage), schema::field("os_error", &F::os_error)};
+    }
 };
 
 /// How one run ended. At most one of `exit_code` and `signal` is set; neither means nobody can know.
@@ -68,6 +73,15 @@ struct Outcome {
     WallTime ended_at{};
     std::optional<StartFailure> failure;  // exec_failed only
     std::string detail;                   // lost only: why it cannot be known
+    schema::Unknown unknown;
+
+    static constexpr auto fields() {
+        using O = Outcome;
+        using schema::field;
+        return std::tuple{field("exit_code", &O::exit_code), field("signal", &O::signal),
+                          field("reason", &O::reason),       field("ended_at", &O::ended_at),
+                          field("failure", &O::failure),     field("detail", &O::detail)};
+    }
 };
 
 enum class RestartPolicy { never, on_failure, always };

@@ -152,7 +152,7 @@ Json detail::write(const T& value, Use use) {
     if constexpr (IsOptional<T>::value) {
         return value ? write(*value, use) : Json(nullptr);
     } else if constexpr (std::is_same_v<T, WallTime>) {
-        return base::format_rfc3339(value);
+        return use == in_documents ? Json(base::to_ns(value)) : Json(base::format_rfc3339(value));
     } else if constexpr (HasEnumNames<T> || IsOpen<T>::value) {
         return std::string(enum_name(value));
     } else if constexpr (std::is_same_v<T, std::string>) {
@@ -180,7 +180,17 @@ Json detail::write(const T& value, Use use) {
             const bool formed = f.form != nullptr && use != in_documents;
             out[f.name] = formed ? f.form->write(member) : write(member, use);
         });
-        if constexpr (KeepsUnknown<T>) write_unknown(value.unknown, out);
+        if constexpr (KeepsUnknown<T>) {
+            if (value.unknown.members.empty()) return out;
+            // What was not understood of a known member stays until that is given another value than its default.
+            Unknown kept = value.unknown;
+            const T defaults{};
+            for_each_field<T>([&](const auto& f) {
+                if (!f.is_for(use) || out[f.name] == write(f.of(defaults), use)) return;
+                std::erase_if(kept.members, [&](const auto& each) { return each.first == f.name; });
+            });
+            write_unknown(kept, out);
+        }
         return out;
     } else {
         return Json(value);
@@ -251,7 +261,8 @@ Result<T> read_object(const Json& json, const std::string& path, Reading how) {
         if (failed || !f.is_for(how.use)) return;
         const auto found = json.find(f.name);
         if (found == json.end()) {
-            if (f.is_required) failed = Error{ErrorCode::invalid, prefix + f.name + ": required"};
+            if (f.is_required && how.use != in_documents)
+                failed = Error{ErrorCode::invalid, prefix + f.name + ": required"};
             return;
         }
         const std::string where = prefix + f.name;
@@ -268,6 +279,9 @@ Result<T> read_object(const Json& json, const std::string& path, Reading how) {
         const bool formed = f.form != nullptr && how.use != in_documents;
         auto one = formed ? f.form->read(*found, where) : read<M>(*found, where, how);
         if (!one) {
+            if constexpr (KeepsUnknown<T>) {
+                if (how.use == in_documents) return keep_unknown(f.name, *found, out.unknown);
+            }
             failed = one.error();
             return;
         }
@@ -323,6 +337,7 @@ Result<T> detail::read(const Json& json, const std::string& path, Reading how) {
         if (!json.is_string()) return wrong_type(path, "string", json);
         return json.get<std::string>();
     } else if constexpr (std::is_same_v<T, WallTime>) {
+        if (how.use == in_documents && json.is_number_integer()) return base::from_ns(json.get<std::int64_t>());
         if (!json.is_string()) return wrong_type(path, "RFC 3339 time", json);
         return base::parse_rfc3339(json.get_ref<const std::string&>());
     } else if constexpr (IsOpen<T>::value) {

@@ -1,8 +1,9 @@
 #pragma once
 /// What is kept on disk of a struct: JSON text of its fields that are `in_documents`. Nothing of what a newer version
-/// wrote is lost by an older one: members and enumerators it does not know are kept in the struct's `unknown` and
-/// written back. Texts may hold any byte. Include codec.hpp where a struct's documents are instantiated, this
-/// elsewhere.
+/// wrote is lost by an older one: members it does not know, and values it cannot read (another type, a word of an
+/// enumeration that came later), are kept in the struct's `unknown` and written back. A member that cannot be read has
+/// its default here; the value of the document stays until the member is given another one. Texts may hold any byte,
+/// times are nanoseconds since 1970. Include codec.hpp where a struct's documents are instantiated, this elsewhere.
 #include <string>
 #include <string_view>
 
@@ -14,8 +15,8 @@ namespace persistproc::schema {
 template <HasFields S>
 std::string to_document(const S& value);
 
-/// Members that are absent keep their defaults. Errors: corrupt (no JSON object, a value of another type), naming the
-/// member.
+/// Members that are absent keep their defaults. Errors: corrupt (no JSON object; in a struct that keeps no unknown
+/// members, a value of another type).
 template <HasFields S>
 Result<S> read_document(std::string_view text);
 

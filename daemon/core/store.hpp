@@ -1,7 +1,8 @@
 #pragma once
 /// What the daemon remembers beyond the run directories: definitions, what is wanted, history and audit. Run
 /// directories are the truth about what happened; the store is what the user asked for. It never holds a value of an
-/// environment variable.
+/// environment variable. Records are kept as documents (`schema/document.hpp`) of their fields: what a newer daemon
+/// wrote into one and this daemon does not understand stays with it.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,7 +17,7 @@ namespace persistproc::core {
 enum class Intent { none, start, stop, restart };
 
 struct ProcessRecord {
-    ProcessId id;
+    ProcessId id;  // no part of the document
     Definition definition;
     Wanted wanted = Wanted::down;
     Intent intent = Intent::none;
@@ -26,14 +27,39 @@ struct ProcessRecord {
     std::int64_t quick_failures = 0;  // runs in a row that ended too soon, as `Lifecycle` counts them
     bool gave_up = false;             // it was not run again after these
     WallTime created_at{};
+    schema::Unknown unknown;
+
+    static constexpr auto fields() {
+        using R = ProcessRecord;
+        using schema::field;
+        return std::tuple{field("definition", &R::definition),
+                          field("wanted", &R::wanted),
+                          field("intent", &R::intent),
+                          field("intent_run", &R::intent_run),
+                          field("last_run", &R::last_run),
+                          field("restarts", &R::restarts),
+                          field("quick_failures", &R::quick_failures),
+                          field("gave_up", &R::gave_up),
+                          field("created_at", &R::created_at)};
+    }
 };
 
 struct RunRecord {
-    RunId id;
+    RunId id;  // no part of the document
     std::int64_t pid = 0;
     std::optional<WallTime> started_at;
     std::optional<Outcome> outcome;
+    schema::Unknown unknown;
+
+    static constexpr auto fields() {
+        using R = RunRecord;
+        using schema::field;
+        return std::tuple{field("pid", &R::pid), field("started_at", &R::started_at), field("outcome", &R::outcome)};
+    }
 };
+
+/// Adds to what is known of a run. An outcome never changes, and what is known stays. Pure.
+void join(RunRecord& known, const RunRecord& later);
 
 /// One changing call: who asked what of which process.
 struct AuditEntry {
@@ -47,7 +73,7 @@ struct AuditEntry {
 /// Changes that become durable together.
 struct StoreChange {
     std::vector<ProcessRecord> processes;  // inserted or replaced
-    std::vector<RunRecord> runs;           // inserted or replaced
+    std::vector<RunRecord> runs;           // inserted, or joined with what is known of the run: `join`
     std::vector<ProcessId> removed;        // with their runs
     std::vector<AuditEntry> audit;
 };
@@ -70,3 +96,19 @@ public:
 };
 
 }  // namespace persistproc::core
+
+namespace persistproc::schema {
+
+template <>
+struct EnumNames<core::Wanted> {
+    using E = core::Wanted;
+    static constexpr std::pair<E, std::string_view> names[] = {{E::down, "down"}, {E::up, "up"}};
+};
+template <>
+struct EnumNames<core::Intent> {
+    using E = core::Intent;
+    static constexpr std::pair<E, std::string_view> names[] = {
+        {E::none, "none"}, {E::start, "start"}, {E::stop, "stop"}, {E::restart, "restart"}};
+};
+
+}  // namespace persistproc::schema

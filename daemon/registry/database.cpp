@@ -55,20 +55,24 @@ Result<bool> Statement::step() {
 
 Result<void> Statement::run() {
     auto stepped = step();
-    sqlite3_reset(statement_);
-    sqlite3_clear_bindings(statement_);
+    reset();
     if (!stepped) return stepped.error();
     return boost::system::in_place_value;
+}
+
+void Statement::reset() {
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
 }
 
 std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
 double Statement::real(int column) const { return sqlite3_column_double(statement_, column); }
 bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
-std::string Statement::text(int column) const {
+std::string Statement::text(int column) const { return std::string(view(column)); }
+std::string_view Statement::view(int column) const {
     const auto* bytes = sqlite3_column_text(statement_, column);
     if (bytes == nullptr) return {};
-    return std::string(reinterpret_cast<const char*>(bytes),
-                       static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+    return {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
 Result<Database> Database::open(const std::filesystem::path& file, std::chrono::milliseconds patience) {

@@ -37,10 +37,14 @@ public:
     Result<bool> step();
     /// Runs a statement that gives no rows, and makes it ready for other values.
     Result<void> run();
+    /// Makes a statement that gave rows ready for other values.
+    void reset();
 
     std::int64_t integer(int column) const;
     double real(int column) const;
     std::string text(int column) const;
+    /// As `text`; valid until the next step.
+    std::string_view view(int column) const;
     bool is_null(int column) const;
 
 private:

@@ -9,8 +9,9 @@
 
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
-#include "common/schema/field.hpp"
 #include "daemon/registry/database.hpp"
+#include "daemon/registry/documents.hpp"
+#include "daemon/registry/migrations.hpp"
 
 namespace persistproc::registry {
 
@@ -19,45 +20,6 @@ namespace {
 constexpr const char* file_name = "persistproc.db";
 constexpr std::size_t longest_path = 512;
 constexpr auto lock_patience = std::chrono::seconds(5);
-
-constexpr const char* create_schema = R"(
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS processes (
-  id INTEGER PRIMARY KEY, label TEXT NOT NULL, label_given INTEGER NOT NULL, command TEXT NOT NULL, shell INTEGER NOT NULL,
-  working_directory TEXT NOT NULL, stop_signal INTEGER NOT NULL, grace_seconds REAL NOT NULL, restart TEXT NOT NULL,
-  started_by TEXT NOT NULL, wanted INTEGER NOT NULL, intent INTEGER NOT NULL, intent_run INTEGER NOT NULL,
-  last_run INTEGER NOT NULL, restarts INTEGER NOT NULL, created_at INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS runs (
-  process INTEGER NOT NULL, number INTEGER NOT NULL, pid INTEGER NOT NULL, started_at INTEGER, ended_at INTEGER, exit_code INTEGER,
-  signal INTEGER, reason TEXT, stage TEXT, os_error INTEGER, detail TEXT, PRIMARY KEY (process, number)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS audit (
-  at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, process TEXT NOT NULL, detail TEXT NOT NULL);
-DROP TABLE IF EXISTS dead_sessions;
-)";
-
-std::string command_text(const std::vector<std::string>& command) {
-    // "<length>:<bytes>" for each word: an argument may hold any byte but NUL.
-    std::string out;
-    for (const auto& word : command) {
-        out += fmt::format("{}:", word.size());
-        out += word;
-    }
-    return out;
-}
-
-std::vector<std::string> command_from(std::string_view text) {
-    std::vector<std::string> out;
-    while (!text.empty()) {
-        const std::size_t colon = text.find(':');
-        if (colon == std::string_view::npos) break;
-        const std::size_t size = std::strtoull(std::string(text.substr(0, colon)).c_str(), nullptr, 10);
-        text.remove_prefix(colon + 1);
-        if (size > text.size()) break;
-        out.emplace_back(text.substr(0, size));
-        text.remove_prefix(size);
-    }
-    return out;
-}
 
 /// Who has a database locked, as fcntl(2) tells; empty: nobody who can be seen.
 std::string holder_text(const std::filesystem::path& file) {
@@ -71,26 +33,12 @@ std::string holder_text(const std::filesystem::path& file) {
                        name ? base::escape_line(name->substr(0, name->find('\n'))) : "a program", lock.l_pid);
 }
 
-template <class E>
-E enum_from(const std::string& name, E otherwise) {
-    for (const auto& [value, text] : schema::EnumNames<E>::names)
-        if (text == name) return value;
-    return otherwise;
-}
-
-Result<std::int64_t> schema_of(Database& database) {
-    auto version = database.prepare("PRAGMA user_version");
-    if (!version) return version.error();
-    if (auto row = version->step(); !row) return row.error();
-    return version->integer(0);
-}
-
 }  // namespace
 
 struct Registry::Statements {
     Database database;
-    std::optional<Statement> put_process, put_run, trim_runs, remove_process, remove_runs, add_audit, trim_audit,
-        put_meta;
+    std::optional<Statement> put_process, find_run, put_run, trim_runs, remove_process, remove_runs, add_audit,
+        trim_audit, put_meta;
 };
 
 Registry::Registry() = default;
@@ -143,35 +91,23 @@ Result<Registry> Registry::begin_anew(const std::filesystem::path& directory, co
 
 Result<void> Registry::prepare() {
     Statements& s = *statements_;
-    const auto version = schema_of(s.database);
-    if (!version) return version.error();
-    const auto found = *version;
-    if (found > schema_version)
-        return Error{ErrorCode::unsupported,
-                     fmt::format("database: schema {} is newer than this program's {}; use the newer program", found,
-                                 schema_version)};
-    if (auto made = s.database.execute(create_schema); !made) return made.error();
-    if (found < schema_version)
-        if (auto set = s.database.execute(fmt::format("PRAGMA user_version = {}", schema_version).c_str()); !set)
-            return set.error();
+    if (auto migrated = migrate(s.database); !migrated) return migrated.error();
     struct Wanted {
         std::optional<Statement>& statement;
         const char* sql;
     };
     const Wanted wanted[] = {
-        {s.put_process, "INSERT OR REPLACE INTO processes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
+        {s.put_process, "INSERT INTO processes (id, doc) VALUES (?,?) ON CONFLICT DO UPDATE SET doc=excluded.doc"},
+        {s.find_run, "SELECT doc FROM runs WHERE process=? AND number=?"},
         {s.put_run,
-         "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET pid=max(pid,excluded.pid), "
-         "started_at=coalesce(excluded.started_at,started_at), ended_at=coalesce(ended_at,excluded.ended_at), "
-         "exit_code=coalesce(exit_code,excluded.exit_code), signal=coalesce(signal,excluded.signal), "
-         "reason=coalesce(reason,excluded.reason), stage=coalesce(stage,excluded.stage), "
-         "os_error=coalesce(os_error,excluded.os_error), detail=coalesce(detail,excluded.detail)"},
+         "INSERT INTO runs (process, number, doc) VALUES (?,?,?) ON CONFLICT DO UPDATE SET doc=excluded.doc"},
         {s.trim_runs, "DELETE FROM runs WHERE process=? AND number<=?"},
         {s.trim_audit, "DELETE FROM audit WHERE rowid <= (SELECT max(rowid) FROM audit) - ?"},
         {s.remove_process, "DELETE FROM processes WHERE id=?"},
         {s.remove_runs, "DELETE FROM runs WHERE process=?"},
-        {s.add_audit, "INSERT INTO audit VALUES (?,?,?,?,?)"},
-        {s.put_meta, "INSERT INTO meta VALUES (?,?) ON CONFLICT DO UPDATE SET value=max(value,excluded.value)"}};
+        {s.add_audit, "INSERT INTO audit (at, actor, action, process, detail) VALUES (?,?,?,?,?)"},
+        {s.put_meta,
+         "INSERT INTO meta (name, value) VALUES (?,?) ON CONFLICT DO UPDATE SET value=max(value,excluded.value)"}};
     for (const auto& each : wanted) {
         auto statement = s.database.prepare(each.sql);
         if (!statement) return statement.error();
@@ -206,60 +142,28 @@ Result<core::StoreSnapshot> Registry::load() {
     }
     snapshot.epoch = epoch_;
 
-    auto rows = database.prepare(
-        "SELECT "
-        "id,label,label_given,command,shell,working_directory,stop_signal,grace_seconds,restart,started_by,wanted,"
-        "intent,"
-        "intent_run,last_run,restarts,created_at FROM processes ORDER BY id");
+    auto rows = database.prepare("SELECT id, doc FROM processes ORDER BY id");
     if (!rows) return rows.error();
     for (;;) {
         auto row = rows->step();
         if (!row) return row.error();
         if (!*row) break;
-        core::ProcessRecord record;
-        record.id.number = static_cast<std::uint32_t>(rows->integer(0));
-        Definition& d = record.definition;
-        d.label = rows->text(1);
-        d.label_given = rows->integer(2) != 0;
-        d.command = command_from(rows->text(3));
-        d.shell = rows->integer(4) != 0;
-        d.working_directory = rows->text(5);
-        d.stop_signal = static_cast<int>(rows->integer(6));
-        d.grace_seconds = rows->real(7);
-        d.restart = enum_from(rows->text(8), domain::RestartPolicy::never);
-        d.started_by = rows->text(9);
-        record.wanted = rows->integer(10) != 0 ? core::Wanted::up : core::Wanted::down;
-        record.intent = static_cast<core::Intent>(rows->integer(11));
-        record.intent_run = static_cast<std::uint32_t>(rows->integer(12));
-        record.last_run = static_cast<std::uint32_t>(rows->integer(13));
-        record.restarts = rows->integer(14);
-        record.created_at = base::from_ns(rows->integer(15));
-        snapshot.processes.push_back(std::move(record));
+        auto record = read_process({static_cast<std::uint32_t>(rows->integer(0))}, rows->view(1));
+        if (!record) return record.error();
+        snapshot.processes.push_back(std::move(*record));
     }
     auto runs = database.prepare(
-        "SELECT process,number,pid,started_at,ended_at,exit_code,signal,reason,stage,os_error,detail FROM runs r "
+        "SELECT process, number, doc FROM runs r "
         "WHERE number = (SELECT max(number) FROM runs WHERE process = r.process)");
     if (!runs) return runs.error();
     for (;;) {
         auto row = runs->step();
         if (!row) return row.error();
         if (!*row) break;
-        core::RunRecord run;
-        run.id = {{static_cast<std::uint32_t>(runs->integer(0))}, static_cast<std::uint32_t>(runs->integer(1))};
-        run.pid = runs->integer(2);
-        if (!runs->is_null(3)) run.started_at = base::from_ns(runs->integer(3));
-        if (!runs->is_null(7)) {
-            Outcome outcome;
-            outcome.ended_at = base::from_ns(runs->integer(4));
-            if (!runs->is_null(5)) outcome.exit_code = static_cast<int>(runs->integer(5));
-            if (!runs->is_null(6)) outcome.signal = static_cast<int>(runs->integer(6));
-            outcome.reason = enum_from(runs->text(7), OutcomeReason::lost);
-            if (!runs->is_null(8))
-                outcome.failure = domain::StartFailure{runs->text(8), static_cast<int>(runs->integer(9))};
-            outcome.detail = runs->text(10);
-            run.outcome = std::move(outcome);
-        }
-        snapshot.last_runs.push_back(std::move(run));
+        const RunId id{{static_cast<std::uint32_t>(runs->integer(0))}, static_cast<std::uint32_t>(runs->integer(1))};
+        auto run = read_run(id, runs->view(2));
+        if (!run) return run.error();
+        snapshot.last_runs.push_back(std::move(*run));
     }
     return snapshot;
 }
@@ -267,42 +171,13 @@ Result<core::StoreSnapshot> Registry::load() {
 Result<void> Registry::write(const core::StoreChange& change) {
     Statements& s = *statements_;
     for (const auto& record : change.processes) {
-        const Definition& d = record.definition;
-        s.put_process->bind(1, std::int64_t{record.id.number})
-            .bind(2, d.label)
-            .bind(3, std::int64_t{d.label_given})
-            .bind(4, command_text(d.command))
-            .bind(5, std::int64_t{d.shell})
-            .bind(6, d.working_directory)
-            .bind(7, std::int64_t{d.stop_signal})
-            .bind(8, d.grace_seconds)
-            .bind(9, schema::enum_name(d.restart))
-            .bind(10, d.started_by)
-            .bind(11, std::int64_t{record.wanted == core::Wanted::up})
-            .bind(12, static_cast<std::int64_t>(record.intent))
-            .bind(13, std::int64_t{record.intent_run})
-            .bind(14, std::int64_t{record.last_run})
-            .bind(15, record.restarts)
-            .bind(16, base::to_ns(record.created_at));
+        s.put_process->bind(1, std::int64_t{record.id.number}).bind(2, schema::to_document(record));
         if (auto done = s.put_process->run(); !done) return done.error();
         s.put_meta->bind(1, std::string_view("next_process")).bind(2, std::int64_t{record.id.number} + 1);
         if (auto done = s.put_meta->run(); !done) return done.error();
     }
-    for (const auto& run : change.runs) {
-        Statement& put = *s.put_run;
-        put.bind(1, std::int64_t{run.id.process.number}).bind(2, std::int64_t{run.id.number}).bind(3, run.pid);
-        if (run.started_at) put.bind(4, base::to_ns(*run.started_at));
-        if (run.outcome) {
-            const Outcome& o = *run.outcome;
-            put.bind(5, base::to_ns(o.ended_at)).bind(8, schema::enum_name(o.reason)).bind(11, o.detail);
-            if (o.exit_code) put.bind(6, std::int64_t{*o.exit_code});
-            if (o.signal) put.bind(7, std::int64_t{*o.signal});
-            if (o.failure) put.bind(9, o.failure->stage).bind(10, std::int64_t{o.failure->os_error});
-        }
-        if (auto done = put.run(); !done) return done.error();
-        s.trim_runs->bind(1, std::int64_t{run.id.process.number}).bind(2, std::int64_t{run.id.number} - kept_runs);
-        if (auto done = s.trim_runs->run(); !done) return done.error();
-    }
+    for (const auto& run : change.runs)
+        if (auto done = write_run(run); !done) return done.error();
     for (const ProcessId id : change.removed) {
         for (auto* statement : {&s.remove_process, &s.remove_runs}) {
             (*statement)->bind(1, std::int64_t{id.number});
@@ -325,6 +200,26 @@ Result<void> Registry::write(const core::StoreChange& change) {
         if (auto done = s.trim_audit->run(); !done) return done.error();
     }
     return boost::system::in_place_value;
+}
+
+Result<void> Registry::write_run(const core::RunRecord& run) {
+    Statements& s = *statements_;
+    const std::int64_t process = run.id.process.number, number = run.id.number;
+    core::RunRecord whole = run;
+    s.find_run->bind(1, process).bind(2, number);
+    const auto row = s.find_run->step();
+    if (!row) return row.error();
+    if (*row) {
+        auto known = read_run(run.id, s.find_run->view(0));
+        if (!known) return known.error();
+        whole = std::move(*known);
+        core::join(whole, run);
+    }
+    s.find_run->reset();
+    s.put_run->bind(1, process).bind(2, number).bind(3, schema::to_document(whole));
+    if (auto done = s.put_run->run(); !done) return done.error();
+    s.trim_runs->bind(1, process).bind(2, number - kept_runs);
+    return s.trim_runs->run();
 }
 
 template <class Writes>

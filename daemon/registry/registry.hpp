@@ -10,7 +10,6 @@
 
 namespace persistproc::registry {
 
-inline constexpr int schema_version = 1;
 inline constexpr int kept_audit = 10000;
 inline constexpr int kept_runs = 100;
 
@@ -18,8 +17,8 @@ class Registry {
 public:
     /// Opens `<directory>/persistproc.db`, creating or migrating it. A damaged file is renamed to
     /// `persistproc.db.damaged-<time>` and `recovered` says so. Begins a new epoch: a disk that
-    /// takes no record is noticed before anybody is told that the daemon serves. Errors: io, unsupported (a newer
-    /// schema), unavailable (another program keeps it locked for 5 s).
+    /// takes no record is noticed before anybody is told that the daemon serves. Errors: io, unsupported (only newer
+    /// programs may use it), unavailable (another program keeps it locked for 5 s).
     static Result<Registry> open(const std::filesystem::path& directory);
     /// Moves the present one aside because of `damage`, and opens an empty one. Errors: as open.
     static Result<Registry> begin_anew(const std::filesystem::path& directory, const Error& damage);
@@ -41,6 +40,7 @@ private:
     Result<void> prepare();
     Result<void> begin_epoch();
     Result<void> write(const core::StoreChange& change);
+    Result<void> write_run(const core::RunRecord& run);
     template <class Writes>
     Result<void> in_transaction(Writes writes);
     std::unique_ptr<Statements> statements_;

@@ -22,11 +22,7 @@ void Remembered::take(const core::StoreChange& change) {
             known->second = each;
             continue;
         }
-        // As the database joins them: what is known stays.
-        core::RunRecord& run = known->second;
-        run.pid = std::max(run.pid, each.pid);
-        if (each.started_at) run.started_at = each.started_at;
-        if (!run.outcome) run.outcome = each.outcome;
+        core::join(known->second, each);
     }
     for (const ProcessId id : change.removed) {
         processes_.erase(id);

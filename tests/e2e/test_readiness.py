@@ -226,6 +226,8 @@ class FirstConnections(Case):
         self.fill(3)
         with contextlib.closing(sqlite3.connect(self.place.data / "persistproc.db")) as database:
             database.execute("PRAGMA user_version = 99")
+            database.execute("INSERT INTO meta VALUES ('readable_from', 98)")
+            database.commit()
         read, write = os.pipe()
         with open(read, "rb") as said:
             finished = subprocess.run(

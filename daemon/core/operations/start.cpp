@@ -152,6 +152,8 @@ void Operations::redefine(Process& process, const Identity& identity, const Star
         definition.label = process.record.definition.label;
         definition.label_given = process.record.definition.label_given;
     }
+    // Nobody who starts it here can say what only a newer daemon knows.
+    definition.unknown = std::move(process.record.definition.unknown);
     process.record.definition = std::move(definition);
     process.launch = LaunchContext{.environment = std::move(environment),
                                    .umask = parameters.umask.value_or(options_.umask),

@@ -27,6 +27,8 @@ core::ProcessRecord record_of(std::uint32_t id) {
     record.intent_run = 4;
     record.last_run = 4;
     record.restarts = 3;
+    record.quick_failures = 8;
+    record.gave_up = true;
     record.created_at = base::from_ns(1'700'000'000'000'000'000);
     return record;
 }
@@ -72,6 +74,8 @@ TEST_CASE("definitions, wanted state, intents and outcomes come back as they wer
     CHECK(found.wanted == core::Wanted::up);
     CHECK(found.intent == core::Intent::restart);
     CHECK(found.intent_run == 4);
+    CHECK(found.quick_failures == 8);
+    CHECK(found.gave_up);
     CHECK(found.created_at == expected.created_at);
     CHECK(snapshot->next_process == 8);
     REQUIRE(snapshot->last_runs.size() == 1);
@@ -207,20 +211,6 @@ TEST_CASE("a database that is locked is waited for, and then said to be") {
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::unavailable);
     CHECK(refused.error().message.find("locked") != std::string::npos);
-}
-
-TEST_CASE("a database that still holds ended sessions, as those before did, is opened") {
-    tests::TemporaryDirectory directory;
-    {
-        REQUIRE(Registry::open(directory.path()));
-        auto database = registry::Database::open(directory.path() / "persistproc.db");
-        REQUIRE(database);
-        REQUIRE(database->execute("CREATE TABLE dead_sessions (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT)"));
-        REQUIRE(database->execute("INSERT INTO dead_sessions (id) VALUES ('abc')"));
-    }
-    auto registry = Registry::open(directory.path());
-    REQUIRE(registry);
-    CHECK(registry->recovered().empty());
 }
 
 TEST_CASE("history and audit are bounded") {

@@ -1,0 +1,188 @@
+#include "daemon/registry/migrations.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "common/schema/field.hpp"
+#include "daemon/registry/documents.hpp"
+
+namespace persistproc::registry {
+
+namespace {
+
+// Version 1 made its tables one by one and counted itself before it wrote into any: one that died on the way left empty
+// ones.
+constexpr const char* create_tables = R"(
+DROP TABLE IF EXISTS meta; DROP TABLE IF EXISTS processes; DROP TABLE IF EXISTS runs; DROP TABLE IF EXISTS audit;
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE audit (
+  at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, process TEXT NOT NULL, detail TEXT NOT NULL);
+)";
+
+constexpr const char* create_documents = R"(
+CREATE TABLE processes (id INTEGER PRIMARY KEY, doc TEXT NOT NULL);
+CREATE TABLE runs (process INTEGER NOT NULL, number INTEGER NOT NULL, doc TEXT NOT NULL,
+  PRIMARY KEY (process, number)) WITHOUT ROWID;
+)";
+
+/// Runs `sql`, and `each(row)` for every row of its answer.
+template <class Each>
+Result<void> for_each_row(Database& database, const char* sql, Each each) {
+    auto rows = database.prepare(sql);
+    if (!rows) return rows.error();
+    for (;;) {
+        const auto row = rows->step();
+        if (!row) return row.error();
+        if (!*row) return boost::system::in_place_value;
+        if (Result<void> done = each(*rows); !done) return done;
+    }
+}
+
+Result<std::int64_t> number_from(Database& database, const char* sql) {
+    std::int64_t number = 0;
+    auto read = for_each_row(database, sql, [&](Statement& row) -> Result<void> {
+        number = row.integer(0);
+        return boost::system::in_place_value;
+    });
+    if (!read) return read.error();
+    return number;
+}
+
+/// Version 1 kept a command as "<length>:<bytes>" for each word.
+std::vector<std::string> command_from(std::string_view text) {
+    std::vector<std::string> out;
+    while (!text.empty()) {
+        const std::size_t colon = text.find(':');
+        if (colon == std::string_view::npos) break;
+        const std::size_t size = std::strtoull(std::string(text.substr(0, colon)).c_str(), nullptr, 10);
+        text.remove_prefix(colon + 1);
+        if (size > text.size()) break;
+        out.emplace_back(text.substr(0, size));
+        text.remove_prefix(size);
+    }
+    return out;
+}
+
+template <class E>
+E enum_from(const std::string& name, E otherwise) {
+    for (const auto& [value, text] : schema::EnumNames<E>::names)
+        if (text == name) return value;
+    return otherwise;
+}
+
+core::ProcessRecord process_of_version_1(const Statement& row) {
+    core::ProcessRecord record;
+    record.id.number = static_cast<std::uint32_t>(row.integer(0));
+    Definition& d = record.definition;
+    d.label = row.text(1);
+    d.label_given = row.integer(2) != 0;
+    d.command = command_from(row.text(3));
+    d.shell = row.integer(4) != 0;
+    d.working_directory = row.text(5);
+    d.stop_signal = static_cast<int>(row.integer(6));
+    d.grace_seconds = row.real(7);
+    d.restart = enum_from(row.text(8), domain::RestartPolicy::never);
+    d.started_by = row.text(9);
+    record.wanted = row.integer(10) != 0 ? core::Wanted::up : core::Wanted::down;
+    record.intent = static_cast<core::Intent>(row.integer(11));
+    record.intent_run = static_cast<std::uint32_t>(row.integer(12));
+    record.last_run = static_cast<std::uint32_t>(row.integer(13));
+    record.restarts = row.integer(14);
+    record.created_at = base::from_ns(row.integer(15));
+    return record;
+}
+
+core::RunRecord run_of_version_1(const Statement& row) {
+    core::RunRecord run;
+    run.id = {{static_cast<std::uint32_t>(row.integer(0))}, static_cast<std::uint32_t>(row.integer(1))};
+    run.pid = row.integer(2);
+    if (!row.is_null(3)) run.started_at = base::from_ns(row.integer(3));
+    if (row.is_null(7)) return run;
+    Outcome& outcome = run.outcome.emplace();
+    outcome.ended_at = base::from_ns(row.integer(4));
+    if (!row.is_null(5)) outcome.exit_code = static_cast<int>(row.integer(5));
+    if (!row.is_null(6)) outcome.signal = static_cast<int>(row.integer(6));
+    outcome.reason = enum_from(row.text(7), OutcomeReason::lost);
+    if (!row.is_null(8)) outcome.failure = domain::StartFailure{row.text(8), static_cast<int>(row.integer(9))};
+    outcome.detail = row.text(10);
+    return run;
+}
+
+Result<void> to_documents(Database& database) {
+    if (auto made = database.execute("ALTER TABLE processes RENAME TO old_processes;"
+                                     "ALTER TABLE runs RENAME TO old_runs;"
+                                     "DROP TABLE IF EXISTS dead_sessions");
+        !made)
+        return made;
+    if (auto made = database.execute(create_documents); !made) return made;
+    auto put_process = database.prepare("INSERT INTO processes (id, doc) VALUES (?, ?)");
+    if (!put_process) return put_process.error();
+    auto put_run = database.prepare("INSERT INTO runs (process, number, doc) VALUES (?, ?, ?)");
+    if (!put_run) return put_run.error();
+    auto done = for_each_row(
+        database,
+        "SELECT id, label, label_given, command, shell, working_directory, stop_signal, "
+        "grace_seconds, restart, started_by, wanted, intent, intent_run, last_run, restarts, "
+        "created_at FROM old_processes",
+        [&](const Statement& row) {
+            const auto record = process_of_version_1(row);
+            return put_process->bind(1, std::int64_t{record.id.number}).bind(2, schema::to_document(record)).run();
+        });
+    if (!done) return done;
+    done = for_each_row(database,
+                        "SELECT process, number, pid, started_at, ended_at, exit_code, signal, reason, stage, "
+                        "os_error, detail FROM old_runs",
+                        [&](const Statement& row) {
+                            const auto run = run_of_version_1(row);
+                            return put_run->bind(1, std::int64_t{run.id.process.number})
+                                .bind(2, std::int64_t{run.id.number})
+                                .bind(3, schema::to_document(run))
+                                .run();
+                        });
+    if (!done) return done;
+    return database.execute("DROP TABLE old_processes; DROP TABLE old_runs");
+}
+
+Result<void> create(Database& database) {
+    if (auto made = database.execute(create_tables); !made) return made;
+    return database.execute(create_documents);
+}
+
+struct Step {
+    int to;  // the version it leads to
+    Result<void> (*run)(Database&);
+};
+constexpr Step steps[] = {{2, to_documents}};
+
+Result<void> in_transaction(Database& database, const Step& step) {
+    if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun;
+    auto done = step.run(database);
+    if (done) done = database.execute(fmt::format("PRAGMA user_version = {}", step.to).c_str());
+    if (done) done = database.execute("COMMIT");
+    if (!done) (void)database.execute("ROLLBACK");
+    return done;
+}
+
+}  // namespace
+
+Result<void> migrate(Database& database) {
+    const auto version = number_from(database, "PRAGMA user_version");
+    if (!version) return version.error();
+    if (*version > schema_version) {
+        const auto readable = number_from(database, "SELECT value FROM meta WHERE name = 'readable_from'");
+        if (!readable) return readable.error();
+        if (*readable <= schema_version) return boost::system::in_place_value;
+        return Error{ErrorCode::unsupported,
+                     fmt::format("database: schema {} is not for programs before {}, and this one knows {}; use the "
+                                 "newer program",
+                                 *version, *readable, schema_version)};
+    }
+    if (*version == 0) return in_transaction(database, {schema_version, create});
+    for (const Step& step : steps)
+        if (step.to > *version)
+            if (auto done = in_transaction(database, step); !done) return done;
+    return boost::system::in_place_value;
+}
+
+}  // namespace persistproc::registry
