@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -6,6 +7,7 @@
 #include "cli/commands/arguments.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/session/attach.hpp"
+#include "common/base/file.hpp"
 #include "common/base/time.hpp"
 #include "common/ops/error.hpp"
 
@@ -79,9 +81,12 @@ Result<void> print_bytes(const Console& console, const fs::path& log_directory, 
             view.take(item, chunks);
         }
         if (!more) view.finish(chunks);
-        // One stream is asked for, so all of it is stdout's.
-        for (const auto& chunk : std::exchange(chunks, {}))
-            if (!console.print(chunk.bytes)) return {};
+        for (const auto& chunk : std::exchange(chunks, {})) {
+            // What is said of the output, such as a gap, stands on stderr.
+            const bool is_note = chunk.fd == STDERR_FILENO;
+            if (is_note) base::write_all(STDERR_FILENO, chunk.bytes);
+            if (!is_note && !console.print(chunk.bytes)) return {};
+        }
     }
     return {};
 }
