@@ -1,61 +1,95 @@
 #include "cli/probes.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/readable_pipe.hpp>
-// Boost 1.81 forgets to include these two in the header below.
-#include <boost/optional.hpp>
-#include <boost/type_traits.hpp>
-#define BOOST_PROCESS_USE_STD_FS
-#include <boost/process/v2/process.hpp>
-#include <boost/process/v2/stdio.hpp>
+#include <cerrno>
 #include <chrono>
-#include <sstream>
-#include <vector>
+#include <cstring>
 
 #include "common/base/proc.hpp"
 #include "common/base/text.hpp"
+#include "common/base/unique_fd.hpp"
 
 namespace persistproc::cli {
 
 namespace fs = std::filesystem;
-namespace asio = boost::asio;
-namespace process = boost::process::v2;
 
 namespace {
 
 constexpr auto patience = std::chrono::seconds(5);
 constexpr std::size_t max_answer_bytes = 64u << 10;
 
+using Clock = std::chrono::steady_clock;
+
+/// Waits for `events`, at most until the deadline. False: the time is over.
+bool wait_for(int fd, short events, Clock::time_point deadline) {
+    while (true) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+        if (left <= 0) return false;
+        pollfd polled{fd, events, 0};
+        const int ready = ::poll(&polled, 1, static_cast<int>(left));
+        if (ready > 0) return true;
+        if (ready < 0 && errno != EINTR) return false;
+    }
+}
+
+struct Said {
+    std::string text;
+    bool has_ended = false;  // false: the time was over, or the bound was reached
+};
+
+/// All there is until the end of file.
+Said read_until_end(int fd, Clock::time_point deadline) {
+    Said out;
+    char buffer[4096];
+    while (out.text.size() < max_answer_bytes && wait_for(fd, POLLIN, deadline)) {
+        const ssize_t n = ::read(fd, buffer, sizeof buffer);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+        out.has_ended = n <= 0;
+        if (out.has_ended) break;
+        out.text.append(buffer, static_cast<std::size_t>(n));
+    }
+    return out;
+}
+
 }  // namespace
 
 Result<std::string> ask_version(const fs::path& program) {
-    asio::io_context loop(1);
-    asio::readable_pipe output(loop);
-    std::string text;
-    boost::system::error_code ended;
-    try {
-        // The destructor kills it: by then it has said what it was asked for, or never will.
-        const process::process child(loop, program, std::vector<std::string>{"--version"},
-                                     process::process_stdio{nullptr, output, nullptr});
-        asio::async_read(output, asio::dynamic_buffer(text, max_answer_bytes),
-                         [&](const boost::system::error_code& error, std::size_t) { ended = error; });
-        loop.run_for(patience);
-    } catch (const boost::system::system_error& failed) {
-        return Error{ErrorCode::exec_failed, fmt::format("{}: {}", program.native(), failed.code().message()),
-                     failed.code().value()};
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return base::os_failure("pipe", errno);
+    base::UniqueFd ours(ends[0]), theirs(ends[1]);
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDOUT_FILENO);
+    ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    std::string name = program.native(), flag = "--version";
+    char* const argv[] = {name.data(), flag.data(), nullptr};
+    pid_t pid = 0;
+    const int failed = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, argv, ::environ);
+    ::posix_spawn_file_actions_destroy(&actions);
+    if (failed != 0)
+        return Error{ErrorCode::exec_failed, fmt::format("{}: {}", program.native(), std::strerror(failed)), failed};
+    theirs.reset();
+    const Said said = read_until_end(ours.get(), Clock::now() + patience);
+    // It has said what it was asked for, or never will.
+    ::kill(pid, SIGKILL);
+    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
-    if (ended != asio::error::eof)
-        return Error{ErrorCode::timeout, fmt::format("{} --version does not end", program.native())};
-    std::istringstream words(text);
-    std::string word, last;
-    while (words >> word) last = word;
-    if (last.empty()) return Error{ErrorCode::exec_failed, fmt::format("{} --version says nothing", program.native())};
-    return base::escape_line(last);
+    if (!said.has_ended) return Error{ErrorCode::timeout, fmt::format("{} --version does not end", program.native())};
+    const std::string line = said.text.substr(0, said.text.find('\n'));
+    const std::size_t space = line.find(' ');
+    const std::string version = space == std::string::npos ? line : line.substr(space + 1);
+    if (version.empty())
+        return Error{ErrorCode::exec_failed, fmt::format("{} --version says nothing", program.native())};
+    return base::escape_line(version);
 }
 
 std::optional<PortHolder> find_port_holder(std::uint16_t port) {

@@ -11,7 +11,8 @@
 
 namespace persistproc::cli {
 
-/// The last word of what `program --version` prints, e.g. "0.1.0". Errors: exec_failed, timeout (5 s).
+/// What `program --version` prints behind the program's name, e.g. "0.1.0 (53c42df01234)". Errors: exec_failed, timeout
+/// (5 s).
 Result<std::string> ask_version(const std::filesystem::path& program);
 
 struct PortHolder {

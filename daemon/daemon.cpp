@@ -83,6 +83,7 @@ mcp::http::HttpOptions Daemon::with_pages(mcp::http::HttpOptions http) const {
 ops::DaemonInfo Daemon::info() const {
     ops::DaemonInfo out;
     out.version = std::string(base::version());
+    out.commit = std::string(base::commit());
     out.pid = ::getpid();
     out.endpoint = endpoint_;
     out.data_directory = options_.data.string();

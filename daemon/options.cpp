@@ -13,7 +13,7 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     std::string data, port;
     done = false;
     CLI::App app{"The daemon of persistproc: keeps programs running and records what they print.", "persistprocd"};
-    app.set_version_flag("--version", std::string("persistprocd ") + std::string(base::version()));
+    app.set_version_flag("--version", "persistprocd " + base::version_text(base::version(), base::commit()));
     app.add_option("--data-dir", data,
                    "Directory for everything it keeps (PERSISTPROC_DATA_DIR; ~/.local/state/persistproc)");
     app.add_option("--port", port, "TCP port on 127.0.0.1 for agents; 0: any free one (PERSISTPROC_PORT; 8947)");

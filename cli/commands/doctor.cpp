@@ -94,7 +94,7 @@ std::uint16_t port_of(std::string_view endpoint) {
 void check_programs(const Examined&, Findings& out) {
     std::error_code failed;
     const fs::path self = fs::read_symlink("/proc/self/exe", failed);
-    const std::string own(base::version());
+    const std::string own = base::version_text(base::version(), base::commit());
     out.ok("client", fmt::format("{} {}", self.native(), own));
 
     const char* reinstall = "install the programs of one version together";

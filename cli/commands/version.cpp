@@ -9,20 +9,29 @@
 
 namespace persistproc::cli::commands {
 
+static void print(const Console& console, const std::optional<ops::DaemonInfo>& daemon) {
+    const std::string own(base::version()), commit(base::commit());
+    if (console.json()) {
+        const auto known = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); };
+        console.print(format::texts_json({{"client", own},
+                                          {"client_commit", known(commit)},
+                                          {"daemon", daemon ? known(daemon->version) : std::nullopt},
+                                          {"daemon_commit", daemon ? known(daemon->commit) : std::nullopt}}));
+        return;
+    }
+    console.print(fmt::format("persistproc {}\n", base::version_text(own, commit)));
+    if (daemon) console.print(fmt::format("daemon {}\n", base::version_text(daemon->version, daemon->commit)));
+}
+
 static Task<int> version(Context context, NoArguments) {
-    std::optional<std::string> daemon;
+    std::optional<ops::DaemonInfo> daemon;
     const std::filesystem::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, data);
     if (client) {
         auto info = co_await (*client)->info();
-        if (info) daemon = info->version;
+        if (info) daemon = std::move(*info);
     }
-    const std::string own(base::version());
-    if (context.console.json())
-        context.console.print(format::texts_json({{"client", own}, {"daemon", daemon}}));
-    else
-        context.console.print(
-            fmt::format("persistproc {}\n{}", own, daemon ? fmt::format("daemon {}\n", *daemon) : std::string()));
+    print(context.console, daemon);
     co_return 0;
 }
 

@@ -69,6 +69,7 @@ struct DaemonInfoRequest {
 };
 struct DaemonInfo {
     std::string version;
+    std::string commit;  // that it was built from; empty: unknown
     std::int64_t pid = 0;
     std::string endpoint;  // "http://127.0.0.1:8947/mcp"
     std::string data_directory;
@@ -76,8 +77,12 @@ struct DaemonInfo {
     static constexpr auto fields() {
         using R = DaemonInfo;
         using schema::field;
-        return std::tuple{field("version", &R::version), field("pid", &R::pid), field("endpoint", &R::endpoint),
-                          field("data_directory", &R::data_directory), field("processes", &R::processes)};
+        return std::tuple{field("version", &R::version),
+                          field("commit", &R::commit),
+                          field("pid", &R::pid),
+                          field("endpoint", &R::endpoint),
+                          field("data_directory", &R::data_directory),
+                          field("processes", &R::processes)};
     }
 };
 
