@@ -37,6 +37,7 @@ std::string encode_spec(const RunSpec& spec) {
     if (spec.shell) add(out, "shell", "1");
     if (spec.restart != domain::RestartPolicy::never) add(out, "restart", schema::enum_name(spec.restart));
     if (!spec.started_by.empty()) add(out, "started-by", spec.started_by);
+    if (!spec.definition.empty()) add(out, "definition", spec.definition);
     if (!spec.request_key.empty()) add(out, "request-key", spec.request_key);
     out += fmt::format("end {:08x}\n", base::crc32c(out.data(), out.size()));
     return out;
@@ -62,6 +63,7 @@ Result<RunSpec> decode_spec(std::string_view bytes) {
         if (entry.key == "label") spec.label = value;
         if (entry.key == "shell") spec.shell = value == "1";
         if (entry.key == "started-by") spec.started_by = value;
+        if (entry.key == "definition") spec.definition = value;
         if (entry.key == "request-key") spec.request_key = value;
         if (entry.key == "restart")
             for (const auto& [policy, name] : schema::EnumNames<domain::RestartPolicy>::names)

@@ -37,6 +37,7 @@ struct RunSpec {
     bool shell = false;
     domain::RestartPolicy restart = domain::RestartPolicy::never;
     std::string started_by;
+    std::string definition;   // of the process, as its document (JSON text); empty: an earlier version wrote none
     std::string request_key;  // of the request that asked for the run; empty: none was given
 };
 

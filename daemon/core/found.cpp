@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/schema/document.hpp"
 #include "daemon/core/run/run_machine.hpp"
 
 namespace persistproc::core {
@@ -60,6 +61,8 @@ ProcessRecord record_from(const FoundProcess& found) {
     definition.started_by = "recovered";
     if (found.newest && found.newest->spec) {
         const rundir::RunSpec& spec = *found.newest->spec;
+        // What has no entry of its own; those that have count, because the shim goes by them.
+        if (auto whole = schema::read_document<Definition>(spec.definition)) definition = std::move(*whole);
         definition.command = spec.argv;
         definition.shell = spec.shell;
         // Of `/bin/sh -c LINE` the line is the command.

@@ -9,6 +9,7 @@
 #include "common/base/kill_point.hpp"
 #include "common/base/random.hpp"
 #include "common/base/text.hpp"
+#include "common/schema/document.hpp"
 
 namespace persistproc::core {
 
@@ -238,6 +239,7 @@ rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {
     spec.shell = definition.shell;
     spec.restart = definition.restart;
     spec.started_by = definition.started_by;
+    spec.definition = schema::to_document(definition);
     spec.request_key = process.request_key;
     return spec;
 }

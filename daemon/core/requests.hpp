@@ -12,17 +12,11 @@
 namespace persistproc::core {
 
 struct StartParameters {
-    std::vector<std::string> command;
-    bool shell = false;
-    std::string working_directory;
-    std::optional<std::string> label;
-    Environment environment;                                   // set on top of the base
+    Definition definition;    // as it is asked for: its directory as given, no label unless `label_given`
+    Environment environment;  // set on top of the base
     std::optional<std::vector<std::string>> base_environment;  // the caller's own; else the daemon's
     std::optional<mode_t> umask;
     std::vector<rundir::ResourceLimit> limits;
-    domain::RestartPolicy restart = domain::RestartPolicy::never;
-    int stop_signal = 15;
-    double grace_seconds = 10;
     ops::IfRunning if_running = ops::IfRunning::keep;
     std::string request_key;  // of the caller's choice; a second request of the same key finds what the first one did
     std::string actor;

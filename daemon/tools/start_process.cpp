@@ -10,20 +10,14 @@ namespace {
 
 core::StartParameters parameters_of(ops::StartRequest request, std::string actor) {
     core::StartParameters out;
-    out.shell = request.definition.shell;
-    out.command = std::move(request.definition.command);
-    out.stop_signal = request.definition.stop_signal;
+    out.definition = std::move(request.definition);
     for (const auto& limit : request.limits) {
         const auto bytes = [](std::int64_t n) { return n < 0 ? ~std::uint64_t{0} : static_cast<std::uint64_t>(n); };
         out.limits.push_back({static_cast<int>(limit[0]), bytes(limit[1]), bytes(limit[2])});
     }
-    out.working_directory = std::move(request.definition.working_directory);
-    if (request.definition.label_given) out.label = std::move(request.definition.label);
     out.environment = std::move(request.environment);
     out.base_environment = std::move(request.base_environment);
     if (request.umask) out.umask = static_cast<mode_t>(*request.umask);
-    out.restart = request.definition.restart;
-    out.grace_seconds = request.definition.grace_seconds;
     out.if_running = request.if_running;
     if (request.request_key) out.request_key = std::move(*request.request_key);
     out.actor = std::move(actor);

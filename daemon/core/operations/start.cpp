@@ -36,15 +36,10 @@ Result<std::vector<std::string>> compose_environment(const std::vector<std::stri
 
 Identity identity_of(const StartParameters& parameters, std::string directory) {
     Identity out;
+    out.definition = parameters.definition;
     Definition& definition = out.definition;
-    definition.command = parameters.command;
-    definition.shell = parameters.shell;
-    definition.label_given = parameters.label.has_value();
-    definition.label = parameters.label ? *parameters.label : domain::default_label(parameters.command, directory);
+    if (!definition.label_given) definition.label = domain::default_label(definition.command, directory);
     definition.working_directory = std::move(directory);
-    definition.stop_signal = parameters.stop_signal;
-    definition.grace_seconds = parameters.grace_seconds;
-    definition.restart = parameters.restart;
     definition.started_by = parameters.actor;
     return out;
 }
@@ -62,13 +57,13 @@ bool was_started_by(const Process& process, const std::string& request_key) {
 
 Task<Result<Started>> Operations::start(StartParameters parameters) {
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
-    if (auto fine = domain::check_command(parameters.command); !fine) co_return fine.error();
-    if (parameters.label)
-        if (auto fine = domain::check_label(*parameters.label); !fine) co_return fine.error();
+    if (auto fine = domain::check_command(parameters.definition.command); !fine) co_return fine.error();
+    if (parameters.definition.label_given)
+        if (auto fine = domain::check_label(parameters.definition.label); !fine) co_return fine.error();
     auto environment = compose_environment(
         parameters.base_environment ? *parameters.base_environment : options_.environment, parameters.environment);
     if (!environment) co_return environment.error();
-    auto directory = co_await world_.directories.canonical_directory(parameters.working_directory);
+    auto directory = co_await world_.directories.canonical_directory(parameters.definition.working_directory);
     if (!directory) co_return directory.error();
     const Identity identity = identity_of(parameters, std::move(*directory));
 

@@ -31,9 +31,10 @@ Task<Result<Controlled>> start(Core core, ControlRequest request, std::string ac
     auto words = domain::split_command(*request.command_or_label);
     if (!words) co_return words.error();
     core::StartParameters parameters;
-    parameters.command = std::move(*words);
-    parameters.working_directory = std::move(*request.working_directory);
-    parameters.label = std::move(request.label);
+    parameters.definition.command = std::move(*words);
+    parameters.definition.working_directory = std::move(*request.working_directory);
+    parameters.definition.label_given = request.label.has_value();
+    parameters.definition.label = std::move(request.label).value_or("");
     parameters.environment = std::move(request.environment);
     parameters.if_running = ops::IfRunning::refuse;
     parameters.actor = std::move(actor);

@@ -24,6 +24,7 @@ RunSpec sample() {
     spec.grace_ms = 1234;
     spec.segment_bytes = 4096;
     spec.log_bound_bytes = 65536;
+    spec.definition = R"({"command":["x"],"later":1})";
     return spec;
 }
 
@@ -52,6 +53,7 @@ TEST_CASE("a spec comes back as it was written") {
     CHECK(decoded->grace_ms == 1234);
     CHECK(decoded->segment_bytes == 4096);
     CHECK(decoded->log_bound_bytes == 65536);
+    CHECK(decoded->definition == spec.definition);
 }
 
 TEST_CASE("a spec cut off anywhere is refused") {
