@@ -95,10 +95,18 @@ struct SignalArguments {
     Result<void> take(std::vector<std::string> words, const Given& given);
 };
 
+enum class ListOutput { table, wide };
+
 struct ListArguments {
     ops::ListRequest request;
+    ListOutput output = ListOutput::table;
 
-    static constexpr auto fields() { return schema::inlined(&ListArguments::request); }
+    static constexpr auto fields() {
+        return std::tuple_cat(
+            schema::inlined(&ListArguments::request),
+            std::tuple{schema::field("output", &ListArguments::output)
+                           .as_flag("o,output", "OUTPUT", "table (default), or wide: more columns, lines not cut")});
+    }
     Result<void> take(std::vector<std::string> words, const Given& given);
 };
 
@@ -207,6 +215,11 @@ struct NoArguments {
 }  // namespace cli
 
 namespace schema {
+template <>
+struct EnumNames<cli::ListOutput> {
+    using E = cli::ListOutput;
+    static constexpr std::pair<E, std::string_view> names[] = {{E::table, "table"}, {E::wide, "wide"}};
+};
 template <>
 struct EnumNames<ops::AgentScope> {
     using E = ops::AgentScope;

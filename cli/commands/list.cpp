@@ -26,7 +26,8 @@ static Task<int> list(Context context, ListArguments options) {
         context.console.print(format::views_json(*views));
         co_return 0;
     }
-    const format::TextStyle style{context.console.colour(), context.console.width()};
+    const bool wide = options.output == ListOutput::wide;
+    const format::TextStyle style{context.console.colour(), context.console.width(), wide};
     context.console.print(format::process_table(*views, base::wall_now(), style));
     co_return 0;
 }

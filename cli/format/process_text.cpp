@@ -57,14 +57,17 @@ std::string_view colour_of(const schema::Open<ProcessState>& state) {
     }
 }
 
-constexpr std::size_t column_count = 10;
-using Row = std::array<std::string, column_count>;
+using Row = std::vector<std::string>;
 constexpr std::size_t label_column = 1, state_column = 2;
 /// Numbers stand right.
-constexpr std::array<bool, column_count> is_right = {false, false, false, true, true, true, false, true, true, false};
+constexpr std::array is_right = {false, false, false, true, true, true, false, true, true};
+const Row head = {"ID", "LABEL", "STATE", "PID", "UPTIME", "RESTARTS", "PORTS", "CPU", "MEMORY", "LAST EXIT"};
+const Row wide_head = {"STARTED BY", "DIRECTORY"};
 
-Row make_row(const ProcessView& view, WallTime now) {
-    Row row;
+Row wide_row(const ProcessView& view) { return {safe(view.started_by), safe(view.working_directory)}; }
+
+Row make_row(const ProcessView& view, WallTime now, bool wide) {
+    Row row(head.size());
     row[0] = view.id;
     row[label_column] = safe(view.label);
     row[state_column] = std::string(schema::enum_name(view.state));
@@ -75,6 +78,8 @@ Row make_row(const ProcessView& view, WallTime now) {
     row[7] = view.cpu_percent ? fmt::format("{:.1f}%", *view.cpu_percent) : "";
     row[8] = view.memory_bytes ? format_bytes(*view.memory_bytes) : "";
     row[9] = last_exit(view);
+    if (wide)
+        for (auto& each : wide_row(view)) row.push_back(std::move(each));
     return row;
 }
 
@@ -93,13 +98,14 @@ std::string format_bytes(std::int64_t bytes) {
 
 std::string process_table(const std::vector<ProcessView>& views, WallTime now, const TextStyle& style) {
     if (views.empty()) return "no processes\n";
-    std::vector<Row> rows = {
-        {"ID", "LABEL", "STATE", "PID", "UPTIME", "RESTARTS", "PORTS", "CPU", "MEMORY", "LAST EXIT"}};
-    for (const auto& view : views) rows.push_back(make_row(view, now));
-    std::array<std::size_t, column_count> widths{};
+    std::vector<Row> rows = {head};
+    if (style.wide) rows[0].insert(rows[0].end(), wide_head.begin(), wide_head.end());
+    for (const auto& view : views) rows.push_back(make_row(view, now, style.wide));
+    const std::size_t column_count = rows[0].size();
+    std::vector<std::size_t> widths(column_count);
     for (const auto& row : rows)
         for (std::size_t i = 0; i < column_count; ++i) widths[i] = std::max(widths[i], columns_of(row[i]));
-    if (style.width > 0) {
+    if (style.width > 0 && !style.wide) {
         // The label gives way so that a process stays on one line.
         std::size_t others = 2 * (column_count - 1);
         for (std::size_t i = 0; i < column_count; ++i) others += i == label_column ? 0 : widths[i];
@@ -111,16 +117,17 @@ std::string process_table(const std::vector<ProcessView>& views, WallTime now, c
     for (std::size_t r = 0; r < rows.size(); ++r) {
         std::string line;
         for (std::size_t i = 0; i < column_count; ++i) {
+            const bool right = i < is_right.size() && is_right[i];
             const std::string text = cut_to(rows[r][i], widths[i]);
             const std::string fill(widths[i] - std::min(widths[i], columns_of(text)), ' ');
             if (i > 0) line += "  ";
-            if (is_right[i]) line += fill;
+            if (right) line += fill;
             const std::string_view colour =
                 style.colour && r > 0 && i == state_column ? colour_of(views[r - 1].state) : "";
             line += colour;
             line += text;
             if (!colour.empty()) line += "\x1b[0m";
-            if (!is_right[i]) line += fill;
+            if (!right) line += fill;
         }
         line.erase(line.find_last_not_of(' ') + 1);
         out += line + "\n";

@@ -11,7 +11,8 @@ namespace persistproc::cli::format {
 
 struct TextStyle {
     bool colour = false;
-    int width = 0;  // columns of the terminal; 0: unbounded
+    int width = 0;      // columns of the terminal; 0: unbounded
+    bool wide = false;  // with what else is known; lines are not cut
 };
 
 /// The table of `list`, with its head; "no processes" when there are none.
