@@ -138,7 +138,13 @@ Task<> ProcessDriver::sleep_out_backoff(ProcessPtr process, MonoTime until, std:
     auto guard = co_await process->operation.lock();
     const auto* backoff = std::get_if<Backoff>(&process->life.phase());
     const bool is_due = backoff != nullptr && backoff->run == run && backoff->until <= world_.clock.now();
-    if (!is_due || !table_.holds(*process) || is_leaving_) co_return;
+    // A stop that is being recorded comes first.
+    if (!is_due || !table_.holds(*process) || is_leaving_ || process->stopping > 0) co_return;
+    if (process->record.definition.restart == domain::RestartPolicy::never) {
+        // The policy it waited for came with a request that could not be recorded.
+        apply(process, StopRequested{});
+        co_return;
+    }
     process->actor = "restart policy";
     apply(process, BackoffElapsed{});
 }
@@ -196,8 +202,8 @@ Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<
         const bool is_over = co_await before->over(until);
         if (!is_over) co_return Error{ErrorCode::timeout, process->name() + ": programs of its last run do not end"};
     }
-    if (process->life.outcome() && process->life.outcome()->reason == OutcomeReason::lost)
-        co_await world_.directories.kill_marked(nonce);
+    const bool is_lost = process->life.outcome() && process->life.outcome()->reason == OutcomeReason::lost;
+    if (is_lost && nonce != rundir::Nonce{}) co_await world_.directories.kill_marked(nonce);
     co_return boost::system::in_place_value;
 }
 

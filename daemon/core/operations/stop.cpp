@@ -35,7 +35,8 @@ Task<Result<ProcessView>> Operations::stop(StopParameters parameters) {
     const Answering answering(process);
     if (!process->has_tree() && !process->is<Backoff>()) {
         // A run whose shim is gone may have left its program behind; its mark proves what is its own.
-        if (process->is_in(ProcessState::lost)) co_await world_.directories.kill_marked(process->nonce);
+        if (process->is_in(ProcessState::lost) && process->nonce != rundir::Nonce{})
+            co_await world_.directories.kill_marked(process->nonce);
         co_return co_await view(process);
     }
     const std::uint32_t run = process->life.last_run();

@@ -255,7 +255,10 @@ Task<> RunDriver::look() {
         feed(CannotLook{});
         co_return;
     }
-    if (found->spec) nonce_ = found->spec->nonce;
+    if (found->spec)
+        nonce_ = found->spec->nonce;
+    else if (nonce_ == rundir::Nonce{})
+        nonce_ = found->state.nonce;
     Looked looked;
     looked.can_replace = spares_.can_continue();
     looked.is_wanted = owner_.is_wanted(*this);
@@ -266,7 +269,8 @@ Task<> RunDriver::look() {
 
 Task<> RunDriver::sweep() {
     const auto self = shared_from_this();
-    co_await world_.directories.kill_marked(nonce_);
+    // A directory that was never read tells no mark, and without one nothing is proved.
+    if (nonce_ != rundir::Nonce{}) co_await world_.directories.kill_marked(nonce_);
     feed(Swept{});
 }
 

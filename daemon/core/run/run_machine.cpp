@@ -111,9 +111,12 @@ struct RunMachine::Step {
         return {Look{}};
     }
 
-    Actions fall_silent(Silent::Step step) {
-        self.phase_ = Silent{step, silent_first_pause};
-        Actions out{TellSilent{}};
+    /// The rules hear of it while the program runs: of one that has ended its outcome is all they want.
+    Actions fall_silent(Silent::Step step, Told told) {
+        const bool ended = told == Told::ended;
+        self.phase_ = Silent{ended ? Told::ended : Told::nothing, step, silent_first_pause};
+        Actions out;
+        if (!ended) out.emplace_back(TellSilent{});
         if (step == Silent::Step::pausing) out.emplace_back(Wake{silent_first_pause});
         return out;
     }
@@ -159,19 +162,29 @@ struct RunMachine::Step {
         return {StartReplacement{}};
     }
 
+    /// What an ended program left behind has no keeper: another takes over where that can be; where it was to be
+    /// stopped, the mark proves what is the run's own; else it is nobody's.
+    Actions give_up_leftovers(const Looked& looked) {
+        if (looked.can_replace) return replace(Told::ended);
+        if (self.order_) {
+            self.phase_ = Sweeping{Told::ended};
+            return {Sweep{}};
+        }
+        self.phase_ = Over{};
+        return {TellEmptied{}};
+    }
+
     /// The shim is dead: what its directory says of the run is all there will be, unless another takes over.
     Actions settle(const Looked& looked, Told told) {
         const auto& state = looked.found.state;
         const bool failed = state.phase == rundir::Phase::exec_failed && told == Told::nothing;
+        if (told == Told::ended && !has_ended(state)) return give_up_leftovers(looked);
         if (failed || has_ended(state)) {
             Actions out = judge(state, told);
             if (std::holds_alternative<Leftovers>(self.phase_)) {
                 // What the program left behind still prints, perhaps.
-                if (looked.can_replace) {
-                    append(out, replace(Told::ended));
-                    return out;
-                }
-                out.emplace_back(TellEmptied{});
+                append(out, give_up_leftovers(looked));
+                return out;
             }
             self.phase_ = Over{};
             return out;
@@ -182,7 +195,7 @@ struct RunMachine::Step {
             if (looked.can_replace) return replace(told);
             if (!looked.is_wanted) {
                 // A stop was asked for and its keeper is gone: the mark proves what is the run's own.
-                self.phase_ = Sweeping{};
+                self.phase_ = Sweeping{told};
                 return {Sweep{}};
             }
             if (is_damaged) return lose("its run directory is damaged: " + looked.found.trouble);
@@ -220,7 +233,7 @@ struct RunMachine::Step {
     Actions operator()(const Committed&, const ShimSays& e) { return judge(e.state, Told::nothing); }
     Actions operator()(const Committed&, const ShimGone&) { return examine(Told::nothing); }
     // The program may start any moment: what is not known to have failed is not given up.
-    Actions operator()(const Committed&, const Elapsed&) { return fall_silent(Silent::Step::listening); }
+    Actions operator()(const Committed&, const Elapsed&) { return fall_silent(Silent::Step::listening, Told::nothing); }
 
     // live
     Actions operator()(const Live&, const ShimSays& e) { return judge(e.state, Told::started); }
@@ -228,14 +241,8 @@ struct RunMachine::Step {
 
     // leftovers
     Actions operator()(const Leftovers&, const ShimSays& e) { return judge(e.state, Told::ended); }
-    Actions operator()(const Leftovers&, const ShimGone& e) {
-        if (!e.can_replace) {
-            self.phase_ = Over{};
-            return {TellEmptied{}};
-        }
-        self.phase_ = Replacing{Told::ended, Replacing::Step::looking, self.bounds_.first_pause};
-        return {Look{}};
-    }
+    // A connection that has ended is no proof that its shim has: what it keeps may live.
+    Actions operator()(const Leftovers&, const ShimGone&) { return examine(Told::ended); }
 
     // leaving
     Actions operator()(const Leaving&, const ShimGone&) {
@@ -245,14 +252,22 @@ struct RunMachine::Step {
 
     // examining
     Actions operator()(const Examining& p, const Looked& e) {
-        const bool has_record = has_ended(e.found.state) || e.found.state.phase == rundir::Phase::exec_failed;
-        if (e.found.shim_alive && !has_record) return fall_silent(Silent::Step::pausing);
+        if (e.found.shim_alive && !is_told_by(e.found.state, p.told)) return fall_silent(Silent::Step::pausing, p.told);
         return settle(e, p.told);
     }
-    Actions operator()(const Examining&, const CannotLook&) { return fall_silent(Silent::Step::pausing); }
+    /// Whether the record says all there is to be heard of the run, whatever its shim still does.
+    static bool is_told_by(const rundir::RunState& state, Told told) {
+        if (told == Told::nothing && state.phase == rundir::Phase::exec_failed) return true;
+        return has_ended(state) && state.tree_empty != 0;
+    }
+    Actions operator()(const Examining& p, const CannotLook&) { return fall_silent(Silent::Step::pausing, p.told); }
 
     // sweeping
-    Actions operator()(const Sweeping&, const Swept&) {
+    Actions operator()(const Sweeping& p, const Swept&) {
+        if (p.told == Told::ended) {
+            self.phase_ = Over{};
+            return {TellEmptied{}};
+        }
         return lose("its shim was killed before it could record an outcome");
     }
 
@@ -274,6 +289,8 @@ struct RunMachine::Step {
         if (p.step != Replacing::Step::looking) return {};
         // One that was killed may have come to the end of its work and not to telling so.
         const bool is_done = !e.found.shim_alive && has_ended(e.found.state) && e.found.state.tree_empty != 0;
+        // It was not killed after all, or one that was to take over is still there.
+        if (e.found.shim_alive) return fall_silent(Silent::Step::pausing, p.told);
         if (!is_done) return start_again(p);
         Actions out = judge(e.found.state, p.told);
         self.phase_ = Over{};
@@ -337,13 +354,13 @@ struct RunMachine::Step {
 
     // silent
     Actions ask_later(const Silent& p) {
-        self.phase_ =
-            Silent{Silent::Step::pausing, std::min<std::chrono::nanoseconds>(p.pause * 2, self.bounds_.longest_pause)};
+        self.phase_ = Silent{p.told, Silent::Step::pausing,
+                             std::min<std::chrono::nanoseconds>(p.pause * 2, self.bounds_.longest_pause)};
         return {Wake{p.pause}};
     }
     Actions operator()(const Silent& p, const Elapsed&) {
         if (p.step == Silent::Step::pausing) {
-            self.phase_ = Silent{Silent::Step::looking, p.pause};
+            self.phase_ = Silent{p.told, Silent::Step::looking, p.pause};
             return {Look{}};
         }
         if (p.step != Silent::Step::greeting) return {};
@@ -354,8 +371,8 @@ struct RunMachine::Step {
     Actions operator()(const Silent& p, const Looked& e) {
         if (p.step != Silent::Step::looking) return {};
         if (e.found.unsupported) return ask_later(p);
-        if (!e.found.shim_alive) return settle(e, Told::nothing);
-        self.phase_ = Silent{Silent::Step::connecting, p.pause};
+        if (!e.found.shim_alive) return settle(e, p.told);
+        self.phase_ = Silent{p.told, Silent::Step::connecting, p.pause};
         return {Connect{}};
     }
     Actions operator()(const Silent& p, const CannotLook&) {
@@ -363,7 +380,7 @@ struct RunMachine::Step {
     }
     Actions operator()(const Silent& p, const Connected&) {
         if (p.step != Silent::Step::connecting) return {};
-        self.phase_ = Silent{Silent::Step::greeting, p.pause};
+        self.phase_ = Silent{p.told, Silent::Step::greeting, p.pause};
         return {SendHello{}, Wake{self.bounds_.answer}};
     }
     Actions operator()(const Silent& p, const CannotConnect&) {
@@ -371,24 +388,27 @@ struct RunMachine::Step {
     }
     Actions operator()(const Silent& p, const ShimSays& e) {
         if (p.step != Silent::Step::greeting && p.step != Silent::Step::listening) return {};
-        Actions out = judge(e.state, Told::nothing);
+        Actions out = judge(e.state, p.told);
         // It has answered, and has still to say what became of the program.
-        if (std::holds_alternative<Silent>(self.phase_)) self.phase_ = Silent{Silent::Step::listening, p.pause};
+        if (std::holds_alternative<Silent>(self.phase_)) self.phase_ = Silent{p.told, Silent::Step::listening, p.pause};
+        // Of a program that runs the rules order it anew.
+        const bool kept = p.told == Told::ended && std::holds_alternative<Leftovers>(self.phase_);
+        if (kept && self.order_) out.emplace_back(SendStop{*self.order_});
         return out;
     }
     Actions operator()(const Silent& p, const ShimGone&) {
         if (p.step == Silent::Step::greeting) return ask_later(p);
         if (p.step != Silent::Step::listening) return {};
-        return examine(Told::nothing);
+        return examine(p.told);
     }
 };
 
 Actions RunMachine::begin_found(bool connect) {
     if (connect) {
-        phase_ = Silent{Silent::Step::connecting, silent_first_pause};
+        phase_ = Silent{Told::nothing, Silent::Step::connecting, silent_first_pause};
         return {Connect{}};
     }
-    phase_ = Silent{Silent::Step::pausing, silent_first_pause};
+    phase_ = Silent{Told::nothing, Silent::Step::pausing, silent_first_pause};
     return {Wake{silent_first_pause}};
 }
 

@@ -10,7 +10,8 @@
 ///   live           its program runs, under a shim that answers                 the program's end, the shim's end
 ///   leftovers      the program has ended, its shim keeps what it left behind   an empty tree, the shim's end
 ///   leaving        nothing of the tree is left, or no program ever ran         the shim's end
-///   examining      its shim has gone without a word; its directory is read     what stands there
+///   examining      the connection has ended without a last word; its          what stands there
+///                  directory is read
 ///   sweeping       it was to be stopped and has no keeper: its marked          they are dead: lost
 ///                  processes are being killed
 ///   replacing      its shim was killed, and another takes over                 it has taken over; nothing is left
@@ -54,7 +55,9 @@ struct Leaving {};
 struct Examining {
     Told told = Told::nothing;
 };
-struct Sweeping {};
+struct Sweeping {
+    Told told = Told::nothing;
+};
 struct Replacing {
     enum class Step { looking, pausing, starting, awaiting_ready, awaiting_takeover };
     Told told = Told::nothing;
@@ -63,6 +66,7 @@ struct Replacing {
 };
 struct Silent {
     enum class Step { pausing, looking, connecting, greeting, listening };
+    Told told = Told::nothing;  // or `ended`: the program is gone, and what it left behind may live
     Step step = Step::pausing;
     std::chrono::nanoseconds pause{};
 };

@@ -266,10 +266,12 @@ TEST_CASE("a shim that was killed is replaced, however long it takes") {
                          {shim, "replacing:awaiting", "wake"},
                          {gone, "replacing:pausing", "wake"},
                          {elapsed, "replacing:looking", "look, rest"},
-                         {looked(started(), true, true), "replacing:starting", "replace"},
+                         {looked(started(), false, true), "replacing:starting", "replace"},
                          {shim, "replacing:awaiting", "wake"},
                          {ready, "replacing:handed", "hand over, wake"},
-                         {elapsed, "replacing:pausing", "hang up, wake"}});
+                         {elapsed, "replacing:pausing", "hang up, wake"},
+                         {elapsed, "replacing:looking", "look, rest"},
+                         {looked(started(), true, true), "silent:pausing", "SILENT, wake"}});
     }
     SECTION("there is nothing left to take over") {
         follow(machine, {{cannot_start(), "replacing:pausing", "wake"},
@@ -298,7 +300,7 @@ TEST_CASE("leftovers whose shim was killed are kept by another, where that can b
     RunMachine machine = live();
     follow(machine, {{says(exited(false)), "leftovers", "ENDED+"}});
     SECTION("it can") {
-        follow(machine, {{gone_replaceable, "replacing:looking", "look"},
+        follow(machine, {{gone_replaceable, "examining", "look"},
                          {looked(exited(false), false, true), "replacing:starting", "replace"},
                          {shim, "replacing:awaiting", "wake"},
                          {ready, "replacing:handed", "hand over, wake"}});
@@ -306,7 +308,24 @@ TEST_CASE("leftovers whose shim was killed are kept by another, where that can b
         kept.successors = 1;
         follow(machine, {{says(kept), "leftovers", "rest"}});
     }
-    SECTION("it cannot") { follow(machine, {{gone, "over", "EMPTIED"}}); }
+    SECTION("it cannot") { follow(machine, {{gone, "examining", "look"}, {looked(exited(false)), "over", "EMPTIED"}}); }
+    SECTION("it cannot, and they were to be stopped") {
+        follow(machine, {{StopOrdered{{15, 1s, false}}, "leftovers", "stop"},
+                         {gone, "examining", "look"},
+                         {looked(exited(false)), "sweeping", "sweep"},
+                         {Swept{}, "over", "EMPTIED"}});
+    }
+    SECTION("it was the connection that broke: the shim is asked again, and told what it may not have heard") {
+        follow(machine, {{StopOrdered{{15, 1s, false}}, "leftovers", "stop"},
+                         {gone, "examining", "look"},
+                         {looked(exited(false), true), "silent:pausing", "wake"},
+                         {elapsed, "silent:looking", "look, rest"},
+                         {looked(exited(false), true), "silent:connecting", "connect"},
+                         {Connected{}, "silent:greeting", "hello, wake"},
+                         {says(exited(false)), "leftovers", "stop, rest"},
+                         {says(exited(true)), "leaving", "EMPTIED"},
+                         {gone, "over", ""}});
+    }
 }
 
 TEST_CASE("a run that an earlier daemon left is asked until it answers or is dead") {
