@@ -62,9 +62,11 @@ constexpr std::size_t label_column = 1, state_column = 2;
 /// Numbers stand right.
 constexpr std::array is_right = {false, false, false, true, true, true, false, true, true};
 const Row head = {"ID", "LABEL", "STATE", "PID", "UPTIME", "RESTARTS", "PORTS", "CPU", "MEMORY", "LAST EXIT"};
-const Row wide_head = {"STARTED BY", "DIRECTORY"};
+const Row wide_head = {"STARTED BY", "DIRECTORY", "DESCRIPTION"};
 
-Row wide_row(const ProcessView& view) { return {safe(view.started_by), safe(view.working_directory)}; }
+Row wide_row(const ProcessView& view) {
+    return {safe(view.started_by), safe(view.working_directory), safe(view.description)};
+}
 
 Row make_row(const ProcessView& view, WallTime now, bool wide) {
     Row row(head.size());
@@ -175,6 +177,7 @@ std::string process_details(const ProcessView& view, WallTime now) {
     };
     line("id", view.id);
     line("label", safe(view.label));
+    line("description", safe(view.description));
     line("state", state_text(view));
     if (view.ready) line("ready", *view.ready ? "yes" : "no");
     line("command", safe(domain::command_line(view.command)));

@@ -134,6 +134,7 @@ struct Definition {
     RestartPolicy restart = RestartPolicy::never;
     int stop_signal = 15;
     double grace_seconds = 10;
+    std::string description;  // what it is for, in the words of whoever started it
     std::string started_by;
     schema::Unknown unknown;  // what a newer version has stored; kept
 
@@ -185,6 +186,10 @@ constexpr auto Definition::fields() {
             .range(0, 3600)
             .as_flag("grace", "DURATION", "Time between it and SIGKILL (10s)")
             .of_kind(ValueKind::duration),
+        field("description", &D::description, "What it is for")
+            .range(1, 200)
+            .absent_if_empty()
+            .as_flag("description", "TEXT", "What it is for; shown by status and list -o wide"),
         field("started_by", &D::started_by).only(schema::in_answers | schema::in_documents).absent_if_empty()};
 }
 

@@ -33,6 +33,7 @@ std::string describe(const ProcessView& view) {
     if (view.detail) out += fmt::format(" ({})", base::escape_line(*view.detail));
     out += fmt::format("\n  {} in {}", base::escape_line(domain::command_line(view.command)),
                        base::escape_line(view.working_directory));
+    if (!view.description.empty()) out += fmt::format("\n  {}", base::escape_line(view.description));
     out += fmt::format("\n  restarts {}", view.restarts);
     if (view.started_at) out += fmt::format(", started {}", base::format_rfc3339(*view.started_at));
     if (!view.started_by.empty()) out += fmt::format(" by {}", base::escape_line(view.started_by));

@@ -80,7 +80,7 @@ TEST_CASE("the table of processes") {
     CHECK(format::process_table({web(), worker()}, now, format::TextStyle{}) == expected);
     CHECK(format::process_table({}, now, format::TextStyle{}) == "no processes\n");
     const std::string wide = format::process_table({web(), worker()}, now, format::TextStyle{false, 40, true});
-    CHECK(wide.find("LAST EXIT  STARTED BY  DIRECTORY\n") != std::string::npos);
+    CHECK(wide.find("LAST EXIT  STARTED BY  DIRECTORY  DESCRIPTION\n") != std::string::npos);
     const std::string narrow = format::process_table({worker()}, now, format::TextStyle{true, 40});
     CHECK(narrow.find("wörker in /…") != std::string::npos);
     CHECK(format::process_table({web()}, now, format::TextStyle{true, 0}).find("\x1b[32mrunning\x1b[0m") !=

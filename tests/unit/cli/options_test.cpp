@@ -132,6 +132,10 @@ TEST_CASE("flags of run") {
     CHECK(definition.restart == domain::RestartPolicy::on_failure);
     CHECK(definition.grace_seconds == 2.5);
     CHECK(definition.stop_signal == 2);
+    CHECK(parsed<StartArguments>({"start", "--description", "for tests", "x"}).request.definition.description ==
+          "for tests");
+    CHECK(refusal_of({"run", "--description", std::string(201, 'x'), "x"}).find("--description: 1 to 200 bytes") !=
+          std::string::npos);
     CHECK(run.start.fresh);
     CHECK(run.start.no_autostart);
     CHECK_FALSE(run.start.is_bare);
