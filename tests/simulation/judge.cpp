@@ -1,0 +1,411 @@
+#include "tests/simulation/judge.hpp"
+
+#include <algorithm>
+
+#include "tests/simulation/world.hpp"
+
+namespace persistproc::simulation {
+
+namespace {
+
+std::string to_text(const Outcome& outcome) {
+    return fmt::format("{} code {} signal {}", schema::enum_name(outcome.reason),
+                       outcome.exit_code ? std::to_string(*outcome.exit_code) : "-",
+                       outcome.signal ? std::to_string(*outcome.signal) : "-");
+}
+
+bool is_same(const Outcome& a, const Outcome& b) {
+    return a.exit_code == b.exit_code && a.signal == b.signal && a.reason == b.reason;
+}
+
+bool is_start_like(const Request& request) { return request.what == Asking::start || request.what == Asking::restart; }
+
+}  // namespace
+
+Judge::Run* Judge::find(RunId id) {
+    const auto found = runs_.find(id);
+    return found == runs_.end() ? nullptr : &found->second;
+}
+
+std::optional<Exit> Judge::true_exit(RunId run) const {
+    const auto found = runs_.find(run);
+    return found == runs_.end() ? std::nullopt : found->second.exit;
+}
+
+// Starts.
+
+bool Judge::starts(const Request& request, const rundir::RunSpec& spec) const {
+    if (request.what == Asking::restart) return request.target == spec.id.process;
+    if (request.what != Asking::start) return false;
+    if (request.start.command != spec.argv) return false;
+    return !request.start.label || *request.start.label == spec.label;
+}
+
+void Judge::prepared(const rundir::RunSpec& spec) {
+    Run& run = runs_[spec.id];
+    if (run.has_executed)
+        world_.record.violate("{} is prepared a second time although its program was executed", to_string(spec.id));
+    run = Run{};
+    run.spec = spec;
+    run.prepared_at = world_.time.now();
+    run.actor = processes_[spec.id.process].start_actor;
+    marks_[spec.nonce] = spec.id;
+}
+
+void Judge::audited(const core::AuditEntry& entry) {
+    if (entry.action == "start")
+        if (const auto id = domain::find_process_id(entry.process)) processes_[*id].start_actor = entry.actor;
+}
+
+/// Whether somebody asked for this run, or the policy may have it.
+void Judge::licence_start(RunId id, Run& run) {
+    const bool is_by_policy = run.actor == "restart policy";
+    const bool is_by_adoption = run.actor == "adoption";
+    const auto& process = processes_[id.process];
+    RequestPtr licence;
+    bool is_wanted_after_stop = false;
+    for (const auto& each : world_.clients.all()) {
+        if (!is_start_like(*each) || !starts(*each, run.spec)) continue;
+        if (process.stop_asked && (each->covers(*process.stop_asked) || each->asked >= *process.stop_asked))
+            is_wanted_after_stop = true;
+        // A restart that was refused, because a stop won or its commit failed, is carried through by a later daemon.
+        const bool was_refused = each->what == Asking::restart && each->state == Request::State::answered && !each->ok;
+        const bool is_open = each->covers(run.prepared_at) || (!world_.is_strict && was_refused && is_by_adoption);
+        const bool is_it =
+            is_by_adoption ? each->state == Request::State::cut_off || was_refused : each->actor() == run.actor;
+        if (is_open && is_it && !used_.contains(each->serial) && !licence) licence = each;
+    }
+    if (is_by_policy) {
+        if (run.spec.restart == domain::RestartPolicy::never)
+            world_.record.violate("{} is started by a policy that its process does not have", to_string(id));
+        if (process.stop_asked && !is_wanted_after_stop)
+            world_.record.violate(
+                "{} is started by policy although the process was stopped and nobody has started it since",
+                to_string(id));
+        return;
+    }
+    // What the policy does right after an adoption may be on record as the adoption's.
+    const bool may_be_policy = is_by_adoption && run.spec.restart != domain::RestartPolicy::never &&
+                               (!process.stop_asked || is_wanted_after_stop);
+    if (!licence && may_be_policy) return;
+    if (!licence)
+        return world_.record.violate(
+            "{} is started by {}, which nobody asked for, or asked for once and has had already", to_string(id),
+            run.actor);
+    used_[licence->serial] = id;
+}
+
+void Judge::executed(const Inhabitant& program) {
+    const RunId id = program.run;
+    world_.record.note("{} runs as {}", to_string(id), program.pid);
+    Run* run = find(id);
+    if (run == nullptr) return world_.record.violate("{} runs and was never prepared", to_string(id));
+    if (run->has_executed) world_.record.violate("{} is executed twice", to_string(id));
+    run->has_executed = true;
+    licence_start(id, *run);
+    for (const auto& [pid, other] : world_.kernel.all()) {
+        if (pid == program.pid || other.is_zombie || other.is_dying || !other.executed || !other.is_program) continue;
+        if (other.run.process == id.process)
+            world_.record.violate("{} runs while {} of the same process still does", to_string(id),
+                                  to_string(other.run));
+        const Run* of_other = find(other.run);
+        if (world_.is_strict && of_other != nullptr && !run->spec.label.empty() &&
+            of_other->spec.label == run->spec.label && other.run.process != id.process)
+            world_.record.violate("{} and {} are live under one label", to_string(id), to_string(other.run));
+    }
+}
+
+void Judge::ended(const Inhabitant& program) {
+    world_.record.note("{} has ended: {}", to_string(program.run), simulation::to_text(program.exit));
+    if (Run* run = find(program.run)) run->exit = program.exit;
+}
+
+// Files.
+
+void Judge::run_removed(RunId id, const std::map<std::uint32_t, RunDirectory>& among) {
+    const RunDirectory& directory = among.at(id.number);
+    const Run* run = find(id);
+    // The shim of a daemon that died may come to life after its successor has looked; without COMMIT it only leaves.
+    if (run == nullptr || !run->has_executed) return;
+    if (directory.lock != 0)
+        return world_.record.violate("the directory of {} is removed while its shim lives", to_string(id));
+    const auto newer = std::distance(among.upper_bound(id.number), among.end());
+    if (static_cast<std::size_t>(newer) < kept_runs)
+        world_.record.violate("the directory of {} is removed although it is one of the newest and was executed",
+                              to_string(id));
+}
+
+void Judge::process_removed(ProcessId id, const ProcessDirectory& directory) {
+    processes_[id].is_removed = true;
+    bool has_executed = false;
+    for (const auto& [number, each] : directory.runs) {
+        const RunId run_id{id, number};
+        const Run* run = find(run_id);
+        if (run == nullptr || !run->has_executed) continue;
+        has_executed = true;
+        if (each.lock != 0)
+            return world_.record.violate("{} is removed while the shim of {} lives", to_string(id), to_string(run_id));
+    }
+    if (!has_executed) return;
+    for (const auto& each : world_.clients.all())
+        if (each->what == Asking::remove && each->target == id && each->covers(world_.time.now())) return;
+    std::size_t others = 0;
+    for (const auto& [other, each] : world_.disk.all()) {
+        if (other == id) continue;
+        bool is_live = false;
+        for (const auto& [number, run] : each.runs) is_live = is_live || run.lock != 0;
+        if (!is_live) ++others;
+    }
+    // Some of those that had ended may have been started or removed while this one was being removed.
+    if (others + 2 < kept_ended)
+        world_.record.violate(
+            "{} is removed with its output although nobody asked for it and only {} others have ended", to_string(id),
+            others);
+}
+
+// Signals.
+
+bool Judge::may_be_stopped(RunId id, const Run& run) const {
+    for (const auto& each : world_.clients.all()) {
+        const bool stops =
+            ((each->what == Asking::stop || each->what == Asking::restart) && each->target == id.process) ||
+            each->what == Asking::leave ||
+            (each->what == Asking::start && each->start.if_running == ops::IfRunning::restart &&
+             starts(*each, run.spec));
+        if (!stops) continue;
+        // What was asked of a daemon that died before this run is about another one.
+        const bool is_under_way = each->state == Request::State::pending || each->state == Request::State::given_up;
+        const bool is_about_it = is_under_way || each->ended >= run.prepared_at;
+        const bool is_open = each->covers(world_.time.now()) || late_stops_.contains(each->serial) ||
+                             each->what == Asking::leave ||  // which may have left it to the next daemon
+                             (each->state == Request::State::answered && !each->ok);
+        if (is_about_it && is_open) return true;
+    }
+    return false;
+}
+
+void Judge::stopped(RunId id, const rundir::ControlMessage& message, bool is_live) {
+    world_.record.note("a stop reaches {}{}", to_string(id), message.force ? " by force" : "");
+    Run* run = find(id);
+    if (run == nullptr) return;
+    if (message.nonce != run->spec.nonce)
+        world_.record.violate("a stop reaches {} with the proof of identity of another run", to_string(id));
+    if (is_live) run->stop_reached = true;
+    // One that takes over may not have seen yet that the program has ended.
+    if (!is_live || !world_.kernel.living_program(id)) return;
+    if (!may_be_stopped(id, *run)) world_.record.violate("{} is stopped although nobody wants it so", to_string(id));
+}
+
+void Judge::signalled(RunId id, const rundir::ControlMessage& message) {
+    const Run* run = find(id);
+    if (run != nullptr && message.nonce != run->spec.nonce)
+        world_.record.violate("a signal reaches {} with the proof of identity of another run", to_string(id));
+}
+
+void Judge::swept(const rundir::Nonce& mark) {
+    const auto found = marks_.find(mark);
+    if (found == marks_.end()) {
+        if (world_.is_strict) world_.record.violate("a sweep by a mark that is no run's");
+        return;
+    }
+    world_.record.note("what carries the mark of {} is killed", to_string(found->second));
+    const RunDirectory* directory = world_.disk.find(found->second);
+    if (directory != nullptr && directory->lock != 0)
+        world_.record.violate("what carries the mark of {} is killed while its shim lives", to_string(found->second));
+}
+
+// What is recorded and told.
+
+void Judge::outcome(RunId id, const Outcome& outcome, const char* where) {
+    Run* run = find(id);
+    if (run == nullptr) return;
+    if (run->outcome && !is_same(*run->outcome, outcome))
+        return world_.record.violate("the outcome of {} changes from {} to {} ({})", to_string(id),
+                                     to_text(*run->outcome), to_text(outcome), where);
+    if (run->outcome) return;
+    run->outcome = outcome;
+    world_.record.note("the outcome of {} is {} ({})", to_string(id), to_text(outcome), where);
+    if (outcome.exit_code && (!run->exit || run->exit->killed || run->exit->value != *outcome.exit_code))
+        world_.record.violate("the exit code {} of {} is invented", *outcome.exit_code, to_string(id));
+    if (outcome.signal && (!run->exit || !run->exit->killed || run->exit->value != *outcome.signal))
+        world_.record.violate("the signal {} of {} is invented", *outcome.signal, to_string(id));
+    if (outcome.reason == OutcomeReason::exec_failed && run->has_executed)
+        world_.record.violate("{} was executed, and is said to have failed to start", to_string(id));
+    if (outcome.reason == OutcomeReason::stopped && !run->stop_reached)
+        world_.record.violate("{} is said to have been stopped, and no stop ever reached it", to_string(id));
+    if (outcome.reason != OutcomeReason::lost && run->has_executed && !run->exit)
+        world_.record.violate("{} is said to have ended while its program lives", to_string(id));
+}
+
+void Judge::committed(const core::ProcessRecord&) {}
+
+void Judge::committed(const core::RunRecord& run) {
+    if (run.outcome) outcome(run.id, *run.outcome, "recorded");
+}
+
+void Judge::asked(const Request&) {}
+
+void Judge::answered(const Request& request) {
+    if (request.what == Asking::stop && request.ok) processes_[request.target].stop_asked = request.asked;
+}
+
+void Judge::started(const Request& request, const core::Started& result) {
+    seen(result.view);
+    const auto number = result.view.run
+                            ? domain::find_run_number(*result.view.run, *domain::find_process_id(result.view.id))
+                            : std::nullopt;
+    if (!number) return world_.record.violate("{}: a start succeeds without a run", request.text());
+    const RunId id{*domain::find_process_id(result.view.id), *number};
+    Run* run = find(id);
+    if (run == nullptr) {
+        if (world_.is_strict)
+            world_.record.violate("{}: a start gives {}, which nobody prepared", request.text(), to_string(id));
+        return;
+    }
+    if (!world_.is_strict && !run->has_executed) return;
+    // A key finds what was done; so does `keep`.
+    if (!request.start.request_key.empty() && result.created) {
+        const auto [place, is_new] = used_keys_.emplace(request.start.request_key, id.process);
+        if (world_.is_strict && !is_new && place->second != id.process && !processes_[place->second].is_removed)
+            world_.record.violate("{}: its key had {} before and has {} now", request.text(), to_string(place->second),
+                                  to_string(id));
+    }
+    if (result.view.state == ProcessState::running) {
+        const RunDirectory* directory = world_.disk.find(id);
+        if (directory != nullptr && directory->state.phase < rundir::Phase::started)
+            world_.record.violate("{} is said to run, and STARTED is not durable", to_string(id));
+        if (!run->has_executed && !run->exit)
+            world_.record.violate("{} is said to run, and was never executed", to_string(id));
+    }
+    if ((world_.is_strict || request.start.request_key.empty()) && run->spec.argv != request.start.command)
+        world_.record.violate("{}: it is given {}, which runs {}", request.text(), to_string(id),
+                              run->spec.argv.front());
+    if (world_.is_strict && result.view.reason && *result.view.reason == OutcomeReason::stopped)
+        world_.record.violate("{}: it lost against a stop, and is told that it succeeded", request.text());
+}
+
+void Judge::has_stopped(const Request& request, const ProcessView& view) {
+    seen(view);
+    // Unless somebody wanted it up again later.
+    const auto& all = world_.clients.all();
+    const bool is_wanted_again = std::any_of(all.begin(), all.end(), [&](const RequestPtr& each) {
+        return is_start_like(*each) && each->asked >= request.asked && each->serial > request.serial;
+    });
+    if (world_.is_strict && domain::is_live(view) && !is_wanted_again)
+        world_.record.violate("{}: it succeeds, and the process is {}", request.text(), schema::enum_name(view.state));
+    if (!world_.is_strict && view.state == ProcessState::unreachable) {
+        late_stops_.insert(request.serial);
+        return;
+    }
+    for (std::uint32_t number = 1; number <= request.run; ++number) {
+        const RunId id{request.target, number};
+        const Run* run = find(id);
+        if (!world_.is_strict && run != nullptr && run->outcome && run->outcome->reason == OutcomeReason::lost)
+            continue;
+        for (const Pid pid : world_.kernel.alive_of(id)) {
+            const Inhabitant& left = *world_.kernel.find(pid);
+            if (!left.executed) continue;
+            // Killed, and hanging in the kernel: no sweep by mark waits for that.
+            if (left.is_dying && left.parent.shim == 0) continue;
+            if (!world_.is_strict && !left.is_program && left.parent.shim == 0) continue;
+            world_.record.violate("{}: it succeeds, and {} of {} lives", request.text(), pid, to_string(id));
+        }
+    }
+}
+
+void Judge::restarted(const Request& request, const core::Restarted& result) {
+    seen(result.view);
+    if (world_.is_strict && result.view.reason && *result.view.reason == OutcomeReason::stopped)
+        world_.record.violate("{}: it lost against a stop, and is told that it succeeded", request.text());
+}
+
+void Judge::removed(const Request& request) {
+    if (world_.disk.find(request.target) != nullptr)
+        world_.record.violate("{}: it succeeds, and the directory is there", request.text());
+}
+
+void Judge::left(const Request& request, const std::vector<std::string>& stopped) {
+    for (const std::string& name : stopped) processes_[*domain::find_process_id(name)].stop_asked = request.asked;
+}
+
+void Judge::listed(const std::vector<ProcessView>& views) {
+    std::map<std::string, std::string> live;
+    for (const auto& view : views) {
+        seen(view);
+        if (!domain::is_live(view)) continue;
+        const auto [place, is_new] = live.emplace(view.label, view.id);
+        if (!is_new)
+            world_.record.violate("{} and {} are live under the label \"{}\"", place->second, view.id, view.label);
+    }
+}
+
+void Judge::seen(const ProcessView& view) {
+    const auto process = domain::find_process_id(view.id);
+    if (!process || !view.run) return;
+    const auto number = domain::find_run_number(*view.run, *process);
+    if (!number) return;
+    if (view.exit_code && view.signal) world_.record.violate("{} has both a code and a signal", *view.run);
+    if (!domain::is_live(view) && view.reason && !(view.state == ProcessState::backoff)) {
+        Outcome told;
+        told.exit_code = view.exit_code;
+        if (view.signal) told.signal = domain::find_signal(*view.signal);
+        told.reason = view.reason->known().value_or(OutcomeReason::lost);
+        const RunId id{*process, *number};
+        const Run* run = find(id);
+        // A view may name the number of a run that came to nothing, with the outcome of the one before it.
+        if (world_.is_strict || (run != nullptr && run->has_executed)) outcome(id, told, "told");
+    }
+}
+
+void Judge::look() {
+    if (!world_.daemon || world_.daemon->is_doomed()) return;
+    for (const auto& [id, directory] : world_.disk.all()) {
+        const auto located = world_.daemon->core().find(id);
+        if (!located) continue;
+        if (located->last_outcome && located->ended_run != 0)
+            outcome(RunId{id, located->ended_run}, *located->last_outcome, "believed");
+        if (located->state == ProcessState::running) {
+            const RunDirectory* run = world_.disk.find(RunId{id, located->run});
+            if (run != nullptr && run->state.phase < rundir::Phase::started && run->state.nonce == run->spec.nonce)
+                world_.record.violate("{}.{} is said to run, and STARTED is not durable", to_string(id), located->run);
+        }
+    }
+}
+
+void Judge::look_at_calm() {
+    for (const auto& each : world_.clients.waiting())
+        world_.record.violate("{}: it was never answered (asked at {:.3f} s)", each->text(),
+                              static_cast<double>(each->asked.time_since_epoch().count()) / 1e9 - 3600);
+    if (!world_.daemon) return;
+    if (!world_.daemon->core().is_adopted()) return world_.record.violate("the adoption does not end");
+    for (const auto& [id, directory] : world_.disk.all()) {
+        const auto located = world_.daemon->core().find(id);
+        if (!located) {
+            // What a failed start could not remove is left to the next daemon.
+            const bool has_executed = std::any_of(directory.runs.begin(), directory.runs.end(), [&](const auto& each) {
+                const Run* of = find(RunId{id, each.first});
+                return of != nullptr && of->has_executed;
+            });
+            if (!has_executed && !world_.is_strict) continue;
+            world_.record.violate("{} has a directory, and the daemon does not know it", to_string(id));
+            continue;
+        }
+        const RunId run{id, located->run};
+        const bool lives = world_.kernel.living_program(run).has_value();
+        const bool is_running = located->state == ProcessState::running;
+        // What hangs in the kernel is waited for longer than this.
+        if (is_running != lives && located->state != ProcessState::lost)
+            world_.record.violate("{} is {}, and its program {}", to_string(run), schema::enum_name(located->state),
+                                  lives ? "lives" : "does not");
+    }
+}
+
+void Judge::look_at_end() {
+    for (const auto& [pid, each] : world_.kernel.all()) {
+        if (!each.executed || each.is_zombie || each.is_dying) continue;
+        if (!world_.is_strict && !each.is_program && each.parent.shim == 0) continue;
+        world_.record.violate("everything was stopped, and {} of {} lives", pid, to_string(each.run));
+    }
+}
+
+}  // namespace persistproc::simulation
