@@ -13,7 +13,7 @@ else()
   add_compile_options(-Wno-mismatched-new-delete)
   # It misjudges joined strings when it has inlined them (GCC bugs 105329 and 105651). In headers of the library that is
   # silenced by itself, but not in precompiled ones.
-  add_compile_options(-Wno-array-bounds -Wno-restrict -Wno-stringop-overflow)
+  add_compile_options(-Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
 endif()
 
 if(PERSISTPROC_KILL_POINTS)
