@@ -43,12 +43,12 @@ bool Request::covers(MonoTime at) const {
 std::string Request::text() const {
     std::string out = fmt::format("c{} {}", serial, to_text(what));
     if (what == Asking::start) {
-        out += fmt::format(" {}", start.command.front());
-        if (start.label) out += " as " + *start.label;
+        out += fmt::format(" {}", start.definition.command.front());
+        if (start.definition.label_given) out += " as " + start.definition.label;
         if (start.if_running != ops::IfRunning::keep)
             out += start.if_running == ops::IfRunning::restart ? " if_running=restart" : " if_running=refuse";
-        if (start.restart != domain::RestartPolicy::never)
-            out += fmt::format(" restart={}", schema::enum_name(start.restart));
+        if (start.definition.restart != domain::RestartPolicy::never)
+            out += fmt::format(" restart={}", schema::enum_name(start.definition.restart));
         if (!start.request_key.empty()) out += " key " + start.request_key;
     } else if (what != Asking::list && what != Asking::leave) {
         out += " " + to_string(target);
@@ -82,12 +82,16 @@ void Clients::ask_something() {
         core::StartParameters& start = request->start;
         static constexpr const char* commands[] = {"u", "v", "w"};
         static constexpr const char* labels[] = {"a", "b", "c"};
-        start.command = {commands[random.below(3)]};
-        if (random.percent(50)) start.label = labels[random.below(3)];
-        start.working_directory = "/";
-        start.grace_seconds = random.percent(50) ? 1 : 10;
+        start.definition.command = {commands[random.below(3)]};
+        if (random.percent(50)) {
+            start.definition.label = labels[random.below(3)];
+            start.definition.label_given = true;
+        }
+        start.definition.working_directory = "/";
+        start.definition.grace_seconds = random.percent(50) ? 1 : 10;
         if (random.percent(30))
-            start.restart = random.percent(50) ? domain::RestartPolicy::always : domain::RestartPolicy::on_failure;
+            start.definition.restart =
+                random.percent(50) ? domain::RestartPolicy::always : domain::RestartPolicy::on_failure;
         if (random.percent(30))
             start.if_running = random.percent(60) ? ops::IfRunning::restart : ops::IfRunning::refuse;
         start.actor = request->actor();

@@ -37,8 +37,9 @@ std::optional<Exit> Judge::true_exit(RunId run) const {
 bool Judge::starts(const Request& request, const rundir::RunSpec& spec) const {
     if (request.what == Asking::restart) return request.target == spec.id.process;
     if (request.what != Asking::start) return false;
-    if (request.start.command != spec.argv) return false;
-    return !request.start.label || *request.start.label == spec.label;
+    const Definition& wanted = request.start.definition;
+    if (wanted.command != spec.argv) return false;
+    return !wanted.label_given || wanted.label == spec.label;
 }
 
 void Judge::prepared(const rundir::RunSpec& spec) {
@@ -76,7 +77,7 @@ void Judge::licence_start(RunId id, Run& run) {
         if (is_open && is_it && !used_.contains(each->serial) && !licence) licence = each;
     }
     if (is_by_policy) {
-        if (run.spec.restart == domain::RestartPolicy::never)
+        if (world_.is_strict && run.spec.restart == domain::RestartPolicy::never)
             world_.record.violate("{} is started by a policy that its process does not have", to_string(id));
         if (process.stop_asked && !is_wanted_after_stop)
             world_.record.violate(
@@ -277,7 +278,7 @@ void Judge::started(const Request& request, const core::Started& result) {
         if (!run->has_executed && !run->exit)
             world_.record.violate("{} is said to run, and was never executed", to_string(id));
     }
-    if ((world_.is_strict || request.start.request_key.empty()) && run->spec.argv != request.start.command)
+    if ((world_.is_strict || request.start.request_key.empty()) && run->spec.argv != request.start.definition.command)
         world_.record.violate("{}: it is given {}, which runs {}", request.text(), to_string(id),
                               run->spec.argv.front());
     if (world_.is_strict && result.view.reason && *result.view.reason == OutcomeReason::stopped)
@@ -308,6 +309,8 @@ void Judge::has_stopped(const Request& request, const ProcessView& view) {
             // Killed, and hanging in the kernel: no sweep by mark waits for that.
             if (left.is_dying && left.parent.shim == 0) continue;
             if (!world_.is_strict && !left.is_program && left.parent.shim == 0) continue;
+            const Shim* keeper = world_.shims.find(left.parent.shim);
+            if (!world_.is_strict && keeper != nullptr && keeper->is_frozen()) continue;
             world_.record.violate("{}: it succeeds, and {} of {} lives", request.text(), pid, to_string(id));
         }
     }
@@ -404,6 +407,9 @@ void Judge::look_at_end() {
     for (const auto& [pid, each] : world_.kernel.all()) {
         if (!each.executed || each.is_zombie || each.is_dying) continue;
         if (!world_.is_strict && !each.is_program && each.parent.shim == 0) continue;
+        const Run* run = find(each.run);
+        const bool is_lost = run != nullptr && run->outcome && run->outcome->reason == OutcomeReason::lost;
+        if (!world_.is_strict && is_lost) continue;
         world_.record.violate("everything was stopped, and {} of {} lives", pid, to_string(each.run));
     }
 }
