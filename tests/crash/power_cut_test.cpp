@@ -13,6 +13,7 @@
 
 #include "common/logstore/reader.hpp"
 #include "common/rundir/control.hpp"
+#include "common/rundir/frame.hpp"
 #include "common/rundir/state_slots.hpp"
 #include "tests/crash/fault_layer.hpp"
 #include "tests/crash/shim_trial.hpp"

@@ -20,6 +20,7 @@
 #include "common/base/unique_fd.hpp"
 #include "common/logstore/writer.hpp"
 #include "common/rundir/control.hpp"
+#include "common/rundir/frame.hpp"
 #include "common/rundir/paths.hpp"
 #include "common/rundir/spec.hpp"
 #include "tests/crash/fault_layer.hpp"
