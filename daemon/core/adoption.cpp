@@ -231,6 +231,7 @@ Task<> Adoption::settle(ProcessPtr process, FoundProcess found, std::optional<Ou
         // No proof of anything: its shim may live. It is asked for again until it can be read.
         process->life = Lifecycle(Unreachable{newest_on_disk}, process->record.wanted, newest_on_disk, std::nullopt);
         FoundRun unread{.id = RunId{process->record.id, newest_on_disk}};
+        if (recorded) process->on_record = RunRecord{.id = unread.id, .outcome = std::move(recorded)};
         driver_.take_over(process, unread, false);
         world_.tasks.spawn("intent", carry_through(process, newest_on_disk, intent, intent_run));
         co_return;

@@ -46,8 +46,11 @@ bool has_ended(const Remnant& remnant) {
 }
 
 std::optional<Outcome> recorded_outcome(const Remnant& remnant) {
+    const auto& runs = remnant.found.runs;
+    // Of a directory that cannot be read the store's word is all there is.
+    const bool is_unread = runs.empty() && !remnant.found.trouble.empty();
     const bool is_newest =
-        remnant.last_run && !remnant.found.runs.empty() && remnant.last_run->id.number == remnant.found.runs.back();
+        remnant.last_run && (is_unread || (!runs.empty() && remnant.last_run->id.number == runs.back()));
     return is_newest ? remnant.last_run->outcome : std::nullopt;
 }
 

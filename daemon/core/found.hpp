@@ -26,7 +26,7 @@ std::optional<std::uint32_t> known_ended(const Remnant& remnant);
 /// that the store never heard of.
 bool has_ended(const Remnant& remnant);
 
-/// The outcome on record of the newest run on disk.
+/// The outcome on record of the newest run on disk, or of the newest at all where the directory cannot be read.
 std::optional<Outcome> recorded_outcome(const Remnant& remnant);
 
 /// A definition from the run itself, for a process the store does not know (it was lost or damaged).

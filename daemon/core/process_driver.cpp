@@ -288,7 +288,9 @@ void ProcessDriver::hear(run::RunDriver& run, const run::Telling& telling) {
         hear_failure(process, *failed);
     } else if (const auto* ended = std::get_if<run::TellEnded>(&telling)) {
         base::kill_point("daemon.end.heard");
-        ProgramEnded event{.outcome = ended->outcome, .leftovers = ended->leftovers};
+        const bool is_known = process->on_record && process->on_record->id == run.id();
+        ProgramEnded event{.outcome = is_known ? *process->on_record->outcome : ended->outcome,
+                           .leftovers = ended->leftovers};
         apply(process, event);
     } else if (std::holds_alternative<run::TellEmptied>(telling)) {
         apply(process, TreeEmptied{});
