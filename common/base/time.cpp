@@ -148,7 +148,8 @@ std::optional<WallTime> find_local_time(std::string_view text, WallTime now) {
                                                std::chrono::month{static_cast<unsigned>(month)},
                                                std::chrono::day{static_cast<unsigned>(at.tm_mday)}};
         if (!date.ok() || year < 1970 || year > 2200) return std::nullopt;
-        if (!rest.empty() && !take(rest, 'T') && !take(rest, ' ')) return std::nullopt;
+        const bool has_time = !rest.empty();
+        if (has_time && ((!take(rest, 'T') && !take(rest, ' ')) || rest.empty())) return std::nullopt;
     }
     if (!rest.empty() || !has_date) {
         if (!take_digits(rest, 2, at.tm_hour) || !take(rest, ':') || !take_digits(rest, 2, at.tm_min))
