@@ -172,7 +172,7 @@ Json detail::write(const T& value, Use use) {
             const auto& member = f.of(value);
             if constexpr (std::is_same_v<std::decay_t<decltype(member)>, std::string>) {
                 if (f.null_if_empty && member.empty()) {
-                    out[f.name] = nullptr;
+                    if (use != in_documents) out[f.name] = nullptr;
                     return;
                 }
             }
@@ -186,7 +186,9 @@ Json detail::write(const T& value, Use use) {
             Unknown kept = value.unknown;
             const T defaults{};
             for_each_field<T>([&](const auto& f) {
-                if (!f.is_for(use) || out[f.name] == write(f.of(defaults), use)) return;
+                if (!f.is_for(use)) return;
+                const auto stands = out.find(f.name);
+                if (stands == out.end() || *stands == write(f.of(defaults), use)) return;
                 std::erase_if(kept.members, [&](const auto& each) { return each.first == f.name; });
             });
             write_unknown(kept, out);
