@@ -257,6 +257,9 @@ template <class T>
 Result<T> read_object(const Json& json, const std::string& path, Reading how) {
     if (!json.is_object()) return wrong_type(path, "object", json);
     T out{};
+    // Outside the lambdas below: Clang 14 looks into branches there that are not taken.
+    Unknown* unknown = nullptr;
+    if constexpr (KeepsUnknown<T>) unknown = &out.unknown;
     std::optional<Error> failed;
     const std::string prefix = path.empty() ? "" : path + ".";
     for_each_field<T>([&](const auto& f) {
@@ -271,19 +274,16 @@ Result<T> read_object(const Json& json, const std::string& path, Reading how) {
         using M = typename std::decay_t<decltype(f)>::Value;
         // An explicit null is an absent argument: several clients send one for every optional field.
         if (found->is_null() && !f.is_required) return;
-        if constexpr (KeepsUnknown<T> && HasEnumNames<M>) {
+        if constexpr (HasEnumNames<M>) {
             // A newer version's enumerator: the default stands for it here, and it is written back as it was.
-            if (how.is_lenient && found->is_string() && !find_enum<M>(found->template get_ref<const std::string&>())) {
-                keep_unknown(f.name, *found, out.unknown);
-                return;
-            }
+            const bool is_new =
+                how.is_lenient && found->is_string() && !find_enum<M>(found->template get_ref<const std::string&>());
+            if (is_new && unknown != nullptr) return keep_unknown(f.name, *found, *unknown);
         }
         const bool formed = f.form != nullptr && how.use != in_documents;
         auto one = formed ? f.form->read(*found, where) : read<M>(*found, where, how);
         if (!one) {
-            if constexpr (KeepsUnknown<T>) {
-                if (how.use == in_documents) return keep_unknown(f.name, *found, out.unknown);
-            }
+            if (how.use == in_documents && unknown != nullptr) return keep_unknown(f.name, *found, *unknown);
             failed = one.error();
             return;
         }
@@ -304,7 +304,7 @@ Result<T> read_object(const Json& json, const std::string& path, Reading how) {
         });
         if (is_known) continue;
         if (how.is_lenient) {
-            if constexpr (KeepsUnknown<T>) keep_unknown(name, item.value(), out.unknown);
+            if (unknown != nullptr) keep_unknown(name, item.value(), *unknown);
             continue;
         }
         std::string known;
