@@ -2,8 +2,11 @@
 
 The programs are tests/programs/numbered.cpp. Every check raises `Violation` with one line that names process and run.
 """
+import contextlib
+import json
 import pathlib
 import re
+import sqlite3
 import struct
 
 LINE = 40
@@ -92,6 +95,28 @@ class State:
 
     def outcome(self):
         return (self.phase, self.killed, self.exit_value, self.os_error, self.log_end)
+
+
+class Remembered:
+    """A run whose directory retention has removed, by the store's word (a document of the table `runs`)."""
+
+    found, final, phase, os_error, log_end = True, False, EXITED, 0, None
+
+    def __init__(self, document):
+        self.pid = document["pid"]
+        outcome = document["outcome"] or {}
+        self.killed = int(outcome.get("signal") is not None)
+        self.exit_value = outcome["signal"] if self.killed else outcome.get("exit_code")
+
+    def outcome(self):
+        return (self.phase, self.killed, self.exit_value)
+
+
+def read_history(database, process):
+    """Run number -> Remembered, from a copy of the store that nobody has open."""
+    with contextlib.closing(sqlite3.connect(database)) as store:
+        rows = store.execute("SELECT number, doc FROM runs WHERE process = ?", (process,)).fetchall()
+    return {number: Remembered(json.loads(doc)) for number, doc in rows}
 
 
 def make_crc_table():

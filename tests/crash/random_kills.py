@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -73,6 +74,24 @@ class DaemonOnTrial:
             pass_fds=[write],
         )
         os.close(write)
+
+    def copy_database(self, directory):
+        """The store as it is between two writes; its daemon is held for that long, and may be killed meanwhile."""
+        while True:
+            held = self.process
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(held.pid, signal.SIGSTOP)
+            try:
+                harness.eventually("it stands still", lambda: set(states_of_threads(held.pid)) <= set("TZX"))
+                for each in self.place.data.glob("persistproc.db*"):
+                    shutil.copy(each, directory)
+            except FileNotFoundError:
+                continue  # the next daemon is at work already
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(held.pid, signal.SIGCONT)
+            if held is self.process and held.poll() is None:
+                return directory / "persistproc.db"
 
     def wait_ready(self, patience=harness.PATIENCE):
         """Seconds until it served."""
@@ -162,6 +181,11 @@ class Trial:
             if time.monotonic() > give_up:
                 raise Violation(f"{arguments[:2]}: no answer in {GIVE_UP_SECONDS} s: {document}")
             time.sleep(0.01)
+
+    def history(self, process_id):
+        """What the store remembers of the runs of a process."""
+        with tempfile.TemporaryDirectory(dir=self.place.scratch) as directory:
+            return evidence.read_history(self.daemon.copy_database(pathlib.Path(directory)), int(process_id[1:]))
 
     def know_id(self, process_id, incarnation):
         with self.lock:
@@ -306,6 +330,13 @@ class Trial:
             shutil.rmtree(self.place.root, ignore_errors=True)
 
 
+def states_of_threads(pid):
+    """The kernel's letters; none: it is gone."""
+    for each in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            yield each.read_text().rsplit(")", 1)[1].split()[0]
+
+
 def kill_surely(pid, mark):
     """SIGKILL for the process whose command line holds the path `mark`, never for one that has got its PID since."""
     try:
@@ -365,6 +396,10 @@ class Incarnation:
         demand(copies == 0, f"{name}: {copies} executions met a living one")
         demand(len(entries) <= self.asked, f"{name}: executed {len(entries)} times, asked for {self.asked} times")
         states = {run: self.state_of(run) for run in self.run_numbers()}
+        known = {state.pid for state in states.values()}
+        if self.promised - known or any(entry.pid not in known for entry in entries):
+            # The daemon keeps the directories of five runs; what a restart that was asked for again adds goes beyond.
+            states = {**{run: r for run, r in self.trial.history(self.id).items() if r.pid}, **states}
         by_pid = collections.defaultdict(list)
         for run, state in states.items():
             if state.phase == evidence.EXITED:

@@ -35,6 +35,22 @@ class Oracle(unittest.TestCase):
         self.subject.judge()
         self.assertEqual(self.trial.count["lines"], 1002)
 
+    def run_until_some_are_forgotten(self):
+        for _ in range(6):
+            self.slot.begin([str(random_kills.NUMBERED), str(self.subject.ledger.path), "4000", "5", "7", "0"])
+            self.slot.settled_view()
+        random_kills.harness.eventually("retention leaves five", lambda: len(self.subject.run_numbers()) <= 5)
+
+    def test_runs_without_a_directory_are_known_to_the_store(self):
+        self.run_until_some_are_forgotten()
+        self.subject.judge()
+        self.assertEqual(self.trial.count["runs"], 7)
+
+    def test_a_forgotten_run_with_another_code(self):
+        self.run_until_some_are_forgotten()
+        self.change(self.subject.ledger.path, 64 + 4, struct.pack("<i", 9))
+        self.expect("ended with code 9")
+
     def line(self, text):
         return self.log.read_bytes().index(text)
 
