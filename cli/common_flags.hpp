@@ -13,18 +13,19 @@ struct CommonFlags {
     std::optional<OutputFormat> format;
     bool json = false, verbose = false, quiet = false, help = false;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using F = CommonFlags;
         using schema::field;
-        return std::tuple{field("port", &F::port).as_flag("port", "N", "Port of the daemon (PERSISTPROC_PORT, 8947)"),
-                          field("data_directory", &F::data_directory)
-                              .as_flag("data-dir", "DIR", "Where processes and output are kept (PERSISTPROC_DATA_DIR)")
-                              .of_kind(schema::ValueKind::directory),
-                          field("format", &F::format).as_flag("format", "FORMAT", "text or json (PERSISTPROC_FORMAT)"),
-                          field("json", &F::json).as_flag("json", "", "Short for --format json"),
-                          field("verbose", &F::verbose).as_flag("v,verbose", "", "Say more"),
-                          field("quiet", &F::quiet).as_flag("q,quiet", "", "Silence the client's own messages"),
-                          field("help", &F::help).as_flag("h,help", "", "This text")};
+        each(field("port", &F::port).as_flag("port", "N", "Port of the daemon (PERSISTPROC_PORT, 8947)"));
+        each(field("data_directory", &F::data_directory)
+                 .as_flag("data-dir", "DIR", "Where processes and output are kept (PERSISTPROC_DATA_DIR)")
+                 .of_kind(schema::ValueKind::directory));
+        each(field("format", &F::format).as_flag("format", "FORMAT", "text or json (PERSISTPROC_FORMAT)"));
+        each(field("json", &F::json).as_flag("json", "", "Short for --format json"));
+        each(field("verbose", &F::verbose).as_flag("v,verbose", "", "Say more"));
+        each(field("quiet", &F::quiet).as_flag("q,quiet", "", "Silence the client's own messages"));
+        each(field("help", &F::help).as_flag("h,help", "", "This text"));
     }
 };
 

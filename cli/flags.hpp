@@ -120,7 +120,7 @@ Flag make_flag(const schema::FieldFacts& facts, M& into) {
 template <schema::HasFields A>
 std::vector<Flag> flags_of(A& arguments) {
     std::vector<Flag> out;
-    schema::for_each_field<A>([&](const auto& f) {
+    A::fields([&](const auto& f) {
         if (f.flag == nullptr) return;
         using M = typename std::decay_t<decltype(f)>::Value;
         if constexpr (detail::can_be_typed<M>) out.push_back(detail::make_flag(f, f.of(arguments)));

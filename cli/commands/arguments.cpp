@@ -17,7 +17,7 @@ Result<void> StartArguments::take(std::vector<std::string> words, const Given& g
         return Error{ErrorCode::invalid, "--shell takes the command as one word; quote it: --shell 'a | b'"};
     definition.command = std::move(words);
     is_bare = definition.command.size() == 1 && environment_files.empty();
-    schema::for_each_field<ops::StartRequest>([&](const auto& f) {
+    ops::StartRequest::fields([&](const auto& f) {
         if (f.flag != nullptr && given.has(f.flag)) is_bare = false;
     });
     return {};

@@ -25,17 +25,17 @@ struct StartArguments {
     bool no_autostart = false;
     bool is_bare = false;  // nothing is said of the process but one word
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using A = StartArguments;
         using schema::field;
-        return std::tuple_cat(
-            schema::inlined(&A::request),
-            std::tuple{field("environment_files", &A::environment_files)
-                           .as_flag("env-file", "FILE", "Variables from a file of KEY=VALUE lines")
-                           .of_kind(schema::ValueKind::file),
-                       field("fresh", &A::fresh).as_flag("fresh", "", "Replace one that is running"),
-                       field("no_autostart", &A::no_autostart)
-                           .as_flag("no-autostart", "", "Fail when no daemon answers, instead of starting one")});
+        schema::inlined(&A::request, each);
+        each(field("environment_files", &A::environment_files)
+                 .as_flag("env-file", "FILE", "Variables from a file of KEY=VALUE lines")
+                 .of_kind(schema::ValueKind::file));
+        each(field("fresh", &A::fresh).as_flag("fresh", "", "Replace one that is running"));
+        each(field("no_autostart", &A::no_autostart)
+                 .as_flag("no-autostart", "", "Fail when no daemon answers, instead of starting one"));
     }
     Result<void> take(std::vector<std::string> words, const Given& given);
 };
@@ -46,17 +46,16 @@ struct RunArguments {
     std::uint64_t history = 0;
     bool raw = false;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using A = RunArguments;
         using schema::field;
-        return std::tuple_cat(
-            std::tuple{field("on_exit", &A::on_exit)
-                           .as_flag("on-exit", "ACTION",
-                                    "What Ctrl+C, SIGTERM and a closed terminal do: detach (default) or stop")},
-            schema::inlined(&A::start),
-            std::tuple{
-                field("history", &A::history).as_flag("history", "N", "Show this many lines first when joining"),
-                field("raw", &A::raw).as_flag("raw", "", "Show times and events; escape sequences as they are")});
+        each(field("on_exit", &A::on_exit)
+                 .as_flag("on-exit", "ACTION",
+                          "What Ctrl+C, SIGTERM and a closed terminal do: detach (default) or stop"));
+        schema::inlined(&A::start, each);
+        each(field("history", &A::history).as_flag("history", "N", "Show this many lines first when joining"));
+        each(field("raw", &A::raw).as_flag("raw", "", "Show times and events; escape sequences as they are"));
     }
     Result<void> take(std::vector<std::string> words, const Given& given) {
         return start.take(std::move(words), given);
@@ -69,7 +68,10 @@ struct TargetArguments {
     Request request;
     std::vector<std::string> targets;
 
-    static constexpr auto fields() { return schema::inlined(&TargetArguments::request); }
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        schema::inlined(&TargetArguments::request, each);
+    }
     Result<void> take(std::vector<std::string> words, const Given& given) {
         if (words.empty()) return missing_target(given.subcommand);
         targets = std::move(words);
@@ -83,7 +85,8 @@ using RemoveArguments = TargetArguments<ops::RemoveRequest>;
 struct StatusArguments {
     std::vector<std::string> targets;
 
-    static constexpr auto fields() { return std::tuple{}; }
+    template <class Each>
+    static constexpr void fields(Each&&) {}
     Result<void> take(std::vector<std::string> words, const Given& given);
 };
 
@@ -91,7 +94,10 @@ struct SignalArguments {
     ops::SignalRequest request;
     std::vector<std::string> targets;
 
-    static constexpr auto fields() { return schema::inlined(&SignalArguments::request); }
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        schema::inlined(&SignalArguments::request, each);
+    }
     Result<void> take(std::vector<std::string> words, const Given& given);
 };
 
@@ -101,11 +107,11 @@ struct ListArguments {
     ops::ListRequest request;
     ListOutput output = ListOutput::table;
 
-    static constexpr auto fields() {
-        return std::tuple_cat(
-            schema::inlined(&ListArguments::request),
-            std::tuple{schema::field("output", &ListArguments::output)
-                           .as_flag("o,output", "OUTPUT", "table (default), or wide: more columns, lines not cut")});
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        schema::inlined(&ListArguments::request, each);
+        each(schema::field("output", &ListArguments::output)
+                 .as_flag("o,output", "OUTPUT", "table (default), or wide: more columns, lines not cut"));
     }
     Result<void> take(std::vector<std::string> words, const Given& given);
 };
@@ -117,17 +123,16 @@ struct OutputArguments {
     bool timestamps = false;
     bool raw = false;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using A = OutputArguments;
         using schema::field;
-        return std::tuple_cat(
-            schema::inlined(&A::request),
-            std::tuple{
-                field("follow", &A::follow).as_flag("f,follow", "", "Go on until the process has ended"),
-                field("timestamps", &A::timestamps).as_flag("t,timestamps", "", "The time of each line before it"),
-                field("raw", &A::raw)
-                    .as_flag("raw", "",
-                             "Escape sequences as they are, also to a terminal; with --timestamps, events too")});
+        schema::inlined(&A::request, each);
+        each(field("follow", &A::follow).as_flag("f,follow", "", "Go on until the process has ended"));
+        each(field("timestamps", &A::timestamps).as_flag("t,timestamps", "", "The time of each line before it"));
+        each(
+            field("raw", &A::raw)
+                .as_flag("raw", "", "Escape sequences as they are, also to a terminal; with --timestamps, events too"));
     }
     Result<void> take(std::vector<std::string> words, const Given& given);
 };
@@ -138,17 +143,16 @@ struct WaitArguments {
     bool ready = false;
     std::optional<double> timeout_seconds;  // nothing: as long as it takes
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using A = WaitArguments;
         using schema::field;
-        return std::tuple_cat(
-            schema::inlined(&A::request),
-            std::tuple{
-                field("exit", &A::exit).as_flag("exit", "", "The process has ended; its exit code is ours (default)"),
-                field("ready", &A::ready).as_flag("ready", "", "The process is ready"),
-                field("timeout", &A::timeout_seconds)
-                    .as_flag("timeout", "DURATION", "Give up after it, with status 124")
-                    .of_kind(schema::ValueKind::duration)});
+        schema::inlined(&A::request, each);
+        each(field("exit", &A::exit).as_flag("exit", "", "The process has ended; its exit code is ours (default)"));
+        each(field("ready", &A::ready).as_flag("ready", "", "The process is ready"));
+        each(field("timeout", &A::timeout_seconds)
+                 .as_flag("timeout", "DURATION", "Give up after it, with status 124")
+                 .of_kind(schema::ValueKind::duration));
     }
     Result<void> take(std::vector<std::string> words, const Given& given);
 };
@@ -156,7 +160,10 @@ struct WaitArguments {
 struct ShutdownArguments {
     ops::ShutdownRequest request;
 
-    static constexpr auto fields() { return schema::inlined(&ShutdownArguments::request); }
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        schema::inlined(&ShutdownArguments::request, each);
+    }
 };
 
 struct ServeArguments {
@@ -164,16 +171,16 @@ struct ServeArguments {
     bool compat = false;
     std::optional<int> ready_fd;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using A = ServeArguments;
         using schema::field;
-        return std::tuple{
-            field("detach", &A::detach).as_flag("detach", "", "Put it in the background; return once it serves"),
-            field("compat", &A::compat)
-                .as_flag("compat", "", "Offer agents the tools of the Python persistproc too (PERSISTPROC_COMPAT=1)"),
-            field("ready_fd", &A::ready_fd)
-                .range(0, 65535)
-                .as_flag("ready-fd", "FD", "Write a newline to this descriptor once it serves")};
+        each(field("detach", &A::detach).as_flag("detach", "", "Put it in the background; return once it serves"));
+        each(field("compat", &A::compat)
+                 .as_flag("compat", "", "Offer agents the tools of the Python persistproc too (PERSISTPROC_COMPAT=1)"));
+        each(field("ready_fd", &A::ready_fd)
+                 .range(0, 65535)
+                 .as_flag("ready-fd", "FD", "Write a newline to this descriptor once it serves"));
     }
 };
 
@@ -184,17 +191,17 @@ struct SetupArguments {
     bool print = false;
     bool stdio = false;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using A = SetupArguments;
         using schema::field;
-        return std::tuple{
-            field("scope", &A::scope)
-                .as_flag("scope", "SCOPE", "user (default): in all your projects; project: in this directory's"),
-            field("print", &A::print)
-                .as_flag("print", "", "Show the client's command and what belongs into the file; write nothing"),
-            field("name", &A::name).as_flag("name", "NAME", "Name of the entry (persistproc)"),
-            field("stdio", &A::stdio)
-                .as_flag("stdio", "", "Let the client start \"persistproc mcp\", instead of a URL")};
+        each(field("scope", &A::scope)
+                 .as_flag("scope", "SCOPE", "user (default): in all your projects; project: in this directory's"));
+        each(field("print", &A::print)
+                 .as_flag("print", "", "Show the client's command and what belongs into the file; write nothing"));
+        each(field("name", &A::name).as_flag("name", "NAME", "Name of the entry (persistproc)"));
+        each(field("stdio", &A::stdio)
+                 .as_flag("stdio", "", "Let the client start \"persistproc mcp\", instead of a URL"));
     }
     Result<void> take(std::vector<std::string> words, const Given& given);
 };
@@ -202,14 +209,16 @@ struct SetupArguments {
 struct McpArguments {
     bool no_autostart = false;
 
-    static constexpr auto fields() {
-        return std::tuple{schema::field("no_autostart", &McpArguments::no_autostart)
-                              .as_flag("no-autostart", "", "Answer with an error when no daemon runs, start none")};
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        each(schema::field("no_autostart", &McpArguments::no_autostart)
+                 .as_flag("no-autostart", "", "Answer with an error when no daemon runs, start none"));
     }
 };
 
 struct NoArguments {
-    static constexpr auto fields() { return std::tuple{}; }
+    template <class Each>
+    static constexpr void fields(Each&&) {}
 };
 
 }  // namespace cli

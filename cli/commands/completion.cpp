@@ -154,7 +154,8 @@ constexpr std::pair<std::string_view, std::string_view> scripts[] = {
 struct CompletionArguments {
     std::string_view script;
 
-    static constexpr auto fields() { return std::tuple{}; }
+    template <class Each>
+    static constexpr void fields(Each&&) {}
     Result<void> take(std::vector<std::string> words, const Given& given) {
         if (words.size() > 1) return unexpected_word(given.subcommand, words[1]);
         for (const auto& [shell, text] : scripts)
@@ -342,7 +343,8 @@ std::filesystem::path data_directory_of(const std::vector<std::string>& words, c
 struct CompleteArguments {
     std::vector<std::string> words;
 
-    static constexpr auto fields() { return std::tuple{}; }
+    template <class Each>
+    static constexpr void fields(Each&&) {}
     Result<void> take(std::vector<std::string> given, const Given&) {
         words = std::move(given);
         return {};

@@ -12,7 +12,8 @@ namespace {
 struct DocumentArguments {
     std::string name;
 
-    static constexpr auto fields() { return std::tuple{}; }
+    template <class Each>
+    static constexpr void fields(Each&&) {}
     Result<void> take(std::vector<std::string> words, const Given& given) {
         if (words.size() == 1) name = words[0];
         if (name == "persistproc.1" || name == "persistprocd.8" || name == "README") return {};

@@ -59,9 +59,11 @@ struct StartFailure {
     std::string stage;  // "chdir", "execve", …
     int os_error = 0;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using F = StartFailure;
-        return std::tuple{schema::field("stage", &F::stage), schema::field("os_error", &F::os_error)};
+        each(schema::field("stage", &F::stage));
+        each(schema::field("os_error", &F::os_error));
     }
 };
 
@@ -75,12 +77,16 @@ struct Outcome {
     std::string detail;                   // lost only: why it cannot be known
     schema::Unknown unknown;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using O = Outcome;
         using schema::field;
-        return std::tuple{field("exit_code", &O::exit_code), field("signal", &O::signal),
-                          field("reason", &O::reason),       field("ended_at", &O::ended_at),
-                          field("failure", &O::failure),     field("detail", &O::detail)};
+        each(field("exit_code", &O::exit_code));
+        each(field("signal", &O::signal));
+        each(field("reason", &O::reason));
+        each(field("ended_at", &O::ended_at));
+        each(field("failure", &O::failure));
+        each(field("detail", &O::detail));
     }
 };
 
@@ -138,7 +144,8 @@ struct Definition {
     std::string started_by;
     schema::Unknown unknown;  // what a newer version has stored; kept
 
-    static constexpr auto fields();
+    template <class Each>
+    static constexpr void fields(Each&& each);
 };
 
 /// A command is given as a list of words, or as one text. A text is read as its only word: whether it is split depends
@@ -150,47 +157,47 @@ extern const schema::Form<int> signal_form;
 extern const schema::Form<double> seconds_form;
 extern const schema::Form<std::optional<double>> optional_seconds_form;
 
-constexpr auto Definition::fields() {
+template <class Each>
+constexpr void Definition::fields(Each&& each) {
     using D = Definition;
     using schema::field;
     using schema::ValueKind;
     constexpr auto unseen = schema::in_requests | schema::in_documents;  // in no view
-    return std::tuple{
-        schema::required("command", &D::command,
-                         "Command line, split like a shell without running one, or array of words")
-            .in_form(&command_form)
-            .of_kind(ValueKind::command),
-        schema::required("working_directory", &D::working_directory, "Absolute path")
-            .range(1, 4096)
-            .as_flag("C,working-directory", "DIR", "Where the command runs")
-            .of_kind(ValueKind::directory),
-        field("label", &D::label, "Unique name; default: \"<command> in <directory>\"")
-            .range(1, 200)
-            .absent_if_empty()
-            .as_flag("label", "NAME"),
-        field("label_given", &D::label_given).only(schema::in_documents),
-        field("shell", &D::shell, "Run the string through /bin/sh -c")
-            .only(unseen)
-            .as_flag("shell", "", "Run one word through /bin/sh -c"),
-        field("restart", &D::restart, "Restart when it ends by itself")
-            .only(unseen)
-            .as_flag("restart", "POLICY", "never, on-failure or always, when it ends by itself"),
-        field("stop_signal", &D::stop_signal, "First signal of a stop")
-            .only(unseen)
-            .in_form(&signal_form)
-            .as_flag("stop-signal", "SIGNAL", "First signal of a stop (SIGTERM)")
-            .of_kind(ValueKind::signal),
-        field("grace_seconds", &D::grace_seconds, "Time before SIGKILL")
-            .only(unseen)
-            .in_form(&seconds_form)
-            .range(0, 3600)
-            .as_flag("grace", "DURATION", "Time between it and SIGKILL (10s)")
-            .of_kind(ValueKind::duration),
-        field("description", &D::description, "What it is for")
-            .range(1, 200)
-            .absent_if_empty()
-            .as_flag("description", "TEXT", "What it is for; shown by status and list -o wide"),
-        field("started_by", &D::started_by).only(schema::in_answers | schema::in_documents).absent_if_empty()};
+    each(schema::required("command", &D::command,
+                          "Command line, split like a shell without running one, or array of words")
+             .in_form(&command_form)
+             .of_kind(ValueKind::command));
+    each(schema::required("working_directory", &D::working_directory, "Absolute path")
+             .range(1, 4096)
+             .as_flag("C,working-directory", "DIR", "Where the command runs")
+             .of_kind(ValueKind::directory));
+    each(field("label", &D::label, "Unique name; default: \"<command> in <directory>\"")
+             .range(1, 200)
+             .absent_if_empty()
+             .as_flag("label", "NAME"));
+    each(field("label_given", &D::label_given).only(schema::in_documents));
+    each(field("shell", &D::shell, "Run the string through /bin/sh -c")
+             .only(unseen)
+             .as_flag("shell", "", "Run one word through /bin/sh -c"));
+    each(field("restart", &D::restart, "Restart when it ends by itself")
+             .only(unseen)
+             .as_flag("restart", "POLICY", "never, on-failure or always, when it ends by itself"));
+    each(field("stop_signal", &D::stop_signal, "First signal of a stop")
+             .only(unseen)
+             .in_form(&signal_form)
+             .as_flag("stop-signal", "SIGNAL", "First signal of a stop (SIGTERM)")
+             .of_kind(ValueKind::signal));
+    each(field("grace_seconds", &D::grace_seconds, "Time before SIGKILL")
+             .only(unseen)
+             .in_form(&seconds_form)
+             .range(0, 3600)
+             .as_flag("grace", "DURATION", "Time between it and SIGKILL (10s)")
+             .of_kind(ValueKind::duration));
+    each(field("description", &D::description, "What it is for")
+             .range(1, 200)
+             .absent_if_empty()
+             .as_flag("description", "TEXT", "What it is for; shown by status and list -o wide"));
+    each(field("started_by", &D::started_by).only(schema::in_answers | schema::in_documents).absent_if_empty());
 }
 
 /// A process as every answer shows it (product contract, "Process view"): its definition, as far as that is shown, and
@@ -215,18 +222,28 @@ struct ProcessView : Definition {
     std::optional<std::string> detail;  // why it failed, is lost, or when it will restart
     schema::Unknown unknown;            // what a newer daemon says besides; hides that of the definition
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using V = ProcessView;
         using schema::field;
-        return std::tuple_cat(
-            std::tuple{field("id", &V::id)}, Definition::fields(),
-            std::tuple{field("state", &V::state), field("ready", &V::ready), field("pid", &V::pid),
-                       field("started_at", &V::started_at), field("ended_at", &V::ended_at),
-                       field("exit_code", &V::exit_code), field("signal", &V::signal), field("reason", &V::reason),
-                       field("run", &V::run), field("restarts", &V::restarts), field("ports", &V::ports),
-                       field("cpu_percent", &V::cpu_percent), field("memory_bytes", &V::memory_bytes),
-                       field("last_output_at", &V::last_output_at), field("log_path", &V::log_path),
-                       field("detail", &V::detail)});
+        each(field("id", &V::id));
+        Definition::fields(each);
+        each(field("state", &V::state));
+        each(field("ready", &V::ready));
+        each(field("pid", &V::pid));
+        each(field("started_at", &V::started_at));
+        each(field("ended_at", &V::ended_at));
+        each(field("exit_code", &V::exit_code));
+        each(field("signal", &V::signal));
+        each(field("reason", &V::reason));
+        each(field("run", &V::run));
+        each(field("restarts", &V::restarts));
+        each(field("ports", &V::ports));
+        each(field("cpu_percent", &V::cpu_percent));
+        each(field("memory_bytes", &V::memory_bytes));
+        each(field("last_output_at", &V::last_output_at));
+        each(field("log_path", &V::log_path));
+        each(field("detail", &V::detail));
     }
 };
 /// As `is_live` of its state; of one that only a newer version knows, by its facts.

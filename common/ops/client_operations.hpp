@@ -18,9 +18,10 @@ struct SignalRequest {
                                          .effects = {.open_world = true},
                                          .audience = schema::Audience::client,
                                          .audit = "signal"};
-    static constexpr auto fields() {
-        return std::tuple{schema::required("process", &SignalRequest::process),
-                          schema::required("signal", &SignalRequest::signal)};
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        each(schema::required("process", &SignalRequest::process));
+        each(schema::required("signal", &SignalRequest::signal));
     }
 };
 
@@ -33,7 +34,10 @@ struct RemoveRequest {
                                          .effects = {.destructive = true},
                                          .audience = schema::Audience::client,
                                          .audit = "remove"};
-    static constexpr auto fields() { return std::tuple{schema::required("process", &RemoveRequest::process)}; }
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        each(schema::required("process", &RemoveRequest::process));
+    }
 };
 
 /// Ends the daemon. Without `keep` every process is stopped first; the answer comes before the daemon leaves.
@@ -45,16 +49,18 @@ struct ShutdownRequest {
                                          .effects = {.destructive = true},
                                          .audience = schema::Audience::client,
                                          .audit = "shutdown"};
-    static constexpr auto fields() {
-        return std::tuple{schema::field("keep", &ShutdownRequest::keep, "Leave the processes running").as_flag("keep")};
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        each(schema::field("keep", &ShutdownRequest::keep, "Leave the processes running").as_flag("keep"));
     }
 };
 struct ShutdownResponse {
     std::vector<std::string> stopped;  // ids
     std::vector<std::string> kept;
-    static constexpr auto fields() {
-        return std::tuple{schema::field("stopped", &ShutdownResponse::stopped),
-                          schema::field("kept", &ShutdownResponse::kept)};
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        each(schema::field("stopped", &ShutdownResponse::stopped));
+        each(schema::field("kept", &ShutdownResponse::kept));
     }
 };
 
@@ -65,7 +71,8 @@ struct DaemonInfoRequest {
                                          .description = of_the_client,
                                          .effects = {.read_only = true, .idempotent = true},
                                          .audience = schema::Audience::client};
-    static constexpr auto fields() { return std::tuple{}; }
+    template <class Each>
+    static constexpr void fields(Each&&) {}
 };
 struct DaemonInfo {
     std::string version;
@@ -74,15 +81,16 @@ struct DaemonInfo {
     std::string endpoint;  // "http://127.0.0.1:8947/mcp"
     std::string data_directory;
     std::int64_t processes = 0;
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = DaemonInfo;
         using schema::field;
-        return std::tuple{field("version", &R::version),
-                          field("commit", &R::commit),
-                          field("pid", &R::pid),
-                          field("endpoint", &R::endpoint),
-                          field("data_directory", &R::data_directory),
-                          field("processes", &R::processes)};
+        each(field("version", &R::version));
+        each(field("commit", &R::commit));
+        each(field("pid", &R::pid));
+        each(field("endpoint", &R::endpoint));
+        each(field("data_directory", &R::data_directory));
+        each(field("processes", &R::processes));
     }
 };
 

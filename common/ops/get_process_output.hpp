@@ -33,27 +33,27 @@ struct OutputRequest {
         .effects = {.read_only = true, .idempotent = true},
     };
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = OutputRequest;
         using schema::field;
-        return std::tuple{
-            schema::required("process", &R::process, "id, label, PID or command"),
-            field("lines", &R::lines, "Newest lines (with cursor: oldest new ones); 0: as many as fit")
-                .range(0, 1000000000)
-                .as_flag("n,lines", "N", "Newest lines (100); 0: everything"),
-            field("cursor", &R::cursor, "Only what came after it").as_flag("cursor", "CURSOR"),
-            field("since", &R::since, "Age (5m) or RFC 3339")
-                .as_flag("since", "TIME", "Only what was printed from then on")
-                .of_kind(schema::ValueKind::time),
-            field("until", &R::until, "Age or RFC 3339")
-                .as_flag("until", "TIME", "Only what was printed before")
-                .of_kind(schema::ValueKind::time),
-            field("stream", &R::stream).as_flag("stream", "STREAM", "combined, stdout or stderr"),
-            field("grep", &R::grep, "RE2 pattern").as_flag("grep", "RE2", "Only lines that match").range(1, 1024),
-            field("context", &R::context, "Lines around each match").range(0, 100),
-            field("run", &R::run, "Only this run, e.g. p3.2").as_flag("run", "RUN", "Only this run (p3.2, or 2)"),
-            field("max_bytes", &R::max_bytes).range(256, 1048576),
-            field("view", &R::view, "clean: escapes stripped")};
+        each(schema::required("process", &R::process, "id, label, PID or command"));
+        each(field("lines", &R::lines, "Newest lines (with cursor: oldest new ones); 0: as many as fit")
+                 .range(0, 1000000000)
+                 .as_flag("n,lines", "N", "Newest lines (100); 0: everything"));
+        each(field("cursor", &R::cursor, "Only what came after it").as_flag("cursor", "CURSOR"));
+        each(field("since", &R::since, "Age (5m) or RFC 3339")
+                 .as_flag("since", "TIME", "Only what was printed from then on")
+                 .of_kind(schema::ValueKind::time));
+        each(field("until", &R::until, "Age or RFC 3339")
+                 .as_flag("until", "TIME", "Only what was printed before")
+                 .of_kind(schema::ValueKind::time));
+        each(field("stream", &R::stream).as_flag("stream", "STREAM", "combined, stdout or stderr"));
+        each(field("grep", &R::grep, "RE2 pattern").as_flag("grep", "RE2", "Only lines that match").range(1, 1024));
+        each(field("context", &R::context, "Lines around each match").range(0, 100));
+        each(field("run", &R::run, "Only this run, e.g. p3.2").as_flag("run", "RUN", "Only this run (p3.2, or 2)"));
+        each(field("max_bytes", &R::max_bytes).range(256, 1048576));
+        each(field("view", &R::view, "clean: escapes stripped"));
     }
 };
 
@@ -68,17 +68,18 @@ struct OutputMeta {
     std::int64_t evicted_bytes = 0;
     std::int64_t lost_bytes = 0;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = OutputMeta;
         using schema::field;
-        return std::tuple{field("process", &R::process),
-                          field("state", &R::state),
-                          field("next_cursor", &R::next_cursor),
-                          field("lines", &R::lines),
-                          field("omitted_before", &R::omitted_before),
-                          field("omitted_after", &R::omitted_after),
-                          field("evicted_bytes", &R::evicted_bytes),
-                          field("lost_bytes", &R::lost_bytes)};
+        each(field("process", &R::process));
+        each(field("state", &R::state));
+        each(field("next_cursor", &R::next_cursor));
+        each(field("lines", &R::lines));
+        each(field("omitted_before", &R::omitted_before));
+        each(field("omitted_after", &R::omitted_after));
+        each(field("evicted_bytes", &R::evicted_bytes));
+        each(field("lost_bytes", &R::lost_bytes));
     }
 };
 

@@ -19,20 +19,24 @@ struct ListRequest {
         .effects = {.read_only = true, .idempotent = true},
     };
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = ListRequest;
-        return std::tuple{schema::field("process", &R::process, "Only this one: id, label, PID or command"),
-                          schema::field("working_directory", &R::working_directory, "Only those in this directory")
-                              .as_flag("C,working-directory", "DIR")
-                              .of_kind(schema::ValueKind::directory),
-                          schema::field("state", &R::state, "Only those in this state").as_flag("state", "STATE")};
+        each(schema::field("process", &R::process, "Only this one: id, label, PID or command"));
+        each(schema::field("working_directory", &R::working_directory, "Only those in this directory")
+                 .as_flag("C,working-directory", "DIR")
+                 .of_kind(schema::ValueKind::directory));
+        each(schema::field("state", &R::state, "Only those in this state").as_flag("state", "STATE"));
     }
 };
 
 struct ListResponse {
     std::vector<domain::ProcessView> processes;
 
-    static constexpr auto fields() { return std::tuple{schema::field("processes", &ListResponse::processes)}; }
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        each(schema::field("processes", &ListResponse::processes));
+    }
 };
 
 }  // namespace persistproc::ops

@@ -20,24 +20,26 @@ struct RestartRequest {
         .audit = "restart",
     };
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = RestartRequest;
-        return std::tuple{schema::required("process", &R::process, "id, label, PID or command"),
-                          schema::field("force", &R::force, "SIGKILL at once").as_flag("force"),
-                          schema::field("grace_seconds", &R::grace_seconds, "Time before SIGKILL")
-                              .range(0, 3600)
-                              .as_flag("grace", "DURATION")
-                              .in_form(&domain::optional_seconds_form)
-                              .of_kind(schema::ValueKind::duration)};
+        each(schema::required("process", &R::process, "id, label, PID or command"));
+        each(schema::field("force", &R::force, "SIGKILL at once").as_flag("force"));
+        each(schema::field("grace_seconds", &R::grace_seconds, "Time before SIGKILL")
+                 .range(0, 3600)
+                 .as_flag("grace", "DURATION")
+                 .in_form(&domain::optional_seconds_form)
+                 .of_kind(schema::ValueKind::duration));
     }
 };
 
 struct RestartResponse : domain::ProcessView {
     std::optional<std::int64_t> old_pid;
 
-    static constexpr auto fields() {
-        return std::tuple_cat(domain::ProcessView::fields(),
-                              std::tuple{schema::field("old_pid", &RestartResponse::old_pid)});
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        domain::ProcessView::fields(each);
+        each(schema::field("old_pid", &RestartResponse::old_pid));
     }
 };
 

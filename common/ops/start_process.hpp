@@ -38,19 +38,19 @@ struct StartRequest {
         .audit = "start",
     };
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = StartRequest;
         using schema::field;
-        return std::tuple_cat(
-            schema::inlined(&R::definition),
-            std::tuple{field("environment", &R::environment, "Variables to set")
-                           .as_flag("e,env", "KEY=VALUE", "Set a variable; may be repeated"),
-                       field("if_running", &R::if_running, "When it already runs: return it, restart it, or fail"),
-                       field("base_environment", &R::base_environment).client_only(),
-                       field("umask", &R::umask).client_only().range(0, 0777),
-                       field("limits", &R::limits).client_only(),
-                       field("bytes_as_text", &R::bytes_as_text).client_only(),
-                       field("request_key", &R::request_key).client_only().range(16, 64)});
+        schema::inlined(&R::definition, each);
+        each(field("environment", &R::environment, "Variables to set")
+                 .as_flag("e,env", "KEY=VALUE", "Set a variable; may be repeated"));
+        each(field("if_running", &R::if_running, "When it already runs: return it, restart it, or fail"));
+        each(field("base_environment", &R::base_environment).client_only());
+        each(field("umask", &R::umask).client_only().range(0, 0777));
+        each(field("limits", &R::limits).client_only());
+        each(field("bytes_as_text", &R::bytes_as_text).client_only());
+        each(field("request_key", &R::request_key).client_only().range(16, 64));
     }
     /// What no field tells alone: a text without `shell` is split into words, bytes are restored. Errors: invalid.
     Result<void> finish_reading(const schema::Json& arguments);
@@ -65,9 +65,10 @@ Result<void> restore_bytes(StartRequest& request);
 struct StartResponse : domain::ProcessView {
     bool created = false;
 
-    static constexpr auto fields() {
-        return std::tuple_cat(domain::ProcessView::fields(),
-                              std::tuple{schema::field("created", &StartResponse::created)});
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        domain::ProcessView::fields(each);
+        each(schema::field("created", &StartResponse::created));
     }
 };
 

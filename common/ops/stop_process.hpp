@@ -19,15 +19,16 @@ struct StopRequest {
         .audit = "stop",
     };
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = StopRequest;
-        return std::tuple{schema::required("process", &R::process, "id, label, PID or command"),
-                          schema::field("force", &R::force, "SIGKILL at once").as_flag("force"),
-                          schema::field("grace_seconds", &R::grace_seconds, "Time before SIGKILL")
-                              .range(0, 3600)
-                              .as_flag("grace", "DURATION")
-                              .in_form(&domain::optional_seconds_form)
-                              .of_kind(schema::ValueKind::duration)};
+        each(schema::required("process", &R::process, "id, label, PID or command"));
+        each(schema::field("force", &R::force, "SIGKILL at once").as_flag("force"));
+        each(schema::field("grace_seconds", &R::grace_seconds, "Time before SIGKILL")
+                 .range(0, 3600)
+                 .as_flag("grace", "DURATION")
+                 .in_form(&domain::optional_seconds_form)
+                 .of_kind(schema::ValueKind::duration));
     }
 };
 

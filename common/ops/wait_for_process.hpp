@@ -28,25 +28,26 @@ struct WaitRequest {
         .effects = {.read_only = true, .idempotent = true},
     };
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = WaitRequest;
         using schema::field;
-        return std::tuple{schema::required("process", &R::process, "id, label, PID or command"),
-                          schema::required("until", &R::until),
-                          field("pattern", &R::pattern, "RE2, for until=pattern")
-                              .as_flag("pattern", "RE2", "A line of this run matches")
-                              .range(1, 1024),
-                          field("port", &R::port, "For until=port; absent: any")
-                              .as_flag("port", "N", "The process listens there")
-                              .range(1, 65535),
-                          field("quiet_seconds", &R::quiet_seconds, "For until=quiet (2)")
-                              .range(0.05, 3600)
-                              .in_form(&domain::optional_seconds_form)
-                              .as_flag("quiet", "DURATION", "No output for so long")
-                              .of_kind(schema::ValueKind::duration),
-                          field("cursor", &R::cursor, "For until=pattern: only what came after it"),
-                          field("timeout_seconds", &R::timeout_seconds).range(0, 3600).in_form(&domain::seconds_form),
-                          field("run", &R::run).client_only()};
+        each(schema::required("process", &R::process, "id, label, PID or command"));
+        each(schema::required("until", &R::until));
+        each(field("pattern", &R::pattern, "RE2, for until=pattern")
+                 .as_flag("pattern", "RE2", "A line of this run matches")
+                 .range(1, 1024));
+        each(field("port", &R::port, "For until=port; absent: any")
+                 .as_flag("port", "N", "The process listens there")
+                 .range(1, 65535));
+        each(field("quiet_seconds", &R::quiet_seconds, "For until=quiet (2)")
+                 .range(0.05, 3600)
+                 .in_form(&domain::optional_seconds_form)
+                 .as_flag("quiet", "DURATION", "No output for so long")
+                 .of_kind(schema::ValueKind::duration));
+        each(field("cursor", &R::cursor, "For until=pattern: only what came after it"));
+        each(field("timeout_seconds", &R::timeout_seconds).range(0, 3600).in_form(&domain::seconds_form));
+        each(field("run", &R::run).client_only());
     }
 };
 
@@ -61,13 +62,19 @@ struct WaitMeta {
     std::optional<std::string> run;
     std::string next_cursor;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = WaitMeta;
         using schema::field;
-        return std::tuple{
-            field("process", &R::process), field("state", &R::state), field("outcome", &R::outcome),
-            field("match", &R::match),     field("port", &R::port),   field("exit_code", &R::exit_code),
-            field("signal", &R::signal),   field("run", &R::run),     field("next_cursor", &R::next_cursor)};
+        each(field("process", &R::process));
+        each(field("state", &R::state));
+        each(field("outcome", &R::outcome));
+        each(field("match", &R::match));
+        each(field("port", &R::port));
+        each(field("exit_code", &R::exit_code));
+        each(field("signal", &R::signal));
+        each(field("run", &R::run));
+        each(field("next_cursor", &R::next_cursor));
     }
 };
 

@@ -1,9 +1,20 @@
 #include "common/schema/codec.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "common/base/text.hpp"
 
 namespace persistproc::schema::detail {
 
+PERSISTPROC_VALUE_CODECS()
+
+namespace {
+
+/// `got string "x"`: what a wrong value was, short enough for one line.
 std::string describe_json(const Json& value) {
     if (value.is_null()) return "null";
     if (value.is_boolean()) return value.get<bool>() ? "true" : "false";
@@ -16,38 +27,296 @@ std::string describe_json(const Json& value) {
     return "string \"" + base::escape_line(base::to_valid_utf8(text)) + (cut ? "…\"" : "\"");
 }
 
+std::string compact(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+const void* member(const FieldCodec& field, const void* owner) {
+    return static_cast<const std::byte*>(owner) + field.offset;
+}
+void* member(const FieldCodec& field, void* owner) { return static_cast<std::byte*>(owner) + field.offset; }
+
+/// A form is for those who send and read messages; what is stored has the form of its type.
+bool is_formed(const FieldCodec& field, Use use) { return field.form != nullptr && use != in_documents; }
+
+Json write_member(const FieldCodec& field, const void* owner, Use use) {
+    const void* value = member(field, owner);
+    return is_formed(field, use) ? field.value->form_write(field.form, value) : field.value->write(value, use);
+}
+
+bool is_absent(const FieldCodec& field, const void* owner) {
+    return field.facts.null_if_empty && field.value->measure(member(field, owner)) == 0.0;
+}
+
+Json field_schema(const FieldCodec& field, const void* defaults, Audience audience, bool closed) {
+    const FieldFacts& facts = field.facts;
+    const ValueCodec& value = *field.value;
+    Json out = field.form != nullptr ? value.form_schema(field.form) : value.schema(audience, closed);
+    if (!closed) {
+        out.erase("enum");
+        return value.is_optional || facts.null_if_empty ? Json::object() : out;
+    }
+    if (*facts.text != '\0') out["description"] = facts.text;
+    if (facts.has_range) {
+        const bool text = value.shape == Shape::text;
+        const bool list = value.shape == Shape::list && !value.is_optional;
+        const auto bound = [](double v) { return std::floor(v) == v ? Json(static_cast<std::int64_t>(v)) : Json(v); };
+        out[text ? "minLength" : list ? "minItems" : "minimum"] = bound(facts.min);
+        out[text ? "maxLength" : list ? "maxItems" : "maximum"] = bound(facts.max);
+    }
+    const bool has_default = !value.is_optional && (value.shape == Shape::number || value.shape == Shape::text ||
+                                                    value.shape == Shape::word || value.shape == Shape::other);
+    if (has_default && !facts.is_required && !facts.null_if_empty)
+        out["default"] = write_member(field, defaults, use_of(audience));
+    return out;
+}
+
+/// Errors: invalid, when a value is outside of the bounds of its field.
+Result<void> check_range(const FieldCodec& field, const std::string& where, const void* value) {
+    const auto size = field.value->measure(value);
+    const FieldFacts& facts = field.facts;
+    if (!size || (*size >= facts.min && *size <= facts.max)) return {};
+    const Shape shape = field.value->shape;
+    const char* unit = shape == Shape::text ? " bytes" : shape == Shape::list ? " items" : "";
+    return Error{ErrorCode::invalid,
+                 fmt::format("{}: must be {} to {}{}, got {}", where, facts.min, facts.max, unit, *size)};
+}
+
+void keep_unknown(const std::string& name, const Json& value, Unknown& into) {
+    into.members.emplace_back(name, compact(value));
+}
+
+/// One object on its way into a struct.
+struct ObjectReader {
+    const ObjectCodec& codec;
+    const std::string& prefix;
+    Reading how;
+    void* into;
+    Unknown* unknown;  // null: what is not known is left out
+
+    Result<void> read(const FieldCodec& field, const Json& json) {
+        const FieldFacts& facts = field.facts;
+        // An explicit null is an absent argument: several clients send one for every optional field.
+        if (json.is_null() && !facts.is_required) return {};
+        // A newer version's enumerator: the default stands for it here, and it is written back as it was.
+        const auto knows_word = field.value->knows_word;
+        if (how.is_lenient && knows_word != nullptr && unknown != nullptr && json.is_string() &&
+            !knows_word(json.get_ref<const std::string&>())) {
+            keep_unknown(facts.name, json, *unknown);
+            return {};
+        }
+        const std::string where = prefix + facts.name;
+        void* value = member(field, into);
+        auto done = is_formed(field, how.use) ? field.value->form_read(field.form, json, where, value)
+                                              : field.value->read(json, where, how, value);
+        if (!done && how.use == in_documents && unknown != nullptr) {
+            keep_unknown(facts.name, json, *unknown);
+            return {};
+        }
+        if (!done || !facts.has_range || how.is_lenient) return done;
+        return check_range(field, where, value);
+    }
+
+    Error unknown_argument(const std::string& name) const {
+        std::string known;
+        for (const auto& each : codec.fields) {
+            if (!each.facts.is_for(how.use)) continue;
+            if (!known.empty()) known += ", ";
+            known += each.facts.name;
+        }
+        return Error{ErrorCode::invalid, fmt::format("{}{}: unknown argument (known: {})", prefix, name, known)};
+    }
+
+    Result<void> read_others(const Json& json) {
+        for (const auto& item : json.items()) {
+            const auto& name = item.key();
+            const bool is_known = std::any_of(codec.fields.begin(), codec.fields.end(), [&](const auto& each) {
+                return name == each.facts.name && each.facts.is_for(how.use);
+            });
+            if (is_known) continue;
+            if (!how.is_lenient) return unknown_argument(name);
+            if (unknown != nullptr) keep_unknown(name, item.value(), *unknown);
+        }
+        return {};
+    }
+};
+
+}  // namespace
+
+Json object_schema(const ObjectCodec& codec, Audience audience, bool closed) {
+    Json properties = Json::object();
+    Json needed = Json::array();
+    const Use use = closed ? use_of(audience) : in_answers;
+    for (const auto& each : codec.fields) {
+        if (!each.facts.is_for(use)) continue;
+        if (each.facts.is_required) needed.push_back(each.facts.name);
+        properties[each.facts.name] = field_schema(each, codec.defaults, audience, closed);
+    }
+    Json out = holder_schema("object", "properties", std::move(properties));
+    if (!needed.empty()) out["required"] = std::move(needed);
+    if (closed) out["additionalProperties"] = false;
+    return out;
+}
+
+Json write_object(const ObjectCodec& codec, const void* value, Use use) {
+    Json out(Json::value_t::object);
+    for (const auto& each : codec.fields) {
+        if (!each.facts.is_for(use)) continue;
+        if (!is_absent(each, value))
+            out[each.facts.name] = write_member(each, value, use);
+        else if (use != in_documents)
+            out[each.facts.name] = nullptr;
+    }
+    if (!codec.unknown) return out;
+    const auto& unknown = as<Unknown>(static_cast<const std::byte*>(value) + *codec.unknown);
+    for (const auto& [name, text] : unknown.members) {
+        // What was not understood of a known member stays until that is given another value than its default.
+        const auto known = std::find_if(
+            codec.fields.begin(), codec.fields.end(),
+            [&name = name, use](const auto& each) { return name == each.facts.name && each.facts.is_for(use); });
+        const auto stands = out.find(name);
+        const bool is_replaced = known != codec.fields.end() && stands != out.end() &&
+                                 *stands != known->value->write(member(*known, codec.defaults), use);
+        if (!is_replaced) out[name] = Json::parse(text, nullptr, false);
+    }
+    return out;
+}
+
+Result<void> read_object(const ObjectCodec& codec, const Json& json, const std::string& path, Reading how, void* into) {
+    if (!json.is_object()) return wrong_type(path, "object", json);
+    const std::string prefix = path.empty() ? "" : path + ".";
+    Unknown* unknown = codec.unknown
+                           ? static_cast<Unknown*>(static_cast<void*>(static_cast<std::byte*>(into) + *codec.unknown))
+                           : nullptr;
+    ObjectReader reader{codec, prefix, how, into, unknown};
+    for (const auto& each : codec.fields) {
+        if (!each.facts.is_for(how.use)) continue;
+        const auto found = json.find(each.facts.name);
+        if (found == json.end()) {
+            if (each.facts.is_required && how.use != in_documents)
+                return Error{ErrorCode::invalid, prefix + each.facts.name + ": required"};
+            continue;
+        }
+        if (auto done = reader.read(each, *found); !done) return done;
+    }
+    if (auto done = reader.read_others(json); !done) return done;
+    if (codec.finish == nullptr || how.is_lenient) return {};
+    return codec.finish(into, json);
+}
+
+Json to_arguments(const ObjectCodec& codec, const void* request) {
+    Json out = Json::object();
+    for (const auto& each : codec.fields) {
+        if (!each.facts.is_for(by_client)) continue;
+        const bool is_given = !is_absent(each, request);
+        Json value = is_given ? write_member(each, request, by_client) : Json();
+        const Json standard = is_absent(each, codec.defaults) ? Json() : write_member(each, codec.defaults, by_client);
+        // A required member counts even when it equals the default of its type.
+        if (each.facts.is_required)
+            out[each.facts.name] = value.is_null() ? standard : std::move(value);
+        else if (!value.is_null() && value != standard)
+            out[each.facts.name] = std::move(value);
+    }
+    return out;
+}
+
 Error wrong_type(const std::string& path, std::string_view expected, const Json& got) {
     return Error{ErrorCode::invalid, fmt::format("{}: expected {}, got {}", path.empty() ? "arguments" : path, expected,
                                                  describe_json(got))};
 }
 
-void write_unknown(const Unknown& unknown, Json& into) {
-    for (const auto& [name, text] : unknown.members) into[name] = Json::parse(text, nullptr, false);
+Error not_understood(const Error& error) {
+    return Error{ErrorCode::corrupt, "the daemon's answer is not understood: " + error.message};
 }
 
-Json write_bytes(const std::string& text) {
-    return base::is_utf8(text) ? Json(text) : Json{{"bytes", base::bytes_to_text(text)}};
+Json write_text(const std::string& text, Use use) {
+    if (use != in_documents || base::is_utf8(text)) return Json(text);
+    Json out = Json::object();
+    out["bytes"] = base::bytes_to_text(text);
+    return out;
 }
 
-Result<std::string> read_bytes(const Json& json, const std::string& path) {
+Result<std::string> read_text(const Json& json, const std::string& path, Use use) {
     if (json.is_string()) return json.get<std::string>();
-    const auto bytes = json.is_object() ? json.find("bytes") : json.end();
+    const auto bytes = use == in_documents && json.is_object() ? json.find("bytes") : json.end();
     if (bytes == json.end() || !bytes->is_string()) return wrong_type(path, "string", json);
     auto text = base::text_to_bytes(bytes->get_ref<const std::string&>());
     if (!text) return wrong_type(path, "bytes", json);
     return std::move(*text);
 }
 
-std::string document_text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+Json write_time(WallTime time, Use use) {
+    return use == in_documents ? Json(base::to_ns(time)) : Json(base::format_rfc3339(time));
+}
+
+Result<WallTime> read_time(const Json& json, const std::string& path, Use use) {
+    if (use == in_documents && json.is_number_integer()) return base::from_ns(json.get<std::int64_t>());
+    if (!json.is_string()) return wrong_type(path, "RFC 3339 time", json);
+    return base::parse_rfc3339(json.get_ref<const std::string&>());
+}
+
+Result<bool> read_boolean(const Json& json, const std::string& path) {
+    if (!json.is_boolean()) return wrong_type(path, "true or false", json);
+    return json.get<bool>();
+}
+
+Result<double> read_number(const Json& json, const std::string& path) {
+    if (!json.is_number()) return wrong_type(path, "number", json);
+    return json.get<double>();
+}
+
+Result<std::int64_t> read_integer(const Json& json, const std::string& path, std::int64_t least, std::int64_t most) {
+    std::optional<std::int64_t> number;
+    if (json.is_number_unsigned()) {
+        if (json.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+            number = json.get<std::int64_t>();
+    } else if (json.is_number_integer()) {
+        number = json.get<std::int64_t>();
+    } else if (json.is_number_float()) {
+        const double value = json.get<double>();
+        // Beyond that a double names no single whole number.
+        if (std::floor(value) == value && std::abs(value) < 9e15) number = static_cast<std::int64_t>(value);
+    }
+    if (!number || *number < least || *number > most) return wrong_type(path, "integer", json);
+    return *number;
+}
+
+Result<std::size_t> read_word(const Json& json, const std::string& path, const std::vector<std::string_view>& names) {
+    std::string accepted;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (json.is_string() && json.get_ref<const std::string&>() == names[i]) return i;
+        if (!accepted.empty()) accepted += ", ";
+        accepted += names[i];
+    }
+    return wrong_type(path, "one of " + accepted, json);
+}
+
+Json words_schema(const std::vector<std::string_view>& names) {
+    Json words = Json::array();
+    for (const auto name : names) words.push_back(std::string(name));
+    Json out = type_schema("string");
+    out["enum"] = std::move(words);
+    return out;
+}
+
+Json type_schema(const char* type) {
+    Json out = Json::object();
+    out["type"] = type;
+    return out;
+}
+
+Json holder_schema(const char* type, const char* member, Json of) {
+    Json out = type_schema(type);
+    out[member] = std::move(of);
+    return out;
+}
+
+std::string item_path(const std::string& path, std::size_t index) { return fmt::format("{}[{}]", path, index); }
+
+std::string document_text(const Json& json) { return compact(json); }
 
 Result<Json> document_json(std::string_view text) {
     Json json = Json::parse(text, nullptr, false);
     if (!json.is_object()) return Error{ErrorCode::corrupt, "a document is no JSON object"};
     return {boost::system::in_place_value, std::move(json)};
-}
-
-void keep_unknown(const std::string& name, const Json& value, Unknown& into) {
-    into.members.emplace_back(name, value.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 }  // namespace persistproc::schema::detail

@@ -2,10 +2,12 @@
 /// How JSON comes from structs with a field list and structs from it, and their JSON Schema. For the sources that hold
 /// the structs, where each codec is instantiated once; everybody else includes field.hpp or json.hpp. The schema keeps
 /// to what every client and model API takes: no `$schema`, no `$ref`, no top-level combinators.
-#include <fmt/format.h>
-
-#include <cmath>
+///
+/// A template knows one thing: how a value of one C++ type is read and written (`ValueCodec`). What walks over a list
+/// of fields is no template (codec.cpp): it meets members by their offset and their type's codec. Code for each field
+/// of each struct took half a minute of compile time per struct.
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -20,6 +22,93 @@
 #include "common/schema/json.hpp"
 
 namespace persistproc::schema {
+
+namespace detail {
+
+/// How to read: for whom, and whether a newer version may have written it.
+struct Reading {
+    Use use = by_agents;
+    bool is_lenient = false;  // unknown members are kept or left out, and bounds are not ours to enforce
+};
+
+/// What the walk over a list of fields asks about a type.
+enum class Shape { boolean, number, text, word, list, map, object, other };
+
+/// How values of one type are read and written. `value` and `into` point to one of that type. Pure.
+struct ValueCodec {
+    Shape shape;  // of an optional: that of what it may hold
+    bool is_optional;
+    Json (*schema)(Audience, bool closed);
+    Json (*write)(const void* value, Use);
+    /// Errors: invalid, naming `path`; `into` is as it was.
+    Result<void> (*read)(const Json& json, const std::string& path, Reading how, void* into);
+    /// What bounds are about: a number, or the length of a text or list; nothing of an optional that is empty.
+    std::optional<double> (*measure)(const void* value);
+    bool (*knows_word)(std::string_view word);  // an enumeration's; else null
+    // With the form that a field has been given: a `Form<T>`.
+    Json (*form_schema)(const void* form);
+    Json (*form_write)(const void* form, const void* value);
+    Result<void> (*form_read)(const void* form, const Json& json, const std::string& path, void* into);
+};
+
+struct FieldCodec {
+    FieldFacts facts;
+    std::size_t offset;  // of the member within its struct
+    const ValueCodec* value;
+    const void* form;  // or null
+};
+
+/// A struct's list of fields. Lives for ever.
+struct ObjectCodec {
+    std::vector<FieldCodec> fields;
+    const void* defaults;                             // a struct as it is constructed
+    std::optional<std::size_t> unknown;               // offset of its `Unknown`
+    Result<void> (*finish)(void*, const Json& json);  // a request's `finish_reading`; or null
+};
+
+Json object_schema(const ObjectCodec& codec, Audience audience, bool closed);
+Json write_object(const ObjectCodec& codec, const void* value, Use use);
+/// Errors: invalid, naming the member; `into` is then half read.
+Result<void> read_object(const ObjectCodec& codec, const Json& json, const std::string& path, Reading how, void* into);
+Json to_arguments(const ObjectCodec& codec, const void* request);
+
+Error wrong_type(const std::string& path, std::string_view expected, const Json& got);
+Error not_understood(const Error& error);
+/// Texts of a document hold any byte: those that are no UTF-8 stand as {"bytes": "…"} (base::bytes_to_text).
+Json write_text(const std::string& text, Use use);
+Result<std::string> read_text(const Json& json, const std::string& path, Use use);
+Json write_time(WallTime time, Use use);
+Result<WallTime> read_time(const Json& json, const std::string& path, Use use);
+Result<bool> read_boolean(const Json& json, const std::string& path);
+Result<double> read_number(const Json& json, const std::string& path);
+/// A whole number from `least` to `most`, however it is written (3, 3.0).
+Result<std::int64_t> read_integer(const Json& json, const std::string& path, std::int64_t least, std::int64_t most);
+/// The place of the word among `names`. Errors: invalid, with all of them.
+Result<std::size_t> read_word(const Json& json, const std::string& path, const std::vector<std::string_view>& names);
+Json words_schema(const std::vector<std::string_view>& names);
+Json type_schema(const char* type);
+Json holder_schema(const char* type, const char* member, Json of);
+std::string item_path(const std::string& path, std::size_t index);
+std::string document_text(const Json& json);
+Result<Json> document_json(std::string_view text);
+
+template <class T>
+const ValueCodec& value_codec();
+template <HasFields S>
+const ObjectCodec& object_codec();
+
+}  // namespace detail
+
+/// One value, as it stands in a request. Errors: invalid, naming `path`.
+template <class T>
+Result<T> read(const Json& json, const std::string& path, Audience audience = Audience::agent) {
+    T out{};
+    auto done = detail::value_codec<T>().read(json, path, {use_of(audience), false}, &out);
+    if (!done) return done.error();
+    return out;
+}
+
+// ---- implementation ----
 
 namespace detail {
 
@@ -51,332 +140,118 @@ concept FinishesReading = requires(T& value, const Json& json) {
     { value.finish_reading(json) } -> std::same_as<Result<void>>;
 };
 
-/// `got string "x"`: what a wrong value was, short enough for one line.
-std::string describe_json(const Json& value);
-Error wrong_type(const std::string& path, std::string_view expected, const Json& got);
-void write_unknown(const Unknown& unknown, Json& into);
-void keep_unknown(const std::string& name, const Json& value, Unknown& into);
-/// Texts of a document hold any byte: those that are no UTF-8 stand as {"bytes": "…"} (base::bytes_to_text).
-Json write_bytes(const std::string& text);
-Result<std::string> read_bytes(const Json& json, const std::string& path);
-std::string document_text(const Json& json);
-Result<Json> document_json(std::string_view text);
-
-/// How to read: for whom, and whether a newer version may have written it.
-struct Reading {
-    Use use = by_agents;
-    bool is_lenient = false;  // unknown members are kept or left out, and bounds are not ours to enforce
-};
-
-template <class T>
-Json type_schema(Audience audience, bool closed);
-template <class T>
-Json write(const T& value, Use use);
-template <class T>
-Result<T> read(const Json& json, const std::string& path, Reading how);
-
-}  // namespace detail
-
-/// One value, as it stands in a request. Errors: invalid, naming `path`.
-template <class T>
-Result<T> read(const Json& json, const std::string& path, Audience audience = Audience::agent) {
-    return detail::read<T>(json, path, {use_of(audience), false});
-}
-
-// ---- implementation ----
-
-template <class T>
-Json detail::type_schema(Audience audience, bool closed) {
-    if constexpr (IsOptional<T>::value) {
-        return type_schema<typename T::value_type>(audience, closed);
-    } else if constexpr (std::is_same_v<T, bool>) {
-        return Json{{"type", "boolean"}};
-    } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, WallTime> || IsOpen<T>::value) {
-        return Json{{"type", "string"}};
-    } else if constexpr (HasEnumNames<T>) {
-        Json names = Json::array();
-        for (const auto& [value, name] : EnumNames<T>::names) names.push_back(name);
-        return Json{{"type", "string"}, {"enum", std::move(names)}};
-    } else if constexpr (std::is_integral_v<T>) {
-        return Json{{"type", "integer"}};
-    } else if constexpr (std::is_floating_point_v<T>) {
-        return Json{{"type", "number"}};
-    } else if constexpr (IsVector<T>::value) {
-        return Json{{"type", "array"}, {"items", type_schema<typename T::value_type>(audience, closed)}};
-    } else if constexpr (IsStringMap<T>::value) {
-        return Json{{"type", "object"},
-                    {"additionalProperties", type_schema<typename T::mapped_type>(audience, closed)}};
-    } else {
-        return object_schema<T>(audience, closed);
-    }
-}
-
-template <HasFields S>
-Json object_schema(Audience audience, bool closed) {
-    Json properties = Json::object();
-    Json needed = Json::array();
-    const S defaults{};
-    const Use use = closed ? use_of(audience) : in_answers;
-    for_each_field<S>([&](const auto& f) {
-        if (!f.is_for(use)) return;
-        using T = typename std::decay_t<decltype(f)>::Value;
-        Json one = f.form != nullptr ? f.form->schema() : detail::type_schema<T>(audience, closed);
-        if (!closed) one.erase("enum");
-        if (!closed && (detail::IsOptional<T>::value || f.null_if_empty)) one = Json::object();
-        if (closed && *f.text != '\0') one["description"] = f.text;
-        if (closed && f.has_range) {
-            const bool text = std::is_same_v<T, std::string> || std::is_same_v<T, std::optional<std::string>>;
-            const bool list = detail::IsVector<T>::value;
-            const auto bound = [](double v) {
-                return std::floor(v) == v ? Json(static_cast<std::int64_t>(v)) : Json(v);
-            };
-            one[text ? "minLength" : list ? "minItems" : "minimum"] = bound(f.min);
-            one[text ? "maxLength" : list ? "maxItems" : "maximum"] = bound(f.max);
-        }
-        if (closed && !f.is_required && !f.null_if_empty) {
-            if constexpr (!std::is_same_v<T, bool> && !detail::IsOptional<T>::value && !detail::IsVector<T>::value &&
-                          !detail::IsStringMap<T>::value && !HasFields<T>)
-                one["default"] = f.form != nullptr ? f.form->write(f.of(defaults)) : detail::write(f.of(defaults), use);
-        }
-        if (f.is_required) needed.push_back(f.name);
-        properties[f.name] = std::move(one);
-    });
-    Json out{{"type", "object"}, {"properties", std::move(properties)}};
-    if (!needed.empty()) out["required"] = std::move(needed);
-    if (closed) out["additionalProperties"] = false;
+template <class E>
+std::vector<std::string_view> words_of() {
+    std::vector<std::string_view> out;
+    for (const auto& [value, name] : EnumNames<E>::names) out.push_back(name);
     return out;
 }
 
 template <class T>
-Json detail::write(const T& value, Use use) {
+constexpr Shape shape_of() {
+    if constexpr (IsOptional<T>::value)
+        return shape_of<typename T::value_type>();
+    else if constexpr (std::is_same_v<T, bool>)
+        return Shape::boolean;
+    else if constexpr (std::is_arithmetic_v<T>)
+        return Shape::number;
+    else if constexpr (std::is_same_v<T, std::string>)
+        return Shape::text;
+    else if constexpr (HasEnumNames<T>)
+        return Shape::word;
+    else if constexpr (IsVector<T>::value)
+        return Shape::list;
+    else if constexpr (IsStringMap<T>::value)
+        return Shape::map;
+    else if constexpr (HasFields<T>)
+        return Shape::object;
+    else
+        return Shape::other;
+}
+
+template <class T>
+Json schema_of(Audience audience, bool closed) {
+    if constexpr (IsOptional<T>::value)
+        return schema_of<typename T::value_type>(audience, closed);
+    else if constexpr (std::is_same_v<T, bool>)
+        return type_schema("boolean");
+    else if constexpr (HasEnumNames<T>)
+        return words_schema(words_of<T>());
+    else if constexpr (std::is_integral_v<T>)
+        return type_schema("integer");
+    else if constexpr (std::is_floating_point_v<T>)
+        return type_schema("number");
+    else if constexpr (IsVector<T>::value)
+        return holder_schema("array", "items", value_codec<typename T::value_type>().schema(audience, closed));
+    else if constexpr (IsStringMap<T>::value)
+        return holder_schema("object", "additionalProperties",
+                             value_codec<typename T::mapped_type>().schema(audience, closed));
+    else if constexpr (HasFields<T>)
+        return object_schema(object_codec<T>(), audience, closed);
+    else
+        return type_schema("string");  // texts, times, words of an enumeration that may grow
+}
+
+template <class T>
+Json write_value(const T& value, Use use) {
     if constexpr (IsOptional<T>::value) {
-        return value ? write(*value, use) : Json(nullptr);
+        return value ? write_value(*value, use) : Json();
     } else if constexpr (std::is_same_v<T, WallTime>) {
-        return use == in_documents ? Json(base::to_ns(value)) : Json(base::format_rfc3339(value));
+        return write_time(value, use);
     } else if constexpr (HasEnumNames<T> || IsOpen<T>::value) {
-        return std::string(enum_name(value));
+        return write_text(std::string(enum_name(value)), by_agents);
     } else if constexpr (std::is_same_v<T, std::string>) {
-        return use == in_documents ? write_bytes(value) : Json(value);
+        return write_text(value, use);
     } else if constexpr (IsVector<T>::value) {
+        const ValueCodec& codec = value_codec<typename T::value_type>();
         Json out(Json::value_t::array);
-        for (const auto& each : value) out.push_back(write(each, use));
+        for (const auto& each : value) out.push_back(codec.write(&each, use));
         return out;
     } else if constexpr (IsStringMap<T>::value) {
+        const ValueCodec& codec = value_codec<typename T::mapped_type>();
         Json out(Json::value_t::object);
-        for (const auto& [name, each] : value) out[name] = write(each, use);
+        for (const auto& [name, each] : value) out[name] = codec.write(&each, use);
         return out;
     } else if constexpr (HasFields<T>) {
-        Json out(Json::value_t::object);
-        for_each_field<T>([&](const auto& f) {
-            if (!f.is_for(use)) return;
-            const auto& member = f.of(value);
-            if constexpr (std::is_same_v<std::decay_t<decltype(member)>, std::string>) {
-                if (f.null_if_empty && member.empty()) {
-                    if (use != in_documents) out[f.name] = nullptr;
-                    return;
-                }
-            }
-            // A form is for those who send and read messages; what is stored has the form of its type.
-            const bool formed = f.form != nullptr && use != in_documents;
-            out[f.name] = formed ? f.form->write(member) : write(member, use);
-        });
-        if constexpr (KeepsUnknown<T>) {
-            if (value.unknown.members.empty()) return out;
-            // What was not understood of a known member stays until that is given another value than its default.
-            Unknown kept = value.unknown;
-            const T defaults{};
-            for_each_field<T>([&](const auto& f) {
-                if (!f.is_for(use)) return;
-                const auto stands = out.find(f.name);
-                if (stands == out.end() || *stands == write(f.of(defaults), use)) return;
-                std::erase_if(kept.members, [&](const auto& each) { return each.first == f.name; });
-            });
-            write_unknown(kept, out);
-        }
-        return out;
+        return write_object(object_codec<T>(), &value, use);
     } else {
         return Json(value);
     }
 }
 
 template <class T>
-Json to_json(const T& value) {
-    return detail::write(value, in_answers);
-}
-
-template <HasFields S>
-Json to_arguments(const S& request) {
-    const Json defaults = detail::write(S{}, by_client);
-    Json all = detail::write(request, by_client);
-    Json out = Json::object();
-    for (auto& [name, value] : all.items())
-        if (!value.is_null() && value != defaults[name]) out[name] = std::move(value);
-    // A required member counts even when it equals the default of its type.
-    for_each_field<S>([&](const auto& f) {
-        if (f.is_required && !out.contains(f.name))
-            out[f.name] = all[f.name].is_null() ? defaults[f.name] : all[f.name];
-    });
-    return out;
-}
-
-namespace detail {
-
-/// Errors: invalid, when a value is outside of the bounds of its field.
-template <class V>
-Result<void> check_range(const FieldFacts& f, const std::string& where, const V& value) {
-    if constexpr (IsOptional<V>::value) {
-        if (value) return check_range(f, where, *value);
-        return {};
-    } else {
-        double n = f.min;
-        const char* unit = "";
-        if constexpr (std::is_arithmetic_v<V>) {
-            n = static_cast<double>(value);
-        } else if constexpr (std::is_same_v<V, std::string>) {
-            n = static_cast<double>(value.size());
-            unit = " bytes";
-        } else if constexpr (IsVector<V>::value) {
-            n = static_cast<double>(value.size());
-            unit = " items";
-        }
-        if (!(n >= f.min && n <= f.max))
-            return Error{ErrorCode::invalid,
-                         fmt::format("{}: must be {} to {}{}, got {}", where, f.min, f.max, unit, n)};
-        return {};
-    }
-}
-
-template <class E>
-std::optional<E> find_enum(std::string_view word) {
-    for (const auto& [value, name] : EnumNames<E>::names)
-        if (word == name) return value;
-    return std::nullopt;
-}
-
-template <class T>
-Result<T> read_object(const Json& json, const std::string& path, Reading how) {
-    if (!json.is_object()) return wrong_type(path, "object", json);
-    T out{};
-    // Outside the lambdas below: Clang 14 looks into branches there that are not taken.
-    Unknown* unknown = nullptr;
-    if constexpr (KeepsUnknown<T>) unknown = &out.unknown;
-    std::optional<Error> failed;
-    const std::string prefix = path.empty() ? "" : path + ".";
-    for_each_field<T>([&](const auto& f) {
-        if (failed || !f.is_for(how.use)) return;
-        const auto found = json.find(f.name);
-        if (found == json.end()) {
-            if (f.is_required && how.use != in_documents)
-                failed = Error{ErrorCode::invalid, prefix + f.name + ": required"};
-            return;
-        }
-        const std::string where = prefix + f.name;
-        using M = typename std::decay_t<decltype(f)>::Value;
-        // An explicit null is an absent argument: several clients send one for every optional field.
-        if (found->is_null() && !f.is_required) return;
-        if constexpr (HasEnumNames<M>) {
-            // A newer version's enumerator: the default stands for it here, and it is written back as it was.
-            const bool is_new =
-                how.is_lenient && found->is_string() && !find_enum<M>(found->template get_ref<const std::string&>());
-            if (is_new && unknown != nullptr) return keep_unknown(f.name, *found, *unknown);
-        }
-        const bool formed = f.form != nullptr && how.use != in_documents;
-        auto one = formed ? f.form->read(*found, where) : read<M>(*found, where, how);
-        if (!one) {
-            if (how.use == in_documents && unknown != nullptr) return keep_unknown(f.name, *found, *unknown);
-            failed = one.error();
-            return;
-        }
-        if (f.has_range && !how.is_lenient) {
-            if (auto checked = check_range(f, where, *one); !checked) {
-                failed = checked.error();
-                return;
-            }
-        }
-        f.of(out) = std::move(*one);
-    });
-    if (failed) return *failed;
-    for (const auto& item : json.items()) {
-        const auto& name = item.key();  // Clang 14 lets no lambda capture a structured binding
-        bool is_known = false;
-        for_each_field<T>([&](const auto& f) {
-            if (name == f.name && f.is_for(how.use)) is_known = true;
-        });
-        if (is_known) continue;
-        if (how.is_lenient) {
-            if (unknown != nullptr) keep_unknown(name, item.value(), *unknown);
-            continue;
-        }
-        std::string known;
-        for_each_field<T>([&](const auto& f) {
-            if (!f.is_for(how.use)) return;
-            if (!known.empty()) known += ", ";
-            known += f.name;
-        });
-        return Error{ErrorCode::invalid, fmt::format("{}{}: unknown argument (known: {})", prefix, name, known)};
-    }
-    if constexpr (FinishesReading<T>) {
-        if (!how.is_lenient)
-            if (auto finished = out.finish_reading(json); !finished) return finished.error();
-    }
-    return out;
-}
-
-}  // namespace detail
-
-template <class T>
-Result<T> detail::read(const Json& json, const std::string& path, Reading how) {
+Result<T> read_value(const Json& json, const std::string& path, Reading how) {
     if constexpr (IsOptional<T>::value) {
         if (json.is_null()) return T{};
-        auto inner = read<typename T::value_type>(json, path, how);
+        auto inner = read_value<typename T::value_type>(json, path, how);
         if (!inner) return inner.error();
         return T{std::move(*inner)};
     } else if constexpr (std::is_same_v<T, bool>) {
-        if (!json.is_boolean()) return wrong_type(path, "true or false", json);
-        return json.get<bool>();
+        return read_boolean(json, path);
     } else if constexpr (std::is_same_v<T, std::string>) {
-        if (how.use == in_documents) return read_bytes(json, path);
-        if (!json.is_string()) return wrong_type(path, "string", json);
-        return json.get<std::string>();
+        return read_text(json, path, how.use);
     } else if constexpr (std::is_same_v<T, WallTime>) {
-        if (how.use == in_documents && json.is_number_integer()) return base::from_ns(json.get<std::int64_t>());
-        if (!json.is_string()) return wrong_type(path, "RFC 3339 time", json);
-        return base::parse_rfc3339(json.get_ref<const std::string&>());
+        return read_time(json, path, how.use);
     } else if constexpr (IsOpen<T>::value) {
-        if (!json.is_string()) return wrong_type(path, "string", json);
-        return T::from_word(json.get_ref<const std::string&>());
+        auto word = read_text(json, path, by_agents);
+        if (!word) return word.error();
+        return T::from_word(*word);
     } else if constexpr (HasEnumNames<T>) {
-        std::string accepted;
-        for (const auto& [value, name] : EnumNames<T>::names) {
-            if (json.is_string() && json.get_ref<const std::string&>() == name) return value;
-            if (!accepted.empty()) accepted += ", ";
-            accepted += name;
-        }
-        return wrong_type(path, "one of " + accepted, json);
+        const auto place = read_word(json, path, words_of<T>());
+        if (!place) return place.error();
+        return EnumNames<T>::names[*place].first;
     } else if constexpr (std::is_integral_v<T>) {
-        if (json.is_number_unsigned()) {
-            if (json.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<T>::max()))
-                return json.get<T>();
-        } else if (json.is_number_integer()) {
-            const auto n = json.get<std::int64_t>();
-            if constexpr (std::is_signed_v<T>) {
-                if (n >= std::numeric_limits<T>::min()) return static_cast<T>(n);
-            }
-        } else if (json.is_number_float()) {
-            const double n = json.get<double>();
-            if (std::floor(n) == n && std::abs(n) < 9e15 && n >= static_cast<double>(std::numeric_limits<T>::min()) &&
-                n <= static_cast<double>(std::numeric_limits<T>::max()))
-                return static_cast<T>(n);
-        }
-        return wrong_type(path, "integer", json);
+        static_assert(std::is_signed_v<T> || sizeof(T) < sizeof(std::int64_t), "no field holds so large a number");
+        const auto number = read_integer(json, path, std::numeric_limits<T>::min(), std::numeric_limits<T>::max());
+        if (!number) return number.error();
+        return static_cast<T>(*number);
     } else if constexpr (std::is_floating_point_v<T>) {
-        if (!json.is_number()) return wrong_type(path, "number", json);
-        return json.get<T>();
+        return read_number(json, path);
     } else if constexpr (IsVector<T>::value) {
         if (!json.is_array()) return wrong_type(path, "array", json);
         T out;
         for (std::size_t i = 0; i < json.size(); ++i) {
-            auto one = read<typename T::value_type>(json[i], fmt::format("{}[{}]", path, i), how);
+            auto one = read_value<typename T::value_type>(json[i], item_path(path, i), how);
             if (!one) return one.error();
             out.push_back(std::move(*one));
         }
@@ -384,43 +259,166 @@ Result<T> detail::read(const Json& json, const std::string& path, Reading how) {
     } else if constexpr (IsStringMap<T>::value) {
         if (!json.is_object()) return wrong_type(path, "object", json);
         T out;
-        for (const auto& [name, each] : json.items()) {
-            auto one = read<typename T::mapped_type>(each, path + "." + name, how);
+        for (const auto& item : json.items()) {
+            auto one = read_value<typename T::mapped_type>(item.value(), path + "." + item.key(), how);
             if (!one) return one.error();
-            out.emplace(name, std::move(*one));
+            out.emplace(item.key(), std::move(*one));
         }
         return out;
     } else {
-        return read_object<T>(json, path, how);
+        T out{};
+        auto done = read_object(object_codec<T>(), json, path, how, &out);
+        if (!done) return done.error();
+        return out;
     }
+}
+
+template <class T>
+std::optional<double> measure_of(const T& value) {
+    if constexpr (IsOptional<T>::value)
+        return value ? measure_of(*value) : std::nullopt;
+    else if constexpr (std::is_arithmetic_v<T>)
+        return static_cast<double>(value);
+    else if constexpr (std::is_same_v<T, std::string> || IsVector<T>::value)
+        return static_cast<double>(value.size());
+    else
+        return std::nullopt;
+}
+
+template <class T>
+const T& as(const void* value) {
+    return *static_cast<const T*>(value);
+}
+
+template <class T>
+bool knows_word(std::string_view word) {
+    for (const auto& [value, name] : EnumNames<T>::names)
+        if (name == word) return true;
+    return false;
+}
+
+template <class T>
+Result<void> assign(Result<T> from, void* into) {
+    if (!from) return from.error();
+    *static_cast<T*>(into) = std::move(*from);
+    return {};
+}
+
+template <class T>
+constexpr ValueCodec make_value_codec() {
+    ValueCodec out{};
+    out.shape = shape_of<T>();
+    out.is_optional = IsOptional<T>::value;
+    out.schema = &schema_of<T>;
+    out.write = [](const void* value, Use use) { return write_value(as<T>(value), use); };
+    out.read = [](const Json& json, const std::string& path, Reading how, void* into) {
+        return assign<T>(read_value<T>(json, path, how), into);
+    };
+    out.measure = [](const void* value) { return measure_of(as<T>(value)); };
+    if constexpr (HasEnumNames<T>) out.knows_word = &knows_word<T>;
+    out.form_schema = [](const void* form) { return as<Form<T>>(form).schema(); };
+    out.form_write = [](const void* form, const void* value) { return as<Form<T>>(form).write(as<T>(value)); };
+    out.form_read = [](const void* form, const Json& json, const std::string& path, void* into) {
+        return assign<T>(as<Form<T>>(form).read(json, path), into);
+    };
+    return out;
+}
+
+template <class T>
+const ValueCodec& value_codec() {
+    static constexpr ValueCodec codec = make_value_codec<T>();
+    return codec;
+}
+
+template <class F>
+FieldCodec make_field_codec(const F& field, const typename F::Owner& defaults) {
+    const auto* owner = reinterpret_cast<const std::byte*>(&defaults);
+    const auto* member = reinterpret_cast<const std::byte*>(&field.of(defaults));
+    return FieldCodec{field, static_cast<std::size_t>(member - owner), &value_codec<typename F::Value>(), field.form};
+}
+
+template <HasFields S>
+ObjectCodec make_object_codec() {
+    static const S defaults{};
+    ObjectCodec out{};
+    out.defaults = &defaults;
+    S::fields([&out](const auto& field) { out.fields.push_back(make_field_codec(field, defaults)); });
+    if constexpr (KeepsUnknown<S>)
+        out.unknown = static_cast<std::size_t>(reinterpret_cast<const std::byte*>(&defaults.unknown) -
+                                               reinterpret_cast<const std::byte*>(&defaults));
+    if constexpr (FinishesReading<S>)
+        out.finish = [](void* value, const Json& json) { return static_cast<S*>(value)->finish_reading(json); };
+    return out;
+}
+
+template <HasFields S>
+const ObjectCodec& object_codec() {
+    static const ObjectCodec codec = make_object_codec<S>();
+    return codec;
+}
+
+// Of the types that most fields have: compiled once, in codec.cpp.
+#define PERSISTPROC_VALUE_CODECS(prefix)                                          \
+    prefix template const ValueCodec& value_codec<bool>();                        \
+    prefix template const ValueCodec& value_codec<int>();                         \
+    prefix template const ValueCodec& value_codec<std::int64_t>();                \
+    prefix template const ValueCodec& value_codec<double>();                      \
+    prefix template const ValueCodec& value_codec<std::string>();                 \
+    prefix template const ValueCodec& value_codec<WallTime>();                    \
+    prefix template const ValueCodec& value_codec<std::vector<int>>();            \
+    prefix template const ValueCodec& value_codec<std::vector<std::string>>();    \
+    prefix template const ValueCodec& value_codec<std::optional<bool>>();         \
+    prefix template const ValueCodec& value_codec<std::optional<int>>();          \
+    prefix template const ValueCodec& value_codec<std::optional<std::int64_t>>(); \
+    prefix template const ValueCodec& value_codec<std::optional<double>>();       \
+    prefix template const ValueCodec& value_codec<std::optional<std::string>>();  \
+    prefix template const ValueCodec& value_codec<std::optional<WallTime>>();     \
+    prefix template const ValueCodec& value_codec<std::map<std::string, std::string>>();
+PERSISTPROC_VALUE_CODECS(extern)
+
+}  // namespace detail
+
+template <HasFields S>
+Json object_schema(Audience audience, bool closed) {
+    return detail::object_schema(detail::object_codec<S>(), audience, closed);
+}
+
+template <class T>
+Json to_json(const T& value) {
+    return detail::value_codec<T>().write(&value, in_answers);
+}
+
+template <HasFields S>
+Json to_arguments(const S& request) {
+    return detail::to_arguments(detail::object_codec<S>(), &request);
 }
 
 template <HasFields S>
 Result<S> parse(const Json& json, Audience audience) {
-    return detail::read<S>(json, "", {use_of(audience), false});
+    return read<S>(json, "", audience);
 }
 
 template <class T>
 Result<T> read_answer(const Json& json) {
-    auto value = detail::read<T>(json, "answer", {in_answers, true});
-    if (!value)
-        return Error{ErrorCode::corrupt,
-                     fmt::format("the daemon's answer is not understood: {}", value.error().message)};
-    return value;
+    T out{};
+    auto done = detail::value_codec<T>().read(json, "answer", {in_answers, true}, &out);
+    if (!done) return detail::not_understood(done.error());
+    return out;
 }
 
 template <HasFields S>
 std::string to_document(const S& value) {
-    return detail::document_text(detail::write(value, in_documents));
+    return detail::document_text(detail::write_object(detail::object_codec<S>(), &value, in_documents));
 }
 
 template <HasFields S>
 Result<S> read_document(std::string_view text) {
     auto json = detail::document_json(text);
     if (!json) return json.error();
-    auto value = detail::read<S>(*json, "", {in_documents, true});
-    if (!value) return Error{ErrorCode::corrupt, value.error().message};
-    return value;
+    S out{};
+    auto done = detail::read_object(detail::object_codec<S>(), *json, "", {in_documents, true}, &out);
+    if (!done) return Error{ErrorCode::corrupt, done.error().message};
+    return out;
 }
 
 }  // namespace persistproc::schema

@@ -6,9 +6,10 @@
 ///   struct StopRequest {
 ///       std::string process;
 ///       std::optional<double> grace_seconds;
-///       static constexpr auto fields() {
-///           return std::tuple{schema::required("process", &StopRequest::process, "id, label, PID or command"),
-///                             schema::field("grace_seconds", &StopRequest::grace_seconds, "…").range(0, 3600)};
+///       template <class Each>
+///       static constexpr void fields(Each&& each) {
+///           each(schema::required("process", &StopRequest::process, "id, label, PID or command"));
+///           each(schema::field("grace_seconds", &StopRequest::grace_seconds, "…").range(0, 3600));
 ///       }
 ///   };
 ///
@@ -18,7 +19,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -149,13 +149,6 @@ struct NestedPath {
     constexpr const auto& operator()(const S& owner) const { return inner(owner.*outer); }
 };
 
-template <class S, class Inner, class F>
-constexpr auto nest(Inner S::*outer, const F& field) {
-    using Path = NestedPath<S, Inner, decltype(F::path)>;
-    return Field<S, typename F::Value, Path>{static_cast<const FieldFacts&>(field), Path{outer, field.path},
-                                             field.form};
-}
-
 }  // namespace detail
 
 template <class S, class M>
@@ -171,15 +164,13 @@ constexpr auto required(const char* name, M S::*member, const char* text = "") {
 }
 
 /// The fields of a member, as fields of the struct that holds it: one JSON object, not one within another.
-template <class S, class Inner>
-constexpr auto inlined(Inner S::*member) {
-    return std::apply([member](const auto&... each) { return std::tuple{detail::nest(member, each)...}; },
-                      Inner::fields());
-}
-
-template <class S, class F>
-constexpr void for_each_field(F&& f) {
-    std::apply([&](const auto&... each) { (f(each), ...); }, S::fields());
+template <class S, class Inner, class Each>
+constexpr void inlined(Inner S::*member, Each&& each) {
+    Inner::fields([&](const auto& f) {
+        using F = std::decay_t<decltype(f)>;
+        using Path = detail::NestedPath<S, Inner, decltype(F::path)>;
+        each(Field<S, typename F::Value, Path>{static_cast<const FieldFacts&>(f), Path{member, f.path}, f.form});
+    });
 }
 
 /// Specialise for an enum: `static constexpr std::pair<E, std::string_view> names[] = {…}`.
@@ -224,9 +215,12 @@ std::string_view enum_name(const Open<E>& value) {
 
 // ---- codecs: declared here, defined in codec.hpp and instantiated once, beside their struct ----
 
+struct Unused {
+    constexpr void operator()(const auto&) const {}
+};
 template <class T>
 concept HasFields = requires {
-    T::fields();
+    T::fields(Unused{});
 };
 template <class T>
 concept HasEnumNames = requires {

@@ -4,3 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "common/schema/field.hpp"
+
+// Compiled once, in json.cpp.
+extern template class nlohmann::basic_json<nlohmann::ordered_map>;

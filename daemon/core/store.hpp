@@ -29,18 +29,19 @@ struct ProcessRecord {
     WallTime created_at{};
     schema::Unknown unknown;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = ProcessRecord;
         using schema::field;
-        return std::tuple{field("definition", &R::definition),
-                          field("wanted", &R::wanted),
-                          field("intent", &R::intent),
-                          field("intent_run", &R::intent_run),
-                          field("last_run", &R::last_run),
-                          field("restarts", &R::restarts),
-                          field("quick_failures", &R::quick_failures),
-                          field("gave_up", &R::gave_up),
-                          field("created_at", &R::created_at)};
+        each(field("definition", &R::definition));
+        each(field("wanted", &R::wanted));
+        each(field("intent", &R::intent));
+        each(field("intent_run", &R::intent_run));
+        each(field("last_run", &R::last_run));
+        each(field("restarts", &R::restarts));
+        each(field("quick_failures", &R::quick_failures));
+        each(field("gave_up", &R::gave_up));
+        each(field("created_at", &R::created_at));
     }
 };
 
@@ -51,10 +52,13 @@ struct RunRecord {
     std::optional<Outcome> outcome;
     schema::Unknown unknown;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = RunRecord;
         using schema::field;
-        return std::tuple{field("pid", &R::pid), field("started_at", &R::started_at), field("outcome", &R::outcome)};
+        each(field("pid", &R::pid));
+        each(field("started_at", &R::started_at));
+        each(field("outcome", &R::outcome));
     }
 };
 

@@ -20,13 +20,18 @@ struct Controlled {
     std::optional<std::string> label;
     std::optional<std::string> error;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = Controlled;
         using schema::field;
-        return std::tuple{field("action", &R::action),         field("pid", &R::pid),
-                          field("exit_code", &R::exit_code),   field("log_stdout", &R::log_stdout),
-                          field("log_stderr", &R::log_stderr), field("log_combined", &R::log_combined),
-                          field("label", &R::label),           field("error", &R::error)};
+        each(field("action", &R::action));
+        each(field("pid", &R::pid));
+        each(field("exit_code", &R::exit_code));
+        each(field("log_stdout", &R::log_stdout));
+        each(field("log_stderr", &R::log_stderr));
+        each(field("log_combined", &R::log_combined));
+        each(field("label", &R::label));
+        each(field("error", &R::error));
     }
 };
 
@@ -41,35 +46,40 @@ struct Info {
     std::optional<int> exit_code;
     std::optional<std::string> log_stdout, log_stderr, log_combined;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = Info;
         using schema::field;
-        return std::tuple{field("pid", &R::pid),
-                          field("command", &R::command),
-                          field("working_directory", &R::working_directory),
-                          field("status", &R::status),
-                          field("label", &R::label),
-                          field("start_time", &R::start_time),
-                          field("end_time", &R::end_time),
-                          field("exit_code", &R::exit_code),
-                          field("log_stdout", &R::log_stdout),
-                          field("log_stderr", &R::log_stderr),
-                          field("log_combined", &R::log_combined)};
+        each(field("pid", &R::pid));
+        each(field("command", &R::command));
+        each(field("working_directory", &R::working_directory));
+        each(field("status", &R::status));
+        each(field("label", &R::label));
+        each(field("start_time", &R::start_time));
+        each(field("end_time", &R::end_time));
+        each(field("exit_code", &R::exit_code));
+        each(field("log_stdout", &R::log_stdout));
+        each(field("log_stderr", &R::log_stderr));
+        each(field("log_combined", &R::log_combined));
     }
 };
 
 struct Listed {
     std::vector<Info> processes;
     std::optional<std::string> error;
-    static constexpr auto fields() {
-        return std::tuple{schema::field("processes", &Listed::processes), schema::field("error", &Listed::error)};
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        each(schema::field("processes", &Listed::processes));
+        each(schema::field("error", &Listed::error));
     }
 };
 
 struct Status : Info {
     std::optional<std::string> error;
-    static constexpr auto fields() {
-        return std::tuple_cat(Info::fields(), std::tuple{schema::field("error", &Status::error)});
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        Info::fields(each);
+        each(schema::field("error", &Status::error));
     }
 };
 
@@ -79,10 +89,13 @@ struct OutputLines {
     std::optional<std::int64_t> lines_before, lines_after;
     std::optional<std::string> error;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = OutputLines;
-        return std::tuple{schema::field("output", &R::output), schema::field("lines_before", &R::lines_before),
-                          schema::field("lines_after", &R::lines_after), schema::field("error", &R::error)};
+        each(schema::field("output", &R::output));
+        each(schema::field("lines_before", &R::lines_before));
+        each(schema::field("lines_after", &R::lines_after));
+        each(schema::field("error", &R::error));
     }
 };
 
@@ -91,11 +104,14 @@ struct LogPaths {
     std::optional<std::string> note;
     std::optional<std::string> error;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = LogPaths;
-        return std::tuple{schema::field("stdout", &R::out), schema::field("stderr", &R::err),
-                          schema::field("combined", &R::combined), schema::field("note", &R::note),
-                          schema::field("error", &R::error)};
+        each(schema::field("stdout", &R::out));
+        each(schema::field("stderr", &R::err));
+        each(schema::field("combined", &R::combined));
+        each(schema::field("note", &R::note));
+        each(schema::field("error", &R::error));
     }
 };
 

@@ -22,10 +22,11 @@ struct Target {
     std::optional<std::string> command_or_label;
     std::optional<std::string> working_directory;
 
-    static constexpr auto fields() {
-        return std::tuple{schema::field("pid", &Target::pid),
-                          schema::field("command_or_label", &Target::command_or_label),
-                          schema::field("working_directory", &Target::working_directory)};
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        each(schema::field("pid", &Target::pid));
+        each(schema::field("command_or_label", &Target::command_or_label));
+        each(schema::field("working_directory", &Target::working_directory));
     }
 };
 
@@ -45,11 +46,14 @@ struct ControlRequest : Target {
             "restart_process.",
         .effects = anything};
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = ControlRequest;
-        return std::tuple_cat(std::tuple{schema::required("action", &R::action)}, Target::fields(),
-                              std::tuple{schema::field("environment", &R::environment),
-                                         schema::field("force", &R::force), schema::field("label", &R::label)});
+        each(schema::required("action", &R::action));
+        Target::fields(each);
+        each(schema::field("environment", &R::environment));
+        each(schema::field("force", &R::force));
+        each(schema::field("label", &R::label));
     }
 };
 
@@ -64,11 +68,13 @@ struct StartRequest {
                                               .description = "Kept from the Python persistproc; new: start_process.",
                                               .effects = starting};
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = StartRequest;
-        return std::tuple{schema::required("command", &R::command),
-                          schema::field("working_directory", &R::working_directory),
-                          schema::field("environment", &R::environment), schema::field("label", &R::label)};
+        each(schema::required("command", &R::command));
+        each(schema::field("working_directory", &R::working_directory));
+        each(schema::field("environment", &R::environment));
+        each(schema::field("label", &R::label));
     }
 };
 
@@ -82,11 +88,13 @@ struct StopRequest : Target {
                                               .description = "Kept from the Python persistproc; new: stop_process.",
                                               .effects = ending};
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = StopRequest;
-        return std::tuple_cat(Target::fields(),
-                              std::tuple{schema::field("command", &R::command), schema::field("label", &R::label),
-                                         schema::field("force", &R::force)});
+        Target::fields(each);
+        each(schema::field("command", &R::command));
+        each(schema::field("label", &R::label));
+        each(schema::field("force", &R::force));
     }
 };
 
@@ -119,12 +127,14 @@ struct OutputRequest : Target {
                                                   "Python persistproc; new: get_process_output.",
                                               .effects = reading};
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = OutputRequest;
-        return std::tuple_cat(Target::fields(), std::tuple{schema::field("stream", &R::stream),
-                                                           schema::field("lines", &R::lines).range(0, 1000000),
-                                                           schema::field("before_time", &R::before_time, "ISO 8601"),
-                                                           schema::field("since_time", &R::since_time, "ISO 8601")});
+        Target::fields(each);
+        each(schema::field("stream", &R::stream));
+        each(schema::field("lines", &R::lines).range(0, 1000000));
+        each(schema::field("before_time", &R::before_time, "ISO 8601"));
+        each(schema::field("since_time", &R::since_time, "ISO 8601"));
     }
 };
 

@@ -12,7 +12,10 @@ enum class Colour { red, green };
 
 struct Inner {
     int depth = 0;
-    static constexpr auto fields() { return std::tuple{schema::field("depth", &Inner::depth)}; }
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        each(schema::field("depth", &Inner::depth));
+    }
 };
 
 struct Request {
@@ -26,18 +29,19 @@ struct Request {
     std::optional<Inner> inner;
     std::optional<std::string> secret;
 
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using R = Request;
         using schema::field;
-        return std::tuple{schema::required("name", &R::name, "who"),
-                          field("lines", &R::lines, "how many").range(1, 1000),
-                          field("ratio", &R::ratio).range(0, 1),
-                          field("follow", &R::follow),
-                          field("colour", &R::colour),
-                          field("labels", &R::labels),
-                          field("variables", &R::variables),
-                          field("inner", &R::inner),
-                          field("secret", &R::secret).client_only()};
+        each(schema::required("name", &R::name, "who"));
+        each(field("lines", &R::lines, "how many").range(1, 1000));
+        each(field("ratio", &R::ratio).range(0, 1));
+        each(field("follow", &R::follow));
+        each(field("colour", &R::colour));
+        each(field("labels", &R::labels));
+        each(field("variables", &R::variables));
+        each(field("inner", &R::inner));
+        each(field("secret", &R::secret).client_only());
     }
 };
 
@@ -126,11 +130,12 @@ struct Answer {
     std::string owner;
     Inner inner;
     schema::Unknown unknown;
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using schema::field;
-        return std::tuple_cat(
-            std::tuple{field("colour", &Answer::colour), field("owner", &Answer::owner).absent_if_empty()},
-            schema::inlined(&Answer::inner));
+        each(field("colour", &Answer::colour));
+        each(field("owner", &Answer::owner).absent_if_empty());
+        schema::inlined(&Answer::inner, each);
     }
 };
 
@@ -139,10 +144,12 @@ struct Stored {
     Colour colour = Colour::red;
     int secret = 0;
     schema::Unknown unknown;
-    static constexpr auto fields() {
+    template <class Each>
+    static constexpr void fields(Each&& each) {
         using schema::field;
-        return std::tuple{field("text", &Stored::text), field("colour", &Stored::colour),
-                          field("secret", &Stored::secret).only(schema::in_documents)};
+        each(field("text", &Stored::text));
+        each(field("colour", &Stored::colour));
+        each(field("secret", &Stored::secret).only(schema::in_documents));
     }
 };
 
