@@ -376,8 +376,8 @@ void check_processes(const Examined& examined, Findings& out) {
         else if (view.state == ProcessState::lost)
             out.note("processes", fmt::format("{}: how it ended cannot be known", shown),
                      fmt::format("persistproc start {0}, or persistproc rm {0}", view.id));
-        else if (domain::is_live(view) && view.detail)
-            out.note("processes", fmt::format("{}: {}", shown, base::escape_line(*view.detail)),
+        else if (domain::is_live(view) && !view.causes.empty())
+            out.note("processes", fmt::format("{}: {}", shown, base::escape_line(domain::causes_text(view.causes))),
                      fmt::format("persistproc status {}", view.id));
         else
             continue;

@@ -5,7 +5,7 @@ namespace persistproc::cli::commands {
 
 namespace {
 
-bool can_stop(const ProcessView& view) { return domain::is_live(view) || view.state == ProcessState::backoff; }
+bool can_stop(const ProcessView& view) { return domain::has_tree(view) || view.state == ProcessState::backoff; }
 
 }  // namespace
 

@@ -64,6 +64,14 @@ constexpr std::array is_right = {false, false, false, true, true, true, false, t
 const Row head = {"ID", "LABEL", "STATE", "PID", "UPTIME", "RESTARTS", "PORTS", "CPU", "MEMORY", "LAST EXIT"};
 const Row wide_head = {"STARTED BY", "DIRECTORY", "DESCRIPTION"};
 
+/// With how many of what it started still run, where that is all that does: they hold ports and memory.
+std::string state_word(const ProcessView& view) {
+    std::string out(view.state.word());
+    for (const auto& each : view.causes)
+        if (each.code == CauseCode::left_running) out += ", " + domain::cause_text(each);
+    return out;
+}
+
 Row wide_row(const ProcessView& view) {
     return {safe(view.started_by), safe(view.working_directory), safe(view.description)};
 }
@@ -72,7 +80,7 @@ Row make_row(const ProcessView& view, WallTime now, bool wide) {
     Row row(head.size());
     row[0] = view.id;
     row[label_column] = safe(view.label);
-    row[state_column] = std::string(schema::enum_name(view.state));
+    row[state_column] = state_word(view);
     row[3] = view.pid ? fmt::format("{}", *view.pid) : "";
     row[4] = domain::is_live(view) ? age(view.started_at, now) : "";
     row[5] = fmt::format("{}", view.restarts);
@@ -136,10 +144,21 @@ std::string process_table(const std::vector<ProcessView>& views, WallTime now, c
     }
     // What is wrong with one that runs, or why nobody knows how it ended, has no column.
     for (const auto& view : views)
-        if (view.detail && (domain::is_live(view) || view.state == ProcessState::lost))
-            out += fmt::format("{}: {}\n", view.id, safe(*view.detail));
+        if (!view.causes.empty() && (domain::is_live(view) || view.state == ProcessState::lost))
+            out += fmt::format("{}: {}\n", view.id, safe(domain::causes_text(view.causes)));
     return out;
 }
+
+namespace {
+
+std::string stop_text(const ProcessView& view) {
+    std::string out = view.stopped_by.empty() ? "stopped" : "stopped by " + safe(view.stopped_by);
+    if (view.exit_code) out += fmt::format(" (exited with code {})", *view.exit_code);
+    if (view.signal) out += fmt::format(" ({})", *view.signal);
+    return out;
+}
+
+}  // namespace
 
 std::string state_text(const ProcessView& view) {
     std::string out(view.state.word());
@@ -148,14 +167,14 @@ std::string state_text(const ProcessView& view) {
             out = view.exit_code ? fmt::format("exited with code {}", *view.exit_code) : "exited";
             break;
         case ProcessState::killed: out = view.signal ? fmt::format("killed by {}", *view.signal) : "killed"; break;
+        case ProcessState::stopped: out = stop_text(view); break;
         case ProcessState::failed: out = "could not be started"; break;
         case ProcessState::backoff: out = "waiting to be restarted"; break;
         case ProcessState::gave_up: out = "gave up restarting"; break;
         default: break;
     }
-    if (view.reason == OutcomeReason::stopped) out += " (stopped)";
     if (view.reason == OutcomeReason::oom) out += " (out of memory)";
-    if (view.detail && !view.detail->empty()) out += ": " + safe(*view.detail);
+    if (!view.causes.empty()) out += ": " + safe(domain::causes_text(view.causes));
     return out;
 }
 

@@ -136,7 +136,7 @@ private:
         if (view->signal) polled.signal = domain::find_signal(*view->signal);
         const auto id = domain::find_process_id(view->id);
         if (view->run && id) polled.run = domain::find_run_number(*view->run, *id).value_or(0);
-        polled.detail = view->detail.value_or("");
+        polled.detail = domain::causes_text(view->causes);
         happen(polled);
     }
 

@@ -22,6 +22,7 @@ Reading read_state(ProcessState state) {
         case ProcessState::backoff: return Reading::may_return;
         case ProcessState::exited:
         case ProcessState::killed:
+        case ProcessState::stopped:
         case ProcessState::failed:
         case ProcessState::gave_up:
         case ProcessState::lost: break;

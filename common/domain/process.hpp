@@ -12,6 +12,7 @@
 #include "common/base/process_identity.hpp"
 #include "common/base/result.hpp"
 #include "common/base/time.hpp"
+#include "common/domain/cause.hpp"
 #include "common/schema/field.hpp"
 
 namespace persistproc {
@@ -42,6 +43,7 @@ enum class ProcessState {
     stopping,
     exited,
     killed,
+    stopped,      // on request
     failed,       // could not be started
     backoff,      // will restart
     gave_up,      // crash loop
@@ -54,27 +56,14 @@ bool is_live(ProcessState state) noexcept;
 
 enum class OutcomeReason { self, stopped, oom, exec_failed, lost };
 
-/// Why a program could not be started: the step of the start that failed and its errno.
-struct StartFailure {
-    std::string stage;  // "chdir", "execve", …
-    int os_error = 0;
-
-    template <class Each>
-    static constexpr void fields(Each&& each) {
-        using F = StartFailure;
-        each(schema::field("stage", &F::stage));
-        each(schema::field("os_error", &F::os_error));
-    }
-};
-
 /// How one run ended. At most one of `exit_code` and `signal` is set; neither means nobody can know.
 struct Outcome {
     std::optional<int> exit_code;
     std::optional<int> signal;
     OutcomeReason reason = OutcomeReason::self;
     WallTime ended_at{};
-    std::optional<StartFailure> failure;  // exec_failed only
-    std::string detail;                   // lost only: why it cannot be known
+    std::string stopped_by;     // who asked for the stop
+    std::vector<Cause> causes;  // why it could not be started, cannot be known, or was killed
     schema::Unknown unknown;
 
     template <class Each>
@@ -85,8 +74,8 @@ struct Outcome {
         each(field("signal", &O::signal));
         each(field("reason", &O::reason));
         each(field("ended_at", &O::ended_at));
-        each(field("failure", &O::failure));
-        each(field("detail", &O::detail));
+        each(field("stopped_by", &O::stopped_by).absent_if_empty());
+        each(field("causes", &O::causes).absent_if_empty());
     }
 };
 
@@ -100,10 +89,10 @@ template <>
 struct EnumNames<domain::ProcessState> {
     using E = domain::ProcessState;
     static constexpr std::pair<E, std::string_view> names[] = {
-        {E::starting, "starting"},       {E::running, "running"},        {E::stopping, "stopping"},
-        {E::exited, "exited"},           {E::killed, "killed"},          {E::failed, "failed"},
-        {E::backoff, "backoff"},         {E::gave_up, "gave_up"},        {E::lost, "lost"},
-        {E::unreachable, "unreachable"}, {E::unsupported, "unsupported"}};
+        {E::starting, "starting"}, {E::running, "running"},         {E::stopping, "stopping"},
+        {E::exited, "exited"},     {E::killed, "killed"},           {E::stopped, "stopped"},
+        {E::failed, "failed"},     {E::backoff, "backoff"},         {E::gave_up, "gave_up"},
+        {E::lost, "lost"},         {E::unreachable, "unreachable"}, {E::unsupported, "unsupported"}};
 };
 template <>
 struct EnumNames<domain::OutcomeReason> {
@@ -219,8 +208,9 @@ struct ProcessView : Definition {
     std::optional<std::int64_t> memory_bytes;
     std::optional<WallTime> last_output_at;
     std::optional<std::string> log_path;
-    std::optional<std::string> detail;  // why it failed, is lost, or when it will restart
-    schema::Unknown unknown;            // what a newer daemon says besides; hides that of the definition
+    std::string stopped_by;     // who asked for the stop
+    std::vector<Cause> causes;  // why it failed, is lost, was killed, when it runs again, what is missing
+    schema::Unknown unknown;    // what a newer daemon says besides; hides that of the definition
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -236,6 +226,7 @@ struct ProcessView : Definition {
         each(field("exit_code", &V::exit_code));
         each(field("signal", &V::signal));
         each(field("reason", &V::reason));
+        each(field("stopped_by", &V::stopped_by).absent_if_empty());
         each(field("run", &V::run));
         each(field("restarts", &V::restarts));
         each(field("ports", &V::ports));
@@ -243,11 +234,13 @@ struct ProcessView : Definition {
         each(field("memory_bytes", &V::memory_bytes));
         each(field("last_output_at", &V::last_output_at));
         each(field("log_path", &V::log_path));
-        each(field("detail", &V::detail));
+        each(field("causes", &V::causes).absent_if_empty());
     }
 };
 /// As `is_live` of its state; of one that only a newer version knows, by its facts.
 bool is_live(const ProcessView& view) noexcept;
+/// Whether something that it started runs: its program, or what an ended program left behind.
+bool has_tree(const ProcessView& view) noexcept;
 
 /// 1 to 200 bytes of UTF-8 without control or bidirectional characters. Errors: invalid.
 Result<void> check_label(std::string_view label);

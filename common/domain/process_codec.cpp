@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "common/base/time.hpp"
 #include "common/domain/process.hpp"
 #include "common/schema/codec.hpp"
@@ -60,6 +62,11 @@ const schema::Form<std::optional<double>> optional_seconds_form{seconds_schema, 
 bool is_live(const ProcessView& view) noexcept {
     const auto known = view.state.known();
     return known ? is_live(*known) : view.pid.has_value() && !view.ended_at;
+}
+
+bool has_tree(const ProcessView& view) noexcept {
+    return is_live(view) || std::any_of(view.causes.begin(), view.causes.end(),
+                                        [](const Cause& each) { return each.code == CauseCode::left_running; });
 }
 
 }  // namespace persistproc::domain

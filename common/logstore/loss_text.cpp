@@ -21,22 +21,18 @@ std::optional<std::string> loss_text(const Line& line) {
     return line.event ? loss_text(*line.event, line.value) : std::nullopt;
 }
 
-std::string losses_text(const Losses& losses) {
-    std::string out;
-    const auto add = [&](std::string text) {
-        if (!out.empty()) out += "; ";
-        out += text;
-    };
-    if (losses.dropped_in_all() > 0) add(fmt::format("{} bytes of output were not recorded", losses.dropped_in_all()));
-    if (losses.removed_bytes > 0)
-        add(fmt::format("{} bytes of recorded output were removed by somebody", losses.removed_bytes));
-    if (losses.takeovers > 0)
-        add(fmt::format("its shim was killed and replaced{}: {}",
-                        losses.takeovers == 1 ? "" : fmt::format(" {} times", losses.takeovers),
-                        losses.taken_over_bytes > 0
-                            ? fmt::format("at most {} bytes of output may be missing", losses.taken_over_bytes)
-                            : "nothing is missing"));
+std::vector<Cause> causes_of(const Losses& losses) {
+    std::vector<Cause> out;
+    const auto dropped = static_cast<std::int64_t>(losses.dropped_in_all());
+    if (dropped > 0) out.push_back(Cause{.code = CauseCode::output_lost, .bytes = dropped});
+    const auto removed = static_cast<std::int64_t>(losses.removed_bytes);
+    if (removed > 0) out.push_back(Cause{.code = CauseCode::output_removed, .bytes = removed});
+    const auto takeovers = static_cast<std::int64_t>(losses.takeovers);
+    const auto unsure = static_cast<std::int64_t>(losses.taken_over_bytes);
+    if (takeovers > 0) out.push_back(Cause{.code = CauseCode::shim_replaced, .count = takeovers, .bytes = unsure});
     return out;
 }
+
+std::string losses_text(const Losses& losses) { return domain::causes_text(causes_of(losses)); }
 
 }  // namespace persistproc::logstore

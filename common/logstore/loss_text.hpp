@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "common/domain/cause.hpp"
 #include "common/logstore/reader.hpp"
 
 namespace persistproc::logstore {
@@ -14,7 +16,9 @@ std::string gap_text(std::int64_t bytes);
 std::optional<std::string> loss_text(Event event, std::int64_t value);
 /// A line that `losses` asked for. No value: a line of the program, or another event.
 std::optional<std::string> loss_text(const Line& line);
-/// All that is missing of a run, in one phrase without end; empty: nothing.
+/// All that is missing of a run.
+std::vector<Cause> causes_of(const Losses& losses);
+/// In one phrase without end; empty: nothing.
 std::string losses_text(const Losses& losses);
 
 }  // namespace persistproc::logstore

@@ -20,7 +20,7 @@ using Nonce = std::array<std::uint8_t, 16>;
 
 /// Of `spec` and `state`. 1: shims that speak in packets of a fixed size (see frame.hpp).
 inline constexpr std::uint16_t format_major = 2;
-inline constexpr std::uint16_t format_minor = 0;
+inline constexpr std::uint16_t format_minor = 1;
 
 enum class Phase : std::uint8_t {
     none = 0,         // made by the daemon; no shim has written yet
@@ -51,7 +51,7 @@ struct RunState {
     Stage stage = Stage::none;
     std::uint8_t stop_requested = 0;  // a stop was asked for before the child ended
     std::uint8_t killed = 0;          // exit_value is a signal number, else an exit code
-    std::uint8_t oom = 0;             // the kernel's OOM killer took it (cgroup or kernel said so)
+    std::uint8_t oom = 0;             // the kernel killed it for want of memory, in a cgroup that is the run's own
     std::uint8_t exec_confirmed = 0;  // the close-on-exec pipe closed: the program runs
     std::uint8_t tree_empty = 0;      // after the exit: no descendant is left
     /// The program is gone and nobody can tell how: `exit_value` says nothing, and the phase stays `started`.
@@ -75,8 +75,14 @@ struct RunState {
     std::uint64_t log_end = 0;    // and where it ended, valid from `exited` on
     std::int32_t exit_value = 0;
     std::int32_t os_error = 0;
+    // 2.1
+    /// OOM kills of the kernel in the cgroup of the shim, while the program ran; at its start the counter itself.
+    std::uint32_t oom_kills = 0;
+    std::uint8_t oom_kills_known = 0;  // the counter could be read, at the start and at the end
+    std::uint8_t kill_sent = 0;        // the shim has sent the program a SIGKILL
+    std::uint16_t unused = 0;
 };
-static_assert(sizeof(RunState) == 136);
+static_assert(sizeof(RunState) == 144);
 
 /// What is said of files of another major.
 std::string other_version(unsigned major, unsigned minor);

@@ -160,10 +160,10 @@ Json write_object(const ObjectCodec& codec, const void* value, Use use) {
     Json out(Json::value_t::object);
     for (const auto& each : codec.fields) {
         if (!each.facts.is_for(use)) continue;
-        if (!is_absent(each, value))
-            out[each.facts.name] = write_member(each, value, use);
-        else if (use != in_documents)
-            out[each.facts.name] = nullptr;
+        Json written = is_absent(each, value) ? Json() : write_member(each, value, use);
+        // A document has no member for an empty text; an optional that is empty stands in it as null.
+        const bool is_left_out = each.facts.left_out || (each.facts.null_if_empty && use == in_documents);
+        if (!written.is_null() || !is_left_out) out[each.facts.name] = std::move(written);
     }
     if (!codec.unknown) return out;
     const auto& unknown = as<Unknown>(static_cast<const std::byte*>(value) + *codec.unknown);

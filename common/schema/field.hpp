@@ -68,7 +68,8 @@ struct FieldFacts {
     const char* text = "";  // for agents; and for people, unless `help` says it in their words
     bool is_required = false;
     bool has_range = false;
-    bool null_if_empty = false;  // an empty text is an absent fact
+    bool null_if_empty = false;  // an empty text or list is an absent fact
+    bool left_out = false;       // where it is absent; else null stands for it
     double min = 0;
     double max = 0;
     Use uses = everywhere;
@@ -111,6 +112,11 @@ struct Field : FieldFacts {
     constexpr Field absent_if_empty() const {
         Field copy = *this;
         copy.null_if_empty = true;
+        return copy;
+    }
+    constexpr Field left_out_if_absent() const {
+        Field copy = *this;
+        copy.left_out = true;
         return copy;
     }
     constexpr Field in_form(const Form<M>* how) const {

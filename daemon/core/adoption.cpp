@@ -166,6 +166,7 @@ void Adoption::take_end_as_news(const ProcessPtr& process, const FoundRun& run, 
     const int counted = failures_of(*process) - (ended.is_news ? 0 : 1);
     process->life = Lifecycle(was, process->record.wanted, highest, std::nullopt, std::max(counted, 0));
     ProgramEnded event{.outcome = ended.outcome};
+    name_stopper(event.outcome, process->record);
     driver_.apply(process, event);
 }
 

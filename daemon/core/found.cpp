@@ -102,11 +102,11 @@ Found classify(const FoundRun& run, const std::optional<Outcome>& recorded, Want
     }
     if (state.phase == rundir::Phase::exited || state.phase == rundir::Phase::exec_failed)
         return FoundEnded{run::outcome_of(state)};
-    const auto lost = [&](std::string why) { return FoundEnded{run::lost_outcome(std::move(why), now)}; };
-    if (!run.trouble.empty()) return lost("its run directory is damaged: " + run.trouble);
-    if (state.boot_id != boot) return lost("the machine was restarted");
-    if (state.outcome_unknown != 0) return lost(run::unseen_end);
-    return lost("its shim was killed before it could record an outcome");
+    const auto lost = [&](Cause why) { return FoundEnded{run::lost_outcome(std::move(why), now)}; };
+    if (!run.trouble.empty()) return lost(Cause{.code = CauseCode::run_damaged, .text = run.trouble});
+    if (state.boot_id != boot) return lost(Cause{.code = CauseCode::machine_restarted});
+    if (state.outcome_unknown != 0) return lost(Cause{.code = CauseCode::end_unseen});
+    return lost(Cause{.code = CauseCode::shim_killed});
 }
 
 }  // namespace persistproc::core

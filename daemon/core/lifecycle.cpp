@@ -304,6 +304,7 @@ ProcessState Lifecycle::state() const noexcept {
         ProcessState ended() const noexcept {
             if (!self.outcome_ || self.outcome_->reason == OutcomeReason::lost) return ProcessState::lost;
             if (self.outcome_->reason == OutcomeReason::exec_failed) return ProcessState::failed;
+            if (self.outcome_->reason == OutcomeReason::stopped) return ProcessState::stopped;
             return self.outcome_->signal ? ProcessState::killed : ProcessState::exited;
         }
         ProcessState operator()(const Idle&) const noexcept { return ProcessState::starting; }

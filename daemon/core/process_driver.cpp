@@ -23,6 +23,10 @@ run::StopOrder order_of(const Process& process, std::chrono::nanoseconds grace, 
 
 }  // namespace
 
+void name_stopper(Outcome& outcome, const ProcessRecord& record) {
+    if (outcome.reason == OutcomeReason::stopped && outcome.stopped_by.empty()) outcome.stopped_by = record.intent_by;
+}
+
 std::chrono::nanoseconds seconds_of(double seconds) {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
 }
@@ -291,6 +295,7 @@ void ProcessDriver::hear(run::RunDriver& run, const run::Telling& telling) {
         const bool is_known = process->on_record && process->on_record->id == run.id();
         ProgramEnded event{.outcome = is_known ? *process->on_record->outcome : ended->outcome,
                            .leftovers = ended->leftovers};
+        name_stopper(event.outcome, process->record);
         apply(process, event);
     } else if (std::holds_alternative<run::TellEmptied>(telling)) {
         apply(process, TreeEmptied{});

@@ -61,7 +61,6 @@ struct Located {
     std::uint32_t ended_run = 0;  // the last one that has ended; 0: none
     std::optional<Outcome> last_outcome;
     std::uint64_t changes = 0;  // for `changed`
-    std::optional<std::string> detail;
     std::filesystem::path log;
 };
 

@@ -22,6 +22,7 @@ struct ProcessRecord {
     Wanted wanted = Wanted::down;
     Intent intent = Intent::none;
     std::uint32_t intent_run = 0;  // the run the intent is about
+    std::string intent_by;         // who asked; of a run that was stopped, it says by whom
     std::uint32_t last_run = 0;
     std::int64_t restarts = 0;
     std::int64_t quick_failures = 0;  // runs in a row that ended too soon, as `Lifecycle` counts them
@@ -37,6 +38,7 @@ struct ProcessRecord {
         each(field("wanted", &R::wanted));
         each(field("intent", &R::intent));
         each(field("intent_run", &R::intent_run));
+        each(field("intent_by", &R::intent_by).absent_if_empty());
         each(field("last_run", &R::last_run));
         each(field("restarts", &R::restarts));
         each(field("quick_failures", &R::quick_failures));

@@ -131,7 +131,6 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     out.ended_run = process->ended_run;
     out.last_outcome = process->life.outcome();
     out.changes = process->changed.count();
-    out.detail = detail_of(*process, world_.clock.wall(), world_.clock.now());
     out.log = rundir::process_paths(options_.data, id).log;
     return out;
 }

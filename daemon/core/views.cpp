@@ -1,8 +1,7 @@
 #include "daemon/core/views.hpp"
 
-#include <fmt/format.h>
-
-#include <cstring>
+#include <algorithm>
+#include <iterator>
 
 #include "common/logstore/loss_text.hpp"
 
@@ -10,19 +9,17 @@ namespace persistproc::core {
 
 namespace {
 
-/// How the recording of a run stands, and what is missing of it; empty: all is well.
-std::string recording_text(const rundir::RunState& state, const logstore::Losses& losses, bool is_live) {
-    std::string out;
-    const char* why = std::strerror(state.recording_errno);
+/// How the recording of a run stands, and what is missing of it.
+void add_recording(std::vector<Cause>& out, const rundir::RunState& state, const logstore::Losses& losses,
+                   bool is_live) {
     if (state.recording == rundir::Recording::no_room && is_live)
-        out = fmt::format("output is being dropped ({}): make room, and recording goes on", why);
+        out.push_back(Cause{.code = CauseCode::output_dropped, .os_error = state.recording_errno});
     if (state.recording == rundir::Recording::device_error)
-        out = fmt::format("its log met a device error ({}): check the disk", why);
-    std::string missing = logstore::losses_text(losses);
+        out.push_back(Cause{.code = CauseCode::log_device_error, .os_error = state.recording_errno});
+    auto missing = logstore::causes_of(losses);
     // Counted by the shim, and not yet told.
-    if (missing.empty() && state.has_gaps != 0) missing = "some output was not recorded";
-    if (!out.empty() && !missing.empty()) out += "; ";
-    return out + missing;
+    if (missing.empty() && state.has_gaps != 0) missing.push_back(Cause{.code = CauseCode::output_lost});
+    std::move(missing.begin(), missing.end(), std::back_inserter(out));
 }
 
 /// The outcome that is shown: a run's own, from its end on.
@@ -34,39 +31,28 @@ const Outcome* shown_outcome(const Process& process) {
 
 /// How many of what an ended program started still live, where they could be counted.
 std::optional<std::int64_t> left_running(const Process& process) {
-    const bool is_counted = has_leftovers(process.life.phase()) && process.reading.run == process.life.last_run() &&
-                            !process.reading.tree.pids.empty();
-    return is_counted ? std::optional(static_cast<std::int64_t>(process.reading.tree.pids.size())) : std::nullopt;
-}
-
-std::string failure_text(const domain::StartFailure& failure) {
-    const bool is_stage = failure.os_error != 0 && failure.stage.find(' ') == std::string::npos;
-    return is_stage ? fmt::format("{}: {}", failure.stage, std::strerror(failure.os_error)) : failure.stage;
+    const auto& pids = process.reading.tree.pids;
+    if (process.reading.run != process.life.last_run()) return std::nullopt;
+    // The sample may be from just before its end.
+    const auto left =
+        std::count_if(pids.begin(), pids.end(), [&](pid_t each) { return each != process.run_state.pid; });
+    return left > 0 ? std::optional<std::int64_t>(left) : std::nullopt;
 }
 
 }  // namespace
 
-std::optional<std::string> detail_of(const Process& process, WallTime wall, MonoTime now) {
-    std::optional<std::string> out;
+std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now) {
+    std::vector<Cause> out;
     const bool live = process.life.is_live();
-    if (const Outcome* outcome = shown_outcome(process)) {
-        if (outcome->failure)
-            out = failure_text(*outcome->failure);
-        else if (!outcome->detail.empty())
-            out = outcome->detail;
-    }
+    if (const Outcome* outcome = shown_outcome(process)) out = outcome->causes;
     if (const auto* backoff = std::get_if<Backoff>(&process.life.phase()))
-        out = fmt::format("runs again at {}", base::format_rfc3339(wall + (backoff->until - now)));
-    if (has_leftovers(process.life.phase()) && !process.is<Backoff>()) {
-        const auto left = left_running(process);
-        out = left ? fmt::format("{} left running", *left) : "programs it started still run";
-    }
-    if (live && process.is<Unreachable>() && !out && process.run_state.shim_pid > 0)
-        out = fmt::format("its shim (PID {}) lives but does not answer; it is asked again", process.run_state.shim_pid);
+        out.push_back(Cause{.code = CauseCode::runs_again, .at = wall + (backoff->until - now)});
+    if (has_leftovers(process.life.phase()))
+        out.push_back(Cause{.code = CauseCode::left_running, .count = left_running(process)});
+    if (live && process.is<Unreachable>() && process.run_state.shim_pid > 0)
+        out.push_back(Cause{.code = CauseCode::shim_silent, .pid = process.run_state.shim_pid});
     const bool is_of_run = process.reading.run == process.life.last_run();
-    const std::string recording =
-        recording_text(process.run_state, is_of_run ? process.reading.losses : logstore::Losses{}, live);
-    if (!recording.empty()) out = out ? *out + "; " + recording : recording;
+    add_recording(out, process.run_state, is_of_run ? process.reading.losses : logstore::Losses{}, live);
     return out;
 }
 
@@ -87,8 +73,9 @@ ProcessView make_view(const Process& process, const std::filesystem::path& log, 
         view.exit_code = outcome->exit_code;
         if (outcome->signal) view.signal = domain::signal_name(*outcome->signal);
         view.reason = outcome->reason;
+        view.stopped_by = outcome->stopped_by;
     }
-    view.detail = detail_of(process, wall, now);
+    view.causes = causes_of(process, wall, now);
     // Samples belong to one run.
     if (process.has_tree() && reading.run == process.life.last_run()) {
         view.ports = reading.tree.ports;

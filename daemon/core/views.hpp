@@ -9,6 +9,6 @@ ProcessView make_view(const Process& process, const std::filesystem::path& log, 
 
 /// Why it failed, is lost, or when it runs again: the sentence of a view, without the rest. Nothing: there is no such
 /// fact.
-std::optional<std::string> detail_of(const Process& process, WallTime wall, MonoTime now);
+std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now);
 
 }  // namespace persistproc::core

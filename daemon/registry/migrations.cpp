@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "common/schema/field.hpp"
+#include "common/schema/json.hpp"
 #include "daemon/registry/documents.hpp"
 
 namespace persistproc::registry {
@@ -93,6 +93,17 @@ core::ProcessRecord process_of_version_1(const Statement& row) {
     return record;
 }
 
+/// Versions 1 and 2 kept in prose why an outcome is lost.
+std::optional<Cause> cause_from(const std::string& prose) {
+    for (const auto code : {CauseCode::shim_killed, CauseCode::end_unseen, CauseCode::machine_restarted}) {
+        Cause cause{.code = code};
+        if (domain::cause_text(cause) == prose) return cause;
+    }
+    const std::string damaged = domain::cause_text(Cause{.code = CauseCode::run_damaged});
+    if (!prose.starts_with(damaged)) return std::nullopt;
+    return Cause{.code = CauseCode::run_damaged, .text = prose.substr(damaged.size())};
+}
+
 core::RunRecord run_of_version_1(const Statement& row) {
     core::RunRecord run;
     run.id = {{static_cast<std::uint32_t>(row.integer(0))}, static_cast<std::uint32_t>(row.integer(1))};
@@ -104,8 +115,10 @@ core::RunRecord run_of_version_1(const Statement& row) {
     if (!row.is_null(5)) outcome.exit_code = static_cast<int>(row.integer(5));
     if (!row.is_null(6)) outcome.signal = static_cast<int>(row.integer(6));
     outcome.reason = enum_from(row.text(7), OutcomeReason::lost);
-    if (!row.is_null(8)) outcome.failure = domain::StartFailure{row.text(8), static_cast<int>(row.integer(9))};
-    outcome.detail = row.text(10);
+    if (!row.is_null(8))
+        outcome.causes.push_back(
+            Cause{.code = CauseCode::start_failed, .stage = row.text(8), .os_error = static_cast<int>(row.integer(9))});
+    if (auto cause = cause_from(row.text(10))) outcome.causes.push_back(std::move(*cause));
     return run;
 }
 
@@ -144,6 +157,53 @@ Result<void> to_documents(Database& database) {
     return database.execute("DROP TABLE old_processes; DROP TABLE old_runs");
 }
 
+/// The document of a run, its outcome as of version 3. No value: it has none, or one that is no object.
+std::optional<std::string> with_causes(const std::string& text) {
+    schema::Json doc = schema::Json::parse(text, nullptr, false);
+    const bool has_outcome = doc.is_object() && doc.contains("outcome") && doc["outcome"].is_object();
+    if (!has_outcome) return std::nullopt;
+    schema::Json& outcome = doc["outcome"];
+    schema::Json causes = schema::Json::array();
+    const auto failure = outcome.find("failure");
+    if (failure != outcome.end() && failure->is_object()) {
+        schema::Json cause = *failure;
+        cause["code"] = "start_failed";
+        causes.push_back(std::move(cause));
+    }
+    const auto detail = outcome.find("detail");
+    if (detail != outcome.end() && detail->is_string())
+        if (const auto cause = cause_from(detail->get_ref<const std::string&>())) {
+            schema::Json one = schema::Json::object();
+            one["code"] = std::string(cause->code.word());
+            if (cause->text) one["text"] = *cause->text;
+            causes.push_back(std::move(one));
+        }
+    outcome.erase("failure");
+    outcome.erase("detail");
+    if (!causes.empty()) outcome["causes"] = std::move(causes);
+    return doc.dump(-1, ' ', false, schema::Json::error_handler_t::replace);
+}
+
+Result<void> to_causes(Database& database) {
+    auto put = database.prepare("UPDATE runs SET doc = ? WHERE process = ? AND number = ?");
+    if (!put) return put.error();
+    struct Changed {
+        std::int64_t process, number;
+        std::string doc;
+    };
+    std::vector<Changed> changed;
+    auto read =
+        for_each_row(database, "SELECT process, number, doc FROM runs", [&](const Statement& row) -> Result<void> {
+            if (auto doc = with_causes(row.text(2)))
+                changed.push_back({row.integer(0), row.integer(1), std::move(*doc)});
+            return boost::system::in_place_value;
+        });
+    if (!read) return read;
+    for (const auto& each : changed)
+        if (auto done = put->bind(1, each.doc).bind(2, each.process).bind(3, each.number).run(); !done) return done;
+    return boost::system::in_place_value;
+}
+
 Result<void> create(Database& database) {
     if (auto made = database.execute(create_tables); !made) return made;
     return database.execute(create_documents);
@@ -153,7 +213,7 @@ struct Step {
     int to;  // the version it leads to
     Result<void> (*run)(Database&);
 };
-constexpr Step steps[] = {{2, to_documents}};
+constexpr Step steps[] = {{2, to_documents}, {3, to_causes}};
 
 Result<void> in_transaction(Database& database, const Step& step) {
     if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun;

@@ -45,6 +45,7 @@ bool has_ended(ProcessState state) {
     switch (state) {
         case ProcessState::exited:
         case ProcessState::killed:
+        case ProcessState::stopped:
         case ProcessState::failed:
         case ProcessState::gave_up:
         case ProcessState::lost: return true;

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "common/base/kill_point.hpp"
+#include "daemon/shim/oom_kills.hpp"
 
 namespace persistproc::shim {
 namespace {
@@ -153,6 +154,7 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
         state.phase = Phase::exited;
         state.killed = ended_.killed;
         state.exit_value = ended_.value;
+        note_oom_kills();
     }
     state.log_end = log_.position();
     // Without a durable record the zombie would be the last that knows: another slot, other pages, is tried before it
@@ -167,6 +169,17 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
     push_state();
     base::kill_point("shim.exit.told");
     look_at_children(now);
+}
+
+/// Of a SIGKILL that nobody here has sent the kernel may be the sender; of any other end its counter says nothing.
+void Keeper::note_oom_kills() noexcept {
+    auto& state = state_.state();
+    const bool is_foreign_kill =
+        ended_.killed && ended_.value == SIGKILL && state.kill_sent == 0 && state.stop_requested == 0;
+    const std::int64_t before = state.oom_kills_known != 0 ? std::int64_t{state.oom_kills} : -1;
+    const std::int64_t now = is_foreign_kill && before >= 0 ? count_oom_kills() : -1;
+    state.oom_kills_known = now >= before && now >= 0;
+    state.oom_kills = state.oom_kills_known != 0 ? static_cast<std::uint32_t>(now - before) : 0;
 }
 
 void Keeper::leave() noexcept {

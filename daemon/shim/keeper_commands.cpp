@@ -94,6 +94,10 @@ void Keeper::send_signal(Control::Connection& connection, const ControlMessage& 
         error = EINVAL;
     else if (program_group() != 0 && ended_.pid == 0 && !(is_successor_ && os::has_ended(child_)))
         error = tree_.signal_group(received.signal, program_group());
+    if (error == 0 && received.signal == SIGKILL) {
+        state_.state().kill_sent = 1;
+        state_.write();
+    }
     if (error == 0) log_.append_event(Event::signalled, received.signal);
     ControlMessage answer = message(MessageType::done, received.request);
     answer.error = error;

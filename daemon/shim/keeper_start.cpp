@@ -17,6 +17,7 @@
 #include "common/rundir/run_mark.hpp"
 #include "common/rundir/state_slots.hpp"
 #include "daemon/shim/keeper.hpp"
+#include "daemon/shim/oom_kills.hpp"
 #include "daemon/shim/short_text.hpp"
 #include "daemon/shim/spawn_child.hpp"
 
@@ -272,6 +273,9 @@ void Keeper::start_child() noexcept {
     tree_.set_program({pid_, state.start_ticks});
     state.started_wall_ns = os::wall_ns();
     state.started_boot_ns = os::boot_ns();
+    const std::int64_t oom_kills = count_oom_kills();
+    state.oom_kills_known = oom_kills >= 0;
+    if (oom_kills >= 0) state.oom_kills = static_cast<std::uint32_t>(oom_kills);
     if (const int err = state_.commit()) {
         // Not released, the child ends without having executed anything.
         for (Pipe* pipe : {&out, &err_pipe, &release, &report}) pipe->close();

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstring>
+#include <string_view>
 
 namespace persistproc::shim {
 
@@ -10,11 +11,11 @@ template <std::size_t room>
 class ShortText {
 public:
     explicit ShortText(const char* text) noexcept { add(text); }
-    ShortText& add(const char* text) noexcept {
-        const std::size_t more = std::strlen(text);
-        if (size_ + more < room) {
-            std::memcpy(text_ + size_, text, more + 1);
-            size_ += more;
+    ShortText& add(std::string_view text) noexcept {
+        if (size_ + text.size() < room) {
+            std::memcpy(text_ + size_, text.data(), text.size());
+            size_ += text.size();
+            text_[size_] = '\0';
         }
         return *this;
     }
@@ -25,7 +26,7 @@ public:
         digits[--at] = '\0';
         do digits[--at] = static_cast<char>('0' + number % 10);
         while ((number /= 10) > 0);
-        return add(digits + at);
+        return add(std::string_view(digits + at));
     }
     const char* c_str() const noexcept { return text_; }
     std::size_t size() const noexcept { return size_; }

@@ -14,11 +14,14 @@ std::string bytes_text(std::int64_t bytes) {
 }
 
 std::string how_it_ended(const std::optional<int>& exit_code, const std::optional<std::string>& signal,
-                         const std::optional<schema::Open<OutcomeReason>>& reason) {
+                         const std::optional<schema::Open<OutcomeReason>>& reason, const std::string& stopped_by) {
     std::string out;
     if (exit_code) out += fmt::format(", code {}", *exit_code);
     if (signal) out += fmt::format(", {}", *signal);
-    if (reason && *reason != OutcomeReason::self) out += fmt::format(", reason {}", schema::enum_name(*reason));
+    // That it was stopped is its state.
+    const bool is_told = !reason || *reason == OutcomeReason::self || *reason == OutcomeReason::stopped;
+    if (!is_told) out += fmt::format(", reason {}", schema::enum_name(*reason));
+    if (!stopped_by.empty()) out += fmt::format(", by {}", base::escape_line(stopped_by));
     return out;
 }
 
@@ -26,11 +29,11 @@ std::string how_it_ended(const std::optional<int>& exit_code, const std::optiona
 
 std::string describe(const ProcessView& view) {
     std::string out = fmt::format("{} \"{}\" {}", view.id, view.label, schema::enum_name(view.state));
-    out += how_it_ended(view.exit_code, view.signal, view.reason);
+    out += how_it_ended(view.exit_code, view.signal, view.reason, view.stopped_by);
     if (view.pid) out += fmt::format(", pid {}", *view.pid);
     if (view.ready) out += *view.ready ? ", ready" : ", not ready";
     if (view.run) out += fmt::format(", run {}", *view.run);
-    if (view.detail) out += fmt::format(" ({})", base::escape_line(*view.detail));
+    if (!view.causes.empty()) out += fmt::format(" ({})", base::escape_line(domain::causes_text(view.causes)));
     out += fmt::format("\n  {} in {}", base::escape_line(domain::command_line(view.command)),
                        base::escape_line(view.working_directory));
     if (!view.description.empty()) out += fmt::format("\n  {}", base::escape_line(view.description));
@@ -62,17 +65,20 @@ std::string headline(const core::Located& process) {
     if (process.outcome) {
         const auto signal =
             process.outcome->signal ? std::optional(domain::signal_name(*process.outcome->signal)) : std::nullopt;
-        out += how_it_ended(process.outcome->exit_code, signal, process.outcome->reason);
+        out += how_it_ended(process.outcome->exit_code, signal, process.outcome->reason, process.outcome->stopped_by);
     }
     return out;
 }
 
 std::string fate(const std::optional<Outcome>& outcome) {
     if (!outcome) return "has ended";
+    if (outcome->reason == OutcomeReason::stopped) {
+        const std::string by =
+            outcome->stopped_by.empty() ? "on request" : "by " + base::escape_line(outcome->stopped_by);
+        return "was stopped " + by;
+    }
     if (outcome->exit_code) return fmt::format("exited with code {}", *outcome->exit_code);
-    if (outcome->signal)
-        return fmt::format("was ended by {}{}", domain::signal_name(*outcome->signal),
-                           outcome->reason == OutcomeReason::stopped ? " (stopped on request)" : "");
+    if (outcome->signal) return fmt::format("was ended by {}", domain::signal_name(*outcome->signal));
     return outcome->reason == OutcomeReason::exec_failed ? "could not be started" : "ended in a way nobody can know";
 }
 

@@ -534,7 +534,7 @@ class Slot(threading.Thread):
             code, view = self.trial.ask("status", self.name)
             demand("state" in view, f"{self.name}: status: {view}")
             self.learn(view)
-            if view["state"] in ("exited", "killed"):
+            if view["state"] in ("exited", "killed", "stopped"):
                 return view
             if view["state"] in ("lost", "failed") and self.may_be_lost_now(view):
                 return view
@@ -556,12 +556,11 @@ class Slot(threading.Thread):
             demand(view["exit_code"] is None and view["signal"] is None, f"{self.name}: lost, and yet: {view}")
             return
         if last.left:
-            demand(
-                (view["state"], view["exit_code"], view["signal"]) == ("exited", last.code, None),
-                f"{self.name}: ended with {last.code}, and is told of as {view}",
-            )
+            is_right = view["state"] in ("exited", "stopped") and (view["exit_code"], view["signal"]) == (last.code, None)
+            demand(is_right, f"{self.name}: ended with {last.code}, and is told of as {view}")
         else:
-            demand(view["state"] == "killed" and view["signal"] == "SIGKILL", f"{self.name}: was killed: {view}")
+            is_right = view["state"] in ("killed", "stopped") and view["signal"] == "SIGKILL"
+            demand(is_right, f"{self.name}: was killed: {view}")
 
     def stop(self, *options):
         current = self.incarnation

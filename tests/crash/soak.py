@@ -73,7 +73,7 @@ class Soak:
                 if started.is_error:
                     raise AssertionError(f"start of {label}: {started.text}")
                 stopped = client.call("stop_process", process=label)
-                if stopped.is_error or stopped.structured["state"] != "killed":
+                if stopped.is_error or stopped.structured["state"] != "stopped":
                     raise AssertionError(f"stop of {label}: {stopped.text}")
         except Exception as failed:  # the trial ends and says why
             self.failures.append(repr(failed))

@@ -184,10 +184,10 @@ class Compat(harness.TestCase):
         self.assertIn('p1 "web" running', answer.text)
         self.assertEqual(answer.structured["processes"][0]["id"], "p1")
         self.assertEqual(agent.call("restart_process", process="web").structured["old_pid"], view["pid"])
-        self.assertEqual(agent.call("stop_process", process="web").structured["state"], "killed")
+        self.assertEqual(agent.call("stop_process", process="web").structured["state"], "stopped")
         self.assertTrue(agent.call("get_process_output", process="web").meta["next_cursor"])
         # Over its socket the list has no arguments, as theirs: who asks decides.
-        self.assertEqual([(v["state"], v["pid"]) for v in self.views()], [("killed", None)])
+        self.assertEqual([(v["state"], v["pid"]) for v in self.views()], [("stopped", None)])
 
     def test_the_list_of_tools_stays_small(self):
         result = self.client.rpc("tools/list", {})["result"]

@@ -31,7 +31,7 @@ class Independence(harness.TestCase):
         self.assertGreaterEqual(took, 3.0)
         self.assertLess(took, 6.0)
         view = stopped[0].structured
-        self.assertEqual((view["state"], view["signal"], view["reason"]), ("killed", "SIGKILL", "stopped"))
+        self.assertEqual((view["state"], view["signal"], view["reason"]), ("stopped", "SIGKILL", "stopped"))
         self.assertFalse(harness.is_alive(pid))
         self.assertIn("stopping", states)
         self.assertGreater(len(delays), 50)

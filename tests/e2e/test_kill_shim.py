@@ -118,7 +118,7 @@ class KillShim(harness.TestCase):
         self.ok("stop", "tree")
         self.assertEqual([p for p in pids() if harness.is_alive(p)], [])
         view = self.view("tree")
-        self.assertEqual((view["state"], view["signal"], view["reason"]), ("killed", "SIGTERM", "stopped"))
+        self.assertEqual((view["state"], view["signal"], view["reason"]), ("stopped", "SIGTERM", "stopped"))
 
     def test_a_signal_that_ended_the_program_is_known(self):
         pid = self.start("sleeper", ["sleep", "600"])["pid"]
@@ -245,7 +245,7 @@ class KillShim(harness.TestCase):
         self.daemon.start()
         view = self.view("sleeper")
         self.assertEqual((view["state"], view["exit_code"], view["signal"], view["reason"]), ("lost", None, None, "lost"))
-        self.assertIn("shim", view["detail"])
+        self.assertIn("shim", view["causes"][0]["code"])
         self.assertTrue(harness.is_alive(pid), "nobody may signal what is only lost")
         again = self.ok("restart", "sleeper", "--json").json()
         self.assertFalse(harness.is_alive(pid))

@@ -178,7 +178,7 @@ class OnExit(harness.TestCase):
     def test_an_interrupt_before_the_start_is_answered_counts_once_it_is(self):
         code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf'); time.sleep(60)"
         self.start("deaf", harness.python(code), "--grace", "1")
-        for policy, state in (("detach", "running"), ("stop", "killed")):
+        for policy, state in (("detach", "running"), ("stop", "stopped")):
             with self.subTest(policy):
                 self.ok("wait", "deaf", "--pattern", "deaf")
                 run = int(self.view("deaf")["run"].split(".")[1])

@@ -167,7 +167,7 @@ class Upgrade(harness.TestCase):
         self.ok("stop", "p1")
         shim.thread.join(harness.PATIENCE)
         view = self.view("p1")
-        self.assertEqual((view["state"], view["signal"], view["reason"]), ("killed", "SIGTERM", "stopped"))
+        self.assertEqual((view["state"], view["signal"], view["reason"]), ("stopped", "SIGTERM", "stopped"))
         self.assertEqual(shim.heard, [HELLO, HELLO, STOP])
 
     def check_left_alone(self, words):

@@ -233,7 +233,7 @@ TEST_CASE("the tools of the first generation answer with what both sides look fo
     CHECK(CompatDaemon::text_of(listed) == listed["structuredContent"]);
     CHECK(view["pid"] == 1002);
     CHECK(view["status"] == "terminated");
-    CHECK(view["state"] == "killed");
+    CHECK(view["state"] == "stopped");
     CHECK(view["exit_code"].is_null());
     CHECK(view["signal"] == "SIGTERM");
     CHECK(view["log_combined"] == view["log_path"]);
@@ -260,7 +260,7 @@ TEST_CASE("who asks as ours asks is answered as ever") {
     const Json listed = daemon.call("list_processes", Json{{"process", "p1"}});
     CHECK(!listed["structuredContent"]["processes"][0].contains("status"));
     const Json stopped = daemon.call("stop_process", Json{{"process", "p1"}, {"force", true}});
-    CHECK(stopped["structuredContent"]["state"] == "killed");
+    CHECK(stopped["structuredContent"]["state"] == "stopped");
     CHECK(error_code(daemon.call("stop_process", Json{{"process", "p9"}})) == "not_found");
     CHECK(error_code(daemon.call("stop_process", Json{{"process", "p1"}, {"pid", 1}})) == "invalid");
 }

@@ -24,12 +24,11 @@ struct Recorded {
         shim->push(rundir::MessageType::state);
         daemon.run_until([&] { return shim->outbox.empty(); });
     }
-    /// The detail of the view, empty where it is null.
-    std::string detail() {
+    /// The causes in the view; none where they are null.
+    Json causes() {
         daemon.advance(std::chrono::seconds(1));
         const Json listed = daemon.call("list_processes", Json::object());
-        const Json detail = listed["structuredContent"]["processes"][0]["detail"];
-        return detail.is_null() ? "" : detail.get<std::string>();
+        return listed["structuredContent"]["processes"][0]["causes"];
     }
     std::string output(Json arguments = Json::object()) {
         arguments["process"] = "web";
@@ -47,27 +46,26 @@ struct Recorded {
 TEST_CASE("a view says how recording stands and what is missing") {
     Recorded web;
     web.log.out("one\n");
-    CHECK(web.detail() == "");
+    CHECK(web.causes().is_null());
     web.change(1, ENOSPC, true);
-    CHECK(web.detail().starts_with(
-        "output is being dropped (No space left on device): make room, and recording goes on"));
+    CHECK(web.causes() == Json::array({{{"code", "output_dropped"}, {"os_error", ENOSPC}}, {{"code", "output_lost"}}}));
     web.log.lose(logstore::Stream::out, 4096);
     web.log.out("two\n");
     web.change(0, 0, true);
     web.daemon.shims.find(RunId{{1}, 1})->end(0);
-    CHECK(web.detail() == "4096 bytes of output were not recorded");
+    CHECK(web.causes() == Json::array({{{"code", "output_lost"}, {"bytes", 4096}}}));
 }
 
 TEST_CASE("a device that failed, and a shim that was replaced, are told of") {
     Recorded web;
     web.change(2, EIO, false);
-    CHECK(web.detail() == "its log met a device error (Input/output error): check the disk");
+    CHECK(web.causes() == Json::array({{{"code", "log_device_error"}, {"os_error", EIO}}}));
     web.log.event(logstore::Event::taken_over, 65536);
     const auto shim = web.daemon.shims.find(RunId{{1}, 1});
     shim->state.successors = 1;
     web.change(0, 0, false);
     shim->end(3);
-    CHECK(web.detail() == "its shim was killed and replaced: at most 65536 bytes of output may be missing");
+    CHECK(web.causes() == Json::array({{{"code", "shim_replaced"}, {"count", 1}, {"bytes", 65536}}}));
 }
 
 TEST_CASE("output shows the place of what is missing, and does not count it as a line") {

@@ -42,7 +42,7 @@ TEST_CASE("a stop that comes in while a restart is being recorded wins") {
     daemon.store.release();
     const Json stopped = daemon.answer(stopping)["result"];
     CHECK(error_code(stopped).empty());
-    CHECK(stopped["structuredContent"]["state"] == "killed");
+    CHECK(stopped["structuredContent"]["state"] == "stopped");
     CHECK(error_code(daemon.answer(restarting)["result"]) == "conflict");
     CHECK(daemon.shims.spawned() == 1);
     CHECK(daemon.shims.living() == 0);
@@ -60,7 +60,7 @@ TEST_CASE("a start that is stopped before its program runs says so") {
     shim->state.exec_confirmed = 1;
     shim->state.pid = 1001;
     shim->push(rundir::MessageType::state);
-    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "killed");
+    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "stopped");
     CHECK(error_code(daemon.answer(starting)["result"]) == "conflict");
 }
 
@@ -75,7 +75,7 @@ TEST_CASE("a start or restart that comes in during a stop waits until that is an
     SECTION("a restart") { following = daemon.call_later("restart_process", web); }
     daemon.io.poll();
     daemon.shims.find(run(1, 1))->end(15, true);
-    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "killed");
+    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "stopped");
     CHECK(daemon.answer(following)["result"]["structuredContent"]["run"] == "p1.2");
 }
 
@@ -193,6 +193,6 @@ TEST_CASE("a stop that comes while a shim is being replaced is obeyed by the nex
     const int stopping = daemon.call_later("stop_process", web);
     daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::stopping; });
     daemon.advance_until(100ms, [&] { return daemon.is_answered(stopping); });
-    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "killed");
+    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "stopped");
     CHECK(daemon.shims.living() == 0);
 }

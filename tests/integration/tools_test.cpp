@@ -94,7 +94,7 @@ TEST_CASE("a restart that cannot start keeps the process, as failed") {
     const Json view = daemon.call("list_processes", Json::object())["structuredContent"]["processes"][0];
     CHECK(view["state"] == "failed");
     CHECK(view["reason"] == "exec_failed");
-    CHECK(view["detail"] == "execve: Permission denied");
+    CHECK(view["causes"] == Json::array({{{"code", "start_failed"}, {"stage", "execve"}, {"os_error", EACCES}}}));
     CHECK(view["pid"].is_null());
 }
 
@@ -112,10 +112,10 @@ TEST_CASE("a slow stop delays nobody") {
     CHECK(!daemon.is_answered(stopping));
     // Force from somebody else hastens it, and both are answered.
     const Json forced = daemon.call("stop_process", Json{{"process", "slow"}, {"force", true}});
-    CHECK(forced["structuredContent"]["state"] == "killed");
+    CHECK(forced["structuredContent"]["state"] == "stopped");
     CHECK(forced["structuredContent"]["signal"] == "SIGKILL");
     CHECK(forced["structuredContent"]["reason"] == "stopped");
-    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "killed");
+    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "stopped");
     // Stopping what does not run succeeds.
     CHECK(error_code(daemon.call("stop_process", Json{{"process", "slow"}})).empty());
 }
@@ -127,7 +127,7 @@ TEST_CASE("a stop wins over a restart on its way") {
     const int restarting = daemon.call_later("restart_process", Json{{"process", "p1"}});
     daemon.run_until([&] { return daemon.shims.find(run(1, 1))->heard.size() >= 2; });
     const int stopping = daemon.call_later("stop_process", Json{{"process", "p1"}, {"force", true}});
-    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "killed");
+    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "stopped");
     CHECK(error_code(daemon.answer(restarting)["result"]) == "conflict");
     CHECK(daemon.shims.spawned() == 1);
 }
@@ -243,7 +243,7 @@ TEST_CASE("who gives up a call leaves nothing half-done") {
     daemon.call("start_process", command("a"));
     SECTION("a stop") {
         daemon.give_up(daemon.call_later("stop_process", Json{{"process", "p1"}}));
-        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::killed; });
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::stopped; });
     }
     SECTION("a restart") {
         daemon.give_up(daemon.call_later("restart_process", Json{{"process", "p1"}}));

@@ -193,11 +193,9 @@ private:
                 return;
             case rundir::MessageType::signal: shim.push(rundir::MessageType::done, message.request, 0); return;
             case rundir::MessageType::stop:
+                if (shim.state.phase == rundir::Phase::started) shim.state.stop_requested = 1;
                 if (!obeys_stop && !message.force) return;
-                if (shim.state.phase == rundir::Phase::started) {
-                    shim.state.stop_requested = 1;
-                    shim.end(message.force ? 9 : 15, true, true);
-                }
+                if (shim.state.phase == rundir::Phase::started) shim.end(message.force ? 9 : 15, true, true);
                 shim.empty(message.request);
                 return;
             default: return;

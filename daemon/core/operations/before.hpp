@@ -29,6 +29,7 @@ struct Operations::Before {
         if (!was_stopped) return;
         process.record.intent = now.intent;
         process.record.intent_run = now.intent_run;
+        process.record.intent_by = now.intent_by;
     }
 
     ProcessRecord record;

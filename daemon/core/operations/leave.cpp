@@ -23,6 +23,7 @@ Task<Result<LeaveReport>> Operations::leave(bool keep, std::string actor) {
         process->record.wanted = Wanted::down;
         process->record.intent = Intent::stop;
         process->record.intent_run = process->life.last_run();
+        process->record.intent_by = actor;
         change.processes.push_back(process->record);
         longest_grace = std::max(longest_grace, grace_of(*process, {}));
         going.push_back(process);

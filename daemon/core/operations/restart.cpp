@@ -55,6 +55,7 @@ Task<Result<void>> Operations::commit_restart(ProcessPtr process, std::string ac
     process->record.wanted = Wanted::up;
     process->record.intent = Intent::restart;
     process->record.intent_run = process->life.last_run();
+    process->record.intent_by = actor;
     auto change = driver_.change_of(*process, actor, "restart", force ? "force" : "");
     auto committed = co_await store_.commit(std::move(change));
     if (!committed) {

@@ -46,6 +46,7 @@ Task<Result<ProcessView>> Operations::stop(StopParameters parameters) {
     process->record.wanted = Wanted::down;
     process->record.intent = Intent::stop;
     process->record.intent_run = run;
+    process->record.intent_by = parameters.actor;
     auto change = driver_.change_of(*process, parameters.actor, "stop", parameters.force ? "force" : "");
     auto committed = co_await store_.commit(std::move(change));
     if (!committed)

@@ -1,6 +1,7 @@
 #include "daemon/core/run/run_machine.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <type_traits>
 
 namespace persistproc::core::run {
@@ -56,6 +57,14 @@ bool has_ended(const rundir::RunState& state) {
     return state.phase == rundir::Phase::exited || state.outcome_unknown != 0;
 }
 
+/// `stage`: the step of the start that failed, or a whole sentence of why there was none.
+Cause start_failure(std::string stage, int os_error) {
+    Cause out{.code = CauseCode::start_failed, .stage = std::move(stage)};
+    const bool is_step = out.stage->find(' ') == std::string::npos;
+    if (is_step && os_error != 0) out.os_error = os_error;
+    return out;
+}
+
 void append(Actions& to, Actions from) {
     to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
@@ -67,21 +76,27 @@ Outcome outcome_of(const rundir::RunState& state) {
     out.ended_at = base::from_ns(state.ended_wall_ns);
     if (state.phase == rundir::Phase::exec_failed) {
         out.reason = OutcomeReason::exec_failed;
-        out.failure = domain::StartFailure{rundir::stage_name(state.stage), state.os_error};
+        out.causes.push_back(start_failure(rundir::stage_name(state.stage), state.os_error));
         return out;
     }
     (state.killed != 0 ? out.signal : out.exit_code) = state.exit_value;
     out.reason = state.oom != 0              ? OutcomeReason::oom
                  : state.stop_requested != 0 ? OutcomeReason::stopped
                                              : OutcomeReason::self;
+    const bool is_foreign = out.signal == SIGKILL && out.reason == OutcomeReason::self && state.kill_sent == 0;
+    if (is_foreign) {
+        Cause cause{.code = CauseCode::killed_by_other};
+        if (state.oom_kills_known != 0) cause.count = state.oom_kills;
+        out.causes.push_back(std::move(cause));
+    }
     return out;
 }
 
-Outcome lost_outcome(std::string why, WallTime now) {
+Outcome lost_outcome(Cause why, WallTime now) {
     Outcome out;
     out.reason = OutcomeReason::lost;
     out.ended_at = now;
-    out.detail = std::move(why);
+    out.causes.push_back(std::move(why));
     return out;
 }
 
@@ -96,12 +111,12 @@ struct RunMachine::Step {
         Outcome outcome;
         outcome.reason = OutcomeReason::exec_failed;
         outcome.ended_at = now;
-        outcome.failure = domain::StartFailure{std::move(stage), error.os_error};
+        outcome.causes.push_back(start_failure(std::move(stage), error.os_error));
         self.phase_ = Over{};
         return {TellFailed{std::move(outcome), std::move(error)}};
     }
 
-    Actions lose(std::string why) {
+    Actions lose(Cause why) {
         self.phase_ = Over{};
         return {TellEnded{lost_outcome(std::move(why), now), false}, TellEmptied{}};
     }
@@ -138,7 +153,7 @@ struct RunMachine::Step {
         }
         if (told == Told::started && ended) {
             const bool unseen = state.phase != rundir::Phase::exited;
-            Outcome outcome = unseen ? lost_outcome(unseen_end, now) : outcome_of(state);
+            Outcome outcome = unseen ? lost_outcome(Cause{.code = CauseCode::end_unseen}, now) : outcome_of(state);
             out.emplace_back(TellEnded{std::move(outcome), state.tree_empty == 0});
             told = Told::ended;
         }
@@ -198,9 +213,9 @@ struct RunMachine::Step {
                 self.phase_ = Sweeping{told};
                 return {Sweep{}};
             }
-            if (is_damaged) return lose("its run directory is damaged: " + looked.found.trouble);
-            if (!looked.same_boot) return lose("the machine was restarted");
-            return lose("its shim was killed before it could record an outcome");
+            if (is_damaged) return lose(Cause{.code = CauseCode::run_damaged, .text = looked.found.trouble});
+            if (!looked.same_boot) return lose(Cause{.code = CauseCode::machine_restarted});
+            return lose(Cause{.code = CauseCode::shim_killed});
         }
         self.state_ = state;
         return fail(Error{ErrorCode::unavailable,
@@ -268,7 +283,7 @@ struct RunMachine::Step {
             self.phase_ = Over{};
             return {TellEmptied{}};
         }
-        return lose("its shim was killed before it could record an outcome");
+        return lose(Cause{.code = CauseCode::shim_killed});
     }
 
     // replacing

@@ -189,11 +189,8 @@ private:
     std::optional<ProgramEnd> ended_;  // likewise
 };
 
-/// Why an outcome is unknown that no daemon saw, nor the shim that took over.
-inline constexpr const char* unseen_end = "its shim was killed, and nobody was left to see how it ended";
-
 /// How a run ended, from its shim's record. Precondition: phase is exited or exec_failed. Pure.
 Outcome outcome_of(const rundir::RunState& state);
-Outcome lost_outcome(std::string why, WallTime now);
+Outcome lost_outcome(Cause why, WallTime now);
 
 }  // namespace persistproc::core::run

@@ -6,8 +6,8 @@ namespace persistproc::tools::compat {
 
 std::string status_word(const ProcessView& view) {
     if (domain::is_live(view)) return "running";
-    const bool has_run = view.state == ProcessState::exited || view.state == ProcessState::killed;
-    if (has_run) return view.reason == OutcomeReason::stopped ? "terminated" : "exited";
+    if (view.state == ProcessState::stopped) return "terminated";
+    if (view.state == ProcessState::exited || view.state == ProcessState::killed) return "exited";
     return std::string(schema::enum_name(view.state));
 }
 

@@ -40,9 +40,10 @@ ProcessView worker() {
     view.id = "p12";
     view.label = "wörker in /srv";
     view.command = {"wörker"};
-    view.state = ProcessState::killed;
+    view.state = ProcessState::stopped;
     view.signal = "SIGTERM";
     view.reason = OutcomeReason::stopped;
+    view.stopped_by = "claude-code";
     return view;
 }
 
@@ -76,7 +77,7 @@ TEST_CASE("the table of processes") {
     const std::string expected =
         "ID   LABEL           STATE     PID  UPTIME  RESTARTS  PORTS       CPU    MEMORY  LAST EXIT\n"
         "p1   web             running  4711   5m 2s         1  3000,3001  1.2%  48.0 MiB\n"
-        "p12  wörker in /srv  killed                        0                             SIGTERM\n";
+        "p12  wörker in /srv  stopped                       0                             SIGTERM\n";
     CHECK(format::process_table({web(), worker()}, now, format::TextStyle{}) == expected);
     CHECK(format::process_table({}, now, format::TextStyle{}) == "no processes\n");
     const std::string wide = format::process_table({web(), worker()}, now, format::TextStyle{false, 40, true});
@@ -92,7 +93,7 @@ TEST_CASE("one process in full, and in a line") {
     CHECK(text.find("command            npm run 'dev server'\n") != std::string::npos);
     CHECK(text.find("started            2026-11-20T11:54:58.000Z (5m 2s ago)\n") != std::string::npos);
     CHECK(format::process_line(web()) == "p1 (web) is running, PID 4711");
-    CHECK(format::process_line(worker()) == "p12 (wörker in /srv) killed by SIGTERM (stopped)");
+    CHECK(format::process_line(worker()) == "p12 (wörker in /srv) stopped by claude-code (SIGTERM)");
     ProcessView tricky = web();
     tricky.label = "a\x1b[2Jb";
     CHECK(format::process_table({tricky}, now, format::TextStyle{}).find('\x1b') == std::string::npos);

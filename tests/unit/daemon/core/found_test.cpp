@@ -29,7 +29,7 @@ std::string name_of(const Found& found) {
         std::string operator()(const FoundSettled&) { return "settled"; }
         std::string operator()(const FoundEnded& e) {
             std::string out = e.is_news ? "ended" : "ended, known";
-            if (e.outcome.reason == OutcomeReason::lost) out += ", lost: " + e.outcome.detail;
+            if (e.outcome.reason == OutcomeReason::lost) out += ", lost: " + domain::causes_text(e.outcome.causes);
             return out;
         }
     };

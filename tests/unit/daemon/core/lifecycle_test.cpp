@@ -28,7 +28,7 @@ Outcome stopped() {
 Outcome exec_failure() {
     Outcome out;
     out.reason = OutcomeReason::exec_failed;
-    out.failure = domain::StartFailure{"execve", 2};
+    out.causes.push_back(Cause{.code = CauseCode::start_failed, .stage = "execve", .os_error = 2});
     return out;
 }
 

@@ -99,9 +99,10 @@ TEST_CASE("a database of schema 1 is migrated, and nothing of it is lost") {
         const auto& failed = snapshot.last_runs[2];
         CHECK_FALSE(failed.started_at);
         REQUIRE(failed.outcome);
-        REQUIRE(failed.outcome->failure);
-        CHECK(failed.outcome->failure->stage == "execve");
-        CHECK(failed.outcome->failure->os_error == 2);
+        REQUIRE(failed.outcome->causes.size() == 1);
+        CHECK(failed.outcome->causes[0].code == CauseCode::start_failed);
+        CHECK(failed.outcome->causes[0].stage == "execve");
+        CHECK(failed.outcome->causes[0].os_error == 2);
     }
     // Runs that are not the newest, and the audit.
     const auto first = json::parse(frozen.text("SELECT doc FROM runs WHERE process = 3 AND number = 1"));
@@ -109,6 +110,22 @@ TEST_CASE("a database of schema 1 is migrated, and nothing of it is lost") {
     CHECK(first["outcome"]["reason"] == "oom");
     CHECK(frozen.number("SELECT count(*) FROM audit") == 2);
     CHECK(frozen.number("PRAGMA user_version") == registry::schema_version);
+}
+
+TEST_CASE("what stood in prose becomes causes") {
+    const Frozen frozen("v2.sql");
+    for (int round = 0; round < 2; ++round) {
+        const auto snapshot = loaded(frozen);
+        REQUIRE(snapshot.last_runs.size() == 4);
+        const auto text = [&](std::size_t run) { return domain::causes_text(snapshot.last_runs[run].outcome->causes); };
+        CHECK(text(0) == "execve: No such file or directory");
+        CHECK(text(1) == "the machine was restarted");
+        CHECK(text(2) == "its run directory is damaged: state: no whole slot");
+        CHECK(text(3).empty());
+        CHECK(snapshot.last_runs[3].outcome->exit_code == 3);
+    }
+    CHECK(frozen.number("PRAGMA user_version") == registry::schema_version);
+    CHECK(json::parse(frozen.text("SELECT doc FROM runs WHERE process = 2"))["peak"] == 7);
 }
 
 TEST_CASE("a migration that fails changes nothing") {
@@ -212,7 +229,7 @@ TEST_CASE("only a database that says so is for newer programs alone") {
     const Frozen frozen("newer.sql");
     {
         auto database = frozen.open();
-        REQUIRE(database.execute("UPDATE meta SET value = 3 WHERE name = 'readable_from'"));
+        REQUIRE(database.execute("UPDATE meta SET value = 7 WHERE name = 'readable_from'"));
     }
     const auto refused = Registry::open(frozen.path());
     REQUIRE_FALSE(refused);

@@ -19,8 +19,7 @@ TEST_CASE("a state in the original's words, and in ours where it has none") {
     CHECK(word(ProcessState::exited, OutcomeReason::self) == "exited");
     CHECK(word(ProcessState::killed, OutcomeReason::self) == "exited");
     CHECK(word(ProcessState::killed, OutcomeReason::oom) == "exited");
-    CHECK(word(ProcessState::exited, OutcomeReason::stopped) == "terminated");
-    CHECK(word(ProcessState::killed, OutcomeReason::stopped) == "terminated");
+    CHECK(word(ProcessState::stopped, OutcomeReason::stopped) == "terminated");
     CHECK(word(ProcessState::failed, OutcomeReason::exec_failed) == "failed");
     CHECK(word(ProcessState::lost, OutcomeReason::lost) == "lost");
     CHECK(word(ProcessState::backoff) == "backoff");

@@ -1,0 +1,75 @@
+#include "common/domain/cause.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+namespace persistproc::domain {
+
+namespace {
+
+std::string start_failure_text(const Cause& cause) {
+    const std::string stage = cause.stage.value_or("start");
+    return cause.os_error.value_or(0) != 0 ? fmt::format("{}: {}", stage, std::strerror(*cause.os_error)) : stage;
+}
+
+std::string killed_text(const Cause& cause) {
+    const std::string what = "SIGKILL came from elsewhere, not from persistproc";
+    if (!cause.count) return what;
+    if (*cause.count == 0) return what + "; the kernel killed nothing for want of memory meanwhile";
+    return fmt::format("{}; the kernel killed {} in its cgroup for want of memory meanwhile", what,
+                       *cause.count == 1 ? "one process" : fmt::format("{} processes", *cause.count));
+}
+
+std::string replaced_text(const Cause& cause) {
+    const std::int64_t times = cause.count.value_or(1);
+    const std::int64_t bytes = cause.bytes.value_or(0);
+    return fmt::format(
+        "its shim was killed and replaced{}: {}", times == 1 ? "" : fmt::format(" {} times", times),
+        bytes > 0 ? fmt::format("at most {} bytes of output may be missing", bytes) : "nothing is missing");
+}
+
+const char* error_text(const Cause& cause) { return std::strerror(cause.os_error.value_or(0)); }
+
+}  // namespace
+
+std::string cause_text(const Cause& cause) {
+    const auto code = cause.code.known();
+    if (!code) return std::string(cause.code.word());
+    switch (*code) {
+        case CauseCode::start_failed: return start_failure_text(cause);
+        case CauseCode::shim_killed: return "its shim was killed before it could record an outcome";
+        case CauseCode::end_unseen: return "its shim was killed, and nobody was left to see how it ended";
+        case CauseCode::machine_restarted: return "the machine was restarted";
+        case CauseCode::run_damaged: return "its run directory is damaged: " + cause.text.value_or("");
+        case CauseCode::killed_by_other: return killed_text(cause);
+        case CauseCode::runs_again:
+            return fmt::format("runs again at {}", base::format_rfc3339(cause.at.value_or(WallTime{})));
+        case CauseCode::left_running:
+            return cause.count ? fmt::format("{} left running", *cause.count) : "programs it started still run";
+        case CauseCode::shim_silent:
+            return fmt::format("its shim (PID {}) lives but does not answer; it is asked again", cause.pid.value_or(0));
+        case CauseCode::output_dropped:
+            return fmt::format("output is being dropped ({}): make room, and recording goes on", error_text(cause));
+        case CauseCode::log_device_error:
+            return fmt::format("its log met a device error ({}): check the disk", error_text(cause));
+        case CauseCode::output_lost:
+            return cause.bytes ? fmt::format("{} bytes of output were not recorded", *cause.bytes)
+                               : "some output was not recorded";
+        case CauseCode::output_removed:
+            return fmt::format("{} bytes of recorded output were removed by somebody", cause.bytes.value_or(0));
+        case CauseCode::shim_replaced: return replaced_text(cause);
+    }
+    return {};
+}
+
+std::string causes_text(const std::vector<Cause>& causes) {
+    std::string out;
+    for (const auto& each : causes) {
+        if (!out.empty()) out += "; ";
+        out += cause_text(each);
+    }
+    return out;
+}
+
+}  // namespace persistproc::domain

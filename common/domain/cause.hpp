@@ -1,0 +1,90 @@
+#pragma once
+/// Why a process is as it is, as facts: a code and its values, for programs to act on. `cause_text` puts one in words,
+/// where it is shown and nowhere else.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/time.hpp"
+#include "common/schema/field.hpp"
+
+namespace persistproc {
+namespace domain {
+
+enum class CauseCode {
+    start_failed,       // stage, os_error: the step of its start that failed
+    shim_killed,        // lost: its shim was killed before it could record an outcome
+    end_unseen,         // lost: its shim was killed, and nobody was left to see how it ended
+    machine_restarted,  // lost
+    run_damaged,        // lost; text: what of its run directory cannot be read
+    killed_by_other,    // SIGKILL that persistproc did not send; count: the kernel's OOM kills in the cgroup meanwhile
+    runs_again,         // at
+    left_running,       // count: programs it started that still live; absent where they could not be counted
+    shim_silent,        // pid: of its shim, which lives and does not answer
+    output_dropped,     // os_error: there is no room; output is being dropped now
+    log_device_error,   // os_error
+    output_lost,        // bytes, where they are counted: not recorded
+    output_removed,     // bytes: somebody removed recorded output
+    shim_replaced,      // count; bytes: that may be missing at most
+};
+
+/// `code` says which of the others are set.
+struct Cause {
+    schema::Open<CauseCode> code = CauseCode::start_failed;
+    std::optional<std::string> stage;
+    std::optional<int> os_error;  // errno
+    std::optional<std::int64_t> count;
+    std::optional<std::int64_t> bytes;
+    std::optional<std::int64_t> pid;
+    std::optional<WallTime> at;
+    std::optional<std::string> text;
+    schema::Unknown unknown;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using C = Cause;
+        using schema::field;
+        each(field("code", &C::code));
+        each(field("stage", &C::stage).left_out_if_absent());
+        each(field("os_error", &C::os_error).left_out_if_absent());
+        each(field("count", &C::count).left_out_if_absent());
+        each(field("bytes", &C::bytes).left_out_if_absent());
+        each(field("pid", &C::pid).left_out_if_absent());
+        each(field("at", &C::at).left_out_if_absent());
+        each(field("text", &C::text).left_out_if_absent());
+    }
+};
+
+/// In words, without an end: "chdir: No such file or directory". Of a code that only a newer version knows: its word.
+std::string cause_text(const Cause& cause);
+/// All of them, "; " between two.
+std::string causes_text(const std::vector<Cause>& causes);
+
+}  // namespace domain
+
+namespace schema {
+template <>
+struct EnumNames<domain::CauseCode> {
+    using E = domain::CauseCode;
+    static constexpr std::pair<E, std::string_view> names[] = {{E::start_failed, "start_failed"},
+                                                               {E::shim_killed, "shim_killed"},
+                                                               {E::end_unseen, "end_unseen"},
+                                                               {E::machine_restarted, "machine_restarted"},
+                                                               {E::run_damaged, "run_damaged"},
+                                                               {E::killed_by_other, "killed_by_other"},
+                                                               {E::runs_again, "runs_again"},
+                                                               {E::left_running, "left_running"},
+                                                               {E::shim_silent, "shim_silent"},
+                                                               {E::output_dropped, "output_dropped"},
+                                                               {E::log_device_error, "log_device_error"},
+                                                               {E::output_lost, "output_lost"},
+                                                               {E::output_removed, "output_removed"},
+                                                               {E::shim_replaced, "shim_replaced"}};
+};
+}  // namespace schema
+
+using domain::Cause;
+using domain::CauseCode;
+
+}  // namespace persistproc
