@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto patience = std::chrono::milliseconds(300), ask_interval = std::chrono::milliseconds(50);
+constexpr auto answer_patience = std::chrono::milliseconds(300), ask_interval = std::chrono::milliseconds(50);
 
 std::optional<std::uint32_t> newest_run(const fs::path& runs) {
     std::optional<std::uint32_t> newest;
@@ -65,7 +65,7 @@ struct Asked {
 
 /// Leaves those that do not answer before the deadline.
 std::vector<OddRun> without_answer(std::vector<Asked> asked) {
-    const auto deadline = Clock::now() + patience;
+    const auto deadline = Clock::now() + answer_patience;
     while (true) {
         std::vector<pollfd> waits;
         for (Asked& each : asked) {

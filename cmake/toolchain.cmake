@@ -16,6 +16,11 @@ else()
   add_compile_options(-Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
 endif()
 
+if(PERSISTPROC_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # What stands in an anonymous namespace of an included source looks like a header's to GCC.
+  add_compile_options(-Wno-subobject-linkage)
+endif()
+
 if(PERSISTPROC_KILL_POINTS)
   add_compile_definitions(PERSISTPROC_KILL_POINTS)
 endif()

@@ -33,7 +33,7 @@ std::string plain(std::string_view text) {
     return out;
 }
 
-std::string head(std::string_view name, int section, std::string_view about) {
+std::string title_line(std::string_view name, int section, std::string_view about) {
     return fmt::format(".TH {} {} \"\" \"persistproc {}\" \"\"\n.SH NAME\n{} \\- {}\n", name, section, base::version(),
                        name, plain(about));
 }
@@ -85,7 +85,7 @@ constexpr std::pair<int, std::string_view> statuses[] = {{0, "Success."},
 }  // namespace
 
 std::string client_manual() {
-    std::string out = head("persistproc", 1, "keep programs running, and share them with coding agents");
+    std::string out = title_line("persistproc", 1, "keep programs running, and share them with coding agents");
     out += section("SYNOPSIS");
     out +=
         ".B persistproc\n[\\fIFLAGS\\fR] \\fISUBCOMMAND\\fR ...\n.br\n.B persistproc\n[\\fIFLAGS\\fR] "
@@ -135,7 +135,7 @@ std::string client_manual() {
 }
 
 std::string daemon_manual(std::string_view help) {
-    std::string out = head("persistprocd", 8, "the daemon of persistproc");
+    std::string out = title_line("persistprocd", 8, "the daemon of persistproc");
     out += section("SYNOPSIS") + ".B persistprocd\n[\\fIFLAGS\\fR]\n" + section("DESCRIPTION");
     out += plain(
         "Starts programs on request, keeps each under a small process of its own, records what they print, and answers "

@@ -22,7 +22,7 @@ constexpr std::uint64_t foreground_bytes = 256u << 10;
 
 constexpr std::uint64_t block_bytes = 4096, most_index_room = 64u << 10;
 
-bool is_end(Event event) noexcept {
+bool ends_run(Event event) noexcept {
     return event == Event::exited || event == Event::killed || event == Event::exec_failed ||
            event == Event::output_closed;
 }
@@ -191,7 +191,7 @@ void Writer::append(Stream stream, const char* bytes, std::size_t size, std::uin
 
 void Writer::append_event(Event event, std::int64_t value) noexcept {
     check_files();
-    const std::uint64_t spare = is_end(event) ? 0 : spare_behind_events;
+    const std::uint64_t spare = ends_run(event) ? 0 : spare_behind_events;
     for (int attempt = 0; attempt < 2; ++attempt) {
         tell_losses(spare + 1);
         IndexRecord record = make_record(RecordFlags::event);

@@ -17,7 +17,7 @@ namespace persistproc::registry {
 
 namespace {
 
-constexpr const char* file_name = "persistproc.db";
+constexpr const char* database_name = "persistproc.db";
 constexpr std::size_t longest_path = 512;
 constexpr auto lock_patience = std::chrono::seconds(5);
 
@@ -55,7 +55,7 @@ Result<Registry> Registry::open_as_it_is(const std::filesystem::path& file) {
 }
 
 Result<Registry> Registry::open(const std::filesystem::path& directory) {
-    const auto file = directory / file_name;
+    const auto file = directory / database_name;
     auto registry = open_as_it_is(file);
     if (registry) return registry;
     Error error = registry.error();
@@ -71,7 +71,7 @@ Result<Registry> Registry::open(const std::filesystem::path& directory) {
 }
 
 Result<Registry> Registry::begin_anew(const std::filesystem::path& directory, const Error& damage) {
-    const auto file = directory / file_name;
+    const auto file = directory / database_name;
     const std::string aside =
         fmt::format("{}.damaged-{}", file.string(), base::to_ns(base::wall_now()) / 1'000'000'000);
     bool is_kept = false;
