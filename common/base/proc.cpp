@@ -1,6 +1,7 @@
 #include "common/base/proc.hpp"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -10,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <memory>
@@ -35,6 +37,13 @@ void for_each_entry(const std::string& path, Take take) {
     if (!directory) return;
     while (const dirent* entry = ::readdir(directory.get()))
         if (entry->d_name[0] != '.') take(::dirfd(directory.get()), entry->d_name);
+}
+
+/// What one read gives of a small file; empty when it is gone.
+std::string_view read_once(const char* path, char* buffer, std::size_t size) {
+    const UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC));
+    const ssize_t got = fd ? ::read(fd.get(), buffer, size) : -1;
+    return got > 0 ? std::string_view(buffer, static_cast<std::size_t>(got)) : std::string_view();
 }
 
 template <class Number>
@@ -92,6 +101,44 @@ void append_children(pid_t pid, std::vector<pid_t>& out) {
         for (std::size_t end = 0; (end = rest.find(' ')) != std::string_view::npos; rest.remove_prefix(end + 1))
             if (const auto child = find_number<pid_t>(rest.substr(0, end))) out.push_back(*child);
     });
+}
+
+// Fields 14 to 17 of stat. The command name before them may hold anything.
+CpuTicks cpu_ticks(pid_t pid) {
+    char buffer[1024];
+    std::string_view text = read_once(fmt::format("/proc/{}/stat", pid).c_str(), buffer, sizeof buffer);
+    const std::size_t end_of_name = text.rfind(')');
+    if (end_of_name == std::string_view::npos) return {};
+    text.remove_prefix(end_of_name + 2);
+    CpuTicks ticks;
+    for (int field = 3; field <= 17 && !text.empty(); ++field) {
+        const std::size_t end = std::min(text.find(' '), text.size());
+        if (field >= 14)
+            (field <= 15 ? ticks.own : ticks.reaped) += find_number<std::uint64_t>(text.substr(0, end)).value_or(0);
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return ticks;
+}
+
+double ticks_per_second() noexcept {
+    static const double ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
+    return ticks;
+}
+
+// Fields 2 and 3 of statm.
+ResidentBytes resident_bytes(pid_t pid) {
+    static const std::int64_t page_bytes = ::sysconf(_SC_PAGESIZE);
+    char buffer[256];
+    std::string_view text = read_once(fmt::format("/proc/{}/statm", pid).c_str(), buffer, sizeof buffer);
+    std::int64_t pages[3] = {};
+    for (auto& each : pages) {
+        const std::size_t end = std::min(text.find(' '), text.size());
+        const auto number = find_number<std::int64_t>(text.substr(0, end));
+        if (!number) return {};
+        each = *number;
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return {pages[1] * page_bytes, std::min(pages[1], pages[2]) * page_bytes};
 }
 
 std::string command_name(pid_t pid) {

@@ -24,6 +24,20 @@ std::string command_name(pid_t pid);
 /// Whether `pid` was started with "NAME=value" in its environment, and has not written over it.
 bool has_variable(pid_t pid, std::string_view assignment);
 
+/// Time spent in user and system mode, in clock ticks (`ticks_per_second`).
+struct CpuTicks {
+    std::uint64_t own = 0;     // by all its threads
+    std::uint64_t reaped = 0;  // by the children it has waited for
+};
+CpuTicks cpu_ticks(pid_t pid);
+double ticks_per_second() noexcept;
+
+struct ResidentBytes {
+    std::int64_t all = 0;
+    std::int64_t shared = 0;  // of these: files and shared memory
+};
+ResidentBytes resident_bytes(pid_t pid);
+
 /// The inodes of the sockets it has open.
 std::vector<std::uint64_t> socket_inodes(pid_t pid);
 

@@ -26,7 +26,4 @@ struct TreeRoots {
 /// About 50 µs per process of a tree; blocks; any thread.
 std::vector<TreeSample> sample_trees(const std::vector<TreeRoots>& roots);
 
-/// Clock ticks per second, as in TreeSample::cpu_ticks.
-double ticks_per_second() noexcept;
-
 }  // namespace persistproc::core

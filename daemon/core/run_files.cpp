@@ -15,6 +15,7 @@
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/kill_point.hpp"
+#include "common/base/proc.hpp"
 #include "common/base/random.hpp"
 #include "common/base/text.hpp"
 #include "common/rundir/paths.hpp"
@@ -95,14 +96,6 @@ Result<std::vector<std::uint32_t>> run_numbers(const fs::path& runs) {
 
 /// Whether a file is not what it must be; anything else may be over the next time.
 bool is_damage(const Error& error) { return error.code != ErrorCode::io; }
-
-bool has_mark(pid_t pid, const std::string& mark) {
-    const auto environment = base::read_file(fmt::format("/proc/{}/environ", pid), 8u << 20);
-    if (!environment) return false;
-    const std::string entry = mark + '\0';
-    const std::size_t at = environment->find(entry);
-    return at != std::string::npos && (at == 0 || (*environment)[at - 1] == '\0');
-}
 
 std::string mark_of(const rundir::Nonce& nonce) { return "_PP_RUN_MARK=" + base::to_hex(nonce); }
 
@@ -306,15 +299,8 @@ Result<std::string> canonical_directory(const std::string& path) {
 
 std::vector<pid_t> find_marked(rundir::Nonce nonce) {
     const std::string mark = mark_of(nonce);
-    std::vector<pid_t> out;
-    std::error_code failed;
-    for (const auto& entry : fs::directory_iterator("/proc", failed)) {
-        const std::string name = entry.path().filename().string();
-        pid_t pid = 0;
-        const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
-        if (parsed.ec != std::errc{} || parsed.ptr != name.data() + name.size()) continue;
-        if (has_mark(pid, mark)) out.push_back(pid);
-    }
+    std::vector<pid_t> out = base::list_processes();
+    std::erase_if(out, [&](pid_t pid) { return !base::has_variable(pid, mark); });
     return out;
 }
 
@@ -324,7 +310,7 @@ std::size_t kill_marked_once(rundir::Nonce nonce) {
     for (const pid_t pid : find_marked(nonce)) {
         base::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
         // The mark is read again behind the pidfd: a reused pid cannot be hit.
-        if (!pidfd || !has_mark(pid, mark)) continue;
+        if (!pidfd || !base::has_variable(pid, mark)) continue;
         if (::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) == 0) ++signalled;
     }
     return signalled;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/base/proc.hpp"
 #include "daemon/core/process.hpp"
 
 namespace persistproc::core {
@@ -38,7 +39,7 @@ void Reading::note_cpu(std::uint64_t ticks, std::uint64_t taken_boot_ns, std::ui
     // Of what ended unseen, the time can be missing for good.
     const std::uint64_t used = ticks > cpu_mark->ticks ? ticks - cpu_mark->ticks : 0;
     const double seconds = static_cast<double>(taken_boot_ns - cpu_mark->boot_ns) / 1e9;
-    cpu_percent = std::round(static_cast<double>(used) / ticks_per_second() / seconds * 1000) / 10;
+    cpu_percent = std::round(static_cast<double>(used) / base::ticks_per_second() / seconds * 1000) / 10;
     cpu_mark = CpuMark{taken_boot_ns, std::max(ticks, cpu_mark->ticks)};
 }
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <functional>
 
+#include "common/base/proc.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace persistproc::core;
@@ -75,7 +76,7 @@ TEST_CASE("the time of children that have ended is counted with those who waited
     });
     const TreeSample tree = sample(parent.pid());
     CHECK(tree.pids.size() == 1);
-    CHECK(static_cast<double>(tree.cpu_ticks) / ticks_per_second() >= 0.25);
+    CHECK(static_cast<double>(tree.cpu_ticks) / persistproc::base::ticks_per_second() >= 0.25);
     // And what a shim reaps: as a tree of this process, whose reaped children are those of other tests.
     const TreeSample below = sample_trees({TreeRoots{.shim = ::getpid(), .program = 0}}).front();
     CHECK(below.cpu_ticks >= tree.cpu_ticks);

@@ -2,6 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "common/base/proc.hpp"
 #include "daemon/core/process.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/fake_clock.hpp"
@@ -169,7 +170,7 @@ TEST_CASE("a walk of one run says nothing about the next") {
 }
 
 TEST_CASE("processor time is counted over intervals that say something, and is never negative") {
-    const auto ticks = [](double seconds) { return static_cast<std::uint64_t>(seconds * ticks_per_second()); };
+    const auto ticks = [](double seconds) { return static_cast<std::uint64_t>(seconds * base::ticks_per_second()); };
     Reading reading;
     reading.note_cpu(ticks(5), 100 * second, 90 * second);
     CHECK(reading.cpu_percent == 50.0);
