@@ -112,8 +112,8 @@ Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable) {
     RawAnswer raw;
     if (answered->structured)
         raw.structured = std::move(*answered->structured);
-    else
-        raw.structured = Json::parse(answered->text, nullptr, false);
+    else if (auto read = mcp::read_json(answered->text, mcp::answer_limits))
+        raw.structured = std::move(*read);
     raw.meta = std::move(answered->meta);
     co_return raw;
 }

@@ -1,5 +1,5 @@
 #pragma once
-/// What a bridge must know of a message that it passes on as it is. Nothing is built of it. Pure.
+/// What a bridge must know of a message that it passes on as it is. Pure.
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +18,6 @@ struct ScannedMessage {
     std::optional<std::string> name;     // what the header Mcp-Name repeats, for methods that have it
     std::string cancelled_id;            // of notifications/cancelled, as JSON text
     std::vector<std::string> batch_ids;  // of the requests in a batch
-    bool is_error = false;               // a response that refuses
 };
 
 ScannedMessage scan_message(std::string_view text);

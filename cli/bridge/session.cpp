@@ -14,14 +14,11 @@ std::string session_headers(const Session& session) {
 
 bool learn(Session& session, std::string id, const std::string& message) {
     const auto json = mcp::read_json(message);
-    if (!json || !json->is_object()) return false;
-    const auto result = json->find("result");
-    if (result == json->end() || !result->is_object()) return false;
-    const auto version = result->find("protocolVersion");
+    const mcp::Json* result = json ? mcp::find_member(*json, "result") : nullptr;
+    if (result == nullptr || !result->is_object()) return false;
+    const std::string* version = mcp::find_text(*result, "protocolVersion");
     // Nothing but a name that is known goes into a header.
-    const auto known = version != result->end() && version->is_string()
-                           ? mcp::find_revision(version->get_ref<const std::string&>())
-                           : std::nullopt;
+    const auto known = version == nullptr ? std::nullopt : mcp::find_revision(*version);
     session.version = known ? std::string(mcp::revision_name(*known)) : std::string();
     session.id = std::move(id);
     ++session.generation;

@@ -16,20 +16,14 @@ constexpr const char* capabilities_key = "io.modelcontextprotocol/clientCapabili
 constexpr const char* info_key = "io.modelcontextprotocol/clientInfo";
 constexpr const char* level_key = "io.modelcontextprotocol/logLevel";
 
-const Json* find(const Json& object, const char* key) {
-    if (!object.is_object()) return nullptr;
-    const auto found = object.find(key);
-    return found == object.end() ? nullptr : &*found;
-}
-
 std::string name_of(const Json* info) {
     std::string out;
     if (info == nullptr) return out;
     for (const char* key : {"name", "version"}) {
-        const Json* part = find(*info, key);
-        if (part == nullptr || !part->is_string()) continue;
+        const std::string* part = find_text(*info, key);
+        if (part == nullptr) continue;
         if (!out.empty()) out += ' ';
-        out += part->get_ref<const std::string&>().substr(0, max_name_bytes);
+        out += part->substr(0, max_name_bytes);
     }
     return base::escape_line(base::to_valid_utf8(out));
 }
@@ -48,21 +42,20 @@ std::optional<LogLevel> find_log_level(std::string_view name) noexcept {
     return std::nullopt;
 }
 
-bool Caller::declares(std::string_view capability) const {
-    return capabilities.is_object() && capabilities.contains(std::string(capability));
-}
+bool Caller::declares(std::string_view capability) const { return find_member(capabilities, capability) != nullptr; }
 
 bool Caller::declares_extension(std::string_view extension) const {
-    const Json* extensions = find(capabilities, "extensions");
-    return extensions != nullptr && extensions->is_object() && extensions->contains(std::string(extension));
+    const Json* extensions = find_member(capabilities, "extensions");
+    return extensions != nullptr && find_member(*extensions, extension) != nullptr;
 }
 
 Caller read_initialize(const Json& params) {
     Caller out;
-    if (const Json* version = find(params, "protocolVersion"); version != nullptr && version->is_string())
-        out.revision = find_session_revision(version->get_ref<const std::string&>()).value_or(newest_session_revision);
-    out.name = name_of(find(params, "clientInfo"));
-    if (const Json* capabilities = find(params, "capabilities"); capabilities != nullptr && capabilities->is_object())
+    if (const std::string* version = find_text(params, "protocolVersion"))
+        out.revision = find_session_revision(*version).value_or(newest_session_revision);
+    out.name = name_of(find_member(params, "clientInfo"));
+    if (const Json* capabilities = find_member(params, "capabilities");
+        capabilities != nullptr && capabilities->is_object())
         out.capabilities = *capabilities;
     // The protocol leaves the level before `logging/setLevel` to the server.
     out.log_level = LogLevel::info;
@@ -70,17 +63,14 @@ Caller read_initialize(const Json& params) {
 }
 
 bool has_envelope(const Json& params) {
-    const Json* meta = find(params, "_meta");
-    return meta != nullptr && find(*meta, version_key) != nullptr;
+    const Json* meta = find_member(params, "_meta");
+    return meta != nullptr && find_member(*meta, version_key) != nullptr;
 }
 
-const std::string* claimed_version(const Json& params) {
-    const Json* version = find(*find(params, "_meta"), version_key);
-    return version->is_string() ? &version->get_ref<const std::string&>() : nullptr;
-}
+const std::string* claimed_version(const Json& params) { return find_text(*find_member(params, "_meta"), version_key); }
 
 std::variant<Caller, RpcError> read_envelope(const Json& params) {
-    const Json& meta = *find(params, "_meta");
+    const Json& meta = *find_member(params, "_meta");
     const std::string* version = claimed_version(params);
     if (version == nullptr) return bad_envelope(std::string("Invalid params: `") + version_key + "` must be a string");
     if (*version != revision_name(modern_revision)) {
@@ -88,15 +78,14 @@ std::variant<Caller, RpcError> read_envelope(const Json& params) {
         refused.data = Json{{"supported", Json::array({revision_name(modern_revision)})}, {"requested", *version}};
         return refused;
     }
-    const Json* capabilities = find(meta, capabilities_key);
+    const Json* capabilities = find_member(meta, capabilities_key);
     if (capabilities == nullptr || !capabilities->is_object())
         return bad_envelope(std::string("Invalid params: `") + capabilities_key + "` must be an object");
     Caller out;
     out.revision = modern_revision;
     out.capabilities = *capabilities;
-    out.name = name_of(find(meta, info_key));
-    if (const Json* level = find(meta, level_key); level != nullptr && level->is_string())
-        out.log_level = find_log_level(level->get_ref<const std::string&>());
+    out.name = name_of(find_member(meta, info_key));
+    if (const std::string* level = find_text(meta, level_key)) out.log_level = find_log_level(*level);
     return out;
 }
 

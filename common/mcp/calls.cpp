@@ -80,16 +80,11 @@ CallContext Server::Call::context(const Json& params) {
     out.caller = caller;
     out.audience = audience;
     out.channel = shared_from_this();
-    if (!params.is_object()) return out;
-    const auto meta = params.find("_meta");
-    if (meta != params.end() && meta->is_object()) {
-        const auto token = meta->find("progressToken");
-        if (token != meta->end() && (token->is_string() || token->is_number_integer()))
-            progress_token = json_text(*token);
-    }
+    if (const Json* meta = find_member(params, "_meta"))
+        if (const Json* token = find_member(*meta, "progressToken")) progress_token = id_text(*token);
     if (has_sessions(caller->revision)) return out;
-    const auto responses = params.find("inputResponses");
-    if (responses != params.end() && responses->is_object()) out.input_responses = *responses;
+    const Json* responses = find_member(params, "inputResponses");
+    if (responses != nullptr && responses->is_object()) out.input_responses = *responses;
     if (const std::string* text = find_text(params, "requestState")) out.request_state = *text;
     return out;
 }
@@ -186,8 +181,8 @@ bool Server::Call::become_task(TaskTerms terms) {
     record->on_cancel = [weak = weak_from_this()] {
         if (const auto call = weak.lock()) call->signal.emit(asio::cancellation_type::terminal);
     };
-    const std::string text = state->result(*caller, record->members(false), nullptr, State::Cache::none, "task");
-    state->answer(shared_from_this(), {result_response(id, text)});
+    std::string text = state->result(*caller, record->members(false), nullptr, State::Cache::none, "task");
+    state->answer(shared_from_this(), {std::move(text), {}});
     task = std::move(record);
     return true;
 }
@@ -200,28 +195,19 @@ void Server::State::answer(const CallPtr& call, Answer with) {
     const auto mine = by_id.find(call->id);
     if (mine != by_id.end() && mine->second.lock() == call) by_id.erase(mine);
     const auto reply = std::exchange(call->reply, nullptr);
-    reply->finish(std::move(with.text), with.error);
+    if (with.error) {
+        with.error->id = call->id;
+        return reply->finish(error_response(*with.error), with.error->code);
+    }
+    reply->finish(with.result.empty() ? std::string() : result_response(call->id, with.result), 0);
 }
 
 void Server::State::finish(const CallPtr& call, std::string_view members, const Json& meta) {
-    answer(call, {result_response(call->id, result(*call->caller, members, meta))});
-}
-
-void Server::State::refuse(const CallPtr& call, RpcError error) {
-    error.id = call->id;
-    answer(call, {error_response(error), error.code});
-}
-
-Answer Server::State::failure(const Call& call, int code, std::string message) const {
-    return {error_response(RpcError{code, std::move(message), call.id, nullptr}), code};
+    answer(call, {result(*call->caller, members, meta), {}});
 }
 
 Answer Server::State::instead(const Call& call, const Instead& given) const {
-    if (const auto* refused = std::get_if<RpcError>(&given)) {
-        RpcError error = *refused;
-        error.id = call.id;
-        return {error_response(error), error.code};
-    }
+    if (const auto* refused = std::get_if<RpcError>(&given)) return {{}, *refused};
     const auto& asks = std::get<InputRequired>(given);
     std::string members;
     if (!asks.requests.empty()) members = R"("inputRequests":)" + json_text(asks.requests);
@@ -230,18 +216,18 @@ Answer Server::State::instead(const Call& call, const Instead& given) const {
         members += R"("requestState":)";
         append_quoted(members, *asks.state);
     }
-    return {result_response(call.id, result(*call.caller, members, nullptr, Cache::none, "input_required"))};
+    return {result(*call.caller, members, nullptr, Cache::none, "input_required"), {}};
 }
 
 Answer Server::State::tool_answer(const State& server, const Call& call, ToolResult value) {
     if (value.instead.index() != 0) return server.instead(call, value.instead);
-    Answer out{result_response(call.id, server.result(*call.caller, tool_members(value), value.meta))};
+    Answer out{server.result(*call.caller, tool_members(value), value.meta), {}};
     if (value.structured) dismantle(*value.structured);
     return out;
 }
 
 Answer Server::State::prompt_answer(const State& server, const Call& call, Result<PromptResult> value) {
-    if (!value) return server.failure(call, rpc::invalid_params, "Invalid params: " + value.error().message);
+    if (!value) return failure(rpc::invalid_params, "Invalid params: " + value.error().message);
     if (value->instead.index() != 0) return server.instead(call, value->instead);
     Json messages = Json::array();
     for (auto& message : value->messages)
@@ -253,30 +239,29 @@ Answer Server::State::prompt_answer(const State& server, const Call& call, Resul
         members += ',';
     }
     members += R"("messages":)" + json_text(messages);
-    return {result_response(call.id, server.result(*call.caller, members))};
+    return {server.result(*call.caller, members), {}};
 }
 
 Answer Server::State::read_answer(const State& server, const Call& call, Result<ReadResource> value) {
     if (!value && value.error().code == ErrorCode::not_found) {
         const bool is_modern = !has_sessions(call.caller->revision);
-        RpcError error{is_modern ? rpc::invalid_params : rpc::resource_not_found, "Resource not found", call.id,
-                       nullptr};
-        error.data = Json{{"uri", call.what}};
-        return {error_response(error), error.code};
+        Answer out = failure(is_modern ? rpc::invalid_params : rpc::resource_not_found, "Resource not found");
+        out.error->data = Json{{"uri", call.what}};
+        return out;
     }
-    if (!value) return server.failure(call, rpc::internal_error, value.error().message);
+    if (!value) return failure(rpc::internal_error, value.error().message);
     if (value->instead.index() != 0) return server.instead(call, value->instead);
     Json contents = Json::array();
     for (const auto& each : value->contents) contents.push_back(to_json(each));
     const std::string members = R"("contents":)" + json_text(contents);
-    return {result_response(call.id, server.result(*call.caller, members, nullptr, Cache::read))};
+    return {server.result(*call.caller, members, nullptr, Cache::read), {}};
 }
 
 Answer Server::State::resources_answer(const State& server, const Call& call, Result<ResourcePage> value) {
     if (!value) {
         const bool is_theirs = value.error().code == ErrorCode::invalid;
-        return server.failure(call, is_theirs ? rpc::invalid_params : rpc::internal_error,
-                              (is_theirs ? "Invalid params: " : "") + value.error().message);
+        return failure(is_theirs ? rpc::invalid_params : rpc::internal_error,
+                       (is_theirs ? "Invalid params: " : "") + value.error().message);
     }
     Json list = Json::array();
     for (const auto& each : value->resources) {
@@ -292,17 +277,17 @@ Answer Server::State::resources_answer(const State& server, const Call& call, Re
         members += R"(,"nextCursor":)";
         append_quoted(members, *value->next_cursor);
     }
-    return {result_response(call.id, server.result(*call.caller, members, nullptr, Cache::list))};
+    return {server.result(*call.caller, members, nullptr, Cache::list), {}};
 }
 
 Answer Server::State::completion_answer(const State& server, const Call& call, Result<Completion> value) {
-    if (!value) return server.failure(call, rpc::invalid_params, "Invalid params: " + value.error().message);
+    if (!value) return failure(rpc::invalid_params, "Invalid params: " + value.error().message);
     const bool has_more = value->values.size() > max_completions || value->total > value->values.size();
     Json completion{
         {"values", Json::array()}, {"total", std::max(value->total, value->values.size())}, {"hasMore", has_more}};
     for (std::size_t each = 0; each < std::min(value->values.size(), max_completions); ++each)
         completion["values"].push_back(base::to_valid_utf8(value->values[each]));
-    return {result_response(call.id, server.result(*call.caller, R"("completion":)" + json_text(completion)))};
+    return {server.result(*call.caller, R"("completion":)" + json_text(completion)), {}};
 }
 
 // ---- running ----
@@ -316,7 +301,7 @@ void Server::State::run(const CallPtr& call, Make make, Answer (*render)(const S
         if constexpr (std::is_same_v<T, ToolResult>)
             return answer(call, render(*this, *call, tool_failure(busy)));
         else
-            return answer(call, failure(*call, rpc::internal_error, std::move(busy.message)));
+            return answer(call, failure(rpc::internal_error, std::move(busy.message)));
     }
     auto begin = [this, weak = std::weak_ptr<Call>(call), make = std::move(make), render]() mutable {
         const auto live = weak.lock();
@@ -359,19 +344,14 @@ std::string Server::State::failure_text(const Call& call, std::exception_ptr fai
 
 void Server::State::ended(const CallPtr& call, std::exception_ptr failed, const std::function<Answer()>& render) {
     if (call->reply || call->task) {
-        std::string text;
-        if (failed) text = failure_text(*call, failed);
-        if (call->task && !call->task->is_final()) {
-            // The task keeps what the response would have held.
-            const Json response = failed ? Json{{"error", {{"code", rpc::internal_error}, {"message", text}}}}
-                                         : Json::parse(render().text);
-            if (response.contains("error"))
-                call->task->fail(json_text(response["error"]), clock.wall());
-            else
-                call->task->complete(json_text(response["result"]), clock.wall());
-        } else if (call->reply) {
-            answer(call, failed ? failure(*call, rpc::internal_error, std::move(text)) : render());
-        }
+        Answer done = failed ? failure(rpc::internal_error, failure_text(*call, failed)) : render();
+        // A task keeps what the response would have held.
+        if (call->reply)
+            answer(call, std::move(done));
+        else if (done.error)
+            call->task->fail(error_object(*done.error), clock.wall());
+        else
+            call->task->complete(std::move(done.result), clock.wall());
     }
     forget(call);
     Lane& here = lane(call->audience);
@@ -416,8 +396,8 @@ void Server::State::tools_call(const CallPtr& call, Json params) {
     if (found == tools.end() || (found->second.definition.client_only && call->audience == Audience::agent))
         return refuse(call, rpc::invalid_params, "Unknown tool: " + shown(*name));
     Json arguments(Json::value_t::object);
-    const auto given = params.find("arguments");
-    if (given != params.end() && !given->is_null()) {
+    Json* given = find_member(params, "arguments");
+    if (given != nullptr && !given->is_null()) {
         if (!given->is_object())
             return refuse(call, rpc::invalid_params, "Invalid params: `arguments` must be an object");
         arguments = std::move(*given);
@@ -437,8 +417,8 @@ void Server::State::get_prompt(const CallPtr& call, Json params) {
     const auto found = prompts.find(*name);
     if (found == prompts.end()) return refuse(call, rpc::invalid_params, "Unknown prompt: " + shown(*name));
     std::map<std::string, std::string> arguments;
-    const auto given = params.find("arguments");
-    if (given != params.end() && !given->is_null()) {
+    Json* given = find_member(params, "arguments");
+    if (given != nullptr && !given->is_null()) {
         if (!given->is_object())
             return refuse(call, rpc::invalid_params, "Invalid params: `arguments` must be an object");
         for (const auto& [key, value] : given->items()) {
@@ -471,10 +451,9 @@ void Server::State::read_resource(const CallPtr& call, Json params) {
 
 void Server::State::list_resources(const CallPtr& call, Json params) {
     std::optional<std::string> cursor;
-    if (params.is_object() && params.contains("cursor") && !params["cursor"].is_null()) {
-        if (!params["cursor"].is_string())
-            return refuse(call, rpc::invalid_params, "Invalid params: `cursor` must be a string");
-        cursor = params["cursor"].get<std::string>();
+    if (const Json* given = find_member(params, "cursor"); given != nullptr && !given->is_null()) {
+        if (!given->is_string()) return refuse(call, rpc::invalid_params, "Invalid params: `cursor` must be a string");
+        cursor = given->get<std::string>();
     }
     call->what = "resources/list";
     auto make = [this, cursor = std::move(cursor), context = call->context(params)](const CallPtr&) mutable {
@@ -487,28 +466,27 @@ void Server::State::complete(const CallPtr& call, const Json& params) {
     const auto bad = [&](const char* what) {
         refuse(call, rpc::invalid_params, std::string("Invalid params: ") + what);
     };
-    if (!params.is_object() || !params.contains("ref") || !params.contains("argument"))
-        return bad("`ref` and `argument` are required");
-    const Json& ref = params["ref"];
-    const Json& argument = params["argument"];
-    const std::string* type = find_text(ref, "type");
+    const Json* ref = find_member(params, "ref");
+    const Json* argument = find_member(params, "argument");
+    if (ref == nullptr || argument == nullptr) return bad("`ref` and `argument` are required");
+    const std::string* type = find_text(*ref, "type");
     CompletionRequest request;
     request.is_prompt = type != nullptr && *type == "ref/prompt";
     if (!request.is_prompt && (type == nullptr || *type != "ref/resource"))
         return bad("`ref.type` must be ref/prompt or ref/resource");
-    const std::string* name = find_text(ref, request.is_prompt ? "name" : "uri");
+    const std::string* name = find_text(*ref, request.is_prompt ? "name" : "uri");
     if (name == nullptr) return bad(request.is_prompt ? "`ref.name` must be a string" : "`ref.uri` must be a string");
-    const std::string* argument_name = find_text(argument, "name");
-    const std::string* value = find_text(argument, "value");
+    const std::string* argument_name = find_text(*argument, "name");
+    const std::string* value = find_text(*argument, "value");
     if (argument_name == nullptr || value == nullptr) return bad("`argument` needs the strings `name` and `value`");
     request.ref = *name;
     request.argument = *argument_name;
     request.value = *value;
-    const auto context = params.find("context");
-    if (context != params.end() && context->is_object() && context->contains("arguments") &&
-        (*context)["arguments"].is_object())
-        for (const auto& [key, chosen] : (*context)["arguments"].items())
-            if (chosen.is_string()) request.context[key] = chosen.get<std::string>();
+    const Json* context = find_member(params, "context");
+    const Json* chosen = context == nullptr ? nullptr : find_member(*context, "arguments");
+    if (chosen != nullptr && chosen->is_object())
+        for (const auto& [key, each] : chosen->items())
+            if (each.is_string()) request.context[key] = each.get<std::string>();
     call->what = "completion/complete";
     auto make = [this, request = std::move(request), here = call->context(params)](const CallPtr&) mutable {
         return completion(std::move(request), std::move(here));

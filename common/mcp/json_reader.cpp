@@ -197,6 +197,23 @@ Result<Json> read_json(std::string_view text, const JsonLimits& limits) {
     return Result<Json>(boost::system::in_place_value, std::move(builder.root));
 }
 
+const Json* find_member(const Json& json, std::string_view name) noexcept {
+    const auto* members = json.get_ptr<const Json::object_t*>();
+    if (members == nullptr) return nullptr;
+    for (const auto& [each, value] : *members)
+        if (each == name) return &value;
+    return nullptr;
+}
+
+Json* find_member(Json& json, std::string_view name) noexcept {
+    return const_cast<Json*>(find_member(std::as_const(json), name));
+}
+
+const std::string* find_text(const Json& json, std::string_view name) noexcept {
+    const Json* found = find_member(json, name);
+    return found == nullptr ? nullptr : found->get_ptr<const std::string*>();
+}
+
 void dismantle(Json& object) {
     if (object.is_object()) object.get_ref<Json::object_t&>().clear();
 }

@@ -45,8 +45,8 @@ std::string joined(const std::vector<std::string>& items, std::size_t from, std:
 
 /// The place in a list that a cursor of ours names; no value: it is none.
 std::optional<std::size_t> read_cursor(const Json& params, std::size_t size) {
-    const auto found = params.is_object() ? params.find("cursor") : params.end();
-    if (found == params.end() || found->is_null()) return 0;
+    const Json* found = find_member(params, "cursor");
+    if (found == nullptr || found->is_null()) return 0;
     if (!found->is_string()) return std::nullopt;
     const auto text = base64url_decode(found->get_ref<const std::string&>());
     std::size_t place = 0;
@@ -94,17 +94,17 @@ void Server::add_prompt(PromptDefinition definition, PromptHandler handler) {
 
 void Server::State::list_tools(const CallPtr& call, const Json& params) {
     const Lane& here = lane(call->audience);
-    const bool is_whole = limits.page == 0 && !(params.is_object() && params.contains("cursor"));
+    const bool is_whole = limits.page == 0 && find_member(params, "cursor") == nullptr;
     auto members = is_whole ? std::optional(here.page) : page_of("tools", here.tools, params, limits.page);
     if (!members) return refuse(call, rpc::invalid_params, unknown_cursor);
     if (members->empty()) members = R"("tools":[])";
-    answer(call, {result_response(call->id, result(*call->caller, *members, nullptr, Cache::list))});
+    answer(call, {result(*call->caller, *members, nullptr, Cache::list), {}});
 }
 
 void Server::State::list_prompts(const CallPtr& call, const Json& params) {
     const auto members = page_of("prompts", prompt_list, params, limits.page);
     if (!members) return refuse(call, rpc::invalid_params, unknown_cursor);
-    answer(call, {result_response(call->id, result(*call->caller, *members, nullptr, Cache::list))});
+    answer(call, {result(*call->caller, *members, nullptr, Cache::list), {}});
 }
 
 void Server::State::list_templates(const CallPtr& call, const Json& params) {
@@ -118,7 +118,7 @@ void Server::State::list_templates(const CallPtr& call, const Json& params) {
     }
     const auto members = page_of("resourceTemplates", items, params, 0);
     if (!members) return refuse(call, rpc::invalid_params, unknown_cursor);
-    answer(call, {result_response(call->id, result(*call->caller, *members, nullptr, Cache::list))});
+    answer(call, {result(*call->caller, *members, nullptr, Cache::list), {}});
 }
 
 std::string Server::State::result(const Caller& caller, std::string_view members, const Json& meta, Cache cache,

@@ -54,6 +54,8 @@ void append_json(std::string& out, const Json& json);
 /// `"text"` with JSON escapes; bytes that are not UTF-8 become U+FFFD.
 void append_quoted(std::string& out, std::string_view text);
 
+/// {"code":…,"message":…} as JSON text.
+std::string error_object(const RpcError& error);
 std::string error_response(const RpcError& error);
 /// `params` is the JSON text of an object, or empty for none.
 std::string notification(std::string_view method, std::string_view params);

@@ -15,18 +15,7 @@ bool is_one_of(std::string_view method, std::initializer_list<std::string_view> 
     return std::find(methods.begin(), methods.end(), method) != methods.end();
 }
 
-bool is_true(const Json& object, const char* name) {
-    const auto found = object.find(name);
-    return found != object.end() && found->is_boolean() && found->get<bool>();
-}
-
 }  // namespace
-
-const std::string* find_text(const Json& params, const char* name) {
-    if (!params.is_object()) return nullptr;
-    const auto found = params.find(name);
-    return found != params.end() && found->is_string() ? &found->get_ref<const std::string&>() : nullptr;
-}
 
 // ---- sessions ----
 
@@ -91,18 +80,19 @@ Json Server::State::capabilities(const Caller& caller) const {
     return out;
 }
 
-Answer Server::State::initialize(Session& session, const Message& message) {
+void Server::State::initialize(Session& session, const Message& message, Reply& reply) {
     if (find_text(message.params, "protocolVersion") == nullptr)
-        return {error_response(RpcError{rpc::invalid_params, "Invalid params: `protocolVersion` must be a string",
-                                        message.id, nullptr}),
-                rpc::invalid_params};
+        return reply.finish(
+            error_response(RpcError{rpc::invalid_params, "Invalid params: `protocolVersion` must be a string",
+                                    message.id, nullptr}),
+            rpc::invalid_params);
     auto caller = std::make_shared<const Caller>(read_initialize(message.params));
     state_of(session).caller = caller;
     Json result{{"protocolVersion", revision_name(caller->revision)},
                 {"capabilities", capabilities(*caller)},
                 {"serverInfo", Json{{"name", info.name}, {"title", info.title}, {"version", info.version}}}};
     if (!info.instructions.empty()) result["instructions"] = info.instructions;
-    return {result_response(message.id, json_text(result))};
+    reply.finish(result_response(message.id, json_text(result)), 0);
 }
 
 /// What both eras have. False: not such a method.
@@ -137,10 +127,7 @@ void Server::State::legacy_request(const std::shared_ptr<Session>& session, Audi
         return reply->finish(
             error_response(RpcError{rpc::invalid_params, "Invalid params: must be an object", message.id, nullptr}),
             rpc::invalid_params);
-    if (message.method == "initialize") {
-        Answer answered = initialize(*session, message);
-        return reply->finish(std::move(answered.text), answered.error);
-    }
+    if (message.method == "initialize") return initialize(*session, message, *reply);
     if (message.method == "ping") return reply->finish(result_response(message.id, "{}"), 0);
     const auto call = make_call(session, audience, state_of(*session).caller, message, reply);
     if (shared_request(call, message)) return;
@@ -159,7 +146,7 @@ void Server::State::modern_request(const CallPtr& call, Message message) {
         if (!info.instructions.empty()) offer["instructions"] = info.instructions;
         const std::string text = json_text(offer);
         const auto members = std::string_view(text).substr(1, text.size() - 2);
-        return answer(call, {result_response(call->id, result(*call->caller, members, nullptr, Cache::list))});
+        return answer(call, {result(*call->caller, members, nullptr, Cache::list), {}});
     }
     if (message.method == "subscriptions/listen") return listen(call, message.params);
     if (limits.tasks > 0 && is_one_of(message.method, {"tasks/get", "tasks/update", "tasks/cancel"}))
@@ -195,23 +182,25 @@ void Server::State::subscribe(const CallPtr& call, const Json& params, bool want
 }
 
 void Server::State::listen(const CallPtr& call, const Json& params) {
-    const auto found = params.find("notifications");
-    if (found == params.end() || !found->is_object())
+    const Json* found = find_member(params, "notifications");
+    if (found == nullptr || !found->is_object())
         return refuse(call, rpc::invalid_params, "Invalid params: `notifications` must be an object");
     Subscriptions::Wants wants;
     Json honoured = Json::object();
     const std::pair<const char*, bool> kinds[] = {{"toolsListChanged", features.tools_change},
                                                   {"promptsListChanged", features.prompts_change},
                                                   {"resourcesListChanged", resources != nullptr}};
-    for (const auto& [name, offered] : kinds)
-        if (offered && is_true(*found, name)) honoured[name] = true;
+    for (const auto& [name, offered] : kinds) {
+        const Json* asked = find_member(*found, name);
+        if (offered && asked != nullptr && *asked == true) honoured[name] = true;
+    }
     wants.tools = honoured.contains("toolsListChanged");
     wants.prompts = honoured.contains("promptsListChanged");
     wants.resources = honoured.contains("resourcesListChanged");
-    const auto uris = found->find("resourceSubscriptions");
-    if (uris != found->end() && !uris->is_array())
+    const Json* uris = find_member(*found, "resourceSubscriptions");
+    if (uris != nullptr && !uris->is_array())
         return refuse(call, rpc::invalid_params, "Invalid params: `resourceSubscriptions` must be an array");
-    if (uris != found->end() && resources != nullptr) {
+    if (uris != nullptr && resources != nullptr) {
         for (const auto& uri : *uris) {
             if (!uri.is_string())
                 return refuse(call, rpc::invalid_params, "Invalid params: `resourceSubscriptions` must hold strings");
@@ -251,8 +240,8 @@ void Server::State::task_request(const CallPtr& call, const Message& message) {
     if (message.method == "tasks/cancel") {
         task->cancel(clock.wall());
     } else {
-        const auto responses = message.params.find("inputResponses");
-        if (responses == message.params.end() || !responses->is_object())
+        const Json* responses = find_member(message.params, "inputResponses");
+        if (responses == nullptr || !responses->is_object())
             return refuse(call, rpc::invalid_params, "Invalid params: `inputResponses` must be an object");
         task->answer(*responses, clock.wall());
     }
@@ -274,9 +263,8 @@ void Server::State::answer_question(Session& session, Message message) {
 }
 
 void Server::State::cancel_request(Session& session, const Json& params) {
-    if (!params.is_object()) return;
-    const auto id = params.find("requestId");
-    if (id == params.end()) return;
+    const Json* id = find_member(params, "requestId");
+    if (id == nullptr) return;
     auto& by_id = state_of(session).by_id;
     const auto found = by_id.find(id_text(*id));
     if (found == by_id.end()) return;
@@ -395,7 +383,7 @@ Task<> Server::finish_calls(MonoTime until, async::Clock& clock) {
     for (const auto& call : listening) {
         state->subscriptions.remove(std::exchange(call->subscription, 0));
         Json meta = Json::object();
-        meta["io.modelcontextprotocol/subscriptionId"] = Json::parse(call->id);
+        meta["io.modelcontextprotocol/subscriptionId"] = *read_json(call->id);
         state->finish(call, {}, meta);
     }
     while (!state->calls.empty()) {

@@ -38,10 +38,10 @@ struct Session::State {
     bool is_ready = false;               // it said `notifications/initialized`: before, changes are not told
 };
 
-/// What a request became: the JSON text of the response, and the code when it is an error.
+/// What a request became: a result as the JSON text of an object, or an error. Neither: it was cancelled.
 struct Answer {
-    std::string text;
-    int error = 0;
+    std::string result;
+    std::optional<RpcError> error;
 };
 
 /// One request from its arrival to the end of its coroutine, which may come after the response.
@@ -121,7 +121,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
                         const std::shared_ptr<Reply>& reply);
     void modern_request(const CallPtr& call, Message message);
     bool shared_request(const CallPtr& call, Message& message);
-    Answer initialize(Session& session, const Message& message);
+    void initialize(Session& session, const Message& message, Reply& reply);
     void set_level(const CallPtr& call, const Json& params);
     void subscribe(const CallPtr& call, const Json& params, bool wanted);
     void listen(const CallPtr& call, const Json& params);
@@ -152,7 +152,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     void forget(const CallPtr& call);
     void cancel(const CallPtr& call);
     void finish(const CallPtr& call, std::string_view members, const Json& meta = nullptr);
-    void refuse(const CallPtr& call, RpcError error);
+    void refuse(const CallPtr& call, RpcError error) { answer(call, {{}, std::move(error)}); }
     void refuse(const CallPtr& call, int code, std::string message) {
         refuse(call, RpcError{code, std::move(message), {}, nullptr});
     }
@@ -162,15 +162,14 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     std::string result(const Caller& caller, std::string_view members, const Json& meta = nullptr,
                        Cache cache = Cache::none, std::string_view type = "complete") const;
     Answer instead(const Call& call, const Instead& given) const;
-    Answer failure(const Call& call, int code, std::string message) const;
+    static Answer failure(int code, std::string message) {
+        return {{}, RpcError{code, std::move(message), {}, nullptr}};
+    }
     static Answer tool_answer(const State& server, const Call& call, ToolResult value);
     static Answer prompt_answer(const State& server, const Call& call, Result<PromptResult> value);
     static Answer read_answer(const State& server, const Call& call, Result<ReadResource> value);
     static Answer resources_answer(const State& server, const Call& call, Result<ResourcePage> value);
     static Answer completion_answer(const State& server, const Call& call, Result<Completion> value);
 };
-
-/// The text of `params[name]`, or null.
-const std::string* find_text(const Json& params, const char* name);
 
 }  // namespace persistproc::mcp

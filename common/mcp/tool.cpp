@@ -26,9 +26,8 @@ ToolResult tool_failure(const Error& error) {
 
 Error failure_of(const ToolResult& result) {
     Error error{ErrorCode::invalid, result.text};
-    if (!result.meta.is_object()) return error;
-    const auto found = result.meta.find(error_key);
-    if (found == result.meta.end() || !found->is_object()) return error;
+    const Json* found = find_member(result.meta, error_key);
+    if (found == nullptr || !found->is_object()) return error;
     const std::string code = found->value("code", std::string());
     for (const ErrorCode each : codes)
         if (base::code_name(each) == code) error.code = each;

@@ -18,9 +18,8 @@ constexpr std::chrono::seconds farewell_patience{2};
 constexpr int max_pages = 1000;
 
 bool lists_modern_version(const Json& object, const char* member) {
-    if (!object.is_object()) return false;
-    const auto versions = object.find(member);
-    if (versions == object.end() || !versions->is_array()) return false;
+    const Json* versions = find_member(object, member);
+    if (versions == nullptr || !versions->is_array()) return false;
     for (const auto& each : *versions)
         if (each == revision_name(modern_revision)) return true;
     return false;
@@ -43,18 +42,16 @@ Result<bool> is_modern(const Result<Reply>& reply) {
 
 ToolResult read_tool_result(Json& result) {
     ToolResult out;
-    const auto content = result.find("content");
-    if (content != result.end() && content->is_array()) {
-        for (auto& block : *content) {
+    const Json* content = find_member(result, "content");
+    if (content != nullptr && content->is_array()) {
+        for (const auto& block : *content) {
             if (!block.is_object() || block.value("type", std::string()) != "text") continue;
             if (!out.text.empty()) out.text += '\n';
             out.text += block.value("text", std::string());
         }
     }
-    const auto structured = result.find("structuredContent");
-    if (structured != result.end()) out.structured = std::move(*structured);
-    const auto meta = result.find("_meta");
-    if (meta != result.end()) out.meta = std::move(*meta);
+    if (Json* structured = find_member(result, "structuredContent")) out.structured = std::move(*structured);
+    if (Json* meta = find_member(result, "_meta")) out.meta = std::move(*meta);
     out.is_error = result.value("isError", false);
     return out;
 }
@@ -137,12 +134,12 @@ Task<Result<Json>> Client::list(std::string method, std::string member) {
     for (int page = 0; page < max_pages; ++page) {
         auto result = co_await result_of(method, params);
         if (!result) co_return result.error();
-        const auto items = result->find(member);
-        if (items != result->end() && items->is_array())
+        Json* items = find_member(*result, member);
+        if (items != nullptr && items->is_array())
             for (auto& each : *items) all.push_back(std::move(each));
         // An empty cursor is one like any other.
-        const auto cursor = result->find("nextCursor");
-        if (cursor == result->end() || !cursor->is_string()) co_return json_value(std::move(all));
+        const Json* cursor = find_member(*result, "nextCursor");
+        if (cursor == nullptr || !cursor->is_string()) co_return json_value(std::move(all));
         if (params.contains("cursor") && params["cursor"] == *cursor) break;
         params["cursor"] = *cursor;
     }
@@ -219,15 +216,15 @@ Json answer_with_defaults(const Json& params) {
     Json answer = Json::object();
     answer["action"] = "decline";
     if (!params.is_object() || params.value("mode", std::string("form")) != "form") return answer;
-    const auto schema = params.find("requestedSchema");
-    if (schema == params.end() || !schema->is_object()) return answer;
+    const Json* schema = find_member(params, "requestedSchema");
+    if (schema == nullptr || !schema->is_object()) return answer;
     Json content = Json::object();
-    const auto properties = schema->find("properties");
-    if (properties != schema->end() && properties->is_object())
+    const Json* properties = find_member(*schema, "properties");
+    if (properties != nullptr && properties->is_object())
         for (const auto& [name, property] : properties->items())
             if (property.is_object() && property.contains("default")) content[name] = property["default"];
-    const auto required = schema->find("required");
-    if (required != schema->end() && required->is_array())
+    const Json* required = find_member(*schema, "required");
+    if (required != nullptr && required->is_array())
         for (const auto& name : *required)
             if (name.is_string() && !content.contains(name.get_ref<const std::string&>())) return answer;
     answer["action"] = "accept";

@@ -12,22 +12,17 @@ namespace {
 constexpr const char* server_info_key = "io.modelcontextprotocol/serverInfo";
 
 std::string text_of(const Json& object, const char* name) {
-    const auto found = object.find(name);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+    const std::string* found = find_text(object, name);
+    return found == nullptr ? std::string() : *found;
 }
 
 Refusal read_refusal(Json& error) {
     Refusal refusal;
-    if (!error.is_object()) {
-        refusal.message = "refused";
-        return refusal;
-    }
-    const auto code = error.find("code");
-    if (code != error.end() && code->is_number_integer()) refusal.code = code->get<int>();
+    const Json* code = find_member(error, "code");
+    if (code != nullptr && code->is_number_integer()) refusal.code = code->get<int>();
     refusal.message = text_of(error, "message");
     if (refusal.message.empty()) refusal.message = "refused";
-    const auto data = error.find("data");
-    if (data != error.end()) refusal.data = std::move(*data);
+    if (Json* data = find_member(error, "data")) refusal.data = std::move(*data);
     return refusal;
 }
 
@@ -65,20 +60,20 @@ std::chrono::nanoseconds Conversation::dial_patience() const {
 
 void Conversation::notify(const Json& message) {
     const std::string method = text_of(message, "method");
-    const auto found = message.find("params");
-    const Json params = found != message.end() && found->is_object() ? *found : Json::object();
+    const Json* found = find_member(message, "params");
+    const Json params = found != nullptr && found->is_object() ? *found : Json::object();
     if (method != "notifications/progress") {
         if (options_.on_notification) options_.on_notification(method, params);
         return;
     }
-    const auto token = params.find("progressToken");
-    const auto progress = params.find("progress");
-    if (token == params.end() || progress == params.end() || !progress->is_number()) return;
-    const auto waiting = progress_.find(token->dump());
+    const Json* token = find_member(params, "progressToken");
+    const Json* progress = find_member(params, "progress");
+    if (token == nullptr || progress == nullptr || !progress->is_number()) return;
+    const auto waiting = progress_.find(id_text(*token));
     if (waiting == progress_.end() || !waiting->second) return;
     std::optional<double> total;
-    const auto given = params.find("total");
-    if (given != params.end() && given->is_number()) total = given->get<double>();
+    const Json* given = find_member(params, "total");
+    if (given != nullptr && given->is_number()) total = given->get<double>();
     // A copy: the handler may end the call that owns it.
     const ProgressHandler handler = waiting->second;
     handler(progress->get<double>(), total, text_of(params, "message"));
@@ -118,11 +113,11 @@ std::string message_text(std::string_view id, std::string_view method, const Jso
 Result<Reply> read_reply(Json message, unsigned status) {
     Reply reply;
     reply.status = status;
-    const auto error = message.find("error");
-    const auto result = message.find("result");
-    if ((error == message.end()) == (result == message.end()))
+    Json* error = find_member(message, "error");
+    Json* result = find_member(message, "result");
+    if ((error == nullptr) == (result == nullptr))
         return Error{ErrorCode::corrupt, "the server's answer holds neither a result nor a refusal"};
-    if (error != message.end()) {
+    if (error != nullptr) {
         reply.refusal = read_refusal(*error);
         return reply;
     }
@@ -139,10 +134,10 @@ Result<Reply> read_reply(const Answer& answer, std::string_view id) {
     if (!json)
         return Error{ErrorCode::corrupt, fmt::format("the server's answer is not JSON: {}", json.error().message)};
     if (!json->is_object() || json->contains("method")) return error_of_status(answer.status);
-    const auto given = json->find("id");
-    const bool is_ours = given != json->end() && given->dump() == id;
+    const Json* given = find_member(*json, "id");
+    const bool is_ours = given != nullptr && id_text(*given) == id;
     // What cannot be read is refused without an id.
-    const bool is_refused = json->contains("error") && (given == json->end() || given->is_null());
+    const bool is_refused = json->contains("error") && (given == nullptr || given->is_null());
     if (!is_ours && !is_refused) return Error{ErrorCode::corrupt, "the server answered another request"};
     if (answer.status == 401 || answer.status == 403) return error_of_status(answer.status);
     return read_reply(std::move(*json), answer.status);
@@ -158,16 +153,15 @@ Error error_of(const Reply& reply) {
 }
 
 void read_server_facts(const Json& result, ServerFacts& facts) {
-    const Json* info = nullptr;
-    if (const auto found = result.find("serverInfo"); found != result.end()) info = &*found;
-    if (const auto meta = result.find("_meta"); info == nullptr && meta != result.end() && meta->is_object())
-        if (const auto found = meta->find(server_info_key); found != meta->end()) info = &*found;
+    const Json* info = find_member(result, "serverInfo");
+    const Json* meta = find_member(result, "_meta");
+    if (info == nullptr && meta != nullptr) info = find_member(*meta, server_info_key);
     if (info != nullptr && info->is_object()) {
         facts.name = text_of(*info, "name");
         facts.version = text_of(*info, "version");
     }
-    if (const auto found = result.find("capabilities"); found != result.end() && found->is_object())
-        facts.capabilities = *found;
+    const Json* capabilities = find_member(result, "capabilities");
+    if (capabilities != nullptr && capabilities->is_object()) facts.capabilities = *capabilities;
     if (const std::string text = text_of(result, "instructions"); !text.empty()) facts.instructions = text;
 }
 

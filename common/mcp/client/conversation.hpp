@@ -20,9 +20,6 @@ using schema::Json;
 /// a moment still.
 inline constexpr std::chrono::milliseconds repeat_pause{10};
 
-/// Answers of servers may be larger than what a server takes from strangers.
-inline constexpr JsonLimits answer_limits{.depth = 64, .nodes = 4000000};
-
 /// JSON converts to everything, so that a Result of it must be told which of its two it is.
 inline Result<Json> json_value(Json value) { return Result<Json>(boost::system::in_place_value, std::move(value)); }
 

@@ -135,10 +135,8 @@ Task<Result<void>> LegacyConversation::begin_session() {
         co_return Error{ErrorCode::corrupt, fmt::format("no MCP server at {}: {}", where, reply.error().message)};
     if (!reply) co_return reply.error();
     if (reply->refusal) co_return base::with_context(error_of(*reply), "the server begins no session");
-    const auto version = reply->result.find("protocolVersion");
-    const auto known = version != reply->result.end() && version->is_string()
-                           ? find_session_revision(version->get_ref<const std::string&>())
-                           : std::nullopt;
+    const std::string* version = find_text(reply->result, "protocolVersion");
+    const auto known = version == nullptr ? std::nullopt : find_session_revision(*version);
     if (!known)
         co_return Error{ErrorCode::unsupported, fmt::format("{} speaks no revision of MCP that is known here", where)};
     read_server_facts(reply->result, server_);
@@ -303,11 +301,11 @@ Task<Result<void>> LegacyConversation::resume(Pending* pending, Track* track, bo
 void LegacyConversation::take(const std::string& text, Pending* own) {
     auto message = read_json(text, answer_limits);
     if (!message || !message->is_object()) return;
-    const auto id = message->find("id");
-    const auto method = message->find("method");
-    if (method == message->end()) {
-        if (id == message->end()) return;
-        const auto found = pending_.find(id->dump());
+    const Json* id = find_member(*message, "id");
+    const Json* method = find_member(*message, "method");
+    if (method == nullptr) {
+        if (id == nullptr) return;
+        const auto found = pending_.find(id_text(*id));
         if (found == pending_.end()) return;
         Pending& waiting = *found->second;
         waiting.response = std::move(*message);
@@ -317,12 +315,13 @@ void LegacyConversation::take(const std::string& text, Pending* own) {
         return;
     }
     if (!method->is_string()) return;
-    if (id == message->end()) return notify(*message);
-    if (!id->is_string() && !id->is_number_integer()) return;
-    const auto params = message->find("params");
+    if (id == nullptr) return notify(*message);
+    std::string its_id = id_text(*id);
+    if (its_id.empty()) return;
+    Json* params = find_member(*message, "params");
     tasks_.spawn("answer to the server",
-                 answer_question(shared_from_this(), id->dump(), method->get<std::string>(),
-                                 params == message->end() ? Json::object() : std::move(*params)));
+                 answer_question(shared_from_this(), std::move(its_id), method->get<std::string>(),
+                                 params == nullptr ? Json::object() : std::move(*params)));
 }
 
 Task<Result<Reply>> LegacyConversation::set_log_level(std::string level) {
@@ -350,8 +349,8 @@ Task<Result<Reply>> LegacyConversation::unsubscribe(std::string uri) {
 }
 
 Task<Result<Reply>> LegacyConversation::listen(Json wanted) {
-    const auto uris = wanted.find("resourceSubscriptions");
-    if (uris != wanted.end() && uris->is_array()) {
+    const Json* uris = find_member(wanted, "resourceSubscriptions");
+    if (uris != nullptr && uris->is_array()) {
         for (const auto& uri : *uris) {
             if (!uri.is_string()) continue;
             auto subscribed = co_await subscribe(uri.get<std::string>());

@@ -18,28 +18,14 @@ constexpr std::chrono::seconds longest_pause{5};
 constexpr int max_listen_failures = 8;
 constexpr int max_tool_pages = 100;
 
-/// Where the name is that `Mcp-Name` repeats; nothing for methods without one.
-const char* name_member(std::string_view method) {
-    if (method == "tools/call" || method == "prompts/get") return "name";
-    if (method == "resources/read") return "uri";
-    if (method == "tasks/get" || method == "tasks/update" || method == "tasks/cancel") return "taskId";
-    return nullptr;
-}
-
 bool may_ask_back(std::string_view method) {
     return method == "tools/call" || method == "prompts/get" || method == "resources/read";
 }
 
-const std::string* find_text(const Json& object, const char* name) {
-    const auto found = object.find(name);
-    return found != object.end() && found->is_string() ? &found->get_ref<const std::string&>() : nullptr;
-}
-
 /// The newest revision without sessions among those a server names.
 std::optional<Revision> find_common_version(const Json& data) {
-    if (!data.is_object()) return std::nullopt;
-    const auto supported = data.find("supported");
-    if (supported == data.end() || !supported->is_array()) return std::nullopt;
+    const Json* supported = find_member(data, "supported");
+    if (supported == nullptr || !supported->is_array()) return std::nullopt;
     std::optional<Revision> best;
     for (const auto& each : *supported) {
         if (!each.is_string()) continue;
@@ -100,14 +86,14 @@ Result<std::string> ModernConversation::headers(const std::string& method, const
     std::string out =
         fmt::format("Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: {}\r\nMcp-Method: {}\r\n",
                     revision_name(server_.revision), method);
-    const char* member = name_member(method);
-    const std::string* name = member == nullptr ? nullptr : find_text(params, member);
+    const auto member = http::named_member(method);
+    const std::string* name = member.empty() ? nullptr : find_text(params, member);
     if (name == nullptr) return out;
     const auto into = std::back_inserter(out);
     fmt::format_to(into, "Mcp-Name: {}\r\n", http::encode_header_value(*name));
     const auto marked = param_headers_.find(*name);
-    const auto arguments = params.find("arguments");
-    if (method != "tools/call" || marked == param_headers_.end() || arguments == params.end()) return out;
+    const Json* arguments = find_member(params, "arguments");
+    if (method != "tools/call" || marked == param_headers_.end() || arguments == nullptr) return out;
     for (const auto& header : marked->second) {
         const Json* argument = http::find_argument(*arguments, header.path);
         const auto text = argument == nullptr ? std::nullopt : http::header_text(*argument);
@@ -119,12 +105,12 @@ Result<std::string> ModernConversation::headers(const std::string& method, const
 }
 
 void ModernConversation::keep_usable_tools(Json& result) {
-    const auto tools = result.find("tools");
-    if (tools == result.end() || !tools->is_array()) return;
+    Json* tools = find_member(result, "tools");
+    if (tools == nullptr || !tools->is_array()) return;
     for (auto each = tools->begin(); each != tools->end();) {
-        const std::string* name = each->is_object() ? find_text(*each, "name") : nullptr;
-        const auto schema = each->is_object() ? each->find("inputSchema") : each->end();
-        if (name == nullptr || schema == each->end()) {
+        const std::string* name = find_text(*each, "name");
+        const Json* schema = find_member(*each, "inputSchema");
+        if (name == nullptr || schema == nullptr) {
             ++each;
             continue;
         }
@@ -150,8 +136,8 @@ Task<Result<void>> ModernConversation::learn_tools() {
         auto reply = co_await ask("tools/list", std::move(params), ProgressHandler(), &ignored);
         if (!reply) co_return reply.error();
         if (reply->refusal) co_return error_of(*reply);
-        const auto next = reply->result.find("nextCursor");
-        if (next == reply->result.end() || *next == cursor) break;
+        const Json* next = find_member(reply->result, "nextCursor");
+        if (next == nullptr || *next == cursor) break;
         cursor = *next;
     }
     co_return Result<void>();
@@ -164,16 +150,16 @@ Task<Result<Reply>> ModernConversation::request(std::string method, Json params,
     for (int round = 0; round <= options_.max_rounds; ++round) {
         auto reply = co_await send(method, params, options);
         if (!reply || reply->refusal) co_return reply;
-        const auto type = reply->result.find("resultType");
-        if (type == reply->result.end() || *type == "complete") co_return reply;
+        const Json* type = find_member(reply->result, "resultType");
+        if (type == nullptr || *type == "complete") co_return reply;
         if (*type != "input_required" || !may_ask_back(method))
             co_return Error{ErrorCode::corrupt,
                             base::escape_line(fmt::format("the server's answer to {} is of type {}, which is not known",
-                                                          method, type->dump()))};
-        const auto questions = reply->result.find("inputRequests");
-        const auto state = reply->result.find("requestState");
-        const bool is_asking = questions != reply->result.end() && questions->is_object();
-        if (!is_asking && state == reply->result.end())
+                                                          method, json_text(*type)))};
+        const Json* questions = find_member(reply->result, "inputRequests");
+        const Json* state = find_member(reply->result, "requestState");
+        const bool is_asking = questions != nullptr && questions->is_object();
+        if (!is_asking && state == nullptr)
             co_return Error{ErrorCode::corrupt, "the server asks for input and does not say for which"};
         params.erase("inputResponses");
         params.erase("requestState");
@@ -182,7 +168,7 @@ Task<Result<Reply>> ModernConversation::request(std::string method, Json params,
             if (!answers) co_return answers.error();
             params["inputResponses"] = std::move(*answers);
         }
-        if (state != reply->result.end()) params["requestState"] = *state;
+        if (state != nullptr) params["requestState"] = *state;
     }
     co_return Error{ErrorCode::corrupt, fmt::format("the server asks on after {} answers", options_.max_rounds)};
 }
@@ -190,10 +176,10 @@ Task<Result<Reply>> ModernConversation::request(std::string method, Json params,
 Task<Result<Json>> ModernConversation::gather(Json questions) {
     Json answers = Json::object();
     for (const auto& [key, question] : questions.items()) {
-        const std::string* method = question.is_object() ? find_text(question, "method") : nullptr;
+        const std::string* method = find_text(question, "method");
         if (method == nullptr) co_return Error{ErrorCode::corrupt, "the server asks for input without a method"};
         Json params = Json::object();
-        if (const auto found = question.find("params"); found != question.end()) params = *found;
+        if (const Json* found = find_member(question, "params")) params = *found;
         auto answered = co_await answer(*method, std::move(params));
         if (!answered) co_return base::with_context(answered.error(), "the server asks for more");
         answers[key] = std::move(*answered);
@@ -262,13 +248,13 @@ Task<Result<Reply>> ModernConversation::exchange(std::string id, std::string byt
     EventSink sink = [this, &response, &id](http::SseEvent event) {
         auto message = read_json(event.data, answer_limits);
         if (!message || !message->is_object()) return false;
-        const auto given = message->find("id");
+        const Json* given = find_member(*message, "id");
         if (message->contains("method")) {
             // Requests do not exist here.
-            if (given == message->end()) notify(*message);
+            if (given == nullptr) notify(*message);
             return false;
         }
-        if (given == message->end() || given->dump() != id) return false;
+        if (given == nullptr || id_text(*given) != id) return false;
         response = std::move(*message);
         return true;
     };
@@ -313,7 +299,7 @@ Task<Result<Reply>> ModernConversation::unsubscribe(std::string uri) {
 
 Task<Result<Reply>> ModernConversation::listen(Json wanted) {
     auto listening = std::make_shared<Listening>(connections_.executor());
-    if (const auto uris = wanted.find("resourceSubscriptions"); uris != wanted.end() && uris->is_array())
+    if (const Json* uris = find_member(wanted, "resourceSubscriptions"); uris != nullptr && uris->is_array())
         for (const auto& uri : *uris)
             if (uri.is_string()) subscriptions_[uri.get<std::string>()] = listening;
     listening->wanted = std::move(wanted);
@@ -344,8 +330,8 @@ Task<bool> ModernConversation::hear(Listening* listening) {
         auto message = read_json(event.data, answer_limits);
         if (!message || !message->is_object()) return false;
         if (!message->contains("method")) {
-            const auto given = message->find("id");
-            if (given == message->end() || given->dump() != id) return false;
+            const Json* given = find_member(*message, "id");
+            if (given == nullptr || id_text(*given) != id) return false;
             response = std::move(*message);
             return true;
         }

@@ -40,9 +40,8 @@ class Search {
 public:
     Result<void> look(const Json& schema, bool is_reachable) {
         if (!schema.is_object()) return {};
-        if (const auto found = schema.find(mark); found != schema.end()) {
+        if (const Json* found = find_member(schema, mark))
             if (auto taken = take(schema, *found, is_reachable); !taken) return taken;
-        }
         for (const auto& [keyword, value] : schema.items()) {
             if (keyword == "properties") {
                 if (auto seen = look_at_members(value, is_reachable); !seen) return seen;
@@ -108,8 +107,8 @@ private:
             return refused(path_, "only arguments reached through `properties` have it");
         if (!name.is_string() || !is_token(name.get_ref<const std::string&>()))
             return refused(path_, "must name an HTTP header");
-        const auto type = schema.find("type");
-        if (type == schema.end() || (*type != "string" && *type != "integer" && *type != "boolean"))
+        const Json* type = find_member(schema, "type");
+        if (type == nullptr || (*type != "string" && *type != "integer" && *type != "boolean"))
             return refused(path_, "only for type string, integer or boolean");
         const auto& text = name.get_ref<const std::string&>();
         for (const auto& each : marked)
@@ -122,6 +121,13 @@ private:
 };
 
 }  // namespace
+
+std::string_view named_member(std::string_view method) noexcept {
+    if (method == "tools/call" || method == "prompts/get") return "name";
+    if (method == "resources/read") return "uri";
+    if (method == "tasks/get" || method == "tasks/update" || method == "tasks/cancel") return "taskId";
+    return {};
+}
 
 std::string encode_header_value(std::string_view text) {
     const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) { return is_visible(c) || c == ' '; }) &&
@@ -148,13 +154,9 @@ Result<std::vector<ParamHeader>> find_param_headers(const Json& input_schema) {
 
 const Json* find_argument(const Json& arguments, const std::vector<std::string>& path) {
     const Json* at = &arguments;
-    for (const auto& name : path) {
-        if (!at->is_object()) return nullptr;
-        const auto found = at->find(name);
-        if (found == at->end()) return nullptr;
-        at = &*found;
-    }
-    return at->is_null() ? nullptr : at;
+    for (const auto& name : path)
+        if (at != nullptr) at = find_member(*at, name);
+    return at == nullptr || at->is_null() ? nullptr : at;
 }
 
 std::optional<std::string> header_text(const Json& argument) {

@@ -7,11 +7,12 @@
 #include <vector>
 
 #include "common/base/result.hpp"
-#include "common/schema/json.hpp"
+#include "common/mcp/json_reader.hpp"
 
 namespace persistproc::mcp::http {
 
-using schema::Json;
+/// The member of a method's params that `Mcp-Name` repeats; empty: the method has none.
+std::string_view named_member(std::string_view method) noexcept;
 
 inline constexpr std::string_view param_header_prefix = "Mcp-Param-";
 

@@ -22,14 +22,6 @@ RpcError mismatch(std::string message, const Message& about) {
     return RpcError{rpc::header_mismatch, "Header mismatch: " + std::move(message), about.id, nullptr};
 }
 
-/// The member of the params that `Mcp-Name` repeats; null: the method has none.
-const char* named_member(std::string_view method) noexcept {
-    if (method == "tools/call" || method == "prompts/get") return "name";
-    if (method == "resources/read") return "uri";
-    if (method == "tasks/get" || method == "tasks/update" || method == "tasks/cancel") return "taskId";
-    return nullptr;
-}
-
 /// Integers are compared as numbers: "07" is no number as JSON writes it, but means one.
 bool says_the_same(const std::string& header, const std::string& body, bool is_number) {
     if (header == body) return true;
@@ -121,35 +113,34 @@ std::optional<RpcError> Connection::check_modern_headers(const Message& message)
     const RequestHead& head = reader_.head();
     if (!head.has_protocol_version) return mismatch("MCP-Protocol-Version is missing", message);
     if (!head.has_mcp_method) return mismatch("Mcp-Method is missing", message);
-    const char* member = named_member(message.method);
-    if (member == nullptr) return std::nullopt;
-    const auto found = message.params.find(member);
-    const bool has_value = found != message.params.end() && found->is_string();
-    if (!has_value) {
+    const auto member = named_member(message.method);
+    if (member.empty()) return std::nullopt;
+    const std::string* repeated = find_text(message.params, member);
+    if (repeated == nullptr) {
         if (head.has_mcp_name) return mismatch("Mcp-Name repeats nothing", message);
         return std::nullopt;
     }
     if (!head.has_mcp_name) return mismatch("Mcp-Name is missing", message);
     const auto name = decode_header_value(head.mcp_name);
     if (!name) return mismatch("Mcp-Name is not base64", message);
-    if (*name != found->get_ref<const std::string&>()) return mismatch("Mcp-Name is not the body's", message);
+    if (*name != *repeated) return mismatch("Mcp-Name is not the body's", message);
     return std::nullopt;
 }
 
 std::optional<RpcError> Connection::check_param_headers(const Message& message) const {
     if (message.method != "tools/call") return std::nullopt;
-    const auto name = message.params.find("name");
-    if (name == message.params.end() || !name->is_string()) return std::nullopt;
-    const Json* schema = endpoint_.server.input_schema(name->get_ref<const std::string&>(), audience());
+    const std::string* name = find_text(message.params, "name");
+    if (name == nullptr) return std::nullopt;
+    const Json* schema = endpoint_.server.input_schema(*name, audience());
     if (schema == nullptr) return std::nullopt;
     const auto marked = find_param_headers(*schema);
     if (!marked || marked->empty()) return std::nullopt;
-    const auto arguments = message.params.find("arguments");
+    const Json* arguments = find_member(message.params, "arguments");
     const Json none = Json::object();
     for (const auto& each : *marked) {
         const std::string header = std::string(param_header_prefix) + each.name;
         const auto said = reader_.find_header(header);
-        const Json* argument = find_argument(arguments == message.params.end() ? none : *arguments, each.path);
+        const Json* argument = find_argument(arguments == nullptr ? none : *arguments, each.path);
         if (argument == nullptr) {
             if (said) return mismatch(header + " repeats nothing", message);
             continue;
@@ -191,8 +182,7 @@ void Connection::post_in_session(Message message) {
 void Connection::post_initialize(Message message) {
     auto protocol = std::make_shared<Session>();
     const auto reply = std::make_shared<Captured>();
-    const bool complete = message.params.is_object() && message.params.contains("protocolVersion") &&
-                          message.params["protocolVersion"].is_string();
+    const bool complete = find_text(message.params, "protocolVersion") != nullptr;
     endpoint_.server.handle(protocol, audience(), std::move(message), reply);
     std::string header;
     if (complete) header = "Mcp-Session-Id: " + endpoint_.sessions->add(std::move(protocol))->id + "\r\n";

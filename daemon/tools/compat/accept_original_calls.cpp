@@ -28,7 +28,7 @@ bool has_any(const Json& arguments, std::initializer_list<const char*> names) {
 
 /// Under names of ours the answer is structured content too, whoever asked.
 mcp::ToolResult with_structure(mcp::ToolResult result) {
-    if (!result.is_error) result.structured = Json::parse(result.text);
+    if (!result.is_error) result.structured = *mcp::read_json(result.text, mcp::answer_limits);
     return result;
 }
 
