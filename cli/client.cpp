@@ -60,8 +60,6 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
     mcp::client::Options options;
     options.name = "persistproc";
     options.version = std::string(base::version());
-    // Of our own daemon it is known what it speaks.
-    options.era = mcp::client::Era::sessions;
     options.quick = true;
     options.return_patience = return_patience;
     std::vector<fs::path> places;

@@ -27,7 +27,7 @@
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
 #include "common/base/diagnostics.hpp"
-#include "common/mcp/http/param_headers.hpp"
+#include "common/mcp/http/header_value.hpp"
 #include "common/mcp/json_reader.hpp"
 #include "common/mcp/message.hpp"
 #include "common/mcp/revision.hpp"

@@ -1,7 +1,7 @@
 #include "cli/bridge/message_scan.hpp"
 
 #include "common/mcp/caller.hpp"
-#include "common/mcp/http/param_headers.hpp"
+#include "common/mcp/http/header_value.hpp"
 
 namespace persistproc::cli::bridge {
 

@@ -526,7 +526,6 @@ Task<Result<std::string>> greet_server(boost::asio::any_io_executor executor, st
     mcp::client::Options options;
     options.name = "persistproc-doctor";
     options.version = std::string(base::version());
-    options.era = mcp::client::Era::sessions;
     options.quick = true;
     auto client = co_await mcp::client::Client::connect(executor, std::move(*endpoint), std::move(options));
     if (!client) co_return client.error();

@@ -17,16 +17,4 @@ Json to_json(const ResourceContents& contents) {
 
 Json text_block(std::string_view text) { return Json{{"type", "text"}, {"text", base::to_valid_utf8(text)}}; }
 
-Json image_block(std::string_view bytes, std::string_view mime_type) {
-    return Json{{"type", "image"}, {"data", base64_encode(bytes)}, {"mimeType", mime_type}};
-}
-
-Json audio_block(std::string_view bytes, std::string_view mime_type) {
-    return Json{{"type", "audio"}, {"data", base64_encode(bytes)}, {"mimeType", mime_type}};
-}
-
-Json resource_block(const ResourceContents& contents) {
-    return Json{{"type", "resource"}, {"resource", to_json(contents)}};
-}
-
 }  // namespace persistproc::mcp

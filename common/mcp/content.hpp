@@ -18,9 +18,5 @@ struct ResourceContents {
 Json to_json(const ResourceContents& contents);
 
 Json text_block(std::string_view text);
-/// `bytes` as they are; base64 is the wire's business.
-Json image_block(std::string_view bytes, std::string_view mime_type);
-Json audio_block(std::string_view bytes, std::string_view mime_type);
-Json resource_block(const ResourceContents& contents);
 
 }  // namespace persistproc::mcp

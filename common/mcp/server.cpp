@@ -101,9 +101,9 @@ bool Server::State::shared_request(const CallPtr& call, Message& message) {
     if (method == "tools/call") {
         tools_call(call, std::move(message.params));
     } else if (method == "tools/list") {
-        list_tools(call, message.params);
+        list(call, message.params, "tools", lane(call->audience).tools);
     } else if (!prompts.empty() && method == "prompts/list") {
-        list_prompts(call, message.params);
+        list(call, message.params, "prompts", prompt_list);
     } else if (!prompts.empty() && method == "prompts/get") {
         get_prompt(call, std::move(message.params));
     } else if (resources != nullptr && method == "resources/list") {
@@ -331,13 +331,6 @@ bool Server::knows_modern(std::string_view method) const {
         return state_->resources != nullptr;
     if (is_one_of(method, {"tasks/get", "tasks/update", "tasks/cancel"})) return state_->limits.tasks > 0;
     return method == "completion/complete" && state_->completion != nullptr;
-}
-
-const Json* Server::input_schema(std::string_view tool, Audience audience) const {
-    const auto found = state_->tools.find(tool);
-    if (found == state_->tools.end()) return nullptr;
-    if (found->second.definition.client_only && audience == Audience::agent) return nullptr;
-    return &found->second.definition.input_schema;
 }
 
 void Server::set_outlet(const std::shared_ptr<Session>& session, std::function<void(std::string)> outlet) {

@@ -35,7 +35,6 @@ struct ServerLimits {
     std::size_t tasks = 256;                // kept at once; beyond it calls that could be tasks are answered when done
     std::size_t subscriptions = 1024;       // listen requests open at once
     std::size_t subscribed_uris = 256;      // of one session or listen request
-    std::size_t page = 0;                   // tools or prompts per page of a list; 0: all of them on one
     std::chrono::seconds answer_time{600};  // for questions to a client
 };
 
@@ -115,8 +114,6 @@ public:
 
     /// Whether the method exists in 2026-07-28.
     bool knows_modern(std::string_view method) const;
-    /// The input schema of a tool, or null.
-    const Json* input_schema(std::string_view tool, Audience audience) const;
 
     /// Where messages go that belong to no request of the session; null: nowhere, they are dropped.
     void set_outlet(const std::shared_ptr<Session>& session, std::function<void(std::string message)> outlet);

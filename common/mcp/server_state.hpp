@@ -87,8 +87,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     struct Lane {
         std::size_t running = 0;
         std::deque<std::shared_ptr<Call>> waiting;
-        std::vector<std::string> tools;  // their definitions as JSON text
-        std::string page;                // the whole list, where it fits one page
+        std::string tools;  // their definitions as JSON text, one after another
     };
     using CallPtr = std::shared_ptr<Call>;
 
@@ -101,7 +100,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     async::Notifier changed;
     std::map<std::string, Tool, std::less<>> tools;
     std::map<std::string, Prompt, std::less<>> prompts;
-    std::vector<std::string> prompt_list;
+    std::string prompt_list;  // as Lane::tools
     ResourceProvider* resources = nullptr;
     CompletionHandler completion;
     std::array<Lane, 2> lanes;
@@ -131,8 +130,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     void cancel_request(Session& session, const Json& params);
 
     // lists.cpp
-    void list_tools(const CallPtr& call, const Json& params);
-    void list_prompts(const CallPtr& call, const Json& params);
+    void list(const CallPtr& call, const Json& params, const char* name, std::string_view items);
     void list_templates(const CallPtr& call, const Json& params);
 
     // calls.cpp

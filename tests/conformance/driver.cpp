@@ -10,8 +10,11 @@
 #include <string>
 
 #include "common/mcp/client/client.hpp"
+#include "tests/conformance/extra/answer_with_defaults.hpp"
+#include "tests/conformance/extra/modern.hpp"
 
 using namespace persistproc;
+using conformance::answer_with_defaults;
 using namespace persistproc::mcp::client;
 
 namespace {
@@ -68,6 +71,31 @@ Json arguments_for(const Json& tool) {
     return arguments;
 }
 
+constexpr int max_pages = 1000;
+
+Task<Json> result_of(Client& client, std::string method, Json params) {
+    CallOptions options;
+    options.repeatable = true;
+    const std::string what = method;
+    auto reply = co_await client.request(std::move(method), std::move(params), std::move(options));
+    if (reply && reply->refusal) reply = error_of(*reply);
+    co_return need(std::move(reply), what.c_str()).result;
+}
+
+/// All pages of a list.
+Task<Json> list(Client& client, std::string method, std::string member) {
+    Json all = Json::array();
+    Json params = Json::object();
+    for (int page = 0; page < max_pages; ++page) {
+        Json result = co_await result_of(client, method, params);
+        for (auto& each : result[member]) all.push_back(std::move(each));
+        // An empty cursor is one like any other.
+        if (!result.contains("nextCursor")) co_return all;
+        params["cursor"] = result["nextCursor"];
+    }
+    throw std::runtime_error(method + ": does not end");
+}
+
 Task<> call(Client& client, std::string tool, Json arguments) {
     CallOptions options;
     auto result = co_await client.call_tool(std::move(tool), std::move(arguments), std::move(options));
@@ -99,21 +127,22 @@ Task<> make_calls_of_context(Client& client) {
 }
 
 Task<> use_one_of_each(Client& client) {
-    auto resources = co_await client.list_resources();
-    for (const auto& each : need(std::move(resources), "resources/list")) {
-        auto read = co_await client.read_resource(each["uri"].get<std::string>());
-        need(std::move(read), "resources/read");
+    const Json resources = co_await list(client, "resources/list", "resources");
+    for (const auto& each : resources) {
+        Json params = Json::object();
+        params["uri"] = each["uri"];
+        co_await result_of(client, "resources/read", std::move(params));
     }
-    auto prompts = co_await client.list_prompts();
-    for (const auto& each : need(std::move(prompts), "prompts/list")) {
-        auto got = co_await client.get_prompt(each["name"].get<std::string>(), Json(nullptr));
-        need(std::move(got), "prompts/get");
+    const Json prompts = co_await list(client, "prompts/list", "prompts");
+    for (const auto& each : prompts) {
+        Json params = Json::object();
+        params["name"] = each["name"];
+        co_await result_of(client, "prompts/get", std::move(params));
     }
 }
 
 Task<> play(Client& client, std::string scenario) {
-    auto listed = co_await client.list_tools();
-    Json tools = need(std::move(listed), "tools/list");
+    Json tools = co_await list(client, "tools/list", "tools");
     if (scenario == "initialize" || scenario == "json-schema-ref-no-deref") co_return;
     if (scenario == "json-schema-2020-12-preservation") co_return co_await echo_schema(client, std::move(tools));
     if (scenario == "http-custom-headers") co_return co_await make_calls_of_context(client);
@@ -127,13 +156,20 @@ Task<int> run(boost::asio::any_io_executor executor, std::string url) {
     Options options;
     options.name = "persistproc-driver";
     options.version = "1.0.0";
-    options.era = revision && !mcp::has_sessions(*revision) ? Era::modern : Era::sessions;
     if (revision && mcp::has_sessions(*revision)) options.revision = *revision;
     options.capabilities["elicitation"] = Json::object();
     options.questions["elicitation/create"] = elicit;
     auto endpoint = need(parse_endpoint(url), "URL");
-    auto connected = co_await Client::connect(executor, std::move(endpoint), std::move(options));
-    auto client = need(std::move(connected), "connect");
+    std::unique_ptr<Client> client;
+    if (revision && !mcp::has_sessions(*revision)) {
+        Dial dial = [executor, endpoint] { return open_connection(executor, endpoint); };
+        client = std::make_unique<Client>(std::make_shared<conformance::ModernConversation>(
+            executor, std::move(endpoint), std::move(dial), std::make_shared<async::SystemClock>(),
+            std::move(options)));
+    } else {
+        auto connected = co_await Client::connect(executor, std::move(endpoint), std::move(options));
+        client = need(std::move(connected), "connect");
+    }
     auto playing = play(*client, scenario);
     co_await std::move(playing);
     co_await client->close();

@@ -28,10 +28,10 @@ DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_pt
       directories(files, clock, data->path()),
       services({io.get_executor(), clock, store, shims, directories, readers}, with_data(std::move(options), *data),
                compat, [] { return ops::DaemonInfo{}; }) {
-    auto [ours, theirs] = mcp::make_memory_transport(io.get_executor());
+    auto [ours, theirs] = tests::make_memory_transport(io.get_executor());
     client_ = std::move(ours);
     served_ = std::move(theirs);
-    tasks_.spawn("server", mcp::serve(server, served_, audience));
+    tasks_.spawn("server", tests::serve(server, served_, audience));
     tasks_.spawn("client", read_answers());
     if (adopt_now) adopt();
     Json hello =

@@ -5,12 +5,12 @@
 #include <functional>
 #include <set>
 
-#include "common/mcp/transport.hpp"
 #include "daemon/core/local_run_directories.hpp"
 #include "daemon/registry/async_registry.hpp"
 #include "daemon/services.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_shims.hpp"
+#include "tests/support/memory_transport.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace persistproc::tests {
@@ -90,8 +90,8 @@ public:
 
 private:
     Task<> read_answers();
-    std::unique_ptr<mcp::Transport> client_;
-    std::shared_ptr<mcp::Transport> served_;
+    std::unique_ptr<tests::Transport> client_;
+    std::shared_ptr<tests::Transport> served_;
     async::TaskGroup tasks_{io.get_executor()};
     int next_id_ = 1;
     std::map<int, Json> answers_;

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "common/mcp/transport.hpp"
 #include "tests/support/http_machine.hpp"
+#include "tests/support/memory_transport.hpp"
 
 namespace persistproc::tests {
 
@@ -17,9 +17,9 @@ public:
     using Json = mcp::Json;
 
     explicit ChannelClient(SampleServer& sample) : sample_(sample), group_(sample.io.get_executor()) {
-        auto ends = mcp::make_memory_transport(sample.io.get_executor());
+        auto ends = make_memory_transport(sample.io.get_executor());
         transport_ = std::move(ends.first);
-        group_.spawn("serve", mcp::serve(sample.server, std::move(ends.second), mcp::Audience::agent));
+        group_.spawn("serve", serve(sample.server, std::move(ends.second), mcp::Audience::agent));
         sample_.settle();
     }
     ~ChannelClient() { close(); }
@@ -78,7 +78,7 @@ public:
 
 private:
     SampleServer& sample_;
-    std::unique_ptr<mcp::Transport> transport_;
+    std::unique_ptr<Transport> transport_;
     async::TaskGroup group_;
     std::vector<Json> inbox_;
     bool is_reading_ = false;

@@ -120,6 +120,7 @@ public:
     mcp::http::Limits limits;
     std::vector<std::string> extra_origins{"https://ok.example"};
     mcp::http::Pages pages;
+    mcp::http::HeaderCheck header_check;
     MemoryGraveyard graveyard;
     std::shared_ptr<mcp::http::Sessions> sessions;
     std::shared_ptr<Connection> connection;
@@ -129,7 +130,7 @@ public:
         sessions = std::make_shared<mcp::http::Sessions>(mcp::http::SessionKey{}, limits, graveyard, clock);
     }
     std::shared_ptr<Connection> connect() {
-        const mcp::http::Endpoint endpoint{server, sessions, clock, limits, extra_origins, pages};
+        const mcp::http::Endpoint endpoint{server, sessions, clock, limits, extra_origins, pages, header_check};
         return std::make_shared<Connection>(endpoint, mcp::Audience::agent, nullptr);
     }
     std::string take(const std::shared_ptr<Connection>& from) {

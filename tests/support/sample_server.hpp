@@ -53,6 +53,13 @@ class SampleServer {
 public:
     using Json = mcp::Json;
 
+    static Json marked_schema() {
+        return Json::parse(R"({"type":"object","properties":{
+            "region":{"type":"string","x-mcp-header":"Region"},"count":{"type":"integer","x-mcp-header":"Count"},
+            "dry":{"type":"boolean","x-mcp-header":"Dry"},
+            "where":{"type":"object","properties":{"zone":{"type":"string","x-mcp-header":"Zone"}}}}})");
+    }
+
     explicit SampleServer(mcp::ServerLimits limits = {}, mcp::ServerFeatures features = {true, true, true})
         : server(io.get_executor(), clock, mcp::ServerInfo{"srv", "Server", "1", "Use it."}, limits, features) {
         add("echo", [](Json arguments, mcp::CallContext) { return echo(std::move(arguments)); });
@@ -64,10 +71,7 @@ public:
         add("let_go", [this](Json, mcp::CallContext context) { return let_go(std::move(context)); });
         add("task", [this](Json arguments, mcp::CallContext context) { return task(std::move(arguments), context); });
         mcp::ToolDefinition marked = define("marked");
-        marked.input_schema = Json::parse(R"({"type":"object","properties":{
-            "region":{"type":"string","x-mcp-header":"Region"},"count":{"type":"integer","x-mcp-header":"Count"},
-            "dry":{"type":"boolean","x-mcp-header":"Dry"},
-            "where":{"type":"object","properties":{"zone":{"type":"string","x-mcp-header":"Zone"}}}}})");
+        marked.input_schema = marked_schema();
         server.add_tool(std::move(marked), [](Json arguments, mcp::CallContext) { return echo(std::move(arguments)); });
         mcp::PromptDefinition triage;
         triage.name = "triage";

@@ -1,5 +1,5 @@
 #pragma once
-/// What a client says, hears and is, whichever era of the protocol it speaks; and the interface of the two eras.
+/// What a client says, hears and is, whichever era of the protocol it speaks; and the interface of an era.
 #include <chrono>
 #include <functional>
 #include <map>
@@ -43,16 +43,9 @@ using QuestionHandler = std::function<Task<Result<Json>>(Json params)>;
 using NotificationHandler = std::function<void(const std::string& method, const Json& params)>;
 using ProgressHandler = std::function<void(double progress, std::optional<double> total, const std::string& message)>;
 
-enum class Era {
-    automatic,  // asks the server (server/discover) and falls back to a session
-    sessions,   // revisions with `initialize`
-    modern,     // 2026-07-28, without asking
-};
-
 struct Options {
     std::string name;  // clientInfo
     std::string version;
-    Era era = Era::automatic;
     Revision revision = newest_session_revision;       // asked for in `initialize`; the server may choose another
     Json capabilities = Json::object();                // as declared; exactly what `questions` can answer
     std::map<std::string, QuestionHandler> questions;  // by method
@@ -62,7 +55,6 @@ struct Options {
     bool quick = false;
     std::chrono::nanoseconds patience{0};                               // with a server that does not listen yet
     std::chrono::nanoseconds return_patience{std::chrono::seconds(1)};  // with one that did
-    int max_rounds = 8;                                                 // of questions within one call
 };
 
 struct CallOptions {
@@ -91,14 +83,8 @@ public:
     Conversation(const Conversation&) = delete;
     Conversation& operator=(const Conversation&) = delete;
 
-    /// Before everything else. Errors: see Client::connect.
-    virtual Task<Result<void>> open() = 0;
     /// See Client::request; without the timeout.
     virtual Task<Result<Reply>> request(std::string method, Json params, CallOptions options) = 0;
-    virtual Task<Result<Reply>> set_log_level(std::string level) = 0;
-    virtual Task<Result<Reply>> subscribe(std::string uri) = 0;
-    virtual Task<Result<Reply>> unsubscribe(std::string uri) = 0;
-    virtual Task<Result<Reply>> listen(Json wanted) = 0;
     /// Says good-bye where the era has one.
     virtual Task<> leave() = 0;
 

@@ -324,42 +324,6 @@ void LegacyConversation::take(const std::string& text, Pending* own) {
                                  params == nullptr ? Json::object() : std::move(*params)));
 }
 
-Task<Result<Reply>> LegacyConversation::set_log_level(std::string level) {
-    Json params = Json::object();
-    params["level"] = level;
-    CallOptions options;
-    options.repeatable = true;
-    return request("logging/setLevel", std::move(params), std::move(options));
-}
-
-Task<Result<Reply>> LegacyConversation::subscribe(std::string uri) {
-    Json params = Json::object();
-    params["uri"] = uri;
-    CallOptions options;
-    options.repeatable = true;
-    return request("resources/subscribe", std::move(params), std::move(options));
-}
-
-Task<Result<Reply>> LegacyConversation::unsubscribe(std::string uri) {
-    Json params = Json::object();
-    params["uri"] = uri;
-    CallOptions options;
-    options.repeatable = true;
-    return request("resources/unsubscribe", std::move(params), std::move(options));
-}
-
-Task<Result<Reply>> LegacyConversation::listen(Json wanted) {
-    const Json* uris = find_member(wanted, "resourceSubscriptions");
-    if (uris != nullptr && uris->is_array()) {
-        for (const auto& uri : *uris) {
-            if (!uri.is_string()) continue;
-            auto subscribed = co_await subscribe(uri.get<std::string>());
-            if (!subscribed || subscribed->refusal) co_return subscribed;
-        }
-    }
-    co_return Reply();
-}
-
 // ---- what goes on beside the requests ----
 
 Task<> LegacyConversation::send(std::shared_ptr<LegacyConversation> self, std::string body) {

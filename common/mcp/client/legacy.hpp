@@ -14,13 +14,9 @@ public:
     LegacyConversation(boost::asio::any_io_executor executor, Endpoint endpoint, Dial dial,
                        std::shared_ptr<async::Clock> clock, Options options);
 
-    Task<Result<void>> open() override;
+    /// Before everything else. Errors: see Client::connect.
+    Task<Result<void>> open();
     Task<Result<Reply>> request(std::string method, Json params, CallOptions options) override;
-    Task<Result<Reply>> set_log_level(std::string level) override;
-    Task<Result<Reply>> subscribe(std::string uri) override;
-    Task<Result<Reply>> unsubscribe(std::string uri) override;
-    /// The session's stream brings all; only resources must be asked for.
-    Task<Result<Reply>> listen(Json wanted) override;
     Task<> leave() override;
 
 private:

@@ -27,6 +27,9 @@ struct PlainAnswer {
 };
 using Pages = std::function<std::optional<PlainAnswer>(std::string_view path)>;
 
+/// Refuses a request of 2026-07-28 for headers beyond those of every request. Called once these are right.
+using HeaderCheck = std::function<std::optional<RpcError>(const Message& message, const RequestReader& reader)>;
+
 /// What all connections of a server share.
 struct Endpoint {
     Server& server;
@@ -34,7 +37,8 @@ struct Endpoint {
     async::Clock& clock;
     const Limits& limits;
     const std::vector<std::string>& extra_origins;
-    const Pages& pages;  // may be empty
+    const Pages& pages;               // may be empty
+    const HeaderCheck& header_check;  // may be empty
 };
 
 class Connection final : public StreamSink, public std::enable_shared_from_this<Connection> {
@@ -87,7 +91,6 @@ private:
     void post_in_session(Message message);
     void post_initialize(Message message);
     std::optional<RpcError> check_modern_headers(const Message& message) const;
-    std::optional<RpcError> check_param_headers(const Message& message) const;
     Audience audience() const;
 
     void open_get();

@@ -67,7 +67,8 @@ public:
                                 state_->clock,
                                 state_->options.limits,
                                 state_->options.extra_origins,
-                                state_->options.pages};
+                                state_->options.pages,
+                                state_->options.header_check};
         machine_ = std::make_shared<Connection>(endpoint, audience, [weak = weak_from_this()] {
             if (const auto self = weak.lock()) self->progress();
         });

@@ -22,6 +22,7 @@ struct HttpOptions {
     SessionKey session_key{};
     /// What GET and HEAD answer on paths that are not the endpoint; no value: not found.
     std::function<std::optional<PlainAnswer>(std::string_view path)> pages;
+    HeaderCheck header_check;                // may be empty
     std::vector<std::string> extra_origins;  // allowed beside the endpoint's own, e.g. "http://localhost:5173"
     Limits limits;
 };

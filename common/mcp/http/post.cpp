@@ -1,10 +1,8 @@
 // What a POST to the endpoint is: of which era, and whether it may be asked at all. The order of the checks is that of
 // mcp 2026-07-28, "Streamable HTTP"; a body decides its era, never the connection.
-#include <charconv>
-
 #include "common/mcp/batch.hpp"
 #include "common/mcp/http/exchange.hpp"
-#include "common/mcp/http/param_headers.hpp"
+#include "common/mcp/http/header_value.hpp"
 
 namespace persistproc::mcp::http {
 
@@ -20,18 +18,6 @@ public:
 
 RpcError mismatch(std::string message, const Message& about) {
     return RpcError{rpc::header_mismatch, "Header mismatch: " + std::move(message), about.id, nullptr};
-}
-
-/// Integers are compared as numbers: "07" is no number as JSON writes it, but means one.
-bool says_the_same(const std::string& header, const std::string& body, bool is_number) {
-    if (header == body) return true;
-    if (!is_number) return false;
-    std::int64_t said = 0, meant = 0;
-    const auto all = [](const std::string& text, std::int64_t& value) {
-        const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-        return failed == std::errc() && end == text.data() + text.size();
-    };
-    return all(header, said) && all(body, meant) && said == meant;
 }
 
 }  // namespace
@@ -100,8 +86,8 @@ void Connection::post_modern(Message message) {
         return refuse_rpc(400, *refused);
     }
     if (const auto refused = check_modern_headers(message)) return refuse_rpc(400, *refused);
-    if (endpoint_.server.knows_modern(message.method))
-        if (const auto refused = check_param_headers(message)) return refuse_rpc(400, *refused);
+    if (endpoint_.header_check && endpoint_.server.knows_modern(message.method))
+        if (const auto refused = endpoint_.header_check(message, reader_)) return refuse_rpc(400, *refused);
     auto alone = std::make_shared<Session>();
     // The exchange may end inside the call and is needed until it returns.
     const auto exchange = begin_exchange(nullptr, alone);
@@ -124,36 +110,6 @@ std::optional<RpcError> Connection::check_modern_headers(const Message& message)
     const auto name = decode_header_value(head.mcp_name);
     if (!name) return mismatch("Mcp-Name is not base64", message);
     if (*name != *repeated) return mismatch("Mcp-Name is not the body's", message);
-    return std::nullopt;
-}
-
-std::optional<RpcError> Connection::check_param_headers(const Message& message) const {
-    if (message.method != "tools/call") return std::nullopt;
-    const std::string* name = find_text(message.params, "name");
-    if (name == nullptr) return std::nullopt;
-    const Json* schema = endpoint_.server.input_schema(*name, audience());
-    if (schema == nullptr) return std::nullopt;
-    const auto marked = find_param_headers(*schema);
-    if (!marked || marked->empty()) return std::nullopt;
-    const Json* arguments = find_member(message.params, "arguments");
-    const Json none = Json::object();
-    for (const auto& each : *marked) {
-        const std::string header = std::string(param_header_prefix) + each.name;
-        const auto said = reader_.find_header(header);
-        const Json* argument = find_argument(arguments == nullptr ? none : *arguments, each.path);
-        if (argument == nullptr) {
-            if (said) return mismatch(header + " repeats nothing", message);
-            continue;
-        }
-        const auto meant = header_text(*argument);
-        // An argument of another type is the tool's to refuse.
-        if (!meant) continue;
-        if (!said) return mismatch(header + " is missing", message);
-        const auto text = decode_header_value(*said);
-        if (!text) return mismatch(header + " is not base64", message);
-        if (!says_the_same(*text, *meant, argument->is_number()))
-            return mismatch(header + " is not the body's", message);
-    }
     return std::nullopt;
 }
 

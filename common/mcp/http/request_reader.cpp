@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "common/mcp/http/access.hpp"
-#include "common/mcp/http/param_headers.hpp"
+#include "common/mcp/http/header_value.hpp"
 
 namespace persistproc::mcp::http {
 

@@ -7,9 +7,9 @@
 
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
-#include "common/mcp/transport.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/fake_clock.hpp"
+#include "tests/support/memory_transport.hpp"
 
 using namespace persistproc;
 using namespace persistproc::mcp;
@@ -32,7 +32,7 @@ struct Fixture {
     int started = 0;
     int ended = 0;
     CallContext seen;
-    std::unique_ptr<Transport> client;
+    std::unique_ptr<tests::Transport> client;
     async::TaskGroup tasks{io.get_executor()};
 
     explicit Fixture(Audience audience = Audience::agent) {
@@ -44,9 +44,9 @@ struct Fixture {
         auto secret = tool("secret");
         secret.client_only = true;
         server.add_tool(std::move(secret), [](Json arguments, CallContext) { return echo(std::move(arguments)); });
-        auto ends = make_memory_transport(io.get_executor());
+        auto ends = tests::make_memory_transport(io.get_executor());
         client = std::move(ends.first);
-        tasks.spawn("serve", serve(server, std::move(ends.second), audience));
+        tasks.spawn("serve", tests::serve(server, std::move(ends.second), audience));
     }
     ~Fixture() {
         client.reset();

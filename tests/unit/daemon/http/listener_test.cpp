@@ -149,7 +149,6 @@ Task<std::optional<Result<std::unique_ptr<Client>>>> connecting(boost::asio::any
     mcp::client::Options options;
     options.name = "cli";
     options.version = "7";
-    options.era = mcp::client::Era::sessions;
     options.quick = true;
     options.return_patience = std::chrono::nanoseconds(0);
     auto endpoint = mcp::client::socket_endpoint(path);

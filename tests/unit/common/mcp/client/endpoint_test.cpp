@@ -1,6 +1,5 @@
 #include "common/mcp/client/endpoint.hpp"
 
-#include "common/mcp/client/client.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace persistproc;
@@ -40,16 +39,4 @@ TEST_CASE("a token becomes a header, and is never shown") {
         CHECK_THAT(refused.error().message, !Contains("s3cret"));
     }
     CHECK(endpoint.headers.size() == 1);
-}
-
-TEST_CASE("a form is accepted with its defaults, or declined") {
-    const auto answer = [](const char* params) { return answer_with_defaults(Json::parse(params)).dump(); };
-    CHECK(answer(R"({"requestedSchema":{"properties":{"n":{"default":"x"},"m":{"type":"string"},"b":{"default":false}},
-                     "required":["n"]}})") == R"({"action":"accept","content":{"n":"x","b":false}})");
-    CHECK(answer(R"({"mode":"form","requestedSchema":{}})") == R"({"action":"accept","content":{}})");
-    for (const char* declined : {R"({"requestedSchema":{"properties":{"n":{}},"required":["n"]}})",
-                                 R"({"mode":"url","url":"x"})", "{}", "7"}) {
-        INFO(declined);
-        CHECK(answer(declined) == R"({"action":"decline"})");
-    }
 }

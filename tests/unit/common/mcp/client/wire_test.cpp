@@ -1,6 +1,6 @@
 #include "common/mcp/client/wire.hpp"
 
-#include "tests/unit/common/mcp/client/scripted_peer.hpp"
+#include "tests/support/scripted_peer.hpp"
 
 using namespace persistproc;
 using namespace persistproc::tests;

@@ -2,6 +2,7 @@
 // rows is that of the rules; "beats" marks rows with two faults.
 #include <fmt/format.h>
 
+#include "tests/conformance/extra/param_headers.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/http_machine.hpp"
 
@@ -47,6 +48,13 @@ constexpr const char* session_revisions[] = {"2024-11-05", "2025-03-26", "2025-0
 class Table {
 public:
     Table() {
+        ToolDefinition marked;
+        marked.name = "marked";
+        marked.input_schema = Machine::marked_schema();
+        checks_.add(marked);
+        machine.header_check = [this](const Message& message, const http::RequestReader& reader) {
+            return checks_.check(message, reader);
+        };
         for (const char* revision : session_revisions) known_[revision] = machine.open_session(revision);
         known_["ended"] = machine.open_session();
         machine.send(Machine::request(in(known_["ended"]), "DELETE /mcp HTTP/1.1"));
@@ -97,6 +105,7 @@ public:
     Machine machine;
 
 private:
+    conformance::HeaderChecks checks_;
     std::map<std::string, std::string> known_;
     Json offered_;
 };

@@ -46,7 +46,6 @@ struct ScriptedPeer {
     ScriptedPeer() {
         options.name = "t";
         options.version = "1";
-        options.era = mcp::client::Era::sessions;
         options.quick = true;
     }
     ~ScriptedPeer() {
@@ -91,9 +90,13 @@ struct ScriptedPeer {
     }
 
     using Connecting = Running<std::optional<Result<std::unique_ptr<Client>>>>;
+    static mcp::client::Endpoint endpoint() {
+        mcp::client::Endpoint out;
+        out.port = 7;
+        return out;
+    }
     static Task<std::optional<Result<std::unique_ptr<Client>>>> connecting(ScriptedPeer* self) {
-        mcp::client::Endpoint endpoint;
-        endpoint.port = 7;
+        mcp::client::Endpoint endpoint = self->endpoint();
         mcp::client::Dial dial = [self] { return self->dial(); };
         auto result = co_await Client::connect(self->io.get_executor(), std::move(endpoint), self->options,
                                                std::move(dial), self->clock);

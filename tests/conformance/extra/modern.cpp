@@ -1,21 +1,21 @@
-#include "common/mcp/client/modern.hpp"
+#include "tests/conformance/extra/modern.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "common/async/notifier.hpp"
 #include "common/base/diagnostics.hpp"
 #include "common/base/text.hpp"
+#include "common/mcp/http/header_value.hpp"
 #include "common/mcp/message.hpp"
 
-namespace persistproc::mcp::client {
+namespace persistproc::conformance {
+
+using namespace mcp;
+using namespace mcp::client;
 
 namespace {
 
-constexpr std::chrono::milliseconds first_pause{200};
-constexpr std::chrono::seconds longest_pause{5};
-constexpr int max_listen_failures = 8;
 constexpr int max_tool_pages = 100;
 
 bool may_ask_back(std::string_view method) {
@@ -37,33 +37,13 @@ std::optional<Revision> find_common_version(const Json& data) {
 
 }  // namespace
 
-/// A stream of notifications. Broken, it is asked for again, under a new id.
-struct ModernConversation::Listening {
-    explicit Listening(boost::asio::any_io_executor executor) : changed(std::move(executor)) {}
-    Json wanted;
-    bool is_acknowledged = false;
-    bool is_stopped = false;
-    std::optional<Result<Reply>> refused;
-    std::shared_ptr<Wire> wire;
-    async::Notifier changed;
-};
-
 ModernConversation::ModernConversation(boost::asio::any_io_executor executor, Endpoint endpoint, Dial dial,
                                        std::shared_ptr<async::Clock> clock, Options options)
     : Conversation(executor, std::move(endpoint), std::move(dial), std::move(clock), std::move(options)) {
     server_.revision = modern_revision;
 }
 
-Task<Result<void>> ModernConversation::open() { co_return Result<void>(); }
-
 Task<> ModernConversation::leave() { return tasks_.close(); }
-
-Task<Result<Reply>> ModernConversation::discover() {
-    bool ignored = false;
-    auto reply = co_await ask("server/discover", Json::object(), ProgressHandler(), &ignored);
-    if (reply && !reply->refusal) read_server_facts(reply->result, server_);
-    co_return reply;
-}
 
 // ---- what every request carries ----
 
@@ -76,7 +56,6 @@ Json ModernConversation::with_context(Json params) const {
     Json& info = meta["io.modelcontextprotocol/clientInfo"];
     info["name"] = options_.name;
     info["version"] = options_.version;
-    if (!log_level_.empty()) meta["io.modelcontextprotocol/logLevel"] = log_level_;
     return params;
 }
 
@@ -95,8 +74,8 @@ Result<std::string> ModernConversation::headers(const std::string& method, const
     const Json* arguments = find_member(params, "arguments");
     if (method != "tools/call" || marked == param_headers_.end() || arguments == nullptr) return out;
     for (const auto& header : marked->second) {
-        const Json* argument = http::find_argument(*arguments, header.path);
-        const auto text = argument == nullptr ? std::nullopt : http::header_text(*argument);
+        const Json* argument = find_argument(*arguments, header.path);
+        const auto text = argument == nullptr ? std::nullopt : header_text(*argument);
         if (text)
             fmt::format_to(into, "{}{}: {}\r\n", http::param_header_prefix, header.name,
                            http::encode_header_value(*text));
@@ -114,7 +93,7 @@ void ModernConversation::keep_usable_tools(Json& result) {
             ++each;
             continue;
         }
-        auto marked = http::find_param_headers(*schema);
+        auto marked = find_param_headers(*schema);
         if (!marked) {
             base::report(base::Severity::warning, "the tool {} of the server is left out: {}", *name,
                          marked.error().message);
@@ -147,7 +126,7 @@ Task<Result<void>> ModernConversation::learn_tools() {
 
 Task<Result<Reply>> ModernConversation::request(std::string method, Json params, CallOptions options) {
     if (!params.is_object()) params = Json::object();
-    for (int round = 0; round <= options_.max_rounds; ++round) {
+    for (int round = 0; round <= max_rounds; ++round) {
         auto reply = co_await send(method, params, options);
         if (!reply || reply->refusal) co_return reply;
         const Json* type = find_member(reply->result, "resultType");
@@ -170,7 +149,7 @@ Task<Result<Reply>> ModernConversation::request(std::string method, Json params,
         }
         if (state != nullptr) params["requestState"] = *state;
     }
-    co_return Error{ErrorCode::corrupt, fmt::format("the server asks on after {} answers", options_.max_rounds)};
+    co_return Error{ErrorCode::corrupt, fmt::format("the server asks on after {} answers", max_rounds)};
 }
 
 Task<Result<Json>> ModernConversation::gather(Json questions) {
@@ -272,110 +251,4 @@ Task<Result<Reply>> ModernConversation::exchange(std::string id, std::string byt
     co_return read_reply(*answer, id);
 }
 
-Task<Result<Reply>> ModernConversation::set_log_level(std::string level) {
-    log_level_ = std::move(level);
-    co_return Reply();
-}
-
-// ---- streams of notifications ----
-
-Task<Result<Reply>> ModernConversation::subscribe(std::string uri) {
-    Json wanted = Json::object();
-    wanted["resourceSubscriptions"] = Json::array();
-    wanted["resourceSubscriptions"].push_back(uri);
-    return listen(std::move(wanted));
-}
-
-Task<Result<Reply>> ModernConversation::unsubscribe(std::string uri) {
-    const auto found = subscriptions_.find(uri);
-    if (found != subscriptions_.end()) {
-        const auto listening = found->second;
-        subscriptions_.erase(found);
-        listening->is_stopped = true;
-        if (listening->wire) listening->wire->close();
-    }
-    co_return Reply();
-}
-
-Task<Result<Reply>> ModernConversation::listen(Json wanted) {
-    auto listening = std::make_shared<Listening>(connections_.executor());
-    if (const Json* uris = find_member(wanted, "resourceSubscriptions"); uris != nullptr && uris->is_array())
-        for (const auto& uri : *uris)
-            if (uri.is_string()) subscriptions_[uri.get<std::string>()] = listening;
-    listening->wanted = std::move(wanted);
-    tasks_.spawn("stream of notifications", listen_on(shared_from_this(), listening));
-    while (!listening->is_acknowledged && !listening->refused) co_await listening->changed.wait();
-    if (listening->refused) co_return *listening->refused;
-    co_return Reply();
-}
-
-Task<bool> ModernConversation::hear(Listening* listening) {
-    Json params = Json::object();
-    params["notifications"] = listening->wanted;
-    const Json whole = with_context(std::move(params));
-    auto head = headers("subscriptions/listen", whole);
-    if (!head) co_return false;
-    const std::string id = std::to_string(++last_id_);
-    auto lease = co_await connections_.open(std::chrono::nanoseconds(0));
-    if (!lease) {
-        if (!listening->is_acknowledged) listening->refused = lease.error();
-        co_return listening->is_acknowledged;
-    }
-    was_reached_ = true;
-    listening->wire = lease->wire();
-    std::string bytes =
-        http_request(connections_.endpoint(), "POST", *head, message_text(id, "subscriptions/listen", whole));
-    std::optional<Json> response;
-    EventSink sink = [this, listening, &id, &response](http::SseEvent event) {
-        auto message = read_json(event.data, answer_limits);
-        if (!message || !message->is_object()) return false;
-        if (!message->contains("method")) {
-            const Json* given = find_member(*message, "id");
-            if (given == nullptr || id_text(*given) != id) return false;
-            response = std::move(*message);
-            return true;
-        }
-        if ((*message)["method"] == "notifications/subscriptions/acknowledged") {
-            listening->is_acknowledged = true;
-            listening->changed.notify_all();
-        } else {
-            notify(*message);
-        }
-        return false;
-    };
-    auto answer = co_await (*lease)->exchange(std::move(bytes), 0, std::move(sink));
-    listening->wire.reset();
-    if (listening->is_stopped) co_return false;
-    std::optional<Result<Reply>> reply;
-    if (response)
-        reply = read_reply(std::move(*response), 200);
-    else if (answer && !answer->is_stream)
-        reply = read_reply(*answer, id);
-    else if (!answer && !listening->is_acknowledged)
-        reply = answer.error();
-    if (answer) lease->give_back();
-    if (!listening->is_acknowledged && !reply)
-        reply = Error{ErrorCode::unavailable, "the connection ended before the answer did"};
-    const bool is_refused = reply && (!*reply || (*reply)->refusal);
-    if (!listening->is_acknowledged) listening->refused = std::move(reply);
-    // Acknowledged and then broken, or ended by the server: it may be had again.
-    co_return listening->is_acknowledged && !is_refused;
-}
-
-Task<> ModernConversation::listen_on(std::shared_ptr<ModernConversation> self, std::shared_ptr<Listening> listening) {
-    int failures = 0;
-    while (failures < max_listen_failures && !listening->is_stopped) {
-        const MonoTime begun = self->clock_->now();
-        auto hearing = self->hear(listening.get());
-        const bool may_go_on = co_await std::move(hearing);
-        listening->changed.notify_all();
-        if (!may_go_on) break;
-        failures = self->clock_->now() - begun < longest_pause ? failures + 1 : 0;
-        const std::chrono::nanoseconds longest = longest_pause;
-        const std::chrono::nanoseconds pause = first_pause * (1 << std::min(failures, 5));
-        const MonoTime next = self->clock_->now() + std::min(pause, longest);
-        co_await self->clock_->sleep_until(next);
-    }
-}
-
-}  // namespace persistproc::mcp::client
+}  // namespace persistproc::conformance

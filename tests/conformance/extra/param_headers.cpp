@@ -1,25 +1,22 @@
-#include "common/mcp/http/param_headers.hpp"
+#include "tests/conformance/extra/param_headers.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "common/base/text.hpp"
-#include "common/mcp/base64.hpp"
 #include "common/mcp/http/access.hpp"
+#include "common/mcp/http/header_value.hpp"
 
-namespace persistproc::mcp::http {
+namespace persistproc::conformance {
 
 namespace {
 
-constexpr std::string_view wrapper_start = "=?base64?";
-constexpr std::string_view wrapper_end = "?=";
 constexpr const char* mark = "x-mcp-header";
 /// Integers beyond it are not told apart by a double.
 constexpr double max_exact = 9007199254740992.0;
-
-bool is_visible(char c) { return c > 0x20 && c < 0x7f; }
 
 bool is_token(std::string_view text) {
     const auto fits = [](char c) {
@@ -40,7 +37,7 @@ class Search {
 public:
     Result<void> look(const Json& schema, bool is_reachable) {
         if (!schema.is_object()) return {};
-        if (const Json* found = find_member(schema, mark))
+        if (const Json* found = mcp::find_member(schema, mark))
             if (auto taken = take(schema, *found, is_reachable); !taken) return taken;
         for (const auto& [keyword, value] : schema.items()) {
             if (keyword == "properties") {
@@ -107,12 +104,13 @@ private:
             return refused(path_, "only arguments reached through `properties` have it");
         if (!name.is_string() || !is_token(name.get_ref<const std::string&>()))
             return refused(path_, "must name an HTTP header");
-        const Json* type = find_member(schema, "type");
+        const Json* type = mcp::find_member(schema, "type");
         if (type == nullptr || (*type != "string" && *type != "integer" && *type != "boolean"))
             return refused(path_, "only for type string, integer or boolean");
         const auto& text = name.get_ref<const std::string&>();
         for (const auto& each : marked)
-            if (equals_ignoring_case(each.name, text)) return refused(path_, fmt::format("\"{}\" is taken", text));
+            if (mcp::http::equals_ignoring_case(each.name, text))
+                return refused(path_, fmt::format("\"{}\" is taken", text));
         marked.push_back(ParamHeader{text, path_});
         return {};
     }
@@ -120,31 +118,23 @@ private:
     std::vector<std::string> path_;
 };
 
+/// Integers are compared as numbers: "07" is no number as JSON writes it, but means one.
+bool says_the_same(const std::string& header, const std::string& body, bool is_number) {
+    if (header == body) return true;
+    if (!is_number) return false;
+    std::int64_t said = 0, meant = 0;
+    const auto all = [](const std::string& text, std::int64_t& value) {
+        const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+        return failed == std::errc() && end == text.data() + text.size();
+    };
+    return all(header, said) && all(body, meant) && said == meant;
+}
+
+mcp::RpcError mismatch(std::string message, const mcp::Message& about) {
+    return mcp::RpcError{mcp::rpc::header_mismatch, "Header mismatch: " + std::move(message), about.id, nullptr};
+}
+
 }  // namespace
-
-std::string_view named_member(std::string_view method) noexcept {
-    if (method == "tools/call" || method == "prompts/get") return "name";
-    if (method == "resources/read") return "uri";
-    if (method == "tasks/get" || method == "tasks/update" || method == "tasks/cancel") return "taskId";
-    return {};
-}
-
-std::string encode_header_value(std::string_view text) {
-    const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) { return is_visible(c) || c == ' '; }) &&
-                          !text.starts_with(' ') && !text.ends_with(' ');
-    if (is_plain && !(text.starts_with(wrapper_start) && text.ends_with(wrapper_end))) return std::string(text);
-    return std::string(wrapper_start) + base64_encode(text) + std::string(wrapper_end);
-}
-
-std::optional<std::string> decode_header_value(std::string_view value) {
-    value = trim_blanks(value);
-    if (value.size() < wrapper_start.size() + wrapper_end.size() || !value.starts_with(wrapper_start) ||
-        !value.ends_with(wrapper_end))
-        return std::string(value);
-    value.remove_prefix(wrapper_start.size());
-    value.remove_suffix(wrapper_end.size());
-    return base64_decode(value);
-}
 
 Result<std::vector<ParamHeader>> find_param_headers(const Json& input_schema) {
     Search search;
@@ -155,7 +145,7 @@ Result<std::vector<ParamHeader>> find_param_headers(const Json& input_schema) {
 const Json* find_argument(const Json& arguments, const std::vector<std::string>& path) {
     const Json* at = &arguments;
     for (const auto& name : path)
-        if (at != nullptr) at = find_member(*at, name);
+        if (at != nullptr) at = mcp::find_member(*at, name);
     return at == nullptr || at->is_null() ? nullptr : at;
 }
 
@@ -171,4 +161,37 @@ std::optional<std::string> header_text(const Json& argument) {
     return std::nullopt;
 }
 
-}  // namespace persistproc::mcp::http
+void HeaderChecks::add(const mcp::ToolDefinition& tool) {
+    auto marked = find_param_headers(tool.input_schema);
+    if (marked && !marked->empty()) marked_[tool.name] = std::move(*marked);
+}
+
+std::optional<mcp::RpcError> HeaderChecks::check(const mcp::Message& message,
+                                                 const mcp::http::RequestReader& reader) const {
+    if (message.method != "tools/call") return std::nullopt;
+    const std::string* name = mcp::find_text(message.params, "name");
+    const auto marked = name == nullptr ? marked_.end() : marked_.find(*name);
+    if (marked == marked_.end()) return std::nullopt;
+    const Json* arguments = mcp::find_member(message.params, "arguments");
+    const Json none = Json::object();
+    for (const auto& each : marked->second) {
+        const std::string header = std::string(mcp::http::param_header_prefix) + each.name;
+        const auto said = reader.find_header(header);
+        const Json* argument = find_argument(arguments == nullptr ? none : *arguments, each.path);
+        if (argument == nullptr) {
+            if (said) return mismatch(header + " repeats nothing", message);
+            continue;
+        }
+        const auto meant = header_text(*argument);
+        // An argument of another type is the tool's to refuse.
+        if (!meant) continue;
+        if (!said) return mismatch(header + " is missing", message);
+        const auto text = mcp::http::decode_header_value(*said);
+        if (!text) return mismatch(header + " is not base64", message);
+        if (!says_the_same(*text, *meant, argument->is_number()))
+            return mismatch(header + " is not the body's", message);
+    }
+    return std::nullopt;
+}
+
+}  // namespace persistproc::conformance

@@ -1,4 +1,7 @@
-#include "tests/unit/common/mcp/client/scripted_peer.hpp"
+#include "tests/conformance/extra/modern.hpp"
+
+#include "tests/conformance/extra/answer_with_defaults.hpp"
+#include "tests/support/scripted_peer.hpp"
 
 using namespace persistproc;
 using namespace persistproc::tests;
@@ -11,10 +14,15 @@ using std::chrono::seconds;
 namespace {
 
 struct ModernPeer : ScriptedPeer {
-    explicit ModernPeer(bool is_connected = true) {
-        options.era = mcp::client::Era::modern;
-        if (is_connected) take(start_connecting());
+    explicit ModernPeer(Options how = Options()) {
+        how.name = "t";
+        how.version = "1";
+        mcp::client::Dial dialling = [this] { return dial(); };
+        conversation = std::make_shared<conformance::ModernConversation>(io.get_executor(), endpoint(),
+                                                                         std::move(dialling), clock, std::move(how));
+        client = std::make_unique<Client>(conversation);
     }
+    std::shared_ptr<conformance::ModernConversation> conversation;
 };
 
 /// What every request carries; the id is left to the test.
@@ -28,12 +36,7 @@ void check_context(const Json& body) {
 const std::string complete = R"({"resultType":"complete","content":[]})";
 
 Task<Result<Json>> accept_defaults(Json params) {
-    co_return mcp::client::json_value(mcp::client::answer_with_defaults(params));
-}
-
-std::string discovery(std::string_view versions = R"(["2026-07-28"])") {
-    return R"({"resultType":"complete","supportedVersions":)" + std::string(versions) +
-           R"(,"capabilities":{"tools":{}},"instructions":"hello","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"m","version":"9"}}})";
+    co_return mcp::client::json_value(conformance::answer_with_defaults(params));
 }
 
 }  // namespace
@@ -202,10 +205,10 @@ TEST_CASE("what a result's type says") {
 }
 
 TEST_CASE("questions within a call are answered under a new id, with the state unchanged and nowhere else") {
-    ModernPeer p(false);
-    p.options.capabilities["elicitation"] = Json::object();
-    p.options.questions["elicitation/create"] = accept_defaults;
-    p.take(p.start_connecting());
+    Options options;
+    options.capabilities["elicitation"] = Json::object();
+    options.questions["elicitation/create"] = accept_defaults;
+    ModernPeer p(std::move(options));
     const auto call = p.call();
     CHECK(p.hear_body(0)["id"] == 1);
     p.say(0, p.json(p.result(1, R"({"resultType":"input_required","requestState":"v1.\u00e9\/=","inputRequests":{
@@ -234,9 +237,8 @@ TEST_CASE("questions within a call are answered under a new id, with the state u
 }
 
 TEST_CASE("a server that asks on and on is left") {
-    ModernPeer p(false);
-    p.options.max_rounds = 3;
-    p.take(p.start_connecting());
+    ModernPeer p;
+    p.conversation->max_rounds = 3;
     const auto call = p.call();
     int asked = 0;
     while (!call->is_done() && asked < 20) {
@@ -247,143 +249,4 @@ TEST_CASE("a server that asks on and on is left") {
     REQUIRE(!outcome(call));
     CHECK_THAT(outcome(call).error().message, Contains("asks on after 3 answers"));
     CHECK(asked == 4);
-}
-
-TEST_CASE("which era a server speaks is found out with one question") {
-    const struct {
-        std::string answer;
-        bool is_modern;
-        const char* asks_for;  // the revision in `initialize`
-    } rows[] = {
-        {ScriptedPeer::json(ScriptedPeer::result(1, discovery())), true, ""},
-        {ScriptedPeer::http("400 Bad Request", "", ScriptedPeer::refusal(1, -32022, R"({"supported":["2026-07-28"]})")),
-         true, ""},
-        {ScriptedPeer::http("400 Bad Request", "", ScriptedPeer::refusal(1, -32022, R"({"supported":["2025-06-18"]})")),
-         false, "2025-11-25"},
-        {ScriptedPeer::json(ScriptedPeer::result(1, discovery(R"(["2031-01-01"])"))), false, "2025-11-25"},
-        {ScriptedPeer::http("404 Not Found", "", "no"), false, "2025-11-25"},
-        {ScriptedPeer::http("405 Method Not Allowed", "", ""), false, "2025-11-25"},
-        {ScriptedPeer::http("406 Not Acceptable", "", ""), false, "2025-11-25"},
-        {ScriptedPeer::http("400 Bad Request", "", ScriptedPeer::refusal(nullptr, -32600)), false, "2025-11-25"},
-        {ScriptedPeer::json(ScriptedPeer::refusal(1, -32601)), false, "2025-11-25"},
-        {ScriptedPeer::http("404 Not Found", "", ScriptedPeer::refusal(1, -32601)), false, "2025-11-25"},
-    };
-    for (const auto& row : rows) {
-        INFO(row.answer);
-        ScriptedPeer p;
-        p.options.era = mcp::client::Era::automatic;
-        const auto running = p.start_connecting();
-        const std::string probe = p.hear(0);
-        CHECK_THAT(probe, Contains("Mcp-Method: server/discover\r\n") && Contains("MCP-Protocol-Version: 2026-07-28"));
-        p.say(0, row.answer);
-        if (row.is_modern) {
-            p.take(running);
-            CHECK(p.client->server().revision == mcp::modern_revision);
-            continue;
-        }
-        REQUIRE(!running->is_done());
-        const std::size_t at = p.ends.size() - 1;
-        const Json greeting = p.hear_body(at);
-        CHECK(greeting["method"] == "initialize");
-        CHECK(greeting["params"]["protocolVersion"] == row.asks_for);
-        p.say(at, p.json(p.result(greeting["id"], p.session_result())));
-        p.take(running);
-        CHECK(p.client->server().revision == mcp::Revision::r2025_11_25);
-    }
-}
-
-TEST_CASE("what no other revision would help with is reported") {
-    const struct {
-        std::string answer;
-        ErrorCode code;
-    } rows[] = {
-        {ScriptedPeer::http("401 Unauthorized", "", ""), ErrorCode::denied},
-        {ScriptedPeer::http("403 Forbidden", "", ""), ErrorCode::denied},
-        {ScriptedPeer::http("503 Busy", "", ""), ErrorCode::unavailable},
-        {ScriptedPeer::http("400 Bad Request", "", ScriptedPeer::refusal(1, -32020)), ErrorCode::invalid},
-        {ScriptedPeer::http("400 Bad Request", "", ScriptedPeer::refusal(1, -32021)), ErrorCode::invalid},
-        {ScriptedPeer::http("500 Oops", "", ScriptedPeer::refusal(1, -32603)), ErrorCode::unavailable},
-    };
-    for (const auto& row : rows) {
-        INFO(row.answer);
-        ScriptedPeer p;
-        p.options.era = mcp::client::Era::automatic;
-        const auto running = p.start_connecting();
-        p.hear(0);
-        p.say(0, row.answer);
-        REQUIRE(running->value);
-        REQUIRE(!**running->value);
-        CHECK((*running->value)->error().code == row.code);
-    }
-}
-
-TEST_CASE("who answers is known from the discovery") {
-    ScriptedPeer p;
-    p.options.era = mcp::client::Era::automatic;
-    const auto running = p.start_connecting();
-    p.say(0, p.json(p.result(1, discovery())));
-    p.take(running);
-    CHECK(p.client->server().name == "m");
-    CHECK(p.client->server().version == "9");
-    CHECK(p.client->server().instructions == "hello");
-    CHECK(p.client->server().capabilities == Json::parse(R"({"tools":{}})"));
-}
-
-TEST_CASE("notifications are listened to until nobody wants them, and again when the stream breaks") {
-    ModernPeer p(false);
-    std::vector<std::string> heard;
-    p.options.on_notification = [&](const std::string& method, const Json& params) {
-        heard.push_back(method + params.value("uri", std::string()));
-    };
-    p.take(p.start_connecting());
-    std::optional<Result<void>> subscribed;
-    boost::asio::co_spawn(p.io, p.client->subscribe("x://1"),
-                          [&](std::exception_ptr, Result<void> value) { subscribed = value; });
-    const std::string text = p.hear(0);
-    CHECK_THAT(text, Contains("Mcp-Method: subscriptions/listen\r\n") &&
-                         Contains(R"("notifications":{"resourceSubscriptions":["x://1"]})"));
-    CHECK(!subscribed);
-    const std::string acknowledged =
-        p.stream_head + p.chunk(p.event(R"({"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged"})"));
-    const std::string updated =
-        p.chunk(p.event(R"({"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"x://1"}})"));
-    p.say(0, acknowledged);
-    REQUIRE(subscribed);
-    CHECK(subscribed->has_value());
-    p.say(0, updated);
-    CHECK(heard.size() == 1);
-    p.hang_up(0);
-    p.pass(milliseconds(400));
-    REQUIRE(p.dials == 2);
-    CHECK_THAT(p.hear(1), Contains(R"("id":2,"method":"subscriptions/listen")") && !Contains("Last-Event-ID"));
-    p.say(1, acknowledged + updated);
-    CHECK(heard == std::vector<std::string>(2, "notifications/resources/updatedx://1"));
-    boost::asio::co_spawn(p.io, p.client->unsubscribe("x://1"), [](std::exception_ptr, Result<void>) {});
-    CHECK(p.is_closed(1));
-    p.pass(seconds(60));
-    CHECK(p.dials == 2);
-}
-
-TEST_CASE("a subscription that is refused says so") {
-    for (const bool is_stream : {false, true}) {
-        ModernPeer p;
-        std::optional<Result<void>> listened;
-        boost::asio::co_spawn(p.io, p.client->listen(Json{{"toolsListChanged", true}}),
-                              [&](std::exception_ptr, Result<void> value) { listened = value; });
-        p.hear(0);
-        const std::string refused = p.refusal(1, -32603);
-        p.say(0, is_stream ? p.stream_head + p.chunk(p.event(refused)) + p.last_chunk : p.json(refused));
-        REQUIRE(listened);
-        CHECK(!*listened);
-        p.pass(seconds(60));
-        CHECK(p.dials == 1);
-    }
-}
-
-TEST_CASE("log messages are asked for with every request once a level is set") {
-    ModernPeer p;
-    boost::asio::co_spawn(p.io, p.client->set_log_level("debug"), [](std::exception_ptr, Result<void>) {});
-    p.settle();
-    p.call();
-    CHECK(p.hear_body(0)["params"]["_meta"]["io.modelcontextprotocol/logLevel"] == "debug");
 }
