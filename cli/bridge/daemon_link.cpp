@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "cli/client.hpp"
 #include "cli/daemon_start.hpp"
@@ -18,6 +19,12 @@ namespace {
 namespace fs = std::filesystem;
 using mcp::client::Endpoint;
 
+using boost::asio::experimental::awaitable_operators::operator||;
+
+/// The daemon says something at least every fifteen seconds while a request is open.
+constexpr std::chrono::seconds longest_silence{45};
+constexpr std::chrono::milliseconds dying_pause{20};
+constexpr int dying_tries = 20;
 constexpr std::chrono::milliseconds first_pause{100};
 constexpr std::chrono::milliseconds longest_pause{5000};
 
@@ -83,6 +90,35 @@ Task<Result<DaemonLink::Lease>> DaemonLink::open() {
     auto started = co_await start();
     if (!started) co_return started.error();
     co_return co_await open_to_running();
+}
+
+Task<Result<mcp::client::Answer>> DaemonLink::talk(Lease* lease, std::string bytes, mcp::client::EventSink sink) {
+    auto exchanging = (*lease)->exchange(std::move(bytes), 0, std::move(sink));
+    auto silence = mcp::client::until_silent(lease->wire(), clock_, longest_silence);
+    auto first = co_await (std::move(exchanging) || std::move(silence));
+    if (first.index() == 0) co_return std::move(std::get<0>(first));
+    co_return Error{ErrorCode::unavailable,
+                    fmt::format("the daemon has said nothing for {} s: it hangs", longest_silence.count())};
+}
+
+void DaemonLink::ensure_recovery(async::TaskGroup& tasks) {
+    if (is_recovering_) return;
+    is_recovering_ = true;
+    tasks.spawn("recovery", recover());
+}
+
+Task<> DaemonLink::recover() {
+    for (int tries = 0; tries < dying_tries; ++tries) {
+        auto lease = co_await open();
+        if (!lease) break;
+        // The listener of a daemon that is just dying takes connections for a moment still.
+        const MonoTime next = clock_.now() + dying_pause;
+        co_await clock_.sleep_until(next);
+        if ((*lease)->is_stale()) continue;
+        lease->give_back();
+        break;
+    }
+    is_recovering_ = false;
 }
 
 Task<Result<void>> DaemonLink::start() {

@@ -9,9 +9,13 @@
 
 #include "cli/options.hpp"
 #include "common/async/mutex.hpp"
+#include "common/async/task_group.hpp"
 #include "common/mcp/client/connections.hpp"
 
 namespace persistproc::cli::bridge {
+
+/// What the answers to POST may be.
+inline constexpr std::string_view accepts = "Accept: application/json, text/event-stream\r\n";
 
 class DaemonLink {
 public:
@@ -39,6 +43,15 @@ public:
 
     /// "POST", "GET", "DELETE" with the headers that every request of an agent carries.
     std::string request(std::string_view verb, std::string_view headers, std::string_view body) const;
+    const mcp::client::Endpoint& endpoint() const noexcept { return connections_.endpoint(); }
+    /// One exchange on a connection, given up when the daemon hangs: unavailable after 45 s of silence. Errors
+    /// otherwise: see Wire.
+    Task<Result<mcp::client::Answer>> talk(Lease* lease, std::string bytes, mcp::client::EventSink sink);
+
+    /// A connection was lost: sees to it that a daemon is there again before the agent asks for it.
+    Task<> recover();
+    /// The same as a task of the group, unless there is one.
+    void ensure_recovery(async::TaskGroup& tasks);
     void close() { connections_.close(); }
 
 private:
@@ -51,6 +64,7 @@ private:
     mcp::client::Connections connections_;
     async::Mutex starting_;
     bool is_starting_ = false;
+    bool is_recovering_ = false;
     std::optional<Error> failure_;  // of the last start
     MonoTime next_start_{};
     std::chrono::nanoseconds pause_{};

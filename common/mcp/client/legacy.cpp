@@ -15,23 +15,14 @@ namespace {
 
 using boost::asio::experimental::awaitable_operators::operator||;
 
-constexpr std::chrono::milliseconds standard_retry{1000};
-constexpr std::chrono::milliseconds shortest_retry{10};
-constexpr std::chrono::milliseconds longest_retry{60'000};
-/// In a row, without an event of the answer in between.
-constexpr int max_fruitless = 4;
+/// A stream that lasted so long was not refused.
+constexpr std::chrono::seconds shortest_stream{1};
 constexpr std::chrono::seconds longest_listen_pause{5};
 constexpr int max_listen_failures = 8;
 /// What is sent and needs no answer gets no more time than this.
 constexpr std::chrono::seconds aside_patience{5};
 
 const std::string greeting = R"({"jsonrpc":"2.0","method":"notifications/initialized"})";
-
-std::chrono::nanoseconds retry_of(std::uint64_t ms) {
-    constexpr auto longest = static_cast<std::uint64_t>(longest_retry.count());
-    const std::chrono::milliseconds wanted(static_cast<std::int64_t>(std::min(ms, longest)));
-    return std::max(wanted, shortest_retry);
-}
 
 Reply unknown_session() {
     Reply reply;
@@ -67,33 +58,14 @@ struct LegacyConversation::Attempt {
     bool is_unsent = false;    // and nothing left over it
 };
 
-/// How far a stream has been read.
-struct LegacyConversation::Track {
-    std::string last_event;
-    std::chrono::nanoseconds retry = standard_retry;
-    std::uint64_t events = 0;
-
-    void see(const http::SseEvent& event) {
-        ++events;
-        if (!event.id.empty()) last_event = event.id;
-        if (event.retry_ms) retry = retry_of(*event.retry_ms);
-    }
-};
-
 LegacyConversation::LegacyConversation(boost::asio::any_io_executor executor, Endpoint endpoint, Dial dial,
                                        std::shared_ptr<async::Clock> clock, Options options)
     : Conversation(executor, std::move(endpoint), std::move(dial), std::move(clock), std::move(options)),
       opening_(executor) {}
 
-std::string LegacyConversation::headers() const {
-    std::string out = fmt::format("MCP-Protocol-Version: {}\r\n", revision_name(server_.revision));
-    if (!session_.empty()) fmt::format_to(std::back_inserter(out), "Mcp-Session-Id: {}\r\n", session_);
-    return out;
-}
-
 std::string LegacyConversation::post(std::string_view body) const {
-    return http_request(connections_.endpoint(), "POST", "Accept: application/json, text/event-stream\r\n" + headers(),
-                        body);
+    return http_request(connections_.endpoint(), "POST",
+                        "Accept: application/json, text/event-stream\r\n" + session_.headers(), body);
 }
 
 // ---- the session ----
@@ -135,14 +107,11 @@ Task<Result<void>> LegacyConversation::begin_session() {
         co_return Error{ErrorCode::corrupt, fmt::format("no MCP server at {}: {}", where, reply.error().message)};
     if (!reply) co_return reply.error();
     if (reply->refusal) co_return base::with_context(error_of(*reply), "the server begins no session");
-    const std::string* version = find_text(reply->result, "protocolVersion");
-    const auto known = version == nullptr ? std::nullopt : find_session_revision(*version);
-    if (!known)
+    session_.begin(answer->session, reply->result);
+    if (!session_.revision)
         co_return Error{ErrorCode::unsupported, fmt::format("{} speaks no revision of MCP that is known here", where)};
     read_server_facts(reply->result, server_);
-    server_.revision = *known;
-    session_ = answer->session;
-    ++generation_;
+    server_.revision = *session_.revision;
     if (options_.quick) {
         // Goes out with the first call: one write, no round trip of its own.
         greeting_is_due_ = true;
@@ -158,20 +127,20 @@ Task<Result<void>> LegacyConversation::begin_session() {
 }
 
 void LegacyConversation::lose_session(std::uint64_t generation) {
-    if (generation != generation_) return;
+    if (generation != session_.generation) return;
     is_open_ = false;
-    session_.clear();
+    session_.id.clear();
 }
 
 Task<> LegacyConversation::leave() {
     co_await tasks_.close();
-    if (session_.empty()) co_return;
+    if (session_.id.empty()) co_return;
     auto lease = co_await connections_.open(std::chrono::nanoseconds(0));
     if (!lease) co_return;
-    std::string bytes = http_request(connections_.endpoint(), "DELETE", headers(), {});
+    std::string bytes = http_request(connections_.endpoint(), "DELETE", session_.headers(), {});
     auto ignored = co_await (*lease)->exchange(std::move(bytes), 0, EventSink());
     (void)ignored;
-    session_.clear();
+    session_.id.clear();
     is_open_ = false;
 }
 
@@ -185,8 +154,8 @@ Task<Result<Reply>> LegacyConversation::request(std::string method, Json params,
             auto begun = co_await begin_session();
             if (!begun) co_return begun.error();
         }
-        const std::uint64_t generation = generation_;
-        const bool had_session = !session_.empty();
+        const std::uint64_t generation = session_.generation;
+        const bool had_session = !session_.id.empty();
         Attempt attempt;
         auto reply = co_await ask(method, params, options.on_progress, &attempt);
         if (!reply) {
@@ -225,11 +194,10 @@ Task<Result<Reply>> LegacyConversation::ask(std::string method, Json params, Pro
     std::string bytes = is_greeting ? post(greeting) : std::string();
     bytes += post(message_text(pending.id, method, params));
     Track track;
-    EventSink sink = [this, &pending, &track](http::SseEvent event) {
-        track.see(event);
-        if (!event.data.empty()) take(event.data, &pending);
+    EventSink sink = tracked(&track, [this, &pending](std::string message) {
+        take(message, &pending);
         return pending.response.has_value();
-    };
+    });
     try {
         auto answer = co_await (*lease)->exchange(std::move(bytes), is_greeting ? 1 : 0, std::move(sink));
         attempt->is_unsent = (*lease)->is_unsent();
@@ -240,7 +208,7 @@ Task<Result<Reply>> LegacyConversation::ask(std::string method, Json params, Pro
         if (!pending.response) {
             if (answer && !answer->is_stream) {
                 auto reply = read_reply(*answer, pending.id);
-                if (!reply && answer->status == 404 && !session_.empty()) co_return unknown_session();
+                if (!reply && answer->status == 404 && !session_.id.empty()) co_return unknown_session();
                 co_return reply;
             }
             if (!answer && (!is_cut || track.last_event.empty() || connections_.is_closed())) co_return answer.error();
@@ -272,14 +240,11 @@ Task<Result<void>> LegacyConversation::resume(Pending* pending, Track* track, bo
         if (!lease) co_return lease.error();
         pending->wire = lease->wire();
         const std::uint64_t seen = track->events;
-        std::string bytes = http_request(
-            connections_.endpoint(), "GET",
-            fmt::format("Accept: text/event-stream\r\n{}Last-Event-ID: {}\r\n", headers(), track->last_event), {});
-        EventSink sink = [this, pending, track](http::SseEvent event) {
-            track->see(event);
-            if (!event.data.empty()) take(event.data, pending);
+        std::string bytes = stream_request(connections_.endpoint(), session_, *track);
+        EventSink sink = tracked(track, [this, pending](std::string message) {
+            take(message, pending);
             return pending->response.has_value();
-        };
+        });
         auto answer = co_await (*lease)->exchange(std::move(bytes), 0, std::move(sink));
         pending->wire.reset();
         if (answer) lease->give_back();
@@ -365,48 +330,40 @@ Task<> LegacyConversation::answer_question(std::shared_ptr<LegacyConversation> s
 void LegacyConversation::ensure_listening() {
     if (is_listening_ || !may_listen_ || connections_.is_closed()) return;
     is_listening_ = true;
-    tasks_.spawn("stream of the session", listen_to_session(shared_from_this(), generation_));
+    tasks_.spawn("stream of the session", listen_to_session(shared_from_this(), session_.generation));
 }
 
 Task<bool> LegacyConversation::hear_session(Track* track) {
     auto lease = co_await connections_.open(std::chrono::nanoseconds(0));
     if (!lease) co_return true;
-    const bool is_resumed = !track->last_event.empty();
-    const std::string resumed = is_resumed ? fmt::format("Last-Event-ID: {}\r\n", track->last_event) : std::string();
-    std::string bytes =
-        http_request(connections_.endpoint(), "GET", "Accept: text/event-stream\r\n" + headers() + resumed, {});
-    EventSink sink = [this, track](http::SseEvent event) {
-        track->see(event);
-        if (!event.data.empty()) take(event.data, nullptr);
+    std::string bytes = stream_request(connections_.endpoint(), session_, *track);
+    EventSink sink = tracked(track, [this](std::string message) {
+        take(message, nullptr);
         return false;
-    };
+    });
     auto answer = co_await (*lease)->exchange(std::move(bytes), 0, std::move(sink));
-    if (!answer) co_return true;
-    lease->give_back();
-    if (answer->status == 405) may_listen_ = false;
-    if (answer->is_stream) co_return true;
-    // What the server forgot cannot be resumed, but listened to from now on.
-    track->last_event.clear();
-    co_return is_resumed && answer->status == 400;
+    if (answer) lease->give_back();
+    const Heard what = heard(answer, *track);
+    if (what == Heard::not_offered) may_listen_ = false;
+    co_return what == Heard::ended || what == Heard::cut;
 }
 
 Task<> LegacyConversation::listen_to_session(std::shared_ptr<LegacyConversation> self, std::uint64_t generation) {
     Track track;
     int failures = 0;
-    while (generation == self->generation_ && failures < max_listen_failures) {
+    while (generation == self->session_.generation && failures < max_listen_failures) {
         const MonoTime begun = self->clock_->now();
         const std::uint64_t seen = track.events;
         auto hearing = self->hear_session(&track);
         const bool may_go_on = co_await std::move(hearing);
         if (!may_go_on) break;
-        const bool was_idle_stream = self->clock_->now() - begun >= standard_retry;
+        const bool was_idle_stream = self->clock_->now() - begun >= shortest_stream;
         failures = track.events == seen && !was_idle_stream ? failures + 1 : 0;
-        const std::chrono::nanoseconds longest = longest_listen_pause;
-        const MonoTime next = self->clock_->now() + std::min(track.retry * (1 << std::min(failures, 4)), longest);
+        const MonoTime next = self->clock_->now() + track.pause(failures, longest_listen_pause);
         co_await self->clock_->sleep_until(next);
     }
     self->is_listening_ = false;
-    if (generation != self->generation_) self->ensure_listening();
+    if (generation != self->session_.generation) self->ensure_listening();
 }
 
 }  // namespace persistproc::mcp::client

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/async/mutex.hpp"
+#include "common/mcp/client/client_session.hpp"
 #include "common/mcp/client/conversation.hpp"
 
 namespace persistproc::mcp::client {
@@ -22,7 +23,6 @@ public:
 private:
     struct Pending;
     struct Attempt;
-    struct Track;
 
     Task<Result<void>> begin_session();
     Task<Result<Reply>> ask(std::string method, Json params, ProgressHandler on_progress, Attempt* attempt);
@@ -34,7 +34,6 @@ private:
 
     /// A message of any stream. `own`: the call whose stream it is.
     void take(const std::string& text, Pending* own);
-    std::string headers() const;
     std::string post(std::string_view body) const;
     void lose_session(std::uint64_t generation);
     void ensure_listening();
@@ -47,8 +46,7 @@ private:
     static Task<> send(std::shared_ptr<LegacyConversation> self, std::string body);
 
     std::map<std::string, Pending*> pending_;  // by id as JSON text
-    std::string session_;
-    std::uint64_t generation_ = 0;  // of the session
+    ClientSession session_;
     bool is_open_ = false;
     bool greeting_is_due_ = false;  // notifications/initialized goes out with the next request
     bool was_cut_ = false;          // the connection, while a session was begun

@@ -153,9 +153,11 @@ Task<Result<Answer>> Wire::exchange(std::string bytes, int skipped, EventSink si
     boost::system::error_code error;
     sent_ = 0;
     keep_alive_ = false;
+    const auto tell = std::exchange(when_sent_, nullptr);
     const auto buffer = asio::buffer(bytes);
     sent_ = co_await asio::async_write(socket_, buffer, asio::redirect_error(asio::use_awaitable, error));
     if (error == asio::error::operation_aborted && is_open_) throw boost::system::system_error(error);
+    if (tell && !is_unsent()) tell();
     // A refused request may be answered before it was taken whole: what was said is read all the same.
     const bool may_be_answered = error == asio::error::broken_pipe || error == asio::error::connection_reset;
     if (error && !(may_be_answered && sent_ > 0)) co_return lost(is_open_ ? error.message() : "it was closed here");

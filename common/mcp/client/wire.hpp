@@ -39,6 +39,8 @@ public:
     bool can_stay() const noexcept { return is_open_ && keep_alive_; }
     /// Whether the last request never left this process: nobody can have acted on it.
     bool is_unsent() const noexcept { return sent_ == 0; }
+    /// Has `tell` called once the next request, or a part of it, has left this process.
+    void when_sent(std::function<void()> tell) { when_sent_ = std::move(tell); }
     /// Grows whenever the peer says anything, comments of a stream included.
     std::uint64_t heard() const noexcept { return heard_; }
 
@@ -58,6 +60,7 @@ private:
     std::string input_;
     std::string chunk_;
     std::size_t sent_ = 0;
+    std::function<void()> when_sent_;
     std::uint64_t heard_ = 0;
     bool is_open_ = true;
     bool keep_alive_ = true;

@@ -1,6 +1,6 @@
+#include "cli/bridge/agent_session.hpp"
 #include "cli/bridge/line_reader.hpp"
 #include "cli/bridge/message_scan.hpp"
-#include "cli/bridge/session.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace persistproc::cli::bridge;
@@ -140,19 +140,19 @@ TEST_CASE("a cancellation names its request, a batch its requests") {
 }
 
 TEST_CASE("a session is learnt from its beginning, and from nothing else") {
-    Session session;
-    session.version = "2025-03-26";
+    persistproc::mcp::client::ClientSession session;
+    session.revision = persistproc::mcp::Revision::r2025_03_26;
     session.id = "old";
     for (const char* refused : {"", "[]", R"({"id":1,"error":{"code":-32602}})", R"({"result":7})"}) {
         INFO(refused);
         CHECK(!learn(session, "new", refused));
-        CHECK(session_headers(session) == "MCP-Protocol-Version: 2025-03-26\r\nMcp-Session-Id: old\r\n");
+        CHECK(session.headers() == "MCP-Protocol-Version: 2025-03-26\r\nMcp-Session-Id: old\r\n");
     }
     CHECK(session.generation == 0);
     REQUIRE(learn(session, "s-1", R"({"id":1,"result":{"protocolVersion":"2025-06-18"}})"));
     CHECK(session.generation == 1);
-    CHECK(session_headers(session) == "MCP-Protocol-Version: 2025-06-18\r\nMcp-Session-Id: s-1\r\n");
+    CHECK(session.headers() == "MCP-Protocol-Version: 2025-06-18\r\nMcp-Session-Id: s-1\r\n");
     // What is not known is not repeated in a header.
     REQUIRE(learn(session, "", R"({"result":{"protocolVersion":"x\r\nEvil: y"}})"));
-    CHECK(session_headers(session).empty());
+    CHECK(session.headers().empty());
 }
