@@ -65,19 +65,27 @@ Task<> Sampler::refresh(std::vector<ProcessPtr> processes, std::chrono::nanoseco
 }
 
 Task<> Sampler::fly() {
-    struct Landing {
-        Sampler& sampler;
-        ~Landing() {
-            sampler.is_flying_ = false;
-            sampler.landed_.notify_all();
-        }
-    };
+    // By no destructor: a flight that is destroyed with its executor, in the middle, has outlived the sampler.
+    try {
+        co_await take_readings();
+    } catch (...) {
+        land();
+        throw;
+    }
+    land();
+}
+
+void Sampler::land() {
+    is_flying_ = false;
+    landed_.notify_all();
+}
+
+Task<> Sampler::take_readings() {
     struct Seat {
         ProcessPtr process;
         std::uint32_t run = 0;
         bool is_final = false;
     };
-    const Landing landing{*this};
     std::vector<Seat> seats;
     std::vector<SampleRequest> requests;
     for (const auto& [id, process] : wanted_) {

@@ -53,6 +53,8 @@ public:
 
 private:
     Task<> fly();
+    Task<> take_readings();
+    void land();
 
     async::Clock& clock_;
     RunDirectories& directories_;
