@@ -86,6 +86,12 @@ struct Lifecycle::Step {
         self.phase_ = Stopping{run, then_start, has_ended};
         return {SendStop{run, force, grace}};
     }
+    /// Two trees of one process never live at once: the old one's leftovers go first.
+    Actions replace_leftovers(std::uint32_t run, Actions before = {}, bool by_policy = false) {
+        self.phase_ = Stopping{.run = run, .then_start = true, .has_ended = true, .by_policy = by_policy};
+        before.emplace_back(SendStop{.run = run});
+        return before;
+    }
 
     // start
     Actions want_up_and_spawn() {
@@ -103,17 +109,18 @@ struct Lifecycle::Step {
     }
     Actions operator()(const Ended& p, const StartRequested&) {
         if (!p.leftovers) return want_up_and_spawn();
-        // Two trees of one process never live at once: the old one's leftovers go first.
         self.wanted_ = Wanted::up;
         self.quick_failures_ = 0;
-        return begin_stop(p.run, false, {}, true, true);
+        return replace_leftovers(p.run);
     }
-    Actions operator()(const Backoff&, const StartRequested&) {
+    Actions operator()(const Backoff& p, const StartRequested&) {
         self.wanted_ = Wanted::up;
         self.quick_failures_ = 0;
-        return spawn({DisarmBackoff{}});
+        return p.leftovers ? replace_leftovers(p.run, {DisarmBackoff{}}) : spawn({DisarmBackoff{}});
     }
-    Actions operator()(const GaveUp&, const StartRequested&) { return want_up_and_spawn(); }
+    Actions operator()(const GaveUp& p, const StartRequested&) {
+        return (*this)(Ended{p.run, p.leftovers}, StartRequested{});
+    }
     Actions operator()(const Unreachable& p, const StartRequested& e) { return ignored(p, e); }
 
     // stop
@@ -180,7 +187,7 @@ struct Lifecycle::Step {
         return begin_stop(p.run, e.force, e.grace, true, true);
     }
     Actions operator()(const Backoff& p, const RestartRequested&) { return (*this)(p, StartRequested{}); }
-    Actions operator()(const GaveUp&, const RestartRequested&) { return want_up_and_spawn(); }
+    Actions operator()(const GaveUp& p, const RestartRequested& e) { return (*this)(Ended{p.run, p.leftovers}, e); }
     Actions operator()(const Unreachable& p, const RestartRequested& e) { return ignored(p, e); }
 
     // the program runs
@@ -225,7 +232,7 @@ struct Lifecycle::Step {
     Actions operator()(const Stopping& p, const ProgramEnded& e) {
         if (p.has_ended) return {};
         self.outcome_ = e.outcome;
-        self.phase_ = Stopping{p.run, p.then_start, true};
+        self.phase_ = Stopping{.run = p.run, .then_start = p.then_start, .has_ended = true, .by_policy = p.by_policy};
         return {RecordOutcome{p.run, e.outcome}};
     }
     Actions operator()(const Ended& p, const ProgramEnded& e) { return ignored(p, e); }
@@ -243,7 +250,7 @@ struct Lifecycle::Step {
         // Only an outcome proves the end; an empty tree without one is still to be explained.
         if (!p.has_ended) return ignored(p, e);
         self.phase_ = Ended{p.run, false};
-        if (p.then_start && self.wanted_ == Wanted::up) return spawn();
+        if (p.then_start && self.wanted_ == Wanted::up) return spawn({}, p.by_policy);
         return {};
     }
     Actions operator()(const Ended& p, const TreeEmptied&) {
@@ -268,6 +275,7 @@ struct Lifecycle::Step {
     Actions operator()(const Ended& p, const BackoffElapsed& e) { return ignored(p, e); }
     Actions operator()(const Backoff& p, const BackoffElapsed& e) {
         if (self.wanted_ == Wanted::down) return ignored(p, e);
+        if (p.leftovers) return replace_leftovers(p.run, {}, true);
         return spawn({}, true);
     }
     Actions operator()(const GaveUp& p, const BackoffElapsed& e) { return ignored(p, e); }

@@ -6,8 +6,8 @@
 ///   idle         no run yet                                           start
 ///   starting     a run is being made; its program is not confirmed    stop (carried out once it runs)
 ///   running      the program runs                                     stop, restart, its own end
-///   stopping     the tree is being ended; `then_start`: a restart     a stop cancels `then_start`; force or a shorter
-///                                                                     grace hastens it
+///   stopping     the tree is being ended; `then_start`: another run   a stop cancels `then_start`; force or a shorter
+///                follows                                              grace hastens it
 ///   ended        `outcome` says how; `leftovers`: descendants live    start, stop (ends the leftovers)
 ///   backoff      ended, runs again at `until`; `leftovers` as above    start (now), stop (ends the leftovers)
 ///   gave_up      it ended too often too soon; `leftovers` as above     start, stop (ends the leftovers)
@@ -43,6 +43,7 @@ struct Stopping {
     std::uint32_t run = 0;
     bool then_start = false;
     bool has_ended = false;  // the program's outcome is known; its descendants are still being ended
+    bool by_policy = false;  // what then starts is the restart policy's doing
 };
 struct Ended {
     std::uint32_t run = 0;

@@ -38,7 +38,8 @@ std::string name_of(const Phase& phase) {
         std::string operator()(const Starting& p) { return p.stop_when_started ? "starting(stop)" : "starting"; }
         std::string operator()(const Running&) { return "running"; }
         std::string operator()(const Stopping& p) {
-            return fmt::format("stopping{}{}", p.then_start ? "+start" : "", p.has_ended ? "(ended)" : "");
+            const char* then = !p.then_start ? "" : p.by_policy ? "+retry" : "+start";
+            return fmt::format("stopping{}{}", then, p.has_ended ? "(ended)" : "");
         }
         std::string operator()(const Ended& p) { return p.leftovers ? "ended+leftovers" : "ended"; }
         std::string operator()(const Backoff& p) { return p.leftovers ? "backoff+leftovers" : "backoff"; }
@@ -90,6 +91,7 @@ TEST_CASE("every phase answers every event as the table says") {
     const Stopping restarting{3, true, false};
     const Stopping sweeping{3, false, true};
     const Stopping sweeping_restart{3, true, true};
+    const Stopping sweeping_retry{3, true, true, true};
     const Ended ended{3, false};
     const Ended leftovers{3, true};
     const Backoff backoff{3, t0};
@@ -164,6 +166,9 @@ TEST_CASE("every phase answers every event as the table says") {
         {"stopping empty before the outcome", stopping, down, empty, never, "stopping", ""},
         {"stopping empty", sweeping, down, empty, never, "ended", ""},
         {"restarting empty", sweeping_restart, up, empty, never, "starting", "spawn 4"},
+        {"retrying start", sweeping_retry, up, start, always, "stopping+start(ended)", ""},
+        {"retrying stop", sweeping_retry, up, stop, always, "stopping(ended)", "stop 3"},
+        {"retrying empty", sweeping_retry, up, empty, always, "starting", "spawn 4"},
         {"restarting empty, stopped meanwhile", sweeping_restart, down, empty, never, "ended", ""},
         {"stopping due", stopping, down, due, never, "stopping", ""},
         {"stopping silent", stopping, down, silent, never, "unreachable", ""},
@@ -183,6 +188,7 @@ TEST_CASE("every phase answers every event as the table says") {
         {"ended silent", ended, down, silent, never, "ended", ""},
 
         {"backoff start", backoff, up, start, always, "starting", "disarm, spawn 4"},
+        {"backoff start, leftovers", backoff_left, up, start, always, "stopping+start(ended)", "disarm, stop 3"},
         {"backoff stop", backoff, up, stop, always, "ended", "disarm"},
         {"backoff stop, leftovers", backoff_left, up, stop, always, "stopping(ended)", "disarm, stop 3"},
         {"backoff restart", backoff, up, restart, always, "starting", "disarm, spawn 4"},
@@ -192,10 +198,12 @@ TEST_CASE("every phase answers every event as the table says") {
         {"backoff empty", backoff, up, empty, always, "backoff", ""},
         {"backoff empty, leftovers", backoff_left, up, empty, always, "backoff", ""},
         {"backoff due", backoff, up, due, always, "starting", "spawn 4"},
+        {"backoff due, leftovers", backoff_left, up, due, always, "stopping+retry(ended)", "stop 3"},
         {"backoff due, wanted down", backoff, down, due, always, "backoff", ""},
         {"backoff silent", backoff, up, silent, always, "backoff", ""},
 
         {"gave up start", gave_up, down, start, always, "starting", "spawn 4"},
+        {"gave up start, leftovers", gave_up_left, down, start, always, "stopping+start(ended)", "stop 3"},
         {"gave up stop", gave_up, down, stop, always, "gave_up", ""},
         {"gave up stop, leftovers", gave_up_left, down, stop, always, "stopping(ended)", "stop 3"},
         {"gave up restart", gave_up, down, restart, always, "starting", "spawn 4"},
