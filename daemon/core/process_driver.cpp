@@ -106,6 +106,10 @@ void ProcessDriver::forget(const ProcessPtr& process) {
     events_.publish(ProcessRemoved{process->record.id});
 }
 
+Task<> ProcessDriver::end_strays(rundir::Nonce mark) {
+    if (mark != rundir::Nonce{}) co_await world_.directories.kill_marked(mark);
+}
+
 Task<bool> ProcessDriver::settled(ProcessPtr process, MonoTime until) {
     while (process->is_moving() && table_.holds(*process)) {
         const bool woken = co_await process->changed.wait_until(until, world_.clock);
@@ -159,15 +163,16 @@ void ProcessDriver::begin_run(const ProcessPtr& process, std::uint32_t number) {
     process->record.last_run = number;
     process->record.restarts = number - 1;
     process->start_error.reset();
+    const rundir::Nonce strays = process->stray_mark();
     process->run_state = {};
     auto run = std::make_shared<run::RunDriver>(world_, *this, RunId{process->record.id, number});
     auto before = std::exchange(process->run, run);
-    world_.tasks.spawn("preparation of " + to_string(run->id()), make_ready(process, run, std::move(before)));
+    world_.tasks.spawn("preparation of " + to_string(run->id()), make_ready(process, run, std::move(before), strays));
 }
 
 Task<> ProcessDriver::make_ready(ProcessPtr process, std::shared_ptr<run::RunDriver> run,
-                                 std::shared_ptr<run::RunDriver> before) {
-    auto room = co_await make_room(process, std::move(before));
+                                 std::shared_ptr<run::RunDriver> before, rundir::Nonce strays) {
+    auto room = co_await make_room(process, std::move(before), strays);
     if (!room) {
         run->fail(room.error());
         co_return;
@@ -195,10 +200,9 @@ Task<> ProcessDriver::make_ready(ProcessPtr process, std::shared_ptr<run::RunDri
     run->start(spec_of(*process, run->id()));
 }
 
-Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before) {
-    // The shim of an earlier run may still keep what its program left behind. One log has one writer, and one process
-    // one tree.
-    const auto nonce = process->nonce;
+Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before,
+                                            rundir::Nonce strays) {
+    // The shim of an earlier run may still be there. One log has one writer, and one process one tree.
     if (before && !before->is_over()) {
         const auto grace = grace_of(*process, {});
         before->stop(order_of(*process, grace, false));
@@ -206,8 +210,7 @@ Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<
         const bool is_over = co_await before->over(until);
         if (!is_over) co_return Error{ErrorCode::timeout, process->name() + ": programs of its last run do not end"};
     }
-    const bool is_lost = process->life.outcome() && process->life.outcome()->reason == OutcomeReason::lost;
-    if (is_lost && nonce != rundir::Nonce{}) co_await world_.directories.kill_marked(nonce);
+    co_await end_strays(strays);
     co_return boost::system::in_place_value;
 }
 

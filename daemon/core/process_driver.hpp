@@ -23,6 +23,8 @@ public:
     void announce(Process& process);
     /// No longer one of the table's. Its files and its row are the caller's to remove.
     void forget(const ProcessPtr& process);
+    /// Kills what a run left behind that nobody keeps.
+    Task<> end_strays(rundir::Nonce mark);
     /// Completes when no run is being made and no tree is being ended, or when `until` has come (false).
     Task<bool> settled(ProcessPtr process, MonoTime until);
 
@@ -51,8 +53,9 @@ private:
     void record_outcome(const ProcessPtr& process, const RecordOutcome& ended);
 
     void begin_run(const ProcessPtr& process, std::uint32_t number);
-    Task<> make_ready(ProcessPtr process, std::shared_ptr<run::RunDriver> run, std::shared_ptr<run::RunDriver> before);
-    Task<Result<void>> make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before);
+    Task<> make_ready(ProcessPtr process, std::shared_ptr<run::RunDriver> run, std::shared_ptr<run::RunDriver> before,
+                      rundir::Nonce strays);
+    Task<Result<void>> make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before, rundir::Nonce strays);
     Task<Result<LaunchContext>> load_launch(ProcessPtr process, std::uint32_t number);
     rundir::RunSpec spec_of(const Process& process, RunId id) const;
     Task<> discard(ProcessPtr process);

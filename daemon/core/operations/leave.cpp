@@ -42,6 +42,13 @@ Task<Result<LeaveReport>> Operations::leave(bool keep, std::string actor) {
         const bool done = co_await driver_.settled(process, until);
         (done && !process->life.is_live() ? report.stopped : report.kept).push_back(process->name());
     }
+    if (!keep) {
+        const auto all = table_.all();
+        for (const auto& [id, process] : all) {
+            const auto strays = process->stray_mark();
+            co_await driver_.end_strays(strays);
+        }
+    }
     has_left_ = true;
     left_.notify_all();
     for (const auto& [id, process] : table_.all()) driver_.announce(*process);

@@ -34,9 +34,8 @@ Task<Result<ProcessView>> Operations::stop(StopParameters parameters) {
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
     const Answering answering(process);
     if (!process->has_tree() && !process->is<Backoff>()) {
-        // A run whose shim is gone may have left its program behind; its mark proves what is its own.
-        if (process->is_in(ProcessState::lost) && process->nonce != rundir::Nonce{})
-            co_await world_.directories.kill_marked(process->nonce);
+        const auto strays = process->stray_mark();
+        co_await driver_.end_strays(strays);
         co_return co_await view(process);
     }
     const std::uint32_t run = process->life.last_run();
@@ -71,6 +70,9 @@ Task<Result<ProcessView>> Operations::stop(StopParameters parameters) {
     if (process->life.is_live())
         co_return Error{ErrorCode::conflict,
                         process->name() + " was started again by somebody else after it had been stopped"};
+    // A run whose shim is gone may have left programs behind; its mark proves what is its own.
+    const auto strays = process->stray_mark();
+    co_await driver_.end_strays(strays);
     co_return co_await view(process);
 }
 
