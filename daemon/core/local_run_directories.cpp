@@ -104,6 +104,11 @@ Task<std::size_t> LocalRunDirectories::kill_marked(rundir::Nonce nonce) {
     co_return signalled;
 }
 
+Task<bool> LocalRunDirectories::has_marked(rundir::Nonce nonce) {
+    auto work = [nonce] { return !find_marked(nonce).empty(); };
+    co_return co_await async::offload(files_, std::move(work));
+}
+
 bool LocalRunDirectories::is_suspended(PidIdentity process) const { return base::is_suspended(process); }
 
 Task<Result<std::string>> LocalRunDirectories::canonical_directory(std::string path) {

@@ -80,6 +80,8 @@ public:
     /// SIGKILLs every process that carries the run's mark, which proves that it belongs to a run whose shim is gone.
     /// Returns how many were signalled.
     virtual Task<std::size_t> kill_marked(rundir::Nonce nonce) = 0;
+    /// Whether anything that lives carries the run's mark.
+    virtual Task<bool> has_marked(rundir::Nonce nonce) = 0;
     /// Whether that very process is there and stopped, by a signal or by a debugger.
     virtual bool is_suspended(PidIdentity process) const = 0;
     /// Of the boot that goes on now.

@@ -232,6 +232,10 @@ public:
         };
         co_return co_await daemon_.perform(std::string("kill marked"), std::move(work), world_.mood.disk, false);
     }
+    Task<bool> has_marked(rundir::Nonce nonce) override {
+        std::function<bool()> work = [this, nonce] { return !world_.kernel.marked(nonce).empty(); };
+        co_return co_await daemon_.perform(std::string("look for marked"), std::move(work), world_.mood.disk, false);
+    }
     bool is_suspended(PidIdentity process) const override {
         const Shim* shim = world_.shims.find(process.pid);
         return shim != nullptr && shim->is_frozen();

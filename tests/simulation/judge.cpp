@@ -146,6 +146,10 @@ void Judge::process_removed(ProcessId id, const ProcessDirectory& directory) {
         has_executed = true;
         if (each.lock != 0)
             return world_.record.violate("{} is removed while the shim of {} lives", to_string(id), to_string(run_id));
+        for (const Pid pid : world_.kernel.alive_of(run_id))
+            if (const Inhabitant& left = *world_.kernel.find(pid); left.executed && !left.is_dying)
+                return world_.record.violate("{} is removed with the mark of {}, and {} of it lives", to_string(id),
+                                             to_string(run_id), pid);
     }
     if (!has_executed) return;
     for (const auto& each : world_.clients.all())

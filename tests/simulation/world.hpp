@@ -58,7 +58,6 @@ struct World {
     ///   - a stop that succeeds says of no live process that it is; a silent shim is told as that;
     ///   - descendants whose shim died after its exit record are part of the tree that a stop ends;
     ///   - what a lost run left behind is ended by a stop also while its process waits for its next run;
-    ///   - a lost process whose program lives is not forgotten with its mark, by retention or a removal;
     ///   - a start that was refused does not leave its restart policy behind;
     ///   - a sweep is never by a mark that is no run's;
     ///   - a view names the run whose outcome it shows (today: the number of one that came to nothing);

@@ -26,9 +26,15 @@ Task<Result<ProcessView>> Operations::remove(std::string target, std::string act
     if (!process->is<Ended>() && !process->is<GaveUp>())
         co_return Error{ErrorCode::conflict, fmt::format("{} is {}; stop it first", process->name(),
                                                          schema::enum_name(process->life.state()))};
-    if (process->has_tree() || process->run)
-        co_return Error{ErrorCode::conflict,
-                        process->name() + " has ended, but programs it started still run; stop it first"};
+    const Error still_runs{ErrorCode::conflict,
+                           process->name() + " has ended, but programs it started still run; stop it first"};
+    if (process->has_tree() || process->run) co_return still_runs;
+    // The mark is all there is to end what lives without a keeper; it is not forgotten before that.
+    const auto strays = process->stray_mark();
+    if (strays != rundir::Nonce{}) {
+        const bool has_strays = co_await world_.directories.has_marked(strays);
+        if (has_strays) co_return still_runs;
+    }
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
     // The files first: a daemon that finds a row without a directory drops it, but a directory without a row it takes
