@@ -119,6 +119,11 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
         ++progress_.adopted;
         return;
     }
+    if (is_failed_start(remnant)) {
+        world_.tasks.spawn("removal of " + to_string(id), drop_files(id));
+        ++progress_.adopted;
+        return;
+    }
     if (!remnant.record && found.runs.empty()) {
         ++progress_.adopted;
         return;
@@ -275,7 +280,13 @@ Task<> Adoption::drop(ProcessPtr process) {
     StoreChange change;
     change.removed.push_back(process->record.id);
     world_.tasks.spawn("record", driver_.record(std::move(change), process->name()));
-    co_await world_.directories.remove_process(process->record.id);
+    co_await drop_files(process->record.id);
+}
+
+Task<> Adoption::drop_files(ProcessId id) {
+    auto removed = co_await world_.directories.remove_process(id);
+    if (!removed)
+        base::report(base::Severity::warning, "{} could not be removed: {}", to_string(id), removed.error().message);
 }
 
 /// Whether its shim has answered. One that was suspended says nothing until it goes on, and nobody should wait for

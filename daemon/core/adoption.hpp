@@ -41,6 +41,7 @@ private:
     void take_end_as_news(const ProcessPtr& process, const FoundRun& run, const FoundEnded& ended,
                           std::uint32_t highest);
     Task<> drop(ProcessPtr process);
+    Task<> drop_files(ProcessId id);
     Task<bool> answered(ProcessPtr process, MonoTime until);
     /// What an earlier daemon was asked for, recorded and may not have done; waits for a shim that is silent.
     Task<> carry_through(ProcessPtr process, std::uint32_t run, Intent intent, std::uint32_t intent_run);

@@ -54,6 +54,14 @@ std::optional<Outcome> recorded_outcome(const Remnant& remnant) {
     return is_newest ? remnant.last_run->outcome : std::nullopt;
 }
 
+bool is_failed_start(const Remnant& remnant) {
+    const FoundProcess& found = remnant.found;
+    if (remnant.record || !found.trouble.empty() || !found.newest) return false;
+    const bool is_readable = found.newest->trouble.empty() && !found.newest->unsupported;
+    return found.runs == std::vector<std::uint32_t>{1} && is_readable &&
+           found.newest->state.phase == rundir::Phase::exec_failed;
+}
+
 ProcessRecord record_from(const FoundProcess& found) {
     ProcessRecord record;
     record.id = found.id;

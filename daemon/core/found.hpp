@@ -29,6 +29,10 @@ bool has_ended(const Remnant& remnant);
 /// The outcome on record of the newest run on disk, or of the newest at all where the directory cannot be read.
 std::optional<Outcome> recorded_outcome(const Remnant& remnant);
 
+/// Whether it is what a start that failed for good left behind, because its files could not be removed: no row, and one
+/// run that never had a program.
+bool is_failed_start(const Remnant& remnant);
+
 /// A definition from the run itself, for a process the store does not know (it was lost or damaged).
 ProcessRecord record_from(const FoundProcess& found);
 

@@ -31,6 +31,7 @@ void Database::write(const core::StoreChange& change) {
         });
     }
     for (const ProcessId id : change.removed) {
+        world_.judge.forgotten(id);
         processes_.erase(id);
         std::erase_if(runs_, [id](const auto& each) { return each.first.process == id; });
         next_process_ = std::max(next_process_, id.number + 1);

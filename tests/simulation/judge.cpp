@@ -248,6 +248,8 @@ void Judge::committed(const core::RunRecord& run) {
     if (run.outcome) outcome(run.id, *run.outcome, "recorded");
 }
 
+void Judge::forgotten(ProcessId id) { processes_[id].is_forgotten = true; }
+
 void Judge::asked(const Request&) {}
 
 void Judge::answered(const Request& request) {
@@ -369,6 +371,9 @@ void Judge::look() {
     for (const auto& [id, directory] : world_.disk.all()) {
         const auto located = world_.daemon->core().find(id);
         if (!located) continue;
+        // Files that could not be removed are looked at again before they are, and that takes time.
+        if (processes_[id].is_forgotten && located->state != ProcessState::unreachable)
+            world_.record.violate("{} was forgotten, and is there again", to_string(id));
         if (located->last_outcome && located->ended_run != 0)
             outcome(RunId{id, located->ended_run}, *located->last_outcome, "believed");
         if (located->state == ProcessState::running) {
@@ -393,7 +398,7 @@ void Judge::look_at_calm() {
                 const Run* of = find(RunId{id, each.first});
                 return of != nullptr && of->has_executed;
             });
-            if (!has_executed && !world_.is_strict) continue;
+            if (!has_executed) continue;
             world_.record.violate("{} has a directory, and the daemon does not know it", to_string(id));
             continue;
         }

@@ -28,6 +28,7 @@ public:
     void swept(const rundir::Nonce& mark);
     void committed(const core::ProcessRecord& record);
     void committed(const core::RunRecord& run);
+    void forgotten(ProcessId id);
     void audited(const core::AuditEntry& entry);
 
     // What clients are told.
@@ -64,6 +65,7 @@ private:
         std::optional<MonoTime> stop_asked;  // of the last stop that was acknowledged
         std::string start_actor;
         bool is_removed = false;
+        bool is_forgotten = false;
     };
 
     Run* find(RunId id);

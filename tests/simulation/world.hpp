@@ -64,8 +64,6 @@ struct World {
     ///   - a restart that was refused, because a stop won or its commit failed, is not carried through by a later
     ///   daemon;
     ///   - a start's key finds what it did, whatever has become of labels and definitions since, and nothing else;
-    ///   - a failed start whose files could not be removed is not taken for a process of a lost database, with its
-    ///   label.
     bool is_strict = false;
 
     bool is_alive(int incarnation) const {

@@ -121,3 +121,23 @@ TEST_CASE("rows and directories are matched by id, whichever is missing") {
     CHECK(known_ended(remnants[3]) == 7);
     CHECK((!remnants[4].record && remnants[4].has_directory && !remnants[4].last_run));
 }
+
+TEST_CASE("what a failed start left behind is told from a process of a lost database") {
+    const auto remnant_of = [](rundir::Phase phase, std::uint32_t run) {
+        Remnant out;
+        out.has_directory = true;
+        out.found.runs = {run};
+        out.found.newest = a_run(phase);
+        return out;
+    };
+    CHECK(is_failed_start(remnant_of(rundir::Phase::exec_failed, 1)));
+    CHECK_FALSE(is_failed_start(remnant_of(rundir::Phase::exited, 1)));
+    // Those before it may have run.
+    CHECK_FALSE(is_failed_start(remnant_of(rundir::Phase::exec_failed, 2)));
+    Remnant known = remnant_of(rundir::Phase::exec_failed, 1);
+    known.record.emplace();
+    CHECK_FALSE(is_failed_start(known));
+    Remnant unread = remnant_of(rundir::Phase::exec_failed, 1);
+    unread.found.trouble = "input/output error";
+    CHECK_FALSE(is_failed_start(unread));
+}
