@@ -69,6 +69,8 @@ ProcessView make_view(const Process& process, const std::filesystem::path& log, 
     if (process.life.last_run() > 0) view.run = to_string(process.newest_run());
     view.restarts = process.record.restarts;
     if (const Outcome* outcome = shown_outcome(process)) {
+        // Younger ones came to nothing: no program, no outcome, no output.
+        if (process.ended_run > 0) view.run = to_string(RunId{process.record.id, process.ended_run});
         view.ended_at = outcome->ended_at;
         view.exit_code = outcome->exit_code;
         if (outcome->signal) view.signal = domain::signal_name(*outcome->signal);

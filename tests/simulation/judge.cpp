@@ -360,9 +360,9 @@ void Judge::seen(const ProcessView& view) {
         if (view.signal) told.signal = domain::find_signal(*view.signal);
         told.reason = view.reason->known().value_or(OutcomeReason::lost);
         const RunId id{*process, *number};
-        const Run* run = find(id);
-        // A view may name the number of a run that came to nothing, with the outcome of the one before it.
-        if (world_.is_strict || (run != nullptr && run->has_executed)) outcome(id, told, "told");
+        if (find(id) == nullptr && told.reason != OutcomeReason::exec_failed)
+            world_.record.violate("the outcome {} is told of {}, which nobody prepared", to_text(told), to_string(id));
+        outcome(id, told, "told");
     }
 }
 

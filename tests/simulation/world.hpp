@@ -60,7 +60,6 @@ struct World {
     ///   - what a lost run left behind is ended by a stop also while its process waits for its next run;
     ///   - a start that was refused does not leave its restart policy behind;
     ///   - a sweep is never by a mark that is no run's;
-    ///   - a view names the run whose outcome it shows (today: the number of one that came to nothing);
     ///   - a restart that was refused, because a stop won or its commit failed, is not carried through by a later
     ///   daemon;
     ///   - a start's key finds what it did, whatever has become of labels and definitions since, and nothing else;
