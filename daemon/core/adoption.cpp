@@ -250,7 +250,11 @@ Task<> Adoption::settle(ProcessPtr process, FoundProcess found, std::optional<Ou
     if (number != newest_on_disk) recorded.reset();
     process->run_state = run->state;
     process->nonce = run->spec ? run->spec->nonce : run->state.nonce;
-    if (run->spec) process->request_key = run->spec->request_key;
+    // What a younger one that came to nothing was asked for with has not been done.
+    if (run->spec)
+        process->record.request_key = run->spec->request_key;
+    else if (number != process->record.last_run)
+        process->record.request_key.clear();
     const Wanted wanted = process->record.wanted;
     const Found what = classify(*run, recorded, wanted, world_.directories.boot_id(), world_.clock.wall());
     if (std::holds_alternative<FoundUnsupported>(what)) {

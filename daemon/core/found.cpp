@@ -84,6 +84,7 @@ ProcessRecord record_from(const FoundProcess& found) {
         definition.restart = spec.restart;
         definition.label = spec.label;
         definition.label_given = !spec.label.empty();
+        record.request_key = spec.request_key;
         if (!spec.started_by.empty()) definition.started_by = spec.started_by;
         record.created_at = base::from_ns(found.newest->state.started_wall_ns);
     } else {

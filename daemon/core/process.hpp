@@ -33,8 +33,7 @@ struct Process {
     std::uint64_t stops = 0;   // asked for so far: who waited looks whether one came in between
     std::size_t stopping = 0;  // stops that are still to be answered: a start waits for them
 
-    std::string actor;        // who asked for the change on its way
-    std::string request_key;  // of the start that its newest run, or an ancestor of it by policy, came from
+    std::string actor;  // who asked for the change on its way
     std::optional<LaunchContext> launch;
 
     // The newest run.

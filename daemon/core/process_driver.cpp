@@ -253,7 +253,7 @@ rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {
     spec.restart = definition.restart;
     spec.started_by = definition.started_by;
     spec.definition = schema::to_document(definition);
-    spec.request_key = process.request_key;
+    spec.request_key = process.record.request_key;
     return spec;
 }
 

@@ -27,6 +27,7 @@ struct ProcessRecord {
     std::int64_t restarts = 0;
     std::int64_t quick_failures = 0;  // runs in a row that ended too soon, as `Lifecycle` counts them
     bool gave_up = false;             // it was not run again after these
+    std::string request_key;          // of the start that its newest run, or an ancestor of it by policy, came from
     WallTime created_at{};
     schema::Unknown unknown;
 
@@ -43,6 +44,7 @@ struct ProcessRecord {
         each(field("restarts", &R::restarts));
         each(field("quick_failures", &R::quick_failures));
         each(field("gave_up", &R::gave_up));
+        each(field("request_key", &R::request_key));
         each(field("created_at", &R::created_at));
     }
 };

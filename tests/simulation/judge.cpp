@@ -94,6 +94,17 @@ void Judge::licence_start(RunId id, Run& run) {
             "{} is started by {}, which nobody asked for, or asked for once and has had already", to_string(id),
             run.actor);
     used_[licence->serial] = id;
+    const std::string& key = licence->start.request_key;
+    if (licence->what != Asking::start || key.empty()) return;
+    // What a key began is done once, for as long as its process knows of it: until it is removed, or started by another
+    // request.
+    const auto [place, is_new] = used_keys_.emplace(key, id);
+    if (is_new) return;
+    const RunId before = std::exchange(place->second, id);
+    const auto& owner = processes_[before.process];
+    if (!owner.is_removed && owner.key == key)
+        world_.record.violate("{}: its key began {} before and begins {} now", licence->text(), to_string(before),
+                              to_string(id));
 }
 
 void Judge::executed(const Inhabitant& program) {
@@ -104,6 +115,7 @@ void Judge::executed(const Inhabitant& program) {
     if (run->has_executed) world_.record.violate("{} is executed twice", to_string(id));
     run->has_executed = true;
     licence_start(id, *run);
+    processes_[id.process].key = run->spec.request_key;
     for (const auto& [pid, other] : world_.kernel.all()) {
         if (pid == program.pid || other.is_zombie || other.is_dying || !other.executed || !other.is_program) continue;
         if (other.run.process == id.process)
@@ -272,10 +284,6 @@ void Judge::started(const Request& request, const core::Started& result) {
     if (!world_.is_strict && !run->has_executed) return;
     // A key finds what was done; so does `keep`.
     if (!request.start.request_key.empty() && result.created) {
-        const auto [place, is_new] = used_keys_.emplace(request.start.request_key, id.process);
-        if (world_.is_strict && !is_new && place->second != id.process && !processes_[place->second].is_removed)
-            world_.record.violate("{}: its key had {} before and has {} now", request.text(), to_string(place->second),
-                                  to_string(id));
     }
     if (result.view.state == ProcessState::running) {
         const RunDirectory* directory = world_.disk.find(id);
@@ -284,7 +292,7 @@ void Judge::started(const Request& request, const core::Started& result) {
         if (!run->has_executed && !run->exit)
             world_.record.violate("{} is said to run, and was never executed", to_string(id));
     }
-    if ((world_.is_strict || request.start.request_key.empty()) && run->spec.argv != request.start.definition.command)
+    if (run->spec.argv != request.start.definition.command)
         world_.record.violate("{}: it is given {}, which runs {}", request.text(), to_string(id),
                               run->spec.argv.front());
     if (world_.is_strict && result.view.reason && *result.view.reason == OutcomeReason::stopped)

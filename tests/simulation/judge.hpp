@@ -66,6 +66,7 @@ private:
         std::string start_actor;
         bool is_removed = false;
         bool is_forgotten = false;
+        std::string key;  // of the start that its newest run, or an ancestor of it, came from
     };
 
     Run* find(RunId id);
@@ -79,9 +80,9 @@ private:
     std::map<RunId, Run> runs_;
     std::map<rundir::Nonce, RunId> marks_;
     std::map<ProcessId, Process> processes_;
-    std::map<std::uint64_t, RunId> used_;  // start-like requests, by serial: the run that each has had
-    std::map<std::string, ProcessId> used_keys_;
-    std::set<std::uint64_t> late_stops_;  // told as done and still to come
+    std::map<std::uint64_t, RunId> used_;     // start-like requests, by serial: the run that each has had
+    std::map<std::string, RunId> used_keys_;  // and what each began
+    std::set<std::uint64_t> late_stops_;      // told as done and still to come
 };
 
 }  // namespace persistproc::simulation

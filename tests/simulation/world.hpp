@@ -62,7 +62,6 @@ struct World {
     ///   - a sweep is never by a mark that is no run's;
     ///   - a restart that was refused, because a stop won or its commit failed, is not carried through by a later
     ///   daemon;
-    ///   - a start's key finds what it did, whatever has become of labels and definitions since, and nothing else;
     bool is_strict = false;
 
     bool is_alive(int incarnation) const {

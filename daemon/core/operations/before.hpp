@@ -7,11 +7,7 @@ namespace persistproc::core {
 /// All of a process that a request changes before it is recorded.
 struct Operations::Before {
     explicit Before(const Process& process)
-        : record(process.record),
-          launch(process.launch),
-          actor(process.actor),
-          request_key(process.request_key),
-          stops(process.stops) {}
+        : record(process.record), launch(process.launch), actor(process.actor), stops(process.stops) {}
 
     /// As if nothing had been asked. What a stop asked for meanwhile stays.
     void restore(Process& process) {
@@ -20,7 +16,6 @@ struct Operations::Before {
         process.record = std::move(record);
         process.launch = std::move(launch);
         process.actor = std::move(actor);
-        process.request_key = std::move(request_key);
         process.record.last_run = now.last_run;
         process.record.restarts = now.restarts;
         process.record.quick_failures = now.quick_failures;
@@ -35,7 +30,6 @@ struct Operations::Before {
     ProcessRecord record;
     std::optional<LaunchContext> launch;
     std::string actor;
-    std::string request_key;
     std::uint64_t stops = 0;
 };
 

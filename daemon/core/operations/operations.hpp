@@ -46,6 +46,7 @@ public:
 private:
     /// A process as it was before a change that may have to be undone.
     struct Before;
+    Result<ProcessPtr> find_meant(const Identity& identity, const std::string& request_key) const;
     Task<Result<Started>> start_locked(ProcessPtr process, StartParameters parameters, Identity identity,
                                        std::vector<std::string> environment);
     Task<Result<Started>> begin(ProcessPtr process, StartParameters parameters, Identity identity,

@@ -46,10 +46,9 @@ Identity identity_of(const StartParameters& parameters, std::string directory) {
 
 /// Whether the program of the newest run was started, and by the request with this key.
 bool was_started_by(const Process& process, const std::string& request_key) {
-    if (request_key.empty() || process.request_key != request_key) return false;
+    if (request_key.empty() || process.record.request_key != request_key) return false;
     const auto& outcome = process.life.outcome();
-    const bool failed =
-        process.ended_run == process.life.last_run() && outcome && outcome->reason == OutcomeReason::exec_failed;
+    const bool failed = !process.life.is_live() && outcome && outcome->reason == OutcomeReason::exec_failed;
     return process.life.last_run() > 0 && !failed;
 }
 
@@ -69,7 +68,7 @@ Task<Result<Started>> Operations::start(StartParameters parameters) {
 
     for (;;) {
         if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
-        auto found = table_.find_meant(identity);
+        auto found = find_meant(identity, parameters.request_key);
         if (!found) co_return found.error();
         ProcessPtr process = std::move(*found);
         if (!process) {
@@ -79,11 +78,18 @@ Task<Result<Started>> Operations::start(StartParameters parameters) {
         auto guard = co_await process->operation.lock();
         if (auto rested = co_await come_to_rest(process); !rested) co_return rested.error();
         // Whoever held the lock may have removed it, or given it another command or label.
-        const auto meant = table_.find_meant(identity);
+        const auto meant = find_meant(identity, parameters.request_key);
         if (!meant) co_return meant.error();
         if (*meant != process) continue;
         co_return co_await start_locked(process, std::move(parameters), identity, std::move(*environment));
     }
+}
+
+/// What was started by the same request, whatever label it has by now; else as the table says.
+Result<ProcessPtr> Operations::find_meant(const Identity& identity, const std::string& request_key) const {
+    for (const auto& [id, process] : table_.all())
+        if (was_started_by(*process, request_key)) return process;
+    return table_.find_meant(identity);
 }
 
 /// With the lock, of a process that is at rest.
@@ -154,7 +160,7 @@ void Operations::redefine(Process& process, const Identity& identity, const Star
                                    .umask = parameters.umask.value_or(options_.umask),
                                    .limits = parameters.limits.empty() ? options_.limits : parameters.limits};
     process.actor = parameters.actor;
-    process.request_key = parameters.request_key;
+    process.record.request_key = parameters.request_key;
 }
 
 }  // namespace persistproc::core
