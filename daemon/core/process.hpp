@@ -21,6 +21,8 @@ struct LaunchContext {
     std::vector<rundir::ResourceLimit> limits;
 };
 
+struct Before;
+
 struct Process {
     Process(boost::asio::any_io_executor executor, ProcessRecord initial)
         : record(std::move(initial)), operation(executor), changed(executor) {}
@@ -35,6 +37,7 @@ struct Process {
 
     std::string actor;  // who asked for the change on its way
     std::optional<LaunchContext> launch;
+    std::shared_ptr<Before> unrecorded;  // as it was, until the start on its way is on record
 
     // The newest run.
     std::shared_ptr<run::RunDriver> run;  // nothing: none is there to talk to

@@ -10,6 +10,7 @@
 #include "common/base/random.hpp"
 #include "common/base/text.hpp"
 #include "common/schema/document.hpp"
+#include "daemon/core/before.hpp"
 
 namespace persistproc::core {
 
@@ -172,32 +173,36 @@ void ProcessDriver::begin_run(const ProcessPtr& process, std::uint32_t number) {
 
 Task<> ProcessDriver::make_ready(ProcessPtr process, std::shared_ptr<run::RunDriver> run,
                                  std::shared_ptr<run::RunDriver> before, rundir::Nonce strays) {
-    auto room = co_await make_room(process, std::move(before), strays);
-    if (!room) {
-        run->fail(room.error());
-        co_return;
-    }
-    if (!process->launch) {
-        auto launch = co_await load_launch(process, run->id().number);
-        if (!launch) {
-            run->fail(launch.error());
-            co_return;
-        }
-        process->launch = std::move(*launch);
-    }
-    if (process->record.intent != Intent::restart) process->record.intent = Intent::start;
-    if (process->record.intent == Intent::start) process->record.intent_run = run->id().number;
-    StoreChange intent =
-        change_of(*process, process->actor, "start", domain::command_line(process->record.definition.command));
-    RunRecord row{.id = run->id()};
-    intent.runs.push_back(std::move(row));
-    auto committed = co_await store_.commit(std::move(intent));
-    if (!committed) {
-        run->fail(base::with_context(committed.error(), "the start could not be recorded"));
+    const RunId id = run->id();
+    auto recorded = co_await record_start(process, id, std::move(before), strays);
+    const auto unrecorded = std::exchange(process->unrecorded, nullptr);
+    if (!recorded) {
+        if (unrecorded) unrecorded->restore(*process);
+        run->fail(recorded.error());
         co_return;
     }
     base::kill_point("daemon.start.recorded");
-    run->start(spec_of(*process, run->id()));
+    run->start(spec_of(*process, id));
+}
+
+Task<Result<void>> ProcessDriver::record_start(ProcessPtr process, RunId run, std::shared_ptr<run::RunDriver> before,
+                                               rundir::Nonce strays) {
+    auto room = co_await make_room(process, std::move(before), strays);
+    if (!room) co_return room.error();
+    if (!process->launch) {
+        auto launch = co_await load_launch(process, run.number);
+        if (!launch) co_return launch.error();
+        process->launch = std::move(*launch);
+    }
+    if (process->record.intent != Intent::restart) process->record.intent = Intent::start;
+    if (process->record.intent == Intent::start) process->record.intent_run = run.number;
+    StoreChange intent =
+        change_of(*process, process->actor, "start", domain::command_line(process->record.definition.command));
+    RunRecord row{.id = run};
+    intent.runs.push_back(std::move(row));
+    auto committed = co_await store_.commit(std::move(intent));
+    if (!committed) co_return base::with_context(committed.error(), "the start could not be recorded");
+    co_return boost::system::in_place_value;
 }
 
 Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before,

@@ -144,6 +144,7 @@ public:
         std::function<Result<void>()> work = [&world, change = std::move(change)]() -> Result<void> {
             if (world.random.percent(world.mood.database_errors)) {
                 world.record.note("database: a commit fails");
+                world.judge.not_committed(change);
                 return no_room();
             }
             world.database.write(change);

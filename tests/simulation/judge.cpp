@@ -69,15 +69,16 @@ void Judge::licence_start(RunId id, Run& run) {
         if (!is_start_like(*each) || !starts(*each, run.spec)) continue;
         if (process.stop_asked && (each->covers(*process.stop_asked) || each->asked >= *process.stop_asked))
             is_wanted_after_stop = true;
-        // A restart that was refused, because a stop won or its commit failed, is carried through by a later daemon.
-        const bool was_refused = each->what == Asking::restart && each->state == Request::State::answered && !each->ok;
-        const bool is_open = each->covers(run.prepared_at) || (!world_.is_strict && was_refused && is_by_adoption);
+        // A restart that lost to a stop is carried through by a later daemon where the database did not take that.
+        const bool is_unrecorded = process.unrecorded && *process.unrecorded >= each->asked;
+        const bool was_refused = each->state == Request::State::answered && !each->ok;
+        const bool is_open = each->covers(run.prepared_at) || (was_refused && is_unrecorded && is_by_adoption);
         const bool is_it =
             is_by_adoption ? each->state == Request::State::cut_off || was_refused : each->actor() == run.actor;
         if (is_open && is_it && !used_.contains(each->serial) && !licence) licence = each;
     }
     if (is_by_policy) {
-        if (world_.is_strict && run.spec.restart == domain::RestartPolicy::never)
+        if (run.spec.restart == domain::RestartPolicy::never)
             world_.record.violate("{} is started by a policy that its process does not have", to_string(id));
         if (process.stop_asked && !is_wanted_after_stop)
             world_.record.violate(
@@ -258,6 +259,10 @@ void Judge::committed(const core::ProcessRecord&) {}
 
 void Judge::committed(const core::RunRecord& run) {
     if (run.outcome) outcome(run.id, *run.outcome, "recorded");
+}
+
+void Judge::not_committed(const core::StoreChange& change) {
+    for (const auto& each : change.processes) processes_[each.id].unrecorded = world_.time.now();
 }
 
 void Judge::forgotten(ProcessId id) { processes_[id].is_forgotten = true; }

@@ -28,6 +28,7 @@ public:
     void swept(const rundir::Nonce& mark);
     void committed(const core::ProcessRecord& record);
     void committed(const core::RunRecord& run);
+    void not_committed(const core::StoreChange& change);
     void forgotten(ProcessId id);
     void audited(const core::AuditEntry& entry);
 
@@ -64,6 +65,7 @@ private:
     struct Process {
         std::optional<MonoTime> stop_asked;  // of the last stop that was acknowledged
         std::string start_actor;
+        std::optional<MonoTime> unrecorded;  // when the database last took no record of it
         bool is_removed = false;
         bool is_forgotten = false;
         std::string key;  // of the start that its newest run, or an ancestor of it, came from

@@ -58,10 +58,7 @@ struct World {
     ///   - a stop that succeeds says of no live process that it is; a silent shim is told as that;
     ///   - descendants whose shim died after its exit record are part of the tree that a stop ends;
     ///   - what a lost run left behind is ended by a stop also while its process waits for its next run;
-    ///   - a start that was refused does not leave its restart policy behind;
     ///   - a sweep is never by a mark that is no run's;
-    ///   - a restart that was refused, because a stop won or its commit failed, is not carried through by a later
-    ///   daemon;
     bool is_strict = false;
 
     bool is_alive(int incarnation) const {

@@ -2,6 +2,7 @@
 #include "daemon/core/operations/operations.hpp"
 
 #include "common/rundir/paths.hpp"
+#include "daemon/core/before.hpp"
 #include "daemon/core/views.hpp"
 
 namespace persistproc::core {
@@ -31,6 +32,15 @@ Result<void> Operations::still_wanted(const Process& process, std::uint64_t stop
     if (process.stops != stops)
         return Error{ErrorCode::conflict, process.name() + " was stopped by somebody else while it was being " + what};
     return boost::system::in_place_value;
+}
+
+/// As if nothing had been asked for; on record too, where it may have got there.
+Task<> Operations::take_back(ProcessPtr process, std::shared_ptr<Before> before) {
+    if (!before || !table_.holds(*process)) co_return;
+    before->restore(*process);
+    StoreChange change;
+    change.processes.push_back(process->record);
+    co_await driver_.record(std::move(change), "that nothing became of a request for " + process->name());
 }
 
 Task<Result<ProcessView>> Operations::view(ProcessPtr process) {

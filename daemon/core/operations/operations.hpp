@@ -44,8 +44,6 @@ public:
     bool has_left() const noexcept { return has_left_; }
 
 private:
-    /// A process as it was before a change that may have to be undone.
-    struct Before;
     Result<ProcessPtr> find_meant(const Identity& identity, const std::string& request_key) const;
     Task<Result<Started>> start_locked(ProcessPtr process, StartParameters parameters, Identity identity,
                                        std::vector<std::string> environment);
@@ -54,7 +52,9 @@ private:
     void redefine(Process& process, const Identity& identity, const StartParameters& parameters,
                   std::vector<std::string> environment);
     Task<Result<void>> come_to_rest(ProcessPtr process);
-    Task<Result<void>> commit_restart(ProcessPtr process, std::string actor, bool force, Before before);
+    Task<Result<void>> commit_restart(ProcessPtr process, std::string actor, bool force,
+                                      std::shared_ptr<Before> before);
+    Task<> take_back(ProcessPtr process, std::shared_ptr<Before> before);
     Task<Result<ProcessView>> view(ProcessPtr process);
     /// Whether a stop was asked for since `stops` was read, or the process was removed.
     Result<void> still_wanted(const Process& process, std::uint64_t stops, const char* what) const;

@@ -1,5 +1,6 @@
 #include "common/base/kill_point.hpp"
-#include "daemon/core/operations/before.hpp"
+#include "daemon/core/before.hpp"
+#include "daemon/core/operations/operations.hpp"
 
 namespace persistproc::core {
 
@@ -30,7 +31,7 @@ Task<Result<Restarted>> Operations::restart(StopParameters parameters) {
     const std::uint64_t stops = process->stops;
     const std::uint32_t last = process->life.last_run();
     const auto grace = grace_of(*process, parameters.grace_seconds);
-    Before before(*process);
+    auto before = std::make_shared<Before>(*process);
     process->actor = parameters.actor;
     auto recorded = co_await commit_restart(process, parameters.actor, parameters.force, std::move(before));
     if (!recorded) co_return recorded.error();
@@ -48,9 +49,10 @@ Task<Result<Restarted>> Operations::restart(StopParameters parameters) {
     co_return out;
 }
 
-/// Records that the newest run is to be replaced. Errors: io, and then everything is as `before`; conflict (a stop came
-/// in meanwhile, which goes first).
-Task<Result<void>> Operations::commit_restart(ProcessPtr process, std::string actor, bool force, Before before) {
+/// Records that the newest run is to be replaced. Errors, and then everything is as `before`: io; conflict (a stop came
+/// in meanwhile, which goes first); unavailable (its shim fell silent meanwhile).
+Task<Result<void>> Operations::commit_restart(ProcessPtr process, std::string actor, bool force,
+                                              std::shared_ptr<Before> before) {
     const std::uint64_t stops = process->stops;
     process->record.wanted = Wanted::up;
     process->record.intent = Intent::restart;
@@ -59,11 +61,14 @@ Task<Result<void>> Operations::commit_restart(ProcessPtr process, std::string ac
     auto change = driver_.change_of(*process, actor, "restart", force ? "force" : "");
     auto committed = co_await store_.commit(std::move(change));
     if (!committed) {
-        before.restore(*process);
+        before->restore(*process);
         co_return base::with_context(committed.error(), "restart of " + process->name());
     }
     auto wanted = still_wanted(*process, stops, "restarted");
-    if (!wanted) before.restore(*process);
+    if (wanted && process->is<Unreachable>())
+        wanted = Error{ErrorCode::unavailable,
+                       process->name() + " runs, but its shim does not answer any more; nothing was done"};
+    if (!wanted) co_await take_back(process, before);
     co_return wanted;
 }
 

@@ -1,7 +1,8 @@
 #include <fmt/format.h>
 
 #include "common/base/text.hpp"
-#include "daemon/core/operations/before.hpp"
+#include "daemon/core/before.hpp"
+#include "daemon/core/operations/operations.hpp"
 
 namespace persistproc::core {
 
@@ -124,13 +125,14 @@ Task<Result<Started>> Operations::begin(ProcessPtr process, StartParameters para
     const std::uint64_t stops = process->stops;
     const std::uint32_t last = process->life.last_run();
     const bool replaces = process->is<Running>();
-    Before before(*process);
+    auto before = std::make_shared<Before>(*process);
     redefine(*process, identity, parameters, std::move(environment));
     if (replaces) {
         auto recorded = co_await commit_restart(process, parameters.actor, false, std::move(before));
         if (!recorded) co_return recorded.error();
         driver_.apply(process, RestartRequested{});
     } else {
+        process->unrecorded = std::move(before);
         driver_.apply(process, StartRequested{});
     }
     const MonoTime until = world_.clock.now() + grace_of(*process, {}) + kill_bound + options_.start_bound;
@@ -138,7 +140,11 @@ Task<Result<Started>> Operations::begin(ProcessPtr process, StartParameters para
     const bool has_begun = process->life.last_run() != last;
     if (process->start_error && has_begun) co_return *process->start_error;
     if (!done) co_return Error{ErrorCode::timeout, process->name() + " is still starting; see list_processes"};
-    if (auto wanted = still_wanted(*process, stops, "started"); !wanted) co_return wanted.error();
+    if (auto wanted = still_wanted(*process, stops, "started"); !wanted) {
+        auto unrecorded = std::exchange(process->unrecorded, nullptr);
+        co_await take_back(process, std::move(unrecorded));
+        co_return wanted.error();
+    }
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
     Started made{.view = std::move(*shown), .created = true};

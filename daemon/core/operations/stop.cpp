@@ -33,7 +33,8 @@ Task<Result<ProcessView>> Operations::stop(StopParameters parameters) {
     const ProcessPtr process = *found;
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
     const Answering answering(process);
-    if (!process->has_tree() && !process->is<Backoff>()) {
+    // What is wanted up is about to be started: that is to lose, on record too.
+    if (!process->has_tree() && !process->is<Backoff>() && process->record.wanted == Wanted::down) {
         const auto strays = process->stray_mark();
         co_await driver_.end_strays(strays);
         co_return co_await view(process);

@@ -1,11 +1,11 @@
 #pragma once
-/// Undoing a change that could not be recorded; private to the operations.
-#include "daemon/core/operations/operations.hpp"
+/// Undoing a change that could not be recorded, or that lost to a stop.
+#include "daemon/core/process.hpp"
 
 namespace persistproc::core {
 
 /// All of a process that a request changes before it is recorded.
-struct Operations::Before {
+struct Before {
     explicit Before(const Process& process)
         : record(process.record), launch(process.launch), actor(process.actor), stops(process.stops) {}
 
