@@ -159,7 +159,10 @@ struct Lifecycle::Step {
         if (!p.leftovers) return want_down();
         return begin_stop(p.run, e.force, e.grace, false, true);
     }
-    Actions operator()(const Unreachable&, const StopRequested&) { return want_down(); }
+    Actions operator()(const Unreachable& p, const StopRequested&) {
+        self.phase_ = Unreachable{p.run};
+        return want_down();
+    }
     Actions want_down() {
         self.wanted_ = Wanted::down;
         return {};
@@ -205,6 +208,7 @@ struct Lifecycle::Step {
     Actions operator()(const Unreachable& p, const ProgramStarted&) {
         // What was asked for while its shim was silent is carried out now.
         if (self.wanted_ == Wanted::down) return begin_stop(p.run, false, {}, false, false);
+        if (p.then_start) return begin_stop(p.run, false, {}, true, false);
         self.phase_ = Running{p.run, now};
         return {};
     }
@@ -239,6 +243,10 @@ struct Lifecycle::Step {
     Actions operator()(const Backoff& p, const ProgramEnded& e) { return ignored(p, e); }
     Actions operator()(const GaveUp& p, const ProgramEnded& e) { return ignored(p, e); }
     Actions operator()(const Unreachable& p, const ProgramEnded& e) {
+        if (p.then_start && self.wanted_ == Wanted::up) {
+            self.outcome_ = e.outcome;
+            return replace_leftovers(p.run, {RecordOutcome{p.run, e.outcome}});
+        }
         return settle(p.run, e.outcome, e.leftovers, now);
     }
 
@@ -288,14 +296,14 @@ struct Lifecycle::Step {
     Actions operator()(const Stopping& p, const ShimSilent& e) {
         // Its outcome is on record already: whatever is left of its tree changes nothing about it.
         if (p.has_ended) return ignored(p, e);
-        return silent(p.run);
+        return silent(p.run, p.then_start);
     }
     Actions operator()(const Ended& p, const ShimSilent& e) { return ignored(p, e); }
     Actions operator()(const Backoff& p, const ShimSilent& e) { return ignored(p, e); }
     Actions operator()(const GaveUp& p, const ShimSilent& e) { return ignored(p, e); }
     Actions operator()(const Unreachable& p, const ShimSilent& e) { return ignored(p, e); }
-    Actions silent(std::uint32_t run) {
-        self.phase_ = Unreachable{run};
+    Actions silent(std::uint32_t run, bool then_start = false) {
+        self.phase_ = Unreachable{run, then_start};
         return {};
     }
 };

@@ -60,6 +60,7 @@ struct GaveUp {
 };
 struct Unreachable {
     std::uint32_t run = 0;
+    bool then_start = false;  // it was being ended, and another run follows
 };
 using Phase = std::variant<Idle, Starting, Running, Stopping, Ended, Backoff, GaveUp, Unreachable>;
 

@@ -18,6 +18,11 @@ namespace {
 
 constexpr std::size_t max_audit_bytes = 1024;  // of a command line: it says what was started, it is no copy of it
 
+/// A restart is on its way until the run it replaces has been replaced.
+bool is_replaced(const Process& process, std::uint32_t run) {
+    return process.record.intent == Intent::restart && process.record.intent_run == run;
+}
+
 run::StopOrder order_of(const Process& process, std::chrono::nanoseconds grace, bool force) {
     return {.signal = process.record.definition.stop_signal, .grace = grace, .force = force};
 }
@@ -78,9 +83,7 @@ void ProcessDriver::apply(const ProcessPtr& process, const LifecycleEvent& event
 
 void ProcessDriver::record_outcome(const ProcessPtr& process, const RecordOutcome& ended) {
     process->ended_run = ended.run;
-    // A restart is on its way until the run it replaces has been replaced.
-    const bool is_replaced = process->record.intent == Intent::restart && process->record.intent_run == ended.run;
-    if (!is_replaced) process->record.intent = Intent::none;
+    if (!is_replaced(*process, ended.run)) process->record.intent = Intent::none;
     if (tells_news_ && process->standing != Standing::provisional)
         events_.publish(RunEnded{RunId{process->record.id, ended.run}, process->state(), ended.outcome});
     // A start that fails for good has nothing to remember: its process is forgotten.
@@ -323,7 +326,7 @@ void ProcessDriver::hear_start(const ProcessPtr& process, const run::TellStarted
     const bool ended_unheard = told.has_ended && process->is<Unreachable>() && process->record.intent == Intent::none;
     const auto& state = process->run_state;
     process->standing = Standing::established;
-    process->record.intent = Intent::none;
+    if (!is_replaced(*process, process->life.last_run())) process->record.intent = Intent::none;
     StoreChange change;
     change.processes.push_back(process->record);
     RunRecord row{.id = process->newest_run(), .pid = state.pid, .started_at = base::from_ns(state.started_wall_ns)};

@@ -287,6 +287,8 @@ void Judge::started(const Request& request, const core::Started& result) {
         return;
     }
     if (!world_.is_strict && !run->has_executed) return;
+    if (result.created && request.start.request_key.empty() && run->prepared_at < request.asked)
+        world_.record.violate("{}: it is said to have made {}, which was there before", request.text(), to_string(id));
     // A key finds what was done; so does `keep`.
     if (!request.start.request_key.empty() && result.created) {
     }
@@ -337,6 +339,9 @@ void Judge::has_stopped(const Request& request, const ProcessView& view) {
 
 void Judge::restarted(const Request& request, const core::Restarted& result) {
     seen(result.view);
+    const auto number = result.view.run ? domain::find_run_number(*result.view.run, request.target) : std::nullopt;
+    if (!number || *number <= request.run)
+        world_.record.violate("{}: it succeeds, and no run is newer than {}", request.text(), request.run);
     if (world_.is_strict && result.view.reason && *result.view.reason == OutcomeReason::stopped)
         world_.record.violate("{}: it lost against a stop, and is told that it succeeded", request.text());
 }

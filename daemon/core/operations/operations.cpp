@@ -9,6 +9,12 @@ namespace persistproc::core {
 
 Error removed_meanwhile(const Process& process) { return {ErrorCode::not_found, process.name() + " has been removed"}; }
 
+Error silent_meanwhile(const Process& process) {
+    return {ErrorCode::unavailable, process.name() +
+                                        " is being ended, but its shim does not answer any more; it is started again "
+                                        "after that"};
+}
+
 Error not_touched(const Process& process) {
     return {ErrorCode::unsupported, process.name() +
                                         " was written by another version of persistproc, which alone can use it; it "

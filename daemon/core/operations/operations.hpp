@@ -75,6 +75,8 @@ private:
 inline constexpr auto view_age = std::chrono::milliseconds(250);
 
 Error removed_meanwhile(const Process& process);
+/// Of a restart.
+Error silent_meanwhile(const Process& process);
 Error not_touched(const Process& process);
 
 }  // namespace persistproc::core

@@ -145,6 +145,7 @@ Task<Result<Started>> Operations::begin(ProcessPtr process, StartParameters para
         co_await take_back(process, std::move(unrecorded));
         co_return wanted.error();
     }
+    if (process->is<Unreachable>()) co_return silent_meanwhile(*process);
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
     Started made{.view = std::move(*shown), .created = true};

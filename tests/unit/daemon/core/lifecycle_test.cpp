@@ -44,7 +44,7 @@ std::string name_of(const Phase& phase) {
         std::string operator()(const Ended& p) { return p.leftovers ? "ended+leftovers" : "ended"; }
         std::string operator()(const Backoff& p) { return p.leftovers ? "backoff+leftovers" : "backoff"; }
         std::string operator()(const GaveUp& p) { return p.leftovers ? "gave_up+leftovers" : "gave_up"; }
-        std::string operator()(const Unreachable&) { return "unreachable"; }
+        std::string operator()(const Unreachable& p) { return p.then_start ? "unreachable+start" : "unreachable"; }
     };
     return std::visit(Name{}, phase);
 }
@@ -99,6 +99,7 @@ TEST_CASE("every phase answers every event as the table says") {
     const GaveUp gave_up{3};
     const GaveUp gave_up_left{3, true};
     const Unreachable unreachable{3};
+    const Unreachable interrupted{3, true};
     const StartRequested start;
     const StopRequested stop;
     const StopRequested kill{true};
@@ -172,6 +173,7 @@ TEST_CASE("every phase answers every event as the table says") {
         {"restarting empty, stopped meanwhile", sweeping_restart, down, empty, never, "ended", ""},
         {"stopping due", stopping, down, due, never, "stopping", ""},
         {"stopping silent", stopping, down, silent, never, "unreachable", ""},
+        {"restarting silent", restarting, up, silent, never, "unreachable+start", ""},
         {"stopping silent after the outcome", sweeping, down, silent, never, "stopping(ended)", ""},
 
         {"ended start", ended, down, start, never, "starting", "spawn 4"},
@@ -224,6 +226,9 @@ TEST_CASE("every phase answers every event as the table says") {
         {"unreachable ended", unreachable, up, bad, never, "ended", "record 3"},
         {"unreachable empty", unreachable, up, empty, never, "unreachable", ""},
         {"unreachable due", unreachable, up, due, always, "unreachable", ""},
+        {"interrupted restart answers", interrupted, up, started, never, "stopping+start", "stop 3"},
+        {"interrupted restart stopped", interrupted, up, stop, never, "unreachable", ""},
+        {"interrupted restart ended", interrupted, up, by_stop, never, "stopping+start(ended)", "record 3, stop 3"},
         {"unreachable silent", unreachable, up, silent, never, "unreachable", ""},
     };
     for (const auto& cell : table) {
