@@ -123,8 +123,8 @@ void Judge::executed(const Inhabitant& program) {
             world_.record.violate("{} runs while {} of the same process still does", to_string(id),
                                   to_string(other.run));
         const Run* of_other = find(other.run);
-        if (world_.is_strict && of_other != nullptr && !run->spec.label.empty() &&
-            of_other->spec.label == run->spec.label && other.run.process != id.process)
+        if (of_other != nullptr && !run->spec.label.empty() && of_other->spec.label == run->spec.label &&
+            other.run.process != id.process)
             world_.record.violate("{} and {} are live under one label", to_string(id), to_string(other.run));
     }
 }
@@ -194,7 +194,7 @@ bool Judge::may_be_stopped(RunId id, const Run& run) const {
         // What was asked of a daemon that died before this run is about another one.
         const bool is_under_way = each->state == Request::State::pending || each->state == Request::State::given_up;
         const bool is_about_it = is_under_way || each->ended >= run.prepared_at;
-        const bool is_open = each->covers(world_.time.now()) || late_stops_.contains(each->serial) ||
+        const bool is_open = each->covers(world_.time.now()) ||
                              each->what == Asking::leave ||  // which may have left it to the next daemon
                              (each->state == Request::State::answered && !each->ok);
         if (is_about_it && is_open) return true;
@@ -223,8 +223,7 @@ void Judge::signalled(RunId id, const rundir::ControlMessage& message) {
 void Judge::swept(const rundir::Nonce& mark) {
     const auto found = marks_.find(mark);
     if (found == marks_.end()) {
-        if (world_.is_strict) world_.record.violate("a sweep by a mark that is no run's");
-        return;
+        return world_.record.violate("a sweep by a mark that is no run's");
     }
     world_.record.note("what carries the mark of {} is killed", to_string(found->second));
     const RunDirectory* directory = world_.disk.find(found->second);
@@ -282,11 +281,9 @@ void Judge::started(const Request& request, const core::Started& result) {
     const RunId id{*domain::find_process_id(result.view.id), *number};
     Run* run = find(id);
     if (run == nullptr) {
-        if (world_.is_strict)
-            world_.record.violate("{}: a start gives {}, which nobody prepared", request.text(), to_string(id));
+        world_.record.violate("{}: a start gives {}, which nobody prepared", request.text(), to_string(id));
         return;
     }
-    if (!world_.is_strict && !run->has_executed) return;
     if (result.created && request.start.request_key.empty() && run->prepared_at < request.asked)
         world_.record.violate("{}: it is said to have made {}, which was there before", request.text(), to_string(id));
     // A key finds what was done; so does `keep`.
@@ -302,7 +299,7 @@ void Judge::started(const Request& request, const core::Started& result) {
     if (run->spec.argv != request.start.definition.command)
         world_.record.violate("{}: it is given {}, which runs {}", request.text(), to_string(id),
                               run->spec.argv.front());
-    if (world_.is_strict && result.view.reason && *result.view.reason == OutcomeReason::stopped)
+    if (result.view.reason && *result.view.reason == OutcomeReason::stopped)
         world_.record.violate("{}: it lost against a stop, and is told that it succeeded", request.text());
 }
 
@@ -313,25 +310,15 @@ void Judge::has_stopped(const Request& request, const ProcessView& view) {
     const bool is_wanted_again = std::any_of(all.begin(), all.end(), [&](const RequestPtr& each) {
         return is_start_like(*each) && each->asked >= request.asked && each->serial > request.serial;
     });
-    if (world_.is_strict && domain::is_live(view) && !is_wanted_again)
+    if (domain::is_live(view) && !is_wanted_again)
         world_.record.violate("{}: it succeeds, and the process is {}", request.text(), schema::enum_name(view.state));
-    if (!world_.is_strict && view.state == ProcessState::unreachable) {
-        late_stops_.insert(request.serial);
-        return;
-    }
     for (std::uint32_t number = 1; number <= request.run; ++number) {
         const RunId id{request.target, number};
-        const Run* run = find(id);
-        if (!world_.is_strict && run != nullptr && run->outcome && run->outcome->reason == OutcomeReason::lost)
-            continue;
         for (const Pid pid : world_.kernel.alive_of(id)) {
             const Inhabitant& left = *world_.kernel.find(pid);
             if (!left.executed) continue;
             // Killed, and hanging in the kernel: no sweep by mark waits for that.
             if (left.is_dying && left.parent.shim == 0) continue;
-            if (!world_.is_strict && !left.is_program && left.parent.shim == 0) continue;
-            const Shim* keeper = world_.shims.find(left.parent.shim);
-            if (!world_.is_strict && keeper != nullptr && keeper->is_frozen()) continue;
             world_.record.violate("{}: it succeeds, and {} of {} lives", request.text(), pid, to_string(id));
         }
     }
@@ -342,7 +329,7 @@ void Judge::restarted(const Request& request, const core::Restarted& result) {
     const auto number = result.view.run ? domain::find_run_number(*result.view.run, request.target) : std::nullopt;
     if (!number || *number <= request.run)
         world_.record.violate("{}: it succeeds, and no run is newer than {}", request.text(), request.run);
-    if (world_.is_strict && result.view.reason && *result.view.reason == OutcomeReason::stopped)
+    if (result.view.reason && *result.view.reason == OutcomeReason::stopped)
         world_.record.violate("{}: it lost against a stop, and is told that it succeeded", request.text());
 }
 
@@ -433,10 +420,6 @@ void Judge::look_at_calm() {
 void Judge::look_at_end() {
     for (const auto& [pid, each] : world_.kernel.all()) {
         if (!each.executed || each.is_zombie || each.is_dying) continue;
-        if (!world_.is_strict && !each.is_program && each.parent.shim == 0) continue;
-        const Run* run = find(each.run);
-        const bool is_lost = run != nullptr && run->outcome && run->outcome->reason == OutcomeReason::lost;
-        if (!world_.is_strict && is_lost) continue;
         world_.record.violate("everything was stopped, and {} of {} lives", pid, to_string(each.run));
     }
 }

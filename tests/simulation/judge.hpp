@@ -3,7 +3,6 @@
 /// The judge knows what really happened, from kernel and disk, and compares it with what the daemon says and does.
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "daemon/core/supervisor.hpp"
