@@ -18,6 +18,9 @@ bool is_same(const Outcome& a, const Outcome& b) {
     return a.exit_code == b.exit_code && a.signal == b.signal && a.reason == b.reason;
 }
 
+/// Whether its shim lives, and has more to do than to leave.
+bool has_work(const RunDirectory& run) { return run.lock != 0 && run.state.tree_empty == 0; }
+
 bool is_start_like(const Request& request) { return request.what == Asking::start || request.what == Asking::restart; }
 
 }  // namespace
@@ -141,7 +144,7 @@ void Judge::run_removed(RunId id, const std::map<std::uint32_t, RunDirectory>& a
     const Run* run = find(id);
     // The shim of a daemon that died may come to life after its successor has looked; without COMMIT it only leaves.
     if (run == nullptr || !run->has_executed) return;
-    if (directory.lock != 0)
+    if (has_work(directory))
         return world_.record.violate("the directory of {} is removed while its shim lives", to_string(id));
     const auto newer = std::distance(among.upper_bound(id.number), among.end());
     if (static_cast<std::size_t>(newer) < kept_runs)
@@ -157,7 +160,7 @@ void Judge::process_removed(ProcessId id, const ProcessDirectory& directory) {
         const Run* run = find(run_id);
         if (run == nullptr || !run->has_executed) continue;
         has_executed = true;
-        if (each.lock != 0)
+        if (has_work(each))
             return world_.record.violate("{} is removed while the shim of {} lives", to_string(id), to_string(run_id));
         for (const Pid pid : world_.kernel.alive_of(run_id))
             if (const Inhabitant& left = *world_.kernel.find(pid); left.executed && !left.is_dying)
@@ -284,11 +287,9 @@ void Judge::started(const Request& request, const core::Started& result) {
         world_.record.violate("{}: a start gives {}, which nobody prepared", request.text(), to_string(id));
         return;
     }
-    if (result.created && request.start.request_key.empty() && run->prepared_at < request.asked)
+    const bool was_there = run->prepared_at < request.asked;
+    if (was_there && result.created && request.start.request_key.empty())
         world_.record.violate("{}: it is said to have made {}, which was there before", request.text(), to_string(id));
-    // A key finds what was done; so does `keep`.
-    if (!request.start.request_key.empty() && result.created) {
-    }
     if (result.view.state == ProcessState::running) {
         const RunDirectory* directory = world_.disk.find(id);
         if (directory != nullptr && directory->state.phase < rundir::Phase::started)
@@ -299,7 +300,8 @@ void Judge::started(const Request& request, const core::Started& result) {
     if (run->spec.argv != request.start.definition.command)
         world_.record.violate("{}: it is given {}, which runs {}", request.text(), to_string(id),
                               run->spec.argv.front());
-    if (result.view.reason && *result.view.reason == OutcomeReason::stopped)
+    // What a key finds may have been stopped since.
+    if (!was_there && result.view.reason && *result.view.reason == OutcomeReason::stopped)
         world_.record.violate("{}: it lost against a stop, and is told that it succeeded", request.text());
 }
 
