@@ -42,10 +42,10 @@ Task<Result<Restarted>> Operations::restart(StopParameters parameters) {
     const bool done = co_await driver_.settled(process, until);
     if (process->start_error && process->life.last_run() != last) co_return *process->start_error;
     if (!done) co_return Error{ErrorCode::timeout, process->name() + " has not been restarted yet; see list_processes"};
-    if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
-    if (process->is<Unreachable>()) co_return silent_meanwhile(*process);
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
+    if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
+    if (process->life.last_run() == last) co_return silent_meanwhile(*process);
     out.view = std::move(*shown);
     co_return out;
 }

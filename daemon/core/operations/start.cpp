@@ -140,14 +140,14 @@ Task<Result<Started>> Operations::begin(ProcessPtr process, StartParameters para
     const bool has_begun = process->life.last_run() != last;
     if (process->start_error && has_begun) co_return *process->start_error;
     if (!done) co_return Error{ErrorCode::timeout, process->name() + " is still starting; see list_processes"};
+    auto shown = co_await view(process);
+    if (!shown) co_return shown.error();
     if (auto wanted = still_wanted(*process, stops, "started"); !wanted) {
         auto unrecorded = std::exchange(process->unrecorded, nullptr);
         co_await take_back(process, std::move(unrecorded));
         co_return wanted.error();
     }
-    if (process->is<Unreachable>()) co_return silent_meanwhile(*process);
-    auto shown = co_await view(process);
-    if (!shown) co_return shown.error();
+    if (process->life.last_run() == last) co_return silent_meanwhile(*process);
     Started made{.view = std::move(*shown), .created = true};
     co_return made;
 }
