@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t portion = 64;  // processes taken in at once: half a millisecond's work
 constexpr auto start_patience = std::chrono::milliseconds(500);
+constexpr auto longest_pause = std::chrono::seconds(2);
 constexpr auto start_pause = std::chrono::milliseconds(10);
 
 int failures_of(const Process& process) { return static_cast<int>(process.record.quick_failures); }
@@ -175,15 +176,40 @@ void Adoption::take_end_as_news(const ProcessPtr& process, const FoundRun& run, 
     driver_.apply(process, event);
 }
 
+/// Of a directory that cannot be read not even the newest run is known; the number on record may be one that came to
+/// nothing.
+Task<> Adoption::read_again(Undecided& each) {
+    auto pause = std::chrono::nanoseconds(start_pause);
+    while (!each.found.trouble.empty() && table_.holds(*each.process)) {
+        const MonoTime next = world_.clock.now() + pause;
+        co_await world_.clock.sleep_until(next);
+        pause = std::min<std::chrono::nanoseconds>(pause * 2, longest_pause);
+        std::vector<ProcessQuestion> question{{each.found.id, std::nullopt}};
+        auto found = co_await world_.directories.find_processes(std::move(question));
+        each.found = std::move(found.front());
+        const auto& runs = each.found.runs;
+        if (!runs.empty() && runs.back() != each.process->record.last_run) each.recorded.reset();
+    }
+}
+
 Task<> Adoption::adopt(Undecided each, MonoTime until, std::shared_ptr<std::size_t> left) {
+    const auto count = [this, &left] {
+        ++progress_.adopted;
+        if (--*left == 0) moved_.notify_all();
+    };
+    const bool is_read = each.found.trouble.empty();
+    if (!is_read) {
+        // Nobody should wait for a disk that cannot be read.
+        count();
+        co_await read_again(each);
+    }
     co_await settle(each.process, std::move(each.found), std::move(each.recorded), until);
-    ++progress_.adopted;
-    if (--*left == 0) moved_.notify_all();
+    if (is_read) count();
 }
 
 /// The newest run that ever had a program, or may have one; younger directories are starts that came to nothing, and
-/// are removed. Nothing: there is none. Errors: io (no proof of anything).
-Task<Result<std::optional<FoundRun>>> Adoption::find_newest(FoundProcess found, MonoTime until) {
+/// are removed, also from `found`. Nothing: there is none. Errors: io (no proof of anything about the last of `found`).
+Task<Result<std::optional<FoundRun>>> Adoption::find_newest(FoundProcess& found, MonoTime until) {
     std::optional<FoundRun> newest = std::move(found.newest);
     while (newest) {
         FoundRun run = co_await await_start(std::move(*newest), until);
@@ -229,17 +255,19 @@ Task<> Adoption::settle(ProcessPtr process, FoundProcess found, std::optional<Ou
     std::optional<FoundRun> run;
     bool is_readable = found.trouble.empty();
     if (is_readable) {
-        auto newest = co_await find_newest(std::move(found), until);
+        auto newest = co_await find_newest(found, until);
         is_readable = newest.has_value();
         if (newest) run = std::move(*newest);
     }
     if (!is_readable) {
         // No proof of anything: its shim may live. It is asked for again until it can be read.
-        process->life = Lifecycle(Unreachable{newest_on_disk}, process->record.wanted, newest_on_disk, std::nullopt);
-        FoundRun unread{.id = RunId{process->record.id, newest_on_disk}};
-        if (recorded) process->on_record = RunRecord{.id = unread.id, .outcome = std::move(recorded)};
+        const std::uint32_t unread_run = found.runs.empty() ? newest_on_disk : found.runs.back();
+        process->life = Lifecycle(Unreachable{unread_run}, process->record.wanted, unread_run, std::nullopt);
+        FoundRun unread{.id = RunId{process->record.id, unread_run}};
+        if (recorded && unread_run == newest_on_disk)
+            process->on_record = RunRecord{.id = unread.id, .outcome = std::move(recorded)};
         driver_.take_over(process, unread, false);
-        world_.tasks.spawn("intent", carry_through(process, newest_on_disk, intent, intent_run));
+        world_.tasks.spawn("intent", carry_through(process, unread_run, intent, intent_run));
         co_return;
     }
     if (!run) {

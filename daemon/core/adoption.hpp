@@ -33,9 +33,10 @@ private:
     Task<Result<void>> take_all();
     Task<std::vector<Remnant>> look_at(std::vector<Remnant> remnants);
     void place(Remnant remnant, std::vector<Undecided>& undecided);
+    Task<> read_again(Undecided& each);
     Task<> adopt(Undecided each, MonoTime until, std::shared_ptr<std::size_t> left);
     Task<> settle(ProcessPtr process, FoundProcess found, std::optional<Outcome> recorded, MonoTime until);
-    Task<Result<std::optional<FoundRun>>> find_newest(FoundProcess found, MonoTime until);
+    Task<Result<std::optional<FoundRun>>> find_newest(FoundProcess& found, MonoTime until);
     Task<FoundRun> await_start(FoundRun run, MonoTime until);
     void take_as_ended(Process& process, const FoundRun& run, std::optional<Outcome> outcome);
     void take_end_as_news(const ProcessPtr& process, const FoundRun& run, const FoundEnded& ended,
