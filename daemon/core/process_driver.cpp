@@ -167,10 +167,13 @@ void ProcessDriver::begin_run(const ProcessPtr& process, std::uint32_t number) {
     process->record.last_run = number;
     process->record.restarts = number - 1;
     process->start_error.reset();
-    const rundir::Nonce strays = process->stray_mark();
-    process->run_state = {};
     auto run = std::make_shared<run::RunDriver>(world_, *this, RunId{process->record.id, number});
-    auto before = std::exchange(process->run, run);
+    auto before = std::exchange(process->run, nullptr);
+    // One that is over has no keeper: it is about to be let go of, and this was brought about by its last word.
+    if (before && before->is_over()) before.reset();
+    const rundir::Nonce strays = before ? rundir::Nonce{} : process->stray_mark();
+    process->run = run;
+    process->run_state = {};
     world_.tasks.spawn("preparation of " + to_string(run->id()), make_ready(process, run, std::move(before), strays));
 }
 
@@ -303,6 +306,7 @@ void ProcessDriver::hear(run::RunDriver& run, const run::Telling& telling) {
         hear_failure(process, *failed);
     } else if (const auto* ended = std::get_if<run::TellEnded>(&telling)) {
         base::kill_point("daemon.end.heard");
+        process->standing = Standing::established;
         const bool is_known = process->on_record && process->on_record->id == run.id();
         ProgramEnded event{.outcome = is_known ? *process->on_record->outcome : ended->outcome,
                            .leftovers = ended->leftovers};
