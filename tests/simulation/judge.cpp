@@ -106,7 +106,12 @@ void Judge::licence_start(RunId id, Run& run) {
     if (is_new) return;
     const RunId before = std::exchange(place->second, id);
     const auto& owner = processes_[before.process];
-    if (!owner.is_removed && owner.key == key)
+    // A restart that failed since is what the process has come to, and that is begun anew.
+    const auto last = std::find_if(runs_.upper_bound(before), runs_.end(), [&](const auto& each) {
+        return each.first != id && (each.first.process != before.process || !each.second.has_executed);
+    });
+    const bool has_failed_since = last != runs_.end() && last->first.process == before.process;
+    if (!owner.is_removed && owner.key == key && !has_failed_since)
         world_.record.violate("{}: its key began {} before and begins {} now", licence->text(), to_string(before),
                               to_string(id));
 }
@@ -301,7 +306,7 @@ void Judge::started(const Request& request, const core::Started& result) {
         world_.record.violate("{}: it is given {}, which runs {}", request.text(), to_string(id),
                               run->spec.argv.front());
     // What a key finds may have been stopped since.
-    if (!was_there && result.view.reason && *result.view.reason == OutcomeReason::stopped)
+    if (run->actor == request.actor() && result.view.reason && *result.view.reason == OutcomeReason::stopped)
         world_.record.violate("{}: it lost against a stop, and is told that it succeeded", request.text());
 }
 
