@@ -40,12 +40,13 @@ Task<Result<Restarted>> Operations::restart(StopParameters parameters) {
     driver_.apply(process, RestartRequested{.force = parameters.force, .grace = grace});
     const MonoTime until = world_.clock.now() + grace + kill_bound + options_.start_bound;
     const bool done = co_await driver_.settled(process, until);
-    if (process->start_error && process->life.last_run() != last) co_return *process->start_error;
+    const bool has_begun = process->life.last_run() != last;
+    if (process->start_error && has_begun) co_return *process->start_error;
     if (!done) co_return Error{ErrorCode::timeout, process->name() + " has not been restarted yet; see list_processes"};
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
     if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
-    if (process->life.last_run() == last) co_return silent_meanwhile(*process);
+    if (!has_begun) co_return silent_meanwhile(*process);
     out.view = std::move(*shown);
     co_return out;
 }

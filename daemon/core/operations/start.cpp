@@ -147,7 +147,7 @@ Task<Result<Started>> Operations::begin(ProcessPtr process, StartParameters para
         co_await take_back(process, std::move(unrecorded));
         co_return wanted.error();
     }
-    if (process->life.last_run() == last) co_return silent_meanwhile(*process);
+    if (!has_begun) co_return silent_meanwhile(*process);
     Started made{.view = std::move(*shown), .created = true};
     co_return made;
 }
