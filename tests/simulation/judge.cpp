@@ -99,7 +99,7 @@ void Judge::licence_start(RunId id, Run& run) {
             run.actor);
     used_[licence->serial] = id;
     const std::string& key = licence->start.request_key;
-    if (licence->what != Asking::start || key.empty()) return;
+    if (licence->what != Asking::start || key.empty() || is_by_adoption) return;
     // What a key began is done once, for as long as its process knows of it: until it is removed, or started by another
     // request.
     const auto [place, is_new] = used_keys_.emplace(key, id);
