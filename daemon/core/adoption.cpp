@@ -355,6 +355,8 @@ Task<> Adoption::carry_through(ProcessPtr process, std::uint32_t run, Intent int
         driver_.apply(process, StopRequested{});
     } else if (intent == Intent::restart && intent_run >= run && !process->record.definition.command.empty()) {
         process->record.intent = Intent::restart;
+        // Not about the run that is to come, which may get the number of one that came to nothing.
+        process->record.intent_run = run;
         if (intent_run == run || !process->life.is_live()) driver_.apply(process, RestartRequested{});
     }
 }

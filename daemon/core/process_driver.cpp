@@ -63,7 +63,12 @@ void ProcessDriver::apply(const ProcessPtr& process, const LifecycleEvent& event
     RestartRule rule;
     rule.policy = process->record.definition.restart;
     const auto actions = process->life.apply(event, world_.clock.now(), rule);
-    process->record.wanted = process->life.wanted();
+    // A stop that is still being recorded has the last word on record: what happens meanwhile does not want it up
+    // again.
+    const bool is_asked =
+        std::holds_alternative<StartRequested>(event) || std::holds_alternative<RestartRequested>(event);
+    if (process->stopping == 0 || is_asked || process->life.wanted() == Wanted::down)
+        process->record.wanted = process->life.wanted();
     process->record.quick_failures = process->life.quick_failures();
     process->record.gave_up = process->is<GaveUp>();
     for (const auto& action : actions) {
@@ -83,7 +88,8 @@ void ProcessDriver::apply(const ProcessPtr& process, const LifecycleEvent& event
 
 void ProcessDriver::record_outcome(const ProcessPtr& process, const RecordOutcome& ended) {
     process->ended_run = ended.run;
-    if (!is_replaced(*process, ended.run)) process->record.intent = Intent::none;
+    const bool is_being_stopped = process->stopping > 0 && process->life.wanted() == Wanted::up;
+    if (!is_being_stopped && !is_replaced(*process, ended.run)) process->record.intent = Intent::none;
     if (tells_news_ && process->standing != Standing::provisional)
         events_.publish(RunEnded{RunId{process->record.id, ended.run}, process->state(), ended.outcome});
     // A start that fails for good has nothing to remember: its process is forgotten.

@@ -20,6 +20,7 @@ Task<Result<LeaveReport>> Operations::leave(bool keep, std::string actor) {
             continue;
         }
         ++process->stops;
+        ++process->stopping;
         process->record.wanted = Wanted::down;
         process->record.intent = Intent::stop;
         process->record.intent_run = process->life.last_run();
@@ -40,6 +41,7 @@ Task<Result<LeaveReport>> Operations::leave(bool keep, std::string actor) {
     const MonoTime until = world_.clock.now() + longest_grace + kill_bound;
     for (const auto& process : going) {
         const bool done = co_await driver_.settled(process, until);
+        --process->stopping;
         (done && !process->life.is_live() ? report.stopped : report.kept).push_back(process->name());
     }
     if (!keep) {
