@@ -278,11 +278,12 @@ Task<> Adoption::settle(ProcessPtr process, FoundProcess found, std::optional<Ou
     if (number != newest_on_disk) recorded.reset();
     process->run_state = run->state;
     process->nonce = run->spec ? run->spec->nonce : run->state.nonce;
-    // What a younger one that came to nothing was asked for with has not been done.
-    if (run->spec)
-        process->record.request_key = run->spec->request_key;
-    else if (number != process->record.last_run)
+    // What a younger one that came to nothing was asked for with has not been done, and its definition is no longer
+    // that of the run before.
+    if (number != process->record.last_run)
         process->record.request_key.clear();
+    else if (run->spec)
+        process->record.request_key = run->spec->request_key;
     const Wanted wanted = process->record.wanted;
     const Found what = classify(*run, recorded, wanted, world_.directories.boot_id(), world_.clock.wall());
     if (std::holds_alternative<FoundUnsupported>(what)) {
