@@ -106,11 +106,14 @@ void Judge::licence_start(RunId id, Run& run) {
     if (is_new) return;
     const RunId before = std::exchange(place->second, id);
     const auto& owner = processes_[before.process];
-    // A restart that failed since is what the process has come to, and that is begun anew.
-    const auto last = std::find_if(runs_.upper_bound(before), runs_.end(), [&](const auto& each) {
-        return each.first != id && (each.first.process != before.process || !each.second.has_executed);
-    });
-    const bool has_failed_since = last != runs_.end() && last->first.process == before.process;
+    // A restart that failed since is what the process has come to, and that is begun anew. It may have got no
+    // directory.
+    const std::uint32_t end = id.process == before.process ? id.number : before.number + 2;
+    bool has_failed_since = false;
+    for (std::uint32_t number = before.number + 1; number < end; ++number) {
+        const Run* since = find(RunId{before.process, number});
+        has_failed_since = has_failed_since || since == nullptr || !since->has_executed;
+    }
     if (!owner.is_removed && owner.key == key && !has_failed_since)
         world_.record.violate("{}: its key began {} before and begins {} now", licence->text(), to_string(before),
                               to_string(id));
