@@ -75,7 +75,9 @@ void Judge::licence_start(RunId id, Run& run) {
         // A restart that lost to a stop is carried through by a later daemon where the database did not take that.
         const bool is_unrecorded = process.unrecorded && *process.unrecorded >= each->asked;
         const bool was_refused = each->state == Request::State::answered && !each->ok;
-        const bool is_open = each->covers(run.prepared_at) || (was_refused && is_unrecorded && is_by_adoption);
+        // One that failed is told at once and recorded after that.
+        const bool may_be_unknown = is_unrecorded || each->code != ErrorCode::conflict;
+        const bool is_open = each->covers(run.prepared_at) || (was_refused && may_be_unknown && is_by_adoption);
         const bool is_it =
             is_by_adoption ? each->state == Request::State::cut_off || was_refused : each->actor() == run.actor;
         if (is_open && is_it && !used_.contains(each->serial) && !licence) licence = each;
