@@ -263,6 +263,7 @@ Task<> Adoption::settle(ProcessPtr process, FoundProcess found, std::optional<Ou
         // No proof of anything: its shim may live. It is asked for again until it can be read.
         const std::uint32_t unread_run = found.runs.empty() ? newest_on_disk : found.runs.back();
         process->life = Lifecycle(Unreachable{unread_run}, process->record.wanted, unread_run, std::nullopt);
+        process->life.reserve(highest);
         FoundRun unread{.id = RunId{process->record.id, unread_run}};
         if (recorded && unread_run == newest_on_disk)
             process->on_record = RunRecord{.id = unread.id, .outcome = std::move(recorded)};
@@ -298,6 +299,7 @@ Task<> Adoption::settle(ProcessPtr process, FoundProcess found, std::optional<Ou
         take_end_as_news(process, *run, *ended, highest);
     } else {
         process->life = Lifecycle(Unreachable{number}, wanted, number, std::nullopt, failures_of(*process));
+        process->life.reserve(highest);
         driver_.take_over(process, *run, true);
         const bool is_answered = co_await answered(process, until);
         if (!is_answered) {

@@ -127,6 +127,9 @@ public:
     /// Applies one event. An event that means nothing in the present phase changes nothing and gives no action.
     std::vector<LifecycleAction> apply(const LifecycleEvent& event, MonoTime now, const RestartRule& rule);
 
+    /// Numbers up to this one have been used, by runs that came to nothing: none is used again.
+    void reserve(std::uint32_t run) noexcept { highest_ = run; }
+
     const Phase& phase() const noexcept { return phase_; }
     Wanted wanted() const noexcept { return wanted_; }
     std::uint32_t last_run() const noexcept { return last_run_; }
@@ -147,6 +150,7 @@ private:
     Phase phase_;
     Wanted wanted_ = Wanted::down;
     std::uint32_t last_run_ = 0;
+    std::uint32_t highest_ = 0;  // as reserved
     std::optional<Outcome> outcome_;
     int quick_failures_ = 0;
 };
