@@ -128,8 +128,9 @@ Task<Result<Started>> Operations::begin(ProcessPtr process, StartParameters para
     auto before = std::make_shared<Before>(*process);
     redefine(*process, identity, parameters, std::move(environment));
     if (replaces) {
-        auto recorded = co_await commit_restart(process, parameters.actor, false, std::move(before));
+        auto recorded = co_await commit_restart(process, parameters.actor, false, before);
         if (!recorded) co_return recorded.error();
+        process->unrecorded = std::move(before);
         driver_.apply(process, RestartRequested{});
     } else {
         process->unrecorded = std::move(before);
