@@ -1,21 +1,40 @@
 #include "daemon/core/probes.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <unordered_set>
 
 #include "common/base/proc.hpp"
 #include "common/base/time.hpp"
 
 namespace persistproc::core {
 
+namespace {
+
+/// Adds the children of `pid`, but for those in `spared`.
+void append_members(pid_t pid, const std::unordered_set<pid_t>& spared, std::vector<pid_t>& out) {
+    const auto before = static_cast<std::ptrdiff_t>(out.size());
+    base::append_children(pid, out);
+    const auto is_spared = [&](pid_t each) { return spared.contains(each); };
+    out.erase(std::remove_if(out.begin() + before, out.end(), is_spared), out.end());
+}
+
+}  // namespace
+
 std::vector<TreeSample> sample_trees(const std::vector<TreeRoots>& roots) {
     const auto listeners = base::listening_ports();
+    // A daemon within a run, and its keepers, are no part of that run's tree.
+    std::unordered_set<pid_t> spared{::getpid()};
+    for (const auto& each : roots)
+        if (each.shim > 0) spared.insert(each.shim);
     std::vector<TreeSample> samples;
     samples.reserve(roots.size());
     for (const auto& [shim, program] : roots) {
         TreeSample sample;
-        if (shim > 0) base::append_children(shim, sample.pids);
+        if (shim > 0) append_members(shim, spared, sample.pids);
         if (program > 0) sample.pids.push_back(program);
-        for (std::size_t i = 0; i < sample.pids.size(); ++i) base::append_children(sample.pids[i], sample.pids);
+        for (std::size_t i = 0; i < sample.pids.size(); ++i) append_members(sample.pids[i], spared, sample.pids);
         // The shim reaps whatever its descendants did not wait for; its own time is not the program's.
         if (shim > 0) sample.cpu_ticks += base::cpu_ticks(shim).reaped;
         std::int64_t most_shared = 0;

@@ -22,7 +22,8 @@ struct TreeRoots {
     pid_t program = 0;  // 0: it is below the shim
 };
 
-/// Samples several trees at once (the listening sockets are read once). A shim that is gone gives an empty sample.
+/// Samples several trees at once (the listening sockets are read once). Below this process, and below the shims of
+/// `roots`, is no part of another's tree. A shim that is gone gives an empty sample.
 /// About 50 µs per process of a tree; blocks; any thread.
 std::vector<TreeSample> sample_trees(const std::vector<TreeRoots>& roots);
 

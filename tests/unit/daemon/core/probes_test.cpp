@@ -82,6 +82,35 @@ TEST_CASE("the time of children that have ended is counted with those who waited
     CHECK(below.cpu_ticks >= tree.cpu_ticks);
 }
 
+TEST_CASE("a keeper below another run's keeper has a tree of its own") {
+    int told[2];
+    REQUIRE(::pipe(told) == 0);
+    struct Place {
+        bool is_program;
+        pid_t pid;
+    };
+    const auto tell = [&](Place place) { (void)!::write(told[1], &place, sizeof place); };
+    const Child outer([&] {
+        const pid_t keeper = ::fork();
+        if (keeper == 0) {
+            if (const pid_t started = ::fork(); started > 0) tell({true, started});
+            for (;;) ::pause();
+        }
+        tell({false, keeper});
+    });
+    pid_t inner = 0, program = 0;
+    for (int i = 0; i < 2; ++i) {
+        Place place{};
+        REQUIRE(::read(told[0], &place, sizeof place) == sizeof place);
+        (place.is_program ? program : inner) = place.pid;
+    }
+    const auto trees = sample_trees({TreeRoots{.shim = outer.pid()}, TreeRoots{.shim = inner}});
+    CHECK(trees[0].pids.empty());
+    CHECK(trees[1].pids == std::vector<pid_t>{program});
+    for (const pid_t each : {program, inner}) ::kill(each, SIGKILL);
+    for (const int each : told) ::close(each);
+}
+
 TEST_CASE("memory that several share counts once") {
     constexpr std::size_t bytes = 256u << 20;
     void* const shared = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
