@@ -25,6 +25,13 @@ target_compile_definitions(persistproc_asio INTERFACE
   BOOST_ASIO_DISABLE_STD_ALIGNED_ALLOC BOOST_ASIO_DISABLE_BOOST_ALIGN)
 target_link_libraries(persistproc_asio INTERFACE Boost::headers Threads::Threads)
 
+# persistproc_unity(TARGET): its sources are compiled several at once (PERSISTPROC_UNITY).
+function(persistproc_unity target)
+  if(PERSISTPROC_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  endif()
+endfunction()
+
 # persistproc_library(FOLDER [FOLDERS f…] [EXCEPT file…] [DEPENDS folder…] [PUBLIC lib…] [PRIVATE lib…])
 # One static library of the folder's sources (sub-folders are libraries of their own).
 function(persistproc_library folder)
@@ -59,8 +66,9 @@ function(persistproc_library folder)
   endforeach()
   if(sources)
     persistproc_precompile_for(${target} "" ${ARG_DEPENDS})
-    if(PERSISTPROC_UNITY)
-      set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    # A tool's file is what is changed most: it is built by itself.
+    if(NOT target STREQUAL daemon_tools)
+      persistproc_unity(${target})
     endif()
   endif()
 endfunction()

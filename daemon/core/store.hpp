@@ -44,7 +44,7 @@ struct ProcessRecord {
         each(field("restarts", &R::restarts));
         each(field("quick_failures", &R::quick_failures));
         each(field("gave_up", &R::gave_up));
-        each(field("request_key", &R::request_key));
+        each(field("request_key", &R::request_key).absent_if_empty());
         each(field("created_at", &R::created_at));
     }
 };

@@ -6,6 +6,8 @@
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
 
+namespace adoption_test {
+
 using namespace persistproc;
 using namespace std::chrono_literals;
 using tests::DaemonInProcess;
@@ -393,3 +395,5 @@ TEST_CASE("an adoption that fails tells those who wait for it, at once") {
     daemon.run_until([&] { return failed; });
     CHECK(error_code(daemon.answer(listing)["result"]) == "io");
 }
+
+}  // namespace adoption_test

@@ -6,6 +6,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/written_log.hpp"
 
+namespace compat_test {
+
 using namespace persistproc;
 using namespace std::chrono_literals;
 using tests::error_code;
@@ -324,3 +326,5 @@ TEST_CASE("the list of tools stays small with the original's") {
     CHECK(names.size() >= 14);
     CHECK(tools.dump().size() <= 12 * 1024);
 }
+
+}  // namespace compat_test

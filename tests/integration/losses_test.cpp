@@ -4,6 +4,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/written_log.hpp"
 
+namespace losses_test {
+
 using namespace persistproc;
 using tests::DaemonInProcess;
 using tests::Json;
@@ -93,3 +95,5 @@ TEST_CASE("output shows the place of what is missing, and does not count it as a
     }
     CHECK(all == web.output());
 }
+
+}  // namespace losses_test

@@ -6,6 +6,8 @@
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
 
+namespace operations_test {
+
 using namespace persistproc;
 using namespace std::chrono_literals;
 using tests::DaemonInProcess;
@@ -196,3 +198,5 @@ TEST_CASE("a stop that comes while a shim is being replaced is obeyed by the nex
     CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "stopped");
     CHECK(daemon.shims.living() == 0);
 }
+
+}  // namespace operations_test

@@ -2,6 +2,8 @@
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
 
+namespace resources_test {
+
 using namespace persistproc;
 using namespace std::chrono_literals;
 using Catch::Matchers::Contains;
@@ -198,3 +200,5 @@ TEST_CASE("the wait of a terminal lasts as long as it asks for") {
     daemon.shims.find(run(1, 1))->end(0);
     CHECK(daemon.answer(id)["result"]["_meta"]["persistproc/result"]["exit_code"] == 0);
 }
+
+}  // namespace resources_test

@@ -4,6 +4,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/written_log.hpp"
 
+namespace tools_test {
+
 using namespace persistproc;
 using namespace std::chrono_literals;
 using tests::DaemonInProcess;
@@ -428,3 +430,5 @@ TEST_CASE("a line is not missed, at whatever step of a wait it is printed") {
         CHECK(result["_meta"]["persistproc/result"]["outcome"] == "matched");
     }
 }
+
+}  // namespace tools_test

@@ -3,6 +3,8 @@
 #include "cli/bridge/message_scan.hpp"
 #include "tests/support/catch.hpp"
 
+namespace bridge_test {
+
 using namespace persistproc::cli::bridge;
 
 namespace {
@@ -156,3 +158,5 @@ TEST_CASE("a session is learnt from its beginning, and from nothing else") {
     REQUIRE(learn(session, "", R"({"result":{"protocolVersion":"x\r\nEvil: y"}})"));
     CHECK(session.headers().empty());
 }
+
+}  // namespace bridge_test

@@ -8,6 +8,8 @@
 #include "cli/format/process_text.hpp"
 #include "tests/support/catch.hpp"
 
+namespace format_test {
+
 using namespace persistproc;
 using namespace persistproc::cli;
 using logstore::Follower;
@@ -194,3 +196,5 @@ TEST_CASE("environment files and what is not inherited") {
                          "INVOCATION_ID=1", "JOURNAL_STREAM=1",   "LISTENER=1",      nullptr};
     CHECK(inherited_environment(own) == std::vector<std::string>{"PATH=/bin", "LISTENER=1"});
 }
+
+}  // namespace format_test

@@ -9,6 +9,8 @@
 #include "cli/format/help.hpp"
 #include "tests/support/catch.hpp"
 
+namespace options_test {
+
 using namespace persistproc;
 using namespace persistproc::cli;
 
@@ -331,3 +333,5 @@ TEST_CASE("the README's table is that of the program") {
     REQUIRE(to != std::string::npos);
     CHECK(readme.substr(from + begin.size(), to - from - begin.size()) == format::readme_table());
 }
+
+}  // namespace options_test

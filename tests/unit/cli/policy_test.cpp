@@ -4,6 +4,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace policy_test {
+
 using namespace persistproc;
 using namespace persistproc::cli;
 using namespace persistproc::cli::session;
@@ -234,3 +236,5 @@ TEST_CASE("whatever happens, it finishes at most once and always lets the user l
         CHECK(finishes == 1);
     }
 }
+
+}  // namespace policy_test

@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace answer_with_defaults_test {
+
 using namespace persistproc::conformance;
 using persistproc::mcp::Json;
 
@@ -16,3 +18,5 @@ TEST_CASE("a form is accepted with its defaults, or declined") {
         CHECK(answer(declined) == R"({"action":"decline"})");
     }
 }
+
+}  // namespace answer_with_defaults_test

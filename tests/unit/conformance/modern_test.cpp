@@ -3,6 +3,8 @@
 #include "tests/conformance/extra/answer_with_defaults.hpp"
 #include "tests/support/scripted_peer.hpp"
 
+namespace modern_test {
+
 using namespace persistproc;
 using namespace persistproc::tests;
 using Catch::Matchers::Contains;
@@ -250,3 +252,5 @@ TEST_CASE("a server that asks on and on is left") {
     CHECK_THAT(outcome(call).error().message, Contains("asks on after 3 answers"));
     CHECK(asked == 4);
 }
+
+}  // namespace modern_test

@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace param_headers_test {
+
 using namespace persistproc;
 using namespace persistproc::conformance;
 using Catch::Matchers::Contains;
@@ -87,3 +89,5 @@ TEST_CASE("an argument is text, a number or a truth in its header, or not there"
     CHECK(find_argument(arguments, {"s", "in"}) == nullptr);
     CHECK(find_argument(Json(nullptr), {"s"}) == nullptr);
 }
+
+}  // namespace param_headers_test

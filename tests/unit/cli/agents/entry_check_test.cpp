@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace entry_check_test {
+
 using namespace persistproc;
 using namespace persistproc::cli::agents;
 
@@ -102,3 +104,5 @@ TEST_CASE("an entry is ours by its name, its URL or its command") {
         if (is_ours(entry, expected)) ours += entry.name + " ";
     CHECK(ours == "persistproc a b ");
 }
+
+}  // namespace entry_check_test

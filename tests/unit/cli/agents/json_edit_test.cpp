@@ -4,6 +4,8 @@
 #include "cli/agents/position.hpp"
 #include "tests/support/catch.hpp"
 
+namespace json_edit_test {
+
 using namespace persistproc;
 using namespace persistproc::cli::agents;
 
@@ -261,3 +263,5 @@ TEST_CASE("positions are what editors show") {
     CHECK(position_text(text, 12) == "line 2, column 6");
     CHECK(position_text("", 0) == "line 1, column 1");
 }
+
+}  // namespace json_edit_test

@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace toml_edit_test {
+
 using namespace persistproc;
 using namespace persistproc::cli::agents;
 
@@ -223,3 +225,5 @@ TEST_CASE("entries are found in every form") {
     CHECK_FALSE((*found)[2].find("env")->is_empty);
     CHECK((*found)[2].position == "line 4, column 1");
 }
+
+}  // namespace toml_edit_test

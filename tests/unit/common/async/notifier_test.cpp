@@ -8,6 +8,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/fake_clock.hpp"
 
+namespace notifier_test {
+
 using namespace persistproc;
 using namespace std::chrono_literals;
 
@@ -80,3 +82,5 @@ TEST_CASE("closing a group also ends what a task spawns on its way out") {
     io.poll();
     CHECK(closed);
 }
+
+}  // namespace notifier_test

@@ -9,6 +9,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace diagnostics_test {
+
 using namespace persistproc;
 
 TEST_CASE("a kept log is bounded: the newest and one before it, and no line is said twice") {
@@ -38,3 +40,5 @@ TEST_CASE("a kept log is bounded: the newest and one before it, and no line is s
     for ([[maybe_unused]] const auto& each : std::filesystem::directory_iterator(directory.path())) ++files;
     CHECK(files == 2);
 }
+
+}  // namespace diagnostics_test

@@ -6,6 +6,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace process_identity_test {
+
 using namespace persistproc;
 
 TEST_CASE("a process is exiting from its death on, not before") {
@@ -48,3 +50,5 @@ TEST_CASE("a stopped process is suspended until it goes on, and another of its p
     REQUIRE(::waitpid(child, nullptr, 0) == child);
     CHECK(!base::is_suspended({child, start}));
 }
+
+}  // namespace process_identity_test

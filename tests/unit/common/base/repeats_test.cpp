@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace repeats_test {
+
 using namespace persistproc;
 using base::Repeats;
 using namespace std::chrono_literals;
@@ -54,3 +56,5 @@ TEST_CASE("what is remembered of it is bounded, and nothing is lost unsaid") {
     CHECK(said == 1);
     CHECK(repeats.take("first", now) == Lines{"first"});
 }
+
+}  // namespace repeats_test

@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace text_test {
+
 using namespace persistproc::base;
 
 TEST_CASE("well-formed UTF-8 is told from the rest") {
@@ -74,3 +76,5 @@ TEST_CASE("any bytes travel as text") {
     CHECK(text_to_bytes("日") == std::nullopt);
     CHECK(text_to_bytes("\xff") == std::nullopt);
 }
+
+}  // namespace text_test

@@ -4,6 +4,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace time_test {
+
 using namespace persistproc;
 using namespace std::chrono_literals;
 
@@ -65,3 +67,5 @@ TEST_CASE("ages are short") {
     CHECK(base::format_age(75h) == "3d 3h");
     CHECK(base::format_age(-1s) == "0s");
 }
+
+}  // namespace time_test

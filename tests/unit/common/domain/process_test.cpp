@@ -5,6 +5,8 @@
 #include "common/base/text.hpp"
 #include "tests/support/catch.hpp"
 
+namespace process_test {
+
 using namespace persistproc;
 using Words = std::vector<std::string>;
 
@@ -93,3 +95,5 @@ TEST_CASE("a command has its limits") {
     CHECK(!domain::check_command(Words(4097, "a")));
     CHECK(!domain::check_command({"a", std::string(1u << 20, 'x')}));
 }
+
+}  // namespace process_test

@@ -10,6 +10,8 @@
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/written_log.hpp"
 
+namespace reader_test {
+
 using namespace persistproc;
 using namespace persistproc::logstore;
 using tests::WrittenLog;
@@ -483,3 +485,5 @@ TEST_CASE("cursors name their process") {
         CHECK(parse_cursor("p3", bad).error().code == ErrorCode::invalid);
     }
 }
+
+}  // namespace reader_test

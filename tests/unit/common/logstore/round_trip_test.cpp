@@ -13,6 +13,8 @@
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/written_log.hpp"
 
+namespace round_trip_test {
+
 using namespace persistproc;
 using namespace persistproc::logstore;
 
@@ -181,3 +183,5 @@ TEST_CASE("a search gives the same lines whether or not it steps over stretches 
         }
     }
 }
+
+}  // namespace round_trip_test

@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace base64_test {
+
 using namespace persistproc::mcp;
 
 TEST_CASE("base64 has the values of RFC 4648") {
@@ -26,3 +28,5 @@ TEST_CASE("base64 takes one spelling of a value") {
         CHECK(!base64_decode(text));
     for (const char* text : {"Z", "Zg==", "Zh", "+/8"}) CHECK(!base64url_decode(text));
 }
+
+}  // namespace base64_test

@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace caller_test {
+
 using namespace persistproc;
 using namespace persistproc::mcp;
 
@@ -77,3 +79,5 @@ TEST_CASE("a missing capability is named in the message and in the data") {
     CHECK(error.message == "Missing required client capability: sampling");
     CHECK(error.data.dump() == R"({"requiredCapabilities":{"sampling":{}}})");
 }
+
+}  // namespace caller_test

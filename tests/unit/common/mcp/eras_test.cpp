@@ -3,6 +3,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/channel_client.hpp"
 
+namespace eras_test {
+
 using namespace persistproc;
 using namespace persistproc::mcp;
 using std::chrono::seconds;
@@ -498,3 +500,5 @@ TEST_CASE("tasks switched off are neither declared nor known") {
     CHECK(code_of(of_task(client, "get", "x")) == rpc::method_not_found);
     CHECK(call_task(client, "hold").is_null());
 }
+
+}  // namespace eras_test

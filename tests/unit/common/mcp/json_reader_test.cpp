@@ -4,6 +4,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace json_reader_test {
+
 using namespace persistproc;
 using mcp::Json;
 using mcp::JsonLimits;
@@ -102,3 +104,5 @@ TEST_CASE("JSON cut anywhere is refused") {
         CHECK(!is_read(std::string_view(whole).substr(0, size)));
     }
 }
+
+}  // namespace json_reader_test

@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace message_test {
+
 using namespace persistproc;
 using namespace persistproc::mcp;
 
@@ -57,3 +59,5 @@ TEST_CASE("answers carry the id they were given") {
     CHECK(error_response(RpcError{-32602, "no \"x\"", "3"}) ==
           R"({"jsonrpc":"2.0","id":3,"error":{"code":-32602,"message":"no \"x\""}})");
 }
+
+}  // namespace message_test

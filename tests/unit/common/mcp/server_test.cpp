@@ -11,6 +11,8 @@
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/memory_transport.hpp"
 
+namespace server_test {
+
 using namespace persistproc;
 using namespace persistproc::mcp;
 using Catch::Matchers::Contains;
@@ -325,3 +327,5 @@ TEST_CASE("two tools of one name are a bug") {
                                       [](Json arguments, CallContext) { return Fixture::echo(std::move(arguments)); }),
                     std::logic_error);
 }
+
+}  // namespace server_test

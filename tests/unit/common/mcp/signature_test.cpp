@@ -3,6 +3,8 @@
 #include "common/mcp/base64.hpp"
 #include "tests/support/catch.hpp"
 
+namespace signature_test {
+
 using namespace persistproc;
 using namespace persistproc::mcp;
 
@@ -52,3 +54,5 @@ TEST_CASE("a signed text that was cut, lengthened or changed in any bit does not
     CHECK(!open_signed(key, "state", good + '.' + good));
     for (const char* bad : {"", ".", "..", "a.b", "AAAA.AAAA"}) CHECK(!open_signed(key, "state", bad));
 }
+
+}  // namespace signature_test

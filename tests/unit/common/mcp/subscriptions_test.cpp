@@ -4,6 +4,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace subscriptions_test {
+
 using namespace persistproc;
 using namespace persistproc::mcp;
 
@@ -91,3 +93,5 @@ TEST_CASE("who is told may end subscriptions, its own and others") {
     f.all.tools_changed();
     CHECK(f.take(f.heard) == Lines{"late tools/list_changed "});
 }
+
+}  // namespace subscriptions_test

@@ -8,6 +8,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/fake_clock.hpp"
 
+namespace tasks_test {
+
 using namespace persistproc;
 using namespace persistproc::mcp;
 
@@ -106,3 +108,5 @@ TEST_CASE("tasks have ids that nobody guesses, a bound, and an end") {
     CHECK(f.tasks.size() == 2);
     CHECK(f.tasks.make(TaskTerms()) != nullptr);
 }
+
+}  // namespace tasks_test

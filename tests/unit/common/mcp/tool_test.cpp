@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace tool_test {
+
 using namespace persistproc;
 using namespace persistproc::mcp;
 
@@ -29,3 +31,5 @@ TEST_CASE("a failure of another server is invalid with its text") {
     CHECK(failure_of(result).code == ErrorCode::invalid);
     CHECK(failure_of(result).message == "went wrong");
 }
+
+}  // namespace tool_test

@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace agent_setup_test {
+
 using namespace persistproc;
 using namespace persistproc::ops;
 
@@ -74,3 +76,5 @@ TEST_CASE("texts are quoted for JSON and TOML alike") {
     CHECK(by_hand_text(*find_agent("gemini"), http_entry()) ==
           "\"persistproc\":{\"httpUrl\":\"http://127.0.0.1:8947/mcp\"} into \"mcpServers\"");
 }
+
+}  // namespace agent_setup_test

@@ -3,6 +3,8 @@
 #include "common/schema/json.hpp"
 #include "tests/support/catch.hpp"
 
+namespace start_process_test {
+
 using namespace persistproc;
 
 TEST_CASE("bytes that are no text travel through JSON unchanged") {
@@ -54,3 +56,5 @@ TEST_CASE("a command is a string or words") {
     CHECK(parse(R"({"command":["a",7],"working_directory":"/"})").error().message ==
           "command[1]: expected string, got number 7");
 }
+
+}  // namespace start_process_test

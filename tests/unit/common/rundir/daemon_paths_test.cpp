@@ -6,6 +6,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace daemon_paths_test {
+
 using namespace persistproc;
 
 namespace {
@@ -92,3 +94,5 @@ TEST_CASE("the original's tools are asked for with 1, and nothing else is taken 
     CHECK(asked("1") == "yes");
     CHECK(asked("ja") == "PERSISTPROC_COMPAT: 1 or 0, got \"ja\"");
 }
+
+}  // namespace daemon_paths_test

@@ -8,6 +8,8 @@
 #include "common/base/file.hpp"
 #include "tests/support/catch.hpp"
 
+namespace frame_test {
+
 using namespace persistproc;
 using namespace persistproc::rundir;
 
@@ -275,3 +277,5 @@ TEST_CASE("frames of version 2.0 are read") {
     CHECK(refused.refused_type == 77);
     CHECK(refused.error == 71);
 }
+
+}  // namespace frame_test

@@ -8,6 +8,8 @@
 #include "common/rundir/state.hpp"
 #include "tests/support/catch.hpp"
 
+namespace frozen_test {
+
 using namespace persistproc;
 using namespace persistproc::rundir;
 
@@ -46,3 +48,5 @@ TEST_CASE("spec and state of format 2.0 are read") {
     CHECK(state->log_begin == 0);
     CHECK(state->log_end == 14);
 }
+
+}  // namespace frozen_test

@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace paths_test {
+
 using namespace persistproc;
 
 TEST_CASE("paths are made of ids alone") {
@@ -14,3 +16,5 @@ TEST_CASE("paths are made of ids alone") {
     CHECK(run.state == "/d/procs/p3/runs/14/state");
     CHECK(run.shim_lock == "/d/procs/p3/runs/14/shim.lock");
 }
+
+}  // namespace paths_test

@@ -6,6 +6,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace spec_test {
+
 using namespace persistproc;
 using namespace persistproc::rundir;
 
@@ -109,3 +111,5 @@ TEST_CASE("a spec without a command, or with NUL inside a word, is refused") {
     nul.argv[1] = std::string("a\0b", 3);
     CHECK(decode_spec(encode_spec(nul)).has_error());
 }
+
+}  // namespace spec_test

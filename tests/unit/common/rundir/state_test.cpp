@@ -13,6 +13,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace state_test {
+
 using namespace persistproc;
 using namespace persistproc::rundir;
 
@@ -149,3 +151,5 @@ TEST_CASE("every stage has a name of its own") {
         for (int b = 0; b < a; ++b)
             CHECK(std::string(stage_name(static_cast<Stage>(a))) != stage_name(static_cast<Stage>(b)));
 }
+
+}  // namespace state_test

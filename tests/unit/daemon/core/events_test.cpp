@@ -5,6 +5,8 @@
 #include "common/async/task_group.hpp"
 #include "tests/support/catch.hpp"
 
+namespace events_test {
+
 using namespace persistproc;
 using namespace persistproc::core;
 
@@ -80,3 +82,5 @@ TEST_CASE("a subscriber that waits is woken, and one that has gone is forgotten"
     CHECK(events.subscribers() == 0);
     CHECK(heard == 2);
 }
+
+}  // namespace events_test

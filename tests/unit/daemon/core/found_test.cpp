@@ -3,6 +3,8 @@
 #include "daemon/core/run/run_machine.hpp"
 #include "tests/support/catch.hpp"
 
+namespace found_test {
+
 using namespace persistproc;
 using namespace persistproc::core;
 
@@ -141,3 +143,5 @@ TEST_CASE("what a failed start left behind is told from a process of a lost data
     unread.found.trouble = "input/output error";
     CHECK_FALSE(is_failed_start(unread));
 }
+
+}  // namespace found_test

@@ -6,6 +6,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace lifecycle_test {
+
 using namespace persistproc;
 using namespace persistproc::core;
 using domain::RestartPolicy;
@@ -361,3 +363,5 @@ TEST_CASE("random events never break the invariants") {
         }
     }
 }
+
+}  // namespace lifecycle_test

@@ -12,6 +12,8 @@
 #include "common/base/proc.hpp"
 #include "tests/support/catch.hpp"
 
+namespace probes_test {
+
 using namespace persistproc::core;
 
 namespace {
@@ -137,3 +139,5 @@ TEST_CASE("memory that several share counts once") {
     for (std::size_t i = 1; i < tree.pids.size(); ++i) ::kill(tree.pids[i], SIGKILL);
     ::munmap(shared, bytes);
 }
+
+}  // namespace probes_test

@@ -6,6 +6,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace run_machine_test {
+
 using namespace persistproc;
 using namespace persistproc::core;
 using namespace persistproc::core::run;
@@ -433,3 +435,5 @@ TEST_CASE("random events never break the invariants of a run") {
         }
     }
 }
+
+}  // namespace run_machine_test

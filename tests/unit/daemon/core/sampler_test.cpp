@@ -7,6 +7,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/fake_clock.hpp"
 
+namespace sampler_test {
+
 using namespace persistproc;
 using namespace persistproc::core;
 using namespace std::chrono_literals;
@@ -187,3 +189,5 @@ TEST_CASE("processor time is counted over intervals that say something, and is n
     reading.note_cpu(ticks(1), 102 * second, 90 * second);
     CHECK(reading.cpu_percent == 0.0);
 }
+
+}  // namespace sampler_test

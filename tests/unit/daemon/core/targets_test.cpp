@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace targets_test {
+
 using namespace persistproc;
 using core::Candidate;
 using core::resolve_target;
@@ -60,3 +62,5 @@ TEST_CASE("no match is an error that names the nearest") {
     REQUIRE(!none);
     CHECK(none.error().message.find("none yet") != std::string::npos);
 }
+
+}  // namespace targets_test

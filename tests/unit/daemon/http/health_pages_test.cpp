@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace health_pages_test {
+
 using namespace persistproc::daemon::http;
 
 TEST_CASE("each page says in one line how the daemon is") {
@@ -33,3 +35,5 @@ TEST_CASE("there are two pages and no more") {
     for (const char* path : {"/", "/mcp", "/healthz/", "/healthz?x", "/health", "/READYZ", "//readyz", ""})
         CHECK(!find_health_page(path, {}));
 }
+
+}  // namespace health_pages_test

@@ -21,6 +21,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace listener_test {
+
 using namespace persistproc;
 using boost::asio::ip::tcp;
 using Catch::Matchers::Contains;
@@ -349,3 +351,5 @@ TEST_CASE("the service manager is told on its socket") {
     CHECK(::recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) == 7);
     ::close(fd);
 }
+
+}  // namespace listener_test

@@ -6,6 +6,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace peer_owner_test {
+
 using boost::asio::ip::tcp;
 using persistproc::daemon::http::PeerOwner;
 using persistproc::daemon::http::table_has_owner;
@@ -63,3 +65,5 @@ TEST_CASE("the kernel says whose a live connection is, and that a closed one is 
         CHECK(!owner.is_owned_by(peer, local, 0));
     }
 }
+
+}  // namespace peer_owner_test

@@ -7,6 +7,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace ended_sessions_test {
+
 using namespace persistproc;
 using registry::EndedSessions;
 using registry::kept_ended_sessions;
@@ -82,3 +84,5 @@ TEST_CASE("ended sessions that cannot be read are an error, not none") {
     REQUIRE(!sessions);
     CHECK(sessions.error().code == ErrorCode::io);
 }
+
+}  // namespace ended_sessions_test

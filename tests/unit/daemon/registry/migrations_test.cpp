@@ -7,6 +7,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace migrations_test {
+
 using namespace persistproc;
 using nlohmann::json;
 using registry::Database;
@@ -251,3 +253,5 @@ TEST_CASE("a document that is none is damage") {
     CHECK(snapshot.error().code == ErrorCode::corrupt);
     CHECK(snapshot.error().message.find("p1") != std::string::npos);
 }
+
+}  // namespace migrations_test

@@ -8,6 +8,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace registry_test {
+
 using namespace persistproc;
 using registry::Registry;
 
@@ -244,3 +246,5 @@ TEST_CASE("history and audit are bounded") {
     CHECK(number("SELECT count(*) FROM audit") == registry::kept_audit);
     CHECK(number("SELECT min(CAST(action AS INTEGER)) FROM audit") == 3);
 }
+
+}  // namespace registry_test

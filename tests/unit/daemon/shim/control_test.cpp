@@ -14,6 +14,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/unit/daemon/shim/keeper_driver.hpp"
 
+namespace control_test {
+
 using namespace persistproc;
 using namespace persistproc::rundir;
 using tests::child;
@@ -330,3 +332,5 @@ TEST_CASE("signals to the shim itself do nothing") {
     CHECK(answer.state.exit_value == SIGINT);
     CHECK(keeper.wait_for_leave() == 0);
 }
+
+}  // namespace control_test

@@ -4,6 +4,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace oom_kills_test {
+
 using namespace persistproc::shim;
 
 namespace {
@@ -31,3 +33,5 @@ TEST_CASE("the count of OOM kills is read from either version's file") {
     CHECK(oom_kills_in("oom_kill \n") == -1);
     CHECK(oom_kills_in("") == -1);
 }
+
+}  // namespace oom_kills_test

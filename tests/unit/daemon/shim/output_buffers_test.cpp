@@ -9,6 +9,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace output_buffers_test {
+
 using namespace persistproc;
 using shim::OutputBuffers;
 
@@ -129,3 +131,5 @@ TEST_CASE("memory of another layout is not taken for ours") {
     ::close(wrong_size);
     CHECK_FALSE(buffers.is_shared());
 }
+
+}  // namespace output_buffers_test

@@ -5,6 +5,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/unit/daemon/shim/keeper_driver.hpp"
 
+namespace output_test {
+
 using namespace persistproc;
 using logstore::IndexRecord;
 using logstore::Stream;
@@ -150,3 +152,5 @@ TEST_CASE("a killed shim tears no line: the next run repairs and goes on") {
     std::uint64_t sequence = 0;
     for (const auto& record : next.records()) REQUIRE(record.sequence == ++sequence);
 }
+
+}  // namespace output_test

@@ -12,6 +12,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace pump_test {
+
 using namespace persistproc;
 using namespace persistproc::shim;
 
@@ -156,3 +158,5 @@ TEST_CASE_METHOD(PumpFixture, "a line longer than the buffer is written in piece
     serve(1200 * ms);
     CHECK(recorded() == all + "\n");
 }
+
+}  // namespace pump_test

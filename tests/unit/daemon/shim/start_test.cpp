@@ -8,6 +8,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/unit/daemon/shim/keeper_driver.hpp"
 
+namespace start_test {
+
 using namespace persistproc;
 using namespace persistproc::rundir;
 using tests::child;
@@ -201,3 +203,5 @@ TEST_CASE("a run is started once, by one shim") {
     CHECK(std::system(command.c_str()) != 0);
     CHECK(first.state_on_disk().generation == before.generation);
 }
+
+}  // namespace start_test

@@ -8,6 +8,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/unit/daemon/shim/keeper_driver.hpp"
 
+namespace takeover_test {
+
 using namespace persistproc;
 using namespace persistproc::rundir;
 using tests::child;
@@ -117,3 +119,5 @@ TEST_CASE("a successor ends descendants that show no mark and have left the sess
     for (const pid_t pid : spawned) CHECK_FALSE(is_running(pid));
     CHECK(keeper.wait_for_leave() == 0);
 }
+
+}  // namespace takeover_test

@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace client_session_test {
+
 using namespace persistproc;
 using namespace persistproc::mcp::client;
 using Catch::Matchers::Contains;
@@ -93,3 +95,5 @@ TEST_CASE("what comes of a stream") {
         CHECK(track.last_event.empty() == (row.is_forgotten || !row.was_resumed));
     }
 }
+
+}  // namespace client_session_test

@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace endpoint_test {
+
 using namespace persistproc;
 using namespace persistproc::mcp::client;
 using Catch::Matchers::Contains;
@@ -40,3 +42,5 @@ TEST_CASE("a token becomes a header, and is never shown") {
     }
     CHECK(endpoint.headers.size() == 1);
 }
+
+}  // namespace endpoint_test

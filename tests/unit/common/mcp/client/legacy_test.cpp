@@ -1,5 +1,7 @@
 #include "tests/support/scripted_peer.hpp"
 
+namespace legacy_test {
+
 using namespace persistproc;
 using namespace persistproc::tests;
 using Catch::Matchers::Contains;
@@ -591,3 +593,5 @@ TEST_CASE("a client that goes ends its calls; one that is closed says good-bye")
     CHECK(is_closed);
     CHECK(!outcome(polite.call()));
 }
+
+}  // namespace legacy_test

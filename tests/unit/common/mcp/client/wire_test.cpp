@@ -2,6 +2,8 @@
 
 #include "tests/support/scripted_peer.hpp"
 
+namespace wire_test {
+
 using namespace persistproc;
 using namespace persistproc::tests;
 using mcp::client::Wire;
@@ -32,3 +34,5 @@ TEST_CASE("a peer that says nothing is known to be silent, one that comments is 
     wire->close();
     p.settle();
 }
+
+}  // namespace wire_test

@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace access_test {
+
 using namespace persistproc::mcp::http;
 
 TEST_CASE("Host names this machine's loopback, with any port") {
@@ -91,3 +93,5 @@ TEST_CASE("only application/json is JSON") {
     CHECK(!is_json_type("application/json-rpc"));
     CHECK(!is_json_type("application/x-www-form-urlencoded"));
 }
+
+}  // namespace access_test

@@ -4,6 +4,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/http_machine.hpp"
 
+namespace connection_test {
+
 using namespace persistproc;
 using namespace persistproc::mcp;
 using namespace persistproc::mcp::http;
@@ -534,3 +536,5 @@ TEST_CASE("a session that had a GET stream does not keep the sessions alive") {
     CHECK(sessions.expired());
     f.server.tools_changed();
 }
+
+}  // namespace connection_test

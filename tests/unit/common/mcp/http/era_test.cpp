@@ -6,6 +6,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/http_machine.hpp"
 
+namespace era_test {
+
 using namespace persistproc;
 using namespace persistproc::mcp;
 using tests::Answer;
@@ -740,3 +742,5 @@ TEST_CASE("a request cut at any byte gets no answer, and its body cut is no JSON
     }
     CHECK(machine.server.open_calls() == 0);
 }
+
+}  // namespace era_test

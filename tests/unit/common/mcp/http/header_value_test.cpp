@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace header_value_test {
+
 using namespace persistproc::mcp::http;
 
 TEST_CASE("header values are plain where they can be") {
@@ -35,3 +37,5 @@ TEST_CASE("header values are read as written, blanks around them aside") {
         CHECK(!decode_header_value(bad));
     }
 }
+
+}  // namespace header_value_test

@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace request_reader_test {
+
 using namespace persistproc::mcp::http;
 using Progress = RequestReader::Progress;
 
@@ -133,3 +135,5 @@ TEST_CASE("a request cut anywhere wants more or is refused, never read") {
     for (std::size_t size = 0; size < whole.size(); ++size)
         CHECK(refusal(std::string_view(whole).substr(0, size)) == -1);
 }
+
+}  // namespace request_reader_test

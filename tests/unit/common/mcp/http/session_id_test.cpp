@@ -4,6 +4,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace session_id_test {
+
 using namespace persistproc::mcp;
 using namespace persistproc::mcp::http;
 
@@ -45,3 +47,5 @@ TEST_CASE("an id cut or grown is none") {
     CHECK(!ids.find_revision(id + "A"));
     CHECK(!ids.find_revision("." + id));
 }
+
+}  // namespace session_id_test

@@ -3,6 +3,8 @@
 #include "common/mcp/http/stream.hpp"
 #include "tests/support/catch.hpp"
 
+namespace sse_test {
+
 using namespace persistproc::mcp::http;
 
 namespace {
@@ -70,3 +72,5 @@ TEST_CASE("event ids are read back, and nothing else is") {
         CHECK(!find_event_id(bad));
     }
 }
+
+}  // namespace sse_test

@@ -3,6 +3,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/http_machine.hpp"
 
+namespace streams_test {
+
 using namespace persistproc;
 using namespace persistproc::mcp;
 using Catch::Matchers::Contains;
@@ -742,3 +744,5 @@ TEST_CASE("a question that is refused, not answered, withdrawn or not allowed en
         CHECK_THAT(text_of(answer.response()), Contains("unavailable: this client takes no questions"));
     }
 }
+
+}  // namespace streams_test

@@ -6,6 +6,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/http_machine.hpp"
 
+namespace transcripts_test {
+
 using namespace persistproc;
 using namespace persistproc::mcp;
 using tests::Answer;
@@ -195,3 +197,5 @@ TEST_CASE("what clients in the field send is answered as they need it") {
         }
     }
 }
+
+}  // namespace transcripts_test

@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+namespace answers_test {
+
 using namespace persistproc;
 using namespace persistproc::tools::compat;
 
@@ -61,3 +63,5 @@ TEST_CASE("bytes that are no text never break an answer") {
     answer.command = {"a\xff"};
     CHECK(schema::Json::parse(answered(answer).text)["command"][0] == "a\xEF\xBF\xBD");
 }
+
+}  // namespace answers_test
