@@ -17,7 +17,7 @@ using mcp::client::Track;
 using mcp::client::tracked;
 
 constexpr std::chrono::milliseconds farewell_patience{300};
-constexpr std::chrono::seconds longest_pause{10};
+constexpr std::chrono::seconds longest_retry_pause{10};
 
 }  // namespace
 
@@ -112,7 +112,7 @@ Task<> AgentSession::listen() {
             co_await std::move(recovering);
             if (failures == 1) continue;
         }
-        const MonoTime next = clock_.now() + track.pause(failures, longest_pause);
+        const MonoTime next = clock_.now() + track.pause(failures, longest_retry_pause);
         co_await clock_.sleep_until(next);
     }
     is_listening_ = false;
