@@ -142,7 +142,9 @@ Task<> Daemon::obey_signals() {
     if (failed) co_return;
     // A service manager, a closed terminal or Ctrl+C ends the daemon alone; `persistproc shutdown` ends all.
     const std::string actor = "signal";
-    auto report = co_await services_.supervisor.leave(true, actor);
+    ops::ShutdownRequest request;
+    request.keep = true;
+    auto report = co_await services_.supervisor.leave(request, actor);
     if (report && !report->kept.empty())
         base::report(
             base::Severity::info,

@@ -1,14 +1,12 @@
 #pragma once
 #include "common/domain/process.hpp"
 #include "common/ops/operation.hpp"
+#include "common/ops/stop_process.hpp"
 
 namespace persistproc::ops {
 
-struct RestartRequest {
-    std::string process;
-    bool force = false;
-    std::optional<double> grace_seconds;
-
+/// Asked as a stop is.
+struct RestartRequest : StopRequest {
     static constexpr Operation operation{
         .name = "restart_process",
         .title = "Restart process",
@@ -19,18 +17,6 @@ struct RestartRequest {
         .effects = {.destructive = true},
         .audit = "restart",
     };
-
-    template <class Each>
-    static constexpr void fields(Each&& each) {
-        using R = RestartRequest;
-        each(schema::required("process", &R::process, "id, label, PID or command"));
-        each(schema::field("force", &R::force, "SIGKILL at once").as_flag("force"));
-        each(schema::field("grace_seconds", &R::grace_seconds, "Time before SIGKILL")
-                 .range(0, 3600)
-                 .as_flag("grace", "DURATION")
-                 .in_form(&domain::optional_seconds_form)
-                 .of_kind(schema::ValueKind::duration));
-    }
 };
 
 struct RestartResponse : domain::ProcessView {

@@ -330,8 +330,8 @@ const ValueCodec& value_codec() {
     return codec;
 }
 
-template <class F>
-FieldCodec make_field_codec(const F& field, const typename F::Owner& defaults) {
+template <class F, class S>
+FieldCodec make_field_codec(const F& field, const S& defaults) {
     const auto* owner = reinterpret_cast<const std::byte*>(&defaults);
     const auto* member = reinterpret_cast<const std::byte*>(&field.of(defaults));
     return FieldCodec{field, static_cast<std::size_t>(member - owner), &value_codec<typename F::Value>(), field.form};

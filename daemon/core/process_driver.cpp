@@ -9,6 +9,7 @@
 #include "common/base/kill_point.hpp"
 #include "common/base/random.hpp"
 #include "common/base/text.hpp"
+#include "common/ops/start_process.hpp"
 #include "common/schema/document.hpp"
 #include "daemon/core/before.hpp"
 
@@ -128,14 +129,14 @@ Task<bool> ProcessDriver::settled(ProcessPtr process, MonoTime until) {
     co_return true;
 }
 
-StoreChange ProcessDriver::change_of(const Process& process, const std::string& actor, const std::string& action,
+StoreChange ProcessDriver::change_of(const Process& process, const std::string& actor, std::string_view action,
                                      std::string detail) const {
     StoreChange change;
     change.processes.push_back(process.record);
     detail.resize(std::min(detail.size(), max_audit_bytes));
     AuditEntry entry{.at = world_.clock.wall(),
                      .actor = actor,
-                     .action = action,
+                     .action = std::string(action),
                      .process = process.name(),
                      .detail = std::move(detail)};
     change.audit.push_back(std::move(entry));
@@ -208,8 +209,8 @@ Task<Result<void>> ProcessDriver::record_start(ProcessPtr process, RunId run, st
     }
     if (process->record.intent != Intent::restart) process->record.intent = Intent::start;
     if (process->record.intent == Intent::start) process->record.intent_run = run.number;
-    StoreChange intent =
-        change_of(*process, process->actor, "start", domain::command_line(process->record.definition.command));
+    StoreChange intent = change_of(*process, process->actor, ops::StartRequest::operation.audit,
+                                   domain::command_line(process->record.definition.command));
     RunRecord row{.id = run};
     intent.runs.push_back(std::move(row));
     auto committed = co_await store_.commit(std::move(intent));

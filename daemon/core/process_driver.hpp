@@ -29,7 +29,7 @@ public:
     Task<bool> settled(ProcessPtr process, MonoTime until);
 
     /// The process as it is to be remembered, with an entry of the audit.
-    StoreChange change_of(const Process& process, const std::string& actor, const std::string& action,
+    StoreChange change_of(const Process& process, const std::string& actor, std::string_view action,
                           std::string detail) const;
     /// Commits what the run directories would tell as well: a failure is reported and no more.
     Task<> record(StoreChange change, std::string what);

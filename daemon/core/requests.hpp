@@ -1,51 +1,12 @@
 #pragma once
-/// What is asked of the core, and what it answers.
+/// What the core answers beside views; what is asked of it are the requests of common/ops.
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "common/domain/process.hpp"
-#include "common/ops/start_process.hpp"
-#include "common/rundir/spec.hpp"
 
 namespace persistproc::core {
-
-struct StartParameters {
-    Definition definition;    // as it is asked for: its directory as given, no label unless `label_given`
-    Environment environment;  // set on top of the base
-    std::optional<std::vector<std::string>> base_environment;  // the caller's own; else the daemon's
-    std::optional<mode_t> umask;
-    std::vector<rundir::ResourceLimit> limits;
-    ops::IfRunning if_running = ops::IfRunning::keep;
-    std::string request_key;  // of the caller's choice; a second request of the same key finds what the first one did
-    std::string actor;
-};
-struct Started {
-    ProcessView view;
-    bool created = false;
-};
-
-struct StopParameters {
-    std::string target;
-    bool force = false;
-    std::optional<double> grace_seconds;
-    std::string actor;
-};
-struct Restarted {
-    ProcessView view;
-    std::optional<std::int64_t> old_pid;
-};
-
-struct ListFilter {
-    std::optional<std::string> target;
-    std::optional<std::string> working_directory;
-    std::optional<ProcessState> state;
-};
-
-struct LeaveReport {
-    std::vector<std::string> stopped, kept;
-};
 
 /// What a reader of output needs to know of a process.
 struct Located {

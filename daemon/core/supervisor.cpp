@@ -64,23 +64,23 @@ Task<Result<T>> Supervisor::carry_out(std::string name, Task<Result<T>> request)
 }
 
 Task<Result<void>> Supervisor::adopt() { return carry_out("adoption", adopt_now()); }
-Task<Result<Started>> Supervisor::start(StartParameters parameters) {
-    return carry_out("start", operations_.start(std::move(parameters)));
+Task<Result<ops::StartResponse>> Supervisor::start(ops::StartRequest request, std::string actor) {
+    return carry_out("start", operations_.start(std::move(request), std::move(actor)));
 }
-Task<Result<ProcessView>> Supervisor::stop(StopParameters parameters) {
-    return carry_out("stop", operations_.stop(std::move(parameters)));
+Task<Result<ProcessView>> Supervisor::stop(ops::StopRequest request, std::string actor) {
+    return carry_out("stop", operations_.stop(std::move(request), std::move(actor)));
 }
-Task<Result<Restarted>> Supervisor::restart(StopParameters parameters) {
-    return carry_out("restart", operations_.restart(std::move(parameters)));
+Task<Result<ops::RestartResponse>> Supervisor::restart(ops::RestartRequest request, std::string actor) {
+    return carry_out("restart", operations_.restart(std::move(request), std::move(actor)));
 }
-Task<Result<ProcessView>> Supervisor::signal(std::string target, int number, std::string actor) {
-    return carry_out("signal", operations_.signal(std::move(target), number, std::move(actor)));
+Task<Result<ProcessView>> Supervisor::signal(ops::SignalRequest request, std::string actor) {
+    return carry_out("signal", operations_.signal(std::move(request), std::move(actor)));
 }
-Task<Result<ProcessView>> Supervisor::remove(std::string target, std::string actor) {
-    return carry_out("removal", operations_.remove(std::move(target), std::move(actor)));
+Task<Result<ProcessView>> Supervisor::remove(ops::RemoveRequest request, std::string actor) {
+    return carry_out("removal", operations_.remove(std::move(request), std::move(actor)));
 }
-Task<Result<LeaveReport>> Supervisor::leave(bool keep, std::string actor) {
-    return carry_out("shutdown", operations_.leave(keep, std::move(actor)));
+Task<Result<ops::ShutdownResponse>> Supervisor::leave(ops::ShutdownRequest request, std::string actor) {
+    return carry_out("shutdown", operations_.leave(request, std::move(actor)));
 }
 
 Task<Result<void>> Supervisor::adopt_now() {
@@ -92,8 +92,9 @@ Task<Result<void>> Supervisor::adopt_now() {
 }
 
 Task<Result<void>> Supervisor::remove_old(ProcessId id) {
-    const std::string name = to_string(id);
-    auto removed = co_await operations_.remove(name, "retention");
+    ops::RemoveRequest request;
+    request.process = to_string(id);
+    auto removed = co_await operations_.remove(std::move(request), "retention");
     if (!removed) co_return removed.error();
     co_return boost::system::in_place_value;
 }

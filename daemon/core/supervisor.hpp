@@ -23,28 +23,32 @@ public:
     bool is_adopted() const noexcept { return adoption_.progress().is_done; }
     const AdoptionProgress& adoption() const noexcept { return adoption_.progress(); }
 
+    // Requests are those of common/ops; `actor` is who asks, for the audit.
+
     /// Starts a command, or finds the process it already is. Completes when the program runs (its execve succeeded) and
     /// that is durable. Errors: invalid, conflict (a live label with another command, `refuse`, or stopped by somebody
     /// meanwhile), exec_failed (the program could not be started: a new process then does not exist), io, unavailable,
     /// timeout.
-    Task<Result<Started>> start(StartParameters parameters);
+    Task<Result<ops::StartResponse>> start(ops::StartRequest request, std::string actor);
 
     /// Completes when nothing of the process's tree is left. Stopping what does not run succeeds. Errors: not_found,
     /// ambiguous, unavailable (its shim does not answer), timeout (it resists SIGKILL), conflict (started again since).
-    Task<Result<ProcessView>> stop(StopParameters parameters);
+    Task<Result<ProcessView>> stop(ops::StopRequest request, std::string actor);
 
     /// Stop, then start with the same definition and environment, as one operation. Errors: as stop and start; conflict
     /// (stopped by somebody else meanwhile).
-    Task<Result<Restarted>> restart(StopParameters parameters);
+    Task<Result<ops::RestartResponse>> restart(ops::RestartRequest request, std::string actor);
 
     /// Sends one signal to the program's process group. Errors: not_found, ambiguous, conflict (does not run), invalid.
-    Task<Result<ProcessView>> signal(std::string target, int signal, std::string actor);
+    Task<Result<ProcessView>> signal(ops::SignalRequest request, std::string actor);
 
     /// Forgets a process that does not run, with its output. Errors: not_found, ambiguous, conflict (it runs), io.
-    Task<Result<ProcessView>> remove(std::string target, std::string actor);
+    Task<Result<ProcessView>> remove(ops::RemoveRequest request, std::string actor);
 
     /// Views, oldest process first. CPU, memory, ports and output times are at most 250 ms old.
-    Task<Result<std::vector<ProcessView>>> list(ListFilter filter) { return operations_.list(std::move(filter)); }
+    Task<Result<std::vector<ProcessView>>> list(ops::ListRequest request) {
+        return operations_.list(std::move(request));
+    }
 
     /// Errors: not_found, ambiguous, unavailable (adoption takes too long).
     Task<Result<Located>> locate(std::string target);
@@ -62,7 +66,7 @@ public:
     Events& events() noexcept { return events_; }
 
     /// Stops every process (unless `keep`), for a daemon that leaves. No start is accepted any more.
-    Task<Result<LeaveReport>> leave(bool keep, std::string actor);
+    Task<Result<ops::ShutdownResponse>> leave(ops::ShutdownRequest request, std::string actor);
     /// Completes when a `leave` has done its work: the daemon may go.
     Task<> left() { return operations_.left(); }
     bool has_left() const noexcept { return operations_.has_left(); }

@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "common/async/offload.hpp"
+#include "common/base/text.hpp"
 
 namespace persistproc::core {
 
@@ -35,19 +36,57 @@ Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstor
     co_return co_await async::offload(readers_, std::move(look));
 }
 
-Task<Result<WaitResult>> Waiter::wait(WaitParameters parameters) {
-    auto process = co_await supervisor_.locate(parameters.target);
+struct Waiter::Question {
+    std::string pattern;
+    std::optional<std::int64_t> port;  // nothing: any
+    std::chrono::nanoseconds quiet_for = std::chrono::seconds(2);
+    std::optional<std::uint64_t> from;  // pattern: only output from here on; nothing: of the current run
+    std::optional<std::uint32_t> run;   // exit: the run meant; nothing: the current one
+};
+
+Result<Waiter::Question> Waiter::question_of(const ops::WaitRequest& request, ProcessId id) {
+    const std::pair<bool, std::string_view> misplaced[] = {
+        {request.pattern && request.until != WaitCondition::pattern, "pattern"},
+        {request.port && request.until != WaitCondition::port, "port"},
+        {request.quiet_seconds && request.until != WaitCondition::quiet, "quiet_seconds"},
+        {request.cursor && request.until != WaitCondition::pattern, "cursor"}};
+    for (const auto& [wrong, name] : misplaced)
+        if (wrong)
+            return Error{ErrorCode::invalid,
+                         fmt::format("{}: has no meaning when until is {}", name, schema::enum_name(request.until))};
+    if (request.until == WaitCondition::pattern && !request.pattern)
+        return Error{ErrorCode::invalid, "pattern: required when until is pattern"};
+    Question out{.pattern = request.pattern.value_or(""), .port = request.port};
+    if (request.quiet_seconds) out.quiet_for = seconds_of(*request.quiet_seconds);
+    if (request.cursor) {
+        const auto position = logstore::parse_cursor(to_string(id), *request.cursor);
+        if (!position) return base::with_context(position.error(), "cursor");
+        out.from = *position;
+    }
+    if (request.run) {
+        out.run = domain::find_run_number(*request.run, id);
+        if (!out.run)
+            return Error{ErrorCode::invalid,
+                         fmt::format("run: \"{}\" is no run of {}", base::escape_line(*request.run), to_string(id))};
+    }
+    return out;
+}
+
+Task<Result<WaitResult>> Waiter::wait(ops::WaitRequest request) {
+    auto process = co_await supervisor_.locate(request.process);
     if (!process) co_return process.error();
-    const MonoTime until = clock_.now() + parameters.timeout;
+    auto question = question_of(request, process->id);
+    if (!question) co_return question.error();
+    const MonoTime until = clock_.now() + seconds_of(request.timeout_seconds);
     Located located = std::move(*process);
-    switch (parameters.until) {
+    switch (request.until) {
         case WaitCondition::pattern:
-            co_return co_await wait_for_pattern(std::move(parameters), std::move(located), until);
-        case WaitCondition::port: co_return co_await wait_for_port(std::move(parameters), std::move(located), until);
-        case WaitCondition::quiet: co_return co_await wait_for_quiet(std::move(parameters), std::move(located), until);
+            co_return co_await wait_for_pattern(std::move(*question), std::move(located), until);
+        case WaitCondition::port: co_return co_await wait_for_port(std::move(*question), std::move(located), until);
+        case WaitCondition::quiet: co_return co_await wait_for_quiet(std::move(*question), std::move(located), until);
         case WaitCondition::exit: break;
     }
-    co_return co_await wait_for_exit(std::move(parameters), std::move(located), until);
+    co_return co_await wait_for_exit(std::move(*question), std::move(located), until);
 }
 
 Task<Result<WaitResult>> Waiter::finish(WaitOutcome end, ProcessId id, std::uint32_t run) {
@@ -71,14 +110,14 @@ Task<Result<WaitResult>> Waiter::finish(WaitOutcome end, ProcessId id, std::uint
     co_return result;
 }
 
-Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Located process, MonoTime until) {
+Task<Result<WaitResult>> Waiter::wait_for_pattern(Question question, Located process, MonoTime until) {
     const ProcessId id = process.id;
     const std::uint32_t run = process.run;
     logstore::LineQuery query;
-    query.from = parameters.from ? parameters.from : std::optional<std::uint64_t>(process.run_begin);
+    query.from = question.from ? question.from : std::optional<std::uint64_t>(process.run_begin);
     // While the run is being made nobody knows yet where its output begins.
-    if (!parameters.from) query.run = run;
-    query.grep = parameters.pattern;
+    if (!question.from) query.run = run;
+    query.grep = question.pattern;
     query.context = 0;
     query.max_bytes = 16384;
     const auto signal = log_changes_.follow(process.log);
@@ -116,7 +155,7 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Loc
             logstore::LineQuery around;
             around.from = query.from;
             around.last = 0;
-            around.grep = parameters.pattern;
+            around.grep = question.pattern;
             around.context = context_lines;
             around.max_bytes = 8192;
             auto shown = co_await read(process.log, std::move(around));
@@ -149,7 +188,7 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(WaitParameters parameters, Loc
     }
 }
 
-Task<Result<WaitResult>> Waiter::wait_for_port(WaitParameters parameters, Located process, MonoTime until) {
+Task<Result<WaitResult>> Waiter::wait_for_port(Question question, Located process, MonoTime until) {
     const ProcessId id = process.id;
     const std::uint32_t run = process.run;
     for (;;) {
@@ -158,7 +197,7 @@ Task<Result<WaitResult>> Waiter::wait_for_port(WaitParameters parameters, Locate
         if (supervisor_.has_left()) co_return leaving();
         const auto ports = co_await supervisor_.ports(id);
         for (const int port : ports) {
-            if (parameters.port && port != *parameters.port) continue;
+            if (question.port && port != *question.port) continue;
             auto result = co_await finish(WaitOutcome::port_open, id, run);
             if (result) result->port = port;
             co_return result;
@@ -170,13 +209,13 @@ Task<Result<WaitResult>> Waiter::wait_for_port(WaitParameters parameters, Locate
     }
 }
 
-Task<Result<WaitResult>> Waiter::wait_for_quiet(WaitParameters parameters, Located process, MonoTime until) {
+Task<Result<WaitResult>> Waiter::wait_for_quiet(Question question, Located process, MonoTime until) {
     const ProcessId id = process.id;
     const std::uint32_t run = process.run;
     // Silence that began before the question counts. When the program printed last stands in its log: nobody need be
     // told of each line.
     MonoTime quiet_since = clock_.now();
-    MonoTime looked = quiet_since - parameters.quiet_for;
+    MonoTime looked = quiet_since - question.quiet_for;
     std::int64_t last_output_ns = 0;
     for (;;) {
         const auto before = supervisor_.find(id);
@@ -194,16 +233,16 @@ Task<Result<WaitResult>> Waiter::wait_for_quiet(WaitParameters parameters, Locat
             quiet_since = std::clamp(printed, looked, now);
         }
         looked = now;
-        if (now - quiet_since >= parameters.quiet_for) co_return co_await finish(WaitOutcome::quiet, id, run);
+        if (now - quiet_since >= question.quiet_for) co_return co_await finish(WaitOutcome::quiet, id, run);
         if (now >= until) co_return co_await finish(WaitOutcome::timed_out, id, run);
-        const MonoTime next = std::min(until, quiet_since + parameters.quiet_for);
+        const MonoTime next = std::min(until, quiet_since + question.quiet_for);
         co_await supervisor_.changed(id, before->changes, next);
     }
 }
 
-Task<Result<WaitResult>> Waiter::wait_for_exit(WaitParameters parameters, Located process, MonoTime until) {
+Task<Result<WaitResult>> Waiter::wait_for_exit(Question question, Located process, MonoTime until) {
     const ProcessId id = process.id;
-    const std::uint32_t run = parameters.run.value_or(process.run);
+    const std::uint32_t run = question.run.value_or(process.run);
     for (;;) {
         const auto before = supervisor_.find(id);
         if (has_ended(before, run)) co_return co_await finish(WaitOutcome::ended, id, run);

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "common/logstore/reader.hpp"
-#include "common/ops/wait_words.hpp"
+#include "common/ops/wait_for_process.hpp"
 #include "daemon/core/log_changes.hpp"
 #include "daemon/core/supervisor.hpp"
 
@@ -15,17 +15,6 @@ namespace persistproc::core {
 
 using ops::WaitCondition;
 using ops::WaitOutcome;
-
-struct WaitParameters {
-    std::string target;
-    WaitCondition until = WaitCondition::exit;
-    std::string pattern;      // RE2
-    std::optional<int> port;  // nothing: any
-    std::chrono::nanoseconds quiet_for = std::chrono::seconds(2);
-    std::optional<std::uint64_t> from;  // pattern: only output from here on; nothing: of the current run
-    std::optional<std::uint32_t> run;   // exit: the run meant; nothing: the current one
-    std::chrono::nanoseconds timeout = std::chrono::seconds(30);
-};
 
 struct WaitResult {
     WaitOutcome end = WaitOutcome::timed_out;
@@ -44,14 +33,18 @@ public:
     Waiter(async::Clock& clock, Supervisor& supervisor, boost::asio::thread_pool& readers, LogChanges& log_changes);
 
     /// Completes when it has come true, the process has ended first (`ended`), or the time is up (`timed_out`).
-    /// Errors: as locate; invalid (pattern); unavailable (the daemon leaves). Cancelling ends the wait.
-    Task<Result<WaitResult>> wait(WaitParameters parameters);
+    /// Errors: as locate; invalid (pattern, and what does not go together); unavailable (the daemon leaves). Cancelling
+    /// ends the wait.
+    Task<Result<WaitResult>> wait(ops::WaitRequest request);
 
 private:
-    Task<Result<WaitResult>> wait_for_pattern(WaitParameters parameters, Located process, MonoTime until);
-    Task<Result<WaitResult>> wait_for_port(WaitParameters parameters, Located process, MonoTime until);
-    Task<Result<WaitResult>> wait_for_quiet(WaitParameters parameters, Located process, MonoTime until);
-    Task<Result<WaitResult>> wait_for_exit(WaitParameters parameters, Located process, MonoTime until);
+    /// A request, read for the process that it is about.
+    struct Question;
+    static Result<Question> question_of(const ops::WaitRequest& request, ProcessId id);
+    Task<Result<WaitResult>> wait_for_pattern(Question question, Located process, MonoTime until);
+    Task<Result<WaitResult>> wait_for_port(Question question, Located process, MonoTime until);
+    Task<Result<WaitResult>> wait_for_quiet(Question question, Located process, MonoTime until);
+    Task<Result<WaitResult>> wait_for_exit(Question question, Located process, MonoTime until);
     Task<Result<WaitResult>> finish(WaitOutcome end, ProcessId id, std::uint32_t run);
     Task<Result<logstore::LinePage>> read(std::filesystem::path log, logstore::LineQuery query);
 

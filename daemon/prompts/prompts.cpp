@@ -31,9 +31,9 @@ mcp::PromptResult message(std::string description, std::string text) {
 
 Task<Result<mcp::PromptResult>> diagnose(core::Supervisor& supervisor, boost::asio::thread_pool& readers,
                                          Arguments arguments) {
-    core::ListFilter filter;
-    filter.target = arguments["process"];
-    auto views = co_await supervisor.list(std::move(filter));
+    ops::ListRequest request;
+    request.process = arguments["process"];
+    auto views = co_await supervisor.list(std::move(request));
     if (!views) co_return views.error();
     if (views->empty()) co_return Error{ErrorCode::not_found, "no such process"};
     auto process = co_await supervisor.locate(views->front().id);

@@ -158,9 +158,9 @@ Task<Result<mcp::ReadResource>> ProcessResources::read(std::string uri, mcp::Cal
     const auto address = find_address(uri);
     if (!address) co_return Error{ErrorCode::not_found, "no such resource"};
     if (address->kind == Address::Kind::output) co_return co_await read_output(std::move(uri), address->id);
-    core::ListFilter filter;
-    if (address->kind == Address::Kind::process) filter.target = to_string(address->id);
-    auto views = co_await supervisor_.list(std::move(filter));
+    ops::ListRequest request;
+    if (address->kind == Address::Kind::process) request.process = to_string(address->id);
+    auto views = co_await supervisor_.list(std::move(request));
     if (!views) co_return views.error();
     if (address->kind == Address::Kind::all)
         co_return one(std::move(uri), "text/plain", tools::describe(*views) + "\n");

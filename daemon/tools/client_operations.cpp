@@ -11,30 +11,25 @@ namespace persistproc::tools {
 namespace {
 
 Task<mcp::ToolResult> signal(Core core, ops::SignalRequest request, mcp::CallContext context) {
-    const auto number = domain::parse_signal(request.signal);
-    if (!number) co_return mcp::tool_failure(number.error());
-    const std::string actor = actor_of(context);
-    auto view = co_await core.supervisor.signal(request.process, *number, actor);
+    std::string actor = actor_of(context);
+    auto view = co_await core.supervisor.signal(std::move(request), std::move(actor));
     if (!view) co_return mcp::tool_failure(view.error());
     co_return structured(*view, describe(*view));
 }
 
 Task<mcp::ToolResult> remove(Core core, ops::RemoveRequest request, mcp::CallContext context) {
-    const std::string actor = actor_of(context);
-    auto view = co_await core.supervisor.remove(request.process, actor);
+    std::string actor = actor_of(context);
+    auto view = co_await core.supervisor.remove(std::move(request), std::move(actor));
     if (!view) co_return mcp::tool_failure(view.error());
     co_return structured(*view, "Removed: " + describe(*view));
 }
 
 Task<mcp::ToolResult> shut_down(Core core, ops::ShutdownRequest request, mcp::CallContext context) {
-    const std::string actor = actor_of(context);
-    auto report = co_await core.supervisor.leave(request.keep, actor);
+    std::string actor = actor_of(context);
+    auto report = co_await core.supervisor.leave(request, std::move(actor));
     if (!report) co_return mcp::tool_failure(report.error());
-    ops::ShutdownResponse response;
-    response.stopped = std::move(report->stopped);
-    response.kept = std::move(report->kept);
-    co_return structured(response, fmt::format("The daemon leaves; stopped {}, kept {}.", response.stopped.size(),
-                                               response.kept.size()));
+    co_return structured(
+        *report, fmt::format("The daemon leaves; stopped {}, kept {}.", report->stopped.size(), report->kept.size()));
 }
 
 Task<mcp::ToolResult> info(Core core, ops::DaemonInfoRequest, mcp::CallContext) {

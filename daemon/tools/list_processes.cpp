@@ -18,11 +18,7 @@ mcp::ToolResult result_of(std::vector<ProcessView> views) {
 }
 
 Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext) {
-    core::ListFilter filter;
-    filter.target = std::move(request.process);
-    filter.working_directory = std::move(request.working_directory);
-    filter.state = request.state;
-    auto views = co_await core.supervisor.list(std::move(filter));
+    auto views = co_await core.supervisor.list(std::move(request));
     if (!views) co_return mcp::tool_failure(views.error());
     if (views->size() <= many) co_return result_of(std::move(*views));
     auto build = [some = std::move(*views)]() mutable { return result_of(std::move(some)); };

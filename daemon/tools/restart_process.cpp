@@ -11,20 +11,13 @@ namespace persistproc::tools {
 namespace {
 
 Task<mcp::ToolResult> restart(Core core, ops::RestartRequest request, mcp::CallContext context) {
-    core::StopParameters parameters;
-    parameters.target = std::move(request.process);
-    parameters.force = request.force;
-    parameters.grace_seconds = request.grace_seconds;
-    parameters.actor = actor_of(context);
-    auto restarted = co_await core.supervisor.restart(std::move(parameters));
+    std::string actor = actor_of(context);
+    auto restarted = co_await core.supervisor.restart(std::move(request), std::move(actor));
     if (!restarted) co_return mcp::tool_failure(restarted.error());
-    ops::RestartResponse response;
-    static_cast<ProcessView&>(response) = std::move(restarted->view);
-    response.old_pid = restarted->old_pid;
-    std::string text =
-        response.old_pid ? fmt::format("Restarted, old pid {}: ", *response.old_pid) : "Started (it was not running): ";
-    text += describe(response);
-    co_return structured(response, std::move(text));
+    std::string text = restarted->old_pid ? fmt::format("Restarted, old pid {}: ", *restarted->old_pid)
+                                          : "Started (it was not running): ";
+    text += describe(*restarted);
+    co_return structured(*restarted, std::move(text));
 }
 
 }  // namespace

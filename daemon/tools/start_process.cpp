@@ -8,31 +8,12 @@ namespace persistproc::tools {
 
 namespace {
 
-core::StartParameters parameters_of(ops::StartRequest request, std::string actor) {
-    core::StartParameters out;
-    out.definition = std::move(request.definition);
-    for (const auto& limit : request.limits) {
-        const auto bytes = [](std::int64_t n) { return n < 0 ? ~std::uint64_t{0} : static_cast<std::uint64_t>(n); };
-        out.limits.push_back({static_cast<int>(limit[0]), bytes(limit[1]), bytes(limit[2])});
-    }
-    out.environment = std::move(request.environment);
-    out.base_environment = std::move(request.base_environment);
-    if (request.umask) out.umask = static_cast<mode_t>(*request.umask);
-    out.if_running = request.if_running;
-    if (request.request_key) out.request_key = std::move(*request.request_key);
-    out.actor = std::move(actor);
-    return out;
-}
-
 Task<mcp::ToolResult> start(Core core, ops::StartRequest request, mcp::CallContext context) {
-    auto parameters = parameters_of(std::move(request), actor_of(context));
-    auto started = co_await core.supervisor.start(std::move(parameters));
+    std::string actor = actor_of(context);
+    auto started = co_await core.supervisor.start(std::move(request), std::move(actor));
     if (!started) co_return mcp::tool_failure(started.error());
-    ops::StartResponse response;
-    static_cast<ProcessView&>(response) = std::move(started->view);
-    response.created = started->created;
-    std::string text = (response.created ? "Started: " : "Already running, nothing was started: ") + describe(response);
-    co_return structured(response, std::move(text));
+    std::string text = (started->created ? "Started: " : "Already running, nothing was started: ") + describe(*started);
+    co_return structured(*started, std::move(text));
 }
 
 }  // namespace

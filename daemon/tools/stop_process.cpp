@@ -9,12 +9,8 @@ namespace persistproc::tools {
 namespace {
 
 Task<mcp::ToolResult> stop(Core core, ops::StopRequest request, mcp::CallContext context) {
-    core::StopParameters parameters;
-    parameters.target = std::move(request.process);
-    parameters.force = request.force;
-    parameters.grace_seconds = request.grace_seconds;
-    parameters.actor = actor_of(context);
-    auto view = co_await core.supervisor.stop(std::move(parameters));
+    std::string actor = actor_of(context);
+    auto view = co_await core.supervisor.stop(std::move(request), std::move(actor));
     if (!view) co_return mcp::tool_failure(view.error());
     co_return structured(*view, describe(*view));
 }

@@ -19,40 +19,6 @@ constexpr double longest_call = 50;  // seconds
 constexpr double task_from = 10;     // seconds: shorter waits are not worth a task
 constexpr auto progress_interval = std::chrono::seconds(5);
 
-Result<core::WaitParameters> parameters_of(const ops::WaitRequest& request, const core::Located& process) {
-    core::WaitParameters out;
-    out.target = to_string(process.id);
-    out.timeout = std::chrono::nanoseconds(static_cast<std::int64_t>(request.timeout_seconds * 1e9));
-    out.until = request.until;
-    if (request.until == ops::WaitCondition::pattern && !request.pattern)
-        return Error{ErrorCode::invalid, "pattern: required when until is pattern"};
-    if (request.pattern) out.pattern = *request.pattern;
-    if (request.port) out.port = static_cast<int>(*request.port);
-    if (request.quiet_seconds)
-        out.quiet_for = std::chrono::nanoseconds(static_cast<std::int64_t>(*request.quiet_seconds * 1e9));
-    const std::pair<bool, std::string_view> misplaced[] = {
-        {request.pattern && request.until != ops::WaitCondition::pattern, "pattern"},
-        {request.port && request.until != ops::WaitCondition::port, "port"},
-        {request.quiet_seconds && request.until != ops::WaitCondition::quiet, "quiet_seconds"},
-        {request.cursor && request.until != ops::WaitCondition::pattern, "cursor"}};
-    for (const auto& [wrong, name] : misplaced)
-        if (wrong)
-            return Error{ErrorCode::invalid,
-                         fmt::format("{}: has no meaning when until is {}", name, schema::enum_name(request.until))};
-    if (request.cursor) {
-        const auto position = logstore::parse_cursor(to_string(process.id), *request.cursor);
-        if (!position) return base::with_context(position.error(), "cursor");
-        out.from = *position;
-    }
-    if (request.run) {
-        out.run = domain::find_run_number(*request.run, process.id);
-        if (!out.run)
-            return Error{ErrorCode::invalid, fmt::format("run: \"{}\" is no run of {}", base::escape_line(*request.run),
-                                                         to_string(process.id))};
-    }
-    return out;
-}
-
 /// `left`: seconds that were asked for beyond what this call waits.
 std::string what_happened(const ops::WaitRequest& request, const core::WaitResult& result, double left) {
     const std::string who = headline(result.process);
@@ -88,42 +54,42 @@ Task<> tell_progress(async::Clock& clock, mcp::CallContext context, double secon
     }
 }
 
-Task<Result<core::WaitResult>> wait_with_progress(Core core, core::WaitParameters parameters,
-                                                  mcp::CallContext context) {
+Task<Result<core::WaitResult>> wait_with_progress(Core core, ops::WaitRequest request, mcp::CallContext context) {
     async::TaskGroup progress(co_await boost::asio::this_coro::executor);
-    const double seconds = std::chrono::duration<double>(parameters.timeout).count();
-    if (context.wants_progress()) progress.spawn("progress", tell_progress(core.clock, context, seconds));
-    co_return co_await core.waiter.wait(std::move(parameters));
+    if (context.wants_progress())
+        progress.spawn("progress", tell_progress(core.clock, context, request.timeout_seconds));
+    co_return co_await core.waiter.wait(std::move(request));
 }
 
 /// What is true already is answered at once; a long wait becomes a task where the caller knows tasks, and is cut short
 /// of a minute where it does not. `left` is set to the seconds that were cut off.
-Task<Result<core::WaitResult>> wait_as_asked(Core core, core::WaitParameters parameters, mcp::CallContext context,
-                                             double seconds, std::shared_ptr<double> left) {
+Task<Result<core::WaitResult>> wait_as_asked(Core core, ops::WaitRequest request, mcp::CallContext context,
+                                             std::shared_ptr<double> left) {
+    const double seconds = request.timeout_seconds;
     if (seconds > task_from && context.can_become_task()) {
-        core::WaitParameters look = parameters;
-        look.timeout = std::chrono::nanoseconds(0);
+        ops::WaitRequest look = request;
+        look.timeout_seconds = 0;
         auto seen = co_await core.waiter.wait(std::move(look));
         if (!seen || seen->end != ops::WaitOutcome::timed_out) co_return seen;
         mcp::TaskTerms terms;
         terms.ttl = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)) + std::chrono::minutes(10);
-        if (context.channel->become_task(terms)) co_return co_await core.waiter.wait(std::move(parameters));
+        if (context.channel->become_task(terms)) co_return co_await core.waiter.wait(std::move(request));
     }
     if (context.audience == schema::Audience::agent && seconds > longest_call) {
         *left = seconds - longest_call;
-        parameters.timeout = std::chrono::nanoseconds(static_cast<std::int64_t>(longest_call * 1e9));
+        request.timeout_seconds = longest_call;
     }
-    co_return co_await wait_with_progress(core, std::move(parameters), std::move(context));
+    co_return co_await wait_with_progress(core, std::move(request), std::move(context));
 }
 
 Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext context) {
     auto process = co_await core.supervisor.locate(request.process);
     if (!process) co_return mcp::tool_failure(process.error());
-    auto parameters = parameters_of(request, *process);
-    if (!parameters) co_return mcp::tool_failure(parameters.error());
+    // Whatever the name stands for later, this process is meant.
+    request.process = to_string(process->id);
     const auto left = std::make_shared<double>(0);
-    auto waited =
-        co_await wait_as_asked(core, std::move(*parameters), std::move(context), request.timeout_seconds, left);
+    ops::WaitRequest asked = request;
+    auto waited = co_await wait_as_asked(core, std::move(asked), std::move(context), left);
     if (!waited) co_return mcp::tool_failure(waited.error());
 
     ops::WaitMeta meta;

@@ -49,7 +49,7 @@ std::string Request::text() const {
             out += start.if_running == ops::IfRunning::restart ? " if_running=restart" : " if_running=refuse";
         if (start.definition.restart != domain::RestartPolicy::never)
             out += fmt::format(" restart={}", schema::enum_name(start.definition.restart));
-        if (!start.request_key.empty()) out += " key " + start.request_key;
+        if (start.request_key) out += " key " + *start.request_key;
     } else if (what != Asking::list && what != Asking::leave) {
         out += " " + to_string(target);
     }
@@ -79,7 +79,7 @@ void Clients::ask_something() {
     const auto target = any_process();
     if (dice < 40 || !target) {
         auto request = make(Asking::start);
-        core::StartParameters& start = request->start;
+        ops::StartRequest& start = request->start;
         static constexpr const char* commands[] = {"u", "v", "w"};
         static constexpr const char* labels[] = {"a", "b", "c"};
         start.definition.command = {commands[random.below(3)]};
@@ -94,15 +94,13 @@ void Clients::ask_something() {
                 random.percent(50) ? domain::RestartPolicy::always : domain::RestartPolicy::on_failure;
         if (random.percent(30))
             start.if_running = random.percent(60) ? ops::IfRunning::restart : ops::IfRunning::refuse;
-        start.actor = request->actor();
         // Some bring a key, and ask again with it if they lose their daemon.
         if (random.percent(30)) {
             start.request_key = "k" + std::to_string(request->serial);
             for (const auto& each : all_)
-                if (each->what == Asking::start && each->state == Request::State::cut_off &&
-                    !each->start.request_key.empty() && random.percent(50)) {
+                if (each->what == Asking::start && each->state == Request::State::cut_off && each->start.request_key &&
+                    random.percent(50)) {
                     start = each->start;
-                    start.actor = request->actor();
                     break;
                 }
         }
@@ -166,45 +164,51 @@ void Clients::forget_old(std::vector<RequestPtr>& all, MonoTime now) {
 
 Task<> Clients::perform(RequestPtr request) {
     core::Supervisor& core = world_.daemon->core();
-    core::StopParameters target;
-    target.target = to_string(request->target);
+    const std::string name = to_string(request->target);
+    const std::string actor = request->actor();
+    ops::RestartRequest target;
+    target.process = name;
     target.force = request->force;
     target.grace_seconds = request->grace;
-    target.actor = request->actor();
     switch (request->what) {
         case Asking::start: {
-            core::StartParameters start = request->start;
-            auto result = co_await core.start(std::move(start));
+            ops::StartRequest start = request->start;
+            auto result = co_await core.start(std::move(start), actor);
             answer(request, failure_of(result));
             if (result) world_.judge.started(*request, *result);
             break;
         }
         case Asking::stop: {
-            auto result = co_await core.stop(std::move(target));
+            auto result = co_await core.stop(std::move(target), actor);
             answer(request, failure_of(result));
             if (result) world_.judge.has_stopped(*request, *result);
             break;
         }
         case Asking::restart: {
-            auto result = co_await core.restart(std::move(target));
+            auto result = co_await core.restart(std::move(target), actor);
             answer(request, failure_of(result));
             if (result) world_.judge.restarted(*request, *result);
             break;
         }
         case Asking::signal: {
-            auto result = co_await core.signal(target.target, SIGUSR1, target.actor);
+            ops::SignalRequest signal;
+            signal.process = name;
+            signal.signal = "USR1";
+            auto result = co_await core.signal(std::move(signal), actor);
             answer(request, failure_of(result));
             if (result) world_.judge.seen(*result);
             break;
         }
         case Asking::remove: {
-            auto result = co_await core.remove(target.target, target.actor);
+            ops::RemoveRequest removal;
+            removal.process = name;
+            auto result = co_await core.remove(std::move(removal), actor);
             answer(request, failure_of(result));
             if (result) world_.judge.removed(*request);
             break;
         }
         case Asking::list: {
-            core::ListFilter all;
+            ops::ListRequest all;
             auto result = co_await core.list(std::move(all));
             answer(request, failure_of(result));
             if (result) world_.judge.listed(*result);
@@ -222,7 +226,9 @@ Task<> Clients::perform(RequestPtr request) {
             break;
         }
         case Asking::leave: {
-            auto result = co_await core.leave(request->force, target.actor);
+            ops::ShutdownRequest leave;
+            leave.keep = request->force;
+            auto result = co_await core.leave(leave, actor);
             answer(request, failure_of(result));
             if (result) world_.judge.left(*request, result->stopped);
             break;

@@ -21,9 +21,9 @@ struct Request {
     std::uint64_t serial = 0;
     Asking what = Asking::list;
     int daemon = 0;
-    ProcessId target;             // not of a start, list or leave
-    core::StartParameters start;  // of a start
-    bool force = false;           // stop, restart; of a leave: keep
+    ProcessId target;         // not of a start, list or leave
+    ops::StartRequest start;  // of a start
+    bool force = false;       // stop, restart; of a leave: keep
     std::optional<double> grace;
     std::uint32_t run = 0;  // of the target when it was asked; of a wait, whose end is waited for
     MonoTime asked{};

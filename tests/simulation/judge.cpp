@@ -100,7 +100,7 @@ void Judge::licence_start(RunId id, Run& run) {
             "{} is started by {}, which nobody asked for, or asked for once and has had already", to_string(id),
             run.actor);
     used_[licence->serial] = id;
-    const std::string& key = licence->start.request_key;
+    const std::string key = licence->start.request_key.value_or("");
     if (licence->what != Asking::start || key.empty() || is_by_adoption) return;
     // What a key began is done once, for as long as its process knows of it: until it is removed, or started by another
     // request.
@@ -285,22 +285,21 @@ void Judge::answered(const Request& request) {
     if (request.what == Asking::stop && request.ok) processes_[request.target].stop_asked = request.asked;
 }
 
-void Judge::started(const Request& request, const core::Started& result) {
-    seen(result.view);
-    const auto number = result.view.run
-                            ? domain::find_run_number(*result.view.run, *domain::find_process_id(result.view.id))
-                            : std::nullopt;
+void Judge::started(const Request& request, const ops::StartResponse& result) {
+    seen(result);
+    const auto number =
+        result.run ? domain::find_run_number(*result.run, *domain::find_process_id(result.id)) : std::nullopt;
     if (!number) return world_.record.violate("{}: a start succeeds without a run", request.text());
-    const RunId id{*domain::find_process_id(result.view.id), *number};
+    const RunId id{*domain::find_process_id(result.id), *number};
     Run* run = find(id);
     if (run == nullptr) {
         world_.record.violate("{}: a start gives {}, which nobody prepared", request.text(), to_string(id));
         return;
     }
     const bool was_there = run->prepared_at < request.asked;
-    if (was_there && result.created && request.start.request_key.empty())
+    if (was_there && result.created && !request.start.request_key)
         world_.record.violate("{}: it is said to have made {}, which was there before", request.text(), to_string(id));
-    if (result.view.state == ProcessState::running) {
+    if (result.state == ProcessState::running) {
         const RunDirectory* directory = world_.disk.find(id);
         if (directory != nullptr && directory->state.phase < rundir::Phase::started)
             world_.record.violate("{} is said to run, and STARTED is not durable", to_string(id));
@@ -311,7 +310,7 @@ void Judge::started(const Request& request, const core::Started& result) {
         world_.record.violate("{}: it is given {}, which runs {}", request.text(), to_string(id),
                               run->spec.argv.front());
     // What a key finds may have been stopped since.
-    if (run->actor == request.actor() && result.view.reason && *result.view.reason == OutcomeReason::stopped)
+    if (run->actor == request.actor() && result.reason && *result.reason == OutcomeReason::stopped)
         world_.record.violate("{}: it lost against a stop, and is told that it succeeded", request.text());
 }
 
@@ -336,12 +335,12 @@ void Judge::has_stopped(const Request& request, const ProcessView& view) {
     }
 }
 
-void Judge::restarted(const Request& request, const core::Restarted& result) {
-    seen(result.view);
-    const auto number = result.view.run ? domain::find_run_number(*result.view.run, request.target) : std::nullopt;
+void Judge::restarted(const Request& request, const ops::RestartResponse& result) {
+    seen(result);
+    const auto number = result.run ? domain::find_run_number(*result.run, request.target) : std::nullopt;
     if (!number || *number <= request.run)
         world_.record.violate("{}: it succeeds, and no run is newer than {}", request.text(), request.run);
-    if (result.view.reason && *result.view.reason == OutcomeReason::stopped)
+    if (result.reason && *result.reason == OutcomeReason::stopped)
         world_.record.violate("{}: it lost against a stop, and is told that it succeeded", request.text());
 }
 
@@ -407,7 +406,9 @@ void Judge::look_at_calm() {
                               static_cast<double>(each->asked.time_since_epoch().count()) / 1e9 - 3600);
     if (!world_.daemon) return;
     if (!world_.daemon->core().is_adopted()) return world_.record.violate("the adoption does not end");
-    for (const auto& [id, directory] : world_.disk.all()) {
+    for (const auto& entry : world_.disk.all()) {
+        const ProcessId id = entry.first;
+        const auto& directory = entry.second;
         const auto located = world_.daemon->core().find(id);
         if (!located) {
             // What a failed start could not remove is left to the next daemon.

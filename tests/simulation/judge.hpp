@@ -34,9 +34,9 @@ public:
     // What clients are told.
     void asked(const Request& request);
     void answered(const Request& request);
-    void started(const Request& request, const core::Started& result);
+    void started(const Request& request, const ops::StartResponse& result);
     void has_stopped(const Request& request, const ProcessView& view);
-    void restarted(const Request& request, const core::Restarted& result);
+    void restarted(const Request& request, const ops::RestartResponse& result);
     void removed(const Request& request);
     void left(const Request& request, const std::vector<std::string>& stopped);
     void listed(const std::vector<ProcessView>& views);

@@ -11,18 +11,17 @@ namespace {
 using namespace persistproc;
 
 constexpr const char* usage =
-    "Usage: simulate [--steps N] [--seed S] [--until STEP] [--print] [--strict] [--keep-going]\n"
+    "Usage: simulate [--steps N] [--seed S] [--until STEP] [--print] [--keep-going]\n"
     "  --steps N     steps in all, in histories of 2000 each with the seeds S, S+1, …  (default 100000; 1e7 is "
     "understood)\n"
     "  --seed S      the first seed (default 1)\n"
     "  --until STEP  of the one history of that seed, and its tail whether or not it fails\n"
     "  --print       everything that happens\n"
-    "  --keep-going  over failures, of which only the last lines are shown\n"
-    "  --strict      also what is known not to hold yet (world.hpp)\n";
+    "  --keep-going  over failures, of which only the last lines are shown\n";
 
 struct Options {
     std::uint64_t steps = 100'000, seed = 1, until = 0;
-    bool prints = false, is_strict = false, keeps_going = false;
+    bool prints = false, keeps_going = false;
 };
 
 /// Accepts 100000, 1e7 and 10^7.
@@ -51,7 +50,6 @@ void print_tail(const simulation::Record& record, std::size_t lines) {
 std::optional<std::uint64_t> run_history(std::uint64_t seed, std::uint64_t steps, const Options& options) {
     simulation::History history(seed);
     history.world.record.prints_all = options.prints;
-    history.world.is_strict = options.is_strict;
     while (history.world.record.step < steps && history.step()) {
     }
     const auto& record = history.world.record;
@@ -81,8 +79,6 @@ int main(int count, char** arguments) {
             options.prints = true;
         } else if (flag == "--keep-going") {
             options.keeps_going = true;
-        } else if (flag == "--strict") {
-            options.is_strict = true;
         } else if (number == nullptr || i + 1 >= count || !read_number(arguments[++i], *number)) {
             std::fputs(usage, flag == "--help" ? stdout : stderr);
             return flag == "--help" ? 0 : 2;

@@ -53,13 +53,6 @@ struct World {
     Clients clients{*this};
     std::unique_ptr<Daemon> daemon;  // none: it is dead
     int daemons = 0;                 // lives so far
-    /// Looks also at what is known not to hold yet:
-    ///   - the loser of a stop against a start or restart hears so (today: success, with the other's state);
-    ///   - a stop that succeeds says of no live process that it is; a silent shim is told as that;
-    ///   - descendants whose shim died after its exit record are part of the tree that a stop ends;
-    ///   - what a lost run left behind is ended by a stop also while its process waits for its next run;
-    ///   - a sweep is never by a mark that is no run's;
-    bool is_strict = false;
 
     bool is_alive(int incarnation) const {
         return daemon && daemon->incarnation() == incarnation && !daemon->is_doomed();

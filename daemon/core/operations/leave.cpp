@@ -3,13 +3,14 @@
 
 namespace persistproc::core {
 
-Task<Result<LeaveReport>> Operations::leave(bool keep, std::string actor) {
+Task<Result<ops::ShutdownResponse>> Operations::leave(ops::ShutdownRequest request, std::string actor) {
+    const bool keep = request.keep;
     driver_.leave();
     // What runs is known only then; to keep it, nothing need be known.
     if (!keep)
         if (auto ready = co_await adoption_.wait(); !ready)
             base::report(base::Severity::warning, "shutdown: {}", ready.error().message);
-    LeaveReport report;
+    ops::ShutdownResponse report;
     std::vector<ProcessPtr> going;
     StoreChange change;
     std::chrono::nanoseconds longest_grace{};
@@ -29,8 +30,11 @@ Task<Result<LeaveReport>> Operations::leave(bool keep, std::string actor) {
         longest_grace = std::max(longest_grace, grace_of(*process, {}));
         going.push_back(process);
     }
-    AuditEntry entry{
-        .at = world_.clock.wall(), .actor = actor, .action = "shutdown", .process = "", .detail = keep ? "keep" : ""};
+    AuditEntry entry{.at = world_.clock.wall(),
+                     .actor = actor,
+                     .action = std::string(ops::ShutdownRequest::operation.audit),
+                     .process = "",
+                     .detail = keep ? "keep" : ""};
     change.audit.push_back(std::move(entry));
     auto committed = co_await store_.commit(std::move(change));
     if (!committed)

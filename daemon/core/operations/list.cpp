@@ -4,16 +4,16 @@
 
 namespace persistproc::core {
 
-Task<Result<std::vector<ProcessView>>> Operations::list(ListFilter filter) {
+Task<Result<std::vector<ProcessView>>> Operations::list(ops::ListRequest request) {
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
-    if (filter.working_directory) {
+    if (request.working_directory) {
         // One that is gone by now is compared as it is written.
-        auto directory = co_await world_.directories.canonical_directory(*filter.working_directory);
-        if (directory) filter.working_directory = std::move(*directory);
+        auto directory = co_await world_.directories.canonical_directory(*request.working_directory);
+        if (directory) request.working_directory = std::move(*directory);
     }
     std::vector<ProcessPtr> chosen;
-    if (filter.target) {
-        auto found = table_.resolve(*filter.target);
+    if (request.process) {
+        auto found = table_.resolve(*request.process);
         if (!found) co_return found.error();
         chosen.push_back(*found);
     } else {
@@ -21,8 +21,9 @@ Task<Result<std::vector<ProcessView>>> Operations::list(ListFilter filter) {
     }
     std::erase_if(chosen, [&](const ProcessPtr& process) {
         if (process->standing == Standing::provisional && !process->life.is_live()) return true;
-        return (filter.state && process->state() != *filter.state) ||
-               (filter.working_directory && process->record.definition.working_directory != *filter.working_directory);
+        return (request.state && process->state() != *request.state) ||
+               (request.working_directory &&
+                process->record.definition.working_directory != *request.working_directory);
     });
     std::vector<ProcessPtr> asked = chosen;
     co_await sampler_.refresh(std::move(asked), view_age);

@@ -11,6 +11,11 @@
 ///     except a stop: a full disk must not keep anybody from stopping a program.
 ///
 /// One executor, one thread.
+#include "common/ops/client_operations.hpp"
+#include "common/ops/list_processes.hpp"
+#include "common/ops/restart_process.hpp"
+#include "common/ops/start_process.hpp"
+#include "common/ops/stop_process.hpp"
 #include "daemon/core/adoption.hpp"
 #include "daemon/core/requests.hpp"
 #include "daemon/core/sampler.hpp"
@@ -32,25 +37,25 @@ public:
           options_(options),
           left_(world.executor) {}
 
-    Task<Result<Started>> start(StartParameters parameters);
-    Task<Result<ProcessView>> stop(StopParameters parameters);
-    Task<Result<Restarted>> restart(StopParameters parameters);
-    Task<Result<ProcessView>> signal(std::string target, int number, std::string actor);
-    Task<Result<ProcessView>> remove(std::string target, std::string actor);
-    Task<Result<LeaveReport>> leave(bool keep, std::string actor);
-    Task<Result<std::vector<ProcessView>>> list(ListFilter filter);
+    // `actor`: who asks, for the audit.
+    Task<Result<ops::StartResponse>> start(ops::StartRequest request, std::string actor);
+    Task<Result<ProcessView>> stop(ops::StopRequest request, std::string actor);
+    Task<Result<ops::RestartResponse>> restart(ops::RestartRequest request, std::string actor);
+    Task<Result<ProcessView>> signal(ops::SignalRequest request, std::string actor);
+    Task<Result<ProcessView>> remove(ops::RemoveRequest request, std::string actor);
+    Task<Result<ops::ShutdownResponse>> leave(ops::ShutdownRequest request, std::string actor);
+    Task<Result<std::vector<ProcessView>>> list(ops::ListRequest request);
 
     Task<> left();
     bool has_left() const noexcept { return has_left_; }
 
 private:
     Result<ProcessPtr> find_meant(const Identity& identity, const std::string& request_key) const;
-    Task<Result<Started>> start_locked(ProcessPtr process, StartParameters parameters, Identity identity,
-                                       std::vector<std::string> environment);
-    Task<Result<Started>> begin(ProcessPtr process, StartParameters parameters, Identity identity,
-                                std::vector<std::string> environment);
-    void redefine(Process& process, const Identity& identity, const StartParameters& parameters,
-                  std::vector<std::string> environment);
+    /// A start, as far as it could be read before its process is known.
+    struct Beginning;
+    Task<Result<ops::StartResponse>> start_locked(ProcessPtr process, std::shared_ptr<const Beginning> beginning);
+    Task<Result<ops::StartResponse>> begin(ProcessPtr process, std::shared_ptr<const Beginning> beginning);
+    void redefine(Process& process, const Beginning& beginning) const;
     Task<Result<void>> come_to_rest(ProcessPtr process);
     Task<Result<void>> commit_restart(ProcessPtr process, std::string actor, bool force,
                                       std::shared_ptr<Before> before);

@@ -11,9 +11,9 @@ constexpr auto leaving_bound = std::chrono::seconds(5);  // for the shim of a tr
 
 }  // namespace
 
-Task<Result<ProcessView>> Operations::remove(std::string target, std::string actor) {
+Task<Result<ProcessView>> Operations::remove(ops::RemoveRequest request, std::string actor) {
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
-    auto found = table_.resolve(target);
+    auto found = table_.resolve(request.process);
     if (!found) co_return found.error();
     const ProcessPtr process = *found;
     auto guard = co_await process->operation.lock();
@@ -46,8 +46,11 @@ Task<Result<ProcessView>> Operations::remove(std::string target, std::string act
     driver_.forget(process);
     StoreChange change;
     change.removed.push_back(id);
-    AuditEntry entry{
-        .at = world_.clock.wall(), .actor = actor, .action = "remove", .process = process->name(), .detail = ""};
+    AuditEntry entry{.at = world_.clock.wall(),
+                     .actor = actor,
+                     .action = std::string(ops::RemoveRequest::operation.audit),
+                     .process = process->name(),
+                     .detail = ""};
     change.audit.push_back(std::move(entry));
     co_await driver_.record(std::move(change), "the removal of " + process->name());
     shown->log_path.reset();

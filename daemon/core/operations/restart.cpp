@@ -4,18 +4,18 @@
 
 namespace persistproc::core {
 
-Task<Result<Restarted>> Operations::restart(StopParameters parameters) {
+Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest request, std::string actor) {
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
     ProcessPtr process;
     std::optional<async::Mutex::Guard> guard;
     for (;;) {
-        auto found = table_.resolve(parameters.target);
+        auto found = table_.resolve(request.process);
         if (!found) co_return found.error();
         process = *found;
         auto held = co_await process->operation.lock();
         guard.emplace(std::move(held));
         if (auto rested = co_await come_to_rest(process); !rested) co_return rested.error();
-        const auto again = table_.resolve(parameters.target);
+        const auto again = table_.resolve(request.process);
         if (!again) co_return again.error();
         if (*again == process) break;
         guard.reset();
@@ -26,18 +26,18 @@ Task<Result<Restarted>> Operations::restart(StopParameters parameters) {
                         process->name() + " runs, but its shim does not answer; nothing was done"};
     if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
 
-    Restarted out;
+    ops::RestartResponse out;
     if (process->life.is_live()) out.old_pid = process->run_state.pid;
     const std::uint64_t stops = process->stops;
     const std::uint32_t last = process->life.last_run();
-    const auto grace = grace_of(*process, parameters.grace_seconds);
+    const auto grace = grace_of(*process, request.grace_seconds);
     auto before = std::make_shared<Before>(*process);
-    process->actor = parameters.actor;
-    auto recorded = co_await commit_restart(process, parameters.actor, parameters.force, std::move(before));
+    process->actor = actor;
+    auto recorded = co_await commit_restart(process, actor, request.force, std::move(before));
     if (!recorded) co_return recorded.error();
     base::kill_point("daemon.restart.recorded");
 
-    driver_.apply(process, RestartRequested{.force = parameters.force, .grace = grace});
+    driver_.apply(process, RestartRequested{.force = request.force, .grace = grace});
     const MonoTime until = world_.clock.now() + grace + kill_bound + options_.start_bound;
     const bool done = co_await driver_.settled(process, until);
     const bool has_begun = process->life.last_run() != last;
@@ -47,7 +47,7 @@ Task<Result<Restarted>> Operations::restart(StopParameters parameters) {
     if (!shown) co_return shown.error();
     if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
     if (!has_begun) co_return silent_meanwhile(*process);
-    out.view = std::move(*shown);
+    static_cast<ProcessView&>(out) = std::move(*shown);
     co_return out;
 }
 
@@ -60,7 +60,7 @@ Task<Result<void>> Operations::commit_restart(ProcessPtr process, std::string ac
     process->record.intent = Intent::restart;
     process->record.intent_run = process->life.last_run();
     process->record.intent_by = actor;
-    auto change = driver_.change_of(*process, actor, "restart", force ? "force" : "");
+    auto change = driver_.change_of(*process, actor, ops::RestartRequest::operation.audit, force ? "force" : "");
     auto committed = co_await store_.commit(std::move(change));
     if (!committed) {
         before->restore(*process);

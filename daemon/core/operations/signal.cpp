@@ -5,16 +5,18 @@
 
 namespace persistproc::core {
 
-Task<Result<ProcessView>> Operations::signal(std::string target, int number, std::string actor) {
+Task<Result<ProcessView>> Operations::signal(ops::SignalRequest request, std::string actor) {
+    const auto number = domain::parse_signal(request.signal);
+    if (!number) co_return number.error();
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
-    auto found = table_.resolve(target);
+    auto found = table_.resolve(request.process);
     if (!found) co_return found.error();
     const ProcessPtr process = *found;
     const std::uint32_t last = process->life.last_run();
     const auto runs = [&] { return process->is<Running>() || process->is<Stopping>(); };
     if (!runs())
         co_return Error{ErrorCode::conflict, fmt::format("{} is not running: no signal was sent", process->name())};
-    auto change = driver_.change_of(*process, actor, "signal", domain::signal_name(number));
+    auto change = driver_.change_of(*process, actor, ops::SignalRequest::operation.audit, domain::signal_name(*number));
     auto committed = co_await store_.commit(std::move(change));
     if (!committed)
         base::report(base::Severity::warning, "signal to {} could not be recorded: {}", process->name(),
@@ -25,7 +27,7 @@ Task<Result<ProcessView>> Operations::signal(std::string target, int number, std
         co_return Error{ErrorCode::conflict, process->name() + " ended before the signal reached it"};
     const auto run = process->run;
     if (!run) co_return Error{ErrorCode::unavailable, process->name() + " cannot be reached: no signal was sent"};
-    auto sent = co_await run->signal(number);
+    auto sent = co_await run->signal(*number);
     if (!sent) co_return base::with_context(sent.error(), process->name());
     co_return co_await view(process);
 }

@@ -35,13 +35,22 @@ Result<std::vector<std::string>> compose_environment(const std::vector<std::stri
     return out;
 }
 
-Identity identity_of(const StartParameters& parameters, std::string directory) {
+Identity identity_of(const ops::StartRequest& request, std::string directory, const std::string& actor) {
     Identity out;
-    out.definition = parameters.definition;
+    out.definition = request.definition;
     Definition& definition = out.definition;
     if (!definition.label_given) definition.label = domain::default_label(definition.command, directory);
     definition.working_directory = std::move(directory);
-    definition.started_by = parameters.actor;
+    definition.started_by = actor;
+    return out;
+}
+
+std::vector<rundir::ResourceLimit> limits_of(const ops::StartRequest& request) {
+    std::vector<rundir::ResourceLimit> out;
+    for (const auto& limit : request.limits) {
+        const auto bytes = [](std::int64_t n) { return n < 0 ? ~std::uint64_t{0} : static_cast<std::uint64_t>(n); };
+        out.push_back({static_cast<int>(limit[0]), bytes(limit[1]), bytes(limit[2])});
+    }
     return out;
 }
 
@@ -55,34 +64,47 @@ bool was_started_by(const Process& process, const std::string& request_key) {
 
 }  // namespace
 
-Task<Result<Started>> Operations::start(StartParameters parameters) {
+struct Operations::Beginning {
+    ops::StartRequest request;
+    std::string actor;
+    Identity identity;
+    std::vector<std::string> environment;
+
+    std::string key() const { return request.request_key.value_or(""); }
+};
+
+Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, std::string actor) {
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
-    if (auto fine = domain::check_command(parameters.definition.command); !fine) co_return fine.error();
-    if (parameters.definition.label_given)
-        if (auto fine = domain::check_label(parameters.definition.label); !fine) co_return fine.error();
-    auto environment = compose_environment(
-        parameters.base_environment ? *parameters.base_environment : options_.environment, parameters.environment);
+    if (auto fine = domain::check_command(request.definition.command); !fine) co_return fine.error();
+    if (request.definition.label_given)
+        if (auto fine = domain::check_label(request.definition.label); !fine) co_return fine.error();
+    auto environment = compose_environment(request.base_environment ? *request.base_environment : options_.environment,
+                                           request.environment);
     if (!environment) co_return environment.error();
-    auto directory = co_await world_.directories.canonical_directory(parameters.definition.working_directory);
+    auto directory = co_await world_.directories.canonical_directory(request.definition.working_directory);
     if (!directory) co_return directory.error();
-    const Identity identity = identity_of(parameters, std::move(*directory));
+    const auto beginning = std::make_shared<Beginning>();
+    beginning->identity = identity_of(request, std::move(*directory), actor);
+    beginning->request = std::move(request);
+    beginning->actor = std::move(actor);
+    beginning->environment = std::move(*environment);
 
     for (;;) {
         if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
-        auto found = find_meant(identity, parameters.request_key);
+        auto found = find_meant(beginning->identity, beginning->key());
         if (!found) co_return found.error();
         ProcessPtr process = std::move(*found);
         if (!process) {
-            process = table_.create(identity.definition, world_.clock.wall());
+            process = table_.create(beginning->identity.definition, world_.clock.wall());
             events_.publish(ProcessAppeared{process->record.id});
         }
         auto guard = co_await process->operation.lock();
         if (auto rested = co_await come_to_rest(process); !rested) co_return rested.error();
         // Whoever held the lock may have removed it, or given it another command or label.
-        const auto meant = find_meant(identity, parameters.request_key);
+        const auto meant = find_meant(beginning->identity, beginning->key());
         if (!meant) co_return meant.error();
         if (*meant != process) continue;
-        co_return co_await start_locked(process, std::move(parameters), identity, std::move(*environment));
+        co_return co_await start_locked(process, beginning);
     }
 }
 
@@ -94,8 +116,8 @@ Result<ProcessPtr> Operations::find_meant(const Identity& identity, const std::s
 }
 
 /// With the lock, of a process that is at rest.
-Task<Result<Started>> Operations::start_locked(ProcessPtr process, StartParameters parameters, Identity identity,
-                                               std::vector<std::string> environment) {
+Task<Result<ops::StartResponse>> Operations::start_locked(ProcessPtr process,
+                                                          std::shared_ptr<const Beginning> beginning) {
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
     if (driver_.is_leaving()) {
         if (process->standing == Standing::provisional) driver_.forget(process);
@@ -106,29 +128,30 @@ Task<Result<Started>> Operations::start_locked(ProcessPtr process, StartParamete
                         process->name() + " runs, but its shim does not answer; nothing was started"};
     const bool runs = process->is<Running>();
     // The caller lost its daemon before it heard the answer, and asks again: it has been done.
-    const bool was_done = was_started_by(*process, parameters.request_key);
-    if (runs && !was_done && parameters.if_running == ops::IfRunning::refuse)
+    const bool was_done = was_started_by(*process, beginning->key());
+    if (runs && !was_done && beginning->request.if_running == ops::IfRunning::refuse)
         co_return Error{ErrorCode::conflict,
                         fmt::format("{} is already running (PID {}); use restart_process, or if_running",
                                     process->name(), process->run_state.pid)};
-    if (was_done || (runs && parameters.if_running == ops::IfRunning::keep)) {
+    if (was_done || (runs && beginning->request.if_running == ops::IfRunning::keep)) {
         auto shown = co_await view(process);
         if (!shown) co_return shown.error();
-        Started joined{.view = std::move(*shown), .created = was_done};
+        ops::StartResponse joined;
+        static_cast<ProcessView&>(joined) = std::move(*shown);
+        joined.created = was_done;
         co_return joined;
     }
-    co_return co_await begin(process, std::move(parameters), std::move(identity), std::move(environment));
+    co_return co_await begin(process, std::move(beginning));
 }
 
-Task<Result<Started>> Operations::begin(ProcessPtr process, StartParameters parameters, Identity identity,
-                                        std::vector<std::string> environment) {
+Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shared_ptr<const Beginning> beginning) {
     const std::uint64_t stops = process->stops;
     const std::uint32_t last = process->life.last_run();
     const bool replaces = process->is<Running>();
     auto before = std::make_shared<Before>(*process);
-    redefine(*process, identity, parameters, std::move(environment));
+    redefine(*process, *beginning);
     if (replaces) {
-        auto recorded = co_await commit_restart(process, parameters.actor, false, before);
+        auto recorded = co_await commit_restart(process, beginning->actor, false, before);
         if (!recorded) co_return recorded.error();
         process->unrecorded = std::move(before);
         driver_.apply(process, RestartRequested{});
@@ -149,13 +172,15 @@ Task<Result<Started>> Operations::begin(ProcessPtr process, StartParameters para
         co_return wanted.error();
     }
     if (!has_begun) co_return silent_meanwhile(*process);
-    Started made{.view = std::move(*shown), .created = true};
+    ops::StartResponse made;
+    static_cast<ProcessView&>(made) = std::move(*shown);
+    made.created = true;
     co_return made;
 }
 
-void Operations::redefine(Process& process, const Identity& identity, const StartParameters& parameters,
-                          std::vector<std::string> environment) {
-    Definition definition = identity.definition;
+void Operations::redefine(Process& process, const Beginning& beginning) const {
+    const ops::StartRequest& request = beginning.request;
+    Definition definition = beginning.identity.definition;
     // A process keeps its label unless a new one is given.
     if (!definition.label_given) {
         definition.label = process.record.definition.label;
@@ -164,11 +189,11 @@ void Operations::redefine(Process& process, const Identity& identity, const Star
     // Nobody who starts it here can say what only a newer daemon knows.
     definition.unknown = std::move(process.record.definition.unknown);
     process.record.definition = std::move(definition);
-    process.launch = LaunchContext{.environment = std::move(environment),
-                                   .umask = parameters.umask.value_or(options_.umask),
-                                   .limits = parameters.limits.empty() ? options_.limits : parameters.limits};
-    process.actor = parameters.actor;
-    process.record.request_key = parameters.request_key;
+    process.launch = LaunchContext{.environment = beginning.environment,
+                                   .umask = request.umask ? static_cast<mode_t>(*request.umask) : options_.umask,
+                                   .limits = request.limits.empty() ? options_.limits : limits_of(request)};
+    process.actor = beginning.actor;
+    process.record.request_key = beginning.key();
 }
 
 }  // namespace persistproc::core

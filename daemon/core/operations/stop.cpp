@@ -26,9 +26,9 @@ private:
 
 }  // namespace
 
-Task<Result<ProcessView>> Operations::stop(StopParameters parameters) {
+Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string actor) {
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
-    auto found = table_.resolve(parameters.target);
+    auto found = table_.resolve(request.process);
     if (!found) co_return found.error();
     const ProcessPtr process = *found;
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
@@ -40,14 +40,14 @@ Task<Result<ProcessView>> Operations::stop(StopParameters parameters) {
         co_return co_await view(process);
     }
     const std::uint32_t run = process->life.last_run();
-    const auto grace = grace_of(*process, parameters.grace_seconds);
+    const auto grace = grace_of(*process, request.grace_seconds);
     // Recorded first: a daemon that dies now leaves the next one the rest. A disk that takes no record must not keep
     // anybody from stopping a program.
     process->record.wanted = Wanted::down;
     process->record.intent = Intent::stop;
     process->record.intent_run = run;
-    process->record.intent_by = parameters.actor;
-    auto change = driver_.change_of(*process, parameters.actor, "stop", parameters.force ? "force" : "");
+    process->record.intent_by = actor;
+    auto change = driver_.change_of(*process, actor, ops::StopRequest::operation.audit, request.force ? "force" : "");
     auto committed = co_await store_.commit(std::move(change));
     if (!committed)
         base::report(base::Severity::warning, "stop of {} could not be recorded: {}", process->name(),
@@ -55,7 +55,7 @@ Task<Result<ProcessView>> Operations::stop(StopParameters parameters) {
     base::kill_point("daemon.stop.recorded");
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
 
-    driver_.apply(process, StopRequested{.force = parameters.force, .grace = grace});
+    driver_.apply(process, StopRequested{.force = request.force, .grace = grace});
     if (process->is<Unreachable>())
         co_return Error{ErrorCode::unavailable,
                         process->name() + " runs, but its shim does not answer; it is stopped as soon as it does"};

@@ -30,37 +30,34 @@ Task<Result<Controlled>> start(Core core, ControlRequest request, std::string ac
         co_return Error{ErrorCode::invalid, "working_directory is required for start action"};
     auto words = domain::split_command(*request.command_or_label);
     if (!words) co_return words.error();
-    core::StartParameters parameters;
-    parameters.definition.command = std::move(*words);
-    parameters.definition.working_directory = std::move(*request.working_directory);
-    parameters.definition.label_given = request.label.has_value();
-    parameters.definition.label = std::move(request.label).value_or("");
-    parameters.environment = std::move(request.environment);
-    parameters.if_running = ops::IfRunning::refuse;
-    parameters.actor = std::move(actor);
-    auto started = co_await core.supervisor.start(std::move(parameters));
+    ops::StartRequest asked;
+    asked.definition.command = std::move(*words);
+    asked.definition.working_directory = std::move(*request.working_directory);
+    asked.definition.label_given = request.label.has_value();
+    asked.definition.label = std::move(request.label).value_or("");
+    asked.environment = std::move(request.environment);
+    asked.if_running = ops::IfRunning::refuse;
+    auto started = co_await core.supervisor.start(std::move(asked), std::move(actor));
     if (!started) co_return started.error();
-    co_return controlled(Action::start, started->view, started->view.pid.value_or(0));
+    co_return controlled(Action::start, *started, started->pid.value_or(0));
 }
 
 Task<Result<Controlled>> stop(Core core, Known process, bool force, std::string actor) {
-    core::StopParameters parameters;
-    parameters.target = to_string(process.id);
-    parameters.force = force;
-    parameters.actor = std::move(actor);
-    auto view = co_await core.supervisor.stop(std::move(parameters));
+    ops::StopRequest request;
+    request.process = to_string(process.id);
+    request.force = force;
+    auto view = co_await core.supervisor.stop(std::move(request), std::move(actor));
     if (!view) co_return view.error();
     co_return controlled(Action::stop, *view, process.pid);
 }
 
 Task<Result<Controlled>> restart(Core core, Known process, bool force, std::string actor) {
-    core::StopParameters parameters;
-    parameters.target = to_string(process.id);
-    parameters.force = force;
-    parameters.actor = std::move(actor);
-    auto restarted = co_await core.supervisor.restart(std::move(parameters));
+    ops::RestartRequest request;
+    request.process = to_string(process.id);
+    request.force = force;
+    auto restarted = co_await core.supervisor.restart(std::move(request), std::move(actor));
     if (!restarted) co_return restarted.error();
-    Controlled out = controlled(Action::restart, restarted->view, restarted->view.pid.value_or(0));
+    Controlled out = controlled(Action::restart, *restarted, restarted->pid.value_or(0));
     const auto located = core.supervisor.find(process.id);
     if (restarted->old_pid && located && located->last_outcome)
         out.exit_code = return_code(located->last_outcome->exit_code, located->last_outcome->signal);

@@ -47,9 +47,9 @@ Result<Known> with_command(const std::vector<Known>& all, const std::string& com
 }  // namespace
 
 Task<Result<std::vector<Known>>> known_processes(Core core, std::optional<std::string> working_directory) {
-    core::ListFilter filter;
-    filter.working_directory = std::move(working_directory);
-    auto views = co_await core.supervisor.list(std::move(filter));
+    ops::ListRequest request;
+    request.working_directory = std::move(working_directory);
+    auto views = co_await core.supervisor.list(std::move(request));
     if (!views) co_return views.error();
     std::vector<Known> out;
     for (auto& view : *views) {
