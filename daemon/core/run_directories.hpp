@@ -74,7 +74,8 @@ public:
     virtual Task<Result<void>> remove_run(RunId id) = 0;
     /// Removes a process with all its output; durable. A missing one is no error. Errors: io.
     virtual Task<Result<void>> remove_process(ProcessId id) = 0;
-    /// Keeps the newest `keep_runs` run directories of each process, and the output of all within `bound_bytes`.
+    /// Keeps of each process the newest `keep_runs` runs that had a program, with all that are younger, and the output
+    /// of all processes within `bound_bytes`.
     virtual Task<> collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes) = 0;
 
     /// SIGKILLs every process that carries the run's mark, which proves that it belongs to a run whose shim is gone.

@@ -216,6 +216,30 @@ Result<void> remove_process_files(fs::path data, ProcessId id) {
     return boost::system::in_place_value;
 }
 
+namespace {
+
+/// All before the newest `keep` runs. A start that came to nothing is not counted: a few of them would push out the
+/// last run that had a program, and with it the proof of how that ended. What another version wrote is left alone.
+std::vector<RunId> old_runs(const fs::path& data, ProcessId process, const std::vector<std::uint32_t>& ascending,
+                            std::size_t keep) {
+    std::vector<RunId> out;
+    if (ascending.size() <= keep) return out;
+    std::size_t kept = 0;
+    for (auto number = ascending.rbegin(); number != ascending.rend(); ++number) {
+        const RunId run{process, *number};
+        const auto state = rundir::read_state(rundir::run_paths(data, run).state);
+        if (!state && state.error().code == ErrorCode::unsupported) continue;
+        const bool came_to_nothing = state && state->phase < rundir::Phase::started;
+        if (kept >= keep)
+            out.push_back(run);
+        else if (!came_to_nothing)
+            ++kept;
+    }
+    return out;
+}
+
+}  // namespace
+
 void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_bytes) {
     struct Segment {
         fs::path path;
@@ -241,8 +265,8 @@ void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_b
         const auto paths = rundir::process_paths(data, *id);
         for (const std::string& run : listed(paths.runs)) sweep(paths.runs, run);
         const auto runs = run_numbers(paths.runs);
-        for (std::size_t i = 0; runs && i + keep_runs < runs->size(); ++i)
-            (void)remove_run_files(data, RunId{*id, (*runs)[i]});
+        if (runs)
+            for (const RunId old : old_runs(data, *id, *runs, keep_runs)) (void)remove_run_files(data, old);
         std::deque<Segment> segments;
         for (const std::string& file : listed(paths.log)) {
             const fs::path path = paths.log / file;

@@ -53,9 +53,15 @@ void Disk::remove_process(ProcessId id) {
 
 void Disk::collect_garbage(std::size_t keep_runs) {
     for (auto& [id, process] : all_) {
-        std::vector<std::uint32_t> numbers;
-        for (const auto& [number, run] : process.runs) numbers.push_back(number);
-        for (std::size_t i = 0; i + keep_runs < numbers.size(); ++i) remove_run(RunId{id, numbers[i]}, "old");
+        std::vector<RunId> old;
+        std::size_t kept = 0;
+        for (auto run = process.runs.rbegin(); run != process.runs.rend(); ++run) {
+            if (kept >= keep_runs)
+                old.push_back(RunId{id, run->first});
+            else if (run->second.state.phase >= rundir::Phase::started)
+                ++kept;
+        }
+        for (const RunId each : old) remove_run(each, "old");
     }
 }
 

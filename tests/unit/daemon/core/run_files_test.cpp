@@ -1,11 +1,14 @@
 #include "daemon/core/run_files.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
 
+#include "common/base/file.hpp"
 #include "common/rundir/paths.hpp"
+#include "common/rundir/state.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -58,6 +61,33 @@ TEST_CASE("a run that cannot be prepared leaves nothing behind, and what was the
         CHECK(fs::exists(rundir::run_paths(data.path(), second).root / "in the way"));
         CHECK(!fs::exists(process.runs / ".new"));
     }
+}
+
+TEST_CASE("starts that came to nothing push no run out that had a program") {
+    tests::TemporaryDirectory data;
+    const auto leave = [&](std::uint32_t number, rundir::Phase phase, std::uint16_t major) {
+        const auto paths = rundir::run_paths(data.path(), RunId{{1}, number});
+        fs::create_directories(paths.root);
+        REQUIRE(rundir::create_state(paths.state));
+        const auto file = base::open_file(paths.state, O_RDWR);
+        REQUIRE(file);
+        rundir::StateWriter writer(file->get(), rundir::RunState{});
+        writer.state().phase = phase;
+        writer.state().major = major;
+        REQUIRE(writer.commit() == 0);
+    };
+    const auto is_there = [&](std::uint32_t number) {
+        return fs::exists(rundir::run_paths(data.path(), RunId{{1}, number}).root);
+    };
+    leave(1, rundir::Phase::exited, rundir::format_major + 1);
+    leave(2, rundir::Phase::exited, rundir::format_major);
+    leave(3, rundir::Phase::exited, rundir::format_major);
+    leave(4, rundir::Phase::exec_failed, rundir::format_major);
+    for (std::uint32_t number = 5; number < 9; ++number) leave(number, rundir::Phase::prepared, rundir::format_major);
+    collect_garbage(data.path(), 2, 1 << 20);
+    CHECK(is_there(1));  // of another version: not to be touched
+    CHECK_FALSE(is_there(2));
+    for (std::uint32_t number = 3; number < 9; ++number) CHECK(is_there(number));
 }
 
 TEST_CASE("output is given up from its beginning, whatever the clock said when it was written") {
