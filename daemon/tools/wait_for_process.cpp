@@ -32,7 +32,7 @@ std::string what_happened(const ops::WaitRequest& request, const core::WaitResul
                 return fmt::format("{}; not yet after {} s: {}. Still waiting: call again with timeout_seconds {}{}",
                                    who, longest_call, schema::enum_name(request.until), left,
                                    request.until == ops::WaitCondition::pattern ? " and the cursor" : "");
-            return fmt::format("timeout: {}; not yet after {} s: {}", who, request.timeout_seconds,
+            return fmt::format("{}; not yet after {} s: {}", who, request.timeout_seconds,
                                schema::enum_name(request.until));
         case ops::WaitOutcome::ended:
         case ops::WaitOutcome::still_waiting: break;
@@ -40,7 +40,7 @@ std::string what_happened(const ops::WaitRequest& request, const core::WaitResul
     const std::string run = to_string(RunId{result.process.id, result.run});
     if (request.until == ops::WaitCondition::exit)
         return result.process.is_live ? fmt::format("{}; run {} {}", who, run, fate(result.outcome)) : who;
-    return fmt::format("conflict: {}; run {} {} before what was waited for ({})", who, run, fate(result.outcome),
+    return fmt::format("{}; run {} {} before what was waited for ({})", who, run, fate(result.outcome),
                        schema::enum_name(request.until));
 }
 
@@ -115,10 +115,11 @@ Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext
     const std::string said = what_happened(request, *waited, *left);
     mcp::ToolResult result;
     if (failed) {
-        failed->message = said.substr(said.find(": ") + 2);
+        failed->message = said;
         result = mcp::tool_failure(*failed);
+        result.text = fmt::format("{}: ", base::code_name(failed->code));
     }
-    result.text = fmt::format("{}; next cursor {}\n", said, meta.next_cursor);
+    result.text += fmt::format("{}; next cursor {}\n", said, meta.next_cursor);
     for (const auto& line : waited->lines) result.text += base::clean_output(line.text) + '\n';
     if (!result.meta.is_object()) result.meta = mcp::Json::object();
     result.meta["persistproc/result"] = schema::to_json(meta);

@@ -101,7 +101,7 @@ void Connection::pump() {
         }
         if (progress == RequestReader::Progress::failed) {
             keep_alive_ = false;
-            refuse(reader_.failure().status, reader_.failure().reason);
+            answer_text(reader_.failure().status, reader_.failure().reason);
             break;
         }
         if (progress == RequestReader::Progress::head) {
@@ -126,7 +126,7 @@ bool Connection::check_head() {
         if (status == 403)
             refuse_rpc(status, RpcError{rpc::invalid_request, std::string(reason), "null", nullptr});
         else
-            refuse(status, reason, headers);
+            answer_text(status, reason, headers);
         return false;
     };
     const auto port = find_loopback_port(head.host);
@@ -140,7 +140,11 @@ bool Connection::check_head() {
     if (path != "/mcp" && path != "/mcp/") {
         const bool is_read = head.method == "GET" || head.method == "HEAD";
         const auto page = is_read && endpoint_.pages ? endpoint_.pages(path) : std::nullopt;
-        if (page) return refused(page->status, page->text);
+        if (page) {
+            if (head.has_body) keep_alive_ = false;
+            answer_text(page->status, page->text);
+            return false;
+        }
         return refused(404, "not found; the endpoint is /mcp");
     }
     const bool is_post = head.method == "POST";
@@ -205,8 +209,8 @@ std::shared_ptr<HttpSession> Connection::find_session(std::string_view rpc_id) {
 
 void Connection::open_get() {
     const RequestHead& head = reader_.head();
-    if (!head.has_session_id) return refuse(405, "a stream needs an Mcp-Session-Id", allow);
-    if (!accept_.events || !can_chunk_) return refuse(406, "Accept must allow text/event-stream");
+    if (!head.has_session_id) return answer_text(405, "a stream needs an Mcp-Session-Id", allow);
+    if (!accept_.events || !can_chunk_) return answer_text(406, "Accept must allow text/event-stream");
     const auto session = find_session("null");
     if (!session) return;
     const auto self = shared_from_this();
@@ -223,9 +227,9 @@ void Connection::open_get() {
         }
         // What a GET's stream said while nobody listened, or in an earlier process, is gone. What it will say is not:
         // the SDKs' clients never listen again after a refusal.
-        if (!id || id->kind != StreamKind::standing) return refuse(400, "Last-Event-ID cannot be resumed");
+        if (!id || id->kind != StreamKind::standing) return answer_text(400, "Last-Event-ID cannot be resumed");
     }
-    if (!endpoint_.sessions->open_standing(*session, self)) return refuse(405, "too many streams are open", allow);
+    if (!endpoint_.sessions->open_standing(*session, self)) return answer_text(405, "too many streams are open", allow);
     standing_session_ = session;
     begin_stream_head();
     // The sessions own what calls this.
@@ -238,7 +242,7 @@ void Connection::open_get() {
 }
 
 void Connection::delete_session() {
-    if (!reader_.head().has_session_id) return refuse(400, "DELETE needs an Mcp-Session-Id");
+    if (!reader_.head().has_session_id) return answer_text(400, "DELETE needs an Mcp-Session-Id");
     const auto session = find_session("null");
     if (!session) return;
     endpoint_.sessions->end(session);
@@ -278,7 +282,7 @@ void Connection::respond(unsigned status, std::string_view type, std::string_vie
     if (reader_.head().method != "HEAD") output_ += body;
 }
 
-void Connection::refuse(unsigned status, std::string_view reason, std::string_view headers) {
+void Connection::answer_text(unsigned status, std::string_view reason, std::string_view headers) {
     respond(status, text_type, std::string(reason) + "\n", headers);
     request_done();
 }
@@ -414,7 +418,7 @@ void Connection::tick() {
         case Phase::reading:
             if (!request_started_) return half_close();
             keep_alive_ = false;
-            refuse(408, "the request did not arrive in time");
+            answer_text(408, "the request did not arrive in time");
             return;
         case Phase::waiting: {
             const auto exchange = exchange_;

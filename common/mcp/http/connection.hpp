@@ -104,7 +104,8 @@ private:
     void changed();
 
     void respond(unsigned status, std::string_view type, std::string_view body, std::string_view headers = {});
-    void refuse(unsigned status, std::string_view reason, std::string_view headers = {});
+    /// One line of text as the whole answer.
+    void answer_text(unsigned status, std::string_view reason, std::string_view headers = {});
     void refuse_rpc(unsigned status, const RpcError& error);
     /// One JSON-RPC message as the whole answer, in the form the client takes.
     void respond_message(unsigned status, std::string_view json, std::string_view headers = {});
