@@ -49,4 +49,24 @@ TEST_CASE("spec and state of format 2.0 are read") {
     CHECK(state->log_end == 14);
 }
 
+TEST_CASE("what a shim of format 2.1 knows of a SIGKILL is read") {
+    const auto paths = run_paths(std::filesystem::path(PERSISTPROC_TEST_DATA) / "v2.1", RunId{{1}, 1});
+    const auto bytes = base::read_file(paths.spec);
+    REQUIRE(bytes.has_value());
+    CHECK(decode_spec(*bytes).has_value());
+    const auto state = read_state(paths.state);
+    REQUIRE(state.has_value());
+    CHECK(state->minor == 1);
+    CHECK(state->killed == 1);
+    CHECK(state->exit_value == 9);
+    CHECK(state->oom_kills == 2);
+    CHECK(state->oom_kills_known == 1);
+    CHECK(state->kill_sent == 0);
+    // One of 2.0 has nothing to say of that.
+    const auto older =
+        read_state(run_paths(std::filesystem::path(PERSISTPROC_TEST_DATA) / "v2.0", RunId{{1}, 1}).state);
+    REQUIRE(older.has_value());
+    CHECK(older->oom_kills_known == 0);
+}
+
 }  // namespace frozen_test
