@@ -130,7 +130,8 @@ fi
 
 constexpr std::string_view fish_script = R"FISH(# fish completion of persistproc; made by "persistproc completion fish"
 function __persistproc_complete
-    set -l words (commandline -opc) (commandline -ct | string collect --allow-empty)
+    set -l token (commandline -ct)
+    set -l words (commandline -opc) "$token"
     set -l answer ($words[1] __complete -- $words[2..-1] 2>/dev/null)
     switch "$answer[1]"
         case directories

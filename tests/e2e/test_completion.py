@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import time
+import unittest
 
 import harness
 
@@ -79,6 +80,28 @@ class Completion(harness.TestCase):
         self.assertEqual(self.tab("persistproc serve x"), [])
         (self.place.work / "some dir").mkdir()
         self.assertEqual(self.tab("persistproc list -C so"), ["some dir"])
+
+    @unittest.skipUnless(shutil.which("fish"), "no fish")
+    def test_fish(self):
+        self.start("web", ["sleep", "1000"])
+        (self.place.work / "persistproc.fish").write_bytes(self.ok("completion", "fish").out)
+
+        def offered(line):
+            done = subprocess.run(
+                ["fish", "--no-config", "-c", 'source persistproc.fish; complete -C "$LINE"'],
+                env=dict(self.environment_with_program(), LINE=line),
+                cwd=self.place.work,
+                capture_output=True,
+                timeout=harness.PATIENCE,
+            )
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return [word.split("\t")[0] for word in done.stdout.decode().splitlines()]
+
+        self.assertEqual(offered("persistproc sta"), ["start", "status"])
+        self.assertEqual(offered("persistproc list --state r"), ["running"])
+        self.assertIn("stopped", offered("persistproc list --state "))
+        self.assertEqual(offered("persistproc list "), ["p1", "web"])
+        self.assertEqual(offered("persistproc stop w"), ["web"])
 
     def test_labels_are_words_and_nothing_else(self):
         labels = ["$(touch pwned)", "`touch pwned`", "a:b", "a:c d", "it's", 'say "x"', "web"]
