@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/common_flags.hpp"
 #include "cli/format/help.hpp"
 #include "common/base/version.hpp"
@@ -33,22 +35,41 @@ std::string plain(std::string_view text) {
     return out;
 }
 
+/// Sentences, in lines that fit a terminal: what troff reads has lines too, and mandoc(1) complains of long ones.
+std::string prose(std::string_view text) {
+    constexpr std::size_t widest = 78;
+    std::string out;
+    std::size_t column = 0;
+    for (std::string_view rest = text; !rest.empty();) {
+        const std::string_view word = rest.substr(0, rest.find(' '));
+        rest.remove_prefix(std::min(word.size() + 1, rest.size()));
+        std::string shown = plain(word);
+        const bool is_next = column + 1 + shown.size() > widest;
+        // A word that begins a line may look like a request to troff; within one it was no beginning.
+        if (column > 0 && !is_next && shown.starts_with("\\&")) shown.erase(0, 2);
+        if (column > 0) out += is_next ? '\n' : ' ';
+        column = column == 0 || is_next ? shown.size() : column + 1 + shown.size();
+        out += shown;
+    }
+    return out;
+}
+
 std::string title_line(std::string_view name, int section, std::string_view about) {
-    return fmt::format(".TH {} {} \"\" \"persistproc {}\" \"\"\n.SH NAME\n{} \\- {}\n", name, section, base::version(),
-                       name, plain(about));
+    return fmt::format(".TH {} {} \"{}\" \"persistproc {}\" \"\"\n.SH NAME\n{} \\- {}\n", name, section,
+                       base::version_date(), base::version(), name, plain(about));
 }
 
 std::string section(std::string_view title) { return fmt::format(".SH \"{}\"\n", title); }
 
 std::string item(std::string_view term, std::string_view text) {
-    return fmt::format(".TP\n.B {}\n{}\n", plain(term), plain(text));
+    return fmt::format(".TP\n.B {}\n{}\n", plain(term), prose(text));
 }
 
 std::string flag_item(const Flag& flag) {
     std::string term = flag.facts.letter != 0 ? fmt::format("\\fB\\-{}\\fR, ", flag.facts.letter) : std::string();
     term += fmt::format("\\fB\\-\\-{}\\fR", plain(flag.name));
     if (flag.takes_value) term += fmt::format(" \\fI{}\\fR", plain(flag.facts.value_name));
-    return fmt::format(".TP\n{}\n{}\n", term, plain(flag.facts.sentence()));
+    return fmt::format(".TP\n{}\n{}\n", term, prose(flag.facts.sentence()));
 }
 
 std::string example(std::string_view text) { return fmt::format(".PP\n.nf\n.RS\n{}\n.RE\n.fi\n", plain(text)); }
@@ -91,22 +112,22 @@ std::string client_manual() {
         ".B persistproc\n[\\fIFLAGS\\fR] \\fISUBCOMMAND\\fR ...\n.br\n.B persistproc\n[\\fIFLAGS\\fR] "
         "\\fICMD\\fR [\\fIARGUMENT\\fR ...]\n";
     out += section("DESCRIPTION");
-    out += plain(
+    out += prose(
         "A daemon starts and keeps long-running programs and records every byte they print. People use this program, "
         "coding agents the daemon's MCP tools; all see the same processes. Programs and their output outlive the "
         "client, "
         "the terminal and the daemon.");
     out +=
-        "\n.PP\n" + plain(
+        "\n.PP\n" + prose(
                         "A first word that is no subcommand is the program of a command to run. Own flags end at the "
                         "first word of the command; all after it belongs to the program.");
     out += "\n.PP\n" +
-           plain(
+           prose(
                "A TARGET is an id (p3), a label, a PID, or a command, which \"CMD in DIRECTORY\" narrows. "
                "Several matches are an error that lists them.") +
            "\n";
     out += ".PP\n" +
-           plain(
+           prose(
                "A DURATION is 500ms, 10s, 1m30s, 2h or a number of seconds; a TIME is the age of something "
                "(2m) or RFC 3339.") +
            "\n";
@@ -117,7 +138,7 @@ std::string client_manual() {
     for (const Subcommand* each : all_subcommands()) {
         const ops::Typed& typed = each->typed;
         if (typed.summary.empty()) continue;
-        out += fmt::format(".SS \"{}\"\n{}\n", plain(usage_line(*each)), plain(typed.text));
+        out += fmt::format(".SS \"{}\"\n{}\n", plain(usage_line(*each)), prose(typed.text));
         if (!typed.aliases.empty()) out += fmt::format("Also: {}.\n", plain(typed.aliases));
         const auto arguments = each->make();
         for (const Flag& flag : each->flags(arguments.get())) out += flag_item(flag);
@@ -128,7 +149,7 @@ std::string client_manual() {
     }
     out += section("EXIT STATUS");
     for (const auto& [status, text] : statuses) out += item(std::to_string(status), text);
-    out += ".PP\n" + plain("run and wait --exit end with the program's own status, or 128+N when signal N ended it.") +
+    out += ".PP\n" + prose("run and wait --exit end with the program's own status, or 128+N when signal N ended it.") +
            "\n";
     out += environment() + files() + section("SEE ALSO") + ".BR persistprocd (8)\n";
     return out;
@@ -137,7 +158,7 @@ std::string client_manual() {
 std::string daemon_manual(std::string_view help) {
     std::string out = title_line("persistprocd", 8, "the daemon of persistproc");
     out += section("SYNOPSIS") + ".B persistprocd\n[\\fIFLAGS\\fR]\n" + section("DESCRIPTION");
-    out += plain(
+    out += prose(
         "Starts programs on request, keeps each under a small process of its own, records what they print, and answers "
         "MCP "
         "on http://127.0.0.1:8947/mcp and on a socket for the client. Usually the client starts it when needed; "
