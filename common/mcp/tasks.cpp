@@ -22,10 +22,10 @@ std::string make_id() {
 }  // namespace
 
 std::string TaskRecord::members(bool whole) const {
-    constexpr std::string_view names[] = {"working", "input_required", "completed", "failed", "cancelled"};
+    constexpr std::string_view words[] = {"working", "input_required", "completed", "failed", "cancelled"};
     std::string out = fmt::format(
         R"("taskId":"{}","status":"{}","createdAt":"{}","lastUpdatedAt":"{}","ttlMs":{},"pollIntervalMs":{})", id_,
-        names[static_cast<std::size_t>(status_)], base::format_rfc3339(created_), base::format_rfc3339(updated_),
+        words[static_cast<std::size_t>(status_)], base::format_rfc3339(created_), base::format_rfc3339(updated_),
         terms_.ttl.count(), terms_.poll_interval.count());
     if (!whole) return out;
     if (status_ == Status::input_required) out += R"(,"inputRequests":)" + json_text(asked_);
