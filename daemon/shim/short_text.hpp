@@ -12,7 +12,7 @@ class ShortText {
 public:
     explicit ShortText(const char* text) noexcept { add(text); }
     ShortText& add(std::string_view text) noexcept {
-        if (size_ + text.size() < room) {
+        if (!text.empty() && size_ + text.size() < room) {
             std::memcpy(text_ + size_, text.data(), text.size());
             size_ += text.size();
             text_[size_] = '\0';
