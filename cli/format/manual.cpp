@@ -55,7 +55,10 @@ std::string prose(std::string_view text) {
 }
 
 std::string title_line(std::string_view name, int section, std::string_view about) {
-    return fmt::format(".TH {} {} \"{}\" \"persistproc {}\" \"\"\n.SH NAME\n{} \\- {}\n", name, section,
+    std::string title(name);
+    for (char& each : title)
+        if (each >= 'a' && each <= 'z') each = static_cast<char>(each - 'a' + 'A');
+    return fmt::format(".TH {} {} \"{}\" \"persistproc {}\" \"\"\n.SH NAME\n{} \\- {}\n", title, section,
                        base::version_date(), base::version(), name, plain(about));
 }
 
