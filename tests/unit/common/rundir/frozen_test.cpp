@@ -51,9 +51,6 @@ TEST_CASE("spec and state of format 2.0 are read") {
 
 TEST_CASE("what a shim of format 2.1 knows of a SIGKILL is read") {
     const auto paths = run_paths(std::filesystem::path(PERSISTPROC_TEST_DATA) / "v2.1", RunId{{1}, 1});
-    const auto bytes = base::read_file(paths.spec);
-    REQUIRE(bytes.has_value());
-    CHECK(decode_spec(*bytes).has_value());
     const auto state = read_state(paths.state);
     REQUIRE(state.has_value());
     CHECK(state->minor == 1);
