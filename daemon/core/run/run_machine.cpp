@@ -83,7 +83,9 @@ Outcome outcome_of(const rundir::RunState& state) {
     out.reason = state.oom != 0              ? OutcomeReason::oom
                  : state.stop_requested != 0 ? OutcomeReason::stopped
                                              : OutcomeReason::self;
-    const bool is_foreign = out.signal == SIGKILL && out.reason == OutcomeReason::self && state.kill_sent == 0;
+    // A shim of format 2.0 does not say whether it has sent one.
+    const bool is_foreign =
+        out.signal == SIGKILL && out.reason == OutcomeReason::self && state.minor >= 1 && state.kill_sent == 0;
     if (is_foreign) {
         Cause cause{.code = CauseCode::killed_by_other};
         if (state.oom_kills_known != 0) cause.count = state.oom_kills;

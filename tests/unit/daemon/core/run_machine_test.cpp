@@ -436,4 +436,30 @@ TEST_CASE("random events never break the invariants of a run") {
     }
 }
 
+TEST_CASE("a SIGKILL is another's only where the shim says that it sent none") {
+    rundir::RunState ended = state(rundir::Phase::exited);
+    ended.killed = 1;
+    ended.exit_value = 9;
+    SECTION("it sent none, and counted what the kernel killed") {
+        ended.oom_kills = 2;
+        ended.oom_kills_known = 1;
+        const Outcome outcome = outcome_of(ended);
+        REQUIRE(outcome.causes.size() == 1);
+        CHECK(outcome.causes[0].code == CauseCode::killed_by_other);
+        CHECK(outcome.causes[0].count == 2);
+    }
+    SECTION("it sent one") {
+        ended.kill_sent = 1;
+        CHECK(outcome_of(ended).causes.empty());
+    }
+    SECTION("it was stopped") {
+        ended.stop_requested = 1;
+        CHECK(outcome_of(ended).causes.empty());
+    }
+    SECTION("it is of format 2.0") {
+        ended.minor = 0;
+        CHECK(outcome_of(ended).causes.empty());
+    }
+}
+
 }  // namespace run_machine_test
