@@ -2,6 +2,7 @@
 is lost is counted and said, and everything works again afterwards."""
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -565,10 +566,15 @@ class AnotherUser(Case):
     """What root is not refused: a database that cannot be written, one process too many."""
 
     autostart = False
-    USER = 61234  # nobody else's, so that nobody else's processes are counted
+    users = itertools.count(61234)
+
+    def setUp(self):
+        # One for each test: what ended in another test counts as that user's process until init has reaped it.
+        self.user = next(self.users)
+        super().setUp()
 
     def as_user(self, *command):
-        return ["setpriv", f"--reuid={self.USER}", f"--regid={self.USER}", "--clear-groups", "--", *command]
+        return ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", "--", *command]
 
     def cli(self, *arguments, **options):
         ran = subprocess.run(
@@ -586,7 +592,7 @@ class AnotherUser(Case):
 
     def start_daemon(self):
         for folder in (self.place.root, *self.place.root.iterdir()):
-            os.chown(folder, self.USER, self.USER)
+            os.chown(folder, self.user, self.user)
         command = self.daemon.command
         self.daemon.command = lambda ready_fd=None: self.as_user(*command(ready_fd))
         self.daemon.start()
