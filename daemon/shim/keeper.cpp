@@ -157,10 +157,7 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
         note_oom_kills();
     }
     state.log_end = log_.position();
-    // Without a durable record the zombie would be the last that knows: another slot, other pages, is tried before it
-    // goes.
-    for (int attempt = 0; state_.commit() != 0 && attempt < record_attempts; ++attempt) {
-    }
+    commit_end();
     base::kill_point("shim.exit.recorded");
     if (!is_successor_) os::reap(pid_);
     reaped_ = true;
@@ -169,6 +166,13 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
     push_state();
     base::kill_point("shim.exit.told");
     look_at_children(now);
+}
+
+/// Without a durable record this process would be the last that knows: another slot, other pages, is tried before the
+/// zombie goes and anybody is told.
+void Keeper::commit_end() noexcept {
+    for (int attempt = 0; state_.commit() != 0 && attempt < record_attempts; ++attempt) {
+    }
 }
 
 /// Of a SIGKILL that nobody here has sent the kernel may be the sender; of any other end its counter says nothing.

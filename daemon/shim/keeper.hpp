@@ -77,6 +77,7 @@ private:
     void advance(std::uint64_t now) noexcept;
     void look_at_tree(std::uint64_t now) noexcept;
     void record_exit(std::uint64_t now) noexcept;
+    void commit_end() noexcept;
     void note_oom_kills() noexcept;
     void leave() noexcept;
     bool is_final() const noexcept;

@@ -333,7 +333,7 @@ void Keeper::fail_start(Stage stage, int error) noexcept {
     state.stage = stage;
     state.os_error = error;
     state.ended_wall_ns = os::wall_ns();
-    state_.commit();
+    commit_end();
     tree_is_empty_ = os::peek_ended(0).no_children;
     release_spec();
     push_state();

@@ -246,14 +246,24 @@ void Judge::swept(const rundir::Nonce& mark) {
 
 // What is recorded and told.
 
+/// Whether the daemon that was told of its end has died, and neither it nor the shim could write that down.
+bool Judge::is_forgotten(RunId id, const Run& run) const {
+    const RunDirectory* directory = world_.disk.find(id);
+    const bool is_written = directory != nullptr && (directory->state.phase == rundir::Phase::exited ||
+                                                     directory->state.phase == rundir::Phase::exec_failed);
+    return !run.is_recorded && !is_written && run.believer != world_.daemons;
+}
+
 void Judge::outcome(RunId id, const Outcome& outcome, const char* where) {
     Run* run = find(id);
     if (run == nullptr) return;
+    if (run->outcome && outcome.reason == OutcomeReason::lost && is_forgotten(id, *run)) run->outcome.reset();
     if (run->outcome && !is_same(*run->outcome, outcome))
         return world_.record.violate("the outcome of {} changes from {} to {} ({})", to_string(id),
                                      to_text(*run->outcome), to_text(outcome), where);
     if (run->outcome) return;
     run->outcome = outcome;
+    run->believer = world_.daemons;
     world_.record.note("the outcome of {} is {} ({})", to_string(id), to_text(outcome), where);
     if (outcome.exit_code && (!run->exit || run->exit->killed || run->exit->value != *outcome.exit_code))
         world_.record.violate("the exit code {} of {} is invented", *outcome.exit_code, to_string(id));
@@ -270,7 +280,9 @@ void Judge::outcome(RunId id, const Outcome& outcome, const char* where) {
 void Judge::committed(const core::ProcessRecord&) {}
 
 void Judge::committed(const core::RunRecord& run) {
-    if (run.outcome) outcome(run.id, *run.outcome, "recorded");
+    if (!run.outcome) return;
+    outcome(run.id, *run.outcome, "recorded");
+    if (Run* known = find(run.id)) known->is_recorded = true;
 }
 
 void Judge::not_committed(const core::StoreChange& change) {

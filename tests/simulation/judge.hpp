@@ -59,6 +59,8 @@ private:
         std::optional<Exit> exit;
         bool stop_reached = false;       // a stop came to its shim while the program lived
         std::optional<Outcome> outcome;  // as it was first told
+        int believer = 0;                // the daemon that it was told to first
+        bool is_recorded = false;        // in the database
         std::string actor;               // who is on record as having started it
     };
     struct Process {
@@ -73,6 +75,7 @@ private:
     Run* find(RunId id);
     /// An outcome was told, or recorded.
     void outcome(RunId id, const Outcome& outcome, const char* where);
+    bool is_forgotten(RunId id, const Run& run) const;
     void licence_start(RunId id, Run& run);
     bool may_be_stopped(RunId id, const Run& run) const;
     bool starts(const Request& request, const rundir::RunSpec& spec) const;

@@ -233,7 +233,7 @@ void Shim::fail_start(Stage stage, int error) {
     state_.stage = stage;
     state_.os_error = error;
     state_.ended_wall_ns = world_.time.wall_ns();
-    write_state();
+    write_end();
     push_state();
     finish_step();
     settle();
@@ -318,8 +318,7 @@ void Shim::record_exit() {
         state_.killed = ended_->killed ? 1 : 0;
         state_.exit_value = ended_->value;
     }
-    for (int attempt = 0; write_state() != 0 && attempt < 4; ++attempt) {
-    }
+    write_end();
     later(moment(), &Shim::tell_exit);
 }
 
@@ -466,6 +465,11 @@ void Shim::kill_sweep() {
 }
 
 // Talking.
+
+void Shim::write_end() {
+    for (int attempt = 0; write_state() != 0 && attempt < 4; ++attempt) {
+    }
+}
 
 int Shim::write_state() {
     ++state_.generation;

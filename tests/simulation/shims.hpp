@@ -93,6 +93,7 @@ private:
     std::vector<Pid> tree() const;
     HandedOver handed_over(const Channel& to) const;
     int write_state();
+    void write_end();
     rundir::ControlMessage message(rundir::MessageType type, std::uint64_t request = 0) const;
     void send(const ChannelPtr& to, Packet packet);
     void push_state();
