@@ -7,6 +7,7 @@
 
 #include "common/base/diagnostics.hpp"
 #include "common/base/kill_point.hpp"
+#include "daemon/core/before.hpp"
 
 namespace persistproc::core {
 
@@ -17,6 +18,38 @@ constexpr auto start_patience = std::chrono::milliseconds(500);
 constexpr auto longest_pause = std::chrono::seconds(2);
 constexpr auto start_pause = std::chrono::milliseconds(10);
 
+template <class T>
+const T* get_pointer(const std::optional<T>& value) {
+    return value ? &*value : nullptr;
+}
+
+/// Whether the run is still to be replaced, by what the record says of the process now.
+bool is_restart_due(const ProcessRecord& record, const FoundRun& newest) {
+    if (record.intent != Intent::restart || record.intent_run < newest.id.number) return false;
+    return record.intent_run == newest.id.number || !newest.shim_alive;
+}
+
+/// What was asked for after this run has come to nothing: the process is what it was begun as.
+void take_back_request(ProcessRecord& record, const FoundRun& newest) {
+    if (newest.spec) {
+        // Of the run's own request another may have followed that it did not come to.
+        const bool was_redefined =
+            newest.id.number != record.last_run || newest.spec->request_key != record.request_key;
+        if (was_redefined) record.definition = definition_of(*newest.spec);
+        record.request_key = newest.spec->request_key;
+    } else if (newest.id.number != record.last_run) {
+        record.request_key.clear();
+    }
+}
+
+/// What the process is again where a stop comes before the restart.
+std::shared_ptr<Before> before_restart(const Process& process, const FoundRun& newest) {
+    auto before = std::make_shared<Before>(process);
+    take_back_request(before->record, newest);
+    before->record.intent = Intent::none;
+    return before;
+}
+
 int failures_of(const Process& process) { return static_cast<int>(process.record.quick_failures); }
 
 }  // namespace
@@ -24,7 +57,7 @@ int failures_of(const Process& process) { return static_cast<int>(process.record
 struct Adoption::Undecided {
     ProcessPtr process;
     FoundProcess found;
-    std::optional<Outcome> recorded;
+    std::optional<RunRecord> recorded;  // the newest run the store knows
 };
 
 Task<Result<void>> Adoption::wait() {
@@ -114,14 +147,12 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     if (!found.trouble.empty()) base::report(base::Severity::error, "{}: {}", to_string(id), found.trouble);
     if (!remnant.has_directory) {
         // Its row was committed and nothing else: a start that no caller ever heard of.
-        StoreChange change;
-        change.removed.push_back(id);
-        world_.tasks.spawn("record", driver_.record(std::move(change), to_string(id)));
+        world_.tasks.spawn("removal of " + to_string(id), drop_remnant(id));
         ++progress_.adopted;
         return;
     }
-    if (is_failed_start(remnant)) {
-        world_.tasks.spawn("removal of " + to_string(id), drop_files(id));
+    if (is_failed_start(found, get_pointer(remnant.record), get_pointer(remnant.last_run))) {
+        world_.tasks.spawn("removal of " + to_string(id), drop_remnant(id));
         ++progress_.adopted;
         return;
     }
@@ -130,7 +161,6 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
         return;
     }
     const bool is_over = has_ended(remnant);
-    std::optional<Outcome> recorded = recorded_outcome(remnant);
     const auto process = table_.insert(remnant.record ? std::move(*remnant.record) : record_from(found));
     if (!remnant.record) {
         StoreChange change;
@@ -139,14 +169,14 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     }
     if (remnant.last_run) process->record.last_run = std::max(process->record.last_run, remnant.last_run->id.number);
     if (is_over) {
-        take_as_ended(*process, *found.newest, std::move(recorded));
+        take_as_ended(*process, *found.newest, remnant.last_run->outcome);
         ++progress_.adopted;
         return;
     }
     // Until it is settled, which may take longer than calls wait, nothing is known and nothing may be started.
     const std::uint32_t newest = found.runs.empty() ? process->record.last_run : found.runs.back();
     process->life = Lifecycle(Unreachable{newest}, process->record.wanted, newest, std::nullopt);
-    undecided.push_back({.process = process, .found = std::move(found), .recorded = std::move(recorded)});
+    undecided.push_back({.process = process, .found = std::move(found), .recorded = std::move(remnant.last_run)});
 }
 
 /// By the record, and nothing is wanted of it.
@@ -176,35 +206,41 @@ void Adoption::take_end_as_news(const ProcessPtr& process, const FoundRun& run, 
     driver_.apply(process, event);
 }
 
-/// Of a directory that cannot be read not even the newest run is known; the number on record may be one that came to
-/// nothing.
-Task<> Adoption::read_again(Undecided& each) {
-    auto pause = std::chrono::nanoseconds(start_pause);
-    while (!each.found.trouble.empty() && table_.holds(*each.process)) {
-        const MonoTime next = world_.clock.now() + pause;
-        co_await world_.clock.sleep_until(next);
-        pause = std::min<std::chrono::nanoseconds>(pause * 2, longest_pause);
-        std::vector<ProcessQuestion> question{{each.found.id, std::nullopt}};
-        auto found = co_await world_.directories.find_processes(std::move(question));
-        each.found = std::move(found.front());
-        const auto& runs = each.found.runs;
-        if (!runs.empty() && runs.back() != each.process->record.last_run) each.recorded.reset();
-    }
-}
-
 Task<> Adoption::adopt(Undecided each, MonoTime until, std::shared_ptr<std::size_t> left) {
-    const auto count = [this, &left] {
+    bool is_counted = false;
+    const auto count = [this, &left, &is_counted] {
+        if (std::exchange(is_counted, true)) return;
         ++progress_.adopted;
         if (--*left == 0) moved_.notify_all();
     };
-    const bool is_read = each.found.trouble.empty();
-    if (!is_read) {
-        // Nobody should wait for a disk that cannot be read.
+    auto pause = std::chrono::nanoseconds(start_pause);
+    for (;;) {
+        const ProcessRecord& record = each.process->record;
+        if (is_failed_start(each.found, &record, get_pointer(each.recorded))) {
+            co_await drop(each.process);
+            break;
+        }
+        if (each.found.trouble.empty()) {
+            auto newest = co_await find_newest(each.found, until);
+            if (newest) {
+                if (*newest)
+                    co_await settle(each.process, std::move(**newest), std::move(each.recorded), until);
+                else
+                    co_await drop(each.process);
+                break;
+            }
+        }
+        // No proof of anything: its shim may live. Nobody should wait for a disk that cannot be read.
         count();
-        co_await read_again(each);
+        const MonoTime next = world_.clock.now() + pause;
+        co_await world_.clock.sleep_until(next);
+        pause = std::min<std::chrono::nanoseconds>(pause * 2, longest_pause);
+        if (!table_.holds(*each.process)) co_return;
+        std::vector<ProcessQuestion> question{{each.found.id, std::nullopt}};
+        auto found = co_await world_.directories.find_processes(std::move(question));
+        each.found = std::move(found.front());
     }
-    co_await settle(each.process, std::move(each.found), std::move(each.recorded), until);
-    if (is_read) count();
+    count();
 }
 
 /// The newest run that ever had a program, or may have one; younger directories are starts that came to nothing, and
@@ -247,46 +283,20 @@ Task<FoundRun> Adoption::await_start(FoundRun run, MonoTime until) {
     co_return run;
 }
 
-Task<> Adoption::settle(ProcessPtr process, FoundProcess found, std::optional<Outcome> recorded, MonoTime until) {
-    const std::uint32_t newest_on_disk = found.runs.empty() ? process->record.last_run : found.runs.back();
-    const std::uint32_t highest = std::max(process->record.last_run, newest_on_disk);
+Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecord> record, MonoTime until) {
+    const std::uint32_t number = run.id.number;
+    const std::uint32_t highest = std::max({process->record.last_run, process->life.last_run(), number});
     const Intent intent = process->record.intent;
     const std::uint32_t intent_run = process->record.intent_run;
-    std::optional<FoundRun> run;
-    bool is_readable = found.trouble.empty();
-    if (is_readable) {
-        auto newest = co_await find_newest(found, until);
-        is_readable = newest.has_value();
-        if (newest) run = std::move(*newest);
-    }
-    if (!is_readable) {
-        // No proof of anything: its shim may live. It is asked for again until it can be read.
-        const std::uint32_t unread_run = found.runs.empty() ? newest_on_disk : found.runs.back();
-        process->life = Lifecycle(Unreachable{unread_run}, process->record.wanted, unread_run, std::nullopt);
-        process->life.reserve(highest);
-        FoundRun unread{.id = RunId{process->record.id, unread_run}};
-        if (recorded && unread_run == newest_on_disk)
-            process->on_record = RunRecord{.id = unread.id, .outcome = std::move(recorded)};
-        driver_.take_over(process, unread, false);
-        world_.tasks.spawn("intent", carry_through(process, unread_run, intent, intent_run));
-        co_return;
-    }
-    if (!run) {
-        co_await drop(process);
-        co_return;
-    }
-    const std::uint32_t number = run->id.number;
-    if (number != newest_on_disk) recorded.reset();
-    process->run_state = run->state;
-    process->nonce = run->spec ? run->spec->nonce : run->state.nonce;
-    // What a younger one that came to nothing was asked for with has not been done, and its definition is no longer
-    // that of the run before.
-    if (number != process->record.last_run)
-        process->record.request_key.clear();
-    else if (run->spec)
-        process->record.request_key = run->spec->request_key;
+    const auto recorded = record && record->id == run.id ? record->outcome : std::nullopt;
+    process->run_state = run.state;
+    process->nonce = run.spec ? run.spec->nonce : run.state.nonce;
+    if (is_restart_due(process->record, run))
+        process->unrecorded = before_restart(*process, run);
+    else
+        take_back_request(process->record, run);
     const Wanted wanted = process->record.wanted;
-    const Found what = classify(*run, recorded, wanted, world_.directories.boot_id(), world_.clock.wall());
+    const Found what = classify(run, recorded, wanted, world_.directories.boot_id(), world_.clock.wall());
     if (std::holds_alternative<FoundUnsupported>(what)) {
         process->standing = Standing::unsupported;
         process->life = Lifecycle(Ended{number, false}, Wanted::down, highest, std::nullopt);
@@ -294,13 +304,13 @@ Task<> Adoption::settle(ProcessPtr process, FoundProcess found, std::optional<Ou
         co_return;
     }
     if (const auto* settled = std::get_if<FoundSettled>(&what)) {
-        take_as_ended(*process, *run, settled->outcome);
+        take_as_ended(*process, run, settled->outcome);
     } else if (const auto* ended = std::get_if<FoundEnded>(&what)) {
-        take_end_as_news(process, *run, *ended, highest);
+        take_end_as_news(process, run, *ended, highest);
     } else {
         process->life = Lifecycle(Unreachable{number}, wanted, number, std::nullopt, failures_of(*process));
         process->life.reserve(highest);
-        driver_.take_over(process, *run, true);
+        driver_.take_over(process, run);
         const bool is_answered = co_await answered(process, until);
         if (!is_answered) {
             world_.tasks.spawn("intent", carry_through(process, number, intent, intent_run));
@@ -312,13 +322,13 @@ Task<> Adoption::settle(ProcessPtr process, FoundProcess found, std::optional<Ou
 
 Task<> Adoption::drop(ProcessPtr process) {
     driver_.forget(process);
-    StoreChange change;
-    change.removed.push_back(process->record.id);
-    world_.tasks.spawn("record", driver_.record(std::move(change), process->name()));
-    co_await drop_files(process->record.id);
+    co_await drop_remnant(process->record.id);
 }
 
-Task<> Adoption::drop_files(ProcessId id) {
+Task<> Adoption::drop_remnant(ProcessId id) {
+    StoreChange change;
+    change.removed.push_back(id);
+    world_.tasks.spawn("record", driver_.record(std::move(change), to_string(id)));
     auto removed = co_await world_.directories.remove_process(id);
     if (!removed)
         base::report(base::Severity::warning, "{} could not be removed: {}", to_string(id), removed.error().message);

@@ -33,16 +33,15 @@ private:
     Task<Result<void>> take_all();
     Task<std::vector<Remnant>> look_at(std::vector<Remnant> remnants);
     void place(Remnant remnant, std::vector<Undecided>& undecided);
-    Task<> read_again(Undecided& each);
     Task<> adopt(Undecided each, MonoTime until, std::shared_ptr<std::size_t> left);
-    Task<> settle(ProcessPtr process, FoundProcess found, std::optional<Outcome> recorded, MonoTime until);
+    Task<> settle(ProcessPtr process, FoundRun run, std::optional<RunRecord> record, MonoTime until);
     Task<Result<std::optional<FoundRun>>> find_newest(FoundProcess& found, MonoTime until);
     Task<FoundRun> await_start(FoundRun run, MonoTime until);
     void take_as_ended(Process& process, const FoundRun& run, std::optional<Outcome> outcome);
     void take_end_as_news(const ProcessPtr& process, const FoundRun& run, const FoundEnded& ended,
                           std::uint32_t highest);
     Task<> drop(ProcessPtr process);
-    Task<> drop_files(ProcessId id);
+    Task<> drop_remnant(ProcessId id);
     Task<bool> answered(ProcessPtr process, MonoTime until);
     /// What an earlier daemon was asked for, recorded and may not have done; waits for a shim that is silent.
     Task<> carry_through(ProcessPtr process, std::uint32_t run, Intent intent, std::uint32_t intent_run);

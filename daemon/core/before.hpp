@@ -27,6 +27,12 @@ struct Before {
         process.record.intent_by = now.intent_by;
     }
 
+    /// Puts back what a start is asked for with, and nothing else.
+    void keep_request(ProcessRecord& of) const {
+        of.definition = record.definition;
+        of.request_key = record.request_key;
+    }
+
     ProcessRecord record;
     std::optional<LaunchContext> launch;
     std::string actor;

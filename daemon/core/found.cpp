@@ -45,21 +45,40 @@ bool has_ended(const Remnant& remnant) {
            found.newest->state.phase >= rundir::Phase::started;
 }
 
-std::optional<Outcome> recorded_outcome(const Remnant& remnant) {
-    const auto& runs = remnant.found.runs;
-    // Of a directory that cannot be read the store's word is all there is.
-    const bool is_unread = runs.empty() && !remnant.found.trouble.empty();
-    const bool is_newest =
-        remnant.last_run && (is_unread || (!runs.empty() && remnant.last_run->id.number == runs.back()));
-    return is_newest ? remnant.last_run->outcome : std::nullopt;
-}
-
-bool is_failed_start(const Remnant& remnant) {
-    const FoundProcess& found = remnant.found;
-    if (remnant.record || !found.trouble.empty() || !found.newest) return false;
+bool is_failed_start(const FoundProcess& found, const ProcessRecord* record, const RunRecord* last_run) {
+    if (record != nullptr && (record->last_run > 1 || (last_run != nullptr && last_run->outcome))) return false;
+    if (!found.trouble.empty() || !found.newest) return false;
     const bool is_readable = found.newest->trouble.empty() && !found.newest->unsupported;
     return found.runs == std::vector<std::uint32_t>{1} && is_readable &&
            found.newest->state.phase == rundir::Phase::exec_failed;
+}
+
+namespace {
+
+void name_by_command(Definition& definition) {
+    if (definition.label_given) return;
+    definition.label = domain::default_label(definition.command, definition.working_directory);
+}
+
+}  // namespace
+
+Definition definition_of(const rundir::RunSpec& spec) {
+    Definition definition;
+    // What has no entry of its own; those that have count, because the shim goes by them.
+    if (auto whole = schema::read_document<Definition>(spec.definition)) definition = std::move(*whole);
+    definition.command = spec.argv;
+    definition.shell = spec.shell;
+    // Of `/bin/sh -c LINE` the line is the command.
+    if (spec.shell && spec.argv.size() == 3) definition.command = {spec.argv[2]};
+    definition.working_directory = spec.working_directory;
+    definition.stop_signal = spec.stop_signal;
+    definition.grace_seconds = spec.grace_ms / 1000.0;
+    definition.restart = spec.restart;
+    definition.label = spec.label;
+    definition.label_given = !spec.label.empty();
+    if (!spec.started_by.empty()) definition.started_by = spec.started_by;
+    name_by_command(definition);
+    return definition;
 }
 
 ProcessRecord record_from(const FoundProcess& found) {
@@ -68,31 +87,16 @@ ProcessRecord record_from(const FoundProcess& found) {
     record.last_run = found.runs.empty() ? 0 : found.runs.back();
     record.restarts = record.last_run > 0 ? record.last_run - 1 : 0;
     record.wanted = Wanted::up;  // a restart policy goes on; a run that was stopped says so itself
-    Definition& definition = record.definition;
-    definition.started_by = "recovered";
     if (found.newest && found.newest->spec) {
-        const rundir::RunSpec& spec = *found.newest->spec;
-        // What has no entry of its own; those that have count, because the shim goes by them.
-        if (auto whole = schema::read_document<Definition>(spec.definition)) definition = std::move(*whole);
-        definition.command = spec.argv;
-        definition.shell = spec.shell;
-        // Of `/bin/sh -c LINE` the line is the command.
-        if (spec.shell && spec.argv.size() == 3) definition.command = {spec.argv[2]};
-        definition.working_directory = spec.working_directory;
-        definition.stop_signal = spec.stop_signal;
-        definition.grace_seconds = spec.grace_ms / 1000.0;
-        definition.restart = spec.restart;
-        definition.label = spec.label;
-        definition.label_given = !spec.label.empty();
-        record.request_key = spec.request_key;
-        if (!spec.started_by.empty()) definition.started_by = spec.started_by;
+        record.definition = definition_of(*found.newest->spec);
+        record.request_key = found.newest->spec->request_key;
         record.created_at = base::from_ns(found.newest->state.started_wall_ns);
     } else {
-        definition.command = {"(unknown)"};
-        definition.working_directory = "/";
+        record.definition.command = {"(unknown)"};
+        record.definition.working_directory = "/";
+        name_by_command(record.definition);
     }
-    if (!definition.label_given)
-        definition.label = domain::default_label(definition.command, definition.working_directory);
+    if (record.definition.started_by.empty()) record.definition.started_by = "recovered";
     return record;
 }
 

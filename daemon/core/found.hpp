@@ -26,13 +26,13 @@ std::optional<std::uint32_t> known_ended(const Remnant& remnant);
 /// that the store never heard of.
 bool has_ended(const Remnant& remnant);
 
-/// The outcome on record of the newest run on disk, or of the newest at all where the directory cannot be read.
-std::optional<Outcome> recorded_outcome(const Remnant& remnant);
+/// Whether it is what a start that failed for good left behind, because its files or its row could not be removed: one
+/// run, that never had a program, and whose outcome is not on record. `record`, `last_run`: null where the store has
+/// none.
+bool is_failed_start(const FoundProcess& found, const ProcessRecord* record, const RunRecord* last_run);
 
-/// Whether it is what a start that failed for good left behind, because its files could not be removed: no row, and one
-/// run that never had a program.
-bool is_failed_start(const Remnant& remnant);
-
+/// What the run was begun as.
+Definition definition_of(const rundir::RunSpec& spec);
 /// A definition from the run itself, for a process the store does not know (it was lost or damaged).
 ProcessRecord record_from(const FoundProcess& found);
 

@@ -127,6 +127,9 @@ public:
     /// Applies one event. An event that means nothing in the present phase changes nothing and gives no action.
     std::vector<LifecycleAction> apply(const LifecycleEvent& event, MonoTime now, const RestartRule& rule);
 
+    /// A stop is being recorded, and StopRequested follows: nothing is begun any more.
+    void expect_stop() noexcept { wanted_ = Wanted::down; }
+
     /// Numbers up to this one have been used, by runs that came to nothing: none is used again.
     void reserve(std::uint32_t run) noexcept { highest_ = run; }
 

@@ -43,9 +43,8 @@ struct Process {
     std::shared_ptr<run::RunDriver> run;  // nothing: none is there to talk to
     rundir::RunState run_state;           // the newest that was heard, also of one that is over
     rundir::Nonce nonce{};
-    std::uint32_t ended_run = 0;         // the one `life.outcome()` is about
-    std::optional<Error> start_error;    // why the newest start failed
-    std::optional<RunRecord> on_record;  // of a run whose directory could not be read: its outcome stays what it was
+    std::uint32_t ended_run = 0;       // the one `life.outcome()` is about
+    std::optional<Error> start_error;  // why the newest start failed
 
     Reading reading;
 

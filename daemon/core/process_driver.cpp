@@ -64,12 +64,7 @@ void ProcessDriver::apply(const ProcessPtr& process, const LifecycleEvent& event
     RestartRule rule;
     rule.policy = process->record.definition.restart;
     const auto actions = process->life.apply(event, world_.clock.now(), rule);
-    // A stop that is still being recorded has the last word on record: what happens meanwhile does not want it up
-    // again.
-    const bool is_asked =
-        std::holds_alternative<StartRequested>(event) || std::holds_alternative<RestartRequested>(event);
-    if (process->stopping == 0 || is_asked || process->life.wanted() == Wanted::down)
-        process->record.wanted = process->life.wanted();
+    process->record.wanted = process->life.wanted();
     process->record.quick_failures = process->life.quick_failures();
     process->record.gave_up = process->is<GaveUp>();
     for (const auto& action : actions) {
@@ -89,8 +84,7 @@ void ProcessDriver::apply(const ProcessPtr& process, const LifecycleEvent& event
 
 void ProcessDriver::record_outcome(const ProcessPtr& process, const RecordOutcome& ended) {
     process->ended_run = ended.run;
-    const bool is_being_stopped = process->stopping > 0 && process->life.wanted() == Wanted::up;
-    if (!is_being_stopped && !is_replaced(*process, ended.run)) process->record.intent = Intent::none;
+    if (!is_replaced(*process, ended.run)) process->record.intent = Intent::none;
     if (tells_news_ && process->standing != Standing::provisional)
         events_.publish(RunEnded{RunId{process->record.id, ended.run}, process->state(), ended.outcome});
     // A start that fails for good has nothing to remember: its process is forgotten.
@@ -275,10 +269,10 @@ rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {
     return spec;
 }
 
-void ProcessDriver::take_over(const ProcessPtr& process, const FoundRun& found, bool connect) {
+void ProcessDriver::take_over(const ProcessPtr& process, const FoundRun& found) {
     process->run = std::make_shared<run::RunDriver>(world_, *this, found);
     process->nonce = process->run->nonce();
-    process->run->take_over(connect);
+    process->run->take_over();
 }
 
 // ---- what runs tell ----
@@ -314,9 +308,7 @@ void ProcessDriver::hear(run::RunDriver& run, const run::Telling& telling) {
     } else if (const auto* ended = std::get_if<run::TellEnded>(&telling)) {
         base::kill_point("daemon.end.heard");
         process->standing = Standing::established;
-        const bool is_known = process->on_record && process->on_record->id == run.id();
-        ProgramEnded event{.outcome = is_known ? *process->on_record->outcome : ended->outcome,
-                           .leftovers = ended->leftovers};
+        ProgramEnded event{.outcome = ended->outcome, .leftovers = ended->leftovers};
         name_stopper(event.outcome, process->record);
         apply(process, event);
     } else if (std::holds_alternative<run::TellEmptied>(telling)) {

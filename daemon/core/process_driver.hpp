@@ -16,8 +16,8 @@ public:
 
     /// Applies an event to the rules of a process and performs what they answer.
     void apply(const ProcessPtr& process, const LifecycleEvent& event);
-    /// Takes up a run that an earlier daemon left; the phase of the process is unreachable. `connect`: see RunDriver.
-    void take_over(const ProcessPtr& process, const FoundRun& found, bool connect);
+    /// Takes up a run that an earlier daemon left; the phase of the process is unreachable.
+    void take_over(const ProcessPtr& process, const FoundRun& found);
 
     /// Tells everybody who waits for or shows the process.
     void announce(Process& process);

@@ -115,6 +115,11 @@ void History::pass(std::chrono::nanoseconds span) {
     const MonoTime until = world.time.now() + span;
     for (int events = 0; events < 200'000 && !world.record.violation(); ++events) {
         world.daemon->run();
+        if (world.daemon->core().has_left()) {
+            end_life();
+            begin_life();
+            world.daemon->spare();
+        }
         world.judge.look();
         if (world.time.is_empty() || world.time.next() > until) break;
         let_time_pass();

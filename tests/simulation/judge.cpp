@@ -51,7 +51,8 @@ void Judge::prepared(const rundir::RunSpec& spec) {
         world_.record.violate("{} is prepared a second time although its program was executed", to_string(spec.id));
     run = Run{};
     run.spec = spec;
-    run.prepared_at = world_.time.now();
+    const auto& process = processes_[spec.id.process];
+    run.begun_at = process.begun == spec.id.number ? process.begun_at : world_.time.now();
     run.actor = processes_[spec.id.process].start_actor;
     marks_[spec.nonce] = spec.id;
 }
@@ -77,7 +78,7 @@ void Judge::licence_start(RunId id, Run& run) {
         const bool was_refused = each->state == Request::State::answered && !each->ok;
         // One that failed is told at once and recorded after that.
         const bool may_be_unknown = is_unrecorded || each->code != ErrorCode::conflict;
-        const bool is_open = each->covers(run.prepared_at) || (was_refused && may_be_unknown && is_by_adoption);
+        const bool is_open = each->covers(run.begun_at) || (was_refused && may_be_unknown && is_by_adoption);
         const bool is_it =
             is_by_adoption ? each->state == Request::State::cut_off || was_refused : each->actor() == run.actor;
         if (is_open && is_it && !used_.contains(each->serial) && !licence) licence = each;
@@ -108,9 +109,8 @@ void Judge::licence_start(RunId id, Run& run) {
     if (is_new) return;
     const RunId before = std::exchange(place->second, id);
     const auto& owner = processes_[before.process];
-    // A restart that failed since is what the process has come to, and that is begun anew. It may have got no
-    // directory.
-    const std::uint32_t end = id.process == before.process ? id.number : before.number + 2;
+    // A start that failed since is what the process has come to, and that is begun anew.
+    const std::uint32_t end = id.process == before.process ? id.number : owner.begun + 1;
     bool has_failed_since = false;
     for (std::uint32_t number = before.number + 1; number < end; ++number) {
         const Run* since = find(RunId{before.process, number});
@@ -187,6 +187,8 @@ void Judge::process_removed(ProcessId id, const ProcessDirectory& directory) {
         for (const auto& [number, run] : each.runs) is_live = is_live || run.lock != 0;
         if (!is_live) ++others;
     }
+    for (const auto& each : world_.clients.all())
+        if (each->what == Asking::remove && each->covers(world_.time.now())) ++others;
     // Some of those that had ended may have been started or removed while this one was being removed.
     if (others + 2 < kept_ended)
         world_.record.violate(
@@ -206,7 +208,7 @@ bool Judge::may_be_stopped(RunId id, const Run& run) const {
         if (!stops) continue;
         // What was asked of a daemon that died before this run is about another one.
         const bool is_under_way = each->state == Request::State::pending || each->state == Request::State::given_up;
-        const bool is_about_it = is_under_way || each->ended >= run.prepared_at;
+        const bool is_about_it = is_under_way || each->ended >= run.begun_at;
         const bool is_open = each->covers(world_.time.now()) ||
                              each->what == Asking::leave ||  // which may have left it to the next daemon
                              (each->state == Request::State::answered && !each->ok);
@@ -279,7 +281,18 @@ void Judge::outcome(RunId id, const Outcome& outcome, const char* where) {
 
 void Judge::committed(const core::ProcessRecord&) {}
 
+void Judge::begun(RunId id) {
+    Process& process = processes_[id.process];
+    // What one daemon had not recorded another begins anew.
+    const bool is_known = id.number == process.begun && process.beginner == world_.daemons;
+    if (id.number < process.begun || is_known) return;
+    process.begun = id.number;
+    process.beginner = world_.daemons;
+    process.begun_at = world_.time.now();
+}
+
 void Judge::committed(const core::RunRecord& run) {
+    begun(run.id);
     if (!run.outcome) return;
     outcome(run.id, *run.outcome, "recorded");
     if (Run* known = find(run.id)) known->is_recorded = true;
@@ -308,7 +321,7 @@ void Judge::started(const Request& request, const ops::StartResponse& result) {
         world_.record.violate("{}: a start gives {}, which nobody prepared", request.text(), to_string(id));
         return;
     }
-    const bool was_there = run->prepared_at < request.asked;
+    const bool was_there = run->begun_at < request.asked;
     if (was_there && result.created && !request.start.request_key)
         world_.record.violate("{}: it is said to have made {}, which was there before", request.text(), to_string(id));
     if (result.state == ProcessState::running) {
@@ -399,6 +412,7 @@ void Judge::look() {
     for (const auto& [id, directory] : world_.disk.all()) {
         const auto located = world_.daemon->core().find(id);
         if (!located) continue;
+        begun(RunId{id, located->run});
         // Files that could not be removed are looked at again before they are, and that takes time.
         if (processes_[id].is_forgotten && located->state != ProcessState::unreachable)
             world_.record.violate("{} was forgotten, and is there again", to_string(id));

@@ -54,7 +54,7 @@ public:
 private:
     struct Run {
         rundir::RunSpec spec;
-        MonoTime prepared_at{};
+        MonoTime begun_at{};  // when it was first heard of
         bool has_executed = false;
         std::optional<Exit> exit;
         bool stop_reached = false;       // a stop came to its shim while the program lived
@@ -69,6 +69,9 @@ private:
         std::optional<MonoTime> unrecorded;  // when the database last took no record of it
         bool is_removed = false;
         bool is_forgotten = false;
+        std::uint32_t begun = 0;  // the youngest run that was begun; it may have got no directory
+        int beginner = 0;         // the daemon that did
+        MonoTime begun_at{};
         std::string key;  // of the start that its newest run, or an ancestor of it, came from
     };
 
@@ -76,6 +79,7 @@ private:
     /// An outcome was told, or recorded.
     void outcome(RunId id, const Outcome& outcome, const char* where);
     bool is_forgotten(RunId id, const Run& run) const;
+    void begun(RunId id);
     void licence_start(RunId id, Run& run);
     bool may_be_stopped(RunId id, const Run& run) const;
     bool starts(const Request& request, const rundir::RunSpec& spec) const;

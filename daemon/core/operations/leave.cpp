@@ -22,11 +22,7 @@ Task<Result<ops::ShutdownResponse>> Operations::leave(ops::ShutdownRequest reque
         }
         ++process->stops;
         ++process->stopping;
-        process->record.wanted = Wanted::down;
-        process->record.intent = Intent::stop;
-        process->record.intent_run = process->life.last_run();
-        process->record.intent_by = actor;
-        change.processes.push_back(process->record);
+        change.processes.push_back(want_down(*process, actor));
         longest_grace = std::max(longest_grace, grace_of(*process, {}));
         going.push_back(process);
     }

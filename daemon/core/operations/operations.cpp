@@ -40,6 +40,20 @@ Result<void> Operations::still_wanted(const Process& process, std::uint64_t stop
     return boost::system::in_place_value;
 }
 
+/// Nothing is begun from now on. The record is to be committed before the stop is carried out, so that a later daemon
+/// does what this one cannot.
+ProcessRecord Operations::want_down(Process& process, const std::string& actor) const {
+    process.life.expect_stop();
+    process.record.wanted = Wanted::down;
+    process.record.intent = Intent::stop;
+    process.record.intent_run = process.life.last_run();
+    process.record.intent_by = actor;
+    ProcessRecord out = process.record;
+    // A start on its way loses: what it was asked for with is not to be found on record.
+    if (process.unrecorded) process.unrecorded->keep_request(out);
+    return out;
+}
+
 /// As if nothing had been asked for; on record too, where it may have got there.
 Task<> Operations::take_back(ProcessPtr process, std::shared_ptr<Before> before) {
     if (!before || !table_.holds(*process)) co_return;

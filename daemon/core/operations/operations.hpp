@@ -59,6 +59,7 @@ private:
     Task<Result<void>> come_to_rest(ProcessPtr process);
     Task<Result<void>> commit_restart(ProcessPtr process, std::string actor, bool force,
                                       std::shared_ptr<Before> before);
+    ProcessRecord want_down(Process& process, const std::string& actor) const;
     Task<> take_back(ProcessPtr process, std::shared_ptr<Before> before);
     Task<Result<ProcessView>> view(ProcessPtr process);
     /// Whether a stop was asked for since `stops` was read, or the process was removed.

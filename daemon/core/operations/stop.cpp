@@ -39,15 +39,12 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
         co_await driver_.end_strays(strays);
         co_return co_await view(process);
     }
-    const std::uint32_t run = process->life.last_run();
     const auto grace = grace_of(*process, request.grace_seconds);
     // Recorded first: a daemon that dies now leaves the next one the rest. A disk that takes no record must not keep
     // anybody from stopping a program.
-    process->record.wanted = Wanted::down;
-    process->record.intent = Intent::stop;
-    process->record.intent_run = run;
-    process->record.intent_by = actor;
+    auto wanted = want_down(*process, actor);
     auto change = driver_.change_of(*process, actor, ops::StopRequest::operation.audit, request.force ? "force" : "");
+    change.processes.front() = std::move(wanted);
     auto committed = co_await store_.commit(std::move(change));
     if (!committed)
         base::report(base::Severity::warning, "stop of {} could not be recorded: {}", process->name(),
@@ -71,6 +68,9 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     if (process->life.is_live())
         co_return Error{ErrorCode::conflict,
                         process->name() + " was started again by somebody else after it had been stopped"};
+    // A start that was promised for after this run's end has lost, and nobody waits for it any more.
+    auto lost = std::exchange(process->unrecorded, nullptr);
+    co_await take_back(process, std::move(lost));
     // A run whose shim is gone may have left programs behind; its mark proves what is its own.
     const auto strays = process->stray_mark();
     co_await driver_.end_strays(strays);

@@ -36,9 +36,9 @@ void RunDriver::start(rundir::RunSpec spec) {
 
 void RunDriver::fail(Error error) { feed(CannotStart{std::move(error)}); }
 
-void RunDriver::take_over(bool connect) {
+void RunDriver::take_over() {
     const auto self = shared_from_this();
-    for (const auto& each : machine_.begin_found(connect)) perform(each);
+    for (const auto& each : machine_.begin_found()) perform(each);
 }
 
 void RunDriver::stop(StopOrder order) { feed(StopOrdered{order}); }

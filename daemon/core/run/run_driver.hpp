@@ -52,8 +52,8 @@ public:
     void start(rundir::RunSpec spec);
     /// It cannot be made ready.
     void fail(Error error);
-    /// Takes it over. `connect`: its shim's lock is held; else its directory cannot be read, and is asked for again.
-    void take_over(bool connect);
+    /// Takes over a run whose shim lives, or whose program may.
+    void take_over();
 
     /// Ends its tree, now or as soon as there is a shim to obey. A run that is over stays so.
     void stop(StopOrder order);

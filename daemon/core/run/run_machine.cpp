@@ -420,13 +420,9 @@ struct RunMachine::Step {
     }
 };
 
-Actions RunMachine::begin_found(bool connect) {
-    if (connect) {
-        phase_ = Silent{Told::nothing, Silent::Step::connecting, silent_first_pause};
-        return {Connect{}};
-    }
-    phase_ = Silent{Told::nothing, Silent::Step::pausing, silent_first_pause};
-    return {Wake{silent_first_pause}};
+Actions RunMachine::begin_found() {
+    phase_ = Silent{Told::nothing, Silent::Step::connecting, silent_first_pause};
+    return {Connect{}};
 }
 
 bool RunMachine::has_deadline() const noexcept {

@@ -166,8 +166,7 @@ public:
     RunMachine(Bounds bounds, const rundir::RunState& state) : bounds_(bounds), phase_(Silent{}), state_(state) {}
 
     /// The first actions of a run that is found. A new one begins by being prepared, which its owner sees to.
-    /// `connect`: its shim's lock is held; else its directory cannot be read, and is asked for again.
-    Actions begin_found(bool connect);
+    Actions begin_found();
 
     /// Applies one event. One that means nothing in the present phase changes nothing and gives no action.
     Actions on(const Event& event, WallTime now);

@@ -124,24 +124,30 @@ TEST_CASE("rows and directories are matched by id, whichever is missing") {
     CHECK((!remnants[4].record && remnants[4].has_directory && !remnants[4].last_run));
 }
 
-TEST_CASE("what a failed start left behind is told from a process of a lost database") {
-    const auto remnant_of = [](rundir::Phase phase, std::uint32_t run) {
-        Remnant out;
-        out.has_directory = true;
-        out.found.runs = {run};
-        out.found.newest = a_run(phase);
+TEST_CASE("what a failed start left behind is told from a process that was there") {
+    const auto found = [](rundir::Phase phase, std::uint32_t run) {
+        FoundProcess out;
+        out.runs = {run};
+        out.newest = a_run(phase);
         return out;
     };
-    CHECK(is_failed_start(remnant_of(rundir::Phase::exec_failed, 1)));
-    CHECK_FALSE(is_failed_start(remnant_of(rundir::Phase::exited, 1)));
+    const FoundProcess failed = found(rundir::Phase::exec_failed, 1);
+    CHECK(is_failed_start(failed, nullptr, nullptr));
+    CHECK_FALSE(is_failed_start(found(rundir::Phase::exited, 1), nullptr, nullptr));
     // Those before it may have run.
-    CHECK_FALSE(is_failed_start(remnant_of(rundir::Phase::exec_failed, 2)));
-    Remnant known = remnant_of(rundir::Phase::exec_failed, 1);
-    known.record.emplace();
-    CHECK_FALSE(is_failed_start(known));
-    Remnant unread = remnant_of(rundir::Phase::exec_failed, 1);
-    unread.found.trouble = "input/output error";
-    CHECK_FALSE(is_failed_start(unread));
+    CHECK_FALSE(is_failed_start(found(rundir::Phase::exec_failed, 2), nullptr, nullptr));
+    FoundProcess unread = failed;
+    unread.trouble = "input/output error";
+    CHECK_FALSE(is_failed_start(unread, nullptr, nullptr));
+    // Its row was to be removed, too; an outcome is on record only of what was to stay.
+    ProcessRecord record;
+    record.last_run = 1;
+    RunRecord run{.id = RunId{{1}, 1}};
+    CHECK(is_failed_start(failed, &record, &run));
+    run.outcome = exited();
+    CHECK_FALSE(is_failed_start(failed, &record, &run));
+    record.last_run = 2;
+    CHECK_FALSE(is_failed_start(failed, &record, nullptr));
 }
 
 }  // namespace found_test
