@@ -176,7 +176,7 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     }
     Line line(*subcommand);
     const std::vector<std::string> rest(split->words.begin() + 1, split->words.end());
-    auto own = split_arguments(rest, shapes_of(line.flags), subcommand->place);
+    auto own = split_arguments(rest, shapes_of(line.flags), subcommand->place());
     if (!own) return base::with_context(own.error(), first);
     if (is_run) own->flags.insert(own->flags.begin(), split->flags.begin(), split->flags.end());
     if (auto applied = apply_flags(line.flags, own->flags); !applied) return base::with_context(applied.error(), first);

@@ -29,7 +29,6 @@ struct Given {
 
 struct Subcommand {
     ops::Typed typed;
-    FlagPlace place = FlagPlace::anywhere;
     std::shared_ptr<void> (*make)() = nullptr;  // its arguments, as they are when nothing is said
     std::vector<Flag> (*flags)(void* arguments) = nullptr;
     /// Takes the words that are no flags, and checks what no flag tells alone. Errors: invalid.
@@ -39,6 +38,9 @@ struct Subcommand {
     const void* kind = nullptr;  // of `arguments`
 
     bool is_named(std::string_view word) const;
+    FlagPlace place() const {
+        return typed.words_kind == schema::ValueKind::command ? FlagPlace::before_words : FlagPlace::anywhere;
+    }
 };
 
 Error missing_target(std::string_view subcommand);
@@ -70,11 +72,10 @@ concept TakesWords = requires(A& arguments, std::vector<std::string> words, cons
 /// `run`: Task<int>(Context, A), or int(const CommonOptions&, const Console&, A) without an event loop. A has
 /// `fields()` and, where it takes words, `Result<void> take(words, given)`.
 template <auto run>
-constexpr Subcommand make_subcommand(ops::Typed typed, FlagPlace place = FlagPlace::anywhere) {
+constexpr Subcommand make_subcommand(ops::Typed typed) {
     using A = typename detail::RunOf<decltype(run)>::Arguments;
     Subcommand out;
     out.typed = typed;
-    out.place = place;
     out.kind = &detail::kind_of<A>;
     out.make = [] { return std::shared_ptr<void>(std::make_shared<A>()); };
     out.flags = [](void* arguments) { return flags_of(*static_cast<A*>(arguments)); };

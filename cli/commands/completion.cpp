@@ -263,7 +263,7 @@ Answer complete(const std::vector<std::string>& words) {
             flags = std::make_shared<Flags>(*found);
         } else {
             // The first word of a command: it and all after it are the command's.
-            if (subcommand->place == FlagPlace::before_words) {
+            if (subcommand->place() == FlagPlace::before_words) {
                 answer.directive = fmt::format("command {}", i);
                 return answer;
             }

@@ -32,14 +32,6 @@ static Task<int> list(Context context, ListArguments options) {
     co_return 0;
 }
 
-extern const Subcommand list_subcommand = make_subcommand<list>({
-    .name = "list",
-    .aliases = "ls ps",
-    .words = "[TARGET]",
-    .summary = "all processes",
-    .text = "All processes: id, label, state, PID, uptime, restarts, ports, CPU, memory and last exit.",
-    .examples = {"persistproc list", "persistproc list --json --state running"},
-    .words_kind = schema::ValueKind::target,
-});
+extern const Subcommand list_subcommand = make_subcommand<list>(ops::ListRequest::typed);
 
 }  // namespace persistproc::cli::commands

@@ -218,15 +218,6 @@ static Task<int> output(Context context, OutputArguments options) {
     co_return co_await session::attach(std::move(context), std::move(plan), std::move(*client), std::move(view));
 }
 
-extern const Subcommand output_subcommand = make_subcommand<output>({
-    .name = "output",
-    .aliases = "logs",
-    .words = "TARGET",
-    .summary = "recorded output",
-    .text = "Recorded output, of running and ended processes.",
-    .examples = {"persistproc output web", "persistproc output -f --since 2m web",
-                 "persistproc output -n 0 --stream stdout web > all.txt", "persistproc output --grep 'error|warn' web"},
-    .words_kind = schema::ValueKind::target,
-});
+extern const Subcommand output_subcommand = make_subcommand<output>(ops::OutputRequest::typed);
 
 }  // namespace persistproc::cli::commands

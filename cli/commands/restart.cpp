@@ -46,13 +46,6 @@ static Task<int> restart(Context context, RestartArguments options) {
     co_return 0;
 }
 
-extern const Subcommand restart_subcommand = make_subcommand<restart>({
-    .name = "restart",
-    .words = "TARGET… | all",
-    .summary = "stop and start again",
-    .text = "Stops and starts again, with the same command, directory and environment.",
-    .examples = {"persistproc restart web"},
-    .words_kind = schema::ValueKind::target,
-});
+extern const Subcommand restart_subcommand = make_subcommand<restart>(ops::RestartRequest::typed);
 
 }  // namespace persistproc::cli::commands

@@ -29,13 +29,6 @@ static Task<int> remove(Context context, RemoveArguments options) {
     co_return show_results(context.console, results, options.targets, forgotten_line);
 }
 
-extern const Subcommand rm_subcommand = make_subcommand<remove>({
-    .name = "rm",
-    .words = "TARGET… | all",
-    .summary = "forget processes that are not running",
-    .text = "Forgets processes that are not running, with their output.",
-    .examples = {"persistproc rm old-web"},
-    .words_kind = schema::ValueKind::target,
-});
+extern const Subcommand rm_subcommand = make_subcommand<remove>(ops::RemoveRequest::typed);
 
 }  // namespace persistproc::cli::commands

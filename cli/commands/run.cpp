@@ -91,18 +91,16 @@ static Task<int> run(Context context, RunArguments options) {
                                        std::move(view));
 }
 
-extern const Subcommand run_subcommand = make_subcommand<run>(
-    {
-        .name = "run",
-        .words = "CMD…",
-        .summary = "start a command, or join the one already running, and stream its output",
-        .text = "Starts the command, or joins the one already running in this directory, and streams its output. Flags "
-                "end at the first word of the command. The exit status is the program's (128+N for signal N).",
-        .examples = {"persistproc run npm run dev", "persistproc npm run dev                  # the same",
-                     "persistproc run --on-exit stop --label api node server.js --port 3000"},
-        .statuses = {{126, "the program is not executable"}, {127, "no such program"}},
-        .words_kind = schema::ValueKind::command,
-    },
-    FlagPlace::before_words);
+extern const Subcommand run_subcommand = make_subcommand<run>({
+    .name = "run",
+    .words = "CMD…",
+    .summary = "start a command, or join the one already running, and stream its output",
+    .text = "Starts the command, or joins the one already running in this directory, and streams its output. Flags "
+            "end at the first word of the command. The exit status is the program's (128+N for signal N).",
+    .examples = {"persistproc run npm run dev", "persistproc npm run dev                  # the same",
+                 "persistproc run --on-exit stop --label api node server.js --port 3000"},
+    .statuses = {{126, "the program is not executable"}, {127, "no such program"}},
+    .words_kind = schema::ValueKind::command,
+});
 
 }  // namespace persistproc::cli::commands

@@ -48,12 +48,6 @@ static Task<int> shutdown(Context context, ShutdownArguments options) {
     co_return 0;
 }
 
-extern const Subcommand shutdown_subcommand = make_subcommand<shutdown>({
-    .name = "shutdown",
-    .words = "",
-    .summary = "end the daemon",
-    .text = "Ends the daemon. Processes are stopped first, or left running with --keep.",
-    .examples = {"persistproc shutdown --keep"},
-});
+extern const Subcommand shutdown_subcommand = make_subcommand<shutdown>(ops::ShutdownRequest::typed);
 
 }  // namespace persistproc::cli::commands

@@ -20,13 +20,6 @@ static Task<int> signal(Context context, SignalArguments options) {
     co_return show_results(context.console, results, options.targets);
 }
 
-extern const Subcommand signal_subcommand = make_subcommand<signal>({
-    .name = "signal",
-    .words = "SIGNAL TARGET… | all",
-    .summary = "send a signal",
-    .text = "Sends one signal to the program's process group.",
-    .examples = {"persistproc signal HUP nginx"},
-    .words_kind = schema::ValueKind::target,
-});
+extern const Subcommand signal_subcommand = make_subcommand<signal>(ops::SignalRequest::typed);
 
 }  // namespace persistproc::cli::commands

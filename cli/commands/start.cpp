@@ -54,17 +54,6 @@ static Task<int> start(Context context, StartArguments options) {
     co_return show(context.console, started->response, started->response.created);
 }
 
-extern const Subcommand start_subcommand = make_subcommand<start>(
-    {
-        .name = "start",
-        .words = "CMD… | TARGET",
-        .summary = "start it in the background",
-        .text = "Starts the command in the background and returns once it runs. One word that is the id or label of a "
-                "process that has ended starts that one again.",
-        .examples = {"persistproc start --label db postgres -D data", "persistproc start db"},
-        .statuses = {{126, "the program is not executable"}, {127, "no such program"}},
-        .words_kind = schema::ValueKind::command,
-    },
-    FlagPlace::before_words);
+extern const Subcommand start_subcommand = make_subcommand<start>(ops::StartRequest::typed);
 
 }  // namespace persistproc::cli::commands

@@ -20,13 +20,6 @@ static Task<int> stop(Context context, StopArguments options) {
     co_return show_results(context.console, results, options.targets);
 }
 
-extern const Subcommand stop_subcommand = make_subcommand<stop>({
-    .name = "stop",
-    .words = "TARGET… | all",
-    .summary = "stop processes and everything they started",
-    .text = "Stops processes and everything they started; returns when all of it is gone.",
-    .examples = {"persistproc stop web", "persistproc stop --grace 2 p3 p4", "persistproc stop all"},
-    .words_kind = schema::ValueKind::target,
-});
+extern const Subcommand stop_subcommand = make_subcommand<stop>(ops::StopRequest::typed);
 
 }  // namespace persistproc::cli::commands

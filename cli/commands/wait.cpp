@@ -101,14 +101,6 @@ static Task<int> wait(Context context, WaitArguments options) {
     }
 }
 
-extern const Subcommand wait_subcommand = make_subcommand<wait>({
-    .name = "wait",
-    .words = "TARGET",
-    .summary = "wait for a pattern, a port, quiet, or the end",
-    .text = "Waits until it is so; fails at once when the process ends first.",
-    .examples = {"persistproc wait web --port 3000 --timeout 30", "persistproc wait build --exit"},
-    .statuses = {{124, "the time is over"}},
-    .words_kind = schema::ValueKind::target,
-});
+extern const Subcommand wait_subcommand = make_subcommand<wait>(ops::WaitRequest::typed);
 
 }  // namespace persistproc::cli::commands

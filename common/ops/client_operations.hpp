@@ -18,6 +18,14 @@ struct SignalRequest {
                                          .effects = {.open_world = true},
                                          .audience = schema::Audience::client,
                                          .audit = "signal"};
+    static constexpr Typed typed{
+        .name = "signal",
+        .words = "SIGNAL TARGET… | all",
+        .summary = "send a signal",
+        .text = "Sends one signal to the program's process group.",
+        .examples = {"persistproc signal HUP nginx"},
+        .words_kind = schema::ValueKind::target,
+    };
     template <class Each>
     static constexpr void fields(Each&& each) {
         each(schema::required("process", &SignalRequest::process));
@@ -34,6 +42,14 @@ struct RemoveRequest {
                                          .effects = {.destructive = true},
                                          .audience = schema::Audience::client,
                                          .audit = "remove"};
+    static constexpr Typed typed{
+        .name = "rm",
+        .words = "TARGET… | all",
+        .summary = "forget processes that are not running",
+        .text = "Forgets processes that are not running, with their output.",
+        .examples = {"persistproc rm old-web"},
+        .words_kind = schema::ValueKind::target,
+    };
     template <class Each>
     static constexpr void fields(Each&& each) {
         each(schema::required("process", &RemoveRequest::process));
@@ -49,6 +65,13 @@ struct ShutdownRequest {
                                          .effects = {.destructive = true},
                                          .audience = schema::Audience::client,
                                          .audit = "shutdown"};
+    static constexpr Typed typed{
+        .name = "shutdown",
+        .words = "",
+        .summary = "end the daemon",
+        .text = "Ends the daemon. Processes are stopped first, or left running with --keep.",
+        .examples = {"persistproc shutdown --keep"},
+    };
     template <class Each>
     static constexpr void fields(Each&& each) {
         each(schema::field("keep", &ShutdownRequest::keep, "Leave the processes running").as_flag("keep"));

@@ -18,6 +18,15 @@ struct ListRequest {
             "a server or when a port is taken.",
         .effects = {.read_only = true, .idempotent = true},
     };
+    static constexpr Typed typed{
+        .name = "list",
+        .aliases = "ls ps",
+        .words = "[TARGET]",
+        .summary = "all processes",
+        .text = "All processes: id, label, state, PID, uptime, restarts, ports, CPU, memory and last exit.",
+        .examples = {"persistproc list", "persistproc list --json --state running"},
+        .words_kind = schema::ValueKind::target,
+    };
 
     template <class Each>
     static constexpr void fields(Each&& each) {

@@ -20,7 +20,8 @@ struct ExitStatus {
     std::string_view text;
 };
 
-/// How a person asks for something at a terminal.
+/// How a person asks for something at a terminal. That of an operation is its request's `typed`; the flags are the
+/// request's own, and what only the client knows besides.
 struct Typed {
     std::string_view name;
     std::string_view aliases;  // separated by blanks

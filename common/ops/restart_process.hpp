@@ -17,6 +17,14 @@ struct RestartRequest : StopRequest {
         .effects = {.destructive = true},
         .audit = "restart",
     };
+    static constexpr Typed typed{
+        .name = "restart",
+        .words = "TARGET… | all",
+        .summary = "stop and start again",
+        .text = "Stops and starts again, with the same command, directory and environment.",
+        .examples = {"persistproc restart web"},
+        .words_kind = schema::ValueKind::target,
+    };
 };
 
 struct RestartResponse : domain::ProcessView {

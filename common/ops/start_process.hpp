@@ -37,6 +37,17 @@ struct StartRequest {
         .effects = {.open_world = true},
         .audit = "start",
     };
+    static constexpr Typed typed{
+        .name = "start",
+        .words = "CMD… | TARGET",
+        .summary = "start it in the background",
+        .text =
+            "Starts the command in the background and returns once it runs. One word that is the id or label of a "
+            "process that has ended starts that one again.",
+        .examples = {"persistproc start --label db postgres -D data", "persistproc start db"},
+        .statuses = {{126, "the program is not executable"}, {127, "no such program"}},
+        .words_kind = schema::ValueKind::command,
+    };
 
     template <class Each>
     static constexpr void fields(Each&& each) {

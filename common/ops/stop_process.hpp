@@ -18,6 +18,14 @@ struct StopRequest {
         .effects = {.destructive = true, .idempotent = true},
         .audit = "stop",
     };
+    static constexpr Typed typed{
+        .name = "stop",
+        .words = "TARGET… | all",
+        .summary = "stop processes and everything they started",
+        .text = "Stops processes and everything they started; returns when all of it is gone.",
+        .examples = {"persistproc stop web", "persistproc stop --grace 2 p3 p4", "persistproc stop all"},
+        .words_kind = schema::ValueKind::target,
+    };
 
     template <class Each>
     static constexpr void fields(Each&& each) {
