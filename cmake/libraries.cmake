@@ -28,14 +28,20 @@ target_link_libraries(persistproc_asio INTERFACE Boost::headers Threads::Threads
 # persistproc_unity(TARGET): its sources are compiled several at once (PERSISTPROC_UNITY).
 function(persistproc_unity target)
   if(PERSISTPROC_UNITY)
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
   endif()
 endfunction()
 
-# persistproc_library(FOLDER [FOLDERS f…] [EXCEPT file…] [DEPENDS folder…] [PUBLIC lib…] [PRIVATE lib…])
-# One static library of the folder's sources (sub-folders are libraries of their own).
+# What is not on the way of every byte or every call is compiled with -O1, in three quarters of the time of -O2.
+function(persistproc_optimize_little target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+endfunction()
+
+# persistproc_library(FOLDER [FAST] [FOLDERS f…] [EXCEPT file…] [DEPENDS folder…] [PUBLIC lib…] [PRIVATE lib…])
+# One static library of the folder's sources (sub-folders are libraries of their own). FAST: on the way of every byte of
+# output or of every call.
 function(persistproc_library folder)
-  cmake_parse_arguments(ARG "" "" "FOLDERS;EXCEPT;DEPENDS;PUBLIC;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "FAST" "" "FOLDERS;EXCEPT;DEPENDS;PUBLIC;PRIVATE" ${ARGN})
   if(NOT ARG_FOLDERS)
     set(ARG_FOLDERS ${folder})
   endif()
@@ -65,6 +71,9 @@ function(persistproc_library folder)
     target_link_libraries(${target} ${scope} ${dependency})
   endforeach()
   if(sources)
+    if(NOT ARG_FAST)
+      persistproc_optimize_little(${target})
+    endif()
     persistproc_precompile_for(${target} "" ${ARG_DEPENDS})
     # A tool's file is what is changed most: it is built by itself.
     if(NOT target STREQUAL daemon_tools)
@@ -82,6 +91,7 @@ function(persistproc_program name)
     endif()
   endforeach()
   add_executable(${name} ${ARG_SOURCES})
+  persistproc_optimize_little(${name})
   foreach(each ${ARG_DEPENDS})
     string(REPLACE "/" "_" dependency ${each})
     target_link_libraries(${name} PRIVATE ${dependency})
