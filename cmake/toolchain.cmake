@@ -21,6 +21,11 @@ if(PERSISTPROC_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-subobject-linkage)
 endif()
 
+if(PERSISTPROC_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # A parameter may be named as what stands in the anonymous namespace of another source.
+  add_compile_options(-Wno-shadow)
+endif()
+
 if(PERSISTPROC_KILL_POINTS)
   add_compile_definitions(PERSISTPROC_KILL_POINTS)
 endif()
