@@ -66,6 +66,35 @@ std::optional<fs::path> config_path(const ops::Agent& agent, ops::AgentScope sco
     return folders.home / agent.user_file.substr(home.size());
 }
 
+Result<void> check_within(const fs::path& project, const fs::path& path) {
+    std::error_code failed;
+    const fs::path root = fs::canonical(project, failed);
+    if (failed) return base::os_failure(project.native(), failed.value());
+    const auto denied = [](const fs::path& part, const std::string& why) {
+        return Error{ErrorCode::denied, fmt::format("{} {}", part.native(), why)};
+    };
+    fs::path part = project;
+    for (const fs::path& name : path.lexically_relative(project)) {
+        part /= name;
+        struct stat status {};
+        if (::lstat(part.c_str(), &status) != 0) {
+            if (errno == ENOENT) return boost::system::in_place_value;
+            return base::os_failure(part.native(), errno);
+        }
+        if (S_ISLNK(status.st_mode)) {
+            const fs::path target = fs::weakly_canonical(part, failed);
+            if (failed) return base::os_failure(part.native(), failed.value());
+            const fs::path within = target.lexically_relative(root);
+            if (within.empty() || *within.begin() == "..")
+                return denied(part, fmt::format("is a link to {}, outside the project", target.native()));
+            if (::stat(part.c_str(), &status) != 0) return boost::system::in_place_value;
+        }
+        if (status.st_uid != ::geteuid())
+            return denied(part, fmt::format("belongs to another user ({})", status.st_uid));
+    }
+    return boost::system::in_place_value;
+}
+
 Result<ConfigFile> load_config(const fs::path& path) {
     ConfigFile out;
     out.path = path;

@@ -44,6 +44,10 @@ struct ConfigFile {
 /// (larger than 64 MiB).
 Result<ConfigFile> load_config(const std::filesystem::path& path);
 
+/// Whether the file may be written at the behest of whoever made the project: every part of its path below `project` is
+/// ours, and no symbolic link of them leads out of it. Errors: denied (names the part, and where it leads), io.
+Result<void> check_within(const std::filesystem::path& project, const std::filesystem::path& path);
+
 /// Replaces the file's content in one step, keeping its mode, and makes missing folders; a symbolic link stays one.
 /// False: somebody changed it since it was loaded, nothing was written. Errors: io, denied (another user's file).
 Result<bool> store_config(const ConfigFile& file, std::string_view text, mode_t new_file_mode);

@@ -69,12 +69,16 @@ struct Done {
     Change change = Change::none;
 };
 
-Result<Done> write_entry(const fs::path& path, const SetupArguments& options, const ops::AgentEntry& entry) {
+/// `project`: where the file is in project scope. A repository is somebody else's word.
+Result<Done> write_entry(const fs::path& project, const fs::path& path, const SetupArguments& options,
+                         const ops::AgentEntry& entry) {
     // Secrets may come into a user's file later; a project's is read by others.
     const mode_t mask = ::umask(0);
     ::umask(mask);
     const mode_t new_file_mode = options.scope == AgentScope::user ? 0600 : 0666 & ~mask;
     for (int attempt = 0; attempt < max_attempts; ++attempt) {
+        if (options.scope == AgentScope::project)
+            if (auto fine = agents::check_within(project, path); !fine) return fine.error();
         auto file = agents::load_config(path);
         if (!file) return file.error();
         auto edited = agents::set_entry(file->text, *options.agent, entry);
@@ -157,7 +161,7 @@ static Task<int> setup(Context context, SetupArguments options) {
             print_entry(console, options, entry, *path, snippet);
         co_return 0;
     }
-    auto written = write_entry(*path, options, entry);
+    auto written = write_entry(folders->project, *path, options, entry);
     if (!written) {
         Error failed = written.error();
         failed.message += fmt::format("; it is left as it is. By hand: {}", ops::by_hand_text(*options.agent, entry));

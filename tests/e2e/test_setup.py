@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import stat
 import tomllib
 import unittest
@@ -173,6 +174,54 @@ class Setup(Case):
         self.ok("setup", "cursor")
         self.assertTrue(path.is_symlink())
         self.assertEqual(read(real)["mcpServers"]["persistproc"], {"url": self.url})
+
+    def test_links_of_a_repository_lead_nowhere_else(self):
+        outside = self.place.root / "outside"
+        for client, (_, project_file, _, _) in CLIENTS.items():
+            if project_file is None:
+                continue
+            path = self.place.work / project_file
+            for what in ("file", "missing", "folder"):
+                if what == "folder" and path.parent == self.place.work:
+                    continue
+                with self.subTest(client, what=what):
+                    target = outside / path.name
+                    outside.mkdir()
+                    if what == "file":
+                        target.write_bytes(b"")
+                    if what == "folder":
+                        path.parent.symlink_to(outside)
+                    else:
+                        path.parent.mkdir(exist_ok=True)
+                        path.symlink_to(target)
+                    before = listing(outside)
+                    refused = self.cli("setup", client, "--scope", "project")
+                    self.assertEqual((refused.code, refused.out), (1, b""), refused)
+                    self.assertOneLine(refused.err, f"is a link to {outside}", "outside the project", "By hand:")
+                    self.assertEqual(listing(outside), before)
+                    if what == "folder":
+                        path.parent.unlink()
+                    else:
+                        path.unlink()
+                    shutil.rmtree(outside)
+
+    def test_links_within_a_project_stay(self):
+        real = self.write(self.place.work / "config/mcp.json", b"{}\n")
+        path = self.place.work / ".cursor/mcp.json"
+        path.parent.mkdir()
+        path.symlink_to("../config/mcp.json")
+        self.ok("setup", "cursor", "--scope", "project")
+        self.assertTrue(path.is_symlink())
+        self.assertEqual(read(real)["mcpServers"]["persistproc"], {"url": self.url})
+
+    @harness.needs_root
+    def test_files_of_others_in_a_project_are_not_ours_to_write(self):
+        path = self.write(self.place.work / ".cursor/mcp.json", b"{}\n")
+        os.chown(path, 61233, 61233)
+        refused = self.cli("setup", "cursor", "--scope", "project")
+        self.assertEqual(refused.code, 1)
+        self.assertOneLine(refused.err, str(path), "belongs to another user (61233)")
+        self.assertEqual(path.read_bytes(), b"{}\n")
 
     def test_hostile_files_are_left_as_they_are(self):
         path = self.home / ".cursor/mcp.json"
