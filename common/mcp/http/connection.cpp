@@ -51,7 +51,12 @@ Connection::~Connection() = default;
 // ---- input ----
 
 void Connection::receive(std::string_view bytes) {
-    if (phase_ == Phase::draining || phase_ == Phase::over) return;
+    if (phase_ == Phase::draining) {
+        thrown_away_ += bytes.size();
+        if (thrown_away_ > endpoint_.limits.linger_bytes) lost();
+        return;
+    }
+    if (phase_ == Phase::over) return;
     reader_.feed(bytes);
     pump();
 }
@@ -59,7 +64,10 @@ void Connection::receive(std::string_view bytes) {
 void Connection::end_of_input() {
     input_ended_ = true;
     switch (phase_) {
-        case Phase::reading: half_close(); break;
+        case Phase::reading:
+            // What has come whole is answered once there is room for its answers.
+            if (!is_behind()) half_close();
+            break;
         case Phase::waiting:
             // In 2026-07-28 to hang up is to cancel; else the answer may still be read.
             if (exchange_->is_alone()) lost();
@@ -90,7 +98,7 @@ void Connection::finish() {
 void Connection::pump() {
     if (pumping_) return;
     pumping_ = true;
-    while (phase_ == Phase::reading) {
+    while (phase_ == Phase::reading && !is_behind()) {
         const auto progress = reader_.advance();
         if (progress == RequestReader::Progress::need_more) {
             const bool started = reader_.is_started();
@@ -373,6 +381,7 @@ void Connection::changed() {
 
 void Connection::output_taken() {
     output_since_ = endpoint_.clock.rough_now();
+    if (phase_ == Phase::reading && !is_behind()) return pump();
     if (phase_ != Phase::draining) return;
     since_ = output_since_;
     if (output_.empty() && input_ended_) phase_ = Phase::over;
@@ -380,8 +389,11 @@ void Connection::output_taken() {
 
 bool Connection::wants_input() const noexcept {
     if (input_ended_ || phase_ == Phase::over) return false;
-    return phase_ == Phase::reading || phase_ == Phase::draining || reader_.buffered() < read_ahead_bytes;
+    if (phase_ == Phase::reading) return !is_behind();
+    return phase_ == Phase::draining || reader_.buffered() < read_ahead_bytes;
 }
+
+bool Connection::is_behind() const noexcept { return output_.size() > endpoint_.limits.answers_ahead; }
 
 bool Connection::is_idle() const noexcept {
     return phase_ == Phase::reading && !reader_.is_started() && output_.empty();

@@ -110,6 +110,8 @@ private:
     /// One JSON-RPC message as the whole answer, in the form the client takes.
     void respond_message(unsigned status, std::string_view json, std::string_view headers = {});
     void begin_stream_head();
+    /// Whether the peer is to take answers before it may ask on.
+    bool is_behind() const noexcept;
     void begin_output();
     /// Turns the answer of the running exchange into an event stream. False: not possible, stay with one answer.
     bool begin_stream();
@@ -127,8 +129,9 @@ private:
     bool finishing_ = false;
     bool pumping_ = false;
     bool request_started_ = false;
-    MonoTime since_;           // of what the deadline of the phase counts from
-    MonoTime output_since_{};  // last progress of pending output
+    MonoTime since_;               // of what the deadline of the phase counts from
+    MonoTime output_since_{};      // last progress of pending output
+    std::size_t thrown_away_ = 0;  // bytes that came after the half-close
     std::shared_ptr<Exchange> exchange_;
     std::shared_ptr<HttpSession> standing_session_;  // whose GET this is
 };

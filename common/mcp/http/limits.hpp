@@ -17,6 +17,7 @@ struct Limits {
     std::size_t stored_events = 256;           // per stream
     std::size_t stored_bytes = 1u << 20;       // per stream
     std::size_t stored_total = 64u << 20;      // of ended streams
+    std::size_t answers_ahead = 64u << 10;     // not taken yet: beyond, no further request is read
     std::size_t pending_output = 8u << 20;     // of a peer that does not read; then it is dropped
     std::chrono::seconds header_deadline{10};  // from the first byte of a request
     std::chrono::seconds body_deadline{30};
@@ -26,6 +27,7 @@ struct Limits {
     std::chrono::seconds keep_alive{15};    // comment on a silent event stream
     std::chrono::seconds stored_for{300};   // an ended stream can be resumed
     std::chrono::seconds linger{5};         // reading on after our half-close, so that the peer gets all of it
+    std::size_t linger_bytes = 8u << 20;    // and no more than this
     std::chrono::seconds stalled{60};       // output the peer does not take
 };
 

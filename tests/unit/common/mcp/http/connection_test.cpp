@@ -101,6 +101,24 @@ TEST_CASE("a request answers the same split at every byte") {
     CHECK(f.send(whole + whole + whole) == answer + answer + answer);
 }
 
+TEST_CASE("who does not take answers is asked for no more requests") {
+    Fixture f;
+    const std::string whole = Fixture::post(ping, Fixture::in(f.open_session()));
+    const std::string answer = f.send(whole);
+    constexpr std::size_t many = 5000;
+    std::string all;
+    for (std::size_t i = 0; i < many; ++i) all += whole;
+    f.connection->receive(all);
+    CHECK(f.connection->output().size() <= f.limits.answers_ahead + answer.size());
+    CHECK(!f.connection->wants_input());
+    const bool has_ended = GENERATE(false, true);
+    if (has_ended) f.connection->end_of_input();
+    std::size_t taken = 0;
+    for (std::string some = f.take(); !some.empty(); some = f.take()) taken += some.size();
+    CHECK(taken == many * answer.size());
+    CHECK(f.connection->phase() == (has_ended ? Phase::over : Phase::reading));
+}
+
 TEST_CASE("sessions: made, needed, ended for good, kept across a restart") {
     Fixture f;
     const std::string id = f.open_session("2025-06-18");
@@ -435,8 +453,17 @@ TEST_CASE("a refused body is not read; what comes after the refusal is thrown aw
     CHECK(f.connection->wants_input());
     CHECK(f.send(std::string(100, 'x')).empty());
     CHECK(f.connection->phase() == Phase::draining);
-    f.connection->end_of_input();
-    CHECK(f.connection->phase() == Phase::over);
+    SECTION("until it ends") {
+        f.connection->end_of_input();
+        CHECK(f.connection->phase() == Phase::over);
+    }
+    SECTION("within bounds") {
+        const std::string more(1u << 20, 'x');
+        for (int i = 0; i < 7; ++i) f.send(more);
+        CHECK(f.connection->phase() == Phase::draining);
+        f.send(more);
+        CHECK(f.connection->phase() == Phase::over);
+    }
 }
 
 TEST_CASE("a client that asks before it sends is told to go on") {
