@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "common/base/random.hpp"
+#include "common/base/text.hpp"
 
 namespace persistproc::base {
 
@@ -24,15 +25,15 @@ Result<UniqueFd> open_file(const fs::path& path, int flags, mode_t mode) {
     }
 }
 
-Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
-    auto fd = open_file(path, O_RDONLY);
-    if (!fd) return fd.error();
+namespace {
+
+Result<std::string> read_all(int fd, const fs::path& path, std::size_t max_bytes) {
     std::string out;
     struct stat info {};
-    if (::fstat(fd->get(), &info) == 0 && info.st_size > 0) out.reserve(static_cast<std::size_t>(info.st_size));
+    if (::fstat(fd, &info) == 0 && info.st_size > 0) out.reserve(static_cast<std::size_t>(info.st_size));
     char buffer[16384];
     for (;;) {
-        const ssize_t n = ::read(fd->get(), buffer, sizeof buffer);
+        const ssize_t n = ::read(fd, buffer, sizeof buffer);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return os_failure(path.string(), errno);
         if (n == 0) return out;
@@ -40,6 +41,37 @@ Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
             return Error{ErrorCode::invalid, fmt::format("{}: larger than {} bytes", path.string(), max_bytes)};
         out.append(buffer, static_cast<std::size_t>(n));
     }
+}
+
+Error foreign(const fs::path& path, uid_t owner) {
+    return {ErrorCode::denied, fmt::format("{} belongs to another user (uid {})", path.string(), owner)};
+}
+
+}  // namespace
+
+Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
+    auto fd = open_file(path, O_RDONLY);
+    if (!fd) return fd.error();
+    return read_all(fd->get(), path, max_bytes);
+}
+
+Result<std::string> read_own_file(const fs::path& path, std::size_t max_bytes) {
+    // Another's FIFO must not keep us waiting before we know what it is.
+    auto fd = open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!fd) return fd.error();
+    struct stat info {};
+    if (::fstat(fd->get(), &info) != 0) return os_failure(path.string(), errno);
+    if (info.st_uid != ::geteuid()) return foreign(path, info.st_uid);
+    if (!S_ISREG(info.st_mode)) return Error{ErrorCode::denied, fmt::format("{} is no regular file", path.string())};
+    return read_all(fd->get(), path, max_bytes);
+}
+
+Result<void> check_own_directory(const fs::path& path) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0) return os_failure(path.string(), errno);
+    if (info.st_uid != ::geteuid()) return foreign(path, info.st_uid);
+    if (!S_ISDIR(info.st_mode)) return Error{ErrorCode::denied, fmt::format("{} is no directory", path.string())};
+    return boost::system::in_place_value;
 }
 
 int write_all(int fd, std::string_view bytes) noexcept {
@@ -93,8 +125,13 @@ Result<void> make_private_directory(const fs::path& path) {
     if (S_ISLNK(info.st_mode))
         return Error{ErrorCode::denied, fmt::format("{} is a symbolic link; give the real directory", path.string())};
     if (!S_ISDIR(info.st_mode)) return Error{ErrorCode::denied, fmt::format("{} is not a directory", path.string())};
-    if (info.st_uid != ::geteuid())
-        return Error{ErrorCode::denied, fmt::format("{} belongs to another user (uid {})", path.string(), info.st_uid)};
+    if (info.st_uid != ::geteuid()) return foreign(path, info.st_uid);
+    std::error_code ignored;
+    if ((info.st_mode & 022) != 0 && !fs::is_empty(path, ignored))
+        return Error{ErrorCode::denied,
+                     fmt::format("{} may be written by others (mode {:04o}), and what they put there would count as "
+                                 "yours; look at what is there, then close it with: chmod 700 {}",
+                                 path.string(), info.st_mode & 07777, shell_quote(path.native()))};
     if ((info.st_mode & 077) != 0 && ::chmod(path.c_str(), 0700) != 0) return os_failure(path.string(), errno);
     if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0)
         return Error{ErrorCode::io,

@@ -19,6 +19,11 @@ Result<UniqueFd> open_file(const std::filesystem::path& path, int flags, mode_t 
 /// The whole file, at most `max_bytes`. Errors: io, not_found (no such file), invalid (larger than `max_bytes`).
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes = 64u << 20);
 
+/// As `read_file`, of a regular file that belongs to this user, through no symbolic link. Errors besides: denied.
+Result<std::string> read_own_file(const std::filesystem::path& path, std::size_t max_bytes = 64u << 20);
+/// Whether it is a directory that belongs to this user, and no symbolic link. Errors: denied, not_found, io.
+Result<void> check_own_directory(const std::filesystem::path& path);
+
 /// Writes all of `bytes`, retrying short writes and EINTR. Returns errno or 0.
 int write_all(int fd, std::string_view bytes) noexcept;
 
@@ -30,8 +35,9 @@ Result<void> atomic_write(const std::filesystem::path& path, std::string_view by
 Result<void> sync_directory(const std::filesystem::path& path);
 
 /// Makes `path` a directory of ours: creates it (and missing parents) with mode 0700 or checks that it is a
-/// directory, no symbolic link, owned by this user, and closed to others (tightened to 0700 when it is ours).
-/// Errors: denied (foreign, or a symbolic link), io (cannot be created or written).
+/// directory, no symbolic link, owned by this user, and closed to others (tightened to 0700 when others may only read
+/// it, or nothing is in it). Errors: denied (foreign, a symbolic link, others may have put something there), io (cannot
+/// be created or written).
 Result<void> make_private_directory(const std::filesystem::path& path);
 
 /// Opens /dev/null in place of whichever of the descriptors 0 to 2 are closed, so that no file or socket opened later

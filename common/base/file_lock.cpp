@@ -48,7 +48,7 @@ Result<FileLock> FileLock::take(const std::filesystem::path& path) {
 }
 
 Result<bool> is_locked(const std::filesystem::path& path) {
-    auto fd = open_file(path, O_RDONLY);
+    auto fd = open_file(path, O_RDONLY | O_NOFOLLOW);
     if (!fd) return fd.error();
     struct flock answer = exclusive();
     if (::fcntl(fd->get(), F_OFD_GETLK, &answer) != 0) return os_failure(path.string(), errno);

@@ -31,10 +31,11 @@ bool ends_run(Event event) noexcept {
 
 int Writer::begin_segment(std::uint32_t number) noexcept {
     const SegmentName data_name(number, ".log"), index_name(number, ".idx");
-    const int data = ::openat(directory_, data_name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const int data = ::openat(directory_, data_name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (data < 0) return errno;
     base::kill_point("log.rotate.data");
-    const int index = ::openat(directory_, index_name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const int index =
+        ::openat(directory_, index_name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     int err = index < 0 ? errno : 0;
     base::kill_point("log.rotate.index");
     SegmentHeader header;
@@ -92,7 +93,7 @@ bool Writer::remove_oldest() noexcept {
     SegmentHeader header;
     int err = ENOENT;
     while (err != 0 && ++oldest_ < segment_) {
-        const int index = ::openat(directory_, SegmentName(oldest_, ".idx").c_str(), O_RDONLY | O_CLOEXEC);
+        const int index = ::openat(directory_, SegmentName(oldest_, ".idx").c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         if (index < 0) continue;
         err = read_header(index, oldest_, header);
         ::close(index);

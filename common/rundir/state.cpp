@@ -27,7 +27,7 @@ Result<void> create_state(const std::filesystem::path& path) {
 }
 
 Result<RunState> read_state(const std::filesystem::path& path) {
-    auto bytes = base::read_file(path, state_file_bytes);
+    auto bytes = base::read_own_file(path, state_file_bytes);
     if (!bytes) {
         if (bytes.error().code != ErrorCode::invalid) return bytes.error();
         return Error{ErrorCode::corrupt, path.string() + " is larger than a state file"};

@@ -140,6 +140,8 @@ Result<void> prepare_run(fs::path data, rundir::RunSpec spec) {
 Result<FoundRun> find_run(fs::path data, RunId id, bool known_ended) {
     const auto paths = rundir::run_paths(data, id);
     FoundRun found{.id = id};
+    if (auto own = base::check_own_directory(paths.root); !own && own.error().code == ErrorCode::denied)
+        return own.error();
     // The lock is asked before the state is read: a shim that ends in between has written its last state.
     const auto locked = base::is_locked(paths.shim_lock);
     if (locked)
@@ -156,7 +158,7 @@ Result<FoundRun> find_run(fs::path data, RunId id, bool known_ended) {
     else
         return state.error();
     if (known_ended && !found.shim_alive) return found;
-    const auto bytes = base::read_file(paths.spec, max_spec_bytes);
+    const auto bytes = base::read_own_file(paths.spec, max_spec_bytes);
     if (bytes) {
         auto spec = rundir::decode_spec(*bytes);
         if (spec)
@@ -174,7 +176,7 @@ Result<FoundRun> find_run(fs::path data, RunId id, bool known_ended) {
 }
 
 Result<rundir::RunSpec> load_spec(const fs::path& data, RunId id) {
-    const auto bytes = base::read_file(rundir::run_paths(data, id).spec, max_spec_bytes);
+    const auto bytes = base::read_own_file(rundir::run_paths(data, id).spec, max_spec_bytes);
     if (!bytes) return bytes.error();
     return rundir::decode_spec(*bytes);
 }
@@ -191,7 +193,14 @@ Result<std::vector<ProcessId>> find_process_ids(const fs::path& data) {
 
 FoundProcess find_process(const fs::path& data, ProcessId id, std::optional<std::uint32_t> known_ended) {
     FoundProcess process{.id = id};
-    auto runs = run_numbers(rundir::process_paths(data, id).runs);
+    const auto paths = rundir::process_paths(data, id);
+    for (const fs::path& each : {paths.root, paths.runs, paths.log}) {
+        const auto own = base::check_own_directory(each);
+        if (own || own.error().code != ErrorCode::denied) continue;
+        process.trouble = own.error().message;
+        return process;
+    }
+    auto runs = run_numbers(paths.runs);
     if (!runs) {
         process.trouble = runs.error().message;
         return process;
@@ -307,7 +316,7 @@ void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_b
 
 Result<std::string> canonical_directory(const std::string& path) {
     const auto refuse = [&](const char* why) {
-        return Error{ErrorCode::invalid, fmt::format("working_directory: {} {}", base::escape_line(path), why)};
+        return Error{ErrorCode::invalid, fmt::format("working_directory: {} {}", base::excerpt(path), why)};
     };
     if (path.find('\0') != std::string::npos) return refuse("holds a NUL byte");
     if (path.empty() || path.front() != '/') return refuse("is not an absolute path");

@@ -37,7 +37,7 @@ bool Keeper::note_recording() noexcept {
 /// Somebody removed the directory under the writer. Made again, it is locked as the one before was.
 void Keeper::renew_log_directory() noexcept {
     if (::mkdirat(run_directory_, "../../log", 0700) != 0 && errno != EEXIST) return;
-    const int made = ::openat(run_directory_, "../../log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int made = ::openat(run_directory_, "../../log", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (made < 0) return;
     if (::flock(made, LOCK_EX | LOCK_NB) != 0 || log_.move_to(made) != 0) {
         ::close(made);

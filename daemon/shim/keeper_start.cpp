@@ -136,11 +136,11 @@ int Keeper::open_run(const char* run_directory) noexcept {
     run_directory_ = ::open(run_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (run_directory_ < 0) return complain(run_directory, errno);
     if (::chdir("/") != 0) return complain("chdir", errno);
-    lock_ = ::openat(run_directory_, "shim.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    lock_ = ::openat(run_directory_, "shim.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (lock_ < 0) return complain("shim.lock", errno);
     if (const int err = os::lock_file(lock_)) return complain("shim.lock", err);
     base::kill_point("shim.locked");
-    state_file_ = ::openat(run_directory_, "state", O_RDWR | O_CLOEXEC);
+    state_file_ = ::openat(run_directory_, "state", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (state_file_ < 0) return complain("state", errno);
     char image[rundir::state_file_bytes];
     const ssize_t size = ::pread(state_file_, image, sizeof image, 0);
@@ -164,7 +164,7 @@ bool Keeper::may_be_kept(const RunState& before) const noexcept {
 }
 
 int Keeper::load_spec() noexcept {
-    const int file = ::openat(run_directory_, "spec", O_RDONLY | O_CLOEXEC);
+    const int file = ::openat(run_directory_, "spec", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (file < 0) return errno;
     struct stat facts {};
     int err = ::fstat(file, &facts) == 0 ? 0 : errno;
@@ -197,7 +197,7 @@ void Keeper::release_spec() noexcept {
 
 int Keeper::open_log(logstore::Stream recovered) noexcept {
     if (::mkdirat(run_directory_, "../../log", 0700) != 0 && errno != EEXIST) return errno;
-    log_directory_ = ::openat(run_directory_, "../../log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    log_directory_ = ::openat(run_directory_, "../../log", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (log_directory_ < 0) return errno;
     // A log has one writer. The keeper of the run before may be leaving just now, which is waited for; one that still
     // records what its run left behind is not.

@@ -1,5 +1,8 @@
 """Who may come in over TCP."""
 import json
+import os
+import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -146,6 +149,58 @@ class Framing(harness.TestCase):
         except (BrokenPipeError, ConnectionResetError):
             pass  # it may hang up while we still send
         self.assertIsNone(self.daemon.process.poll())
+
+
+class OpenOnce(harness.TestCase):
+    """A data directory that others could write to, and what they put there."""
+
+    OTHER = 61235
+
+    def test_one_that_is_open_is_refused(self):
+        self.start("web", ["sleep", "60"])
+        self.daemon.kill()
+        for mode in (0o777, 0o770, 0o1777, 0o702):
+            self.place.data.chmod(mode)
+            ran = subprocess.run(
+                self.daemon.command(), env=self.place.environment, capture_output=True, timeout=harness.PATIENCE
+            )
+            self.assertEqual(ran.returncode, 125, ran)
+            self.assertOneLine(ran.stderr, f"chmod 700 {self.place.data}", "may be written by others")
+        self.place.data.chmod(0o700)
+        self.daemon.start()
+        self.assertEqual(self.view("web")["state"], "running")
+
+    @harness.needs_root
+    def test_what_others_put_there_is_not_touched(self):
+        flag = self.place.scratch / "ran"
+        self.start("web", ["sleep", "60"])
+        always = self.start("evil", ["sh", "-c", f"echo >> {flag}; sleep 60"], "--restart", "always")
+        procs = self.place.data / "procs"
+        # As it stands while it runs: the machine died, and the policy is to start it again.
+        shutil.copytree(procs / always["id"], procs / "p7")
+        self.ok("stop", "evil")
+        self.ok("rm", "evil")
+        self.daemon.kill()
+        flag.unlink()
+        for folder, _, files in os.walk(procs / "p7"):
+            for name in (".", *files):
+                os.chown(pathlib.Path(folder, name), self.OTHER, self.OTHER)
+        planted = sorted(str(p.relative_to(procs)) for p in (procs / "p7").rglob("*"))
+        self.daemon.start()
+        self.assertEqual([v["label"] for v in self.views()], ["web"])
+        self.assertIn(f"p7 belongs to another user (uid {self.OTHER})", self.daemon.log())
+        self.assertEqual(sorted(str(p.relative_to(procs)) for p in (procs / "p7").rglob("*")), planted)
+        self.assertFalse(flag.exists())
+        # A specification alone, in a directory of ours.
+        self.daemon.kill()
+        shutil.rmtree(procs / "p7")
+        (web,) = procs.iterdir()
+        spec = web / "runs" / "1" / "spec"
+        os.chown(spec, self.OTHER, self.OTHER)
+        self.daemon.start()
+        self.ok("stop", "web")
+        refused = self.cli("restart", "web")
+        self.assertOneLine(refused.err, "environment cannot be read back")
 
 
 class OtherUsers(harness.TestCase):
