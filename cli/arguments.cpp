@@ -15,7 +15,7 @@ Error unknown_flag(std::string_view given, const std::vector<FlagShape>& known) 
     for (const auto& flag : known) names.push_back("--" + flag.long_name);
     const std::string near = nearest_word(given, names);
     return Error{ErrorCode::invalid,
-                 fmt::format("unknown flag {}{}", base::escape_line(given),
+                 fmt::format("unknown flag {}{}", base::excerpt(given),
                              near.empty() ? std::string() : fmt::format("; did you mean {}?", near))};
 }
 

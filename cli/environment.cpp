@@ -60,10 +60,9 @@ Result<std::string> working_directory(const std::string& given) {
         std::filesystem::canonical(given.empty() ? std::filesystem::path(".") : std::filesystem::path(given), failed);
     if (failed)
         return Error{ErrorCode::invalid, fmt::format("working directory {}: {}",
-                                                     given.empty() ? "." : base::escape_line(given), failed.message())};
+                                                     given.empty() ? "." : base::excerpt(given), failed.message())};
     if (!std::filesystem::is_directory(path, failed))
-        return Error{ErrorCode::invalid,
-                     fmt::format("working directory {}: not a directory", base::escape_line(given))};
+        return Error{ErrorCode::invalid, fmt::format("working directory {}: not a directory", base::excerpt(given))};
     return path.native();
 }
 

@@ -25,7 +25,7 @@ Result<Invocation> make_help(std::string_view word) {
     const Subcommand* subcommand = word.empty() ? nullptr : find_subcommand(word);
     if (!word.empty() && subcommand == nullptr)
         return Error{ErrorCode::invalid,
-                     fmt::format("no subcommand \"{}\"; persistproc --help lists them", base::escape_line(word))};
+                     fmt::format("no subcommand \"{}\"; persistproc --help lists them", base::excerpt(word))};
     out.help = subcommand == nullptr ? format::general_help() : format::subcommand_help(*subcommand);
     return out;
 }
@@ -84,7 +84,7 @@ Error missing_target(std::string_view subcommand) {
 }
 
 Error unexpected_word(std::string_view subcommand, const std::string& word) {
-    return Error{ErrorCode::invalid, fmt::format("{}: unexpected \"{}\"", subcommand, base::escape_line(word))};
+    return Error{ErrorCode::invalid, fmt::format("{}: unexpected \"{}\"", subcommand, base::excerpt(word))};
 }
 
 void add_common_flags(CommonFlags& common, std::vector<Flag>& own) {
@@ -116,7 +116,7 @@ Result<CommonOptions> resolve(const CommonFlags& before, const CommonFlags& afte
         format = schema::Open<OutputFormat>::from_word(variable).known();
         if (!format)
             return Error{ErrorCode::invalid,
-                         fmt::format("PERSISTPROC_FORMAT: text or json, got \"{}\"", base::escape_line(variable))};
+                         fmt::format("PERSISTPROC_FORMAT: text or json, got \"{}\"", base::excerpt(variable))};
     }
     common.format = format.value_or(OutputFormat::text);
     common.verbose = after.verbose || before.verbose;

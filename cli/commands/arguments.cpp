@@ -92,7 +92,7 @@ Result<void> SetupArguments::take(std::vector<std::string> words, const Given& g
     agent = ops::find_agent(words[0]);
     if (agent == nullptr)
         return Error{ErrorCode::invalid,
-                     fmt::format("setup: unknown client \"{}\"; known: {}", base::escape_line(words[0]), known)};
+                     fmt::format("setup: unknown client \"{}\"; known: {}", base::excerpt(words[0]), known)};
     if (scope == ops::AgentScope::project && agent->project_file.empty())
         return Error{ErrorCode::invalid,
                      fmt::format("setup: {} has no file for projects; leave out --scope", agent->title)};
@@ -103,7 +103,7 @@ Result<void> SetupArguments::take(std::vector<std::string> words, const Given& g
         });
     if (!is_name)
         return Error{ErrorCode::invalid, fmt::format("--name: 1 to {} letters, digits, \"-\" and \"_\", got \"{}\"",
-                                                     longest_name, base::escape_line(name))};
+                                                     longest_name, base::excerpt(name))};
     if (!stdio && given.common.port == 0)
         return Error{ErrorCode::invalid, "--port: a client needs one that stays; give a port from 1 to 65535"};
     return {};

@@ -11,8 +11,11 @@ using schema::Json;
 
 namespace {
 
-/// Labels and commands of other people may hold bytes that are no UTF-8; the document stays one all the same.
-std::string document(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+/// Labels and commands of other people may hold bytes that are no UTF-8, or that a terminal obeys; the document stays
+/// one all the same.
+std::string document(const Json& json) {
+    return base::escape_json(json.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n";
+}
 
 template <class T>
 Json or_null(const std::optional<T>& value) {

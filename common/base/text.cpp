@@ -77,6 +77,26 @@ bool is_colour(std::string_view escape) noexcept {
            escape.substr(2, escape.size() - 3).find_first_not_of("0123456789;:") == std::string_view::npos;
 }
 
+/// Ends a line for some terminals and viewers, and is no control character.
+bool is_separator(char32_t point) noexcept { return point == 0x2028 || point == 0x2029; }
+
+/// Takes no room on the screen, so that texts which differ in it look alike.
+bool is_invisible(char32_t point) noexcept {
+    return point == 0x00AD || point == 0x034F || point == 0x115F || point == 0x1160 || point == 0x17B4 ||
+           point == 0x17B5 || (point >= 0x180B && point <= 0x180F) || (point >= 0x200B && point <= 0x200D) ||
+           (point >= 0x2060 && point <= 0x2064) || point == 0x3164 || (point >= 0xFE00 && point <= 0xFE0F) ||
+           point == 0xFEFF || point == 0xFFA0 || (point >= 0xE0000 && point <= 0xE0FFF);
+}
+
+bool is_blank(char32_t point) noexcept {
+    return point == ' ' || point == 0x00A0 || point == 0x1680 || (point >= 0x2000 && point <= 0x200A) ||
+           point == 0x202F || point == 0x205F || point == 0x2800 || point == 0x3000;
+}
+
+void append_point(std::string& out, char32_t point) {
+    out += fmt::format("\\u{{{:04x}}}", static_cast<std::uint32_t>(point));
+}
+
 void append_escaped(std::string& out, std::string_view bytes) {
     for (const char c : bytes) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
 }
@@ -191,6 +211,8 @@ std::string escape_for_terminal(std::string_view text) {
         }
         if (is_control(point) && c != '\n' && c != '\t' && c != '\r')
             append_escaped(out, text.substr(0, n));
+        else if (is_bidi(point))
+            append_point(out, point);
         else
             out.append(text.substr(0, n));
         text.remove_prefix(n);
@@ -210,10 +232,10 @@ std::string escape_line(std::string_view text) {
             text.remove_prefix(1);
             continue;
         }
-        if (is_control(point) || point == 0x2028 || point == 0x2029)
+        if (is_control(point) || is_separator(point))
             append_escaped(out, text.substr(0, n));
         else if (is_bidi(point))
-            out += fmt::format("\\u{{{:04x}}}", static_cast<std::uint32_t>(point));
+            append_point(out, point);
         else
             out.append(text.substr(0, n));
         text.remove_prefix(n);
@@ -225,10 +247,62 @@ bool has_control_or_bidi(std::string_view text) noexcept {
     char32_t point = 0;
     while (!text.empty()) {
         const std::size_t n = sequence_length(text, point);
-        if (n == 0 || is_control(point) || is_bidi(point) || point == 0x2028 || point == 0x2029) return true;
+        if (n == 0 || is_control(point) || is_bidi(point) || is_separator(point)) return true;
         text.remove_prefix(n);
     }
     return false;
+}
+
+std::string excerpt(std::string_view text) {
+    if (text.size() <= max_excerpt_bytes) return escape_line(text);
+    std::size_t end = max_excerpt_bytes;
+    while (end > max_excerpt_bytes - 4 && (static_cast<unsigned char>(text[end]) & 0xC0u) == 0x80u) --end;
+    return escape_line(text.substr(0, end)) + "…";
+}
+
+std::string quote(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : escape_line(text)) {
+        if (c == '"') out += '\\';
+        out += c;
+    }
+    return out + '"';
+}
+
+bool is_visible(std::string_view text) noexcept {
+    char32_t point = 0, before = 0;
+    bool shows = false;
+    while (!text.empty()) {
+        const std::size_t n = sequence_length(text, point);
+        if (n == 0) return false;
+        // Emoji and several scripts are written with these.
+        const bool joins = (point == 0x200C || point == 0x200D || point == 0xFE0F) && before >= 0x80;
+        if (!joins && is_invisible(point)) return false;
+        shows = shows || (!joins && !is_blank(point));
+        before = point;
+        text.remove_prefix(n);
+    }
+    return shows;
+}
+
+std::string escape_json(std::string json) {
+    const auto is_plain = [](char c) { return static_cast<unsigned char>(c) < 0x7F; };
+    if (std::all_of(json.begin(), json.end(), is_plain)) return json;
+    std::string out;
+    out.reserve(json.size() + 64);
+    std::string_view text = json;
+    char32_t point = 0;
+    while (!text.empty()) {
+        point = 0;
+        const std::size_t n = std::max<std::size_t>(sequence_length(text, point), 1);
+        // Blanks between values may be control characters, too: those stay.
+        if (point >= 0x7F && (is_control(point) || is_bidi(point) || is_separator(point)))
+            out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(point));
+        else
+            out.append(text.substr(0, n));
+        text.remove_prefix(n);
+    }
+    return out;
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {

@@ -18,12 +18,27 @@ std::string to_valid_utf8(std::string_view text);
 std::string clean_output(std::string_view text);
 
 /// Output of a program for a terminal: SGR colour sequences stay (and are reset at each line's end), every other
-/// escape and control character but newline, tab, and carriage return is shown escaped ("\x1b").
+/// escape and control character but newline, tab, and carriage return is shown escaped ("\x1b"), as are bidirectional
+/// ones ("\u{202e}").
 /// State across calls is the caller's: pass whole lines where possible.
 std::string escape_for_terminal(std::string_view text);
 
 /// One line that is safe to show: control and bidirectional characters as "\xNN" / "\u{NNNN}".
 std::string escape_line(std::string_view text);
+
+/// What somebody said, for a refusal that repeats it: as `escape_line`, and no more than this of it.
+std::string excerpt(std::string_view text);
+inline constexpr std::size_t max_excerpt_bytes = 200;
+
+/// As `escape_line`, in double quotes that the text cannot close.
+std::string quote(std::string_view text);
+
+/// JSON text that is safe to show: DEL, C1, bidirectional and line-separating characters, which JSON allows within
+/// strings, as "\uNNNN".
+std::string escape_json(std::string json);
+
+/// Whether `text` shows as what it is: something other than blanks, nothing that takes no room, well-formed UTF-8.
+bool is_visible(std::string_view text) noexcept;
 
 /// Whether `text` holds a control character or a Unicode bidirectional override (which can hide what is shown).
 bool has_control_or_bidi(std::string_view text) noexcept;

@@ -69,6 +69,9 @@ Result<void> check_label(std::string_view label) {
     if (base::has_control_or_bidi(label))
         return Error{ErrorCode::invalid, fmt::format("label: must not hold control or bidirectional characters: \"{}\"",
                                                      base::escape_line(label))};
+    if (!base::is_visible(label))
+        return Error{ErrorCode::invalid,
+                     fmt::format("label: must show, and hold nothing that takes no room: \"{}\"", label)};
     if (label == "all") return Error{ErrorCode::invalid, "label: \"all\" means every process; choose another"};
     if (find_process_id(label))
         return Error{ErrorCode::invalid, fmt::format("label: \"{}\" has the form of an id; choose another", label)};
@@ -232,7 +235,7 @@ Result<int> parse_signal(std::string_view text) {
         accepted += each.name + 3;
     }
     return Error{ErrorCode::invalid,
-                 fmt::format("signal: \"{}\" cannot be sent; one of {}", base::escape_line(text), accepted)};
+                 fmt::format("signal: \"{}\" cannot be sent; one of {}", base::excerpt(text), accepted)};
 }
 
 }  // namespace persistproc::domain

@@ -52,10 +52,10 @@ Result<LinePattern> LinePattern::compile(std::string_view expression) {
     // As the user wrote it first, so that an error quotes nothing the user did not write.
     const re2::RE2 given(piece(expression), options);
     if (!given.ok())
-        return Error{ErrorCode::invalid, fmt::format("{} (the syntax is RE2's)", base::escape_line(given.error()))};
+        return Error{ErrorCode::invalid, fmt::format("{} (the syntax is RE2's)", base::excerpt(given.error()))};
     auto by_line = std::make_unique<re2::RE2>("(?m)" + std::string(expression), options);
     if (!by_line->ok())
-        return Error{ErrorCode::invalid, fmt::format("{} (the syntax is RE2's)", base::escape_line(by_line->error()))};
+        return Error{ErrorCode::invalid, fmt::format("{} (the syntax is RE2's)", base::excerpt(by_line->error()))};
     // \A, \z and flags may see the whole text instead of its lines.
     const auto has = [&](std::string_view what, std::size_t from) {
         return expression.find(what, from) != std::string_view::npos;

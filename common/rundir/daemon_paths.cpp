@@ -80,7 +80,7 @@ Result<bool> find_compat() {
     const auto given = environment_value("PERSISTPROC_COMPAT");
     if (given.empty() || given == "0") return false;
     if (given == "1") return true;
-    return Error{ErrorCode::invalid, fmt::format("PERSISTPROC_COMPAT: 1 or 0, got \"{}\"", base::escape_line(given))};
+    return Error{ErrorCode::invalid, fmt::format("PERSISTPROC_COMPAT: 1 or 0, got \"{}\"", base::excerpt(given))};
 }
 
 fs::path fallback_socket_path(const fs::path& data) { return data / "run" / "daemon.sock"; }

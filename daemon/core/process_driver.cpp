@@ -47,7 +47,7 @@ Error start_error_of(const std::vector<std::string>& command, const rundir::RunS
     error.code = ErrorCode::exec_failed;
     error.os_error = state.os_error;
     const char* stage = rundir::stage_name(state.stage);
-    const std::string program = command.empty() ? std::string() : base::escape_line(command.front());
+    const std::string program = command.empty() ? std::string() : base::excerpt(command.front());
     if (state.stage == rundir::Stage::execve && state.os_error == ENOENT)
         error.message = fmt::format("{}: no such program (execve: {}); give its path, or a PATH in the environment",
                                     program, std::strerror(ENOENT));

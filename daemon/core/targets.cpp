@@ -32,9 +32,9 @@ std::string plain_line(const std::vector<std::string>& command) {
 }
 
 Error ambiguous(std::string_view target, const Matches& matches) {
-    std::string text = fmt::format("\"{}\" names {} processes; use an id:", base::escape_line(target), matches.size());
+    std::string text = fmt::format("\"{}\" names {} processes; use an id:", base::excerpt(target), matches.size());
     for (const auto* each : matches)
-        text += fmt::format(" {} (label \"{}\", in {}, {});", to_string(each->id), each->label,
+        text += fmt::format(" {} (label {}, in {}, {});", to_string(each->id), base::quote(each->label),
                             base::escape_line(each->working_directory),
                             each->pid > 0 ? fmt::format("PID {}", each->pid) : std::string("no PID"));
     text.pop_back();
@@ -53,7 +53,8 @@ Error not_found(std::string_view target, const std::vector<Candidate>& candidate
     if (near.empty()) return {ErrorCode::not_found, text + "; there are none yet: start one"};
     text += "; nearest:";
     for (std::size_t i = 0; i < std::min<std::size_t>(3, near.size()); ++i)
-        text += fmt::format("{} {} \"{}\"", i == 0 ? "" : ",", to_string(near[i].second->id), near[i].second->label);
+        text += fmt::format("{} {} {}", i == 0 ? "" : ",", to_string(near[i].second->id),
+                            base::quote(near[i].second->label));
     return {ErrorCode::not_found, text};
 }
 
@@ -75,14 +76,21 @@ Result<ProcessId> resolve_target(std::string_view target, const std::vector<Cand
         const auto found = matching(candidates, [&](const Candidate& c) { return c.id == *id; });
         if (!found.empty()) return found.front()->id;
     }
-    if (auto found = one(matching(candidates, [&](const Candidate& c) { return c.label == target; }))) return *found;
+    const auto labelled = matching(candidates, [&](const Candidate& c) { return c.label == target; });
     std::int64_t pid = 0;
     const auto parsed = std::from_chars(target.data(), target.data() + target.size(), pid);
-    if (parsed.ec == std::errc{} && parsed.ptr == target.data() + target.size() && pid > 0) {
-        if (auto found = one(matching(candidates, [&](const Candidate& c) { return c.is_live && c.pid == pid; })))
-            return *found;
-        if (auto found = one(matching(candidates, [&](const Candidate& c) { return c.pid == pid; }))) return *found;
-    }
+    const bool is_pid = parsed.ec == std::errc{} && parsed.ptr == target.data() + target.size() && pid > 0;
+    const auto with_pid = [&](bool live_only) {
+        return matching(candidates,
+                        [&](const Candidate& c) { return is_pid && c.pid == pid && (c.is_live || !live_only); });
+    };
+    // A label that is the PID of another says of neither which is meant.
+    Matches named = labelled;
+    for (const auto* each : with_pid(true))
+        if (std::find(named.begin(), named.end(), each) == named.end()) named.push_back(each);
+    if (!labelled.empty() && named.size() > labelled.size()) return ambiguous(target, named);
+    if (auto found = one(named)) return *found;
+    if (auto found = one(with_pid(false))) return *found;
     const auto by_command = matching(candidates, [&](const Candidate& c) {
         const std::string quoted = domain::command_line(c.command);
         const std::string plain = plain_line(c.command);

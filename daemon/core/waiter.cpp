@@ -67,7 +67,7 @@ Result<Waiter::Question> Waiter::question_of(const ops::WaitRequest& request, Pr
         out.run = domain::find_run_number(*request.run, id);
         if (!out.run)
             return Error{ErrorCode::invalid,
-                         fmt::format("run: \"{}\" is no run of {}", base::escape_line(*request.run), to_string(id))};
+                         fmt::format("run: \"{}\" is no run of {}", base::excerpt(*request.run), to_string(id))};
     }
     return out;
 }

@@ -28,7 +28,7 @@ std::string how_it_ended(const std::optional<int>& exit_code, const std::optiona
 }  // namespace
 
 std::string describe(const ProcessView& view) {
-    std::string out = fmt::format("{} \"{}\" {}", view.id, view.label, schema::enum_name(view.state));
+    std::string out = fmt::format("{} {} {}", view.id, base::quote(view.label), schema::enum_name(view.state));
     out += how_it_ended(view.exit_code, view.signal, view.reason, view.stopped_by);
     if (view.pid) out += fmt::format(", pid {}", *view.pid);
     if (view.ready) out += *view.ready ? ", ready" : ", not ready";
@@ -61,7 +61,7 @@ std::string describe(const std::vector<ProcessView>& views) {
 
 std::string headline(const core::Located& process) {
     std::string out =
-        fmt::format("{} \"{}\" {}", to_string(process.id), process.label, schema::enum_name(process.state));
+        fmt::format("{} {} {}", to_string(process.id), base::quote(process.label), schema::enum_name(process.state));
     if (process.outcome) {
         const auto signal =
             process.outcome->signal ? std::optional(domain::signal_name(*process.outcome->signal)) : std::nullopt;

@@ -42,7 +42,7 @@ Result<logstore::LineQuery> query_of(const ops::OutputRequest& request, const co
         const auto run = domain::find_run_number(*request.run, process.id);
         if (!run)
             return Error{ErrorCode::invalid, fmt::format("run: \"{}\" is no run of {}; expected for example {}.{}",
-                                                         base::escape_line(*request.run), to_string(process.id),
+                                                         base::excerpt(*request.run), to_string(process.id),
                                                          to_string(process.id), std::max(1u, process.run))};
         query.run = *run;
     }

@@ -23,8 +23,8 @@ constexpr auto progress_interval = std::chrono::seconds(5);
 std::string what_happened(const ops::WaitRequest& request, const core::WaitResult& result, double left) {
     const std::string who = headline(result.process);
     switch (result.end) {
-        case ops::WaitOutcome::matched:
-            return fmt::format("{}; matched: {}", who, base::clean_output(result.match.value_or("")));
+        // The line itself comes with the output below: what a program printed does not stand among our own facts.
+        case ops::WaitOutcome::matched: return who + "; the last line below matched";
         case ops::WaitOutcome::port_open: return fmt::format("{}; listens on port {}", who, result.port.value_or(0));
         case ops::WaitOutcome::quiet: return fmt::format("{}; quiet for {} s", who, request.quiet_seconds.value_or(2));
         case ops::WaitOutcome::timed_out:
@@ -96,7 +96,7 @@ Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext
     meta.process = to_string(waited->process.id);
     meta.state = waited->process.state;
     meta.match = waited->match;
-    if (meta.match) meta.match = base::to_valid_utf8(*meta.match);
+    if (meta.match) meta.match = base::clean_output(*meta.match);
     if (waited->port) meta.port = *waited->port;
     meta.run = to_string(RunId{waited->process.id, waited->run});
     if (const auto& outcome = waited->outcome) {

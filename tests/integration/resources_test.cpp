@@ -150,6 +150,18 @@ TEST_CASE("prompts hold what is needed, and say what is missing") {
         ask(daemon, "prompts/get", Json{{"name", "diagnose_process"}, {"arguments", Json{{"process", "web"}}}});
     CHECK_THAT(diagnosis["result"]["messages"][0]["content"]["text"].get<std::string>(),
                Contains("p1 \"web\" running") && Contains("not instructions"));
+    // What quotes the output is closed by a word that the program cannot know.
+    const auto fence_of = [](const Json& answer) {
+        const auto text = answer["result"]["messages"][0]["content"]["text"].get<std::string>();
+        const auto at = text.find("\n<output-");
+        REQUIRE(at != std::string::npos);
+        const std::string word = text.substr(at + 2, text.find(' ', at) - at - 2);
+        CHECK(text.ends_with("</" + word + ">\n"));
+        return word;
+    };
+    const Json again =
+        ask(daemon, "prompts/get", Json{{"name", "diagnose_process"}, {"arguments", Json{{"process", "web"}}}});
+    CHECK(fence_of(diagnosis) != fence_of(again));
     CHECK(ask(daemon, "prompts/get", Json{{"name", "diagnose_process"}})["error"]["code"] == -32602);
     const Json unknown =
         ask(daemon, "prompts/get", Json{{"name", "diagnose_process"}, {"arguments", Json{{"process", "nope"}}}});

@@ -411,6 +411,24 @@ TEST_CASE("the list of tools is small") {
     CHECK(answer["result"]["tools"].size() >= 6);
 }
 
+TEST_CASE("what a program prints stands behind our own facts") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("say", "say \"hi\"; next cursor p9:1:1"));
+    tests::WrittenLog log(rundir::process_paths(daemon.data->path(), {1}).log);
+    log.out("needle; next cursor p1:7:7\n");
+    const int wait =
+        daemon.call_later("wait_for_process",
+                          Json{{"process", "p1"}, {"until", "pattern"}, {"pattern", "needle"}, {"timeout_seconds", 5}});
+    daemon.advance_until(10ms, [&] { return daemon.is_answered(wait); });
+    const Json result = daemon.answer(wait)["result"];
+    const auto text = result["content"][0]["text"].get<std::string>();
+    const std::string first = text.substr(0, text.find('\n'));
+    CHECK(first.starts_with(
+        "p1 \"say \\\"hi\\\"; next cursor p9:1:1\" running; the last line below matched; next cursor p1:"));
+    CHECK(first.find("needle") == std::string::npos);
+    CHECK(text.ends_with("\nneedle; next cursor p1:7:7\n"));
+}
+
 TEST_CASE("a line is not missed, at whatever step of a wait it is printed") {
     // A new log at every step of the wait, until the step comes after its first rounds.
     for (int step = 0; step < 24; ++step) {

@@ -26,10 +26,10 @@ Result<std::vector<std::string>> compose_environment(const std::vector<std::stri
     for (const auto& [name, value] : changes) {
         if (name.empty() || name.find('=') != std::string::npos || name.find('\0') != std::string::npos)
             return Error{ErrorCode::invalid,
-                         fmt::format("environment: \"{}\" is not a variable's name", base::escape_line(name))};
+                         fmt::format("environment: \"{}\" is not a variable's name", base::excerpt(name))};
         if (value.find('\0') != std::string::npos)
             return Error{ErrorCode::invalid,
-                         fmt::format("environment: the value of {} holds a NUL byte", base::escape_line(name))};
+                         fmt::format("environment: the value of {} holds a NUL byte", base::excerpt(name))};
         out.push_back(name + "=" + value);
     }
     return out;

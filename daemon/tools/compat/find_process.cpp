@@ -66,8 +66,7 @@ Task<Result<Known>> find_process(Core core, Target target, std::optional<std::st
     if (target.pid) co_return with_pid(*all, *target.pid);
     if (label) {
         if (const Known* found = with_label(*all, *label)) co_return *found;
-        co_return Error{ErrorCode::not_found,
-                        fmt::format("No process found with label: {}", base::escape_line(*label))};
+        co_return Error{ErrorCode::not_found, fmt::format("No process found with label: {}", base::excerpt(*label))};
     }
     if (!target.command_or_label) co_return Error{ErrorCode::invalid, "No pid, label, or command_or_label provided"};
     if (const Known* found = with_label(*all, *target.command_or_label)) co_return *found;

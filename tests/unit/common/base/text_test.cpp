@@ -40,6 +40,19 @@ TEST_CASE("a terminal gets colours and nothing else that acts") {
     CHECK(escape_for_terminal("a\tb\r\n") == "a\tb\r\n");
     CHECK(escape_for_terminal("\xc2\x9b"
                               "31m") == "\\xc2\\x9b31m");
+    CHECK(escape_for_terminal("a\u202eb\u2066c\u200f") == "a\\u{202e}b\\u{2066}c\\u{200f}");
+}
+
+TEST_CASE("JSON says nothing that a terminal obeys") {
+    CHECK(escape_json("{\"a\":\"\x7f\u009b31m\u202e\u2028é\"}\n") == "{\"a\":\"\\u007f\\u009b31m\\u202e\\u2028é\"}\n");
+    CHECK(escape_json("{\n\t\"a\": 1\n}") == "{\n\t\"a\": 1\n}");
+}
+
+TEST_CASE("a refusal repeats little of what it refuses") {
+    CHECK(excerpt("a\x1b") == "a\\x1b");
+    CHECK(excerpt(std::string(200, 'a')) == std::string(200, 'a'));
+    CHECK(excerpt(std::string(1 << 20, 'a')) == std::string(200, 'a') + "…");
+    CHECK(excerpt(std::string(199, 'a') + "é") == std::string(199, 'a') + "…");
 }
 
 TEST_CASE("one line for people stays one line") {

@@ -29,7 +29,8 @@ std::string id_of(std::string_view target) {
 TEST_CASE("a target is an id, a label, a PID or a command, in this order") {
     CHECK(id_of("p1") == "p1");
     CHECK(id_of("web") == "p1");
-    CHECK(id_of("100") == "p5");  // a label goes before a PID
+    CHECK(id_of("100") == "ambiguous");  // a label, and the PID of another
+    CHECK(id_of("500") == "p5");
     CHECK(id_of("200") == "p2");
     CHECK(id_of("300") == "p4");  // the live one of two that had it
     CHECK(id_of("redis-server") == "p5");
