@@ -82,7 +82,10 @@ Result<void> check_within(const fs::path& project, const fs::path& path) {
             return base::os_failure(part.native(), errno);
         }
         if (S_ISLNK(status.st_mode)) {
-            const fs::path target = fs::weakly_canonical(part, failed);
+            // First by its own word: where it leads need not be there yet.
+            auto end = resolve_links(part);
+            if (!end) return end.error();
+            const fs::path target = fs::weakly_canonical(*end, failed);
             if (failed) return base::os_failure(part.native(), failed.value());
             const fs::path within = target.lexically_relative(root);
             if (within.empty() || *within.begin() == "..")

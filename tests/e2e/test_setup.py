@@ -181,7 +181,7 @@ class Setup(Case):
             if project_file is None:
                 continue
             path = self.place.work / project_file
-            for what in ("file", "missing", "folder"):
+            for what in ("folder", "file", "missing"):
                 if what == "folder" and path.parent == self.place.work:
                     continue
                 with self.subTest(client, what=what):
