@@ -43,7 +43,7 @@ Daemon::Daemon(asio::io_context& io, const Options& options, core::SupervisorOpt
       graveyard_(registry_),
       shims_(io.get_executor(), shim_beside_this_program(), options.data),
       directories_(files_, clock_, options.data),
-      services_({io.get_executor(), clock_, registry_, shims_, directories_, readers_}, std::move(supervising),
+      services_({io.get_executor(), clock_, registry_, shims_, directories_, workers_}, std::move(supervising),
                 options.compat, [this] { return info(); }),
       http_(services_.server, clock_, with_pages(std::move(http)), graveyard_),
       tasks_(io.get_executor()),
@@ -132,7 +132,7 @@ Task<> Daemon::announce() {
             base::report(base::Severity::warning, "{}", told.error().message);
         return true;
     };
-    co_await async::offload(readers_, std::move(tell));
+    co_await async::offload(workers_.reading, std::move(tell));
 }
 
 Task<> Daemon::obey_signals() {

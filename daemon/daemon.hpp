@@ -51,7 +51,8 @@ private:
     boost::asio::io_context& io_;
     const Options& options_;
     async::SystemClock clock_;
-    boost::asio::thread_pool files_{2}, readers_{2};
+    boost::asio::thread_pool files_{2};
+    core::Workers workers_;
     registry::AsyncRegistry registry_;
     Graveyard graveyard_;
     core::LocalShimHost shims_;

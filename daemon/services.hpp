@@ -2,12 +2,12 @@
 /// The daemon without its doors: the core and all that speaks for it (tools, prompts, resources, the MCP server), wired
 /// once, over a world that is given. The program gives it the real one (daemon.hpp), tests one of their own. One
 /// executor, one thread.
-#include <boost/asio/thread_pool.hpp>
 #include <functional>
 
 #include "common/mcp/server.hpp"
 #include "daemon/core/supervisor.hpp"
 #include "daemon/core/waiter.hpp"
+#include "daemon/core/workers.hpp"
 #include "daemon/resources/process_resources.hpp"
 #include "daemon/tools/tools.hpp"
 
@@ -20,7 +20,7 @@ struct World {
     core::Store& store;
     core::ShimHost& shims;
     core::RunDirectories& directories;
-    boost::asio::thread_pool& readers;  // runs what reads logs
+    core::Workers& workers;
 };
 
 class Services {

@@ -60,7 +60,8 @@ Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallCon
     if (!query) co_return mcp::tool_failure(query.error());
     const auto log = process->log;
     auto read = [log, query = std::move(*query)] { return logstore::read_lines(log, query); };
-    auto page = co_await async::offload(core.readers, std::move(read));
+    auto& threads = request.grep ? core.workers.searching : core.workers.reading;
+    auto page = co_await async::offload(threads, std::move(read));
     if (!page && page.error().code == ErrorCode::invalid)
         co_return mcp::tool_failure(base::with_context(page.error(), "grep"));
     if (!page) co_return mcp::tool_failure(page.error());

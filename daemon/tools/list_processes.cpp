@@ -22,7 +22,7 @@ Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext
     if (!views) co_return mcp::tool_failure(views.error());
     if (views->size() <= many) co_return result_of(std::move(*views));
     auto build = [some = std::move(*views)]() mutable { return result_of(std::move(some)); };
-    co_return co_await async::offload(core.readers, std::move(build));
+    co_return co_await async::offload(core.workers.rendering, std::move(build));
 }
 
 }  // namespace

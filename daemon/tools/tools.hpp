@@ -1,7 +1,6 @@
 #pragma once
 /// The tools: thin adapters from the requests of `common/ops` to the core and back. They parse nothing and decide
 /// nothing; `table.cpp` lists them all.
-#include <boost/asio/thread_pool.hpp>
 #include <functional>
 #include <string>
 
@@ -9,6 +8,7 @@
 #include "common/ops/client_operations.hpp"
 #include "daemon/core/supervisor.hpp"
 #include "daemon/core/waiter.hpp"
+#include "daemon/core/workers.hpp"
 
 namespace persistproc::tools {
 
@@ -17,7 +17,7 @@ struct Core {
     core::Supervisor& supervisor;
     core::Waiter& waiter;
     async::Clock& clock;
-    boost::asio::thread_pool& readers;
+    core::Workers& workers;
     std::function<ops::DaemonInfo()> info;
 };
 

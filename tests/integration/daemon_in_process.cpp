@@ -26,7 +26,7 @@ DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_pt
     : data(std::move(directory)),
       registry(io.get_executor(), data->path(), ended_sessions(*data)),
       directories(files, clock, data->path()),
-      services({io.get_executor(), clock, store, shims, directories, readers}, with_data(std::move(options), *data),
+      services({io.get_executor(), clock, store, shims, directories, workers}, with_data(std::move(options), *data),
                compat, [] { return ops::DaemonInfo{}; }) {
     auto [ours, theirs] = tests::make_memory_transport(io.get_executor());
     client_ = std::move(ours);

@@ -80,7 +80,8 @@ public:
     std::shared_ptr<TemporaryDirectory> data;
     FakeClock clock{io.get_executor()};
     FakeShims shims{io.get_executor()};
-    boost::asio::thread_pool files{1}, readers{1};
+    boost::asio::thread_pool files{1};
+    core::Workers workers;
     registry::AsyncRegistry registry;
     SwitchedStore store{registry, io.get_executor()};
     core::LocalRunDirectories directories;

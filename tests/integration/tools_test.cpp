@@ -1,3 +1,6 @@
+#include <boost/asio/post.hpp>
+#include <future>
+
 #include "common/base/file.hpp"
 #include "common/rundir/paths.hpp"
 #include "tests/integration/daemon_in_process.hpp"
@@ -409,6 +412,28 @@ TEST_CASE("the list of tools is small") {
     DaemonInProcess daemon;
     const Json answer = daemon.answer(daemon.send("tools/list", Json::object()));
     CHECK(answer["result"]["tools"].size() >= 6);
+}
+
+TEST_CASE("searches that take long keep nobody from reading, waiting or listing") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    tests::WrittenLog log(rundir::process_paths(daemon.data->path(), {1}).log);
+    log.out("needle\n");
+    std::promise<void> release;
+    const auto released = release.get_future().share();
+    for (int i = 0; i < 2; ++i) boost::asio::post(daemon.workers.searching, [released] { released.wait(); });
+    const int search = daemon.call_later("get_process_output", Json{{"process", "web"}, {"grep", "needle"}});
+    const Json read = daemon.call("get_process_output", Json{{"process", "web"}});
+    CHECK(read["content"][0]["text"].get<std::string>().ends_with("needle\n"));
+    CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].size() == 1);
+    const int wait = daemon.call_later(
+        "wait_for_process",
+        Json{{"process", "web"}, {"until", "pattern"}, {"pattern", "needle"}, {"timeout_seconds", 5}});
+    daemon.advance_until(10ms, [&] { return daemon.is_answered(wait); });
+    CHECK(!daemon.is_answered(search));
+    release.set_value();
+    daemon.advance_until(10ms, [&] { return daemon.is_answered(search); });
+    CHECK(daemon.answer(search)["result"]["isError"] != true);
 }
 
 TEST_CASE("what a program prints stands behind our own facts") {

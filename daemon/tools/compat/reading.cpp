@@ -112,8 +112,9 @@ Task<mcp::ToolResult> output(Core core, OutputRequest request, std::int64_t line
     }
     if (located->run > 0) query->run = located->run;
     const auto log = located->log;
+    auto& threads = query->grep ? core.workers.searching : core.workers.reading;
     auto read = [log, query = std::move(*query)] { return logstore::read_lines(log, query); };
-    auto page = co_await async::offload(core.readers, std::move(read));
+    auto page = co_await async::offload(threads, std::move(read));
     if (!page) co_return refused(answer, page.error());
     answer.output.emplace();
     for (const auto& line : page->lines) answer.output->push_back(line_of(line));
