@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "common/base/size.hpp"
 #include "common/base/version.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
@@ -22,11 +23,11 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     app.add_flag("-q,--quiet", options.quiet, "Do not print the endpoint and how to add it to agents");
     app.add_flag("-v,--verbose", options.verbose, "Say more");
     app.add_flag("--compat", options.compat, "Offer the tools of the Python persistproc too (PERSISTPROC_COMPAT=1)");
-    app.add_option("--keep-ended", options.keep_ended, "Processes that have ended and are still remembered (100)");
-    app.add_option("--process-log-limit", options.process_log_bytes, "Output kept of each process (64MB)")
-        ->transform(CLI::AsSizeValue(false));
-    app.add_option("--total-log-limit", options.total_log_bytes, "Output kept in all (2GB)")
-        ->transform(CLI::AsSizeValue(false));
+    app.add_option("--keep-ended", options.keep_ended, "Processes that have ended and are still remembered (100)")
+        ->check(CLI::NonNegativeNumber);
+    std::string process_log, total_log;
+    app.add_option("--process-log-limit", process_log, "Output kept of each process (64MiB)")->type_name("SIZE");
+    app.add_option("--total-log-limit", total_log, "Output kept in all (2GiB)")->type_name("SIZE");
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& what) {
@@ -35,6 +36,13 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
         return options;
     } catch (const CLI::ParseError& what) {
         return Error{ErrorCode::invalid, std::string(what.what()) + " (see persistprocd --help)"};
+    }
+    for (const auto& [name, text, bytes] : {std::tuple("--process-log-limit", &process_log, &options.process_log_bytes),
+                                            std::tuple("--total-log-limit", &total_log, &options.total_log_bytes)}) {
+        if (text->empty()) continue;
+        auto size = base::parse_size(*text);
+        if (!size) return base::with_context(size.error(), name);
+        *bytes = *size;
     }
     auto directory = rundir::resolve_data_directory(data);
     if (!directory) return directory.error();
@@ -49,7 +57,7 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     }
     constexpr std::uint64_t least = 1u << 20;
     if (options.process_log_bytes < least || options.total_log_bytes < least)
-        return Error{ErrorCode::invalid, "--process-log-limit, --total-log-limit: at least 1MB"};
+        return Error{ErrorCode::invalid, "--process-log-limit, --total-log-limit: at least 1MiB"};
     return options;
 }
 
