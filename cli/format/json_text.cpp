@@ -23,7 +23,7 @@ Json or_null(const std::optional<T>& value) {
 }
 
 Json error_object(const Error& error) {
-    return Json{{"code", std::string(base::code_name(error.code))}, {"message", error.message}};
+    return Json{{"code", std::string(base::code_name(error))}, {"message", error.message}};
 }
 
 }  // namespace

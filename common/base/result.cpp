@@ -23,8 +23,14 @@ std::string_view code_name(ErrorCode code) noexcept {
         case ErrorCode::corrupt: return "corrupt";
         case ErrorCode::unsupported: return "unsupported";
         case ErrorCode::denied: return "denied";
+        case ErrorCode::other: return "other";
     }
     return "invalid";
+}
+
+std::string_view code_name(const Error& error) noexcept {
+    return error.code == ErrorCode::other && !error.other_code.empty() ? std::string_view(error.other_code)
+                                                                       : code_name(error.code);
 }
 
 Error os_failure(std::string_view what, int err) {

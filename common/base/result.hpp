@@ -21,12 +21,14 @@ enum class ErrorCode {
     corrupt,      // bytes on disk or on a channel are not what they must be
     unsupported,  // written by a newer major version
     denied,       // this caller may not
+    other,        // a newer program's, which `Error::other_code` names
 };
 
 struct Error {
     ErrorCode code = ErrorCode::invalid;
     std::string message;
     int os_error = 0;  // errno where the kernel refused, else 0
+    std::string other_code{};
 };
 
 /// `.value()` on a failure is a bug of the caller: it throws std::logic_error with the message.
@@ -37,6 +39,8 @@ using Result = boost::system::result<T, Error>;
 
 /// The name of a code as users see it, e.g. "not_found".
 std::string_view code_name(ErrorCode code) noexcept;
+/// The same of an error, which may be of a newer program. Valid as long as the error.
+std::string_view code_name(const Error& error) noexcept;
 
 /// An `io` failure: "<what>: <strerror(err)>", with `os_error` kept.
 Error os_failure(std::string_view what, int err);

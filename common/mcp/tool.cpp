@@ -14,7 +14,7 @@ constexpr ErrorCode codes[] = {ErrorCode::invalid,     ErrorCode::not_found,   E
 }  // namespace
 
 ToolResult tool_failure(const Error& error) {
-    const std::string code(base::code_name(error.code));
+    const std::string code(base::code_name(error));
     ToolResult out;
     out.is_error = true;
     out.text = code + ": " + error.message;
@@ -29,6 +29,10 @@ Error failure_of(const ToolResult& result) {
     const Json* found = find_member(result.meta, error_key);
     if (found == nullptr || !found->is_object()) return error;
     const std::string code = found->value("code", std::string());
+    if (!code.empty()) {
+        error.code = ErrorCode::other;
+        error.other_code = code;
+    }
     for (const ErrorCode each : codes)
         if (base::code_name(each) == code) error.code = each;
     error.message = found->value("message", result.text);

@@ -24,6 +24,16 @@ TEST_CASE("a failure survives the way through a tool result") {
     }
 }
 
+TEST_CASE("a code of a newer daemon is told as it is") {
+    const Error error{ErrorCode::conflict, "what to do"};
+    ToolResult result = tool_failure(error);
+    result.meta["persistproc/error"]["code"] = "konflikt";
+    const Error back = failure_of(result);
+    CHECK(back.code == ErrorCode::other);
+    CHECK(base::code_name(back) == "konflikt");
+    CHECK(back.message == "what to do");
+}
+
 TEST_CASE("a failure of another server is invalid with its text") {
     ToolResult result;
     result.is_error = true;
