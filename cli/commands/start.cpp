@@ -39,7 +39,9 @@ static Task<int> start(Context context, StartArguments options) {
         auto views = co_await (*client)->list_all();
         if (!views) co_return context.console.fail(views.error());
         if (const ProcessView* known = find_known(*views, options)) {
-            const bool lives = domain::is_live(*known) || known->state == ProcessState::backoff;
+            // Of one that is being stopped that comes first.
+            const bool is_ending = known->state == ProcessState::stopping;
+            const bool lives = (domain::is_live(*known) && !is_ending) || known->state == ProcessState::backoff;
             if (lives && !options.fresh) co_return show(context.console, *known, false);
             ops::RestartRequest again;
             again.process = known->id;

@@ -5,7 +5,10 @@ namespace persistproc::cli::commands {
 
 namespace {
 
-bool can_stop(const ProcessView& view) { return domain::has_tree(view) || view.state == ProcessState::backoff; }
+/// What a lost one left running is found when it is stopped.
+bool can_stop(const ProcessView& view) {
+    return domain::has_tree(view) || view.state == ProcessState::backoff || view.state == ProcessState::lost;
+}
 
 }  // namespace
 

@@ -1,4 +1,7 @@
 """A stop ends everything a program started."""
+import os
+import signal
+
 import harness
 
 # A child in the group, one in a session of its own, and a grandchild of that one whose parent has gone.
@@ -44,6 +47,30 @@ class StopTree(harness.TestCase):
         self.assertNotIn(answer["pid"], old)
         self.assertEqual([p for p in old if harness.is_alive(p)], [])
         self.assertEqual((answer["run"], answer["restarts"]), ("p1.2", 1))
+
+    def test_stop_all_ends_what_a_lost_process_left(self):
+        path = self.place.work / "pids"
+        self.start("tree", harness.python(TREE, str(path)))
+        harness.eventually("all four run", lambda: len(self.pids(path)) == 4)
+        (shim,) = [pid for pid, line in harness.processes_of(self.place.data) if "persistproc-shim" in line]
+        self.daemon.kill()
+        os.kill(shim, signal.SIGKILL)
+        self.daemon.start()
+        self.assertEqual(self.view("tree")["state"], "lost")
+        self.ok("stop", "all")
+        self.assertEqual([p for p in self.pids(path) if harness.is_alive(p)], [])
+
+    def test_a_start_waits_for_a_stop_under_way(self):
+        ready = self.place.work / "ready"
+        code = "import pathlib, signal, sys, time\nsignal.signal(15, signal.SIG_IGN)\npathlib.Path(sys.argv[1]).touch()\ntime.sleep(600)"
+        old = self.start("slow", harness.python(code, str(ready)), "--grace", "1")
+        harness.eventually("it ignores SIGTERM", ready.exists)
+        stop = self.background("stop", "slow")
+        harness.eventually("it is being stopped", lambda: self.view("slow")["state"] == "stopping")
+        started = self.ok("start", "--json", "slow").json()
+        self.assertEqual((started["run"], started["created"]), (old["id"] + ".2", True))
+        stop.wait()
+        self.assertEqual(self.view("slow")["state"], "running")
 
     def test_output_of_a_grandchild_is_recorded_after_the_exit(self):
         gate = self.place.work / "gate"
