@@ -182,6 +182,7 @@ struct Answer {
     std::string directive = "words";
     std::vector<Candidate> candidates;
     bool wants_targets = false;
+    std::string_view typed;
 
     void add(std::string_view word, std::string_view about = {}) {
         candidates.push_back({std::string(word), std::string(about)});
@@ -195,7 +196,7 @@ void add_kind(Answer& answer, ValueKind kind) {
         case ValueKind::file: answer.directive = "files"; break;
         case ValueKind::signal:
             for (const char* name : {"HUP", "INT", "QUIT", "TERM", "KILL", "USR1", "USR2", "STOP", "CONT", "WINCH"})
-                answer.add(name);
+                answer.add(answer.typed.starts_with("SIG") ? std::string("SIG") + name : std::string(name));
             break;
         case ValueKind::agent:
             for (const ops::Agent& agent : ops::known_agents()) answer.add(agent.name, agent.title);
@@ -208,7 +209,10 @@ void add_kind(Answer& answer, ValueKind kind) {
 }
 
 void add_value(Answer& answer, const Flag& flag) {
-    for (const std::string_view word : flag.words) answer.add(word);
+    for (std::string word : std::vector<std::string>(flag.words.begin(), flag.words.end())) {
+        std::replace(word.begin(), word.end(), '_', '-');  // as flags are written
+        answer.add(word);
+    }
     // The states are words of answers, where a newer daemon may have others.
     add_kind(answer, flag.facts.kind);
 }
@@ -243,6 +247,7 @@ struct Flags {
 Answer complete(const std::vector<std::string>& words) {
     Answer answer;
     const std::string& typed = words.back();
+    answer.typed = typed;
     const Subcommand* subcommand = find_subcommand("run");
     bool is_named = false;
     std::size_t count = 0;  // of words that are no flags, before the one that is typed
@@ -275,6 +280,13 @@ Answer complete(const std::vector<std::string>& words) {
         return answer;
     }
     if (!dashes && typed.starts_with('-')) {
+        const std::size_t equals = typed.find('=');
+        const Flag* assigned = equals == std::string::npos ? nullptr : flags->awaiting(typed.substr(0, equals));
+        if (assigned != nullptr) {
+            add_value(answer, *assigned);
+            for (Candidate& each : answer.candidates) each.word.insert(0, typed, 0, equals + 1);
+            return answer;
+        }
         for (const Flag& flag : flags->all) answer.add("--" + flag.name, flag.facts.sentence());
         return answer;
     }
