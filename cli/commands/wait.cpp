@@ -28,6 +28,10 @@ int exit_status_of(const ops::WaitMeta& meta) {
 }
 
 std::string ended_text(const ops::WaitMeta& meta) {
+    if (meta.stopped) {
+        const std::string by = meta.stopped_by.empty() ? "on request" : "by " + base::escape_line(meta.stopped_by);
+        return fmt::format("{} was stopped {}", meta.process, by);
+    }
     if (meta.exit_code) return fmt::format("{} exited with code {}", meta.process, *meta.exit_code);
     if (meta.signal) return fmt::format("{} was killed by {}", meta.process, *meta.signal);
     return fmt::format("{} has ended ({})", meta.process, schema::enum_name(meta.state));

@@ -132,7 +132,7 @@ std::string client_manual() {
     out += ".PP\n" +
            prose(
                "A DURATION is 500ms, 10s, 1m30s, 2h or a number of seconds; a TIME is the age of something "
-               "(2m) or RFC 3339.") +
+               "(2m), RFC 3339, a date, a clock time or a Unix time.") +
            "\n";
     out += section("FLAGS OF EVERY SUBCOMMAND");
     CommonFlags common;

@@ -68,6 +68,8 @@ struct WaitMeta {
     std::optional<std::int64_t> port;
     std::optional<int> exit_code;
     std::optional<std::string> signal;
+    bool stopped = false;    // the run ended on request
+    std::string stopped_by;  // empty: not on record
     std::optional<std::string> run;
     std::string next_cursor;
 
@@ -82,6 +84,8 @@ struct WaitMeta {
         each(field("port", &R::port));
         each(field("exit_code", &R::exit_code));
         each(field("signal", &R::signal));
+        each(field("stopped", &R::stopped));
+        each(field("stopped_by", &R::stopped_by));
         each(field("run", &R::run));
         each(field("next_cursor", &R::next_cursor));
     }

@@ -102,6 +102,8 @@ Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext
     if (const auto& outcome = waited->outcome) {
         meta.exit_code = outcome->exit_code;
         if (outcome->signal) meta.signal = domain::signal_name(*outcome->signal);
+        meta.stopped = outcome->reason == OutcomeReason::stopped;
+        if (meta.stopped) meta.stopped_by = outcome->stopped_by;
     }
     meta.next_cursor = logstore::format_cursor(meta.process, waited->next);
     meta.outcome = waited->end;
