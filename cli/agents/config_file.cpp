@@ -93,7 +93,7 @@ Result<void> check_within(const fs::path& project, const fs::path& path) {
             if (::stat(part.c_str(), &status) != 0) return boost::system::in_place_value;
         }
         if (status.st_uid != ::geteuid())
-            return denied(part, fmt::format("belongs to another user ({})", status.st_uid));
+            return denied(part, fmt::format("belongs to another user (uid {})", status.st_uid));
     }
     return boost::system::in_place_value;
 }

@@ -182,7 +182,7 @@ struct Answer {
     std::string directive = "words";
     std::vector<Candidate> candidates;
     bool wants_targets = false;
-    std::string_view typed;
+    std::string_view typed;  // so far, of the word that is asked for
 
     void add(std::string_view word, std::string_view about = {}) {
         candidates.push_back({std::string(word), std::string(about)});
@@ -209,7 +209,8 @@ void add_kind(Answer& answer, ValueKind kind) {
 }
 
 void add_value(Answer& answer, const Flag& flag) {
-    for (std::string word : std::vector<std::string>(flag.words.begin(), flag.words.end())) {
+    for (const std::string_view each : flag.words) {
+        std::string word(each);
         std::replace(word.begin(), word.end(), '_', '-');  // as flags are written
         answer.add(word);
     }
@@ -283,6 +284,7 @@ Answer complete(const std::vector<std::string>& words) {
         const std::size_t equals = typed.find('=');
         const Flag* assigned = equals == std::string::npos ? nullptr : flags->awaiting(typed.substr(0, equals));
         if (assigned != nullptr) {
+            answer.typed.remove_prefix(equals + 1);
             add_value(answer, *assigned);
             for (Candidate& each : answer.candidates) each.word.insert(0, typed, 0, equals + 1);
             return answer;

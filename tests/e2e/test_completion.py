@@ -76,6 +76,7 @@ class Completion(harness.TestCase):
         self.assertEqual(self.tab("persistproc logs --str"), ["--stream"])
         self.assertEqual(self.tab("persistproc output --stream std"), ["stdout", "stderr"])
         self.assertEqual(self.tab("persistproc output --stream=std"), ["stdout", "stderr"])
+        self.assertEqual(self.tab("persistproc start --stop-signal=SIGUS"), ["SIGUSR1", "SIGUSR2"])
         self.assertEqual(self.tab("persistproc list --state=unr"), ["unreachable"])
         self.assertEqual(self.tab("persistproc run --restart on"), ["on-failure"])
         self.assertEqual(self.tab("persistproc signal US"), ["USR1", "USR2"])

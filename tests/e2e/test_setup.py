@@ -220,7 +220,7 @@ class Setup(Case):
         os.chown(path, 61233, 61233)
         refused = self.cli("setup", "cursor", "--scope", "project")
         self.assertEqual(refused.code, 1)
-        self.assertOneLine(refused.err, str(path), "belongs to another user (61233)")
+        self.assertOneLine(refused.err, str(path), "belongs to another user (uid 61233)")
         self.assertEqual(path.read_bytes(), b"{}\n")
 
     def test_hostile_files_are_left_as_they_are(self):
