@@ -1,5 +1,7 @@
 #include "daemon/core/local_run_directories.hpp"
 
+#include <memory>
+
 #include "common/async/offload.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/run_files.hpp"
@@ -88,20 +90,18 @@ Task<> LocalRunDirectories::collect_garbage(std::size_t keep_runs, std::uint64_t
     co_await async::offload(files_, std::move(work));
 }
 
-Task<std::size_t> LocalRunDirectories::kill_marked(rundir::Nonce nonce) {
-    // What is dying is met again by the next walk. One in uninterruptible sleep is left to die when it wakes.
-    std::size_t signalled = 0;
+Task<> LocalRunDirectories::kill_marked(rundir::Nonce nonce) {
+    // Shared: a walk that has begun goes on when the one who waits for it is cancelled.
+    const auto sweep = std::make_shared<MarkedSweep>(nonce);
     auto pause = std::chrono::nanoseconds(first_sweep_pause);
     for (int walk = 0; walk < most_sweeps; ++walk) {
-        auto work = [nonce] { return kill_marked_once(nonce); };
-        const std::size_t met = co_await async::offload(files_, std::move(work));
-        signalled += met;
-        if (met == 0) break;
+        auto work = [sweep] { return sweep->walk(); };
+        const bool some_live = co_await async::offload(files_, std::move(work));
+        if (!some_live) break;
         const MonoTime next = clock_.now() + pause;
         co_await clock_.sleep_until(next);
         pause = std::min<std::chrono::nanoseconds>(pause * 2, longest_sweep_pause);
     }
-    co_return signalled;
 }
 
 Task<bool> LocalRunDirectories::has_marked(rundir::Nonce nonce) {

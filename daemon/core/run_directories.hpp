@@ -78,9 +78,9 @@ public:
     /// of all processes within `bound_bytes`.
     virtual Task<> collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes) = 0;
 
-    /// SIGKILLs every process that carries the run's mark, which proves that it belongs to a run whose shim is gone.
-    /// Returns how many were signalled.
-    virtual Task<std::size_t> kill_marked(rundir::Nonce nonce) = 0;
+    /// SIGKILLs every process that carries the run's mark, which proves that it belongs to a run whose shim is gone,
+    /// and returns when all have ended; those that do not within some 3 s (uninterruptible sleep) are left to die.
+    virtual Task<> kill_marked(rundir::Nonce nonce) = 0;
     /// Whether anything that lives carries the run's mark.
     virtual Task<bool> has_marked(rundir::Nonce nonce) = 0;
     /// Whether that very process is there and stopped, by a signal or by a debugger.

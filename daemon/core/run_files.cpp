@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -337,16 +338,20 @@ std::vector<pid_t> find_marked(rundir::Nonce nonce) {
     return out;
 }
 
-std::size_t kill_marked_once(rundir::Nonce nonce) {
-    const std::string mark = mark_of(nonce);
-    std::size_t signalled = 0;
-    for (const pid_t pid : find_marked(nonce)) {
+bool MarkedSweep::walk() {
+    const std::string mark = mark_of(nonce_);
+    for (const pid_t pid : find_marked(nonce_)) {
         base::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
         // The mark is read again behind the pidfd: a reused pid cannot be hit.
         if (!pidfd || !base::has_variable(pid, mark)) continue;
-        if (::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) == 0) ++signalled;
+        if (::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) == 0) dying_[pid] = std::move(pidfd);
     }
-    return signalled;
+    // pidfd_open(2): readable once the process has ended, be it reaped or not.
+    std::erase_if(dying_, [](const auto& each) {
+        pollfd entry{each.second.get(), POLLIN, 0};
+        return ::poll(&entry, 1, 0) == 1;
+    });
+    return !dying_.empty();
 }
 
 }  // namespace persistproc::core

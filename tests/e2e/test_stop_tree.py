@@ -50,7 +50,9 @@ class StopTree(harness.TestCase):
 
     def test_stop_all_ends_what_a_lost_process_left(self):
         path = self.place.work / "pids"
-        self.start("tree", harness.python(TREE, str(path)))
+        # What holds much memory takes long to die, and shows no environment any more while it does.
+        heavy = "held = b'x' * (256 << 20)\n"
+        self.start("tree", harness.python(heavy + TREE, str(path)))
         harness.eventually("all four run", lambda: len(self.pids(path)) == 4)
         (shim,) = [pid for pid, line in harness.processes_of(self.place.data) if "persistproc-shim" in line]
         self.daemon.kill()

@@ -224,14 +224,13 @@ public:
         };
         co_await daemon_.perform(std::string("collect garbage"), std::move(work), world_.mood.disk, false);
     }
-    Task<std::size_t> kill_marked(rundir::Nonce nonce) override {
-        std::function<std::size_t()> work = [this, nonce] {
-            const auto pids = world_.kernel.marked(nonce);
+    Task<> kill_marked(rundir::Nonce nonce) override {
+        std::function<bool()> work = [this, nonce] {
             world_.judge.swept(nonce);
-            for (const Pid pid : pids) world_.kernel.kill(pid);
-            return pids.size();
+            for (const Pid pid : world_.kernel.marked(nonce)) world_.kernel.kill(pid);
+            return true;
         };
-        co_return co_await daemon_.perform(std::string("kill marked"), std::move(work), world_.mood.disk, false);
+        co_await daemon_.perform(std::string("kill marked"), std::move(work), world_.mood.disk, false);
     }
     Task<bool> has_marked(rundir::Nonce nonce) override {
         std::function<bool()> work = [this, nonce] { return !world_.kernel.marked(nonce).empty(); };

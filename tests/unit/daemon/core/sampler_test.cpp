@@ -52,7 +52,7 @@ public:
     Task<Result<void>> remove_run(RunId) override { co_return none(); }
     Task<Result<void>> remove_process(ProcessId) override { co_return none(); }
     Task<> collect_garbage(std::size_t, std::uint64_t) override { co_return; }
-    Task<std::size_t> kill_marked(rundir::Nonce) override { co_return 0u; }
+    Task<> kill_marked(rundir::Nonce) override { co_return; }
     Task<bool> has_marked(rundir::Nonce) override { co_return false; }
     bool is_suspended(PidIdentity) const override { return false; }
     base::BootId boot_id() const override { return {}; }
