@@ -17,6 +17,7 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "common/base/random.hpp"
 #include "common/base/unique_fd.hpp"
 #include "common/logstore/writer.hpp"
 #include "common/rundir/control.hpp"
@@ -175,7 +176,7 @@ TrialResult play(const fs::path& data, const std::string& fault, const fs::path&
     const fs::path done = data / "done", log_path = data / "calls";
     rundir::RunSpec spec;
     spec.id = RunId{{1}, 1};
-    spec.nonce.fill(41);
+    base::fill_random(spec.nonce);
     spec.working_directory = "/";
     spec.environment = {"PATH=/usr/bin:/bin"};
     spec.segment_bytes = 512;

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "common/base/file.hpp"
+#include "common/base/random.hpp"
 #include "common/rundir/paths.hpp"
 
 namespace persistproc::tests {
@@ -66,7 +67,8 @@ bool is_running(pid_t pid) {
 
 KeeperDriver::KeeperDriver(const fs::path& data, std::vector<std::string> argv, std::uint32_t run) : data_(data) {
     spec.id = RunId{{1}, run};
-    spec.nonce.fill(static_cast<std::uint8_t>(run + 40));
+    // Its own, as in the daemon: by its mark a successor would take the programs of tests beside this one for its tree.
+    base::fill_random(spec.nonce);
     spec.argv = std::move(argv);
     spec.working_directory = "/";
     spec.environment = {"PATH=/usr/bin:/bin"};
