@@ -163,9 +163,11 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
     reaped_ = true;
     tree_.set_program({});
     base::kill_point("shim.exit.reaped");
-    push_state();
-    base::kill_point("shim.exit.told");
     look_at_children(now);
+    look_at_tree(now);
+    // Who is about to leave says all at once: an end without its tree's would look as if something were left running.
+    if (!tree_is_empty_ || !pump_.closed()) push_state();
+    base::kill_point("shim.exit.told");
 }
 
 /// Without a durable record this process would be the last that knows: another slot, other pages, is tried before the
