@@ -141,14 +141,8 @@ Result<void> make_private_directory(const fs::path& path) {
 }
 
 void ensure_standard_descriptors() noexcept {
-    for (;;) {
-        const int fd = ::open("/dev/null", O_RDWR);
-        if (fd < 0) return;
-        if (fd > 2) {
-            ::close(fd);
-            return;
-        }
-    }
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 std::string socket_path_through(int directory, std::string_view name) {

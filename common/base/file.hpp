@@ -41,7 +41,8 @@ Result<void> sync_directory(const std::filesystem::path& path);
 Result<void> make_private_directory(const std::filesystem::path& path);
 
 /// Opens /dev/null in place of whichever of the descriptors 0 to 2 are closed, so that no file or socket opened later
-/// is taken for one of them. Before anything else is opened.
+/// is taken for one of them; the other way around, so that to read or write there still fails with EBADF. Before
+/// anything else is opened.
 void ensure_standard_descriptors() noexcept;
 
 /// A path for `bind`/`connect` that fits sockaddr_un however long the directory's path is:

@@ -162,6 +162,21 @@ class Writing(harness.TestCase):
             with self.subTest(arguments):
                 self.assertFull(*arguments)
 
+    def test_a_closed_stdout_is_no_success(self):
+        self.start("web", harness.python(QUIET))
+        self.ok("wait", "web", "--pattern", "only line")
+        for arguments in (("list",), ("output", "web"), ("status", "web", "--json"), ("--help",)):
+            with self.subTest(arguments):
+                command = [str(harness.BIN / "persistproc"), *arguments]
+                shell = subprocess.run(
+                    ["sh", "-c", 'exec "$@" >&-', "sh", *command],
+                    env=self.place.environment,
+                    stderr=subprocess.PIPE,
+                    timeout=harness.PATIENCE,
+                )
+                self.assertEqual(shell.returncode, 125, shell.stderr)
+                self.assertOneLine(shell.stderr, "stdout", "Bad file descriptor")
+
     def test_a_full_disk_never_stops_the_program(self):
         for policy in ("detach", "stop"):
             with self.subTest(policy):
