@@ -13,18 +13,23 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     Options options;
     std::string data, port;
     done = false;
+    const CLI::Validator is_count = CLI::Validator(CLI::NonNegativeNumber).description("");
     CLI::App app{"The daemon of persistproc: keeps programs running and records what they print.", "persistprocd"};
     app.set_version_flag("--version", "persistprocd " + base::version_text(base::version(), base::commit()));
     app.add_option("--data-dir", data,
-                   "Directory for everything it keeps (PERSISTPROC_DATA_DIR; ~/.local/state/persistproc)");
-    app.add_option("--port", port, "TCP port on 127.0.0.1 for agents; 0: any free one (PERSISTPROC_PORT; 8947)");
+                   "Directory for everything it keeps (PERSISTPROC_DATA_DIR; ~/.local/state/persistproc)")
+        ->type_name("DIR");
+    app.add_option("--port", port, "TCP port on 127.0.0.1 for agents; 0: any free one (PERSISTPROC_PORT; 8947)")
+        ->type_name("PORT");
     app.add_option("--ready-fd", options.ready_fd, "Descriptor that is written to once it serves")
-        ->check(CLI::NonNegativeNumber);
+        ->check(is_count)
+        ->type_name("FD");
     app.add_flag("-q,--quiet", options.quiet, "Do not print the endpoint and how to add it to agents");
     app.add_flag("-v,--verbose", options.verbose, "Say more");
     app.add_flag("--compat", options.compat, "Offer the tools of the Python persistproc too (PERSISTPROC_COMPAT=1)");
     app.add_option("--keep-ended", options.keep_ended, "Processes that have ended and are still remembered (100)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(is_count)
+        ->type_name("COUNT");
     std::string process_log, total_log;
     app.add_option("--process-log-limit", process_log, "Output kept of each process (64MiB)")->type_name("SIZE");
     app.add_option("--total-log-limit", total_log, "Output kept in all (2GiB)")->type_name("SIZE");

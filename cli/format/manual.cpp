@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "cli/common_flags.hpp"
 #include "cli/format/help.hpp"
@@ -66,6 +69,29 @@ std::string section(std::string_view title) { return fmt::format(".SH \"{}\"\n",
 
 std::string item(std::string_view term, std::string_view text) {
     return fmt::format(".TP\n.B {}\n{}\n", plain(term), prose(text));
+}
+
+/// The options that a --help of CLI11 lists, each with its sentence: two columns, the second goes on below itself.
+std::vector<std::pair<std::string, std::string>> options_in(std::string_view help) {
+    std::vector<std::pair<std::string, std::string>> out;
+    while (!help.empty()) {
+        std::string_view line = help.substr(0, help.find('\n'));
+        help.remove_prefix(std::min(line.size() + 1, help.size()));
+        const std::size_t indent = std::min(line.find_first_not_of(' '), line.size());
+        line.remove_prefix(indent);
+        if (indent > 0 && line.starts_with('-')) {
+            const std::size_t gap = std::min(line.find("  "), line.size());
+            out.emplace_back(line.substr(0, gap), std::string());
+            line.remove_prefix(gap);
+            line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+        } else if (indent == 0) {
+            continue;  // a heading, or the description before them
+        }
+        if (out.empty() || line.empty()) continue;
+        std::string& text = out.back().second;
+        text += (text.empty() ? "" : " ") + std::string(line);
+    }
+    return out;
 }
 
 std::string flag_item(const Flag& flag) {
@@ -169,7 +195,8 @@ std::string daemon_manual(std::string_view help) {
         "serve runs it in the foreground. When it ends, or is killed, the programs run on, and the next daemon takes "
         "them "
         "over.");
-    out += "\n" + section("OPTIONS") + ".nf\n" + plain(help) + (help.ends_with('\n') ? "" : "\n") + ".fi\n";
+    out += "\n" + section("OPTIONS");
+    for (const auto& [term, text] : options_in(help)) out += item(term, text);
     out += section("EXIT STATUS");
     out += item("0", "It was asked to end.") + item("2", "A mistake in the flags.") +
            item("75", "Another daemon serves the data directory.") + item("125", "It could not begin.");
