@@ -269,20 +269,20 @@ std::string quote(std::string_view text) {
     return out + '"';
 }
 
-bool is_visible(std::string_view text) noexcept {
+std::string why_invisible(std::string_view text) {
     char32_t point = 0, before = 0;
     bool shows = false;
     while (!text.empty()) {
-        const std::size_t n = sequence_length(text, point);
-        if (n == 0) return false;
+        const std::size_t n = std::max<std::size_t>(sequence_length(text, point), 1);
         // Emoji and several scripts are written with these.
         const bool joins = (point == 0x200C || point == 0x200D || point == 0xFE0F) && before >= 0x80;
-        if (!joins && is_invisible(point)) return false;
+        if (!joins && is_invisible(point))
+            return fmt::format("holds U+{:04X}, which does not show", static_cast<std::uint32_t>(point));
         shows = shows || (!joins && !is_blank(point));
         before = point;
         text.remove_prefix(n);
     }
-    return shows;
+    return shows ? "" : "must hold something that shows";
 }
 
 std::string escape_json(std::string json) {

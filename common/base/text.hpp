@@ -37,8 +37,9 @@ std::string quote(std::string_view text);
 /// strings, as "\uNNNN".
 std::string escape_json(std::string json);
 
-/// Whether `text` shows as what it is: something other than blanks, nothing that takes no room, well-formed UTF-8.
-bool is_visible(std::string_view text) noexcept;
+/// Why `text`, which is well-formed UTF-8, does not show as what it is: it holds something that takes no room, or
+/// nothing but blanks. Empty: it does.
+std::string why_invisible(std::string_view text);
 
 /// Whether `text` holds a control character or a Unicode bidirectional override (which can hide what is shown).
 bool has_control_or_bidi(std::string_view text) noexcept;

@@ -69,9 +69,8 @@ Result<void> check_label(std::string_view label) {
     if (base::has_control_or_bidi(label))
         return Error{ErrorCode::invalid, fmt::format("label: must not hold control or bidirectional characters: \"{}\"",
                                                      base::escape_line(label))};
-    if (!base::is_visible(label))
-        return Error{ErrorCode::invalid,
-                     fmt::format("label: must show, and hold nothing that takes no room: \"{}\"", label)};
+    if (const std::string why = base::why_invisible(label); !why.empty())
+        return Error{ErrorCode::invalid, "label: " + why};
     if (label == "all") return Error{ErrorCode::invalid, "label: \"all\" means every process; choose another"};
     if (find_process_id(label))
         return Error{ErrorCode::invalid, fmt::format("label: \"{}\" has the form of an id; choose another", label)};

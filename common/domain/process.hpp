@@ -60,7 +60,7 @@ enum class OutcomeReason { self, stopped, oom, exec_failed, lost };
 struct Outcome {
     std::optional<int> exit_code;
     std::optional<int> signal;
-    OutcomeReason reason = OutcomeReason::self;
+    schema::Open<OutcomeReason> reason = OutcomeReason::self;  // a newer daemon may have known another
     WallTime ended_at{};
     std::string stopped_by;     // who asked for the stop
     std::vector<Cause> causes;  // why it could not be started, cannot be known, or was killed
