@@ -146,15 +146,16 @@ std::string command_name(pid_t pid) {
     return text ? text->substr(0, text->rfind('\n')) : std::string();
 }
 
-bool has_variable(pid_t pid, std::string_view assignment) {
+std::optional<std::string> find_variable(pid_t pid, std::string_view name) {
     const auto environment = read_file(fmt::format("/proc/{}/environ", pid), max_environment_bytes);
-    if (!environment) return false;
+    if (!environment) return std::nullopt;
     for (std::string_view rest = *environment; !rest.empty();) {
-        const std::size_t end = std::min(rest.find('\0'), rest.size());
-        if (rest.substr(0, end) == assignment) return true;
-        rest.remove_prefix(std::min(end + 1, rest.size()));
+        const std::string_view each = rest.substr(0, rest.find('\0'));
+        if (each.size() > name.size() && each.starts_with(name) && each[name.size()] == '=')
+            return std::string(each.substr(name.size() + 1));
+        rest.remove_prefix(std::min(each.size() + 1, rest.size()));
     }
-    return false;
+    return std::nullopt;
 }
 
 std::vector<std::uint64_t> socket_inodes(pid_t pid) {

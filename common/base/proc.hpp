@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -21,8 +22,9 @@ void append_children(pid_t pid, std::vector<pid_t>& out);
 /// The short name, e.g. "python3", as it is: it may hold anything.
 std::string command_name(pid_t pid);
 
-/// Whether `pid` was started with "NAME=value" in its environment, and has not written over it.
-bool has_variable(pid_t pid, std::string_view assignment);
+/// The value of a variable in the environment that `pid` was started with and has not written over; nothing: it has
+/// none, or is being torn down, or may not be looked at.
+std::optional<std::string> find_variable(pid_t pid, std::string_view name);
 
 /// Time spent in user and system mode, in clock ticks (`ticks_per_second`).
 struct CpuTicks {

@@ -5,6 +5,7 @@
 #include "common/async/offload.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/run_files.hpp"
+#include "daemon/core/run_marks.hpp"
 
 namespace persistproc::core {
 
@@ -105,7 +106,7 @@ Task<> LocalRunDirectories::kill_marked(rundir::Nonce nonce) {
 }
 
 Task<bool> LocalRunDirectories::has_marked(rundir::Nonce nonce) {
-    auto work = [nonce] { return !find_marked(nonce).empty(); };
+    auto work = [nonce] { return !find_marked({&nonce, 1}).front().empty(); };
     co_return co_await async::offload(files_, std::move(work));
 }
 

@@ -111,8 +111,11 @@ void ProcessDriver::forget(const ProcessPtr& process) {
     events_.publish(ProcessRemoved{process->record.id});
 }
 
-Task<> ProcessDriver::end_strays(rundir::Nonce mark) {
-    if (mark != rundir::Nonce{}) co_await world_.directories.kill_marked(mark);
+Task<> ProcessDriver::end_strays(ProcessPtr process) {
+    const rundir::Nonce mark = process->stray_mark();
+    if (mark == rundir::Nonce{}) co_return;
+    co_await world_.directories.kill_marked(mark);
+    process->reading.taken.reset();  // what was seen of them is no more
 }
 
 Task<bool> ProcessDriver::settled(ProcessPtr process, MonoTime until) {
@@ -222,7 +225,7 @@ Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<
         const bool is_over = co_await before->over(until);
         if (!is_over) co_return Error{ErrorCode::timeout, process->name() + ": programs of its last run do not end"};
     }
-    co_await end_strays(strays);
+    if (strays != rundir::Nonce{}) co_await world_.directories.kill_marked(strays);
     co_return boost::system::in_place_value;
 }
 

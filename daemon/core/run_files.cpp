@@ -3,10 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -97,8 +94,6 @@ Result<std::vector<std::uint32_t>> run_numbers(const fs::path& runs) {
 
 /// Whether a file is not what it must be; anything else may be over the next time.
 bool is_damage(const Error& error) { return error.code != ErrorCode::io; }
-
-std::string mark_of(const rundir::Nonce& nonce) { return "_PP_RUN_MARK=" + base::to_hex(nonce); }
 
 }  // namespace
 
@@ -329,29 +324,6 @@ Result<std::string> canonical_directory(const std::string& path) {
     if (::stat(canonical.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) return refuse("is not a directory");
     if (::access(canonical.c_str(), X_OK) != 0) return refuse("cannot be entered");
     return canonical.string();
-}
-
-std::vector<pid_t> find_marked(rundir::Nonce nonce) {
-    const std::string mark = mark_of(nonce);
-    std::vector<pid_t> out = base::list_processes();
-    std::erase_if(out, [&](pid_t pid) { return !base::has_variable(pid, mark); });
-    return out;
-}
-
-bool MarkedSweep::walk() {
-    const std::string mark = mark_of(nonce_);
-    for (const pid_t pid : find_marked(nonce_)) {
-        base::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-        // The mark is read again behind the pidfd: a reused pid cannot be hit.
-        if (!pidfd || !base::has_variable(pid, mark)) continue;
-        if (::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) == 0) dying_[pid] = std::move(pidfd);
-    }
-    // pidfd_open(2): readable once the process has ended, be it reaped or not.
-    std::erase_if(dying_, [](const auto& each) {
-        pollfd entry{each.second.get(), POLLIN, 0};
-        return ::poll(&entry, 1, 0) == 1;
-    });
-    return !dying_.empty();
 }
 
 }  // namespace persistproc::core

@@ -1,9 +1,6 @@
 #pragma once
 /// The files of a process and its runs, as the daemon makes, finds and removes them: what LocalRunDirectories does on
 /// its threads. Everything blocks on the disk.
-#include <map>
-
-#include "common/base/unique_fd.hpp"
 #include "daemon/core/run_directories.hpp"
 
 namespace persistproc::core {
@@ -34,24 +31,5 @@ void collect_garbage(std::filesystem::path data, std::size_t keep_runs, std::uin
 
 /// Symbolic links resolved. Errors: invalid (not absolute, missing, no directory, not to be entered).
 Result<std::string> canonical_directory(const std::string& path);
-
-/// Living processes that carry a run's mark in their environment: what is left of a run whose shim is gone. The mark is
-/// the proof of identity. /proc is walked.
-std::vector<pid_t> find_marked(rundir::Nonce nonce);
-
-/// Ends every process with a run's mark, walk by walk: what was forked during one is met by the next.
-class MarkedSweep {
-public:
-    explicit MarkedSweep(rundir::Nonce nonce) : nonce_(nonce) {}
-
-    /// SIGKILLs what is met in one walk of /proc; each is signalled through a pidfd after its mark was read. Returns
-    /// whether any of those, or of those of an earlier walk, has not ended yet: a process that is being torn down
-    /// shows no environment any more.
-    bool walk();
-
-private:
-    rundir::Nonce nonce_;
-    std::map<pid_t, base::UniqueFd> dying_;
-};
 
 }  // namespace persistproc::core

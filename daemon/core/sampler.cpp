@@ -15,10 +15,13 @@ constexpr std::uint64_t shortest_interval_ns = 200'000'000;
 /// A program whose shim was replaced is no child of the new one.
 TreeRoots roots_of(const Process& process) {
     const auto& state = process.run_state;
-    if (!process.has_tree()) return {};
+    if (!process.has_tree()) return {.mark = process.stray_mark()};
     const bool is_foreign = state.successors > 0 && state.phase == rundir::Phase::started && state.outcome_unknown == 0;
     return {.shim = state.shim_pid, .program = is_foreign ? state.pid : 0};
 }
+
+/// What was seen of one that has ended since is not how it ended.
+bool may_change(const Process& process) { return process.has_tree() || process.stray_mark() != rundir::Nonce{}; }
 
 std::optional<logstore::Losses> losses_to_look_for(const Process& process, std::uint32_t run) {
     const auto& state = process.run_state;
@@ -27,7 +30,7 @@ std::optional<logstore::Losses> losses_to_look_for(const Process& process, std::
     return process.reading.run == run ? process.reading.losses : logstore::Losses{};
 }
 
-/// After its shim has gone nobody writes to the log, and no tree is left to be looked at.
+/// After its shim has gone nobody writes to the log, and no tree is left to be looked at but what carries its mark.
 bool is_silent_for_good(const Process& process) { return !process.has_tree() && process.run == nullptr; }
 
 }  // namespace
@@ -49,8 +52,7 @@ Task<> Sampler::refresh(std::vector<ProcessPtr> processes, std::chrono::nanoseco
     const auto is_known = [&](const ProcessPtr& process) {
         const Reading& reading = process->reading;
         if (reading.run != process->life.last_run() || !reading.taken) return false;
-        // What was seen of one that has ended since is not how it ended.
-        return reading.is_final || reading.flight > before || (process->has_tree() && *reading.taken > since);
+        return reading.is_final || reading.flight > before || (may_change(*process) && *reading.taken > since);
     };
     for (;;) {
         std::erase_if(processes, is_known);
@@ -112,7 +114,8 @@ Task<> Sampler::take_readings() {
         if (sample.log_end) reading.log_end = std::move(*sample.log_end);
         reading.taken = left;
         reading.flight = flight;
-        reading.is_final = seats[i].is_final;
+        // A mark is handed on by those alone that carry it.
+        reading.is_final = seats[i].is_final && reading.tree.pids.empty();
     }
 }
 

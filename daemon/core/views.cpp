@@ -33,9 +33,10 @@ const Outcome* shown_outcome(const Process& process) {
 std::optional<std::int64_t> left_running(const Process& process) {
     const auto& pids = process.reading.tree.pids;
     if (process.reading.run != process.life.last_run()) return std::nullopt;
-    // The sample may be from just before its end.
+    // The sample may be from just before its end; only of a lost one the program itself may have been left.
+    const bool is_lost = process.life.outcome() && process.life.outcome()->reason == OutcomeReason::lost;
     const auto left =
-        std::count_if(pids.begin(), pids.end(), [&](pid_t each) { return each != process.run_state.pid; });
+        std::count_if(pids.begin(), pids.end(), [&](pid_t each) { return is_lost || each != process.run_state.pid; });
     return left > 0 ? std::optional<std::int64_t>(left) : std::nullopt;
 }
 
@@ -47,7 +48,8 @@ std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now
     if (const Outcome* outcome = shown_outcome(process)) out = outcome->causes;
     if (const auto* backoff = std::get_if<Backoff>(&process.life.phase()))
         out.push_back(Cause{.code = CauseCode::runs_again, .at = wall + (backoff->until - now)});
-    if (has_leftovers(process.life.phase()))
+    const bool are_strays_seen = process.stray_mark() != rundir::Nonce{} && left_running(process);
+    if (has_leftovers(process.life.phase()) || are_strays_seen)
         out.push_back(Cause{.code = CauseCode::left_running, .count = left_running(process)});
     if (live && process.is<Unreachable>() && process.run_state.shim_pid > 0)
         out.push_back(Cause{.code = CauseCode::shim_silent, .pid = process.run_state.shim_pid});
@@ -79,7 +81,8 @@ ProcessView make_view(const Process& process, const std::filesystem::path& log, 
     }
     view.causes = causes_of(process, wall, now);
     // Samples belong to one run.
-    if (process.has_tree() && reading.run == process.life.last_run()) {
+    const bool may_have_tree = process.has_tree() || process.stray_mark() != rundir::Nonce{};
+    if (may_have_tree && reading.run == process.life.last_run()) {
         view.ports = reading.tree.ports;
         if (live) {
             view.cpu_percent = reading.cpu_percent;

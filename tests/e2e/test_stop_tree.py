@@ -59,7 +59,9 @@ class StopTree(harness.TestCase):
         os.kill(shim, signal.SIGKILL)
         self.daemon.start()
         self.assertEqual(self.view("tree")["state"], "lost")
+        self.assertIn(b"lost, 4 left running", self.ok("list").out)
         self.ok("stop", "all")
+        self.assertNotIn(b"left running", self.ok("list").out)
         self.assertEqual([p for p in self.pids(path) if harness.is_alive(p)], [])
 
     def test_a_start_waits_for_a_stop_under_way(self):

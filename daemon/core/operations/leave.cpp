@@ -46,10 +46,7 @@ Task<Result<ops::ShutdownResponse>> Operations::leave(ops::ShutdownRequest reque
     }
     if (!keep) {
         const auto all = table_.all();
-        for (const auto& [id, process] : all) {
-            const auto strays = process->stray_mark();
-            co_await driver_.end_strays(strays);
-        }
+        for (const auto& [id, process] : all) co_await driver_.end_strays(process);
     }
     has_left_ = true;
     left_.notify_all();

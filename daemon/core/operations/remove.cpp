@@ -23,9 +23,11 @@ Task<Result<ProcessView>> Operations::remove(ops::RemoveRequest request, std::st
     if (run && std::holds_alternative<run::Leaving>(run->machine().phase())) co_await run->over(gone_by);
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
-    if (!process->is<Ended>() && !process->is<GaveUp>())
-        co_return Error{ErrorCode::conflict, fmt::format("{} is {}; stop it first", process->name(),
-                                                         schema::enum_name(process->life.state()))};
+    if (!process->is<Ended>() && !process->is<GaveUp>()) {
+        const char* const first = process->is<Stopping>() ? "wait until it has ended" : "stop it first";
+        co_return Error{ErrorCode::conflict, fmt::format("{} is {}; {}", process->name(),
+                                                         schema::enum_name(process->life.state()), first)};
+    }
     const Error still_runs{ErrorCode::conflict,
                            process->name() + " has ended, but programs it started still run; stop it first"};
     if (process->has_tree() || process->run) co_return still_runs;

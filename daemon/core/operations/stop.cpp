@@ -35,8 +35,7 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     const Answering answering(process);
     // What is wanted up is about to be started: that is to lose, on record too.
     if (!process->has_tree() && !process->is<Backoff>() && process->record.wanted == Wanted::down) {
-        const auto strays = process->stray_mark();
-        co_await driver_.end_strays(strays);
+        co_await driver_.end_strays(process);
         co_return co_await view(process);
     }
     const auto grace = grace_of(*process, request.grace_seconds);
@@ -72,8 +71,7 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     auto lost = std::exchange(process->unrecorded, nullptr);
     co_await take_back(process, std::move(lost));
     // A run whose shim is gone may have left programs behind; its mark proves what is its own.
-    const auto strays = process->stray_mark();
-    co_await driver_.end_strays(strays);
+    co_await driver_.end_strays(process);
     co_return co_await view(process);
 }
 
