@@ -174,6 +174,7 @@ std::string state_text(const ProcessView& view) {
         default: break;
     }
     if (view.reason == OutcomeReason::oom) out += " (out of memory)";
+    if (view.reason && !view.reason->known()) out += " (" + safe(view.reason->word()) + ")";
     if (!view.causes.empty()) out += ": " + safe(domain::causes_text(view.causes));
     return out;
 }

@@ -60,6 +60,8 @@ TEST_CASE("labels are short, plain and no ids") {
         INFO(base::escape_line(label));
         CHECK(!domain::check_label(label));
     }
+    CHECK(domain::check_label("we\u200bb").error().message == "label: holds U+200B, which does not show");
+    CHECK(domain::check_label("  ").error().message == "label: must hold something that shows");
     const auto label = domain::default_label({std::string(500, 'c'), "d"}, "/some/where");
     CHECK(label.size() <= 200);
     CHECK(domain::check_label(label));
