@@ -25,8 +25,8 @@ Task<Result<ProcessView>> Operations::remove(ops::RemoveRequest request, std::st
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
     if (!process->is<Ended>() && !process->is<GaveUp>()) {
         const char* const first = process->is<Stopping>() ? "wait until it has ended" : "stop it first";
-        co_return Error{ErrorCode::conflict, fmt::format("{} is {}; {}", process->name(),
-                                                         schema::enum_name(process->life.state()), first)};
+        co_return Error{ErrorCode::conflict,
+                        fmt::format("{} is {}; {}", process->name(), schema::enum_name(process->life.state()), first)};
     }
     const Error still_runs{ErrorCode::conflict,
                            process->name() + " has ended, but programs it started still run; stop it first"};
