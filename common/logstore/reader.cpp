@@ -14,9 +14,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Longer lines are matched in parts of this size.
-constexpr std::size_t max_searched_line_bytes = 1u << 20;
 constexpr std::size_t batch_bytes = 256u << 10;
+constexpr unsigned steps_between_looks = 16;
+constexpr std::size_t bytes_between_looks = 64u << 10;
 
 /// What a query asks for, before its lines are looked at.
 struct Range {
@@ -192,13 +192,16 @@ bool is_end(Event event) {
 /// Reads the lines of one query into a page.
 class PageReader {
 public:
-    PageReader(Snapshot& log, const LineQuery& query, Range range, std::optional<LinePattern> pattern)
+    /// Longer lines are matched in parts.
+    PageReader(Snapshot& log, const LineQuery& query, Range range, std::optional<LinePattern> pattern,
+               const ReadBudget& budget)
         : log_(log),
           query_(query),
           range_(range),
           pattern_(std::move(pattern)),
-          lines_(query.stream, pattern_ ? std::max(query.max_bytes, max_searched_line_bytes)
-                                        : std::max<std::size_t>(query.max_bytes, 1)) {}
+          budget_(budget),
+          batch_bytes_(pattern_ ? std::min(batch_bytes, pattern_->longest_text()) : 0),
+          lines_(query.stream, pattern_ ? pattern_->longest_text() : std::max<std::size_t>(query.max_bytes, 1)) {}
 
     Result<LinePage> read() {
         if (query_.last > 0 && !pattern_) {
@@ -212,12 +215,16 @@ public:
                                         return visit(segment, record, at, sink);
                                     });
         if (!done) return done.error();
+        if (page_.is_spent) {
+            if (auto told = tell_spent(); !told) return told.error();
+        }
         if (!stopped_) {
+            is_finishing_ = true;
             if (auto ended = finish(sink); !ended) return ended.error();
         }
         page_.next = next_;
         page_.more = stopped_;
-        if (stopped_) page_.omitted_after = 1;
+        if (stopped_ && !page_.is_spent) page_.omitted_after = 1;
         for (auto& line : kept_) page_.lines.push_back(std::move(line));
         page_.evicted_bytes = query_.last > 0 && kept_.size() >= query_.last ? 0 : range_.evicted_bytes;
         return std::move(page_);
@@ -237,6 +244,48 @@ private:
         if (!position) return position.error();
         range_.begin = walked->start;
         range_.begin_position = *position;
+        return {};
+    }
+
+    /// Whether the budget is used up, now that `bytes` more are about to be, or were, looked at.
+    bool is_spent(std::uint64_t bytes) {
+        bytes_since_look_ += bytes;
+        const bool is_slow = batch_bytes_ < batch_bytes;
+        if (!is_slow && ++steps_ % steps_between_looks != 0 && bytes_since_look_ < bytes_between_looks) return false;
+        bytes_since_look_ = 0;
+        return budget_.stop.stop_requested() || (budget_.until && std::chrono::steady_clock::now() >= *budget_.until);
+    }
+    bool is_read_enough(std::uint64_t bytes) {
+        read_bytes_ += bytes;
+        return read_bytes_ >= budget_.bytes || is_spent(bytes);
+    }
+
+    /// Nothing more is looked at from `position` on.
+    bool end_spent(std::uint64_t position) {
+        page_.is_spent = stopped_ = true;
+        next_ = position;
+        return false;
+    }
+    /// Between records: a line that is not whole yet belongs to the next page; if it is all there is of this one, it is
+    /// read on.
+    bool end_spent() {
+        if (!lines_.has_open_line()) return end_spent(position_);
+        const std::uint64_t begin = lines_.open_line().position;
+        return begin <= range_.begin_position || end_spent(begin);
+    }
+
+    Result<void> tell_spent() {
+        // Context that waits for its match is looked at again.
+        if (!before_.empty() && before_.front().first.position > range_.begin_position)
+            next_ = std::min(next_, before_.front().first.position);
+        std::uint64_t end = log_.end_position();
+        if (!range_.to_log_end) {
+            auto position = log_.position_at(range_.end);
+            if (!position) return position.error();
+            end = *position;
+        }
+        page_.unread_bytes = end - std::min(end, next_);
+        if (page_.unread_bytes == 0) page_.is_spent = stopped_ = false;
         return {};
     }
 
@@ -261,11 +310,12 @@ private:
             return true;
         }
         if (pattern_) {
+            const std::uint64_t before = position_;
             auto skipped = skip_batch(segment, at);
             if (!skipped) return skipped.error();
-            if (*skipped) return true;
+            if (*skipped) return is_read_enough(position_ - before) ? end_spent() : true;
         }
-        if (!belongs(record, query_.stream)) return true;
+        if (!belongs(record, query_.stream)) return is_read_enough(record.length) ? end_spent() : true;
         auto bytes = segment.data(record.offset, record.length);
         // What the device does not give back is as lost as what it did not take.
         if (!bytes) return miss(record, record.length, sink);
@@ -276,7 +326,8 @@ private:
             rest.remove_prefix(cut);
             position += cut;
         }
-        return lines_.feed(record, rest, position, sink);
+        if (!lines_.feed(record, rest, position, sink)) return false;
+        return is_read_enough(rest.size()) ? end_spent() : true;
     }
 
     /// Bytes that are not there: no line goes on behind them.
@@ -314,7 +365,8 @@ private:
                 (before->stream != (*record)->stream || before->run != (*record)->run))
                 break;
             if (!before) offset = (*record)->offset;
-            if ((*record)->offset != offset + bytes || (bytes > 0 && bytes + (*record)->length > batch_bytes)) break;
+            if ((*record)->offset != offset + bytes || (bytes > 0 && bytes + (*record)->length > batch_bytes_)) break;
+            if ((*record)->length > pattern_->longest_text()) break;
             bytes += (*record)->length;
             before = **record;
             if (((*record)->flags & (line_complete | separator)) != 0) {
@@ -335,6 +387,9 @@ private:
 
     /// A line of the view. False: the page is full.
     bool take(const LineView& line) {
+        // A record may hold many lines, and each may take its time.
+        if (pattern_ && !is_finishing_ && line.position > range_.begin_position && is_spent(line.text.size()))
+            return end_spent(line.position);
         const bool hit = !pattern_ || pattern_->matches(line.text);
         if (pattern_ && !hit) {
             if (after_ > 0) {
@@ -445,6 +500,10 @@ private:
     const LineQuery& query_;
     Range range_;
     std::optional<LinePattern> pattern_;
+    const ReadBudget& budget_;
+    std::uint64_t read_bytes_ = 0, bytes_since_look_ = 0;
+    unsigned steps_ = 0;
+    std::size_t batch_bytes_ = 0;
     LineAssembler lines_;
     LinePage page_;
     std::deque<Line> kept_;
@@ -454,7 +513,7 @@ private:
     std::uint64_t lost_before_ = 0, lost_at_ = 0;  // bytes lost at one position
     Place no_skip_before_;  // looked at already: something there matches, or it cannot be stepped over
     std::optional<std::uint32_t> ended_run_;
-    bool stopped_ = false, dropped_match_ = false;
+    bool stopped_ = false, is_finishing_ = false, dropped_match_ = false;
 };
 
 }  // namespace
@@ -526,10 +585,16 @@ Result<LogSpan> locate(const fs::path& log_directory, const LineQuery& query) {
     return span;
 }
 
-Result<LinePage> read_lines(const fs::path& log_directory, const LineQuery& query) {
+Result<LinePage> read_lines(const fs::path& log_directory, const LineQuery& query, const ReadBudget& budget) {
+    if (budget.stop.stop_requested()) {
+        LinePage page;
+        page.next = query.from.value_or(0);
+        page.more = page.is_spent = true;
+        return page;
+    }
     std::optional<LinePattern> pattern;
     if (query.grep) {
-        auto compiled = LinePattern::compile(*query.grep);
+        auto compiled = LinePattern::compile(*query.grep, query.grep_memory);
         if (!compiled) return compiled.error();
         pattern = std::move(*compiled);
     }
@@ -542,7 +607,7 @@ Result<LinePage> read_lines(const fs::path& log_directory, const LineQuery& quer
     }
     auto range = find_range(*log, query);
     if (!range) return range.error();
-    return PageReader(*log, query, *range, std::move(pattern)).read();
+    return PageReader(*log, query, *range, std::move(pattern), budget).read();
 }
 
 }  // namespace persistproc::logstore

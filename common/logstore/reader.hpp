@@ -5,13 +5,16 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/base/result.hpp"
+#include "common/base/time.hpp"
 #include "common/domain/stream_choice.hpp"
 #include "common/logstore/format.hpp"
+#include "common/logstore/search.hpp"
 
 namespace persistproc::logstore {
 
@@ -37,15 +40,23 @@ struct LineQuery {
     std::optional<std::uint64_t> from;  // position (a cursor's); nothing: the oldest byte there is
     std::optional<std::int64_t> since_ns, until_ns;
     std::optional<std::uint32_t> run;
-    std::optional<std::string> grep;    // RE2, at most 1 KiB; matched against the line without colour and control bytes
-    std::uint32_t context = 0;          // lines around each match
-    std::uint64_t last = 0;             // only the last N of what is asked for; 0: all
+    std::optional<std::string> grep;  // RE2, at most 1 KiB; matched against the line without colour and control bytes
+    std::size_t grep_memory = max_pattern_memory;  // of the compiled pattern
+    std::uint32_t context = 0;                     // lines around each match
+    std::uint64_t last = 0;                        // only the last N of what is asked for; 0: all
     std::uint64_t first = 0;            // at most the first N, then `next` goes on from there; not with `last`
     std::size_t max_bytes = 16u << 10;  // of text; when `last` is given the newest that fit, else the oldest that fit
     bool include_partial = true;        // an unfinished last line is part of the answer
     bool events = false;                // events of the runs, in order
     bool losses = false;                // what is missing, in order: gaps, take-overs and removals; not with `grep`.
                                         // They are not counted as lines
+};
+
+/// How much one call may look at before it says how far it has come. Whoever asks may stop it earlier.
+struct ReadBudget {
+    std::uint64_t bytes = UINT64_MAX;  // of the log
+    std::optional<MonoTime> until;     // std::chrono::steady_clock's
+    std::stop_token stop;
 };
 
 struct LinePage {
@@ -56,6 +67,8 @@ struct LinePage {
     std::uint64_t omitted_before = 0;  // lines of the asked range left out before the first one shown
     std::uint64_t omitted_after = 0;   // and after the last one shown (max_bytes reached): 0 or at least 1
     bool more = false;                 // `next` is not the end: call again with from = next
+    bool is_spent = false;             // the budget was used up before the end: nothing is known of what comes after
+    std::uint64_t unread_bytes = 0;    // is_spent: of the range asked for, from `next` on
 };
 
 struct LogEnd {
@@ -71,9 +84,11 @@ struct LogEnd {
 Result<LogEnd> find_log_end(const std::filesystem::path& log_directory);
 
 /// Lines by query. Cost depends on what is asked for, not on the size of the log, where the query allows it (last N
-/// lines, a cursor, a time). Blocks on the disk; any thread. Errors: invalid (regular expression, with where), io,
-/// corrupt, unsupported.
-Result<LinePage> read_lines(const std::filesystem::path& log_directory, const LineQuery& query);
+/// lines, a cursor, a time). Blocks on the disk; any thread. Beyond the budget it goes on for as long as one look at a
+/// piece takes: at most some seconds, with the slowest of patterns. Errors: invalid (regular expression, with where),
+/// io, corrupt, unsupported.
+Result<LinePage> read_lines(const std::filesystem::path& log_directory, const LineQuery& query,
+                            const ReadBudget& budget = {});
 
 /// What is known to be missing of one run's output, for the reasons there are.
 struct Losses {

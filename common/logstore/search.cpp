@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <re2/re2.h>
 
+#include <algorithm>
+
 #include "common/base/text.hpp"
 
 namespace persistproc::logstore {
@@ -10,6 +12,8 @@ namespace persistproc::logstore {
 namespace {
 
 constexpr std::size_t max_pattern_bytes = 1024;
+constexpr std::size_t least_text_bytes = 1u << 10, most_text_bytes = 1u << 20;
+constexpr std::size_t most_steps = 1u << 28;  // bytes × instructions: some 3 s at the slowest
 
 re2::StringPiece piece(std::string_view text) { return re2::StringPiece(text.data(), text.size()); }
 
@@ -36,26 +40,32 @@ bool is_plain(std::string_view text) noexcept {
 }
 
 LinePattern::LinePattern(std::unique_ptr<re2::RE2> expression, bool can_skip)
-    : expression_(std::move(expression)), can_skip_(can_skip) {}
+    : expression_(std::move(expression)),
+      can_skip_(can_skip),
+      longest_text_(std::clamp(most_steps / static_cast<std::size_t>(std::max(1, expression_->ProgramSize())),
+                               least_text_bytes, most_text_bytes)) {}
 LinePattern::LinePattern(LinePattern&&) noexcept = default;
 LinePattern& LinePattern::operator=(LinePattern&&) noexcept = default;
 LinePattern::~LinePattern() = default;
 
-Result<LinePattern> LinePattern::compile(std::string_view expression) {
+Result<LinePattern> LinePattern::compile(std::string_view expression, std::size_t memory) {
     if (expression.size() > max_pattern_bytes)
         return Error{ErrorCode::invalid,
                      fmt::format("{} bytes; at most {} are accepted", expression.size(), max_pattern_bytes)};
     re2::RE2::Options options;
     options.set_log_errors(false);
-    options.set_max_mem(8 << 20);
+    options.set_max_mem(static_cast<std::int64_t>(memory));
     options.set_never_nl(true);
-    // As the user wrote it first, so that an error quotes nothing the user did not write.
-    const re2::RE2 given(piece(expression), options);
-    if (!given.ok())
-        return Error{ErrorCode::invalid, fmt::format("{} (the syntax is RE2's)", base::excerpt(given.error()))};
     auto by_line = std::make_unique<re2::RE2>("(?m)" + std::string(expression), options);
-    if (!by_line->ok())
-        return Error{ErrorCode::invalid, fmt::format("{} (the syntax is RE2's)", base::excerpt(by_line->error()))};
+    if (!by_line->ok()) {
+        const bool is_too_large = by_line->error_code() == re2::RE2::ErrorPatternTooLarge;
+        by_line.reset();
+        if (is_too_large)
+            return Error{ErrorCode::invalid, "the pattern is too large when compiled: repeat less, or smaller classes"};
+        // As the user wrote it, so that the error quotes nothing else.
+        const re2::RE2 given(piece(expression), options);
+        return Error{ErrorCode::invalid, fmt::format("{} (the syntax is RE2's)", base::excerpt(given.error()))};
+    }
     // \A, \z and flags may see the whole text instead of its lines.
     const auto has = [&](std::string_view what, std::size_t from) {
         return expression.find(what, from) != std::string_view::npos;

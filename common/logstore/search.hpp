@@ -15,12 +15,15 @@ namespace persistproc::logstore {
 /// Whether `text` holds nothing that the cleaned form of a line leaves out: no control byte but newline and tab.
 bool is_plain(std::string_view text) noexcept;
 
+/// Memory of a compiled expression, as RE2 counts it; what it really takes is up to three times that.
+inline constexpr std::size_t max_pattern_memory = 8u << 20;
+
 /// One RE2 expression, applied line by line: `^` and `$` are a line's ends and no match goes past one. Time is linear
 /// in the text, memory bounded. Immutable; any thread.
 class LinePattern {
 public:
-    /// Errors: invalid, one line that quotes the offending part.
-    static Result<LinePattern> compile(std::string_view expression);
+    /// Errors: invalid (one line that quotes the offending part, or says that it takes more than `memory` bytes).
+    static Result<LinePattern> compile(std::string_view expression, std::size_t memory = max_pattern_memory);
     LinePattern(LinePattern&&) noexcept;
     LinePattern& operator=(LinePattern&&) noexcept;
     ~LinePattern();
@@ -29,11 +32,15 @@ public:
     bool matches(std::string_view line) const;
     /// Whether any line of plain text could match. True is an invitation to look line by line; false is final.
     bool may_match_in(std::string_view plain_lines) const;
+    /// How much text one call may be given: RE2 cannot be interrupted, and at its slowest needs some 10 ns per byte and
+    /// instruction of the program.
+    std::size_t longest_text() const noexcept { return longest_text_; }
 
 private:
     explicit LinePattern(std::unique_ptr<re2::RE2> expression, bool can_skip);
     std::unique_ptr<re2::RE2> expression_;
     bool can_skip_ = false;
+    std::size_t longest_text_ = 0;
 };
 
 }  // namespace persistproc::logstore

@@ -486,4 +486,74 @@ TEST_CASE("cursors name their process") {
     }
 }
 
+TEST_CASE("a budget ends a search where the next one goes on, and no line is missed or seen twice") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    for (int i = 0; i < 40; ++i) {
+        const auto number = std::to_string(i);
+        log.out("out " + number + (i % 4 == 0 ? " hit\n" : "\n"));
+        if (i % 3 == 0) log.err("err " + number + " hit\nerr more\nand " + number + " more\n");
+        if (i % 10 == 5) {
+            log.out("begin ");
+            log.out("end hit " + number + "\n", line_continues);
+        }
+    }
+    log.out("open hit");
+    for (const auto stream : {StreamChoice::combined, StreamChoice::out, StreamChoice::err}) {
+        for (const bool has_pattern : {true, false}) {
+            LineQuery query;
+            query.stream = stream;
+            query.first = 1000;
+            if (has_pattern) query.grep = "hit";
+            const auto whole = texts(lines_of(log.path(), query));
+            for (const std::uint64_t bytes : {1, 7, 20, 100, 1000000}) {
+                INFO(static_cast<int>(stream) << " " << has_pattern << " " << bytes);
+                Texts found;
+                LineQuery asked = query;
+                asked.from = 0;
+                for (;;) {
+                    const auto page = read_lines(log.path(), asked, {.bytes = bytes, .until = {}, .stop = {}}).value();
+                    for (const auto& text : texts(page)) found.push_back(text);
+                    if (!page.more) break;
+                    REQUIRE(page.is_spent);
+                    REQUIRE(page.next > *asked.from);
+                    CHECK(page.unread_bytes == log.position() - page.next);
+                    asked.from = page.next;
+                }
+                CHECK(found == whole);
+            }
+        }
+    }
+}
+
+TEST_CASE("a search whose time is over, or that nobody waits for, ends at once") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    for (int i = 0; i < 20; ++i) log.out(std::string(50'000, 'a') + "\n");
+    LineQuery query;
+    query.grep = "b";
+    const auto late = read_lines(log.path(), query, {.bytes = 1u << 30, .until = MonoTime(), .stop = {}}).value();
+    CHECK(late.is_spent);
+    CHECK(late.next > 0);
+    CHECK(late.unread_bytes > 0);
+    std::stop_source gone;
+    gone.request_stop();
+    const auto unheard =
+        read_lines(log.path(), query, {.bytes = 1u << 30, .until = {}, .stop = gone.get_token()}).value();
+    CHECK(unheard.is_spent);
+    CHECK(unheard.lines.empty());
+    CHECK(unheard.next == 0);
+}
+
+TEST_CASE("a pattern that is too large is refused as that") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    log.out("a\n");
+    LineQuery query;
+    query.grep = "\\p{L}{1,200}\\p{N}{1,200}$";
+    CHECK(read_lines(log.path(), query).has_value());
+    query.grep_memory = 1u << 20;
+    CHECK(read_lines(log.path(), query).error().message.find("too large when compiled") != std::string::npos);
+}
+
 }  // namespace reader_test
