@@ -1,0 +1,73 @@
+#include "common/async/turns.hpp"
+
+#include <string>
+
+#include "tests/support/catch.hpp"
+
+namespace turns_test {
+
+using persistproc::async::Turns;
+using Entry = Turns::Entry;
+
+namespace {
+
+/// Parties by letter; what began, in order.
+struct Shop {
+    Turns turns;
+    std::string begun;
+    Turns::Ticket ticket = 0;
+    char names[4] = {'a', 'b', 'c', 'd'};
+
+    Turns::Party party(char name) const { return &names[name - 'a']; }
+    Entry enter(char name) {
+        const Entry entry = turns.enter(
+            party(name), [this, name] { begun += name; }, ticket);
+        if (entry == Entry::begins) begun += name;
+        return entry;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("who waits gets the next free place in turn, party by party") {
+    Shop shop{Turns({.places = 2, .per_party = 2, .waiting_per_party = 10})};
+    for (int i = 0; i < 5; ++i) shop.enter('a');
+    shop.enter('b');
+    shop.enter('c');
+    shop.enter('b');
+    CHECK(shop.begun == "aa");
+    for (const char done : std::string("aabcab")) shop.turns.leave(shop.party(done));
+    CHECK(shop.begun == "aaabcaba");
+    CHECK(shop.turns.waiting() == 0);
+}
+
+TEST_CASE("no party has more than its share of the places, however many are free") {
+    Shop shop{Turns({.places = 10, .per_party = 2, .waiting_per_party = 1})};
+    CHECK(shop.enter('a') == Entry::begins);
+    CHECK(shop.enter('a') == Entry::begins);
+    CHECK(shop.enter('a') == Entry::waits);
+    CHECK(shop.enter('a') == Entry::refused);
+    CHECK(shop.enter('b') == Entry::begins);
+    shop.turns.leave(shop.party('b'));
+    CHECK(shop.begun == "aab");
+    shop.turns.leave(shop.party('a'));
+    CHECK(shop.begun == "aaba");
+    CHECK(shop.turns.running() == 2);
+}
+
+TEST_CASE("who does not want to wait any more is passed over") {
+    Shop shop{Turns({.places = 1, .per_party = 1, .waiting_per_party = 10})};
+    shop.enter('a');
+    shop.enter('b');
+    const auto first = shop.ticket;
+    shop.enter('b');
+    shop.enter('c');
+    CHECK(shop.turns.withdraw(shop.party('b'), first));
+    CHECK(!shop.turns.withdraw(shop.party('b'), first));
+    CHECK(shop.turns.withdraw(shop.party('c'), shop.ticket));
+    shop.turns.leave(shop.party('a'));
+    CHECK(shop.begun == "ab");
+    CHECK(shop.turns.waiting() == 0);
+}
+
+}  // namespace turns_test
