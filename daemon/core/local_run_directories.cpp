@@ -5,7 +5,7 @@
 #include "common/async/offload.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/run_files.hpp"
-#include "daemon/core/run_marks.hpp"
+#include "daemon/core/strays.hpp"
 
 namespace persistproc::core {
 
@@ -91,9 +91,9 @@ Task<> LocalRunDirectories::collect_garbage(std::size_t keep_runs, std::uint64_t
     co_await async::offload(files_, std::move(work));
 }
 
-Task<> LocalRunDirectories::kill_marked(rundir::Nonce nonce) {
+Task<> LocalRunDirectories::kill_strays(StrayRoots roots) {
     // Shared: a walk that has begun goes on when the one who waits for it is cancelled.
-    const auto sweep = std::make_shared<MarkedSweep>(nonce);
+    const auto sweep = std::make_shared<StraySweep>(roots);
     auto pause = std::chrono::nanoseconds(first_sweep_pause);
     for (int walk = 0; walk < most_sweeps; ++walk) {
         auto work = [sweep] { return sweep->walk(); };
@@ -105,8 +105,8 @@ Task<> LocalRunDirectories::kill_marked(rundir::Nonce nonce) {
     }
 }
 
-Task<bool> LocalRunDirectories::has_marked(rundir::Nonce nonce) {
-    auto work = [nonce] { return !find_marked({&nonce, 1}).front().empty(); };
+Task<bool> LocalRunDirectories::has_strays(StrayRoots roots) {
+    auto work = [roots] { return !find_strays({&roots, 1}).front().empty(); };
     co_return co_await async::offload(files_, std::move(work));
 }
 

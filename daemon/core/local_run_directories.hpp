@@ -19,8 +19,8 @@ public:
     Task<Result<void>> remove_run(RunId id) override;
     Task<Result<void>> remove_process(ProcessId id) override;
     Task<> collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes) override;
-    Task<> kill_marked(rundir::Nonce nonce) override;
-    Task<bool> has_marked(rundir::Nonce nonce) override;
+    Task<> kill_strays(StrayRoots roots) override;
+    Task<bool> has_strays(StrayRoots roots) override;
     bool is_suspended(PidIdentity process) const override;
     base::BootId boot_id() const override { return boot_id_; }
     Task<Result<std::string>> canonical_directory(std::string path) override;

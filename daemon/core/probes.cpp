@@ -7,7 +7,6 @@
 
 #include "common/base/proc.hpp"
 #include "common/base/time.hpp"
-#include "daemon/core/run_marks.hpp"
 
 namespace persistproc::core {
 
@@ -21,19 +20,20 @@ void append_members(pid_t pid, const std::unordered_set<pid_t>& spared, std::vec
     out.erase(std::remove_if(out.begin() + before, out.end(), is_spared), out.end());
 }
 
-/// Of each tree that has no shim, what carries its mark.
-std::vector<std::vector<pid_t>> find_strays(const std::vector<TreeRoots>& roots) {
+/// Of each tree that has no shim, what lives of it.
+std::vector<std::vector<pid_t>> find_trees_without_shim(const std::vector<TreeRoots>& roots) {
     std::vector<std::vector<pid_t>> out(roots.size());
-    std::vector<rundir::Nonce> marks;
+    std::vector<StrayRoots> strays;
     std::vector<std::size_t> places;
     for (std::size_t i = 0; i < roots.size(); ++i) {
-        if (roots[i].mark == rundir::Nonce{}) continue;
-        marks.push_back(roots[i].mark);
+        if (roots[i].strays.is_none()) continue;
+        strays.push_back(roots[i].strays);
         places.push_back(i);
     }
-    if (marks.empty()) return out;
-    auto found = find_marked(marks);
-    for (std::size_t i = 0; i < places.size(); ++i) out[places[i]] = std::move(found[i]);
+    if (strays.empty()) return out;
+    const auto found = find_strays(strays);
+    for (std::size_t i = 0; i < places.size(); ++i)
+        for (const auto& each : found[i]) out[places[i]].push_back(each.pid);
     return out;
 }
 
@@ -47,14 +47,14 @@ std::vector<TreeSample> sample_trees(const std::vector<TreeRoots>& roots) {
         if (each.shim > 0) spared.insert(each.shim);
     std::vector<TreeSample> samples;
     samples.reserve(roots.size());
-    auto strays = find_strays(roots);
+    auto without_shim = find_trees_without_shim(roots);
     for (std::size_t root = 0; root < roots.size(); ++root) {
-        const auto& [shim, program, mark] = roots[root];
+        const auto& [shim, program, strays] = roots[root];
         TreeSample sample;
-        sample.pids = std::move(strays[root]);
+        sample.pids = std::move(without_shim[root]);
         if (shim > 0) append_members(shim, spared, sample.pids);
         if (program > 0) sample.pids.push_back(program);
-        for (std::size_t i = 0; i < sample.pids.size() && mark == rundir::Nonce{}; ++i)
+        for (std::size_t i = 0; i < sample.pids.size() && strays.is_none(); ++i)
             append_members(sample.pids[i], spared, sample.pids);
         // The shim reaps whatever its descendants did not wait for; its own time is not the program's.
         if (shim > 0) sample.cpu_ticks += base::cpu_ticks(shim).reaped;

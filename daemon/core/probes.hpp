@@ -1,13 +1,13 @@
 #pragma once
 /// What the kernel says of a run's tree of processes: listening ports, CPU time, memory. The tree is everything below
 /// the shim, which is the subreaper of all of it; below a shim that took over from another, it is the program and what
-/// is below that. Of a run whose shim is gone it is what carries its mark.
+/// is below that. Of a run whose shim is gone see strays.hpp.
 #include <sys/types.h>
 
 #include <cstdint>
 #include <vector>
 
-#include "common/rundir/state.hpp"
+#include "daemon/core/strays.hpp"
 
 namespace persistproc::core {
 
@@ -21,8 +21,8 @@ struct TreeSample {
 
 struct TreeRoots {
     pid_t shim = 0;
-    pid_t program = 0;     // 0: it is below the shim
-    rundir::Nonce mark{};  // of a run without a shim; zero: it has one, or no tree
+    pid_t program = 0;    // 0: it is below the shim
+    StrayRoots strays{};  // of a run without a shim
 };
 
 /// Samples several trees at once (the listening sockets are read once). Below this process, and below the shims of

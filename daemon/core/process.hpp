@@ -59,13 +59,14 @@ struct Process {
         return std::holds_alternative<P>(life.phase());
     }
     bool has_tree() const noexcept { return life.is_live() || has_leftovers(life.phase()); }
-    /// The mark of a run whose keeper is gone and whose tree nobody saw empty: what carries it may live, and is its
-    /// own. Zero: there is no such run.
-    rundir::Nonce stray_mark() const noexcept {
+    /// Of a run whose keeper is gone and whose tree nobody saw empty: something of it may live. None: there is no such
+    /// run.
+    StrayRoots strays() const noexcept {
         const bool is_lost = life.outcome() && life.outcome()->reason == OutcomeReason::lost;
         const bool had_program = run_state.phase == rundir::Phase::started || run_state.phase == rundir::Phase::exited;
         const bool may_live = (is_lost || had_program) && run_state.tree_empty == 0;
-        return may_live && !run && standing != Standing::unsupported ? nonce : rundir::Nonce{};
+        const bool has_no_keeper = may_live && !run && standing != Standing::unsupported;
+        return has_no_keeper ? StrayRoots{nonce, {run_state.pid, run_state.start_ticks}} : StrayRoots{};
     }
     /// A run is being made, or its tree is being ended: who wants something of it waits.
     bool is_moving() const noexcept { return is<Starting>() || is<Stopping>(); }

@@ -112,9 +112,9 @@ void ProcessDriver::forget(const ProcessPtr& process) {
 }
 
 Task<> ProcessDriver::end_strays(ProcessPtr process) {
-    const rundir::Nonce mark = process->stray_mark();
-    if (mark == rundir::Nonce{}) co_return;
-    co_await world_.directories.kill_marked(mark);
+    const StrayRoots strays = process->strays();
+    if (strays.is_none()) co_return;
+    co_await world_.directories.kill_strays(strays);
     process->reading.taken.reset();  // what was seen of them is no more
 }
 
@@ -175,14 +175,14 @@ void ProcessDriver::begin_run(const ProcessPtr& process, std::uint32_t number) {
     auto before = std::exchange(process->run, nullptr);
     // One that is over has no keeper: it is about to be let go of, and this was brought about by its last word.
     if (before && before->is_over()) before.reset();
-    const rundir::Nonce strays = before ? rundir::Nonce{} : process->stray_mark();
+    const StrayRoots strays = before ? StrayRoots{} : process->strays();
     process->run = run;
     process->run_state = {};
     world_.tasks.spawn("preparation of " + to_string(run->id()), make_ready(process, run, std::move(before), strays));
 }
 
 Task<> ProcessDriver::make_ready(ProcessPtr process, std::shared_ptr<run::RunDriver> run,
-                                 std::shared_ptr<run::RunDriver> before, rundir::Nonce strays) {
+                                 std::shared_ptr<run::RunDriver> before, StrayRoots strays) {
     const RunId id = run->id();
     auto recorded = co_await record_start(process, id, std::move(before), strays);
     const auto unrecorded = std::exchange(process->unrecorded, nullptr);
@@ -196,7 +196,7 @@ Task<> ProcessDriver::make_ready(ProcessPtr process, std::shared_ptr<run::RunDri
 }
 
 Task<Result<void>> ProcessDriver::record_start(ProcessPtr process, RunId run, std::shared_ptr<run::RunDriver> before,
-                                               rundir::Nonce strays) {
+                                               StrayRoots strays) {
     auto room = co_await make_room(process, std::move(before), strays);
     if (!room) co_return room.error();
     if (!process->launch) {
@@ -216,7 +216,7 @@ Task<Result<void>> ProcessDriver::record_start(ProcessPtr process, RunId run, st
 }
 
 Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before,
-                                            rundir::Nonce strays) {
+                                            StrayRoots strays) {
     // The shim of an earlier run may still be there. One log has one writer, and one process one tree.
     if (before && !before->is_over()) {
         const auto grace = grace_of(*process, {});
@@ -225,7 +225,7 @@ Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<
         const bool is_over = co_await before->over(until);
         if (!is_over) co_return Error{ErrorCode::timeout, process->name() + ": programs of its last run do not end"};
     }
-    if (strays != rundir::Nonce{}) co_await world_.directories.kill_marked(strays);
+    if (!strays.is_none()) co_await world_.directories.kill_strays(strays);
     co_return boost::system::in_place_value;
 }
 

@@ -54,10 +54,10 @@ private:
 
     void begin_run(const ProcessPtr& process, std::uint32_t number);
     Task<> make_ready(ProcessPtr process, std::shared_ptr<run::RunDriver> run, std::shared_ptr<run::RunDriver> before,
-                      rundir::Nonce strays);
+                      StrayRoots strays);
     Task<Result<void>> record_start(ProcessPtr process, RunId run, std::shared_ptr<run::RunDriver> before,
-                                    rundir::Nonce strays);
-    Task<Result<void>> make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before, rundir::Nonce strays);
+                                    StrayRoots strays);
+    Task<Result<void>> make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before, StrayRoots strays);
     Task<Result<LaunchContext>> load_launch(ProcessPtr process, std::uint32_t number);
     rundir::RunSpec spec_of(const Process& process, RunId id) const;
     Task<> discard(ProcessPtr process);

@@ -78,11 +78,11 @@ public:
     /// of all processes within `bound_bytes`.
     virtual Task<> collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes) = 0;
 
-    /// SIGKILLs every process that carries the run's mark, which proves that it belongs to a run whose shim is gone,
-    /// and returns when all have ended; those that do not within some 3 s (uninterruptible sleep) are left to die.
-    virtual Task<> kill_marked(rundir::Nonce nonce) = 0;
-    /// Whether anything that lives carries the run's mark.
-    virtual Task<bool> has_marked(rundir::Nonce nonce) = 0;
+    /// SIGKILLs what is left of a run whose shim is gone, and returns when all have ended; those that do not within
+    /// some 3 s (uninterruptible sleep) are left to die.
+    virtual Task<> kill_strays(StrayRoots roots) = 0;
+    /// Whether anything of it lives.
+    virtual Task<bool> has_strays(StrayRoots roots) = 0;
     /// Whether that very process is there and stopped, by a signal or by a debugger.
     virtual bool is_suspended(PidIdentity process) const = 0;
     /// Of the boot that goes on now.

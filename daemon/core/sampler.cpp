@@ -15,13 +15,13 @@ constexpr std::uint64_t shortest_interval_ns = 200'000'000;
 /// A program whose shim was replaced is no child of the new one.
 TreeRoots roots_of(const Process& process) {
     const auto& state = process.run_state;
-    if (!process.has_tree()) return {.mark = process.stray_mark()};
+    if (!process.has_tree()) return {.strays = process.strays()};
     const bool is_foreign = state.successors > 0 && state.phase == rundir::Phase::started && state.outcome_unknown == 0;
     return {.shim = state.shim_pid, .program = is_foreign ? state.pid : 0};
 }
 
 /// What was seen of one that has ended since is not how it ended.
-bool may_change(const Process& process) { return process.has_tree() || process.stray_mark() != rundir::Nonce{}; }
+bool may_change(const Process& process) { return process.has_tree() || !process.strays().is_none(); }
 
 std::optional<logstore::Losses> losses_to_look_for(const Process& process, std::uint32_t run) {
     const auto& state = process.run_state;
@@ -114,7 +114,7 @@ Task<> Sampler::take_readings() {
         if (sample.log_end) reading.log_end = std::move(*sample.log_end);
         reading.taken = left;
         reading.flight = flight;
-        // A mark is handed on by those alone that carry it.
+        // Nothing comes of nothing.
         reading.is_final = seats[i].is_final && reading.tree.pids.empty();
     }
 }

@@ -48,7 +48,7 @@ std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now
     if (const Outcome* outcome = shown_outcome(process)) out = outcome->causes;
     if (const auto* backoff = std::get_if<Backoff>(&process.life.phase()))
         out.push_back(Cause{.code = CauseCode::runs_again, .at = wall + (backoff->until - now)});
-    const bool are_strays_seen = process.stray_mark() != rundir::Nonce{} && left_running(process);
+    const bool are_strays_seen = !process.strays().is_none() && left_running(process);
     if (has_leftovers(process.life.phase()) || are_strays_seen)
         out.push_back(Cause{.code = CauseCode::left_running, .count = left_running(process)});
     if (live && process.is<Unreachable>() && process.run_state.shim_pid > 0)
@@ -81,7 +81,7 @@ ProcessView make_view(const Process& process, const std::filesystem::path& log, 
     }
     view.causes = causes_of(process, wall, now);
     // Samples belong to one run.
-    const bool may_have_tree = process.has_tree() || process.stray_mark() != rundir::Nonce{};
+    const bool may_have_tree = process.has_tree() || !process.strays().is_none();
     if (may_have_tree && reading.run == process.life.last_run()) {
         view.ports = reading.tree.ports;
         if (live) {

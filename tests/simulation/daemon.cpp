@@ -224,16 +224,16 @@ public:
         };
         co_await daemon_.perform(std::string("collect garbage"), std::move(work), world_.mood.disk, false);
     }
-    Task<> kill_marked(rundir::Nonce nonce) override {
-        std::function<bool()> work = [this, nonce] {
-            world_.judge.swept(nonce);
-            for (const Pid pid : world_.kernel.marked(nonce)) world_.kernel.kill(pid);
+    Task<> kill_strays(core::StrayRoots roots) override {
+        std::function<bool()> work = [this, mark = roots.mark] {
+            world_.judge.swept(mark);
+            for (const Pid pid : world_.kernel.marked(mark)) world_.kernel.kill(pid);
             return true;
         };
         co_await daemon_.perform(std::string("kill marked"), std::move(work), world_.mood.disk, false);
     }
-    Task<bool> has_marked(rundir::Nonce nonce) override {
-        std::function<bool()> work = [this, nonce] { return !world_.kernel.marked(nonce).empty(); };
+    Task<bool> has_strays(core::StrayRoots roots) override {
+        std::function<bool()> work = [this, mark = roots.mark] { return !world_.kernel.marked(mark).empty(); };
         co_return co_await daemon_.perform(std::string("look for marked"), std::move(work), world_.mood.disk, false);
     }
     bool is_suspended(PidIdentity process) const override {

@@ -31,10 +31,10 @@ Task<Result<ProcessView>> Operations::remove(ops::RemoveRequest request, std::st
     const Error still_runs{ErrorCode::conflict,
                            process->name() + " has ended, but programs it started still run; stop it first"};
     if (process->has_tree() || process->run) co_return still_runs;
-    // The mark is all there is to end what lives without a keeper; it is not forgotten before that.
-    const auto strays = process->stray_mark();
-    if (strays != rundir::Nonce{}) {
-        const bool has_strays = co_await world_.directories.has_marked(strays);
+    // What its files say is all there is to end what lives without a keeper; it is not forgotten before that.
+    const auto strays = process->strays();
+    if (!strays.is_none()) {
+        const bool has_strays = co_await world_.directories.has_strays(strays);
         if (has_strays) co_return still_runs;
     }
     auto shown = co_await view(process);

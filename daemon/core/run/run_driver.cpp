@@ -270,7 +270,8 @@ Task<> RunDriver::look() {
 Task<> RunDriver::sweep() {
     const auto self = shared_from_this();
     // A directory that was never read tells no mark, and without one nothing is proved.
-    if (nonce_ != rundir::Nonce{}) co_await world_.directories.kill_marked(nonce_);
+    const StrayRoots strays{nonce_, {state().pid, state().start_ticks}};
+    if (!strays.is_none()) co_await world_.directories.kill_strays(strays);
     feed(Swept{});
 }
 

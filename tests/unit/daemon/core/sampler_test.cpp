@@ -52,8 +52,8 @@ public:
     Task<Result<void>> remove_run(RunId) override { co_return none(); }
     Task<Result<void>> remove_process(ProcessId) override { co_return none(); }
     Task<> collect_garbage(std::size_t, std::uint64_t) override { co_return; }
-    Task<> kill_marked(rundir::Nonce) override { co_return; }
-    Task<bool> has_marked(rundir::Nonce) override { co_return false; }
+    Task<> kill_strays(core::StrayRoots) override { co_return; }
+    Task<bool> has_strays(core::StrayRoots) override { co_return false; }
     bool is_suspended(PidIdentity) const override { return false; }
     base::BootId boot_id() const override { return {}; }
     Task<Result<std::string>> canonical_directory(std::string path) override { co_return path; }

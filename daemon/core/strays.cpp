@@ -1,0 +1,73 @@
+#include "daemon/core/strays.hpp"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+
+#include "common/base/proc.hpp"
+#include "common/base/random.hpp"
+#include "common/rundir/run_mark.hpp"
+
+namespace persistproc::core {
+
+namespace {
+
+/// Adds a process that lives; once, and never this one.
+void add(pid_t pid, std::vector<PidIdentity>& out) {
+    const bool is_there =
+        std::any_of(out.begin(), out.end(), [pid](const PidIdentity& each) { return each.pid == pid; });
+    if (is_there || pid == ::getpid() || base::is_exiting(pid)) return;
+    if (const auto started = base::find_start_ticks(pid)) out.push_back({pid, *started});
+}
+
+void add_descendants(std::vector<PidIdentity>& out) {
+    std::vector<pid_t> children;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        children.clear();
+        base::append_children(out[i].pid, children);
+        for (const pid_t each : children) add(each, out);
+    }
+}
+
+}  // namespace
+
+std::vector<std::vector<PidIdentity>> find_strays(std::span<const StrayRoots> roots) {
+    std::vector<std::vector<PidIdentity>> out(roots.size());
+    std::vector<std::string> marks;
+    for (std::size_t i = 0; i < roots.size(); ++i) {
+        marks.push_back(base::to_hex(roots[i].mark));
+        const PidIdentity& program = roots[i].program;
+        if (program.pid > 0 && base::find_start_ticks(program.pid) == program.start_ticks) add(program.pid, out[i]);
+    }
+    for (const pid_t pid : base::list_processes()) {
+        const auto mark = base::find_variable(pid, rundir::run_mark_name);
+        if (!mark) continue;
+        const auto found = std::find(marks.begin(), marks.end(), *mark);
+        if (found != marks.end()) add(pid, out[static_cast<std::size_t>(found - marks.begin())]);
+    }
+    for (auto& each : out) add_descendants(each);
+    return out;
+}
+
+bool StraySweep::walk() {
+    const auto found = find_strays({&roots_, 1});
+    for (const PidIdentity& each : found.front()) {
+        base::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, each.pid, 0)));
+        // Looked at again behind the pidfd: a reused pid cannot be hit.
+        if (!pidfd || base::find_start_ticks(each.pid) != each.start_ticks) continue;
+        if (::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) == 0)
+            dying_[each.pid] = std::move(pidfd);
+    }
+    // pidfd_open(2): readable once the process has ended, be it reaped or not.
+    std::erase_if(dying_, [](const auto& each) {
+        pollfd entry{each.second.get(), POLLIN, 0};
+        return ::poll(&entry, 1, 0) == 1;
+    });
+    return !dying_.empty();
+}
+
+}  // namespace persistproc::core

@@ -1,0 +1,43 @@
+#pragma once
+/// What is left of a run whose shim is gone: nobody keeps it. Proof of belonging are the run's mark in the environment
+/// (common/rundir/run_mark.hpp), being the run's program by pid and time of start, and being below either. /proc is
+/// walked; everything here blocks; any thread.
+#include <sys/types.h>
+
+#include <map>
+#include <span>
+#include <vector>
+
+#include "common/base/process_identity.hpp"
+#include "common/base/unique_fd.hpp"
+#include "common/rundir/state.hpp"
+
+namespace persistproc::core {
+
+/// How to know them again.
+struct StrayRoots {
+    rundir::Nonce mark{};  // zero: there is no such run
+    PidIdentity program{};
+
+    bool is_none() const noexcept { return mark == rundir::Nonce{}; }
+};
+
+/// What lives of each, in one walk. This process, and what is below it, belongs to none.
+std::vector<std::vector<PidIdentity>> find_strays(std::span<const StrayRoots> roots);
+
+/// Ends all of one run's, walk by walk: what was forked during one is met by the next.
+class StraySweep {
+public:
+    explicit StraySweep(StrayRoots roots) : roots_(roots) {}
+
+    /// SIGKILLs what is met in one walk of /proc; each is signalled through a pidfd after it was looked at once more.
+    /// Returns whether any of those, or of those of an earlier walk, has not ended yet: a process that is being torn
+    /// down shows no environment any more.
+    bool walk();
+
+private:
+    StrayRoots roots_;
+    std::map<pid_t, base::UniqueFd> dying_;
+};
+
+}  // namespace persistproc::core
