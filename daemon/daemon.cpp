@@ -43,8 +43,10 @@ Daemon::Daemon(asio::io_context& io, const Options& options, core::SupervisorOpt
       graveyard_(registry_),
       shims_(io.get_executor(), shim_beside_this_program(), options.data),
       directories_(files_, clock_, options.data),
-      services_({io.get_executor(), clock_, registry_, shims_, directories_, workers_}, std::move(supervising),
-                options.compat, [this] { return info(); }),
+      services_(
+          {io.get_executor(), clock_, registry_, shims_, directories_, workers_}, std::move(supervising),
+          {.compat = options.compat, .agent_starts = options.agent_starts, .agent_burst = options.agent_starts * 5},
+          [this] { return info(); }),
       http_(services_.server, clock_, with_pages(std::move(http)), graveyard_),
       tasks_(io.get_executor()),
       leaving_(io.get_executor()) {}

@@ -139,6 +139,7 @@ int serve(const daemon::Options& options) {
     core::SupervisorOptions supervising;
     supervising.data = options.data;
     supervising.keep_ended = options.keep_ended;
+    supervising.max_live = options.max_processes;
     supervising.process_log_bytes = options.process_log_bytes;
     supervising.total_log_bytes = options.total_log_bytes;
     supervising.limits = current_limits();
@@ -176,7 +177,7 @@ int main(int argc, char** argv) {
     bool done = false;
     auto options = daemon::parse_options(argc, argv, done);
     if (done) return 0;
-    if (!options) return fail(options.error(), exit_usage);
+    if (!options) return fail(options.error());
     if (options->verbose > 0) base::set_verbosity(base::Severity::debug);
     try {
         return serve(*options);

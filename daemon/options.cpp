@@ -1,19 +1,43 @@
 #include "daemon/options.hpp"
 
-#include <CLI/CLI.hpp>
-#include <cstdio>
+#include <unistd.h>
 
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <sstream>
+
+#include "common/base/file.hpp"
 #include "common/base/size.hpp"
+#include "common/base/text.hpp"
 #include "common/base/version.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::daemon {
 
+namespace {
+
+/// A whole number that is not negative; without a name, which would be shown in --help.
+CLI::Validator make_count_check() {
+    const auto check = [](const std::string& text) -> std::string {
+        const bool is_number = !text.empty() && text.size() <= 9 && text.find_first_not_of("0123456789") == text.npos;
+        return is_number ? "" : "a whole number is expected, got \"" + base::excerpt(text) + "\"";
+    };
+    return CLI::Validator(check, "");
+}
+
+/// Nothing is printed in vain.
+Result<void> print(const std::string& text) {
+    if (const int failed = base::write_all(STDOUT_FILENO, text); failed != 0) return base::os_failure("stdout", failed);
+    return {};
+}
+
+}  // namespace
+
 Result<Options> parse_options(int argc, char** argv, bool& done) {
     Options options;
     std::string data, port;
     done = false;
-    const CLI::Validator is_count = CLI::Validator(CLI::NonNegativeNumber).description("");
+    const CLI::Validator is_count = make_count_check();
     CLI::App app{"The daemon of persistproc: keeps programs running and records what they print.", "persistprocd"};
     app.set_version_flag("--version", "persistprocd " + base::version_text(base::version(), base::commit()));
     app.add_option("--data-dir", data,
@@ -30,13 +54,22 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     app.add_option("--keep-ended", options.keep_ended, "Processes that have ended and are still remembered (100)")
         ->check(is_count)
         ->type_name("COUNT");
-    std::string process_log, total_log;
+    app.add_option("--max-processes", options.max_processes, "Processes that live at once (2000)")
+        ->check(is_count)
+        ->type_name("COUNT");
+    app.add_option("--agent-starts", options.agent_starts,
+                   "Starts of agents a second, five times that after a pause (20); 0: no bound")
+        ->check(is_count)
+        ->type_name("COUNT");
+    std::optional<std::string> process_log, total_log;
     app.add_option("--process-log-limit", process_log, "Output kept of each process (64MiB)")->type_name("SIZE");
     app.add_option("--total-log-limit", total_log, "Output kept in all (2GiB)")->type_name("SIZE");
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& what) {
-        app.exit(what);
+        std::ostringstream text;
+        app.exit(what, text, text);
+        if (auto printed = print(text.str()); !printed) return printed.error();
         done = true;
         return options;
     } catch (const CLI::ParseError& what) {
@@ -44,8 +77,8 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     }
     for (const auto& [name, text, bytes] : {std::tuple("--process-log-limit", &process_log, &options.process_log_bytes),
                                             std::tuple("--total-log-limit", &total_log, &options.total_log_bytes)}) {
-        if (text->empty()) continue;
-        auto size = base::parse_size(*text);
+        if (!*text) continue;
+        auto size = base::parse_size(**text);
         if (!size) return base::with_context(size.error(), name);
         *bytes = *size;
     }

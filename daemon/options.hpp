@@ -17,6 +17,8 @@ struct Options {
     int verbose = 0;
     bool compat = false;
     std::size_t keep_ended = 100;
+    std::size_t max_processes = 2000;  // live at once
+    std::uint32_t agent_starts = 20;   // a second, five times that at once; 0: no bound
     std::uint64_t process_log_bytes = 64u << 20;
     std::uint64_t total_log_bytes = 2048ull << 20;
 };

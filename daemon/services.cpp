@@ -30,15 +30,17 @@ mcp::ServerFeatures features() {
 
 }  // namespace
 
-Services::Services(World world, core::SupervisorOptions options, bool compat, std::function<ops::DaemonInfo()> info)
+Services::Services(World world, core::SupervisorOptions options, ServiceOptions services,
+                   std::function<ops::DaemonInfo()> info)
     : log_changes_(world.executor, world.clock, world.workers.waiting),
+      agent_starts_(world.clock, services.agent_starts, services.agent_burst),
       supervisor(world.executor, world.clock, world.store, world.shims, world.directories, std::move(options)),
       waiter(world.clock, supervisor, world.workers.waiting, log_changes_),
       server(world.executor, world.clock, server_info(), {}, features()),
       resources(world.executor, world.clock, supervisor, world.workers.reading, log_changes_, server) {
-    tools::Core core{supervisor, waiter, world.clock, world.workers, std::move(info)};
-    tools::add_all(server, core, compat ? tools::compat::accept_original_calls(core) : tools::ToolChange());
-    if (compat) tools::compat::add_original_tools(server, core);
+    tools::Core core{supervisor, waiter, world.clock, world.workers, agent_starts_, std::move(info)};
+    tools::add_all(server, core, services.compat ? tools::compat::accept_original_calls(core) : tools::ToolChange());
+    if (services.compat) tools::compat::add_original_tools(server, core);
     prompts::add_all(server, supervisor, world.workers.reading);
 }
 

@@ -23,10 +23,17 @@ struct World {
     core::Workers& workers;
 };
 
+struct ServiceOptions {
+    bool compat = false;              // with the tools of the Python original
+    std::uint32_t agent_starts = 20;  // by agents, a second; 0: no bound
+    std::uint32_t agent_burst = 100;  // of them, after a pause
+};
+
 class Services {
 public:
-    /// `compat`: with the tools of the Python original. `info`: what the daemon says of itself.
-    Services(World world, core::SupervisorOptions options, bool compat, std::function<ops::DaemonInfo()> info);
+    /// `info`: what the daemon says of itself.
+    Services(World world, core::SupervisorOptions options, ServiceOptions services,
+             std::function<ops::DaemonInfo()> info);
     Services(const Services&) = delete;
     Services& operator=(const Services&) = delete;
 
@@ -35,6 +42,7 @@ public:
 
 private:
     core::LogChanges log_changes_;
+    tools::StartAllowance agent_starts_;
 
 public:
     core::Supervisor supervisor;

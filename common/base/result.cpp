@@ -23,6 +23,7 @@ std::string_view code_name(ErrorCode code) noexcept {
         case ErrorCode::corrupt: return "corrupt";
         case ErrorCode::unsupported: return "unsupported";
         case ErrorCode::denied: return "denied";
+        case ErrorCode::limit: return "limit";
         case ErrorCode::other: return "other";
     }
     return "invalid";

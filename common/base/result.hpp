@@ -21,6 +21,7 @@ enum class ErrorCode {
     corrupt,      // bytes on disk or on a channel are not what they must be
     unsupported,  // written by a newer major version
     denied,       // this caller may not
+    limit,        // a bound that keeps one from harming others
     other,        // a newer program's, which `Error::other_code` names
 };
 

@@ -64,7 +64,7 @@ std::variant<Batch, RpcError> read_batch(Json array) {
     return out;
 }
 
-void handle_batch(Server& server, const std::shared_ptr<Session>& session, Audience audience, Batch batch,
+void handle_batch(Server& server, const std::shared_ptr<Session>& session, Principal principal, Batch batch,
                   std::shared_ptr<Reply> reply) {
     auto collected = std::make_shared<Collected>();
     collected->reply = std::move(reply);
@@ -73,11 +73,11 @@ void handle_batch(Server& server, const std::shared_ptr<Session>& session, Audie
     for (auto& refusal : batch.refusals) collected->add(std::move(refusal));
     for (auto& message : batch.messages) {
         if (message.kind != MessageKind::request) {
-            server.handle(session, audience, std::move(message), nullptr);
+            server.handle(session, principal, std::move(message), nullptr);
             continue;
         }
         ++collected->open;
-        server.handle(session, audience, std::move(message), std::make_shared<ElementReply>(collected));
+        server.handle(session, principal, std::move(message), std::make_shared<ElementReply>(collected));
     }
     if (batch.has_requests) collected->close_one();
 }

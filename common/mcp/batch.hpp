@@ -21,7 +21,7 @@ std::variant<Batch, RpcError> read_batch(Json array);
 
 /// Handles every message; `reply` gets the notifications of all and, last, one array of all responses (on a stream all
 /// responses, one by one). Without requests it is not called.
-void handle_batch(Server& server, const std::shared_ptr<Session>& session, Audience audience, Batch batch,
+void handle_batch(Server& server, const std::shared_ptr<Session>& session, Principal principal, Batch batch,
                   std::shared_ptr<Reply> reply);
 
 }  // namespace persistproc::mcp

@@ -9,11 +9,10 @@
 #include "common/async/clock.hpp"
 #include "common/base/result.hpp"
 #include "common/mcp/caller.hpp"
+#include "common/mcp/principal.hpp"
 #include "common/schema/json.hpp"
 
 namespace persistproc::mcp {
-
-using schema::Audience;
 
 /// Ends a call of 2026-07-28 with questions: the caller answers them and calls again, with `state` as it was.
 /// At least one of the two.
@@ -54,7 +53,7 @@ public:
 
 struct CallContext {
     std::shared_ptr<const Caller> caller;  // never null in a handler
-    Audience audience = Audience::agent;
+    Principal principal;
     // 2026-07-28, on a call that answers an earlier InputRequired; hostile like everything from outside
     Json input_responses = nullptr;  // object, or null
     std::optional<std::string> request_state;

@@ -61,7 +61,7 @@ std::string_view capability_of(std::string_view method) {
 
 // ---- one call ----
 
-Server::State::CallPtr Server::State::make_call(std::shared_ptr<Session> session, Audience audience,
+Server::State::CallPtr Server::State::make_call(std::shared_ptr<Session> session, Principal principal,
                                                 std::shared_ptr<const Caller> caller, const Message& message,
                                                 std::shared_ptr<Reply> reply) {
     auto call = std::make_shared<Call>();
@@ -69,7 +69,7 @@ Server::State::CallPtr Server::State::make_call(std::shared_ptr<Session> session
     call->session = std::move(session);
     call->caller = std::move(caller);
     call->id = message.id;
-    call->audience = audience;
+    call->principal = principal;
     call->reply = std::move(reply);
     call->place = calls.end();
     return call;
@@ -78,7 +78,7 @@ Server::State::CallPtr Server::State::make_call(std::shared_ptr<Session> session
 CallContext Server::Call::context(const Json& params) {
     CallContext out;
     out.caller = caller;
-    out.audience = audience;
+    out.principal = principal;
     out.channel = shared_from_this();
     if (const Json* meta = find_member(params, "_meta"))
         if (const Json* token = find_member(*meta, "progressToken")) progress_token = id_text(*token);
@@ -293,19 +293,12 @@ Answer Server::State::completion_answer(const State& server, const Call& call, R
 // ---- running ----
 
 template <class T, class Make>
-void Server::State::run(const CallPtr& call, Make make, Answer (*render)(const State&, const Call&, T)) {
-    Lane& here = lane(call->audience);
-    const std::size_t bound = call->audience == Audience::client ? limits.client_calls : limits.agent_calls;
-    if (here.running >= bound && here.waiting.size() >= limits.waiting_calls) {
-        Error busy{ErrorCode::unavailable, "too many calls wait for their turn; try again when some have ended"};
-        if constexpr (std::is_same_v<T, ToolResult>)
-            return answer(call, render(*this, *call, tool_failure(busy)));
-        else
-            return answer(call, failure(rpc::internal_error, std::move(busy.message)));
-    }
+void Server::State::run(const CallPtr& call, async::Turns& turns, Make make,
+                        Answer (*render)(const State&, const Call&, T)) {
     auto begin = [this, weak = std::weak_ptr<Call>(call), make = std::move(make), render]() mutable {
         const auto live = weak.lock();
         const auto self = shared_from_this();
+        live->started = true;
         const auto done = [self, live, render](std::exception_ptr failed, T value) {
             self->ended(live, failed, [&] { return render(*self, *live, std::move(value)); });
         };
@@ -316,16 +309,22 @@ void Server::State::run(const CallPtr& call, Make make, Answer (*render)(const S
             done(std::current_exception(), T());
         }
     };
+    // Turns keep what waits: a function that they can copy.
+    const auto launch = std::make_shared<decltype(begin)>(std::move(begin));
+    const auto entry = turns.enter(
+        call->principal.party, [launch] { (*launch)(); }, call->ticket);
+    if (entry == async::Turns::Entry::refused) {
+        Error busy{ErrorCode::unavailable,
+                   "too many calls of yours wait for their turn; try again when some have ended"};
+        if constexpr (std::is_same_v<T, ToolResult>)
+            return answer(call, render(*this, *call, tool_failure(busy)));
+        else
+            return answer(call, failure(rpc::internal_error, std::move(busy.message)));
+    }
+    call->turns = &turns;
     call->place = calls.insert(calls.end(), call);
     state_of(*call->session).by_id[call->id] = call;
-    if (here.running >= bound) {
-        call->launch = std::move(begin);
-        here.waiting.push_back(call);
-        return;
-    }
-    ++here.running;
-    call->started = true;
-    begin();
+    if (entry == async::Turns::Entry::begins) (*launch)();
 }
 
 /// What the caller is told of an exception, which is a bug and reported, or the end of the server.
@@ -354,19 +353,10 @@ void Server::State::ended(const CallPtr& call, std::exception_ptr failed, const 
             call->task->complete(std::move(done.result), clock.wall());
     }
     forget(call);
-    Lane& here = lane(call->audience);
-    --here.running;
-    if (here.waiting.empty()) return;
-    const auto next = std::move(here.waiting.front());
-    here.waiting.pop_front();
-    ++here.running;
-    next->started = true;
-    const auto launch = std::exchange(next->launch, nullptr);
-    launch();
+    call->turns->leave(call->principal.party);
 }
 
 void Server::State::forget(const CallPtr& call) {
-    call->launch = nullptr;
     if (call->place != calls.end()) calls.erase(std::exchange(call->place, calls.end()));
     if (calls.empty()) changed.notify_all();
 }
@@ -383,7 +373,7 @@ void Server::State::cancel(const CallPtr& call) {
         call->signal.emit(asio::cancellation_type::terminal);
         return;
     }
-    std::erase(lane(call->audience).waiting, call);
+    call->turns->withdraw(call->principal.party, call->ticket);
     forget(call);
 }
 
@@ -393,7 +383,7 @@ void Server::State::tools_call(const CallPtr& call, Json params) {
     const std::string* name = find_text(params, "name");
     if (name == nullptr) return refuse(call, rpc::invalid_params, "Invalid params: `name` must be a string");
     const auto found = tools.find(*name);
-    if (found == tools.end() || (found->second.definition.client_only && call->audience == Audience::agent))
+    if (found == tools.end() || (found->second.definition.client_only && call->principal.audience() == Audience::agent))
         return refuse(call, rpc::invalid_params, "Unknown tool: " + shown(*name));
     Json arguments(Json::value_t::object);
     Json* given = find_member(params, "arguments");
@@ -408,7 +398,9 @@ void Server::State::tools_call(const CallPtr& call, Json params) {
         return tool->handler(std::move(arguments), std::move(context));
     };
     dismantle(params);
-    run<ToolResult>(call, std::move(make), &State::tool_answer);
+    Lane& here = lane(call->principal.audience());
+    auto& turns = found->second.definition.sleeps ? here.sleeping : here.working;
+    run<ToolResult>(call, turns, std::move(make), &State::tool_answer);
 }
 
 void Server::State::get_prompt(const CallPtr& call, Json params) {
@@ -436,7 +428,7 @@ void Server::State::get_prompt(const CallPtr& call, Json params) {
     auto make = [prompt, arguments = std::move(arguments), context = call->context(params)](const CallPtr&) mutable {
         return prompt->handler(std::move(arguments), std::move(context));
     };
-    run<Result<PromptResult>>(call, std::move(make), &State::prompt_answer);
+    run<Result<PromptResult>>(call, lane(call->principal.audience()).working, std::move(make), &State::prompt_answer);
 }
 
 void Server::State::read_resource(const CallPtr& call, Json params) {
@@ -446,7 +438,7 @@ void Server::State::read_resource(const CallPtr& call, Json params) {
     auto make = [this, uri = *uri, context = call->context(params)](const CallPtr&) mutable {
         return resources->read(std::move(uri), std::move(context));
     };
-    run<Result<ReadResource>>(call, std::move(make), &State::read_answer);
+    run<Result<ReadResource>>(call, lane(call->principal.audience()).working, std::move(make), &State::read_answer);
 }
 
 void Server::State::list_resources(const CallPtr& call, Json params) {
@@ -459,7 +451,8 @@ void Server::State::list_resources(const CallPtr& call, Json params) {
     auto make = [this, cursor = std::move(cursor), context = call->context(params)](const CallPtr&) mutable {
         return resources->list(std::move(cursor), std::move(context));
     };
-    run<Result<ResourcePage>>(call, std::move(make), &State::resources_answer);
+    run<Result<ResourcePage>>(call, lane(call->principal.audience()).working, std::move(make),
+                              &State::resources_answer);
 }
 
 void Server::State::complete(const CallPtr& call, const Json& params) {
@@ -491,7 +484,7 @@ void Server::State::complete(const CallPtr& call, const Json& params) {
     auto make = [this, request = std::move(request), here = call->context(params)](const CallPtr&) mutable {
         return completion(std::move(request), std::move(here));
     };
-    run<Result<Completion>>(call, std::move(make), &State::completion_answer);
+    run<Result<Completion>>(call, lane(call->principal.audience()).working, std::move(make), &State::completion_answer);
 }
 
 }  // namespace persistproc::mcp

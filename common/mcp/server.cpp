@@ -101,7 +101,7 @@ bool Server::State::shared_request(const CallPtr& call, Message& message) {
     if (method == "tools/call") {
         tools_call(call, std::move(message.params));
     } else if (method == "tools/list") {
-        list(call, message.params, "tools", lane(call->audience).tools);
+        list(call, message.params, "tools", lane(call->principal.audience()).tools);
     } else if (!prompts.empty() && method == "prompts/list") {
         list(call, message.params, "prompts", prompt_list);
     } else if (!prompts.empty() && method == "prompts/get") {
@@ -120,7 +120,7 @@ bool Server::State::shared_request(const CallPtr& call, Message& message) {
     return true;
 }
 
-void Server::State::legacy_request(const std::shared_ptr<Session>& session, Audience audience, Message message,
+void Server::State::legacy_request(const std::shared_ptr<Session>& session, Principal principal, Message message,
                                    const std::shared_ptr<Reply>& reply) {
     register_session(session);
     if (!message.params.is_null() && !message.params.is_object())
@@ -129,7 +129,7 @@ void Server::State::legacy_request(const std::shared_ptr<Session>& session, Audi
             rpc::invalid_params);
     if (message.method == "initialize") return initialize(*session, message, *reply);
     if (message.method == "ping") return reply->finish(result_response(message.id, "{}"), 0);
-    const auto call = make_call(session, audience, state_of(*session).caller, message, reply);
+    const auto call = make_call(session, principal, state_of(*session).caller, message, reply);
     if (shared_request(call, message)) return;
     if (features.logging && message.method == "logging/setLevel") return set_level(call, message.params);
     if (resources != nullptr && message.method == "resources/subscribe") return subscribe(call, message.params, true);
@@ -282,11 +282,11 @@ Server::~Server() {
     // The calls keep the state alive; without them here, the two do not keep each other.
     const auto calls = std::exchange(state_->calls, {});
     const auto listening = std::exchange(state_->listening, {});
-    for (auto& lane : state_->lanes) lane.waiting.clear();
+    for (auto& lane : state_->lanes)
+        for (auto* const turns : {&lane.working, &lane.sleeping}) turns->clear();
     for (const auto& call : calls) {
         call->place = state_->calls.end();
         call->reply.reset();
-        call->launch = nullptr;
         call->signal.emit(asio::cancellation_type::terminal);
     }
     for (const auto& call : listening) call->reply.reset();
@@ -295,18 +295,18 @@ Server::~Server() {
 void Server::set_resources(ResourceProvider& provider) { state_->resources = &provider; }
 void Server::set_completion(CompletionHandler handler) { state_->completion = std::move(handler); }
 
-void Server::handle(const std::shared_ptr<Session>& session, Audience audience, Message message,
+void Server::handle(const std::shared_ptr<Session>& session, Principal principal, Message message,
                     std::shared_ptr<Reply> reply) {
     switch (message.kind) {
         case MessageKind::request: {
             if (!has_envelope(message.params))
-                return state_->legacy_request(session, audience, std::move(message), reply);
+                return state_->legacy_request(session, principal, std::move(message), reply);
             auto read = read_envelope(message.params);
             if (auto* refused = std::get_if<RpcError>(&read)) {
                 refused->id = message.id;
                 return reply->finish(error_response(*refused), refused->code);
             }
-            return handle_modern(session, audience, std::move(message), std::move(std::get<Caller>(read)),
+            return handle_modern(session, principal, std::move(message), std::move(std::get<Caller>(read)),
                                  std::move(reply));
         }
         case MessageKind::notification:
@@ -317,10 +317,10 @@ void Server::handle(const std::shared_ptr<Session>& session, Audience audience, 
     }
 }
 
-void Server::handle_modern(const std::shared_ptr<Session>& session, Audience audience, Message message, Caller caller,
+void Server::handle_modern(const std::shared_ptr<Session>& session, Principal principal, Message message, Caller caller,
                            std::shared_ptr<Reply> reply) {
     auto shared = std::make_shared<const Caller>(std::move(caller));
-    const auto call = state_->make_call(session, audience, std::move(shared), message, std::move(reply));
+    const auto call = state_->make_call(session, principal, std::move(shared), message, std::move(reply));
     state_->modern_request(call, std::move(message));
 }
 

@@ -11,7 +11,9 @@
 #include <string>
 #include <string_view>
 
+#include "common/async/turns.hpp"
 #include "common/mcp/message.hpp"
+#include "common/mcp/principal.hpp"
 #include "common/mcp/prompt.hpp"
 #include "common/mcp/resource.hpp"
 #include "common/mcp/tool.hpp"
@@ -26,12 +28,14 @@ struct ServerInfo {
 };
 
 struct ServerLimits {
-    std::size_t agent_calls = 64;  // running at once; more wait their turn
-    // The project's own clients wait for their processes inside calls: they have their own, wider bound, so that
-    // waiting terminals never starve an agent or each other.
-    std::size_t client_calls = 1024;
-    // Calls waiting for their turn, on each side; one more is refused. A caller that has gone keeps its place.
-    std::size_t waiting_calls = 4096;
+    // Calls at once, of all and of one party; more wait their turn, and beyond the last number they are refused. Those
+    // that sleep most of their time (ToolDefinition::sleeps) cost no place among those that work, and the person's
+    // client has its own places, so that neither waits nor agents keep it waiting. A caller that has gone keeps its
+    // place.
+    async::Turns::Bounds agent_calls{.places = 64, .per_party = 16, .waiting_per_party = 1024};
+    async::Turns::Bounds agent_waits{.places = 2048, .per_party = 256, .waiting_per_party = 1024};
+    async::Turns::Bounds client_calls{.places = 256, .per_party = 256, .waiting_per_party = 4096};
+    async::Turns::Bounds client_waits{.places = 4096, .per_party = 4096, .waiting_per_party = 4096};
     std::size_t tasks = 256;                // kept at once; beyond it calls that could be tasks are answered when done
     std::size_t subscriptions = 1024;       // listen requests open at once
     std::size_t subscribed_uris = 256;      // of one session or listen request
@@ -106,10 +110,10 @@ public:
 
     /// Handles one message of a session. Requests answer through `reply`, perhaps before this returns; for
     /// notifications and responses it may be null and is never called. `initialize` sets the session's revision.
-    void handle(const std::shared_ptr<Session>& session, Audience audience, Message message,
+    void handle(const std::shared_ptr<Session>& session, Principal principal, Message message,
                 std::shared_ptr<Reply> reply);
     /// As `handle`, for a request whose envelope has been read already.
-    void handle_modern(const std::shared_ptr<Session>& session, Audience audience, Message message, Caller caller,
+    void handle_modern(const std::shared_ptr<Session>& session, Principal principal, Message message, Caller caller,
                        std::shared_ptr<Reply> reply);
 
     /// Whether the method exists in 2026-07-28.

@@ -4,7 +4,6 @@
 #include <array>
 #include <boost/asio/cancellation_signal.hpp>
 #include <cmath>
-#include <deque>
 #include <exception>
 #include <functional>
 #include <limits>
@@ -50,14 +49,15 @@ struct Server::Call final : CallChannel, std::enable_shared_from_this<Server::Ca
     std::shared_ptr<Session> session;
     std::shared_ptr<const Caller> caller;
     std::string id;
-    Audience audience = Audience::agent;
+    Principal principal;
     std::string what;            // for reports: the tool, prompt or resource
     std::string progress_token;  // JSON text; empty: none wanted
     double last_progress = -std::numeric_limits<double>::infinity();
     std::shared_ptr<Reply> reply;  // null once the call was answered
     std::shared_ptr<TaskRecord> task;
     Subscriptions::Id subscription = 0;  // of a listen request
-    std::function<void()> launch;        // while it waits for its turn
+    async::Turns* turns = nullptr;       // whose place it has, or waits for
+    async::Turns::Ticket ticket = 0;     // while it waits
     boost::asio::cancellation_signal signal;
     bool started = false;
     std::list<std::shared_ptr<Call>>::iterator place;
@@ -84,9 +84,9 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
         PromptDefinition definition;
         PromptHandler handler;
     };
+    /// What there is for agents, and for the person's client.
     struct Lane {
-        std::size_t running = 0;
-        std::deque<std::shared_ptr<Call>> waiting;
+        async::Turns working, sleeping;
         std::string tools;  // their definitions as JSON text, one after another
     };
     using CallPtr = std::shared_ptr<Call>;
@@ -103,7 +103,8 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     std::string prompt_list;  // as Lane::tools
     ResourceProvider* resources = nullptr;
     CompletionHandler completion;
-    std::array<Lane, 2> lanes;
+    std::array<Lane, 2> lanes{Lane{async::Turns(limits.agent_calls), async::Turns(limits.agent_waits), {}},
+                              Lane{async::Turns(limits.client_calls), async::Turns(limits.client_waits), {}}};
     std::list<CallPtr> calls;
     std::list<CallPtr> listening;
     Subscriptions subscriptions;
@@ -116,7 +117,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
 
     // server.cpp
     Json capabilities(const Caller& caller) const;
-    void legacy_request(const std::shared_ptr<Session>& session, Audience audience, Message message,
+    void legacy_request(const std::shared_ptr<Session>& session, Principal principal, Message message,
                         const std::shared_ptr<Reply>& reply);
     void modern_request(const CallPtr& call, Message message);
     bool shared_request(const CallPtr& call, Message& message);
@@ -134,7 +135,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     void list_templates(const CallPtr& call, const Json& params);
 
     // calls.cpp
-    CallPtr make_call(std::shared_ptr<Session> session, Audience audience, std::shared_ptr<const Caller> caller,
+    CallPtr make_call(std::shared_ptr<Session> session, Principal principal, std::shared_ptr<const Caller> caller,
                       const Message& message, std::shared_ptr<Reply> reply);
     void tools_call(const CallPtr& call, Json params);
     void get_prompt(const CallPtr& call, Json params);
@@ -143,7 +144,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     void complete(const CallPtr& call, const Json& params);
     /// Runs `make`'s task in its turn and answers with what `render` makes of its value.
     template <class T, class Make>
-    void run(const CallPtr& call, Make make, Answer (*render)(const State&, const Call&, T));
+    void run(const CallPtr& call, async::Turns& turns, Make make, Answer (*render)(const State&, const Call&, T));
     void ended(const CallPtr& call, std::exception_ptr failed, const std::function<Answer()>& render);
     static std::string failure_text(const Call& call, std::exception_ptr failed);
     void answer(const CallPtr& call, Answer with);

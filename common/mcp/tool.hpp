@@ -23,6 +23,7 @@ struct ToolDefinition {
     Json input_schema;
     std::optional<Json> output_schema;
     Annotations annotations;
+    bool sleeps = false;       // most of its time it waits for something else
     bool client_only = false;  // neither listed nor callable for agents: an unknown tool to them
 };
 

@@ -64,7 +64,8 @@ struct ShutdownRequest {
                                          .description = of_the_client,
                                          .effects = {.destructive = true},
                                          .audience = schema::Audience::client,
-                                         .audit = "shutdown"};
+                                         .audit = "shutdown",
+                                         .sleeps = true};
     static constexpr Typed typed{
         .name = "shutdown",
         .words = "",

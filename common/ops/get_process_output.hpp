@@ -78,6 +78,7 @@ struct OutputMeta {
     std::int64_t omitted_after = 0;
     std::int64_t evicted_bytes = 0;
     std::int64_t lost_bytes = 0;
+    std::int64_t unread_bytes = 0;  // after `next_cursor`, which this call had no time for
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -91,6 +92,7 @@ struct OutputMeta {
         each(field("omitted_after", &R::omitted_after));
         each(field("evicted_bytes", &R::evicted_bytes));
         each(field("lost_bytes", &R::lost_bytes));
+        each(field("unread_bytes", &R::unread_bytes));
     }
 };
 

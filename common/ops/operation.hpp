@@ -42,6 +42,7 @@ struct Operation {
     Effects effects;
     schema::Audience audience = schema::Audience::agent;  // client: never listed to agents, unknown to them
     std::string_view audit;                               // the word in the history; empty: it changes nothing
+    bool sleeps = false;                                  // most of its time it waits for a process
 };
 
 }  // namespace persistproc::ops

@@ -16,6 +16,7 @@ struct RestartRequest : StopRequest {
             "Starts it when it is not running. Keeps id, label and output.",
         .effects = {.destructive = true},
         .audit = "restart",
+        .sleeps = true,
     };
     static constexpr Typed typed{
         .name = "restart",

@@ -36,6 +36,7 @@ struct StartRequest {
             "wait_for_process. Not for commands that end at once.",
         .effects = {.open_world = true},
         .audit = "start",
+        .sleeps = true,
     };
     static constexpr Typed typed{
         .name = "start",

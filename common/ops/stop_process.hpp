@@ -17,6 +17,7 @@ struct StopRequest {
             "succeeds.",
         .effects = {.destructive = true, .idempotent = true},
         .audit = "stop",
+        .sleeps = true,
     };
     static constexpr Typed typed{
         .name = "stop",

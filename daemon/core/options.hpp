@@ -12,6 +12,7 @@ namespace persistproc::core {
 struct SupervisorOptions {
     std::filesystem::path data;
     std::size_t keep_ended = 100;  // processes that have ended; the oldest beyond it are forgotten
+    std::size_t max_live = 2000;   // processes at once
     std::size_t keep_runs = 5;     // run directories of each process
     std::uint64_t process_log_bytes = 64u << 20;
     std::uint64_t total_log_bytes = 2048ull << 20;

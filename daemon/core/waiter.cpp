@@ -18,6 +18,10 @@ namespace {
 
 constexpr std::uint64_t context_lines = 3;
 constexpr auto port_interval = std::chrono::milliseconds(50);
+// One wait looks for so long, then others have their turn. Its pattern is compiled for each look.
+constexpr auto longest_look = std::chrono::milliseconds(200);
+constexpr std::uint64_t most_bytes_at_once = 64u << 20;
+constexpr std::size_t pattern_memory = 1u << 20;
 
 /// Waits are not worth the time of a daemon that is to go.
 Error leaving() { return {ErrorCode::unavailable, "the daemon is leaving; ask again once there is another"}; }
@@ -32,8 +36,14 @@ Waiter::Waiter(async::Clock& clock, Supervisor& supervisor, asio::thread_pool& r
     : clock_(clock), supervisor_(supervisor), readers_(readers), log_changes_(log_changes) {}
 
 Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstore::LineQuery query) {
-    auto look = [log = std::move(log), query = std::move(query)] { return logstore::read_lines(log, query); };
-    co_return co_await async::offload(readers_, std::move(look));
+    auto look = [log = std::move(log), query = std::move(query)](std::stop_token stop) {
+        logstore::ReadBudget budget;
+        budget.bytes = most_bytes_at_once;
+        budget.until = std::chrono::steady_clock::now() + longest_look;
+        budget.stop = std::move(stop);
+        return logstore::read_lines(log, query, budget);
+    };
+    co_return co_await async::offload_stoppable(readers_, std::move(look));
 }
 
 struct Waiter::Question {
@@ -118,6 +128,7 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(Question question, Located pro
     // While the run is being made nobody knows yet where its output begins.
     if (!question.from) query.run = run;
     query.grep = question.pattern;
+    query.grep_memory = pattern_memory;
     query.context = 0;
     query.max_bytes = 16384;
     const auto signal = log_changes_.follow(process.log);
@@ -156,6 +167,7 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(Question question, Located pro
             around.from = query.from;
             around.last = 0;
             around.grep = question.pattern;
+            around.grep_memory = pattern_memory;
             around.context = context_lines;
             around.max_bytes = 8192;
             auto shown = co_await read(process.log, std::move(around));
@@ -167,9 +179,8 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(Question question, Located pro
                 if (result.lines.size() > context_lines + 1)
                     result.lines.erase(result.lines.begin(),
                                        result.lines.end() - static_cast<std::ptrdiff_t>(context_lines + 1));
-            } else {
-                result.lines.push_back(*match);
             }
+            if (result.lines.empty() || result.lines.back().position != match->position) result.lines = {*match};
             co_return result;
         }
         // A program that prints faster than its output is read must not hold the wait beyond its time.

@@ -1,13 +1,16 @@
 #pragma once
 #include <boost/asio/thread_pool.hpp>
 
+#include "common/async/turns.hpp"
+
 namespace persistproc::core {
 
 /// Threads for what takes long. Each kind has its own: who searches a large log keeps nobody from reading, waiting or
 /// listing.
 struct Workers {
     boost::asio::thread_pool reading{2};
-    boost::asio::thread_pool searching{2};  // by patterns from outside
+    boost::asio::thread_pool searching{2};  // by patterns from outside, in turn
+    async::Turns searches{{.places = 2, .per_party = 1, .waiting_per_party = 64}};
     boost::asio::thread_pool waiting{2};    // what waits look at
     boost::asio::thread_pool rendering{1};  // long answers
 };

@@ -24,8 +24,8 @@ namespace persistproc::daemon::http {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
-using mcp::Audience;
 using mcp::http::HttpServer;
+using Role = mcp::Principal::Role;
 
 namespace {
 
@@ -162,10 +162,11 @@ void Listener::State::wait(Door& door) {
 
 void Listener::State::accept(Door& door) {
     for (std::size_t turn = 0; turn < accepts_per_turn && !door.paused; ++turn) {
-        if (!server.has_room()) {
+        const auto side = door.family == AF_UNIX ? mcp::Audience::client : mcp::Audience::agent;
+        if (!server.has_room(side)) {
             if (!has_caller(door)) break;
             // All of them busy: `on_room` comes back here.
-            if (!server.make_room()) return;
+            if (!server.make_room(side)) return;
         }
         if (!accept_one(door)) break;
     }
@@ -208,7 +209,7 @@ bool Listener::State::accept_one(Door& door) {
     if (failed) return true;
     owned.release();
     if (!is_ours(socket, door.family)) return true;
-    server.serve(std::move(socket), door.family == AF_UNIX ? Audience::client : Audience::agent);
+    server.serve(std::move(socket), door.family == AF_UNIX ? Role::client : Role::agent);
     return true;
 }
 

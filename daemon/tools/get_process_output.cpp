@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
-#include "common/async/offload.hpp"
 #include "common/base/text.hpp"
 #include "common/logstore/loss_text.hpp"
 #include "common/logstore/reader.hpp"
 #include "daemon/tools/describe.hpp"
+#include "daemon/tools/reading.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
 
@@ -53,15 +53,13 @@ Result<logstore::LineQuery> query_of(const ops::OutputRequest& request, const co
     return query;
 }
 
-Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallContext) {
+Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallContext context) {
     auto process = co_await core.supervisor.locate(request.process);
     if (!process) co_return mcp::tool_failure(process.error());
     auto query = query_of(request, *process);
     if (!query) co_return mcp::tool_failure(query.error());
     const auto log = process->log;
-    auto read = [log, query = std::move(*query)] { return logstore::read_lines(log, query); };
-    auto& threads = request.grep ? core.workers.searching : core.workers.reading;
-    auto page = co_await async::offload(threads, std::move(read));
+    auto page = co_await read_within_budget(core.workers, context.principal, log, std::move(*query));
     if (!page && page.error().code == ErrorCode::invalid)
         co_return mcp::tool_failure(base::with_context(page.error(), "grep"));
     if (!page) co_return mcp::tool_failure(page.error());
@@ -75,12 +73,18 @@ Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallCon
     meta.omitted_after = static_cast<std::int64_t>(page->omitted_after);
     meta.evicted_bytes = static_cast<std::int64_t>(page->evicted_bytes);
     meta.lost_bytes = static_cast<std::int64_t>(page->lost_bytes);
+    meta.unread_bytes = static_cast<std::int64_t>(page->unread_bytes);
 
     mcp::ToolResult result;
     result.text = fmt::format("{}; {} line{}", headline(*process), meta.lines, meta.lines == 1 ? "" : "s");
     if (meta.omitted_before > 0)
         result.text += fmt::format(", {} earlier not shown (lines, max_bytes)", meta.omitted_before);
     if (meta.omitted_after > 0) result.text += ", more after them: go on with the cursor";
+    if (meta.unread_bytes > 0)
+        result.text += fmt::format(
+            ", {} bytes after them not looked at (one call looks for {} s at most): go on with "
+            "the cursor",
+            meta.unread_bytes, longest_read.count());
     if (meta.evicted_bytes > 0)
         result.text += fmt::format(", {} older bytes are gone (size limit)", meta.evicted_bytes);
     if (meta.lost_bytes > 0)

@@ -11,6 +11,8 @@ namespace persistproc::tools {
 namespace {
 
 Task<mcp::ToolResult> restart(Core core, ops::RestartRequest request, mcp::CallContext context) {
+    if (auto allowed = core.agent_starts.take(context.principal); !allowed)
+        co_return mcp::tool_failure(allowed.error());
     std::string actor = actor_of(context);
     auto restarted = co_await core.supervisor.restart(std::move(request), std::move(actor));
     if (!restarted) co_return mcp::tool_failure(restarted.error());

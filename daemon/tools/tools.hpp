@@ -9,6 +9,7 @@
 #include "daemon/core/supervisor.hpp"
 #include "daemon/core/waiter.hpp"
 #include "daemon/core/workers.hpp"
+#include "daemon/tools/start_allowance.hpp"
 
 namespace persistproc::tools {
 
@@ -18,6 +19,7 @@ struct Core {
     core::Waiter& waiter;
     async::Clock& clock;
     core::Workers& workers;
+    StartAllowance& agent_starts;
     std::function<ops::DaemonInfo()> info;
 };
 

@@ -11,7 +11,7 @@ namespace persistproc::tools {
 
 inline std::string actor_of(const mcp::CallContext& context) {
     if (!context.caller->name.empty()) return context.caller->name;
-    return context.audience == schema::Audience::client ? "persistproc" : "agent";
+    return context.principal.role == mcp::Principal::Role::client ? "persistproc" : "agent";
 }
 
 /// A result with structured content, for tools with an output schema.
@@ -29,7 +29,7 @@ inline Task<mcp::ToolResult> fail_call(Error error) { co_return mcp::tool_failur
 template <class Request>
 mcp::ToolHandler typed_handler(std::function<Task<mcp::ToolResult>(Request, mcp::CallContext)> handle) {
     return [handle = std::move(handle)](mcp::Json arguments, mcp::CallContext context) -> Task<mcp::ToolResult> {
-        auto request = schema::parse<Request>(arguments, context.audience);
+        auto request = schema::parse<Request>(arguments, context.principal.audience());
         if (!request) return fail_call(request.error());
         return handle(std::move(*request), std::move(context));
     };
@@ -45,6 +45,7 @@ mcp::ToolDefinition define() {
     definition.input_schema = schema::object_schema<Request>(operation.audience);
     const ops::Effects effects = operation.effects;
     definition.annotations = {effects.read_only, effects.destructive, effects.idempotent, effects.open_world};
+    definition.sleeps = operation.sleeps;
     definition.client_only = operation.audience == schema::Audience::client;
     return definition;
 }

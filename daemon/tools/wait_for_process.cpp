@@ -75,7 +75,7 @@ Task<Result<core::WaitResult>> wait_as_asked(Core core, ops::WaitRequest request
         terms.ttl = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)) + std::chrono::minutes(10);
         if (context.channel->become_task(terms)) co_return co_await core.waiter.wait(std::move(request));
     }
-    if (context.audience == schema::Audience::agent && seconds > longest_call) {
+    if (context.principal.audience() == schema::Audience::agent && seconds > longest_call) {
         *left = seconds - longest_call;
         request.timeout_seconds = longest_call;
     }

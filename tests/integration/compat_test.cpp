@@ -17,7 +17,7 @@ namespace {
 
 struct CompatDaemon : tests::DaemonInProcess {
     CompatDaemon()
-        : DaemonInProcess({}, std::make_shared<tests::TemporaryDirectory>(), true, true, schema::Audience::agent) {}
+        : DaemonInProcess({}, std::make_shared<tests::TemporaryDirectory>(), true, true, mcp::Principal::Role::agent) {}
     /// The object that a Python client reads: the text of the answer, parsed.
     Json original(const std::string& tool, Json arguments) { return text_of(call(tool, std::move(arguments))); }
     static Json text_of(const Json& result) { return Json::parse(result["content"][0]["text"].get<std::string>()); }

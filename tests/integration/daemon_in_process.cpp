@@ -22,16 +22,16 @@ registry::EndedSessions ended_sessions(const TemporaryDirectory& data) {
 }  // namespace
 
 DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_ptr<TemporaryDirectory> directory,
-                                 bool adopt_now, bool compat, schema::Audience audience)
+                                 bool adopt_now, bool compat, mcp::Principal::Role role)
     : data(std::move(directory)),
       registry(io.get_executor(), data->path(), ended_sessions(*data)),
       directories(files, clock, data->path()),
       services({io.get_executor(), clock, store, shims, directories, workers}, with_data(std::move(options), *data),
-               compat, [] { return ops::DaemonInfo{}; }) {
+               {.compat = compat}, [] { return ops::DaemonInfo{}; }) {
     auto [ours, theirs] = tests::make_memory_transport(io.get_executor());
     client_ = std::move(ours);
     served_ = std::move(theirs);
-    tasks_.spawn("server", tests::serve(server, served_, audience));
+    tasks_.spawn("server", tests::serve(server, served_, role));
     tasks_.spawn("client", read_answers());
     if (adopt_now) adopt();
     Json hello =

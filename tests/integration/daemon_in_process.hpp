@@ -47,11 +47,11 @@ private:
 
 class DaemonInProcess {
 public:
-    /// `compat`: with the tools of the Python original. `audience`: whose client it is.
+    /// `compat`: with the tools of the Python original. `role`: whose client it is.
     explicit DaemonInProcess(core::SupervisorOptions options = {},
                              std::shared_ptr<TemporaryDirectory> data = std::make_shared<TemporaryDirectory>(),
                              bool adopt_now = true, bool compat = false,
-                             schema::Audience audience = schema::Audience::client);
+                             mcp::Principal::Role role = mcp::Principal::Role::client);
     ~DaemonInProcess();
 
     /// Runs handlers until `condition` holds. What never comes true runs into the test's time limit.

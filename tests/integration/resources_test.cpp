@@ -191,7 +191,7 @@ TEST_CASE("labels, ids and directories are completed, live ones first") {
 }
 
 TEST_CASE("an agent's long wait is answered within a minute and says how to go on") {
-    DaemonInProcess daemon({}, std::make_shared<tests::TemporaryDirectory>(), true, false, schema::Audience::agent);
+    DaemonInProcess daemon({}, std::make_shared<tests::TemporaryDirectory>(), true, false, mcp::Principal::Role::agent);
     daemon.call("start_process", command("web"));
     const int id =
         daemon.call_later("wait_for_process", Json{{"process", "web"}, {"until", "exit"}, {"timeout_seconds", 600}});

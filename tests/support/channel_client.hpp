@@ -19,7 +19,7 @@ public:
     explicit ChannelClient(SampleServer& sample) : sample_(sample), group_(sample.io.get_executor()) {
         auto ends = make_memory_transport(sample.io.get_executor());
         transport_ = std::move(ends.first);
-        group_.spawn("serve", serve(sample.server, std::move(ends.second), mcp::Audience::agent));
+        group_.spawn("serve", serve(sample.server, std::move(ends.second), mcp::Principal::Role::agent));
         sample_.settle();
     }
     ~ChannelClient() { close(); }

@@ -131,7 +131,7 @@ public:
     }
     std::shared_ptr<Connection> connect() {
         const mcp::http::Endpoint endpoint{server, sessions, clock, limits, extra_origins, pages, header_check};
-        return std::make_shared<Connection>(endpoint, mcp::Audience::agent, nullptr);
+        return std::make_shared<Connection>(endpoint, mcp::Principal::Role::agent, nullptr);
     }
     std::string take(const std::shared_ptr<Connection>& from) {
         settle();

@@ -11,7 +11,7 @@
 
 namespace persistproc::tests {
 
-using mcp::Audience;
+using mcp::Principal;
 
 /// One direction of a memory transport.
 struct Channel {
@@ -76,7 +76,7 @@ private:
 inline void refuse(Transport& transport, const mcp::RpcError& error) { transport.write(error_response(error)); }
 
 inline void handle_text(mcp::Server& server, const std::shared_ptr<mcp::Session>& session,
-                        const std::shared_ptr<Transport>& transport, Audience audience, const std::string& text) {
+                        const std::shared_ptr<Transport>& transport, Principal::Role role, const std::string& text) {
     auto json = mcp::read_json(text);
     if (!json)
         return refuse(*transport,
@@ -88,11 +88,12 @@ inline void handle_text(mcp::Server& server, const std::shared_ptr<mcp::Session>
                                                     "Invalid request: batches ended with 2025-03-26", "null", nullptr});
         auto batch = mcp::read_batch(std::move(*json));
         if (const auto* error = std::get_if<mcp::RpcError>(&batch)) return refuse(*transport, *error);
-        return handle_batch(server, session, audience, std::move(std::get<mcp::Batch>(batch)), std::move(reply));
+        return handle_batch(server, session, {role, session.get()}, std::move(std::get<mcp::Batch>(batch)),
+                            std::move(reply));
     }
     auto message = mcp::read_message(std::move(*json));
     if (const auto* error = std::get_if<mcp::RpcError>(&message)) return refuse(*transport, *error);
-    server.handle(session, audience, std::move(std::get<mcp::Message>(message)), std::move(reply));
+    server.handle(session, {role, session.get()}, std::move(std::get<mcp::Message>(message)), std::move(reply));
 }
 
 /// Two ends of one channel; both carry serialised JSON, so that both see the bytes a wire would.
@@ -105,13 +106,13 @@ inline std::pair<std::unique_ptr<Transport>, std::unique_ptr<Transport>> make_me
 
 /// Serves one client until it closes; its open calls are cancelled then. `server` and `transport` must outlive the
 /// task and the calls.
-inline Task<> serve(mcp::Server& server, std::shared_ptr<Transport> transport, Audience audience) {
+inline Task<> serve(mcp::Server& server, std::shared_ptr<Transport> transport, Principal::Role role) {
     auto session = std::make_shared<mcp::Session>();
     server.set_outlet(session, [transport](std::string message) { transport->write(std::move(message)); });
     for (;;) {
         const auto text = co_await transport->read();
         if (!text) break;
-        handle_text(server, session, transport, audience, *text);
+        handle_text(server, session, transport, role, *text);
     }
     server.set_outlet(session, nullptr);
     server.cancel_calls(*session);

@@ -39,9 +39,9 @@ std::string_view reason_phrase(unsigned status) noexcept {
 
 }  // namespace
 
-Connection::Connection(Endpoint endpoint, Audience audience, std::function<void()> on_change)
+Connection::Connection(Endpoint endpoint, Principal::Role role, std::function<void()> on_change)
     : endpoint_(std::move(endpoint)),
-      audience_(audience),
+      role_(role),
       on_change_(std::move(on_change)),
       reader_(endpoint_.limits),
       since_(endpoint_.clock.rough_now()) {}
@@ -125,6 +125,8 @@ void Connection::pump() {
 
 bool Connection::check_head() {
     const RequestHead& head = reader_.head();
+    // An agent behind the stdio bridge comes over the client's socket and is no more than an agent.
+    is_bridge_ = role_ == Principal::Role::client && head.audience == "agent";
     keep_alive_ = head.keep_alive;
     can_chunk_ = !head.is_http_1_0;
     // A refused body is not read: the connection ends instead.
@@ -394,6 +396,10 @@ bool Connection::wants_input() const noexcept {
 }
 
 bool Connection::is_behind() const noexcept { return output_.size() > endpoint_.limits.answers_ahead; }
+
+Audience Connection::audience() const noexcept {
+    return role_ == Principal::Role::client && !is_bridge_ ? Audience::client : Audience::agent;
+}
 
 bool Connection::is_idle() const noexcept {
     return phase_ == Phase::reading && !reader_.is_started() && output_.empty();

@@ -46,7 +46,7 @@ public:
     enum class Phase { reading, waiting, streaming, draining, over };
 
     /// `on_change` is called when output, deadline or phase may have changed outside a call of the driver.
-    Connection(Endpoint endpoint, Audience audience, std::function<void()> on_change);
+    Connection(Endpoint endpoint, Principal::Role role, std::function<void()> on_change);
     ~Connection() override;
 
     void receive(std::string_view bytes);
@@ -70,6 +70,14 @@ public:
     /// Between requests, with nothing begun.
     bool is_idle() const noexcept;
     MonoTime idle_since() const noexcept { return since_; }
+    /// In the middle of a request that has not come whole.
+    bool is_unfinished() const noexcept { return phase_ == Phase::reading && reader_.is_started(); }
+    /// What is held of its requests and answers, bytes.
+    std::size_t held_bytes() const noexcept { return reader_.held_bytes() + output_.size(); }
+    /// When what is held began to be waited for.
+    MonoTime held_since() const noexcept { return output_.empty() ? since_ : output_since_; }
+    /// Whose place it takes: an agent's, which a bridge's is as soon as it has said so, or the client's.
+    Audience audience() const noexcept;
     /// When `tick` must be called; MonoTime::max(): never.
     MonoTime deadline() const noexcept;
 
@@ -91,7 +99,8 @@ private:
     void post_in_session(Message message);
     void post_initialize(Message message);
     std::optional<RpcError> check_modern_headers(const Message& message) const;
-    Audience audience() const;
+    /// `session`: of a request that belongs to one.
+    Principal principal(const Session* session) const;
 
     void open_get();
     void delete_session();
@@ -117,7 +126,8 @@ private:
     bool begin_stream();
 
     Endpoint endpoint_;
-    Audience audience_;
+    Principal::Role role_;
+    bool is_bridge_ = false;
     std::function<void()> on_change_;
     RequestReader reader_;
     Phase phase_ = Phase::reading;

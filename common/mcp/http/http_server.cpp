@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -22,6 +23,7 @@ constexpr std::size_t read_bytes = 64u << 10;
 constexpr std::size_t first_read_bytes = 4u << 10;  // of each connection: a usual request whole
 constexpr std::size_t reads_per_turn = 16;
 constexpr std::chrono::milliseconds last_words{200};
+constexpr std::size_t noticed_bytes = 64u << 10;  // held by one connection; what is less does not count for much
 
 }  // namespace
 
@@ -51,6 +53,10 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
 
     void arm(MonoTime at);
     void tick();
+    template <class Which>
+    std::shared_ptr<Peer> find_oldest(Which which) const;
+    void drop(const std::shared_ptr<Peer>& peer);
+    void shed(std::size_t held_by_one);
     void drop_all();
     void close_peer(const std::shared_ptr<Peer>& peer);
 };
@@ -60,7 +66,7 @@ class HttpServer::State::Peer : public std::enable_shared_from_this<HttpServer::
 public:
     Peer(std::shared_ptr<State> state, Socket socket) : state_(std::move(state)), socket_(std::move(socket)) {}
 
-    void start(Audience audience) {
+    void start(Principal::Role role) {
         std::shared_ptr<Sessions> shared(state_, &state_->sessions);
         const Endpoint endpoint{state_->server,
                                 std::move(shared),
@@ -69,7 +75,7 @@ public:
                                 state_->options.extra_origins,
                                 state_->options.pages,
                                 state_->options.header_check};
-        machine_ = std::make_shared<Connection>(endpoint, audience, [weak = weak_from_this()] {
+        machine_ = std::make_shared<Connection>(endpoint, role, [weak = weak_from_this()] {
             if (const auto self = weak.lock()) self->progress();
         });
         progress();
@@ -103,6 +109,7 @@ public:
         }
         if (!reading_ && machine_->wants_input()) wait_read();
         state_->arm(machine_->deadline());
+        state_->shed(machine_->held_bytes());
     }
 
 private:
@@ -215,6 +222,42 @@ void HttpServer::State::close_peer(const std::shared_ptr<Peer>& peer) {
     if (on_room) on_room();
 }
 
+template <class Which>
+std::shared_ptr<HttpServer::State::Peer> HttpServer::State::find_oldest(Which which) const {
+    std::shared_ptr<Peer> oldest;
+    for (const auto& peer : peers) {
+        if (!which(*peer)) continue;
+        if (!oldest || peer->machine().held_since() < oldest->machine().held_since()) oldest = peer;
+    }
+    return oldest;
+}
+
+void HttpServer::State::drop(const std::shared_ptr<Peer>& peer) {
+    // Closed at once: half-closed it would keep its place until its client looked again.
+    peer->machine().lost();
+    close_peer(peer);
+}
+
+/// Bounds what agents' requests and answers hold while they are on their way: those go that have waited for their peer
+/// for longest. What the person's client holds does not count.
+void HttpServer::State::shed(std::size_t held_by_one) {
+    if (held_by_one < noticed_bytes) return;
+    const auto waits_for_peer = [](Peer& peer) {
+        Connection& machine = peer.machine();
+        return machine.audience() == Audience::agent && machine.held_bytes() >= noticed_bytes &&
+               (machine.is_unfinished() || !machine.output().empty());
+    };
+    std::size_t held = 0;
+    for (const auto& peer : peers)
+        if (peer->machine().audience() == Audience::agent) held += peer->machine().held_bytes();
+    while (held > options.limits.held_bytes) {
+        const auto oldest = find_oldest(waits_for_peer);
+        if (!oldest) return;
+        held -= oldest->machine().held_bytes();
+        drop(oldest);
+    }
+}
+
 void HttpServer::State::drop_all() {
     const auto all = peers;
     for (const auto& peer : all) {
@@ -232,14 +275,14 @@ HttpServer::~HttpServer() {
     state_->timer.cancel();
 }
 
-void HttpServer::serve(Socket socket, Audience audience) {
+void HttpServer::serve(Socket socket, Principal::Role role) {
     boost::system::error_code ignored;
     socket.non_blocking(true, ignored);
     const int family = socket.local_endpoint(ignored).protocol().family();
     if (family == AF_INET || family == AF_INET6) socket.set_option(asio::ip::tcp::no_delay(true), ignored);
     auto peer = std::make_shared<State::Peer>(state_, std::move(socket));
     peer->place = state_->peers.insert(state_->peers.end(), peer);
-    peer->start(audience);
+    peer->start(role);
     if (state_->closing) {
         peer->machine().finish();
         peer->progress();
@@ -248,24 +291,30 @@ void HttpServer::serve(Socket socket, Audience audience) {
 
 std::size_t HttpServer::connections() const noexcept { return state_->peers.size(); }
 
-bool HttpServer::has_room() const noexcept { return state_->peers.size() < state_->options.limits.connections; }
+bool HttpServer::has_room(Audience side) const noexcept {
+    const Limits& limits = state_->options.limits;
+    const std::size_t bound = side == Audience::client ? limits.client_connections : limits.agent_connections;
+    if (state_->peers.size() < bound) return true;
+    const auto mine = std::count_if(state_->peers.begin(), state_->peers.end(),
+                                    [side](const auto& peer) { return peer->machine().audience() == side; });
+    return static_cast<std::size_t>(mine) < bound;
+}
 
-bool HttpServer::make_room() {
-    close_idle();
-    return has_room();
+bool HttpServer::make_room(Audience side) {
+    const auto is_idle = [side](State::Peer& peer) { return peer.machine().audience() == side && peer.is_idle(); };
+    const auto is_unfinished = [side](State::Peer& peer) {
+        return peer.machine().audience() == side && peer.machine().is_unfinished();
+    };
+    auto oldest = state_->find_oldest(is_idle);
+    if (!oldest) oldest = state_->find_oldest(is_unfinished);
+    if (oldest) state_->drop(oldest);
+    return has_room(side);
 }
 
 bool HttpServer::close_idle() {
-    std::shared_ptr<State::Peer> oldest;
-    for (const auto& peer : state_->peers) {
-        if (!peer->is_idle()) continue;
-        if (!oldest || peer->machine().idle_since() < oldest->machine().idle_since()) oldest = peer;
-    }
-    if (!oldest) return false;
-    // Closed at once: half-closed it would keep its place until its client, idle too, looked again.
-    oldest->machine().lost();
-    state_->close_peer(oldest);
-    return true;
+    const auto oldest = state_->find_oldest([](State::Peer& peer) { return peer.is_idle(); });
+    if (oldest) state_->drop(oldest);
+    return oldest != nullptr;
 }
 
 void HttpServer::set_on_room(std::function<void()> on_room) { state_->on_room = std::move(on_room); }

@@ -3,7 +3,7 @@
 ///
 ///   mcp::Server server(executor, info);  server.add_tool(…);
 ///   mcp::http::HttpServer http(server, clock, options, graveyard);
-///   http.serve(std::move(socket), Audience::agent);
+///   http.serve(std::move(socket), Principal::Role::agent);
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <cstddef>
 #include <functional>
@@ -39,12 +39,13 @@ public:
     HttpServer& operator=(const HttpServer&) = delete;
 
     /// Takes a connected socket and serves it until either side closes.
-    void serve(Socket socket, Audience audience);
+    void serve(Socket socket, Principal::Role role);
     std::size_t connections() const noexcept;
     /// Whether another connection may be accepted now.
-    bool has_room() const noexcept;
-    /// For a caller that waits while there is no room: ends the longest idle connection. False: none is idle.
-    bool make_room();
+    bool has_room(Audience side) const noexcept;
+    /// For a caller that waits while there is no room: ends the longest idle connection of that side, else the one
+    /// whose request is unfinished for longest. False: all are at work.
+    bool make_room(Audience side);
     /// For a listener that has no descriptor left: ends the longest idle connection. False: none is idle.
     bool close_idle();
     /// `on_room` is called whenever a connection has ended: a listener that paused goes on.

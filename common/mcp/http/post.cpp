@@ -22,9 +22,9 @@ RpcError mismatch(std::string message, const Message& about) {
 
 }  // namespace
 
-Audience Connection::audience() const {
-    // An agent behind the stdio bridge comes over the client's socket and is no more than an agent.
-    return reader_.head().audience == "agent" ? Audience::agent : audience_;
+Principal Connection::principal(const Session* session) const {
+    return {is_bridge_ ? Principal::Role::bridge : role_,
+            session != nullptr ? static_cast<const void*>(session) : this};
 }
 
 void Connection::post() {
@@ -65,9 +65,11 @@ void Connection::post_batch(Json array) {
     auto& batch = std::get<Batch>(read);
     if (batch.has_requests) {
         const auto exchange = begin_exchange(session, nullptr);
-        handle_batch(endpoint_.server, session->protocol, audience(), std::move(batch), exchange);
+        handle_batch(endpoint_.server, session->protocol, principal(session->protocol.get()), std::move(batch),
+                     exchange);
     } else {
-        handle_batch(endpoint_.server, session->protocol, audience(), std::move(batch), nullptr);
+        handle_batch(endpoint_.server, session->protocol, principal(session->protocol.get()), std::move(batch),
+                     nullptr);
         accepted();
     }
 }
@@ -91,7 +93,8 @@ void Connection::post_modern(Message message) {
     auto alone = std::make_shared<Session>();
     // The exchange may end inside the call and is needed until it returns.
     const auto exchange = begin_exchange(nullptr, alone);
-    endpoint_.server.handle_modern(alone, audience(), std::move(message), std::move(std::get<Caller>(read)), exchange);
+    endpoint_.server.handle_modern(alone, principal(nullptr), std::move(message), std::move(std::get<Caller>(read)),
+                                   exchange);
 }
 
 /// Headers that must be there, and what they repeat.
@@ -129,9 +132,10 @@ void Connection::post_in_session(Message message) {
     if (!session) return;
     if (is_request) {
         const auto exchange = begin_exchange(session, nullptr);
-        return endpoint_.server.handle(session->protocol, audience(), std::move(message), exchange);
+        return endpoint_.server.handle(session->protocol, principal(session->protocol.get()), std::move(message),
+                                       exchange);
     }
-    endpoint_.server.handle(session->protocol, audience(), std::move(message), nullptr);
+    endpoint_.server.handle(session->protocol, principal(session->protocol.get()), std::move(message), nullptr);
     accepted();
 }
 
@@ -139,7 +143,7 @@ void Connection::post_initialize(Message message) {
     auto protocol = std::make_shared<Session>();
     const auto reply = std::make_shared<Captured>();
     const bool complete = find_text(message.params, "protocolVersion") != nullptr;
-    endpoint_.server.handle(protocol, audience(), std::move(message), reply);
+    endpoint_.server.handle(protocol, principal(nullptr), std::move(message), reply);
     std::string header;
     if (complete) header = "Mcp-Session-Id: " + endpoint_.sessions->add(std::move(protocol))->id + "\r\n";
     respond_message(200, reply->response, header);

@@ -331,7 +331,7 @@ void RequestReader::next() {
     State& s = *state_;
     s.parser.reset();
     // A large body is the exception: the next ones are small again.
-    constexpr std::size_t kept_bytes = 64u << 10;
+    constexpr std::size_t kept_bytes = 16u << 10;
     if (s.found.body.capacity() > kept_bytes) s.found.body = std::string();
     s.head = RequestHead{};
     s.has_head = false;
@@ -339,6 +339,9 @@ void RequestReader::next() {
 }
 
 std::size_t RequestReader::buffered() const noexcept { return state_->buffer.size() - state_->used; }
+std::size_t RequestReader::held_bytes() const noexcept {
+    return state_->buffer.size() + (state_->has_head ? state_->found.body.size() : 0);
+}
 bool RequestReader::is_started() const noexcept { return state_->has_head || buffered() > 0; }
 bool RequestReader::is_in_body() const noexcept { return state_->has_head; }
 

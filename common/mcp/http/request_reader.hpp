@@ -55,6 +55,8 @@ public:
     void next();
     /// Bytes not yet consumed.
     std::size_t buffered() const noexcept;
+    /// What is kept of the request so far and of what came after it, bytes.
+    std::size_t held_bytes() const noexcept;
     /// Whether a request has begun to arrive.
     bool is_started() const noexcept;
     bool is_in_body() const noexcept;

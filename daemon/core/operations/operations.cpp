@@ -1,6 +1,10 @@
 // What the operations share.
 #include "daemon/core/operations/operations.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "common/rundir/paths.hpp"
 #include "daemon/core/before.hpp"
 #include "daemon/core/views.hpp"
@@ -31,6 +35,19 @@ Task<Result<void>> Operations::come_to_rest(ProcessPtr process) {
         if (!woken) break;
     }
     co_return boost::system::in_place_value;
+}
+
+Result<void> Operations::check_room(const Process& process) const {
+    if (process.life.is_live() && !process.is<Idle>()) return boost::system::in_place_value;
+    const auto& all = table_.all();
+    const auto live = std::count_if(all.begin(), all.end(), [&](const auto& each) {
+        return each.second.get() != &process && each.second->life.is_live();
+    });
+    if (static_cast<std::size_t>(live) < options_.max_live) return boost::system::in_place_value;
+    return Error{ErrorCode::limit,
+                 fmt::format("{} processes run, as many as this daemon keeps at once (persistprocd --max-processes); "
+                             "stop some that are not needed",
+                             live)};
 }
 
 Result<void> Operations::still_wanted(const Process& process, std::uint64_t stops, const char* what) const {

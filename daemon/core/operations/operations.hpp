@@ -63,6 +63,8 @@ private:
     Task<> take_back(ProcessPtr process, std::shared_ptr<Before> before);
     Task<Result<ProcessView>> view(ProcessPtr process);
     /// Whether a stop was asked for since `stops` was read, or the process was removed.
+    /// Errors: limit (another live process would be one too many).
+    Result<void> check_room(const Process& process) const;
     Result<void> still_wanted(const Process& process, std::uint64_t stops, const char* what) const;
 
     run::RunWorld& world_;

@@ -26,6 +26,8 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
                         process->name() + " runs, but its shim does not answer; nothing was done"};
     if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
 
+    if (auto room = check_room(*process); !room) co_return room.error();
+
     ops::RestartResponse out;
     if (process->life.is_live()) out.old_pid = process->run_state.pid;
     const std::uint64_t stops = process->stops;

@@ -104,7 +104,11 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
         const auto meant = find_meant(beginning->identity, beginning->key());
         if (!meant) co_return meant.error();
         if (*meant != process) continue;
-        co_return co_await start_locked(process, beginning);
+        auto answer = co_await start_locked(process, beginning);
+        // What was joined may have been stopped or restarted while it was looked at: then it is no answer.
+        const bool has_moved = answer && !answer->created && process->is_moving() && table_.holds(*process);
+        if (has_moved) continue;
+        co_return answer;
     }
 }
 
@@ -148,6 +152,10 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     const std::uint64_t stops = process->stops;
     const std::uint32_t last = process->life.last_run();
     const bool replaces = process->is<Running>();
+    if (auto room = check_room(*process); !room) {
+        if (process->standing == Standing::provisional) driver_.forget(process);
+        co_return room.error();
+    }
     auto before = std::make_shared<Before>(*process);
     redefine(*process, *beginning);
     if (replaces) {

@@ -101,7 +101,7 @@ void widen(mcp::ToolDefinition& definition) {
 mcp::ToolHandler either(std::initializer_list<const char*> own, mcp::ToolHandler ours, mcp::ToolHandler original) {
     return [names = std::vector<const char*>(own), ours = std::move(ours), original = std::move(original)](
                Json arguments, mcp::CallContext context) -> Task<mcp::ToolResult> {
-        bool is_own = context.audience == schema::Audience::client;
+        bool is_own = context.principal.audience() == schema::Audience::client;
         for (const char* name : names) is_own = is_own || has_any(arguments, {name});
         return is_own ? ours(std::move(arguments), std::move(context))
                       : original(std::move(arguments), std::move(context));
@@ -138,8 +138,9 @@ Tool accept(Core core, Tool tool) {
         tool.handler = either({"process", "grace_seconds"}, ours, std::move(theirs));
     } else if (definition.name == ops::OutputRequest::operation.name) {
         widen<OutputRequest>(definition);
-        auto theirs = typed_handler<OutputRequest>(
-            [core](OutputRequest request, mcp::CallContext) { return output(core, std::move(request), 0); });
+        auto theirs = typed_handler<OutputRequest>([core](OutputRequest request, mcp::CallContext context) {
+            return output(core, std::move(request), std::move(context), 0);
+        });
         tool.handler = either({"process"}, ours, std::move(theirs));
     }
     return tool;

@@ -71,6 +71,9 @@ Task<mcp::ToolResult> control(Core core, ControlRequest request, mcp::CallContex
     std::string actor = actor_of(context);
     Controlled nothing;
     nothing.action = action;
+    if (action != Action::stop)
+        if (auto allowed = core.agent_starts.take(context.principal); !allowed)
+            co_return refused(nothing, allowed.error());
     if (action == Action::start) {
         auto started = co_await start(core, std::move(request), std::move(actor));
         co_return started ? answered(*started) : refused(nothing, started.error());

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include "common/async/offload.hpp"
 #include "common/base/text.hpp"
 #include "common/logstore/reader.hpp"
 #include "daemon/tools/compat/answers.hpp"
 #include "daemon/tools/compat/find_process.hpp"
+#include "daemon/tools/reading.hpp"
 
 namespace persistproc::tools::compat {
 
@@ -91,7 +91,7 @@ Task<mcp::ToolResult> log_paths(Core core, LogPathsRequest request, mcp::CallCon
     co_return answered(answer);
 }
 
-Task<mcp::ToolResult> output(Core core, OutputRequest request, std::int64_t lines) {
+Task<mcp::ToolResult> output(Core core, OutputRequest request, mcp::CallContext context, std::int64_t lines) {
     OutputLines answer;
     auto query = query_of(request, lines);
     if (!query) co_return refused(answer, query.error());
@@ -112,14 +112,13 @@ Task<mcp::ToolResult> output(Core core, OutputRequest request, std::int64_t line
     }
     if (located->run > 0) query->run = located->run;
     const auto log = located->log;
-    auto& threads = query->grep ? core.workers.searching : core.workers.reading;
-    auto read = [log, query = std::move(*query)] { return logstore::read_lines(log, query); };
-    auto page = co_await async::offload(threads, std::move(read));
+    auto page = co_await read_within_budget(core.workers, context.principal, log, std::move(*query));
     if (!page) co_return refused(answer, page.error());
     answer.output.emplace();
     for (const auto& line : page->lines) answer.output->push_back(line_of(line));
     answer.lines_before = static_cast<std::int64_t>(page->omitted_before);
-    answer.lines_after = static_cast<std::int64_t>(page->omitted_after);
+    // The original knows no budget: there may be more.
+    answer.lines_after = static_cast<std::int64_t>(page->omitted_after + (page->is_spent ? 1 : 0));
     co_return answered(answer);
 }
 

@@ -10,6 +10,6 @@ Task<mcp::ToolResult> status(Core core, StatusRequest request, mcp::CallContext 
 Task<mcp::ToolResult> log_paths(Core core, LogPathsRequest request, mcp::CallContext context);
 /// Lines of the current or last run, as the original kept one log of each run. `lines`, where the request has none: 0
 /// is as many as fit.
-Task<mcp::ToolResult> output(Core core, OutputRequest request, std::int64_t lines);
+Task<mcp::ToolResult> output(Core core, OutputRequest request, mcp::CallContext context, std::int64_t lines);
 
 }  // namespace persistproc::tools::compat

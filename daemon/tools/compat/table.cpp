@@ -24,8 +24,8 @@ Task<mcp::ToolResult> stop(Core core, StopRequest request, mcp::CallContext cont
 Task<mcp::ToolResult> restart(Core core, RestartRequest request, mcp::CallContext context) {
     return control(core, as_control(std::move(request), Action::restart), std::move(context));
 }
-Task<mcp::ToolResult> newest_output(Core core, OutputRequest request, mcp::CallContext) {
-    return output(core, std::move(request), 100);
+Task<mcp::ToolResult> newest_output(Core core, OutputRequest request, mcp::CallContext context) {
+    return output(core, std::move(request), std::move(context), 100);
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ TEST_CASE("a client probes with server/discover and then opens a session, or the
 
 TEST_CASE("a full queue refuses one more call of every kind") {
     ServerLimits limits;
-    limits.agent_calls = limits.waiting_calls = 1;
+    limits.agent_calls = {.places = 1, .per_party = 1, .waiting_per_party = 1};
     SampleServer sample(limits);
     ChannelClient client(sample);
     client.initialize("2025-06-18");

@@ -28,7 +28,8 @@ void settle(boost::asio::io_context& io) {
 struct Fixture {
     boost::asio::io_context io{1};
     tests::FakeClock clock{io.get_executor()};
-    ServerLimits limits{.agent_calls = 2, .client_calls = 1, .waiting_calls = 3};
+    ServerLimits limits{.agent_calls = {.places = 2, .per_party = 2, .waiting_per_party = 3},
+                        .client_calls = {.places = 1, .per_party = 1, .waiting_per_party = 3}};
     Server server{io.get_executor(), clock, ServerInfo{"srv", "Server", "9", "Use it."}, limits};
     async::Notifier gate{io.get_executor()};
     int started = 0;
@@ -37,7 +38,7 @@ struct Fixture {
     std::unique_ptr<tests::Transport> client;
     async::TaskGroup tasks{io.get_executor()};
 
-    explicit Fixture(Audience audience = Audience::agent) {
+    explicit Fixture(Principal::Role role = Principal::Role::agent) {
         server.add_tool(tool("echo"), [](Json arguments, CallContext) { return echo(std::move(arguments)); });
         server.add_tool(tool("hold"), [this](Json, CallContext context) { return hold(std::move(context)); });
         server.add_tool(tool("throws"), [](Json, CallContext) { return throws(); });
@@ -48,7 +49,7 @@ struct Fixture {
         server.add_tool(std::move(secret), [](Json arguments, CallContext) { return echo(std::move(arguments)); });
         auto ends = tests::make_memory_transport(io.get_executor());
         client = std::move(ends.first);
-        tasks.spawn("serve", tests::serve(server, std::move(ends.second), audience));
+        tasks.spawn("serve", tests::serve(server, std::move(ends.second), role));
     }
     ~Fixture() {
         client.reset();
@@ -193,7 +194,7 @@ TEST_CASE("a tool for the client alone is unknown to agents") {
     Fixture agent;
     CHECK_THAT(agent.call("secret"), Contains("-32602") && Contains("Unknown tool: secret"));
     CHECK_THAT(agent.send(R"({"jsonrpc":"2.0","id":3,"method":"tools/list"})"), !Contains("secret"));
-    Fixture client(Audience::client);
+    Fixture client(Principal::Role::client);
     CHECK_THAT(client.call("secret"), Contains("content"));
     CHECK_THAT(client.send(R"({"jsonrpc":"2.0","id":3,"method":"tools/list"})"), Contains("secret"));
 }

@@ -42,6 +42,13 @@ private:
     std::set<std::string> ids_;
 };
 
+/// Whether the other end has closed, or reset, this connection.
+bool is_closed(tcp::socket& socket) {
+    char byte = 0;
+    const auto got = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got == 0 || (got < 0 && errno != EAGAIN);
+}
+
 struct Fixture {
     tests::TemporaryDirectory directory;
     boost::asio::io_context io{1};
@@ -91,7 +98,7 @@ struct Fixture {
     }
     static Task<ToolResult> echo(Json arguments, mcp::CallContext context) {
         ToolResult out;
-        out.text = context.audience == mcp::Audience::client ? context.caller->name : "agent";
+        out.text = context.principal.audience() == mcp::Audience::client ? context.caller->name : "agent";
         out.structured = std::move(arguments);
         co_return out;
     }
@@ -121,6 +128,15 @@ struct Fixture {
     }
     std::unique_ptr<Client> connect();
     /// Talks plain TCP: sends, then reads until the server closes.
+    /// An agent's request that has come as far as `body`, of `size` bytes.
+    tcp::socket begin_post(std::size_t size, const std::string& body) {
+        tcp::socket out(io);
+        out.connect(tcp::endpoint(boost::asio::ip::address_v4::loopback(), listener->port()));
+        boost::asio::write(out, boost::asio::buffer("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                                    "application/json\r\nContent-Length: " +
+                                                    std::to_string(size) + "\r\n\r\n" + body));
+        return out;
+    }
     std::string talk(std::string bytes) {
         tcp::socket socket(io);
         const tcp::endpoint endpoint(boost::asio::ip::address_v4::loopback(), listener->port());
@@ -291,12 +307,43 @@ TEST_CASE("agents come in by TCP") {
 TEST_CASE("beyond the bound on connections the idle one makes room") {
     Fixture f;
     f.stop_abruptly();
-    f.limits.connections = 1;
+    f.limits.client_connections = 1;
     f.start();
     const auto first = f.connect();
     const auto second = f.connect();
     CHECK(f.run(calling(*second, "echo", Json::object())).has_value());
     CHECK(f.run(calling(*first, "echo", Json::object())).has_value());
+}
+
+TEST_CASE("requests that never come whole give way, the oldest first, and keep the client's own places free") {
+    Fixture f;
+    f.stop_abruptly();
+    f.limits.agent_connections = 2;
+    f.start();
+    std::vector<tcp::socket> stuck;
+    for (std::size_t i = 0; i < 5; ++i) {
+        stuck.push_back(f.begin_post(100, "{"));
+        if (i >= 2) f.run_until([&] { return is_closed(stuck[i - 2]); });
+    }
+    CHECK(f.http->connections() == 2);
+    const auto client = f.connect();
+    CHECK(f.run(calling(*client, "echo", Json::object())).has_value());
+    CHECK_THAT(f.talk("BREW / HTTP/1.1\r\nHost: evil\r\n\r\n"), StartsWith("HTTP/1.1 403"));
+    CHECK(is_closed(stuck[3]));
+    CHECK(!is_closed(stuck[4]));
+}
+
+TEST_CASE("what agents' requests hold in all is bounded, and the oldest go") {
+    Fixture f;
+    f.stop_abruptly();
+    f.limits.held_bytes = 300'000;
+    f.start();
+    std::vector<tcp::socket> senders;
+    for (std::size_t i = 0; i < 6; ++i) {
+        senders.push_back(f.begin_post(200'000, std::string(100'000, ' ')));
+        if (i >= 3) f.run_until([&] { return is_closed(senders[i - 3]); });
+    }
+    CHECK(f.http->connections() == 3);
 }
 
 TEST_CASE("a port that is taken is a conflict with one line") {

@@ -158,7 +158,7 @@ TEST_CASE("modern: to hang up is to cancel, whatever was sent before") {
 }
 
 TEST_CASE("modern: a call that waits for its turn is cancelled with its connection") {
-    Machine machine(ServerLimits{.agent_calls = 1});
+    Machine machine(ServerLimits{.agent_calls = {.places = 1, .per_party = 1, .waiting_per_party = 9}});
     const ConnectionPtr first = machine.connect();
     const ConnectionPtr second = machine.connect();
     machine.send(first, Machine::modern_call("hold"));

@@ -1,0 +1,23 @@
+#pragma once
+/// Who a request is from, as far as the transport can tell. What is shown, whose turn it is and under whose name
+/// something is done follow from it.
+#include "common/schema/field.hpp"
+
+namespace persistproc::mcp {
+
+using schema::Audience;
+
+struct Principal {
+    enum class Role {
+        agent,   // over TCP
+        bridge,  // an agent behind the stdio bridge, which comes over the client's socket and says so
+        client,  // this project's own client: the person
+    };
+    Role role = Role::agent;
+    /// The session, or in 2026-07-28 the connection: its calls take turns with those of others. Identity alone.
+    const void* party = nullptr;
+
+    Audience audience() const noexcept { return role == Role::client ? Audience::client : Audience::agent; }
+};
+
+}  // namespace persistproc::mcp

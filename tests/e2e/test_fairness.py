@@ -1,0 +1,143 @@
+"""One agent that is hijacked, broken or greedy keeps nobody else from working."""
+import concurrent.futures
+import contextlib
+import json
+import socket
+
+import harness
+
+# RE2 needs some 25 µs for each byte of this: a search of the whole log would take minutes.
+SLOW = "(a?a?a?a?){250}b"
+PRINTER = "import time\nfor _ in range(4000): print('a' * 1000)\nprint('done', flush=True); time.sleep(600)"
+
+
+class Fairness(harness.TestCase):
+    def pool(self, threads):
+        pool = concurrent.futures.ThreadPoolExecutor(threads)
+        self.addCleanup(pool.shutdown, cancel_futures=True)
+        return pool
+
+    def test_a_slow_search_says_how_far_it_came_and_keeps_nobody_waiting(self):
+        self.start("web", harness.python(PRINTER))
+        self.ok("wait", "web", "--pattern", "^done")
+        greedy, other = self.mcp(), self.mcp()
+        sessions = [self.mcp() for _ in range(4)]
+        pool = self.pool(len(sessions))
+        searches = [
+            pool.submit(session.call, "get_process_output", process="web", grep=SLOW, lines=0) for session in sessions
+        ]
+        for _ in range(5):
+            self.assertFalse(other.call("list_processes").is_error)
+            self.assertIn("done", other.call("get_process_output", process="web", lines=1).text)
+        self.ok("list")
+        self.assertFalse(all(search.done() for search in searches))
+        for search in searches:
+            answer = search.result()
+            self.assertFalse(answer.is_error, answer.text)
+            self.assertGreater(answer.meta["unread_bytes"], 0)
+            self.assertIn("not looked at", answer.text.splitlines()[0])
+        # The cursor goes on from there.
+        again = greedy.call("get_process_output", process="web", grep=SLOW, cursor=answer.meta["next_cursor"])
+        self.assertLess(again.meta["unread_bytes"], answer.meta["unread_bytes"])
+        end = greedy.call("get_process_output", process="web", grep="^done")
+        self.assertEqual((end.meta["unread_bytes"], end.meta["lines"]), (0, 1))
+
+    def test_who_hangs_up_is_searched_for_no_longer(self):
+        self.start("web", harness.python(PRINTER))
+        self.ok("wait", "web", "--pattern", "^done")
+        body = self.modern_call("get_process_output", process="web", grep=SLOW, lines=0)
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", self.daemon.port)) as gone:
+                gone.sendall(body)
+        # Without that each of them would be looked for during two seconds, on two threads.
+        answer = self.mcp().call("get_process_output", process="web", grep="^done")
+        self.assertEqual(answer.meta["lines"], 1)
+
+    def test_waits_that_sleep_cost_nobody_a_place(self):
+        self.start("web", ["sleep", "600"])
+        greedy, other = self.mcp(), self.mcp()
+        connections = []
+        for number in range(300):
+            connection = socket.create_connection(("127.0.0.1", self.daemon.port))
+            self.addCleanup(connection.close)
+            connection.sendall(self.session_call(greedy, 1000 + number, "wait_for_process", process="web",
+                                                 until="exit", timeout_seconds=50))
+            connections.append(connection)
+        self.assertFalse(other.call("list_processes").is_error)
+        self.assertFalse(greedy.call("list_processes").is_error)
+        self.assertEqual(other.request("prompts/list")["prompts"][0]["name"] != "", True)
+        self.ok("stop", "web")
+        for connection in connections:
+            connection.settimeout(harness.PATIENCE)
+            self.assertTrue(connection.recv(12).startswith(b"HTTP/1.1 200"))
+
+    def test_bodies_that_never_come_whole_keep_nobody_out(self):
+        head = (
+            f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{self.daemon.port}\r\nContent-Type: application/json\r\n"
+            "Accept: application/json, text/event-stream\r\nContent-Length: 1000\r\n\r\n{"
+        ).encode()
+        with contextlib.ExitStack() as stuck:
+            for _ in range(2600):
+                connection = stuck.enter_context(socket.socket())
+                connection.connect(("127.0.0.1", self.daemon.port))
+                connection.sendall(head)
+            self.ok("list")
+            self.assertFalse(self.mcp().call("list_processes").is_error)
+
+    def modern_call(self, tool, **arguments):
+        meta = {
+            "io.modelcontextprotocol/protocolVersion": harness.MODERN,
+            "io.modelcontextprotocol/clientInfo": {"name": "e2e", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+        params = {"name": tool, "arguments": arguments, "_meta": meta}
+        headers = f"MCP-Protocol-Version: {harness.MODERN}\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"
+        return self.raw_post({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}, headers)
+
+    def session_call(self, session, number, tool, **arguments):
+        params = {"name": tool, "arguments": arguments}
+        headers = f"MCP-Protocol-Version: {harness.PROTOCOL}\r\nMcp-Session-Id: {session.session}\r\n"
+        return self.raw_post({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}, headers)
+
+    def raw_post(self, message, headers):
+        body = json.dumps(message).encode()
+        head = (
+            f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{self.daemon.port}\r\nContent-Type: application/json\r\n"
+            f"Accept: application/json, text/event-stream\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+
+class Starts(harness.TestCase):
+    daemon_options = ("--max-processes", "3", "--agent-starts", "1")
+
+    def test_agents_start_no_faster_than_they_may_and_the_client_as_it_likes(self):
+        agent = self.mcp()
+        refused = None
+        for number in range(20):
+            answer = agent.call("start_process", command=["true", str(number)], working_directory="/")
+            if answer.is_error:
+                refused = answer
+                break
+        self.assertIsNotNone(refused)
+        self.assertEqual(refused.error["code"], "limit")
+        self.assertIn("1 programs a second", refused.text)
+        for number in range(10):
+            self.ok("start", "true", f"mine {number}")
+
+    def test_no_more_processes_live_than_may(self):
+        for number in range(3):
+            self.start(f"s{number}", ["sleep", "600"])
+        refused = self.cli("start", "--label", "one more", "sleep", "600")
+        self.assertEqual(refused.code, 125)
+        self.assertIn(b"3 processes run, as many as this daemon keeps at once", refused.err)
+        self.assertEqual(len(self.views()), 3)
+        # What runs is joined and restarted all the same, and a place that is given back is taken.
+        self.ok("restart", "s0")
+        self.ok("start", "--label", "s1", "sleep", "600")
+        self.ok("stop", "s2")
+        self.start("one more", ["sleep", "600"])
+
+
+if __name__ == "__main__":
+    harness.main()
