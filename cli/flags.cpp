@@ -27,6 +27,15 @@ std::vector<FlagShape> shapes_of(const std::vector<Flag>& flags) {
 
 namespace {
 
+/// Empty: it is one of the words that the flag takes, which are written with dashes here and with underscores in JSON.
+std::string why_no_word(const Flag& flag, const std::string& text) {
+    if (std::find(flag.words.begin(), flag.words.end(), text) != flag.words.end()) return {};
+    std::string known;
+    for (const std::string_view each : flag.words) known += (known.empty() ? "" : ", ") + std::string(each);
+    std::replace(known.begin(), known.end(), '_', '-');
+    return fmt::format("\"{}\" is not one of {}", base::excerpt(text), known);
+}
+
 /// CLI11 as far as it is let near a command line: it declares flags, checks their values and calls who takes them.
 /// Which words are flags was decided before (arguments.hpp), because the rest belongs to the program that is run.
 void declare(CLI::App& app, const Flag& flag) {
@@ -42,7 +51,7 @@ void declare(CLI::App& app, const Flag& flag) {
     option->type_name(flag.facts.value_name)->allow_extra_args(false)->type_size(1);
     if (flag.repeats) option->take_all();
     if (!flag.words.empty())
-        option->check(CLI::IsMember(std::vector<std::string>(flag.words.begin(), flag.words.end())));
+        option->check(CLI::Validator([&flag](const std::string& text) { return why_no_word(flag, text); }, ""));
 }
 
 }  // namespace

@@ -38,6 +38,10 @@ Task<> operate(Round& round, std::size_t i, std::string target) {
 Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, CommonOptions common,
                                     std::vector<std::string> targets, ViewFilter filter, TargetOperation operation) {
     TargetResults out;
+    if (targets.size() > 1 && asks_for_all(targets)) {
+        out.failed = Error{ErrorCode::invalid, "\"all\" stands for every process: give no other target beside it"};
+        co_return out;
+    }
     const std::filesystem::path data = common.data_directory;
     auto client = co_await DaemonClient::connect(executor, data);
     if (!client) {

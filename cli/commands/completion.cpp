@@ -282,7 +282,8 @@ Answer complete(const std::vector<std::string>& words) {
     }
     if (!dashes && typed.starts_with('-')) {
         const std::size_t equals = typed.find('=');
-        const Flag* assigned = equals == std::string::npos ? nullptr : flags->awaiting(typed.substr(0, equals));
+        const bool is_assignment = typed.starts_with("--") && equals != std::string::npos;
+        const Flag* assigned = is_assignment ? flags->awaiting(typed.substr(0, equals)) : nullptr;
         if (assigned != nullptr) {
             answer.typed.remove_prefix(equals + 1);
             add_value(answer, *assigned);

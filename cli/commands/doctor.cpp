@@ -358,6 +358,11 @@ void check_runs(const Examined& examined, Findings& out) {
     if (odd->empty()) out.ok(name, "each answers that should");
 }
 
+bool has_left(const ProcessView& view) {
+    return std::any_of(view.causes.begin(), view.causes.end(),
+                       [](const domain::Cause& each) { return each.code == domain::CauseCode::left_running; });
+}
+
 void check_processes(const Examined& examined, Findings& out) {
     if (!examined.daemon) return;
     if (!examined.processes) {
@@ -375,7 +380,9 @@ void check_processes(const Examined& examined, Findings& out) {
             out.note("processes", fmt::format("{} was written by another version", shown), "use that version");
         else if (view.state == ProcessState::lost)
             out.note("processes", fmt::format("{}: how it ended cannot be known", shown),
-                     fmt::format("persistproc start {0}, or persistproc rm {0}", view.id));
+                     has_left(view)
+                         ? fmt::format("persistproc stop {0} ends what it left, then persistproc rm {0}", view.id)
+                         : fmt::format("persistproc start {0}, or persistproc rm {0}", view.id));
         else if (domain::is_live(view) && !view.causes.empty())
             out.note("processes", fmt::format("{}: {}", shown, base::escape_line(domain::causes_text(view.causes))),
                      fmt::format("persistproc status {}", view.id));

@@ -35,6 +35,10 @@ static Task<int> status(Context context, StatusArguments options) {
         show_results(context.console, results, options.targets);
         co_return worst;
     }
+    if (results.results.empty()) {
+        context.console.note("there is no process");
+        co_return unknown;
+    }
     bool first = true;
     for (const auto& one : results.results) {
         if (!one) {

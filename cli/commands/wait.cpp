@@ -29,7 +29,7 @@ int exit_status_of(const ops::WaitMeta& meta) {
 
 std::string ended_text(const ops::WaitMeta& meta) {
     if (meta.stopped) {
-        const std::string by = meta.stopped_by.empty() ? "on request" : "by " + base::escape_line(meta.stopped_by);
+        const std::string by = meta.stopped_by ? "by " + base::escape_line(*meta.stopped_by) : "on request";
         return fmt::format("{} was stopped {}", meta.process, by);
     }
     if (meta.exit_code) return fmt::format("{} exited with code {}", meta.process, *meta.exit_code);
@@ -57,6 +57,15 @@ int show(const Console& console, const WaitArguments& options, const ops::WaitMe
     return asked_for_exit ? exit_status_of(meta) : 0;
 }
 
+std::chrono::nanoseconds time_of(double seconds) {
+    constexpr double longest = 1e9;  // beyond anything that is waited for, and far from an overflow
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(seconds, longest) * 1e9));
+}
+
+Error no_daemon_in_time() {
+    return {ErrorCode::timeout, "wait: the time is over, and no daemon answers to say how it stands"};
+}
+
 }  // namespace
 
 static Task<int> wait(Context context, WaitArguments options) {
@@ -67,9 +76,11 @@ static Task<int> wait(Context context, WaitArguments options) {
     auto view = co_await (*client)->find(options.request.process);
     async::SystemClock clock;
     const MonoTime begin = clock.now();
+    const MonoTime end = options.timeout_seconds ? begin + time_of(*options.timeout_seconds) : MonoTime::max();
     std::optional<MonoTime> lost_until;
     double passed = 0;
     while (true) {
+        if (clock.now() >= end && (!view || lost_until)) co_return context.console.fail(no_daemon_in_time());
         if (!view && view.error().code == ErrorCode::unavailable && clock.now() < begin + daemon_return_bound) {
             const MonoTime next = clock.now() + daemon_return_pause;
             co_await clock.sleep_until(next);
@@ -91,7 +102,7 @@ static Task<int> wait(Context context, WaitArguments options) {
             // again, for a while.
             if (!lost_until) lost_until = clock.now() + daemon_return_bound;
             if (clock.now() >= *lost_until) co_return context.console.fail(answer.error());
-            const MonoTime next = clock.now() + daemon_return_pause;
+            const MonoTime next = std::min(end, clock.now() + daemon_return_pause);
             co_await clock.sleep_until(next);
             passed = std::chrono::duration<double>(clock.now() - begin).count();
             continue;
@@ -99,6 +110,10 @@ static Task<int> wait(Context context, WaitArguments options) {
         lost_until.reset();
         const bool is_early = !is_last && (answer ? answer->outcome == ops::WaitOutcome::timed_out
                                                   : answer.error().code == ErrorCode::timeout);
+        if (!answer && answer.error().code == ErrorCode::timeout && passed > 0 && is_last)
+            co_return context.console.fail(
+                Error{ErrorCode::timeout, fmt::format("{}: not yet after {} s: {}", view->id, *options.timeout_seconds,
+                                                      schema::enum_name(options.request.until))});
         if (!is_early)
             co_return answer ? show(context.console, options, *answer) : context.console.fail(answer.error());
         passed = std::chrono::duration<double>(clock.now() - begin).count();

@@ -101,6 +101,12 @@ std::string flag_item(const Flag& flag) {
     return fmt::format(".TP\n{}\n{}\n", term, prose(flag.facts.sentence()));
 }
 
+/// Whether it is a flag of every subcommand under another name, because the subcommand has one of that name.
+bool is_renamed(const Flag& flag, CommonFlags& common) {
+    const auto usual = flags_of(common);
+    return std::none_of(usual.begin(), usual.end(), [&](const Flag& each) { return each.name == flag.name; });
+}
+
 std::string example(std::string_view text) { return fmt::format(".PP\n.nf\n.RS\n{}\n.RE\n.fi\n", plain(text)); }
 
 constexpr std::pair<std::string_view, std::string_view> variables[] = {
@@ -160,7 +166,7 @@ std::string client_manual() {
                "A DURATION is 500ms, 10s, 1m30s, 2h or a number of seconds; a TIME is the age of something "
                "(2m), RFC 3339, a date, a clock time or a Unix time.") +
            "\n";
-    out += section("FLAGS OF EVERY SUBCOMMAND");
+    out += section("FLAGS OF EVERY SUBCOMMAND, UNLESS IT HAS ITS OWN");
     CommonFlags common;
     for (const Flag& flag : flags_of(common)) out += flag_item(flag);
     out += section("SUBCOMMANDS");
@@ -170,7 +176,11 @@ std::string client_manual() {
         out += fmt::format(".SS \"{}\"\n{}\n", plain(usage_line(*each)), prose(typed.text));
         if (!typed.aliases.empty()) out += fmt::format("Also: {}.\n", plain(typed.aliases));
         const auto arguments = each->make();
-        for (const Flag& flag : each->flags(arguments.get())) out += flag_item(flag);
+        std::vector<Flag> flags = each->flags(arguments.get());
+        const auto own = static_cast<std::ptrdiff_t>(flags.size());
+        add_common_flags(common, flags);
+        for (const Flag& flag : flags)
+            if (&flag - flags.data() < own || is_renamed(flag, common)) out += flag_item(flag);
         for (const ops::ExitStatus& status : typed.statuses)
             if (!status.text.empty()) out += item(fmt::format("Exit status {}", status.status), status.text);
         for (const std::string_view text : typed.examples)

@@ -158,6 +158,12 @@ std::string stop_text(const ProcessView& view) {
     return out;
 }
 
+/// How the run before ended.
+std::string last_end_text(const ProcessView& view) {
+    if (view.exit_code) return fmt::format(" (exited with code {})", *view.exit_code);
+    return view.signal ? fmt::format(" (killed by {})", *view.signal) : "";
+}
+
 }  // namespace
 
 std::string state_text(const ProcessView& view) {
@@ -169,8 +175,8 @@ std::string state_text(const ProcessView& view) {
         case ProcessState::killed: out = view.signal ? fmt::format("killed by {}", *view.signal) : "killed"; break;
         case ProcessState::stopped: out = stop_text(view); break;
         case ProcessState::failed: out = "could not be started"; break;
-        case ProcessState::backoff: out = "waiting to be restarted"; break;
-        case ProcessState::gave_up: out = "gave up restarting"; break;
+        case ProcessState::backoff: out = "waiting to be restarted" + last_end_text(view); break;
+        case ProcessState::gave_up: out = "gave up restarting" + last_end_text(view); break;
         default: break;
     }
     if (view.reason == OutcomeReason::oom) out += " (out of memory)";

@@ -53,10 +53,10 @@ struct OutputRequest {
                  .range(0, 1000000000)
                  .as_flag("n,lines", "N", "Newest lines (100); 0: everything"));
         each(field("cursor", &R::cursor, "Only what came after it").as_flag("cursor", "CURSOR"));
-        each(field("since", &R::since, "Age (5m) or RFC 3339")
+        each(field("since", &R::since, "Age (5m), RFC 3339, clock or Unix time")
                  .as_flag("since", "TIME", "Only what was printed from then on")
                  .of_kind(schema::ValueKind::time));
-        each(field("until", &R::until, "Age or RFC 3339")
+        each(field("until", &R::until, "As since")
                  .as_flag("until", "TIME", "Only what was printed before")
                  .of_kind(schema::ValueKind::time));
         each(field("stream", &R::stream).as_flag("stream", "STREAM", "combined, stdout or stderr"));

@@ -69,8 +69,8 @@ struct WaitMeta {
     std::optional<std::int64_t> port;
     std::optional<int> exit_code;
     std::optional<std::string> signal;
-    bool stopped = false;    // the run ended on request
-    std::string stopped_by;  // empty: not on record
+    bool stopped = false;                   // the run ended on request
+    std::optional<std::string> stopped_by;  // where it is on record
     std::optional<std::string> run;
     std::string next_cursor;
 

@@ -103,7 +103,7 @@ Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext
         meta.exit_code = outcome->exit_code;
         if (outcome->signal) meta.signal = domain::signal_name(*outcome->signal);
         meta.stopped = outcome->reason == OutcomeReason::stopped;
-        if (meta.stopped) meta.stopped_by = outcome->stopped_by;
+        if (meta.stopped && !outcome->stopped_by.empty()) meta.stopped_by = outcome->stopped_by;
     }
     meta.next_cursor = logstore::format_cursor(meta.process, waited->next);
     meta.outcome = waited->end;

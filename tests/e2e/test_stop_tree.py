@@ -1,5 +1,6 @@
 """A stop ends everything a program started."""
 import os
+import pathlib
 import signal
 
 import harness
@@ -63,6 +64,21 @@ class StopTree(harness.TestCase):
         self.ok("stop", "all")
         self.assertNotIn(b"left running", self.ok("list").out)
         self.assertEqual([p for p in self.pids(path) if harness.is_alive(p)], [])
+
+    def test_what_shows_no_mark_belongs_to_a_lost_process_all_the_same(self):
+        pid = self.start("bare", ["sh", "-c", "env -i sleep 600 & echo $!; exec env -i sleep 601"])["pid"]
+        harness.eventually("its child", lambda: self.ok("output", "bare").out.strip())
+        child = int(self.ok("output", "bare").out)
+        harness.eventually("both have no environment", lambda: not any(
+            pathlib.Path(f"/proc/{each}/environ").read_bytes() for each in (pid, child)))
+        (shim,) = [each for each, line in harness.processes_of(self.place.data) if "persistproc-shim" in line]
+        self.daemon.kill()
+        os.kill(shim, signal.SIGKILL)
+        self.daemon.start()
+        self.assertIn(b"lost, 2 left running", self.ok("list").out)
+        self.assertEqual(self.cli("rm", "bare").code, 125)
+        self.ok("start", "bare")
+        self.assertEqual([each for each in (pid, child) if harness.is_alive(each)], [])
 
     def test_a_start_waits_for_a_stop_under_way(self):
         ready = self.place.work / "ready"
