@@ -43,8 +43,10 @@ Daemon::Daemon(asio::io_context& io, const Options& options, core::SupervisorOpt
       graveyard_(registry_),
       shims_(io.get_executor(), shim_beside_this_program(), options.data),
       directories_(files_, clock_, options.data),
+      environment_(io.get_executor(), clock_, workers_.rendering, environ),
       services_(
-          {io.get_executor(), clock_, registry_, shims_, directories_, workers_}, std::move(supervising),
+          {io.get_executor(), clock_, registry_, shims_, directories_, workers_},
+          with_environment(std::move(supervising)),
           {.compat = options.compat, .agent_starts = options.agent_starts, .agent_burst = options.agent_starts * 5},
           [this] { return info(); }),
       http_(services_.server, clock_, with_pages(std::move(http)), graveyard_),
@@ -72,6 +74,11 @@ void Daemon::start() {
     tasks_.spawn("signals", obey_signals());
     tasks_.spawn("shutdown", follow_shutdown());
     tasks_.spawn("main", run());
+}
+
+core::SupervisorOptions Daemon::with_environment(core::SupervisorOptions options) {
+    options.base_environment = [this] { return environment_.current(); };
+    return options;
 }
 
 mcp::http::HttpOptions Daemon::with_pages(mcp::http::HttpOptions http) const {
@@ -135,6 +142,7 @@ Task<> Daemon::announce() {
         return true;
     };
     co_await async::offload(workers_.reading, std::move(tell));
+    environment_.refresh();
 }
 
 Task<> Daemon::obey_signals() {

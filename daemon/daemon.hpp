@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "common/mcp/http/http_server.hpp"
+#include "daemon/base_environment.hpp"
 #include "daemon/core/local_run_directories.hpp"
 #include "daemon/core/local_shim_host.hpp"
 #include "daemon/http/listener.hpp"
@@ -38,6 +39,7 @@ private:
         registry::AsyncRegistry& registry_;
     };
 
+    core::SupervisorOptions with_environment(core::SupervisorOptions options);
     mcp::http::HttpOptions with_pages(mcp::http::HttpOptions http) const;
     ops::DaemonInfo info() const;
     void link_fallback(const std::filesystem::path& socket);
@@ -57,6 +59,7 @@ private:
     Graveyard graveyard_;
     core::LocalShimHost shims_;
     core::LocalRunDirectories directories_;
+    BaseEnvironment environment_;
     Services services_;
     mcp::http::HttpServer http_;
     std::unique_ptr<http::Listener> listener_;

@@ -144,7 +144,6 @@ int serve(const daemon::Options& options) {
     supervising.total_log_bytes = options.total_log_bytes;
     supervising.limits = current_limits();
     supervising.umask = ::umask(077);
-    for (char** each = environ; *each != nullptr; ++each) supervising.environment.emplace_back(*each);
     raise_descriptor_limit();
 
     int status = exit_failure;

@@ -17,11 +17,13 @@
 #include <optional>
 #include <vector>
 
+#include "cli/bridge/agent_environment.hpp"
 #include "cli/bridge/agent_output.hpp"
 #include "cli/bridge/agent_session.hpp"
 #include "cli/bridge/daemon_link.hpp"
 #include "cli/bridge/line_reader.hpp"
 #include "cli/bridge/message_scan.hpp"
+#include "cli/environment.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
 #include "common/base/diagnostics.hpp"
@@ -185,7 +187,7 @@ private:
             return refuse("null", mcp::rpc::invalid_request, "Invalid request: a line is longer than 4 MiB");
         Open open;
         open.message = scan_message(line.text);
-        open.text = std::move(line.text);
+        open.text = with_environment(open.message, std::move(line.text), environment_);
         const ScannedMessage& message = open.message;
         if (message.kind == MessageKind::not_json)
             return refuse("null", mcp::rpc::parse_error, "Parse error: the line is not JSON");
@@ -370,6 +372,7 @@ private:
 
     boost::asio::any_io_executor executor_;
     BridgeOptions options_;
+    std::vector<std::string> environment_ = inherited_environment(::environ);
     async::SystemClock clock_;
     DaemonLink link_;
     AgentOutput output_;

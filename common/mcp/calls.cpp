@@ -80,8 +80,11 @@ CallContext Server::Call::context(const Json& params) {
     out.caller = caller;
     out.principal = principal;
     out.channel = shared_from_this();
-    if (const Json* meta = find_member(params, "_meta"))
+    if (const Json* meta = find_member(params, "_meta"); meta != nullptr && meta->is_object()) {
         if (const Json* token = find_member(*meta, "progressToken")) progress_token = id_text(*token);
+        for (const auto& [name, value] : meta->items())
+            if (name.starts_with("persistproc/")) out.own_meta[name] = value;
+    }
     if (has_sessions(caller->revision)) return out;
     const Json* responses = find_member(params, "inputResponses");
     if (responses != nullptr && responses->is_object()) out.input_responses = *responses;

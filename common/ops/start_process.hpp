@@ -13,6 +13,10 @@ namespace ops {
 /// When the process already runs.
 enum class IfRunning { keep, restart, refuse };
 
+/// Member of a request's `_meta` by which the bridge says what the environment of its agent is: an array of
+/// "NAME=value".
+inline constexpr const char* environment_meta = "persistproc/environment";
+
 struct StartRequest {
     domain::Definition definition;    // its label is empty where none was given; the core derives one
     domain::Environment environment;  // set on top of the base

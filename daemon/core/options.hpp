@@ -2,6 +2,7 @@
 /// Bounds of the core, and what programs inherit from the daemon.
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ struct SupervisorOptions {
     std::chrono::nanoseconds gate_bound = std::chrono::seconds(20);  // for a call that waits for the adoption
     std::chrono::nanoseconds start_bound = std::chrono::seconds(15);
     std::chrono::nanoseconds retention_interval = std::chrono::minutes(1);
-    std::vector<std::string> environment;  // of the daemon: what runs started by agents inherit
+    std::function<std::vector<std::string>()> base_environment;  // what runs inherit whose caller brings none
     mode_t umask = 022;
     std::vector<rundir::ResourceLimit> limits;  // of runs whose caller brings none
 };

@@ -8,7 +8,20 @@ namespace persistproc::tools {
 
 namespace {
 
+/// What the agent's own environment is, as the bridge beside it tells: programs inherit that, as they do from a
+/// command line. Of nobody else it is taken.
+std::optional<std::vector<std::string>> bridge_environment(const mcp::CallContext& context) {
+    if (context.principal.role != mcp::Principal::Role::bridge || !context.own_meta.is_object()) return std::nullopt;
+    const auto given = context.own_meta.find(ops::environment_meta);
+    if (given == context.own_meta.end() || !given->is_array()) return std::nullopt;
+    std::vector<std::string> out;
+    for (const auto& each : *given)
+        if (each.is_string()) out.push_back(each.get<std::string>());
+    return out;
+}
+
 Task<mcp::ToolResult> start(Core core, ops::StartRequest request, mcp::CallContext context) {
+    if (auto inherited = bridge_environment(context)) request.base_environment = std::move(*inherited);
     if (auto allowed = core.agent_starts.take(context.principal); !allowed)
         co_return mcp::tool_failure(allowed.error());
     std::string actor = actor_of(context);

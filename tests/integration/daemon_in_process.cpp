@@ -8,7 +8,10 @@ namespace {
 
 core::SupervisorOptions with_data(core::SupervisorOptions options, const TemporaryDirectory& data) {
     options.data = data.path();
-    options.environment = {"PATH=/usr/bin:/bin", "SECRET=hunter2", "PERSISTPROC_PORT=1", "NOTIFY_SOCKET=/x"};
+    options.base_environment = [] {
+        return std::vector<std::string>{"PATH=/usr/bin:/bin", "SECRET=hunter2", "PERSISTPROC_PORT=1",
+                                        "NOTIFY_SOCKET=/x"};
+    };
     return options;
 }
 

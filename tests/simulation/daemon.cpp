@@ -439,7 +439,7 @@ Daemon::Daemon(World& world, int incarnation)
     options.data = "/simulated";
     options.keep_ended = kept_ended;
     options.keep_runs = kept_runs;
-    options.environment = {"PATH=/bin"};
+    options.base_environment = [] { return std::vector<std::string>{"PATH=/bin"}; };
     core_ = std::make_unique<core::Supervisor>(io_.get_executor(), *clock_, *store_, *host_, *directories_,
                                                std::move(options));
 }

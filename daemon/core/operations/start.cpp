@@ -78,8 +78,8 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
     if (auto fine = domain::check_command(request.definition.command); !fine) co_return fine.error();
     if (request.definition.label_given)
         if (auto fine = domain::check_label(request.definition.label); !fine) co_return fine.error();
-    auto environment = compose_environment(request.base_environment ? *request.base_environment : options_.environment,
-                                           request.environment);
+    if (!request.base_environment) request.base_environment = options_.base_environment();
+    auto environment = compose_environment(*request.base_environment, request.environment);
     if (!environment) co_return environment.error();
     auto directory = co_await world_.directories.canonical_directory(request.definition.working_directory);
     if (!directory) co_return directory.error();

@@ -1,0 +1,47 @@
+#pragma once
+/// What programs inherit that agents start over HTTP. Whoever happened to start the daemon may have had anything in the
+/// environment, a secret of another project among it: only what makes a person's session is kept, with the PATH of
+/// their login shell.
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <string>
+#include <vector>
+
+#include "common/async/task_group.hpp"
+
+namespace persistproc::daemon {
+
+/// Of "NAME=value" entries those that belong to a session of the user: HOME, USER, LOGNAME, SHELL, PATH, LANG, LC_*,
+/// TZ, XDG_*, SSH_AUTH_SOCK, DISPLAY, WAYLAND_DISPLAY, DBUS_SESSION_BUS_ADDRESS. Pure.
+std::vector<std::string> clean_environment(const char* const* variables);
+
+/// The PATH that `shell` has when it is started as a login shell with that environment; empty: it tells none within
+/// 2 s. Blocks.
+std::string read_login_path(const std::string& shell, const std::vector<std::string>& environment);
+
+/// The user's shell by the user database, else by `environment`, else /bin/sh.
+std::string login_shell(const std::vector<std::string>& environment);
+
+class BaseEnvironment {
+public:
+    /// `own`: of this process. `threads` and `clock` outlive it.
+    BaseEnvironment(boost::asio::any_io_executor executor, async::Clock& clock, boost::asio::thread_pool& threads,
+                    const char* const* own);
+
+    /// As known now. Looks anew in the background when that is older than 10 minutes. One executor, one thread.
+    std::vector<std::string> current();
+    /// Looks in the background.
+    void refresh();
+
+private:
+    Task<> look();
+
+    async::Clock& clock_;
+    boost::asio::thread_pool& threads_;
+    std::vector<std::string> variables_;
+    MonoTime looked_{};
+    bool is_looking_ = false;
+    async::TaskGroup tasks_;
+};
+
+}  // namespace persistproc::daemon
