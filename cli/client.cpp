@@ -181,6 +181,10 @@ Task<Result<ops::ShutdownResponse>> DaemonClient::shut_down(bool keep) {
     co_return co_await call<ops::ShutdownResponse>(std::move(request));
 }
 
+Task<Result<ops::AuditResponse>> DaemonClient::audit(ops::AuditRequest request) {
+    co_return co_await call<ops::AuditResponse>(std::move(request), true);
+}
+
 Task<Result<ops::DaemonInfo>> DaemonClient::info() {
     ops::DaemonInfoRequest request;
     co_return co_await call<ops::DaemonInfo>(std::move(request), true);

@@ -30,6 +30,8 @@ struct RemoveRequest;
 struct WaitRequest;
 struct WaitMeta;
 struct ListRequest;
+struct AuditRequest;
+struct AuditResponse;
 struct DaemonInfo;
 struct ShutdownResponse;
 }  // namespace ops
@@ -60,6 +62,7 @@ public:
     Task<Result<ProcessView>> find(std::string target);
     Task<Result<ops::WaitMeta>> wait(ops::WaitRequest request);
     Task<Result<ops::ShutdownResponse>> shut_down(bool keep);
+    Task<Result<ops::AuditResponse>> audit(ops::AuditRequest request);
     Task<Result<ops::DaemonInfo>> info();
     /// Whether the last call failed because its daemon was gone, rather than by an answer.
     bool was_cut_off() const noexcept { return was_cut_off_; }

@@ -38,7 +38,7 @@ Services::Services(World world, core::SupervisorOptions options, ServiceOptions 
       waiter(world.clock, supervisor, world.workers.waiting, log_changes_),
       server(world.executor, world.clock, server_info(), {}, features()),
       resources(world.executor, world.clock, supervisor, world.workers.reading, log_changes_, server) {
-    tools::Core core{supervisor, waiter, world.clock, world.workers, agent_starts_, std::move(info)};
+    tools::Core core{supervisor, world.store, waiter, world.clock, world.workers, agent_starts_, std::move(info)};
     tools::add_all(server, core, services.compat ? tools::compat::accept_original_calls(core) : tools::ToolChange());
     if (services.compat) tools::compat::add_original_tools(server, core);
     prompts::add_all(server, supervisor, world.workers.reading);

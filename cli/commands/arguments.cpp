@@ -48,6 +48,12 @@ Result<void> SignalArguments::take(std::vector<std::string> words, const Given&)
     return {};
 }
 
+Result<void> AuditArguments::take(std::vector<std::string> words, const Given& given) {
+    if (words.size() > 1) return unexpected_word(given.subcommand, words[1]);
+    if (!words.empty() && words[0] != "all") request.process = words[0];
+    return {};
+}
+
 Result<void> ListArguments::take(std::vector<std::string> words, const Given& given) {
     if (words.size() > 1) return unexpected_word(given.subcommand, words[1]);
     if (!words.empty() && words[0] != "all") request.process = words[0];

@@ -101,6 +101,18 @@ struct SignalArguments {
     Result<void> take(std::vector<std::string> words, const Given& given);
 };
 
+struct AuditArguments {
+    ops::AuditRequest request;
+    bool follow = false;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        schema::inlined(&AuditArguments::request, each);
+        each(schema::field("follow", &AuditArguments::follow).as_flag("f,follow", "", "Go on with what is done next"));
+    }
+    Result<void> take(std::vector<std::string> words, const Given& given);
+};
+
 enum class ListOutput { table, wide };
 
 struct ListArguments {

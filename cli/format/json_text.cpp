@@ -64,6 +64,9 @@ std::string shutdown_json(const std::vector<std::string>& stopped, const std::ve
 
 std::string wait_json(const ops::WaitMeta& meta) { return document(schema::to_json(meta)); }
 
+std::string audit_json(const ops::AuditResponse& answer) { return document(schema::to_json(answer)); }
+std::string audit_line_json(const ops::AuditLine& entry) { return document(schema::to_json(entry)); }
+
 std::string daemon_json(const ops::DaemonInfo& info) { return document(schema::to_json(info)); }
 
 std::string checks_json(const std::vector<CheckLine>& checks) {

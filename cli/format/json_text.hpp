@@ -10,6 +10,8 @@
 #include "common/domain/process.hpp"
 
 namespace persistproc::ops {
+struct AuditLine;
+struct AuditResponse;
 struct DaemonInfo;
 struct WaitMeta;
 }  // namespace persistproc::ops
@@ -32,6 +34,9 @@ std::string texts_json(const std::vector<std::pair<std::string, std::optional<st
 
 std::string shutdown_json(const std::vector<std::string>& stopped, const std::vector<std::string>& kept);
 std::string wait_json(const ops::WaitMeta& meta);
+/// {"entries":[…]}, and one of them.
+std::string audit_json(const ops::AuditResponse& answer);
+std::string audit_line_json(const ops::AuditLine& entry);
 std::string daemon_json(const ops::DaemonInfo& info);
 
 /// One line of `doctor`. {"checks":[{"name","status","detail","advice"},…]}; no advice is null.

@@ -88,6 +88,69 @@ struct ShutdownResponse {
     }
 };
 
+/// Who did what. Without values of variables, which stand nowhere but in a run's spec.
+struct AuditRequest {
+    std::optional<std::string> process;
+    std::optional<std::string> since;
+    std::int64_t lines = 100;
+    std::int64_t after = 0;   // a number: only what came later
+    double wait_seconds = 0;  // for the first entry, if there is none yet
+    static constexpr Operation operation{.name = "read_audit",
+                                         .title = "",
+                                         .description = of_the_client,
+                                         .effects = {.read_only = true, .idempotent = true},
+                                         .audience = schema::Audience::client,
+                                         .sleeps = true};
+    static constexpr Typed typed{
+        .name = "audit",
+        .words = "[TARGET]",
+        .summary = "who started, stopped and removed what",
+        .text =
+            "Who did what: starts, stops, restarts, signals, removals and shutdowns, by people and agents. The "
+            "newest 10,000 are kept.",
+        .examples = {"persistproc audit web", "persistproc audit -f --since 1h"},
+        .words_kind = schema::ValueKind::target,
+    };
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using R = AuditRequest;
+        using schema::field;
+        each(field("process", &R::process));
+        each(field("since", &R::since)
+                 .as_flag("since", "TIME", "Only what was done from then on")
+                 .of_kind(schema::ValueKind::time));
+        each(field("lines", &R::lines).range(0, 10000).as_flag("n,lines", "N", "The newest (100); 0: all"));
+        each(field("after", &R::after).range(0, 9e15));
+        each(field("wait_seconds", &R::wait_seconds).range(0, 600));
+    }
+};
+struct AuditLine {
+    std::int64_t number = 0;
+    WallTime at{};
+    std::string actor;
+    std::string action;
+    std::string process;  // an id; empty: the daemon itself
+    std::string detail;   // the command of a start, "force" of a stop, …
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using R = AuditLine;
+        using schema::field;
+        each(field("number", &R::number));
+        each(field("at", &R::at));
+        each(field("actor", &R::actor));
+        each(field("action", &R::action));
+        each(field("process", &R::process).absent_if_empty());
+        each(field("detail", &R::detail).absent_if_empty());
+    }
+};
+struct AuditResponse {
+    std::vector<AuditLine> entries;  // oldest first
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        each(schema::field("entries", &AuditResponse::entries));
+    }
+};
+
 /// Who is there: version, pid, endpoint of the daemon.
 struct DaemonInfoRequest {
     static constexpr Operation operation{.name = "daemon_info",
@@ -124,5 +187,8 @@ PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::SignalRequest)
 PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::RemoveRequest)
 PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::ShutdownRequest)
 PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::ShutdownResponse)
+PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::AuditRequest)
+PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::AuditLine)
+PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::AuditResponse)
 PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::DaemonInfoRequest)
 PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::DaemonInfo)

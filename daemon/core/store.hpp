@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/async/clock.hpp"
+#include "common/async/notifier.hpp"
 #include "daemon/core/lifecycle.hpp"
 
 namespace persistproc::core {
@@ -71,11 +72,20 @@ void join(RunRecord& known, const RunRecord& later);
 
 /// One changing call: who asked what of which process.
 struct AuditEntry {
+    std::int64_t number = 0;  // given by the store, rising; 0: not stored yet
     WallTime at{};
     std::string actor;
     std::string action;
     std::string process;
     std::string detail;
+};
+
+/// Which of them; of all these the newest `most`.
+struct AuditQuery {
+    std::string process;        // an id; empty: of all
+    std::int64_t since_ns = 0;  // wall time
+    std::int64_t after = 0;     // a number
+    std::int64_t most = 100;
 };
 
 /// Changes that become durable together.
@@ -101,6 +111,10 @@ public:
     /// Completes when `change` is durable. Changes become durable in the order of the calls. Errors: io (full disk,
     /// …): nothing of the change is kept. Cancelling abandons the wait, never the change.
     virtual Task<Result<void>> commit(StoreChange change) = 0;
+    /// Oldest first. Errors: io, corrupt.
+    virtual Task<Result<std::vector<AuditEntry>>> read_audit(AuditQuery query) = 0;
+    /// Notified after entries have been added.
+    virtual async::Notifier& audited() = 0;
 };
 
 }  // namespace persistproc::core

@@ -17,7 +17,7 @@ namespace asio = boost::asio;
 
 struct AsyncRegistry::State {
     State(asio::any_io_executor e, std::filesystem::path d, EndedSessions s)
-        : executor(std::move(e)), directory(std::move(d)), ended(std::move(s)) {
+        : executor(std::move(e)), directory(std::move(d)), audited(executor), ended(std::move(s)) {
         for (const auto& id : ended.found()) remember_dead(id);
     }
 
@@ -33,6 +33,7 @@ struct AsyncRegistry::State {
 
     asio::any_io_executor executor;
     std::filesystem::path directory;
+    async::Notifier audited;
     std::optional<Registry> registry;      // the thread's alone, as are the next three
     std::optional<Error> failed;           // never was opened
     std::optional<Remembered> remembered;  // since it was loaded
@@ -151,6 +152,7 @@ Task<Result<core::StoreSnapshot>> AsyncRegistry::load() {
 Task<Result<void>> AsyncRegistry::commit(core::StoreChange change) {
     auto state = state_;
     auto waiting = std::make_shared<State::Waiting>(state->executor);
+    const bool is_audited = !change.audit.empty();
     {
         const std::lock_guard lock(state->mutex);
         State::Pending pending{std::move(change), waiting};
@@ -158,8 +160,19 @@ Task<Result<void>> AsyncRegistry::commit(core::StoreChange change) {
     }
     asio::post(state->thread, [raw = state.get()] { raw->flush(); });
     while (!waiting->result) co_await waiting->done.wait();
+    if (is_audited && *waiting->result) state->audited.notify_all();
     co_return *waiting->result;
 }
+
+Task<Result<std::vector<core::AuditEntry>>> AsyncRegistry::read_audit(core::AuditQuery query) {
+    auto state = state_;
+    auto read = [state, query = std::move(query)] {
+        return state->with_registry([&](Registry& open) { return open.read_audit(query); });
+    };
+    co_return co_await async::offload(state->thread, std::move(read));
+}
+
+async::Notifier& AsyncRegistry::audited() { return state_->audited; }
 
 bool AsyncRegistry::is_dead_session(const std::string& id) const { return state_->dead.contains(id); }
 

@@ -23,6 +23,8 @@ public:
     Task<Result<core::StoreSnapshot>> load() override;
     /// Changes that wait together become durable in one transaction.
     Task<Result<void>> commit(core::StoreChange change) override;
+    Task<Result<std::vector<core::AuditEntry>>> read_audit(core::AuditQuery query) override;
+    async::Notifier& audited() override;
 
     /// Sessions that are dead, in memory, known from the beginning. As many as `EndedSessions` keeps.
     bool is_dead_session(const std::string& id) const;

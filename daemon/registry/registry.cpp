@@ -168,6 +168,28 @@ Result<core::StoreSnapshot> Registry::load() {
     return snapshot;
 }
 
+Result<std::vector<core::AuditEntry>> Registry::read_audit(const core::AuditQuery& query) {
+    auto rows = statements_->database.prepare(
+        "SELECT rowid, at, actor, action, process, detail FROM audit "
+        "WHERE rowid > ?1 AND at >= ?2 AND (?3 = '' OR process = ?3) ORDER BY rowid DESC LIMIT ?4");
+    if (!rows) return rows.error();
+    rows->bind(1, query.after).bind(2, query.since_ns).bind(3, std::string_view(query.process)).bind(4, query.most);
+    std::vector<core::AuditEntry> out;
+    for (;;) {
+        const auto row = rows->step();
+        if (!row) return row.error();
+        if (!*row) break;
+        out.push_back({.number = rows->integer(0),
+                       .at = base::from_ns(rows->integer(1)),
+                       .actor = rows->text(2),
+                       .action = rows->text(3),
+                       .process = rows->text(4),
+                       .detail = rows->text(5)});
+    }
+    std::reverse(out.begin(), out.end());
+    return out;
+}
+
 Result<void> Registry::write(const core::StoreChange& change) {
     Statements& s = *statements_;
     for (const auto& record : change.processes) {

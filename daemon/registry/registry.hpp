@@ -33,6 +33,9 @@ public:
     /// of each process stay. Errors: io, corrupt (the file was damaged or removed; nothing is kept then).
     Result<void> commit(const std::vector<core::StoreChange>& changes);
 
+    /// See core::Store.
+    Result<std::vector<core::AuditEntry>> read_audit(const core::AuditQuery& query);
+
 private:
     struct Statements;
     Registry();

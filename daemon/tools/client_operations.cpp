@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
@@ -38,6 +40,45 @@ Task<mcp::ToolResult> info(Core core, ops::DaemonInfoRequest, mcp::CallContext) 
                          fmt::format("persistprocd {} (PID {}) at {}", about.version, about.pid, about.endpoint));
 }
 
+/// The id of a target; one that is known no more can be named by its id alone.
+Task<Result<std::string>> id_of(Core core, std::string target) {
+    if (domain::find_process_id(target)) co_return target;
+    auto process = co_await core.supervisor.locate(target);
+    if (!process) co_return process.error();
+    co_return to_string(process->id);
+}
+
+Task<mcp::ToolResult> audit(Core core, ops::AuditRequest request, mcp::CallContext) {
+    core::AuditQuery query;
+    query.after = request.after;
+    query.most = request.lines > 0 ? request.lines : std::numeric_limits<std::int64_t>::max();
+    if (request.process) {
+        auto id = co_await id_of(core, *request.process);
+        if (!id) co_return mcp::tool_failure(id.error());
+        query.process = std::move(*id);
+    }
+    if (request.since) {
+        const auto time = base::parse_time_or_age(*request.since, base::wall_now());
+        if (!time) co_return mcp::tool_failure(base::with_context(time.error(), "since"));
+        query.since_ns = base::to_ns(*time);
+    }
+    const auto patience = std::chrono::nanoseconds(static_cast<std::int64_t>(request.wait_seconds * 1e9));
+    const MonoTime until = core.clock.now() + patience;
+    ops::AuditResponse out;
+    for (;;) {
+        const std::uint64_t seen = core.store.audited().count();
+        core::AuditQuery asked = query;
+        auto found = co_await core.store.read_audit(std::move(asked));
+        if (!found) co_return mcp::tool_failure(found.error());
+        for (auto& each : *found)
+            out.entries.push_back({each.number, each.at, std::move(each.actor), std::move(each.action),
+                                   std::move(each.process), std::move(each.detail)});
+        if (!out.entries.empty() || core.clock.now() >= until || core.supervisor.has_left()) break;
+        co_await core.store.audited().wait_past(seen, until, core.clock);
+    }
+    co_return structured(out, fmt::format("{} entries", out.entries.size()));
+}
+
 template <class Request>
 void add(mcp::Server& server, Core core, Task<mcp::ToolResult> (*operation)(Core, Request, mcp::CallContext)) {
     server.add_tool(define<Request>(),
@@ -52,6 +93,7 @@ void add_client_operations(mcp::Server& server, Core core) {
     add<ops::SignalRequest>(server, core, signal);
     add<ops::RemoveRequest>(server, core, remove);
     add<ops::ShutdownRequest>(server, core, shut_down);
+    add<ops::AuditRequest>(server, core, audit);
     add<ops::DaemonInfoRequest>(server, core, info);
 }
 

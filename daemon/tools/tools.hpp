@@ -16,6 +16,7 @@ namespace persistproc::tools {
 /// What the tools need; all of it outlives the server.
 struct Core {
     core::Supervisor& supervisor;
+    core::Store& store;
     core::Waiter& waiter;
     async::Clock& clock;
     core::Workers& workers;

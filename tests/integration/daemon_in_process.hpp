@@ -31,6 +31,10 @@ public:
         if (fails) co_return Error{ErrorCode::io, "no space left on device"};
         co_return co_await behind_.commit(std::move(change));
     }
+    Task<Result<std::vector<core::AuditEntry>>> read_audit(core::AuditQuery query) override {
+        return behind_.read_audit(std::move(query));
+    }
+    async::Notifier& audited() override { return behind_.audited(); }
     void release() {
         holds = false;
         released_.notify_all();

@@ -130,7 +130,7 @@ Task<Result<T>> Daemon::on_disk(std::string name, std::function<Result<T>()> wor
 
 class Daemon::SimulatedStore final : public core::Store {
 public:
-    explicit SimulatedStore(Daemon& daemon) : daemon_(daemon) {}
+    explicit SimulatedStore(Daemon& daemon) : daemon_(daemon), audited_(daemon.io_.get_executor()) {}
 
     Task<Result<core::StoreSnapshot>> load() override {
         World& world = daemon_.world_;
@@ -152,9 +152,14 @@ public:
         };
         co_return co_await daemon_.perform(std::string("commit"), std::move(work), world.mood.database, true);
     }
+    Task<Result<std::vector<core::AuditEntry>>> read_audit(core::AuditQuery) override {
+        co_return std::vector<core::AuditEntry>();
+    }
+    async::Notifier& audited() override { return audited_; }
 
 private:
     Daemon& daemon_;
+    async::Notifier audited_;
 };
 
 class Daemon::SimulatedDirectories final : public core::RunDirectories {

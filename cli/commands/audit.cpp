@@ -1,0 +1,50 @@
+#include <fmt/format.h>
+
+#include "cli/client.hpp"
+#include "cli/commands/arguments.hpp"
+#include "cli/format/json_text.hpp"
+#include "common/base/text.hpp"
+
+namespace persistproc::cli::commands {
+
+namespace {
+
+/// The daemon answers within this time, so that following is several questions.
+constexpr double longest_question_seconds = 600;
+
+std::string line_of(const ops::AuditLine& entry) {
+    const std::string subject = entry.process.empty() ? "the daemon" : entry.process;
+    return fmt::format("{}  {}  {} {}{}{}\n", base::format_rfc3339(entry.at), base::escape_line(entry.actor),
+                       base::escape_line(entry.action), subject, entry.detail.empty() ? "" : ": ",
+                       base::escape_line(entry.detail));
+}
+
+}  // namespace
+
+static Task<int> audit(Context context, AuditArguments options) {
+    const std::filesystem::path data = context.common.data_directory;
+    auto client = co_await DaemonClient::connect(context.executor, data);
+    if (!client) co_return context.console.fail(client.error());
+    ops::AuditRequest request = options.request;
+    for (;;) {
+        ops::AuditRequest asked = request;
+        auto answer = co_await (*client)->audit(std::move(asked));
+        if (!answer) co_return context.console.fail(answer.error());
+        if (context.console.json() && !options.follow) {
+            context.console.print(format::audit_json(*answer));
+            co_return 0;
+        }
+        for (const ops::AuditLine& entry : answer->entries) {
+            context.console.print(context.console.json() ? format::audit_line_json(entry) : line_of(entry));
+            request.after = entry.number;
+        }
+        if (!options.follow) co_return 0;
+        request.since.reset();
+        request.lines = 0;
+        request.wait_seconds = longest_question_seconds;
+    }
+}
+
+extern const Subcommand audit_subcommand = make_subcommand<audit>(ops::AuditRequest::typed);
+
+}  // namespace persistproc::cli::commands

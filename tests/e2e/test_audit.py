@@ -1,0 +1,55 @@
+"""Who did what."""
+import json
+
+import harness
+
+SECRET = "correct-horse"
+
+
+class Audit(harness.TestCase):
+    def entries(self, *arguments):
+        return self.ok("audit", "--json", *arguments).json()["entries"]
+
+    def test_who_did_what_is_told_without_values_of_variables(self):
+        self.start("web", ["sleep", "600"], "-e", f"TOKEN={SECRET}")
+        agent = self.mcp()
+        agent.call("restart_process", process="web")
+        self.ok("stop", "--force", "web")
+        self.ok("rm", "web")
+        said = [(e["action"], e["process"], e["detail"]) for e in self.entries()]
+        self.assertEqual(
+            [said[0], *said[-2:]], [("start", "p1", "sleep 600"), ("stop", "p1", "force"), ("remove", "p1", None)]
+        )
+        by_agent = [e for e in self.entries() if e["actor"] == "e2e 1"]
+        self.assertIn("restart", [e["action"] for e in by_agent])
+        self.assertNotIn(SECRET, json.dumps(self.entries()))
+        self.assertIn(b"remove p1", self.ok("audit", "p1", "-n", "1").out)
+
+    def test_it_is_asked_of_one_process_of_a_time_and_outlives_the_daemon(self):
+        self.start("a", ["sleep", "600"])
+        self.start("b", ["sleep", "600"])
+        self.daemon.restart()
+        self.assertEqual([e["process"] for e in self.entries("b")], ["p2"])
+        self.assertEqual(len(self.entries("--since", "1h")), 2)
+        self.assertEqual(len(self.entries("-n", "1")), 1)
+        self.assertEqual(self.entries("p77"), [])
+        refused = self.cli("audit", "nope")
+        self.assertEqual(refused.code, 125)
+        self.assertOneLine(refused.err, "nope")
+        for wrong in (("a", "b"), ("--since", "yesterdayish"), ("-n", "-1")):
+            self.assertEqual(self.cli("audit", *wrong).code, 2, wrong)
+
+    def test_following_hears_of_what_is_done_next(self):
+        self.start("a", ["sleep", "600"])
+        following = self.background("audit", "-f", "--json")
+        harness.eventually("what was", lambda: following.out.count(b"\n") == 1)
+        self.ok("stop", "a")
+        harness.eventually("what is", lambda: b'"stop"' in following.out)
+
+    def test_it_is_not_for_agents(self):
+        with self.assertRaises(harness.McpError):
+            self.mcp().call("read_audit")
+
+
+if __name__ == "__main__":
+    harness.main()
