@@ -35,7 +35,7 @@ Services::Services(World world, core::SupervisorOptions options, ServiceOptions 
     : log_changes_(world.executor, world.clock, world.workers.waiting),
       agent_starts_(world.clock, services.agent_starts, services.agent_burst),
       supervisor(world.executor, world.clock, world.store, world.shims, world.directories, std::move(options)),
-      waiter(world.clock, supervisor, world.workers.waiting, log_changes_),
+      waiter(world.clock, supervisor, world.workers, log_changes_),
       server(world.executor, world.clock, server_info(), {}, features()),
       resources(world.executor, world.clock, supervisor, world.workers.reading, log_changes_, server) {
     tools::Core core{supervisor, world.store, waiter, world.clock, world.workers, agent_starts_, std::move(info)};

@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t batch_bytes = 256u << 10;
+constexpr std::size_t batches_in_text = 4;  // of the longest text that one look may take
 constexpr unsigned steps_between_looks = 16;
 constexpr std::size_t bytes_between_looks = 64u << 10;
 
@@ -200,7 +201,7 @@ public:
           range_(range),
           pattern_(std::move(pattern)),
           budget_(budget),
-          batch_bytes_(pattern_ ? std::min(batch_bytes, pattern_->longest_text()) : 0),
+          batch_bytes_(pattern_ ? std::min(batch_bytes, pattern_->longest_text() / batches_in_text) : batch_bytes),
           lines_(query.stream, pattern_ ? pattern_->longest_text() : std::max<std::size_t>(query.max_bytes, 1)) {}
 
     Result<LinePage> read() {
@@ -247,11 +248,13 @@ private:
         return {};
     }
 
+    /// A pattern that may need much time for little text.
+    bool is_slow() const noexcept { return batch_bytes_ < batch_bytes; }
+
     /// Whether the budget is used up, now that `bytes` more are about to be, or were, looked at.
     bool is_spent(std::uint64_t bytes) {
         bytes_since_look_ += bytes;
-        const bool is_slow = batch_bytes_ < batch_bytes;
-        if (!is_slow && ++steps_ % steps_between_looks != 0 && bytes_since_look_ < bytes_between_looks) return false;
+        if (!is_slow() && ++steps_ % steps_between_looks != 0 && bytes_since_look_ < bytes_between_looks) return false;
         bytes_since_look_ = 0;
         return budget_.stop.stop_requested() || (budget_.until && std::chrono::steady_clock::now() >= *budget_.until);
     }
@@ -365,8 +368,8 @@ private:
                 (before->stream != (*record)->stream || before->run != (*record)->run))
                 break;
             if (!before) offset = (*record)->offset;
-            if ((*record)->offset != offset + bytes || (bytes > 0 && bytes + (*record)->length > batch_bytes_)) break;
-            if ((*record)->length > pattern_->longest_text()) break;
+            if ((*record)->offset != offset + bytes) break;
+            if ((bytes > 0 || is_slow()) && bytes + (*record)->length > batch_bytes_) break;
             bytes += (*record)->length;
             before = **record;
             if (((*record)->flags & (line_complete | separator)) != 0) {

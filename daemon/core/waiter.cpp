@@ -32,8 +32,8 @@ bool has_ended(const std::optional<Located>& process, std::uint32_t run) {
 
 }  // namespace
 
-Waiter::Waiter(async::Clock& clock, Supervisor& supervisor, asio::thread_pool& readers, LogChanges& log_changes)
-    : clock_(clock), supervisor_(supervisor), readers_(readers), log_changes_(log_changes) {}
+Waiter::Waiter(async::Clock& clock, Supervisor& supervisor, Workers& workers, LogChanges& log_changes)
+    : clock_(clock), supervisor_(supervisor), workers_(workers), log_changes_(log_changes) {}
 
 Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstore::LineQuery query) {
     auto look = [log = std::move(log), query = std::move(query)](std::stop_token stop) {
@@ -43,10 +43,19 @@ Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstor
         budget.stop = std::move(stop);
         return logstore::read_lines(log, query, budget);
     };
-    co_return co_await async::offload_stoppable(readers_, std::move(look));
+    co_return co_await async::offload_stoppable(workers_.waiting, std::move(look));
+}
+
+Task<Result<logstore::LinePage>> Waiter::search(std::filesystem::path log, logstore::LineQuery query,
+                                                async::Turns::Party party) {
+    async::Place place(workers_.looks, party);
+    const bool has_place = co_await place.wait();
+    if (!has_place) co_return Error{ErrorCode::limit, "too many waits of yours look for a pattern; end some"};
+    co_return co_await read(std::move(log), std::move(query));
 }
 
 struct Waiter::Question {
+    async::Turns::Party party = nullptr;
     std::string pattern;
     std::optional<std::int64_t> port;  // nothing: any
     std::chrono::nanoseconds quiet_for = std::chrono::seconds(2);
@@ -66,7 +75,9 @@ Result<Waiter::Question> Waiter::question_of(const ops::WaitRequest& request, Pr
                          fmt::format("{}: has no meaning when until is {}", name, schema::enum_name(request.until))};
     if (request.until == WaitCondition::pattern && !request.pattern)
         return Error{ErrorCode::invalid, "pattern: required when until is pattern"};
-    Question out{.pattern = request.pattern.value_or(""), .port = request.port};
+    Question out;
+    out.pattern = request.pattern.value_or("");
+    out.port = request.port;
     if (request.quiet_seconds) out.quiet_for = seconds_of(*request.quiet_seconds);
     if (request.cursor) {
         const auto position = logstore::parse_cursor(to_string(id), *request.cursor);
@@ -82,11 +93,12 @@ Result<Waiter::Question> Waiter::question_of(const ops::WaitRequest& request, Pr
     return out;
 }
 
-Task<Result<WaitResult>> Waiter::wait(ops::WaitRequest request) {
+Task<Result<WaitResult>> Waiter::wait(ops::WaitRequest request, async::Turns::Party party) {
     auto process = co_await supervisor_.locate(request.process);
     if (!process) co_return process.error();
     auto question = question_of(request, process->id);
     if (!question) co_return question.error();
+    question->party = party;
     const MonoTime until = clock_.now() + seconds_of(request.timeout_seconds);
     Located located = std::move(*process);
     switch (request.until) {
@@ -149,7 +161,7 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(Question question, Located pro
             searched = std::max(searched, last.position + last.text.size() + (last.complete ? 1 : 0));
         }
         logstore::LineQuery asked = query;
-        auto page = co_await read(process.log, std::move(asked));
+        auto page = co_await search(process.log, std::move(asked), question.party);
         if (!page && page.error().code == ErrorCode::invalid) co_return base::with_context(page.error(), "pattern");
         if (!page) co_return page.error();
         const auto match = std::find_if(page->lines.begin(), page->lines.end(),
@@ -170,7 +182,7 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(Question question, Located pro
             around.grep_memory = pattern_memory;
             around.context = context_lines;
             around.max_bytes = 8192;
-            auto shown = co_await read(process.log, std::move(around));
+            auto shown = co_await search(process.log, std::move(around), question.party);
             if (shown) {
                 for (auto& line : shown->lines) {
                     if (line.position > match->position) break;
@@ -232,7 +244,7 @@ Task<Result<WaitResult>> Waiter::wait_for_quiet(Question question, Located proce
         const auto before = supervisor_.find(id);
         const bool ended = has_ended(before, run);
         auto look = [log = process.log] { return logstore::find_log_end(log); };
-        const auto end = co_await async::offload(readers_, std::move(look));
+        const auto end = co_await async::offload(workers_.waiting, std::move(look));
         if (ended) co_return co_await finish(WaitOutcome::ended, id, run);
         if (supervisor_.has_left()) co_return leaving();
         if (!end) co_return end.error();

@@ -2,7 +2,6 @@
 /// Waits so that agents need not poll: for a line, a port, quiet, or the end of a process. Woken by the log's
 /// growth (`LogChanges`) and by changes of the process, never by a tick, except for ports, which the kernel does not
 /// announce.
-#include <boost/asio/thread_pool.hpp>
 #include <optional>
 #include <string>
 
@@ -10,6 +9,7 @@
 #include "common/ops/wait_for_process.hpp"
 #include "daemon/core/log_changes.hpp"
 #include "daemon/core/supervisor.hpp"
+#include "daemon/core/workers.hpp"
 
 namespace persistproc::core {
 
@@ -29,13 +29,13 @@ struct WaitResult {
 
 class Waiter {
 public:
-    /// References outlive the waiter. `readers` runs what reads logs.
-    Waiter(async::Clock& clock, Supervisor& supervisor, boost::asio::thread_pool& readers, LogChanges& log_changes);
+    /// References outlive the waiter.
+    Waiter(async::Clock& clock, Supervisor& supervisor, Workers& workers, LogChanges& log_changes);
 
-    /// Completes when it has come true, the process has ended first (`ended`), or the time is up (`timed_out`).
-    /// Errors: as locate; invalid (pattern, and what does not go together); unavailable (the daemon leaves). Cancelling
-    /// ends the wait.
-    Task<Result<WaitResult>> wait(ops::WaitRequest request);
+    /// Whose wait it is decides when it is its turn to look for a pattern. Completes when it has come true, the process
+    /// has ended first (`ended`), or the time is up (`timed_out`). Errors: as locate; invalid (pattern, and what does
+    /// not go together); unavailable (the daemon leaves). Cancelling ends the wait.
+    Task<Result<WaitResult>> wait(ops::WaitRequest request, async::Turns::Party party);
 
 private:
     /// A request, read for the process that it is about.
@@ -47,10 +47,12 @@ private:
     Task<Result<WaitResult>> wait_for_exit(Question question, Located process, MonoTime until);
     Task<Result<WaitResult>> finish(WaitOutcome end, ProcessId id, std::uint32_t run);
     Task<Result<logstore::LinePage>> read(std::filesystem::path log, logstore::LineQuery query);
+    Task<Result<logstore::LinePage>> search(std::filesystem::path log, logstore::LineQuery query,
+                                            async::Turns::Party party);
 
     async::Clock& clock_;
     Supervisor& supervisor_;
-    boost::asio::thread_pool& readers_;
+    Workers& workers_;
     LogChanges& log_changes_;
 };
 

@@ -11,7 +11,8 @@ struct Workers {
     boost::asio::thread_pool reading{2};
     boost::asio::thread_pool searching{2};  // by patterns from outside, in turn
     async::Turns searches{{.places = 2, .per_party = 1, .waiting_per_party = 64}};
-    boost::asio::thread_pool waiting{2};    // what waits look at
+    boost::asio::thread_pool waiting{2};  // what waits look at, in turn where they look for a pattern
+    async::Turns looks{{.places = 2, .per_party = 1, .waiting_per_party = 4096}};
     boost::asio::thread_pool rendering{1};  // long answers
 };
 

@@ -58,7 +58,7 @@ Task<Result<core::WaitResult>> wait_with_progress(Core core, ops::WaitRequest re
     async::TaskGroup progress(co_await boost::asio::this_coro::executor);
     if (context.wants_progress())
         progress.spawn("progress", tell_progress(core.clock, context, request.timeout_seconds));
-    co_return co_await core.waiter.wait(std::move(request));
+    co_return co_await core.waiter.wait(std::move(request), context.principal.party);
 }
 
 /// What is true already is answered at once; a long wait becomes a task where the caller knows tasks, and is cut short
@@ -69,11 +69,12 @@ Task<Result<core::WaitResult>> wait_as_asked(Core core, ops::WaitRequest request
     if (seconds > task_from && context.can_become_task()) {
         ops::WaitRequest look = request;
         look.timeout_seconds = 0;
-        auto seen = co_await core.waiter.wait(std::move(look));
+        auto seen = co_await core.waiter.wait(std::move(look), context.principal.party);
         if (!seen || seen->end != ops::WaitOutcome::timed_out) co_return seen;
         mcp::TaskTerms terms;
         terms.ttl = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)) + std::chrono::minutes(10);
-        if (context.channel->become_task(terms)) co_return co_await core.waiter.wait(std::move(request));
+        if (context.channel->become_task(terms))
+            co_return co_await core.waiter.wait(std::move(request), context.principal.party);
     }
     if (context.principal.audience() == schema::Audience::agent && seconds > longest_call) {
         *left = seconds - longest_call;

@@ -71,6 +71,20 @@ class Fairness(harness.TestCase):
             connection.settimeout(harness.PATIENCE)
             self.assertTrue(connection.recv(12).startswith(b"HTTP/1.1 200"))
 
+    def test_waits_for_slow_patterns_take_turns_with_those_of_others(self):
+        self.start("web", harness.python(PRINTER))
+        self.ok("wait", "web", "--pattern", "^done")
+        greedy, other = self.mcp(), self.mcp()
+        for number in range(20):
+            connection = socket.create_connection(("127.0.0.1", self.daemon.port))
+            self.addCleanup(connection.close)
+            connection.sendall(self.session_call(greedy, 2000 + number, "wait_for_process", process="web",
+                                                 until="pattern", pattern=SLOW, timeout_seconds=50))
+        # The greedy one's looks alone would take the waits of others minutes.
+        answer = other.call("wait_for_process", process="web", until="pattern", pattern="^done", timeout_seconds=40)
+        self.assertEqual(answer.meta["outcome"], "matched")
+        self.ok("stop", "web")
+
     def test_bodies_that_never_come_whole_keep_nobody_out(self):
         head = (
             f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{self.daemon.port}\r\nContent-Type: application/json\r\n"
