@@ -64,10 +64,9 @@ std::size_t escape_length(std::string_view text) noexcept {
         }
         return i;
     }
-    while (i <= text.size() && text[i - 1] >= 0x20 && text[i - 1] <= 0x2F) {
-        if (i == text.size()) return i;
-        ++i;
-    }
+    for (i = 1; i < text.size() && text[i] >= 0x20 && text[i] <= 0x2F;) ++i;
+    // What cannot end it, such as the end of the line, is no part of it.
+    if (i < text.size() && text[i] >= 0x30 && text[i] <= 0x7E) ++i;
     return i;
 }
 

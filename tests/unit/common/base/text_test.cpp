@@ -27,6 +27,10 @@ TEST_CASE("output for agents holds neither escapes nor what was overwritten") {
     CHECK(clean_output("\xff") == "\xEF\xBF\xBD");
     CHECK(clean_output("\x1b[") == "");
     CHECK(clean_output("\x1b]never ended\nnext") == "\nnext");
+    // An escape that its line cuts off takes neither the end of the line nor a character along.
+    CHECK(clean_output("a\x1b\nb\x1b(\nc") == "a\nb\nc");
+    CHECK(clean_output("\x1b"
+                       "é") == "é");
     CHECK(is_utf8(clean_output("é\b")));
 }
 
