@@ -37,6 +37,11 @@ ssize_t read_at(int fd, void* into, std::size_t size, std::uint64_t offset) {
 
 bool is_whole(const IndexRecord& record) { return base::crc32c(&record, offsetof(IndexRecord, crc)) == record.crc; }
 
+/// Whether its bytes lie within the first `size`; offsets of a forged record may be anything.
+bool is_within(const IndexRecord& record, std::uint64_t size) {
+    return record.length <= size && record.offset <= size - record.length;
+}
+
 bool is_blank(const SegmentHeader& header) {
     constexpr char zeros[sizeof header] = {};
     return std::memcmp(&header, zeros, sizeof header) == 0;
@@ -141,7 +146,7 @@ Result<void> Segment::refresh() {
         auto last = raw_record(count - 1);
         if (!last) return last.error();
         if (*last == nullptr) continue;
-        if (is_whole(**last) && (*last)->offset + (*last)->length <= *data_size) {
+        if (is_whole(**last) && is_within(**last, *data_size)) {
             end_position_ = header_.first_position + (*last)->offset + (*last)->length;
             break;
         }
@@ -178,7 +183,7 @@ Result<std::optional<IndexRecord>> Segment::record(std::uint64_t i) {
     if (*raw == nullptr || !is_whole(**raw)) return std::optional<IndexRecord>{};
     const IndexRecord& found = **raw;
     // A record that is whole but names bytes beyond the snapshot's end was never written by us.
-    if (header_.first_position + found.offset + found.length > end_position_) return std::optional<IndexRecord>{};
+    if (!is_within(found, end_position_ - header_.first_position)) return std::optional<IndexRecord>{};
     return std::optional<IndexRecord>(found);
 }
 

@@ -2,8 +2,10 @@
 
 #include <poll.h>
 
+#include <fstream>
 #include <random>
 
+#include "common/base/checksum.hpp"
 #include "common/logstore/log_watch.hpp"
 #include "common/logstore/search.hpp"
 #include "tests/support/catch.hpp"
@@ -554,6 +556,23 @@ TEST_CASE("a pattern that is too large is refused as that") {
     CHECK(read_lines(log.path(), query).has_value());
     query.grep_memory = 1u << 20;
     CHECK(read_lines(log.path(), query).error().message.find("too large when compiled") != std::string::npos);
+}
+
+TEST_CASE("a record with a right checksum that names bytes beyond all is passed over") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    log.out("a\n");
+    for (const std::uint64_t offset : {std::uint64_t{0}, ~std::uint64_t{0} - 10, ~std::uint64_t{0} - 0xFFFFFFF0u + 1}) {
+        IndexRecord forged;
+        forged.sequence = 2;
+        forged.stream = Stream::out;
+        forged.offset = offset;
+        forged.length = 0xFFFFFFF0u;
+        forged.crc = base::crc32c(&forged, offsetof(IndexRecord, crc));
+        std::ofstream(log.index_file(1), std::ios::app | std::ios::binary)
+            .write(reinterpret_cast<const char*>(&forged), sizeof forged);
+    }
+    CHECK(texts(lines_of(log.path(), LineQuery{})) == Texts{"a"});
 }
 
 }  // namespace reader_test
