@@ -87,6 +87,11 @@ bool is_invisible(char32_t point) noexcept {
            point == 0xFEFF || point == 0xFFA0 || (point >= 0xE0000 && point <= 0xE0FFF);
 }
 
+/// Emoji and several scripts are written with these.
+bool is_joiner(char32_t point, char32_t before) noexcept {
+    return (point == 0x200C || point == 0x200D || point == 0xFE0F) && before >= 0x80;
+}
+
 bool is_blank(char32_t point) noexcept {
     return point == ' ' || point == 0x00A0 || point == 0x1680 || (point >= 0x2000 && point <= 0x200A) ||
            point == 0x202F || point == 0x205F || point == 0x2800 || point == 0x3000;
@@ -268,13 +273,27 @@ std::string quote(std::string_view text) {
     return out + '"';
 }
 
+std::string escape_invisible(std::string_view text) {
+    std::string out;
+    char32_t point = 0, before = 0;
+    while (!text.empty()) {
+        const std::size_t n = std::max<std::size_t>(sequence_length(text, point), 1);
+        if (is_invisible(point) && !is_joiner(point, before))
+            append_point(out, point);
+        else
+            out.append(text.substr(0, n));
+        before = point;
+        text.remove_prefix(n);
+    }
+    return escape_line(out);
+}
+
 std::string why_invisible(std::string_view text) {
     char32_t point = 0, before = 0;
     bool shows = false;
     while (!text.empty()) {
         const std::size_t n = std::max<std::size_t>(sequence_length(text, point), 1);
-        // Emoji and several scripts are written with these.
-        const bool joins = (point == 0x200C || point == 0x200D || point == 0xFE0F) && before >= 0x80;
+        const bool joins = is_joiner(point, before);
         if (!joins && is_invisible(point))
             return fmt::format("holds U+{:04X}, which does not show", static_cast<std::uint32_t>(point));
         shows = shows || (!joins && !is_blank(point));

@@ -37,6 +37,9 @@ std::string quote(std::string_view text);
 /// strings, as "\uNNNN".
 std::string escape_json(std::string json);
 
+/// As `escape_line`, and what takes no room is shown in the same way: what `why_invisible` complains of.
+std::string escape_invisible(std::string_view text);
+
 /// Why `text`, which is well-formed UTF-8, does not show as what it is: it holds something that takes no room, or
 /// nothing but blanks. Empty: it does.
 std::string why_invisible(std::string_view text);

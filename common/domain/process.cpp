@@ -78,15 +78,15 @@ Result<void> check_label(std::string_view label) {
 }
 
 std::string default_label(const std::vector<std::string>& command, std::string_view working_directory) {
-    std::string label = base::escape_line(fmt::format("{} in {}", command_line(command), working_directory));
+    std::string label = base::escape_invisible(fmt::format("{} in {}", command_line(command), working_directory));
     if (label.size() <= 200) return label;
     // The directory tells processes apart, the command's end seldom does: cut the command.
-    std::string tail = base::escape_line(fmt::format("… in {}", working_directory));
+    std::string tail = base::escape_invisible(fmt::format("… in {}", working_directory));
     if (tail.size() > 150) tail = "…" + tail.substr(tail.size() - 147);
     label.resize(200 - tail.size());
     while (!label.empty() && !base::is_utf8(label)) label.pop_back();
     label += tail;
-    return base::is_utf8(label) ? label : base::escape_line(label).substr(0, 200);
+    return base::is_utf8(label) ? label : base::escape_invisible(label).substr(0, 200);
 }
 
 std::string command_line(const std::vector<std::string>& command) {

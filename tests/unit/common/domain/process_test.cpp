@@ -66,6 +66,7 @@ TEST_CASE("labels are short, plain and no ids") {
     CHECK(label.size() <= 200);
     CHECK(domain::check_label(label));
     CHECK(label.ends_with(" in /some/where"));
+    CHECK(domain::check_label(domain::default_label({"soft\u00adhyphen", "\u200b"}, "/\ufeff")));
     CHECK(domain::check_label(domain::default_label({"a\nb\x1b"}, "/x\n" + std::string(400, 'y'))));
     CHECK(domain::check_label(domain::default_label({std::string(199, 'a') + "é"}, "/" + std::string(300, 'z'))));
 }
