@@ -92,9 +92,11 @@ Result<std::string> ask_version(const fs::path& program) {
     return base::escape_line(version);
 }
 
-std::optional<PortHolder> find_port_holder(std::uint16_t port) {
+std::optional<PortHolder> find_port_holder(std::uint16_t port, pid_t besides) {
     auto listeners = base::listening_ports();
     std::erase_if(listeners, [port](const auto& each) { return each.second != port; });
+    if (besides != 0 && !listeners.empty())
+        for (const auto inode : base::socket_inodes(besides)) listeners.erase(inode);
     if (listeners.empty()) return std::nullopt;
     PortHolder out;
     for (const pid_t pid : base::list_processes()) {

@@ -20,7 +20,7 @@ struct PortHolder {
     std::string command;       // its short name, e.g. "python3"
 };
 
-/// Who listens on a TCP port of this machine; nothing: nobody does.
-std::optional<PortHolder> find_port_holder(std::uint16_t port);
+/// Who listens on a TCP port of this machine, `besides` left out; nothing: nobody does.
+std::optional<PortHolder> find_port_holder(std::uint16_t port, pid_t besides = 0);
 
 }  // namespace persistproc::cli

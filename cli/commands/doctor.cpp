@@ -254,6 +254,13 @@ void check_endpoint(const Examined& examined, Findings& out) {
                     "end that server, or give the daemon another --port");
     else
         out.ok(name, fmt::format("{} answers", examined.endpoint));
+    // The daemon holds 127.0.0.1; [::1] only where that was free.
+    if (const auto other = find_port_holder(examined.port, static_cast<pid_t>(examined.daemon->pid)))
+        out.note(name,
+                 fmt::format("[::1]:{} is held by {}: who takes localhost for that reaches it", examined.port,
+                             other->pid ? fmt::format("{} (pid {})", other->command, *other->pid)
+                                        : std::string("another user's program")),
+                 "name 127.0.0.1 in agents' entries, as `persistproc setup` does, or end it");
     if (examined.common.port != 0 && examined.port != examined.common.port)
         out.note(
             "port",

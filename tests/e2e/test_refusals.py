@@ -3,6 +3,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import unittest
 
 import harness
 
@@ -156,6 +157,27 @@ class Daemon(harness.TestCase):
             holder.listen()
             port = holder.getsockname()[1]
             self.refused(self.serve("--data-dir", self.place.data, "--port", port), str(port))
+
+    @unittest.skipUnless(socket.has_ipv6, "needs IPv6")
+    def test_who_holds_the_other_loopback_is_told_of(self):
+        with socket.socket(socket.AF_INET6) as holder, socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+            try:
+                holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                holder.bind(("::1", port))
+            except OSError as error:
+                self.skipTest(str(error))
+            holder.listen()
+            free.close()
+            self.daemon = harness.Daemon(self.place)
+            self.daemon.port = port
+            self.daemon.start()
+            self.assertIn(f"[::1]:{port} is held by another program", self.daemon.log())
+            found = self.cli("doctor").out.decode()
+            self.assertIn(f"[::1]:{port} is held by", found)
+            self.assertIn(f"(pid {os.getpid()})", found)
+        self.assertNotIn("[::1]", self.cli("doctor").out.decode())
 
     def test_bad_port(self):
         finished = self.serve("--data-dir", self.place.data, "--port", "http")
