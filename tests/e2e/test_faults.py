@@ -544,14 +544,18 @@ class Resources(Case):
         shim = int(pathlib.Path(f"/proc/{self.view('stuck')['pid']}/stat").read_text().rsplit(")", 1)[1].split()[1])
         os.kill(shim, signal.SIGSTOP)
         try:
-            began = time.monotonic()
-            self.assertEqual(len(self.views()), 2)
-            self.view("stuck")
-            self.ok("output", "stuck")
-            self.ok("restart", "other")
-            self.ok("stop", "other")
-            self.start("third", ["sleep", "60"])
-            self.assertLess(time.monotonic() - began, 3.0)
+            for what in (
+                lambda: self.assertEqual(len(self.views()), 2),
+                lambda: self.view("stuck"),
+                lambda: self.ok("output", "stuck"),
+                lambda: self.ok("restart", "other"),
+                lambda: self.ok("stop", "other"),
+                lambda: self.start("third", ["sleep", "60"]),
+            ):
+                began = time.monotonic()
+                what()
+                # Who waited for that shim would do so for 5 s.
+                self.assertLess(time.monotonic() - began, 4.5)
             finished = self.cli("signal", "CONT", "stuck")  # harmless when it comes through in the end
             self.assertEqual(finished.code, 124, finished)
             self.assertOneLine(finished.err, "its shim did not confirm the signal")
