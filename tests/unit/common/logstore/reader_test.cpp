@@ -508,7 +508,7 @@ TEST_CASE("a budget ends a search where the next one goes on, and no line is mis
             query.first = 1000;
             if (has_pattern) query.grep = "hit";
             const auto whole = texts(lines_of(log.path(), query));
-            for (const std::uint64_t bytes : {1, 7, 20, 100, 1000000}) {
+            for (const std::uint64_t bytes : {1u, 7u, 20u, 100u, 1000000u}) {
                 INFO(static_cast<int>(stream) << " " << has_pattern << " " << bytes);
                 Texts found;
                 LineQuery asked = query;
