@@ -30,6 +30,14 @@ if(PERSISTPROC_KILL_POINTS)
   add_compile_definitions(PERSISTPROC_KILL_POINTS)
 endif()
 
+if(PERSISTPROC_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "PERSISTPROC_FUZZ needs Clang, whose libFuzzer the targets are linked with")
+  endif()
+  # What libFuzzer goes by; its own main is linked to its targets alone.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
 if(PERSISTPROC_SANITIZE)
@@ -39,8 +47,16 @@ elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # It is there for its warnings and its other reading of the language.
   set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
 endif()
+if(PERSISTPROC_FUZZ)
+  # Executions a second are what is paid for: the optimiser gives several times as many.
+  set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
+endif()
 if(PERSISTPROC_SANITIZE)
   add_compile_options(-fsanitize=${PERSISTPROC_SANITIZE} -fno-omit-frame-pointer)
+  # Clang 14 cannot emit what it needs for coroutines: "Cannot represent a difference across sections".
+  if(PERSISTPROC_FUZZ)
+    add_compile_options(-fno-sanitize=function)
+  endif()
   add_link_options(-fsanitize=${PERSISTPROC_SANITIZE})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Instrumented code hides from GCC's flow analysis what a variant holds; UBSan looks at run time instead.
