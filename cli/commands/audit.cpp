@@ -39,7 +39,8 @@ static Task<int> audit(Context context, AuditArguments options) {
             request.after = entry.number;
         }
         if (!options.follow) co_return 0;
-        request.since.reset();
+        // Until something was seen it keeps out what is older.
+        if (request.after > 0) request.since.reset();
         request.lines = 0;
         request.wait_seconds = longest_question_seconds;
     }

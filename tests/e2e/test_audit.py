@@ -1,4 +1,5 @@
 """Who did what."""
+import datetime
 import json
 
 import harness
@@ -45,6 +46,16 @@ class Audit(harness.TestCase):
         harness.eventually("what was", lambda: following.out.count(b"\n") == 1)
         self.ok("stop", "a")
         harness.eventually("what is", lambda: b'"stop"' in following.out)
+
+    def test_following_since_a_time_tells_nothing_older(self):
+        self.start("a", ["sleep", "600"])
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
+        following = self.background("audit", "-f", "--since", now)
+        # A question of nothing is asked again when something is done.
+        for label in ("b", "c"):
+            self.start(label, ["sleep", "600"])
+        harness.eventually("what is", lambda: b"start p3" in following.out)
+        self.assertNotIn(b"start p1", following.out)
 
     def test_it_is_not_for_agents(self):
         with self.assertRaises(harness.McpError):
