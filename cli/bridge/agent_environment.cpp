@@ -1,6 +1,8 @@
 #include "cli/bridge/agent_environment.hpp"
 
 #include "common/base/text.hpp"
+#include "common/mcp/json_reader.hpp"
+#include "common/mcp/message.hpp"
 #include "common/ops/start_process.hpp"
 #include "common/schema/json.hpp"
 
@@ -18,16 +20,16 @@ std::string with_environment(const ScannedMessage& message, std::string text,
     const bool is_start = message.kind == MessageKind::request && message.method == "tools/call" &&
                           message.name == ops::StartRequest::operation.name;
     if (!is_start) return text;
-    auto json = schema::Json::parse(text, nullptr, false);
-    if (json.is_discarded() || !json["params"].is_object()) return text;
-    schema::Json& meta = json["params"]["_meta"];
+    auto json = mcp::read_json(text);  // bounds the depth of what is to be written again
+    if (!json || !(*json)["params"].is_object()) return text;
+    schema::Json& meta = (*json)["params"]["_meta"];
     if (!meta.is_null() && !meta.is_object()) return text;
     schema::Json entries = schema::Json::array();
     // JSON has no other bytes than text.
     for (const std::string& each : environment)
         if (base::is_utf8(each)) entries.push_back(each);
     meta[ops::environment_meta] = std::move(entries);
-    std::string out = json.dump();
+    std::string out = mcp::json_text(*json);
     return out.size() <= most_bytes ? out : text;
 }
 
