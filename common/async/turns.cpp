@@ -71,7 +71,7 @@ void Turns::forget_if_idle(Party party) {
 }
 
 Place::~Place() {
-    if (!state_) return;
+    if (!state_ || life_.expired()) return;
     if (state_->is_mine)
         turns_.leave(party_);
     else

@@ -39,6 +39,9 @@ public:
     /// Nothing waits any more, and nothing of it begins.
     void clear() noexcept;
 
+    /// Expires with this object.
+    std::weak_ptr<const void> life() const noexcept { return life_; }
+
     std::size_t running() const noexcept { return running_; }
     std::size_t waiting() const noexcept { return waiting_; }
 
@@ -59,12 +62,14 @@ private:
     Ticket next_ticket_ = 1;
     std::unordered_map<Party, Queue> parties_;
     std::list<Party> in_turn_;  // those that have something waiting
+    std::shared_ptr<const void> life_ = std::make_shared<char>();
 };
 
-/// A place for a coroutine, given back with this object. Stays within the coroutine; `turns` outlives it.
+/// A place for a coroutine, given back with this object. Stays within the coroutine, which may be destroyed after
+/// `turns`: what an executor still holds goes with it.
 class Place {
 public:
-    Place(Turns& turns, Turns::Party party) : turns_(turns), party_(party) {}
+    Place(Turns& turns, Turns::Party party) : turns_(turns), life_(turns.life()), party_(party) {}
     ~Place();
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
@@ -79,6 +84,7 @@ private:
         Notifier given;
     };
     Turns& turns_;
+    std::weak_ptr<const void> life_;  // of `turns_`
     Turns::Party party_;
     Turns::Ticket ticket_ = 0;
     std::shared_ptr<State> state_;  // nothing: it was not waited for, or refused
