@@ -130,6 +130,7 @@ Result<void> start_daemon(const CommonOptions& options) {
                                       "--ready-fd",
                                       std::to_string(ready_fd)};
     if (options.compat) words.emplace_back("--compat");
+    words.insert(words.end(), options.daemon_flags.begin(), options.daemon_flags.end());
     std::vector<std::string> variables = inherited_environment(::environ);
     std::vector<char*> argv, environment;
     for (auto& word : words) argv.push_back(word.data());

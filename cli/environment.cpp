@@ -83,14 +83,15 @@ Result<std::map<std::string, std::string>> parse_environment_file(std::string_vi
         text.remove_prefix(newline == std::string_view::npos ? text.size() : newline + 1);
         if (line.empty() || line.front() == '#') continue;
         if (line.starts_with("export ")) line = trimmed(line.substr(7));
-        auto variable = split_variable(line);
-        if (!variable)
+        const auto variable = split_variable(line);
+        const std::string_view key = variable ? trimmed(variable->first) : std::string_view();
+        if (key.empty() || base::has_control_or_bidi(key) || variable->second.find('\0') != std::string_view::npos)
             return Error{ErrorCode::invalid,
                          fmt::format("{}: line {} is not KEY=VALUE", base::escape_line(name), number)};
         std::string_view value = trimmed(variable->second);
         if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front())
             value = value.substr(1, value.size() - 2);
-        out[std::string(trimmed(variable->first))] = std::string(value);
+        out[std::string(key)] = std::string(value);
     }
     return out;
 }

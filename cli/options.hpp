@@ -24,7 +24,8 @@ struct CommonOptions {
     OutputFormat format = OutputFormat::text;
     bool verbose = false;
     bool quiet = false;
-    bool compat = false;  // of a daemon that has to be started
+    bool compat = false;                    // of a daemon that has to be started
+    std::vector<std::string> daemon_flags;  // as well, beside those that follow from the above
 };
 
 struct Subcommand;

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,14 +43,17 @@ bool is_kept(std::string_view entry) {
     return std::any_of(kept.begin(), kept.end(), [entry](std::string_view name) { return entry.starts_with(name); });
 }
 
-/// What comes until the end, or until the time is over.
-std::string read_for_a_while(int fd) {
+/// What comes until the end, until `stop`, or until the time is over.
+std::string read_for_a_while(int fd, const std::stop_token& stop) {
     std::string out;
+    const base::UniqueFd stopped(::eventfd(0, EFD_CLOEXEC));
+    const std::stop_callback on_stop(stop, [&stopped] { ::eventfd_write(stopped.get(), 1); });
     const auto until = std::chrono::steady_clock::now() + longest_look;
     for (;;) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-        pollfd entry{fd, POLLIN, 0};
-        if (left.count() <= 0 || ::poll(&entry, 1, static_cast<int>(left.count())) <= 0) return out;
+        pollfd entries[] = {{fd, POLLIN, 0}, {stopped.get(), POLLIN, 0}};
+        if (left.count() <= 0 || ::poll(entries, 2, static_cast<int>(left.count())) <= 0) return out;
+        if (entries[1].revents != 0) return out;
         char bytes[4096];
         const ssize_t got = ::read(fd, bytes, sizeof bytes);
         if (got <= 0) return out;
@@ -80,7 +84,8 @@ std::string login_shell(const std::vector<std::string>& environment) {
     return "/bin/sh";
 }
 
-std::string read_login_path(const std::string& shell, const std::vector<std::string>& environment) {
+std::string read_login_path(const std::string& shell, const std::vector<std::string>& environment,
+                            const std::stop_token& stop) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return {};
     const base::UniqueFd ours(ends[0]);
@@ -97,7 +102,7 @@ std::string read_login_path(const std::string& shell, const std::vector<std::str
     auto launched = core::launch(what);
     if (!launched) return {};
     theirs.reset();
-    const std::string text = read_for_a_while(ours.get());
+    const std::string text = read_for_a_while(ours.get(), stop);
     // What the profile started in the background may hold the pipe; the session of its own has nothing that is needed.
     ::kill(-launched->pid, SIGKILL);
     siginfo_t ignored{};
@@ -125,9 +130,13 @@ void BaseEnvironment::refresh() {
     tasks_.spawn("login shell", look());
 }
 
+Task<> BaseEnvironment::close() { co_await tasks_.close(); }
+
 Task<> BaseEnvironment::look() {
-    auto read = [environment = variables_] { return read_login_path(login_shell(environment), environment); };
-    std::string path = co_await async::offload(threads_, std::move(read));
+    auto read = [environment = variables_](std::stop_token stop) {
+        return read_login_path(login_shell(environment), environment, stop);
+    };
+    std::string path = co_await async::offload_stoppable(threads_, std::move(read));
     looked_ = clock_.now();
     is_looking_ = false;
     if (path.empty()) co_return;

@@ -4,6 +4,7 @@
 /// their login shell.
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,9 @@ namespace persistproc::daemon {
 std::vector<std::string> clean_environment(const char* const* variables);
 
 /// The PATH that `shell` has when it is started as a login shell with that environment; empty: it tells none within
-/// 2 s. Blocks.
-std::string read_login_path(const std::string& shell, const std::vector<std::string>& environment);
+/// 2 s, or until `stop`. Blocks. Nothing that the shell started is left.
+std::string read_login_path(const std::string& shell, const std::vector<std::string>& environment,
+                            const std::stop_token& stop);
 
 /// The user's shell by the user database, else by `environment`, else /bin/sh.
 std::string login_shell(const std::vector<std::string>& environment);
@@ -32,6 +34,8 @@ public:
     std::vector<std::string> current();
     /// Looks in the background.
     void refresh();
+    /// Ends a look that is under way. Completes when nothing of it is left.
+    Task<> close();
 
 private:
     Task<> look();

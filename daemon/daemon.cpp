@@ -36,20 +36,23 @@ fs::path shim_beside_this_program() {
 }  // namespace
 
 Daemon::Daemon(asio::io_context& io, const Options& options, core::SupervisorOptions supervising,
-               registry::EndedSessions ended, mcp::http::HttpOptions http)
+               registry::EndedSessions ended, mcp::http::HttpOptions http, access::PeerOwner owner)
     : io_(io),
       options_(options),
       registry_(io.get_executor(), options.data, std::move(ended)),
       graveyard_(registry_),
       shims_(io.get_executor(), shim_beside_this_program(), options.data),
       directories_(files_, clock_, options.data),
-      environment_(io.get_executor(), clock_, workers_.rendering, environ),
+      environment_(io.get_executor(), clock_, chores_, environ),
+      heap_(io.get_executor(), clock_, chores_),
       services_(
           {io.get_executor(), clock_, registry_, shims_, directories_, workers_},
           with_environment(std::move(supervising)),
           {.compat = options.compat, .agent_starts = options.agent_starts, .agent_burst = options.agent_starts * 5},
           [this] { return info(); }),
+      needs_token_(!http.token.empty()),
       http_(services_.server, clock_, with_pages(std::move(http)), graveyard_),
+      owner_(std::move(owner)),
       tasks_(io.get_executor()),
       leaving_(io.get_executor()) {}
 
@@ -59,7 +62,8 @@ Result<void> Daemon::open() {
     listen.port = options_.port;
     listen.socket_directory = socket.parent_path();
     listen.socket_name = socket.filename().string();
-    auto listener = http::Listener::open(http_, io_.get_executor(), std::move(listen));
+    listen.needs_token = needs_token_;
+    auto listener = http::Listener::open(http_, io_.get_executor(), std::move(listen), std::move(owner_));
     if (!listener) return listener.error();
     listener_ = std::move(*listener);
     link_fallback(socket);
@@ -81,11 +85,12 @@ core::SupervisorOptions Daemon::with_environment(core::SupervisorOptions options
     return options;
 }
 
-mcp::http::HttpOptions Daemon::with_pages(mcp::http::HttpOptions http) const {
-    http.pages = [this](std::string_view path) {
+mcp::http::HttpOptions Daemon::with_pages(mcp::http::HttpOptions http) {
+    http.on_ended = [this] { heap_.notice(); };
+    http::add_health_pages(http.router, [this]() -> http::Readiness {
         const auto& adoption = services_.supervisor.adoption();
-        return http::find_health_page(path, {adoption.is_done, adoption.adopted, adoption.total});
-    };
+        return {adoption.is_done, adoption.adopted, adoption.total};
+    });
     return http;
 }
 
@@ -95,6 +100,7 @@ ops::DaemonInfo Daemon::info() const {
     out.commit = std::string(base::commit());
     out.pid = ::getpid();
     out.endpoint = endpoint_;
+    out.needs_token = needs_token_;
     out.data_directory = options_.data.string();
     out.processes = static_cast<std::int64_t>(services_.supervisor.size());
     return out;
@@ -129,10 +135,11 @@ Task<> Daemon::adopt() {
 
 /// Tells whoever started the daemon that it serves. Who does not read that keeps nobody else waiting.
 Task<> Daemon::announce() {
-    auto tell = [options = options_, endpoint = endpoint_] {
+    const std::string token_file = needs_token_ ? rundir::token_path(options_.data).native() : std::string();
+    auto tell = [options = options_, endpoint = endpoint_, token_file] {
         if (!options.quiet) {
             const std::string text = fmt::format("persistprocd {} serves {}\n\n{}", base::version(), endpoint,
-                                                 ops::agent_setup_text(endpoint));
+                                                 ops::agent_setup_text(endpoint, token_file));
             base::write_all(STDOUT_FILENO, text);
         }
         if (auto told = http::announce_ready(options.ready_fd, "READY=1\nENDPOINT=" + endpoint); !told)
@@ -175,6 +182,8 @@ Task<> Daemon::run() {
     const MonoTime until = clock_.now() + std::chrono::seconds(5);
     co_await http_.close(until);
     co_await services_.close();
+    co_await environment_.close();
+    co_await heap_.close();
     co_await shims_.close();
     listener_.reset();
     io_.stop();

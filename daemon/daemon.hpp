@@ -8,6 +8,7 @@
 #include "daemon/base_environment.hpp"
 #include "daemon/core/local_run_directories.hpp"
 #include "daemon/core/local_shim_host.hpp"
+#include "daemon/heap.hpp"
 #include "daemon/http/listener.hpp"
 #include "daemon/options.hpp"
 #include "daemon/registry/async_registry.hpp"
@@ -19,7 +20,7 @@ class Daemon {
 public:
     /// `options` and `io` outlive it. Nothing is opened yet.
     Daemon(boost::asio::io_context& io, const Options& options, core::SupervisorOptions supervising,
-           registry::EndedSessions ended, mcp::http::HttpOptions http);
+           registry::EndedSessions ended, mcp::http::HttpOptions http, access::PeerOwner owner);
 
     /// Binds; from then on clients may connect, and are answered. Errors: conflict, denied, io.
     Result<void> open();
@@ -40,7 +41,7 @@ private:
     };
 
     core::SupervisorOptions with_environment(core::SupervisorOptions options);
-    mcp::http::HttpOptions with_pages(mcp::http::HttpOptions http) const;
+    mcp::http::HttpOptions with_pages(mcp::http::HttpOptions http);
     ops::DaemonInfo info() const;
     void link_fallback(const std::filesystem::path& socket);
     void leave();
@@ -54,14 +55,18 @@ private:
     const Options& options_;
     async::SystemClock clock_;
     boost::asio::thread_pool files_{2};
+    boost::asio::thread_pool chores_{1};  // may take seconds, and nobody waits for them
     core::Workers workers_;
     registry::AsyncRegistry registry_;
     Graveyard graveyard_;
     core::LocalShimHost shims_;
     core::LocalRunDirectories directories_;
     BaseEnvironment environment_;
+    HeapTrimmer heap_;
     Services services_;
+    bool needs_token_;  // of agents over TCP
     mcp::http::HttpServer http_;
+    access::PeerOwner owner_;  // until the listener has it
     std::unique_ptr<http::Listener> listener_;
     async::TaskGroup tasks_;
     async::Notifier leaving_;

@@ -17,6 +17,7 @@
 #include "common/base/version.hpp"
 #include "common/rundir/daemon_paths.hpp"
 #include "common/rundir/run_mark.hpp"
+#include "daemon/access/token.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/options.hpp"
 
@@ -40,7 +41,7 @@ int fail(const Error& error, int status = exit_failure) {
 Result<mcp::http::SessionKey> load_session_key(const fs::path& data) {
     const fs::path file = data / "session.key";
     mcp::http::SessionKey key{};
-    const auto bytes = base::read_file(file, 4096);
+    const auto bytes = base::read_own_file(file, 4096);
     if (bytes && bytes->size() == key.size()) {
         std::copy(bytes->begin(), bytes->end(), key.begin());
         return key;
@@ -133,6 +134,7 @@ Result<base::FileLock> take_data_directory(const fs::path& data, int& status, bo
 }
 
 int serve(const daemon::Options& options) {
+    daemon::bound_heap();
     base::ensure_standard_descriptors();
     ::signal(SIGPIPE, SIG_IGN);
     ::signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of that write
@@ -157,10 +159,22 @@ int serve(const daemon::Options& options) {
     auto key = load_session_key(options.data);
     if (!key) return fail(key.error());
     http.session_key = *key;
+    http.extra_origins = options.allowed_origins;
+    daemon::access::PeerOwner owner;
+    const bool can_tell = owner.can_tell();
+    if (options.auth == rundir::Auth::token || !can_tell) {
+        auto token = daemon::access::load_token(options.data);
+        if (!token) return fail(base::with_context(token.error(), "token"));
+        http.token = std::move(*token);
+    }
+    if (!can_tell)
+        base::report(base::Severity::warning,
+                     "the kernel does not tell here whose a connection is: agents over TCP must show the token, which "
+                     "`persistproc setup CLIENT` writes into their entries");
 
     // Nothing that grows with what is on disk comes before the listener.
     asio::io_context io(1);
-    daemon::Daemon daemon(io, options, std::move(supervising), std::move(*ended), std::move(http));
+    daemon::Daemon daemon(io, options, std::move(supervising), std::move(*ended), std::move(http), std::move(owner));
     if (auto opened = open_doors(daemon, after_another); !opened) return fail(opened.error());
     daemon.start();
     io.run();

@@ -10,6 +10,7 @@
 #include "common/base/size.hpp"
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
+#include "common/mcp/http/access.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::daemon {
@@ -35,7 +36,7 @@ Result<void> print(const std::string& text) {
 
 Result<Options> parse_options(int argc, char** argv, bool& done) {
     Options options;
-    std::string data, port;
+    std::string data, port, auth;
     done = false;
     const CLI::Validator is_count = make_count_check();
     CLI::App app{"The daemon of persistproc: keeps programs running and records what they print.", "persistprocd"};
@@ -45,6 +46,14 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
         ->type_name("DIR");
     app.add_option("--port", port, "TCP port on 127.0.0.1 for agents; 0: any free one (PERSISTPROC_PORT; 8947)")
         ->type_name("PORT");
+    app.add_option("--auth", auth,
+                   "What agents over TCP must show: peer, whose they are by the kernel's word, or the token besides "
+                   "(PERSISTPROC_AUTH; peer)")
+        ->type_name("WAY");
+    app.add_option("--allow-origin", options.allowed_origins,
+                   "Let pages of this origin in, too, for example http://localhost:6274; may be repeated")
+        ->type_name("ORIGIN")
+        ->allow_extra_args(false);
     app.add_option("--ready-fd", options.ready_fd, "Descriptor that is written to once it serves")
         ->check(is_count)
         ->type_name("FD");
@@ -88,6 +97,14 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     auto number = port.empty() ? rundir::find_port() : rundir::parse_port(port, "--port");
     if (!number) return number.error();
     options.port = *number;
+    auto way = auth.empty() ? rundir::find_auth() : rundir::parse_auth(auth, "--auth");
+    if (!way) return way.error();
+    options.auth = *way;
+    for (const std::string& origin : options.allowed_origins)
+        if (!mcp::http::is_origin(origin))
+            return Error{ErrorCode::invalid,
+                         "--allow-origin: an origin such as http://localhost:6274 is expected, without a path; got \"" +
+                             base::excerpt(origin) + "\""};
     if (!options.compat) {
         auto compat = rundir::find_compat();
         if (!compat) return compat.error();

@@ -2,12 +2,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "common/base/result.hpp"
+#include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::daemon {
 
-/// What the daemon is told on its command line and by PERSISTPROC_DATA_DIR, PERSISTPROC_PORT and
+/// What the daemon is told on its command line and by PERSISTPROC_DATA_DIR, PERSISTPROC_PORT, PERSISTPROC_AUTH and
 /// PERSISTPROC_COMPAT.
 struct Options {
     std::filesystem::path data;
@@ -16,6 +18,8 @@ struct Options {
     bool quiet = false;
     int verbose = 0;
     bool compat = false;
+    rundir::Auth auth = rundir::Auth::peer;
+    std::vector<std::string> allowed_origins;  // of pages in a browser, beside our own
     std::size_t keep_ended = 100;
     std::size_t max_processes = 2000;  // live at once
     std::uint32_t agent_starts = 20;   // a second, five times that at once; 0: no bound

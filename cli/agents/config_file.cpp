@@ -122,7 +122,7 @@ Result<ConfigFile> load_config(const fs::path& path) {
     return out;
 }
 
-Result<bool> store_config(const ConfigFile& file, std::string_view text, mode_t new_file_mode) {
+Result<bool> store_config(const ConfigFile& file, std::string_view text, mode_t mode) {
     const fs::path folder = file.target.parent_path();
     std::error_code failed;
     fs::create_directories(folder, failed);
@@ -136,7 +136,7 @@ Result<bool> store_config(const ConfigFile& file, std::string_view text, mode_t 
     // The rename would go round this.
     if (exists && ::access(file.target.c_str(), W_OK) != 0) return base::os_failure(file.path.native(), errno);
     if (::access(folder.c_str(), W_OK | X_OK) != 0) return base::os_failure(folder.native(), errno);
-    auto written = base::atomic_write(file.target, text, exists ? file.mode : new_file_mode);
+    auto written = base::atomic_write(file.target, text, mode);
     if (!written) return written.error();
     return true;
 }

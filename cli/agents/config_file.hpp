@@ -48,8 +48,8 @@ Result<ConfigFile> load_config(const std::filesystem::path& path);
 /// ours, and no symbolic link of them leads out of it. Errors: denied (names the part, and where it leads), io.
 Result<void> check_within(const std::filesystem::path& project, const std::filesystem::path& path);
 
-/// Replaces the file's content in one step, keeping its mode, and makes missing folders; a symbolic link stays one.
+/// Replaces the file's content in one step, gives it this `mode`, and makes missing folders; a symbolic link stays one.
 /// False: somebody changed it since it was loaded, nothing was written. Errors: io, denied (another user's file).
-Result<bool> store_config(const ConfigFile& file, std::string_view text, mode_t new_file_mode);
+Result<bool> store_config(const ConfigFile& file, std::string_view text, mode_t mode);
 
 }  // namespace persistproc::cli::agents

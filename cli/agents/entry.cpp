@@ -1,6 +1,7 @@
 #include "cli/agents/entry.hpp"
 
 #include <fmt/format.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <array>
@@ -73,10 +74,37 @@ std::optional<std::string> corrected_type(std::string_view type, const ops::Agen
 
 bool holds(const EntryMember* found, const ops::AgentMember& wanted) {
     if (found == nullptr) return false;
+    if (const auto* headers = std::get_if<ops::AgentHeaders>(&wanted.second)) {
+        const auto* has = std::get_if<ops::AgentHeaders>(&found->value);
+        return has != nullptr && std::all_of(headers->begin(), headers->end(), [has](const auto& each) {
+                   return std::find(has->begin(), has->end(), each) != has->end();
+               });
+    }
     if (const auto* text = std::get_if<std::string>(&wanted.second))
         return std::holds_alternative<std::string>(found->value) && std::get<std::string>(found->value) == *text;
     const auto* words = std::get_if<std::vector<std::string>>(&found->value);
     return words != nullptr && *words == std::get<std::vector<std::string>>(wanted.second);
+}
+
+ops::AgentMember merge(const EntryMember& found, const ops::AgentMember& wanted) {
+    const auto* headers = std::get_if<ops::AgentHeaders>(&wanted.second);
+    const auto* others = std::get_if<ops::AgentHeaders>(&found.value);
+    if (headers == nullptr || others == nullptr) return wanted;
+    ops::AgentHeaders all;
+    for (const auto& each : *others) {
+        const bool is_replaced = std::any_of(headers->begin(), headers->end(), [&each](const auto& own) {
+            return ::strcasecmp(own.first.c_str(), each.first.c_str()) == 0;
+        });
+        if (!is_replaced) all.push_back(each);
+    }
+    all.insert(all.end(), headers->begin(), headers->end());
+    return {wanted.first, std::move(all)};
+}
+
+bool is_token_alone(const EntryValue& value) noexcept {
+    const auto* headers = std::get_if<ops::AgentHeaders>(&value);
+    return headers != nullptr && headers->size() == 1 && headers->front().first == "Authorization" &&
+           headers->front().second.starts_with("Bearer ");
 }
 
 Error foreign_member_error(std::string_view position, std::string_view member, const ops::AgentEntry& entry) {

@@ -13,12 +13,12 @@
 namespace persistproc::cli::agents {
 
 /// A value as far as entries have them; monostate stands for everything else.
-using EntryValue = std::variant<std::monostate, bool, std::string, std::vector<std::string>>;
+using EntryValue = std::variant<std::monostate, bool, std::string, std::vector<std::string>, ops::AgentHeaders>;
 
 struct EntryMember {
     std::string name;
     EntryValue value;
-    bool is_empty = false;  // an object, array or string that holds nothing
+    bool is_empty = false;  // an object, array or string that holds nothing, or nothing but our token
 };
 
 struct FoundEntry {
@@ -57,8 +57,12 @@ bool belongs_to_other_form(std::string_view name, const ops::AgentEntry& entry) 
 /// What "type" must become beside our members; nothing: it may stay as it is.
 std::optional<std::string> corrected_type(std::string_view type, const ops::AgentEntry& entry);
 
-/// Whether the member has this value.
+/// Whether the member has this value; of fields to send, whether they are among others.
 bool holds(const EntryMember* found, const ops::AgentMember& wanted);
+/// What is written instead of what was found: of fields to send, the others stay.
+ops::AgentMember merge(const EntryMember& found, const ops::AgentMember& wanted);
+/// Fields to send that are the token and nothing else.
+bool is_token_alone(const EntryValue& value) noexcept;
 
 Error foreign_member_error(std::string_view position, std::string_view member, const ops::AgentEntry& entry);
 

@@ -1,6 +1,7 @@
 #include "cli/agents/entry_check.hpp"
 
 #include <fmt/format.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <array>
@@ -127,6 +128,20 @@ Shape shape_of(const ops::Agent& agent, const FoundEntry& entry) {
     return out;
 }
 
+/// Whether an entry with a URL lacks the token; empty: it has it, or nobody knows.
+std::string token_fault(const ops::Agent& agent, const FoundEntry& entry, const Expected& expected) {
+    const EntryMember* found = entry.find(agent.headers_member);
+    const auto* headers = found == nullptr ? nullptr : std::get_if<ops::AgentHeaders>(&found->value);
+    const auto is_token = [](const auto& each) { return ::strcasecmp(each.first.c_str(), "authorization") == 0; };
+    const auto field = headers == nullptr ? ops::AgentHeaders::const_iterator()
+                                          : std::find_if(headers->begin(), headers->end(), is_token);
+    // Codex takes it from a variable, too, and others put variables into it; what those hold here is not known.
+    if (headers == nullptr || field == headers->end())
+        return entry.find("bearer_token_env_var") != nullptr ? "" : "the daemon asks for a token, and it shows none";
+    const bool is_known = !expected.token.empty() && field->second.find('$') == std::string::npos;
+    return is_known && field->second != "Bearer " + expected.token ? "it shows another token than the daemon's" : "";
+}
+
 bool is_switched_off(const FoundEntry& entry) {
     const auto says = [&entry](std::string_view member, bool what) {
         const EntryMember* found = entry.find(member);
@@ -151,6 +166,9 @@ Finding check_entry(const ops::Agent& agent, const FoundEntry& entry, const Expe
     Finding finding = shape.url_member.empty() ? check_command(entry, expected, repair)
                                                : check_url(entry.text(shape.url_member), expected, repair);
     if (finding.verdict != Verdict::ok) return finding;
+    if (expected.needs_token && !shape.url_member.empty())
+        if (const auto fault = token_fault(agent, entry, expected); !fault.empty())
+            return {Verdict::problem, fmt::format("{}: {}", finding.detail, fault), std::string(repair)};
     ops::AgentEntry form;
     if (shape.url_member.empty()) form.command = {"persistproc"};
     for (const EntryMember& member : entry.members) {

@@ -19,6 +19,8 @@ struct Finding {
 struct Expected {
     std::string endpoint;                               // "http://127.0.0.1:8947/mcp"
     bool daemon_answers = false;                        // at that endpoint; false: it is where one would be
+    bool needs_token = false;                           // of entries with a URL
+    std::string token;                                  // empty: it cannot be read
     std::function<bool(const std::string&)> can_start;  // whether a command is found as agents look for it
 };
 

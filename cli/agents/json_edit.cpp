@@ -30,6 +30,14 @@ EntryValue entry_value(const JsonNode& node) {
             }
             return words;
         }
+        case Kind::object: {
+            ops::AgentHeaders texts;
+            for (const JsonMember& member : node.members) {
+                if (member.value.kind != Kind::string) return std::monostate();
+                texts.emplace_back(member.name, member.value.text);
+            }
+            return texts;
+        }
         default: return std::monostate();
     }
 }
@@ -39,7 +47,9 @@ EntryMember entry_member(const JsonMember& member) {
     const bool is_empty = (value.kind == Kind::object && value.members.empty()) ||
                           (value.kind == Kind::array && value.items.empty()) ||
                           (value.kind == Kind::string && value.text.empty());
-    return {member.name, entry_value(value), is_empty};
+    EntryMember out{member.name, entry_value(value), is_empty};
+    out.is_empty = out.is_empty || is_token_alone(out.value);
+    return out;
 }
 
 bool is_first_on_line(std::string_view text, std::size_t offset) {
@@ -194,12 +204,16 @@ Result<EditedText> update_entry(std::string text, JsonDocument document, const o
     for (const auto& each : wanted) {
         const JsonNode& node = entry_node(document, agent, entry);
         const JsonMember* found = node.find(each.first);
-        const std::string value = ops::quote_value(each);
         if (found == nullptr) {
             const Style style = style_of(text, &*document.root);
+            const std::string value = ops::quote_value(each, agent.syntax);
             apply(insert_member(text, *document.root, node, style, each.first, [&](const Indent&) { return value; }));
         } else if (const EntryMember member = entry_member(*found); !holds(&member, each)) {
-            apply(replace_value(text, found->value, value));
+            const bool is_odd = std::holds_alternative<ops::AgentHeaders>(each.second) &&
+                                !std::holds_alternative<ops::AgentHeaders>(member.value);
+            if (is_odd)
+                return unexpected(text, found->value.begin, fmt::format("\"{}\" is no object of texts", each.first));
+            apply(replace_value(text, found->value, ops::quote_value(merge(member, each), agent.syntax)));
         }
     }
     const auto is_wanted = [&wanted](std::string_view name) {
@@ -256,7 +270,7 @@ Result<EditedText> set_json_entry(std::string_view text, const ops::Agent& agent
     const Style style = style_of(text, root);
     Rendered members;
     for (const auto& member : ops::entry_members(agent, entry))
-        members.emplace_back(member.first, ops::quote_value(member));
+        members.emplace_back(member.first, ops::quote_value(member, agent.syntax));
     const auto render_entry = [&](const Indent& indent) { return render_object(members, style, indent); };
     const auto render_table = [&](const Indent& indent) {
         return render_object({{entry.name, render_entry(deeper(indent, style))}}, style, indent);

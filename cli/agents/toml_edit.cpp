@@ -53,6 +53,14 @@ toml::source_position begin_of(const toml::key& key, const toml::node& node) {
 EntryValue entry_value(const toml::node& node) {
     if (const auto* text = node.as_string()) return text->get();
     if (const auto* value = node.as_boolean()) return value->get();
+    if (const auto* table = node.as_table()) {
+        ops::AgentHeaders texts;
+        for (const auto& [key, value] : *table) {
+            if (!value.is_string()) return std::monostate();
+            texts.emplace_back(std::string(key.str()), value.as_string()->get());
+        }
+        return texts;
+    }
     if (!node.is_array()) return std::monostate();
     std::vector<std::string> words;
     for (const toml::node& item : *node.as_array()) {
@@ -66,7 +74,9 @@ EntryMember entry_member(const toml::key& key, const toml::node& node) {
     const auto* text = node.as_string();
     const bool is_empty = (text != nullptr && text->get().empty()) || (node.is_array() && node.as_array()->empty()) ||
                           (node.is_table() && node.as_table()->is_inline() && node.as_table()->empty());
-    return {std::string(key.str()), entry_value(node), is_empty};
+    EntryMember out{std::string(key.str()), entry_value(node), is_empty};
+    out.is_empty = out.is_empty || (!is_written_apart(node) && is_token_alone(out.value));
+    return out;
 }
 
 std::vector<FoundEntry> entries_of(const toml::table& servers) {
@@ -88,7 +98,7 @@ std::vector<FoundEntry> entries_of(const toml::table& servers) {
 }
 
 std::string render_line(const ops::AgentMember& member, std::string_view newline) {
-    return fmt::format("{} = {}{}", member.first, ops::quote_value(member), newline);
+    return fmt::format("{} = {}{}", member.first, ops::quote_value(member, ops::AgentSyntax::toml), newline);
 }
 
 std::string render_table(const ops::Agent& agent, const ops::AgentEntry& entry, std::string_view newline) {
@@ -150,16 +160,18 @@ Result<EditedText> update_entry(std::string_view text, const toml::table& table,
         const auto end = end_under_header(text, node);
         if (end) last = std::max(last, *end - 1);
         const std::string name(key.str());
-        const bool is_ours = is_form_member(name);
+        const auto found =
+            std::find_if(wanted.begin(), wanted.end(), [&](const auto& each) { return each.first == name; });
+        const EntryMember member = entry_member(key, node);
+        if (found != wanted.end() && holds(&member, *found)) continue;
+        const bool is_ours = is_form_member(name) || found != wanted.end();
         if (is_ours && (is_written_apart(node) || !end))
             return unexpected(begin_of(key, node), fmt::format("{} is a table", name));
         if (!is_ours && !belongs_to_other_form(name, entry)) continue;
         const auto begin = offset_of(text, node.source().begin);
-        const auto found =
-            std::find_if(wanted.begin(), wanted.end(), [&](const auto& each) { return each.first == name; });
-        const EntryMember member = entry_member(key, node);
         if (found != wanted.end()) {
-            if (!holds(&member, *found)) changes.push_back({begin, *end, ops::quote_value(*found)});
+            const auto value = merge(member, *found);
+            changes.push_back({begin, *end, ops::quote_value(value, ops::AgentSyntax::toml)});
         } else if (name == "type") {
             const auto* type = std::get_if<std::string>(&member.value);
             if (const auto right = corrected_type(type == nullptr ? "" : *type, entry))
@@ -187,13 +199,18 @@ Result<EditedText> update_entry(std::string_view text, const toml::table& table,
 
 /// What is there beside the entry and its members that are ours, as text.
 std::string rest_of(toml::table document, const ops::Agent& agent, const ops::AgentEntry& entry) {
+    const auto wanted = ops::entry_members(agent, entry);
+    const auto is_wanted = [&wanted](std::string_view name) {
+        return std::any_of(wanted.begin(), wanted.end(), [name](const auto& each) { return each.first == name; });
+    };
     auto* servers = document.get_as<toml::table>(agent.table);
     auto* found = servers == nullptr ? nullptr : servers->get_as<toml::table>(entry.name);
     if (found != nullptr) {
         for (auto member = found->begin(); member != found->end();) {
             const std::string_view name = member->first.str();
-            const bool is_ours = is_form_member(name) || (belongs_to_other_form(name, entry) &&
-                                                          entry_member(member->first, member->second).is_empty);
+            const bool is_ours =
+                is_form_member(name) || is_wanted(name) ||
+                (belongs_to_other_form(name, entry) && entry_member(member->first, member->second).is_empty);
             member = is_ours ? found->erase(member) : std::next(member);
         }
         if (found->empty()) servers->erase(entry.name);

@@ -181,6 +181,8 @@ struct ShutdownArguments {
 struct ServeArguments {
     bool detach = false;
     bool compat = false;
+    std::string auth;
+    std::vector<std::string> allowed_origins;
     std::optional<int> ready_fd;
 
     template <class Each>
@@ -188,6 +190,13 @@ struct ServeArguments {
         using A = ServeArguments;
         using schema::field;
         each(field("detach", &A::detach).as_flag("detach", "", "Put it in the background; return once it serves"));
+        each(field("auth", &A::auth)
+                 .as_flag("auth", "WAY",
+                          "What agents over TCP must show: peer, whose they are by the kernel's word, or the token "
+                          "besides (PERSISTPROC_AUTH, peer)"));
+        each(field("allowed_origins", &A::allowed_origins)
+                 .as_flag("allow-origin", "ORIGIN",
+                          "Let a browser's pages of this origin in, too, for example http://localhost:6274"));
         each(field("compat", &A::compat)
                  .as_flag("compat", "", "Offer agents the tools of the Python persistproc too (PERSISTPROC_COMPAT=1)"));
         each(field("ready_fd", &A::ready_fd)

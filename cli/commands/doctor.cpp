@@ -246,7 +246,10 @@ void check_endpoint(const Examined& examined, Findings& out) {
         return;
     }
     const auto& server = examined.server;
-    if (!server)
+    const bool asks_for_token = examined.daemon->needs_token && !server && server.error().code == ErrorCode::denied;
+    if (asks_for_token)
+        out.ok(name, fmt::format("{} answers, and asks for the token", examined.endpoint));
+    else if (!server)
         out.problem(name, fmt::format("{}: {}", examined.endpoint, server.error().message),
                     "persistproc shutdown --keep, then start it again; agents cannot reach it so");
     else if (*server != "persistproc")
@@ -484,6 +487,8 @@ void check_agents(const Examined& examined, Findings& out) {
     expected.endpoint = examined.endpoint;
     expected.daemon_answers = examined.daemon.has_value();
     expected.can_start = can_start;
+    expected.needs_token = examined.daemon && examined.daemon->needs_token;
+    if (const auto token = rundir::read_token(examined.data); expected.needs_token && token) expected.token = *token;
     for (const ops::Agent& agent : ops::known_agents()) check_agent(agent, *folders, expected, out);
 }
 

@@ -12,6 +12,7 @@
 #include "cli/format/json_text.hpp"
 #include "common/ops/agent_setup.hpp"
 #include "common/ops/client_operations.hpp"
+#include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -42,8 +43,9 @@ Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Co
         co_return 0;
     }
     if (!console.quiet())
-        console.print(fmt::format("serving at {} (pid {})\n{}", info->endpoint, info->pid,
-                                  ops::agent_setup_text(info->endpoint)));
+        console.print(fmt::format(
+            "serving at {} (pid {})\n{}", info->endpoint, info->pid,
+            ops::agent_setup_text(info->endpoint, info->needs_token ? rundir::token_path(data).native() : "")));
     co_return 0;
 }
 
@@ -52,6 +54,12 @@ Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Co
 static int serve(const CommonOptions& common, const Console& console, ServeArguments options) {
     CommonOptions wanted = common;
     wanted.compat = wanted.compat || options.compat;
+    if (!options.auth.empty()) {
+        if (auto auth = rundir::parse_auth(options.auth, "serve: --auth"); !auth) return console.fail(auth.error());
+        wanted.daemon_flags.insert(wanted.daemon_flags.end(), {"--auth", options.auth});
+    }
+    for (const std::string& origin : options.allowed_origins)
+        wanted.daemon_flags.insert(wanted.daemon_flags.end(), {"--allow-origin", origin});
     if (options.detach)
         return run_task([&](boost::asio::any_io_executor executor) { return detach(executor, wanted, console); });
     auto program = find_daemon_program();
@@ -65,6 +73,7 @@ static int serve(const CommonOptions& common, const Console& console, ServeArgum
             ::fcntl(*options.ready_fd, F_SETFD, flags & ~FD_CLOEXEC);
     }
     if (wanted.compat) words.emplace_back("--compat");
+    words.insert(words.end(), wanted.daemon_flags.begin(), wanted.daemon_flags.end());
     if (common.quiet) words.emplace_back("-q");
     if (common.verbose) words.emplace_back("-v");
     std::vector<char*> argv;

@@ -85,12 +85,41 @@ Result<Done> write_entry(const fs::path& project, const fs::path& path, const Se
         if (!edited) return base::with_context(edited.error(), path.native());
         Done done{path, edited->change};
         if (edited->change == Change::none) return done;
-        auto stored = agents::store_config(*file, edited->text, new_file_mode);
+        mode_t mode = file->exists ? file->mode : new_file_mode;
+        // The token is nobody else's to read.
+        if (!entry.token.empty()) mode &= 0700;
+        auto stored = agents::store_config(*file, edited->text, mode);
         if (!stored) return stored.error();
         if (*stored) return done;
     }
     return Error{ErrorCode::conflict,
                  fmt::format("{}: something changes it all the time; end that first", path.native())};
+}
+
+/// Whether agents must show a token: the daemon's word, or as it would be by its settings.
+Task<bool> is_token_needed(Context context) {
+    const fs::path data = context.common.data_directory;
+    auto client = co_await DaemonClient::connect(context.executor, data);
+    if (client) {
+        auto info = co_await (*client)->info();
+        if (info) co_return info->needs_token;
+    }
+    const auto auth = rundir::find_auth();
+    std::error_code failed;
+    co_return (auth && *auth == rundir::Auth::token) || fs::exists(rundir::token_path(data), failed);
+}
+
+/// The token that the entry shows. Errors: those of read_token, and that it has no place in a project's file.
+Result<std::string> token_for(const CommonOptions& common, AgentScope scope) {
+    constexpr const char* instead = "`--stdio` needs none";
+    if (scope == AgentScope::project)
+        return Error{
+            ErrorCode::denied,
+            fmt::format("setup: agents must show a token, which does not belong into a project's file; {}", instead)};
+    auto token = rundir::read_token(common.data_directory);
+    if (token || token.error().code != ErrorCode::not_found) return token;
+    return Error{ErrorCode::unavailable, fmt::format("setup: the token is made by the first daemon: {}, then again; {}",
+                                                     serve_command(common.data_directory), instead)};
 }
 
 /// What is still missing for the agent to reach us; empty: nothing.
@@ -144,7 +173,7 @@ static Task<int> setup(Context context, SetupArguments options) {
     const Console console = context.console;
     auto folders = agents::find_folders();
     if (!folders) co_return console.fail(folders.error());
-    const ops::AgentEntry entry = make_entry(context.common, options, *folders);
+    ops::AgentEntry entry = make_entry(context.common, options, *folders);
     for (const std::string& word : entry.command) {
         if (base::is_utf8(word)) continue;
         Error refused;
@@ -153,18 +182,30 @@ static Task<int> setup(Context context, SetupArguments options) {
     }
     const auto path = agents::config_path(*options.agent, options.scope, *folders);
     if (!path) throw std::logic_error("setup: scope was checked before");
-    const std::string snippet = snippet_of(options, entry);
+    const bool needs_token = !options.stdio && co_await is_token_needed(context);
+    // What is shown never holds the token.
+    ops::AgentEntry shown = entry;
+    if (needs_token) shown.token = ops::shown_token;
+    const std::string snippet = snippet_of(options, shown);
     if (options.print) {
         if (console.json())
-            show_document(console, options, entry, *path, "nothing", snippet, std::string(options.agent->next_step));
+            show_document(console, options, shown, *path, "nothing", snippet, std::string(options.agent->next_step));
         else
-            print_entry(console, options, entry, *path, snippet);
+            print_entry(console, options, shown, *path, snippet);
+        if (needs_token)
+            console.note(
+                fmt::format("TOKEN is what stands in {}", rundir::token_path(context.common.data_directory).native()));
         co_return 0;
+    }
+    if (needs_token) {
+        auto token = token_for(context.common, options.scope);
+        if (!token) co_return console.fail(token.error());
+        entry.token = std::move(*token);
     }
     auto written = write_entry(folders->project, *path, options, entry);
     if (!written) {
         Error failed = written.error();
-        failed.message += fmt::format("; it is left as it is. By hand: {}", ops::by_hand_text(*options.agent, entry));
+        failed.message += fmt::format("; it is left as it is. By hand: {}", ops::by_hand_text(*options.agent, shown));
         console.fail(failed);
         co_return left_status;
     }
@@ -177,7 +218,7 @@ static Task<int> setup(Context context, SetupArguments options) {
                        : written->change == Change::updated ? "updated"
                                                             : "added";
     if (console.json()) {
-        show_document(console, options, entry, *path, done, snippet, next);
+        show_document(console, options, shown, *path, done, snippet, next);
         co_return 0;
     }
     const std::string file = base::escape_line(path->native());

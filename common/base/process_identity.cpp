@@ -106,4 +106,11 @@ bool is_suspended(PidIdentity process) noexcept {
     return fields[1] == 'T' || fields[1] == 't';
 }
 
+bool is_zombie(PidIdentity process) noexcept {
+    char text[1024];
+    const auto fields = read_stat(process.pid, text);
+    if (fields.size() < 2 || find_stat_number(fields, start_field) != process.start_ticks) return false;
+    return fields[1] == 'Z';
+}
+
 }  // namespace persistproc::base

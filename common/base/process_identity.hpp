@@ -30,6 +30,9 @@ bool is_exiting(pid_t pid) noexcept;
 /// Whether that very process is there and stopped, by a signal or by a debugger: it answers nobody until it goes on.
 bool is_suspended(PidIdentity process) noexcept;
 
+/// Whether that very process has exited, and its parent has not taken note yet.
+bool is_zombie(PidIdentity process) noexcept;
+
 }  // namespace base
 
 using base::PidIdentity;

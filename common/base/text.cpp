@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace persistproc::base {
@@ -105,11 +106,29 @@ void append_escaped(std::string& out, std::string_view bytes) {
     for (const char c : bytes) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
 }
 
+/// How many bytes at the front of `text` `is_of` is true of.
+template <class Is>
+std::size_t count_front(std::string_view text, Is is_of) noexcept {
+    return static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_of) - text.begin());
+}
+
+/// Most output is ASCII, which needs no look at sequences.
+std::size_t count_ascii(std::string_view text) noexcept {
+    return count_front(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+/// ASCII that is shown as it is.
+std::size_t count_shown(std::string_view text) noexcept {
+    return count_front(text, [](char c) { return (c >= ' ' && c < '\x7f') || c == '\t'; });
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text) noexcept {
     char32_t point = 0;
     while (!text.empty()) {
+        text.remove_prefix(count_ascii(text));
+        if (text.empty()) break;
         const std::size_t n = sequence_length(text, point);
         if (n == 0) return false;
         text.remove_prefix(n);
@@ -122,6 +141,11 @@ std::string to_valid_utf8(std::string_view text) {
     out.reserve(text.size());
     char32_t point = 0;
     while (!text.empty()) {
+        if (const std::size_t ascii = count_ascii(text); ascii > 0) {
+            out.append(text.substr(0, ascii));
+            text.remove_prefix(ascii);
+            continue;
+        }
         const std::size_t n = sequence_length(text, point);
         if (n == 0) {
             out += "\xEF\xBF\xBD";
@@ -139,8 +163,15 @@ std::string clean_output(std::string_view text) {
     out.reserve(text.size());
     std::size_t line_begin = 0;
     bool returned = false;  // a carriage return was seen: what comes next rewrites the line
+    bool has_cut = false;
     char32_t point = 0;
     while (!text.empty()) {
+        if (const std::size_t shown = count_shown(text); shown > 0) {
+            if (std::exchange(returned, false)) out.resize(line_begin);
+            out.append(text.substr(0, shown));
+            text.remove_prefix(shown);
+            continue;
+        }
         const char c = text.front();
         if (c == '\x1b') {
             text.remove_prefix(escape_length(text));
@@ -160,18 +191,16 @@ std::string clean_output(std::string_view text) {
         }
         if (c == '\b') {
             if (out.size() > line_begin) out.pop_back();
+            has_cut = true;
             text.remove_prefix(1);
             continue;
         }
         const std::size_t n = sequence_length(text, point);
-        if (n != 0 && is_control(point) && c != '\t') {
+        if (n != 0 && is_control(point)) {
             text.remove_prefix(n);
             continue;
         }
-        if (returned) {
-            out.resize(line_begin);
-            returned = false;
-        }
+        if (std::exchange(returned, false)) out.resize(line_begin);
         if (n == 0) {
             out += "\xEF\xBF\xBD";
             text.remove_prefix(1);
@@ -181,7 +210,7 @@ std::string clean_output(std::string_view text) {
         }
     }
     // A backspace may have cut a multi-byte character in half.
-    return is_utf8(out) ? out : to_valid_utf8(out);
+    return !has_cut || is_utf8(out) ? out : to_valid_utf8(out);
 }
 
 std::string escape_for_terminal(std::string_view text) {

@@ -4,6 +4,7 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <mutex>
 
 #include "common/base/text.hpp"
 
@@ -56,7 +57,11 @@ Result<LinePattern> LinePattern::compile(std::string_view expression, std::size_
     options.set_log_errors(false);
     options.set_max_mem(static_cast<std::int64_t>(memory));
     options.set_never_nl(true);
+    // To compile a large one takes several times the memory that it keeps: one at a time.
+    static std::mutex compiling;
+    std::unique_lock lock(compiling);
     auto by_line = std::make_unique<re2::RE2>("(?m)" + std::string(expression), options);
+    lock.unlock();
     if (!by_line->ok()) {
         const bool is_too_large = by_line->error_code() == re2::RE2::ErrorPatternTooLarge;
         by_line.reset();

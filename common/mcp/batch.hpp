@@ -15,8 +15,8 @@ struct Batch {
     bool has_requests = false;          // or refusals: something must be answered
 };
 
-/// Reads an array. The refusal is of the whole: an empty array, or one that holds `initialize` or a request of
-/// 2026-07-28.
+/// Reads an array. The refusal is of the whole: an empty array, one of more than 1,000, or one that holds `initialize`
+/// or a request of 2026-07-28.
 std::variant<Batch, RpcError> read_batch(Json array);
 
 /// Handles every message; `reply` gets the notifications of all and, last, one array of all responses (on a stream all

@@ -1,5 +1,6 @@
 #include "common/mcp/caller.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "common/base/text.hpp"
@@ -26,6 +27,34 @@ std::string name_of(const Json* info) {
         out += part->substr(0, max_name_bytes);
     }
     return base::escape_line(base::to_valid_utf8(out));
+}
+
+/// Bytes of texts and a rough share for each value, up to somewhat more than `most`.
+std::size_t weigh(const Json& json, std::size_t most) {
+    constexpr std::size_t each_value = 16;
+    std::size_t out = each_value;
+    if (json.is_string()) out += json.get_ref<const std::string&>().size();
+    if (!json.is_structured()) return out;
+    for (const auto& [name, value] : json.items()) {
+        if (out > most) break;
+        out += name.size() + weigh(value, most - std::min(out, most));
+    }
+    return out;
+}
+
+/// They are kept as long as the session is: what nobody here asks for, and what is large, is left out.
+Json kept_capabilities(const Json& given) {
+    constexpr std::size_t most_bytes = 4u << 10;  // of each
+    Json out = Json::object();
+    for (const char* name : {"sampling", "elicitation", "roots", "tasks", "extensions", "experimental"}) {
+        const Json* found = find_member(given, name);
+        if (found == nullptr) continue;
+        if (weigh(*found, most_bytes) <= most_bytes)
+            out[name] = *found;
+        else
+            out[name] = Json::object();
+    }
+    return out;
 }
 
 RpcError bad_envelope(std::string message) {
@@ -56,7 +85,7 @@ Caller read_initialize(const Json& params) {
     out.name = name_of(find_member(params, "clientInfo"));
     if (const Json* capabilities = find_member(params, "capabilities");
         capabilities != nullptr && capabilities->is_object())
-        out.capabilities = *capabilities;
+        out.capabilities = kept_capabilities(*capabilities);
     // The protocol leaves the level before `logging/setLevel` to the server.
     out.log_level = LogLevel::info;
     return out;
@@ -83,7 +112,7 @@ std::variant<Caller, RpcError> read_envelope(const Json& params) {
         return bad_envelope(std::string("Invalid params: `") + capabilities_key + "` must be an object");
     Caller out;
     out.revision = modern_revision;
-    out.capabilities = *capabilities;
+    out.capabilities = kept_capabilities(*capabilities);
     out.name = name_of(find_member(meta, info_key));
     if (const std::string* level = find_text(meta, level_key)) out.log_level = find_log_level(*level);
     return out;

@@ -26,6 +26,7 @@ std::string number_text(double number) {
     return json_text(Json(number));
 }
 
+/// Of a result of tools/call.
 std::string tool_members(const ToolResult& value) {
     std::string out;
     out.reserve(value.text.size() + 256);
@@ -59,6 +60,15 @@ std::string_view capability_of(std::string_view method) {
 
 }  // namespace
 
+ToolResult render(ToolResult result) {
+    result.on_wire = tool_members(result);
+    result.text.clear();
+    result.content.clear();
+    if (result.structured) dismantle(*result.structured);
+    result.structured.reset();
+    return result;
+}
+
 // ---- one call ----
 
 Server::State::CallPtr Server::State::make_call(std::shared_ptr<Session> session, Principal principal,
@@ -82,6 +92,7 @@ CallContext Server::Call::context(const Json& params) {
     out.channel = shared_from_this();
     if (const Json* meta = find_member(params, "_meta"); meta != nullptr && meta->is_object()) {
         if (const Json* token = find_member(*meta, "progressToken")) progress_token = id_text(*token);
+        if (progress_token.size() > most_id_bytes) progress_token.clear();
         for (const auto& [name, value] : meta->items())
             if (name.starts_with("persistproc/")) out.own_meta[name] = value;
     }
@@ -224,9 +235,8 @@ Answer Server::State::instead(const Call& call, const Instead& given) const {
 
 Answer Server::State::tool_answer(const State& server, const Call& call, ToolResult value) {
     if (value.instead.index() != 0) return server.instead(call, value.instead);
-    Answer out{server.result(*call.caller, tool_members(value), value.meta), {}};
-    if (value.structured) dismantle(*value.structured);
-    return out;
+    if (value.on_wire.empty()) value = render(std::move(value));
+    return {server.result(*call.caller, value.on_wire, value.meta), {}};
 }
 
 Answer Server::State::prompt_answer(const State& server, const Call& call, Result<PromptResult> value) {
@@ -317,8 +327,7 @@ void Server::State::run(const CallPtr& call, async::Turns& turns, Make make,
     const auto entry = turns.enter(
         call->principal.party, [launch] { (*launch)(); }, call->ticket);
     if (entry == async::Turns::Entry::refused) {
-        Error busy{ErrorCode::unavailable,
-                   "too many calls of yours wait for their turn; try again when some have ended"};
+        Error busy{ErrorCode::limit, "too many calls of yours wait for their turn; try again when some have ended"};
         if constexpr (std::is_same_v<T, ToolResult>)
             return answer(call, render(*this, *call, tool_failure(busy)));
         else

@@ -1,8 +1,35 @@
 #include "common/mcp/message.hpp"
 
+#include <algorithm>
 #include <utility>
 
+#include "common/base/text.hpp"
+
 namespace persistproc::mcp {
+
+namespace {
+
+/// RFC 8259, 7.
+void append_escape(std::string& out, char c) {
+    out += '\\';
+    switch (c) {
+        case '\n': out += 'n'; return;
+        case '\t': out += 't'; return;
+        case '\r': out += 'r'; return;
+        case '\b': out += 'b'; return;
+        case '\f': out += 'f'; return;
+        case '"':
+        case '\\': out += c; return;
+        default: {
+            constexpr std::string_view digits = "0123456789abcdef";
+            out += "u00";
+            out += digits[static_cast<unsigned char>(c) >> 4u];
+            out += digits[static_cast<unsigned char>(c) & 15u];
+        }
+    }
+}
+
+}  // namespace
 
 std::string id_text(const Json& id) {
     std::string out;
@@ -21,7 +48,24 @@ void append_json(std::string& out, const Json& json) {
     out += json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-void append_quoted(std::string& out, std::string_view text) { append_json(out, Json(text)); }
+void append_quoted(std::string& out, std::string_view text) {
+    // An answer of a mebibyte is mostly one text: a library's writer looks at each byte several times.
+    if (!base::is_utf8(text)) return append_json(out, Json(text));
+    out.reserve(out.size() + text.size() + text.size() / 16 + 2);
+    out += '"';
+    while (!text.empty()) {
+        const auto special = std::find_if(text.begin(), text.end(), [](char c) {
+            return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
+        });
+        const auto plain = static_cast<std::size_t>(special - text.begin());
+        out.append(text.substr(0, plain));
+        text.remove_prefix(plain);
+        if (text.empty()) break;
+        append_escape(out, text.front());
+        text.remove_prefix(1);
+    }
+    out += '"';
+}
 
 std::string error_object(const RpcError& error) {
     Json out{{"code", error.code}, {"message", error.message}};
@@ -67,6 +111,10 @@ std::variant<Message, RpcError> read_message(Json value) {
     if (const Json* id = find_member(value, "id")) {
         message.id = id_text(*id);
         if (message.id.empty()) return refused("`id` must be a string or an integer");
+        if (message.id.size() > most_id_bytes) {
+            message.id.clear();
+            return refused("`id` is longer than 16384 bytes");
+        }
     }
     const std::string* version = find_text(value, "jsonrpc");
     if (version == nullptr || *version != "2.0") return refused(no_rpc);

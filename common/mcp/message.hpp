@@ -45,6 +45,8 @@ std::variant<Message, RpcError> read_message(Json value);
 
 /// `id` of a message as JSON text; empty when it is neither a string nor an integer.
 std::string id_text(const Json& id);
+/// Of ids and progress tokens, which are kept as long as a call runs; longer ones are refused.
+inline constexpr std::size_t most_id_bytes = 16u << 10;
 
 /// Compact JSON text; bytes that are not UTF-8 become U+FFFD.
 std::string json_text(const Json& json);

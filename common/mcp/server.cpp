@@ -1,5 +1,7 @@
 #include "common/mcp/server.hpp"
 
+#include <fmt/format.h>
+
 #include "common/base/text.hpp"
 #include "common/mcp/server_state.hpp"
 
@@ -10,6 +12,10 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::string_view subscription_key = R"("io.modelcontextprotocol/subscriptionId":)";
+
+constexpr std::size_t most_uri_bytes = 256;  // of one that is subscribed to: it is kept
+
+std::string too_long_uri() { return fmt::format("a URI is longer than {} bytes", most_uri_bytes); }
 
 bool is_one_of(std::string_view method, std::initializer_list<std::string_view> methods) {
     return std::find(methods.begin(), methods.end(), method) != methods.end();
@@ -171,8 +177,10 @@ void Server::State::set_level(const CallPtr& call, const Json& params) {
 void Server::State::subscribe(const CallPtr& call, const Json& params, bool wanted) {
     const std::string* uri = find_text(params, "uri");
     if (uri == nullptr) return refuse(call, rpc::invalid_params, "Invalid params: `uri` must be a string");
+    if (uri->size() > most_uri_bytes) return refuse(call, rpc::invalid_params, "Invalid params: " + too_long_uri());
     const auto id = state_of(*call->session).subscription;
-    if (wanted && subscriptions.uris(id) >= limits.subscribed_uris)
+    if (wanted &&
+        (subscriptions.uris(id) >= limits.subscribed_uris || subscriptions.all_uris() >= limits.subscribed_uris_in_all))
         return refuse(call, rpc::internal_error, "Too many subscriptions; unsubscribe from some");
     if (wanted)
         subscriptions.want(id, *uri);
@@ -204,11 +212,15 @@ void Server::State::listen(const CallPtr& call, const Json& params) {
         for (const auto& uri : *uris) {
             if (!uri.is_string())
                 return refuse(call, rpc::invalid_params, "Invalid params: `resourceSubscriptions` must hold strings");
-            wants.uris.insert(uri.get<std::string>());
+            const auto& text = uri.get_ref<const std::string&>();
+            if (text.size() > most_uri_bytes)
+                return refuse(call, rpc::invalid_params, "Invalid params: " + too_long_uri());
+            wants.uris.insert(text);
         }
         if (!wants.uris.empty()) honoured["resourceSubscriptions"] = wants.uris;
     }
-    if (listening.size() >= limits.subscriptions || wants.uris.size() > limits.subscribed_uris)
+    if (listening.size() >= limits.subscriptions || wants.uris.size() > limits.subscribed_uris ||
+        subscriptions.all_uris() + wants.uris.size() > limits.subscribed_uris_in_all)
         return refuse(call, rpc::internal_error, "Too many subscriptions; end some");
     const std::string tag = R"("_meta":{)" + std::string(subscription_key) + call->id + '}';
     const std::string acknowledged = R"({"notifications":)" + json_text(honoured) + ',' + tag + '}';

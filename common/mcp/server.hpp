@@ -36,9 +36,10 @@ struct ServerLimits {
     async::Turns::Bounds agent_waits{.places = 2048, .per_party = 256, .waiting_per_party = 1024};
     async::Turns::Bounds client_calls{.places = 256, .per_party = 256, .waiting_per_party = 4096};
     async::Turns::Bounds client_waits{.places = 4096, .per_party = 4096, .waiting_per_party = 4096};
-    std::size_t tasks = 256;                // kept at once; beyond it calls that could be tasks are answered when done
-    std::size_t subscriptions = 1024;       // listen requests open at once
-    std::size_t subscribed_uris = 256;      // of one session or listen request
+    std::size_t tasks = 256;            // kept at once; beyond it calls that could be tasks are answered when done
+    std::size_t subscriptions = 1024;   // listen requests open at once
+    std::size_t subscribed_uris = 256;  // of one session or listen request
+    std::size_t subscribed_uris_in_all = 64u << 10;
     std::chrono::seconds answer_time{600};  // for questions to a client
 };
 

@@ -44,4 +44,8 @@ std::optional<std::string> open_signed(const SigningKey& key, std::string_view p
     return payload;
 }
 
+bool is_same_secret(std::string_view a, std::string_view b) noexcept {
+    return a.size() == b.size() && nettle_memeql_sec(a.data(), b.data(), a.size()) != 0;
+}
+
 }  // namespace persistproc::mcp

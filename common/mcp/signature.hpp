@@ -17,4 +17,7 @@ std::string sign_text(const SigningKey& key, std::string_view purpose, std::stri
 /// wherever a signature is wrong.
 std::optional<std::string> open_signed(const SigningKey& key, std::string_view purpose, std::string_view text);
 
+/// Whether both are the same. Takes the same time whatever they hold, if they are of one length. Pure.
+bool is_same_secret(std::string_view a, std::string_view b) noexcept;
+
 }  // namespace persistproc::mcp

@@ -41,6 +41,7 @@ std::size_t Subscriptions::uris(Id id) const {
 void Subscriptions::count(const std::string& uri, int by) {
     auto& holders = interest_[uri];
     holders += static_cast<std::size_t>(by);
+    all_uris_ += static_cast<std::size_t>(by);
     const bool first = by > 0 && holders == 1;
     const bool last = holders == 0;
     if (last) interest_.erase(uri);

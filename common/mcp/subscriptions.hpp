@@ -31,6 +31,8 @@ public:
     void want(Id id, const std::string& uri);
     void unwant(Id id, const std::string& uri);
     std::size_t uris(Id id) const;
+    /// Of all subscribers, each counted.
+    std::size_t all_uris() const noexcept { return all_uris_; }
 
     void tools_changed();
     void prompts_changed();
@@ -50,6 +52,7 @@ private:
 
     std::map<Id, Subscriber> subscribers_;
     std::map<std::string, std::size_t> interest_;
+    std::size_t all_uris_ = 0;
     Id next_ = 1;
 };
 

@@ -34,8 +34,13 @@ struct ToolResult {
     std::optional<Json> structured;
     Json meta = nullptr;  // object for `_meta`, or null
     bool is_error = false;
-    Instead instead;  // set: the rest does not count
+    Instead instead;      // set: the rest does not count
+    std::string on_wire;  // by `render`; not empty: text, content and structured do not count
 };
+
+/// Puts an answer into the form that goes onto the wire. The server does so itself, on its executor, with what was not
+/// rendered before: a large one is rendered by its tool, on a thread of the tool's. Pure.
+ToolResult render(ToolResult result);
 
 /// A failure as a tool result: text "<code>: <message>", and `_meta["persistproc/error"]` with code, message and
 /// os_error for programs.

@@ -47,6 +47,7 @@ constexpr Agent agents[] = {
      .syntax = AgentSyntax::toml,
      .table = "mcp_servers",
      .url_member = "url",
+     .headers_member = "http_headers",
      .user_file = "~/.codex/config.toml",
      .variable = "CODEX_HOME",
      .moved_folder = "~/.codex",
@@ -80,7 +81,8 @@ constexpr Agent agents[] = {
 std::string join_object(const std::vector<AgentMember>& members) {
     std::string out;
     for (const auto& member : members)
-        out += fmt::format("{}{}:{}", out.empty() ? "" : ",", quote_text(member.first), quote_value(member));
+        out += fmt::format("{}{}:{}", out.empty() ? "" : ",", quote_text(member.first),
+                           quote_value(member, AgentSyntax::json));
     return "{" + out + "}";
 }
 
@@ -107,6 +109,9 @@ std::vector<AgentMember> entry_members(const Agent& agent, const AgentEntry& ent
     if (!type.empty()) out.emplace_back("type", std::string(type));
     if (is_http) {
         out.emplace_back(std::string(agent.url_member), entry.url);
+        if (!entry.token.empty())
+            out.emplace_back(std::string(agent.headers_member),
+                             AgentHeaders{{"Authorization", "Bearer " + entry.token}});
     } else {
         out.emplace_back("command", entry.command.front());
         out.emplace_back("args", std::vector<std::string>(entry.command.begin() + 1, entry.command.end()));
@@ -121,9 +126,15 @@ std::string quote_text(std::string_view text) {
     return out;
 }
 
-std::string quote_value(const AgentMember& member) {
+std::string quote_value(const AgentMember& member, AgentSyntax syntax) {
     if (const auto* text = std::get_if<std::string>(&member.second)) return quote_text(*text);
     std::string out;
+    if (const auto* headers = std::get_if<AgentHeaders>(&member.second)) {
+        for (const auto& [name, value] : *headers)
+            out += fmt::format("{}{}{}{}", out.empty() ? "" : ", ", quote_text(name),
+                               syntax == AgentSyntax::json ? ": " : " = ", quote_text(value));
+        return "{" + out + "}";
+    }
     for (const auto& item : std::get<std::vector<std::string>>(member.second))
         out += (out.empty() ? "" : ", ") + quote_text(item);
     return "[" + out + "]";
@@ -131,15 +142,18 @@ std::string quote_value(const AgentMember& member) {
 
 std::string agent_command(const Agent& agent, const AgentEntry& entry, AgentScope scope) {
     const bool is_http = entry.command.empty();
+    const std::string header =
+        entry.token.empty() ? "" : fmt::format(" --header \"Authorization: Bearer {}\"", entry.token);
     const std::string words = join_words(entry.command);
     const char* scope_name = scope == AgentScope::user ? "user" : "project";
     if (agent.name == "claude-code")
-        return is_http
-                   ? fmt::format("claude mcp add --transport http --scope {} {} {}", scope_name, entry.name, entry.url)
-                   : fmt::format("claude mcp add --scope {} {} -- {}", scope_name, entry.name, words);
+        return is_http ? fmt::format("claude mcp add --transport http --scope {} {} {}{}", scope_name, entry.name,
+                                     entry.url, header)
+                       : fmt::format("claude mcp add --scope {} {} -- {}", scope_name, entry.name, words);
     if (agent.name == "gemini") {
         if (is_http)
-            return fmt::format("gemini mcp add --transport http --scope {} {} {}", scope_name, entry.name, entry.url);
+            return fmt::format("gemini mcp add --transport http --scope {} {} {}{}", scope_name, entry.name, entry.url,
+                               header);
         // It would take the flags of our program for its own.
         const bool has_flags = std::any_of(entry.command.begin(), entry.command.end(),
                                            [](const std::string& word) { return word.starts_with('-'); });
@@ -148,6 +162,8 @@ std::string agent_command(const Agent& agent, const AgentEntry& entry, AgentScop
     }
     // The others' commands know the user's own file alone.
     if (scope == AgentScope::project) return {};
+    // Its command takes a token from a variable alone.
+    if (agent.name == "codex" && !entry.token.empty()) return {};
     if (agent.name == "codex")
         return is_http ? fmt::format("codex mcp add {} --url {}", entry.name, entry.url)
                        : fmt::format("codex mcp add {} -- {}", entry.name, words);
@@ -165,24 +181,28 @@ std::string by_hand_text(const Agent& agent, const AgentEntry& entry) {
         return fmt::format("{}:{} into \"{}\"", quote_text(entry.name), join_object(members), agent.table);
     std::string out;
     for (const auto& member : members)
-        out += fmt::format("{}{} = {}", out.empty() ? "" : " and ", member.first, quote_value(member));
+        out += fmt::format("{}{} = {}", out.empty() ? "" : " and ", member.first, quote_value(member, agent.syntax));
     return fmt::format("{} into [{}.{}]", out, agent.table, entry.name);
 }
 
-std::string agent_setup_text(std::string_view endpoint) {
+std::string agent_setup_text(std::string_view endpoint, std::string_view token_file) {
     AgentEntry entry;
     entry.name = "persistproc";
     entry.url = endpoint;
+    if (!token_file.empty()) entry.token = shown_token;
     std::size_t width = 0;
     for (const Agent& agent : agents) width = std::max(width, agent.title.size());
     std::string out = "Add it to an agent with `persistproc setup CLIENT`, or by hand:\n";
     for (const Agent& agent : agents) {
         std::string how = agent_command(agent, entry, AgentScope::user);
         if (how.empty())
-            how = fmt::format("in {}: {{{}:{{{}:{}}}}}", agent.user_file, quote_text(agent.table),
-                              quote_text(entry.name), join_object(entry_members(agent, entry)));
+            how = agent.syntax == AgentSyntax::json
+                      ? fmt::format("in {}: {{{}:{{{}:{}}}}}", agent.user_file, quote_text(agent.table),
+                                    quote_text(entry.name), join_object(entry_members(agent, entry)))
+                      : fmt::format("{} in {}", by_hand_text(agent, entry), agent.user_file);
         out += fmt::format("  {:<{}}  {}\n", agent.title, width, how);
     }
+    if (!token_file.empty()) out += fmt::format("TOKEN is what stands in {}\n", token_file);
     return out;
 }
 

@@ -19,12 +19,13 @@ struct Agent {
     std::string_view alias = {};  // another name it takes; may be empty
     std::string_view title = {};  // as people know it
     AgentSyntax syntax = AgentSyntax::json;
-    std::string_view table = {};       // the member at the top of the file that holds the servers
-    std::string_view url_member = {};  // what the URL of a streamable HTTP server is called
-    std::string_view http_type = {};   // "type" beside a URL; empty: none is written
-    std::string_view stdio_type = {};  // "type" beside a command; empty: none is written
-    std::string_view user_file = {};   // "~/…"
-    std::string_view variable = {};    // environment variable that moves `moved_folder`; may be empty
+    std::string_view table = {};                  // the member at the top of the file that holds the servers
+    std::string_view url_member = {};             // what the URL of a streamable HTTP server is called
+    std::string_view http_type = {};              // "type" beside a URL; empty: none is written
+    std::string_view stdio_type = {};             // "type" beside a command; empty: none is written
+    std::string_view headers_member = "headers";  // what the fields sent with each request stand in
+    std::string_view user_file = {};              // "~/…"
+    std::string_view variable = {};               // environment variable that moves `moved_folder`; may be empty
     std::string_view moved_folder = {};
     std::string_view project_file = {};  // below the project's folder; empty: the agent has none
     std::string_view next_step = {};     // what makes it see the entry
@@ -41,17 +42,22 @@ struct AgentEntry {
     std::string name;                  // letters, digits, '-' and '_'
     std::string url;                   // of the HTTP form
     std::vector<std::string> command;  // of the stdio form: program and arguments; empty: the HTTP form
+    std::string token;                 // that the HTTP form shows; empty: none is asked for
 };
 
-using AgentMember = std::pair<std::string, std::variant<std::string, std::vector<std::string>>>;
+/// What stands in an entry that is shown, where the token stands in one that is written.
+inline constexpr std::string_view shown_token = "TOKEN";
+
+using AgentHeaders = std::vector<std::pair<std::string, std::string>>;
+using AgentMember = std::pair<std::string, std::variant<std::string, std::vector<std::string>, AgentHeaders>>;
 
 /// What the entry consists of for this agent, in the order it is written. Texts must be UTF-8.
 std::vector<AgentMember> entry_members(const Agent& agent, const AgentEntry& entry);
 
 /// A text as a JSON string, which is a TOML basic string too.
 std::string quote_text(std::string_view text);
-/// A member's value in JSON or TOML: both write texts and lists of texts alike.
-std::string quote_value(const AgentMember& member);
+/// A member's value, as the syntax writes it.
+std::string quote_value(const AgentMember& member, AgentSyntax syntax);
 
 /// The agent's own command that adds the entry, as typed into a shell; empty: it has none for this entry and scope.
 std::string agent_command(const Agent& agent, const AgentEntry& entry, AgentScope scope);
@@ -60,7 +66,8 @@ std::string agent_command(const Agent& agent, const AgentEntry& entry, AgentScop
 std::string by_hand_text(const Agent& agent, const AgentEntry& entry);
 
 /// How to add the daemon at `endpoint` ("http://127.0.0.1:8947/mcp") to each of them: a command where the agent has
-/// one, else the file and what belongs into it. Several lines, ended by a newline; holds no secret.
-std::string agent_setup_text(std::string_view endpoint);
+/// one, else the file and what belongs into it. `token_file`: where the token is that agents must show; empty: none.
+/// Several lines, ended by a newline; holds no secret.
+std::string agent_setup_text(std::string_view endpoint, std::string_view token_file);
 
 }  // namespace persistproc::ops

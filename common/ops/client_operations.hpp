@@ -165,7 +165,8 @@ struct DaemonInfo {
     std::string version;
     std::string commit;  // that it was built from; empty: unknown
     std::int64_t pid = 0;
-    std::string endpoint;  // "http://127.0.0.1:8947/mcp"
+    std::string endpoint;      // "http://127.0.0.1:8947/mcp"
+    bool needs_token = false;  // of agents over TCP
     std::string data_directory;
     std::int64_t processes = 0;
     template <class Each>
@@ -176,6 +177,7 @@ struct DaemonInfo {
         each(field("commit", &R::commit));
         each(field("pid", &R::pid));
         each(field("endpoint", &R::endpoint));
+        each(field("needs_token", &R::needs_token));
         each(field("data_directory", &R::data_directory));
         each(field("processes", &R::processes));
     }

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "common/base/file.hpp"
 #include "common/base/text.hpp"
 
 namespace persistproc::rundir {
@@ -97,5 +98,36 @@ fs::path daemon_socket_path(const fs::path& data) {
 fs::path autostart_lock_path(const fs::path& data) { return data / "autostart.lock"; }
 
 fs::path daemon_log_path(const fs::path& data) { return data / "daemon.log"; }
+
+Result<Auth> parse_auth(std::string_view text, std::string_view source) {
+    if (text == "peer") return Auth::peer;
+    if (text == "token") return Auth::token;
+    return Error{ErrorCode::invalid, fmt::format("{}: peer or token, got \"{}\"", source, base::excerpt(text))};
+}
+
+Result<Auth> find_auth() {
+    const auto given = environment_value("PERSISTPROC_AUTH");
+    if (given.empty()) return Auth::peer;
+    return parse_auth(given, "PERSISTPROC_AUTH");
+}
+
+fs::path token_path(const fs::path& data) { return data / "token"; }
+
+Result<std::string> read_token(const fs::path& data) {
+    const fs::path file = token_path(data);
+    auto text = base::read_own_file(file, 4096);
+    if (!text) return text.error();
+    const std::string advice =
+        fmt::format("remove it, and the next daemon makes another: rm {}", base::shell_quote(file.native()));
+    struct stat facts {};
+    if (::lstat(file.c_str(), &facts) == 0 && (facts.st_mode & 077u) != 0)
+        return Error{ErrorCode::denied, fmt::format("{} may be read by others (mode {:04o}); {}", file.native(),
+                                                    facts.st_mode & 07777u, advice)};
+    while (text->ends_with('\n')) text->pop_back();
+    constexpr std::size_t shortest = 16;
+    const bool is_token = text->size() >= shortest && text->find_first_not_of("0123456789abcdefABCDEF") == text->npos;
+    if (!is_token) return Error{ErrorCode::corrupt, fmt::format("{} holds no token; {}", file.native(), advice)};
+    return text;
+}
 
 }  // namespace persistproc::rundir

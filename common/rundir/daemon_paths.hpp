@@ -44,4 +44,17 @@ std::filesystem::path autostart_lock_path(const std::filesystem::path& data);
 /// Standard error of a daemon that a client or `serve --detach` put in the background.
 std::filesystem::path daemon_log_path(const std::filesystem::path& data);
 
+/// What an agent over TCP must show to a daemon: whose it is, by the kernel's word, or the token besides.
+enum class Auth { peer, token };
+
+/// PERSISTPROC_AUTH, else `peer`. Errors: invalid.
+Result<Auth> find_auth();
+/// "peer" or "token". Pure. Errors: invalid, naming `source`.
+Result<Auth> parse_auth(std::string_view text, std::string_view source);
+
+/// Where the token is; made by the daemon that first needs it.
+std::filesystem::path token_path(const std::filesystem::path& data);
+/// Errors: not_found, denied (another's, a link, or open to others: says what to do), corrupt (no token), io.
+Result<std::string> read_token(const std::filesystem::path& data);
+
 }  // namespace persistproc::rundir

@@ -1,4 +1,4 @@
-#include "daemon/http/peer_owner.hpp"
+#include "daemon/access/peer_owner.hpp"
 
 #include <fcntl.h>
 #include <linux/inet_diag.h>
@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-namespace persistproc::daemon::http {
+namespace persistproc::daemon::access {
 
 namespace {
 
@@ -91,15 +91,6 @@ std::optional<Owner> diagnose(int fd, const tcp::endpoint& peer, const tcp::endp
     }
 }
 
-std::string read_table(const char* path) {
-    std::string out;
-    base::UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC));
-    std::array<char, 32768> bytes;
-    for (ssize_t got = 0; fd && (got = ::read(fd.get(), bytes.data(), bytes.size())) > 0;)
-        out.append(bytes.data(), static_cast<std::size_t>(got));
-    return out;
-}
-
 /// "0100007F:1F90": each 32-bit word of the address as the kernel holds it, then the port, in hexadecimal.
 std::string table_endpoint(const tcp::endpoint& endpoint) {
     std::uint32_t words[4];
@@ -152,7 +143,8 @@ bool table_has_owner(std::string_view table, const tcp::endpoint& peer, const tc
     return false;
 }
 
-PeerOwner::PeerOwner() : diagnosis_(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)) {
+PeerOwner::PeerOwner(std::filesystem::path tables, bool may_diagnose) : tables_(std::move(tables)) {
+    if (may_diagnose) diagnosis_.reset(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
     // The kernel answers within the send itself; a bound keeps a kernel that does not from stopping the loop.
     const timeval bound{.tv_sec = 0, .tv_usec = 100000};
     if (diagnosis_) ::setsockopt(diagnosis_.get(), SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof(bound));
@@ -163,7 +155,23 @@ bool PeerOwner::is_owned_by(const tcp::endpoint& peer, const tcp::endpoint& loca
         // Without an inode the socket is an orphan, and its uid reads as 0 whoever it was.
         if (const auto owner = diagnose(diagnosis_.get(), peer, local)) return owner->inode != 0 && owner->uid == uid;
     }
-    return table_has_owner(read_table(peer.address().is_v4() ? "/proc/net/tcp" : "/proc/net/tcp6"), peer, local, uid);
+    return table_has_owner(read_table(peer.address().is_v4() ? AF_INET : AF_INET6), peer, local, uid);
 }
 
-}  // namespace persistproc::daemon::http
+bool PeerOwner::can_tell() const {
+    // Whatever is asked for, there is no such connection; that the kernel says so is what counts.
+    const tcp::endpoint nowhere(boost::asio::ip::address_v4::loopback(), 1);
+    if (diagnosis_ && diagnose(diagnosis_.get(), nowhere, nowhere)) return true;
+    return read_table(AF_INET).find("local_address") != std::string::npos;
+}
+
+std::string PeerOwner::read_table(int family) const {
+    std::string out;
+    base::UniqueFd fd(::open((tables_ / (family == AF_INET ? "tcp" : "tcp6")).c_str(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 32768> bytes;
+    for (ssize_t got = 0; fd && (got = ::read(fd.get(), bytes.data(), bytes.size())) > 0;)
+        out.append(bytes.data(), static_cast<std::size_t>(got));
+    return out;
+}
+
+}  // namespace persistproc::daemon::access

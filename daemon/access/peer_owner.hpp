@@ -3,16 +3,22 @@
 #include <sys/types.h>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <filesystem>
+#include <string>
+#include <string_view>
 
 #include "common/base/unique_fd.hpp"
 
-namespace persistproc::daemon::http {
+namespace persistproc::daemon::access {
 
 class PeerOwner {
 public:
     /// Keeps one socket to the kernel's socket diagnosis (NETLINK_SOCK_DIAG); where there is none, the kernel's TCP
-    /// table is read instead.
-    PeerOwner();
+    /// tables are read instead, `tcp` and `tcp6` in the directory `tables` (proc(5)).
+    explicit PeerOwner(std::filesystem::path tables = "/proc/net", bool may_diagnose = true);
+
+    /// Whether the kernel can be asked at all. In some containers neither way is there.
+    bool can_tell() const;
 
     /// Whether the socket connected from `peer` to `local` belongs to user `uid` now. A peer that has already closed
     /// its end has no owner any more: no. Any error: no. Blocks for microseconds (milliseconds with the table).
@@ -20,6 +26,9 @@ public:
                      uid_t uid);
 
 private:
+    std::string read_table(int family) const;
+
+    std::filesystem::path tables_;
     base::UniqueFd diagnosis_;
 };
 
@@ -28,4 +37,4 @@ private:
 bool table_has_owner(std::string_view table, const boost::asio::ip::tcp::endpoint& peer,
                      const boost::asio::ip::tcp::endpoint& local, uid_t uid);
 
-}  // namespace persistproc::daemon::http
+}  // namespace persistproc::daemon::access

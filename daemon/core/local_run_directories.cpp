@@ -111,6 +111,7 @@ Task<bool> LocalRunDirectories::has_strays(StrayRoots roots) {
 }
 
 bool LocalRunDirectories::is_suspended(PidIdentity process) const { return base::is_suspended(process); }
+bool LocalRunDirectories::is_zombie(PidIdentity process) const { return base::is_zombie(process); }
 
 Task<Result<std::string>> LocalRunDirectories::canonical_directory(std::string path) {
     auto work = [path = std::move(path)] { return core::canonical_directory(path); };
@@ -119,7 +120,7 @@ Task<Result<std::string>> LocalRunDirectories::canonical_directory(std::string p
 
 Task<std::vector<Sample>> LocalRunDirectories::sample(std::vector<SampleRequest> requests) {
     auto work = [data = data_, requests = std::move(requests)] { return take_samples(data, requests); };
-    co_return co_await async::offload(files_, std::move(work));
+    co_return co_await async::offload(sampling_, std::move(work));
 }
 
 }  // namespace persistproc::core

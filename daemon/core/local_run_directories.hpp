@@ -22,12 +22,15 @@ public:
     Task<> kill_strays(StrayRoots roots) override;
     Task<bool> has_strays(StrayRoots roots) override;
     bool is_suspended(PidIdentity process) const override;
+    bool is_zombie(PidIdentity process) const override;
     base::BootId boot_id() const override { return boot_id_; }
     Task<Result<std::string>> canonical_directory(std::string path) override;
     Task<std::vector<Sample>> sample(std::vector<SampleRequest> requests) override;
 
 private:
     boost::asio::thread_pool& files_;
+    // To look at live trees never waits for the disk behind what starts.
+    boost::asio::thread_pool sampling_{1};
     async::Clock& clock_;
     std::filesystem::path data_;
     base::BootId boot_id_;

@@ -85,6 +85,8 @@ public:
     virtual Task<bool> has_strays(StrayRoots roots) = 0;
     /// Whether that very process is there and stopped, by a signal or by a debugger.
     virtual bool is_suspended(PidIdentity process) const = 0;
+    /// Whether that very process has exited, and its parent has not taken note yet.
+    virtual bool is_zombie(PidIdentity process) const = 0;
     /// Of the boot that goes on now.
     virtual base::BootId boot_id() const = 0;
 

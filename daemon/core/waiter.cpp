@@ -8,6 +8,7 @@
 
 #include "common/async/offload.hpp"
 #include "common/base/text.hpp"
+#include "daemon/core/bounded_read.hpp"
 
 namespace persistproc::core {
 
@@ -19,8 +20,7 @@ namespace {
 constexpr std::uint64_t context_lines = 3;
 constexpr auto port_interval = std::chrono::milliseconds(50);
 // One wait looks for so long, then others have their turn. Its pattern is compiled for each look.
-constexpr auto longest_look = std::chrono::milliseconds(200);
-constexpr std::uint64_t most_bytes_at_once = 64u << 20;
+constexpr ReadBounds one_look{.bytes = 64u << 20, .time = std::chrono::milliseconds(200)};
 constexpr std::size_t pattern_memory = 1u << 20;
 
 /// Waits are not worth the time of a daemon that is to go.
@@ -36,14 +36,7 @@ Waiter::Waiter(async::Clock& clock, Supervisor& supervisor, Workers& workers, Lo
     : clock_(clock), supervisor_(supervisor), workers_(workers), log_changes_(log_changes) {}
 
 Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstore::LineQuery query) {
-    auto look = [log = std::move(log), query = std::move(query)](std::stop_token stop) {
-        logstore::ReadBudget budget;
-        budget.bytes = most_bytes_at_once;
-        budget.until = std::chrono::steady_clock::now() + longest_look;
-        budget.stop = std::move(stop);
-        return logstore::read_lines(log, query, budget);
-    };
-    co_return co_await async::offload_stoppable(workers_.waiting, std::move(look));
+    co_return co_await read_bounded(workers_.waiting, one_look, std::move(log), std::move(query));
 }
 
 Task<Result<logstore::LinePage>> Waiter::search(std::filesystem::path log, logstore::LineQuery query,

@@ -4,12 +4,22 @@
 
 namespace persistproc::daemon::http {
 
-std::optional<mcp::http::PlainAnswer> find_health_page(std::string_view path, const Readiness& readiness) {
-    if (path == "/healthz") return mcp::http::PlainAnswer{200, "ok"};
-    if (path != "/readyz") return std::nullopt;
-    if (readiness.is_ready) return mcp::http::PlainAnswer{200, "ready"};
-    if (readiness.total == 0) return mcp::http::PlainAnswer{503, "adopting"};
-    return mcp::http::PlainAnswer{503, fmt::format("adopting {} of {}", readiness.adopted, readiness.total)};
+namespace {
+
+mcp::http::PlainAnswer readiness_page(const Readiness& readiness) {
+    if (readiness.is_ready) return {200, "ready\n"};
+    if (readiness.total == 0) return {503, "adopting\n"};
+    return {503, fmt::format("adopting {} of {}\n", readiness.adopted, readiness.total)};
+}
+
+}  // namespace
+
+void add_health_pages(mcp::http::Router& router, std::function<Readiness()> readiness) {
+    using mcp::http::PlainAnswer;
+    using mcp::http::PlainRequest;
+    router.add("GET", "/healthz", [](const PlainRequest&) { return PlainAnswer{200, "ok\n"}; });
+    router.add("GET", "/readyz",
+               [readiness = std::move(readiness)](const PlainRequest&) { return readiness_page(readiness()); });
 }
 
 }  // namespace persistproc::daemon::http

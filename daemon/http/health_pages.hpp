@@ -1,12 +1,10 @@
 #pragma once
 /// The two pages for whoever watches over the daemon, plain text of one line each: `/healthz` is 200 as long as it
-/// serves,
-/// `/readyz` is 200 once it has taken over what ran before it, 503 with how far it is until then.
+/// serves, `/readyz` is 200 once it has taken over what ran before it, 503 with how far it is until then.
 #include <cstddef>
-#include <optional>
-#include <string_view>
+#include <functional>
 
-#include "common/mcp/http/connection.hpp"
+#include "common/mcp/http/router.hpp"
 
 namespace persistproc::daemon::http {
 
@@ -16,7 +14,7 @@ struct Readiness {
     std::size_t total = 0;    // 0: not known yet
 };
 
-/// Pure. `path` is the path of a GET or HEAD, without its query. No value: no page of ours.
-std::optional<mcp::http::PlainAnswer> find_health_page(std::string_view path, const Readiness& readiness);
+/// `readiness` is asked with each request.
+void add_health_pages(mcp::http::Router& router, std::function<Readiness()> readiness);
 
 }  // namespace persistproc::daemon::http

@@ -1,12 +1,13 @@
 #pragma once
 /// Where clients come in: TCP on loopback for agents, a unix socket for this project's own client. A peer that is
-/// not this user is closed before a byte of it is read.
+/// not this user is closed before a byte of it is read; where the kernel does not tell, the token is asked for.
 #include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 
 #include "common/mcp/http/http_server.hpp"
+#include "daemon/access/peer_owner.hpp"
 
 namespace persistproc::daemon::http {
 
@@ -14,6 +15,7 @@ struct ListenOptions {
     std::uint16_t port = 0;                  // 0: any free one
     std::filesystem::path socket_directory;  // made private (0700); empty: no unix socket
     std::string socket_name = "daemon.sock";
+    bool needs_token = false;  // of whoever comes in over TCP
 };
 
 class Listener {
@@ -21,8 +23,9 @@ public:
     /// Binds everything; connections wait in the kernel's queue until `start`. The caller holds the daemon lock, so
     /// a socket file that is already there is stale and replaced. [::1] is taken if free.
     /// Errors: conflict (the port is in use; one line that says what to do), denied, io.
+    /// `owner`: who is asked whose a connection is; one that can not tell lets in who has the token.
     static Result<std::unique_ptr<Listener>> open(mcp::http::HttpServer& server, boost::asio::any_io_executor executor,
-                                                  ListenOptions options);
+                                                  ListenOptions options, access::PeerOwner owner = access::PeerOwner());
     /// Stops; removes the socket file.
     ~Listener();
     Listener(const Listener&) = delete;

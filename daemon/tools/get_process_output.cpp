@@ -53,30 +53,22 @@ Result<logstore::LineQuery> query_of(const ops::OutputRequest& request, const co
     return query;
 }
 
-Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallContext context) {
-    auto process = co_await core.supervisor.locate(request.process);
-    if (!process) co_return mcp::tool_failure(process.error());
-    auto query = query_of(request, *process);
-    if (!query) co_return mcp::tool_failure(query.error());
-    const auto log = process->log;
-    auto page = co_await read_within_budget(core.workers, context.principal, log, std::move(*query));
-    if (!page && page.error().code == ErrorCode::invalid)
-        co_return mcp::tool_failure(base::with_context(page.error(), "grep"));
-    if (!page) co_return mcp::tool_failure(page.error());
+mcp::ToolResult result_of(const ops::OutputRequest& request, const core::Located& process,
+                          const logstore::LinePage& page) {
     ops::OutputMeta meta;
-    meta.process = to_string(process->id);
-    meta.state = process->state;
-    meta.next_cursor = logstore::format_cursor(meta.process, page->next);
-    meta.lines = std::count_if(page->lines.begin(), page->lines.end(),
+    meta.process = to_string(process.id);
+    meta.state = process.state;
+    meta.next_cursor = logstore::format_cursor(meta.process, page.next);
+    meta.lines = std::count_if(page.lines.begin(), page.lines.end(),
                                [](const logstore::Line& line) { return !logstore::loss_text(line); });
-    meta.omitted_before = static_cast<std::int64_t>(page->omitted_before);
-    meta.omitted_after = static_cast<std::int64_t>(page->omitted_after);
-    meta.evicted_bytes = static_cast<std::int64_t>(page->evicted_bytes);
-    meta.lost_bytes = static_cast<std::int64_t>(page->lost_bytes);
-    meta.unread_bytes = static_cast<std::int64_t>(page->unread_bytes);
+    meta.omitted_before = static_cast<std::int64_t>(page.omitted_before);
+    meta.omitted_after = static_cast<std::int64_t>(page.omitted_after);
+    meta.evicted_bytes = static_cast<std::int64_t>(page.evicted_bytes);
+    meta.lost_bytes = static_cast<std::int64_t>(page.lost_bytes);
+    meta.unread_bytes = static_cast<std::int64_t>(page.unread_bytes);
 
     mcp::ToolResult result;
-    result.text = fmt::format("{}; {} line{}", headline(*process), meta.lines, meta.lines == 1 ? "" : "s");
+    result.text = fmt::format("{}; {} line{}", headline(process), meta.lines, meta.lines == 1 ? "" : "s");
     if (meta.omitted_before > 0)
         result.text += fmt::format(", {} earlier not shown (lines, max_bytes)", meta.omitted_before);
     if (meta.omitted_after > 0) result.text += ", more after them: go on with the cursor";
@@ -84,14 +76,14 @@ Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallCon
         result.text += fmt::format(
             ", {} bytes after them not looked at (one call looks for {} s at most): go on with "
             "the cursor",
-            meta.unread_bytes, longest_read.count());
+            meta.unread_bytes, std::chrono::duration_cast<std::chrono::seconds>(one_read.time).count());
     if (meta.evicted_bytes > 0)
         result.text += fmt::format(", {} older bytes are gone (size limit)", meta.evicted_bytes);
     if (meta.lost_bytes > 0)
         result.text += fmt::format(", {} bytes were lost (full disk, or a damaged log)", meta.lost_bytes);
     result.text += fmt::format("; next cursor {}\n", meta.next_cursor);
     std::uint64_t last_end = 0;
-    for (const auto& line : page->lines) {
+    for (const auto& line : page.lines) {
         if (const auto loss = logstore::loss_text(line)) {
             result.text += fmt::format("[persistproc: {}]\n", *loss);
             continue;
@@ -105,7 +97,25 @@ Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallCon
     }
     result.meta = mcp::Json::object();
     result.meta["persistproc/result"] = schema::to_json(meta);
-    co_return result;
+    return result;
+}
+
+Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallContext context) {
+    auto process = co_await core.supervisor.locate(request.process);
+    if (!process) co_return mcp::tool_failure(process.error());
+    auto query = query_of(request, *process);
+    if (!query) co_return mcp::tool_failure(query.error());
+    const auto log = process->log;
+    auto page = co_await read_within_budget(core.workers, context.principal, log, std::move(*query));
+    if (!page && page.error().code == ErrorCode::invalid)
+        co_return mcp::tool_failure(base::with_context(page.error(), "grep"));
+    if (!page) co_return mcp::tool_failure(page.error());
+    const bool is_much = is_large(*page);
+    auto make = [request = std::move(request), process = std::move(*process), page = std::move(*page)] {
+        return result_of(request, process, page);
+    };
+    if (!is_much) co_return make();
+    co_return co_await render_elsewhere(core.workers, std::move(make));
 }
 
 }  // namespace

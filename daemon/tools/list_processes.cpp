@@ -21,7 +21,7 @@ Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext
     auto views = co_await core.supervisor.list(std::move(request));
     if (!views) co_return mcp::tool_failure(views.error());
     if (views->size() <= many) co_return result_of(std::move(*views));
-    auto build = [some = std::move(*views)]() mutable { return result_of(std::move(some)); };
+    auto build = [some = std::move(*views)]() mutable { return mcp::render(result_of(std::move(some))); };
     co_return co_await async::offload(core.workers.rendering, std::move(build));
 }
 

@@ -1,8 +1,16 @@
 #include "daemon/tools/reading.hpp"
 
 #include "common/async/offload.hpp"
+#include "common/async/turns.hpp"
+#include "daemon/core/bounded_read.hpp"
 
 namespace persistproc::tools {
+
+namespace {
+
+constexpr std::size_t large_bytes = 32u << 10;  // some tenth of a millisecond's work
+
+}  // namespace
 
 Task<Result<logstore::LinePage>> read_within_budget(core::Workers& workers, mcp::Principal principal,
                                                     std::filesystem::path log, logstore::LineQuery query) {
@@ -11,18 +19,21 @@ Task<Result<logstore::LinePage>> read_within_budget(core::Workers& workers, mcp:
     if (is_search) {
         const bool has_place = co_await place.wait();
         if (!has_place)
-            co_return Error{ErrorCode::unavailable, "too many searches of yours wait; try again when some have ended"};
+            co_return Error{ErrorCode::limit, "too many searches of yours wait; try again when some have ended"};
     }
-    // The time in the queue is not counted: it was no looking.
-    auto read = [log = std::move(log), query = std::move(query)](std::stop_token stop) {
-        logstore::ReadBudget budget;
-        budget.bytes = most_read_bytes;
-        budget.until = std::chrono::steady_clock::now() + longest_read;
-        budget.stop = std::move(stop);
-        return logstore::read_lines(log, query, budget);
-    };
     auto& threads = is_search ? workers.searching : workers.reading;
-    co_return co_await async::offload_stoppable(threads, std::move(read));
+    co_return co_await core::read_bounded(threads, one_read, std::move(log), std::move(query));
+}
+
+bool is_large(const logstore::LinePage& page) {
+    std::size_t bytes = 0;
+    for (const auto& line : page.lines) bytes += line.text.size();
+    return bytes > large_bytes;
+}
+
+Task<mcp::ToolResult> render_elsewhere(core::Workers& workers, std::function<mcp::ToolResult()> make) {
+    auto render = [make = std::move(make)] { return mcp::render(make()); };
+    co_return co_await async::offload(workers.reading, std::move(render));
 }
 
 }  // namespace persistproc::tools

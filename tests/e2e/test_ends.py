@@ -48,6 +48,19 @@ class Ends(harness.TestCase):
         self.daemon.restart()
         self.assertEqual(self.view("web")["causes"], view["causes"])
 
+    def test_what_has_exited_is_no_process_to_join(self):
+        """Its end is recorded once its output is, for which the pipes are drained for a moment."""
+        gate = self.place.work / "gate"
+        command = ["sh", "-c", f"sleep 600 & until [ -e {gate} ]; do sleep 0.01; done"]
+        first = self.start("web", command)
+        gate.touch()
+        harness.eventually("it has exited", lambda: not harness.is_alive(first["pid"]))
+        gate.unlink()
+        second = self.start("web", command)
+        self.assertNotEqual(second["pid"], first["pid"])
+        self.assertTrue(harness.is_alive(second["pid"]))
+        self.ok("stop", "web")
+
     def test_a_kill_of_ours_is_no_surprise(self):
         self.start("web", ["sleep", "600"])
         self.ok("signal", "KILL", "web")

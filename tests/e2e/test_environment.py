@@ -1,7 +1,9 @@
 """What programs inherit: of the person's client and of the bridge their own environment, of the daemon a clean one."""
+import json
+import os
 import pathlib
 import pwd
-import os
+import time
 import unittest
 
 import harness
@@ -11,12 +13,20 @@ from test_mcp_stdio import Bridge
 SECRET = "SECRET_OF_THE_DAEMON"
 
 
+needs_posix_login_shell = unittest.skipUnless(
+    pathlib.Path(pwd.getpwuid(os.geteuid()).pw_shell).name in ("sh", "bash", "dash"), "needs a POSIX login shell"
+)
+
+
 class Environment(harness.TestCase):
     autostart = False
 
     def setUp(self):
         super().setUp()
-        self.place.environment.update({SECRET: "hunter2", "LC_TIME": "C", "DISPLAY": ":7", "EDITOR": "vi"})
+        self.place.environment.update({"LC_TIME": "C", "DISPLAY": ":7", "EDITOR": "vi"})
+
+    def start_with_secret(self):
+        self.place.environment[SECRET] = "hunter2"
         self.daemon.start()
         self.place.environment.pop(SECRET)
 
@@ -26,6 +36,7 @@ class Environment(harness.TestCase):
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def test_agents_over_http_get_a_clean_base(self):
+        self.start_with_secret()
         answer = self.mcp().call(
             "start_process", command=["/usr/bin/env"], working_directory="/", label="env", environment={"OWN": "1"}
         )
@@ -38,6 +49,7 @@ class Environment(harness.TestCase):
         self.assertIn("PATH", found)
 
     def test_the_bridge_and_the_client_send_their_own(self):
+        self.start_with_secret()
         self.place.environment["OF_THE_AGENT"] = "yes"
         bridge = Bridge(self)
         bridge.initialize()
@@ -52,14 +64,26 @@ class Environment(harness.TestCase):
             self.assertNotIn(SECRET, found)
         self.assertNotIn("hunter2", (self.place.root / "daemon.stderr").read_text())
 
-    @unittest.skipUnless(
-        pathlib.Path(pwd.getpwuid(os.geteuid()).pw_shell).name in ("sh", "bash", "dash"), "needs a POSIX login shell"
-    )
-    def test_their_path_is_that_of_a_login_shell(self):
-        profile = 'echo noise; PATH="/opt/of the profile:$PATH"; export PATH; sleep 600 &\n'
+    def write_profile(self, text):
         for name in (".profile", ".bash_profile"):
-            pathlib.Path(self.place.environment["HOME"], name).write_text(profile)
-        self.daemon.restart()
+            pathlib.Path(self.place.environment["HOME"], name).write_text(text)
+
+    @needs_posix_login_shell
+    def test_a_profile_that_hangs_keeps_no_daemon_from_leaving(self):
+        began = self.place.scratch / "began"
+        self.write_profile(f"touch {began}; sleep 600\n")
+        self.daemon.start()
+        harness.eventually("the profile runs", began.exists)
+        asked = time.monotonic()
+        self.ok("shutdown")
+        self.daemon.process.wait(harness.PATIENCE)
+        # Without being told it would look for two seconds.
+        self.assertLess(time.monotonic() - asked, 1.5)
+
+    @needs_posix_login_shell
+    def test_their_path_is_that_of_a_login_shell(self):
+        self.write_profile('echo noise; PATH="/opt/of the profile:$PATH"; export PATH; sleep 600 &\n')
+        self.daemon.start()
         agent = self.mcp()
 
         def path_is_known():
@@ -69,6 +93,7 @@ class Environment(harness.TestCase):
         harness.eventually("the path of the login shell", path_is_known)
 
     def test_what_an_agent_over_http_says_of_an_environment_counts_for_nothing(self):
+        self.daemon.start()
         agent = self.mcp()
         params = {
             "name": "start_process",
@@ -77,6 +102,39 @@ class Environment(harness.TestCase):
         }
         self.assertFalse(agent.request("tools/call", params).get("isError"))
         self.assertNotIn("FORGED", self.variables_of("env"))
+
+    def test_values_stand_in_the_spec_alone(self):
+        self.daemon.start()
+        value = "hunter2-in-no-other-place"
+        program = harness.python("import time; print('up'); time.sleep(600)")
+        shown = []
+        for flags in ((), ("--json",)):
+            self.place.environment["INHERITED"] = value
+            shown.append(self.ok("start", "--label", "own", "--fresh", "-e", f"SECRET={value}", *flags, *program))
+            self.place.environment.pop("INHERITED")
+        agent = self.mcp()
+        given = {"command": program, "working_directory": "/", "label": "agents", "environment": {"SECRET": value}}
+        answers = [agent.call("start_process", **given)]
+        # Refusals repeat what was wrong, and not what was given.
+        answers.append(agent.call("start_process", **given, **{"if_running": "error"}))
+        answers.append(agent.call("start_process", **{**given, "label": "x", "environment": {"A=B": value}}))
+        shown.append(self.cli("start", "-e", f"=={value}", "true"))
+        for tool in ("restart_process", "get_process_output", "list_processes", "stop_process"):
+            answers.append(agent.call(tool, process="agents"))
+        for words in (("list",), ("status", "all"), ("audit",), ("doctor",), ("stop", "own"), ("start", "own")):
+            shown += [self.cli(*words), self.cli(*words, "--json")]
+        self.daemon.restart()
+        shown += [self.cli("list"), self.cli("audit", "--json"), self.cli("stop", "all")]
+        for each in answers:
+            self.assertNotIn(value, json.dumps(each.result))
+        for each in shown:
+            self.assertNotIn(value.encode(), each.out + each.err)
+        found = {
+            path.name
+            for path in self.place.root.rglob("*")
+            if path.is_file() and not path.is_symlink() and value.encode() in path.read_bytes()
+        }
+        self.assertEqual(found, {"spec"})
 
 
 if __name__ == "__main__":

@@ -175,6 +175,22 @@ class KillShim(harness.TestCase):
         self.assertEqual(self.wait_exit("first").code, 128 + signal.SIGKILL)
         harness.eventually("it is reaped", lambda: not pathlib.Path(f"/proc/{first}").exists())
 
+    def test_a_stop_that_a_suspended_keeper_gets_is_told_as_that(self):
+        self.start("web", ["sleep", "600"])
+        keeper = self.shim("p1")
+        os.kill(keeper, signal.SIGSTOP)
+        try:
+            harness.eventually("it is suspended", lambda: pathlib.Path(f"/proc/{keeper}/stat").read_text().split()[2] == "T")
+            asked = time.monotonic()
+            refused = self.cli("stop", "web")
+            self.assertEqual(refused.code, 125)
+            self.assertIn(f"kill -CONT {keeper}".encode(), refused.err)
+            # Nobody waited until it could have been killed.
+            self.assertLess(time.monotonic() - asked, 5)
+        finally:
+            os.kill(keeper, signal.SIGCONT)
+        harness.eventually("the stop is carried out", lambda: self.view("web")["state"] == "stopped")
+
     def test_an_exit_that_only_a_successor_saw(self):
         gate = self.place.work / "stop"
         pid = self.start("counter", harness.python(COUNTER, str(gate), "7"))["pid"]

@@ -72,8 +72,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     const auto choice = input.byte();
     const std::string_view text = input.rest();
     const ops::Agent& agent = agents[choice / 2 % agents.size()];
-    ops::AgentEntry entry{.name = "pp", .url = "http://127.0.0.1:8947/mcp", .command = {}};
-    if (choice % 2 != 0) entry = {.name = "pp", .url = {}, .command = {"persistproc", "bridge"}};
+    ops::AgentEntry entry{.name = "pp", .url = "http://127.0.0.1:8947/mcp", .command = {}, .token = {}};
+    if (choice % 2 != 0) entry = {.name = "pp", .url = {}, .command = {"persistproc", "bridge"}, .token = {}};
+    if (choice >= 128 && choice % 2 == 0) entry.token = "0123456789abcdef";
 
     const auto document = parse_json(text);
     const auto edited = set_json_entry(text, agent, entry);

@@ -245,6 +245,10 @@ public:
         const Shim* shim = world_.shims.find(process.pid);
         return shim != nullptr && shim->is_frozen();
     }
+    bool is_zombie(PidIdentity process) const override {
+        const Inhabitant* found = world_.kernel.find(process.pid);
+        return found != nullptr && found->is_zombie;
+    }
     base::BootId boot_id() const override { return world_.disk.boot_id(); }
 
     Task<Result<std::string>> canonical_directory(std::string path) override {

@@ -119,7 +119,9 @@ public:
 
     mcp::http::Limits limits;
     std::vector<std::string> extra_origins{"https://ok.example"};
-    mcp::http::Pages pages;
+    mcp::http::Router router;
+    std::string token;
+    mcp::http::Admission admission;
     mcp::http::HeaderCheck header_check;
     MemoryGraveyard graveyard;
     std::shared_ptr<mcp::http::Sessions> sessions;
@@ -130,8 +132,8 @@ public:
         sessions = std::make_shared<mcp::http::Sessions>(mcp::http::SessionKey{}, limits, graveyard, clock);
     }
     std::shared_ptr<Connection> connect() {
-        const mcp::http::Endpoint endpoint{server, sessions, clock, limits, extra_origins, pages, header_check};
-        return std::make_shared<Connection>(endpoint, mcp::Principal::Role::agent, nullptr);
+        const mcp::http::Endpoint endpoint{server, sessions, clock, limits, extra_origins, router, header_check, token};
+        return std::make_shared<Connection>(endpoint, admission, nullptr);
     }
     std::string take(const std::shared_ptr<Connection>& from) {
         settle();

@@ -55,13 +55,42 @@ std::optional<std::uint16_t> find_loopback_port(std::string_view host) noexcept 
     return port;
 }
 
-bool is_origin_allowed(std::string_view origin, std::uint16_t host_port,
-                       const std::vector<std::string>& extra) noexcept {
+OriginKind find_origin_kind(std::string_view origin, std::uint16_t host_port,
+                            const std::vector<std::string>& extra) noexcept {
     origin = trim_blanks(origin);
-    if (std::find(extra.begin(), extra.end(), origin) != extra.end()) return true;
+    if (std::find(extra.begin(), extra.end(), origin) != extra.end()) return OriginKind::extra;
     constexpr std::string_view scheme = "http://";
-    if (!origin.starts_with(scheme)) return false;
-    return find_loopback_port(origin.substr(scheme.size())) == host_port;
+    if (!origin.starts_with(scheme)) return OriginKind::other;
+    return find_loopback_port(origin.substr(scheme.size())) == host_port ? OriginKind::own : OriginKind::other;
+}
+
+bool is_origin(std::string_view text) noexcept {
+    const auto scheme_end = text.find("://");
+    if (scheme_end == std::string_view::npos || scheme_end == 0) return false;
+    constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz", digits = "0123456789";
+    const auto is_of = [](std::string_view part, std::string_view a, std::string_view b, std::string_view c) {
+        return std::all_of(part.begin(), part.end(), [&](char each) {
+            return a.find(each) != a.npos || b.find(each) != b.npos || c.find(each) != c.npos;
+        });
+    };
+    if (!is_of(text.substr(0, scheme_end), letters, digits, "+-.")) return false;
+    std::string_view host = text.substr(scheme_end + 3);
+    const auto colon = host.find(':', host.starts_with('[') ? std::min(host.find(']'), host.size()) : 0);
+    if (colon != std::string_view::npos) {
+        const auto port = host.substr(colon + 1);
+        if (port.empty() || port.size() > 5 || !is_of(port, digits, {}, {})) return false;
+        host = host.substr(0, colon);
+    }
+    if (host.starts_with('['))
+        return host.ends_with(']') && is_of(host.substr(1, host.size() - 2), "abcdef", digits, ":.");
+    return !host.empty() && is_of(host, letters, digits, "-._");
+}
+
+std::string_view find_bearer_token(std::string_view authorization) noexcept {
+    auto rest = trim_blanks(authorization);
+    const auto end = rest.find(' ');
+    if (end == std::string_view::npos || !equals_ignoring_case(rest.substr(0, end), "bearer")) return {};
+    return trim_blanks(rest.substr(end));
 }
 
 Acceptable read_accept(std::string_view accept) noexcept {

@@ -11,9 +11,14 @@ namespace persistproc::mcp::http {
 /// The port of a Host header that names 127.0.0.1, localhost or [::1] (80 when it has none); no value: another host.
 std::optional<std::uint16_t> find_loopback_port(std::string_view host) noexcept;
 
-/// `origin` is an http page of this very endpoint (loopback, the port of `host_port`), or one of `extra`.
-bool is_origin_allowed(std::string_view origin, std::uint16_t host_port,
-                       const std::vector<std::string>& extra) noexcept;
+/// Where a request comes from that a browser sends.
+enum class OriginKind {
+    own,    // an http page of this very endpoint (loopback, the port of `host_port`)
+    extra,  // one of `extra`, which the user allowed
+    other,
+};
+OriginKind find_origin_kind(std::string_view origin, std::uint16_t host_port,
+                            const std::vector<std::string>& extra) noexcept;
 
 struct Acceptable {
     bool json = true;
@@ -24,6 +29,12 @@ Acceptable read_accept(std::string_view accept) noexcept;
 
 /// Whether a Content-Type's media type is application/json, whatever its parameters.
 bool is_json_type(std::string_view content_type) noexcept;
+
+/// An origin as a browser sends it: scheme, host, and a port where it is not the scheme's own; "http://localhost:5173".
+bool is_origin(std::string_view text) noexcept;
+
+/// The token of an "Authorization: Bearer …" field (RFC 6750); empty: it has none.
+std::string_view find_bearer_token(std::string_view authorization) noexcept;
 
 /// ASCII, without regard to case.
 bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept;

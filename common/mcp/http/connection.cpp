@@ -22,6 +22,7 @@ std::string_view reason_phrase(unsigned status) noexcept {
         case 200: return "OK";
         case 202: return "Accepted";
         case 400: return "Bad Request";
+        case 401: return "Unauthorized";
         case 403: return "Forbidden";
         case 404: return "Not Found";
         case 405: return "Method Not Allowed";
@@ -39,9 +40,9 @@ std::string_view reason_phrase(unsigned status) noexcept {
 
 }  // namespace
 
-Connection::Connection(Endpoint endpoint, Principal::Role role, std::function<void()> on_change)
+Connection::Connection(Endpoint endpoint, Admission admission, std::function<void()> on_change)
     : endpoint_(std::move(endpoint)),
-      role_(role),
+      admission_(admission),
       on_change_(std::move(on_change)),
       reader_(endpoint_.limits),
       since_(endpoint_.clock.rough_now()) {}
@@ -123,57 +124,89 @@ void Connection::pump() {
     pumping_ = false;
 }
 
+/// A body that comes with what is refused is not read: the connection ends instead.
+bool Connection::refuse_head(unsigned status, std::string_view reason, std::string_view headers) {
+    if (reader_.head().has_body) keep_alive_ = false;
+    // Whoever is turned away at the door may be told in the protocol's own words, without an id.
+    if (status == 403)
+        refuse_rpc(status, RpcError{rpc::invalid_request, std::string(reason), "null", nullptr});
+    else
+        answer_text(status, reason, headers);
+    return false;
+}
+
+/// Whether who asks may ask at all.
+bool Connection::check_access() {
+    const RequestHead& head = reader_.head();
+    const auto port = find_loopback_port(head.host);
+    if (!port) return refuse_head(403, "Host must be 127.0.0.1, localhost or [::1]");
+    const auto origin =
+        head.has_origin ? find_origin_kind(head.origin, *port, endpoint_.extra_origins) : OriginKind::own;
+    if (origin == OriginKind::other) return refuse_head(403, "Origin is not allowed");
+    if (origin == OriginKind::extra) {
+        allowed_origin_ = trim_blanks(head.origin);
+        // The browser asks before it sends anything of the page's own, the token included.
+        if (head.method == "OPTIONS") {
+            answer_preflight();
+            return false;
+        }
+    } else if (equals_ignoring_case(head.sec_fetch_site, "cross-site") ||
+               equals_ignoring_case(head.sec_fetch_site, "same-site")) {
+        return refuse_head(403, "requests from other sites are not allowed");
+    }
+    // Clients ask there how to get a token by OAuth, and must find nothing.
+    if (!admission_.needs_token || head.target.starts_with("/.well-known/")) return true;
+    if (is_same_secret(find_bearer_token(head.authorization), endpoint_.token)) return true;
+    return refuse_head(401, "the token is needed: `persistproc setup CLIENT` writes it into an agent's entry",
+                       "WWW-Authenticate: Bearer\r\n");
+}
+
+/// Source: the Fetch standard, "CORS protocol".
+void Connection::answer_preflight() {
+    const RequestHead& head = reader_.head();
+    if (head.has_body) keep_alive_ = false;
+    respond(200, {}, {},
+            "Access-Control-Allow-Methods: POST, GET, DELETE\r\n"
+            "Access-Control-Allow-Headers: Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Session-Id, "
+            "MCP-Protocol-Version, Mcp-Method, Mcp-Name\r\n"
+            "Access-Control-Max-Age: 600\r\n");
+    request_done();
+}
+
 bool Connection::check_head() {
     const RequestHead& head = reader_.head();
     // An agent behind the stdio bridge comes over the client's socket and is no more than an agent.
-    is_bridge_ = role_ == Principal::Role::client && head.audience == "agent";
+    is_bridge_ = admission_.role == Principal::Role::client && head.audience == "agent";
     keep_alive_ = head.keep_alive;
     can_chunk_ = !head.is_http_1_0;
-    // A refused body is not read: the connection ends instead.
-    const auto refused = [&](unsigned status, std::string_view reason, std::string_view headers = {}) {
-        if (head.has_body) keep_alive_ = false;
-        // Whoever is turned away at the door may be told in the protocol's own words, without an id.
-        if (status == 403)
-            refuse_rpc(status, RpcError{rpc::invalid_request, std::string(reason), "null", nullptr});
-        else
-            answer_text(status, reason, headers);
-        return false;
-    };
-    const auto port = find_loopback_port(head.host);
-    if (!port) return refused(403, "Host must be 127.0.0.1, localhost or [::1]");
-    if (head.has_origin && !is_origin_allowed(head.origin, *port, endpoint_.extra_origins))
-        return refused(403, "Origin is not allowed");
-    if (equals_ignoring_case(head.sec_fetch_site, "cross-site") ||
-        equals_ignoring_case(head.sec_fetch_site, "same-site"))
-        return refused(403, "requests from other sites are not allowed");
+    page_ = nullptr;
+    allowed_origin_.clear();
+    if (!check_access()) return false;
     const auto path = head.target.substr(0, head.target.find('?'));
-    if (path != "/mcp" && path != "/mcp/") {
-        const bool is_read = head.method == "GET" || head.method == "HEAD";
-        const auto page = is_read && endpoint_.pages ? endpoint_.pages(path) : std::nullopt;
-        if (page) {
-            if (head.has_body) keep_alive_ = false;
-            answer_text(page->status, page->text);
-            return false;
-        }
-        return refused(404, "not found; the endpoint is /mcp");
+    const bool is_endpoint = path == "/mcp" || path == "/mcp/";
+    if (!is_endpoint) {
+        const auto found = endpoint_.router.find(head.method, path);
+        if (found.handler == nullptr && found.allow.empty()) return refuse_head(404, "not found; the endpoint is /mcp");
+        if (found.handler == nullptr) return refuse_head(405, "use " + found.allow, "Allow: " + found.allow + "\r\n");
+        page_ = found.handler;
     }
     const bool is_post = head.method == "POST";
-    if (!is_post && head.method != "GET" && head.method != "DELETE")
-        return refused(405, "use POST, GET or DELETE", allow);
-    if (!is_post && head.protocol_version == revision_name(modern_revision))
-        return refused(405, "2026-07-28 has no GET and no DELETE; use POST", allow_post);
-    accept_ = read_accept(head.accept);
-    if (is_post) {
-        if (!is_json_type(head.content_type)) return refused(415, "Content-Type must be application/json");
-        if (head.is_encoded) return refused(415, "compressed bodies are not accepted");
-        if (!accept_.json && !accept_.events)
-            return refused(406, "Accept must allow application/json or text/event-stream");
+    if (is_endpoint) {
+        if (!is_post && head.method != "GET" && head.method != "DELETE")
+            return refuse_head(405, "use POST, GET or DELETE", allow);
+        if (!is_post && head.protocol_version == revision_name(modern_revision))
+            return refuse_head(405, "2026-07-28 has no GET and no DELETE; use POST", allow_post);
+        accept_ = read_accept(head.accept);
     }
+    if (is_post && !is_json_type(head.content_type)) return refuse_head(415, "Content-Type must be application/json");
+    if (is_post && head.is_encoded) return refuse_head(415, "compressed bodies are not accepted");
+    if (is_endpoint && is_post && !accept_.json && !accept_.events)
+        return refuse_head(406, "Accept must allow application/json or text/event-stream");
     if (head.body_too_large)
-        return refused(413, fmt::format("body is larger than {} bytes", endpoint_.limits.body_bytes));
+        return refuse_head(413, fmt::format("body is larger than {} bytes", endpoint_.limits.body_bytes));
     if (!head.expect.empty()) {
         if (!equals_ignoring_case(head.expect, "100-continue"))
-            return refused(417, "only 100-continue can be expected");
+            return refuse_head(417, "only 100-continue can be expected");
         if (head.has_body && can_chunk_ && reader_.buffered() == 0) {
             begin_output();
             output_ += "HTTP/1.1 100 Continue\r\n\r\n";
@@ -183,13 +216,29 @@ bool Connection::check_head() {
 }
 
 void Connection::handle_request() {
+    has_asked_ = true;
     const std::string_view method = reader_.head().method;
-    if (method == "POST")
+    if (page_ != nullptr)
+        answer_page(*page_);
+    else if (method == "POST")
         post();
     else if (method == "GET")
         open_get();
     else
         delete_session();
+}
+
+void Connection::answer_page(const Router::Handler& handler) {
+    const RequestHead& head = reader_.head();
+    const auto question = std::min(head.target.find('?'), head.target.size());
+    PlainRequest request;
+    request.method = head.method;
+    request.path = head.target.substr(0, question);
+    request.query = head.target.substr(std::min(question + 1, head.target.size()));
+    request.body = reader_.body();
+    const PlainAnswer answer = handler(request);
+    respond(answer.status, answer.content_type, answer.body);
+    request_done();
 }
 
 // ---- requests ----
@@ -266,6 +315,13 @@ void Connection::begin_output() {
     if (output_.empty()) output_since_ = endpoint_.clock.rough_now();
 }
 
+/// A browser shows an answer to a page of another origin only if it is named, and of its fields those that are.
+void Connection::name_allowed_origin() {
+    if (allowed_origin_.empty()) return;
+    output_ += "Access-Control-Allow-Origin: " + allowed_origin_ +
+               "\r\nAccess-Control-Expose-Headers: Mcp-Session-Id\r\nVary: Origin\r\n";
+}
+
 void Connection::respond(unsigned status, std::string_view type, std::string_view body, std::string_view headers) {
     begin_output();
     output_.reserve(output_.size() + body.size() + headers.size() + 160);
@@ -282,6 +338,7 @@ void Connection::respond(unsigned status, std::string_view type, std::string_vie
         output_ += "\r\n";
     }
     output_ += headers;
+    name_allowed_origin();
     if (finishing_) keep_alive_ = false;
     if (!keep_alive_)
         output_ += "Connection: close\r\n";
@@ -315,6 +372,7 @@ void Connection::begin_stream_head() {
     output_ +=
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n"
         "Transfer-Encoding: chunked\r\n";
+    name_allowed_origin();
     if (!keep_alive_) output_ += "Connection: close\r\n";
     output_ += "\r\n";
     phase_ = Phase::streaming;
@@ -382,6 +440,7 @@ void Connection::changed() {
 // ---- time and flow ----
 
 void Connection::output_taken() {
+    if (output_.empty()) clear_text(output_);
     output_since_ = endpoint_.clock.rough_now();
     if (phase_ == Phase::reading && !is_behind()) return pump();
     if (phase_ != Phase::draining) return;
@@ -398,7 +457,7 @@ bool Connection::wants_input() const noexcept {
 bool Connection::is_behind() const noexcept { return output_.size() > endpoint_.limits.answers_ahead; }
 
 Audience Connection::audience() const noexcept {
-    return role_ == Principal::Role::client && !is_bridge_ ? Audience::client : Audience::agent;
+    return admission_.role == Principal::Role::client && !is_bridge_ ? Audience::client : Audience::agent;
 }
 
 bool Connection::is_idle() const noexcept {

@@ -16,16 +16,11 @@
 
 #include "common/mcp/http/access.hpp"
 #include "common/mcp/http/request_reader.hpp"
+#include "common/mcp/http/room.hpp"
+#include "common/mcp/http/router.hpp"
 #include "common/mcp/http/sessions.hpp"
 
 namespace persistproc::mcp::http {
-
-/// A page for people and probes, as text.
-struct PlainAnswer {
-    unsigned status = 200;
-    std::string text;
-};
-using Pages = std::function<std::optional<PlainAnswer>(std::string_view path)>;
 
 /// Refuses a request of 2026-07-28 for headers beyond those of every request. Called once these are right.
 using HeaderCheck = std::function<std::optional<RpcError>(const Message& message, const RequestReader& reader)>;
@@ -37,8 +32,16 @@ struct Endpoint {
     async::Clock& clock;
     const Limits& limits;
     const std::vector<std::string>& extra_origins;
-    const Pages& pages;               // may be empty
+    const Router& router;
     const HeaderCheck& header_check;  // may be empty
+    const std::string& token;         // asked for where an admission says so
+};
+
+/// How a connection came in.
+struct Admission {
+    Principal::Role role = Principal::Role::agent;
+    /// Nobody else vouches for the peer: each request must show the token.
+    bool needs_token = false;
 };
 
 class Connection final : public StreamSink, public std::enable_shared_from_this<Connection> {
@@ -46,7 +49,7 @@ public:
     enum class Phase { reading, waiting, streaming, draining, over };
 
     /// `on_change` is called when output, deadline or phase may have changed outside a call of the driver.
-    Connection(Endpoint endpoint, Principal::Role role, std::function<void()> on_change);
+    Connection(Endpoint endpoint, Admission admission, std::function<void()> on_change);
     ~Connection() override;
 
     void receive(std::string_view bytes);
@@ -70,10 +73,12 @@ public:
     /// Between requests, with nothing begun.
     bool is_idle() const noexcept;
     MonoTime idle_since() const noexcept { return since_; }
+    /// Whether a request of its has come whole.
+    bool has_asked() const noexcept { return has_asked_; }
     /// In the middle of a request that has not come whole.
     bool is_unfinished() const noexcept { return phase_ == Phase::reading && reader_.is_started(); }
-    /// What is held of its requests and answers, bytes.
-    std::size_t held_bytes() const noexcept { return reader_.held_bytes() + output_.size(); }
+    /// What is held for its requests and answers, bytes.
+    std::size_t held_bytes() const noexcept { return reader_.held_bytes() + held_room(output_); }
     /// When what is held began to be waited for.
     MonoTime held_since() const noexcept { return output_.empty() ? since_ : output_since_; }
     /// Whose place it takes: an agent's, which a bridge's is as soon as it has said so, or the client's.
@@ -90,7 +95,11 @@ private:
 
     void pump();
     bool check_head();
+    bool check_access();
+    bool refuse_head(unsigned status, std::string_view reason, std::string_view headers = {});
+    void answer_preflight();
     void handle_request();
+    void answer_page(const Router::Handler& handler);
     // post.cpp
     void post();
     void post_batch(Json array);
@@ -122,23 +131,27 @@ private:
     /// Whether the peer is to take answers before it may ask on.
     bool is_behind() const noexcept;
     void begin_output();
+    void name_allowed_origin();
     /// Turns the answer of the running exchange into an event stream. False: not possible, stay with one answer.
     bool begin_stream();
 
     Endpoint endpoint_;
-    Principal::Role role_;
+    Admission admission_;
     bool is_bridge_ = false;
     std::function<void()> on_change_;
     RequestReader reader_;
     Phase phase_ = Phase::reading;
     std::string output_;
     Acceptable accept_;
+    const Router::Handler* page_ = nullptr;  // of the request, if it is not the endpoint's
+    std::string allowed_origin_;             // of the request, where the answer must name it
     bool keep_alive_ = true;
     bool can_chunk_ = true;
     bool input_ended_ = false;
     bool finishing_ = false;
     bool pumping_ = false;
     bool request_started_ = false;
+    bool has_asked_ = false;
     MonoTime since_;               // of what the deadline of the phase counts from
     MonoTime output_since_{};      // last progress of pending output
     std::size_t thrown_away_ = 0;  // bytes that came after the half-close

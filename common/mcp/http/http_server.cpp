@@ -23,7 +23,8 @@ constexpr std::size_t read_bytes = 64u << 10;
 constexpr std::size_t first_read_bytes = 4u << 10;  // of each connection: a usual request whole
 constexpr std::size_t reads_per_turn = 16;
 constexpr std::chrono::milliseconds last_words{200};
-constexpr std::size_t noticed_bytes = 64u << 10;  // held by one connection; what is less does not count for much
+// Younger than this a connection is about to send, or to be sent, something.
+constexpr std::chrono::seconds settled{1};
 
 }  // namespace
 
@@ -48,6 +49,8 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
     async::Notifier emptied;
     std::function<void()> on_room;
     bool closing = false;
+    std::array<std::size_t, 2> places{};  // taken, by side
+    std::array<std::size_t, 2> held{};    // bytes of requests and answers on their way, by side
     // What is more than a first read goes through one buffer for all: bytes leave it before the next read.
     std::array<char, read_bytes> buffer;
 
@@ -56,7 +59,8 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
     template <class Which>
     std::shared_ptr<Peer> find_oldest(Which which) const;
     void drop(const std::shared_ptr<Peer>& peer);
-    void shed(std::size_t held_by_one);
+    void shed();
+    static std::size_t index(Audience side) noexcept { return side == Audience::client ? 1 : 0; }
     void drop_all();
     void close_peer(const std::shared_ptr<Peer>& peer);
 };
@@ -66,16 +70,17 @@ class HttpServer::State::Peer : public std::enable_shared_from_this<HttpServer::
 public:
     Peer(std::shared_ptr<State> state, Socket socket) : state_(std::move(state)), socket_(std::move(socket)) {}
 
-    void start(Principal::Role role) {
+    void start(Admission admission) {
         std::shared_ptr<Sessions> shared(state_, &state_->sessions);
         const Endpoint endpoint{state_->server,
                                 std::move(shared),
                                 state_->clock,
                                 state_->options.limits,
                                 state_->options.extra_origins,
-                                state_->options.pages,
-                                state_->options.header_check};
-        machine_ = std::make_shared<Connection>(endpoint, role, [weak = weak_from_this()] {
+                                state_->options.router,
+                                state_->options.header_check,
+                                state_->options.token};
+        machine_ = std::make_shared<Connection>(endpoint, admission, [weak = weak_from_this()] {
             if (const auto self = weak.lock()) self->progress();
         });
         progress();
@@ -90,6 +95,23 @@ public:
     bool is_idle() const {
         boost::system::error_code ignored;
         return machine_->is_idle() && socket_.available(ignored) == 0;
+    }
+    /// Has been accepted or has begun a request, and has not sent it whole.
+    bool owes_request() const { return machine_->is_unfinished() || (!machine_->has_asked() && is_idle()); }
+
+    /// Brings the sums of the server up to what this one holds now.
+    void count() {
+        uncount();
+        counted_side_ = index(machine_->audience());
+        counted_bytes_ = machine_->held_bytes();
+        is_counted_ = true;
+        ++state_->places[counted_side_];
+        state_->held[counted_side_] += counted_bytes_;
+    }
+    void uncount() {
+        if (!std::exchange(is_counted_, false)) return;
+        --state_->places[counted_side_];
+        state_->held[counted_side_] -= counted_bytes_;
     }
 
     /// Brings the socket up to what the machine wants now.
@@ -109,7 +131,8 @@ public:
         }
         if (!reading_ && machine_->wants_input()) wait_read();
         state_->arm(machine_->deadline());
-        state_->shed(machine_->held_bytes());
+        count();
+        state_->shed();
     }
 
 private:
@@ -182,6 +205,9 @@ private:
     bool writing_ = false;
     bool half_closed_ = false;
     bool in_progress_ = false;
+    bool is_counted_ = false;
+    std::size_t counted_side_ = 0;
+    std::size_t counted_bytes_ = 0;
 
 public:
     std::list<std::shared_ptr<Peer>>::iterator place;
@@ -217,9 +243,11 @@ void HttpServer::State::tick() {
 void HttpServer::State::close_peer(const std::shared_ptr<Peer>& peer) {
     peer->close();
     if (peer->place == peers.end()) return;
+    peer->uncount();
     peers.erase(std::exchange(peer->place, peers.end()));
     if (peers.empty()) emptied.notify_all();
     if (on_room) on_room();
+    if (options.on_ended) options.on_ended();
 }
 
 template <class Which>
@@ -240,20 +268,13 @@ void HttpServer::State::drop(const std::shared_ptr<Peer>& peer) {
 
 /// Bounds what agents' requests and answers hold while they are on their way: those go that have waited for their peer
 /// for longest. What the person's client holds does not count.
-void HttpServer::State::shed(std::size_t held_by_one) {
-    if (held_by_one < noticed_bytes) return;
-    const auto waits_for_peer = [](Peer& peer) {
-        Connection& machine = peer.machine();
-        return machine.audience() == Audience::agent && machine.held_bytes() >= noticed_bytes &&
-               (machine.is_unfinished() || !machine.output().empty());
+void HttpServer::State::shed() {
+    const auto holds_some = [](Peer& peer) {
+        return peer.machine().audience() == Audience::agent && peer.machine().held_bytes() > 0;
     };
-    std::size_t held = 0;
-    for (const auto& peer : peers)
-        if (peer->machine().audience() == Audience::agent) held += peer->machine().held_bytes();
-    while (held > options.limits.held_bytes) {
-        const auto oldest = find_oldest(waits_for_peer);
+    while (held[index(Audience::agent)] > options.limits.held_bytes) {
+        const auto oldest = find_oldest(holds_some);
         if (!oldest) return;
-        held -= oldest->machine().held_bytes();
         drop(oldest);
     }
 }
@@ -271,18 +292,19 @@ HttpServer::HttpServer(Server& server, async::Clock& clock, HttpOptions options,
 
 HttpServer::~HttpServer() {
     state_->on_room = nullptr;
+    state_->options.on_ended = nullptr;
     state_->drop_all();
     state_->timer.cancel();
 }
 
-void HttpServer::serve(Socket socket, Principal::Role role) {
+void HttpServer::serve(Socket socket, Admission admission) {
     boost::system::error_code ignored;
     socket.non_blocking(true, ignored);
     const int family = socket.local_endpoint(ignored).protocol().family();
     if (family == AF_INET || family == AF_INET6) socket.set_option(asio::ip::tcp::no_delay(true), ignored);
     auto peer = std::make_shared<State::Peer>(state_, std::move(socket));
     peer->place = state_->peers.insert(state_->peers.end(), peer);
-    peer->start(role);
+    peer->start(admission);
     if (state_->closing) {
         peer->machine().finish();
         peer->progress();
@@ -294,20 +316,22 @@ std::size_t HttpServer::connections() const noexcept { return state_->peers.size
 bool HttpServer::has_room(Audience side) const noexcept {
     const Limits& limits = state_->options.limits;
     const std::size_t bound = side == Audience::client ? limits.client_connections : limits.agent_connections;
-    if (state_->peers.size() < bound) return true;
-    const auto mine = std::count_if(state_->peers.begin(), state_->peers.end(),
-                                    [side](const auto& peer) { return peer->machine().audience() == side; });
-    return static_cast<std::size_t>(mine) < bound;
+    return state_->places[State::index(side)] < bound;
 }
 
 bool HttpServer::make_room(Audience side) {
-    const auto is_idle = [side](State::Peer& peer) { return peer.machine().audience() == side && peer.is_idle(); };
-    const auto is_unfinished = [side](State::Peer& peer) {
-        return peer.machine().audience() == side && peer.machine().is_unfinished();
+    // Who is slow to ask goes before who has asked and may ask again, and nobody while he is about to.
+    const auto owes = [side](State::Peer& peer) { return peer.machine().audience() == side && peer.owes_request(); };
+    const auto rests = [side](State::Peer& peer) {
+        return peer.machine().audience() == side && peer.machine().has_asked() && peer.is_idle();
     };
-    auto oldest = state_->find_oldest(is_idle);
-    if (!oldest) oldest = state_->find_oldest(is_unfinished);
-    if (oldest) state_->drop(oldest);
+    const auto settled_at = state_->clock.rough_now() - settled;
+    const auto is_settled = [settled_at](const auto& peer) { return peer->machine().held_since() <= settled_at; };
+    const auto slow = state_->find_oldest(owes);
+    const auto resting = state_->find_oldest(rests);
+    auto given_up = slow && is_settled(slow) ? slow : resting && is_settled(resting) ? resting : slow;
+    if (!given_up) given_up = resting;
+    if (given_up) state_->drop(given_up);
     return has_room(side);
 }
 

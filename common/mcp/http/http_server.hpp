@@ -3,7 +3,7 @@
 ///
 ///   mcp::Server server(executor, info);  server.add_tool(…);
 ///   mcp::http::HttpServer http(server, clock, options, graveyard);
-///   http.serve(std::move(socket), Principal::Role::agent);
+///   http.serve(std::move(socket), {Principal::Role::agent});
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <cstddef>
 #include <functional>
@@ -20,10 +20,11 @@ namespace persistproc::mcp::http {
 
 struct HttpOptions {
     SessionKey session_key{};
-    /// What GET and HEAD answer on paths that are not the endpoint; no value: not found.
-    std::function<std::optional<PlainAnswer>(std::string_view path)> pages;
+    Router router;                           // of paths beside the endpoint
     HeaderCheck header_check;                // may be empty
+    std::string token;                       // asked for where an Admission says so
     std::vector<std::string> extra_origins;  // allowed beside the endpoint's own, e.g. "http://localhost:5173"
+    std::function<void()> on_ended;          // of each connection; may be empty
     Limits limits;
 };
 
@@ -39,12 +40,12 @@ public:
     HttpServer& operator=(const HttpServer&) = delete;
 
     /// Takes a connected socket and serves it until either side closes.
-    void serve(Socket socket, Principal::Role role);
+    void serve(Socket socket, Admission admission);
     std::size_t connections() const noexcept;
     /// Whether another connection may be accepted now.
     bool has_room(Audience side) const noexcept;
-    /// For a caller that waits while there is no room: ends the longest idle connection of that side, else the one
-    /// whose request is unfinished for longest. False: all are at work.
+    /// For a caller that waits while there is no room: ends a connection of that side, the one that has kept us waiting
+    /// for its request for longest, else the longest idle one. False: all are at work.
     bool make_room(Audience side);
     /// For a listener that has no descriptor left: ends the longest idle connection. False: none is idle.
     bool close_idle();

@@ -23,12 +23,13 @@ RpcError mismatch(std::string message, const Message& about) {
 }  // namespace
 
 Principal Connection::principal(const Session* session) const {
-    return {is_bridge_ ? Principal::Role::bridge : role_,
+    return {is_bridge_ ? Principal::Role::bridge : admission_.role,
             session != nullptr ? static_cast<const void*>(session) : this};
 }
 
 void Connection::post() {
     auto json = read_json(reader_.body());
+    reader_.drop_body();
     if (!json)
         return refuse_rpc(400, RpcError{rpc::parse_error, "Parse error: " + json.error().message, "null", nullptr});
     if (json->is_array()) return post_batch(std::move(*json));

@@ -8,6 +8,7 @@
 
 #include "common/mcp/http/access.hpp"
 #include "common/mcp/http/header_value.hpp"
+#include "common/mcp/http/room.hpp"
 
 namespace persistproc::mcp::http {
 
@@ -34,7 +35,8 @@ struct Found {
 
 class Parser final : public bhttp::basic_parser<true> {
 public:
-    explicit Parser(Found& found) : found_(found) {}
+    /// `most_beside_bytes`: of a chunk's extensions, and of all fields behind the last chunk.
+    Parser(Found& found, std::size_t most_beside_bytes) : found_(found), most_beside_bytes_(most_beside_bytes) {}
 
 private:
     using Error = boost::system::error_code;
@@ -46,26 +48,36 @@ private:
         found_.version = version;
     }
     void on_response_impl(int, beast::string_view, int, Error&) override {}
-    void on_field_impl(bhttp::field id, beast::string_view name, beast::string_view value, Error&) override {
+    void on_field_impl(bhttp::field id, beast::string_view name, beast::string_view value, Error& error) override {
+        if (!is_header_done()) {
+            found_.fields.push_back(Field{id, view(name), view(value)});
+            return;
+        }
         // Fields behind the last chunk are read past: nobody asks for them, and their bytes do not stay.
-        if (!is_header_done()) found_.fields.push_back(Field{id, view(name), view(value)});
+        constexpr std::size_t around = 4;  // colon, blank, end of line
+        trailer_bytes_ += name.size() + value.size() + around;
+        if (trailer_bytes_ > most_beside_bytes_) error = bhttp::error::header_limit;
     }
     void on_header_impl(Error&) override {}
     void on_body_init_impl(const boost::optional<std::uint64_t>& length, Error&) override {
-        // The length is bounded already: basic_parser refuses it before.
-        if (length) found_.body.reserve(static_cast<std::size_t>(*length));
+        // What is announced need not come: no more is set aside than is usual.
+        if (length) found_.body.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(*length, kept_room_bytes)));
     }
     std::size_t on_body_impl(beast::string_view part, Error&) override {
         found_.body.append(part.data(), part.size());
         return part.size();
     }
-    void on_chunk_header_impl(std::uint64_t, beast::string_view, Error&) override {}
+    void on_chunk_header_impl(std::uint64_t, beast::string_view extensions, Error& error) override {
+        if (extensions.size() > most_beside_bytes_) error = bhttp::error::bad_chunk_extension;
+    }
     std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view part, Error& error) override {
         return on_body_impl(part, error);
     }
     void on_finish_impl(Error&) override {}
 
     Found& found_;
+    std::size_t most_beside_bytes_;
+    std::size_t trailer_bytes_ = 0;
 };
 
 /// A field of the protocol's own, which Beast does not know.
@@ -185,7 +197,7 @@ RequestReader::Progress RequestReader::State::read_head() {
     used += *end;
     found.fields.clear();
     found.body.clear();
-    parser.emplace(found);
+    parser.emplace(found, limits.header_bytes);
     parser->eager(false);
     parser->body_limit(limits.body_bytes);
     parser->header_limit(static_cast<std::uint32_t>(limits.request_line_bytes + limits.header_bytes + 4));
@@ -233,8 +245,12 @@ RequestReader::Progress RequestReader::State::check_head() {
                 break;
             case bhttp::field::authorization:
                 if (is_second(8)) return fail(400, twice);
+                head.authorization = value;
                 break;
-            case bhttp::field::sec_fetch_site: head.sec_fetch_site = value; break;
+            case bhttp::field::sec_fetch_site:
+                if (is_second(16)) return fail(400, twice);
+                head.sec_fetch_site = value;
+                break;
             case bhttp::field::accept: head.accept = value; break;
             case bhttp::field::expect: head.expect = value; break;
             case bhttp::field::content_encoding:
@@ -257,7 +273,7 @@ RequestReader::Progress RequestReader::State::check_head() {
             }
             case bhttp::field::unknown:
                 if (const OwnField* own = find_own_field(name)) {
-                    const auto bit = 16u << (own - own_fields);
+                    const auto bit = 32u << (own - own_fields);
                     if (is_second(bit) && own->is_single) return fail(400, twice);
                     head.*own->value = value;
                     if (own->is_there != nullptr) head.*own->is_there = true;
@@ -273,6 +289,14 @@ RequestReader::Progress RequestReader::State::check_head() {
     if (chunked && head.is_http_1_0) return fail(400, "Transfer-Encoding in HTTP/1.0");
     if (!head.has_host && !head.is_http_1_0) return fail(400, "no Host header");
     head.has_body |= chunked;
+    // RFC 9112, 3.2.2: what a target names counts instead of Host.
+    constexpr std::string_view scheme = "http://";
+    if (equals_ignoring_case(head.target.substr(0, scheme.size()), scheme)) {
+        const auto rest = head.target.substr(scheme.size());
+        const auto path = std::min(rest.find_first_of("/?"), rest.size());
+        head.host = rest.substr(0, path);
+        head.target = path == rest.size() ? std::string_view("/") : rest.substr(path);
+    }
     return Progress::head;
 }
 
@@ -285,6 +309,10 @@ RequestReader::Progress RequestReader::State::read_body() {
         if (error == bhttp::error::body_limit) return fail(413, "body too large");
         if (error && error != bhttp::error::need_more) return fail(400, "malformed body");
         if (parser->is_done()) break;
+        if (used == buffer.size()) {
+            clear_text(buffer);
+            used = 0;
+        }
         if (taken == 0 || error == bhttp::error::need_more) {
             // Beast wants a whole chunk header or trailer at once; nobody needs a long one.
             if (rest().size() > limits.header_bytes && taken == 0) return fail(400, "malformed chunk");
@@ -301,7 +329,7 @@ RequestReader::RequestReader(RequestReader&&) noexcept = default;
 void RequestReader::feed(std::string_view bytes) {
     State& s = *state_;
     if (s.used == s.buffer.size()) {
-        s.buffer.clear();
+        clear_text(s.buffer);
         s.used = 0;
     } else if (s.used > (64u << 10)) {
         s.buffer.erase(0, s.used);
@@ -325,14 +353,14 @@ std::optional<std::string_view> RequestReader::find_header(std::string_view name
 }
 
 const std::string& RequestReader::body() const noexcept { return state_->found.body; }
+
+void RequestReader::drop_body() noexcept { clear_text(state_->found.body); }
 const Unreadable& RequestReader::failure() const noexcept { return state_->failure; }
 
 void RequestReader::next() {
     State& s = *state_;
     s.parser.reset();
-    // A large body is the exception: the next ones are small again.
-    constexpr std::size_t kept_bytes = 16u << 10;
-    if (s.found.body.capacity() > kept_bytes) s.found.body = std::string();
+    drop_body();
     s.head = RequestHead{};
     s.has_head = false;
     s.scanned = s.line_end = 0;
@@ -340,7 +368,7 @@ void RequestReader::next() {
 
 std::size_t RequestReader::buffered() const noexcept { return state_->buffer.size() - state_->used; }
 std::size_t RequestReader::held_bytes() const noexcept {
-    return state_->buffer.size() + (state_->has_head ? state_->found.body.size() : 0);
+    return held_room(state_->buffer) + held_room(state_->found.body);
 }
 bool RequestReader::is_started() const noexcept { return state_->has_head || buffered() > 0; }
 bool RequestReader::is_in_body() const noexcept { return state_->has_head; }

@@ -16,6 +16,7 @@ struct RequestHead {
     std::string_view target;
     std::string_view host, origin, sec_fetch_site, content_type, accept, session_id, protocol_version, last_event_id;
     std::string_view mcp_method, mcp_name, audience;
+    std::string_view authorization;
     std::string_view expect;
     bool has_host = false, has_origin = false, has_session_id = false, has_protocol_version = false,
          has_last_event_id = false, has_mcp_method = false, has_mcp_name = false;
@@ -50,6 +51,8 @@ public:
     std::optional<std::string_view> find_header(std::string_view name) const;
     /// The whole body, after `body`.
     const std::string& body() const noexcept;
+    /// Frees the body before `next`: the answer may take long.
+    void drop_body() noexcept;
     const Unreadable& failure() const noexcept;
     /// Begins the next request; bytes that are already here are kept.
     void next();

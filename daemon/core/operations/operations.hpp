@@ -57,6 +57,7 @@ private:
     Task<Result<ops::StartResponse>> begin(ProcessPtr process, std::shared_ptr<const Beginning> beginning);
     void redefine(Process& process, const Beginning& beginning) const;
     Task<Result<void>> come_to_rest(ProcessPtr process);
+    Task<bool> hear_of_end(ProcessPtr process);
     Task<Result<void>> commit_restart(ProcessPtr process, std::string actor, bool force,
                                       std::shared_ptr<Before> before);
     ProcessRecord want_down(Process& process, const std::string& actor) const;

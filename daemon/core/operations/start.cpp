@@ -8,6 +8,8 @@ namespace persistproc::core {
 
 namespace {
 
+constexpr auto end_bound = std::chrono::seconds(2);  // from a program's exit to its record: the drain is bounded
+
 /// Variables that belong to the daemon's own supervision, not to the programs it runs.
 bool is_private_variable(std::string_view entry) {
     for (const std::string_view name : {"NOTIFY_SOCKET=", "INVOCATION_ID=", "JOURNAL_STREAM="})
@@ -100,6 +102,8 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
         }
         auto guard = co_await process->operation.lock();
         if (auto rested = co_await come_to_rest(process); !rested) co_return rested.error();
+        const bool has_ended = co_await hear_of_end(process);
+        if (has_ended) continue;
         // Whoever held the lock may have removed it, or given it another command or label.
         const auto meant = find_meant(beginning->identity, beginning->key());
         if (!meant) co_return meant.error();
@@ -110,6 +114,20 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
         if (has_moved) continue;
         co_return answer;
     }
+}
+
+/// A program that has exited is told as ended once its output is recorded: until then it is no process to join. True:
+/// its end has been heard.
+Task<bool> Operations::hear_of_end(ProcessPtr process) {
+    const base::PidIdentity program{process->run_state.pid, process->run_state.start_ticks};
+    if (program.pid <= 0) co_return false;
+    const MonoTime until = world_.clock.now() + end_bound;
+    bool has_waited = false;
+    while (process->is<Running>() && table_.holds(*process) && world_.directories.is_zombie(program)) {
+        has_waited = co_await process->changed.wait_until(until, world_.clock);
+        if (!has_waited) break;
+    }
+    co_return has_waited;
 }
 
 /// What was started by the same request, whatever label it has by now; else as the table says.

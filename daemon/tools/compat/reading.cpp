@@ -114,12 +114,17 @@ Task<mcp::ToolResult> output(Core core, OutputRequest request, mcp::CallContext 
     const auto log = located->log;
     auto page = co_await read_within_budget(core.workers, context.principal, log, std::move(*query));
     if (!page) co_return refused(answer, page.error());
-    answer.output.emplace();
-    for (const auto& line : page->lines) answer.output->push_back(line_of(line));
     answer.lines_before = static_cast<std::int64_t>(page->omitted_before);
     // The original knows no budget: there may be more.
     answer.lines_after = static_cast<std::int64_t>(page->omitted_after + (page->is_spent ? 1 : 0));
-    co_return answered(answer);
+    const bool is_much = is_large(*page);
+    auto make = [answer = std::move(answer), page = std::move(*page)]() mutable {
+        answer.output.emplace();
+        for (const auto& line : page.lines) answer.output->push_back(line_of(line));
+        return answered(answer);
+    };
+    if (!is_much) co_return make();
+    co_return co_await render_elsewhere(core.workers, std::move(make));
 }
 
 }  // namespace persistproc::tools::compat

@@ -71,7 +71,7 @@ TEST_CASE("a file is replaced with its mode kept and its link left a link") {
     auto file = load_config(link);
     REQUIRE(file);
     CHECK(file->text == "old");
-    const auto stored = store_config(*file, "new", 0600);
+    const auto stored = store_config(*file, "new", file->mode);
     REQUIRE(stored);
     CHECK(*stored);
     CHECK(fs::is_symlink(link));

@@ -84,6 +84,34 @@ TEST_CASE("without a daemon another port is no more than a note") {
           Verdict::note);
 }
 
+TEST_CASE("where the daemon asks for a token, an entry that does not show it is told") {
+    const auto check = [](const char* agent_name, const std::string& member) {
+        const ops::Agent& agent = *ops::find_agent(agent_name);
+        const std::string text = agent.syntax == ops::AgentSyntax::json
+                                     ? R"({"mcpServers":{"p":{"url":"http://127.0.0.1:8947/mcp")" +
+                                           (member.empty() ? "" : "," + member) + "}}}"
+                                     : "[mcp_servers.p]\nurl = \"http://127.0.0.1:8947/mcp\"\n" + member + "\n";
+        const auto entries = find_entries(text, agent.syntax, {std::string(agent.table)});
+        Expected expected;
+        expected.endpoint = "http://127.0.0.1:8947/mcp";
+        expected.daemon_answers = true;
+        expected.needs_token = true;
+        expected.token = "s3cret";
+        const Finding finding = check_entry(agent, entries.value().at(0), expected, "repair it");
+        CHECK(finding.detail.find("s3cret") == std::string::npos);
+        return finding.verdict == Verdict::ok ? std::string("ok") : finding.detail;
+    };
+    CHECK(check("cursor", "").ends_with("it shows none"));
+    CHECK(check("cursor", R"("headers":{"A":"b"})").ends_with("it shows none"));
+    CHECK(check("cursor", R"("headers":{"Authorization":"Bearer s3cret"})") == "ok");
+    CHECK(
+        check("cursor", R"("headers":{"authorization":"Bearer other"})").ends_with("another token than the daemon's"));
+    CHECK(check("cursor", R"("headers":{"Authorization":"Bearer ${env:TOKEN}"})") == "ok");
+    CHECK(check("codex", "bearer_token_env_var = \"X\"") == "ok");
+    CHECK(check("codex", "[mcp_servers.p.http_headers]\nAuthorization = \"Bearer s3cret\"") == "ok");
+    CHECK(check("codex", "").ends_with("it shows none"));
+}
+
 TEST_CASE("secrets in a URL are not shown") {
     const Finding finding =
         checked("cursor", R"({"mcpServers":{"p":{"url":"http://me:s3cret@127.0.0.1:9/mcp?token=s3cret#s3cret"}}})");

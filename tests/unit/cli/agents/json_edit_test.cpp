@@ -257,6 +257,24 @@ TEST_CASE("every agent's shape") {
           "{\"x\":1,\"context_servers\":{\"persistproc\":{\"command\":\"persistproc\",\"args\":[\"mcp\"]}}}");
 }
 
+TEST_CASE("the token stands among the fields that are sent") {
+    ops::AgentEntry entry = http_entry();
+    entry.token = "abc";
+    const std::string added = edited("{}\n", "cursor", entry).text;
+    CHECK(added.find(R"("headers": {"Authorization": "Bearer abc"})") != std::string::npos);
+    CHECK(edited(added, "cursor", entry).change == Change::none);
+    const std::string theirs =
+        R"({"mcpServers":{"persistproc":{"url":"X","headers":{"A":"b","authorization":"old"}}}})";
+    CHECK(edited(theirs, "cursor", entry).text.find(R"({"A": "b", "Authorization": "Bearer abc"})") !=
+          std::string::npos);
+    // The command's form has no use for it; what is the user's stays in the way.
+    CHECK(edited(added, "cursor", stdio_entry()).text.find("headers") == std::string::npos);
+    CHECK(refusal(theirs, "cursor", stdio_entry()).find("\"headers\"") != std::string::npos);
+    CHECK(
+        refusal(R"({"mcpServers":{"persistproc":{"headers":{"A":1}}}})", "cursor", entry).find("no object of texts") !=
+        std::string::npos);
+}
+
 TEST_CASE("positions are what editors show") {
     const std::string_view text = "\xef\xbb\xbf{\r\n  \"\xc3\xa4\": 1}";
     CHECK(position_text(text, 3) == "line 1, column 1");

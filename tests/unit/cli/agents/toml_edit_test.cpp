@@ -226,4 +226,19 @@ TEST_CASE("entries are found in every form") {
     CHECK((*found)[2].position == "line 4, column 1");
 }
 
+TEST_CASE("the token stands among the fields that a TOML entry sends") {
+    ops::AgentEntry entry = http_entry();
+    entry.token = "abc";
+    const std::string with_token = table + "http_headers = {\"Authorization\" = \"Bearer abc\"}\n";
+    CHECK(edited("", entry).text == with_token);
+    CHECK(edited(table, entry).text == with_token);
+    CHECK(edited(with_token, entry).change == Change::none);
+    CHECK(edited(table + "http_headers = { A = \"b\", Authorization = \"old\" }\n", entry).text ==
+          table + "http_headers = {\"A\" = \"b\", \"Authorization\" = \"Bearer abc\"}\n");
+    const std::string apart = table + "[mcp_servers.persistproc.http_headers]\n";
+    CHECK(refusal(apart + "A = \"b\"\n", entry).find("http_headers is a table") != std::string::npos);
+    CHECK(edited(apart + "Authorization = \"Bearer abc\"\n", entry).change == Change::none);
+    CHECK(edited(with_token, stdio_entry()).text.find("http_headers") == std::string::npos);
+}
+
 }  // namespace toml_edit_test

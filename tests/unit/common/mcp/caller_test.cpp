@@ -61,6 +61,16 @@ TEST_CASE("initialize says who asks, as far as it can be understood") {
         CHECK(other.name.empty());
         CHECK(other.capabilities == Json::object());
     }
+    // What is kept of a session's client is little, whatever it says of itself.
+    const Json large = Json::parse(R"({"roots":{"listChanged":true},"sampling":{},"mine":{}})");
+    Json capabilities = large;
+    capabilities["experimental"] = Json{{"a", std::string(100'000, 'x')}};
+    capabilities["extensions"] = Json{{std::string(tasks_extension), Json::object()}};
+    const Caller chatty = read_initialize(Json{{"capabilities", capabilities}});
+    CHECK(json_text(chatty.capabilities).size() < 200);
+    CHECK(chatty.declares("roots"));
+    CHECK(chatty.declares("experimental"));
+    CHECK(chatty.declares_extension(tasks_extension));
     const std::string longest(1000, 'n');
     CHECK(read_initialize(Json{{"clientInfo", {{"name", longest}}}}).name == longest.substr(0, 100));
 }

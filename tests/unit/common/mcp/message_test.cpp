@@ -45,7 +45,24 @@ TEST_CASE("ill-formed messages are refused with their id where it can be read") 
     CHECK(std::get<RpcError>(read(R"({"jsonrpc":"2.0","id":"q","method":3})")).id == R"("q")");
 }
 
+TEST_CASE("an id that is kept is not long") {
+    const auto refused = [](std::size_t bytes) {
+        const auto read_one = read(R"({"jsonrpc":"2.0","method":"ping","id":")" + std::string(bytes, 'x') + "\"}");
+        const auto* error = std::get_if<RpcError>(&read_one);
+        return error == nullptr ? std::string() : error->id + " " + error->message;
+    };
+    CHECK(refused(most_id_bytes - 2).empty());
+    CHECK(refused(most_id_bytes - 1) == "null Invalid request: `id` is longer than 16384 bytes");
+}
+
 TEST_CASE("text is quoted as JSON") {
+    for (int c = 0; c < 256; ++c) {
+        const std::string text = std::string("a") + static_cast<char>(c) + "z";
+        std::string own;
+        append_quoted(own, text);
+        INFO(c);
+        CHECK(own == json_text(Json(text)));
+    }
     std::string out;
     append_quoted(out, std::string_view("a\"\\\n\r\t\x01\x1f\x7f é\0z", 14));
     CHECK(read_json(out)->get<std::string>() == std::string("a\"\\\n\r\t\x01\x1f\x7f é\0z", 14));

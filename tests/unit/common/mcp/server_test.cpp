@@ -3,6 +3,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <set>
 #include <stdexcept>
 
 #include "common/async/notifier.hpp"
@@ -268,7 +269,7 @@ TEST_CASE("a queue that is full refuses one more call, and that one alone") {
     Fixture f;
     for (const char* id : {"1", "2", "3", "4", "5"}) CHECK(f.call("hold", "", id).empty());
     CHECK_THAT(f.call("echo", "", "6"),
-               Contains(R"("id":6)") && Contains(R"("isError":true)") && Contains("unavailable: too many calls"));
+               Contains(R"("id":6)") && Contains(R"("isError":true)") && Contains("limit: too many calls"));
     CHECK(f.server.open_calls() == 5);
     f.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}})");
     CHECK(f.call("echo", "", "7").empty());
@@ -296,6 +297,35 @@ TEST_CASE("a batch answers once, with all responses") {
     CHECK(f.send(R"([{"jsonrpc":"2.0","method":"n"}])").empty());
     CHECK_THAT(f.send(R"([{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-03-26"}}])"),
                Contains("-32600"));
+}
+
+TEST_CASE("what a batch asks for together is bounded") {
+    Fixture f;
+    f.initialize("2025-03-26");
+    const auto batch = [](std::size_t size, const std::string& one) {
+        std::string out;
+        for (std::size_t i = 0; i < size; ++i)
+            out += (i == 0 ? "" : ",") + (R"({"jsonrpc":"2.0","id":)" + std::to_string(i) + "," + one + "}");
+        return "[" + out + "]";
+    };
+    CHECK_THAT(f.send(batch(1001, R"("method":"ping")")), Contains("1000 messages at most"));
+    const std::string text(600'000, 'x');
+    const auto answer = *read_json(
+        f.send(batch(10, R"("method":"tools/call","params":{"name":"echo","arguments":{"text":")" + text + "\"}}")));
+    REQUIRE(answer.size() == 10);
+    std::set<int> ids;
+    std::size_t whole = 0, refused = 0;
+    for (const auto& each : answer) {
+        ids.insert(each["id"].get<int>());
+        if (each.contains("result") && each["result"].contains("structuredContent")) ++whole;
+        if (!each.contains("error")) continue;
+        ++refused;
+        CHECK_THAT(each["error"]["message"].get<std::string>(), Contains("too large together"));
+    }
+    CHECK(ids.size() == 10);
+    // It stands twice in an answer: as text, and as structured content.
+    CHECK(whole == 3);
+    CHECK(refused > 0);
 }
 
 TEST_CASE("a client that leaves ends its calls") {

@@ -61,12 +61,23 @@ TEST_CASE("agents' own commands") {
 }
 
 TEST_CASE("what serve prints names every agent") {
-    const std::string text = agent_setup_text("http://127.0.0.1:1/mcp");
+    const std::string text = agent_setup_text("http://127.0.0.1:1/mcp", "");
+    CHECK(text.find("TOKEN") == std::string::npos);
     for (const Agent& agent : known_agents()) CHECK(text.find(agent.title) != std::string::npos);
     CHECK(
         text.find("in ~/.cursor/mcp.json: {\"mcpServers\":{\"persistproc\":{\"url\":\"http://127.0.0.1:1/mcp\"}}}\n") !=
         std::string::npos);
     CHECK(text.find("persistproc setup CLIENT") != std::string::npos);
+}
+
+TEST_CASE("where a token is asked for, each entry has a place for it, and none has it") {
+    const std::string text = agent_setup_text("http://127.0.0.1:1/mcp", "/data/token");
+    std::size_t places = 0;
+    for (std::size_t at = 0; (at = text.find("Bearer TOKEN", at)) != std::string::npos; ++at) ++places;
+    CHECK(places == known_agents().size());
+    CHECK(text.ends_with("TOKEN is what stands in /data/token\n"));
+    CHECK(text.find("http_headers = {\"Authorization\" = \"Bearer TOKEN\"}") != std::string::npos);
+    CHECK(text.find("--header \"Authorization: Bearer TOKEN\"") != std::string::npos);
 }
 
 TEST_CASE("texts are quoted for JSON and TOML alike") {

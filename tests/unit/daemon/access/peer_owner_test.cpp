@@ -1,16 +1,18 @@
-#include "daemon/http/peer_owner.hpp"
+#include "daemon/access/peer_owner.hpp"
 
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
+#include <fstream>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 namespace peer_owner_test {
 
 using boost::asio::ip::tcp;
-using persistproc::daemon::http::PeerOwner;
-using persistproc::daemon::http::table_has_owner;
+using persistproc::daemon::access::PeerOwner;
+using persistproc::daemon::access::table_has_owner;
 
 namespace {
 
@@ -64,6 +66,17 @@ TEST_CASE("the kernel says whose a live connection is, and that a closed one is 
         CHECK(!owner.is_owned_by(peer, local, ::geteuid()));
         CHECK(!owner.is_owned_by(peer, local, 0));
     }
+}
+
+TEST_CASE("a kernel that neither way tells is known to") {
+    CHECK(PeerOwner().can_tell());
+    CHECK(PeerOwner("/proc/net", false).can_tell());
+    persistproc::tests::TemporaryDirectory empty;
+    CHECK(!PeerOwner(empty.path(), false).can_tell());
+    std::ofstream(empty.path() / "tcp") << "";
+    CHECK(!PeerOwner(empty.path(), false).can_tell());
+    std::ofstream(empty.path() / "tcp") << table;
+    CHECK(PeerOwner(empty.path(), false).can_tell());
 }
 
 }  // namespace peer_owner_test

@@ -55,6 +55,7 @@ public:
     Task<> kill_strays(core::StrayRoots) override { co_return; }
     Task<bool> has_strays(core::StrayRoots) override { co_return false; }
     bool is_suspended(PidIdentity) const override { return false; }
+    bool is_zombie(PidIdentity) const override { return false; }
     base::BootId boot_id() const override { return {}; }
     Task<Result<std::string>> canonical_directory(std::string path) override { co_return path; }
 

@@ -44,22 +44,49 @@ TEST_CASE("Origin is a page of this endpoint") {
     const std::vector<std::string> extra{"https://app.example"};
     const struct {
         const char* origin;
-        bool allowed;
-    } rows[] = {{"http://127.0.0.1:8947", true},
-                {"http://localhost:8947", true},
-                {"http://[::1]:8947", true},
-                {"http://localhost:3000", false},
-                {"http://localhost", false},
-                {"https://localhost:8947", false},
-                {"null", false},
-                {"", false},
-                {"http://evil.com:8947", false},
-                {"http://localhost.evil:8947", false},
-                {"https://app.example", true},
-                {"https://app.example.evil", false}};
+        OriginKind kind;
+    } rows[] = {{"http://127.0.0.1:8947", OriginKind::own},
+                {"http://localhost:8947", OriginKind::own},
+                {"http://[::1]:8947", OriginKind::own},
+                {"http://localhost:3000", OriginKind::other},
+                {"http://localhost", OriginKind::other},
+                {"https://localhost:8947", OriginKind::other},
+                {"null", OriginKind::other},
+                {"", OriginKind::other},
+                {"http://evil.com:8947", OriginKind::other},
+                {"http://localhost.evil:8947", OriginKind::other},
+                {"https://app.example", OriginKind::extra},
+                {"https://app.example.evil", OriginKind::other}};
     for (const auto& row : rows) {
         INFO(row.origin);
-        CHECK(is_origin_allowed(row.origin, 8947, extra) == row.allowed);
+        CHECK(find_origin_kind(row.origin, 8947, extra) == row.kind);
+    }
+}
+
+TEST_CASE("an origin is a scheme, a host and perhaps a port") {
+    for (const char* text : {"http://localhost:6274", "https://app.example", "http://[::1]:80", "http://127.0.0.1",
+                             "vscode-webview://0a1b", "app://obsidian.md"}) {
+        INFO(text);
+        CHECK(is_origin(text));
+    }
+    for (const char* text :
+         {"", "*", "null", "localhost:6274", "http://", "http://a/", "http://a:", "http://a:b", "http://a:123456",
+          "http://a b", "http://a\r\nX: y", "://a", "http://[::1", "http://u@a"}) {
+        INFO(text);
+        CHECK_FALSE(is_origin(text));
+    }
+}
+
+TEST_CASE("the token stands behind Bearer") {
+    const struct {
+        const char* field;
+        const char* token;
+    } rows[] = {
+        {"Bearer abc", "abc"}, {"bearer  abc ", "abc"}, {"BEARER a b", "a b"}, {"Basic abc", ""}, {"abc", ""}, {"", ""},
+        {"Bearer", ""},        {"Bearer ", ""}};
+    for (const auto& row : rows) {
+        INFO(row.field);
+        CHECK(find_bearer_token(row.field) == row.token);
     }
 }
 

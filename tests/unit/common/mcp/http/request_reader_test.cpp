@@ -88,6 +88,7 @@ TEST_CASE("what two parties could read in two ways is refused") {
     CHECK(refusal(get(host + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n") == 400);
     CHECK(refusal(get(host + "Origin: a\r\nOrigin: b\r\n")) == 400);
     CHECK(refusal(get(host + "Authorization: a\r\nAuthorization: b\r\n")) == 400);
+    CHECK(refusal(get(host + "Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site\r\n")) == 400);
     CHECK(refusal(get(host + "Content-Length: -1\r\n")) == 400);
     CHECK(refusal(get(host + "Content-Length: 0x1\r\n")) == 400);
     CHECK(refusal(get(host + "Content-Length: 1, 1\r\n")) == 400);
@@ -105,6 +106,52 @@ TEST_CASE("what two parties could read in two ways is refused") {
     CHECK(refusal(get(host, "G(T /mcp HTTP/1.1")) == 400);
     CHECK(refusal(get(host + "Transfer-Encoding: chunked\r\n") + "zz\r\n") == 400);
     CHECK(refusal("\x16\x03\x01\x02\x01\n") == 400);
+}
+
+TEST_CASE("what stands beside chunks is bounded, however it arrives") {
+    const std::string head = get("Host: localhost\r\nTransfer-Encoding: chunked\r\n");
+    const auto arrives = [&](const std::string& body, std::size_t piece) {
+        RequestReader reader{Limits{}};
+        reader.feed(head);
+        for (std::size_t at = 0; at < body.size(); at += piece) {
+            reader.feed(std::string_view(body).substr(at, piece));
+            for (auto progress = reader.advance(); progress != Progress::need_more; progress = reader.advance()) {
+                if (progress == Progress::failed) return static_cast<int>(reader.failure().status);
+                if (progress == Progress::body) return 0;
+            }
+        }
+        return -1;
+    };
+    const std::string end = "0\r\n\r\n";
+    std::string trailers;
+    for (int i = 0; i < 3500; ++i) trailers += "A: 1\r\n";
+    for (const std::size_t piece : {std::size_t{1} << 20, std::size_t{1000}}) {
+        INFO(piece);
+        CHECK(arrives("1;" + std::string(8000, 'x') + "\r\na\r\n" + end, piece) == 0);
+        CHECK(arrives("1;" + std::string(17000, 'x') + "\r\na\r\n" + end, piece) == 400);
+        CHECK(arrives("0\r\nA: " + std::string(8000, 'x') + "\r\n\r\n", piece) == 0);
+        CHECK(arrives("0\r\nA: " + std::string(20000, 'x') + "\r\n\r\n", piece) == 400);
+        CHECK(arrives("0\r\n" + trailers + "\r\n", piece) == 400);
+    }
+}
+
+TEST_CASE("a target may name the host, which then counts") {
+    const struct {
+        const char *target, *host, *path;
+    } rows[] = {{"/mcp?a", "localhost", "/mcp?a"},
+                {"http://127.0.0.1:1/mcp?a", "127.0.0.1:1", "/mcp?a"},
+                {"HTTP://evil.example/mcp", "evil.example", "/mcp"},
+                {"http://127.0.0.1", "127.0.0.1", "/"},
+                {"http://127.0.0.1?a", "127.0.0.1", "?a"},
+                {"https://127.0.0.1/mcp", "localhost", "https://127.0.0.1/mcp"}};
+    for (const auto& row : rows) {
+        INFO(row.target);
+        RequestReader reader{Limits{}};
+        reader.feed(get("Host: localhost\r\n", "GET " + std::string(row.target) + " HTTP/1.1"));
+        REQUIRE(reader.advance() == Progress::head);
+        CHECK(reader.head().host == row.host);
+        CHECK(reader.head().target == row.path);
+    }
 }
 
 TEST_CASE("sizes are bounded") {

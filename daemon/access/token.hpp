@@ -1,0 +1,15 @@
+#pragma once
+/// The secret that an agent shows where nothing else says whose it is: where the kernel does not tell the owner of a
+/// connection, or where the user asks for it.
+#include <filesystem>
+#include <string>
+
+#include "common/base/result.hpp"
+
+namespace persistproc::daemon::access {
+
+/// 32 random bytes as text, from the file of `rundir::token_path`; made (0600) when there is none. Blocks.
+/// Errors: denied (the file is another's, or others may read it; says what to do), corrupt (it holds no token), io.
+Result<std::string> load_token(const std::filesystem::path& data);
+
+}  // namespace persistproc::daemon::access

@@ -1,0 +1,19 @@
+#include "daemon/core/bounded_read.hpp"
+
+#include "common/async/offload.hpp"
+
+namespace persistproc::core {
+
+Task<Result<logstore::LinePage>> read_bounded(boost::asio::thread_pool& threads, ReadBounds bounds,
+                                              std::filesystem::path log, logstore::LineQuery query) {
+    auto look = [bounds, log = std::move(log), query = std::move(query)](std::stop_token stop) {
+        logstore::ReadBudget budget;
+        budget.bytes = bounds.bytes;
+        budget.until = std::chrono::steady_clock::now() + bounds.time;
+        budget.stop = std::move(stop);
+        return logstore::read_lines(log, query, budget);
+    };
+    co_return co_await async::offload_stoppable(threads, std::move(look));
+}
+
+}  // namespace persistproc::core

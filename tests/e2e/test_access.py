@@ -1,0 +1,242 @@
+"""Access where more is asked for than whose a connection is: the token, and pages of an origin that the user allowed."""
+import json
+import stat
+import subprocess
+
+import harness
+from test_mcp_stdio import Bridge
+
+
+class Token(harness.TestCase):
+    daemon_options = ("--auth", "token")
+
+    def setUp(self):
+        super().setUp()
+        self.file = self.place.data / "token"
+        self.token = self.file.read_text().strip()
+
+    def status(self, headers, path="/mcp"):
+        client = harness.Mcp(self.daemon.port, path=path, initialize=False)
+        try:
+            return client.post({"jsonrpc": "2.0", "id": 1, "method": "ping"}, headers)[:2]
+        finally:
+            client.close()
+
+    def test_agents_over_tcp_must_show_it(self):
+        self.assertEqual(stat.S_IMODE(self.file.stat().st_mode), 0o600)
+        self.assertGreaterEqual(len(self.token), 64)
+        for headers in ({}, {"Authorization": "Bearer " + "0" * len(self.token)}, {"Authorization": self.token}):
+            for path in ("/mcp", "/healthz", "/nowhere", f"/mcp?token={self.token}"):
+                status, answered = self.status(headers, path)
+                self.assertEqual((status, answered["WWW-Authenticate"]), (401, "Bearer"), (headers, path))
+        self.assertEqual(self.status({}, "/.well-known/oauth-protected-resource")[0], 404)
+        agent = self.mcp(headers={"Authorization": "Bearer " + self.token})
+        self.assertFalse(agent.call("list_processes").is_error)
+        # A session is no substitute for it.
+        agent.extra = {}
+        with self.assertRaises(harness.McpError) as refused:
+            agent.call("list_processes")
+        self.assertEqual(refused.exception.status, 401)
+
+    def test_the_client_and_the_bridge_need_none(self):
+        self.ok("start", "--label", "web", *harness.python("print('hello')"))
+        self.assertEqual(self.wait_exit("web").code, 0)
+        self.assertIn(b"endpoint", self.ok("doctor").out)
+
+    def test_the_next_daemon_knows_it(self):
+        self.daemon.restart()
+        self.assertEqual(self.file.read_text().strip(), self.token)
+        self.assertFalse(self.mcp(headers={"Authorization": "Bearer " + self.token}).call("list_processes").is_error)
+
+    def test_setup_writes_it_for_its_user_alone_and_shows_it_nowhere(self):
+        home = self.place.root / "home"
+        cursor = home / ".cursor" / "mcp.json"
+        cursor.parent.mkdir()
+        cursor.write_text('{"mcpServers": {"other": {"url": "http://x"}}}\n')
+        cursor.chmod(0o644)
+        shown = b""
+        for client, file in (
+            ("cursor", cursor),
+            ("claude-code", home / ".claude.json"),
+            ("vscode", home / ".config/Code/User/mcp.json"),
+            ("codex", home / ".codex/config.toml"),
+            ("gemini", home / ".gemini/settings.json"),
+            ("zed", home / ".config/zed/settings.json"),
+            ("windsurf", home / ".codeium/windsurf/mcp_config.json"),
+        ):
+            with self.subTest(client):
+                for flags in ((), ("--print",), ("--print", "--json"), ("--json",)):
+                    done = self.ok("setup", client, *flags)
+                    shown += done.out + done.err
+                self.assertIn("Bearer " + self.token, file.read_text())
+                self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600)
+        entries = json.loads(cursor.read_text())["mcpServers"]
+        self.assertEqual(set(entries), {"other", "persistproc"})
+        agent = self.mcp(headers=entries["persistproc"]["headers"])
+        self.assertFalse(agent.call("list_processes").is_error)
+        doctor = self.cli("doctor")
+        shown += doctor.out + doctor.err + self.daemon.log().encode()
+        self.assertNotIn(self.token.encode(), shown)
+        self.assertNotIn(b"shows none", doctor.out)
+
+    def test_a_project_file_does_not_get_it(self):
+        refused = self.cli("setup", "cursor", "--scope", "project")
+        self.assertNotEqual(refused.code, 0)
+        self.assertIn(b"--stdio", refused.err)
+        self.assertFalse((self.place.work / ".cursor").exists())
+        self.ok("setup", "cursor", "--scope", "project", "--stdio")
+
+    def test_doctor_tells_of_an_entry_without_it(self):
+        cursor = self.place.root / "home" / ".cursor" / "mcp.json"
+        cursor.parent.mkdir()
+        cursor.write_text(json.dumps({"mcpServers": {"persistproc": {"url": self.daemon.endpoint}}}))
+        doctor = self.cli("doctor")
+        self.assertIn(b"the daemon asks for a token, and it shows none", doctor.out)
+        self.assertIn(b"persistproc setup cursor", doctor.out)
+        self.ok("setup", "cursor")
+        self.assertNotIn(b"shows none", self.cli("doctor").out)
+
+
+class TokenFile(harness.TestCase):
+    autostart = False
+    daemon_options = ("--auth", "token")
+
+    def test_one_that_others_may_read_is_refused(self):
+        self.place.data.mkdir(mode=0o700)
+        file = self.place.data / "token"
+        file.write_text("0123456789abcdef" * 4)
+        file.chmod(0o644)
+        with self.assertRaises(AssertionError):
+            self.daemon.start()
+        self.daemon.process.wait(harness.PATIENCE)
+        self.assertIn("may be read by others (mode 0644); remove it", self.daemon.log())
+
+    def test_before_the_first_daemon_setup_says_what_to_do(self):
+        self.place.environment["PERSISTPROC_AUTH"] = "token"
+        refused = self.cli("setup", "cursor")
+        self.assertNotEqual(refused.code, 0)
+        self.assertIn(b"persistproc serve", refused.err)
+
+    def test_the_variable_says_it_too(self):
+        self.daemon.options = ()
+        self.place.environment["PERSISTPROC_AUTH"] = "token"
+        self.daemon.start()
+        with self.assertRaises(harness.McpError) as refused:
+            self.mcp()
+        self.assertEqual(refused.exception.status, 401)
+
+    def test_other_words_are_refused(self):
+        for arguments, environment in ((("serve", "--auth", "none"), {}), (("serve",), {"PERSISTPROC_AUTH": "none"})):
+            refused = self.cli(*arguments, env=environment)
+            self.assertEqual(refused.code, 2, refused)
+            self.assertIn(b'peer or token, got "none"', refused.err)
+
+
+@harness.needs_root
+class ForeignDaemon(harness.TestCase):
+    """Another user holds our port and speaks as we do."""
+
+    autostart = False
+    SERVER = """
+import http.server, sys
+class Server(http.server.BaseHTTPRequestHandler):
+    def answer(self):
+        sys.stdout.write(self.requestline + chr(10) + str(self.headers))
+        sys.stdout.write(self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode() + chr(10))
+        sys.stdout.flush()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+    do_GET = do_POST = do_DELETE = do_OPTIONS = do_HEAD = answer
+    def log_message(self, *_): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Server)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+    def test_it_gets_no_environment_no_token_and_no_command(self):
+        fake = subprocess.Popen(
+            [*harness.AS_NOBODY, *harness.python(self.SERVER)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd="/"
+        )
+        self.addCleanup(fake.stdout.close)
+        self.addCleanup(fake.wait)
+        self.addCleanup(fake.kill)
+        port = int(fake.stdout.readline())
+        self.place.data.mkdir(mode=0o700)
+        token = "0123456789abcdef" * 4
+        (self.place.data / "token").write_text(token)
+        (self.place.data / "token").chmod(0o600)
+        self.place.environment.update({"PERSISTPROC_PORT": str(port), "PERSISTPROC_AUTH": "token", "SECRET": "hunter2"})
+        command = harness.python("print('the command')")
+        for words in (
+            ("start", *command),
+            ("run", *command),
+            ("list",),
+            ("output", "p1"),
+            ("wait", "p1"),
+            ("setup", "cursor"),
+            ("doctor",),
+            ("audit",),
+            ("version",),
+        ):
+            self.cli(*words)
+        refused = self.cli("start", *command)
+        self.assertEqual(refused.code, 125)
+        self.assertIn(f"port {port} is in use by another program".encode(), refused.err)
+        bridge = Bridge(self)
+        number = bridge.call("start_process", True, command=command, working_directory="/")
+        bridge.hear(lambda message: message.get("id") == number)
+        fake.kill()
+        heard = fake.stdout.read().decode(errors="replace")
+        for secret in (token, "hunter2", "the command"):
+            self.assertNotIn(secret, heard)
+
+
+class Origins(harness.TestCase):
+    ORIGIN = "http://localhost:6274"
+    daemon_options = ("--allow-origin", ORIGIN, "--allow-origin", "https://app.example")
+
+    def ask(self, method, headers):
+        client = harness.Mcp(self.daemon.port, initialize=False)
+        try:
+            body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}) if method == "POST" else None
+            kind = {"Content-Type": "application/json"} if body else {}
+            client.connection.request(method, "/mcp", body, {**kind, **headers})
+            answer = client.connection.getresponse()
+            answer.read()
+            return answer
+        finally:
+            client.close()
+
+    def test_pages_of_it_come_in_and_can_read_the_answers(self):
+        site = {"Sec-Fetch-Site": "cross-site"}
+        asked = {**site, "Origin": self.ORIGIN, "Access-Control-Request-Method": "POST"}
+        before = self.ask("OPTIONS", {**asked, "Access-Control-Request-Headers": "content-type,mcp-session-id"})
+        self.assertEqual(before.status, 200)
+        allowed = before.headers["Access-Control-Allow-Headers"].lower()
+        self.assertIn("content-type", allowed)
+        self.assertIn("mcp-session-id", allowed)
+        for origin in (self.ORIGIN, "https://app.example"):
+            answer = self.ask("POST", {**site, "Origin": origin})
+            self.assertNotEqual(answer.status, 403)
+            self.assertEqual(answer.headers["Access-Control-Allow-Origin"], origin)
+            self.assertIn("Mcp-Session-Id", answer.headers["Access-Control-Expose-Headers"])
+
+    def test_others_stay_out(self):
+        for origin in ("http://localhost:6275", "https://localhost:6274", "null", self.ORIGIN + ".evil.example"):
+            for method in ("POST", "OPTIONS", "GET"):
+                answer = self.ask(method, {"Origin": origin})
+                self.assertEqual(answer.status, 403, (origin, method))
+                self.assertIsNone(answer.headers["Access-Control-Allow-Origin"])
+
+    def test_what_is_no_origin_is_refused(self):
+        for word in ("*", "null", "localhost:6274", "http://localhost:6274/"):
+            refused = self.cli("serve", "--data-dir", str(self.place.root / "other"), "--allow-origin", word)
+            self.assertEqual(refused.code, 2, refused)
+            self.assertIn(b"--allow-origin", refused.err)
+
+
+if __name__ == "__main__":
+    harness.main()
