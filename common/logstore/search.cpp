@@ -4,7 +4,10 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <cctype>
+#include <charconv>
 #include <mutex>
+#include <optional>
 
 #include "common/base/text.hpp"
 
@@ -17,6 +20,61 @@ constexpr std::size_t least_text_bytes = 1u << 10, most_text_bytes = 1u << 20;
 constexpr std::size_t most_steps = 1u << 28;  // bytes × instructions: some 3 s at the slowest
 
 re2::StringPiece piece(std::string_view text) { return re2::StringPiece(text.data(), text.size()); }
+
+/// Where the atom at the front of an expression ends, if it is a character, a class or a named class; else 0.
+std::size_t front_atom(std::string_view text) {
+    if (text.empty()) return 0;
+    if (text[0] == '.' || std::isalnum(static_cast<unsigned char>(text[0])) != 0) return 1;
+    if (text[0] == '[') {
+        std::size_t at = text.starts_with("[^") ? 2 : 1;
+        // A bracket at the very front is one of the class; a class within it ends it no more than an escape does.
+        for (std::size_t first = at; at < text.size(); ++at) {
+            if (text[at] == '[') return 0;
+            if (text[at] == '\\')
+                ++at;
+            else if (text[at] == ']' && at != first)
+                return at + 1;
+        }
+        return 0;
+    }
+    if (text.size() < 2 || text[0] != '\\') return 0;
+    if (std::string_view("dDwWsS").find(text[1]) != text.npos) return 2;
+    if ((text[1] != 'p' && text[1] != 'P') || text.size() < 3) return 0;
+    const auto end = text[2] == '{' ? text.find('}') : 2;
+    return end == text.npos ? 0 : end + 1;
+}
+
+/// A bound of a repetition; no value: RE2 takes none such.
+std::optional<int> find_bound(std::string_view text) {
+    constexpr int most = 1000;
+    int out = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), out);
+    if (failed != std::errc() || end != text.data() + text.size() || out < 0 || out > most) return std::nullopt;
+    return out;
+}
+
+/// A line that has a match of "a{1,200}b" has one of "a{1}b", and the other way round: how often beyond the least what
+/// stands in front is there, makes no difference to whether there is one, and a great one to the size of the pattern.
+std::string without_front_repeats(std::string_view text) {
+    for (;;) {
+        const std::size_t atom = front_atom(text);
+        std::string_view rest = text.substr(atom);
+        const auto close = rest.find('}');
+        if (atom == 0 || !rest.starts_with('{') || close == rest.npos) return std::string(text);
+        std::string_view bounds = rest.substr(1, close - 1);
+        const auto comma = bounds.find(',');
+        const std::string_view least = bounds.substr(0, comma);
+        const std::string_view most = comma == bounds.npos ? "" : bounds.substr(comma + 1);
+        const auto from = find_bound(least), to = most.empty() ? from : find_bound(most);
+        if (comma == bounds.npos || !from || !to || *to < *from) return std::string(text);
+        rest.remove_prefix(close + 1);
+        if (rest.starts_with('?')) rest.remove_prefix(1);
+        // What may be repeated once more is refused by RE2, as written.
+        if (!rest.empty() && std::string_view("*+?{").find(rest[0]) != rest.npos) return std::string(text);
+        if (*from > 0) return std::string(text.substr(0, atom)) + "{" + std::string(least) + "}" + std::string(rest);
+        text = rest;
+    }
+}
 
 }  // namespace
 
@@ -60,7 +118,7 @@ Result<LinePattern> LinePattern::compile(std::string_view expression, std::size_
     // To compile a large one takes several times the memory that it keeps: one at a time.
     static std::mutex compiling;
     std::unique_lock lock(compiling);
-    auto by_line = std::make_unique<re2::RE2>("(?m)" + std::string(expression), options);
+    auto by_line = std::make_unique<re2::RE2>("(?m)" + without_front_repeats(expression), options);
     lock.unlock();
     if (!by_line->ok()) {
         const bool is_too_large = by_line->error_code() == re2::RE2::ErrorPatternTooLarge;

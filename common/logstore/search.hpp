@@ -16,7 +16,7 @@ namespace persistproc::logstore {
 bool is_plain(std::string_view text) noexcept;
 
 /// Memory of a compiled expression, as RE2 counts it; what it really takes is up to three times that.
-inline constexpr std::size_t max_pattern_memory = 8u << 20;
+inline constexpr std::size_t max_pattern_memory = 2u << 20;
 
 /// One RE2 expression, applied line by line: `^` and `$` are a line's ends and no match goes past one. Time is linear
 /// in the text, memory bounded. Immutable; any thread.

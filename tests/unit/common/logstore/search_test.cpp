@@ -1,0 +1,38 @@
+#include "common/logstore/search.hpp"
+
+#include <re2/re2.h>
+
+#include "tests/support/catch.hpp"
+
+namespace search_test {
+
+using namespace persistproc::logstore;
+
+TEST_CASE("what a pattern repeats at its front changes no answer") {
+    const char* const patterns[] = {
+        "a{1,200}b",    "a{0,3}b",     "a{2,}b",       "a{2,3}?b",          "a{0,2}a{1,3}b$",
+        "[ab]{1,9}c",   "[^]a]{2,4}c", "[a\\]]{1,2}b", "[[:alpha:]]{2,3}1", "\\d{1,3}x",
+        "\\p{L}{1,9}1", "\\pL{1,9}1",  ".{1,3}1",      "a{1,2}|c{1,2}",     "a{0,2}|zzz",
+        "^a{1,2}b",     "a{3}b",       "a{1,2}{1,2}b", "(a{1,2}b)",         "a{1,2}",
+        "\\Qa{1,2}\\E", "a{,2}b",      "a{1,2"};
+    const char* const lines[] = {"",    "a",    "b", "ab", "aab", "aaab", "xaaaabx", "b1",     "1x",
+                                 "22x", "abc1", "c", "]c", "xyc", "a]b",  "a{1,2}",  "a{,2}b", "\xC3\xA4\xC3\xA4\x31",
+                                 "zzz"};
+    for (const char* pattern : patterns) {
+        const re2::RE2 plain(std::string("(?m)") + pattern, re2::RE2::Quiet);
+        const auto ours = LinePattern::compile(pattern);
+        INFO(pattern);
+        REQUIRE(ours.has_value() == plain.ok());
+        if (!ours) continue;
+        for (const char* line : lines) {
+            INFO(line);
+            CHECK(ours->matches(line) == re2::RE2::PartialMatch(line, plain));
+        }
+    }
+    for (const char* wrong : {"a{3,2}b", "a{1,2000}b", "a{1,2}**", "[a{1,2}"}) {
+        INFO(wrong);
+        CHECK_FALSE(LinePattern::compile(wrong).has_value());
+    }
+}
+
+}  // namespace search_test
