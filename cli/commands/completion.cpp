@@ -51,14 +51,8 @@ _persistproc() {
     for i in "${!asked[@]}"; do asked[i]=${asked[i]//\\/}; done
     mapfile -t answer < <("${words[0]}" __complete -- "${asked[@]}" 2>/dev/null)
     case ${answer[0]-} in
-        directories)
-            compopt -o filenames 2>/dev/null
-            mapfile -t COMPREPLY < <(compgen -d -- "$typed")
-            ;;
-        files)
-            compopt -o filenames 2>/dev/null
-            mapfile -t COMPREPLY < <(compgen -f -- "$typed")
-            ;;
+        directories*) _persistproc_paths -d "${answer[0]#directories}" ;;
+        files*) _persistproc_paths -f "${answer[0]#files}" ;;
         "command "*) _persistproc_command "${places[1 + ${answer[0]#command }]}" ;;
         words)
             local value prefix=
@@ -69,6 +63,14 @@ _persistproc() {
             done
             ;;
     esac
+}
+# Paths of kind $1 begin behind the first $2 letters of what is typed.
+_persistproc_paths() {
+    local path=${typed:$(($2))} prefix=
+    [[ -n $glued ]] && prefix=${path%"${path##*[:=]}"}
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen "$1" -- "$path")
+    COMPREPLY=("${COMPREPLY[@]#"${prefix//\\/}"}")
 }
 # The words from $1 on belong to a command: its own completion decides.
 _persistproc_command() {
@@ -103,9 +105,11 @@ _persistproc() {
     local line
     asked=("${(@Q)words[2,CURRENT]}")
     answer=("${(@f)$("$words[1]" __complete -- "${asked[@]}" 2>/dev/null)}")
+    # A path may begin behind some letters: those of --flag=.
+    [[ $answer[1] == (directories|files)\ * ]] && compset -p ${answer[1]#* }
     case $answer[1] in
-        directories) _files -/ ;;
-        files) _files ;;
+        directories*) _files -/ ;;
+        files*) _files ;;
         command\ *)
             shift ${answer[1]#command } words
             shift words
@@ -133,11 +137,15 @@ function __persistproc_complete
     set -l token (commandline -ct)
     set -l words (commandline -opc) "$token"
     set -l answer ($words[1] __complete -- $words[2..-1] 2>/dev/null)
+    # A path may begin behind some letters: those of --flag=.
+    set -l skipped (string replace -rf '^(directories|files) ' '' -- $answer[1]; or echo 0)
+    set -l before (string sub -l $skipped -- "$token")
+    set -l path (string sub -s (math $skipped + 1) -- "$token")
     switch "$answer[1]"
-        case directories
-            __fish_complete_directories (commandline -ct)
-        case files
-            __fish_complete_path (commandline -ct)
+        case 'directories*'
+            string join \n -- $before(__fish_complete_directories "$path")
+        case 'files*'
+            string join \n -- $before(__fish_complete_path "$path")
         case 'command *'
             set -l first (math 2 + (string replace 'command ' '' -- $answer[1]))
             complete -C (string join ' ' -- (string escape -- $words[$first..-1]))
@@ -179,6 +187,8 @@ struct Candidate {
 
 /// What can stand at the end of a line.
 struct Answer {
+    /// words: the candidates; files or directories, "files 11" where the path begins behind the first 11 letters of the
+    /// word; "command 3": the words from there on are another program's.
     std::string directive = "words";
     std::vector<Candidate> candidates;
     bool wants_targets = false;
@@ -287,6 +297,7 @@ Answer complete(const std::vector<std::string>& words) {
         if (assigned != nullptr) {
             answer.typed.remove_prefix(equals + 1);
             add_value(answer, *assigned);
+            if (answer.directive != "words") answer.directive += fmt::format(" {}", equals + 1);
             for (Candidate& each : answer.candidates) each.word.insert(0, typed, 0, equals + 1);
             return answer;
         }

@@ -1,5 +1,8 @@
 """TAB in a shell: right words, inserted right; other people's labels never run; nothing waits and nothing starts."""
 import os
+import pty
+import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -86,6 +89,19 @@ class Completion(harness.TestCase):
         (self.place.work / "some dir").mkdir()
         self.assertEqual(self.tab("persistproc list -C so"), ["some dir"])
 
+    def test_paths_behind_an_equals_sign(self):
+        (self.place.work / "some dir").mkdir()
+        (self.place.work / "some.env").touch()
+        (self.place.work / "a=b").mkdir()
+        self.assertEqual(sorted(self.tab("persistproc start --env-file=so")), ["some dir", "some.env"])
+        self.assertEqual(sorted(self.tab("persistproc run --env-file=")), ["a=b", "some dir", "some.env"])
+        self.assertEqual(self.tab("persistproc list --working-directory=so"), ["some dir"])
+        # bash puts back what stands before the last "=".
+        self.assertEqual(self.tab("persistproc list --working-directory=a="), ["b"])
+        self.assertEqual(self.tab("persistproc list -C a="), ["b"])
+        self.assertEqual(self.ok("__complete", "--", "start", "--env-file=so").out, b"files 11\n")
+        self.assertEqual(self.ok("__complete", "--", "start", "--env-file", "so").out, b"files\n")
+
     @unittest.skipUnless(shutil.which("fish"), "no fish")
     def test_fish(self):
         self.start("web", ["sleep", "1000"])
@@ -107,6 +123,12 @@ class Completion(harness.TestCase):
         self.assertIn("stopped", offered("persistproc list --state "))
         self.assertEqual(offered("persistproc list "), ["p1", "web"])
         self.assertEqual(offered("persistproc stop w"), ["web"])
+        (self.place.work / "some dir").mkdir()
+        (self.place.work / "some.env").touch()
+        self.assertEqual(offered("persistproc start --env-file so"), ["some dir/", "some.env"])
+        self.assertEqual(offered("persistproc start --env-file=so"), ["--env-file=some dir/", "--env-file=some.env"])
+        self.assertIn("--env-file=some.env", offered("persistproc start --env-file="))
+        self.assertEqual(offered("persistproc list --working-directory=so"), ["--working-directory=some dir/"])
 
     def test_labels_are_words_and_nothing_else(self):
         labels = ["$(touch pwned)", "`touch pwned`", "a:b", "a:c d", "it's", 'say "x"', "web"]
@@ -143,6 +165,73 @@ class Completion(harness.TestCase):
         git = '_git() { [[ ${COMP_WORDS[*]} == "git ch" && $COMP_LINE == "git ch" ]] && COMPREPLY=(checkout cherry); }; complete -F _git git'
         for line in ("persistproc run git ch", "persistproc git ch", "persistproc run --label x git ch"):
             self.assertEqual(self.tab(line, git), ["checkout", "cherry"], line)
+
+
+class Typed(harness.TestCase):
+    """What stands in the line after TAB, in a shell at a terminal."""
+
+    shells = {
+        "bash": (
+            ["bash", "--norc", "--noprofile", "-i"],
+            "bind 'set completion-query-items 0'; keep() { printf %s \"$READLINE_LINE\" > line; mv line kept; }; "
+            "bind -x '\"\\C-g\": keep'",
+        ),
+        "zsh": (
+            ["zsh", "-f", "-i"],
+            "LISTMAX=0; autoload -U compinit; compinit -D -u; keep() { print -rn -- $BUFFER > line; mv line kept }; "
+            "zle -N keep; bindkey '^G' keep",
+        ),
+    }
+
+    def typed(self, shell, keys):
+        command, setup = self.shells[shell]
+        work = self.place.work
+        (self.place.root / "rc").write_bytes(setup.encode() + b"\n" + self.ok("completion", shell).out)
+        ours, theirs = pty.openpty()
+        environment = dict(self.place.environment, PATH=f"{harness.BIN}:{os.environ['PATH']}", TERM="dumb", PS1="$ ")
+        process = subprocess.Popen(
+            ["setsid", "--ctty", *command], stdin=theirs, stdout=theirs, stderr=theirs, cwd=work, env=environment
+        )
+        os.close(theirs)
+        shown = b""
+
+        def kept():
+            nonlocal shown
+            while select.select([ours], [], [], 0)[0]:
+                shown += os.read(ours, 65536)
+            return (work / "kept").exists()
+
+        try:
+            os.write(ours, b". ../rc; touch kept\r")
+            harness.eventually("the shell is set up", kept)
+            (work / "kept").unlink()
+            os.write(ours, keys.encode() + b"\t\x07")
+            harness.eventually(f"the line is kept; shown: {shown}", kept)
+            return (work / "kept").read_text()
+        finally:
+            process.kill()
+            process.wait()
+            os.close(ours)
+            (work / "kept").unlink(missing_ok=True)
+
+    def in_each(self, keys, *meant):
+        """What TAB makes of `keys` are these words, however a shell quotes them."""
+        for shell in self.shells:
+            if shutil.which(shell):
+                with self.subTest(shell):
+                    words = [word.rstrip("/") for word in shlex.split(self.typed(shell, keys))]
+                    self.assertEqual(words, ["persistproc", *meant])
+
+    def test_paths_behind_an_equals_sign(self):
+        (self.place.work / "some dir").mkdir()
+        (self.place.work / "some dir" / "a=b").mkdir()
+        (self.place.work / "one.env").touch()
+        self.in_each("persistproc start --env-file on", "start", "--env-file", "one.env")
+        self.in_each("persistproc start --env-file=on", "start", "--env-file=one.env")
+        self.in_each("persistproc list --working-directory=", "list", "--working-directory=some dir")
+        for typed in ("some\\ dir/", "some\\ dir/a="):
+            self.in_each("persistproc list -C " + typed, "list", "-C", "some dir/a=b")
+            self.in_each("persistproc list --working-directory=" + typed, "list", "--working-directory=some dir/a=b")
 
 
 class WithoutAnswer(harness.TestCase):
