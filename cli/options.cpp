@@ -50,7 +50,7 @@ Result<Invocation> finish(Line& line, const CommonFlags& before, SplitArguments 
     auto common = resolve(before, line.common);
     if (!common) return common.error();
     out.common = std::move(*common);
-    Given given{line.subcommand->typed.name, out.common, {}};
+    Given given{line.subcommand->typed.name, out.common, {}, split.dashes};
     for (const auto& [name, value] : split.flags) given.flags.insert(name);
     if (auto taken = line.subcommand->take(line.arguments.get(), std::move(split.words), given); !taken)
         return taken.error();

@@ -23,6 +23,7 @@ struct Given {
     std::string_view subcommand;
     const CommonOptions& common;
     std::set<std::string> flags;  // by name
+    bool dashes = false;          // `--` stands before the words, or among them where flags may
 
     bool has(const std::string& flag) const { return flags.contains(flag); }
 };

@@ -8,6 +8,12 @@
 
 namespace persistproc::cli {
 
+bool is_defining_flag(std::string_view name) {
+    bool out = name == "env-file";
+    ops::StartRequest::fields([&](const auto& f) { out = out || (f.flag != nullptr && name == f.flag); });
+    return out;
+}
+
 Result<void> StartArguments::take(std::vector<std::string> words, const Given& given) {
     if (words.empty())
         return Error{ErrorCode::invalid,
@@ -16,10 +22,9 @@ Result<void> StartArguments::take(std::vector<std::string> words, const Given& g
     if (definition.shell && words.size() != 1)
         return Error{ErrorCode::invalid, "--shell takes the command as one word; quote it: --shell 'a | b'"};
     definition.command = std::move(words);
-    is_bare = definition.command.size() == 1 && environment_files.empty();
-    ops::StartRequest::fields([&](const auto& f) {
-        if (f.flag != nullptr && given.has(f.flag)) is_bare = false;
-    });
+    is_word = definition.command.size() == 1 && !given.dashes;
+    const auto defining = std::find_if(given.flags.begin(), given.flags.end(), is_defining_flag);
+    if (defining != given.flags.end()) defining_flag = *defining;
     return {};
 }
 

@@ -17,13 +17,20 @@
 namespace persistproc {
 namespace cli {
 
+/// Whether it says how a process that is started is to be: nothing that a process which exists is asked with.
+bool is_defining_flag(std::string_view name);
+
 /// `request` is made whole by make_start_request.
 struct StartArguments {
     ops::StartRequest request;
     std::vector<std::string> environment_files;
     bool fresh = false;
     bool no_autostart = false;
-    bool is_bare = false;  // nothing is said of the process but one word
+    bool is_word = false;       // one, not behind `--`: it may name a process that exists
+    std::string defining_flag;  // one that was given; empty: none
+
+    /// Nothing is said of the process but one word.
+    bool is_bare() const { return is_word && defining_flag.empty(); }
 
     template <class Each>
     static constexpr void fields(Each&& each) {

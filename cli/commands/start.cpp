@@ -5,19 +5,46 @@
 #include "cli/environment.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
+#include "common/base/text.hpp"
 #include "common/ops/start_process.hpp"
 
 namespace persistproc::cli::commands {
 
 namespace {
 
-/// Whether `word` alone is the id or label of a process here: `start db` means the one that there is.
-const ProcessView* find_known(const std::vector<ProcessView>& views, const StartArguments& arguments) {
-    if (!arguments.is_bare) return nullptr;
-    const std::string& word = arguments.request.definition.command.front();
+/// The process whose id or label `word` is: `start db` means the one that there is.
+const ProcessView* find_known(const std::vector<ProcessView>& views, const std::string& word) {
     for (const auto& view : views)
         if (view.id == word || view.label == word) return &view;
     return nullptr;
+}
+
+bool lives(const ProcessView& view) { return domain::is_live(view) || view.state == ProcessState::backoff; }
+
+/// What is to be typed about a process that `word` names.
+std::string advice(const ProcessView& known, const std::string& word) {
+    return fmt::format("\"{}\" names a process that exists ({}): persistproc {} {} starts it again as it is",
+                       base::excerpt(word), known.id, lives(known) ? "restart" : "start",
+                       base::escape_line(domain::command_line({word})));
+}
+
+Error not_redefined(const ProcessView& known, const StartArguments& arguments) {
+    return Error{ErrorCode::invalid,
+                 fmt::format("{}; --{} is for a new one; to run a program of that name, put -- before it",
+                             advice(known, arguments.request.definition.command.front()), arguments.defining_flag)};
+}
+
+/// `start web --label x`: what stands behind the name was taken for its program's.
+Task<Error> with_advice(Context context, Error failed, std::vector<std::string> command) {
+    if (failed.code != ErrorCode::exec_failed || command.size() < 2) co_return failed;
+    const std::filesystem::path data = context.common.data_directory;
+    auto client = co_await DaemonClient::connect(context.executor, data);
+    if (!client) co_return failed;
+    auto views = co_await (*client)->list_all();
+    if (!views) co_return failed;
+    if (const ProcessView* const known = find_known(*views, command.front()))
+        failed.message += "; " + advice(*known, command.front());
+    co_return failed;
 }
 
 int show(const Console& console, const ProcessView& view, bool created) {
@@ -35,14 +62,18 @@ static Task<int> start(Context context, StartArguments options) {
     if (!request) co_return context.console.fail(request.error());
     auto client = co_await connect_or_start(context.executor, context.common, !options.no_autostart);
     if (!client) co_return context.console.fail(client.error());
-    if (options.is_bare) {
+    if (options.is_word) {
         auto views = co_await (*client)->list_all();
         if (!views) co_return context.console.fail(views.error());
-        if (const ProcessView* known = find_known(*views, options)) {
+        const auto& command = options.request.definition.command;
+        const ProcessView* const known = find_known(*views, command.front());
+        // The command of a process that is labelled like it, `start --label db db`, may be said again.
+        if (known != nullptr && !options.is_bare() && known->command != command)
+            co_return context.console.fail(not_redefined(*known, options));
+        if (known != nullptr && options.is_bare()) {
             // Of one that is being stopped that comes first.
             const bool is_ending = known->state == ProcessState::stopping;
-            const bool lives = (domain::is_live(*known) && !is_ending) || known->state == ProcessState::backoff;
-            if (lives && !options.fresh) co_return show(context.console, *known, false);
+            if (lives(*known) && !is_ending && !options.fresh) co_return show(context.console, *known, false);
             ops::RestartRequest again;
             again.process = known->id;
             auto restarted = co_await (*client)->restart(std::move(again));
@@ -52,7 +83,11 @@ static Task<int> start(Context context, StartArguments options) {
     }
     auto started = co_await start_process(context.executor, context.common, !options.no_autostart, std::move(*client),
                                           std::move(*request));
-    if (!started) co_return context.console.fail(started.error());
+    if (!started) {
+        Error error = started.error();
+        const Error failed = co_await with_advice(context, std::move(error), options.request.definition.command);
+        co_return context.console.fail(failed);
+    }
     co_return show(context.console, started->response, started->response.created);
 }
 

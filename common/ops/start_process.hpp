@@ -48,7 +48,8 @@ struct StartRequest {
         .summary = "start it in the background",
         .text =
             "Starts the command in the background and returns once it runs. One word that is the id or label of a "
-            "process that has ended starts that one again.",
+            "process that has ended starts that one again, as it was defined; flags that define a process do not go "
+            "with it. Behind -- the word is a command.",
         .examples = {"persistproc start --label db postgres -D data", "persistproc start db"},
         .statuses = {{126, "the program is not executable"}, {127, "no such program"}},
         .words_kind = schema::ValueKind::command,

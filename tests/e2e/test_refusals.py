@@ -120,6 +120,46 @@ class Tools(harness.TestCase):
         self.assertOneLine(finished.err, "p1", "stop")
         self.assertEqual(self.view("one")["state"], "running")
 
+    def test_a_name_with_flags_for_a_new_process_starts_nothing(self):
+        self.ok("run", "--label", "web", "true")
+        env_file = self.place.work / "env"
+        env_file.touch()
+        for name, flags in (
+            ("--label", ["--label", "x"]),
+            ("--env", ["-e", "A=1"]),
+            ("--working-directory", ["-C", "/"]),
+            ("--restart", ["--restart", "always"]),
+            ("--shell", ["--shell"]),
+            ("--env-file", [f"--env-file={env_file}"]),
+            ("--grace", ["--fresh", "--grace=1s"]),
+        ):
+            for word in ("web", "p1"):
+                with self.subTest(flags, word=word):
+                    finished = self.cli("start", *flags, word)
+                    self.assertEqual((finished.code, finished.out), (2, b""), finished)
+                    self.assertOneLine(finished.err, "p1", f"persistproc start {word} ", f"{name} ", "put --")
+        self.assertEqual([(v["id"], v["run"]) for v in self.views()], [("p1", "p1.1")])
+        # Behind -- it is a program, and so it is where no process has that name.
+        for arguments in (["--", "web"], ["--label", "x", "--", "web"], ["--label", "x", "wob"]):
+            finished = self.cli("start", *arguments)
+            self.assertEqual(finished.code, 127, finished)
+            self.assertOneLine(finished.err, "no such program")
+        # Flags behind the name are its program's, if there is one.
+        finished = self.cli("start", "web", "--label", "x")
+        self.assertEqual(finished.code, 127, finished)
+        self.assertOneLine(finished.err, "no such program", "persistproc start web ")
+        self.assertEqual(len(self.views()), 1)
+        self.ok("start", "web")
+        self.assertEqual(self.view("web")["run"], "p1.2")
+
+    def test_a_command_that_is_its_own_label_can_be_said_again(self):
+        program = self.place.work / "db"
+        program.write_text("#!/bin/sh\nexec sleep 1000\n")
+        program.chmod(0o755)
+        self.place.environment["PATH"] = f"{self.place.work}:{os.environ['PATH']}"
+        for _ in range(2):
+            self.ok("start", "--label", "db", "db")
+        self.assertEqual([(v["id"], v["run"]) for v in self.views()], [("p1", "p1.1")])
 
     def test_one_refusal_of_several_leaves_the_others_done(self):
         for label in ("one", "two"):

@@ -140,9 +140,23 @@ TEST_CASE("flags of run") {
           std::string::npos);
     CHECK(run.start.fresh);
     CHECK(run.start.no_autostart);
-    CHECK_FALSE(run.start.is_bare);
-    CHECK(parsed<StartArguments>({"start", "--fresh", "-v", "web"}).is_bare);
-    CHECK_FALSE(parsed<StartArguments>({"start", "-C", "/", "web"}).is_bare);
+    CHECK_FALSE(run.start.is_bare());
+    CHECK(parsed<StartArguments>({"start", "--fresh", "-v", "web"}).is_bare());
+    CHECK_FALSE(parsed<StartArguments>({"start", "web", "-v"}).is_word);
+    const std::vector<Words> defining = {{"-C", "/"},       {"--label", "x"},       {"--shell"},
+                                         {"-e", "A=1"},     {"--env-file", "f"},    {"--restart", "always"},
+                                         {"--grace", "1s"}, {"--description", "x"}, {"--stop-signal", "INT"}};
+    for (const Words& flag : defining) {
+        CAPTURE(flag[0]);
+        Words line{"start"};
+        line.insert(line.end(), flag.begin(), flag.end());
+        line.push_back("web");
+        CHECK(parsed<StartArguments>(line).is_word);
+        CHECK_FALSE(parsed<StartArguments>(line).is_bare());
+    }
+    CHECK(parsed<StartArguments>({"start", "-C", "/", "web"}).defining_flag == "working-directory");
+    CHECK_FALSE(parsed<StartArguments>({"start", "--", "web"}).is_word);
+    CHECK_FALSE(parsed<StartArguments>({"start", "--fresh", "--", "web"}).is_bare());
     CHECK(refusal_of({"run", "--label", "", "x"}).find("--label: 1 to 200 bytes") != std::string::npos);
     CHECK(refusal_of({"run", "-e", "SECRET", "x"}) == "run: --env: give KEY=VALUE");
     CHECK(parsed<RunArguments>({"--label", "x", "cmd"}).start.request.definition.label == "x");
