@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "cli/client.hpp"
+#include "cli/commands/arguments.hpp"
 #include "cli/common_flags.hpp"
 #include "cli/subcommand.hpp"
 #include "common/base/text.hpp"
@@ -53,16 +54,20 @@ _persistproc() {
     case ${answer[0]-} in
         directories*) _persistproc_paths -d "${answer[0]#directories}" ;;
         files*) _persistproc_paths -f "${answer[0]#files}" ;;
-        "command "*) _persistproc_command "${places[1 + ${answer[0]#command }]}" ;;
-        words)
-            local value prefix=
-            [[ -n $glued ]] && prefix=${typed%"${typed##*[:=]}"}
-            for value in "${answer[@]:1}"; do
-                printf -v value %q "${value%%$'\t'*}"
-                COMPREPLY+=("${value#"$prefix"}")
-            done
+        "command "*)
+            _persistproc_command "${places[1 + ${answer[0]#command }]}"
+            ((${#answer[@]} > 1)) || return
+            # Beside them words are offered, which are quoted here: then all are.
+            compopt +o filenames 2>/dev/null
+            for i in "${!COMPREPLY[@]}"; do printf -v "COMPREPLY[i]" %q "${COMPREPLY[i]}"; done
             ;;
     esac
+    local value prefix=
+    [[ -n $glued ]] && prefix=${typed%"${typed##*[:=]}"}
+    for value in "${answer[@]:1}"; do
+        printf -v value %q "${value%%$'\t'*}"
+        COMPREPLY+=("${value#"$prefix"}")
+    done
 }
 # Paths of kind $1 begin behind the first $2 letters of what is typed.
 _persistproc_paths() {
@@ -102,28 +107,27 @@ constexpr std::string_view zsh_script = R"ZSH(#compdef persistproc
 # zsh completion of persistproc; made by "persistproc completion zsh"
 _persistproc() {
     local -a asked answer values shown
-    local line
+    local line ret=1
     asked=("${(@Q)words[2,CURRENT]}")
     answer=("${(@f)$("$words[1]" __complete -- "${asked[@]}" 2>/dev/null)}")
     # A path may begin behind some letters: those of --flag=.
     [[ $answer[1] == (directories|files)\ * ]] && compset -p ${answer[1]#* }
+    for line in "${(@)answer[2,-1]}"; do
+        values+=("${line%%$'\t'*}")
+        shown+=("${line/$'\t'/  -- }")
+    done
+    (( $#values )) && compadd -l -d shown -a -- values && ret=0
     case $answer[1] in
-        directories*) _files -/ ;;
-        files*) _files ;;
+        directories*) _files -/ && ret=0 ;;
+        files*) _files && ret=0 ;;
         command\ *)
             shift ${answer[1]#command } words
             shift words
             (( CURRENT -= ${answer[1]#command } + 1 ))
-            _normal
-            ;;
-        words)
-            for line in "${(@)answer[2,-1]}"; do
-                values+=("${line%%$'\t'*}")
-                shown+=("${line/$'\t'/  -- }")
-            done
-            compadd -l -d shown -a -- values
+            _normal && ret=0
             ;;
     esac
+    return ret
 }
 if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
     _persistproc "$@"
@@ -149,10 +153,9 @@ function __persistproc_complete
         case 'command *'
             set -l first (math 2 + (string replace 'command ' '' -- $answer[1]))
             complete -C (string join ' ' -- (string escape -- $words[$first..-1]))
-        case words
-            set -e answer[1]
-            printf '%s\n' $answer
     end
+    set -e answer[1]
+    string join \n -- $answer
 end
 complete -c persistproc -f -a '(__persistproc_complete)'
 )FISH";
@@ -185,13 +188,16 @@ struct Candidate {
     std::string about;
 };
 
+/// Which processes can be named there.
+enum class Targets { none, all, ended };
+
 /// What can stand at the end of a line.
 struct Answer {
     /// words: the candidates; files or directories, "files 11" where the path begins behind the first 11 letters of the
-    /// word; "command 3": the words from there on are another program's.
+    /// word; "command 3": the words from there on are another program's. The candidates can stand beside all of these.
     std::string directive = "words";
     std::vector<Candidate> candidates;
-    bool wants_targets = false;
+    Targets targets = Targets::none;
     std::string_view typed;  // so far, of the word that is asked for
 
     void add(std::string_view word, std::string_view about = {}) {
@@ -201,7 +207,7 @@ struct Answer {
 
 void add_kind(Answer& answer, ValueKind kind) {
     switch (kind) {
-        case ValueKind::target: answer.wants_targets = true; break;
+        case ValueKind::target: answer.targets = Targets::all; break;
         case ValueKind::directory: answer.directive = "directories"; break;
         case ValueKind::file: answer.directive = "files"; break;
         case ValueKind::signal:
@@ -242,15 +248,20 @@ struct Flags {
         : arguments(subcommand.make()), all(subcommand.flags(arguments.get())) {
         add_common_flags(common, all);
     }
+    /// The flag that `word` begins with; nullptr: none.
+    const Flag* find(const std::string& word) const {
+        if (word.size() < 2 || word[0] != '-') return nullptr;
+        const std::string name = word.substr(2, word.find('=') - 2);
+        for (const Flag& flag : all)
+            if (word[1] == '-' ? name == flag.name : word[1] == flag.facts.letter) return &flag;
+        return nullptr;
+    }
     /// The flag that takes the word after `word` as its value; nullptr: none.
     const Flag* awaiting(const std::string& word) const {
-        if (word.size() < 2 || word[0] != '-' || word.find('=') != std::string::npos) return nullptr;
-        for (const Flag& flag : all) {
-            const bool is_named =
-                word[1] == '-' ? word.substr(2) == flag.name : word[1] == flag.facts.letter && word.size() == 2;
-            if (is_named) return flag.takes_value ? &flag : nullptr;
-        }
-        return nullptr;
+        const Flag* flag = find(word);
+        if (flag == nullptr || !flag->takes_value) return nullptr;
+        const bool has_value = word[1] == '-' ? word.find('=') != std::string::npos : word.size() > 2;
+        return has_value ? nullptr : flag;
     }
 };
 
@@ -265,6 +276,7 @@ Answer complete(const std::vector<std::string>& words) {
     const Flag* awaiting = nullptr;
     auto flags = std::make_shared<Flags>(*subcommand);
     bool dashes = false;
+    bool defines = false;  // a new process
     for (std::size_t i = 0; i + 1 < words.size(); ++i) {
         const std::string& word = words[i];
         if (awaiting != nullptr) {
@@ -273,6 +285,8 @@ Answer complete(const std::vector<std::string>& words) {
             dashes = true;
         } else if (!dashes && word.size() > 1 && word[0] == '-') {
             awaiting = flags->awaiting(word);
+            const Flag* flag = flags->find(word);
+            defines = defines || (flag != nullptr && is_defining_flag(flag->name));
         } else if (const Subcommand* found = is_named || dashes ? nullptr : find_subcommand(word)) {
             subcommand = found;
             is_named = true;
@@ -314,6 +328,8 @@ Answer complete(const std::vector<std::string>& words) {
     const ops::Typed& how = subcommand->typed;
     if (how.words_kind == ValueKind::command) {
         answer.directive = fmt::format("command {}", words.size() - 1);
+        const bool takes_target = how.words.ends_with("| TARGET") && !dashes && !defines;
+        if (takes_target) answer.targets = Targets::ended;
         return answer;
     }
     const bool takes_many = how.words.find("…") != std::string_view::npos;
@@ -322,7 +338,8 @@ Answer complete(const std::vector<std::string>& words) {
         add_kind(answer, ValueKind::signal);
     else if (count == 0 || takes_many)
         add_kind(answer, how.words_kind);
-    if (answer.wants_targets && how.words.find("| all") != std::string_view::npos) answer.add("all", "every process");
+    if (answer.targets == Targets::all && how.words.find("| all") != std::string_view::npos)
+        answer.add("all", "every process");
     return answer;
 }
 
@@ -347,6 +364,8 @@ Task<std::vector<ProcessView>> list_all(boost::asio::any_io_executor executor, s
 
 void add_targets(Answer& answer, const std::vector<ProcessView>& views) {
     for (const ProcessView& view : views) {
+        const bool can_start = !domain::is_live(view) && view.state != ProcessState::backoff;
+        if (answer.targets == Targets::ended && (!can_start || view.state == ProcessState::unsupported)) continue;
         const std::string what =
             fmt::format("{}, {} in {}", view.state.word(), domain::command_line(view.command), view.working_directory);
         // A default label says no more than command and directory do.
@@ -381,7 +400,7 @@ struct CompleteArguments {
 Task<int> answer_shell(Context context, CompleteArguments arguments) {
     if (arguments.words.empty()) co_return 0;
     Answer answer = complete(arguments.words);
-    if (answer.wants_targets) {
+    if (answer.targets != Targets::none) {
         async::SystemClock clock;
         const std::filesystem::path data = data_directory_of(arguments.words, context.common);
         const MonoTime until = clock.now() + daemon_bound;

@@ -123,6 +123,9 @@ class Completion(harness.TestCase):
         self.assertIn("stopped", offered("persistproc list --state "))
         self.assertEqual(offered("persistproc list "), ["p1", "web"])
         self.assertEqual(offered("persistproc stop w"), ["web"])
+        self.ok("run", "--label", "zz done", "true")
+        self.assertEqual(offered("persistproc start zz"), ["zz done"])
+        self.assertIn("bash", offered("persistproc start ba"))
         (self.place.work / "some dir").mkdir()
         (self.place.work / "some.env").touch()
         self.assertEqual(offered("persistproc start --env-file so"), ["some dir/", "some.env"])
@@ -157,6 +160,30 @@ class Completion(harness.TestCase):
         self.start("web", ["sleep", "1000"])
         lines = self.ok("__complete", "--", "stop", "w").out.decode().splitlines()
         self.assertEqual(lines, ["words", f"web\trunning, sleep 1000 in {self.place.work}"])
+
+    def test_start_completes_what_does_not_run_beside_commands(self):
+        self.start("web", ["sleep", "1000"])
+        self.ok("run", "--label", "zz done", "true")
+        self.ok("run", "--label", "zz $(touch pwned)", "true")
+        self.ok("run", "true", "unlabelled")
+        lines = self.ok("__complete", "--", "start", "").out.decode().splitlines()
+        words = [line.split("\t")[0] for line in lines]
+        self.assertEqual(words, ["command 1", "zz done", "p2", "zz $(touch pwned)", "p3", "p4"])
+        self.assertEqual(self.ok("__complete", "--", "start", "--fresh", "p2").out.splitlines()[0], b"command 2")
+        self.assertIn(b"\np2\t", self.ok("__complete", "--", "start", "--fresh", "p2").out)
+        # A new one, a command, or its words.
+        for line in (["--", ""], ["-C", "/", ""], ["-C/", ""], ["--label=x", ""], ["--env-file", "x", ""], ["p2", ""]):
+            answer = self.ok("__complete", "--", "start", *line).out
+            self.assertEqual(answer.count(b"\n"), 1, answer)
+        self.assertEqual(self.ok("__complete", "--", "run", "").out, b"command 1\n")
+        self.assertEqual(self.tab("persistproc start zz"), [r"zz\ \$\(touch\ pwned\)", r"zz\ done"][::-1])
+        self.assertIn("bash", self.tab("persistproc start "))
+        self.assertIn(r"zz\ done", self.tab("persistproc start "))
+        # Another program's completion may have said that its words are files.
+        program = "_command_offset() { compopt -o filenames; COMPREPLY=('zz a'); }"
+        self.assertEqual(self.tab("persistproc start zz", program)[0], r"zz\ a")
+        self.ok("start", "zz done")
+        self.assertFalse(list(self.place.work.rglob("pwned")))
 
     def test_after_run_the_words_are_the_commands(self):
         self.assertEqual(self.ok("__complete", "--", "run", "-C", "/", "git", "ch").out, b"command 3\n")
@@ -221,6 +248,13 @@ class Typed(harness.TestCase):
                 with self.subTest(shell):
                     words = [word.rstrip("/") for word in shlex.split(self.typed(shell, keys))]
                     self.assertEqual(words, ["persistproc", *meant])
+
+    def test_start_completes_what_does_not_run_beside_commands(self):
+        self.start("zzz-runs", ["sleep", "1000"])
+        self.ok("run", "--label", "zzz done", "true")
+        self.in_each("persistproc start zz", "start", "zzz done")
+        self.in_each("persistproc start persistproc-s", "start", "persistproc-shim")
+        self.in_each("persistproc start --label x zz", "start", "--label", "x", "zz")
 
     def test_paths_behind_an_equals_sign(self):
         (self.place.work / "some dir").mkdir()
