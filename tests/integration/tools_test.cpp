@@ -356,6 +356,48 @@ TEST_CASE("a process that does not run can be forgotten, a running one not") {
     CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].empty());
 }
 
+TEST_CASE("what keeps a process from being forgotten is told in words, with what is to be done") {
+    DaemonInProcess daemon;
+    Json arguments = command("a", "web");
+    arguments["restart"] = "always";
+    const auto refusal = [&] {
+        const Json refused = daemon.call("remove_process", Json{{"process", "p1"}});
+        CHECK(error_code(refused) == "conflict");
+        return refused["content"][0]["text"].get<std::string>();
+    };
+    SECTION("it runs, waits to be restarted, or is being stopped") {
+        daemon.call("start_process", arguments);
+        CHECK(refusal() == "conflict: p1 \"web\" runs; stop it first: persistproc stop p1");
+        daemon.shims.find(run(1, 1))->end(1);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::backoff; });
+        CHECK(refusal() == "conflict: p1 \"web\" waits to be restarted; stop it first: persistproc stop p1");
+        daemon.advance(1s);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::running; });
+        daemon.shims.obeys_stop = false;
+        const int stopping = daemon.call_later("stop_process", Json{{"process", "p1"}});
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::stopping; });
+        CHECK(refusal() == "conflict: p1 \"web\" is being stopped; wait until it has ended: persistproc wait p1");
+        daemon.shims.find(run(1, 2))->end(0);
+        daemon.answer(stopping);
+    }
+    SECTION("programs are left") {
+        daemon.call("start_process", command("a", "web"));
+        daemon.shims.find(run(1, 1))->end(0, false, true);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
+        CHECK(refusal() ==
+              "conflict: p1 \"web\" has ended, but programs it started still run; stop it first: persistproc stop p1");
+    }
+    SECTION("its shim is silent") {
+        daemon.shims.silent_after_commit = true;
+        const int starting = daemon.call_later("start_process", arguments);
+        daemon.run_until([&] { return daemon.shims.spawned() == 1 && !daemon.shims.find(run(1, 1))->heard.empty(); });
+        daemon.advance(16s);
+        CHECK(error_code(daemon.answer(starting)["result"]) == "timeout");
+        CHECK(refusal() ==
+              "conflict: p1 \"web\" may run, but its shim does not answer; stop it first: persistproc stop p1");
+    }
+}
+
 TEST_CASE("only the newest of those that ended are remembered") {
     core::SupervisorOptions options;
     options.keep_ended = 2;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "common/base/kill_point.hpp"
+#include "common/base/text.hpp"
 #include "daemon/core/operations/operations.hpp"
 
 namespace persistproc::core {
@@ -8,6 +9,28 @@ namespace persistproc::core {
 namespace {
 
 constexpr auto leaving_bound = std::chrono::seconds(5);  // for the shim of a tree that is empty
+
+/// Of one that lives, or has left something running; in one line, with what is to be done first.
+Error still_there(const Process& process) {
+    const char* what = "has ended, but programs it started still run";
+    bool is_ending = false;
+    switch (process.state()) {
+        case ProcessState::starting: what = "is being started"; break;
+        case ProcessState::running: what = "runs"; break;
+        case ProcessState::stopping:
+            // One that is being restarted does not end by being waited for.
+            is_ending = process.life.wanted() == Wanted::down;
+            what = is_ending ? "is being stopped" : "is being restarted";
+            break;
+        case ProcessState::backoff: what = "waits to be restarted"; break;
+        case ProcessState::unreachable: what = "may run, but its shim does not answer"; break;
+        default: break;
+    }
+    return Error{ErrorCode::conflict, fmt::format("{} {} {}; {}: persistproc {} {}", process.name(),
+                                                  base::quote(process.record.definition.label), what,
+                                                  is_ending ? "wait until it has ended" : "stop it first",
+                                                  is_ending ? "wait" : "stop", process.name())};
+}
 
 }  // namespace
 
@@ -23,19 +46,13 @@ Task<Result<ProcessView>> Operations::remove(ops::RemoveRequest request, std::st
     if (run && std::holds_alternative<run::Leaving>(run->machine().phase())) co_await run->over(gone_by);
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
-    if (!process->is<Ended>() && !process->is<GaveUp>()) {
-        const char* const first = process->is<Stopping>() ? "wait until it has ended" : "stop it first";
-        co_return Error{ErrorCode::conflict,
-                        fmt::format("{} is {}; {}", process->name(), schema::enum_name(process->life.state()), first)};
-    }
-    const Error still_runs{ErrorCode::conflict,
-                           process->name() + " has ended, but programs it started still run; stop it first"};
-    if (process->has_tree() || process->run) co_return still_runs;
+    const bool is_over = process->is<Ended>() || process->is<GaveUp>();
+    if (!is_over || process->has_tree() || process->run) co_return still_there(*process);
     // What its files say is all there is to end what lives without a keeper; it is not forgotten before that.
     const auto strays = process->strays();
     if (!strays.is_none()) {
         const bool has_strays = co_await world_.directories.has_strays(strays);
-        if (has_strays) co_return still_runs;
+        if (has_strays) co_return still_there(*process);
     }
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
