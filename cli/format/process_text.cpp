@@ -64,11 +64,15 @@ constexpr std::array is_right = {false, false, false, true, true, true, false, t
 const Row head = {"ID", "LABEL", "STATE", "PID", "UPTIME", "RESTARTS", "PORTS", "CPU", "MEMORY", "LAST EXIT"};
 const Row wide_head = {"STARTED BY", "DIRECTORY", "DESCRIPTION"};
 
-/// With how many of what it started still run, where that is all that does: they hold ports and memory.
+/// With how many of what it started still run, where that is all that does: they hold ports and memory. With that it
+/// was stopped, where its outcome is that of the run before.
 std::string state_word(const ProcessView& view) {
     std::string out(view.state.word());
     for (const auto& each : view.causes)
-        if (each.code == CauseCode::left_running) out += ", " + domain::cause_text(each);
+        if (each.code == CauseCode::called_off)
+            out += ", stopped";
+        else if (each.code == CauseCode::left_running)
+            out += ", " + domain::cause_text(each);
     return out;
 }
 

@@ -45,6 +45,8 @@ std::string cause_text(const Cause& cause) {
         case CauseCode::killed_by_other: return killed_text(cause);
         case CauseCode::runs_again:
             return fmt::format("runs again at {}", base::format_rfc3339(cause.at.value_or(WallTime{})));
+        case CauseCode::called_off:
+            return fmt::format("stopped{} while it waited to be restarted", cause.by ? " by " + *cause.by : "");
         case CauseCode::left_running:
             return cause.count ? fmt::format("{} left running", *cause.count) : "programs it started still run";
         case CauseCode::shim_silent:

@@ -20,6 +20,7 @@ enum class CauseCode {
     run_damaged,        // lost; text: what of its run directory cannot be read
     killed_by_other,    // SIGKILL that persistproc did not send; count: the kernel's OOM kills in the cgroup meanwhile
     runs_again,         // at
+    called_off,         // by: who stopped it while it waited to run again
     left_running,       // count: programs it started that still live; absent where they could not be counted
     shim_silent,        // pid: of its shim, which lives and does not answer
     output_dropped,     // os_error: there is no room; output is being dropped now
@@ -39,6 +40,7 @@ struct Cause {
     std::optional<std::int64_t> pid;
     std::optional<WallTime> at;
     std::optional<std::string> text;
+    std::optional<std::string> by;
     schema::Unknown unknown;
 
     template <class Each>
@@ -53,6 +55,7 @@ struct Cause {
         each(field("pid", &C::pid).left_out_if_absent());
         each(field("at", &C::at).left_out_if_absent());
         each(field("text", &C::text).left_out_if_absent());
+        each(field("by", &C::by).left_out_if_absent());
     }
 };
 
@@ -67,20 +70,15 @@ namespace schema {
 template <>
 struct EnumNames<domain::CauseCode> {
     using E = domain::CauseCode;
-    static constexpr std::pair<E, std::string_view> names[] = {{E::start_failed, "start_failed"},
-                                                               {E::shim_killed, "shim_killed"},
-                                                               {E::end_unseen, "end_unseen"},
-                                                               {E::machine_restarted, "machine_restarted"},
-                                                               {E::run_damaged, "run_damaged"},
-                                                               {E::killed_by_other, "killed_by_other"},
-                                                               {E::runs_again, "runs_again"},
-                                                               {E::left_running, "left_running"},
-                                                               {E::shim_silent, "shim_silent"},
-                                                               {E::output_dropped, "output_dropped"},
-                                                               {E::log_device_error, "log_device_error"},
-                                                               {E::output_lost, "output_lost"},
-                                                               {E::output_removed, "output_removed"},
-                                                               {E::shim_replaced, "shim_replaced"}};
+    static constexpr std::pair<E, std::string_view> names[] = {
+        {E::start_failed, "start_failed"},     {E::shim_killed, "shim_killed"},
+        {E::end_unseen, "end_unseen"},         {E::machine_restarted, "machine_restarted"},
+        {E::run_damaged, "run_damaged"},       {E::killed_by_other, "killed_by_other"},
+        {E::runs_again, "runs_again"},         {E::called_off, "called_off"},
+        {E::left_running, "left_running"},     {E::shim_silent, "shim_silent"},
+        {E::output_dropped, "output_dropped"}, {E::log_device_error, "log_device_error"},
+        {E::output_lost, "output_lost"},       {E::output_removed, "output_removed"},
+        {E::shim_replaced, "shim_replaced"}};
 };
 }  // namespace schema
 

@@ -25,6 +25,8 @@ struct Before {
         process.record.intent = now.intent;
         process.record.intent_run = now.intent_run;
         process.record.intent_by = now.intent_by;
+        process.record.called_off_run = now.called_off_run;
+        process.record.called_off_by = now.called_off_by;
     }
 
     /// Puts back what a start is asked for with, and nothing else.

@@ -30,6 +30,8 @@ struct ProcessRecord {
     bool gave_up = false;             // it was not run again after these
     std::string request_key;          // of the start that its newest run, or an ancestor of it by policy, came from
     WallTime created_at{};
+    std::optional<std::int64_t> called_off_run;  // after it the process was stopped while it waited to run again
+    std::string called_off_by;                   // by whom
     schema::Unknown unknown;
 
     template <class Each>
@@ -47,6 +49,8 @@ struct ProcessRecord {
         each(field("gave_up", &R::gave_up));
         each(field("request_key", &R::request_key).absent_if_empty());
         each(field("created_at", &R::created_at));
+        each(field("called_off_run", &R::called_off_run).left_out_if_absent());
+        each(field("called_off_by", &R::called_off_by).absent_if_empty());
     }
 };
 

@@ -48,6 +48,8 @@ std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now
     if (const Outcome* outcome = shown_outcome(process)) out = outcome->causes;
     if (const auto* backoff = std::get_if<Backoff>(&process.life.phase()))
         out.push_back(Cause{.code = CauseCode::runs_again, .at = wall + (backoff->until - now)});
+    if (process.is<Ended>() && process.record.called_off_run == process.ended_run)
+        out.push_back(Cause{.code = CauseCode::called_off, .by = process.record.called_off_by});
     const bool are_strays_seen = !process.strays().is_none() && left_running(process);
     if (has_leftovers(process.life.phase()) || are_strays_seen)
         out.push_back(Cause{.code = CauseCode::left_running, .count = left_running(process)});

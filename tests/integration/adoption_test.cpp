@@ -172,6 +172,28 @@ TEST_CASE("a backoff outlives the daemon") {
     CHECK(only_view(daemon)["run"] == "p1.2");
 }
 
+TEST_CASE("that a backoff was stopped is told by the next daemon, too") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    Json causes;
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.call("start_process", Json{{"command", "a"}, {"working_directory", "/"}, {"restart", "always"}});
+        daemon.shims.find(first_run)->end(1);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::backoff; });
+        causes = daemon.call("stop_process", Json{{"process", "p1"}})["structuredContent"]["causes"];
+    }
+    auto fd = base::open_file(rundir::run_paths(data->path(), first_run).state, O_RDWR);
+    rundir::StateWriter writer(fd->get(), rundir::RunState{});
+    writer.state().phase = rundir::Phase::exited;
+    writer.state().exit_value = 1;
+    writer.state().tree_empty = 1;
+    REQUIRE(writer.commit() == 0);
+    DaemonInProcess daemon({}, data);
+    CHECK(only_view(daemon)["state"] == "exited");
+    CHECK(only_view(daemon)["causes"][0]["code"] == "called_off");
+    CHECK(only_view(daemon)["causes"] == causes);
+}
+
 TEST_CASE("what cannot be read is neither deleted nor taken for dead") {
     auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::started; });
     const auto process = data->path() / "procs" / "p1";

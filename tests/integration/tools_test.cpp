@@ -167,6 +167,28 @@ TEST_CASE("the restart policy runs a process again, until it gives up") {
     CHECK(daemon.call("start_process", command("a"))["structuredContent"]["run"] == "p1.9");
 }
 
+TEST_CASE("a stop of one that waits to run again is told beside the outcome of its last run") {
+    DaemonInProcess daemon;
+    Json arguments = command("a");
+    arguments["restart"] = "on_failure";
+    daemon.call("start_process", arguments);
+    daemon.shims.find(run(1, 1))->end(7);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::backoff; });
+    const Json stopped = daemon.call("stop_process", Json{{"process", "p1"}});
+    const Json& view = stopped["structuredContent"];
+    CHECK(view["state"] == "exited");
+    CHECK(view["exit_code"] == 7);
+    CHECK(view["reason"] == "self");
+    const std::string by = view["started_by"];
+    CHECK(view["causes"] == Json::array({{{"code", "called_off"}, {"by", by}}}));
+    const auto text = stopped["content"][0]["text"].get<std::string>();
+    CHECK(text.find("(stopped by " + by + " while it waited to be restarted)") != std::string::npos);
+    // Once more means nothing, and the next run is another matter.
+    CHECK(daemon.call("stop_process", Json{{"process", "p1"}})["structuredContent"]["causes"] == view["causes"]);
+    daemon.call("start_process", arguments);
+    CHECK(!daemon.call("stop_process", Json{{"process", "p1"}})["structuredContent"]["causes"].is_array());
+}
+
 TEST_CASE("leftovers of a run that ended are stopped before the next begins") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a"));

@@ -65,6 +65,10 @@ ProcessRecord Operations::want_down(Process& process, const std::string& actor) 
     process.record.intent = Intent::stop;
     process.record.intent_run = process.life.last_run();
     process.record.intent_by = actor;
+    if (process.is<Backoff>()) {
+        process.record.called_off_run = process.ended_run;
+        process.record.called_off_by = actor;
+    }
     ProcessRecord out = process.record;
     // A start on its way loses: what it was asked for with is not to be found on record.
     if (process.unrecorded) process.unrecorded->keep_request(out);

@@ -96,6 +96,17 @@ TEST_CASE("one process in full, and in a line") {
     CHECK(text.find("started            2026-11-20T11:54:58.000Z (5m 2s ago)\n") != std::string::npos);
     CHECK(format::process_line(web()) == "p1 (web) is running, PID 4711");
     CHECK(format::process_line(worker()) == "p12 (wörker in /srv) stopped by claude-code (SIGTERM)");
+    // One that was stopped while it waited to run again, after its last run had ended by itself.
+    ProcessView called_off = worker();
+    called_off.state = ProcessState::exited;
+    called_off.signal.reset();
+    called_off.exit_code = 7;
+    called_off.reason = OutcomeReason::self;
+    called_off.stopped_by.clear();
+    called_off.causes = {Cause{.code = CauseCode::called_off, .by = "claude-code"}};
+    CHECK(format::process_line(called_off) ==
+          "p12 (wörker in /srv) exited with code 7: stopped by claude-code while it waited to be restarted");
+    CHECK(format::process_table({called_off}, now, format::TextStyle{}).find("exited, stopped  ") != std::string::npos);
     ProcessView tricky = web();
     tricky.label = "a\x1b[2Jb";
     CHECK(format::process_table({tricky}, now, format::TextStyle{}).find('\x1b') == std::string::npos);

@@ -31,6 +31,8 @@ core::ProcessRecord record_of(std::uint32_t id) {
     record.restarts = 3;
     record.quick_failures = 8;
     record.gave_up = true;
+    record.called_off_run = 3;
+    record.called_off_by = "agent";
     record.created_at = base::from_ns(1'700'000'000'000'000'000);
     return record;
 }
@@ -78,6 +80,8 @@ TEST_CASE("definitions, wanted state, intents and outcomes come back as they wer
     CHECK(found.intent_run == 4);
     CHECK(found.quick_failures == 8);
     CHECK(found.gave_up);
+    CHECK(found.called_off_run == 3);
+    CHECK(found.called_off_by == "agent");
     CHECK(found.created_at == expected.created_at);
     CHECK(snapshot->next_process == 8);
     REQUIRE(snapshot->last_runs.size() == 1);
