@@ -201,7 +201,8 @@ void Adoption::take_end_as_news(const ProcessPtr& process, const FoundRun& run, 
     // An end on record is counted already.
     const int counted = failures_of(*process) - (ended.is_news ? 0 : 1);
     process->life = Lifecycle(was, process->record.wanted, highest, std::nullopt, std::max(counted, 0));
-    ProgramEnded event{.outcome = ended.outcome};
+    const std::chrono::nanoseconds ago = world_.clock.wall() - ended.outcome.ended_at;
+    ProgramEnded event{.outcome = ended.outcome, .leftovers = false, .ago = std::max(ago, std::chrono::nanoseconds{})};
     name_stopper(event.outcome, process->record);
     driver_.apply(process, event);
 }

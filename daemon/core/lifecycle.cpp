@@ -63,7 +63,8 @@ struct Lifecycle::Step {
     }
 
     /// The end of a run that nobody asked for: ended, or once more by policy.
-    Actions settle(std::uint32_t run, const Outcome& outcome, bool leftovers, MonoTime since) {
+    Actions settle(std::uint32_t run, const Outcome& outcome, bool leftovers, MonoTime since,
+                   std::chrono::nanoseconds ago = {}) {
         self.outcome_ = outcome;
         Actions actions{RecordOutcome{run, outcome}};
         if (self.wanted_ == Wanted::down || !wants_restart(rule.policy, outcome)) {
@@ -77,7 +78,9 @@ struct Lifecycle::Step {
             self.phase_ = GaveUp{run, leftovers};
             return actions;
         }
-        const MonoTime until = now + backoff_delay(rule, self.quick_failures_);
+        // A pause goes on over the death of a daemon.
+        const auto left = backoff_delay(rule, self.quick_failures_) - ago;
+        const MonoTime until = now + std::max(left, std::chrono::nanoseconds{});
         self.phase_ = Backoff{run, until, leftovers};
         actions.emplace_back(ArmBackoff{until});
         return actions;
@@ -233,7 +236,7 @@ struct Lifecycle::Step {
     Actions operator()(const Idle& p, const ProgramEnded& e) { return ignored(p, e); }
     Actions operator()(const Starting& p, const ProgramEnded& e) { return settle(p.run, e.outcome, e.leftovers, now); }
     Actions operator()(const Running& p, const ProgramEnded& e) {
-        return settle(p.run, e.outcome, e.leftovers, p.since);
+        return settle(p.run, e.outcome, e.leftovers, p.since, e.ago);
     }
     Actions operator()(const Stopping& p, const ProgramEnded& e) {
         if (p.has_ended) return {};

@@ -296,6 +296,20 @@ TEST_CASE("each stop brings its own grace, and a start that is to be stopped the
     CHECK(grace_of(starting.apply(ProgramStarted{}, t0, rule)) == seconds(1));
 }
 
+TEST_CASE("a pause that began under the daemon before goes on") {
+    RestartRule rule;
+    rule.policy = RestartPolicy::always;
+    const auto until = [&rule](std::chrono::nanoseconds ago) {
+        Lifecycle life(Running{3, t0}, Wanted::up, 3, std::nullopt, 4);
+        life.apply(ProgramEnded{.outcome = exited(1), .leftovers = false, .ago = ago}, t0, rule);
+        return std::get<Backoff>(life.phase()).until - t0;
+    };
+    const auto whole = backoff_delay(rule, 5);
+    CHECK(until({}) == whole);
+    CHECK(until(whole / 2) == whole - whole / 2);
+    CHECK(until(whole * 2).count() == 0);
+}
+
 TEST_CASE("failures that were counted before count on") {
     RestartRule rule;
     rule.policy = RestartPolicy::always;
