@@ -1,12 +1,15 @@
 #include "daemon/core/bounded_read.hpp"
 
 #include "common/async/offload.hpp"
+#include "common/base/thread_priority.hpp"
 
 namespace persistproc::core {
 
 Task<Result<logstore::LinePage>> read_bounded(boost::asio::thread_pool& threads, ReadBounds bounds,
                                               std::filesystem::path log, logstore::LineQuery query) {
     auto look = [bounds, log = std::move(log), query = std::move(query)](std::stop_token stop) {
+        // Whoever searches a large log takes what others leave: the io thread, samples and programs go first.
+        base::give_way();
         logstore::ReadBudget budget;
         budget.bytes = bounds.bytes;
         budget.until = std::chrono::steady_clock::now() + bounds.time;

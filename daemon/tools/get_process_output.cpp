@@ -111,8 +111,10 @@ Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallCon
         co_return mcp::tool_failure(base::with_context(page.error(), "grep"));
     if (!page) co_return mcp::tool_failure(page.error());
     const bool is_much = is_large(*page);
-    auto make = [request = std::move(request), process = std::move(*process), page = std::move(*page)] {
-        return result_of(request, process, page);
+    auto make = [request = std::move(request), process = std::move(*process), page = std::move(*page)]() mutable {
+        // The lines are not needed beside the text that is made of them.
+        const auto lines = std::move(page);
+        return result_of(request, process, lines);
     };
     if (!is_much) co_return make();
     co_return co_await render_elsewhere(core.workers, std::move(make));

@@ -2,6 +2,7 @@
 
 #include "common/async/offload.hpp"
 #include "common/async/turns.hpp"
+#include "common/base/thread_priority.hpp"
 #include "daemon/core/bounded_read.hpp"
 
 namespace persistproc::tools {
@@ -32,7 +33,10 @@ bool is_large(const logstore::LinePage& page) {
 }
 
 Task<mcp::ToolResult> render_elsewhere(core::Workers& workers, std::function<mcp::ToolResult()> make) {
-    auto render = [make = std::move(make)] { return mcp::render(make()); };
+    auto render = [make = std::move(make)] {
+        base::give_way();
+        return mcp::render(make());
+    };
     co_return co_await async::offload(workers.reading, std::move(render));
 }
 

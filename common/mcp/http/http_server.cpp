@@ -20,7 +20,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t read_bytes = 64u << 10;
-constexpr std::size_t first_read_bytes = 4u << 10;  // of each connection: a usual request whole
+constexpr std::size_t first_read_bytes = 2u << 10;  // of each connection: a usual request whole
 constexpr std::size_t reads_per_turn = 16;
 constexpr std::chrono::milliseconds last_words{200};
 // Younger than this a connection is about to send, or to be sent, something.
@@ -269,14 +269,16 @@ void HttpServer::State::drop(const std::shared_ptr<Peer>& peer) {
 /// Bounds what agents' requests and answers hold while they are on their way: those go that have waited for their peer
 /// for longest. What the person's client holds does not count.
 void HttpServer::State::shed() {
-    const auto holds_some = [](Peer& peer) {
-        return peer.machine().audience() == Audience::agent && peer.machine().held_bytes() > 0;
-    };
-    while (held[index(Audience::agent)] > options.limits.held_bytes) {
-        const auto oldest = find_oldest(holds_some);
-        if (!oldest) return;
-        drop(oldest);
-    }
+    const std::size_t& held_now = held[index(Audience::agent)];
+    if (held_now <= options.limits.held_bytes) return;
+    std::vector<std::shared_ptr<Peer>> holders;
+    for (const auto& peer : peers)
+        if (peer->machine().audience() == Audience::agent && peer->machine().held_bytes() > 0) holders.push_back(peer);
+    std::sort(holders.begin(), holders.end(),
+              [](const auto& a, const auto& b) { return a->machine().held_since() < b->machine().held_since(); });
+    // Somewhat below the bound, so that the next byte is not looked for among thousands again.
+    const std::size_t enough = options.limits.held_bytes - options.limits.held_bytes / 8;
+    for (auto oldest = holders.begin(); oldest != holders.end() && held_now > enough; ++oldest) drop(*oldest);
 }
 
 void HttpServer::State::drop_all() {
