@@ -31,7 +31,8 @@ namespace {
 constexpr int backlog = 4096;
 // Accepting nothing for a moment is what shedding means here: the queue in the kernel holds the callers.
 constexpr std::chrono::milliseconds pause_without_descriptors{100};
-constexpr std::size_t accepts_per_turn = 64;
+// Between them what was accepted before is served: who floods the door keeps nobody in the house waiting.
+constexpr std::size_t accepts_per_turn = 2;
 constexpr int free_port_tries = 16;
 
 Result<base::UniqueFd> listen_tcp(int family, std::uint16_t port) {

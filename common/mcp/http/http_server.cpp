@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t read_bytes = 64u << 10;
 constexpr std::size_t first_read_bytes = 2u << 10;  // of each connection: a usual request whole
-constexpr std::size_t reads_per_turn = 16;
+constexpr std::size_t reads_per_turn = 4;
 constexpr std::chrono::milliseconds last_words{200};
 // Younger than this a connection is about to send, or to be sent, something.
 constexpr std::chrono::seconds settled{1};

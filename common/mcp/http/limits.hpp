@@ -12,13 +12,13 @@ struct Limits {
     std::size_t body_bytes = 4u << 20;
     std::size_t agent_connections = 2048;  // a bridge's are among them
     std::size_t client_connections = 1024;
-    std::size_t held_bytes = 12u << 20;  // of agents' requests and answers on their way, in all; then the oldest go
+    std::size_t held_bytes = 10u << 20;  // of agents' requests and answers on their way, in all; then the oldest go
     std::size_t sessions = 256;
     std::size_t streams = 1024;
     std::size_t streams_per_session = 8;
     std::size_t stored_events = 256;           // per stream
     std::size_t stored_bytes = 1u << 20;       // per stream
-    std::size_t stored_total = 8u << 20;       // of ended streams
+    std::size_t stored_total = 4u << 20;       // of ended streams
     std::size_t answers_ahead = 64u << 10;     // not taken yet: beyond, no further request is read
     std::size_t pending_output = 8u << 20;     // of a peer that does not read; then it is dropped
     std::chrono::seconds header_deadline{10};  // from the first byte of a request
