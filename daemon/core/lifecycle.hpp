@@ -81,7 +81,7 @@ struct StartFailed {
 };
 struct ProgramEnded {
     Outcome outcome;
-    bool leftovers = false;  // descendants were alive when it ended
+    bool leftovers = false;          // descendants were alive when it ended
     std::chrono::nanoseconds ago{};  // that it was; not 0 of one that ended while no daemon lived
 };
 struct TreeEmptied {};  // nothing of the run's tree is left
