@@ -122,6 +122,7 @@ public:
     mcp::http::Router router;
     std::string token;
     mcp::http::Admission admission;
+    std::function<void()> on_change;  // of connections that are made from now on; may be empty
     mcp::http::HeaderCheck header_check;
     MemoryGraveyard graveyard;
     std::shared_ptr<mcp::http::Sessions> sessions;
@@ -133,7 +134,7 @@ public:
     }
     std::shared_ptr<Connection> connect() {
         const mcp::http::Endpoint endpoint{server, sessions, clock, limits, extra_origins, router, header_check, token};
-        return std::make_shared<Connection>(endpoint, admission, nullptr);
+        return std::make_shared<Connection>(endpoint, admission, on_change);
     }
     std::string take(const std::shared_ptr<Connection>& from) {
         settle();

@@ -35,6 +35,7 @@ std::shared_ptr<Connection> Connection::Exchange::carrier() const {
 }
 
 void Connection::Exchange::upgrade() {
+    const auto self = shared_from_this();
     if (is_streaming_ || gave_up_) return;
     const auto connection = carrier();
     if (!connection) {
@@ -54,6 +55,7 @@ void Connection::Exchange::upgrade() {
 }
 
 bool Connection::Exchange::notify(std::string message) {
+    const auto self = shared_from_this();
     upgrade();
     if (!is_streaming_) return false;
     if (stream_) {
@@ -66,11 +68,13 @@ bool Connection::Exchange::notify(std::string message) {
 }
 
 bool Connection::Exchange::is_stream() {
+    const auto self = shared_from_this();
     if (const auto connection = carrier(); connection && !connection->accept_.json) upgrade();
     return is_streaming_;
 }
 
 void Connection::Exchange::finish(std::string response, int error) {
+    const auto self = shared_from_this();
     // A cancelled request has no response, but its POST must end: with an empty stream.
     if (response.empty()) upgrade();
     if (stream_) {
@@ -89,6 +93,7 @@ void Connection::Exchange::finish(std::string response, int error) {
 }
 
 bool Connection::Exchange::let_connection_go() {
+    const auto self = shared_from_this();
     if (!session_ || session_->protocol->revision() < Revision::r2025_11_25) return false;
     upgrade();
     if (!stream_) return false;

@@ -5,7 +5,9 @@
 
 namespace persistproc::mcp::http {
 
-class Connection::Exchange final : public Reply {
+/// To send may be to find that the connection is gone, with which everybody lets go of this object: each function keeps
+/// it until it returns.
+class Connection::Exchange final : public Reply, public std::enable_shared_from_this<Connection::Exchange> {
 public:
     /// Of a session.
     Exchange(std::weak_ptr<Connection> connection, std::shared_ptr<HttpSession> session,

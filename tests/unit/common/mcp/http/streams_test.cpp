@@ -242,6 +242,24 @@ TEST_CASE("modern: nobody is asked during a call") {
 
 // ---- subscriptions/listen ----
 
+TEST_CASE("a subscriber is found to be gone while it is told") {
+    Machine machine;
+    bool is_gone = false;
+    // As the driver does when what it writes is refused.
+    machine.on_change = [&] {
+        if (std::exchange(is_gone, false)) machine.connection->lost();
+    };
+    machine.connection = machine.connect();
+    const std::string opened = machine.send(listen(R"({"resourceSubscriptions":["test://a"]})"));
+    CHECK(opened.find("notifications/subscriptions/acknowledged") != std::string::npos);
+    is_gone = true;
+    machine.server.resource_updated("test://a");
+    CHECK(machine.connection->phase() == Machine::Connection::Phase::over);
+    // Nobody is there any more to be told.
+    machine.server.resource_updated("test://a");
+    CHECK(machine.resources.heard.back() == "-test://a");
+}
+
 TEST_CASE("listen: the acknowledgement comes first and says what was granted") {
     const struct {
         const char* asked;
