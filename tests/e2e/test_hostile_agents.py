@@ -659,20 +659,18 @@ class HostileAgents(harness.TestCase):
         problems = []
         after = memory_of(daemon)
         try:
-            harness.eventually("memory given back", lambda: memory_of(daemon) <= before + MEMORY_KEPT, AFTERWARDS)
-        except AssertionError:
             if not IS_SANITIZED:
-                problems.append(f"memory: {before >> 10} KiB before, {hostile.peak >> 10} at most, "
+                harness.eventually("memory given back", lambda: memory_of(daemon) <= before + MEMORY_KEPT, AFTERWARDS)
+        except AssertionError:
+            problems.append(f"memory: {before >> 10} KiB before, {hostile.peak >> 10} at most, "
                                 f"{memory_of(daemon) >> 10} after {time.monotonic() - gone:.0f} s without the agents")
         self.say(f"memory: {before / 2**20:.1f} MiB before, {hostile.peak / 2**20:.1f} at most, {after / 2**20:.1f} "
                  f"after, {memory_of(daemon) / 2**20:.1f} {time.monotonic() - gone:.1f} s later")
         if hostile.peak > before + MEMORY_MORE and not IS_SANITIZED:
             problems.append(f"memory: {before >> 10} KiB before, {hostile.peak >> 10} at most")
 
-        try:
+        if IS_MEASURED:
             self.settle()
-        except AssertionError as busy:
-            problems.append(str(busy))
         beside = self.beside_another_load(hostile) if IS_MEASURED else None
         for kind in MEASURED if beside else ():
             ours, theirs = (percentile(each.reports[kind], 99) for each in (hostile, beside))
@@ -684,7 +682,9 @@ class HostileAgents(harness.TestCase):
         if hostile.agent["unanswered"]:
             problems.append(f"agent: calls without an answer: {hostile.agent}")
         problems += self.undisturbed(begun, hostile, beside)
-        self.assert_hostile(hostile.loads)
+        # A sanitized daemon, and agents beside it, come to much less in that time.
+        if not IS_SANITIZED:
+            self.assert_hostile(hostile.loads)
         if "starts" in KINDS:
             starts = hostile.loads["starts"]
             self.assertNotIn("failed", starts)
