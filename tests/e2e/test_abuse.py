@@ -659,7 +659,7 @@ class Bodies(Attacked):
         self.check_unharmed()
 
     def test_unfinished_bodies_give_way_to_each_other(self):
-        """In all 10 MiB of them are held."""
+        """In all 9 MiB of them are held."""
         wires = [self.wire() for _ in range(60)]
         for wire in wires:
             wire.send(post(b"Content-Length: %d" % BODY_LIMIT, body=b" " * (BODY_LIMIT - 1)))

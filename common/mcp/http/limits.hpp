@@ -12,7 +12,7 @@ struct Limits {
     std::size_t body_bytes = 4u << 20;
     std::size_t agent_connections = 2048;  // a bridge's are among them
     std::size_t client_connections = 1024;
-    std::size_t held_bytes = 10u << 20;  // of agents' requests and answers on their way, in all; then the oldest go
+    std::size_t held_bytes = 9u << 20;  // of agents' requests and answers on their way, in all; then the oldest go
     std::size_t sessions = 256;
     std::size_t streams = 1024;
     std::size_t streams_per_session = 8;

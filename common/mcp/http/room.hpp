@@ -6,7 +6,7 @@
 
 namespace persistproc::mcp::http {
 
-inline constexpr std::size_t kept_room_bytes = 4u << 10;  // of each buffer
+inline constexpr std::size_t kept_room_bytes = 2u << 10;  // of each buffer
 
 inline void clear_text(std::string& text) {
     // To assign an empty text would leave the room where it is.
