@@ -52,7 +52,8 @@ void check_kept(const JsonNode& before, std::string_view old_text, const JsonNod
     require(is_same(without(old_table, is_entry), old_text, without(new_table, is_entry), new_text),
             "the other servers stay");
     const auto is_form = [&](std::string_view name) {
-        return is_form_member(name) || belongs_to_other_form(name, entry);
+        const bool is_token = !entry.token.empty() && name == agent.headers_member;
+        return is_form_member(name) || belongs_to_other_form(name, entry) || is_token;
     };
     require(is_same(without(object_at(old_table, entry.name), is_form), old_text,
                     without(object_at(new_table, entry.name), is_form), new_text),
