@@ -156,7 +156,9 @@ bool Connection::check_access() {
     }
     // Clients ask there how to get a token by OAuth, and must find nothing.
     if (!admission_.needs_token || head.target.starts_with("/.well-known/")) return true;
-    if (is_same_secret(find_bearer_token(head.authorization), endpoint_.token)) return true;
+    // Without a token nobody can show it: to show nothing is not to show that.
+    const bool is_right = is_same_secret(find_bearer_token(head.authorization), endpoint_.token);
+    if (!endpoint_.token.empty() && is_right) return true;
     return refuse_head(401, "the token is needed: `persistproc setup CLIENT` writes it into an agent's entry",
                        "WWW-Authenticate: Bearer\r\n");
 }

@@ -100,6 +100,11 @@ TEST_CASE("where the token is asked for, nothing is told without it") {
     CHECK(machine.answer(request("GET", "/page", right + "Origin: http://evil.example\r\n")).status == 403);
     machine.admission.needs_token = false;
     CHECK(machine.answer(request("GET", "/page")).status == 200);
+    // There is none, and it is asked for: nobody comes in.
+    machine.token.clear();
+    machine.admission.needs_token = true;
+    for (const char* field : {"", "Authorization: Bearer \r\n", "Authorization:\r\n"})
+        CHECK(machine.answer(request("GET", "/page", field)).status == 401);
 }
 
 TEST_CASE("a page of an allowed origin is answered so that its browser shows it") {
