@@ -36,7 +36,7 @@ fs::path shim_beside_this_program() {
 }  // namespace
 
 Daemon::Daemon(asio::io_context& io, const Options& options, core::SupervisorOptions supervising,
-               registry::EndedSessions ended, mcp::http::HttpOptions http, access::PeerOwner owner)
+               registry::EndedSessions ended, mcp::http::HttpOptions http)
     : io_(io),
       options_(options),
       registry_(io.get_executor(), options.data, std::move(ended)),
@@ -52,7 +52,6 @@ Daemon::Daemon(asio::io_context& io, const Options& options, core::SupervisorOpt
           [this] { return info(); }),
       needs_token_(!http.token.empty()),
       http_(services_.server, clock_, with_pages(std::move(http)), graveyard_),
-      owner_(std::move(owner)),
       tasks_(io.get_executor()),
       leaving_(io.get_executor()) {}
 
@@ -63,7 +62,7 @@ Result<void> Daemon::open() {
     listen.socket_directory = socket.parent_path();
     listen.socket_name = socket.filename().string();
     listen.needs_token = needs_token_;
-    auto listener = http::Listener::open(http_, io_.get_executor(), std::move(listen), std::move(owner_));
+    auto listener = http::Listener::open(http_, io_.get_executor(), std::move(listen));
     if (!listener) return listener.error();
     listener_ = std::move(*listener);
     link_fallback(socket);

@@ -20,7 +20,7 @@ class Daemon {
 public:
     /// `options` and `io` outlive it. Nothing is opened yet.
     Daemon(boost::asio::io_context& io, const Options& options, core::SupervisorOptions supervising,
-           registry::EndedSessions ended, mcp::http::HttpOptions http, access::PeerOwner owner);
+           registry::EndedSessions ended, mcp::http::HttpOptions http);
 
     /// Binds; from then on clients may connect, and are answered. Errors: conflict, denied, io.
     Result<void> open();
@@ -66,7 +66,6 @@ private:
     Services services_;
     bool needs_token_;  // of agents over TCP
     mcp::http::HttpServer http_;
-    access::PeerOwner owner_;  // until the listener has it
     std::unique_ptr<http::Listener> listener_;
     async::TaskGroup tasks_;
     async::Notifier leaving_;

@@ -17,6 +17,7 @@
 #include "common/base/version.hpp"
 #include "common/rundir/daemon_paths.hpp"
 #include "common/rundir/run_mark.hpp"
+#include "daemon/access/peer_owner.hpp"
 #include "daemon/access/token.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/options.hpp"
@@ -160,8 +161,7 @@ int serve(const daemon::Options& options) {
     if (!key) return fail(key.error());
     http.session_key = *key;
     http.extra_origins = options.allowed_origins;
-    daemon::access::PeerOwner owner;
-    const bool can_tell = owner.can_tell();
+    const bool can_tell = daemon::access::PeerOwner().can_tell();
     if (options.auth == rundir::Auth::token || !can_tell) {
         auto token = daemon::access::load_token(options.data);
         if (!token) return fail(base::with_context(token.error(), "token"));
@@ -174,7 +174,7 @@ int serve(const daemon::Options& options) {
 
     // Nothing that grows with what is on disk comes before the listener.
     asio::io_context io(1);
-    daemon::Daemon daemon(io, options, std::move(supervising), std::move(*ended), std::move(http), std::move(owner));
+    daemon::Daemon daemon(io, options, std::move(supervising), std::move(*ended), std::move(http));
     if (auto opened = open_doors(daemon, after_another); !opened) return fail(opened.error());
     daemon.start();
     io.run();
