@@ -69,7 +69,10 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, const Co
     base::kill_point("shim.takeover.recorded");
     push_state();
     base::kill_point("shim.takeover.told");
-    tree_.take_over(is_final() ? base::PidIdentity{} : base::PidIdentity{state.pid, state.start_ticks});
+    int outputs[OutputBuffers::sources];
+    for (std::size_t i = 0; i < OutputBuffers::sources; ++i) outputs[i] = pump_.descriptor(i);
+    tree_.take_over(is_final() ? base::PidIdentity{} : base::PidIdentity{state.pid, state.start_ticks}, outputs,
+                    OutputBuffers::sources);
     look_at_children(now);
 }
 

@@ -30,6 +30,7 @@ pid_t found[most];
 bool is_doubtful[most];       // could not be judged: counts, and is left alone until the next look
 pid_t parents[most];          // of found[i], where all of /proc was read
 std::uint64_t started[most];  // likewise
+pid_t sessions[most];         // likewise
 std::size_t found_count = 0;
 pid_t spared[most];
 std::size_t spared_count = 0;
@@ -45,6 +46,7 @@ pid_t parse_pid(const char*& at, const char* end) noexcept {
 struct Facts {
     bool is_dead = false;  // a zombie; one whose first thread alone has ended is none
     pid_t parent = 0;
+    pid_t session = 0;
     std::uint64_t started = 0;
 };
 
@@ -66,6 +68,7 @@ bool read_facts(pid_t pid, Facts& out) noexcept {
             number = number * 10 + static_cast<std::uint64_t>(*digit - '0');
         if (field == 3) out.is_dead = *at == 'Z' || *at == 'X';
         if (field == 4) out.parent = static_cast<pid_t>(number);
+        if (field == 6) out.session = static_cast<pid_t>(number);
         if (field == 20) threads = number;
         if (field == 22) out.started = number;
         while (at < end && *at != ' ') ++at;
@@ -152,7 +155,7 @@ bool add_children(pid_t pid) noexcept {
     return listed && (exists || pid != ::getpid());
 }
 
-/// All processes that live into found[], with parents and times of start.
+/// All processes that live into found[], with parents, sessions and times of start.
 std::size_t read_all() noexcept {
     std::size_t all = 0;
     for_each_number("/proc", [&](pid_t pid) {
@@ -160,6 +163,7 @@ std::size_t read_all() noexcept {
         if (all == most || !read_facts(pid, facts) || facts.is_dead) return;
         parents[all] = facts.parent;
         started[all] = facts.started;
+        sessions[all] = facts.session;
         is_doubtful[all] = false;
         found[all++] = pid;
     });
@@ -170,7 +174,29 @@ void swap_found(std::size_t a, std::size_t b) noexcept {
     std::swap(found[a], found[b]);
     std::swap(parents[a], parents[b]);
     std::swap(started[a], started[b]);
+    std::swap(sessions[a], sessions[b]);
     std::swap(is_doubtful[a], is_doubtful[b]);
+}
+
+struct File {
+    dev_t device = 0;
+    ino_t inode = 0;
+    bool operator==(const File&) const = default;
+};
+
+/// Whether standard output or error of a process is one of these.
+bool writes_to(pid_t pid, const File* files, std::size_t count) noexcept {
+    for (const int number : {1, 2}) {
+        struct stat theirs {};
+        const ProcPath path = ProcPath("/proc/").add(pid).add("/fd/").add(number);
+        // Only pipes: a file may be on a file system that hangs, and stat would hang with it.
+        char target[8];
+        if (::readlink(path.c_str(), target, sizeof target) < 5 || std::memcmp(target, "pipe:", 5) != 0) continue;
+        if (::stat(path.c_str(), &theirs) != 0) continue;
+        for (std::size_t i = 0; i < count; ++i)
+            if (files[i] == File{theirs.st_dev, theirs.st_ino}) return true;
+    }
+    return false;
 }
 
 /// Whose mark a process carries, which it does from its execve on.
@@ -278,10 +304,31 @@ int Tree::open(int run_directory, const char* mark) noexcept {
     return 0;
 }
 
-void Tree::take_over(base::PidIdentity program) noexcept {
+void Tree::take_over(base::PidIdentity program, const int* outputs, std::size_t count) noexcept {
     is_successor_ = true;
     program_ = program;
+    recognise(outputs, count);
     find();
+}
+
+/// Remembers who tells without a mark that it belongs to the run: only a descendant is in the session that the program
+/// leads, as long as the program's pid cannot be another's, and only a descendant has been given the write end of its
+/// pipes. The daemon holds the read ends alone.
+void Tree::recognise(const int* outputs, std::size_t count) noexcept {
+    constexpr std::size_t most_files = 4;
+    File files[most_files];
+    std::size_t known_files = 0;
+    for (std::size_t i = 0; i < count && known_files < most_files; ++i) {
+        struct stat ours {};
+        if (outputs[i] >= 0 && ::fstat(outputs[i], &ours) == 0) files[known_files++] = {ours.st_dev, ours.st_ino};
+    }
+    const bool knows_session = program_.pid > 0 && base::find_start_ticks(program_.pid) == program_.start_ticks;
+    const std::size_t all = read_all();
+    for (std::size_t i = 0; i < all && remembered_count_ < most_remembered; ++i) {
+        if (started[i] == 0) continue;
+        if ((knows_session && sessions[i] == program_.pid) || writes_to(found[i], files, known_files))
+            remembered_[remembered_count_++] = {found[i], started[i]};
+    }
 }
 
 int Tree::signal(int signal, pid_t group) noexcept {

@@ -3,8 +3,11 @@
 ///
 /// Those of the keeper that started the program are its descendants: it is their subreaper, so that their chain of
 /// parents leads here whatever they do (setsid, double fork). A successor of that keeper is nobody's ancestor. It knows
-/// them by the run's mark in their environment, by their parents, of which the program is the first, and by having seen
-/// them before. A pid is signalled only while a descriptor pins it and it has been looked at once more.
+/// them by the run's mark in their environment, by their parents, of which the program is the first, by having seen
+/// them before, and at its first look by the program's session and by standard output or error that is a pipe of the
+/// run. One that has left its parents, the session and the pipes, and emptied its environment, is lost to a successor:
+/// nothing of it names the run any more. A pid is signalled only while a descriptor pins it and it has been looked at
+/// once more.
 ///
 /// Spared are a daemon that was started within the tree (a client in it does that when it finds none), the keepers of
 /// its runs, and everything below either: they cannot leave the tree, and others depend on them. They are told by
@@ -25,8 +28,9 @@ public:
     /// ("NAME=value") stays the caller's. Returns 0 or errno.
     int open(int run_directory, const char* mark) noexcept;
     void set_program(base::PidIdentity program) noexcept { program_ = program; }
-    /// The tree is one that another keeper began. Looks at it, to know again what loses its parents.
-    void take_over(base::PidIdentity program) noexcept;
+    /// The tree is one that another keeper began. Looks at it, to know again what loses its parents. `outputs`: the
+    /// read ends of the program's pipes, the caller's; -1 where there is none.
+    void take_over(base::PidIdentity program, const int* outputs, std::size_t count) noexcept;
 
     /// Signals all of it. `group`: the program's process group, which is signalled at once unless one of the spared is
     /// in it; 0: none. Returns how many processes there were. What forks meanwhile is found by the next call.
@@ -42,6 +46,7 @@ private:
     void find() noexcept;
     void find_descendants() noexcept;
     void find_by_marks() noexcept;
+    void recognise(const int* outputs, std::size_t count) noexcept;
     void sift(std::size_t first, bool are_orphans) noexcept;
     Belonging judge(pid_t pid, bool is_orphan) noexcept;
     bool is_lock_of_others(int descriptors, const char* number) const noexcept;

@@ -28,6 +28,21 @@ if os.fork() == 0:
     os.setsid(); note(); time.sleep(600)
 note(); time.sleep(600)
 """
+# Two that have lost their parents and have no environment: one keeps the program's output, one its session.
+ORPHANS = """
+import os, sys, time
+def orphan(leaves_session):
+    if os.fork() == 0:
+        if leaves_session: os.setsid()
+        else: os.dup2(os.open('/dev/null', os.O_WRONLY), 1), os.dup2(1, 2)
+        if os.fork() != 0: os._exit(0)
+        with open(sys.argv[1], 'a') as f: f.write('%d\\n' % os.getpid())
+        os.execve('/bin/sleep', ['sleep', '600'], {})
+    os.wait()
+orphan(True); orphan(False)
+with open(sys.argv[1], 'a') as f: f.write('%d\\n' % os.getpid())
+time.sleep(600)
+"""
 # Fast, on both streams, in writes that are no whole lines.
 FLOOD = """
 import os, sys, time
@@ -119,6 +134,17 @@ class KillShim(harness.TestCase):
         self.assertEqual([p for p in pids() if harness.is_alive(p)], [])
         view = self.view("tree")
         self.assertEqual((view["state"], view["signal"], view["reason"]), ("stopped", "SIGTERM", "stopped"))
+
+    def test_orphans_without_an_environment_are_known_again(self):
+        path = self.place.work / "pids"
+        self.start("orphans", harness.python(ORPHANS, str(path)))
+        pids = lambda: [int(p) for p in path.read_text().split()] if path.exists() else []
+        harness.eventually("all three run", lambda: len(pids()) == 3)
+        executed = lambda pid: pathlib.Path(f"/proc/{pid}/comm").read_text() == "sleep\n"
+        harness.eventually("both executed", lambda: sum(map(executed, pids())) == 2)
+        self.kill_shim()
+        self.ok("stop", "orphans")
+        self.assertEqual([p for p in pids() if harness.is_alive(p)], [])
 
     def test_a_signal_that_ended_the_program_is_known(self):
         pid = self.start("sleeper", ["sleep", "600"])["pid"]
