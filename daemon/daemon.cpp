@@ -35,10 +35,11 @@ fs::path shim_beside_this_program() {
 
 }  // namespace
 
-Daemon::Daemon(asio::io_context& io, const Options& options, core::SupervisorOptions supervising,
-               registry::EndedSessions ended, mcp::http::HttpOptions http)
+Daemon::Daemon(asio::io_context& io, const Options& options, access::PeerOwner& peers,
+               core::SupervisorOptions supervising, registry::EndedSessions ended, mcp::http::HttpOptions http)
     : io_(io),
       options_(options),
+      peers_(peers),
       registry_(io.get_executor(), options.data, std::move(ended)),
       graveyard_(registry_),
       shims_(io.get_executor(), shim_beside_this_program(), options.data),
@@ -62,7 +63,7 @@ Result<void> Daemon::open() {
     listen.socket_directory = socket.parent_path();
     listen.socket_name = socket.filename().string();
     listen.needs_token = needs_token_;
-    auto listener = http::Listener::open(http_, io_.get_executor(), std::move(listen));
+    auto listener = http::Listener::open(http_, io_.get_executor(), peers_, std::move(listen));
     if (!listener) return listener.error();
     listener_ = std::move(*listener);
     link_fallback(socket);

@@ -18,9 +18,9 @@ namespace persistproc::daemon {
 
 class Daemon {
 public:
-    /// `options` and `io` outlive it. Nothing is opened yet.
-    Daemon(boost::asio::io_context& io, const Options& options, core::SupervisorOptions supervising,
-           registry::EndedSessions ended, mcp::http::HttpOptions http);
+    /// `io`, `options` and `peers`, who is asked whose a connection is, outlive it. Nothing is opened yet.
+    Daemon(boost::asio::io_context& io, const Options& options, access::PeerOwner& peers,
+           core::SupervisorOptions supervising, registry::EndedSessions ended, mcp::http::HttpOptions http);
 
     /// Binds; from then on clients may connect, and are answered. Errors: conflict, denied, io.
     Result<void> open();
@@ -53,6 +53,7 @@ private:
 
     boost::asio::io_context& io_;
     const Options& options_;
+    access::PeerOwner& peers_;
     async::SystemClock clock_;
     boost::asio::thread_pool files_{2};
     boost::asio::thread_pool chores_{1};  // may take seconds, and nobody waits for them

@@ -161,20 +161,20 @@ int serve(const daemon::Options& options) {
     if (!key) return fail(key.error());
     http.session_key = *key;
     http.extra_origins = options.allowed_origins;
-    const bool can_tell = daemon::access::PeerOwner().can_tell();
-    if (options.auth == rundir::Auth::token || !can_tell) {
+    daemon::access::PeerOwner peers;
+    if (options.auth == rundir::Auth::token || !peers.can_tell()) {
         auto token = daemon::access::load_token(options.data);
         if (!token) return fail(base::with_context(token.error(), "token"));
         http.token = std::move(*token);
     }
-    if (!can_tell)
+    if (!peers.can_tell())
         base::report(base::Severity::warning,
                      "the kernel does not tell here whose a connection is: agents over TCP must show the token, which "
                      "`persistproc setup CLIENT` writes into their entries");
 
     // Nothing that grows with what is on disk comes before the listener.
     asio::io_context io(1);
-    daemon::Daemon daemon(io, options, std::move(supervising), std::move(*ended), std::move(http));
+    daemon::Daemon daemon(io, options, peers, std::move(supervising), std::move(*ended), std::move(http));
     if (auto opened = open_doors(daemon, after_another); !opened) return fail(opened.error());
     daemon.start();
     io.run();

@@ -148,6 +148,7 @@ PeerOwner::PeerOwner(std::filesystem::path tables, bool may_diagnose) : tables_(
     // The kernel answers within the send itself; a bound keeps a kernel that does not from stopping the loop.
     const timeval bound{.tv_sec = 0, .tv_usec = 100000};
     if (diagnosis_) ::setsockopt(diagnosis_.get(), SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof(bound));
+    can_tell_ = try_to_ask();
 }
 
 bool PeerOwner::is_owned_by(const tcp::endpoint& peer, const tcp::endpoint& local, uid_t uid) {
@@ -158,7 +159,7 @@ bool PeerOwner::is_owned_by(const tcp::endpoint& peer, const tcp::endpoint& loca
     return table_has_owner(read_table(peer.address().is_v4() ? AF_INET : AF_INET6), peer, local, uid);
 }
 
-bool PeerOwner::can_tell() const {
+bool PeerOwner::try_to_ask() const {
     // Whatever is asked for, there is no such connection; that the kernel says so is what counts.
     const tcp::endpoint nowhere(boost::asio::ip::address_v4::loopback(), 1);
     if (diagnosis_ && diagnose(diagnosis_.get(), nowhere, nowhere)) return true;

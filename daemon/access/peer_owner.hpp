@@ -17,8 +17,8 @@ public:
     /// tables are read instead, `tcp` and `tcp6` in the directory `tables` (proc(5)).
     explicit PeerOwner(std::filesystem::path tables = "/proc/net", bool may_diagnose = true);
 
-    /// Whether the kernel can be asked at all. In some containers neither way is there.
-    bool can_tell() const;
+    /// Whether the kernel could be asked at all when this began. In some containers neither way is there.
+    bool can_tell() const noexcept { return can_tell_; }
 
     /// Whether the socket connected from `peer` to `local` belongs to user `uid` now. A peer that has already closed
     /// its end has no owner any more: no. Any error: no. Blocks for microseconds (milliseconds with the table).
@@ -26,10 +26,12 @@ public:
                      uid_t uid);
 
 private:
+    bool try_to_ask() const;
     std::string read_table(int family) const;
 
     std::filesystem::path tables_;
     base::UniqueFd diagnosis_;
+    bool can_tell_ = false;
 };
 
 /// Pure part of the fallback: looks the connection `peer` → `local` up in the text of a kernel TCP table

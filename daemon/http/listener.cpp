@@ -90,8 +90,8 @@ Result<base::UniqueFd> listen_unix(int directory, const std::filesystem::path& p
 }  // namespace
 
 struct Listener::State : std::enable_shared_from_this<Listener::State> {
-    State(HttpServer& s, asio::any_io_executor e, access::PeerOwner o, bool token)
-        : server(s), executor(std::move(e)), owner(std::move(o)), can_tell(owner.can_tell()), needs_token(token) {}
+    State(HttpServer& s, asio::any_io_executor e, access::PeerOwner& o, bool token)
+        : server(s), executor(std::move(e)), owner(o), needs_token(token || !owner.can_tell()) {}
 
     struct Door {
         Door(asio::any_io_executor e, int fd, int f) : queue(e, fd), pause(e), family(f) {}
@@ -109,9 +109,8 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
     std::filesystem::path path;
     struct ::stat socket_file {};
     std::uint16_t port = 0;
-    access::PeerOwner owner;
-    bool can_tell;  // the kernel, whose a connection is
-    bool needs_token;
+    access::PeerOwner& owner;
+    bool needs_token;  // of whoever comes in over TCP
     bool stopped = false;
 
     Result<void> open_tcp(std::uint16_t wanted);
@@ -219,7 +218,7 @@ bool Listener::State::accept_one(Door& door) {
     owned.release();
     if (!is_ours(socket, door.family)) return true;
     const bool is_unix = door.family == AF_UNIX;
-    server.serve(std::move(socket), {is_unix ? Role::client : Role::agent, !is_unix && (needs_token || !can_tell)});
+    server.serve(std::move(socket), {is_unix ? Role::client : Role::agent, !is_unix && needs_token});
     return true;
 }
 
@@ -231,7 +230,7 @@ bool Listener::State::is_ours(const HttpServer::Socket& socket, int family) {
         socklen_t size = sizeof(peer);
         return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == us || peer.uid == 0);
     }
-    if (!can_tell) return true;  // whoever it is must show the token
+    if (!owner.can_tell()) return true;  // whoever it is must show the token
     tcp::endpoint peer, local;
     auto peer_size = static_cast<socklen_t>(peer.capacity());
     auto local_size = static_cast<socklen_t>(local.capacity());
@@ -256,8 +255,8 @@ Listener::Listener(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Listener::~Listener() { stop(); }
 
 Result<std::unique_ptr<Listener>> Listener::open(HttpServer& server, asio::any_io_executor executor,
-                                                 ListenOptions options, access::PeerOwner owner) {
-    auto state = std::make_shared<State>(server, std::move(executor), std::move(owner), options.needs_token);
+                                                 access::PeerOwner& owner, ListenOptions options) {
+    auto state = std::make_shared<State>(server, std::move(executor), owner, options.needs_token);
     if (auto opened = state->open_tcp(options.port); !opened) return opened.error();
     if (auto opened = state->open_unix(options); !opened) return opened.error();
     return std::unique_ptr<Listener>(new Listener(std::move(state)));

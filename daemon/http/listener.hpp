@@ -23,9 +23,10 @@ public:
     /// Binds everything; connections wait in the kernel's queue until `start`. The caller holds the daemon lock, so
     /// a socket file that is already there is stale and replaced. [::1] is taken if free.
     /// Errors: conflict (the port is in use; one line that says what to do), denied, io.
-    /// `owner`: who is asked whose a connection is; one that can not tell lets in who has the token.
+    /// `owner`: is asked whose a connection is, and outlives the listener; one that cannot tell lets in who has the
+    /// token.
     static Result<std::unique_ptr<Listener>> open(mcp::http::HttpServer& server, boost::asio::any_io_executor executor,
-                                                  ListenOptions options, access::PeerOwner owner = access::PeerOwner());
+                                                  access::PeerOwner& owner, ListenOptions options);
     /// Stops; removes the socket file.
     ~Listener();
     Listener(const Listener&) = delete;

@@ -1,10 +1,38 @@
 """Access where more is asked for than whose a connection is: the token, and pages of an origin that the user allowed."""
 import json
 import stat
+import pathlib
+import re
+import socket
 import subprocess
+import threading
 
 import harness
 from test_mcp_stdio import Bridge
+
+
+class Doors(harness.TestCase):
+    def test_a_daemon_that_has_to_wait_for_its_port_asks_no_agent_for_a_token(self):
+        """What the daemon before it had started last may hold its port for a moment."""
+        self.daemon.kill()
+        holder = socket.socket()
+        self.addCleanup(holder.close)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", self.daemon.port))
+        holder.listen()
+        before = self.daemon.process.pid
+        start = threading.Thread(target=self.daemon.start)
+        start.start()
+        lock = self.place.data / "daemon.lock"
+        harness.eventually("the next has the directory", lambda: f"(PID {before})" not in lock.read_text()
+                           and "(PID " in lock.read_text())
+        status = pathlib.Path(f"/proc/{self.daemon.process.pid}/status")
+        waits = lambda: int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read_text(), re.MULTILINE)[1])
+        begun = waits()
+        harness.eventually("it waits for the port", lambda: waits() >= begun + 10)
+        holder.close()
+        start.join()
+        self.assertFalse(self.mcp().call("list_processes").is_error)
 
 
 class Token(harness.TestCase):

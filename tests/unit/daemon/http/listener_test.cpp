@@ -56,6 +56,7 @@ struct Fixture {
     MemoryGraveyard graveyard;
     std::optional<mcp::Server> server;
     std::optional<mcp::http::HttpServer> http;
+    daemon::access::PeerOwner peers;
     std::unique_ptr<daemon::http::Listener> listener;
     async::Notifier gate{io.get_executor()};
     int holding = 0;
@@ -80,7 +81,7 @@ struct Fixture {
         http.emplace(*server, clock, options, graveyard);
         daemon::http::ListenOptions where;
         where.socket_directory = socket_directory;
-        auto opened = daemon::http::Listener::open(*http, io.get_executor(), where);
+        auto opened = daemon::http::Listener::open(*http, io.get_executor(), peers, where);
         REQUIRE(opened.has_value());
         listener = std::move(*opened);
         listener->start();
@@ -350,7 +351,7 @@ TEST_CASE("a port that is taken is a conflict with one line") {
     Fixture f;
     daemon::http::ListenOptions where;
     where.port = f.listener->port();
-    const auto second = daemon::http::Listener::open(*f.http, f.io.get_executor(), where);
+    const auto second = daemon::http::Listener::open(*f.http, f.io.get_executor(), f.peers, where);
     REQUIRE(!second.has_value());
     CHECK(second.error().code == ErrorCode::conflict);
     CHECK(second.error().message ==
@@ -363,7 +364,7 @@ TEST_CASE("a socket directory that is a symbolic link is refused") {
     std::filesystem::create_directory_symlink(f.socket_directory, link);
     daemon::http::ListenOptions where;
     where.socket_directory = link;
-    CHECK(!daemon::http::Listener::open(*f.http, f.io.get_executor(), where).has_value());
+    CHECK(!daemon::http::Listener::open(*f.http, f.io.get_executor(), f.peers, where).has_value());
 }
 
 TEST_CASE("readiness is announced on the descriptor, which is closed") {
