@@ -303,6 +303,8 @@ RequestReader::Progress RequestReader::State::check_head() {
 RequestReader::Progress RequestReader::State::read_body() {
     while (!parser->is_done()) {
         const auto text = rest();
+        // Beast has to see the last chunk's line with a byte of what follows. No chunked body is shorter than five.
+        if (parser->chunked() && text.size() < 5 && text.starts_with('0')) return Progress::need_more;
         boost::system::error_code error;
         const auto taken = parser->put(boost::asio::buffer(text.data(), text.size()), error);
         used += taken;

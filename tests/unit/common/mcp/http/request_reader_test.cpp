@@ -108,6 +108,23 @@ TEST_CASE("what two parties could read in two ways is refused") {
     CHECK(refusal("\x16\x03\x01\x02\x01\n") == 400);
 }
 
+TEST_CASE("a last chunk that comes first may come in any pieces") {
+    const std::string head = get("Host: localhost\r\nTransfer-Encoding: chunked\r\n"), body = "0\r\n\r\n";
+    for (std::size_t first = 1; first < body.size(); ++first) {
+        for (std::size_t second = first; second < body.size(); ++second) {
+            RequestReader reader{Limits{}};
+            reader.feed(head);
+            CHECK(reader.advance() == Progress::head);
+            reader.feed(body.substr(0, first));
+            CHECK(reader.advance() == Progress::need_more);
+            reader.feed(body.substr(first, second - first));
+            CHECK(reader.advance() == Progress::need_more);
+            reader.feed(body.substr(second));
+            CHECK(reader.advance() == Progress::body);
+        }
+    }
+}
+
 TEST_CASE("what stands beside chunks is bounded, however it arrives") {
     const std::string head = get("Host: localhost\r\nTransfer-Encoding: chunked\r\n");
     const auto arrives = [&](const std::string& body, std::size_t piece) {
