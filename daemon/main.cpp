@@ -1,7 +1,6 @@
 // The program: options, the lock of the data directory, and a Daemon (daemon.hpp) that serves.
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@
 #include "common/rundir/run_mark.hpp"
 #include "daemon/access/peer_owner.hpp"
 #include "daemon/access/token.hpp"
+#include "daemon/base_limits.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/options.hpp"
 
@@ -52,24 +52,6 @@ Result<mcp::http::SessionKey> load_session_key(const fs::path& data) {
     const std::string_view text(reinterpret_cast<const char*>(key.data()), key.size());
     if (auto written = base::atomic_write(file, text); !written) return written.error();
     return key;
-}
-
-std::vector<rundir::ResourceLimit> current_limits() {
-    std::vector<rundir::ResourceLimit> out;
-    for (int resource = 0; resource < static_cast<int>(RLIM_NLIMITS); ++resource) {
-        rlimit limit{};
-        if (::getrlimit(static_cast<__rlimit_resource>(resource), &limit) == 0)
-            out.push_back({resource, limit.rlim_cur, limit.rlim_max});
-    }
-    return out;
-}
-
-/// The daemon holds descriptors for every shim, client and log; its children keep the limit it was given.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /// Whether the daemon that the text of a lock file names is gone. A text that names none says nothing.
@@ -145,9 +127,10 @@ int serve(const daemon::Options& options) {
     supervising.max_live = options.max_processes;
     supervising.process_log_bytes = options.process_log_bytes;
     supervising.total_log_bytes = options.total_log_bytes;
-    supervising.limits = current_limits();
-    supervising.umask = ::umask(077);
-    raise_descriptor_limit();
+    supervising.limits = daemon::base_limits(daemon::own_limits());
+    supervising.umask = daemon::base_umask;
+    ::umask(077);
+    daemon::raise_own_limits();
 
     int status = exit_failure;
     bool after_another = false;

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import resource
 import pwd
 import time
 import unittest
@@ -63,6 +64,36 @@ class Environment(harness.TestCase):
             self.assertEqual(found.get("OF_THE_AGENT"), "yes", label)
             self.assertNotIn(SECRET, found)
         self.assertNotIn("hunter2", (self.place.root / "daemon.stderr").read_text())
+
+    def test_soft_limits_and_umask_of_who_started_the_daemon_do_not_stay(self):
+        low = {resource.RLIMIT_NOFILE: 64, resource.RLIMIT_CPU: 1000, resource.RLIMIT_FSIZE: 1 << 20,
+               resource.RLIMIT_STACK: 1 << 20}
+        before = {each: resource.getrlimit(each) for each in low}
+        umask = os.umask(0o077)
+        try:
+            for each, soft in low.items():
+                resource.setrlimit(each, (soft, before[each][1]))
+            self.daemon.start()
+        finally:
+            os.umask(umask)
+            for each, limits in before.items():
+                resource.setrlimit(each, limits)
+        for each in (resource.RLIMIT_NOFILE, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE):
+            self.assertEqual(resource.prlimit(self.daemon.process.pid, each), (before[each][1],) * 2)
+        command = ["sh", "-c", "umask; ulimit -Sn; ulimit -St; ulimit -Sf; ulimit -Ss; ulimit -Hn"]
+        self.mcp().call("start_process", command=command, working_directory="/", label="limits")
+        self.assertEqual(self.wait_exit("limits").code, 0)
+        shown = self.ok("output", "limits", "-n", "0").out.decode().split()
+        shown = [shown[0], *(text if text == "unlimited" else int(text) for text in shown[1:])]
+        unlimited = lambda each: "unlimited" if before[each][1] == resource.RLIM_INFINITY else before[each][1]
+        self.assertEqual(shown[:2], ["0022", 1024])
+        self.assertEqual(shown[2], unlimited(resource.RLIMIT_CPU))
+        self.assertGreater(10**18 if shown[3] == "unlimited" else shown[3], 1 << 11)
+        self.assertEqual(shown[4:], [8 << 10, unlimited(resource.RLIMIT_NOFILE)])
+        # A person's client sends its own.
+        self.ok("start", "--label", "own", "sh", "-c", "ulimit -Sn")
+        self.assertEqual(self.wait_exit("own").code, 0)
+        self.assertEqual(int(self.ok("output", "own", "-n", "0").out), before[resource.RLIMIT_NOFILE][0])
 
     def write_profile(self, text):
         for name in (".profile", ".bash_profile"):
