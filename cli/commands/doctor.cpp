@@ -316,6 +316,36 @@ void check_descriptors(const Examined& examined, Findings& out) {
         out.ok(name, detail);
 }
 
+/// What the daemon and the programs that agents start have of whoever started it, for as long as it runs: neither a
+/// nice value nor a hard limit can be raised back (setpriority(2), setrlimit(2)).
+void check_inherited(const Examined& examined, Findings& out) {
+    if (!examined.daemon) return;
+    const auto pid = static_cast<pid_t>(examined.daemon->pid);
+    std::vector<std::string> worse;
+    const int theirs = ::getpriority(PRIO_PROCESS, static_cast<id_t>(pid)), ours = ::getpriority(PRIO_PROCESS, 0);
+    if (theirs > ours) worse.push_back(fmt::format("its nice value is {}, here it is {}", theirs, ours));
+    constexpr std::pair<__rlimit_resource, std::string_view> limits[] = {{RLIMIT_AS, "address space"},
+                                                                         {RLIMIT_CPU, "processor time"},
+                                                                         {RLIMIT_DATA, "data"},
+                                                                         {RLIMIT_FSIZE, "size of files"},
+                                                                         {RLIMIT_MEMLOCK, "locked memory"},
+                                                                         {RLIMIT_NOFILE, "open files"},
+                                                                         {RLIMIT_NPROC, "processes"},
+                                                                         {RLIMIT_STACK, "stack"}};
+    for (const auto& [resource, what] : limits) {
+        rlimit here{}, there{};
+        if (::getrlimit(resource, &here) != 0 || ::prlimit(pid, resource, nullptr, &there) != 0) continue;
+        if (there.rlim_max < here.rlim_max)
+            worse.push_back(fmt::format("its hard limit of {} is {}, here it is {}", what, there.rlim_max,
+                                        here.rlim_max == RLIM_INFINITY ? "unlimited" : std::to_string(here.rlim_max)));
+    }
+    const char* name = "inherited limits";
+    if (worse.empty()) return out.ok(name, "the daemon has no lower ones than this terminal");
+    out.note(
+        name, fmt::format("the daemon has them of whoever started it: {}", fmt::join(worse, "; ")),
+        fmt::format("they cannot be raised back: persistproc shutdown --keep, then {}", serve_command(examined.data)));
+}
+
 /// The kernel counts instances and watches by user: what it gives here it gives the daemon.
 void check_log_watches(const Examined&, Findings& out) {
     const char* name = "log watches";
@@ -494,9 +524,9 @@ void check_agents(const Examined& examined, Findings& out) {
 
 /// In the order of the answer. A check looks, never changes anything, and ends within a bound.
 using Check = void (*)(const Examined&, Findings&);
-constexpr Check checks[] = {check_programs, check_data_directory, check_disk_space,  check_daemon,
-                            check_endpoint, check_linger,         check_descriptors, check_log_watches,
-                            check_runs,     check_processes,      check_agents};
+constexpr Check checks[] = {check_programs,    check_data_directory, check_disk_space,  check_daemon,
+                            check_endpoint,    check_linger,         check_descriptors, check_inherited,
+                            check_log_watches, check_runs,           check_processes,   check_agents};
 
 /// Completes when a process has not run for `stuck_bound`, or the time is over.
 Task<> until_stuck(pid_t pid) {

@@ -201,6 +201,20 @@ class WithDaemon(Case):
             self.assertEqual(check["status"], status)
             self.assertIn(str(most), check["detail"])
 
+    def test_what_cannot_be_raised_back(self):
+        self.assertEqual(self.check_of("inherited limits")["status"], "ok")
+        daemon = self.daemon.process.pid
+        os.setpriority(os.PRIO_PROCESS, daemon, os.getpriority(os.PRIO_PROCESS, 0) + 5)
+        own = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+        lower = 9999 if own == resource.RLIM_INFINITY else own - 1
+        resource.prlimit(daemon, resource.RLIMIT_NPROC, (lower, lower))
+        check = self.check_of("inherited limits")
+        self.assertEqual(check["status"], "note")
+        self.assertIn(f"its nice value is {os.getpriority(os.PRIO_PROCESS, daemon)}", check["detail"])
+        here = "unlimited" if own == resource.RLIM_INFINITY else own
+        self.assertIn(f"its hard limit of processes is {lower}, here it is {here}", check["detail"])
+        self.assertIn("persistproc shutdown --keep, then", check["advice"])
+
     def test_a_killed_daemon_is_one_that_is_not_there(self):
         self.daemon.kill()
         self.assertEqual(self.check_of("daemon", 0)["status"], "note")
