@@ -3,6 +3,9 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <map>
 #include <optional>
 #include <sstream>
 
@@ -10,6 +13,7 @@
 #include "common/base/size.hpp"
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
+#include "common/config/config_file.hpp"
 #include "common/mcp/http/access.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
@@ -26,6 +30,39 @@ CLI::Validator make_count_check() {
     return CLI::Validator(check, "");
 }
 
+/// Whether a variable says what the file would say.
+bool has_variable(const std::string& key) {
+    constexpr std::pair<std::string_view, const char*> variables[] = {
+        {"port", "PERSISTPROC_PORT"}, {"auth", "PERSISTPROC_AUTH"}, {"compat", "PERSISTPROC_COMPAT"}};
+    for (const auto& [name, variable] : variables) {
+        const char* const value = name == key ? std::getenv(variable) : nullptr;
+        if (value != nullptr && *value != '\0') return true;
+    }
+    return false;
+}
+
+/// What the file says and neither the command line nor a variable, as if it had been typed. `places`: where each of
+/// those stands. Errors: invalid, with the place.
+Result<void> add_settings(CLI::App& app, const config::ConfigFile& file, std::map<std::string, std::string>& places) {
+    std::vector<std::string> known;
+    for (const CLI::Option* option : app.get_options())
+        if (option->get_configurable()) known.push_back(option->get_lnames().front());
+    for (const config::Setting& setting : file.table("daemon")) {
+        if (std::find(known.begin(), known.end(), setting.key) == known.end())
+            return config::unknown_key(setting, "daemon", known);
+        CLI::Option* const option = app.get_option("--" + setting.key);
+        if (option->count() > 0 || has_variable(setting.key)) continue;
+        places[setting.key] = setting.place + ": " + setting.key;
+        try {
+            for (const std::string& value : setting.values) option->add_result(value);
+            if (option->count() > 0) option->run_callback();
+        } catch (const CLI::Error& error) {
+            return Error{ErrorCode::invalid, setting.place + ": " + base::escape_line(error.what())};
+        }
+    }
+    return {};
+}
+
 /// Nothing is printed in vain.
 Result<void> print(const std::string& text) {
     if (const int failed = base::write_all(STDOUT_FILENO, text); failed != 0) return base::os_failure("stdout", failed);
@@ -40,9 +77,12 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     done = false;
     const CLI::Validator is_count = make_count_check();
     CLI::App app{"The daemon of persistproc: keeps programs running and records what they print.", "persistprocd"};
-    app.set_version_flag("--version", "persistprocd " + base::version_text(base::version(), base::commit()));
+    app.get_help_ptr()->configurable(false);
+    app.set_version_flag("--version", "persistprocd " + base::version_text(base::version(), base::commit()))
+        ->configurable(false);
     app.add_option("--data-dir", data,
                    "Directory for everything it keeps (PERSISTPROC_DATA_DIR; ~/.local/state/persistproc)")
+        ->configurable(false)
         ->type_name("DIR");
     app.add_option("--port", port, "TCP port on 127.0.0.1 for agents; 0: any free one (PERSISTPROC_PORT; 8947)")
         ->type_name("PORT");
@@ -56,9 +96,11 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
         ->allow_extra_args(false);
     app.add_option("--ready-fd", options.ready_fd, "Descriptor that is written to once it serves")
         ->check(is_count)
+        ->configurable(false)
         ->type_name("FD");
-    app.add_flag("-q,--quiet", options.quiet, "Do not print the endpoint and how to add it to agents");
-    app.add_flag("-v,--verbose", options.verbose, "Say more");
+    app.add_flag("-q,--quiet", options.quiet, "Do not print the endpoint and how to add it to agents")
+        ->configurable(false);
+    app.add_flag("-v,--verbose", options.verbose, "Say more")->configurable(false);
     app.add_flag("--compat", options.compat, "Offer the tools of the Python persistproc too (PERSISTPROC_COMPAT=1)");
     app.add_option("--keep-ended", options.keep_ended, "Processes that have ended and are still remembered (100)")
         ->check(is_count)
@@ -84,35 +126,43 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     } catch (const CLI::ParseError& what) {
         return Error{ErrorCode::invalid, std::string(what.what()) + " (see persistprocd --help)"};
     }
-    for (const auto& [name, text, bytes] : {std::tuple("--process-log-limit", &process_log, &options.process_log_bytes),
-                                            std::tuple("--total-log-limit", &total_log, &options.total_log_bytes)}) {
+    const auto file = config::read_config(config::find_config_path());
+    if (!file) return file.error();
+    std::map<std::string, std::string> places;
+    if (auto added = add_settings(app, *file, places); !added) return added.error();
+    const auto place_of = [&places](const std::string& key) {
+        const auto place = places.find(key);
+        return place == places.end() ? "--" + key : place->second;
+    };
+    constexpr std::uint64_t least = 1u << 20;
+    for (const auto& [name, text, bytes] : {std::tuple("process-log-limit", &process_log, &options.process_log_bytes),
+                                            std::tuple("total-log-limit", &total_log, &options.total_log_bytes)}) {
         if (!*text) continue;
         auto size = base::parse_size(**text);
-        if (!size) return base::with_context(size.error(), name);
+        if (!size) return base::with_context(size.error(), place_of(name));
+        if (*size < least) return Error{ErrorCode::invalid, place_of(name) + ": at least 1MiB"};
         *bytes = *size;
     }
     auto directory = rundir::resolve_data_directory(data);
     if (!directory) return directory.error();
     options.data = std::move(*directory);
-    auto number = port.empty() ? rundir::find_port() : rundir::parse_port(port, "--port");
+    auto number = port.empty() ? rundir::find_port() : rundir::parse_port(port, place_of("port"));
     if (!number) return number.error();
     options.port = *number;
-    auto way = auth.empty() ? rundir::find_auth() : rundir::parse_auth(auth, "--auth");
+    auto way = auth.empty() ? rundir::find_auth() : rundir::parse_auth(auth, place_of("auth"));
     if (!way) return way.error();
     options.auth = *way;
     for (const std::string& origin : options.allowed_origins)
         if (!mcp::http::is_origin(origin))
             return Error{ErrorCode::invalid,
-                         "--allow-origin: an origin such as http://localhost:6274 is expected, without a path; got \"" +
+                         place_of("allow-origin") +
+                             ": an origin such as http://localhost:6274 is expected, without a path; got \"" +
                              base::excerpt(origin) + "\""};
     if (!options.compat) {
         auto compat = rundir::find_compat();
         if (!compat) return compat.error();
         options.compat = *compat;
     }
-    constexpr std::uint64_t least = 1u << 20;
-    if (options.process_log_bytes < least || options.total_log_bytes < least)
-        return Error{ErrorCode::invalid, "--process-log-limit, --total-log-limit: at least 1MiB"};
     return options;
 }
 

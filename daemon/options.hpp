@@ -9,8 +9,8 @@
 
 namespace persistproc::daemon {
 
-/// What the daemon is told on its command line and by PERSISTPROC_DATA_DIR, PERSISTPROC_PORT, PERSISTPROC_AUTH and
-/// PERSISTPROC_COMPAT.
+/// What the daemon is told on its command line, by PERSISTPROC_DATA_DIR, PERSISTPROC_PORT, PERSISTPROC_AUTH and
+/// PERSISTPROC_COMPAT, and by the user's file (common/config), each counting more than the next.
 struct Options {
     std::filesystem::path data;
     std::uint16_t port = 0;
@@ -28,7 +28,8 @@ struct Options {
 };
 
 /// Reads the command line. `done` is set when the answer was all there was to do (--help, --version); it has been
-/// printed then. Errors: invalid, one line that names the flag.
+/// printed then. Errors: invalid, one line that names the flag, or the
+/// file with line and column.
 Result<Options> parse_options(int argc, char** argv, bool& done);
 
 }  // namespace persistproc::daemon

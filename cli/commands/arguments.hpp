@@ -187,6 +187,7 @@ struct ShutdownArguments {
 
 struct ServeArguments {
     bool detach = false;
+    bool replace = false;
     bool compat = false;
     std::string auth;
     std::vector<std::string> allowed_origins;
@@ -197,6 +198,8 @@ struct ServeArguments {
         using A = ServeArguments;
         using schema::field;
         each(field("detach", &A::detach).as_flag("detach", "", "Put it in the background; return once it serves"));
+        each(field("replace", &A::replace)
+                 .as_flag("replace", "", "Take over from a daemon that runs; its processes run on"));
         each(field("auth", &A::auth)
                  .as_flag("auth", "WAY",
                           "What agents over TCP must show: peer, whose they are by the kernel's word, or the token "

@@ -203,7 +203,7 @@ void check_daemon(const Examined& examined, Findings& out) {
             out.ok("daemon", detail);
         else
             out.note("daemon", fmt::format("{}; the client is {}", detail, own),
-                     fmt::format("persistproc shutdown --keep, then {}", serve_command(examined.data)));
+                     serve_command(examined.data) + " --replace");
         return;
     }
     const fs::path lock = examined.data / "daemon.lock";
@@ -341,9 +341,9 @@ void check_inherited(const Examined& examined, Findings& out) {
     }
     const char* name = "inherited limits";
     if (worse.empty()) return out.ok(name, "the daemon has no lower ones than this terminal");
-    out.note(
-        name, fmt::format("the daemon has them of whoever started it: {}", fmt::join(worse, "; ")),
-        fmt::format("they cannot be raised back: persistproc shutdown --keep, then {}", serve_command(examined.data)));
+    out.note(name, fmt::format("the daemon has them of whoever started it: {}", fmt::join(worse, "; ")),
+             fmt::format("they cannot be raised back; let a new daemon take over: {} --replace",
+                         serve_command(examined.data)));
 }
 
 /// The kernel counts instances and watches by user: what it gives here it gives the daemon.

@@ -9,18 +9,6 @@ namespace persistproc::cli::commands {
 
 namespace {
 
-struct DocumentArguments {
-    std::string name;
-
-    template <class Each>
-    static constexpr void fields(Each&&) {}
-    Result<void> take(std::vector<std::string> words, const Given& given) {
-        if (words.size() == 1) name = words[0];
-        if (name == "persistproc.1" || name == "persistprocd.8" || name == "README") return {};
-        return unexpected_word(given.subcommand, words.empty() ? "" : words[0]);
-    }
-};
-
 std::string all_of_stdin() {
     std::string out;
     char buffer[4096];
@@ -28,13 +16,27 @@ std::string all_of_stdin() {
     return out;
 }
 
+std::string daemon_manual() { return format::daemon_manual(all_of_stdin()); }
+
+constexpr std::pair<std::string_view, std::string (*)()> documents[] = {
+    {"README", format::readme_table}, {"persistproc.1", format::client_manual}, {"persistprocd.8", daemon_manual}};
+
+struct DocumentArguments {
+    std::string (*make)() = nullptr;
+
+    template <class Each>
+    static constexpr void fields(Each&&) {}
+    Result<void> take(std::vector<std::string> words, const Given& given) {
+        const std::string name = words.size() == 1 ? words[0] : std::string();
+        for (const auto& [known, makes] : documents)
+            if (name == known) make = makes;
+        if (make == nullptr) return unexpected_word(given.subcommand, words.empty() ? "" : words[0]);
+        return {};
+    }
+};
+
 int print_document(const CommonOptions&, const Console& console, DocumentArguments arguments) {
-    if (arguments.name == "README")
-        console.print(format::readme_table());
-    else if (arguments.name == "persistproc.1")
-        console.print(format::client_manual());
-    else
-        console.print(format::daemon_manual(all_of_stdin()));
+    console.print(arguments.make());
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/commands/arguments.hpp"
+#include "cli/daemon_end.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/event_loop.hpp"
 #include "cli/format/json_text.hpp"
@@ -31,8 +32,9 @@ Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Co
     const std::filesystem::path data = common.data_directory;
     auto running = co_await find_daemon(executor, data);
     if (running) {
-        console.fail(Error{ErrorCode::conflict, fmt::format("a daemon (pid {}) already serves {} at {}", running->pid,
-                                                            common.data_directory, running->endpoint)});
+        console.fail(Error{ErrorCode::conflict,
+                           fmt::format("a daemon (pid {}) already serves {} at {}; --replace takes over from it",
+                                       running->pid, common.data_directory, running->endpoint)});
         co_return already_served_status;
     }
     if (auto started = start_daemon(common); !started) co_return console.fail(started.error());
@@ -49,6 +51,13 @@ Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Co
     co_return 0;
 }
 
+/// It is as well when none runs.
+Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOptions common, Console console) {
+    auto ended = co_await end_daemon(executor, common.data_directory, true);
+    if (!ended && ended.error().code != ErrorCode::unavailable) co_return console.fail(ended.error());
+    co_return 0;
+}
+
 }  // namespace
 
 static int serve(const CommonOptions& common, const Console& console, ServeArguments options) {
@@ -60,6 +69,11 @@ static int serve(const CommonOptions& common, const Console& console, ServeArgum
     }
     for (const std::string& origin : options.allowed_origins)
         wanted.daemon_flags.insert(wanted.daemon_flags.end(), {"--allow-origin", origin});
+    if (options.replace)
+        if (const int status = run_task(
+                [&](boost::asio::any_io_executor executor) { return end_running_daemon(executor, wanted, console); });
+            status != 0)
+            return status;
     if (options.detach)
         return run_task([&](boost::asio::any_io_executor executor) { return detach(executor, wanted, console); });
     auto program = find_daemon_program();
@@ -89,7 +103,7 @@ extern const Subcommand serve_subcommand = make_subcommand<serve>({
     .summary = "run the daemon; it is also started when needed",
     .text = "Runs the daemon in the foreground, or with --detach in the background. Prints its endpoint and how to add "
             "it to agents.",
-    .examples = {"persistproc serve --detach", "persistproc serve --port 9000"},
+    .examples = {"persistproc serve --detach", "persistproc serve --port 9000", "persistproc serve --detach --replace"},
     .statuses = {{75, "another daemon serves this data directory"}},
 });
 

@@ -1,41 +1,16 @@
 #include <fmt/format.h>
 
-#include <chrono>
-
-#include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
+#include "cli/daemon_end.hpp"
 #include "cli/format/json_text.hpp"
-#include "common/base/file_lock.hpp"
 #include "common/ops/client_operations.hpp"
 
 namespace persistproc::cli::commands {
 
-namespace {
-
-/// The daemon leaves after its answer; its lock says when it has.
-Task<Result<void>> wait_until_gone(std::filesystem::path lock) {
-    async::SystemClock clock;
-    const MonoTime deadline = clock.now() + std::chrono::seconds(10);
-    while (clock.now() < deadline) {
-        auto held = base::is_locked(lock);
-        if (held ? !*held : held.error().code == ErrorCode::not_found) co_return Result<void>();
-        const MonoTime next = clock.now() + std::chrono::milliseconds(5);
-        co_await clock.sleep_until(next);
-    }
-    co_return Error{ErrorCode::timeout, "the daemon was asked to end and still holds its data directory"};
-}
-
-}  // namespace
-
 static Task<int> shutdown(Context context, ShutdownArguments options) {
     const std::filesystem::path data = context.common.data_directory;
-    auto client = co_await DaemonClient::connect(context.executor, data);
-    if (!client) co_return context.console.fail(client.error());
-    auto answer = co_await (*client)->shut_down(options.request.keep);
+    auto answer = co_await end_daemon(context.executor, data, options.request.keep);
     if (!answer) co_return context.console.fail(answer.error());
-    client->reset();
-    auto gone = co_await wait_until_gone(data / "daemon.lock");
-    if (!gone) co_return context.console.fail(gone.error());
     if (context.console.json()) {
         context.console.print(format::shutdown_json(answer->stopped, answer->kept));
         co_return 0;

@@ -213,7 +213,8 @@ class WithDaemon(Case):
         self.assertIn(f"its nice value is {os.getpriority(os.PRIO_PROCESS, daemon)}", check["detail"])
         here = "unlimited" if own == resource.RLIM_INFINITY else own
         self.assertIn(f"its hard limit of processes is {lower}, here it is {here}", check["detail"])
-        self.assertIn("persistproc shutdown --keep, then", check["advice"])
+        self.assertIn("serve --detach", check["advice"])
+        self.assertIn("--replace", check["advice"])
 
     def test_a_killed_daemon_is_one_that_is_not_there(self):
         self.daemon.kill()

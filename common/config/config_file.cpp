@@ -1,0 +1,122 @@
+#include "common/config/config_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "common/base/file.hpp"
+#include "common/base/text.hpp"
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+namespace persistproc::config {
+
+namespace {
+
+constexpr std::size_t most_bytes = 1u << 20;
+constexpr std::string_view known_tables[] = {"daemon", "client", "run"};
+
+std::string place_of(const std::filesystem::path& file, const toml::source_position& at) {
+    return fmt::format("{}: line {}, column {}", base::escape_line(file.native()), at.line, at.column);
+}
+
+/// What would be typed; no value: it is nothing that a flag takes.
+std::optional<std::string> typed_text(const toml::node& node) {
+    if (const auto* text = node.as_string()) return text->get();
+    if (const auto* number = node.as_integer()) return std::to_string(number->get());
+    if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
+    return std::nullopt;
+}
+
+Result<Setting> read_setting(const toml::key& key, const toml::node& node, const std::filesystem::path& file) {
+    Setting out{.key = std::string(key.str()), .values = {}, .place = place_of(file, key.source().begin)};
+    if (const auto* flag = node.as_boolean()) {
+        if (flag->get()) out.values.emplace_back("true");
+        return out;
+    }
+    if (auto text = typed_text(node)) {
+        out.values.push_back(std::move(*text));
+        return out;
+    }
+    const auto* list = node.as_array();
+    bool is_fine = list != nullptr;
+    if (list != nullptr)
+        for (const auto& each : *list) {
+            auto text = typed_text(each);
+            is_fine = is_fine && text;
+            if (text) out.values.push_back(std::move(*text));
+        }
+    if (is_fine) return out;
+    return Error{ErrorCode::invalid, fmt::format("{}: {}: a text, a number, true, false or a list of texts is expected",
+                                                 out.place, base::excerpt(out.key))};
+}
+
+std::string joined(const auto& words) { return fmt::format("{}", fmt::join(words, ", ")); }
+
+}  // namespace
+
+const std::vector<Setting>& ConfigFile::table(const std::string& name) const {
+    static const std::vector<Setting> none;
+    const auto found = tables.find(name);
+    return found == tables.end() ? none : found->second;
+}
+
+std::filesystem::path find_config_path() {
+    const auto value = [](const char* name) -> std::string_view {
+        const char* text = std::getenv(name);
+        return text != nullptr ? text : "";
+    };
+    // The base directory specification tells us to ignore a relative value.
+    if (const auto base = value("XDG_CONFIG_HOME"); base.starts_with('/'))
+        return std::filesystem::path(base) / "persistproc" / "config.toml";
+    if (const auto home = value("HOME"); home.starts_with('/'))
+        return std::filesystem::path(home) / ".config" / "persistproc" / "config.toml";
+    return {};
+}
+
+Result<ConfigFile> parse_config(std::string_view text, const std::filesystem::path& name) {
+    auto parsed = toml::parse(text);
+    if (!parsed)
+        return Error{ErrorCode::invalid, fmt::format("{}: {}", place_of(name, parsed.error().source().begin),
+                                                     base::escape_line(parsed.error().description()))};
+    const toml::table root = std::move(parsed).table();
+    ConfigFile out;
+    out.path = name;
+    for (const auto& [key, node] : root) {
+        const auto* table = node.as_table();
+        const bool is_known =
+            std::find(std::begin(known_tables), std::end(known_tables), key.str()) != std::end(known_tables);
+        if (table == nullptr || !is_known)
+            return Error{ErrorCode::invalid,
+                         fmt::format("{}: \"{}\" is none of the tables {}", place_of(name, key.source().begin),
+                                     base::excerpt(key.str()), joined(known_tables))};
+        auto& settings = out.tables[std::string(key.str())];
+        std::vector<std::pair<toml::source_position, Setting>> found;
+        for (const auto& [own, value] : *table) {
+            auto setting = read_setting(own, value, name);
+            if (!setting) return setting.error();
+            found.emplace_back(own.source().begin, std::move(*setting));
+        }
+        std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+        for (auto& [at, setting] : found) settings.push_back(std::move(setting));
+    }
+    return out;
+}
+
+Result<ConfigFile> read_config(const std::filesystem::path& path) {
+    ConfigFile none;
+    none.path = path;
+    if (path.empty()) return none;
+    auto text = base::read_file(path, most_bytes);
+    if (!text) return text.error().code == ErrorCode::not_found ? Result<ConfigFile>(none) : text.error();
+    return parse_config(*text, path);
+}
+
+Error unknown_key(const Setting& setting, std::string_view table, const std::vector<std::string>& known) {
+    return Error{ErrorCode::invalid, fmt::format("{}: \"{}\" is no key of [{}]; known: {}", setting.place,
+                                                 base::excerpt(setting.key), table, joined(known))};
+}
+
+}  // namespace persistproc::config

@@ -1,0 +1,83 @@
+"""The user's file of settings: what the daemon and the client take from it, and what counts more."""
+import pathlib
+
+import harness
+
+
+class Config(harness.TestCase):
+    autostart = False
+
+    def setUp(self):
+        super().setUp()
+        self.file = pathlib.Path(self.place.environment["HOME"]) / ".config" / "persistproc" / "config.toml"
+        self.place.environment.pop("XDG_CONFIG_HOME", None)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+
+    def refused(self, text):
+        """What the daemon says of such a file."""
+        self.file.write_text(text)
+        with self.assertRaises(AssertionError):
+            self.daemon.start()
+        self.assertEqual(self.daemon.process.wait(harness.PATIENCE), 2)
+        return self.daemon.log().splitlines()[-1]
+
+    def test_limits_of_the_daemon(self):
+        self.file.write_text('[daemon]\nkeep-ended = 2\nagent-starts = 0\nprocess-log-limit = "1MiB"\n')
+        self.daemon.start()
+        for number in range(4):
+            self.ok("run", "--label", f"e{number}", "true")
+        harness.eventually("two are forgotten", lambda: {v["label"] for v in self.views()} == {"e2", "e3"})
+
+    def test_a_flag_counts_more_than_a_variable_and_that_more_than_the_file(self):
+        self.file.write_text('[daemon]\nauth = "token"\ncompat = true\n')
+        self.place.environment["PERSISTPROC_AUTH"] = "peer"
+        self.place.environment["PERSISTPROC_COMPAT"] = "0"
+        self.daemon.start()
+        agent = self.mcp()
+        self.assertNotIn("ctrl", [tool["name"] for tool in agent.request("tools/list")["tools"]])
+        self.place.environment.pop("PERSISTPROC_AUTH")
+        self.daemon.options = ("--auth", "peer")
+        self.daemon.restart()
+        self.mcp().call("list_processes")
+        self.daemon.options = ()
+        self.daemon.restart()
+        with self.assertRaises(harness.McpError) as refused:
+            self.mcp()
+        self.assertEqual(refused.exception.status, 401)
+
+    def test_wrong_ones_are_refused_with_their_place(self):
+        place = f"persistprocd: error: {self.file}: line"
+        for text, why in (
+            ("[daemon]\n\nlog = 1\n", ' 3, column 1: "log" is no key of [daemon]; known: port, auth, '),
+            ("[deamon]\n", ' 1, column 2: "deamon" is none of the tables daemon, client, run'),
+            ("[daemon]\nauth = 'none'\n", ' 2, column 1: auth: peer or token, got "none"'),
+            ("[daemon]\nkeep-ended = -1\n", " 2, column 1: "),
+            ("[daemon]\nprocess-log-limit = '1KiB'\n", " 2, column 1: process-log-limit: at least 1MiB"),
+            ("[daemon]\ndata-dir = '/x'\n", ' 2, column 1: "data-dir" is no key'),
+            ("[daemon]\nport =\n", " 2, column "),
+        ):
+            with self.subTest(text):
+                self.assertIn(place + why, self.refused(text))
+
+
+class Replace(harness.TestCase):
+    def test_serve_takes_over_from_a_daemon_that_runs(self):
+        pid = self.start("web", ["sleep", "600"])["pid"]
+        refused = self.cli("serve", "--detach")
+        self.assertEqual(refused.code, 75)
+        self.assertIn(b"--replace takes over from it", refused.err)
+        self.ok("serve", "--detach", "--replace", "--port", str(self.daemon.port))
+        self.daemon.process.wait(harness.PATIENCE)
+        self.assertNotIn(f"(PID {self.daemon.process.pid})", (self.place.data / "daemon.lock").read_text())
+        view = self.view("web")
+        self.assertEqual((view["state"], view["pid"], view["restarts"]), ("running", pid, 0))
+        self.ok("shutdown")
+
+    def test_it_is_as_well_when_none_runs(self):
+        self.ok("shutdown")
+        self.ok("serve", "--detach", "--replace", "--port", str(self.daemon.port))
+        self.ok("shutdown")
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,41 @@
+#include "common/config/config_file.hpp"
+
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using config::parse_config;
+
+TEST_CASE("a table's keys are what would be typed, in the order of the file") {
+    const auto file = parse_config(
+        "[daemon]\nprocess-log-limit = \"1GiB\"\nport = 9000\ncompat = true\nother = false\n"
+        "allow-origin = [\"http://a\", \"http://b\"]\n[run]\ngrace = 2.5\n",
+        "c.toml");
+    REQUIRE(file);
+    const auto& settings = file->table("daemon");
+    REQUIRE(settings.size() == 5);
+    CHECK(settings[0].key == "process-log-limit");
+    CHECK(settings[0].values == std::vector<std::string>{"1GiB"});
+    CHECK(settings[1].values == std::vector<std::string>{"9000"});
+    CHECK(settings[2].values == std::vector<std::string>{"true"});
+    CHECK(settings[3].values.empty());
+    CHECK(settings[4].values == std::vector<std::string>{"http://a", "http://b"});
+    CHECK(settings[4].place == "c.toml: line 6, column 1");
+    CHECK(file->table("run").front().values == std::vector<std::string>{"2.5"});
+    CHECK(file->table("client").empty());
+}
+
+TEST_CASE("what is no setting is refused with its place") {
+    const auto why = [](const char* text) { return parse_config(text, "c.toml").error().message; };
+    CHECK(why("[daemon\n").starts_with("c.toml: line 1, column 8: "));
+    CHECK(why("port = 1\n") == "c.toml: line 1, column 1: \"port\" is none of the tables daemon, client, run");
+    CHECK(why("\n[deamon]\nport = 1\n").starts_with("c.toml: line 2, column 2: \"deamon\" is none of the tables"));
+    CHECK(why("[run]\n  a = {b = 1}\n").starts_with("c.toml: line 2, column 3: a: a text, a number, true"));
+    CHECK(why("[run]\na = [[1]]\n").starts_with("c.toml: line 2, column 1: a: "));
+    CHECK(why("[run]\na = 2026-11-29\n").starts_with("c.toml: line 2, column 1: a: "));
+}
+
+TEST_CASE("no file is no setting") {
+    CHECK(config::read_config("/nonexistent/config.toml")->tables.empty());
+    CHECK(config::read_config("")->tables.empty());
+    CHECK(!config::read_config("/proc").has_value());
+}
