@@ -14,6 +14,7 @@
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
 #include "common/config/config_file.hpp"
+#include "common/config/daemon_settings.hpp"
 #include "common/mcp/http/access.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
@@ -63,6 +64,22 @@ Result<void> add_settings(CLI::App& app, const config::ConfigFile& file, std::ma
     return {};
 }
 
+/// The flags that are settings.
+void declare(CLI::App& app, config::DaemonSettings& settings) {
+    config::DaemonSettings::fields([&](const auto& field) {
+        using Value = typename std::decay_t<decltype(field)>::Value;
+        const std::string name = std::string("--") + field.flag;
+        if constexpr (std::is_same_v<Value, bool>) {
+            app.add_flag(name, field.of(settings), field.sentence());
+        } else {
+            CLI::Option* option =
+                app.add_option(name, field.of(settings), field.sentence())->type_name(field.value_name);
+            if constexpr (std::is_same_v<Value, std::optional<std::uint64_t>>) option->check(make_count_check());
+            if constexpr (std::is_same_v<Value, std::vector<std::string>>) option->allow_extra_args(false);
+        }
+    });
+}
+
 /// Nothing is printed in vain.
 Result<void> print(const std::string& text) {
     if (const int failed = base::write_all(STDOUT_FILENO, text); failed != 0) return base::os_failure("stdout", failed);
@@ -73,9 +90,8 @@ Result<void> print(const std::string& text) {
 
 Result<Options> parse_options(int argc, char** argv, bool& done) {
     Options options;
-    std::string data, port, auth;
+    std::string data, port;
     done = false;
-    const CLI::Validator is_count = make_count_check();
     CLI::App app{"The daemon of persistproc: keeps programs running and records what they print.", "persistprocd"};
     app.get_help_ptr()->configurable(false);
     app.set_version_flag("--version", "persistprocd " + base::version_text(base::version(), base::commit()))
@@ -86,35 +102,15 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
         ->type_name("DIR");
     app.add_option("--port", port, "TCP port on 127.0.0.1 for agents; 0: any free one (PERSISTPROC_PORT; 8947)")
         ->type_name("PORT");
-    app.add_option("--auth", auth,
-                   "What agents over TCP must show: peer, whose they are by the kernel's word, or the token besides "
-                   "(PERSISTPROC_AUTH; peer)")
-        ->type_name("WAY");
-    app.add_option("--allow-origin", options.allowed_origins,
-                   "Let pages of this origin in, too, for example http://localhost:6274; may be repeated")
-        ->type_name("ORIGIN")
-        ->allow_extra_args(false);
     app.add_option("--ready-fd", options.ready_fd, "Descriptor that is written to once it serves")
-        ->check(is_count)
+        ->check(make_count_check())
         ->configurable(false)
         ->type_name("FD");
     app.add_flag("-q,--quiet", options.quiet, "Do not print the endpoint and how to add it to agents")
         ->configurable(false);
     app.add_flag("-v,--verbose", options.verbose, "Say more")->configurable(false);
-    app.add_flag("--compat", options.compat, "Offer the tools of the Python persistproc too (PERSISTPROC_COMPAT=1)");
-    app.add_option("--keep-ended", options.keep_ended, "Processes that have ended and are still remembered (100)")
-        ->check(is_count)
-        ->type_name("COUNT");
-    app.add_option("--max-processes", options.max_processes, "Processes that live at once (2000)")
-        ->check(is_count)
-        ->type_name("COUNT");
-    app.add_option("--agent-starts", options.agent_starts,
-                   "Starts of agents a second, five times that after a pause (20); 0: no bound")
-        ->check(is_count)
-        ->type_name("COUNT");
-    std::optional<std::string> process_log, total_log;
-    app.add_option("--process-log-limit", process_log, "Output kept of each process (64MiB)")->type_name("SIZE");
-    app.add_option("--total-log-limit", total_log, "Output kept in all (2GiB)")->type_name("SIZE");
+    config::DaemonSettings settings;
+    declare(app, settings);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& what) {
@@ -135,34 +131,37 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
         return place == places.end() ? "--" + key : place->second;
     };
     constexpr std::uint64_t least = 1u << 20;
-    for (const auto& [name, text, bytes] : {std::tuple("process-log-limit", &process_log, &options.process_log_bytes),
-                                            std::tuple("total-log-limit", &total_log, &options.total_log_bytes)}) {
+    for (const auto& [name, text, bytes] :
+         {std::tuple("process-log-limit", &settings.process_log_limit, &options.process_log_bytes),
+          std::tuple("total-log-limit", &settings.total_log_limit, &options.total_log_bytes)}) {
         if (!*text) continue;
         auto size = base::parse_size(**text);
         if (!size) return base::with_context(size.error(), place_of(name));
         if (*size < least) return Error{ErrorCode::invalid, place_of(name) + ": at least 1MiB"};
         *bytes = *size;
     }
+    options.keep_ended = settings.keep_ended.value_or(options.keep_ended);
+    options.max_processes = settings.max_processes.value_or(options.max_processes);
+    options.agent_starts = static_cast<std::uint32_t>(settings.agent_starts.value_or(options.agent_starts));
     auto directory = rundir::resolve_data_directory(data);
     if (!directory) return directory.error();
     options.data = std::move(*directory);
     auto number = port.empty() ? rundir::find_port() : rundir::parse_port(port, place_of("port"));
     if (!number) return number.error();
     options.port = *number;
-    auto way = auth.empty() ? rundir::find_auth() : rundir::parse_auth(auth, place_of("auth"));
+    auto way = settings.auth ? rundir::parse_auth(*settings.auth, place_of("auth")) : rundir::find_auth();
     if (!way) return way.error();
     options.auth = *way;
-    for (const std::string& origin : options.allowed_origins)
+    for (const std::string& origin : settings.allowed_origins)
         if (!mcp::http::is_origin(origin))
             return Error{ErrorCode::invalid,
                          place_of("allow-origin") +
                              ": an origin such as http://localhost:6274 is expected, without a path; got \"" +
                              base::excerpt(origin) + "\""};
-    if (!options.compat) {
-        auto compat = rundir::find_compat();
-        if (!compat) return compat.error();
-        options.compat = *compat;
-    }
+    options.allowed_origins = std::move(settings.allowed_origins);
+    auto compat = settings.compat ? Result<bool>(true) : rundir::find_compat();
+    if (!compat) return compat.error();
+    options.compat = *compat;
     return options;
 }
 

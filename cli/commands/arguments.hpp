@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/subcommand.hpp"
+#include "common/config/daemon_settings.hpp"
 #include "common/ops/agent_setup.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/ops/get_process_output.hpp"
@@ -188,9 +189,7 @@ struct ShutdownArguments {
 struct ServeArguments {
     bool detach = false;
     bool replace = false;
-    bool compat = false;
-    std::string auth;
-    std::vector<std::string> allowed_origins;
+    config::DaemonSettings settings;
     std::optional<int> ready_fd;
 
     template <class Each>
@@ -200,15 +199,7 @@ struct ServeArguments {
         each(field("detach", &A::detach).as_flag("detach", "", "Put it in the background; return once it serves"));
         each(field("replace", &A::replace)
                  .as_flag("replace", "", "Take over from a daemon that runs; its processes run on"));
-        each(field("auth", &A::auth)
-                 .as_flag("auth", "WAY",
-                          "What agents over TCP must show: peer, whose they are by the kernel's word, or the token "
-                          "besides (PERSISTPROC_AUTH, peer)"));
-        each(field("allowed_origins", &A::allowed_origins)
-                 .as_flag("allow-origin", "ORIGIN",
-                          "Let a browser's pages of this origin in, too, for example http://localhost:6274"));
-        each(field("compat", &A::compat)
-                 .as_flag("compat", "", "Offer agents the tools of the Python persistproc too (PERSISTPROC_COMPAT=1)"));
+        schema::inlined(&A::settings, each);
         each(field("ready_fd", &A::ready_fd)
                  .range(0, 65535)
                  .as_flag("ready-fd", "FD", "Write a newline to this descriptor once it serves"));

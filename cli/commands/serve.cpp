@@ -51,6 +51,26 @@ Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Co
     co_return 0;
 }
 
+/// As the daemon's command line has them; --compat stands apart, because a variable may ask for it, too.
+std::vector<std::string> as_typed(const config::DaemonSettings& settings) {
+    std::vector<std::string> out;
+    const auto add = [&out](const char* flag, std::string value) {
+        out.insert(out.end(), {std::string("--") + flag, std::move(value)});
+    };
+    config::DaemonSettings::fields([&](const auto& field) {
+        using Value = typename std::decay_t<decltype(field)>::Value;
+        const Value& value = field.of(settings);
+        if constexpr (std::is_same_v<Value, std::optional<std::string>>) {
+            if (value) add(field.flag, *value);
+        } else if constexpr (std::is_same_v<Value, std::optional<std::uint64_t>>) {
+            if (value) add(field.flag, std::to_string(*value));
+        } else if constexpr (std::is_same_v<Value, std::vector<std::string>>) {
+            for (const std::string& each : value) add(field.flag, each);
+        }
+    });
+    return out;
+}
+
 /// It is as well when none runs.
 Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOptions common, Console console) {
     auto ended = co_await end_daemon(executor, common.data_directory, true);
@@ -62,13 +82,11 @@ Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOption
 
 static int serve(const CommonOptions& common, const Console& console, ServeArguments options) {
     CommonOptions wanted = common;
-    wanted.compat = wanted.compat || options.compat;
-    if (!options.auth.empty()) {
-        if (auto auth = rundir::parse_auth(options.auth, "serve: --auth"); !auth) return console.fail(auth.error());
-        wanted.daemon_flags.insert(wanted.daemon_flags.end(), {"--auth", options.auth});
-    }
-    for (const std::string& origin : options.allowed_origins)
-        wanted.daemon_flags.insert(wanted.daemon_flags.end(), {"--allow-origin", origin});
+    if (options.settings.auth)
+        if (auto auth = rundir::parse_auth(*options.settings.auth, "serve: --auth"); !auth)
+            return console.fail(auth.error());
+    wanted.compat = wanted.compat || options.settings.compat;
+    wanted.daemon_flags = as_typed(options.settings);
     if (options.replace)
         if (const int status = run_task(
                 [&](boost::asio::any_io_executor executor) { return end_running_daemon(executor, wanted, console); });

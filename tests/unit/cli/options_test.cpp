@@ -242,7 +242,7 @@ TEST_CASE("targets, output and signals") {
     CHECK(parsed<ShutdownArguments>({"shutdown", "--keep"}).request.keep);
     CHECK(parsed<ServeArguments>({"serve", "--detach", "--ready-fd", "5"}).ready_fd == 5);
     CHECK_FALSE(common_of({"serve"}).compat);
-    CHECK(parsed<ServeArguments>({"serve", "--compat"}).compat);
+    CHECK(parsed<ServeArguments>({"serve", "--compat"}).settings.compat);
     // A daemon that another command starts: by the variable alone.
     ::setenv("PERSISTPROC_COMPAT", "1", 1);
     CHECK(common_of({"run", "true"}).compat);

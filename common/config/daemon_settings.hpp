@@ -1,0 +1,57 @@
+#pragma once
+/// What of the daemon can be set: flags of `persistprocd` and of `persistproc serve`, keys of [daemon] in the file.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/schema/field.hpp"
+
+namespace persistproc::config {
+
+/// As given; what is absent is the daemon's own choice. Texts are read by the daemon.
+struct DaemonSettings {
+    std::optional<std::string> auth;
+    std::vector<std::string> allowed_origins;
+    bool compat = false;
+    std::optional<std::uint64_t> keep_ended;
+    std::optional<std::uint64_t> max_processes;
+    std::optional<std::uint64_t> agent_starts;
+    std::optional<std::string> process_log_limit;
+    std::optional<std::string> total_log_limit;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using S = DaemonSettings;
+        using schema::field;
+        using schema::ValueKind;
+        constexpr double most = 999'999'999;
+        each(field("auth", &S::auth)
+                 .as_flag("auth", "WAY",
+                          "What agents over TCP must show: peer, whose they are by the kernel's word, or the token "
+                          "besides (PERSISTPROC_AUTH, peer)"));
+        each(field("allowed_origins", &S::allowed_origins)
+                 .as_flag("allow-origin", "ORIGIN",
+                          "Let a browser's pages of this origin in, too, for example http://localhost:6274"));
+        each(field("compat", &S::compat)
+                 .as_flag("compat", "", "Offer agents the tools of the Python persistproc too (PERSISTPROC_COMPAT=1)"));
+        each(field("keep_ended", &S::keep_ended)
+                 .range(0, most)
+                 .as_flag("keep-ended", "COUNT", "Processes that have ended and are still remembered (100)"));
+        each(field("max_processes", &S::max_processes)
+                 .range(0, most)
+                 .as_flag("max-processes", "COUNT", "Processes that live at once (2000)"));
+        each(field("agent_starts", &S::agent_starts)
+                 .range(0, most)
+                 .as_flag("agent-starts", "COUNT",
+                          "Starts of agents a second, five times that after a pause (20); 0: no bound"));
+        each(field("process_log_limit", &S::process_log_limit)
+                 .as_flag("process-log-limit", "SIZE", "Output kept of each process (64MiB)")
+                 .of_kind(ValueKind::size));
+        each(field("total_log_limit", &S::total_log_limit)
+                 .as_flag("total-log-limit", "SIZE", "Output kept in all (2GiB)")
+                 .of_kind(ValueKind::size));
+    }
+};
+
+}  // namespace persistproc::config
