@@ -128,8 +128,17 @@ void check_data_directory(const Examined& examined, Findings& out) {
     const std::string data = examined.data.native();
     const std::string quoted = base::shell_quote(data);
     struct stat facts {};
-    if (::lstat(data.c_str(), &facts) != 0) {
-        if (errno == ENOENT)
+    const bool is_there = ::lstat(data.c_str(), &facts) == 0;
+    const bool is_missing = !is_there && errno == ENOENT;
+    const auto held = base::is_locked(examined.data / "daemon.lock");
+    // The daemon that answers keeps its lock for as long as it lives, in the directory that it was started with.
+    if (examined.daemon && (is_missing || (is_there && (held ? !*held : held.error().code == ErrorCode::not_found)))) {
+        out.problem(name, fmt::format("{} was removed while the daemon ran; nothing can be recorded", data),
+                    "persistproc shutdown ends what still runs; then the next start begins anew");
+        return;
+    }
+    if (!is_there) {
+        if (is_missing)
             out.ok(name, fmt::format("{} is made when the daemon first starts", data));
         else
             out.problem(name, fmt::format("{}: {}", data, std::strerror(errno)), "give another --data-dir");

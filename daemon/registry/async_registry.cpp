@@ -1,5 +1,9 @@
 #include "daemon/registry/async_registry.hpp"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <deque>
@@ -9,6 +13,7 @@
 #include "common/async/notifier.hpp"
 #include "common/async/offload.hpp"
 #include "common/base/diagnostics.hpp"
+#include "common/base/unique_fd.hpp"
 #include "daemon/registry/remembered.hpp"
 
 namespace persistproc::registry {
@@ -17,7 +22,11 @@ namespace asio = boost::asio;
 
 struct AsyncRegistry::State {
     State(asio::any_io_executor e, std::filesystem::path d, EndedSessions s)
-        : executor(std::move(e)), directory(std::move(d)), audited(executor), ended(std::move(s)) {
+        : executor(std::move(e)),
+          directory(std::move(d)),
+          audited(executor),
+          ended(std::move(s)),
+          held(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)) {
         for (const auto& id : ended.found()) remember_dead(id);
     }
 
@@ -38,7 +47,8 @@ struct AsyncRegistry::State {
     std::optional<Error> failed;           // never was opened
     std::optional<Remembered> remembered;  // since it was loaded
     EndedSessions ended;
-    std::mutex mutex;  // guards the next two
+    base::UniqueFd held;  // the directory, as it was found
+    std::mutex mutex;     // guards the next two
     std::vector<Pending> pending;
     std::vector<std::string> to_bury;
     std::unordered_set<std::string> dead;  // the executor's alone, as is the next
@@ -60,10 +70,26 @@ struct AsyncRegistry::State {
     Result<void> ensure_open() {
         if (failed) return *failed;
         if (registry) return boost::system::in_place_value;
+        if (auto there = check_directory(); !there) return there;
         auto opened = take(Registry::open(directory));
         // One that was open once is tried again: its disk may only have been full.
         if (!opened && !remembered) failed = opened.error();
         return opened;
+    }
+
+    /// On the thread: whether the data directory is the one that this daemon has locked. A new database in another one
+    /// would be shared with the next daemon.
+    Result<void> check_directory() const {
+        struct stat ours {
+        }, found{};
+        if (::fstat(held.get(), &ours) != 0) return boost::system::in_place_value;
+        const bool is_there = ::stat(directory.c_str(), &found) == 0;
+        if (is_there ? ours.st_dev == found.st_dev && ours.st_ino == found.st_ino : errno != ENOENT)
+            return boost::system::in_place_value;
+        return Error{ErrorCode::io,
+                     fmt::format("{} was removed while the daemon ran, and nothing can be recorded: `persistproc "
+                                 "shutdown` ends what still runs, then the next start begins anew",
+                                 directory.string())};
     }
 
     /// On the thread: goes on with another database, which is told what was known.
@@ -85,6 +111,7 @@ struct AsyncRegistry::State {
         if (result || result.error().code != ErrorCode::corrupt) return result;
         const Error damage = result.error();
         registry.reset();
+        if (auto there = check_directory(); !there) return there.error();
         if (auto begun = take(Registry::begin_anew(directory, damage)); !begun) return begun.error();
         return work(*registry);
     }

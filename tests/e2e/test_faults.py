@@ -34,6 +34,24 @@ HEADER, RECORD = struct.Struct("<8sHHIQQQqIH6sI"), struct.Struct("<QQIIqQBBBBIqI
 GAP, EVENT = 4, 8
 
 
+class DataRemoved(harness.TestCase):
+    def test_a_start_and_doctor_say_what_to_do(self):
+        pid = self.start("web", ["sleep", "600"])["pid"]
+        # The keeper may make its log anew meanwhile.
+        subprocess.run(["rm", "-rf", str(self.place.data)], check=False)
+        refused = self.cli("start", "sleep", "601")
+        self.assertEqual(refused.code, 125)
+        self.assertIn(b"was removed while the daemon ran", refused.err)
+        self.assertIn(b"`persistproc shutdown` ends what still runs", refused.err)
+        doctor = self.cli("doctor", "--json")
+        found = [each for each in doctor.json()["checks"] if each["name"] == "data directory"]
+        self.assertEqual((doctor.code, found[0]["status"]), (1, "problem"))
+        self.assertIn("persistproc shutdown", found[0]["advice"])
+        self.ok("shutdown")
+        self.daemon.process.wait(harness.PATIENCE)
+        harness.eventually("the program has ended", lambda: not harness.is_alive(pid))
+
+
 class Log:
     """A log directory as the format has it, read without the product."""
 
