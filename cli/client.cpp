@@ -168,6 +168,19 @@ Task<Result<ProcessView>> DaemonClient::find(std::string target) {
     co_return std::move(views->front());
 }
 
+Task<Result<ops::ProcessDetails>> DaemonClient::describe(std::string target) {
+    ops::DescribeRequest request;
+    request.process = target;
+    auto details = co_await call<ops::ProcessDetails>(std::move(request), true);
+    const bool may_be_older = !details && details.error().message.find("describe_process") != std::string::npos;
+    if (!may_be_older) co_return details;
+    auto view = co_await find(std::move(target));
+    if (!view) co_return view.error();
+    ops::ProcessDetails out;
+    static_cast<ProcessView&>(out) = std::move(*view);
+    co_return out;
+}
+
 Task<Result<ops::WaitMeta>> DaemonClient::wait(ops::WaitRequest request) {
     auto raw = co_await ask(std::move(request), true);
     if (!raw) co_return raw.error();

@@ -26,6 +26,7 @@ struct StopRequest;
 struct RestartRequest;
 struct RestartResponse;
 struct SignalRequest;
+struct ProcessDetails;
 struct RemoveRequest;
 struct WaitRequest;
 struct WaitMeta;
@@ -60,6 +61,8 @@ public:
     Task<Result<std::vector<ProcessView>>> list_all();
     /// The one process a target names. Errors: not_found, ambiguous, with candidates.
     Task<Result<ProcessView>> find(std::string target);
+    /// As `find`, in full. Of a daemon of an older release: the view alone.
+    Task<Result<ops::ProcessDetails>> describe(std::string target);
     Task<Result<ops::WaitMeta>> wait(ops::WaitRequest request);
     Task<Result<ops::ShutdownResponse>> shut_down(bool keep);
     Task<Result<ops::AuditResponse>> audit(ops::AuditRequest request);

@@ -33,6 +33,10 @@ const char* error_text(const Cause& cause) { return std::strerror(cause.os_error
 
 }  // namespace
 
+std::string count_text(const Cause& cause) {
+    return cause.count && cause.most ? fmt::format(" ({} of {})", *cause.count, *cause.most) : "";
+}
+
 std::string cause_text(const Cause& cause) {
     const auto code = cause.code.known();
     if (!code) return std::string(cause.code.word());
@@ -44,7 +48,8 @@ std::string cause_text(const Cause& cause) {
         case CauseCode::run_damaged: return "its run directory is damaged: " + cause.text.value_or("");
         case CauseCode::killed_by_other: return killed_text(cause);
         case CauseCode::runs_again:
-            return fmt::format("runs again at {}", base::format_rfc3339(cause.at.value_or(WallTime{})));
+            return fmt::format("runs again at {}{}", base::format_rfc3339(cause.at.value_or(WallTime{})),
+                               count_text(cause));
         case CauseCode::called_off:
             return fmt::format("stopped{} while it waited to be restarted", cause.by ? " by " + *cause.by : "");
         case CauseCode::left_running:

@@ -19,7 +19,7 @@ enum class CauseCode {
     machine_restarted,  // lost
     run_damaged,        // lost; text: what of its run directory cannot be read
     killed_by_other,    // SIGKILL that persistproc did not send; count: the kernel's OOM kills in the cgroup meanwhile
-    runs_again,         // at
+    runs_again,         // at; count, most: failures in a row, and how many end it
     called_off,         // by: who stopped it while it waited to run again
     left_running,       // count: programs it started that still live; absent where they could not be counted
     shim_silent,        // pid: of its shim, which lives and does not answer
@@ -36,6 +36,7 @@ struct Cause {
     std::optional<std::string> stage;
     std::optional<int> os_error;  // errno
     std::optional<std::int64_t> count;
+    std::optional<std::int64_t> most;
     std::optional<std::int64_t> bytes;
     std::optional<std::int64_t> pid;
     std::optional<WallTime> at;
@@ -51,6 +52,7 @@ struct Cause {
         each(field("stage", &C::stage).left_out_if_absent());
         each(field("os_error", &C::os_error).left_out_if_absent());
         each(field("count", &C::count).left_out_if_absent());
+        each(field("most", &C::most).left_out_if_absent());
         each(field("bytes", &C::bytes).left_out_if_absent());
         each(field("pid", &C::pid).left_out_if_absent());
         each(field("at", &C::at).left_out_if_absent());
@@ -59,6 +61,8 @@ struct Cause {
     }
 };
 
+/// " (6 of 8)" where both are set.
+std::string count_text(const Cause& cause);
 /// In words, without an end: "chdir: No such file or directory". Of a code that only a newer version knows: its word.
 std::string cause_text(const Cause& cause);
 /// All of them, "; " between two.

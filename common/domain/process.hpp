@@ -131,7 +131,8 @@ struct Definition {
     double grace_seconds = 10;
     std::string description;  // what it is for, in the words of whoever started it
     std::string started_by;
-    schema::Unknown unknown;  // what a newer version has stored; kept
+    std::vector<std::string> variables;  // names of those that were asked for; their values stand in the spec alone
+    schema::Unknown unknown;             // what a newer version has stored; kept
 
     template <class Each>
     static constexpr void fields(Each&& each);
@@ -187,6 +188,7 @@ constexpr void Definition::fields(Each&& each) {
              .absent_if_empty()
              .as_flag("description", "TEXT", "What it is for; shown by status and list -o wide"));
     each(field("started_by", &D::started_by).only(schema::in_answers | schema::in_documents).absent_if_empty());
+    each(field("variables", &D::variables).only(schema::in_documents).absent_if_empty().left_out_if_absent());
 }
 
 /// A process as every answer shows it (product contract, "Process view"): its definition, as far as that is shown, and

@@ -3,6 +3,8 @@
 #include "common/schema/codec.hpp"
 
 PERSISTPROC_REQUEST_CODECS(, persistproc::ops::SignalRequest)
+PERSISTPROC_REQUEST_CODECS(, persistproc::ops::DescribeRequest)
+PERSISTPROC_ANSWER_CODECS(, persistproc::ops::ProcessDetails)
 PERSISTPROC_REQUEST_CODECS(, persistproc::ops::RemoveRequest)
 PERSISTPROC_REQUEST_CODECS(, persistproc::ops::ShutdownRequest)
 PERSISTPROC_ANSWER_CODECS(, persistproc::ops::ShutdownResponse)

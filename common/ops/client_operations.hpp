@@ -23,13 +23,52 @@ struct SignalRequest {
         .words = "SIGNAL TARGET… | all",
         .summary = "send a signal",
         .text = "Sends one signal to the program's process group.",
-        .examples = {"persistproc signal HUP nginx"},
+        .examples = {"persistproc signal HUP nginx", "persistproc signal -9 web"},
         .words_kind = schema::ValueKind::target,
     };
     template <class Each>
     static constexpr void fields(Each&& each) {
         each(schema::required("process", &SignalRequest::process));
         each(schema::required("signal", &SignalRequest::signal));
+    }
+};
+
+/// One process, with what views leave out because it does not change while it runs.
+struct DescribeRequest {
+    std::string process;
+    static constexpr Operation operation{.name = "describe_process",
+                                         .title = "",
+                                         .description = of_the_client,
+                                         .effects = {.read_only = true, .idempotent = true},
+                                         .audience = schema::Audience::client};
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        each(schema::required("process", &DescribeRequest::process));
+    }
+};
+/// A daemon of an older release tells the view alone.
+struct ProcessDetails : domain::ProcessView {
+    std::optional<schema::Open<domain::RestartPolicy>> restart_policy;
+    std::optional<std::string> first_signal;  // of a stop
+    std::optional<double> grace;              // seconds between it and SIGKILL
+    std::vector<std::string> variable_names;  // that were asked for when it was started; never their values
+    std::optional<std::int64_t> programs;     // in its tree
+    // Of a restart policy: runs in a row that were shorter than `healthy_seconds`, and how many end it.
+    std::optional<std::int64_t> quick_failures, most_quick_failures;
+    std::optional<double> healthy_seconds;
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using R = ProcessDetails;
+        using schema::field;
+        domain::ProcessView::fields(each);
+        each(field("restart", &R::restart_policy));
+        each(field("stop_signal", &R::first_signal));
+        each(field("grace_seconds", &R::grace));
+        each(field("variables", &R::variable_names));
+        each(field("programs", &R::programs));
+        each(field("quick_failures", &R::quick_failures));
+        each(field("most_quick_failures", &R::most_quick_failures));
+        each(field("healthy_seconds", &R::healthy_seconds));
     }
 };
 
@@ -186,6 +225,8 @@ struct DaemonInfo {
 }  // namespace persistproc::ops
 
 PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::SignalRequest)
+PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::DescribeRequest)
+PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::ProcessDetails)
 PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::RemoveRequest)
 PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::ShutdownRequest)
 PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::ShutdownResponse)

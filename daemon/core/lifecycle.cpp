@@ -24,6 +24,12 @@ bool wants_restart(domain::RestartPolicy policy, const Outcome& outcome) noexcep
     return false;
 }
 
+RestartRule restart_rule(const Definition& definition) noexcept {
+    RestartRule rule;
+    rule.policy = definition.restart;
+    return rule;
+}
+
 std::chrono::nanoseconds backoff_delay(const RestartRule& rule, int failures) noexcept {
     if (failures <= 0) return std::chrono::nanoseconds(0);
     auto delay = rule.first_delay;

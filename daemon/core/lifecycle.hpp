@@ -159,6 +159,8 @@ private:
     int quick_failures_ = 0;
 };
 
+RestartRule restart_rule(const Definition& definition) noexcept;
+
 /// Whether what a run that has ended started still lives.
 bool has_leftovers(const Phase& phase) noexcept;
 

@@ -61,9 +61,7 @@ Error start_error_of(const std::vector<std::string>& command, const rundir::RunS
 // ---- what the rules decide ----
 
 void ProcessDriver::apply(const ProcessPtr& process, const LifecycleEvent& event) {
-    RestartRule rule;
-    rule.policy = process->record.definition.restart;
-    const auto actions = process->life.apply(event, world_.clock.now(), rule);
+    const auto actions = process->life.apply(event, world_.clock.now(), restart_rule(process->record.definition));
     process->record.wanted = process->life.wanted();
     process->record.quick_failures = process->life.quick_failures();
     process->record.gave_up = process->is<GaveUp>();

@@ -50,6 +50,11 @@ public:
         return operations_.list(std::move(request));
     }
 
+    /// One process in full, as fresh as `list` has it. Errors: not_found, ambiguous, unavailable.
+    Task<Result<ops::ProcessDetails>> describe(ops::DescribeRequest request) {
+        return operations_.describe(std::move(request));
+    }
+
     /// Errors: not_found, ambiguous, unavailable (adoption takes too long).
     Task<Result<Located>> locate(std::string target);
     /// All of them, oldest first, without asking the kernel anything. Errors: unavailable.

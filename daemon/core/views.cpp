@@ -40,6 +40,15 @@ std::optional<std::int64_t> left_running(const Process& process) {
     return left > 0 ? std::optional<std::int64_t>(left) : std::nullopt;
 }
 
+/// With how often it has failed in a row, of how often it may.
+Cause runs_again(const Process& process, WallTime at) {
+    Cause out{.code = CauseCode::runs_again, .at = at};
+    if (process.life.quick_failures() == 0) return out;
+    out.count = process.life.quick_failures();
+    out.most = restart_rule(process.record.definition).give_up_after;
+    return out;
+}
+
 }  // namespace
 
 std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now) {
@@ -47,7 +56,7 @@ std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now
     const bool live = process.life.is_live();
     if (const Outcome* outcome = shown_outcome(process)) out = outcome->causes;
     if (const auto* backoff = std::get_if<Backoff>(&process.life.phase()))
-        out.push_back(Cause{.code = CauseCode::runs_again, .at = wall + (backoff->until - now)});
+        out.push_back(runs_again(process, wall + (backoff->until - now)));
     if (process.is<Ended>() && process.record.called_off_run == process.ended_run)
         out.push_back(Cause{.code = CauseCode::called_off, .by = process.record.called_off_by});
     const bool are_strays_seen = !process.strays().is_none() && left_running(process);
@@ -88,7 +97,8 @@ ProcessView make_view(const Process& process, const std::filesystem::path& log, 
         view.ports = reading.tree.ports;
         if (live) {
             view.cpu_percent = reading.cpu_percent;
-            if (reading.tree.taken_boot_ns != 0) view.memory_bytes = reading.tree.memory_bytes;
+            // Before its program is there, nothing has been measured.
+            if (reading.tree.memory_bytes > 0) view.memory_bytes = reading.tree.memory_bytes;
         }
     }
     if (reading.log_end.last_output_ns != 0) view.last_output_at = base::from_ns(reading.log_end.last_output_ns);

@@ -19,6 +19,12 @@ Task<mcp::ToolResult> signal(Core core, ops::SignalRequest request, mcp::CallCon
     co_return structured(*view, describe(*view));
 }
 
+Task<mcp::ToolResult> describe_process(Core core, ops::DescribeRequest request, mcp::CallContext) {
+    auto details = co_await core.supervisor.describe(std::move(request));
+    if (!details) co_return mcp::tool_failure(details.error());
+    co_return structured(*details, describe(*details));
+}
+
 Task<mcp::ToolResult> remove(Core core, ops::RemoveRequest request, mcp::CallContext context) {
     std::string actor = actor_of(context);
     auto view = co_await core.supervisor.remove(std::move(request), std::move(actor));
@@ -91,6 +97,7 @@ void add(mcp::Server& server, Core core, Task<mcp::ToolResult> (*operation)(Core
 
 void add_client_operations(mcp::Server& server, Core core) {
     add<ops::SignalRequest>(server, core, signal);
+    add<ops::DescribeRequest>(server, core, describe_process);
     add<ops::RemoveRequest>(server, core, remove);
     add<ops::ShutdownRequest>(server, core, shut_down);
     add<ops::AuditRequest>(server, core, audit);

@@ -37,4 +37,27 @@ Task<Result<std::vector<ProcessView>>> Operations::list(ops::ListRequest request
     co_return views;
 }
 
+Task<Result<ops::ProcessDetails>> Operations::describe(ops::DescribeRequest request) {
+    if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+    auto found = table_.resolve(request.process);
+    if (!found) co_return found.error();
+    const ProcessPtr process = *found;
+    auto shown = co_await view(process);
+    if (!shown) co_return shown.error();
+    ops::ProcessDetails out;
+    static_cast<ProcessView&>(out) = std::move(*shown);
+    const Definition& definition = process->record.definition;
+    const RestartRule rule = restart_rule(definition);
+    out.restart_policy = rule.policy;
+    out.first_signal = domain::signal_name(definition.stop_signal);
+    out.grace = definition.grace_seconds;
+    out.variable_names = definition.variables;
+    if (process->has_tree() && process->reading.run == process->life.last_run())
+        out.programs = static_cast<std::int64_t>(process->reading.tree.pids.size());
+    out.quick_failures = process->life.quick_failures();
+    out.most_quick_failures = rule.give_up_after;
+    out.healthy_seconds = std::chrono::duration<double>(rule.healthy_after).count();
+    co_return out;
+}
+
 }  // namespace persistproc::core

@@ -45,6 +45,7 @@ public:
     Task<Result<ProcessView>> remove(ops::RemoveRequest request, std::string actor);
     Task<Result<ops::ShutdownResponse>> leave(ops::ShutdownRequest request, std::string actor);
     Task<Result<std::vector<ProcessView>>> list(ops::ListRequest request);
+    Task<Result<ops::ProcessDetails>> describe(ops::DescribeRequest request);
 
     Task<> left();
     bool has_left() const noexcept { return has_left_; }

@@ -44,6 +44,7 @@ Identity identity_of(const ops::StartRequest& request, std::string directory, co
     if (!definition.label_given) definition.label = domain::default_label(definition.command, directory);
     definition.working_directory = std::move(directory);
     definition.started_by = actor;
+    for (const auto& [name, value] : request.environment) definition.variables.push_back(name);
     return out;
 }
 
