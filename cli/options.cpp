@@ -175,7 +175,8 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
                          fmt::format("--{} stands after the subcommand, or does not belong to {}", name, first)};
     }
     Line line(*subcommand);
-    const std::vector<std::string> rest(split->words.begin() + 1, split->words.end());
+    std::vector<std::string> rest(split->words.begin() + 1, split->words.end());
+    if (subcommand->prepare != nullptr) subcommand->prepare(rest);
     auto own = split_arguments(rest, shapes_of(line.flags), subcommand->place());
     if (!own) return base::with_context(own.error(), first);
     if (is_run) own->flags.insert(own->flags.begin(), split->flags.begin(), split->flags.end());

@@ -32,6 +32,8 @@ struct Subcommand {
     ops::Typed typed;
     std::shared_ptr<void> (*make)() = nullptr;  // its arguments, as they are when nothing is said
     std::vector<Flag> (*flags)(void* arguments) = nullptr;
+    /// Before flags are looked for: what of the command's own is written like one. Null: nothing.
+    void (*prepare)(std::vector<std::string>& line) = nullptr;
     /// Takes the words that are no flags, and checks what no flag tells alone. Errors: invalid.
     Result<void> (*take)(void* arguments, std::vector<std::string> words, const Given& given) = nullptr;
     /// Returns the exit status. Takes what is in `arguments`.
@@ -68,10 +70,15 @@ concept TakesWords = requires(A& arguments, std::vector<std::string> words, cons
     { arguments.take(std::move(words), given) } -> std::same_as<Result<void>>;
 };
 
+template <class A>
+concept PreparesLine = requires(std::vector<std::string>& line) {
+    A::prepare(line);
+};
+
 }  // namespace detail
 
 /// `run`: Task<int>(Context, A), or int(const CommonOptions&, const Console&, A) without an event loop. A has
-/// `fields()` and, where it takes words, `Result<void> take(words, given)`.
+/// `fields()` and, where it takes words, `Result<void> take(words, given)`; it may have a static `prepare(line)`.
 template <auto run>
 constexpr Subcommand make_subcommand(ops::Typed typed) {
     using A = typename detail::RunOf<decltype(run)>::Arguments;
@@ -80,6 +87,7 @@ constexpr Subcommand make_subcommand(ops::Typed typed) {
     out.kind = &detail::kind_of<A>;
     out.make = [] { return std::shared_ptr<void>(std::make_shared<A>()); };
     out.flags = [](void* arguments) { return flags_of(*static_cast<A*>(arguments)); };
+    if constexpr (detail::PreparesLine<A>) out.prepare = A::prepare;
     out.take = [](void* arguments, std::vector<std::string> words, const Given& given) -> Result<void> {
         if constexpr (detail::TakesWords<A>) {
             return static_cast<A*>(arguments)->take(std::move(words), given);

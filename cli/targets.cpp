@@ -73,7 +73,7 @@ Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, Commo
 }
 
 int show_results(const Console& console, const TargetResults& results, const std::vector<std::string>& asked,
-                 std::string (*line)(const ProcessView&)) {
+                 const std::function<std::string(const ProcessView&)>& line) {
     if (results.failed) return console.fail(*results.failed);
     if (asked.size() == 1 && !asks_for_all(asked)) {
         const ViewResult& only = results.results.front();

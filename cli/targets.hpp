@@ -30,6 +30,6 @@ Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, Commo
 /// Shows the results in the format asked for: one view for one target, a list for several; in text one line each, as
 /// `line` words it. Returns 0 or the exit status of the first failure.
 int show_results(const Console& console, const TargetResults& results, const std::vector<std::string>& asked,
-                 std::string (*line)(const ProcessView&) = format::process_line);
+                 const std::function<std::string(const ProcessView&)>& line = format::process_line);
 
 }  // namespace persistproc::cli

@@ -34,6 +34,19 @@ Result<void> StatusArguments::take(std::vector<std::string> words, const Given& 
     return {};
 }
 
+void SignalArguments::prepare(std::vector<std::string>& line) {
+    for (auto word = line.begin(); word != line.end() && *word != "--"; ++word) {
+        const auto next = word + 1;
+        if ((*word == "-s" || *word == "--signal") && next != line.end() && domain::parse_signal(*next)) {
+            line.erase(word);
+            return;
+        }
+        if (word->size() < 2 || word->front() != '-' || !domain::parse_signal(word->substr(1))) continue;
+        word->erase(0, 1);
+        return;
+    }
+}
+
 Result<void> SignalArguments::take(std::vector<std::string> words, const Given&) {
     if (words.size() < 2)
         return Error{ErrorCode::invalid,

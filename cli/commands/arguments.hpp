@@ -106,6 +106,8 @@ struct SignalArguments {
     static constexpr void fields(Each&& each) {
         schema::inlined(&SignalArguments::request, each);
     }
+    /// "-HUP", "-9" and "-s HUP", as with kill(1), become the signal.
+    static void prepare(std::vector<std::string>& line);
     Result<void> take(std::vector<std::string> words, const Given& given);
 };
 

@@ -1,5 +1,8 @@
+#include <fmt/format.h>
+
 #include "cli/commands/arguments.hpp"
 #include "cli/targets.hpp"
+#include "common/base/text.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -17,7 +20,10 @@ static Task<int> signal(Context context, SignalArguments options) {
     };
     auto results =
         co_await for_each_target(context.executor, context.common, options.targets, can_signal, std::move(operation));
-    co_return show_results(context.console, results, options.targets);
+    const auto line = [&options](const ProcessView& view) {
+        return fmt::format("sent {} to {} ({})", options.request.signal, view.id, base::escape_line(view.label));
+    };
+    co_return show_results(context.console, results, options.targets, line);
 }
 
 extern const Subcommand signal_subcommand = make_subcommand<signal>(ops::SignalRequest::typed);
