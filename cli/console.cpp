@@ -5,6 +5,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 
@@ -36,11 +38,34 @@ int write_patiently(int fd, std::string_view bytes) {
     return 0;
 }
 
-bool wants_colour() {
-    const char* no_color = std::getenv("NO_COLOR");
-    if (no_color != nullptr && *no_color != '\0') return false;
+bool is_terminal() {
     const char* term = std::getenv("TERM");
     return ::isatty(STDOUT_FILENO) == 1 && term != nullptr && std::string_view(term) != "dumb";
+}
+
+bool wants_colour() {
+    const char* no_color = std::getenv("NO_COLOR");
+    return (no_color == nullptr || *no_color == '\0') && is_terminal();
+}
+
+/// Of stdout; zeros: it is no terminal.
+winsize terminal_size() {
+    winsize size{};
+    if (::isatty(STDOUT_FILENO) != 1 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return {};
+    return size;
+}
+
+/// What the locale says by its name, whether it is installed or not: the terminal does not care.
+bool takes_utf8() {
+    for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+        const char* value = std::getenv(name);
+        if (value == nullptr || *value == '\0') continue;
+        std::string word(value);
+        std::erase(word, '-');
+        std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+        return word.find("utf8") != std::string::npos;
+    }
+    return false;
 }
 
 }  // namespace
@@ -51,10 +76,19 @@ Console::Console(const CommonOptions& options)
       quiet_(options.quiet),
       colour_(wants_colour()) {}
 
-int Console::width() const noexcept {
-    winsize size{};
-    if (::isatty(STDOUT_FILENO) != 1 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 0;
-    return size.ws_col;
+int Console::width() const noexcept { return terminal_size().ws_col; }
+
+int Console::height() const noexcept { return terminal_size().ws_row; }
+
+bool Console::can_redraw() const noexcept { return is_terminal() && width() > 0 && height() > 0; }
+
+format::TextStyle Console::style() const {
+    format::TextStyle out;
+    out.colour = colour_;
+    out.width = width();
+    out.ascii = out.width > 0 && !takes_utf8();
+    if (const char* home = std::getenv("HOME"); home != nullptr && std::string_view(home).size() > 1) out.home = home;
+    return out;
 }
 
 bool Console::print(std::string_view text) const {

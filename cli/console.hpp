@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "cli/format/text_style.hpp"
 #include "cli/options.hpp"
 #include "common/base/result.hpp"
 
@@ -22,6 +23,12 @@ public:
     bool colour() const noexcept { return colour_; }
     /// Columns of the terminal on stdout; 0: it is none.
     int width() const noexcept;
+    /// And its lines.
+    int height() const noexcept;
+    /// The terminal on stdout moves its cursor when it is told to.
+    bool can_redraw() const noexcept;
+    /// How to write for people on stdout.
+    format::TextStyle style() const;
 
     /// Text as it is, to stdout. Waits for a slow reader, also where stdout was made non-blocking. False: not all was
     /// written, now or before, and nothing more will be.

@@ -28,8 +28,7 @@ Result<void> StartArguments::take(std::vector<std::string> words, const Given& g
     return {};
 }
 
-Result<void> StatusArguments::take(std::vector<std::string> words, const Given& given) {
-    if (words.empty()) return missing_target(given.subcommand);
+Result<void> StatusArguments::take(std::vector<std::string> words, const Given&) {
     targets = std::move(words);
     return {};
 }
@@ -73,8 +72,15 @@ Result<void> AuditArguments::take(std::vector<std::string> words, const Given& g
 }
 
 Result<void> ListArguments::take(std::vector<std::string> words, const Given& given) {
-    if (words.size() > 1) return unexpected_word(given.subcommand, words[1]);
-    if (!words.empty() && words[0] != "all") request.process = words[0];
+    targets = std::move(words);
+    const bool has_all = std::find(targets.begin(), targets.end(), "all") != targets.end();
+    if (has_all && targets.size() > 1)
+        return Error{ErrorCode::invalid, "\"all\" stands for every process: give no other target beside it"};
+    if (has_all) targets.clear();
+    // Who names what they want to see gets all of it.
+    all = all || has_all || !targets.empty() || request.state.has_value();
+    if (watch && given.common.format == OutputFormat::json)
+        return Error{ErrorCode::invalid, "--watch draws on a terminal; leave out --json, or --watch"};
     return {};
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/format/process_table.hpp"
 #include "cli/subcommand.hpp"
 #include "common/config/daemon_settings.hpp"
 #include "common/ops/agent_setup.hpp"
@@ -126,14 +127,26 @@ struct AuditArguments {
 enum class ListOutput { table, wide };
 
 struct ListArguments {
-    ops::ListRequest request;
+    ops::ListRequest request;  // for each of `targets`, or once where there is none
+    std::vector<std::string> targets;
     ListOutput output = ListOutput::table;
+    bool all = false;
+    format::ListSort sort = format::ListSort::state;
+    bool watch = false;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
-        schema::inlined(&ListArguments::request, each);
-        each(schema::field("output", &ListArguments::output)
-                 .as_flag("o,output", "OUTPUT", "table (default), or wide: more columns, lines not cut"));
+        using A = ListArguments;
+        using schema::field;
+        each(field("all", &A::all).as_flag("a,all", "", "Also those that ended more than ten minutes ago"));
+        schema::inlined(&A::request, each);
+        each(field("sort", &A::sort)
+                 .as_flag("sort", "KEY",
+                          "By state (default: what lives first, the latest end first), id, label, uptime, cpu, memory "
+                          "or restarts"));
+        each(field("output", &A::output)
+                 .as_flag("o,output", "OUTPUT", "table (default), or wide: more columns, nothing cut"));
+        each(field("watch", &A::watch).as_flag("watch", "", "Show it anew every second, until Ctrl+C"));
     }
     Result<void> take(std::vector<std::string> words, const Given& given);
 };

@@ -1,35 +1,154 @@
-#include <unistd.h>
+#include "cli/commands/list.hpp"
 
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
 
 #include "cli/client.hpp"
-#include "cli/commands/arguments.hpp"
 #include "cli/format/json_text.hpp"
-#include "cli/format/process_text.hpp"
-#include "common/ops/list_processes.hpp"
+#include "common/base/text.hpp"
+#include "common/ops/error.hpp"
 
 namespace persistproc::cli::commands {
 
-static Task<int> list(Context context, ListArguments options) {
-    ops::ListRequest request = std::move(options.request);
-    if (request.working_directory) {
-        std::error_code failed;
-        const auto canonical = std::filesystem::weakly_canonical(*request.working_directory, failed).native();
-        if (!failed) request.working_directory = canonical;
-    }
+namespace {
+
+using boost::asio::experimental::awaitable_operators::operator||;
+
+constexpr auto redraw_interval = std::chrono::seconds(1);
+
+struct Listing {
+    std::vector<ProcessView> views;
+    std::vector<Error> errors;  // of targets, in their order
+};
+
+/// Errors: no daemon, or nothing could be asked.
+Task<Result<Listing>> ask(Context context, ListArguments options) {
     const std::filesystem::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, data);
-    if (!client) co_return context.console.fail(client.error());
-    auto views = co_await (*client)->list(std::move(request));
-    if (!views) co_return context.console.fail(views.error());
-    if (context.console.json()) {
-        context.console.print(format::views_json(*views));
-        co_return 0;
+    if (!client) co_return client.error();
+    Listing out;
+    if (options.targets.empty()) {
+        auto views = co_await (*client)->list(std::move(options.request));
+        if (!views) co_return views.error();
+        out.views = std::move(*views);
+        co_return out;
     }
-    const bool wide = options.output == ListOutput::wide;
-    const format::TextStyle style{context.console.colour(), context.console.width(), wide};
-    context.console.print(format::process_table(*views, base::wall_now(), style));
+    for (const std::string& target : options.targets) {
+        ops::ListRequest request = options.request;
+        request.process = target;
+        auto views = co_await (*client)->list(std::move(request));
+        if (!views) {
+            out.errors.push_back(views.error());
+            continue;
+        }
+        for (ProcessView& view : *views) {
+            const auto is_same = [&](const ProcessView& other) { return other.id == view.id; };
+            if (std::none_of(out.views.begin(), out.views.end(), is_same)) out.views.push_back(std::move(view));
+        }
+    }
+    co_return out;
+}
+
+std::string text_of(const Context& context, const ListArguments& options, std::vector<ProcessView> views) {
+    const bool is_filtered = !options.targets.empty() || options.request.state || options.request.working_directory;
+    if (views.empty() && !is_filtered) return "no processes yet; persistproc run CMD starts one\n";
+    format::TextStyle style = context.console.style();
+    style.wide = options.output == ListOutput::wide;
+    const WallTime now = base::wall_now();
+    return format::process_table(format::choose_processes(std::move(views), now, options.all, options.sort), now,
+                                 style);
+}
+
+/// As many lines as the terminal has, each to its end, so that nothing of the picture before shows through.
+std::string frame_of(const std::string& text, int height) {
+    std::string out = "\x1b[H";
+    std::size_t at = 0;
+    for (int line = 0; line < height && at < text.size(); ++line) {
+        const std::size_t end = text.find('\n', at);
+        out += (line > 0 ? "\r\n" : "") + text.substr(at, end - at) + "\x1b[K";
+        at = end == std::string::npos ? text.size() : end + 1;
+    }
+    return out + "\x1b[J";
+}
+
+std::string picture_of(const Context& context, const ListArguments& options, Result<Listing> listing) {
+    if (!listing) return base::escape_line(listing.error().message) + "\n";
+    std::string out;
+    for (const Error& each : listing->errors) out += base::escape_line(each.message) + "\n";
+    if (out.empty() || !listing->views.empty()) out += text_of(context, options, std::move(listing->views));
+    return out;
+}
+
+/// Until a signal comes. A daemon that is gone is said in place of the list, and asked for again.
+Task<int> watch(Context context, ListArguments options) {
+    const Console& console = context.console;
+    boost::asio::signal_set ends(context.executor, SIGINT, SIGTERM, SIGHUP), resized(context.executor, SIGWINCH);
+    async::SystemClock clock;
+    // On the other screen and without its wrapping: what was on this one is there again afterwards, with the last
+    // picture below it.
+    constexpr std::string_view begin = "\x1b[?1049h\x1b[?25l\x1b[?7l", leave = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+    console.print(begin);
+    std::string picture;
+    while (console.can_print()) {
+        auto asking = ask(context, options);
+        auto end = ends.async_wait(boost::asio::use_awaitable);
+        auto asked = co_await (std::move(asking) || std::move(end));
+        if (asked.index() == 1) break;
+        picture = picture_of(context, options, std::move(std::get<0>(asked)));
+        console.print(frame_of(picture, console.height()));
+        const MonoTime until = clock.now() + redraw_interval;
+        auto pause = clock.sleep_until(until);
+        auto resize = resized.async_wait(boost::asio::use_awaitable);
+        auto later_end = ends.async_wait(boost::asio::use_awaitable);
+        const auto paused = co_await (std::move(pause) || std::move(resize) || std::move(later_end));
+        if (paused.index() == 2) break;
+    }
+    console.print(std::string(leave) + picture);
     co_return 0;
+}
+
+}  // namespace
+
+Task<int> list(Context context, ListArguments options) {
+    if (options.request.working_directory) {
+        std::error_code failed;
+        const auto canonical = std::filesystem::weakly_canonical(*options.request.working_directory, failed).native();
+        if (!failed) options.request.working_directory = canonical;
+    }
+    if (options.watch && !context.console.can_redraw())
+        co_return context.console.fail(
+            Error{ErrorCode::invalid, "list --watch draws on a terminal, and stdout is none; leave out --watch"});
+    if (options.watch) co_return co_await watch(std::move(context), std::move(options));
+    auto listing = co_await ask(context, options);
+    if (!listing) co_return context.console.fail(listing.error());
+    int status = 0;
+    std::optional<Error> failed;
+    for (const Error& each : listing->errors) {
+        status = std::max(status, ops::exit_status(each));
+        if (!context.console.json()) context.console.fail(each);
+        if (!failed)
+            failed = each;
+        else
+            failed->message += "; " + each.message;
+    }
+    if (context.console.json()) {
+        if (options.targets.size() == 1 && failed) co_return context.console.fail(*failed);
+        if (options.sort != format::ListSort::state)
+            listing->views =
+                format::choose_processes(std::move(listing->views), base::wall_now(), true, options.sort).shown;
+        context.console.print(format::views_json(listing->views, failed));
+    } else if (context.common.quiet) {
+        auto choice = format::choose_processes(std::move(listing->views), base::wall_now(), options.all, options.sort);
+        for (const ProcessView& view : choice.shown) context.console.print(view.id + "\n");
+    } else if (!failed || !listing->views.empty()) {
+        context.console.print(text_of(context, options, std::move(listing->views)));
+    }
+    co_return status;
 }
 
 extern const Subcommand list_subcommand = make_subcommand<list>(ops::ListRequest::typed);

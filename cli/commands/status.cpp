@@ -1,13 +1,27 @@
-#include <algorithm>
+#include <fmt/format.h>
 
-#include "cli/commands/arguments.hpp"
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "cli/commands/list.hpp"
 #include "cli/format/json_text.hpp"
+#include "cli/format/output_text.hpp"
 #include "cli/format/process_text.hpp"
+#include "cli/session/attach.hpp"
 #include "cli/targets.hpp"
 
 namespace persistproc::cli::commands {
 
 namespace {
+
+Task<ViewResult> describe(DaemonClient& client, std::string target, std::map<std::string, ops::ProcessDetails>& into) {
+    auto details = co_await client.describe(std::move(target));
+    if (!details) co_return details.error();
+    ProcessView view = *details;
+    into[view.id] = std::move(*details);
+    co_return view;
+}
 
 // As systemctl and the Linux Standard Base have it.
 constexpr int not_running = 3;
@@ -15,10 +29,42 @@ constexpr int unknown = 4;
 
 bool every_process(const ProcessView&) { return true; }
 
+/// The last lines of the run that ended badly.
+void print_last_output(const Console& console, const ProcessView& view) {
+    constexpr std::uint64_t lines = 10;
+    const auto id = domain::find_process_id(view.id);
+    if (!view.log_path || !view.run || !id) return;
+    logstore::LineQuery query;
+    query.run = domain::find_run_number(*view.run, *id);
+    query.last = lines;
+    const auto page = logstore::read_lines(std::filesystem::path(*view.log_path).parent_path(), query);
+    if (!page) {
+        console.fail(page.error());
+        return;
+    }
+    if (page->lines.empty()) {
+        console.print(fmt::format("\n{} printed nothing\n", *view.run));
+        return;
+    }
+    const format::OutputStyle style = session::style_for_terminal(view.id, false, false);
+    std::string text = fmt::format("\nthe last {} of {} (persistproc output {} has more):\n",
+                                   page->lines.size() == 1 ? "line" : fmt::format("{} lines", page->lines.size()),
+                                   *view.run, format::target_word(view));
+    for (const logstore::Line& line : page->lines) text += "  " + format::line_text(line, style, false);
+    console.print(text);
+}
+
 }  // namespace
 
 static Task<int> status(Context context, StatusArguments options) {
-    TargetOperation operation = [](DaemonClient& client, std::string target) { return client.find(std::move(target)); };
+    if (options.targets.empty()) {
+        ListArguments everything;
+        co_return co_await list(std::move(context), std::move(everything));
+    }
+    std::map<std::string, ops::ProcessDetails> details;
+    TargetOperation operation = [&details](DaemonClient& client, std::string target) {
+        return describe(client, std::move(target), details);
+    };
     auto results = co_await for_each_target(context.executor, context.common, options.targets, every_process,
                                             std::move(operation));
     if (results.failed) co_return context.console.fail(*results.failed);
@@ -32,7 +78,11 @@ static Task<int> status(Context context, StatusArguments options) {
         worst = std::max(worst, own);
     }
     if (context.console.json()) {
-        show_results(context.console, results, options.targets);
+        const bool is_one = options.targets.size() == 1 && results.results.size() == 1 && options.targets[0] != "all";
+        if (is_one && results.results[0])
+            context.console.print(format::details_json(details.at(results.results[0]->id)));
+        else
+            show_results(context.console, results, options.targets);
         co_return worst;
     }
     if (results.results.empty()) {
@@ -47,16 +97,18 @@ static Task<int> status(Context context, StatusArguments options) {
         }
         if (!first) context.console.print("\n");
         first = false;
-        context.console.print(format::process_details(*one, base::wall_now()));
+        context.console.print(format::process_details(details.at(one->id), base::wall_now(), context.console.style()));
+        if (format::ended_badly(*one)) print_last_output(context.console, *one);
     }
     co_return worst;
 }
 
 extern const Subcommand status_subcommand = make_subcommand<status>({
     .name = "status",
-    .words = "TARGET… | all",
+    .words = "[TARGET… | all]",
     .summary = "one process in full",
-    .text = "Processes in full.",
+    .text = "Processes in full; of one that ended badly its last lines, too, and what to type. Without a TARGET it is "
+            "list.",
     .examples = {"persistproc status web"},
     .statuses = {{0, "it runs"}, {3, "it does not run"}, {4, "there is no such process"}},
     .words_kind = schema::ValueKind::target,

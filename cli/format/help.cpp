@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cli/common_flags.hpp"
+#include "cli/format/cells.hpp"
 
 namespace persistproc::cli::format {
 
@@ -12,15 +13,9 @@ namespace {
 
 constexpr std::size_t help_width = 100;
 
-/// Characters, not bytes: "…" is one column.
-std::size_t columns(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 std::string padded(std::string_view text, std::size_t width) {
     std::string out(text);
-    if (const std::size_t used = columns(text); used < width) out.append(width - used, ' ');
+    if (const std::size_t used = cells_of(text); used < width) out.append(width - used, ' ');
     return out;
 }
 
@@ -64,7 +59,7 @@ std::string wrap(std::string_view text, std::size_t width, std::string_view inde
         const std::size_t blank = text.find(' ');
         const std::string_view word = text.substr(0, blank);
         text.remove_prefix(blank == std::string_view::npos ? text.size() : blank + 1);
-        if (!line.empty() && columns(line) + 1 + columns(word) > width) {
+        if (!line.empty() && cells_of(line) + 1 + cells_of(word) > width) {
             out += line + "\n";
             line = indent;
         }
@@ -86,7 +81,7 @@ std::string general_help() {
         "persistproc: the process layer for people and coding agents\n\n"
         "Usage: persistproc SUBCOMMAND …, or persistproc CMD… to run a command\n\n";
     std::size_t width = 0;
-    for (const Subcommand* each : shown_subcommands()) width = std::max(width, columns(with_words(*each)));
+    for (const Subcommand* each : shown_subcommands()) width = std::max(width, cells_of(with_words(*each)));
     for (const Subcommand* each : shown_subcommands())
         out += fmt::format("  {}  {}\n", padded(with_words(*each), width), summary_of(each->typed));
     out +=
@@ -105,7 +100,7 @@ std::string subcommand_help(const Subcommand& subcommand) {
     if (!typed.aliases.empty()) text += fmt::format(" Also: {}.", typed.aliases);
     std::string out = fmt::format("Usage: persistproc {}\n\n{}\n\n", usage_line(subcommand), wrap(text, help_width));
     std::size_t width = 0;
-    for (const Flag& flag : declared.flags) width = std::max(width, columns(flag_text(flag)));
+    for (const Flag& flag : declared.flags) width = std::max(width, cells_of(flag_text(flag)));
     for (const Flag& flag : declared.flags)
         out += fmt::format("  {}  {}\n", padded(flag_text(flag), width), flag.facts.sentence());
     std::string statuses;

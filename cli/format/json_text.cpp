@@ -32,6 +32,8 @@ std::string error_json(const Error& error) { return document(Json{{"error", erro
 
 std::string view_json(const ProcessView& view) { return document(schema::to_json(view)); }
 
+std::string details_json(const ops::ProcessDetails& details) { return document(schema::to_json(details)); }
+
 std::string views_json(const std::vector<ProcessView>& views, const std::optional<Error>& error) {
     Json list = Json::array();
     for (const ProcessView& view : views) list.push_back(schema::to_json(view));

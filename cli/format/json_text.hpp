@@ -13,6 +13,7 @@ namespace persistproc::ops {
 struct AuditLine;
 struct AuditResponse;
 struct DaemonInfo;
+struct ProcessDetails;
 struct WaitMeta;
 }  // namespace persistproc::ops
 
@@ -22,6 +23,8 @@ namespace persistproc::cli::format {
 std::string error_json(const Error& error);
 /// One process view.
 std::string view_json(const ProcessView& view);
+/// A view with what `status` knows besides.
+std::string details_json(const ops::ProcessDetails& details);
 /// {"processes":[…]}, and "error" beside it where one of several targets failed.
 std::string views_json(const std::vector<ProcessView>& views, const std::optional<Error>& error = std::nullopt);
 

@@ -5,99 +5,29 @@
 #include <algorithm>
 #include <array>
 
+#include "cli/format/cells.hpp"
+#include "cli/format/process_table.hpp"
 #include "common/base/text.hpp"
+#include "common/ops/client_operations.hpp"
 
 namespace persistproc::cli::format {
 
 namespace {
 
-/// Columns that a text takes, one per code point: exact for what commands and labels usually hold.
-std::size_t columns_of(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-std::string cut_to(const std::string& text, std::size_t columns) {
-    if (columns_of(text) <= columns || columns == 0) return text;
-    std::size_t seen = 0, at = 0;
-    while (at < text.size()) {
-        if ((static_cast<unsigned char>(text[at]) & 0xC0) != 0x80 && ++seen == columns) break;
-        ++at;
-    }
-    return text.substr(0, at) + "…";
-}
-
 std::string safe(std::string_view text) { return base::escape_line(base::to_valid_utf8(text)); }
 
-std::string age(const std::optional<WallTime>& since, WallTime now) {
-    if (!since) return "";
-    return base::format_age(std::max(std::chrono::nanoseconds(0), std::chrono::nanoseconds(now - *since)));
-}
-
-std::string ports_text(const std::vector<int>& ports) { return fmt::format("{}", fmt::join(ports, ",")); }
-
-std::string last_exit(const ProcessView& view) {
-    if (view.signal) return *view.signal;
-    if (view.exit_code) return fmt::format("{}", *view.exit_code);
-    return "";
-}
-
-std::string_view colour_of(const schema::Open<ProcessState>& state) {
-    if (!state.known()) return "";
-    switch (*state.known()) {
-        case ProcessState::running: return "\x1b[32m";
-        case ProcessState::starting:
-        case ProcessState::stopping:
-        case ProcessState::backoff: return "\x1b[33m";
-        case ProcessState::failed:
-        case ProcessState::gave_up:
-        case ProcessState::lost:
-        case ProcessState::unreachable: return "\x1b[31m";
-        default: return "";
-    }
-}
-
-using Row = std::vector<std::string>;
-constexpr std::size_t label_column = 1, state_column = 2;
-/// Numbers stand right.
-constexpr std::array is_right = {false, false, false, true, true, true, false, true, true};
-const Row head = {"ID", "LABEL", "STATE", "PID", "UPTIME", "RESTARTS", "PORTS", "CPU", "MEMORY", "LAST EXIT"};
-const Row wide_head = {"STARTED BY", "DIRECTORY", "DESCRIPTION"};
-
-/// With how many of what it started still run, where that is all that does: they hold ports and memory. With that it
-/// was stopped, where its outcome is that of the run before.
-std::string state_word(const ProcessView& view) {
-    std::string out(view.state.word());
-    for (const auto& each : view.causes)
-        if (each.code == CauseCode::called_off)
-            out += ", stopped";
-        else if (each.code == CauseCode::left_running)
-            out += ", " + domain::cause_text(each);
-    return out;
-}
-
-Row wide_row(const ProcessView& view) {
-    return {safe(view.started_by), safe(view.working_directory), safe(view.description)};
-}
-
-Row make_row(const ProcessView& view, WallTime now, bool wide) {
-    Row row(head.size());
-    row[0] = view.id;
-    row[label_column] = safe(view.label);
-    row[state_column] = state_word(view);
-    row[3] = view.pid ? fmt::format("{}", *view.pid) : "";
-    row[4] = domain::is_live(view) ? age(view.started_at, now) : "";
-    row[5] = fmt::format("{}", view.restarts);
-    row[6] = ports_text(view.ports);
-    row[7] = view.cpu_percent ? fmt::format("{:.1f}%", *view.cpu_percent) : "";
-    row[8] = view.memory_bytes ? format_bytes(*view.memory_bytes) : "";
-    row[9] = last_exit(view);
-    if (wide)
-        for (auto& each : wide_row(view)) row.push_back(std::move(each));
-    return row;
-}
-
 }  // namespace
+
+std::string age_text(WallTime since, WallTime now) {
+    return base::format_age(std::max(std::chrono::nanoseconds(0), std::chrono::nanoseconds(now - since)));
+}
+
+std::string short_time(std::chrono::nanoseconds time) {
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+    if (milliseconds >= 10'000) return base::format_age(time);
+    return milliseconds < 1000 ? fmt::format("{} ms", std::max<std::int64_t>(0, milliseconds))
+                               : fmt::format("{:.1f} s", static_cast<double>(milliseconds) / 1000);
+}
 
 std::string format_bytes(std::int64_t bytes) {
     constexpr std::array units = {"B", "KiB", "MiB", "GiB", "TiB"};
@@ -108,49 +38,6 @@ std::string format_bytes(std::int64_t bytes) {
         ++unit;
     }
     return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, units[unit]);
-}
-
-std::string process_table(const std::vector<ProcessView>& views, WallTime now, const TextStyle& style) {
-    if (views.empty()) return "no processes\n";
-    std::vector<Row> rows = {head};
-    if (style.wide) rows[0].insert(rows[0].end(), wide_head.begin(), wide_head.end());
-    for (const auto& view : views) rows.push_back(make_row(view, now, style.wide));
-    const std::size_t column_count = rows[0].size();
-    std::vector<std::size_t> widths(column_count);
-    for (const auto& row : rows)
-        for (std::size_t i = 0; i < column_count; ++i) widths[i] = std::max(widths[i], columns_of(row[i]));
-    if (style.width > 0 && !style.wide) {
-        // The label gives way so that a process stays on one line.
-        std::size_t others = 2 * (column_count - 1);
-        for (std::size_t i = 0; i < column_count; ++i) others += i == label_column ? 0 : widths[i];
-        const auto room = static_cast<std::size_t>(style.width);
-        constexpr std::size_t least = 12;
-        widths[label_column] = std::min(widths[label_column], room > others + least ? room - others : least);
-    }
-    std::string out;
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-        std::string line;
-        for (std::size_t i = 0; i < column_count; ++i) {
-            const bool right = i < is_right.size() && is_right[i];
-            const std::string text = cut_to(rows[r][i], widths[i]);
-            const std::string fill(widths[i] - std::min(widths[i], columns_of(text)), ' ');
-            if (i > 0) line += "  ";
-            if (right) line += fill;
-            const std::string_view colour =
-                style.colour && r > 0 && i == state_column ? colour_of(views[r - 1].state) : "";
-            line += colour;
-            line += text;
-            if (!colour.empty()) line += "\x1b[0m";
-            if (!right) line += fill;
-        }
-        line.erase(line.find_last_not_of(' ') + 1);
-        out += line + "\n";
-    }
-    // What is wrong with one that runs, or why nobody knows how it ended, has no column.
-    for (const auto& view : views)
-        if (!view.causes.empty() && (domain::is_live(view) || view.state == ProcessState::lost))
-            out += fmt::format("{}: {}\n", view.id, safe(domain::causes_text(view.causes)));
-    return out;
 }
 
 namespace {
@@ -170,7 +57,7 @@ std::string last_end_text(const ProcessView& view) {
 
 }  // namespace
 
-std::string state_text(const ProcessView& view) {
+std::string state_text(const ProcessView& view, std::optional<WallTime> now) {
     std::string out(view.state.word());
     switch (view.state.known().value_or(ProcessState::running)) {
         case ProcessState::exited:
@@ -185,8 +72,35 @@ std::string state_text(const ProcessView& view) {
     }
     if (view.reason == OutcomeReason::oom) out += " (out of memory)";
     if (view.reason && !view.reason->known()) out += " (" + safe(view.reason->word()) + ")";
-    if (!view.causes.empty()) out += ": " + safe(domain::causes_text(view.causes));
+    std::string_view before = ": ";
+    for (const Cause& each : view.causes) {
+        const bool runs_again = now && each.at && each.code == CauseCode::runs_again;
+        out += before;
+        out += runs_again ? fmt::format("restarts in {}{}", short_time(*each.at - *now), domain::count_text(each))
+                          : safe(domain::cause_text(each));
+        before = "; ";
+    }
     return out;
+}
+
+bool ended_badly(const ProcessView& view) {
+    switch (view.state.known().value_or(ProcessState::running)) {
+        case ProcessState::exited: return view.exit_code != 0;
+        case ProcessState::killed:
+        case ProcessState::failed:
+        case ProcessState::backoff:
+        case ProcessState::gave_up:
+        case ProcessState::lost: return true;
+        default: return false;
+    }
+}
+
+std::string target_word(const ProcessView& view) {
+    constexpr std::size_t longest = 24;
+    const bool is_word =
+        view.label.size() <= longest && !view.label.starts_with('-') &&
+        std::all_of(view.label.begin(), view.label.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+    return is_word ? base::shell_quote(view.label) : view.id;
 }
 
 std::string process_line(const ProcessView& view) {
@@ -197,33 +111,112 @@ std::string process_line(const ProcessView& view) {
     return out;
 }
 
-std::string process_details(const ProcessView& view, WallTime now) {
-    std::string out;
-    const auto line = [&](std::string_view name, const std::string& value) {
-        if (!value.empty()) out += fmt::format("{:<18} {}\n", name, value);
-    };
+namespace {
+
+/// One "name  value" each; a value that is too long for the terminal goes on below, broken at blanks. A word that is
+/// too long alone is left to the terminal, which copies it as one.
+class Rows {
+public:
+    explicit Rows(const TextStyle& style) : style_(style) {}
+    void add(std::string_view name, std::string_view value, std::string_view colour = "") {
+        if (value.empty()) return;
+        constexpr std::size_t indent = 19, least = 20;
+        const std::string text = shown(value, style_);
+        const auto width = static_cast<std::size_t>(style_.width);
+        std::string line = fmt::format("{:<{}}{}", name, indent, colour);
+        std::size_t at = 0;
+        while (width >= indent + least && cells_of(text.substr(at)) > width - indent) {
+            std::size_t end = text.find(' ', at), next = end;
+            while (next != std::string::npos && cells_of(text.substr(at, next - at)) <= width - indent) {
+                end = next;
+                next = text.find(' ', next + 1);
+            }
+            if (end == std::string::npos) break;
+            line += text.substr(at, end - at) + "\n" + std::string(indent, ' ');
+            at = end + 1;
+        }
+        out_ += line + text.substr(at);
+        if (!colour.empty()) out_ += no_colour;
+        out_ += '\n';
+    }
+    std::string take() { return std::move(out_); }
+
+private:
+    const TextStyle& style_;
+    std::string out_;
+};
+
+std::string seconds_text(double seconds) {
+    return base::format_age(std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9)));
+}
+
+/// "on-failure; gives up after 8 runs in a row shorter than 10s".
+std::string policy_text(const ops::ProcessDetails& process) {
+    if (!process.restart_policy) return "";
+    std::string out(process.restart_policy->word());
+    std::replace(out.begin(), out.end(), '_', '-');
+    if (*process.restart_policy == domain::RestartPolicy::never || !process.most_quick_failures) return out;
+    return fmt::format("{}; gives up after {} runs in a row shorter than {}", out, *process.most_quick_failures,
+                       seconds_text(process.healthy_seconds.value_or(0)));
+}
+
+std::string whole_state_text(const ops::ProcessDetails& process, WallTime now) {
+    const std::string out = state_text(process, now);
+    if (process.state != ProcessState::gave_up || !process.quick_failures || !process.healthy_seconds) return out;
+    return fmt::format("{}: {} runs in a row were shorter than {}", out, *process.quick_failures,
+                       seconds_text(*process.healthy_seconds));
+}
+
+std::string advice_for(const ProcessView& view) {
+    const std::string target = target_word(view);
+    if (view.state == ProcessState::unreachable) return "persistproc doctor says what is wrong";
+    if (view.state == ProcessState::backoff)
+        return fmt::format("persistproc start {0} runs it now, persistproc stop {0} never again", target);
+    if (!domain::is_live(view) && domain::has_tree(view))
+        return fmt::format("persistproc stop {} ends what it left running", target);
+    if (!ended_badly(view)) return "";
+    return fmt::format("persistproc start {} runs it again", target);
+}
+
+}  // namespace
+
+std::string process_details(const ops::ProcessDetails& process, WallTime now, const TextStyle& style) {
+    Rows rows(style);
     const auto time = [&](const std::optional<WallTime>& at) {
-        return at ? fmt::format("{} ({} ago)", base::format_rfc3339(*at), age(at, now)) : std::string();
+        return at ? fmt::format("{} ({} ago)", base::format_rfc3339(*at), age_text(*at, now)) : std::string();
     };
-    line("id", view.id);
-    line("label", safe(view.label));
-    line("description", safe(view.description));
-    line("state", state_text(view));
-    if (view.ready) line("ready", *view.ready ? "yes" : "no");
-    line("command", safe(domain::command_line(view.command)));
-    line("working directory", safe(view.working_directory));
-    line("pid", view.pid ? fmt::format("{}", *view.pid) : "");
-    line("run", view.run.value_or(""));
-    line("restarts", fmt::format("{}", view.restarts));
-    line("started", time(view.started_at));
-    line("ended", time(view.ended_at));
-    line("ports", ports_text(view.ports));
-    line("cpu", view.cpu_percent ? fmt::format("{:.1f}%", *view.cpu_percent) : "");
-    line("memory", view.memory_bytes ? format_bytes(*view.memory_bytes) : "");
-    line("last output", time(view.last_output_at));
-    line("log", safe(view.log_path.value_or("")));
-    line("started by", safe(view.started_by));
-    return out;
+    const auto number = [](const std::optional<std::int64_t>& value) {
+        return value ? fmt::format("{}", *value) : std::string();
+    };
+    rows.add("id", process.id);
+    rows.add("label", process.label);
+    rows.add("description", process.description);
+    rows.add("state", whole_state_text(process, now), style.colour ? colour_of(process) : "");
+    rows.add("to do", advice_for(process));
+    if (process.ready) rows.add("ready", *process.ready ? "yes" : "no");
+    rows.add("command", domain::command_line(process.command));
+    rows.add("working directory", process.working_directory);
+    rows.add("variables set", fmt::format("{}", fmt::join(process.variable_names, ", ")));
+    rows.add("pid", number(process.pid));
+    rows.add("programs", number(process.programs));
+    rows.add("run", process.run.value_or(""));
+    rows.add("restarts", fmt::format("{}", process.restarts));
+    rows.add("restart policy", policy_text(process));
+    if (process.first_signal && process.grace)
+        rows.add("stop", fmt::format("{}, SIGKILL after {}", *process.first_signal, seconds_text(*process.grace)));
+    rows.add("started", time(process.started_at));
+    std::string ended = time(process.ended_at);
+    if (process.started_at && process.ended_at)
+        ended += fmt::format(", after {}", short_time(*process.ended_at - *process.started_at));
+    rows.add("ended", ended);
+    rows.add("ports", fmt::format("{}", fmt::join(process.ports, ",")));
+    rows.add("cpu", process.cpu_percent ? fmt::format("{:.1f}%", *process.cpu_percent) : "");
+    rows.add("memory", process.memory_bytes.value_or(0) > 0 ? format_bytes(*process.memory_bytes) : "");
+    rows.add("last output", time(process.last_output_at));
+    rows.add("log", process.log_path.value_or(""));
+    rows.add("started by", process.started_by);
+    rows.add("stopped by", process.stopped_by);
+    return rows.take();
 }
 
 }  // namespace persistproc::cli::format

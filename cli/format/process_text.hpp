@@ -1,31 +1,39 @@
 #pragma once
 /// Process views as text for people. Pure: the present time and the terminal are given.
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "cli/format/text_style.hpp"
 #include "common/base/time.hpp"
 #include "common/domain/process.hpp"
 
+namespace persistproc::ops {
+struct ProcessDetails;
+}
+
 namespace persistproc::cli::format {
 
-struct TextStyle {
-    bool colour = false;
-    int width = 0;      // columns of the terminal; 0: unbounded
-    bool wide = false;  // with what else is known; lines are not cut
-};
+/// One process in full, "name  value" per line, with what to type where something is wrong.
+std::string process_details(const ops::ProcessDetails& process, WallTime now, const TextStyle& style);
 
-/// The table of `list`, with its head; "no processes" when there are none.
-std::string process_table(const std::vector<ProcessView>& views, WallTime now, const TextStyle& style);
-
-/// One process in full, "name  value" per line.
-std::string process_details(const ProcessView& view, WallTime now);
-
-/// How it ended, or that it goes on: "exited with code 7", "killed by SIGTERM", "running", …
-std::string state_text(const ProcessView& view);
+/// How it ended, or that it goes on: "exited with code 7", "killed by SIGTERM", "running", …. With `now`, when it runs
+/// again: "restarts in 6.4 s (6 of 8)".
+std::string state_text(const ProcessView& view, std::optional<WallTime> now = std::nullopt);
 
 /// One line about what became of it: "web (p3) is running, PID 4711".
 std::string process_line(const ProcessView& view);
+
+/// Whether it does not run because something went wrong: no end on request, and no exit code 0.
+bool ended_badly(const ProcessView& view);
+
+/// What a person types for it: its label where that is one short word of ASCII, else its id.
+std::string target_word(const ProcessView& view);
+
+/// "2h 5m", of a time in the past.
+std::string age_text(WallTime since, WallTime now);
+/// "140 ms", "6.4 s", "2h 5m"; never negative.
+std::string short_time(std::chrono::nanoseconds time);
 
 /// "1.5 MiB".
 std::string format_bytes(std::int64_t bytes);

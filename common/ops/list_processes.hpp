@@ -21,10 +21,16 @@ struct ListRequest {
     static constexpr Typed typed{
         .name = "list",
         .aliases = "ls ps",
-        .words = "[TARGET]",
-        .summary = "all processes",
-        .text = "All processes: id, label, state, PID, uptime, restarts, ports, CPU, memory and last exit.",
-        .examples = {"persistproc list", "persistproc list --json --state running"},
+        .words = "[TARGET…]",
+        .summary = "what runs, failed, or has just ended",
+        .text =
+            "What runs, what failed, and what ended in the last ten minutes: id, label, state and last exit, PID, "
+            "uptime, restarts, ports, CPU, memory and directory, as much of it as the terminal is wide. Below it, how "
+            "many more have ended: -a shows them; so does naming a TARGET or a state. With -q ids alone. JSON is "
+            "always "
+            "whole.",
+        .examples = {"persistproc list", "persistproc list -a --sort memory",
+                     "persistproc list --json --state running"},
         .words_kind = schema::ValueKind::target,
     };
 

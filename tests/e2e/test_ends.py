@@ -73,7 +73,7 @@ class Ends(harness.TestCase):
         left = [{"code": "left_running", "count": 1}]
         view = harness.eventually("the end", lambda: (view := self.view("parent"))["causes"] == left and view)
         self.assertEqual((view["state"], view["exit_code"]), ("exited", 4))
-        self.assertIn(b"exited, 1 left running", self.ok("list").out)
+        self.assertIn(b"exited 4, 1 left running", self.ok("list").out)
         self.ok("stop", "all")
         view = self.view("parent")
         self.assertEqual((view["state"], view["exit_code"], view["causes"]), ("exited", 4, None))

@@ -5,7 +5,9 @@
 #include "cli/environment.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/output_text.hpp"
+#include "cli/format/process_table.hpp"
 #include "cli/format/process_text.hpp"
+#include "common/ops/client_operations.hpp"
 #include "tests/support/catch.hpp"
 
 namespace format_test {
@@ -49,6 +51,10 @@ ProcessView worker() {
     return view;
 }
 
+std::string table_of(std::vector<ProcessView> views, const format::TextStyle& style = {}) {
+    return format::process_table({std::move(views), 0}, now, style);
+}
+
 Follower::Item piece(Stream stream, std::string bytes, std::uint8_t flags = 0, std::int64_t wall_ns = 0) {
     Follower::Item item;
     item.stream = stream;
@@ -77,21 +83,20 @@ const std::vector<Follower::Item> interrupted = {
 
 TEST_CASE("the table of processes") {
     const std::string expected =
-        "ID   LABEL           STATE     PID  UPTIME  RESTARTS  PORTS       CPU    MEMORY  LAST EXIT\n"
-        "p1   web             running  4711   5m 2s         1  3000,3001  1.2%  48.0 MiB\n"
-        "p12  wörker in /srv  stopped                       0                             SIGTERM\n";
-    CHECK(format::process_table({web(), worker()}, now, format::TextStyle{}) == expected);
-    CHECK(format::process_table({}, now, format::TextStyle{}) == "no processes\n");
-    const std::string wide = format::process_table({web(), worker()}, now, format::TextStyle{false, 40, true});
-    CHECK(wide.find("LAST EXIT  STARTED BY  DIRECTORY  DESCRIPTION\n") != std::string::npos);
-    const std::string narrow = format::process_table({worker()}, now, format::TextStyle{true, 40});
-    CHECK(narrow.find("wörker in /…") != std::string::npos);
-    CHECK(format::process_table({web()}, now, format::TextStyle{true, 0}).find("\x1b[32mrunning\x1b[0m") !=
-          std::string::npos);
+        "ID   LABEL           STATE     PID  UPTIME  RESTARTS  PORTS       CPU    MEMORY  DIRECTORY\n"
+        "p1   web             running  4711   5m 2s         1  3000,3001  1.2%  48.0 MiB  /srv/app\n"
+        "p12  wörker in /srv  stopped\n";
+    CHECK(table_of({web(), worker()}) == expected);
+    CHECK(table_of({}) == "no processes\n");
+    const std::string wide = table_of({web(), worker()}, format::TextStyle{.width = 40, .wide = true});
+    CHECK(wide.find("DIRECTORY  STARTED BY  DESCRIPTION\n") != std::string::npos);
+    CHECK(table_of({web()}, format::TextStyle{.colour = true}).find("\x1b[32mrunning\x1b[0m") != std::string::npos);
 }
 
 TEST_CASE("one process in full, and in a line") {
-    const std::string text = format::process_details(web(), now);
+    ops::ProcessDetails details;
+    static_cast<ProcessView&>(details) = web();
+    const std::string text = format::process_details(details, now, format::TextStyle{});
     CHECK(text.find("command            npm run 'dev server'\n") != std::string::npos);
     CHECK(text.find("started            2026-11-20T11:54:58.000Z (5m 2s ago)\n") != std::string::npos);
     CHECK(format::process_line(web()) == "p1 (web) is running, PID 4711");
@@ -106,10 +111,10 @@ TEST_CASE("one process in full, and in a line") {
     called_off.causes = {Cause{.code = CauseCode::called_off, .by = "claude-code"}};
     CHECK(format::process_line(called_off) ==
           "p12 (wörker in /srv) exited with code 7: stopped by claude-code while it waited to be restarted");
-    CHECK(format::process_table({called_off}, now, format::TextStyle{}).find("exited, stopped  ") != std::string::npos);
+    CHECK(table_of({called_off}).find("exited 7, stopped\n") != std::string::npos);
     ProcessView tricky = web();
     tricky.label = "a\x1b[2Jb";
-    CHECK(format::process_table({tricky}, now, format::TextStyle{}).find('\x1b') == std::string::npos);
+    CHECK(table_of({tricky}).find('\x1b') == std::string::npos);
     CHECK(format::format_bytes(1023) == "1023 B");
     CHECK(format::format_bytes(1536) == "1.5 KiB");
 }

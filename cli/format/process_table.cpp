@@ -1,0 +1,313 @@
+#include "cli/format/process_table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <tuple>
+
+#include "cli/format/cells.hpp"
+#include "cli/format/process_text.hpp"
+#include "common/base/text.hpp"
+
+namespace persistproc::cli::format {
+
+std::string shown(std::string_view text, const TextStyle& style) {
+    const std::string safe = base::escape_line(base::to_valid_utf8(text));
+    return style.ascii ? to_ascii(safe) : safe;
+}
+
+namespace {
+
+constexpr auto lately = std::chrono::minutes(10);
+
+enum class Standing { lives, broken, ended_lately, ended };
+
+Standing standing_of(const ProcessView& view, WallTime now) {
+    if (domain::is_live(view) || domain::has_tree(view) || view.state == ProcessState::backoff) return Standing::lives;
+    switch (view.state.known().value_or(ProcessState::unsupported)) {
+        case ProcessState::failed:
+        case ProcessState::gave_up:
+        case ProcessState::lost:
+        case ProcessState::unsupported: return Standing::broken;
+        default: break;
+    }
+    return view.ended_at && now - *view.ended_at < lately ? Standing::ended_lately : Standing::ended;
+}
+
+std::uint32_t number_of(const ProcessView& view) {
+    const auto id = domain::find_process_id(view.id);
+    return id ? id->number : 0;
+}
+
+/// What a process is sorted by, the smallest first.
+double rank_of(const ProcessView& view, WallTime now, ListSort sort) {
+    const bool is_live = domain::is_live(view);
+    switch (sort) {
+        case ListSort::uptime:
+            return is_live && view.started_at ? -std::chrono::duration<double>(now - *view.started_at).count() : 1;
+        case ListSort::cpu: return -view.cpu_percent.value_or(-1);
+        case ListSort::memory: return -static_cast<double>(view.memory_bytes.value_or(-1));
+        case ListSort::restarts: return -static_cast<double>(view.restarts);
+        default: return 0;
+    }
+}
+
+void sort_views(std::vector<ProcessView>& views, WallTime now, ListSort sort) {
+    const auto key = [&](const ProcessView& view) {
+        const Standing standing = sort == ListSort::state ? standing_of(view, now) : Standing::lives;
+        const bool is_over = standing == Standing::ended_lately || standing == Standing::ended;
+        const WallTime ended = is_over ? view.ended_at.value_or(WallTime{}) : WallTime{};
+        return std::tuple(standing, -ended.time_since_epoch().count(), rank_of(view, now, sort),
+                          sort == ListSort::label ? view.label : std::string(), number_of(view));
+    };
+    std::stable_sort(views.begin(), views.end(),
+                     [&](const ProcessView& a, const ProcessView& b) { return key(a) < key(b); });
+}
+
+/// What is left out when a terminal is too narrow: the highest rank first; 0 stays.
+struct Column {
+    std::string_view head;
+    bool is_number;
+    int rank;
+};
+namespace at {
+enum : std::size_t { id, label, state, pid, uptime, restarts, ports, cpu, memory, directory, started_by, description };
+}  // namespace at
+constexpr std::array table_columns = {
+    Column{"ID", false, 0},        Column{"LABEL", false, 0},      Column{"STATE", false, 0},
+    Column{"PID", true, 4},        Column{"UPTIME", true, 2},      Column{"RESTARTS", true, 7},
+    Column{"PORTS", false, 1},     Column{"CPU", true, 5},         Column{"MEMORY", true, 6},
+    Column{"DIRECTORY", false, 3}, Column{"STARTED BY", false, 8}, Column{"DESCRIPTION", false, 9}};
+using Row = std::array<std::string, table_columns.size()>;
+
+std::string first_unit(const std::string& age) { return age.substr(0, age.find(' ')); }
+
+/// "exited 3, 1 left running, 2m ago".
+std::string state_cell(const ProcessView& view, WallTime now) {
+    std::string out(view.state.word());
+    if (view.signal && view.state == ProcessState::killed) out += " " + *view.signal;
+    if (view.exit_code && view.state != ProcessState::stopped) out += fmt::format(" {}", *view.exit_code);
+    if (view.reason == OutcomeReason::oom) out += " (oom)";
+    for (const Cause& each : view.causes) {
+        if (each.code == CauseCode::called_off)
+            out += ", stopped";
+        else if (each.code == CauseCode::left_running)
+            out += ", " + domain::cause_text(each);
+        else if (each.code == CauseCode::runs_again && each.at)
+            out += fmt::format(", in {}", short_time(*each.at - now));
+    }
+    if (!domain::is_live(view) && view.ended_at && view.state != ProcessState::backoff)
+        out += fmt::format(", {} ago", first_unit(age_text(*view.ended_at, now)));
+    return out;
+}
+
+bool has_default_label(const ProcessView& view) {
+    return view.label == domain::default_label(view.command, view.working_directory);
+}
+
+Row make_row(const ProcessView& view, WallTime now, const TextStyle& style) {
+    Row row;
+    row[at::id] = view.id;
+    row[at::label] = shown(view.label, style);
+    row[at::state] = shown(state_cell(view, now), style);
+    row[at::pid] = view.pid ? fmt::format("{}", *view.pid) : "";
+    row[at::uptime] = domain::is_live(view) && view.started_at ? age_text(*view.started_at, now) : "";
+    row[at::restarts] = view.restarts > 0 ? fmt::format("{}", view.restarts) : "";
+    row[at::ports] = fmt::format("{}", fmt::join(view.ports, ","));
+    row[at::cpu] = view.cpu_percent ? fmt::format("{:.1f}%", *view.cpu_percent) : "";
+    row[at::memory] = view.memory_bytes.value_or(0) > 0 ? format_bytes(*view.memory_bytes) : "";
+    row[at::directory] = shown(view.working_directory, style);
+    row[at::started_by] = shown(view.started_by, style);
+    row[at::description] = shown(view.description, style);
+    return row;
+}
+
+/// Which columns are shown, and how wide.
+struct Layout {
+    std::array<bool, table_columns.size()> has{};
+    std::array<std::size_t, table_columns.size()> width{};
+
+    std::size_t total() const {
+        std::size_t sum = 0;
+        for (std::size_t i = 0; i < table_columns.size(); ++i) sum += has[i] ? width[i] + (i == 0 ? 0 : 2) : 0;
+        return sum;
+    }
+    /// Narrower by what there is too much, but not below `least`.
+    void shrink(std::size_t column, std::size_t room, std::size_t least) {
+        if (!has[column]) return;
+        const std::size_t excess = total() > room ? total() - room : 0;
+        const std::size_t can_give = width[column] > least ? width[column] - least : 0;
+        width[column] -= std::min(excess, can_give);
+    }
+    /// Wider by what there is room for, up to `most`.
+    void grow(std::size_t column, std::size_t room, std::size_t most) {
+        const std::size_t spare = total() < room ? room - total() : 0;
+        if (has[column] && width[column] < most) width[column] += std::min(spare, most - width[column]);
+    }
+    /// False: all that are left stay.
+    bool drop_one() {
+        std::size_t worst = at::id;
+        for (std::size_t i = 0; i < table_columns.size(); ++i)
+            if (has[i] && table_columns[i].rank > table_columns[worst].rank) worst = i;
+        has[worst] = worst == at::id;
+        return worst != at::id;
+    }
+};
+
+std::size_t widest(const std::vector<Row>& rows, std::size_t column) {
+    std::size_t most = 0;
+    for (const Row& row : rows) most = std::max(most, cells_of(row[column]));
+    return most;
+}
+
+/// Nothing is cut, and what is much longer than the rest takes its own row out of line.
+Layout unbounded_layout(const std::vector<Row>& rows, const TextStyle& style) {
+    constexpr std::size_t longest = 40;
+    Layout out;
+    for (std::size_t i = 0; i < table_columns.size(); ++i) {
+        out.has[i] = i <= at::directory || style.wide;
+        out.width[i] = std::min(std::max(widest(rows, i), table_columns[i].head.size()), longest);
+    }
+    return out;
+}
+
+/// Leaves out columns until the rest fits, with a label and a directory that are still worth reading.
+void narrow(Layout& layout, std::size_t room) {
+    constexpr std::size_t least_label = 20, least_directory = 14;
+    const auto natural = layout.width;
+    const auto shrink = [&] {
+        layout.shrink(at::directory, room, least_directory);
+        layout.shrink(at::label, room, least_label);
+    };
+    for (shrink(); layout.total() > room && layout.drop_one();) shrink();
+    layout.grow(at::label, room, natural[at::label]);
+    layout.grow(at::directory, room, natural[at::directory]);
+}
+
+/// Changes what stands in the rows' label and directory to what there is room for.
+Layout terminal_layout(std::vector<Row>& rows, const std::vector<ProcessView>& views, const TextStyle& style) {
+    constexpr std::size_t shortest = 8;
+    const auto room = static_cast<std::size_t>(style.width);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        rows[i][at::directory] = short_directory(views[i].working_directory, SIZE_MAX, style);
+        // The directory has its own column.
+        if (has_default_label(views[i])) rows[i][at::label] = shown(domain::command_line(views[i].command), style);
+    }
+    Layout out;
+    for (std::size_t i = 0; i < table_columns.size(); ++i) {
+        const std::size_t most = widest(rows, i);
+        out.has[i] = i <= at::state || (i <= at::directory && most > 0);
+        out.width[i] = std::max(most, table_columns[i].head.size());
+    }
+    narrow(out, room);
+    if (!out.has[at::directory]) {
+        for (std::size_t i = 0; i < rows.size(); ++i)
+            if (has_default_label(views[i])) rows[i][at::label] += " in " + rows[i][at::directory];
+        out.width[at::label] = std::max(widest(rows, at::label), table_columns[at::label].head.size());
+        narrow(out, room);
+    }
+    out.shrink(at::label, room, shortest);
+    out.shrink(at::state, room, shortest);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        rows[i][at::label] = cut_middle(rows[i][at::label], out.width[at::label], style.mark());
+        rows[i][at::state] = cut_end(rows[i][at::state], out.width[at::state], style.mark());
+        rows[i][at::directory] = short_directory(views[i].working_directory, out.width[at::directory], style);
+    }
+    return out;
+}
+
+/// `colour` is that of the state; empty: none.
+std::string line_of(const Row& row, const Layout& layout, std::string_view colour) {
+    std::string out;
+    for (std::size_t i = 0; i < table_columns.size(); ++i) {
+        if (!layout.has[i]) continue;
+        const std::size_t own = cells_of(row[i]);
+        const std::string fill(layout.width[i] > own ? layout.width[i] - own : 0, ' ');
+        const bool is_coloured = i == at::state && !colour.empty();
+        if (i > 0) out += "  ";
+        if (table_columns[i].is_number) out += fill;
+        out += is_coloured ? fmt::format("{}{}{}", colour, row[i], no_colour) : row[i];
+        if (!table_columns[i].is_number) out += fill;
+    }
+    out.erase(out.find_last_not_of(' ') + 1);
+    return out;
+}
+
+}  // namespace
+
+std::string_view colour_of(const ProcessView& view) {
+    constexpr std::string_view good = "\x1b[32m", moving = "\x1b[33m", bad = "\x1b[31m";
+    if (!view.state.known()) return "";
+    switch (*view.state.known()) {
+        case ProcessState::running: return good;
+        case ProcessState::starting:
+        case ProcessState::stopping:
+        case ProcessState::backoff: return moving;
+        case ProcessState::exited: return view.exit_code.value_or(0) == 0 ? "" : bad;
+        case ProcessState::killed:
+        case ProcessState::failed:
+        case ProcessState::gave_up:
+        case ProcessState::lost:
+        case ProcessState::unreachable: return bad;
+        default: return "";
+    }
+}
+
+std::string short_directory(std::string_view path, std::size_t cells, const TextStyle& style) {
+    std::string text = shown(path, style);
+    const std::string home = shown(style.home, style);
+    const bool is_below =
+        !home.empty() && text.starts_with(home) && (text.size() == home.size() || text[home.size()] == '/');
+    if (is_below) text = "~" + text.substr(home.size());
+    if (cells_of(text) <= cells) return text;
+    const std::string begin = fmt::format("{}/{}", is_below ? "~" : "", style.mark());
+    std::string out;
+    for (std::size_t slash = text.rfind('/'); slash != std::string::npos && slash > 0;
+         slash = text.rfind('/', slash - 1)) {
+        std::string longer = begin + text.substr(slash);
+        if (cells_of(longer) > cells) break;
+        out = std::move(longer);
+    }
+    return out.empty() ? cut_middle(text, cells, style.mark()) : out;
+}
+
+ListChoice choose_processes(std::vector<ProcessView> views, WallTime now, bool all, ListSort sort) {
+    ListChoice out;
+    if (!all)
+        out.ended =
+            std::erase_if(views, [&](const ProcessView& view) { return standing_of(view, now) == Standing::ended; });
+    sort_views(views, now, sort);
+    out.shown = std::move(views);
+    return out;
+}
+
+std::string process_table(const ListChoice& choice, WallTime now, const TextStyle& style) {
+    const std::vector<ProcessView>& views = choice.shown;
+    const bool is_bounded = style.width > 0 && !style.wide;
+    const auto fitted = [&](const std::string& line) {
+        return is_bounded ? cut_end(line, static_cast<std::size_t>(style.width), style.mark()) : line;
+    };
+    const std::string footer =
+        choice.ended > 0 ? fitted(fmt::format("{} ended: persistproc list -a", choice.ended)) + "\n" : "";
+    if (views.empty()) return footer.empty() ? "no processes\n" : "nothing runs\n" + footer;
+    std::vector<Row> rows;
+    for (const ProcessView& view : views) rows.push_back(make_row(view, now, style));
+    const Layout layout = is_bounded ? terminal_layout(rows, views, style) : unbounded_layout(rows, style);
+    // Only a terminal that has no room for three columns cuts what is coloured.
+    const bool fits = !is_bounded || layout.total() <= static_cast<std::size_t>(style.width);
+    Row head;
+    for (std::size_t i = 0; i < table_columns.size(); ++i) head[i] = table_columns[i].head;
+    std::string out = fitted(line_of(head, layout, "")) + "\n";
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const std::string line = line_of(rows[i], layout, style.colour && fits ? colour_of(views[i]) : "");
+        out += (fits ? line : fitted(line)) + "\n";
+    }
+    // What is wrong with one that runs, or why nobody knows how it ended, has no column.
+    for (const ProcessView& view : views)
+        if (!view.causes.empty() && (domain::is_live(view) || view.state == ProcessState::lost))
+            out += fitted(fmt::format("{}: {}", view.id, shown(domain::causes_text(view.causes), style))) + "\n";
+    return out + footer;
+}
+
+}  // namespace persistproc::cli::format

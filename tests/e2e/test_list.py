@@ -1,0 +1,194 @@
+"""What `list` and `status` show, to a person and to a program."""
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+import unicodedata
+import unittest
+
+import harness
+
+COLOUR = re.compile(r"\x1b\[\d*m")
+
+
+def cells(text):
+    """As a terminal counts them."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in COLOUR.sub("", text)
+    )
+
+
+class Case(harness.TestCase):
+    def screen(self, width, *arguments, **variables):
+        """What the client writes to a terminal so wide, and its status."""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+        environment = {**self.place.environment, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **variables}
+        client = subprocess.Popen(
+            [str(harness.BIN / "persistproc"), *arguments], stdout=slave, stderr=slave, env=environment, cwd=self.place.work
+        )
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                more = os.read(master, 65536)
+            except OSError:
+                break
+            if not more:
+                break
+            shown += more
+        os.close(master)
+        return client.wait(harness.PATIENCE), shown.decode().replace("\r\n", "\n")
+
+    def failing(self, label, *options):
+        self.start(label, ["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo line $i; done; exit 3"], *options)
+
+
+class List(Case):
+    def test_stopped_and_killed_are_apart_and_ends_have_an_age(self):
+        for label in ("stopped-one", "killed-one"):
+            self.start(label, ["sleep", "60"])
+        self.start("ended", ["sh", "-c", "exit 3"])
+        self.wait_exit("ended")
+        self.ok("stop", "stopped-one")
+        self.ok("signal", "TERM", "killed-one")
+        self.wait_exit("killed-one")
+        lines = {line.split()[1]: line for line in self.ok("list").out.decode().splitlines()}
+        self.assertRegex(lines["stopped-one"], r"stopped, \d+s ago")
+        self.assertRegex(lines["killed-one"], r"killed SIGTERM, \d+s ago")
+        self.assertRegex(lines["ended"], r"exited 3, \d+s ago")
+
+    def test_no_row_is_wrapped(self):
+        for label in ("支付服务-日本語-ワーカー", "🚀 rocket", "e\u0301" * 30, "x" * 150, "web"):
+            self.start(label, ["sleep", "60"])
+        self.ok("start", "sleep", "61")
+        for width in (60, 80, 200):
+            for variables in ({}, {"NO_COLOR": "1"}, {"LC_ALL": "C"}):
+                with self.subTest(width=width, **variables):
+                    code, shown = self.screen(width, "list", **variables)
+                    self.assertEqual(code, 0)
+                    lines = shown.splitlines()
+                    self.assertEqual(len(lines), 7, shown)
+                    self.assertLessEqual(max(map(cells, lines)), width, shown)
+                    self.assertEqual("\x1b[32m" in shown, "NO_COLOR" not in variables, shown)
+                    self.assertEqual(shown.isascii(), variables.get("LC_ALL") == "C", shown)
+                    # The states stand in one column: what is left of them is as wide in each row.
+                    plain = [COLOUR.sub("", line) for line in lines[1:]]
+                    self.assertEqual(len({cells(line[: line.index("running")]) for line in plain}), 1, shown)
+        # A pipe is given whole labels, and none of them widens the rows of others.
+        lines = self.ok("list").out.decode().splitlines()
+        self.assertIn("x" * 150, self.ok("list").out.decode())
+        self.assertLess(len(next(line for line in lines if " web " in line)), 150 + len(str(self.place.work)))
+
+    def test_status_without_a_target_is_list(self):
+        self.assertEqual(self.ok("status").out, self.ok("list").out)
+        self.assertEqual(self.ok("list").out, b"no processes yet; persistproc run CMD starts one\n")
+        self.start("web", ["sleep", "60"])
+        self.assertEqual(self.ok("status").out.split()[-1:], self.ok("list").out.split()[-1:])
+        self.assertIn(b"web", self.ok("status").out)
+        self.assertEqual([view["label"] for view in self.ok("status", "--json").json()["processes"]], ["web"])
+
+    def test_several_targets_and_ids_alone(self):
+        for label in ("web", "api", "db"):
+            self.start(label, ["sleep", "60"])
+        self.ok("stop", "web")
+        self.assertEqual(self.ok("list", "-q").out, b"p2\np3\np1\n")
+        self.assertEqual(self.ok("list", "-aq", "--sort", "id").out, b"p1\np2\np3\n")
+        self.assertEqual(self.ok("ps", "-q", "db", "web").out, b"p3\np1\n")
+        finished = self.cli("list", "db", "nope", "web")
+        self.assertEqual(finished.code, 125)
+        self.assertIn(b"db", finished.out)
+        self.assertIn(b"web", finished.out)
+        self.assertOneLine(finished.err, "nope")
+        self.assertEqual(len(self.cli("list", "db", "nope", "--json").json()["processes"]), 1)
+        self.assertEqual(self.cli("list", "all", "web").code, 2)
+        for sort in ("label", "memory", "cpu", "uptime", "restarts", "state"):
+            self.assertEqual(len(self.ok("list", "--sort", sort).out.splitlines()), 4)
+        self.assertIn(b"state, id, label", self.cli("list", "--sort", "colour").err)
+        # A program sees all of them, whatever a person is shown.
+        self.assertEqual(len(self.ok("list", "--json").json()["processes"]), 3)
+
+    def test_watching(self):
+        refused = self.cli("list", "--watch")
+        self.assertEqual((refused.code, refused.out), (2, b""))
+        self.assertOneLine(refused.err, "terminal")
+        self.assertEqual(self.cli("list", "--watch", "--json").code, 2)
+        self.start("web", ["sleep", "60"])
+        self.place.environment["TERM"] = "xterm"
+        for end in (signal.SIGINT, signal.SIGTERM):
+            terminal = self.terminal("list", "--watch")
+            fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+            terminal.until(b"web")
+            label = f"later-{end}"
+            self.start(label, ["sleep", "60"])
+            terminal.until(label.encode())
+            os.kill(terminal.pid, end)
+            self.assertEqual(terminal.wait(), 0)
+            self.assertIn(b"\x1b[?1049l", terminal.seen)
+            self.assertIn(label.encode(), terminal.seen.rsplit(b"\x1b[?1049l", 1)[1])
+
+
+class Status(Case):
+    def test_one_that_gave_up_says_what_happened_and_what_to_type(self):
+        self.failing("crash", "--restart", "always", "-e", "SECRET=hunter2", "--stop-signal", "INT", "--grace", "3s")
+        harness.eventually("it gives up", lambda: self.view("crash")["state"] == "gave_up", 60)
+        finished = self.cli("status", "crash")
+        self.assertEqual(finished.code, 3)
+        text = finished.out.decode()
+        for words in (
+            "gave up restarting (exited with code 3): 8 runs in a row were shorter than 10s",
+            "persistproc start crash runs it again",
+            "always; gives up after 8 runs in a row shorter than 10s",
+            "SIGINT, SIGKILL after 3s",
+            "SECRET\n",
+            "the last 10 lines of p1.8",
+            "  line 3\n",
+            "  line 12\n",
+        ):
+            self.assertIn(words, text)
+        self.assertNotIn("  line 2\n", text)
+        self.assertNotIn("hunter2", text)
+        self.assertNotIn("hunter2", self.cli("status", "crash", "--json").out.decode())
+        self.assertEqual(self.cli("status", "crash", "--json").json()["variables"], ["SECRET"])
+        # The names outlive the daemon.
+        self.daemon.restart()
+        self.assertEqual(self.cli("status", "crash", "--json").json()["variables"], ["SECRET"])
+
+    def test_one_that_waits_says_when_it_runs_again(self):
+        self.failing("crash", "--restart", "on-failure")
+        harness.eventually("it waits", lambda: b"(5 of 8)" in self.cli("status", "crash").out)
+        self.assertRegex(self.cli("status", "crash").out.decode(), r"restarts in [\d.]+ m?s \(\d of 8\)")
+
+    def test_one_that_runs(self):
+        self.start("tree", ["sh", "-c", "sleep 60 & sleep 60 & wait"])
+        harness.eventually("its programs", lambda: self.view("tree")["programs"] == 3)
+        text = self.ok("status", "tree").out.decode()
+        self.assertRegex(text, r"programs +3\n")
+        self.assertRegex(text, r"restart policy +never\n")
+        self.assertNotIn("to do", text)
+        self.assertNotIn("last 10", text)
+        self.ok("stop", "tree")
+        stopped = self.cli("status", "tree").out.decode()
+        self.assertRegex(stopped, r"stopped by +persistproc")
+        self.assertNotIn("to do", stopped)
+
+    def test_one_that_printed_nothing(self):
+        self.start("quiet", ["sh", "-c", "exit 1"])
+        self.wait_exit("quiet")
+        self.assertIn(b"p1.1 printed nothing", self.cli("status", "quiet").out)
+
+    def test_escapes_of_a_program_do_not_reach_the_terminal(self):
+        self.start("evil", ["sh", "-c", r"printf '\033]0;title\007\033[31mred\033[0m\n'; exit 1"])
+        self.wait_exit("evil")
+        _, shown = self.screen(80, "status", "evil")
+        self.assertNotIn("\x1b]", shown)
+        self.assertIn("\x1b[31mred", shown)
+
+
+if __name__ == "__main__":
+    unittest.main()
