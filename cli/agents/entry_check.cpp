@@ -153,6 +153,11 @@ bool is_switched_off(const FoundEntry& entry) {
 
 }  // namespace
 
+bool names_url(const FoundEntry& entry) {
+    return std::any_of(url_members.begin(), url_members.end(),
+                       [&](std::string_view member) { return entry.find(member) != nullptr; });
+}
+
 bool is_ours(const FoundEntry& entry, const Expected& expected) {
     if (entry.name == "persistproc" || program_name(entry.text("command")) == "persistproc") return true;
     return std::any_of(url_members.begin(), url_members.end(),

@@ -24,6 +24,9 @@ struct Expected {
     std::function<bool(const std::string&)> can_start;  // whether a command is found as agents look for it
 };
 
+/// Whether it holds a URL in whatever member an agent may look for it.
+bool names_url(const FoundEntry& entry);
+
 /// By its name, its URL or its command.
 bool is_ours(const FoundEntry& entry, const Expected& expected);
 

@@ -91,6 +91,42 @@ std::uint16_t port_of(std::string_view endpoint) {
     return port ? *port : std::uint16_t{0};
 }
 
+/// As a shell or an agent finds a command: a path, or a name in PATH.
+std::optional<fs::path> find_command(const std::string& command) {
+    const auto usable = [](const fs::path& place) { return ::access(place.c_str(), X_OK) == 0; };
+    if (command.find('/') != std::string::npos)
+        return usable(command) ? std::optional<fs::path>(command) : std::nullopt;
+    const char* path = std::getenv("PATH");
+    std::string_view rest = path == nullptr ? "" : path;
+    while (!rest.empty()) {
+        const std::size_t colon = rest.find(':');
+        const fs::path place = fs::path(rest.substr(0, colon)) / command;
+        if (usable(place)) return place;
+        rest.remove_prefix(colon == std::string_view::npos ? rest.size() : colon + 1);
+    }
+    return std::nullopt;
+}
+
+bool can_start(const std::string& command) { return find_command(command).has_value(); }
+
+/// What the advice of every answer says to type must start this program.
+void check_path(const Examined&, Findings& out) {
+    const char* name = "PATH";
+    std::error_code failed;
+    const fs::path self = fs::read_symlink("/proc/self/exe", failed);
+    const auto found = find_command("persistproc");
+    const std::string own = self.parent_path().native();
+    const std::string advice =
+        fmt::format("export PATH={}:\"$PATH\" in your shell's startup file", base::shell_quote(own));
+    if (!found)
+        out.note(name, fmt::format("{} is not on it: no shell and no agent finds persistproc", own), advice);
+    else if (fs::weakly_canonical(*found, failed) != fs::weakly_canonical(self, failed))
+        out.note(name, fmt::format("persistproc on it is {}, not this one, {}", found->native(), self.native()),
+                 advice + ", or remove the other");
+    else
+        out.ok(name, fmt::format("{} is on it", own));
+}
+
 void check_programs(const Examined&, Findings& out) {
     std::error_code failed;
     const fs::path self = fs::read_symlink("/proc/self/exe", failed);
@@ -404,7 +440,14 @@ void check_runs(const Examined& examined, Findings& out) {
                 break;
         }
     }
-    if (odd->empty()) out.ok(name, "each answers that should");
+    const std::size_t live = examined.daemon || examined.holder != 0 ? 0 : count_processes(examined.data).live;
+    if (live > 0)
+        out.note(name,
+                 live == 1 ? "one program runs on without a daemon"
+                           : fmt::format("{} programs run on without a daemon", live),
+                 fmt::format("{} takes up what runs", serve_command(examined.data)));
+    else if (odd->empty())
+        out.ok(name, "each answers that should");
 }
 
 bool has_left(const ProcessView& view) {
@@ -419,7 +462,15 @@ void check_processes(const Examined& examined, Findings& out) {
         return;
     }
     bool is_fine = true;
+    std::vector<std::string> broken, their_ids;
     for (const ProcessView& view : *examined.processes) {
+        const bool is_broken = view.state == ProcessState::gave_up || view.state == ProcessState::failed;
+        if (is_broken && their_ids.size() < 5) {
+            broken.push_back(fmt::format("{} ({})", view.id, base::escape_line(view.label)));
+            their_ids.push_back(view.id);
+        } else if (is_broken) {
+            broken.push_back("");
+        }
         const std::string shown = fmt::format("{} ({})", view.id, base::escape_line(view.label));
         if (view.state == ProcessState::unreachable)
             out.problem("processes", fmt::format("{}: its shim lives and does not answer", shown),
@@ -439,21 +490,16 @@ void check_processes(const Examined& examined, Findings& out) {
             continue;
         is_fine = false;
     }
-    if (is_fine) out.ok("processes", fmt::format("{} known, none needs attention", examined.processes->size()));
-}
-
-/// As an agent finds a command: a path, or a name in PATH.
-bool can_start(const std::string& command) {
-    if (command.find('/') != std::string::npos) return ::access(command.c_str(), X_OK) == 0;
-    const char* path = std::getenv("PATH");
-    std::string_view rest = path == nullptr ? "" : path;
-    while (!rest.empty()) {
-        const std::size_t colon = rest.find(':');
-        const fs::path place = fs::path(rest.substr(0, colon)) / command;
-        if (::access(place.c_str(), X_OK) == 0) return true;
-        rest.remove_prefix(colon == std::string_view::npos ? rest.size() : colon + 1);
+    if (!broken.empty()) {
+        const std::size_t count = broken.size();
+        broken.resize(their_ids.size());
+        out.note("processes",
+                 fmt::format("{} of {} gave up or failed: {}{}", count, examined.processes->size(),
+                             fmt::join(broken, ", "), count > broken.size() ? ", …" : ""),
+                 fmt::format("persistproc status {}", fmt::join(their_ids, " ")));
+    } else if (is_fine) {
+        out.ok("processes", fmt::format("{} known, none needs attention", examined.processes->size()));
     }
-    return false;
 }
 
 /// One table of servers that an agent reads.
@@ -475,10 +521,11 @@ std::vector<AgentPlace> places_of(const ops::Agent& agent, const agents::Folders
     return out;
 }
 
-void check_agent(const ops::Agent& agent, const agents::Folders& folders, const agents::Expected& expected,
+/// Whether the agent reaches the daemon by a URL.
+bool check_agent(const ops::Agent& agent, const agents::Folders& folders, const agents::Expected& expected,
                  Findings& out) {
     const std::string name(agent.name);
-    bool is_silent = true;
+    bool is_silent = true, by_url = false;
     std::vector<std::string> looked_at;
     for (const AgentPlace& place : places_of(agent, folders)) {
         const std::string file = base::escape_line(place.file.native());
@@ -508,12 +555,42 @@ void check_agent(const ops::Agent& agent, const agents::Folders& folders, const 
                             finding.detail),
                 finding.advice);
             is_silent = false;
+            by_url = by_url || agents::names_url(entry);
         }
     }
-    if (!is_silent) return;
+    if (!is_silent) return by_url;
     std::string files;
     for (const std::string& file : looked_at) files += (files.empty() ? "" : " and ") + file;
     out.note(name, fmt::format("no entry in {}", files), fmt::format("persistproc setup {}", agent.name));
+    return false;
+}
+
+/// Whether systemd starts the daemon with the user's session.
+bool is_enabled_unit() {
+    const char* config = std::getenv("XDG_CONFIG_HOME");
+    const char* home = std::getenv("HOME");
+    const fs::path own =
+        config != nullptr && *config != '\0' ? fs::path(config) : fs::path(home == nullptr ? "" : home) / ".config";
+    std::error_code failed;
+    for (const fs::path& folder : {own / "systemd/user", fs::path("/etc/systemd/user")})
+        if (fs::is_symlink(folder / "default.target.wants" / "persistprocd.service", failed)) return true;
+    return false;
+}
+
+/// An entry with a URL starts nothing: it works while something else keeps a daemon running.
+void check_reboot(const std::vector<std::string>& by_url, Findings& out) {
+    const char* name = "reboot";
+    if (by_url.empty())
+        out.ok(name, "no agent has an entry that needs a running daemon");
+    else if (is_enabled_unit())
+        out.ok(name, "systemd starts the daemon when you log in");
+    else
+        out.note(name,
+                 fmt::format("{} {} the daemon by its URL, and nothing starts it after a reboot",
+                             fmt::join(by_url, ", "), by_url.size() == 1 ? "reaches" : "reach"),
+                 fmt::format("persistproc setup {} --stdio lets the agent start it; or systemctl --user enable "
+                             "persistprocd",
+                             by_url.size() == 1 ? by_url.front() : "CLIENT"));
 }
 
 void check_agents(const Examined& examined, Findings& out) {
@@ -528,14 +605,17 @@ void check_agents(const Examined& examined, Findings& out) {
     expected.can_start = can_start;
     expected.needs_token = examined.daemon && examined.daemon->needs_token;
     if (const auto token = rundir::read_token(examined.data); expected.needs_token && token) expected.token = *token;
-    for (const ops::Agent& agent : ops::known_agents()) check_agent(agent, *folders, expected, out);
+    std::vector<std::string> by_url;
+    for (const ops::Agent& agent : ops::known_agents())
+        if (check_agent(agent, *folders, expected, out)) by_url.emplace_back(agent.name);
+    check_reboot(by_url, out);
 }
 
 /// In the order of the answer. A check looks, never changes anything, and ends within a bound.
 using Check = void (*)(const Examined&, Findings&);
-constexpr Check checks[] = {check_programs,    check_data_directory, check_disk_space,  check_daemon,
-                            check_endpoint,    check_linger,         check_descriptors, check_inherited,
-                            check_log_watches, check_runs,           check_processes,   check_agents};
+constexpr Check checks[] = {check_programs, check_path,      check_data_directory, check_disk_space, check_daemon,
+                            check_endpoint, check_linger,    check_descriptors,    check_inherited,  check_log_watches,
+                            check_runs,     check_processes, check_agents};
 
 /// Completes when a process has not run for `stuck_bound`, or the time is over.
 Task<> until_stuck(pid_t pid) {
@@ -620,12 +700,12 @@ Task<Examined> examine(Context context) {
     co_return out;
 }
 
-std::string text_of(const std::vector<format::CheckLine>& lines) {
+std::string text_of(const std::vector<format::CheckLine>& lines, std::string_view arrow) {
     constexpr std::size_t status_width = 8;
     std::string out;
     for (const format::CheckLine& line : lines)
         out += fmt::format("{:<{}} {}: {}{}\n", line.status, status_width, line.name, base::escape_line(line.detail),
-                           line.advice.empty() ? "" : " → " + base::escape_line(line.advice));
+                           line.advice.empty() ? "" : fmt::format(" {} {}", arrow, base::escape_line(line.advice)));
     return out;
 }
 
@@ -635,7 +715,9 @@ static Task<int> doctor(Context context, NoArguments) {
     const Examined examined = co_await examine(context);
     Findings findings;
     for (const Check check : checks) check(examined, findings);
-    context.console.print(context.console.json() ? format::checks_json(findings.lines()) : text_of(findings.lines()));
+    const std::string_view arrow = context.console.style().ascii ? "->" : "→";
+    context.console.print(context.console.json() ? format::checks_json(findings.lines())
+                                                 : text_of(findings.lines(), arrow));
     co_return findings.has_problem() ? problem_status : 0;
 }
 

@@ -117,6 +117,42 @@ class WithoutDaemon(Case):
         self.assertIn("chmod 700", self.check_of("data directory", 1)["advice"])
 
 
+    def test_a_program_that_is_not_on_the_path(self):
+        check = self.check_of("PATH", 0)
+        self.assertEqual(check["status"], "note")
+        self.assertIn(f"export PATH={harness.BIN}:", check["advice"])
+        other = self.place.root / "other"
+        other.mkdir()
+        (other / "persistproc").write_text("#!/bin/sh\n")
+        (other / "persistproc").chmod(0o755)
+        path = self.place.environment["PATH"]
+        self.place.environment["PATH"] = f"{other}:{harness.BIN}:{path}"
+        self.assertIn(str(other / "persistproc"), self.check_of("PATH", 0)["detail"])
+        link = self.place.root / "links"
+        link.mkdir()
+        (link / "persistproc").symlink_to(harness.BIN / "persistproc")
+        self.place.environment["PATH"] = f"{link}:{path}"
+        self.assertEqual(self.check_of("PATH", 0)["status"], "ok")
+
+    def test_what_works_after_a_reboot(self):
+        self.assertEqual(self.check_of("reboot", 0)["status"], "ok")
+        self.ok("setup", "cursor")
+        check = self.check_of("reboot", 0)
+        self.assertEqual(check["status"], "note")
+        self.assertIn("cursor reaches the daemon by its URL", check["detail"])
+        self.assertIn("persistproc setup cursor --stdio", check["advice"])
+        self.ok("setup", "zed")
+        self.assertIn("cursor, zed reach", self.check_of("reboot", 0)["detail"])
+        wants = self.home / ".config/systemd/user/default.target.wants"
+        wants.mkdir(parents=True)
+        (wants / "persistprocd.service").symlink_to("/nowhere")
+        self.assertEqual(self.check_of("reboot", 0)["status"], "ok")
+        (wants / "persistprocd.service").unlink()
+        for client in ("cursor", "zed"):
+            self.ok("setup", client, "--stdio")
+        self.assertEqual(self.check_of("reboot", 0)["status"], "ok")
+
+
 class WithDaemon(Case):
     autostart = True
 
@@ -124,9 +160,12 @@ class WithDaemon(Case):
         self.start("web", ["sleep", "60"])
         for client in test_setup.CLIENTS:
             self.ok("setup", client)
+        self.place.environment["PATH"] = f"{harness.BIN}:{self.place.environment['PATH']}"
         before = test_setup.listing(self.place.root)
         checks = {check["name"]: check for check in self.doctor(0)}
-        self.assertEqual({check["status"] for check in checks.values() if check["name"] != "logout"}, {"ok"}, checks)
+        of_the_machine = ("logout", "reboot")
+        others = {check["status"] for check in checks.values() if check["name"] not in of_the_machine}
+        self.assertEqual(others, {"ok"}, checks)
         self.assertIn(str(self.daemon.process.pid), checks["daemon"]["detail"])
         self.assertIn(self.url, checks["endpoint"]["detail"])
         self.assertEqual(test_setup.listing(self.place.root), before)
@@ -215,6 +254,26 @@ class WithDaemon(Case):
         self.assertIn(f"its hard limit of processes is {lower}, here it is {here}", check["detail"])
         self.assertIn("serve --detach", check["advice"])
         self.assertIn("--replace", check["advice"])
+
+    def test_what_gave_up_is_counted(self):
+        self.start("web", ["sleep", "60"])
+        for label in ("crash", "crash2"):
+            self.start(label, ["false"], "--restart", "always")
+        harness.eventually("both give up", lambda: {self.view(l)["state"] for l in ("crash", "crash2")} == {"gave_up"}, 60)
+        check = self.check_of("processes", 0)
+        self.assertEqual(check["status"], "note")
+        self.assertEqual(check["detail"], "2 of 3 gave up or failed: p2 (crash), p3 (crash2)")
+        self.assertEqual(check["advice"], "persistproc status p2 p3")
+
+    def test_keepers_without_a_daemon_are_counted(self):
+        for label in ("web", "api"):
+            self.start(label, ["sleep", "60"])
+        self.assertEqual(self.check_of("shims", 0)["status"], "ok")
+        self.daemon.kill()
+        check = self.check_of("shims", 0)
+        self.assertEqual((check["status"], check["detail"]), ("note", "2 programs run on without a daemon"))
+        self.assertIn("persistproc serve --detach", check["advice"])
+        self.daemon.start()
 
     def test_a_killed_daemon_is_one_that_is_not_there(self):
         self.daemon.kill()
