@@ -80,7 +80,7 @@ int Console::width() const noexcept { return terminal_size().ws_col; }
 
 int Console::height() const noexcept { return terminal_size().ws_row; }
 
-bool Console::can_redraw() const noexcept { return is_terminal() && width() > 0 && height() > 0; }
+bool Console::can_redraw() const noexcept { return is_terminal(); }
 
 format::TextStyle Console::style() const {
     format::TextStyle out;

@@ -21,7 +21,7 @@ public:
     bool quiet() const noexcept { return quiet_; }
     /// Colours: stdout is a terminal, and neither NO_COLOR nor TERM=dumb says otherwise.
     bool colour() const noexcept { return colour_; }
-    /// Columns of the terminal on stdout; 0: it is none.
+    /// Columns of the terminal on stdout; 0: it is none, or does not say.
     int width() const noexcept;
     /// And its lines.
     int height() const noexcept;

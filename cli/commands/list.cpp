@@ -66,6 +66,8 @@ std::string text_of(const Context& context, const ListArguments& options, std::v
 
 /// As many lines as the terminal has, each to its end, so that nothing of the picture before shows through.
 std::string frame_of(const std::string& text, int height) {
+    constexpr int usual_height = 24;
+    if (height == 0) height = usual_height;
     std::string out = "\x1b[H";
     std::size_t at = 0;
     for (int line = 0; line < height && at < text.size(); ++line) {
@@ -123,9 +125,9 @@ Task<int> list(Context context, ListArguments options) {
     if (options.watch && !context.console.can_redraw())
         co_return context.console.fail(
             Error{ErrorCode::invalid, "list --watch draws on a terminal, and stdout is none; leave out --watch"});
-    if (options.watch) co_return co_await watch(std::move(context), std::move(options));
     auto listing = co_await ask(context, options);
     if (!listing) co_return context.console.fail(listing.error());
+    if (options.watch && listing->errors.empty()) co_return co_await watch(std::move(context), std::move(options));
     int status = 0;
     std::optional<Error> failed;
     for (const Error& each : listing->errors) {

@@ -86,8 +86,9 @@ std::string first_unit(const std::string& age) { return age.substr(0, age.find('
 /// "exited 3, 1 left running, 2m ago".
 std::string state_cell(const ProcessView& view, WallTime now) {
     std::string out(view.state.word());
-    if (view.signal && view.state == ProcessState::killed) out += " " + *view.signal;
-    if (view.exit_code && view.state != ProcessState::stopped) out += fmt::format(" {}", *view.exit_code);
+    const bool is_asked_for = view.state == ProcessState::stopped;
+    if (view.signal && !is_asked_for) out += " " + *view.signal;
+    if (view.exit_code && !is_asked_for) out += fmt::format(" {}", *view.exit_code);
     if (view.reason == OutcomeReason::oom) out += " (oom)";
     for (const Cause& each : view.causes) {
         if (each.code == CauseCode::called_off)
@@ -187,10 +188,11 @@ void narrow(Layout& layout, std::size_t room) {
 
 /// Changes what stands in the rows' label and directory to what there is room for.
 Layout terminal_layout(std::vector<Row>& rows, const std::vector<ProcessView>& views, const TextStyle& style) {
-    constexpr std::size_t shortest = 8;
+    constexpr std::size_t shortest = 8, most_ports = 17;
     const auto room = static_cast<std::size_t>(style.width);
     for (std::size_t i = 0; i < rows.size(); ++i) {
         rows[i][at::directory] = short_directory(views[i].working_directory, SIZE_MAX, style);
+        rows[i][at::ports] = cut_end(rows[i][at::ports], most_ports, style.mark());
         // The directory has its own column.
         if (has_default_label(views[i])) rows[i][at::label] = shown(domain::command_line(views[i].command), style);
     }

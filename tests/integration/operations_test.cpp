@@ -66,6 +66,28 @@ TEST_CASE("a start that is stopped before its program runs says so") {
     CHECK(error_code(daemon.answer(starting)["result"]) == "conflict");
 }
 
+TEST_CASE("one whose program is not there yet has no memory") {
+    DaemonInProcess daemon;
+    daemon.shims.silent_after_commit = true;
+    daemon.call_later("start_process", command("a", "web"));
+    daemon.run_until([&] { return daemon.shims.find(run(1, 1)) && !daemon.shims.find(run(1, 1))->heard.empty(); });
+    CHECK(view_of(daemon, "web")["state"] == "starting");
+    CHECK(view_of(daemon, "web")["memory_bytes"].is_null());
+}
+
+TEST_CASE("one that waits to run again says how often it has failed, of how often it may") {
+    DaemonInProcess daemon;
+    Json request = command("a", "web");
+    request["restart"] = "always";
+    daemon.call("start_process", request);
+    daemon.shims.find(run(1, 1))->end(3);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::backoff; });
+    const Json cause = view_of(daemon, "web")["causes"][0];
+    CHECK(cause["code"] == "runs_again");
+    CHECK(cause["count"] == 1);
+    CHECK(cause["most"] == 8);
+}
+
 TEST_CASE("a start or restart that comes in during a stop waits until that is answered") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a", "web"));

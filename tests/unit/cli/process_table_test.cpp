@@ -60,7 +60,7 @@ std::vector<ProcessView> three() {
     web.ports = {3000, 3001};
     ProcessView api = running("p2", "api", "/home/ann/shop/services/api");
     api.restarts = 2;
-    api.ports = {8080};
+    api.ports = {8080, 9229, 24678, 24679};
     ProcessView crash = ended("p3", "crash", ProcessState::backoff, 2s);
     crash.exit_code = 3;
     crash.restarts = 5;
@@ -85,9 +85,12 @@ std::vector<ProcessView> sixty() {
         ProcessView view = domain::is_live(state)
                                ? running(id, label, fmt::format("/home/ann/work/{}/packages/front-end", i))
                                : ended(id, label, state, std::chrono::seconds(i * 45));
+        view.state = state;
         if (state == ProcessState::starting) view.memory_bytes = 0;
-        if (state == ProcessState::exited || state == ProcessState::gave_up) view.exit_code = i % 3;
-        if (state == ProcessState::killed) view.signal = "SIGSEGV";
+        if (state == ProcessState::exited) view.exit_code = i / 6 % 3;
+        if (state == ProcessState::gave_up && i / 6 % 2 == 0) view.exit_code = 1;
+        if (state == ProcessState::killed || (state == ProcessState::gave_up && !view.exit_code))
+            view.signal = "SIGSEGV";
         if (state == ProcessState::stopped) view.signal = "SIGTERM";
         out.push_back(std::move(view));
     }
