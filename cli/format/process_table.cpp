@@ -72,13 +72,28 @@ struct Column {
     int rank;
 };
 namespace at {
-enum : std::size_t { id, label, state, pid, uptime, restarts, ports, cpu, memory, directory, started_by, description };
+enum : std::size_t {
+    id,
+    label,
+    state,
+    pid,
+    uptime,
+    restarts,
+    ports,
+    cpu,
+    memory,
+    directory,
+    command,
+    started_by,
+    description
+};
 }  // namespace at
 constexpr std::array table_columns = {
-    Column{"ID", false, 0},        Column{"LABEL", false, 0},      Column{"STATE", false, 0},
-    Column{"PID", true, 4},        Column{"UPTIME", true, 2},      Column{"RESTARTS", true, 7},
-    Column{"PORTS", false, 1},     Column{"CPU", true, 5},         Column{"MEMORY", true, 6},
-    Column{"DIRECTORY", false, 3}, Column{"STARTED BY", false, 8}, Column{"DESCRIPTION", false, 9}};
+    Column{"ID", false, 0},         Column{"LABEL", false, 0},   Column{"STATE", false, 0},
+    Column{"PID", true, 4},         Column{"UPTIME", true, 2},   Column{"RESTARTS", true, 7},
+    Column{"PORTS", false, 1},      Column{"CPU", true, 5},      Column{"MEMORY", true, 6},
+    Column{"DIRECTORY", false, 3},  Column{"COMMAND", false, 8}, Column{"STARTED BY", false, 8},
+    Column{"DESCRIPTION", false, 8}};
 using Row = std::array<std::string, table_columns.size()>;
 
 std::string first_unit(const std::string& age) { return age.substr(0, age.find(' ')); }
@@ -119,6 +134,7 @@ Row make_row(const ProcessView& view, WallTime now, const TextStyle& style) {
     row[at::cpu] = view.cpu_percent ? fmt::format("{:.1f}%", *view.cpu_percent) : "";
     row[at::memory] = view.memory_bytes.value_or(0) > 0 ? format_bytes(*view.memory_bytes) : "";
     row[at::directory] = shown(view.working_directory, style);
+    row[at::command] = shown(domain::command_line(view.command), style);
     row[at::started_by] = shown(view.started_by, style);
     row[at::description] = shown(view.description, style);
     return row;

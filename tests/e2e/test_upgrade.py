@@ -1,4 +1,5 @@
 """Releases meet: files and shims of an older one under this daemon, files of a newer one, a restart that keeps all."""
+import contextlib
 import errno
 import fcntl
 import os
@@ -240,6 +241,44 @@ class Upgrade(harness.TestCase):
                 )
                 self.assertEqual(self.view(f"s{number}")["pid"], view["pid"])
                 self.ok("stop", f"s{number}")
+
+    def test_a_client_under_a_daemon_that_knows_no_details(self):
+        """One of an older release tells the view alone: here one that is asked for another operation in its place."""
+        self.daemon.start()
+        self.start("web", ["sleep", "600"])
+        at = next((self.place.root / "runtime").rglob("*.sock"))
+        behind = at.with_suffix(".behind")
+        at.rename(behind)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(at))
+        listener.listen()
+
+        def pass_on(source, target, old, new):
+            with contextlib.suppress(OSError):
+                while data := source.recv(1 << 20):
+                    target.sendall(data.replace(old, new))
+                target.shutdown(socket.SHUT_WR)
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    client = listener.accept()[0]
+                    daemon = socket.socket(socket.AF_UNIX)
+                    daemon.connect(str(behind))
+                    words = (b"describe_process", b"nothing_we_know!")
+                    for way in ((client, daemon, *words), (daemon, client, *reversed(words))):
+                        threading.Thread(target=pass_on, args=way, daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        try:
+            text = self.ok("status", "web").out.decode()
+            self.assertRegex(text, r"state +running\n")
+            self.assertNotIn("restart policy", text)
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+            behind.rename(at)
+        self.assertRegex(self.ok("status", "web").out.decode(), r"restart policy +never\n")
 
     def test_a_restart_of_the_daemon_keeps_every_run(self):
         """What the README tells to do after an upgrade."""

@@ -89,7 +89,8 @@ TEST_CASE("the table of processes") {
     CHECK(table_of({web(), worker()}) == expected);
     CHECK(table_of({}) == "no processes\n");
     const std::string wide = table_of({web(), worker()}, format::TextStyle{.width = 40, .wide = true});
-    CHECK(wide.find("DIRECTORY  STARTED BY  DESCRIPTION\n") != std::string::npos);
+    CHECK(wide.find("  npm run 'dev server'") != std::string::npos);
+    CHECK(wide.find("STARTED BY  DESCRIPTION\n") != std::string::npos);
     CHECK(table_of({web()}, format::TextStyle{.colour = true}).find("\x1b[32mrunning\x1b[0m") != std::string::npos);
 }
 
