@@ -79,9 +79,9 @@ std::vector<ProcessView> sixty() {
     std::vector<ProcessView> out;
     for (int i = 0; i < 60; ++i) {
         const std::string id = fmt::format("p{}", i + 1);
-        std::string label = labels[i % std::size(labels)];
+        std::string label = labels[static_cast<std::size_t>(i) % std::size(labels)];
         if (!label.empty()) label += fmt::format("-{}", i);
-        const ProcessState state = states[i % std::size(states)];
+        const ProcessState state = states[static_cast<std::size_t>(i) % std::size(states)];
         ProcessView view = domain::is_live(state)
                                ? running(id, label, fmt::format("/home/ann/work/{}/packages/front-end", i))
                                : ended(id, label, state, std::chrono::seconds(i * 45));
