@@ -161,8 +161,14 @@ class Status(Case):
 
     def test_one_that_waits_says_when_it_runs_again(self):
         self.failing("crash", "--restart", "on-failure")
-        harness.eventually("it waits", lambda: b"(5 of 8)" in self.cli("status", "crash").out)
-        self.assertRegex(self.cli("status", "crash").out.decode(), r"restarts in [\d.]+ m?s \(\d of 8\)")
+
+        def waiting():
+            shown = self.cli("status", "crash").out.decode()
+            return shown if "waiting to be restarted" in shown else None
+
+        shown = harness.eventually("it waits", waiting)
+        self.assertRegex(shown, r"\(exited with code 3\): restarts in [\d.]+ m?s \([1-7] of 8\)\n")
+        self.assertIn("persistproc stop crash never again", shown)
 
     def test_one_that_runs(self):
         self.start("tree", ["sh", "-c", "sleep 60 & sleep 60 & wait"])
