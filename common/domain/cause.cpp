@@ -10,6 +10,8 @@ namespace {
 
 std::string start_failure_text(const Cause& cause) {
     const std::string stage = cause.stage.value_or("start");
+    // A system call's name says nothing to whoever typed the command.
+    if (stage == "execve" && cause.os_error.value_or(0) != 0) return std::strerror(*cause.os_error);
     return cause.os_error.value_or(0) != 0 ? fmt::format("{}: {}", stage, std::strerror(*cause.os_error)) : stage;
 }
 

@@ -131,7 +131,7 @@ struct Definition {
     double grace_seconds = 10;
     std::string description;  // what it is for, in the words of whoever started it
     std::string started_by;
-    std::vector<std::string> variables;  // names of those that were asked for; their values stand in the spec alone
+    std::vector<std::string> variables;  // names of those that were set for it; their values stand in the spec alone
     schema::Unknown unknown;             // what a newer version has stored; kept
 
     template <class Each>
@@ -203,6 +203,7 @@ struct ProcessView : Definition {
     std::optional<int> exit_code;
     std::optional<std::string> signal;
     std::optional<schema::Open<OutcomeReason>> reason;
+    std::optional<double> own_grace_seconds;  // where it is not the usual one
     std::optional<std::string> run;
     std::int64_t restarts = 0;
     std::vector<int> ports;
@@ -229,6 +230,7 @@ struct ProcessView : Definition {
         each(field("signal", &V::signal));
         each(field("reason", &V::reason));
         each(field("stopped_by", &V::stopped_by).absent_if_empty());
+        each(field("grace_seconds", &V::own_grace_seconds).left_out_if_absent());
         each(field("run", &V::run));
         each(field("restarts", &V::restarts));
         each(field("ports", &V::ports));

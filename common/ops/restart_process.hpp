@@ -5,14 +5,17 @@
 
 namespace persistproc::ops {
 
-/// Asked as a stop is.
+/// Asked as a stop is. Another environment is the client's to ask for: an agent starts it anew with `if_running`.
 struct RestartRequest : StopRequest {
+    domain::Environment environment;                           // set on top of what it has, for later runs too
+    std::optional<std::vector<std::string>> base_environment;  // in place of what it inherited
+    bool bytes_as_text = false;                                // see carry_bytes
+
     static constexpr Operation operation{
         .name = "restart_process",
         .title = "Restart process",
         .description =
-            "Stop a process with everything it started, then start it again with the same command, directory and "
-            "environment. "
+            "Stop a process with everything it started, then start it again with the same command and environment. "
             "Starts it when it is not running. Keeps id, label and output.",
         .effects = {.destructive = true},
         .audit = "restart",
@@ -22,11 +25,31 @@ struct RestartRequest : StopRequest {
         .name = "restart",
         .words = "TARGET… | all",
         .summary = "stop and start again",
-        .text = "Stops and starts again, with the same command, directory and environment.",
-        .examples = {"persistproc restart web"},
+        .text =
+            "Stops and starts again, with the same command, directory and environment. What -e and --env-file set "
+            "comes on top of that, for later runs too.",
+        .examples = {"persistproc restart web", "persistproc restart -e PORT=3001 web",
+                     "persistproc restart --update-env web       # with the variables of this shell"},
         .words_kind = schema::ValueKind::target,
     };
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using R = RestartRequest;
+        using schema::field;
+        StopRequest::fields(each);
+        each(field("environment", &R::environment)
+                 .client_only()
+                 .as_flag("e,env", "KEY=VALUE", "Set a variable, also for later runs; may be repeated"));
+        each(field("base_environment", &R::base_environment).client_only());
+        each(field("bytes_as_text", &R::bytes_as_text).client_only());
+    }
+    /// Restores bytes. Errors: invalid.
+    Result<void> finish_reading(const schema::Json& arguments);
 };
+
+/// As that of a start.
+void carry_bytes(RestartRequest& request);
 
 struct RestartResponse : domain::ProcessView {
     std::optional<std::int64_t> old_pid;

@@ -81,11 +81,17 @@ Result<void> restore_bytes(StartRequest& request);
 /// The process view and whether this call made the run.
 struct StartResponse : domain::ProcessView {
     bool created = false;
+    // Of one that was running already: what was asked for and does not apply to it.
+    std::vector<std::string> ignored_variables;  // names
+    std::vector<std::string> ignored_settings;   // fields of the definition
 
     template <class Each>
     static constexpr void fields(Each&& each) {
         domain::ProcessView::fields(each);
-        each(schema::field("created", &StartResponse::created));
+        using R = StartResponse;
+        each(schema::field("created", &R::created));
+        each(schema::field("ignored_variables", &R::ignored_variables).absent_if_empty().left_out_if_absent());
+        each(schema::field("ignored_settings", &R::ignored_settings).absent_if_empty().left_out_if_absent());
     }
 };
 

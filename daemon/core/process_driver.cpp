@@ -46,15 +46,18 @@ Error start_error_of(const std::vector<std::string>& command, const rundir::RunS
     Error error;
     error.code = ErrorCode::exec_failed;
     error.os_error = state.os_error;
-    const char* stage = rundir::stage_name(state.stage);
     const std::string program = command.empty() ? std::string() : base::excerpt(command.front());
+    const bool is_path = program.find('/') != std::string::npos;
     if (state.stage == rundir::Stage::execve && state.os_error == ENOENT)
-        error.message = fmt::format("{}: no such program (execve: {}); give its path, or a PATH in the environment",
-                                    program, std::strerror(ENOENT));
+        error.message = fmt::format("{}: no such program{}", program,
+                                    is_path ? ", or what its first line names is missing" : " in PATH");
     else if (state.stage == rundir::Stage::execve && state.os_error == EACCES)
-        error.message = fmt::format("{}: not executable (execve: {})", program, std::strerror(EACCES));
+        error.message = fmt::format("{}: not executable", program);
+    else if (state.stage == rundir::Stage::execve)
+        error.message = fmt::format("{}: cannot be executed: {}", program, std::strerror(state.os_error));
     else
-        error.message = fmt::format("{}: could not be started ({}: {})", program, stage, std::strerror(state.os_error));
+        error.message = fmt::format("{}: could not be started ({}: {})", program, rundir::stage_name(state.stage),
+                                    std::strerror(state.os_error));
     return error;
 }
 
@@ -197,11 +200,7 @@ Task<Result<void>> ProcessDriver::record_start(ProcessPtr process, RunId run, st
                                                StrayRoots strays) {
     auto room = co_await make_room(process, std::move(before), strays);
     if (!room) co_return room.error();
-    if (!process->launch) {
-        auto launch = co_await load_launch(process, run.number);
-        if (!launch) co_return launch.error();
-        process->launch = std::move(*launch);
-    }
+    if (auto known = co_await know_launch(process); !known) co_return known.error();
     if (process->record.intent != Intent::restart) process->record.intent = Intent::start;
     if (process->record.intent == Intent::start) process->record.intent_run = run.number;
     StoreChange intent = change_of(*process, process->actor, ops::StartRequest::operation.audit,
@@ -227,15 +226,17 @@ Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<
     co_return boost::system::in_place_value;
 }
 
-/// Values of variables stand in the spec of the run before and nowhere else.
-Task<Result<LaunchContext>> ProcessDriver::load_launch(ProcessPtr process, std::uint32_t number) {
-    for (std::uint32_t before = number - 1; before > 0; --before) {
-        const RunId previous{process->record.id, before};
-        auto spec = co_await world_.directories.load_spec(previous);
+/// Values of variables stand in the specs of its runs and nowhere else.
+Task<Result<void>> ProcessDriver::know_launch(ProcessPtr process) {
+    if (process->launch) co_return boost::system::in_place_value;
+    for (std::uint32_t run = process->life.last_run(); run > 0; --run) {
+        const RunId id{process->record.id, run};
+        auto spec = co_await world_.directories.load_spec(id);
         if (!spec) continue;
         LaunchContext launch{
             .environment = std::move(spec->environment), .umask = spec->umask, .limits = std::move(spec->limits)};
-        co_return launch;
+        process->launch = std::move(launch);
+        co_return boost::system::in_place_value;
     }
     co_return Error{ErrorCode::io,
                     process->name() + ": its environment cannot be read back; start it again with its command"};

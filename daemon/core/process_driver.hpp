@@ -28,6 +28,9 @@ public:
     /// Completes when no run is being made and no tree is being ended, or when `until` has come (false).
     Task<bool> settled(ProcessPtr process, MonoTime until);
 
+    /// Makes sure that `process->launch` is there; after an adoption it is read back. Errors: io.
+    Task<Result<void>> know_launch(ProcessPtr process);
+
     /// The process as it is to be remembered, with an entry of the audit.
     StoreChange change_of(const Process& process, const std::string& actor, std::string_view action,
                           std::string detail) const;
@@ -58,7 +61,6 @@ private:
     Task<Result<void>> record_start(ProcessPtr process, RunId run, std::shared_ptr<run::RunDriver> before,
                                     StrayRoots strays);
     Task<Result<void>> make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before, StrayRoots strays);
-    Task<Result<LaunchContext>> load_launch(ProcessPtr process, std::uint32_t number);
     rundir::RunSpec spec_of(const Process& process, RunId id) const;
     Task<> discard(ProcessPtr process);
     Task<> sleep_out_backoff(ProcessPtr process, MonoTime until, std::uint32_t run);

@@ -74,6 +74,7 @@ ProcessView make_view(const Process& process, const std::filesystem::path& log, 
     static_cast<Definition&>(view) = process.record.definition;
     const Reading& reading = process.reading;
     const auto& state = process.run_state;
+    if (view.grace_seconds != Definition{}.grace_seconds) view.own_grace_seconds = view.grace_seconds;
     view.id = process.name();
     view.state = process.state();
     const bool live = process.life.is_live();

@@ -44,8 +44,7 @@ class Tools(harness.TestCase):
         self.refused(
             "exec_failed",
             "start_process",
-            "no-such-program",
-            "No such file",
+            "no-such-program: no such program",
             command="no-such-program",
             working_directory=self.work,
         )
@@ -54,7 +53,7 @@ class Tools(harness.TestCase):
     def test_not_executable(self):
         (self.place.work / "plain").write_text("text")
         self.refused(
-            "exec_failed", "start_process", "plain", "ermission denied", command="./plain", working_directory=self.work
+            "exec_failed", "start_process", "plain: not executable", command="./plain", working_directory=self.work
         )
         self.nothing_made()
 

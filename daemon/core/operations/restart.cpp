@@ -1,8 +1,32 @@
+#include <algorithm>
+
 #include "common/base/kill_point.hpp"
 #include "daemon/core/before.hpp"
+#include "daemon/core/operations/environment.hpp"
 #include "daemon/core/operations/operations.hpp"
 
 namespace persistproc::core {
+
+namespace {
+
+/// With what was set for it and what is set now, on what it inherits, or is to inherit.
+Result<void> change_environment(Process& process, const ops::RestartRequest& request) {
+    std::vector<std::string>& variables = process.record.definition.variables;
+    std::vector<std::string>& environment = process.launch->environment;
+    Environment changes = request.environment;
+    if (request.base_environment) {
+        Environment kept = pick_variables(environment, variables);
+        changes.merge(kept);
+    }
+    auto composed = compose_environment(request.base_environment.value_or(environment), changes);
+    if (!composed) return composed.error();
+    environment = std::move(*composed);
+    for (const auto& [name, value] : request.environment)
+        if (std::find(variables.begin(), variables.end(), name) == variables.end()) variables.push_back(name);
+    return boost::system::in_place_value;
+}
+
+}  // namespace
 
 Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest request, std::string actor) {
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
@@ -33,7 +57,12 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     const std::uint64_t stops = process->stops;
     const std::uint32_t last = process->life.last_run();
     const auto grace = grace_of(*process, request.grace_seconds);
+    const bool changes_environment = request.base_environment || !request.environment.empty();
+    if (changes_environment)
+        if (auto known = co_await driver_.know_launch(process); !known) co_return known.error();
     auto before = std::make_shared<Before>(*process);
+    if (changes_environment)
+        if (auto changed = change_environment(*process, request); !changed) co_return changed.error();
     process->actor = actor;
     auto recorded = co_await commit_restart(process, actor, request.force, std::move(before));
     if (!recorded) co_return recorded.error();

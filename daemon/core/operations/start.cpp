@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
-#include "common/base/text.hpp"
 #include "daemon/core/before.hpp"
+#include "daemon/core/operations/environment.hpp"
 #include "daemon/core/operations/operations.hpp"
 
 namespace persistproc::core {
@@ -9,33 +9,6 @@ namespace persistproc::core {
 namespace {
 
 constexpr auto end_bound = std::chrono::seconds(2);  // from a program's exit to its record: the drain is bounded
-
-/// Variables that belong to the daemon's own supervision, not to the programs it runs.
-bool is_private_variable(std::string_view entry) {
-    for (const std::string_view name : {"NOTIFY_SOCKET=", "INVOCATION_ID=", "JOURNAL_STREAM="})
-        if (entry.starts_with(name)) return true;
-    return entry.starts_with("PERSISTPROC_") || entry.starts_with("LISTEN_") || entry.starts_with("_PP_RUN_MARK=");
-}
-
-Result<std::vector<std::string>> compose_environment(const std::vector<std::string>& base, const Environment& changes) {
-    std::vector<std::string> out;
-    for (const auto& entry : base) {
-        const std::size_t equals = entry.find('=');
-        if (equals == std::string::npos || equals == 0 || is_private_variable(entry)) continue;
-        if (entry.find('\0') != std::string::npos) continue;
-        if (!changes.contains(entry.substr(0, equals))) out.push_back(entry);
-    }
-    for (const auto& [name, value] : changes) {
-        if (name.empty() || name.find('=') != std::string::npos || name.find('\0') != std::string::npos)
-            return Error{ErrorCode::invalid,
-                         fmt::format("environment: \"{}\" is not a variable's name", base::excerpt(name))};
-        if (value.find('\0') != std::string::npos)
-            return Error{ErrorCode::invalid,
-                         fmt::format("environment: the value of {} holds a NUL byte", base::excerpt(name))};
-        out.push_back(name + "=" + value);
-    }
-    return out;
-}
 
 Identity identity_of(const ops::StartRequest& request, std::string directory, const std::string& actor) {
     Identity out;
@@ -45,6 +18,17 @@ Identity identity_of(const ops::StartRequest& request, std::string directory, co
     definition.working_directory = std::move(directory);
     definition.started_by = actor;
     for (const auto& [name, value] : request.environment) definition.variables.push_back(name);
+    return out;
+}
+
+/// What is asked for beside what says which process is meant, and is not as it runs: names of fields.
+std::vector<std::string> settings_that_differ(const Definition& asked, const Definition& now) {
+    std::vector<std::string> out;
+    const Definition untold;
+    Definition::fields([&](const auto& f) {
+        const bool is_setting = f.is_for(schema::in_requests) && !f.is_required && std::string_view(f.name) != "label";
+        if (is_setting && f.of(asked) != f.of(untold) && f.of(asked) != f.of(now)) out.emplace_back(f.name);
+    });
     return out;
 }
 
@@ -162,6 +146,13 @@ Task<Result<ops::StartResponse>> Operations::start_locked(ProcessPtr process,
         ops::StartResponse joined;
         static_cast<ProcessView&>(joined) = std::move(*shown);
         joined.created = was_done;
+        if (was_done) co_return joined;
+        joined.ignored_settings = settings_that_differ(beginning->request.definition, process->record.definition);
+        if (beginning->request.environment.empty()) co_return joined;
+        // Where it cannot be read back, nobody can say what differs.
+        auto known = co_await driver_.know_launch(process);
+        if (known && process->launch)
+            joined.ignored_variables = names_that_differ(process->launch->environment, beginning->request.environment);
         co_return joined;
     }
     co_return co_await begin(process, std::move(beginning));

@@ -120,7 +120,7 @@ TEST_CASE("what stood in prose becomes causes") {
         const auto snapshot = loaded(frozen);
         REQUIRE(snapshot.last_runs.size() == 4);
         const auto text = [&](std::size_t run) { return domain::causes_text(snapshot.last_runs[run].outcome->causes); };
-        CHECK(text(0) == "execve: No such file or directory");
+        CHECK(text(0) == "No such file or directory");
         CHECK(text(1) == "the machine was restarted");
         CHECK(text(2) == "its run directory is damaged: state: no whole slot");
         CHECK(text(3).empty());

@@ -1,0 +1,66 @@
+#include "daemon/core/operations/environment.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "common/base/text.hpp"
+
+namespace persistproc::core {
+
+namespace {
+
+constexpr std::string_view unbuffered = "PYTHONUNBUFFERED";
+
+/// Variables that belong to the daemon's own supervision, not to the programs it runs.
+bool is_private_variable(std::string_view entry) {
+    for (const std::string_view name : {"NOTIFY_SOCKET=", "INVOCATION_ID=", "JOURNAL_STREAM="})
+        if (entry.starts_with(name)) return true;
+    return entry.starts_with("PERSISTPROC_") || entry.starts_with("LISTEN_") || entry.starts_with("_PP_RUN_MARK=");
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> compose_environment(const std::vector<std::string>& base, const Environment& changes) {
+    std::vector<std::string> out;
+    bool says_buffering = false;
+    for (const auto& entry : base) {
+        const std::size_t equals = entry.find('=');
+        if (equals == std::string::npos || equals == 0 || is_private_variable(entry)) continue;
+        if (entry.find('\0') != std::string::npos) continue;
+        if (changes.contains(entry.substr(0, equals))) continue;
+        says_buffering = says_buffering || std::string_view(entry).substr(0, equals) == unbuffered;
+        out.push_back(entry);
+    }
+    for (const auto& [name, value] : changes) {
+        if (name.empty() || name.find('=') != std::string::npos || name.find('\0') != std::string::npos)
+            return Error{ErrorCode::invalid,
+                         fmt::format("environment: \"{}\" is not a variable's name", base::excerpt(name))};
+        if (value.find('\0') != std::string::npos)
+            return Error{ErrorCode::invalid,
+                         fmt::format("environment: the value of {} holds a NUL byte", base::excerpt(name))};
+        says_buffering = says_buffering || name == unbuffered;
+        out.push_back(name + "=" + value);
+    }
+    if (!says_buffering) out.push_back(fmt::format("{}=1", unbuffered));
+    return out;
+}
+
+Environment pick_variables(const std::vector<std::string>& entries, const std::vector<std::string>& names) {
+    Environment out;
+    for (const auto& entry : entries) {
+        const std::string name = entry.substr(0, entry.find('='));
+        if (std::find(names.begin(), names.end(), name) != names.end()) out[name] = entry.substr(name.size() + 1);
+    }
+    return out;
+}
+
+std::vector<std::string> names_that_differ(const std::vector<std::string>& entries, const Environment& asked) {
+    std::vector<std::string> out;
+    for (const auto& [name, value] : asked)
+        if (std::find(entries.begin(), entries.end(), name + "=" + value) == entries.end()) out.push_back(name);
+    return out;
+}
+
+}  // namespace persistproc::core

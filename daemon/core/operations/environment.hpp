@@ -1,0 +1,21 @@
+#pragma once
+/// What a program inherits, and what is set on top of it. Pure.
+#include <string>
+#include <vector>
+
+#include "common/domain/process.hpp"
+
+namespace persistproc::core {
+
+/// "NAME=value" entries: those of `base` that are no supervision of ours, and `changes` on top. PYTHONUNBUFFERED=1 is
+/// one of them unless either says otherwise: Python keeps back what it prints to a pipe, and nobody would see it.
+/// Errors: invalid (a name, a NUL byte); no value is repeated.
+Result<std::vector<std::string>> compose_environment(const std::vector<std::string>& base, const Environment& changes);
+
+/// Of `entries` those that are named.
+Environment pick_variables(const std::vector<std::string>& entries, const std::vector<std::string>& names);
+
+/// Names of `asked` whose value is another in `entries`, or missing there.
+std::vector<std::string> names_that_differ(const std::vector<std::string>& entries, const Environment& asked);
+
+}  // namespace persistproc::core
