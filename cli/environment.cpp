@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "cli/commands/arguments.hpp"
+#include "cli/exec_failure.hpp"
 #include "common/base/file.hpp"
 #include "common/base/random.hpp"
 #include "common/base/text.hpp"
@@ -96,21 +97,53 @@ Result<std::map<std::string, std::string>> parse_environment_file(std::string_vi
     return out;
 }
 
-Result<ops::StartRequest> make_start_request(const StartArguments& arguments) {
-    ops::StartRequest request = arguments.request;
-    auto directory = working_directory(request.definition.working_directory);
-    if (!directory) return directory.error();
-    request.definition.working_directory = std::move(*directory);
-    std::map<std::string, std::string> from_files;
-    for (const auto& file : arguments.environment_files) {
+namespace {
+
+/// What --env says counts more than a file.
+Result<void> add_files(const std::vector<std::string>& files, domain::Environment& into) {
+    domain::Environment from_files;
+    for (const auto& file : files) {
         auto text = base::read_file(file, max_environment_file_bytes);
         if (!text) return base::with_context(text.error(), "--env-file");
         auto variables = parse_environment_file(*text, file);
         if (!variables) return variables.error();
         for (auto& [name, value] : *variables) from_files[name] = std::move(value);
     }
-    // What --env says counts more than a file.
-    request.environment.merge(from_files);
+    into.merge(from_files);
+    return {};
+}
+
+}  // namespace
+
+Error explained(Error failed, const StartArguments& arguments) {
+    const Definition& definition = arguments.request.definition;
+    if (failed.code != ErrorCode::exec_failed || definition.shell) return failed;
+    auto directory = working_directory(definition.working_directory);
+    if (!directory) return failed;
+    const auto own = arguments.request.environment.find("PATH");
+    const char* inherited = std::getenv("PATH");
+    const std::string path = own != arguments.request.environment.end() ? own->second : inherited ? inherited : "";
+    std::string why = explain_exec_failure(definition.command, *directory, path);
+    if (!why.empty()) failed.message = std::move(why);
+    return failed;
+}
+
+Result<ops::RestartRequest> make_restart_request(const RestartArguments& arguments) {
+    ops::RestartRequest request = arguments.request;
+    if (auto read = add_files(arguments.environment_files, request.environment); !read) return read.error();
+    if (arguments.update_environment) request.base_environment = inherited_environment(::environ);
+    ops::carry_bytes(request);
+    return request;
+}
+
+Result<ops::StartRequest> make_start_request(const StartArguments& arguments) {
+    ops::StartRequest request = arguments.request;
+    auto directory = working_directory(request.definition.working_directory);
+    if (!directory) return directory.error();
+    request.definition.working_directory = std::move(*directory);
+    if (auto read = add_files(arguments.environment_files, request.environment); !read) return read.error();
+    if (arguments.colour)
+        for (const char* name : {"FORCE_COLOR", "CLICOLOR_FORCE"}) request.environment.emplace(name, "1");
     if (arguments.fresh) request.if_running = ops::IfRunning::restart;
     request.base_environment = inherited_environment(::environ);
     // The mask can only be read by setting it; nothing else runs yet.

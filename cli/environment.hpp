@@ -10,11 +10,13 @@
 #include "common/base/result.hpp"
 
 namespace persistproc::ops {
+struct RestartRequest;
 struct StartRequest;
-}
+}  // namespace persistproc::ops
 
 namespace persistproc::cli {
 
+struct RestartArguments;
 struct StartArguments;
 
 /// "NAME=value" of this process without what belongs to the supervision of us and not to the program: PERSISTPROC_*,
@@ -28,5 +30,9 @@ Result<std::map<std::string, std::string>> parse_environment_file(std::string_vi
 /// The request for a definition, with environment, umask and limits of this process. Errors: invalid (a variable, a
 /// file, the working directory), io.
 Result<ops::StartRequest> make_start_request(const StartArguments& arguments);
+/// A program that could not be executed, with what its file tells of that and what to type. Other errors as they are.
+Error explained(Error failed, const StartArguments& arguments);
+/// The request for each target, with the environment that is asked for. Errors: as above.
+Result<ops::RestartRequest> make_restart_request(const RestartArguments& arguments);
 
 }  // namespace persistproc::cli

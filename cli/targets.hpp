@@ -20,12 +20,25 @@ struct TargetResults {
     std::vector<std::string> targets;  // as given, or ids for `all`
     std::vector<ViewResult> results;   // in the same order
     std::optional<Error> failed;       // nothing was done: no daemon, or `all` could not be listed
+    bool was_left = false;             // Ctrl+C: the daemon goes on with it, and the rest is empty
+};
+
+/// Of a stop or a restart, which may take as long as its grace: after a second it is told for whom it waits, and a
+/// signal ends the client alone, which says so.
+struct SlowEnd {
+    Console console;
+    std::string what;                     // "stop" or "restart"
+    std::optional<double> grace_seconds;  // as asked for; else the process's own
 };
 
 /// Connects and applies `operation` to every target, all at the same time: a slow one delays no other. `all` stands
 /// for every process that passes `filter`.
 Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, CommonOptions common,
-                                    std::vector<std::string> targets, ViewFilter filter, TargetOperation operation);
+                                    std::vector<std::string> targets, ViewFilter filter, TargetOperation operation,
+                                    std::optional<SlowEnd> end = std::nullopt);
+
+/// Of a client that was ended by Ctrl+C.
+inline constexpr int interrupted_status = 130;
 
 /// Shows the results in the format asked for: one view for one target, a list for several; in text one line each, as
 /// `line` words it. Returns 0 or the exit status of the first failure.

@@ -9,7 +9,7 @@
 namespace persistproc::cli {
 
 bool is_defining_flag(std::string_view name) {
-    bool out = name == "env-file";
+    bool out = name == "env-file" || name == "color";
     ops::StartRequest::fields([&](const auto& f) { out = out || (f.flag != nullptr && name == f.flag); });
     return out;
 }

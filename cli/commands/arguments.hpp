@@ -26,6 +26,7 @@ bool is_defining_flag(std::string_view name);
 struct StartArguments {
     ops::StartRequest request;
     std::vector<std::string> environment_files;
+    bool colour = false;
     bool fresh = false;
     bool no_autostart = false;
     bool is_word = false;       // one, not behind `--`: it may name a process that exists
@@ -42,6 +43,9 @@ struct StartArguments {
         each(field("environment_files", &A::environment_files)
                  .as_flag("env-file", "FILE", "Variables from a file of KEY=VALUE lines")
                  .of_kind(schema::ValueKind::file));
+        each(field("colour", &A::colour)
+                 .as_flag("color", "",
+                          "Ask the program for colours (FORCE_COLOR=1, CLICOLOR_FORCE=1); they are recorded, too"));
         each(field("fresh", &A::fresh).as_flag("fresh", "", "Replace one that is running"));
         each(field("no_autostart", &A::no_autostart)
                  .as_flag("no-autostart", "", "Fail when no daemon answers, instead of starting one"));
@@ -49,10 +53,26 @@ struct StartArguments {
     Result<void> take(std::vector<std::string> words, const Given& given);
 };
 
+/// `start`: what it does besides is the command line's alone.
+struct BackgroundArguments : StartArguments {
+    std::optional<double> settle_seconds;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        StartArguments::fields(each);
+        each(schema::field("settle", &BackgroundArguments::settle_seconds)
+                 .range(0, 3600)
+                 .as_flag(
+                     "settle", "DURATION",
+                     "Watch it so long: one that fails within is told of, with status 1 (0.3s on a terminal, else 0)")
+                 .of_kind(schema::ValueKind::duration));
+    }
+};
+
 struct RunArguments {
     StartArguments start;
     OnExit on_exit = OnExit::detach;
-    std::uint64_t history = 0;
+    std::optional<std::uint64_t> history;
     bool raw = false;
 
     template <class Each>
@@ -63,7 +83,7 @@ struct RunArguments {
                  .as_flag("on-exit", "ACTION",
                           "What Ctrl+C, SIGTERM and a closed terminal do: detach (default) or stop"));
         schema::inlined(&A::start, each);
-        each(field("history", &A::history).as_flag("history", "N", "Show this many lines first when joining"));
+        each(field("history", &A::history).as_flag("history", "N", "Show so many of the last lines when joining (10)"));
         each(field("raw", &A::raw).as_flag("raw", "", "Show times and events; escape sequences as they are"));
     }
     Result<void> take(std::vector<std::string> words, const Given& given) {
@@ -88,8 +108,24 @@ struct TargetArguments {
     }
 };
 using StopArguments = TargetArguments<ops::StopRequest>;
-using RestartArguments = TargetArguments<ops::RestartRequest>;
 using RemoveArguments = TargetArguments<ops::RemoveRequest>;
+
+struct RestartArguments : TargetArguments<ops::RestartRequest> {
+    std::vector<std::string> environment_files;
+    bool update_environment = false;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using A = RestartArguments;
+        using schema::field;
+        TargetArguments<ops::RestartRequest>::fields(each);
+        each(field("environment_files", &A::environment_files)
+                 .as_flag("env-file", "FILE", "Variables from a file of KEY=VALUE lines")
+                 .of_kind(schema::ValueKind::file));
+        each(field("update_environment", &A::update_environment)
+                 .as_flag("update-env", "", "Inherit this shell's variables instead; what -e has set stays"));
+    }
+};
 
 struct StatusArguments {
     std::vector<std::string> targets;

@@ -5,6 +5,7 @@
 
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
+#include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/session/attach.hpp"
 #include "common/base/file.hpp"
@@ -147,6 +148,21 @@ int print_document(const Console& console, const fs::path& log_directory, const 
     return ops::exit_status(next.error());
 }
 
+/// Of a program that has printed nothing: an empty answer could mean anything.
+void tell_silence(const Console& console, const ProcessView& view, const fs::path& log_directory, bool follow) {
+    const auto end = logstore::find_log_end(log_directory);
+    if (!end || end->position > 0) return;
+    const WallTime now = base::wall_now();
+    // Who follows it from its beginning has not waited for anything yet.
+    if (follow && view.started_at && now - *view.started_at < std::chrono::seconds(1)) return;
+    if (domain::is_live(view))
+        console.note(fmt::format("{} has printed nothing yet ({}{}; it may buffer its output)", format::name_text(view),
+                                 view.state.word(),
+                                 view.started_at ? " for " + format::span_text(now - *view.started_at) : ""));
+    else if (!follow)
+        console.note(format::ending_text(view, now) + "; it printed nothing");
+}
+
 }  // namespace
 
 static Task<int> output(Context context, OutputArguments options) {
@@ -167,6 +183,8 @@ static Task<int> output(Context context, OutputArguments options) {
         co_return context.console.fail(
             Error{ErrorCode::corrupt, fmt::format("the daemon names no log of {}", process->id)});
     const fs::path log_directory = fs::path(*process->log_path).parent_path();
+
+    tell_silence(context.console, *process, log_directory, options.follow);
 
     const bool json = context.console.json();
     format::OutputStyle style = session::style_for_terminal(process->id, false, options.raw);
@@ -194,6 +212,8 @@ static Task<int> output(Context context, OutputArguments options) {
             auto view = format::make_byte_view(style);
             auto printed = print_bytes(context.console, log_directory, *span, *view, query->run.value_or(0));
             if (!printed) co_return context.console.fail(printed.error());
+            // The shell's prompt does not belong behind the program's words.
+            if (view->is_inside_line() && ::isatty(STDOUT_FILENO) == 1) context.console.print("\n");
             from = span->end;
         }
     }
@@ -205,12 +225,11 @@ static Task<int> output(Context context, OutputArguments options) {
     }
 
     session::AttachPlan plan;
-    plan.process_id = process->id;
-    plan.label = process->label;
+    plan.process = *process;
     plan.log_directory = log_directory;
     plan.from = from;
     plan.own_status = false;
-    plan.say_detached = false;
+    plan.tell_detached = false;
     const auto id = domain::find_process_id(process->id);
     if (process->run && id) plan.run = domain::find_run_number(*process->run, *id).value_or(0);
     auto view = by_line ? format::make_line_view(std::move(style), std::move(grep), json)

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "cli/commands/arguments.hpp"
+#include "cli/environment.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
 #include "cli/targets.hpp"
@@ -26,13 +27,17 @@ Task<ViewResult> restart_one(DaemonClient& client, ops::RestartRequest request, 
 
 static Task<int> restart(Context context, RestartArguments options) {
     OldPids old_pids;
-    TargetOperation operation = [&options, &old_pids](DaemonClient& client, std::string target) {
-        ops::RestartRequest request = options.request;
+    const auto asked = make_restart_request(options);
+    if (!asked) co_return context.console.fail(asked.error());
+    TargetOperation operation = [&asked, &old_pids](DaemonClient& client, std::string target) {
+        ops::RestartRequest request = *asked;
         request.process = std::move(target);
         return restart_one(client, std::move(request), old_pids);
     };
-    auto results =
-        co_await for_each_target(context.executor, context.common, options.targets, can_restart, std::move(operation));
+    SlowEnd end{context.console, "restart", options.request.grace_seconds};
+    auto results = co_await for_each_target(context.executor, context.common, options.targets, can_restart,
+                                            std::move(operation), std::move(end));
+    if (results.was_left) co_return interrupted_status;
     const bool is_one = options.targets.size() == 1 && results.results.size() == 1 && options.targets.front() != "all";
     if (!is_one || !results.results.front()) co_return show_results(context.console, results, options.targets);
     const ProcessView& view = *results.results.front();

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
-#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -8,8 +9,10 @@
 #include "cli/commands/arguments.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
-#include "cli/format/process_text.hpp"
+#include "cli/format/ending.hpp"
+#include "cli/joining.hpp"
 #include "cli/session/attach.hpp"
+#include "cli/signals.hpp"
 #include "common/ops/start_process.hpp"
 
 namespace persistproc::cli::commands {
@@ -17,6 +20,31 @@ namespace persistproc::cli::commands {
 namespace {
 
 using boost::asio::experimental::awaitable_operators::operator||;
+
+constexpr std::uint64_t shown_when_joining = 10;  // lines
+
+/// What is piped or redirected into the client, and goes nowhere.
+bool has_input() {
+    struct stat input {
+    }, null{};
+    if (::fstat(STDIN_FILENO, &input) != 0 || ::isatty(STDIN_FILENO) == 1) return false;
+    const bool is_null = ::stat("/dev/null", &null) == 0 && S_ISCHR(input.st_mode) && input.st_rdev == null.st_rdev;
+    return !is_null;
+}
+
+std::string on_ctrl_c(OnExit on_exit, bool joined) {
+    if (on_exit == OnExit::detach) return "Ctrl+C detaches, it goes on";
+    return joined ? "Ctrl+C will stop it for all" : "Ctrl+C stops it";
+}
+
+void tell_beginning(const Console& console, const ops::StartResponse& started, const RunArguments& options) {
+    std::string text = fmt::format("{} {}", started.created ? "started" : "joined", format::name_text(started));
+    if (started.pid) text += fmt::format(", PID {}", *started.pid);
+    if (domain::is_live(started)) text += "; " + on_ctrl_c(options.on_exit, !started.created);
+    console.note(text);
+    if (const std::string ignored = ignored_text(started, options.start); !ignored.empty()) console.note(ignored);
+    if (has_input()) console.note("its input is empty: what is piped into run is not passed on");
+}
 
 /// Where in the log the following begins.
 Result<std::uint64_t> find_beginning(const std::filesystem::path& log_directory, bool created, std::uint32_t run,
@@ -52,7 +80,8 @@ static Task<int> run(Context context, RunArguments options) {
     auto client = co_await connect_or_start(context.executor, context.common, !options.start.no_autostart);
     if (!client) co_return context.console.fail(client.error());
     // From here on --on-exit says what a signal does: one that comes before the answer counts once it is there.
-    boost::asio::signal_set signals(context.executor, SIGINT, SIGTERM, SIGHUP);
+    boost::asio::signal_set signals(context.executor);
+    add_ending_signals(signals);
     unsigned interrupts = 0;
     auto answer = start_process(context.executor, context.common, !options.start.no_autostart, std::move(*client),
                                 std::move(*request));
@@ -62,12 +91,11 @@ static Task<int> run(Context context, RunArguments options) {
         co_return context.console.fail(Error{
             ErrorCode::unavailable, "left before the daemon answered; persistproc list shows whether it was started"});
     auto answered = std::move(std::get<0>(first));
-    if (!answered) co_return context.console.fail(answered.error());
+    if (!answered) co_return context.console.fail(explained(answered.error(), options.start));
     const ops::StartResponse* const started = &answered->response;
 
     session::AttachPlan plan;
-    plan.process_id = started->id;
-    plan.label = started->label;
+    plan.process = *started;
     plan.on_exit = options.on_exit;
     plan.interrupts = interrupts;
     const auto id = domain::find_process_id(started->id);
@@ -76,13 +104,14 @@ static Task<int> run(Context context, RunArguments options) {
         co_return context.console.fail(
             Error{ErrorCode::corrupt, fmt::format("the daemon names no log of {}", started->id)});
     plan.log_directory = std::filesystem::path(*started->log_path).parent_path();
-    auto beginning = find_beginning(plan.log_directory, started->created, plan.run, options.history);
+    const std::uint64_t history = options.history.value_or(shown_when_joining);
+    auto beginning = find_beginning(plan.log_directory, started->created, plan.run, history);
     if (!beginning) co_return context.console.fail(beginning.error());
     plan.from = *beginning;
-    plan.first_run_shown = options.history > 0 && !started->created ? 0 : plan.run;
-    if (!started->created) context.console.note("joined: " + format::process_line(*started));
+    plan.first_run_shown = history > 0 && !started->created ? 0 : plan.run;
+    tell_beginning(context.console, *started, options);
 
-    format::OutputStyle style = session::style_for_terminal(plan.process_id, true, options.raw);
+    format::OutputStyle style = session::style_for_terminal(started->id, true, options.raw);
     style.timestamps = style.events = options.raw;
     const bool json = context.console.json();
     auto view =

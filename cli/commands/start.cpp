@@ -1,10 +1,14 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "cli/commands/arguments.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
+#include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
+#include "cli/joining.hpp"
+#include "cli/settle.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/start_process.hpp"
 
@@ -47,6 +51,14 @@ Task<Error> with_advice(Context context, Error failed, std::vector<std::string> 
     co_return failed;
 }
 
+/// As long as it takes to fail at once; a script asks for it.
+constexpr double settle_on_terminal_seconds = 0.3;
+
+std::chrono::nanoseconds settle_span(const std::optional<double>& asked) {
+    const double standard = ::isatty(STDOUT_FILENO) == 1 ? settle_on_terminal_seconds : 0;
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(asked.value_or(standard) * 1e9));
+}
+
 int show(const Console& console, const ProcessView& view, bool created) {
     if (console.json())
         console.print(format::started_json(view, created));
@@ -55,9 +67,25 @@ int show(const Console& console, const ProcessView& view, bool created) {
     return 0;
 }
 
+/// Shows what has been started, once it has had time to fail.
+Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, std::chrono::nanoseconds span) {
+    if (span.count() == 0) co_return show(context.console, view, true);
+    auto ended = co_await watch_beginning(client, view, span);
+    if (!ended) co_return show(context.console, view, true);
+    if (!format::has_failed(*ended) && ended->state != ProcessState::stopped) {
+        if (context.console.json()) co_return show(context.console, *ended, true);
+        context.console.print(format::ending_text(*ended, base::wall_now()) + "\n");
+        co_return 0;
+    }
+    if (context.console.json()) show(context.console, *ended, true);
+    co_await tell_failure(client, std::move(*ended));
+    co_return 1;
+}
+
 }  // namespace
 
-static Task<int> start(Context context, StartArguments options) {
+static Task<int> start(Context context, BackgroundArguments options) {
+    const auto span = settle_span(options.settle_seconds);
     auto request = make_start_request(options);
     if (!request) co_return context.console.fail(request.error());
     auto client = co_await connect_or_start(context.executor, context.common, !options.no_autostart);
@@ -78,17 +106,22 @@ static Task<int> start(Context context, StartArguments options) {
             again.process = known->id;
             auto restarted = co_await (*client)->restart(std::move(again));
             if (!restarted) co_return context.console.fail(restarted.error());
-            co_return show(context.console, *restarted, true);
+            co_return co_await show_begun(context, **client, *restarted, span);
         }
     }
     auto started = co_await start_process(context.executor, context.common, !options.no_autostart, std::move(*client),
                                           std::move(*request));
     if (!started) {
-        Error error = started.error();
+        Error error = explained(started.error(), options);
         const Error failed = co_await with_advice(context, std::move(error), options.request.definition.command);
         co_return context.console.fail(failed);
     }
-    co_return show(context.console, started->response, started->response.created);
+    if (!started->response.created) {
+        const std::string ignored = ignored_text(started->response, options);
+        if (!ignored.empty()) context.console.note(ignored);
+        co_return show(context.console, started->response, false);
+    }
+    co_return co_await show_begun(context, *started->client, started->response, span);
 }
 
 extern const Subcommand start_subcommand = make_subcommand<start>(ops::StartRequest::typed);

@@ -5,6 +5,7 @@
 
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
+#include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/wait_for_process.hpp"
@@ -27,23 +28,36 @@ int exit_status_of(const ops::WaitMeta& meta) {
     return 125;
 }
 
-std::string ended_text(const ops::WaitMeta& meta) {
-    if (meta.stopped) {
-        const std::string by = meta.stopped_by ? "by " + base::escape_line(*meta.stopped_by) : "on request";
-        return fmt::format("{} was stopped {}", meta.process, by);
+/// `view`: of the process as it is now, or as it was.
+std::string ended_text(ProcessView view, const ops::WaitMeta& meta) {
+    if (view.run != meta.run || domain::is_live(view)) {
+        view.run = meta.run;
+        view.started_at.reset();
+        view.causes.clear();
+        view.exit_code = meta.exit_code;
+        view.signal = meta.signal;
+        view.stopped_by = meta.stopped_by.value_or("");
+        view.state = meta.stopped ? ProcessState::stopped : meta.signal ? ProcessState::killed : ProcessState::exited;
     }
-    if (meta.exit_code) return fmt::format("{} exited with code {}", meta.process, *meta.exit_code);
-    if (meta.signal) return fmt::format("{} was killed by {}", meta.process, *meta.signal);
-    return fmt::format("{} has ended ({})", meta.process, schema::enum_name(meta.state));
+    return format::ending_text(view, base::wall_now());
 }
 
-int show(const Console& console, const WaitArguments& options, const ops::WaitMeta& meta) {
+std::string waited_for(const ops::WaitRequest& request) {
+    switch (request.until) {
+        case ops::WaitCondition::pattern: return "a line matched";
+        case ops::WaitCondition::port:
+            return request.port ? fmt::format("port {} listened", *request.port) : "it listened";
+        case ops::WaitCondition::quiet: return "it was quiet";
+        case ops::WaitCondition::exit: break;
+    }
+    return "it came";
+}
+
+int show(const Console& console, const WaitArguments& options, const ops::WaitMeta& meta, const ProcessView& view) {
     const bool asked_for_exit = options.request.until == ops::WaitCondition::exit;
     if (meta.outcome == ops::WaitOutcome::timed_out)
         return console.fail(Error{ErrorCode::timeout, fmt::format("wait: the time is over; {} is {}", meta.process,
                                                                   schema::enum_name(meta.state))});
-    if (meta.outcome == ops::WaitOutcome::ended && !asked_for_exit)
-        return console.fail(Error{ErrorCode::conflict, fmt::format("wait: {} before it came", ended_text(meta))});
     if (console.json()) {
         console.print(format::wait_json(meta));
     } else if (meta.match) {
@@ -52,9 +66,16 @@ int show(const Console& console, const WaitArguments& options, const ops::WaitMe
         console.note(meta.port ? fmt::format("{} listens on port {}", meta.process, *meta.port)
                                : fmt::format("{} listens", meta.process));
     } else if (meta.outcome == ops::WaitOutcome::ended) {
-        console.note(ended_text(meta));
+        console.note(ended_text(view, meta));
     }
     return asked_for_exit ? exit_status_of(meta) : 0;
+}
+
+/// What the daemon says of it names the run and not the process.
+Error ended_before(Error failed, const ops::WaitRequest& request, const Result<ProcessView>& now) {
+    if (failed.code != ErrorCode::conflict || !now || domain::is_live(*now) || !now->ended_at) return failed;
+    failed.message = fmt::format("{} before {}", format::ending_text(*now, base::wall_now()), waited_for(request));
+    return failed;
 }
 
 std::chrono::nanoseconds time_of(double seconds) {
@@ -114,8 +135,12 @@ static Task<int> wait(Context context, WaitArguments options) {
             co_return context.console.fail(
                 Error{ErrorCode::timeout, fmt::format("{}: not yet after {} s: {}", view->id, *options.timeout_seconds,
                                                       schema::enum_name(options.request.until))});
-        if (!is_early)
-            co_return answer ? show(context.console, options, *answer) : context.console.fail(answer.error());
+        if (!is_early) {
+            const std::string id = view->id;
+            const auto now = co_await (*client)->find(id);
+            if (answer) co_return show(context.console, options, *answer, now ? *now : *view);
+            co_return context.console.fail(ended_before(answer.error(), options.request, now));
+        }
         passed = std::chrono::duration<double>(clock.now() - begin).count();
     }
 }

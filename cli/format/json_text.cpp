@@ -90,6 +90,28 @@ std::string line_json(const RecordedLine& line) {
     return document(out);
 }
 
+std::string ended_json(const ProcessView& view) {
+    // What waits to be restarted has ended all the same.
+    const bool waits = view.state == ProcessState::backoff;
+    Json out{{"event", waits ? (view.signal ? "killed" : "exited") : std::string(view.state.word())}};
+    if (view.run) out["run"] = *view.run;
+    if (view.exit_code) out["exit_code"] = *view.exit_code;
+    if (view.signal) out["signal"] = *view.signal;
+    if (view.reason) out["reason"] = std::string(view.reason->word());
+    if (!view.stopped_by.empty()) out["stopped_by"] = view.stopped_by;
+    if (view.started_at) out["started_at"] = base::format_rfc3339(*view.started_at);
+    if (view.ended_at) out["ended_at"] = base::format_rfc3339(*view.ended_at);
+    for (const auto& each : view.causes)
+        if (each.code == CauseCode::runs_again && each.at) out["restarts_at"] = base::format_rfc3339(*each.at);
+    return document(out);
+}
+
+std::string restarted_event_json(std::string_view run, std::int64_t pid) {
+    Json out{{"event", "restarted"}, {"run", std::string(run)}};
+    if (pid > 0) out["pid"] = pid;
+    return document(out);
+}
+
 std::string lines_begin_json(std::string_view process_id) {
     return "{\"process\":" + Json(process_id).dump() + ",\"lines\":[";
 }

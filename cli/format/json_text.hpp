@@ -51,6 +51,11 @@ struct CheckLine {
 };
 std::string checks_json(const std::vector<CheckLine>& checks);
 
+/// What becomes of a process that is followed, between its lines: {"event":"exited","run":…,"exit_code":7}, with
+/// "stopped_by", "restarts_at" and the like where they are known; {"event":"restarted","run":…,"pid":…}.
+std::string ended_json(const ProcessView& view);
+std::string restarted_event_json(std::string_view run, std::int64_t pid);
+
 /// A recorded line. Bytes that are no UTF-8 become U+FFFD.
 struct RecordedLine {
     std::string_view text;

@@ -11,10 +11,15 @@
 #include <deque>
 
 #include "cli/daemon_start.hpp"
+#include "cli/format/ending.hpp"
+#include "cli/format/json_text.hpp"
 #include "cli/reader_gone.hpp"
 #include "cli/session/log_tail.hpp"
 #include "cli/session/paced_writer.hpp"
 #include "cli/session/policy.hpp"
+#include "cli/signals.hpp"
+#include "cli/taken_port.hpp"
+#include "common/async/mutex.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
 #include "common/ops/stop_process.hpp"
@@ -29,6 +34,8 @@ constexpr auto poll_interval = std::chrono::milliseconds(250);
 constexpr auto soon = std::chrono::milliseconds(10);
 /// A daemon that takes longer is treated as one that does not answer.
 constexpr auto answer_timeout = std::chrono::seconds(5);
+/// What takes longer is told.
+constexpr auto silence_bound = std::chrono::seconds(1);
 
 /// Everything that happens while a process is followed. All on the loop but the thread inside `tail_`.
 class Attachment {
@@ -39,14 +46,18 @@ public:
           plan_(std::move(plan)),
           client_(std::move(client)),
           view_(std::move(view)),
-          policy_(plan_.on_exit, plan_.process_id, plan_.run),
+          known_(plan_.process),
+          policy_(plan_.on_exit, plan_.run),
           tail_(context_.executor, plan_.log_directory, plan_.from),
           stdout_(context_.executor, STDOUT_FILENO),
           stderr_(context_.executor, STDERR_FILENO),
           poll_wanted_(context_.executor),
           finished_(context_.executor),
-          signals_(context_.executor, SIGINT, SIGTERM, SIGHUP),
-          tasks_(context_.executor) {}
+          writing_(context_.executor),
+          signals_(context_.executor),
+          tasks_(context_.executor) {
+        add_ending_signals(signals_);
+    }
 
     Task<int> run() {
         tasks_.spawn("signals", take_signals());
@@ -54,8 +65,9 @@ public:
         tasks_.spawn("output", show_output());
         tasks_.spawn("reader", watch_reader());
         for (unsigned i = 0; i < plan_.interrupts; ++i) happen(Interrupted{});
-        while (!status_) co_await finished_.wait();
+        while (!has_finished_) co_await finished_.wait();
         co_await tasks_.close();
+        if (failed_) co_await tell_taken_port();
         co_return plan_.own_status || *status_ == 125 ? *status_ : 0;
     }
 
@@ -69,15 +81,39 @@ private:
             case Act::poll_now: want_poll(std::chrono::nanoseconds(0)); break;
             case Act::poll_soon: want_poll(soon); break;
             case Act::drain: tail_.request_drain(action.mark); break;
-            case Act::stop: tasks_.spawn("stop", stop(false)); break;
-            case Act::force_stop: tasks_.spawn("forced stop", stop(true)); break;
-            case Act::say: say(action.text); break;
-            case Act::say_detached: say_detached(); break;
-            case Act::finish:
-                status_ = action.status;
-                finished_.notify_all();
+            case Act::stop:
+                is_stopping_ = true;
+                tasks_.spawn("stop", stop(false));
+                tasks_.spawn("slow stop", tell_slow_stop());
                 break;
+            case Act::force_stop:
+                is_stopping_ = false;
+                tasks_.spawn("forced stop", stop(true));
+                break;
+            case Act::say: say(action.text); break;
+            case Act::tell_end: tell_end(action); break;
+            case Act::tell_restarted: tell_restarted(action); break;
+            case Act::tell_removed: say(format::name_text(known_) + " has been removed"); break;
+            case Act::tell_detached: tell_detached(); break;
+            case Act::finish: finish(action.status); break;
         }
+    }
+
+    void finish(int status) {
+        status_ = status;
+        if (has_object_)
+            tasks_.spawn("last object", show_last());
+        else
+            leave();
+    }
+    void leave() {
+        has_finished_ = true;
+        finished_.notify_all();
+    }
+    /// What is told last belongs to the answer, too.
+    Task<> show_last() {
+        co_await show_chunks();
+        leave();
     }
 
     void want_poll(std::chrono::nanoseconds in) {
@@ -86,22 +122,101 @@ private:
     }
 
     void say(const std::string& text) {
-        if (view_->is_inside_line() && ::isatty(STDERR_FILENO) == 1 && !context_.console.quiet())
-            context_.console.break_line();
+        // Nothing of ours stands behind the program's words, or the terminal's "^C".
+        const bool breaks = !has_said_ && (is_behind_caret_ || view_->is_inside_line());
+        is_behind_caret_ = false;
+        has_said_ = true;
+        if (breaks && ::isatty(STDERR_FILENO) == 1 && !context_.console.quiet()) context_.console.break_line();
         context_.console.note(text);
     }
 
-    void say_detached() {
-        if (!plan_.say_detached) return;
-        const std::string& id = plan_.process_id;
-        say(fmt::format("detached; {} ({}) goes on. Back: persistproc output -f {}; stop: persistproc stop {}", id,
-                        plan_.label, id, id));
+    /// Between the lines, where those are JSON.
+    void tell(const std::string& text, std::string object) {
+        if (!context_.console.json()) return say(text);
+        has_object_ = true;
+        chunks_.push_back(format::Chunk{STDOUT_FILENO, std::move(object)});
+        tasks_.spawn("object", show_chunks());
+    }
+
+    std::string run_text(std::uint32_t run) const { return fmt::format("{}.{}", known_.id, run); }
+
+    void tell_end(const Action& action) {
+        ProcessView view = known_;
+        const bool is_heard = known_.run == run_text(action.run) && !domain::is_live(known_);
+        if (!is_heard) {
+            // The log alone says how.
+            if (known_.run != run_text(action.run)) view.started_at.reset();
+            view.run = run_text(action.run);
+            view.ended_at.reset();
+            view.exit_code = action.how.exit_code;
+            view.signal.reset();
+            if (action.how.signal) view.signal = domain::signal_name(*action.how.signal);
+            view.state = action.how.was_stopped  ? ProcessState::stopped
+                         : action.how.exec_error ? ProcessState::failed
+                         : action.how.signal     ? ProcessState::killed
+                                                 : ProcessState::exited;
+            view.reason.reset();
+            view.stopped_by.clear();
+            view.causes.clear();
+        }
+        if (was_stopped_here_) view.stopped_by.clear();
+        failed_ = format::has_failed(view) ? std::optional(view) : std::nullopt;
+        tell(format::ending_text(view, base::wall_now()), format::ended_json(view));
+        // One that is tried again would go on to fail in the same way.
+        if (failed_ && view.state == ProcessState::backoff && !std::exchange(has_looked_, true))
+            tasks_.spawn("port", tell_taken_port());
+    }
+
+    void tell_restarted(const Action& action) {
+        const std::string run = run_text(action.run);
+        failed_.reset();
+        tell(fmt::format("restarted as {}{}", run, action.pid > 0 ? fmt::format(", PID {}", action.pid) : ""),
+             format::restarted_event_json(run, action.pid));
+    }
+
+    void tell_detached() {
+        failed_.reset();
+        if (!plan_.tell_detached) return;
+        const std::string target = format::target_text(known_);
+        say(fmt::format("detached; {} goes on", format::name_text(known_)));
+        say(fmt::format("back: persistproc output -f {}; stop: persistproc stop {}", target, target));
+    }
+
+    /// A program that found its port taken says so in words of its own, and not whose it is.
+    Task<> tell_taken_port() {
+        const ProcessView view = *failed_;
+        const MonoTime until = clock_.now() + silence_bound;
+        auto looking = find_taken_port(view);
+        auto limit = clock_.sleep_until(until);
+        auto first = co_await (std::move(looking) || std::move(limit));
+        if (first.index() == 0 && !std::get<0>(first).empty()) say(std::get<0>(first));
+    }
+    /// On a connection of its own: the other may be given up meanwhile.
+    Task<std::string> find_taken_port(ProcessView view) {
+        const std::filesystem::path data = context_.common.data_directory;
+        auto client = co_await DaemonClient::connect(context_.executor, data);
+        if (!client) co_return std::string();
+        co_return co_await explain_taken_port(**client, std::move(view));
+    }
+
+    Task<> tell_slow_stop() {
+        const MonoTime until = clock_.now() + silence_bound;
+        co_await clock_.sleep_until(until);
+        if (!is_stopping_ || status_) co_return;
+        say(fmt::format("stopping {}, up to {}; Ctrl+C again kills it", format::name_text(known_),
+                        format::grace_text(known_)));
     }
 
     Task<> take_signals() {
         while (true) {
             const int number = co_await signals_.async_wait(boost::asio::use_awaitable);
-            (void)number;
+            is_behind_caret_ = number == SIGINT;
+            has_said_ = has_said_ && !is_behind_caret_;
+            // Who asks again does not wait for what is still to be told.
+            if (status_) {
+                failed_.reset();
+                leave();
+            }
             happen(Interrupted{});
         }
     }
@@ -112,7 +227,7 @@ private:
         while (true) {
             next_poll_ = clock_.now() + poll_interval;
             auto view = co_await ask();
-            tell(view);
+            hear(view);
             while (clock_.now() < next_poll_) {
                 const MonoTime until = next_poll_;
                 co_await poll_wanted_.wait_until(until, clock_);
@@ -120,7 +235,7 @@ private:
         }
     }
 
-    void tell(const Result<ProcessView>& view) {
+    void hear(const Result<ProcessView>& view) {
         if (!view) {
             if (view.error().code == ErrorCode::not_found) return happen(Forgotten{});
             if (view.error().code == ErrorCode::unavailable || view.error().code == ErrorCode::corrupt) {
@@ -136,7 +251,7 @@ private:
         if (view->signal) polled.signal = domain::find_signal(*view->signal);
         const auto id = domain::find_process_id(view->id);
         if (view->run && id) polled.run = domain::find_run_number(*view->run, *id).value_or(0);
-        polled.detail = domain::causes_text(view->causes);
+        known_ = *view;
         happen(polled);
     }
 
@@ -147,7 +262,7 @@ private:
             if (!connected) co_return connected.error();
             client_ = std::move(*connected);
         }
-        const std::string id = plan_.process_id;
+        const std::string id = known_.id;
         co_return co_await client_->find(id);
     }
 
@@ -173,6 +288,7 @@ private:
                 // What the client has to say about a record comes before or after it, as it does in the log.
                 const bool is_end = item.event == logstore::Event::exited || item.event == logstore::Event::killed ||
                                     item.event == logstore::Event::exec_failed;
+                if (item.event == logstore::Event::stopping) stopped_run_ = item.run;
                 if (item.event == logstore::Event::started || is_end) {
                     co_await show_chunks();
                     tell_of_event(item);
@@ -185,7 +301,7 @@ private:
             if (batch.failed) {
                 context_.console.fail(*batch.failed);
                 status_ = 125;
-                finished_.notify_all();
+                leave();
                 co_return;
             }
             if (batch.drained) happen(PrintedAll{*batch.drained});
@@ -196,6 +312,7 @@ private:
         if (item.event == logstore::Event::started) return happen(RunStarted{item.run, item.value});
         RunEnded ended;
         ended.run = item.run;
+        ended.how.was_stopped = stopped_run_ == item.run;
         const auto value = static_cast<int>(item.value);
         if (item.event == logstore::Event::exited) ended.how.exit_code = value;
         if (item.event == logstore::Event::killed) ended.how.signal = value;
@@ -205,12 +322,15 @@ private:
     }
 
     Task<> show_chunks() {
+        auto guard = co_await writing_.lock();
         std::vector<format::Chunk> chunks = std::move(chunks_);
         chunks_.clear();
         for (std::size_t i = 0; i < chunks.size();) {
             const int fd = chunks[i].fd;
             std::string bytes = std::move(chunks[i].bytes);
             for (++i; i < chunks.size() && chunks[i].fd == fd; ++i) bytes += chunks[i].bytes;
+            if (bytes.find('\n') != std::string::npos) is_behind_caret_ = false;
+            has_said_ = false;
             PacedWriter& writer = fd == STDERR_FILENO ? stderr_ : stdout_;
             const int error = co_await writer.write(std::move(bytes));
             if (error == 0) continue;
@@ -221,6 +341,7 @@ private:
                 happen(ReaderGone{});
             }
         }
+        has_object_ = !chunks_.empty() && has_object_;
     }
 
     /// A program may print nothing for hours after its reader has gone.
@@ -233,17 +354,20 @@ private:
 
     Task<> stop(bool force) {
         StopAnswered answered;
+        was_stopped_here_ = true;
         auto client = co_await connect_or_start(context_.executor, context_.common, true);
         if (!client) {
             answered.failed = client.error();
         } else {
             ops::StopRequest request;
-            request.process = plan_.process_id;
+            request.process = known_.id;
             request.force = force;
             auto view = co_await (*client)->stop(std::move(request));
             // A process that is not known any more has stopped as well.
             if (!view && view.error().code != ErrorCode::not_found) answered.failed = view.error();
+            if (view) known_ = std::move(*view);
         }
+        is_stopping_ = false;
         happen(answered);
     }
 
@@ -252,14 +376,23 @@ private:
     std::unique_ptr<DaemonClient> client_;
     std::unique_ptr<format::OutputView> view_;
     async::SystemClock clock_;
+    ProcessView known_;  // as the daemon said last
     Policy policy_;
     LogTail tail_;
     PacedWriter stdout_, stderr_;
     async::Notifier poll_wanted_, finished_;
+    async::Mutex writing_;
     boost::asio::signal_set signals_;
     MonoTime next_poll_{};
     std::vector<format::Chunk> chunks_;
     std::optional<int> status_;
+    std::optional<ProcessView> failed_;  // as it was told last
+    std::uint32_t stopped_run_ = 0;      // of which the log says that it was asked to end
+    bool has_finished_ = false;
+    bool has_object_ = false;  // told and not yet written
+    bool is_stopping_ = false, was_stopped_here_ = false;
+    bool is_behind_caret_ = false, has_looked_ = false;
+    bool has_said_ = false;  // and nothing came after that
     async::TaskGroup tasks_;
 };
 

@@ -12,8 +12,7 @@
 namespace persistproc::cli::session {
 
 struct AttachPlan {
-    std::string process_id;
-    std::string label;
+    ProcessView process;    // as it is known
     std::uint32_t run = 0;  // that is followed first
     std::filesystem::path log_directory;
     std::uint64_t from = 0;             // position to begin at
@@ -21,7 +20,7 @@ struct AttachPlan {
     OnExit on_exit = OnExit::detach;
     unsigned interrupts = 0;  // signals that have come already
     bool own_status = true;   // end with the program's status; else with 0
-    bool say_detached = true;
+    bool tell_detached = true;
 };
 
 /// Completes with the exit status when the process has ended for good, or the user has left. `client` may be lost and

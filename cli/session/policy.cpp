@@ -1,7 +1,5 @@
 #include "cli/session/policy.hpp"
 
-#include <fmt/format.h>
-
 #include <cerrno>
 
 namespace persistproc::cli::session {
@@ -30,14 +28,7 @@ Reading read_state(ProcessState state) {
     return Reading::over;
 }
 
-std::string describe(const Polled& view) {
-    if (view.state == ProcessState::gave_up) return "it ended too often and is not restarted any more";
-    if (view.state == ProcessState::failed)
-        return view.detail.empty() ? "could not be started" : "could not be started: " + view.detail;
-    if (view.state == ProcessState::lost)
-        return view.detail.empty() ? "how it ended is not known" : "how it ended is not known: " + view.detail;
-    return {};
-}
+Action say(std::string text) { return Action{.act = Act::say, .text = std::move(text)}; }
 
 }  // namespace
 
@@ -53,13 +44,20 @@ std::vector<Action> Policy::on(const Event& event, MonoTime now) {
     return std::visit([&](const auto& one) { return handle(one, now); }, event);
 }
 
+Action Policy::tell_end(std::uint32_t run) const {
+    return Action{.act = Act::tell_end, .run = run, .how = ended_.value_or(RunEnd{})};
+}
+
 std::vector<Action> Policy::go_on_with(std::uint32_t run, std::int64_t pid) {
+    std::vector<Action> out;
+    // That it was stopped for it is said by the restart.
+    if (ended_ && !told_end_ && !ended_->was_stopped) out.push_back(tell_end(run_));
     run_ = run;
     ended_.reset();
-    said_backoff_ = false;
+    told_end_ = false;
     if (phase_ == Phase::draining) phase_ = Phase::following;
-    const std::string who = pid > 0 ? fmt::format(" (pid {})", pid) : std::string();
-    return {Action{Act::say, 0, 0, fmt::format("restarted as {}.{}{}", id_, run, who)}};
+    out.push_back(Action{.act = Act::tell_restarted, .run = run, .pid = pid});
+    return out;
 }
 
 std::vector<Action> Policy::handle(const RunStarted& event, MonoTime) {
@@ -83,7 +81,7 @@ std::vector<Action> Policy::handle(const Polled& event, MonoTime) {
     if (event.run > run_) {
         if (event.state != ProcessState::failed) return {};
         // One that failed early has no record to print. If there is one, it takes over while the rest is printed.
-        return drain(no_status, fmt::format("{}.{} {}", id_, event.run, describe(event)));
+        return drain(no_status, Action{.act = Act::tell_end, .run = event.run});
     }
     if (event.run < run_) return {Action{Act::poll_soon}};
     switch (read_state(event.state)) {
@@ -91,11 +89,9 @@ std::vector<Action> Policy::handle(const Polled& event, MonoTime) {
             if (ended_) return {Action{Act::poll_soon}};
             return {};
         case Reading::may_return: {
-            if (!ended_ || said_backoff_) return {};
-            said_backoff_ = true;
-            std::string text = ended_->signal ? "killed by " + domain::signal_name(*ended_->signal)
-                                              : fmt::format("exited with code {}", exit_status_of(*ended_));
-            return {Action{Act::say, 0, 0, text + "; it will be restarted"}};
+            if (!ended_ || told_end_) return {};
+            told_end_ = true;
+            return {tell_end(run_)};
         }
         case Reading::over: break;
     }
@@ -103,22 +99,18 @@ std::vector<Action> Policy::handle(const Polled& event, MonoTime) {
     if (ended_ && !end.exit_code && !end.signal) end = *ended_;
     if (event.state == ProcessState::lost) end = RunEnd{};
     const int status = exit_status_of(end);
-    const std::string text = describe(event);
-    if (ended_) return finish(status, text);
-    std::vector<Action> out = drain(status);
-    if (!text.empty()) out.push_back(Action{Act::say, 0, 0, text});
-    return out;
+    return ended_ ? finish(status, tell_end(run_)) : drain(status, tell_end(run_));
 }
 
 std::vector<Action> Policy::handle(const PollFailed&, MonoTime now) {
     if (phase_ == Phase::following && ended_ && now - ended_at_ >= patience_without_daemon)
-        return finish(exit_status_of(*ended_));
+        return finish(exit_status_of(*ended_), tell_end(run_));
     return {};
 }
 
 std::vector<Action> Policy::handle(const Forgotten&, MonoTime) {
     if (phase_ != Phase::following) return {};
-    return drain(ended_ ? exit_status_of(*ended_) : no_status);
+    return drain(ended_ ? exit_status_of(*ended_) : no_status, Action{.act = Act::tell_removed});
 }
 
 std::vector<Action> Policy::handle(const PrintedAll& event, MonoTime) {
@@ -131,7 +123,7 @@ std::vector<Action> Policy::handle(const Interrupted&, MonoTime) {
         case Phase::following:
         case Phase::draining: return leave(true);
         case Phase::stopping: phase_ = Phase::forcing; return {Action{Act::force_stop}};
-        case Phase::forcing: return finish(no_status, "left before it was gone");
+        case Phase::forcing: return finish(no_status, say("left before it was gone"));
         case Phase::finished: break;
     }
     return {};
@@ -151,8 +143,8 @@ std::vector<Action> Policy::handle(const WriteFailed&, MonoTime) {
 
 std::vector<Action> Policy::handle(const StopAnswered& event, MonoTime) {
     if (phase_ != Phase::stopping && phase_ != Phase::forcing) return {};
-    if (event.failed) return finish(no_status, event.failed->message);
-    return drain(0);
+    if (event.failed) return finish(no_status, say(event.failed->message));
+    return drain(0, tell_end(run_));
 }
 
 std::vector<Action> Policy::leave(bool say_how_to_return) {
@@ -161,23 +153,23 @@ std::vector<Action> Policy::leave(bool say_how_to_return) {
         return {Action{Act::stop}};
     }
     std::vector<Action> out;
-    if (say_how_to_return) out.push_back(Action{Act::say_detached});
+    if (say_how_to_return) out.push_back(Action{Act::tell_detached});
     for (auto& action : finish(0)) out.push_back(std::move(action));
     return out;
 }
 
-std::vector<Action> Policy::drain(int status, std::string last_words) {
+std::vector<Action> Policy::drain(int status, std::optional<Action> last_words) {
     phase_ = Phase::draining;
     status_ = status;
     last_words_ = std::move(last_words);
-    return {Action{Act::drain, 0, ++mark_}};
+    return {Action{.act = Act::drain, .mark = ++mark_}};
 }
 
-std::vector<Action> Policy::finish(int status, std::string text) {
+std::vector<Action> Policy::finish(int status, std::optional<Action> last_words) {
     phase_ = Phase::finished;
     std::vector<Action> out;
-    if (!text.empty()) out.push_back(Action{Act::say, 0, 0, std::move(text)});
-    out.push_back(Action{Act::finish, status});
+    if (last_words) out.push_back(std::move(*last_words));
+    out.push_back(Action{.act = Act::finish, .status = status});
     return out;
 }
 

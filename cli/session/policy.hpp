@@ -26,6 +26,8 @@ namespace persistproc::cli::session {
 /// How a run ended, as the log's last record of it says.
 struct RunEnd {
     std::optional<int> exit_code, signal, exec_error;
+    bool was_stopped = false;  // somebody asked for it before
+    friend bool operator==(const RunEnd&, const RunEnd&) = default;
 };
 
 /// Printed up to the beginning, or the recorded end, of a run.
@@ -42,7 +44,6 @@ struct Polled {
     std::uint32_t run = 0;
     ProcessState state = ProcessState::running;
     std::optional<int> exit_code, signal;
-    std::string detail;
 };
 struct PollFailed {};  // no daemon answers
 struct Forgotten {};   // the daemon knows no such process any more
@@ -64,15 +65,21 @@ enum class Act {
     drain,      // print what is there, then send PrintedAll with `mark`
     stop,       // ask the daemon to stop the process, then send StopAnswered
     force_stop,
-    say,           // `text` to the user
-    say_detached,  // how to come back
-    finish,        // leave with `status`
+    say,             // `text` to the user
+    tell_end,        // how `run` ended: `how`, unless the daemon has said more of it
+    tell_restarted,  // that `run` has begun, as `pid` where that is not 0
+    tell_removed,    // that the process is known no more
+    tell_detached,   // how to come back
+    finish,          // leave with `status`
 };
 struct Action {
     Act act;
     int status = 0;
     unsigned mark = 0;
     std::string text;
+    std::uint32_t run = 0;
+    std::int64_t pid = 0;
+    RunEnd how;
     friend bool operator==(const Action&, const Action&) = default;
 };
 
@@ -82,8 +89,7 @@ inline constexpr std::chrono::nanoseconds patience_without_daemon = std::chrono:
 class Policy {
 public:
     /// `run`: the number of the run that is followed first.
-    Policy(OnExit on_exit, std::string process_id, std::uint32_t run)
-        : on_exit_(on_exit), id_(std::move(process_id)), run_(run) {}
+    Policy(OnExit on_exit, std::uint32_t run) : on_exit_(on_exit), run_(run) {}
 
     std::vector<Action> on(const Event& event, MonoTime now);
 
@@ -102,20 +108,20 @@ private:
     std::vector<Action> handle(const StopAnswered& event, MonoTime now);
 
     std::vector<Action> leave(bool say_how_to_return);
-    std::vector<Action> drain(int status, std::string last_words = {});
-    std::vector<Action> finish(int status, std::string text = {});
+    std::vector<Action> drain(int status, std::optional<Action> last_words);
+    std::vector<Action> finish(int status, std::optional<Action> last_words = {});
     std::vector<Action> go_on_with(std::uint32_t run, std::int64_t pid);
+    Action tell_end(std::uint32_t run) const;
 
     OnExit on_exit_;
-    std::string id_;
     std::uint32_t run_;
     Phase phase_ = Phase::following;
     std::optional<RunEnd> ended_;  // of `run_`, printed
     MonoTime ended_at_{};
-    int status_ = 0;          // while draining
-    std::string last_words_;  // said when all is printed
+    int status_ = 0;                    // while draining
+    std::optional<Action> last_words_;  // when all is printed
     unsigned mark_ = 0;
-    bool said_backoff_ = false;
+    bool told_end_ = false;  // of `run_`
 };
 
 /// 126 or 127 for a program that could not be executed; its own code; 128 + signal; 125 when nobody knows.

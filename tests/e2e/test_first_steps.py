@@ -14,7 +14,11 @@ class FirstSteps(harness.TestCase):
     def test_a_web_server_runs_is_listed_left_and_stopped(self):
         self.place.environment["PERSISTPROC_PORT"] = str(harness.free_port())
         port = harness.free_port()
+        self.place.environment.pop("PYTHONUNBUFFERED", None)
         shown = self.background("run", sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1")
+        # The first command of the README shows that it works.
+        shown.until_output(b"Serving HTTP on")
+        self.assertIn(b"started p1 (", shown.err)
         harness.eventually("the daemon answers", lambda: shown.process.poll() is not None or self.cli("list").code == 0)
         harness.eventually("it is listed", lambda: shown.process.poll() is not None or self.views())
         self.assertIsNone(shown.process.poll(), shown.err)

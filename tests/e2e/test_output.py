@@ -41,7 +41,8 @@ class Output(harness.TestCase):
         self.assertEqual([line["text"] for line in found["lines"]], ["three"])
         self.assertEqual(self.cli("output", "three", "--json", "--grep", "(").json()["error"]["code"], "invalid")
         followed = self.ok("output", "three", "--json", "-f", "-n", "2").out.splitlines()
-        self.assertEqual([json.loads(line)["text"] for line in followed], ["two", "three"])
+        self.assertEqual([json.loads(line)["text"] for line in followed[:-1]], ["two", "three"])
+        self.assertEqual(json.loads(followed[-1])["event"], "exited")
 
     def test_only_one_run(self):
         for word in ("first", "second"):
@@ -180,7 +181,7 @@ class Writing(harness.TestCase):
     def test_a_full_disk_never_stops_the_program(self):
         for policy in ("detach", "stop"):
             with self.subTest(policy):
-                self.assertFull("run", "--label", policy, "--on-exit", policy, *harness.python(QUIET))
+                self.assertFull("run", "-q", "--label", policy, "--on-exit", policy, *harness.python(QUIET))
                 self.assertEqual(self.view(policy)["state"], "running")
 
     def test_a_pipe_that_does_not_block_gets_every_byte(self):
@@ -199,10 +200,10 @@ class Writing(harness.TestCase):
     def test_a_reader_that_goes_is_noticed_while_the_program_is_quiet(self):
         self.start("web", harness.python(QUIET))
         for arguments, lives in (
-            (("output", "-f", "web"), True),
-            (("output", "-f", "web", "--json"), True),
-            (("run", "--label", "other", *harness.python(QUIET)), True),
-            (("run", "--label", "last", "--on-exit", "stop", *harness.python(QUIET)), False),
+            (("output", "-f", "web", "-q"), True),
+            (("output", "-f", "web", "-q", "--json"), True),
+            (("run", "--label", "other", "-q", *harness.python(QUIET)), True),
+            (("run", "--label", "last", "-q", "--on-exit", "stop", *harness.python(QUIET)), False),
         ):
             with self.subTest(arguments[:2]):
                 read, write = os.pipe()

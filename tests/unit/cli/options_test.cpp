@@ -93,8 +93,9 @@ TEST_CASE("everything after the first word of a command belongs to the program")
         CAPTURE(row.arguments);
         CHECK(parsed<RunArguments>(row.arguments).start.request.definition.command == row.command);
     }
-    CHECK(parsed<StartArguments>({"start", "--label", "db", "postgres", "-D", "data"}).request.definition.command ==
-          Words{"postgres", "-D", "data"});
+    CHECK(
+        parsed<BackgroundArguments>({"start", "--label", "db", "postgres", "-D", "data"}).request.definition.command ==
+        Words{"postgres", "-D", "data"});
 }
 
 TEST_CASE("flags of run") {
@@ -134,15 +135,15 @@ TEST_CASE("flags of run") {
     CHECK(definition.restart == domain::RestartPolicy::on_failure);
     CHECK(definition.grace_seconds == 2.5);
     CHECK(definition.stop_signal == 2);
-    CHECK(parsed<StartArguments>({"start", "--description", "for tests", "x"}).request.definition.description ==
+    CHECK(parsed<BackgroundArguments>({"start", "--description", "for tests", "x"}).request.definition.description ==
           "for tests");
     CHECK(refusal_of({"run", "--description", std::string(201, 'x'), "x"}).find("--description: 1 to 200 bytes") !=
           std::string::npos);
     CHECK(run.start.fresh);
     CHECK(run.start.no_autostart);
     CHECK_FALSE(run.start.is_bare());
-    CHECK(parsed<StartArguments>({"start", "--fresh", "-v", "web"}).is_bare());
-    CHECK_FALSE(parsed<StartArguments>({"start", "web", "-v"}).is_word);
+    CHECK(parsed<BackgroundArguments>({"start", "--fresh", "-v", "web"}).is_bare());
+    CHECK_FALSE(parsed<BackgroundArguments>({"start", "web", "-v"}).is_word);
     const std::vector<Words> defining = {{"-C", "/"},       {"--label", "x"},       {"--shell"},
                                          {"-e", "A=1"},     {"--env-file", "f"},    {"--restart", "always"},
                                          {"--grace", "1s"}, {"--description", "x"}, {"--stop-signal", "INT"}};
@@ -151,12 +152,12 @@ TEST_CASE("flags of run") {
         Words line{"start"};
         line.insert(line.end(), flag.begin(), flag.end());
         line.push_back("web");
-        CHECK(parsed<StartArguments>(line).is_word);
-        CHECK_FALSE(parsed<StartArguments>(line).is_bare());
+        CHECK(parsed<BackgroundArguments>(line).is_word);
+        CHECK_FALSE(parsed<BackgroundArguments>(line).is_bare());
     }
-    CHECK(parsed<StartArguments>({"start", "-C", "/", "web"}).defining_flag == "working-directory");
-    CHECK_FALSE(parsed<StartArguments>({"start", "--", "web"}).is_word);
-    CHECK_FALSE(parsed<StartArguments>({"start", "--fresh", "--", "web"}).is_bare());
+    CHECK(parsed<BackgroundArguments>({"start", "-C", "/", "web"}).defining_flag == "working-directory");
+    CHECK_FALSE(parsed<BackgroundArguments>({"start", "--", "web"}).is_word);
+    CHECK_FALSE(parsed<BackgroundArguments>({"start", "--fresh", "--", "web"}).is_bare());
     CHECK(refusal_of({"run", "--label", "", "x"}).find("--label: 1 to 200 bytes") != std::string::npos);
     CHECK(refusal_of({"run", "-e", "SECRET", "x"}) == "run: --env: give KEY=VALUE");
     CHECK(parsed<RunArguments>({"--label", "x", "cmd"}).start.request.definition.label == "x");

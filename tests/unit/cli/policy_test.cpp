@@ -27,16 +27,16 @@ int status_of(const std::vector<Action>& actions) {
     return -1;
 }
 
-RunEnded ended(std::uint32_t run, int code) { return RunEnded{run, RunEnd{code, std::nullopt, std::nullopt}}; }
+RunEnded ended(std::uint32_t run, int code) { return RunEnded{run, RunEnd{code, std::nullopt, std::nullopt, false}}; }
 Polled polled(std::uint32_t run, ProcessState state, std::optional<int> code = std::nullopt,
               std::optional<int> signal = std::nullopt) {
-    return Polled{run, state, code, signal, ""};
+    return Polled{run, state, code, signal};
 }
 
 /// A policy in one of its phases.
 enum class In { following, after_end, draining, stopping, forcing };
 Policy policy_in(In phase, OnExit on_exit) {
-    Policy policy(on_exit, "p3", 1);
+    Policy policy(on_exit, 1);
     switch (phase) {
         case In::following: break;
         case In::after_end: policy.on(ended(1, 7), zero); break;
@@ -66,30 +66,30 @@ TEST_CASE("what each event means in each phase") {
     const std::vector<Row> rows = {
         // The log's word.
         {In::following, D, RunStarted{1, 10}, {}},
-        {In::following, D, RunStarted{2, 10}, {Act::say}},
+        {In::following, D, RunStarted{2, 10}, {Act::tell_restarted}},
         {In::following, D, ended(1, 7), {Act::poll_now}},
-        {In::following, D, ended(2, 7), {Act::say, Act::poll_now}},
-        {In::after_end, D, RunStarted{2, 10}, {Act::say}},
-        {In::draining, D, RunStarted{2, 10}, {Act::say}},
+        {In::following, D, ended(2, 7), {Act::tell_restarted, Act::poll_now}},
+        {In::after_end, D, RunStarted{2, 10}, {Act::tell_end, Act::tell_restarted}},
+        {In::draining, D, RunStarted{2, 10}, {Act::tell_restarted}},
         {In::draining, D, ended(1, 7), {}},
         {In::stopping, T, ended(1, 7), {}},
         {In::forcing, T, ended(1, 7), {}},
         // The daemon's word.
         {In::following, D, polled(1, S::running), {}},
         {In::following, D, polled(1, S::exited, 7), {Act::drain}},
-        {In::following, D, polled(1, S::lost), {Act::drain, Act::say}},
+        {In::following, D, polled(1, S::lost), {Act::drain}},
         {In::following, D, polled(1, S::backoff), {}},
         {In::following, D, polled(2, S::running), {}},
         {In::after_end, D, polled(1, S::running), {Act::poll_soon}},
         {In::after_end, D, polled(1, S::stopping), {Act::poll_soon}},
         {In::after_end, D, polled(1, S::unreachable), {Act::poll_soon}},
-        {In::after_end, D, polled(1, S::exited, 7), {Act::finish}, 7},
-        {In::after_end, D, polled(1, S::killed, std::nullopt, 15), {Act::finish}, 143},
-        {In::after_end, D, polled(1, S::lost), {Act::say, Act::finish}, 125},
-        {In::after_end, D, polled(1, S::gave_up, 3), {Act::say, Act::finish}, 3},
-        {In::after_end, D, polled(1, S::failed), {Act::say, Act::finish}, 7},
+        {In::after_end, D, polled(1, S::exited, 7), {Act::tell_end, Act::finish}, 7},
+        {In::after_end, D, polled(1, S::killed, std::nullopt, 15), {Act::tell_end, Act::finish}, 143},
+        {In::after_end, D, polled(1, S::lost), {Act::tell_end, Act::finish}, 125},
+        {In::after_end, D, polled(1, S::gave_up, 3), {Act::tell_end, Act::finish}, 3},
+        {In::after_end, D, polled(1, S::failed), {Act::tell_end, Act::finish}, 7},
         {In::after_end, D, polled(2, S::failed), {Act::drain}},
-        {In::after_end, D, polled(1, S::backoff), {Act::say}},
+        {In::after_end, D, polled(1, S::backoff), {Act::tell_end}},
         {In::after_end, D, polled(2, S::exited, 1), {}},
         {In::after_end, D, polled(0, S::exited, 1), {Act::poll_soon}},
         {In::draining, D, polled(1, S::exited, 7), {}},
@@ -104,13 +104,13 @@ TEST_CASE("what each event means in each phase") {
         {In::after_end, D, Forgotten{}, {Act::drain}},
         {In::stopping, T, Forgotten{}, {}},
         // Printed up to the end.
-        {In::draining, D, PrintedAll{1}, {Act::finish}, 7},
+        {In::draining, D, PrintedAll{1}, {Act::tell_end, Act::finish}, 7},
         {In::draining, D, PrintedAll{0}, {}},
         {In::following, D, PrintedAll{1}, {}},
         // The user leaves.
-        {In::following, D, Interrupted{}, {Act::say_detached, Act::finish}, 0},
-        {In::after_end, D, Interrupted{}, {Act::say_detached, Act::finish}, 0},
-        {In::draining, D, Interrupted{}, {Act::say_detached, Act::finish}, 0},
+        {In::following, D, Interrupted{}, {Act::tell_detached, Act::finish}, 0},
+        {In::after_end, D, Interrupted{}, {Act::tell_detached, Act::finish}, 0},
+        {In::draining, D, Interrupted{}, {Act::tell_detached, Act::finish}, 0},
         {In::following, T, Interrupted{}, {Act::stop}},
         {In::draining, T, Interrupted{}, {Act::stop}},
         {In::stopping, T, Interrupted{}, {Act::force_stop}},
@@ -151,15 +151,16 @@ TEST_CASE("without a daemon the log's word counts after a while") {
     Policy policy = policy_in(In::after_end, OnExit::detach);
     CHECK(policy.on(PollFailed{}, zero + patience_without_daemon - std::chrono::nanoseconds(1)).empty());
     CHECK(status_of(policy.on(PollFailed{}, zero + patience_without_daemon)) == 7);
-    Policy alive(OnExit::detach, "p3", 1);
+    Policy alive(OnExit::detach, 1);
     CHECK(alive.on(PollFailed{}, zero + std::chrono::hours(24)).empty());
 }
 
 TEST_CASE("a restart is said once and followed to its own end") {
     Policy policy = policy_in(In::after_end, OnExit::detach);
-    auto said = policy.on(RunStarted{2, 99}, zero);
-    REQUIRE(said.size() == 1);
-    CHECK(said[0].text == "restarted as p3.2 (pid 99)");
+    const auto told = policy.on(RunStarted{2, 99}, zero);
+    REQUIRE(acts(told) == Acts{Act::tell_end, Act::tell_restarted});
+    CHECK((told[0].run == 1 && told[0].how.exit_code == 7));
+    CHECK((told[1].run == 2 && told[1].pid == 99));
     CHECK(policy.on(RunStarted{2, 99}, zero).empty());
     CHECK(policy.on(ended(1, 7), zero).empty());
     CHECK(acts(policy.on(ended(2, 9), zero)) == Acts{Act::poll_now});
@@ -170,26 +171,32 @@ TEST_CASE("a restart is said once and followed to its own end") {
     const auto drained = stillborn.on(polled(2, ProcessState::failed), zero);
     REQUIRE(acts(drained) == Acts{Act::drain});
     const auto last = stillborn.on(PrintedAll{drained[0].mark}, zero);
-    REQUIRE(acts(last) == Acts{Act::say, Act::finish});
-    CHECK(last[0].text == "p3.2 could not be started");
+    REQUIRE(acts(last) == Acts{Act::tell_end, Act::finish});
+    CHECK(last[0].run == 2);
     CHECK(status_of(last) == 125);
     Policy recorded = policy_in(In::after_end, OnExit::detach);
     const auto marked = recorded.on(polled(2, ProcessState::failed), zero);
-    CHECK(acts(recorded.on(RunEnded{2, RunEnd{std::nullopt, std::nullopt, ENOENT}}, zero)) ==
-          Acts{Act::say, Act::poll_now});
+    CHECK(acts(recorded.on(RunEnded{2, RunEnd{std::nullopt, std::nullopt, ENOENT, false}}, zero)) ==
+          Acts{Act::tell_end, Act::tell_restarted, Act::poll_now});
     CHECK(recorded.on(PrintedAll{marked[0].mark}, zero).empty());
     CHECK(status_of(recorded.on(polled(2, ProcessState::failed), zero)) == 127);
 
     Policy crashing = policy_in(In::after_end, OnExit::detach);
-    CHECK(crashing.on(polled(1, ProcessState::backoff), zero)[0].text == "exited with code 7; it will be restarted");
+    CHECK(acts(crashing.on(polled(1, ProcessState::backoff), zero)) == Acts{Act::tell_end});
     CHECK(crashing.on(polled(1, ProcessState::backoff), zero).empty());
+    CHECK(acts(crashing.on(RunStarted{2, 99}, zero)) == Acts{Act::tell_restarted});
+
+    // Who restarts it has it stopped first, and means the restart.
+    Policy replaced(OnExit::detach, 1);
+    replaced.on(RunEnded{1, RunEnd{std::nullopt, 15, std::nullopt, true}}, zero);
+    CHECK(acts(replaced.on(RunStarted{2, 99}, zero)) == Acts{Act::tell_restarted});
 }
 
 TEST_CASE("exit statuses") {
-    CHECK(exit_status_of(RunEnd{0, std::nullopt, std::nullopt}) == 0);
-    CHECK(exit_status_of(RunEnd{std::nullopt, 9, std::nullopt}) == 137);
-    CHECK(exit_status_of(RunEnd{std::nullopt, std::nullopt, ENOENT}) == 127);
-    CHECK(exit_status_of(RunEnd{std::nullopt, std::nullopt, EACCES}) == 126);
+    CHECK(exit_status_of(RunEnd{0, std::nullopt, std::nullopt, false}) == 0);
+    CHECK(exit_status_of(RunEnd{std::nullopt, 9, std::nullopt, false}) == 137);
+    CHECK(exit_status_of(RunEnd{std::nullopt, std::nullopt, ENOENT, false}) == 127);
+    CHECK(exit_status_of(RunEnd{std::nullopt, std::nullopt, EACCES, false}) == 126);
     CHECK(exit_status_of(RunEnd{}) == 125);
 }
 
@@ -197,7 +204,7 @@ TEST_CASE("whatever happens, it finishes at most once and always lets the user l
     std::mt19937 random(11);
     for (int round = 0; round < 2000; ++round) {
         const OnExit on_exit = random() % 2 == 0 ? OnExit::detach : OnExit::stop;
-        Policy policy(on_exit, "p1", 1);
+        Policy policy(on_exit, 1);
         int finishes = 0;
         unsigned mark = 0;
         MonoTime now = zero;

@@ -1,0 +1,98 @@
+#include "cli/exec_failure.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include "common/base/file.hpp"
+#include "common/base/text.hpp"
+#include "common/domain/process.hpp"
+
+namespace persistproc::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t longest_first_line = 255;  // the kernel reads no more of it
+
+/// What usually runs a file of that name.
+std::string_view runner_of(const fs::path& file) {
+    static constexpr std::pair<std::string_view, std::string_view> runners[] = {
+        {".js", "node"}, {".mjs", "node"}, {".cjs", "node"}, {".ts", "npx tsx"}, {".py", "python3"},   {".sh", "sh"},
+        {".rb", "ruby"}, {".pl", "perl"},  {".php", "php"},  {".lua", "lua"},    {".jar", "java -jar"}};
+    const std::string extension = file.extension().native();
+    for (const auto& [ending, runner] : runners)
+        if (extension == ending) return runner;
+    return {};
+}
+
+fs::path find_file(const std::string& word, const fs::path& directory, std::string_view path) {
+    std::error_code failed;
+    if (word.find('/') != std::string::npos) {
+        fs::path file = (directory / word).lexically_normal();
+        return fs::exists(file, failed) ? file : fs::path();
+    }
+    while (!path.empty()) {
+        const std::size_t colon = path.find(':');
+        const fs::path file = directory / path.substr(0, colon) / word;
+        if (fs::exists(file, failed)) return file;
+        path.remove_prefix(colon == std::string_view::npos ? path.size() : colon + 1);
+    }
+    return {};
+}
+
+/// Without its end. No regular file, or not to be read: nothing.
+std::string first_line(const fs::path& file) {
+    auto open = base::open_file(file, O_RDONLY | O_NONBLOCK);
+    if (!open) return {};
+    std::array<char, longest_first_line> bytes{};
+    const ssize_t got = ::read(open->get(), bytes.data(), bytes.size());
+    const std::string_view text(bytes.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    return std::string(text.substr(0, text.find('\n')));
+}
+
+}  // namespace
+
+std::string explain_exec_failure(const std::vector<std::string>& command, const std::string& directory,
+                                 const std::string& path) {
+    if (command.empty()) return {};
+    const fs::path file = find_file(command.front(), directory, path);
+    if (file.empty()) return {};
+    const std::string name = base::excerpt(command.front());
+    std::error_code failed;
+    if (fs::is_directory(file, failed)) return fmt::format("{}: is a directory", name);
+    const std::string_view runner = runner_of(file);
+    const auto attempt = [&](std::string_view how) {
+        return fmt::format("; try: {} {}", how, base::escape_line(domain::command_line(command)));
+    };
+    std::string line = first_line(file);
+    if (!line.starts_with("#!")) {
+        if (!runner.empty()) return fmt::format("{}: not executable{}", name, attempt(runner));
+        if (::access(file.c_str(), X_OK) == 0) return {};
+        return fmt::format("{}: not executable; try: chmod +x {}", name,
+                           base::shell_quote(base::escape_line(file.native())));
+    }
+    if (line.ends_with('\r'))
+        return fmt::format(
+            "{0}: its first line ends with CR LF, as on Windows, so that its interpreter is not found; "
+            "try: sed -i 's/\\r$//' {1}",
+            name, base::shell_quote(base::escape_line(file.native())));
+    const std::size_t begin = line.find_first_not_of(" \t", 2);
+    const std::string interpreter =
+        begin == std::string::npos ? "" : line.substr(begin, line.find_first_of(" \t", begin) - begin);
+    if (!interpreter.empty() && !fs::exists(directory / fs::path(interpreter), failed))
+        return fmt::format("{}: {}, which its first line names, is missing{}", name, base::excerpt(interpreter),
+                           runner.empty() ? "" : attempt(runner));
+    if (::access(file.c_str(), X_OK) != 0)
+        return fmt::format("{}: not executable; try: chmod +x {}", name,
+                           base::shell_quote(base::escape_line(file.native())));
+    return {};
+}
+
+}  // namespace persistproc::cli

@@ -1,0 +1,38 @@
+#include "cli/joining.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/format/ending.hpp"
+#include "common/base/text.hpp"
+
+namespace persistproc::cli {
+
+std::string ignored_text(const ops::StartResponse& joined, const StartArguments& asked) {
+    std::string settings, variables, flags;
+    for (const auto& name : joined.ignored_settings)
+        ops::StartRequest::fields([&](const auto& f) {
+            if (name == f.name && f.flag != nullptr)
+                settings += fmt::format("{}--{}", settings.empty() ? "" : ", ", f.flag);
+        });
+    bool is_from_file = false;
+    for (const auto& each : joined.ignored_variables) {
+        const std::string name = base::escape_line(each);
+        variables += (variables.empty() ? "" : ", ") + name;
+        // What a file or another flag has set is not asked for by name.
+        const bool is_named = asked.request.environment.contains(each);
+        if (is_named) flags += fmt::format(" -e {}=…", name);
+        is_from_file = is_from_file || !is_named;
+    }
+    if (is_from_file)
+        for (const auto& file : asked.environment_files)
+            flags += " --env-file " + base::shell_quote(base::escape_line(file));
+    if (settings.empty() && variables.empty()) return {};
+    if (settings.empty() && !flags.empty())
+        return fmt::format("joined with another environment ({}); persistproc restart{} {}", variables, flags,
+                           format::target_text(joined));
+    const std::string separator = settings.empty() || variables.empty() ? "" : ", ";
+    const std::string environment = variables.empty() ? "" : fmt::format("environment ({})", variables);
+    return fmt::format("joined as it is, without {}{}{}; --fresh replaces it", settings, separator, environment);
+}
+
+}  // namespace persistproc::cli

@@ -1,0 +1,12 @@
+#pragma once
+#include <string>
+
+#include "cli/commands/arguments.hpp"
+
+namespace persistproc::cli {
+
+/// What was asked for and does not apply to a process that ran already, and what applies it; names of variables, never
+/// values. Empty: nothing.
+std::string ignored_text(const ops::StartResponse& joined, const StartArguments& asked);
+
+}  // namespace persistproc::cli

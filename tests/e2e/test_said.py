@@ -1,0 +1,479 @@
+"""Nothing is silent: what `run`, `start`, `output -f`, `wait`, `stop` and `restart` say of beginnings and ends."""
+import fcntl
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import termios
+
+import harness
+
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+# Prints once a file is there, then ends with a code.
+GATED = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)\nsys.exit(int(sys.argv[2]))"
+
+
+def notes(finished_or_bytes):
+    """What the client said, without its name."""
+    err = getattr(finished_or_bytes, "err", finished_or_bytes).decode()
+    return [line.removeprefix("persistproc: ") for line in err.splitlines() if line.startswith("persistproc: ")]
+
+
+class Beginnings(harness.TestCase):
+    def test_run_says_what_it_started_and_how_it_ended(self):
+        gate = self.place.work / "gate"
+        client = self.background("run", "--label", "seven", *harness.python(GATED, str(gate), "7"))
+        pid = harness.eventually("it runs", lambda: self.view("seven").get("pid"))
+        gate.touch()
+        finished = client.wait()
+        self.assertEqual(finished.code, 7)
+        first, last = notes(finished)
+        self.assertEqual(first, f"started p1 (seven), PID {pid}; Ctrl+C detaches, it goes on")
+        self.assertRegex(last, r"^p1 \(seven\) exited with code 7 after [\d.]+ m?s$")
+
+    def test_one_without_a_label_is_called_by_its_command(self):
+        self.assertIn("started p1 (true)", notes(self.ok("run", "true", stdin=None))[0])
+
+    def test_quiet_silences_all_of_it(self):
+        finished = self.cli("run", "-q", "--label", "seven", "sh", "-c", "exit 7", stdin=b"input")
+        self.assertEqual((finished.code, finished.err), (7, b""))
+
+    def test_what_is_piped_in_is_said_not_to_arrive(self):
+        self.assertIn("input is empty", notes(self.ok("run", "cat", stdin=b"dropped"))[1])
+        (self.place.work / "text").write_text("dropped")
+        with open(self.place.work / "text", "rb") as text, open(os.devnull, "rb") as null:
+            for stdin, is_said in ((text, True), (null, False)):
+                ran = subprocess.run(
+                    [harness.BIN / "persistproc", "run", "cat"],
+                    stdin=stdin,
+                    capture_output=True,
+                    env=self.place.environment,
+                    cwd=self.place.work,
+                    timeout=harness.PATIENCE,
+                )
+                self.assertEqual(b"input is empty" in ran.stderr, is_said, ran)
+
+    def test_joining_shows_the_last_lines_and_what_does_not_apply(self):
+        command = harness.python("import time\nfor i in range(30): print('line', i)\ntime.sleep(600)")
+        self.start("api", command, "-e", "PORT=1", "-e", "SAME=s3cret")
+        self.ok("wait", "api", "--pattern", "line 29")
+
+        def joined(*flags):
+            client = self.background("run", "--label", "api", *flags, *command)
+            client.until_output(b"line 29\n")
+            client.signal(signal.SIGINT)
+            return client.wait()
+
+        plain = joined()
+        self.assertEqual(plain.out.decode().splitlines(), [f"line {i}" for i in range(20, 30)])
+        self.assertRegex(notes(plain)[0], r"^joined p1 \(api\), PID \d+; Ctrl\+C detaches, it goes on$")
+        self.assertEqual(notes(plain)[1:], ["detached; p1 (api) goes on", "back: persistproc output -f api; stop: persistproc stop api"])
+        self.assertEqual(joined("--history", "2").out, b"line 28\nline 29\n")
+
+        other = joined("-e", "PORT=s3cret2", "-e", "SAME=s3cret")
+        self.assertIn("joined with another environment (PORT); persistproc restart -e PORT=… api", notes(other))
+        (self.place.work / ".env").write_text("HOST=s3cret3\n")
+        filed = joined("--env-file", ".env", "-e", "PORT=s3cret4")
+        self.assertIn(
+            "joined with another environment (HOST, PORT); persistproc restart -e PORT=… --env-file .env api",
+            notes(filed),
+        )
+        settings = joined("--restart", "always", "--grace", "3", "-e", "PORT=2")
+        self.assertIn("joined as it is, without --restart, --grace, environment (PORT); --fresh replaces it", notes(settings))
+        for each in (other, filed):
+            self.assertNotIn(b"s3cret", each.err)
+        started = self.cli("start", "--label", "api", "-e", "PORT=2", *command)
+        self.assertIn("joined with another environment (PORT); persistproc restart -e PORT=… api", notes(started))
+        agent = self.mcp().call(
+            "start_process", command=command, working_directory=str(self.place.work), label="api", environment={"PORT": "s3cret"}
+        )
+        self.assertIn("environment PORT", agent.text)
+        self.assertNotIn("s3cret", json.dumps(agent.result))
+
+    def test_a_join_that_may_stop_it_says_so(self):
+        self.start("web", harness.python(DEAF))
+        client = self.background("run", "--label", "web", "--on-exit", "stop", *harness.python(DEAF))
+        client.until_output(b"deaf\n")
+        self.assertIn("Ctrl+C will stop it for all", notes(client.err)[0])
+
+    def test_colours_are_asked_for_by_a_flag_alone(self):
+        show = ["sh", "-c", 'echo "<$FORCE_COLOR$CLICOLOR_FORCE>"']
+        self.place.environment.pop("FORCE_COLOR", None)
+        self.place.environment.pop("CLICOLOR_FORCE", None)
+        self.assertEqual(self.ok("run", *show).out, b"<>\n")
+        self.assertEqual(self.ok("run", "--color", *show).out, b"<11>\n")
+        self.assertEqual(self.ok("run", "--color", "-e", "FORCE_COLOR=0", *show).out, b"<01>\n")
+
+    def test_a_signal_that_was_ignored_stays_ignored(self):
+        client = subprocess.Popen(
+            ["nohup", harness.BIN / "persistproc", "run", "--label", "web", *harness.python(DEAF)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self.place.environment,
+            cwd=self.place.work,
+        )
+        self.addCleanup(client.stdout.close)
+        self.addCleanup(client.wait)
+        self.addCleanup(client.kill)
+        self.assertEqual(client.stdout.readline(), b"deaf\n")
+        client.send_signal(signal.SIGHUP)
+        self.ok("signal", "TERM", "web")  # it is deaf; the client has had time to leave
+        self.ok("wait", "web", "--quiet", "0.2")
+        self.assertIsNone(client.poll())
+        client.send_signal(signal.SIGTERM)
+        self.assertEqual(client.wait(harness.PATIENCE), 0)
+
+
+class Ends(harness.TestCase):
+    def followed(self, label, *arguments):
+        """`run` and `output -f` of one process."""
+        clients = [
+            self.background("run", "--label", label, *arguments),
+            self.background("output", "-f", label),
+        ]
+        for client in clients:
+            client.until_output(b"up\n")
+        return clients
+
+    def test_who_stopped_it(self):
+        command = ["sh", "-c", "echo up; exec sleep 600"]
+        self.start("api", command)
+        for client in self.followed("api", *command):
+            self.addCleanup(client.wait)
+        clients = self.followed("api", *command)
+        waiting = self.background("wait", "api", "--exit")
+        harness.eventually("it waits", lambda: waiting.process.poll() is None)
+        self.mcp().call("stop_process", process="api")
+        for client in [*clients, waiting]:
+            self.assertRegex(notes(client.wait())[-1], r"^p1 \(api\) was stopped by e2e after [\d.]+ m?s$")
+        self.ok("start", "api")
+        again = self.background("output", "-f", "api")
+        again.until_output(b"up\n")
+        self.ok("stop", "api")
+        self.assertRegex(notes(again.wait())[-1], r"^p1 \(api\) was stopped from a command line after ")
+
+    def test_a_crash(self):
+        finished = self.cli("run", "--label", "crash", "sh", "-c", "kill -SEGV $$")
+        self.assertEqual(finished.code, 139)
+        self.assertRegex(notes(finished)[-1], r"^p1 \(crash\) was killed by SIGSEGV after [\d.]+ m?s")
+
+    def test_restarts_and_what_comes_next(self):
+        gate = self.place.work / "gate"
+        client = self.background("run", "--label", "loop", "--restart", "on_failure", *harness.python(GATED, str(gate), "3"))
+        harness.eventually("it runs", lambda: self.cli("list").out.count(b"running"))
+        gate.touch()
+        finished = client.wait()
+        self.assertEqual(finished.code, 3)
+        said = notes(finished)
+        self.assertRegex(said[1], r"^p1 \(loop\) exited with code 3 after .*s; (restarts in [\d.]+ m?s|it will be restarted)$|"
+                                  r"^p1 \(loop\) exited with code 3$")
+        self.assertTrue(any(line.startswith("restarted as p1.2, PID ") for line in said), said)
+        self.assertIn("; it ended too often and is not restarted any more", said[-1])
+
+    def test_json_streams_hold_them_as_objects(self):
+        finished = self.cli("run", "--json", "--label", "seven", "sh", "-c", "echo one; exit 7")
+        line, end = [json.loads(each) for each in finished.out.splitlines()]
+        self.assertEqual(line["text"], "one")
+        self.assertEqual((end["event"], end["run"], end["exit_code"]), ("exited", "p1.1", 7))
+        self.start("web", ["sh", "-c", "echo up; exec sleep 600"])
+        follower = self.background("output", "-f", "--json", "web")
+        follower.until_output(b"up")
+        self.ok("restart", "web")
+        follower.until_output(b"restarted")
+        self.mcp().call("stop_process", process="web")
+        objects = [json.loads(each) for each in follower.wait().out.splitlines()]
+        events = [each for each in objects if "event" in each]
+        self.assertEqual([each["event"] for each in events], ["restarted", "stopped"])
+        self.assertEqual(events[0]["run"], "p2.2")
+        self.assertIsInstance(events[0]["pid"], int)
+        self.assertEqual((events[1]["run"], events[1]["stopped_by"], events[1]["signal"]), ("p2.2", "e2e 1", "SIGTERM"))
+
+    def test_wait_says_what_came_instead(self):
+        gate = self.place.work / "gate"
+        self.start("web", harness.python(GATED, str(gate), "3"))
+        waiting = self.background("wait", "web", "--port", "21031")
+        gate.touch()
+        finished = waiting.wait()
+        self.assertRegex(notes(finished)[-1], r"^p1 \(web\) exited with code 3 after [\d.]+ m?s before port 21031 listened$")
+
+    def test_a_slow_stop_says_what_it_waits_for(self):
+        self.start("slow", harness.python(DEAF), "--grace", "2")
+        self.ok("wait", "slow", "--pattern", "deaf")
+        stopped = self.ok("stop", "slow")
+        self.assertEqual(
+            notes(stopped),
+            [
+                "stopping p1 (slow), up to 2 s; Ctrl+C leaves, the stop goes on",
+                "at once: persistproc stop --force slow",
+            ],
+        )
+        client = self.background("run", "--label", "slow2", "--grace", "2", "--on-exit", "stop", *harness.python(DEAF))
+        client.until_output(b"deaf\n")
+        client.signal(signal.SIGINT)
+        finished = client.wait()
+        self.assertEqual(finished.code, 0)
+        self.assertEqual(notes(finished)[1], "stopping p2 (slow2), up to 2 s; Ctrl+C again kills it")
+        self.assertRegex(notes(finished)[2], r"^p2 \(slow2\) was stopped after ")
+
+    def test_ctrl_c_in_stop_leaves_and_the_stop_goes_on(self):
+        self.start("slow", harness.python(DEAF), "--grace", "20")
+        self.ok("wait", "slow", "--pattern", "deaf")
+        client = self.background("stop", "slow")
+        harness.eventually("it is being stopped", lambda: self.view("slow")["state"] == "stopping")
+        client.signal(signal.SIGINT)
+        finished = client.wait()
+        self.assertEqual((finished.code, notes(finished)[-1]), (130, "left; the stop goes on"), finished)
+        self.assertEqual(self.view("slow")["state"], "stopping")
+        self.ok("stop", "--force", "slow")
+
+    def test_a_terminal_shows_none_of_it_behind_other_words(self):
+        terminal = self.terminal("run", "--label", "web", "sh", "-c", "printf half; exec sleep 600")
+        terminal.until(b"half")
+        terminal.type(b"\x03")
+        self.assertEqual(terminal.wait(), 0)
+        self.assertIn(b"half^C\r\npersistproc: detached; p1 (web) goes on\r\npersistproc: back: ", terminal.seen)
+
+
+class Settling(harness.TestCase):
+    def test_what_fails_at_once_is_told_with_its_last_words(self):
+        script = "i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo line $i; done; exit 5"
+        failed = self.cli("start", "--settle", "10", "--label", "ff", "sh", "-c", script)
+        self.assertEqual((failed.code, failed.out), (1, b""), failed)
+        lines = failed.err.decode().splitlines()
+        self.assertRegex(lines[0], r"^persistproc: p1 \(ff\) exited with code 5 after [\d.]+ m?s; its last output:$")
+        self.assertEqual(lines[1:], [f"  line {i}" for i in range(11, 21)])
+        again = self.cli("start", "--settle", "10", "ff")
+        self.assertEqual(again.code, 1, again)
+        silent = self.cli("start", "--settle", "10", "false")
+        self.assertEqual(silent.code, 1)
+        self.assertOneLine(silent.err, "p2 (false) exited with code 1 after", "it printed nothing")
+        document = self.cli("start", "--settle", "10", "--json", "--label", "ff", "sh", "-c", "exit 5")
+        self.assertEqual((document.code, document.json()["exit_code"]), (1, 5))
+
+    def test_an_end_with_0_is_success(self):
+        finished = self.ok("start", "--settle", "10", "true")
+        self.assertRegex(finished.out.decode(), r"^p1 \(true\) exited with code 0 after [\d.]+ m?s\n$")
+
+    def test_one_that_lives_is_running(self):
+        finished = self.ok("start", "--settle", "0.2", "--label", "web", "sleep", "600")
+        self.assertRegex(finished.out.decode(), r"^p1 \(web\) is running, PID \d+\n$")
+
+    def test_scripts_are_not_kept_waiting_and_terminals_are(self):
+        self.assertEqual(self.cli("start", "--label", "ff", "sh", "-c", "exit 5").code, 0)
+        terminal = self.terminal("start", "--label", "gg", "sh", "-c", "exit 5")
+        self.assertEqual(terminal.wait(), 1)
+        self.assertIn(b"exited with code 5", terminal.seen)
+
+
+class TakenPorts(harness.TestCase):
+    server = (
+        "import socket, sys\ns = socket.socket()\ns.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
+        "port = int(sys.argv[1])\n"
+        "try: s.bind(('127.0.0.1', port))\n"
+        "except OSError as e: sys.exit(f'Error: listen EADDRINUSE: address already in use 127.0.0.1:{port}')\n"
+        "s.listen(); print('listening', flush=True)\nimport time; time.sleep(600)"
+    )
+
+    def test_one_of_ours_is_named_by_its_id(self):
+        port = harness.free_port()
+        self.start("api", harness.python(self.server, str(port)))
+        self.ok("wait", "api", "--port", str(port))
+        second = harness.python(self.server, str(port))
+        for arguments in (["run", "--label", "dup"], ["start", "--settle", "10", "--label", "dup2"]):
+            finished = self.cli(*arguments, *second)
+            self.assertEqual(finished.code, 1)
+            self.assertEqual(notes(finished)[-1], f"port {port} is held by p1 (api)")
+
+    def test_another_is_named_by_its_program(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            finished = self.cli("run", *harness.python(self.server, str(port)))
+        self.assertRegex(notes(finished)[-1], rf"^port {port} is held by \S+ \(PID {os.getpid()}\)$")
+
+    def test_pythons_own_words_hold_no_number(self):
+        port = harness.free_port()
+        server = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+        self.start("web", server)
+        self.ok("wait", "web", "--port", str(port))
+        finished = self.cli("start", "--settle", "20", "--label", "again", *server)
+        self.assertEqual((finished.code, notes(finished)[-1]), (1, f"port {port} is held by p1 (web)"), finished)
+
+
+class Silence(harness.TestCase):
+    def test_output_of_nothing_says_so(self):
+        self.start("mute", ["sleep", "600"])
+        shown = self.ok("output", "mute")
+        self.assertEqual(shown.out, b"")
+        self.assertRegex(
+            notes(shown)[0], r"^p1 \(mute\) has printed nothing yet \(running for [\d.]+ m?s; it may buffer its output\)$"
+        )
+        self.cli("run", "--label", "over", "true")
+        self.assertRegex(notes(self.ok("output", "over"))[0], r"^p2 \(over\) exited with code 0 after .*; it printed nothing$")
+        self.cli("run", "--label", "loud", "echo", "x")
+        self.assertEqual(self.ok("output", "loud").err, b"")
+
+    def test_an_unfinished_line_does_not_stand_before_the_prompt(self):
+        self.cli("run", "--label", "half", "printf", "65%%")
+        self.assertEqual(self.ok("output", "half").out, b"65%")
+        terminal = self.terminal("output", "half")
+        self.assertEqual(terminal.wait(), 0)
+        self.assertEqual(terminal.seen, b"65%\r\n")
+
+
+class NewEnvironments(harness.TestCase):
+    # As it was given, not as a shell would set it.
+    show = ["sh", "-c", 'echo "<$OWN|$INHERITED|$LATER|$PYTHONUNBUFFERED>"; exec sleep 600']
+
+    def shown(self, run):
+        self.ok("wait", "api", "--pattern", "<")
+        return self.ok("output", "api", "--run", str(run)).out.decode().strip()
+
+    def test_restart_sets_and_updates(self):
+        self.place.environment.update({"INHERITED": "a"})
+        self.place.environment.pop("PYTHONUNBUFFERED", None)
+        self.start("api", self.show, "-e", "OWN=1")
+        self.assertEqual(self.shown(1), "<1|a||1>")
+        self.place.environment["INHERITED"] = "b"
+        self.ok("restart", "-e", "LATER=x", "api")
+        self.assertEqual(self.shown(2), "<1|a|x|1>")
+        self.ok("restart", "api")
+        self.assertEqual(self.shown(3), "<1|a|x|1>")
+        self.ok("restart", "--update-env", "api")
+        self.assertEqual(self.shown(4), "<1|b|x|1>")
+        (self.place.work / ".env").write_text("OWN=2\nPYTHONUNBUFFERED=\n")
+        self.daemon.restart()
+        self.ok("restart", "--env-file", ".env", "-e", "LATER=y", "api")
+        self.assertEqual(self.shown(5), "<2|b|y|>")
+        self.place.environment["INHERITED"] = "c"
+        self.daemon.restart()
+        self.ok("stop", "api")
+        self.ok("restart", "--update-env", "api")
+        self.assertEqual(self.shown(6), "<2|c|y|>")
+        self.assertEqual(sorted(self.view("api")["variables"]), ["LATER", "OWN", "PYTHONUNBUFFERED"])
+
+    def test_bytes_that_are_no_text_arrive(self):
+        self.start("api", self.show, "-e", "OWN=1")
+        self.ok("restart", "-e", "OWN=\udcff", "api")
+        self.assertIn(b"<\xff|", self.ok("output", "api", "--run", "2").out if self.shown(1) else b"")
+
+    def test_wrong_ones_change_nothing(self):
+        self.start("api", self.show, "-e", "OWN=1")
+        pid = self.view("api")["pid"]
+        self.assertEqual(self.cli("restart", "-e", "=x", "api").code, 2)
+        self.assertNotEqual(self.cli("restart", "--env-file", "missing", "api").code, 0)
+        self.assertEqual(self.view("api")["pid"], pid)
+
+
+class Buffering(harness.TestCase):
+    def test_python_is_asked_not_to_buffer_however_it_is_started(self):
+        self.place.environment.pop("PYTHONUNBUFFERED", None)
+        code = "import time; print('up'); time.sleep(600)"
+        command = [sys.executable, "-c", code]
+        self.ok("start", "--label", "client", *command)
+        self.mcp().call("start_process", command=command, working_directory="/", label="agent")
+        for label in ("client", "agent"):
+            self.ok("wait", label, "--pattern", "up", "--timeout", "30")
+        self.ok("start", "--label", "own", "-e", "PYTHONUNBUFFERED=", "sh", "-c", 'echo "<$PYTHONUNBUFFERED>"')
+        self.wait_exit("own")
+        self.assertEqual(self.ok("output", "own").out, b"<>\n")
+
+
+class TheFirstTenMinutes(harness.TestCase):
+    """Of a person at a terminal of 80 columns; what changes from run to run stands as N and T."""
+
+    def screen(self, *arguments, until=None, typed=b""):
+        terminal = self.terminal(*arguments)
+        fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("hhhh", 24, 80, 0, 0))
+        if until:
+            terminal.until(until)
+            terminal.type(typed)
+        status = terminal.wait()
+        lines = terminal.seen.decode().replace("\r", "").splitlines()
+        for line in lines:
+            if line.startswith("persistproc: "):
+                self.assertLessEqual(len(line), 80, line)
+        shown = [re.sub(r"\d+m? \d+s|[\d.]+ m?s\b", "T", re.sub(r"\x1b\[[\d;]*m", "", line)) for line in lines]
+        return status, [re.sub(r"\b\d{2,}\b", "N", line) for line in shown]
+
+    def test_each_screen(self):
+        self.place.environment.pop("PYTHONUNBUFFERED", None)
+        port = str(harness.free_port())
+        (self.place.work / "web.py").write_text(
+            "import http.server, os, sys\n"
+            "server = http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler)\n"
+            "print('serving', os.environ.get('COLOUR', 'grey')); server.serve_forever()\n"
+        )
+        web = (sys.executable, "web.py", port)
+        self.assertEqual(
+            self.screen("run", "--label", "web", *web, until=b"serving grey\r\n", typed=b"\x03"),
+            (
+                0,
+                [
+                    "persistproc: started p1 (web), PID N; Ctrl+C detaches, it goes on",
+                    "serving grey",
+                    "^C",
+                    "persistproc: detached; p1 (web) goes on",
+                    "persistproc: back: persistproc output -f web; stop: persistproc stop web",
+                ],
+            ),
+        )
+        listed = self.ok("list").out.decode().splitlines()
+        self.assertRegex(listed[1], r"^p1 +web +running ")
+        self.assertEqual(self.screen("logs", "web"), (0, ["serving grey"]))
+        self.assertEqual(
+            self.screen("restart", "-e", "COLOUR=blue", "web"), (0, ["p1 (web) is running, PID N (was N)"])
+        )
+        self.ok("wait", "web", "--port", port)
+        self.assertEqual(self.screen("logs", "web"), (0, ["serving grey", "serving blue"]))
+        self.assertEqual(
+            self.screen("start", "--settle", "10", "--label", "crash", "sh", "-c", "echo oops >&2; exit 3"),
+            (1, ["persistproc: p2 (crash) exited with code 3 after T; its last output:", "  oops"]),
+        )
+        status, conflict = self.screen("start", "--settle", "20", "--label", "again", *web)
+        self.assertEqual((status, conflict[0]), (1, "persistproc: p3 (again) exited with code 1 after T; its last output:"))
+        self.assertEqual(conflict[-2:], ["  OSError: [Errno N] Address already in use", "persistproc: port N is held by p1 (web)"])
+        status, stopped = self.screen("stop", "web")
+        self.assertEqual((status, len(stopped)), (0, 1))
+        self.assertRegex(stopped[0], r"p1 \(web\).* stopped")
+
+
+class Executing(harness.TestCase):
+    def refused(self, *command):
+        finished = self.cli("run", *command)
+        self.assertNotIn(b"execve", finished.err)
+        return finished.code, notes(finished)[-1]
+
+    def write(self, name, text, mode=0o755):
+        path = self.place.work / name
+        path.write_text(text)
+        path.chmod(mode)
+
+    def test_what_is_wrong_with_the_file_and_what_to_type(self):
+        self.write("app.js", "console.log(1)\n", 0o644)
+        self.write("old.js", "#!/usr/bin/node18\n")
+        self.write("dos.sh", "#!/bin/sh\r\necho\r\n")
+        self.write("plain", "text", 0o644)
+        self.assertEqual(self.refused("./app.js", "-x"), (126, "./app.js: not executable; try: node ./app.js -x"))
+        self.assertEqual(
+            self.refused("./old.js"),
+            (127, "./old.js: /usr/bin/node18, which its first line names, is missing; try: node ./old.js"),
+        )
+        code, said = self.refused("./dos.sh")
+        self.assertEqual(code, 127)
+        self.assertIn("./dos.sh: its first line ends with CR LF", said)
+        self.assertIn("try: sed -i", said)
+        code, said = self.refused("./plain")
+        self.assertEqual((code, said), (126, f"./plain: not executable; try: chmod +x {self.place.work}/plain"))
+        self.assertEqual(self.refused("no-such-program"), (127, "no-such-program: no such program in PATH"))
+        self.assertEqual(self.views(), [])
+
+
+if __name__ == "__main__":
+    harness.main()

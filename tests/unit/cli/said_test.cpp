@@ -1,0 +1,110 @@
+// What is said of beginnings and ends.
+#include "cli/format/ending.hpp"
+#include "cli/taken_port.hpp"
+#include "tests/support/catch.hpp"
+
+namespace said_test {
+
+using namespace persistproc;
+using namespace persistproc::cli;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr WallTime began = WallTime(1'700'000'000s);
+
+ProcessView ended(ProcessState state, std::optional<int> code, std::optional<std::string> signal,
+                  std::chrono::nanoseconds after = 1s) {
+    ProcessView view;
+    view.id = "p92";
+    view.label = "api";
+    view.command = {"node", "app.js"};
+    view.working_directory = "/src";
+    view.state = state;
+    view.exit_code = code;
+    view.signal = std::move(signal);
+    view.started_at = began;
+    view.ended_at = began + after;
+    return view;
+}
+
+}  // namespace
+
+TEST_CASE("each end in words") {
+    using S = ProcessState;
+    const auto text = [](const ProcessView& view) { return format::ending_text(view, began + 2s); };
+    CHECK(text(ended(S::exited, 7, {})) == "p92 (api) exited with code 7 after 1 s");
+    CHECK(text(ended(S::killed, {}, "SIGSEGV", 4ms)) == "p92 (api) was killed by SIGSEGV after 4 ms");
+    auto stopped = ended(S::stopped, {}, "SIGTERM", 75s);
+    CHECK(text(stopped) == "p92 (api) was stopped after 1m 15s");
+    stopped.stopped_by = "claude-code 2.1.0";
+    CHECK(text(stopped) == "p92 (api) was stopped by claude-code after 1m 15s");
+    stopped.stopped_by = "persistproc 0.1.0";
+    CHECK(text(stopped) == "p92 (api) was stopped from a command line after 1m 15s");
+    auto out_of_memory = ended(S::killed, {}, "SIGKILL");
+    out_of_memory.reason = OutcomeReason::oom;
+    CHECK(text(out_of_memory) == "p92 (api) was killed by SIGKILL (out of memory) after 1 s");
+    auto waiting = ended(S::backoff, 3, {});
+    waiting.causes.push_back(Cause{.code = CauseCode::runs_again, .at = began + 8400ms});
+    CHECK(text(waiting) == "p92 (api) exited with code 3 after 1 s; restarts in 6.4 s");
+    CHECK(text(ended(S::gave_up, 3, {})) ==
+          "p92 (api) exited with code 3 after 1 s; it ended too often and is not restarted any more");
+    auto lost = ended(S::lost, {}, {});
+    lost.causes.push_back(Cause{.code = CauseCode::machine_restarted});
+    CHECK(text(lost) == "p92 (api) has ended, and nobody can know how: the machine was restarted");
+    auto unlabelled = ended(S::exited, 0, {});
+    unlabelled.label = domain::default_label(unlabelled.command, unlabelled.working_directory);
+    unlabelled.ended_at.reset();
+    CHECK(text(unlabelled) == "p92 (node app.js) exited with code 0");
+}
+
+TEST_CASE("how a process is called, and what is typed for it") {
+    ProcessView view = ended(ProcessState::running, {}, {});
+    const std::pair<const char*, const char*> rows[] = {{"api", "api"},
+                                                        {"two words", "p92"},
+                                                        {"-x", "p92"},
+                                                        {"123", "p92"},
+                                                        {"a-very-long-label-that-nobody-types", "p92"}};
+    for (const auto& [label, typed] : rows) {
+        view.label = label;
+        CHECK(format::target_text(view) == typed);
+    }
+    view.label = std::string(100, 'x');
+    CHECK(format::name_text(view) == "p92 (" + std::string(40, 'x') + "…)");
+    view.label = "支付服务";
+    CHECK(format::name_text(view) == "p92 (支付服务)");
+    view.label = "\x1b[31mred";
+    CHECK(format::name_text(view).find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("spans") {
+    const std::pair<std::chrono::nanoseconds, const char*> rows[] = {
+        {0ns, "0 ms"},     {4ms, "4 ms"},    {999ms, "999 ms"}, {1s, "1 s"},     {1500ms, "1.5 s"},
+        {9900ms, "9.9 s"}, {9990ms, "10 s"}, {59s, "59 s"},     {125s, "2m 5s"}, {2h, "2h 0m"}};
+    for (const auto& [span, text] : rows) CHECK(format::span_text(span) == text);
+}
+
+TEST_CASE("which port a program found taken") {
+    using Lines = std::vector<std::string>;
+    struct Row {
+        Lines lines, command;
+        std::vector<std::uint16_t> ports;
+    };
+    const Row rows[] = {
+        {{"Error: listen EADDRINUSE: address already in use :::21031", "  code: 'EADDRINUSE',", "  port: 21031"},
+         {"node", "app.js"},
+         {21031}},
+        {{"OSError: [Errno 98] Address already in use"}, {"python3", "-m", "http.server", "8000"}, {98, 3, 8000}},
+        {{"listen tcp :8080: bind: address already in use"}, {"./server"}, {8080}},
+        {{"Address already in use", "Port 5000 is in use by another program."}, {"flask", "run"}, {5000}},
+        {{"port 99999999 is already in use"}, {}, {}},
+        {{"listening on port 3000"}, {"node", "--port=3000"}, {}},
+        {{}, {"x", "8000"}, {}},
+    };
+    for (const auto& row : rows) {
+        const auto found = ports_complained_of(row.lines, row.command);
+        CHECK(found == row.ports);
+    }
+}
+
+}  // namespace said_test
