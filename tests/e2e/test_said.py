@@ -356,7 +356,7 @@ class NewEnvironments(harness.TestCase):
         self.ok("stop", "api")
         self.ok("restart", "--update-env", "api")
         self.assertEqual(self.shown(6), "<2|c|y|>")
-        self.assertEqual(sorted(self.view("api")["variables"]), ["LATER", "OWN", "PYTHONUNBUFFERED"])
+        self.assertEqual(sorted(self.ok("status", "api", "--json").json()["variables"]), ["LATER", "OWN", "PYTHONUNBUFFERED"])
 
     def test_bytes_that_are_no_text_arrive(self):
         self.start("api", self.show, "-e", "OWN=1")
