@@ -4,6 +4,8 @@
 
 PERSISTPROC_REQUEST_CODECS(, persistproc::ops::SignalRequest)
 PERSISTPROC_REQUEST_CODECS(, persistproc::ops::RemoveRequest)
+PERSISTPROC_REQUEST_CODECS(, persistproc::ops::RenameRequest)
+PERSISTPROC_REQUEST_CODECS(, persistproc::ops::FlushRequest)
 PERSISTPROC_REQUEST_CODECS(, persistproc::ops::ShutdownRequest)
 PERSISTPROC_ANSWER_CODECS(, persistproc::ops::ShutdownResponse)
 PERSISTPROC_REQUEST_CODECS(, persistproc::ops::AuditRequest)
