@@ -24,6 +24,7 @@ struct Given {
     const CommonOptions& common;
     std::set<std::string> flags;  // by name
     bool dashes = false;          // `--` stands before the words, or among them where flags may
+    bool implied = false;         // the subcommand was left out: it is run
 
     bool has(const std::string& flag) const { return flags.contains(flag); }
 };

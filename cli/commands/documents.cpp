@@ -29,9 +29,10 @@ std::string all_of_stdin() {
 }
 
 int print_document(const CommonOptions&, const Console& console, DocumentArguments arguments) {
-    if (arguments.name == "README")
+    const std::string_view name = arguments.name;
+    if (name == "README")
         console.print(format::readme_table());
-    else if (arguments.name == "persistproc.1")
+    else if (name == "persistproc.1")
         console.print(format::client_manual());
     else
         console.print(format::daemon_manual(all_of_stdin()));

@@ -75,7 +75,7 @@ static int serve(const CommonOptions& common, const Console& console, ServeArgum
     if (wanted.compat) words.emplace_back("--compat");
     words.insert(words.end(), wanted.daemon_flags.begin(), wanted.daemon_flags.end());
     if (common.quiet) words.emplace_back("-q");
-    if (common.verbose) words.emplace_back("-v");
+    if (options.verbose) words.emplace_back("-v");
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);

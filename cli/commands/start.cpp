@@ -1,10 +1,12 @@
+#include "cli/commands/start.hpp"
+
 #include <fmt/format.h>
 
-#include "cli/commands/arguments.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
+#include "cli/words.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/start_process.hpp"
 
@@ -31,7 +33,7 @@ std::string advice(const ProcessView& known, const std::string& word) {
 Error not_redefined(const ProcessView& known, const StartArguments& arguments) {
     return Error{ErrorCode::invalid,
                  fmt::format("{}; --{} is for a new one; to run a program of that name, put -- before it",
-                             advice(known, arguments.request.definition.command.front()), arguments.defining_flag)};
+                             advice(known, arguments.word), arguments.defining_flag)};
 }
 
 /// `start web --label x`: what stands behind the name was taken for its program's.
@@ -51,22 +53,22 @@ int show(const Console& console, const ProcessView& view, bool created) {
     if (console.json())
         console.print(format::started_json(view, created));
     else
-        console.print(format::process_line(view) + (created ? "\n" : " already\n"));
+        console.answer(format::process_line(view) + (created ? "" : " already"));
     return 0;
 }
 
 }  // namespace
 
-static Task<int> start(Context context, StartArguments options) {
+Task<int> start(Context context, StartArguments options) {
     auto request = make_start_request(options);
-    if (!request) co_return context.console.fail(request.error());
+    if (!request && !options.unsplit) co_return context.console.fail(request.error());
     auto client = co_await connect_or_start(context.executor, context.common, !options.no_autostart);
     if (!client) co_return context.console.fail(client.error());
-    if (options.is_word) {
+    if (!options.word.empty()) {
         auto views = co_await (*client)->list_all();
         if (!views) co_return context.console.fail(views.error());
         const auto& command = options.request.definition.command;
-        const ProcessView* const known = find_known(*views, command.front());
+        const ProcessView* const known = find_known(*views, options.word);
         // The command of a process that is labelled like it, `start --label db db`, may be said again.
         if (known != nullptr && !options.is_bare() && known->command != command)
             co_return context.console.fail(not_redefined(*known, options));
@@ -81,6 +83,7 @@ static Task<int> start(Context context, StartArguments options) {
             co_return show(context.console, *restarted, true);
         }
     }
+    if (options.unsplit) co_return context.console.fail(*options.unsplit);
     auto started = co_await start_process(context.executor, context.common, !options.no_autostart, std::move(*client),
                                           std::move(*request));
     if (!started) {
@@ -88,6 +91,7 @@ static Task<int> start(Context context, StartArguments options) {
         const Error failed = co_await with_advice(context, std::move(error), options.request.definition.command);
         co_return context.console.fail(failed);
     }
+    if (const auto hint = misplaced_flag(options)) context.console.note(*hint);
     co_return show(context.console, started->response, started->response.created);
 }
 

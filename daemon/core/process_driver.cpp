@@ -49,10 +49,9 @@ Error start_error_of(const std::vector<std::string>& command, const rundir::RunS
     const char* stage = rundir::stage_name(state.stage);
     const std::string program = command.empty() ? std::string() : base::excerpt(command.front());
     if (state.stage == rundir::Stage::execve && state.os_error == ENOENT)
-        error.message = fmt::format("{}: no such program (execve: {}); give its path, or a PATH in the environment",
-                                    program, std::strerror(ENOENT));
+        error.message = fmt::format("{}: no such program; one that is not in PATH is given with its path", program);
     else if (state.stage == rundir::Stage::execve && state.os_error == EACCES)
-        error.message = fmt::format("{}: not executable (execve: {})", program, std::strerror(EACCES));
+        error.message = fmt::format("{}: not executable ({})", program, std::strerror(EACCES));
     else
         error.message = fmt::format("{}: could not be started ({}: {})", program, stage, std::strerror(state.os_error));
     return error;
@@ -63,6 +62,7 @@ Error start_error_of(const std::vector<std::string>& command, const rundir::RunS
 void ProcessDriver::apply(const ProcessPtr& process, const LifecycleEvent& event) {
     RestartRule rule;
     rule.policy = process->record.definition.restart;
+    if (const auto limit = process->record.definition.restart_limit) rule.give_up_after = static_cast<int>(*limit);
     const auto actions = process->life.apply(event, world_.clock.now(), rule);
     process->record.wanted = process->life.wanted();
     process->record.quick_failures = process->life.quick_failures();
