@@ -87,13 +87,8 @@ std::vector<OddRun> without_answer(std::vector<Asked> asked) {
     return out;
 }
 
-bool is_alive(pid_t pid, std::uint64_t start_ticks) {
-    return pid > 0 && base::find_start_ticks(pid) == start_ticks && !base::is_exiting(pid);
-}
-
-}  // namespace
-
-Result<std::vector<OddRun>> find_odd_runs(const fs::path& data) {
+/// Oldest first.
+Result<std::vector<ProcessId>> find_processes(const fs::path& data) {
     std::vector<ProcessId> ids;
     std::error_code failed;
     for (fs::directory_iterator each(data / "procs", failed), end; !failed && each != end; each.increment(failed))
@@ -101,10 +96,36 @@ Result<std::vector<OddRun>> find_odd_runs(const fs::path& data) {
     if (failed && failed != std::errc::no_such_file_or_directory)
         return base::os_failure((data / "procs").native(), failed.value());
     std::sort(ids.begin(), ids.end());
+    return ids;
+}
+
+bool is_alive(pid_t pid, std::uint64_t start_ticks) {
+    return pid > 0 && base::find_start_ticks(pid) == start_ticks && !base::is_exiting(pid);
+}
+
+}  // namespace
+
+ProcessCount count_processes(const fs::path& data) {
+    ProcessCount out;
+    const auto ids = find_processes(data);
+    if (!ids) return out;
+    out.processes = ids->size();
+    for (const ProcessId id : *ids) {
+        const auto number = newest_run(rundir::process_paths(data, id).runs);
+        if (!number) continue;
+        const auto locked = base::is_locked(rundir::run_paths(data, RunId{id, *number}).shim_lock);
+        if (locked && *locked) ++out.live;
+    }
+    return out;
+}
+
+Result<std::vector<OddRun>> find_odd_runs(const fs::path& data) {
+    const auto ids = find_processes(data);
+    if (!ids) return ids.error();
 
     std::vector<OddRun> out;
     std::vector<Asked> asked;
-    for (const ProcessId id : ids) {
+    for (const ProcessId id : *ids) {
         const auto number = newest_run(rundir::process_paths(data, id).runs);
         if (!number) continue;
         OddRun run{.id = RunId{id, *number}};

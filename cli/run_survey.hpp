@@ -1,5 +1,5 @@
 #pragma once
-/// What the run directories say of themselves, asked without the daemon and without changing anything: for `doctor`.
+/// What the run directories say of themselves, asked without the daemon and without changing anything.
 #include <sys/types.h>
 
 #include <cstdint>
@@ -31,6 +31,13 @@ struct OddRun {
 /// given 300 ms in all; what they are sent is no request, so that they only refuse it. Blocks. Errors: io (the
 /// directory cannot be read; a missing one has no runs).
 Result<std::vector<OddRun>> find_odd_runs(const std::filesystem::path& data);
+
+struct ProcessCount {
+    std::size_t processes = 0;
+    std::size_t live = 0;  // whose newest run has a shim
+};
+/// Blocks. What cannot be read is not counted.
+ProcessCount count_processes(const std::filesystem::path& data);
 
 /// Whether a process was stopped by a signal. False also when it is gone.
 bool is_stopped(pid_t pid);

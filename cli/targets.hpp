@@ -23,12 +23,14 @@ struct TargetResults {
 };
 
 /// Connects and applies `operation` to every target, all at the same time: a slow one delays no other. `all` stands
-/// for every process that passes `filter`.
+/// for every process that passes `filter`. What `only_reads` connects as connect_to_read; where there is no process,
+/// none is found.
 Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, CommonOptions common,
-                                    std::vector<std::string> targets, ViewFilter filter, TargetOperation operation);
+                                    std::vector<std::string> targets, ViewFilter filter, TargetOperation operation,
+                                    bool only_reads = false);
 
 /// Shows the results in the format asked for: one view for one target, a list for several; in text one line each, as
-/// `line` words it. Returns 0 or the exit status of the first failure.
+/// `line` words it, unless -q silences that. Returns 0 or the exit status of the first failure.
 int show_results(const Console& console, const TargetResults& results, const std::vector<std::string>& asked,
                  std::string (*line)(const ProcessView&) = format::process_line);
 

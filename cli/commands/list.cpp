@@ -1,9 +1,10 @@
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <filesystem>
 
-#include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
+#include "cli/daemon_start.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
 #include "common/ops/list_processes.hpp"
@@ -17,9 +18,12 @@ static Task<int> list(Context context, ListArguments options) {
         const auto canonical = std::filesystem::weakly_canonical(*request.working_directory, failed).native();
         if (!failed) request.working_directory = canonical;
     }
-    const std::filesystem::path data = context.common.data_directory;
-    auto client = co_await DaemonClient::connect(context.executor, data);
+    auto client = co_await connect_to_read(context.executor, context.common);
     if (!client) co_return context.console.fail(client.error());
+    if (!*client) {
+        context.console.print(context.console.json() ? format::views_json({}) : fmt::format("{}\n", no_processes_yet));
+        co_return 0;
+    }
     auto views = co_await (*client)->list(std::move(request));
     if (!views) co_return context.console.fail(views.error());
     if (context.console.json()) {

@@ -5,6 +5,7 @@
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
 #include "cli/format/json_text.hpp"
+#include "cli/run_survey.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/ops/client_operations.hpp"
 
@@ -25,12 +26,29 @@ Task<Result<void>> wait_until_gone(std::filesystem::path lock) {
     co_return Error{ErrorCode::timeout, "the daemon was asked to end and still holds its data directory"};
 }
 
+/// Nothing to end is no failure; programs that were to be stopped and run on without a daemon are one.
+int without_daemon(const Context& context, const ShutdownArguments& options, const Error& why) {
+    const std::filesystem::path data = context.common.data_directory;
+    const auto held = base::is_locked(data / "daemon.lock");
+    if (why.code != ErrorCode::unavailable || (held && *held)) return context.console.fail(why);
+    const std::size_t live = count_processes(data).live;
+    if (live > 0 && !options.request.keep)
+        return context.console.fail(
+            Error{ErrorCode::unavailable, fmt::format("no daemon runs, but {} program{} on; take over first: {}", live,
+                                                      live == 1 ? " runs" : "s run", serve_command(data))});
+    if (context.console.json())
+        context.console.print(format::shutdown_json({}, {}));
+    else
+        context.console.note("no daemon runs");
+    return 0;
+}
+
 }  // namespace
 
 static Task<int> shutdown(Context context, ShutdownArguments options) {
     const std::filesystem::path data = context.common.data_directory;
-    auto client = co_await DaemonClient::connect(context.executor, data);
-    if (!client) co_return context.console.fail(client.error());
+    auto client = co_await DaemonClient::connect(context.executor, context.common);
+    if (!client) co_return without_daemon(context, options, client.error());
     auto answer = co_await (*client)->shut_down(options.request.keep);
     if (!answer) co_return context.console.fail(answer.error());
     client->reset();

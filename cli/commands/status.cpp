@@ -20,7 +20,7 @@ bool every_process(const ProcessView&) { return true; }
 static Task<int> status(Context context, StatusArguments options) {
     TargetOperation operation = [](DaemonClient& client, std::string target) { return client.find(std::move(target)); };
     auto results = co_await for_each_target(context.executor, context.common, options.targets, every_process,
-                                            std::move(operation));
+                                            std::move(operation), true);
     if (results.failed) co_return context.console.fail(*results.failed);
     int worst = 0;
     for (const auto& one : results.results) {
