@@ -4,16 +4,20 @@
 
 #include <algorithm>
 
+#include "cli/words.hpp"
 #include "common/base/text.hpp"
 
 namespace persistproc::cli {
 
 namespace {
 
-Error unknown_flag(std::string_view given, const std::vector<FlagShape>& known) {
+/// As it is given, with its dashes.
+Error unknown_flag(std::string_view given, const std::vector<FlagShape>& known, std::string_view subcommand) {
+    if (const std::string instead = instead_of_flag(subcommand, given); !instead.empty())
+        return Error{ErrorCode::invalid, fmt::format("unknown flag {}: {}", base::excerpt(given), instead)};
     std::vector<std::string> names;
     for (const auto& flag : known) names.push_back("--" + flag.long_name);
-    const std::string near = nearest_word(given, names);
+    const std::string near = given.starts_with("--") ? nearest_word(given, names) : std::string();
     return Error{ErrorCode::invalid,
                  fmt::format("unknown flag {}{}", base::excerpt(given),
                              near.empty() ? std::string() : fmt::format("; did you mean {}?", near))};
@@ -22,8 +26,9 @@ Error unknown_flag(std::string_view given, const std::vector<FlagShape>& known) 
 /// Works through one command line.
 class Splitter {
 public:
-    Splitter(const std::vector<std::string>& arguments, const std::vector<FlagShape>& known)
-        : arguments_(arguments), known_(known) {}
+    Splitter(const std::vector<std::string>& arguments, const std::vector<FlagShape>& known,
+             std::string_view subcommand)
+        : arguments_(arguments), known_(known), subcommand_(subcommand) {}
 
     Result<SplitArguments> split(FlagPlace place) {
         while (next_ < arguments_.size()) {
@@ -49,22 +54,41 @@ private:
     Result<void> take_long(const std::string& word) {
         const std::size_t equals = word.find('=');
         const std::string name = word.substr(2, equals == std::string::npos ? equals : equals - 2);
-        const auto flag =
-            std::find_if(known_.begin(), known_.end(), [&](const FlagShape& each) { return each.long_name == name; });
-        if (name.empty() || flag == known_.end()) return unknown_flag(word.substr(0, equals), known_);
+        const auto flag = std::find_if(known_.begin(), known_.end(), [&](const FlagShape& each) {
+            return each.long_name == name || (name.size() > 1 && each.is_also(name));
+        });
+        if (name.empty() || flag == known_.end()) return unknown_flag(word.substr(0, equals), known_, subcommand_);
         if (equals != std::string::npos) {
             if (!flag->takes_value) return Error{ErrorCode::invalid, fmt::format("--{} takes no value", name)};
-            out_.flags.emplace_back(name, word.substr(equals + 1));
+            out_.flags.emplace_back(flag->long_name, word.substr(equals + 1));
             return {};
         }
         return take_value(*flag, "--" + name);
     }
 
+    const FlagShape* find_short(char letter) const {
+        for (const FlagShape& each : known_)
+            if (each.short_name == letter || each.is_also(std::string_view(&letter, 1))) return &each;
+        return nullptr;
+    }
+
+    /// The flag whose value is the whole word behind the dash.
+    const FlagShape* find_dashed(const std::string& word) const {
+        const bool is_number = word.find_first_not_of("0123456789", 1) == std::string::npos;
+        const bool is_group = find_short(word[1]) != nullptr;
+        for (const FlagShape& each : known_)
+            if ((is_number && each.is_also("#")) || (!is_group && each.is_also("%"))) return &each;
+        return nullptr;
+    }
+
     Result<void> take_short(const std::string& word) {
+        if (const FlagShape* const whole = find_dashed(word)) {
+            out_.flags.emplace_back(whole->long_name, word.substr(1));
+            return {};
+        }
         for (std::size_t i = 1; i < word.size(); ++i) {
-            const auto flag = std::find_if(known_.begin(), known_.end(),
-                                           [&](const FlagShape& each) { return each.short_name == word[i]; });
-            if (flag == known_.end()) return unknown_flag(word, known_);
+            const FlagShape* const flag = find_short(word[i]);
+            if (flag == nullptr) return unknown_flag(word, known_, subcommand_);
             if (flag->takes_value && i + 1 < word.size()) {
                 out_.flags.emplace_back(flag->long_name, word.substr(i + 1));
                 return {};
@@ -86,28 +110,48 @@ private:
 
     const std::vector<std::string>& arguments_;
     const std::vector<FlagShape>& known_;
+    std::string_view subcommand_;
     std::size_t next_ = 0;
     SplitArguments out_;
 };
 
 }  // namespace
 
+bool FlagShape::is_also(std::string_view name) const {
+    for (std::string_view rest = also; !rest.empty();) {
+        const std::size_t blank = rest.find(' ');
+        if (name == rest.substr(0, blank)) return true;
+        rest.remove_prefix(blank == std::string_view::npos ? rest.size() : blank + 1);
+    }
+    return false;
+}
+
 Result<SplitArguments> split_arguments(const std::vector<std::string>& arguments, const std::vector<FlagShape>& known,
-                                       FlagPlace place) {
-    return Splitter(arguments, known).split(place);
+                                       FlagPlace place, std::string_view subcommand) {
+    return Splitter(arguments, known, subcommand).split(place);
 }
 
 std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates) {
+    constexpr std::size_t long_word = 8, least_beginning = 3;
+    const std::size_t letters = word.size() - std::min(word.size(), word.find_first_not_of('-'));
     std::string best;
-    // A third of the letters wrong is still a typing error; more is another word.
-    std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
+    std::size_t best_distance = (letters >= long_word ? 2 : 1) + 1;
+    const std::string_view typed = word.substr(word.size() - letters);
     for (const auto& each : candidates) {
         const std::size_t distance = base::edit_distance(word, each);
-        if (distance < best_distance) {
+        const std::string_view meant = std::string_view(each).substr(std::min(each.size(), word.size() - letters));
+        // Nobody mistypes the first letter alone.
+        const bool begins_alike =
+            !typed.empty() && !meant.empty() &&
+            (typed[0] == meant[0] || typed.starts_with(meant.substr(1, 1)) || meant.starts_with(typed.substr(1, 1)));
+        if (begins_alike && distance < best_distance) {
             best_distance = distance;
             best = each;
         }
     }
+    if (!best.empty() || letters < least_beginning) return best;
+    for (const auto& each : candidates)
+        if (each.starts_with(word)) return each;
     return best;
 }
 

@@ -15,6 +15,9 @@ struct FlagShape {
     std::string long_name;  // "label": given as --label
     char short_name = 0;    // 'C': given as -C; 0: none
     bool takes_value = false;
+    std::string also;  // other names, separated by blanks: see schema::Field::also_typed
+
+    bool is_also(std::string_view name) const;
 };
 
 /// Where own flags may stand.
@@ -31,11 +34,13 @@ struct SplitArguments {
 };
 
 /// Accepts --name value, --name=value, -n value, -nvalue and flags without value in one group (-fv). Errors: invalid
-/// (unknown flag, with the nearest known one; missing value; value where none belongs).
+/// (unknown flag, with the nearest known one, or what `subcommand` has in place of another tool's; missing value; value
+/// where none belongs).
 Result<SplitArguments> split_arguments(const std::vector<std::string>& arguments, const std::vector<FlagShape>& known,
-                                       FlagPlace place);
+                                       FlagPlace place, std::string_view subcommand = "");
 
-/// The candidate nearest to a mistyped word; "" when none is near.
+/// The candidate that a mistyped word was meant to be: one letter wrong, missing, too many or two exchanged, in a long
+/// word two of that, and not the first letter alone; or the word is its beginning. "" when none is near.
 std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace persistproc::cli

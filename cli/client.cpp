@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <cerrno>
 
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
@@ -79,6 +80,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
         auto limit = clock.sleep_until(until);
         auto first = co_await (std::move(attempt) || std::move(limit));
         if (first.index() != 0) {
+            failed.os_error = ETIMEDOUT;
             failed.message =
                 fmt::format("the daemon that serves {} does not answer; its processes go on. If it hangs, kill it: {}",
                             data.native(), serve_command(data) + " takes them over");
@@ -94,6 +96,20 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
     }
     failed.message = fmt::format("no daemon serves {}; start one: {}", data.native(), serve_command(data));
     co_return failed;
+}
+
+Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::any_io_executor executor,
+                                                                  CommonOptions options) {
+    fs::path data = options.data_directory;
+    auto client = co_await connect(executor, std::move(data));
+    if (!client || !options.port_given || options.port == 0) co_return client;
+    auto info = co_await (*client)->info();
+    if (!info) co_return info.error();
+    if (info->endpoint.find(fmt::format(":{}/", options.port)) != std::string::npos) co_return client;
+    const std::size_t colon = info->endpoint.rfind(':');
+    const std::string served = info->endpoint.substr(colon + 1, info->endpoint.find('/', colon) - colon - 1);
+    co_return Error{ErrorCode::conflict,
+                    fmt::format("--port: the daemon of this data directory serves {}, not {}", served, options.port)};
 }
 
 template <class Request>
@@ -145,6 +161,14 @@ Task<Result<ProcessView>> DaemonClient::signal(ops::SignalRequest request) {
 }
 
 Task<Result<ProcessView>> DaemonClient::remove(ops::RemoveRequest request) {
+    return call<ProcessView>(std::move(request));
+}
+
+Task<Result<ProcessView>> DaemonClient::rename(ops::RenameRequest request) {
+    return call<ProcessView>(std::move(request));
+}
+
+Task<Result<ProcessView>> DaemonClient::flush(ops::FlushRequest request) {
     return call<ProcessView>(std::move(request));
 }
 

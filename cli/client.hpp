@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/options.hpp"
 #include "common/async/clock.hpp"
 #include "common/base/result.hpp"
 #include "common/domain/process.hpp"
@@ -28,6 +29,8 @@ struct RestartResponse;
 struct SignalRequest;
 struct ProcessDetails;
 struct RemoveRequest;
+struct RenameRequest;
+struct FlushRequest;
 struct WaitRequest;
 struct WaitMeta;
 struct ListRequest;
@@ -44,9 +47,13 @@ struct RawAnswer;
 class DaemonClient {
 public:
     /// Connects to the daemon of a data directory. Errors: unavailable (none serves it, with the command that starts
-    /// one; or it does not answer within 10 s), denied, corrupt.
+    /// one; or, with os_error ETIMEDOUT, it does not answer within 10 s), denied, corrupt.
     static Task<Result<std::unique_ptr<DaemonClient>>> connect(boost::asio::any_io_executor executor,
                                                                std::filesystem::path data);
+    /// The same, of the data directory that `options` name. Errors: also conflict (it serves another port than the one
+    /// that a flag asked for).
+    static Task<Result<std::unique_ptr<DaemonClient>>> connect(boost::asio::any_io_executor executor,
+                                                               CommonOptions options);
     ~DaemonClient();
     DaemonClient(const DaemonClient&) = delete;
     DaemonClient& operator=(const DaemonClient&) = delete;
@@ -57,6 +64,8 @@ public:
     Task<Result<ops::RestartResponse>> restart(ops::RestartRequest request);
     Task<Result<ProcessView>> signal(ops::SignalRequest request);
     Task<Result<ProcessView>> remove(ops::RemoveRequest request);
+    Task<Result<ProcessView>> rename(ops::RenameRequest request);
+    Task<Result<ProcessView>> flush(ops::FlushRequest request);
     Task<Result<std::vector<ProcessView>>> list(ops::ListRequest request);
     Task<Result<std::vector<ProcessView>>> list_all();
     /// The one process a target names. Errors: not_found, ambiguous, with candidates.

@@ -11,7 +11,7 @@ namespace persistproc::cli {
 struct CommonFlags {
     std::string port, data_directory;
     std::optional<OutputFormat> format;
-    bool json = false, verbose = false, quiet = false, help = false;
+    bool json = false, no_color = false, quiet = false, help = false;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -23,7 +23,7 @@ struct CommonFlags {
                  .of_kind(schema::ValueKind::directory));
         each(field("format", &F::format).as_flag("format", "FORMAT", "text or json (PERSISTPROC_FORMAT)"));
         each(field("json", &F::json).as_flag("json", "", "Short for --format json"));
-        each(field("verbose", &F::verbose).as_flag("v,verbose", "", "Say more"));
+        each(field("no_color", &F::no_color).as_flag("no-color", "", "No colours on a terminal (NO_COLOR)"));
         each(field("quiet", &F::quiet).as_flag("q,quiet", "", "Silence the client's own messages"));
         each(field("help", &F::help).as_flag("h,help", "", "This text"));
     }

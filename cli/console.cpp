@@ -74,7 +74,7 @@ Console::Console(const CommonOptions& options)
     : output_(std::make_shared<Output>()),
       json_(options.format == OutputFormat::json),
       quiet_(options.quiet),
-      colour_(wants_colour()) {}
+      colour_(!options.no_color && wants_colour()) {}
 
 int Console::width() const noexcept { return terminal_size().ws_col; }
 
@@ -109,6 +109,10 @@ void Console::output_failed(int fd, int error) const {
 }
 
 int Console::final_status(int status) const noexcept { return output_->lost ? failure_status : status; }
+
+void Console::answer(std::string_view line) const {
+    if (!quiet_) print(fmt::format("{}\n", line));
+}
 
 void Console::note(std::string_view text) const {
     if (quiet_) return;

@@ -19,7 +19,7 @@ public:
 
     bool json() const noexcept { return json_; }
     bool quiet() const noexcept { return quiet_; }
-    /// Colours: stdout is a terminal, and neither NO_COLOR nor TERM=dumb says otherwise.
+    /// Colours: stdout is a terminal, and neither --no-color nor NO_COLOR nor TERM=dumb says otherwise.
     bool colour() const noexcept { return colour_; }
     /// Columns of the terminal on stdout; 0: it is none, or does not say.
     int width() const noexcept;
@@ -39,6 +39,8 @@ public:
     void output_failed(int fd, int error) const;
     /// The exit status of a command that ended with `status`: 125 if something it had to print was lost.
     int final_status(int status) const noexcept;
+    /// A line on stdout that only says that something was done, unless -q.
+    void answer(std::string_view line) const;
     /// "persistproc: <text>" on stderr, unless -q.
     void note(std::string_view text) const;
     /// Ends the line of the program that the terminal stands in, before a note.

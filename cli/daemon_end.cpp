@@ -27,14 +27,14 @@ Task<Result<void>> wait_until_gone(std::filesystem::path lock) {
 
 }  // namespace
 
-Task<Result<ops::ShutdownResponse>> end_daemon(boost::asio::any_io_executor executor, std::filesystem::path data,
-                                               bool keep) {
-    auto client = co_await DaemonClient::connect(executor, data);
+Task<Result<ops::ShutdownResponse>> end_daemon(boost::asio::any_io_executor executor, CommonOptions common, bool keep) {
+    auto client = co_await DaemonClient::connect(executor, common);
     if (!client) co_return client.error();
     auto answer = co_await (*client)->shut_down(keep);
     if (!answer) co_return answer.error();
     client->reset();
-    auto gone = co_await wait_until_gone(data / "daemon.lock");
+    std::filesystem::path lock = std::filesystem::path(common.data_directory) / "daemon.lock";
+    auto gone = co_await wait_until_gone(std::move(lock));
     if (!gone) co_return gone.error();
     co_return std::move(*answer);
 }

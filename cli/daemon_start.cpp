@@ -16,7 +16,9 @@
 #include <cstring>
 #include <vector>
 
+#include "cli/console.hpp"
 #include "cli/environment.hpp"
+#include "cli/run_survey.hpp"
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/text.hpp"
@@ -163,7 +165,7 @@ Result<void> start_daemon(const CommonOptions& options) {
 Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io_executor executor,
                                                              CommonOptions options, bool autostart) {
     const fs::path data = options.data_directory;
-    auto client = co_await DaemonClient::connect(executor, data);
+    auto client = co_await DaemonClient::connect(executor, options);
     if (client || client.error().code != ErrorCode::unavailable) co_return client;
     if (!autostart) {
         Error refused = client.error();
@@ -177,7 +179,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
     const MonoTime patience_ends = clock.now() + transition_patience;
     while (true) {
         // Whoever had the lock before us may have started it.
-        client = co_await DaemonClient::connect(executor, data);
+        client = co_await DaemonClient::connect(executor, options);
         if (client || client.error().code != ErrorCode::unavailable) co_return client;
         // One that holds the directory and does not answer is about to serve, or about to leave.
         const auto held = base::is_locked(data / "daemon.lock");
@@ -187,6 +189,26 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
     }
     if (auto started = start_daemon(options); !started) co_return started.error();
     client = co_await DaemonClient::connect(executor, data);
+    co_return client;
+}
+
+Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_executor executor,
+                                                            CommonOptions options) {
+    auto client = co_await DaemonClient::connect(executor, options);
+    const bool is_gone =
+        !client && client.error().code == ErrorCode::unavailable && client.error().os_error != ETIMEDOUT;
+    if (!is_gone) co_return client;
+    const auto there = count_processes(options.data_directory);
+    if (there.processes == 0) {
+        // One that holds the directory and does not answer knows more than its files say.
+        const auto held = base::is_locked(fs::path(options.data_directory) / "daemon.lock");
+        if (held && *held) co_return client;
+        co_return std::unique_ptr<DaemonClient>();
+    }
+    client = co_await connect_or_start(executor, options, true);
+    if (client)
+        Console(options).note(fmt::format("no daemon served {}; it was started, and {} program{} had run on",
+                                          options.data_directory, there.live, there.live == 1 ? "" : "s"));
     co_return client;
 }
 

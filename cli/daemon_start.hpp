@@ -25,6 +25,14 @@ Result<void> start_daemon(const CommonOptions& options);
 Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io_executor executor,
                                                              CommonOptions options, bool autostart);
 
+/// For what only reads. When none answers and the data directory holds processes, the daemon is started, and stderr
+/// says how many programs had run on without it. Null: there is no daemon, and no process either. Errors: as
+/// connect_or_start.
+Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_executor executor,
+                                                            CommonOptions options);
+/// What is said where there is none.
+inline constexpr std::string_view no_processes_yet = "no processes yet; persistproc run CMD starts one";
+
 struct StartedProcess {
     std::unique_ptr<DaemonClient> client;  // to the daemon that answered
     ops::StartResponse response;

@@ -28,20 +28,6 @@ bool is_ours(std::string_view variable) {
            name == "INVOCATION_ID" || name == "JOURNAL_STREAM" || name == rundir::run_mark_name;
 }
 
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) text.remove_suffix(1);
-    return text;
-}
-
-/// "KEY=VALUE" as two words. No value: it is none.
-std::optional<std::pair<std::string, std::string>> split_variable(std::string_view text) {
-    const std::size_t equals = text.find('=');
-    if (equals == std::string_view::npos || equals == 0 || text.find('\0') != std::string_view::npos)
-        return std::nullopt;
-    return std::pair(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
-}
-
 std::vector<std::vector<std::int64_t>> own_limits() {
     std::vector<std::vector<std::int64_t>> out;
     const auto number = [](rlim_t value) {
@@ -76,27 +62,6 @@ std::vector<std::string> inherited_environment(const char* const* variables) {
     return out;
 }
 
-Result<std::map<std::string, std::string>> parse_environment_file(std::string_view text, std::string_view name) {
-    std::map<std::string, std::string> out;
-    for (std::size_t number = 1; !text.empty(); ++number) {
-        const std::size_t newline = text.find('\n');
-        std::string_view line = trimmed(text.substr(0, newline));
-        text.remove_prefix(newline == std::string_view::npos ? text.size() : newline + 1);
-        if (line.empty() || line.front() == '#') continue;
-        if (line.starts_with("export ")) line = trimmed(line.substr(7));
-        const auto variable = split_variable(line);
-        const std::string_view key = variable ? trimmed(variable->first) : std::string_view();
-        if (key.empty() || base::has_control_or_bidi(key) || variable->second.find('\0') != std::string_view::npos)
-            return Error{ErrorCode::invalid,
-                         fmt::format("{}: line {} is not KEY=VALUE", base::escape_line(name), number)};
-        std::string_view value = trimmed(variable->second);
-        if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front())
-            value = value.substr(1, value.size() - 2);
-        out[std::string(key)] = std::string(value);
-    }
-    return out;
-}
-
 namespace {
 
 /// What --env says counts more than a file.
@@ -104,7 +69,12 @@ Result<void> add_files(const std::vector<std::string>& files, domain::Environmen
     domain::Environment from_files;
     for (const auto& file : files) {
         auto text = base::read_file(file, max_environment_file_bytes);
-        if (!text) return base::with_context(text.error(), "--env-file");
+        if (!text) {
+            Error refused = base::with_context(text.error(), "--env-file");
+            // What was typed names no file that can be read.
+            refused.code = ErrorCode::invalid;
+            return refused;
+        }
         auto variables = parse_environment_file(*text, file);
         if (!variables) return variables.error();
         for (auto& [name, value] : *variables) from_files[name] = std::move(value);

@@ -21,7 +21,8 @@ std::string flag_text(const Flag& flag) {
 
 std::vector<FlagShape> shapes_of(const std::vector<Flag>& flags) {
     std::vector<FlagShape> out;
-    for (const Flag& flag : flags) out.push_back(FlagShape{flag.name, flag.facts.letter, flag.takes_value});
+    for (const Flag& flag : flags)
+        out.push_back(FlagShape{flag.name, flag.facts.letter, flag.takes_value, flag.facts.also});
     return out;
 }
 
@@ -50,7 +51,7 @@ void declare(CLI::App& app, const Flag& flag) {
     CLI::Option* option = app.add_option(names, take, flag.facts.sentence());
     option->type_name(flag.facts.value_name)->allow_extra_args(false)->type_size(1);
     if (flag.repeats) option->take_all();
-    if (!flag.words.empty())
+    if (!flag.words.empty() && !flag.has_more_words)
         option->check(CLI::Validator([&flag](const std::string& text) { return why_no_word(flag, text); }, ""));
 }
 
@@ -69,7 +70,7 @@ Result<void> apply_flags(const std::vector<Flag>& flags,
         if (!flag->repeats) option->clear();
         std::string text = flag->takes_value ? value : std::string("true");
         // Words are accepted as answers spell them and as flags are.
-        if (!flag->words.empty()) std::replace(text.begin(), text.end(), '-', '_');
+        if (!flag->words.empty() && !flag->has_more_words) std::replace(text.begin(), text.end(), '-', '_');
         option->add_result(text);
     }
     for (CLI::Option* option : app.get_options()) {
@@ -82,6 +83,33 @@ Result<void> apply_flags(const std::vector<Flag>& flags,
             return Error{ErrorCode::invalid, base::escape_line(why)};
         }
     }
+    return {};
+}
+
+Result<void> RestartChoice::read(std::string_view text) {
+    using domain::RestartPolicy;
+    constexpr std::pair<std::string_view, RestartPolicy> known[] = {
+        {"never", RestartPolicy::never},           {"no", RestartPolicy::never},
+        {"on-failure", RestartPolicy::on_failure}, {"on_failure", RestartPolicy::on_failure},
+        {"always", RestartPolicy::always},         {"unless-stopped", RestartPolicy::always}};
+    const std::size_t colon = text.find(':');
+    const auto word = text.substr(0, colon);
+    const auto found =
+        std::find_if(std::begin(known), std::end(known), [&](const auto& each) { return each.first == word; });
+    if (found == std::end(known))
+        return Error{ErrorCode::invalid,
+                     fmt::format("\"{}\" is not one of never, on-failure[:N], always", base::excerpt(text))};
+    policy = found->second;
+    limit.reset();
+    if (colon == std::string_view::npos) return {};
+    schema::FieldFacts facts{.name = "restart", .has_range = true, .min = 1, .max = 1000000};
+    auto number = detail::read_whole_number(facts, std::string(text.substr(colon + 1)));
+    if (!number || policy == RestartPolicy::never)
+        return Error{ErrorCode::invalid,
+                     fmt::format("\"{}\": behind on-failure: or always: stands how many quick failures in "
+                                 "a row end it, from 1 to 1000000",
+                                 base::excerpt(text))};
+    limit = static_cast<std::int64_t>(*number);
     return {};
 }
 

@@ -14,9 +14,19 @@
 
 #include "cli/arguments.hpp"
 #include "common/base/result.hpp"
+#include "common/domain/process.hpp"
 #include "common/schema/field.hpp"
 
 namespace persistproc::cli {
+
+/// When a process that ended by itself is run again, as it is typed: "always", "on-failure:3".
+struct RestartChoice {
+    domain::RestartPolicy policy = domain::RestartPolicy::never;
+    std::optional<std::int64_t> limit;  // as Definition::restart_limit
+
+    /// Also docker's words: no, unless-stopped. Errors: invalid.
+    Result<void> read(std::string_view text);
+};
 
 /// One flag, bound to where its value goes.
 struct Flag {
@@ -25,6 +35,7 @@ struct Flag {
     bool takes_value = false;
     bool repeats = false;                                       // each use adds one; else the last one counts
     std::vector<std::string_view> words;                        // the only values there are; empty: see `facts.kind`
+    bool has_more_words = false;                                // `words` are only the plain ones
     std::function<Result<void>(const std::string& text)> take;  // errors: invalid, without the flag's name
 };
 
@@ -65,14 +76,16 @@ struct Typing<std::map<std::string, std::string>> {
 template <class M>
 constexpr bool can_be_typed =
     std::is_arithmetic_v<typename Typing<M>::Value> || std::is_enum_v<typename Typing<M>::Value> ||
-    std::is_same_v<typename Typing<M>::Value, std::string>;
+    std::is_same_v<typename Typing<M>::Value, std::string> || std::is_same_v<M, RestartChoice>;
 template <>
 inline constexpr bool can_be_typed<std::optional<std::vector<std::string>>> = false;
 
 template <class M>
 Result<void> take_value(const schema::FieldFacts& facts, M& into, const std::string& text) {
     using Value = typename Typing<M>::Value;
-    if constexpr (std::is_same_v<M, std::map<std::string, std::string>>) {
+    if constexpr (std::is_same_v<M, RestartChoice>) {
+        return into.read(text);
+    } else if constexpr (std::is_same_v<M, std::map<std::string, std::string>>) {
         return add_variable(text, into);
     } else if constexpr (Typing<M>::repeats) {
         into.push_back(text);
@@ -110,6 +123,10 @@ Flag make_flag(const schema::FieldFacts& facts, M& into) {
     flag.repeats = Typing<M>::repeats;
     if constexpr (std::is_enum_v<Value>)
         for (const auto& [value, name] : schema::EnumNames<Value>::names) flag.words.push_back(name);
+    if constexpr (std::is_same_v<Value, RestartChoice>) {
+        for (const auto& [value, name] : schema::EnumNames<domain::RestartPolicy>::names) flag.words.push_back(name);
+        flag.has_more_words = true;
+    }
     flag.take = [facts, &into](const std::string& text) { return take_value(facts, into, text); };
     return flag;
 }

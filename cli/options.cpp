@@ -9,15 +9,13 @@
 #include "cli/common_flags.hpp"
 #include "cli/format/help.hpp"
 #include "cli/subcommand.hpp"
+#include "cli/words.hpp"
 #include "common/base/text.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli {
 
 namespace {
-
-/// They are subcommands to come, never programs to run.
-constexpr const char* reserved_words[] = {"send"};
 
 /// Needs no settings, so that wrong ones cannot keep it from anybody.
 Result<Invocation> make_help(std::string_view word) {
@@ -45,12 +43,12 @@ struct Line {
     Line& operator=(const Line&) = delete;
 };
 
-Result<Invocation> finish(Line& line, const CommonFlags& before, SplitArguments split) {
+Result<Invocation> finish(Line& line, const CommonFlags& before, SplitArguments split, bool implied = false) {
     Invocation out;
     auto common = resolve(before, line.common);
     if (!common) return common.error();
     out.common = std::move(*common);
-    Given given{line.subcommand->typed.name, out.common, {}, split.dashes};
+    Given given{line.subcommand->typed.name, out.common, {}, split.dashes, implied};
     for (const auto& [name, value] : split.flags) given.flags.insert(name);
     if (auto taken = line.subcommand->take(line.arguments.get(), std::move(split.words), given); !taken)
         return taken.error();
@@ -109,6 +107,7 @@ Result<CommonOptions> resolve(const CommonFlags& before, const CommonFlags& afte
     auto number = port.empty() ? rundir::find_port() : rundir::parse_port(port, "--port");
     if (!number) return number.error();
     common.port = *number;
+    common.port_given = !port.empty();
     std::optional<OutputFormat> format = before.json ? OutputFormat::json : before.format;
     if (after.format) format = after.format;
     if (after.json) format = OutputFormat::json;
@@ -119,7 +118,7 @@ Result<CommonOptions> resolve(const CommonFlags& before, const CommonFlags& afte
                          fmt::format("PERSISTPROC_FORMAT: text or json, got \"{}\"", base::excerpt(variable))};
     }
     common.format = format.value_or(OutputFormat::text);
-    common.verbose = after.verbose || before.verbose;
+    common.no_color = after.no_color || before.no_color;
     common.quiet = after.quiet || before.quiet;
     auto compat = rundir::find_compat();
     if (!compat) return compat.error();
@@ -133,12 +132,13 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     Flag version;
     bool wants_version = false;
     version.name = "version";
+    version.facts = schema::FieldFacts{.name = "version", .letter = 'V'};
     version.take = [&wants_version](const std::string&) {
         wants_version = true;
         return Result<void>();
     };
     run.flags.push_back(version);
-    auto split = split_arguments(arguments, shapes_of(run.flags), FlagPlace::before_words);
+    auto split = split_arguments(arguments, shapes_of(run.flags), FlagPlace::before_words, "run");
     if (!split) return split.error();
     const std::string first = split->words.empty() ? std::string() : split->words[0];
     const Subcommand* subcommand = split->dashes ? nullptr : find_subcommand(first);
@@ -155,13 +155,8 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     if (subcommand == nullptr) {
         if (split->words.empty())
             return Error{ErrorCode::invalid, "no subcommand and no command to run; see persistproc --help"};
-        for (const char* reserved : reserved_words)
-            if (!split->dashes && first == reserved)
-                return Error{ErrorCode::invalid,
-                             fmt::format("\"{0}\" is not available in this version; to run a program of that name: "
-                                         "persistproc run {0}",
-                                         first)};
-        return finish(run, CommonFlags{}, std::move(*split));
+        if (auto reserved = split->dashes ? std::nullopt : refuse_reserved(first)) return *reserved;
+        return finish(run, CommonFlags{}, std::move(*split), true);
     }
 
     CommonFlags anywhere;
@@ -175,9 +170,8 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
                          fmt::format("--{} stands after the subcommand, or does not belong to {}", name, first)};
     }
     Line line(*subcommand);
-    std::vector<std::string> rest(split->words.begin() + 1, split->words.end());
-    if (subcommand->prepare != nullptr) subcommand->prepare(rest);
-    auto own = split_arguments(rest, shapes_of(line.flags), subcommand->place());
+    const std::vector<std::string> rest(split->words.begin() + 1, split->words.end());
+    auto own = split_arguments(rest, shapes_of(line.flags), subcommand->place(), subcommand->typed.name);
     if (!own) return base::with_context(own.error(), first);
     if (is_run) own->flags.insert(own->flags.begin(), split->flags.begin(), split->flags.end());
     if (auto applied = apply_flags(line.flags, own->flags); !applied) return base::with_context(applied.error(), first);

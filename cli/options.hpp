@@ -21,8 +21,9 @@ enum class OnExit { detach, stop };
 struct CommonOptions {
     std::string data_directory;  // resolved, absolute
     std::uint16_t port = 0;      // of a daemon that has to be started
+    bool port_given = false;     // by a flag: a daemon that serves another is not meant
     OutputFormat format = OutputFormat::text;
-    bool verbose = false;
+    bool no_color = false;
     bool quiet = false;
     bool compat = false;                    // of a daemon that has to be started
     std::vector<std::string> daemon_flags;  // as well, beside those that follow from the above

@@ -24,6 +24,7 @@ struct Given {
     const CommonOptions& common;
     std::set<std::string> flags;  // by name
     bool dashes = false;          // `--` stands before the words, or among them where flags may
+    bool implied = false;         // the subcommand was left out: it is run
 
     bool has(const std::string& flag) const { return flags.contains(flag); }
 };
@@ -32,8 +33,6 @@ struct Subcommand {
     ops::Typed typed;
     std::shared_ptr<void> (*make)() = nullptr;  // its arguments, as they are when nothing is said
     std::vector<Flag> (*flags)(void* arguments) = nullptr;
-    /// Before flags are looked for: what of the command's own is written like one. Null: nothing.
-    void (*prepare)(std::vector<std::string>& line) = nullptr;
     /// Takes the words that are no flags, and checks what no flag tells alone. Errors: invalid.
     Result<void> (*take)(void* arguments, std::vector<std::string> words, const Given& given) = nullptr;
     /// Returns the exit status. Takes what is in `arguments`.
@@ -70,15 +69,10 @@ concept TakesWords = requires(A& arguments, std::vector<std::string> words, cons
     { arguments.take(std::move(words), given) } -> std::same_as<Result<void>>;
 };
 
-template <class A>
-concept PreparesLine = requires(std::vector<std::string>& line) {
-    A::prepare(line);
-};
-
 }  // namespace detail
 
 /// `run`: Task<int>(Context, A), or int(const CommonOptions&, const Console&, A) without an event loop. A has
-/// `fields()` and, where it takes words, `Result<void> take(words, given)`; it may have a static `prepare(line)`.
+/// `fields()` and, where it takes words, `Result<void> take(words, given)`.
 template <auto run>
 constexpr Subcommand make_subcommand(ops::Typed typed) {
     using A = typename detail::RunOf<decltype(run)>::Arguments;
@@ -87,7 +81,6 @@ constexpr Subcommand make_subcommand(ops::Typed typed) {
     out.kind = &detail::kind_of<A>;
     out.make = [] { return std::shared_ptr<void>(std::make_shared<A>()); };
     out.flags = [](void* arguments) { return flags_of(*static_cast<A*>(arguments)); };
-    if constexpr (detail::PreparesLine<A>) out.prepare = A::prepare;
     out.take = [](void* arguments, std::vector<std::string> words, const Given& given) -> Result<void> {
         if constexpr (detail::TakesWords<A>) {
             return static_cast<A*>(arguments)->take(std::move(words), given);

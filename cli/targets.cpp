@@ -8,11 +8,13 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "cli/daemon_start.hpp"
 #include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/signals.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
+#include "common/base/text.hpp"
 #include "common/ops/error.hpp"
 
 namespace persistproc::cli {
@@ -70,21 +72,34 @@ Task<> leave_by_signal(Round& round, boost::asio::any_io_executor executor, Slow
 
 }  // namespace
 
+Error no_such_process(const std::string& target) {
+    return Error{ErrorCode::not_found,
+                 fmt::format("no process is {}: there are none yet", base::quote(base::excerpt(target)))};
+}
+
 Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, CommonOptions common,
                                     std::vector<std::string> targets, ViewFilter filter, TargetOperation operation,
-                                    std::optional<SlowEnd> end) {
+                                    std::optional<SlowEnd> end, bool only_reads) {
     TargetResults out;
     if (targets.size() > 1 && asks_for_all(targets)) {
         out.failed = Error{ErrorCode::invalid, "\"all\" stands for every process: give no other target beside it"};
         co_return out;
     }
-    const std::filesystem::path data = common.data_directory;
-    auto client = co_await DaemonClient::connect(executor, data);
+    Result<std::unique_ptr<DaemonClient>> client = Error{};
+    if (only_reads)
+        client = co_await connect_to_read(executor, common);
+    else
+        client = co_await DaemonClient::connect(executor, common);
     if (!client) {
         out.failed = client.error();
         co_return out;
     }
     out.targets = std::move(targets);
+    if (!*client) {
+        std::erase(out.targets, "all");
+        for (const std::string& target : out.targets) out.results.emplace_back(no_such_process(target));
+        co_return out;
+    }
     if (asks_for_all(out.targets)) {
         auto views = co_await (*client)->list_all();
         if (!views) {
@@ -120,7 +135,10 @@ int show_results(const Console& console, const TargetResults& results, const std
     if (asked.size() == 1 && !asks_for_all(asked)) {
         const ViewResult& only = results.results.front();
         if (!only) return console.fail(only.error());
-        console.print(console.json() ? format::view_json(*only) : line(*only) + "\n");
+        if (console.json())
+            console.print(format::view_json(*only));
+        else
+            console.answer(line(*only));
         return 0;
     }
     std::vector<ProcessView> views;
@@ -130,13 +148,17 @@ int show_results(const Console& console, const TargetResults& results, const std
         const ViewResult& one = results.results[i];
         if (one) {
             views.push_back(*one);
-            if (!console.json()) console.print(line(*one) + "\n");
+            if (!console.json()) console.answer(line(*one));
             continue;
         }
+        // Most messages name it.
+        const std::string& target = results.targets[i];
+        const bool is_named = one.error().message.find(target) != std::string::npos;
+        const Error error = is_named ? one.error() : base::with_context(one.error(), target);
         if (!first) first = one.error();
         if (!messages.empty()) messages += "; ";
-        messages += fmt::format("{}: {}", results.targets[i], one.error().message);
-        if (!console.json()) console.fail(base::with_context(one.error(), results.targets[i]));
+        messages += error.message;
+        if (!console.json()) console.fail(error);
     }
     if (first) first->message = messages;
     if (console.json())

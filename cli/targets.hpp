@@ -31,17 +31,21 @@ struct SlowEnd {
     std::optional<double> grace_seconds;  // as asked for; else the process's own
 };
 
+/// Where there is no process at all. Not_found.
+Error no_such_process(const std::string& target);
+
 /// Connects and applies `operation` to every target, all at the same time: a slow one delays no other. `all` stands
-/// for every process that passes `filter`.
+/// for every process that passes `filter`. What `only_reads` connects as connect_to_read; where there is no process,
+/// none is found.
 Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, CommonOptions common,
                                     std::vector<std::string> targets, ViewFilter filter, TargetOperation operation,
-                                    std::optional<SlowEnd> end = std::nullopt);
+                                    std::optional<SlowEnd> end = std::nullopt, bool only_reads = false);
 
 /// Of a client that was ended by Ctrl+C.
 inline constexpr int interrupted_status = 130;
 
 /// Shows the results in the format asked for: one view for one target, a list for several; in text one line each, as
-/// `line` words it. Returns 0 or the exit status of the first failure.
+/// `line` words it, unless -q silences that. Returns 0 or the exit status of the first failure.
 int show_results(const Console& console, const TargetResults& results, const std::vector<std::string>& asked,
                  const std::function<std::string(const ProcessView&)>& line = format::process_line);
 

@@ -1,15 +1,17 @@
 #include "cli/commands/arguments.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 
+#include "cli/words.hpp"
 #include "common/base/text.hpp"
 
 namespace persistproc::cli {
 
 bool is_defining_flag(std::string_view name) {
-    bool out = name == "env-file" || name == "color";
+    bool out = name == "env-file" || name == "color" || name == "restart";
     ops::StartRequest::fields([&](const auto& f) { out = out || (f.flag != nullptr && name == f.flag); });
     return out;
 }
@@ -21,11 +23,52 @@ Result<void> StartArguments::take(std::vector<std::string> words, const Given& g
     domain::Definition& definition = request.definition;
     if (definition.shell && words.size() != 1)
         return Error{ErrorCode::invalid, "--shell takes the command as one word; quote it: --shell 'a | b'"};
+    dashes = given.dashes;
+    implied = given.implied;
+    definition.restart = restart.policy;
+    definition.restart_limit = restart.limit;
     definition.command = std::move(words);
-    is_word = definition.command.size() == 1 && !given.dashes;
+    if (!dashes) {
+        auto& command = definition.command;
+        if (command.size() == 1) word = command.front();
+        if (word == "all")
+            return Error{ErrorCode::invalid,
+                         fmt::format("{}: one process at a time; persistproc restart all restarts what "
+                                     "runs; to run a program of that name: persistproc {} -- all",
+                                     given.subcommand, given.subcommand)};
+        if (auto refused = refuse_project_file(word)) return *refused;
+        const bool is_line = word.find_first_of(" \t\n") != std::string::npos && !definition.shell;
+        // What a program may be called, and a process: who runs it looks for these first.
+        if (is_line && ::access(word.c_str(), X_OK) != 0) {
+            auto split = split_line(given.subcommand, word);
+            if (split)
+                command = std::move(*split);
+            else
+                unsplit = split.error();
+        } else if (auto assigns = refuse_assignment(given.subcommand, command); assigns && !definition.shell) {
+            return *assigns;
+        }
+    }
     const auto defining = std::find_if(given.flags.begin(), given.flags.end(), is_defining_flag);
     if (defining != given.flags.end()) defining_flag = *defining;
     return {};
+}
+
+Result<void> take_targets(std::vector<std::string> words, bool all, std::string_view subcommand,
+                          std::vector<std::string>& into) {
+    if (all) words.emplace_back("all");
+    if (words.empty()) return missing_target(subcommand);
+    into = std::move(words);
+    return {};
+}
+
+Result<void> RenameArguments::take(std::vector<std::string> words, const Given& given) {
+    if (words.empty()) return missing_target(given.subcommand);
+    if (words.size() == 1) return Error{ErrorCode::invalid, "rename: to which label? persistproc rename p3 web"};
+    if (words.size() > 2) return unexpected_word(given.subcommand, words[2]);
+    request.process = std::move(words[0]);
+    request.label = std::move(words[1]);
+    return domain::check_label(request.label);
 }
 
 Result<void> StatusArguments::take(std::vector<std::string> words, const Given&) {
@@ -33,20 +76,14 @@ Result<void> StatusArguments::take(std::vector<std::string> words, const Given&)
     return {};
 }
 
-void SignalArguments::prepare(std::vector<std::string>& line) {
-    for (auto word = line.begin(); word != line.end() && *word != "--"; ++word) {
-        const auto next = word + 1;
-        if ((*word == "-s" || *word == "--signal") && next != line.end() && domain::parse_signal(*next)) {
-            line.erase(word);
-            return;
-        }
-        if (word->size() < 2 || word->front() != '-' || !domain::parse_signal(word->substr(1))) continue;
-        word->erase(0, 1);
-        return;
+Result<void> SignalArguments::take(std::vector<std::string> words, const Given& given) {
+    if (given.has("signal")) {
+        const auto signal = domain::parse_signal(request.signal);
+        if (!signal) return signal.error();
+        request.signal = domain::signal_name(*signal);
+        return take_targets(std::move(words), all, given.subcommand, targets);
     }
-}
-
-Result<void> SignalArguments::take(std::vector<std::string> words, const Given&) {
+    if (all) words.emplace_back("all");
     if (words.size() < 2)
         return Error{ErrorCode::invalid,
                      "signal: give a signal, then one or more processes: persistproc signal HUP web"};
@@ -85,20 +122,30 @@ Result<void> ListArguments::take(std::vector<std::string> words, const Given& gi
 }
 
 Result<void> OutputArguments::take(std::vector<std::string> words, const Given& given) {
-    if (words.empty()) return missing_target(given.subcommand);
-    if (words.size() > 1) return unexpected_word(given.subcommand, words[1]);
+    if (words.size() != 1 || words[0] == "all")
+        return Error{
+            ErrorCode::invalid,
+            fmt::format("{}: {}", given.subcommand,
+                        words.empty() ? "of which process? Give an id, label, PID or command (persistproc list "
+                                        "shows them); all of them together come with a later release"
+                                      : "one process at a time; several together come with a later release")};
     request.process = words[0];
     lines_given = given.has("lines");
+    if ((only_out || only_err) && (given.has("stream") || only_out == only_err))
+        return Error{ErrorCode::invalid, "one of --stream, --out and --err"};
+    if (only_out) request.stream = domain::StreamChoice::out;
+    if (only_err) request.stream = domain::StreamChoice::err;
+    if (follow && no_follow) return Error{ErrorCode::invalid, "--follow and --no-follow exclude each other"};
+    if (request.context > 0 && (follow || !request.grep))
+        return Error{ErrorCode::invalid, "--context goes with --grep, and not with --follow"};
     if (follow && request.until) return Error{ErrorCode::invalid, "--until and --follow exclude each other"};
     return {};
 }
 
 Result<void> WaitArguments::take(std::vector<std::string> words, const Given& given) {
-    if (words.empty()) return missing_target(given.subcommand);
-    if (words.size() > 1) return unexpected_word(given.subcommand, words[1]);
-    if (ready)
-        return Error{ErrorCode::invalid, "--ready: readiness checks are not available yet; use --pattern or --port"};
-    request.process = words[0];
+    if (auto taken = take_targets(std::move(words), false, given.subcommand, targets); !taken) return taken.error();
+    if (std::find(targets.begin(), targets.end(), "all") != targets.end())
+        return Error{ErrorCode::invalid, "wait: name the processes; \"all\" is none"};
     int conditions = exit ? 1 : 0;
     const std::pair<bool, ops::WaitCondition> asked[] = {
         {request.pattern.has_value(), ops::WaitCondition::pattern},

@@ -29,17 +29,26 @@ struct StartArguments {
     bool colour = false;
     bool fresh = false;
     bool no_autostart = false;
-    bool is_word = false;       // one, not behind `--`: it may name a process that exists
-    std::string defining_flag;  // one that was given; empty: none
+    RestartChoice restart;         // of the request's definition
+    std::string word;              // the only one, not behind `--`: it may name a process that exists
+    std::optional<Error> unsplit;  // why `word`, which holds blanks, is no command line
+    bool dashes = false;           // `--` stands before the command: nothing in it is looked at
+    bool implied = false;          // the word `run` was left out
+    std::string defining_flag;     // one that was given; empty: none
 
     /// Nothing is said of the process but one word.
-    bool is_bare() const { return is_word && defining_flag.empty(); }
+    bool is_bare() const { return !word.empty() && defining_flag.empty(); }
 
     template <class Each>
     static constexpr void fields(Each&& each) {
         using A = StartArguments;
         using schema::field;
         schema::inlined(&A::request, each);
+        each(
+            field("restart_choice", &A::restart)
+                .as_flag("restart", "POLICY",
+                         "When it ends by itself: never (default), on-failure or always; on-failure:3 gives up after 3 "
+                         "quick failures in a row"));
         each(field("environment_files", &A::environment_files)
                  .as_flag("env-file", "FILE", "Variables from a file of KEY=VALUE lines")
                  .of_kind(schema::ValueKind::file));
@@ -74,6 +83,7 @@ struct RunArguments {
     OnExit on_exit = OnExit::detach;
     std::optional<std::uint64_t> history;
     bool raw = false;
+    bool detach = false;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -85,30 +95,53 @@ struct RunArguments {
         schema::inlined(&A::start, each);
         each(field("history", &A::history).as_flag("history", "N", "Show so many of the last lines when joining (10)"));
         each(field("raw", &A::raw).as_flag("raw", "", "Show times and events; escape sequences as they are"));
+        each(field("detach", &A::detach).as_flag("d,detach", "", "Return once it runs, as persistproc start does"));
     }
     Result<void> take(std::vector<std::string> words, const Given& given) {
         return start.take(std::move(words), given);
     }
 };
 
+/// Targets as words, or --all. Errors: invalid (none).
+Result<void> take_targets(std::vector<std::string> words, bool all, std::string_view subcommand,
+                          std::vector<std::string>& into);
+
 /// A request that is made once for each of some processes.
 template <class Request>
 struct TargetArguments {
     Request request;
     std::vector<std::string> targets;
+    bool all = false;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
         schema::inlined(&TargetArguments::request, each);
+        each(schema::field("all", &TargetArguments::all).as_flag("all", "", "As the word all: every process"));
     }
     Result<void> take(std::vector<std::string> words, const Given& given) {
-        if (words.empty()) return missing_target(given.subcommand);
-        targets = std::move(words);
-        return {};
+        return take_targets(std::move(words), all, given.subcommand, targets);
     }
 };
 using StopArguments = TargetArguments<ops::StopRequest>;
-using RemoveArguments = TargetArguments<ops::RemoveRequest>;
+using FlushArguments = TargetArguments<ops::FlushRequest>;
+
+struct RemoveArguments : TargetArguments<ops::RemoveRequest> {
+    bool force = false;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        TargetArguments::fields(each);
+        each(schema::field("force", &RemoveArguments::force).as_flag("f,force", "", "Stop those that run first"));
+    }
+};
+
+struct RenameArguments {
+    ops::RenameRequest request;
+
+    template <class Each>
+    static constexpr void fields(Each&&) {}
+    Result<void> take(std::vector<std::string> words, const Given& given);
+};
 
 struct RestartArguments : TargetArguments<ops::RestartRequest> {
     std::vector<std::string> environment_files;
@@ -138,13 +171,13 @@ struct StatusArguments {
 struct SignalArguments {
     ops::SignalRequest request;
     std::vector<std::string> targets;
+    bool all = false;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
         schema::inlined(&SignalArguments::request, each);
+        each(schema::field("all", &SignalArguments::all).as_flag("all", "", "As the word all: every process"));
     }
-    /// "-HUP", "-9" and "-s HUP", as with kill(1), become the signal.
-    static void prepare(std::vector<std::string>& line);
     Result<void> take(std::vector<std::string> words, const Given& given);
 };
 
@@ -193,6 +226,7 @@ struct OutputArguments {
     bool follow = false;
     bool timestamps = false;
     bool raw = false;
+    bool no_follow = false, only_out = false, only_err = false;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -200,6 +234,11 @@ struct OutputArguments {
         using schema::field;
         schema::inlined(&A::request, each);
         each(field("follow", &A::follow).as_flag("f,follow", "", "Go on until the process has ended"));
+        each(field("no_follow", &A::no_follow)
+                 .as_flag("no-follow", "", "Only what there is, which is the default")
+                 .also_typed("nostream"));
+        each(field("only_out", &A::only_out).as_flag("out", "", "Short for --stream stdout"));
+        each(field("only_err", &A::only_err).as_flag("err", "", "Short for --stream stderr"));
         each(field("timestamps", &A::timestamps).as_flag("t,timestamps", "", "The time of each line before it"));
         each(
             field("raw", &A::raw)
@@ -210,8 +249,8 @@ struct OutputArguments {
 
 struct WaitArguments {
     ops::WaitRequest request;
+    std::vector<std::string> targets;
     bool exit = false;
-    bool ready = false;
     std::optional<double> timeout_seconds;  // nothing: as long as it takes
 
     template <class Each>
@@ -220,7 +259,6 @@ struct WaitArguments {
         using schema::field;
         schema::inlined(&A::request, each);
         each(field("exit", &A::exit).as_flag("exit", "", "The process has ended; its exit code is ours (default)"));
-        each(field("ready", &A::ready).as_flag("ready", "", "The process is ready"));
         each(field("timeout", &A::timeout_seconds)
                  .as_flag("timeout", "DURATION", "Give up after it, with status 124")
                  .of_kind(schema::ValueKind::duration));
@@ -241,6 +279,7 @@ struct ServeArguments {
     bool detach = false;
     bool replace = false;
     config::DaemonSettings settings;
+    bool verbose = false;
     std::optional<int> ready_fd;
 
     template <class Each>
@@ -251,6 +290,7 @@ struct ServeArguments {
         each(field("replace", &A::replace)
                  .as_flag("replace", "", "Take over from a daemon that runs; its processes run on"));
         schema::inlined(&A::settings, each);
+        each(field("verbose", &A::verbose).as_flag("v,verbose", "", "Say what it does"));
         each(field("ready_fd", &A::ready_fd)
                  .range(0, 65535)
                  .as_flag("ready-fd", "FD", "Write a newline to this descriptor once it serves"));
@@ -281,9 +321,11 @@ struct SetupArguments {
 
 struct McpArguments {
     bool no_autostart = false;
+    bool verbose = false;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
+        each(schema::field("verbose", &McpArguments::verbose).as_flag("v,verbose", "", "Say on stderr what it does"));
         each(schema::field("no_autostart", &McpArguments::no_autostart)
                  .as_flag("no-autostart", "", "Answer with an error when no daemon runs, start none"));
     }

@@ -22,8 +22,7 @@ std::string line_of(const ops::AuditLine& entry) {
 }  // namespace
 
 static Task<int> audit(Context context, AuditArguments options) {
-    const std::filesystem::path data = context.common.data_directory;
-    auto client = co_await DaemonClient::connect(context.executor, data);
+    auto client = co_await DaemonClient::connect(context.executor, context.common);
     if (!client) co_return context.console.fail(client.error());
     ops::AuditRequest request = options.request;
     for (;;) {

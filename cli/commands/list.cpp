@@ -8,8 +8,9 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
 
-#include "cli/client.hpp"
+#include "cli/daemon_start.hpp"
 #include "cli/format/json_text.hpp"
+#include "cli/targets.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/error.hpp"
 
@@ -26,12 +27,20 @@ struct Listing {
     std::vector<Error> errors;  // of targets, in their order
 };
 
-/// Errors: no daemon, or nothing could be asked.
-Task<Result<Listing>> ask(Context context, ListArguments options) {
-    const std::filesystem::path data = context.common.data_directory;
-    auto client = co_await DaemonClient::connect(context.executor, data);
+/// Without a daemon one is started if there are processes and `may_start`. Errors: no daemon, or nothing could be
+/// asked.
+Task<Result<Listing>> ask(Context context, ListArguments options, bool may_start) {
+    Result<std::unique_ptr<DaemonClient>> client = Error{};
+    if (may_start)
+        client = co_await connect_to_read(context.executor, context.common);
+    else
+        client = co_await DaemonClient::connect(context.executor, context.common);
     if (!client) co_return client.error();
     Listing out;
+    if (!*client) {
+        for (const std::string& target : options.targets) out.errors.push_back(no_such_process(target));
+        co_return out;
+    }
     if (options.targets.empty()) {
         auto views = co_await (*client)->list(std::move(options.request));
         if (!views) co_return views.error();
@@ -56,7 +65,7 @@ Task<Result<Listing>> ask(Context context, ListArguments options) {
 
 std::string text_of(const Context& context, const ListArguments& options, std::vector<ProcessView> views) {
     const bool is_filtered = !options.targets.empty() || options.request.state || options.request.working_directory;
-    if (views.empty() && !is_filtered) return "no processes yet; persistproc run CMD starts one\n";
+    if (views.empty() && !is_filtered) return fmt::format("{}\n", no_processes_yet);
     format::TextStyle style = context.console.style();
     style.wide = options.output == ListOutput::wide;
     const WallTime now = base::wall_now();
@@ -97,7 +106,8 @@ Task<int> watch(Context context, ListArguments options) {
     console.print(begin);
     std::string picture;
     while (console.can_print()) {
-        auto asking = ask(context, options);
+        // One that is ended meanwhile is not begun again.
+        auto asking = ask(context, options, false);
         auto end = ends.async_wait(boost::asio::use_awaitable);
         auto asked = co_await (std::move(asking) || std::move(end));
         if (asked.index() == 1) break;
@@ -125,7 +135,7 @@ Task<int> list(Context context, ListArguments options) {
     if (options.watch && !context.console.can_redraw())
         co_return context.console.fail(
             Error{ErrorCode::invalid, "list --watch draws on a terminal, and stdout is none; leave out --watch"});
-    auto listing = co_await ask(context, options);
+    auto listing = co_await ask(context, options, true);
     if (!listing) co_return context.console.fail(listing.error());
     if (options.watch && listing->errors.empty()) co_return co_await watch(std::move(context), std::move(options));
     int status = 0;

@@ -6,7 +6,7 @@ namespace persistproc::cli::commands {
 
 static Task<int> serve_mcp(Context context, McpArguments options) {
     if (context.common.quiet) base::set_verbosity(base::Severity::error);
-    if (context.common.verbose) base::set_verbosity(base::Severity::debug);
+    if (options.verbose) base::set_verbosity(base::Severity::debug);
     bridge::BridgeOptions how;
     how.autostart = !options.no_autostart;
     return bridge::serve(context.executor, context.common, how);

@@ -3,8 +3,8 @@
 
 #include <utility>
 
-#include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
+#include "cli/daemon_start.hpp"
 #include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/session/attach.hpp"
@@ -26,6 +26,7 @@ Result<logstore::LineQuery> make_query(const OutputArguments& options, const Pro
     const ops::OutputRequest& asked = options.request;
     logstore::LineQuery query;
     query.stream = asked.stream;
+    query.context = static_cast<std::uint32_t>(asked.context);
     const WallTime now = base::wall_now();
     const auto time = [&](const std::optional<std::string>& text, const char* flag,
                           std::optional<std::int64_t>& into) -> Result<void> {
@@ -166,9 +167,14 @@ void tell_silence(const Console& console, const ProcessView& view, const fs::pat
 }  // namespace
 
 static Task<int> output(Context context, OutputArguments options) {
-    const fs::path data = context.common.data_directory;
-    auto client = co_await DaemonClient::connect(context.executor, data);
+    auto client = co_await connect_to_read(context.executor, context.common);
     if (!client) co_return context.console.fail(client.error());
+    if (!*client) {
+        if (context.console.json() && !options.follow)
+            context.console.print(format::lines_begin_json(options.request.process) + format::lines_end_json("", 0, 0));
+        context.console.note(no_processes_yet);
+        co_return 0;
+    }
     auto process = co_await (*client)->find(options.request.process);
     if (!process) co_return context.console.fail(process.error());
     auto query = make_query(options, *process);
@@ -205,8 +211,8 @@ static Task<int> output(Context context, OutputArguments options) {
         auto span = logstore::locate(log_directory, *query);
         if (!span) co_return context.console.fail(span.error());
         if (span->evicted_bytes > 0)
-            context.console.note(
-                fmt::format("{} bytes before this were removed: the output's bound was reached", span->evicted_bytes));
+            context.console.note(fmt::format("{} bytes before this were removed, by the output's bound or by flush",
+                                             span->evicted_bytes));
         from = span->begin;
         if (!options.follow) {
             auto view = format::make_byte_view(style);

@@ -46,8 +46,7 @@ static Task<int> restart(Context context, RestartArguments options) {
     if (context.console.json())
         context.console.print(format::restarted_json(view, old));
     else
-        context.console.print(format::process_line(view) + (old ? fmt::format(" (was {})", *old) : std::string()) +
-                              "\n");
+        context.console.answer(format::process_line(view) + (old ? fmt::format(" (was {})", *old) : std::string()));
     co_return 0;
 }
 

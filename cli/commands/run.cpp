@@ -6,13 +6,14 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "cli/commands/arguments.hpp"
+#include "cli/commands/start.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
 #include "cli/format/ending.hpp"
 #include "cli/joining.hpp"
 #include "cli/session/attach.hpp"
 #include "cli/signals.hpp"
+#include "cli/words.hpp"
 #include "common/ops/start_process.hpp"
 
 namespace persistproc::cli::commands {
@@ -72,13 +73,36 @@ Task<> count_interrupts(boost::asio::signal_set& signals, unsigned& count) {
     }
 }
 
+/// Why what was typed is not run: a slip, a process, another tool's word. Starts no daemon where there are no
+/// processes.
+Task<std::optional<Error>> refusal_of(Context context, const StartArguments& arguments) {
+    auto mistyped = refuse_mistyped(arguments);
+    if (!mistyped && !may_be_known(arguments)) co_return std::nullopt;
+    std::vector<ProcessView> known;
+    auto client = co_await connect_to_read(context.executor, context.common);
+    if (client && *client) {
+        auto views = co_await (*client)->list_all();
+        if (views) known = std::move(*views);
+    }
+    auto refused = refuse_known(arguments, known);
+    co_return refused ? std::move(refused) : std::move(mistyped);
+}
+
 }  // namespace
 
 static Task<int> run(Context context, RunArguments options) {
+    const auto refused = co_await refusal_of(context, options.start);
+    if (refused) co_return context.console.fail(*refused);
+    if (options.start.unsplit) co_return context.console.fail(*options.start.unsplit);
     auto request = make_start_request(options.start);
     if (!request) co_return context.console.fail(request.error());
     auto client = co_await connect_or_start(context.executor, context.common, !options.start.no_autostart);
     if (!client) co_return context.console.fail(client.error());
+    if (options.detach) {
+        BackgroundArguments background;
+        static_cast<StartArguments&>(background) = std::move(options.start);
+        co_return co_await start(std::move(context), std::move(background));
+    }
     // From here on --on-exit says what a signal does: one that comes before the answer counts once it is there.
     boost::asio::signal_set signals(context.executor);
     add_ending_signals(signals);
@@ -92,6 +116,7 @@ static Task<int> run(Context context, RunArguments options) {
             ErrorCode::unavailable, "left before the daemon answered; persistproc list shows whether it was started"});
     auto answered = std::move(std::get<0>(first));
     if (!answered) co_return context.console.fail(explained(answered.error(), options.start));
+    if (const auto hint = misplaced_flag(options.start)) context.console.note(*hint);
     const ops::StartResponse* const started = &answered->response;
 
     session::AttachPlan plan;

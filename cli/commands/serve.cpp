@@ -73,7 +73,7 @@ std::vector<std::string> as_typed(const config::DaemonSettings& settings) {
 
 /// It is as well when none runs.
 Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOptions common, Console console) {
-    auto ended = co_await end_daemon(executor, common.data_directory, true);
+    auto ended = co_await end_daemon(executor, common, true);
     if (!ended && ended.error().code != ErrorCode::unavailable) co_return console.fail(ended.error());
     co_return 0;
 }
@@ -107,7 +107,7 @@ static int serve(const CommonOptions& common, const Console& console, ServeArgum
     if (wanted.compat) words.emplace_back("--compat");
     words.insert(words.end(), wanted.daemon_flags.begin(), wanted.daemon_flags.end());
     if (common.quiet) words.emplace_back("-q");
-    if (common.verbose) words.emplace_back("-v");
+    if (options.verbose) words.emplace_back("-v");
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);

@@ -1,15 +1,40 @@
 #include <fmt/format.h>
 
+#include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
 #include "cli/daemon_end.hpp"
 #include "cli/format/json_text.hpp"
+#include "cli/run_survey.hpp"
+#include "common/base/file_lock.hpp"
 #include "common/ops/client_operations.hpp"
 
 namespace persistproc::cli::commands {
 
-static Task<int> shutdown(Context context, ShutdownArguments options) {
+namespace {
+
+/// Nothing to end is no failure; programs that were to be stopped and run on without a daemon are one.
+int without_daemon(const Context& context, const ShutdownArguments& options, const Error& why) {
     const std::filesystem::path data = context.common.data_directory;
-    auto answer = co_await end_daemon(context.executor, data, options.request.keep);
+    const auto held = base::is_locked(data / "daemon.lock");
+    if (why.code != ErrorCode::unavailable || (held && *held)) return context.console.fail(why);
+    const std::size_t live = count_processes(data).live;
+    if (live > 0 && !options.request.keep)
+        return context.console.fail(
+            Error{ErrorCode::unavailable, fmt::format("no daemon runs, but {} program{} on; take over first: {}", live,
+                                                      live == 1 ? " runs" : "s run", serve_command(data))});
+    if (context.console.json())
+        context.console.print(format::shutdown_json({}, {}));
+    else
+        context.console.note("no daemon runs");
+    return 0;
+}
+
+}  // namespace
+
+static Task<int> shutdown(Context context, ShutdownArguments options) {
+    auto answer = co_await end_daemon(context.executor, context.common, options.request.keep);
+    if (!answer && answer.error().code == ErrorCode::unavailable)
+        co_return without_daemon(context, options, answer.error());
     if (!answer) co_return context.console.fail(answer.error());
     if (context.console.json()) {
         context.console.print(format::shutdown_json(answer->stopped, answer->kept));

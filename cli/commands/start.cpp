@@ -1,7 +1,8 @@
+#include "cli/commands/start.hpp"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "cli/commands/arguments.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
 #include "cli/format/ending.hpp"
@@ -9,6 +10,7 @@
 #include "cli/format/process_text.hpp"
 #include "cli/joining.hpp"
 #include "cli/settle.hpp"
+#include "cli/words.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/start_process.hpp"
 
@@ -35,7 +37,7 @@ std::string advice(const ProcessView& known, const std::string& word) {
 Error not_redefined(const ProcessView& known, const StartArguments& arguments) {
     return Error{ErrorCode::invalid,
                  fmt::format("{}; --{} is for a new one; to run a program of that name, put -- before it",
-                             advice(known, arguments.request.definition.command.front()), arguments.defining_flag)};
+                             advice(known, arguments.word), arguments.defining_flag)};
 }
 
 /// `start web --label x`: what stands behind the name was taken for its program's.
@@ -63,7 +65,7 @@ int show(const Console& console, const ProcessView& view, bool created) {
     if (console.json())
         console.print(format::started_json(view, created));
     else
-        console.print(format::process_line(view) + (created ? "\n" : " already\n"));
+        console.answer(format::process_line(view) + (created ? "" : " already"));
     return 0;
 }
 
@@ -84,17 +86,17 @@ Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, st
 
 }  // namespace
 
-static Task<int> start(Context context, BackgroundArguments options) {
+Task<int> start(Context context, BackgroundArguments options) {
     const auto span = settle_span(options.settle_seconds);
     auto request = make_start_request(options);
-    if (!request) co_return context.console.fail(request.error());
+    if (!request && !options.unsplit) co_return context.console.fail(request.error());
     auto client = co_await connect_or_start(context.executor, context.common, !options.no_autostart);
     if (!client) co_return context.console.fail(client.error());
-    if (options.is_word) {
+    if (!options.word.empty()) {
         auto views = co_await (*client)->list_all();
         if (!views) co_return context.console.fail(views.error());
         const auto& command = options.request.definition.command;
-        const ProcessView* const known = find_known(*views, command.front());
+        const ProcessView* const known = find_known(*views, options.word);
         // The command of a process that is labelled like it, `start --label db db`, may be said again.
         if (known != nullptr && !options.is_bare() && known->command != command)
             co_return context.console.fail(not_redefined(*known, options));
@@ -109,6 +111,7 @@ static Task<int> start(Context context, BackgroundArguments options) {
             co_return co_await show_begun(context, **client, *restarted, span);
         }
     }
+    if (options.unsplit) co_return context.console.fail(*options.unsplit);
     auto started = co_await start_process(context.executor, context.common, !options.no_autostart, std::move(*client),
                                           std::move(*request));
     if (!started) {
@@ -116,6 +119,7 @@ static Task<int> start(Context context, BackgroundArguments options) {
         const Error failed = co_await with_advice(context, std::move(error), options.request.definition.command);
         co_return context.console.fail(failed);
     }
+    if (const auto hint = misplaced_flag(options)) context.console.note(*hint);
     if (!started->response.created) {
         const std::string ignored = ignored_text(started->response, options);
         if (!ignored.empty()) context.console.note(ignored);

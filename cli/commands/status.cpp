@@ -65,8 +65,9 @@ static Task<int> status(Context context, StatusArguments options) {
     TargetOperation operation = [&details](DaemonClient& client, std::string target) {
         return describe(client, std::move(target), details);
     };
+    std::optional<SlowEnd> no_end;
     auto results = co_await for_each_target(context.executor, context.common, options.targets, every_process,
-                                            std::move(operation));
+                                            std::move(operation), std::move(no_end), true);
     if (results.failed) co_return context.console.fail(*results.failed);
     int worst = 0;
     for (const auto& one : results.results) {

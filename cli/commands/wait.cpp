@@ -7,7 +7,10 @@
 #include "cli/commands/arguments.hpp"
 #include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
+#include "common/async/notifier.hpp"
+#include "common/async/task_group.hpp"
 #include "common/base/text.hpp"
+#include "common/ops/error.hpp"
 #include "common/ops/wait_for_process.hpp"
 
 namespace persistproc::cli::commands {
@@ -53,29 +56,43 @@ std::string waited_for(const ops::WaitRequest& request) {
     return "it came";
 }
 
-int show(const Console& console, const WaitArguments& options, const ops::WaitMeta& meta, const ProcessView& view) {
-    const bool asked_for_exit = options.request.until == ops::WaitCondition::exit;
-    if (meta.outcome == ops::WaitOutcome::timed_out)
-        return console.fail(Error{ErrorCode::timeout, fmt::format("wait: the time is over; {} is {}", meta.process,
-                                                                  schema::enum_name(meta.state))});
-    if (console.json()) {
-        console.print(format::wait_json(meta));
-    } else if (meta.match) {
-        console.print(base::escape_line(*meta.match) + "\n");
-    } else if (meta.outcome == ops::WaitOutcome::port_open) {
-        console.note(meta.port ? fmt::format("{} listens on port {}", meta.process, *meta.port)
-                               : fmt::format("{} listens", meta.process));
-    } else if (meta.outcome == ops::WaitOutcome::ended) {
-        console.note(ended_text(view, meta));
-    }
-    return asked_for_exit ? exit_status_of(meta) : 0;
-}
-
 /// What the daemon says of it names the run and not the process.
 Error ended_before(Error failed, const ops::WaitRequest& request, const Result<ProcessView>& now) {
     if (failed.code != ErrorCode::conflict || !now || domain::is_live(*now) || !now->ended_at) return failed;
     failed.message = fmt::format("{} before {}", format::ending_text(*now, base::wall_now()), waited_for(request));
     return failed;
+}
+
+/// An answer, with the process as it was just after it.
+struct Waited {
+    ops::WaitMeta meta;
+    ProcessView view;
+};
+
+/// What was waited for has not come.
+std::optional<Error> failure_of(const WaitArguments& options, const Waited& waited) {
+    const ops::WaitMeta& meta = waited.meta;
+    if (meta.outcome == ops::WaitOutcome::timed_out)
+        return Error{ErrorCode::timeout,
+                     fmt::format("wait: the time is over; {} is {}", meta.process, schema::enum_name(meta.state))};
+    if (meta.outcome == ops::WaitOutcome::ended && options.request.until != ops::WaitCondition::exit)
+        return Error{ErrorCode::conflict,
+                     fmt::format("wait: {} before {}", ended_text(waited.view, meta), waited_for(options.request))};
+    return std::nullopt;
+}
+
+/// In text.
+void show(const Console& console, const WaitArguments& options, const Waited& waited) {
+    const ops::WaitMeta& meta = waited.meta;
+    if (meta.match) {
+        const std::string whose = options.targets.size() > 1 ? meta.process + ": " : "";
+        console.print(whose + base::escape_line(base::clean_output(*meta.match)) + "\n");
+    } else if (meta.outcome == ops::WaitOutcome::port_open) {
+        console.note(meta.port ? fmt::format("{} listens on port {}", meta.process, *meta.port)
+                               : fmt::format("{} listens", meta.process));
+    } else if (meta.outcome == ops::WaitOutcome::ended) {
+        console.note(ended_text(waited.view, meta));
+    }
 }
 
 std::chrono::nanoseconds time_of(double seconds) {
@@ -87,28 +104,25 @@ Error no_daemon_in_time() {
     return {ErrorCode::timeout, "wait: the time is over, and no daemon answers to say how it stands"};
 }
 
-}  // namespace
-
-static Task<int> wait(Context context, WaitArguments options) {
-    const std::filesystem::path data = context.common.data_directory;
-    auto client = co_await DaemonClient::connect(context.executor, data);
-    if (!client) co_return context.console.fail(client.error());
+Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std::string target) {
+    auto client = co_await DaemonClient::connect(context.executor, context.common);
+    if (!client) co_return client.error();
     // The process as it is now: one that is forgotten and made anew meanwhile is another.
-    auto view = co_await (*client)->find(options.request.process);
+    auto view = co_await (*client)->find(target);
     async::SystemClock clock;
     const MonoTime begin = clock.now();
     const MonoTime end = options.timeout_seconds ? begin + time_of(*options.timeout_seconds) : MonoTime::max();
     std::optional<MonoTime> lost_until;
     double passed = 0;
     while (true) {
-        if (clock.now() >= end && (!view || lost_until)) co_return context.console.fail(no_daemon_in_time());
+        if (clock.now() >= end && (!view || lost_until)) co_return no_daemon_in_time();
         if (!view && view.error().code == ErrorCode::unavailable && clock.now() < begin + daemon_return_bound) {
             const MonoTime next = clock.now() + daemon_return_pause;
             co_await clock.sleep_until(next);
-            view = co_await (*client)->find(options.request.process);
+            view = co_await (*client)->find(target);
             continue;
         }
-        if (!view) co_return context.console.fail(view.error());
+        if (!view) co_return view.error();
         ops::WaitRequest request = options.request;
         request.process = view->id;
         // The run that is there now: an end before the question counts, the next run's does not.
@@ -122,7 +136,7 @@ static Task<int> wait(Context context, WaitArguments options) {
             // A daemon that is killed or upgraded comes back, and the next one knows the process: the question is asked
             // again, for a while.
             if (!lost_until) lost_until = clock.now() + daemon_return_bound;
-            if (clock.now() >= *lost_until) co_return context.console.fail(answer.error());
+            if (clock.now() >= *lost_until) co_return answer.error();
             const MonoTime next = std::min(end, clock.now() + daemon_return_pause);
             co_await clock.sleep_until(next);
             passed = std::chrono::duration<double>(clock.now() - begin).count();
@@ -132,17 +146,72 @@ static Task<int> wait(Context context, WaitArguments options) {
         const bool is_early = !is_last && (answer ? answer->outcome == ops::WaitOutcome::timed_out
                                                   : answer.error().code == ErrorCode::timeout);
         if (!answer && answer.error().code == ErrorCode::timeout && passed > 0 && is_last)
-            co_return context.console.fail(
-                Error{ErrorCode::timeout, fmt::format("{}: not yet after {} s: {}", view->id, *options.timeout_seconds,
-                                                      schema::enum_name(options.request.until))});
+            co_return Error{ErrorCode::timeout,
+                            fmt::format("{}: not yet after {} s: {}", view->id, *options.timeout_seconds,
+                                        schema::enum_name(options.request.until))};
         if (!is_early) {
-            const std::string id = view->id;
-            const auto now = co_await (*client)->find(id);
-            if (answer) co_return show(context.console, options, *answer, now ? *now : *view);
-            co_return context.console.fail(ended_before(answer.error(), options.request, now));
+            std::string id = view->id;
+            auto now = co_await (*client)->find(std::move(id));
+            if (!answer) co_return ended_before(answer.error(), options.request, now);
+            Waited out;
+            out.meta = std::move(*answer);
+            out.view = now ? std::move(*now) : std::move(*view);
+            co_return out;
         }
         passed = std::chrono::duration<double>(clock.now() - begin).count();
     }
+}
+
+/// Shared by the waits of one call; it outlives them.
+struct Round {
+    Context context;
+    WaitArguments options;
+    std::vector<int> statuses;
+    std::vector<ops::WaitMeta> came;
+    std::optional<Error> first;  // that failed, in time
+    std::size_t pending;
+    async::Notifier changed;
+};
+
+Task<> wait_in(Round& round, std::size_t i) {
+    std::string target = round.options.targets[i];
+    auto waited = co_await wait_for(round.context, round.options, std::move(target));
+    const Console& console = round.context.console;
+    const auto failed = waited ? failure_of(round.options, *waited) : std::optional(waited.error());
+    if (failed) {
+        round.statuses[i] = console.json() ? ops::exit_status(*failed) : console.fail(*failed);
+        if (!round.first) round.first = failed;
+    } else {
+        const bool is_exit = round.options.request.until == ops::WaitCondition::exit;
+        round.statuses[i] = is_exit ? exit_status_of(waited->meta) : 0;
+        if (!console.json()) show(console, round.options, *waited);
+        round.came.push_back(std::move(waited->meta));
+    }
+    --round.pending;
+    round.changed.notify_all();
+}
+
+}  // namespace
+
+static Task<int> wait(Context context, WaitArguments options) {
+    const std::size_t count = options.targets.size();
+    const Console console = context.console;
+    const auto executor = context.executor;
+    Round round{std::move(context), std::move(options), {}, {}, {}, count, async::Notifier(executor)};
+    round.statuses.resize(count);
+    async::TaskGroup tasks(executor);
+    for (std::size_t i = 0; i < count; ++i) {
+        Task<> task = wait_in(round, i);
+        tasks.spawn("wait", std::move(task));
+    }
+    while (round.pending > 0) co_await round.changed.wait();
+    co_await tasks.close();
+    if (console.json() && count > 1)
+        console.print(format::waits_json(round.came, round.first));
+    else if (console.json())
+        console.print(round.first ? format::error_json(*round.first) : format::wait_json(round.came.front()));
+    const auto failed = std::find_if(round.statuses.begin(), round.statuses.end(), [](int each) { return each != 0; });
+    co_return failed == round.statuses.end() ? 0 : *failed;
 }
 
 extern const Subcommand wait_subcommand = make_subcommand<wait>(ops::WaitRequest::typed);

@@ -86,7 +86,7 @@ std::string general_help() {
         out += fmt::format("  {}  {}\n", padded(with_words(*each), width), summary_of(each->typed));
     out +=
         "\nTARGET: an id (p3), a label, a PID or a command. Own flags end at the first word of a command.\n"
-        "Every subcommand: --port, --data-dir, --format text|json, --json, -v, -q, --help.\n\n"
+        "Every subcommand: --port, --data-dir, --format text|json, --json, --no-color, -q, --help.\n\n"
         "  persistproc run npm run dev        # Ctrl+C detaches, the program goes on\n"
         "  persistproc list\n"
         "  persistproc output -f web\n";
@@ -101,8 +101,10 @@ std::string subcommand_help(const Subcommand& subcommand) {
     std::string out = fmt::format("Usage: persistproc {}\n\n{}\n\n", usage_line(subcommand), wrap(text, help_width));
     std::size_t width = 0;
     for (const Flag& flag : declared.flags) width = std::max(width, cells_of(flag_text(flag)));
-    for (const Flag& flag : declared.flags)
+    for (const Flag& flag : declared.flags) {
+        if (declared.own > 0 && &flag == declared.flags.data() + declared.own) out += "\nFlags of every subcommand:\n";
         out += fmt::format("  {}  {}\n", padded(flag_text(flag), width), flag.facts.sentence());
+    }
     std::string statuses;
     for (const ops::ExitStatus& each : typed.statuses)
         if (!each.text.empty()) statuses += fmt::format("  {:<3}  {}\n", each.status, each.text);

@@ -66,6 +66,14 @@ std::string shutdown_json(const std::vector<std::string>& stopped, const std::ve
 
 std::string wait_json(const ops::WaitMeta& meta) { return document(schema::to_json(meta)); }
 
+std::string waits_json(const std::vector<ops::WaitMeta>& waits, const std::optional<Error>& error) {
+    Json list = Json::array();
+    for (const ops::WaitMeta& each : waits) list.push_back(schema::to_json(each));
+    Json out{{"waits", std::move(list)}};
+    if (error) out["error"] = error_object(*error);
+    return document(out);
+}
+
 std::string audit_json(const ops::AuditResponse& answer) { return document(schema::to_json(answer)); }
 std::string audit_line_json(const ops::AuditLine& entry) { return document(schema::to_json(entry)); }
 

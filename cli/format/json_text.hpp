@@ -37,6 +37,8 @@ std::string texts_json(const std::vector<std::pair<std::string, std::optional<st
 
 std::string shutdown_json(const std::vector<std::string>& stopped, const std::vector<std::string>& kept);
 std::string wait_json(const ops::WaitMeta& meta);
+/// {"waits":[…]}, in the order in which they came true, and "error" beside it where one did not.
+std::string waits_json(const std::vector<ops::WaitMeta>& waits, const std::optional<Error>& error);
 /// {"entries":[…]}, and one of them.
 std::string audit_json(const ops::AuditResponse& answer);
 std::string audit_line_json(const ops::AuditLine& entry);

@@ -67,7 +67,7 @@ bool is_of(Stream stream, logstore::StreamChoice choice) {
 /// What was not recorded or is not there any more.
 std::string missing_text(const Follower::Item& item) {
     if (item.evicted_bytes > 0)
-        return fmt::format("{} bytes before this were removed: the output's bound was reached", item.evicted_bytes);
+        return fmt::format("{} bytes before this were removed, by the output's bound or by flush", item.evicted_bytes);
     if ((item.flags & logstore::gap) != 0) return logstore::gap_text(item.value);
     return logstore::loss_text(item.event, item.value).value_or("");
 }

@@ -47,7 +47,7 @@ std::string why_invisible(std::string_view text);
 /// Whether `text` holds a control character or a Unicode bidirectional override (which can hide what is shown).
 bool has_control_or_bidi(std::string_view text) noexcept;
 
-/// Levenshtein distance in bytes, for "did you mean".
+/// In bytes, how many are to be changed, put in, left out or exchanged with their neighbour: for "did you mean".
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
 /// Any bytes as UTF-8 text: each byte becomes the code point of its value. `text_to_bytes` undoes it; nothing when

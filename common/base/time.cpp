@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <time.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <ctime>
+#include <utility>
 
 namespace persistproc::base {
 
@@ -32,6 +34,21 @@ bool take_digits(std::string_view& text, std::size_t digits, int& out) {
 bool take(std::string_view& text, char c) {
     if (text.empty() || text.front() != c) return false;
     text.remove_prefix(1);
+    return true;
+}
+
+/// ".25" of a second from the front of `text`.
+bool take_fraction(std::string_view& text, std::chrono::nanoseconds& out) {
+    if (!take(text, '.')) return false;
+    std::int64_t fraction = 0;
+    int digits = 0;
+    while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
+        if (digits < 9) fraction = fraction * 10 + (text.front() - '0'), ++digits;
+        text.remove_prefix(1);
+    }
+    if (digits == 0) return false;
+    for (; digits < 9; ++digits) fraction *= 10;
+    out = std::chrono::nanoseconds(fraction);
     return true;
 }
 
@@ -64,16 +81,8 @@ Result<WallTime> parse_rfc3339(std::string_view text) {
                     take_digits(rest, 2, h) && take(rest, ':') && take_digits(rest, 2, mi) && take(rest, ':') &&
                     take_digits(rest, 2, s);
     if (!ok || h > 23 || mi > 59 || s > 60) return bad_time(text);
-    std::int64_t fraction = 0;
-    if (take(rest, '.')) {
-        int digits = 0;
-        while (!rest.empty() && rest.front() >= '0' && rest.front() <= '9') {
-            if (digits < 9) fraction = fraction * 10 + (rest.front() - '0'), ++digits;
-            rest.remove_prefix(1);
-        }
-        if (digits == 0) return bad_time(text);
-        for (; digits < 9; ++digits) fraction *= 10;
-    }
+    nanoseconds fraction{};
+    if (rest.starts_with('.') && !take_fraction(rest, fraction)) return bad_time(text);
     int offset_minutes = 0;
     if (!take(rest, 'Z') && !take(rest, 'z')) {
         const int sign = take(rest, '-') ? -1 : take(rest, '+') ? 1 : 0;
@@ -85,8 +94,28 @@ Result<WallTime> parse_rfc3339(std::string_view text) {
     }
     const year_month_day date{year{y}, month{static_cast<unsigned>(mo)}, day{static_cast<unsigned>(d)}};
     if (!rest.empty() || !date.ok() || y < 1970 || y > 2200) return bad_time(text);
-    return WallTime(sys_days{date} + hours(h) + minutes(mi - offset_minutes) + seconds(s) + nanoseconds(fraction));
+    return WallTime(sys_days{date} + hours(h) + minutes(mi - offset_minutes) + seconds(s) + fraction);
 }
+
+namespace {
+
+/// Seconds of a unit; 0: there is none of that name.
+double seconds_of_unit(std::string_view unit) {
+    constexpr std::pair<std::string_view, double> units[] = {
+        {"s", 1},      {"sec", 1},       {"secs", 1},       {"second", 1},   {"seconds", 1}, {"m", 60},
+        {"min", 60},   {"mins", 60},     {"minute", 60},    {"minutes", 60}, {"h", 3600},    {"hr", 3600},
+        {"hrs", 3600}, {"hour", 3600},   {"hours", 3600},   {"d", 86400},    {"day", 86400}, {"days", 86400},
+        {"w", 604800}, {"week", 604800}, {"weeks", 604800}, {"ms", 0.001},   {"msec", 0.001}};
+    for (const auto& [name, seconds] : units)
+        if (unit == name) return seconds;
+    return 0;
+}
+
+void skip_blanks(std::string_view& text) {
+    while (text.starts_with(' ')) text.remove_prefix(1);
+}
+
+}  // namespace
 
 Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
     const Error bad{ErrorCode::invalid,
@@ -104,19 +133,15 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
         double unit = 1;
         if (whole) {
             if (total_seconds > 0) return bad;  // "1h30": thirty of what?
-        } else if (rest.starts_with("ms")) {
-            unit = 0.001;
-            rest.remove_prefix(2);
         } else {
-            switch (rest.front()) {
-                case 's': unit = 1; break;
-                case 'm': unit = 60; break;
-                case 'h': unit = 3600; break;
-                case 'd': unit = 86400; break;
-                case 'w': unit = 7 * 86400; break;
-                default: return bad;
-            }
-            rest.remove_prefix(1);
+            skip_blanks(rest);
+            const auto letters =
+                std::find_if_not(rest.begin(), rest.end(), [](char c) { return c >= 'a' && c <= 'z'; });
+            const auto length = static_cast<std::size_t>(letters - rest.begin());
+            unit = seconds_of_unit(rest.substr(0, length));
+            if (unit <= 0) return bad;
+            rest.remove_prefix(length);
+            if (const std::string_view before = rest; skip_blanks(rest), rest.empty() && !before.empty()) return bad;
         }
         total_seconds += value * unit;
     }
@@ -151,10 +176,12 @@ std::optional<WallTime> find_local_time(std::string_view text, WallTime now) {
         const bool has_time = !rest.empty();
         if (has_time && ((!take(rest, 'T') && !take(rest, ' ')) || rest.empty())) return std::nullopt;
     }
+    std::chrono::nanoseconds fraction{};
     if (!rest.empty() || !has_date) {
-        if (!take_digits(rest, 2, at.tm_hour) || !take(rest, ':') || !take_digits(rest, 2, at.tm_min))
-            return std::nullopt;
+        const bool has_hour = take_digits(rest, 2, at.tm_hour) || take_digits(rest, 1, at.tm_hour);
+        if (!has_hour || !take(rest, ':') || !take_digits(rest, 2, at.tm_min)) return std::nullopt;
         if (!rest.empty() && (!take(rest, ':') || !take_digits(rest, 2, at.tm_sec))) return std::nullopt;
+        if (!rest.empty() && !take_fraction(rest, fraction)) return std::nullopt;
         if (!rest.empty() || at.tm_hour > 23 || at.tm_min > 59 || at.tm_sec > 59) return std::nullopt;
     }
     std::tm same = at;
@@ -165,7 +192,21 @@ std::optional<WallTime> find_local_time(std::string_view text, WallTime now) {
         found = std::mktime(&same);
     }
     if (found == static_cast<std::time_t>(-1)) return std::nullopt;
-    return WallTime(std::chrono::seconds(found));
+    return WallTime(std::chrono::seconds(found) + fraction);
+}
+
+/// "now", "today" and "yesterday" (their beginning), in the zone of this machine.
+std::optional<WallTime> find_day(std::string_view text, WallTime now) {
+    if (text == "now") return now;
+    if (text != "today" && text != "yesterday") return std::nullopt;
+    const std::time_t now_s =
+        std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::system_clock::duration>(now));
+    std::tm at{};
+    ::localtime_r(&now_s, &at);
+    at.tm_hour = at.tm_min = at.tm_sec = 0;
+    at.tm_isdst = -1;
+    if (text == "yesterday") --at.tm_mday;
+    return WallTime(std::chrono::seconds(std::mktime(&at)));
 }
 
 /// Seconds since 1970 are of no use as an age: as one they were more than three years.
@@ -173,9 +214,11 @@ std::optional<WallTime> find_unix_time(std::string_view text) {
     constexpr std::int64_t least = 100'000'000, most = 7'000'000'000;
     std::int64_t seconds = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (error != std::errc{} || end != text.data() + text.size() || seconds < least || seconds > most)
-        return std::nullopt;
-    return WallTime(std::chrono::seconds(seconds));
+    std::string_view rest = text.substr(static_cast<std::size_t>(end - text.data()));
+    std::chrono::nanoseconds fraction{};
+    if (error != std::errc{} || seconds < least || seconds > most) return std::nullopt;
+    if (!rest.empty() && (!take_fraction(rest, fraction) || !rest.empty())) return std::nullopt;
+    return WallTime(std::chrono::seconds(seconds) + fraction);
 }
 
 }  // namespace
@@ -184,12 +227,16 @@ Result<WallTime> parse_time_or_age(std::string_view text, WallTime now) {
     if (const auto time = parse_rfc3339(text)) return *time;
     if (const auto time = find_local_time(text, now)) return *time;
     if (const auto time = find_unix_time(text)) return *time;
-    const auto age = parse_duration(text);
+    if (const auto time = find_day(text, now)) return *time;
+    std::string_view rest = text;
+    if (rest.ends_with(" ago")) rest.remove_suffix(4);
+    const auto age = parse_duration(rest);
     if (!age)
-        return Error{ErrorCode::invalid,
-                     fmt::format("\"{}\" is no time: expected an age such as 2m, RFC 3339 such as "
-                                 "2026-11-02T08:00:00Z, a date, a clock time such as 08:00, or Unix seconds",
-                                 text)};
+        return Error{
+            ErrorCode::invalid,
+            fmt::format("\"{}\" is no time: expected an age such as 2m, RFC 3339 such as 2026-11-02T08:00:00Z, "
+                        "a date, a clock time such as 08:00, today, yesterday, or Unix seconds",
+                        text)};
     return now - *age;
 }
 

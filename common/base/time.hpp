@@ -27,11 +27,12 @@ std::string format_rfc3339(WallTime time);
 /// Accepts RFC 3339 with `Z` or an offset, fraction optional. Pure. Errors: invalid.
 Result<WallTime> parse_rfc3339(std::string_view text);
 
-/// "250ms", "30", "30s", "2m", "1h30m", "2d"; a bare number is seconds; fractions are accepted ("1.5s").
+/// "250ms", "30", "30s", "2m", "1h30m", "2d", "5 min"; a bare number is seconds; fractions are accepted ("1.5s").
 /// Pure. Errors: invalid, naming the text and what is accepted.
 Result<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
-/// A time as users give it to --since: RFC 3339, or a duration before `now`. Errors: invalid.
+/// A time as users give it to --since: RFC 3339, a date or a clock time of this machine's zone, "today", "yesterday",
+/// Unix seconds, or a duration before `now` ("5m", "5 min ago"). Errors: invalid.
 Result<WallTime> parse_time_or_age(std::string_view text, WallTime now);
 
 /// Short age for listings: "3s", "5m", "2h 5m", "4d 3h".

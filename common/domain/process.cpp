@@ -72,6 +72,8 @@ Result<void> check_label(std::string_view label) {
     if (const std::string why = base::why_invisible(label); !why.empty())
         return Error{ErrorCode::invalid, "label: " + why};
     if (label == "all") return Error{ErrorCode::invalid, "label: \"all\" means every process; choose another"};
+    if (label.front() == '-')
+        return Error{ErrorCode::invalid, fmt::format("label: \"{}\" would be taken for a flag; choose another", label)};
     if (find_process_id(label))
         return Error{ErrorCode::invalid, fmt::format("label: \"{}\" has the form of an id; choose another", label)};
     return boost::system::in_place_value;

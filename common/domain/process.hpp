@@ -127,6 +127,7 @@ struct Definition {
     bool label_given = false;  // else it is the default label, derived from command and directory
     bool shell = false;        // command is one word, given to /bin/sh -c
     RestartPolicy restart = RestartPolicy::never;
+    std::optional<std::int64_t> restart_limit;  // gives up after so many quick failures in a row; else the daemon's own
     int stop_signal = 15;
     double grace_seconds = 10;
     std::string description;  // what it is for, in the words of whoever started it
@@ -160,18 +161,22 @@ constexpr void Definition::fields(Each&& each) {
     each(schema::required("working_directory", &D::working_directory, "Absolute path")
              .range(1, 4096)
              .as_flag("C,working-directory", "DIR", "Where the command runs")
+             .also_typed("cwd workdir")
              .of_kind(ValueKind::directory));
     each(field("label", &D::label, "Unique name; default: \"<command> in <directory>\"")
              .range(1, 200)
              .absent_if_empty()
-             .as_flag("label", "NAME"));
+             .as_flag("label", "NAME")
+             .also_typed("name"));
     each(field("label_given", &D::label_given).only(schema::in_documents));
     each(field("shell", &D::shell, "Run the string through /bin/sh -c")
              .only(unseen)
              .as_flag("shell", "", "Run one word through /bin/sh -c"));
-    each(field("restart", &D::restart, "Restart when it ends by itself")
-             .only(unseen)
-             .as_flag("restart", "POLICY", "never, on-failure or always, when it ends by itself"));
+    each(field("restart", &D::restart, "Restart when it ends by itself").only(unseen));
+    each(field("restart_limit", &D::restart_limit)
+             .only(schema::by_client | schema::in_documents)
+             .range(1, 1000000)
+             .left_out_if_absent());
     each(field("stop_signal", &D::stop_signal, "First signal of a stop")
              .only(unseen)
              .in_form(&signal_form)
@@ -182,6 +187,7 @@ constexpr void Definition::fields(Each&& each) {
              .in_form(&seconds_form)
              .range(0, 3600)
              .as_flag("grace", "DURATION", "Time between it and SIGKILL (10s)")
+             .also_typed("stop-timeout kill-timeout")
              .of_kind(ValueKind::duration));
     each(field("description", &D::description, "What it is for")
              .range(1, 200)

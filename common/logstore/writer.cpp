@@ -85,6 +85,15 @@ void Writer::rotate() noexcept {
     }
 }
 
+int Writer::clear() noexcept {
+    // The others first: they may make the room that a new segment needs.
+    while (remove_oldest()) {
+    }
+    if (const int err = begin_segment(segment_ + 1); err != 0) return err;
+    remove_oldest();
+    return 0;
+}
+
 bool Writer::remove_oldest() noexcept {
     if (oldest_ >= segment_) return false;
     forget_retired(oldest_);

@@ -54,6 +54,8 @@ public:
     /// Goes on in a new segment of another directory, the one before being gone. Returns 0 or errno; nothing has
     /// changed then.
     int move_to(int directory_fd) noexcept;
+    /// Removes everything recorded so far; positions go on. Returns 0, or errno: the newest segment has stayed then.
+    int clear() noexcept;
     /// Closes without syncing.
     void close() noexcept;
 

@@ -29,7 +29,10 @@ struct SignalRequest {
     template <class Each>
     static constexpr void fields(Each&& each) {
         each(schema::required("process", &SignalRequest::process));
-        each(schema::required("signal", &SignalRequest::signal));
+        each(schema::required("signal", &SignalRequest::signal, "In another way: -s HUP, -HUP or -1")
+                 .as_flag("s,signal", "SIGNAL")
+                 .also_typed("%")
+                 .of_kind(schema::ValueKind::signal));
     }
 };
 
@@ -92,6 +95,57 @@ struct RemoveRequest {
     template <class Each>
     static constexpr void fields(Each&& each) {
         each(schema::required("process", &RemoveRequest::process));
+    }
+};
+
+/// Gives a process another label. Answer: its view. Errors: conflict (another process has it), invalid.
+struct RenameRequest {
+    std::string process;
+    std::string label;
+    static constexpr Operation operation{.name = "rename_process",
+                                         .title = "",
+                                         .description = of_the_client,
+                                         .effects = {.idempotent = true},
+                                         .audience = schema::Audience::client,
+                                         .audit = "rename"};
+    static constexpr Typed typed{
+        .name = "rename",
+        .words = "TARGET LABEL",
+        .summary = "give a process another label",
+        .text = "Gives a process another label, whether it runs or not.",
+        .examples = {"persistproc rename p3 web"},
+        .words_kind = schema::ValueKind::target,
+    };
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        each(schema::required("process", &RenameRequest::process));
+        each(schema::required("label", &RenameRequest::label));
+    }
+};
+
+/// Removes what a process has printed so far. Positions and cursors go on: what is gone is told like what the bound has
+/// removed. Answer: its view.
+struct FlushRequest {
+    std::string process;
+    static constexpr Operation operation{.name = "flush_output",
+                                         .title = "",
+                                         .description = of_the_client,
+                                         .effects = {.destructive = true, .idempotent = true},
+                                         .audience = schema::Audience::client,
+                                         .audit = "flush"};
+    static constexpr Typed typed{
+        .name = "flush",
+        .words = "TARGET… | all",
+        .summary = "empty the recorded output",
+        .text =
+            "Removes what processes have printed so far; what they print from now on is recorded. Cursors stay "
+            "valid.",
+        .examples = {"persistproc flush web"},
+        .words_kind = schema::ValueKind::target,
+    };
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        each(schema::required("process", &FlushRequest::process));
     }
 };
 
@@ -228,6 +282,8 @@ PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::SignalRequest)
 PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::DescribeRequest)
 PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::ProcessDetails)
 PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::RemoveRequest)
+PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::RenameRequest)
+PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::FlushRequest)
 PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::ShutdownRequest)
 PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::ShutdownResponse)
 PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::AuditRequest)

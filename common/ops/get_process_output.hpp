@@ -51,7 +51,8 @@ struct OutputRequest {
         each(schema::required("process", &R::process, "id, label, PID or command"));
         each(field("lines", &R::lines, "Newest lines (with cursor: oldest new ones); 0: as many as fit")
                  .range(0, 1000000000)
-                 .as_flag("n,lines", "N", "Newest lines (100); 0: everything"));
+                 .as_flag("n,lines", "N", "Newest lines (100); 0: everything")
+                 .also_typed("tail #"));
         each(field("cursor", &R::cursor, "Only what came after it").as_flag("cursor", "CURSOR"));
         each(field("since", &R::since, "Age (5m), RFC 3339, clock or Unix time")
                  .as_flag("since", "TIME", "Only what was printed from then on")
@@ -61,7 +62,7 @@ struct OutputRequest {
                  .of_kind(schema::ValueKind::time));
         each(field("stream", &R::stream).as_flag("stream", "STREAM", "combined, stdout or stderr"));
         each(field("grep", &R::grep, "RE2 pattern").as_flag("grep", "RE2", "Only lines that match").range(1, 1024));
-        each(field("context", &R::context, "Lines around each match").range(0, 100));
+        each(field("context", &R::context, "Lines around each match").range(0, 100).as_flag("C,context", "N"));
         each(field("run", &R::run, "Only this run, e.g. p3.2").as_flag("run", "RUN", "Only this run (p3.2, or 2)"));
         each(field("max_bytes", &R::max_bytes).range(256, 1048576));
         each(field("view", &R::view, "clean: escapes stripped"));

@@ -32,10 +32,11 @@ struct StopRequest {
     static constexpr void fields(Each&& each) {
         using R = StopRequest;
         each(schema::required("process", &R::process, "id, label, PID or command"));
-        each(schema::field("force", &R::force, "SIGKILL at once").as_flag("force"));
+        each(schema::field("force", &R::force, "SIGKILL at once").as_flag("force").also_typed("f"));
         each(schema::field("grace_seconds", &R::grace_seconds, "Time before SIGKILL")
                  .range(0, 3600)
                  .as_flag("grace", "DURATION")
+                 .also_typed("t time timeout")
                  .in_form(&domain::optional_seconds_form)
                  .of_kind(schema::ValueKind::duration));
     }

@@ -30,10 +30,12 @@ struct WaitRequest {
     };
     static constexpr Typed typed{
         .name = "wait",
-        .words = "TARGET",
+        .words = "TARGET…",
         .summary = "wait for a pattern, a port, quiet, or the end",
-        .text = "Waits until it is so; fails at once when the process ends first.",
-        .examples = {"persistproc wait web --port 3000 --timeout 30", "persistproc wait build --exit"},
+        .text =
+            "Waits until it is so of each; fails at once when a process ends first and does not run again. Of several "
+            "the exit status is the first that is not 0, in the order given.",
+        .examples = {"persistproc wait web --port 3000 --timeout 30", "persistproc wait lint test --exit"},
         .statuses = {{124, "the time is over"}},
         .words_kind = schema::ValueKind::target,
     };

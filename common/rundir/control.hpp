@@ -35,6 +35,7 @@ enum class MessageType : std::uint16_t {
     commit = 2,  // on the start channel: go on and start the child, or take the run over
     stop = 3,  // `signal` (0: the spec's), then, after `grace_ms`, SIGKILL; `force`: at once. Answered by `tree_empty`
     signal = 4,  // to the child's process group. Answered by `done`
+    flush = 6,   // removes what has been recorded. Answered by `done`; shims of older releases refuse it
     ended = 5,   // to a successor: the child is a zombie of the daemon, or its end cannot be known by it
     // shim → daemon
     ready = 101,  // with the present RunState, as the next two

@@ -41,6 +41,7 @@ constexpr unsigned fields_of(MessageType type) noexcept {
         case MessageType::commit: return from_daemon | greeting | bit(field_descriptors);
         case MessageType::stop: return from_daemon | bit(field_signal) | bit(field_grace) | bit(field_force);
         case MessageType::signal: return from_daemon | bit(field_signal);
+        case MessageType::flush: return from_daemon;
         case MessageType::ended: return from_daemon | bit(field_end);
         case MessageType::ready:
         case MessageType::state: return always | greeting | bit(field_state) | bit(field_descriptors);

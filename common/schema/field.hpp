@@ -75,6 +75,7 @@ struct FieldFacts {
     Use uses = everywhere;
     const char* flag = nullptr;  // as typed after "--"; null: no flag
     char letter = 0;             // as typed after "-"
+    const char* also = "";       // other names of the flag, separated by blanks: see `also_typed`
     const char* value_name = "";
     const char* help = nullptr;
     ValueKind kind = ValueKind::text;
@@ -132,6 +133,13 @@ struct Field : FieldFacts {
         copy.flag = has_letter ? names + 2 : names;
         copy.value_name = value;
         copy.help = sentence;
+        return copy;
+    }
+    /// Names by which people know the flag from elsewhere, which no help shows: "name", or "t" for -t. "#" stands for
+    /// -50, "%" for any word behind one dash that is no flag: their value is what stands behind the dash.
+    constexpr Field also_typed(const char* names) const {
+        Field copy = *this;
+        copy.also = names;
         return copy;
     }
     constexpr Field of_kind(ValueKind what) const {

@@ -27,6 +27,7 @@ bool wants_restart(domain::RestartPolicy policy, const Outcome& outcome) noexcep
 RestartRule restart_rule(const Definition& definition) noexcept {
     RestartRule rule;
     rule.policy = definition.restart;
+    if (const auto limit = definition.restart_limit) rule.give_up_after = static_cast<int>(*limit);
     return rule;
 }
 

@@ -113,6 +113,18 @@ Task<bool> LocalRunDirectories::has_strays(StrayRoots roots) {
 bool LocalRunDirectories::is_suspended(PidIdentity process) const { return base::is_suspended(process); }
 bool LocalRunDirectories::is_zombie(PidIdentity process) const { return base::is_zombie(process); }
 
+Task<Result<void>> LocalRunDirectories::clear_output(ProcessId id) {
+    auto work = [data = data_, id] { return core::clear_output(data, id); };
+    co_return co_await async::offload(files_, std::move(work));
+}
+
+Task<Result<void>> LocalRunDirectories::check_program(std::string program, std::string path, std::string directory) {
+    auto work = [program = std::move(program), path = std::move(path), directory = std::move(directory)] {
+        return core::check_program(program, path, directory);
+    };
+    co_return co_await async::offload(files_, std::move(work));
+}
+
 Task<Result<std::string>> LocalRunDirectories::canonical_directory(std::string path) {
     auto work = [path = std::move(path)] { return core::canonical_directory(path); };
     co_return co_await async::offload(files_, std::move(work));

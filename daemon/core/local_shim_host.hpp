@@ -20,6 +20,7 @@ public:
     /// zombies, except programs of runs that somebody holds.
     void reap_orphans();
 
+    bool executes_here() const override { return true; }
     Task<Result<std::unique_ptr<ShimLink>>> spawn(RunId run) override;
     Task<Result<std::unique_ptr<ShimLink>>> take_over(RunId run) override;
     Task<Result<std::unique_ptr<ShimLink>>> connect(RunId run) override;

@@ -90,6 +90,12 @@ public:
     /// Of the boot that goes on now.
     virtual base::BootId boot_id() const = 0;
 
+    /// Removes the output of a process that has no shim; positions go on. Errors: io, unavailable (a shim has it).
+    virtual Task<Result<void>> clear_output(ProcessId id) = 0;
+
+    /// Whether an execve of `program` by `path` may succeed, as far as a look tells. Errors: exec_failed (os_error:
+    /// ENOENT or EACCES).
+    virtual Task<Result<void>> check_program(std::string program, std::string path, std::string directory) = 0;
     /// Symbolic links resolved. Errors: invalid (not absolute, missing, no directory, not to be entered).
     virtual Task<Result<std::string>> canonical_directory(std::string path) = 0;
     /// CPU, memory, ports, end of the log and losses, one answer for each request, in their order.

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +17,8 @@
 #include "common/base/proc.hpp"
 #include "common/base/random.hpp"
 #include "common/base/text.hpp"
+#include "common/base/unique_fd.hpp"
+#include "common/logstore/writer.hpp"
 #include "common/rundir/paths.hpp"
 
 namespace persistproc::core {
@@ -324,6 +327,52 @@ Result<std::string> canonical_directory(const std::string& path) {
     if (::stat(canonical.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) return refuse("is not a directory");
     if (::access(canonical.c_str(), X_OK) != 0) return refuse("cannot be entered");
     return canonical.string();
+}
+
+Result<void> clear_output(const fs::path& data, ProcessId id) {
+    const fs::path log = rundir::process_paths(data, id).log;
+    const base::UniqueFd directory(::open(log.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!directory) return base::os_failure(log.native(), errno);
+    // A log has one writer.
+    if (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0)
+        return Error{ErrorCode::unavailable, to_string(id) + ": its output is still being recorded; try again"};
+    logstore::Writer writer;
+    int err = writer.open(directory.get(), {});
+    if (err == 0) err = writer.clear();
+    if (err == 0) err = writer.sync();
+    writer.close();
+    if (err != 0) return base::os_failure(log.native(), err);
+    return {};
+}
+
+Result<void> check_program(const std::string& program, std::string_view path, const std::string& directory) {
+    const base::UniqueFd from(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    int error = ENOENT;
+    // As the shim's child looks for it; what only execve can tell is left to that.
+    const auto is_there = [&](const std::string& place) {
+        struct stat facts {};
+        if (::fstatat(from.get(), place.c_str(), &facts, 0) != 0) {
+            if (errno == EACCES) error = EACCES;
+            return errno != ENOENT && errno != ENOTDIR && errno != EACCES;
+        }
+        const bool may = S_ISREG(facts.st_mode) && ::faccessat(from.get(), place.c_str(), X_OK, AT_EACCESS) == 0;
+        if (!may) error = EACCES;
+        return may;
+    };
+    const auto failed = [&] {
+        Error out;
+        out.code = ErrorCode::exec_failed;
+        out.os_error = error;
+        return out;
+    };
+    if (!from || program.empty()) return {};
+    if (program.find('/') != std::string::npos) return is_there(program) ? Result<void>() : failed();
+    for (;;) {
+        const auto folder = path.substr(0, path.find(':'));
+        if (is_there(folder.empty() ? program : fmt::format("{}/{}", folder, program))) return {};
+        if (folder.size() == path.size()) return failed();
+        path.remove_prefix(folder.size() + 1);
+    }
 }
 
 }  // namespace persistproc::core

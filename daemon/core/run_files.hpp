@@ -31,5 +31,7 @@ void collect_garbage(std::filesystem::path data, std::size_t keep_runs, std::uin
 
 /// Symbolic links resolved. Errors: invalid (not absolute, missing, no directory, not to be entered).
 Result<std::string> canonical_directory(const std::string& path);
+Result<void> clear_output(const std::filesystem::path& data, ProcessId id);
+Result<void> check_program(const std::string& program, std::string_view path, const std::string& directory);
 
 }  // namespace persistproc::core

@@ -64,6 +64,8 @@ public:
 class ShimHost {
 public:
     virtual ~ShimHost() = default;
+    /// Whether programs are executed on this machine, whose files then tell which can be.
+    virtual bool executes_here() const { return false; }
     /// Starts the shim of a prepared run directory; its first packet will be `ready`. Errors: exec_failed with the
     /// stage, io. The child is reaped by the host whatever becomes of the link.
     virtual Task<Result<std::unique_ptr<ShimLink>>> spawn(RunId run) = 0;

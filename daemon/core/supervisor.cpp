@@ -79,6 +79,12 @@ Task<Result<ProcessView>> Supervisor::signal(ops::SignalRequest request, std::st
 Task<Result<ProcessView>> Supervisor::remove(ops::RemoveRequest request, std::string actor) {
     return carry_out("removal", operations_.remove(std::move(request), std::move(actor)));
 }
+Task<Result<ProcessView>> Supervisor::rename(ops::RenameRequest request, std::string actor) {
+    return carry_out("rename", operations_.rename(std::move(request), std::move(actor)));
+}
+Task<Result<ProcessView>> Supervisor::flush(ops::FlushRequest request, std::string actor) {
+    return carry_out("flush", operations_.flush(std::move(request), std::move(actor)));
+}
 Task<Result<ops::ShutdownResponse>> Supervisor::leave(ops::ShutdownRequest request, std::string actor) {
     return carry_out("shutdown", operations_.leave(request, std::move(actor)));
 }

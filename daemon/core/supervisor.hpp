@@ -45,6 +45,13 @@ public:
     /// Forgets a process that does not run, with its output. Errors: not_found, ambiguous, conflict (it runs), io.
     Task<Result<ProcessView>> remove(ops::RemoveRequest request, std::string actor);
 
+    /// Gives a process another label. Errors: not_found, ambiguous, invalid, conflict (another process has it), io.
+    Task<Result<ProcessView>> rename(ops::RenameRequest request, std::string actor);
+
+    /// Removes what a process has printed so far. Errors: not_found, ambiguous, unavailable, unsupported (its shim is
+    /// too old), io.
+    Task<Result<ProcessView>> flush(ops::FlushRequest request, std::string actor);
+
     /// Views, oldest process first. CPU, memory, ports and output times are at most 250 ms old.
     Task<Result<std::vector<ProcessView>>> list(ops::ListRequest request) {
         return operations_.list(std::move(request));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "common/base/text.hpp"
 
@@ -41,16 +42,25 @@ Error ambiguous(std::string_view target, const Matches& matches) {
     return {ErrorCode::ambiguous, text};
 }
 
+/// How far a label is from what was meant to name it; nothing: it is another.
+std::optional<std::size_t> distance_to(std::string_view label, std::string_view target) {
+    constexpr std::size_t least_part = 2, long_word = 8;
+    if (target.size() >= least_part && label.find(target) != std::string_view::npos) return 1;
+    if (label.size() >= least_part && target.starts_with(label)) return 2;
+    const std::size_t distance = base::edit_distance(target, label);
+    if (distance > (target.size() >= long_word ? 2 : 1)) return std::nullopt;
+    return distance;
+}
+
 Error not_found(std::string_view target, const std::vector<Candidate>& candidates) {
+    const auto shown = target.substr(0, 200);
     std::vector<std::pair<std::size_t, const Candidate*>> near;
-    for (const auto& each : candidates) {
-        std::size_t distance = base::edit_distance(target.substr(0, 200), each.label);
-        if (each.label.find(target) != std::string::npos) distance = std::min<std::size_t>(distance, 1);
-        near.emplace_back(distance, &each);
-    }
+    for (const auto& each : candidates)
+        if (const auto distance = distance_to(each.label, shown)) near.emplace_back(*distance, &each);
     std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    std::string text = fmt::format("no process is \"{}\"", base::escape_line(target.substr(0, 200)));
-    if (near.empty()) return {ErrorCode::not_found, text + "; there are none yet: start one"};
+    std::string text = fmt::format("no process is \"{}\"", base::escape_line(shown));
+    if (candidates.empty()) return {ErrorCode::not_found, text + "; there are none yet: start one"};
+    if (near.empty()) return {ErrorCode::not_found, text + "; a list shows those there are"};
     text += "; nearest:";
     for (std::size_t i = 0; i < std::min<std::size_t>(3, near.size()); ++i)
         text += fmt::format("{} {} {}", i == 0 ? "" : ",", to_string(near[i].second->id),

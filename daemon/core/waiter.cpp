@@ -30,6 +30,11 @@ bool has_ended(const std::optional<Located>& process, std::uint32_t run) {
     return !process || process->run != run || !process->is_live;
 }
 
+/// The run ended, and no other follows that could do what is waited for.
+bool is_over(const std::optional<Located>& process) {
+    return !process || (!process->is_live && process->state != ProcessState::backoff);
+}
+
 }  // namespace
 
 Waiter::Waiter(async::Clock& clock, Supervisor& supervisor, Workers& workers, LogChanges& log_changes)
@@ -127,7 +132,7 @@ Task<Result<WaitResult>> Waiter::finish(WaitOutcome end, ProcessId id, std::uint
 
 Task<Result<WaitResult>> Waiter::wait_for_pattern(Question question, Located process, MonoTime until) {
     const ProcessId id = process.id;
-    const std::uint32_t run = process.run;
+    std::uint32_t run = process.run;
     logstore::LineQuery query;
     query.from = question.from ? question.from : std::optional<std::uint64_t>(process.run_begin);
     // While the run is being made nobody knows yet where its output begins.
@@ -140,7 +145,7 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(Question question, Located pro
     for (;;) {
         // Whether it has ended is asked before the log is read: what it printed last is then in the log.
         const auto before = supervisor_.find(id);
-        const bool ended = has_ended(before, run);
+        const bool ended = is_over(before);
         // So is where the last whole line ends: the search then sees at least that much, and need not look at it again.
         // Asked afterwards, it could lie behind a line that was printed in between and never searched.
         logstore::LineQuery whole = query;
@@ -193,6 +198,13 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(Question question, Located pro
             query.from = page->next;
             continue;
         }
+        if (before && before->run != run) {
+            // What comes from here on is of the run that followed, or of several.
+            run = before->run;
+            query.run.reset();
+            query.from = searched;
+            continue;
+        }
         if (ended) co_return co_await finish(WaitOutcome::ended, id, run);
         if (supervisor_.has_left()) co_return leaving();
         // The unfinished last line may be completed into a match: it is looked at again.
@@ -206,11 +218,12 @@ Task<Result<WaitResult>> Waiter::wait_for_pattern(Question question, Located pro
 
 Task<Result<WaitResult>> Waiter::wait_for_port(Question question, Located process, MonoTime until) {
     const ProcessId id = process.id;
-    const std::uint32_t run = process.run;
+    std::uint32_t run = process.run;
     for (;;) {
         const auto before = supervisor_.find(id);
-        if (has_ended(before, run)) co_return co_await finish(WaitOutcome::ended, id, run);
+        if (is_over(before)) co_return co_await finish(WaitOutcome::ended, id, run);
         if (supervisor_.has_left()) co_return leaving();
+        run = before->run;
         const auto ports = co_await supervisor_.ports(id);
         for (const int port : ports) {
             if (question.port && port != *question.port) continue;
@@ -227,7 +240,7 @@ Task<Result<WaitResult>> Waiter::wait_for_port(Question question, Located proces
 
 Task<Result<WaitResult>> Waiter::wait_for_quiet(Question question, Located process, MonoTime until) {
     const ProcessId id = process.id;
-    const std::uint32_t run = process.run;
+    std::uint32_t run = process.run;
     // Silence that began before the question counts. When the program printed last stands in its log: nobody need be
     // told of each line.
     MonoTime quiet_since = clock_.now();
@@ -235,7 +248,7 @@ Task<Result<WaitResult>> Waiter::wait_for_quiet(Question question, Located proce
     std::int64_t last_output_ns = 0;
     for (;;) {
         const auto before = supervisor_.find(id);
-        const bool ended = has_ended(before, run);
+        const bool ended = is_over(before);
         auto look = [log = process.log] { return logstore::find_log_end(log); };
         const auto end = co_await async::offload(workers_.waiting, std::move(look));
         if (ended) co_return co_await finish(WaitOutcome::ended, id, run);
@@ -249,6 +262,9 @@ Task<Result<WaitResult>> Waiter::wait_for_quiet(Question question, Located proce
             quiet_since = std::clamp(printed, looked, now);
         }
         looked = now;
+        // One that waits to run again is silent, but not done.
+        if (!before->is_live || before->run != run) quiet_since = now;
+        run = before->run;
         if (now - quiet_since >= question.quiet_for) co_return co_await finish(WaitOutcome::quiet, id, run);
         if (now >= until) co_return co_await finish(WaitOutcome::timed_out, id, run);
         const MonoTime next = std::min(until, quiet_since + question.quiet_for);

@@ -104,6 +104,7 @@ private:
     void obey(Control::Connection& connection, const rundir::ControlMessage& message, Handed& handed,
               std::uint64_t now) noexcept;
     void stop_tree(Control::Connection& connection, const rundir::ControlMessage& message, std::uint64_t now) noexcept;
+    void clear_log(Control::Connection& connection, const rundir::ControlMessage& received) noexcept;
     void send_signal(Control::Connection& connection, const rundir::ControlMessage& message) noexcept;
     void kill_sweep(std::uint64_t now) noexcept;
     void answer_stops() noexcept;

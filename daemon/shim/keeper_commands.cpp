@@ -83,6 +83,7 @@ void Keeper::obey(Control::Connection& connection, const ControlMessage& receive
         case MessageType::ended: return hear_end(received, now);
         case MessageType::stop: return stop_tree(connection, received, now);
         case MessageType::signal: return send_signal(connection, received);
+        case MessageType::flush: return clear_log(connection, received);
         // Ours to say, not to hear.
         default: return refuse(Refusal::unknown_type, EPROTO);
     }
@@ -101,6 +102,12 @@ void Keeper::send_signal(Control::Connection& connection, const ControlMessage& 
     if (error == 0) log_.append_event(Event::signalled, received.signal);
     ControlMessage answer = message(MessageType::done, received.request);
     answer.error = error;
+    control_.send(connection, answer);
+}
+
+void Keeper::clear_log(Control::Connection& connection, const ControlMessage& received) noexcept {
+    ControlMessage answer = message(MessageType::done, received.request);
+    answer.error = log_.clear();
     control_.send(connection, answer);
 }
 

@@ -32,6 +32,20 @@ Task<mcp::ToolResult> remove(Core core, ops::RemoveRequest request, mcp::CallCon
     co_return structured(*view, "Removed: " + describe(*view));
 }
 
+Task<mcp::ToolResult> rename(Core core, ops::RenameRequest request, mcp::CallContext context) {
+    std::string actor = actor_of(context);
+    auto view = co_await core.supervisor.rename(std::move(request), std::move(actor));
+    if (!view) co_return mcp::tool_failure(view.error());
+    co_return structured(*view, describe(*view));
+}
+
+Task<mcp::ToolResult> flush(Core core, ops::FlushRequest request, mcp::CallContext context) {
+    std::string actor = actor_of(context);
+    auto view = co_await core.supervisor.flush(std::move(request), std::move(actor));
+    if (!view) co_return mcp::tool_failure(view.error());
+    co_return structured(*view, "Emptied: " + describe(*view));
+}
+
 Task<mcp::ToolResult> shut_down(Core core, ops::ShutdownRequest request, mcp::CallContext context) {
     std::string actor = actor_of(context);
     auto report = co_await core.supervisor.leave(request, std::move(actor));
@@ -99,6 +113,8 @@ void add_client_operations(mcp::Server& server, Core core) {
     add<ops::SignalRequest>(server, core, signal);
     add<ops::DescribeRequest>(server, core, describe_process);
     add<ops::RemoveRequest>(server, core, remove);
+    add<ops::RenameRequest>(server, core, rename);
+    add<ops::FlushRequest>(server, core, flush);
     add<ops::ShutdownRequest>(server, core, shut_down);
     add<ops::AuditRequest>(server, core, audit);
     add<ops::DaemonInfoRequest>(server, core, info);

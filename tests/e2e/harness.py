@@ -464,6 +464,10 @@ class TestCase(unittest.TestCase):
         self.addCleanup(terminal.close)
         return terminal
 
+    def is_served(self):
+        """Whether a daemon answers; starts none."""
+        return self.cli("version", "--json").json()["daemon"] is not None
+
     def mcp(self, **options):
         client = Mcp(self.daemon.port, **options)
         self.addCleanup(client.close)

@@ -234,7 +234,7 @@ class AskedFor(harness.TestCase):
 
     def test_serve_in_the_foreground_with_the_flag(self):
         serving = self.background("serve", "--compat")
-        harness.eventually("it serves", lambda: serving.process.poll() is not None or self.cli("list").code == 0)
+        harness.eventually("it serves", lambda: serving.process.poll() is not None or self.is_served())
         self.assertTrue(self.has_ctrl())
         self.ok("shutdown")
 

@@ -90,7 +90,7 @@ class DaemonWithin(harness.TestCase):
             self.order(f"{self.client} start --label inner -- sleep 600")
         else:
             self.order(line)
-        harness.eventually("it serves", lambda: self.cli("list").code == 0)
+        harness.eventually("it serves", self.is_served)
         daemon = self.holder()
         self.assertNotIn(b"_PP_RUN_MARK=", environment_of(daemon))
         return daemon
@@ -225,7 +225,7 @@ class DaemonWithin(harness.TestCase):
     def check_leftovers(self):
         # The second daemon of a test is no child of ours.
         with contextlib.suppress(Exception):
-            if self.cli("list").code == 0:
+            if self.is_served():
                 self.ok("shutdown")
         super().check_leftovers()
 

@@ -13,13 +13,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
                 "an error is one line");
         return 0;
     }
-    constexpr std::string_view ends("\n\0", 2);
     std::string written;
     for (const auto& [name, value] : *variables) {
         require(!name.empty() && name.find('=') == std::string::npos, "a name is one");
-        require(name.find_first_of(ends) == std::string::npos && value.find_first_of(ends) == std::string::npos,
-                "a variable is one line without NUL");
-        written += "export " + name + "=\"" + value + "\"\r\n";
+        require(name.find('\n') == std::string::npos && value.find('\0') == std::string::npos, "no NUL in a variable");
+        std::string quoted;
+        for (const char c : value) quoted += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+        written += "export " + name + "=\"" + quoted + "\"\r\n";
     }
     const auto again = cli::parse_environment_file(written, "file");
     require(again && *again == *variables, "what is written is read as it was");

@@ -43,6 +43,8 @@ public:
     Task<Result<ops::RestartResponse>> restart(ops::RestartRequest request, std::string actor);
     Task<Result<ProcessView>> signal(ops::SignalRequest request, std::string actor);
     Task<Result<ProcessView>> remove(ops::RemoveRequest request, std::string actor);
+    Task<Result<ProcessView>> rename(ops::RenameRequest request, std::string actor);
+    Task<Result<ProcessView>> flush(ops::FlushRequest request, std::string actor);
     Task<Result<ops::ShutdownResponse>> leave(ops::ShutdownRequest request, std::string actor);
     Task<Result<std::vector<ProcessView>>> list(ops::ListRequest request);
     Task<Result<ops::ProcessDetails>> describe(ops::DescribeRequest request);
@@ -55,6 +57,8 @@ private:
     /// A start, as far as it could be read before its process is known.
     struct Beginning;
     Task<Result<ops::StartResponse>> start_locked(ProcessPtr process, std::shared_ptr<const Beginning> beginning);
+    /// Errors: exec_failed.
+    Task<Result<void>> check_program(std::shared_ptr<const Beginning> beginning);
     Task<Result<ops::StartResponse>> begin(ProcessPtr process, std::shared_ptr<const Beginning> beginning);
     void redefine(Process& process, const Beginning& beginning) const;
     Task<Result<void>> come_to_rest(ProcessPtr process);

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "daemon/core/before.hpp"
 #include "daemon/core/operations/environment.hpp"
 #include "daemon/core/operations/operations.hpp"
@@ -76,11 +78,18 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
     beginning->actor = std::move(actor);
     beginning->environment = std::move(*environment);
 
+    bool is_checked = false;
     for (;;) {
         if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
         auto found = find_meant(beginning->identity, beginning->key());
         if (!found) co_return found.error();
         ProcessPtr process = std::move(*found);
+        // What cannot be executed becomes no process, and uses up no id.
+        if (!process && world_.shims.executes_here() && !std::exchange(is_checked, true)) {
+            auto checked = co_await check_program(beginning);
+            if (!checked) co_return checked.error();
+            continue;
+        }
         if (!process) {
             process = table_.create(beginning->identity.definition, world_.clock.wall());
             events_.publish(ProcessAppeared{process->record.id});
@@ -99,6 +108,21 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
         if (has_moved) continue;
         co_return answer;
     }
+}
+
+Task<Result<void>> Operations::check_program(std::shared_ptr<const Beginning> beginning) {
+    const Definition& definition = beginning->identity.definition;
+    std::string path = "/bin:/usr/bin";
+    for (const auto& variable : beginning->environment)
+        if (variable.starts_with("PATH=")) path = variable.substr(5);
+    std::string program = definition.shell ? std::string("/bin/sh") : definition.command.front();
+    std::string directory = definition.working_directory;
+    auto checked = co_await world_.directories.check_program(std::move(program), std::move(path), std::move(directory));
+    if (checked || checked.error().code != ErrorCode::exec_failed) co_return checked;
+    rundir::RunState state;
+    state.stage = rundir::Stage::execve;
+    state.os_error = checked.error().os_error;
+    co_return start_error_of(definition.command, state);
 }
 
 /// A program that has exited is told as ended once its output is recorded: until then it is no process to join. True:

@@ -1,5 +1,7 @@
 #include "daemon/core/run/run_driver.hpp"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -13,7 +15,7 @@ using rundir::MessageType;
 
 namespace {
 
-constexpr auto signal_bound = std::chrono::seconds(5);
+constexpr auto answer_bound = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -297,29 +299,49 @@ Task<> RunDriver::watch_program(std::shared_ptr<ChildHold> child) {
     feed(ProgramSeenEnding{seen});
 }
 
-Task<Result<void>> RunDriver::signal(int number) {
+/// Nothing: the run ended before the answer.
+Task<Result<std::optional<int>>> RunDriver::ask(ControlMessage message, const char* what) {
     struct Asking {
         std::map<std::uint64_t, std::optional<int>>& asked;
         std::uint64_t request;
         ~Asking() { asked.erase(request); }
     };
     const auto self = shared_from_this();
-    if (!link_) co_return Error{ErrorCode::unavailable, "it cannot be reached: no signal was sent"};
-    ControlMessage message = this->message(MessageType::signal);
-    message.signal = number;
     const std::uint64_t request = message.request;
     asked_.emplace(request, std::nullopt);
     const Asking asking{asked_, request};
     if (auto sent = link_->send(message); !sent) co_return sent.error();
-    const MonoTime until = world_.clock.now() + signal_bound;
+    const MonoTime until = world_.clock.now() + answer_bound;
     while (!asked_[request]) {
-        if (!link_) co_return Error{ErrorCode::conflict, "it ended before the signal reached it"};
+        if (!link_) co_return std::optional<int>();
         const bool woken = co_await moved_.wait_until(until, world_.clock);
-        if (!woken && !asked_[request]) co_return Error{ErrorCode::timeout, "its shim did not confirm the signal"};
+        if (!woken && !asked_[request])
+            co_return Error{ErrorCode::timeout, fmt::format("its shim did not confirm {}", what)};
     }
-    const int failed = *asked_[request];
-    if (failed == ESRCH) co_return Error{ErrorCode::conflict, "it ended before the signal reached it"};
-    if (failed != 0) co_return base::os_failure("signal", failed);
+    co_return asked_[request];
+}
+
+Task<Result<void>> RunDriver::signal(int number) {
+    if (!link_) co_return Error{ErrorCode::unavailable, "it cannot be reached: no signal was sent"};
+    ControlMessage message = this->message(MessageType::signal);
+    message.signal = number;
+    const auto failed = co_await ask(std::move(message), "the signal");
+    if (!failed) co_return failed.error();
+    if (!*failed || **failed == ESRCH) co_return Error{ErrorCode::conflict, "it ended before the signal reached it"};
+    if (**failed != 0) co_return base::os_failure("signal", **failed);
+    co_return boost::system::in_place_value;
+}
+
+Task<Result<void>> RunDriver::flush() {
+    if (!link_) co_return Error{ErrorCode::unavailable, "its keeper cannot be reached: its output stays"};
+    ControlMessage message = this->message(MessageType::flush);
+    const auto failed = co_await ask(std::move(message), "the removal of its output");
+    if (!failed) co_return failed.error();
+    if (!*failed) co_return Error{ErrorCode::conflict, "it ended meanwhile; ask again"};
+    if (**failed == EPROTO)
+        co_return Error{ErrorCode::unsupported,
+                        "its keeper is of an older release, which cannot do that; restart it first"};
+    if (**failed != 0) co_return base::os_failure("its output", **failed);
     co_return boost::system::in_place_value;
 }
 

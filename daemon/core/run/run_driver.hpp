@@ -60,6 +60,9 @@ public:
     /// Sends a signal to the program's process group. Errors: unavailable (no shim to talk to), conflict (it has
     /// ended), timeout, io (what kill(2) said).
     Task<Result<void>> signal(int number);
+    /// Removes what has been recorded. Errors: unavailable, conflict (it ended first), unsupported (by an older shim),
+    /// timeout, io.
+    Task<Result<void>> flush();
     /// Completes when nothing of it is left to talk to, or when `until` has come (false).
     Task<bool> over(MonoTime until);
 
@@ -71,6 +74,7 @@ public:
     bool has_link() const noexcept { return link_ != nullptr; }
 
 private:
+    Task<Result<std::optional<int>>> ask(rundir::ControlMessage message, const char* what);
     struct Performer;
     friend struct Performer;
     void feed(Event event);
@@ -95,7 +99,7 @@ private:
     std::shared_ptr<ShimLink> link_;                     // open while its shim lives and answers
     Spares spares_;                                      // for a shim that takes over
     std::weak_ptr<ChildHold> watched_;                   // the program whose end is being waited for
-    std::map<std::uint64_t, std::optional<int>> asked_;  // signals whose answer is waited for
+    std::map<std::uint64_t, std::optional<int>> asked_;  // whose answer is waited for
     std::deque<Event> waiting_;
     bool is_feeding_ = false;
     std::uint64_t timer_ = 0;  // the one that counts

@@ -79,7 +79,7 @@ TEST_CASE("everything after the first word of a command belongs to the program")
         {{"run", "ls", "-la"}, {"ls", "-la"}},
         {{"run", "--label", "web", "ls", "--label", "x"}, {"ls", "--label", "x"}},
         {{"run", "--label=web", "ls", "--", "x"}, {"ls", "--", "x"}},
-        {{"run", "-v", "--", "--strange", "-x"}, {"--strange", "-x"}},
+        {{"run", "-q", "--", "--strange", "-x"}, {"--strange", "-x"}},
         {{"run", "echo", "[a,b]", "", "ä ö", "--help", "-h"}, {"echo", "[a,b]", "", "ä ö", "--help", "-h"}},
         {{"[a,b]", "{c}"}, {"[a,b]", "{c}"}},
         {{"run", "list"}, {"list"}},
@@ -88,6 +88,12 @@ TEST_CASE("everything after the first word of a command belongs to the program")
         {{"--on-exit", "stop", "make", "watch"}, {"make", "watch"}},
         {{"-q", "run", "--fresh", "x", "--fresh"}, {"x", "--fresh"}},
         {{"run", "printf", "%s\n", "a'b\"c"}, {"printf", "%s\n", "a'b\"c"}},
+        {{"run", "npm run 'd v'"}, {"npm", "run", "d v"}},
+        {{"npm run dev"}, {"npm", "run", "dev"}},
+        {{"run", "npm run", "dev"}, {"npm run", "dev"}},
+        {{"run", "--", "npm run dev"}, {"npm run dev"}},
+        {{"run", "--shell", "npm run dev"}, {"npm run dev"}},
+        {{"run", "-d", "--name", "x", "--cwd", "/", "--stop-timeout", "3", "true"}, {"true"}},
     };
     for (const auto& row : rows) {
         CAPTURE(row.arguments);
@@ -142,8 +148,11 @@ TEST_CASE("flags of run") {
     CHECK(run.start.fresh);
     CHECK(run.start.no_autostart);
     CHECK_FALSE(run.start.is_bare());
-    CHECK(parsed<BackgroundArguments>({"start", "--fresh", "-v", "web"}).is_bare());
-    CHECK_FALSE(parsed<BackgroundArguments>({"start", "web", "-v"}).is_word);
+    CHECK(parsed<BackgroundArguments>({"start", "--fresh", "-q", "web"}).is_bare());
+    CHECK(parsed<BackgroundArguments>({"start", "web", "-v"}).word.empty());
+    CHECK(parsed<BackgroundArguments>({"start", "a && b"}).unsplit);
+    CHECK(parsed<RunArguments>({"run", "--env-file", "f", "-e", "A=1", "x"}).start.restart.policy ==
+          domain::RestartPolicy::never);
     const std::vector<Words> defining = {{"-C", "/"},       {"--label", "x"},       {"--shell"},
                                          {"-e", "A=1"},     {"--env-file", "f"},    {"--restart", "always"},
                                          {"--grace", "1s"}, {"--description", "x"}, {"--stop-signal", "INT"}};
@@ -152,11 +161,11 @@ TEST_CASE("flags of run") {
         Words line{"start"};
         line.insert(line.end(), flag.begin(), flag.end());
         line.push_back("web");
-        CHECK(parsed<BackgroundArguments>(line).is_word);
+        CHECK(parsed<BackgroundArguments>(line).word == "web");
         CHECK_FALSE(parsed<BackgroundArguments>(line).is_bare());
     }
     CHECK(parsed<BackgroundArguments>({"start", "-C", "/", "web"}).defining_flag == "working-directory");
-    CHECK_FALSE(parsed<BackgroundArguments>({"start", "--", "web"}).is_word);
+    CHECK(parsed<BackgroundArguments>({"start", "--", "web"}).word.empty());
     CHECK_FALSE(parsed<BackgroundArguments>({"start", "--fresh", "--", "web"}).is_bare());
     CHECK(refusal_of({"run", "--label", "", "x"}).find("--label: 1 to 200 bytes") != std::string::npos);
     CHECK(refusal_of({"run", "-e", "SECRET", "x"}) == "run: --env: give KEY=VALUE");
@@ -170,6 +179,22 @@ TEST_CASE("flags of run") {
           domain::RestartPolicy::never);
     CHECK(parsed<RunArguments>({"run", "--restart", "always", "cmd"}).start.request.definition.restart ==
           domain::RestartPolicy::always);
+    struct Policy {
+        const char* typed;
+        domain::RestartPolicy policy;
+        std::optional<std::int64_t> limit;
+    };
+    for (const auto& [typed, policy, limit] :
+         {Policy{"no", domain::RestartPolicy::never, {}}, Policy{"unless-stopped", domain::RestartPolicy::always, {}},
+          Policy{"on-failure:3", domain::RestartPolicy::on_failure, 3},
+          Policy{"always:1", domain::RestartPolicy::always, 1}}) {
+        CAPTURE(typed);
+        const auto& definition = parsed<RunArguments>({"run", "--restart", typed, "cmd"}).start.request.definition;
+        CHECK(definition.restart == policy);
+        CHECK(definition.restart_limit == limit);
+    }
+    for (const char* wrong : {"", "sometimes", "on-failure:", "on-failure:0", "on-failure:x", "no:3"})
+        CHECK(refusal_of({"run", "--restart", wrong, "cmd"}).find("run: --restart: ") == 0);
 }
 
 TEST_CASE("a number that is none is refused with what is wanted") {
@@ -178,7 +203,7 @@ TEST_CASE("a number that is none is refused with what is wanted") {
         CHECK(refusal_of({"output", "web", "-n", wrong}).find("--lines: a whole number, got ") != std::string::npos);
         CHECK(refusal_of({"run", "--history", wrong, "x"}).find("a whole number, got ") != std::string::npos);
     }
-    for (const char* wrong : {"-1", "x", "", "1 s", "3601", "2h", "nan"}) {
+    for (const char* wrong : {"-1", "x", "", "1 x", "3601", "2h", "nan"}) {
         CAPTURE(wrong);
         CHECK(refusal_of({"stop", "web", "--grace", wrong}).find("stop: --grace: ") == 0);
     }
@@ -197,7 +222,11 @@ TEST_CASE("common flags stand on both sides of the subcommand; the later one cou
     CHECK(common_of({"list", "--format", "json"}).format == OutputFormat::json);
     CHECK(common_of({"--json", "list", "--format", "text"}).format == OutputFormat::text);
     CHECK(common_of({"-q", "stop", "x"}).quiet);
-    CHECK(common_of({"stop", "-qv", "x"}).verbose);
+    CHECK(common_of({"stop", "-qf", "x"}).quiet);
+    CHECK(common_of({"list", "--no-color"}).no_color);
+    CHECK(parsed<ServeArguments>({"serve", "-v"}).verbose);
+    CHECK_FALSE(common_of({"list"}).port_given);
+    CHECK(common_of({"--port", "9", "list"}).port_given);
     CHECK(common_of({"list"}).port == 8947);
     CHECK(common_of({"list", "--port", "9"}).port == 9);
     ::setenv("PERSISTPROC_FORMAT", "json", 1);
@@ -281,7 +310,7 @@ TEST_CASE("a mistake is one line that says what instead") {
     CHECK(refusal_of({"run"}).find("no command") != std::string::npos);
     CHECK(refusal_of({"-q"}).find("no subcommand") != std::string::npos);
     CHECK(refusal_of({"stop"}).find("which process") != std::string::npos);
-    CHECK(refusal_of({"output", "a", "b"}).find("unexpected \"b\"") != std::string::npos);
+    CHECK(refusal_of({"output", "a", "b"}).find("several together come with a later release") != std::string::npos);
     CHECK(refusal_of({"list", "--port", "x"}).find("--port") == 0);
     CHECK(refusal_of({"--label", "x", "list"}).find("--label") == 0);
     CHECK(refusal_of({"signal", "FOO", "BAR"}).find("signal") != std::string::npos);
@@ -315,6 +344,11 @@ TEST_CASE("setup names a client, a scope and an entry") {
 TEST_CASE("the nearest word is near") {
     CHECK(nearest_word("--follw", {"--follow", "--lines"}) == "--follow");
     CHECK(nearest_word("--zebra", {"--follow", "--lines"}) == "");
+    CHECK(nearest_word("--sort", {"--port", "--json"}) == "");
+    CHECK(nearest_word("--cron", {"--port", "--json"}) == "");
+    CHECK(nearest_word("--head", {"--help"}) == "");
+    CHECK(nearest_word("lsit", {"list", "stop"}) == "list");
+    CHECK(nearest_word("--work", {"--working-directory"}) == "--working-directory");
 }
 
 TEST_CASE("errors of a bad command line come in the format asked for") {

@@ -31,7 +31,10 @@ TEST_CASE("durations are written as people write them") {
     CHECK(ns("250ms") == 250ms);
     CHECK(ns("1h30m") == 90min);
     CHECK(ns("2d") == 48h);
-    for (const char* text : {"", "s", "-1", "1x", "1h30", "1e9999", "nan", "99999999999d", " 1"}) {
+    CHECK(ns("5 min") == 5min);
+    CHECK(ns("1 hour 30 minutes") == 90min);
+    CHECK(ns("2weeks") == 336h);
+    for (const char* text : {"", "s", "-1", "1x", "1h30", "1e9999", "nan", "99999999999d", " 1", "1s ", "5 mi", "5 "}) {
         INFO(text);
         CHECK(!base::parse_duration(text));
     }
@@ -41,7 +44,10 @@ TEST_CASE("a time may be an age") {
     const auto now = base::parse_rfc3339("2026-11-02T08:00:00Z").value();
     CHECK(base::parse_time_or_age("2m", now).value() == now - 2min);
     CHECK(base::parse_time_or_age("2026-11-02T07:00:00Z", now).value() == now - 1h);
-    CHECK(!base::parse_time_or_age("yesterday", now));
+    CHECK(base::parse_time_or_age("5 min ago", now).value() == now - 5min);
+    CHECK(base::parse_time_or_age("2 hours ago", now).value() == now - 2h);
+    CHECK(base::parse_time_or_age("1762070400.25", now).value() == base::from_ns(1762070400'250'000'000));
+    CHECK(base::parse_time_or_age("now", now).value() == now);
     CHECK(base::parse_time_or_age("1762070400", now).value() == base::from_ns(1762070400'000'000'000));
     // Dates and clock times are of the machine's zone.
     const char* before = std::getenv("TZ");
@@ -52,7 +58,12 @@ TEST_CASE("a time may be an age") {
           base::parse_rfc3339("2026-11-01T06:30:00Z").value());
     CHECK(base::parse_time_or_age("07:00", now).value() == base::parse_rfc3339("2026-11-02T07:00:00Z").value());
     CHECK(base::parse_time_or_age("09:00:05", now).value() == base::parse_rfc3339("2026-11-01T09:00:05Z").value());
-    for (const char* wrong : {"2026-02-30", "24:00", "8:00", "08:00:60", "2026-11-01x", "-5", ""})
+    CHECK(base::parse_time_or_age("7:00", now).value() == base::parse_rfc3339("2026-11-02T07:00:00Z").value());
+    CHECK(base::parse_time_or_age("2026-11-01T06:30:05.5", now).value() ==
+          base::parse_rfc3339("2026-11-01T06:30:05.5Z").value());
+    CHECK(base::parse_time_or_age("today", now).value() == base::parse_rfc3339("2026-11-02T00:00:00Z").value());
+    CHECK(base::parse_time_or_age("yesterday", now).value() == base::parse_rfc3339("2026-11-01T00:00:00Z").value());
+    for (const char* wrong : {"2026-02-30", "24:00", "8:0", "08:00:60", "2026-11-01x", "-5", "", "tomorrow", "ago"})
         CHECK(!base::parse_time_or_age(wrong, now));
     if (before == nullptr)
         ::unsetenv("TZ");

@@ -55,8 +55,9 @@ TEST_CASE("labels are short, plain and no ids") {
          {std::string(), std::string(201, 'x'), std::string("a\nb"), std::string("a\x1b[31m"),
           std::string("a\xe2\x80\xae"
                       "b"),
-          std::string("\xff"), std::string("p7"), std::string("all"), std::string("  "), std::string("\u00a0\u3000"),
-          std::string("\u200b"), std::string("we\u200bb"), std::string("web\ufe0f"), std::string("\ufeffweb")}) {
+          std::string("\xff"), std::string("p7"), std::string("-x"), std::string("all"), std::string("  "),
+          std::string("\u00a0\u3000"), std::string("\u200b"), std::string("we\u200bb"), std::string("web\ufe0f"),
+          std::string("\ufeffweb")}) {
         INFO(base::escape_line(label));
         CHECK(!domain::check_label(label));
     }

@@ -170,6 +170,28 @@ TEST_CASE("segments rotate at their size and the oldest go at the bound") {
         CHECK(entry.file_size() <= 1000 + (entry.path().extension() == ".idx" ? 8000u : 0u));
 }
 
+TEST_CASE("a log that was cleared goes on where it was") {
+    tests::TemporaryDirectory directory;
+    std::uint64_t cleared = 0;
+    {
+        Log log(directory.path(), small(1000, 4000));
+        for (int i = 0; i < 200; ++i) log.line("line " + std::to_string(i));
+        cleared = log.writer.position();
+        CHECK(log.writer.clear() == 0);
+        CHECK(log.writer.position() == cleared);
+        CHECK(load(directory.path()).bytes.empty());
+        CHECK(log.writer.clear() == 0);
+        log.line("after");
+        CHECK(log.writer.sync() == 0);
+    }
+    Log again(directory.path(), small(1000, 4000));
+    REQUIRE(again.result == 0);
+    const Content content = load(directory.path());
+    CHECK(content.bytes == "after\n");
+    CHECK(content.oldest_position == cleared);
+    CHECK(again.writer.position() == cleared + 6);
+}
+
 TEST_CASE("a log whose segments are large is synced in the background") {
     tests::TemporaryDirectory directory;
     const std::string block(100'000, '\n');

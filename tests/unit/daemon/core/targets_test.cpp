@@ -56,6 +56,10 @@ TEST_CASE("no match is an error that names the nearest") {
     REQUIRE(!id);
     CHECK(id.error().code == ErrorCode::not_found);
     CHECK(id.error().message.find("p1 \"web\"") != std::string::npos);
+    // Nothing is near: nothing is named.
+    const auto far = resolve_target("zebra", candidates);
+    REQUIRE(!far);
+    CHECK(far.error().message == "no process is \"zebra\"; a list shows those there are");
     CHECK(id_of("p99") == "not_found");
     CHECK(id_of("") == "invalid");
     CHECK(id_of(std::string(100000, 'x')) == "not_found");

@@ -151,6 +151,23 @@ TEST_CASE("signals go to the child and are recorded; bad ones are refused") {
     CHECK(keeper.output() == "up\ngot it\n");
 }
 
+TEST_CASE("what was recorded is removed on request, and what comes is recorded") {
+    tests::TemporaryDirectory data;
+    const auto go = (data.path() / "go").string();
+    KeeperDriver keeper(data.path(), child({"line", "up", ",", "until-file", go, ",", "line", "down"}));
+    keeper.start();
+    keeper.wait_for_output("up\n");
+    keeper.send(MessageType::flush, 7);
+    const auto done = keeper.wait_for(MessageType::done);
+    CHECK(done.request == 7);
+    CHECK(done.error == 0);
+    CHECK(keeper.output().empty());
+    std::ofstream(go).flush();
+    keeper.wait_for_end();
+    keeper.wait_for_leave();
+    CHECK(keeper.output() == "down\n");
+}
+
 TEST_CASE("the daemon's death after COMMIT harms nobody, and the next one adopts") {
     tests::TemporaryDirectory data;
     const auto go = (data.path() / "go").string();

@@ -1,0 +1,41 @@
+#include <fmt/format.h>
+
+#include "common/base/text.hpp"
+#include "daemon/core/operations/operations.hpp"
+
+namespace persistproc::core {
+
+Task<Result<ProcessView>> Operations::rename(ops::RenameRequest request, std::string actor) {
+    if (auto fine = domain::check_label(request.label); !fine) co_return fine.error();
+    if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+    auto found = table_.resolve(request.process);
+    if (!found) co_return found.error();
+    const ProcessPtr process = *found;
+    auto guard = co_await process->operation.lock();
+    if (!table_.holds(*process)) co_return removed_meanwhile(*process);
+    if (process->standing == Standing::unsupported) co_return not_touched(*process);
+    for (const auto& [id, other] : table_.all())
+        if (other != process && other->record.definition.label == request.label)
+            co_return Error{
+                ErrorCode::conflict,
+                fmt::format("label {} is in use by {}; choose another, or forget that one: persistproc rm {}",
+                            base::quote(request.label), other->name(), other->name())};
+    Definition& definition = process->record.definition;
+    const std::string before = definition.label;
+    const bool was_given = definition.label_given;
+    // Taken at once, so that nobody else can have it while it is recorded.
+    definition.label = request.label;
+    definition.label_given = true;
+    auto change = driver_.change_of(*process, actor, ops::RenameRequest::operation.audit,
+                                    fmt::format("{} to {}", before, request.label));
+    auto committed = co_await store_.commit(std::move(change));
+    if (!committed) {
+        process->record.definition.label = before;
+        process->record.definition.label_given = was_given;
+        co_return base::with_context(committed.error(), "the label could not be recorded");
+    }
+    driver_.announce(*process);
+    co_return co_await view(process);
+}
+
+}  // namespace persistproc::core

@@ -1,0 +1,340 @@
+"""What people type who come from elsewhere, mistype or guess: each with its line and its status."""
+import os
+import signal
+
+import harness
+
+# What is typed, the exit status, what the line on stderr holds. {p} is a running process labelled "api".
+REFUSED = [
+    # Near a subcommand, and no program.
+    ("lsit", 2, 'no subcommand and no program is "lsit"; did you mean persistproc list?'),
+    ("stauts", 2, "did you mean persistproc status?"),
+    ("restar api", 2, "did you mean persistproc restart?"),
+    ("sotp", 2, "did you mean persistproc stop?"),
+    ("doctro", 2, "did you mean persistproc doctor?"),
+    ("log api", 2, "did you mean persistproc logs?"),
+    ("nosuchprogramatall", 127, "no such program"),
+    # Verbs of other tools.
+    ("kill api", 2, "persistproc stop --force api, or persistproc signal KILL api; to run a program of that name: "
+                    "persistproc run kill api"),
+    ("kill -9 api", 2, "persistproc run kill -9 api"),
+    ("kill", 2, "persistproc shutdown the daemon"),
+    ("delete api", 2, "persistproc rm api"),
+    ("del api", 2, "persistproc rm api"),
+    ("remove api", 2, "persistproc rm api (-f: also while it runs)"),
+    ("describe api", 2, "persistproc status api"),
+    ("show api", 2, "persistproc status api"),
+    ("info api", 2, "persistproc status api"),
+    ("inspect api", 2, "persistproc status --json api"),
+    ("pid api", 2, "persistproc status api"),
+    ("tree api", 2, "persistproc status api"),
+    ("env api", 2, "persistproc status api"),
+    ("tail -f api", 2, "persistproc output -f api"),
+    ("cat api", 2, "persistproc output api"),
+    ("monit", 2, "persistproc list"),
+    ("stats", 2, "persistproc list"),
+    ("save", 2, "nothing need be saved"),
+    ("resurrect", 2, "the next daemon has all processes"),
+    ("startup", 2, "systemctl --user enable"),
+    ("reload api", 2, "persistproc restart api, or persistproc signal HUP api"),
+    ("scale api", 2, "persistproc start --label"),
+    ("pause api", 2, "persistproc signal STOP api"),
+    ("update api", 2, "persistproc restart api"),
+    ("clear", 2, "persistproc flush TARGET"),
+    # A process.
+    ("api", 2, '"api" is p1, running: persistproc status api'),
+    ("run api", 2, '"api" is p1, running'),
+    ("api --port 3", 2, '"api" is p1, running'),
+    ("p1", 2, '"p1" is p1, running'),
+    # Subcommands to come.
+    *((word, 2, f'"{word}" is not available in this version') for word in (
+        "send", "top", "web", "events", "notify", "up", "down", "check", "init", "allow", "revoke", "attach", "port",
+        "exec", "history")),
+    ("top", 2, "to run a program of that name: persistproc run top"),
+    ("up -d", 2, "there are no project files yet"),
+    # Flags of other tools.
+    ("run --watch app", 2, "unknown flag --watch: nothing is restarted when files change yet"),
+    ("start -i 4 app", 2, "unknown flag -i: one process is one program"),
+    ("run -it bash", 2, "unknown flag -it: programs get no terminal"),
+    ("start --max-restarts 3 app", 2, "--restart on-failure:N"),
+    ("run --rm app", 2, "persistproc rm or prune forgets it"),
+    ("start -f process-compose.yaml", 2, "no project files yet"),
+    ("start --cron 1 app", 2, "cron"),
+    ("start ecosystem.config.js", 2, "ecosystem.config.js: there are no project files yet"),
+    ("start ./Procfile", 2, "Procfile: there are no project files yet"),
+    ("start all", 2, "persistproc restart all"),
+    ("rm api", 125, "stop it first: persistproc stop p1"),
+    ("wait api --ready", 2, "--ready: readiness checks are not available yet; use --pattern or --port"),
+    ("list -v", 2, "unknown flag -v: of serve and mcp alone"),
+    ("logs -i api", 2, "begin the pattern with (?i)"),
+    ("logs -o file api", 2, "redirect it"),
+    # Suggestions only when near.
+    ("list --cron", 2, "unknown flag --cron"),
+    ("logs --folow api", 2, "did you mean --follow?"),
+    ("stop --forse api", 2, "did you mean --force?"),
+    ("stop ap", 125, 'nearest: p1 "api"'),
+    ("stop apo", 125, 'nearest: p1 "api"'),
+    ("stop nope", 125, 'no process is "nope"; a list shows those there are'),
+    ("stop api all", 2, '"all" stands for every process'),
+    ("restart all nope", 2, '"all" stands for every process'),
+    ("logs", 2, "of which process?"),
+    ("logs api api", 2, "several together come with a later release"),
+    ("logs all", 2, "come with a later release"),
+    ("wait all", 2, "name the processes"),
+    ("start --label -x true", 2, "would be taken for a flag"),
+    ("run --restart sometimes true", 2, "never, on-failure[:N], always"),
+    ("run --restart on-failure:0 true", 2, "from 1 to 1000000"),
+    ("run --env-file /nowhere true", 2, "/nowhere"),
+    ("list --port 1", 125, "the daemon of this data directory serves"),
+    ("--port 1 stop api", 125, "the daemon of this data directory serves"),
+    ("run --port 1 true", 125, "not 1"),
+    ("cd /tmp", 2, "--shell"),
+    ("FOO=1 env", 2, "persistproc run -e FOO=… env"),
+    ("run FOO=secret BAR=2 env X", 2, "persistproc run -e FOO=… -e BAR=… env X"),
+]
+
+# One word, as a shell passes it on when it was quoted.
+LINES = [
+    (["run", "echo hi && sleep 1"], 2, '"&" needs a shell: persistproc run --shell \'echo hi && sleep 1\''),
+    (["echo hi | cat"], 2, "persistproc run --shell 'echo hi | cat'"),
+    (["start", "echo $HOME"], 2, "persistproc start --shell 'echo $HOME'"),
+    (["run", "cd /tmp"], 2, "-C DIR"),
+    (["run", "FOO=secret env"], 2, "persistproc run -e FOO=… env"),
+    (["run", "FOO=secret a && b"], 2, "persistproc run -e FOO=… CMD…"),
+]
+
+# What is typed and works; what stdout holds.
+ACCEPTED = [
+    ("logs --tail 2 api", "2\n3\n"),
+    ("logs --tail=1 api", "3\n"),
+    ("logs -1 api", "3\n"),
+    ("logs -n 0 -2 api", "2\n3\n"),
+    ("logs --lines 1 api", "3\n"),
+    ("logs --nostream -1 api", "3\n"),
+    ("logs --out -1 api", "3\n"),
+    ("logs --err -1 api", ""),
+    ("logs --no-color -1 api", "3\n"),
+    ("logs --grep 2 -C 1 api", "1\n2\n3\n"),
+    ("signal -WINCH api", None),
+    ("signal -s WINCH api", None),
+    ("signal -28 api", None),
+    ("status api p1", "api"),
+    ("-V", "persistproc"),
+    ("--version", "persistproc"),
+    ("start --name b --cwd / -- sleep 1000", "b"),
+    ("run -d --name c sleep 1000", "c"),
+    ("start --restart no --name d sleep 1000", "d"),
+    ("start --restart unless-stopped --name e sleep 1000", "e"),
+    ("rename e f", "f"),
+    ("restart --time 3 b c", "b"),
+    ("stop -t 3 b", "b"),
+    ("stop --time 1s c", "c"),
+    ("stop --grace 1s d", "d"),
+    ("rm -f f", "is forgotten"),
+]
+
+
+class Words(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        program = self.place.root / "bin" / "printer"
+        program.parent.mkdir()
+        program.write_text("#!/bin/sh\necho 1\necho 2\necho 3\nexec sleep 1000\n")
+        program.chmod(0o700)
+        self.start("api", [str(program)])
+        self.ok("wait", "api", "--pattern", "3")
+
+    def test_what_is_refused_says_what_to_type(self):
+        for typed, code, words in REFUSED:
+            with self.subTest(typed):
+                finished = self.cli(*typed.split())
+                self.assertEqual((finished.code, finished.out), (code, b""), finished)
+                self.assertOneLine(finished.err, words)
+                self.assertNotIn(b"secret", finished.err)
+        for arguments, code, words in LINES:
+            with self.subTest(arguments):
+                finished = self.cli(*arguments)
+                self.assertEqual((finished.code, finished.out), (code, b""), finished)
+                self.assertOneLine(finished.err, words)
+                self.assertNotIn(b"secret", finished.err)
+        # None of it is a process, and none used up an id.
+        self.assertEqual([view["id"] for view in self.views()], ["p1"])
+        self.assertEqual(self.start("next", ["sleep", "1000"])["id"], "p2")
+
+    def test_what_people_know_works(self):
+        for typed, words in ACCEPTED:
+            with self.subTest(typed):
+                finished = self.ok(*typed.split())
+                if words is not None:
+                    self.assertIn(words, finished.out.decode())
+                if typed.startswith("logs"):
+                    self.assertEqual(finished.out.decode(), words)
+        self.assertEqual(self.view("b")["working_directory"], "/")
+
+    def test_a_command_line_in_one_word(self):
+        self.assertEqual(self.ok("run", "echo 'a  b' c").out, b"a  b c\n")
+        self.assertEqual(self.ok("echo one word").out, b"one word\n")
+        self.assertEqual(self.ok("start", "--json", "sleep 1001").json()["command"], ["sleep", "1001"])
+        odd = self.place.work / "odd name"
+        odd.write_text("#!/bin/sh\necho odd\n")
+        odd.chmod(0o700)
+        self.assertEqual(self.ok("run", "./odd name").out, b"odd\n")
+        self.assertEqual(self.cli("run", "--", "echo a").code, 127)
+        # A label may look like one.
+        self.start("R&D server", ["sleep", "1000"])
+        self.assertIn(b"R&D server", self.ok("start", "R&D server").out)
+        self.assertOneLine(self.cli("R&D server").err, '"R&D server" is ')
+
+    def test_a_program_of_that_name_runs(self):
+        self.assertEqual(self.ok("run", "kill", "-l", "9").out.strip(), b"KILL")
+        self.assertIn(b"PATH=", self.ok("env").out)
+        self.assertEqual(self.ok("--", "cat", "/dev/null").out, b"")
+
+    def test_an_own_flag_behind_the_command_is_its_own_and_hinted_at(self):
+        finished = self.ok("run", "echo", "--on-exit", "stop")
+        self.assertEqual(finished.out, b"--on-exit stop\n")
+        self.assertIn(b"--on-exit stands behind the command and is passed on to it", finished.err)
+        for quiet in (["run", "echo", "--port", "3", "-v"], ["run", "--", "echo", "--label", "x"], ["-q", "run", "echo", "--fresh"]):
+            self.assertNotIn(b"passed on", self.ok(*quiet).err, quiet)
+
+    def test_quiet(self):
+        for typed in ("start --label q sleep 1000", "restart q", "signal WINCH q", "rename q r", "flush r", "stop r", "rm r"):
+            with self.subTest(typed):
+                finished = self.ok(*typed.split(), "-q") if not typed.startswith("start") else self.ok("-q", *typed.split())
+                self.assertEqual((finished.out, finished.err), (b"", b""))
+        self.assertIn("id", self.ok("status", "--json", "-q", "api").json())
+
+    def test_several_targets(self):
+        for label, code in (("one", 0), ("two", 3), ("three", 5)):
+            self.start(label, ["sh", "-c", f"exit {code}"])
+        self.assertEqual(self.cli("wait", "one", "two", "three", "--exit").code, 3)
+        self.assertEqual(self.cli("wait", "three", "two", "one").code, 5)
+        self.assertEqual(self.cli("wait", "one").code, 0)
+        self.assertEqual(len(self.cli("wait", "one", "two", "--json").json()["waits"]), 2)
+        self.assertEqual(self.ok("wait", "api", "p1", "--pattern", "3").out, b"p1: 3\np1: 3\n")
+        finished = self.cli("stop", "api", "nope")
+        self.assertEqual(finished.code, 125)
+        self.assertOneLine(finished.err, 'persistproc: no process is "nope"')
+        self.assertEqual(self.ok("stop", "--all").out, b"")
+        self.assertIn(b"4 forgotten, ", self.ok("rm", "--all").out)
+        self.assertEqual(self.views(), [])
+
+
+class Records(harness.TestCase):
+    """prune, rename, flush, rm -f."""
+
+    def test_prune(self):
+        self.start("goes-on", ["sleep", "1000"])
+        for i in range(3):
+            self.start(f"n{i}", ["sh", "-c", "head -c 100000 /dev/zero | tr '\\0' x"])
+            self.wait_exit(f"n{i}")
+        self.assertRegex(self.ok("prune").out.decode(), r"^3 forgotten, 29\d\.\d KiB\n$")
+        self.assertEqual([view["label"] for view in self.views()], ["goes-on"])
+        self.assertEqual(self.ok("prune").out, b"0 forgotten, 0 B\n")
+
+    def test_rename(self):
+        self.start("a", ["sleep", "1000"])
+        self.start("b", ["sleep", "1001"])
+        refused = self.cli("rename", "a", "b")
+        self.assertEqual(refused.code, 125)
+        self.assertOneLine(refused.err, 'label "b" is in use by p2')
+        for label in ("all", "p7", "-x"):
+            self.assertEqual(self.cli("rename", "a", "--", label).code, 2, label)
+        self.ok("rename", "a", "new name")
+        self.assertEqual(self.view("p1")["label"], "new name")
+        self.daemon.restart()
+        self.assertEqual(self.view("new name")["id"], "p1")
+        self.assertIn("a to new name", self.ok("audit", "p1").out.decode())
+
+    def test_flush(self):
+        self.start("w", ["sh", "-c", "echo old; until test -e go; do sleep 0.01; done; echo new; exec sleep 1000"])
+        self.ok("wait", "w", "--pattern", "old")
+        before = self.ok("logs", "w", "--json").json()
+        self.assertEqual([line["text"] for line in before["lines"]], ["old"])
+        self.ok("flush", "w")
+        self.assertEqual(self.ok("logs", "w").out, b"")
+        after = self.ok("logs", "w", "-n", "0", "--json").json()
+        self.assertEqual((after["lines"], after["evicted_bytes"]), ([], 4))
+        (self.place.work / "go").touch()
+        self.ok("wait", "w", "--pattern", "new")
+        # A cursor from before goes on where it stood.
+        next_ones = self.ok("logs", "w", "--json", "--cursor", before["next_cursor"]).json()
+        self.assertEqual([line["text"] for line in next_ones["lines"]], ["new"])
+        self.ok("stop", "w")
+        self.ok("flush", "w")
+        self.assertEqual(self.ok("logs", "w").out, b"")
+        self.assertEqual(self.view("w")["state"], "stopped")
+        self.daemon.restart()
+        self.assertEqual(self.view("w")["state"], "stopped")
+        self.ok("start", "w")
+        self.ok("wait", "w", "--pattern", "new")
+
+    def test_restart_gives_up_after_as_many_quick_failures_as_were_asked_for(self):
+        self.start("f", ["false"], "--restart", "on-failure:3")
+        harness.eventually("it gives up", lambda: self.view("f")["state"] == "gave_up")
+        self.assertEqual(self.view("f")["run"], "p1.3")
+        self.daemon.restart()
+        self.ok("start", "f")
+        harness.eventually("it gives up again", lambda: self.view("f")["state"] == "gave_up")
+        self.assertEqual(self.view("f")["run"], "p1.6")
+
+    def test_a_restarted_process_is_waited_for(self):
+        count = self.place.work / "count"
+        self.start("s", ["sh", "-c", 'echo x >> count; test $(wc -l < count) -gt 3 || exit 1; echo up; exec sleep 1000'],
+                   "--restart", "on-failure")
+        self.assertEqual(self.ok("wait", "s", "--pattern", "up", "--timeout", "20").out, b"up\n")
+        self.assertEqual(count.read_text().count("x"), 4)
+        self.start("g", ["false"], "--restart", "on-failure:2")
+        refused = self.cli("wait", "g", "--pattern", "up", "--timeout", "20")
+        self.assertEqual(refused.code, 125)
+        self.assertOneLine(refused.err, "before")
+
+
+class WithoutDaemon(harness.TestCase):
+    autostart = False
+
+    def setUp(self):
+        super().setUp()
+        self.place.environment["PERSISTPROC_PORT"] = str(harness.free_port())
+
+    def test_nothing_yet(self):
+        finished = self.ok("list")
+        self.assertEqual(finished.out, b"no processes yet; persistproc run CMD starts one\n")
+        self.assertEqual(self.ok("list", "--json").json(), {"processes": []})
+        self.assertEqual(self.ok("logs", "web").out, b"")
+        self.assertEqual(self.ok("logs", "web", "--json").json()["lines"], [])
+        refused = self.cli("status", "web")
+        self.assertEqual(refused.code, 4)
+        self.assertOneLine(refused.err, 'no process is "web": there are none yet')
+        said = self.ok("shutdown")
+        self.assertOneLine(said.err, "no daemon runs")
+        self.assertEqual(self.ok("shutdown", "--json").json(), {"stopped": [], "kept": []})
+        self.assertFalse(self.place.data.exists())
+        self.assertFalse(harness.processes_of(self.place.data))
+
+    def test_a_daemon_that_is_gone_is_started_to_tell_of_what_runs_on(self):
+        for command in (["list"], ["status", "a"], ["logs", "a"]):
+            with self.subTest(command):
+                self.ok("start", "--label", "a", "sh", "-c", "echo said; exec sleep 1000")
+                self.ok("start", "--label", "b", "sleep", "1000")
+                self.ok("start", "--label", "ended", "true")
+                pid = self.daemon_pid()
+                os.kill(pid, signal.SIGKILL)
+                harness.eventually("it is gone", lambda: not harness.is_alive(pid))
+                refused = self.cli("shutdown")
+                self.assertEqual(refused.code, 125)
+                self.assertOneLine(refused.err, "no daemon runs, but 2 programs run on")
+                refused = self.cli("stop", "a")
+                self.assertEqual(refused.code, 125)
+                self.assertIn(b"persistproc serve", refused.err)
+                finished = self.ok(*command)
+                self.assertIn(b"a", finished.out)
+                self.assertOneLine(finished.err, "2 programs had run on")
+                self.assertEqual(self.ok(*command).err, b"")
+
+    def daemon_pid(self):
+        return next(pid for pid, command in harness.processes_of(self.place.data) if "persistprocd" in command)
+
+
+if __name__ == "__main__":
+    harness.main()
