@@ -32,7 +32,14 @@ struct CommonFlags {
 /// Adds those that `own` has no flag of the same name of; where it has a --quiet, ours is --silent.
 void add_common_flags(CommonFlags& common, std::vector<Flag>& own);
 
-/// What `before` and `after` the subcommand say, the latter counting more, and the environment. Errors: invalid.
-Result<CommonOptions> resolve(const CommonFlags& before, const CommonFlags& after);
+/// What the user's file says (common/config): [client], and the port of [daemon].
+struct FileSettings {
+    CommonFlags client;
+    std::string port_place;  // where it says `client.port`
+};
+
+/// What `before` and `after` the subcommand say, the latter counting more, then the environment, then the file.
+/// Errors: invalid.
+Result<CommonOptions> resolve(const CommonFlags& before, const CommonFlags& after, const FileSettings& file);
 
 }  // namespace persistproc::cli

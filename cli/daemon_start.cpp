@@ -167,9 +167,9 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
     const fs::path data = options.data_directory;
     auto client = co_await DaemonClient::connect(executor, options);
     if (client || client.error().code != ErrorCode::unavailable) co_return client;
-    if (!autostart) {
+    if (!autostart || !options.autostart) {
         Error refused = client.error();
-        refused.message += " (--no-autostart was given)";
+        refused.message += autostart ? " (PERSISTPROC_AUTOSTART is 0)" : " (--no-autostart was given)";
         co_return refused;
     }
     if (auto made = base::make_private_directory(data); !made) co_return made.error();

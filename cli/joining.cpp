@@ -7,13 +7,28 @@
 
 namespace persistproc::cli {
 
+namespace {
+
+/// The flag by which a field of the definition is set; empty: none is.
+std::string flag_of(const std::string& field) {
+    // One flag says both.
+    if (field == "restart" || field == "restart_limit") return "--restart";
+    std::string out;
+    ops::StartRequest::fields([&](const auto& f) {
+        if (field == f.name && f.flag != nullptr) out = std::string("--") + f.flag;
+    });
+    return out;
+}
+
+}  // namespace
+
 std::string ignored_text(const ops::StartResponse& joined, const StartArguments& asked) {
     std::string settings, variables, flags;
-    for (const auto& name : joined.ignored_settings)
-        ops::StartRequest::fields([&](const auto& f) {
-            if (name == f.name && f.flag != nullptr)
-                settings += fmt::format("{}--{}", settings.empty() ? "" : ", ", f.flag);
-        });
+    for (const auto& name : joined.ignored_settings) {
+        const std::string flag = flag_of(name);
+        if (!flag.empty() && settings.find(flag) == std::string::npos)
+            settings += (settings.empty() ? "" : ", ") + flag;
+    }
     bool is_from_file = false;
     for (const auto& each : joined.ignored_variables) {
         const std::string name = base::escape_line(each);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <span>
 
 #include "cli/arguments.hpp"
 #include "cli/common_flags.hpp"
@@ -11,6 +12,7 @@
 #include "cli/subcommand.hpp"
 #include "cli/words.hpp"
 #include "common/base/text.hpp"
+#include "common/config/config_file.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli {
@@ -43,9 +45,44 @@ struct Line {
     Line& operator=(const Line&) = delete;
 };
 
-Result<Invocation> finish(Line& line, const CommonFlags& before, SplitArguments split, bool implied = false) {
+constexpr std::string_view client_keys[] = {"format", "no-color", "quiet"};
+constexpr std::string_view run_keys[] = {"color",   "grace", "history", "no-autostart",
+                                         "on-exit", "raw",   "restart", "stop-signal"};
+
+/// Gives flags what one table of the file says. `keys`: those of them that may stand there.
+Result<void> apply_settings(const config::ConfigFile& file, const std::string& table, const std::vector<Flag>& flags,
+                            std::span<const std::string_view> keys) {
+    for (const config::Setting& setting : file.table(table)) {
+        if (std::find(keys.begin(), keys.end(), setting.key) == keys.end())
+            return config::unknown_key(setting, table, {keys.begin(), keys.end()});
+        for (const std::string& value : setting.values)
+            if (auto applied = apply_flags(flags, {{setting.key, value}}); !applied)
+                return base::with_context(applied.error(), setting.place);
+    }
+    return {};
+}
+
+/// `run`: the flags of its line.
+Result<FileSettings> read_settings(const std::vector<Flag>& run) {
+    auto file = config::read_config(config::find_config_path());
+    if (!file) return file.error();
+    FileSettings out;
+    if (auto applied = apply_settings(*file, "client", flags_of(out.client), client_keys); !applied)
+        return applied.error();
+    if (auto applied = apply_settings(*file, "run", run, run_keys); !applied) return applied.error();
+    for (const config::Setting& setting : file->table("daemon")) {
+        if (setting.key != "port" || setting.values.size() != 1) continue;
+        out.client.port = setting.values.front();
+        out.port_place = setting.place + ": port";
+    }
+    return out;
+}
+
+Result<Invocation> finish(Line& line, const CommonFlags& before, const Result<FileSettings>& file, SplitArguments split,
+                          bool implied = false) {
     Invocation out;
-    auto common = resolve(before, line.common);
+    if (!file) return file.error();
+    auto common = resolve(before, line.common, *file);
     if (!common) return common.error();
     out.common = std::move(*common);
     Given given{line.subcommand->typed.name, out.common, {}, split.dashes, implied};
@@ -97,14 +134,18 @@ void add_common_flags(CommonFlags& common, std::vector<Flag>& own) {
     std::move(added.begin(), added.end(), std::back_inserter(own));
 }
 
-Result<CommonOptions> resolve(const CommonFlags& before, const CommonFlags& after) {
+Result<CommonOptions> resolve(const CommonFlags& before, const CommonFlags& after, const FileSettings& file) {
     CommonOptions common;
     auto data =
         rundir::resolve_data_directory(after.data_directory.empty() ? before.data_directory : after.data_directory);
     if (!data) return data.error();
     common.data_directory = data->native();
     const std::string& port = after.port.empty() ? before.port : after.port;
-    auto number = port.empty() ? rundir::find_port() : rundir::parse_port(port, "--port");
+    const char* const port_variable = std::getenv("PERSISTPROC_PORT");
+    const bool is_in_file = !file.client.port.empty() && (port_variable == nullptr || *port_variable == '\0');
+    auto number = !port.empty() ? rundir::parse_port(port, "--port")
+                  : is_in_file  ? rundir::parse_port(file.client.port, file.port_place)
+                                : rundir::find_port();
     if (!number) return number.error();
     common.port = *number;
     common.port_given = !port.empty();
@@ -117,12 +158,16 @@ Result<CommonOptions> resolve(const CommonFlags& before, const CommonFlags& afte
             return Error{ErrorCode::invalid,
                          fmt::format("PERSISTPROC_FORMAT: text or json, got \"{}\"", base::excerpt(variable))};
     }
+    if (!format) format = file.client.format;
     common.format = format.value_or(OutputFormat::text);
-    common.no_color = after.no_color || before.no_color;
-    common.quiet = after.quiet || before.quiet;
+    common.no_color = after.no_color || before.no_color || file.client.no_color;
+    common.quiet = after.quiet || before.quiet || file.client.quiet;
     auto compat = rundir::find_compat();
     if (!compat) return compat.error();
     common.compat = *compat;
+    auto autostart = rundir::find_autostart();
+    if (!autostart) return autostart.error();
+    common.autostart = *autostart;
     return common;
 }
 
@@ -142,6 +187,8 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     if (!split) return split.error();
     const std::string first = split->words.empty() ? std::string() : split->words[0];
     const Subcommand* subcommand = split->dashes ? nullptr : find_subcommand(first);
+    // Wrong settings keep nobody from help.
+    const auto file = read_settings(run.flags);
     if (auto applied = apply_flags(run.flags, split->flags); !applied) return applied.error();
     const bool is_help = !split->dashes && first == "help";
     if (run.common.help || arguments.empty() || is_help) {
@@ -150,13 +197,13 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     }
     if (wants_version) {
         Line line(*find_subcommand("version"));
-        return finish(line, run.common, SplitArguments{});
+        return finish(line, run.common, file, SplitArguments{});
     }
     if (subcommand == nullptr) {
         if (split->words.empty())
             return Error{ErrorCode::invalid, "no subcommand and no command to run; see persistproc --help"};
         if (auto reserved = split->dashes ? std::nullopt : refuse_reserved(first)) return *reserved;
-        return finish(run, CommonFlags{}, std::move(*split), true);
+        return finish(run, CommonFlags{}, file, std::move(*split), true);
     }
 
     CommonFlags anywhere;
@@ -173,10 +220,11 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     const std::vector<std::string> rest(split->words.begin() + 1, split->words.end());
     auto own = split_arguments(rest, shapes_of(line.flags), subcommand->place(), subcommand->typed.name);
     if (!own) return base::with_context(own.error(), first);
+    if (is_run && file) (void)read_settings(line.flags);
     if (is_run) own->flags.insert(own->flags.begin(), split->flags.begin(), split->flags.end());
     if (auto applied = apply_flags(line.flags, own->flags); !applied) return base::with_context(applied.error(), first);
     if (line.common.help) return make_help(first);
-    return finish(line, run.common, std::move(*own));
+    return finish(line, run.common, file, std::move(*own));
 }
 
 OutputFormat guess_format(const std::vector<std::string>& arguments) {

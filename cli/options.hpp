@@ -26,6 +26,7 @@ struct CommonOptions {
     bool no_color = false;
     bool quiet = false;
     bool compat = false;                    // of a daemon that has to be started
+    bool autostart = true;                  // it may be started
     std::vector<std::string> daemon_flags;  // as well, beside those that follow from the above
 };
 

@@ -82,6 +82,10 @@ void Daemon::start() {
 
 core::SupervisorOptions Daemon::with_environment(core::SupervisorOptions options) {
     options.base_environment = [this] { return environment_.current(); };
+    options.own_variables = [this] {
+        return std::vector<std::string>{"PERSISTPROC_DATA_DIR=" + options_.data.string(),
+                                        fmt::format("PERSISTPROC_PORT={}", listener_->port())};
+    };
     return options;
 }
 

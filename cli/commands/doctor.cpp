@@ -27,6 +27,7 @@
 #include "common/base/file_lock.hpp"
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
+#include "common/config/config_file.hpp"
 #include "common/logstore/log_watch.hpp"
 #include "common/mcp/client/client.hpp"
 #include "common/ops/client_operations.hpp"
@@ -157,6 +158,23 @@ void check_programs(const Examined&, Findings& out) {
         return;
     }
     out.problem("shim", fmt::format("persistproc-shim is not beside {}", daemon->native()), reinstall);
+}
+
+/// What the client reads of it was right, or this would not run; what is the daemon's is read when one starts.
+void check_settings(const Examined&, Findings& out) {
+    const char* name = "settings";
+    const fs::path path = config::find_config_path();
+    const auto file = config::read_config(path);
+    if (!file) return out.problem(name, file.error().message, "correct it");
+    std::vector<std::string> known = {"port"};
+    config::DaemonSettings::fields([&known](const auto& field) { known.emplace_back(field.flag); });
+    for (const config::Setting& setting : file->table("daemon"))
+        if (std::find(known.begin(), known.end(), setting.key) == known.end())
+            return out.problem(name, config::unknown_key(setting, "daemon", known).message, "correct it");
+    std::error_code failed;
+    out.ok(name, path.empty()               ? "neither XDG_CONFIG_HOME nor HOME says where they would be"
+                 : fs::exists(path, failed) ? path.native()
+                                            : fmt::format("none in {}", path.native()));
 }
 
 void check_data_directory(const Examined& examined, Findings& out) {
@@ -613,9 +631,9 @@ void check_agents(const Examined& examined, Findings& out) {
 
 /// In the order of the answer. A check looks, never changes anything, and ends within a bound.
 using Check = void (*)(const Examined&, Findings&);
-constexpr Check checks[] = {check_programs, check_path,      check_data_directory, check_disk_space, check_daemon,
-                            check_endpoint, check_linger,    check_descriptors,    check_inherited,  check_log_watches,
-                            check_runs,     check_processes, check_agents};
+constexpr Check checks[] = {check_programs,    check_path,     check_settings,  check_data_directory, check_disk_space,
+                            check_daemon,      check_endpoint, check_linger,    check_descriptors,    check_inherited,
+                            check_log_watches, check_runs,     check_processes, check_agents};
 
 /// Completes when a process has not run for `stuck_bound`, or the time is over.
 Task<> until_stuck(pid_t pid) {

@@ -113,6 +113,7 @@ constexpr std::pair<std::string_view, std::string_view> variables[] = {
     {"PERSISTPROC_DATA_DIR", "Where processes and their output are kept, unless --data-dir says so."},
     {"PERSISTPROC_PORT", "Port of the daemon on 127.0.0.1; 8947."},
     {"PERSISTPROC_FORMAT", "text or json."},
+    {"PERSISTPROC_AUTOSTART", "0: no daemon is started; for those that a service manager starts."},
     {"PERSISTPROC_COMPAT", "1: a daemon that is started offers the tools of the Python persistproc, too."},
     {"NO_COLOR", "No colours, whatever its value."}};
 

@@ -1,6 +1,7 @@
 #include "common/config/config_file.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -110,7 +111,11 @@ Result<ConfigFile> read_config(const std::filesystem::path& path) {
     none.path = path;
     if (path.empty()) return none;
     auto text = base::read_file(path, most_bytes);
-    if (!text) return text.error().code == ErrorCode::not_found ? Result<ConfigFile>(none) : text.error();
+    // Where its folder cannot be entered nobody has put one there for us.
+    const bool is_there =
+        text || (text.error().code != ErrorCode::not_found && ::access(path.parent_path().c_str(), X_OK) == 0);
+    if (!is_there) return none;
+    if (!text) return text.error();
     return parse_config(*text, path);
 }
 

@@ -77,12 +77,19 @@ Result<std::uint16_t> find_port() {
     return parse_port(given, "PERSISTPROC_PORT");
 }
 
-Result<bool> find_compat() {
-    const auto given = environment_value("PERSISTPROC_COMPAT");
-    if (given.empty() || given == "0") return false;
-    if (given == "1") return true;
-    return Error{ErrorCode::invalid, fmt::format("PERSISTPROC_COMPAT: 1 or 0, got \"{}\"", base::excerpt(given))};
+namespace {
+
+Result<bool> find_switch(const char* variable, bool usual) {
+    const auto given = environment_value(variable);
+    if (given.empty()) return usual;
+    if (given == "0" || given == "1") return given == "1";
+    return Error{ErrorCode::invalid, fmt::format("{}: 1 or 0, got \"{}\"", variable, base::excerpt(given))};
 }
+
+}  // namespace
+
+Result<bool> find_compat() { return find_switch("PERSISTPROC_COMPAT", false); }
+Result<bool> find_autostart() { return find_switch("PERSISTPROC_AUTOSTART", true); }
 
 fs::path fallback_socket_path(const fs::path& data) { return data / "run" / "daemon.sock"; }
 

@@ -29,6 +29,10 @@ Result<std::uint16_t> find_port();
 /// PERSISTPROC_COMPAT: whether a daemon also offers the tools of the Python original. Errors: invalid.
 Result<bool> find_compat();
 
+/// PERSISTPROC_AUTOSTART: whether a client starts the daemon when none answers, which it does unless told otherwise.
+/// Errors: invalid.
+Result<bool> find_autostart();
+
 /// The daemon's unix socket for a data directory: `$XDG_RUNTIME_DIR/persistproc/<16 hex digits of the canonical
 /// directory>.sock` when XDG_RUNTIME_DIR is a directory of ours, else `fallback_socket_path`. The directory that
 /// holds the socket may not exist yet; the daemon makes it (0700).

@@ -23,6 +23,8 @@ struct SupervisorOptions {
     std::chrono::nanoseconds start_bound = std::chrono::seconds(15);
     std::chrono::nanoseconds retention_interval = std::chrono::minutes(1);
     std::function<std::vector<std::string>()> base_environment;  // what runs inherit whose caller brings none
+    // "NAME=value" by which a client within a program finds this daemon; empty: nothing does.
+    std::function<std::vector<std::string>()> own_variables;
     mode_t umask = 022;
     std::vector<rundir::ResourceLimit> limits;  // of runs whose caller brings none
 };

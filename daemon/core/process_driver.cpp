@@ -12,6 +12,7 @@
 #include "common/ops/start_process.hpp"
 #include "common/schema/document.hpp"
 #include "daemon/core/before.hpp"
+#include "daemon/core/operations/environment.hpp"
 
 namespace persistproc::core {
 
@@ -254,7 +255,9 @@ rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {
         spec.argv = definition.command;
     }
     spec.working_directory = definition.working_directory;
-    spec.environment = process.launch->environment;
+    // Those of a run before may name the port of a daemon before.
+    const auto own = options_.own_variables ? options_.own_variables() : std::vector<std::string>();
+    spec.environment = with_own_variables(process.launch->environment, own, definition.variables);
     spec.umask = process.launch->umask;
     spec.limits = process.launch->limits;
     spec.stop_signal = definition.stop_signal;

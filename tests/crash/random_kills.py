@@ -154,7 +154,8 @@ class Trial:
             capture_output=True,
             timeout=CLIENT_SECONDS,
             cwd=self.place.work,
-            env=self.place.environment,
+            # Whoever only asks would start another daemon than the one that is killed.
+            env={**self.place.environment, "PERSISTPROC_AUTOSTART": "0"},
         )
 
     def call(self, command, *arguments):

@@ -60,6 +60,56 @@ class Config(harness.TestCase):
                 self.assertIn(place + why, self.refused(text))
 
 
+class Client(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.file = pathlib.Path(self.place.environment["HOME"]) / ".config" / "persistproc" / "config.toml"
+        self.place.environment.pop("XDG_CONFIG_HOME", None)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+
+    def test_defaults_of_run_and_of_the_client(self):
+        self.file.write_text('[client]\nformat = "json"\n[run]\nhistory = 1\nraw = false\n')
+        command = harness.python("print('a'); print('b'); import time; time.sleep(600)")
+        self.ok("start", "--label", "web", *command)
+        harness.eventually("both lines", lambda: len(self.ok("output", "web", "-n", "0").json()["lines"]) == 2)
+        for words in (("run", "--label", "web"), ("--label", "web")):
+            joined = self.background(*words, *command)
+            joined.until_output(b'"b"')
+            joined.process.send_signal(2)
+            joined.process.wait(harness.PATIENCE)
+            self.assertNotIn(b'"a"', joined.out)
+        self.place.environment["PERSISTPROC_FORMAT"] = "text"
+        self.assertNotIn(b"{", self.ok("list").out)
+        self.assertIn(b"{", self.ok("list", "--json").out)
+
+    def test_wrong_ones_are_refused_and_help_is_not(self):
+        for text, why in (
+            ("[run]\n\nlabel = 'x'\n", ': line 3, column 1: "label" is no key of [run]; known: color, '),
+            ("[run]\non-exit = 'kill'\n", ": line 2, column 1: --on-exit: "),
+            ("[client]\nformat = 'xml'\n", ": line 2, column 1: --format: "),
+            ("[daemon]\nport = 'x'\n", ": line 2, column 1: port: "),
+            ("[clent]\n", ': line 1, column 2: "clent" is none of the tables'),
+        ):
+            with self.subTest(text):
+                self.file.write_text(text)
+                self.place.environment.pop("PERSISTPROC_PORT", None)
+                refused = self.cli("list")
+                self.assertEqual(refused.code, 2)
+                self.assertIn(f"persistproc: {self.file}{why}".encode(), refused.err)
+                self.ok("--help")
+                self.ok("list", "--help")
+        self.file.unlink()
+
+    def test_doctor_names_the_file(self):
+        checks = lambda: {each["name"]: each for each in self.cli("doctor", "--json").json()["checks"]}
+        self.assertEqual(checks()["settings"]["detail"], f"none in {self.file}")
+        self.file.write_text("[daemon]\nkeep-ended = 3\n")
+        self.assertEqual(checks()["settings"]["detail"], str(self.file))
+        self.file.write_text("[daemon]\nkeep = 3\n")
+        self.assertIn('line 2, column 1: "keep" is no key of [daemon]', checks()["settings"]["detail"])
+        self.file.unlink()
+
+
 class Replace(harness.TestCase):
     def test_serve_takes_over_from_a_daemon_that_runs(self):
         pid = self.start("web", ["sleep", "600"])["pid"]

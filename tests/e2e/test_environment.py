@@ -65,6 +65,25 @@ class Environment(harness.TestCase):
             self.assertNotIn(SECRET, found)
         self.assertNotIn("hunter2", (self.place.root / "daemon.stderr").read_text())
 
+    def test_a_client_within_a_program_finds_its_daemon(self):
+        self.daemon.start()
+        client = str(harness.BIN / "persistproc")
+        for label, environment in (("http", {}), ("own", {"PERSISTPROC_PORT": "1"})):
+            self.mcp().call("start_process", command=["sh", "-c", f"{client} list -q; env"], working_directory="/",
+                            label=label, environment=environment)
+            found = self.variables_of(label)
+            self.assertEqual(found["PERSISTPROC_DATA_DIR"], str(self.place.data))
+            self.assertEqual(found["PERSISTPROC_PORT"], environment.get("PERSISTPROC_PORT", str(self.daemon.port)))
+            self.assertEqual({name for name in found if name.startswith("PERSISTPROC_")},
+                             {"PERSISTPROC_DATA_DIR", "PERSISTPROC_PORT"})
+        self.assertIn("p1", self.ok("output", "http", "-n", "0").out.decode().split())
+        # The next daemon has another port.
+        self.daemon.kill()
+        self.daemon.port = 0
+        self.daemon.start()
+        self.ok("restart", "http")
+        self.assertEqual(self.variables_of("http")["PERSISTPROC_PORT"], str(self.daemon.port))
+
     def test_soft_limits_and_umask_of_who_started_the_daemon_do_not_stay(self):
         low = {resource.RLIMIT_NOFILE: 64, resource.RLIMIT_CPU: 1000, resource.RLIMIT_FSIZE: 1 << 20,
                resource.RLIMIT_STACK: 1 << 20}

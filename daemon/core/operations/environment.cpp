@@ -47,6 +47,17 @@ Result<std::vector<std::string>> compose_environment(const std::vector<std::stri
     return out;
 }
 
+std::vector<std::string> with_own_variables(std::vector<std::string> entries, const std::vector<std::string>& own,
+                                            const std::vector<std::string>& kept) {
+    for (const auto& entry : own) {
+        const std::string name = entry.substr(0, entry.find('='));
+        if (std::find(kept.begin(), kept.end(), name) != kept.end()) continue;
+        std::erase_if(entries, [&](const std::string& each) { return each.starts_with(name + "="); });
+        entries.push_back(entry);
+    }
+    return entries;
+}
+
 Environment pick_variables(const std::vector<std::string>& entries, const std::vector<std::string>& names) {
     Environment out;
     for (const auto& entry : entries) {

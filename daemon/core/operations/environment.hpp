@@ -12,6 +12,10 @@ namespace persistproc::core {
 /// Errors: invalid (a name, a NUL byte); no value is repeated.
 Result<std::vector<std::string>> compose_environment(const std::vector<std::string>& base, const Environment& changes);
 
+/// `entries` with `own` in place of what has the same names, but for those in `kept`, which somebody has set.
+std::vector<std::string> with_own_variables(std::vector<std::string> entries, const std::vector<std::string>& own,
+                                            const std::vector<std::string>& kept);
+
 /// Of `entries` those that are named.
 Environment pick_variables(const std::vector<std::string>& entries, const std::vector<std::string>& names);
 
