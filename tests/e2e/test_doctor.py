@@ -258,7 +258,7 @@ class WithDaemon(Case):
     def test_what_gave_up_is_counted(self):
         self.start("web", ["sleep", "60"])
         for label in ("crash", "crash2"):
-            self.start(label, ["false"], "--restart", "always")
+            self.start(label, ["false"], "--restart", "on-failure:2")
         harness.eventually("both give up", lambda: {self.view(l)["state"] for l in ("crash", "crash2")} == {"gave_up"}, 60)
         check = self.check_of("processes", 0)
         self.assertEqual(check["status"], "note")

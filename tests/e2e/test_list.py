@@ -135,18 +135,18 @@ class List(Case):
 
 class Status(Case):
     def test_one_that_gave_up_says_what_happened_and_what_to_type(self):
-        self.failing("crash", "--restart", "always", "-e", "SECRET=hunter2", "--stop-signal", "INT", "--grace", "3s")
+        self.failing("crash", "--restart", "on-failure:2", "-e", "SECRET=hunter2", "--stop-signal", "INT", "--grace", "3s")
         harness.eventually("it gives up", lambda: self.view("crash")["state"] == "gave_up", 60)
         finished = self.cli("status", "crash")
         self.assertEqual(finished.code, 3)
         text = finished.out.decode()
         for words in (
-            "gave up restarting (exited with code 3): 8 runs in a row were shorter than 10s",
+            "gave up restarting (exited with code 3): 2 runs in a row were shorter than 10s",
             "persistproc start crash runs it again",
-            "always; gives up after 8 runs in a row shorter than 10s",
+            "on-failure; gives up after 2 runs in a row shorter than 10s",
             "SIGINT, SIGKILL after 3s",
             "SECRET\n",
-            "the last 10 lines of p1.8",
+            "the last 10 lines of p1.2",
             "  line 3\n",
             "  line 12\n",
         ):
