@@ -17,6 +17,10 @@ enum class IfRunning { keep, restart, refuse };
 /// "NAME=value".
 inline constexpr const char* environment_meta = "persistproc/environment";
 
+/// Tools of the Python original that start, too; the second one where its `action` is the first one's name.
+inline constexpr const char* original_start = "start";
+inline constexpr const char* original_control = "ctrl";
+
 struct StartRequest {
     domain::Definition definition;    // its label is empty where none was given; the core derives one
     domain::Environment environment;  // set on top of the base

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.hpp"
+#include "daemon/tools/bridge_environment.hpp"
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
@@ -10,18 +11,6 @@
 namespace persistproc::tools {
 
 namespace {
-
-/// What the agent's own environment is, as the bridge beside it tells: programs inherit that, as they do from a
-/// command line. Of nobody else it is taken.
-std::optional<std::vector<std::string>> bridge_environment(const mcp::CallContext& context) {
-    if (context.principal.role != mcp::Principal::Role::bridge || !context.own_meta.is_object()) return std::nullopt;
-    const auto given = context.own_meta.find(ops::environment_meta);
-    if (given == context.own_meta.end() || !given->is_array()) return std::nullopt;
-    std::vector<std::string> out;
-    for (const auto& each : *given)
-        if (each.is_string()) out.push_back(each.get<std::string>());
-    return out;
-}
 
 std::string joined_text(const ops::StartResponse& joined) {
     std::vector<std::string> ignored = joined.ignored_settings;
