@@ -4,9 +4,11 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import sys
 
 import harness
+from test_mcp_stdio import Bridge
 
 FIRST = ("start_process", "stop_process", "restart_process", "list_processes", "get_process_output")
 ONLY_THEIRS = (
@@ -16,9 +18,24 @@ ONLY_THEIRS = (
     "start",
     "stop",
     "restart",
+    "status",
+    "get_log_paths",
     "get_process_status",
     "get_process_log_paths",
 )
+# What an answer of each tool had, in order. The first generation knew `error` in failures alone.
+RESULTS = {
+    "ctrl": ["action", "pid", "exit_code", "log_stdout", "log_stderr", "log_combined", "label", "error"],
+    "start": ["pid", "log_stdout", "log_stderr", "log_combined", "label", "error"],
+    "stop": ["exit_code", "error"],
+    "restart": ["pid", "error"],
+    "status": ["pid", "command", "working_directory", "status", "label", "error"],
+    "output": ["output", "lines_before", "lines_after", "error"],
+    "get_log_paths": ["stdout", "stderr", "error"],
+    "list": ["processes"],
+    "first": ["pid", "command", "start_time", "status", "working_directory", "exit_code", "exit_time", "label"],
+    "get_process_log_paths": ["stdout", "stderr", "combined"],
+}
 # The original's lines: a time, one blank, the text.
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (.*)\n")
 TALKS = "import sys,time; print('out 1'); print('err 1', file=sys.stderr); print('out 2'); time.sleep(600)"
@@ -58,9 +75,12 @@ class PythonClient:
 
     def tool(self, name, arguments):
         """What the original's programs do with a result: the first text, parsed."""
+        return json.loads(self.text(name, arguments))
+
+    def text(self, name, arguments):
         result = self.rpc("tools/call", {"name": name, "arguments": arguments})["result"]
         assert not result.get("isError"), result
-        return json.loads(result["content"][0]["text"])
+        return result["content"][0]["text"]
 
 
 class Compat(harness.TestCase):
@@ -94,10 +114,7 @@ class Compat(harness.TestCase):
                 "label": "web-server",
             },
         )
-        self.assertEqual(
-            list(started),
-            ["action", "pid", "exit_code", "log_stdout", "log_stderr", "log_combined", "label", "error"],
-        )
+        self.assertEqual(list(started), RESULTS["ctrl"])
         self.assertEqual((started["action"], started["label"], started["error"]), ("start", "web-server", None))
         self.assertTrue(harness.is_alive(started["pid"]))
         self.assertIn(b"PP_COMPAT=1", pathlib.Path(f"/proc/{started['pid']}/environ").read_bytes().split(b"\0"))
@@ -136,45 +153,138 @@ class Compat(harness.TestCase):
         self.assertEqual(self.client.tool("list", {})["processes"][0]["status"], "terminated")
 
     def test_the_first_generation(self):
-        arguments = {"command": f'{sys.executable} -u -c "{TALKS}"', "working_directory": self.work}
+        command = f'{sys.executable} -u -c "{TALKS}"'
+        arguments = {"command": command, "working_directory": self.work, "environment": dict(os.environ, PP_COMPAT="1")}
         started = self.client.tool("start_process", arguments)
+        self.assertEqual(list(started), RESULTS["first"])
         self.assertTrue(harness.is_alive(started["pid"]))
-        for member in ("log_stdout", "log_stderr", "log_combined"):
-            self.assertTrue(pathlib.Path(started[member]).is_file())
         # What its `run` did: who is running already is found in the error.
         again = self.client.tool("start_process", arguments)
+        self.assertEqual(list(again), ["error"])
         self.assertIn("is already running", again["error"])
         self.assertEqual(int(re.search(r"PID (\d+)", again["error"])[1]), started["pid"])
 
-        listed = self.client.tool("list_processes", {})["processes"]
+        listed = self.client.tool("list_processes", {})
         self.assertEqual([(p["pid"], p["status"]) for p in listed], [(started["pid"], "running")])
+        # Its `run` finds a restarted one by the words it has joined, and a later time.
+        self.assertEqual(shlex.split(listed[0]["command"]), shlex.split(command))
         status = self.client.tool("get_process_status", {"pid": started["pid"]})
+        self.assertEqual(status, listed[0])
         self.assertEqual((status["status"], status["working_directory"]), ("running", self.work))
-        self.assertEqual(self.client.tool("get_process_status", {"pid": 1})["error"], "PID 1 not found")
+        self.assertEqual(self.client.tool("get_process_status", {"pid": 1}), {"error": "PID 1 not found"})
+
         wanted = {"pid": started["pid"], "stream": "combined"}
-        self.assertEqual(len(self.lines("get_process_output", wanted, 3)), 3)
-        paths = self.client.tool("get_process_log_paths", {"pid": started["pid"]})
-        self.assertEqual(paths["combined"], started["log_combined"])
+        lines = harness.eventually(
+            "three lines", lambda: (lambda got: got if len(got) == 3 else None)(self.first_output(wanted))
+        )
+        self.assertEqual(sorted(LINE.fullmatch(line)[1] for line in lines), ["err 1", "out 1", "out 2"])
+        self.assertEqual(len(self.first_output(dict(wanted, lines=1))), 1)
+        text = self.client.text("get_process_log_paths", {"pid": started["pid"]})
+        self.assertNotIn("error", text)  # as its client asks
+        self.assertEqual(list(json.loads(text)), RESULTS["get_process_log_paths"])
+        self.assertIn("out 1\n", pathlib.Path(json.loads(text)["combined"]).read_text())
 
         restarted = self.client.tool("restart_process", {"pid": started["pid"]})
+        self.assertEqual(list(restarted), RESULTS["first"])
         self.assertTrue(harness.is_alive(restarted["pid"]))
+        self.assertGreater(restarted["start_time"], started["start_time"])
         stopped = self.client.tool("stop_process", {"pid": restarted["pid"], "force": False})
-        self.assertEqual((stopped["exit_code"], stopped["error"]), (-15, None))
+        self.assertEqual((list(stopped), stopped["exit_code"]), (RESULTS["first"], -15))
         self.assertFalse(harness.is_alive(restarted["pid"]))
         # Its output is still asked for by its PID.
         self.assertEqual(self.client.tool("get_process_status", {"pid": restarted["pid"]})["status"], "terminated")
 
+    def first_output(self, arguments):
+        lines = self.client.tool("get_process_output", arguments)
+        self.assertIsInstance(lines, list)
+        return lines
+
     def test_the_names_between_them(self):
         arguments = {"command": "sleep 600", "working_directory": self.work, "label": "s"}
         started = self.client.tool("start", arguments)
-        self.assertEqual((started["label"], started["error"]), ("s", None))
-        self.assertIn("already running", self.client.tool("start", arguments)["error"])
+        self.assertEqual((list(started), started["label"], started["error"]), (RESULTS["start"], "s", None))
+        again = self.client.tool("start", arguments)
+        self.assertEqual(again["error"], f"Process with label 's' already running with PID {started['pid']}.")
+        self.assertEqual((list(again), again["pid"]), (RESULTS["start"], None))
+        status = self.client.tool("status", {"command_or_label": "s"})
+        self.assertEqual(list(status), RESULTS["status"])
+        self.assertEqual((status["command"], status["status"], status["error"]), (["sleep", "600"], "running", None))
+        paths = self.client.tool("get_log_paths", {"pid": started["pid"]})
+        self.assertEqual(list(paths), RESULTS["get_log_paths"])
+        self.assertEqual(paths["stdout"], started["log_stdout"])
+        self.assertEqual(list(self.client.tool("output", {"pid": started["pid"]})), RESULTS["output"])
+        self.assertEqual(list(self.client.tool("list", {})), RESULTS["list"])
         restarted = self.client.tool("restart", {"label": "s"})
+        self.assertEqual((list(restarted), restarted["error"]), (RESULTS["restart"], None))
         self.assertNotEqual(restarted["pid"], started["pid"])
         stopped = self.client.tool("stop", {"command_or_label": "sleep 600", "working_directory": self.work})
-        self.assertEqual(stopped["pid"], restarted["pid"])
+        self.assertEqual(stopped, {"exit_code": -15, "error": None})
         elsewhere = {"command_or_label": "sleep 600", "working_directory": "/usr"}
         self.assertIn("no process", self.client.tool("stop", elsewhere)["error"])
+
+    def test_a_label_that_is_taken_is_told_with_the_pid(self):
+        first = self.client.tool("start", {"command": "sleep 600", "working_directory": self.work, "label": "s"})
+        for tool, key, more in (("start", "command", {}), ("ctrl", "command_or_label", {"action": "start"})):
+            with self.subTest(tool):
+                other = {key: "sleep 601", "working_directory": "/", "label": "s", **more}
+                self.assertEqual(
+                    self.client.tool(tool, other)["error"],
+                    f"Process with label 's' already running with PID {first['pid']}.",
+                )
+
+    def test_an_empty_label_is_none(self):
+        started = self.client.tool(
+            "ctrl", {"action": "start", "command_or_label": "sleep 600", "working_directory": self.work, "label": ""}
+        )
+        self.assertEqual((started["label"], started["error"]), (f"sleep 600 in {self.work}", None))
+        stopped = self.client.tool("ctrl", {"action": "stop", "command_or_label": "sleep 600", "label": ""})
+        self.assertEqual((stopped["pid"], stopped["error"]), (started["pid"], None))
+
+    def test_no_failure_is_an_error_of_the_call(self):
+        # Its client raises on one, and shows what it was told in `error`.
+        for tool, arguments in (
+            ("ctrl", {"action": "start", "command_or_label": "sleep 1"}),
+            ("ctrl", {"action": "fly"}),
+            ("ctrl", {}),
+            ("start", {"command": "no-such-program-anywhere", "working_directory": self.work}),
+            ("start", {"command": "sleep 1", "working_directory": "/no/such/directory"}),
+            ("start", {}),
+            ("stop", {"pid": 1}),
+            ("restart", {"label": "nobody"}),
+            ("list", {"pid": "x"}),
+            ("output", {"pid": 1}),
+            ("output", {"pid": 1, "since_time": "noon"}),
+            ("status", {}),
+            ("get_log_paths", {"pid": 1}),
+            ("start_process", {"command": "no-such-program-anywhere", "working_directory": self.work}),
+            ("start_process", {"command": "sleep 1", "working_directory": "/no/such/directory"}),
+            ("stop_process", {"pid": 1}),
+            ("restart_process", {"pid": 1}),
+            ("get_process_status", {"pid": 1}),
+            ("get_process_output", {"pid": 1, "stream": "combined"}),
+            ("get_process_output", {"pid": 1, "stream": "both"}),
+            ("get_process_log_paths", {"pid": 1}),
+        ):
+            with self.subTest(tool, arguments=arguments):
+                self.assertTrue(self.client.tool(tool, arguments)["error"])
+        self.assertEqual(self.client.tool("list", {}), {"processes": []})
+
+    def test_what_the_bridge_starts_has_the_environment_of_its_agent(self):
+        self.place.environment["OF_THE_AGENT"] = "yes"
+        bridge = Bridge(self)
+        bridge.initialize()
+        for tool, arguments in (
+            ("start", {"command": "sleep 601"}),
+            ("ctrl", {"command_or_label": "sleep 602", "action": "start"}),
+            ("start_process", {"command": "sleep 603"}),
+        ):
+            with self.subTest(tool):
+                result = bridge.result(bridge.call(tool, working_directory=self.work, **arguments))
+                pid = json.loads(result["content"][0]["text"])["pid"]
+                environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                self.assertIn(b"OF_THE_AGENT=yes", environment)
+        stopped = bridge.result(bridge.call("ctrl", action="stop", command_or_label="sleep 602"))
+        self.assertIsNone(json.loads(stopped["content"][0]["text"])["error"])
 
     def test_our_own_client_and_agents_that_ask_our_way_notice_nothing(self):
         view = self.start("web", ["sleep", "600"])

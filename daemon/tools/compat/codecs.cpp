@@ -1,5 +1,4 @@
 #include "common/schema/codec.hpp"
-#include "daemon/tools/compat/answers.hpp"
 #include "daemon/tools/compat/requests.hpp"
 
 PERSISTPROC_REQUEST_CODECS(, persistproc::tools::compat::ControlRequest)
@@ -9,10 +8,6 @@ PERSISTPROC_REQUEST_CODECS(, persistproc::tools::compat::RestartRequest)
 PERSISTPROC_REQUEST_CODECS(, persistproc::tools::compat::ListRequest)
 PERSISTPROC_REQUEST_CODECS(, persistproc::tools::compat::OutputRequest)
 PERSISTPROC_REQUEST_CODECS(, persistproc::tools::compat::StatusRequest)
+PERSISTPROC_REQUEST_CODECS(, persistproc::tools::compat::FirstStatusRequest)
 PERSISTPROC_REQUEST_CODECS(, persistproc::tools::compat::LogPathsRequest)
-PERSISTPROC_ANSWER_CODECS(, persistproc::tools::compat::Controlled)
-PERSISTPROC_ANSWER_CODECS(, persistproc::tools::compat::Info)
-PERSISTPROC_ANSWER_CODECS(, persistproc::tools::compat::Listed)
-PERSISTPROC_ANSWER_CODECS(, persistproc::tools::compat::Status)
-PERSISTPROC_ANSWER_CODECS(, persistproc::tools::compat::OutputLines)
-PERSISTPROC_ANSWER_CODECS(, persistproc::tools::compat::LogPaths)
+PERSISTPROC_REQUEST_CODECS(, persistproc::tools::compat::FirstLogPathsRequest)

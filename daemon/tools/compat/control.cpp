@@ -1,7 +1,10 @@
 #include "daemon/tools/compat/control.hpp"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 
+#include "daemon/tools/bridge_environment.hpp"
 #include "daemon/tools/compat/answers.hpp"
 #include "daemon/tools/compat/find_process.hpp"
 #include "daemon/tools/typed_tool.hpp"
@@ -10,84 +13,101 @@ namespace persistproc::tools::compat {
 
 namespace {
 
-Controlled controlled(Action action, const ProcessView& view, std::int64_t pid) {
-    const Info info = info_of(view, pid);
-    Controlled out;
-    out.action = action;
-    out.pid = info.pid;
-    out.exit_code = info.exit_code;
-    out.log_stdout = info.log_stdout;
-    out.log_stderr = info.log_stderr;
-    out.log_combined = info.log_combined;
-    out.label = info.label;
-    return out;
+/// In the original's words, in which its clients look for the PID; nothing: no live process is in the way.
+Task<std::optional<std::string>> already_running(Core core, domain::Definition asked, Generation generation) {
+    std::optional<std::string> directory;
+    if (!asked.label_given) directory = asked.working_directory;
+    const auto all = co_await known_processes(core, std::move(directory));
+    if (!all) co_return std::nullopt;
+    for (const Known& each : *all) {
+        const bool is_meant = asked.label_given ? each.view.label == asked.label : each.view.command == asked.command;
+        if (!is_meant || !domain::is_live(each.view)) continue;
+        co_return generation == Generation::first
+            ? fmt::format("A process with command '{}' is already running with PID {}.",
+                          domain::command_line(each.view.command), each.pid)
+            : fmt::format("Process with label '{}' already running with PID {}.", each.view.label, each.pid);
+    }
+    co_return std::nullopt;
 }
 
-/// Unlike start_process, one that already runs is an error, and the PID stands in it: clients look for both.
-Task<Result<Controlled>> start(Core core, ControlRequest request, std::string actor) {
+/// Unlike with start_process, one that already runs is an error.
+Task<Result<Facts>> start(Core core, ControlRequest request, mcp::CallContext context, Generation generation) {
     if (!request.command_or_label) co_return Error{ErrorCode::invalid, "command_or_label is required for start action"};
     if (!request.working_directory)
         co_return Error{ErrorCode::invalid, "working_directory is required for start action"};
     auto words = domain::split_command(*request.command_or_label);
     if (!words) co_return words.error();
     ops::StartRequest asked;
+    asked.base_environment = bridge_environment(context);
     asked.definition.command = std::move(*words);
     asked.definition.working_directory = std::move(*request.working_directory);
-    asked.definition.label_given = request.label.has_value();
     asked.definition.label = std::move(request.label).value_or("");
+    asked.definition.label_given = !asked.definition.label.empty();
     asked.environment = std::move(request.environment);
     asked.if_running = ops::IfRunning::refuse;
+    domain::Definition definition = asked.definition;
+    std::string actor = actor_of(context);
     auto started = co_await core.supervisor.start(std::move(asked), std::move(actor));
-    if (!started) co_return started.error();
-    co_return controlled(Action::start, *started, started->pid.value_or(0));
+    if (started) co_return facts_of(*started, started->pid.value_or(0), generation);
+    Error refused = started.error();
+    if (refused.code != ErrorCode::conflict) co_return refused;
+    core.agent_starts.give_back(context.principal);
+    auto told = co_await already_running(core, std::move(definition), generation);
+    if (told) refused.message = std::move(*told);
+    co_return refused;
 }
 
-Task<Result<Controlled>> stop(Core core, Known process, bool force, std::string actor) {
+Task<Result<Facts>> stop(Core core, Known process, bool force, std::string actor, Generation generation) {
     ops::StopRequest request;
     request.process = to_string(process.id);
     request.force = force;
     auto view = co_await core.supervisor.stop(std::move(request), std::move(actor));
     if (!view) co_return view.error();
-    co_return controlled(Action::stop, *view, process.pid);
+    co_return facts_of(*view, process.pid, generation);
 }
 
-Task<Result<Controlled>> restart(Core core, Known process, bool force, std::string actor) {
+Task<Result<Facts>> restart(Core core, Known process, bool force, std::string actor, Generation generation) {
     ops::RestartRequest request;
     request.process = to_string(process.id);
     request.force = force;
     auto restarted = co_await core.supervisor.restart(std::move(request), std::move(actor));
     if (!restarted) co_return restarted.error();
-    Controlled out = controlled(Action::restart, *restarted, restarted->pid.value_or(0));
+    Facts facts = facts_of(*restarted, restarted->pid.value_or(0), generation);
     const auto located = core.supervisor.find(process.id);
-    if (restarted->old_pid && located && located->last_outcome)
-        out.exit_code = return_code(located->last_outcome->exit_code, located->last_outcome->signal);
-    co_return out;
+    if (generation == Generation::first || !restarted->old_pid || !located || !located->last_outcome) co_return facts;
+    if (const auto code = return_code(located->last_outcome->exit_code, located->last_outcome->signal))
+        facts.by_name["exit_code"] = *code;
+    co_return facts;
+}
+
+Task<Result<Facts>> stop_or_restart(Core core, ControlRequest request, std::string actor, Generation generation) {
+    Target target = request;
+    auto process = co_await find_process(core, std::move(target), std::move(request.label));
+    if (!process) co_return process.error();
+    if (request.action == Action::stop)
+        co_return co_await stop(core, std::move(*process), request.force, std::move(actor), generation);
+    co_return co_await restart(core, std::move(*process), request.force, std::move(actor), generation);
 }
 
 }  // namespace
 
-Task<mcp::ToolResult> control(Core core, ControlRequest request, mcp::CallContext context) {
+Task<mcp::ToolResult> control(Core core, ControlRequest request, mcp::CallContext context, Shape shape) {
     const Action action = request.action;
-    std::string actor = actor_of(context);
-    Controlled nothing;
-    nothing.action = action;
+    Facts nothing;
+    nothing.by_name["action"] = schema::enum_name(action);
     if (action != Action::stop)
         if (auto allowed = core.agent_starts.take(context.principal); !allowed)
-            co_return refused(nothing, allowed.error());
+            co_return refused(allowed.error(), shape, nothing);
+    Result<Facts> facts = Error{};
     if (action == Action::start) {
-        auto started = co_await start(core, std::move(request), std::move(actor));
-        co_return started ? answered(*started) : refused(nothing, started.error());
+        facts = co_await start(core, std::move(request), std::move(context), shape.generation);
+    } else {
+        std::string actor = actor_of(context);
+        facts = co_await stop_or_restart(core, std::move(request), std::move(actor), shape.generation);
     }
-    Target target = request;
-    auto process = co_await find_process(core, std::move(target), std::move(request.label));
-    if (!process) co_return refused(nothing, process.error());
-    const bool force = request.force;
-    if (action == Action::stop) {
-        auto stopped = co_await stop(core, std::move(*process), force, std::move(actor));
-        co_return stopped ? answered(*stopped) : refused(nothing, stopped.error());
-    }
-    auto restarted = co_await restart(core, std::move(*process), force, std::move(actor));
-    co_return restarted ? answered(*restarted) : refused(nothing, restarted.error());
+    if (!facts) co_return refused(facts.error(), shape, nothing);
+    facts->by_name["action"] = schema::enum_name(action);
+    co_return answered(shaped(*facts, shape));
 }
 
 ControlRequest as_control(StartRequest request) {

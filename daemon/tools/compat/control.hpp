@@ -1,12 +1,13 @@
 #pragma once
 /// Start, stop and restart as the original's tools asked for them.
+#include "daemon/tools/compat/answers.hpp"
 #include "daemon/tools/compat/requests.hpp"
 #include "daemon/tools/tools.hpp"
 
 namespace persistproc::tools::compat {
 
-/// Answers with `Controlled`; failures are its `error`.
-Task<mcp::ToolResult> control(Core core, ControlRequest request, mcp::CallContext context);
+/// Answers in that shape; of a restart `exit_code` is the one of the run before.
+Task<mcp::ToolResult> control(Core core, ControlRequest request, mcp::CallContext context, Shape shape);
 
 /// As a call of `ctrl`. A start without a directory gets the daemon's own, as the original's did.
 ControlRequest as_control(StartRequest request);

@@ -64,7 +64,7 @@ Task<Result<Known>> find_process(Core core, Target target, std::optional<std::st
     auto all = co_await known_processes(core, std::nullopt);
     if (!all) co_return all.error();
     if (target.pid) co_return with_pid(*all, *target.pid);
-    if (label) {
+    if (label && !label->empty()) {
         if (const Known* found = with_label(*all, *label)) co_return *found;
         co_return Error{ErrorCode::not_found, fmt::format("No process found with label: {}", base::excerpt(*label))};
     }

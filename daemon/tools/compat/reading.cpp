@@ -4,7 +4,6 @@
 
 #include "common/base/text.hpp"
 #include "common/logstore/reader.hpp"
-#include "daemon/tools/compat/answers.hpp"
 #include "daemon/tools/compat/find_process.hpp"
 #include "daemon/tools/reading.hpp"
 
@@ -16,13 +15,13 @@ constexpr std::size_t most_bytes = 1u << 20;
 constexpr std::uint64_t most_lines = 1'000'000;
 
 /// PID 0 is the original's name for its own server.
-Info server_info(const ops::DaemonInfo& about) {
-    Info out;
-    out.pid = about.pid;
-    out.command = {"persistproc", "serve"};
-    out.working_directory = about.data_directory;
-    out.status = "running";
-    out.label = "persistproc-server";
+Facts server_facts(const ops::DaemonInfo& about) {
+    Facts out;
+    out.by_name = {{"pid", about.pid},
+                   {"command", {"persistproc", "serve"}},
+                   {"working_directory", about.data_directory},
+                   {"status", "running"},
+                   {"label", "persistproc-server"}};
     return out;
 }
 
@@ -57,71 +56,71 @@ std::string line_of(const logstore::Line& line) {
 }  // namespace
 
 Task<mcp::ToolResult> list(Core core, ListRequest request, mcp::CallContext) {
-    Listed answer;
+    Json processes = Json::array();
     if (request.pid == 0) {
-        answer.processes.push_back(server_info(core.info()));
-        co_return answered(answer);
+        processes.push_back(shaped(server_facts(core.info()), info));
+        co_return answered(Json{{"processes", std::move(processes)}});
     }
-    auto processes = co_await known_processes(core, std::move(request.working_directory));
-    if (!processes) co_return refused(answer, processes.error());
-    for (const auto& each : *processes) {
+    auto all = co_await known_processes(core, std::move(request.working_directory));
+    if (!all) co_return refused(all.error(), listed);
+    for (const auto& each : *all) {
         if (request.pid && *request.pid != each.pid) continue;
         if (request.command_or_label && !is_named(each.view, *request.command_or_label)) continue;
-        answer.processes.push_back(info_of(each.view, each.pid));
+        processes.push_back(shaped(facts_of(each.view, each.pid, Generation::later), info));
     }
-    co_return answered(answer);
+    co_return answered(Json{{"processes", std::move(processes)}});
 }
 
-Task<mcp::ToolResult> status(Core core, StatusRequest request, mcp::CallContext) {
-    Target target = std::move(request);
-    Status answer;
+Task<mcp::ToolResult> first_generation_list(Core core) {
+    auto all = co_await known_processes(core, std::nullopt);
+    if (!all) co_return refused(all.error(), first_list);
+    Json processes = Json::array();
+    for (const auto& each : *all)
+        processes.push_back(shaped(facts_of(each.view, each.pid, Generation::first), first_info));
+    co_return answered(processes);
+}
+
+Task<mcp::ToolResult> facts(Core core, Target target, Shape shape) {
     auto process = co_await find_process(core, std::move(target), std::nullopt);
-    if (!process) co_return refused(answer, process.error());
-    static_cast<Info&>(answer) = info_of(process->view, process->pid);
-    co_return answered(answer);
+    if (!process) co_return refused(process.error(), shape);
+    co_return answered(shaped(facts_of(process->view, process->pid, shape.generation), shape));
 }
 
-Task<mcp::ToolResult> log_paths(Core core, LogPathsRequest request, mcp::CallContext) {
-    Target target = std::move(request);
-    LogPaths answer;
-    auto process = co_await find_process(core, std::move(target), std::nullopt);
-    if (!process) co_return refused(answer, process.error());
-    answer.out = answer.err = answer.combined = process->view.log_path;
-    answer.note = "one file for both streams: the newest segment, plain bytes without times";
-    co_return answered(answer);
-}
-
-Task<mcp::ToolResult> output(Core core, OutputRequest request, mcp::CallContext context, std::int64_t lines) {
-    OutputLines answer;
-    auto query = query_of(request, lines);
-    if (!query) co_return refused(answer, query.error());
+Task<mcp::ToolResult> output(Core core, OutputRequest request, mcp::CallContext context, Generation generation) {
+    const Shape shape = generation == Generation::first ? Shape{Generation::first} : output_lines;
+    // The first generation gave all of them where nobody said how many.
+    auto query = query_of(request, generation == Generation::first ? 0 : 100);
+    if (!query) co_return refused(query.error(), shape);
     if (request.pid == 0) {
         const Error elsewhere{ErrorCode::invalid,
                               fmt::format("pid 0: the daemon writes its own messages to stderr; one in the background "
                                           "to {}/daemon.log",
                                           core.info().data_directory)};
-        co_return refused(answer, elsewhere);
+        co_return refused(elsewhere, shape);
     }
     Target target = std::move(request);
     auto process = co_await find_process(core, std::move(target), std::nullopt);
-    if (!process) co_return refused(answer, process.error());
+    if (!process) co_return refused(process.error(), shape);
     const auto located = core.supervisor.find(process->id);
     if (!located) {
         const Error removed{ErrorCode::not_found, "the process has been removed"};
-        co_return refused(answer, removed);
+        co_return refused(removed, shape);
     }
     if (located->run > 0) query->run = located->run;
     const auto log = located->log;
     auto page = co_await read_within_budget(core.workers, context.principal, log, std::move(*query));
-    if (!page) co_return refused(answer, page.error());
-    answer.lines_before = static_cast<std::int64_t>(page->omitted_before);
-    // The original knows no budget: there may be more.
-    answer.lines_after = static_cast<std::int64_t>(page->omitted_after + (page->is_spent ? 1 : 0));
+    if (!page) co_return refused(page.error(), shape);
     const bool is_much = is_large(*page);
-    auto make = [answer = std::move(answer), page = std::move(*page)]() mutable {
-        answer.output.emplace();
-        for (const auto& line : page.lines) answer.output->push_back(line_of(line));
-        return answered(answer);
+    auto make = [shape, page = std::move(*page)] {
+        Json lines = Json::array();
+        for (const auto& line : page.lines) lines.push_back(line_of(line));
+        if (shape.generation == Generation::first) return answered(lines);
+        Facts facts;
+        facts.by_name["output"] = std::move(lines);
+        facts.by_name["lines_before"] = page.omitted_before;
+        // The original knows no budget: there may be more.
+        facts.by_name["lines_after"] = page.omitted_after + (page.is_spent ? 1 : 0);
+        return answered(shaped(facts, shape));
     };
     if (!is_much) co_return make();
     co_return co_await render_elsewhere(core.workers, std::move(make));

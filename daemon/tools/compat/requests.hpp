@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/ops/get_process_output.hpp"
+#include "common/ops/start_process.hpp"
 
 namespace persistproc {
 namespace tools::compat {
@@ -39,7 +40,7 @@ struct ControlRequest : Target {
     std::optional<std::string> label;
 
     static constexpr ops::Operation operation{
-        .name = "ctrl",
+        .name = ops::original_control,
         .title = "Control (earlier name)",
         .description =
             "Start, stop or restart a process. Kept from the Python persistproc; new: start_process, stop_process, "
@@ -63,7 +64,7 @@ struct StartRequest {
     std::map<std::string, std::string> environment;
     std::optional<std::string> label;
 
-    static constexpr ops::Operation operation{.name = "start",
+    static constexpr ops::Operation operation{.name = ops::original_start,
                                               .title = "Start (earlier name)",
                                               .description = "Kept from the Python persistproc; new: start_process.",
                                               .effects = starting};
@@ -140,19 +141,31 @@ struct OutputRequest : Target {
 
 struct StatusRequest : Target {
     static constexpr ops::Operation operation{
-        .name = "get_process_status",
-        .title = "Process status (earlier name)",
+        .name = "status",
+        .title = "Status (earlier name)",
         .description = "One process. Kept from the Python persistproc; new: list_processes with process.",
         .effects = reading};
 };
+struct FirstStatusRequest : Target {
+    static constexpr ops::Operation operation{.name = "get_process_status",
+                                              .title = "Process status (earlier name)",
+                                              .description = "As status. Kept from the Python persistproc.",
+                                              .effects = reading};
+};
 
 struct LogPathsRequest : Target {
-    static constexpr ops::Operation operation{.name = "get_process_log_paths",
+    static constexpr ops::Operation operation{.name = "get_log_paths",
                                               .title = "Log paths (earlier name)",
                                               .description =
                                                   "The file that holds the newest output, both streams in one. Kept "
                                                   "from the Python persistproc; new: log_path "
                                                   "of list_processes.",
+                                              .effects = reading};
+};
+struct FirstLogPathsRequest : Target {
+    static constexpr ops::Operation operation{.name = "get_process_log_paths",
+                                              .title = "Process log paths (earlier name)",
+                                              .description = "As get_log_paths. Kept from the Python persistproc.",
                                               .effects = reading};
 };
 

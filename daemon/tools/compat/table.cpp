@@ -1,6 +1,7 @@
 #include "daemon/tools/compat/compat.hpp"
 #include "daemon/tools/compat/control.hpp"
 #include "daemon/tools/compat/reading.hpp"
+#include "daemon/tools/compat/typed_call.hpp"
 #include "daemon/tools/typed_tool.hpp"
 
 namespace persistproc::tools::compat {
@@ -8,37 +9,44 @@ namespace persistproc::tools::compat {
 namespace {
 
 template <class Request>
-void add(mcp::Server& server, Core core, Task<mcp::ToolResult> (*answer)(Core, Request, mcp::CallContext)) {
-    server.add_tool(define<Request>(),
-                    typed_handler<Request>([core, answer](Request request, mcp::CallContext context) {
-                        return answer(core, std::move(request), std::move(context));
-                    }));
+void add(mcp::Server& server, Shape shape, std::function<Task<mcp::ToolResult>(Request, mcp::CallContext)> answer) {
+    server.add_tool(define<Request>(), typed_call<Request>(shape, std::move(answer)));
 }
 
-Task<mcp::ToolResult> start(Core core, StartRequest request, mcp::CallContext context) {
-    return control(core, as_control(std::move(request)), std::move(context));
+/// Start, stop or restart, by a request that `as` makes one of `ctrl`.
+template <class Request, class As>
+void add_control(mcp::Server& server, Core core, Shape shape, As as) {
+    add<Request>(server, shape, [core, shape, as](Request request, mcp::CallContext context) {
+        return control(core, as(std::move(request)), std::move(context), shape);
+    });
 }
-Task<mcp::ToolResult> stop(Core core, StopRequest request, mcp::CallContext context) {
-    return control(core, as_control(std::move(request), Action::stop), std::move(context));
-}
-Task<mcp::ToolResult> restart(Core core, RestartRequest request, mcp::CallContext context) {
-    return control(core, as_control(std::move(request), Action::restart), std::move(context));
-}
-Task<mcp::ToolResult> newest_output(Core core, OutputRequest request, mcp::CallContext context) {
-    return output(core, std::move(request), std::move(context), 100);
+
+template <class Request>
+void add_facts(mcp::Server& server, Core core, Shape shape) {
+    add<Request>(server, shape,
+                 [core, shape](Request request, mcp::CallContext) { return facts(core, std::move(request), shape); });
 }
 
 }  // namespace
 
 void add_original_tools(mcp::Server& server, Core core) {
-    add<ControlRequest>(server, core, control);
-    add<ListRequest>(server, core, list);
-    add<OutputRequest>(server, core, newest_output);
-    add<StartRequest>(server, core, start);
-    add<StopRequest>(server, core, stop);
-    add<RestartRequest>(server, core, restart);
-    add<StatusRequest>(server, core, status);
-    add<LogPathsRequest>(server, core, log_paths);
+    add_control<ControlRequest>(server, core, controlled, [](ControlRequest request) { return request; });
+    add<ListRequest>(server, listed, [core](ListRequest request, mcp::CallContext context) {
+        return list(core, std::move(request), std::move(context));
+    });
+    add<OutputRequest>(server, output_lines, [core](OutputRequest request, mcp::CallContext context) {
+        return output(core, std::move(request), std::move(context), Generation::later);
+    });
+    add_control<StartRequest>(server, core, started,
+                              [](StartRequest request) { return as_control(std::move(request)); });
+    add_control<StopRequest>(server, core, stopped,
+                             [](StopRequest request) { return as_control(std::move(request), Action::stop); });
+    add_control<RestartRequest>(server, core, restarted,
+                                [](RestartRequest request) { return as_control(std::move(request), Action::restart); });
+    add_facts<StatusRequest>(server, core, status_told);
+    add_facts<LogPathsRequest>(server, core, log_paths_told);
+    add_facts<FirstStatusRequest>(server, core, first_info);
+    add_facts<FirstLogPathsRequest>(server, core, first_log_paths);
 }
 
 }  // namespace persistproc::tools::compat

@@ -25,6 +25,15 @@ TEST_CASE("a state in the original's words, and in ours where it has none") {
     CHECK(word(ProcessState::failed, OutcomeReason::exec_failed) == "failed");
     CHECK(word(ProcessState::lost, OutcomeReason::lost) == "lost");
     CHECK(word(ProcessState::backoff) == "backoff");
+    // Its first generation told by the code.
+    const auto first = [&](std::optional<int> code) {
+        view.state = code ? ProcessState::exited : ProcessState::killed;
+        view.exit_code = code;
+        return status_word(view, Generation::first);
+    };
+    CHECK(first(0) == "exited");
+    CHECK(first(3) == "failed");
+    CHECK(first(std::nullopt) == "failed");
 }
 
 TEST_CASE("a return code is Python's: never invented") {
@@ -49,19 +58,32 @@ TEST_CASE("a time is read as Python reads it, and as we do") {
     for (const char* bad : {"", "noon", "2026-13-01", "2026-05-28T", "2026-05-28T10", "Z"}) CHECK(at(bad) == "invalid");
 }
 
-TEST_CASE("a process that never had a PID shows none") {
+TEST_CASE("an answer has its members, whatever is known") {
     ProcessView view;
     view.state = ProcessState::failed;
-    CHECK(info_of(view, 0).pid == std::nullopt);
+    view.command = {"sh", "-c", "a b"};
+    const auto first = [&](std::int64_t pid) { return shaped(facts_of(view, pid, Generation::first), first_info); };
+    CHECK(first(0)["pid"].is_null());
+    CHECK(first(7)["pid"] == 7);
+    CHECK(first(7)["command"] == "sh -c 'a b'");
+    CHECK(first(7)["exit_code"].is_null());
     view.signal = "SIGKILL";
-    CHECK(info_of(view, 7).pid == 7);
-    CHECK(info_of(view, 7).exit_code == -9);
+    CHECK(first(7)["exit_code"] == -9);
+    const Json later = shaped(facts_of(view, 7, Generation::later), status_told);
+    CHECK(later.dump() == R"({"pid":7,"command":["sh","-c","a b"],"working_directory":"","status":"failed",)"
+                          R"("label":"","error":null})");
+}
+
+TEST_CASE("a failure is told where the original told it, and never as an error of the call") {
+    const Error failed{ErrorCode::not_found, "no"};
+    CHECK(refused(failed, first_info).text == R"({"error":"no"})");
+    CHECK(refused(failed, listed).text == R"({"error":"no"})");
+    CHECK(refused(failed, stopped).text == R"({"exit_code":null,"error":"no"})");
+    CHECK_FALSE(refused(failed, stopped).is_error);
 }
 
 TEST_CASE("bytes that are no text never break an answer") {
-    Status answer;
-    answer.command = {"a\xff"};
-    CHECK(schema::Json::parse(answered(answer).text)["command"][0] == "a\xEF\xBF\xBD");
+    CHECK(Json::parse(answered(Json{{"command", "a\xff"}}).text)["command"] == "a\xEF\xBF\xBD");
 }
 
 }  // namespace answers_test
