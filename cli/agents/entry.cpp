@@ -61,6 +61,24 @@ Result<EditedText> set_entry(std::string_view text, const ops::Agent& agent, con
     return edited;
 }
 
+Result<EditedText> remove_entry(std::string_view text, const ops::Agent& agent, std::string_view name) {
+    auto edited = agent.syntax == ops::AgentSyntax::json ? remove_json_entry(text, agent, name)
+                                                         : remove_toml_entry(text, agent, name);
+    if (!edited || edited->change == Change::none) return edited;
+    const std::vector<std::string> path = {std::string(agent.table)};
+    auto before = find_entries(text, agent.syntax, path);
+    const auto after = find_entries(edited->text, agent.syntax, path);
+    if (before) std::erase_if(*before, [name](const FoundEntry& each) { return each.name == name; });
+    const auto is_same = [](const FoundEntry& a, const FoundEntry& b) {
+        return a.name == b.name &&
+               std::equal(a.members.begin(), a.members.end(), b.members.begin(), b.members.end(),
+                          [](const auto& x, const auto& y) { return x.name == y.name && x.value == y.value; });
+    };
+    if (!before || !after || !std::equal(before->begin(), before->end(), after->begin(), after->end(), is_same))
+        return Error{ErrorCode::corrupt, "the changed file would not be understood"};
+    return edited;
+}
+
 bool is_form_member(std::string_view name) noexcept { return is_one_of(name, form_members); }
 
 bool belongs_to_other_form(std::string_view name, const ops::AgentEntry& entry) noexcept {

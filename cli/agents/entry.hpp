@@ -37,7 +37,7 @@ struct FoundEntry {
 Result<std::vector<FoundEntry>> find_entries(std::string_view text, ops::AgentSyntax syntax,
                                              const std::vector<std::string>& path);
 
-enum class Change { none, added, updated };
+enum class Change { none, added, updated, removed };
 
 struct EditedText {
     std::string text;
@@ -49,6 +49,10 @@ struct EditedText {
 /// Errors: corrupt (the text is not understood, or something stands where our table must be), conflict (the entry
 /// holds what only its other form knows); one line that begins with the position.
 Result<EditedText> set_entry(std::string_view text, const ops::Agent& agent, const ops::AgentEntry& entry);
+
+/// The text without the entry of this name and all that is in it; every other byte stays, an empty table too. `none`:
+/// it is not there. Errors: corrupt, as set_entry.
+Result<EditedText> remove_entry(std::string_view text, const ops::Agent& agent, std::string_view name);
 
 /// Ours of one form and not of the other: removed when the form changes.
 bool is_form_member(std::string_view name) noexcept;

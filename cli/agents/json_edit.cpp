@@ -301,4 +301,28 @@ Result<EditedText> set_json_entry(std::string_view text, const ops::Agent& agent
     return update_entry(std::string(text), std::move(*document), agent, entry);
 }
 
+Result<EditedText> remove_json_entry(std::string_view text, const ops::Agent& agent, std::string_view name) {
+    EditedText out{std::string(text), Change::none};
+    const auto document = parse_json(text);
+    if (!document) return document.error();
+    if (!document->root) return out;
+    if (document->root->kind != Kind::object)
+        return unexpected(text, document->root->begin, "the document is no object");
+    const auto table = find_object(text, *document->root, agent.table);
+    if (!table) return table.error();
+    if (*table == nullptr) return out;
+    const auto found = find_object(text, **table, name);
+    if (!found) return found.error();
+    if (*found == nullptr) return out;
+    const auto& members = (*table)->members;
+    const auto member =
+        std::find_if(members.begin(), members.end(), [&](const auto& each) { return each.name == name; });
+    out.change = Change::removed;
+    out.text = remove_member(text, **table, static_cast<std::size_t>(member - members.begin()));
+    // A table that has nothing left is written as one.
+    const std::size_t begin = (*table)->begin + 1, end = (*table)->end - 1 - (text.size() - out.text.size());
+    if (is_blank(std::string_view(out.text).substr(begin, end - begin))) out.text.erase(begin, end - begin);
+    return out;
+}
+
 }  // namespace persistproc::cli::agents

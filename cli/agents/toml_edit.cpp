@@ -150,6 +150,40 @@ std::optional<std::size_t> end_under_header(std::string_view text, const toml::n
     return end;
 }
 
+/// Takes the lines along from the one where `begin` is to the one where `last` is; and a blank line before them where
+/// none is needed.
+void remove_lines(std::string_view text, std::size_t begin, std::size_t last, std::vector<Replacement>& out) {
+    begin = line_begin(text, begin);
+    const std::size_t end = line_end(text, last);
+    const bool is_apart = end == text.size() || is_blank(text.substr(end, line_end(text, end) - end));
+    const std::size_t before = begin == 0 ? 0 : line_begin(text, begin - 1);
+    if (is_apart && begin > mark_size(text) && is_blank(text.substr(before, begin - before))) begin = before;
+    out.push_back({begin, end, ""});
+}
+
+/// All lines that `node` is written with, wherever they stand.
+void remove_node(std::string_view text, const toml::key& key, const toml::node& node, std::vector<Replacement>& out) {
+    if (const auto* tables = node.as_array(); tables != nullptr && !end_under_header(text, node)) {
+        for (const toml::node& each : *tables) remove_node(text, key, each, out);
+        return;
+    }
+    if (!is_written_apart(node)) {
+        remove_lines(text, offset_of(text, key.source().begin), offset_of(text, node.source().end) - 1, out);
+        return;
+    }
+    const toml::table& table = *node.as_table();
+    const bool has_header = form_of(text, table) == Form::by_header;
+    std::size_t last = offset_of(text, table.source().begin);
+    for (const auto& [name, inner] : table) {
+        const auto end = end_under_header(text, inner);
+        if (end && has_header)
+            last = std::max(last, *end - 1);
+        else
+            remove_node(text, name, inner, out);
+    }
+    if (has_header) remove_lines(text, offset_of(text, table.source().begin), last, out);
+}
+
 Result<EditedText> update_entry(std::string_view text, const toml::table& table, const ops::Agent& agent,
                                 const ops::AgentEntry& entry) {
     const std::string_view newline = newline_of(text);
@@ -197,6 +231,12 @@ Result<EditedText> update_entry(std::string_view text, const toml::table& table,
     return out;
 }
 
+std::string as_text(const toml::table& document) {
+    std::ostringstream out;
+    out << document;
+    return out.str();
+}
+
 /// What is there beside the entry and its members that are ours, as text.
 std::string rest_of(toml::table document, const ops::Agent& agent, const ops::AgentEntry& entry) {
     const auto wanted = ops::entry_members(agent, entry);
@@ -216,9 +256,16 @@ std::string rest_of(toml::table document, const ops::Agent& agent, const ops::Ag
         if (found->empty()) servers->erase(entry.name);
         if (servers->empty()) document.erase(agent.table);
     }
-    std::ostringstream out;
-    out << document;
-    return out.str();
+    return as_text(document);
+}
+
+/// What is there beside the whole entry, as text.
+std::string rest_without(toml::table document, const ops::Agent& agent, std::string_view name) {
+    if (auto* servers = document.get_as<toml::table>(agent.table)) {
+        servers->erase(name);
+        if (servers->empty()) document.erase(agent.table);
+    }
+    return as_text(document);
 }
 
 Result<EditedText> edit(std::string_view text, const toml::table& document, const ops::Agent& agent,
@@ -289,6 +336,28 @@ Result<EditedText> set_toml_entry(std::string_view text, const ops::Agent& agent
     if (!after || rest_of(*after, agent, entry) != rest_of(*document, agent, entry))
         return Error{ErrorCode::corrupt, "the changed file would not be understood"};
     return edited;
+}
+
+Result<EditedText> remove_toml_entry(std::string_view text, const ops::Agent& agent, std::string_view name) {
+    EditedText out{std::string(text), Change::none};
+    const auto document = parse(text);
+    if (!document) return document.error();
+    const toml::node* const servers = document->get(agent.table);
+    const toml::table* const entries = servers == nullptr ? nullptr : servers->as_table();
+    if (entries == nullptr || !entries->contains(name)) return out;
+    const auto found = entries->find(name);
+    if (!is_written_apart(*servers))
+        return unexpected(begin_of(found->first, found->second),
+                          fmt::format("{} is written as a value on one line", agent.table));
+    std::vector<Replacement> lines;
+    remove_node(text, found->first, found->second, lines);
+    out.change = Change::removed;
+    out.text = apply(text, std::move(lines));
+    const auto after = parse(out.text);
+    if (!after || rest_without(*after, agent, name) != rest_without(*document, agent, name) ||
+        !find_toml_entries(out.text, {std::string(agent.table)}))
+        return Error{ErrorCode::corrupt, "the changed file would not be understood"};
+    return out;
 }
 
 }  // namespace persistproc::cli::agents

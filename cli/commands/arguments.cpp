@@ -164,15 +164,27 @@ Result<void> SetupArguments::take(std::vector<std::string> words, const Given& g
     std::string known;
     for (const ops::Agent& each : ops::known_agents())
         known += fmt::format("{}{}", known.empty() ? "" : ", ", each.name);
-    if (words.empty()) return Error{ErrorCode::invalid, fmt::format("setup: for which client? Known: {}", known)};
-    if (words.size() > 1) return unexpected_word(given.subcommand, words[1]);
-    agent = ops::find_agent(words[0]);
-    if (agent == nullptr)
+    if (words.empty() && (print || stdio || remove))
+        return Error{ErrorCode::invalid, fmt::format("setup: for which client? Known: {}", known)};
+    for (const std::string& word : words) {
+        if (word == "all") {
+            all = true;
+            continue;
+        }
+        const ops::Agent* const agent = ops::find_agent(word);
+        if (agent == nullptr)
+            return Error{ErrorCode::invalid,
+                         fmt::format("setup: unknown client \"{}\"; known: {}", base::excerpt(word), known)};
+        if (scope == ops::AgentScope::project && agent->project_file.empty())
+            return Error{ErrorCode::invalid,
+                         fmt::format("setup: {} has no file for projects; leave out --scope", agent->title)};
+        if (std::find(agents.begin(), agents.end(), agent) == agents.end()) agents.push_back(agent);
+    }
+    if (all && !agents.empty())
+        return Error{ErrorCode::invalid, "setup: \"all\" and a client beside it; give one of both"};
+    if (remove && (print || stdio))
         return Error{ErrorCode::invalid,
-                     fmt::format("setup: unknown client \"{}\"; known: {}", base::excerpt(words[0]), known)};
-    if (scope == ops::AgentScope::project && agent->project_file.empty())
-        return Error{ErrorCode::invalid,
-                     fmt::format("setup: {} has no file for projects; leave out --scope", agent->title)};
+                     "--remove: takes an entry out, whatever its form; leave out --print and --stdio"};
     constexpr std::size_t longest_name = 64;
     const bool is_name =
         !name.empty() && name.size() <= longest_name && std::all_of(name.begin(), name.end(), [](char c) {
@@ -181,7 +193,7 @@ Result<void> SetupArguments::take(std::vector<std::string> words, const Given& g
     if (!is_name)
         return Error{ErrorCode::invalid, fmt::format("--name: 1 to {} letters, digits, \"-\" and \"_\", got \"{}\"",
                                                      longest_name, base::excerpt(name))};
-    if (!stdio && given.common.port == 0)
+    if (!words.empty() && !stdio && !remove && given.common.port == 0)
         return Error{ErrorCode::invalid, "--port: a client needs one that stays; give a port from 1 to 65535"};
     return {};
 }

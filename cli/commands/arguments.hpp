@@ -298,11 +298,13 @@ struct ServeArguments {
 };
 
 struct SetupArguments {
-    const ops::Agent* agent = nullptr;  // one of known_agents()
+    std::vector<const ops::Agent*> agents;  // of known_agents(), each once; empty: none was named, or `all`
+    bool all = false;                       // those that are installed; with `remove`: that have the entry
     ops::AgentScope scope = ops::AgentScope::user;
     std::string name = "persistproc";  // of the entry
     bool print = false;
     bool stdio = false;
+    bool remove = false;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -315,6 +317,7 @@ struct SetupArguments {
         each(field("name", &A::name).as_flag("name", "NAME", "Name of the entry (persistproc)"));
         each(field("stdio", &A::stdio)
                  .as_flag("stdio", "", "Let the client start \"persistproc mcp\", instead of a URL"));
+        each(field("remove", &A::remove).as_flag("remove", "", "Take the entry out again, and nothing else"));
     }
     Result<void> take(std::vector<std::string> words, const Given& given);
 };

@@ -216,6 +216,7 @@ void add_kind(Answer& answer, ValueKind kind) {
             break;
         case ValueKind::agent:
             for (const ops::Agent& agent : ops::known_agents()) answer.add(agent.name, agent.title);
+            answer.add("all", "those that are installed");
             break;
         case ValueKind::shell:
             for (const auto& [shell, text] : scripts) answer.add(shell);

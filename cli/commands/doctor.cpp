@@ -20,6 +20,7 @@
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
 #include "cli/daemon_start.hpp"
+#include "cli/find_command.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/probes.hpp"
 #include "cli/run_survey.hpp"
@@ -90,22 +91,6 @@ std::uint16_t port_of(std::string_view endpoint) {
     const std::size_t colon = endpoint.rfind(':');
     const auto port = rundir::parse_port(endpoint.substr(colon + 1, endpoint.find('/', colon) - colon - 1), "endpoint");
     return port ? *port : std::uint16_t{0};
-}
-
-/// As a shell or an agent finds a command: a path, or a name in PATH.
-std::optional<fs::path> find_command(const std::string& command) {
-    const auto usable = [](const fs::path& place) { return ::access(place.c_str(), X_OK) == 0; };
-    if (command.find('/') != std::string::npos)
-        return usable(command) ? std::optional<fs::path>(command) : std::nullopt;
-    const char* path = std::getenv("PATH");
-    std::string_view rest = path == nullptr ? "" : path;
-    while (!rest.empty()) {
-        const std::size_t colon = rest.find(':');
-        const fs::path place = fs::path(rest.substr(0, colon)) / command;
-        if (usable(place)) return place;
-        rest.remove_prefix(colon == std::string_view::npos ? rest.size() : colon + 1);
-    }
-    return std::nullopt;
 }
 
 bool can_start(const std::string& command) { return find_command(command).has_value(); }

@@ -1,13 +1,16 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 
 #include "cli/agents/config_file.hpp"
 #include "cli/agents/entry.hpp"
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
+#include "cli/find_command.hpp"
 #include "cli/format/json_text.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/client_operations.hpp"
@@ -64,33 +67,29 @@ ops::AgentEntry make_entry(const CommonOptions& common, const SetupArguments& op
     return entry;
 }
 
-struct Done {
-    fs::path file;
-    Change change = Change::none;
-};
+using Edit = std::function<Result<agents::EditedText>(std::string_view text)>;
 
-/// `project`: where the file is in project scope. A repository is somebody else's word.
-Result<Done> write_entry(const fs::path& project, const fs::path& path, const SetupArguments& options,
-                         const ops::AgentEntry& entry) {
+/// `holds_token`: the file is nobody else's to read then.
+Result<Change> change_file(const fs::path& path, const agents::Folders& folders, AgentScope scope, bool holds_token,
+                           const Edit& edit) {
     // Secrets may come into a user's file later; a project's is read by others.
     const mode_t mask = ::umask(0);
     ::umask(mask);
-    const mode_t new_file_mode = options.scope == AgentScope::user ? 0600 : 0666 & ~mask;
+    const mode_t new_file_mode = scope == AgentScope::user ? 0600 : 0666 & ~mask;
     for (int attempt = 0; attempt < max_attempts; ++attempt) {
-        if (options.scope == AgentScope::project)
-            if (auto fine = agents::check_within(project, path); !fine) return fine.error();
+        // A repository is somebody else's word.
+        if (scope == AgentScope::project)
+            if (auto fine = agents::check_within(folders.project, path); !fine) return fine.error();
         auto file = agents::load_config(path);
         if (!file) return file.error();
-        auto edited = agents::set_entry(file->text, *options.agent, entry);
+        auto edited = edit(file->text);
         if (!edited) return base::with_context(edited.error(), path.native());
-        Done done{path, edited->change};
-        if (edited->change == Change::none) return done;
+        if (edited->change == Change::none) return Change::none;
         mode_t mode = file->exists ? file->mode : new_file_mode;
-        // The token is nobody else's to read.
-        if (!entry.token.empty()) mode &= 0700;
+        if (holds_token) mode &= 0700;
         auto stored = agents::store_config(*file, edited->text, mode);
         if (!stored) return stored.error();
-        if (*stored) return done;
+        if (*stored) return edited->change;
     }
     return Error{ErrorCode::conflict,
                  fmt::format("{}: something changes it all the time; end that first", path.native())};
@@ -139,32 +138,197 @@ Task<std::string> advise_on_daemon(Context context, std::string url) {
                           url);
 }
 
-std::string snippet_of(const SetupArguments& options, const ops::AgentEntry& entry) {
-    auto whole = agents::set_entry("", *options.agent, entry);
+std::string snippet_of(const ops::Agent& agent, const ops::AgentEntry& entry) {
+    auto whole = agents::set_entry("", agent, entry);
     return whole ? whole->text : std::string();
 }
 
-void show_document(const Console& console, const SetupArguments& options, const ops::AgentEntry& entry,
-                   const fs::path& file, const char* done, const std::string& snippet, const std::string& next) {
-    std::optional<std::string> command = ops::agent_command(*options.agent, entry, options.scope);
-    if (command->empty()) command.reset();
-    console.print(format::texts_json({{"client", std::string(options.agent->name)},
-                                      {"scope", scope_name(options.scope)},
-                                      {"name", entry.name},
-                                      {"file", file.native()},
-                                      {"done", done},
-                                      {"entry", snippet},
-                                      {"command", command},
-                                      {"next", next}}));
+fs::path file_of(const ops::Agent& agent, AgentScope scope, const agents::Folders& folders) {
+    const auto path = agents::config_path(agent, scope, folders);
+    if (!path) throw std::logic_error("setup: scope was checked before");
+    return *path;
 }
 
-void print_entry(const Console& console, const SetupArguments& options, const ops::AgentEntry& entry,
-                 const fs::path& file, const std::string& snippet) {
-    const std::string command = ops::agent_command(*options.agent, entry, options.scope);
-    std::string out;
-    if (!command.empty()) out = fmt::format("Run:\n\n{}\n\nor put into ", command);
-    out += fmt::format("{}{}:\n\n{}", command.empty() ? "Put into " : "", base::escape_line(file.native()), snippet);
-    console.print(out);
+/// What became of one agent's file.
+struct Told {
+    const ops::Agent* agent = nullptr;
+    fs::path file;
+    std::string done = "nothing";
+    std::string line;  // for people
+    std::string next;  // what is still to be done
+    std::optional<Error> error;
+};
+
+/// `shown`: the entry as others may see it, which is without the token.
+format::Texts members_of(const Told& told, const SetupArguments& options, const ops::AgentEntry& shown) {
+    std::optional<std::string> command, snippet;
+    if (!options.remove) {
+        command = ops::agent_command(*told.agent, shown, options.scope);
+        if (command->empty()) command.reset();
+        snippet = snippet_of(*told.agent, shown);
+    }
+    return {{"client", std::string(told.agent->name)},
+            {"scope", scope_name(options.scope)},
+            {"name", options.name},
+            {"file", told.file.native()},
+            {"done", told.done},
+            {"entry", snippet},
+            {"command", command},
+            {"next", told.next}};
+}
+
+/// The exit status.
+int show(const Console& console, const std::vector<Told>& all, const SetupArguments& options,
+         const ops::AgentEntry& shown) {
+    int status = 0;
+    std::vector<format::Texts> objects;
+    for (const Told& told : all) {
+        if (told.error) status = left_status;
+        if (console.json()) {
+            objects.push_back(members_of(told, options, shown));
+            objects.back().emplace_back("error", told.error ? std::optional(told.error->message) : std::nullopt);
+        } else if (told.error) {
+            console.fail(*told.error);
+        } else {
+            console.print(told.line);
+            if (!told.next.empty() && !options.print) console.note(told.next);
+        }
+    }
+    if (!console.json()) return status;
+    if (options.all || options.agents.size() > 1) {
+        console.print(format::texts_list_json("clients", objects));
+        return status;
+    }
+    if (all.front().error) {
+        console.fail(*all.front().error);
+        return status;
+    }
+    objects.front().pop_back();
+    console.print(format::texts_json(objects.front()));
+    return status;
+}
+
+Told print_entry(const ops::Agent& agent, const fs::path& file, const SetupArguments& options,
+                 const ops::AgentEntry& shown) {
+    const std::string command = ops::agent_command(agent, shown, options.scope);
+    Told told{&agent, file};
+    if (!command.empty()) told.line = fmt::format("Run:\n\n{}\n\nor put into ", command);
+    told.line += fmt::format("{}{}:\n\n{}", command.empty() ? "Put into " : "", base::escape_line(file.native()),
+                             snippet_of(agent, shown));
+    told.next = agent.next_step;
+    return told;
+}
+
+Told write_entry(const ops::Agent& agent, const agents::Folders& folders, const SetupArguments& options,
+                 const ops::AgentEntry& entry, const ops::AgentEntry& shown) {
+    Told told{&agent, file_of(agent, options.scope, folders)};
+    const auto change = change_file(told.file, folders, options.scope, !entry.token.empty(),
+                                    [&](std::string_view text) { return agents::set_entry(text, agent, entry); });
+    if (!change) {
+        told.error = change.error();
+        told.error->message += fmt::format("; it is left as it is. By hand: {}", ops::by_hand_text(agent, shown));
+        return told;
+    }
+    const std::string file = base::escape_line(told.file.native());
+    if (*change == Change::none) {
+        told.done = "already set up";
+        told.line = fmt::format("already set up: {}\n", file);
+        return told;
+    }
+    told.done = *change == Change::updated ? "updated" : "added";
+    told.line = fmt::format("{} \"{}\" for {} ({} scope): {}\n", told.done, entry.name, agent.title,
+                            scope_name(options.scope), file);
+    told.next = agent.next_step;
+    return told;
+}
+
+Told remove_entry(const ops::Agent& agent, const agents::Folders& folders, const SetupArguments& options) {
+    Told told{&agent, file_of(agent, options.scope, folders)};
+    const auto change = change_file(told.file, folders, options.scope, false, [&](std::string_view text) {
+        return agents::remove_entry(text, agent, options.name);
+    });
+    const std::string file = base::escape_line(told.file.native());
+    if (!change) {
+        told.error = change.error();
+        told.error->message += fmt::format("; it is left as it is. By hand: take out {}, if it is there",
+                                           ops::place_text(agent, options.name));
+    } else if (*change == Change::none) {
+        told.line = fmt::format("nothing to remove: no \"{}\" in {}\n", options.name, file);
+    } else {
+        told.done = "removed";
+        told.line = fmt::format("removed \"{}\" for {} ({} scope): {}\n", options.name, agent.title,
+                                scope_name(options.scope), file);
+    }
+    return told;
+}
+
+/// By its command, or by what it keeps in the user's folder.
+bool is_installed(const ops::Agent& agent, const agents::Folders& folders) {
+    if (find_command(std::string(agent.program))) return true;
+    const fs::path file = file_of(agent, AgentScope::user, folders);
+    std::error_code failed;
+    return fs::exists(file, failed) || (file.parent_path() != folders.home && fs::exists(file.parent_path(), failed));
+}
+
+/// Nothing can be said of a file that is not understood.
+Result<bool> has_entry(const ops::Agent& agent, const fs::path& path, const std::string& name) {
+    const auto file = agents::load_config(path);
+    if (!file) return file.error();
+    const auto entries = agents::find_entries(file->text, agent.syntax, {std::string(agent.table)});
+    if (!entries) return base::with_context(entries.error(), path.native());
+    return std::any_of(entries->begin(), entries->end(), [&](const auto& each) { return each.name == name; });
+}
+
+/// Those that "all" means.
+std::vector<const ops::Agent*> choose_all(const SetupArguments& options, const agents::Folders& folders) {
+    std::vector<const ops::Agent*> out;
+    for (const ops::Agent& agent : ops::known_agents()) {
+        const auto path = agents::config_path(agent, options.scope, folders);
+        if (!path) continue;
+        const auto found = has_entry(agent, *path, options.name);
+        // A file that is not understood is told of.
+        if (options.remove ? !found || *found : is_installed(agent, folders)) out.push_back(&agent);
+    }
+    return out;
+}
+
+/// Who is here, who is set up, and what to type for the others.
+int show_agents(const Console& console, const SetupArguments& options, const agents::Folders& folders) {
+    const std::string flags = (options.scope == AgentScope::project ? " --scope project" : "") +
+                              (options.name == SetupArguments().name ? "" : " --name " + options.name);
+    std::string text, absent;
+    std::vector<format::Texts> objects;
+    int missing = 0;
+    for (const ops::Agent& agent : ops::known_agents()) {
+        const auto path = agents::config_path(agent, options.scope, folders);
+        if (!path) continue;
+        const bool is_here = is_installed(agent, folders);
+        const auto found = has_entry(agent, *path, options.name);
+        const bool is_set_up = found && *found;
+        const char* state = !found ? "unknown" : is_set_up ? "set up" : is_here ? "not set up" : "not found";
+        const std::string command = fmt::format("persistproc setup {}{}", agent.name, flags);
+        std::string what = command;
+        if (!found) what = base::escape_line(found.error().message);
+        if (is_set_up) what = fmt::format("set up in {}", base::escape_line(path->native()));
+        objects.push_back({{"client", std::string(agent.name)},
+                           {"state", state},
+                           {"file", path->native()},
+                           {"command", is_set_up ? std::nullopt : std::optional(command)},
+                           {"error", found ? std::nullopt : std::optional(found.error().message)}});
+        if (is_here || is_set_up || !found)
+            text += fmt::format("{:<12} {}\n", agent.title, what);
+        else
+            absent += fmt::format("{}{}", absent.empty() ? "" : ", ", agent.name);
+        missing += is_here && found && !is_set_up;
+    }
+    if (console.json()) {
+        console.print(format::texts_list_json("clients", objects));
+        return 0;
+    }
+    if (missing > 1) text += fmt::format("All of them: persistproc setup all{}\n", flags);
+    if (!absent.empty()) text += fmt::format("{} here: {}\n", text.empty() ? "No client found" : "Not found", absent);
+    console.print(text);
+    return 0;
 }
 
 }  // namespace
@@ -173,73 +337,62 @@ static Task<int> setup(Context context, SetupArguments options) {
     const Console console = context.console;
     auto folders = agents::find_folders();
     if (!folders) co_return console.fail(folders.error());
+    if (options.agents.empty() && !options.all) co_return show_agents(console, options, *folders);
+    const auto chosen = options.all ? choose_all(options, *folders) : options.agents;
+    if (chosen.empty()) {
+        console.note(options.remove ? fmt::format("no client has an entry \"{}\"", options.name)
+                                    : "no client was found here; `persistproc setup` names those it knows");
+        if (console.json()) console.print(format::texts_list_json("clients", {}));
+        co_return options.remove ? 0 : left_status;
+    }
+    std::vector<Told> told;
     ops::AgentEntry entry = make_entry(context.common, options, *folders);
+    if (options.remove) {
+        for (const ops::Agent* agent : chosen) told.push_back(remove_entry(*agent, *folders, options));
+        co_return show(console, told, options, entry);
+    }
     for (const std::string& word : entry.command) {
         if (base::is_utf8(word)) continue;
         Error refused;
         refused.message = fmt::format("setup: {} is no UTF-8, which the agents' files must be", word);
         co_return console.fail(refused);
     }
-    const auto path = agents::config_path(*options.agent, options.scope, *folders);
-    if (!path) throw std::logic_error("setup: scope was checked before");
     const bool needs_token = !options.stdio && co_await is_token_needed(context);
     // What is shown never holds the token.
     ops::AgentEntry shown = entry;
     if (needs_token) shown.token = ops::shown_token;
-    const std::string snippet = snippet_of(options, shown);
     if (options.print) {
-        if (console.json())
-            show_document(console, options, shown, *path, "nothing", snippet, std::string(options.agent->next_step));
-        else
-            print_entry(console, options, shown, *path, snippet);
+        for (const ops::Agent* agent : chosen)
+            told.push_back(print_entry(*agent, file_of(*agent, options.scope, *folders), options, shown));
+        const int status = show(console, told, options, shown);
         if (needs_token)
             console.note(
                 fmt::format("TOKEN is what stands in {}", rundir::token_path(context.common.data_directory).native()));
-        co_return 0;
+        co_return status;
     }
     if (needs_token) {
         auto token = token_for(context.common, options.scope);
         if (!token) co_return console.fail(token.error());
         entry.token = std::move(*token);
     }
-    auto written = write_entry(folders->project, *path, options, entry);
-    if (!written) {
-        Error failed = written.error();
-        failed.message += fmt::format("; it is left as it is. By hand: {}", ops::by_hand_text(*options.agent, shown));
-        console.fail(failed);
-        co_return left_status;
-    }
-    std::string next(written->change == Change::none ? "" : options.agent->next_step);
-    if (!options.stdio) {
-        const std::string daemon = co_await advise_on_daemon(context, entry.url);
-        if (!daemon.empty()) next += (next.empty() ? "" : "; ") + daemon;
-    }
-    const char* done = written->change == Change::none      ? "already set up"
-                       : written->change == Change::updated ? "updated"
-                                                            : "added";
-    if (console.json()) {
-        show_document(console, options, shown, *path, done, snippet, next);
-        co_return 0;
-    }
-    const std::string file = base::escape_line(path->native());
-    if (written->change == Change::none)
-        console.print(fmt::format("already set up: {}\n", file));
-    else
-        console.print(fmt::format("{} \"{}\" for {} ({} scope): {}\n", done, entry.name, options.agent->title,
-                                  scope_name(options.scope), file));
-    if (!next.empty()) console.note(next);
-    co_return 0;
+    for (const ops::Agent* agent : chosen) told.push_back(write_entry(*agent, *folders, options, entry, shown));
+    // It holds for all of them, and is said once.
+    std::string daemon;
+    if (!options.stdio) daemon = co_await advise_on_daemon(context, entry.url);
+    if (!daemon.empty()) told.back().next += (told.back().next.empty() ? "" : "; ") + daemon;
+    co_return show(console, told, options, shown);
 }
 
 extern const Subcommand setup_subcommand = make_subcommand<setup>({
     .name = "setup",
-    .words = "CLIENT",
+    .words = "[CLIENT… | all]",
     .summary = "add it to Claude Code, Cursor, VS Code, Codex, Gemini CLI, Zed, Windsurf",
-    .text = "Adds the daemon to the MCP servers of a client: claude-code, cursor, vscode, codex, gemini, zed or "
-            "windsurf. Changes its own entry in the client's file and nothing else.",
-    .examples = {"persistproc setup claude-code", "persistproc setup vscode --scope project",
-                 "persistproc setup codex --print"},
-    .statuses = {{1, "the file was left as it is"}},
+    .text = "Adds the daemon to the MCP servers of clients: claude-code, cursor, vscode, codex, gemini, zed or "
+            "windsurf; all: those that are installed. Without a CLIENT it says which are, and what to type. Changes "
+            "its own entry in a client's file and nothing else.",
+    .examples = {"persistproc setup claude-code codex", "persistproc setup vscode --scope project",
+                 "persistproc setup codex --print", "persistproc setup --remove all"},
+    .statuses = {{1, "a file was left as it is"}},
     .words_kind = schema::ValueKind::agent,
 });
 

@@ -54,10 +54,18 @@ std::string restarted_json(const ProcessView& view, std::optional<std::int64_t> 
     return document(out);
 }
 
-std::string texts_json(const std::vector<std::pair<std::string, std::optional<std::string>>>& members) {
+static Json texts_object(const Texts& members) {
     Json out = Json::object();
     for (const auto& [name, value] : members) out[name] = or_null(value);
-    return document(out);
+    return out;
+}
+
+std::string texts_json(const Texts& members) { return document(texts_object(members)); }
+
+std::string texts_list_json(const std::string& name, const std::vector<Texts>& objects) {
+    Json list = Json::array();
+    for (const Texts& each : objects) list.push_back(texts_object(each));
+    return document(Json{{name, std::move(list)}});
 }
 
 std::string shutdown_json(const std::vector<std::string>& stopped, const std::vector<std::string>& kept) {

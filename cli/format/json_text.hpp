@@ -33,7 +33,10 @@ std::string started_json(const ProcessView& view, bool created);
 std::string restarted_json(const ProcessView& view, std::optional<std::int64_t> old_pid);
 
 /// One object with text members alone, in order.
-std::string texts_json(const std::vector<std::pair<std::string, std::optional<std::string>>>& members);
+using Texts = std::vector<std::pair<std::string, std::optional<std::string>>>;
+std::string texts_json(const Texts& members);
+/// {"<name>":[…]} of such objects.
+std::string texts_list_json(const std::string& name, const std::vector<Texts>& objects);
 
 std::string shutdown_json(const std::vector<std::string>& stopped, const std::vector<std::string>& kept);
 std::string wait_json(const ops::WaitMeta& meta);

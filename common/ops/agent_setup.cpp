@@ -15,6 +15,7 @@ constexpr Agent agents[] = {
     {.name = "claude-code",
      .alias = "claude",
      .title = "Claude Code",
+     .program = "claude",
      .table = "mcpServers",
      .url_member = "url",
      .http_type = "http",
@@ -25,6 +26,7 @@ constexpr Agent agents[] = {
      .next_step = "restart Claude Code; /mcp shows it"},
     {.name = "cursor",
      .title = "Cursor",
+     .program = "cursor",
      .table = "mcpServers",
      .url_member = "url",
      .user_file = "~/.cursor/mcp.json",
@@ -33,6 +35,7 @@ constexpr Agent agents[] = {
     {.name = "vscode",
      .alias = "code",
      .title = "VS Code",
+     .program = "code",
      .table = "servers",
      .url_member = "url",
      .http_type = "http",
@@ -44,6 +47,7 @@ constexpr Agent agents[] = {
      .next_step = "start it in VS Code: MCP: List Servers"},
     {.name = "codex",
      .title = "Codex",
+     .program = "codex",
      .syntax = AgentSyntax::toml,
      .table = "mcp_servers",
      .url_member = "url",
@@ -56,13 +60,16 @@ constexpr Agent agents[] = {
     {.name = "gemini",
      .alias = "gemini-cli",
      .title = "Gemini CLI",
+     .program = "gemini",
      .table = "mcpServers",
      .url_member = "httpUrl",
      .user_file = "~/.gemini/settings.json",
      .project_file = ".gemini/settings.json",
-     .next_step = "restart Gemini CLI; /mcp shows it"},
+     .next_step = "restart Gemini CLI; /mcp shows it. Trust each folder you use it in (/permissions): in others it "
+                  "connects to no MCP server"},
     {.name = "zed",
      .title = "Zed",
+     .program = "zed",
      .table = "context_servers",
      .url_member = "url",
      .user_file = "~/.config/zed/settings.json",
@@ -72,6 +79,7 @@ constexpr Agent agents[] = {
      .next_step = "Zed sees it at once, in the settings of its agent panel"},
     {.name = "windsurf",
      .title = "Windsurf",
+     .program = "windsurf",
      .table = "mcpServers",
      .url_member = "serverUrl",
      .user_file = "~/.codeium/windsurf/mcp_config.json",
@@ -173,6 +181,11 @@ std::string agent_command(const Agent& agent, const AgentEntry& entry, AgentScop
         return fmt::format("code --add-mcp {}", base::shell_quote(join_object(members)));
     }
     return {};
+}
+
+std::string place_text(const Agent& agent, std::string_view name) {
+    return agent.syntax == AgentSyntax::json ? fmt::format("{} of \"{}\"", quote_text(name), agent.table)
+                                             : fmt::format("[{}.{}]", agent.table, name);
 }
 
 std::string by_hand_text(const Agent& agent, const AgentEntry& entry) {

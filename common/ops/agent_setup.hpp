@@ -15,9 +15,10 @@ enum class AgentScope { user, project };
 enum class AgentSyntax { json, toml };
 
 struct Agent {
-    std::string_view name = {};   // as `setup` takes it
-    std::string_view alias = {};  // another name it takes; may be empty
-    std::string_view title = {};  // as people know it
+    std::string_view name = {};     // as `setup` takes it
+    std::string_view alias = {};    // another name it takes; may be empty
+    std::string_view title = {};    // as people know it
+    std::string_view program = {};  // its command, where it is installed
     AgentSyntax syntax = AgentSyntax::json;
     std::string_view table = {};                  // the member at the top of the file that holds the servers
     std::string_view url_member = {};             // what the URL of a streamable HTTP server is called
@@ -61,6 +62,9 @@ std::string quote_value(const AgentMember& member, AgentSyntax syntax);
 
 /// The agent's own command that adds the entry, as typed into a shell; empty: it has none for this entry and scope.
 std::string agent_command(const Agent& agent, const AgentEntry& entry, AgentScope scope);
+
+/// Where the entry stands, to be taken out by hand: `"persistproc" of "mcpServers"`.
+std::string place_text(const Agent& agent, std::string_view name);
 
 /// The entry on one line, to be put into the file by hand: `"persistproc":{"url":"…"} into "mcpServers"`.
 std::string by_hand_text(const Agent& agent, const AgentEntry& entry);

@@ -84,12 +84,14 @@ class Setup(Case):
         self.assertEqual(list(self.place.work.iterdir()), [])
 
     def test_a_wrong_call_names_what_there_is(self):
-        for arguments in (["setup"], ["setup", "emacs"]):
+        for arguments in (["setup", "--print"], ["setup", "--remove"], ["setup", "emacs"], ["setup", "zed", "emacs"]):
             refused = self.cli(*arguments)
             self.assertEqual((refused.code, refused.out), (2, b""), refused)
             self.assertOneLine(refused.err, *CLIENTS)
         for arguments in (
-            ["setup", "cursor", "zed"],
+            ["setup", "cursor", "all"],
+            ["setup", "cursor", "--remove", "--stdio"],
+            ["setup", "cursor", "windsurf", "--scope", "project"],
             ["setup", "cursor", "--scope", "all"],
             ["setup", "cursor", "--name", "a b"],
             ["setup", "cursor", "--name", ""],
@@ -103,6 +105,98 @@ class Setup(Case):
         self.assertOneLine(no_home.err, "HOME")
         self.assertNotEqual(no_home.code, 0)
         self.assertEqual(list(self.home.iterdir()), [])
+
+    def test_without_a_client_it_says_who_is_here_and_what_to_type(self):
+        self.place.environment["PATH"] = str(self.place.root)
+        before = listing(self.home)
+        none = self.ok("setup").out.decode()
+        self.assertEqual(none, f"No client found here: {', '.join(CLIENTS)}\n")
+        self.assertEqual(self.cli("setup", "all").code, 1)
+        self.assertEqual(listing(self.home), before)
+        # By its command, by a folder of its own, by its file.
+        program = self.write(self.place.root / "code", b"#!/bin/sh\n")
+        program.chmod(0o755)
+        (self.home / ".cursor").mkdir(parents=True)
+        self.write(self.home / ".claude.json", b"{}\n")
+        self.assertEqual(
+            self.ok("setup").out.decode().splitlines(),
+            [
+                "Claude Code  persistproc setup claude-code",
+                "Cursor       persistproc setup cursor",
+                "VS Code      persistproc setup vscode",
+                "All of them: persistproc setup all",
+                "Not found here: codex, gemini, zed, windsurf",
+            ],
+        )
+        done = self.ok("setup", "all")
+        self.assertEqual(done.out.count(b"added"), 3)
+        files = {client: self.home / CLIENTS[client][0] for client in ("claude-code", "cursor", "vscode")}
+        for client, path in files.items():
+            self.assertEqual(read(path)[CLIENTS[client][2]]["persistproc"], self.wanted(client))
+        self.assertIn(f"Cursor       set up in {files['cursor']}\n", self.ok("setup").out.decode())
+        self.write(self.home / ".codex/config.toml", b"broken")
+        self.assertIn("Codex        " + str(self.home / ".codex/config.toml"), self.ok("setup").out.decode())
+        states = {each["client"]: each["state"] for each in self.ok("setup", "--json").json()["clients"]}
+        self.assertEqual((states["cursor"], states["codex"], states["zed"]), ("set up", "unknown", "not found"))
+
+    def test_several_at_once_and_one_that_fails_keeps_none_of_the_others(self):
+        self.write(self.home / ".cursor/mcp.json", b"{")
+        done = self.cli("setup", "zed", "cursor", "codex", "zed")
+        self.assertEqual((done.code, done.out.count(b"added")), (1, 2), done)
+        self.assertIn(str(self.home / ".cursor/mcp.json"), done.err.decode())
+        again = self.cli("setup", "zed", "cursor", "--json")
+        self.assertEqual(again.code, 1)
+        rows = again.json()["clients"]
+        self.assertEqual([(r["client"], r["done"]) for r in rows], [("zed", "already set up"), ("cursor", "nothing")])
+        self.assertIsNone(rows[0]["error"])
+        self.assertIn("line 1, column 2", rows[1]["error"])
+        self.write(self.home / ".cursor/mcp.json", b"{}")
+        # What holds for all of them is said once.
+        told = self.ok("setup", "cursor", "windsurf").err.decode()
+        self.assertEqual(told.count("serve --detach"), 1)
+        self.assertIn("enable it in Cursor's settings", told)
+
+    def test_what_was_added_is_taken_out_again(self):
+        for client, (user, project, table, _) in CLIENTS.items():
+            for scope, path in (("user", self.home / user), ("project", project and self.place.work / project)):
+                if path is None:
+                    continue
+                with self.subTest(client=client, scope=scope):
+                    other = b'[mcp_servers.a] # mine\nurl = "x"\n' if client == "codex" else None
+                    before = other or json.dumps({"b": 1, table: {"a": {"url": "x"}}}, indent=4).encode()
+                    self.write(path, before)
+                    path.chmod(0o640)
+                    nothing = self.ok("setup", "--remove", client, "--scope", scope)
+                    self.assertOneLine(nothing.out, "nothing to remove", str(path))
+                    self.ok("setup", client, "--scope", scope)
+                    self.assertNotEqual(path.read_bytes(), before)
+                    removed = self.ok("setup", client, "--remove", "--scope", scope)
+                    self.assertOneLine(removed.out, 'removed "persistproc"', str(path))
+                    self.assertEqual(path.read_bytes(), before)
+                    self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o640)
+                    self.ok("setup", client, "--scope", scope, "--stdio")
+                    document = self.ok("setup", "--remove", client, "--scope", scope, "--json").json()
+                    self.assertEqual((document["done"], document["entry"]), ("removed", None))
+                    self.assertEqual(path.read_bytes(), before)
+
+    def test_removing_makes_no_files_and_leaves_other_names(self):
+        before = listing(self.place.root)
+        self.assertOneLine(self.ok("setup", "--remove", "all").err, "no client has an entry")
+        self.ok("setup", "--remove", "cursor", "zed")
+        self.assertEqual(listing(self.place.root), before)
+        self.ok("setup", "cursor", "codex")
+        self.ok("setup", "cursor", "--name", "other")
+        self.assertEqual(self.ok("setup", "--remove", "all").out.count(b"removed"), 2)
+        self.assertEqual(list(read(self.home / ".cursor/mcp.json")["mcpServers"]), ["other"])
+        self.assertOneLine(self.ok("setup", "--remove", "all", "--name", "other").out, "removed", "Cursor")
+        path = self.write(self.home / ".cursor/mcp.json", b'{"mcpServers": {"persistproc": "x"}}')
+        refused = self.cli("setup", "--remove", "cursor")
+        self.assertEqual((refused.code, refused.out), (1, b""))
+        self.assertOneLine(refused.err, str(path), "line 1, column ", 'By hand: take out "persistproc" of "mcpServers"')
+        self.assertEqual(path.read_bytes(), b'{"mcpServers": {"persistproc": "x"}}')
+
+    def test_gemini_is_told_that_a_folder_must_be_trusted(self):
+        self.assertIn("Trust each folder", self.ok("setup", "gemini").err.decode())
 
     def test_print_shows_and_writes_nothing(self):
         before = listing(self.home)

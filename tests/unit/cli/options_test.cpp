@@ -320,21 +320,26 @@ TEST_CASE("a mistake is one line that says what instead") {
     CHECK(parsed<RunArguments>({"run", "mcp"}).start.request.definition.command == Words{"mcp"});
 }
 
-TEST_CASE("setup names a client, a scope and an entry") {
+TEST_CASE("setup names clients, a scope and an entry") {
     const auto setup = parsed<SetupArguments>({"setup", "claude"});
-    CHECK(setup.agent->name == "claude-code");
+    CHECK(setup.agents == std::vector{ops::find_agent("claude-code")});
     CHECK(setup.scope == ops::AgentScope::user);
     CHECK(setup.name == "persistproc");
     CHECK_FALSE(setup.print);
     const auto other =
         parsed<SetupArguments>({"setup", "--scope", "project", "zed", "--name=a-1", "--stdio", "--print"});
-    CHECK(other.agent->name == "zed");
+    CHECK(other.agents.front()->name == "zed");
     CHECK(other.scope == ops::AgentScope::project);
     CHECK(other.name == "a-1");
     CHECK((other.stdio && other.print));
-    CHECK(refusal_of({"setup"}).find("claude-code, cursor, vscode, codex, gemini, zed, windsurf") != std::string::npos);
+    CHECK(parsed<SetupArguments>({"setup"}).agents.empty());
+    CHECK(parsed<SetupArguments>({"setup", "zed", "claude", "claude-code"}).agents.size() == 2);
+    CHECK(parsed<SetupArguments>({"setup", "--remove", "all"}).all);
+    CHECK(refusal_of({"setup", "--remove"}).find("claude-code, cursor, vscode, codex, gemini, zed, windsurf") !=
+          std::string::npos);
+    CHECK(refusal_of({"setup", "all", "zed"}).find("\"all\" and a client") != std::string::npos);
+    CHECK(refusal_of({"setup", "zed", "--remove", "--print"}).find("--remove") == 0);
     CHECK(refusal_of({"setup", "vim"}).find("unknown client \"vim\"; known: claude-code") != std::string::npos);
-    CHECK(refusal_of({"setup", "zed", "cursor"}).find("unexpected \"cursor\"") != std::string::npos);
     CHECK(refusal_of({"setup", "windsurf", "--scope", "project"}).find("Windsurf") != std::string::npos);
     CHECK(refusal_of({"setup", "zed", "--name", "a.b"}).find("--name") == 0);
     CHECK(refusal_of({"setup", "zed", "--port", "0"}).find("--port") == 0);

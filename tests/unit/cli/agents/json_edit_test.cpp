@@ -164,6 +164,50 @@ TEST_CASE("an entry that is there is corrected, and what is not ours in it stays
           "{\"servers\": {\"persistproc\": {\"type\": \"stdio\", \"command\": \"persistproc\", \"args\": [\"mcp\"]}}}");
 }
 
+TEST_CASE("an entry is taken out again, and nothing else") {
+    const std::vector<Row> rows = {
+        {"", ""},
+        {"{}", "{}"},
+        {"// mine\n{\"a\": 1}\n", "// mine\n{\"a\": 1}\n"},
+        {R"({"mcpServers": {"other": {"url": "x"}}})", R"({"mcpServers": {"other": {"url": "x"}}})"},
+        {R"({"mcpServers": {"persistproc": {"url": "x"}}})", R"({"mcpServers": {}})"},
+        {R"({"mcpServers":{"a":{},"persistproc":{},"b":{}}})", R"({"mcpServers":{"a":{},"b":{}}})"},
+        {R"({"mcpServers":{"a":{},"persistproc":{}}})", R"({"mcpServers":{"a":{}}})"},
+        {"{\n\t\"mcpServers\": {\n\t\t\"persistproc\": {\n\t\t\t\"url\": \"x\", // old\n\t\t},\n\t\t/* b's "
+         "*/\n\t\t\"b\": {},\n"
+         "\t},\n}\n",
+         "{\n\t\"mcpServers\": {\n\t\t/* b's */\n\t\t\"b\": {},\n\t},\n}\n"},
+        {"{\r\n  \"mcpServers\": {\r\n    \"a\": {}, // a's\r\n    \"persistproc\": {}\r\n  },\r\n  \"x\": 1\r\n}",
+         "{\r\n  \"mcpServers\": {\r\n    \"a\": {} // a's\r\n  },\r\n  \"x\": 1\r\n}"},
+        // Elsewhere it is somebody else's.
+        {R"({"persistproc": {}, "mcpServers": {}})", R"({"persistproc": {}, "mcpServers": {}})"},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.before);
+        const auto removed = remove_entry(row.before, *ops::find_agent("cursor"), "persistproc");
+        REQUIRE(removed);
+        CHECK(removed->text == row.after);
+        CHECK(removed->change == (row.before == row.after ? Change::none : Change::removed));
+    }
+    // What set_entry put into a table goes without a trace.
+    for (const std::string before :
+         {"{\"mcpServers\": {}}", "{\n  \"mcpServers\": {},\n  \"a\": 1\n}\n",
+          "{\n  \"mcpServers\": {\n    \"a\": {\n      \"url\": \"x\"\n    }\n  }\n}\n",
+          "{\n  \"mcpServers\": {\n    \"a\": {}, // last\n  },\n}\n", "{\"mcpServers\":{\"a\":{}}}"})
+        for (const auto& entry : {http_entry(), stdio_entry()}) {
+            CAPTURE(before);
+            CHECK(remove_entry(edited(before, "cursor", entry).text, *ops::find_agent("cursor"), entry.name)->text ==
+                  before);
+        }
+    for (const std::string bad : {"{", "[]", R"({"mcpServers": []})", R"({"mcpServers": {"persistproc": "x"}})",
+                                  R"({"mcpServers": {"persistproc": {}, "persistproc": {}}})"}) {
+        CAPTURE(bad);
+        const auto refused = remove_entry(bad, *ops::find_agent("cursor"), "persistproc");
+        REQUIRE(!refused);
+        CHECK(refused.error().message.starts_with("line 1, column "));
+    }
+}
+
 TEST_CASE("what is right is not written again, however it is written") {
     for (const std::string& text : std::vector<std::string>{
              "{\"mcpServers\":{\"persistproc\":{\"url\":\"" + url + "\"}}}",

@@ -122,6 +122,43 @@ TEST_CASE("a table that is there is corrected, and what is not ours in it stays"
         "\"b\"\n");
 }
 
+TEST_CASE("an entry is taken out of a TOML file again, in whatever form, and nothing else") {
+    const std::vector<Row> rows = {
+        {"", ""},
+        {"model = 'x'\n", "model = 'x'\n"},
+        {"[mcp_servers.other]\nurl = 'x'\n", "[mcp_servers.other]\nurl = 'x'\n"},
+        {table, ""},
+        {"# mine\nmodel = 'x'\n\n" + table + "# b's\n[profiles.b]\nmodel = 'y'\n",
+         "# mine\nmodel = 'x'\n\n# b's\n[profiles.b]\nmodel = 'y'\n"},
+        {"a = 1\n\n" + table + "\n[b]\nc = 2\n", "a = 1\n\n[b]\nc = 2\n"},
+        // Tables of the entry stand where their author put them.
+        {table + "args = [\n  'x', # one\n]\n\n[mcp_servers.a]\nurl = 'x'\n\n[mcp_servers.persistproc.tools.b]\nc = 1 "
+                 "# c\n",
+         "\n[mcp_servers.a]\nurl = 'x'\n"},
+        {"[mcp_servers.persistproc.env]\r\nA = 'b'\r\n\r\n[c]\r\n", "\r\n[c]\r\n"},
+        {"[[mcp_servers.persistproc.x]]\na = 1\n[[mcp_servers.persistproc.x]]\na = 2\n[b]\n", "[b]\n"},
+        {"[mcp_servers]\npersistproc = { url = 'x' } # old\na = { url = 'y' }\n", "[mcp_servers]\na = { url = 'y' }\n"},
+        {"[mcp_servers]\npersistproc.command = 'x'\na.url = 'y'\npersistproc.args = ['m']\n",
+         "[mcp_servers]\na.url = 'y'\n"},
+        {"mcp_servers.persistproc.url = 'x'\nb = 1", "b = 1"},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.before);
+        const auto removed = remove_entry(row.before, codex(), "persistproc");
+        REQUIRE(removed);
+        CHECK(removed->text == row.after);
+        CHECK(removed->change == (row.before == row.after ? Change::none : Change::removed));
+    }
+    for (const std::string before : {"", "model = 'x'\n", "[mcp_servers.a]\nurl = 'x'\n"})
+        CHECK(remove_entry(edited(before, stdio_entry()).text, codex(), "persistproc")->text == before);
+    for (const std::string bad : {"a = ", "mcp_servers = { persistproc = { url = 'x' } }\n"}) {
+        CAPTURE(bad);
+        const auto refused = remove_entry(bad, codex(), "persistproc");
+        REQUIRE(!refused);
+        CHECK(refused.error().message.starts_with("line 1, column "));
+    }
+}
+
 TEST_CASE("what is right is not written again, in any form TOML has for it") {
     for (const std::string& text : std::vector<std::string>{
              "[mcp_servers.persistproc]\nurl = '" + url + "'\n",
