@@ -6,7 +6,7 @@ set(persistproc_libexec ${CMAKE_INSTALL_LIBEXECDIR}/persistproc)
 install(TARGETS persistproc RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS persistprocd persistproc-shim RUNTIME DESTINATION ${persistproc_libexec})
 # The unit names the daemon's place, which is known only when it is installed.
-install(CODE "set(libexecdir \"\${CMAKE_INSTALL_PREFIX}/${persistproc_libexec}\")
+install(CODE "string(REPLACE % %% libexecdir \"\${CMAKE_INSTALL_PREFIX}/${persistproc_libexec}\")
   configure_file(${CMAKE_SOURCE_DIR}/packaging/persistprocd.service.in ${CMAKE_BINARY_DIR}/persistprocd.service @ONLY)")
 install(FILES ${CMAKE_BINARY_DIR}/persistprocd.service DESTINATION ${CMAKE_INSTALL_DATADIR}/systemd/user)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
