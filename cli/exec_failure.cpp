@@ -62,10 +62,16 @@ std::string first_line(const fs::path& file) {
 std::string explain_exec_failure(const std::vector<std::string>& command, const std::string& directory,
                                  const std::string& path) {
     if (command.empty()) return {};
-    const fs::path file = find_file(command.front(), directory, path);
-    if (file.empty()) return {};
     const std::string name = base::excerpt(command.front());
     std::error_code failed;
+    fs::path file = find_file(command.front(), directory, path);
+    if (file.empty() && fs::is_regular_file(fs::path(directory) / command.front(), failed)) {
+        const std::string_view how = runner_of(command.front());
+        const std::string line = base::escape_line(domain::command_line(command));
+        return fmt::format("{}: no such program in PATH, but a file of this directory; try: {}{}", name,
+                           how.empty() ? "./" : std::string(how) + " ", line);
+    }
+    if (file.empty()) return {};
     if (fs::is_directory(file, failed)) return fmt::format("{}: is a directory", name);
     const std::string_view runner = runner_of(file);
     const auto attempt = [&](std::string_view how) {

@@ -45,7 +45,7 @@ struct Line {
     Line& operator=(const Line&) = delete;
 };
 
-constexpr std::string_view client_keys[] = {"format", "no-color", "quiet"};
+constexpr std::string_view client_keys[] = {"format", "no-color"};
 constexpr std::string_view run_keys[] = {"color",   "grace", "history", "no-autostart",
                                          "on-exit", "raw",   "restart", "stop-signal"};
 
@@ -55,6 +55,11 @@ Result<void> apply_settings(const config::ConfigFile& file, const std::string& t
     for (const config::Setting& setting : file.table(table)) {
         if (std::find(keys.begin(), keys.end(), setting.key) == keys.end())
             return config::unknown_key(setting, table, {keys.begin(), keys.end()});
+        const auto flag =
+            std::find_if(flags.begin(), flags.end(), [&](const Flag& each) { return each.name == setting.key; });
+        if (flag != flags.end() && !flag->takes_value && !setting.values.empty() && !setting.is_switch)
+            return Error{ErrorCode::invalid,
+                         fmt::format("{}: {}: true or false is expected", setting.place, setting.key)};
         for (const std::string& value : setting.values)
             if (auto applied = apply_flags(flags, {{setting.key, value}}); !applied)
                 return base::with_context(applied.error(), setting.place);

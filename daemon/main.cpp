@@ -174,6 +174,7 @@ int main(int argc, char** argv) {
     auto options = daemon::parse_options(argc, argv, done);
     if (done) return 0;
     if (!options) return fail(options.error());
+    if (options->only_checks) return 0;
     if (options->verbose > 0) base::set_verbosity(base::Severity::debug);
     try {
         return serve(*options);

@@ -109,6 +109,8 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     app.add_flag("-q,--quiet", options.quiet, "Do not print the endpoint and how to add it to agents")
         ->configurable(false);
     app.add_flag("-v,--verbose", options.verbose, "Say more")->configurable(false);
+    app.add_flag("--check", options.only_checks, "Say what is wrong with flags, variables and settings, and end")
+        ->configurable(false);
     config::DaemonSettings settings;
     declare(app, settings);
     try {

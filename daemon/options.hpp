@@ -16,6 +16,7 @@ struct Options {
     std::uint16_t port = 0;
     int ready_fd = -1;
     bool quiet = false;
+    bool only_checks = false;  // all of this, and nothing is served
     int verbose = 0;
     bool compat = false;
     rundir::Auth auth = rundir::Auth::peer;

@@ -65,11 +65,12 @@ Result<std::uint64_t> find_beginning(const std::filesystem::path& log_directory,
     return span->begin;
 }
 
-/// Completes with the second: who asks twice does not wait for an answer any more.
+/// Completes with the second Ctrl+C: who asks twice does not wait for an answer any more. Of other signals, which a
+/// closed terminal sends more than once, one alone counts.
 Task<> count_interrupts(boost::asio::signal_set& signals, unsigned& count) {
     while (count < 2) {
-        co_await signals.async_wait(boost::asio::use_awaitable);
-        ++count;
+        const int number = co_await signals.async_wait(boost::asio::use_awaitable);
+        if (number == SIGINT || count == 0) ++count;
     }
 }
 

@@ -1,5 +1,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +13,8 @@
 #include "cli/daemon_start.hpp"
 #include "cli/event_loop.hpp"
 #include "cli/format/json_text.hpp"
+#include "cli/probes.hpp"
+#include "common/base/text.hpp"
 #include "common/ops/agent_setup.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/rundir/daemon_paths.hpp"
@@ -71,8 +75,37 @@ std::vector<std::string> as_typed(const config::DaemonSettings& settings) {
     return out;
 }
 
-/// It is as well when none runs.
+/// Whether the daemon would begin with these words; it says itself why not. Returns its exit status.
+int check_settings(const std::string& program, std::vector<std::string> words) {
+    words.emplace_back("--check");
+    std::vector<char*> argv;
+    for (auto& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    pid_t child = 0;
+    if (::posix_spawn(&child, program.c_str(), nullptr, nullptr, argv.data(), ::environ) != 0) return 125;
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 125;
+}
+
+/// Ends the daemon that runs, if there is one, and its port is another's, or ours to be had. Returns 0, or the exit
+/// status.
 Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOptions common, Console console) {
+    // The next one may have another port.
+    common.port_given = false;
+    auto running = co_await find_daemon(executor, common.data_directory);
+    if (!running && running.error().code == ErrorCode::unavailable) co_return 0;
+    if (!running) co_return console.fail(running.error());
+    const auto holder =
+        common.port == 0 ? std::nullopt : find_port_holder(common.port, static_cast<pid_t>(running->pid));
+    if (holder)
+        co_return console.fail(
+            Error{ErrorCode::conflict,
+                  fmt::format("port {} is held by {}; the daemon (pid {}) goes on", common.port,
+                              holder->pid ? fmt::format("{} (PID {})", base::escape_line(holder->command), *holder->pid)
+                                          : std::string("another user's program"),
+                              running->pid)});
     auto ended = co_await end_daemon(executor, common, true);
     if (!ended && ended.error().code != ErrorCode::unavailable) co_return console.fail(ended.error());
     co_return 0;
@@ -87,13 +120,6 @@ static int serve(const CommonOptions& common, const Console& console, ServeArgum
             return console.fail(auth.error());
     wanted.compat = wanted.compat || options.settings.compat;
     wanted.daemon_flags = as_typed(options.settings);
-    if (options.replace)
-        if (const int status = run_task(
-                [&](boost::asio::any_io_executor executor) { return end_running_daemon(executor, wanted, console); });
-            status != 0)
-            return status;
-    if (options.detach)
-        return run_task([&](boost::asio::any_io_executor executor) { return detach(executor, wanted, console); });
     auto program = find_daemon_program();
     if (!program) return console.fail(program.error());
     std::vector<std::string> words = {program->native(), "--data-dir", common.data_directory, "--port",
@@ -108,6 +134,16 @@ static int serve(const CommonOptions& common, const Console& console, ServeArgum
     words.insert(words.end(), wanted.daemon_flags.begin(), wanted.daemon_flags.end());
     if (common.quiet) words.emplace_back("-q");
     if (options.verbose) words.emplace_back("-v");
+    if (options.replace) {
+        // What cannot begin takes nothing from anybody.
+        if (const int status = check_settings(program->native(), words); status != 0) return status;
+        const auto end = [&](boost::asio::any_io_executor executor) {
+            return end_running_daemon(executor, wanted, console);
+        };
+        if (const int status = run_task(end); status != 0) return status;
+    }
+    if (options.detach)
+        return run_task([&](boost::asio::any_io_executor executor) { return detach(executor, wanted, console); });
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);

@@ -217,7 +217,7 @@ private:
                 failed_.reset();
                 leave();
             }
-            happen(Interrupted{});
+            happen(Interrupted{number});
         }
     }
 

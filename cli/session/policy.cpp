@@ -118,12 +118,21 @@ std::vector<Action> Policy::handle(const PrintedAll& event, MonoTime) {
     return finish(status_, std::move(last_words_));
 }
 
-std::vector<Action> Policy::handle(const Interrupted&, MonoTime) {
+std::vector<Action> Policy::handle(const Interrupted& event, MonoTime now) {
+    // Only a person asks again: a terminal that is closed sends SIGHUP more than once (shell and kernel), and the stop
+    // that it meant is to be seen to.
+    const bool asks_again = event.signal == SIGINT;
     switch (phase_) {
         case Phase::following:
         case Phase::draining: return leave(true);
-        case Phase::stopping: phase_ = Phase::forcing; return {Action{Act::force_stop}};
-        case Phase::forcing: return finish(no_status, say("left before it was gone"));
+        case Phase::stopping:
+            if (!asks_again) return {};
+            phase_ = Phase::forcing;
+            forced_at_ = now;
+            return {Action{Act::force_stop}};
+        case Phase::forcing:
+            if (!asks_again || now - forced_at_ < patience_with_force) return {};
+            return finish(no_status, say("left before it was gone"));
         case Phase::finished: break;
     }
     return {};

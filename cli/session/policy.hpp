@@ -10,6 +10,8 @@
 ///
 /// "Finished" needs two facts: the daemon (or, without one, the log) says that the run is over, and everything recorded
 /// up to then was printed. News from the log counts when it was printed, so both orders of the two are right.
+#include <signal.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -50,7 +52,9 @@ struct Forgotten {};   // the daemon knows no such process any more
 struct PrintedAll {    // all that was there when `drain` with this mark was performed
     unsigned mark = 0;
 };
-struct Interrupted {};  // SIGINT, SIGTERM or SIGHUP
+struct Interrupted {
+    int signal = SIGINT;  // or SIGTERM, SIGHUP
+};
 struct ReaderGone {};   // nobody reads our stdout any more
 struct WriteFailed {};  // what is to be shown cannot be written: a full disk, not a reader that has gone
 struct StopAnswered {
@@ -85,6 +89,9 @@ struct Action {
 
 /// Without a daemon the log's word is taken after this time: until then a new daemon may restart the program.
 inline constexpr std::chrono::nanoseconds patience_without_daemon = std::chrono::seconds(1);
+/// A third Ctrl+C leaves before the end is known; one that comes sooner after the second is part of the same
+/// impatience.
+inline constexpr std::chrono::nanoseconds patience_with_force = std::chrono::seconds(1);
 
 class Policy {
 public:
@@ -117,7 +124,7 @@ private:
     std::uint32_t run_;
     Phase phase_ = Phase::following;
     std::optional<RunEnd> ended_;  // of `run_`, printed
-    MonoTime ended_at_{};
+    MonoTime ended_at_{}, forced_at_{};
     int status_ = 0;                    // while draining
     std::optional<Action> last_words_;  // when all is printed
     unsigned mark_ = 0;

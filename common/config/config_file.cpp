@@ -34,6 +34,7 @@ std::optional<std::string> typed_text(const toml::node& node) {
 Result<Setting> read_setting(const toml::key& key, const toml::node& node, const std::filesystem::path& file) {
     Setting out{.key = std::string(key.str()), .values = {}, .place = place_of(file, key.source().begin)};
     if (const auto* flag = node.as_boolean()) {
+        out.is_switch = true;
         if (flag->get()) out.values.emplace_back("true");
         return out;
     }

@@ -24,6 +24,7 @@ struct Setting {
     std::string key;
     std::vector<std::string> values;  // as they would be typed behind the flag; of `true` "true"; of `false` none
     std::string place;                // "FILE: line 3, column 1", for errors
+    bool is_switch = false;           // it was written as true or false
 };
 
 struct ConfigFile {

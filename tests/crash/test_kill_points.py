@@ -175,7 +175,7 @@ class Scenario(random_kills.Slot):
         self.remove()
 
     def play_end(self):
-        self.begin(self.command_of(200))
+        self.begin(self.command_of(3000))
         self.arm()
         self.check_view(self.settled_view())
         self.judge_at_rest()

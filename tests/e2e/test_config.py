@@ -1,5 +1,6 @@
 """The user's file of settings: what the daemon and the client take from it, and what counts more."""
 import pathlib
+import socket
 
 import harness
 
@@ -87,6 +88,7 @@ class Client(harness.TestCase):
             ("[run]\n\nlabel = 'x'\n", ': line 3, column 1: "label" is no key of [run]; known: color, '),
             ("[run]\non-exit = 'kill'\n", ": line 2, column 1: --on-exit: "),
             ("[client]\nformat = 'xml'\n", ": line 2, column 1: --format: "),
+            ("[client]\nno-color = 'yes'\n", ": line 2, column 1: no-color: true or false is expected"),
             ("[daemon]\nport = 'x'\n", ": line 2, column 1: port: "),
             ("[clent]\n", ': line 1, column 2: "clent" is none of the tables'),
         ):
@@ -121,6 +123,30 @@ class Replace(harness.TestCase):
         self.assertNotIn(f"(PID {self.daemon.process.pid})", (self.place.data / "daemon.lock").read_text())
         view = self.view("web")
         self.assertEqual((view["state"], view["pid"], view["restarts"]), ("running", pid, 0))
+        self.ok("shutdown")
+
+    def test_what_cannot_begin_ends_nobody(self):
+        pid = self.daemon.process.pid
+        other = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(other.close)
+        taken = other.getsockname()[1]
+        for words, code, why in (
+            (("--process-log-limit", "5XB"), 2, b'"5XB" is no size'),
+            (("--keep-ended", "x"), 2, b"--keep-ended"),
+            (("--port", str(taken)), 125, f"port {taken} is held by python3".encode()),
+        ):
+            for how in (("--detach",), ()):
+                refused = self.cli("serve", *how, "--replace", *words)
+                self.assertEqual(refused.code, code, refused)
+                self.assertIn(why, refused.err)
+                self.assertIsNone(self.daemon.process.poll())
+        self.assertIn(f"(PID {pid})", (self.place.data / "daemon.lock").read_text())
+
+    def test_another_port(self):
+        port = harness.free_port()
+        self.ok("serve", "--detach", "--replace", "--port", str(port))
+        self.place.environment["PERSISTPROC_PORT"] = str(port)
+        self.assertIn(f":{port}/", self.ok("doctor").out.decode())
         self.ok("shutdown")
 
     def test_it_is_as_well_when_none_runs(self):

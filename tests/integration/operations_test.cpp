@@ -103,6 +103,28 @@ TEST_CASE("a start or restart that comes in during a stop waits until that is an
     CHECK(daemon.answer(following)["result"]["structuredContent"]["run"] == "p1.2");
 }
 
+TEST_CASE("a start or restart that waits for a stop loses to the next stop") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    daemon.shims.obeys_stop = false;
+    const int patient = daemon.call_later("stop_process", Json{{"process", "web"}, {"grace_seconds", 60}});
+    auto shim = daemon.shims.find(run(1, 1));
+    daemon.run_until([&] { return shim->heard.size() == 2; });
+    const std::size_t sleepers = daemon.clock.sleepers();
+    int waiting = 0;
+    SECTION("a start") { waiting = daemon.call_later("start_process", command("a", "web")); }
+    SECTION("a restart") { waiting = daemon.call_later("restart_process", web); }
+    daemon.run_until([&] { return daemon.clock.sleepers() > sleepers; });
+    const int hasty = daemon.call_later("stop_process", web);
+    daemon.run_until([&] { return shim->heard.size() == 3; });
+    shim->end(9, true);
+    CHECK(error_code(daemon.answer(patient)["result"]).empty());
+    CHECK(error_code(daemon.answer(hasty)["result"]).empty());
+    CHECK(error_code(daemon.answer(waiting)["result"]) == "conflict");
+    CHECK(daemon.shims.spawned() == 1);
+    CHECK(daemon.supervisor.find({1})->state == ProcessState::stopped);
+}
+
 TEST_CASE("each of two stops brings its own grace") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a", "web"));

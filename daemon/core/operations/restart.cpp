@@ -31,11 +31,12 @@ Result<void> change_environment(Process& process, const ops::RestartRequest& req
 Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest request, std::string actor) {
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
     ProcessPtr process;
+    std::uint64_t stops = 0;  // when this was asked for: one that comes in meanwhile goes first
     std::optional<async::Mutex::Guard> guard;
     for (;;) {
         auto found = table_.resolve(request.process);
         if (!found) co_return found.error();
-        process = *found;
+        if (std::exchange(process, *found) != *found) stops = process->stops;
         auto held = co_await process->operation.lock();
         guard.emplace(std::move(held));
         if (auto rested = co_await come_to_rest(process); !rested) co_return rested.error();
@@ -44,6 +45,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
         if (*again == process) break;
         guard.reset();
     }
+    if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
     if (process->is<Unreachable>())
         co_return Error{ErrorCode::unavailable,
@@ -54,7 +56,6 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
 
     ops::RestartResponse out;
     if (process->life.is_live()) out.old_pid = process->run_state.pid;
-    const std::uint64_t stops = process->stops;
     const std::uint32_t last = process->life.last_run();
     const auto grace = grace_of(*process, request.grace_seconds);
     const bool changes_environment = request.base_environment || !request.environment.empty();

@@ -79,6 +79,8 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
     beginning->environment = std::move(*environment);
 
     bool is_checked = false;
+    ProcessPtr awaited;
+    std::uint64_t stops = 0;  // of `awaited`, when this was asked for: one that comes in meanwhile goes first
     for (;;) {
         if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
         auto found = find_meant(beginning->identity, beginning->key());
@@ -94,6 +96,7 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
             process = table_.create(beginning->identity.definition, world_.clock.wall());
             events_.publish(ProcessAppeared{process->record.id});
         }
+        if (std::exchange(awaited, process) != process) stops = process->stops;
         auto guard = co_await process->operation.lock();
         if (auto rested = co_await come_to_rest(process); !rested) co_return rested.error();
         const bool has_ended = co_await hear_of_end(process);
@@ -102,6 +105,10 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
         const auto meant = find_meant(beginning->identity, beginning->key());
         if (!meant) co_return meant.error();
         if (*meant != process) continue;
+        if (auto wanted = still_wanted(*process, stops, "started"); !wanted) {
+            if (process->standing == Standing::provisional && table_.holds(*process)) driver_.forget(process);
+            co_return wanted.error();
+        }
         auto answer = co_await start_locked(process, beginning);
         // What was joined may have been stopped or restarted while it was looked at: then it is no answer.
         const bool has_moved = answer && !answer->created && process->is_moving() && table_.holds(*process);

@@ -114,7 +114,13 @@ TEST_CASE("what each event means in each phase") {
         {In::following, T, Interrupted{}, {Act::stop}},
         {In::draining, T, Interrupted{}, {Act::stop}},
         {In::stopping, T, Interrupted{}, {Act::force_stop}},
-        {In::forcing, T, Interrupted{}, {Act::say, Act::finish}, 125},
+        // At once after the second it is no third.
+        {In::forcing, T, Interrupted{}, {}},
+        // A terminal that is closed says so more than once.
+        {In::following, T, Interrupted{SIGHUP}, {Act::stop}},
+        {In::stopping, T, Interrupted{SIGHUP}, {}},
+        {In::stopping, T, Interrupted{SIGTERM}, {}},
+        {In::forcing, T, Interrupted{SIGHUP}, {}},
         {In::following, D, ReaderGone{}, {Act::finish}, 0},
         {In::following, T, ReaderGone{}, {Act::stop}},
         {In::stopping, T, ReaderGone{}, {}},
@@ -137,6 +143,14 @@ TEST_CASE("what each event means in each phase") {
         CHECK(acts(actions) == rows[i].expected);
         CHECK(status_of(actions) == rows[i].status);
     }
+}
+
+TEST_CASE("a third Ctrl+C leaves, when it is one") {
+    Policy policy = policy_in(In::forcing, OnExit::stop);
+    CHECK(policy.on(Interrupted{}, zero + std::chrono::milliseconds(999)).empty());
+    const auto actions = policy.on(Interrupted{}, zero + std::chrono::seconds(1));
+    CHECK(acts(actions) == Acts{Act::say, Act::finish});
+    CHECK(status_of(actions) == 125);
 }
 
 TEST_CASE("a stop ends with 0 once its last output was shown") {
@@ -239,7 +253,10 @@ TEST_CASE("whatever happens, it finishes at most once and always lets the user l
                 default: step(StopAnswered{}); break;
             }
         }
-        for (int i = 0; i < 3; ++i) step(Interrupted{});
+        for (int i = 0; i < 3; ++i) {
+            now += std::chrono::seconds(1);
+            step(Interrupted{});
+        }
         CHECK(finishes == 1);
     }
 }
