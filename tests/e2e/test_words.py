@@ -318,6 +318,7 @@ class WithoutDaemon(harness.TestCase):
                 self.ok("start", "--label", "a", "sh", "-c", "echo said; exec sleep 1000")
                 self.ok("start", "--label", "b", "sleep", "1000")
                 self.ok("start", "--label", "ended", "true")
+                harness.eventually("the keeper of what has ended has left", lambda: len(self.keepers()) == 2)
                 pid = self.daemon_pid()
                 os.kill(pid, signal.SIGKILL)
                 harness.eventually("it is gone", lambda: not harness.is_alive(pid))
@@ -331,6 +332,9 @@ class WithoutDaemon(harness.TestCase):
                 self.assertIn(b"a", finished.out)
                 self.assertOneLine(finished.err, "2 programs had run on")
                 self.assertEqual(self.ok(*command).err, b"")
+
+    def keepers(self):
+        return [pid for pid, command in harness.processes_of(self.place.data) if "persistproc-shim" in command]
 
     def daemon_pid(self):
         return next(pid for pid, command in harness.processes_of(self.place.data) if "persistprocd" in command)
