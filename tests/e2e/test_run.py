@@ -1,6 +1,8 @@
 """`run`: exit codes, arguments, and what a signal to the client does."""
 import json
 import os
+import pathlib
+import re
 import signal
 import subprocess
 
@@ -153,6 +155,37 @@ class OnExit(harness.TestCase):
                 self.assertIn(b"polite", finished.err)
                 self.assertTrue(harness.is_alive(pid))
                 self.ok("stop", "polite")
+
+    def test_a_closed_terminal_says_so_more_than_once(self):
+        code = "import signal, time\nsignal.signal(signal.SIGTERM, lambda *_: time.sleep(0.3) or exit(0))\n" \
+               "print('there', flush=True)\nwhile True: time.sleep(60)"
+        shown = self.background("run", "--label", "slow", "--on-exit", "stop", *harness.python(code))
+        shown.until_output(b"there")
+        for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):
+            shown.signal(number)
+        self.assertEqual(shown.wait().code, 0)
+        view = self.view("slow")
+        self.assertEqual((view["state"], view["exit_code"]), ("stopped", 0))
+
+    def test_three_at_once_are_no_reason_to_leave_before_it_is_gone(self):
+        code = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" \
+               "print('there', flush=True)\nwhile True: time.sleep(60)"
+        shown = self.background("run", "--label", "deaf", "--on-exit", "stop", *harness.python(code))
+        shown.until_output(b"there")
+        for _ in range(3):
+            shown.signal(signal.SIGINT)
+            # Two that wait are one.
+            harness.eventually("it was taken", lambda: self.pending(shown.process.pid) == 0)
+        self.assertEqual(shown.wait().code, 0)
+        self.assertEqual((self.view("deaf")["state"], self.view("deaf")["signal"]), ("stopped", "SIGKILL"))
+
+    def pending(self, pid):
+        """Signals that a process has not taken yet."""
+        try:
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            return 0
+        return sum(int(value, 16) for value in re.findall(r"^(?:ShdPnd|SigPnd):\s+(\w+)", status, re.MULTILINE))
 
     def test_stop(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
