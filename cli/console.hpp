@@ -3,6 +3,7 @@
 ///
 /// An answer that could not be written is no success: the first failure is said on stderr, and `final_status` makes it
 /// the client's exit status. A reader that has gone (`| head -1`) is no failure: what nobody reads is not missed.
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@
 #include "common/base/result.hpp"
 
 namespace persistproc::cli {
+
+/// An end that takes longer is told.
+inline constexpr std::chrono::nanoseconds silence_bound = std::chrono::seconds(1);
 
 class Console {
 public:

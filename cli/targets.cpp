@@ -42,8 +42,6 @@ Task<> operate(Round& round, std::size_t i, std::string target) {
     round.changed.notify_all();
 }
 
-constexpr auto silence_bound = std::chrono::seconds(1);  // what takes longer is told
-
 Task<> tell_slow_end(Round& round, const std::vector<std::string>& targets, SlowEnd end) {
     async::SystemClock clock;
     const MonoTime until = clock.now() + silence_bound;

@@ -66,8 +66,14 @@ static Task<int> remove(Context context, RemoveArguments options) {
     TargetOperation operation = [&](DaemonClient& client, std::string target) {
         return remove_one(client, std::move(target), options.force, freed);
     };
+    std::optional<SlowEnd> end;
+    if (options.force) end = SlowEnd{context.console, "stop", std::nullopt};
     auto results = co_await for_each_target(context.executor, context.common, options.targets,
-                                            options.force ? is_ours : is_at_rest, std::move(operation));
+                                            options.force ? is_ours : is_at_rest, std::move(operation), std::move(end));
+    if (results.was_left) {
+        context.console.note("what still ran is not forgotten; persistproc rm does that");
+        co_return interrupted_status;
+    }
     const int status = show_results(context.console, results, options.targets, forgotten_line);
     if (freed.size() > 1 && !context.console.json()) context.console.answer(total_line(freed));
     co_return status;

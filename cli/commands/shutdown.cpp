@@ -5,6 +5,7 @@
 #include "cli/daemon_end.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/run_survey.hpp"
+#include "common/async/task_group.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/ops/client_operations.hpp"
 
@@ -29,10 +30,20 @@ int without_daemon(const Context& context, const ShutdownArguments& options, con
     return 0;
 }
 
+Task<> tell_slow_end(Console console) {
+    async::SystemClock clock;
+    const MonoTime until = clock.now() + silence_bound;
+    co_await clock.sleep_until(until);
+    console.note("stopping what runs, as long as its grace is; Ctrl+C leaves, the shutdown goes on");
+}
+
 }  // namespace
 
 static Task<int> shutdown(Context context, ShutdownArguments options) {
+    async::TaskGroup telling(context.executor);
+    if (!options.request.keep) telling.spawn("slow end", tell_slow_end(context.console));
     auto answer = co_await end_daemon(context.executor, context.common, options.request.keep);
+    co_await telling.close();
     if (!answer && answer.error().code == ErrorCode::unavailable)
         co_return without_daemon(context, options, answer.error());
     if (!answer) co_return context.console.fail(answer.error());

@@ -34,8 +34,6 @@ constexpr auto poll_interval = std::chrono::milliseconds(250);
 constexpr auto soon = std::chrono::milliseconds(10);
 /// A daemon that takes longer is treated as one that does not answer.
 constexpr auto answer_timeout = std::chrono::seconds(5);
-/// What takes longer is told.
-constexpr auto silence_bound = std::chrono::seconds(1);
 
 /// Everything that happens while a process is followed. All on the loop but the thread inside `tail_`.
 class Attachment {

@@ -212,13 +212,24 @@ class Ends(harness.TestCase):
                 "at once: persistproc stop --force slow",
             ],
         )
+        self.start("slow3", harness.python(DEAF), "--grace", "2")
+        self.ok("wait", "slow3", "--pattern", "deaf")
+        removed = self.ok("rm", "-f", "slow3")
+        self.assertEqual(notes(removed)[0], "stopping p2 (slow3), up to 2 s; Ctrl+C leaves, the stop goes on")
         client = self.background("run", "--label", "slow2", "--grace", "2", "--on-exit", "stop", *harness.python(DEAF))
         client.until_output(b"deaf\n")
         client.signal(signal.SIGINT)
         finished = client.wait()
         self.assertEqual(finished.code, 0)
-        self.assertEqual(notes(finished)[1], "stopping p2 (slow2), up to 2 s; Ctrl+C again kills it")
-        self.assertRegex(notes(finished)[2], r"^p2 \(slow2\) was stopped after ")
+        self.assertEqual(notes(finished)[1], "stopping p3 (slow2), up to 2 s; Ctrl+C again kills it")
+        self.assertRegex(notes(finished)[2], r"^p3 \(slow2\) was stopped after ")
+
+    def test_a_slow_shutdown_says_what_it_waits_for(self):
+        self.start("slow", harness.python(DEAF), "--grace", "2")
+        self.ok("wait", "slow", "--pattern", "deaf")
+        said = notes(self.ok("shutdown"))
+        self.assertEqual(said[0], "stopping what runs, as long as its grace is; Ctrl+C leaves, the shutdown goes on")
+        self.assertEqual(said[1], "the daemon has ended; 1 process was stopped")
 
     def test_ctrl_c_in_stop_leaves_and_the_stop_goes_on(self):
         self.start("slow", harness.python(DEAF), "--grace", "20")
