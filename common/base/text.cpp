@@ -306,12 +306,15 @@ std::string escape_invisible(std::string_view text) {
     std::string out;
     char32_t point = 0, before = 0;
     while (!text.empty()) {
-        const std::size_t n = std::max<std::size_t>(sequence_length(text, point), 1);
-        if (is_invisible(point) && !is_joiner(point, before))
+        const std::size_t length = sequence_length(text, point), n = std::max<std::size_t>(length, 1);
+        const std::string_view here = text.substr(0, n);
+        const bool is_hidden = is_invisible(point) && !is_joiner(point, before);
+        if (is_hidden)
             append_point(out, point);
         else
-            out.append(text.substr(0, n));
-        before = point;
+            out.append(here);
+        // Nothing is joined to what is written in ASCII, here or by escape_line.
+        before = is_hidden || length == 0 || has_control_or_bidi(here) ? 0 : point;
         text.remove_prefix(n);
     }
     return escape_line(out);

@@ -80,15 +80,21 @@ Result<void> check_label(std::string_view label) {
 }
 
 std::string default_label(const std::vector<std::string>& command, std::string_view working_directory) {
-    std::string label = base::escape_invisible(fmt::format("{} in {}", command_line(command), working_directory));
+    const std::string line = command_line(command);
+    // As who starts such a program would have to type it: no label begins like a flag.
+    const std::string_view before = line.starts_with('-') ? "./" : "";
+    std::string label = base::escape_invisible(fmt::format("{}{} in {}", before, line, working_directory));
     if (label.size() <= 200) return label;
     // The directory tells processes apart, the command's end seldom does: cut the command.
     std::string tail = base::escape_invisible(fmt::format("… in {}", working_directory));
-    if (tail.size() > 150) tail = "…" + tail.substr(tail.size() - 147);
+    if (tail.size() > 150) {
+        std::string_view end = std::string_view(tail).substr(tail.size() - 147);
+        while (!base::is_utf8(end)) end.remove_prefix(1);
+        tail = "…" + std::string(end);
+    }
     label.resize(200 - tail.size());
-    while (!label.empty() && !base::is_utf8(label)) label.pop_back();
-    label += tail;
-    return base::is_utf8(label) ? label : base::escape_invisible(label).substr(0, 200);
+    while (!base::is_utf8(label)) label.pop_back();
+    return label + tail;
 }
 
 std::string command_line(const std::vector<std::string>& command) {

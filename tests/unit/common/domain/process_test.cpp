@@ -69,6 +69,10 @@ TEST_CASE("labels are short, plain and no ids") {
     CHECK(label.ends_with(" in /some/where"));
     CHECK(domain::check_label(domain::default_label({"soft\u00adhyphen", "\u200b"}, "/\ufeff")));
     CHECK(domain::check_label(domain::default_label({"a\nb\x1b"}, "/x\n" + std::string(400, 'y'))));
+    // A joiner behind what is escaped joins nothing.
+    for (const char* before : {"\xe2", "\u200e", "\u0085", "\u00ad"})
+        CHECK(domain::check_label(domain::default_label({std::string("a") + before + "\u200d"}, "/")));
+    CHECK(domain::default_label({"-x", "1"}, "/") == "./-x 1 in /");
     CHECK(domain::check_label(domain::default_label({std::string(199, 'a') + "é"}, "/" + std::string(300, 'z'))));
 }
 
