@@ -83,7 +83,7 @@ std::vector<ProcessView> sixty() {
         if (!label.empty()) label += fmt::format("-{}", i);
         const ProcessState state = states[static_cast<std::size_t>(i) % std::size(states)];
         ProcessView view = domain::is_live(state)
-                               ? running(id, label, fmt::format("/home/ann/work/{}/packages/front-end", i))
+                               ? running(id, label, fmt::format("/home/ann/code/{}/packages/front-end", i))
                                : ended(id, label, state, std::chrono::seconds(i * 45));
         view.state = state;
         if (state == ProcessState::starting) view.memory_bytes = 0;
