@@ -30,6 +30,15 @@ Json view_of(DaemonInProcess& daemon, const char* target) {
     return daemon.call("list_processes", Json{{"process", target}})["structuredContent"]["processes"][0];
 }
 
+/// A program that does not end, which a stop with a long grace has begun to wait for. Returns the call.
+int stop_patiently(DaemonInProcess& daemon) {
+    daemon.call("start_process", command("a", "web"));
+    daemon.shims.obeys_stop = false;
+    const int call = daemon.call_later("stop_process", Json{{"process", "web"}, {"grace_seconds", 60}});
+    daemon.run_until([&] { return daemon.shims.find(run(1, 1))->heard.size() == 2; });
+    return call;
+}
+
 }  // namespace
 
 TEST_CASE("a stop that comes in while a restart is being recorded wins") {
@@ -105,11 +114,8 @@ TEST_CASE("a start or restart that comes in during a stop waits until that is an
 
 TEST_CASE("a start or restart that waits for a stop loses to the next stop") {
     DaemonInProcess daemon;
-    daemon.call("start_process", command("a", "web"));
-    daemon.shims.obeys_stop = false;
-    const int patient = daemon.call_later("stop_process", Json{{"process", "web"}, {"grace_seconds", 60}});
+    const int patient = stop_patiently(daemon);
     auto shim = daemon.shims.find(run(1, 1));
-    daemon.run_until([&] { return shim->heard.size() == 2; });
     const std::size_t sleepers = daemon.clock.sleepers();
     int waiting = 0;
     SECTION("a start") { waiting = daemon.call_later("start_process", command("a", "web")); }
@@ -127,11 +133,8 @@ TEST_CASE("a start or restart that waits for a stop loses to the next stop") {
 
 TEST_CASE("each of two stops brings its own grace") {
     DaemonInProcess daemon;
-    daemon.call("start_process", command("a", "web"));
-    daemon.shims.obeys_stop = false;
-    const int patient = daemon.call_later("stop_process", Json{{"process", "web"}, {"grace_seconds", 60}});
+    const int patient = stop_patiently(daemon);
     auto shim = daemon.shims.find(run(1, 1));
-    daemon.run_until([&] { return shim->heard.size() == 2; });
     const int hasty = daemon.call_later("stop_process", Json{{"process", "web"}, {"grace_seconds", 1}});
     daemon.run_until([&] { return shim->heard.size() == 3; });
     CHECK(shim->heard[1].grace_ms == 60000);
