@@ -635,10 +635,21 @@ class AnotherUser(Case):
         self.assertEqual(self.view("lives")["state"], "running")
 
     def test_fork_failures(self):
+        # The daemon asks this user's login shell for the PATH, and what has not ended yet counts as a process.
+        asked = self.place.work / "asked"
+        shell = self.place.root / "shell"
+        shell.write_text(f"#!/bin/sh\n: > {asked}\n")
+        shell.chmod(0o755)
+        self.place.environment["SHELL"] = str(shell)
         self.start_daemon()
         pid = self.daemon.process.pid
+        harness.eventually("the login shell was asked", asked.exists)
+        tasks = pathlib.Path(f"/proc/{pid}/task")
+        harness.eventually(
+            "the login shell has ended", lambda: not any(each.read_text() for each in tasks.glob("*/children"))
+        )
         own = resource.getrlimit(resource.RLIMIT_NPROC)[0]
-        threads = len(list(pathlib.Path(f"/proc/{pid}/task").iterdir()))
+        threads = len(list(tasks.iterdir()))
         # With each process more that is allowed it comes further: the shim cannot be forked, then the program, then
         # all is well. The client is a process, too.
         refusals = []
