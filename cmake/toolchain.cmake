@@ -61,6 +61,10 @@ if(PERSISTPROC_SANITIZE)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Instrumented code hides from GCC's flow analysis what a variant holds; UBSan looks at run time instead.
     add_compile_options(-Wno-maybe-uninitialized)
+    if(PERSISTPROC_SANITIZE MATCHES "address")
+      # A client has 2.4 million addresses to relocate at each start otherwise: 160 ms instead of 70, thousands of times.
+      add_link_options(-no-pie)
+    endif()
   endif()
   if(PERSISTPROC_SANITIZE MATCHES "undefined")
     add_compile_options(-fno-sanitize-recover=undefined)

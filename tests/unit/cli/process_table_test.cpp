@@ -239,7 +239,7 @@ TEST_CASE("no row is wider than the terminal, whatever stands in it") {
         for (auto n = random() % 40; n-- > 0;) out += parts[random() % std::size(parts)];
         return out.empty() ? std::string("x") : out;
     };
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < 100; ++round) {
         std::vector<ProcessView> views = three();
         for (ProcessView& view : views) {
             view.label = text();
