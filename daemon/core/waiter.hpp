@@ -2,6 +2,7 @@
 /// Waits so that agents need not poll: for a line, a port, quiet, or the end of a process. Woken by the log's
 /// growth (`LogChanges`) and by changes of the process, never by a tick, except for ports, which the kernel does not
 /// announce.
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -27,6 +28,9 @@ struct WaitResult {
     std::uint64_t next = 0;          // position to go on from
 };
 
+/// On the heap: the frame of each function that awaits it keeps room for it while hundreds of waits may sleep.
+using Waited = Result<std::unique_ptr<WaitResult>>;
+
 class Waiter {
 public:
     /// References outlive the waiter.
@@ -35,17 +39,24 @@ public:
     /// Whose wait it is decides when it is its turn to look for a pattern. Completes when it has come true, the process
     /// has ended first (`ended`), or the time is up (`timed_out`). Errors: as locate; invalid (pattern, and what does
     /// not go together); unavailable (the daemon leaves). Cancelling ends the wait.
-    Task<Result<WaitResult>> wait(ops::WaitRequest request, async::Turns::Party party);
+    Task<Waited> wait(ops::WaitRequest request, async::Turns::Party party);
 
 private:
-    /// A request, read for the process that it is about.
-    struct Question;
-    static Result<Question> question_of(const ops::WaitRequest& request, ProcessId id);
-    Task<Result<WaitResult>> wait_for_pattern(Question question, Located process, MonoTime until);
-    Task<Result<WaitResult>> wait_for_port(Question question, Located process, MonoTime until);
-    Task<Result<WaitResult>> wait_for_quiet(Question question, Located process, MonoTime until);
-    Task<Result<WaitResult>> wait_for_exit(Question question, Located process, MonoTime until);
-    Task<Result<WaitResult>> finish(WaitOutcome end, ProcessId id, std::uint32_t run);
+    /// A request, read for the process that it is about, and how far the search has come.
+    struct Wait;
+    using WaitPtr = std::unique_ptr<Wait>;
+    struct Look;
+    struct Round;
+    static Result<WaitPtr> wait_of(const ops::WaitRequest& request, const Located& process);
+    Task<Result<WaitPtr>> begin(ops::WaitRequest request, async::Turns::Party party);
+    Task<Waited> wait_for_pattern(WaitPtr wait);
+    Task<Waited> wait_for_port(WaitPtr wait);
+    Task<Waited> wait_for_quiet(WaitPtr wait);
+    Task<Waited> wait_for_exit(WaitPtr wait);
+    Look look_at(ProcessId id) const;
+    Task<Result<Round>> search_round(Wait& wait, Look before);
+    Task<Waited> matched(const Wait& wait, logstore::Line match);
+    Task<Waited> finish(WaitOutcome end, const Wait& wait);
     Task<Result<logstore::LinePage>> read(std::filesystem::path log, logstore::LineQuery query);
     Task<Result<logstore::LinePage>> search(std::filesystem::path log, logstore::LineQuery query,
                                             async::Turns::Party party);

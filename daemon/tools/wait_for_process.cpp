@@ -19,7 +19,7 @@ constexpr double longest_call = 50;  // seconds
 constexpr double task_from = 10;     // seconds: shorter waits are not worth a task
 constexpr auto progress_interval = std::chrono::seconds(5);
 
-/// `left`: seconds that were asked for beyond what this call waits.
+/// `left`: as for `answer`.
 std::string what_happened(const ops::WaitRequest& request, const core::WaitResult& result, double left) {
     const std::string who = headline(result.process);
     switch (result.end) {
@@ -54,23 +54,32 @@ Task<> tell_progress(async::Clock& clock, mcp::CallContext context, double secon
     }
 }
 
-Task<Result<core::WaitResult>> wait_with_progress(Core core, ops::WaitRequest request, mcp::CallContext context) {
+Task<core::Waited> wait_with_progress(Core core, ops::WaitRequest request, mcp::CallContext context) {
     async::TaskGroup progress(co_await boost::asio::this_coro::executor);
     if (context.wants_progress())
         progress.spawn("progress", tell_progress(core.clock, context, request.timeout_seconds));
     co_return co_await core.waiter.wait(std::move(request), context.principal.party);
 }
 
+Task<Result<std::string>> id_of(Core core, std::string target) {
+    const auto process = co_await core.supervisor.locate(std::move(target));
+    if (!process) co_return process.error();
+    co_return to_string(process->id);
+}
+
+Task<core::Waited> look_once(Core core, ops::WaitRequest request, mcp::CallContext context) {
+    request.timeout_seconds = 0;
+    return core.waiter.wait(std::move(request), context.principal.party);
+}
+
 /// What is true already is answered at once; a long wait becomes a task where the caller knows tasks, and is cut short
 /// of a minute where it does not. `left` is set to the seconds that were cut off.
-Task<Result<core::WaitResult>> wait_as_asked(Core core, ops::WaitRequest request, mcp::CallContext context,
-                                             std::shared_ptr<double> left) {
+Task<core::Waited> wait_as_asked(Core core, ops::WaitRequest request, mcp::CallContext context,
+                                 std::shared_ptr<double> left) {
     const double seconds = request.timeout_seconds;
     if (seconds > task_from && context.can_become_task()) {
-        ops::WaitRequest look = request;
-        look.timeout_seconds = 0;
-        auto seen = co_await core.waiter.wait(std::move(look), context.principal.party);
-        if (!seen || seen->end != ops::WaitOutcome::timed_out) co_return seen;
+        auto seen = co_await look_once(core, request, context);
+        if (!seen || (*seen)->end != ops::WaitOutcome::timed_out) co_return seen;
         mcp::TaskTerms terms;
         terms.ttl = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)) + std::chrono::minutes(10);
         if (context.channel->become_task(terms))
@@ -83,39 +92,35 @@ Task<Result<core::WaitResult>> wait_as_asked(Core core, ops::WaitRequest request
     co_return co_await wait_with_progress(core, std::move(request), std::move(context));
 }
 
-Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext context) {
-    auto process = co_await core.supervisor.locate(request.process);
-    if (!process) co_return mcp::tool_failure(process.error());
-    // Whatever the name stands for later, this process is meant.
-    request.process = to_string(process->id);
-    const auto left = std::make_shared<double>(0);
-    ops::WaitRequest asked = request;
-    auto waited = co_await wait_as_asked(core, std::move(asked), std::move(context), left);
-    if (!waited) co_return mcp::tool_failure(waited.error());
-
+ops::WaitMeta meta_of(const core::WaitResult& waited, double left) {
     ops::WaitMeta meta;
-    meta.process = to_string(waited->process.id);
-    meta.state = waited->process.state;
-    meta.match = waited->match;
+    meta.process = to_string(waited.process.id);
+    meta.state = waited.process.state;
+    meta.match = waited.match;
     if (meta.match) meta.match = base::clean_output(*meta.match);
-    if (waited->port) meta.port = *waited->port;
-    meta.run = to_string(RunId{waited->process.id, waited->run});
-    if (const auto& outcome = waited->outcome) {
+    if (waited.port) meta.port = *waited.port;
+    meta.run = to_string(RunId{waited.process.id, waited.run});
+    if (const auto& outcome = waited.outcome) {
         meta.exit_code = outcome->exit_code;
         if (outcome->signal) meta.signal = domain::signal_name(*outcome->signal);
         meta.stopped = outcome->reason == OutcomeReason::stopped;
         if (meta.stopped && !outcome->stopped_by.empty()) meta.stopped_by = outcome->stopped_by;
     }
-    meta.next_cursor = logstore::format_cursor(meta.process, waited->next);
-    meta.outcome = waited->end;
+    meta.next_cursor = logstore::format_cursor(meta.process, waited.next);
+    const bool goes_on = waited.end == ops::WaitOutcome::timed_out && left > 0;
+    meta.outcome = goes_on ? ops::WaitOutcome::still_waiting : waited.end;
+    return meta;
+}
+
+/// `left`: seconds that were asked for beyond what this call waited.
+mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& waited, double left) {
+    const ops::WaitMeta meta = meta_of(waited, left);
     std::optional<Error> failed;
-    if (waited->end == ops::WaitOutcome::timed_out && *left > 0)
-        meta.outcome = ops::WaitOutcome::still_waiting;
-    else if (waited->end == ops::WaitOutcome::timed_out)
+    if (waited.end == ops::WaitOutcome::timed_out && left <= 0)
         failed = Error{ErrorCode::timeout, ""};
-    else if (waited->end == ops::WaitOutcome::ended && request.until != ops::WaitCondition::exit)
+    else if (waited.end == ops::WaitOutcome::ended && request.until != ops::WaitCondition::exit)
         failed = Error{ErrorCode::conflict, ""};
-    const std::string said = what_happened(request, *waited, *left);
+    const std::string said = what_happened(request, waited, left);
     mcp::ToolResult result;
     if (failed) {
         failed->message = said;
@@ -123,10 +128,22 @@ Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext
         result.text = fmt::format("{}: ", base::code_name(failed->code));
     }
     result.text += fmt::format("{}; next cursor {}\n", said, meta.next_cursor);
-    for (const auto& line : waited->lines) result.text += base::clean_output(line.text) + '\n';
+    for (const auto& line : waited.lines) result.text += base::clean_output(line.text) + '\n';
     if (!result.meta.is_object()) result.meta = mcp::Json::object();
     result.meta["persistproc/result"] = schema::to_json(meta);
-    co_return result;
+    return result;
+}
+
+Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext context) {
+    // Whatever the name stands for later, this process is meant.
+    auto id = co_await id_of(core, request.process);
+    if (!id) co_return mcp::tool_failure(id.error());
+    request.process = std::move(*id);
+    const auto left = std::make_shared<double>(0);
+    ops::WaitRequest asked = request;
+    const auto waited = co_await wait_as_asked(core, std::move(asked), std::move(context), left);
+    if (!waited) co_return mcp::tool_failure(waited.error());
+    co_return answer(request, **waited, *left);
 }
 
 }  // namespace
