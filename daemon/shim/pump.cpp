@@ -21,6 +21,7 @@ constexpr std::uint64_t longest_pause_ns = 16 * first_pause_ns;
 constexpr std::uint64_t cool_ns = 1000 * os::millisecond;
 constexpr unsigned reads_in_a_row = 8;  // before commands and the other pipe get their turn
 constexpr unsigned full_reads_to_grow = 8;
+constexpr std::size_t everything = SIZE_MAX;
 
 /// What a source of that number is in the log.
 constexpr Stream streams[] = {Stream::out, Stream::err};
@@ -103,26 +104,47 @@ std::uint64_t Pump::deadline() const noexcept {
     return first;
 }
 
+bool Pump::is_due(const Source& source, const pollfd* entries, std::size_t count, std::uint64_t now) noexcept {
+    if (source.fd < 0) return false;
+    if (source.paused_until > 0) return source.paused_until <= now;
+    return std::any_of(entries, entries + count,
+                       [&](const pollfd& each) { return each.fd == source.fd && each.revents != 0; });
+}
+
 void Pump::serve(const pollfd* entries, std::size_t count, std::uint64_t now, bool in_a_hurry) noexcept {
-    for (auto& source : sources_) {
-        bool ready = in_a_hurry || (source.paused_until > 0 && source.paused_until <= now);
-        for (std::size_t i = 0; i < count; ++i)
-            ready = ready || (entries[i].fd == source.fd && entries[i].revents != 0);
-        if (source.fd >= 0 && ready) read_source(source, now, in_a_hurry);
-        if (source.carried() > 0 && now >= source.carried_since + carry_ns) write_piece(source, source.carried());
+    Source& out = sources_[0];
+    Source& err = sources_[1];
+    const bool out_is_due = is_due(out, entries, count, now);
+    const bool err_is_due = is_due(err, entries, count, now);
+    if (in_a_hurry) {
+        for (auto& source : sources_)
+            if (source.fd >= 0) read_source(source, now, in_a_hurry, everything);
+    } else {
+        // How much of the errors is there is noted first: what the program printed before them is in the other pipe by
+        // then, and is read before them. What it printed after them may come with it. So neither waits for the end of
+        // its own pause when the other's is over.
+        const bool may_hold = err_is_due || (out_is_due && err.fd >= 0 && err.paused_until > 0);
+        const ssize_t errors = may_hold ? os::available(err.fd) : 0;
+        if (out_is_due || (errors > 0 && out.fd >= 0)) read_source(out, now, in_a_hurry, everything);
+        if (errors != 0)
+            read_source(err, now, in_a_hurry, errors > 0 ? static_cast<std::size_t>(errors) : everything);
+        else if (err_is_due)
+            err.paused_until = 0;
     }
+    for (auto& source : sources_)
+        if (source.carried() > 0 && now >= source.carried_since + carry_ns) write_piece(source, source.carried());
     if (now >= cool_at_) cool_down(now);
 }
 
-void Pump::read_source(Source& source, std::uint64_t now, bool in_a_hurry) noexcept {
+void Pump::read_source(Source& source, std::uint64_t now, bool in_a_hurry, std::size_t most) noexcept {
     source.paused_until = 0;
     auto& marks = buffers_.marks(source.number);
-    for (unsigned round = 0; round < reads_in_a_row; ++round) {
+    for (unsigned round = 0; round < reads_in_a_row && most > 0; ++round) {
         const std::size_t room = buffers_.capacity(source.number) - source.end;
         const ssize_t there = os::available(source.fd);
         if (there == 0) return;
         // What is there can be read at once: nobody else reads it.
-        const std::size_t wanted = there < 0 ? room : std::min(static_cast<std::size_t>(there), room);
+        const std::size_t wanted = there < 0 ? room : std::min({static_cast<std::size_t>(there), room, most});
         if (there > 0)
             buffers_.begin_read(source.number, static_cast<std::uint32_t>(source.end),
                                 static_cast<std::uint32_t>(wanted));
@@ -139,6 +161,7 @@ void Pump::read_source(Source& source, std::uint64_t now, bool in_a_hurry) noexc
             return;
         }
         const auto size = static_cast<std::size_t>(got);
+        most -= std::min(most, size);
         if (source.carried() == 0) source.carried_since = now;
         hold(source, source.begin, source.end + size);
         marks.reading.store(0, std::memory_order_release);

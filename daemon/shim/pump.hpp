@@ -4,8 +4,9 @@
 /// to file; only the carried tail ever moves. The buffers outlive a keeper that is killed.
 ///
 /// The combined view never mixes streams within a line: where one stream left a line open and the other goes on, a
-/// `separator` comes first. A program that writes little and often is read after short pauses instead of at each
-/// write; a pipe that is always found full is made larger for as long as that lasts.
+/// `separator` comes first. What a program printed to its output before it printed an error stands before it. A program
+/// that writes little and often is read after short pauses instead of at each write; a pipe that is always found full
+/// is made larger for as long as that lasts.
 #include <poll.h>
 
 #include <cstddef>
@@ -74,7 +75,10 @@ private:
 
     void connect(const Pipes& pipes) noexcept;
     void hold(Source& source, std::size_t begin, std::size_t end) noexcept;
-    void read_source(Source& source, std::uint64_t now, bool in_a_hurry) noexcept;
+    /// Its pause is over, or poll found it ready.
+    static bool is_due(const Source& source, const pollfd* entries, std::size_t count, std::uint64_t now) noexcept;
+    /// `most`: bytes; what it has beyond them is left for the next time.
+    void read_source(Source& source, std::uint64_t now, bool in_a_hurry, std::size_t most) noexcept;
     void take(Source& source, std::size_t size, std::uint64_t now) noexcept;
     void write_piece(Source& source, std::size_t size) noexcept;
     void choose_pause(Source& source, std::size_t size, std::uint64_t now) noexcept;

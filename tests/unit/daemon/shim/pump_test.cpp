@@ -128,6 +128,21 @@ TEST_CASE_METHOD(PumpFixture, "a program that writes little and often is read in
     CHECK(recorded().substr(recorded().size() - 5) == "last\n");
 }
 
+TEST_CASE_METHOD(PumpFixture, "what was printed before an error stands before it, also during a pause") {
+    std::uint64_t now = 10 * ms;
+    std::string expected;
+    for (int i = 0; i < 20; ++i) {
+        write(out, "first\n");
+        serve(now);
+        write(out, "then\n");
+        write(err, "error\n");
+        serve(now + 1);
+        expected += "first\nthen\nerror\n";
+        CHECK(recorded() == expected);
+        now += 20 * ms;
+    }
+}
+
 TEST_CASE_METHOD(PumpFixture, "a pipe that is always full grows, and shrinks when it no longer is") {
     const std::string full(64 << 10, '\n');
     std::uint64_t now = 1000 * ms;
