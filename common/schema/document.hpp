@@ -2,7 +2,8 @@
 /// What is kept on disk of a struct: JSON text of its fields that are `in_documents`. Nothing of what a newer version
 /// wrote is lost by an older one: members it does not know, and values it cannot read (another type, a word of an
 /// enumeration that came later), are kept in the struct's `unknown` and written back. A member that cannot be read has
-/// its default here; the value of the document stays until the member is given another one. Texts may hold any byte,
+/// its default here; the value of the document stays until the member is given another one, or its default on purpose
+/// (forget_unread). Texts may hold any byte,
 /// times are nanoseconds since 1970. Include codec.hpp where a struct's documents are instantiated, this elsewhere.
 #include <string>
 #include <string_view>
@@ -19,6 +20,12 @@ std::string to_document(const S& value);
 /// members, a value of another type).
 template <HasFields S>
 Result<S> read_document(std::string_view text);
+
+/// Gives up what could not be read of the members that this version knows: all of them have been decided anew.
+template <HasFields S>
+void forget_unread(S& value) {
+    S::fields([&value](const auto& each) { value.unknown.forget(each.name); });
+}
 
 }  // namespace persistproc::schema
 

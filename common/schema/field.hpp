@@ -51,6 +51,10 @@ enum class ValueKind { text, target, directory, file, signal, duration, size, ti
 /// Members of a JSON object that this version does not know: name and value as JSON text, in order.
 struct Unknown {
     std::vector<std::pair<std::string, std::string>> members;
+
+    void forget(std::string_view name) {
+        std::erase_if(members, [name](const auto& each) { return each.first == name; });
+    }
     friend bool operator==(const Unknown&, const Unknown&) = default;
 };
 

@@ -202,7 +202,7 @@ Task<Result<void>> ProcessDriver::record_start(ProcessPtr process, RunId run, st
     auto room = co_await make_room(process, std::move(before), strays);
     if (!room) co_return room.error();
     if (auto known = co_await know_launch(process); !known) co_return known.error();
-    if (process->record.intent != Intent::restart) process->record.intent = Intent::start;
+    if (process->record.intent != Intent::restart) process->record.intend(process->record.wanted, Intent::start);
     if (process->record.intent == Intent::start) process->record.intent_run = run.number;
     StoreChange intent = change_of(*process, process->actor, ops::StartRequest::operation.audit,
                                    domain::command_line(process->record.definition.command));

@@ -70,6 +70,7 @@ ProcessPtr ProcessTable::create(Definition definition, WallTime now) {
     ProcessRecord record;
     record.id = ProcessId{next_};
     record.definition = std::move(definition);
+    record.wanted = Wanted::down;  // until it is started
     record.created_at = now;
     auto process = insert(std::move(record));
     process->standing = Standing::provisional;

@@ -20,7 +20,8 @@ enum class Intent { none, start, stop, restart };
 struct ProcessRecord {
     ProcessId id;  // no part of the document
     Definition definition;
-    Wanted wanted = Wanted::down;
+    // A newer daemon's word for it stands for `up` here: what runs goes on, what has ended obeys its restart policy.
+    Wanted wanted = Wanted::up;
     Intent intent = Intent::none;
     std::uint32_t intent_run = 0;  // the run the intent is about
     std::string intent_by;         // who asked; of a run that was stopped, it says by whom
@@ -33,6 +34,14 @@ struct ProcessRecord {
     std::optional<std::int64_t> called_off_run;  // after it the process was stopped while it waited to run again
     std::string called_off_by;                   // by whom
     schema::Unknown unknown;
+
+    /// What is asked for now takes the place of whatever a newer daemon had noted.
+    void intend(Wanted state, Intent request) {
+        wanted = state;
+        intent = request;
+        unknown.forget("wanted");
+        unknown.forget("intent");
+    }
 
     template <class Each>
     static constexpr void fields(Each&& each) {

@@ -93,15 +93,18 @@ core::ProcessRecord process_of_version_1(const Statement& row) {
     return record;
 }
 
-/// Versions 1 and 2 kept in prose why an outcome is lost.
+/// Versions 1 and 2 kept in prose why an outcome is lost: these sentences, whatever the causes are called today.
+constexpr std::pair<std::string_view, CauseCode> old_sentences[] = {
+    {"its shim was killed before it could record an outcome", CauseCode::shim_killed},
+    {"its shim was killed, and nobody was left to see how it ended", CauseCode::end_unseen},
+    {"the machine was restarted", CauseCode::machine_restarted}};
+constexpr std::string_view old_damage = "its run directory is damaged: ";
+
 std::optional<Cause> cause_from(const std::string& prose) {
-    for (const auto code : {CauseCode::shim_killed, CauseCode::end_unseen, CauseCode::machine_restarted}) {
-        Cause cause{.code = code};
-        if (domain::cause_text(cause) == prose) return cause;
-    }
-    const std::string damaged = domain::cause_text(Cause{.code = CauseCode::run_damaged});
-    if (!prose.starts_with(damaged)) return std::nullopt;
-    return Cause{.code = CauseCode::run_damaged, .text = prose.substr(damaged.size())};
+    for (const auto& [sentence, code] : old_sentences)
+        if (prose == sentence) return Cause{.code = code};
+    if (!prose.starts_with(old_damage)) return std::nullopt;
+    return Cause{.code = CauseCode::run_damaged, .text = prose.substr(old_damage.size())};
 }
 
 core::RunRecord run_of_version_1(const Statement& row) {

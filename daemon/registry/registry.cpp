@@ -33,6 +33,14 @@ std::string holder_text(const std::filesystem::path& file) {
                        name ? base::escape_line(name->substr(0, name->find('\n'))) : "a program", lock.l_pid);
 }
 
+/// One record that cannot be read is no reason to give up all others: the run directories tell what it is about.
+template <class Record>
+bool is_damaged(const Result<Record>& record) {
+    if (record) return false;
+    base::report(base::Severity::warning, "{}; its run directory is read instead", record.error().message);
+    return true;
+}
+
 }  // namespace
 
 struct Registry::Statements {
@@ -149,7 +157,7 @@ Result<core::StoreSnapshot> Registry::load() {
         if (!row) return row.error();
         if (!*row) break;
         auto record = read_process({static_cast<std::uint32_t>(rows->integer(0))}, rows->view(1));
-        if (!record) return record.error();
+        if (is_damaged(record)) continue;
         snapshot.processes.push_back(std::move(*record));
     }
     auto runs = database.prepare(
@@ -162,7 +170,7 @@ Result<core::StoreSnapshot> Registry::load() {
         if (!*row) break;
         const RunId id{{static_cast<std::uint32_t>(runs->integer(0))}, static_cast<std::uint32_t>(runs->integer(1))};
         auto run = read_run(id, runs->view(2));
-        if (!run) return run.error();
+        if (is_damaged(run)) continue;
         snapshot.last_runs.push_back(std::move(*run));
     }
     return snapshot;

@@ -61,8 +61,7 @@ Result<void> Operations::still_wanted(const Process& process, std::uint64_t stop
 /// does what this one cannot.
 ProcessRecord Operations::want_down(Process& process, const std::string& actor) const {
     process.life.expect_stop();
-    process.record.wanted = Wanted::down;
-    process.record.intent = Intent::stop;
+    process.record.intend(Wanted::down, Intent::stop);
     process.record.intent_run = process.life.last_run();
     process.record.intent_by = actor;
     if (process.is<Backoff>()) {

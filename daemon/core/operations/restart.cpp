@@ -88,8 +88,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
 Task<Result<void>> Operations::commit_restart(ProcessPtr process, std::string actor, bool force,
                                               std::shared_ptr<Before> before) {
     const std::uint64_t stops = process->stops;
-    process->record.wanted = Wanted::up;
-    process->record.intent = Intent::restart;
+    process->record.intend(Wanted::up, Intent::restart);
     process->record.intent_run = process->life.last_run();
     process->record.intent_by = actor;
     auto change = driver_.change_of(*process, actor, ops::RestartRequest::operation.audit, force ? "force" : "");

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/schema/document.hpp"
 #include "daemon/core/before.hpp"
 #include "daemon/core/operations/environment.hpp"
 #include "daemon/core/operations/operations.hpp"
@@ -235,8 +236,9 @@ void Operations::redefine(Process& process, const Beginning& beginning) const {
         definition.label = process.record.definition.label;
         definition.label_given = process.record.definition.label_given;
     }
-    // Nobody who starts it here can say what only a newer daemon knows.
+    // Nobody who starts it here can say what only a newer daemon knows; of what is known here, this is asked for now.
     definition.unknown = std::move(process.record.definition.unknown);
+    schema::forget_unread(definition);
     process.record.definition = std::move(definition);
     process.launch = LaunchContext{.environment = beginning.environment,
                                    .umask = request.umask ? static_cast<mode_t>(*request.umask) : options_.umask,

@@ -108,6 +108,7 @@ TEST_CASE("rows and directories are matched by id, whichever is missing") {
     for (const std::uint32_t number : {1u, 3u, 4u}) {
         ProcessRecord record;
         record.id = ProcessId{number};
+        record.wanted = Wanted::down;
         snapshot.processes.push_back(record);
     }
     RunRecord last{.id = RunId{{4}, 7}};

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/file.hpp"
+#include "common/schema/document.hpp"
 #include "daemon/registry/registry.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -170,7 +171,7 @@ TEST_CASE("a newer database opens, and keeps what this program does not know of"
         CHECK(web.definition.label == "web");
         CHECK(web.definition.restart == domain::RestartPolicy::never);
         CHECK(web.definition.grace_seconds == 10);
-        CHECK(web.wanted == core::Wanted::down);
+        CHECK(web.wanted == core::Wanted::up);
         REQUIRE(snapshot->last_runs.size() == 1);
         CHECK(snapshot->last_runs.front().outcome->exit_code == 1);
 
@@ -215,7 +216,7 @@ TEST_CASE("what was not understood gives way to what is decided here") {
         auto web = registry->load().value().processes.front();
         web.definition.restart = domain::RestartPolicy::always;
         web.definition.grace_seconds = 3;
-        web.wanted = core::Wanted::up;
+        web.wanted = core::Wanted::down;
         core::StoreChange change;
         change.processes.push_back(web);
         REQUIRE(registry->commit({change}));
@@ -224,7 +225,46 @@ TEST_CASE("what was not understood gives way to what is decided here") {
     CHECK(found["definition"]["restart"] == "always");
     CHECK(found["definition"]["grace_seconds"] == 3);
     CHECK(found["definition"]["readiness"]["port"] == 3000);
+    CHECK(found["wanted"] == "down");
+}
+
+TEST_CASE("what was not understood gives way to a default that is asked for") {
+    const Frozen frozen("newer.sql");
+    {
+        auto database = frozen.open();
+        REQUIRE(
+            database.execute("UPDATE processes SET doc = json_set(doc, '$.wanted', 'at_night', '$.intent', 'ponder')"));
+    }
+    core::ProcessRecord web;
+    core::StoreChange change;
+    {
+        auto registry = Registry::open(frozen.path());
+        REQUIRE(registry);
+        web = registry->load().value().processes.front();
+        // A word that nobody here knows must end no program.
+        CHECK(web.wanted == core::Wanted::up);
+        CHECK(web.intent == core::Intent::none);
+        change.processes.push_back(web);
+        REQUIRE(registry->commit({change}));
+    }
+    const json kept = json::parse(frozen.text("SELECT doc FROM processes"));
+    CHECK(kept["wanted"] == "at_night");
+    CHECK(kept["intent"] == "ponder");
+    {
+        auto registry = Registry::open(frozen.path());
+        REQUIRE(registry);
+        web.definition.restart = domain::RestartPolicy::never;
+        schema::forget_unread(web.definition);
+        web.intend(core::Wanted::up, core::Intent::none);
+        change.processes = {web};
+        REQUIRE(registry->commit({change}));
+    }
+    const json found = json::parse(frozen.text("SELECT doc FROM processes"));
+    CHECK(found["definition"]["restart"] == "never");
+    CHECK(found["definition"]["grace_seconds"].is_number());
+    CHECK(found["definition"]["readiness"]["port"] == 3000);
     CHECK(found["wanted"] == "up");
+    CHECK(found["intent"] == "none");
 }
 
 TEST_CASE("only a database that says so is for newer programs alone") {
@@ -240,18 +280,22 @@ TEST_CASE("only a database that says so is for newer programs alone") {
     CHECK(std::filesystem::exists(frozen.path() / "persistproc.db"));
 }
 
-TEST_CASE("a document that is none is damage") {
+TEST_CASE("a damaged document costs nothing but itself") {
     const Frozen frozen("newer.sql");
     {
         auto database = frozen.open();
-        REQUIRE(database.execute("UPDATE processes SET doc = substr(doc, 1, 40)"));
+        REQUIRE(database.execute("INSERT INTO processes (id, doc) SELECT id + 1, doc FROM processes"));
+        REQUIRE(database.execute("UPDATE processes SET doc = substr(doc, 1, 40) WHERE id = 1"));
+        REQUIRE(database.execute("UPDATE runs SET doc = '[1]' WHERE process = 1"));
     }
     auto registry = Registry::open(frozen.path());
     REQUIRE(registry);
     const auto snapshot = registry->load();
-    REQUIRE_FALSE(snapshot);
-    CHECK(snapshot.error().code == ErrorCode::corrupt);
-    CHECK(snapshot.error().message.find("p1") != std::string::npos);
+    REQUIRE(snapshot);
+    REQUIRE(snapshot->processes.size() == 1);
+    CHECK(snapshot->processes.front().id.number == 2);
+    CHECK(snapshot->last_runs.empty());
+    CHECK(registry->recovered().empty());
 }
 
 }  // namespace migrations_test
