@@ -1,8 +1,14 @@
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
 #include "cli/format/json_text.hpp"
+#include "cli/session/paced_writer.hpp"
 #include "common/base/text.hpp"
 
 namespace persistproc::cli::commands {
@@ -19,6 +25,24 @@ std::string line_of(const ops::AuditLine& entry) {
                        base::escape_line(entry.detail));
 }
 
+/// Where it cannot be known whether stdout is read, it never completes.
+Task<> until_reader_gone(boost::asio::any_io_executor executor) {
+    session::PacedWriter writer(executor, STDOUT_FILENO);
+    const bool is_gone = co_await writer.wait_reader_gone();
+    if (is_gone) co_return;
+    boost::asio::steady_timer never(executor, boost::asio::steady_timer::time_point::max());
+    co_await never.async_wait(boost::asio::use_awaitable);
+}
+
+/// The answer to `asked`; nothing when the reader has gone before there was one.
+Task<std::optional<Result<ops::AuditResponse>>> ask_for_reader(Context& context, DaemonClient& client,
+                                                               ops::AuditRequest asked) {
+    using namespace boost::asio::experimental::awaitable_operators;
+    auto done = co_await (client.audit(std::move(asked)) || until_reader_gone(context.executor));
+    if (done.index() == 1) co_return std::nullopt;
+    co_return std::move(std::get<0>(done));
+}
+
 }  // namespace
 
 static Task<int> audit(Context context, AuditArguments options) {
@@ -27,7 +51,9 @@ static Task<int> audit(Context context, AuditArguments options) {
     ops::AuditRequest request = options.request;
     for (;;) {
         ops::AuditRequest asked = request;
-        auto answer = co_await (*client)->audit(std::move(asked));
+        auto heard = co_await ask_for_reader(context, **client, std::move(asked));
+        if (!heard) co_return 0;
+        auto& answer = *heard;
         if (!answer) co_return context.console.fail(answer.error());
         if (context.console.json() && !options.follow) {
             context.console.print(format::audit_json(*answer));

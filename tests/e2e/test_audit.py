@@ -1,6 +1,7 @@
 """Who did what."""
 import datetime
 import json
+import subprocess
 
 import harness
 
@@ -25,6 +26,19 @@ class Audit(harness.TestCase):
         self.assertIn("restart", [e["action"] for e in by_agent])
         self.assertNotIn(SECRET, json.dumps(self.entries()))
         self.assertIn(b"remove p1", self.ok("audit", "p1", "-n", "1").out)
+
+    def test_it_notices_that_nobody_reads_any_more(self):
+        self.start("web", ["sleep", "600"])
+        following = subprocess.Popen(
+            [str(harness.BIN / "persistproc"), "audit", "-f"],
+            env=self.place.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+        self.addCleanup(following.kill)
+        self.assertIn(b"start p1", following.stdout.readline())
+        following.stdout.close()
+        self.assertEqual(following.wait(harness.PATIENCE), 0)
 
     def test_it_is_asked_of_one_process_of_a_time_and_outlives_the_daemon(self):
         self.start("a", ["sleep", "600"])
