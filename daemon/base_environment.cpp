@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstring>
 #include <string_view>
 
 #include "common/async/offload.hpp"
@@ -38,9 +39,20 @@ constexpr std::array<std::string_view, 11> kept = {"HOME=",
                                                    "WAYLAND_DISPLAY=",
                                                    "DBUS_SESSION_BUS_ADDRESS="};
 
+// What the daemon, its loader, its libraries and its sanitizers read.
+constexpr std::array<std::string_view, 6> own_prefixes = {"PERSISTPROC_", "NOTIFY_SOCKET=", "LD_",
+                                                          "TMPDIR=",      "SQLITE_TMPDIR=", "MALLOC_"};
+
 bool is_kept(std::string_view entry) {
     if (entry.starts_with("LC_") || entry.starts_with("XDG_")) return entry.find('=') != std::string_view::npos;
     return std::any_of(kept.begin(), kept.end(), [entry](std::string_view name) { return entry.starts_with(name); });
+}
+
+bool is_own(std::string_view entry) {
+    const std::string_view name = entry.substr(0, entry.find('='));
+    return name.ends_with("SAN_OPTIONS") ||
+           std::any_of(own_prefixes.begin(), own_prefixes.end(),
+                       [entry](std::string_view each) { return entry.starts_with(each); });
 }
 
 /// What comes until the end, until `stop`, or until the time is over.
@@ -70,6 +82,17 @@ std::vector<std::string> clean_environment(const char* const* variables) {
     for (; *variables != nullptr; ++variables)
         if (is_kept(*variables)) out.emplace_back(*variables);
     return out;
+}
+
+void forget_foreign_environment(char** variables) noexcept {
+    char** kept_end = variables;
+    for (; *variables != nullptr; ++variables) {
+        if (is_kept(*variables) || is_own(*variables))
+            *kept_end++ = *variables;
+        else
+            ::explicit_bzero(*variables, std::strlen(*variables));
+    }
+    *kept_end = nullptr;
 }
 
 std::string login_shell(const std::vector<std::string>& environment) {

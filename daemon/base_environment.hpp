@@ -16,6 +16,11 @@ namespace persistproc::daemon {
 /// TZ, XDG_*, SSH_AUTH_SOCK, DISPLAY, WAYLAND_DISPLAY, DBUS_SESSION_BUS_ADDRESS. Pure.
 std::vector<std::string> clean_environment(const char* const* variables);
 
+/// Takes out of `variables` (this process's `environ`) what neither `clean_environment` keeps nor the daemon itself
+/// reads, and overwrites it: /proc/PID/environ would show it to every program of this user for as long as the daemon
+/// lives. Before there are threads. Source: proc_pid_environ(5).
+void forget_foreign_environment(char** variables) noexcept;
+
 /// The PATH that `shell` has when it is started as a login shell with that environment; empty: it tells none within
 /// 2 s, or until `stop`. Blocks. Nothing that the shell started is left.
 std::string read_login_path(const std::string& shell, const std::vector<std::string>& environment,

@@ -18,6 +18,7 @@
 #include "common/rundir/run_mark.hpp"
 #include "daemon/access/peer_owner.hpp"
 #include "daemon/access/token.hpp"
+#include "daemon/base_environment.hpp"
 #include "daemon/base_limits.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/options.hpp"
@@ -56,7 +57,7 @@ Result<mcp::http::SessionKey> load_session_key(const fs::path& data) {
 
 /// Whether the daemon that the text of a lock file names is gone. A text that names none says nothing.
 bool has_holder_gone(const fs::path& file) {
-    const auto text = base::read_file(file, 4096);
+    const auto text = base::read_own_file(file, 4096);
     const std::string_view mark = "(PID ";
     const auto at = text ? text->find(mark) : std::string::npos;
     if (at == std::string::npos) return false;
@@ -95,6 +96,7 @@ Result<void> open_doors(daemon::Daemon& daemon, bool after_another) {
 Result<base::FileLock> take_data_directory(const fs::path& data, int& status, bool& after_another) {
     if (auto made = base::make_private_directory(data); !made)
         return base::with_context(made.error(), "data directory");
+    if (auto own = base::check_own_entries(data); !own) return base::with_context(own.error(), "data directory");
     if (auto made = base::make_private_directory(data / "procs"); !made)
         return base::with_context(made.error(), "data directory");
     const fs::path file = data / "daemon.lock";
@@ -102,7 +104,7 @@ Result<base::FileLock> take_data_directory(const fs::path& data, int& status, bo
     if (!lock) return base::with_context(lock.error(), "data directory");
     if (!*lock) {
         status = exit_held;
-        auto holder = base::read_file(file, 4096);
+        auto holder = base::read_own_file(file, 4096);
         std::string who =
             holder && !holder->empty() ? holder->substr(0, holder->find('\n')) : std::string("another daemon");
         return Error{ErrorCode::conflict,
@@ -145,7 +147,11 @@ int serve(const daemon::Options& options) {
     http.session_key = *key;
     http.extra_origins = options.allowed_origins;
     daemon::access::PeerOwner peers;
-    if (options.auth == rundir::Auth::token || !peers.can_tell()) {
+    // Once a token was asked for, no daemon that is begun without a word about it lets anybody in without.
+    if (options.auth == rundir::Auth::peer)
+        if (auto dropped = daemon::access::drop_token(options.data); !dropped) return fail(dropped.error());
+    const bool has_token = daemon::access::has_token(options.data);
+    if (options.auth == rundir::Auth::token || has_token || !peers.can_tell()) {
         auto token = daemon::access::load_token(options.data);
         if (!token) return fail(base::with_context(token.error(), "token"));
         http.token = std::move(*token);
@@ -169,6 +175,7 @@ int serve(const daemon::Options& options) {
 int main(int argc, char** argv) {
     // Started within a run it is no part of that: before it is known as a daemon, by its lock.
     rundir::drop_run_mark(environ);
+    daemon::forget_foreign_environment(environ);
     base::set_program_name("persistprocd");
     bool done = false;
     auto options = daemon::parse_options(argc, argv, done);

@@ -151,9 +151,15 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     auto number = port.empty() ? rundir::find_port() : rundir::parse_port(port, place_of("port"));
     if (!number) return number.error();
     options.port = *number;
-    auto way = settings.auth ? rundir::parse_auth(*settings.auth, place_of("auth")) : rundir::find_auth();
-    if (!way) return way.error();
-    options.auth = *way;
+    if (settings.auth) {
+        auto way = rundir::parse_auth(*settings.auth, place_of("auth"));
+        if (!way) return way.error();
+        options.auth = *way;
+    } else {
+        auto way = rundir::find_auth();
+        if (!way) return way.error();
+        options.auth = *way;
+    }
     for (const std::string& origin : settings.allowed_origins)
         if (!mcp::http::is_origin(origin))
             return Error{ErrorCode::invalid,

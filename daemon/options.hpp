@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct Options {
     bool only_checks = false;  // all of this, and nothing is served
     int verbose = 0;
     bool compat = false;
-    rundir::Auth auth = rundir::Auth::peer;
+    std::optional<rundir::Auth> auth;          // nothing: as the daemon before
     std::vector<std::string> allowed_origins;  // of pages in a browser, beside our own
     std::size_t keep_ended = 100;
     std::size_t max_processes = 2000;  // live at once

@@ -27,18 +27,25 @@ Result<UniqueFd> open_file(const fs::path& path, int flags, mode_t mode) {
 
 namespace {
 
+Error too_large(const fs::path& path, std::size_t max_bytes) {
+    return {ErrorCode::invalid, fmt::format("{}: larger than {} bytes", path.string(), max_bytes)};
+}
+
 Result<std::string> read_all(int fd, const fs::path& path, std::size_t max_bytes) {
     std::string out;
     struct stat info {};
-    if (::fstat(fd, &info) == 0 && info.st_size > 0) out.reserve(static_cast<std::size_t>(info.st_size));
+    if (::fstat(fd, &info) == 0 && info.st_size > 0) {
+        const auto size = static_cast<std::uint64_t>(info.st_size);
+        if (S_ISREG(info.st_mode) && size > max_bytes) return too_large(path, max_bytes);
+        out.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(size, max_bytes)));
+    }
     char buffer[16384];
     for (;;) {
         const ssize_t n = ::read(fd, buffer, sizeof buffer);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return os_failure(path.string(), errno);
         if (n == 0) return out;
-        if (out.size() + static_cast<std::size_t>(n) > max_bytes)
-            return Error{ErrorCode::invalid, fmt::format("{}: larger than {} bytes", path.string(), max_bytes)};
+        if (out.size() + static_cast<std::size_t>(n) > max_bytes) return too_large(path, max_bytes);
         out.append(buffer, static_cast<std::size_t>(n));
     }
 }
@@ -64,6 +71,43 @@ Result<std::string> read_own_file(const fs::path& path, std::size_t max_bytes) {
     if (info.st_uid != ::geteuid()) return foreign(path, info.st_uid);
     if (!S_ISREG(info.st_mode)) return Error{ErrorCode::denied, fmt::format("{} is no regular file", path.string())};
     return read_all(fd->get(), path, max_bytes);
+}
+
+Result<std::string> read_trusted_file(const fs::path& path, std::size_t max_bytes) {
+    auto fd = open_file(path, O_RDONLY | O_NONBLOCK);
+    if (!fd) return fd.error();
+    struct stat info {};
+    if (::fstat(fd->get(), &info) != 0) return os_failure(path.string(), errno);
+    if (!S_ISREG(info.st_mode)) return Error{ErrorCode::denied, fmt::format("{} is no regular file", path.string())};
+    if (info.st_uid != ::geteuid() && info.st_uid != 0) return foreign(path, info.st_uid);
+    if ((info.st_mode & S_IWOTH) != 0)
+        return Error{
+            ErrorCode::denied,
+            fmt::format("{} may be written by everybody (mode {:04o}); look at what it says, then: chmod o-w {}",
+                        path.string(), info.st_mode & 07777, shell_quote(path.native()))};
+    return read_all(fd->get(), path, max_bytes);
+}
+
+Result<void> check_own_entries(const fs::path& directory) {
+    std::error_code failed;
+    for (fs::directory_iterator entry(directory, failed), end; !failed && entry != end; entry.increment(failed)) {
+        struct stat info {};
+        if (::lstat(entry->path().c_str(), &info) != 0) {
+            if (errno == ENOENT) continue;
+            return os_failure(entry->path().string(), errno);
+        }
+        if (info.st_uid != ::geteuid()) {
+            Error error = foreign(entry->path(), info.st_uid);
+            error.message += "; look at what it is, and remove it";
+            return error;
+        }
+        if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode) && !S_ISSOCK(info.st_mode))
+            return Error{ErrorCode::denied, fmt::format("{} is neither a file nor a directory; look at what it is, and "
+                                                        "remove it",
+                                                        entry->path().string())};
+    }
+    if (failed) return os_failure(directory.string(), failed.value());
+    return boost::system::in_place_value;
 }
 
 Result<void> check_own_directory(const fs::path& path) {

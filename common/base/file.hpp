@@ -21,6 +21,12 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t max
 
 /// As `read_file`, of a regular file that belongs to this user, through no symbolic link. Errors besides: denied.
 Result<std::string> read_own_file(const std::filesystem::path& path, std::size_t max_bytes = 64u << 20);
+/// As `read_file`, of a regular file that belongs to this user or root, and that others cannot write: what it says is
+/// obeyed. A link is followed. Errors besides: denied.
+Result<std::string> read_trusted_file(const std::filesystem::path& path, std::size_t max_bytes = 64u << 20);
+/// Whether everything directly in this directory is a regular file, a directory or a socket of this user's. Errors:
+/// denied (names what is not), io.
+Result<void> check_own_entries(const std::filesystem::path& directory);
 /// Whether it is a directory that belongs to this user, and no symbolic link. Errors: denied, not_found, io.
 Result<void> check_own_directory(const std::filesystem::path& path);
 

@@ -111,7 +111,7 @@ Result<ConfigFile> read_config(const std::filesystem::path& path) {
     ConfigFile none;
     none.path = path;
     if (path.empty()) return none;
-    auto text = base::read_file(path, most_bytes);
+    auto text = base::read_trusted_file(path, most_bytes);
     // Where its folder cannot be entered nobody has put one there for us.
     const bool is_there =
         text || (text.error().code != ErrorCode::not_found && ::access(path.parent_path().c_str(), X_OK) == 0);

@@ -12,12 +12,16 @@
 #include <cstddef>
 
 #include "common/base/checksum.hpp"
+#include "common/base/file.hpp"
+#include "common/logstore/segment_files.hpp"
 
 namespace persistproc::logstore {
 
 namespace fs = std::filesystem;
 
 namespace {
+
+Error foreign(const std::string& path) { return {ErrorCode::denied, fmt::format("{} belongs to another user", path)}; }
 
 /// Reads until `size` bytes, end of file or an error. Returns bytes read, or -errno.
 ssize_t read_at(int fd, void* into, std::size_t size, std::uint64_t offset) {
@@ -78,6 +82,11 @@ fs::path index_path(const fs::path& log_directory, std::uint32_t number) {
 
 Result<std::vector<std::uint32_t>> list_segments(const fs::path& log_directory) {
     std::vector<std::uint32_t> numbers;
+    // A link that somebody put in place of either would lead to another's log.
+    for (const fs::path& each : {log_directory, log_directory.parent_path()}) {
+        const auto own = base::check_own_directory(each);
+        if (!own && own.error().code == ErrorCode::denied) return own.error();
+    }
     const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(log_directory.c_str()), ::closedir);
     if (!directory) {
         if (errno == ENOENT || errno == ENOTDIR) return numbers;
@@ -106,6 +115,7 @@ Result<std::optional<Segment>> Segment::open(const fs::path& log_directory, std:
         if (errno == ENOENT || errno == ENOTDIR) return std::optional<Segment>{};
         return base::os_failure(segment.name_, errno);
     }
+    if (!is_own_file(segment.index_.get())) return foreign(segment.name_);
     const ssize_t got = read_at(segment.index_.get(), &segment.header_, sizeof(SegmentHeader), 0);
     if (got < 0) return base::os_failure(segment.name_, static_cast<int>(-got));
     const SegmentHeader& header = segment.header_;
@@ -126,6 +136,7 @@ Result<std::optional<Segment>> Segment::open(const fs::path& log_directory, std:
         if (errno == ENOENT) return std::optional<Segment>{};
         return base::os_failure(data.native(), errno);
     }
+    if (!is_own_file(segment.data_.get())) return foreign(data.native());
     segment.end_position_ = header.first_position;
     if (auto done = segment.refresh(); !done) return done.error();
     return std::optional<Segment>(std::move(segment));

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -93,6 +94,11 @@ int walk_records(int index_fd, std::uint64_t data_size, const SegmentHeader& hea
         if (whole < std::size(records)) return 0;
         offset += sizeof records;
     }
+}
+
+bool is_own_file(int fd) noexcept {
+    struct stat facts;
+    return ::fstat(fd, &facts) == 0 && facts.st_uid == ::geteuid();
 }
 
 std::int64_t clock_ns(clockid_t clock) noexcept {

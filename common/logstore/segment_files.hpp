@@ -39,6 +39,9 @@ int walk_records(int index_fd, std::uint64_t data_size, const SegmentHeader& hea
 /// Nanoseconds of a clock.
 std::int64_t clock_ns(clockid_t clock) noexcept;
 
+/// Whether an open file belongs to this user. Another's would be read and written by him, too.
+bool is_own_file(int fd) noexcept;
+
 /// Whether an errno says that a disk or a quota is full.
 bool is_full(int err) noexcept;
 

@@ -87,6 +87,7 @@ int Writer::reopen(std::uint32_t number) noexcept {
     if (index_ < 0) return errno;
     data_ = ::openat(directory_, SegmentName(number, ".log").c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (data_ < 0) return errno;
+    if (!is_own_file(index_) || !is_own_file(data_)) return EPERM;
     std::uint64_t data_size = 0;
     if (const int err = size_of(data_, data_size)) return err;
     return repair(data_size);

@@ -112,10 +112,12 @@ Result<Auth> parse_auth(std::string_view text, std::string_view source) {
     return Error{ErrorCode::invalid, fmt::format("{}: peer or token, got \"{}\"", source, base::excerpt(text))};
 }
 
-Result<Auth> find_auth() {
+Result<std::optional<Auth>> find_auth() {
     const auto given = environment_value("PERSISTPROC_AUTH");
-    if (given.empty()) return Auth::peer;
-    return parse_auth(given, "PERSISTPROC_AUTH");
+    if (given.empty()) return std::optional<Auth>();
+    auto way = parse_auth(given, "PERSISTPROC_AUTH");
+    if (!way) return way.error();
+    return std::optional<Auth>(*way);
 }
 
 fs::path token_path(const fs::path& data) { return data / "token"; }

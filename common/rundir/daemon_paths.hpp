@@ -2,6 +2,7 @@
 /// Where a daemon and its clients meet. Both use these functions, so they agree without asking each other.
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -52,7 +53,7 @@ std::filesystem::path daemon_log_path(const std::filesystem::path& data);
 enum class Auth { peer, token };
 
 /// PERSISTPROC_AUTH, else `peer`. Errors: invalid.
-Result<Auth> find_auth();
+Result<std::optional<Auth>> find_auth();
 /// "peer" or "token". Pure. Errors: invalid, naming `source`.
 Result<Auth> parse_auth(std::string_view text, std::string_view source);
 

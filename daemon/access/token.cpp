@@ -1,8 +1,11 @@
 #include "daemon/access/token.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 
 #include "common/base/file.hpp"
@@ -19,6 +22,17 @@ Result<std::string> load_token(const std::filesystem::path& data) {
     std::string token = base::to_hex(bytes);
     if (auto written = base::atomic_write(rundir::token_path(data), token + "\n"); !written) return written.error();
     return token;
+}
+
+bool has_token(const std::filesystem::path& data) {
+    struct stat facts {};
+    return ::lstat(rundir::token_path(data).c_str(), &facts) == 0;
+}
+
+Result<void> drop_token(const std::filesystem::path& data) {
+    const auto file = rundir::token_path(data);
+    if (::unlink(file.c_str()) != 0 && errno != ENOENT) return base::os_failure(file.native(), errno);
+    return boost::system::in_place_value;
 }
 
 }  // namespace persistproc::daemon::access

@@ -12,4 +12,9 @@ namespace persistproc::daemon::access {
 /// Errors: denied (the file is another's, or others may read it; says what to do), corrupt (it holds no token), io.
 Result<std::string> load_token(const std::filesystem::path& data);
 
+/// Whether that file is there, whatever it holds.
+bool has_token(const std::filesystem::path& data);
+/// Removes it, if it is there. Errors: io.
+Result<void> drop_token(const std::filesystem::path& data);
+
 }  // namespace persistproc::daemon::access

@@ -39,7 +39,7 @@ Lines lines_of(std::string_view text) {
 
 Result<EndedSessions> EndedSessions::open(const std::filesystem::path& directory) {
     EndedSessions sessions(directory / file_name);
-    const auto text = base::read_file(sessions.file_);
+    const auto text = base::read_own_file(sessions.file_);
     if (!text && text.error().code == ErrorCode::not_found) return sessions;
     if (!text) return text.error();
     Lines lines = lines_of(*text);
@@ -77,7 +77,7 @@ Result<void> EndedSessions::append(const std::vector<std::string>& ids) {
 }
 
 Result<void> EndedSessions::rewrite() {
-    const auto text = base::read_file(file_);
+    const auto text = base::read_own_file(file_);
     if (!text) return text.error();
     const Lines lines = lines_of(*text);
     std::string kept;

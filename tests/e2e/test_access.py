@@ -76,6 +76,18 @@ class Token(harness.TestCase):
         self.assertEqual(self.file.read_text().strip(), self.token)
         self.assertFalse(self.mcp(headers={"Authorization": "Bearer " + self.token}).call("list_processes").is_error)
 
+    def test_a_daemon_that_is_told_nothing_asks_for_it_too(self):
+        self.daemon.kill()
+        self.daemon.options = ()
+        self.daemon.start()
+        self.assertEqual(self.status({})[0], 401)
+        self.assertNotEqual(self.status({"Authorization": "Bearer " + self.token})[0], 401)
+        self.daemon.kill()
+        self.daemon.options = ("--auth", "peer")
+        self.daemon.start()
+        self.assertNotEqual(self.status({})[0], 401)
+        self.assertFalse(self.file.exists())
+
     def test_setup_writes_it_for_its_user_alone_and_shows_it_nowhere(self):
         home = self.place.root / "home"
         cursor = home / ".cursor" / "mcp.json"

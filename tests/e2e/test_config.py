@@ -1,4 +1,5 @@
 """The user's file of settings: what the daemon and the client take from it, and what counts more."""
+import os
 import pathlib
 import socket
 
@@ -14,12 +15,13 @@ class Config(harness.TestCase):
         self.place.environment.pop("XDG_CONFIG_HOME", None)
         self.file.parent.mkdir(parents=True, exist_ok=True)
 
-    def refused(self, text):
+    def refused(self, text=None, status=2):
         """What the daemon says of such a file."""
-        self.file.write_text(text)
+        if text is not None:
+            self.file.write_text(text)
         with self.assertRaises(AssertionError):
             self.daemon.start()
-        self.assertEqual(self.daemon.process.wait(harness.PATIENCE), 2)
+        self.assertEqual(self.daemon.process.wait(harness.PATIENCE), status)
         return self.daemon.log().splitlines()[-1]
 
     def test_limits_of_the_daemon(self):
@@ -45,6 +47,23 @@ class Config(harness.TestCase):
         with self.assertRaises(harness.McpError) as refused:
             self.mcp()
         self.assertEqual(refused.exception.status, 401)
+
+    @harness.needs_root
+    def test_one_that_others_may_write_is_not_obeyed(self):
+        self.file.write_text("[daemon]\ncompat = true\n")
+        self.file.chmod(0o646)
+        self.assertIn(f"{self.file} may be written by everybody (mode 0646)", self.refused(status=125))
+        self.assertIn(b"may be written by everybody", self.cli("list").err)
+        self.file.chmod(0o644)
+        os.chown(self.file, 65534, 65534)
+        self.assertIn(f"{self.file} belongs to another user (uid 65534)", self.refused(status=125))
+        self.file.unlink()
+        os.mkfifo(self.file)
+        self.assertIn("is no regular file", self.refused(status=125))
+        self.file.unlink()
+        with self.file.open("wb") as sparse:
+            sparse.truncate(1 << 42)
+        self.assertIn("larger than", self.refused())
 
     def test_wrong_ones_are_refused_with_their_place(self):
         place = f"persistprocd: error: {self.file}: line"

@@ -48,6 +48,11 @@ class Environment(harness.TestCase):
         self.assertEqual((found["OWN"], found["LC_TIME"], found["DISPLAY"]), ("1", "C", ":7"))
         self.assertEqual(found["HOME"], self.place.environment["HOME"])
         self.assertIn("PATH", found)
+        # Any program of this user may read it there.
+        kept = pathlib.Path(f"/proc/{self.daemon.process.pid}/environ").read_bytes()
+        self.assertNotIn(SECRET.encode(), kept)
+        self.assertNotIn(b"hunter2", kept)
+        self.assertIn(b"DISPLAY=:7", kept)
 
     def test_the_bridge_and_the_client_send_their_own(self):
         self.start_with_secret()

@@ -170,6 +170,63 @@ class OpenOnce(harness.TestCase):
         self.daemon.start()
         self.assertEqual(self.view("web")["state"], "running")
 
+    def refused(self):
+        ran = subprocess.run(
+            self.daemon.command(), env=self.place.environment, capture_output=True, timeout=harness.PATIENCE
+        )
+        self.assertEqual(ran.returncode, 125, ran)
+        return ran.stderr
+
+    @harness.needs_root
+    def test_a_file_that_another_user_put_there_is_not_obeyed(self):
+        self.start("web", ["sleep", "60"])
+        self.daemon.kill()
+        for name in ("persistproc.db-wal", "persistproc.db-journal", "ended-sessions", "daemon.log.1"):
+            planted = self.place.data / name
+            planted.unlink(missing_ok=True)
+            planted.write_bytes(b"")
+            os.chown(planted, self.OTHER, self.OTHER)
+            self.assertOneLine(self.refused(), str(planted), f"another user (uid {self.OTHER})", "remove it")
+            planted.unlink()
+        for name in ("persistproc.db", "daemon.lock", "ended-sessions", "session.key"):
+            own = self.place.data / name
+            kept = own.read_bytes() if own.exists() else b""
+            own.unlink(missing_ok=True)
+            os.mkfifo(own)
+            self.assertOneLine(self.refused(), str(own), "remove it")
+            own.unlink()
+            own.write_bytes(kept)
+            own.chmod(0o600)
+        self.daemon.start()
+        self.assertEqual(self.view("web")["state"], "running")
+
+    @harness.needs_root
+    def test_a_log_of_another_user_is_neither_read_nor_written(self):
+        self.start("web", ["sh", "-c", "echo ours; sleep 600"], "--restart", "always")
+        self.ok("wait", "web", "--pattern", "ours")
+        self.ok("stop", "web")
+        log = self.place.data / "procs" / "p1" / "log"
+        theirs = self.place.scratch / "theirs"
+        shutil.copytree(log, theirs)
+        for each in (log / "00000001.log", log / "00000001.idx"):
+            before = each.read_bytes()
+            os.chown(each, self.OTHER, self.OTHER)
+            self.assertIn(b"belongs to another user", self.cli("output", "web").err)
+            self.assertNotEqual(self.cli("start", "web").code, 0)
+            self.assertEqual(each.read_bytes(), before)
+            os.chown(each, os.geteuid(), os.getegid())
+        for link in (log, log.parent):
+            aside = self.place.scratch / "aside"
+            link.rename(aside)
+            link.symlink_to(theirs if link == log else aside)
+            answer = self.cli("output", "web")
+            self.assertEqual(answer.out, b"")
+            self.assertOneLine(answer.err, "is no directory")
+            self.assertTrue(self.mcp().call("get_process_output", process="web").is_error)
+            link.unlink()
+            aside.rename(link)
+        self.assertIn(b"ours", self.ok("output", "web").out)
+
     @harness.needs_root
     def test_what_others_put_there_is_not_touched(self):
         flag = self.place.scratch / "ran"

@@ -82,7 +82,7 @@ TEST_CASE("ended sessions that cannot be read are an error, not none") {
     std::filesystem::create_directory(directory.path() / "ended-sessions");
     auto sessions = EndedSessions::open(directory.path());
     REQUIRE(!sessions);
-    CHECK(sessions.error().code == ErrorCode::io);
+    CHECK(sessions.error().code == ErrorCode::denied);
 }
 
 }  // namespace ended_sessions_test
