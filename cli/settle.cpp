@@ -19,6 +19,12 @@ void say(const std::string& text) { base::write_all(STDERR_FILENO, text + "\n");
 
 }  // namespace
 
+std::chrono::nanoseconds settle_span(const std::optional<double>& asked) {
+    constexpr double on_terminal = 0.3;  // seconds
+    const double standard = ::isatty(STDOUT_FILENO) == 1 ? on_terminal : 0;
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(asked.value_or(standard) * 1e9));
+}
+
 Task<std::optional<ProcessView>> watch_beginning(DaemonClient& client, ProcessView started,
                                                  std::chrono::nanoseconds span) {
     ops::WaitRequest request;
@@ -43,6 +49,10 @@ Task<std::optional<ProcessView>> watch_beginning(DaemonClient& client, ProcessVi
         co_return known;
     }
     co_return std::move(*view);
+}
+
+bool has_begun_badly(const ProcessView& ended) {
+    return format::has_failed(ended) || ended.state == ProcessState::stopped;
 }
 
 Task<> tell_failure(DaemonClient& client, ProcessView failed) {

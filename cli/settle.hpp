@@ -5,10 +5,19 @@
 
 namespace persistproc::cli {
 
+/// How long a beginning is watched where nothing else is `asked` (seconds): as it takes to fail at once on a terminal,
+/// not at all in a script.
+std::chrono::nanoseconds settle_span(const std::optional<double>& asked);
+
 /// Watches a run that has just begun. Completes when `span` is over (nothing), or when it has ended meanwhile, with the
 /// view of that.
 Task<std::optional<ProcessView>> watch_beginning(DaemonClient& client, ProcessView started,
                                                  std::chrono::nanoseconds span);
+
+/// Whether one whose beginning was watched ended as nobody wants it to.
+bool has_begun_badly(const ProcessView& ended);
+/// And the client's exit status then.
+inline constexpr int begun_badly_status = 1;
 
 /// Says of one that failed how, with its last words and who holds the port that it wanted. On stderr, also with -q: it
 /// is the failure.

@@ -1,17 +1,11 @@
 #include "cli/targets.hpp"
 
 #include <fmt/format.h>
-#include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "cli/daemon_start.hpp"
-#include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
-#include "cli/signals.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
 #include "common/base/text.hpp"
@@ -42,28 +36,19 @@ Task<> operate(Round& round, std::size_t i, std::string target) {
     round.changed.notify_all();
 }
 
-Task<> tell_slow_end(Round& round, const std::vector<std::string>& targets, SlowEnd end) {
+Task<> tell_slow_ends(Round& round, const std::vector<std::string>& targets, SlowEnd end) {
     async::SystemClock clock;
     const MonoTime until = clock.now() + silence_bound;
     co_await clock.sleep_until(until);
     for (std::size_t i = 0; i < targets.size(); ++i) {
         if (round.done[i]) continue;
         auto view = co_await round.client.find(targets[i]);
-        if (!view || view->state != ProcessState::stopping) continue;
-        if (end.grace_seconds) view->own_grace_seconds = end.grace_seconds;
-        end.console.note(fmt::format("stopping {}, up to {}; Ctrl+C leaves, the {} goes on", format::name_text(*view),
-                                     format::grace_text(*view), end.what));
-        end.console.note(fmt::format("at once: persistproc {} --force {}", end.what, format::target_text(*view)));
+        if (view && view->state == ProcessState::stopping) tell_slow_end(end, std::move(*view));
     }
 }
 
-Task<> leave_by_signal(Round& round, boost::asio::any_io_executor executor, SlowEnd end) {
-    boost::asio::signal_set signals(executor);
-    add_ending_signals(signals);
-    const int number = co_await signals.async_wait(boost::asio::use_awaitable);
-    // Behind the terminal's "^C".
-    if (number == SIGINT && ::isatty(STDERR_FILENO) == 1 && !end.console.quiet()) end.console.break_line();
-    end.console.note(fmt::format("left; the {} goes on", end.what));
+Task<> leave_round(Round& round, boost::asio::any_io_executor executor, SlowEnd end) {
+    co_await leave_by_signal(executor, std::move(end));
     round.was_left = true;
     round.changed.notify_all();
 }
@@ -116,8 +101,8 @@ Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, Commo
         tasks.spawn("operation on " + out.targets[i], std::move(task));
     }
     if (end) {
-        tasks.spawn("slow end", tell_slow_end(round, out.targets, *end));
-        tasks.spawn("signals", leave_by_signal(round, executor, *end));
+        tasks.spawn("slow end", tell_slow_ends(round, out.targets, *end));
+        tasks.spawn("signals", leave_round(round, executor, *end));
     }
     while (round.pending > 0 && !round.was_left) co_await round.changed.wait();
     co_await tasks.close();

@@ -8,6 +8,7 @@
 #include "cli/client.hpp"
 #include "cli/context.hpp"
 #include "cli/format/process_text.hpp"
+#include "cli/slow_end.hpp"
 
 namespace persistproc::cli {
 
@@ -23,26 +24,15 @@ struct TargetResults {
     bool was_left = false;             // Ctrl+C: the daemon goes on with it, and the rest is empty
 };
 
-/// Of a stop or a restart, which may take as long as its grace: after a second it is told for whom it waits, and a
-/// signal ends the client alone, which says so.
-struct SlowEnd {
-    Console console;
-    std::string what;                     // "stop" or "restart"
-    std::optional<double> grace_seconds;  // as asked for; else the process's own
-};
-
 /// Where there is no process at all. Not_found.
 Error no_such_process(const std::string& target);
 
 /// Connects and applies `operation` to every target, all at the same time: a slow one delays no other. `all` stands
 /// for every process that passes `filter`. What `only_reads` connects as connect_to_read; where there is no process,
-/// none is found.
+/// none is found. With `end` a signal ends the client alone.
 Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, CommonOptions common,
                                     std::vector<std::string> targets, ViewFilter filter, TargetOperation operation,
                                     std::optional<SlowEnd> end = std::nullopt, bool only_reads = false);
-
-/// Of a client that was ended by Ctrl+C.
-inline constexpr int interrupted_status = 130;
 
 /// Shows the results in the format asked for: one view for one target, a list for several; in text one line each, as
 /// `line` words it, unless -q silences that. Returns 0 or the exit status of the first failure.

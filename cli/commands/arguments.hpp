@@ -62,19 +62,29 @@ struct StartArguments {
     Result<void> take(std::vector<std::string> words, const Given& given);
 };
 
-/// `start`: what it does besides is the command line's alone.
-struct BackgroundArguments : StartArguments {
-    std::optional<double> settle_seconds;
+/// Of what begins a run and returns: the command line's alone.
+struct SettleArguments {
+    std::optional<double> seconds;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
-        StartArguments::fields(each);
-        each(schema::field("settle", &BackgroundArguments::settle_seconds)
+        each(schema::field("settle", &SettleArguments::seconds)
                  .range(0, 3600)
                  .as_flag(
                      "settle", "DURATION",
                      "Watch it so long: one that fails within is told of, with status 1 (0.3s on a terminal, else 0)")
                  .of_kind(schema::ValueKind::duration));
+    }
+};
+
+/// `start`.
+struct BackgroundArguments : StartArguments {
+    SettleArguments settle;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        StartArguments::fields(each);
+        schema::inlined(&BackgroundArguments::settle, each);
     }
 };
 
@@ -146,6 +156,7 @@ struct RenameArguments {
 struct RestartArguments : TargetArguments<ops::RestartRequest> {
     std::vector<std::string> environment_files;
     bool update_environment = false;
+    SettleArguments settle;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -157,6 +168,7 @@ struct RestartArguments : TargetArguments<ops::RestartRequest> {
                  .of_kind(schema::ValueKind::file));
         each(field("update_environment", &A::update_environment)
                  .as_flag("update-env", "", "Inherit this shell's variables instead; what -e has set stays"));
+        schema::inlined(&A::settle, each);
     }
 };
 

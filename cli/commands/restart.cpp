@@ -1,53 +1,78 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 
 #include "cli/commands/arguments.hpp"
 #include "cli/environment.hpp"
+#include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
+#include "cli/settle.hpp"
 #include "cli/targets.hpp"
 
 namespace persistproc::cli::commands {
 
 namespace {
 
-using OldPids = std::map<std::string, std::int64_t>;  // by id
-
 bool can_restart(const ProcessView& view) { return domain::is_live(view) || view.state == ProcessState::backoff; }
 
-Task<ViewResult> restart_one(DaemonClient& client, ops::RestartRequest request, OldPids& old_pids) {
+struct Restarts {
+    ops::RestartRequest asked;                       // of each
+    std::chrono::nanoseconds settle;                 // 0: they are not watched
+    std::map<std::string, std::int64_t> old_pids{};  // by id
+    std::set<std::string> failed{};                  // ids of those that were watched
+};
+
+Task<ViewResult> restart_one(DaemonClient& client, std::string target, Restarts& restarts) {
+    ops::RestartRequest request = restarts.asked;
+    request.process = std::move(target);
     auto restarted = co_await client.restart(std::move(request));
     if (!restarted) co_return restarted.error();
-    if (restarted->old_pid) old_pids[restarted->id] = *restarted->old_pid;
-    co_return static_cast<ProcessView&&>(std::move(*restarted));
+    if (restarted->old_pid) restarts.old_pids[restarted->id] = *restarted->old_pid;
+    ProcessView begun = std::move(*restarted);
+    if (restarts.settle.count() == 0) co_return begun;
+    auto ended = co_await watch_beginning(client, begun, restarts.settle);
+    if (!ended) co_return begun;
+    if (has_begun_badly(*ended)) {
+        restarts.failed.insert(ended->id);
+        co_await tell_failure(client, *ended);
+    }
+    co_return std::move(*ended);
+}
+
+std::string begun_line(const ProcessView& view) {
+    return domain::is_live(view) ? format::process_line(view) : format::ending_text(view, base::wall_now());
 }
 
 }  // namespace
 
 static Task<int> restart(Context context, RestartArguments options) {
-    OldPids old_pids;
-    const auto asked = make_restart_request(options);
+    auto asked = make_restart_request(options);
     if (!asked) co_return context.console.fail(asked.error());
-    TargetOperation operation = [&asked, &old_pids](DaemonClient& client, std::string target) {
-        ops::RestartRequest request = *asked;
-        request.process = std::move(target);
-        return restart_one(client, std::move(request), old_pids);
+    Restarts restarts{std::move(*asked), settle_span(options.settle.seconds)};
+    TargetOperation operation = [&restarts](DaemonClient& client, std::string target) {
+        return restart_one(client, std::move(target), restarts);
     };
     SlowEnd end{context.console, "restart", options.request.grace_seconds};
     auto results = co_await for_each_target(context.executor, context.common, options.targets, can_restart,
                                             std::move(operation), std::move(end));
     if (results.was_left) co_return interrupted_status;
+    const int settled = restarts.failed.empty() ? 0 : begun_badly_status;
     const bool is_one = options.targets.size() == 1 && results.results.size() == 1 && options.targets.front() != "all";
-    if (!is_one || !results.results.front()) co_return show_results(context.console, results, options.targets);
+    if (!is_one || !results.results.front()) {
+        const int status = show_results(context.console, results, options.targets, begun_line);
+        co_return status == 0 ? settled : status;
+    }
     const ProcessView& view = *results.results.front();
-    const auto old_pid = old_pids.find(view.id);
-    const std::optional<std::int64_t> old = old_pid == old_pids.end() ? std::nullopt : std::optional(old_pid->second);
+    const auto old_pid = restarts.old_pids.find(view.id);
+    const std::optional<std::int64_t> old =
+        old_pid == restarts.old_pids.end() ? std::nullopt : std::optional(old_pid->second);
     if (context.console.json())
         context.console.print(format::restarted_json(view, old));
-    else
-        context.console.answer(format::process_line(view) + (old ? fmt::format(" (was {})", *old) : std::string()));
-    co_return 0;
+    else if (restarts.failed.empty())
+        context.console.answer(begun_line(view) + (old ? fmt::format(" (was {})", *old) : std::string()));
+    co_return settled;
 }
 
 extern const Subcommand restart_subcommand = make_subcommand<restart>(ops::RestartRequest::typed);

@@ -13,7 +13,9 @@
 #include "cli/joining.hpp"
 #include "cli/session/attach.hpp"
 #include "cli/signals.hpp"
+#include "cli/slow_end.hpp"
 #include "cli/words.hpp"
+#include "common/async/task_group.hpp"
 #include "common/ops/start_process.hpp"
 
 namespace persistproc::cli::commands {
@@ -108,10 +110,14 @@ static Task<int> run(Context context, RunArguments options) {
     boost::asio::signal_set signals(context.executor);
     add_ending_signals(signals);
     unsigned interrupts = 0;
+    async::TaskGroup telling(context.executor);
+    SlowEnd end{context.console, "start", std::nullopt, "Ctrl+C twice leaves"};
+    telling.spawn("slow end", watch_slow_end(context, is_replaced_by(*request), std::move(end)));
     auto answer = start_process(context.executor, context.common, !options.start.no_autostart, std::move(*client),
                                 std::move(*request));
     auto impatience = count_interrupts(signals, interrupts);
     auto first = co_await (std::move(answer) || std::move(impatience));
+    co_await telling.close();
     if (first.index() != 0)
         co_return context.console.fail(Error{
             ErrorCode::unavailable, "left before the daemon answered; persistproc list shows whether it was started"});

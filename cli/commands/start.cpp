@@ -1,7 +1,8 @@
 #include "cli/commands/start.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
@@ -10,13 +11,17 @@
 #include "cli/format/process_text.hpp"
 #include "cli/joining.hpp"
 #include "cli/settle.hpp"
+#include "cli/slow_end.hpp"
 #include "cli/words.hpp"
+#include "common/async/task_group.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/start_process.hpp"
 
 namespace persistproc::cli::commands {
 
 namespace {
+
+using boost::asio::experimental::awaitable_operators::operator||;
 
 /// The process whose id or label `word` is: `start db` means the one that there is.
 const ProcessView* find_known(const std::vector<ProcessView>& views, const std::string& word) {
@@ -53,14 +58,6 @@ Task<Error> with_advice(Context context, Error failed, std::vector<std::string> 
     co_return failed;
 }
 
-/// As long as it takes to fail at once; a script asks for it.
-constexpr double settle_on_terminal_seconds = 0.3;
-
-std::chrono::nanoseconds settle_span(const std::optional<double>& asked) {
-    const double standard = ::isatty(STDOUT_FILENO) == 1 ? settle_on_terminal_seconds : 0;
-    return std::chrono::nanoseconds(static_cast<std::int64_t>(asked.value_or(standard) * 1e9));
-}
-
 int show(const Console& console, const ProcessView& view, bool created) {
     if (console.json())
         console.print(format::started_json(view, created));
@@ -74,20 +71,33 @@ Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, st
     if (span.count() == 0) co_return show(context.console, view, true);
     auto ended = co_await watch_beginning(client, view, span);
     if (!ended) co_return show(context.console, view, true);
-    if (!format::has_failed(*ended) && ended->state != ProcessState::stopped) {
+    if (!has_begun_badly(*ended)) {
         if (context.console.json()) co_return show(context.console, *ended, true);
         context.console.print(format::ending_text(*ended, base::wall_now()) + "\n");
         co_return 0;
     }
     if (context.console.json()) show(context.console, *ended, true);
     co_await tell_failure(client, std::move(*ended));
-    co_return 1;
+    co_return begun_badly_status;
+}
+
+/// What `asking` answers; nothing: a signal ended the client. Tells of what it waits for.
+template <class Answer>
+Task<std::optional<Answer>> unless_left(Context context, Task<Answer> asking, ViewPredicate is_meant) {
+    async::TaskGroup telling(context.executor);
+    SlowEnd end{context.console, "start", std::nullopt};
+    telling.spawn("slow end", watch_slow_end(context, std::move(is_meant), end));
+    auto signal = leave_by_signal(context.executor, std::move(end));
+    auto first = co_await (std::move(asking) || std::move(signal));
+    co_await telling.close();
+    if (first.index() != 0) co_return std::nullopt;
+    co_return std::move(std::get<0>(first));
 }
 
 }  // namespace
 
 Task<int> start(Context context, BackgroundArguments options) {
-    const auto span = settle_span(options.settle_seconds);
+    const auto span = settle_span(options.settle.seconds);
     auto request = make_start_request(options);
     if (!request && !options.unsplit) co_return context.console.fail(request.error());
     auto client = co_await connect_or_start(context.executor, context.common, !options.no_autostart);
@@ -106,14 +116,22 @@ Task<int> start(Context context, BackgroundArguments options) {
             if (lives(*known) && !is_ending && !options.fresh) co_return show(context.console, *known, false);
             ops::RestartRequest again;
             again.process = known->id;
-            auto restarted = co_await (*client)->restart(std::move(again));
-            if (!restarted) co_return context.console.fail(restarted.error());
-            co_return co_await show_begun(context, **client, *restarted, span);
+            const std::string id = known->id;
+            ViewPredicate is_known = [&id](const ProcessView& view) { return view.id == id; };
+            auto restarting = (*client)->restart(std::move(again));
+            auto restarted = co_await unless_left(context, std::move(restarting), std::move(is_known));
+            if (!restarted) co_return interrupted_status;
+            if (!*restarted) co_return context.console.fail(restarted->error());
+            co_return co_await show_begun(context, **client, **restarted, span);
         }
     }
     if (options.unsplit) co_return context.console.fail(*options.unsplit);
-    auto started = co_await start_process(context.executor, context.common, !options.no_autostart, std::move(*client),
-                                          std::move(*request));
+    ViewPredicate is_replaced = is_replaced_by(*request);
+    auto starting =
+        start_process(context.executor, context.common, !options.no_autostart, std::move(*client), std::move(*request));
+    auto answer = co_await unless_left(context, std::move(starting), std::move(is_replaced));
+    if (!answer) co_return interrupted_status;
+    auto& started = *answer;
     if (!started) {
         Error error = explained(started.error(), options);
         const Error failed = co_await with_advice(context, std::move(error), options.request.definition.command);

@@ -224,6 +224,53 @@ class Ends(harness.TestCase):
         self.assertEqual(notes(finished)[1], "stopping p3 (slow2), up to 2 s; Ctrl+C again kills it")
         self.assertRegex(notes(finished)[2], r"^p3 \(slow2\) was stopped after ")
 
+    def test_what_waits_for_a_slow_end_says_so(self):
+        command = harness.python(DEAF)
+        self.start("slow", command, "--grace", "2")
+
+        def said(*arguments):
+            self.ok("wait", "slow", "--pattern", "deaf")
+            return notes(self.ok(*arguments))
+
+        again = ["stopping p1 (slow), up to 2 s; Ctrl+C leaves, the start goes on", "at once: persistproc signal KILL slow"]
+        self.assertEqual(said("start", "--fresh", "--label", "slow", "--grace", "2", *command), again)
+        self.assertEqual(said("start", "--fresh", "slow"), again)
+        self.assertEqual(said("restart", "slow"), [again[0].replace("start", "restart"), again[1]])
+        self.ok("wait", "slow", "--pattern", "deaf")
+        stop = self.background("stop", "slow")
+        harness.eventually("it is being stopped", lambda: self.view("slow")["state"] == "stopping")
+        self.assertEqual(notes(self.ok("start", "slow")), again)
+        self.assertEqual(stop.wait().code, 0)
+        self.ok("wait", "slow", "--pattern", "deaf")
+        client = self.background("run", "--fresh", "--label", "slow", "--grace", "2", *command)
+        client.until_output(b"deaf")
+        client.signal(signal.SIGINT)
+        self.assertEqual(
+            notes(client.wait())[:2], [again[0].replace("Ctrl+C leaves", "Ctrl+C twice leaves"), again[1]]
+        )
+
+    def test_what_is_said_to_end_it_at_once_does(self):
+        self.start("slow", harness.python(DEAF), "--grace", "600")
+        self.ok("wait", "slow", "--pattern", "deaf")
+        pid = self.view("slow")["pid"]
+        client = self.background("restart", "slow")
+        harness.eventually("it is told", lambda: len(notes(client.err)) == 2)
+        self.ok(*notes(client.err)[1].removeprefix("at once: persistproc ").split())
+        self.assertEqual(client.wait().code, 0)
+        self.assertNotEqual(self.view("slow")["pid"], pid)
+
+    def test_ctrl_c_in_start_leaves_and_the_start_goes_on(self):
+        self.start("slow", harness.python(DEAF), "--grace", "600")
+        self.ok("wait", "slow", "--pattern", "deaf")
+        client = self.background("start", "--fresh", "slow")
+        harness.eventually("it is being stopped", lambda: self.view("slow")["state"] == "stopping")
+        harness.eventually("it is told", lambda: len(notes(client.err)) == 2)
+        client.signal(signal.SIGINT)
+        finished = client.wait()
+        self.assertEqual((finished.code, notes(finished)[-1]), (130, "left; the start goes on"), finished)
+        self.ok("signal", "KILL", "slow")
+        harness.eventually("it runs again", lambda: self.view("slow")["run"] == "p1.2")
+
     def test_a_slow_shutdown_says_what_it_waits_for(self):
         self.start("slow", harness.python(DEAF), "--grace", "2")
         self.ok("wait", "slow", "--pattern", "deaf")
@@ -265,6 +312,25 @@ class Settling(harness.TestCase):
         self.assertOneLine(silent.err, "p2 (false) exited with code 1 after", "it printed nothing")
         document = self.cli("start", "--settle", "10", "--json", "--label", "ff", "sh", "-c", "exit 5")
         self.assertEqual((document.code, document.json()["exit_code"]), (1, 5))
+
+    def test_restart_settles_as_start_does(self):
+        script = "test -e fine && exec sleep 600; echo oops; exit 5"
+        self.start("web", ["sh", "-c", script])
+        self.start("other", ["sleep", "600"])
+        failed = self.cli("restart", "--settle", "10", "web")
+        self.assertEqual((failed.code, failed.out), (1, b""), failed)
+        self.assertRegex(failed.err.decode(), r"^persistproc: p1 \(web\) exited with code 5 after [\d.]+ m?s; its last output:\n  oops\n$")
+        document = self.cli("restart", "--settle", "10", "--json", "web")
+        self.assertEqual((document.code, document.json()["exit_code"]), (1, 5))
+        several = self.cli("restart", "--settle", "1", "web", "other")
+        self.assertEqual(several.code, 1, several)
+        self.assertRegex(several.out.decode(), r"^p1 \(web\) exited with code 5 after [\d.]+ m?s\np2 \(other\) is running, PID \d+\n$")
+        self.assertEqual(self.cli("restart", "web").code, 0)
+        terminal = self.terminal("restart", "web")
+        self.assertEqual(terminal.wait(), 1)
+        self.assertIn(b"oops", terminal.seen)
+        (self.place.work / "fine").touch()
+        self.assertRegex(self.ok("restart", "--settle", "0.2", "web").out.decode(), r"^p1 \(web\) is running, PID \d+\n$")
 
     def test_an_end_with_0_is_success(self):
         finished = self.ok("start", "--settle", "10", "true")

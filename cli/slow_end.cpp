@@ -1,0 +1,57 @@
+#include "cli/slow_end.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <filesystem>
+
+#include "cli/format/ending.hpp"
+#include "cli/signals.hpp"
+
+namespace persistproc::cli {
+
+void tell_slow_end(const SlowEnd& end, ProcessView ending) {
+    if (end.grace_seconds) ending.own_grace_seconds = end.grace_seconds;
+    end.console.note(fmt::format("stopping {}, up to {}; {}, the {} goes on", format::name_text(ending),
+                                 format::grace_text(ending), end.leave, end.what));
+    // A second start or restart would wait for this one; a forced stop would call it off.
+    const char* const at_once = end.what == "stop" ? "stop --force" : "signal KILL";
+    end.console.note(fmt::format("at once: persistproc {} {}", at_once, format::target_text(ending)));
+}
+
+Task<> watch_slow_end(Context context, ViewPredicate is_meant, SlowEnd end) {
+    async::SystemClock clock;
+    const MonoTime until = clock.now() + silence_bound;
+    co_await clock.sleep_until(until);
+    std::filesystem::path data = context.common.data_directory;
+    auto client = co_await DaemonClient::connect(context.executor, std::move(data));
+    if (!client) co_return;
+    auto views = co_await (*client)->list_all();
+    if (!views) co_return;
+    for (ProcessView& view : *views)
+        if (view.state == ProcessState::stopping && is_meant(view)) tell_slow_end(end, std::move(view));
+}
+
+ViewPredicate is_replaced_by(const ops::StartRequest& request) {
+    const Definition& asked = request.definition;
+    if (asked.label_given) return [label = asked.label](const ProcessView& view) { return view.label == label; };
+    std::error_code failed;
+    std::string directory = std::filesystem::weakly_canonical(asked.working_directory, failed).native();
+    return [command = asked.command, directory = std::move(directory)](const ProcessView& view) {
+        return view.command == command && view.working_directory == directory;
+    };
+}
+
+Task<> leave_by_signal(boost::asio::any_io_executor executor, SlowEnd end) {
+    boost::asio::signal_set signals(executor);
+    add_ending_signals(signals);
+    const int number = co_await signals.async_wait(boost::asio::use_awaitable);
+    // Behind the terminal's "^C".
+    if (number == SIGINT && ::isatty(STDERR_FILENO) == 1 && !end.console.quiet()) end.console.break_line();
+    end.console.note(fmt::format("left; the {} goes on", end.what));
+}
+
+}  // namespace persistproc::cli

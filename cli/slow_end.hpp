@@ -1,0 +1,38 @@
+#pragma once
+/// What is said of an end that takes as long as its grace: a stop, and the restart or start that waits for one. After a
+/// second it is told for whom is waited, and what is to be typed where that is too long.
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cli/client.hpp"
+#include "cli/context.hpp"
+#include "common/ops/start_process.hpp"
+
+namespace persistproc::cli {
+
+struct SlowEnd {
+    Console console;
+    std::string what;                          // "stop", "restart" or "start": what goes on without the client
+    std::optional<double> grace_seconds;       // as asked for; else the process's own
+    std::string_view leave = "Ctrl+C leaves";  // what ends the client
+};
+
+/// Of one that is being stopped.
+void tell_slow_end(const SlowEnd& end, ProcessView ending);
+
+using ViewPredicate = std::function<bool(const ProcessView&)>;
+
+/// Tells after a second of those that `is_meant` and are being stopped. On a connection of its own.
+Task<> watch_slow_end(Context context, ViewPredicate is_meant, SlowEnd end);
+/// Whether a start by this request waits for its end.
+ViewPredicate is_replaced_by(const ops::StartRequest& request);
+
+/// Completes when a signal ends the client, which has said so.
+Task<> leave_by_signal(boost::asio::any_io_executor executor, SlowEnd end);
+
+/// Of a client that was ended by Ctrl+C.
+inline constexpr int interrupted_status = 130;
+
+}  // namespace persistproc::cli
