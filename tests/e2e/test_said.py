@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -331,6 +332,42 @@ class Settling(harness.TestCase):
         self.assertIn(b"oops", terminal.seen)
         (self.place.work / "fine").touch()
         self.assertRegex(self.ok("restart", "--settle", "0.2", "web").out.decode(), r"^p1 \(web\) is running, PID \d+\n$")
+
+    def test_nothing_is_ended_for_what_cannot_begin(self):
+        program = self.place.work / "app"
+        folder = self.place.work / "folder"
+
+        def begin():
+            folder.mkdir(exist_ok=True)
+            program.unlink(missing_ok=True)
+            shutil.copy("/bin/sleep", program)
+            return self.ok("start", "--fresh", "--json", "--label", "app", "-C", "folder", str(program), "600").json()["pid"]
+
+        for gone, code, word in ((program.unlink, 127, "no such program"), (folder.rmdir, 2, "does not exist")):
+            pid = begin()
+            gone()
+            for again in (["restart", "app"], ["start", "--fresh", "app"], ["restart", "-e", "A=1", "app"]):
+                refused = self.cli(*again)
+                self.assertEqual(refused.code, code, refused)
+                self.assertOneLine(refused.err, word, "nothing was done, p1 runs on")
+                self.assertEqual(self.view("app")["pid"], pid)
+            answer = self.mcp().call("restart_process", process="app")
+            self.assertTrue(answer.is_error)
+            self.assertIn("p1 runs on", answer.text)
+        pid = begin()
+        program.unlink()
+        refused = self.cli("start", "--fresh", "--label", "app", "-C", "folder", str(program), "600")
+        self.assertEqual(refused.code, 127, refused)
+        self.daemon.restart()
+        self.assertEqual(self.cli("restart", "app").code, 127)
+        self.assertEqual((self.view("app")["pid"], self.view("app")["state"]), (pid, "running"))
+        self.assertEqual(self.view("app")["run"], "p1.3")
+
+    def test_the_path_that_is_asked_for_is_where_it_is_looked_for(self):
+        shutil.copy("/bin/sleep", self.place.work / "dozer")
+        self.start("web", ["dozer", "600"], "-e", f"PATH={self.place.work}")
+        self.assertEqual(self.cli("restart", "-e", "PATH=/bin", "web").code, 127)
+        self.assertEqual(self.ok("restart", "web").code, 0)
 
     def test_an_end_with_0_is_success(self):
         finished = self.ok("start", "--settle", "10", "true")

@@ -37,6 +37,33 @@ Task<Result<void>> Operations::come_to_rest(ProcessPtr process) {
     co_return boost::system::in_place_value;
 }
 
+Task<Result<void>> Operations::check_launch(Definition definition, std::vector<std::string> environment) {
+    if (!world_.shims.executes_here()) co_return boost::system::in_place_value;
+    std::string path = "/bin:/usr/bin";
+    for (const auto& variable : environment)
+        if (variable.starts_with("PATH=")) path = variable.substr(5);
+    std::string program = definition.shell ? std::string("/bin/sh") : definition.command.front();
+    std::string directory = definition.working_directory;
+    auto there = co_await world_.directories.canonical_directory(directory);
+    if (!there) co_return there.error();
+    auto checked = co_await world_.directories.check_program(std::move(program), std::move(path), std::move(directory));
+    if (checked || checked.error().code != ErrorCode::exec_failed) co_return checked;
+    rundir::RunState state;
+    state.stage = rundir::Stage::execve;
+    state.os_error = checked.error().os_error;
+    co_return start_error_of(definition.command, state);
+}
+
+Task<Result<void>> Operations::check_replacement(ProcessPtr process, Definition definition,
+                                                 std::vector<std::string> environment, std::uint64_t stops,
+                                                 const char* what) {
+    auto checked = co_await check_launch(std::move(definition), std::move(environment));
+    if (checked) co_return still_wanted(*process, stops, what);
+    Error refused = checked.error();
+    refused.message += fmt::format("; nothing was done, {} runs on", process->name());
+    co_return refused;
+}
+
 Result<void> Operations::check_room(const Process& process) const {
     if (process.life.is_live() && !process.is<Idle>()) return boost::system::in_place_value;
     const auto& all = table_.all();

@@ -57,12 +57,19 @@ private:
     /// A start, as far as it could be read before its process is known.
     struct Beginning;
     Task<Result<ops::StartResponse>> start_locked(ProcessPtr process, std::shared_ptr<const Beginning> beginning);
-    /// Errors: exec_failed.
-    Task<Result<void>> check_program(std::shared_ptr<const Beginning> beginning);
+    /// Whether a run may begin, as far as a look tells; where others execute it, nobody looks. Errors: invalid (the
+    /// working directory), exec_failed.
+    Task<Result<void>> check_launch(Definition definition, std::vector<std::string> environment);
+    /// The same, before what runs is ended for it. Errors: also those of still_wanted.
+    Task<Result<void>> check_replacement(ProcessPtr process, Definition definition,
+                                         std::vector<std::string> environment, std::uint64_t stops, const char* what);
     Task<Result<ops::StartResponse>> begin(ProcessPtr process, std::shared_ptr<const Beginning> beginning);
     void redefine(Process& process, const Beginning& beginning) const;
     Task<Result<void>> come_to_rest(ProcessPtr process);
     Task<bool> hear_of_end(ProcessPtr process);
+    Task<Result<std::optional<std::vector<std::string>>>> prepare_restart(ProcessPtr process,
+                                                                          ops::RestartRequest request,
+                                                                          std::uint64_t stops);
     Task<Result<void>> commit_restart(ProcessPtr process, std::string actor, bool force,
                                       std::shared_ptr<Before> before);
     ProcessRecord want_down(Process& process, const std::string& actor) const;

@@ -10,20 +10,20 @@ namespace persistproc::core {
 namespace {
 
 /// With what was set for it and what is set now, on what it inherits, or is to inherit.
-Result<void> change_environment(Process& process, const ops::RestartRequest& request) {
-    std::vector<std::string>& variables = process.record.definition.variables;
-    std::vector<std::string>& environment = process.launch->environment;
+Result<std::vector<std::string>> changed_environment(const Process& process, const ops::RestartRequest& request) {
     Environment changes = request.environment;
     if (request.base_environment) {
-        Environment kept = pick_variables(environment, variables);
+        Environment kept = pick_variables(process.launch->environment, process.record.definition.variables);
         changes.merge(kept);
     }
-    auto composed = compose_environment(request.base_environment.value_or(environment), changes);
-    if (!composed) return composed.error();
-    environment = std::move(*composed);
+    return compose_environment(request.base_environment.value_or(process.launch->environment), changes);
+}
+
+void set_environment(Process& process, const ops::RestartRequest& request, std::vector<std::string> environment) {
+    process.launch->environment = std::move(environment);
+    std::vector<std::string>& variables = process.record.definition.variables;
     for (const auto& [name, value] : request.environment)
         if (std::find(variables.begin(), variables.end(), name) == variables.end()) variables.push_back(name);
-    return boost::system::in_place_value;
 }
 
 }  // namespace
@@ -54,16 +54,15 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
 
     if (auto room = check_room(*process); !room) co_return room.error();
 
+    auto environment = co_await prepare_restart(process, request, stops);
+    if (!environment) co_return environment.error();
+
     ops::RestartResponse out;
     if (process->life.is_live()) out.old_pid = process->run_state.pid;
     const std::uint32_t last = process->life.last_run();
     const auto grace = grace_of(*process, request.grace_seconds);
-    const bool changes_environment = request.base_environment || !request.environment.empty();
-    if (changes_environment)
-        if (auto known = co_await driver_.know_launch(process); !known) co_return known.error();
     auto before = std::make_shared<Before>(*process);
-    if (changes_environment)
-        if (auto changed = change_environment(*process, request); !changed) co_return changed.error();
+    if (*environment) set_environment(*process, request, std::move(**environment));
     process->actor = actor;
     auto recorded = co_await commit_restart(process, actor, request.force, std::move(before));
     if (!recorded) co_return recorded.error();
@@ -80,6 +79,28 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
     if (!has_begun) co_return silent_meanwhile(*process);
     static_cast<ProcessView&>(out) = std::move(*shown);
+    co_return out;
+}
+
+/// The environment that is asked for; nothing: the one it has. What runs is not ended for what cannot begin.
+Task<Result<std::optional<std::vector<std::string>>>> Operations::prepare_restart(ProcessPtr process,
+                                                                                  ops::RestartRequest request,
+                                                                                  std::uint64_t stops) {
+    const bool changes = request.base_environment || !request.environment.empty();
+    const bool is_looked_at = process->is<Running>() && world_.shims.executes_here();
+    std::optional<std::vector<std::string>> out;
+    if (!changes && !is_looked_at) co_return out;
+    if (auto known = co_await driver_.know_launch(process); !known) co_return known.error();
+    if (changes) {
+        auto changed = changed_environment(*process, request);
+        if (!changed) co_return changed.error();
+        out = std::move(*changed);
+    }
+    if (!is_looked_at) co_return out;
+    Definition definition = process->record.definition;
+    std::vector<std::string> variables = out.value_or(process->launch->environment);
+    auto checked = co_await check_replacement(process, std::move(definition), std::move(variables), stops, "restarted");
+    if (!checked) co_return checked.error();
     co_return out;
 }
 

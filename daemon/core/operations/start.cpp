@@ -88,8 +88,10 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
         if (!found) co_return found.error();
         ProcessPtr process = std::move(*found);
         // What cannot be executed becomes no process, and uses up no id.
-        if (!process && world_.shims.executes_here() && !std::exchange(is_checked, true)) {
-            auto checked = co_await check_program(beginning);
+        if (!process && !std::exchange(is_checked, true)) {
+            Definition definition = beginning->identity.definition;
+            std::vector<std::string> variables = beginning->environment;
+            auto checked = co_await check_launch(std::move(definition), std::move(variables));
             if (!checked) co_return checked.error();
             continue;
         }
@@ -116,21 +118,6 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
         if (has_moved) continue;
         co_return answer;
     }
-}
-
-Task<Result<void>> Operations::check_program(std::shared_ptr<const Beginning> beginning) {
-    const Definition& definition = beginning->identity.definition;
-    std::string path = "/bin:/usr/bin";
-    for (const auto& variable : beginning->environment)
-        if (variable.starts_with("PATH=")) path = variable.substr(5);
-    std::string program = definition.shell ? std::string("/bin/sh") : definition.command.front();
-    std::string directory = definition.working_directory;
-    auto checked = co_await world_.directories.check_program(std::move(program), std::move(path), std::move(directory));
-    if (checked || checked.error().code != ErrorCode::exec_failed) co_return checked;
-    rundir::RunState state;
-    state.stage = rundir::Stage::execve;
-    state.os_error = checked.error().os_error;
-    co_return start_error_of(definition.command, state);
 }
 
 /// A program that has exited is told as ended once its output is recorded: until then it is no process to join. True:
@@ -197,6 +184,13 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     if (auto room = check_room(*process); !room) {
         if (process->standing == Standing::provisional) driver_.forget(process);
         co_return room.error();
+    }
+    if (replaces) {
+        Definition definition = beginning->identity.definition;
+        std::vector<std::string> variables = beginning->environment;
+        auto checked =
+            co_await check_replacement(process, std::move(definition), std::move(variables), stops, "started");
+        if (!checked) co_return checked.error();
     }
     auto before = std::make_shared<Before>(*process);
     redefine(*process, *beginning);
