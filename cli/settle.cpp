@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
+
+#include "cli/daemon_start.hpp"
 #include "cli/format/ending.hpp"
 #include "cli/taken_port.hpp"
 #include "common/base/file.hpp"
@@ -25,43 +29,67 @@ std::chrono::nanoseconds settle_span(const std::optional<double>& asked) {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(asked.value_or(standard) * 1e9));
 }
 
-Task<std::optional<ProcessView>> watch_beginning(DaemonClient& client, ProcessView started,
-                                                 std::chrono::nanoseconds span) {
-    ops::WaitRequest request;
-    request.process = started.id;
-    request.run = started.run;
-    request.timeout_seconds = std::chrono::duration<double>(span).count();
-    auto waited = co_await client.wait(std::move(request));
-    if (!waited || waited->outcome != ops::WaitOutcome::ended) co_return std::nullopt;
+namespace {
+
+/// How it ended, once it is known that it has.
+Task<ProcessView> view_of_end(DaemonClient& client, ProcessView started, ops::WaitMeta end) {
     auto view = co_await client.find(started.id);
+    if (view && view->run == started.run && !domain::is_live(*view)) co_return std::move(*view);
     // Run again already: what is known of the run that has ended.
-    if (!view || view->run != started.run || domain::is_live(*view)) {
-        ProcessView known = view ? *view : started;
-        known.run = started.run;
-        known.started_at = started.started_at;
-        known.ended_at.reset();
-        known.exit_code = waited->exit_code;
-        known.signal = waited->signal;
-        known.state = waited->signal ? ProcessState::killed : ProcessState::exited;
-        known.causes.clear();
-        if (waited->stopped) known.state = ProcessState::stopped;
-        known.stopped_by = waited->stopped_by.value_or("");
-        co_return known;
+    ProcessView known = view ? *view : started;
+    known.run = started.run;
+    known.started_at = started.started_at;
+    known.ended_at.reset();
+    known.exit_code = end.exit_code;
+    known.signal = end.signal;
+    known.state = end.signal ? ProcessState::killed : ProcessState::exited;
+    known.causes.clear();
+    if (end.stopped) known.state = ProcessState::stopped;
+    known.stopped_by = end.stopped_by.value_or("");
+    co_return known;
+}
+
+}  // namespace
+
+Task<Result<std::optional<ProcessView>>> watch_beginning(Context context, DaemonClient& client, ProcessView started,
+                                                         std::chrono::nanoseconds span, bool autostart) {
+    async::SystemClock clock;
+    const MonoTime until = clock.now() + span;
+    DaemonClient* asked = &client;
+    std::unique_ptr<DaemonClient> next;
+    while (true) {
+        ops::WaitRequest request;
+        request.process = started.id;
+        request.run = started.run;
+        request.timeout_seconds = std::max(0.0, std::chrono::duration<double>(until - clock.now()).count());
+        auto waited = co_await asked->wait(std::move(request));
+        if (waited && waited->outcome == ops::WaitOutcome::ended)
+            co_return co_await view_of_end(*asked, std::move(started), std::move(*waited));
+        if (waited || waited.error().code != ErrorCode::unavailable) co_return std::nullopt;
+        if (autostart && context.common.autostart)
+            context.console.note("the daemon is gone; it is started again, to see how this goes on");
+        auto connected = co_await connect_or_start(context.executor, context.common, autostart);
+        if (!connected) co_return connected.error();
+        next = std::move(*connected);
+        asked = next.get();
     }
-    co_return std::move(*view);
 }
 
 bool has_begun_badly(const ProcessView& ended) {
     return format::has_failed(ended) || ended.state == ProcessState::stopped;
 }
 
-Task<> tell_failure(DaemonClient& client, ProcessView failed) {
+Task<> tell_failure(Context context, ProcessView failed) {
     const auto lines = last_lines(failed, last_words);
     say(fmt::format("persistproc: {}{}", format::ending_text(failed, base::wall_now()),
                     lines.empty() ? "; it printed nothing" : "; its last output:"));
     const bool escape = ::isatty(STDERR_FILENO) == 1;
     for (const auto& line : lines) say("  " + (escape ? base::escape_for_terminal(line) : line));
-    const std::string port = co_await explain_taken_port(client, std::move(failed));
+    // The one that it was started through may be gone by now.
+    std::filesystem::path data = context.common.data_directory;
+    auto client = co_await DaemonClient::connect(context.executor, std::move(data));
+    if (!client) co_return;
+    const std::string port = co_await explain_taken_port(**client, std::move(failed));
     if (!port.empty()) say("persistproc: " + port);
 }
 

@@ -2,6 +2,7 @@
 #include <chrono>
 
 #include "cli/client.hpp"
+#include "cli/context.hpp"
 
 namespace persistproc::cli {
 
@@ -10,9 +11,10 @@ namespace persistproc::cli {
 std::chrono::nanoseconds settle_span(const std::optional<double>& asked);
 
 /// Watches a run that has just begun. Completes when `span` is over (nothing), or when it has ended meanwhile, with the
-/// view of that.
-Task<std::optional<ProcessView>> watch_beginning(DaemonClient& client, ProcessView started,
-                                                 std::chrono::nanoseconds span);
+/// view of that. A daemon that dies is said and, where `autostart` allows it, started again. Errors: what then comes of
+/// that.
+Task<Result<std::optional<ProcessView>>> watch_beginning(Context context, DaemonClient& client, ProcessView started,
+                                                         std::chrono::nanoseconds span, bool autostart);
 
 /// Whether one whose beginning was watched ended as nobody wants it to.
 bool has_begun_badly(const ProcessView& ended);
@@ -21,6 +23,6 @@ inline constexpr int begun_badly_status = 1;
 
 /// Says of one that failed how, with its last words and who holds the port that it wanted. On stderr, also with -q: it
 /// is the failure.
-Task<> tell_failure(DaemonClient& client, ProcessView failed);
+Task<> tell_failure(Context context, ProcessView failed);
 
 }  // namespace persistproc::cli

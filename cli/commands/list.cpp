@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -73,17 +74,23 @@ std::string text_of(const Context& context, const ListArguments& options, std::v
                                  style);
 }
 
-/// As many lines as the terminal has, each to its end, so that nothing of the picture before shows through.
-std::string frame_of(const std::string& text, int height) {
+/// As many lines as the terminal has, each to its end, so that nothing of the picture before shows through. The last
+/// says how many there was no room for.
+std::string frame_of(const std::string& text, int height, std::string_view mark) {
     constexpr int usual_height = 24;
     if (height == 0) height = usual_height;
+    const auto lines = std::count(text.begin(), text.end(), '\n');
+    const auto shown = lines > height ? height - 1 : lines;
     std::string out = "\x1b[H";
     std::size_t at = 0;
-    for (int line = 0; line < height && at < text.size(); ++line) {
+    for (std::ptrdiff_t line = 0; line < shown; ++line) {
         const std::size_t end = text.find('\n', at);
         out += (line > 0 ? "\r\n" : "") + text.substr(at, end - at) + "\x1b[K";
-        at = end == std::string::npos ? text.size() : end + 1;
+        at = end + 1;
     }
+    if (lines > shown)
+        out += fmt::format("{}{} {} more line{}\x1b[K", shown > 0 ? "\r\n" : "", mark, lines - shown,
+                           lines - shown == 1 ? "" : "s");
     return out + "\x1b[J";
 }
 
@@ -112,7 +119,7 @@ Task<int> watch(Context context, ListArguments options) {
         auto asked = co_await (std::move(asking) || std::move(end));
         if (asked.index() == 1) break;
         picture = picture_of(context, options, std::move(std::get<0>(asked)));
-        console.print(frame_of(picture, console.height()));
+        console.print(frame_of(picture, console.height(), console.style().mark()));
         const MonoTime until = clock.now() + redraw_interval;
         auto pause = clock.sleep_until(until);
         auto resize = resized.async_wait(boost::asio::use_awaitable);

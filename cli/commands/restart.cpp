@@ -24,7 +24,7 @@ struct Restarts {
     std::set<std::string> failed{};                  // ids of those that were watched
 };
 
-Task<ViewResult> restart_one(DaemonClient& client, std::string target, Restarts& restarts) {
+Task<ViewResult> restart_one(Context context, DaemonClient& client, std::string target, Restarts& restarts) {
     ops::RestartRequest request = restarts.asked;
     request.process = std::move(target);
     auto restarted = co_await client.restart(std::move(request));
@@ -32,11 +32,13 @@ Task<ViewResult> restart_one(DaemonClient& client, std::string target, Restarts&
     if (restarted->old_pid) restarts.old_pids[restarted->id] = *restarted->old_pid;
     ProcessView begun = std::move(*restarted);
     if (restarts.settle.count() == 0) co_return begun;
-    auto ended = co_await watch_beginning(client, begun, restarts.settle);
+    auto watched = co_await watch_beginning(context, client, begun, restarts.settle, true);
+    if (!watched) co_return watched.error();
+    std::optional<ProcessView>& ended = *watched;
     if (!ended) co_return begun;
     if (has_begun_badly(*ended)) {
         restarts.failed.insert(ended->id);
-        co_await tell_failure(client, *ended);
+        co_await tell_failure(context, *ended);
     }
     co_return std::move(*ended);
 }
@@ -51,8 +53,8 @@ static Task<int> restart(Context context, RestartArguments options) {
     auto asked = make_restart_request(options);
     if (!asked) co_return context.console.fail(asked.error());
     Restarts restarts{std::move(*asked), settle_span(options.settle.seconds)};
-    TargetOperation operation = [&restarts](DaemonClient& client, std::string target) {
-        return restart_one(client, std::move(target), restarts);
+    TargetOperation operation = [&](DaemonClient& client, std::string target) {
+        return restart_one(context, client, std::move(target), restarts);
     };
     SlowEnd end{context.console, "restart", options.request.grace_seconds};
     auto results = co_await for_each_target(context.executor, context.common, options.targets, can_restart,

@@ -67,9 +67,12 @@ int show(const Console& console, const ProcessView& view, bool created) {
 }
 
 /// Shows what has been started, once it has had time to fail.
-Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, std::chrono::nanoseconds span) {
+Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, std::chrono::nanoseconds span,
+                     bool autostart) {
     if (span.count() == 0) co_return show(context.console, view, true);
-    auto ended = co_await watch_beginning(client, view, span);
+    auto watched = co_await watch_beginning(context, client, view, span, autostart);
+    if (!watched) co_return context.console.fail(watched.error());
+    std::optional<ProcessView>& ended = *watched;
     if (!ended) co_return show(context.console, view, true);
     if (!has_begun_badly(*ended)) {
         if (context.console.json()) co_return show(context.console, *ended, true);
@@ -77,7 +80,7 @@ Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, st
         co_return 0;
     }
     if (context.console.json()) show(context.console, *ended, true);
-    co_await tell_failure(client, std::move(*ended));
+    co_await tell_failure(context, std::move(*ended));
     co_return begun_badly_status;
 }
 
@@ -122,7 +125,7 @@ Task<int> start(Context context, BackgroundArguments options) {
             auto restarted = co_await unless_left(context, std::move(restarting), std::move(is_known));
             if (!restarted) co_return interrupted_status;
             if (!*restarted) co_return context.console.fail(restarted->error());
-            co_return co_await show_begun(context, **client, **restarted, span);
+            co_return co_await show_begun(context, **client, **restarted, span, !options.no_autostart);
         }
     }
     if (options.unsplit) co_return context.console.fail(*options.unsplit);
@@ -143,7 +146,7 @@ Task<int> start(Context context, BackgroundArguments options) {
         if (!ignored.empty()) context.console.note(ignored);
         co_return show(context.console, started->response, false);
     }
-    co_return co_await show_begun(context, *started->client, started->response, span);
+    co_return co_await show_begun(context, *started->client, started->response, span, !options.no_autostart);
 }
 
 extern const Subcommand start_subcommand = make_subcommand<start>(ops::StartRequest::typed);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <utility>
 
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
@@ -21,6 +23,8 @@ namespace {
 constexpr double longest_question_seconds = 600;
 constexpr auto daemon_return_bound = std::chrono::seconds(10);
 constexpr auto daemon_return_pause = std::chrono::milliseconds(100);
+/// One that is back sooner is not missed. With what a question takes to fail, less than a second.
+constexpr auto daemon_missed_after = std::chrono::milliseconds(400);
 
 int exit_status_of(const ops::WaitMeta& meta) {
     if (meta.exit_code) return *meta.exit_code;
@@ -104,7 +108,32 @@ Error no_daemon_in_time() {
     return {ErrorCode::timeout, "wait: the time is over, and no daemon answers to say how it stands"};
 }
 
-Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std::string target) {
+/// While no daemon answers: how long, and whether that has been said, once for all targets.
+class Absence {
+public:
+    Absence(const Context& context, bool& is_told) : context_(context), is_told_(is_told) {}
+    void begin(MonoTime now) {
+        if (!since_) since_ = now;
+        if (now - *since_ < daemon_missed_after || std::exchange(is_told_, true)) return;
+        context_.console.note(fmt::format("the daemon is gone; waiting up to {} for the next one; to start it: {}",
+                                          format::span_text(daemon_return_bound),
+                                          serve_command(context_.common.data_directory)));
+    }
+    void end() {
+        if (since_) is_told_ = false;
+        since_.reset();
+    }
+    bool is_over(MonoTime now) const { return since_ && now >= *since_ + daemon_return_bound; }
+    bool lasts() const { return since_.has_value(); }
+
+private:
+    const Context& context_;
+    bool& is_told_;
+    std::optional<MonoTime> since_;
+};
+
+Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std::string target,
+                              bool& is_absence_told) {
     auto client = co_await DaemonClient::connect(context.executor, context.common);
     if (!client) co_return client.error();
     // The process as it is now: one that is forgotten and made anew meanwhile is another.
@@ -112,11 +141,12 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
     async::SystemClock clock;
     const MonoTime begin = clock.now();
     const MonoTime end = options.timeout_seconds ? begin + time_of(*options.timeout_seconds) : MonoTime::max();
-    std::optional<MonoTime> lost_until;
+    Absence absence(context, is_absence_told);
     double passed = 0;
     while (true) {
-        if (clock.now() >= end && (!view || lost_until)) co_return no_daemon_in_time();
+        if (clock.now() >= end && (!view || absence.lasts())) co_return no_daemon_in_time();
         if (!view && view.error().code == ErrorCode::unavailable && clock.now() < begin + daemon_return_bound) {
+            absence.begin(clock.now());
             const MonoTime next = clock.now() + daemon_return_pause;
             co_await clock.sleep_until(next);
             view = co_await (*client)->find(target);
@@ -135,14 +165,18 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
         if (!answer && answer.error().code == ErrorCode::unavailable) {
             // A daemon that is killed or upgraded comes back, and the next one knows the process: the question is asked
             // again, for a while.
-            if (!lost_until) lost_until = clock.now() + daemon_return_bound;
-            if (clock.now() >= *lost_until) co_return answer.error();
+            absence.begin(clock.now());
+            if (absence.is_over(clock.now())) {
+                std::filesystem::path data = context.common.data_directory;
+                auto next = co_await DaemonClient::connect(context.executor, std::move(data));
+                co_return next ? answer.error() : next.error();
+            }
             const MonoTime next = std::min(end, clock.now() + daemon_return_pause);
             co_await clock.sleep_until(next);
             passed = std::chrono::duration<double>(clock.now() - begin).count();
             continue;
         }
-        lost_until.reset();
+        absence.end();
         const bool is_early = !is_last && (answer ? answer->outcome == ops::WaitOutcome::timed_out
                                                   : answer.error().code == ErrorCode::timeout);
         if (!answer && answer.error().code == ErrorCode::timeout && passed > 0 && is_last)
@@ -166,26 +200,26 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
 struct Round {
     Context context;
     WaitArguments options;
-    std::vector<int> statuses;
-    std::vector<ops::WaitMeta> came;
-    std::optional<Error> first;  // that failed, in time
+    std::vector<format::WaitLine> lines;  // of each target
     std::size_t pending;
     async::Notifier changed;
+    bool is_absence_told = false;
 };
 
 Task<> wait_in(Round& round, std::size_t i) {
     std::string target = round.options.targets[i];
-    auto waited = co_await wait_for(round.context, round.options, std::move(target));
+    auto waited = co_await wait_for(round.context, round.options, std::move(target), round.is_absence_told);
     const Console& console = round.context.console;
-    const auto failed = waited ? failure_of(round.options, *waited) : std::optional(waited.error());
-    if (failed) {
-        round.statuses[i] = console.json() ? ops::exit_status(*failed) : console.fail(*failed);
-        if (!round.first) round.first = failed;
+    format::WaitLine& line = round.lines[i];
+    line.target = round.options.targets[i];
+    line.failed = waited ? failure_of(round.options, *waited) : std::optional(waited.error());
+    if (waited) line.came = waited->meta;
+    if (line.failed) {
+        line.status = console.json() ? ops::exit_status(*line.failed) : console.fail(*line.failed);
     } else {
         const bool is_exit = round.options.request.until == ops::WaitCondition::exit;
-        round.statuses[i] = is_exit ? exit_status_of(waited->meta) : 0;
+        line.status = is_exit ? exit_status_of(waited->meta) : 0;
         if (!console.json()) show(console, round.options, *waited);
-        round.came.push_back(std::move(waited->meta));
     }
     --round.pending;
     round.changed.notify_all();
@@ -197,8 +231,8 @@ static Task<int> wait(Context context, WaitArguments options) {
     const std::size_t count = options.targets.size();
     const Console console = context.console;
     const auto executor = context.executor;
-    Round round{std::move(context), std::move(options), {}, {}, {}, count, async::Notifier(executor)};
-    round.statuses.resize(count);
+    Round round{std::move(context), std::move(options), {}, count, async::Notifier(executor)};
+    round.lines.resize(count);
     async::TaskGroup tasks(executor);
     for (std::size_t i = 0; i < count; ++i) {
         Task<> task = wait_in(round, i);
@@ -206,12 +240,12 @@ static Task<int> wait(Context context, WaitArguments options) {
     }
     while (round.pending > 0) co_await round.changed.wait();
     co_await tasks.close();
+    const format::WaitLine& only = round.lines.front();
     if (console.json() && count > 1)
-        console.print(format::waits_json(round.came, round.first));
+        console.print(format::waits_json(round.lines));
     else if (console.json())
-        console.print(round.first ? format::error_json(*round.first) : format::wait_json(round.came.front()));
-    const auto failed = std::find_if(round.statuses.begin(), round.statuses.end(), [](int each) { return each != 0; });
-    co_return failed == round.statuses.end() ? 0 : *failed;
+        console.print(only.failed ? format::error_json(*only.failed) : format::wait_json(*only.came));
+    co_return format::wait_status(round.lines);
 }
 
 extern const Subcommand wait_subcommand = make_subcommand<wait>(ops::WaitRequest::typed);

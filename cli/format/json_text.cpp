@@ -74,12 +74,24 @@ std::string shutdown_json(const std::vector<std::string>& stopped, const std::ve
 
 std::string wait_json(const ops::WaitMeta& meta) { return document(schema::to_json(meta)); }
 
-std::string waits_json(const std::vector<ops::WaitMeta>& waits, const std::optional<Error>& error) {
-    Json list = Json::array();
-    for (const ops::WaitMeta& each : waits) list.push_back(schema::to_json(each));
+std::string waits_json(const std::vector<WaitLine>& waits) {
+    Json list = Json::array(), first;
+    for (const WaitLine& each : waits) {
+        Json line = each.came ? schema::to_json(*each.came) : Json{{"process", each.target}};
+        line["exit_status"] = each.status;
+        if (each.failed) line["error"] = error_object(*each.failed);
+        if (each.failed && first.is_null()) first = line["error"];
+        list.push_back(std::move(line));
+    }
     Json out{{"waits", std::move(list)}};
-    if (error) out["error"] = error_object(*error);
+    if (!first.is_null()) out["error"] = std::move(first);
     return document(out);
+}
+
+int wait_status(const std::vector<WaitLine>& waits) {
+    for (const WaitLine& each : waits)
+        if (each.status != 0) return each.status;
+    return 0;
 }
 
 std::string audit_json(const ops::AuditResponse& answer) { return document(schema::to_json(answer)); }

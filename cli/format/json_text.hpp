@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "common/domain/process.hpp"
+#include "common/ops/wait_for_process.hpp"
 
 namespace persistproc::ops {
 struct AuditLine;
 struct AuditResponse;
 struct DaemonInfo;
 struct ProcessDetails;
-struct WaitMeta;
 }  // namespace persistproc::ops
 
 namespace persistproc::cli::format {
@@ -40,8 +40,18 @@ std::string texts_list_json(const std::string& name, const std::vector<Texts>& o
 
 std::string shutdown_json(const std::vector<std::string>& stopped, const std::vector<std::string>& kept);
 std::string wait_json(const ops::WaitMeta& meta);
-/// {"waits":[…]}, in the order in which they came true, and "error" beside it where one did not.
-std::string waits_json(const std::vector<ops::WaitMeta>& waits, const std::optional<Error>& error);
+/// What became of a wait for one of several targets.
+struct WaitLine {
+    std::string target;
+    std::optional<ops::WaitMeta> came;  // what the daemon said of it
+    std::optional<Error> failed;        // what was waited for has not come
+    int status = 0;                     // the exit status, were it the only one
+};
+/// {"waits":[…]}, one for each target and in their order: what the daemon said, "exit_status", and "error" where it
+/// failed; the first of these stands beside the list, too.
+std::string waits_json(const std::vector<WaitLine>& waits);
+/// The first that is not 0.
+int wait_status(const std::vector<WaitLine>& waits);
 /// {"entries":[…]}, and one of them.
 std::string audit_json(const ops::AuditResponse& answer);
 std::string audit_line_json(const ops::AuditLine& entry);

@@ -34,7 +34,9 @@ struct WaitRequest {
         .summary = "wait for a pattern, a port, quiet, or the end",
         .text =
             "Waits until it is so of each; fails at once when a process ends first and does not run again. Of several "
-            "the exit status is the first that is not 0, in the order given.",
+            "the exit status is the first that is not 0, in the order given; with --json each stands in `waits`, in "
+            "that "
+            "order, with its exit_status.",
         .examples = {"persistproc wait web --port 3000 --timeout 30", "persistproc wait lint test --exit"},
         .statuses = {{124, "the time is over"}},
         .words_kind = schema::ValueKind::target,

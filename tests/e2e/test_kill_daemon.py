@@ -7,6 +7,7 @@ import random
 import signal
 import socket
 import threading
+import time
 
 import harness
 
@@ -72,6 +73,42 @@ class KillDaemon(harness.TestCase):
         )
         self.assertIsInstance(numbered(self.ok("output", "seven", "-n", "0").out), int)
         self.assertEqual(self.wait_exit("seven").code, 7)
+
+    def test_a_wait_that_misses_it_says_so(self):
+        self.start("web", ["sleep", "600"])
+        self.start("api", ["sleep", "600"])
+        waiting = self.background("wait", "web", "api", "--exit")
+        harness.eventually("the wait is connected", lambda: has_socket(waiting.process.pid))
+        self.daemon.kill()
+        killed = time.monotonic()
+        harness.eventually("it is said", lambda: b"\n" in waiting.err)
+        self.assertLess(time.monotonic() - killed, 3)  # of a busy machine; one second is meant
+        self.assertOneLine(waiting.err, "the daemon is gone; waiting up to 10 s for the next one", "persistproc serve --detach")
+        self.daemon.start()
+        self.ok("stop", "web", "api")
+        self.assertEqual(waiting.wait().code, 143)
+        # Nobody starts one.
+        self.start("web", ["sleep", "600"])
+        waiting = self.background("wait", "web", "--exit")
+        harness.eventually("the wait is connected", lambda: has_socket(waiting.process.pid))
+        self.daemon.kill()
+        finished = waiting.wait()
+        self.assertEqual(finished.code, 125)
+        self.assertIn(b"no daemon serves", finished.err.splitlines()[-1])
+        self.daemon.start()
+
+    def test_who_watches_a_beginning_starts_the_next_one(self):
+        gate = self.place.work / "gate"
+        code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)\nprint('oops'); sys.exit(7)"
+        client = self.background("start", "--settle", "600", "--label", "web", "--", *harness.python(code, str(gate)))
+        # What was asked after it had begun is answered after the start.
+        harness.eventually("it runs", lambda: self.view("web").get("state") == "running")
+        self.daemon.kill()
+        harness.eventually("it is said", lambda: b"the daemon is gone; it is started again" in client.err)
+        gate.touch()
+        finished = client.wait()
+        self.assertEqual(finished.code, 1)
+        self.assertRegex(finished.err.decode(), r"p1 \(web\) exited with code 7 after [^;]*; its last output:\n  oops\n$")
 
     def test_a_wait_goes_on_through_it(self):
         gate = self.place.work / "stop"

@@ -133,6 +133,23 @@ class List(Case):
             self.assertIn(label.encode(), terminal.seen.rsplit(b"\x1b[?1049l", 1)[1])
 
 
+    def test_watching_says_what_there_is_no_room_for(self):
+        for i in range(7):
+            self.start(f"web{i}", ["sleep", "60"])
+        self.place.environment["TERM"] = "xterm"
+        self.place.environment["LC_ALL"] = "C.UTF-8"
+        terminal = self.terminal("list", "--watch")
+        fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 6, 80, 0, 0))
+        terminal.until("… 3 more lines".encode())
+        fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 8, 80, 0, 0))
+        terminal.seen = b""
+        terminal.until(b"web6")
+        self.assertNotIn(b"more line", terminal.seen)
+        os.kill(terminal.pid, signal.SIGINT)
+        self.assertEqual(terminal.wait(), 0)
+        self.assertNotIn(b"more line", terminal.seen.rsplit(b"\x1b[?1049l", 1)[1])
+
+
 class Status(Case):
     def test_one_that_gave_up_says_what_happened_and_what_to_type(self):
         self.failing("crash", "--restart", "on-failure:2", "-e", "SECRET=hunter2", "--stop-signal", "INT", "--grace", "3s")

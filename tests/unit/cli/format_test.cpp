@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 
 #include "cli/environment.hpp"
@@ -118,6 +119,49 @@ TEST_CASE("one process in full, and in a line") {
     CHECK(table_of({tricky}).find('\x1b') == std::string::npos);
     CHECK(format::format_bytes(1023) == "1023 B");
     CHECK(format::format_bytes(1536) == "1.5 KiB");
+}
+
+TEST_CASE("several waits: what stands for which, and the exit status") {
+    const auto came = [](const char* process, int status) {
+        format::WaitLine line{.target = process, .came = ops::WaitMeta{}, .failed = {}, .status = status};
+        line.came->process = process;
+        return line;
+    };
+    const auto failed = [](const char* process, ErrorCode code, int status) {
+        return format::WaitLine{.target = process, .came = {}, .failed = Error{code, "no"}, .status = status};
+    };
+    const auto ok = came("p1", 0), ended = came("p2", 3);
+    const auto late = failed("p3", ErrorCode::timeout, 124), gone = failed("nope", ErrorCode::not_found, 125);
+    struct Row {
+        std::vector<format::WaitLine> waits;
+        int status;
+        const char* error;  // the code beside the list
+    };
+    const Row rows[] = {
+        {{ok, ok}, 0, nullptr},
+        {{ok, ended}, 3, nullptr},
+        {{late, ended}, 124, "timeout"},
+        {{ended, late}, 3, "timeout"},
+        {{ok, gone, late}, 125, "not_found"},
+        {{late, gone, ok}, 124, "timeout"},
+        {{ok, ended, gone}, 3, "not_found"},
+    };
+    for (const Row& row : rows) {
+        const std::string text = format::waits_json(row.waits);
+        INFO(text);
+        CHECK(format::wait_status(row.waits) == row.status);
+        // One after the other, each with what it alone would have ended with.
+        std::size_t at = 0;
+        for (const auto& each : row.waits) {
+            at = text.find(fmt::format("\"process\":\"{}\"", each.target), at);
+            REQUIRE(at != std::string::npos);
+            at = text.find(fmt::format("\"exit_status\":{}", each.status), at);
+            REQUIRE(at != std::string::npos);
+        }
+        const std::size_t error = text.rfind("}],\"error\":{\"code\":\"");
+        CHECK((error != std::string::npos) == (row.error != nullptr));
+        if (row.error != nullptr) CHECK(text.find(row.error, error) != std::string::npos);
+    }
 }
 
 TEST_CASE("documents are one line of JSON each") {
