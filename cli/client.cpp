@@ -4,7 +4,9 @@
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <cerrno>
+#include <utility>
 
+#include "cli/console.hpp"
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
 #include "common/mcp/client/client.hpp"
@@ -102,6 +104,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
                                                                   CommonOptions options) {
     fs::path data = options.data_directory;
     auto client = co_await connect(executor, std::move(data));
+    if (client) (*client)->options_ = options;
     if (!client || !options.port_given || options.port == 0) co_return client;
     auto info = co_await (*client)->info();
     if (!info) co_return info.error();
@@ -110,6 +113,23 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
     const std::string served = info->endpoint.substr(colon + 1, info->endpoint.find('/', colon) - colon - 1);
     co_return Error{ErrorCode::conflict,
                     fmt::format("--port: the daemon of this data directory serves {}, not {}", served, options.port)};
+}
+
+void DaemonClient::notice_removal(Result<RawAnswer>& answer) {
+    // Left half removed, it lacks at least what its daemon has locked.
+    const auto there = options_ ? rundir::check_present(options_->data_directory, "daemon.lock") : Result<void>();
+    if (there) return;
+    if (answer) {
+        if (!options_->quiet && !std::exchange(has_told_removal_, true)) Console(*options_).note(there.error().message);
+        return;
+    }
+    const std::string& data = options_->data_directory;
+    const bool is_for_it =
+        answer.error().code == ErrorCode::io || answer.error().message.find(data) != std::string::npos;
+    if (!is_for_it) return;
+    Error failed = there.error();
+    if (has_told_removal_) failed.message = data + " is gone";
+    answer = std::move(failed);
 }
 
 template <class Request>
@@ -135,6 +155,7 @@ Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable) {
 template <class Response, class Request>
 Task<Result<Response>> DaemonClient::call(Request request, bool repeatable) {
     auto raw = co_await ask(std::move(request), repeatable);
+    notice_removal(raw);
     if (!raw) co_return raw.error();
     co_return schema::read_answer<Response>(raw->structured);
 }
@@ -207,6 +228,7 @@ Task<Result<ops::ProcessDetails>> DaemonClient::describe(std::string target) {
 
 Task<Result<ops::WaitMeta>> DaemonClient::wait(ops::WaitRequest request) {
     auto raw = co_await ask(std::move(request), true);
+    notice_removal(raw);
     if (!raw) co_return raw.error();
     Json result = raw->meta.is_object() ? raw->meta.value("persistproc/result", Json()) : Json();
     co_return schema::read_answer<ops::WaitMeta>(result);

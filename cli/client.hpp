@@ -50,8 +50,9 @@ public:
     /// one; or, with os_error ETIMEDOUT, it does not answer within 10 s), denied, corrupt.
     static Task<Result<std::unique_ptr<DaemonClient>>> connect(boost::asio::any_io_executor executor,
                                                                std::filesystem::path data);
-    /// The same, of the data directory that `options` name. Errors: also conflict (it serves another port than the one
-    /// that a flag asked for).
+    /// The same, of the data directory that `options` name. Where that has been removed under the daemon, the first
+    /// answer comes with a warning on stderr, and what fails for it says so. Errors: also conflict (it serves another
+    /// port than the one that a flag asked for).
     static Task<Result<std::unique_ptr<DaemonClient>>> connect(boost::asio::any_io_executor executor,
                                                                CommonOptions options);
     ~DaemonClient();
@@ -87,7 +88,12 @@ private:
     template <class Response, class Request>
     Task<Result<Response>> call(Request request, bool repeatable = false);
 
+    /// Of an answer: says, or makes it say, that the data directory is gone.
+    void notice_removal(Result<RawAnswer>& answer);
+
     std::unique_ptr<mcp::client::Client> client_;
+    std::optional<CommonOptions> options_;  // of a client that tells of what it notices
+    bool has_told_removal_ = false;
     bool was_cut_off_ = false;
 };
 

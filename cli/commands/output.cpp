@@ -11,6 +11,7 @@
 #include "common/base/file.hpp"
 #include "common/base/time.hpp"
 #include "common/ops/error.hpp"
+#include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -175,6 +176,8 @@ static Task<int> output(Context context, OutputArguments options) {
         context.console.note(no_processes_yet);
         co_return 0;
     }
+    if (auto there = rundir::check_present(context.common.data_directory, "daemon.lock"); !there)
+        co_return context.console.fail(there.error());
     auto process = co_await (*client)->find(options.request.process);
     if (!process) co_return context.console.fail(process.error());
     auto query = make_query(options, *process);

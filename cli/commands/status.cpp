@@ -10,6 +10,7 @@
 #include "cli/format/process_text.hpp"
 #include "cli/session/attach.hpp"
 #include "cli/targets.hpp"
+#include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -99,7 +100,8 @@ static Task<int> status(Context context, StatusArguments options) {
         if (!first) context.console.print("\n");
         first = false;
         context.console.print(format::process_details(details.at(one->id), base::wall_now(), context.console.style()));
-        if (format::ended_badly(*one)) print_last_output(context.console, *one);
+        if (format::ended_badly(*one) && rundir::check_present(context.common.data_directory, "daemon.lock"))
+            print_last_output(context.console, *one);
     }
     co_return worst;
 }

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 
@@ -92,6 +93,18 @@ Result<bool> find_compat() { return find_switch("PERSISTPROC_COMPAT", false); }
 Result<bool> find_autostart() { return find_switch("PERSISTPROC_AUTOSTART", true); }
 
 fs::path fallback_socket_path(const fs::path& data) { return data / "run" / "daemon.sock"; }
+
+Result<void> check_present(const fs::path& data, std::string_view part) {
+    if (::access((data / part).c_str(), F_OK) == 0 || errno != ENOENT) return {};
+    return removed_error(data);
+}
+
+Error removed_error(const fs::path& data) {
+    return Error{ErrorCode::io,
+                 fmt::format("{} was removed while the daemon ran, and nothing can be recorded: `persistproc shutdown` "
+                             "ends what still runs, then the next start begins anew",
+                             data.native())};
+}
 
 fs::path daemon_socket_path(const fs::path& data) {
     const auto runtime = environment_value("XDG_RUNTIME_DIR");

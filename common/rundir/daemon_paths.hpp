@@ -34,6 +34,12 @@ Result<bool> find_compat();
 /// Errors: invalid.
 Result<bool> find_autostart();
 
+/// Whether the directory of a daemon that runs is still there, and what of it never goes away. Blocks. Errors: io, as
+/// `removed_error`.
+Result<void> check_present(const std::filesystem::path& data, std::string_view part = {});
+/// That somebody removed it under the daemon, and what to do.
+Error removed_error(const std::filesystem::path& data);
+
 /// The daemon's unix socket for a data directory: `$XDG_RUNTIME_DIR/persistproc/<16 hex digits of the canonical
 /// directory>.sock` when XDG_RUNTIME_DIR is a directory of ours, else `fallback_socket_path`. The directory that
 /// holds the socket may not exist yet; the daemon makes it (0700).

@@ -2,6 +2,7 @@
 
 #include "common/async/offload.hpp"
 #include "common/base/thread_priority.hpp"
+#include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::core {
 
@@ -14,7 +15,11 @@ Task<Result<logstore::LinePage>> read_bounded(boost::asio::thread_pool& threads,
         budget.bytes = bounds.bytes;
         budget.until = std::chrono::steady_clock::now() + bounds.time;
         budget.stop = std::move(stop);
-        return logstore::read_lines(log, query, budget);
+        auto page = logstore::read_lines(log, query, budget);
+        if (!page || !page->lines.empty()) return page;
+        // <data>/procs/<id>/log
+        const auto there = rundir::check_present(log.parent_path().parent_path().parent_path());
+        return there ? std::move(page) : Result<logstore::LinePage>(there.error());
     };
     co_return co_await async::offload_stoppable(threads, std::move(look));
 }

@@ -1,7 +1,6 @@
 #include "daemon/registry/async_registry.hpp"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <boost/asio/post.hpp>
@@ -14,6 +13,7 @@
 #include "common/async/offload.hpp"
 #include "common/base/diagnostics.hpp"
 #include "common/base/unique_fd.hpp"
+#include "common/rundir/daemon_paths.hpp"
 #include "daemon/registry/remembered.hpp"
 
 namespace persistproc::registry {
@@ -86,10 +86,7 @@ struct AsyncRegistry::State {
         const bool is_there = ::stat(directory.c_str(), &found) == 0;
         if (is_there ? ours.st_dev == found.st_dev && ours.st_ino == found.st_ino : errno != ENOENT)
             return boost::system::in_place_value;
-        return Error{ErrorCode::io,
-                     fmt::format("{} was removed while the daemon ran, and nothing can be recorded: `persistproc "
-                                 "shutdown` ends what still runs, then the next start begins anew",
-                                 directory.string())};
+        return rundir::removed_error(directory);
     }
 
     /// On the thread: goes on with another database, which is told what was known.

@@ -51,6 +51,33 @@ class DataRemoved(harness.TestCase):
         self.daemon.process.wait(harness.PATIENCE)
         harness.eventually("the program has ended", lambda: not harness.is_alive(pid))
 
+    def test_every_command_and_tool_says_so_once(self):
+        self.start("web", ["sleep", "600"])
+        self.start("ended", ["sh", "-c", "exit 3"])
+        self.wait_exit("ended")
+        agent = self.mcp()
+        subprocess.run(["rm", "-rf", str(self.place.data)], check=False)
+        sentence = b" was removed while the daemon ran, and nothing can be recorded: `persistproc shutdown` ends what still runs"
+        answered = (
+            (["list"], 0, b"running"),
+            (["list", "--json"], 0, b'"processes"'),
+            (["status", "web"], 0, b"running"),
+            (["status", "ended"], 3, b"exited with code 3"),
+            (["signal", "CONT", "web"], 0, b"sent SIGCONT"),
+            (["stop", "web"], 0, b"stopped"),
+        )
+        for arguments, status, words in answered:
+            with self.subTest(arguments=arguments):
+                finished = self.cli(*arguments)
+                self.assertEqual((finished.code, finished.err.count(sentence)), (status, 1), finished)
+                self.assertIn(words, finished.out)
+                self.assertNotIn(b"printed nothing", finished.out)
+        for arguments in (["logs", "web"], ["rename", "ended", "x"], ["audit"], ["flush", "ended"], ["restart", "ended"], ["rm", "ended"]):
+            with self.subTest(arguments=arguments):
+                finished = self.cli(*arguments)
+                self.assertEqual((finished.code, finished.out, finished.err.count(sentence)), (125, b"", 1), finished)
+
+
 
 class Log:
     """A log directory as the format has it, read without the product."""
