@@ -487,7 +487,7 @@ void check_processes(const Examined& examined, Findings& out) {
                          ? fmt::format("persistproc stop {0} ends what it left, then persistproc rm {0}", view.id)
                          : fmt::format("persistproc start {0}, or persistproc rm {0}", view.id));
         else if (domain::is_live(view) && !view.causes.empty())
-            out.note("processes", fmt::format("{}: {}", shown, base::escape_line(domain::causes_text(view.causes))),
+            out.note("processes", fmt::format("{}: {}", shown, base::escape_line(domain::causes_text(view))),
                      fmt::format("persistproc status {}", view.id));
         else
             continue;

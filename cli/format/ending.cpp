@@ -24,7 +24,7 @@ std::string shown(std::string_view text) {
 }
 
 std::string causes(const ProcessView& view) {
-    return view.causes.empty() ? "" : ": " + base::escape_line(domain::causes_text(view.causes));
+    return view.causes.empty() ? "" : ": " + base::escape_line(domain::causes_text(view));
 }
 
 /// How its last run ended.
@@ -73,10 +73,14 @@ std::string grace_text(const ProcessView& view) {
     return span_text(std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9)));
 }
 
+bool is_own_client(std::string_view actor) { return actor == "persistproc" || actor.starts_with("persistproc "); }
+
+std::string actor_text(std::string_view actor) { return is_own_client(actor) ? "you" : std::string(actor); }
+
 std::string stopper_text(std::string_view stopped_by) {
     if (stopped_by.empty()) return {};
     // Clients call themselves by name and version; ours is a person's.
-    if (stopped_by.starts_with("persistproc")) return " from a command line";
+    if (is_own_client(stopped_by)) return " from a command line";
     const std::size_t version = stopped_by.rfind(' ');
     const bool has_version = version != std::string_view::npos && version + 1 < stopped_by.size() &&
                              stopped_by[version + 1] >= '0' && stopped_by[version + 1] <= '9';

@@ -20,6 +20,10 @@ std::string span_text(std::chrono::nanoseconds span);
 std::string ending_text(const ProcessView& view, WallTime now);
 /// "10 s": how long it may take to end when it is asked to.
 std::string grace_text(const ProcessView& view);
+/// Who did something, as a client called itself: ours is the person's own.
+std::string actor_text(std::string_view actor);
+/// Whether that is ours.
+bool is_own_client(std::string_view actor);
 /// " by claude-code", " from a command line", or nothing.
 std::string stopper_text(std::string_view stopped_by);
 /// It ended by itself, and not well.

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "cli/format/cells.hpp"
+#include "cli/format/ending.hpp"
 #include "cli/format/process_text.hpp"
 #include "common/base/text.hpp"
 
@@ -108,6 +109,8 @@ std::string state_cell(const ProcessView& view, WallTime now) {
     for (const Cause& each : view.causes) {
         if (each.code == CauseCode::called_off)
             out += ", stopped";
+        else if (each.code == CauseCode::suspended)
+            out += ", suspended";
         else if (each.code == CauseCode::left_running)
             out += ", " + domain::cause_text(each);
         else if (each.code == CauseCode::runs_again && each.at)
@@ -116,6 +119,14 @@ std::string state_cell(const ProcessView& view, WallTime now) {
     if (!domain::is_live(view) && view.ended_at && view.state != ProcessState::backoff)
         out += fmt::format(", {} ago", first_unit(age_text(*view.ended_at, now)));
     return out;
+}
+
+/// What its state does not show, nor a warning of all.
+std::string causes_without_column(ProcessView view) {
+    std::erase_if(view.causes, [](const Cause& each) {
+        return each.code == CauseCode::suspended || each.code == CauseCode::data_removed;
+    });
+    return domain::causes_text(view);
 }
 
 bool has_default_label(const ProcessView& view) {
@@ -135,7 +146,7 @@ Row make_row(const ProcessView& view, WallTime now, const TextStyle& style) {
     row[at::memory] = view.memory_bytes.value_or(0) > 0 ? format_bytes(*view.memory_bytes) : "";
     row[at::directory] = shown(view.working_directory, style);
     row[at::command] = shown(domain::command_line(view.command), style);
-    row[at::started_by] = shown(view.started_by, style);
+    row[at::started_by] = shown(actor_text(view.started_by), style);
     row[at::description] = shown(view.description, style);
     return row;
 }
@@ -322,9 +333,11 @@ std::string process_table(const ListChoice& choice, WallTime now, const TextStyl
         out += (fits ? line : fitted(line)) + "\n";
     }
     // What is wrong with one that runs, or why nobody knows how it ended, has no column.
-    for (const ProcessView& view : views)
-        if (!view.causes.empty() && (domain::is_live(view) || view.state == ProcessState::lost))
-            out += fitted(fmt::format("{}: {}", view.id, shown(domain::causes_text(view.causes), style))) + "\n";
+    for (const ProcessView& view : views) {
+        std::string causes =
+            domain::is_live(view) || view.state == ProcessState::lost ? causes_without_column(view) : "";
+        if (!causes.empty()) out += fitted(fmt::format("{}: {}", view.id, shown(causes, style))) + "\n";
+    }
     return out + footer;
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "cli/format/cells.hpp"
+#include "cli/format/ending.hpp"
 #include "cli/format/process_table.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/client_operations.hpp"
@@ -43,7 +44,8 @@ std::string format_bytes(std::int64_t bytes) {
 namespace {
 
 std::string stop_text(const ProcessView& view) {
-    std::string out = view.stopped_by.empty() ? "stopped" : "stopped by " + safe(view.stopped_by);
+    const bool is_told = !view.stopped_by.empty() && !is_own_client(view.stopped_by);
+    std::string out = is_told ? "stopped by " + safe(view.stopped_by) : "stopped";
     if (view.exit_code) out += fmt::format(" (exited with code {})", *view.exit_code);
     if (view.signal) out += fmt::format(" ({})", *view.signal);
     return out;
@@ -74,10 +76,14 @@ std::string state_text(const ProcessView& view, std::optional<WallTime> now) {
     if (view.reason && !view.reason->known()) out += " (" + safe(view.reason->word()) + ")";
     std::string_view before = ": ";
     for (const Cause& each : view.causes) {
+        if (each.code == CauseCode::suspended) {
+            out += ", suspended";
+            continue;
+        }
         const bool runs_again = now && each.at && each.code == CauseCode::runs_again;
         out += before;
         out += runs_again ? fmt::format("restarts in {}{}", short_time(*each.at - *now), domain::count_text(each))
-                          : safe(domain::cause_text(each));
+                          : safe(domain::cause_text(view, each));
         before = "; ";
     }
     return out;
@@ -172,6 +178,8 @@ std::string advice_for(const ProcessView& view) {
     if (view.state == ProcessState::unreachable) return "persistproc doctor says what is wrong";
     if (view.state == ProcessState::backoff)
         return fmt::format("persistproc start {0} runs it now, persistproc stop {0} never again", target);
+    if (domain::has_cause(view, CauseCode::suspended))
+        return fmt::format("persistproc signal CONT {} continues it", target);
     if (!domain::is_live(view) && domain::has_tree(view))
         return fmt::format("persistproc stop {} ends what it left running", target);
     if (!ended_badly(view)) return "";
@@ -214,8 +222,8 @@ std::string process_details(const ops::ProcessDetails& process, WallTime now, co
     rows.add("memory", process.memory_bytes.value_or(0) > 0 ? format_bytes(*process.memory_bytes) : "");
     rows.add("last output", time(process.last_output_at));
     rows.add("log", process.log_path.value_or(""));
-    rows.add("started by", process.started_by);
-    rows.add("stopped by", process.stopped_by);
+    rows.add("started by", actor_text(process.started_by));
+    rows.add("stopped by", actor_text(process.stopped_by));
     return rows.take();
 }
 

@@ -103,21 +103,23 @@ void append_children(pid_t pid, std::vector<pid_t>& out) {
     });
 }
 
-// Fields 14 to 17 of stat. The command name before them may hold anything.
-CpuTicks cpu_ticks(pid_t pid) {
+// Fields 3 and 14 to 17 of stat. The command name before them may hold anything.
+Activity activity_of(pid_t pid) {
     char buffer[1024];
     std::string_view text = read_once(fmt::format("/proc/{}/stat", pid).c_str(), buffer, sizeof buffer);
     const std::size_t end_of_name = text.rfind(')');
     if (end_of_name == std::string_view::npos) return {};
     text.remove_prefix(end_of_name + 2);
-    CpuTicks ticks;
+    Activity out;
+    out.is_suspended = text.starts_with('T');
     for (int field = 3; field <= 17 && !text.empty(); ++field) {
         const std::size_t end = std::min(text.find(' '), text.size());
         if (field >= 14)
-            (field <= 15 ? ticks.own : ticks.reaped) += find_number<std::uint64_t>(text.substr(0, end)).value_or(0);
+            (field <= 15 ? out.own_ticks : out.reaped_ticks) +=
+                find_number<std::uint64_t>(text.substr(0, end)).value_or(0);
         text.remove_prefix(std::min(end + 1, text.size()));
     }
-    return ticks;
+    return out;
 }
 
 double ticks_per_second() noexcept {

@@ -26,12 +26,13 @@ std::string command_name(pid_t pid);
 /// none, or is being torn down, or may not be looked at.
 std::optional<std::string> find_variable(pid_t pid, std::string_view name);
 
-/// Time spent in user and system mode, in clock ticks (`ticks_per_second`).
-struct CpuTicks {
-    std::uint64_t own = 0;     // by all its threads
-    std::uint64_t reaped = 0;  // by the children it has waited for
+/// What it does: time spent in user and system mode, in clock ticks (`ticks_per_second`), and whether it goes on.
+struct Activity {
+    std::uint64_t own_ticks = 0;     // by all its threads
+    std::uint64_t reaped_ticks = 0;  // by the children it has waited for
+    bool is_suspended = false;       // by a signal
 };
-CpuTicks cpu_ticks(pid_t pid);
+Activity activity_of(pid_t pid);
 double ticks_per_second() noexcept;
 
 struct ResidentBytes {

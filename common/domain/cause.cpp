@@ -68,6 +68,8 @@ std::string cause_text(const Cause& cause) {
         case CauseCode::output_removed:
             return fmt::format("{} bytes of recorded output were removed by somebody", cause.bytes.value_or(0));
         case CauseCode::shim_replaced: return replaced_text(cause);
+        case CauseCode::suspended: return "suspended until SIGCONT";
+        case CauseCode::data_removed: return "the data directory was removed, and nothing of it is recorded any more";
     }
     return {};
 }

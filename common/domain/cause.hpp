@@ -28,6 +28,8 @@ enum class CauseCode {
     output_lost,        // bytes, where they are counted: not recorded
     output_removed,     // bytes: somebody removed recorded output
     shim_replaced,      // count; bytes: that may be missing at most
+    suspended,          // its program was stopped by a signal, and goes on with SIGCONT
+    data_removed,       // somebody removed the data directory: nothing of it is recorded any more
 };
 
 /// `code` says which of the others are set.
@@ -82,7 +84,8 @@ struct EnumNames<domain::CauseCode> {
         {E::left_running, "left_running"},     {E::shim_silent, "shim_silent"},
         {E::output_dropped, "output_dropped"}, {E::log_device_error, "log_device_error"},
         {E::output_lost, "output_lost"},       {E::output_removed, "output_removed"},
-        {E::shim_replaced, "shim_replaced"}};
+        {E::shim_replaced, "shim_replaced"},   {E::suspended, "suspended"},
+        {E::data_removed, "data_removed"}};
 };
 }  // namespace schema
 

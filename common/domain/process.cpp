@@ -6,6 +6,7 @@
 #include <cctype>
 #include <charconv>
 #include <csignal>
+#include <cstring>
 
 #include "common/base/text.hpp"
 
@@ -77,6 +78,27 @@ Result<void> check_label(std::string_view label) {
     if (find_process_id(label))
         return Error{ErrorCode::invalid, fmt::format("label: \"{}\" has the form of an id; choose another", label)};
     return boost::system::in_place_value;
+}
+
+std::string cause_text(const ProcessView& view, const Cause& cause) {
+    const std::string text = cause_text(cause);
+    if (cause.code != CauseCode::start_failed) return text;
+    const std::string stage = cause.stage.value_or("");
+    if (stage == "execve" && !view.command.empty())
+        return fmt::format("{}: {}", base::excerpt(view.command.front()), text);
+    if (stage == "chdir")
+        return fmt::format("{}: {}", view.working_directory, std::strerror(cause.os_error.value_or(0)));
+    return text;
+}
+
+bool has_cause(const ProcessView& view, CauseCode code) noexcept {
+    return std::any_of(view.causes.begin(), view.causes.end(), [&](const Cause& each) { return each.code == code; });
+}
+
+std::string causes_text(const ProcessView& view) {
+    std::string out;
+    for (const auto& each : view.causes) out += (out.empty() ? "" : "; ") + cause_text(view, each);
+    return out;
 }
 
 std::string default_label(const std::vector<std::string>& command, std::string_view working_directory) {

@@ -252,6 +252,12 @@ bool is_live(const ProcessView& view) noexcept;
 /// Whether something that it started runs: its program, or what an ended program left behind.
 bool has_tree(const ProcessView& view) noexcept;
 
+/// As the cause's own, naming what of the process could not be used: "./app: No such file or directory".
+std::string cause_text(const ProcessView& view, const Cause& cause);
+/// All of the process's.
+std::string causes_text(const ProcessView& view);
+bool has_cause(const ProcessView& view, CauseCode code) noexcept;
+
 /// 1 to 200 bytes of UTF-8 without control or bidirectional characters. Errors: invalid.
 Result<void> check_label(std::string_view label);
 

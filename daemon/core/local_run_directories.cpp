@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "common/async/offload.hpp"
+#include "common/rundir/daemon_paths.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/run_files.hpp"
 #include "daemon/core/strays.hpp"
@@ -25,12 +26,14 @@ std::vector<Sample> take_samples(const std::filesystem::path& data, const std::v
     // The logs first: an end of the log that was read before the tree is never newer than the tree.
     std::vector<Sample> out;
     out.reserve(requests.size());
+    const bool is_removed = !rundir::check_present(data);
     for (const auto& each : requests) {
         const auto log = rundir::process_paths(data, each.id).log;
         const logstore::Losses known = each.losses.value_or(logstore::Losses{});
         auto end = logstore::find_log_end(log);
         const auto losses = each.losses ? logstore::find_losses(log, each.run, known) : known;
-        out.push_back({.tree = {}, .log_end = std::move(end), .losses = losses ? *losses : known});
+        out.push_back(
+            {.tree = {}, .log_end = std::move(end), .losses = losses ? *losses : known, .is_data_removed = is_removed});
     }
     auto trees = sample_trees(roots);
     for (std::size_t i = 0; i < out.size(); ++i) out[i].tree = std::move(trees[i]);

@@ -57,11 +57,12 @@ std::vector<TreeSample> sample_trees(const std::vector<TreeRoots>& roots) {
         for (std::size_t i = 0; i < sample.pids.size() && strays.is_none(); ++i)
             append_members(sample.pids[i], spared, sample.pids);
         // The shim reaps whatever its descendants did not wait for; its own time is not the program's.
-        if (shim > 0) sample.cpu_ticks += base::cpu_ticks(shim).reaped;
+        if (shim > 0) sample.cpu_ticks += base::activity_of(shim).reaped_ticks;
         std::int64_t most_shared = 0;
         for (const pid_t pid : sample.pids) {
-            const auto ticks = base::cpu_ticks(pid);
-            sample.cpu_ticks += ticks.own + ticks.reaped;
+            const auto activity = base::activity_of(pid);
+            sample.cpu_ticks += activity.own_ticks + activity.reaped_ticks;
+            if (activity.is_suspended) sample.suspended.push_back(pid);
             const auto resident = base::resident_bytes(pid);
             sample.memory_bytes += resident.all - resident.shared;
             most_shared = std::max(most_shared, resident.shared);

@@ -16,6 +16,7 @@ struct TreeSample {
     std::uint64_t cpu_ticks = 0;    // user and system time of the living and of those that were waited for, clock ticks
     std::int64_t memory_bytes = 0;  // resident; what is shared counts once, by the process that shares most
     std::vector<pid_t> pids;
+    std::vector<pid_t> suspended;  // of these, by a signal
     std::uint64_t taken_boot_ns = 0;
 };
 

@@ -51,7 +51,8 @@ struct SampleRequest {
 struct Sample {
     TreeSample tree;
     Result<logstore::LogEnd> log_end;
-    logstore::Losses losses;  // as known before where the log could not be read
+    logstore::Losses losses;       // as known before where the log could not be read
+    bool is_data_removed = false;  // the data directory is not there any more
 };
 
 class RunDirectories {

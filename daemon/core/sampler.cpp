@@ -111,6 +111,7 @@ Task<> Sampler::take_readings() {
             reading.note_cpu(sample.tree.cpu_ticks, sample.tree.taken_boot_ns, process.run_state.started_boot_ns);
         reading.tree = std::move(sample.tree);
         reading.losses = sample.losses;
+        reading.is_data_removed = sample.is_data_removed;
         if (sample.log_end) reading.log_end = std::move(*sample.log_end);
         reading.taken = left;
         reading.flight = flight;

@@ -25,6 +25,7 @@ struct Reading {
     std::optional<double> cpu_percent;
     logstore::LogEnd log_end;
     logstore::Losses losses;
+    bool is_data_removed = false;
 
     /// Where the present interval of `cpu_percent` begins.
     struct CpuMark {

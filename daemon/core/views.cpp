@@ -29,6 +29,14 @@ const Outcome* shown_outcome(const Process& process) {
     return has_ended && process.life.outcome() ? &*process.life.outcome() : nullptr;
 }
 
+/// What a look at its tree and its files tells of one that lives.
+void add_sampled(std::vector<Cause>& out, const Process& process) {
+    const auto& suspended = process.reading.tree.suspended;
+    if (std::find(suspended.begin(), suspended.end(), process.run_state.pid) != suspended.end())
+        out.push_back(Cause{.code = CauseCode::suspended});
+    if (process.reading.is_data_removed) out.push_back(Cause{.code = CauseCode::data_removed});
+}
+
 /// How many of what an ended program started still live, where they could be counted.
 std::optional<std::int64_t> left_running(const Process& process) {
     const auto& pids = process.reading.tree.pids;
@@ -65,6 +73,7 @@ std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now
     if (live && process.is<Unreachable>() && process.run_state.shim_pid > 0)
         out.push_back(Cause{.code = CauseCode::shim_silent, .pid = process.run_state.shim_pid});
     const bool is_of_run = process.reading.run == process.life.last_run();
+    if (live && is_of_run) add_sampled(out, process);
     add_recording(out, process.run_state, is_of_run ? process.reading.losses : logstore::Losses{}, live);
     return out;
 }

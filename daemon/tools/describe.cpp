@@ -33,7 +33,7 @@ std::string describe(const ProcessView& view) {
     if (view.pid) out += fmt::format(", pid {}", *view.pid);
     if (view.ready) out += *view.ready ? ", ready" : ", not ready";
     if (view.run) out += fmt::format(", run {}", *view.run);
-    if (!view.causes.empty()) out += fmt::format(" ({})", base::escape_line(domain::causes_text(view.causes)));
+    if (!view.causes.empty()) out += fmt::format(" ({})", base::escape_line(domain::causes_text(view)));
     out += fmt::format("\n  {} in {}", base::escape_line(domain::command_line(view.command)),
                        base::escape_line(view.working_directory));
     if (!view.description.empty()) out += fmt::format("\n  {}", base::escape_line(view.description));

@@ -19,7 +19,7 @@ class Ends(harness.TestCase):
         view = self.view("web")
         self.assertEqual((view["state"], view["signal"], view["reason"]), ("stopped", "SIGTERM", "stopped"))
         self.assertEqual((view["stopped_by"], view["causes"]), (CLIENT, None))
-        self.assertIn(f"stopped by {CLIENT} (SIGTERM)", self.cli("status", "web").out.decode())
+        self.assertRegex(self.cli("status", "web").out.decode(), r"\nstate +stopped \(SIGTERM\)\n(.*\n)*stopped by +you\n")
         # One that ends as it likes when it is asked to has been stopped all the same.
         self.start("polite", ["sh", "-c", "trap 'exit 3' TERM; echo on; while :; do sleep 0.05; done"])
         harness.eventually("its trap", lambda: b"on" in self.ok("output", "polite").out)

@@ -77,6 +77,23 @@ class DataRemoved(harness.TestCase):
                 finished = self.cli(*arguments)
                 self.assertEqual((finished.code, finished.out, finished.err.count(sentence)), (125, b"", 1), finished)
 
+    def test_agents_are_told_too(self):
+        self.start("web", ["sleep", "600"])
+        agent = self.mcp()
+        # A keeper that makes its log anew keeps the directory.
+        os.rename(self.place.data, self.place.root / "moved")
+        told = lambda: [each for each in [agent.call("list_processes")] if "the data directory was removed" in each.text]
+        listed = harness.eventually("it is told", told)[0]  # what was seen may be told again for a moment
+        self.assertEqual(listed.structured["processes"][0]["causes"][0]["code"], "data_removed")
+        for tool, arguments in (
+            ("get_process_output", {}),
+            ("wait_for_process", {"until": "pattern", "pattern": "x"}),
+            ("restart_process", {}),
+        ):
+            with self.subTest(tool=tool):
+                answer = agent.call(tool, process="web", **arguments)
+                self.assertTrue(answer.is_error)
+                self.assertIn("was removed while the daemon ran", answer.text)
 
 
 class Log:

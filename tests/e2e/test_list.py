@@ -3,6 +3,7 @@ import fcntl
 import os
 import pty
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -151,6 +152,42 @@ class List(Case):
 
 
 class Status(Case):
+    def test_one_that_is_suspended(self):
+        self.start("web", ["sleep", "600"])
+        self.ok("signal", "STOP", "web")
+        harness.eventually("it is seen", lambda: self.view("web")["causes"])
+        self.assertEqual([each["code"] for each in self.view("web")["causes"]], ["suspended"])
+        self.assertEqual(self.view("web")["state"], "running")
+        text = self.ok("status", "web").out.decode()
+        self.assertRegex(text, r"\nstate +running, suspended\nto do +persistproc signal CONT web continues it\n")
+        lines = self.ok("list").out.decode().splitlines()
+        self.assertRegex(lines[1], r"^p1 +web +running, suspended ")
+        self.assertEqual(len(lines), 2, lines)
+        self.assertIn("suspended until SIGCONT", self.mcp().call("list_processes").text)
+        self.ok("signal", "CONT", "web")
+        harness.eventually("it goes on", lambda: not self.view("web")["causes"])
+        self.assertNotIn("to do", self.ok("status", "web").out.decode())
+
+    def test_who_it_was(self):
+        self.start("mine", ["sleep", "600"])
+        self.mcp().call("start_process", command="sleep 601", working_directory="/", label="theirs")
+        self.assertRegex(self.ok("status", "mine").out.decode(), r"\nstarted by +you\n")
+        self.assertRegex(self.ok("status", "theirs").out.decode(), r"\nstarted by +e2e 1\n")
+        self.assertRegex(self.view("mine")["started_by"], "^persistproc ")
+        self.assertEqual(self.ok("stop", "mine").out, b"p1 (mine) stopped (SIGTERM)\n")
+
+    def test_one_that_could_not_be_started_says_what(self):
+        program = self.place.work / "app"
+        folder = self.place.work / "folder"
+        for gone, words in ((program.unlink, f"{program}: No such file"), (folder.rmdir, f"{folder}: No such file")):
+            folder.mkdir(exist_ok=True)
+            shutil.copy("/bin/true", program)
+            self.ok("start", "--label", "app", "-C", "folder", str(program))
+            self.wait_exit("app")
+            gone()
+            self.assertNotEqual(self.cli("start", "app").code, 0)
+            self.assertIn(f"could not be started: {words}", self.cli("status", "app").out.decode())
+
     def test_one_that_gave_up_says_what_happened_and_what_to_type(self):
         self.failing("crash", "--restart", "on-failure:2", "-e", "SECRET=hunter2", "--stop-signal", "INT", "--grace", "3s")
         harness.eventually("it gives up", lambda: self.view("crash")["state"] == "gave_up", 60)
@@ -197,7 +234,7 @@ class Status(Case):
         self.assertNotIn("last 10", text)
         self.ok("stop", "tree")
         stopped = self.cli("status", "tree").out.decode()
-        self.assertRegex(stopped, r"stopped by +persistproc")
+        self.assertRegex(stopped, r"stopped by +you\n")
         self.assertNotIn("to do", stopped)
 
     def test_one_that_printed_nothing(self):
