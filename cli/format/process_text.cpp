@@ -119,8 +119,18 @@ std::string process_line(const ProcessView& view) {
 
 namespace {
 
-/// One "name  value" each; a value that is too long for the terminal goes on below, broken at blanks. A word that is
-/// too long alone is left to the terminal, which copies it as one.
+/// The bytes of `text` that stand in a row of `cells`: up to a blank if there is one, else behind a slash, else as many
+/// as there is room for.
+std::size_t row_of(std::string_view text, std::size_t cells) {
+    if (cells_of(text) <= cells) return text.size();
+    const std::size_t most = cut_end(text, cells, "").size();
+    // A blank that stands just behind the row needs no room in it.
+    if (const std::size_t blank = text.rfind(' ', most); blank != std::string_view::npos && blank > 0) return blank;
+    const std::size_t slash = text.substr(0, most).rfind('/');
+    return slash != std::string_view::npos && slash > 0 ? slash + 1 : std::max<std::size_t>(most, 1);
+}
+
+/// One "name  value" each; a value that is too long for the terminal goes on below itself.
 class Rows {
 public:
     explicit Rows(const TextStyle& style) : style_(style) {}
@@ -129,19 +139,15 @@ public:
         constexpr std::size_t indent = 19, least = 20;
         const std::string text = shown(value, style_);
         const auto width = static_cast<std::size_t>(style_.width);
-        std::string line = fmt::format("{:<{}}{}", name, indent, colour);
-        std::size_t at = 0;
-        while (width >= indent + least && cells_of(text.substr(at)) > width - indent) {
-            std::size_t end = text.find(' ', at), next = end;
-            while (next != std::string::npos && cells_of(text.substr(at, next - at)) <= width - indent) {
-                end = next;
-                next = text.find(' ', next + 1);
-            }
-            if (end == std::string::npos) break;
-            line += text.substr(at, end - at) + "\n" + std::string(indent, ' ');
-            at = end + 1;
+        const std::size_t room = width >= indent + least ? width - indent : SIZE_MAX;
+        out_ += fmt::format("{:<{}}{}", name, indent, colour);
+        for (std::string_view rest = text; !rest.empty();) {
+            const std::size_t end = row_of(rest, room);
+            out_ += rest.substr(0, end);
+            rest.remove_prefix(end);
+            if (rest.starts_with(' ')) rest.remove_prefix(1);
+            if (!rest.empty()) out_ += '\n' + std::string(indent, ' ');
         }
-        out_ += line + text.substr(at);
         if (!colour.empty()) out_ += no_colour;
         out_ += '\n';
     }

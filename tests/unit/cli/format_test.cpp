@@ -1,9 +1,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 
 #include "cli/environment.hpp"
+#include "cli/format/cells.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/output_text.hpp"
 #include "cli/format/process_table.hpp"
@@ -161,6 +163,32 @@ TEST_CASE("several waits: what stands for which, and the exit status") {
         const std::size_t error = text.rfind("}],\"error\":{\"code\":\"");
         CHECK((error != std::string::npos) == (row.error != nullptr));
         if (row.error != nullptr) CHECK(text.find(row.error, error) != std::string::npos);
+    }
+}
+
+TEST_CASE("what is too long for a terminal goes on below itself") {
+    ops::ProcessDetails details;
+    static_cast<ProcessView&>(details) = web();
+    details.command = {"/opt/tools/bin/a-program-with-a-long-name", "--flag=" + std::string(60, 'x'), "last"};
+    details.working_directory = "/home/ann/projects/shop/services/payments/支付/backend";
+    details.state = ProcessState::failed;
+    details.pid.reset();
+    details.causes = {Cause{.code = CauseCode::start_failed, .stage = "execve", .os_error = ENOENT}};
+    for (const int width : {40, 50, 60}) {
+        const std::string text = format::process_details(details, now, format::TextStyle{.width = width});
+        INFO(text);
+        std::string whole;
+        for (std::size_t at = 0; at < text.size();) {
+            const std::size_t end = text.find('\n', at);
+            const std::string line = text.substr(at, end - at);
+            CHECK(format::cells_of(line) <= static_cast<std::size_t>(width));
+            whole += line.substr(std::min<std::size_t>(line.size(), 19));
+            at = end + 1;
+        }
+        std::erase(whole, ' ');
+        CHECK(whole.find(details.working_directory) != std::string::npos);
+        CHECK(whole.find(std::string(60, 'x') + "last") != std::string::npos);
+        CHECK(whole.find("/opt/tools/bin/a-program-with-a-long-name:Nosuch") != std::string::npos);
     }
 }
 
