@@ -3,14 +3,13 @@
 
 #include "cli/environment.hpp"
 #include "common/base/text.hpp"
+#include "common/domain/process.hpp"
 
 namespace persistproc::cli {
 
 namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_name_part(char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '.' || c == '-'; }
 
 class Reader {
 public:
@@ -65,7 +64,7 @@ private:
         std::size_t begin = at_;
         const auto word = [&] {
             begin = at_;
-            while (at_ < text_.size() && is_name_part(text_[at_])) ++at_;
+            while (!at_line_end() && !is_blank(text_[at_]) && text_[at_] != '=') ++at_;
             return text_.substr(begin, at_ - begin);
         };
         std::string_view key = word();
@@ -73,9 +72,9 @@ private:
             skip_blanks();
             key = word();
         }
-        if (key.empty() || !is_letter(key.front()))
-            return refuse(key.empty() ? at_ : begin,
-                          "not a variable's name, which is letters, digits and \"_\"; KEY=VALUE is expected");
+        if (!domain::is_variable_name(key))
+            return refuse(begin, fmt::format("not a variable's name, which is {}; KEY=VALUE is expected",
+                                             domain::variable_name_rule));
         skip_blanks();
         if (at_ == text_.size() || text_[at_] != '=')
             return refuse(at_, "\"=\" is expected behind the name of a variable");

@@ -150,6 +150,8 @@ Result<void> add_variable(const std::string& text, std::map<std::string, std::st
     // The text may be a secret given the wrong way round: it is not repeated.
     if (equals == std::string::npos || equals == 0 || text.find('\0') != std::string::npos)
         return Error{ErrorCode::invalid, "give KEY=VALUE"};
+    if (!domain::is_variable_name(std::string_view(text).substr(0, equals)))
+        return Error{ErrorCode::invalid, fmt::format("give KEY=VALUE; KEY is {}", domain::variable_name_rule)};
     into[text.substr(0, equals)] = text.substr(equals + 1);
     return {};
 }

@@ -320,6 +320,24 @@ std::string escape_invisible(std::string_view text) {
     return escape_line(out);
 }
 
+std::string escape_outer_blanks(std::string_view text) {
+    std::string out, blanks, escaped;
+    char32_t point = 0;
+    while (!text.empty()) {
+        const std::size_t n = std::max<std::size_t>(sequence_length(text, point), 1);
+        if (is_blank(point)) {
+            blanks += text.substr(0, n);
+            append_point(escaped, point);
+        } else {
+            out.append(out.empty() ? escaped : blanks).append(text.substr(0, n));
+            blanks.clear();
+            escaped.clear();
+        }
+        text.remove_prefix(n);
+    }
+    return out + escaped;
+}
+
 std::string why_invisible(std::string_view text) {
     char32_t point = 0, before = 0;
     bool shows = false;

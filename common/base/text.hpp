@@ -44,6 +44,9 @@ std::string escape_invisible(std::string_view text);
 /// nothing but blanks. Empty: it does.
 std::string why_invisible(std::string_view text);
 
+/// `text`, which is well-formed UTF-8, with the blanks of any kind at both its ends as "\u{0020}".
+std::string escape_outer_blanks(std::string_view text);
+
 /// Whether `text` holds a control character or a Unicode bidirectional override (which can hide what is shown).
 bool has_control_or_bidi(std::string_view text) noexcept;
 

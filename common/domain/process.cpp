@@ -62,6 +62,24 @@ bool is_live(ProcessState state) noexcept {
            state == ProcessState::unreachable;
 }
 
+bool is_variable_name(std::string_view name) noexcept {
+    const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+    return !name.empty() && is_letter(name.front()) && std::all_of(name.begin(), name.end(), [&](char c) {
+        return is_letter(c) || (c >= '0' && c <= '9') || c == '.' || c == '-';
+    });
+}
+
+Result<void> check_environment(const Environment& environment) {
+    for (const auto& [name, value] : environment) {
+        if (!is_variable_name(name))
+            return Error{ErrorCode::invalid, fmt::format("environment: \"{}\" is not a variable's name, which is {}",
+                                                         base::excerpt(name), variable_name_rule)};
+        if (value.find('\0') != std::string::npos)
+            return Error{ErrorCode::invalid, fmt::format("environment: the value of {} holds a NUL byte", name)};
+    }
+    return boost::system::in_place_value;
+}
+
 Result<void> check_label(std::string_view label) {
     if (label.empty()) return Error{ErrorCode::invalid, "label: must not be empty"};
     if (label.size() > 200)
@@ -72,6 +90,9 @@ Result<void> check_label(std::string_view label) {
                                                      base::escape_line(label))};
     if (const std::string why = base::why_invisible(label); !why.empty())
         return Error{ErrorCode::invalid, "label: " + why};
+    if (base::escape_outer_blanks(label) != label)
+        return Error{ErrorCode::invalid,
+                     fmt::format("label: {} begins or ends with a blank, which nobody sees", base::quote(label))};
     if (label == "all") return Error{ErrorCode::invalid, "label: \"all\" means every process; choose another"};
     if (label.front() == '-')
         return Error{ErrorCode::invalid, fmt::format("label: \"{}\" would be taken for a flag; choose another", label)};
@@ -105,10 +126,13 @@ std::string default_label(const std::vector<std::string>& command, std::string_v
     const std::string line = command_line(command);
     // As who starts such a program would have to type it: no label begins like a flag.
     const std::string_view before = line.starts_with('-') ? "./" : "";
-    std::string label = base::escape_invisible(fmt::format("{}{} in {}", before, line, working_directory));
+    const auto visible = [](const std::string& text) {
+        return base::escape_outer_blanks(base::escape_invisible(text));
+    };
+    std::string label = visible(fmt::format("{}{} in {}", before, line, working_directory));
     if (label.size() <= 200) return label;
     // The directory tells processes apart, the command's end seldom does: cut the command.
-    std::string tail = base::escape_invisible(fmt::format("… in {}", working_directory));
+    std::string tail = visible(fmt::format("… in {}", working_directory));
     if (tail.size() > 150) {
         std::string_view end = std::string_view(tail).substr(tail.size() - 147);
         while (!base::is_utf8(end)) end.remove_prefix(1);

@@ -117,6 +117,13 @@ namespace domain {
 /// Environment variables. Values never appear in an answer, a listing, a log or an error.
 using Environment = std::map<std::string, std::string>;
 
+/// What somebody may call a variable; what is inherited may have any name.
+bool is_variable_name(std::string_view name) noexcept;
+inline constexpr std::string_view variable_name_rule =
+    "letters, digits, \"_\", \".\" and \"-\", the first a letter or \"_\"";
+/// Errors: invalid (a name, a NUL byte); no value is repeated.
+Result<void> check_environment(const Environment& environment);
+
 /// What the user asked to be run. The one place where a field of a definition is written down: requests and views take
 /// its list of fields over, the store's documents and the runs' specs are its JSON. Environment values are not part of
 /// it: they live in the run's `spec` alone.
@@ -258,7 +265,8 @@ std::string cause_text(const ProcessView& view, const Cause& cause);
 std::string causes_text(const ProcessView& view);
 bool has_cause(const ProcessView& view, CauseCode code) noexcept;
 
-/// 1 to 200 bytes of UTF-8 without control or bidirectional characters. Errors: invalid.
+/// 1 to 200 bytes of UTF-8 without control or bidirectional characters, and without blanks at its ends. Errors:
+/// invalid.
 Result<void> check_label(std::string_view label);
 
 /// "<command> in <working directory>", cut to fit a label.

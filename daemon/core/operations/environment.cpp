@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <string_view>
 
-#include "common/base/text.hpp"
-
 namespace persistproc::core {
 
 namespace {
@@ -22,7 +20,7 @@ bool is_private_variable(std::string_view entry) {
 
 }  // namespace
 
-Result<std::vector<std::string>> compose_environment(const std::vector<std::string>& base, const Environment& changes) {
+std::vector<std::string> compose_environment(const std::vector<std::string>& base, const Environment& changes) {
     std::vector<std::string> out;
     bool says_buffering = false;
     for (const auto& entry : base) {
@@ -34,12 +32,6 @@ Result<std::vector<std::string>> compose_environment(const std::vector<std::stri
         out.push_back(entry);
     }
     for (const auto& [name, value] : changes) {
-        if (name.empty() || name.find('=') != std::string::npos || name.find('\0') != std::string::npos)
-            return Error{ErrorCode::invalid,
-                         fmt::format("environment: \"{}\" is not a variable's name", base::excerpt(name))};
-        if (value.find('\0') != std::string::npos)
-            return Error{ErrorCode::invalid,
-                         fmt::format("environment: the value of {} holds a NUL byte", base::excerpt(name))};
         says_buffering = says_buffering || name == unbuffered;
         out.push_back(name + "=" + value);
     }

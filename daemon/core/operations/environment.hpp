@@ -9,8 +9,8 @@ namespace persistproc::core {
 
 /// "NAME=value" entries: those of `base` that are no supervision of ours, and `changes` on top. PYTHONUNBUFFERED=1 is
 /// one of them unless either says otherwise: Python keeps back what it prints to a pipe, and nobody would see it.
-/// Errors: invalid (a name, a NUL byte); no value is repeated.
-Result<std::vector<std::string>> compose_environment(const std::vector<std::string>& base, const Environment& changes);
+/// `changes` are fine by domain::check_environment.
+std::vector<std::string> compose_environment(const std::vector<std::string>& base, const Environment& changes);
 
 /// `entries` with `own` in place of what has the same names, but for those in `kept`, which somebody has set.
 std::vector<std::string> with_own_variables(std::vector<std::string> entries, const std::vector<std::string>& own,

@@ -10,7 +10,7 @@ namespace persistproc::core {
 namespace {
 
 /// With what was set for it and what is set now, on what it inherits, or is to inherit.
-Result<std::vector<std::string>> changed_environment(const Process& process, const ops::RestartRequest& request) {
+std::vector<std::string> changed_environment(const Process& process, const ops::RestartRequest& request) {
     Environment changes = request.environment;
     if (request.base_environment) {
         Environment kept = pick_variables(process.launch->environment, process.record.definition.variables);
@@ -30,6 +30,7 @@ void set_environment(Process& process, const ops::RestartRequest& request, std::
 
 Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest request, std::string actor) {
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+    if (auto fine = domain::check_environment(request.environment); !fine) co_return fine.error();
     ProcessPtr process;
     std::uint64_t stops = 0;  // when this was asked for: one that comes in meanwhile goes first
     std::optional<async::Mutex::Guard> guard;
@@ -91,11 +92,7 @@ Task<Result<std::optional<std::vector<std::string>>>> Operations::prepare_restar
     std::optional<std::vector<std::string>> out;
     if (!changes && !is_looked_at) co_return out;
     if (auto known = co_await driver_.know_launch(process); !known) co_return known.error();
-    if (changes) {
-        auto changed = changed_environment(*process, request);
-        if (!changed) co_return changed.error();
-        out = std::move(*changed);
-    }
+    if (changes) out = changed_environment(*process, request);
     if (!is_looked_at) co_return out;
     Definition definition = process->record.definition;
     std::vector<std::string> variables = out.value_or(process->launch->environment);

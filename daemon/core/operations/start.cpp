@@ -69,15 +69,15 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
     if (request.definition.label_given)
         if (auto fine = domain::check_label(request.definition.label); !fine) co_return fine.error();
     if (!request.base_environment) request.base_environment = options_.base_environment();
+    if (auto fine = domain::check_environment(request.environment); !fine) co_return fine.error();
     auto environment = compose_environment(*request.base_environment, request.environment);
-    if (!environment) co_return environment.error();
     auto directory = co_await world_.directories.canonical_directory(request.definition.working_directory);
     if (!directory) co_return directory.error();
     const auto beginning = std::make_shared<Beginning>();
     beginning->identity = identity_of(request, std::move(*directory), actor);
     beginning->request = std::move(request);
     beginning->actor = std::move(actor);
-    beginning->environment = std::move(*environment);
+    beginning->environment = std::move(environment);
 
     bool is_checked = false;
     ProcessPtr awaited;

@@ -309,7 +309,8 @@ TEST_CASE("environment files and what is not inherited") {
     }
     const std::pair<std::string_view, std::string_view> wrong[] = {
         {"A=1\n 1B=2", "f:2:2: not a variable's name"},
-        {"=1", "f:1:1: not a variable's name"},
+        {"=1", "f:1:1: not a variable's name, which is letters, digits, "},
+        {"A=1\nexport A%=1", "f:2:8: not a variable's name"},
         {"A B=1", "f:1:3: \"=\" is expected"},
         {"export A", "f:1:9: \"=\" is expected"},
         {"A=1\nB=\"x\ny", "f:2:3: a quote"},

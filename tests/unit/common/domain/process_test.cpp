@@ -46,6 +46,18 @@ TEST_CASE("quoting and splitting undo each other") {
         CHECK(domain::split_command(domain::command_line(words)).value() == words);
 }
 
+TEST_CASE("a variable's name is a word") {
+    for (const char* name : {"A", "_", "a1", "npm_config_x", "a.b-c"}) CHECK(domain::is_variable_name(name));
+    for (const char* name : {"", "1A", "A B", "A=B", "-A", ".a", "A%", "é", "A\n"})
+        CHECK(!domain::is_variable_name(name));
+    CHECK(domain::check_environment({{"A", "\xff \n"}}));
+    CHECK(domain::check_environment({{"1A", "secret"}}).error().message ==
+          "environment: \"1A\" is not a variable's name, which is letters, digits, \"_\", \".\" and \"-\", the first a "
+          "letter or \"_\"");
+    CHECK(domain::check_environment({{"A", std::string("x\0y", 3)}}).error().message ==
+          "environment: the value of A holds a NUL byte");
+}
+
 TEST_CASE("labels are short, plain and no ids") {
     CHECK(domain::check_label("web"));
     CHECK(domain::check_label(std::string(200, 'x')));
@@ -63,6 +75,10 @@ TEST_CASE("labels are short, plain and no ids") {
     }
     CHECK(domain::check_label("we\u200bb").error().message == "label: holds U+200B, which does not show");
     CHECK(domain::check_label("  ").error().message == "label: must hold something that shows");
+    for (const char* label : {" a", "a ", "a\u3000", "\u00a0a"}) CHECK(!domain::check_label(label));
+    CHECK(domain::check_label("a b"));
+    CHECK(domain::default_label({"a"}, "/x ") == "a in /x\\u{0020}");
+    CHECK(domain::check_label(domain::default_label({"\u00a0"}, "/" + std::string(200, ' '))));
     const auto label = domain::default_label({std::string(500, 'c'), "d"}, "/some/where");
     CHECK(label.size() <= 200);
     CHECK(domain::check_label(label));
