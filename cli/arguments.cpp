@@ -32,6 +32,7 @@ public:
 
     Result<SplitArguments> split(FlagPlace place) {
         while (next_ < arguments_.size()) {
+            const auto begin = arguments_.begin() + static_cast<std::ptrdiff_t>(next_);
             const std::string& word = arguments_[next_++];
             if (word == "--") {
                 out_.dashes = true;
@@ -45,6 +46,7 @@ public:
             }
             auto done = word[1] == '-' ? take_long(word) : take_short(word);
             if (!done) return done.error();
+            out_.typed.insert(out_.typed.end(), begin, arguments_.begin() + static_cast<std::ptrdiff_t>(next_));
         }
         out_.words.insert(out_.words.end(), arguments_.begin() + static_cast<std::ptrdiff_t>(next_), arguments_.end());
         return std::move(out_);
@@ -129,6 +131,41 @@ bool FlagShape::is_also(std::string_view name) const {
 Result<SplitArguments> split_arguments(const std::vector<std::string>& arguments, const std::vector<FlagShape>& known,
                                        FlagPlace place, std::string_view subcommand) {
     return Splitter(arguments, known, subcommand).split(place);
+}
+
+std::optional<TypedFlag> find_flag_at(const std::vector<std::string>& words, std::size_t at,
+                                      const std::vector<FlagShape>& known) {
+    constexpr std::size_t most_words = 2;  // of a flag with its value
+    for (std::size_t n = 1; n <= most_words && at + n <= words.size(); ++n) {
+        const auto begin = words.begin() + static_cast<std::ptrdiff_t>(at);
+        const std::vector<std::string> some(begin, begin + static_cast<std::ptrdiff_t>(n));
+        auto split = split_arguments(some, known, FlagPlace::before_words);
+        if (!split || split->flags.size() != 1 || !split->words.empty()) continue;
+        auto& [name, value] = split->flags.front();
+        std::string text = n == 1 ? "" : some.front() + " ";
+        const std::string& last = some.back();
+        if (name == "env")
+            text += last.substr(0, last.size() - value.size()) + value.substr(0, value.find('=') + 1) + "…";
+        else
+            text += base::shell_quote(last);
+        return TypedFlag{std::move(name), std::move(value), base::escape_line(text), n};
+    }
+    return std::nullopt;
+}
+
+SortedWords sort_out(const std::vector<std::string>& words, const std::vector<FlagShape>& known) {
+    SortedWords out;
+    std::size_t i = 0;
+    while (i < words.size() && words[i] != "--") {
+        if (auto flag = find_flag_at(words, i, known)) {
+            i += flag->words;
+            out.flags.push_back(std::move(*flag));
+        } else {
+            out.rest.push_back(words[i++]);
+        }
+    }
+    out.rest.insert(out.rest.end(), words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
+    return out;
 }
 
 std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates) {

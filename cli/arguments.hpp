@@ -1,6 +1,7 @@
 #pragma once
 /// Splits a command line before anything interprets it: which words are our own flags, and which belong to the program
 /// that is to be run. The latter are never looked at. Pure.
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,7 +31,8 @@ struct SplitArguments {
     std::vector<std::pair<std::string, std::string>>
         flags;  // long name and value, in order; "" for flags without value
     std::vector<std::string> words;
-    bool dashes = false;  // `--` ended the flags
+    std::vector<std::string> typed;  // the words that were flags and their values, as they stood
+    bool dashes = false;             // `--` ended the flags
 };
 
 /// Accepts --name value, --name=value, -n value, -nvalue and flags without value in one group (-fv). Errors: invalid
@@ -38,6 +40,24 @@ struct SplitArguments {
 /// where none belongs).
 Result<SplitArguments> split_arguments(const std::vector<std::string>& arguments, const std::vector<FlagShape>& known,
                                        FlagPlace place, std::string_view subcommand = "");
+
+/// One flag with its value, as it stands among other words.
+struct TypedFlag {
+    std::string name;  // the long one
+    std::string value;
+    std::string text;       // for a shell; of variables the names alone: "-e KEY=…"
+    std::size_t words = 1;  // that it takes
+};
+/// The flag of `known` that begins with word `at`; nothing: none does.
+std::optional<TypedFlag> find_flag_at(const std::vector<std::string>& words, std::size_t at,
+                                      const std::vector<FlagShape>& known);
+
+struct SortedWords {
+    std::vector<TypedFlag> flags;
+    std::vector<std::string> rest;  // in order, with everything from a `--` on
+};
+/// Tells flags of `known` from other words, wherever they stand.
+SortedWords sort_out(const std::vector<std::string>& words, const std::vector<FlagShape>& known);
 
 /// The candidate that a mistyped word was meant to be: one letter wrong, missing, too many or two exchanged, in a long
 /// word two of that, and not the first letter alone; or the word is its beginning. "" when none is near.

@@ -93,8 +93,13 @@ Error explained(Error failed, const StartArguments& arguments) {
     const auto own = arguments.request.environment.find("PATH");
     const char* inherited = std::getenv("PATH");
     const std::string path = own != arguments.request.environment.end() ? own->second : inherited ? inherited : "";
-    std::string why = explain_exec_failure(definition.command, *directory, path);
-    if (!why.empty()) failed.message = std::move(why);
+    const auto& misplaced = arguments.misplaced;
+    std::string why = misplaced ? explain_exec_failure(misplaced->command, *directory, path, misplaced->line + " ")
+                                : explain_exec_failure(definition.command, *directory, path);
+    if (!why.empty())
+        failed.message = std::move(why);
+    else if (misplaced)
+        failed.message += "; " + misplaced->hint();
     return failed;
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "cli/words.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
 #include "common/domain/process.hpp"
@@ -60,22 +61,21 @@ std::string first_line(const fs::path& file) {
 }  // namespace
 
 std::string explain_exec_failure(const std::vector<std::string>& command, const std::string& directory,
-                                 const std::string& path) {
+                                 const std::string& path, const std::string& before) {
     if (command.empty()) return {};
     const std::string name = base::excerpt(command.front());
     std::error_code failed;
     fs::path file = find_file(command.front(), directory, path);
     if (file.empty() && fs::is_regular_file(fs::path(directory) / command.front(), failed)) {
         const std::string_view how = runner_of(command.front());
-        const std::string line = base::escape_line(domain::command_line(command));
-        return fmt::format("{}: no such program in PATH, but a file of this directory; try: {}{}", name,
-                           how.empty() ? "./" : std::string(how) + " ", line);
+        return fmt::format("{}: no such program in PATH, but a file of this directory; try: {}{}{}", name, before,
+                           how.empty() ? "./" : std::string(how) + " ", shown_command(command));
     }
     if (file.empty()) return {};
     if (fs::is_directory(file, failed)) return fmt::format("{}: is a directory", name);
     const std::string_view runner = runner_of(file);
     const auto attempt = [&](std::string_view how) {
-        return fmt::format("; try: {} {}", how, base::escape_line(domain::command_line(command)));
+        return fmt::format("; try: {}{} {}", before, how, shown_command(command));
     };
     std::string line = first_line(file);
     if (!line.starts_with("#!")) {

@@ -36,9 +36,11 @@ struct Line {
     std::shared_ptr<void> arguments;
     CommonFlags common;
     std::vector<Flag> flags;
+    std::size_t own = 0;  // of them, the first ones
 
     explicit Line(const Subcommand& which) : subcommand(&which), arguments(which.make()) {
         flags = which.flags(arguments.get());
+        own = flags.size();
         add_common_flags(common, flags);
     }
     Line(const Line&) = delete;
@@ -90,8 +92,17 @@ Result<Invocation> finish(Line& line, const CommonFlags& before, const Result<Fi
     auto common = resolve(before, line.common, *file);
     if (!common) return common.error();
     out.common = std::move(*common);
-    Given given{line.subcommand->typed.name, out.common, {}, split.dashes, implied};
+    Given given{.subcommand = line.subcommand->typed.name,
+                .common = out.common,
+                .flags = {},
+                .dashes = split.dashes,
+                .implied = implied,
+                .line = fmt::format("persistproc {}", line.subcommand->typed.name),
+                .all_flags = shapes_of(line.flags),
+                .own_flags = {}};
     for (const auto& [name, value] : split.flags) given.flags.insert(name);
+    for (const TypedFlag& flag : sort_out(split.typed, given.all_flags).flags) given.line += " " + flag.text;
+    given.own_flags.assign(given.all_flags.begin(), given.all_flags.begin() + static_cast<std::ptrdiff_t>(line.own));
     if (auto taken = line.subcommand->take(line.arguments.get(), std::move(split.words), given); !taken)
         return taken.error();
     out.subcommand = line.subcommand;
@@ -226,6 +237,7 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     auto own = split_arguments(rest, shapes_of(line.flags), subcommand->place(), subcommand->typed.name);
     if (!own) return base::with_context(own.error(), first);
     if (is_run && file) (void)read_settings(line.flags);
+    own->typed.insert(own->typed.begin(), split->typed.begin(), split->typed.end());
     if (is_run) own->flags.insert(own->flags.begin(), split->flags.begin(), split->flags.end());
     if (auto applied = apply_flags(line.flags, own->flags); !applied) return base::with_context(applied.error(), first);
     if (line.common.help) return make_help(first);

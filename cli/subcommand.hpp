@@ -25,6 +25,9 @@ struct Given {
     std::set<std::string> flags;  // by name
     bool dashes = false;          // `--` stands before the words, or among them where flags may
     bool implied = false;         // the subcommand was left out: it is run
+    // For advice: "persistproc start --label x", what was typed before the words; and which flags there are.
+    std::string line;
+    std::vector<FlagShape> all_flags, own_flags;
 
     bool has(const std::string& flag) const { return flags.contains(flag); }
 };

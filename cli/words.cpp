@@ -125,7 +125,7 @@ constexpr ForeignFlag foreign_flags[] = {
     {"", " -H --host ", "the daemon serves this machine alone; use ssh"},
 };
 
-/// Own flags that no program is known for. Others behind a command are the program's without a word.
+/// Own flags that no program is known for: said of at once. Others are the program's until it fails.
 constexpr std::string_view peculiar_flags[] = {"on-exit", "fresh", "no-autostart", "restart",
                                                "grace",   "label", "stop-signal"};
 /// They run programs too, and have some of these themselves.
@@ -140,14 +140,10 @@ std::string with_target(std::string_view text, std::string_view target) {
     return out;
 }
 
-std::string command_text(const std::vector<std::string>& command) {
-    return base::excerpt(domain::command_line(command));
-}
-
 Error refusal(const std::vector<std::string>& command, std::string_view instead) {
     return Error{ErrorCode::invalid,
                  fmt::format("\"{}\" is not a subcommand: {}; to run a program of that name: persistproc run {}",
-                             base::excerpt(command.front()), instead, command_text(command))};
+                             base::excerpt(command.front()), instead, shown_command(command))};
 }
 
 const ForeignVerb* find_verb(std::string_view word) {
@@ -194,7 +190,53 @@ std::string assigned_name(std::string_view word) {
     return is_name ? std::string(name) : std::string();
 }
 
+/// Whether a command line sets a variable somewhere.
+bool holds_assignment(std::string_view line) {
+    constexpr std::string_view gaps = " \t\n'\"`;&|()";
+    while (!line.empty()) {
+        if (!assigned_name(line.substr(0, line.find_first_of(gaps))).empty()) return true;
+        const std::size_t gap = line.find_first_of(gaps);
+        line.remove_prefix(gap == std::string_view::npos ? line.size() : gap + 1);
+    }
+    return false;
+}
+
+/// Of `kill` and its like: "-s HUP", "-HUP", "-9", "--signal=HUP". Takes them out of `words`; empty: none is named.
+std::string take_signal(std::vector<std::string>& words) {
+    std::string found;
+    std::vector<std::string> rest;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const std::string& word = words[i];
+        std::string_view text;
+        if (word == "-s" || word == "-n" || word == "--signal")
+            text = ++i < words.size() ? std::string_view(words[i]) : std::string_view();
+        else if (word.starts_with("--signal="))
+            text = std::string_view(word).substr(word.find('=') + 1);
+        else if (word.size() > 1 && word[0] == '-' && word[1] != '-')
+            text = std::string_view(word).substr(1);
+        else {
+            if (!word.starts_with('-')) rest.push_back(word);
+            continue;
+        }
+        auto signal = domain::parse_signal(text);
+        if (!signal && text.starts_with('s')) signal = domain::parse_signal(text.substr(1));
+        if (signal) found = domain::signal_name(*signal).substr(3);
+    }
+    words = std::move(rest);
+    return found;
+}
+
 }  // namespace
+
+std::string shown_command(const std::vector<std::string>& command) {
+    std::string out;
+    for (const std::string& word : command) {
+        const std::size_t flag = word.starts_with("--env=") ? 6 : word.starts_with("-e") ? 2 : 0;
+        const std::string name = assigned_name(std::string_view(word).substr(flag));
+        out += (out.empty() ? "" : " ") + (name.empty() ? base::shell_quote(word) : word.substr(0, flag) + name + "=…");
+    }
+    return base::excerpt(out);
+}
 
 std::optional<Error> refuse_reserved(std::string_view word) {
     for (const ReservedWord& each : reserved_words)
@@ -216,7 +258,7 @@ std::string instead_of_flag(std::string_view subcommand, std::string_view flag) 
     return {};
 }
 
-std::optional<Error> refuse_assignment(std::string_view subcommand, const std::vector<std::string>& command) {
+std::optional<Error> refuse_assignment(std::string_view line, const std::vector<std::string>& command) {
     std::string flags;
     std::vector<std::string> rest = command;
     while (!rest.empty() && !assigned_name(rest.front()).empty()) {
@@ -224,11 +266,11 @@ std::optional<Error> refuse_assignment(std::string_view subcommand, const std::v
         rest.erase(rest.begin());
     }
     if (flags.empty()) return std::nullopt;
-    return Error{ErrorCode::invalid, fmt::format("variables stand before the command as flags: persistproc {} {}{}",
-                                                 subcommand, flags, rest.empty() ? "CMD…" : command_text(rest))};
+    return Error{ErrorCode::invalid, fmt::format("variables stand before the command as flags: {} {}{}", line, flags,
+                                                 rest.empty() ? "CMD…" : shown_command(rest))};
 }
 
-Result<std::vector<std::string>> split_line(std::string_view subcommand, const std::string& word) {
+Result<std::vector<std::string>> split_line(std::string_view line, const std::string& word) {
     const auto first = std::find_if_not(word.begin(), word.end(), is_gap);
     const std::string begin(first, std::find_if(first, word.end(), is_gap));
     if (!assigned_name(begin).empty()) {
@@ -236,11 +278,11 @@ Result<std::vector<std::string>> split_line(std::string_view subcommand, const s
         auto rest = domain::split_command(std::string(first + static_cast<std::ptrdiff_t>(begin.size()), word.end()));
         std::vector<std::string> command = {begin};
         if (rest) command.insert(command.end(), rest->begin(), rest->end());
-        return *refuse_assignment(subcommand, command);
+        return *refuse_assignment(line, command);
     }
     auto words = domain::split_command(word);
-    const std::string shell =
-        fmt::format("persistproc {} --shell {}", subcommand, base::excerpt(base::shell_quote(word)));
+    const std::string shell = fmt::format(
+        "{} --shell {}", line, holds_assignment(word) ? "'COMMAND LINE'" : base::excerpt(base::shell_quote(word)));
     if (!words) {
         const std::string& why = words.error().message;
         const std::string_view prefix = "command: ";
@@ -248,8 +290,9 @@ Result<std::vector<std::string>> split_line(std::string_view subcommand, const s
         return Error{ErrorCode::invalid, fmt::format("{}: {}", what.substr(0, what.find("; set shell")), shell)};
     }
     if (words->front() == "cd" || words->front() == "export" || words->front() == "source" || words->front() == ".")
-        return Error{ErrorCode::invalid,
-                     fmt::format("\"{}\" is a shell's own: {}; a directory: -C DIR", words->front(), shell)};
+        return Error{ErrorCode::invalid, fmt::format("\"{}\" is a shell's own: {}; a directory: -C DIR; a variable: -e "
+                                                     "NAME=VALUE",
+                                                     words->front(), shell)};
     return words;
 }
 
@@ -274,26 +317,67 @@ std::optional<Error> refuse_project_file(std::string_view word) {
                              name)};
 }
 
-std::optional<std::string> misplaced_flag(const StartArguments& arguments) {
+std::optional<Error> refuse_quoted(const StartArguments& arguments, const std::vector<FlagShape>& flags) {
     const auto& command = arguments.request.definition.command;
+    const SortedWords sorted = sort_out({command.begin() + 1, command.end()}, flags);
+    std::string line = arguments.line;
+    for (const TypedFlag& flag : sorted.flags) line += " " + flag.text;
+    auto words = split_line(line, command.front());
+    if (!words) return words.error();
+    if (!is_found(arguments, words->front())) return std::nullopt;
+    words->insert(words->end(), sorted.rest.begin(), sorted.rest.end());
+    return Error{ErrorCode::invalid, fmt::format("no program is \"{}\"; did you mean {} -- {}?",
+                                                 base::excerpt(command.front()), line, shown_command(*words))};
+}
+
+std::string Misplaced::hint() const {
+    return fmt::format("{} stands behind the command and is passed on to it; ours stand before it: {} {}", flag, line,
+                       shown_command(command));
+}
+
+std::optional<Misplaced> find_misplaced(const std::vector<std::string>& command, std::string_view line,
+                                        const std::vector<FlagShape>& own_flags) {
     const std::string program = command.front().substr(command.front().rfind('/') + 1);
-    if (arguments.dashes || std::find(std::begin(runners), std::end(runners), program) != std::end(runners))
-        return std::nullopt;
-    for (std::size_t i = 1; i < command.size() && command[i] != "--"; ++i)
-        for (const std::string_view flag : peculiar_flags)
-            if (command[i].starts_with("--") && command[i].substr(2, command[i].find('=') - 2) == flag)
-                return fmt::format("--{} stands behind the command and is passed on to it; ours stand before it", flag);
-    return std::nullopt;
+    if (std::find(std::begin(runners), std::end(runners), program) != std::end(runners)) return std::nullopt;
+    std::vector<FlagShape> known = own_flags;
+    for (FlagShape& each : known)
+        if (each.long_name != "env") each.short_name = 0;
+    Misplaced out;
+    out.sets_variables = true;
+    std::size_t i = 0;
+    while (i < command.size() && command[i] != "--") {
+        auto found = i == 0 ? std::nullopt : find_flag_at(command, i, known);
+        const bool sets = found && found->name == "env" && !assigned_name(found->value).empty();
+        if (!found || (found->name == "env" && !sets)) {
+            out.command.push_back(command[i++]);
+            continue;
+        }
+        i += found->words;
+        const std::string typed = found->text.substr(0, found->text.find_first_of(" ="));
+        if (out.flag.empty()) out.flag = typed;
+        for (const std::string_view peculiar : peculiar_flags)
+            out.is_peculiar = out.is_peculiar || typed.substr(2) == peculiar;
+        out.sets_variables = out.sets_variables && (sets || found->name == "env-file");
+        out.flags += (out.flags.empty() ? "" : " ") + found->text;
+    }
+    if (out.flag.empty()) return std::nullopt;
+    out.command.insert(out.command.end(), command.begin() + static_cast<std::ptrdiff_t>(i), command.end());
+    out.line = fmt::format("{} {} --", line, out.flags);
+    return out;
 }
 
 std::optional<Error> refuse_mistyped(const StartArguments& arguments) {
     const auto& command = arguments.request.definition.command;
     const std::string& word = command.front();
     if (arguments.dashes || is_found(arguments, word)) return std::nullopt;
+    const std::string name = command.size() > 1 ? assigned_name(command[1]) : std::string();
+    if (word == "export" && !name.empty())
+        return Error{ErrorCode::invalid, fmt::format("a variable stands before the command as a flag: {} -e {}=… CMD…",
+                                                     arguments.line, name)};
     if (word == "cd" || word == "export" || word == "source")
-        return Error{
-            ErrorCode::invalid,
-            fmt::format("\"{}\" is a shell's own: persistproc run --shell 'COMMAND LINE'; a directory: -C DIR", word)};
+        return Error{ErrorCode::invalid, fmt::format("\"{}\" is a shell's own: {} --shell 'COMMAND LINE'; a directory: "
+                                                     "-C DIR; a variable: -e NAME=VALUE",
+                                                     word, arguments.line)};
     if (!arguments.implied || find_verb(word) != nullptr) return std::nullopt;
     std::vector<std::string> names;
     for (const Subcommand* each : all_subcommands()) {
@@ -323,6 +407,17 @@ std::optional<Error> refuse_known(const StartArguments& arguments, const std::ve
     const ForeignVerb* const verb = arguments.implied ? find_verb(command.front()) : nullptr;
     const bool is_found = cli::is_found(arguments, command.front());
     if (verb != nullptr) {
+        std::vector<std::string> targets(command.begin() + 1, command.end());
+        const std::string signal = verb->word == "kill" ? take_signal(targets) : std::string();
+        const bool names_known = std::any_of(targets.begin(), targets.end(), [&](const std::string& each) {
+            return find_named(views, each) != nullptr;
+        });
+        if (!signal.empty() && names_known) {
+            const std::string named = base::excerpt(domain::command_line(targets));
+            const std::string send = fmt::format("persistproc signal {} {}", signal, named);
+            return refusal(command,
+                           signal == "KILL" ? fmt::format("{}, or persistproc stop --force {}", send, named) : send);
+        }
         std::string target = "TARGET";
         bool is_known = false;
         for (auto each = command.begin() + 1; each != command.end() && !is_known; ++each) {
@@ -340,12 +435,24 @@ std::optional<Error> refuse_known(const StartArguments& arguments, const std::ve
     }
     if (is_found) return std::nullopt;
     const ProcessView* const known = find_named(views, word);
-    if (known == nullptr) return std::nullopt;
+    if (known == nullptr) return refuse_unknown_id(word);
     const std::string name = base::escape_line(base::shell_quote(word));
+    // Variables that stand behind the name: what restart takes.
+    const bool sets_variables =
+        arguments.misplaced && arguments.misplaced->sets_variables && arguments.misplaced->command.size() == 1;
     return Error{ErrorCode::invalid,
-                 fmt::format("{} is {}, {}: persistproc status {}, persistproc output -f {}, or persistproc {} {}",
+                 fmt::format("{} is {}, {}: persistproc status {}, persistproc output -f {}, or persistproc {} {}{}",
                              base::quote(word), known->id, format::state_text(*known), name, name,
-                             domain::is_live(*known) ? "restart" : "start", name)};
+                             domain::is_live(*known) || sets_variables ? "restart" : "start", name,
+                             sets_variables ? " " + arguments.misplaced->flags : "")};
+}
+
+std::optional<Error> refuse_unknown_id(const std::string& word) {
+    const bool is_number = !word.empty() && word.find_first_not_of("0123456789") == std::string::npos;
+    if (!is_number && !domain::find_process_id(word)) return std::nullopt;
+    return Error{ErrorCode::not_found,
+                 fmt::format("no process and no program is \"{}\"; persistproc list -a shows all processes",
+                             base::excerpt(word))};
 }
 
 }  // namespace persistproc::cli

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/arguments.hpp"
 #include "common/base/result.hpp"
 #include "common/domain/process.hpp"
 
@@ -18,19 +19,39 @@ std::optional<Error> refuse_reserved(std::string_view word);
 /// What to do in place of another tool's flag, given with its dashes; empty: nothing is known of it.
 std::string instead_of_flag(std::string_view subcommand, std::string_view flag);
 
-/// One word with blanks is a command line: as agents give it, split like a shell does. Errors: invalid, naming --shell
-/// or -e where that is what is meant.
-Result<std::vector<std::string>> split_line(std::string_view subcommand, const std::string& word);
+/// A command as advice repeats it: quoted for a shell, of variables that it sets the names alone.
+std::string shown_command(const std::vector<std::string>& command);
+
+/// One word with blanks is a command line: as agents give it, split like a shell does. `line`: what was typed before
+/// it, "persistproc run". Errors: invalid, naming --shell or -e where that is what is meant.
+Result<std::vector<std::string>> split_line(std::string_view line, const std::string& word);
 
 /// Why a command whose first word sets a variable is not run: -e does that. Nothing: it sets none.
-std::optional<Error> refuse_assignment(std::string_view subcommand, const std::vector<std::string>& command);
+std::optional<Error> refuse_assignment(std::string_view line, const std::vector<std::string>& command);
+
+/// Why a command is not run whose first word is a command line and no program, with the flags of ours behind it:
+/// `start "npm start" --name api`. Nothing: its own first word is no program either.
+std::optional<Error> refuse_quoted(const StartArguments& arguments, const std::vector<FlagShape>& flags);
 
 /// Why `word`, all there is of a command, is none: it is the file of another tool that describes programs. Nothing: it
 /// is none.
 std::optional<Error> refuse_project_file(std::string_view word);
 
-/// An own flag that stands behind the command, where it belongs to the program; as a hint.
-std::optional<std::string> misplaced_flag(const StartArguments& arguments);
+/// Flags behind the command that are spelled as ours are. They belong to the program.
+struct Misplaced {
+    std::string flag;                  // the first one: "--name"
+    bool is_peculiar = false;          // no program is known for it
+    bool sets_variables = false;       // as all of them do
+    std::string flags;                 // "--name api", of variables the names alone
+    std::string line;                  // "persistproc start --name api --", to stand before the command
+    std::vector<std::string> command;  // without them
+
+    std::string hint() const;
+};
+/// Short flags, which many programs have, are looked for only where they set a variable. Nothing: there are none, or
+/// the program runs others and has flags like these.
+std::optional<Misplaced> find_misplaced(const std::vector<std::string>& command, std::string_view line,
+                                        const std::vector<FlagShape>& own_flags);
 
 /// Why the command of a `run` is not run, as far as no daemon need be asked: a first word that is nearly a subcommand
 /// and no program.
@@ -38,8 +59,11 @@ std::optional<Error> refuse_mistyped(const StartArguments& arguments);
 
 /// Whether `refuse_known` may have something to say.
 bool may_be_known(const StartArguments& arguments);
-/// Why the command of a `run` is not run: it names a process that exists, or is the word of another tool for what is to
-/// be done with one.
+/// Why the command of a `run` is not run: it names a process that exists, or has the form of an id, or is the word of
+/// another tool for what is to be done with one.
 std::optional<Error> refuse_known(const StartArguments& arguments, const std::vector<ProcessView>& views);
+
+/// For what is no program and names no process: why, where it has the form of an id or a PID.
+std::optional<Error> refuse_unknown_id(const std::string& word);
 
 }  // namespace persistproc::cli

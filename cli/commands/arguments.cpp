@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "cli/words.hpp"
 #include "common/base/text.hpp"
 
 namespace persistproc::cli {
@@ -24,6 +23,7 @@ Result<void> StartArguments::take(std::vector<std::string> words, const Given& g
     if (definition.shell && words.size() != 1)
         return Error{ErrorCode::invalid, "--shell takes the command as one word; quote it: --shell 'a | b'"};
     dashes = given.dashes;
+    line = given.line;
     implied = given.implied;
     definition.restart = restart.policy;
     definition.restart_limit = restart.limit;
@@ -37,15 +37,18 @@ Result<void> StartArguments::take(std::vector<std::string> words, const Given& g
                                      "runs; to run a program of that name: persistproc {} -- all",
                                      given.subcommand, given.subcommand)};
         if (auto refused = refuse_project_file(word)) return *refused;
-        const bool is_line = word.find_first_of(" \t\n") != std::string::npos && !definition.shell;
+        misplaced = find_misplaced(command, line, given.own_flags);
+        const bool is_line = command.front().find_first_of(" \t\n") != std::string::npos && !definition.shell;
         // What a program may be called, and a process: who runs it looks for these first.
-        if (is_line && ::access(word.c_str(), X_OK) != 0) {
-            auto split = split_line(given.subcommand, word);
-            if (split)
+        if (is_line && ::access(command.front().c_str(), X_OK) != 0) {
+            if (word.empty()) {
+                unsplit = refuse_quoted(*this, given.all_flags);
+            } else if (auto split = split_line(line, word)) {
                 command = std::move(*split);
-            else
+            } else {
                 unsplit = split.error();
-        } else if (auto assigns = refuse_assignment(given.subcommand, command); assigns && !definition.shell) {
+            }
+        } else if (auto assigns = refuse_assignment(line, command); assigns && !definition.shell) {
             return *assigns;
         }
     }

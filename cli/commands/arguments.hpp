@@ -6,6 +6,7 @@
 
 #include "cli/format/process_table.hpp"
 #include "cli/subcommand.hpp"
+#include "cli/words.hpp"
 #include "common/config/daemon_settings.hpp"
 #include "common/ops/agent_setup.hpp"
 #include "common/ops/client_operations.hpp"
@@ -31,10 +32,12 @@ struct StartArguments {
     bool no_autostart = false;
     RestartChoice restart;         // of the request's definition
     std::string word;              // the only one, not behind `--`: it may name a process that exists
-    std::optional<Error> unsplit;  // why `word`, which holds blanks, is no command line
-    bool dashes = false;           // `--` stands before the command: nothing in it is looked at
-    bool implied = false;          // the word `run` was left out
-    std::string defining_flag;     // one that was given; empty: none
+    std::optional<Error> unsplit;  // why the first word, which holds blanks, is no command line
+    std::optional<Misplaced> misplaced;
+    std::string line;           // "persistproc start --label x": what was typed before the command, for advice
+    bool dashes = false;        // `--` stands before the command: nothing in it is looked at
+    bool implied = false;       // the word `run` was left out
+    std::string defining_flag;  // one that was given; empty: none
 
     /// Nothing is said of the process but one word.
     bool is_bare() const { return !word.empty() && defining_flag.empty(); }

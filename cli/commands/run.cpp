@@ -5,6 +5,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 
 #include "cli/commands/start.hpp"
 #include "cli/daemon_start.hpp"
@@ -25,6 +26,9 @@ namespace {
 using boost::asio::experimental::awaitable_operators::operator||;
 
 constexpr std::uint64_t shown_when_joining = 10;  // lines
+
+/// A program that does not like its flags says so soon.
+constexpr std::chrono::seconds quick_failure{10};
 
 /// What is piped or redirected into the client, and goes nowhere.
 bool has_input() {
@@ -123,8 +127,10 @@ static Task<int> run(Context context, RunArguments options) {
             ErrorCode::unavailable, "left before the daemon answered; persistproc list shows whether it was started"});
     auto answered = std::move(std::get<0>(first));
     if (!answered) co_return context.console.fail(explained(answered.error(), options.start));
-    if (const auto hint = misplaced_flag(options.start)) context.console.note(*hint);
     const ops::StartResponse* const started = &answered->response;
+    std::string hint = options.start.misplaced ? options.start.misplaced->hint() : std::string();
+    if (options.start.misplaced && options.start.misplaced->is_peculiar) context.console.note(std::exchange(hint, {}));
+    if (!started->created) hint.clear();
 
     session::AttachPlan plan;
     plan.process = *started;
@@ -148,8 +154,13 @@ static Task<int> run(Context context, RunArguments options) {
     const bool json = context.console.json();
     auto view =
         json ? format::make_line_view(std::move(style), std::nullopt, true) : format::make_byte_view(std::move(style));
-    co_return co_await session::attach(std::move(context), std::move(plan), std::move(answered->client),
-                                       std::move(view));
+    const Console console = context.console;
+    const auto begun = std::chrono::steady_clock::now();
+    const int status =
+        co_await session::attach(std::move(context), std::move(plan), std::move(answered->client), std::move(view));
+    const bool failed_soon = status != 0 && std::chrono::steady_clock::now() - begun < quick_failure;
+    if (failed_soon && !hint.empty() && !json) console.note(hint);
+    co_return status;
 }
 
 extern const Subcommand run_subcommand = make_subcommand<run>({

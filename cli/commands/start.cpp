@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "cli/daemon_start.hpp"
@@ -32,30 +33,51 @@ const ProcessView* find_known(const std::vector<ProcessView>& views, const std::
 
 bool lives(const ProcessView& view) { return domain::is_live(view) || view.state == ProcessState::backoff; }
 
-/// What is to be typed about a process that `word` names.
-std::string advice(const ProcessView& known, const std::string& word) {
-    return fmt::format("\"{}\" names a process that exists ({}): persistproc {} {} starts it again as it is",
-                       base::excerpt(word), known.id, lives(known) ? "restart" : "start",
-                       base::escape_line(domain::command_line({word})));
+/// What is to be typed about a process that `word` names. `variables`: flags of restart that were given, too.
+std::string advice(const ProcessView& known, const std::string& word, const std::string& variables) {
+    const std::string name = base::escape_line(domain::command_line({word}));
+    return fmt::format("\"{}\" names a process that exists ({}): persistproc {} {} starts it again as it is{}",
+                       base::excerpt(word), known.id, lives(known) ? "restart" : "start", name,
+                       variables.empty() ? "" : fmt::format(", persistproc restart {} {} with that", name, variables));
 }
 
 Error not_redefined(const ProcessView& known, const StartArguments& arguments) {
+    const std::string& flag = arguments.defining_flag;
+    const bool is_of_restart = flag == "env" || flag == "env-file";
     return Error{ErrorCode::invalid,
                  fmt::format("{}; --{} is for a new one; to run a program of that name, put -- before it",
-                             advice(known, arguments.word), arguments.defining_flag)};
+                             advice(known, arguments.word, is_of_restart ? fmt::format("--{} …", flag) : ""), flag)};
 }
 
-/// `start web --label x`: what stands behind the name was taken for its program's.
-Task<Error> with_advice(Context context, Error failed, std::vector<std::string> command) {
-    if (failed.code != ErrorCode::exec_failed || command.size() < 2) co_return failed;
+/// `start web --label x`, `start web db`: what is to be typed where the first word is no program but a process. Empty:
+/// it is none.
+std::string advice_on_process(const std::vector<ProcessView>& views, const StartArguments& arguments) {
+    const auto& misplaced = arguments.misplaced;
+    const auto& command = misplaced ? misplaced->command : arguments.request.definition.command;
+    const ProcessView* const known = find_known(views, command.front());
+    if (known == nullptr) return {};
+    const std::string variables = misplaced && misplaced->sets_variables ? misplaced->flags : std::string();
+    const bool are_all = std::all_of(command.begin(), command.end(),
+                                     [&](const std::string& each) { return find_known(views, each) != nullptr; });
+    if (command.size() > 1 && are_all)
+        return fmt::format("start takes one process at a time; persistproc restart {}{}{} starts all of them again",
+                           base::excerpt(domain::command_line(command)), variables.empty() ? "" : " ", variables);
+    return advice(*known, command.front(), command.size() == 1 ? variables : std::string());
+}
+
+/// For what could not be executed: whether a process was meant.
+Task<Error> with_advice(Context context, Error failed, StartArguments arguments) {
+    if (failed.code != ErrorCode::exec_failed || arguments.dashes) co_return failed;
     const std::filesystem::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, data);
     if (!client) co_return failed;
     auto views = co_await (*client)->list_all();
     if (!views) co_return failed;
-    if (const ProcessView* const known = find_known(*views, command.front()))
-        failed.message += "; " + advice(*known, command.front());
-    co_return failed;
+    const std::string& word = arguments.request.definition.command.front();
+    const std::string meant = advice_on_process(*views, arguments);
+    if (!meant.empty()) failed.message = fmt::format("{}: no such program; {}", base::excerpt(word), meant);
+    const auto unknown = meant.empty() ? refuse_unknown_id(word) : std::nullopt;
+    co_return unknown ? *unknown : failed;
 }
 
 int show(const Console& console, const ProcessView& view, bool created) {
@@ -66,9 +88,9 @@ int show(const Console& console, const ProcessView& view, bool created) {
     return 0;
 }
 
-/// Shows what has been started, once it has had time to fail.
+/// Shows what has been started, once it has had time to fail. `hint`: why it may have failed.
 Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, std::chrono::nanoseconds span,
-                     bool autostart) {
+                     bool autostart, std::string hint) {
     if (span.count() == 0) co_return show(context.console, view, true);
     auto watched = co_await watch_beginning(context, client, view, span, autostart);
     if (!watched) co_return context.console.fail(watched.error());
@@ -81,6 +103,7 @@ Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, st
     }
     if (context.console.json()) show(context.console, *ended, true);
     co_await tell_failure(context, std::move(*ended));
+    if (!hint.empty()) context.console.note(hint);
     co_return begun_badly_status;
 }
 
@@ -105,10 +128,14 @@ Task<int> start(Context context, BackgroundArguments options) {
     if (!request && !options.unsplit) co_return context.console.fail(request.error());
     auto client = co_await connect_or_start(context.executor, context.common, !options.no_autostart);
     if (!client) co_return context.console.fail(client.error());
-    if (!options.word.empty()) {
+    if (!options.word.empty() || options.unsplit) {
         auto views = co_await (*client)->list_all();
         if (!views) co_return context.console.fail(views.error());
         const auto& command = options.request.definition.command;
+        if (options.word.empty()) {
+            const Error meant{ErrorCode::invalid, advice_on_process(*views, options)};
+            co_return context.console.fail(meant.message.empty() ? *options.unsplit : meant);
+        }
         const ProcessView* const known = find_known(*views, options.word);
         // The command of a process that is labelled like it, `start --label db db`, may be said again.
         if (known != nullptr && !options.is_bare() && known->command != command)
@@ -125,7 +152,7 @@ Task<int> start(Context context, BackgroundArguments options) {
             auto restarted = co_await unless_left(context, std::move(restarting), std::move(is_known));
             if (!restarted) co_return interrupted_status;
             if (!*restarted) co_return context.console.fail(restarted->error());
-            co_return co_await show_begun(context, **client, **restarted, span, !options.no_autostart);
+            co_return co_await show_begun(context, **client, **restarted, span, !options.no_autostart, std::string());
         }
     }
     if (options.unsplit) co_return context.console.fail(*options.unsplit);
@@ -137,16 +164,18 @@ Task<int> start(Context context, BackgroundArguments options) {
     auto& started = *answer;
     if (!started) {
         Error error = explained(started.error(), options);
-        const Error failed = co_await with_advice(context, std::move(error), options.request.definition.command);
+        const Error failed = co_await with_advice(context, std::move(error), options);
         co_return context.console.fail(failed);
     }
-    if (const auto hint = misplaced_flag(options)) context.console.note(*hint);
+    std::string hint = options.misplaced ? options.misplaced->hint() : std::string();
+    if (options.misplaced && options.misplaced->is_peculiar) context.console.note(std::exchange(hint, {}));
     if (!started->response.created) {
         const std::string ignored = ignored_text(started->response, options);
         if (!ignored.empty()) context.console.note(ignored);
         co_return show(context.console, started->response, false);
     }
-    co_return co_await show_begun(context, *started->client, started->response, span, !options.no_autostart);
+    co_return co_await show_begun(context, *started->client, started->response, span, !options.no_autostart,
+                                  std::move(hint));
 }
 
 extern const Subcommand start_subcommand = make_subcommand<start>(ops::StartRequest::typed);

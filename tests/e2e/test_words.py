@@ -18,6 +18,13 @@ REFUSED = [
     ("kill api", 2, "persistproc stop --force api, or persistproc signal KILL api; to run a program of that name: "
                     "persistproc run kill api"),
     ("kill -9 api", 2, "persistproc run kill -9 api"),
+    *((f"kill {how} api", 2, f"is not a subcommand: persistproc signal {name} api; to run a program of that name: "
+                             f"persistproc run kill {how} api") for how, name in (
+        ("-s HUP", "HUP"), ("-HUP", "HUP"), ("-SIGHUP", "HUP"), ("-1", "HUP"), ("-sHUP", "HUP"), ("-n 1", "HUP"),
+        ("--signal HUP", "HUP"), ("--signal=SIGHUP", "HUP"), ("--signal 1", "HUP"), ("-s usr1", "USR1"))),
+    *((f"kill {how} api p1", 2, "persistproc signal KILL api p1, or persistproc stop --force api p1;") for how in (
+        "-9", "-KILL", "-s 9", "--signal=KILL")),
+    ("kill api -s HUP", 2, "persistproc signal HUP api;"),
     ("kill", 2, "persistproc shutdown the daemon"),
     ("delete api", 2, "persistproc rm api"),
     ("del api", 2, "persistproc rm api"),
@@ -46,6 +53,28 @@ REFUSED = [
     ("run api", 2, '"api" is p1, running'),
     ("api --port 3", 2, '"api" is p1, running'),
     ("p1", 2, '"p1" is p1, running'),
+    ("p999", 125, 'no process and no program is "p999"; persistproc list -a'),
+    ("start p999", 125, 'no process and no program is "p999"'),
+    ("run 4000000", 125, 'no process and no program is "4000000"'),
+    ("api -e A=secret", 2, "or persistproc restart api -e A=…"),
+    ("start api -e A=secret", 127, 'api: no such program; "api" names a process that exists (p1): persistproc restart api '
+                                   "starts it again as it is, persistproc restart api -e A=… with that"),
+    ("start -e A=secret api", 2, "persistproc restart api --env … with that; --env is for a new one"),
+    ("start --label x api", 2, "--label is for a new one"),
+    ("start api --label x", 127, "persistproc restart api starts it again as it is"),
+    ("start api p1", 127, "start takes one process at a time; persistproc restart api p1 starts all of them again"),
+    ("start api p1 --env=A=secret", 127, "persistproc restart api p1 --env=A=… starts all"),
+    # Own flags behind what cannot be found.
+    ("start nosuchprogram --name x", 127, "--name stands behind the command and is passed on to it; ours stand before "
+                                          "it: persistproc start --name x -- nosuchprogram"),
+    ("-q start -C / nosuchprogram a --env A=secret --settle 3 b", 127,
+     ": persistproc start -q -C / --env A=… --settle 3 -- nosuchprogram a b"),
+    ("nosuchprogram -e A=secret", 127, ": persistproc run -e A=… -- nosuchprogram"),
+    ("start script.py --env A=secret", 127, "; try: persistproc start --env A=… -- python3 script.py"),
+    # What a variable and a label may be called.
+    ("start -e 1A=secret true", 2, '--env: give KEY=VALUE; KEY is letters, digits, "_", "." and "-", the first a letter'),
+    ("restart api -e A%=secret", 2, "--env: give KEY=VALUE; KEY is letters"),
+    ("start -e =secret true", 2, "--env: give KEY=VALUE"),
     # Subcommands to come.
     *((word, 2, f'"{word}" is not available in this version') for word in (
         "send", "top", "web", "events", "notify", "up", "down", "check", "init", "allow", "revoke", "attach", "port",
@@ -91,6 +120,11 @@ REFUSED = [
     ("cd /tmp", 2, "--shell"),
     ("FOO=1 env", 2, "persistproc run -e FOO=… env"),
     ("run FOO=secret BAR=2 env X", 2, "persistproc run -e FOO=… -e BAR=… env X"),
+    ("start --name x FOO=secret env", 2, "persistproc start --name x -e FOO=… env"),
+    ("export FOO=secret", 2, "a variable stands before the command as a flag: persistproc run -e FOO=… CMD…"),
+    ("export", 2, "a variable: -e NAME=VALUE"),
+    ("env FOO=secret api", 2, "persistproc run env FOO=… api"),
+    ("kill --env=FOO=secret -eBAR=secret api", 2, "persistproc run kill --env=FOO=… -eBAR=… api"),
 ]
 
 # One word, as a shell passes it on when it was quoted.
@@ -101,6 +135,19 @@ LINES = [
     (["run", "cd /tmp"], 2, "-C DIR"),
     (["run", "FOO=secret env"], 2, "persistproc run -e FOO=… env"),
     (["run", "FOO=secret a && b"], 2, "persistproc run -e FOO=… CMD…"),
+    (["run", "--name", "x", "a && FOO=secret b"], 2, "persistproc run --name x --shell 'COMMAND LINE'"),
+    (["run", "export FOO=secret"], 2, "persistproc run --shell 'COMMAND LINE'"),
+    # As pm2 takes them, with flags behind.
+    (["start", "sleep 10", "--name", "x"], 2, 'no program is "sleep 10"; did you mean persistproc start --name x -- sleep 10?'),
+    (["sleep 10", "--name=x", "-C", "/"], 2, "did you mean persistproc run --name=x -C / -- sleep 10?"),
+    (["start", "-q", "sleep 10", "-e", "A=secret", "20"], 2, "did you mean persistproc start -q -e A=… -- sleep 10 20?"),
+    (["start", "sleep 10", "--", "--name", "x"], 2, "did you mean persistproc start -- sleep 10 -- --name x?"),
+    (["start", "a | b", "--name", "x"], 2, '"|" needs a shell: persistproc start --name x --shell \'a | b\''),
+    (["start", "FOO=secret env", "--name", "x"], 2, "persistproc start --name x -e FOO=… env"),
+    (["start", "nosuchprogram a", "b"], 127, "nosuchprogram a: no such program"),
+    (["start", "-e", "A B=secret", "true"], 2, "--env: give KEY=VALUE; KEY is letters"),
+    *((["start", "--label", label, "true"], 2, "label: ") for label in (" web", "web ", "\u3000web", " ", "web\u00a0")),
+    (["rename", "api", "web "], 2, 'label: "web " begins or ends with a blank'),
 ]
 
 # What is typed and works; what stdout holds.
@@ -141,6 +188,7 @@ class Words(harness.TestCase):
         program.parent.mkdir()
         program.write_text("#!/bin/sh\necho 1\necho 2\necho 3\nexec sleep 1000\n")
         program.chmod(0o700)
+        (self.place.work / "script.py").write_text("")
         self.start("api", [str(program)])
         self.ok("wait", "api", "--pattern", "3")
 
@@ -157,6 +205,10 @@ class Words(harness.TestCase):
                 self.assertEqual((finished.code, finished.out), (code, b""), finished)
                 self.assertOneLine(finished.err, words)
                 self.assertNotIn(b"secret", finished.err)
+        for argument in ({"environment": {"1A": "x"}}, {"label": " web"}):
+            answer = self.mcp().call("start_process", command=["true"], working_directory="/", **argument)
+            self.assertTrue(answer.is_error)
+            self.assertIn("is not a variable's name" if "environment" in argument else "with a blank", answer.text)
         # None of it is a process, and none used up an id.
         self.assertEqual([view["id"] for view in self.views()], ["p1"])
         self.assertEqual(self.start("next", ["sleep", "1000"])["id"], "p2")
@@ -184,6 +236,7 @@ class Words(harness.TestCase):
         self.start("R&D server", ["sleep", "1000"])
         self.assertIn(b"R&D server", self.ok("start", "R&D server").out)
         self.assertOneLine(self.cli("R&D server").err, '"R&D server" is ')
+        self.assertOneLine(self.cli("start", "R&D server", "-e", "A=1").err, "persistproc restart 'R&D server' -e A=… with that")
 
     def test_a_program_of_that_name_runs(self):
         self.assertEqual(self.ok("run", "kill", "-l", "9").out.strip(), b"KILL")
@@ -194,8 +247,21 @@ class Words(harness.TestCase):
         finished = self.ok("run", "echo", "--on-exit", "stop")
         self.assertEqual(finished.out, b"--on-exit stop\n")
         self.assertIn(b"--on-exit stands behind the command and is passed on to it", finished.err)
-        for quiet in (["run", "echo", "--port", "3", "-v"], ["run", "--", "echo", "--label", "x"], ["-q", "run", "echo", "--fresh"]):
+        for quiet in (["run", "echo", "--port", "3", "-v"], ["run", "--", "echo", "--label", "x"], ["-q", "run", "echo", "--fresh"],
+                      ["run", "echo", "--name", "x", "-C", "/", "-e", "A=1"]):
             self.assertNotIn(b"is passed on", self.ok(*quiet).err, quiet)
+
+    def test_an_own_flag_behind_a_command_that_fails_is_told_of(self):
+        hint = "--name stands behind the command and is passed on to it; ours stand before it: persistproc "
+        failed = self.cli("run", "--label", "f", "sh", "-c", "exit 3", "--name", "x", "--env", "A=secret")
+        self.assertEqual(failed.code, 3)
+        self.assertIn(f"{hint}run --label f --name x --env A=… -- sh -c 'exit 3'\n", failed.err.decode())
+        failed = self.cli("start", "--settle", "5", "sh", "-c", "exit 3", "--name", "x")
+        self.assertEqual(failed.code, 1)
+        self.assertIn(f"{hint}start --settle 5 --name x -- sh -c 'exit 3'\n", failed.err.decode())
+        for quiet in (["run", "sh", "-c", "exit 3", "-C", "/", "-e", "1 + 1"], ["run", "--", "sh", "-c", "exit 3", "--name", "x"],
+                      ["run", "sh", "-c", "exit 3", "--", "--name", "x"]):
+            self.assertNotIn(b"stands behind", self.cli(*quiet).err, quiet)
 
     def test_quiet(self):
         for typed in ("start --label q sleep 1000", "restart q", "signal WINCH q", "rename q r", "flush r", "stop r", "rm r"):
