@@ -51,7 +51,7 @@ constexpr std::string_view client_keys[] = {"format", "no-color"};
 constexpr std::string_view run_keys[] = {"color",   "grace", "history", "no-autostart",
                                          "on-exit", "raw",   "restart", "stop-signal"};
 
-/// Gives flags what one table of the file says. `keys`: those of them that may stand there.
+/// Gives flags what one table of the file says of them. `keys`: what may stand there.
 Result<void> apply_settings(const config::ConfigFile& file, const std::string& table, const std::vector<Flag>& flags,
                             std::span<const std::string_view> keys) {
     for (const config::Setting& setting : file.table(table)) {
@@ -59,7 +59,8 @@ Result<void> apply_settings(const config::ConfigFile& file, const std::string& t
             return config::unknown_key(setting, table, {keys.begin(), keys.end()});
         const auto flag =
             std::find_if(flags.begin(), flags.end(), [&](const Flag& each) { return each.name == setting.key; });
-        if (flag != flags.end() && !flag->takes_value && !setting.values.empty() && !setting.is_switch)
+        if (flag == flags.end()) continue;
+        if (!flag->takes_value && !setting.values.empty() && !setting.is_switch)
             return Error{ErrorCode::invalid,
                          fmt::format("{}: {}: true or false is expected", setting.place, setting.key)};
         for (const std::string& value : setting.values)
@@ -69,14 +70,14 @@ Result<void> apply_settings(const config::ConfigFile& file, const std::string& t
     return {};
 }
 
-/// `run`: the flags of its line.
-Result<FileSettings> read_settings(const std::vector<Flag>& run) {
+/// `defining`: the flags of a line that defines a process, which [run] is about.
+Result<FileSettings> read_settings(const std::vector<Flag>& defining) {
     auto file = config::read_config(config::find_config_path());
     if (!file) return file.error();
     FileSettings out;
     if (auto applied = apply_settings(*file, "client", flags_of(out.client), client_keys); !applied)
         return applied.error();
-    if (auto applied = apply_settings(*file, "run", run, run_keys); !applied) return applied.error();
+    if (auto applied = apply_settings(*file, "run", defining, run_keys); !applied) return applied.error();
     for (const config::Setting& setting : file->table("daemon")) {
         if (setting.key != "port" || setting.values.size() != 1) continue;
         out.client.port = setting.values.front();
@@ -88,10 +89,11 @@ Result<FileSettings> read_settings(const std::vector<Flag>& run) {
 Result<Invocation> finish(Line& line, const CommonFlags& before, const Result<FileSettings>& file, SplitArguments split,
                           bool implied = false) {
     Invocation out;
-    if (!file) return file.error();
-    auto common = resolve(before, line.common, *file);
+    if (!file && line.subcommand->needs_settings) return file.error();
+    auto common = resolve(before, line.common, file ? *file : FileSettings());
     if (!common) return common.error();
     out.common = std::move(*common);
+    if (!file) out.common.settings_fault = file.error().message;
     Given given{.subcommand = line.subcommand->typed.name,
                 .common = out.common,
                 .flags = {},
@@ -236,7 +238,7 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     const std::vector<std::string> rest(split->words.begin() + 1, split->words.end());
     auto own = split_arguments(rest, shapes_of(line.flags), subcommand->place(), subcommand->typed.name);
     if (!own) return base::with_context(own.error(), first);
-    if (is_run && file) (void)read_settings(line.flags);
+    if (subcommand->place() == FlagPlace::before_words && file) (void)read_settings(line.flags);
     own->typed.insert(own->typed.begin(), split->typed.begin(), split->typed.end());
     if (is_run) own->flags.insert(own->flags.begin(), split->flags.begin(), split->flags.end());
     if (auto applied = apply_flags(line.flags, own->flags); !applied) return base::with_context(applied.error(), first);

@@ -28,6 +28,7 @@ struct CommonOptions {
     bool compat = false;                    // of a daemon that has to be started
     bool autostart = true;                  // it may be started
     std::vector<std::string> daemon_flags;  // as well, beside those that follow from the above
+    std::string settings_fault;             // what is wrong with the file of settings, where that is no obstacle
 };
 
 struct Subcommand;

@@ -61,16 +61,23 @@ Said read_until_end(int fd, Clock::time_point deadline) {
 
 }  // namespace
 
-Result<std::string> ask_version(const fs::path& program) {
+namespace {
+
+/// What `program flag` writes to `descriptor`.
+Result<std::string> ask(const fs::path& program, std::string flag, int descriptor) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return base::os_failure("pipe", errno);
     base::UniqueFd ours(ends[0]), theirs(ends[1]);
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDOUT_FILENO);
-    ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    std::string name = program.native(), flag = "--version";
+    for (const int each : {STDOUT_FILENO, STDERR_FILENO}) {
+        if (each == descriptor)
+            ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), each);
+        else
+            ::posix_spawn_file_actions_addopen(&actions, each, "/dev/null", O_WRONLY, 0);
+    }
+    std::string name = program.native();
     char* const argv[] = {name.data(), flag.data(), nullptr};
     pid_t pid = 0;
     const int failed = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, argv, ::environ);
@@ -78,18 +85,36 @@ Result<std::string> ask_version(const fs::path& program) {
     if (failed != 0)
         return Error{ErrorCode::exec_failed, fmt::format("{}: {}", program.native(), std::strerror(failed)), failed};
     theirs.reset();
-    const Said said = read_until_end(ours.get(), Clock::now() + patience);
+    Said said = read_until_end(ours.get(), Clock::now() + patience);
     // It has said what it was asked for, or never will.
     ::kill(pid, SIGKILL);
     while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
-    if (!said.has_ended) return Error{ErrorCode::timeout, fmt::format("{} --version does not end", program.native())};
-    const std::string line = said.text.substr(0, said.text.find('\n'));
+    if (!said.has_ended) return Error{ErrorCode::timeout, fmt::format("{} {} does not end", program.native(), flag)};
+    return std::move(said.text);
+}
+
+}  // namespace
+
+Result<std::string> ask_version(const fs::path& program) {
+    const auto text = ask(program, "--version", STDOUT_FILENO);
+    if (!text) return text.error();
+    const std::string line = text->substr(0, text->find('\n'));
     const std::size_t space = line.find(' ');
     const std::string version = space == std::string::npos ? line : line.substr(space + 1);
     if (version.empty())
         return Error{ErrorCode::exec_failed, fmt::format("{} --version says nothing", program.native())};
     return base::escape_line(version);
+}
+
+Result<void> check_daemon_settings(const fs::path& program) {
+    const auto text = ask(program, "--check", STDERR_FILENO);
+    if (!text) return text.error();
+    constexpr std::string_view mark = "error: ";
+    const std::size_t at = text->find(mark);
+    if (at == std::string::npos) return {};
+    const std::string why = text->substr(at + mark.size());
+    return Error{ErrorCode::invalid, why.substr(0, why.find('\n'))};
 }
 
 std::optional<PortHolder> find_port_holder(std::uint16_t port, pid_t besides) {

@@ -15,6 +15,10 @@ namespace persistproc::cli {
 /// (5 s).
 Result<std::string> ask_version(const std::filesystem::path& program);
 
+/// Whether a daemon of `program` would begin with the variables and the file of settings that there are. Errors:
+/// invalid, as it says itself: FILE: line, column, key, what is allowed.
+Result<void> check_daemon_settings(const std::filesystem::path& program);
+
 struct PortHolder {
     std::optional<pid_t> pid;  // nothing: it cannot be seen (another user's)
     std::string command;       // its short name, e.g. "python3"

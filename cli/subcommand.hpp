@@ -41,6 +41,7 @@ struct Subcommand {
     /// Returns the exit status. Takes what is in `arguments`.
     int (*run)(const CommonOptions& common, const Console& console, void* arguments) = nullptr;
     const void* kind = nullptr;  // of `arguments`
+    bool needs_settings = true;  // a wrong file of settings keeps it from its work
 
     bool is_named(std::string_view word) const;
     FlagPlace place() const {
@@ -102,6 +103,12 @@ constexpr Subcommand make_subcommand(ops::Typed typed) {
             });
     };
     return out;
+}
+
+/// One that does its work with a wrong file of settings, too, as if there were none.
+constexpr Subcommand without_settings(Subcommand subcommand) {
+    subcommand.needs_settings = false;
+    return subcommand;
 }
 
 /// All of them, in the order help shows them.

@@ -145,17 +145,16 @@ void check_programs(const Examined&, Findings& out) {
     out.problem("shim", fmt::format("persistproc-shim is not beside {}", daemon->native()), reinstall);
 }
 
-/// What the client reads of it was right, or this would not run; what is the daemon's is read when one starts.
-void check_settings(const Examined&, Findings& out) {
+/// What is the client's was read when it began; of what is the daemon's the daemon's program says what is wrong.
+void check_settings(const Examined& examined, Findings& out) {
     const char* name = "settings";
+    const char* advice = "correct it: until then nothing else works";
+    if (const std::string& fault = examined.common.settings_fault; !fault.empty())
+        return out.problem(name, fault, advice);
+    const auto program = find_daemon_program();
+    if (const auto fine = program ? check_daemon_settings(*program) : Result<void>(); !fine)
+        return out.problem(name, fine.error().message, "correct it: until then no daemon begins");
     const fs::path path = config::find_config_path();
-    const auto file = config::read_config(path);
-    if (!file) return out.problem(name, file.error().message, "correct it");
-    std::vector<std::string> known = {"port"};
-    config::DaemonSettings::fields([&known](const auto& field) { known.emplace_back(field.flag); });
-    for (const config::Setting& setting : file->table("daemon"))
-        if (std::find(known.begin(), known.end(), setting.key) == known.end())
-            return out.problem(name, config::unknown_key(setting, "daemon", known).message, "correct it");
     std::error_code failed;
     out.ok(name, path.empty()               ? "neither XDG_CONFIG_HOME nor HOME says where they would be"
                  : fs::exists(path, failed) ? path.native()
@@ -724,13 +723,13 @@ static Task<int> doctor(Context context, NoArguments) {
     co_return findings.has_problem() ? problem_status : 0;
 }
 
-extern const Subcommand doctor_subcommand = make_subcommand<doctor>({
+extern const Subcommand doctor_subcommand = without_settings(make_subcommand<doctor>({
     .name = "doctor",
     .words = "",
     .summary = "examine the installation",
     .text = "Examines the installation, the daemon and the clients' files, and says what to do. Changes nothing.",
     .examples = {"persistproc doctor"},
     .statuses = {{0, "no problem"}, {1, "problems"}},
-});
+}));
 
 }  // namespace persistproc::cli::commands

@@ -40,6 +40,8 @@ Task<> tell_slow_end(Console console) {
 }  // namespace
 
 static Task<int> shutdown(Context context, ShutdownArguments options) {
+    if (const auto& fault = context.common.settings_fault; !fault.empty())
+        context.console.note("settings are left out: " + fault);
     async::TaskGroup telling(context.executor);
     if (!options.request.keep) telling.spawn("slow end", tell_slow_end(context.console));
     auto answer = co_await end_daemon(context.executor, context.common, options.request.keep);
@@ -59,6 +61,6 @@ static Task<int> shutdown(Context context, ShutdownArguments options) {
     co_return 0;
 }
 
-extern const Subcommand shutdown_subcommand = make_subcommand<shutdown>(ops::ShutdownRequest::typed);
+extern const Subcommand shutdown_subcommand = without_settings(make_subcommand<shutdown>(ops::ShutdownRequest::typed));
 
 }  // namespace persistproc::cli::commands

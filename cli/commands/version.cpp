@@ -35,11 +35,11 @@ static Task<int> version(Context context, NoArguments) {
     co_return 0;
 }
 
-extern const Subcommand version_subcommand = make_subcommand<version>({
+extern const Subcommand version_subcommand = without_settings(make_subcommand<version>({
     .name = "version",
     .words = "",
     .summary = "version of client and daemon",
     .text = "Version of the client and, if it answers, of the daemon.",
-});
+}));
 
 }  // namespace persistproc::cli::commands

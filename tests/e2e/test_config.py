@@ -102,6 +102,46 @@ class Client(harness.TestCase):
         self.assertNotIn(b"{", self.ok("list").out)
         self.assertIn(b"{", self.ok("list", "--json").out)
 
+    def test_defaults_of_what_is_defined(self):
+        self.file.write_text('[run]\nrestart = "on-failure:3"\ngrace = 7\nstop-signal = "INT"\non-exit = "stop"\n')
+        for words in (["start", "--label", "started"], ["run", "-d", "--label", "ran"], ["-d", "--label", "implied"]):
+            self.ok(*words, "sleep", "600")
+        for label in ("started", "ran", "implied"):
+            shown = self.ok("status", label).out.decode()
+            self.assertRegex(shown, r"restart policy +on-failure; gives up after 3", label)
+            self.assertIn("SIGINT", shown)
+            self.assertIn("after 7s", shown)
+        # What is typed counts more, and one that exists is what it is.
+        self.ok("start", "--label", "typed", "--restart", "never", "sleep", "600")
+        self.assertNotIn("on-failure", self.ok("status", "typed").out.decode())
+        self.assertIn(b"already", self.ok("start", "typed").out)
+        self.file.unlink()
+
+    def test_a_wrong_file_keeps_neither_doctor_nor_shutdown_from_work(self):
+        for text, why in (
+            ("[client]\ncolour = 1\n", ': line 2, column 1: "colour" is no key of [client]; known: format, no-color'),
+            ("[run]\ngrace = 'x'\n", ": line 2, column 1: --grace: "),
+            ("[client\n", ": line 1, column "),
+            ("[daemon]\nkeep-ended = 'x'\n", ": line 2, column 1: "),
+            ("[daemon]\nauth = 'none'\n", ': line 2, column 1: auth: peer or token, got "none"'),
+            ("[daemon]\nprocess-log-limit = '1KiB'\n", ": line 2, column 1: process-log-limit: at least 1MiB"),
+        ):
+            with self.subTest(text):
+                self.file.write_text(text)
+                found = self.cli("doctor")
+                self.assertEqual(found.code, 1)
+                self.assertIn(f"problem  settings: {self.file}{why}", found.out.decode())
+                checks = {each["name"]: each for each in self.cli("doctor", "--json").json()["checks"]}
+                self.assertEqual(checks["settings"]["status"], "problem")
+                self.assertIn(b"persistproc", self.ok("version").out)
+        self.file.write_text("[client]\ncolour = 1\n")
+        self.assertEqual(self.ok("__complete", "--", "sto").err, b"")
+        self.assertEqual(self.cli("stop", "all").code, 2)
+        said = self.ok("shutdown").err.decode().splitlines()
+        self.assertIn(f"persistproc: settings are left out: {self.file}: line 2, column 1", said[0])
+        self.assertIn("the daemon has ended", said[1])
+        self.file.unlink()
+
     def test_wrong_ones_are_refused_and_help_is_not(self):
         for text, why in (
             ("[run]\n\nlabel = 'x'\n", ': line 3, column 1: "label" is no key of [run]; known: color, '),
