@@ -8,6 +8,7 @@
 
 #include "cli/arguments.hpp"
 #include "cli/common_flags.hpp"
+#include "cli/console.hpp"
 #include "cli/format/help.hpp"
 #include "cli/subcommand.hpp"
 #include "cli/words.hpp"
@@ -26,7 +27,8 @@ Result<Invocation> make_help(std::string_view word) {
     if (!word.empty() && subcommand == nullptr)
         return Error{ErrorCode::invalid,
                      fmt::format("no subcommand \"{}\"; persistproc --help lists them", base::excerpt(word))};
-    out.help = subcommand == nullptr ? format::general_help() : format::subcommand_help(*subcommand);
+    const int columns = Console(CommonOptions()).width();
+    out.help = subcommand == nullptr ? format::general_help(columns) : format::subcommand_help(*subcommand, columns);
     return out;
 }
 

@@ -21,6 +21,8 @@
 #include "cli/commands/arguments.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/find_command.hpp"
+#include "cli/format/cells.hpp"
+#include "cli/format/help.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/probes.hpp"
 #include "cli/run_survey.hpp"
@@ -702,12 +704,24 @@ Task<Examined> examine(Context context) {
     co_return out;
 }
 
-std::string text_of(const std::vector<format::CheckLine>& lines, std::string_view arrow) {
-    constexpr std::size_t status_width = 8;
+/// In a terminal what takes more than one line goes on indented, its advice in a line of its own.
+std::string text_of(const std::vector<format::CheckLine>& lines, const format::TextStyle& style) {
+    constexpr std::size_t status_width = 8, indent = status_width + 1;
+    const std::string_view arrow = style.ascii ? "->" : "→";
+    const auto columns = static_cast<std::size_t>(style.width);
     std::string out;
-    for (const format::CheckLine& line : lines)
-        out += fmt::format("{:<{}} {}: {}{}\n", line.status, status_width, line.name, base::escape_line(line.detail),
-                           line.advice.empty() ? "" : fmt::format(" {} {}", arrow, base::escape_line(line.advice)));
+    for (const format::CheckLine& line : lines) {
+        const std::string detail = fmt::format("{}: {}", line.name, base::escape_line(line.detail));
+        const std::string advice =
+            line.advice.empty() ? std::string() : fmt::format("{} {}", arrow, base::escape_line(line.advice));
+        out += fmt::format("{:<{}} ", line.status, status_width);
+        std::string text = advice.empty() ? detail : fmt::format("{} {}", detail, advice);
+        if (columns > 0 && indent + format::cells_of(text) > columns) {
+            text = format::wrap_behind(detail, columns, indent);
+            if (!advice.empty()) text += "\n" + std::string(indent, ' ') + format::wrap_behind(advice, columns, indent);
+        }
+        out += text + "\n";
+    }
     return out;
 }
 
@@ -717,9 +731,8 @@ static Task<int> doctor(Context context, NoArguments) {
     const Examined examined = co_await examine(context);
     Findings findings;
     for (const Check check : checks) check(examined, findings);
-    const std::string_view arrow = context.console.style().ascii ? "->" : "→";
     context.console.print(context.console.json() ? format::checks_json(findings.lines())
-                                                 : text_of(findings.lines(), arrow));
+                                                 : text_of(findings.lines(), context.console.style()));
     co_return findings.has_problem() ? problem_status : 0;
 }
 

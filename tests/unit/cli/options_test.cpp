@@ -3,9 +3,11 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
 #include "cli/arguments.hpp"
 #include "cli/commands/arguments.hpp"
+#include "cli/format/cells.hpp"
 #include "cli/format/help.hpp"
 #include "tests/support/catch.hpp"
 
@@ -360,6 +362,26 @@ TEST_CASE("errors of a bad command line come in the format asked for") {
     CHECK(guess_format({"list", "--json", "--bad"}) == OutputFormat::json);
     CHECK(guess_format({"list", "--format", "json", "--bad"}) == OutputFormat::json);
     CHECK(guess_format({"run", "--bad", "--", "x", "--json"}) == OutputFormat::text);
+}
+
+TEST_CASE("help fits the terminal, and keeps what is to be typed whole") {
+    for (const int columns : {0, 40, 80, 200}) {
+        const std::size_t most = columns == 0 ? 80 : std::min(columns, 100);
+        CAPTURE(columns);
+        std::vector<std::string> texts = {format::general_help(columns)};
+        for (const Subcommand* each : all_subcommands())
+            if (!each->typed.summary.empty()) texts.push_back(format::subcommand_help(*each, columns));
+        for (const std::string& text : texts) {
+            std::istringstream lines(text.substr(0, text.find("\n  persistproc ")));
+            for (std::string line; std::getline(lines, line);) {
+                CAPTURE(line);
+                // A flag with its value, or one long word, is never broken.
+                if (columns != 40) CHECK(format::cells_of(line) <= most);
+                if (line.starts_with("  ")) CHECK(line.find_first_not_of(' ') < most);
+            }
+        }
+    }
+    CHECK(format::wrap_behind("one two three four five six seven", 30, 4) == "one two three four five\n    six seven");
 }
 
 TEST_CASE("help names every flag of every subcommand, and the general help every subcommand") {
