@@ -45,11 +45,21 @@ _persistproc() {
         fi
         rest=${stripped#"$piece"}
     done
-    local typed=${words[${#words[@]} - 1]}
+    local typed=${words[${#words[@]} - 1]} quote=
     COMPREPLY=()
-    [[ $typed == [\"\']* ]] && return
+    # What is offered behind an open quote stands within it.
+    if [[ $typed == [\"\']* ]]; then
+        quote=${typed:0:1}
+        typed=${typed:1}
+    fi
     local -a asked=("${words[@]:1}") answer=()
-    for i in "${!asked[@]}"; do asked[i]=${asked[i]//\\/}; done
+    for i in "${!asked[@]}"; do
+        case ${asked[i]} in
+            \'*) asked[i]=${asked[i]:1} asked[i]=${asked[i]%\'} ;;
+            \"*) asked[i]=${asked[i]:1} asked[i]=${asked[i]%\"} asked[i]=${asked[i]//\\/} ;;
+            *) asked[i]=${asked[i]//\\/} ;;
+        esac
+    done
     mapfile -t answer < <("${words[0]}" __complete -- "${asked[@]}" 2>/dev/null)
     case ${answer[0]-} in
         directories*) _persistproc_paths -d "${answer[0]#directories}" ;;
@@ -65,16 +75,32 @@ _persistproc() {
     local value prefix=
     [[ -n $glued ]] && prefix=${typed%"${typed##*[:=]}"}
     for value in "${answer[@]:1}"; do
-        printf -v value %q "${value%%$'\t'*}"
+        value=${value%%$'\t'*}
+        case $quote in
+            \') value=${value//\'/\'\\\'\'} ;;
+            \") value=${value//\\/\\\\} value=${value//\"/\\\"} value=${value//\$/\\\$} value=${value//\`/\\\`} ;;
+            *) printf -v value %q "$value" ;;
+        esac
         COMPREPLY+=("${value#"$prefix"}")
     done
 }
 # Paths of kind $1 begin behind the first $2 letters of what is typed.
 _persistproc_paths() {
-    local path=${typed:$(($2))} prefix=
+    local path=${typed:$(($2))} flag= prefix=
     [[ -n $glued ]] && prefix=${path%"${path##*[:=]}"}
-    compopt -o filenames 2>/dev/null
+    # bash puts back no flag that stands in the same word.
+    [[ -z $glued ]] && flag=${typed:0:$(($2))}
     mapfile -t COMPREPLY < <(compgen "$1" -- "$path")
+    if [[ -n $flag ]]; then
+        local i end
+        for i in "${!COMPREPLY[@]}"; do
+            end=
+            [[ -d ${COMPREPLY[i]} ]] && end=/ && compopt -o nospace 2>/dev/null
+            printf -v "COMPREPLY[i]" '%s%q%s' "$flag" "${COMPREPLY[i]}" "$end"
+        done
+        return
+    fi
+    compopt -o filenames 2>/dev/null
     COMPREPLY=("${COMPREPLY[@]#"${prefix//\\/}"}")
 }
 # The words from $1 on belong to a command: its own completion decides.
@@ -109,6 +135,8 @@ _persistproc() {
     local -a asked answer values shown
     local line ret=1
     asked=("${(@Q)words[2,CURRENT]}")
+    # Behind an open quote.
+    [[ -n $QIPREFIX ]] && asked[-1]=${(Q)PREFIX}
     answer=("${(@f)$("$words[1]" __complete -- "${asked[@]}" 2>/dev/null)}")
     # A path may begin behind some letters: those of --flag=.
     [[ $answer[1] == (directories|files)\ * ]] && compset -p ${answer[1]#* }
@@ -138,7 +166,8 @@ fi
 
 constexpr std::string_view fish_script = R"FISH(# fish completion of persistproc; made by "persistproc completion fish"
 function __persistproc_complete
-    set -l token (commandline -ct)
+    # Without the quote that it may stand behind.
+    set -l token (string replace -r '^["\']' '' -- (commandline -ct))
     set -l words (commandline -opc) "$token"
     set -l answer ($words[1] __complete -- $words[2..-1] 2>/dev/null)
     # A path may begin behind some letters: those of --flag=.
@@ -244,17 +273,23 @@ struct Flags {
     std::shared_ptr<void> arguments;
     CommonFlags common;
     std::vector<Flag> all;
+    std::vector<FlagShape> shapes;  // of each
 
     explicit Flags(const Subcommand& subcommand)
         : arguments(subcommand.make()), all(subcommand.flags(arguments.get())) {
         add_common_flags(common, all);
+        shapes = shapes_of(all);
     }
     /// The flag that `word` begins with; nullptr: none.
     const Flag* find(const std::string& word) const {
         if (word.size() < 2 || word[0] != '-') return nullptr;
-        const std::string name = word.substr(2, word.find('=') - 2);
-        for (const Flag& flag : all)
-            if (word[1] == '-' ? name == flag.name : word[1] == flag.facts.letter) return &flag;
+        const bool is_long = word[1] == '-';
+        const std::string name = is_long ? word.substr(2, word.find('=') - 2) : word.substr(1, 1);
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            const FlagShape& shape = shapes[i];
+            const bool is_own = is_long ? name == shape.long_name : word[1] == shape.short_name;
+            if (is_own || (is_long == (name.size() > 1) && shape.is_also(name))) return &all[i];
+        }
         return nullptr;
     }
     /// The flag that takes the word after `word` as its value; nullptr: none.
@@ -306,14 +341,16 @@ Answer complete(const std::vector<std::string>& words) {
         return answer;
     }
     if (!dashes && typed.starts_with('-')) {
-        const std::size_t equals = typed.find('=');
-        const bool is_assignment = typed.starts_with("--") && equals != std::string::npos;
-        const Flag* assigned = is_assignment ? flags->awaiting(typed.substr(0, equals)) : nullptr;
+        // A value in the same word: --cwd=/tmp, -C/tmp.
+        const bool is_long = typed.starts_with("--");
+        const std::size_t begin = is_long ? typed.find('=') + 1 : 2;
+        const bool has_value = begin > 0 && typed.size() >= begin + (is_long ? 0 : 1);
+        const Flag* assigned = has_value ? flags->awaiting(typed.substr(0, is_long ? begin - 1 : begin)) : nullptr;
         if (assigned != nullptr) {
-            answer.typed.remove_prefix(equals + 1);
+            answer.typed.remove_prefix(begin);
             add_value(answer, *assigned);
-            if (answer.directive != "words") answer.directive += fmt::format(" {}", equals + 1);
-            for (Candidate& each : answer.candidates) each.word.insert(0, typed, 0, equals + 1);
+            if (answer.directive != "words") answer.directive += fmt::format(" {}", begin);
+            for (Candidate& each : answer.candidates) each.word.insert(0, typed, 0, begin);
             return answer;
         }
         for (const Flag& flag : flags->all) answer.add("--" + flag.name, flag.facts.sentence());
@@ -416,7 +453,7 @@ Task<int> answer_shell(Context context, CompleteArguments arguments) {
 
 }  // namespace
 
-extern const Subcommand completion_subcommand = make_subcommand<print_script>(
+extern const Subcommand completion_subcommand = without_settings(make_subcommand<print_script>(
     {.name = "completion",
      .words = "SHELL",
      .summary = "print the completion of bash, zsh or fish",
@@ -424,9 +461,9 @@ extern const Subcommand completion_subcommand = make_subcommand<print_script>(
      .examples = {"persistproc completion bash > ~/.local/share/bash-completion/completions/persistproc",
                   "persistproc completion zsh > ~/.zfunc/_persistproc",
                   "persistproc completion fish > ~/.config/fish/completions/persistproc.fish"},
-     .words_kind = ValueKind::shell});
+     .words_kind = ValueKind::shell}));
 
 /// Reserved: what the scripts ask. Not shown anywhere.
-extern const Subcommand complete_subcommand = make_subcommand<answer_shell>({.name = "__complete"});
+extern const Subcommand complete_subcommand = without_settings(make_subcommand<answer_shell>({.name = "__complete"}));
 
 }  // namespace persistproc::cli::commands

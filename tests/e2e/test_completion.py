@@ -2,7 +2,6 @@
 import os
 import pty
 import select
-import shlex
 import shutil
 import signal
 import subprocess
@@ -88,6 +87,18 @@ class Completion(harness.TestCase):
         self.assertEqual(self.tab("persistproc serve x"), [])
         (self.place.work / "some dir").mkdir()
         self.assertEqual(self.tab("persistproc list -C so"), ["some dir"])
+        self.assertEqual(self.tab("persistproc list -Cso"), ["-Csome\\ dir/"])
+        # Other names of flags, and a value in the same word.
+        self.assertEqual(self.tab("persistproc start --cwd so"), ["some dir"])
+        self.assertEqual(self.tab("persistproc start --cwd=so"), ["some dir"])
+        self.assertEqual(self.tab("persistproc signal -sUS"), ["-sUSR1", "-sUSR2"])
+        # What came later.
+        self.assertEqual(self.tab("persistproc pr"), ["prune"])
+        self.assertEqual(self.tab("persistproc ren"), ["rename"])
+        self.assertEqual(self.tab("persistproc flu"), ["flush"])
+        self.assertEqual(self.tab("persistproc rm --fo"), ["--force", "--format"])
+        self.assertEqual(self.tab("persistproc restart --up"), ["--update-env"])
+        self.assertEqual(self.tab("persistproc list --wa"), ["--watch"])
 
     def test_paths_behind_an_equals_sign(self):
         (self.place.work / "some dir").mkdir()
@@ -132,6 +143,16 @@ class Completion(harness.TestCase):
         self.assertEqual(offered("persistproc start --env-file=so"), ["--env-file=some dir/", "--env-file=some.env"])
         self.assertIn("--env-file=some.env", offered("persistproc start --env-file="))
         self.assertEqual(offered("persistproc list --working-directory=so"), ["--working-directory=some dir/"])
+        self.assertEqual(offered("persistproc start --cwd=so"), ["--cwd=some dir/"])
+        self.assertEqual(offered("persistproc list -Cso"), ["-Csome dir/"])
+        self.start("we b$x", ["sleep", "1000"])
+        self.assertEqual(sorted(offered('persistproc stop "we')), ["we b$x", "web"])
+        self.assertEqual(offered("persistproc stop 'we b"), ["we b$x"])
+        self.assertEqual(sorted(offered("persistproc rm -f we")), ["we b$x", "web"])
+        for line, words in (("pru", ["prune"]), ("ren", ["rename"]), ("flu", ["flush"]), ("rename w", ["web", "we b$x"]),
+                            ("flush web w", ["web", "we b$x"]), ("restart -e A=1 w", ["web", "we b$x"]),
+                            ("restart --up", ["--update-env"]), ("list --wa", ["--watch"]), ("rm --fo", ["--force", "--format"])):
+            self.assertEqual(sorted(offered(f"persistproc {line}")), sorted(words), line)
 
     def test_labels_are_words_and_nothing_else(self):
         labels = ["$(touch pwned)", "`touch pwned`", "a:b", "a:c d", "it's", 'say "x"', "web"]
@@ -241,13 +262,19 @@ class Typed(harness.TestCase):
             os.close(ours)
             (work / "kept").unlink(missing_ok=True)
 
-    def in_each(self, keys, *meant):
-        """What TAB makes of `keys` are these words, however a shell quotes them."""
+    def in_each(self, keys, *meant, end=""):
+        """What TAB makes of `keys` are these words, however a shell quotes them; `end` where it left a quote open."""
         for shell in self.shells:
             if shutil.which(shell):
                 with self.subTest(shell):
-                    words = [word.rstrip("/") for word in shlex.split(self.typed(shell, keys))]
-                    self.assertEqual(words, ["persistproc", *meant])
+                    line = self.typed(shell, keys)
+                    for closed in (line, line + end):
+                        show = ["bash", "-c", f"printf '%s\\n' {closed}"]
+                        read = subprocess.run(show, capture_output=True, cwd=self.place.work)
+                        if read.returncode == 0:
+                            break
+                    words = [word.rstrip("/") for word in read.stdout.decode().splitlines()]
+                    self.assertEqual(words, ["persistproc", *meant], line)
 
     def test_start_completes_what_does_not_run_beside_commands(self):
         self.start("zzz-runs", ["sleep", "1000"])
@@ -266,6 +293,34 @@ class Typed(harness.TestCase):
         for typed in ("some\\ dir/", "some\\ dir/a="):
             self.in_each("persistproc list -C " + typed, "list", "-C", "some dir/a=b")
             self.in_each("persistproc list --working-directory=" + typed, "list", "--working-directory=some dir/a=b")
+
+
+    def test_behind_an_open_quote(self):
+        for label in ("zz web", "yy $(touch pwned)", 'xx "it', "ww it's", "vv`x` \\"):
+            self.start(label, ["sleep", "1000"])
+        for quote in ('"', "'"):
+            self.in_each(f"persistproc stop {quote}zz", "stop", "zz web")
+            self.in_each(f"persistproc stop {quote}zz w", "stop", "zz web")
+            self.in_each(f"persistproc stop {quote}zz web{quote} {quote}yy", "stop", "zz web", "yy $(touch pwned)")
+            self.in_each(f"persistproc stop {quote}xx", "stop", 'xx "it')
+            self.in_each(f"persistproc stop {quote}ww", "stop", "ww it's")
+            self.in_each(f"persistproc stop {quote}vv", "stop", "vv`x` \\")
+        (self.place.work / "some dir").mkdir()
+        self.in_each('persistproc list -C "so', "list", "-C", "some dir", end='"')
+        self.assertFalse(list(self.place.work.rglob("pwned")))
+
+    def test_a_value_in_the_word_of_its_flag(self):
+        (self.place.work / "some dir" / "sub").mkdir(parents=True)
+        self.in_each("persistproc list -Cso", "list", "-Csome dir")
+        self.in_each("persistproc list -Csome\\ dir/s", "list", "-Csome dir/sub")
+        self.in_each("persistproc start --cwd=so", "start", "--cwd=some dir")
+
+    def test_what_came_later(self):
+        self.start("web", ["sleep", "1000"])
+        for typed, words in (("pru", ["prune"]), ("ren", ["rename"]), ("rename we", ["rename", "web"]), ("flu", ["flush"]),
+                             ("flush we", ["flush", "web"]), ("rm -f we", ["rm", "-f", "web"]), ("list --wa", ["list", "--watch"]),
+                             ("restart -e A=1 we", ["restart", "-e", "A=1", "web"]), ("restart --up", ["restart", "--update-env"])):
+            self.in_each("persistproc " + typed, *words)
 
 
 class WithoutAnswer(harness.TestCase):
