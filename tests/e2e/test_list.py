@@ -242,6 +242,23 @@ class Status(Case):
         self.wait_exit("quiet")
         self.assertIn(b"p1.1 printed nothing", self.cli("status", "quiet").out)
 
+    def test_help_and_doctor_go_on_indented(self):
+        for width in (60, 100):
+            for words, begin in ((["doctor"], 9), (["run", "--help"], 31), (["--help"], 31)):
+                with self.subTest(words, width=width):
+                    _, shown = self.screen(width, *words)
+                    lines = shown.splitlines()
+                    # What is one word, or to be typed, is never broken.
+                    for line in lines:
+                        is_whole = " " not in line.strip() or "persistproc " in line or "→ " in line
+                        self.assertTrue(len(line) <= width or is_whole, line)
+                    indented = [line for line in lines if line.startswith(" " * begin) and line[begin] != " "]
+                    self.assertTrue(indented, shown)
+        # In a pipe a finding is one line.
+        lines = self.ok("doctor").out.decode().splitlines()
+        self.assertTrue(all(line.split()[0] in ("ok", "note", "problem") for line in lines), lines)
+        self.assertLessEqual(max(len(line) for line in self.ok("run", "--help").out.decode().split("Examples:")[0].splitlines()), 80)
+
     def test_escapes_of_a_program_do_not_reach_the_terminal(self):
         self.start("evil", ["sh", "-c", r"printf '\033]0;title\007\033[31mred\033[0m\n'; exit 1"])
         self.wait_exit("evil")
