@@ -40,12 +40,9 @@ Task<ProcessView> view_of_end(DaemonClient& client, ProcessView started, ops::Wa
     known.run = started.run;
     known.started_at = started.started_at;
     known.ended_at.reset();
-    known.exit_code = end.exit_code;
-    known.signal = end.signal;
+    static_cast<domain::Ending&>(known) = end;
     known.state = end.signal ? ProcessState::killed : ProcessState::exited;
-    known.causes.clear();
     if (end.stopped) known.state = ProcessState::stopped;
-    known.stopped_by = end.stopped_by.value_or("");
     co_return known;
 }
 

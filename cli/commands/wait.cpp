@@ -40,10 +40,7 @@ std::string ended_text(ProcessView view, const ops::WaitMeta& meta) {
     if (view.run != meta.run || domain::is_live(view)) {
         view.run = meta.run;
         view.started_at.reset();
-        view.causes.clear();
-        view.exit_code = meta.exit_code;
-        view.signal = meta.signal;
-        view.stopped_by = meta.stopped_by.value_or("");
+        static_cast<domain::Ending&>(view) = meta;
         view.state = meta.stopped ? ProcessState::stopped : meta.signal ? ProcessState::killed : ProcessState::exited;
     }
     return format::ending_text(view, base::wall_now());

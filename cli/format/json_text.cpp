@@ -123,12 +123,9 @@ std::string ended_json(const ProcessView& view) {
     const bool waits = view.state == ProcessState::backoff;
     Json out{{"event", waits ? (view.signal ? "killed" : "exited") : std::string(view.state.word())}};
     if (view.run) out["run"] = *view.run;
-    if (view.exit_code) out["exit_code"] = *view.exit_code;
-    if (view.signal) out["signal"] = *view.signal;
-    if (view.reason) out["reason"] = std::string(view.reason->word());
-    if (!view.stopped_by.empty()) out["stopped_by"] = view.stopped_by;
-    if (view.started_at) out["started_at"] = base::format_rfc3339(*view.started_at);
-    if (view.ended_at) out["ended_at"] = base::format_rfc3339(*view.ended_at);
+    const Json facts = schema::to_json(view);
+    for (const char* name : {"exit_code", "signal", "reason", "stopped_by", "causes", "started_at", "ended_at"})
+        if (!facts[name].is_null()) out[name] = facts[name];
     for (const auto& each : view.causes)
         if (each.code == CauseCode::runs_again && each.at) out["restarts_at"] = base::format_rfc3339(*each.at);
     return document(out);

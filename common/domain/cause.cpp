@@ -31,6 +31,17 @@ std::string replaced_text(const Cause& cause) {
         bytes > 0 ? fmt::format("at most {} bytes of output may be missing", bytes) : "nothing is missing");
 }
 
+std::string by_text(const Cause& cause) { return cause.by && !cause.by->empty() ? " by " + *cause.by : ""; }
+
+std::string seconds_text(double seconds) {
+    return base::format_age(std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9)));
+}
+
+std::string other_version_text(const char* which, const Cause& cause) {
+    return fmt::format("written by {} {} version (format {}), which alone can use it; not touched",
+                       which[0] == 'o' ? "an" : "a", which, cause.text.value_or("unknown"));
+}
+
 const char* error_text(const Cause& cause) { return std::strerror(cause.os_error.value_or(0)); }
 
 }  // namespace
@@ -49,11 +60,17 @@ std::string cause_text(const Cause& cause) {
         case CauseCode::machine_restarted: return "the machine was restarted";
         case CauseCode::run_damaged: return "its run directory is damaged: " + cause.text.value_or("");
         case CauseCode::killed_by_other: return killed_text(cause);
+        case CauseCode::signal_sent: return "the signal was sent" + by_text(cause);
+        case CauseCode::quick_failures:
+            return fmt::format("{} in a row {} shorter than {}",
+                               cause.count == 1 ? "1 run" : fmt::format("{} runs", cause.count.value_or(0)),
+                               cause.count == 1 ? "was" : "were", seconds_text(cause.seconds.value_or(0)));
         case CauseCode::runs_again:
             return fmt::format("runs again at {}{}", base::format_rfc3339(cause.at.value_or(WallTime{})),
                                count_text(cause));
-        case CauseCode::called_off:
-            return fmt::format("stopped{} while it waited to be restarted", cause.by ? " by " + *cause.by : "");
+        case CauseCode::called_off: return fmt::format("stopped{} after it had ended", by_text(cause));
+        case CauseCode::written_by_newer: return other_version_text("newer", cause);
+        case CauseCode::written_by_older: return other_version_text("older", cause);
         case CauseCode::left_running:
             return cause.count ? fmt::format("{} left running", *cause.count) : "programs it started still run";
         case CauseCode::shim_silent:

@@ -19,8 +19,12 @@ enum class CauseCode {
     machine_restarted,  // lost
     run_damaged,        // lost; text: what of its run directory cannot be read
     killed_by_other,    // SIGKILL that persistproc did not send; count: the kernel's OOM kills in the cgroup meanwhile
+    signal_sent,        // at, by: who had it sent the signal that ended it
     runs_again,         // at; count, most: failures in a row, and how many end it
-    called_off,         // by: who stopped it while it waited to run again
+    quick_failures,     // gave up; count: of its runs in a row, each shorter than `seconds`
+    called_off,         // by: who stopped it when it had ended by itself, and maybe waited to run again
+    written_by_newer,   // unsupported; text: the format
+    written_by_older,   // unsupported; text: the format
     left_running,       // count: programs it started that still live; absent where they could not be counted
     shim_silent,        // pid: of its shim, which lives and does not answer
     output_dropped,     // os_error: there is no room; output is being dropped now
@@ -41,6 +45,7 @@ struct Cause {
     std::optional<std::int64_t> most;
     std::optional<std::int64_t> bytes;
     std::optional<std::int64_t> pid;
+    std::optional<double> seconds;
     std::optional<WallTime> at;
     std::optional<std::string> text;
     std::optional<std::string> by;
@@ -57,6 +62,7 @@ struct Cause {
         each(field("most", &C::most).left_out_if_absent());
         each(field("bytes", &C::bytes).left_out_if_absent());
         each(field("pid", &C::pid).left_out_if_absent());
+        each(field("seconds", &C::seconds).left_out_if_absent());
         each(field("at", &C::at).left_out_if_absent());
         each(field("text", &C::text).left_out_if_absent());
         each(field("by", &C::by).left_out_if_absent());
@@ -76,16 +82,27 @@ namespace schema {
 template <>
 struct EnumNames<domain::CauseCode> {
     using E = domain::CauseCode;
-    static constexpr std::pair<E, std::string_view> names[] = {
-        {E::start_failed, "start_failed"},     {E::shim_killed, "shim_killed"},
-        {E::end_unseen, "end_unseen"},         {E::machine_restarted, "machine_restarted"},
-        {E::run_damaged, "run_damaged"},       {E::killed_by_other, "killed_by_other"},
-        {E::runs_again, "runs_again"},         {E::called_off, "called_off"},
-        {E::left_running, "left_running"},     {E::shim_silent, "shim_silent"},
-        {E::output_dropped, "output_dropped"}, {E::log_device_error, "log_device_error"},
-        {E::output_lost, "output_lost"},       {E::output_removed, "output_removed"},
-        {E::shim_replaced, "shim_replaced"},   {E::suspended, "suspended"},
-        {E::data_removed, "data_removed"}};
+    static constexpr std::pair<E, std::string_view> names[] = {{E::start_failed, "start_failed"},
+                                                               {E::shim_killed, "shim_killed"},
+                                                               {E::end_unseen, "end_unseen"},
+                                                               {E::machine_restarted, "machine_restarted"},
+                                                               {E::run_damaged, "run_damaged"},
+                                                               {E::killed_by_other, "killed_by_other"},
+                                                               {E::signal_sent, "signal_sent"},
+                                                               {E::runs_again, "runs_again"},
+                                                               {E::quick_failures, "quick_failures"},
+                                                               {E::called_off, "called_off"},
+                                                               {E::written_by_newer, "written_by_newer"},
+                                                               {E::written_by_older, "written_by_older"},
+                                                               {E::left_running, "left_running"},
+                                                               {E::shim_silent, "shim_silent"},
+                                                               {E::output_dropped, "output_dropped"},
+                                                               {E::log_device_error, "log_device_error"},
+                                                               {E::output_lost, "output_lost"},
+                                                               {E::output_removed, "output_removed"},
+                                                               {E::shim_replaced, "shim_replaced"},
+                                                               {E::suspended, "suspended"},
+                                                               {E::data_removed, "data_removed"}};
 };
 }  // namespace schema
 

@@ -248,6 +248,16 @@ Result<void> check_command(const std::vector<std::string>& command) {
     return boost::system::in_place_value;
 }
 
+Ending ending_of(const Outcome& outcome) {
+    Ending out;
+    out.exit_code = outcome.exit_code;
+    if (outcome.signal) out.signal = signal_name(*outcome.signal);
+    out.reason = outcome.reason;
+    out.stopped_by = outcome.stopped_by;
+    out.causes = outcome.causes;
+    return out;
+}
+
 std::string signal_name(int signal) {
     for (const auto& each : sendable)
         if (each.number == signal) return each.name;

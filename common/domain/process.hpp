@@ -79,6 +79,27 @@ struct Outcome {
     }
 };
 
+/// How a run ended, as every answer tells it: a fact that joins it is told by all of them. Absent facts are null.
+struct Ending {
+    std::optional<int> exit_code;
+    std::optional<std::string> signal;
+    std::optional<schema::Open<OutcomeReason>> reason;
+    std::string stopped_by;     // who asked for the stop
+    std::vector<Cause> causes;  // why it failed, is lost, was killed, when it runs again, what is missing
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using E = Ending;
+        using schema::field;
+        each(field("exit_code", &E::exit_code));
+        each(field("signal", &E::signal));
+        each(field("reason", &E::reason));
+        each(field("stopped_by", &E::stopped_by).absent_if_empty());
+        each(field("causes", &E::causes).absent_if_empty());
+    }
+};
+Ending ending_of(const Outcome& outcome);
+
 enum class RestartPolicy { never, on_failure, always };
 
 }  // namespace domain
@@ -206,16 +227,13 @@ constexpr void Definition::fields(Each&& each) {
 
 /// A process as every answer shows it (product contract, "Process view"): its definition, as far as that is shown, and
 /// the facts. Absent facts are null.
-struct ProcessView : Definition {
+struct ProcessView : Definition, Ending {
     std::string id;
     schema::Open<ProcessState> state = ProcessState::starting;
     std::optional<bool> ready;
     std::optional<std::int64_t> pid;
     std::optional<WallTime> started_at;
     std::optional<WallTime> ended_at;
-    std::optional<int> exit_code;
-    std::optional<std::string> signal;
-    std::optional<schema::Open<OutcomeReason>> reason;
     std::optional<double> own_grace_seconds;  // where it is not the usual one
     std::optional<std::string> run;
     std::int64_t restarts = 0;
@@ -224,9 +242,7 @@ struct ProcessView : Definition {
     std::optional<std::int64_t> memory_bytes;
     std::optional<WallTime> last_output_at;
     std::optional<std::string> log_path;
-    std::string stopped_by;     // who asked for the stop
-    std::vector<Cause> causes;  // why it failed, is lost, was killed, when it runs again, what is missing
-    schema::Unknown unknown;    // what a newer daemon says besides; hides that of the definition
+    schema::Unknown unknown;  // what a newer daemon says besides; hides that of the definition
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -239,10 +255,7 @@ struct ProcessView : Definition {
         each(field("pid", &V::pid));
         each(field("started_at", &V::started_at));
         each(field("ended_at", &V::ended_at));
-        each(field("exit_code", &V::exit_code));
-        each(field("signal", &V::signal));
-        each(field("reason", &V::reason));
-        each(field("stopped_by", &V::stopped_by).absent_if_empty());
+        Ending::fields(each);
         each(field("grace_seconds", &V::own_grace_seconds).left_out_if_absent());
         each(field("run", &V::run));
         each(field("restarts", &V::restarts));
@@ -251,7 +264,6 @@ struct ProcessView : Definition {
         each(field("memory_bytes", &V::memory_bytes));
         each(field("last_output_at", &V::last_output_at));
         each(field("log_path", &V::log_path));
-        each(field("causes", &V::causes).absent_if_empty());
     }
 };
 /// As `is_live` of its state; of one that only a newer version knows, by its facts.

@@ -70,7 +70,7 @@ struct OutputRequest {
 };
 
 /// What programs need of an answer whose text is for the model (`_meta["persistproc/result"]`).
-struct OutputMeta {
+struct OutputMeta : domain::Ending {
     std::string process;
     schema::Open<domain::ProcessState> state = domain::ProcessState::starting;
     std::string next_cursor;
@@ -87,6 +87,7 @@ struct OutputMeta {
         using schema::field;
         each(field("process", &R::process));
         each(field("state", &R::state));
+        domain::Ending::fields(each);
         each(field("next_cursor", &R::next_cursor));
         each(field("lines", &R::lines));
         each(field("omitted_before", &R::omitted_before));

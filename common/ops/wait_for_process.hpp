@@ -65,16 +65,13 @@ struct WaitRequest {
     }
 };
 
-struct WaitMeta {
+struct WaitMeta : domain::Ending {
     std::string process;
     schema::Open<domain::ProcessState> state = domain::ProcessState::starting;
     schema::Open<WaitOutcome> outcome = WaitOutcome::timed_out;
     std::optional<std::string> match;  // the matching line
     std::optional<std::int64_t> port;
-    std::optional<int> exit_code;
-    std::optional<std::string> signal;
-    bool stopped = false;                   // the run ended on request
-    std::optional<std::string> stopped_by;  // where it is on record
+    bool stopped = false;  // the run ended on request
     std::optional<std::string> run;
     std::string next_cursor;
 
@@ -87,10 +84,8 @@ struct WaitMeta {
         each(field("outcome", &R::outcome));
         each(field("match", &R::match));
         each(field("port", &R::port));
-        each(field("exit_code", &R::exit_code));
-        each(field("signal", &R::signal));
+        domain::Ending::fields(each);
         each(field("stopped", &R::stopped));
-        each(field("stopped_by", &R::stopped_by));
         each(field("run", &R::run));
         each(field("next_cursor", &R::next_cursor));
     }

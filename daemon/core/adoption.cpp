@@ -203,7 +203,7 @@ void Adoption::take_end_as_news(const ProcessPtr& process, const FoundRun& run, 
     process->life = Lifecycle(was, process->record.wanted, highest, std::nullopt, std::max(counted, 0));
     const std::chrono::nanoseconds ago = world_.clock.wall() - ended.outcome.ended_at;
     ProgramEnded event{.outcome = ended.outcome, .leftovers = false, .ago = std::max(ago, std::chrono::nanoseconds{})};
-    name_stopper(event.outcome, process->record);
+    if (ended.is_news) explain_end(event.outcome, process->record, run.id.number);
     driver_.apply(process, event);
 }
 

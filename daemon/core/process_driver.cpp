@@ -31,8 +31,20 @@ run::StopOrder order_of(const Process& process, std::chrono::nanoseconds grace, 
 
 }  // namespace
 
-void name_stopper(Outcome& outcome, const ProcessRecord& record) {
-    if (outcome.reason == OutcomeReason::stopped && outcome.stopped_by.empty()) outcome.stopped_by = record.intent_by;
+void explain_end(Outcome& outcome, const ProcessRecord& record, std::uint32_t run) {
+    if (outcome.reason == OutcomeReason::stopped) {
+        if (outcome.stopped_by.empty()) outcome.stopped_by = record.intent_by;
+        return;
+    }
+    const auto is_foreign = [](const Cause& each) { return each.code == CauseCode::killed_by_other; };
+    const auto& sent = record.sent_signal;
+    const bool was_sent = sent && sent->run == run && sent->number == outcome.signal &&
+                          std::none_of(outcome.causes.begin(), outcome.causes.end(), is_foreign);
+    if (was_sent) outcome.causes.push_back(Cause{.code = CauseCode::signal_sent, .at = sent->at, .by = sent->by});
+    // A stop that its shim heard of too late.
+    const bool is_known = outcome.exit_code || outcome.signal;
+    if (is_known && record.wanted == Wanted::down && record.intent_run == run && !record.intent_by.empty())
+        outcome.causes.push_back(Cause{.code = CauseCode::called_off, .by = record.intent_by});
 }
 
 std::chrono::nanoseconds seconds_of(double seconds) {
@@ -314,7 +326,7 @@ void ProcessDriver::hear(run::RunDriver& run, const run::Telling& telling) {
         base::kill_point("daemon.end.heard");
         process->standing = Standing::established;
         ProgramEnded event{.outcome = ended->outcome, .leftovers = ended->leftovers};
-        name_stopper(event.outcome, process->record);
+        explain_end(event.outcome, process->record, run.id().number);
         apply(process, event);
     } else if (std::holds_alternative<run::TellEmptied>(telling)) {
         apply(process, TreeEmptied{});

@@ -77,8 +77,8 @@ private:
 /// How long the tree of a process may take to end once it was told to: its grace, then SIGKILL and sweeps on a machine
 /// under load.
 inline constexpr auto kill_bound = std::chrono::seconds(30);
-/// Of a run that was stopped: by whom, as far as that is on record.
-void name_stopper(Outcome& outcome, const ProcessRecord& record);
+/// Adds what is on record of the end of a run that is heard of now: who stopped it, or sent the signal that ended it.
+void explain_end(Outcome& outcome, const ProcessRecord& record, std::uint32_t run);
 
 std::chrono::nanoseconds seconds_of(double seconds);
 std::chrono::nanoseconds grace_of(const Process& process, std::optional<double> asked);

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/domain/process.hpp"
 
@@ -21,6 +22,7 @@ struct Located {
     std::int64_t pid = 0;         // of that run; 0: none was ever known
     std::uint32_t ended_run = 0;  // the last one that has ended; 0: none
     std::optional<Outcome> last_outcome;
+    std::vector<Cause> causes;  // as a view tells them
     std::uint64_t changes = 0;  // for `changed`
     std::filesystem::path log;
 };

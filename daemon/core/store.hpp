@@ -17,6 +17,25 @@ namespace persistproc::core {
 /// A request that is on its way: a daemon that finds one after a crash carries it through once.
 enum class Intent { none, start, stop, restart };
 
+/// The newest that somebody had sent to the program.
+struct SentSignal {
+    std::uint32_t run = 0;
+    int number = 0;
+    std::string by;
+    WallTime at{};
+    schema::Unknown unknown;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using S = SentSignal;
+        using schema::field;
+        each(field("run", &S::run));
+        each(field("number", &S::number));
+        each(field("by", &S::by));
+        each(field("at", &S::at));
+    }
+};
+
 struct ProcessRecord {
     ProcessId id;  // no part of the document
     Definition definition;
@@ -33,6 +52,7 @@ struct ProcessRecord {
     WallTime created_at{};
     std::optional<std::int64_t> called_off_run;  // after it the process was stopped while it waited to run again
     std::string called_off_by;                   // by whom
+    std::optional<SentSignal> sent_signal;
     schema::Unknown unknown;
 
     /// What is asked for now takes the place of whatever a newer daemon had noted.
@@ -60,6 +80,7 @@ struct ProcessRecord {
         each(field("created_at", &R::created_at));
         each(field("called_off_run", &R::called_off_run).left_out_if_absent());
         each(field("called_off_by", &R::called_off_by).absent_if_empty());
+        each(field("sent_signal", &R::sent_signal).left_out_if_absent());
     }
 };
 

@@ -137,6 +137,7 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     out.pid = process->run_state.pid;
     out.ended_run = process->ended_run;
     out.last_outcome = process->life.outcome();
+    out.causes = causes_of(*process, world_.clock.wall(), world_.clock.now());
     out.changes = process->changed.count();
     out.log = rundir::process_paths(options_.data, id).log;
     return out;

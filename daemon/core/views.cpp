@@ -95,10 +95,7 @@ ProcessView make_view(const Process& process, const std::filesystem::path& log, 
         // Younger ones came to nothing: no program, no outcome, no output.
         if (process.ended_run > 0) view.run = to_string(RunId{process.record.id, process.ended_run});
         view.ended_at = outcome->ended_at;
-        view.exit_code = outcome->exit_code;
-        if (outcome->signal) view.signal = domain::signal_name(*outcome->signal);
-        view.reason = outcome->reason;
-        view.stopped_by = outcome->stopped_by;
+        static_cast<domain::Ending&>(view) = domain::ending_of(*outcome);
     }
     view.causes = causes_of(process, wall, now);
     // Samples belong to one run.

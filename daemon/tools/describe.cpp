@@ -13,23 +13,28 @@ std::string bytes_text(std::int64_t bytes) {
     return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / 1048576.0);
 }
 
-std::string how_it_ended(const std::optional<int>& exit_code, const std::optional<std::string>& signal,
-                         const std::optional<schema::Open<OutcomeReason>>& reason, const std::string& stopped_by) {
+std::string how_it_ended(const domain::Ending& ending) {
     std::string out;
-    if (exit_code) out += fmt::format(", code {}", *exit_code);
-    if (signal) out += fmt::format(", {}", *signal);
+    if (ending.exit_code) out += fmt::format(", code {}", *ending.exit_code);
+    if (ending.signal) out += fmt::format(", {}", *ending.signal);
     // That it was stopped is its state.
+    const auto& reason = ending.reason;
     const bool is_told = !reason || *reason == OutcomeReason::self || *reason == OutcomeReason::stopped;
     if (!is_told) out += fmt::format(", reason {}", schema::enum_name(*reason));
-    if (!stopped_by.empty()) out += fmt::format(", by {}", base::escape_line(stopped_by));
+    if (!ending.stopped_by.empty()) out += fmt::format(", by {}", base::escape_line(ending.stopped_by));
     return out;
+}
+
+/// " (…)" with all of them; nothing where there is none.
+std::string in_brackets(const std::vector<Cause>& causes) {
+    return causes.empty() ? "" : fmt::format(" ({})", base::escape_line(domain::causes_text(causes)));
 }
 
 }  // namespace
 
 std::string describe(const ProcessView& view) {
     std::string out = fmt::format("{} {} {}", view.id, base::quote(view.label), schema::enum_name(view.state));
-    out += how_it_ended(view.exit_code, view.signal, view.reason, view.stopped_by);
+    out += how_it_ended(view);
     if (view.pid) out += fmt::format(", pid {}", *view.pid);
     if (view.ready) out += *view.ready ? ", ready" : ", not ready";
     if (view.run) out += fmt::format(", run {}", *view.run);
@@ -62,15 +67,20 @@ std::string describe(const std::vector<ProcessView>& views) {
 std::string headline(const core::Located& process) {
     std::string out =
         fmt::format("{} {} {}", to_string(process.id), base::quote(process.label), schema::enum_name(process.state));
-    if (process.outcome) {
-        const auto signal =
-            process.outcome->signal ? std::optional(domain::signal_name(*process.outcome->signal)) : std::nullopt;
-        out += how_it_ended(process.outcome->exit_code, signal, process.outcome->reason, process.outcome->stopped_by);
-    }
+    if (process.outcome) out += how_it_ended(domain::ending_of(*process.outcome));
+    return out + in_brackets(process.causes);
+}
+
+domain::Ending ending_of(const core::Located& process) {
+    domain::Ending out;
+    if (process.outcome) out = domain::ending_of(*process.outcome);
+    out.causes = process.causes;
     return out;
 }
 
-std::string fate(const std::optional<Outcome>& outcome) {
+namespace {
+
+std::string fate_alone(const std::optional<Outcome>& outcome) {
     if (!outcome) return "has ended";
     if (outcome->reason == OutcomeReason::stopped) {
         const std::string by =
@@ -80,6 +90,12 @@ std::string fate(const std::optional<Outcome>& outcome) {
     if (outcome->exit_code) return fmt::format("exited with code {}", *outcome->exit_code);
     if (outcome->signal) return fmt::format("was ended by {}", domain::signal_name(*outcome->signal));
     return outcome->reason == OutcomeReason::exec_failed ? "could not be started" : "ended in a way nobody can know";
+}
+
+}  // namespace
+
+std::string fate(const std::optional<Outcome>& outcome) {
+    return fate_alone(outcome) + (outcome ? in_brackets(outcome->causes) : "");
 }
 
 }  // namespace persistproc::tools

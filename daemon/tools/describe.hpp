@@ -12,9 +12,11 @@ namespace persistproc::tools {
 std::string describe(const ProcessView& view);
 std::string describe(const std::vector<ProcessView>& views);
 
-/// `p3 "web" running`, or `p3 "web" exited, code 7`: the first words of text answers.
+/// `p3 "web" running`, or `p3 "web" exited, code 7`, with its causes: the first words of text answers.
 std::string headline(const core::Located& process);
-/// How a run ended: "exited with code 7", "was ended by SIGTERM (stopped on request)".
+/// How a run ended, with its causes: "exited with code 7", "was stopped by me".
 std::string fate(const std::optional<Outcome>& outcome);
+/// As a view tells it.
+domain::Ending ending_of(const core::Located& process);
 
 }  // namespace persistproc::tools

@@ -58,6 +58,7 @@ mcp::ToolResult result_of(const ops::OutputRequest& request, const core::Located
     ops::OutputMeta meta;
     meta.process = to_string(process.id);
     meta.state = process.state;
+    static_cast<domain::Ending&>(meta) = ending_of(process);
     meta.next_cursor = logstore::format_cursor(meta.process, page.next);
     meta.lines = std::count_if(page.lines.begin(), page.lines.end(),
                                [](const logstore::Line& line) { return !logstore::loss_text(line); });

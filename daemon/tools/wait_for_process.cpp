@@ -38,9 +38,11 @@ std::string what_happened(const ops::WaitRequest& request, const core::WaitResul
         case ops::WaitOutcome::still_waiting: break;
     }
     const std::string run = to_string(RunId{result.process.id, result.run});
+    std::optional<Outcome> outcome = result.outcome;
+    if (outcome && !result.process.is_live) outcome->causes.clear();  // the headline tells them
     if (request.until == ops::WaitCondition::exit)
-        return result.process.is_live ? fmt::format("{}; run {} {}", who, run, fate(result.outcome)) : who;
-    return fmt::format("{}; run {} {} before what was waited for ({})", who, run, fate(result.outcome),
+        return result.process.is_live ? fmt::format("{}; run {} {}", who, run, fate(outcome)) : who;
+    return fmt::format("{}; run {} {} before what was waited for ({})", who, run, fate(outcome),
                        schema::enum_name(request.until));
 }
 
@@ -101,10 +103,10 @@ ops::WaitMeta meta_of(const core::WaitResult& waited, double left) {
     if (waited.port) meta.port = *waited.port;
     meta.run = to_string(RunId{waited.process.id, waited.run});
     if (const auto& outcome = waited.outcome) {
-        meta.exit_code = outcome->exit_code;
-        if (outcome->signal) meta.signal = domain::signal_name(*outcome->signal);
+        static_cast<domain::Ending&>(meta) = domain::ending_of(*outcome);
         meta.stopped = outcome->reason == OutcomeReason::stopped;
-        if (meta.stopped && !outcome->stopped_by.empty()) meta.stopped_by = outcome->stopped_by;
+        // With what has become of the process since.
+        if (!waited.process.is_live) meta.causes = waited.process.causes;
     }
     meta.next_cursor = logstore::format_cursor(meta.process, waited.next);
     const bool goes_on = waited.end == ops::WaitOutcome::timed_out && left > 0;

@@ -1,5 +1,6 @@
 """How ends are told of: by whom a process was stopped, and a SIGKILL that came from elsewhere."""
 
+import json
 import os
 import signal
 import unittest
@@ -61,11 +62,51 @@ class Ends(harness.TestCase):
         self.assertTrue(harness.is_alive(second["pid"]))
         self.ok("stop", "web")
 
-    def test_a_kill_of_ours_is_no_surprise(self):
+    def test_a_kill_of_ours_says_who_sent_it(self):
         self.start("web", ["sleep", "600"])
         self.ok("signal", "KILL", "web")
         view = self.ended("web")
-        self.assertEqual((view["state"], view["signal"], view["causes"]), ("killed", "SIGKILL", None))
+        self.assertEqual((view["state"], view["signal"], view["reason"]), ("killed", "SIGKILL", "self"))
+        (cause,) = view["causes"]
+        self.assertEqual((cause["code"], cause["by"]), ("signal_sent", CLIENT))
+        self.assertIn("the signal was sent by", self.cli("status", "web").out.decode())
+        self.daemon.restart()
+        self.assertEqual(self.view("web")["causes"], view["causes"])
+
+    def test_who_sent_a_signal_is_known_also_when_the_daemon_dies_before_the_end(self):
+        ready = self.place.work / "ready"
+        script = f"trap 'sleep 1; trap - TERM; kill $$' TERM; touch {ready}; while :; do sleep 0.05; done"
+        self.start("slow", ["sh", "-c", script])
+        harness.eventually("its trap", ready.exists)
+        self.ok("signal", "TERM", "slow")
+        self.daemon.kill()
+        self.daemon.start()
+        view = self.ended("slow")
+        self.assertEqual((view["state"], view["signal"]), ("killed", "SIGTERM"))
+        self.assertEqual([each["code"] for each in view["causes"]], ["signal_sent"])
+
+    def test_every_answer_that_tells_an_end_tells_its_causes(self):
+        pid = self.start("web", ["sh", "-c", "echo up; exec sleep 600"])["pid"]
+        following = self.background("output", "-f", "--json", "web")
+        following.until_output(b"up")
+        agent = self.mcp()
+        os.kill(pid, signal.SIGKILL)
+        causes = self.ended("web")["causes"]
+        self.assertEqual([each["code"] for each in causes], ["killed_by_other"])
+        self.assertEqual(self.cli("wait", "--exit", "--json", "web").json()["causes"], causes)
+        event = json.loads(following.wait().out.splitlines()[-1])
+        self.assertEqual((event["event"], event["signal"], event["causes"]), ("killed", "SIGKILL", causes))
+        for tool, arguments in (("wait_for_process", {"until": "exit"}), ("get_process_output", {})):
+            self.assertIn("SIGKILL came from elsewhere", agent.call(tool, process="web", **arguments).text)
+
+    def test_a_stop_that_meets_an_end_is_told(self):
+        """Whichever came first: nothing that was stopped is without a word of who stopped it."""
+        for _ in range(12):
+            self.start("quick", ["sh", "-c", "sleep 0.05; exit 1"], "--restart", "always")
+            self.ok("stop", "quick")
+            view = self.view("quick")
+            codes = [each["code"] for each in view["causes"] or []]
+            self.assertTrue(view["stopped_by"] or codes == ["called_off"], view)
 
     def test_what_an_ended_program_left_running_is_seen_and_stopped(self):
         script = "sleep 600 >/dev/null 2>&1 & exit 4"

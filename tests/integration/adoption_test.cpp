@@ -194,6 +194,41 @@ TEST_CASE("that a backoff was stopped is told by the next daemon, too") {
     CHECK(only_view(daemon)["causes"] == causes);
 }
 
+TEST_CASE("who stopped what had ended, and who sent the signal, is known to the next daemon") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    std::string by;
+    const bool is_stopped = GENERATE(true, false);
+    {
+        DaemonInProcess daemon({}, data);
+        const char* restart = is_stopped ? "always" : "never";
+        const Json begun =
+            daemon.call("start_process", Json{{"command", "a"}, {"working_directory", "/"}, {"restart", restart}});
+        by = begun["structuredContent"]["started_by"];
+        if (is_stopped) {
+            // It dies while the stop is on its way to the shim.
+            daemon.shims.obeys_stop = false;
+            daemon.call_later("stop_process", Json{{"process", "p1"}});
+            daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::stopping; });
+        } else {
+            daemon.call("signal_process", Json{{"process", "p1"}, {"signal", "TERM"}});
+        }
+    }
+    auto fd = base::open_file(rundir::run_paths(data->path(), first_run).state, O_RDWR);
+    rundir::StateWriter writer(fd->get(), rundir::RunState{});
+    writer.state().phase = rundir::Phase::exited;
+    writer.state().exit_value = 15;
+    writer.state().killed = is_stopped ? 0 : 1;
+    writer.state().tree_empty = 1;
+    REQUIRE(writer.commit() == 0);
+    for (int daemons = 0; daemons < 2; ++daemons) {
+        DaemonInProcess daemon({}, data);
+        const Json view = only_view(daemon);
+        CHECK(view["causes"][0]["code"] == (is_stopped ? "called_off" : "signal_sent"));
+        CHECK(view["causes"][0]["by"] == by);
+        if (is_stopped) CHECK(view["state"] == "exited");
+    }
+}
+
 TEST_CASE("what cannot be read is neither deleted nor taken for dead") {
     auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::started; });
     const auto process = data->path() / "procs" / "p1";

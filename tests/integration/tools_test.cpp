@@ -1,4 +1,5 @@
 #include <boost/asio/post.hpp>
+#include <csignal>
 #include <future>
 
 #include "common/base/file.hpp"
@@ -24,6 +25,29 @@ Json command(const char* word, const char* label = nullptr) {
 }
 
 RunId run(std::uint32_t process, std::uint32_t number) { return RunId{{process}, number}; }
+
+/// Of p1, which has ended: one set of facts in every answer that tells how.
+void check_told_everywhere(DaemonInProcess& daemon, const Json& causes, const std::string& words) {
+    const Json one{{"process", "p1"}};
+    const auto said = [](const Json& result) { return result["content"][0]["text"].get<std::string>(); };
+    const Json listed = daemon.call("list_processes", one);
+    CHECK(listed["structuredContent"]["processes"][0]["causes"] == causes);
+    CHECK(said(listed).find(words) != std::string::npos);
+    const Json described = daemon.call("describe_process", one);
+    CHECK(described["structuredContent"]["causes"] == causes);
+    for (const char* until : {"exit", "quiet"}) {
+        const Json waited = daemon.call("wait_for_process", Json{{"process", "p1"}, {"until", until}});
+        CHECK(waited["_meta"]["persistproc/result"]["causes"] == causes);
+        const std::string text = said(waited);
+        CHECK(text.find(words) != std::string::npos);
+        CHECK(text.find(words) == text.rfind(words));
+    }
+    const Json output = daemon.call("get_process_output", one);
+    CHECK(output["_meta"]["persistproc/result"]["causes"] == causes);
+    CHECK(said(output).find(words) != std::string::npos);
+}
+
+Json cause_by(const char* code, const Json& by) { return Json::array({{{"code", code}, {"by", by}}}); }
 
 }  // namespace
 
@@ -182,7 +206,7 @@ TEST_CASE("a stop of one that waits to run again is told beside the outcome of i
     const std::string by = view["started_by"];
     CHECK(view["causes"] == Json::array({{{"code", "called_off"}, {"by", by}}}));
     const auto text = stopped["content"][0]["text"].get<std::string>();
-    CHECK(text.find("(stopped by " + by + " while it waited to be restarted)") != std::string::npos);
+    CHECK(text.find("(stopped by " + by + " after it had ended)") != std::string::npos);
     // Once more means nothing, and the next run is another matter.
     CHECK(daemon.call("stop_process", Json{{"process", "p1"}})["structuredContent"]["causes"] == view["causes"]);
     daemon.call("start_process", arguments);
@@ -191,6 +215,96 @@ TEST_CASE("a stop of one that waits to run again is told beside the outcome of i
 
 TEST_CASE("leftovers of a run that ended are stopped before the next begins") {
     DaemonInProcess daemon;
+TEST_CASE("a stop that meets an end is told beside its outcome") {
+    DaemonInProcess daemon;
+    Json arguments = command("a");
+    arguments["restart"] = "always";
+    const Json by = daemon.call("start_process", arguments)["structuredContent"]["started_by"];
+    const auto shim = daemon.shims.find(run(1, 1));
+    int stopping = 0;
+    SECTION("before the stop is on record") {
+        daemon.store.holds = true;
+        stopping = daemon.call_later("stop_process", Json{{"process", "p1"}});
+        daemon.run_until([&] { return daemon.store.waiting > 0; });
+        shim->end(7);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
+        daemon.store.release();
+    }
+    SECTION("before its shim hears of the stop") {
+        daemon.shims.obeys_stop = false;
+        stopping = daemon.call_later("stop_process", Json{{"process", "p1"}});
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::stopping; });
+        shim->state.stop_requested = 0;
+        shim->end(7);
+    }
+    SECTION("by a shutdown") {
+        daemon.shims.obeys_stop = false;
+        stopping = daemon.call_later("shutdown_daemon", Json::object());
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::stopping; });
+        shim->state.stop_requested = 0;
+        shim->end(7);
+    }
+    daemon.answer(stopping);
+    const Json view = daemon.call("list_processes", Json::object())["structuredContent"]["processes"][0];
+    CHECK(view["state"] == "exited");
+    CHECK(view["exit_code"] == 7);
+    CHECK(view["reason"] == "self");
+    check_told_everywhere(daemon, cause_by("called_off", by), "stopped by " + by.get<std::string>() + " after it had");
+    CHECK(daemon.shims.spawned() == 1);
+}
+
+TEST_CASE("a kill from elsewhere is told in every answer, of one that runs again too") {
+    DaemonInProcess daemon;
+    Json arguments = command("a");
+    arguments["restart"] = "always";
+    daemon.call("start_process", command("a"));
+    daemon.shims.find(run(1, 1))->end(SIGKILL, true);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::killed; });
+    const Json causes = Json::array({{{"code", "killed_by_other"}}});
+    check_told_everywhere(daemon, causes, "SIGKILL came from elsewhere");
+    daemon.call("start_process", arguments);
+    const int waiting = daemon.call_later("wait_for_process", Json{{"process", "p1"}, {"until", "exit"}});
+    daemon.run_until([&] { return daemon.clock.sleepers() >= 1; });
+    daemon.advance(11s);
+    daemon.shims.find(run(1, 2))->end(SIGKILL, true);
+    const Json ended = daemon.answer(waiting)["result"];
+    CHECK(ended["_meta"]["persistproc/result"]["causes"][0] == causes[0]);
+}
+
+TEST_CASE("a signal that was asked for is the cause of the end that it brings, and says by whom") {
+    DaemonInProcess daemon;
+    const Json by = daemon.call("start_process", command("a"))["structuredContent"]["started_by"];
+    const auto shim = daemon.shims.find(run(1, 1));
+    const auto send = [&](const char* name) {
+        return daemon.call("signal_process", Json{{"process", "p1"}, {"signal", name}});
+    };
+    const auto end = [&](int signal) {
+        shim->end(signal, true);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::killed; });
+    };
+    SECTION("SIGKILL") {
+        send("KILL");
+        shim->state.kill_sent = 1;
+        end(SIGKILL);
+        auto causes = daemon.call("list_processes", Json::object())["structuredContent"]["processes"][0]["causes"];
+        CHECK(causes[0]["code"] == "signal_sent");
+        CHECK(causes[0]["by"] == by);
+        CHECK(causes[0]["at"].is_string());
+        CHECK(causes.size() == 1);
+        check_told_everywhere(daemon, causes, "the signal was sent by " + by.get<std::string>());
+    }
+    SECTION("another one than it died of") {
+        send("USR1");
+        end(SIGSEGV);
+        CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"][0]["causes"].is_null());
+    }
+    SECTION("one that its shim never sent") {
+        send("KILL");
+        end(SIGKILL);
+        check_told_everywhere(daemon, Json::array({{{"code", "killed_by_other"}}}), "SIGKILL came from elsewhere");
+    }
+}
+
     daemon.call("start_process", command("a"));
     daemon.shims.find(run(1, 1))->end(0, false, true);
     daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });

@@ -16,6 +16,10 @@ Task<Result<ProcessView>> Operations::signal(ops::SignalRequest request, std::st
     const auto runs = [&] { return process->is<Running>() || process->is<Stopping>(); };
     if (!runs())
         co_return Error{ErrorCode::conflict, fmt::format("{} is not running: no signal was sent", process->name())};
+    // On record before it is sent: the end that it brings may be another daemon's to tell.
+    const auto before = process->record.sent_signal;
+    process->record.sent_signal = SentSignal{.run = last, .number = *number, .by = actor, .at = world_.clock.wall()};
+    const auto take_back = [&] { process->record.sent_signal = before; };
     auto change = driver_.change_of(*process, actor, ops::SignalRequest::operation.audit, domain::signal_name(*number));
     auto committed = co_await store_.commit(std::move(change));
     if (!committed)
@@ -26,8 +30,12 @@ Task<Result<ProcessView>> Operations::signal(ops::SignalRequest request, std::st
     if (!runs() || process->life.last_run() != last)
         co_return Error{ErrorCode::conflict, process->name() + " ended before the signal reached it"};
     const auto run = process->run;
-    if (!run) co_return Error{ErrorCode::unavailable, process->name() + " cannot be reached: no signal was sent"};
+    if (!run) {
+        take_back();
+        co_return Error{ErrorCode::unavailable, process->name() + " cannot be reached: no signal was sent"};
+    }
     auto sent = co_await run->signal(*number);
+    if (!sent) take_back();
     if (!sent) co_return base::with_context(sent.error(), process->name());
     co_return co_await view(process);
 }

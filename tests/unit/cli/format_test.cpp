@@ -114,7 +114,7 @@ TEST_CASE("one process in full, and in a line") {
     called_off.stopped_by.clear();
     called_off.causes = {Cause{.code = CauseCode::called_off, .by = "claude-code"}};
     CHECK(format::process_line(called_off) ==
-          "p12 (wörker in /srv) exited with code 7: stopped by claude-code while it waited to be restarted");
+          "p12 (wörker in /srv) exited with code 7: stopped by claude-code after it had ended");
     CHECK(table_of({called_off}).find("exited 7, stopped\n") != std::string::npos);
     ProcessView tricky = web();
     tricky.label = "a\x1b[2Jb";
