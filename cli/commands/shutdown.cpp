@@ -8,6 +8,7 @@
 #include "common/async/task_group.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/ops/client_operations.hpp"
+#include "common/ops/error.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -24,7 +25,7 @@ int without_daemon(const Context& context, const ShutdownArguments& options, con
             Error{ErrorCode::unavailable, fmt::format("no daemon runs, but {} program{} on; take over first: {}", live,
                                                       live == 1 ? " runs" : "s run", serve_command(data))});
     if (context.console.json())
-        context.console.print(format::shutdown_json({}, {}));
+        context.console.print(format::shutdown_json({}));
     else
         context.console.note("no daemon runs");
     return 0;
@@ -35,6 +36,17 @@ Task<> tell_slow_end(Console console) {
     const MonoTime until = clock.now() + silence_bound;
     co_await clock.sleep_until(until);
     console.note("stopping what runs, as long as its grace is; Ctrl+C leaves, the shutdown goes on");
+}
+
+/// What was to be stopped and runs on is a failure.
+int left_alone(const Console& console, const ShutdownArguments& options, const ops::ShutdownResponse& answer) {
+    if (answer.untouched.empty() || options.request.keep) return 0;
+    const bool is_one = answer.untouched.size() == 1;
+    const Error left{ErrorCode::unsupported,
+                     fmt::format("{} {} on: another version of persistproc keeps {}, which alone can stop {}",
+                                 fmt::join(answer.untouched, ", "), is_one ? "runs" : "run", is_one ? "it" : "them",
+                                 is_one ? "it" : "them")};
+    return console.json() ? ops::exit_status(left) : console.fail(left);
 }
 
 }  // namespace
@@ -50,15 +62,15 @@ static Task<int> shutdown(Context context, ShutdownArguments options) {
         co_return without_daemon(context, options, answer.error());
     if (!answer) co_return context.console.fail(answer.error());
     if (context.console.json()) {
-        context.console.print(format::shutdown_json(answer->stopped, answer->kept));
-        co_return 0;
+        context.console.print(format::shutdown_json(*answer));
+        co_return left_alone(context.console, options, *answer);
     }
     const std::size_t count = options.request.keep ? answer->kept.size() : answer->stopped.size();
     const char* became = options.request.keep ? (count == 1 ? "goes on" : "go on")
                          : count == 1         ? "was stopped"
                                               : "were stopped";
     context.console.note(fmt::format("the daemon has ended; {} process{} {}", count, count == 1 ? "" : "es", became));
-    co_return 0;
+    co_return left_alone(context.console, options, *answer);
 }
 
 extern const Subcommand shutdown_subcommand = without_settings(make_subcommand<shutdown>(ops::ShutdownRequest::typed));

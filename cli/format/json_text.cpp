@@ -68,9 +68,7 @@ std::string texts_list_json(const std::string& name, const std::vector<Texts>& o
     return document(Json{{name, std::move(list)}});
 }
 
-std::string shutdown_json(const std::vector<std::string>& stopped, const std::vector<std::string>& kept) {
-    return document(Json{{"stopped", stopped}, {"kept", kept}});
-}
+std::string shutdown_json(const ops::ShutdownResponse& answer) { return document(schema::to_json(answer)); }
 
 std::string wait_json(const ops::WaitMeta& meta) { return document(schema::to_json(meta)); }
 

@@ -15,6 +15,7 @@ struct AuditLine;
 struct AuditResponse;
 struct DaemonInfo;
 struct ProcessDetails;
+struct ShutdownResponse;
 }  // namespace persistproc::ops
 
 namespace persistproc::cli::format {
@@ -38,7 +39,7 @@ std::string texts_json(const Texts& members);
 /// {"<name>":[…]} of such objects.
 std::string texts_list_json(const std::string& name, const std::vector<Texts>& objects);
 
-std::string shutdown_json(const std::vector<std::string>& stopped, const std::vector<std::string>& kept);
+std::string shutdown_json(const ops::ShutdownResponse& answer);
 std::string wait_json(const ops::WaitMeta& meta);
 /// What became of a wait for one of several targets.
 struct WaitLine {

@@ -172,13 +172,6 @@ std::string policy_text(const ops::ProcessDetails& process) {
                        seconds_text(process.healthy_seconds.value_or(0)));
 }
 
-std::string whole_state_text(const ops::ProcessDetails& process, WallTime now) {
-    const std::string out = state_text(process, now);
-    if (process.state != ProcessState::gave_up || !process.quick_failures || !process.healthy_seconds) return out;
-    return fmt::format("{}: {} runs in a row were shorter than {}", out, *process.quick_failures,
-                       seconds_text(*process.healthy_seconds));
-}
-
 std::string advice_for(const ProcessView& view) {
     const std::string target = target_word(view);
     if (view.state == ProcessState::unreachable) return "persistproc doctor says what is wrong";
@@ -186,6 +179,7 @@ std::string advice_for(const ProcessView& view) {
         return fmt::format("persistproc start {0} runs it now, persistproc stop {0} never again", target);
     if (domain::has_cause(view, CauseCode::suspended))
         return fmt::format("persistproc signal CONT {} continues it", target);
+    if (view.state == ProcessState::unsupported) return "use the version that wrote it";
     if (!domain::is_live(view) && domain::has_tree(view))
         return fmt::format("persistproc stop {} ends what it left running", target);
     if (!ended_badly(view)) return "";
@@ -205,7 +199,7 @@ std::string process_details(const ops::ProcessDetails& process, WallTime now, co
     rows.add("id", process.id);
     rows.add("label", process.label);
     rows.add("description", process.description);
-    rows.add("state", whole_state_text(process, now), style.colour ? colour_of(process) : "");
+    rows.add("state", state_text(process, now), style.colour ? colour_of(process) : "");
     rows.add("to do", advice_for(process));
     if (process.ready) rows.add("ready", *process.ready ? "yes" : "no");
     rows.add("command", domain::command_line(process.command));

@@ -174,10 +174,12 @@ struct ShutdownRequest {
 struct ShutdownResponse {
     std::vector<std::string> stopped;  // ids
     std::vector<std::string> kept;
+    std::vector<std::string> untouched;  // that run on because another version keeps them
     template <class Each>
     static constexpr void fields(Each&& each) {
         each(schema::field("stopped", &ShutdownResponse::stopped));
         each(schema::field("kept", &ShutdownResponse::kept));
+        each(schema::field("untouched", &ShutdownResponse::untouched));
     }
 };
 

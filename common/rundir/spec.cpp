@@ -43,21 +43,25 @@ std::string encode_spec(const RunSpec& spec) {
     return out;
 }
 
-Result<RunSpec> decode_spec(std::string_view bytes) {
+Result<RunSpec> decode_spec(std::string_view bytes, Format* other) {
     std::string copy(bytes);
     std::vector<char*> table(static_cast<std::size_t>(std::count(bytes.begin(), bytes.end(), '\n')) + 2);
     SpecView view;
     std::size_t where = 0;
+    SpecScanner scanner(bytes);
+    const int checked = scanner.check();
     switch (SpecView::decode(copy.data(), copy.size(), table.data(), table.size(), view, &where)) {
         case 0: break;
-        case EPROTONOSUPPORT:
-            return Error{ErrorCode::unsupported, "the spec was written by another version; left untouched"};
+        case EPROTONOSUPPORT: {
+            const Format format{static_cast<unsigned>(scanner.major()), static_cast<unsigned>(scanner.minor())};
+            if (other != nullptr) *other = format;
+            return Error{ErrorCode::unsupported, other_version(format)};
+        }
         default: return Error{ErrorCode::corrupt, fmt::format("the spec is damaged at byte {}", where)};
     }
     RunSpec spec;
-    SpecScanner scanner(bytes);
     SpecScanner::Entry entry;
-    if (scanner.check() != 0) return Error{ErrorCode::corrupt, "the spec is damaged"};
+    if (checked != 0) return Error{ErrorCode::corrupt, "the spec is damaged"};
     while (scanner.next(entry)) {
         const std::string_view value = slice(bytes, entry.value, entry.length);
         if (entry.key == "label") spec.label = value;

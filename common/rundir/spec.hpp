@@ -42,8 +42,8 @@ struct RunSpec {
 };
 
 std::string encode_spec(const RunSpec& spec);
-/// Errors: corrupt (where), unsupported.
-Result<RunSpec> decode_spec(std::string_view bytes);
+/// Errors: corrupt (where), unsupported, and then `other` is set to its format.
+Result<RunSpec> decode_spec(std::string_view bytes, Format* other = nullptr);
 
 /// The shim's reading of a spec: no heap. `decode` works inside `bytes`, which it changes (it ends strings with NUL)
 /// and which must outlive the view; the pointer tables are the caller's.

@@ -30,12 +30,11 @@ int SpecScanner::check() noexcept {
     if (slice(bytes_, 0, spec_magic.size()) != spec_magic) return EBADMSG;
     const std::size_t line = bytes_.find('\n');
     const std::size_t dot = bytes_.find('.');
-    std::uint64_t major = 0, minor = 0;
     if (line == bytes_.npos || dot > line ||
-        !parse_number(slice(bytes_, spec_magic.size(), dot - spec_magic.size()), major) ||
-        !parse_number(slice(bytes_, dot + 1, line - dot - 1), minor))
+        !parse_number(slice(bytes_, spec_magic.size(), dot - spec_magic.size()), major_) ||
+        !parse_number(slice(bytes_, dot + 1, line - dot - 1), minor_))
         return EBADMSG;
-    if (major != format_major) return EPROTONOSUPPORT;
+    if (major_ != format_major) return EPROTONOSUPPORT;
     first_ = line + 1;
 
     at_ = bytes_.size() < trailer_bytes ? bytes_.size() : bytes_.size() - trailer_bytes;

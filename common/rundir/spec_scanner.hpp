@@ -23,11 +23,15 @@ public:
     bool next(Entry& entry) noexcept;
     void rewind() noexcept { at_ = first_; }
     std::size_t where() const noexcept { return at_; }
+    /// That the header names, once it has been checked, also where it is unsupported.
+    std::uint64_t major() const noexcept { return major_; }
+    std::uint64_t minor() const noexcept { return minor_; }
 
 private:
     bool read_entry(Entry& entry) noexcept;
     std::string_view bytes_;
     std::size_t at_ = 0, first_ = 0, end_ = 0;
+    std::uint64_t major_ = 0, minor_ = 0;
 };
 
 /// Like `substr`, but clamped: what does not exist is empty. (`substr` throws, which would bring the shim all of the

@@ -11,9 +11,9 @@
 
 namespace persistproc::rundir {
 
-std::string other_version(unsigned major, unsigned minor) {
-    return std::string("written by ") + (major < format_major ? "an older" : "a newer") + " version (format " +
-           std::to_string(major) + "." + std::to_string(minor) + "); left untouched";
+std::string other_version(Format format) {
+    return std::string("written by ") + (format.major < format_major ? "an older" : "a newer") + " version (format " +
+           std::to_string(format.major) + "." + std::to_string(format.minor) + "); left untouched";
 }
 
 Result<void> create_state(const std::filesystem::path& path) {
@@ -26,22 +26,26 @@ Result<void> create_state(const std::filesystem::path& path) {
     return {};
 }
 
-Result<RunState> read_state(const std::filesystem::path& path) {
+Result<RunState> read_state(const std::filesystem::path& path, Format* other) {
     auto bytes = base::read_own_file(path, state_file_bytes);
     if (!bytes) {
         if (bytes.error().code != ErrorCode::invalid) return bytes.error();
         return Error{ErrorCode::corrupt, path.string() + " is larger than a state file"};
     }
-    auto state = decode_state(bytes->data(), bytes->size());
+    auto state = decode_state(bytes->data(), bytes->size(), other);
     if (!state) return base::with_context(state.error(), path.string());
     return state;
 }
 
-Result<RunState> decode_state(const void* bytes, std::size_t size) {
+Result<RunState> decode_state(const void* bytes, std::size_t size, Format* other) {
     RunState state;
     switch (find_newest_state(bytes, size, state)) {
         case 0: return state;
-        case EPROTONOSUPPORT: return Error{ErrorCode::unsupported, other_version(state.major, state.minor)};
+        case EPROTONOSUPPORT: {
+            const Format format{state.major, state.minor};
+            if (other != nullptr) *other = format;
+            return Error{ErrorCode::unsupported, other_version(format)};
+        }
         default: return Error{ErrorCode::corrupt, "no whole state record in " + std::to_string(size) + " bytes"};
     }
 }

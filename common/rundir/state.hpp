@@ -84,18 +84,23 @@ struct RunState {
 };
 static_assert(sizeof(RunState) == 144);
 
+/// Of the files of a run, in their first bytes.
+struct Format {
+    unsigned major = format_major;
+    unsigned minor = format_minor;
+};
 /// What is said of files of another major.
-std::string other_version(unsigned major, unsigned minor);
+std::string other_version(Format format);
 
 /// Creates the file with no valid slot and syncs it. Daemon, at INTENT. Errors: io.
 Result<void> create_state(const std::filesystem::path& path);
 
 /// The newest valid state. Phase `none` when no slot was written yet. Errors: not_found, io, unsupported,
-/// corrupt (slots were written and none is whole).
-Result<RunState> read_state(const std::filesystem::path& path);
+/// corrupt (slots were written and none is whole). `other`: set to the format of one that is unsupported.
+Result<RunState> read_state(const std::filesystem::path& path, Format* other = nullptr);
 
 /// Pure part of `read_state`: decides between two slots of an image of the file.
-Result<RunState> decode_state(const void* bytes, std::size_t size);
+Result<RunState> decode_state(const void* bytes, std::size_t size, Format* other = nullptr);
 
 /// What stands behind the members that this version knows. A shim that takes over from one of a later version keeps it.
 struct StateTail {

@@ -275,7 +275,10 @@ Task<Result<std::optional<FoundRun>>> Adoption::find_newest(FoundProcess& found,
 /// this run ever was.
 Task<FoundRun> Adoption::await_start(FoundRun run, MonoTime until) {
     const MonoTime decided_by = std::min(until, world_.clock.now() + start_patience);
-    while (run.shim_alive && run.state.phase < rundir::Phase::started && world_.clock.now() < decided_by) {
+    const auto is_undecided = [&] {
+        return run.shim_alive && !run.other_format && run.state.phase < rundir::Phase::started;
+    };
+    while (is_undecided() && world_.clock.now() < decided_by) {
         const MonoTime soon = world_.clock.now() + start_pause;
         co_await world_.clock.sleep_until(soon);
         auto again = co_await world_.directories.find_run(run.id);
@@ -298,8 +301,10 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
         take_back_request(process->record, run);
     const Wanted wanted = process->record.wanted;
     const Found what = classify(run, recorded, wanted, world_.directories.boot_id(), world_.clock.wall());
-    if (std::holds_alternative<FoundUnsupported>(what)) {
+    if (const auto* unsupported = std::get_if<FoundUnsupported>(&what)) {
         process->standing = Standing::unsupported;
+        process->other_format = unsupported->format;
+        process->has_other_keeper = run.shim_alive;
         process->life = Lifecycle(Ended{number, false}, Wanted::down, highest, std::nullopt);
         driver_.announce(*process);
         co_return;

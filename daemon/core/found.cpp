@@ -41,14 +41,14 @@ std::optional<std::uint32_t> known_ended(const Remnant& remnant) {
 bool has_ended(const Remnant& remnant) {
     const FoundProcess& found = remnant.found;
     return found.trouble.empty() && found.newest && found.newest->id.number == known_ended(remnant) &&
-           !found.newest->shim_alive && !found.newest->unsupported && found.newest->trouble.empty() &&
+           !found.newest->shim_alive && !found.newest->other_format && found.newest->trouble.empty() &&
            found.newest->state.phase >= rundir::Phase::started;
 }
 
 bool is_failed_start(const FoundProcess& found, const ProcessRecord* record, const RunRecord* last_run) {
     if (record != nullptr && (record->last_run > 1 || (last_run != nullptr && last_run->outcome))) return false;
     if (!found.trouble.empty() || !found.newest) return false;
-    const bool is_readable = found.newest->trouble.empty() && !found.newest->unsupported;
+    const bool is_readable = found.newest->trouble.empty() && !found.newest->other_format;
     return found.runs == std::vector<std::uint32_t>{1} && is_readable &&
            found.newest->state.phase == rundir::Phase::exec_failed;
 }
@@ -103,7 +103,7 @@ ProcessRecord record_from(const FoundProcess& found) {
 Found classify(const FoundRun& run, const std::optional<Outcome>& recorded, Wanted wanted, base::BootId boot,
                WallTime now) {
     const auto& state = run.state;
-    if (run.unsupported) return FoundUnsupported{};
+    if (run.other_format) return FoundUnsupported{*run.other_format};
     if (run.shim_alive) {
         if (state.phase < rundir::Phase::started && run.trouble.empty()) return FoundStarting{};
         return FoundAlive{};

@@ -44,7 +44,9 @@ struct FoundStarting {};
 /// Its shim lives: it is to be taken over.
 struct FoundAlive {};
 /// Of a newer major version: listed, not touched.
-struct FoundUnsupported {};
+struct FoundUnsupported {
+    rundir::Format format;
+};
 /// It has ended, which the store knows, and nothing is wanted of it.
 struct FoundSettled {
     Outcome outcome;

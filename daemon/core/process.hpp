@@ -43,8 +43,10 @@ struct Process {
     std::shared_ptr<run::RunDriver> run;  // nothing: none is there to talk to
     rundir::RunState run_state;           // the newest that was heard, also of one that is over
     rundir::Nonce nonce{};
-    std::uint32_t ended_run = 0;       // the one `life.outcome()` is about
-    std::optional<Error> start_error;  // why the newest start failed
+    std::optional<rundir::Format> other_format;  // of one that is unsupported
+    bool has_other_keeper = false;               // and its shim lives, as far as was seen
+    std::uint32_t ended_run = 0;                 // the one `life.outcome()` is about
+    std::optional<Error> start_error;            // why the newest start failed
 
     Reading reading;
 

@@ -19,11 +19,11 @@ namespace persistproc::core {
 /// What is on disk of one run.
 struct FoundRun {
     RunId id;
-    rundir::RunState state;               // phase none: nothing was written
-    bool shim_alive = false;              // its lock is held
-    bool unsupported = false;             // of another major version: not to be touched
-    std::optional<rundir::RunSpec> spec;  // absent: missing, damaged or not asked for
-    std::string trouble;                  // why something above is missing
+    rundir::RunState state;                      // phase none: nothing was written
+    bool shim_alive = false;                     // its lock is held
+    std::optional<rundir::Format> other_format;  // of another major version: not to be touched
+    std::optional<rundir::RunSpec> spec;         // absent: missing, damaged or not asked for
+    std::string trouble;                         // why something above is missing
 };
 
 /// What is on disk of one process.

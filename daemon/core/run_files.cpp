@@ -147,11 +147,12 @@ Result<FoundRun> find_run(fs::path data, RunId id, bool known_ended) {
         found.shim_alive = *locked;
     else if (locked.error().code != ErrorCode::not_found)
         return locked.error();
-    const auto state = rundir::read_state(paths.state);
+    rundir::Format other;
+    const auto state = rundir::read_state(paths.state, &other);
     if (state)
         found.state = *state;
     else if (state.error().code == ErrorCode::unsupported)
-        found.unsupported = true;
+        found.other_format = other;
     else if (is_damage(state.error()))
         found.trouble = state.error().message;
     else
@@ -159,11 +160,11 @@ Result<FoundRun> find_run(fs::path data, RunId id, bool known_ended) {
     if (known_ended && !found.shim_alive) return found;
     const auto bytes = base::read_own_file(paths.spec, max_spec_bytes);
     if (bytes) {
-        auto spec = rundir::decode_spec(*bytes);
+        auto spec = rundir::decode_spec(*bytes, &other);
         if (spec)
             found.spec = std::move(*spec);
         else if (spec.error().code == ErrorCode::unsupported)
-            found.unsupported = true;
+            found.other_format = found.other_format.value_or(other);
         else
             found.trouble = spec.error().message;
     } else if (is_damage(bytes.error())) {

@@ -1,5 +1,7 @@
 #include "daemon/core/views.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 
@@ -57,6 +59,24 @@ Cause runs_again(const Process& process, WallTime at) {
     return out;
 }
 
+/// Of one that another version wrote: which, and whether it is still kept.
+void add_other_version(std::vector<Cause>& out, const Process& process) {
+    if (!process.other_format) return;
+    const auto [major, minor] = *process.other_format;
+    const bool is_older = major < rundir::format_major;
+    out.push_back(Cause{.code = is_older ? CauseCode::written_by_older : CauseCode::written_by_newer,
+                        .text = fmt::format("{}.{}", major, minor)});
+    if (process.has_other_keeper) out.push_back(Cause{.code = CauseCode::left_running});
+}
+
+/// Runs in a row that ended too soon: it is not run again.
+Cause quick_failures(const Process& process) {
+    const auto healthy = restart_rule(process.record.definition).healthy_after;
+    return Cause{.code = CauseCode::quick_failures,
+                 .count = process.life.quick_failures(),
+                 .seconds = std::chrono::duration<double>(healthy).count()};
+}
+
 }  // namespace
 
 std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now) {
@@ -65,6 +85,8 @@ std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now
     if (const Outcome* outcome = shown_outcome(process)) out = outcome->causes;
     if (const auto* backoff = std::get_if<Backoff>(&process.life.phase()))
         out.push_back(runs_again(process, wall + (backoff->until - now)));
+    if (process.is<GaveUp>()) out.push_back(quick_failures(process));
+    add_other_version(out, process);
     if (process.is<Ended>() && process.record.called_off_run == process.ended_run)
         out.push_back(Cause{.code = CauseCode::called_off, .by = process.record.called_off_by});
     const bool are_strays_seen = !process.strays().is_none() && left_running(process);

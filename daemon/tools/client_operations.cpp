@@ -50,8 +50,8 @@ Task<mcp::ToolResult> shut_down(Core core, ops::ShutdownRequest request, mcp::Ca
     std::string actor = actor_of(context);
     auto report = co_await core.supervisor.leave(request, std::move(actor));
     if (!report) co_return mcp::tool_failure(report.error());
-    co_return structured(
-        *report, fmt::format("The daemon leaves; stopped {}, kept {}.", report->stopped.size(), report->kept.size()));
+    co_return structured(*report, fmt::format("The daemon leaves; stopped {}, kept {}, not touched {}.",
+                                              report->stopped.size(), report->kept.size(), report->untouched.size()));
 }
 
 Task<mcp::ToolResult> info(Core core, ops::DaemonInfoRequest, mcp::CallContext) {

@@ -171,7 +171,7 @@ class Upgrade(harness.TestCase):
         self.assertEqual((view["state"], view["signal"], view["reason"]), ("stopped", "SIGTERM", "stopped"))
         self.assertEqual(shim.heard, [HELLO, HELLO, STOP])
 
-    def check_left_alone(self, words):
+    def check_left_alone(self, words, is_kept=False):
         """That the one run there is listed, refused, reported and not touched."""
         before = {p: p.read_bytes() for p in sorted((self.place.data / "procs").rglob("*")) if p.is_file()}
         self.daemon.start()
@@ -183,7 +183,14 @@ class Upgrade(harness.TestCase):
             self.assertOneLine(refused.err, "another version")
         self.assertEqual(self.view("p1")["state"], "unsupported")
         self.assertIn(words, self.cli("doctor").out.decode())
-        self.ok("shutdown")
+        self.assertIn(words, self.cli("status", "p1").out.decode())
+        for command in (["stop", "all"], ["shutdown"]):
+            if is_kept:
+                left = self.cli(*command)
+                self.assertEqual(left.code, 125, left)
+                self.assertRegex(left.err.decode(), "p1 .*another version of persistproc.* which alone can stop")
+            else:
+                self.ok(*command)
         self.daemon.process.wait(10)
         after = {p: p.read_bytes() for p in sorted((self.place.data / "procs").rglob("*")) if p.is_file()}
         self.assertEqual(after, before)
@@ -210,7 +217,10 @@ class Upgrade(harness.TestCase):
         older.major, older.minor = 1, 1
         (run / "state").write_bytes(bytes(2 * SLOT))
         older.write(run / "state")
-        self.check_left_alone("older version (format 1.1)")
+        lock = open(run / "shim.lock", "w")
+        self.addCleanup(lock.close)
+        fcntl.fcntl(lock, fcntl.F_OFD_SETLK, harness.WHOLE_FILE)
+        self.check_left_alone("older version (format 1.1)", is_kept=True)
         self.assertIsNone(program.poll())
 
     def test_a_daemon_goes_on_with_the_shim_it_was_started_with(self):

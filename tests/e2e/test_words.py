@@ -374,7 +374,7 @@ class WithoutDaemon(harness.TestCase):
         self.assertOneLine(refused.err, 'no process is "web": there are none yet')
         said = self.ok("shutdown")
         self.assertOneLine(said.err, "no daemon runs")
-        self.assertEqual(self.ok("shutdown", "--json").json(), {"stopped": [], "kept": []})
+        self.assertEqual(self.ok("shutdown", "--json").json(), {"stopped": [], "kept": [], "untouched": []})
         self.assertFalse(self.place.data.exists())
         self.assertFalse(harness.processes_of(self.place.data))
 

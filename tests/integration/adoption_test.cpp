@@ -229,6 +229,33 @@ TEST_CASE("who stopped what had ended, and who sent the signal, is known to the 
     }
 }
 
+TEST_CASE("of another version's run its format is told, and whether something of it lives") {
+    auto data = left_behind([](rundir::RunState& state) {
+        state.major = 3;
+        state.minor = 4;
+        state.phase = rundir::Phase::started;
+    });
+    const Json written{{"code", "written_by_newer"}, {"text", "3.4"}};
+    auto lock = base::FileLock::try_take(rundir::run_paths(data->path(), first_run).shim_lock);
+    REQUIRE((lock && *lock));
+    DaemonInProcess daemon({}, data);
+    CHECK(only_view(daemon)["state"] == "unsupported");
+    CHECK(only_view(daemon)["causes"] == Json::array({written, {{"code", "left_running"}}}));
+    const Json refused = daemon.call("stop_process", Json{{"process", "p1"}});
+    CHECK(error_code(refused) == "unsupported");
+    CHECK(refused["content"][0]["text"].get<std::string>().find("format 3.4") != std::string::npos);
+    SECTION("it is named by a shutdown") {
+        const Json left = daemon.call("shutdown_daemon", Json::object())["structuredContent"];
+        CHECK(left["stopped"].empty());
+        CHECK(left["untouched"] == Json::array({"p1"}));
+    }
+    SECTION("until it has ended") {
+        lock->reset();
+        CHECK(only_view(daemon)["causes"] == Json::array({written}));
+        CHECK(daemon.call("shutdown_daemon", Json::object())["structuredContent"]["untouched"].empty());
+    }
+}
+
 TEST_CASE("what cannot be read is neither deleted nor taken for dead") {
     auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::started; });
     const auto process = data->path() / "procs" / "p1";

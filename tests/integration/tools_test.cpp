@@ -187,6 +187,8 @@ TEST_CASE("the restart policy runs a process again, until it gives up") {
     }
     daemon.shims.find(run(1, 8))->end(1);
     daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::gave_up; });
+    check_told_everywhere(daemon, Json::array({{{"code", "quick_failures"}, {"count", 8}, {"seconds", 10.0}}}),
+                          "8 runs in a row were shorter than 10s");
     CHECK(daemon.shims.living() == 0);
     CHECK(daemon.call("start_process", command("a"))["structuredContent"]["run"] == "p1.9");
 }
@@ -213,8 +215,6 @@ TEST_CASE("a stop of one that waits to run again is told beside the outcome of i
     CHECK(!daemon.call("stop_process", Json{{"process", "p1"}})["structuredContent"]["causes"].is_array());
 }
 
-TEST_CASE("leftovers of a run that ended are stopped before the next begins") {
-    DaemonInProcess daemon;
 TEST_CASE("a stop that meets an end is told beside its outcome") {
     DaemonInProcess daemon;
     Json arguments = command("a");
@@ -305,6 +305,8 @@ TEST_CASE("a signal that was asked for is the cause of the end that it brings, a
     }
 }
 
+TEST_CASE("leftovers of a run that ended are stopped before the next begins") {
+    DaemonInProcess daemon;
     daemon.call("start_process", command("a"));
     daemon.shims.find(run(1, 1))->end(0, false, true);
     daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });

@@ -48,6 +48,11 @@ Task<Result<ops::ShutdownResponse>> Operations::leave(ops::ShutdownRequest reque
         const auto all = table_.all();
         for (const auto& [id, process] : all) co_await driver_.end_strays(process);
     }
+    const auto known = table_.all();
+    for (const auto& [id, process] : known) {
+        co_await look_at_untouched(process);
+        if (process->has_other_keeper) report.untouched.push_back(process->name());
+    }
     has_left_ = true;
     left_.notify_all();
     for (const auto& [id, process] : table_.all()) driver_.announce(*process);

@@ -25,6 +25,7 @@ Task<Result<std::vector<ProcessView>>> Operations::list(ops::ListRequest request
                (request.working_directory &&
                 process->record.definition.working_directory != *request.working_directory);
     });
+    for (const auto& process : chosen) co_await look_at_untouched(process);
     std::vector<ProcessPtr> asked = chosen;
     co_await sampler_.refresh(std::move(asked), view_age);
     std::vector<ProcessView> views;

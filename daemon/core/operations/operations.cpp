@@ -20,9 +20,11 @@ Error silent_meanwhile(const Process& process) {
 }
 
 Error not_touched(const Process& process) {
-    return {ErrorCode::unsupported, process.name() +
-                                        " was written by another version of persistproc, which alone can use it; it "
-                                        "is not touched"};
+    const auto format = process.other_format.value_or(rundir::Format{});
+    return {ErrorCode::unsupported,
+            fmt::format("{} was written by another version of persistproc (format {}.{}), which alone can stop or use "
+                        "it; it is not touched",
+                        process.name(), format.major, format.minor)};
 }
 
 /// Completes when no run is being made, no tree is being ended and every stop has been answered.
@@ -110,7 +112,16 @@ Task<> Operations::take_back(ProcessPtr process, std::shared_ptr<Before> before)
     co_await driver_.record(std::move(change), "that nothing became of a request for " + process->name());
 }
 
+Task<> Operations::look_at_untouched(ProcessPtr process) {
+    if (!process->has_other_keeper) co_return;
+    const auto* ended = std::get_if<Ended>(&process->life.phase());
+    const RunId run{process->record.id, ended != nullptr ? ended->run : process->life.last_run()};
+    auto found = co_await world_.directories.find_run(run);
+    if (found) process->has_other_keeper = found->shim_alive;
+}
+
 Task<Result<ProcessView>> Operations::view(ProcessPtr process) {
+    co_await look_at_untouched(process);
     std::vector<ProcessPtr> one{process};
     co_await sampler_.refresh(std::move(one), view_age);
     const auto log = rundir::process_paths(options_.data, process->record.id).log;

@@ -75,6 +75,8 @@ private:
     ProcessRecord want_down(Process& process, const std::string& actor) const;
     Task<> take_back(ProcessPtr process, std::shared_ptr<Before> before);
     Task<Result<ProcessView>> view(ProcessPtr process);
+    /// What another version keeps may have ended since it was looked at last.
+    Task<> look_at_untouched(ProcessPtr process);
     /// Whether a stop was asked for since `stops` was read, or the process was removed.
     /// Errors: limit (another live process would be one too many).
     Result<void> check_room(const Process& process) const;

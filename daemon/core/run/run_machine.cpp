@@ -387,7 +387,7 @@ struct RunMachine::Step {
     }
     Actions operator()(const Silent& p, const Looked& e) {
         if (p.step != Silent::Step::looking) return {};
-        if (e.found.unsupported) return ask_later(p);
+        if (e.found.other_format) return ask_later(p);
         if (!e.found.shim_alive) return settle(e, p.told);
         self.phase_ = Silent{p.told, Silent::Step::connecting, p.pause};
         return {Connect{}};

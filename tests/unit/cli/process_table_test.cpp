@@ -183,7 +183,7 @@ TEST_CASE("pictures of status") {
     ops::ProcessDetails crash = details_of(ended("p3", "支付服务", ProcessState::gave_up, 90s));
     crash.command = {"node", "--inspect", "server.js", "--config", "configuration/of/the/whole/shop/production.json"};
     crash.exit_code = 3;
-    crash.quick_failures = 8;
+    crash.causes = {Cause{.code = CauseCode::quick_failures, .count = 8, .seconds = 10}};
     ops::ProcessDetails web = details_of(three()[0]);
     web.programs = 4;
     ops::ProcessDetails waits = details_of(three()[2]);

@@ -49,7 +49,7 @@ Outcome exited() {
 TEST_CASE("what is found of a run means what the table says") {
     using rundir::Phase;
     FoundRun newer = a_run(Phase::started, true);
-    newer.unsupported = true;
+    newer.other_format = rundir::Format{3, 0};
     FoundRun damaged = a_run(Phase::none);
     damaged.trouble = "torn";
     FoundRun damaged_alive = damaged;

@@ -351,7 +351,7 @@ TEST_CASE("a run that an earlier daemon left is asked until it answers or is dea
     }
     SECTION("it hangs up, and its directory cannot be read") {
         Looked newer = looked(state(rundir::Phase::none));
-        newer.found.unsupported = true;
+        newer.found.other_format = rundir::Format{3, 0};
         follow(machine, {{gone, "silent:pausing", "wake"},
                          {elapsed, "silent:looking", "look, rest"},
                          {newer, "silent:pausing", "wake"},
