@@ -22,6 +22,7 @@
 #include "cli/daemon_start.hpp"
 #include "cli/find_command.hpp"
 #include "cli/format/cells.hpp"
+#include "cli/format/ending.hpp"
 #include "cli/format/help.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/probes.hpp"
@@ -488,7 +489,7 @@ void check_processes(const Examined& examined, Findings& out) {
                          ? fmt::format("persistproc stop {0} ends what it left, then persistproc rm {0}", view.id)
                          : fmt::format("persistproc start {0}, or persistproc rm {0}", view.id));
         else if (domain::is_live(view) && !view.causes.empty())
-            out.note("processes", fmt::format("{}: {}", shown, base::escape_line(domain::causes_text(view))),
+            out.note("processes", fmt::format("{}: {}", shown, base::escape_line(format::told_causes(view))),
                      fmt::format("persistproc status {}", view.id));
         else
             continue;

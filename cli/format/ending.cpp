@@ -24,7 +24,7 @@ std::string shown(std::string_view text) {
 }
 
 std::string causes(const ProcessView& view) {
-    return view.causes.empty() ? "" : ": " + base::escape_line(domain::causes_text(view));
+    return view.causes.empty() ? "" : ": " + base::escape_line(told_causes(view));
 }
 
 /// How its last run ended.
@@ -76,6 +76,17 @@ std::string grace_text(const ProcessView& view) {
 bool is_own_client(std::string_view actor) { return actor == "persistproc" || actor.starts_with("persistproc "); }
 
 std::string actor_text(std::string_view actor) { return is_own_client(actor) ? "you" : std::string(actor); }
+
+std::string told_cause(const ProcessView& view, Cause cause) {
+    if (cause.by) cause.by = actor_text(*cause.by);
+    return domain::cause_text(view, cause);
+}
+
+std::string told_causes(const ProcessView& view) {
+    std::string out;
+    for (const Cause& each : view.causes) out += (out.empty() ? "" : "; ") + told_cause(view, each);
+    return out;
+}
 
 std::string stopper_text(std::string_view stopped_by) {
     if (stopped_by.empty()) return {};

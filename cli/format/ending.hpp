@@ -22,6 +22,9 @@ std::string ending_text(const ProcessView& view, WallTime now);
 std::string grace_text(const ProcessView& view);
 /// Who did something, as a client called itself: ours is the person's own.
 std::string actor_text(std::string_view actor);
+/// Its causes in words, as a person is told them: "stopped by you after it had ended".
+std::string told_cause(const ProcessView& view, Cause cause);
+std::string told_causes(const ProcessView& view);
 /// Whether that is ours.
 bool is_own_client(std::string_view actor);
 /// " by claude-code", " from a command line", or nothing.

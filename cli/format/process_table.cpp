@@ -126,7 +126,7 @@ std::string causes_without_column(ProcessView view) {
     std::erase_if(view.causes, [](const Cause& each) {
         return each.code == CauseCode::suspended || each.code == CauseCode::data_removed;
     });
-    return domain::causes_text(view);
+    return told_causes(view);
 }
 
 bool has_default_label(const ProcessView& view) {

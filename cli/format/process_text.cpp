@@ -83,7 +83,7 @@ std::string state_text(const ProcessView& view, std::optional<WallTime> now) {
         const bool runs_again = now && each.at && each.code == CauseCode::runs_again;
         out += before;
         out += runs_again ? fmt::format("restarts in {}{}", short_time(*each.at - *now), domain::count_text(each))
-                          : safe(domain::cause_text(view, each));
+                          : safe(told_cause(view, each));
         before = "; ";
     }
     return out;

@@ -116,6 +116,9 @@ TEST_CASE("one process in full, and in a line") {
     CHECK(format::process_line(called_off) ==
           "p12 (wörker in /srv) exited with code 7: stopped by claude-code after it had ended");
     CHECK(table_of({called_off}).find("exited 7, stopped\n") != std::string::npos);
+    called_off.causes.front().by = "persistproc 0.1.0";
+    CHECK(format::process_line(called_off) ==
+          "p12 (wörker in /srv) exited with code 7: stopped by you after it had ended");
     ProcessView tricky = web();
     tricky.label = "a\x1b[2Jb";
     CHECK(table_of({tricky}).find('\x1b') == std::string::npos);
