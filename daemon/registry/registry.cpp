@@ -7,7 +7,9 @@
 
 #include <cerrno>
 
+#include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
+#include "common/base/proc.hpp"
 #include "common/base/text.hpp"
 #include "daemon/registry/database.hpp"
 #include "daemon/registry/documents.hpp"
@@ -28,9 +30,9 @@ std::string holder_text(const std::filesystem::path& file) {
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
     if (!fd || ::fcntl(fd.get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK || lock.l_pid <= 0) return "";
-    const auto name = base::read_file(fmt::format("/proc/{}/comm", lock.l_pid), 4096);
+    const std::string name = base::command_name(lock.l_pid);
     return fmt::format(" by {} (PID {}); end it, then start the daemon again",
-                       name ? base::escape_line(name->substr(0, name->find('\n'))) : "a program", lock.l_pid);
+                       name.empty() ? "a program" : base::escape_line(name), lock.l_pid);
 }
 
 /// One record that cannot be read is no reason to give up all others: the run directories tell what it is about.
