@@ -6,31 +6,56 @@
 
 namespace persistproc::async {
 
-Turns::Entry Turns::enter(Party party, std::function<void()> begin, Ticket& ticket) {
+Turns::Entry Turns::enter(Party party, std::function<void()> begin, Ticket& ticket, std::function<void()> give_way) {
     Queue& own = parties_[party];
-    if (running_ < bounds_.places && own.running < bounds_.per_party) {
+    if (!is_held_ && running_ < bounds_.places && own.running < bounds_.per_party) {
         ++running_;
         ++own.running;
         return Entry::begins;
     }
-    if (own.waiting.size() >= bounds_.waiting_per_party) {
+    const std::size_t wanted = own.waiting.size() + 1;
+    if (wanted > bounds_.waiting_per_party || (waiting_ >= bounds_.waiting && !make_room(wanted))) {
         forget_if_idle(party);
         return Entry::refused;
     }
     ticket = next_ticket_++;
     if (own.waiting.empty()) in_turn_.push_back(party);
-    own.waiting.push_back({ticket, std::move(begin)});
+    own.waiting.push_back({ticket, std::move(begin), std::move(give_way)});
     ++waiting_;
     return Entry::waits;
+}
+
+/// For a party that then has `wanted` waiting: one of a party that has more waits no longer.
+bool Turns::make_room(std::size_t wanted) {
+    const auto waiting_of = [this](Party each) { return parties_[each].waiting.size(); };
+    const auto most = std::max_element(in_turn_.begin(), in_turn_.end(),
+                                       [&](Party a, Party b) { return waiting_of(a) < waiting_of(b); });
+    if (most == in_turn_.end() || waiting_of(*most) <= wanted) return false;
+    const Waiting newest = parties_[*most].waiting.back();
+    withdraw(*most, newest.ticket);
+    if (newest.give_way) newest.give_way();
+    return true;
 }
 
 void Turns::leave(Party party) {
     --running_;
     --parties_[party].running;
     forget_if_idle(party);
+    while (begin_next()) {
+    }
+}
+
+void Turns::hold(bool is_held) {
+    is_held_ = is_held;
+    while (begin_next()) {
+    }
+}
+
+bool Turns::begin_next() {
+    if (is_held_ || running_ >= bounds_.places) return false;
     const auto next = std::find_if(in_turn_.begin(), in_turn_.end(),
                                    [this](Party each) { return parties_[each].running < bounds_.per_party; });
-    if (next == in_turn_.end()) return;
+    if (next == in_turn_.end()) return false;
     Queue& theirs = parties_[*next];
     const auto begin = std::move(theirs.waiting.front().begin);
     theirs.waiting.pop_front();
@@ -43,6 +68,7 @@ void Turns::leave(Party party) {
     else
         in_turn_.splice(in_turn_.end(), in_turn_, next);
     begin();
+    return true;
 }
 
 bool Turns::withdraw(Party party, Ticket ticket) {
@@ -85,12 +111,16 @@ Task<bool> Place::wait() {
         state->is_mine = true;
         state->given.notify_all();
     };
-    const auto entry = turns_.enter(party_, begin, ticket_);
+    const auto give_way = [state] {
+        state->is_refused = true;
+        state->given.notify_all();
+    };
+    const auto entry = turns_.enter(party_, begin, ticket_, give_way);
     if (entry == Turns::Entry::refused) co_return false;
     state_ = state;
     state->is_mine = entry == Turns::Entry::begins;
-    while (!state->is_mine) co_await state->given.wait();
-    co_return true;
+    while (!state->is_mine && !state->is_refused) co_await state->given.wait();
+    co_return state->is_mine;
 }
 
 }  // namespace persistproc::async

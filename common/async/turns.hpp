@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <list>
 #include <memory>
 #include <unordered_map>
@@ -23,18 +24,24 @@ public:
         std::size_t places = 0;
         std::size_t per_party = 0;          // of the places
         std::size_t waiting_per_party = 0;  // beyond, its next one is refused
+        /// Of all. Beyond, the newest one of the party with most gives way to one of a party with fewer, else that one
+        /// is refused.
+        std::size_t waiting = std::numeric_limits<std::size_t>::max();
     };
     enum class Entry { begins, waits, refused };
 
     explicit Turns(Bounds bounds) : bounds_(bounds) {}
 
-    /// `begins`: the place is the caller's, until it calls `leave`. `waits`: `begin` is called once a place is its own;
-    /// `ticket` names it until then. `refused`: too many of that party wait.
-    Entry enter(Party party, std::function<void()> begin, Ticket& ticket);
+    /// `begins`: the place is the caller's, until it calls `leave`. `waits`: `begin` is called once a place is its own,
+    /// or `give_way` once it waits no more; `ticket` names it until then. `refused`: too many wait.
+    Entry enter(Party party, std::function<void()> begin, Ticket& ticket, std::function<void()> give_way = {});
     /// Gives a place back; who is next begins within this call.
     void leave(Party party);
     /// What waits under that ticket waits no more. False: it does not wait.
     bool withdraw(Party party, Ticket ticket);
+
+    /// While held, nothing begins: it waits.
+    void hold(bool is_held);
 
     /// Nothing waits any more, and nothing of it begins.
     void clear() noexcept;
@@ -48,17 +55,20 @@ public:
 private:
     struct Waiting {
         Ticket ticket = 0;
-        std::function<void()> begin;
+        std::function<void()> begin, give_way;
     };
     struct Queue {
         std::size_t running = 0;
         std::deque<Waiting> waiting;
     };
 
+    bool begin_next();
+    bool make_room(std::size_t wanted);
     void forget_if_idle(Party party);
 
     Bounds bounds_;
     std::size_t running_ = 0, waiting_ = 0;
+    bool is_held_ = false;
     Ticket next_ticket_ = 1;
     std::unordered_map<Party, Queue> parties_;
     std::list<Party> in_turn_;  // those that have something waiting
@@ -74,13 +84,13 @@ public:
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
 
-    /// Completes when the place is there. False: too many of that party wait. Once.
+    /// Completes when the place is there. False: too many wait. Once.
     Task<bool> wait();
 
 private:
     struct State {
         explicit State(boost::asio::any_io_executor executor) : given(std::move(executor)) {}
-        bool is_mine = false;
+        bool is_mine = false, is_refused = false;
         Notifier given;
     };
     Turns& turns_;

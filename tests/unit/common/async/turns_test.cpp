@@ -14,14 +14,14 @@ namespace {
 /// Parties by letter; what began, in order.
 struct Shop {
     Turns turns;
-    std::string begun;
+    std::string begun, gone;
     Turns::Ticket ticket = 0;
     char names[4] = {'a', 'b', 'c', 'd'};
 
     Turns::Party party(char name) const { return &names[name - 'a']; }
     Entry enter(char name) {
         const Entry entry = turns.enter(
-            party(name), [this, name] { begun += name; }, ticket);
+            party(name), [this, name] { begun += name; }, ticket, [this, name] { gone += name; });
         if (entry == Entry::begins) begun += name;
         return entry;
     }
@@ -68,6 +68,34 @@ TEST_CASE("who does not want to wait any more is passed over") {
     shop.turns.leave(shop.party('a'));
     CHECK(shop.begun == "ab");
     CHECK(shop.turns.waiting() == 0);
+}
+
+TEST_CASE("where too many wait, who has most of them gives way to who has fewer") {
+    Shop shop{Turns({.places = 1, .per_party = 1, .waiting_per_party = 9, .waiting = 3})};
+    for (int i = 0; i < 4; ++i) CHECK(shop.enter('a') != Entry::refused);
+    CHECK(shop.enter('a') == Entry::refused);
+    CHECK(shop.enter('b') == Entry::waits);
+    CHECK(shop.gone == "a");
+    // To have as many is no reason.
+    CHECK(shop.enter('b') == Entry::refused);
+    CHECK(shop.enter('c') == Entry::waits);
+    CHECK(shop.enter('d') == Entry::refused);
+    CHECK(shop.gone == "aa");
+    for (const char done : std::string("aabc")) shop.turns.leave(shop.party(done));
+    CHECK(shop.begun == "aabc");
+    CHECK(shop.turns.running() == 0);
+}
+
+TEST_CASE("while it is held, what comes waits") {
+    Shop shop{Turns({.places = 2, .per_party = 2, .waiting_per_party = 9})};
+    shop.enter('a');
+    shop.turns.hold(true);
+    CHECK(shop.enter('b') == Entry::waits);
+    CHECK(shop.enter('c') == Entry::waits);
+    shop.turns.leave(shop.party('a'));
+    CHECK(shop.begun == "a");
+    shop.turns.hold(false);
+    CHECK(shop.begun == "abc");
 }
 
 }  // namespace turns_test
