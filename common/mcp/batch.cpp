@@ -49,6 +49,8 @@ public:
         collected_->close_one();
     }
 
+    bool is_of(const Reply& whole) const override { return collected_->reply.get() == &whole; }
+
 private:
     std::shared_ptr<Collected> collected_;
     std::string id_;

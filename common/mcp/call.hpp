@@ -49,6 +49,8 @@ public:
     /// Ends the connection that waits for the answer, which is stored for the client to come back for. False: this
     /// client or transport does not know how (it needs a session of 2025-11-25 over HTTP).
     virtual bool let_connection_go() = 0;
+    /// From here on the call waits for something that has bounds of its own: its place is for others that work.
+    virtual void give_place_back() = 0;
 };
 
 struct CallContext {
@@ -66,6 +68,9 @@ struct CallContext {
     }
     void log(LogLevel level, std::string_view logger, const Json& data) const {
         if (channel) channel->log(level, logger, data);
+    }
+    void give_place_back() const {
+        if (channel) channel->give_place_back();
     }
     bool can_become_task() const { return channel && channel->can_become_task(); }
 };

@@ -1,6 +1,7 @@
 // What runs for a client: tools, prompts, resources, completions; how it is answered, cancelled and made a task.
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 
 #include "common/async/task_group.hpp"
 #include "common/base/diagnostics.hpp"
@@ -101,6 +102,14 @@ CallContext Server::Call::context(const Json& params) {
     if (responses != nullptr && responses->is_object()) out.input_responses = *responses;
     if (const std::string* text = find_text(params, "requestState")) out.request_state = *text;
     return out;
+}
+
+void Server::Call::give_place_back() {
+    const auto live = server.lock();
+    async::Turns* const from = live ? std::exchange(turns, nullptr) : nullptr;
+    if (from == nullptr) return;
+    // Who is next begins on a stack of its own: it may do the same.
+    asio::post(live->executor, [live, from, party = principal.party] { from->leave(party); });
 }
 
 void Server::Call::progress(double value, std::optional<double> total, const std::string& text) {
@@ -365,7 +374,7 @@ void Server::State::ended(const CallPtr& call, std::exception_ptr failed, const 
             call->task->complete(std::move(done.result), clock.wall());
     }
     forget(call);
-    call->turns->leave(call->principal.party);
+    if (call->turns != nullptr) call->turns->leave(call->principal.party);
 }
 
 void Server::State::forget(const CallPtr& call) {
@@ -405,6 +414,7 @@ void Server::State::tools_call(const CallPtr& call, Json params) {
         arguments = std::move(*given);
     }
     call->what = *name;
+    call->only_reads = found->second.definition.annotations.read_only;
     const Tool* tool = &found->second;
     auto make = [tool, arguments = std::move(arguments), context = call->context(params)](const CallPtr&) mutable {
         return tool->handler(std::move(arguments), std::move(context));

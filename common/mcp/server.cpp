@@ -361,6 +361,12 @@ void Server::cancel_calls(Session& session) {
     for (const auto& call : open) state_->cancel(call);
 }
 
+void Server::abandon(const Reply& reply) {
+    const auto calls = state_->calls;
+    for (const auto& call : calls)
+        if (call->only_reads && call->reply && call->reply->is_of(reply)) state_->cancel(call);
+}
+
 void Server::tools_changed() { state_->subscriptions.tools_changed(); }
 void Server::prompts_changed() { state_->subscriptions.prompts_changed(); }
 void Server::resources_changed() { state_->subscriptions.resources_changed(); }

@@ -64,6 +64,8 @@ public:
     virtual bool let_connection_go() { return false; }
     /// Whether the client reads single messages here: then the responses of a batch come one by one, not as an array.
     virtual bool is_stream() { return false; }
+    /// Whether it is `whole`, or the part of it that belongs to one request of a batch.
+    virtual bool is_of(const Reply& whole) const { return this == &whole; }
 };
 
 /// What the server knows of one client. Made by the transport, shared with open calls. Requests of 2026-07-28 use it
@@ -125,6 +127,9 @@ public:
 
     /// Cancels the session's open calls and subscriptions; they get no response.
     void cancel_calls(Session& session);
+    /// Nobody can be given what `reply` would say: those of its calls that only read end. What changes something goes
+    /// on.
+    void abandon(const Reply& reply);
 
     // What has changed, told to everybody who wants to know.
     void tools_changed();

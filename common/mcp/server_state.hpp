@@ -56,10 +56,11 @@ struct Server::Call final : CallChannel, std::enable_shared_from_this<Server::Ca
     std::shared_ptr<Reply> reply;  // null once the call was answered
     std::shared_ptr<TaskRecord> task;
     Subscriptions::Id subscription = 0;  // of a listen request
-    async::Turns* turns = nullptr;       // whose place it has, or waits for
+    async::Turns* turns = nullptr;       // whose place it has, or waits for; null: it gave it back
     async::Turns::Ticket ticket = 0;     // while it waits
     boost::asio::cancellation_signal signal;
     bool started = false;
+    bool only_reads = true;  // nothing is missing where it ends early
     std::list<std::shared_ptr<Call>>::iterator place;
 
     CallContext context(const Json& params);
@@ -71,6 +72,7 @@ struct Server::Call final : CallChannel, std::enable_shared_from_this<Server::Ca
     bool can_become_task() const override;
     bool become_task(TaskTerms terms) override;
     bool let_connection_go() override { return reply && reply->let_connection_go(); }
+    void give_place_back() override;
 };
 
 struct Server::State : std::enable_shared_from_this<Server::State> {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -27,7 +28,18 @@ using boost::asio::ip::tcp;
 struct Owner {
     std::uint32_t inode = 0;
     uid_t uid = 0;
+    std::uint8_t closed = 0;  // directions: SEND_SHUTDOWN | RCV_SHUTDOWN, as the kernel has them
 };
+
+constexpr std::uint8_t both_directions = 3;
+
+std::uint8_t closed_directions(const char* message, std::size_t size) {
+    auto left = static_cast<int>(size - NLMSG_LENGTH(sizeof(inet_diag_msg)));
+    const auto* each = reinterpret_cast<const rtattr*>(message + NLMSG_LENGTH(sizeof(inet_diag_msg)));
+    for (; RTA_OK(each, left); each = RTA_NEXT(each, left))
+        if (each->rta_type == INET_DIAG_SHUTDOWN) return *static_cast<const std::uint8_t*>(RTA_DATA(each));
+    return 0;
+}
 
 void copy_address(const tcp::endpoint& endpoint, std::uint32_t (&out)[4]) {
     std::memset(out, 0, sizeof(out));
@@ -87,7 +99,8 @@ std::optional<Owner> diagnose(int fd, const tcp::endpoint& peer, const tcp::endp
         const bool is_asked = found.id.idiag_sport == question.request.id.idiag_sport &&
                               found.id.idiag_dport == question.request.id.idiag_dport;
         if (!is_asked || found.idiag_state == TCP_LISTEN) return Owner{};
-        return Owner{found.idiag_inode, found.idiag_uid};
+        return Owner{found.idiag_inode, found.idiag_uid,
+                     closed_directions(bytes.data(), static_cast<std::size_t>(got))};
     }
 }
 
@@ -157,6 +170,12 @@ bool PeerOwner::is_owned_by(const tcp::endpoint& peer, const tcp::endpoint& loca
         if (const auto owner = diagnose(diagnosis_.get(), peer, local)) return owner->inode != 0 && owner->uid == uid;
     }
     return table_has_owner(read_table(peer.address().is_v4() ? AF_INET : AF_INET6), peer, local, uid);
+}
+
+bool PeerOwner::has_left(const tcp::endpoint& peer, const tcp::endpoint& local) {
+    const auto owner = diagnosis_ ? diagnose(diagnosis_.get(), peer, local) : std::nullopt;
+    // The end of input may come before the socket has lost its inode.
+    return owner && (owner->inode == 0 || owner->closed == both_directions);
 }
 
 bool PeerOwner::try_to_ask() const {

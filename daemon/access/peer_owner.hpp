@@ -24,6 +24,9 @@ public:
     /// its end has no owner any more: no. Any error: no. Blocks for microseconds (milliseconds with the table).
     bool is_owned_by(const boost::asio::ip::tcp::endpoint& peer, const boost::asio::ip::tcp::endpoint& local,
                      uid_t uid);
+    /// Whether a peer whose end of input has come has closed its socket, and not just one direction of it. Any error:
+    /// no. Blocks as `is_owned_by` does.
+    bool has_left(const boost::asio::ip::tcp::endpoint& peer, const boost::asio::ip::tcp::endpoint& local);
 
 private:
     bool try_to_ask() const;

@@ -19,8 +19,11 @@ namespace {
 
 constexpr std::uint64_t context_lines = 3;
 constexpr auto port_interval = std::chrono::milliseconds(50);
-// One wait looks for so long, then others have their turn. Its pattern is compiled for each look.
+// One wait looks for so long, then others have their turn; shorter while many do. Its pattern is compiled for each
+// look.
 constexpr ReadBounds one_look{.bytes = 64u << 20, .time = std::chrono::milliseconds(200)};
+constexpr std::chrono::nanoseconds shortest_look = std::chrono::milliseconds(20);
+constexpr std::chrono::nanoseconds whole_line = std::chrono::seconds(8);
 constexpr std::size_t pattern_memory = 1u << 20;
 
 /// Waits are not worth the time of a daemon that is to go.
@@ -32,7 +35,10 @@ Waiter::Waiter(async::Clock& clock, Supervisor& supervisor, Workers& workers, Lo
     : clock_(clock), supervisor_(supervisor), workers_(workers), log_changes_(log_changes) {}
 
 Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstore::LineQuery query) {
-    co_return co_await read_bounded(workers_.waiting, one_look, std::move(log), std::move(query));
+    ReadBounds bounds = one_look;
+    const auto others = static_cast<std::int64_t>(workers_.looks.waiting());
+    bounds.time = std::clamp<std::chrono::nanoseconds>(whole_line / (others + 1), shortest_look, one_look.time);
+    co_return co_await read_bounded(workers_.waiting, bounds, std::move(log), std::move(query));
 }
 
 Task<Result<logstore::LinePage>> Waiter::search(std::filesystem::path log, logstore::LineQuery query,

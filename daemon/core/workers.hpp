@@ -9,8 +9,12 @@ namespace persistproc::core {
 /// listing.
 struct Workers {
     boost::asio::thread_pool reading{2};
-    boost::asio::thread_pool searching{2};  // by patterns from outside, in turn
-    async::Turns searches{{.places = 2, .per_party = 1, .waiting_per_party = 64}};
+    boost::asio::thread_pool searching{2};  // by patterns from outside
+    // Agents read and search in turn, in lines that are bounded as a whole: sessions cost nothing.
+    async::Turns reads{{.places = 2, .per_party = 1, .waiting_per_party = 16, .waiting = 256}};
+    async::Turns searches{{.places = 2, .per_party = 1, .waiting_per_party = 16, .waiting = 64}};
+    /// One at a time, and none while answers that were not taken fill their room.
+    async::Turns large_answers{{.places = 1, .per_party = 1, .waiting_per_party = 16, .waiting = 16}};
     boost::asio::thread_pool waiting{2};  // what waits look at, in turn where they look for a pattern
     async::Turns looks{{.places = 2, .per_party = 1, .waiting_per_party = 4096}};
     boost::asio::thread_pool rendering{1};  // long answers

@@ -13,6 +13,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "common/base/diagnostics.hpp"
@@ -57,6 +58,21 @@ Result<base::UniqueFd> listen_tcp(int family, std::uint16_t port) {
                                 err);
     }
     return fd;
+}
+
+struct Ends {
+    tcp::endpoint peer, local;
+};
+
+std::optional<Ends> ends_of(int fd) {
+    Ends out;
+    auto peer_size = static_cast<socklen_t>(out.peer.capacity());
+    auto local_size = static_cast<socklen_t>(out.local.capacity());
+    if (::getpeername(fd, out.peer.data(), &peer_size) != 0 || ::getsockname(fd, out.local.data(), &local_size) != 0)
+        return std::nullopt;
+    out.peer.resize(peer_size);
+    out.local.resize(local_size);
+    return out;
 }
 
 std::uint16_t port_of(int fd) {
@@ -122,6 +138,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
     static bool has_caller(Door& door);
     void pause(Door& door);
     bool is_ours(const HttpServer::Socket& socket, int family);
+    std::function<bool()> leaving_of(int fd, int family) const;
 };
 
 Result<void> Listener::State::open_tcp(std::uint16_t wanted) {
@@ -218,7 +235,8 @@ bool Listener::State::accept_one(Door& door) {
     owned.release();
     if (!is_ours(socket, door.family)) return true;
     const bool is_unix = door.family == AF_UNIX;
-    server.serve(std::move(socket), {is_unix ? Role::client : Role::agent, !is_unix && needs_token});
+    server.serve(std::move(socket),
+                 {is_unix ? Role::client : Role::agent, !is_unix && needs_token, leaving_of(fd, door.family)});
     return true;
 }
 
@@ -231,14 +249,20 @@ bool Listener::State::is_ours(const HttpServer::Socket& socket, int family) {
         return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == us || peer.uid == 0);
     }
     if (!owner.can_tell()) return true;  // whoever it is must show the token
-    tcp::endpoint peer, local;
-    auto peer_size = static_cast<socklen_t>(peer.capacity());
-    auto local_size = static_cast<socklen_t>(local.capacity());
-    if (::getpeername(fd, peer.data(), &peer_size) != 0 || ::getsockname(fd, local.data(), &local_size) != 0)
-        return false;
-    peer.resize(peer_size);
-    local.resize(local_size);
-    return owner.is_owned_by(peer, local, us);
+    const auto ends = ends_of(fd);
+    return ends && owner.is_owned_by(ends->peer, ends->local, us);
+}
+
+/// Asks whether the peer of `fd`, which must be open then, has left.
+std::function<bool()> Listener::State::leaving_of(int fd, int family) const {
+    if (family == AF_UNIX)
+        return [fd] {
+            ::pollfd socket{fd, 0, 0};
+            return ::poll(&socket, 1, 0) > 0 && (socket.revents & POLLHUP) != 0;
+        };
+    const auto ends = ends_of(fd);
+    if (!ends) return {};
+    return [&owner = owner, ends = *ends] { return owner.has_left(ends.peer, ends.local); };
 }
 
 void Listener::State::pause(Door& door) {

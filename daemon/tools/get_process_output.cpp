@@ -77,7 +77,7 @@ mcp::ToolResult result_of(const ops::OutputRequest& request, const core::Located
         result.text += fmt::format(
             ", {} bytes after them not looked at (one call looks for {} s at most): go on with "
             "the cursor",
-            meta.unread_bytes, std::chrono::duration_cast<std::chrono::seconds>(one_read.time).count());
+            meta.unread_bytes, longest_look.count());
     if (meta.evicted_bytes > 0)
         result.text += fmt::format(", {} older bytes are gone (size limit)", meta.evicted_bytes);
     if (meta.lost_bytes > 0)
@@ -107,18 +107,12 @@ Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallCon
     auto query = query_of(request, *process);
     if (!query) co_return mcp::tool_failure(query.error());
     const auto log = process->log;
-    auto page = co_await read_within_budget(core.workers, context.principal, log, std::move(*query));
-    if (!page && page.error().code == ErrorCode::invalid)
-        co_return mcp::tool_failure(base::with_context(page.error(), "grep"));
-    if (!page) co_return mcp::tool_failure(page.error());
-    const bool is_much = is_large(*page);
-    auto make = [request = std::move(request), process = std::move(*process), page = std::move(*page)]() mutable {
-        // The lines are not needed beside the text that is made of them.
-        const auto lines = std::move(page);
-        return result_of(request, process, lines);
+    auto make = [request = std::move(request), process = std::move(*process)](Result<logstore::LinePage> page) {
+        if (page) return result_of(request, process, *page);
+        const bool is_theirs = page.error().code == ErrorCode::invalid;
+        return mcp::tool_failure(is_theirs ? base::with_context(page.error(), "grep") : page.error());
     };
-    if (!is_much) co_return make();
-    co_return co_await render_elsewhere(core.workers, std::move(make));
+    co_return co_await answer_with_lines(core.workers, std::move(context), log, std::move(*query), std::move(make));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "daemon/tools/reading.hpp"
 
+#include <algorithm>
+
 #include "common/async/offload.hpp"
 #include "common/async/turns.hpp"
 #include "common/base/thread_priority.hpp"
@@ -9,33 +11,61 @@ namespace persistproc::tools {
 
 namespace {
 
+constexpr std::size_t large_answer_bytes = 64u << 10;
 constexpr std::size_t large_bytes = 32u << 10;  // some tenth of a millisecond's work
+constexpr std::uint64_t looked_at_bytes = 512u << 20;
+constexpr std::chrono::nanoseconds shortest_look = std::chrono::milliseconds(100);
+// Who comes last has its turn after about half of this, however many wait: two look at once.
+constexpr std::chrono::nanoseconds whole_line = std::chrono::seconds(8);
 
-}  // namespace
-
-Task<Result<logstore::LinePage>> read_within_budget(core::Workers& workers, mcp::Principal principal,
-                                                    std::filesystem::path log, logstore::LineQuery query) {
-    const bool is_search = query.grep.has_value();
-    async::Place place(workers.searches, principal.party);
-    if (is_search) {
-        const bool has_place = co_await place.wait();
-        if (!has_place)
-            co_return Error{ErrorCode::limit, "too many searches of yours wait; try again when some have ended"};
-    }
-    auto& threads = is_search ? workers.searching : workers.reading;
-    co_return co_await core::read_bounded(threads, one_read, std::move(log), std::move(query));
+/// For one that begins now.
+core::ReadBounds bounds_beside(const core::Workers& workers) {
+    const auto others = static_cast<std::int64_t>(workers.searches.waiting() + workers.large_answers.waiting());
+    return {looked_at_bytes,
+            std::clamp<std::chrono::nanoseconds>(whole_line / (others + 1), shortest_look, longest_look)};
 }
 
-bool is_large(const logstore::LinePage& page) {
+mcp::ToolResult refused(const char* what) {
+    return mcp::tool_failure(
+        {ErrorCode::limit, std::string("too many ") + what + " wait for their turn; try again when some have ended"});
+}
+
+bool is_large(const Result<logstore::LinePage>& page) {
     std::size_t bytes = 0;
-    for (const auto& line : page.lines) bytes += line.text.size();
+    if (page)
+        for (const auto& line : page->lines) bytes += line.text.size();
     return bytes > large_bytes;
 }
 
-Task<mcp::ToolResult> render_elsewhere(core::Workers& workers, std::function<mcp::ToolResult()> make) {
-    auto render = [make = std::move(make)] {
+}  // namespace
+
+Task<mcp::ToolResult> answer_with_lines(core::Workers& workers, mcp::CallContext context, std::filesystem::path log,
+                                        logstore::LineQuery query,
+                                        std::function<mcp::ToolResult(Result<logstore::LinePage>)> make) {
+    const bool is_agent = context.principal.audience() == mcp::Audience::agent;
+    const bool is_search = query.grep.has_value();
+    const bool is_large_answer = query.max_bytes > large_answer_bytes;
+    const auto party = context.principal.party;
+    context.give_place_back();
+    async::Place large(workers.large_answers, party);
+    if (is_agent && is_large_answer) {
+        const bool has_place = co_await large.wait();
+        if (!has_place) co_return refused("reads of more than 64 KiB (max_bytes)");
+    }
+    async::Place place(is_search ? workers.searches : workers.reads, party);
+    if (is_agent && (is_search || !is_large_answer)) {
+        const bool has_place = co_await place.wait();
+        if (!has_place) co_return refused(is_search ? "searches" : "reads");
+    }
+    const core::ReadBounds bounds = bounds_beside(workers);
+    auto& threads = is_search ? workers.searching : workers.reading;
+    auto page = co_await core::read_bounded(threads, bounds, std::move(log), std::move(query));
+    if (!is_large(page)) co_return make(std::move(page));
+    auto render = [make = std::move(make), page = std::move(page)]() mutable {
         base::give_way();
-        return mcp::render(make());
+        // The lines are not needed beside what is made of them.
+        auto result = make(std::move(page));
+        return mcp::render(std::move(result));
     };
     co_return co_await async::offload(workers.reading, std::move(render));
 }

@@ -1,28 +1,23 @@
 #pragma once
-/// How long one call may look at a log.
+/// How a call looks at a log and is answered with what it found.
 #include <filesystem>
 #include <functional>
 
 #include "common/logstore/reader.hpp"
-#include "common/mcp/principal.hpp"
+#include "common/mcp/call.hpp"
 #include "common/mcp/tool.hpp"
-#include "daemon/core/bounded_read.hpp"
 #include "daemon/core/workers.hpp"
 
 namespace persistproc::tools {
 
-/// A slow pattern, or a log of gigabytes, is looked at in several calls.
-inline constexpr core::ReadBounds one_read{.bytes = 512u << 20, .time = std::chrono::seconds(2)};
+/// One call looks no longer: a slow pattern, or a log of gigabytes, is looked at in several. Shorter while others wait.
+inline constexpr std::chrono::seconds longest_look{2};
 
-/// As logstore::read_lines, on a thread for it; who searches takes turns with others who do. Ends early when the call
-/// is cancelled. Errors: also limit (too many searches of that party wait).
-Task<Result<logstore::LinePage>> read_within_budget(core::Workers& workers, mcp::Principal principal,
-                                                    std::filesystem::path log, logstore::LineQuery query);
-
-/// Whether an answer of these lines is worth another thread's time.
-bool is_large(const logstore::LinePage& page);
-
-/// The result that `make` gives, made and rendered on a thread that reads.
-Task<mcp::ToolResult> render_elsewhere(core::Workers& workers, std::function<mcp::ToolResult()> make);
+/// As logstore::read_lines, on a thread for it, then `make` with what was found. Agents take turns: with others who
+/// search, with others who read, and with those whose answers are large; they hold no place among calls that work
+/// meanwhile. Ends early when the call is cancelled. Errors: also limit (too many wait).
+Task<mcp::ToolResult> answer_with_lines(core::Workers& workers, mcp::CallContext context, std::filesystem::path log,
+                                        logstore::LineQuery query,
+                                        std::function<mcp::ToolResult(Result<logstore::LinePage>)> make);
 
 }  // namespace persistproc::tools

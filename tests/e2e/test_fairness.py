@@ -3,6 +3,7 @@ import concurrent.futures
 import contextlib
 import json
 import socket
+import time
 
 import harness
 
@@ -42,6 +43,34 @@ class Fairness(harness.TestCase):
         end = greedy.call("get_process_output", process="web", grep="^done")
         self.assertEqual((end.meta["unread_bytes"], end.meta["lines"]), (0, 1))
 
+    def test_slow_searches_of_many_sessions_keep_nobody_from_listing_and_reading(self):
+        self.start("web", harness.python(PRINTER))
+        self.ok("wait", "web", "--pattern", "^done")
+        other, connections = self.mcp(), []
+        # More than work at once, in sessions and as 2026-07-28 has it.
+        for number in range(100):
+            search = {"process": "web", "grep": SLOW, "lines": 5}
+            asked = self.modern_call("get_process_output", **search) if number % 2 else self.session_call(
+                self.mcp(), 1, "get_process_output", **search)
+            connections.append(self.send(asked))
+        begin = time.monotonic()
+        for _ in range(5):
+            self.assertFalse(other.call("list_processes").is_error)
+            self.assertIn("done", other.call("get_process_output", process="web", lines=1).text)
+        self.ok("list")
+        # All searches, each of which looks as long as it may, would take some 100 s.
+        answer = other.call("get_process_output", process="web", grep="^done", lines=1)
+        if answer.is_error:
+            self.assertIn("limit: too many searches wait", answer.text)
+        self.assertLess(time.monotonic() - begin, 50)
+        for connection in connections:
+            connection.close()
+        harness.eventually("nobody is searched for any more", lambda: self.finds_done(other))
+
+    def finds_done(self, agent):
+        answer = agent.call("get_process_output", process="web", grep="^done", lines=1)
+        return not answer.is_error and answer.meta["lines"] == 1
+
     def test_who_hangs_up_is_searched_for_no_longer(self):
         self.start("web", harness.python(PRINTER))
         self.ok("wait", "web", "--pattern", "^done")
@@ -52,6 +81,21 @@ class Fairness(harness.TestCase):
         # Without that each of them would be looked for during two seconds, on two threads.
         answer = self.mcp().call("get_process_output", process="web", grep="^done")
         self.assertEqual(answer.meta["lines"], 1)
+
+    def test_who_hangs_up_in_a_session_is_searched_for_no_longer(self):
+        self.start("web", harness.python(PRINTER))
+        self.ok("wait", "web", "--pattern", "^done")
+        session = self.mcp()
+        asked = [self.session_call(session, number, "get_process_output", process="web", grep=SLOW, lines=5)
+                 for number in range(40)]
+        connections = [self.send(each) for each in asked]
+        self.assertFalse(session.call("list_processes").is_error)
+        for connection in connections:
+            connection.close()
+        # A session's searches look one after another: as many as it may have would take 8 s at the least.
+        begin = time.monotonic()
+        harness.eventually("its own search has its turn", lambda: self.finds_done(session))
+        self.assertLess(time.monotonic() - begin, 8)
 
     def test_waits_that_sleep_cost_nobody_a_place(self):
         self.start("web", ["sleep", "600"])
@@ -107,6 +151,16 @@ class Fairness(harness.TestCase):
         params = {"name": tool, "arguments": arguments, "_meta": meta}
         headers = f"MCP-Protocol-Version: {harness.MODERN}\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"
         return self.raw_post({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}, headers)
+
+    def send(self, request, receive_buffer=None):
+        connection = socket.socket()
+        self.addCleanup(connection.close)
+        connection.settimeout(harness.PATIENCE)
+        if receive_buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connection.connect(("127.0.0.1", self.daemon.port))
+        connection.sendall(request)
+        return connection
 
     def session_call(self, session, number, tool, **arguments):
         params = {"name": tool, "arguments": arguments}

@@ -42,7 +42,7 @@ std::string_view reason_phrase(unsigned status) noexcept {
 
 Connection::Connection(Endpoint endpoint, Admission admission, std::function<void()> on_change)
     : endpoint_(std::move(endpoint)),
-      admission_(admission),
+      admission_(std::move(admission)),
       on_change_(std::move(on_change)),
       reader_(endpoint_.limits),
       since_(endpoint_.clock.rough_now()) {}
@@ -70,8 +70,8 @@ void Connection::end_of_input() {
             if (!is_behind()) half_close();
             break;
         case Phase::waiting:
-            // In 2026-07-28 to hang up is to cancel; else the answer may still be read.
-            if (exchange_->is_alone()) lost();
+            // In 2026-07-28 to hang up is to cancel; else the answer may still be read by who is there.
+            if (exchange_->is_alone() || (admission_.has_left && admission_.has_left())) lost();
             break;
         case Phase::streaming: lost(); break;
         case Phase::draining: phase_ = Phase::over; break;

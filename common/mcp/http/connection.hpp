@@ -42,6 +42,8 @@ struct Admission {
     Principal::Role role = Principal::Role::agent;
     /// Nobody else vouches for the peer: each request must show the token.
     bool needs_token = false;
+    /// Whether a peer that has closed its side reads no more either. Empty: nobody can tell.
+    std::function<bool()> has_left;
 };
 
 class Connection final : public StreamSink, public std::enable_shared_from_this<Connection> {
@@ -55,7 +57,7 @@ public:
     void receive(std::string_view bytes);
     /// The peer has closed its side; requests that are complete are still answered.
     void end_of_input();
-    /// The connection is gone. What runs for it goes on.
+    /// The connection is gone. What changes something for it goes on.
     void lost();
     void tick();
     /// Answers what is in flight, then half-closes; an idle connection does so at once.

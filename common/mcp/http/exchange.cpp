@@ -102,7 +102,9 @@ bool Connection::Exchange::let_connection_go() {
 }
 
 void Connection::Exchange::connection_lost(Server& server) {
-    if (alone_) server.cancel_calls(*alone_);
+    if (alone_) return server.cancel_calls(*alone_);
+    // Who has heard of no event knows none to come back with.
+    if (!stream_ || !stream_->has_events()) server.abandon(*this);
 }
 
 }  // namespace persistproc::mcp::http

@@ -1,6 +1,7 @@
 #pragma once
 /// One POST whose request is being handled: decides between one answer and an event stream. In a session it outlives
-/// its connection; a request of 2026-07-28 is alone with its connection and is cancelled when that goes.
+/// its connection, unless all it does is to read for a client that can never hear of it; a request of 2026-07-28 is
+/// alone with its connection and is cancelled when that goes.
 #include "common/mcp/http/connection.hpp"
 
 namespace persistproc::mcp::http {

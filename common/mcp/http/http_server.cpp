@@ -80,7 +80,7 @@ public:
                                 state_->options.router,
                                 state_->options.header_check,
                                 state_->options.token};
-        machine_ = std::make_shared<Connection>(endpoint, admission, [weak = weak_from_this()] {
+        machine_ = std::make_shared<Connection>(endpoint, std::move(admission), [weak = weak_from_this()] {
             if (const auto self = weak.lock()) self->progress();
         });
         progress();
@@ -306,7 +306,7 @@ void HttpServer::serve(Socket socket, Admission admission) {
     if (family == AF_INET || family == AF_INET6) socket.set_option(asio::ip::tcp::no_delay(true), ignored);
     auto peer = std::make_shared<State::Peer>(state_, std::move(socket));
     peer->place = state_->peers.insert(state_->peers.end(), peer);
-    peer->start(admission);
+    peer->start(std::move(admission));
     if (state_->closing) {
         peer->machine().finish();
         peer->progress();

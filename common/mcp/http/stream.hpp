@@ -32,6 +32,7 @@ public:
 
     std::uint64_t number() const noexcept { return number_; }
     bool has_ended() const noexcept { return has_ended_; }
+    bool has_events() const noexcept { return last_ > 0; }
     std::size_t stored_bytes() const noexcept { return bytes_; }
 
     /// Makes `sink` the carrier; a former one is ended.

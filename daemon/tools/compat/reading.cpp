@@ -108,22 +108,19 @@ Task<mcp::ToolResult> output(Core core, OutputRequest request, mcp::CallContext 
     }
     if (located->run > 0) query->run = located->run;
     const auto log = located->log;
-    auto page = co_await read_within_budget(core.workers, context.principal, log, std::move(*query));
-    if (!page) co_return refused(page.error(), shape);
-    const bool is_much = is_large(*page);
-    auto make = [shape, page = std::move(*page)] {
+    auto make = [shape](Result<logstore::LinePage> page) {
+        if (!page) return refused(page.error(), shape);
         Json lines = Json::array();
-        for (const auto& line : page.lines) lines.push_back(line_of(line));
+        for (const auto& line : page->lines) lines.push_back(line_of(line));
         if (shape.generation == Generation::first) return answered(lines);
         Facts facts;
         facts.by_name["output"] = std::move(lines);
-        facts.by_name["lines_before"] = page.omitted_before;
+        facts.by_name["lines_before"] = page->omitted_before;
         // The original knows no budget: there may be more.
-        facts.by_name["lines_after"] = page.omitted_after + (page.is_spent ? 1 : 0);
+        facts.by_name["lines_after"] = page->omitted_after + (page->is_spent ? 1 : 0);
         return answered(shaped(facts, shape));
     };
-    if (!is_much) co_return make();
-    co_return co_await render_elsewhere(core.workers, std::move(make));
+    co_return co_await answer_with_lines(core.workers, std::move(context), log, std::move(*query), std::move(make));
 }
 
 }  // namespace persistproc::tools::compat

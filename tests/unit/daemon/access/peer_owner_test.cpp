@@ -62,7 +62,11 @@ TEST_CASE("the kernel says whose a live connection is, and that a closed one is 
         CHECK(owner.is_owned_by(peer, local, ::geteuid()));
         CHECK(!owner.is_owned_by(peer, local, ::geteuid() + 1));
         CHECK(!owner.is_owned_by(local, local, ::geteuid()));
+        CHECK(!owner.has_left(peer, local));
+        client.shutdown(tcp::socket::shutdown_send);
+        CHECK(!owner.has_left(peer, local));
         client.close();
+        CHECK(owner.has_left(peer, local));
         CHECK(!owner.is_owned_by(peer, local, ::geteuid()));
         CHECK(!owner.is_owned_by(peer, local, 0));
     }

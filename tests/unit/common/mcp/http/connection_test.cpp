@@ -405,6 +405,94 @@ TEST_CASE("a lost connection cancels nothing") {
     CHECK(f.take().empty());
 }
 
+TEST_CASE("what only reads ends with a connection that its answer cannot come to") {
+    Fixture f;
+    mcp::ToolDefinition reads = Fixture::define("reads");
+    reads.annotations.read_only = true;
+    f.server.add_tool(std::move(reads), [&f](Json, CallContext context) -> Task<ToolResult> {
+        f.seen = context;
+        co_await f.gate.wait();
+        co_return Fixture::said("read");
+    });
+    const auto call_of = [](std::string_view tool, int number) {
+        return R"({"jsonrpc":"2.0","id":)" + std::to_string(number) + R"(,"method":"tools/call","params":{"name":")" +
+               std::string(tool) + R"(","_meta":{"progressToken":5}}})";
+    };
+    bool has_left = false;
+    f.admission.has_left = [&has_left] { return has_left; };
+    const std::string id = f.open_session();
+    const auto ask = [&](std::string_view body) {
+        f.connection = f.connect();
+        f.send(Fixture::post(body, Fixture::in(id)));
+    };
+    SECTION("lost") {
+        ask(call_of("reads", 1));
+        f.connection->lost();
+        f.settle();
+        CHECK(f.server.open_calls() == 0);
+    }
+    SECTION("its end of input is the end of both directions, or of one") {
+        ask(call_of("reads", 1));
+        f.connection->end_of_input();
+        f.settle();
+        CHECK(f.server.open_calls() == 1);
+        has_left = true;
+        ask(call_of("reads", 2));
+        f.connection->end_of_input();
+        f.settle();
+        CHECK(f.server.open_calls() == 1);
+    }
+    SECTION("while it waits for its turn") {
+        for (int number = 1; number <= 20; ++number) {
+            ask(call_of("reads", number));
+            f.connection->lost();
+        }
+        f.settle();
+        CHECK(f.server.open_calls() == 0);
+    }
+    SECTION("who has heard of an event may come back") {
+        ask(call_of("reads", 1));
+        f.seen.progress(1, 2.0, "");
+        f.take();
+        f.connection->lost();
+        f.settle();
+        CHECK(f.server.open_calls() == 1);
+    }
+    SECTION("of a batch those that read, and what changes something goes on") {
+        const std::string old = f.open_session("2025-03-26");
+        f.connection = f.connect();
+        const std::string both = '[' + call_of("reads", 1) + ',' + call_of("hold", 2) + ']';
+        f.send(Fixture::post(both, Fixture::in(old)));
+        CHECK(f.server.open_calls() == 2);
+        f.connection->lost();
+        f.settle();
+        CHECK(f.server.open_calls() == 1);
+    }
+}
+
+TEST_CASE("a call that gives its place back keeps nobody from having it") {
+    Fixture f(ServerLimits{.agent_calls = {.places = 1, .per_party = 1, .waiting_per_party = 99}});
+    f.server.add_tool(Fixture::define("sleeps"), [&f](Json, CallContext context) -> Task<ToolResult> {
+        context.give_place_back();
+        context.give_place_back();
+        co_await f.gate.wait();
+        co_return Fixture::said("slept");
+    });
+    const std::string id = f.open_session();
+    const auto ask = [&](std::string_view body) {
+        f.connection = f.connect();
+        return f.send(Fixture::post(body, Fixture::in(id)));
+    };
+    for (int number = 10; number < 30; ++number)
+        CHECK(ask(R"({"jsonrpc":"2.0","id":)" + std::to_string(number) +
+                  R"(,"method":"tools/call","params":{"name":"sleeps"}})")
+                  .empty());
+    CHECK_THAT(ask(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}})"), Contains("result"));
+    f.release();
+    CHECK(f.server.open_calls() == 0);
+    CHECK_THAT(ask(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}})"), Contains("result"));
+}
+
 TEST_CASE("a half-closed client still gets its answer") {
     Fixture f;
     const std::string id = f.open_session();
