@@ -2,6 +2,8 @@
 import concurrent.futures
 import contextlib
 import json
+import pathlib
+import re
 import socket
 import time
 
@@ -10,6 +12,10 @@ import harness
 # RE2 needs some 25 µs for each byte of this: a search of the whole log would take minutes.
 SLOW = "(a?a?a?a?){250}b"
 PRINTER = "import time\nfor _ in range(4000): print('a' * 1000)\nprint('done', flush=True); time.sleep(600)"
+
+
+def resident(pid):
+    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) << 10
 
 
 class Fairness(harness.TestCase):
@@ -70,6 +76,30 @@ class Fairness(harness.TestCase):
     def finds_done(self, agent):
         answer = agent.call("get_process_output", process="web", grep="^done", lines=1)
         return not answer.is_error and answer.meta["lines"] == 1
+
+    def test_answers_that_nobody_takes_hold_little_memory_and_make_room(self):
+        self.start("web", harness.python(PRINTER))
+        self.ok("wait", "web", "--pattern", "^done")
+        other = self.mcp()
+        whole = {"process": "web", "lines": 0, "max_bytes": 1 << 20}
+        other.call("get_process_output", **whole)
+        before = resident(self.daemon.process.pid)
+        unread = [self.session_call(self.mcp(), 1, "get_process_output", **whole) for _ in range(100)]
+        connections = [self.send(each, receive_buffer=4096) for each in unread]
+        peak, reader = before, self.pool(1).submit(self.reads_of, other, whole)
+        while not reader.done():
+            peak = max(peak, resident(self.daemon.process.pid))
+            self.assertFalse(self.mcp().call("get_process_output", process="web", lines=1).is_error)
+        for answer in reader.result():
+            if answer.is_error:
+                self.assertIn("limit: too many reads of more than 64 KiB", answer.text)
+        if "san" not in harness.BUILD.name:
+            self.assertLess(peak - before, 32 << 20)
+        for connection in connections:
+            connection.close()
+
+    def reads_of(self, agent, whole):
+        return [agent.call("get_process_output", **whole) for _ in range(3)]
 
     def test_who_hangs_up_is_searched_for_no_longer(self):
         self.start("web", harness.python(PRINTER))

@@ -314,7 +314,7 @@ void Connection::delete_session() {
 // ---- answers ----
 
 void Connection::begin_output() {
-    if (output_.empty()) output_since_ = endpoint_.clock.rough_now();
+    if (output_.empty()) output_since_ = unsent_since_ = endpoint_.clock.rough_now();
 }
 
 /// A browser shows an answer to a page of another origin only if it is named, and of its fields those that are.
@@ -464,6 +464,11 @@ Audience Connection::audience() const noexcept {
 
 bool Connection::is_idle() const noexcept {
     return phase_ == Phase::reading && !reader_.is_started() && output_.empty();
+}
+
+MonoTime Connection::gives_way_at() const noexcept {
+    if (output_.empty()) return MonoTime::max();
+    return std::min(output_since_ + endpoint_.limits.stalled_of_full, unsent_since_ + endpoint_.limits.unsent_of_full);
 }
 
 MonoTime Connection::deadline() const noexcept {

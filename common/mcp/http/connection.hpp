@@ -81,6 +81,10 @@ public:
     bool is_unfinished() const noexcept { return phase_ == Phase::reading && reader_.is_started(); }
     /// What is held for its requests and answers, bytes.
     std::size_t held_bytes() const noexcept { return reader_.held_bytes() + held_room(output_); }
+    /// Of them, what its peer has not taken.
+    std::size_t unsent_bytes() const noexcept { return held_room(output_); }
+    /// When it is to be gone while others need the room; MonoTime::max(): it has taken everything.
+    MonoTime gives_way_at() const noexcept;
     /// When what is held began to be waited for.
     MonoTime held_since() const noexcept { return output_.empty() ? since_ : output_since_; }
     /// Whose place it takes: an agent's, which a bridge's is as soon as it has said so, or the client's.
@@ -156,6 +160,7 @@ private:
     bool has_asked_ = false;
     MonoTime since_;               // of what the deadline of the phase counts from
     MonoTime output_since_{};      // last progress of pending output
+    MonoTime unsent_since_{};      // since when there is some
     std::size_t thrown_away_ = 0;  // bytes that came after the half-close
     std::shared_ptr<Exchange> exchange_;
     std::shared_ptr<HttpSession> standing_session_;  // whose GET this is

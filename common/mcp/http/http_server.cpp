@@ -51,6 +51,8 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
     bool closing = false;
     std::array<std::size_t, 2> places{};  // taken, by side
     std::array<std::size_t, 2> held{};    // bytes of requests and answers on their way, by side
+    std::array<std::size_t, 2> unsent{};  // bytes of them that their peers have not taken, by side
+    bool is_full = false;                 // of those of agents
     // What is more than a first read goes through one buffer for all: bytes leave it before the next read.
     std::array<char, read_bytes> buffer;
 
@@ -60,6 +62,7 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
     std::shared_ptr<Peer> find_oldest(Which which) const;
     void drop(const std::shared_ptr<Peer>& peer);
     void shed();
+    void look_whether_full();
     static std::size_t index(Audience side) noexcept { return side == Audience::client ? 1 : 0; }
     void drop_all();
     void close_peer(const std::shared_ptr<Peer>& peer);
@@ -104,14 +107,17 @@ public:
         uncount();
         counted_side_ = index(machine_->audience());
         counted_bytes_ = machine_->held_bytes();
+        counted_unsent_ = machine_->unsent_bytes();
         is_counted_ = true;
         ++state_->places[counted_side_];
         state_->held[counted_side_] += counted_bytes_;
+        state_->unsent[counted_side_] += counted_unsent_;
     }
     void uncount() {
         if (!std::exchange(is_counted_, false)) return;
         --state_->places[counted_side_];
         state_->held[counted_side_] -= counted_bytes_;
+        state_->unsent[counted_side_] -= counted_unsent_;
     }
 
     /// Brings the socket up to what the machine wants now.
@@ -133,6 +139,7 @@ public:
         state_->arm(machine_->deadline());
         count();
         state_->shed();
+        state_->look_whether_full();
     }
 
 private:
@@ -207,7 +214,7 @@ private:
     bool in_progress_ = false;
     bool is_counted_ = false;
     std::size_t counted_side_ = 0;
-    std::size_t counted_bytes_ = 0;
+    std::size_t counted_bytes_ = 0, counted_unsent_ = 0;
 
 public:
     std::list<std::shared_ptr<Peer>>::iterator place;
@@ -231,11 +238,17 @@ void HttpServer::State::tick() {
     MonoTime next = MonoTime::max();
     const auto all = peers;
     for (const auto& peer : all) {
+        const bool is_in_the_way = is_full && peer->machine().audience() == Audience::agent;
+        if (is_in_the_way && peer->machine().gives_way_at() <= now) {
+            drop(peer);
+            continue;
+        }
         if (peer->machine().deadline() <= now) {
             peer->machine().tick();
             peer->progress();
         }
         next = std::min(next, peer->machine().deadline());
+        if (is_in_the_way) next = std::min(next, peer->machine().gives_way_at());
     }
     if (next != MonoTime::max()) arm(next);
 }
@@ -244,6 +257,7 @@ void HttpServer::State::close_peer(const std::shared_ptr<Peer>& peer) {
     peer->close();
     if (peer->place == peers.end()) return;
     peer->uncount();
+    look_whether_full();
     peers.erase(std::exchange(peer->place, peers.end()));
     if (peers.empty()) emptied.notify_all();
     if (on_room) on_room();
@@ -281,6 +295,13 @@ void HttpServer::State::shed() {
     for (auto oldest = holders.begin(); oldest != holders.end() && held_now > enough; ++oldest) drop(*oldest);
 }
 
+/// While it is full nothing large is rendered, and those who take nothing soon make room.
+void HttpServer::State::look_whether_full() {
+    const bool now = unsent[index(Audience::agent)] > options.limits.unsent_bytes;
+    if (now && !is_full) arm(clock.now() + std::min(options.limits.stalled_of_full, options.limits.unsent_of_full));
+    if (std::exchange(is_full, now) != now && options.on_full) options.on_full(now);
+}
+
 void HttpServer::State::drop_all() {
     const auto all = peers;
     for (const auto& peer : all) {
@@ -295,6 +316,7 @@ HttpServer::HttpServer(Server& server, async::Clock& clock, HttpOptions options,
 HttpServer::~HttpServer() {
     state_->on_room = nullptr;
     state_->options.on_ended = nullptr;
+    state_->options.on_full = nullptr;
     state_->drop_all();
     state_->timer.cancel();
 }

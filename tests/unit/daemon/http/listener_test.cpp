@@ -19,6 +19,7 @@
 #include "common/mcp/client/client.hpp"
 #include "daemon/http/serving_state.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/http_machine.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace listener_test {
@@ -61,6 +62,7 @@ struct Fixture {
     async::Notifier gate{io.get_executor()};
     int holding = 0;
     mcp::http::Limits limits;
+    std::function<void(bool)> on_full;
 
     explicit Fixture(std::string sub = "run") : socket_directory(directory.path() / sub) { start(); }
     ~Fixture() {
@@ -78,6 +80,7 @@ struct Fixture {
         add("hold", [this](Json, mcp::CallContext context) { return hold(std::move(context)); });
         mcp::http::HttpOptions options;
         options.limits = limits;
+        options.on_full = on_full;
         http.emplace(*server, clock, options, graveyard);
         daemon::http::ListenOptions where;
         where.socket_directory = socket_directory;
@@ -345,6 +348,28 @@ TEST_CASE("what agents' requests hold in all is bounded, and the oldest go") {
         if (i >= 3) f.run_until([&] { return is_closed(senders[i - 3]); });
     }
     CHECK(f.http->connections() == 3);
+}
+
+TEST_CASE("agents whose answers fill the room are told of, and those that take none go") {
+    Fixture f;
+    f.stop_abruptly();
+    f.limits.held_bytes = 64u << 20;
+    f.limits.unsent_bytes = 1u << 20;
+    f.limits.stalled_of_full = std::chrono::seconds(0);
+    std::string told;
+    f.on_full = [&told](bool is_full) { told += is_full ? '+' : '-'; };
+    f.start();
+    f.add("large", [](Json, mcp::CallContext) -> Task<ToolResult> {
+        ToolResult out;
+        out.text.assign(32u << 20, 'x');  // more than the kernel takes
+        co_return out;
+    });
+    const std::string body = tests::HttpMachine::modern_call("large");
+    tcp::socket unread(f.io);
+    unread.connect(tcp::endpoint(boost::asio::ip::address_v4::loopback(), f.listener->port()));
+    boost::asio::write(unread, boost::asio::buffer(body));
+    f.run_until([&] { return told == "+-"; });
+    CHECK(f.http->connections() == 0);
 }
 
 TEST_CASE("a port that is taken is a conflict with one line") {
