@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "common/base/text.hpp"
 #include "common/mcp/server_state.hpp"
 
@@ -189,6 +191,29 @@ void Server::State::subscribe(const CallPtr& call, const Json& params, bool want
     finish(call, {});
 }
 
+/// As streams of sessions do: who has most gives its oldest to who has fewer, or had none before.
+bool Server::State::make_room_to_listen(async::Turns::Party party) {
+    if (listening.size() < limits.subscriptions) return true;
+    std::map<async::Turns::Party, std::size_t> of;
+    for (const auto& each : listening) ++of[each->principal.party];
+    const auto most = std::max_element(listening.begin(), listening.end(), [&of](const auto& a, const auto& b) {
+        return of[a->principal.party] < of[b->principal.party];
+    });
+    const std::size_t own = of[party];
+    if (most == listening.end() || of[(*most)->principal.party] <= (own == 0 ? 0 : own + 1)) return false;
+    const auto oldest = *most;
+    listening.erase(most);
+    end_listening(oldest);
+    return true;
+}
+
+void Server::State::end_listening(const CallPtr& call) {
+    subscriptions.remove(std::exchange(call->subscription, 0));
+    Json meta = Json::object();
+    meta["io.modelcontextprotocol/subscriptionId"] = *read_json(call->id);
+    finish(call, {}, meta);
+}
+
 void Server::State::listen(const CallPtr& call, const Json& params) {
     const Json* found = find_member(params, "notifications");
     if (found == nullptr || !found->is_object())
@@ -219,7 +244,7 @@ void Server::State::listen(const CallPtr& call, const Json& params) {
         }
         if (!wants.uris.empty()) honoured["resourceSubscriptions"] = wants.uris;
     }
-    if (listening.size() >= limits.subscriptions || wants.uris.size() > limits.subscribed_uris ||
+    if (!make_room_to_listen(call->principal.party) || wants.uris.size() > limits.subscribed_uris ||
         subscriptions.all_uris() + wants.uris.size() > limits.subscribed_uris_in_all)
         return refuse(call, rpc::internal_error, "Too many subscriptions; end some");
     const std::string tag = R"("_meta":{)" + std::string(subscription_key) + call->id + '}';
@@ -391,12 +416,7 @@ std::size_t Server::open_calls() const noexcept { return state_->calls.size(); }
 Task<> Server::finish_calls(MonoTime until, async::Clock& clock) {
     const auto state = state_;
     const auto listening = std::exchange(state->listening, {});
-    for (const auto& call : listening) {
-        state->subscriptions.remove(std::exchange(call->subscription, 0));
-        Json meta = Json::object();
-        meta["io.modelcontextprotocol/subscriptionId"] = *read_json(call->id);
-        state->finish(call, {}, meta);
-    }
+    for (const auto& call : listening) state->end_listening(call);
     while (!state->calls.empty()) {
         const bool notified = co_await state->changed.wait_until(until, clock);
         if (!notified) break;

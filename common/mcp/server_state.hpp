@@ -127,6 +127,8 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     void set_level(const CallPtr& call, const Json& params);
     void subscribe(const CallPtr& call, const Json& params, bool wanted);
     void listen(const CallPtr& call, const Json& params);
+    bool make_room_to_listen(async::Turns::Party party);
+    void end_listening(const CallPtr& call);
     void task_request(const CallPtr& call, const Message& message);
     void register_session(const std::shared_ptr<Session>& session);
     void answer_question(Session& session, Message message);

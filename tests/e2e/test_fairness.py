@@ -101,6 +101,25 @@ class Fairness(harness.TestCase):
     def reads_of(self, agent, whole):
         return [agent.call("get_process_output", **whole) for _ in range(3)]
 
+    def test_streams_of_one_agent_leave_others_theirs(self):
+        self.start("web", ["sleep", "600"])
+        connections = []
+        # Each session has as many as it may: more than there are in all.
+        for _ in range(140):
+            greedy = self.mcp()
+            for number in range(8):
+                asked = self.session_call(greedy, number, "wait_for_process", process="web", until="exit",
+                                          timeout_seconds=50)
+                connections.append(self.send(asked))
+        # After 5 s without an answer a call becomes a stream.
+        for connection in connections[:1024]:
+            self.assertTrue(connection.recv(12).startswith(b"HTTP/1.1 200"))
+        listener = self.mcp()
+        head = (f"GET /mcp HTTP/1.1\r\nHost: 127.0.0.1:{self.daemon.port}\r\nAccept: text/event-stream\r\n"
+                f"Mcp-Session-Id: {listener.session}\r\n\r\n")
+        self.assertTrue(self.send(head.encode()).recv(12).startswith(b"HTTP/1.1 200"))
+        self.ok("stop", "web")
+
     def test_who_hangs_up_is_searched_for_no_longer(self):
         self.start("web", harness.python(PRINTER))
         self.ok("wait", "web", "--pattern", "^done")

@@ -290,7 +290,8 @@ void Connection::open_get() {
         // the SDKs' clients never listen again after a refusal.
         if (!id || id->kind != StreamKind::standing) return answer_text(400, "Last-Event-ID cannot be resumed");
     }
-    if (!endpoint_.sessions->open_standing(*session, self)) return answer_text(405, "too many streams are open", allow);
+    if (!endpoint_.sessions->open_standing(*session, self))
+        return answer_text(503, "limit: too many event streams are open, most of them yours; end some");
     standing_session_ = session;
     begin_stream_head();
     // The sessions own what calls this.

@@ -1,5 +1,6 @@
 #include "common/mcp/http/sessions.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <span>
@@ -67,7 +68,9 @@ void Sessions::end(const std::shared_ptr<HttpSession>& session) {
         leave_standing(*session, nullptr);
         standing->end();
     }
-    // Calls in flight are still answered where they were asked; their streams end with the answer.
+    // Calls in flight are still answered where they were asked, but keep no place of a session.
+    open_streams_ -= session->open.size();
+    session->open.clear();
 }
 
 /// Looks when a session is added: whoever adds none has no use for the room.
@@ -77,7 +80,7 @@ void Sessions::drop_idle() {
         --each;
         HttpSession& session = **each;
         if (now - session.used < limits_.session_idle) return;
-        if (session.open_streams > 0 || session.protocol->open_calls() > 0) continue;
+        if (!session.open.empty() || session.protocol->open_calls() > 0) continue;
         by_id_.erase(session.id);
         each = recent_.erase(each);
     }
@@ -90,25 +93,46 @@ void Sessions::make_room() {
     while (by_id_.size() >= limits_.sessions && each != recent_.begin()) {
         --each;
         HttpSession& session = **each;
-        if (session.open_streams > 0 || session.protocol->open_calls() > 0) continue;
+        if (!session.open.empty() || session.protocol->open_calls() > 0) continue;
         by_id_.erase(session.id);
         each = recent_.erase(each);
     }
 }
 
 std::shared_ptr<Stream> Sessions::open_stream(HttpSession& session) {
-    if (session.open_streams >= limits_.streams_per_session || open_streams_ >= limits_.streams) return nullptr;
+    if (session.open.size() >= limits_.streams_per_session || !make_room_for_stream(session)) return nullptr;
     auto stream = std::make_shared<Stream>(++next_stream_, limits_);
     session.streams.emplace(stream->number(), stream);
-    ++session.open_streams;
+    session.open.insert(stream->number());
     ++open_streams_;
     return stream;
 }
 
+/// Sessions cost nothing: who has many streams, or had one before, makes room for the first one of another.
+bool Sessions::make_room_for_stream(const HttpSession& session) {
+    if (open_streams_ < limits_.streams) return true;
+    const auto has_fewer = [](const auto& a, const auto& b) { return a->open.size() < b->open.size(); };
+    const auto most = std::max_element(recent_.rbegin(), recent_.rend(), has_fewer);
+    const std::size_t own = session.open.size();
+    if (most == recent_.rend() || (*most)->open.size() <= (own == 0 ? 0 : own + 1)) return false;
+    const auto from = *most;
+    const auto oldest = from->streams.find(*from->open.begin());
+    if (oldest == from->streams.end()) return false;
+    const auto stream = oldest->second;
+    stream->let_carrier_go();
+    close_stream(*from, stream->number());
+    return true;
+}
+
+void Sessions::close_stream(HttpSession& session, std::uint64_t number) {
+    open_streams_ -= session.open.erase(number);
+    if (!session.standing || session.standing->number() != number) return;
+    if (std::exchange(session.is_standing_open, false)) session.standing_left = clock_.now();
+}
+
 void Sessions::end_stream(const std::shared_ptr<HttpSession>& session, const std::shared_ptr<Stream>& stream) {
     stream->end();
-    --session->open_streams;
-    --open_streams_;
+    close_stream(*session, stream->number());
     kept_bytes_ += stream->stored_bytes();
     kept_.push_back(Kept{session, stream, clock_.now() + limits_.stored_for});
     drop_kept();
@@ -126,9 +150,13 @@ void Sessions::drop_kept() {
 
 bool Sessions::count_standing(HttpSession& session) {
     if (session.is_standing_open) return true;
-    if (session.open_streams >= limits_.streams_per_session || open_streams_ >= limits_.streams) return false;
+    if (!make_room_for_stream(session)) return false;
+    if (!session.standing) {
+        session.standing = std::make_shared<Stream>(++next_stream_, limits_, StreamKind::standing);
+        session.streams.emplace(session.standing->number(), session.standing);
+    }
     session.is_standing_open = true;
-    ++session.open_streams;
+    session.open.insert(session.standing->number());
     ++open_streams_;
     return true;
 }
@@ -136,10 +164,6 @@ bool Sessions::count_standing(HttpSession& session) {
 // A client that opens a second one has mostly lost the first without our noticing: the newer carrier wins.
 std::shared_ptr<Stream> Sessions::open_standing(HttpSession& session, const std::shared_ptr<StreamSink>& sink) {
     if (!count_standing(session)) return nullptr;
-    if (!session.standing) {
-        session.standing = std::make_shared<Stream>(++next_stream_, limits_, StreamKind::standing);
-        session.streams.emplace(session.standing->number(), session.standing);
-    }
     session.standing->attach(sink);
     return session.standing;
 }
@@ -155,10 +179,7 @@ void Sessions::leave_standing(HttpSession& session, const StreamSink* sink) {
     if (sink != nullptr) session.standing->detach(sink);
     // Another carrier has taken over.
     if (sink != nullptr && session.standing->has_carrier()) return;
-    if (!std::exchange(session.is_standing_open, false)) return;
-    session.standing_left = clock_.now();
-    --session.open_streams;
-    --open_streams_;
+    close_stream(session, session.standing->number());
 }
 
 void Sessions::say(HttpSession& session, std::string message) {

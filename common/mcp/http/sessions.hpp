@@ -4,6 +4,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -22,8 +23,8 @@ struct HttpSession {
     std::shared_ptr<Stream> standing;                          // of its GET; lives on without a carrier
     bool is_standing_open = false;                             // a GET carries it now
     MonoTime standing_left{};                                  // when the last one went
-    std::size_t open_streams = 0;
-    MonoTime used{};  // when its client last asked for anything
+    std::set<std::uint64_t> open;                              // streams of calls and of the GET, by number
+    MonoTime used{};                                           // when its client last asked for anything
 };
 
 class Sessions {
@@ -38,11 +39,13 @@ public:
     /// Ends the session for good: its id stays dead.
     void end(const std::shared_ptr<HttpSession>& session);
 
-    /// A new stream; null when the session or the endpoint has too many.
+    /// A new stream; null when the session or the endpoint has too many. One that has fewer than another gets a place
+    /// of that one's: its oldest stream loses its connection, and its client may come back.
     std::shared_ptr<Stream> open_stream(HttpSession& session);
     /// The stream gets no more events. It stays resumable for a while.
     void end_stream(const std::shared_ptr<HttpSession>& session, const std::shared_ptr<Stream>& stream);
-    /// Makes `sink` the carrier of the stream of a session's GET in place of a former one. Null as with `open_stream`.
+    /// Makes `sink` the carrier of the stream of a session's GET in place of a former one. It counts among all streams,
+    /// not among those of its session's calls. Null as with `open_stream`.
     std::shared_ptr<Stream> open_standing(HttpSession& session, const std::shared_ptr<StreamSink>& sink);
     /// Takes up the standing stream after `position`, which it can resume. False: too many streams.
     bool resume_standing(HttpSession& session, std::uint64_t position, const std::shared_ptr<StreamSink>& sink);
@@ -65,6 +68,8 @@ private:
     std::shared_ptr<HttpSession> insert(std::string id, std::shared_ptr<Session> protocol);
     void make_room();
     void drop_idle();
+    bool make_room_for_stream(const HttpSession& session);
+    void close_stream(HttpSession& session, std::uint64_t number);
     bool count_standing(HttpSession& session);
     void drop_kept();
 

@@ -380,6 +380,71 @@ TEST_CASE("streams are bounded per session; a call beyond waits for its one answ
     CHECK_THAT(f.take(other), Contains("application/json") && Contains(held));
 }
 
+TEST_CASE("who has most streams gives one to who has fewer, its oldest first") {
+    Fixture f;
+    f.limits.streams = 4;
+    const std::string greedy = f.open_session();
+    std::vector<std::shared_ptr<Connection>> calls;
+    for (int number = 0; number < 4; ++number) {
+        calls.push_back(f.connect());
+        f.send(calls.back(), Fixture::post(call, Fixture::in(greedy)));
+        f.seen.progress(1, 3.0, "");
+        f.take(calls.back());
+    }
+    CHECK(f.sessions->open_streams() == 4);
+    const std::string first = f.open_session(), second = f.open_session(), third = f.open_session();
+    auto get = [&](const std::string& session) {
+        auto out = f.connect();
+        CHECK_THAT(f.send(out, Fixture::request(Fixture::in(session))), StartsWith("HTTP/1.1 200"));
+        return out;
+    };
+    std::vector<std::shared_ptr<Connection>> gets{get(first), get(second), get(third)};
+    for (int number = 0; number < 4; ++number) CHECK((f.take(calls[number]) == "0\r\n\r\n") == (number < 3));
+    CHECK(f.sessions->open_streams() == 4);
+    // Where each has one, the one that was used least lately makes room; who has one already is told what to do.
+    const std::string fourth = f.open_session();
+    gets.push_back(get(fourth));
+    CHECK(f.sessions->open_streams() == 4);
+    auto more = f.connect();
+    CHECK(f.send(more, Fixture::post(call, Fixture::in(fourth))).empty());
+    f.seen.progress(1, 3.0, "");
+    CHECK(f.take(more).empty());
+    // A call whose stream gave way is answered all the same, for who comes back.
+    f.release();
+    CHECK(f.server.open_calls() == 0);
+    for (auto& each : gets) each->lost();
+    CHECK(f.sessions->open_streams() == 0);
+}
+
+TEST_CASE("a session has its GET's stream beside those of its calls, and an ended one has none") {
+    Fixture f;
+    f.limits.streams_per_session = 2;
+    f.limits.streams = 2;
+    const std::string id = f.open_session();
+    std::vector<std::shared_ptr<Connection>> calls;
+    for (int number = 0; number < 2; ++number) {
+        calls.push_back(f.connect());
+        f.send(calls.back(), Fixture::post(call, Fixture::in(id)));
+        f.seen.progress(1, 3.0, "");
+    }
+    CHECK_THAT(f.send(Fixture::request(Fixture::in(id))),
+               StartsWith("HTTP/1.1 503") && Contains("limit: too many event streams"));
+    CHECK_THAT(f.send(Fixture::request(Fixture::in(id), "DELETE /mcp HTTP/1.1")), StartsWith("HTTP/1.1 200"));
+    CHECK(f.sessions->open_streams() == 0);
+    f.release();
+    CHECK_THAT(f.take(calls[1]), Contains(held));
+    CHECK(f.sessions->open_streams() == 0);
+    f.limits.streams = 9;
+    const std::string other = f.open_session();
+    for (int number = 0; number < 2; ++number) {
+        calls.push_back(f.connect());
+        f.send(calls.back(), Fixture::post(call, Fixture::in(other)));
+        f.seen.progress(1, 3.0, "");
+    }
+    CHECK_THAT(f.send(Fixture::request(Fixture::in(other))), StartsWith("HTTP/1.1 200"));
+    CHECK(f.sessions->open_streams() == 3);
+}
+
 TEST_CASE("a cancelled call ends its POST with an empty stream") {
     Fixture f;
     const std::string id = f.open_session();
