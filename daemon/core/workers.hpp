@@ -14,7 +14,7 @@ struct Workers {
     async::Turns reads{{.places = 2, .per_party = 1, .waiting_per_party = 16, .waiting = 256}};
     async::Turns searches{{.places = 2, .per_party = 1, .waiting_per_party = 16, .waiting = 64}};
     /// One at a time, and none while answers that were not taken fill their room.
-    async::Turns large_answers{{.places = 1, .per_party = 1, .waiting_per_party = 16, .waiting = 16}};
+    async::Turns large_answers{{.places = 1, .per_party = 1, .waiting_per_party = 16, .waiting = 32}};
     boost::asio::thread_pool waiting{2};  // what waits look at, in turn where they look for a pattern
     async::Turns looks{{.places = 2, .per_party = 1, .waiting_per_party = 4096}};
     boost::asio::thread_pool rendering{1};  // long answers

@@ -43,7 +43,7 @@ struct Admission {
     /// Nobody else vouches for the peer: each request must show the token.
     bool needs_token = false;
     /// Whether a peer that has closed its side reads no more either. Empty: nobody can tell.
-    std::function<bool()> has_left;
+    std::function<bool()> has_left{};
 };
 
 class Connection final : public StreamSink, public std::enable_shared_from_this<Connection> {

@@ -69,6 +69,7 @@ void Sessions::end(const std::shared_ptr<HttpSession>& session) {
         standing->end();
     }
     // Calls in flight are still answered where they were asked, but keep no place of a session.
+    session->has_ended = true;
     open_streams_ -= session->open.size();
     session->open.clear();
 }
@@ -100,7 +101,8 @@ void Sessions::make_room() {
 }
 
 std::shared_ptr<Stream> Sessions::open_stream(HttpSession& session) {
-    if (session.open.size() >= limits_.streams_per_session || !make_room_for_stream(session)) return nullptr;
+    if (session.has_ended || session.open.size() >= limits_.streams_per_session || !make_room_for_stream(session))
+        return nullptr;
     auto stream = std::make_shared<Stream>(++next_stream_, limits_);
     session.streams.emplace(stream->number(), stream);
     session.open.insert(stream->number());

@@ -21,6 +21,7 @@ struct HttpSession {
     std::shared_ptr<Session> protocol;
     std::map<std::uint64_t, std::shared_ptr<Stream>> streams;  // open ones, and ended ones that can be resumed
     std::shared_ptr<Stream> standing;                          // of its GET; lives on without a carrier
+    bool has_ended = false;                                    // by its client: it gets no streams any more
     bool is_standing_open = false;                             // a GET carries it now
     MonoTime standing_left{};                                  // when the last one went
     std::set<std::uint64_t> open;                              // streams of calls and of the GET, by number

@@ -434,6 +434,14 @@ TEST_CASE("a session has its GET's stream beside those of its calls, and an ende
     f.release();
     CHECK_THAT(f.take(calls[1]), Contains(held));
     CHECK(f.sessions->open_streams() == 0);
+    const std::string left = f.open_session();
+    const auto late = f.connect();
+    f.send(late, Fixture::post(call, Fixture::in(left)));
+    f.send(Fixture::request(Fixture::in(left), "DELETE /mcp HTTP/1.1"));
+    f.seen.progress(1, 3.0, "");
+    CHECK(f.sessions->open_streams() == 0);
+    f.release();
+    CHECK_THAT(f.take(late), Contains("application/json") && Contains(held));
     f.limits.streams = 9;
     const std::string other = f.open_session();
     for (int number = 0; number < 2; ++number) {
