@@ -8,6 +8,7 @@
 
 #include "cli/agents/position.hpp"
 #include "common/base/text.hpp"
+#include "common/config/toml_bounds.hpp"
 
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
@@ -23,6 +24,7 @@ Error unexpected(const toml::source_position& at, std::string_view why) {
 }
 
 Result<toml::table> parse(std::string_view text) {
+    if (auto fits = config::check_toml_bounds(text); !fits) return Error{ErrorCode::corrupt, fits.error().message};
     auto parsed = toml::parse(text);
     if (!parsed) return unexpected(parsed.error().source().begin, base::escape_line(parsed.error().description()));
     return std::move(parsed).table();

@@ -8,6 +8,7 @@
 
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
+#include "common/config/toml_bounds.hpp"
 
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
@@ -16,7 +17,6 @@ namespace persistproc::config {
 
 namespace {
 
-constexpr std::size_t most_bytes = 1u << 20;
 constexpr std::string_view known_tables[] = {"daemon", "client", "run"};
 
 std::string place_of(const std::filesystem::path& file, const toml::source_position& at) {
@@ -79,6 +79,8 @@ std::filesystem::path find_config_path() {
 }
 
 Result<ConfigFile> parse_config(std::string_view text, const std::filesystem::path& name) {
+    if (auto fits = check_toml_bounds(text); !fits)
+        return Error{ErrorCode::invalid, fmt::format("{}: {}", base::escape_line(name.native()), fits.error().message)};
     auto parsed = toml::parse(text);
     if (!parsed)
         return Error{ErrorCode::invalid, fmt::format("{}: {}", place_of(name, parsed.error().source().begin),
@@ -111,7 +113,7 @@ Result<ConfigFile> read_config(const std::filesystem::path& path) {
     ConfigFile none;
     none.path = path;
     if (path.empty()) return none;
-    auto text = base::read_trusted_file(path, most_bytes);
+    auto text = base::read_trusted_file(path, max_toml_bytes);
     // Where its folder cannot be entered nobody has put one there for us.
     const bool is_there =
         text || (text.error().code != ErrorCode::not_found && ::access(path.parent_path().c_str(), X_OK) == 0);

@@ -75,6 +75,7 @@ class Config(harness.TestCase):
             ("[daemon]\nprocess-log-limit = '1KiB'\n", " 2, column 1: process-log-limit: at least 1MiB"),
             ("[daemon]\ndata-dir = '/x'\n", ' 2, column 1: "data-dir" is no key'),
             ("[daemon]\nport =\n", " 2, column "),
+            ("\n" + "a." * 40000 + "b = 1\n", " 2: more than 64 tables or lists within each other"),
         ):
             with self.subTest(text):
                 self.assertIn(place + why, self.refused(text))
@@ -150,6 +151,8 @@ class Client(harness.TestCase):
             ("[client]\nno-color = 'yes'\n", ": line 2, column 1: no-color: true or false is expected"),
             ("[daemon]\nport = 'x'\n", ": line 2, column 1: port: "),
             ("[clent]\n", ': line 1, column 2: "clent" is none of the tables'),
+            ("\n[" + "a." * 40000 + "b]\n", ": line 2: more than 64 tables or lists within each other"),
+            ("\n[" + "a." * 40000 + "b]\n", ": line 2: more than 64 tables or lists within each other"),
         ):
             with self.subTest(text):
                 self.file.write_text(text)

@@ -351,6 +351,17 @@ class Setup(Case):
         self.assertOneLine(refused.err, str(toml), "line 1, column 1", f'url = "{self.url}"')
         self.assertEqual(toml.read_bytes(), b'mcp_servers = { a = { url = "x" } }\n')
 
+    def test_a_repository_does_not_kill_its_reader_with_a_deep_file(self):
+        for content in (b"a." * 40000 + b"b = 1\n", b"[" + b"a." * 40000 + b"b]\n", b"a = " + b"[" * 40000):
+            toml = self.write(self.place.work / ".codex/config.toml", content)
+            with self.subTest(content[:10]):
+                refused = self.cli("setup", "codex", "--scope", "project")
+                self.assertEqual(refused.code, 1)
+                self.assertOneLine(refused.err, str(toml), "line 1: more than 64 tables or lists within each other")
+                self.assertEqual(toml.read_bytes(), content)
+                checks = {each["name"]: each for each in self.cli("doctor", "--json").json()["checks"]}
+                self.assertIn("more than 64 tables", json.dumps(checks))
+
     def test_what_is_no_file_is_refused_at_once(self):
         path = self.home / ".cursor/mcp.json"
         path.parent.mkdir()

@@ -217,7 +217,12 @@ TEST_CASE("a TOML file that is not understood is refused with the position") {
         CHECK(said.starts_with(row.after));
         CHECK(said.find('\n') == std::string::npos);
     }
-    CHECK(refusal("a = " + std::string(100'000, '[')).find("maximum nested value depth") != std::string::npos);
+    for (const char* deep : {"[", "{a=", "a."}) {
+        std::string text = *deep == 'a' ? "" : "a = ";
+        for (int i = 0; i < 40'000; ++i) text += deep;
+        CHECK(refusal("b = 1\n" + text).starts_with("line 2: more than 64 tables or lists within each other"));
+    }
+    CHECK(refusal(std::string(2u << 20, '#')) == "more than 1 MiB, which no settings need");
 }
 
 TEST_CASE("no cut of a TOML file leads to a loss: it is refused, or all of it is kept") {

@@ -39,3 +39,30 @@ TEST_CASE("no file is no setting") {
     CHECK(config::read_config("")->tables.empty());
     CHECK(!config::read_config("/proc").has_value());
 }
+
+TEST_CASE("what would be too deep for the parser is refused before it, and nothing else is") {
+    const auto many = [](std::string_view what, int times) {
+        std::string out;
+        for (int i = 0; i < times; ++i) out += what;
+        return out;
+    };
+    const auto why = [](const std::string& text) { return parse_config(text, "c.toml").error().message; };
+    const std::string refused = "c.toml: line 2: more than 64 tables or lists within each other";
+    CHECK(why("\n" + many("a.", 40'000) + "b = 1\n") == refused);
+    CHECK(why("\n[" + many("a.", 40'000) + "b]\n") == refused);
+    CHECK(why("\n[[" + many("a . ", 40'000) + "b]]\n") == refused);
+    CHECK(why("\na = " + many("{" + many("b.", 20) + "c = ", 200)) == refused);
+    CHECK(why("\n" + many("\"a\".", 40'000) + "b = 1\n") == refused);
+    CHECK(why("\na = " + many("[", 40'000)) == refused);
+    CHECK(why("a = \"\"\"\"\"\" \n" + many("'#'.", 40'000) + "b = 1") == refused);
+    const auto fine = [&](const std::string& value) {
+        CAPTURE(value);
+        CHECK(parse_config("[daemon]\nallow-origin = " + value + "\n", "c.toml").has_value());
+    };
+    fine("[" + many("0.5, ", 500) + "1.5]  # " + many("[a.", 500));
+    fine("\"" + many("[a.\\\"", 500) + "\"");
+    fine("'" + many("[a.\\", 500) + "'");
+    fine("\"\"\"" + many("[a.\n\"\"\\\"", 500) + "\"\"\"\"\"");
+    fine("'''" + many("[a.\n''", 500) + "'''");
+    fine("[\n" + many("  '[', # [ \n", 500) + "]");
+}
