@@ -80,12 +80,28 @@ bool is_colour(std::string_view escape) noexcept {
 /// Ends a line for some terminals and viewers, and is no control character.
 bool is_separator(char32_t point) noexcept { return point == 0x2028 || point == 0x2029; }
 
-/// Takes no room on the screen, so that texts which differ in it look alike.
+struct Range {
+    char32_t first, last;
+};
+/// Default_Ignorable_Code_Point (DerivedCoreProperties.txt) and the general category Cf (DerivedGeneralCategory.txt) of
+/// Unicode 15.0, one after the other.
+constexpr Range invisible[] = {
+    {0x00AD, 0x00AD},   {0x034F, 0x034F},   {0x0600, 0x0605},   {0x061C, 0x061C},   {0x06DD, 0x06DD},
+    {0x070F, 0x070F},   {0x0890, 0x0891},   {0x08E2, 0x08E2},   {0x115F, 0x1160},   {0x17B4, 0x17B5},
+    {0x180B, 0x180F},   {0x200B, 0x200F},   {0x202A, 0x202E},   {0x2060, 0x206F},   {0x3164, 0x3164},
+    {0xFE00, 0xFE0F},   {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},   {0xFFF0, 0xFFFB},   {0x110BD, 0x110BD},
+    {0x110CD, 0x110CD}, {0x13430, 0x1343F}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF},
+};
+
+bool is_noncharacter(char32_t point) noexcept {
+    return (point >= 0xFDD0 && point <= 0xFDEF) || (point & 0xFFFEu) == 0xFFFEu;
+}
+
+/// Takes no room on the screen, so that texts which differ in it look alike; or is shown only together with others.
 bool is_invisible(char32_t point) noexcept {
-    return point == 0x00AD || point == 0x034F || point == 0x115F || point == 0x1160 || point == 0x17B4 ||
-           point == 0x17B5 || (point >= 0x180B && point <= 0x180F) || (point >= 0x200B && point <= 0x200D) ||
-           (point >= 0x2060 && point <= 0x2064) || point == 0x3164 || (point >= 0xFE00 && point <= 0xFE0F) ||
-           point == 0xFEFF || point == 0xFFA0 || (point >= 0xE0000 && point <= 0xE0FFF);
+    return is_noncharacter(point) || std::any_of(std::begin(invisible), std::end(invisible), [&](const Range& each) {
+               return point >= each.first && point <= each.last;
+           });
 }
 
 /// Emoji and several scripts are written with these.

@@ -40,8 +40,8 @@ std::string escape_json(std::string json);
 /// As `escape_line`, and what takes no room is shown in the same way: what `why_invisible` complains of.
 std::string escape_invisible(std::string_view text);
 
-/// Why `text`, which is well-formed UTF-8, does not show as what it is: it holds something that takes no room, or
-/// nothing but blanks. Empty: it does.
+/// Why `text`, which is well-formed UTF-8, does not show as what it is: it holds something that takes no room or is no
+/// character, or nothing but blanks. Empty: it does.
 std::string why_invisible(std::string_view text);
 
 /// `text`, which is well-formed UTF-8, with the blanks of any kind at both its ends as "\u{0020}".

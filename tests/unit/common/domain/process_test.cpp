@@ -63,13 +63,35 @@ TEST_CASE("labels are short, plain and no ids") {
     CHECK(domain::check_label(std::string(200, 'x')));
     CHECK(domain::check_label("日本"));
     CHECK(domain::check_label("⚙️ build"));
-    for (const std::string& label :
-         {std::string(), std::string(201, 'x'), std::string("a\nb"), std::string("a\x1b[31m"),
-          std::string("a\xe2\x80\xae"
-                      "b"),
-          std::string("\xff"), std::string("p7"), std::string("-x"), std::string("all"), std::string("  "),
-          std::string("\u00a0\u3000"), std::string("\u200b"), std::string("we\u200bb"), std::string("web\ufe0f"),
-          std::string("\ufeffweb")}) {
+    for (const char* shown :
+         {"\u0606", "\u06de", "|\u200a|", "\u2070", "\ufffc", "\U00013440", "\U0001d172", "\U000e1000"})
+        CHECK(domain::check_label(shown));
+    for (const std::string& label : {std::string(),
+                                     std::string(201, 'x'),
+                                     std::string("a\nb"),
+                                     std::string("a\x1b[31m"),
+                                     std::string("a\xe2\x80\xae"
+                                                 "b"),
+                                     std::string("\xff"),
+                                     std::string("p7"),
+                                     std::string("-x"),
+                                     std::string("all"),
+                                     std::string("  "),
+                                     std::string("\u00a0\u3000"),
+                                     std::string("\u200b"),
+                                     std::string("we\u200bb"),
+                                     std::string("web\ufe0f"),
+                                     std::string("\ufeffweb"),
+                                     std::string("web\u206a"),
+                                     std::string("web\u2065"),
+                                     std::string("web\ufff9"),
+                                     std::string("web\U0001d173"),
+                                     std::string("web\U0001bca0"),
+                                     std::string("web\U00013430"),
+                                     std::string("web\u0600"),
+                                     std::string("web\ufdd0"),
+                                     std::string("web\U0010ffff"),
+                                     std::string("web\U000e0fff")}) {
         INFO(base::escape_line(label));
         CHECK(!domain::check_label(label));
     }
