@@ -81,7 +81,7 @@ Task<> tell_failure(Context context, ProcessView failed) {
     say(fmt::format("persistproc: {}{}", format::ending_text(failed, base::wall_now()),
                     lines.empty() ? "; it printed nothing" : "; its last output:"));
     const bool escape = ::isatty(STDERR_FILENO) == 1;
-    for (const auto& line : lines) say("  " + (escape ? base::escape_for_terminal(line) : line));
+    for (const auto& line : lines) say("  " + (escape ? base::escape_for_terminal(base::last_rewrite(line)) : line));
     // The one that it was started through may be gone by now.
     std::filesystem::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, std::move(data));

@@ -47,11 +47,12 @@ void print_last_output(const Console& console, const ProcessView& view) {
         console.print(fmt::format("\n{} printed nothing\n", *view.run));
         return;
     }
-    const format::OutputStyle style = session::style_for_terminal(view.id, false, false);
+    format::OutputStyle style = session::style_for_terminal(view.id, false, false);
+    style.before = "  ";
     std::string text = fmt::format("\nthe last {} of {} (persistproc output {} has more):\n",
                                    page->lines.size() == 1 ? "line" : fmt::format("{} lines", page->lines.size()),
                                    *view.run, format::target_word(view));
-    for (const logstore::Line& line : page->lines) text += "  " + format::line_text(line, style, false);
+    for (const logstore::Line& line : page->lines) text += format::line_text(line, style, false);
     console.print(text);
 }
 

@@ -128,10 +128,14 @@ private:
         std::string shown;
         if (style_.timestamps) {
             for (std::string_view rest = text; !rest.empty();) {
-                if (!inside) shown += time_text(wall_ns) + " ";
+                if (!inside) {
+                    shown += time_text(wall_ns) + " ";
+                    returned_[index(fd)] = false;
+                }
                 const std::size_t newline = rest.find('\n');
                 const std::string_view line = rest.substr(0, newline == std::string_view::npos ? newline : newline + 1);
-                shown += escape ? base::escape_for_terminal(line) : std::string(line);
+                shown +=
+                    escape ? base::escape_for_terminal(rewrite(fd, line, inside, wall_ns, shown)) : std::string(line);
                 inside = newline == std::string_view::npos;
                 rest.remove_prefix(line.size());
             }
@@ -140,6 +144,21 @@ private:
             inside = !text.ends_with('\n');
         }
         out.push_back(Chunk{fd, std::move(shown)});
+    }
+
+    /// What is to be shown of a part of a line that stands behind its time. Where a carriage return led to its
+    /// beginning and something follows, the line begins again, with the time, at the end of `shown`.
+    std::string rewrite(int fd, std::string_view part, bool inside, std::int64_t wall_ns, std::string& shown) {
+        bool& returned = returned_[index(fd)];
+        const bool ends = part.ends_with('\n');
+        if (ends) part.remove_suffix(1);
+        const std::string_view last = base::last_rewrite(part);
+        if (!last.empty()) {
+            if (inside && (returned || last.data() != part.data())) shown += "\r\x1b[K" + time_text(wall_ns) + " ";
+            returned = false;
+        }
+        returned = returned || part.ends_with('\r');
+        return std::string(last) + (ends ? "\n" : "");
     }
 
     void say(int fd, const std::string& text, std::vector<Chunk>& out) {
@@ -152,6 +171,7 @@ private:
     OutputStyle style_;
     std::array<std::string, 2> held_;
     std::array<bool, 2> inside_{};
+    std::array<bool, 2> returned_{};  // behind a time: the last thing seen of the line is a carriage return
     Stream last_ = Stream::none;
 };
 
@@ -237,8 +257,9 @@ std::string line_text(const logstore::Line& line, const OutputStyle& style, bool
     }
     if (line.event) return fmt::format("{} -- {}\n", time_text(line.wall_ns), event_text(*line.event, line.value, run));
     const bool escape = style.split && line.stream == Stream::err ? style.escape_err : style.escape_out;
-    return (style.timestamps ? time_text(line.wall_ns) + " " : std::string()) +
-           (escape ? base::escape_for_terminal(line.text) : line.text) + "\n";
+    const std::string before = style.before + (style.timestamps ? time_text(line.wall_ns) + " " : std::string());
+    const std::string_view text = escape && !before.empty() ? base::last_rewrite(line.text) : line.text;
+    return before + (escape ? base::escape_for_terminal(text) : std::string(text)) + "\n";
 }
 
 std::size_t incomplete_suffix(std::string_view text) noexcept {

@@ -25,6 +25,7 @@ struct OutputStyle {
     bool timestamps = false;
     bool events = false;
     std::string process_id;
+    std::string before;  // what each line of the line view stands behind, besides its time
 };
 
 class OutputView {

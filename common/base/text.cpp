@@ -270,6 +270,12 @@ std::string escape_for_terminal(std::string_view text) {
     return out;
 }
 
+std::string_view last_rewrite(std::string_view line) noexcept {
+    while (line.ends_with('\r')) line.remove_suffix(1);
+    const std::size_t returned = line.rfind('\r');
+    return returned == std::string_view::npos ? line : line.substr(returned + 1);
+}
+
 std::string escape_line(std::string_view text) {
     std::string out;
     out.reserve(text.size());

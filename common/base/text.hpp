@@ -23,6 +23,10 @@ std::string clean_output(std::string_view text);
 /// State across calls is the caller's: pass whole lines where possible.
 std::string escape_for_terminal(std::string_view text);
 
+/// Of a line without its newline, what a terminal would show in the end: what stands behind the last carriage return
+/// that something follows. For a line that stands behind text of ours, which a carriage return would overwrite.
+std::string_view last_rewrite(std::string_view line) noexcept;
+
 /// One line that is safe to show: control and bidirectional characters as "\xNN" / "\u{NNNN}".
 std::string escape_line(std::string_view text);
 

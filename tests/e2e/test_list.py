@@ -266,6 +266,19 @@ class Status(Case):
         self.assertNotIn("\x1b]", shown)
         self.assertIn("\x1b[31mred", shown)
 
+    def test_carriage_returns_of_a_program_do_not_reach_our_columns(self):
+        forging = ["sh", "-c", r"printf 'ok\n\rstate   running\na\r\r\nb'; exit 3"]
+        self.start("evil", forging)
+        self.wait_exit("evil")
+        for arguments in (("status", "evil"), ("start", "--label", "more", *forging)):
+            _, shown = self.screen(80, *arguments)
+            self.assertIn("  state   running", shown, arguments)
+            self.assertNotIn("\r", shown, arguments)
+        _, shown = self.screen(80, "logs", "-t", "evil")
+        for line in shown.splitlines():
+            self.assertRegex(line, r"^\d{4}-\d\d-\d\dT[0-9:.]+Z ")
+        self.assertNotIn("\r", shown)
+
 
 if __name__ == "__main__":
     unittest.main()

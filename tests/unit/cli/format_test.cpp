@@ -269,6 +269,38 @@ TEST_CASE("times stand before lines, once per line") {
           "code 7\n");
 }
 
+TEST_CASE("a carriage return of a program leads to no column before its text") {
+    format::OutputStyle style;
+    style.escape_out = true;
+    style.process_id = "p1";
+    const std::int64_t ns = base::to_ns(now);
+    const std::string at = "2026-11-20T12:00:00.000Z ";
+    logstore::Line line;
+    line.text = "ok\r\rstate  running\r";
+    line.wall_ns = ns;
+    CHECK(format::line_text(line, style, false) == "ok\r\rstate  running\r\n");
+    style.before = "  ";
+    CHECK(format::line_text(line, style, false) == "  state  running\n");
+    style.before.clear();
+    style.timestamps = true;
+    CHECK(format::line_text(line, style, false) == at + "state  running\n");
+    const auto piecewise = [&](std::vector<std::string> pieces) {
+        std::vector<Follower::Item> items;
+        for (const auto& each : pieces) items.push_back(piece(Stream::out, each, 0, ns));
+        std::string out;
+        std::vector<format::Chunk> chunks;
+        auto view = format::make_byte_view(style);
+        for (const auto& item : items) view->take(item, chunks);
+        view->finish(chunks);
+        for (const auto& chunk : chunks) out += chunk.bytes;
+        return out;
+    };
+    const std::string again = "\r\x1b[K" + at;
+    CHECK(piecewise({"a\rb\r\nc\r\n"}) == at + "b\n" + at + "c\n");
+    CHECK(piecewise({"1%", "\r2%", "\r\r3%\n", "x"}) == at + "1%" + again + "2%" + again + "3%\n" + at + "x");
+    CHECK(piecewise({"1%\r", "2%\r", "\n", "\rx"}) == at + "1%" + again + "2%\n" + at + "x");
+}
+
 TEST_CASE("the line view joins pieces and searches them") {
     format::OutputStyle style;
     style.process_id = "p1";

@@ -53,6 +53,10 @@ TEST_CASE("JSON says nothing that a terminal obeys") {
 }
 
 TEST_CASE("a refusal repeats little of what it refuses") {
+    CHECK(last_rewrite("a") == "a");
+    CHECK(last_rewrite("a\r") == "a");
+    CHECK(last_rewrite("a\rb\r\r") == "b");
+    CHECK(last_rewrite("\r").empty());
     CHECK(excerpt("a\x1b") == "a\\x1b");
     CHECK(excerpt(std::string(200, 'a')) == std::string(200, 'a'));
     CHECK(excerpt(std::string(1 << 20, 'a')) == std::string(200, 'a') + "…");
