@@ -26,7 +26,7 @@ std::string name_of(const Json* info) {
         if (!out.empty()) out += ' ';
         out += part->substr(0, max_name_bytes);
     }
-    return base::escape_line(base::to_valid_utf8(out));
+    return base::escape_invisible(base::to_valid_utf8(out));
 }
 
 /// Bytes of texts and a rough share for each value, up to somewhat more than `most`.

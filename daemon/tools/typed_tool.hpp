@@ -9,10 +9,9 @@
 
 namespace persistproc::tools {
 
-inline std::string actor_of(const mcp::CallContext& context) {
-    if (!context.caller->name.empty()) return context.caller->name;
-    return context.principal.role == mcp::Principal::Role::client ? "persistproc" : "agent";
-}
+/// Who asks, for the audit and whatever tells of it later. Our own client alone bears our name: an agent that calls
+/// itself by it is told as such, `agent "persistproc" 0.1.0`.
+std::string actor_of(const mcp::CallContext& context);
 
 /// A result with structured content, for tools with an output schema.
 template <class Response>

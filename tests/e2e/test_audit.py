@@ -40,6 +40,34 @@ class Audit(harness.TestCase):
         following.stdout.close()
         self.assertEqual(following.wait(harness.PATIENCE), 0)
 
+    def test_an_agent_is_never_told_as_the_command_line(self):
+        def call(name, tool, version="0.1.0", **arguments):
+            agent = self.mcp(initialize=False)
+            info = {"name": name, "version": version}
+            agent.request("initialize", {"protocolVersion": harness.PROTOCOL, "capabilities": {}, "clientInfo": info})
+            agent.call(tool, **arguments)
+
+        work = str(self.place.work)
+        names = (
+            ("persistproc", "0.1.0", 'agent "persistproc" 0.1.0'),
+            (" Persistproc", "0.1.0", 'agent "Persistproc" 0.1.0'),
+            ("persist\u200bproc", "0.1.0", "persist\\u{200b}proc 0.1.0"),
+            ("persistproc 0.1.0", "", 'agent "persistproc" 0.1.0'),
+            ("  ", "", "agent"),
+        )
+        for number, (name, version, told) in enumerate(names):
+            with self.subTest(name):
+                start = {"command": f"sleep {600 + number}", "label": f"s{number}", "working_directory": work}
+                call(name, "start_process", version, **start)
+                self.assertEqual(self.entries()[-1]["actor"], told)
+                self.assertEqual(self.view(f"s{number}")["started_by"], told)
+        call("persistproc", "stop_process", process="s0")
+        shown = self.cli("status", "s0").out.decode()
+        self.assertIn('agent "persistproc"', shown)
+        self.assertNotIn("by persistproc", shown)
+        self.ok("stop", "s1")
+        self.assertRegex(self.cli("status", "s1").out.decode(), r"stopped by +you\n")
+
     def test_it_is_asked_of_one_process_of_a_time_and_outlives_the_daemon(self):
         self.start("a", ["sleep", "600"])
         self.start("b", ["sleep", "600"])
