@@ -24,6 +24,12 @@ struct PortHolder {
     std::string command;       // its short name, e.g. "python3"
 };
 
+/// `python3 (PID 12)`, or "another user's program".
+std::string holder_text(const PortHolder& holder);
+
+/// Whether another holds 127.0.0.1:`port`, where the daemon must listen; [::1] it may do without.
+bool is_port_taken(std::uint16_t port);
+
 /// Who listens on a TCP port of this machine, `besides` left out; nothing: nobody does.
 std::optional<PortHolder> find_port_holder(std::uint16_t port, pid_t besides = 0);
 

@@ -14,7 +14,6 @@
 #include "cli/event_loop.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/probes.hpp"
-#include "common/base/text.hpp"
 #include "common/ops/agent_setup.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/rundir/daemon_paths.hpp"
@@ -44,6 +43,12 @@ Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Co
     if (auto started = start_daemon(common); !started) co_return console.fail(started.error());
     auto info = co_await find_daemon(executor, data);
     if (!info) co_return console.fail(info.error());
+    // What a daemon in the foreground says of it stands in the log of this one.
+    if (const auto other = find_port_holder(common.port, static_cast<pid_t>(info->pid)))
+        console.note(
+            fmt::format("[::1]:{} is held by {}: who takes localhost for that reaches it, not this daemon; "
+                        "name 127.0.0.1",
+                        common.port, holder_text(*other)));
     if (console.json()) {
         console.print(format::daemon_json(*info));
         co_return 0;
@@ -97,15 +102,13 @@ Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOption
     auto running = co_await find_daemon(executor, common.data_directory);
     if (!running && running.error().code == ErrorCode::unavailable) co_return 0;
     if (!running) co_return console.fail(running.error());
-    const auto holder =
-        common.port == 0 ? std::nullopt : find_port_holder(common.port, static_cast<pid_t>(running->pid));
-    if (holder)
+    const bool has_port = running->endpoint.find(fmt::format(":{}/", common.port)) != std::string::npos;
+    if (common.port != 0 && !has_port && is_port_taken(common.port)) {
+        const auto holder = find_port_holder(common.port, static_cast<pid_t>(running->pid));
         co_return console.fail(
-            Error{ErrorCode::conflict,
-                  fmt::format("port {} is held by {}; the daemon (pid {}) goes on", common.port,
-                              holder->pid ? fmt::format("{} (PID {})", base::escape_line(holder->command), *holder->pid)
-                                          : std::string("another user's program"),
-                              running->pid)});
+            Error{ErrorCode::conflict, fmt::format("port {} is held by {}; the daemon (pid {}) goes on", common.port,
+                                                   holder ? holder_text(*holder) : "another program", running->pid)});
+    }
     auto ended = co_await end_daemon(executor, common, true);
     if (!ended && ended.error().code != ErrorCode::unavailable) co_return console.fail(ended.error());
     co_return 0;

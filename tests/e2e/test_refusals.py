@@ -1,6 +1,7 @@
 """Bad input gets one clear line, the right status, and leaves nothing half-made."""
 import contextlib
 import os
+import pathlib
 import socket
 import subprocess
 import unittest
@@ -217,6 +218,13 @@ class Daemon(harness.TestCase):
             found = self.cli("doctor").out.decode()
             self.assertIn(f"[::1]:{port} is held by", found)
             self.assertIn(f"(pid {os.getpid()})", found)
+            own = pathlib.Path("/proc/self/comm").read_text().strip()
+            # Nor does it keep the next daemon from serving, which says so, too.
+            said = f"persistproc: [::1]:{port} is held by {own} (PID {os.getpid()}): "
+            replaced = self.ok("serve", "--detach", "--replace", "--port", str(port))
+            self.assertIn(said, replaced.err.decode())
+            self.ok("shutdown")
+            self.assertIn(said, self.ok("serve", "--detach", "--port", str(port)).err.decode())
         self.assertNotIn("[::1]", self.cli("doctor").out.decode())
 
     def test_bad_port(self):
