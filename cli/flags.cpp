@@ -123,10 +123,10 @@ Result<std::uint64_t> read_whole_number(const schema::FieldFacts& facts, const s
     if (is_number) std::from_chars(text.data(), text.data() + text.size(), number);
     const auto value = static_cast<double>(number);
     if (is_number && (!facts.has_range || (value >= facts.min && value <= facts.max))) return number;
-    return Error{ErrorCode::invalid,
-                 facts.has_range && is_number
-                     ? fmt::format("a whole number from {} to {}, got \"{}\"", facts.min, facts.max, text)
-                     : fmt::format("a whole number, got \"{}\"", text)};
+    return Error{ErrorCode::invalid, facts.has_range && is_number
+                                         ? fmt::format("a whole number from {} to {}, got \"{}\"", facts.min, facts.max,
+                                                       base::excerpt(text))
+                                         : fmt::format("a whole number, got \"{}\"", base::excerpt(text))};
 }
 
 Result<double> read_seconds(const schema::FieldFacts& facts, const std::string& text) {
@@ -134,7 +134,8 @@ Result<double> read_seconds(const schema::FieldFacts& facts, const std::string& 
     if (!duration) return duration.error();
     const double seconds = std::chrono::duration<double>(*duration).count();
     if (!facts.has_range || (seconds >= facts.min && seconds <= facts.max)) return seconds;
-    return Error{ErrorCode::invalid, fmt::format("from {}s to {}s, got \"{}\"", facts.min, facts.max, text)};
+    return Error{ErrorCode::invalid,
+                 fmt::format("from {}s to {}s, got \"{}\"", facts.min, facts.max, base::excerpt(text))};
 }
 
 Result<int> read_signal(const std::string& text) { return domain::parse_signal(text); }

@@ -1,7 +1,10 @@
 #include "common/base/result.hpp"
 
+#include <cerrno>
 #include <cstring>
 #include <stdexcept>
+
+#include "common/base/text.hpp"
 
 namespace persistproc::base {
 
@@ -35,7 +38,9 @@ std::string_view code_name(const Error& error) noexcept {
 }
 
 Error os_failure(std::string_view what, int err) {
-    return Error{ErrorCode::io, std::string(what) + ": " + std::strerror(err), err};
+    // What is no path is of any length.
+    const std::string shown = err == ENAMETOOLONG ? excerpt(what) : std::string(what);
+    return Error{ErrorCode::io, shown + ": " + std::strerror(err), err};
 }
 
 Error with_context(Error error, std::string_view context) {

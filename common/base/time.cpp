@@ -9,6 +9,8 @@
 #include <ctime>
 #include <utility>
 
+#include "common/base/text.hpp"
+
 namespace persistproc::base {
 
 namespace {
@@ -54,7 +56,7 @@ bool take_fraction(std::string_view& text, std::chrono::nanoseconds& out) {
 
 Error bad_time(std::string_view text) {
     return {ErrorCode::invalid,
-            fmt::format("\"{}\" is not a time: expected RFC 3339 such as 2026-11-02T08:00:00Z", text)};
+            fmt::format("\"{}\" is not a time: expected RFC 3339 such as 2026-11-02T08:00:00Z", excerpt(text))};
 }
 
 }  // namespace
@@ -118,8 +120,9 @@ void skip_blanks(std::string_view& text) {
 }  // namespace
 
 Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
-    const Error bad{ErrorCode::invalid,
-                    fmt::format("\"{}\" is not a duration: expected for example 30s, 2m, 1h30m, 1.5s or 250ms", text)};
+    const Error bad{
+        ErrorCode::invalid,
+        fmt::format("\"{}\" is not a duration: expected for example 30s, 2m, 1h30m, 1.5s or 250ms", excerpt(text))};
     double total_seconds = 0;
     std::string_view rest = text;
     if (rest.empty()) return bad;
@@ -236,7 +239,7 @@ Result<WallTime> parse_time_or_age(std::string_view text, WallTime now) {
             ErrorCode::invalid,
             fmt::format("\"{}\" is no time: expected an age such as 2m, RFC 3339 such as 2026-11-02T08:00:00Z, "
                         "a date, a clock time such as 08:00, today, yesterday, or Unix seconds",
-                        text)};
+                        excerpt(text))};
     return now - *age;
 }
 

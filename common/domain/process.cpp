@@ -69,13 +69,24 @@ bool is_variable_name(std::string_view name) noexcept {
     });
 }
 
+namespace {
+
+/// Behind "=" a value may stand, which appears nowhere.
+std::string shown_name(std::string_view name) {
+    const std::size_t equals = name.find('=');
+    return base::quote(base::excerpt(name.substr(0, equals)) + (equals == std::string_view::npos ? "" : "=…"));
+}
+
+}  // namespace
+
 Result<void> check_environment(const Environment& environment) {
     for (const auto& [name, value] : environment) {
         if (!is_variable_name(name))
-            return Error{ErrorCode::invalid, fmt::format("environment: \"{}\" is not a variable's name, which is {}",
-                                                         base::excerpt(name), variable_name_rule)};
+            return Error{ErrorCode::invalid, fmt::format("environment: {} is not a variable's name, which is {}",
+                                                         shown_name(name), variable_name_rule)};
         if (value.find('\0') != std::string::npos)
-            return Error{ErrorCode::invalid, fmt::format("environment: the value of {} holds a NUL byte", name)};
+            return Error{ErrorCode::invalid,
+                         fmt::format("environment: the value of {} holds a NUL byte", base::excerpt(name))};
     }
     return boost::system::in_place_value;
 }

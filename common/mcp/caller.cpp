@@ -104,7 +104,8 @@ std::variant<Caller, RpcError> read_envelope(const Json& params) {
     if (version == nullptr) return bad_envelope(std::string("Invalid params: `") + version_key + "` must be a string");
     if (*version != revision_name(modern_revision)) {
         RpcError refused{rpc::unsupported_version, "Unsupported protocol version", "null", nullptr};
-        refused.data = Json{{"supported", Json::array({revision_name(modern_revision)})}, {"requested", *version}};
+        refused.data =
+            Json{{"supported", Json::array({revision_name(modern_revision)})}, {"requested", base::excerpt(*version)}};
         return refused;
     }
     const Json* capabilities = find_member(meta, capabilities_key);

@@ -268,7 +268,7 @@ Answer Server::State::read_answer(const State& server, const Call& call, Result<
     if (!value && value.error().code == ErrorCode::not_found) {
         const bool is_modern = !has_sessions(call.caller->revision);
         Answer out = failure(is_modern ? rpc::invalid_params : rpc::resource_not_found, "Resource not found");
-        out.error->data = Json{{"uri", call.what}};
+        out.error->data = Json{{"uri", base::excerpt(call.what)}};
         return out;
     }
     if (!value) return failure(rpc::internal_error, value.error().message);

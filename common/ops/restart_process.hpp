@@ -40,8 +40,9 @@ struct RestartRequest : StopRequest {
         StopRequest::fields(each);
         each(field("environment", &R::environment)
                  .client_only()
+                 .secret()
                  .as_flag("e,env", "KEY=VALUE", "Set a variable, also for later runs; may be repeated"));
-        each(field("base_environment", &R::base_environment).client_only());
+        each(field("base_environment", &R::base_environment).client_only().secret());
         each(field("bytes_as_text", &R::bytes_as_text).client_only());
     }
     /// Restores bytes. Errors: invalid.

@@ -65,9 +65,10 @@ struct StartRequest {
         using schema::field;
         schema::inlined(&R::definition, each);
         each(field("environment", &R::environment, "Variables to set")
+                 .secret()
                  .as_flag("e,env", "KEY=VALUE", "Set a variable; may be repeated"));
         each(field("if_running", &R::if_running, "When it already runs: return it, restart it, or fail"));
-        each(field("base_environment", &R::base_environment).client_only());
+        each(field("base_environment", &R::base_environment).client_only().secret());
         each(field("umask", &R::umask).client_only().range(0, 0777));
         each(field("limits", &R::limits).client_only());
         each(field("bytes_as_text", &R::bytes_as_text).client_only());

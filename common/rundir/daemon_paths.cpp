@@ -68,7 +68,8 @@ Result<std::uint16_t> parse_port(std::string_view text, std::string_view source)
     const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (failed != std::errc() || end != text.data() + text.size() || value > 65535)
         return Error{ErrorCode::invalid,
-                     fmt::format("{}: a port is a number from 0 (any free one) to 65535, got \"{}\"", source, text)};
+                     fmt::format("{}: a port is a number from 0 (any free one) to 65535, got \"{}\"", source,
+                                 base::excerpt(text))};
     return static_cast<std::uint16_t>(value);
 }
 

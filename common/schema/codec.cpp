@@ -107,12 +107,29 @@ struct ObjectReader {
         void* value = member(field, into);
         auto done = is_formed(field, how.use) ? field.value->form_read(field.form, json, where, value)
                                               : field.value->read(json, where, how, value);
+        if (!done && facts.is_secret && how.use != in_documents) return refuse_secret(field, json, where);
         if (!done && how.use == in_documents && unknown != nullptr) {
             keep_unknown(facts.name, json, *unknown);
             return {};
         }
         if (!done || !facts.has_range || how.is_lenient) return done;
         return check_range(field, where, value);
+    }
+
+    /// What was given appears nowhere; for lists and objects of texts.
+    static Error refuse_secret(const FieldCodec& field, const Json& json, const std::string& where) {
+        const auto refuse = [](const std::string& at, const char* expected, const Json& got) {
+            return Error{ErrorCode::invalid, fmt::format("{}: expected {}, got {}", at, expected, got.type_name())};
+        };
+        const bool is_map = field.value->shape == Shape::map;
+        if (is_map ? !json.is_object() : !json.is_array()) return refuse(where, is_map ? "object" : "array", json);
+        std::size_t index = 0;
+        for (const auto& item : json.items()) {
+            const std::string name = item.key().substr(0, item.key().find('='));
+            const std::string at = is_map ? item_path(where, name) : item_path(where, index++);
+            if (!item.value().is_string()) return refuse(at, "string", item.value());
+        }
+        return Error{ErrorCode::invalid, where + ": not understood"};
     }
 
     Error unknown_argument(const std::string& name) const {
@@ -122,7 +139,8 @@ struct ObjectReader {
             if (!known.empty()) known += ", ";
             known += each.facts.name;
         }
-        return Error{ErrorCode::invalid, fmt::format("{}{}: unknown argument (known: {})", prefix, name, known)};
+        return Error{ErrorCode::invalid,
+                     fmt::format("{}{}: unknown argument (known: {})", prefix, base::excerpt(name), known)};
     }
 
     Result<void> read_others(const Json& json) {
@@ -310,6 +328,9 @@ Json holder_schema(const char* type, const char* member, Json of) {
 }
 
 std::string item_path(const std::string& path, std::size_t index) { return fmt::format("{}[{}]", path, index); }
+std::string item_path(const std::string& path, const std::string& name) {
+    return path + "." + base::excerpt(base::to_valid_utf8(name));
+}
 
 std::string document_text(const Json& json) { return compact(json); }
 

@@ -89,6 +89,7 @@ Json words_schema(const std::vector<std::string_view>& names);
 Json type_schema(const char* type);
 Json holder_schema(const char* type, const char* member, Json of);
 std::string item_path(const std::string& path, std::size_t index);
+std::string item_path(const std::string& path, const std::string& name);
 std::string document_text(const Json& json);
 Result<Json> document_json(std::string_view text);
 
@@ -260,7 +261,7 @@ Result<T> read_value(const Json& json, const std::string& path, Reading how) {
         if (!json.is_object()) return wrong_type(path, "object", json);
         T out;
         for (const auto& item : json.items()) {
-            auto one = read_value<typename T::mapped_type>(item.value(), path + "." + item.key(), how);
+            auto one = read_value<typename T::mapped_type>(item.value(), item_path(path, item.key()), how);
             if (!one) return one.error();
             out.emplace(item.key(), std::move(*one));
         }

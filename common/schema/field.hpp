@@ -74,6 +74,7 @@ struct FieldFacts {
     bool has_range = false;
     bool null_if_empty = false;  // an empty text or list is an absent fact
     bool left_out = false;       // where it is absent; else null stands for it
+    bool is_secret = false;      // no refusal shows what was given
     double min = 0;
     double max = 0;
     Use uses = everywhere;
@@ -122,6 +123,13 @@ struct Field : FieldFacts {
     constexpr Field left_out_if_absent() const {
         Field copy = *this;
         copy.left_out = true;
+        return copy;
+    }
+    /// Variables with their values: a refusal says where something is wrong and of what type it is, nothing of a text,
+    /// and of a member's name what stands before its first "=".
+    constexpr Field secret() const {
+        Field copy = *this;
+        copy.is_secret = true;
         return copy;
     }
     constexpr Field in_form(const Form<M>* how) const {

@@ -57,6 +57,99 @@ class Tools(harness.TestCase):
         self.assertEqual(self.mcp(path="/mcp/").call("list_processes").structured, {"processes": []})
 
 
+class Refusals(harness.TestCase):
+    """What is refused is repeated in part, and shown as what it is."""
+
+    LONG = "x\x7f\x9b31m\u202e\u2028\x1b" + "A" * 1_000_000
+
+    def check(self, answer, *what):
+        self.assertLess(len(answer), 2048, what)
+        for hidden in "\x7f\x9b\u202e\u2028\x1b":
+            self.assertNotIn(hidden, answer, what)
+            self.assertNotIn(f"\\u{ord(hidden):04x}", answer, what)
+
+    def call(self, client, tool, **arguments):
+        status, _, body = client.post(
+            {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+        )
+        self.assertEqual(status, 200)
+        self.check(body.decode(), tool, list(arguments))
+
+    def test_no_tool_repeats_an_argument_at_length(self):
+        client = self.mcp()
+        self.start("web", ["sleep", "600"])
+        needed = {"process": "web", "command": "sleep 1", "working_directory": str(self.place.work), "until": "exit"}
+        free = {"pattern", "description"}  # any text is one
+        for tool in client.request("tools/list")["tools"]:
+            members = tool["inputSchema"]["properties"]
+            given = {name: needed[name] for name in tool["inputSchema"].get("required", []) if name in needed}
+            self.call(client, tool["name"], **given, **{self.LONG: 1})
+            for name, schema in members.items():
+                wrong = [[[self.LONG]], {self.LONG: {}}, {self.LONG: 1}]
+                if schema.get("type") in ("number", "integer"):
+                    wrong.append(self.LONG + "5")
+                if name not in free and schema.get("type") != "boolean":
+                    wrong.append(self.LONG)
+                for each in wrong:
+                    with self.subTest(tool=tool["name"], argument=name, kind=type(each).__name__):
+                        self.call(client, tool["name"], **{**given, name: each})
+
+    def test_no_other_method_does(self):
+        client = self.mcp()
+        for method, params in (
+            ("resources/read", {"uri": "persistproc://" + self.LONG}),
+            ("resources/subscribe", {"uri": self.LONG}),
+            ("prompts/get", {"name": self.LONG}),
+            ("tools/call", {"name": self.LONG}),
+            ("tools/list", {"cursor": self.LONG}),
+            ("resources/list", {"cursor": self.LONG}),
+            ("completion/complete", {"ref": {"type": self.LONG}, "argument": {"name": "a", "value": "b"}}),
+            (
+                "completion/complete",
+                {"ref": {"type": "ref/prompt", "name": self.LONG}, "argument": {"name": self.LONG, "value": "b"}},
+            ),
+            ("logging/setLevel", {"level": self.LONG}),
+            ("prompts/get", {"name": "diagnose_process", "arguments": {self.LONG: "x", "process": self.LONG}}),
+            (self.LONG, {}),
+        ):
+            with self.subTest(method[:30], params=list(params)):
+                _, _, body = client.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+                self.check(body.decode(), method[:30])
+
+    def test_nor_does_the_command_line(self):
+        self.start("web", ["sleep", "600"])
+        long = "\u202ex" + "A" * 100_000
+        for words in (
+            ("audit", "--since", long),
+            ("output", "web", "--since", long),
+            ("output", "web", "-n", long),
+            ("wait", "web", "--timeout", long),
+            ("wait", "web", "--pattern", "(" * 100_000),
+            ("stop", "web", "--grace", long),
+            ("--port", long, "list"),
+            ("serve", "--auth", long),
+            ("start", "--env-file", long, "true"),
+            ("start", "-e", long, "true"),
+            ("start", "-C", "/" + long, "true"),
+            ("start", "--restart", long, "true"),
+            ("mcp", "--url", long),
+            ("rename", "web", long),
+            ("signal", long, "web"),
+            ("setup", long),
+            ("completion", long),
+            ("list", long),
+            ("list", "--" + long),
+            (long,),
+        ):
+            with self.subTest(words[0][:20], flag=words[1][:20] if len(words) > 1 else ""):
+                refused = self.cli(*words)
+                self.assertNotEqual(refused.code, 0)
+                self.check((refused.out + refused.err).decode(), words[0][:20])
+        refused = self.cli("list", env={"PERSISTPROC_PORT": long})
+        self.assertEqual(refused.code, 2)
+        self.check(refused.err.decode())
+
+
 class Secrets(harness.TestCase):
     def test_values_of_variables_appear_nowhere_but_in_the_spec(self):
         client = self.mcp()
@@ -74,6 +167,13 @@ class Secrets(harness.TestCase):
             "start_process", command="sleep 1", working_directory=str(self.place.work), environment={"A=B": SECRET}
         )
         said.append(json.dumps(bad.result))
+        pair = f"K={SECRET}"
+        for wrong in (pair, [pair], {pair: "1"}, {pair: 1}, {"K": [SECRET]}, {f"={SECRET}": "1"}):
+            bad = client.call(
+                "start_process", command="sleep 1", working_directory=str(self.place.work), environment=wrong
+            )
+            self.assertTrue(bad.is_error)
+            said.append(json.dumps(bad.result))
         self.ok("start", "--label", "c", "-e", f"TOKEN={SECRET}", "--", "sleep", "60")
         said.append(json.dumps(client.call("list_processes").result))
         for arguments in (

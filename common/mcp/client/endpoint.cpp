@@ -135,7 +135,7 @@ Endpoint socket_endpoint(std::filesystem::path socket) {
 
 Result<Endpoint> parse_endpoint(std::string_view url) {
     const auto refused = [&](std::string_view why) {
-        return Error{ErrorCode::invalid, base::escape_line(fmt::format("\"{}\": {}", url, why))};
+        return Error{ErrorCode::invalid, fmt::format("\"{}\": {}", base::excerpt(url), why)};
     };
     constexpr std::string_view scheme = "http://";
     if (!url.starts_with(scheme)) return refused("must begin with http://");

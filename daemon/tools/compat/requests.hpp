@@ -52,7 +52,7 @@ struct ControlRequest : Target {
         using R = ControlRequest;
         each(schema::required("action", &R::action));
         Target::fields(each);
-        each(schema::field("environment", &R::environment));
+        each(schema::field("environment", &R::environment).secret());
         each(schema::field("force", &R::force));
         each(schema::field("label", &R::label));
     }
@@ -74,7 +74,7 @@ struct StartRequest {
         using R = StartRequest;
         each(schema::required("command", &R::command));
         each(schema::field("working_directory", &R::working_directory));
-        each(schema::field("environment", &R::environment));
+        each(schema::field("environment", &R::environment).secret());
         each(schema::field("label", &R::label));
     }
 };

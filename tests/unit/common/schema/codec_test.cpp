@@ -28,6 +28,8 @@ struct Request {
     std::map<std::string, std::string> variables;
     std::optional<Inner> inner;
     std::optional<std::string> secret;
+    std::map<std::string, std::string> hidden;
+    std::optional<std::vector<std::string>> hidden_list;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -42,6 +44,8 @@ struct Request {
         each(field("variables", &R::variables));
         each(field("inner", &R::inner));
         each(field("secret", &R::secret).client_only());
+        each(field("hidden", &R::hidden).client_only().secret());
+        each(field("hidden_list", &R::hidden_list).client_only().secret());
     }
 };
 
@@ -195,4 +199,26 @@ TEST_CASE("a document keeps bytes, and what a newer version wrote into it") {
     CHECK(schema::to_document(*again) == other_type);
     for (const char* broken : {"", "[]", "{"})
         CHECK(schema::read_document<Stored>(broken).error().code == ErrorCode::corrupt);
+}
+
+TEST_CASE("no refusal shows what was given for a secret field") {
+    const auto why = [](const char* given) {
+        return error_of((R"({"name":"a",)" + std::string(given) + "}").c_str(), Audience::client);
+    };
+    CHECK(why(R"("hidden":"K=LEAK")") == "hidden: expected object, got string");
+    CHECK(why(R"("hidden":["K=LEAK"])") == "hidden: expected object, got array");
+    CHECK(why(R"("hidden":{"K=LEAK":1})") == "hidden.K: expected string, got number");
+    CHECK(why(R"("hidden":{"A":"b","K":["LEAK"]})") == "hidden.K: expected string, got array");
+    CHECK(why(R"("hidden_list":"K=LEAK")") == "hidden_list: expected array, got string");
+    CHECK(why(R"("hidden_list":["K=LEAK",7])") == "hidden_list[1]: expected string, got number");
+    CHECK(why(R"("hidden":{"K=":"x"},"hidden_list":["x"])") == "fine");
+}
+
+TEST_CASE("a refusal repeats little of what was given") {
+    const std::string much(1 << 20, 'x'), cut = std::string(200, 'x') + "…";
+    CHECK(error_of((R"({"name":"a",")" + much + R"(":1})").c_str())
+              .starts_with(cut + ": unknown argument (known: name, "));
+    CHECK(error_of((R"({"name":"a","variables":{")" + much + R"(":1}})").c_str()) ==
+          "variables." + cut + ": expected string, got number 1");
+    CHECK(error_of(R"({"name":"a","\u009b31m\u202e\u007f":1})").starts_with("\\xc2\\x9b31m\\u{202e}\\x7f: unknown"));
 }
