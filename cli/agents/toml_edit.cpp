@@ -9,9 +9,7 @@
 #include "cli/agents/position.hpp"
 #include "common/base/text.hpp"
 #include "common/config/toml_bounds.hpp"
-
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
+#include "common/config/toml_parser.hpp"
 
 namespace persistproc::cli::agents {
 

@@ -31,6 +31,10 @@ TEST_CASE("what is no setting is refused with its place") {
     CHECK(why("\n[deamon]\nport = 1\n").starts_with("c.toml: line 2, column 2: \"deamon\" is none of the tables"));
     CHECK(why("[run]\n  a = {b = 1}\n").starts_with("c.toml: line 2, column 3: a: a text, a number, true"));
     CHECK(why("[run]\na = [[1]]\n").starts_with("c.toml: line 2, column 1: a: "));
+    for (const char* no_key : {"[=a]\n", "[!]\n", "[ #\n", "[[.a]]\n"})
+        CHECK(why(no_key).find("expected bare key starting character") != std::string::npos);
+    CHECK(
+        parse_config(std::string_view("[\0[a]\n", 6), "c.toml").error().message.starts_with("c.toml: line 1, column "));
     CHECK(why("[run]\na = 2026-11-29\n").starts_with("c.toml: line 2, column 1: a: "));
 }
 
