@@ -21,6 +21,9 @@ struct EntryMember {
     bool is_empty = false;  // an object, array or string that holds nothing, or nothing but our token
 };
 
+/// Servers in a table that is read, and what is in an entry that is changed: a repository's file keeps nobody busy.
+inline constexpr std::size_t max_members = 1000;
+
 struct FoundEntry {
     std::string name;
     std::string position;  // "line 3, column 5"

@@ -52,8 +52,11 @@ EntryMember entry_member(const JsonMember& member) {
     return out;
 }
 
+/// Looks at the blanks before it alone: a file of one line may have any number of members.
 bool is_first_on_line(std::string_view text, std::size_t offset) {
-    return line_begin(text, offset) + line_indent(text, offset).size() == offset;
+    const std::string_view before = text.substr(mark_size(text), offset - mark_size(text));
+    const std::size_t last = before.find_last_not_of(" \t");
+    return last == std::string_view::npos || before[last] == '\n';
 }
 
 /// How the file is written.
@@ -179,6 +182,11 @@ Result<const JsonNode*> find_object(std::string_view text, const JsonNode& in, s
     return &found->value;
 }
 
+/// The position of each is looked for from the beginning.
+Error too_many_servers(std::string_view text, const JsonNode& table) {
+    return unexpected(text, table.begin, fmt::format("more than {} servers", max_members));
+}
+
 /// The entry's object in a document that has it.
 const JsonNode& entry_node(const JsonDocument& document, const ops::Agent& agent, const ops::AgentEntry& entry) {
     return document.root->find(agent.table)->value.find(entry.name)->value;
@@ -187,10 +195,10 @@ const JsonNode& entry_node(const JsonDocument& document, const ops::Agent& agent
 Result<EditedText> update_entry(std::string text, JsonDocument document, const ops::Agent& agent,
                                 const ops::AgentEntry& entry) {
     for (const JsonMember& member : entry_node(document, agent, entry).members) {
-        const bool is_ours = is_form_member(member.name);
-        if (is_ours && entry_node(document, agent, entry).count(member.name) > 1)
+        const bool is_other = belongs_to_other_form(member.name, entry);
+        if ((is_other || is_form_member(member.name)) && entry_node(document, agent, entry).count(member.name) > 1)
             return unexpected(text, member.begin, fmt::format("\"{}\" is there more than once", member.name));
-        if (belongs_to_other_form(member.name, entry) && !entry_member(member).is_empty)
+        if (is_other && !entry_member(member).is_empty)
             return foreign_member_error(position_text(text, member.begin), member.name, entry);
     }
     EditedText out;
@@ -253,6 +261,7 @@ Result<std::vector<FoundEntry>> find_json_entries(std::string_view text, const s
         if (*inner == nullptr) return out;
         table = *inner;
     }
+    if (table->members.size() > max_members) return too_many_servers(text, *table);
     for (const JsonMember& each : table->members) {
         FoundEntry& entry = out.emplace_back();
         entry.name = each.name;
@@ -292,6 +301,7 @@ Result<EditedText> set_json_entry(std::string_view text, const ops::Agent& agent
         out.text = insert_member(text, *root, *root, style, agent.table, render_table);
         return out;
     }
+    if ((*table)->members.size() > max_members) return too_many_servers(text, **table);
     auto found = find_object(text, **table, entry.name);
     if (!found) return found.error();
     if (*found == nullptr) {

@@ -161,6 +161,25 @@ void remove_lines(std::string_view text, std::size_t begin, std::size_t last, st
     out.push_back({begin, end, ""});
 }
 
+/// What stands below it at any depth, as far as `max_members`.
+std::size_t count_members(const toml::node& node) {
+    std::size_t out = 0;
+    const auto add = [&out](const toml::node& inner) {
+        if (out <= max_members) out += 1 + count_members(inner);
+    };
+    if (const auto* table = node.as_table())
+        for (const auto& [key, inner] : *table) add(inner);
+    if (const auto* list = node.as_array())
+        for (const auto& inner : *list) add(inner);
+    return out;
+}
+
+/// Errors: corrupt, when the place of each member, which is looked for from the beginning, would take for ever.
+Result<void> check_members(const toml::key& key, const toml::node& node) {
+    if (count_members(node) <= max_members) return {};
+    return unexpected(begin_of(key, node), fmt::format("more than {} members", max_members));
+}
+
 /// All lines that `node` is written with, wherever they stand.
 void remove_node(std::string_view text, const toml::key& key, const toml::node& node, std::vector<Replacement>& out) {
     if (const auto* tables = node.as_array(); tables != nullptr && !end_under_header(text, node)) {
@@ -293,6 +312,7 @@ Result<EditedText> edit(std::string_view text, const toml::table& document, cons
     const auto at = begin_of(found->first, found->second);
     const toml::table* const table = found->second.as_table();
     if (found->second.is_array_of_tables()) return unexpected(at, name + " is a list of tables");
+    if (auto fits = check_members(found->first, found->second); !fits) return fits.error();
     const Form form = table == nullptr ? Form::as_value : form_of(text, *table);
     if (form == Form::as_value) return unexpected(at, name + " is written as a value on one line");
     if (form == Form::with_dotted_keys) return unexpected(at, name + " is written with dotted keys");
@@ -349,6 +369,7 @@ Result<EditedText> remove_toml_entry(std::string_view text, const ops::Agent& ag
     if (!is_written_apart(*servers))
         return unexpected(begin_of(found->first, found->second),
                           fmt::format("{} is written as a value on one line", agent.table));
+    if (auto fits = check_members(found->first, found->second); !fits) return fits.error();
     std::vector<Replacement> lines;
     remove_node(text, found->first, found->second, lines);
     out.change = Change::removed;

@@ -351,6 +351,26 @@ class Setup(Case):
         self.assertOneLine(refused.err, str(toml), "line 1, column 1", f'url = "{self.url}"')
         self.assertEqual(toml.read_bytes(), b'mcp_servers = { a = { url = "x" } }\n')
 
+    def test_a_repository_does_not_keep_its_reader_busy_with_a_long_file(self):
+        toml = "[mcp_servers.persistproc]\n" + "".join(f"k{n} = 1\n" for n in range(50_000))
+        tables = "[[mcp_servers.persistproc]]\n" * 20_000
+        members = ",".join(f'"k{n}":1' for n in range(60_000))
+        servers = ",".join(f'"k{n}":{{}}' for n in range(60_000))
+        for client, text, why in (
+            ("codex", toml, "more than 1000 members"),
+            ("codex", tables, "is a list of tables"),
+            ("claude-code", f'{{"mcpServers":{{{servers}}}}}', "more than 1000 servers"),
+            ("claude-code", f'{{"mcpServers":{{"persistproc":{{{members}}}}}}}', ""),
+        ):
+            path = self.write(self.place.work / CLIENTS[client][1], text.encode())
+            with self.subTest(client, why=why):
+                self.cli("doctor", patience=10)
+                ran = self.cli("setup", client, "--scope", "project", patience=10)
+                self.assertEqual(ran.code, 1 if why else 0, ran)
+                self.assertIn(why, ran.err.decode())
+                self.assertEqual(path.read_bytes() == text.encode(), bool(why))
+                self.cli("setup", client, "--scope", "project", "--remove", patience=10)
+
     def test_a_repository_does_not_kill_its_reader_with_a_deep_file(self):
         for content in (b"a." * 40000 + b"b = 1\n", b"[" + b"a." * 40000 + b"b]\n", b"a = " + b"[" * 40000):
             toml = self.write(self.place.work / ".codex/config.toml", content)
