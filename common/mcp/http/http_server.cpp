@@ -102,6 +102,17 @@ public:
     /// Has been accepted or has begun a request, and has not sent it whole.
     bool owes_request() const { return machine_->is_unfinished() || (!machine_->has_asked() && is_idle()); }
 
+    /// Whether some of the output could be written now.
+    bool takes_some() {
+        auto& output = machine_->output();
+        boost::system::error_code error;
+        const auto sent = socket_.send(asio::buffer(output), MSG_NOSIGNAL, error);
+        if (error || sent == 0) return false;
+        output.erase(0, sent);
+        machine_->output_taken();
+        return true;
+    }
+
     /// Brings the sums of the server up to what this one holds now.
     void count() {
         uncount();
@@ -239,7 +250,9 @@ void HttpServer::State::tick() {
     const auto all = peers;
     for (const auto& peer : all) {
         const bool is_in_the_way = is_full && peer->machine().audience() == Audience::agent;
-        if (is_in_the_way && peer->machine().gives_way_at() <= now) {
+        // Who takes some only now may have had no chance to: this loop was busy, or it was.
+        if (is_in_the_way && peer->machine().gives_way_at() <= now &&
+            !(peer->takes_some() && peer->machine().gives_way_at() > now)) {
             drop(peer);
             continue;
         }

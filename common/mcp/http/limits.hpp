@@ -32,8 +32,8 @@ struct Limits {
     std::chrono::seconds linger{5};           // reading on after our half-close, so that the peer gets all of it
     std::size_t linger_bytes = 8u << 20;      // and no more than this
     std::chrono::seconds stalled{60};         // output the peer does not take
-    std::chrono::seconds stalled_of_full{1};  // and while there is more of it than `unsent_bytes`,
-    std::chrono::seconds unsent_of_full{5};   // which who takes it slowly must have taken by then
+    std::chrono::seconds stalled_of_full{2};  // and while there is more of it than `unsent_bytes`,
+    std::chrono::seconds unsent_of_full{10};  // which who takes it slowly must have taken by then
 };
 
 }  // namespace persistproc::mcp::http
