@@ -91,7 +91,10 @@ core::SupervisorOptions Daemon::with_environment(core::SupervisorOptions options
 
 mcp::http::HttpOptions Daemon::with_pages(mcp::http::HttpOptions http) {
     http.on_ended = [this] { heap_.notice(); };
-    http.on_full = [this](bool is_full) { workers_.large_answers.hold(is_full); };
+    http.on_full = [this](bool is_full) {
+        workers_.large_answers.hold(is_full);
+        return workers_.large_answers.waiting() > 0;
+    };
     http::add_health_pages(http.router, [this]() -> http::Readiness {
         const auto& adoption = services_.supervisor.adoption();
         return {adoption.is_done, adoption.adopted, adoption.total};

@@ -247,9 +247,11 @@ void HttpServer::State::tick() {
     timer_at = MonoTime::max();
     const auto now = clock.now();
     MonoTime next = MonoTime::max();
+    const bool is_wanted = is_full && (!options.on_full || options.on_full(true));
+    if (is_full) next = now + options.limits.stalled_of_full;
     const auto all = peers;
     for (const auto& peer : all) {
-        const bool is_in_the_way = is_full && peer->machine().audience() == Audience::agent;
+        const bool is_in_the_way = is_wanted && peer->machine().audience() == Audience::agent;
         // Who takes some only now may have had no chance to: this loop was busy, or it was.
         if (is_in_the_way && peer->machine().gives_way_at() <= now &&
             !(peer->takes_some() && peer->machine().gives_way_at() > now)) {

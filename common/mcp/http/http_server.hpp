@@ -25,9 +25,9 @@ struct HttpOptions {
     std::string token;                       // asked for where an Admission says so
     std::vector<std::string> extra_origins;  // allowed beside the endpoint's own, e.g. "http://localhost:5173"
     std::function<void()> on_ended;          // of each connection; may be empty
-    /// Agents have, or have no longer, more answers to take than there is room for: who makes large ones waits. May be
-    /// empty.
-    std::function<void(bool is_full)> on_full;
+    /// Agents have, or have no longer, more answers to take than there is room for: who makes large ones waits. Called
+    /// again while it is full; says whether somebody waits. May be empty: somebody does.
+    std::function<bool(bool is_full)> on_full;
     Limits limits;
 };
 

@@ -62,7 +62,7 @@ struct Fixture {
     async::Notifier gate{io.get_executor()};
     int holding = 0;
     mcp::http::Limits limits;
-    std::function<void(bool)> on_full;
+    std::function<bool(bool)> on_full;
 
     explicit Fixture(std::string sub = "run") : socket_directory(directory.path() / sub) { start(); }
     ~Fixture() {
@@ -357,7 +357,11 @@ TEST_CASE("agents whose answers fill the room are told of, and those that take n
     f.limits.unsent_bytes = 1u << 20;
     f.limits.stalled_of_full = std::chrono::seconds(0);
     std::string told;
-    f.on_full = [&told](bool is_full) { told += is_full ? '+' : '-'; };
+    bool somebody_waits = false;
+    f.on_full = [&](bool is_full) {
+        told += is_full ? '+' : '-';
+        return somebody_waits;
+    };
     f.start();
     f.add("large", [](Json, mcp::CallContext) -> Task<ToolResult> {
         ToolResult out;
@@ -368,7 +372,11 @@ TEST_CASE("agents whose answers fill the room are told of, and those that take n
     tcp::socket unread(f.io);
     unread.connect(tcp::endpoint(boost::asio::ip::address_v4::loopback(), f.listener->port()));
     boost::asio::write(unread, boost::asio::buffer(body));
-    f.run_until([&] { return told == "+-"; });
+    // Nobody needs the room yet.
+    f.run_until([&] { return told == "+++"; });
+    CHECK(f.http->connections() == 1);
+    somebody_waits = true;
+    f.run_until([&] { return told.ends_with('-'); });
     CHECK(f.http->connections() == 0);
 }
 
