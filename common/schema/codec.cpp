@@ -297,10 +297,16 @@ Result<std::int64_t> read_integer(const Json& json, const std::string& path, std
     return *number;
 }
 
+/// Flags are written with dashes, answers with underscores: both spell the same word.
+static bool is_word(std::string_view text, std::string_view name) {
+    return std::equal(text.begin(), text.end(), name.begin(), name.end(),
+                      [](char given, char own) { return given == own || (given == '-' && own == '_'); });
+}
+
 Result<std::size_t> read_word(const Json& json, const std::string& path, const std::vector<std::string_view>& names) {
     std::string accepted;
     for (std::size_t i = 0; i < names.size(); ++i) {
-        if (json.is_string() && json.get_ref<const std::string&>() == names[i]) return i;
+        if (json.is_string() && is_word(json.get_ref<const std::string&>(), names[i])) return i;
         if (!accepted.empty()) accepted += ", ";
         accepted += names[i];
     }

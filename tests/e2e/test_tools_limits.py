@@ -42,6 +42,13 @@ class Tools(harness.TestCase):
                 text_heavy = name in ("get_process_output", "wait_for_process", "send_process_input")
                 self.assertEqual("outputSchema" in tool, not text_heavy)
 
+    def test_words_may_have_dashes(self):
+        client = self.mcp()
+        sleeper = ["sleep", "600"]
+        started = client.call("start_process", command=sleeper, working_directory="/", restart="on-failure")
+        self.assertTrue(started.structured["created"])
+        self.assertEqual(client.call("list_processes", state="gave-up").structured, {"processes": []})
+
     def test_text_and_structure_say_the_same(self):
         self.start("web", ["sleep", "60"])
         client = self.mcp()

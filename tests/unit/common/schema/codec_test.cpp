@@ -8,7 +8,7 @@ using schema::Json;
 
 namespace {
 
-enum class Colour { red, green };
+enum class Colour { red, green, dark_red };
 
 struct Inner {
     int depth = 0;
@@ -59,7 +59,8 @@ std::string error_of(const char* text, Audience audience = Audience::agent) {
 namespace persistproc::schema {
 template <>
 struct EnumNames<Colour> {
-    static constexpr std::pair<Colour, std::string_view> names[] = {{Colour::red, "red"}, {Colour::green, "green"}};
+    static constexpr std::pair<Colour, std::string_view> names[] = {
+        {Colour::red, "red"}, {Colour::green, "green"}, {Colour::dark_red, "dark_red"}};
 };
 }  // namespace persistproc::schema
 
@@ -87,7 +88,8 @@ TEST_CASE("wrong arguments are named, with what is accepted") {
     CHECK(error_of(R"({"name":"a","lines":0})") == "lines: must be 1 to 1000, got 0");
     CHECK(error_of(R"({"name":"a","lines":99999999999999})") == "lines: expected integer, got number 99999999999999");
     CHECK(error_of(R"({"name":"a","ratio":2})") == "ratio: must be 0 to 1, got 2");
-    CHECK(error_of(R"({"name":"a","colour":"blue"})") == "colour: expected one of red, green, got string \"blue\"");
+    CHECK(error_of(R"({"name":"a","colour":"blue"})") ==
+          "colour: expected one of red, green, dark_red, got string \"blue\"");
     CHECK(error_of(R"({"name":"a","labels":["x",1]})") == "labels[1]: expected string, got number 1");
     CHECK(error_of(R"({"name":"a","variables":{"K":1}})") == "variables.K: expected string, got number 1");
     CHECK(error_of(R"({"name":"a","inner":{"deep":1}})") == "inner.deep: unknown argument (known: depth)");
@@ -95,6 +97,9 @@ TEST_CASE("wrong arguments are named, with what is accepted") {
           "line: unknown argument (known: name, lines, ratio, follow, colour, labels, variables, inner)");
     CHECK(error_of(R"([1])") == "arguments: expected object, got array");
     CHECK(error_of(R"({"name":"a","lines":5.0})") == "fine");
+    for (const char* word : {"dark_red", "dark-red"})
+        CHECK(schema::parse<Request>(Json{{"name", "a"}, {"colour", word}})->colour == Colour::dark_red);
+    CHECK(error_of(R"({"name":"a","colour":"dark+red"})").find("expected one of ") != std::string::npos);
 }
 
 TEST_CASE("fields of the client do not exist for agents") {
@@ -111,7 +116,7 @@ TEST_CASE("the schema says what the reader accepts") {
     CHECK(schema["required"] == Json::array({"name"}));
     CHECK(schema["properties"]["lines"] ==
           Json::parse(R"({"type":"integer","description":"how many","minimum":1,"maximum":1000,"default":100})"));
-    CHECK(schema["properties"]["colour"]["enum"] == Json::array({"red", "green"}));
+    CHECK(schema["properties"]["colour"]["enum"] == Json::array({"red", "green", "dark_red"}));
     CHECK(schema["properties"]["labels"]["items"]["type"] == "string");
     CHECK(!schema.contains("$schema"));
 }
