@@ -5,11 +5,11 @@
 
 #include "cli/flags.hpp"
 #include "cli/options.hpp"
+#include "common/config/daemon_settings.hpp"
 
 namespace persistproc::cli {
 
-struct CommonFlags {
-    std::string port, data_directory;
+struct CommonFlags : config::DaemonPlace {
     std::optional<OutputFormat> format;
     bool json = false, no_color = false, quiet = false, help = false;
 
@@ -17,10 +17,7 @@ struct CommonFlags {
     static constexpr void fields(Each&& each) {
         using F = CommonFlags;
         using schema::field;
-        each(field("port", &F::port).as_flag("port", "N", "Port of the daemon (PERSISTPROC_PORT, 8947)"));
-        each(field("data_directory", &F::data_directory)
-                 .as_flag("data-dir", "DIR", "Where processes and output are kept (PERSISTPROC_DATA_DIR)")
-                 .of_kind(schema::ValueKind::directory));
+        config::DaemonPlace::fields(each);
         each(field("format", &F::format).as_flag("format", "FORMAT", "text or json (PERSISTPROC_FORMAT)"));
         each(field("json", &F::json).as_flag("json", "", "Short for --format json"));
         each(field("no_color", &F::no_color).as_flag("no-color", "", "No colours on a terminal (NO_COLOR)"));

@@ -182,7 +182,7 @@ int main(int argc, char** argv) {
     if (done) return 0;
     if (!options) return fail(options.error());
     if (options->only_checks) return 0;
-    if (options->verbose > 0) base::set_verbosity(base::Severity::debug);
+    if (options->verbose) base::set_verbosity(base::Severity::debug);
     try {
         return serve(*options);
     } catch (const std::bad_alloc&) {

@@ -58,25 +58,43 @@ Result<void> add_settings(CLI::App& app, const config::ConfigFile& file, std::ma
             for (const std::string& value : setting.values) option->add_result(value);
             if (option->count() > 0) option->run_callback();
         } catch (const CLI::Error& error) {
-            return Error{ErrorCode::invalid, setting.place + ": " + base::escape_line(error.what())};
+            // There it is a key, without the dashes of its flag.
+            const std::string_view what = error.what();
+            return Error{ErrorCode::invalid,
+                         setting.place + ": " + base::escape_line(what.substr(what.starts_with("--") ? 2 : 0))};
         }
     }
     return {};
 }
 
-/// The flags that are settings.
-void declare(CLI::App& app, config::DaemonSettings& settings) {
-    config::DaemonSettings::fields([&](const auto& field) {
+/// The flags of a list of fields, for values that go straight into `into`. `is_setting`: the file may have them, too.
+template <schema::HasFields S>
+void declare(CLI::App& app, S& into, bool is_setting) {
+    S::fields([&](const auto& field) {
         using Value = typename std::decay_t<decltype(field)>::Value;
         const std::string name = std::string("--") + field.flag;
+        const std::string names = field.letter != 0 ? std::string("-") + field.letter + "," + name : name;
+        Value& value = field.of(into);
+        CLI::Option* option = nullptr;
         if constexpr (std::is_same_v<Value, bool>) {
-            app.add_flag(name, field.of(settings), field.sentence());
+            option = app.add_flag(names, value, field.sentence());
+        } else if constexpr (std::is_same_v<Value, std::optional<rundir::Auth>>) {
+            const auto take = [&value, name](const CLI::results_t& words) {
+                const auto way = rundir::parse_auth(words.back(), name);
+                if (!way) throw CLI::ValidationError(way.error().message);
+                value = *way;
+                return true;
+            };
+            option = app.add_option(names, take, field.sentence());
         } else {
-            CLI::Option* option =
-                app.add_option(name, field.of(settings), field.sentence())->type_name(field.value_name);
-            if constexpr (std::is_same_v<Value, std::optional<std::uint64_t>>) option->check(make_count_check());
+            option = app.add_option(names, value, field.sentence());
+            if constexpr (std::is_same_v<Value, std::optional<std::uint64_t>> ||
+                          std::is_same_v<Value, std::optional<int>>)
+                option->check(make_count_check());
             if constexpr (std::is_same_v<Value, std::vector<std::string>>) option->allow_extra_args(false);
         }
+        if constexpr (!std::is_same_v<Value, bool>) option->type_name(field.value_name);
+        option->configurable(is_setting);
     });
 }
 
@@ -90,29 +108,22 @@ Result<void> print(const std::string& text) {
 
 Result<Options> parse_options(int argc, char** argv, bool& done) {
     Options options;
-    std::string data, port;
     done = false;
     CLI::App app{"The daemon of persistproc: keeps programs running and records what they print.", "persistprocd"};
-    app.get_help_ptr()->configurable(false);
+    app.set_help_flag("-h,--help", "This text")->configurable(false);
     app.set_version_flag("--version", "persistprocd " + base::version_text(base::version(), base::commit()))
         ->configurable(false);
-    app.add_option("--data-dir", data,
-                   "Directory for everything it keeps (PERSISTPROC_DATA_DIR; ~/.local/state/persistproc)")
-        ->configurable(false)
-        ->type_name("DIR");
-    app.add_option("--port", port, "TCP port on 127.0.0.1 for agents; 0: any free one (PERSISTPROC_PORT; 8947)")
-        ->type_name("PORT");
-    app.add_option("--ready-fd", options.ready_fd, "Descriptor that is written to once it serves")
-        ->check(make_count_check())
-        ->configurable(false)
-        ->type_name("FD");
+    config::DaemonPlace where;
+    declare(app, where, false);
+    app.get_option("--port")->configurable(true);
     app.add_flag("-q,--quiet", options.quiet, "Do not print the endpoint and how to add it to agents")
         ->configurable(false);
-    app.add_flag("-v,--verbose", options.verbose, "Say more")->configurable(false);
+    config::DaemonFlags flags;
+    declare(app, flags, false);
     app.add_flag("--check", options.only_checks, "Say what is wrong with flags, variables and settings, and end")
         ->configurable(false);
     config::DaemonSettings settings;
-    declare(app, settings);
+    declare(app, settings, true);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& what) {
@@ -142,24 +153,20 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
         if (*size < least) return Error{ErrorCode::invalid, place_of(name) + ": at least 1MiB"};
         *bytes = *size;
     }
+    options.verbose = flags.verbose;
+    options.ready_fd = flags.ready_fd.value_or(options.ready_fd);
     options.keep_ended = settings.keep_ended.value_or(options.keep_ended);
     options.max_processes = settings.max_processes.value_or(options.max_processes);
     options.agent_starts = static_cast<std::uint32_t>(settings.agent_starts.value_or(options.agent_starts));
-    auto directory = rundir::resolve_data_directory(data);
+    auto directory = rundir::resolve_data_directory(where.data_directory);
     if (!directory) return directory.error();
     options.data = std::move(*directory);
-    auto number = port.empty() ? rundir::find_port() : rundir::parse_port(port, place_of("port"));
+    auto number = where.port.empty() ? rundir::find_port() : rundir::parse_port(where.port, place_of("port"));
     if (!number) return number.error();
     options.port = *number;
-    if (settings.auth) {
-        auto way = rundir::parse_auth(*settings.auth, place_of("auth"));
-        if (!way) return way.error();
-        options.auth = *way;
-    } else {
-        auto way = rundir::find_auth();
-        if (!way) return way.error();
-        options.auth = *way;
-    }
+    auto way = settings.auth ? Result<std::optional<rundir::Auth>>(settings.auth) : rundir::find_auth();
+    if (!way) return way.error();
+    options.auth = *way;
     for (const std::string& origin : settings.allowed_origins)
         if (!mcp::http::is_origin(origin))
             return Error{ErrorCode::invalid,

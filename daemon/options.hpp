@@ -18,7 +18,7 @@ struct Options {
     int ready_fd = -1;
     bool quiet = false;
     bool only_checks = false;  // all of this, and nothing is served
-    int verbose = 0;
+    bool verbose = false;
     bool compat = false;
     std::optional<rundir::Auth> auth;          // nothing: as the daemon before
     std::vector<std::string> allowed_origins;  // of pages in a browser, beside our own

@@ -294,8 +294,7 @@ struct ServeArguments {
     bool detach = false;
     bool replace = false;
     config::DaemonSettings settings;
-    bool verbose = false;
-    std::optional<int> ready_fd;
+    config::DaemonFlags flags;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -305,10 +304,7 @@ struct ServeArguments {
         each(field("replace", &A::replace)
                  .as_flag("replace", "", "Take over from a daemon that runs; its processes run on"));
         schema::inlined(&A::settings, each);
-        each(field("verbose", &A::verbose).as_flag("v,verbose", "", "Say what it does"));
-        each(field("ready_fd", &A::ready_fd)
-                 .range(0, 65535)
-                 .as_flag("ready-fd", "FD", "Write a newline to this descriptor once it serves"));
+        schema::inlined(&A::flags, each);
     }
 };
 

@@ -71,6 +71,8 @@ std::vector<std::string> as_typed(const config::DaemonSettings& settings) {
         const Value& value = field.of(settings);
         if constexpr (std::is_same_v<Value, std::optional<std::string>>) {
             if (value) add(field.flag, *value);
+        } else if constexpr (std::is_same_v<Value, std::optional<rundir::Auth>>) {
+            if (value) add(field.flag, std::string(schema::enum_name(*value)));
         } else if constexpr (std::is_same_v<Value, std::optional<std::uint64_t>>) {
             if (value) add(field.flag, std::to_string(*value));
         } else if constexpr (std::is_same_v<Value, std::vector<std::string>>) {
@@ -118,25 +120,22 @@ Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOption
 
 static int serve(const CommonOptions& common, const Console& console, ServeArguments options) {
     CommonOptions wanted = common;
-    if (options.settings.auth)
-        if (auto auth = rundir::parse_auth(*options.settings.auth, "serve: --auth"); !auth)
-            return console.fail(auth.error());
     wanted.compat = wanted.compat || options.settings.compat;
     wanted.daemon_flags = as_typed(options.settings);
     auto program = find_daemon_program();
     if (!program) return console.fail(program.error());
     std::vector<std::string> words = {program->native(), "--data-dir", common.data_directory, "--port",
                                       std::to_string(common.port)};
-    if (options.ready_fd) {
-        words.insert(words.end(), {"--ready-fd", std::to_string(*options.ready_fd)});
+    if (options.flags.ready_fd) {
+        words.insert(words.end(), {"--ready-fd", std::to_string(*options.flags.ready_fd)});
         // Whoever gave it may have marked it close-on-exec for us alone.
-        if (const int flags = ::fcntl(*options.ready_fd, F_GETFD); flags >= 0)
-            ::fcntl(*options.ready_fd, F_SETFD, flags & ~FD_CLOEXEC);
+        if (const int flags = ::fcntl(*options.flags.ready_fd, F_GETFD); flags >= 0)
+            ::fcntl(*options.flags.ready_fd, F_SETFD, flags & ~FD_CLOEXEC);
     }
     if (wanted.compat) words.emplace_back("--compat");
     words.insert(words.end(), wanted.daemon_flags.begin(), wanted.daemon_flags.end());
     if (common.quiet) words.emplace_back("-q");
-    if (options.verbose) words.emplace_back("-v");
+    if (options.flags.verbose) words.emplace_back("-v");
     if (options.replace) {
         // What cannot begin takes nothing from anybody.
         if (const int status = check_settings(program->native(), words); status != 0) return status;

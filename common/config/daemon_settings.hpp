@@ -1,17 +1,52 @@
 #pragma once
-/// What of the daemon can be set: flags of `persistprocd` and of `persistproc serve`, keys of [daemon] in the file.
+/// What `persistprocd` and `persistproc serve` are both told, in one set of words.
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "common/rundir/daemon_paths.hpp"
 #include "common/schema/field.hpp"
 
 namespace persistproc::config {
 
-/// As given; what is absent is the daemon's own choice. Texts are read by the daemon.
+/// Which daemon: flags of the daemon, and of the client beside every subcommand.
+struct DaemonPlace {
+    std::string port, data_directory;  // as typed; empty: not given
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using P = DaemonPlace;
+        using schema::field;
+        each(field("port", &P::port)
+                 .as_flag("port", "N", "Port of the daemon on 127.0.0.1; 0: any free one (PERSISTPROC_PORT, 8947)"));
+        each(field("data_directory", &P::data_directory)
+                 .as_flag("data-dir", "DIR",
+                          "Where processes and output are kept (PERSISTPROC_DATA_DIR, ~/.local/state/persistproc)")
+                 .of_kind(schema::ValueKind::directory));
+    }
+};
+
+/// How one daemon is run: what the file does not say.
+struct DaemonFlags {
+    bool verbose = false;
+    std::optional<int> ready_fd;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using F = DaemonFlags;
+        using schema::field;
+        each(field("verbose", &F::verbose).as_flag("v,verbose", "", "Say what it does"));
+        each(field("ready_fd", &F::ready_fd)
+                 .range(0, 65535)
+                 .as_flag("ready-fd", "FD", "Write READY=1 and ENDPOINT=URL to this descriptor once it serves"));
+    }
+};
+
+/// What the file can say, too, as keys of [daemon]. As given: what is absent is the daemon's own choice. Texts are read
+/// by the daemon.
 struct DaemonSettings {
-    std::optional<std::string> auth;
+    std::optional<rundir::Auth> auth;
     std::vector<std::string> allowed_origins;
     bool compat = false;
     std::optional<std::uint64_t> keep_ended;

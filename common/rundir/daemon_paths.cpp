@@ -121,8 +121,8 @@ fs::path autostart_lock_path(const fs::path& data) { return data / "autostart.lo
 fs::path daemon_log_path(const fs::path& data) { return data / "daemon.log"; }
 
 Result<Auth> parse_auth(std::string_view text, std::string_view source) {
-    if (text == "peer") return Auth::peer;
-    if (text == "token") return Auth::token;
+    for (const auto& [way, word] : schema::EnumNames<Auth>::names)
+        if (word == text) return way;
     return Error{ErrorCode::invalid, fmt::format("{}: peer or token, got \"{}\"", source, base::excerpt(text))};
 }
 

@@ -7,8 +7,10 @@
 #include <string_view>
 
 #include "common/base/result.hpp"
+#include "common/schema/field.hpp"
 
-namespace persistproc::rundir {
+namespace persistproc {
+namespace rundir {
 
 inline constexpr std::uint16_t default_port = 8947;
 
@@ -68,4 +70,13 @@ std::filesystem::path token_path(const std::filesystem::path& data);
 /// Errors: not_found, denied (another's, a link, or open to others: says what to do), corrupt (no token), io.
 Result<std::string> read_token(const std::filesystem::path& data);
 
-}  // namespace persistproc::rundir
+}  // namespace rundir
+
+namespace schema {
+template <>
+struct EnumNames<rundir::Auth> {
+    using E = rundir::Auth;
+    static constexpr std::pair<E, std::string_view> names[] = {{E::peer, "peer"}, {E::token, "token"}};
+};
+}  // namespace schema
+}  // namespace persistproc

@@ -166,10 +166,13 @@ class TokenFile(harness.TestCase):
         self.assertEqual(refused.exception.status, 401)
 
     def test_other_words_are_refused(self):
-        for arguments, environment in ((("serve", "--auth", "none"), {}), (("serve",), {"PERSISTPROC_AUTH": "none"})):
+        for arguments, environment, why in (
+            (("serve", "--auth", "none"), {}, b'--auth: "none" is not one of peer, token'),
+            (("serve",), {"PERSISTPROC_AUTH": "none"}, b'PERSISTPROC_AUTH: peer or token, got "none"'),
+        ):
             refused = self.cli(*arguments, env=environment)
             self.assertEqual(refused.code, 2, refused)
-            self.assertIn(b'peer or token, got "none"', refused.err)
+            self.assertIn(why, refused.err)
 
 
 @harness.needs_root

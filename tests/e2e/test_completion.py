@@ -85,6 +85,7 @@ class Completion(harness.TestCase):
         self.assertEqual(self.tab("persistproc signal SIGUS"), ["SIGUSR1", "SIGUSR2"])
         self.assertEqual(self.tab("persistproc setup c"), ["claude-code", "cursor", "codex"])
         self.assertEqual(self.tab("persistproc serve x"), [])
+        self.assertEqual(self.tab("persistproc serve --auth "), ["peer", "token"])
         (self.place.work / "some dir").mkdir()
         self.assertEqual(self.tab("persistproc list -C so"), ["some dir"])
         self.assertEqual(self.tab("persistproc list -Cso"), ["-Csome\\ dir/"])

@@ -226,7 +226,7 @@ TEST_CASE("common flags stand on both sides of the subcommand; the later one cou
     CHECK(common_of({"-q", "stop", "x"}).quiet);
     CHECK(common_of({"stop", "-qf", "x"}).quiet);
     CHECK(common_of({"list", "--no-color"}).no_color);
-    CHECK(parsed<ServeArguments>({"serve", "-v"}).verbose);
+    CHECK(parsed<ServeArguments>({"serve", "-v"}).flags.verbose);
     CHECK_FALSE(common_of({"list"}).port_given);
     CHECK(common_of({"--port", "9", "list"}).port_given);
     CHECK(common_of({"list"}).port == 8947);
@@ -272,7 +272,7 @@ TEST_CASE("targets, output and signals") {
     CHECK(parsed<OutputArguments>({"output", "web"}).request.lines == 100);
     CHECK(parsed<ListArguments>({"ps", "--state", "running"}).request.state == ProcessState::running);
     CHECK(parsed<ShutdownArguments>({"shutdown", "--keep"}).request.keep);
-    CHECK(parsed<ServeArguments>({"serve", "--detach", "--ready-fd", "5"}).ready_fd == 5);
+    CHECK(parsed<ServeArguments>({"serve", "--detach", "--ready-fd", "5"}).flags.ready_fd == 5);
     CHECK_FALSE(common_of({"serve"}).compat);
     CHECK(parsed<ServeArguments>({"serve", "--compat"}).settings.compat);
     // A daemon that another command starts: by the variable alone.
