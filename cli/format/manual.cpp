@@ -109,26 +109,43 @@ bool is_renamed(const Flag& flag, CommonFlags& common) {
 
 std::string example(std::string_view text) { return fmt::format(".PP\n.nf\n.RS\n{}\n.RE\n.fi\n", plain(text)); }
 
-constexpr std::pair<std::string_view, std::string_view> variables[] = {
-    {"PERSISTPROC_DATA_DIR", "Where processes and their output are kept, unless --data-dir says so."},
-    {"PERSISTPROC_PORT", "Port of the daemon on 127.0.0.1; 8947."},
-    {"PERSISTPROC_FORMAT", "text or json."},
-    {"PERSISTPROC_AUTOSTART", "0: no daemon is started; for those that a service manager starts."},
-    {"PERSISTPROC_COMPAT", "1: a daemon that is started offers the tools of the Python persistproc, too."},
-    {"NO_COLOR", "No colours, whatever its value."}};
+constexpr ManualEntry variables[] = {
+    {"PERSISTPROC_DATA_DIR", ManualEntry::both,
+     "Where processes and their output are kept, unless --data-dir says so."},
+    {"PERSISTPROC_PORT", ManualEntry::both, "Port of the daemon on 127.0.0.1, unless --port says so; 8947."},
+    {"PERSISTPROC_AUTH", ManualEntry::both,
+     "peer or token: what agents over TCP must show to a daemon that starts, unless --auth says so."},
+    {"PERSISTPROC_COMPAT", ManualEntry::both,
+     "1: a daemon that starts offers the tools of the Python persistproc, too, as with --compat."},
+    {"PERSISTPROC_FORMAT", ManualEntry::client, "text or json, unless --format or --json says so."},
+    {"PERSISTPROC_AUTOSTART", ManualEntry::client, "0: no daemon is started; for those that a service manager starts."},
+    {"XDG_STATE_HOME", ManualEntry::both, "Holds the data directory; ~/.local/state."},
+    {"XDG_CONFIG_HOME", ManualEntry::both, "Holds the file of settings; ~/.config."},
+    {"XDG_RUNTIME_DIR", ManualEntry::both, "Holds the daemon's socket; without it the data directory does."},
+    {"NOTIFY_SOCKET", ManualEntry::daemon, "Where a service manager hears that the daemon serves."},
+    {"NO_COLOR", ManualEntry::client, "No colours, whatever it says, unless it is empty."}};
 
-std::string environment() {
-    std::string out = section("ENVIRONMENT");
-    for (const auto& [name, text] : variables) out += item(name, text);
+constexpr ManualEntry kept_files[] = {
+    {"~/.config/persistproc/config.toml", ManualEntry::both,
+     "Settings ($XDG_CONFIG_HOME/persistproc/config.toml where that is set): flags as keys of the tables [daemon], "
+     "[client] and [run]. A flag counts more than a variable, a variable more than the file."},
+    {"~/.local/state/persistproc", ManualEntry::both,
+     "The data directory ($XDG_STATE_HOME/persistproc where that is set)."},
+    {"DATA/procs/ID/log", ManualEntry::both,
+     "The output of a process as plain bytes in numbered segments, beside an index."},
+    {"DATA/persistproc.db", ManualEntry::both, "Definitions of processes and the history of what was asked for."},
+    {"DATA/token", ManualEntry::both, "What agents over TCP show to a daemon that wants a token."},
+    {"DATA/daemon.log", ManualEntry::both, "Messages of a daemon in the background."}};
+
+std::string entries(std::string_view title, std::span<const ManualEntry> all, ManualEntry::Page page) {
+    std::string out = section(title);
+    for (const ManualEntry& each : all)
+        if ((each.page & page) != 0) out += item(each.name, each.text);
     return out;
 }
 
-std::string files() {
-    return section("FILES") +
-           item("~/.local/state/persistproc", "The data directory ($XDG_STATE_HOME/persistproc where that is set).") +
-           item("DATA/procs/ID/log", "The output of a process as plain bytes in numbered segments, beside an index.") +
-           item("DATA/persistproc.db", "Definitions of processes and the history of what was asked for.") +
-           item("DATA/daemon.log", "Messages of a daemon in the background.");
+std::string environment_and_files(ManualEntry::Page page) {
+    return entries("ENVIRONMENT", variables, page) + entries("FILES", kept_files, page);
 }
 
 constexpr std::pair<int, std::string_view> statuses[] = {{0, "Success."},
@@ -140,6 +157,8 @@ constexpr std::pair<int, std::string_view> statuses[] = {{0, "Success."},
                                                          {127, "There is no such program."}};
 
 }  // namespace
+
+std::span<const ManualEntry> known_variables() { return variables; }
 
 std::string client_manual() {
     std::string out = title_line("persistproc", 1, "keep programs running, and share them with coding agents");
@@ -191,7 +210,7 @@ std::string client_manual() {
     for (const auto& [status, text] : statuses) out += item(std::to_string(status), text);
     out += ".PP\n" + prose("run and wait --exit end with the program's own status, or 128+N when signal N ended it.") +
            "\n";
-    out += environment() + files() + section("SEE ALSO") + ".BR persistprocd (8)\n";
+    out += environment_and_files(ManualEntry::client) + section("SEE ALSO") + ".BR persistprocd (8)\n";
     return out;
 }
 
@@ -211,7 +230,7 @@ std::string daemon_manual(std::string_view help) {
     out += section("EXIT STATUS");
     out += item("0", "It was asked to end.") + item("2", "A mistake in the flags.") +
            item("75", "Another daemon serves the data directory.") + item("125", "It could not begin.");
-    out += environment() + files() + section("SEE ALSO") + ".BR persistproc (1)\n";
+    out += environment_and_files(ManualEntry::daemon) + section("SEE ALSO") + ".BR persistproc (1)\n";
     return out;
 }
 

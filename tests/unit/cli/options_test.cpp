@@ -1,14 +1,19 @@
 #include "cli/options.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <regex>
+#include <set>
 #include <sstream>
 
 #include "cli/arguments.hpp"
 #include "cli/commands/arguments.hpp"
 #include "cli/format/cells.hpp"
 #include "cli/format/help.hpp"
+#include "cli/format/manual.hpp"
 #include "tests/support/catch.hpp"
 
 namespace options_test {
@@ -45,6 +50,11 @@ CommonOptions common_of(const Words& arguments) {
     auto invocation = parse_invocation(arguments);
     if (!invocation) throw std::runtime_error(invocation.error().message);
     return invocation->common;
+}
+
+std::string text_of(const std::filesystem::path& path) {
+    std::ifstream file(path);
+    return std::string((std::istreambuf_iterator<char>(file)), {});
 }
 
 std::string refusal_of(const Words& arguments) {
@@ -408,6 +418,32 @@ TEST_CASE("the README's table is that of the program") {
     const std::size_t to = readme.find(end, from);
     REQUIRE(to != std::string::npos);
     CHECK(readme.substr(from + begin.size(), to - from - begin.size()) == format::readme_table());
+}
+
+TEST_CASE("the manual knows each variable that the sources name, and no other of ours") {
+    namespace fs = std::filesystem;
+    const fs::path root = fs::path(PERSISTPROC_README).parent_path();
+    const std::regex variable("\"((PERSISTPROC|XDG)_[A-Z_]*[A-Z]|NO_COLOR|NOTIFY_SOCKET)\"");
+    std::set<std::string> named;
+    for (const char* folder : {"cli", "common", "daemon"})
+        for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+            const fs::path& path = entry.path();
+            // Those of crash tests are in no build that is installed.
+            if (path.extension() != ".cpp" || path.stem() == "manual" || path.stem() == "kill_point") continue;
+            const std::string text = text_of(path);
+            for (std::sregex_iterator each(text.begin(), text.end(), variable), end; each != end; ++each)
+                named.insert((*each)[1]);
+        }
+    std::set<std::string> explained;
+    const std::string client = format::client_manual(), daemon = format::daemon_manual("");
+    for (const format::ManualEntry& each : format::known_variables()) {
+        explained.insert(std::string(each.name));
+        const std::string term = "\n.B " + std::string(each.name) + "\n";
+        CHECK((client.find(term) != std::string::npos) == ((each.page & format::ManualEntry::client) != 0));
+        CHECK((daemon.find(term) != std::string::npos) == ((each.page & format::ManualEntry::daemon) != 0));
+    }
+    CHECK(named == explained);
+    for (const std::string& page : {client, daemon}) CHECK(page.find("/config.toml\n") != std::string::npos);
 }
 
 }  // namespace options_test
