@@ -3,6 +3,7 @@
 
 #include "cli/format/help.hpp"
 #include "cli/format/manual.hpp"
+#include "cli/format/tool_table.hpp"
 #include "cli/subcommand.hpp"
 
 namespace persistproc::cli::commands {
@@ -18,8 +19,10 @@ std::string all_of_stdin() {
 
 std::string daemon_manual() { return format::daemon_manual(all_of_stdin()); }
 
-constexpr std::pair<std::string_view, std::string (*)()> documents[] = {
-    {"README", format::readme_table}, {"persistproc.1", format::client_manual}, {"persistprocd.8", daemon_manual}};
+constexpr std::pair<std::string_view, std::string (*)()> documents[] = {{"README", format::readme_table},
+                                                                        {"README.tools", format::tool_table},
+                                                                        {"persistproc.1", format::client_manual},
+                                                                        {"persistprocd.8", daemon_manual}};
 
 struct DocumentArguments {
     std::string (*make)() = nullptr;

@@ -1,6 +1,7 @@
 """What every client pays for, and what nobody may see."""
 import json
 import pathlib
+import re
 
 import harness
 
@@ -41,6 +42,16 @@ class Tools(harness.TestCase):
                 self.assertIs(tool["inputSchema"]["additionalProperties"], False)
                 text_heavy = name in ("get_process_output", "wait_for_process", "send_process_input")
                 self.assertEqual("outputSchema" in tool, not text_heavy)
+
+    def test_the_readme_names_every_tool_and_argument(self):
+        readme = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text()
+        table = readme.split("<!-- tools, from the program -->\n")[1].split("<!-- end -->")[0]
+        told = {}
+        for row in table.splitlines()[2:]:
+            _, name, _, arguments, _ = row.split("|")
+            told[name.strip(" `")] = set(re.findall(r"`(\w+)`", re.sub(r"\(.*?\)", "", arguments)))
+        tools = self.mcp().request("tools/list")["tools"]
+        self.assertEqual(told, {each["name"]: set(each["inputSchema"]["properties"]) for each in tools})
 
     def test_words_may_have_dashes(self):
         client = self.mcp()

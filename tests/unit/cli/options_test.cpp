@@ -14,6 +14,7 @@
 #include "cli/format/cells.hpp"
 #include "cli/format/help.hpp"
 #include "cli/format/manual.hpp"
+#include "cli/format/tool_table.hpp"
 #include "tests/support/catch.hpp"
 
 namespace options_test {
@@ -409,15 +410,19 @@ TEST_CASE("help names every flag of every subcommand, and the general help every
     }
 }
 
-TEST_CASE("the README's table is that of the program") {
-    std::ifstream file(PERSISTPROC_README);
-    const std::string readme((std::istreambuf_iterator<char>(file)), {});
-    const std::string begin = "<!-- subcommands, from the program -->\n", end = "<!-- end -->";
-    const std::size_t from = readme.find(begin);
-    REQUIRE(from != std::string::npos);
-    const std::size_t to = readme.find(end, from);
-    REQUIRE(to != std::string::npos);
-    CHECK(readme.substr(from + begin.size(), to - from - begin.size()) == format::readme_table());
+TEST_CASE("the README's tables are those of the program") {
+    const std::string readme = text_of(PERSISTPROC_README);
+    const std::pair<std::string, std::string> tables[] = {{"subcommands", format::readme_table()},
+                                                          {"tools", format::tool_table()}};
+    for (const auto& [name, table] : tables) {
+        CAPTURE(name);
+        const std::string begin = "<!-- " + name + ", from the program -->\n", end = "<!-- end -->";
+        const std::size_t from = readme.find(begin);
+        REQUIRE(from != std::string::npos);
+        const std::size_t to = readme.find(end, from);
+        REQUIRE(to != std::string::npos);
+        CHECK(readme.substr(from + begin.size(), to - from - begin.size()) == table);
+    }
 }
 
 TEST_CASE("the manual knows each variable that the sources name, and no other of ours") {
