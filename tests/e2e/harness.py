@@ -57,9 +57,10 @@ def free_port():
 
 
 def is_alive(pid):
-    """False for a zombie too: it runs no more."""
+    """False for a zombie too: it runs no more. Until its last thread has ended it still holds its files and locks."""
     try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+        has_ended = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
+        return not has_ended or len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
 
