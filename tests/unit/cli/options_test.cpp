@@ -377,7 +377,7 @@ TEST_CASE("errors of a bad command line come in the format asked for") {
 
 TEST_CASE("help fits the terminal, and keeps what is to be typed whole") {
     for (const int columns : {0, 40, 80, 200}) {
-        const std::size_t most = columns == 0 ? 80 : std::min(columns, 100);
+        const auto most = static_cast<std::size_t>(columns == 0 ? 80 : std::min(columns, 100));
         CAPTURE(columns);
         std::vector<std::string> texts = {format::general_help(columns)};
         for (const Subcommand* each : all_subcommands())

@@ -399,7 +399,7 @@ TEST_CASE("who has most streams gives one to who has fewer, its oldest first") {
         return out;
     };
     std::vector<std::shared_ptr<Connection>> gets{get(first), get(second), get(third)};
-    for (int number = 0; number < 4; ++number) CHECK((f.take(calls[number]) == "0\r\n\r\n") == (number < 3));
+    for (std::size_t number = 0; number < 4; ++number) CHECK((f.take(calls[number]) == "0\r\n\r\n") == (number < 3));
     CHECK(f.sessions->open_streams() == 4);
     // Where each has one, the one that was used least lately makes room; who has one already is told what to do.
     const std::string fourth = f.open_session();
