@@ -79,6 +79,8 @@ class KillDaemon(harness.TestCase):
         self.start("api", ["sleep", "600"])
         waiting = self.background("wait", "web", "api", "--exit")
         harness.eventually("the wait is connected", lambda: has_socket(waiting.process.pid))
+        # One that asks later is answered later.
+        self.views()
         self.daemon.kill()
         killed = time.monotonic()
         harness.eventually("it is said", lambda: b"\n" in waiting.err)
@@ -91,6 +93,8 @@ class KillDaemon(harness.TestCase):
         self.start("web", ["sleep", "600"])
         waiting = self.background("wait", "web", "--exit")
         harness.eventually("the wait is connected", lambda: has_socket(waiting.process.pid))
+        # One that asks later is answered later.
+        self.views()
         self.daemon.kill()
         finished = waiting.wait()
         self.assertEqual(finished.code, 125)
@@ -231,7 +235,14 @@ class KillDaemon(harness.TestCase):
         self.daemon.kill()
         with socket.socket() as holder:
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            holder.bind(("127.0.0.1", self.daemon.port))
+
+            def is_bound():
+                with contextlib.suppress(OSError):
+                    holder.bind(("127.0.0.1", self.daemon.port))
+                return holder.getsockname()[1] == self.daemon.port
+
+            # What it had just made when it was killed may hold it a moment longer.
+            harness.eventually("the port is free", is_bound)
             holder.listen()
             starting = threading.Thread(target=self.daemon.start)
             starting.start()
