@@ -482,11 +482,12 @@ TEST_CASE("what only reads ends with a connection that its answer cannot come to
     Fixture f;
     mcp::ToolDefinition reads = Fixture::define("reads");
     reads.annotations.read_only = true;
-    f.server.add_tool(std::move(reads), [&f](Json, CallContext context) -> Task<ToolResult> {
+    auto read = [&f](Json, CallContext context) -> Task<ToolResult> {
         f.seen = context;
         co_await f.gate.wait();
         co_return Fixture::said("read");
-    });
+    };
+    f.server.add_tool(std::move(reads), std::move(read));
     const auto call_of = [](std::string_view tool, int number) {
         return R"({"jsonrpc":"2.0","id":)" + std::to_string(number) + R"(,"method":"tools/call","params":{"name":")" +
                std::string(tool) + R"(","_meta":{"progressToken":5}}})";
@@ -545,12 +546,13 @@ TEST_CASE("what only reads ends with a connection that its answer cannot come to
 
 TEST_CASE("a call that gives its place back keeps nobody from having it") {
     Fixture f(ServerLimits{.agent_calls = {.places = 1, .per_party = 1, .waiting_per_party = 99}});
-    f.server.add_tool(Fixture::define("sleeps"), [&f](Json, CallContext context) -> Task<ToolResult> {
+    auto sleeps = [&f](Json, CallContext context) -> Task<ToolResult> {
         context.give_place_back();
         context.give_place_back();
         co_await f.gate.wait();
         co_return Fixture::said("slept");
-    });
+    };
+    f.server.add_tool(Fixture::define("sleeps"), std::move(sleeps));
     const std::string id = f.open_session();
     const auto ask = [&](std::string_view body) {
         f.connection = f.connect();
