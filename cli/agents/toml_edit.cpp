@@ -320,6 +320,8 @@ Result<EditedText> edit(std::string_view text, const toml::table& document, cons
         if (belongs_to_other_form(key.str(), entry) && !entry_member(key, node).is_empty)
             return foreign_member_error(shown(begin_of(key, node)), key.str(), entry);
     if (form == Form::by_header) return update_entry(text, *table, agent, entry);
+    for (const auto& [key, node] : *table)
+        if (is_form_member(key.str())) return unexpected(begin_of(key, node), fmt::format("{} is a table", key.str()));
     // A sub-table of the user's without its table: ours comes first, as people write it.
     const std::size_t first = line_begin(text, offset_of(text, table->source().begin));
     out.change = Change::added;

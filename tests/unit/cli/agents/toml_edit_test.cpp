@@ -202,6 +202,7 @@ TEST_CASE("a TOML file that is not understood is refused with the position") {
         {"[[mcp_servers.persistproc]]\n", "line 1, column 1: mcp_servers.persistproc is a list of tables"},
         {"[mcp_servers.persistproc]\nurl.x = 1\n", "line 2, column 1: url is a table"},
         {"[mcp_servers.persistproc]\n[mcp_servers.persistproc.url]\nx = 1\n", "line 2, column 1: url is a table"},
+        {"[mcp_servers.persistproc.url]\nx = 1\n", "line 1, column 1: url is a table"},
         {"[mcp_servers.persistproc]\n[[mcp_servers.persistproc.url]]\nx = 1\n", "line 2, column 1: url is a table"},
         {"[mcp_servers.persistproc]\nenv = { TOKEN = \"s3cret\" }\n",
          "line 2, column 1: \"env\" of the entry \"persistproc\" is for a command alone; remove it, or give --stdio or "
