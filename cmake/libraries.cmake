@@ -75,8 +75,8 @@ function(persistproc_library folder)
       persistproc_optimize_little(${target})
     endif()
     persistproc_precompile_for(${target} "" ${ARG_DEPENDS})
-    # A tool's file is what is changed most: it is built by itself.
-    if(NOT target STREQUAL daemon_tools)
+    # A tool's file is what is changed most: it is built by itself where people build.
+    if(NOT target STREQUAL daemon_tools OR PERSISTPROC_SANITIZE)
       persistproc_unity(${target})
     endif()
   endif()

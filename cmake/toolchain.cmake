@@ -61,6 +61,11 @@ if(PERSISTPROC_SANITIZE)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Instrumented code hides from GCC's flow analysis what a variant holds; UBSan looks at run time instead.
     add_compile_options(-Wno-maybe-uninitialized)
+    if(PERSISTPROC_SANITIZE MATCHES "undefined")
+      # Before each access to a member: a quarter of the build and two fifths of the code. A null pointer is a report of
+      # ASan's all the same; the fuzz targets, where bytes become objects, keep all three.
+      add_compile_options(-fno-sanitize=null,vptr,alignment)
+    endif()
     if(PERSISTPROC_SANITIZE MATCHES "address")
       # A client has 2.4 million addresses to relocate at each start otherwise: 160 ms instead of 70, thousands of times.
       add_link_options(-no-pie)

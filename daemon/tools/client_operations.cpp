@@ -61,7 +61,7 @@ Task<mcp::ToolResult> info(Core core, ops::DaemonInfoRequest, mcp::CallContext) 
 }
 
 /// The id of a target; one that is known no more can be named by its id alone.
-Task<Result<std::string>> id_of(Core core, std::string target) {
+Task<Result<std::string>> audited_id(Core core, std::string target) {
     if (domain::find_process_id(target)) co_return target;
     auto process = co_await core.supervisor.locate(target);
     if (!process) co_return process.error();
@@ -73,7 +73,7 @@ Task<mcp::ToolResult> audit(Core core, ops::AuditRequest request, mcp::CallConte
     query.after = request.after;
     query.most = request.lines > 0 ? request.lines : std::numeric_limits<std::int64_t>::max();
     if (request.process) {
-        auto id = co_await id_of(core, *request.process);
+        auto id = co_await audited_id(core, *request.process);
         if (!id) co_return mcp::tool_failure(id.error());
         query.process = std::move(*id);
     }
