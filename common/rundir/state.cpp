@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <string>
 
 #include "common/base/file.hpp"
@@ -20,8 +21,12 @@ Result<void> create_state(const std::filesystem::path& path) {
     auto file = base::open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (!file) return file.error();
     // Real zeros, not an unwritten extent: a later write of a slot then needs no change of the file system's journal.
-    const std::string blank(state_file_bytes, '\0');
-    if (const int err = base::write_all(file->get(), blank)) return base::os_failure("write " + path.string(), err);
+    // Zeros alone say nothing: they are what a power cut leaves of a file that was written.
+    std::string image(state_file_bytes, '\0');
+    StateSlot slot;
+    slot.crc = slot_checksum(slot.size, &slot.state);
+    std::memcpy(image.data(), &slot, sizeof slot);
+    if (const int err = base::write_all(file->get(), image)) return base::os_failure("write " + path.string(), err);
     if (::fsync(file->get()) != 0) return base::os_failure("sync " + path.string(), errno);
     return {};
 }

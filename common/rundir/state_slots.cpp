@@ -57,9 +57,10 @@ int find_newest_state(const void* bytes, std::size_t size, RunState& out, StateT
         tail->size = std::min(tail->size, static_cast<std::uint32_t>(StateTail::most_bytes));
         std::memcpy(tail->bytes, image + begin + sizeof(StateSlot), tail->size);
     }
-    if (!found) {
+    // What was written over the first slot may have been anything.
+    if (!found || (broken && out.phase == Phase::none)) {
         out = RunState{};
-        return broken ? EBADMSG : 0;
+        return EBADMSG;
     }
     return out.major == format_major ? 0 : EPROTONOSUPPORT;
 }

@@ -22,8 +22,9 @@ static_assert(sizeof(StateSlot) == 16 + sizeof(RunState) && sizeof(StateSlot) + 
 /// The checksum a slot must carry; `payload` is what follows its first 16 bytes.
 std::uint32_t slot_checksum(std::uint32_t size, const void* payload) noexcept;
 
-/// Chooses between the slots of an image of the file. Returns 0 (`out` is the newest valid state, of phase `none` when
-/// no slot was ever written), EBADMSG (written and none is whole) or EPROTONOSUPPORT (unknown major). `tail`, where
+/// Chooses between the slots of an image of the file. Returns 0 (`out` is the newest valid state, of phase `none` as
+/// long as no shim has written one), EBADMSG (none is whole, or nothing but zeros is there) or EPROTONOSUPPORT (unknown
+/// major). `tail`, where
 /// given, is what that slot holds beyond `out`.
 int find_newest_state(const void* bytes, std::size_t size, RunState& out, StateTail* tail = nullptr) noexcept;
 

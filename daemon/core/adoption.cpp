@@ -7,6 +7,7 @@
 
 #include "common/base/diagnostics.hpp"
 #include "common/base/kill_point.hpp"
+#include "common/base/text.hpp"
 #include "daemon/core/before.hpp"
 
 namespace persistproc::core {
@@ -110,13 +111,21 @@ Task<Result<void>> Adoption::take_all() {
 
     // In portions: whoever asks for something else meanwhile waits for one of them at most.
     std::vector<Undecided> undecided;
+    std::vector<ProcessId> recalled;
     for (std::size_t begin = 0; begin < remnants.size(); begin += portion) {
         const std::size_t end = std::min(begin + portion, remnants.size());
         std::vector<Remnant> some(std::make_move_iterator(remnants.begin() + static_cast<std::ptrdiff_t>(begin)),
                                   std::make_move_iterator(remnants.begin() + static_cast<std::ptrdiff_t>(end)));
         auto seen = co_await look_at(std::move(some));
-        for (auto& each : seen) place(std::move(each), undecided);
+        for (auto& each : seen) {
+            if (!each.record && !each.found.runs.empty()) {
+                co_await recall(each);
+                recalled.push_back(each.id);
+            }
+            place(std::move(each), undecided);
+        }
     }
+    for (const ProcessId id : recalled) record_anew(id);
     base::kill_point("daemon.adopt.placed");
 
     // Only now is it certain that the epoch is the highest: no shim has heard of this daemon before.
@@ -135,6 +144,27 @@ Task<Result<void>> Adoption::take_all() {
     base::kill_point("daemon.adopt.done");
     progress_.is_done = true;
     co_return boost::system::in_place_value;
+}
+
+/// A process whose record is lost: what its runs tell, and what its history does.
+Task<> Adoption::recall(Remnant& remnant) {
+    remnant.record = record_from(remnant.found);
+    AuditQuery of_it;
+    of_it.process = to_string(remnant.id);
+    const auto history = co_await store_.read_audit(std::move(of_it));
+    if (history) remember(*remnant.record, *history);
+}
+
+/// Once all are placed: nobody yields its label to a process that was recalled with one it has no more.
+void Adoption::record_anew(ProcessId id) {
+    const auto process = table_.find(id);
+    if (!process) return;
+    if (table_.tell_apart(*process))
+        base::report(base::Severity::warning, "{}: its record was lost, and its label is in use: it is {} now",
+                     to_string(id), base::quote(process->record.definition.label));
+    StoreChange change;
+    change.processes.push_back(process->record);
+    world_.tasks.spawn("record", driver_.record(std::move(change), "the recovery of " + to_string(id)));
 }
 
 /// Takes one process in: as ended, or among those whose fate is still to be found out.
@@ -156,17 +186,12 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
         ++progress_.adopted;
         return;
     }
-    if (!remnant.record && found.runs.empty()) {
+    if (!remnant.record) {
         ++progress_.adopted;
         return;
     }
     const bool is_over = has_ended(remnant);
-    const auto process = table_.insert(remnant.record ? std::move(*remnant.record) : record_from(found));
-    if (!remnant.record) {
-        StoreChange change;
-        change.processes.push_back(process->record);
-        world_.tasks.spawn("record", driver_.record(std::move(change), "the recovery of " + to_string(id)));
-    }
+    const auto process = table_.insert(std::move(*remnant.record));
     if (remnant.last_run) process->record.last_run = std::max(process->record.last_run, remnant.last_run->id.number);
     if (is_over) {
         take_as_ended(*process, *found.newest, remnant.last_run->outcome);
@@ -224,6 +249,7 @@ Task<> Adoption::adopt(Undecided each, MonoTime until, std::shared_ptr<std::size
         if (each.found.trouble.empty()) {
             auto newest = co_await find_newest(each.found, until);
             if (newest) {
+                if (auto missing = missing_run(*newest, each.recorded)) *newest = std::move(*missing);
                 if (*newest)
                     co_await settle(each.process, std::move(**newest), std::move(each.recorded), until);
                 else

@@ -32,6 +32,8 @@ private:
     struct Undecided;
     Task<Result<void>> take_all();
     Task<std::vector<Remnant>> look_at(std::vector<Remnant> remnants);
+    Task<> recall(Remnant& remnant);
+    void record_anew(ProcessId id);
     void place(Remnant remnant, std::vector<Undecided>& undecided);
     Task<> adopt(Undecided each, MonoTime until, std::shared_ptr<std::size_t> left);
     Task<> settle(ProcessPtr process, FoundRun run, std::optional<RunRecord> record, MonoTime until);

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "common/ops/client_operations.hpp"
+#include "common/ops/restart_process.hpp"
+#include "common/ops/start_process.hpp"
 #include "common/schema/document.hpp"
 #include "daemon/core/run/run_machine.hpp"
 
@@ -98,6 +101,31 @@ ProcessRecord record_from(const FoundProcess& found) {
     }
     if (record.definition.started_by.empty()) record.definition.started_by = "recovered";
     return record;
+}
+
+void remember(ProcessRecord& record, const std::vector<AuditEntry>& history) {
+    for (const auto& each : history) {
+        const std::string from = renamed_detail(record.definition.label, "");
+        if (each.action == ops::StopRequest::operation.audit) {
+            record.wanted = Wanted::down;
+        } else if (each.action == ops::StartRequest::operation.audit ||
+                   each.action == ops::RestartRequest::operation.audit) {
+            record.wanted = Wanted::up;
+        } else if (each.action == ops::RenameRequest::operation.audit && each.detail.starts_with(from)) {
+            record.definition.label = each.detail.substr(from.size());
+            record.definition.label_given = true;
+        }
+    }
+}
+
+std::optional<FoundRun> missing_run(const std::optional<FoundRun>& newest, const std::optional<RunRecord>& last_run) {
+    if (!last_run || (last_run->pid == 0 && !last_run->outcome)) return std::nullopt;
+    if (newest && newest->id >= last_run->id) return std::nullopt;
+    FoundRun run{.id = last_run->id};
+    run.state.pid = static_cast<std::int32_t>(last_run->pid);
+    if (last_run->started_at) run.state.started_wall_ns = base::to_ns(*last_run->started_at);
+    run.trouble = "its directory is missing";
+    return run;
 }
 
 Found classify(const FoundRun& run, const std::optional<Outcome>& recorded, Wanted wanted, base::BootId boot,

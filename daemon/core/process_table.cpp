@@ -64,9 +64,6 @@ Result<ProcessPtr> ProcessTable::find_meant(const Identity& identity) const {
 }
 
 ProcessPtr ProcessTable::create(Definition definition, WallTime now) {
-    const auto has_label = [&](const auto& each) { return each.second->record.definition.label == definition.label; };
-    if (!definition.label_given && std::any_of(processes_.begin(), processes_.end(), has_label))
-        definition.label = fmt::format("{} ({})", definition.label.substr(0, cut_label_bytes), next_);
     ProcessRecord record;
     record.id = ProcessId{next_};
     record.definition = std::move(definition);
@@ -74,7 +71,18 @@ ProcessPtr ProcessTable::create(Definition definition, WallTime now) {
     record.created_at = now;
     auto process = insert(std::move(record));
     process->standing = Standing::provisional;
+    if (!process->record.definition.label_given) tell_apart(*process);
     return process;
+}
+
+bool ProcessTable::tell_apart(Process& process) const {
+    std::string& label = process.record.definition.label;
+    const auto has_label = [&](const auto& each) {
+        return each.second.get() != &process && each.second->record.definition.label == label;
+    };
+    if (std::none_of(processes_.begin(), processes_.end(), has_label)) return false;
+    label = fmt::format("{} ({})", label.substr(0, cut_label_bytes), process.record.id.number);
+    return true;
 }
 
 ProcessPtr ProcessTable::insert(ProcessRecord record) {

@@ -34,6 +34,8 @@ public:
     ProcessPtr create(Definition definition, WallTime now);
     /// Takes in one that was there before.
     ProcessPtr insert(ProcessRecord record);
+    /// Puts its id behind its label where another process has the same. True: it did.
+    bool tell_apart(Process& process) const;
     void erase(const Process& process) { processes_.erase(process.record.id); }
     /// Ids below it are not used again.
     void reserve(std::uint32_t next) { next_ = std::max(next_, next); }

@@ -4,6 +4,10 @@
 
 namespace persistproc::core {
 
+std::string renamed_detail(std::string_view before, std::string_view after) {
+    return std::string(before) + " to " + std::string(after);
+}
+
 void join(RunRecord& known, const RunRecord& later) {
     known.pid = std::max(known.pid, later.pid);
     if (later.started_at) known.started_at = later.started_at;

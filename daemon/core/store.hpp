@@ -114,6 +114,9 @@ struct AuditEntry {
     std::string detail;
 };
 
+/// The `detail` of a rename; what it says of one from `before` to any other begins with `renamed_detail(before, "")`.
+std::string renamed_detail(std::string_view before, std::string_view after);
+
 /// Which of them; of all these the newest `most`.
 struct AuditQuery {
     std::string process;        // an id; empty: of all

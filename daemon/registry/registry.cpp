@@ -37,9 +37,9 @@ std::string holder_text(const std::filesystem::path& file) {
 
 /// One record that cannot be read is no reason to give up all others: the run directories tell what it is about.
 template <class Record>
-bool is_damaged(const Result<Record>& record) {
+bool is_damaged(const Result<Record>& record, std::string_view instead = "its run directory is read instead") {
     if (record) return false;
-    base::report(base::Severity::warning, "{}; its run directory is read instead", record.error().message);
+    base::report(base::Severity::warning, "{}; {}", record.error().message, instead);
     return true;
 }
 
@@ -243,9 +243,10 @@ Result<void> Registry::write_run(const core::RunRecord& run) {
     if (!row) return row.error();
     if (*row) {
         auto known = read_run(run.id, s.find_run->view(0));
-        if (!known) return known.error();
-        whole = std::move(*known);
-        core::join(whole, run);
+        if (!is_damaged(known, "what is known of it now is written in its place")) {
+            whole = std::move(*known);
+            core::join(whole, run);
+        }
     }
     s.find_run->reset();
     s.put_run->bind(1, process).bind(2, number).bind(3, schema::to_document(whole));

@@ -462,6 +462,48 @@ class Database(Case):
         self.daemon.start()
         self.assertEqual(self.view("live 1")["state"], "running")
 
+    def damage_rows(self, table, condition):
+        with sqlite3.connect(self.file) as other:
+            changed = other.execute(f"UPDATE {table} SET doc = '{{' WHERE {condition}").rowcount
+        other.close()
+        self.assertGreater(changed, 0)
+
+    def test_a_damaged_row_forgets_neither_a_stop_nor_a_rename(self):
+        self.ok("start", "--label", "loop", "--restart", "always", "--", "false")
+        harness.eventually("its pause", lambda: self.view("loop")["state"] == "backoff")
+        self.ok("stop", "loop")
+        self.start("first", ["sleep", "60"])
+        self.ok("rename", "first", "second")
+        self.start("first", ["sleep", "61"])
+        self.start("taken", ["sleep", "62"])
+        self.ok("rename", "taken", "kept")
+        before = {view["label"]: (view["id"], view["state"]) for view in self.views()}
+        self.daemon.kill()
+        self.damage_rows("processes", "doc LIKE '%\"loop\"%' OR doc LIKE '%\"second\"%' OR doc LIKE '%\"kept\"%'")
+        self.daemon.start()
+        self.assertEqual({view["label"]: (view["id"], view["state"]) for view in self.views()}, before)
+
+    def test_a_run_is_not_forgotten_with_its_state(self):
+        live = self.start("live", ["sh", "-c", "echo said; exec sleep 60"])
+        for label, code in (("coded", "7"), ("gone", "8")):
+            self.cli("start", "--label", label, "--", str(CHILD), "exit", code)
+            self.wait_exit(label)
+        self.daemon.kill()
+        shim = int(pathlib.Path(f"/proc/{live['pid']}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        os.kill(shim, signal.SIGKILL)
+        harness.eventually("its shim has ended", lambda: not harness.is_alive(shim))
+        procs = self.place.data / "procs"
+        for each in ("p1", "p2"):
+            # What a power cut leaves of a file that was written a moment before.
+            (procs / each / "runs" / "1" / "state").write_bytes(bytes(4096))
+        shutil.rmtree(procs / "p3" / "runs" / "1")
+        self.daemon.start()
+        self.assertEqual([view["state"] for view in self.views()], ["lost", "exited", "exited"])
+        self.assertEqual([view["exit_code"] for view in self.views()], [None, 7, 8])
+        self.assertEqual(self.ok("output", "live").out, b"said\n")
+        self.ok("stop", "live")
+        harness.eventually("nothing of it is left", lambda: not harness.is_alive(live["pid"]))
+
     def warnings(self):
         return "\n".join(line for line in self.daemon.log().splitlines() if "database" in line)
 

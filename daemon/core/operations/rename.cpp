@@ -27,7 +27,7 @@ Task<Result<ProcessView>> Operations::rename(ops::RenameRequest request, std::st
     definition.label = request.label;
     definition.label_given = true;
     auto change = driver_.change_of(*process, actor, ops::RenameRequest::operation.audit,
-                                    fmt::format("{} to {}", before, request.label));
+                                    renamed_detail(before, request.label));
     auto committed = co_await store_.commit(std::move(change));
     if (!committed) {
         process->record.definition.label = before;

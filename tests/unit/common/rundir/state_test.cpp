@@ -42,14 +42,16 @@ std::string image_after(int commits) {
 
 }  // namespace
 
-TEST_CASE("a created state is blank, and the newest commit counts") {
+TEST_CASE("a created state is of a run that has not begun, and the newest commit counts") {
     tests::TemporaryDirectory directory;
     const auto path = directory.path() / "state";
     CHECK(read_state(path).error().code == ErrorCode::not_found);
     REQUIRE(create_state(path).has_value());
-    const auto blank = read_state(path);
-    REQUIRE(blank.has_value());
-    CHECK(blank->phase == Phase::none);
+    const auto created = read_state(path);
+    REQUIRE(created.has_value());
+    CHECK(created->phase == Phase::none);
+    const std::string zeros(state_file_bytes, '\0');
+    CHECK(decode_state(zeros.data(), zeros.size()).error().code == ErrorCode::corrupt);
 
     for (int commits = 1; commits <= 4; ++commits) {
         const std::string image = image_after(commits);

@@ -125,6 +125,50 @@ TEST_CASE("rows and directories are matched by id, whichever is missing") {
     CHECK((!remnants[4].record && remnants[4].has_directory && !remnants[4].last_run));
 }
 
+TEST_CASE("of a process whose record is lost, its history tells what was asked for last") {
+    const auto remembered = [](std::vector<std::pair<std::string, std::string>> history) {
+        ProcessRecord record;
+        record.wanted = Wanted::up;
+        record.definition.label = "one";
+        std::vector<AuditEntry> entries;
+        for (auto& [action, detail] : history)
+            entries.push_back({.action = std::move(action), .detail = std::move(detail)});
+        remember(record, entries);
+        return record;
+    };
+    CHECK(remembered({}).wanted == Wanted::up);
+    CHECK(remembered({{"start", "sleep 1"}, {"stop", ""}}).wanted == Wanted::down);
+    CHECK(remembered({{"stop", ""}, {"start", "sleep 1"}}).wanted == Wanted::up);
+    CHECK(remembered({{"stop", ""}, {"restart", ""}}).wanted == Wanted::up);
+    CHECK(remembered({{"stop", ""}, {"signal", "HUP"}}).wanted == Wanted::down);
+
+    const auto renamed = remembered({{"rename", "zero to one"}, {"rename", "one to two"}, {"rename", "two to to to"}});
+    CHECK(renamed.definition.label == "to to");
+    CHECK(renamed.definition.label_given);
+    CHECK(remembered({}).definition.label == "one");
+}
+
+TEST_CASE("a run that is known to have had a program is not forgotten with its directory") {
+    RunRecord known{.id = RunId{{4}, 2}, .pid = 77};
+    std::optional<FoundRun> newest = a_run(rundir::Phase::exited);
+    newest->id = RunId{{4}, 1};
+    const auto missing = missing_run(newest, known);
+    REQUIRE(missing);
+    CHECK(missing->id == known.id);
+    CHECK(name_of(classify(*missing, {}, Wanted::up, boot, now)) ==
+          "ended, lost: its run directory is damaged: its directory is missing");
+    CHECK(name_of(classify(*missing, exited(), Wanted::down, boot, now)) == "settled");
+    CHECK(missing_run(std::nullopt, known));
+
+    newest->id = known.id;
+    CHECK_FALSE(missing_run(newest, known));
+    CHECK_FALSE(missing_run(newest, std::nullopt));
+    known.pid = 0;  // recorded as wanted, and nothing else
+    CHECK_FALSE(missing_run(std::nullopt, known));
+    known.outcome = exited();
+    CHECK(missing_run(std::nullopt, known));
+}
+
 TEST_CASE("what a failed start left behind is told from a process that was there") {
     const auto found = [](rundir::Phase phase, std::uint32_t run) {
         FoundProcess out;

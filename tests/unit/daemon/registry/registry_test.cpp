@@ -206,6 +206,36 @@ TEST_CASE("one that is damaged under its user takes no more, and another one is 
     CHECK(known->last_runs[0].outcome->exit_code == 7);
 }
 
+TEST_CASE("a damaged row of a run is written anew, and nothing else is given up") {
+    tests::TemporaryDirectory directory;
+    core::StoreChange change;
+    change.processes.push_back(record_of(4));
+    core::RunRecord run;
+    run.id = {{4}, 2};
+    run.pid = 4711;
+    change.runs.push_back(run);
+    {
+        auto registry = Registry::open(directory.path());
+        REQUIRE(registry);
+        REQUIRE(registry->commit({change}));
+    }
+    {
+        auto database = registry::Database::open(directory.path() / "persistproc.db");
+        REQUIRE(database);
+        REQUIRE(database->execute("UPDATE runs SET doc = '[]'"));
+    }
+    auto registry = Registry::open(directory.path());
+    REQUIRE(registry);
+    REQUIRE(registry->load());
+    change.runs[0].outcome.emplace().exit_code = 7;
+    REQUIRE(registry->commit({change}));
+    const auto known = registry->load();
+    REQUIRE(known);
+    REQUIRE(known->last_runs.size() == 1);
+    CHECK(known->last_runs[0].outcome->exit_code == 7);
+    CHECK(known->processes.size() == 1);
+}
+
 TEST_CASE("a database that is locked is waited for, and then said to be") {
     tests::TemporaryDirectory directory;
     const auto file = directory.path() / "persistproc.db";
