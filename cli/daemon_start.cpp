@@ -114,7 +114,7 @@ Result<void> start_daemon(const CommonOptions& options) {
     if (!program) return program.error();
     if (auto made = base::make_private_directory(options.data_directory); !made) return made.error();
     const fs::path log_path = rundir::daemon_log_path(options.data_directory);
-    auto log = base::open_file(log_path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW);
+    auto log = base::open_own_file(log_path, O_WRONLY | O_CREAT | O_APPEND);
     if (!log) return log.error();
     auto null = base::open_file("/dev/null", O_RDWR);
     if (!null) return null.error();

@@ -12,6 +12,7 @@
 #include "cli/commands/arguments.hpp"
 #include "cli/find_command.hpp"
 #include "cli/format/json_text.hpp"
+#include "cli/probes.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/rundir/daemon_paths.hpp"
@@ -95,22 +96,33 @@ Result<Change> change_file(const fs::path& path, const agents::Folders& folders,
                  fmt::format("{}: something changes it all the time; end that first", path.native())};
 }
 
+enum class TokenNeed { none, by_daemon, by_settings };
+
 /// Whether agents must show a token: the daemon's word, or as it would be by its settings.
-Task<bool> is_token_needed(Context context) {
+Task<TokenNeed> find_token_need(Context context) {
     const fs::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, data);
     if (client) {
         auto info = co_await (*client)->info();
-        if (info) co_return info->needs_token;
+        if (info) co_return info->needs_token ? TokenNeed::by_daemon : TokenNeed::none;
     }
     const auto auth = rundir::find_auth();
     std::error_code failed;
-    co_return (auth && *auth == rundir::Auth::token) || fs::exists(rundir::token_path(data), failed);
+    const bool is_needed = (auth && *auth == rundir::Auth::token) || fs::exists(rundir::token_path(data), failed);
+    co_return is_needed ? TokenNeed::by_settings : TokenNeed::none;
 }
 
-/// The token that the entry shows. Errors: those of read_token, and that it has no place in a project's file.
-Result<std::string> token_for(const CommonOptions& common, AgentScope scope) {
+/// The token that the entry shows. Errors: those of read_token; denied (it has no place in a project's file, nor is
+/// shown to a stranger at the port).
+Result<std::string> token_for(const CommonOptions& common, AgentScope scope, TokenNeed need) {
     constexpr const char* instead = "`--stdio` needs none";
+    if (need == TokenNeed::by_settings && is_port_taken(common.port)) {
+        const auto holder = find_port_holder(common.port);
+        return Error{ErrorCode::denied,
+                     fmt::format("setup: no daemon of yours serves, port {} is held by {}, and the agent would show "
+                                 "the token there; end that, or give another --port; {}",
+                                 common.port, holder ? holder_text(*holder) : "a program that is not seen", instead)};
+    }
     if (scope == AgentScope::project)
         return Error{
             ErrorCode::denied,
@@ -357,7 +369,9 @@ static Task<int> setup(Context context, SetupArguments options) {
         refused.message = fmt::format("setup: {} is no UTF-8, which the agents' files must be", word);
         co_return console.fail(refused);
     }
-    const bool needs_token = !options.stdio && co_await is_token_needed(context);
+    auto need = TokenNeed::none;
+    if (!options.stdio) need = co_await find_token_need(context);
+    const bool needs_token = need != TokenNeed::none;
     // What is shown never holds the token.
     ops::AgentEntry shown = entry;
     if (needs_token) shown.token = ops::shown_token;
@@ -371,7 +385,7 @@ static Task<int> setup(Context context, SetupArguments options) {
         co_return status;
     }
     if (needs_token) {
-        auto token = token_for(context.common, options.scope);
+        auto token = token_for(context.common, options.scope, need);
         if (!token) co_return console.fail(token.error());
         entry.token = std::move(*token);
     }

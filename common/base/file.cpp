@@ -62,14 +62,22 @@ Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
     return read_all(fd->get(), path, max_bytes);
 }
 
-Result<std::string> read_own_file(const fs::path& path, std::size_t max_bytes) {
-    // Another's FIFO must not keep us waiting before we know what it is.
-    auto fd = open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+Result<UniqueFd> open_own_file(const fs::path& path, int flags, mode_t mode) {
+    // What it is can be asked only of what is open already.
+    auto fd = open_file(path, flags | O_NOFOLLOW | O_NONBLOCK, mode);
     if (!fd) return fd.error();
     struct stat info {};
     if (::fstat(fd->get(), &info) != 0) return os_failure(path.string(), errno);
     if (info.st_uid != ::geteuid()) return foreign(path, info.st_uid);
-    if (!S_ISREG(info.st_mode)) return Error{ErrorCode::denied, fmt::format("{} is no regular file", path.string())};
+    if (!S_ISREG(info.st_mode))
+        return Error{ErrorCode::denied,
+                     fmt::format("{} is no regular file; look at what it is, and remove it", path.string())};
+    return fd;
+}
+
+Result<std::string> read_own_file(const fs::path& path, std::size_t max_bytes) {
+    auto fd = open_own_file(path, O_RDONLY);
+    if (!fd) return fd.error();
     return read_all(fd->get(), path, max_bytes);
 }
 

@@ -16,6 +16,10 @@ namespace persistproc::base {
 /// open(2) with O_CLOEXEC added; `mode` is used with O_CREAT.
 Result<UniqueFd> open_file(const std::filesystem::path& path, int flags, mode_t mode = 0600);
 
+/// As `open_file`, of a regular file that belongs to this user, through no symbolic link; another's FIFO keeps nobody
+/// waiting. Errors besides: denied.
+Result<UniqueFd> open_own_file(const std::filesystem::path& path, int flags, mode_t mode = 0600);
+
 /// The whole file, at most `max_bytes`. Errors: io, not_found (no such file), invalid (larger than `max_bytes`).
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes = 64u << 20);
 

@@ -32,7 +32,7 @@ Result<bool> lock(int fd, int command, const std::filesystem::path& path) {
 }  // namespace
 
 Result<std::optional<FileLock>> FileLock::try_take(const std::filesystem::path& path) {
-    auto fd = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    auto fd = open_own_file(path, O_RDWR | O_CREAT);
     if (!fd) return fd.error();
     const auto taken = lock(fd->get(), F_OFD_SETLK, path);
     if (!taken) return taken.error();
@@ -41,14 +41,14 @@ Result<std::optional<FileLock>> FileLock::try_take(const std::filesystem::path& 
 }
 
 Result<FileLock> FileLock::take(const std::filesystem::path& path) {
-    auto fd = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    auto fd = open_own_file(path, O_RDWR | O_CREAT);
     if (!fd) return fd.error();
     if (const auto taken = lock(fd->get(), F_OFD_SETLKW, path); !taken) return taken.error();
     return FileLock(std::move(*fd));
 }
 
 Result<bool> is_locked(const std::filesystem::path& path) {
-    auto fd = open_file(path, O_RDONLY | O_NOFOLLOW);
+    auto fd = open_own_file(path, O_RDONLY);
     if (!fd) return fd.error();
     struct flock answer = exclusive();
     if (::fcntl(fd->get(), F_OFD_GETLK, &answer) != 0) return os_failure(path.string(), errno);

@@ -13,9 +13,10 @@ namespace persistproc::base {
 /// An exclusive lock on a file; released by the destructor. The file is never unlinked.
 class FileLock {
 public:
-    /// Takes the lock without waiting, creating the file (0600). No value: somebody else holds it. Errors: io.
+    /// Takes the lock without waiting, creating the file (0600). No value: somebody else holds it. Errors: io,
+    /// denied (no file of this user's).
     static Result<std::optional<FileLock>> try_take(const std::filesystem::path& path);
-    /// Takes the lock, waiting for as long as it takes. Blocks the thread. Errors: io.
+    /// Takes the lock, waiting for as long as it takes. Blocks the thread. Errors: io, denied.
     static Result<FileLock> take(const std::filesystem::path& path);
 
     int fd() const noexcept { return fd_.get(); }
@@ -26,7 +27,7 @@ private:
 };
 
 /// Whether somebody holds the lock on an existing file. Does not take it: whoever does just then is not in the way.
-/// Errors: not_found (no such file), io. An error is no proof that nobody holds it.
+/// Errors: not_found (no such file), denied, io. An error is no proof that nobody holds it.
 Result<bool> is_locked(const std::filesystem::path& path);
 
 }  // namespace persistproc::base

@@ -109,6 +109,14 @@ bool is_joiner(char32_t point, char32_t before) noexcept {
     return (point == 0x200C || point == 0x200D || point == 0xFE0F) && before >= 0x80;
 }
 
+/// Stands on the character before it; alone it is next to nothing.
+bool is_combining(char32_t point) noexcept {
+    constexpr Range marks[] = {{0x0300, 0x036F}, {0x0483, 0x0489}, {0x1AB0, 0x1AFF},
+                               {0x1DC0, 0x1DFF}, {0x20D0, 0x20FF}, {0xFE20, 0xFE2F}};
+    return std::any_of(std::begin(marks), std::end(marks),
+                       [&](const Range& each) { return point >= each.first && point <= each.last; });
+}
+
 bool is_blank(char32_t point) noexcept {
     return point == ' ' || point == 0x00A0 || point == 0x1680 || (point >= 0x2000 && point <= 0x200A) ||
            point == 0x202F || point == 0x205F || point == 0x2800 || point == 0x3000;
@@ -368,7 +376,7 @@ std::string why_invisible(std::string_view text) {
         const bool joins = is_joiner(point, before);
         if (!joins && is_invisible(point))
             return fmt::format("holds U+{:04X}, which does not show", static_cast<std::uint32_t>(point));
-        shows = shows || (!joins && !is_blank(point));
+        shows = shows || (!joins && !is_blank(point) && !is_combining(point));
         before = point;
         text.remove_prefix(n);
     }

@@ -110,7 +110,7 @@ Result<std::optional<Segment>> Segment::open(const fs::path& log_directory, std:
     Segment segment;
     const fs::path path = index_path(log_directory, number);
     segment.name_ = path.native();
-    segment.index_.reset(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    segment.index_.reset(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
     if (!segment.index_) {
         if (errno == ENOENT || errno == ENOTDIR) return std::optional<Segment>{};
         return base::os_failure(segment.name_, errno);
@@ -131,7 +131,7 @@ Result<std::optional<Segment>> Segment::open(const fs::path& log_directory, std:
         return Error{ErrorCode::corrupt, fmt::format("{}: damaged header", segment.name_)};
 
     const fs::path data = data_path(log_directory, number);
-    segment.data_.reset(::open(data.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    segment.data_.reset(::open(data.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
     if (!segment.data_) {
         if (errno == ENOENT) return std::optional<Segment>{};
         return base::os_failure(data.native(), errno);

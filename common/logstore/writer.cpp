@@ -102,7 +102,8 @@ bool Writer::remove_oldest() noexcept {
     SegmentHeader header;
     int err = ENOENT;
     while (err != 0 && ++oldest_ < segment_) {
-        const int index = ::openat(directory_, SegmentName(oldest_, ".idx").c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        const int index =
+            ::openat(directory_, SegmentName(oldest_, ".idx").c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
         if (index < 0) continue;
         err = read_header(index, oldest_, header);
         ::close(index);

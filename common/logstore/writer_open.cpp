@@ -23,7 +23,8 @@ int size_of(int fd, std::uint64_t& out) noexcept {
 
 /// First position of the oldest segment, for the bound. One that cannot be read counts as empty.
 std::uint64_t first_position_of(int directory, std::uint32_t number, std::uint64_t otherwise) noexcept {
-    const int fd = ::openat(directory, SegmentName(number, ".idx").c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    const int fd =
+        ::openat(directory, SegmentName(number, ".idx").c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) return otherwise;
     SegmentHeader header;
     const int err = read_header(fd, number, header);
@@ -95,9 +96,11 @@ int Writer::reopen(std::uint32_t number) noexcept {
 
 /// Header of the segment that follows `number`, whose header is `header`.
 int Writer::header_behind(std::uint32_t number, const SegmentHeader& header, SegmentHeader& out) noexcept {
-    const int index = ::openat(directory_, SegmentName(number, ".idx").c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    const int index =
+        ::openat(directory_, SegmentName(number, ".idx").c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     if (index < 0) return errno == ENOENT ? EBADMSG : errno;
-    const int data = ::openat(directory_, SegmentName(number, ".log").c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    const int data =
+        ::openat(directory_, SegmentName(number, ".log").c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     int err = data >= 0 ? 0 : errno == ENOENT ? EBADMSG : errno;
     std::uint64_t data_size = 0;
     SegmentTail tail;
@@ -127,7 +130,8 @@ int Writer::derive_header(std::uint32_t number, SegmentHeader& out) noexcept {
             out.first_sequence = 1;
             break;
         }
-        const int index = ::openat(directory_, SegmentName(--from, ".idx").c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        const int index =
+            ::openat(directory_, SegmentName(--from, ".idx").c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
         if (index < 0) return errno == ENOENT ? EBADMSG : errno;
         err = read_header(index, from, out);
         ::close(index);

@@ -9,16 +9,38 @@
 
 namespace persistproc::tools {
 
+namespace {
+
+constexpr std::string_view own = "persistproc";
+// What answers call the person, and what acts in the daemon by itself.
+constexpr std::string_view not_for_agents[] = {"you",       "a command line", "agent",  "adoption",
+                                               "retention", "restart policy", "signal", "recovered"};
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+/// Whether an agent that calls itself so would pass for somebody else.
+bool is_taken(std::string_view name) {
+    if (equals_ignoring_case(name.substr(0, own.size()), own)) return true;
+    return std::any_of(std::begin(not_for_agents), std::end(not_for_agents),
+                       [&](std::string_view each) { return equals_ignoring_case(name, each); });
+}
+
+}  // namespace
+
 std::string actor_of(const mcp::CallContext& context) {
-    constexpr std::string_view own = "persistproc";
     std::string_view name = context.caller->name;
     if (context.principal.role == mcp::Principal::Role::client) return std::string(name.empty() ? own : name);
     name.remove_prefix(std::min(name.find_first_not_of(' '), name.size()));
     name = name.substr(0, name.find_last_not_of(' ') + 1);
     if (name.empty()) return "agent";
-    if (name.size() < own.size() || ::strncasecmp(name.data(), own.data(), own.size()) != 0) return std::string(name);
+    // Clients call themselves by name and version.
     const std::size_t version = std::min(name.rfind(' '), name.size());
-    return fmt::format("agent {}{}", base::quote(name.substr(0, version)), name.substr(version));
+    const bool is_name_taken = is_taken(name.substr(0, version));
+    if (!is_name_taken && !is_taken(name)) return std::string(name);
+    const std::size_t end = is_name_taken ? version : name.size();
+    return fmt::format("agent {}{}", base::quote(name.substr(0, end)), name.substr(end));
 }
 
 mcp::Json without_open_members(mcp::Json output_schema) {

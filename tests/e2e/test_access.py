@@ -225,6 +225,10 @@ server.serve_forever()
             ("version",),
         ):
             self.cli(*words)
+        set_up = self.cli("setup", "cursor")
+        self.assertNotEqual(set_up.code, 0)
+        self.assertOneLine(set_up.err, f"port {port} is held by", "the token", "--stdio")
+        self.assertFalse((self.place.root / "home" / ".cursor" / "mcp.json").exists())
         refused = self.cli("start", *command)
         self.assertEqual(refused.code, 125)
         self.assertIn(f"port {port} is in use by another program".encode(), refused.err)

@@ -54,6 +54,10 @@ class Audit(harness.TestCase):
             ("persist\u200bproc", "0.1.0", "persist\\u{200b}proc 0.1.0"),
             ("persistproc 0.1.0", "", 'agent "persistproc" 0.1.0'),
             ("  ", "", "agent"),
+            ("you", "", 'agent "you"'),
+            ("You", "1.0", 'agent "You" 1.0'),
+            ("restart policy", "", 'agent "restart policy"'),
+            ("a command line", "2", 'agent "a command line" 2'),
         )
         for number, (name, version, told) in enumerate(names):
             with self.subTest(name):

@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 
@@ -199,6 +200,37 @@ class OpenOnce(harness.TestCase):
             own.chmod(0o600)
         self.daemon.start()
         self.assertEqual(self.view("web")["state"], "running")
+
+    @harness.needs_root
+    def test_a_fifo_of_another_user_keeps_nobody_waiting(self):
+        self.start("ended", ["sh", "-c", "echo said"])
+        self.wait_exit("ended")
+        self.start("web", ["sleep", "600"])
+        self.daemon.kill()
+        run, log = (self.place.data / "procs" / "p1" / each for each in ("runs/1", "log"))
+        for planted in (run / "shim.lock", log / "00000001.log", log / "00000001.idx"):
+            with self.subTest(planted.name):
+                kept = planted.read_bytes()
+                planted.unlink()
+                os.mkfifo(planted)
+                os.chown(planted, self.OTHER, self.OTHER)
+                self.daemon.start()
+                self.assertIn(b"running", self.ok("list", "web").out)
+                for words in (("output", "ended"), ("status", "ended"), ("start", "ended")):
+                    self.assertNotIn("timed out", str(self.cli(*words)))
+                self.daemon.kill()
+                planted.unlink()
+                planted.write_bytes(kept)
+        for name in ("daemon.log", "daemon.lock"):
+            with self.subTest(name):
+                planted = self.place.data / name
+                planted.unlink(missing_ok=True)
+                os.mkfifo(planted)
+                os.chown(planted, self.OTHER, self.OTHER)
+                for words in (("list",), ("doctor",), ("shutdown",), ("start", "true"), ("serve", "--detach")):
+                    self.assertNotEqual(self.cli(*words).code, 0, words)
+                self.assertTrue(stat.S_ISFIFO(planted.lstat().st_mode))
+                planted.unlink()
 
     @harness.needs_root
     def test_a_log_of_another_user_is_neither_read_nor_written(self):

@@ -26,8 +26,8 @@ Task<Result<ProcessView>> Operations::rename(ops::RenameRequest request, std::st
     // Taken at once, so that nobody else can have it while it is recorded.
     definition.label = request.label;
     definition.label_given = true;
-    auto change = driver_.change_of(*process, actor, ops::RenameRequest::operation.audit,
-                                    renamed_detail(before, request.label));
+    auto change =
+        driver_.change_of(*process, actor, ops::RenameRequest::operation.audit, renamed_detail(before, request.label));
     auto committed = co_await store_.commit(std::move(change));
     if (!committed) {
         process->record.definition.label = before;

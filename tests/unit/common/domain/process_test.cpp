@@ -97,6 +97,10 @@ TEST_CASE("labels are short, plain and no ids") {
     }
     CHECK(domain::check_label("we\u200bb").error().message == "label: holds U+200B, which does not show");
     CHECK(domain::check_label("  ").error().message == "label: must hold something that shows");
+    for (const char* mark : {"\u0300", "\u20e3", "\u0488"}) {
+        CHECK(domain::check_label(mark).error().message == "label: must hold something that shows");
+        CHECK(domain::check_label("e" + std::string(mark)));
+    }
     for (const char* label : {" a", "a ", "a\u3000", "\u00a0a"}) CHECK(!domain::check_label(label));
     CHECK(domain::check_label("a b"));
     CHECK(domain::default_label({"a"}, "/x ") == "a in /x\\u{0020}");
