@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/base/result.hpp"
 
@@ -15,9 +16,10 @@ namespace persistproc::cli {
 /// (5 s).
 Result<std::string> ask_version(const std::filesystem::path& program);
 
-/// Whether a daemon of `program` would begin with the variables and the file of settings that there are. Errors:
-/// invalid, as it says itself: FILE: line, column, key, what is allowed.
-Result<void> check_daemon_settings(const std::filesystem::path& program);
+/// Whether a daemon of `program` would begin with these flags and the variables and the file of settings that there
+/// are. Errors: invalid or io, as it says itself (FILE: line, column, key, what is allowed); exec_failed, timeout (5
+/// s).
+Result<void> check_daemon_settings(const std::filesystem::path& program, std::vector<std::string> flags = {});
 
 struct PortHolder {
     std::optional<pid_t> pid;  // nothing: it cannot be seen (another user's)

@@ -1,6 +1,10 @@
 # Outside libraries under one name each, and the two functions that declare the project's own.
 find_package(Threads REQUIRED)
 find_package(Boost 1.81 REQUIRED)
+# Before 1.86 Boost.Process is headers alone.
+if(Boost_VERSION VERSION_GREATER_EQUAL 1.86)
+  find_package(Boost 1.86 REQUIRED COMPONENTS process)
+endif()
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 find_package(fmt 9 REQUIRED)

@@ -1,7 +1,5 @@
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -82,20 +80,6 @@ std::vector<std::string> as_typed(const config::DaemonSettings& settings) {
     return out;
 }
 
-/// Whether the daemon would begin with these words; it says itself why not. Returns its exit status.
-int check_settings(const std::string& program, std::vector<std::string> words) {
-    words.emplace_back("--check");
-    std::vector<char*> argv;
-    for (auto& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    pid_t child = 0;
-    if (::posix_spawn(&child, program.c_str(), nullptr, nullptr, argv.data(), ::environ) != 0) return 125;
-    int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 125;
-}
-
 /// Ends the daemon that runs, if there is one, and its port is another's, or ours to be had. Returns 0, or the exit
 /// status.
 Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOptions common, Console console) {
@@ -138,7 +122,8 @@ static int serve(const CommonOptions& common, const Console& console, ServeArgum
     if (options.flags.verbose) words.emplace_back("-v");
     if (options.replace) {
         // What cannot begin takes nothing from anybody.
-        if (const int status = check_settings(program->native(), words); status != 0) return status;
+        if (const auto fine = check_daemon_settings(*program, {words.begin() + 1, words.end()}); !fine)
+            return console.fail(fine.error());
         const auto end = [&](boost::asio::any_io_executor executor) {
             return end_running_daemon(executor, wanted, console);
         };
