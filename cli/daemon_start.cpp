@@ -21,6 +21,7 @@
 #include "cli/run_survey.hpp"
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
+#include "common/base/proc.hpp"
 #include "common/base/text.hpp"
 #include "common/base/unique_fd.hpp"
 #include "common/ops/client_operations.hpp"
@@ -85,10 +86,9 @@ std::string last_line(const fs::path& log, std::size_t from) {
 }  // namespace
 
 Result<fs::path> find_daemon_program() {
-    std::error_code failed;
-    const fs::path self = fs::read_symlink("/proc/self/exe", failed);
+    const fs::path self = base::own_program();
     std::vector<fs::path> places;
-    if (!failed) {
+    if (!self.empty()) {
         const fs::path folder = self.parent_path();
         places = {folder / "persistprocd", folder.parent_path() / "libexec" / "persistprocd",
                   folder.parent_path() / "libexec" / "persistproc" / "persistprocd"};

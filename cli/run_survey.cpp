@@ -1,7 +1,6 @@
 #include "cli/run_survey.hpp"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -12,7 +11,6 @@
 #include <charconv>
 #include <chrono>
 #include <cstring>
-#include <sstream>
 
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
@@ -50,7 +48,7 @@ base::UniqueFd ask(const fs::path& run) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     // Through the descriptor: the directory's own path may be longer than a socket address holds.
-    const std::string path = fmt::format("/proc/self/fd/{}/{}", directory.get(), rundir::control_name);
+    const std::string path = base::socket_path_through(directory.get(), rundir::control_name);
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
     if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
     if (::send(fd.get(), "?", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1) return {};
@@ -165,18 +163,6 @@ Result<std::vector<OddRun>> find_odd_runs(const fs::path& data) {
 bool is_stopped(pid_t pid) {
     const auto start = base::find_start_ticks(pid);
     return start && base::is_suspended({pid, *start});
-}
-
-std::uint64_t progress_of(pid_t pid) {
-    const auto text = base::read_file(fmt::format("/proc/{}/status", pid), 16384);
-    if (!text) return 0;
-    std::uint64_t sum = 1;
-    std::istringstream lines(*text);
-    for (std::string line; std::getline(lines, line);) {
-        const std::size_t at = line.find("_ctxt_switches:");
-        if (at != std::string::npos) sum += std::strtoull(line.c_str() + line.find(':') + 1, nullptr, 10);
-    }
-    return sum;
 }
 
 }  // namespace persistproc::cli

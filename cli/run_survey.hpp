@@ -42,7 +42,4 @@ ProcessCount count_processes(const std::filesystem::path& data);
 /// Whether a process was stopped by a signal. False also when it is gone.
 bool is_stopped(pid_t pid);
 
-/// A number that changes whenever the main thread of a process has run; 0: it is gone.
-std::uint64_t progress_of(pid_t pid);
-
 }  // namespace persistproc::cli

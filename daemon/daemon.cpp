@@ -11,6 +11,7 @@
 #include "common/async/offload.hpp"
 #include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
+#include "common/base/proc.hpp"
 #include "common/base/version.hpp"
 #include "common/ops/agent_setup.hpp"
 #include "common/rundir/daemon_paths.hpp"
@@ -27,7 +28,7 @@ namespace {
 constexpr int exit_adoption_failed = 125;
 
 fs::path shim_beside_this_program() {
-    const fs::path self = fs::read_symlink("/proc/self/exe");
+    const fs::path self = base::own_program();
     const fs::path beside = self.parent_path() / "persistproc-shim";
     if (fs::exists(beside)) return beside;
     return self.parent_path().parent_path() / "libexec" / "persistproc" / "persistproc-shim";

@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <sstream>
 
 #include "cli/agents/config_file.hpp"
 #include "cli/agents/entry_check.hpp"
@@ -29,6 +28,7 @@
 #include "cli/run_survey.hpp"
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
+#include "common/base/proc.hpp"
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
 #include "common/config/config_file.hpp"
@@ -101,8 +101,8 @@ bool can_start(const std::string& command) { return find_command(command).has_va
 /// What the advice of every answer says to type must start this program.
 void check_path(const Examined&, Findings& out) {
     const char* name = "PATH";
+    const fs::path self = base::own_program();
     std::error_code failed;
-    const fs::path self = fs::read_symlink("/proc/self/exe", failed);
     const auto found = find_command("persistproc");
     const std::string own = self.parent_path().native();
     const std::string advice =
@@ -117,8 +117,8 @@ void check_path(const Examined&, Findings& out) {
 }
 
 void check_programs(const Examined&, Findings& out) {
+    const fs::path self = base::own_program();
     std::error_code failed;
-    const fs::path self = fs::read_symlink("/proc/self/exe", failed);
     const std::string own = base::version_text(base::version(), base::commit());
     out.ok("client", fmt::format("{} {}", self.native(), own));
 
@@ -343,13 +343,9 @@ void check_descriptors(const Examined& examined, Findings& out) {
     std::uint64_t most = 0;
     rlimit ours{};
     if (examined.daemon) {
-        const auto limits = base::read_file(fmt::format("/proc/{}/limits", examined.daemon->pid), 16384);
-        const std::size_t at = limits ? limits->find("Max open files") : std::string::npos;
-        if (at == std::string::npos) return;
-        std::istringstream words(limits->substr(at + std::strlen("Max open files")));
-        std::string soft, hard;
-        words >> soft >> hard;
-        most = soft == "unlimited" ? UINT64_MAX : std::strtoull(soft.c_str(), nullptr, 10);
+        rlimit theirs{};
+        if (::prlimit(static_cast<pid_t>(examined.daemon->pid), RLIMIT_NOFILE, nullptr, &theirs) != 0) return;
+        most = theirs.rlim_cur;
     } else if (::getrlimit(RLIMIT_NOFILE, &ours) == 0) {
         most = ours.rlim_max;
     }
@@ -626,12 +622,12 @@ constexpr Check checks[] = {check_programs,    check_path,     check_settings,  
 Task<> until_stuck(pid_t pid) {
     async::SystemClock clock;
     const MonoTime until = clock.now() + answer_bound;
-    std::uint64_t seen = progress_of(pid);
+    std::uint64_t seen = base::switches_of(pid);
     MonoTime since = clock.now();
     while (clock.now() < until && (pid == 0 || clock.now() - since < stuck_bound)) {
         const MonoTime next = clock.now() + progress_interval;
         co_await clock.sleep_until(next);
-        const std::uint64_t now = progress_of(pid);
+        const std::uint64_t now = base::switches_of(pid);
         if (now != seen) since = clock.now();
         seen = now;
     }

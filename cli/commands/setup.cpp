@@ -13,6 +13,7 @@
 #include "cli/find_command.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/probes.hpp"
+#include "common/base/proc.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/rundir/daemon_paths.hpp"
@@ -35,9 +36,9 @@ const char* scope_name(AgentScope scope) { return scope == AgentScope::user ? "u
 /// How an agent starts us. It may know no PATH but the system's, and a project's file goes to other machines.
 std::string own_program(AgentScope scope) {
     const std::string name = "persistproc";
+    const fs::path self = base::own_program();
     std::error_code failed;
-    const fs::path self = fs::read_symlink("/proc/self/exe", failed);
-    if (failed || scope == AgentScope::project) return name;
+    if (self.empty() || scope == AgentScope::project) return name;
     const char* path = std::getenv("PATH");
     std::string_view rest = path == nullptr ? "" : path;
     while (!rest.empty()) {

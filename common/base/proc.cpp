@@ -84,6 +84,11 @@ void add_listeners(int family, std::unordered_map<std::uint64_t, int>& out) {
 
 }  // namespace
 
+std::filesystem::path own_program() {
+    std::error_code failed;
+    return std::filesystem::read_symlink("/proc/self/exe", failed);
+}
+
 std::vector<pid_t> list_processes() {
     std::vector<pid_t> out;
     for_each_entry("/proc", [&](int, std::string_view name) {
@@ -125,6 +130,18 @@ Activity activity_of(pid_t pid) {
 double ticks_per_second() noexcept {
     static const double ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
     return ticks;
+}
+
+std::uint64_t switches_of(pid_t pid) {
+    constexpr std::string_view mark = "_ctxt_switches:\t";
+    const auto text = read_file(fmt::format("/proc/{}/status", pid), 16384);
+    std::uint64_t sum = 0;
+    for (std::string_view rest = text ? *text : std::string_view();;) {
+        const std::size_t at = rest.find(mark);
+        if (at == std::string_view::npos) return sum;
+        rest.remove_prefix(at + mark.size());
+        sum += find_number<std::uint64_t>(rest.substr(0, rest.find('\n'))).value_or(0);
+    }
 }
 
 // Fields 2 and 3 of statm.

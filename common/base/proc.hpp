@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,10 @@
 #include <vector>
 
 namespace persistproc::base {
+
+/// The file that this process executes, links followed; empty: the kernel does not say. One that was removed since is
+/// told as its old path with " (deleted)" behind it.
+std::filesystem::path own_program();
 
 /// Every process of this PID namespace.
 std::vector<pid_t> list_processes();
@@ -34,6 +39,10 @@ struct Activity {
 };
 Activity activity_of(pid_t pid);
 double ticks_per_second() noexcept;
+
+/// How often its main thread has left a processor, by itself or not: a number that changes when it has run. 0: it is
+/// gone.
+std::uint64_t switches_of(pid_t pid);
 
 struct ResidentBytes {
     std::int64_t all = 0;

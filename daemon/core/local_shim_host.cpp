@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/generic/seq_packet_protocol.hpp>
@@ -14,13 +15,13 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstring>
-#include <fstream>
 #include <utility>
 #include <vector>
 
 #include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
 #include "common/base/kill_point.hpp"
+#include "common/base/proc.hpp"
 #include "common/rundir/frame.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/launcher.hpp"
@@ -76,13 +77,10 @@ private:
 
     /// Asks each child by itself. Any thread may have started one.
     void sweep_behind_held() {
-        std::error_code failed;
-        for (std::filesystem::directory_iterator thread("/proc/self/task", failed), end; !failed && thread != end;
-             thread.increment(failed)) {
-            std::ifstream children(thread->path() / "children");
-            for (pid_t pid = 0; children >> pid;)
-                if (held.count(pid) == 0) reap_now(pid);
-        }
+        std::vector<pid_t> children;
+        base::append_children(::getpid(), children);
+        for (const pid_t pid : children)
+            if (held.count(pid) == 0) reap_now(pid);
     }
 };
 

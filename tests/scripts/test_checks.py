@@ -121,6 +121,12 @@ class CheckIncludes(unittest.TestCase):
         self.assertEqual(answer.returncode, 1)
         self.assertIn("common/things", answer.stderr)
 
+    def test_proc_is_read_in_one_place(self):
+        text = 'const auto own = read("/proc/self/exe");\nconst auto procs = data / "procs";\n'
+        answer = self.answer({"cli/a.cpp": text, "daemon/shim/b.cpp": text, "common/base/proc.cpp": text, "tests/unit/cli/c.cpp": text})
+        self.assertEqual(answer.returncode, 1)
+        self.assertEqual(answer.stderr, "cli/a.cpp:1: /proc is read in common/base/proc alone\n")
+
 
 if __name__ == "__main__":
     unittest.main()
