@@ -1,0 +1,95 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "cli/doctor/checks.hpp"
+#include "cli/probes.hpp"
+#include "cli/run_survey.hpp"
+#include "common/base/file.hpp"
+#include "common/base/file_lock.hpp"
+#include "common/base/text.hpp"
+#include "common/base/version.hpp"
+
+namespace persistproc::cli::doctor {
+
+namespace fs = std::filesystem;
+
+void check_daemon(const Examined& examined, Findings& out) {
+    const std::string own(base::version());
+    if (examined.daemon) {
+        const ops::DaemonInfo& daemon = *examined.daemon;
+        const std::string detail =
+            fmt::format("pid {} serves {}, version {}", daemon.pid, daemon.endpoint, daemon.version);
+        if (daemon.version == own)
+            out.ok("daemon", detail);
+        else
+            out.note("daemon", fmt::format("{}; the client is {}", detail, own),
+                     serve_command(examined.data) + " --replace");
+        return;
+    }
+    const fs::path lock = examined.data / "daemon.lock";
+    const auto held = base::is_locked(lock);
+    if (held && *held) {
+        const auto holder = base::read_file(lock, 4096);
+        if (is_stopped(examined.holder)) {
+            out.problem("daemon",
+                        fmt::format("PID {} holds {} and was stopped", examined.holder, examined.data.native()),
+                        fmt::format("kill -CONT {}", examined.holder));
+            return;
+        }
+        out.problem("daemon",
+                    fmt::format("{} holds {} and does not answer: {}",
+                                holder ? base::escape_line(holder->substr(0, holder->find('\n'))) : "somebody",
+                                examined.data.native(), examined.daemon_failure.message),
+                    fmt::format("kill it (the processes go on), then {}", serve_command(examined.data)));
+    } else if (examined.daemon_failure.code != ErrorCode::unavailable) {
+        out.problem("daemon", examined.daemon_failure.message, "");
+    } else {
+        out.note("daemon", fmt::format("none serves {}", examined.data.native()),
+                 fmt::format("run and start begin one; or: {}", serve_command(examined.data)));
+    }
+}
+
+void check_endpoint(const Examined& examined, Findings& out) {
+    const char* name = "endpoint";
+    if (!examined.daemon) {
+        const auto holder = examined.port == 0 ? std::nullopt : find_port_holder(examined.port);
+        if (!holder)
+            out.ok(name, fmt::format("port {} is free", examined.port));
+        else if (holder->pid && *holder->pid == examined.holder)
+            out.note(name, fmt::format("port {} is held by the daemon that does not answer", examined.port), "");
+        else
+            out.problem(name,
+                        holder->pid ? fmt::format("port {} is held by {} (pid {})", examined.port, holder->command,
+                                                  *holder->pid)
+                                    : fmt::format("port {} is held by another user's program", examined.port),
+                        "end it, or give the daemon and `persistproc setup` another --port");
+        return;
+    }
+    const auto& server = examined.server;
+    const bool asks_for_token = examined.daemon->needs_token && !server && server.error().code == ErrorCode::denied;
+    if (asks_for_token)
+        out.ok(name, fmt::format("{} answers, and asks for the token", examined.endpoint));
+    else if (!server)
+        out.problem(name, fmt::format("{}: {}", examined.endpoint, server.error().message),
+                    "persistproc shutdown --keep, then start it again; agents cannot reach it so");
+    else if (*server != "persistproc")
+        out.problem(name, fmt::format("{} is answered by \"{}\"", examined.endpoint, *server),
+                    "end that server, or give the daemon another --port");
+    else
+        out.ok(name, fmt::format("{} answers", examined.endpoint));
+    // The daemon holds 127.0.0.1; [::1] only where that was free.
+    if (const auto other = find_port_holder(examined.port, static_cast<pid_t>(examined.daemon->pid)))
+        out.note(name,
+                 fmt::format("[::1]:{} is held by {}: who takes localhost for that reaches it", examined.port,
+                             other->pid ? fmt::format("{} (pid {})", other->command, *other->pid)
+                                        : std::string("another user's program")),
+                 "name 127.0.0.1 in agents' entries, as `persistproc setup` does, or end it");
+    if (examined.common.port != 0 && examined.port != examined.common.port)
+        out.note(
+            "port",
+            fmt::format("the daemon serves at port {}, the settings here say {}", examined.port, examined.common.port),
+            "--port and PERSISTPROC_PORT count when a daemon starts");
+}
+
+}  // namespace persistproc::cli::doctor

@@ -1,0 +1,104 @@
+#include <fmt/format.h>
+#include <pwd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "cli/doctor/checks.hpp"
+#include "common/logstore/log_watch.hpp"
+
+namespace persistproc::cli::doctor {
+
+namespace fs = std::filesystem;
+
+void check_linger(const Examined&, Findings& out) {
+    std::error_code failed;
+    // What ends programs at a logout is systemd-logind; without it nothing does.
+    if (!fs::exists("/run/systemd/system", failed) || !fs::exists("/run/systemd/users", failed)) {
+        out.ok("logout", "no systemd-logind runs here: processes outlive the session");
+        return;
+    }
+    const passwd* user = ::getpwuid(::geteuid());
+    const std::string name = user == nullptr ? std::string() : user->pw_name;
+    if (name == "root" || (!name.empty() && fs::exists(fs::path("/var/lib/systemd/linger") / name, failed)))
+        out.ok("logout", "systemd lets processes outlive the session");
+    else
+        out.note("logout", "systemd may end the processes when you log out", "loginctl enable-linger");
+}
+
+/// The daemon raises its own limit as far as it may, so the hard one counts.
+void check_descriptors(const Examined& examined, Findings& out) {
+    const char* name = "open files";
+    constexpr std::uint64_t own = 256, each_run = 5, usual = 4096;
+    std::uint64_t most = 0;
+    rlimit ours{};
+    if (examined.daemon) {
+        rlimit theirs{};
+        if (::prlimit(static_cast<pid_t>(examined.daemon->pid), RLIMIT_NOFILE, nullptr, &theirs) != 0) return;
+        most = theirs.rlim_cur;
+    } else if (::getrlimit(RLIMIT_NOFILE, &ours) == 0) {
+        most = ours.rlim_max;
+    }
+    std::uint64_t live = 0;
+    if (examined.processes)
+        for (const ProcessView& view : *examined.processes) live += domain::is_live(view) ? 1 : 0;
+    const std::string detail = fmt::format("the daemon {} hold {} at once", examined.daemon ? "may" : "would", most);
+    const char* advice = "raise the hard limit (ulimit -Hn, LimitNOFILE= of a service), then start the daemon again";
+    if (most < own + each_run * live)
+        out.problem(name, fmt::format("{}, and {} processes run", detail, live), advice);
+    else if (most < usual)
+        out.note(name, detail, advice);
+    else
+        out.ok(name, detail);
+}
+
+/// What the daemon and the programs that agents start have of whoever started it, for as long as it runs: neither a
+/// nice value nor a hard limit can be raised back (setpriority(2), setrlimit(2)).
+void check_inherited(const Examined& examined, Findings& out) {
+    if (!examined.daemon) return;
+    const auto pid = static_cast<pid_t>(examined.daemon->pid);
+    std::vector<std::string> worse;
+    const int theirs = ::getpriority(PRIO_PROCESS, static_cast<id_t>(pid)), ours = ::getpriority(PRIO_PROCESS, 0);
+    if (theirs > ours) worse.push_back(fmt::format("its nice value is {}, here it is {}", theirs, ours));
+    constexpr std::pair<__rlimit_resource, std::string_view> limits[] = {{RLIMIT_AS, "address space"},
+                                                                         {RLIMIT_CPU, "processor time"},
+                                                                         {RLIMIT_DATA, "data"},
+                                                                         {RLIMIT_FSIZE, "size of files"},
+                                                                         {RLIMIT_MEMLOCK, "locked memory"},
+                                                                         {RLIMIT_NOFILE, "open files"},
+                                                                         {RLIMIT_NPROC, "processes"},
+                                                                         {RLIMIT_STACK, "stack"}};
+    for (const auto& [resource, what] : limits) {
+        rlimit here{}, there{};
+        if (::getrlimit(resource, &here) != 0 || ::prlimit(pid, resource, nullptr, &there) != 0) continue;
+        if (there.rlim_max < here.rlim_max)
+            worse.push_back(fmt::format("its hard limit of {} is {}, here it is {}", what, there.rlim_max,
+                                        here.rlim_max == RLIM_INFINITY ? "unlimited" : std::to_string(here.rlim_max)));
+    }
+    const char* name = "inherited limits";
+    if (worse.empty()) return out.ok(name, "the daemon has no lower ones than this terminal");
+    out.note(name, fmt::format("the daemon has them of whoever started it: {}", fmt::join(worse, "; ")),
+             fmt::format("they cannot be raised back; let a new daemon take over: {} --replace",
+                         serve_command(examined.data)));
+}
+
+/// The kernel counts instances and watches by user: what it gives here it gives the daemon.
+void check_log_watches(const Examined&, Findings& out) {
+    const char* name = "log watches";
+    const auto note = [&](const char* what, const Error& failed, const char* limit) {
+        out.note(name,
+                 fmt::format("the kernel gives no inotify {} ({}); logs are looked at ten times a second instead", what,
+                             std::strerror(failed.os_error)),
+                 fmt::format("raise {}, or end what uses them up", limit));
+    };
+    auto watches = logstore::LogWatches::open();
+    if (!watches) return note("instance", watches.error(), "fs.inotify.max_user_instances");
+    const auto added = watches->add("/");
+    if (!added) return note("watch", added.error(), "fs.inotify.max_user_watches");
+    out.ok(name, "the kernel tells when a log grows");
+}
+
+}  // namespace persistproc::cli::doctor

@@ -1,0 +1,113 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "cli/doctor/checks.hpp"
+#include "cli/format/ending.hpp"
+#include "cli/run_survey.hpp"
+#include "common/base/text.hpp"
+
+namespace persistproc::cli::doctor {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+bool has_left(const ProcessView& view) {
+    return std::any_of(view.causes.begin(), view.causes.end(),
+                       [](const domain::Cause& each) { return each.code == domain::CauseCode::left_running; });
+}
+
+}  // namespace
+
+void check_runs(const Examined& examined, Findings& out) {
+    const char* name = "shims";
+    const auto odd = find_odd_runs(examined.data);
+    if (!odd) {
+        out.problem(name, odd.error().message, "");
+        return;
+    }
+    for (const OddRun& each : *odd) {
+        const std::string run = to_string(each.id), process = to_string(each.id.process);
+        switch (each.kind) {
+            case OddRun::Kind::silent:
+                if (each.is_stopped)
+                    out.problem(name, fmt::format("{}: its shim (PID {}) was stopped", run, each.shim),
+                                fmt::format("kill -CONT {}: it records nothing meanwhile", each.shim));
+                else
+                    out.problem(
+                        name, fmt::format("{}: its shim (PID {}) does not answer", run, each.shim),
+                        fmt::format("if that lasts: kill -KILL {}; the daemon has another shim take over", each.shim));
+                break;
+            case OddRun::Kind::abandoned:
+                out.problem(name, fmt::format("{}: its shim is dead, its program (PID {}) lives", run, each.program),
+                            fmt::format("persistproc stop {0}, then start {0}: nothing records its output", process));
+                break;
+            case OddRun::Kind::unsupported:
+                out.note(name, fmt::format("{}: {}", run, each.detail), "use the version that wrote it");
+                break;
+            case OddRun::Kind::damaged:
+                out.problem(name, fmt::format("{}: {}", run, each.detail),
+                            fmt::format("persistproc rm {} when you no longer need its output", process));
+                break;
+        }
+    }
+    const std::size_t live = examined.daemon || examined.holder != 0 ? 0 : count_processes(examined.data).live;
+    if (live > 0)
+        out.note(name,
+                 live == 1 ? "one program runs on without a daemon"
+                           : fmt::format("{} programs run on without a daemon", live),
+                 fmt::format("{} takes up what runs", serve_command(examined.data)));
+    else if (odd->empty())
+        out.ok(name, "each answers that should");
+}
+
+void check_processes(const Examined& examined, Findings& out) {
+    if (!examined.daemon) return;
+    if (!examined.processes) {
+        out.problem("processes", "the daemon does not list them", "read its log, daemon.log in the data directory");
+        return;
+    }
+    bool is_fine = true;
+    std::vector<std::string> broken, their_ids;
+    for (const ProcessView& view : *examined.processes) {
+        const bool is_broken = view.state == ProcessState::gave_up || view.state == ProcessState::failed;
+        if (is_broken && their_ids.size() < 5) {
+            broken.push_back(fmt::format("{} ({})", view.id, base::escape_line(view.label)));
+            their_ids.push_back(view.id);
+        } else if (is_broken) {
+            broken.push_back("");
+        }
+        const std::string shown = fmt::format("{} ({})", view.id, base::escape_line(view.label));
+        if (view.state == ProcessState::unreachable)
+            out.problem("processes", fmt::format("{}: its shim lives and does not answer", shown),
+                        fmt::format("look at pid {}; persistproc stop --force {}",
+                                    view.pid ? std::to_string(*view.pid) : "?", view.id));
+        else if (view.state == ProcessState::unsupported)
+            out.note("processes", fmt::format("{} was written by another version", shown), "use that version");
+        else if (view.state == ProcessState::lost)
+            out.note("processes", fmt::format("{}: how it ended cannot be known", shown),
+                     has_left(view)
+                         ? fmt::format("persistproc stop {0} ends what it left, then persistproc rm {0}", view.id)
+                         : fmt::format("persistproc start {0}, or persistproc rm {0}", view.id));
+        else if (domain::is_live(view) && !view.causes.empty())
+            out.note("processes", fmt::format("{}: {}", shown, base::escape_line(format::told_causes(view))),
+                     fmt::format("persistproc status {}", view.id));
+        else
+            continue;
+        is_fine = false;
+    }
+    if (!broken.empty()) {
+        const std::size_t count = broken.size();
+        broken.resize(their_ids.size());
+        out.note("processes",
+                 fmt::format("{} of {} gave up or failed: {}{}", count, examined.processes->size(),
+                             fmt::join(broken, ", "), count > broken.size() ? ", …" : ""),
+                 fmt::format("persistproc status {}", fmt::join(their_ids, " ")));
+    } else if (is_fine) {
+        out.ok("processes", fmt::format("{} known, none needs attention", examined.processes->size()));
+    }
+}
+
+}  // namespace persistproc::cli::doctor
