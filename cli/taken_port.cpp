@@ -49,8 +49,7 @@ void add_numbers(std::string_view text, std::vector<std::uint16_t>& out) {
 std::string holder_text(const std::vector<ProcessView>& views, const PortHolder& holder, std::uint16_t port) {
     for (const auto& view : views)
         if (std::find(view.ports.begin(), view.ports.end(), port) != view.ports.end()) return format::name_text(view);
-    if (holder.pid) return fmt::format("{} (PID {})", holder.command, *holder.pid);
-    return "another user's program";
+    return cli::holder_text(holder);
 }
 
 }  // namespace

@@ -43,10 +43,7 @@ Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Co
     if (!info) co_return console.fail(info.error());
     // What a daemon in the foreground says of it stands in the log of this one.
     if (const auto other = find_port_holder(common.port, static_cast<pid_t>(info->pid)))
-        console.note(
-            fmt::format("[::1]:{} is held by {}: who takes localhost for that reaches it, not this daemon; "
-                        "name 127.0.0.1",
-                        common.port, holder_text(*other)));
+        console.note(rundir::shared_port_text(common.port, holder_text(*other)) + "; name 127.0.0.1");
     if (console.json()) {
         console.print(format::daemon_json(*info));
         co_return 0;

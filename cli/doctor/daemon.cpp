@@ -9,6 +9,7 @@
 #include "common/base/file_lock.hpp"
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
+#include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::doctor {
 
@@ -59,10 +60,7 @@ void check_endpoint(const Examined& examined, Findings& out) {
         else if (holder->pid && *holder->pid == examined.holder)
             out.note(name, fmt::format("port {} is held by the daemon that does not answer", examined.port), "");
         else
-            out.problem(name,
-                        holder->pid ? fmt::format("port {} is held by {} (pid {})", examined.port, holder->command,
-                                                  *holder->pid)
-                                    : fmt::format("port {} is held by another user's program", examined.port),
+            out.problem(name, fmt::format("port {} is held by {}", examined.port, holder_text(*holder)),
                         "end it, or give the daemon and `persistproc setup` another --port");
         return;
     }
@@ -80,10 +78,7 @@ void check_endpoint(const Examined& examined, Findings& out) {
         out.ok(name, fmt::format("{} answers", examined.endpoint));
     // The daemon holds 127.0.0.1; [::1] only where that was free.
     if (const auto other = find_port_holder(examined.port, static_cast<pid_t>(examined.daemon->pid)))
-        out.note(name,
-                 fmt::format("[::1]:{} is held by {}: who takes localhost for that reaches it", examined.port,
-                             other->pid ? fmt::format("{} (pid {})", other->command, *other->pid)
-                                        : std::string("another user's program")),
+        out.note(name, rundir::shared_port_text(examined.port, holder_text(*other)),
                  "name 127.0.0.1 in agents' entries, as `persistproc setup` does, or end it");
     if (examined.common.port != 0 && examined.port != examined.common.port)
         out.note(

@@ -14,6 +14,7 @@
 #include "common/base/file_lock.hpp"
 #include "common/base/text.hpp"
 #include "common/base/unique_fd.hpp"
+#include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::doctor {
 
@@ -47,8 +48,7 @@ void check_data_directory(const Examined& examined, Findings& out) {
     const auto held = base::is_locked(examined.data / "daemon.lock");
     // The daemon that answers keeps its lock for as long as it lives, in the directory that it was started with.
     if (examined.daemon && (is_missing || (is_there && (held ? !*held : held.error().code == ErrorCode::not_found)))) {
-        out.problem(name, fmt::format("{} was removed while the daemon ran; nothing can be recorded", data),
-                    "persistproc shutdown ends what still runs; then the next start begins anew");
+        out.problem(name, rundir::removed_text(examined.data), std::string(rundir::removed_advice));
         return;
     }
     if (!is_there) {

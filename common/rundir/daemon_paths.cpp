@@ -101,10 +101,16 @@ Result<void> check_present(const fs::path& data, std::string_view part) {
 }
 
 Error removed_error(const fs::path& data) {
-    return Error{ErrorCode::io,
-                 fmt::format("{} was removed while the daemon ran, and nothing can be recorded: `persistproc shutdown` "
-                             "ends what still runs, then the next start begins anew",
-                             data.native())};
+    return Error{ErrorCode::io, fmt::format("{}: {}", removed_text(data), removed_advice)};
+}
+
+std::string removed_text(const fs::path& data) {
+    return fmt::format("{} was removed while the daemon ran, and nothing can be recorded", data.native());
+}
+
+std::string shared_port_text(std::uint16_t port, std::string_view holder) {
+    return fmt::format("[::1]:{} is held by {}: who takes localhost for that reaches it, not this daemon", port,
+                       holder);
 }
 
 fs::path daemon_socket_path(const fs::path& data) {

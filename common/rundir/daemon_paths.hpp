@@ -41,6 +41,12 @@ Result<bool> find_autostart();
 Result<void> check_present(const std::filesystem::path& data, std::string_view part = {});
 /// That somebody removed it under the daemon, and what to do.
 Error removed_error(const std::filesystem::path& data);
+std::string removed_text(const std::filesystem::path& data);
+inline constexpr std::string_view removed_advice =
+    "`persistproc shutdown` ends what still runs, then the next start begins anew";
+
+/// That the daemon has 127.0.0.1 alone, because `holder` ("another program") has [::1].
+std::string shared_port_text(std::uint16_t port, std::string_view holder);
 
 /// The daemon's unix socket for a data directory: `$XDG_RUNTIME_DIR/persistproc/<16 hex digits of the canonical
 /// directory>.sock` when XDG_RUNTIME_DIR is a directory of ours, else `fallback_socket_path`. The directory that

@@ -19,6 +19,7 @@
 #include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
 #include "common/base/unique_fd.hpp"
+#include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::daemon::http {
 
@@ -150,11 +151,8 @@ Result<void> Listener::State::open_tcp(std::uint16_t wanted) {
         // A free choice can as well be one that is free on both; a given port is served where it can be.
         if (!six && wanted == 0 && six.error().code == ErrorCode::conflict && tries < free_port_tries) continue;
         if (!six && six.error().code == ErrorCode::conflict)
-            base::report(
-                base::Severity::warning,
-                "[::1]:{} is held by another program: who takes localhost for that reaches it, not this daemon; "
-                "name 127.0.0.1",
-                port);
+            base::report(base::Severity::warning, "{}; name 127.0.0.1",
+                         rundir::shared_port_text(port, "another program"));
         add(std::move(*four), AF_INET);
         if (six) add(std::move(*six), AF_INET6);
         return {};

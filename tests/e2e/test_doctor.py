@@ -106,7 +106,7 @@ class WithoutDaemon(Case):
             held.listen()
             check = self.check_of("endpoint", 1)
         self.assertEqual(check["status"], "problem")
-        self.assertIn(f"(pid {os.getpid()})", check["detail"])
+        self.assertIn(f"(PID {os.getpid()})", check["detail"])
 
     def test_a_data_directory_that_is_none(self):
         self.place.data.write_text("x")

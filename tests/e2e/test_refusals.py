@@ -217,7 +217,7 @@ class Daemon(harness.TestCase):
             self.assertIn(f"[::1]:{port} is held by another program", self.daemon.log())
             found = self.cli("doctor").out.decode()
             self.assertIn(f"[::1]:{port} is held by", found)
-            self.assertIn(f"(pid {os.getpid()})", found)
+            self.assertIn(f"(PID {os.getpid()})", found)
             own = pathlib.Path("/proc/self/comm").read_text().strip()
             # Nor does it keep the next daemon from serving, which says so, too.
             said = f"persistproc: [::1]:{port} is held by {own} (PID {os.getpid()}): "
