@@ -97,9 +97,11 @@ public:
     HeldChild(const HeldChild&) = delete;
     HeldChild& operator=(const HeldChild&) = delete;
 
-    Task<std::optional<End>> ended() override {
+    Task<rundir::ProgramEnd> ended() override {
+        using How = rundir::ProgramEnd::How;
+        rundir::ProgramEnd end;
         base::UniqueFd own(::fcntl(pidfd_.get(), F_DUPFD_CLOEXEC, 0));
-        if (!own) co_return std::nullopt;
+        if (!own) co_return end;
         asio::posix::stream_descriptor descriptor(executor_, own.get());
         own.release();
         for (;;) {
@@ -108,11 +110,12 @@ public:
             const int waited = ::waitid(P_PIDFD, fd, &info, WEXITED | WNOHANG | WNOWAIT);
             const bool is_ours = waited == 0 || errno != ECHILD;
             if (waited == 0 && info.si_pid != 0) {
-                End end{.value = info.si_status, .killed = info.si_code != CLD_EXITED};
+                end.how = info.si_code == CLD_EXITED ? How::exited : How::killed;
+                end.value = info.si_status;
                 co_return end;
             }
             pollfd entry{descriptor.native_handle(), POLLIN, 0};
-            if (!is_ours && ::poll(&entry, 1, 0) == 1) co_return std::nullopt;
+            if (!is_ours && ::poll(&entry, 1, 0) == 1) co_return end;
             boost::system::error_code failed;
             co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
                                            asio::redirect_error(asio::use_awaitable, failed));

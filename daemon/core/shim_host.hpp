@@ -15,13 +15,9 @@ class ChildHold {
 public:
     /// Whoever was the last to hold a child of this process lets go of its zombie, too.
     virtual ~ChildHold() = default;
-    struct End {
-        int value = 0;  // exit code, or signal number
-        bool killed = false;
-    };
-    /// Completes when the program has ended, which it stays as a zombie. Nothing: it was another's child, and only the
+    /// Completes when the program has ended, which it stays as a zombie. Unknown: it was another's child, and only the
     /// kernel may know.
-    virtual Task<std::optional<End>> ended() = 0;
+    virtual Task<rundir::ProgramEnd> ended() = 0;
     virtual int descriptor() const noexcept = 0;
 };
 

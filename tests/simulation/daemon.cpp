@@ -319,16 +319,19 @@ public:
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
 
-    Task<std::optional<End>> ended() override {
+    Task<rundir::ProgramEnd> ended() override {
+        using How = rundir::ProgramEnd::How;
+        rundir::ProgramEnd end;
         for (;;) {
             const Inhabitant* child = daemon_.world_.kernel.find(pid_);
-            if (child == nullptr) co_return std::nullopt;
+            if (child == nullptr) co_return end;
             const bool is_ours = child->parent.shim == 0 && child->parent.daemon == daemon_.incarnation_;
             if (child->is_zombie && is_ours) {
-                End end{.value = child->exit.value, .killed = child->exit.killed};
+                end.how = child->exit.killed ? How::killed : How::exited;
+                end.value = child->exit.value;
                 co_return end;
             }
-            if (child->is_zombie && child->parent.shim == 0) co_return std::nullopt;
+            if (child->is_zombie && child->parent.shim == 0) co_return end;
             co_await daemon_.deaths_.wait();
         }
     }

@@ -109,9 +109,7 @@ struct RunDriver::Performer {
     }
     void operator()(const SendEnd& a) {
         ControlMessage message = run.message(MessageType::ended);
-        message.end.value = a.end.value;
-        if (!a.end.unknown)
-            message.end.how = a.end.killed ? rundir::ProgramEnd::How::killed : rundir::ProgramEnd::How::exited;
+        message.end = a.end;
         run.send(message);
     }
     void operator()(const HandOver&) {
@@ -290,13 +288,7 @@ Task<> RunDriver::wake(MonoTime at, std::uint64_t timer) {
 Task<> RunDriver::watch_program(std::shared_ptr<ChildHold> child) {
     const auto self = shared_from_this();
     const auto end = co_await child->ended();
-    ProgramEnd seen;
-    seen.unknown = !end;
-    if (end) {
-        seen.value = end->value;
-        seen.killed = end->killed;
-    }
-    feed(ProgramSeenEnding{seen});
+    feed(ProgramSeenEnding{end});
 }
 
 /// Nothing: the run ended before the answer.

@@ -25,6 +25,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/rundir/control.hpp"
 #include "daemon/core/run_directories.hpp"
 
 namespace persistproc::core::run {
@@ -37,12 +38,6 @@ struct StopOrder {
     int signal = 15;
     std::chrono::nanoseconds grace{};
     bool force = false;
-};
-/// How a program ended that is this daemon's child, because its shim was killed. `unknown`: it is another's child.
-struct ProgramEnd {
-    int value = 0;  // exit code, or signal number
-    bool killed = false;
-    bool unknown = false;
 };
 
 // Phases.
@@ -100,8 +95,8 @@ struct Elapsed {};
 struct StopOrdered {
     StopOrder order;
 };
-struct ProgramSeenEnding {
-    ProgramEnd end;
+struct ProgramSeenEnding {  // it is this daemon's child, because its shim was killed; unknown: it is another's
+    rundir::ProgramEnd end;
 };
 using Event = std::variant<ShimStarted, CannotStart, ShimReady, ShimSays, ShimGone, Looked, CannotLook, Swept,
                            Connected, CannotConnect, Elapsed, StopOrdered, ProgramSeenEnding>;
@@ -121,7 +116,7 @@ struct SendStop {
     StopOrder order;
 };
 struct SendEnd {
-    ProgramEnd end;
+    rundir::ProgramEnd end;
 };
 struct HandOver {};  // commit with the spare descriptors
 struct HangUp {};
@@ -184,8 +179,8 @@ private:
     Bounds bounds_;
     Phase phase_;
     rundir::RunState state_{};
-    std::optional<StopOrder> order_;   // kept for a shim that takes over
-    std::optional<ProgramEnd> ended_;  // likewise
+    std::optional<StopOrder> order_;           // kept for a shim that takes over
+    std::optional<rundir::ProgramEnd> ended_;  // likewise
 };
 
 /// How a run ended, from its shim's record. Precondition: phase is exited or exec_failed. Pure.

@@ -12,6 +12,7 @@ using namespace persistproc;
 using namespace persistproc::core;
 using namespace persistproc::core::run;
 using namespace std::chrono_literals;
+using How = rundir::ProgramEnd::How;
 
 namespace {
 
@@ -252,7 +253,7 @@ TEST_CASE("a shim that was killed is replaced, however long it takes") {
     }
     SECTION("what came meanwhile is told to the new one") {
         follow(machine, {{StopOrdered{{15, 10s, false}}, "replacing:starting", ""},
-                         {ProgramSeenEnding{{0, false, false}}, "replacing:starting", ""},
+                         {ProgramSeenEnding{{How::exited, 0}}, "replacing:starting", ""},
                          {shim, "replacing:awaiting", "wake"},
                          {ready, "replacing:handed", "hand over, wake"},
                          {says(started(1)), "live", "watch, end, stop, rest"}});
@@ -389,7 +390,7 @@ TEST_CASE("random events never break the invariants of a run") {
             case 10: return Swept{};
             case 11: return random() % 2 == 0 ? Event(Connected{}) : Event(CannotConnect{});
             case 12: return StopOrdered{{15, 1s, random() % 2 == 0}};
-            case 13: return ProgramSeenEnding{{0, false, random() % 2 == 0}};
+            case 13: return ProgramSeenEnding{{random() % 2 == 0 ? How::unknown : How::exited, 0}};
             default: return Elapsed{};
         }
     };
