@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "common/base/checksum.hpp"
 #include "common/base/random.hpp"
 #include "common/rundir/spec_scanner.hpp"
+#include "common/schema/document.hpp"
 
 namespace persistproc::rundir {
 namespace {
@@ -33,11 +35,12 @@ std::string encode_spec(const RunSpec& spec) {
     add(out, "grace-ms", std::to_string(spec.grace_ms));
     add(out, "segment-bytes", std::to_string(spec.segment_bytes));
     add(out, "log-bound-bytes", std::to_string(spec.log_bound_bytes));
-    if (!spec.label.empty()) add(out, "label", spec.label);
-    if (spec.shell) add(out, "shell", "1");
-    if (spec.restart != domain::RestartPolicy::never) add(out, "restart", schema::enum_name(spec.restart));
-    if (!spec.started_by.empty()) add(out, "started-by", spec.started_by);
-    if (!spec.definition.empty()) add(out, "definition", spec.definition);
+    const Definition& definition = spec.definition;
+    if (definition.label_given) add(out, "label", definition.label);
+    if (definition.shell) add(out, "shell", "1");
+    if (definition.restart != domain::RestartPolicy::never) add(out, "restart", schema::enum_name(definition.restart));
+    if (!definition.started_by.empty()) add(out, "started-by", definition.started_by);
+    add(out, "definition", schema::to_document(definition));
     if (!spec.request_key.empty()) add(out, "request-key", spec.request_key);
     out += fmt::format("end {:08x}\n", base::crc32c(out.data(), out.size()));
     return out;
@@ -62,16 +65,19 @@ Result<RunSpec> decode_spec(std::string_view bytes, Format* other) {
     RunSpec spec;
     SpecScanner::Entry entry;
     if (checked != 0) return Error{ErrorCode::corrupt, "the spec is damaged"};
+    std::string_view document, label, started_by;
+    bool shell = false;
+    domain::RestartPolicy restart = domain::RestartPolicy::never;
     while (scanner.next(entry)) {
         const std::string_view value = slice(bytes, entry.value, entry.length);
-        if (entry.key == "label") spec.label = value;
-        if (entry.key == "shell") spec.shell = value == "1";
-        if (entry.key == "started-by") spec.started_by = value;
-        if (entry.key == "definition") spec.definition = value;
+        if (entry.key == "label") label = value;
+        if (entry.key == "shell") shell = value == "1";
+        if (entry.key == "started-by") started_by = value;
+        if (entry.key == "definition") document = value;
         if (entry.key == "request-key") spec.request_key = value;
         if (entry.key == "restart")
             for (const auto& [policy, name] : schema::EnumNames<domain::RestartPolicy>::names)
-                if (value == name) spec.restart = policy;
+                if (value == name) restart = policy;
     }
     spec.id = view.id;
     spec.nonce = view.nonce;
@@ -84,6 +90,21 @@ Result<RunSpec> decode_spec(std::string_view bytes, Format* other) {
     spec.grace_ms = view.grace_ms;
     spec.segment_bytes = view.segment_bytes;
     spec.log_bound_bytes = view.log_bound_bytes;
+
+    Definition& definition = spec.definition;
+    if (auto whole = schema::read_document<Definition>(document)) definition = std::move(*whole);
+    definition.command = spec.argv;
+    // Of `/bin/sh -c LINE` the line is the command.
+    if (shell && spec.argv.size() == 3) definition.command = {spec.argv[2]};
+    definition.working_directory = spec.working_directory;
+    definition.shell = shell;
+    definition.restart = restart;
+    definition.stop_signal = spec.stop_signal;
+    definition.grace_seconds = spec.grace_ms / 1000.0;
+    definition.label_given = !label.empty();
+    definition.label =
+        definition.label_given ? label : domain::default_label(definition.command, definition.working_directory);
+    if (!started_by.empty()) definition.started_by = started_by;
     return spec;
 }
 

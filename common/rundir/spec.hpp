@@ -33,14 +33,12 @@ struct RunSpec {
     std::uint64_t segment_bytes = 8u << 20;
     std::uint64_t log_bound_bytes = 64u << 20;  // oldest segments of the process go beyond it
     // Of no use to the shim: what a daemon that has lost its database needs to know the process again.
-    std::string label;  // empty: none was given
-    bool shell = false;
-    domain::RestartPolicy restart = domain::RestartPolicy::never;
-    std::string started_by;
-    std::string definition;   // of the process, as its document (JSON text); empty: an earlier version wrote none
+    Definition definition;    // what the run was begun as
     std::string request_key;  // of the request that asked for the run; empty: none was given
 };
 
+/// The definition is written as its document. A few of its fields have entries of their own, too, which earlier
+/// versions read; of what both say, the entries count.
 std::string encode_spec(const RunSpec& spec);
 /// Errors: corrupt (where), unsupported, and then `other` is set to its format.
 Result<RunSpec> decode_spec(std::string_view bytes, Format* other = nullptr);

@@ -36,7 +36,7 @@ void take_back_request(ProcessRecord& record, const FoundRun& newest) {
         // Of the run's own request another may have followed that it did not come to.
         const bool was_redefined =
             newest.id.number != record.last_run || newest.spec->request_key != record.request_key;
-        if (was_redefined) record.definition = definition_of(*newest.spec);
+        if (was_redefined) record.definition = newest.spec->definition;
         record.request_key = newest.spec->request_key;
     } else if (newest.id.number != record.last_run) {
         record.request_key.clear();

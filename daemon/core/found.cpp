@@ -5,7 +5,6 @@
 #include "common/ops/client_operations.hpp"
 #include "common/ops/restart_process.hpp"
 #include "common/ops/start_process.hpp"
-#include "common/schema/document.hpp"
 #include "daemon/core/run/run_machine.hpp"
 
 namespace persistproc::core {
@@ -56,34 +55,6 @@ bool is_failed_start(const FoundProcess& found, const ProcessRecord* record, con
            found.newest->state.phase == rundir::Phase::exec_failed;
 }
 
-namespace {
-
-void name_by_command(Definition& definition) {
-    if (definition.label_given) return;
-    definition.label = domain::default_label(definition.command, definition.working_directory);
-}
-
-}  // namespace
-
-Definition definition_of(const rundir::RunSpec& spec) {
-    Definition definition;
-    // What has no entry of its own; those that have count, because the shim goes by them.
-    if (auto whole = schema::read_document<Definition>(spec.definition)) definition = std::move(*whole);
-    definition.command = spec.argv;
-    definition.shell = spec.shell;
-    // Of `/bin/sh -c LINE` the line is the command.
-    if (spec.shell && spec.argv.size() == 3) definition.command = {spec.argv[2]};
-    definition.working_directory = spec.working_directory;
-    definition.stop_signal = spec.stop_signal;
-    definition.grace_seconds = spec.grace_ms / 1000.0;
-    definition.restart = spec.restart;
-    definition.label = spec.label;
-    definition.label_given = !spec.label.empty();
-    if (!spec.started_by.empty()) definition.started_by = spec.started_by;
-    name_by_command(definition);
-    return definition;
-}
-
 ProcessRecord record_from(const FoundProcess& found) {
     ProcessRecord record;
     record.id = found.id;
@@ -91,13 +62,13 @@ ProcessRecord record_from(const FoundProcess& found) {
     record.restarts = record.last_run > 0 ? record.last_run - 1 : 0;
     record.wanted = Wanted::up;  // a restart policy goes on; a run that was stopped says so itself
     if (found.newest && found.newest->spec) {
-        record.definition = definition_of(*found.newest->spec);
+        record.definition = found.newest->spec->definition;
         record.request_key = found.newest->spec->request_key;
         record.created_at = base::from_ns(found.newest->state.started_wall_ns);
     } else {
         record.definition.command = {"(unknown)"};
         record.definition.working_directory = "/";
-        name_by_command(record.definition);
+        record.definition.label = domain::default_label(record.definition.command, record.definition.working_directory);
     }
     if (record.definition.started_by.empty()) record.definition.started_by = "recovered";
     return record;

@@ -31,8 +31,6 @@ bool has_ended(const Remnant& remnant);
 /// none.
 bool is_failed_start(const FoundProcess& found, const ProcessRecord* record, const RunRecord* last_run);
 
-/// What the run was begun as.
-Definition definition_of(const rundir::RunSpec& spec);
 /// A definition from the run itself, for a process the store does not know (it was lost or damaged).
 ProcessRecord record_from(const FoundProcess& found);
 /// What has been asked for since its newest run began, by the history of the process (oldest first): that it is to stay

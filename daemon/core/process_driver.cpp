@@ -10,7 +10,6 @@
 #include "common/base/random.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/start_process.hpp"
-#include "common/schema/document.hpp"
 #include "daemon/core/before.hpp"
 #include "daemon/core/operations/environment.hpp"
 
@@ -277,11 +276,7 @@ rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {
     spec.log_bound_bytes = options_.process_log_bytes;
     spec.segment_bytes =
         std::min<std::uint64_t>(spec.segment_bytes, std::max<std::uint64_t>(options_.process_log_bytes / 8, 64u << 10));
-    if (definition.label_given) spec.label = definition.label;
-    spec.shell = definition.shell;
-    spec.restart = definition.restart;
-    spec.started_by = definition.started_by;
-    spec.definition = schema::to_document(definition);
+    spec.definition = definition;
     spec.request_key = process.record.request_key;
     return spec;
 }

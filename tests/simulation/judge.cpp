@@ -42,7 +42,7 @@ bool Judge::starts(const Request& request, const rundir::RunSpec& spec) const {
     if (request.what != Asking::start) return false;
     const Definition& wanted = request.start.definition;
     if (wanted.command != spec.argv) return false;
-    return !wanted.label_given || wanted.label == spec.label;
+    return !wanted.label_given || wanted.label == spec.definition.label;
 }
 
 void Judge::prepared(const rundir::RunSpec& spec) {
@@ -84,7 +84,7 @@ void Judge::licence_start(RunId id, Run& run) {
         if (is_open && is_it && !used_.contains(each->serial) && !licence) licence = each;
     }
     if (is_by_policy) {
-        if (run.spec.restart == domain::RestartPolicy::never)
+        if (run.spec.definition.restart == domain::RestartPolicy::never)
             world_.record.violate("{} is started by a policy that its process does not have", to_string(id));
         if (process.stop_asked && !is_wanted_after_stop)
             world_.record.violate(
@@ -93,7 +93,7 @@ void Judge::licence_start(RunId id, Run& run) {
         return;
     }
     // What the policy does right after an adoption may be on record as the adoption's.
-    const bool may_be_policy = is_by_adoption && run.spec.restart != domain::RestartPolicy::never &&
+    const bool may_be_policy = is_by_adoption && run.spec.definition.restart != domain::RestartPolicy::never &&
                                (!process.stop_asked || is_wanted_after_stop);
     if (!licence && may_be_policy) return;
     if (!licence)
@@ -136,8 +136,8 @@ void Judge::executed(const Inhabitant& program) {
             world_.record.violate("{} runs while {} of the same process still does", to_string(id),
                                   to_string(other.run));
         const Run* of_other = find(other.run);
-        if (of_other != nullptr && !run->spec.label.empty() && of_other->spec.label == run->spec.label &&
-            other.run.process != id.process)
+        if (of_other != nullptr && run->spec.definition.label_given &&
+            of_other->spec.definition.label == run->spec.definition.label && other.run.process != id.process)
             world_.record.violate("{} and {} are live under one label", to_string(id), to_string(other.run));
     }
 }

@@ -36,6 +36,8 @@ TEST_CASE("spec and state of format 2.0 are read") {
     CHECK(spec->working_directory == "/tmp");
     CHECK(spec->umask == 022);
     CHECK(spec->grace_ms == 3000);
+    CHECK(spec->definition.grace_seconds == 3);
+    CHECK(spec->definition.command == spec->argv);
 
     const auto state = read_state(paths.state);
     REQUIRE(state.has_value());

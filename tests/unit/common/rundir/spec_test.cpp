@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "common/schema/document.hpp"
 #include "tests/support/catch.hpp"
 
 namespace spec_test {
@@ -26,7 +27,11 @@ RunSpec sample() {
     spec.grace_ms = 1234;
     spec.segment_bytes = 4096;
     spec.log_bound_bytes = 65536;
-    spec.definition = R"({"command":["x"],"later":1})";
+    spec.definition.label_given = true;
+    spec.definition.label = "a label";
+    spec.definition.restart = domain::RestartPolicy::always;
+    spec.definition.description = "what it is for";
+    spec.definition.started_by = "cli";
     return spec;
 }
 
@@ -55,7 +60,23 @@ TEST_CASE("a spec comes back as it was written") {
     CHECK(decoded->grace_ms == 1234);
     CHECK(decoded->segment_bytes == 4096);
     CHECK(decoded->log_bound_bytes == 65536);
-    CHECK(decoded->definition == spec.definition);
+    const Definition& definition = decoded->definition;
+    CHECK(definition.command == spec.argv);
+    CHECK(definition.working_directory == "/srv/a b");
+    CHECK(definition.label == "a label");
+    CHECK(definition.restart == domain::RestartPolicy::always);
+    CHECK(definition.description == "what it is for");
+    CHECK(definition.started_by == "cli");
+    CHECK(definition.stop_signal == 2);
+    CHECK(definition.grace_seconds == 1.234);
+}
+
+TEST_CASE("what a later version has defined stays in a spec") {
+    RunSpec spec = sample();
+    spec.definition = *schema::read_document<Definition>(R"({"later":1})");
+    const auto decoded = decode_spec(encode_spec(spec));
+    REQUIRE(decoded.has_value());
+    CHECK(encode_spec(*decoded).find(R"("later":1)") != std::string::npos);
 }
 
 TEST_CASE("a spec cut off anywhere is refused") {
