@@ -1,9 +1,11 @@
 #include "daemon/core/local_shim_host.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstring>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -35,29 +38,81 @@ namespace {
 
 const asio::generic::seq_packet_protocol unix_packets(AF_UNIX, 0);
 
-/// Takes the exit status of a shim, so that no zombie stays. Not Boost.Process v2's wait: it takes the first readiness
-/// for the end and calls waitpid without WNOHANG, but Asio reports one that was meant for a descriptor closed a moment
-/// before when their state is reused; the loop then blocks until the shim ends, which waits for the loop.
-Task<> reap(asio::any_io_executor executor, base::UniqueFd pidfd) {
+/// Completes once the process has ended, be it reaped or not, or when that cannot be waited for, and gives its
+/// descriptor back. Not Boost.Process v2's wait: it takes the first readiness for the end and calls waitpid without
+/// WNOHANG, but Asio reports one that was meant for a descriptor closed a moment before when their state is reused; the
+/// loop then blocks until the shim ends, which waits for the loop.
+Task<base::UniqueFd> until_ended(asio::any_io_executor executor, base::UniqueFd pidfd) {
     asio::posix::stream_descriptor descriptor(executor, pidfd.get());
     pidfd.release();
     for (;;) {
-        siginfo_t info{};
-        const int waited = ::waitid(P_PIDFD, static_cast<id_t>(descriptor.native_handle()), &info, WEXITED | WNOHANG);
-        if ((waited == 0 && info.si_pid != 0) || (waited != 0 && errno != EINTR)) co_return;
+        pollfd entry{descriptor.native_handle(), POLLIN, 0};
+        if (::poll(&entry, 1, 0) == 1) co_return base::UniqueFd(descriptor.release());
         boost::system::error_code failed;
         co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
                                        asio::redirect_error(asio::use_awaitable, failed));
-        if (failed) co_return;
+        if (failed == asio::error::operation_aborted) throw boost::system::system_error(failed);
+        if (failed) co_return base::UniqueFd(descriptor.release());
     }
 }
 
 }  // namespace
 
-/// The zombies of this process that are nobody else's business. Of the io thread.
+/// The zombies of this process that are nobody else's business, and whose the processes are that killed shims have left
+/// to it. Of the io thread.
+///
+/// A process that has left everything behind that names its run is known by how it came here: a child that this process
+/// has not started comes from a shim that died, or from below another such child. It is a run's own when all of these
+/// are that run's. That is decided at each look; nothing is reaped without one, since what a process has left can be
+/// told by it only as long as it is there itself, be it as a zombie. Where two runs have left processes, it cannot be
+/// told, nor can it in a PID namespace of which this process is the first, which is given everybody's.
 class LocalShimHost::Orphanage {
 public:
     std::multiset<pid_t> held;
+
+    void add_shim(pid_t pid, RunId run) { shims_[pid] = run; }
+    /// A descriptor of the run's shim; none: this process has started none, or has reaped it.
+    base::UniqueFd open_shim(RunId run) const {
+        for (const auto& [pid, of] : shims_)
+            if (of == run) return base::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+        return {};
+    }
+
+    void look() {
+        auto found = find_guests();
+        auto dead = find_dead_shims();
+        for (;;) {
+            // Whoever dies during a look has left its own too late for it.
+            found = find_guests();
+            auto died = find_dead_shims();
+            if (died == dead) break;
+            dead = std::move(died);
+        }
+        std::erase_if(guests_, [&found](const auto& each) {
+            const auto same = found.find(each.first);
+            return same == found.end() || same->second != each.second.start_ticks;
+        });
+        std::set<RunId> origins;
+        bool is_known = ::getpid() != 1;
+        for (const pid_t each : dead) origins.insert(shims_[each]);
+        for (const auto& [pid, guest] : guests_) {
+            is_known = is_known && guest.run;
+            if (guest.run) origins.insert(*guest.run);
+        }
+        is_known = is_known && origins.size() == 1;
+        for (const auto& [pid, start_ticks] : found)
+            guests_.try_emplace(pid,
+                                Guest{start_ticks, is_known ? std::optional<RunId>(*origins.begin()) : std::nullopt});
+        looked_at_ = std::move(dead);
+    }
+
+    /// What the run's shims have left, as far as it can be nobody else's.
+    std::vector<PidIdentity> left_by(RunId run) const {
+        std::vector<PidIdentity> out;
+        for (const auto& [pid, guest] : guests_)
+            if (guest.run == run) out.push_back({pid, guest.start_ticks});
+        return out;
+    }
 
     void sweep() {
         for (;;) {
@@ -65,14 +120,29 @@ public:
             if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
             // The kernel names the same one as long as it is not reaped, so that the others have to be looked for.
             if (held.count(info.si_pid) > 0) return sweep_behind_held();
-            reap_now(info.si_pid);
+            reap(info.si_pid);
         }
     }
 
-private:
-    static void reap_now(pid_t pid) {
+    /// If it has ended.
+    void reap(pid_t pid) {
+        if (!has_ended(pid)) return;
+        if (!std::binary_search(looked_at_.begin(), looked_at_.end(), pid)) look();
         siginfo_t info{};
         ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
+        shims_.erase(pid);
+        std::erase(looked_at_, pid);
+    }
+
+private:
+    struct Guest {
+        std::uint64_t start_ticks = 0;
+        std::optional<RunId> run;
+    };
+
+    static bool has_ended(pid_t child) {
+        siginfo_t info{};
+        return ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
     }
 
     /// Asks each child by itself. Any thread may have started one.
@@ -80,8 +150,31 @@ private:
         std::vector<pid_t> children;
         base::append_children(::getpid(), children);
         for (const pid_t pid : children)
-            if (held.count(pid) == 0) reap_now(pid);
+            if (held.count(pid) == 0) reap(pid);
     }
+
+    /// Children that are no shims of this process's making, zombies too: time of start by pid.
+    std::map<pid_t, std::uint64_t> find_guests() const {
+        std::vector<pid_t> children;
+        base::append_children(::getpid(), children);
+        std::map<pid_t, std::uint64_t> out;
+        for (const pid_t each : children)
+            if (const auto start = shims_.count(each) > 0 ? std::nullopt : base::find_start_ticks(each))
+                out.emplace(each, *start);
+        return out;
+    }
+
+    /// Ascending.
+    std::vector<pid_t> find_dead_shims() const {
+        std::vector<pid_t> out;
+        for (const auto& [pid, run] : shims_)
+            if (has_ended(pid)) out.push_back(pid);
+        return out;
+    }
+
+    std::map<pid_t, RunId> shims_;   // that this process has started and not reaped
+    std::map<pid_t, Guest> guests_;  // as of the last look
+    std::vector<pid_t> looked_at_;   // shims that were dead then; ascending
 };
 
 class LocalShimHost::HeldChild final : public ChildHold {
@@ -291,6 +384,17 @@ LocalShimHost::LocalShimHost(asio::any_io_executor executor, std::filesystem::pa
 
 LocalShimHost::~LocalShimHost() = default;
 
+/// Takes the exit status of a shim, so that no zombie stays.
+Task<> LocalShimHost::reap(asio::any_io_executor executor, std::shared_ptr<Orphanage> orphanage, pid_t pid,
+                           base::UniqueFd pidfd) {
+    auto ending = until_ended(executor, std::move(pidfd));
+    pidfd = co_await std::move(ending);
+    // A sweep may have been first, and the pid be another's.
+    siginfo_t info{};
+    const auto fd = static_cast<id_t>(pidfd.get());
+    if (::waitid(P_PIDFD, fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid) orphanage->reap(pid);
+}
+
 Task<> LocalShimHost::sweep_orphans(asio::any_io_executor executor, std::shared_ptr<Orphanage> orphanage) {
     asio::signal_set ended(executor, SIGCHLD);
     for (;;) {
@@ -301,6 +405,7 @@ Task<> LocalShimHost::sweep_orphans(asio::any_io_executor executor, std::shared_
 
 void LocalShimHost::reap_orphans() {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    orphanage_->look();
     reapers_.spawn("orphans", sweep_orphans(executor_, orphanage_));
 }
 
@@ -308,6 +413,12 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::spawn(RunId run) { return
 Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::take_over(RunId run) { return launch_shim(run, true); }
 
 Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::launch_shim(RunId run, bool takes_over) {
+    // A process that is killed lets go of its lock and its connections before its children become this one's.
+    if (auto killed = takes_over ? orphanage_->open_shim(run) : base::UniqueFd()) {
+        auto ending = until_ended(executor_, std::move(killed));
+        co_await std::move(ending);
+        orphanage_->look();
+    }
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         co_return base::os_failure("socketpair", errno);
@@ -319,12 +430,16 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::launch_shim(RunId run, bo
     launching.arguments.emplace_back("persistproc-shim");
     if (takes_over) launching.arguments.emplace_back("--take-over");
     launching.arguments.push_back(rundir::run_paths(data_, run).root.string());
+    if (takes_over)
+        for (const PidIdentity& each : orphanage_->left_by(run))
+            launching.arguments.push_back(fmt::format("{}:{}", each.pid, each.start_ticks));
     for (int& fd : launching.stdio) fd = null_.get();
     launching.channel = theirs.get();
     if (const char* setting = base::find_kill_setting()) launching.environment.emplace_back(setting);
     auto launched = launch(launching);
     if (!launched) co_return launched.error();
-    reapers_.spawn("reaper", reap(executor_, std::move(launched->pidfd)));
+    orphanage_->add_shim(launched->pid, run);
+    reapers_.spawn("reaper", reap(executor_, orphanage_, launched->pid, std::move(launched->pidfd)));
     co_return SocketLink::make(executor_, std::move(ours), orphanage_);
 }
 

@@ -17,7 +17,7 @@ public:
     ~LocalShimHost() override;
 
     /// Makes this process the parent of whatever a killed shim leaves (PR_SET_CHILD_SUBREAPER, prctl(2)) and takes its
-    /// zombies, except programs of runs that somebody holds.
+    /// zombies, except programs of runs that somebody holds. A successor is told what its run has left.
     void reap_orphans();
 
     bool executes_here() const override { return true; }
@@ -31,6 +31,8 @@ private:
     class Orphanage;
     class HeldChild;
     class SocketLink;
+    static Task<> reap(boost::asio::any_io_executor executor, std::shared_ptr<Orphanage> orphanage, pid_t pid,
+                       base::UniqueFd pidfd);
     static Task<> sweep_orphans(boost::asio::any_io_executor executor, std::shared_ptr<Orphanage> orphanage);
     Task<Result<std::unique_ptr<ShimLink>>> launch_shim(RunId run, bool takes_over);
 

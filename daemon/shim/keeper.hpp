@@ -38,6 +38,8 @@ public:
     /// Becomes the keeper of the run: lock, spec, control socket, `prepared`, `ready`. Returns 0, or the exit status of
     /// the program after one line on stderr.
     int prepare(const char* run_directory, bool takes_over) noexcept;
+    /// Of a successor, before `prepare`: a process of the run that nothing else may name. Pid 0 is none.
+    void know(base::PidIdentity process) noexcept { tree_.know(process); }
     /// Until nothing of the run is left. Returns the exit status of the program.
     int run() noexcept;
 

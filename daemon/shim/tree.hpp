@@ -5,9 +5,9 @@
 /// parents leads here whatever they do (setsid, double fork). A successor of that keeper is nobody's ancestor. It knows
 /// them by the run's mark in their environment, by their parents, of which the program is the first, by having seen
 /// them before, and at its first look by the program's session and by standard output or error that is a pipe of the
-/// run. One that has left its parents, the session and the pipes, and emptied its environment, is lost to a successor:
-/// nothing of it names the run any more. A pid is signalled only while a descriptor pins it and it has been looked at
-/// once more.
+/// run. One that has left its parents, the session and the pipes, and emptied its environment, names the run no more:
+/// the daemon that started the keeper knows it by how it came to be its child, unless other runs have lost theirs, too.
+/// A pid is signalled only while a descriptor pins it and it has been looked at once more.
 ///
 /// Spared are a daemon that was started within the tree (a client in it does that when it finds none), the keepers of
 /// its runs, and everything below either: they cannot leave the tree, and others depend on them. They are told by
@@ -28,6 +28,10 @@ public:
     /// ("NAME=value") stays the caller's. Returns 0 or errno.
     int open(int run_directory, const char* mark) noexcept;
     void set_program(base::PidIdentity program) noexcept { program_ = program; }
+    /// A member by the daemon's word, before `take_over`; pid 0 is none.
+    void know(base::PidIdentity process) noexcept {
+        if (process.pid > 0 && remembered_count_ < most_remembered) remembered_[remembered_count_++] = process;
+    }
     /// The tree is one that another keeper began. Looks at it, to know again what loses its parents. `outputs`: the
     /// read ends of the program's pipes, the caller's; -1 where there is none.
     void take_over(base::PidIdentity program, const int* outputs, std::size_t count) noexcept;

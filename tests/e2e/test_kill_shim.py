@@ -28,18 +28,20 @@ if os.fork() == 0:
     os.setsid(); note(); time.sleep(600)
 note(); time.sleep(600)
 """
-# Two that have lost their parents and have no environment: one keeps the program's output, one its session.
+# Some that have lost their parents and have no environment. They leave what each letter says: the session, the output.
+# SIGUSR1 asks for one more.
 ORPHANS = """
-import os, sys, time
-def orphan(leaves_session):
+import os, signal, sys, time
+def orphan(leaves):
     if os.fork() == 0:
-        if leaves_session: os.setsid()
-        else: os.dup2(os.open('/dev/null', os.O_WRONLY), 1), os.dup2(1, 2)
+        if 's' in leaves: os.setsid()
+        if 'o' in leaves: os.dup2(os.open('/dev/null', os.O_WRONLY), 1), os.dup2(1, 2)
         if os.fork() != 0: os._exit(0)
         with open(sys.argv[1], 'a') as f: f.write('%d\\n' % os.getpid())
         os.execve('/bin/sleep', ['sleep', '600'], {})
     os.wait()
-orphan(True); orphan(False)
+signal.signal(signal.SIGUSR1, lambda *_: orphan('so'))
+for leaves in sys.argv[2:]: orphan(leaves)
 with open(sys.argv[1], 'a') as f: f.write('%d\\n' % os.getpid())
 time.sleep(600)
 """
@@ -136,15 +138,42 @@ class KillShim(harness.TestCase):
         self.assertEqual((view["state"], view["signal"], view["reason"]), ("stopped", "SIGTERM", "stopped"))
 
     def test_orphans_without_an_environment_are_known_again(self):
-        path = self.place.work / "pids"
-        self.start("orphans", harness.python(ORPHANS, str(path)))
-        pids = lambda: [int(p) for p in path.read_text().split()] if path.exists() else []
-        harness.eventually("all three run", lambda: len(pids()) == 3)
+        pids = self.orphans("web", "s", "o", "so")
+        for _ in range(2):
+            self.kill_shim()
+        self.ok("stop", "web")
+        self.assertEqual([p for p in pids if harness.is_alive(p)], [])
+
+    def test_what_may_be_another_run_s_is_left_alone(self):
+        first, second, third = self.orphans("web", "so"), self.orphans("api", "so"), self.orphans("db", "s")
+        self.kill_shim("p1")
+        # At no death that the daemon could see.
+        os.kill(first[-1], signal.SIGUSR1)
+        late = harness.eventually("one more", lambda: set(self.noted("web")) - set(first)).pop()
+        self.kill_shim("p2")
+        self.kill_shim("p3")
+        lives = lambda pids: [harness.is_alive(p) for p in pids]
+        self.ok("stop", "db")
+        self.assertEqual(lives(first + [late] + second + third), [True] * 5 + [False] * 2)
+        # Whose these two are cannot be told any more.
+        for pid in (late, second[0]):
+            self.addCleanup(os.kill, pid, signal.SIGKILL)
+        self.ok("stop", "api")
+        self.assertEqual(lives(first + [late] + second), [True] * 4 + [False])
+        self.ok("stop", "web")
+        self.assertEqual(lives(first), [False] * 2)
+
+    def noted(self, label):
+        path = self.place.work / label
+        return [int(pid) for pid in path.read_text().split()] if path.exists() else []
+
+    def orphans(self, label, *each):
+        """PIDs of the orphans, and of the program behind them."""
+        program = self.start(label, harness.python(ORPHANS, str(self.place.work / label), *each))["pid"]
+        harness.eventually("all run", lambda: len(self.noted(label)) == len(each) + 1)
         executed = lambda pid: pathlib.Path(f"/proc/{pid}/comm").read_text() == "sleep\n"
-        harness.eventually("both executed", lambda: sum(map(executed, pids())) == 2)
-        self.kill_shim()
-        self.ok("stop", "orphans")
-        self.assertEqual([p for p in pids() if harness.is_alive(p)], [])
+        harness.eventually("all have executed", lambda: sum(map(executed, self.noted(label))) == len(each))
+        return [pid for pid in self.noted(label) if pid != program] + [program]
 
     def test_a_signal_that_ended_the_program_is_known(self):
         pid = self.start("sleeper", ["sleep", "600"])["pid"]
