@@ -6,33 +6,49 @@
 
 namespace persistproc::async {
 
-Turns::Entry Turns::enter(Party party, std::function<void()> begin, Ticket& ticket, std::function<void()> give_way) {
+Turns::Entry Turns::enter(Party party, std::function<void()> begin, Ticket& ticket, std::function<void()> give_way,
+                          Group group) {
     Queue& own = parties_[party];
     if (!is_held_ && running_ < bounds_.places && own.running < bounds_.per_party) {
         ++running_;
         ++own.running;
         return Entry::begins;
     }
+    if (own.waiting.empty()) own.group = group != 0 ? group : reinterpret_cast<Group>(party);
     const std::size_t wanted = own.waiting.size() + 1;
-    if (wanted > bounds_.waiting_per_party || (waiting_ >= bounds_.waiting && !make_room(wanted))) {
+    if (wanted > bounds_.waiting_per_party || (waiting_ >= bounds_.waiting && !make_room(own.group, wanted))) {
         forget_if_idle(party);
         return Entry::refused;
     }
     ticket = next_ticket_++;
-    if (own.waiting.empty()) in_turn_.push_back(party);
+    Members& members = groups_[own.group];
+    if (members.waiting++ == 0) in_turn_.push_back(own.group);
+    if (own.waiting.empty()) members.in_turn.push_back(party);
     own.waiting.push_back({ticket, std::move(begin), std::move(give_way)});
     ++waiting_;
     return Entry::waits;
 }
 
-/// For a party that then has `wanted` waiting: one of a party that has more waits no longer.
-bool Turns::make_room(std::size_t wanted) {
-    const auto waiting_of = [this](Party each) { return parties_[each].waiting.size(); };
-    const auto most = std::max_element(in_turn_.begin(), in_turn_.end(),
-                                       [&](Party a, Party b) { return waiting_of(a) < waiting_of(b); });
-    if (most == in_turn_.end() || waiting_of(*most) <= wanted) return false;
-    const Waiting newest = parties_[*most].waiting.back();
-    withdraw(*most, newest.ticket);
+Turns::Party Turns::party_with_most(const Members& members) const {
+    const auto waiting_of = [this](Party each) { return parties_.at(each).waiting.size(); };
+    return *std::max_element(members.in_turn.begin(), members.in_turn.end(),
+                             [&](Party a, Party b) { return waiting_of(a) < waiting_of(b); });
+}
+
+/// For a party of `group` that then has `wanted` waiting: one that others have too many of waits no longer.
+bool Turns::make_room(Group group, std::size_t wanted) {
+    const auto most = std::max_element(in_turn_.begin(), in_turn_.end(), [this](Group a, Group b) {
+        return groups_.at(a).waiting < groups_.at(b).waiting;
+    });
+    if (most == in_turn_.end()) return false;
+    const auto own = groups_.find(group);
+    const std::size_t own_waiting = own == groups_.end() ? 0 : own->second.waiting;
+    const bool is_of_other = groups_.at(*most).waiting > own_waiting + 1;
+    if (!is_of_other && own == groups_.end()) return false;
+    const Party from = party_with_most(is_of_other ? groups_.at(*most) : own->second);
+    if (!is_of_other && parties_.at(from).waiting.size() <= wanted) return false;
+    const Waiting newest = parties_.at(from).waiting.back();
+    withdraw(from, newest.ticket);
     if (newest.give_way) newest.give_way();
     return true;
 }
@@ -53,22 +69,24 @@ void Turns::hold(bool is_held) {
 
 bool Turns::begin_next() {
     if (is_held_ || running_ >= bounds_.places) return false;
-    const auto next = std::find_if(in_turn_.begin(), in_turn_.end(),
-                                   [this](Party each) { return parties_[each].running < bounds_.per_party; });
-    if (next == in_turn_.end()) return false;
-    Queue& theirs = parties_[*next];
-    const auto begin = std::move(theirs.waiting.front().begin);
-    theirs.waiting.pop_front();
-    --waiting_;
-    ++running_;
-    ++theirs.running;
-    // To the end of the line, if it has more.
-    if (theirs.waiting.empty())
-        in_turn_.erase(next);
-    else
+    for (auto next = in_turn_.begin(); next != in_turn_.end(); ++next) {
+        Members& members = groups_.at(*next);
+        const auto party = std::find_if(members.in_turn.begin(), members.in_turn.end(),
+                                        [this](Party each) { return parties_.at(each).running < bounds_.per_party; });
+        if (party == members.in_turn.end()) continue;
+        Queue& theirs = parties_.at(*party);
+        const auto begin = std::move(theirs.waiting.front().begin);
+        theirs.waiting.pop_front();
+        ++running_;
+        ++theirs.running;
+        // To the end of each line, if there is more.
+        members.in_turn.splice(members.in_turn.end(), members.in_turn, party);
         in_turn_.splice(in_turn_.end(), in_turn_, next);
-    begin();
-    return true;
+        waits_no_more(*party, theirs);
+        begin();
+        return true;
+    }
+    return false;
 }
 
 bool Turns::withdraw(Party party, Ticket ticket) {
@@ -79,14 +97,24 @@ bool Turns::withdraw(Party party, Ticket ticket) {
         std::find_if(waiting.begin(), waiting.end(), [&](const auto& each) { return each.ticket == ticket; });
     if (found == waiting.end()) return false;
     waiting.erase(found);
-    --waiting_;
-    if (waiting.empty()) in_turn_.remove(party);
+    waits_no_more(party, own->second);
     forget_if_idle(party);
     return true;
 }
 
+/// One of a party's has been taken out of its line.
+void Turns::waits_no_more(Party party, Queue& own) {
+    --waiting_;
+    const auto members = groups_.find(own.group);
+    if (own.waiting.empty()) members->second.in_turn.remove(party);
+    if (--members->second.waiting > 0) return;
+    in_turn_.remove(own.group);
+    groups_.erase(members);
+}
+
 void Turns::clear() noexcept {
     for (auto& [party, own] : parties_) own.waiting.clear();
+    groups_.clear();
     in_turn_.clear();
     waiting_ = 0;
 }
@@ -104,8 +132,8 @@ Place::~Place() {
         turns_.withdraw(party_, ticket_);
 }
 
-Task<bool> Place::wait() {
-    auto executor = co_await boost::asio::this_coro::executor;
+/// Null: refused.
+std::shared_ptr<Place::State> Place::enter(boost::asio::any_io_executor executor) {
     const auto state = std::make_shared<State>(std::move(executor));
     const auto begin = [state] {
         state->is_mine = true;
@@ -115,10 +143,28 @@ Task<bool> Place::wait() {
         state->is_refused = true;
         state->given.notify_all();
     };
-    const auto entry = turns_.enter(party_, begin, ticket_, give_way);
-    if (entry == Turns::Entry::refused) co_return false;
+    const auto entry = turns_.enter(party_, begin, ticket_, give_way, group_);
+    if (entry == Turns::Entry::refused) return nullptr;
     state_ = state;
     state->is_mine = entry == Turns::Entry::begins;
+    return state;
+}
+
+Task<Place::Given> Place::wait(MonoTime until, Clock& clock) {
+    auto executor = co_await boost::asio::this_coro::executor;
+    const auto state = enter(std::move(executor));
+    if (!state) co_return Given::too_many;
+    while (!state->is_mine && !state->is_refused) {
+        const bool is_told = co_await state->given.wait_until(until, clock);
+        if (!is_told && !state->is_mine) co_return Given::too_late;
+    }
+    co_return state->is_mine ? Given::yes : Given::too_many;
+}
+
+Task<bool> Place::wait() {
+    auto executor = co_await boost::asio::this_coro::executor;
+    const auto state = enter(std::move(executor));
+    if (!state) co_return false;
     while (!state->is_mine && !state->is_refused) co_await state->given.wait();
     co_return state->is_mine;
 }

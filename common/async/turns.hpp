@@ -1,6 +1,6 @@
 #pragma once
 /// Places for work that several parties want at once, shared fairly: no party has more than its share of them, and who
-/// waits gets the next free one in turn, party by party. One executor, one thread.
+/// waits gets the next free one in turn, group by group and in each party by party. One executor, one thread.
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -18,14 +18,16 @@ class Turns {
 public:
     /// Told apart by identity alone; never looked into.
     using Party = const void*;
+    /// A number, e.g. of a process; below any address.
+    using Group = std::uintptr_t;
     using Ticket = std::uint64_t;
 
     struct Bounds {
         std::size_t places = 0;
         std::size_t per_party = 0;          // of the places
         std::size_t waiting_per_party = 0;  // beyond, its next one is refused
-        /// Of all. Beyond, the newest one of the party with most gives way to one of a party with fewer, else that one
-        /// is refused.
+        /// Of all. Beyond, the newest one of the group with most gives way to one of a group with fewer, and within a
+        /// group that of the party with most to one of a party with fewer; else that one is refused.
         std::size_t waiting = std::numeric_limits<std::size_t>::max();
     };
     enum class Entry { begins, waits, refused };
@@ -33,8 +35,10 @@ public:
     explicit Turns(Bounds bounds) : bounds_(bounds) {}
 
     /// `begins`: the place is the caller's, until it calls `leave`. `waits`: `begin` is called once a place is its own,
-    /// or `give_way` once it waits no more; `ticket` names it until then. `refused`: too many wait.
-    Entry enter(Party party, std::function<void()> begin, Ticket& ticket, std::function<void()> give_way = {});
+    /// or `give_way` once it waits no more; `ticket` names it until then. `refused`: too many wait. `group`: whom the
+    /// party belongs to; 0: itself. One that has something waiting stays in the group that it is in.
+    Entry enter(Party party, std::function<void()> begin, Ticket& ticket, std::function<void()> give_way = {},
+                Group group = 0);
     /// Gives a place back; who is next begins within this call.
     void leave(Party party);
     /// What waits under that ticket waits no more. False: it does not wait.
@@ -51,6 +55,8 @@ public:
 
     std::size_t running() const noexcept { return running_; }
     std::size_t waiting() const noexcept { return waiting_; }
+    /// So many wait that it is worth to find out what group one belongs to.
+    bool is_crowded() const noexcept { return waiting_ >= bounds_.waiting / 8; }
 
 private:
     struct Waiting {
@@ -60,10 +66,17 @@ private:
     struct Queue {
         std::size_t running = 0;
         std::deque<Waiting> waiting;
+        Group group = 0;  // while something waits
+    };
+    struct Members {
+        std::size_t waiting = 0;   // of all
+        std::list<Party> in_turn;  // those that have something waiting
     };
 
     bool begin_next();
-    bool make_room(std::size_t wanted);
+    bool make_room(Group group, std::size_t wanted);
+    Party party_with_most(const Members& members) const;
+    void waits_no_more(Party party, Queue& own);
     void forget_if_idle(Party party);
 
     Bounds bounds_;
@@ -71,7 +84,8 @@ private:
     bool is_held_ = false;
     Ticket next_ticket_ = 1;
     std::unordered_map<Party, Queue> parties_;
-    std::list<Party> in_turn_;  // those that have something waiting
+    std::unordered_map<Group, Members> groups_;  // those that have something waiting
+    std::list<Group> in_turn_;                   // the same
     std::shared_ptr<const void> life_ = std::make_shared<char>();
 };
 
@@ -79,12 +93,16 @@ private:
 /// `turns`: what an executor still holds goes with it.
 class Place {
 public:
-    Place(Turns& turns, Turns::Party party) : turns_(turns), life_(turns.life()), party_(party) {}
+    Place(Turns& turns, Turns::Party party, Turns::Group group = 0)
+        : turns_(turns), life_(turns.life()), party_(party), group_(group) {}
     ~Place();
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
 
-    /// Completes when the place is there. False: too many wait. Once.
+    enum class Given { yes, too_many, too_late };
+    /// Completes when the place is there, or cannot be had: too many wait, or `until` came first. Once.
+    Task<Given> wait(MonoTime until, Clock& clock);
+    /// The same, however long it takes. False: too many wait.
     Task<bool> wait();
 
 private:
@@ -93,9 +111,12 @@ private:
         bool is_mine = false, is_refused = false;
         Notifier given;
     };
+    std::shared_ptr<State> enter(boost::asio::any_io_executor executor);
+
     Turns& turns_;
     std::weak_ptr<const void> life_;  // of `turns_`
     Turns::Party party_;
+    Turns::Group group_;
     Turns::Ticket ticket_ = 0;
     std::shared_ptr<State> state_;  // nothing: it was not waited for, or refused
 };

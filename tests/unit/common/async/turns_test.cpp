@@ -19,9 +19,9 @@ struct Shop {
     char names[4] = {'a', 'b', 'c', 'd'};
 
     Turns::Party party(char name) const { return &names[name - 'a']; }
-    Entry enter(char name) {
+    Entry enter(char name, Turns::Group group = 0) {
         const Entry entry = turns.enter(
-            party(name), [this, name] { begun += name; }, ticket, [this, name] { gone += name; });
+            party(name), [this, name] { begun += name; }, ticket, [this, name] { gone += name; }, group);
         if (entry == Entry::begins) begun += name;
         return entry;
     }
@@ -84,6 +84,37 @@ TEST_CASE("where too many wait, who has most of them gives way to who has fewer"
     for (const char done : std::string("aabc")) shop.turns.leave(shop.party(done));
     CHECK(shop.begun == "aabc");
     CHECK(shop.turns.running() == 0);
+}
+
+TEST_CASE("a group of many parties has one turn, and gives way to a group with fewer") {
+    Shop shop{Turns({.places = 1, .per_party = 1, .waiting_per_party = 9, .waiting = 3})};
+    constexpr Turns::Group greedy = 7, other = 8;
+    CHECK(shop.enter('a', greedy) == Entry::begins);
+    for (const char name : std::string("abc")) CHECK(shop.enter(name, greedy) == Entry::waits);
+    // Each party of it has one, but it has three.
+    CHECK(shop.enter('b', greedy) == Entry::refused);
+    CHECK(shop.enter('d', other) == Entry::waits);
+    CHECK(shop.gone.size() == 1);
+    CHECK(shop.enter('d', other) == Entry::refused);
+    shop.turns.leave(shop.party('a'));
+    const std::string first = shop.begun;
+    shop.turns.leave(shop.party(first.back()));
+    CHECK(shop.begun.back() == 'd');
+    shop.turns.leave(shop.party('d'));
+    CHECK(shop.begun.size() == 4);
+    CHECK(shop.turns.waiting() == 0);
+}
+
+TEST_CASE("within a group, who has most gives way to who has fewer") {
+    Shop shop{Turns({.places = 1, .per_party = 1, .waiting_per_party = 9, .waiting = 3})};
+    for (int i = 0; i < 4; ++i) CHECK(shop.enter('a', 7) != Entry::refused);
+    CHECK(shop.enter('b', 7) == Entry::waits);
+    CHECK(shop.gone == "a");
+    shop.turns.clear();
+    CHECK(shop.turns.waiting() == 0);
+    CHECK(shop.enter('c', 7) == Entry::waits);
+    shop.turns.leave(shop.party('a'));
+    CHECK(shop.begun == "ac");
 }
 
 TEST_CASE("while it is held, what comes waits") {
