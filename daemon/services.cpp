@@ -33,12 +33,14 @@ mcp::ServerFeatures features() {
 Services::Services(World world, core::SupervisorOptions options, ServiceOptions services,
                    std::function<ops::DaemonInfo()> info)
     : log_changes_(world.executor, world.clock, world.workers.waiting),
+      socket_owners_(world.executor, world.clock, world.workers.waiting),
       agent_starts_(world.clock, services.agent_starts, services.agent_burst),
       supervisor(world.executor, world.clock, world.store, world.shims, world.directories, std::move(options)),
       waiter(world.clock, supervisor, world.workers, log_changes_),
       server(world.executor, world.clock, server_info(), {}, features()),
       resources(world.executor, world.clock, supervisor, world.workers.reading, log_changes_, server) {
-    tools::Core core{supervisor, world.store, waiter, world.clock, world.workers, agent_starts_, std::move(info)};
+    tools::Core core{supervisor,    world.store,    waiter,        world.clock,
+                     world.workers, socket_owners_, agent_starts_, std::move(info)};
     tools::add_all(server, core, services.compat ? tools::compat::accept_original_calls(core) : tools::ToolChange());
     if (services.compat) tools::compat::add_original_tools(server, core);
     prompts::add_all(server, supervisor, world.workers.reading);

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "common/mcp/server.hpp"
+#include "daemon/core/socket_owners.hpp"
 #include "daemon/core/supervisor.hpp"
 #include "daemon/core/waiter.hpp"
 #include "daemon/core/workers.hpp"
@@ -42,6 +43,7 @@ public:
 
 private:
     core::LogChanges log_changes_;
+    core::SocketOwners socket_owners_;
     tools::StartAllowance agent_starts_;
 
 public:

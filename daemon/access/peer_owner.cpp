@@ -141,7 +141,7 @@ std::optional<T> find_number(std::string_view text) {
 
 }  // namespace
 
-bool table_has_owner(std::string_view table, const tcp::endpoint& peer, const tcp::endpoint& local, uid_t uid) {
+std::uint64_t find_in_table(std::string_view table, const tcp::endpoint& peer, const tcp::endpoint& local, uid_t uid) {
     constexpr std::size_t local_column = 1, remote_column = 2, uid_column = 7, inode_column = 9;
     const std::string from = table_endpoint(peer);
     const std::string to = table_endpoint(local);
@@ -150,10 +150,10 @@ bool table_has_owner(std::string_view table, const tcp::endpoint& peer, const tc
         const auto line = words_of(table.substr(0, end));
         table.remove_prefix(std::min(end + 1, table.size()));
         if (line.size() <= inode_column || line[local_column] != from || line[remote_column] != to) continue;
-        return find_number<uid_t>(line[uid_column]) == uid &&
-               find_number<std::uint64_t>(line[inode_column]).value_or(0) != 0;
+        if (find_number<uid_t>(line[uid_column]) != uid) return 0;
+        return find_number<std::uint64_t>(line[inode_column]).value_or(0);
     }
-    return false;
+    return 0;
 }
 
 PeerOwner::PeerOwner(std::filesystem::path tables, bool may_diagnose) : tables_(std::move(tables)) {
@@ -164,12 +164,12 @@ PeerOwner::PeerOwner(std::filesystem::path tables, bool may_diagnose) : tables_(
     can_tell_ = try_to_ask();
 }
 
-bool PeerOwner::is_owned_by(const tcp::endpoint& peer, const tcp::endpoint& local, uid_t uid) {
+std::uint64_t PeerOwner::find_socket(const tcp::endpoint& peer, const tcp::endpoint& local, uid_t uid) {
     if (diagnosis_) {
         // Without an inode the socket is an orphan, and its uid reads as 0 whoever it was.
-        if (const auto owner = diagnose(diagnosis_.get(), peer, local)) return owner->inode != 0 && owner->uid == uid;
+        if (const auto owner = diagnose(diagnosis_.get(), peer, local)) return owner->uid == uid ? owner->inode : 0;
     }
-    return table_has_owner(read_table(peer.address().is_v4() ? AF_INET : AF_INET6), peer, local, uid);
+    return find_in_table(read_table(peer.address().is_v4() ? AF_INET : AF_INET6), peer, local, uid);
 }
 
 bool PeerOwner::has_left(const tcp::endpoint& peer, const tcp::endpoint& local) {

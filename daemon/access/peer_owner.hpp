@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -20,10 +21,11 @@ public:
     /// Whether the kernel could be asked at all when this began. In some containers neither way is there.
     bool can_tell() const noexcept { return can_tell_; }
 
-    /// Whether the socket connected from `peer` to `local` belongs to user `uid` now. A peer that has already closed
-    /// its end has no owner any more: no. Any error: no. Blocks for microseconds (milliseconds with the table).
-    bool is_owned_by(const boost::asio::ip::tcp::endpoint& peer, const boost::asio::ip::tcp::endpoint& local,
-                     uid_t uid);
+    /// The inode of the socket connected from `peer` to `local`, if it belongs to user `uid` now. A peer that has
+    /// already closed its end has no owner any more: 0. Any error: 0. Blocks for microseconds (milliseconds with the
+    /// table).
+    std::uint64_t find_socket(const boost::asio::ip::tcp::endpoint& peer, const boost::asio::ip::tcp::endpoint& local,
+                              uid_t uid);
     /// Whether a peer whose end of input has come has closed its socket, and not just one direction of it. Any error:
     /// no. Blocks as `is_owned_by` does.
     bool has_left(const boost::asio::ip::tcp::endpoint& peer, const boost::asio::ip::tcp::endpoint& local);
@@ -38,8 +40,8 @@ private:
 };
 
 /// Pure part of the fallback: looks the connection `peer` → `local` up in the text of a kernel TCP table
-/// (proc(5), net/tcp or net/tcp6). False when it is not there, orphaned, or another user's.
-bool table_has_owner(std::string_view table, const boost::asio::ip::tcp::endpoint& peer,
-                     const boost::asio::ip::tcp::endpoint& local, uid_t uid);
+/// (proc(5), net/tcp or net/tcp6). The inode of the peer's socket; 0 when it is not there, orphaned, or another user's.
+std::uint64_t find_in_table(std::string_view table, const boost::asio::ip::tcp::endpoint& peer,
+                            const boost::asio::ip::tcp::endpoint& local, uid_t uid);
 
 }  // namespace persistproc::daemon::access

@@ -65,6 +65,12 @@ struct Ends {
     tcp::endpoint peer, local;
 };
 
+/// Of 0 nothing is known.
+struct Peer {
+    pid_t process = 0;
+    std::uint64_t socket = 0;  // inode
+};
+
 std::optional<Ends> ends_of(int fd) {
     Ends out;
     auto peer_size = static_cast<socklen_t>(out.peer.capacity());
@@ -138,7 +144,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
     bool accept_one(Door& door);
     static bool has_caller(Door& door);
     void pause(Door& door);
-    bool is_ours(const HttpServer::Socket& socket, int family);
+    std::optional<Peer> find_peer(int fd, int family);
     std::function<bool()> leaving_of(int fd, int family) const;
 };
 
@@ -231,24 +237,29 @@ bool Listener::State::accept_one(Door& door) {
     socket.assign(asio::generic::stream_protocol(door.family, protocol), fd, failed);
     if (failed) return true;
     owned.release();
-    if (!is_ours(socket, door.family)) return true;
+    const auto peer = find_peer(fd, door.family);
+    if (!peer) return true;
     const bool is_unix = door.family == AF_UNIX;
-    server.serve(std::move(socket),
-                 {is_unix ? Role::client : Role::agent, !is_unix && needs_token, leaving_of(fd, door.family)});
+    server.serve(std::move(socket), {is_unix ? Role::client : Role::agent, !is_unix && needs_token,
+                                     leaving_of(fd, door.family), peer->process, peer->socket});
     return true;
 }
 
-bool Listener::State::is_ours(const HttpServer::Socket& socket, int family) {
+/// Nothing: it is another user's.
+std::optional<Peer> Listener::State::find_peer(int fd, int family) {
     const uid_t us = ::geteuid();
-    const int fd = const_cast<HttpServer::Socket&>(socket).native_handle();
     if (family == AF_UNIX) {
         ucred peer{};
         socklen_t size = sizeof(peer);
-        return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == us || peer.uid == 0);
+        const bool is_known = ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+        if (!is_known || (peer.uid != us && peer.uid != 0)) return std::nullopt;
+        return Peer{peer.pid, 0};
     }
-    if (!owner.can_tell()) return true;  // whoever it is must show the token
+    if (!owner.can_tell()) return Peer{};  // whoever it is must show the token
     const auto ends = ends_of(fd);
-    return ends && owner.is_owned_by(ends->peer, ends->local, us);
+    const std::uint64_t socket = ends ? owner.find_socket(ends->peer, ends->local, us) : 0;
+    if (socket == 0) return std::nullopt;
+    return Peer{0, socket};
 }
 
 /// Asks whether the peer of `fd`, which must be open then, has left.

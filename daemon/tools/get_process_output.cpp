@@ -112,7 +112,7 @@ Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallCon
         const bool is_theirs = page.error().code == ErrorCode::invalid;
         return mcp::tool_failure(is_theirs ? base::with_context(page.error(), "grep") : page.error());
     };
-    co_return co_await answer_with_lines(core.workers, std::move(context), log, std::move(*query), std::move(make));
+    co_return co_await answer_with_lines(core, std::move(context), log, std::move(*query), std::move(make));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "daemon/tools/reading.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "common/async/offload.hpp"
 #include "common/async/turns.hpp"
@@ -30,6 +31,12 @@ mcp::ToolResult refused(const char* what) {
         {ErrorCode::limit, std::string("too many ") + what + " wait for their turn; try again when some have ended"});
 }
 
+/// 0: nobody knows.
+Task<pid_t> process_of(const core::SocketOwners& owners, mcp::Principal principal) {
+    if (principal.process != 0 || principal.socket == 0) co_return principal.process;
+    co_return co_await owners.find(principal.socket);
+}
+
 bool is_large(const Result<logstore::LinePage>& page) {
     std::size_t bytes = 0;
     if (page)
@@ -39,20 +46,26 @@ bool is_large(const Result<logstore::LinePage>& page) {
 
 }  // namespace
 
-Task<mcp::ToolResult> answer_with_lines(core::Workers& workers, mcp::CallContext context, std::filesystem::path log,
+Task<mcp::ToolResult> answer_with_lines(Core core, mcp::CallContext context, std::filesystem::path log,
                                         logstore::LineQuery query,
                                         std::function<mcp::ToolResult(Result<logstore::LinePage>)> make) {
     const bool is_agent = context.principal.audience() == mcp::Audience::agent;
     const bool is_search = query.grep.has_value();
     const bool is_large_answer = query.max_bytes > large_answer_bytes;
-    const auto party = context.principal.party;
+    core::Workers& workers = core.workers;
+    const mcp::Principal principal = context.principal;
     context.give_place_back();
-    async::Place large(workers.large_answers, party);
+    auto& line = is_search ? workers.searches : workers.reads;
+    const bool is_crowded = (is_large_answer && workers.large_answers.is_crowded()) || line.is_crowded();
+    pid_t process = 0;
+    if (is_agent && is_crowded) process = co_await process_of(core.socket_owners, principal);
+    const auto group = static_cast<async::Turns::Group>(process);
+    async::Place large(workers.large_answers, principal.party, group);
     if (is_agent && is_large_answer) {
         const bool has_place = co_await large.wait();
         if (!has_place) co_return refused("reads of more than 64 KiB (max_bytes)");
     }
-    async::Place place(is_search ? workers.searches : workers.reads, party);
+    async::Place place(line, principal.party, group);
     if (is_agent && (is_search || !is_large_answer)) {
         const bool has_place = co_await place.wait();
         if (!has_place) co_return refused(is_search ? "searches" : "reads");

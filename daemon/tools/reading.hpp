@@ -6,7 +6,7 @@
 #include "common/logstore/reader.hpp"
 #include "common/mcp/call.hpp"
 #include "common/mcp/tool.hpp"
-#include "daemon/core/workers.hpp"
+#include "daemon/tools/tools.hpp"
 
 namespace persistproc::tools {
 
@@ -16,7 +16,7 @@ inline constexpr std::chrono::seconds longest_look{2};
 /// As logstore::read_lines, on a thread for it, then `make` with what was found. Agents take turns: with others who
 /// search, with others who read, and with those whose answers are large; they hold no place among calls that work
 /// meanwhile. Ends early when the call is cancelled. Errors: also limit (too many wait).
-Task<mcp::ToolResult> answer_with_lines(core::Workers& workers, mcp::CallContext context, std::filesystem::path log,
+Task<mcp::ToolResult> answer_with_lines(Core core, mcp::CallContext context, std::filesystem::path log,
                                         logstore::LineQuery query,
                                         std::function<mcp::ToolResult(Result<logstore::LinePage>)> make);
 

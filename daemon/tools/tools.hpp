@@ -6,6 +6,7 @@
 
 #include "common/mcp/server.hpp"
 #include "common/ops/client_operations.hpp"
+#include "daemon/core/socket_owners.hpp"
 #include "daemon/core/supervisor.hpp"
 #include "daemon/core/waiter.hpp"
 #include "daemon/core/workers.hpp"
@@ -20,6 +21,7 @@ struct Core {
     core::Waiter& waiter;
     async::Clock& clock;
     core::Workers& workers;
+    const core::SocketOwners& socket_owners;
     StartAllowance& agent_starts;
     std::function<ops::DaemonInfo()> info;
 };

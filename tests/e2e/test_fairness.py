@@ -5,12 +5,30 @@ import json
 import pathlib
 import re
 import socket
+import subprocess
+import sys
 import time
 
 import harness
 
 # RE2 needs some 25 µs for each byte of this: a search of the whole log would take minutes.
 SLOW = "(a?a?a?a?){250}b"
+# Sends each request on a connection of its own, shows one answer that is a refusal, and keeps all.
+GREEDY = """
+import json, select, socket, sys
+waiting = []
+for request in json.load(sys.stdin):
+    waiting.append(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+    waiting[-1].sendall(request.encode())
+kept = list(waiting)
+while waiting:
+    for each in select.select(waiting, [], [])[0]:
+        waiting.remove(each)
+        answer = each.recv(4096)
+        if b"limit: too many" in answer:
+            print(answer, flush=True)
+            select.select([], [], [])
+"""
 PRINTER = "import time\nfor _ in range(4000): print('a' * 1000)\nprint('done', flush=True); time.sleep(600)"
 
 
@@ -72,6 +90,26 @@ class Fairness(harness.TestCase):
         for connection in connections:
             connection.close()
         harness.eventually("nobody is searched for any more", lambda: self.finds_done(other))
+
+    def test_who_keeps_many_sessions_lets_another_search_and_read(self):
+        self.start("web", harness.python(PRINTER))
+        self.ok("wait", "web", "--pattern", "^done")
+        other = self.mcp()
+        for tool in ({"grep": SLOW, "lines": 5}, {"lines": 0, "max_bytes": 1 << 20}):
+            # One each, of a program of its own, which takes nothing and says when one has been refused.
+            asked = [self.session_call(self.mcp(), 1, "get_process_output", process="web", **tool) for _ in range(100)]
+            greedy = subprocess.Popen([sys.executable, "-c", GREEDY, str(self.daemon.port)], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE)
+            self.addCleanup(greedy.wait)
+            self.addCleanup(greedy.kill)
+            self.addCleanup(greedy.stdout.close)
+            greedy.stdin.write(json.dumps([each.decode() for each in asked]).encode())
+            greedy.stdin.close()
+            self.assertIn(b"limit: too many", greedy.stdout.readline())
+            for mine in ({"grep": "^done", "lines": 1}, {"lines": 0, "max_bytes": 1 << 20}):
+                answer = other.call("get_process_output", process="web", **mine)
+                self.assertFalse(answer.is_error, answer.text)
+            greedy.kill()
 
     def finds_done(self, agent):
         answer = agent.call("get_process_output", process="web", grep="^done", lines=1)

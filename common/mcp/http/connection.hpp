@@ -44,6 +44,9 @@ struct Admission {
     bool needs_token = false;
     /// Whether a peer that has closed its side reads no more either. Empty: nobody can tell.
     std::function<bool()> has_left{};
+    /// Of the peer, where the kernel tells (Principal).
+    pid_t process = 0;
+    std::uint64_t socket = 0;
 };
 
 class Connection final : public StreamSink, public std::enable_shared_from_this<Connection> {

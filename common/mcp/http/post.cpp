@@ -24,7 +24,7 @@ RpcError mismatch(std::string message, const Message& about) {
 
 Principal Connection::principal(const Session* session) const {
     return {is_bridge_ ? Principal::Role::bridge : admission_.role,
-            session != nullptr ? static_cast<const void*>(session) : this};
+            session != nullptr ? static_cast<const void*>(session) : this, admission_.process, admission_.socket};
 }
 
 void Connection::post() {

@@ -11,8 +11,8 @@
 namespace peer_owner_test {
 
 using boost::asio::ip::tcp;
+using persistproc::daemon::access::find_in_table;
 using persistproc::daemon::access::PeerOwner;
-using persistproc::daemon::access::table_has_owner;
 
 namespace {
 
@@ -29,16 +29,16 @@ constexpr const char* table =
 
 TEST_CASE("the kernel's table names the peer's owner") {
     const auto local = at("127.0.0.1", 8947);
-    CHECK(table_has_owner(table, at("127.0.0.1", 0xD431), local, 1001));
-    CHECK(!table_has_owner(table, at("127.0.0.1", 0xD431), local, 1000));
+    CHECK(find_in_table(table, at("127.0.0.1", 0xD431), local, 1001) == 13);
+    CHECK(find_in_table(table, at("127.0.0.1", 0xD431), local, 1000) == 0);
     // A peer that has closed: no inode, and a uid that means nothing.
-    CHECK(!table_has_owner(table, at("127.0.0.1", 0xD432), local, 0));
-    CHECK(!table_has_owner(table, at("127.0.0.1", 0xD433), local, 1001));
-    CHECK(!table_has_owner(table, at("127.0.0.2", 0xD431), local, 1001));
+    CHECK(find_in_table(table, at("127.0.0.1", 0xD432), local, 0) == 0);
+    CHECK(find_in_table(table, at("127.0.0.1", 0xD433), local, 1001) == 0);
+    CHECK(find_in_table(table, at("127.0.0.2", 0xD431), local, 1001) == 0);
     const std::string whole = table;
     for (std::size_t size = 0; size < whole.size(); ++size) {
         const auto cut = std::string_view(whole).substr(0, size);
-        if (table_has_owner(cut, at("127.0.0.1", 0xD431), local, 1001)) CHECK(size > whole.find(" 13 "));
+        if (find_in_table(cut, at("127.0.0.1", 0xD431), local, 1001) != 0) CHECK(size > whole.find(" 13 "));
     }
 }
 
@@ -59,16 +59,16 @@ TEST_CASE("the kernel says whose a live connection is, and that a closed one is 
         PeerOwner owner;
         const auto peer = accepted.remote_endpoint();
         const auto local = accepted.local_endpoint();
-        CHECK(owner.is_owned_by(peer, local, ::geteuid()));
-        CHECK(!owner.is_owned_by(peer, local, ::geteuid() + 1));
-        CHECK(!owner.is_owned_by(local, local, ::geteuid()));
+        CHECK(owner.find_socket(peer, local, ::geteuid()) != 0);
+        CHECK(owner.find_socket(peer, local, ::geteuid() + 1) == 0);
+        CHECK(owner.find_socket(local, local, ::geteuid()) == 0);
         CHECK(!owner.has_left(peer, local));
         client.shutdown(tcp::socket::shutdown_send);
         CHECK(!owner.has_left(peer, local));
         client.close();
         CHECK(owner.has_left(peer, local));
-        CHECK(!owner.is_owned_by(peer, local, ::geteuid()));
-        CHECK(!owner.is_owned_by(peer, local, 0));
+        CHECK(owner.find_socket(peer, local, ::geteuid()) == 0);
+        CHECK(owner.find_socket(peer, local, 0) == 0);
     }
 }
 
