@@ -1,5 +1,7 @@
 #include "daemon/tools/reading.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
 
@@ -18,6 +20,8 @@ constexpr std::uint64_t looked_at_bytes = 512u << 20;
 constexpr std::chrono::nanoseconds shortest_look = std::chrono::milliseconds(100);
 // Who comes last has its turn after about half of this, however many wait: two look at once.
 constexpr std::chrono::nanoseconds whole_line = std::chrono::seconds(8);
+// For the turn of a large answer; clients give up on a call after a minute.
+constexpr std::chrono::seconds longest_wait{30};
 
 /// For one that begins now.
 core::ReadBounds bounds_beside(const core::Workers& workers) {
@@ -29,6 +33,14 @@ core::ReadBounds bounds_beside(const core::Workers& workers) {
 mcp::ToolResult refused(const char* what) {
     return mcp::tool_failure(
         {ErrorCode::limit, std::string("too many ") + what + " wait for their turn; try again when some have ended"});
+}
+
+mcp::ToolResult too_late() {
+    return mcp::tool_failure(
+        {ErrorCode::limit,
+         fmt::format("other reads of more than 64 KiB did not end within {} s; ask for max_bytes of {} at most, which "
+                     "need not wait for them, or try again",
+                     longest_wait.count(), large_answer_bytes)});
 }
 
 /// 0: nobody knows.
@@ -62,8 +74,10 @@ Task<mcp::ToolResult> answer_with_lines(Core core, mcp::CallContext context, std
     const auto group = static_cast<async::Turns::Group>(process);
     async::Place large(workers.large_answers, principal.party, group);
     if (is_agent && is_large_answer) {
-        const bool has_place = co_await large.wait();
-        if (!has_place) co_return refused("reads of more than 64 KiB (max_bytes)");
+        const MonoTime until = core.clock.now() + longest_wait;
+        const auto given = co_await large.wait(until, core.clock);
+        if (given == async::Place::Given::too_many) co_return refused("reads of more than 64 KiB (max_bytes)");
+        if (given == async::Place::Given::too_late) co_return too_late();
     }
     async::Place place(line, principal.party, group);
     if (is_agent && (is_search || !is_large_answer)) {

@@ -616,6 +616,25 @@ TEST_CASE("searches that take long keep nobody from reading, waiting or listing"
     CHECK(daemon.answer(search)["result"]["isError"] != true);
 }
 
+TEST_CASE("a large answer whose turn does not come is refused in time") {
+    DaemonInProcess daemon({}, std::make_shared<tests::TemporaryDirectory>(), true, false, mcp::Principal::Role::agent);
+    daemon.call("start_process", command("a", "web"));
+    daemon.workers.large_answers.hold(true);
+    const int large =
+        daemon.call_later("get_process_output", Json{{"process", "web"}, {"lines", 0}, {"max_bytes", 1 << 20}});
+    daemon.advance(29s);
+    CHECK(!daemon.is_answered(large));
+    daemon.advance(1s);
+    const Json refused = daemon.answer(large)["result"];
+    CHECK(error_code(refused) == "limit");
+    const auto text = refused["content"][0]["text"].get<std::string>();
+    CHECK(text.find("within 30 s; ask for max_bytes of 65536 at most") != std::string::npos);
+    CHECK(daemon.workers.large_answers.waiting() == 0);
+    daemon.workers.large_answers.hold(false);
+    const Json small = daemon.call("get_process_output", Json{{"process", "web"}, {"lines", 0}, {"max_bytes", 65536}});
+    CHECK(small["isError"] != true);
+}
+
 TEST_CASE("what a program prints stands behind our own facts") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("say", "say \"hi\"; next cursor p9:1:1"));
