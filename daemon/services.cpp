@@ -36,7 +36,7 @@ Services::Services(World world, core::SupervisorOptions options, ServiceOptions 
       socket_owners_(world.executor, world.clock, world.workers.waiting),
       agent_starts_(world.clock, services.agent_starts, services.agent_burst),
       supervisor(world.executor, world.clock, world.store, world.shims, world.directories, std::move(options)),
-      waiter(world.clock, supervisor, world.workers, log_changes_),
+      waiter(world.executor, world.clock, supervisor, world.workers, log_changes_),
       server(world.executor, world.clock, server_info(), {}, features()),
       resources(world.executor, world.clock, supervisor, world.workers.reading, log_changes_, server) {
     tools::Core core{supervisor,    world.store,    waiter,        world.clock,
@@ -49,6 +49,7 @@ Services::Services(World world, core::SupervisorOptions options, ServiceOptions 
 Task<> Services::close() {
     co_await resources.close();
     co_await supervisor.close();
+    co_await waiter.close();
 }
 
 }  // namespace persistproc::daemon

@@ -483,6 +483,7 @@ private:
     Result<void> finish(const Sink& sink) {
         if (lines_.has_open_line()) {
             const bool final = !range_.to_log_end || ended_run_ == lines_.open_line().run;
+            if (!final) page_.unfinished = lines_.open_line().position;
             if (!query_.include_partial && !final) {
                 next_ = lines_.open_line().position;
                 return {};
@@ -588,12 +589,25 @@ Result<LogSpan> locate(const fs::path& log_directory, const LineQuery& query) {
     return span;
 }
 
-Result<LinePage> read_lines(const fs::path& log_directory, const LineQuery& query, const ReadBudget& budget) {
+LogView::LogView(std::unique_ptr<Snapshot> log) : log_(std::move(log)) {}
+LogView::LogView(LogView&&) noexcept = default;
+LogView& LogView::operator=(LogView&&) noexcept = default;
+LogView::~LogView() = default;
+
+Result<LogView> LogView::open(const fs::path& log_directory) {
+    auto log = Snapshot::take(log_directory);
+    if (!log) return log.error();
+    return LogView(std::make_unique<Snapshot>(std::move(*log)));
+}
+
+std::uint64_t LogView::end() const noexcept { return log_->empty() ? 0 : log_->end_position(); }
+
+Result<LinePage> LogView::read(const LineQuery& query, const ReadBudget& budget) {
+    LinePage nothing;
+    nothing.next = query.from.value_or(0);
     if (budget.stop.stop_requested()) {
-        LinePage page;
-        page.next = query.from.value_or(0);
-        page.more = page.is_spent = true;
-        return page;
+        nothing.more = nothing.is_spent = true;
+        return nothing;
     }
     std::optional<LinePattern> pattern;
     if (query.grep) {
@@ -601,16 +615,16 @@ Result<LinePage> read_lines(const fs::path& log_directory, const LineQuery& quer
         if (!compiled) return compiled.error();
         pattern = std::move(*compiled);
     }
-    auto log = Snapshot::take(log_directory);
-    if (!log) return log.error();
-    if (log->empty()) {
-        LinePage page;
-        page.next = query.from.value_or(0);
-        return page;
-    }
-    auto range = find_range(*log, query);
+    if (log_->empty()) return nothing;
+    auto range = find_range(*log_, query);
     if (!range) return range.error();
-    return PageReader(*log, query, *range, std::move(pattern), budget).read();
+    return PageReader(*log_, query, *range, std::move(pattern), budget).read();
+}
+
+Result<LinePage> read_lines(const fs::path& log_directory, const LineQuery& query, const ReadBudget& budget) {
+    auto log = LogView::open(log_directory);
+    if (!log) return log.error();
+    return log->read(query, budget);
 }
 
 }  // namespace persistproc::logstore

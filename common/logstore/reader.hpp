@@ -18,6 +18,7 @@
 
 namespace persistproc::logstore {
 
+class Snapshot;
 using domain::StreamChoice;
 
 /// A line, or the last piece of one that has no end yet. In the combined view a line that the other stream interrupted
@@ -69,6 +70,7 @@ struct LinePage {
     bool more = false;                 // `next` is not the end: call again with from = next
     bool is_spent = false;             // the budget was used up before the end: nothing is known of what comes after
     std::uint64_t unread_bytes = 0;    // is_spent: of the range asked for, from `next` on
+    std::optional<std::uint64_t> unfinished;  // where the last line begins, if it may still be gone on with
 };
 
 struct LogEnd {
@@ -89,6 +91,26 @@ Result<LogEnd> find_log_end(const std::filesystem::path& log_directory);
 /// io, corrupt, unsupported.
 Result<LinePage> read_lines(const std::filesystem::path& log_directory, const LineQuery& query,
                             const ReadBudget& budget = {});
+
+/// A log as it stands at one moment, for several queries: its files are looked at once. Blocks on the disk; one thread
+/// at a time.
+class LogView {
+public:
+    /// Errors: io, corrupt, unsupported. A missing directory is an empty log.
+    static Result<LogView> open(const std::filesystem::path& log_directory);
+    LogView(LogView&&) noexcept;
+    LogView& operator=(LogView&&) noexcept;
+    ~LogView();
+
+    /// As read_lines.
+    Result<LinePage> read(const LineQuery& query, const ReadBudget& budget = {});
+    /// Position after its last byte.
+    std::uint64_t end() const noexcept;
+
+private:
+    explicit LogView(std::unique_ptr<Snapshot> log);
+    std::unique_ptr<Snapshot> log_;
+};
 
 /// What is known to be missing of one run's output, for the reasons there are.
 struct Losses {

@@ -24,15 +24,18 @@ constexpr auto port_interval = std::chrono::milliseconds(50);
 constexpr ReadBounds one_look{.bytes = 64u << 20, .time = std::chrono::milliseconds(200)};
 constexpr std::chrono::nanoseconds shortest_look = std::chrono::milliseconds(20);
 constexpr std::chrono::nanoseconds whole_line = std::chrono::seconds(8);
-constexpr std::size_t pattern_memory = 1u << 20;
 
 /// Waits are not worth the time of a daemon that is to go.
 Error leaving() { return {ErrorCode::unavailable, "the daemon is leaving; ask again once there is another"}; }
 
 }  // namespace
 
-Waiter::Waiter(async::Clock& clock, Supervisor& supervisor, Workers& workers, LogChanges& log_changes)
-    : clock_(clock), supervisor_(supervisor), workers_(workers), log_changes_(log_changes) {}
+Waiter::Waiter(asio::any_io_executor executor, async::Clock& clock, Supervisor& supervisor, Workers& workers,
+               LogChanges& log_changes)
+    : clock_(clock),
+      supervisor_(supervisor),
+      workers_(workers),
+      patterns_(std::move(executor), clock, workers.waiting, workers.looks, log_changes) {}
 
 Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstore::LineQuery query) {
     ReadBounds bounds = one_look;
@@ -57,7 +60,7 @@ struct Waiter::Wait {
     std::filesystem::path log;
     MonoTime until{};
     std::string pattern;
-    std::uint64_t from = 0;            // pattern: where the search goes on
+    std::uint64_t from = 0;            // pattern: where the search begins
     bool is_of_run = false;            // pattern: only output of `run`
     std::optional<std::int64_t> port;  // nothing: any
     std::chrono::nanoseconds quiet_for = std::chrono::seconds(2);
@@ -70,11 +73,6 @@ struct Waiter::Look {
     bool is_over = true;  // the run ended, and no other follows that could do what is waited for
     std::uint32_t run = 0;
     std::uint64_t changes = 0;
-};
-
-struct Waiter::Round {
-    std::optional<logstore::Line> match;
-    bool goes_on = false;  // there is more to search already
 };
 
 Result<Waiter::WaitPtr> Waiter::wait_of(const ops::WaitRequest& request, const Located& process) {
@@ -176,7 +174,7 @@ Task<Waited> Waiter::matched(const Wait& wait, logstore::Line match) {
     logstore::LineQuery around;
     around.from = wait.from;
     around.grep = wait.pattern;
-    around.grep_memory = pattern_memory;
+    around.grep_memory = watched_pattern_memory;
     around.context = context_lines;
     around.max_bytes = 8192;
     auto shown = co_await search(wait.log, std::move(around), wait.party);
@@ -193,64 +191,31 @@ Task<Waited> Waiter::matched(const Wait& wait, logstore::Line match) {
     co_return result;
 }
 
-Task<Result<Waiter::Round>> Waiter::search_round(Wait& wait, Look before) {
-    logstore::LineQuery query;
-    query.from = wait.from;
-    if (wait.is_of_run) query.run = wait.run;
-    query.max_bytes = 16384;
-    // Where the last whole line ends is asked first: the search then sees at least that much, and need not look at it
-    // again. Asked afterwards, it could lie behind a line that was printed in between and never searched.
-    logstore::LineQuery whole = query;
-    whole.include_partial = false;
-    whole.last = 1;
-    auto complete = co_await read(wait.log, std::move(whole));
-    std::uint64_t searched = wait.from;
-    if (complete && !complete->lines.empty()) {
-        const auto& last = complete->lines.back();
-        searched = std::max(searched, last.position + last.text.size() + (last.complete ? 1 : 0));
-    }
-    query.grep = wait.pattern;
-    query.grep_memory = pattern_memory;
-    auto page = co_await search(wait.log, std::move(query), wait.party);
-    if (!page && page.error().code == ErrorCode::invalid) co_return base::with_context(page.error(), "pattern");
-    if (!page) co_return page.error();
-    Round round;
-    const auto match = std::find_if(page->lines.begin(), page->lines.end(),
-                                    [](const auto& line) { return line.matched && !line.event; });
-    if (match != page->lines.end()) {
-        round.match = std::move(*match);
-        co_return round;
-    }
-    // A program that prints faster than its output is read must not hold the wait beyond its time.
-    if (page->more && clock_.now() < wait.until) {
-        wait.from = page->next;
-        round.goes_on = true;
-        co_return round;
-    }
-    if (before.is_known && before.run != wait.run) {
-        // What comes from here on is of the run that followed, or of several.
-        wait.run = before.run;
-        wait.is_of_run = false;
-        round.goes_on = true;
-    }
-    // The unfinished last line may be completed into a match: it is looked at again.
-    wait.from = searched;
-    co_return round;
-}
-
 Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
-    const auto signal = log_changes_.follow(wait->log);
+    PatternWatches::Wanted wanted;
+    wanted.pattern = wait->pattern;
+    wanted.from = wait->from;
+    if (wait->is_of_run) wanted.run = wait->run;
+    wanted.party = wait->party;
+    const auto watch = patterns_.watch(wait->log, std::move(wanted));
     for (;;) {
         // Whether it has ended is asked before the log is read: what it printed last is then in the log.
         const Look before = look_at(wait->id);
-        auto round = co_await search_round(*wait, before);
-        if (!round) co_return round.error();
-        if (round->match) co_return co_await matched(*wait, std::move(*round->match));
-        if (round->goes_on) continue;
+        co_await watch->look(wait->until);
+        wait->from = watch->from();
+        if (watch->failure()) co_return *watch->failure();
+        if (watch->match()) co_return co_await matched(*wait, *watch->match());
+        // A program that prints faster than its output is read must not hold the wait beyond its time.
+        if (before.is_known && before.run != wait->run && clock_.now() < wait->until) {
+            // What comes from here on is of the run that followed, or of several.
+            wait->run = before.run;
+            watch->take_any_run();
+            continue;
+        }
         if (before.is_over) co_return co_await finish(WaitOutcome::ended, *wait);
         if (supervisor_.has_left()) co_return leaving();
         if (clock_.now() >= wait->until) co_return co_await finish(WaitOutcome::timed_out, *wait);
-        co_await (signal->grown() || supervisor_.changed(wait->id, before.changes, wait->until));
+        co_await (watch->found() || supervisor_.changed(wait->id, before.changes, wait->until));
     }
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 /// Waits so that agents need not poll: for a line, a port, quiet, or the end of a process. Woken by the log's
-/// growth (`LogChanges`) and by changes of the process, never by a tick, except for ports, which the kernel does not
-/// announce.
+/// growth (`PatternWatches`) and by changes of the process, never by a tick, except for ports, which the kernel does
+/// not announce.
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +9,7 @@
 #include "common/logstore/reader.hpp"
 #include "common/ops/wait_for_process.hpp"
 #include "daemon/core/log_changes.hpp"
+#include "daemon/core/pattern_watches.hpp"
 #include "daemon/core/supervisor.hpp"
 #include "daemon/core/workers.hpp"
 
@@ -34,19 +35,23 @@ using Waited = Result<std::unique_ptr<WaitResult>>;
 class Waiter {
 public:
     /// References outlive the waiter.
-    Waiter(async::Clock& clock, Supervisor& supervisor, Workers& workers, LogChanges& log_changes);
+    Waiter(boost::asio::any_io_executor executor, async::Clock& clock, Supervisor& supervisor, Workers& workers,
+           LogChanges& log_changes);
 
     /// Whose wait it is decides when it is its turn to look for a pattern. Completes when it has come true, the process
     /// has ended first (`ended`), or the time is up (`timed_out`). Errors: as locate; invalid (pattern, and what does
     /// not go together); unavailable (the daemon leaves). Cancelling ends the wait.
     Task<Waited> wait(ops::WaitRequest request, async::Turns::Party party);
 
+
+    /// Ends what waits share; completes when nothing of it runs any more.
+    Task<> close() { return patterns_.close(); }
+
 private:
     /// A request, read for the process that it is about, and how far the search has come.
     struct Wait;
     using WaitPtr = std::unique_ptr<Wait>;
     struct Look;
-    struct Round;
     static Result<WaitPtr> wait_of(const ops::WaitRequest& request, const Located& process);
     Task<Result<WaitPtr>> begin(ops::WaitRequest request, async::Turns::Party party);
     Task<Waited> wait_for_pattern(WaitPtr wait);
@@ -54,7 +59,6 @@ private:
     Task<Waited> wait_for_quiet(WaitPtr wait);
     Task<Waited> wait_for_exit(WaitPtr wait);
     Look look_at(ProcessId id) const;
-    Task<Result<Round>> search_round(Wait& wait, Look before);
     Task<Waited> matched(const Wait& wait, logstore::Line match);
     Task<Waited> finish(WaitOutcome end, const Wait& wait);
     Task<Result<logstore::LinePage>> read(std::filesystem::path log, logstore::LineQuery query);
@@ -64,7 +68,7 @@ private:
     async::Clock& clock_;
     Supervisor& supervisor_;
     Workers& workers_;
-    LogChanges& log_changes_;
+    PatternWatches patterns_;
 };
 
 }  // namespace persistproc::core

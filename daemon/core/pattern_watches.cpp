@@ -1,0 +1,353 @@
+#include "daemon/core/pattern_watches.hpp"
+
+#include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <list>
+#include <map>
+#include <stdexcept>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "common/async/notifier.hpp"
+#include "common/async/offload.hpp"
+#include "common/base/thread_priority.hpp"
+#include "common/rundir/daemon_paths.hpp"
+
+namespace persistproc::core {
+
+namespace asio = boost::asio;
+using namespace asio::experimental::awaitable_operators;
+
+namespace {
+
+// One look at a log for all who wait for it; then other logs have their turn. A search that is not at the end by then
+// goes on in the next.
+constexpr std::chrono::nanoseconds longest_look = std::chrono::milliseconds(200);
+constexpr std::chrono::nanoseconds shortest_search = std::chrono::milliseconds(20);
+constexpr std::uint64_t searched_bytes = 64u << 20;
+// A log that only grows is looked at for a fifth of the time at most.
+constexpr int rest = 4;  // times as long as the look took
+constexpr std::chrono::nanoseconds longest_rest = std::chrono::milliseconds(400);
+
+struct Question {
+    std::shared_ptr<const std::string> pattern;
+    std::uint64_t from = 0;
+    std::optional<std::uint32_t> run;
+    bool was_asked = false;
+};
+
+struct Finding {
+    bool was_asked = false;  // false: the time was up before
+    bool is_at_end = false;
+    std::uint64_t from = 0;  // where the next search goes on
+    std::optional<logstore::Line> match;
+    std::optional<Error> failure;
+};
+
+struct Findings {
+    std::vector<Finding> of;  // each question
+    std::uint64_t searches = 0;
+};
+
+Finding search(logstore::LogView& log, const Question& question, const logstore::ReadBudget& budget) {
+    Finding out;
+    out.was_asked = true;
+    out.from = question.from;
+    logstore::LineQuery query;
+    query.from = question.from;
+    query.run = question.run;
+    query.grep = *question.pattern;
+    query.grep_memory = watched_pattern_memory;
+    query.first = 1;
+    auto page = log.read(query, budget);
+    if (!page) {
+        const bool is_pattern = page.error().code == ErrorCode::invalid;
+        out.failure = is_pattern ? base::with_context(page.error(), "pattern") : page.error();
+        return out;
+    }
+    const auto match = std::find_if(page->lines.begin(), page->lines.end(),
+                                    [](const auto& line) { return line.matched && !line.event; });
+    if (match != page->lines.end()) {
+        out.match = std::move(*match);
+        return out;
+    }
+    out.is_at_end = !page->more;
+    // The unfinished last line may be completed into a match: it is looked at again.
+    out.from = out.is_at_end ? page->unfinished.value_or(page->next) : page->next;
+    return out;
+}
+
+Findings look_for_all(const std::filesystem::path& path, const std::vector<Question>& questions, std::stop_token stop) {
+    using std::chrono::steady_clock;
+    // Whoever searches takes what others leave: the io thread, samples and programs go first.
+    base::give_way();
+    Findings out;
+    out.of.resize(questions.size());
+    const auto fail_all = [&](const Error& why) {
+        for (auto& each : out.of) {
+            each.was_asked = true;
+            each.failure = why;
+        }
+        return std::move(out);
+    };
+    // <data>/procs/<id>/log
+    if (auto there = rundir::check_present(path.parent_path().parent_path().parent_path()); !there)
+        return fail_all(there.error());
+    auto log = logstore::LogView::open(path);
+    if (!log) return fail_all(log.error());
+    const auto end = steady_clock::now() + longest_look;
+    const auto share = longest_look / static_cast<std::int64_t>(std::max<std::size_t>(1, questions.size()));
+    std::map<std::tuple<std::string_view, std::uint64_t, std::optional<std::uint32_t>>, std::size_t> asked;
+    for (std::size_t i = 0; i < questions.size(); ++i) {
+        const Question& question = questions[i];
+        if (question.was_asked && question.from == log->end()) {
+            out.of[i].was_asked = out.of[i].is_at_end = true;
+            out.of[i].from = question.from;
+            continue;
+        }
+        const auto [same, is_new] = asked.try_emplace({*question.pattern, question.from, question.run}, i);
+        if (!is_new) {
+            out.of[i] = out.of[same->second];
+            continue;
+        }
+        const auto now = steady_clock::now();
+        if (i > 0 && (now >= end || stop.stop_requested())) break;
+        logstore::ReadBudget budget;
+        budget.bytes = searched_bytes;
+        budget.until = now + std::max<std::chrono::nanoseconds>(share, shortest_search);
+        budget.stop = stop;
+        out.of[i] = search(*log, question, budget);
+        ++out.searches;
+    }
+    return out;
+}
+
+}  // namespace
+
+struct PatternWatches::Waiting {
+    Waiting(asio::any_io_executor executor, async::Clock& c, Wanted wanted)
+        : clock(c),
+          question{std::make_shared<const std::string>(std::move(wanted.pattern)), wanted.from, wanted.run},
+          party(wanted.party),
+          told(std::move(executor)) {}
+
+    bool has_found() const { return match || failure; }
+
+    async::Clock& clock;
+    Question question;
+    async::Turns::Party party;
+    std::shared_ptr<Entry> entry;
+    bool is_behind = true;     // there is, or may be, more in the log
+    std::size_t lookers = 0;   // those who wait for a look
+    std::uint64_t looked = 0;  // number of the last look that included it
+    std::optional<logstore::Line> match;
+    std::optional<Error> failure;
+    async::Notifier told;
+};
+
+/// One log that somebody waits for.
+struct PatternWatches::Entry {
+    Entry(asio::any_io_executor executor, std::filesystem::path p) : path(std::move(p)), wanted(std::move(executor)) {}
+
+    std::filesystem::path path;
+    std::list<std::shared_ptr<Waiting>> waiting;
+    std::unique_ptr<LogChanges::Follower> signal;
+    async::Notifier wanted;    // somebody came, went, or waits for a look
+    std::uint64_t begun = 0;   // looks
+    bool is_for_some = false;  // the last look
+    MonoTime next_look = MonoTime::min();
+
+    bool is_behind() const {
+        return std::any_of(waiting.begin(), waiting.end(), [](const auto& each) { return each->is_behind; });
+    }
+    bool is_awaited() const {
+        return std::any_of(waiting.begin(), waiting.end(),
+                           [](const auto& each) { return each->is_behind && each->lookers > 0; });
+    }
+
+    /// Those to look for, in turn party by party; within one, whom the last look did not reach comes first.
+    std::vector<std::shared_ptr<Waiting>> in_turn(bool only_awaited) const {
+        std::vector<std::pair<std::size_t, std::shared_ptr<Waiting>>> ranked;
+        for (const auto& each : waiting)
+            if (each->is_behind && !each->has_found() && (each->lookers > 0 || !only_awaited))
+                ranked.emplace_back(0, each);
+        std::stable_sort(ranked.begin(), ranked.end(),
+                         [](const auto& a, const auto& b) { return a.second->looked < b.second->looked; });
+        std::unordered_map<async::Turns::Party, std::size_t> of;
+        for (auto& [rank, each] : ranked) rank = of[each->party]++;
+        std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+        std::vector<std::shared_ptr<Waiting>> out;
+        for (auto& [rank, each] : ranked) out.push_back(std::move(each));
+        return out;
+    }
+};
+
+struct PatternWatches::State {
+    State(asio::any_io_executor e, async::Clock& c, asio::thread_pool& p, async::Turns& t, LogChanges& l)
+        : executor(std::move(e)), clock(c), threads(p), turns(t), changes(l) {}
+
+    asio::any_io_executor executor;
+    async::Clock& clock;
+    asio::thread_pool& threads;
+    async::Turns& turns;
+    LogChanges& changes;
+    std::map<std::string, std::shared_ptr<Entry>> by_path;
+    std::uint64_t looks = 0, searches = 0;
+
+    static Task<> serve(std::shared_ptr<State> self, std::shared_ptr<Entry> entry);
+    Task<> until_needed(std::shared_ptr<Entry> entry);
+    Task<> look(std::shared_ptr<Entry> entry);
+    void forget(const std::shared_ptr<Entry>& entry);
+};
+
+/// For as long as somebody waits.
+Task<> PatternWatches::State::serve(std::shared_ptr<State> self, std::shared_ptr<Entry> entry) {
+    try {
+        while (!entry->waiting.empty()) {
+            co_await self->until_needed(entry);
+            if (entry->is_behind()) co_await self->look(entry);
+        }
+    } catch (...) {
+        self->forget(entry);
+        throw;
+    }
+    self->forget(entry);
+}
+
+/// Nobody is left who could look for those who still wait.
+void PatternWatches::State::forget(const std::shared_ptr<Entry>& entry) {
+    if (const auto own = by_path.find(entry->path.native()); own != by_path.end() && own->second == entry)
+        by_path.erase(own);
+    entry->signal.reset();
+    for (const auto& each : std::exchange(entry->waiting, {})) {
+        if (!each->has_found())
+            each->failure = Error{ErrorCode::unavailable, "the daemon is leaving; ask again once there is another"};
+        each->told.notify_all();
+    }
+}
+
+/// Completes when it is time for a look, or nobody waits any more.
+Task<> PatternWatches::State::until_needed(std::shared_ptr<Entry> entry) {
+    while (!entry->waiting.empty()) {
+        const auto seen = entry->wanted.count();
+        if (!entry->is_behind()) {
+            const auto never = MonoTime::max();
+            co_await (entry->signal->grown() || entry->wanted.wait_past(seen, never, clock));
+            // Both may have come, and growth is told once: to look in vain costs little.
+            for (const auto& each : entry->waiting) each->is_behind = true;
+            continue;
+        }
+        if (entry->is_awaited() || clock.now() >= entry->next_look) co_return;
+        co_await entry->wanted.wait_past(seen, entry->next_look, clock);
+    }
+}
+
+Task<> PatternWatches::State::look(std::shared_ptr<Entry> entry) {
+    async::Place place(turns, entry.get());
+    const bool has_place = co_await place.wait();
+    if (!has_place) throw std::logic_error("one log waits once");
+    // Every other look is for those alone who have just come: it is short.
+    entry->is_for_some = entry->is_awaited() && !entry->is_for_some;
+    // While some are behind nobody hears of growth: the others are asked about it as often as if it were told.
+    if (!entry->is_for_some && clock.now() >= entry->next_look)
+        for (const auto& each : entry->waiting) each->is_behind = true;
+    const auto asking = entry->in_turn(entry->is_for_some);
+    if (asking.empty()) {
+        for (const auto& each : entry->waiting) each->is_behind = false;
+        co_return;
+    }
+    std::vector<Question> questions;
+    for (const auto& each : asking) {
+        questions.push_back(each->question);
+        each->is_behind = false;
+    }
+    const std::uint64_t number = ++entry->begun;
+    ++looks;
+    const MonoTime begin = clock.now();
+    auto work = [path = entry->path, questions = std::move(questions)](std::stop_token stop) {
+        return look_for_all(path, questions, std::move(stop));
+    };
+    auto findings = co_await async::offload_stoppable(threads, std::move(work));
+    searches += findings.searches;
+    const auto took = clock.now() - begin;
+    const auto pause = std::min<std::chrono::nanoseconds>(rest * took, longest_rest);
+    if (!entry->is_for_some) entry->next_look = begin + std::max<std::chrono::nanoseconds>(took + pause, look_interval);
+    for (std::size_t i = 0; i < asking.size(); ++i) {
+        Waiting& one = *asking[i];
+        Finding& found = findings.of[i];
+        if (!found.was_asked) {
+            one.is_behind = true;
+            continue;
+        }
+        one.looked = number;
+        one.question.was_asked = true;
+        one.question.from = found.from;
+        one.match = std::move(found.match);
+        one.failure = std::move(found.failure);
+        if (!one.has_found() && !found.is_at_end) one.is_behind = true;
+        if (one.has_found() || one.lookers > 0) one.told.notify_all();
+    }
+}
+
+PatternWatches::PatternWatches(asio::any_io_executor executor, async::Clock& clock, asio::thread_pool& threads,
+                               async::Turns& turns, LogChanges& changes)
+    : state_(std::make_shared<State>(executor, clock, threads, turns, changes)), tasks_(executor) {}
+
+PatternWatches::~PatternWatches() = default;
+
+std::unique_ptr<PatternWatches::Watch> PatternWatches::watch(const std::filesystem::path& log, Wanted wanted) {
+    auto waiting = std::make_shared<Waiting>(state_->executor, state_->clock, std::move(wanted));
+    auto& entry = state_->by_path[log.native()];
+    const bool is_new = entry == nullptr;
+    if (is_new) {
+        entry = std::make_shared<Entry>(state_->executor, log);
+        entry->signal = state_->changes.follow(log);
+    }
+    waiting->entry = entry;
+    entry->waiting.push_back(waiting);
+    entry->wanted.notify_all();
+    if (is_new) tasks_.spawn("looks for patterns", State::serve(state_, entry));
+    return std::make_unique<Watch>(std::move(waiting));
+}
+
+std::uint64_t PatternWatches::looks() const noexcept { return state_->looks; }
+std::uint64_t PatternWatches::searches() const noexcept { return state_->searches; }
+
+Task<> PatternWatches::close() { return tasks_.close(); }
+
+PatternWatches::Watch::~Watch() {
+    waiting_->entry->waiting.remove(waiting_);
+    waiting_->entry->wanted.notify_all();
+}
+
+Task<> PatternWatches::Watch::look(MonoTime until) {
+    const auto waiting = waiting_;
+    const std::uint64_t before = waiting->entry->begun;
+    struct Looker {
+        explicit Looker(Waiting& w) : one(w) { ++one.lookers; }
+        ~Looker() { --one.lookers; }
+        Waiting& one;
+    } const looker(*waiting);
+    waiting->is_behind = true;
+    waiting->entry->wanted.notify_all();
+    for (;;) {
+        if (waiting->has_found()) co_return;
+        const bool is_asked = waiting->looked > before;
+        if (is_asked && (!waiting->is_behind || waiting->clock.now() >= until)) co_return;
+        co_await waiting->told.wait();
+    }
+}
+
+Task<> PatternWatches::Watch::found() {
+    const auto waiting = waiting_;
+    while (!waiting->has_found()) co_await waiting->told.wait();
+}
+
+const std::optional<logstore::Line>& PatternWatches::Watch::match() const noexcept { return waiting_->match; }
+const std::optional<Error>& PatternWatches::Watch::failure() const noexcept { return waiting_->failure; }
+std::uint64_t PatternWatches::Watch::from() const noexcept { return waiting_->question.from; }
+void PatternWatches::Watch::take_any_run() { waiting_->question.run.reset(); }
+
+}  // namespace persistproc::core

@@ -1,0 +1,86 @@
+#pragma once
+/// Who waits for a pattern in what programs print. All that wait for one log share the looks at it: the log's growth
+/// wakes one task, not each of them, its files are opened once, and equal questions are asked once. A log that grows
+/// all the time is looked at fifty times a second, and less often the longer a look takes. One executor, one thread.
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/async/task_group.hpp"
+#include "common/async/turns.hpp"
+#include "common/logstore/reader.hpp"
+#include "daemon/core/log_changes.hpp"
+
+namespace persistproc::core {
+
+/// Of a pattern that somebody waits for, compiled: there may be many.
+inline constexpr std::size_t watched_pattern_memory = 1u << 20;
+
+class PatternWatches {
+    struct State;
+    struct Entry;
+    struct Waiting;
+
+public:
+    struct Wanted {
+        std::string pattern;
+        std::uint64_t from = 0;            // position
+        std::optional<std::uint32_t> run;  // only its output
+        async::Turns::Party party = nullptr;
+    };
+
+    /// One who waits, for as long as it lives. May outlive the PatternWatches; then nothing is found any more.
+    class Watch {
+    public:
+        explicit Watch(std::shared_ptr<Waiting> waiting) : waiting_(std::move(waiting)) {}
+        ~Watch();
+        Watch(const Watch&) = delete;
+        Watch& operator=(const Watch&) = delete;
+
+        /// Completes when all that is in the log now has been looked at, or something was found; once `until` has come,
+        /// after one look.
+        Task<> look(MonoTime until);
+        /// Completes when something was found.
+        Task<> found();
+
+        /// The first line that matches, or why it cannot be looked for: invalid (the pattern), io, corrupt,
+        /// unsupported, unavailable. Neither: nothing was found so far.
+        const std::optional<logstore::Line>& match() const noexcept;
+        const std::optional<Error>& failure() const noexcept;
+        /// Where the look began that found something, or the next one begins.
+        std::uint64_t from() const noexcept;
+        /// From here on, output of any run.
+        void take_any_run();
+
+    private:
+        std::shared_ptr<Waiting> waiting_;
+    };
+
+    /// Between the beginnings of two looks at a log that only grew.
+    static constexpr auto look_interval = std::chrono::milliseconds(20);
+
+    /// `clock`, `threads`, `turns` (of logs: each is a party) and `changes` outlive this and its watches.
+    PatternWatches(boost::asio::any_io_executor executor, async::Clock& clock, boost::asio::thread_pool& threads,
+                   async::Turns& turns, LogChanges& changes);
+    ~PatternWatches();
+    PatternWatches(const PatternWatches&) = delete;
+    PatternWatches& operator=(const PatternWatches&) = delete;
+
+    std::unique_ptr<Watch> watch(const std::filesystem::path& log, Wanted wanted);
+
+    /// Looks at logs, and searches that they came to, so far.
+    std::uint64_t looks() const noexcept;
+    std::uint64_t searches() const noexcept;
+
+    /// Ends the looks; completes when nothing of this runs any more.
+    Task<> close();
+
+private:
+    std::shared_ptr<State> state_;
+    async::TaskGroup tasks_;
+};
+
+}  // namespace persistproc::core

@@ -1,0 +1,146 @@
+#include "daemon/core/pattern_watches.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <map>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/fake_clock.hpp"
+#include "tests/support/temporary_directory.hpp"
+#include "tests/support/written_log.hpp"
+
+namespace pattern_watches_test {
+
+using namespace persistproc;
+using core::PatternWatches;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Many who wait for patterns in one log.
+struct Watched {
+    Watched() { log.out("begin\n"); }
+    ~Watched() {
+        tasks.cancel();
+        for (auto& [name, watch] : watches) watch.reset();
+        run_until([&] { return tasks.size() == 0; });
+        bool closed = false;
+        async::TaskGroup closing(io.get_executor());
+        closing.spawn("close", close(&closed));
+        run_until([&] { return closed; });
+        threads.join();
+    }
+
+    Task<> close(bool* closed) {
+        co_await patterns.close();
+        *closed = true;
+    }
+    Task<> wait(int name) {
+        const auto never = MonoTime::max();
+        const auto& watch = *watches.at(name);
+        co_await watches.at(name)->look(never);
+        ++looked;
+        co_await watches.at(name)->found();
+        found += watch.match() ? watch.match()->text + " " : watch.failure()->message;
+    }
+    void begin(int name, std::string pattern, int party = 0) {
+        watches[name] = patterns.watch(log.path(), {std::move(pattern), 0, std::nullopt, &parties[party]});
+        tasks.spawn("wait", wait(name));
+    }
+    void run_until(const std::function<bool()>& condition) {
+        while (!condition()) {
+            io.restart();
+            io.run_one_for(1ms);
+        }
+    }
+    /// Everything that needs no time has happened: nobody knows when inotify tells.
+    void print(const char* text) {
+        log.out(text);
+        io.restart();
+        io.run_for(5ms);
+    }
+    void advance() {
+        clock.advance(PatternWatches::look_interval);
+        io.restart();
+        io.poll();
+    }
+
+    tests::TemporaryDirectory folder;
+    tests::WrittenLog log{folder.path() / "procs" / "p1" / "log"};
+    boost::asio::io_context io{1};
+    tests::FakeClock clock{io.get_executor()};
+    boost::asio::thread_pool threads{1};
+    async::Turns turns{{.places = 2, .per_party = 1, .waiting_per_party = 16}};
+    core::LogChanges changes{io.get_executor(), clock, threads};
+    PatternWatches patterns{io.get_executor(), clock, threads, turns, changes};
+    std::map<int, std::unique_ptr<PatternWatches::Watch>> watches;
+    char parties[3] = {};
+    int looked = 0;
+    std::string found;
+    async::TaskGroup tasks{io.get_executor()};
+};
+
+}  // namespace
+
+TEST_CASE("all who wait for one log share its looks, and equal ones a search") {
+    Watched w;
+    for (int i = 0; i < 100; ++i) w.begin(i, i % 2 == 0 ? "never" : "ever " + std::to_string(i));
+    w.run_until([&] { return w.looked == 100; });
+    const auto looks = w.patterns.looks();
+    const auto searches = w.patterns.searches();
+    CHECK(looks <= 2);
+    CHECK(searches == 51);
+    // The first growth after a while is looked at when it comes, what follows within the interval at its end.
+    w.advance();
+    for (int i = 0; i < 10; ++i) w.print("line\n");
+    w.run_until([&] { return w.patterns.looks() > looks; });
+    CHECK(w.patterns.looks() == looks + 1);
+    w.advance();
+    w.run_until([&] { return w.patterns.looks() > looks + 1; });
+    w.print("line\n");
+    CHECK(w.patterns.looks() == looks + 2);
+    CHECK(w.patterns.searches() <= searches + 102);
+    w.log.out("ever 7 comes\n");
+    w.advance();
+    w.run_until([&] { return !w.found.empty(); });
+    CHECK(w.found == "ever 7 comes ");
+    CHECK(w.patterns.looks() == looks + 3);
+}
+
+TEST_CASE("a line that is completed later, and one of another run, are found") {
+    Watched w;
+    w.begin(1, "^whole$");
+    w.run_until([&] { return w.looked == 1; });
+    w.log.out("who");
+    w.advance();
+    w.print("le\n");
+    for (int i = 0; i < 100 && w.found.empty(); ++i) {
+        w.advance();
+        w.io.restart();
+        w.io.run_one_for(10ms);
+    }
+    CHECK(w.found == "whole ");
+}
+
+TEST_CASE("who waits for nothing that can be told is told why") {
+    Watched w;
+    w.begin(1, "(");
+    w.run_until([&] { return !w.found.empty(); });
+    CHECK(w.found.starts_with("pattern: "));
+    w.begin(2, "^begin");
+    w.run_until([&] { return w.found.ends_with("begin "); });
+}
+
+TEST_CASE("who looks for a slow pattern lets others look, too") {
+    Watched w;
+    std::string text;
+    for (int i = 0; i < 2000; ++i) text += std::string(200, 'a') + "\n";
+    w.log.out(text);
+    w.log.out("done\n");
+    for (int i = 0; i < 20; ++i) w.begin(i, "(a?a?a?a?){200}b" + std::to_string(i), 0);
+    w.begin(20, "^done", 1);
+    w.run_until([&] { return w.found == "done "; });
+    CHECK(w.looked <= 2);
+}
+
+}  // namespace pattern_watches_test
