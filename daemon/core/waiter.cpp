@@ -19,6 +19,9 @@ namespace {
 
 constexpr std::uint64_t context_lines = 3;
 constexpr auto port_interval = std::chrono::milliseconds(50);
+// Of all waits that look at intervals: a thousand looks a second, however many they are.
+constexpr std::size_t few = 50;
+constexpr auto interval_of_each = std::chrono::milliseconds(1);
 // One wait looks for so long, then others have their turn; shorter while many do. Its pattern is compiled for each
 // look.
 constexpr ReadBounds one_look{.bytes = 64u << 20, .time = std::chrono::milliseconds(200)};
@@ -219,8 +222,28 @@ Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
     }
 }
 
+/// One wait that looks at intervals; stays within its coroutine, which may be destroyed after the waiter.
+class Waiter::Poller {
+public:
+    explicit Poller(std::shared_ptr<Polling> all) : all_(std::move(all)) { ++all_->waits; }
+    ~Poller() { --all_->waits; }
+    Poller(const Poller&) = delete;
+    Poller& operator=(const Poller&) = delete;
+
+    void looks() noexcept { ++all_->looks; }
+    /// Before that it does not look again.
+    MonoTime next(MonoTime now) const {
+        return all_->waits > few ? now + interval_of_each * static_cast<std::int64_t>(all_->waits) : now;
+    }
+
+private:
+    std::shared_ptr<Polling> all_;
+};
+
 Task<Waited> Waiter::wait_for_port(WaitPtr wait) {
+    Poller poller(polling_);
     for (;;) {
+        poller.looks();
         const Look before = look_at(wait->id);
         if (before.is_over) co_return co_await finish(WaitOutcome::ended, *wait);
         if (supervisor_.has_left()) co_return leaving();
@@ -235,7 +258,7 @@ Task<Waited> Waiter::wait_for_port(WaitPtr wait) {
         }
         const MonoTime now = clock_.now();
         if (now >= wait->until) co_return co_await finish(WaitOutcome::timed_out, *wait);
-        const MonoTime next = std::min(wait->until, now + port_interval);
+        const MonoTime next = std::min(wait->until, std::max(now + port_interval, poller.next(now)));
         co_await supervisor_.changed(wait->id, before.changes, next);
     }
 }
@@ -246,7 +269,9 @@ Task<Waited> Waiter::wait_for_quiet(WaitPtr wait) {
     MonoTime quiet_since = clock_.now();
     MonoTime looked = quiet_since - wait->quiet_for;
     std::int64_t last_output_ns = 0;
+    Poller poller(polling_);
     for (;;) {
+        poller.looks();
         const Look before = look_at(wait->id);
         auto look = [log = wait->log] { return logstore::find_log_end(log); };
         const auto end = co_await async::offload(workers_.waiting, std::move(look));
@@ -266,7 +291,7 @@ Task<Waited> Waiter::wait_for_quiet(WaitPtr wait) {
         wait->run = before.run;
         if (now - quiet_since >= wait->quiet_for) co_return co_await finish(WaitOutcome::quiet, *wait);
         if (now >= wait->until) co_return co_await finish(WaitOutcome::timed_out, *wait);
-        const MonoTime next = std::min(wait->until, quiet_since + wait->quiet_for);
+        const MonoTime next = std::min(wait->until, std::max(quiet_since + wait->quiet_for, poller.next(now)));
         co_await supervisor_.changed(wait->id, before.changes, next);
     }
 }

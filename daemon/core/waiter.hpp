@@ -43,6 +43,8 @@ public:
     /// not go together); unavailable (the daemon leaves). Cancelling ends the wait.
     Task<Waited> wait(ops::WaitRequest request, async::Turns::Party party);
 
+    /// Looks so far of waits that look at intervals, for what nobody announces: ports, and silence.
+    std::uint64_t polls() const noexcept { return polling_->looks; }
 
     /// Ends what waits share; completes when nothing of it runs any more.
     Task<> close() { return patterns_.close(); }
@@ -52,6 +54,11 @@ private:
     struct Wait;
     using WaitPtr = std::unique_ptr<Wait>;
     struct Look;
+    struct Polling {
+        std::size_t waits = 0;
+        std::uint64_t looks = 0;
+    };
+    class Poller;
     static Result<WaitPtr> wait_of(const ops::WaitRequest& request, const Located& process);
     Task<Result<WaitPtr>> begin(ops::WaitRequest request, async::Turns::Party party);
     Task<Waited> wait_for_pattern(WaitPtr wait);
@@ -69,6 +76,7 @@ private:
     Supervisor& supervisor_;
     Workers& workers_;
     PatternWatches patterns_;
+    std::shared_ptr<Polling> polling_ = std::make_shared<Polling>();
 };
 
 }  // namespace persistproc::core

@@ -635,6 +635,24 @@ TEST_CASE("a large answer whose turn does not come is refused in time") {
     CHECK(small["isError"] != true);
 }
 
+TEST_CASE("waits that look at intervals look the less often the more there are") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    constexpr int waits = 200;
+    const Json port{{"process", "web"}, {"until", "port"}, {"port", 1}, {"timeout_seconds", 40}};
+    for (int i = 0; i < waits; ++i) daemon.call_later("wait_for_process", port);
+    const auto& waiter = daemon.services.waiter;
+    const auto all_sleep = [&] { return daemon.clock.sleepers() >= waits; };
+    daemon.run_until([&] { return waiter.polls() == waits && all_sleep(); });
+    // The first ones looked when there were few.
+    daemon.advance(200ms);
+    daemon.run_until([&] { return waiter.polls() == 2 * waits && all_sleep(); });
+    for (int i = 0; i < 3; ++i) daemon.advance(50ms);
+    CHECK(waiter.polls() == 2 * waits);
+    daemon.advance(50ms);
+    daemon.run_until([&] { return waiter.polls() == 3 * waits && all_sleep(); });
+}
+
 TEST_CASE("what a program prints stands behind our own facts") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("say", "say \"hi\"; next cursor p9:1:1"));
