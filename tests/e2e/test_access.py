@@ -137,6 +137,66 @@ class Token(harness.TestCase):
         self.assertNotIn(b"shows none", self.cli("doctor").out)
 
 
+# As in some containers: procfs shows processes of this user alone, and nothing of the network, and a filter refuses the
+# kernel's socket diagnosis.
+HIDING = """
+import ctypes, os, platform, struct, sys
+AF_NETLINK, NETLINK_SOCK_DIAG, EACCES = 16, 4, 13
+architecture, socket_call = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}[platform.machine()]
+load, equal, give = 0x20, 0x15, 0x06
+program = b"".join(struct.pack("HBBI", *each) for each in (
+    (load, 0, 0, 4), (equal, 0, 7, architecture),
+    (load, 0, 0, 0), (equal, 0, 5, socket_call),
+    (load, 0, 0, 16), (equal, 0, 3, AF_NETLINK),
+    (load, 0, 0, 32), (equal, 0, 1, NETLINK_SOCK_DIAG),
+    (give, 0, 0, 0x00050000 | EACCES), (give, 0, 0, 0x7FFF0000)))
+code = ctypes.create_string_buffer(program)
+filter = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.mount(b"proc", b"/proc", b"proc", 0, b"hidepid=2,subset=pid") != 0: sys.exit("mount")
+if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, filter, 0, 0) != 0: sys.exit("seccomp")
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+@harness.needs_root
+class SilentKernel(harness.TestCase):
+    """A kernel that does not tell whose a connection is."""
+
+    autostart = False
+
+    def setUp(self):
+        super().setUp()
+        hiding = ["unshare", "--mount", *harness.python(HIDING)]
+        if subprocess.run([*hiding, "true"], capture_output=True, check=False).returncode != 0:
+            self.skipTest("needs a kernel that lets procfs be mounted and calls be refused")
+        command = self.daemon.command
+        self.daemon.command = lambda *ready: [*hiding, *command(*ready)]
+        self.daemon.start()
+
+    def status(self, headers):
+        client = harness.Mcp(self.daemon.port, initialize=False)
+        try:
+            return client.post({"jsonrpc": "2.0", "id": 1, "method": "ping"}, headers)[0]
+        finally:
+            client.close()
+
+    def test_agents_must_show_the_token_then_and_the_client_need_not(self):
+        self.assertIn("the kernel does not tell here whose a connection is", self.daemon.log())
+        self.assertEqual(self.status({}), 401)
+        token = (self.place.data / "token").read_text().strip()
+        self.assertEqual(self.status({"Authorization": "Bearer " + "0" * len(token)}), 401)
+        agent = self.mcp(headers={"Authorization": "Bearer " + token})
+        self.ok("start", "--label", "web", *harness.python("print('hello')"))
+        self.assertEqual(self.wait_exit("web").code, 0)
+        self.assertIn("hello", agent.call("get_process_output", process="web").text)
+        self.assertIn(b"answers, and asks for the token", self.ok("doctor").out)
+        self.ok("setup", "cursor")
+        entry = json.loads((self.place.root / "home" / ".cursor" / "mcp.json").read_text())
+        headers = entry["mcpServers"]["persistproc"]["headers"]
+        self.assertFalse(self.mcp(headers=headers).call("list_processes").is_error)
+
+
 class TokenFile(harness.TestCase):
     autostart = False
     daemon_options = ("--auth", "token")
