@@ -236,7 +236,10 @@ class Ends(harness.TestCase):
         again = ["stopping p1 (slow), up to 2 s; Ctrl+C leaves, the start goes on", "at once: persistproc signal KILL slow"]
         self.assertEqual(said("start", "--fresh", "--label", "slow", "--grace", "2", *command), again)
         self.assertEqual(said("start", "--fresh", "slow"), again)
-        self.assertEqual(said("restart", "slow"), [again[0].replace("start", "restart"), again[1]])
+        self.assertEqual(
+            said("restart", "slow"),
+            [again[0].replace("start", "restart"), "at once: persistproc restart --force slow"],
+        )
         self.ok("wait", "slow", "--pattern", "deaf")
         stop = self.background("stop", "slow")
         harness.eventually("it is being stopped", lambda: self.view("slow")["state"] == "stopping")

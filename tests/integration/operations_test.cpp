@@ -131,6 +131,34 @@ TEST_CASE("a start or restart that waits for a stop loses to the next stop") {
     CHECK(daemon.supervisor.find({1})->state == ProcessState::stopped);
 }
 
+TEST_CASE("a forced restart ends at once what another one, or a stop, is still ending") {
+    DaemonInProcess daemon;
+    const auto forced = [&daemon] {
+        return daemon.call_later("restart_process", Json{{"process", "web"}, {"force", true}});
+    };
+    int first = 0;
+    SECTION("a restart, which is its own as well") {
+        daemon.call("start_process", command("a", "web"));
+        daemon.shims.obeys_stop = false;
+        first = daemon.call_later("restart_process", Json{{"process", "web"}, {"grace_seconds", 60}});
+        daemon.run_until([&] { return daemon.shims.find(run(1, 1))->heard.size() == 2; });
+        const int second = forced();
+        for (const int call : {first, second}) {
+            const Json answer = daemon.answer(call)["result"]["structuredContent"];
+            CHECK(answer["run"] == "p1.2");
+            CHECK(answer["old_pid"] == 1001);
+            CHECK(answer["pid"] == 1002);
+        }
+        CHECK(daemon.shims.spawned() == 2);
+    }
+    SECTION("a stop") {
+        first = stop_patiently(daemon);
+        const int second = forced();
+        CHECK(daemon.answer(first)["result"]["structuredContent"]["state"] == "stopped");
+        CHECK(daemon.answer(second)["result"]["structuredContent"]["run"] == "p1.2");
+    }
+}
+
 TEST_CASE("each of two stops brings its own grace") {
     DaemonInProcess daemon;
     const int patient = stop_patiently(daemon);

@@ -67,6 +67,12 @@ private:
     void redefine(Process& process, const Beginning& beginning) const;
     Task<Result<void>> come_to_rest(ProcessPtr process);
     Task<bool> hear_of_end(ProcessPtr process);
+    struct Replaced {  // a run that a restart is ending, to begin another
+        std::uint32_t run = 0;
+        std::int64_t pid = 0;
+    };
+    std::optional<Replaced> hasten_end(const ProcessPtr& process, std::chrono::nanoseconds grace);
+    Task<Result<ops::RestartResponse>> join_restart(ProcessPtr process, std::string actor, Replaced replaced);
     Task<Result<std::optional<std::vector<std::string>>>> prepare_restart(ProcessPtr process,
                                                                           ops::RestartRequest request,
                                                                           std::uint64_t stops);

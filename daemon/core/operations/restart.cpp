@@ -33,11 +33,15 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     if (auto fine = domain::check_environment(request.environment); !fine) co_return fine.error();
     ProcessPtr process;
     std::uint64_t stops = 0;  // when this was asked for: one that comes in meanwhile goes first
+    std::optional<Replaced> replaced;
     std::optional<async::Mutex::Guard> guard;
     for (;;) {
         auto found = table_.resolve(request.process);
         if (!found) co_return found.error();
-        if (std::exchange(process, *found) != *found) stops = process->stops;
+        if (std::exchange(process, *found) != *found) {
+            stops = process->stops;
+            replaced = request.force ? hasten_end(process, grace_of(*process, request.grace_seconds)) : std::nullopt;
+        }
         auto held = co_await process->operation.lock();
         guard.emplace(std::move(held));
         if (auto rested = co_await come_to_rest(process); !rested) co_return rested.error();
@@ -47,6 +51,10 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
         guard.reset();
     }
     if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
+    // What was asked for has been done by the other restart, unless that one came to nothing.
+    const bool changes = request.base_environment || !request.environment.empty();
+    if (replaced && !changes && process->life.last_run() > replaced->run)
+        co_return co_await join_restart(process, std::move(actor), *replaced);
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
     if (process->is<Unreachable>())
         co_return Error{ErrorCode::unavailable,
@@ -80,6 +88,37 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
     if (!has_begun) co_return silent_meanwhile(*process);
     static_cast<ProcessView&>(out) = std::move(*shown);
+    co_return out;
+}
+
+/// What is being ended is ended at once. Nothing: no other run was promised after it.
+std::optional<Operations::Replaced> Operations::hasten_end(const ProcessPtr& process, std::chrono::nanoseconds grace) {
+    const auto* const stopping = std::get_if<Stopping>(&process->life.phase());
+    if (stopping == nullptr) return std::nullopt;
+    const bool follows = stopping->then_start;
+    const bool is_wanted = process->life.wanted() == Wanted::up;
+    // A stop that is being recorded is carried out after that.
+    if (follows != is_wanted) return std::nullopt;
+    const Replaced replaced{stopping->run, process->run_state.pid};
+    if (!follows) {
+        driver_.apply(process, StopRequested{.force = true, .grace = grace});
+        return std::nullopt;
+    }
+    driver_.apply(process, RestartRequested{.force = true, .grace = grace});
+    return replaced;
+}
+
+/// Of a restart that has hastened another one, which has begun a run since.
+Task<Result<ops::RestartResponse>> Operations::join_restart(ProcessPtr process, std::string actor, Replaced replaced) {
+    auto change = driver_.change_of(*process, actor, ops::RestartRequest::operation.audit, "force");
+    co_await driver_.record(std::move(change), "who hastened the restart of " + process->name());
+    if (!table_.holds(*process)) co_return removed_meanwhile(*process);
+    if (process->start_error) co_return *process->start_error;
+    auto shown = co_await view(process);
+    if (!shown) co_return shown.error();
+    ops::RestartResponse out;
+    static_cast<ProcessView&>(out) = std::move(*shown);
+    out.old_pid = replaced.pid;
     co_return out;
 }
 
