@@ -1,20 +1,20 @@
-#include "cli/format/cells.hpp"
+#include "common/base/cells.hpp"
 
 #include <algorithm>
 #include <cstdint>
 
-namespace persistproc::cli::format {
+namespace persistproc::base {
 
 namespace {
 
-struct Range {
+struct WidthRange {
     char32_t first, last;
 };
 
 // From the Unicode Character Database 14 (EastAsianWidth.txt: W and F; general categories Mn, Me and Cf, and the Hangul
 // vowels and finals that join the syllable before). What it leaves unassigned between two ranges of a kind belongs to
 // both: a later version assigns most of it in that way.
-constexpr Range wide_ranges[] = {
+constexpr WidthRange wide_ranges[] = {
     {0x1100, 0x115F},   {0x231A, 0x231B},   {0x2329, 0x232A},   {0x23E9, 0x23EC},   {0x23F0, 0x23F0},
     {0x23F3, 0x23F3},   {0x25FD, 0x25FE},   {0x2614, 0x2615},   {0x2648, 0x2653},   {0x267F, 0x267F},
     {0x2693, 0x2693},   {0x26A1, 0x26A1},   {0x26AA, 0x26AB},   {0x26BD, 0x26BE},   {0x26C4, 0x26C5},
@@ -32,7 +32,7 @@ constexpr Range wide_ranges[] = {
     {0x1F5A4, 0x1F5A4}, {0x1F5FB, 0x1F64F}, {0x1F680, 0x1F6C5}, {0x1F6CC, 0x1F6CC}, {0x1F6D0, 0x1F6D2},
     {0x1F6D5, 0x1F6DF}, {0x1F6EB, 0x1F6EC}, {0x1F6F4, 0x1F6FC}, {0x1F7E0, 0x1F7F0}, {0x1F90C, 0x1F93A},
     {0x1F93C, 0x1F945}, {0x1F947, 0x1F9FF}, {0x1FA70, 0x1FAF6}, {0x20000, 0x3FFFD}};
-constexpr Range zero_ranges[] = {
+constexpr WidthRange zero_ranges[] = {
     {0x0300, 0x036F},   {0x0483, 0x0489},   {0x0591, 0x05BD},   {0x05BF, 0x05BF},   {0x05C1, 0x05C2},
     {0x05C4, 0x05C5},   {0x05C7, 0x05C7},   {0x0600, 0x0605},   {0x0610, 0x061A},   {0x061C, 0x061C},
     {0x064B, 0x065F},   {0x0670, 0x0670},   {0x06D6, 0x06DD},   {0x06DF, 0x06E4},   {0x06E7, 0x06E8},
@@ -98,9 +98,9 @@ constexpr Range zero_ranges[] = {
     {0x1E2EC, 0x1E2EF}, {0x1E8D0, 0x1E8D6}, {0x1E944, 0x1E94A}, {0xE0001, 0xE01EF}};
 
 template <std::size_t n>
-bool is_in(const Range (&ranges)[n], char32_t point) noexcept {
-    const Range* found =
-        std::upper_bound(ranges, ranges + n, point, [](char32_t p, const Range& range) { return p < range.first; });
+bool is_in(const WidthRange (&ranges)[n], char32_t point) noexcept {
+    const WidthRange* found = std::upper_bound(ranges, ranges + n, point,
+                                               [](char32_t p, const WidthRange& range) { return p < range.first; });
     return found != ranges && point <= (found - 1)->last;
 }
 
@@ -184,4 +184,4 @@ std::string to_ascii(std::string_view text) {
     return out;
 }
 
-}  // namespace persistproc::cli::format
+}  // namespace persistproc::base
