@@ -1,5 +1,7 @@
 #include "daemon/options.hpp"
 
+#include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +11,7 @@
 #include <optional>
 #include <sstream>
 
+#include "common/base/columns.hpp"
 #include "common/base/file.hpp"
 #include "common/base/size.hpp"
 #include "common/base/text.hpp"
@@ -98,6 +101,28 @@ void declare(CLI::App& app, S& into, bool is_setting) {
     });
 }
 
+/// As the client's, from what was declared.
+std::string help_of(const CLI::App& app) {
+    winsize size{};
+    const bool has_size = ::isatty(STDOUT_FILENO) == 1 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+    const std::size_t columns = base::help_columns(has_size ? size.ws_col : 0);
+    std::vector<std::pair<std::string, std::string>> flags;
+    std::size_t width = 0;
+    for (const CLI::Option* option : app.get_options()) {
+        std::string text;
+        for (const std::string& letter : option->get_snames()) text += fmt::format("-{}, ", letter);
+        text += "--" + option->get_lnames().front();
+        const bool takes_value = option->get_items_expected_max() > 0 && option->get_type_size_max() > 0;
+        if (takes_value) text += " " + option->get_type_name();
+        width = std::max(width, text.size());
+        flags.emplace_back(std::move(text), option->get_description());
+    }
+    std::string out =
+        fmt::format("Usage: {} [FLAGS]\n\n{}\n\n", app.get_name(), base::wrap(app.get_description(), columns));
+    for (const auto& [text, sentence] : flags) out += base::list_entry(text, width, sentence, columns);
+    return out;
+}
+
 /// Nothing is printed in vain.
 Result<void> print(const std::string& text) {
     if (const int failed = base::write_all(STDOUT_FILENO, text); failed != 0) return base::os_failure("stdout", failed);
@@ -110,26 +135,28 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     Options options;
     done = false;
     CLI::App app{"The daemon of persistproc: keeps programs running and records what they print.", "persistprocd"};
-    app.set_help_flag("-h,--help", "This text")->configurable(false);
-    app.set_version_flag("--version", "persistprocd " + base::version_text(base::version(), base::commit()))
-        ->configurable(false);
-    config::DaemonPlace where;
-    declare(app, where, false);
-    app.get_option("--port")->configurable(true);
-    app.add_flag("-q,--quiet", options.quiet, "Do not print the endpoint and how to add it to agents")
-        ->configurable(false);
+    config::DaemonSettings settings;
+    declare(app, settings, true);
     config::DaemonFlags flags;
     declare(app, flags, false);
     app.add_flag("--check", options.only_checks, "Say what is wrong with flags, variables and settings, and end")
         ->configurable(false);
-    config::DaemonSettings settings;
-    declare(app, settings, true);
+    app.add_flag("-q,--quiet", options.quiet, "Do not print the endpoint and how to add it to agents")
+        ->configurable(false);
+    config::DaemonPlace where;
+    declare(app, where, false);
+    app.get_option("--port")->configurable(true);
+    app.set_help_flag("-h,--help", "This text")->configurable(false);
+    app.set_version_flag("--version", "persistprocd " + base::version_text(base::version(), base::commit()),
+                         "Which version this is")
+        ->configurable(false);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& what) {
-        std::ostringstream text;
-        app.exit(what, text, text);
-        if (auto printed = print(text.str()); !printed) return printed.error();
+        std::ostringstream version;
+        const bool is_help = dynamic_cast<const CLI::CallForHelp*>(&what) != nullptr;
+        if (!is_help) app.exit(what, version, version);
+        if (auto printed = print(is_help ? help_of(app) : version.str()); !printed) return printed.error();
         done = true;
         return options;
     } catch (const CLI::ParseError& what) {

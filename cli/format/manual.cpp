@@ -71,7 +71,7 @@ std::string item(std::string_view term, std::string_view text) {
     return fmt::format(".TP\n.B {}\n{}\n", plain(term), prose(text));
 }
 
-/// The options that a --help of CLI11 lists, each with its sentence: two columns, the second goes on below itself.
+/// The flags that --help lists, each with its sentence: two columns, the second goes on below itself.
 std::vector<std::pair<std::string, std::string>> options_in(std::string_view help) {
     std::vector<std::pair<std::string, std::string>> out;
     while (!help.empty()) {

@@ -68,7 +68,7 @@ class Config(harness.TestCase):
     def test_wrong_ones_are_refused_with_their_place(self):
         place = f"persistprocd: error: {self.file}: line"
         for text, why in (
-            ("[daemon]\n\nlog = 1\n", ' 3, column 1: "log" is no key of [daemon]; known: port, auth, '),
+            ("[daemon]\n\nlog = 1\n", ' 3, column 1: "log" is no key of [daemon]; known: auth, allow-origin, '),
             ("[deamon]\n", ' 1, column 2: "deamon" is none of the tables daemon, client, run'),
             ("[daemon]\nauth = 'none'\n", ' 2, column 1: auth: peer or token, got "none"'),
             ("[daemon]\nkeep-ended = -1\n", " 2, column 1: "),

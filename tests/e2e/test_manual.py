@@ -30,6 +30,10 @@ class Manual(harness.TestCase):
     def test_the_daemon_and_serve_say_the_same_of_a_flag(self):
         daemon = subprocess.run([harness.BIN / "persistprocd", "--help"], capture_output=True, text=True)
         # Each program is quiet about what is its own.
+        # And in the same way.
+        for line in ("Usage: persistprocd [FLAGS]", "  -v, --verbose             Say what it does"):
+            self.assertIn(line, daemon.stdout.splitlines())
+        self.assertLessEqual(max(map(len, daemon.stdout.splitlines())), 80)
         flags = [self.flags(text) for text in (self.ok("serve", "--help").out.decode(), daemon.stdout)]
         both = (flags[0].keys() & flags[1].keys()) - {"--quiet"}
         self.assertLessEqual({"--port", "--data-dir", "--ready-fd", "--verbose", "--help", "--auth"}, both)
