@@ -147,7 +147,7 @@ std::optional<TypedFlag> find_flag_at(const std::vector<std::string>& words, std
         if (name == "env")
             text += last.substr(0, last.size() - value.size()) + value.substr(0, value.find('=') + 1) + "…";
         else
-            text += base::shell_quote(last);
+            text += base::hide_values(last) == last ? base::shell_quote(last) : base::hide_values(last);
         return TypedFlag{std::move(name), std::move(value), base::escape_line(text), n};
     }
     return std::nullopt;

@@ -71,6 +71,9 @@ Result<void> add_files(const std::vector<std::string>& files, domain::Environmen
         auto text = base::read_file(file, max_environment_file_bytes);
         if (!text) {
             Error refused = base::with_context(text.error(), "--env-file");
+            // One that was to be given with -e.
+            if (const std::string shown = base::hide_values(file); shown != file)
+                refused.message = fmt::format("--env-file {}: no such file; a variable: -e NAME=VALUE", shown);
             // What was typed names no file that can be read.
             refused.code = ErrorCode::invalid;
             return refused;

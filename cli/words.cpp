@@ -179,27 +179,7 @@ const ProcessView* find_named(const std::vector<ProcessView>& views, std::string
     return nullptr;
 }
 
-/// "NAME=value" is an assignment in a shell; its value is shown nowhere.
-std::string assigned_name(std::string_view word) {
-    const std::size_t equals = word.find('=');
-    if (equals == std::string_view::npos || equals == 0) return {};
-    const std::string_view name = word.substr(0, equals);
-    const bool is_name = std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-    });
-    return is_name ? std::string(name) : std::string();
-}
-
-/// Whether a command line sets a variable somewhere.
-bool holds_assignment(std::string_view line) {
-    constexpr std::string_view gaps = " \t\n'\"`;&|()";
-    while (!line.empty()) {
-        if (!assigned_name(line.substr(0, line.find_first_of(gaps))).empty()) return true;
-        const std::size_t gap = line.find_first_of(gaps);
-        line.remove_prefix(gap == std::string_view::npos ? line.size() : gap + 1);
-    }
-    return false;
-}
+using base::assigned_name;
 
 /// Of `kill` and its like: "-s HUP", "-HUP", "-9", "--signal=HUP". Takes them out of `words`; empty: none is named.
 std::string take_signal(std::vector<std::string>& words) {
@@ -232,10 +212,10 @@ std::string shown_command(const std::vector<std::string>& command) {
     std::string out;
     for (const std::string& word : command) {
         const std::size_t flag = word.starts_with("--env=") ? 6 : word.starts_with("-e") ? 2 : 0;
-        const std::string name = assigned_name(std::string_view(word).substr(flag));
+        const std::string name(assigned_name(std::string_view(word).substr(flag)));
         out += (out.empty() ? "" : " ") + (name.empty() ? base::shell_quote(word) : word.substr(0, flag) + name + "=…");
     }
-    return base::excerpt(out);
+    return base::shortened(out);
 }
 
 std::optional<Error> refuse_reserved(std::string_view word) {
@@ -281,8 +261,9 @@ Result<std::vector<std::string>> split_line(std::string_view line, const std::st
         return *refuse_assignment(line, command);
     }
     auto words = domain::split_command(word);
-    const std::string shell = fmt::format(
-        "{} --shell {}", line, holds_assignment(word) ? "'COMMAND LINE'" : base::excerpt(base::shell_quote(word)));
+    const std::string shell =
+        fmt::format("{} --shell {}", line,
+                    base::hide_values(word) != word ? "'COMMAND LINE'" : base::shortened(base::shell_quote(word)));
     if (!words) {
         const std::string& why = words.error().message;
         const std::string_view prefix = "command: ";
@@ -370,7 +351,7 @@ std::optional<Error> refuse_mistyped(const StartArguments& arguments) {
     const auto& command = arguments.request.definition.command;
     const std::string& word = command.front();
     if (arguments.dashes || is_found(arguments, word)) return std::nullopt;
-    const std::string name = command.size() > 1 ? assigned_name(command[1]) : std::string();
+    const std::string_view name = command.size() > 1 ? assigned_name(command[1]) : std::string_view();
     if (word == "export" && !name.empty())
         return Error{ErrorCode::invalid, fmt::format("a variable stands before the command as a flag: {} -e {}=… CMD…",
                                                      arguments.line, name)};

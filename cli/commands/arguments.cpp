@@ -65,6 +65,21 @@ Result<void> take_targets(std::vector<std::string> words, bool all, std::string_
     return {};
 }
 
+Result<void> RestartArguments::take(std::vector<std::string> words, const Given& given) {
+    const auto begin = std::stable_partition(words.begin(), words.end(),
+                                             [](const auto& word) { return base::assigned_name(word).empty(); });
+    // A label may look like a variable.
+    if (!given.dashes && begin != words.begin() && begin != words.end()) {
+        std::string flags;
+        for (auto word = begin; word != words.end(); ++word)
+            flags += fmt::format("-e {}=… ", base::assigned_name(*word));
+        words.erase(begin, words.end());
+        return Error{ErrorCode::invalid, fmt::format("restart: variables are set by flags: persistproc restart {}{}",
+                                                     flags, shown_command(words))};
+    }
+    return TargetArguments::take(std::move(words), given);
+}
+
 Result<void> RenameArguments::take(std::vector<std::string> words, const Given& given) {
     if (words.empty()) return missing_target(given.subcommand);
     if (words.size() == 1) return Error{ErrorCode::invalid, "rename: to which label? persistproc rename p3 web"};

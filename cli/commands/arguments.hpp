@@ -173,6 +173,7 @@ struct RestartArguments : TargetArguments<ops::RestartRequest> {
                  .as_flag("update-env", "", "Inherit this shell's variables instead; what -e has set stays"));
         schema::inlined(&A::settle, each);
     }
+    Result<void> take(std::vector<std::string> words, const Given& given);
 };
 
 struct StatusArguments {

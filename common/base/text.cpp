@@ -316,7 +316,36 @@ bool has_control_or_bidi(std::string_view text) noexcept {
     return false;
 }
 
-std::string excerpt(std::string_view text) {
+std::string_view assigned_name(std::string_view word) noexcept {
+    const std::string_view name = word.substr(0, word.find('='));
+    const bool is_name =
+        !name.empty() && name.size() < word.size() && std::all_of(name.begin(), name.end(), [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+        });
+    return is_name ? name : std::string_view();
+}
+
+std::string hide_values(std::string_view text) {
+    constexpr std::string_view gaps = " \t\n'\"`;&|()";
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find_first_of(gaps, at), text.size());
+        std::string_view word = text.substr(at, end - at);
+        if (word.starts_with("--"))
+            word.remove_prefix(std::min(word.find('='), word.size() - 1) + 1);
+        else if (word.starts_with("-e"))
+            word.remove_prefix(2);
+        const std::string_view name = assigned_name(word);
+        if (!name.empty())
+            return std::string(text.substr(0, static_cast<std::size_t>(name.data() + name.size() - text.data()))) +
+                   "=…";
+        at = end + 1;
+    }
+    return std::string(text);
+}
+
+std::string excerpt(std::string_view text) { return shortened(hide_values(text)); }
+
+std::string shortened(std::string_view text) {
     if (text.size() <= max_excerpt_bytes) return escape_line(text);
     std::size_t end = max_excerpt_bytes;
     while (end > max_excerpt_bytes - 4 && (static_cast<unsigned char>(text[end]) & 0xC0u) == 0x80u) --end;

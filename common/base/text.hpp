@@ -30,9 +30,19 @@ std::string_view last_rewrite(std::string_view line) noexcept;
 /// One line that is safe to show: control and bidirectional characters as "\xNN" / "\u{NNNN}".
 std::string escape_line(std::string_view text);
 
-/// What somebody said, for a refusal that repeats it: as `escape_line`, and no more than this of it.
-std::string excerpt(std::string_view text);
+/// As `escape_line`, and no more than this of it.
+std::string shortened(std::string_view text);
 inline constexpr std::size_t max_excerpt_bytes = 200;
+
+/// What somebody said, for a refusal that repeats it: as `shortened`, and as `hide_values`.
+std::string excerpt(std::string_view text);
+
+/// "NAME" of a word of the form NAME=value, which a shell takes for an assignment; empty: it is none.
+std::string_view assigned_name(std::string_view word) noexcept;
+
+/// Where a word of the text is NAME=value, also behind "-e" or "--env=", "…" stands for the value and all behind it:
+/// nobody can tell where a value ends, and it may be a secret that was typed in the wrong place.
+std::string hide_values(std::string_view text);
 
 /// As `escape_line`, in double quotes that the text cannot close.
 std::string quote(std::string_view text);

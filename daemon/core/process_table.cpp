@@ -46,7 +46,7 @@ Result<ProcessPtr> ProcessTable::find_meant(const Identity& identity) const {
             return Error{ErrorCode::conflict,
                          fmt::format("label \"{}\" is in use by {} ({} in {}); stop it first or choose another label",
                                      identity.definition.label, match->name(),
-                                     base::excerpt(domain::command_line(match->record.definition.command)),
+                                     base::shortened(domain::command_line(match->record.definition.command)),
                                      base::escape_line(match->record.definition.working_directory))};
         return match;
     }

@@ -58,7 +58,7 @@ Error not_found(std::string_view target, const std::vector<Candidate>& candidate
     for (const auto& each : candidates)
         if (const auto distance = distance_to(each.label, shown)) near.emplace_back(*distance, &each);
     std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    std::string text = fmt::format("no process is \"{}\"", base::escape_line(shown));
+    std::string text = fmt::format("no process is \"{}\"", base::excerpt(target));
     if (candidates.empty()) return {ErrorCode::not_found, text + "; there are none yet: start one"};
     if (near.empty()) return {ErrorCode::not_found, text + "; a list shows those there are"};
     text += "; nearest:";

@@ -125,6 +125,27 @@ REFUSED = [
     ("export", 2, "a variable: -e NAME=VALUE"),
     ("env FOO=secret api", 2, "persistproc run env FOO=… api"),
     ("kill --env=FOO=secret -eBAR=secret api", 2, "persistproc run kill --env=FOO=… -eBAR=… api"),
+    ("restart api FOO=secret BAR=secret", 2, "variables are set by flags: persistproc restart -e FOO=… -e BAR=… api"),
+    # What stands behind "=" is repeated nowhere.
+    ("restart FOO=secret", 125, 'no process is "FOO=…"'),
+    ("output FOO=secret", 125, 'no process is "FOO=…"'),
+    ("status FOO=secret", 4, 'no process is "FOO=…"'),
+    ("wait FOO=secret", 125, 'no process is "FOO=…"'),
+    ("audit FOO=secret", 125, 'no process is "FOO=…"'),
+    ("signal HUP FOO=secret", 125, 'no process is "FOO=…"'),
+    ("signal FOO=secret api", 2, 'signal: "FOO=…" cannot be sent'),
+    ("rename api x FOO=secret", 2, 'rename: unexpected "FOO=…"'),
+    ("help FOO=secret", 2, 'no subcommand "FOO=…"'),
+    ("setup FOO=secret", 2, 'unknown client "FOO=…"'),
+    ("list --state FOO=secret", 2, '"FOO=…" is not one of'),
+    ("list -eFOO=secret", 2, "unknown flag -eFOO=…"),
+    ("stop --grace FOO=secret api", 2, '"FOO=…" is not a duration'),
+    ("output --since FOO=secret api", 2, '"FOO=…"'),
+    ("run --restart FOO=secret true", 2, '"FOO=…" is not one of'),
+    ("run -C FOO=secret true", 2, "working directory FOO=…:"),
+    ("run -- FOO=secret", 127, "FOO=…: no such program"),
+    ("start --env-file FOO=secret true", 2, "--env-file FOO=…: no such file; a variable: -e NAME=VALUE"),
+    ("start api --env-file FOO=secret", 127, "persistproc restart api --env-file FOO=… with that"),
 ]
 
 # One word, as a shell passes it on when it was quoted.

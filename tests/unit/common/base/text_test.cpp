@@ -61,6 +61,22 @@ TEST_CASE("a refusal repeats little of what it refuses") {
     CHECK(excerpt(std::string(200, 'a')) == std::string(200, 'a'));
     CHECK(excerpt(std::string(1 << 20, 'a')) == std::string(200, 'a') + "…");
     CHECK(excerpt(std::string(199, 'a') + "é") == std::string(199, 'a') + "…");
+    CHECK(excerpt("FOO=secret\x1b value") == "FOO=…");
+    CHECK(excerpt(std::string(196, 'a') + " FOO=secret") == std::string(196, 'a') + " FOO…");
+}
+
+TEST_CASE("values that look like those of variables are hidden") {
+    CHECK(hide_values("FOO=secret") == "FOO=…");
+    CHECK(hide_values("_a1=secret more of it") == "_a1=…");
+    CHECK(hide_values("a && FOO=secret b") == "a && FOO=…");
+    CHECK(hide_values("sh -c 'FOO=secret b'") == "sh -c 'FOO=…");
+    CHECK(hide_values("-eFOO=secret") == "-eFOO=…");
+    CHECK(hide_values("--env=FOO=secret") == "--env=FOO=…");
+    CHECK(hide_values("kill --env FOO=secret") == "kill --env FOO=…");
+    CHECK(hide_values("FOO=") == "FOO=…");
+    for (const char* shown :
+         {"", "=", "=x", "-e", "--", "--port=3000", "-n=3", "a b", "http://h/?a=b", "./a=b", "a-b=c"})
+        CHECK(hide_values(shown) == shown);
 }
 
 TEST_CASE("one line for people stays one line") {
