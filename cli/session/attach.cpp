@@ -238,10 +238,13 @@ private:
             if (view.error().code == ErrorCode::not_found) return happen(Forgotten{});
             if (view.error().code == ErrorCode::unavailable || view.error().code == ErrorCode::corrupt) {
                 client_.reset();
+                miss_daemon();
                 return happen(PollFailed{});
             }
             return;
         }
+        absent_since_.reset();
+        if (std::exchange(is_absence_told_, false)) say("a daemon answers again");
         Polled polled;
         // A state that only a newer daemon knows says at least whether the run has ended.
         polled.state = view->state.known().value_or(view->ended_at ? ProcessState::exited : ProcessState::running);
@@ -251,6 +254,15 @@ private:
         if (view->run && id) polled.run = domain::find_run_number(*view->run, *id).value_or(0);
         known_ = *view;
         happen(polled);
+    }
+
+    /// One that is back soon is not missed.
+    void miss_daemon() {
+        const MonoTime now = clock_.now();
+        if (!absent_since_) absent_since_ = now;
+        if (now - *absent_since_ < silence_bound || status_ || std::exchange(is_absence_told_, true)) return;
+        say(fmt::format("no daemon answers; what {} prints is still shown; to start one: {}", format::name_text(known_),
+                        serve_command(context_.common.data_directory)));
     }
 
     Task<Result<ProcessView>> ask_without_limit() {
@@ -390,7 +402,9 @@ private:
     bool has_object_ = false;  // told and not yet written
     bool is_stopping_ = false, was_stopped_here_ = false;
     bool is_behind_caret_ = false, has_looked_ = false;
-    bool has_said_ = false;  // and nothing came after that
+    bool has_said_ = false;                 // and nothing came after that
+    std::optional<MonoTime> absent_since_;  // the daemon
+    bool is_absence_told_ = false;
     async::TaskGroup tasks_;
 };
 

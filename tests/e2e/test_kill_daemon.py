@@ -101,6 +101,28 @@ class KillDaemon(harness.TestCase):
         self.assertIn(b"no daemon serves", finished.err.splitlines()[-1])
         self.daemon.start()
 
+    def test_a_run_that_misses_it_says_so(self):
+        following = [self.background("run", "--label", "web", "sleep", "600")]
+        harness.eventually("it is told", lambda: b"\n" in following[0].err)
+        following += [self.background("output", "-f", "web"), self.background("-q", "output", "-f", "web")]
+        for client in following:
+            harness.eventually("it is connected", lambda: has_socket(client.process.pid))
+        begun = following[0].err.count(b"\n")
+        # One that is back within a second is not missed.
+        self.daemon.restart()
+        self.daemon.kill()
+        for client in following[:2]:
+            harness.eventually("it is said", lambda: b"no daemon answers" in client.err)
+        self.daemon.start()
+        self.ok("stop", "web")
+        self.assertEqual([client.wait().code for client in following], [143, 0, 0])
+        for client, before in ((following[0], begun), (following[1], 0)):
+            said = client.err.decode().splitlines()[before:]
+            self.assertRegex(said[0], r"no daemon answers; what p1 \(web\) prints is still shown; to start one: persistproc serve --detach")
+            self.assertEqual(said[1], "persistproc: a daemon answers again")
+            self.assertRegex(said[2], r"p1 \(web\) was stopped ")
+        self.assertEqual(following[2].err, b"")
+
     def test_who_watches_a_beginning_starts_the_next_one(self):
         gate = self.place.work / "gate"
         code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)\nprint('oops'); sys.exit(7)"
