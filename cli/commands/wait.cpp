@@ -36,14 +36,33 @@ int exit_status_of(const ops::WaitMeta& meta) {
 }
 
 /// `view`: of the process as it is now, or as it was.
-std::string ended_text(ProcessView view, const ops::WaitMeta& meta) {
+std::string ended_text(ProcessView view, const ops::WaitMeta& meta, std::string_view missed = {}) {
     if (view.run != meta.run || domain::is_live(view)) {
         view.run = meta.run;
         view.started_at.reset();
         static_cast<domain::Ending&>(view) = meta;
         view.state = meta.stopped ? ProcessState::stopped : meta.signal ? ProcessState::killed : ProcessState::exited;
     }
-    return format::ending_text(view, base::wall_now());
+    return format::ending_text(view, base::wall_now(), missed);
+}
+
+std::chrono::nanoseconds time_of(double seconds) {
+    constexpr double longest = 1e9;  // beyond anything that is waited for, and far from an overflow
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(seconds, longest) * 1e9));
+}
+
+/// The time is over: one sentence, whatever is waited for.
+Error not_in_time(const WaitArguments& options, const ProcessView& view) {
+    std::string what = "it did not end";
+    if (options.request.pattern) what = "no line matched";
+    if (options.request.port) what = fmt::format("port {} did not listen", *options.request.port);
+    if (options.request.quiet_seconds) what = "it was not quiet";
+    return {ErrorCode::timeout, fmt::format("{} is {}; {} within {}", format::name_text(view), format::state_text(view),
+                                            what, format::span_text(time_of(options.timeout_seconds.value_or(0))))};
+}
+Error no_daemon_in_time(const WaitArguments& options, const std::string& target) {
+    return {ErrorCode::timeout, fmt::format("wait {}: no daemon answered within {}", base::excerpt(target),
+                                            format::span_text(time_of(options.timeout_seconds.value_or(0))))};
 }
 
 std::string waited_for(const ops::WaitRequest& request) {
@@ -60,7 +79,7 @@ std::string waited_for(const ops::WaitRequest& request) {
 /// What the daemon says of it names the run and not the process.
 Error ended_before(Error failed, const ops::WaitRequest& request, const Result<ProcessView>& now) {
     if (failed.code != ErrorCode::conflict || !now || domain::is_live(*now) || !now->ended_at) return failed;
-    failed.message = fmt::format("{} before {}", format::ending_text(*now, base::wall_now()), waited_for(request));
+    failed.message = format::ending_text(*now, base::wall_now(), waited_for(request));
     return failed;
 }
 
@@ -73,12 +92,9 @@ struct Waited {
 /// What was waited for has not come.
 std::optional<Error> failure_of(const WaitArguments& options, const Waited& waited) {
     const ops::WaitMeta& meta = waited.meta;
-    if (meta.outcome == ops::WaitOutcome::timed_out)
-        return Error{ErrorCode::timeout,
-                     fmt::format("wait: the time is over; {} is {}", meta.process, schema::enum_name(meta.state))};
+    if (meta.outcome == ops::WaitOutcome::timed_out) return not_in_time(options, waited.view);
     if (meta.outcome == ops::WaitOutcome::ended && options.request.until != ops::WaitCondition::exit)
-        return Error{ErrorCode::conflict,
-                     fmt::format("wait: {} before {}", ended_text(waited.view, meta), waited_for(options.request))};
+        return Error{ErrorCode::conflict, ended_text(waited.view, meta, waited_for(options.request))};
     return std::nullopt;
 }
 
@@ -94,15 +110,6 @@ void show(const Console& console, const WaitArguments& options, const Waited& wa
     } else if (meta.outcome == ops::WaitOutcome::ended) {
         console.note(ended_text(waited.view, meta));
     }
-}
-
-std::chrono::nanoseconds time_of(double seconds) {
-    constexpr double longest = 1e9;  // beyond anything that is waited for, and far from an overflow
-    return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(seconds, longest) * 1e9));
-}
-
-Error no_daemon_in_time() {
-    return {ErrorCode::timeout, "wait: the time is over, and no daemon answers to say how it stands"};
 }
 
 /// While no daemon answers: how long, and whether that has been said, once for all targets.
@@ -141,7 +148,7 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
     Absence absence(context, is_absence_told);
     double passed = 0;
     while (true) {
-        if (clock.now() >= end && (!view || absence.lasts())) co_return no_daemon_in_time();
+        if (clock.now() >= end && (!view || absence.lasts())) co_return no_daemon_in_time(options, target);
         if (!view && view.error().code == ErrorCode::unavailable && clock.now() < begin + daemon_return_bound) {
             absence.begin(clock.now());
             const MonoTime next = clock.now() + daemon_return_pause;
@@ -176,13 +183,11 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
         absence.end();
         const bool is_early = !is_last && (answer ? answer->outcome == ops::WaitOutcome::timed_out
                                                   : answer.error().code == ErrorCode::timeout);
-        if (!answer && answer.error().code == ErrorCode::timeout && passed > 0 && is_last)
-            co_return Error{ErrorCode::timeout,
-                            fmt::format("{}: not yet after {} s: {}", view->id, *options.timeout_seconds,
-                                        schema::enum_name(options.request.until))};
         if (!is_early) {
             std::string id = view->id;
             auto now = co_await (*client)->find(std::move(id));
+            if (!answer && answer.error().code == ErrorCode::timeout && options.timeout_seconds)
+                co_return not_in_time(options, now ? *now : *view);
             if (!answer) co_return ended_before(answer.error(), options.request, now);
             Waited out;
             out.meta = std::move(*answer);

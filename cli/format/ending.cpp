@@ -103,14 +103,15 @@ bool has_failed(const ProcessView& view) {
     return view.exit_code.value_or(1) != 0;
 }
 
-std::string ending_text(const ProcessView& view, WallTime now) {
-    std::string after;
+std::string ending_text(const ProcessView& view, WallTime now, std::string_view missed) {
+    const std::string before = missed.empty() ? std::string() : fmt::format(" before {}", missed);
+    std::string after = before;
     if (view.started_at && view.ended_at && *view.ended_at >= *view.started_at)
-        after = " after " + span_text(*view.ended_at - *view.started_at);
+        after = " after " + span_text(*view.ended_at - *view.started_at) + before;
     std::string said;
     switch (view.state.known().value_or(ProcessState::exited)) {
-        case ProcessState::failed: said = "could not be started" + causes(view); break;
-        case ProcessState::lost: said = "has ended, and nobody can know how" + causes(view); break;
+        case ProcessState::failed: said = "could not be started" + before + causes(view); break;
+        case ProcessState::lost: said = "has ended" + before + ", and nobody can know how" + causes(view); break;
         case ProcessState::stopped: said = "was stopped" + stopper_text(view.stopped_by) + after; break;
         case ProcessState::backoff: said = how(view) + after + next_run(view, now); break;
         case ProcessState::gave_up:

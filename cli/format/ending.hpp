@@ -16,8 +16,9 @@ std::string target_text(const ProcessView& view);
 /// "4 ms", "1.5 s", "20 s", "2m 5s".
 std::string span_text(std::chrono::nanoseconds span);
 /// "p92 (api) was stopped by claude-code after 5 s", "… exited with code 7 after 1 s", "… was killed by SIGSEGV"; with
-/// when it runs again, or that it does not. Of one whose end is known.
-std::string ending_text(const ProcessView& view, WallTime now);
+/// when it runs again, or that it does not. Of one whose end is known. `missed`: what was to come before that: "port
+/// 3000 listened".
+std::string ending_text(const ProcessView& view, WallTime now, std::string_view missed = {});
 /// "10 s": how long it may take to end when it is asked to.
 std::string grace_text(const ProcessView& view);
 /// Who did something, as a client called itself: ours is the person's own.

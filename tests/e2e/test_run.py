@@ -54,6 +54,15 @@ class ExitCodes(harness.TestCase):
         self.start("sleeper", ["sleep", "60"])
         self.assertEqual(self.cli("wait", "sleeper", "--exit", "--timeout", "0.2").code, 124)
 
+    def test_every_wait_whose_time_is_over_says_it_in_the_same_words(self):
+        self.start("web", ["sleep", "600"])
+        for flags, what in (([], "it did not end"), (["--exit"], "it did not end"), (["--pattern", "x"], "no line matched"),
+                            (["--port", "1"], "port 1 did not listen"), (["--quiet", "60"], "it was not quiet")):
+            late = self.cli("wait", "web", *flags, "--timeout", "0.05")
+            self.assertEqual((late.code, late.err.decode()), (124, f"persistproc: p1 (web) is running; {what} within 50 ms\n"))
+            late = self.cli("--json", "wait", "web", *flags, "--timeout", "0.05")
+            self.assertEqual((late.code, late.json()["error"]["code"]), (124, "timeout"))
+
     def test_usage_is_2(self):
         self.assertEqual(self.cli("run").code, 2)
         self.assertEqual(self.cli("list", "--no-such-flag").code, 2)
