@@ -74,24 +74,24 @@ std::string text_of(const Context& context, const ListArguments& options, std::v
                                  style);
 }
 
-/// As many lines as the terminal has, each to its end, so that nothing of the picture before shows through. The last
-/// says how many there was no room for.
+/// As many lines as the terminal has, the last of which says how many there was no room for. What was there before is
+/// erased first: behind a line that reaches the last column, its last character would be erased, too.
 std::string frame_of(const std::string& text, int height, std::string_view mark) {
     constexpr int usual_height = 24;
     if (height == 0) height = usual_height;
     const auto lines = std::count(text.begin(), text.end(), '\n');
     const auto shown = lines > height ? height - 1 : lines;
-    std::string out = "\x1b[H";
+    std::string out = "\x1b[H\x1b[J";
     std::size_t at = 0;
     for (std::ptrdiff_t line = 0; line < shown; ++line) {
         const std::size_t end = text.find('\n', at);
-        out += (line > 0 ? "\r\n" : "") + text.substr(at, end - at) + "\x1b[K";
+        out += (line > 0 ? "\r\n" : "") + text.substr(at, end - at);
         at = end + 1;
     }
     if (lines > shown)
-        out += fmt::format("{}{} {} more line{}\x1b[K", shown > 0 ? "\r\n" : "", mark, lines - shown,
+        out += fmt::format("{}{} {} more line{}", shown > 0 ? "\r\n" : "", mark, lines - shown,
                            lines - shown == 1 ? "" : "s");
-    return out + "\x1b[J";
+    return out;
 }
 
 std::string picture_of(const Context& context, const ListArguments& options, Result<Listing> listing) {
@@ -140,8 +140,9 @@ Task<int> list(Context context, ListArguments options) {
         if (!failed) options.request.working_directory = canonical;
     }
     if (options.watch && !context.console.can_redraw())
-        co_return context.console.fail(
-            Error{ErrorCode::invalid, "list --watch draws on a terminal, and stdout is none; leave out --watch"});
+        co_return context.console.fail(Error{
+            ErrorCode::invalid,
+            "list --watch draws on a terminal: stdout is none, or TERM does not say what it is; leave out --watch"});
     auto listing = co_await ask(context, options, true);
     if (!listing) co_return context.console.fail(listing.error());
     if (options.watch && listing->errors.empty()) co_return co_await watch(std::move(context), std::move(options));

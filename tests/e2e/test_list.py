@@ -146,6 +146,9 @@ class List(Case):
         terminal.seen = b""
         terminal.until(b"web6")
         self.assertNotIn(b"more line", terminal.seen)
+        # Nothing is erased behind a row: it may end in the last column, where its last character would go.
+        self.assertRegex(terminal.seen, rb"\x1b\[H\x1b\[JID ")
+        self.assertNotRegex(terminal.seen, rb"[^H]\x1b\[[JK]")
         os.kill(terminal.pid, signal.SIGINT)
         self.assertEqual(terminal.wait(), 0)
         self.assertNotIn(b"more line", terminal.seen.rsplit(b"\x1b[?1049l", 1)[1])
