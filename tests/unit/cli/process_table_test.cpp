@@ -230,6 +230,27 @@ TEST_CASE("what list shows, and in which order") {
     CHECK(format::process_table(none, now, TextStyle{}) == "nothing runs\n1 ended: persistproc list -a\n");
 }
 
+TEST_CASE("list counts in its footer what ended more than ten minutes ago") {
+    using format::ListSort;
+    std::vector<ProcessView> views = {ended("p1", "web", ProcessState::exited, 9min + 59s),
+                                      ended("p2", "api", ProcessState::stopped, 10min + 1s)};
+    const auto table = [&](WallTime at) {
+        return format::process_table(format::choose_processes(views, at, false, ListSort::state), at, TextStyle());
+    };
+    const std::string both = table(now - 2s);
+    CHECK(both.find("\np1 ") != std::string::npos);
+    CHECK(both.find("\np2 ") != std::string::npos);
+    CHECK(both.find(" ended: ") == std::string::npos);
+    const std::string one = table(now);
+    CHECK(one.find("\np1 ") != std::string::npos);
+    CHECK(one.find("\np2 ") == std::string::npos);
+    CHECK(one.ends_with("\n1 ended: persistproc list -a\n"));
+    CHECK(table(now + 2s) == "nothing runs\n2 ended: persistproc list -a\n");
+    // What failed is told until somebody looks after it.
+    views.push_back(ended("p3", "db", ProcessState::gave_up, 10min + 1s));
+    CHECK(table(now).find("\np3 ") != std::string::npos);
+}
+
 TEST_CASE("no row is wider than the terminal, whatever stands in it") {
     std::mt19937 random(1);
     const std::string parts[] = {"a",       "b c", "日",      "👩‍💻", "❤️", "é",
