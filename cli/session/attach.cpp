@@ -174,7 +174,12 @@ private:
 
     void tell_detached() {
         failed_.reset();
-        if (!plan_.tell_detached) return;
+        if (!plan_.tell_detached) {
+            // Nor does the prompt.
+            const bool breaks = std::exchange(is_behind_caret_, false) && ::isatty(STDERR_FILENO) == 1;
+            if (breaks && !context_.console.quiet()) context_.console.break_line();
+            return;
+        }
         const std::string target = format::target_text(known_);
         say(fmt::format("detached; {} goes on", format::name_text(known_)));
         say(fmt::format("back: persistproc output -f {}; stop: persistproc stop {}", target, target));

@@ -241,6 +241,14 @@ class OnExit(harness.TestCase):
         self.assertEqual(terminal.wait(), 0)
         self.assertEqual(self.view("polite")["state"], "running")
 
+    def test_ctrl_c_of_one_that_follows_leaves_no_half_line(self):
+        self.start("web", ["sh", "-c", "echo hello; exec sleep 600"])
+        terminal = self.terminal("output", "-f", "web")
+        terminal.until(b"hello\r\n")
+        terminal.type(b"\x03")
+        self.assertEqual(terminal.wait(), 0)
+        self.assertTrue(terminal.seen.endswith(b"^C\r\n"), terminal.seen)
+
     def test_a_closed_terminal_detaches(self):
         terminal = self.terminal("run", "--label", "polite", *harness.python(POLITE))
         terminal.until(b"hello")
