@@ -207,8 +207,10 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_
     }
     client = co_await connect_or_start(executor, options, true);
     if (client)
-        Console(options).note(fmt::format("no daemon served {}; it was started, and {} program{} had run on",
-                                          options.data_directory, there.live, there.live == 1 ? "" : "s"));
+        Console(options).note(fmt::format(
+            "no daemon served {}; it was started{}", options.data_directory,
+            there.live == 0 ? ""
+                            : fmt::format(", and {} program{} had run on", there.live, there.live == 1 ? "" : "s")));
     co_return client;
 }
 

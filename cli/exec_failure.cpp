@@ -71,6 +71,9 @@ std::string explain_exec_failure(const std::vector<std::string>& command, const 
         return fmt::format("{}: no such program in PATH, but a file of this directory; try: {}{}{}", name, before,
                            how.empty() ? "./" : std::string(how) + " ", shown_command(command));
     }
+    const bool is_path = command.front().find('/') != std::string::npos;
+    if (is_path && fs::symlink_status(fs::path(directory) / command.front(), failed).type() == fs::file_type::not_found)
+        return fmt::format("{}: no such file", name);
     if (file.empty()) return {};
     if (fs::is_directory(file, failed)) return fmt::format("{}: is a directory", name);
     const std::string_view runner = runner_of(file);

@@ -16,10 +16,14 @@ bool is_defining_flag(std::string_view name) {
 }
 
 Result<void> StartArguments::take(std::vector<std::string> words, const Given& given) {
+    domain::Definition& definition = request.definition;
+    if (words.empty() && given.has("label"))
+        return Error{ErrorCode::invalid,
+                     fmt::format("{}: no command; a process that exists is named without --label: persistproc start {}",
+                                 given.subcommand, base::excerpt(base::shell_quote(definition.label)))};
     if (words.empty())
         return Error{ErrorCode::invalid,
                      fmt::format("{0}: no command; try: persistproc {0} npm run dev", given.subcommand)};
-    domain::Definition& definition = request.definition;
     if (definition.shell && words.size() != 1)
         return Error{ErrorCode::invalid, "--shell takes the command as one word; quote it: --shell 'a | b'"};
     dashes = given.dashes;

@@ -54,6 +54,9 @@ Task<Result<Listing>> ask(Context context, ListArguments options, bool may_start
         auto views = co_await (*client)->list(std::move(request));
         if (!views) {
             out.errors.push_back(views.error());
+            if (views.error().code == ErrorCode::not_found && schema::Open<ProcessState>::from_word(target).known())
+                out.errors.back().message =
+                    fmt::format("no process is \"{0}\"; those in that state: --state {0}", target);
             continue;
         }
         for (ProcessView& view : *views) {

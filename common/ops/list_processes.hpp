@@ -40,6 +40,7 @@ struct ListRequest {
         each(schema::field("process", &R::process, "Only this one: id, label, PID or command"));
         each(schema::field("working_directory", &R::working_directory, "Only those in this directory")
                  .as_flag("C,working-directory", "DIR")
+                 .also_typed("cwd workdir")
                  .of_kind(schema::ValueKind::directory));
         each(schema::field("state", &R::state, "Only those in this state").as_flag("state", "STATE"));
     }

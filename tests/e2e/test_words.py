@@ -146,6 +146,22 @@ REFUSED = [
     ("run -- FOO=secret", 127, "FOO=…: no such program"),
     ("start --env-file FOO=secret true", 2, "--env-file FOO=…: no such file; a variable: -e NAME=VALUE"),
     ("start api --env-file FOO=secret", 127, "persistproc restart api --env-file FOO=… with that"),
+    # Words and flags of tmux, docker and systemctl.
+    ("kill-session -t api", 2, "persistproc stop api"),
+    ("attach-session -t api", 2, "persistproc output -f api"),
+    ("kill-server", 2, "persistproc shutdown"),
+    ("daemon start", 2, "persistproc serve --detach"),
+    ("system prune", 2, "persistproc prune"),
+    ("jlist", 2, "persistproc list --json"),
+    ("ps --filter status=running", 2, "--state STATE"),
+    ("stop api --signal INT", 2, "persistproc signal SIGNAL TARGET"),
+    ("prune -f", 2, "nothing ever asks"),
+    ("wait api --for exit", 2, "one of --pattern, --port, --quiet and --exit"),
+    ("list running", 125, 'no process is "running"; those in that state: --state running'),
+    ("run ./nothing.sh", 127, "./nothing.sh: no such file"),
+    # A label alone is no command.
+    ("start --label api", 2, "a process that exists is named without --label: persistproc start api"),
+    ("run --time app", 2, "persistproc output -t TARGET shows the time of each line"),
 ]
 
 # One word, as a shell passes it on when it was quoted.
@@ -183,6 +199,7 @@ ACCEPTED = [
     ("logs --err -1 api", ""),
     ("logs --no-color -1 api", "3\n"),
     ("logs --grep 2 -C 1 api", "1\n2\n3\n"),
+    ("list -q --cwd /", ""),
     ("signal -WINCH api", None),
     ("signal -s WINCH api", None),
     ("signal -28 api", None),
@@ -419,6 +436,8 @@ class WithoutDaemon(harness.TestCase):
                 self.assertIn(b"a", finished.out)
                 self.assertOneLine(finished.err, "2 programs had run on")
                 self.assertEqual(self.ok(*command).err, b"")
+        self.ok("shutdown")
+        self.assertTrue(self.ok("list").err.endswith(b"it was started\n"))
 
     def keepers(self):
         return [pid for pid, command in harness.processes_of(self.place.data) if "persistproc-shim" in command]
