@@ -35,6 +35,14 @@ constexpr auto soon = std::chrono::milliseconds(10);
 /// A daemon that takes longer is treated as one that does not answer.
 constexpr auto answer_timeout = std::chrono::seconds(5);
 
+/// Whether stdout and stderr are the same terminal, pipe or file.
+bool are_one_file() {
+    struct stat out {
+    }, err{};
+    const bool both = ::fstat(STDOUT_FILENO, &out) == 0 && ::fstat(STDERR_FILENO, &err) == 0;
+    return both && out.st_dev == err.st_dev && out.st_ino == err.st_ino;
+}
+
 /// Everything that happens while a process is followed. All on the loop but the thread inside `tail_`.
 class Attachment {
 public:
@@ -124,7 +132,8 @@ private:
         const bool breaks = !has_said_ && (is_behind_caret_ || view_->is_inside_line());
         is_behind_caret_ = false;
         has_said_ = true;
-        if (breaks && ::isatty(STDERR_FILENO) == 1 && !context_.console.quiet()) context_.console.break_line();
+        const bool shows = ::isatty(STDERR_FILENO) == 1 || are_one_file();
+        if (breaks && shows && !context_.console.quiet()) context_.console.break_line();
         context_.console.note(text);
     }
 
@@ -426,10 +435,7 @@ format::OutputStyle style_for_terminal(const std::string& process_id, bool split
     format::OutputStyle style;
     style.process_id = process_id;
     style.split = split;
-    struct stat out {
-    }, err{};
-    const bool both = ::fstat(STDOUT_FILENO, &out) == 0 && ::fstat(STDERR_FILENO, &err) == 0;
-    style.one_screen = !split || (both && out.st_dev == err.st_dev && out.st_ino == err.st_ino);
+    style.one_screen = !split || are_one_file();
     style.escape_out = !raw && ::isatty(STDOUT_FILENO) == 1;
     style.escape_err = !raw && ::isatty(STDERR_FILENO) == 1;
     return style;

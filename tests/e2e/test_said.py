@@ -301,6 +301,14 @@ class Ends(harness.TestCase):
         self.assertIn(b"half^C\r\npersistproc: detached; p1 (web) goes on\r\npersistproc: back: ", terminal.seen)
 
 
+    def test_a_file_of_both_streams_shows_none_of_it_behind_other_words(self):
+        both = subprocess.run(
+            [harness.BIN / "persistproc", "run", "--label", "web", "printf", "half"],
+            env=self.place.environment, cwd=self.place.work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        self.assertRegex(both.stdout.decode(), r"\nhalf\npersistproc: p1 \(web\) exited with code 0 after ")
+
+
 class Settling(harness.TestCase):
     def test_what_fails_at_once_is_told_with_its_last_words(self):
         script = "i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo line $i; done; exit 5"
