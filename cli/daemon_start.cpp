@@ -18,6 +18,7 @@
 
 #include "cli/console.hpp"
 #include "cli/environment.hpp"
+#include "cli/probes.hpp"
 #include "cli/run_survey.hpp"
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
@@ -157,9 +158,13 @@ Result<void> start_daemon(const CommonOptions& options) {
     if (polled == 0)
         return Error{ErrorCode::unavailable, fmt::format("the daemon does not serve after {} s; see {}",
                                                          ready_timeout_ms / 1000, log_path.native())};
-    return Error{ErrorCode::unavailable,
+    Error failed{ErrorCode::unavailable,
                  fmt::format("the daemon did not start: {}",
                              why.empty() ? fmt::format("it left no message in {}", log_path.native()) : why)};
+    const bool is_taken = options.port != 0 && is_port_taken(options.port);
+    if (const auto holder = is_taken ? find_port_holder(options.port) : std::nullopt)
+        failed.message += fmt::format("; port {} is held by {}", options.port, holder_text(*holder));
+    return failed;
 }
 
 Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io_executor executor,
@@ -203,6 +208,13 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_
         // One that holds the directory and does not answer knows more than its files say.
         const auto held = base::is_locked(fs::path(options.data_directory) / "daemon.lock");
         if (held && *held) co_return client;
+        // What is no directory holds no processes either, and is not what was meant.
+        std::error_code failed;
+        const auto type = fs::status(options.data_directory, failed).type();
+        if (type != fs::file_type::not_found && type != fs::file_type::directory)
+            co_return Error{ErrorCode::unavailable,
+                            fmt::format("data directory {}: {}", options.data_directory,
+                                        type == fs::file_type::none ? failed.message() : "not a directory")};
         co_return std::unique_ptr<DaemonClient>();
     }
     client = co_await connect_or_start(executor, options, true);

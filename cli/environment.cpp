@@ -45,9 +45,12 @@ Result<std::string> working_directory(const std::string& given) {
     std::error_code failed;
     const std::filesystem::path path =
         std::filesystem::canonical(given.empty() ? std::filesystem::path(".") : std::filesystem::path(given), failed);
+    if (failed && given.empty())
+        return Error{ErrorCode::invalid,
+                     fmt::format("this directory cannot be used: {}; name another: -C DIR", failed.message())};
     if (failed)
-        return Error{ErrorCode::invalid, fmt::format("working directory {}: {}",
-                                                     given.empty() ? "." : base::excerpt(given), failed.message())};
+        return Error{ErrorCode::invalid,
+                     fmt::format("working directory {}: {}", base::excerpt(given), failed.message())};
     if (!std::filesystem::is_directory(path, failed))
         return Error{ErrorCode::invalid, fmt::format("working directory {}: not a directory", base::excerpt(given))};
     return path.native();

@@ -391,7 +391,9 @@ std::optional<Error> refuse_mistyped(const StartArguments& arguments) {
             rest.remove_prefix(blank == std::string_view::npos ? rest.size() : blank + 1);
         }
     }
-    const std::string near = nearest_word(word, names);
+    std::string small = word;
+    for (char& c : small) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    const std::string near = nearest_word(small, names);
     if (near.empty()) return std::nullopt;
     return Error{ErrorCode::invalid, fmt::format("no subcommand and no program is \"{}\"; did you mean persistproc {}?",
                                                  base::excerpt(word), near)};

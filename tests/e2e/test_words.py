@@ -1,6 +1,7 @@
 """What people type who come from elsewhere, mistype or guess: each with its line and its status."""
 import os
 import signal
+import socket
 
 import harness
 
@@ -159,6 +160,8 @@ REFUSED = [
     ("wait api --for exit", 2, "one of --pattern, --port, --quiet and --exit"),
     ("list running", 125, 'no process is "running"; those in that state: --state running'),
     ("run ./nothing.sh", 127, "./nothing.sh: no such file"),
+    ("LIST", 2, "did you mean persistproc list?"),
+    ("Stop api", 2, "did you mean persistproc stop?"),
     # A label alone is no command.
     ("start --label api", 2, "a process that exists is named without --label: persistproc start api"),
     ("run --time app", 2, "persistproc output -t TARGET shows the time of each line"),
@@ -415,6 +418,21 @@ class WithoutDaemon(harness.TestCase):
         self.assertEqual(self.ok("shutdown", "--json").json(), {"stopped": [], "kept": [], "untouched": []})
         self.assertFalse(self.place.data.exists())
         self.assertFalse(harness.processes_of(self.place.data))
+
+    def test_a_data_directory_that_is_none_is_said(self):
+        self.place.data.write_text("")
+        for command in (["list"], ["status", "web"], ["logs", "web"]):
+            refused = self.cli(*command)
+            self.assertEqual((refused.code, refused.out), (125, b""))
+            self.assertOneLine(refused.err, f"data directory {self.place.data}: not a directory")
+        self.place.data.unlink()
+
+    def test_a_port_that_is_taken_is_told_with_its_holder(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            refused = self.cli("--port", str(port), "run", "true")
+        self.assertEqual(refused.code, 125)
+        self.assertOneLine(refused.err, f"; port {port} is held by python", f" (PID {os.getpid()})")
 
     def test_a_daemon_that_is_gone_is_started_to_tell_of_what_runs_on(self):
         for command in (["list"], ["status", "a"], ["logs", "a"]):
