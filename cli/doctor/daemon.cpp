@@ -31,7 +31,7 @@ void check_daemon(const Examined& examined, Findings& out) {
     const fs::path lock = examined.data / "daemon.lock";
     const auto held = base::is_locked(lock);
     if (held && *held) {
-        const auto holder = base::read_file(lock, 4096);
+        const auto holder = base::read_own_file(lock, 4096);
         if (is_stopped(examined.holder)) {
             out.problem("daemon",
                         fmt::format("PID {} holds {} and was stopped", examined.holder, examined.data.native()),

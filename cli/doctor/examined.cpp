@@ -68,7 +68,7 @@ Task<Result<T>> bounded(Task<Result<T>> task, pid_t holder) {
 pid_t holder_of(const fs::path& data) {
     const fs::path file = data / "daemon.lock";
     const auto held = base::is_locked(file);
-    const auto text = base::read_file(file, 4096);
+    const auto text = base::read_own_file(file, 4096);
     constexpr std::string_view mark = "(PID ";
     const std::size_t at = held && *held && text ? text->find(mark) : std::string::npos;
     return at == std::string::npos ? 0 : std::atoi(text->c_str() + at + mark.size());
