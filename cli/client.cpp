@@ -163,9 +163,13 @@ Task<Result<Response>> DaemonClient::call(Request request, bool repeatable) {
 Task<Result<ops::StartResponse>> DaemonClient::start(ops::StartRequest request) {
     const bool has_key = request.request_key.has_value();
     auto started = co_await call<ops::StartResponse>(request, has_key);
+    const bool is_refused = !started && started.error().code == ErrorCode::invalid;
+    if (is_refused && request.process && started.error().message.starts_with("process: unknown"))
+        co_return Error{ErrorCode::unsupported,
+                        "the daemon is older than this client and starts no process by its name; nothing was done; a "
+                        "new one that takes it over: persistproc serve --detach --replace"};
     // A daemon of an older release knows no keys. Then a start that was cut off is not asked for again.
-    const bool is_too_new = !started && started.error().code == ErrorCode::invalid &&
-                            started.error().message.starts_with("request_key: unknown");
+    const bool is_too_new = is_refused && started.error().message.starts_with("request_key: unknown");
     if (!is_too_new) co_return started;
     request.request_key.reset();
     co_return co_await call<ops::StartResponse>(std::move(request));

@@ -117,6 +117,26 @@ Result<ops::RestartRequest> make_restart_request(const RestartArguments& argumen
     return request;
 }
 
+namespace {
+
+std::string new_request_key() {
+    std::array<std::uint8_t, 16> key;
+    base::fill_random(key);
+    return base::to_hex(key);
+}
+
+}  // namespace
+
+ops::StartRequest make_again_request(const ProcessView& known, bool fresh) {
+    ops::StartRequest request;
+    request.definition.command = known.command;
+    request.definition.working_directory = known.working_directory;
+    request.process = known.id;
+    if (fresh) request.if_running = ops::IfRunning::restart;
+    request.request_key = new_request_key();
+    return request;
+}
+
 Result<ops::StartRequest> make_start_request(const StartArguments& arguments) {
     ops::StartRequest request = arguments.request;
     auto directory = working_directory(request.definition.working_directory);
@@ -132,9 +152,7 @@ Result<ops::StartRequest> make_start_request(const StartArguments& arguments) {
     ::umask(mask);
     request.umask = static_cast<std::int64_t>(mask);
     request.limits = own_limits();
-    std::array<std::uint8_t, 16> key;
-    base::fill_random(key);
-    request.request_key = base::to_hex(key);
+    request.request_key = new_request_key();
     ops::carry_bytes(request);
     return request;
 }

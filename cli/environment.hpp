@@ -8,6 +8,7 @@
 
 #include "cli/options.hpp"
 #include "common/base/result.hpp"
+#include "common/domain/process.hpp"
 
 namespace persistproc::ops {
 struct RestartRequest;
@@ -32,6 +33,8 @@ Result<std::map<std::string, std::string>> parse_environment_file(std::string_vi
 /// The request for a definition, with environment, umask and limits of this process. Errors: invalid (a variable, a
 /// file, the working directory), io.
 Result<ops::StartRequest> make_start_request(const StartArguments& arguments);
+/// The request that starts a process as it was defined; `fresh`: also where it runs.
+ops::StartRequest make_again_request(const ProcessView& known, bool fresh);
 /// A program that could not be executed, with what its file tells of that and what to type. Other errors as they are.
 Error explained(Error failed, const StartArguments& arguments);
 /// The request for each target, with the environment that is asked for. Errors: as above.

@@ -402,7 +402,7 @@ Task<std::vector<ProcessView>> list_all(boost::asio::any_io_executor executor, s
 
 void add_targets(Answer& answer, const std::vector<ProcessView>& views) {
     for (const ProcessView& view : views) {
-        const bool can_start = !domain::is_live(view) && view.state != ProcessState::backoff;
+        const bool can_start = !domain::is_live(view);
         if (answer.targets == Targets::ended && (!can_start || view.state == ProcessState::unsupported)) continue;
         const std::string what =
             fmt::format("{}, {} in {}", view.state.word(), domain::command_line(view.command), view.working_directory);

@@ -31,13 +31,11 @@ const ProcessView* find_known(const std::vector<ProcessView>& views, const std::
     return nullptr;
 }
 
-bool lives(const ProcessView& view) { return domain::is_live(view) || view.state == ProcessState::backoff; }
-
 /// What is to be typed about a process that `word` names. `variables`: flags of restart that were given, too.
 std::string advice(const ProcessView& known, const std::string& word, const std::string& variables) {
     const std::string name = base::escape_line(domain::command_line({word}));
     return fmt::format("\"{}\" names a process that exists ({}): persistproc {} {} starts it again as it is{}",
-                       base::excerpt(word), known.id, lives(known) ? "restart" : "start", name,
+                       base::excerpt(word), known.id, domain::is_live(known) ? "restart" : "start", name,
                        variables.empty() ? "" : fmt::format(", persistproc restart {} {} with that", name, variables));
 }
 
@@ -128,6 +126,7 @@ Task<int> start(Context context, BackgroundArguments options) {
     if (!request && !options.unsplit) co_return context.console.fail(request.error());
     auto client = co_await connect_or_start(context.executor, context.common, !options.no_autostart);
     if (!client) co_return context.console.fail(client.error());
+    std::string again;  // the id of a process that exists; the daemon knows whether it runs when its turn has come
     if (!options.word.empty() || options.unsplit) {
         auto views = co_await (*client)->list_all();
         if (!views) co_return context.console.fail(views.error());
@@ -141,27 +140,19 @@ Task<int> start(Context context, BackgroundArguments options) {
         if (known != nullptr && !options.is_bare() && known->command != command)
             co_return context.console.fail(not_redefined(*known, options));
         if (known != nullptr && options.is_bare()) {
-            // Of one that is being stopped that comes first.
-            const bool is_ending = known->state == ProcessState::stopping;
-            if (lives(*known) && !is_ending && !options.fresh) co_return show(context.console, *known, false);
-            ops::RestartRequest again;
-            again.process = known->id;
-            const std::string id = known->id;
-            ViewPredicate is_known = [&id](const ProcessView& view) { return view.id == id; };
-            auto restarting = (*client)->restart(std::move(again));
-            auto restarted = co_await unless_left(context, std::move(restarting), std::move(is_known));
-            if (!restarted) co_return interrupted_status;
-            if (!*restarted) co_return context.console.fail(restarted->error());
-            co_return co_await show_begun(context, **client, **restarted, span, !options.no_autostart, std::string());
+            again = known->id;
+            request = make_again_request(*known, options.fresh);
         }
     }
-    if (options.unsplit) co_return context.console.fail(*options.unsplit);
+    if (options.unsplit && again.empty()) co_return context.console.fail(*options.unsplit);
     ViewPredicate is_replaced = is_replaced_by(*request);
+    if (!again.empty()) is_replaced = [again](const ProcessView& view) { return view.id == again; };
     auto starting =
         start_process(context.executor, context.common, !options.no_autostart, std::move(*client), std::move(*request));
     auto answer = co_await unless_left(context, std::move(starting), std::move(is_replaced));
     if (!answer) co_return interrupted_status;
     auto& started = *answer;
+    if (!started && !again.empty()) co_return context.console.fail(started.error());
     if (!started) {
         Error error = explained(started.error(), options);
         const Error failed = co_await with_advice(context, std::move(error), options);

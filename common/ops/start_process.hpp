@@ -25,6 +25,9 @@ struct StartRequest {
     domain::Definition definition;    // its label is empty where none was given; the core derives one
     domain::Environment environment;  // set on top of the base
     IfRunning if_running = IfRunning::keep;
+    // The id of a process that is to be started as it was defined. Nothing else but `if_running` and `request_key` is
+    // read then.
+    std::optional<std::string> process;
     // What only the client at the user's terminal can know: its whole environment, umask and limits.
     std::optional<std::vector<std::string>> base_environment;  // else the daemon's own
     std::optional<std::int64_t> umask;
@@ -52,7 +55,7 @@ struct StartRequest {
         .summary = "start it in the background",
         .text =
             "Starts the command in the background and returns once it runs. One word that is the id or label of a "
-            "process that has ended starts that one again, as it was defined; flags that define a process do not go "
+            "process starts that one as it was defined, unless it runs; flags that define a process do not go "
             "with it. Behind -- the word is a command.",
         .examples = {"persistproc start --label db postgres -D data", "persistproc start db"},
         .statuses = {{126, "the program is not executable"}, {127, "no such program"}},
@@ -68,6 +71,7 @@ struct StartRequest {
                  .secret()
                  .as_flag("e,env", "KEY=VALUE", "Set a variable; may be repeated"));
         each(field("if_running", &R::if_running, "When it already runs: return it, restart it, or fail"));
+        each(field("process", &R::process).client_only());
         each(field("base_environment", &R::base_environment).client_only().secret());
         each(field("umask", &R::umask).client_only().range(0, 0777));
         each(field("limits", &R::limits).client_only());

@@ -1,8 +1,11 @@
 // Requests that meet each other, and what could not be recorded.
 #include <fcntl.h>
 
+#include <algorithm>
+
 #include "common/base/file.hpp"
 #include "common/rundir/paths.hpp"
+#include "daemon/core/run_files.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
 
@@ -20,6 +23,11 @@ Json command(const char* word, const char* label = nullptr) {
     Json out{{"command", Json::array({word, "x"})}, {"working_directory", "/"}};
     if (label != nullptr) out["label"] = label;
     return out;
+}
+
+/// Of a process that exists, as it was defined.
+Json again(const char* id) {
+    return Json{{"command", Json::array({"?"})}, {"working_directory", "/"}, {"process", id}};
 }
 
 RunId run(std::uint32_t process, std::uint32_t number) { return RunId{{process}, number}; }
@@ -73,6 +81,60 @@ TEST_CASE("a start that is stopped before its program runs says so") {
     shim->push(rundir::MessageType::state);
     CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "stopped");
     CHECK(error_code(daemon.answer(starting)["result"]) == "conflict");
+}
+
+TEST_CASE("a start of a process that exists joins what another is bringing about") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    std::vector<int> calls;
+    SECTION("another start") { daemon.shims.find(run(1, 1))->end(0); }
+    SECTION("a restart") {
+        daemon.shims.obeys_stop = false;
+        calls.push_back(daemon.call_later("restart_process", web));
+        daemon.run_until([&] { return daemon.shims.find(run(1, 1))->heard.size() == 2; });
+    }
+    for (int i = 0; i < 3; ++i) calls.push_back(daemon.call_later("start_process", again("p1")));
+    daemon.io.poll();
+    daemon.shims.obeys_stop = true;
+    if (daemon.shims.living() > 0) daemon.shims.find(run(1, 1))->end(15, true);
+    int created = 0;
+    for (const int call : calls) {
+        const Json answer = daemon.answer(call)["result"];
+        CHECK(error_code(answer).empty());
+        CHECK(answer["structuredContent"]["run"] == "p1.2");
+        CHECK(answer["structuredContent"]["state"] == "running");
+        created += answer["structuredContent"].value("created", true) ? 1 : 0;  // a restart does not say
+    }
+    CHECK(created == 1);
+    CHECK(daemon.shims.spawned() == 2);
+}
+
+TEST_CASE("a start of a process that exists starts it as it was defined") {
+    DaemonInProcess daemon;
+    Json request = command("a", "web");
+    request["environment"] = Json{{"NAME", "own"}};
+    request["restart"] = "always";
+    daemon.call("start_process", request);
+    daemon.shims.find(run(1, 1))->end(3);
+    // It waits to run again, and is not waited for.
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::backoff; });
+    const Json begun = daemon.call("start_process", again("p1"))["structuredContent"];
+    CHECK(begun["created"] == true);
+    CHECK(begun["run"] == "p1.2");
+    CHECK(begun["command"] == Json::array({"a", "x"}));
+    const auto spec = core::load_spec(daemon.data->path(), run(1, 2));
+    REQUIRE(spec);
+    CHECK(std::count(spec->environment.begin(), spec->environment.end(), "NAME=own") == 1);
+    CHECK(spec->restart == domain::RestartPolicy::always);
+    // Where it runs, `restart` alone says that it is to be another run.
+    CHECK(daemon.call("start_process", again("p1"))["structuredContent"]["created"] == false);
+    Json fresh = again("p1");
+    fresh["if_running"] = "restart";
+    CHECK(daemon.call("start_process", fresh)["structuredContent"]["run"] == "p1.3");
+    CHECK(error_code(daemon.call("start_process", again("p9"))) == "not_found");
+    const Json entries = daemon.call("read_audit", Json::object())["structuredContent"]["entries"];
+    CHECK(std::count_if(entries.begin(), entries.end(), [](const Json& each) { return each["action"] == "start"; }) ==
+          3);
 }
 
 TEST_CASE("one whose program is not there yet has no memory") {

@@ -53,9 +53,10 @@ public:
     bool has_left() const noexcept { return has_left_; }
 
 private:
-    Result<ProcessPtr> find_meant(const Identity& identity, const std::string& request_key) const;
     /// A start, as far as it could be read before its process is known.
     struct Beginning;
+    Task<Result<std::shared_ptr<const Beginning>>> read_start(ops::StartRequest request, std::string actor);
+    Result<ProcessPtr> find_meant(const Beginning& beginning) const;
     Task<Result<ops::StartResponse>> start_locked(ProcessPtr process, std::shared_ptr<const Beginning> beginning);
     /// Whether a run may begin, as far as a look tells; where others execute it, nobody looks. Errors: invalid (the
     /// working directory), exec_failed.

@@ -61,10 +61,18 @@ struct Operations::Beginning {
     std::vector<std::string> environment;
 
     std::string key() const { return request.request_key.value_or(""); }
+    /// One that exists is started as it was defined: there is neither an identity nor an environment.
+    bool is_again() const { return request.process.has_value(); }
 };
 
-Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, std::string actor) {
-    if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+Task<Result<std::shared_ptr<const Operations::Beginning>>> Operations::read_start(ops::StartRequest request,
+                                                                                  std::string actor) {
+    const auto beginning = std::make_shared<Beginning>();
+    if (request.process) {
+        beginning->request = std::move(request);
+        beginning->actor = std::move(actor);
+        co_return std::shared_ptr<const Beginning>(beginning);
+    }
     if (auto fine = domain::check_command(request.definition.command); !fine) co_return fine.error();
     if (request.definition.label_given)
         if (auto fine = domain::check_label(request.definition.label); !fine) co_return fine.error();
@@ -73,18 +81,25 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
     auto environment = compose_environment(*request.base_environment, request.environment);
     auto directory = co_await world_.directories.canonical_directory(request.definition.working_directory);
     if (!directory) co_return directory.error();
-    const auto beginning = std::make_shared<Beginning>();
     beginning->identity = identity_of(request, std::move(*directory), actor);
     beginning->request = std::move(request);
     beginning->actor = std::move(actor);
     beginning->environment = std::move(environment);
+    co_return std::shared_ptr<const Beginning>(beginning);
+}
+
+Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, std::string actor) {
+    if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+    auto read = co_await read_start(std::move(request), std::move(actor));
+    if (!read) co_return read.error();
+    const std::shared_ptr<const Beginning> beginning = std::move(*read);
 
     bool is_checked = false;
     ProcessPtr awaited;
     std::uint64_t stops = 0;  // of `awaited`, when this was asked for: one that comes in meanwhile goes first
     for (;;) {
         if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
-        auto found = find_meant(beginning->identity, beginning->key());
+        auto found = find_meant(*beginning);
         if (!found) co_return found.error();
         ProcessPtr process = std::move(*found);
         // What cannot be executed becomes no process, and uses up no id.
@@ -105,7 +120,7 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
         const bool has_ended = co_await hear_of_end(process);
         if (has_ended) continue;
         // Whoever held the lock may have removed it, or given it another command or label.
-        const auto meant = find_meant(beginning->identity, beginning->key());
+        const auto meant = find_meant(*beginning);
         if (!meant) co_return meant.error();
         if (*meant != process) continue;
         if (auto wanted = still_wanted(*process, stops, "started"); !wanted) {
@@ -135,10 +150,10 @@ Task<bool> Operations::hear_of_end(ProcessPtr process) {
 }
 
 /// What was started by the same request, whatever label it has by now; else as the table says.
-Result<ProcessPtr> Operations::find_meant(const Identity& identity, const std::string& request_key) const {
+Result<ProcessPtr> Operations::find_meant(const Beginning& beginning) const {
     for (const auto& [id, process] : table_.all())
-        if (was_started_by(*process, request_key)) return process;
-    return table_.find_meant(identity);
+        if (was_started_by(*process, beginning.key())) return process;
+    return beginning.is_again() ? table_.resolve(*beginning.request.process) : table_.find_meant(beginning.identity);
 }
 
 /// With the lock, of a process that is at rest.
@@ -165,7 +180,7 @@ Task<Result<ops::StartResponse>> Operations::start_locked(ProcessPtr process,
         ops::StartResponse joined;
         static_cast<ProcessView&>(joined) = std::move(*shown);
         joined.created = was_done;
-        if (was_done) co_return joined;
+        if (was_done || beginning->is_again()) co_return joined;
         joined.ignored_settings = settings_that_differ(beginning->request.definition, process->record.definition);
         if (beginning->request.environment.empty()) co_return joined;
         // Where it cannot be read back, nobody can say what differs.
@@ -185,7 +200,11 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
         if (process->standing == Standing::provisional) driver_.forget(process);
         co_return room.error();
     }
-    if (replaces) {
+    if (replaces && beginning->is_again()) {
+        ops::RestartRequest as_it_is;
+        auto checked = co_await prepare_restart(process, std::move(as_it_is), stops);
+        if (!checked) co_return checked.error();
+    } else if (replaces) {
         Definition definition = beginning->identity.definition;
         std::vector<std::string> variables = beginning->environment;
         auto checked =
@@ -224,6 +243,9 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
 
 void Operations::redefine(Process& process, const Beginning& beginning) const {
     const ops::StartRequest& request = beginning.request;
+    process.actor = beginning.actor;
+    process.record.request_key = beginning.key();
+    if (beginning.is_again()) return;
     Definition definition = beginning.identity.definition;
     // A process keeps its label unless a new one is given.
     if (!definition.label_given) {
@@ -237,8 +259,6 @@ void Operations::redefine(Process& process, const Beginning& beginning) const {
     process.launch = LaunchContext{.environment = beginning.environment,
                                    .umask = request.umask ? static_cast<mode_t>(*request.umask) : options_.umask,
                                    .limits = request.limits.empty() ? options_.limits : limits_of(request)};
-    process.actor = beginning.actor;
-    process.record.request_key = beginning.key();
 }
 
 }  // namespace persistproc::core

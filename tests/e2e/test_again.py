@@ -1,0 +1,59 @@
+"""A process that exists, started by its name."""
+import re
+import subprocess
+
+import harness
+
+# It takes its time to end.
+SLOW = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.4), exit(0))); print('up', flush=True); time.sleep(600)"
+
+
+def pid_in(line):
+    return int(re.search(rb"PID (\d+)", line)[1])
+
+
+class Again(harness.TestCase):
+    def start_again(self, target):
+        return subprocess.Popen(
+            [str(harness.BIN / "persistproc"), "start", target],
+            env=self.place.environment,
+            cwd=self.place.work,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def joined(self, starts):
+        """All that was answered, one line each; the answer of each says that the program runs."""
+        lines = []
+        for each in starts:
+            out, err = each.communicate(timeout=harness.PATIENCE)
+            self.assertEqual((each.returncode, err), (0, b""), out)
+            self.assertIn(b" is running, PID ", out)
+            lines.append(out)
+        return lines
+
+    def test_many_at_once_make_one_run(self):
+        self.start("db", ["sleep", "600"])
+        self.ok("stop", "db")
+        lines = self.joined([self.start_again("db") for _ in range(8)])
+        view = self.view("db")
+        self.assertEqual({pid_in(line) for line in lines}, {view["pid"]})
+        self.assertEqual(sum(b"already" not in line for line in lines), 1, lines)
+        self.assertEqual((view["run"], view["restarts"]), ("p1.2", 1))
+        done = [entry["action"] for entry in self.ok("audit", "db", "--json").json()["entries"]]
+        self.assertEqual(done, ["start", "stop", "start"])
+
+    def test_one_during_a_restart_joins_it(self):
+        self.start("slow", harness.python(SLOW))
+        self.ok("wait", "slow", "--pattern", "up", "--timeout", "30")
+        restarting = self.background("restart", "slow")
+        harness.eventually("it is being ended", lambda: self.view("slow")["state"] == "stopping")
+        lines = self.joined([self.start_again("slow")])
+        self.assertEqual(restarting.wait().code, 0)
+        view = self.view("slow")
+        self.assertEqual((pid_in(lines[0]), view["run"]), (view["pid"], "p1.2"))
+
+
+if __name__ == "__main__":
+    harness.main()
