@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <ctime>
+#include <limits>
 #include <utility>
 
 #include "common/base/text.hpp"
@@ -124,6 +125,7 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
         ErrorCode::invalid,
         fmt::format("\"{}\" is not a duration: expected for example 30s, 2m, 1h30m, 1.5s or 250ms", excerpt(text))};
     double total_seconds = 0;
+    double last_unit = std::numeric_limits<double>::infinity();
     std::string_view rest = text;
     if (rest.empty()) return bad;
     while (!rest.empty()) {
@@ -135,17 +137,19 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
         rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
         double unit = 1;
         if (whole) {
-            if (total_seconds > 0) return bad;  // "1h30": thirty of what?
+            if (std::isfinite(last_unit)) return bad;  // "1h30": thirty of what?
         } else {
             skip_blanks(rest);
             const auto letters =
                 std::find_if_not(rest.begin(), rest.end(), [](char c) { return c >= 'a' && c <= 'z'; });
             const auto length = static_cast<std::size_t>(letters - rest.begin());
             unit = seconds_of_unit(rest.substr(0, length));
-            if (unit <= 0) return bad;
+            // "1m1m", "30s1m": somebody meant something else.
+            if (unit <= 0 || unit >= last_unit) return bad;
             rest.remove_prefix(length);
             if (const std::string_view before = rest; skip_blanks(rest), rest.empty() && !before.empty()) return bad;
         }
+        last_unit = unit;
         total_seconds += value * unit;
     }
     if (total_seconds > 3e9) return bad;

@@ -34,7 +34,8 @@ TEST_CASE("durations are written as people write them") {
     CHECK(ns("5 min") == 5min);
     CHECK(ns("1 hour 30 minutes") == 90min);
     CHECK(ns("2weeks") == 336h);
-    for (const char* text : {"", "s", "-1", "1x", "1h30", "1e9999", "nan", "99999999999d", " 1", "1s ", "5 mi", "5 "}) {
+    for (const char* text : {"", "s", "-1", "1x", "1h30", "0h30", "1e9999", "nan", "99999999999d", " 1", "1s ", "5 mi",
+                             "5 ", "1s1m", "1m1m", "1 min 2 minutes"}) {
         INFO(text);
         CHECK(!base::parse_duration(text));
     }
