@@ -175,6 +175,8 @@ extern const schema::Form<int> signal_form;
 /// Seconds as a number, or a duration as text ("10s", "1m30s").
 extern const schema::Form<double> seconds_form;
 extern const schema::Form<std::optional<double>> optional_seconds_form;
+/// Bytes as a number, or a size as text ("64KiB").
+extern const schema::Form<std::int64_t> bytes_form;
 
 template <class Each>
 constexpr void Definition::fields(Each&& each) {

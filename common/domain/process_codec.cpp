@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "common/base/size.hpp"
 #include "common/base/time.hpp"
 #include "common/domain/process.hpp"
 #include "common/schema/codec.hpp"
@@ -52,12 +53,22 @@ Result<std::optional<double>> read_some_seconds(const Json& json, const std::str
 }
 Json write_some_seconds(const std::optional<double>& seconds) { return seconds ? Json(*seconds) : Json(); }
 
+Json bytes_schema() { return Json{{"type", "integer"}}; }
+Result<std::int64_t> read_bytes(const Json& json, const std::string& path) {
+    if (!json.is_string()) return schema::read<std::int64_t>(json, path);
+    const auto size = base::parse_size(json.get_ref<const std::string&>());
+    if (!size) return base::with_context(size.error(), path);
+    return static_cast<std::int64_t>(*size);
+}
+Json write_bytes(const std::int64_t& bytes) { return bytes; }
+
 }  // namespace
 
 const schema::Form<std::vector<std::string>> command_form{command_schema, read_command, write_command};
 const schema::Form<int> signal_form{signal_schema, read_signal, write_signal};
 const schema::Form<double> seconds_form{seconds_schema, read_seconds, write_seconds};
 const schema::Form<std::optional<double>> optional_seconds_form{seconds_schema, read_some_seconds, write_some_seconds};
+const schema::Form<std::int64_t> bytes_form{bytes_schema, read_bytes, write_bytes};
 
 bool is_live(const ProcessView& view) noexcept {
     const auto known = view.state.known();

@@ -1,0 +1,25 @@
+#include "common/ops/get_process_output.hpp"
+
+#include "common/schema/json.hpp"
+#include "tests/support/catch.hpp"
+
+namespace get_process_output_test {
+
+using namespace persistproc;
+
+TEST_CASE("a size is a number of bytes or a text") {
+    const auto parse = [](schema::Json max_bytes) {
+        return schema::parse<ops::OutputRequest>(schema::Json{{"process", "p1"}, {"max_bytes", std::move(max_bytes)}});
+    };
+    CHECK(parse(4096)->max_bytes == 4096);
+    CHECK(parse("64KiB")->max_bytes == 65536);
+    CHECK(parse("4096")->max_bytes == 4096);
+    CHECK(parse("2MiB").error().message == "max_bytes: must be 256 to 1048576, got 2097152");
+    CHECK(parse("64 kibble").error().message ==
+          "max_bytes: \"64 kibble\" is no size; give it as 64MiB, 1.5GiB or a number of bytes");
+    CHECK(parse(4.5).error().message == "max_bytes: expected integer, got number 4.5");
+    const auto shown = schema::object_schema<ops::OutputRequest>()["properties"]["max_bytes"];
+    CHECK(shown.dump() == R"({"type":"integer","minimum":256,"maximum":1048576,"default":16384})");
+}
+
+}  // namespace get_process_output_test
