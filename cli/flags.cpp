@@ -86,33 +86,6 @@ Result<void> apply_flags(const std::vector<Flag>& flags,
     return {};
 }
 
-Result<void> RestartChoice::read(std::string_view text) {
-    using domain::RestartPolicy;
-    constexpr std::pair<std::string_view, RestartPolicy> known[] = {
-        {"never", RestartPolicy::never},           {"no", RestartPolicy::never},
-        {"on-failure", RestartPolicy::on_failure}, {"on_failure", RestartPolicy::on_failure},
-        {"always", RestartPolicy::always},         {"unless-stopped", RestartPolicy::always}};
-    const std::size_t colon = text.find(':');
-    const auto word = text.substr(0, colon);
-    const auto found =
-        std::find_if(std::begin(known), std::end(known), [&](const auto& each) { return each.first == word; });
-    if (found == std::end(known))
-        return Error{ErrorCode::invalid,
-                     fmt::format("\"{}\" is not one of never, on-failure[:N], always", base::excerpt(text))};
-    policy = found->second;
-    limit.reset();
-    if (colon == std::string_view::npos) return {};
-    schema::FieldFacts facts{.name = "restart", .has_range = true, .min = 1, .max = 1000000};
-    auto number = detail::read_whole_number(facts, std::string(text.substr(colon + 1)));
-    if (!number || policy == RestartPolicy::never)
-        return Error{ErrorCode::invalid,
-                     fmt::format("\"{}\": behind on-failure: or always: stands how many quick failures in "
-                                 "a row end it, from 1 to 1000000",
-                                 base::excerpt(text))};
-    limit = static_cast<std::int64_t>(*number);
-    return {};
-}
-
 namespace detail {
 
 Result<std::uint64_t> read_whole_number(const schema::FieldFacts& facts, const std::string& text) {

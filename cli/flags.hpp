@@ -19,14 +19,7 @@
 
 namespace persistproc::cli {
 
-/// When a process that ended by itself is run again, as it is typed: "always", "on-failure:3".
-struct RestartChoice {
-    domain::RestartPolicy policy = domain::RestartPolicy::never;
-    std::optional<std::int64_t> limit;  // as Definition::restart_limit
-
-    /// Also docker's words: no, unless-stopped. Errors: invalid.
-    Result<void> read(std::string_view text);
-};
+using domain::RestartChoice;
 
 /// One flag, bound to where its value goes.
 struct Flag {
@@ -84,7 +77,9 @@ template <class M>
 Result<void> take_value(const schema::FieldFacts& facts, M& into, const std::string& text) {
     using Value = typename Typing<M>::Value;
     if constexpr (std::is_same_v<M, RestartChoice>) {
-        return into.read(text);
+        auto choice = domain::parse_restart(text);
+        if (!choice) return choice.error();
+        into = *choice;
     } else if constexpr (std::is_same_v<M, std::map<std::string, std::string>>) {
         return add_variable(text, into);
     } else if constexpr (Typing<M>::repeats) {

@@ -269,6 +269,34 @@ Ending ending_of(const Outcome& outcome) {
     return out;
 }
 
+Result<RestartChoice> parse_restart(std::string_view text) {
+    constexpr std::pair<std::string_view, RestartPolicy> known[] = {
+        {"never", RestartPolicy::never},           {"no", RestartPolicy::never},
+        {"on-failure", RestartPolicy::on_failure}, {"on_failure", RestartPolicy::on_failure},
+        {"always", RestartPolicy::always},         {"unless-stopped", RestartPolicy::always}};
+    constexpr std::int64_t most = 1'000'000;
+    const std::size_t colon = text.find(':');
+    const auto word = text.substr(0, colon);
+    const auto found =
+        std::find_if(std::begin(known), std::end(known), [&](const auto& each) { return each.first == word; });
+    if (found == std::end(known))
+        return Error{ErrorCode::invalid,
+                     fmt::format("\"{}\" is not one of never, on-failure[:N], always", base::excerpt(text))};
+    RestartChoice out{found->second, std::nullopt};
+    if (colon == std::string_view::npos) return out;
+    const auto number = text.substr(colon + 1);
+    std::int64_t limit = 0;
+    const auto [end, failed] = std::from_chars(number.data(), number.data() + number.size(), limit);
+    const bool is_number = failed == std::errc{} && end == number.data() + number.size();
+    if (!is_number || limit < 1 || limit > most || out.policy == RestartPolicy::never)
+        return Error{ErrorCode::invalid,
+                     fmt::format("\"{}\": behind on-failure: or always: stands how many quick failures in "
+                                 "a row end it, from 1 to {}",
+                                 base::excerpt(text), most)};
+    out.limit = limit;
+    return out;
+}
+
 std::string signal_name(int signal) {
     for (const auto& each : sendable)
         if (each.number == signal) return each.name;

@@ -102,6 +102,14 @@ Ending ending_of(const Outcome& outcome);
 
 enum class RestartPolicy { never, on_failure, always };
 
+/// When a process that ended by itself is run again, in one word: "always", "on-failure:3".
+struct RestartChoice {
+    RestartPolicy policy = RestartPolicy::never;
+    std::optional<std::int64_t> limit;  // as Definition::restart_limit
+};
+/// Also docker's words: no, unless-stopped. Errors: invalid.
+Result<RestartChoice> parse_restart(std::string_view text);
+
 }  // namespace domain
 
 namespace schema {
@@ -177,6 +185,8 @@ extern const schema::Form<double> seconds_form;
 extern const schema::Form<std::optional<double>> optional_seconds_form;
 /// Bytes as a number, or a size as text ("64KiB").
 extern const schema::Form<std::int64_t> bytes_form;
+/// A restart policy as text. What stands behind its colon is for whoever reads the whole request: see parse_restart.
+extern const schema::Form<RestartPolicy> restart_form;
 
 template <class Each>
 constexpr void Definition::fields(Each&& each) {
@@ -202,7 +212,10 @@ constexpr void Definition::fields(Each&& each) {
     each(field("shell", &D::shell, "Run the string through /bin/sh -c")
              .only(unseen)
              .as_flag("shell", "", "Run one word through /bin/sh -c"));
-    each(field("restart", &D::restart, "Restart when it ends by itself").only(unseen));
+    each(field("restart", &D::restart,
+               "When it ends by itself: never, always, on-failure, on-failure:3 (quick failures)")
+             .only(unseen)
+             .in_form(&restart_form));
     each(field("restart_limit", &D::restart_limit)
              .only(schema::by_client | schema::in_documents)
              .range(1, 1000000)

@@ -62,6 +62,15 @@ Result<std::int64_t> read_bytes(const Json& json, const std::string& path) {
 }
 Json write_bytes(const std::int64_t& bytes) { return bytes; }
 
+Json restart_schema() { return Json{{"type", "string"}}; }
+Result<RestartPolicy> read_restart(const Json& json, const std::string& path) {
+    if (!json.is_string()) return schema::detail::wrong_type(path, "string", json);
+    const auto choice = parse_restart(json.get_ref<const std::string&>());
+    if (!choice) return base::with_context(choice.error(), path);
+    return choice->policy;
+}
+Json write_restart(const RestartPolicy& policy) { return std::string(schema::enum_name(policy)); }
+
 }  // namespace
 
 const schema::Form<std::vector<std::string>> command_form{command_schema, read_command, write_command};
@@ -69,6 +78,7 @@ const schema::Form<int> signal_form{signal_schema, read_signal, write_signal};
 const schema::Form<double> seconds_form{seconds_schema, read_seconds, write_seconds};
 const schema::Form<std::optional<double>> optional_seconds_form{seconds_schema, read_some_seconds, write_some_seconds};
 const schema::Form<std::int64_t> bytes_form{bytes_schema, read_bytes, write_bytes};
+const schema::Form<RestartPolicy> restart_form{restart_schema, read_restart, write_restart};
 
 bool is_live(const ProcessView& view) noexcept {
     const auto known = view.state.known();

@@ -20,6 +20,11 @@ Result<void> StartRequest::finish_reading(const schema::Json& arguments) {
     for (const auto& limit : limits)
         if (limit.size() != 3) return Error{ErrorCode::invalid, "limits: expected [resource, soft, hard]"};
     definition.label_given = !definition.label.empty();
+    const auto restart = arguments.find("restart");
+    if (restart != arguments.end() && restart->is_string() && !definition.restart_limit) {
+        const auto choice = domain::parse_restart(restart->get_ref<const std::string&>());
+        if (choice) definition.restart_limit = choice->limit;
+    }
     return restore_bytes(*this);
 }
 

@@ -25,6 +25,31 @@ TEST_CASE("bytes that are no text travel through JSON unchanged") {
     CHECK(received->base_environment == expected.base_environment);
 }
 
+TEST_CASE("a restart policy is said in the words of the command line") {
+    const auto parse = [](const char* restart) {
+        return schema::parse<ops::StartRequest>(
+            schema::Json{{"command", "a"}, {"working_directory", "/"}, {"restart", restart}});
+    };
+    using domain::RestartPolicy;
+    struct Policy {
+        const char* given;
+        RestartPolicy policy;
+        std::optional<std::int64_t> limit;
+    };
+    for (const auto& [given, policy, limit] :
+         {Policy{"never", RestartPolicy::never, {}}, Policy{"no", RestartPolicy::never, {}},
+          Policy{"on_failure", RestartPolicy::on_failure, {}}, Policy{"on-failure:3", RestartPolicy::on_failure, 3},
+          Policy{"unless-stopped", RestartPolicy::always, {}}, Policy{"always:1", RestartPolicy::always, 1}}) {
+        CAPTURE(given);
+        const auto request = parse(given);
+        REQUIRE(request);
+        CHECK(request->definition.restart == policy);
+        CHECK(request->definition.restart_limit == limit);
+    }
+    CHECK(parse("sometimes").error().message == "restart: \"sometimes\" is not one of never, on-failure[:N], always");
+    for (const char* wrong : {"", "on-failure:0", "no:3"}) CHECK(!parse(wrong));
+}
+
 TEST_CASE("text travels as it is") {
     ops::StartRequest request;
     request.definition.command = {"a", "日本"};
