@@ -113,6 +113,11 @@ Result<double> read_seconds(const schema::FieldFacts& facts, const std::string& 
 
 Result<int> read_signal(const std::string& text) { return domain::parse_signal(text); }
 
+std::string with_underscores(std::string text) {
+    std::replace(text.begin(), text.end(), '-', '_');
+    return text;
+}
+
 Result<void> check_length(const schema::FieldFacts& facts, const std::string& text) {
     const auto size = static_cast<double>(text.size());
     if (!facts.has_range || (size >= facts.min && size <= facts.max)) return {};

@@ -45,6 +45,7 @@ Result<std::uint64_t> read_whole_number(const schema::FieldFacts& facts, const s
 Result<double> read_seconds(const schema::FieldFacts& facts, const std::string& text);
 Result<int> read_signal(const std::string& text);
 Result<void> check_length(const schema::FieldFacts& facts, const std::string& text);
+std::string with_underscores(std::string text);
 Result<void> add_variable(const std::string& text, std::map<std::string, std::string>& into);
 
 template <class M>
@@ -54,6 +55,17 @@ struct Typing {
 };
 template <class M>
 struct Typing<std::optional<M>> : Typing<M> {};
+/// The enumeration whose words a newer version may have more of; void: it is no such word.
+template <class M>
+struct OpenWord {
+    using Of = void;
+};
+template <class E>
+struct OpenWord<schema::Open<E>> {
+    using Of = E;
+};
+template <class M>
+constexpr bool is_open_word = !std::is_void_v<typename OpenWord<M>::Of>;
 template <>
 struct Typing<std::vector<std::string>> {
     using Value = std::string;
@@ -69,7 +81,8 @@ struct Typing<std::map<std::string, std::string>> {
 template <class M>
 constexpr bool can_be_typed =
     std::is_arithmetic_v<typename Typing<M>::Value> || std::is_enum_v<typename Typing<M>::Value> ||
-    std::is_same_v<typename Typing<M>::Value, std::string> || std::is_same_v<M, RestartChoice>;
+    std::is_same_v<typename Typing<M>::Value, std::string> || std::is_same_v<M, RestartChoice> ||
+    is_open_word<typename Typing<M>::Value>;
 template <>
 inline constexpr bool can_be_typed<std::optional<std::vector<std::string>>> = false;
 
@@ -89,6 +102,8 @@ Result<void> take_value(const schema::FieldFacts& facts, M& into, const std::str
     } else if constexpr (std::is_same_v<Value, std::string>) {
         if (auto fine = check_length(facts, text); !fine) return fine;
         into = text;
+    } else if constexpr (is_open_word<Value>) {
+        into = Value::from_word(with_underscores(text));
     } else if constexpr (std::is_enum_v<Value>) {
         for (const auto& [value, name] : schema::EnumNames<Value>::names)
             if (name == text) into = value;
@@ -120,6 +135,11 @@ Flag make_flag(const schema::FieldFacts& facts, M& into) {
         for (const auto& [value, name] : schema::EnumNames<Value>::names) flag.words.push_back(name);
     if constexpr (std::is_same_v<Value, RestartChoice>) {
         for (const auto& [value, name] : schema::EnumNames<domain::RestartPolicy>::names) flag.words.push_back(name);
+        flag.has_more_words = true;
+    }
+    if constexpr (is_open_word<Value>) {
+        for (const auto& [value, name] : schema::EnumNames<typename OpenWord<Value>::Of>::names)
+            flag.words.push_back(name);
         flag.has_more_words = true;
     }
     flag.take = [facts, &into](const std::string& text) { return take_value(facts, into, text); };

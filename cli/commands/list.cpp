@@ -39,6 +39,8 @@ Task<Result<Listing>> ask(Context context, ListArguments options, bool may_start
     if (!client) co_return client.error();
     Listing out;
     if (!*client) {
+        const auto& state = options.request.state;
+        if (state && !state->known()) co_return ops::unknown_state(*state);
         for (const std::string& target : options.targets) out.errors.push_back(no_such_process(target));
         co_return out;
     }

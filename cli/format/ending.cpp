@@ -30,9 +30,13 @@ std::string causes(const ProcessView& view) {
 /// How its last run ended.
 std::string how(const ProcessView& view) {
     const bool is_oom = view.reason && *view.reason == OutcomeReason::oom;
-    if (view.exit_code) return fmt::format("exited with code {}", *view.exit_code);
-    if (view.signal) return fmt::format("was killed by {}{}", *view.signal, is_oom ? " (out of memory)" : "");
-    return "ended";
+    std::string_view word;  // that only a newer daemon can explain
+    if (!view.state.known()) word = view.state.word();
+    if (view.reason && !view.reason->known()) word = view.reason->word();
+    const std::string as = word.empty() ? std::string() : fmt::format(" ({})", shown(word));
+    if (view.exit_code) return fmt::format("exited with code {}{}", *view.exit_code, as);
+    if (view.signal) return fmt::format("was killed by {}{}{}", *view.signal, is_oom ? " (out of memory)" : "", as);
+    return "ended" + as;
 }
 
 std::string next_run(const ProcessView& view, WallTime now) {

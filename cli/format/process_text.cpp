@@ -70,10 +70,13 @@ std::string state_text(const ProcessView& view, std::optional<WallTime> now) {
         case ProcessState::failed: out = "could not be started"; break;
         case ProcessState::backoff: out = "waiting to be restarted" + last_end_text(view); break;
         case ProcessState::gave_up: out = "gave up restarting" + last_end_text(view); break;
-        default: break;
+        default:
+            if (!view.state.known()) out = safe(out) + last_end_text(view);
+            break;
     }
     if (view.reason == OutcomeReason::oom) out += " (out of memory)";
-    if (view.reason && !view.reason->known()) out += " (" + safe(view.reason->word()) + ")";
+    if (view.reason && !view.reason->known() && view.reason->word() != view.state.word())
+        out += " (" + safe(view.reason->word()) + ")";
     std::string_view before = ": ";
     for (const Cause& each : view.causes) {
         if (each.code == CauseCode::suspended) {
@@ -166,6 +169,7 @@ std::string seconds_text(double seconds) {
 std::string policy_text(const ops::ProcessDetails& process) {
     if (!process.restart_policy) return "";
     std::string out(process.restart_policy->word());
+    if (!process.restart_policy->known()) return out;
     std::replace(out.begin(), out.end(), '_', '-');
     if (*process.restart_policy == domain::RestartPolicy::never || !process.most_quick_failures) return out;
     return fmt::format("{}; gives up after {} runs in a row shorter than {}", out, *process.most_quick_failures,

@@ -4,10 +4,15 @@
 
 namespace persistproc::ops {
 
+/// The word of a state, also of one that this version does not know.
+extern const schema::Form<std::optional<schema::Open<domain::ProcessState>>> state_form;
+/// For one that nobody is in: names all that there are.
+Error unknown_state(const schema::Open<domain::ProcessState>& state);
+
 struct ListRequest {
     std::optional<std::string> process;
     std::optional<std::string> working_directory;
-    std::optional<domain::ProcessState> state;
+    std::optional<schema::Open<domain::ProcessState>> state;  // the daemon knows which there are
 
     static constexpr Operation operation{
         .name = "list_processes",
@@ -42,7 +47,9 @@ struct ListRequest {
                  .as_flag("C,working-directory", "DIR")
                  .also_typed("cwd workdir")
                  .of_kind(schema::ValueKind::directory));
-        each(schema::field("state", &R::state, "Only those in this state").as_flag("state", "STATE"));
+        each(schema::field("state", &R::state, "Only those in this state")
+                 .in_form(&state_form)
+                 .as_flag("state", "STATE"));
     }
 };
 

@@ -8,6 +8,19 @@
 
 #include "common/base/text.hpp"
 
+namespace persistproc::schema {
+
+std::optional<std::string> unread_word(const Unknown& unknown, std::string_view name) {
+    for (const auto& [member, text] : unknown.members) {
+        if (member != name) continue;
+        const Json json = Json::parse(text, nullptr, false);
+        if (json.is_string()) return json.get<std::string>();
+    }
+    return std::nullopt;
+}
+
+}  // namespace persistproc::schema
+
 namespace persistproc::schema::detail {
 
 PERSISTPROC_VALUE_CODECS()

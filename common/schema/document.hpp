@@ -5,6 +5,7 @@
 /// its default here; the value of the document stays until the member is given another one, or its default on purpose
 /// (forget_unread). Texts may hold any byte,
 /// times are nanoseconds since 1970. Include codec.hpp where a struct's documents are instantiated, this elsewhere.
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,10 @@ template <HasFields S>
 void forget_unread(S& value) {
     S::fields([&value](const auto& each) { value.unknown.forget(each.name); });
 }
+
+/// The word of an enumeration that stands in a document for a member whose value this version does not know. Nothing:
+/// there is none.
+std::optional<std::string> unread_word(const Unknown& unknown, std::string_view name);
 
 }  // namespace persistproc::schema
 

@@ -1,10 +1,12 @@
 """What `list` and `status` show, to a person and to a program."""
+import contextlib
 import fcntl
 import os
 import pty
 import re
 import shutil
 import signal
+import sqlite3
 import struct
 import subprocess
 import termios
@@ -86,6 +88,14 @@ class List(Case):
         self.assertIn("x" * 150, self.ok("list").out.decode())
         self.assertLess(len(next(line for line in lines if " web " in line)), 150 + len(str(self.place.work)))
 
+    def test_the_daemon_knows_which_states_there_are(self):
+        self.start("web", ["sleep", "60"])
+        self.assertEqual(self.ok("list", "--json", "--state", "gave-up").json()["processes"], [])
+        self.assertEqual(len(self.ok("list", "--json", "--state", "running").json()["processes"]), 1)
+        refused = self.cli("list", "--state", "dozings")
+        self.assertEqual((refused.code, refused.out), (2, b""))
+        self.assertOneLine(refused.err, 'persistproc: state: "dozings" is not one of starting, running,')
+
     def test_status_without_a_target_is_list(self):
         self.assertEqual(self.ok("status").out, self.ok("list").out)
         self.assertEqual(self.ok("list").out, b"no processes yet; persistproc run CMD starts one\n")
@@ -155,6 +165,20 @@ class List(Case):
 
 
 class Status(Case):
+    def test_a_policy_of_a_newer_release_is_shown_as_it_is(self):
+        self.start("web", ["true"])
+        self.wait_exit("web")
+        self.daemon.kill()
+        with contextlib.closing(sqlite3.connect(self.place.data / "persistproc.db")) as database:
+            changed = database.execute(
+                """UPDATE processes SET doc = replace(doc, '"restart":"never"', '"restart":"when_moon"')"""
+                """ WHERE doc LIKE '%"restart":"never"%'"""
+            )
+            self.assertEqual(changed.rowcount, 1)
+            database.commit()
+        self.daemon.start()
+        self.assertIn("restart policy     when_moon\n", self.cli("status", "web").out.decode())
+
     def test_one_that_is_suspended(self):
         self.start("web", ["sleep", "600"])
         self.ok("signal", "STOP", "web")

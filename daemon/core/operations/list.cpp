@@ -1,10 +1,12 @@
 #include "common/rundir/paths.hpp"
+#include "common/schema/document.hpp"
 #include "daemon/core/operations/operations.hpp"
 #include "daemon/core/views.hpp"
 
 namespace persistproc::core {
 
 Task<Result<std::vector<ProcessView>>> Operations::list(ops::ListRequest request) {
+    if (request.state && !request.state->known()) co_return ops::unknown_state(*request.state);
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
     if (request.working_directory) {
         // One that is gone by now is compared as it is written.
@@ -21,7 +23,7 @@ Task<Result<std::vector<ProcessView>>> Operations::list(ops::ListRequest request
     }
     std::erase_if(chosen, [&](const ProcessPtr& process) {
         if (process->standing == Standing::provisional && !process->life.is_live()) return true;
-        return (request.state && process->state() != *request.state) ||
+        return (request.state && process->state() != request.state->known()) ||
                (request.working_directory &&
                 process->record.definition.working_directory != *request.working_directory);
     });
@@ -50,6 +52,10 @@ Task<Result<ops::ProcessDetails>> Operations::describe(ops::DescribeRequest requ
     const Definition& definition = process->record.definition;
     const RestartRule rule = restart_rule(definition);
     out.restart_policy = rule.policy;
+    // Of a newer daemon: not carried out here, and kept.
+    if (const auto word = schema::unread_word(definition.unknown, "restart");
+        word && rule.policy == Definition{}.restart)
+        out.restart_policy = schema::Open<domain::RestartPolicy>::from_word(*word);
     out.first_signal = domain::signal_name(definition.stop_signal);
     out.grace = definition.grace_seconds;
     out.variable_names = definition.variables;

@@ -6,6 +6,7 @@
 
 #include "cli/environment.hpp"
 #include "cli/format/cells.hpp"
+#include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/output_text.hpp"
 #include "cli/format/process_table.hpp"
@@ -124,6 +125,24 @@ TEST_CASE("one process in full, and in a line") {
     CHECK(table_of({tricky}).find('\x1b') == std::string::npos);
     CHECK(format::format_bytes(1023) == "1023 B");
     CHECK(format::format_bytes(1536) == "1.5 KiB");
+}
+
+TEST_CASE("words of a newer daemon are shown as they are, and what is known besides") {
+    ProcessView view = worker();
+    view.stopped_by.clear();
+    view.state = schema::Open<ProcessState>::from_word("snoozed");
+    view.reason = schema::Open<OutcomeReason>::from_word("snoozed");
+    CHECK(format::process_line(view) == "p12 (wörker in /srv) snoozed (killed by SIGTERM)");
+    CHECK(format::ending_text(view, now) == "p12 (wörker in /srv) was killed by SIGTERM (snoozed)");
+    view.state = ProcessState::killed;
+    CHECK(format::process_line(view) == "p12 (wörker in /srv) killed by SIGTERM (snoozed)");
+    CHECK(format::ending_text(view, now) == "p12 (wörker in /srv) was killed by SIGTERM (snoozed)");
+    ops::ProcessDetails details;
+    static_cast<ProcessView&>(details) = view;
+    details.restart_policy = schema::Open<domain::RestartPolicy>::from_word("when_moon");
+    details.most_quick_failures = 8;
+    CHECK(format::process_details(details, now, format::TextStyle{}).find("restart policy     when_moon\n") !=
+          std::string::npos);
 }
 
 TEST_CASE("several waits: what stands for which, and the exit status") {
