@@ -118,7 +118,9 @@ std::string with_underscores(std::string text) {
     return text;
 }
 
-Result<void> check_length(const schema::FieldFacts& facts, const std::string& text) {
+Result<void> check_text(const schema::FieldFacts& facts, const std::string& text) {
+    if (facts.kind == schema::ValueKind::time)
+        if (const auto time = base::parse_time_or_age(text, base::wall_now()); !time) return time.error();
     const auto size = static_cast<double>(text.size());
     if (!facts.has_range || (size >= facts.min && size <= facts.max)) return {};
     return Error{ErrorCode::invalid, fmt::format("{} to {} bytes, got {}", facts.min, facts.max, text.size())};

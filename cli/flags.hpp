@@ -44,7 +44,7 @@ namespace detail {
 Result<std::uint64_t> read_whole_number(const schema::FieldFacts& facts, const std::string& text);
 Result<double> read_seconds(const schema::FieldFacts& facts, const std::string& text);
 Result<int> read_signal(const std::string& text);
-Result<void> check_length(const schema::FieldFacts& facts, const std::string& text);
+Result<void> check_text(const schema::FieldFacts& facts, const std::string& text);
 std::string with_underscores(std::string text);
 Result<void> add_variable(const std::string& text, std::map<std::string, std::string>& into);
 
@@ -100,7 +100,7 @@ Result<void> take_value(const schema::FieldFacts& facts, M& into, const std::str
     } else if constexpr (std::is_same_v<Value, bool>) {
         into = true;
     } else if constexpr (std::is_same_v<Value, std::string>) {
-        if (auto fine = check_length(facts, text); !fine) return fine;
+        if (auto fine = check_text(facts, text); !fine) return fine;
         into = text;
     } else if constexpr (is_open_word<Value>) {
         into = Value::from_word(with_underscores(text));

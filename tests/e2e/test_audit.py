@@ -83,6 +83,8 @@ class Audit(harness.TestCase):
         refused = self.cli("audit", "nope")
         self.assertEqual(refused.code, 125)
         self.assertOneLine(refused.err, "nope")
+        refused = self.cli("audit", "--since", "x")
+        self.assertOneLine(refused.err, 'persistproc: audit: --since: "x" is no time')
         for wrong in (("a", "b"), ("--since", "yesterdayish"), ("-n", "-1")):
             self.assertEqual(self.cli("audit", *wrong).code, 2, wrong)
 
