@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <filesystem>
 
 #include "cli/daemon_start.hpp"
 #include "cli/format/ending.hpp"
+#include "cli/reader_gone.hpp"
 #include "cli/taken_port.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
@@ -16,6 +18,8 @@
 namespace persistproc::cli {
 
 namespace {
+
+using boost::asio::experimental::awaitable_operators::operator||;
 
 constexpr std::size_t last_words = 10;  // lines
 
@@ -48,8 +52,10 @@ Task<ProcessView> view_of_end(DaemonClient& client, ProcessView started, ops::Wa
 
 }  // namespace
 
-Task<Result<std::optional<ProcessView>>> watch_beginning(Context context, DaemonClient& client, ProcessView started,
-                                                         std::chrono::nanoseconds span, bool autostart) {
+namespace {
+
+Task<Result<std::optional<ProcessView>>> watch(Context context, DaemonClient& client, ProcessView started,
+                                               std::chrono::nanoseconds span, bool autostart) {
     async::SystemClock clock;
     const MonoTime until = clock.now() + span;
     DaemonClient* asked = &client;
@@ -70,6 +76,17 @@ Task<Result<std::optional<ProcessView>>> watch_beginning(Context context, Daemon
         next = std::move(*connected);
         asked = next.get();
     }
+}
+
+}  // namespace
+
+Task<Result<std::optional<ProcessView>>> watch_beginning(Context context, DaemonClient& client, ProcessView started,
+                                                         std::chrono::nanoseconds span, bool autostart) {
+    auto watching = watch(context, client, std::move(started), span, autostart);
+    auto gone = until_reader_gone(context.executor);
+    auto first = co_await (std::move(watching) || std::move(gone));
+    if (first.index() == 1) co_return std::nullopt;
+    co_return std::move(std::get<0>(first));
 }
 
 bool has_begun_badly(const ProcessView& ended) {

@@ -10,9 +10,9 @@ namespace persistproc::cli {
 /// not at all in a script.
 std::chrono::nanoseconds settle_span(const std::optional<double>& asked);
 
-/// Watches a run that has just begun. Completes when `span` is over (nothing), or when it has ended meanwhile, with the
-/// view of that. A daemon that dies is said and, where `autostart` allows it, started again. Errors: what then comes of
-/// that.
+/// Watches a run that has just begun. Completes when `span` is over or nobody reads stdout any more (nothing), or when
+/// it has ended meanwhile, with the view of that. A daemon that dies is said and, where `autostart` allows it, started
+/// again. Errors: what then comes of that.
 Task<Result<std::optional<ProcessView>>> watch_beginning(Context context, DaemonClient& client, ProcessView started,
                                                          std::chrono::nanoseconds span, bool autostart);
 

@@ -20,6 +20,9 @@ public:
     /// Writes until nobody reads any more, or nothing reaches them. Completes with the exit status that this means: 0,
     /// or 125 when the output is broken.
     Task<int> write();
+    /// Completes with true when nobody reads any more, also while nothing is written; with false at once where that
+    /// cannot be known.
+    Task<bool> wait_reader_gone() { return writer_.wait_reader_gone(); }
     /// Whether everything was written.
     bool is_empty() const noexcept { return unread_bytes_ == 0; }
     std::function<void()> on_taken;     // after each line

@@ -112,6 +112,7 @@ public:
     Task<int> run() {
         tasks_.spawn("signals", take_signals());
         tasks_.spawn("output", write());
+        tasks_.spawn("reader", leave_without_reader());
         tasks_.spawn("input", read_lines());
         while (!is_ending_) co_await changed_.wait();
         const MonoTime until = clock_.now() + patience_after_input;
@@ -220,6 +221,11 @@ private:
     Task<> write() {
         status_ = co_await output_.write();
         drop();
+    }
+
+    Task<> leave_without_reader() {
+        const bool is_gone = co_await output_.wait_reader_gone();
+        if (is_gone) drop();
     }
 
     void refuse(std::string id, int code, std::string text) {

@@ -1,14 +1,11 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
 #include "cli/format/json_text.hpp"
-#include "cli/session/paced_writer.hpp"
+#include "cli/reader_gone.hpp"
 #include "common/base/text.hpp"
 
 namespace persistproc::cli::commands {
@@ -23,15 +20,6 @@ std::string line_of(const ops::AuditLine& entry) {
     return fmt::format("{}  {}  {} {}{}{}\n", base::format_rfc3339(entry.at), base::escape_line(entry.actor),
                        base::escape_line(entry.action), subject, entry.detail.empty() ? "" : ": ",
                        base::escape_line(entry.detail));
-}
-
-/// Where it cannot be known whether stdout is read, it never completes.
-Task<> until_reader_gone(boost::asio::any_io_executor executor) {
-    session::PacedWriter writer(executor, STDOUT_FILENO);
-    const bool is_gone = co_await writer.wait_reader_gone();
-    if (is_gone) co_return;
-    boost::asio::steady_timer never(executor, boost::asio::steady_timer::time_point::max());
-    co_await never.async_wait(boost::asio::use_awaitable);
 }
 
 /// The answer to `asked`; nothing when the reader has gone before there was one.

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <chrono>
 #include <filesystem>
 #include <utility>
@@ -9,6 +11,7 @@
 #include "cli/commands/arguments.hpp"
 #include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
+#include "cli/reader_gone.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
 #include "common/base/text.hpp"
@@ -19,12 +22,17 @@ namespace persistproc::cli::commands {
 
 namespace {
 
+using boost::asio::experimental::awaitable_operators::operator||;
+
 /// The daemon answers within this time, so that a longer wait is several questions.
 constexpr double longest_question_seconds = 600;
 constexpr auto daemon_return_bound = std::chrono::seconds(10);
 constexpr auto daemon_return_pause = std::chrono::milliseconds(100);
 /// One that is back sooner is not missed. With what a question takes to fail, less than a second.
 constexpr auto daemon_missed_after = std::chrono::milliseconds(400);
+
+/// Nobody reads the answer, and it has not come: as one that SIGPIPE has ended.
+constexpr int unread_status = 128 + SIGPIPE;
 
 int exit_status_of(const ops::WaitMeta& meta) {
     if (meta.exit_code) return *meta.exit_code;
@@ -227,6 +235,10 @@ Task<> wait_in(Round& round, std::size_t i) {
     round.changed.notify_all();
 }
 
+Task<> until_answered(Round& round) {
+    while (round.pending > 0) co_await round.changed.wait();
+}
+
 }  // namespace
 
 static Task<int> wait(Context context, WaitArguments options) {
@@ -240,8 +252,11 @@ static Task<int> wait(Context context, WaitArguments options) {
         Task<> task = wait_in(round, i);
         tasks.spawn("wait", std::move(task));
     }
-    while (round.pending > 0) co_await round.changed.wait();
+    auto waiting = until_answered(round);
+    auto gone = until_reader_gone(executor);
+    const auto first = co_await (std::move(waiting) || std::move(gone));
     co_await tasks.close();
+    if (first.index() == 1) co_return unread_status;
     const format::WaitLine& only = round.lines.front();
     if (console.json() && count > 1)
         console.print(format::waits_json(round.lines));

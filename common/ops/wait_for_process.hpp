@@ -38,7 +38,7 @@ struct WaitRequest {
             "that "
             "order, with its exit_status.",
         .examples = {"persistproc wait web --port 3000 --timeout 30", "persistproc wait lint test --exit"},
-        .statuses = {{124, "the time is over"}},
+        .statuses = {{124, "the time is over"}, {141, "nobody reads the answer any more"}},
         .words_kind = schema::ValueKind::target,
     };
 

@@ -350,6 +350,21 @@ class Stdio(harness.TestCase):
         self.assertEqual(process.wait(10), 0)
         process.stdin.close()
 
+    def test_a_reader_that_goes_is_noticed_before_the_next_line(self):
+        process = subprocess.Popen(
+            [str(harness.BIN / "persistproc"), "mcp"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self.place.environment,
+        )
+        process.stdin.write(b"garbage\n")
+        process.stdin.flush()
+        self.assertIn(b"Parse error", process.stdout.readline())
+        process.stdout.close()
+        self.assertEqual(process.wait(10), 0)
+        process.stdin.close()
+
     def test_input_from_a_file(self):
         path = self.place.scratch / "lines"
         path.write_bytes(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n' * 3 + b"garbage")

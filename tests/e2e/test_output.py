@@ -197,6 +197,21 @@ class Writing(harness.TestCase):
         self.assertEqual((process.wait(harness.PATIENCE), len(shown)), (0, len(data)))
         self.assertTrue(shown == data)
 
+    def test_a_reader_that_goes_is_noticed_while_the_client_waits(self):
+        self.start("web", harness.python(QUIET))
+        for arguments, code in (
+            (("wait", "web", "--pattern", "zzz", "--timeout", "300"), 141),
+            (("start", "--label", "other", "--settle", "300s", *harness.python(QUIET)), 0),
+        ):
+            with self.subTest(arguments[0]):
+                read, write = os.pipe()
+                process = self.popen(*arguments, stdout=write)
+                os.close(write)
+                os.close(read)
+                _, err = process.communicate(timeout=harness.PATIENCE)
+                self.assertEqual((process.returncode, err), (code, b""))
+        self.assertEqual(self.view("other")["state"], "running")
+
     def test_a_reader_that_goes_is_noticed_while_the_program_is_quiet(self):
         self.start("web", harness.python(QUIET))
         for arguments, lives in (
