@@ -47,6 +47,8 @@ _persistproc() {
     done
     local typed=${words[${#words[@]} - 1]} quote=
     COMPREPLY=()
+    # It cuts behind one that a word begins with, too.
+    [[ $typed == [:=] && $COMP_WORDBREAKS == *"$typed"* ]] && glued=1
     # What is offered behind an open quote stands within it.
     if [[ $typed == [\"\']* ]]; then
         quote=${typed:0:1}

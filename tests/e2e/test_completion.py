@@ -173,6 +173,9 @@ class Completion(harness.TestCase):
         # bash cuts at the colon and puts back what stands behind it.
         self.assertEqual(sorted(self.tab("persistproc stop a:")), ["b", "c\\ d"])
         self.assertEqual(self.tab("persistproc stop a:c"), ["c\\ d"])
+        self.start("=eq", ["sleep", "1000"])
+        self.assertEqual(self.tab("persistproc stop ="), ["eq"])
+        self.assertEqual(self.tab("persistproc stop =e"), ["eq"])
         self.assertEqual(self.tab("persistproc stop web we"), ["web"])
         self.assertEqual(self.tab("persistproc status it"), ["it\\'s"])
         self.assertEqual(self.tab("persistproc output web we"), [])
@@ -295,6 +298,11 @@ class Typed(harness.TestCase):
             self.in_each("persistproc list -C " + typed, "list", "-C", "some dir/a=b")
             self.in_each("persistproc list --working-directory=" + typed, "list", "--working-directory=some dir/a=b")
 
+    def test_characters_that_mean_something_to_a_shell(self):
+        for label in ("$(touch pwned)", "~tilde", "#hash"):
+            self.start(label, ["sleep", "1000"])
+            self.in_each(f"persistproc stop {label[0]}", "stop", label)
+        self.assertFalse(list(self.place.work.rglob("pwned")))
 
     def test_behind_an_open_quote(self):
         for label in ("zz web", "yy $(touch pwned)", 'xx "it', "ww it's", "vv`x` \\"):
