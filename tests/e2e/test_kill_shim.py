@@ -237,14 +237,35 @@ class KillShim(harness.TestCase):
         try:
             harness.eventually("it is suspended", lambda: pathlib.Path(f"/proc/{keeper}/stat").read_text().split()[2] == "T")
             asked = time.monotonic()
-            refused = self.cli("stop", "web")
-            self.assertEqual(refused.code, 125)
-            self.assertIn(f"kill -CONT {keeper}".encode(), refused.err)
+            # What nobody is told of later is not sent.
+            for words in (("signal", "KILL", "web"), ("stop", "web")):
+                refused = self.cli(*words)
+                self.assertEqual(refused.code, 125)
+                self.assertOneLine(refused.err, f"kill -CONT {keeper}")
             # Nobody waited until it could have been killed.
             self.assertLess(time.monotonic() - asked, 5)
         finally:
             os.kill(keeper, signal.SIGCONT)
         harness.eventually("the stop is carried out", lambda: self.view("web")["state"] == "stopped")
+        self.assertEqual(self.view("web")["signal"], "SIGTERM")
+
+    def test_so_is_a_restart(self):
+        self.start("web", ["sleep", "600"])
+        keeper = self.shim("p1")
+        for words in (("restart", "web"), ("start", "--fresh", "web")):
+            os.kill(keeper, signal.SIGSTOP)
+            try:
+                harness.eventually("it is suspended", lambda: pathlib.Path(f"/proc/{keeper}/stat").read_text().split()[2] == "T")
+                run = self.view("web")["run"]
+                asked = time.monotonic()
+                refused = self.cli(*words)
+                self.assertEqual(refused.code, 125)
+                self.assertOneLine(refused.err, f"kill -CONT {keeper}", "replaced as soon as it goes on")
+                self.assertLess(time.monotonic() - asked, 5)
+            finally:
+                os.kill(keeper, signal.SIGCONT)
+            harness.eventually("it is replaced", lambda: self.view("web")["run"] != run and self.view("web")["state"] == "running")
+            keeper = self.shim("p1")
 
     def test_an_exit_that_only_a_successor_saw(self):
         gate = self.place.work / "stop"

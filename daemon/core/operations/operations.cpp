@@ -86,6 +86,13 @@ Result<void> Operations::still_wanted(const Process& process, std::uint64_t stop
     return boost::system::in_place_value;
 }
 
+std::optional<Error> Operations::suspended(const Process& process, std::string_view what) const {
+    const base::PidIdentity shim{process.run_state.shim_pid, process.run_state.shim_start_ticks};
+    if (!process.run || shim.pid <= 0 || !world_.directories.is_suspended(shim)) return std::nullopt;
+    return Error{ErrorCode::unavailable, fmt::format("the keeper of {} (PID {}) was suspended; {}: kill -CONT {}",
+                                                     process.name(), shim.pid, what, shim.pid)};
+}
+
 /// Nothing is begun from now on. The record is to be committed before the stop is carried out, so that a later daemon
 /// does what this one cannot.
 ProcessRecord Operations::want_down(Process& process, const std::string& actor) const {

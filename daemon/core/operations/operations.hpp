@@ -87,6 +87,9 @@ private:
     /// Whether a stop was asked for since `stops` was read, or the process was removed.
     /// Errors: limit (another live process would be one too many).
     Result<void> check_room(const Process& process) const;
+    /// Of one whose keeper was suspended, which does what it is told when it goes on: nobody should wait for that.
+    /// `what` comes of it, a part of a sentence. Nothing: it was not.
+    std::optional<Error> suspended(const Process& process, std::string_view what) const;
     Result<void> still_wanted(const Process& process, std::uint64_t stops, const char* what) const;
 
     run::RunWorld& world_;
@@ -103,6 +106,9 @@ private:
 
 /// Views are at most so old.
 inline constexpr auto view_age = std::chrono::milliseconds(250);
+
+/// Of a keeper that was suspended.
+inline constexpr std::string_view replaced_later = "the program is replaced as soon as it goes on";
 
 Error removed_meanwhile(const Process& process);
 /// Of a restart.

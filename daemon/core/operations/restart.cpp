@@ -78,6 +78,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     base::kill_point("daemon.restart.recorded");
 
     driver_.apply(process, RestartRequested{.force = request.force, .grace = grace});
+    if (auto later = suspended(*process, replaced_later); later && process->is<Stopping>()) co_return *later;
     const MonoTime until = world_.clock.now() + grace + kill_bound + options_.start_bound;
     const bool done = co_await driver_.settled(process, until);
     const bool has_begun = process->life.last_run() != last;

@@ -16,6 +16,7 @@ Task<Result<ProcessView>> Operations::signal(ops::SignalRequest request, std::st
     const auto runs = [&] { return process->is<Running>() || process->is<Stopping>(); };
     if (!runs())
         co_return Error{ErrorCode::conflict, fmt::format("{} is not running: no signal was sent", process->name())};
+    if (auto later = suspended(*process, "no signal was sent, it goes on by")) co_return *later;
     // On record before it is sent: the end that it brings may be another daemon's to tell.
     const auto before = process->record.sent_signal;
     process->record.sent_signal = SentSignal{.run = last, .number = *number, .by = actor, .at = world_.clock.wall()};

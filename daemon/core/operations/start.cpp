@@ -218,6 +218,7 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
         if (!recorded) co_return recorded.error();
         process->unrecorded = std::move(before);
         driver_.apply(process, RestartRequested{});
+        if (auto later = suspended(*process, replaced_later); later && process->is<Stopping>()) co_return *later;
     } else {
         process->unrecorded = std::move(before);
         driver_.apply(process, StartRequested{});

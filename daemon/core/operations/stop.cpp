@@ -55,14 +55,9 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     if (process->is<Unreachable>())
         co_return Error{ErrorCode::unavailable,
                         process->name() + " runs, but its shim does not answer; it is stopped as soon as it does"};
-    // Who was suspended does what it was told when it goes on, and nobody should wait for that.
-    if (const base::PidIdentity shim{process->run_state.shim_pid, process->run_state.shim_start_ticks};
-        shim.pid > 0 && process->is<Stopping>() && world_.directories.is_suspended(shim))
-        co_return Error{
-            ErrorCode::unavailable,
-            fmt::format("the keeper of {0} (PID {1}) was suspended; it stops the program as soon as it goes "
-                        "on: kill -CONT {1}",
-                        process->name(), shim.pid)};
+    if (auto later = suspended(*process, "it stops the program as soon as it goes on");
+        later && process->is<Stopping>())
+        co_return *later;
     const MonoTime until = world_.clock.now() + grace + kill_bound;
     const bool done = co_await driver_.settled(process, until);
     if (!done)
