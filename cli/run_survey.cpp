@@ -160,6 +160,16 @@ Result<std::vector<OddRun>> find_odd_runs(const fs::path& data) {
     return out;
 }
 
+Result<fs::path> find_log(const ProcessView& view) {
+    if (!view.log_path) return Error{ErrorCode::corrupt, fmt::format("the daemon names no log of {}", view.id)};
+    fs::path directory = fs::path(*view.log_path).parent_path();
+    std::error_code failed;
+    if (view.started_at && fs::status(directory, failed).type() == fs::file_type::not_found)
+        return Error{ErrorCode::not_found,
+                     fmt::format("what {} printed is gone: {} was removed", view.id, directory.native())};
+    return directory;
+}
+
 bool is_stopped(pid_t pid) {
     const auto start = base::find_start_ticks(pid);
     return start && base::is_suspended({pid, *start});

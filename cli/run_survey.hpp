@@ -39,6 +39,10 @@ struct ProcessCount {
 /// Blocks. What cannot be read is not counted.
 ProcessCount count_processes(const std::filesystem::path& data);
 
+/// The directory of a process's log. Errors: corrupt (the daemon names none), not_found (somebody has removed it, which
+/// a reader takes for a log that is still to be begun).
+Result<std::filesystem::path> find_log(const ProcessView& view);
+
 /// Whether a process was stopped by a signal. False also when it is gone.
 bool is_stopped(pid_t pid);
 

@@ -95,10 +95,13 @@ bool has_begun_badly(const ProcessView& ended) {
 
 Task<> tell_failure(Context context, ProcessView failed) {
     const auto lines = last_lines(failed, last_words);
-    say(fmt::format("persistproc: {}{}", format::ending_text(failed, base::wall_now()),
-                    lines.empty() ? "; it printed nothing" : "; its last output:"));
+    const std::string told = !lines           ? std::string("; ") + base::escape_line(lines.error().message)
+                             : lines->empty() ? "; it printed nothing"
+                                              : "; its last output:";
+    say(fmt::format("persistproc: {}{}", format::ending_text(failed, base::wall_now()), told));
     const bool escape = ::isatty(STDERR_FILENO) == 1;
-    for (const auto& line : lines) say("  " + (escape ? base::escape_for_terminal(base::last_rewrite(line)) : line));
+    for (const auto& line : lines ? *lines : std::vector<std::string>())
+        say("  " + (escape ? base::escape_for_terminal(base::last_rewrite(line)) : line));
     // The one that it was started through may be gone by now.
     std::filesystem::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, std::move(data));

@@ -8,6 +8,7 @@
 
 #include "cli/format/ending.hpp"
 #include "cli/probes.hpp"
+#include "cli/run_survey.hpp"
 #include "common/base/text.hpp"
 #include "common/logstore/reader.hpp"
 
@@ -54,15 +55,17 @@ std::string holder_text(const std::vector<ProcessView>& views, const PortHolder&
 
 }  // namespace
 
-std::vector<std::string> last_lines(const ProcessView& view, std::size_t count) {
+Result<std::vector<std::string>> last_lines(const ProcessView& view, std::size_t count) {
     std::vector<std::string> out;
     const auto id = domain::find_process_id(view.id);
-    if (!id || !view.log_path || !view.run) return out;
+    if (!id || !view.run) return out;
+    const auto directory = find_log(view);
+    if (!directory) return directory.error();
     logstore::LineQuery query;
     query.run = domain::find_run_number(*view.run, *id);
     query.last = count;
-    auto page = logstore::read_lines(std::filesystem::path(*view.log_path).parent_path(), query);
-    if (!page) return out;
+    auto page = logstore::read_lines(*directory, query);
+    if (!page) return page.error();
     for (auto& line : page->lines) out.push_back(std::move(line.text));
     return out;
 }
@@ -84,7 +87,9 @@ std::vector<std::uint16_t> ports_complained_of(const std::vector<std::string>& l
 }
 
 Task<std::string> explain_taken_port(DaemonClient& client, ProcessView view) {
-    for (const std::uint16_t port : ports_complained_of(last_lines(view, lines_looked_at), view.command)) {
+    const auto lines = last_lines(view, lines_looked_at);
+    if (!lines) co_return std::string();
+    for (const std::uint16_t port : ports_complained_of(*lines, view.command)) {
         const auto holder = find_port_holder(port);
         if (!holder) continue;
         auto views = co_await client.list_all();

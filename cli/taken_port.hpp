@@ -10,8 +10,9 @@
 
 namespace persistproc::cli {
 
-/// The last `count` lines that a run printed, oldest first. Blocks on the disk. What cannot be read is none.
-std::vector<std::string> last_lines(const ProcessView& view, std::size_t count);
+/// The last `count` lines that a run printed, oldest first. Blocks on the disk. Errors: those of find_log,
+/// and of reading.
+Result<std::vector<std::string>> last_lines(const ProcessView& view, std::size_t count);
 
 /// The ports that a program may mean which said that one is in use: numbers in what it printed, then in its command,
 /// the likelier ones first. Empty: it said nothing of the kind. Pure.

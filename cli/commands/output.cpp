@@ -7,6 +7,7 @@
 #include "cli/daemon_start.hpp"
 #include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
+#include "cli/run_survey.hpp"
 #include "cli/session/attach.hpp"
 #include "common/base/file.hpp"
 #include "common/base/time.hpp"
@@ -188,10 +189,9 @@ static Task<int> output(Context context, OutputArguments options) {
         if (!pattern) co_return context.console.fail(base::with_context(pattern.error(), "--grep"));
         grep = std::move(*pattern);
     }
-    if (!process->log_path)
-        co_return context.console.fail(
-            Error{ErrorCode::corrupt, fmt::format("the daemon names no log of {}", process->id)});
-    const fs::path log_directory = fs::path(*process->log_path).parent_path();
+    const auto log = find_log(*process);
+    if (!log) co_return context.console.fail(log.error());
+    const fs::path& log_directory = *log;
 
     tell_silence(context.console, *process, log_directory, options.follow);
 

@@ -8,6 +8,7 @@
 #include "cli/format/json_text.hpp"
 #include "cli/format/output_text.hpp"
 #include "cli/format/process_text.hpp"
+#include "cli/run_survey.hpp"
 #include "cli/session/attach.hpp"
 #include "cli/targets.hpp"
 #include "common/rundir/daemon_paths.hpp"
@@ -35,10 +36,15 @@ void print_last_output(const Console& console, const ProcessView& view) {
     constexpr std::uint64_t lines = 10;
     const auto id = domain::find_process_id(view.id);
     if (!view.log_path || !view.run || !id) return;
+    const auto log = find_log(view);
+    if (!log) {
+        console.fail(log.error());
+        return;
+    }
     logstore::LineQuery query;
     query.run = domain::find_run_number(*view.run, *id);
     query.last = lines;
-    const auto page = logstore::read_lines(std::filesystem::path(*view.log_path).parent_path(), query);
+    const auto page = logstore::read_lines(*log, query);
     if (!page) {
         console.fail(page.error());
         return;

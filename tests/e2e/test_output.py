@@ -1,6 +1,7 @@
 """Every byte a program prints comes out again."""
 import json
 import os
+import shutil
 import subprocess
 import time
 
@@ -43,6 +44,17 @@ class Output(harness.TestCase):
         followed = self.ok("output", "three", "--json", "-f", "-n", "2").out.splitlines()
         self.assertEqual([json.loads(line)["text"] for line in followed[:-1]], ["two", "three"])
         self.assertEqual(json.loads(followed[-1])["event"], "exited")
+
+    def test_a_log_that_somebody_removed_is_not_taken_for_silence(self):
+        self.cli("run", "--label", "web", "sh", "-c", "echo one; exit 3")
+        log = self.place.data / "procs" / "p1" / "log"
+        shutil.rmtree(log)
+        shown = self.cli("output", "web")
+        self.assertEqual((shown.code, shown.out), (125, b""))
+        self.assertOneLine(shown.err, f"what p1 printed is gone: {log} was removed")
+        shown = self.cli("status", "web")
+        self.assertNotIn(b"printed nothing", shown.out)
+        self.assertOneLine(shown.err, "was removed")
 
     def test_only_one_run(self):
         for word in ("first", "second"):
