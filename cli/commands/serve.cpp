@@ -12,6 +12,7 @@
 #include "cli/event_loop.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/probes.hpp"
+#include "common/base/file_lock.hpp"
 #include "common/ops/agent_setup.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/rundir/daemon_paths.hpp"
@@ -29,16 +30,26 @@ Task<Result<ops::DaemonInfo>> find_daemon(boost::asio::any_io_executor executor,
     co_return co_await (*client)->info();
 }
 
+int tell_served(const Console& console, const CommonOptions& common, const ops::DaemonInfo& running) {
+    console.fail(Error{ErrorCode::conflict,
+                       fmt::format("a daemon (pid {}) already serves {} at {}; --replace takes over from it",
+                                   running.pid, common.data_directory, running.endpoint)});
+    return already_served_status;
+}
+
 Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Console console) {
     const std::filesystem::path data = common.data_directory;
     auto running = co_await find_daemon(executor, data);
-    if (running) {
-        console.fail(Error{ErrorCode::conflict,
-                           fmt::format("a daemon (pid {}) already serves {} at {}; --replace takes over from it",
-                                       running->pid, common.data_directory, running->endpoint)});
+    if (running) co_return tell_served(console, common, *running);
+    if (auto started = start_daemon(common); !started) {
+        // Another may have taken the directory meanwhile, and may not serve yet.
+        const auto held = base::is_locked(data / "daemon.lock");
+        if (!held || !*held) co_return console.fail(started.error());
+        running = co_await find_daemon(executor, data);
+        if (running) co_return tell_served(console, common, *running);
+        console.fail(started.error());
         co_return already_served_status;
     }
-    if (auto started = start_daemon(common); !started) co_return console.fail(started.error());
     auto info = co_await find_daemon(executor, data);
     if (!info) co_return console.fail(info.error());
     // What a daemon in the foreground says of it stands in the log of this one.

@@ -1,4 +1,5 @@
 """The first two minutes of a newcomer."""
+import fcntl
 import signal
 import socket
 import sys
@@ -80,6 +81,15 @@ class FirstSteps(harness.TestCase):
         self.ok("start", "sleep", "60")
         self.assertIn(b"1 process was stopped", self.ok("shutdown").err)
         self.assertEqual(self.ok("serve", "--detach", "-q").out, b"")
+
+    def test_serve_that_loses_the_directory_to_another(self):
+        # Which holds it, and does not serve yet.
+        self.place.data.mkdir(mode=0o700, exist_ok=True)
+        with open(self.place.data / "daemon.lock", "w") as lock:
+            fcntl.fcntl(lock, fcntl.F_OFD_SETLK, harness.WHOLE_FILE)
+            refused = self.cli("serve", "--detach")
+        self.assertEqual((refused.code, refused.out), (75, b""), refused)
+        self.assertOneLine(refused.err, str(self.place.data))
 
     def test_eight_first_commands_at_once_start_one_daemon(self):
         self.place.environment["PERSISTPROC_PORT"] = str(harness.free_port())
