@@ -203,7 +203,9 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_
     const bool is_gone =
         !client && client.error().code == ErrorCode::unavailable && client.error().os_error != ETIMEDOUT;
     if (!is_gone) co_return client;
-    const auto there = count_processes(options.data_directory);
+    const auto counted = count_processes(options.data_directory);
+    if (!counted) co_return counted.error();
+    const ProcessCount& there = *counted;
     if (there.processes == 0) {
         // One that holds the directory and does not answer knows more than its files say.
         const auto held = base::is_locked(fs::path(options.data_directory) / "daemon.lock");

@@ -103,10 +103,10 @@ bool is_alive(pid_t pid, std::uint64_t start_ticks) {
 
 }  // namespace
 
-ProcessCount count_processes(const fs::path& data) {
+Result<ProcessCount> count_processes(const fs::path& data) {
     ProcessCount out;
     const auto ids = find_processes(data);
-    if (!ids) return out;
+    if (!ids) return ids.error();
     out.processes = ids->size();
     for (const ProcessId id : *ids) {
         const auto number = newest_run(rundir::process_paths(data, id).runs);

@@ -36,8 +36,8 @@ struct ProcessCount {
     std::size_t processes = 0;
     std::size_t live = 0;  // whose newest run has a shim
 };
-/// Blocks. What cannot be read is not counted.
-ProcessCount count_processes(const std::filesystem::path& data);
+/// Blocks. Errors: io (the directory cannot be read; a missing one has none).
+Result<ProcessCount> count_processes(const std::filesystem::path& data);
 
 /// The directory of a process's log. Errors: corrupt (the daemon names none), not_found (somebody has removed it, which
 /// a reader takes for a log that is still to be begun).

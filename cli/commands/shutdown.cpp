@@ -19,7 +19,9 @@ int without_daemon(const Context& context, const ShutdownArguments& options, con
     const std::filesystem::path data = context.common.data_directory;
     const auto held = base::is_locked(data / "daemon.lock");
     if (why.code != ErrorCode::unavailable || (held && *held)) return context.console.fail(why);
-    const std::size_t live = count_processes(data).live;
+    const auto counted = count_processes(data);
+    if (!counted) return context.console.fail(counted.error());
+    const std::size_t live = counted->live;
     if (live > 0 && !options.request.keep)
         return context.console.fail(
             Error{ErrorCode::unavailable, fmt::format("no daemon runs, but {} program{} on; take over first: {}", live,

@@ -53,7 +53,9 @@ void check_runs(const Examined& examined, Findings& out) {
                 break;
         }
     }
-    const std::size_t live = examined.daemon || examined.holder != 0 ? 0 : count_processes(examined.data).live;
+    const bool is_served = examined.daemon || examined.holder != 0;
+    const auto counted = is_served ? Result<ProcessCount>(ProcessCount{}) : count_processes(examined.data);
+    const std::size_t live = counted ? counted->live : 0;
     if (live > 0)
         out.note(name,
                  live == 1 ? "one program runs on without a daemon"

@@ -91,6 +91,15 @@ class FirstSteps(harness.TestCase):
         self.assertEqual((refused.code, refused.out), (75, b""), refused)
         self.assertOneLine(refused.err, str(self.place.data))
 
+    def test_a_data_directory_that_cannot_be_read_is_not_empty(self):
+        self.place.data.mkdir(mode=0o700, exist_ok=True)
+        (self.place.data / "procs").touch()
+        for arguments in (["list"], ["status", "p1"], ["output", "p1"]):
+            with self.subTest(arguments):
+                refused = self.cli(*arguments)
+                self.assertEqual((refused.code, refused.out), (125, b""), refused)
+                self.assertOneLine(refused.err, str(self.place.data / "procs"), "Not a directory")
+
     def test_eight_first_commands_at_once_start_one_daemon(self):
         self.place.environment["PERSISTPROC_PORT"] = str(harness.free_port())
         commands = [self.background("run", "--label", f"n{i}", "echo", str(i)) for i in range(8)]
