@@ -333,15 +333,22 @@ void Server::State::run(const CallPtr& call, async::Turns& turns, Make make,
     };
     // Turns keep what waits: a function that they can copy.
     const auto launch = std::make_shared<decltype(begin)>(std::move(begin));
-    const auto entry = turns.enter(
-        call->principal.party, [launch] { (*launch)(); }, call->ticket);
-    if (entry == async::Turns::Entry::refused) {
-        Error busy{ErrorCode::limit, "too many calls of yours wait for their turn; try again when some have ended"};
+    const auto refuse_busy = [this, render](const CallPtr& refused) {
+        Error busy{ErrorCode::limit, "too many calls wait for their turn; try again when some have ended"};
         if constexpr (std::is_same_v<T, ToolResult>)
-            return answer(call, render(*this, *call, tool_failure(busy)));
+            answer(refused, render(*this, *refused, tool_failure(busy)));
         else
-            return answer(call, failure(rpc::internal_error, std::move(busy.message)));
-    }
+            answer(refused, failure(rpc::internal_error, std::move(busy.message)));
+    };
+    const auto give_way = [this, refuse_busy, weak = std::weak_ptr<Call>(call)] {
+        const auto live = weak.lock();
+        if (!live) return;
+        refuse_busy(live);
+        forget(live);
+    };
+    const auto entry = turns.enter(
+        call->principal.party, [launch] { (*launch)(); }, call->ticket, give_way);
+    if (entry == async::Turns::Entry::refused) return refuse_busy(call);
     call->turns = &turns;
     call->place = calls.insert(calls.end(), call);
     state_of(*call->session).by_id[call->id] = call;
@@ -421,7 +428,8 @@ void Server::State::tools_call(const CallPtr& call, Json params) {
     };
     dismantle(params);
     Lane& here = lane(call->principal.audience());
-    auto& turns = found->second.definition.sleeps ? here.sleeping : here.working;
+    auto& sleeping = call->only_reads ? here.waiting : here.changing;
+    auto& turns = found->second.definition.sleeps ? sleeping : here.working;
     run<ToolResult>(call, turns, std::move(make), &State::tool_answer);
 }
 

@@ -320,7 +320,7 @@ Server::~Server() {
     const auto calls = std::exchange(state_->calls, {});
     const auto listening = std::exchange(state_->listening, {});
     for (auto& lane : state_->lanes)
-        for (auto* const turns : {&lane.working, &lane.sleeping}) turns->clear();
+        for (auto* const turns : {&lane.working, &lane.waiting, &lane.changing}) turns->clear();
     for (const auto& call : calls) {
         call->place = state_->calls.end();
         call->reply.reset();

@@ -29,15 +29,16 @@ struct ServerInfo {
 
 struct ServerLimits {
     // Calls at once, of all and of one party; more wait their turn, and beyond the last number they are refused. Those
-    // that sleep most of their time (ToolDefinition::sleeps) cost no place among those that work, and the person's
-    // client has its own places, so that neither waits nor agents keep it waiting. A caller that has gone keeps its
-    // place.
+    // that sleep most of their time (ToolDefinition::sleeps) cost no place among those that work, those that only look
+    // on (read_only) none among those that change something, and the person's client has its own places, so that
+    // neither waits nor agents keep it waiting. A caller that has gone keeps its place.
     async::Turns::Bounds agent_calls{.places = 64, .per_party = 16, .waiting_per_party = 1024};
-    async::Turns::Bounds agent_waits{.places = 2048, .per_party = 256, .waiting_per_party = 1024};
+    async::Turns::Bounds agent_waits{.places = 1024, .per_party = 256, .waiting_per_party = 256, .waiting = 256};
+    async::Turns::Bounds agent_changes{.places = 256, .per_party = 64, .waiting_per_party = 128, .waiting = 128};
     async::Turns::Bounds client_calls{.places = 256, .per_party = 256, .waiting_per_party = 4096};
     async::Turns::Bounds client_waits{.places = 4096, .per_party = 4096, .waiting_per_party = 4096};
     std::size_t tasks = 256;            // kept at once; beyond it calls that could be tasks are answered when done
-    std::size_t subscriptions = 1024;   // listen requests open at once
+    std::size_t subscriptions = 256;    // listen requests open at once
     std::size_t subscribed_uris = 256;  // of one session or listen request
     std::size_t subscribed_uris_in_all = 64u << 10;
     std::chrono::seconds answer_time{600};  // for questions to a client

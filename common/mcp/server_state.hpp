@@ -88,8 +88,8 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     };
     /// What there is for agents, and for the person's client.
     struct Lane {
-        async::Turns working, sleeping;
-        std::string tools;  // their definitions as JSON text, one after another
+        async::Turns working, waiting, changing;  // the latter two sleep most of their time
+        std::string tools;                        // their definitions as JSON text, one after another
     };
     using CallPtr = std::shared_ptr<Call>;
 
@@ -105,8 +105,13 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     std::string prompt_list;  // as Lane::tools
     ResourceProvider* resources = nullptr;
     CompletionHandler completion;
-    std::array<Lane, 2> lanes{Lane{async::Turns(limits.agent_calls), async::Turns(limits.agent_waits), {}},
-                              Lane{async::Turns(limits.client_calls), async::Turns(limits.client_waits), {}}};
+    std::array<Lane, 2> lanes{
+        Lane{
+            async::Turns(limits.agent_calls), async::Turns(limits.agent_waits), async::Turns(limits.agent_changes), {}},
+        Lane{async::Turns(limits.client_calls),
+             async::Turns(limits.client_waits),
+             async::Turns(limits.client_waits),
+             {}}};
     std::list<CallPtr> calls;
     std::list<CallPtr> listening;
     Subscriptions subscriptions;

@@ -31,8 +31,9 @@ using Role = mcp::Principal::Role;
 namespace {
 
 constexpr int backlog = 4096;
-// Accepting nothing for a moment is what shedding means here: the queue in the kernel holds the callers.
-constexpr std::chrono::milliseconds pause_without_descriptors{100};
+// Accepting nothing for a moment is what shedding means here: the queue in the kernel holds the callers. It ends early
+// with any connection; that one has come to rest is not told.
+constexpr std::chrono::milliseconds pause_without_room{100};
 // Between them what was accepted before is served: who floods the door keeps nobody in the house waiting.
 constexpr std::size_t accepts_per_turn = 2;
 constexpr int free_port_tries = 16;
@@ -194,8 +195,7 @@ void Listener::State::accept(Door& door) {
         const auto side = door.family == AF_UNIX ? mcp::Audience::client : mcp::Audience::agent;
         if (!server.has_room(side)) {
             if (!has_caller(door)) break;
-            // All of them busy: `on_room` comes back here.
-            if (!server.make_room(side)) return;
+            if (!server.make_room(side)) return pause(door);
         }
         if (!accept_one(door)) break;
     }
@@ -217,8 +217,9 @@ bool Listener::State::accept_one(Door& door) {
             case ECONNABORTED: return true;
             case EMFILE:
             case ENFILE:
-                // One that idles gives its place to one that asks.
-                if (server.close_idle()) return true;
+                // An agent gives its place to one that asks, and to nobody's agent the person's client.
+                if (server.make_room(mcp::Audience::agent)) return true;
+                if (door.family == AF_UNIX && server.make_room(mcp::Audience::client)) return true;
                 pause(door);
                 return false;
             case ENOBUFS:
@@ -276,10 +277,10 @@ std::function<bool()> Listener::State::leaving_of(int fd, int family) const {
 
 void Listener::State::pause(Door& door) {
     door.paused = true;
-    door.pause.expires_after(pause_without_descriptors);
-    door.pause.async_wait([self = shared_from_this(), &door](boost::system::error_code failed) {
+    door.pause.expires_after(pause_without_room);
+    door.pause.async_wait([self = shared_from_this(), &door](boost::system::error_code) {
         door.paused = false;
-        if (!failed) self->wait(door);
+        self->wait(door);
     });
 }
 
@@ -299,7 +300,10 @@ void Listener::start() {
     state_->server.set_on_room([weak = std::weak_ptr<State>(state_)] {
         const auto state = weak.lock();
         if (!state) return;
-        for (const auto& door : state->doors) state->wait(*door);
+        for (const auto& door : state->doors) {
+            door->pause.cancel();
+            state->wait(*door);
+        }
     });
     for (const auto& door : state_->doors) state_->wait(*door);
 }

@@ -467,6 +467,20 @@ bool Connection::is_idle() const noexcept {
     return phase_ == Phase::reading && !reader_.is_started() && output_.empty();
 }
 
+Connection::Hold Connection::hold() const noexcept {
+    switch (phase_) {
+        case Phase::waiting: return Hold::call;
+        case Phase::streaming: return standing_session_ ? Hold::stream : Hold::call;
+        case Phase::reading:
+            if (reader_.is_started()) return Hold::request;
+            if (!output_.empty()) return Hold::answer;
+            return has_asked_ ? Hold::rest : Hold::request;
+        case Phase::draining:
+        case Phase::over: break;
+    }
+    return Hold::answer;
+}
+
 MonoTime Connection::gives_way_at() const noexcept {
     if (output_.empty()) return MonoTime::max();
     return std::min(output_since_ + endpoint_.limits.stalled_of_full, unsent_since_ + endpoint_.limits.unsent_of_full);

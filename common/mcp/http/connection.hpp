@@ -80,8 +80,15 @@ public:
     MonoTime idle_since() const noexcept { return since_; }
     /// Whether a request of its has come whole.
     bool has_asked() const noexcept { return has_asked_; }
-    /// In the middle of a request that has not come whole.
-    bool is_unfinished() const noexcept { return phase_ == Phase::reading && reader_.is_started(); }
+    /// What its place is held for.
+    enum class Hold {
+        request,  // that has not come whole, be it the first one
+        rest,     // between requests
+        answer,   // that was given, and that its peer has not taken, or taken leave of
+        stream,   // of a GET: owes nothing
+        call,     // owes an answer
+    };
+    Hold hold() const noexcept;
     /// What is held for its requests and answers, bytes.
     std::size_t held_bytes() const noexcept { return reader_.held_bytes() + held_room(output_); }
     /// Of them, what its peer has not taken.

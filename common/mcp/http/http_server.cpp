@@ -58,8 +58,8 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
 
     void arm(MonoTime at);
     void tick();
-    template <class Which>
-    std::shared_ptr<Peer> find_oldest(Which which) const;
+    std::shared_ptr<Peer> find_oldest(Audience side, Connection::Hold what) const;
+    std::shared_ptr<Peer> find_newest_stream(Audience side) const;
     void drop(const std::shared_ptr<Peer>& peer);
     void shed();
     void look_whether_full();
@@ -94,13 +94,11 @@ public:
         boost::system::error_code ignored;
         socket_.close(ignored);
     }
-    /// Between requests, and nothing of the next one waits in the kernel.
-    bool is_idle() const {
+    /// It holds its place for that, and nothing that would change it waits in the kernel.
+    bool holds(Connection::Hold what) const {
         boost::system::error_code ignored;
-        return machine_->is_idle() && socket_.available(ignored) == 0;
+        return machine_->hold() == what && (!machine_->is_idle() || socket_.available(ignored) == 0);
     }
-    /// Has been accepted or has begun a request, and has not sent it whole.
-    bool owes_request() const { return machine_->is_unfinished() || (!machine_->has_asked() && is_idle()); }
 
     /// Whether some of the output could be written now.
     bool takes_some() {
@@ -279,14 +277,22 @@ void HttpServer::State::close_peer(const std::shared_ptr<Peer>& peer) {
     if (options.on_ended) options.on_ended();
 }
 
-template <class Which>
-std::shared_ptr<HttpServer::State::Peer> HttpServer::State::find_oldest(Which which) const {
+std::shared_ptr<HttpServer::State::Peer> HttpServer::State::find_oldest(Audience side, Connection::Hold what) const {
     std::shared_ptr<Peer> oldest;
     for (const auto& peer : peers) {
-        if (!which(*peer)) continue;
-        if (!oldest || peer->machine().held_since() < oldest->machine().held_since()) oldest = peer;
+        const Connection& machine = peer->machine();
+        if (machine.audience() != side || machine.hold() != what) continue;
+        if (oldest && oldest->machine().held_since() <= machine.held_since()) continue;
+        if (peer->holds(what)) oldest = peer;
     }
     return oldest;
+}
+
+/// Those that were there before somebody took all that was left stay.
+std::shared_ptr<HttpServer::State::Peer> HttpServer::State::find_newest_stream(Audience side) const {
+    for (auto each = peers.rbegin(); each != peers.rend(); ++each)
+        if ((*each)->machine().audience() == side && (*each)->holds(Connection::Hold::stream)) return *each;
+    return nullptr;
 }
 
 void HttpServer::State::drop(const std::shared_ptr<Peer>& peer) {
@@ -354,30 +360,27 @@ std::size_t HttpServer::connections() const noexcept { return state_->peers.size
 
 bool HttpServer::has_room(Audience side) const noexcept {
     const Limits& limits = state_->options.limits;
-    const std::size_t bound = side == Audience::client ? limits.client_connections : limits.agent_connections;
-    return state_->places[State::index(side)] < bound;
+    const std::size_t taken = state_->places[State::index(side)];
+    if (side == Audience::client) return taken < limits.client_connections;
+    return taken < limits.agent_connections;
 }
 
 bool HttpServer::make_room(Audience side) {
-    // Who is slow to ask goes before who has asked and may ask again, and nobody while he is about to.
-    const auto owes = [side](State::Peer& peer) { return peer.machine().audience() == side && peer.owes_request(); };
-    const auto rests = [side](State::Peer& peer) {
-        return peer.machine().audience() == side && peer.machine().has_asked() && peer.is_idle();
-    };
+    using Hold = Connection::Hold;
     const auto settled_at = state_->clock.rough_now() - settled;
-    const auto is_settled = [settled_at](const auto& peer) { return peer->machine().held_since() <= settled_at; };
-    const auto slow = state_->find_oldest(owes);
-    const auto resting = state_->find_oldest(rests);
-    auto given_up = slow && is_settled(slow) ? slow : resting && is_settled(resting) ? resting : slow;
-    if (!given_up) given_up = resting;
+    std::shared_ptr<State::Peer> about_to;
+    // Who is slow to ask goes before who has asked and may ask again, and nobody while he is about to.
+    for (const Hold what : {Hold::request, Hold::rest, Hold::answer}) {
+        const auto oldest = state_->find_oldest(side, what);
+        if (oldest && oldest->machine().held_since() <= settled_at) {
+            state_->drop(oldest);
+            return true;
+        }
+        if (!about_to && what != Hold::answer) about_to = oldest;
+    }
+    const auto given_up = about_to ? about_to : state_->find_newest_stream(side);
     if (given_up) state_->drop(given_up);
-    return has_room(side);
-}
-
-bool HttpServer::close_idle() {
-    const auto oldest = state_->find_oldest([](State::Peer& peer) { return peer.is_idle(); });
-    if (oldest) state_->drop(oldest);
-    return oldest != nullptr;
+    return given_up != nullptr;
 }
 
 void HttpServer::set_on_room(std::function<void()> on_room) { state_->on_room = std::move(on_room); }

@@ -48,10 +48,9 @@ public:
     /// Whether another connection may be accepted now.
     bool has_room(Audience side) const noexcept;
     /// For a caller that waits while there is no room: ends a connection of that side, the one that has kept us waiting
-    /// for its request for longest, else the longest idle one. False: all are at work.
+    /// for its request for longest, else the longest idle one, else one that does not take its answer, else the newest
+    /// stream of a GET. False: all owe answers.
     bool make_room(Audience side);
-    /// For a listener that has no descriptor left: ends the longest idle connection. False: none is idle.
-    bool close_idle();
     /// `on_room` is called whenever a connection has ended: a listener that paused goes on.
     void set_on_room(std::function<void()> on_room);
 

@@ -50,6 +50,15 @@ bool is_closed(tcp::socket& socket) {
     return got == 0 || (got < 0 && errno != EAGAIN);
 }
 
+/// The same behind what it has sent before.
+bool is_closed_after_reading(tcp::socket& socket) {
+    char bytes[4096];
+    ssize_t got = 0;
+    while ((got = ::recv(socket.native_handle(), bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) {
+    }
+    return got == 0 || errno != EAGAIN;
+}
+
 struct Fixture {
     tests::TemporaryDirectory directory;
     boost::asio::io_context io{1};
@@ -335,6 +344,49 @@ TEST_CASE("requests that never come whole give way, the oldest first, and keep t
     CHECK_THAT(f.talk("BREW / HTTP/1.1\r\nHost: evil\r\n\r\n"), StartsWith("HTTP/1.1 403"));
     CHECK(is_closed(stuck[3]));
     CHECK(!is_closed(stuck[4]));
+}
+
+TEST_CASE("who knocks while all owe answers comes in as soon as one rests") {
+    Fixture f;
+    f.stop_abruptly();
+    f.limits.agent_connections = 1;
+    f.limits.idle = std::chrono::hours(1);
+    f.start();
+    tcp::socket busy(f.io);
+    busy.connect(tcp::endpoint(boost::asio::ip::address_v4::loopback(), f.listener->port()));
+    boost::asio::write(busy, boost::asio::buffer(tests::HttpMachine::modern_call("hold")));
+    f.run_until([&] { return f.holding == 1; });
+    auto waiting = f.begin_post(100, "{");
+    f.io.poll();
+    CHECK(!is_closed(busy));
+    f.gate.notify_all();
+    f.io.restart();
+    f.io.run_for(std::chrono::seconds(5));
+    CHECK(is_closed_after_reading(busy));
+    CHECK(f.http->connections() == 1);
+}
+
+TEST_CASE("a GET's stream gives its place to who asks, a call does not") {
+    Fixture f;
+    f.stop_abruptly();
+    f.limits.agent_connections = 2;
+    f.start();
+    const std::string initialize =
+        R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{}}})";
+    const std::string opened = f.talk(tests::HttpMachine::post(initialize));
+    const std::string_view name = "Mcp-Session-Id: ";
+    const auto at = opened.find(name) + name.size();
+    const std::string session = opened.substr(at, opened.find('\r', at) - at);
+    const tcp::endpoint door(boost::asio::ip::address_v4::loopback(), f.listener->port());
+    tcp::socket stream(f.io), call(f.io);
+    stream.connect(door);
+    boost::asio::write(stream, boost::asio::buffer(tests::HttpMachine::request(tests::HttpMachine::in(session))));
+    call.connect(door);
+    boost::asio::write(call, boost::asio::buffer(tests::HttpMachine::modern_call("hold")));
+    f.run_until([&] { return f.holding == 1 && f.http->connections() == 2; });
+    CHECK_THAT(f.talk("BREW / HTTP/1.1\r\nHost: evil\r\n\r\n"), StartsWith("HTTP/1.1 403"));
+    CHECK(is_closed_after_reading(stream));
+    CHECK(!is_closed(call));
 }
 
 TEST_CASE("what agents' requests hold in all is bounded, and the oldest go") {
