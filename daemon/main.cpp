@@ -1,6 +1,7 @@
 // The program: options, the lock of the data directory, and a Daemon (daemon.hpp) that serves.
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,6 +147,14 @@ int serve(const daemon::Options& options) {
     if (!key) return fail(key.error());
     http.session_key = *key;
     http.extra_origins = options.allowed_origins;
+    for (const auto& limit : daemon::own_limits()) {
+        if (limit.resource != RLIMIT_NOFILE) continue;
+        const auto shares = daemon::connection_shares(limit.soft);
+        http.limits.agent_connections = shares.agents;
+        http.limits.client_connections = shares.client;
+        http.limits.agent_descriptors = shares.agent_descriptors;
+        http.limits.streams = shares.agents / 2;
+    }
     daemon::access::PeerOwner peers;
     // Once a token was asked for, no daemon that is begun without a word about it lets anybody in without.
     if (options.auth == rundir::Auth::peer)

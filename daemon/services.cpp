@@ -28,6 +28,17 @@ mcp::ServerFeatures features() {
     return out;
 }
 
+/// What sleeps keeps its caller's connection: together they leave agents some to ask by.
+mcp::ServerLimits limits_within(std::size_t agent_connections) {
+    mcp::ServerLimits out;
+    out.agent_waits.places = agent_connections / 2;
+    out.agent_waits.waiting = agent_connections / 8;
+    out.agent_changes.places = agent_connections / 8;
+    out.agent_changes.waiting = agent_connections / 16;
+    out.subscriptions = agent_connections / 8;
+    return out;
+}
+
 }  // namespace
 
 Services::Services(World world, core::SupervisorOptions options, ServiceOptions services,
@@ -37,7 +48,7 @@ Services::Services(World world, core::SupervisorOptions options, ServiceOptions 
       agent_starts_(world.clock, services.agent_starts, services.agent_burst),
       supervisor(world.executor, world.clock, world.store, world.shims, world.directories, std::move(options)),
       waiter(world.executor, world.clock, supervisor, world.workers, log_changes_),
-      server(world.executor, world.clock, server_info(), {}, features()),
+      server(world.executor, world.clock, server_info(), limits_within(services.agent_connections), features()),
       resources(world.executor, world.clock, supervisor, world.workers.reading, log_changes_, server) {
     tools::Core core{supervisor,    world.store,    waiter,        world.clock,
                      world.workers, socket_owners_, agent_starts_, std::move(info)};

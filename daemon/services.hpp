@@ -28,6 +28,7 @@ struct ServiceOptions {
     bool compat = false;              // with the tools of the Python original
     std::uint32_t agent_starts = 20;  // by agents, a second; 0: no bound
     std::uint32_t agent_burst = 100;  // of them, after a pause
+    std::size_t agent_connections = 2048;
 };
 
 class Services {

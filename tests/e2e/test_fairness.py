@@ -263,6 +263,45 @@ class Fairness(harness.TestCase):
         return head.encode() + body
 
 
+class FewDescriptors(harness.TestCase):
+    """Where a daemon may open few files, agents get a share of them, whatever they do."""
+
+    autostart = False
+    modern_call, raw_post = Fairness.modern_call, Fairness.raw_post
+
+    def setUp(self):
+        super().setUp()
+        command = self.daemon.command
+        self.daemon.command = lambda ready_fd=None: ["prlimit", "--nofile=512:512", *command(ready_fd)]
+        self.daemon.start()
+
+    def hold(self, request):
+        for _ in range(700):
+            connection = socket.create_connection(("127.0.0.1", self.daemon.port))
+            self.addCleanup(connection.close)
+            # It may have given way already.
+            with contextlib.suppress(OSError):
+                connection.sendall(request)
+
+    def check_others(self):
+        self.ok("list")
+        self.start("mine", ["sleep", "600"])
+        other = self.mcp()
+        self.assertFalse(other.call("list_processes").is_error)
+        started = other.call("start_process", command=["sleep", "600"], working_directory="/")
+        self.assertFalse(started.is_error, started.text)
+
+    def test_bodies_that_never_come_whole(self):
+        self.hold(f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{self.daemon.port}\r\nContent-Type: application/json\r\n"
+                  "Content-Length: 1000\r\n\r\n{".encode())
+        self.check_others()
+
+    def test_waits(self):
+        self.start("web", ["sleep", "600"])
+        self.hold(self.modern_call("wait_for_process", process="web", until="exit", timeout_seconds=50))
+        self.check_others()
+
+
 class Starts(harness.TestCase):
     daemon_options = ("--max-processes", "3", "--agent-starts", "1")
 

@@ -1,6 +1,8 @@
 #include "common/mcp/http/http_server.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +10,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <limits>
 #include <list>
 
 #include "common/async/notifier.hpp"
@@ -25,6 +28,14 @@ constexpr std::size_t reads_per_turn = 4;
 constexpr std::chrono::milliseconds last_words{200};
 // Younger than this a connection is about to send, or to be sent, something.
 constexpr std::chrono::seconds settled{1};
+
+/// The kernel gives the lowest number that is free (open(2)): how many are taken shows in it. INT_MAX: none is left.
+int next_descriptor() noexcept {
+    const int next = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (next < 0) return std::numeric_limits<int>::max();
+    ::close(next);
+    return next;
+}
 
 }  // namespace
 
@@ -362,7 +373,7 @@ bool HttpServer::has_room(Audience side) const noexcept {
     const Limits& limits = state_->options.limits;
     const std::size_t taken = state_->places[State::index(side)];
     if (side == Audience::client) return taken < limits.client_connections;
-    return taken < limits.agent_connections;
+    return taken < limits.agent_connections && next_descriptor() < limits.agent_descriptors;
 }
 
 bool HttpServer::make_room(Audience side) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstddef>
+#include <limits>
 
 namespace persistproc::mcp::http {
 
@@ -12,6 +13,7 @@ struct Limits {
     std::size_t body_bytes = 4u << 20;
     std::size_t agent_connections = 2048;  // a bridge's are among them
     std::size_t client_connections = 1024;
+    int agent_descriptors = std::numeric_limits<int>::max();  // where the next one would be no lower, agents give way
     std::size_t held_bytes = 9u << 20;    // of agents' requests and answers on their way, in all; then the oldest go
     std::size_t unsent_bytes = 4u << 20;  // agents' answers that were not taken: beyond, who takes none goes soon
     std::size_t sessions = 256;

@@ -389,6 +389,26 @@ TEST_CASE("a GET's stream gives its place to who asks, a call does not") {
     CHECK(!is_closed(call));
 }
 
+TEST_CASE("agents leave descriptors to the person's client") {
+    Fixture f;
+    f.stop_abruptly();
+    const int next = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    ::close(next);
+    // Each connection takes one descriptor on either side, and the doors take theirs.
+    f.limits.agent_descriptors = next + 20;
+    f.start();
+    std::vector<tcp::socket> stuck;
+    for (std::size_t i = 0; i < 40; ++i) {
+        stuck.push_back(f.begin_post(100, "{"));
+        f.io.restart();
+        f.io.poll();
+    }
+    f.run_until([&] { return is_closed(stuck.front()); });
+    CHECK(f.http->connections() < 20);
+    const auto client = f.connect();
+    CHECK(f.run(calling(*client, "echo", Json::object())).has_value());
+}
+
 TEST_CASE("what agents' requests hold in all is bounded, and the oldest go") {
     Fixture f;
     f.stop_abruptly();
