@@ -153,7 +153,7 @@ int serve(const daemon::Options& options) {
         http.limits.agent_connections = shares.agents;
         http.limits.client_connections = shares.client;
         http.limits.agent_descriptors = shares.agent_descriptors;
-        http.limits.streams = shares.agents / 2;
+        http.limits.streams = http.limits.standing_streams = shares.agents / 4;
     }
     daemon::access::PeerOwner peers;
     // Once a token was asked for, no daemon that is begun without a word about it lets anybody in without.

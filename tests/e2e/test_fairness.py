@@ -150,7 +150,7 @@ class Fairness(harness.TestCase):
                                           timeout_seconds=50)
                 connections.append(self.send(asked))
         # After 5 s without an answer a call becomes a stream.
-        for connection in connections[:1024]:
+        for connection in connections[:512]:
             self.assertTrue(connection.recv(12).startswith(b"HTTP/1.1 200"))
         listener = self.mcp()
         head = (f"GET /mcp HTTP/1.1\r\nHost: 127.0.0.1:{self.daemon.port}\r\nAccept: text/event-stream\r\n"

@@ -158,13 +158,15 @@ public:
         clock.advance(time);
         connection->tick();
     }
-    /// The id of a new session, opened on a connection of its own; `capabilities` is the JSON text of an object.
-    std::string open_session(std::string_view version = "2025-11-25", std::string_view capabilities = "{}") {
+    /// The id of a new session, opened on a connection of its own; `capabilities` is the JSON text of an object,
+    /// `client` what it calls itself.
+    std::string open_session(std::string_view version = "2025-11-25", std::string_view capabilities = "{}",
+                             std::string_view client = "t") {
         const auto opener = connect();
         std::string text =
             send(opener, post(R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":")" +
                               std::string(version) + R"(","capabilities":)" + std::string(capabilities) +
-                              R"(,"clientInfo":{"name":"t","version":"1"}}})"));
+                              R"(,"clientInfo":{"name":")" + std::string(client) + R"(","version":"1"}}})"));
         const std::string* id = nullptr;
         const Answer opened = take_answer(text);
         id = opened.find("Mcp-Session-Id");

@@ -32,8 +32,9 @@ std::string_view reason_phrase(unsigned status) noexcept {
         case 414: return "URI Too Long";
         case 415: return "Unsupported Media Type";
         case 417: return "Expectation Failed";
-        case 503: return "Service Unavailable";
+        case 429: return "Too Many Requests";
         case 431: return "Request Header Fields Too Large";
+        case 503: return "Service Unavailable";
         default: return "Error";
     }
 }
@@ -291,7 +292,7 @@ void Connection::open_get() {
         if (!id || id->kind != StreamKind::standing) return answer_text(400, "Last-Event-ID cannot be resumed");
     }
     if (!endpoint_.sessions->open_standing(*session, self))
-        return answer_text(503, "limit: too many event streams are open, most of them yours; end some");
+        return answer_text(429, "limit: too many event streams are open; end some of yours, or ask again later");
     standing_session_ = session;
     begin_stream_head();
     // The sessions own what calls this.

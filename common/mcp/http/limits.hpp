@@ -17,8 +17,9 @@ struct Limits {
     std::size_t held_bytes = 9u << 20;    // of agents' requests and answers on their way, in all; then the oldest go
     std::size_t unsent_bytes = 4u << 20;  // agents' answers that were not taken: beyond, who takes none goes soon
     std::size_t sessions = 256;
-    std::size_t streams = 1024;
-    std::size_t streams_per_session = 8;       // of calls; its GET's stream is one more
+    std::size_t streams = 512;                 // of calls
+    std::size_t standing_streams = 512;        // of GETs, one of a session
+    std::size_t streams_per_session = 8;       // of calls
     std::size_t stored_events = 256;           // per stream
     std::size_t stored_bytes = 1u << 20;       // per stream
     std::size_t stored_total = 4u << 20;       // of ended streams

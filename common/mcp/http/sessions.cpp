@@ -21,6 +21,17 @@ std::uint64_t first_stream() {
     return out;
 }
 
+/// The oldest stream of a call whose client can come back to it; null: none.
+std::shared_ptr<Stream> find_resumable(const HttpSession& session) {
+    if (session.protocol->revision() < Revision::r2025_11_25) return nullptr;
+    for (const std::uint64_t number : session.open) {
+        const auto found = session.streams.find(number);
+        if (found != session.streams.end() && found->second != session.standing && found->second->has_events())
+            return found->second;
+    }
+    return nullptr;
+}
+
 }  // namespace
 
 Sessions::Sessions(const SessionKey& key, const Limits& limits, SessionGraveyard& graveyard, async::Clock& clock)
@@ -101,7 +112,8 @@ void Sessions::make_room() {
 }
 
 std::shared_ptr<Stream> Sessions::open_stream(HttpSession& session) {
-    if (session.has_ended || session.open.size() >= limits_.streams_per_session || !make_room_for_stream(session))
+    if (session.has_ended || session.open.size() >= limits_.streams_per_session ||
+        !make_room_for_stream(session, StreamKind::call))
         return nullptr;
     auto stream = std::make_shared<Stream>(++next_stream_, limits_);
     session.streams.emplace(stream->number(), stream);
@@ -110,26 +122,44 @@ std::shared_ptr<Stream> Sessions::open_stream(HttpSession& session) {
     return stream;
 }
 
-/// Sessions cost nothing: who has many streams, or had one before, makes room for the first one of another.
-bool Sessions::make_room_for_stream(const HttpSession& session) {
-    if (open_streams_ < limits_.streams) return true;
-    const auto has_fewer = [](const auto& a, const auto& b) { return a->open.size() < b->open.size(); };
-    const auto most = std::max_element(recent_.rbegin(), recent_.rend(), has_fewer);
-    const std::size_t own = session.open.size();
-    if (most == recent_.rend() || (*most)->open.size() <= (own == 0 ? 0 : own + 1)) return false;
-    const auto from = *most;
-    const auto oldest = from->streams.find(*from->open.begin());
-    if (oldest == from->streams.end()) return false;
-    const auto stream = oldest->second;
-    stream->let_carrier_go();
-    close_stream(*from, stream->number());
+/// Sessions cost nothing: they are counted with their client, and with each other only within it.
+bool Sessions::make_room_for_stream(const HttpSession& session, StreamKind kind) {
+    const bool is_call = kind == StreamKind::call;
+    if (is_call ? open_streams_ - open_standing_ < limits_.streams : open_standing_ < limits_.standing_streams)
+        return true;
+    const auto count = [is_call](const HttpSession& each) {
+        const std::size_t standing = each.is_standing_open ? 1 : 0;
+        return is_call ? each.open.size() - standing : standing;
+    };
+    const auto can_give = [is_call](const HttpSession& each) { return is_call ? find_resumable(each) : each.standing; };
+    std::unordered_map<std::string_view, std::size_t> of_client;
+    for (const auto& each : recent_) of_client[each->protocol->client_name()] += count(*each);
+    const std::string_view client = session.protocol->client_name();
+    std::shared_ptr<HttpSession> from;
+    std::pair<std::size_t, std::size_t> most;
+    // From the least recently used on.
+    for (auto each = recent_.rbegin(); each != recent_.rend(); ++each) {
+        const std::string_view theirs = (*each)->protocol->client_name();
+        const std::pair has{of_client[theirs], count(**each)};
+        const bool has_more =
+            theirs == client ? has.second > count(session) + 1 : has.first > of_client[client] + 1 && has.second > 0;
+        if (!has_more || has <= most || !can_give(**each)) continue;
+        from = *each;
+        most = has;
+    }
+    if (!from) return false;
+    const auto given = can_give(*from);
+    given->let_carrier_go();
+    close_stream(*from, given->number());
     return true;
 }
 
 void Sessions::close_stream(HttpSession& session, std::uint64_t number) {
     open_streams_ -= session.open.erase(number);
     if (!session.standing || session.standing->number() != number) return;
-    if (std::exchange(session.is_standing_open, false)) session.standing_left = clock_.now();
+    if (!std::exchange(session.is_standing_open, false)) return;
+    --open_standing_;
+    session.standing_left = clock_.now();
 }
 
 void Sessions::end_stream(const std::shared_ptr<HttpSession>& session, const std::shared_ptr<Stream>& stream) {
@@ -152,7 +182,7 @@ void Sessions::drop_kept() {
 
 bool Sessions::count_standing(HttpSession& session) {
     if (session.is_standing_open) return true;
-    if (!make_room_for_stream(session)) return false;
+    if (!make_room_for_stream(session, StreamKind::standing)) return false;
     if (!session.standing) {
         session.standing = std::make_shared<Stream>(++next_stream_, limits_, StreamKind::standing);
         session.streams.emplace(session.standing->number(), session.standing);
@@ -160,6 +190,7 @@ bool Sessions::count_standing(HttpSession& session) {
     session.is_standing_open = true;
     session.open.insert(session.standing->number());
     ++open_streams_;
+    ++open_standing_;
     return true;
 }
 

@@ -40,13 +40,14 @@ public:
     /// Ends the session for good: its id stays dead.
     void end(const std::shared_ptr<HttpSession>& session);
 
-    /// A new stream; null when the session or the endpoint has too many. One that has fewer than another gets a place
-    /// of that one's: its oldest stream loses its connection, and its client may come back.
+    /// A new stream of a call; null when the session or the endpoint has too many. The client (by its name) that has
+    /// most, or else its session that does, gives one to whoever has fewer: its oldest that can be resumed loses its
+    /// connection, and it may come back. A stream whose client could not hear of its answer again is never taken.
     std::shared_ptr<Stream> open_stream(HttpSession& session);
     /// The stream gets no more events. It stays resumable for a while.
     void end_stream(const std::shared_ptr<HttpSession>& session, const std::shared_ptr<Stream>& stream);
-    /// Makes `sink` the carrier of the stream of a session's GET in place of a former one. It counts among all streams,
-    /// not among those of its session's calls. Null as with `open_stream`.
+    /// Makes `sink` the carrier of the stream of a session's GET in place of a former one. It takes no place of a
+    /// call's stream. Null as with `open_stream`.
     std::shared_ptr<Stream> open_standing(HttpSession& session, const std::shared_ptr<StreamSink>& sink);
     /// Takes up the standing stream after `position`, which it can resume. False: too many streams.
     bool resume_standing(HttpSession& session, std::uint64_t position, const std::shared_ptr<StreamSink>& sink);
@@ -69,7 +70,7 @@ private:
     std::shared_ptr<HttpSession> insert(std::string id, std::shared_ptr<Session> protocol);
     void make_room();
     void drop_idle();
-    bool make_room_for_stream(const HttpSession& session);
+    bool make_room_for_stream(const HttpSession& session, StreamKind kind);
     void close_stream(HttpSession& session, std::uint64_t number);
     bool count_standing(HttpSession& session);
     void drop_kept();
@@ -82,7 +83,7 @@ private:
     std::unordered_map<std::string, Recent::iterator> by_id_;
     std::deque<Kept> kept_;
     std::size_t kept_bytes_ = 0;
-    std::size_t open_streams_ = 0;
+    std::size_t open_streams_ = 0, open_standing_ = 0;  // the latter among the former
     std::uint64_t next_stream_;
 };
 

@@ -383,43 +383,82 @@ TEST_CASE("streams are bounded per session; a call beyond waits for its one answ
 TEST_CASE("who has most streams gives one to who has fewer, its oldest first") {
     Fixture f;
     f.limits.streams = 4;
-    const std::string greedy = f.open_session();
     std::vector<std::shared_ptr<Connection>> calls;
-    for (int number = 0; number < 4; ++number) {
+    const auto stream_in = [&](const std::string& session) {
         calls.push_back(f.connect());
-        f.send(calls.back(), Fixture::post(call, Fixture::in(greedy)));
+        f.send(calls.back(), Fixture::post(call, Fixture::in(session)));
         f.seen.progress(1, 3.0, "");
-        f.take(calls.back());
+        return f.take(calls.back());
+    };
+    const std::string greedy = f.open_session();
+    for (int number = 0; number < 4; ++number) CHECK_THAT(stream_in(greedy), Contains("text/event-stream"));
+    CHECK(f.sessions->open_streams() == 4);
+    for (std::size_t number = 0; number < 3; ++number) {
+        CHECK_THAT(stream_in(f.open_session()), Contains("text/event-stream"));
+        CHECK(f.take(calls[number]) == "0\r\n\r\n");
     }
     CHECK(f.sessions->open_streams() == 4);
-    const std::string first = f.open_session(), second = f.open_session(), third = f.open_session();
-    auto get = [&](const std::string& session) {
-        auto out = f.connect();
-        CHECK_THAT(f.send(out, Fixture::request(Fixture::in(session))), StartsWith("HTTP/1.1 200"));
-        return out;
-    };
-    std::vector<std::shared_ptr<Connection>> gets{get(first), get(second), get(third)};
-    for (std::size_t number = 0; number < 4; ++number) CHECK((f.take(calls[number]) == "0\r\n\r\n") == (number < 3));
-    CHECK(f.sessions->open_streams() == 4);
-    // Where each has one, the one that was used least lately makes room; who has one already is told what to do.
-    const std::string fourth = f.open_session();
-    gets.push_back(get(fourth));
-    CHECK(f.sessions->open_streams() == 4);
-    auto more = f.connect();
-    CHECK(f.send(more, Fixture::post(call, Fixture::in(fourth))).empty());
-    f.seen.progress(1, 3.0, "");
-    CHECK(f.take(more).empty());
+    // Where each has one, nobody loses it: the next call waits for its one answer.
+    CHECK(stream_in(f.open_session()).empty());
+    for (std::size_t number = 3; number < 7; ++number) CHECK(f.take(calls[number]).empty());
     // A call whose stream gave way is answered all the same, for who comes back.
     f.release();
     CHECK(f.server.open_calls() == 0);
-    for (auto& each : gets) each->lost();
+    CHECK_THAT(f.take(calls.back()), Contains("application/json") && Contains(held));
     CHECK(f.sessions->open_streams() == 0);
+}
+
+TEST_CASE("a stream that could not be resumed gives way to nobody") {
+    Fixture f;
+    f.limits.streams = 2;
+    const std::string older = f.open_session("2025-06-18");
+    std::vector<std::shared_ptr<Connection>> calls;
+    for (const std::string& session : {older, older, f.open_session()}) {
+        calls.push_back(f.connect());
+        f.send(calls.back(), Fixture::post(call, Fixture::in(session)));
+        f.seen.progress(1, 3.0, "");
+        CHECK(f.take(calls.back()).empty() == (calls.size() == 3));
+    }
+    f.release();
+    for (const auto& each : calls) CHECK_THAT(f.take(each), Contains(held));
+}
+
+TEST_CASE("a GET's stream takes no call's place; among GETs the client with most gives one") {
+    Fixture f;
+    f.limits.streams = 1;
+    f.limits.standing_streams = 3;
+    const std::string victim = f.open_session("2025-11-25", "{}", "victim");
+    const auto waiting = f.connect();
+    f.send(waiting, Fixture::post(call, Fixture::in(victim)));
+    f.seen.progress(1, 3.0, "");
+    CHECK_THAT(f.take(waiting), Contains("text/event-stream"));
+    const auto get = [&](const std::string& client) {
+        auto out = f.connect();
+        return std::pair(out, f.send(out, Fixture::request(Fixture::in(f.open_session("2025-11-25", "{}", client)))));
+    };
+    const auto standing = f.connect();
+    CHECK_THAT(f.send(standing, Fixture::request(Fixture::in(victim))), StartsWith("HTTP/1.1 200"));
+    std::vector<std::shared_ptr<Connection>> gets;
+    for (int number = 0; number < 5; ++number) {
+        const auto [connection, answer] = get("attacker");
+        CHECK_THAT(answer, StartsWith(number < 2 ? "HTTP/1.1 200" : "HTTP/1.1 429"));
+        if (number < 2) gets.push_back(connection);
+    }
+    CHECK(f.take(waiting).empty());
+    CHECK(f.take(standing).empty());
+    const auto [other, answer] = get("other");
+    CHECK_THAT(answer, StartsWith("HTTP/1.1 200"));
+    CHECK(f.take(gets[0]) == "0\r\n\r\n");
+    CHECK(f.take(gets[1]).empty());
+    f.release();
+    CHECK_THAT(f.take(waiting), Contains(held));
 }
 
 TEST_CASE("a session has its GET's stream beside those of its calls, and an ended one has none") {
     Fixture f;
     f.limits.streams_per_session = 2;
     f.limits.streams = 2;
+    f.limits.standing_streams = 0;
     const std::string id = f.open_session();
     std::vector<std::shared_ptr<Connection>> calls;
     for (int number = 0; number < 2; ++number) {
@@ -428,7 +467,7 @@ TEST_CASE("a session has its GET's stream beside those of its calls, and an ende
         f.seen.progress(1, 3.0, "");
     }
     CHECK_THAT(f.send(Fixture::request(Fixture::in(id))),
-               StartsWith("HTTP/1.1 503") && Contains("limit: too many event streams"));
+               StartsWith("HTTP/1.1 429") && Contains("limit: too many event streams"));
     CHECK_THAT(f.send(Fixture::request(Fixture::in(id), "DELETE /mcp HTTP/1.1")), StartsWith("HTTP/1.1 200"));
     CHECK(f.sessions->open_streams() == 0);
     f.release();
@@ -442,7 +481,7 @@ TEST_CASE("a session has its GET's stream beside those of its calls, and an ende
     CHECK(f.sessions->open_streams() == 0);
     f.release();
     CHECK_THAT(f.take(late), Contains("application/json") && Contains(held));
-    f.limits.streams = 9;
+    f.limits.standing_streams = 1;
     const std::string other = f.open_session();
     for (int number = 0; number < 2; ++number) {
         calls.push_back(f.connect());
