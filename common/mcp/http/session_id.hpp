@@ -1,6 +1,6 @@
 #pragma once
-/// Session ids that outlive the process: base64url(16 random bytes ‖ revision) "." base64url(HMAC-SHA256). A
-/// well-signed id needs no memory of the session. An id is no authentication.
+/// Session ids that outlive the process: base64url(8 random bytes of their maker ‖ 8 of their own ‖ revision) "."
+/// base64url(HMAC-SHA256). A well-signed id needs no memory of the session. An id is no authentication.
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -17,13 +17,16 @@ using SessionKey = SigningKey;
 class SessionIds {
 public:
     /// `key` is secret and kept in the data directory, so that ids stay valid across restarts.
-    explicit SessionIds(const SessionKey& key) : key_(key) {}
+    explicit SessionIds(const SessionKey& key);
     std::string make(Revision revision) const;
+    /// Whether this object has made an id that is one of ours, and no process before it.
+    bool has_made(std::string_view id) const;
     /// The revision inside; no value when the id is not one of ours.
     std::optional<Revision> find_revision(std::string_view id) const;
 
 private:
     SessionKey key_;
+    std::array<std::uint8_t, 8> maker_;
 };
 
 /// Ids of sessions that clients have ended; they must stay dead across restarts. Called on the io thread: keep the

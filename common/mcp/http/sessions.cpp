@@ -12,6 +12,11 @@ namespace persistproc::mcp::http {
 
 namespace {
 
+constexpr std::size_t most_lost = 1024;  // ids of an earlier process that are remembered
+
+/// Nobody waits for anything of it.
+bool is_at_rest(const HttpSession& session) { return session.open.empty() && session.protocol->open_calls() == 0; }
+
 /// Stream numbers of an earlier process must not name streams of this one: a client may resume across a restart.
 std::uint64_t first_stream() {
     std::array<std::uint8_t, 6> bytes;
@@ -60,10 +65,12 @@ std::shared_ptr<HttpSession> Sessions::find(std::string_view id) {
     if (found != by_id_.end()) {
         recent_.splice(recent_.begin(), recent_, found->second);
         recent_.front()->used = clock_.rough_now();
+        ++recent_.front()->requests;
         return recent_.front();
     }
     const auto revision = ids_.find_revision(id);
-    if (!revision || graveyard_.contains(key)) return nullptr;
+    if (!revision || graveyard_.contains(key) || ids_.has_made(id)) return nullptr;
+    if (std::find(adopted_and_lost_.begin(), adopted_and_lost_.end(), key) != adopted_and_lost_.end()) return nullptr;
     return insert(std::move(key), std::make_shared<Session>(*revision));
 }
 
@@ -85,30 +92,42 @@ void Sessions::end(const std::shared_ptr<HttpSession>& session) {
     session->open.clear();
 }
 
-/// Looks when a session is added: whoever adds none has no use for the room.
+/// Looks when a session is added that makes them many: else nobody has a use for the room.
 void Sessions::drop_idle() {
+    if (by_id_.size() < limits_.sessions / 2) return;
     const auto now = clock_.now();
     for (auto each = recent_.end(); each != recent_.begin();) {
         --each;
         HttpSession& session = **each;
         if (now - session.used < limits_.session_idle) return;
-        if (!session.open.empty() || session.protocol->open_calls() > 0) continue;
-        by_id_.erase(session.id);
-        each = recent_.erase(each);
+        if (is_at_rest(session)) each = drop(each);
     }
 }
 
-// Sessions with something open are never dropped; the bounds on calls and streams bound them. A dropped one is
-// adopted again when its client comes back.
+// Sessions with something open are never dropped; the bounds on calls and streams bound them.
 void Sessions::make_room() {
-    auto each = recent_.end();
-    while (by_id_.size() >= limits_.sessions && each != recent_.begin()) {
-        --each;
-        HttpSession& session = **each;
-        if (!session.open.empty() || session.protocol->open_calls() > 0) continue;
-        by_id_.erase(session.id);
-        each = recent_.erase(each);
+    while (by_id_.size() >= limits_.sessions) {
+        std::unordered_map<std::string_view, std::size_t> of_client;
+        for (const auto& each : recent_) ++of_client[each->protocol->client_name()];
+        // Of the client with most, one that only said hello before one that was used, and of these that of longest ago.
+        const auto rank = [&of_client](const HttpSession& each) {
+            return std::pair(of_client[each.protocol->client_name()], !each.is_used());
+        };
+        auto least = recent_.end();
+        for (auto each = recent_.begin(); each != recent_.end(); ++each)
+            if (is_at_rest(**each) && (least == recent_.end() || rank(**each) >= rank(**least))) least = each;
+        if (least == recent_.end()) return;
+        drop(least);
     }
+}
+
+/// Its client is told when it comes back: what it subscribed to, and who it is, would be missing without a word.
+Sessions::Recent::iterator Sessions::drop(Recent::iterator session) {
+    const std::string id = (*session)->id;
+    if (!ids_.has_made(id)) adopted_and_lost_.push_back(id);
+    if (adopted_and_lost_.size() > most_lost) adopted_and_lost_.pop_front();
+    by_id_.erase(id);
+    return recent_.erase(session);
 }
 
 std::shared_ptr<Stream> Sessions::open_stream(HttpSession& session) {

@@ -26,6 +26,10 @@ struct HttpSession {
     MonoTime standing_left{};                                  // when the last one went
     std::set<std::uint64_t> open;                              // streams of calls and of the GET, by number
     MonoTime used{};                                           // when its client last asked for anything
+    std::uint64_t requests = 0;                                // after its initialize
+
+    /// More than the notification that every client sends was asked.
+    bool is_used() const noexcept { return requests > 1; }
 };
 
 class Sessions {
@@ -35,7 +39,8 @@ public:
 
     /// Adds a session that has been initialized, and gives it its id.
     std::shared_ptr<HttpSession> add(std::shared_ptr<Session> protocol);
-    /// The session of an id; one that is well signed, not ended, and unknown here is adopted. Null: none.
+    /// The session of an id; one of an earlier process that is well signed and not ended is adopted. Null: none, or one
+    /// whose state was given up here, so that its client begins another.
     std::shared_ptr<HttpSession> find(std::string_view id);
     /// Ends the session for good: its id stays dead.
     void end(const std::shared_ptr<HttpSession>& session);
@@ -70,6 +75,7 @@ private:
     std::shared_ptr<HttpSession> insert(std::string id, std::shared_ptr<Session> protocol);
     void make_room();
     void drop_idle();
+    Recent::iterator drop(Recent::iterator session);
     bool make_room_for_stream(const HttpSession& session, StreamKind kind);
     void close_stream(HttpSession& session, std::uint64_t number);
     bool count_standing(HttpSession& session);
@@ -81,6 +87,7 @@ private:
     async::Clock& clock_;
     Recent recent_;  // front: used last
     std::unordered_map<std::string, Recent::iterator> by_id_;
+    std::deque<std::string> adopted_and_lost_;  // ids
     std::deque<Kept> kept_;
     std::size_t kept_bytes_ = 0;
     std::size_t open_streams_ = 0, open_standing_ = 0;  // the latter among the former

@@ -141,7 +141,7 @@ TEST_CASE("sessions: made, needed, ended for good, kept across a restart") {
                StartsWith("HTTP/1.1 404") && Contains("-32001") && Contains(R"("id":1)"));
 }
 
-TEST_CASE("sessions beyond the bound are dropped unless something is open, and adopted again") {
+TEST_CASE("sessions beyond the bound are dropped unless something is open, and told so") {
     Fixture f;
     f.limits.sessions = 2;
     const std::string busy = f.open_session();
@@ -152,28 +152,52 @@ TEST_CASE("sessions beyond the bound are dropped unless something is open, and a
     f.open_session();
     f.open_session();
     CHECK(f.sessions->size() == 2);
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(first))), StartsWith("HTTP/1.1 404") && Contains("-32001"));
+    // The state of an earlier process went with it.
+    f.forget_sessions();
+    f.connection = f.connect();
     CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(first))), Contains(pong));
+    f.open_session();
+    f.open_session();
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(first))), StartsWith("HTTP/1.1 404"));
     f.release();
     CHECK_THAT(f.take(other), Contains(held));
 }
 
-TEST_CASE("a session that nobody used for a day makes room, unless something is open") {
+TEST_CASE("sessions of the client with most of them make room first") {
     Fixture f;
+    f.limits.sessions = 4;
+    const std::string victim = f.open_session("2025-11-25", "{}", "victim");
+    const std::string first = f.open_session("2025-11-25", "{}", "attacker");
+    for (int number = 0; number < 20; ++number) f.open_session("2025-11-25", "{}", "attacker");
+    CHECK(f.sessions->size() == 4);
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(victim))), Contains(pong));
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(first))), StartsWith("HTTP/1.1 404"));
+    // And of those the ones that nobody uses.
+    const std::string used = f.open_session("2025-11-25", "{}", "attacker");
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(used))), Contains(pong));
+    for (int number = 0; number < 20; ++number) f.open_session("2025-11-25", "{}", "attacker");
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(used))), Contains(pong));
+}
+
+TEST_CASE("a session that nobody used for a day makes room once there are many, unless something is open") {
+    Fixture f;
+    f.limits.sessions = 6;
     const std::string busy = f.open_session();
     CHECK(f.send(Fixture::post(call, Fixture::in(busy))).empty());
     auto other = f.connect();
     std::swap(other, f.connection);
     const std::string idle = f.open_session();
-    const std::string used = f.open_session();
     f.clock.advance(std::chrono::hours(23));
     f.connection = f.connect();
-    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(used))), Contains(pong));
+    const std::string used = f.open_session();
     f.clock.advance(std::chrono::hours(2));
     f.connection = f.connect();
+    CHECK(f.sessions->size() == 3);
     f.open_session();
     CHECK(f.sessions->size() == 3);
-    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(idle))), Contains(pong));
-    CHECK(f.sessions->size() == 4);
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(used))), Contains(pong));
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(idle))), StartsWith("HTTP/1.1 404"));
 }
 
 TEST_CASE("batches belong to 2025-03-26") {
