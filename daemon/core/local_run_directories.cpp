@@ -86,9 +86,9 @@ Task<Result<void>> LocalRunDirectories::remove_process(ProcessId id) {
     co_return co_await async::offload(files_, std::move(work));
 }
 
-Task<> LocalRunDirectories::collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes) {
-    auto work = [data = data_, keep_runs, bound_bytes] {
-        core::collect_garbage(data, keep_runs, bound_bytes);
+Task<> LocalRunDirectories::collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes, Starters starters) {
+    auto work = [data = data_, keep_runs, bound_bytes, starters = std::move(starters)] {
+        core::collect_garbage(data, keep_runs, bound_bytes, starters);
         return Done{};
     };
     co_await async::offload(files_, std::move(work));

@@ -18,7 +18,7 @@ public:
     Task<Result<void>> prepare(rundir::RunSpec spec) override;
     Task<Result<void>> remove_run(RunId id) override;
     Task<Result<void>> remove_process(ProcessId id) override;
-    Task<> collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes) override;
+    Task<> collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes, Starters starters) override;
     Task<> kill_strays(StrayRoots roots) override;
     Task<bool> has_strays(StrayRoots roots) override;
     bool is_suspended(PidIdentity process) const override;

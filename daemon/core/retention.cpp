@@ -1,8 +1,7 @@
 #include "daemon/core/retention.hpp"
 
-#include <algorithm>
-
 #include "common/base/diagnostics.hpp"
+#include "daemon/core/shares.hpp"
 
 namespace persistproc::core {
 
@@ -31,31 +30,35 @@ Task<> Retention::pass() {
             base::report(base::Severity::warning, "{} could not be forgotten: {}", to_string(id),
                          removed.error().message);
     }
-    co_await world_.directories.collect_garbage(options_.keep_runs, options_.total_log_bytes);
+    co_await collect_garbage();
 }
 
 Task<> Retention::pass_regularly() {
     for (;;) {
         const MonoTime next = world_.clock.now() + options_.retention_interval;
         co_await world_.clock.sleep_until(next);
-        co_await world_.directories.collect_garbage(options_.keep_runs, options_.total_log_bytes);
+        co_await collect_garbage();
     }
 }
 
-/// The oldest of those that have ended and of which nothing is left to be done.
+/// Of those that have ended and of which nothing is left to be done.
 std::vector<ProcessId> Retention::beyond_the_kept() const {
-    std::vector<std::pair<WallTime, ProcessId>> over;
+    Shares<WallTime, ProcessId> over;
     for (const auto& [id, process] : table_.all()) {
         const bool at_rest = (process->is<Ended>() || process->is<GaveUp>()) && !process->has_tree() && !process->run;
         if (!at_rest || process->operation.is_held() || process->standing != Standing::established) continue;
         const auto& outcome = process->life.outcome();
-        over.emplace_back(outcome ? outcome->ended_at : WallTime{}, id);
+        over.add(process->record.definition.started_by, outcome ? outcome->ended_at : WallTime{}, 1, id);
     }
     std::vector<ProcessId> out;
-    if (over.size() <= options_.keep_ended) return out;
-    std::stable_sort(over.begin(), over.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-    for (std::size_t i = options_.keep_ended; i < over.size(); ++i) out.push_back(over[i].second);
+    while (const auto next = over.take_beyond(options_.keep_ended)) out.push_back(*next);
     return out;
+}
+
+Task<> Retention::collect_garbage() {
+    Starters starters;
+    for (const auto& [id, process] : table_.all()) starters.emplace(id, process->record.definition.started_by);
+    co_await world_.directories.collect_garbage(options_.keep_runs, options_.total_log_bytes, std::move(starters));
 }
 
 }  // namespace persistproc::core

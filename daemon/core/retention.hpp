@@ -1,5 +1,6 @@
 #pragma once
-/// Forgets what is old: processes that have ended, beyond a number; runs and output, beyond a size. After ends, one
+/// Forgets what is old: processes that have ended, beyond a number; runs and output, beyond a size (whose: shares.hpp).
+/// After ends, one
 /// pass for all that came together, and regularly, since what runs for long grows the output without any end that would
 /// be noticed. One executor, one thread.
 #include <functional>
@@ -26,6 +27,7 @@ private:
     Task<> pass();
     Task<> pass_regularly();
     std::vector<ProcessId> beyond_the_kept() const;
+    Task<> collect_garbage();
 
     run::RunWorld& world_;
     const ProcessTable& table_;

@@ -4,6 +4,7 @@
 /// memory. One executor, one thread; calls may overlap and complete in any order. Cancelling abandons the wait, never
 /// the effect.
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -55,6 +56,9 @@ struct Sample {
     bool is_data_removed = false;  // the data directory is not there any more
 };
 
+/// By whom each process was started.
+using Starters = std::map<ProcessId, std::string>;
+
 class RunDirectories {
 public:
     virtual ~RunDirectories() = default;
@@ -76,8 +80,8 @@ public:
     /// Removes a process with all its output; durable. A missing one is no error. Errors: io.
     virtual Task<Result<void>> remove_process(ProcessId id) = 0;
     /// Keeps of each process the newest `keep_runs` runs that had a program, with all that are younger, and the output
-    /// of all processes within `bound_bytes`.
-    virtual Task<> collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes) = 0;
+    /// of all processes within `bound_bytes`, of which those of each starter have a share (shares.hpp).
+    virtual Task<> collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes, Starters starters) = 0;
 
     /// SIGKILLs what is left of a run whose shim is gone, and returns when all have ended; those that do not within
     /// some 3 s (uninterruptible sleep) are left to die.

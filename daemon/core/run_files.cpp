@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <deque>
 
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
@@ -20,6 +19,7 @@
 #include "common/base/unique_fd.hpp"
 #include "common/logstore/writer.hpp"
 #include "common/rundir/paths.hpp"
+#include "daemon/core/shares.hpp"
 
 namespace persistproc::core {
 
@@ -249,14 +249,13 @@ std::vector<RunId> old_runs(const fs::path& data, ProcessId process, const std::
 
 }  // namespace
 
-void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_bytes) {
+void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_bytes, const Starters& starters) {
     struct Segment {
         fs::path path;
         std::uint64_t bytes;
         fs::file_time_type written;
     };
-    std::vector<std::deque<Segment>> removable;  // of each process that has any, oldest first
-    std::uint64_t total = 0;
+    Shares<fs::file_time_type, fs::path> kept;
     // What cannot be listed is left alone.
     const auto listed = [](const fs::path& directory) {
         auto names = names_in(directory);
@@ -276,7 +275,7 @@ void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_b
         const auto runs = run_numbers(paths.runs);
         if (runs)
             for (const RunId old : old_runs(data, *id, *runs, keep_runs)) (void)remove_run_files(data, old);
-        std::deque<Segment> segments;
+        std::vector<Segment> segments;
         for (const std::string& file : listed(paths.log)) {
             const fs::path path = paths.log / file;
             if (path.extension() != ".log") continue;
@@ -284,33 +283,28 @@ void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_b
             const auto bytes = fs::file_size(path, gone);
             const auto written = gone ? fs::file_time_type{} : fs::last_write_time(path, gone);
             if (gone) continue;
-            total += bytes;
             segments.push_back({path, bytes, written});
         }
+        if (segments.empty()) continue;
         std::sort(segments.begin(), segments.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
-        if (!segments.empty()) segments.pop_back();
-        if (!segments.empty()) removable.push_back(std::move(segments));
+        const auto starter = starters.find(*id);
+        const std::string actor = starter == starters.end() ? std::string() : starter->second;
+        kept.hold(actor, segments.back().bytes);
+        segments.pop_back();
+        // By number, whatever a clock said meanwhile: output is lost at its beginning, never in its middle.
+        auto age = fs::file_time_type::min();
+        for (auto& each : segments) {
+            age = std::max(age, each.written);
+            kept.add(actor, age, each.bytes, std::move(each.path));
+        }
     }
-    // Within a process by number, whatever a clock said meanwhile: output is lost at its beginning, never in its
-    // middle. Between processes the one whose oldest segment is the oldest gives.
-    const auto is_younger = [](const auto& a, const auto& b) { return a.front().written > b.front().written; };
-    std::make_heap(removable.begin(), removable.end(), is_younger);
-    while (total > bound_bytes && !removable.empty()) {
-        std::pop_heap(removable.begin(), removable.end(), is_younger);
-        auto& segments = removable.back();
-        const Segment oldest = std::move(segments.front());
-        segments.pop_front();
-        fs::path index = oldest.path;
+    while (const auto segment = kept.take_beyond(bound_bytes)) {
+        fs::path index = *segment;
         index.replace_extension(".idx");
         std::error_code ignored;
         // The index first: readers take a segment to be there while its index is.
         fs::remove(index, ignored);
-        fs::remove(oldest.path, ignored);
-        total -= oldest.bytes;
-        if (segments.empty())
-            removable.pop_back();
-        else
-            std::push_heap(removable.begin(), removable.end(), is_younger);
+        fs::remove(*segment, ignored);
     }
 }
 

@@ -26,8 +26,10 @@ Result<void> remove_run_files(std::filesystem::path data, RunId id);
 Result<void> remove_process_files(std::filesystem::path data, ProcessId id);
 
 /// Keeps the newest `keep` run directories of a process, and its output within `bound_bytes` in all processes together:
-/// the oldest segments go first, never the newest of a process. Hidden leftovers of removals are swept.
-void collect_garbage(std::filesystem::path data, std::size_t keep_runs, std::uint64_t bound_bytes);
+/// of who holds most (shares.hpp) the oldest segments go first, never the newest of a process. Hidden leftovers of
+/// removals are swept.
+void collect_garbage(std::filesystem::path data, std::size_t keep_runs, std::uint64_t bound_bytes,
+                     const Starters& starters);
 
 /// Symbolic links resolved. Errors: invalid (not absolute, missing, no directory, not to be entered).
 Result<std::string> canonical_directory(const std::string& path);

@@ -5,12 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <limits>
 
 #include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
 #include "common/base/proc.hpp"
 #include "common/base/text.hpp"
+#include "daemon/core/shares.hpp"
 #include "daemon/registry/database.hpp"
 #include "daemon/registry/documents.hpp"
 #include "daemon/registry/migrations.hpp"
@@ -48,7 +51,9 @@ bool is_damaged(const Result<Record>& record, std::string_view instead = "its ru
 struct Registry::Statements {
     Database database;
     std::optional<Statement> put_process, find_run, put_run, trim_runs, remove_process, remove_runs, add_audit,
-        trim_audit, put_meta;
+        drop_audit, put_meta;
+    std::optional<core::Shares<std::int64_t, std::int64_t>> audit;  // row numbers; nothing: to be looked up
+    std::int64_t last_audit = 0;                                    // of them
 };
 
 Registry::Registry() = default;
@@ -112,7 +117,7 @@ Result<void> Registry::prepare() {
         {s.put_run,
          "INSERT INTO runs (process, number, doc) VALUES (?,?,?) ON CONFLICT DO UPDATE SET doc=excluded.doc"},
         {s.trim_runs, "DELETE FROM runs WHERE process=? AND number<=?"},
-        {s.trim_audit, "DELETE FROM audit WHERE rowid <= (SELECT max(rowid) FROM audit) - ?"},
+        {s.drop_audit, "DELETE FROM audit WHERE rowid = ?"},
         {s.remove_process, "DELETE FROM processes WHERE id=?"},
         {s.remove_runs, "DELETE FROM runs WHERE process=?"},
         {s.add_audit, "INSERT INTO audit (at, actor, action, process, detail) VALUES (?,?,?,?,?)"},
@@ -227,9 +232,28 @@ Result<void> Registry::write(const core::StoreChange& change) {
             .bind(5, entry.detail);
         if (auto done = s.add_audit->run(); !done) return done.error();
     }
-    if (!change.audit.empty()) {
-        s.trim_audit->bind(1, std::int64_t{kept_audit});
-        if (auto done = s.trim_audit->run(); !done) return done.error();
+    return change.audit.empty() ? Result<void>() : trim_audit();
+}
+
+Result<void> Registry::trim_audit() {
+    Statements& s = *statements_;
+    auto rows = s.database.prepare("SELECT rowid, actor FROM audit WHERE rowid > ?");
+    if (!rows) return rows.error();
+    if (!s.audit) {
+        s.audit.emplace();
+        s.last_audit = std::numeric_limits<std::int64_t>::min();
+    }
+    rows->bind(1, s.last_audit);
+    for (;;) {
+        const auto row = rows->step();
+        if (!row) return row.error();
+        if (!*row) break;
+        s.last_audit = std::max(s.last_audit, rows->integer(0));
+        s.audit->add(rows->text(1), rows->integer(0), 1, rows->integer(0));
+    }
+    while (const auto number = s.audit->take_beyond(kept_audit)) {
+        s.drop_audit->bind(1, *number);
+        if (auto done = s.drop_audit->run(); !done) return done.error();
     }
     return boost::system::in_place_value;
 }
@@ -262,7 +286,10 @@ Result<void> Registry::in_transaction(Writes writes) {
     if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun.error();
     auto done = writes();
     if (done) done = database.execute("COMMIT");
-    if (!done) (void)database.execute("ROLLBACK");
+    if (!done) {
+        (void)database.execute("ROLLBACK");
+        statements_->audit.reset();
+    }
     return done;
 }
 

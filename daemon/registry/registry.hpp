@@ -29,8 +29,9 @@ public:
 
     /// What is there, and the epoch that `open` began. Errors: io, corrupt.
     Result<core::StoreSnapshot> load();
-    /// All changes in one transaction: all or none. The newest `kept_audit` entries of the audit and `kept_runs` runs
-    /// of each process stay. Errors: io, corrupt (the file was damaged or removed; nothing is kept then).
+    /// All changes in one transaction: all or none. `kept_audit` entries of the audit (the newest; whose: shares.hpp)
+    /// and the newest `kept_runs` runs of each process stay. Errors: io, corrupt (the file was damaged or removed;
+    /// nothing is kept then).
     Result<void> commit(const std::vector<core::StoreChange>& changes);
 
     /// See core::Store.
@@ -43,6 +44,7 @@ private:
     Result<void> prepare();
     Result<void> begin_epoch();
     Result<void> write(const core::StoreChange& change);
+    Result<void> trim_audit();
     Result<void> write_run(const core::RunRecord& run);
     template <class Writes>
     Result<void> in_transaction(Writes writes);

@@ -302,6 +302,19 @@ class FewDescriptors(harness.TestCase):
         self.check_others()
 
 
+class History(harness.TestCase):
+    daemon_options = ("--keep-ended", "4")
+
+    def test_what_agents_start_does_not_push_out_what_the_person_started(self):
+        self.ok("start", "--label", "mine", "sh", "-c", "exit 3")
+        agent = self.mcp()
+        for number in range(8):
+            answer = agent.call("start_process", command=["true", str(number)], working_directory="/")
+            self.assertFalse(answer.is_error, answer.text)
+        harness.eventually("the oldest are forgotten", lambda: len(self.views()) <= 4)
+        self.assertIn("mine", {view["label"] for view in self.views()})
+
+
 class Starts(harness.TestCase):
     daemon_options = ("--max-processes", "3", "--agent-starts", "1")
 

@@ -222,7 +222,7 @@ public:
         std::string name = "remove " + to_string(id);
         co_return co_await daemon_.on_disk(std::move(name), std::move(work));
     }
-    Task<> collect_garbage(std::size_t keep_runs, std::uint64_t) override {
+    Task<> collect_garbage(std::size_t keep_runs, std::uint64_t, core::Starters) override {
         std::function<bool()> work = [this, keep_runs] {
             world_.disk.collect_garbage(keep_runs);
             return true;

@@ -31,6 +31,33 @@ void write(const fs::path& file, std::size_t bytes) {
     std::ofstream(file) << std::string(bytes, 'x');
 }
 
+TEST_CASE("output of agents costs the person none while they hold more, nor where they can give none") {
+    tests::TemporaryDirectory data;
+    const Starters starters{{{1}, "persistproc 1"}, {{2}, "one 1"}, {{3}, "two 1"}, {{4}, "two 2"}};
+    const auto file = [&](std::uint32_t process, int number) {
+        return rundir::process_paths(data.path(), {process}).log / ("0000000" + std::to_string(number) + ".log");
+    };
+    const auto age = fs::file_time_type::clock::now();
+    int hours = 100;
+    // What is the person's is the oldest.
+    for (std::uint32_t process = 1; process <= 4; ++process)
+        for (int number = 1; number <= (process == 2 ? 4 : 3); ++number) {
+            write(file(process, number), 100);
+            fs::last_write_time(file(process, number), age - std::chrono::hours(hours--));
+        }
+    collect_garbage(data.path(), 5, 1000, starters);
+    for (int number = 1; number <= 3; ++number) CHECK(fs::exists(file(1, number)));
+    CHECK(!fs::exists(file(2, 1)));  // of who held most
+    CHECK(!fs::exists(file(2, 2)));  // then all held the same: the oldest
+    CHECK(!fs::exists(file(3, 1)));
+    CHECK(fs::exists(file(4, 1)));
+    // All that agents may give is not enough.
+    collect_garbage(data.path(), 5, 500, starters);
+    for (std::uint32_t process = 2; process <= 4; ++process) CHECK(fs::exists(file(process, process == 2 ? 4 : 3)));
+    CHECK(!fs::exists(file(1, 1)));
+    CHECK(fs::exists(file(1, 2)));
+}
+
 }  // namespace
 
 TEST_CASE("a run that cannot be prepared leaves nothing behind, and what was there before untouched") {
@@ -84,7 +111,7 @@ TEST_CASE("starts that came to nothing push no run out that had a program") {
     leave(3, rundir::Phase::exited, rundir::format_major);
     leave(4, rundir::Phase::exec_failed, rundir::format_major);
     for (std::uint32_t number = 5; number < 9; ++number) leave(number, rundir::Phase::prepared, rundir::format_major);
-    collect_garbage(data.path(), 2, 1 << 20);
+    collect_garbage(data.path(), 2, 1 << 20, {});
     CHECK(is_there(1));  // of another version: not to be touched
     CHECK_FALSE(is_there(2));
     for (std::uint32_t number = 3; number < 9; ++number) CHECK(is_there(number));
@@ -105,13 +132,13 @@ TEST_CASE("output is given up from its beginning, whatever the clock said when i
     write(other.log / "00000001.log", 100);
     fs::last_write_time(other.log / "00000001.log", hours_ago(20));
     write(other.log / "00000002.log", 100);
-    collect_garbage(data.path(), 5, 400);
+    collect_garbage(data.path(), 5, 400, {});
     // The oldest of all that may go was the other's first; then web's, by number.
     CHECK(!fs::exists(other.log / "00000001.log"));
     CHECK(!fs::exists(web.log / "00000001.log"));
     CHECK(fs::exists(web.log / "00000002.log"));
     CHECK(fs::exists(web.log / "00000003.log"));
-    collect_garbage(data.path(), 5, 0);
+    collect_garbage(data.path(), 5, 0, {});
     // The newest of each stays.
     CHECK(fs::exists(web.log / "00000004.log"));
     CHECK(!fs::exists(web.log / "00000003.log"));

@@ -51,7 +51,7 @@ public:
     Task<Result<void>> prepare(rundir::RunSpec) override { co_return none(); }
     Task<Result<void>> remove_run(RunId) override { co_return none(); }
     Task<Result<void>> remove_process(ProcessId) override { co_return none(); }
-    Task<> collect_garbage(std::size_t, std::uint64_t) override { co_return; }
+    Task<> collect_garbage(std::size_t, std::uint64_t, Starters) override { co_return; }
     Task<> kill_strays(core::StrayRoots) override { co_return; }
     Task<bool> has_strays(core::StrayRoots) override { co_return false; }
     bool is_suspended(PidIdentity) const override { return false; }

@@ -281,4 +281,41 @@ TEST_CASE("history and audit are bounded") {
     CHECK(number("SELECT min(CAST(action AS INTEGER)) FROM audit") == 3);
 }
 
+TEST_CASE("what agents do leaves the person's audit, also after a failure and with another daemon") {
+    tests::TemporaryDirectory directory;
+    const auto entries = [](const std::string& actor, int count) {
+        core::StoreChange out;
+        for (int i = 0; i < count; ++i) {
+            core::AuditEntry entry;
+            entry.actor = actor;
+            entry.action = std::to_string(i);
+            out.audit.push_back(entry);
+        }
+        return out;
+    };
+    const auto count = [](Registry& registry, const std::string& actor) {
+        core::AuditQuery query;
+        query.most = registry::kept_audit;
+        const auto all = registry.read_audit(query);
+        REQUIRE(all);
+        return std::count_if(all->begin(), all->end(), [&](const auto& each) { return each.actor == actor; });
+    };
+    constexpr int half = registry::kept_audit / 2;
+    {
+        auto registry = Registry::open(directory.path());
+        REQUIRE(registry);
+        REQUIRE(registry->commit({entries("persistproc 1", 10), entries("quiet 1", 20)}));
+        REQUIRE(registry->commit({entries("loud 1", registry::kept_audit)}));
+        CHECK(count(*registry, "persistproc 1") == 10);
+        CHECK(count(*registry, "quiet 1") == 20);
+        CHECK(count(*registry, "loud 1") == registry::kept_audit - 30);
+    }
+    auto registry = Registry::open(directory.path());
+    REQUIRE(registry);
+    REQUIRE(registry->commit({entries("persistproc 1", registry::kept_audit)}));
+    CHECK(count(*registry, "persistproc 1") == half);
+    CHECK(count(*registry, "quiet 1") == 20);
+    CHECK(count(*registry, "loud 1") == half - 20);
+}
+
 }  // namespace registry_test
