@@ -131,6 +131,12 @@ Result<std::vector<OddRun>> find_odd_runs(const fs::path& data) {
         // As the daemon asks: the lock first, so that a shim that ends in between has written its last state.
         const auto locked = base::is_locked(paths.shim_lock);
         const auto state = rundir::read_state(paths.state);
+        if (!locked && locked.error().code == ErrorCode::denied) {
+            run.kind = OddRun::Kind::foreign;
+            run.detail = locked.error().message;
+            out.push_back(std::move(run));
+            continue;
+        }
         if (!state) {
             if (state.error().code == ErrorCode::not_found) continue;  // just removed
             run.kind = state.error().code == ErrorCode::unsupported ? OddRun::Kind::unsupported : OddRun::Kind::damaged;

@@ -18,7 +18,8 @@ struct OddRun {
         silent,       // its shim lives and does not answer
         abandoned,    // its shim is dead, its program lives
         unsupported,  // of a format that this version does not know
-        damaged       // its state cannot be read: `detail`
+        damaged,      // its state cannot be read: `detail`
+        foreign       // something in its directory is another user's: `detail`
     };
     RunId id;
     Kind kind = Kind::damaged;

@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "cli/doctor/checks.hpp"
+#include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/text.hpp"
 #include "common/base/unique_fd.hpp"
@@ -34,6 +35,12 @@ std::optional<std::uint64_t> quota_left(const fs::path& place) {
     constexpr std::uint64_t block = 1024;
     const std::uint64_t most = quota.dqb_bhardlimit * block;
     return most > quota.dqb_curspace ? most - quota.dqb_curspace : 0;
+}
+
+/// Whether others may write it; what is not there is not.
+bool is_open(const fs::path& directory) {
+    struct stat facts {};
+    return ::lstat(directory.c_str(), &facts) == 0 && (facts.st_mode & 022u) != 0;
 }
 
 }  // namespace
@@ -69,6 +76,11 @@ void check_data_directory(const Examined& examined, Findings& out) {
     else if ((facts.st_mode & 077u) != 0)
         out.problem(name, fmt::format("{} is open to other users (mode {:04o})", data, facts.st_mode & 07777u),
                     fmt::format("chmod 700 {}", quoted));
+    else if (const auto own = base::check_own_entries(examined.data); !own)
+        out.problem(name, own.error().message, "no daemon starts before that");
+    else if (is_open(examined.data / "procs"))
+        out.problem(name, fmt::format("{}/procs may be written by others", data),
+                    fmt::format("look at what is there, then chmod 700 {}/procs", quoted));
     else
         out.ok(name, data);
 }

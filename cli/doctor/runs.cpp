@@ -47,6 +47,9 @@ void check_runs(const Examined& examined, Findings& out) {
             case OddRun::Kind::unsupported:
                 out.note(name, fmt::format("{}: {}", run, each.detail), "use the version that wrote it");
                 break;
+            case OddRun::Kind::foreign:
+                out.problem(name, fmt::format("{}: {}", run, each.detail), "look at what it is, and remove it");
+                break;
             case OddRun::Kind::damaged:
                 out.problem(name, fmt::format("{}: {}", run, each.detail),
                             fmt::format("persistproc rm {} when you no longer need its output", process));
@@ -74,7 +77,8 @@ void check_processes(const Examined& examined, Findings& out) {
     bool is_fine = true;
     std::vector<std::string> broken, their_ids;
     for (const ProcessView& view : *examined.processes) {
-        const bool is_broken = view.state == ProcessState::gave_up || view.state == ProcessState::failed;
+        const bool is_broken = view.state == ProcessState::gave_up || view.state == ProcessState::failed ||
+                               view.state == ProcessState::backoff;
         if (is_broken && their_ids.size() < 5) {
             broken.push_back(fmt::format("{} ({})", view.id, base::escape_line(view.label)));
             their_ids.push_back(view.id);
@@ -82,10 +86,12 @@ void check_processes(const Examined& examined, Findings& out) {
             broken.push_back("");
         }
         const std::string shown = fmt::format("{} ({})", view.id, base::escape_line(view.label));
-        if (view.state == ProcessState::unreachable)
+        if (view.state == ProcessState::unreachable && !view.pid)
+            out.problem("processes", fmt::format("{}: its run cannot be read", shown),
+                        "the daemon's log says why: daemon.log in the data directory");
+        else if (view.state == ProcessState::unreachable)
             out.problem("processes", fmt::format("{}: its shim lives and does not answer", shown),
-                        fmt::format("look at pid {}; persistproc stop --force {}",
-                                    view.pid ? std::to_string(*view.pid) : "?", view.id));
+                        fmt::format("look at PID {}; persistproc stop --force {}", *view.pid, view.id));
         else if (view.state == ProcessState::unsupported)
             out.note("processes", fmt::format("{} was written by another version", shown), "use that version");
         else if (view.state == ProcessState::lost)
@@ -104,7 +110,7 @@ void check_processes(const Examined& examined, Findings& out) {
         const std::size_t count = broken.size();
         broken.resize(their_ids.size());
         out.note("processes",
-                 fmt::format("{} of {} gave up or failed: {}{}", count, examined.processes->size(),
+                 fmt::format("{} of {} failed, gave up or wait to run again: {}{}", count, examined.processes->size(),
                              fmt::join(broken, ", "), count > broken.size() ? ", …" : ""),
                  fmt::format("persistproc status {}", fmt::join(their_ids, " ")));
     } else if (is_fine) {

@@ -218,6 +218,11 @@ class OpenOnce(harness.TestCase):
                 self.assertIn(b"running", self.ok("list", "web").out)
                 for words in (("output", "ended"), ("status", "ended"), ("start", "ended")):
                     self.assertNotIn("timed out", str(self.cli(*words)))
+                if planted.name == "shim.lock":
+                    doctor = self.cli("doctor")
+                    self.assertEqual(doctor.code, 1)
+                    self.assertIn(b"p1.1: ", doctor.out)
+                    self.assertNotIn(b"its shim lives", doctor.out)
                 self.daemon.kill()
                 planted.unlink()
                 planted.write_bytes(kept)
@@ -227,6 +232,7 @@ class OpenOnce(harness.TestCase):
                 planted.unlink(missing_ok=True)
                 os.mkfifo(planted)
                 os.chown(planted, self.OTHER, self.OTHER)
+                self.assertIn(f"{planted} belongs to another user".encode(), self.cli("doctor").out)
                 for words in (("list",), ("doctor",), ("shutdown",), ("start", "true"), ("serve", "--detach")):
                     self.assertNotEqual(self.cli(*words).code, 0, words)
                 self.assertTrue(stat.S_ISFIFO(planted.lstat().st_mode))
