@@ -125,7 +125,7 @@ TEST_CASE("a start of a process that exists starts it as it was defined") {
     const auto spec = core::load_spec(daemon.data->path(), run(1, 2));
     REQUIRE(spec);
     CHECK(std::count(spec->environment.begin(), spec->environment.end(), "NAME=own") == 1);
-    CHECK(spec->restart == domain::RestartPolicy::always);
+    CHECK(spec->definition.restart == domain::RestartPolicy::always);
     // Where it runs, `restart` alone says that it is to be another run.
     CHECK(daemon.call("start_process", again("p1"))["structuredContent"]["created"] == false);
     Json fresh = again("p1");
