@@ -247,9 +247,10 @@ Task<> Adoption::adopt(Undecided each, MonoTime until, std::shared_ptr<std::size
             break;
         }
         if (each.found.trouble.empty()) {
+            auto missing = missing_run(each.found.runs, each.recorded);
             auto newest = co_await find_newest(each.found, until);
             if (newest) {
-                if (auto missing = missing_run(*newest, each.recorded)) *newest = std::move(*missing);
+                if (missing) *newest = std::move(*missing);
                 if (*newest)
                     co_await settle(each.process, std::move(**newest), std::move(each.recorded), until);
                 else

@@ -89,9 +89,10 @@ void remember(ProcessRecord& record, const std::vector<AuditEntry>& history) {
     }
 }
 
-std::optional<FoundRun> missing_run(const std::optional<FoundRun>& newest, const std::optional<RunRecord>& last_run) {
+std::optional<FoundRun> missing_run(const std::vector<std::uint32_t>& on_disk,
+                                    const std::optional<RunRecord>& last_run) {
     if (!last_run || (last_run->pid == 0 && !last_run->outcome)) return std::nullopt;
-    if (newest && newest->id >= last_run->id) return std::nullopt;
+    if (!on_disk.empty() && on_disk.back() >= last_run->id.number) return std::nullopt;
     FoundRun run{.id = last_run->id};
     run.state.pid = static_cast<std::int32_t>(last_run->pid);
     if (last_run->started_at) run.state.started_wall_ns = base::to_ns(*last_run->started_at);

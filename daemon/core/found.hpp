@@ -36,8 +36,10 @@ ProcessRecord record_from(const FoundProcess& found);
 /// What has been asked for since its newest run began, by the history of the process (oldest first): that it is to stay
 /// down, and another label.
 void remember(ProcessRecord& record, const std::vector<AuditEntry>& history);
-/// The run that the store knows to have had a program, where it is newer than all on disk: its directory is missing.
-std::optional<FoundRun> missing_run(const std::optional<FoundRun>& newest, const std::optional<RunRecord>& last_run);
+/// The run that the store knows to have had a program, where it is newer than all `on_disk` (ascending): its directory
+/// is missing.
+std::optional<FoundRun> missing_run(const std::vector<std::uint32_t>& on_disk,
+                                    const std::optional<RunRecord>& last_run);
 
 // What became of the newest run.
 /// No program ever ran, and none will: it is as if the run had never been. The one before it counts.
