@@ -18,7 +18,15 @@ class Doors(harness.TestCase):
         holder = socket.socket()
         self.addCleanup(holder.close)
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("127.0.0.1", self.daemon.port))
+
+        def take():
+            try:
+                holder.bind(("127.0.0.1", self.daemon.port))
+            except OSError:  # a connection of somebody else has it for a moment
+                return False
+            return True
+
+        harness.eventually("the port is free", take)
         holder.listen()
         before = self.daemon.process.pid
         start = threading.Thread(target=self.daemon.start)
