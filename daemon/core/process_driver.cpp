@@ -54,17 +54,20 @@ std::chrono::nanoseconds grace_of(const Process& process, std::optional<double> 
     return seconds_of(asked.value_or(process.record.definition.grace_seconds));
 }
 
-Error start_error_of(const std::vector<std::string>& command, const rundir::RunState& state) {
+Error start_error_of(const Definition& definition, const rundir::RunState& state) {
     Error error;
     error.code = ErrorCode::exec_failed;
     error.os_error = state.os_error;
-    const std::string program = command.empty() ? std::string() : base::excerpt(command.front());
+    const std::string program = definition.command.empty() ? std::string() : base::excerpt(definition.command.front());
     const bool is_path = program.find('/') != std::string::npos;
     if (state.stage == rundir::Stage::execve && state.os_error == ENOENT)
         error.message = fmt::format("{}: no such program{}", program,
                                     is_path ? ", or what its first line names is missing" : " in PATH");
     else if (state.stage == rundir::Stage::execve && state.os_error == EACCES)
         error.message = fmt::format("{}: not executable", program);
+    else if (state.stage == rundir::Stage::chdir)
+        error.message = fmt::format("working_directory: {}: {}", base::excerpt(definition.working_directory),
+                                    std::strerror(state.os_error));
     else if (state.stage == rundir::Stage::execve)
         error.message = fmt::format("{}: cannot be executed: {}", program, std::strerror(state.os_error));
     else
@@ -351,8 +354,7 @@ void ProcessDriver::hear_start(const ProcessPtr& process, const run::TellStarted
 }
 
 void ProcessDriver::hear_failure(const ProcessPtr& process, const run::TellFailed& told) {
-    process->start_error =
-        told.error ? *told.error : start_error_of(process->record.definition.command, process->run_state);
+    process->start_error = told.error ? *told.error : start_error_of(process->record.definition, process->run_state);
     StartFailed failed{.outcome = told.outcome};
     apply(process, failed);
     // No program ever ran: nothing of the attempt stays behind.

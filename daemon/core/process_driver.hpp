@@ -84,6 +84,6 @@ std::chrono::nanoseconds seconds_of(double seconds);
 std::chrono::nanoseconds grace_of(const Process& process, std::optional<double> asked);
 
 /// The failure a caller of start is told, from the record of a run that never executed.
-Error start_error_of(const std::vector<std::string>& command, const rundir::RunState& state);
+Error start_error_of(const Definition& definition, const rundir::RunState& state);
 
 }  // namespace persistproc::core

@@ -98,8 +98,9 @@ public:
     /// Removes the output of a process that has no shim; positions go on. Errors: io, unavailable (a shim has it).
     virtual Task<Result<void>> clear_output(ProcessId id) = 0;
 
-    /// Whether an execve of `program` by `path` may succeed, as far as a look tells. Errors: exec_failed (os_error:
-    /// ENOENT or EACCES).
+    /// Whether an execve of `program` by `path` may succeed, as far as a look tells; of a script also whether that of
+    /// the interpreter may. Errors: exec_failed (os_error: ENOENT, EACCES or ENOEXEC; a message where the interpreter
+    /// is what cannot be executed).
     virtual Task<Result<void>> check_program(std::string program, std::string path, std::string directory) = 0;
     /// Symbolic links resolved. Errors: invalid (not absolute, missing, no directory, not to be entered).
     virtual Task<Result<std::string>> canonical_directory(std::string path) = 0;

@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <optional>
+#include <utility>
 
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
@@ -340,34 +343,113 @@ Result<void> clear_output(const fs::path& data, ProcessId id) {
     return {};
 }
 
-Result<void> check_program(const std::string& program, std::string_view path, const std::string& directory) {
-    const base::UniqueFd from(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    int error = ENOENT;
-    // As the shim's child looks for it; what only execve can tell is left to that.
-    const auto is_there = [&](const std::string& place) {
+namespace {
+
+constexpr std::size_t longest_first_line = 255;  // the kernel reads no more of it
+constexpr int most_interpreters = 4;             // scripts that are interpreters of scripts, as the kernel takes them
+
+/// What a file's first line names after "#!".
+struct FirstLine {
+    std::string interpreter;
+    std::string argument;  // one, with whatever blanks it holds
+};
+
+/// Nothing: it is no script, or it is not to be read, or its line is longer than the kernel reads.
+std::optional<FirstLine> read_first_line(int directory, const std::string& place) {
+    const base::UniqueFd file(::openat(directory, place.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    if (!file) return std::nullopt;
+    std::array<char, longest_first_line> bytes{};
+    const ssize_t got = ::read(file.get(), bytes.data(), bytes.size());
+    std::string_view line(bytes.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    const std::size_t end = line.find('\n');
+    if (!line.starts_with("#!") || (end == line.npos && line.size() == bytes.size())) return std::nullopt;
+    constexpr std::string_view blanks = " \t";
+    line = line.substr(2, end == line.npos ? end : end - 2);
+    line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+    line = line.substr(0, line.find_last_not_of(blanks) + 1);
+    FirstLine out;
+    out.interpreter = line.substr(0, line.find_first_of(blanks));
+    line.remove_prefix(out.interpreter.size());
+    line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+    out.argument = line;
+    return out;
+}
+
+/// As the shim's child looks for a program; what only execve can tell is left to that.
+class ProgramSearch {
+public:
+    explicit ProgramSearch(const std::string& directory)
+        : from_(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)) {}
+
+    bool can_look() const noexcept { return static_cast<bool>(from_); }
+    int directory() const noexcept { return from_.get(); }
+
+    /// 0: it can be executed. Else why not.
+    int look_at(const std::string& place) const {
         struct stat facts {};
-        if (::fstatat(from.get(), place.c_str(), &facts, 0) != 0) {
-            if (errno == EACCES) error = EACCES;
-            return errno != ENOENT && errno != ENOTDIR && errno != EACCES;
-        }
-        const bool may = S_ISREG(facts.st_mode) && ::faccessat(from.get(), place.c_str(), X_OK, AT_EACCESS) == 0;
-        if (!may) error = EACCES;
-        return may;
-    };
-    const auto failed = [&] {
-        Error out;
-        out.code = ErrorCode::exec_failed;
-        out.os_error = error;
-        return out;
-    };
-    if (!from || program.empty()) return {};
-    if (program.find('/') != std::string::npos) return is_there(program) ? Result<void>() : failed();
-    for (;;) {
-        const auto folder = path.substr(0, path.find(':'));
-        if (is_there(folder.empty() ? program : fmt::format("{}/{}", folder, program))) return {};
-        if (folder.size() == path.size()) return failed();
-        path.remove_prefix(folder.size() + 1);
+        if (::fstatat(from_.get(), place.c_str(), &facts, 0) != 0) return errno == ENOTDIR ? ENOENT : errno;
+        const bool may = S_ISREG(facts.st_mode) && ::faccessat(from_.get(), place.c_str(), X_OK, AT_EACCESS) == 0;
+        return may ? 0 : EACCES;
     }
+
+    /// Where it is; nothing: nowhere, and why.
+    std::pair<std::optional<std::string>, int> find(const std::string& program, std::string_view path) const {
+        const auto is_told = [](int error) { return error == ENOENT || error == EACCES; };
+        if (program.find('/') != std::string::npos) {
+            const int error = look_at(program);
+            return is_told(error) ? std::pair(std::optional<std::string>(), error)
+                                  : std::pair(std::optional(program), 0);
+        }
+        for (int error = ENOENT;;) {
+            const auto folder = path.substr(0, path.find(':'));
+            std::string place = folder.empty() ? program : fmt::format("{}/{}", folder, program);
+            const int failed = look_at(place);
+            if (!is_told(failed)) return {std::move(place), 0};
+            if (failed == EACCES) error = EACCES;
+            if (folder.size() == path.size()) return {std::nullopt, error};
+            path.remove_prefix(folder.size() + 1);
+        }
+    }
+
+private:
+    base::UniqueFd from_;
+};
+
+Error exec_failure(int os_error, std::string message = {}) {
+    return Error{ErrorCode::exec_failed, std::move(message), os_error};
+}
+
+Error refuse_interpreter(const std::string& program, const std::string& interpreter, int os_error) {
+    const char* what = os_error == ENOENT ? "missing" : "no program that can be executed";
+    return exec_failure(os_error, fmt::format("{}: {}, which its first line names, is {}", base::excerpt(program),
+                                              base::quote(interpreter), what));
+}
+
+}  // namespace
+
+Result<void> check_program(const std::string& program, std::string_view path, const std::string& directory) {
+    const ProgramSearch search(directory);
+    if (!search.can_look() || program.empty()) return {};
+    auto [place, error] = search.find(program, path);
+    if (!place) return exec_failure(error);
+    for (int depth = 0; depth < most_interpreters; ++depth) {
+        const auto line = read_first_line(search.directory(), *place);
+        if (!line) break;
+        if (line->interpreter.empty())
+            return exec_failure(ENOEXEC,
+                                fmt::format("{}: its first line names no interpreter", base::excerpt(program)));
+        const int failed = search.look_at(line->interpreter);
+        if (failed == ENOENT || failed == EACCES) return refuse_interpreter(program, line->interpreter, failed);
+        const bool is_env = line->interpreter == "/usr/bin/env" || line->interpreter == "/bin/env";
+        // With flags or variables before it, env alone knows what is meant.
+        if (is_env && !line->argument.empty() && !line->argument.starts_with('-') &&
+            line->argument.find('=') == std::string::npos) {
+            const auto [found, why] = search.find(line->argument, path);
+            if (!found) return refuse_interpreter(program, line->argument, why);
+        }
+        *place = line->interpreter;
+    }
+    return {};
 }
 
 }  // namespace persistproc::core

@@ -597,7 +597,22 @@ class Executing(harness.TestCase):
         code, said = self.refused("./plain")
         self.assertEqual((code, said), (126, f"./plain: not executable; try: chmod +x {self.place.work}/plain"))
         self.assertEqual(self.refused("no-such-program"), (127, "no-such-program: no such program in PATH"))
+        self.write("env.py", "#!/usr/bin/env python9\n")
+        self.write("env.sh", "#!/usr/bin/env sh\r\n")
+        self.write("folder.sh", "#! /usr\n")
+        self.write("nothing.sh", "#!\n")
+        self.assertEqual(
+            self.refused("./env.py"), (127, './env.py: "python9", which its first line names, is missing')
+        )
+        self.assertIn("its first line ends with CR LF", self.refused("./env.sh")[1])
+        self.assertEqual(
+            self.refused("./folder.sh"),
+            (126, './folder.sh: "/usr", which its first line names, is no program that can be executed'),
+        )
+        self.assertIn("names no interpreter", self.refused("./nothing.sh")[1])
         self.assertEqual(self.views(), [])
+        # None of them has used an id.
+        self.assertIn(b"started p1 ", self.ok("run", "true").err)
 
 
 if __name__ == "__main__":

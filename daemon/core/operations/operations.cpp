@@ -49,11 +49,12 @@ Task<Result<void>> Operations::check_launch(Definition definition, std::vector<s
     auto there = co_await world_.directories.canonical_directory(directory);
     if (!there) co_return there.error();
     auto checked = co_await world_.directories.check_program(std::move(program), std::move(path), std::move(directory));
-    if (checked || checked.error().code != ErrorCode::exec_failed) co_return checked;
+    const bool is_told = checked || checked.error().code != ErrorCode::exec_failed || !checked.error().message.empty();
+    if (is_told) co_return checked;
     rundir::RunState state;
     state.stage = rundir::Stage::execve;
     state.os_error = checked.error().os_error;
-    co_return start_error_of(definition.command, state);
+    co_return start_error_of(definition, state);
 }
 
 Task<Result<void>> Operations::check_replacement(ProcessPtr process, Definition definition,

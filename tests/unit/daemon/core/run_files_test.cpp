@@ -90,6 +90,53 @@ TEST_CASE("a run that cannot be prepared leaves nothing behind, and what was the
     }
 }
 
+TEST_CASE("what cannot be executed is found before it is tried") {
+    tests::TemporaryDirectory directory;
+    const auto write = [&](const char* name, std::string_view text, fs::perms mode = fs::perms::owner_all) {
+        std::ofstream(directory.path() / name) << text;
+        fs::permissions(directory.path() / name, mode);
+    };
+    const auto check = [&](const char* program) {
+        return check_program(program, "/usr/bin:/bin:" + directory.path().string(), directory.path());
+    };
+    const auto os_error = [&](const char* program) {
+        const auto checked = check(program);
+        return checked ? 0 : checked.error().os_error;
+    };
+    write("good", "#! /bin/sh -e\n");
+    write("env", "#!/usr/bin/env sh\n");
+    write("variable", "#!/usr/bin/env A=1 nosuch\n");
+    write("split", "#!/usr/bin/env -S nosuch\n");
+    write("nested", "#!./good\n");
+    write("no-end", "#!/bin/sh");
+    write("long", "#!" + std::string(300, 'x'));
+    write("text", "no script\n");
+    for (const char* fine :
+         {"good", "./good", "./env", "./variable", "./split", "./nested", "./no-end", "./long", "./text"}) {
+        INFO(fine);
+        CHECK(os_error(fine) == 0);
+    }
+    write("crlf", "#!/bin/sh\r\n");
+    write("relative", "#!./nosuch\n");
+    write("folder", "#!/usr\n");
+    write("closed", "", fs::perms::owner_read);
+    write("by-closed", "#! ./closed\n");
+    write("nothing", "#!\n");
+    write("env-crlf", "#!/usr/bin/env sh\r\n");
+    write("env-missing", "#!/usr/bin/env nosuch -x\n");
+    write("deep", "#!./relative\n");
+    CHECK(os_error("nosuch") == ENOENT);
+    CHECK(os_error("closed") == EACCES);
+    for (const char* missing : {"crlf", "./relative", "./env-crlf", "./env-missing", "./deep"}) {
+        INFO(missing);
+        CHECK(os_error(missing) == ENOENT);
+    }
+    CHECK(os_error("./folder") == EACCES);
+    CHECK(os_error("./by-closed") == EACCES);
+    CHECK(os_error("./nothing") == ENOEXEC);
+    CHECK(check("./relative").error().message == "./relative: \"./nosuch\", which its first line names, is missing");
+}
+
 TEST_CASE("starts that came to nothing push no run out that had a program") {
     tests::TemporaryDirectory data;
     const auto leave = [&](std::uint32_t number, rundir::Phase phase, std::uint16_t major) {
