@@ -213,7 +213,8 @@ void Adoption::take_as_ended(Process& process, const FoundRun& run, std::optiona
     const std::uint32_t highest = std::max(process.record.last_run, number);
     const bool gave_up = process.record.gave_up;
     const Phase phase = gave_up ? Phase(GaveUp{number, false}) : Phase(Ended{number, false});
-    process.life = Lifecycle(phase, Wanted::down, highest, std::move(outcome), gave_up ? failures_of(process) : 0);
+    process.life = Lifecycle(phase, Wanted::down, number, std::move(outcome), gave_up ? failures_of(process) : 0);
+    process.life.reserve(highest);
 }
 
 /// It ended while no daemon lived, or the daemon was gone before the policy's next run. The rules hear of it now.

@@ -42,4 +42,41 @@ struct Before {
     std::uint64_t stops = 0;
 };
 
+/// What a process that does not run is again where its start fails: as if nobody had tried. The number of the run that
+/// came to nothing is not used again.
+struct AtRest {
+    explicit AtRest(const Process& process)
+        : before(process),
+          life(process.life),
+          run_state(process.run_state),
+          nonce(process.nonce),
+          ended_run(process.ended_run),
+          restarts(process.record.restarts),
+          quick_failures(process.record.quick_failures),
+          gave_up(process.record.gave_up) {}
+
+    void restore(Process& process) {
+        const std::uint32_t failed = process.life.last_run();
+        process.life = std::move(life);
+        process.life.reserve(failed);
+        before.restore(process);
+        process.record.intent = Intent::none;
+        process.record.restarts = restarts;
+        process.record.quick_failures = quick_failures;
+        process.record.gave_up = gave_up;
+        process.run_state = run_state;
+        process.nonce = nonce;
+        process.ended_run = ended_run;
+    }
+
+    Before before;
+    Lifecycle life;
+    rundir::RunState run_state;
+    rundir::Nonce nonce;
+    std::uint32_t ended_run = 0;
+    std::int64_t restarts = 0;
+    std::int64_t quick_failures = 0;
+    bool gave_up = false;
+};
+
 }  // namespace persistproc::core

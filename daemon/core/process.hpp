@@ -22,6 +22,7 @@ struct LaunchContext {
 };
 
 struct Before;
+struct AtRest;
 
 struct Process {
     Process(boost::asio::any_io_executor executor, ProcessRecord initial)
@@ -38,10 +39,12 @@ struct Process {
     std::string actor;  // who asked for the change on its way
     std::optional<LaunchContext> launch;
     std::shared_ptr<Before> unrecorded;  // as it was, until the start on its way is on record
+    std::shared_ptr<AtRest> at_rest;     // as it was, until the start on its way is known to have a program
 
     // The newest run.
-    std::shared_ptr<run::RunDriver> run;  // nothing: none is there to talk to
-    rundir::RunState run_state;           // the newest that was heard, also of one that is over
+    std::shared_ptr<run::RunDriver> run;         // nothing: none is there to talk to
+    std::shared_ptr<run::RunDriver> failed_run;  // of a start that came to nothing: its shim may still be leaving
+    rundir::RunState run_state;                  // the newest that was heard, also of one that is over
     rundir::Nonce nonce{};
     std::optional<rundir::Format> other_format;  // of one that is unsupported
     bool has_other_keeper = false;               // and its shim lives, as far as was seen
@@ -60,6 +63,8 @@ struct Process {
     bool is() const noexcept {
         return std::holds_alternative<P>(life.phase());
     }
+    /// Nothing of it runs, and nothing is being made or ended.
+    bool is_at_rest() const noexcept { return (is<Ended>() || is<Backoff>() || is<GaveUp>()) && !has_tree(); }
     bool has_tree() const noexcept { return life.is_live() || has_leftovers(life.phase()); }
     /// Of a run whose keeper is gone and whose tree nobody saw empty: something of it may live. None: there is no such
     /// run.

@@ -121,6 +121,11 @@ void ProcessDriver::announce(Process& process) {
     events_.publish(ProcessChanged{process.record.id, process.state(), process.life.last_run()});
 }
 
+void ProcessDriver::confirm(Process& process) {
+    process.standing = Standing::established;
+    process.at_rest.reset();
+}
+
 void ProcessDriver::forget(const ProcessPtr& process) {
     table_.erase(*process);
     process->changed.notify_all();
@@ -184,14 +189,17 @@ Task<> ProcessDriver::sleep_out_backoff(ProcessPtr process, MonoTime until, std:
 // ---- beginning a run ----
 
 void ProcessDriver::begin_run(const ProcessPtr& process, std::uint32_t number) {
+    // Numbers have gaps where a start came to nothing.
+    process->record.restarts = process->life.outcome() ? process->record.restarts + 1 : number - 1;
     process->record.last_run = number;
-    process->record.restarts = number - 1;
     process->start_error.reset();
     auto run = std::make_shared<run::RunDriver>(world_, *this, RunId{process->record.id, number});
     auto before = std::exchange(process->run, nullptr);
     // One that is over has no keeper: it is about to be let go of, and this was brought about by its last word.
     if (before && before->is_over()) before.reset();
     const StrayRoots strays = before ? StrayRoots{} : process->strays();
+    auto failed = std::exchange(process->failed_run, nullptr);
+    if (!before && failed && !failed->is_over()) before = std::move(failed);
     process->run = run;
     process->run_state = {};
     world_.tasks.spawn("preparation of " + to_string(run->id()), make_ready(process, run, std::move(before), strays));
@@ -220,8 +228,11 @@ Task<Result<void>> ProcessDriver::record_start(ProcessPtr process, RunId run, st
     if (process->record.intent == Intent::start) process->record.intent_run = run.number;
     StoreChange intent = change_of(*process, process->actor, ops::StartRequest::operation.audit,
                                    domain::command_line(process->record.definition.command));
-    RunRecord row{.id = run};
-    intent.runs.push_back(std::move(row));
+    // Of one that may be taken back the run before stays the newest on record until there is a program.
+    if (!process->at_rest) {
+        RunRecord row{.id = run};
+        intent.runs.push_back(std::move(row));
+    }
     auto committed = co_await store_.commit(std::move(intent));
     if (!committed) co_return base::with_context(committed.error(), "the start could not be recorded");
     co_return boost::system::in_place_value;
@@ -322,7 +333,7 @@ void ProcessDriver::hear(run::RunDriver& run, const run::Telling& telling) {
         hear_failure(process, *failed);
     } else if (const auto* ended = std::get_if<run::TellEnded>(&telling)) {
         base::kill_point("daemon.end.heard");
-        process->standing = Standing::established;
+        confirm(*process);
         ProgramEnded event{.outcome = ended->outcome, .leftovers = ended->leftovers};
         explain_end(event.outcome, process->record, run.id().number);
         apply(process, event);
@@ -330,7 +341,7 @@ void ProcessDriver::hear(run::RunDriver& run, const run::Telling& telling) {
         apply(process, TreeEmptied{});
     } else {
         // The program may start any moment: what is not known to have failed is not given up.
-        process->standing = Standing::established;
+        confirm(*process);
         if (process->is<Starting>())
             process->start_error = Error{ErrorCode::timeout, "the shim of " + to_string(run.id()) +
                                                                  " did not report the start yet; see list_processes"};
@@ -343,7 +354,7 @@ void ProcessDriver::hear_start(const ProcessPtr& process, const run::TellStarted
     // What an ended program left behind lives on through an adoption too, unless somebody wants it stopped.
     const bool ended_unheard = told.has_ended && process->is<Unreachable>() && process->record.intent == Intent::none;
     const auto& state = process->run_state;
-    process->standing = Standing::established;
+    confirm(*process);
     if (!is_replaced(*process, process->life.last_run())) process->record.intent = Intent::none;
     StoreChange change;
     change.processes.push_back(process->record);
@@ -355,12 +366,42 @@ void ProcessDriver::hear_start(const ProcessPtr& process, const run::TellStarted
 
 void ProcessDriver::hear_failure(const ProcessPtr& process, const run::TellFailed& told) {
     process->start_error = told.error ? *told.error : start_error_of(process->record.definition, process->run_state);
+    if (const auto at_rest = std::exchange(process->at_rest, nullptr)) {
+        take_back_start(process, *at_rest);
+        return;
+    }
     StartFailed failed{.outcome = told.outcome};
     apply(process, failed);
     // No program ever ran: nothing of the attempt stays behind.
     if (process->standing != Standing::provisional) return;
     forget(process);
     world_.tasks.spawn("removal of " + process->name(), discard(process));
+}
+
+void ProcessDriver::take_back_start(const ProcessPtr& process, AtRest& at_rest) {
+    process->failed_run = std::exchange(process->run, nullptr);
+    const bool was_stopped = process->stops != at_rest.before.stops;
+    at_rest.restore(*process);
+    if (was_stopped) apply(process, StopRequested{});
+    if (const auto* backoff = std::get_if<Backoff>(&process->life.phase()))
+        world_.tasks.spawn("backoff", sleep_out_backoff(process, backoff->until, backoff->run));
+    announce(*process);
+    world_.tasks.spawn("removal of " + to_string(process->failed_run->id()), discard_run(process, process->failed_run));
+}
+
+Task<> ProcessDriver::discard_run(ProcessPtr process, std::shared_ptr<run::RunDriver> run) {
+    const MonoTime until = world_.clock.now() + options_.start_bound;
+    co_await run->over(until);
+    const RunId id = run->id();
+    // The files first: by the record alone the next daemon takes back what came to nothing.
+    auto deleted = co_await world_.directories.remove_run(id);
+    if (!deleted)
+        base::report(base::Severity::warning, "{} could not be removed: {}", to_string(id), deleted.error().message);
+    if (process->failed_run == run) process->failed_run.reset();
+    if (!table_.holds(*process)) co_return;
+    StoreChange change;
+    change.processes.push_back(process->record);
+    co_await record(std::move(change), "the failed start of " + process->name());
 }
 
 Task<> ProcessDriver::discard(ProcessPtr process) {

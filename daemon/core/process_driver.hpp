@@ -63,6 +63,10 @@ private:
     Task<Result<void>> make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before, StrayRoots strays);
     rundir::RunSpec spec_of(const Process& process, RunId id) const;
     Task<> discard(ProcessPtr process);
+    /// The newest run has a program, or may have one: it is not taken back any more.
+    void confirm(Process& process);
+    void take_back_start(const ProcessPtr& process, AtRest& at_rest);
+    Task<> discard_run(ProcessPtr process, std::shared_ptr<run::RunDriver> run);
     Task<> sleep_out_backoff(ProcessPtr process, MonoTime until, std::uint32_t run);
 
     run::RunWorld& world_;

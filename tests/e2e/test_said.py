@@ -614,6 +614,31 @@ class Executing(harness.TestCase):
         # None of them has used an id.
         self.assertIn(b"started p1 ", self.ok("run", "true").err)
 
+    def test_what_cannot_be_executed_leaves_what_has_ended_as_it_was(self):
+        self.write("dos.sh", "#!/bin/sh\r\necho\r\n")
+        self.ok("run", "--label", "gold", "sh", "-c", "echo precious")
+        before = self.views()
+        for attempt in (
+            ["run", "--label", "gold", "./dos.sh"],
+            ["start", "--label", "gold", "nosuch"],
+            ["start", "--fresh", "--label", "gold", "nosuch"],
+        ):
+            self.assertEqual(self.cli(*attempt).code, 127)
+            self.assertEqual(self.views(), before)
+        refused = self.mcp().call("start_process", command="nosuch", working_directory="/", label="gold")
+        self.assertEqual(refused.error["code"], "exec_failed")
+        self.assertEqual(self.views(), before)
+        self.assertEqual(self.ok("logs", "gold").out, b"precious\n")
+
+    def test_a_directory_that_is_gone_is_named(self):
+        folder = self.place.work / "gone"
+        folder.mkdir()
+        self.ok("run", "-C", str(folder), "--label", "homeless", "true")
+        folder.rmdir()
+        for command in ("start", "restart"):
+            refused = self.cli(command, "homeless")
+            self.assertOneLine(refused.err, f"working_directory: {folder} does not exist")
+
 
 if __name__ == "__main__":
     harness.main()

@@ -115,6 +115,52 @@ TEST_CASE("a program that cannot be started leaves nothing behind") {
     CHECK(daemon.call("start_process", command("a"))["structuredContent"]["id"] == "p3");
 }
 
+TEST_CASE("a start that comes to nothing leaves what has ended as it was") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    daemon.shims.find(run(1, 1))->end(7);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
+    const auto view = [&] {
+        return daemon.call("list_processes", Json::object())["structuredContent"]["processes"][0];
+    };
+    const Json before = view();
+    SECTION("by its program") { daemon.shims.exec_failure = {rundir::Stage::execve, E2BIG}; }
+    SECTION("by its shim") { daemon.shims.spawn_failure = Error{ErrorCode::unavailable, "no more processes"}; }
+    SECTION("by the disk") { daemon.store.fails = true; }
+    CHECK_FALSE(error_code(daemon.call("start_process", command("b", "web"))).empty());
+    CHECK(view() == before);
+    CHECK_FALSE(error_code(daemon.call("restart_process", Json{{"process", "web"}})).empty());
+    CHECK(view() == before);
+    daemon.run_until([&] { return !std::filesystem::exists(daemon.data->path() / "procs/p1/runs/2"); });
+
+    daemon.store.fails = false;
+    daemon.shims.exec_failure.reset();
+    daemon.shims.spawn_failure.reset();
+    const Json again = daemon.call("restart_process", Json{{"process", "web"}})["structuredContent"];
+    CHECK(again["command"] == before["command"]);
+    CHECK(again["restarts"] == 1);
+    CHECK(again["run"] != "p1.2");
+}
+
+TEST_CASE("a start that comes to nothing lets what waits to run again wait") {
+    DaemonInProcess daemon;
+    Json request = command("a", "web");
+    request["restart"] = "always";
+    daemon.call("start_process", request);
+    daemon.shims.find(run(1, 1))->end(7);
+    const auto waits = [&] { return daemon.supervisor.find({1})->state == ProcessState::backoff; };
+    daemon.run_until(waits);
+    daemon.shims.exec_failure = {rundir::Stage::execve, E2BIG};
+    CHECK(error_code(daemon.call("start_process", command("b", "web"))) == "exec_failed");
+    CHECK(waits());
+    daemon.shims.exec_failure.reset();
+    daemon.clock.advance(std::chrono::seconds(1));
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::running; });
+    const Json view = daemon.call("list_processes", Json::object())["structuredContent"]["processes"][0];
+    CHECK(view["command"][0] == "a");
+    CHECK(view["restarts"] == 1);
+}
+
 TEST_CASE("a restart that cannot start keeps the process, as failed") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a"));

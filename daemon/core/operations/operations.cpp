@@ -63,7 +63,7 @@ Task<Result<void>> Operations::check_replacement(ProcessPtr process, Definition 
     auto checked = co_await check_launch(std::move(definition), std::move(environment));
     if (checked) co_return still_wanted(*process, stops, what);
     Error refused = checked.error();
-    refused.message += fmt::format("; nothing was done, {} runs on", process->name());
+    if (process->is<Running>()) refused.message += fmt::format("; nothing was done, {} runs on", process->name());
     co_return refused;
 }
 

@@ -61,7 +61,7 @@ private:
     /// Whether a run may begin, as far as a look tells; where others execute it, nobody looks. Errors: invalid (the
     /// working directory), exec_failed.
     Task<Result<void>> check_launch(Definition definition, std::vector<std::string> environment);
-    /// The same, before what runs is ended for it. Errors: also those of still_wanted.
+    /// The same, before what runs is ended for it, or what has ended is begun anew. Errors: also those of still_wanted.
     Task<Result<void>> check_replacement(ProcessPtr process, Definition definition,
                                          std::vector<std::string> environment, std::uint64_t stops, const char* what);
     Task<Result<ops::StartResponse>> begin(ProcessPtr process, std::shared_ptr<const Beginning> beginning);

@@ -71,18 +71,21 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     const std::uint32_t last = process->life.last_run();
     const auto grace = grace_of(*process, request.grace_seconds);
     auto before = std::make_shared<Before>(*process);
+    auto at_rest = process->is_at_rest() ? std::make_shared<AtRest>(*process) : nullptr;
     if (*environment) set_environment(*process, request, std::move(**environment));
     process->actor = actor;
     auto recorded = co_await commit_restart(process, actor, request.force, std::move(before));
     if (!recorded) co_return recorded.error();
     base::kill_point("daemon.restart.recorded");
 
+    process->at_rest = std::move(at_rest);
+    process->start_error.reset();
     driver_.apply(process, RestartRequested{.force = request.force, .grace = grace});
     if (auto later = suspended(*process, replaced_later); later && process->is<Stopping>()) co_return *later;
     const MonoTime until = world_.clock.now() + grace + kill_bound + options_.start_bound;
     const bool done = co_await driver_.settled(process, until);
     const bool has_begun = process->life.last_run() != last;
-    if (process->start_error && has_begun) co_return *process->start_error;
+    if (process->start_error) co_return *process->start_error;
     if (!done) co_return Error{ErrorCode::timeout, process->name() + " has not been restarted yet; see list_processes"};
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
@@ -128,7 +131,7 @@ Task<Result<std::optional<std::vector<std::string>>>> Operations::prepare_restar
                                                                                   ops::RestartRequest request,
                                                                                   std::uint64_t stops) {
     const bool changes = request.base_environment || !request.environment.empty();
-    const bool is_looked_at = process->is<Running>() && world_.shims.executes_here();
+    const bool is_looked_at = (process->is<Running>() || process->is_at_rest()) && world_.shims.executes_here();
     std::optional<std::vector<std::string>> out;
     if (!changes && !is_looked_at) co_return out;
     if (auto known = co_await driver_.know_launch(process); !known) co_return known.error();

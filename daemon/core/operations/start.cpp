@@ -196,22 +196,29 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     const std::uint64_t stops = process->stops;
     const std::uint32_t last = process->life.last_run();
     const bool replaces = process->is<Running>();
+    const bool is_known = process->standing != Standing::provisional;
     if (auto room = check_room(*process); !room) {
         if (process->standing == Standing::provisional) driver_.forget(process);
         co_return room.error();
     }
-    if (replaces && beginning->is_again()) {
+    if (beginning->is_again()) {
         ops::RestartRequest as_it_is;
         auto checked = co_await prepare_restart(process, std::move(as_it_is), stops);
         if (!checked) co_return checked.error();
-    } else if (replaces) {
+    } else if (is_known) {
         Definition definition = beginning->identity.definition;
         std::vector<std::string> variables = beginning->environment;
         auto checked =
             co_await check_replacement(process, std::move(definition), std::move(variables), stops, "started");
         if (!checked) co_return checked.error();
     }
+    if (driver_.is_leaving()) {
+        if (!is_known) driver_.forget(process);
+        co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
+    }
     auto before = std::make_shared<Before>(*process);
+    if (is_known && process->is_at_rest()) process->at_rest = std::make_shared<AtRest>(*process);
+    process->start_error.reset();
     redefine(*process, *beginning);
     if (replaces) {
         auto recorded = co_await commit_restart(process, beginning->actor, false, before);
@@ -226,7 +233,7 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     const MonoTime until = world_.clock.now() + grace_of(*process, {}) + kill_bound + options_.start_bound;
     const bool done = co_await driver_.settled(process, until);
     const bool has_begun = process->life.last_run() != last;
-    if (process->start_error && has_begun) co_return *process->start_error;
+    if (process->start_error) co_return *process->start_error;
     if (!done) co_return Error{ErrorCode::timeout, process->name() + " is still starting; see list_processes"};
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
