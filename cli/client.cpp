@@ -65,17 +65,22 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
     options.version = std::string(base::version());
     options.quick = true;
     options.return_patience = return_patience;
-    std::vector<fs::path> places;
-    places.push_back(rundir::daemon_socket_path(data));
+    const fs::path first_place = rundir::daemon_socket_path(data), fallback = rundir::fallback_socket_path(data);
+    std::vector<mcp::client::Endpoint> places;
+    places.push_back(mcp::client::socket_endpoint(first_place));
     // A daemon that was started without XDG_RUNTIME_DIR (or with it, when we have none) is found through the data
-    // directory.
-    if (const fs::path fallback = rundir::fallback_socket_path(data); fallback != places.front())
-        places.push_back(fallback);
+    // directory; when that was removed, by a name without a file.
+    if (fallback != first_place) places.push_back(mcp::client::socket_endpoint(fallback));
+    std::error_code missing;
+    if (fs::symlink_status(fallback, missing).type() == fs::file_type::not_found) {
+        places.push_back(mcp::client::socket_endpoint(rundir::abstract_socket_name(data)));
+        places.back().is_abstract = true;
+    }
     Error failed;
     failed.code = ErrorCode::unavailable;
     async::SystemClock clock;
-    for (const fs::path& place : places) {
-        auto endpoint = mcp::client::socket_endpoint(place);
+    for (auto& place : places) {
+        mcp::client::Endpoint endpoint = std::move(place);
         endpoint.peer = "daemon";
         auto attempt = mcp::client::Client::connect(executor, std::move(endpoint), options);
         const MonoTime until = clock.now() + greeting_timeout;

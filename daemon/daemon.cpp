@@ -65,6 +65,8 @@ Result<void> Daemon::open() {
     listen.port = options_.port;
     listen.socket_directory = socket.parent_path();
     listen.socket_name = socket.filename().string();
+    if (socket == rundir::fallback_socket_path(options_.data))
+        listen.abstract_name = rundir::abstract_socket_name(options_.data);
     listen.needs_token = needs_token_;
     auto listener = http::Listener::open(http_, io_.get_executor(), peers_, std::move(listen));
     if (!listener) return listener.error();

@@ -122,6 +122,10 @@ fs::path daemon_socket_path(const fs::path& data) {
     return fallback_socket_path(data);
 }
 
+std::string abstract_socket_name(const fs::path& data) {
+    return fmt::format("persistproc/{}/{:016x}", ::geteuid(), hash_of(canonical_form(data).native()));
+}
+
 fs::path autostart_lock_path(const fs::path& data) { return data / "autostart.lock"; }
 
 fs::path daemon_log_path(const fs::path& data) { return data / "daemon.log"; }

@@ -57,6 +57,11 @@ std::filesystem::path daemon_socket_path(const std::filesystem::path& data);
 /// link to the real socket here, so that a client without the variable (cron, ssh) finds it too.
 std::filesystem::path fallback_socket_path(const std::filesystem::path& data);
 
+/// The name of a socket that has no file (unix(7), "abstract"), without its leading NUL: where a daemon whose socket
+/// would go with its data directory is found when somebody removes that. Anybody can take the name: who connects asks
+/// the kernel whose it is.
+std::string abstract_socket_name(const std::filesystem::path& data);
+
 /// Held by a client while it starts the daemon, so that several clients start one.
 std::filesystem::path autostart_lock_path(const std::filesystem::path& data);
 

@@ -16,6 +16,7 @@
 #include <optional>
 #include <vector>
 
+#include "common/base/abstract_socket.hpp"
 #include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
 #include "common/base/unique_fd.hpp"
@@ -111,6 +112,15 @@ Result<base::UniqueFd> listen_unix(int directory, const std::filesystem::path& p
     return fd;
 }
 
+Result<base::UniqueFd> listen_abstract(const std::string& name) {
+    base::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) return base::os_failure("socket", errno);
+    const auto [address, size] = base::abstract_address(name);
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 || ::listen(fd.get(), backlog) != 0)
+        return base::os_failure("bind @" + name, errno);
+    return fd;
+}
+
 }  // namespace
 
 struct Listener::State : std::enable_shared_from_this<Listener::State> {
@@ -177,6 +187,13 @@ Result<void> Listener::State::open_unix(const ListenOptions& options) {
     if (!fd) return fd.error();
     ::fstatat(directory.get(), options.socket_name.c_str(), &socket_file, AT_SYMLINK_NOFOLLOW);
     add(std::move(*fd), AF_UNIX);
+    if (options.abstract_name.empty()) return {};
+    auto nameless = listen_abstract(options.abstract_name);
+    // It is for the day on which the other is gone; whoever has the name answers to nobody who looks whose it is.
+    if (nameless)
+        add(std::move(*nameless), AF_UNIX);
+    else
+        base::report(base::Severity::debug, "{}", nameless.error().message);
     return {};
 }
 

@@ -15,7 +15,8 @@ struct ListenOptions {
     std::uint16_t port = 0;                  // 0: any free one
     std::filesystem::path socket_directory;  // made private (0700); empty: no unix socket
     std::string socket_name = "daemon.sock";
-    bool needs_token = false;  // of whoever comes in over TCP
+    std::string abstract_name;  // of a second unix socket, which has no file; empty: none
+    bool needs_token = false;   // of whoever comes in over TCP
 };
 
 class Listener {

@@ -77,6 +77,23 @@ class DataRemoved(harness.TestCase):
                 finished = self.cli(*arguments)
                 self.assertEqual((finished.code, finished.out, finished.err.count(sentence)), (125, b"", 1), finished)
 
+    def test_it_is_said_too_where_the_socket_was_in_the_directory(self):
+        self.ok("shutdown")
+        self.daemon.process.wait(harness.PATIENCE)
+        del self.place.environment["XDG_RUNTIME_DIR"]
+        self.daemon.start()
+        pid = self.start("web", ["sleep", "600"])["pid"]
+        # A keeper that makes its log anew keeps the directory.
+        os.rename(self.place.data, self.place.root / "moved")
+        self.assertIn(b"running", self.ok("list").out)
+        for arguments in (["start", "sleep", "601"], ["logs", "web"]):
+            refused = self.cli(*arguments)
+            self.assertEqual(refused.code, 125)
+            self.assertIn(b"was removed while the daemon ran", refused.err)
+        self.ok("shutdown")
+        self.daemon.process.wait(harness.PATIENCE)
+        harness.eventually("the program has ended", lambda: not harness.is_alive(pid))
+
     def test_agents_are_told_too(self):
         self.start("web", ["sleep", "600"])
         agent = self.mcp()

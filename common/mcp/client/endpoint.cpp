@@ -17,6 +17,7 @@
 #include <cstring>
 #include <optional>
 
+#include "common/base/abstract_socket.hpp"
 #include "common/base/file.hpp"
 #include "common/base/process_identity.hpp"
 #include "common/base/text.hpp"
@@ -40,6 +41,8 @@ Result<void> check_peer(int fd, const Endpoint& endpoint) {
     ucred peer{};
     socklen_t size = sizeof(peer);
     if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return base::os_failure("SO_PEERCRED", errno);
+    // A name without a directory around it is anybody's, also of other machines in the same network namespace.
+    if (endpoint.is_abstract && (peer.uid != ::geteuid() || peer.pid <= 0)) return nobody(endpoint, ECONNREFUSED);
     if (peer.uid != ::geteuid() && peer.uid != 0)
         return Error{ErrorCode::denied,
                      fmt::format("{} belongs to user {}: nothing was sent", name_of(endpoint), peer.uid)};
@@ -48,9 +51,22 @@ Result<void> check_peer(int fd, const Endpoint& endpoint) {
     return {};
 }
 
+Result<base::UniqueFd> connect_abstract(const Endpoint& endpoint, bool& would_block) {
+    base::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) return base::os_failure("socket", errno);
+    const auto [address, size] = base::abstract_address(endpoint.socket.native());
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {
+        would_block = errno == EAGAIN;
+        return nobody(endpoint, errno);
+    }
+    if (auto checked = check_peer(fd.get(), endpoint); !checked) return checked.error();
+    return fd;
+}
+
 /// Connects and checks the peer. `would_block`: the listener's queue is full, try again.
 Result<base::UniqueFd> connect_socket(const Endpoint& endpoint, bool& would_block) {
     would_block = false;
+    if (endpoint.is_abstract) return connect_abstract(endpoint, would_block);
     // Through the directory's descriptor a path of any length fits the address.
     base::UniqueFd directory(::open(endpoint.socket.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!directory) return nobody(endpoint, errno);

@@ -16,6 +16,7 @@ namespace persistproc::mcp::client {
 
 struct Endpoint {
     std::filesystem::path socket;    // a unix socket; empty: `host` and `port`
+    bool is_abstract = false;        // `socket` is a name without a file: its owner must be seen by this process
     std::string host = "localhost";  // "127.0.0.1", "localhost" or "[::1]", as it stands in URL and Host header
     std::uint16_t port = 0;
     std::string peer = "server";  // what errors call it
