@@ -222,7 +222,6 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     if (subcommand == nullptr) {
         if (split->words.empty())
             return Error{ErrorCode::invalid, "no subcommand and no command to run; see persistproc --help"};
-        if (auto reserved = split->dashes ? std::nullopt : refuse_reserved(first)) return *reserved;
         return finish(run, CommonFlags{}, file, std::move(*split), true);
     }
 

@@ -22,17 +22,17 @@ struct ReservedWord {
     std::string_view instead;  // what there is today; may be empty
 };
 constexpr ReservedWord reserved_words[] = {
-    {"send", ""},
+    {"send", "programs get no input yet; persistproc signal SIGNAL TARGET sends a signal"},
     {"top", "persistproc list shows CPU and memory"},
-    {"web", ""},
+    {"web", "persistproc list --watch shows all processes"},
     {"events", "persistproc audit -f follows who does what"},
-    {"notify", ""},
+    {"notify", "persistproc wait TARGET --exit returns when it ends"},
     {"up", "there are no project files yet: persistproc start --label NAME CMD for each program"},
     {"down", "persistproc stop all stops everything"},
     {"check", "persistproc doctor examines the installation"},
-    {"init", ""},
-    {"allow", ""},
-    {"revoke", ""},
+    {"init", "there are no project files yet: persistproc start --label NAME CMD for each program"},
+    {"allow", "there are no project files yet, and nothing need be allowed"},
+    {"revoke", "there are no project files yet, and nothing is allowed to any"},
     {"attach", "persistproc output -f TARGET follows its output"},
     {"port", "persistproc status TARGET shows its ports"},
     {"exec", "persistproc status TARGET shows its directory and the names of its variables"},
@@ -45,13 +45,25 @@ struct ForeignVerb {
     std::string_view of_target;  // may be empty: it is not said of one
     std::string_view alone;      // without a target; may be empty
 };
+constexpr std::string_view to_list = "persistproc list shows all processes";
 constexpr std::string_view to_forget = "persistproc rm {} (-f: also while it runs)";
 constexpr std::string_view to_describe = "persistproc status {}";
 constexpr std::string_view nothing_to_save = "nothing need be saved: processes and their output are kept";
-constexpr std::string_view to_list = "persistproc list shows all processes";
+constexpr std::string_view to_kill = "persistproc stop --force {}, or persistproc signal KILL {}";
+constexpr std::string_view to_end = "persistproc stop TARGET ends a process, persistproc shutdown the daemon";
 constexpr ForeignVerb foreign_verbs[] = {
-    {"kill", "persistproc stop --force {}, or persistproc signal KILL {}",
-     "persistproc stop TARGET ends a process, persistproc shutdown the daemon"},
+    {"kill", to_kill, to_end},
+    {"pkill", to_kill, to_end},
+    {"killall", to_kill, to_end},
+    {"try-restart", "persistproc restart {}", ""},
+    {"reset", "nothing is counted that need be reset; persistproc status {}", ""},
+    {"reset-failed", "persistproc rm {}", "persistproc prune forgets what has ended"},
+    {"reread", "", "there are no project files to read yet; persistproc restart TARGET restarts a process"},
+    {"sendSignal", "persistproc signal SIGNAL {}", "persistproc signal SIGNAL TARGET sends a signal"},
+    {"process", "", to_list},
+    {"watch", "persistproc list --watch, or persistproc output -f {}", ""},
+    {"view", "persistproc output {}", ""},
+    {"cp", "persistproc output {} > FILE", ""},
     {"delete", to_forget, ""},
     {"del", to_forget, ""},
     {"remove", to_forget, ""},
@@ -131,6 +143,8 @@ constexpr ForeignFlag foreign_flags[] = {
     {" run start ", " --time ", "persistproc output -t TARGET shows the time of each line"},
     {" run start ", " --args ", "what stands behind the command is the program's"},
     {" output ", " -o --out-file ", "redirect it: persistproc output TARGET > FILE"},
+    {" output ", " --color --colour --clean ",
+     "escape sequences are shown with --raw alone; run and start have --color, which asks the program for colours"},
     {" output ", " -i --ignore-case ", "begin the pattern with (?i)"},
     {" output ", " -A -B --after-context --before-context ", "-C N shows N lines around each match"},
     {" wait ", " --ready ", "readiness checks are not available yet; use --pattern or --port"},
@@ -173,6 +187,17 @@ const ForeignVerb* find_verb(std::string_view word) {
     return found == std::end(foreign_verbs) ? nullptr : found;
 }
 
+/// They end programs of other ids, or of other names: what was meant by them is never left to a guess.
+bool ends_programs(const ForeignVerb& verb) {
+    return verb.word == "kill" || verb.word == "pkill" || verb.word == "killall";
+}
+
+const ReservedWord* find_reserved(std::string_view word) {
+    const auto found = std::find_if(std::begin(reserved_words), std::end(reserved_words),
+                                    [&](const ReservedWord& each) { return each.word == word; });
+    return found == std::end(reserved_words) ? nullptr : found;
+}
+
 bool is_program(const std::string& path) {
     struct stat facts {};
     return ::stat(path.c_str(), &facts) == 0 && S_ISREG(facts.st_mode) && ::access(path.c_str(), X_OK) == 0;
@@ -198,6 +223,13 @@ const ProcessView* find_named(const std::vector<ProcessView>& views, std::string
     for (const auto& view : views)
         if (view.id == word || view.label == word || (view.pid && std::to_string(*view.pid) == word)) return &view;
     return nullptr;
+}
+
+/// A label that `word` is a slip for; empty: it is another word, or a file that is there.
+std::string near_label(const std::vector<ProcessView>& views, const std::string& word) {
+    std::vector<std::string> labels;
+    for (const auto& view : views) labels.push_back(view.label);
+    return ::access(word.c_str(), F_OK) == 0 ? std::string() : nearest_word(word, labels);
 }
 
 using base::assigned_name;
@@ -237,16 +269,6 @@ std::string shown_command(const std::vector<std::string>& command) {
         out += (out.empty() ? "" : " ") + (name.empty() ? base::shell_quote(word) : word.substr(0, flag) + name + "=…");
     }
     return base::shortened(out);
-}
-
-std::optional<Error> refuse_reserved(std::string_view word) {
-    for (const ReservedWord& each : reserved_words)
-        if (each.word == word)
-            return Error{ErrorCode::invalid,
-                         fmt::format("\"{0}\" is not available in this version{1}{2}; to run a program of that name: "
-                                     "persistproc run {0}",
-                                     word, each.instead.empty() ? "" : ": ", each.instead)};
-    return std::nullopt;
 }
 
 std::string instead_of_flag(std::string_view subcommand, std::string_view flag) {
@@ -380,7 +402,7 @@ std::optional<Error> refuse_mistyped(const StartArguments& arguments) {
         return Error{ErrorCode::invalid, fmt::format("\"{}\" is a shell's own: {} --shell 'COMMAND LINE'; a directory: "
                                                      "-C DIR; a variable: -e NAME=VALUE",
                                                      word, arguments.line)};
-    if (!arguments.implied || find_verb(word) != nullptr) return std::nullopt;
+    if (!arguments.implied || find_verb(word) != nullptr || find_reserved(word) != nullptr) return std::nullopt;
     std::vector<std::string> names;
     for (const Subcommand* each : all_subcommands()) {
         if (each->typed.summary.empty()) continue;
@@ -402,17 +424,66 @@ std::optional<Error> refuse_mistyped(const StartArguments& arguments) {
 bool may_be_known(const StartArguments& arguments) {
     if (arguments.dashes) return false;
     const auto& command = arguments.request.definition.command;
-    return (arguments.implied && find_verb(command.front()) != nullptr) || !is_found(arguments, command.front());
+    const std::string& word = command.front();
+    const bool is_other = arguments.implied && (find_verb(word) != nullptr || find_reserved(word) != nullptr);
+    return is_other || !is_found(arguments, word);
 }
+
+namespace {
+
+/// The first of the words that names a process, else one that nearly does.
+std::string target_among(const std::vector<ProcessView>& views, const std::vector<std::string>& command) {
+    for (auto each = command.begin() + 1; each != command.end(); ++each)
+        if (!each->starts_with('-') && find_named(views, *each) != nullptr) return *each;
+    for (auto each = command.begin() + 1; each != command.end(); ++each)
+        if (const std::string near = each->starts_with('-') ? "" : near_label(views, *each); !near.empty()) return near;
+    return {};
+}
+
+/// A process of that name, and what to do with it.
+Error known_process(const StartArguments& arguments, const std::string& word, const ProcessView& known) {
+    const std::string name = base::escape_line(base::shell_quote(word));
+    // Variables that stand behind the name: what restart takes.
+    const bool sets_variables =
+        arguments.misplaced && arguments.misplaced->sets_variables && arguments.misplaced->command.size() == 1;
+    return Error{ErrorCode::invalid,
+                 fmt::format("{} is {}, {}: persistproc status {}, persistproc output -f {}, or persistproc {} {}{}",
+                             base::quote(word), known.id, format::state_text(known), name, name,
+                             domain::is_live(known) || sets_variables ? "restart" : "start", name,
+                             sets_variables ? " " + arguments.misplaced->flags : "")};
+}
+
+Error refuse_reserved(const ReservedWord& reserved, const StartArguments& arguments,
+                      const std::vector<ProcessView>& views) {
+    const auto& command = arguments.request.definition.command;
+    if (const ProcessView* const known = find_named(views, command.front())) {
+        Error out = known_process(arguments, command.front(), *known);
+        out.message += fmt::format("; a subcommand {} is not available in this version", base::quote(command.front()));
+        return out;
+    }
+    std::string instead(reserved.instead);
+    const std::string target = target_among(views, command);
+    constexpr std::string_view place = "TARGET";
+    if (const std::size_t at = instead.find(place); at != std::string::npos && !target.empty())
+        instead.replace(at, place.size(), base::excerpt(base::shell_quote(target)));
+    return Error{ErrorCode::invalid,
+                 fmt::format("\"{}\" is not available in this version{}{}; to run a program of that name: "
+                             "persistproc run {}",
+                             reserved.word, instead.empty() ? "" : ": ", instead, shown_command(command))};
+}
+
+}  // namespace
 
 std::optional<Error> refuse_known(const StartArguments& arguments, const std::vector<ProcessView>& views) {
     const auto& command = arguments.request.definition.command;
     const std::string& word = arguments.word.empty() ? command.front() : arguments.word;
     const ForeignVerb* const verb = arguments.implied ? find_verb(command.front()) : nullptr;
     const bool is_found = cli::is_found(arguments, command.front());
+    const ReservedWord* const reserved = arguments.implied ? find_reserved(command.front()) : nullptr;
+    if (reserved != nullptr) return refuse_reserved(*reserved, arguments, views);
     if (verb != nullptr) {
         std::vector<std::string> targets(command.begin() + 1, command.end());
-        const std::string signal = verb->word == "kill" ? take_signal(targets) : std::string();
+        const std::string signal = ends_programs(*verb) ? take_signal(targets) : std::string();
         const bool names_known = std::any_of(targets.begin(), targets.end(), [&](const std::string& each) {
             return find_named(views, each) != nullptr;
         });
@@ -422,33 +493,33 @@ std::optional<Error> refuse_known(const StartArguments& arguments, const std::ve
             return refusal(command,
                            signal == "KILL" ? fmt::format("{}, or persistproc stop --force {}", send, named) : send);
         }
-        std::string target = "TARGET";
-        bool is_known = false;
-        for (auto each = command.begin() + 1; each != command.end() && !is_known; ++each) {
-            if (each->starts_with('-')) continue;
-            is_known = find_named(views, *each) != nullptr;
-            if (is_known || target == "TARGET") target = base::excerpt(base::shell_quote(*each));
-        }
+        std::string target = target_among(views, command);
+        const bool is_known = !target.empty();
+        const auto first = std::find_if(command.begin() + 1, command.end(),
+                                        [](const std::string& each) { return !each.starts_with('-'); });
+        if (!is_known && first != command.end()) target = *first;
+        target = target.empty() ? "TARGET" : base::excerpt(base::shell_quote(target));
         const bool is_alone = command.size() == 1;
         const std::string_view text = is_alone && !verb->alone.empty() ? verb->alone
                                       : verb->of_target.empty()        ? verb->alone
                                                                        : verb->of_target;
         // What is said of no target is never a program with arguments of its own.
-        const bool is_meant = is_known || !is_found || (is_alone && !verb->alone.empty());
+        const bool is_meant = is_known || !is_found || ends_programs(*verb) || (is_alone && !verb->alone.empty());
         if (is_meant) return refusal(command, with_target(text, target));
     }
     if (is_found) return std::nullopt;
     const ProcessView* const known = find_named(views, word);
-    if (known == nullptr) return refuse_unknown_id(word);
-    const std::string name = base::escape_line(base::shell_quote(word));
-    // Variables that stand behind the name: what restart takes.
-    const bool sets_variables =
-        arguments.misplaced && arguments.misplaced->sets_variables && arguments.misplaced->command.size() == 1;
+    return known == nullptr ? refuse_unknown_id(word) : known_process(arguments, word, *known);
+}
+
+std::optional<Error> refuse_near(const StartArguments& arguments, const std::vector<ProcessView>& views) {
+    const std::string& word = arguments.request.definition.command.front();
+    if (arguments.dashes || is_found(arguments, word)) return std::nullopt;
+    const ProcessView* const near = find_named(views, near_label(views, word));
+    if (near == nullptr) return std::nullopt;
     return Error{ErrorCode::invalid,
-                 fmt::format("{} is {}, {}: persistproc status {}, persistproc output -f {}, or persistproc {} {}{}",
-                             base::quote(word), known->id, format::state_text(*known), name, name,
-                             domain::is_live(*known) || sets_variables ? "restart" : "start", name,
-                             sets_variables ? " " + arguments.misplaced->flags : "")};
+                 fmt::format("no process and no program is {}; did you mean {} ({}, {})?", base::quote(word),
+                             base::quote(near->label), near->id, format::state_text(*near))};
 }
 
 std::optional<Error> refuse_unknown_id(const std::string& word) {

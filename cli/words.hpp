@@ -13,9 +13,6 @@ namespace persistproc::cli {
 
 struct StartArguments;
 
-/// Why `word` is no program to run: it is a subcommand to come. Nothing: it is none.
-std::optional<Error> refuse_reserved(std::string_view word);
-
 /// What to do in place of another tool's flag, given with its dashes; empty: nothing is known of it.
 std::string instead_of_flag(std::string_view subcommand, std::string_view flag);
 
@@ -59,9 +56,12 @@ std::optional<Error> refuse_mistyped(const StartArguments& arguments);
 
 /// Whether `refuse_known` may have something to say.
 bool may_be_known(const StartArguments& arguments);
-/// Why the command of a `run` is not run: it names a process that exists, or has the form of an id, or is the word of
-/// another tool for what is to be done with one.
+/// Why the command of a `run` is not run: it names a process that exists, or has the form of an id, or is a subcommand
+/// to come, or the word of another tool for what is to be done with a process.
 std::optional<Error> refuse_known(const StartArguments& arguments, const std::vector<ProcessView>& views);
+
+/// For what is no program: the process whose label it nearly is.
+std::optional<Error> refuse_near(const StartArguments& arguments, const std::vector<ProcessView>& views);
 
 /// For what is no program and names no process: why, where it has the form of an id or a PID.
 std::optional<Error> refuse_unknown_id(const std::string& word);

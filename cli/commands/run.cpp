@@ -92,6 +92,7 @@ Task<std::optional<Error>> refusal_of(Context context, const StartArguments& arg
         if (views) known = std::move(*views);
     }
     auto refused = refuse_known(arguments, known);
+    if (!refused && !mistyped) refused = refuse_near(arguments, known);
     co_return refused ? std::move(refused) : std::move(mistyped);
 }
 

@@ -68,7 +68,7 @@ std::string general_help(int terminal) {
         out += "\n" + base::wrap(each, columns);
     out +=
         "\n\n"
-        "  persistproc run npm run dev        # Ctrl+C detaches, the program goes on\n"
+        "  persistproc run --label web npm run dev  # Ctrl+C detaches, it goes on\n"
         "  persistproc list\n"
         "  persistproc output -f web\n";
     return out;

@@ -52,15 +52,21 @@ std::optional<std::size_t> distance_to(std::string_view label, std::string_view 
     return distance;
 }
 
+/// What of a label is likely to be typed: of one that says the directory, too, all but that.
+std::string_view typed_part(const Candidate& candidate) {
+    const std::string_view label = candidate.label;
+    return label.substr(0, label.rfind(" in " + candidate.working_directory));
+}
+
 Error not_found(std::string_view target, const std::vector<Candidate>& candidates) {
     const auto shown = target.substr(0, 200);
     std::vector<std::pair<std::size_t, const Candidate*>> near;
     for (const auto& each : candidates)
-        if (const auto distance = distance_to(each.label, shown)) near.emplace_back(*distance, &each);
+        if (const auto distance = distance_to(typed_part(each), shown)) near.emplace_back(*distance, &each);
     std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     std::string text = fmt::format("no process is \"{}\"", base::excerpt(target));
     if (candidates.empty()) return {ErrorCode::not_found, text + "; there are none yet: start one"};
-    if (near.empty()) return {ErrorCode::not_found, text + "; a list shows those there are"};
+    if (near.empty()) return {ErrorCode::not_found, text + "; list_processes (persistproc list) shows those there are"};
     text += "; nearest:";
     for (std::size_t i = 0; i < std::min<std::size_t>(3, near.size()); ++i)
         text += fmt::format("{} {} {}", i == 0 ? "" : ",", to_string(near[i].second->id),

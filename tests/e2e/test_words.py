@@ -27,6 +27,26 @@ REFUSED = [
         "-9", "-KILL", "-s 9", "--signal=KILL")),
     ("kill api -s HUP", 2, "persistproc signal HUP api;"),
     ("kill", 2, "persistproc shutdown the daemon"),
+    # Never left to a guess.
+    ("kill 4000000", 2, "persistproc stop --force 4000000"),
+    ("pkill -HUP api", 2, "persistproc signal HUP api"),
+    ("pkill nothing", 2, "persistproc stop --force nothing"),
+    ("killall api", 2, "persistproc stop --force api"),
+    # A slip of a label.
+    ("kill apii", 2, "persistproc stop --force api,"),
+    ("tail -f appi", 2, "persistproc output -f api;"),
+    ("env aip", 2, "persistproc status api"),
+    ("apii", 2, 'no process and no program is "apii"; did you mean "api" (p1, running)?'),
+    ("reset api", 2, "persistproc status api"),
+    ("watch api", 2, "persistproc list --watch"),
+    ("view api", 2, "persistproc output api"),
+    ("cp api", 2, "persistproc output api > FILE"),
+    ("reset-failed", 2, "persistproc prune forgets what has ended"),
+    ("try-restart api", 2, "persistproc restart api"),
+    ("reread", 2, "no project files to read"),
+    ("sendSignal SIGHUP api", 2, "persistproc signal SIGNAL api"),
+    ("process list", 2, "persistproc list shows all processes"),
+    ("logs --color api", 2, "escape sequences are shown with --raw alone"),
     ("delete api", 2, "persistproc rm api"),
     ("del api", 2, "persistproc rm api"),
     ("remove api", 2, "persistproc rm api (-f: also while it runs)"),
@@ -81,6 +101,12 @@ REFUSED = [
         "send", "top", "web", "events", "notify", "up", "down", "check", "init", "allow", "revoke", "attach", "port",
         "exec", "history")),
     ("top", 2, "to run a program of that name: persistproc run top"),
+    ("attach api", 2, "persistproc output -f api follows its output; to run a program of that name: persistproc run attach api"),
+    ("history api", 2, "persistproc audit api says who did what"),
+    *((word, 2, words) for word, words in (
+        ("send x", "persistproc signal SIGNAL TARGET"), ("web", "persistproc list --watch"),
+        ("notify", "persistproc wait TARGET --exit"), ("init", "no project files yet"),
+        ("allow", "no project files yet"), ("revoke", "no project files yet"))),
     ("up -d", 2, "there are no project files yet"),
     # Flags of other tools.
     ("run --watch app", 2, "unknown flag --watch: nothing is restarted when files change yet"),
@@ -104,7 +130,7 @@ REFUSED = [
     ("stop --forse api", 2, "did you mean --force?"),
     ("stop ap", 125, 'nearest: p1 "api"'),
     ("stop apo", 125, 'nearest: p1 "api"'),
-    ("stop nope", 125, 'no process is "nope"; a list shows those there are'),
+    ("stop nope", 125, 'no process is "nope"; list_processes (persistproc list) shows those there are'),
     ("stop api all", 2, '"all" stands for every process'),
     ("restart all nope", 2, '"all" stands for every process'),
     ("logs", 2, "of which process?"),
@@ -310,6 +336,22 @@ class Words(harness.TestCase):
                 finished = self.ok(*typed.split(), "-q") if not typed.startswith("start") else self.ok("-q", *typed.split())
                 self.assertEqual((finished.out, finished.err), (b"", b""))
         self.assertIn("id", self.ok("status", "--json", "-q", "api").json())
+
+    def test_a_label_that_is_a_subcommand_to_come(self):
+        self.start("web", ["sleep", "1000"])
+        for words in (["web"], ["web", "status"]):
+            refused = self.cli(*words)
+            self.assertEqual(refused.code, 2)
+            self.assertOneLine(refused.err, '"web" is p', "persistproc status web", "is not available in this version")
+
+    def test_the_directory_of_a_command_is_no_hint(self):
+        folder = self.place.work / "webs"
+        folder.mkdir()
+        self.ok("start", "-C", str(folder), "sleep", "1000")
+        for word in ("webs", "leep"):
+            refused = self.cli("status", word)
+            self.assertEqual(b"nearest" in refused.err, word == "leep", refused)
+        self.ok("stop", "all")
 
     def test_several_targets(self):
         for label, code in (("one", 0), ("two", 3), ("three", 5)):

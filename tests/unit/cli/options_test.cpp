@@ -329,7 +329,6 @@ TEST_CASE("a mistake is one line that says what instead") {
     CHECK(refusal_of({"signal", "FOO", "BAR"}).find("signal") != std::string::npos);
     CHECK(refusal_of({"run", "--shell", "a", "b"}).find("one word") != std::string::npos);
     CHECK(refusal_of({"help", "nothing"}).find("no subcommand") != std::string::npos);
-    CHECK(refusal_of({"send", "x"}).find("not available in this version") != std::string::npos);
     CHECK(parsed<RunArguments>({"run", "mcp"}).start.request.definition.command == Words{"mcp"});
 }
 
