@@ -91,7 +91,10 @@ Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, Commo
         }
         out.targets.clear();
         for (const auto& view : *views)
-            if (filter(view)) out.targets.push_back(view.id);
+            if (filter(view))
+                out.targets.push_back(view.id);
+            else
+                ++out.passed_over;
     }
     Round round{**client, operation, {}, out.targets.size(), async::Notifier(executor)};
     round.done.resize(out.targets.size());
@@ -147,7 +150,8 @@ int show_results(const Console& console, const TargetResults& results, const std
     if (console.json())
         console.print(format::views_json(views, first));
     else if (results.results.empty())
-        console.note("no process to do it to");
+        console.note(results.passed_over == 0 ? "there are no processes"
+                                              : "no process is in a state for that; persistproc list shows all");
     return first ? ops::exit_status(*first) : 0;
 }
 

@@ -21,6 +21,7 @@ struct TargetResults {
     std::vector<std::string> targets;  // as given, or ids for `all`
     std::vector<ViewResult> results;   // in the same order
     std::optional<Error> failed;       // nothing was done: no daemon, or `all` could not be listed
+    std::size_t passed_over = 0;       // of `all`: those that the filter keeps out
     bool was_left = false;             // Ctrl+C: the daemon goes on with it, and the rest is empty
 };
 

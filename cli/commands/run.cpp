@@ -26,6 +26,7 @@ namespace {
 using boost::asio::experimental::awaitable_operators::operator||;
 
 constexpr std::uint64_t shown_when_joining = 10;  // lines
+constexpr const char* no_input = "its input is empty: what is piped into run is not passed on";
 
 /// A program that does not like its flags says so soon.
 constexpr std::chrono::seconds quick_failure{10};
@@ -50,7 +51,7 @@ void tell_beginning(const Console& console, const ops::StartResponse& started, c
     if (domain::is_live(started)) text += "; " + on_ctrl_c(options.on_exit, !started.created);
     console.note(text);
     if (const std::string ignored = ignored_text(started, options.start); !ignored.empty()) console.note(ignored);
-    if (has_input()) console.note("its input is empty: what is piped into run is not passed on");
+    if (has_input()) console.note(no_input);
 }
 
 /// Where in the log the following begins.
@@ -107,6 +108,7 @@ static Task<int> run(Context context, RunArguments options) {
     auto client = co_await connect_or_start(context.executor, context.common, !options.start.no_autostart);
     if (!client) co_return context.console.fail(client.error());
     if (options.detach) {
+        if (has_input()) context.console.note(no_input);
         BackgroundArguments background;
         static_cast<StartArguments&>(background) = std::move(options.start);
         co_return co_await start(std::move(context), std::move(background));

@@ -122,15 +122,15 @@ std::string process_line(const ProcessView& view) {
 
 namespace {
 
-/// The bytes of `text` that stand in a row of `cells`: up to a blank if there is one, else behind a slash, else as many
-/// as there is room for.
+/// The bytes of `text` that stand in a row of `cells`: up to a blank if there is one, else behind a slash or comma,
+/// else as many as there is room for.
 std::size_t row_of(std::string_view text, std::size_t cells) {
     if (cells_of(text) <= cells) return text.size();
     const std::size_t most = cut_end(text, cells, "").size();
     // A blank that stands just behind the row needs no room in it.
     if (const std::size_t blank = text.rfind(' ', most); blank != std::string_view::npos && blank > 0) return blank;
-    const std::size_t slash = text.substr(0, most).rfind('/');
-    return slash != std::string_view::npos && slash > 0 ? slash + 1 : std::max<std::size_t>(most, 1);
+    const std::size_t mark = text.substr(0, most).find_last_of("/,");
+    return mark != std::string_view::npos && mark > 0 ? mark + 1 : std::max<std::size_t>(most, 1);
 }
 
 /// One "name  value" each; a value that is too long for the terminal goes on below itself.

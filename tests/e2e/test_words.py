@@ -337,6 +337,13 @@ class Words(harness.TestCase):
                 self.assertEqual((finished.out, finished.err), (b"", b""))
         self.assertIn("id", self.ok("status", "--json", "-q", "api").json())
 
+    def test_all_says_why_it_is_none(self):
+        self.assertOneLine(self.ok("rm", "all").err, "1 process runs and is kept; persistproc rm -f all stops and forgets it")
+        self.ok("stop", "all")
+        self.assertOneLine(self.ok("stop", "all").err, "no process is in a state for that; persistproc list shows all")
+        self.ok("rm", "all")
+        self.assertOneLine(self.ok("stop", "all").err, "there are no processes")
+
     def test_a_label_that_is_a_subcommand_to_come(self):
         self.start("web", ["sleep", "1000"])
         for words in (["web"], ["web", "status"]):
