@@ -58,6 +58,12 @@ Result<void> StartArguments::take(std::vector<std::string> words, const Given& g
     }
     const auto defining = std::find_if(given.flags.begin(), given.flags.end(), is_defining_flag);
     if (defining != given.flags.end()) defining_flag = *defining;
+    domain::Definition::fields([&](const auto& f) {
+        // One flag says both of a policy and its limit.
+        const std::string_view name = f.name, known = f.flag == nullptr ? "" : f.flag;
+        const std::string_view flag = name.starts_with("restart") ? "restart" : known.substr(known.rfind(',') + 1);
+        if (!flag.empty() && given.has(std::string(flag))) request.said.emplace_back(name);
+    });
     return {};
 }
 

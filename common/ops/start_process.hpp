@@ -35,6 +35,8 @@ struct StartRequest {
     bool bytes_as_text = false;                     // see carry_bytes
     // Names this request: asked again with the same key, because its daemon died, it starts nothing twice.
     std::optional<std::string> request_key;
+    // Fields of the definition that were said although they are what is usual: only who typed them knows.
+    std::vector<std::string> said;
 
     static constexpr Operation operation{
         .name = "start_process",
@@ -77,6 +79,7 @@ struct StartRequest {
         each(field("limits", &R::limits).client_only());
         each(field("bytes_as_text", &R::bytes_as_text).client_only());
         each(field("request_key", &R::request_key).client_only().range(16, 64));
+        each(field("said", &R::said).client_only().absent_if_empty());
     }
     /// What no field tells alone: a text without `shell` is split into words, bytes are restored. Errors: invalid.
     Result<void> finish_reading(const schema::Json& arguments);

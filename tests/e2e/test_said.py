@@ -569,6 +569,18 @@ class TheFirstTenMinutes(harness.TestCase):
         self.assertRegex(stopped[0], r"p1 \(web\).* stopped")
 
 
+class Joining(harness.TestCase):
+    def test_what_is_usual_is_named_too_when_it_was_typed(self):
+        self.start("eq", ["sleep", "400"], "--restart", "always", "--grace", "3s")
+        for typed, named in (
+            (["--restart", "never"], "--restart"),
+            (["--restart", "no", "--grace", "10s"], "--restart, --grace"),
+        ):
+            joined = self.ok("start", "--label", "eq", *typed, "sleep", "400")
+            self.assertOneLine(joined.err, f"joined as it is, without {named}; --fresh replaces it")
+        self.assertEqual(self.ok("start", "--label", "eq", "sleep", "400").err, b"")
+
+
 class Executing(harness.TestCase):
     def refused(self, *command):
         finished = self.cli("run", *command)

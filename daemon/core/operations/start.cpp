@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/schema/document.hpp"
@@ -25,12 +26,17 @@ Identity identity_of(const ops::StartRequest& request, std::string directory, co
 }
 
 /// What is asked for beside what says which process is meant, and is not as it runs: names of fields.
-std::vector<std::string> settings_that_differ(const Definition& asked, const Definition& now) {
+std::vector<std::string> settings_that_differ(const ops::StartRequest& request, const Definition& now) {
+    const Definition& asked = request.definition;
+    const auto is_said = [&](std::string_view name) {
+        return std::find(request.said.begin(), request.said.end(), name) != request.said.end();
+    };
     std::vector<std::string> out;
     const Definition untold;
     Definition::fields([&](const auto& f) {
         const bool is_setting = f.is_for(schema::in_requests) && !f.is_required && std::string_view(f.name) != "label";
-        if (is_setting && f.of(asked) != f.of(untold) && f.of(asked) != f.of(now)) out.emplace_back(f.name);
+        const bool is_asked = f.of(asked) != f.of(untold) || is_said(f.name);
+        if (is_setting && is_asked && f.of(asked) != f.of(now)) out.emplace_back(f.name);
     });
     return out;
 }
@@ -181,7 +187,7 @@ Task<Result<ops::StartResponse>> Operations::start_locked(ProcessPtr process,
         static_cast<ProcessView&>(joined) = std::move(*shown);
         joined.created = was_done;
         if (was_done || beginning->is_again()) co_return joined;
-        joined.ignored_settings = settings_that_differ(beginning->request.definition, process->record.definition);
+        joined.ignored_settings = settings_that_differ(beginning->request, process->record.definition);
         if (beginning->request.environment.empty()) co_return joined;
         // Where it cannot be read back, nobody can say what differs.
         auto known = co_await driver_.know_launch(process);
