@@ -35,9 +35,20 @@ std::chrono::nanoseconds settle_span(const std::optional<double>& asked) {
 
 namespace {
 
-/// How it ended, once it is known that it has.
-Task<ProcessView> view_of_end(DaemonClient& client, ProcessView started, ops::WaitMeta end) {
+constexpr std::chrono::milliseconds look_again{5};
+
+/// How it ended, once it is known that it has. Nothing: somebody restarted it.
+Task<std::optional<ProcessView>> view_of_end(DaemonClient& client, ProcessView started, ops::WaitMeta end,
+                                             MonoTime until) {
+    async::SystemClock clock;
     auto view = co_await client.find(started.id);
+    // A stop ends with that; of a restart another run follows.
+    while (view && view->state == ProcessState::stopping && clock.now() < until) {
+        const MonoTime next = clock.now() + look_again;
+        co_await clock.sleep_until(next);
+        view = co_await client.find(started.id);
+    }
+    if (view && end.stopped && view->run != started.run && domain::is_live(*view)) co_return std::nullopt;
     if (view && view->run == started.run && !domain::is_live(*view)) co_return std::move(*view);
     // Run again already: what is known of the run that has ended.
     ProcessView known = view ? *view : started;
@@ -67,7 +78,7 @@ Task<Result<std::optional<ProcessView>>> watch(Context context, DaemonClient& cl
         request.timeout_seconds = std::max(0.0, std::chrono::duration<double>(until - clock.now()).count());
         auto waited = co_await asked->wait(std::move(request));
         if (waited && waited->outcome == ops::WaitOutcome::ended)
-            co_return co_await view_of_end(*asked, std::move(started), std::move(*waited));
+            co_return co_await view_of_end(*asked, std::move(started), std::move(*waited), until);
         if (waited || waited.error().code != ErrorCode::unavailable) co_return std::nullopt;
         if (autostart && context.common.autostart)
             context.console.note("the daemon is gone; it is started again, to see how this goes on");

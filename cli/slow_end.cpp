@@ -51,7 +51,8 @@ Task<> leave_by_signal(boost::asio::any_io_executor executor, SlowEnd end) {
     const int number = co_await signals.async_wait(boost::asio::use_awaitable);
     // Behind the terminal's "^C".
     if (number == SIGINT && ::isatty(STDERR_FILENO) == 1 && !end.console.quiet()) end.console.break_line();
-    end.console.note(fmt::format("left; the {} goes on", end.what));
+    const std::string going_on = end.going_on ? end.going_on() : std::string();
+    end.console.note(fmt::format("left; {} goes on", going_on.empty() ? "the " + end.what : going_on));
 }
 
 }  // namespace persistproc::cli

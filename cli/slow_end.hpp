@@ -14,9 +14,11 @@ namespace persistproc::cli {
 
 struct SlowEnd {
     Console console;
-    std::string what;                          // "stop", "restart" or "start": what goes on without the client
-    std::optional<double> grace_seconds;       // as asked for; else the process's own
+    std::string what;                     // "stop", "restart", "start" or "shutdown": what goes on without the client
+    std::optional<double> grace_seconds;  // as asked for; else the process's own
     std::string_view leave = "Ctrl+C leaves";  // what ends the client
+    // What goes on when the client is left, "p1 (web)"; empty: what stands in `what`. Asked when it is said.
+    std::function<std::string()> going_on{};
 };
 
 /// Of one that is being stopped.

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <set>
+#include <vector>
 
 #include "cli/commands/arguments.hpp"
 #include "cli/environment.hpp"
@@ -22,13 +23,24 @@ struct Restarts {
     std::chrono::nanoseconds settle;                 // 0: they are not watched
     std::map<std::string, std::int64_t> old_pids{};  // by id
     std::set<std::string> failed{};                  // ids of those that were watched
+    std::size_t asking = 0;                          // whose answers are still to come
+    std::vector<std::string> begun{};                // names of those that were restarted
+
+    /// What goes on where nobody looks any more; empty: a restart.
+    std::string going_on() const {
+        if (asking > 0 || begun.empty()) return {};
+        return begun.size() == 1 ? begun.front() : "what was restarted";
+    }
 };
 
 Task<ViewResult> restart_one(Context context, DaemonClient& client, std::string target, Restarts& restarts) {
     ops::RestartRequest request = restarts.asked;
     request.process = std::move(target);
+    ++restarts.asking;
     auto restarted = co_await client.restart(std::move(request));
+    --restarts.asking;
     if (!restarted) co_return restarted.error();
+    restarts.begun.push_back(format::name_text(*restarted));
     if (restarted->old_pid) restarts.old_pids[restarted->id] = *restarted->old_pid;
     ProcessView begun = std::move(*restarted);
     if (restarts.settle.count() == 0) co_return begun;
@@ -57,6 +69,7 @@ static Task<int> restart(Context context, RestartArguments options) {
         return restart_one(context, client, std::move(target), restarts);
     };
     SlowEnd end{context.console, "restart", options.request.grace_seconds};
+    end.going_on = [&restarts] { return restarts.going_on(); };
     auto results = co_await for_each_target(context.executor, context.common, options.targets, can_restart,
                                             std::move(operation), std::move(end));
     if (results.was_left) co_return interrupted_status;

@@ -1,10 +1,13 @@
 #include <fmt/format.h>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
 #include "cli/daemon_end.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/run_survey.hpp"
+#include "cli/slow_end.hpp"
 #include "common/async/task_group.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/ops/client_operations.hpp"
@@ -13,6 +16,8 @@
 namespace persistproc::cli::commands {
 
 namespace {
+
+using boost::asio::experimental::awaitable_operators::operator||;
 
 /// Nothing to end is no failure; programs that were to be stopped and run on without a daemon are one.
 int without_daemon(const Context& context, const ShutdownArguments& options, const Error& why) {
@@ -33,13 +38,6 @@ int without_daemon(const Context& context, const ShutdownArguments& options, con
     return 0;
 }
 
-Task<> tell_slow_end(Console console) {
-    async::SystemClock clock;
-    const MonoTime until = clock.now() + silence_bound;
-    co_await clock.sleep_until(until);
-    console.note("stopping what runs, as long as its grace is; Ctrl+C leaves, the shutdown goes on");
-}
-
 /// What was to be stopped and runs on is a failure.
 int left_alone(const Console& console, const ShutdownArguments& options, const ops::ShutdownResponse& answer) {
     if (answer.untouched.empty() || options.request.keep) return 0;
@@ -57,9 +55,15 @@ static Task<int> shutdown(Context context, ShutdownArguments options) {
     if (const auto& fault = context.common.settings_fault; !fault.empty())
         context.console.note("settings are left out: " + fault);
     async::TaskGroup telling(context.executor);
-    if (!options.request.keep) telling.spawn("slow end", tell_slow_end(context.console));
-    auto answer = co_await end_daemon(context.executor, context.common, options.request.keep);
+    SlowEnd end{context.console, "shutdown", std::nullopt};
+    ViewPredicate is_any = [](const ProcessView&) { return true; };
+    if (!options.request.keep) telling.spawn("slow end", watch_slow_end(context, std::move(is_any), end));
+    auto ending = end_daemon(context.executor, context.common, options.request.keep);
+    auto signal = leave_by_signal(context.executor, std::move(end));
+    auto first = co_await (std::move(ending) || std::move(signal));
     co_await telling.close();
+    if (first.index() != 0) co_return interrupted_status;
+    auto answer = std::move(std::get<0>(first));
     if (!answer && answer.error().code == ErrorCode::unavailable)
         co_return without_daemon(context, options, answer.error());
     if (!answer) co_return context.console.fail(answer.error());

@@ -90,7 +90,13 @@ int show(const Console& console, const ProcessView& view, bool created) {
 Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, std::chrono::nanoseconds span,
                      bool autostart, std::string hint) {
     if (span.count() == 0) co_return show(context.console, view, true);
-    auto watched = co_await watch_beginning(context, client, view, span, autostart);
+    SlowEnd end{context.console, "start", std::nullopt};
+    end.going_on = [name = format::name_text(view)] { return name; };
+    auto watching = watch_beginning(context, client, view, span, autostart);
+    auto signal = leave_by_signal(context.executor, std::move(end));
+    auto first = co_await (std::move(watching) || std::move(signal));
+    if (first.index() != 0) co_return interrupted_status;
+    auto watched = std::move(std::get<0>(first));
     if (!watched) co_return context.console.fail(watched.error());
     std::optional<ProcessView>& ended = *watched;
     if (!ended) co_return show(context.console, view, true);

@@ -279,8 +279,40 @@ class Ends(harness.TestCase):
         self.start("slow", harness.python(DEAF), "--grace", "2")
         self.ok("wait", "slow", "--pattern", "deaf")
         said = notes(self.ok("shutdown"))
-        self.assertEqual(said[0], "stopping what runs, as long as its grace is; Ctrl+C leaves, the shutdown goes on")
-        self.assertEqual(said[1], "the daemon has ended; 1 process was stopped")
+        self.assertEqual(said, [
+            "stopping p1 (slow), up to 2 s; Ctrl+C leaves, the shutdown goes on",
+            "at once: persistproc signal KILL slow",
+            "the daemon has ended; 1 process was stopped",
+        ])
+
+    def test_ctrl_c_in_shutdown_leaves_and_the_shutdown_goes_on(self):
+        pid = self.start("slow", harness.python(DEAF), "--grace", "600")["pid"]
+        self.ok("wait", "slow", "--pattern", "deaf")
+        client = self.background("shutdown")
+        harness.eventually("it is told", lambda: len(notes(client.err)) == 2)
+        client.signal(signal.SIGINT)
+        finished = client.wait()
+        self.assertEqual((finished.code, notes(finished)[-1]), (130, "left; the shutdown goes on"), finished)
+        os.kill(pid, signal.SIGKILL)
+        self.daemon.process.wait(harness.PATIENCE)
+
+    def test_ctrl_c_while_a_beginning_is_watched_leaves_what_has_begun(self):
+        for command in (["start", "--label", "s5", "--settle", "600", "sleep", "33"], ["restart", "--settle", "600", "s5"]):
+            before = [view["run"] for view in self.views()]
+            client = self.background(*command)
+            harness.eventually("it runs", lambda: [v["run"] for v in self.views() if v["state"] == "running"] not in ([], before))
+            # Whoever asks behind it has been answered: so has it.
+            self.ok("list")
+            client.signal(signal.SIGINT)
+            finished = client.wait()
+            self.assertEqual((finished.code, notes(finished)), (130, ["left; p1 (s5) goes on"]), finished)
+
+    def test_a_restart_is_no_end_to_one_who_watches_a_beginning(self):
+        client = self.background("start", "--label", "j12", "--settle", "600", "sleep", "30")
+        harness.eventually("it runs", lambda: [view["state"] for view in self.views()] == ["running"])
+        self.ok("restart", "j12")
+        finished = client.wait()
+        self.assertEqual((finished.code, finished.err), (0, b""), finished)
 
     def test_ctrl_c_in_stop_leaves_and_the_stop_goes_on(self):
         self.start("slow", harness.python(DEAF), "--grace", "20")
