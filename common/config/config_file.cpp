@@ -1,6 +1,7 @@
 #include "common/config/config_file.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -115,6 +116,10 @@ Result<ConfigFile> read_config(const std::filesystem::path& path) {
     // Where its folder cannot be entered nobody has put one there for us.
     const bool is_there =
         text || (text.error().code != ErrorCode::not_found && ::access(path.parent_path().c_str(), X_OK) == 0);
+    struct stat facts {};
+    const bool leads_nowhere = !text && text.error().code == ErrorCode::not_found && ::lstat(path.c_str(), &facts) == 0;
+    if (leads_nowhere)
+        return Error{ErrorCode::not_found, base::escape_line(path.native()) + ": a link that leads to no file"};
     if (!is_there) return none;
     if (!text) return text.error();
     return parse_config(*text, path);

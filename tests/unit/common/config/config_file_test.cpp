@@ -1,6 +1,7 @@
 #include "common/config/config_file.hpp"
 
 #include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 using namespace persistproc;
 using config::parse_config;
@@ -42,6 +43,10 @@ TEST_CASE("no file is no setting") {
     CHECK(config::read_config("/nonexistent/config.toml")->tables.empty());
     CHECK(config::read_config("")->tables.empty());
     CHECK(!config::read_config("/proc").has_value());
+    tests::TemporaryDirectory directory;
+    std::filesystem::create_symlink("nowhere", directory.path() / "config.toml");
+    CHECK(config::read_config(directory.path() / "config.toml").error().message.find("leads to no file") !=
+          std::string::npos);
 }
 
 TEST_CASE("what would be too deep for the parser is refused before it, and nothing else is") {
