@@ -237,6 +237,7 @@ class OpenOnce(harness.TestCase):
                     self.assertNotEqual(self.cli(*words).code, 0, words)
                 self.assertTrue(stat.S_ISFIFO(planted.lstat().st_mode))
                 planted.unlink()
+        self.daemon.start()
 
     @harness.needs_root
     def test_a_log_of_another_user_is_neither_read_nor_written(self):

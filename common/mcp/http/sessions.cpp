@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::size_t most_lost = 1024;  // ids of an earlier process that are remembered
 
+/// Within it a client that says hello goes on.
+constexpr auto hello_patience = std::chrono::seconds(10);
+
 /// Nobody waits for anything of it.
 bool is_at_rest(const HttpSession& session) { return session.open.empty() && session.protocol->open_calls() == 0; }
 
@@ -109,9 +112,11 @@ void Sessions::make_room() {
     while (by_id_.size() >= limits_.sessions) {
         std::unordered_map<std::string_view, std::size_t> of_client;
         for (const auto& each : recent_) ++of_client[each->protocol->client_name()];
-        // Of the client with most, one that only said hello before one that was used, and of these that of longest ago.
-        const auto rank = [&of_client](const HttpSession& each) {
-            return std::pair(of_client[each.protocol->client_name()], !each.is_used());
+        // Of the client with most, one that said hello and nothing more before one that was used, and of these that of
+        // longest ago.
+        const auto rank = [&of_client, now = clock_.rough_now()](const HttpSession& each) {
+            const bool said_only_hello = !each.is_used() && now - each.used >= hello_patience;
+            return std::pair(of_client[each.protocol->client_name()], said_only_hello);
         };
         auto least = recent_.end();
         for (auto each = recent_.begin(); each != recent_.end(); ++each)

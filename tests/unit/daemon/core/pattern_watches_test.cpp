@@ -90,8 +90,8 @@ TEST_CASE("all who wait for one log share its looks, and equal ones a search") {
     const auto searches = w.patterns.searches();
     CHECK(looks <= 2);
     CHECK(searches == 51);
-    // The first growth after a while is looked at when it comes, what follows within the interval at its end: one look for
-    // each time that the clock goes on, whenever the kernel tells.
+    // The first growth after a while is looked at when it comes, what follows within the interval at its end: one look
+    // for each time that the clock goes on, whenever the kernel tells.
     w.advance();
     for (int i = 0; i < 10; ++i) w.print("line\n");
     w.run_until([&] { return w.patterns.looks() > looks; });
