@@ -25,6 +25,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// The file `state` as the daemon makes it, and syncs it, before there is a shim.
+std::string created_state() {
+    std::string image(rundir::state_file_bytes, '\0');
+    rundir::StateSlot slot;
+    slot.crc = rundir::slot_checksum(slot.size, &slot.state);
+    std::memcpy(image.data(), &slot, sizeof slot);
+    return image;
+}
+
 struct Happened {
     JournalEntry entry;
     std::string payload;
@@ -71,15 +80,14 @@ public:
         const fs::path run = data / "procs/p1/runs/1", log = data / "procs/p1/log";
         fs::create_directories(run);
         fs::create_directories(log);
-        std::ofstream(run / "state", std::ios::binary) << std::string(rundir::state_file_bytes, '\0');
+        std::ofstream(run / "state", std::ios::binary) << created_state();
         // Journaling file systems bring names back in the order of their making.
         const std::size_t names = survival == Survival::nothing ? 0 : random() % (names_made_ + 1);
         for (const auto& [inode, file] : files_) {
             if (file.name.empty()) continue;
             const bool is_state = file.name == "state";
             if (!file.name_durable && file.made > names) continue;
-            std::string bytes =
-                is_state && file.durable.empty() ? std::string(rundir::state_file_bytes, '\0') : file.durable;
+            std::string bytes = is_state && file.durable.empty() ? created_state() : file.durable;
             if (survival == Survival::a_prefix) {
                 const std::size_t count = random() % (file.pending.size() + 1);
                 for (std::size_t i = 0; i < count; ++i) {

@@ -106,7 +106,7 @@ TEST_CASE("one process in full, and in a line") {
     CHECK(text.find("started            2026-11-20T11:54:58.000Z (5m 2s ago)\n") != std::string::npos);
     CHECK(format::process_line(web()) == "p1 (web) is running, PID 4711");
     details.ports = {10001, 10002, 10003, 10004, 10005, 10006, 10007};
-    const std::string narrow = format::process_details(details, now, format::TextStyle{.width = 60});
+    const std::string narrow = format::process_details(details, now, format::TextStyle{.width = 58});
     CHECK(narrow.find("ports              10001,10002,10003,10004,10005,10006,\n                   10007\n") !=
           std::string::npos);
     CHECK(format::process_line(worker()) == "p12 (wörker in /srv) stopped by claude-code (SIGTERM)");

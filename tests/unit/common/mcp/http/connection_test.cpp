@@ -176,8 +176,19 @@ TEST_CASE("sessions of the client with most of them make room first") {
     // And of those the ones that nobody uses.
     const std::string used = f.open_session("2025-11-25", "{}", "attacker");
     CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(used))), Contains(pong));
-    for (int number = 0; number < 20; ++number) f.open_session("2025-11-25", "{}", "attacker");
+    f.clock.advance(std::chrono::seconds(10));
+    for (int number = 0; number < 2; ++number) f.open_session("2025-11-25", "{}", "attacker");
     CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(used))), Contains(pong));
+}
+
+TEST_CASE("a session that has just said hello is not the one that makes room") {
+    Fixture f;
+    f.limits.sessions = 4;
+    for (int number = 0; number < 20; ++number) {
+        const std::string session = f.open_session("2025-11-25", "{}", "agent");
+        f.open_session("2025-11-25", "{}", "agent");
+        CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(session))), Contains(pong));
+    }
 }
 
 TEST_CASE("a session that nobody used for a day makes room once there are many, unless something is open") {
