@@ -14,9 +14,6 @@ namespace {
 
 constexpr std::size_t most_lost = 1024;  // ids of an earlier process that are remembered
 
-/// Within it a client that says hello goes on.
-constexpr auto hello_patience = std::chrono::seconds(10);
-
 /// Nobody waits for anything of it.
 bool is_at_rest(const HttpSession& session) { return session.open.empty() && session.protocol->open_calls() == 0; }
 
@@ -113,14 +110,18 @@ void Sessions::make_room() {
         std::unordered_map<std::string_view, std::size_t> of_client;
         for (const auto& each : recent_) ++of_client[each->protocol->client_name()];
         // Of the client with most, one that said hello and nothing more before one that was used, and of these that of
-        // longest ago.
-        const auto rank = [&of_client, now = clock_.rough_now()](const HttpSession& each) {
-            const bool said_only_hello = !each.is_used() && now - each.used >= hello_patience;
-            return std::pair(of_client[each.protocol->client_name()], said_only_hello);
-        };
+        // longest ago. Who has just said hello is about to go on: the newest quarter counts as used.
+        std::size_t newer = 0;
+        std::pair<std::size_t, bool> highest;
         auto least = recent_.end();
-        for (auto each = recent_.begin(); each != recent_.end(); ++each)
-            if (is_at_rest(**each) && (least == recent_.end() || rank(**each) >= rank(**least))) least = each;
+        for (auto each = recent_.begin(); each != recent_.end(); ++each, ++newer) {
+            if (!is_at_rest(**each)) continue;
+            const bool is_given_up = !(*each)->is_used() && newer >= limits_.sessions / 4;
+            const std::pair rank(of_client[(*each)->protocol->client_name()], is_given_up);
+            if (least != recent_.end() && rank < highest) continue;
+            least = each;
+            highest = rank;
+        }
         if (least == recent_.end()) return;
         drop(least);
     }
