@@ -17,8 +17,9 @@ void tell_slow_end(const SlowEnd& end, ProcessView ending) {
     if (end.grace_seconds) ending.own_grace_seconds = end.grace_seconds;
     end.console.note(fmt::format("stopping {}, up to {}; {}, the {} goes on", format::name_text(ending),
                                  format::grace_text(ending), end.leave, end.what));
-    // A forced stop would call a restart or start off; a second start would wait for this one.
-    const std::string at_once = end.what == "start" ? "signal KILL" : end.what + " --force";
+    // A forced stop would call a restart or start off; a second start or shutdown would wait for this one.
+    const bool has_no_force = end.what == "start" || end.what == "shutdown";
+    const std::string at_once = has_no_force ? "signal KILL" : end.what + " --force";
     end.console.note(fmt::format("at once: persistproc {} {}", at_once, format::target_text(ending)));
 }
 

@@ -206,14 +206,15 @@ class Status(Case):
     def test_one_that_could_not_be_started_says_what(self):
         program = self.place.work / "app"
         folder = self.place.work / "folder"
-        for gone, words in ((program.unlink, f"{program}: No such file"), (folder.rmdir, f"{folder}: No such file")):
+        for gone, words in (("rm ../app", f"{program}: No such file"), ("rmdir ../folder", f"{folder}: No such file")):
             folder.mkdir(exist_ok=True)
-            shutil.copy("/bin/true", program)
-            self.ok("start", "--label", "app", "-C", "folder", str(program))
-            self.wait_exit("app")
-            gone()
-            self.assertNotEqual(self.cli("start", "app").code, 0)
-            self.assertIn(f"could not be started: {words}", self.cli("status", "app").out.decode())
+            program.write_text(f"#!/bin/sh\n{gone}\nexit 1\n")
+            program.chmod(0o755)
+            # The policy's next run is the one that cannot begin.
+            self.ok("start", "--label", "app", "--restart", "on-failure:2", "-C", "folder", str(program))
+            harness.eventually("it gives up", lambda: self.view("app")["state"] == "gave_up")
+            self.assertIn(words, self.cli("status", "app").out.decode())
+            self.ok("rm", "app")
 
     def test_one_that_gave_up_says_what_happened_and_what_to_type(self):
         self.failing("crash", "--restart", "on-failure:2", "-e", "SECRET=hunter2", "--stop-signal", "INT", "--grace", "3s")
