@@ -100,6 +100,7 @@ class Beginnings(harness.TestCase):
         client = self.background("run", "--label", "web", "--on-exit", "stop", *harness.python(DEAF))
         client.until_output(b"deaf\n")
         self.assertIn("Ctrl+C will stop it for all", notes(client.err)[0])
+        self.ok("stop", "--force", "web")
 
     def test_colours_are_asked_for_by_a_flag_alone(self):
         show = ["sh", "-c", 'echo "<$FORCE_COLOR$CLICOLOR_FORCE>"']
@@ -165,7 +166,7 @@ class Ends(harness.TestCase):
 
     def test_restarts_and_what_comes_next(self):
         gate = self.place.work / "gate"
-        client = self.background("run", "--label", "loop", "--restart", "on_failure", *harness.python(GATED, str(gate), "3"))
+        client = self.background("run", "--label", "loop", "--restart", "on_failure:3", *harness.python(GATED, str(gate), "3"))
         harness.eventually("it runs", lambda: self.cli("list").out.count(b"running"))
         gate.touch()
         finished = client.wait()
@@ -262,6 +263,7 @@ class Ends(harness.TestCase):
         self.ok(*notes(client.err)[1].removeprefix("at once: persistproc ").split())
         self.assertEqual(client.wait().code, 0)
         self.assertNotEqual(self.view("slow")["pid"], pid)
+        self.ok("stop", "--force", "slow")
 
     def test_ctrl_c_in_start_leaves_and_the_start_goes_on(self):
         self.start("slow", harness.python(DEAF), "--grace", "600")
