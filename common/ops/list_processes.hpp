@@ -18,9 +18,9 @@ struct ListRequest {
         .name = "list_processes",
         .title = "List processes",
         .description =
-            "All processes people and agents started here: state, PID, ports, CPU, memory, last exit. Look here before "
-            "starting "
-            "a server or when a port is taken.",
+            "What people and agents run here, and what ended lately: state, PID, ports. Look here before starting a "
+            "server "
+            "or when a port is taken.",
         .effects = {.read_only = true, .idempotent = true},
     };
     static constexpr Typed typed{
@@ -55,10 +55,12 @@ struct ListRequest {
 
 struct ListResponse {
     std::vector<domain::ProcessView> processes;
+    std::optional<std::int64_t> more_ended;  // that an agent has not asked for
 
     template <class Each>
     static constexpr void fields(Each&& each) {
         each(schema::field("processes", &ListResponse::processes));
+        each(schema::field("more_ended", &ListResponse::more_ended).left_out_if_absent());
     }
 };
 

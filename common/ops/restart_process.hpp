@@ -2,6 +2,7 @@
 #include "common/domain/process.hpp"
 #include "common/ops/operation.hpp"
 #include "common/ops/stop_process.hpp"
+#include "common/ops/wait_spec.hpp"
 
 namespace persistproc::ops {
 
@@ -10,13 +11,15 @@ struct RestartRequest : StopRequest {
     domain::Environment environment;                           // set on top of what it has, for later runs too
     std::optional<std::vector<std::string>> base_environment;  // in place of what it inherited
     bool bytes_as_text = false;                                // see carry_bytes
+    std::optional<WaitSpec> wait;                              // and answer with what came of it
 
     static constexpr Operation operation{
         .name = "restart_process",
         .title = "Restart process",
         .description =
-            "Stop a process with everything it started, then start it again with the same command and environment. "
-            "Starts it when it is not running. Keeps id, label and output.",
+            "Stop a process with all it started and start it again, with the same command and environment; start it "
+            "when it "
+            "does not run. Keeps id, label and output.",
         .effects = {.destructive = true},
         .audit = "restart",
         .sleeps = true,
@@ -38,6 +41,8 @@ struct RestartRequest : StopRequest {
         using R = RestartRequest;
         using schema::field;
         StopRequest::fields(each);
+        each(field("wait", &R::wait, "Then wait as wait_for_process does: its arguments, without process")
+                 .in_form(&wait_form));
         each(field("environment", &R::environment)
                  .client_only()
                  .secret()
@@ -54,11 +59,13 @@ void carry_bytes(RestartRequest& request);
 
 struct RestartResponse : domain::ProcessView {
     std::optional<std::int64_t> old_pid;
+    std::string cursor;  // where the output of its run begins
 
     template <class Each>
     static constexpr void fields(Each&& each) {
         domain::ProcessView::fields(each);
         each(schema::field("old_pid", &RestartResponse::old_pid));
+        each(schema::field("cursor", &RestartResponse::cursor).absent_if_empty().left_out_if_absent());
     }
 };
 

@@ -6,6 +6,7 @@
 
 #include "common/domain/process.hpp"
 #include "common/ops/operation.hpp"
+#include "common/ops/wait_spec.hpp"
 
 namespace persistproc {
 namespace ops {
@@ -28,6 +29,7 @@ struct StartRequest {
     // The id of a process that is to be started as it was defined. Nothing else but `if_running` and `request_key` is
     // read then.
     std::optional<std::string> process;
+    std::optional<WaitSpec> wait;  // and answer with what came of it
     // What only the client at the user's terminal can know: its whole environment, umask and limits.
     std::optional<std::vector<std::string>> base_environment;  // else the daemon's own
     std::optional<std::int64_t> umask;
@@ -43,10 +45,8 @@ struct StartRequest {
         .title = "Start process",
         .description =
             "Start a long-running command (dev server, watcher, database, worker) that outlives this session, or "
-            "return "
-            "the "
-            "one already running. Its output is recorded: read it with get_process_output, wait for readiness with "
-            "wait_for_process. Not for commands that end at once.",
+            "return the "
+            "one that already runs. Its output is recorded. Not for commands that end at once.",
         .effects = {.open_world = true},
         .audit = "start",
         .sleeps = true,
@@ -74,6 +74,8 @@ struct StartRequest {
                  .as_flag("e,env", "KEY=VALUE", "Set a variable; may be repeated"));
         each(field("if_running", &R::if_running, "When it already runs: return it, restart it, or fail"));
         each(field("process", &R::process).client_only());
+        each(field("wait", &R::wait, "Then wait as wait_for_process does: its arguments, without process")
+                 .in_form(&wait_form));
         each(field("base_environment", &R::base_environment).client_only().secret());
         each(field("umask", &R::umask).client_only().range(0, 0777));
         each(field("limits", &R::limits).client_only());
@@ -93,6 +95,7 @@ Result<void> restore_bytes(StartRequest& request);
 /// The process view and whether this call made the run.
 struct StartResponse : domain::ProcessView {
     bool created = false;
+    std::string cursor;  // where the output of its run begins
     // Of one that was running already: what was asked for and does not apply to it.
     std::vector<std::string> ignored_variables;  // names
     std::vector<std::string> ignored_settings;   // fields of the definition
@@ -102,6 +105,7 @@ struct StartResponse : domain::ProcessView {
         domain::ProcessView::fields(each);
         using R = StartResponse;
         each(schema::field("created", &R::created));
+        each(schema::field("cursor", &R::cursor).absent_if_empty().left_out_if_absent());
         each(schema::field("ignored_variables", &R::ignored_variables).absent_if_empty().left_out_if_absent());
         each(schema::field("ignored_settings", &R::ignored_settings).absent_if_empty().left_out_if_absent());
     }

@@ -12,9 +12,7 @@ struct StopRequest {
     static constexpr Operation operation{
         .name = "stop_process",
         .title = "Stop process",
-        .description =
-            "Stop a process and everything it started; returns when all of it is gone. Stopping a stopped process "
-            "succeeds.",
+        .description = "Stop a process and everything it started; returns when all of it is gone.",
         .effects = {.destructive = true, .idempotent = true},
         .audit = "stop",
         .sleeps = true,

@@ -59,6 +59,7 @@ bool is_absent(const FieldCodec& field, const void* owner) {
     return field.facts.null_if_empty && field.value->measure(member(field, owner)) == 0.0;
 }
 
+/// Bounds are no part of it: every session pays for its schemas, and who passes one is told.
 Json field_schema(const FieldCodec& field, const void* defaults, Audience audience, bool closed) {
     const FieldFacts& facts = field.facts;
     const ValueCodec& value = *field.value;
@@ -68,13 +69,6 @@ Json field_schema(const FieldCodec& field, const void* defaults, Audience audien
         return value.is_optional || facts.null_if_empty ? Json::object() : out;
     }
     if (*facts.text != '\0') out["description"] = facts.text;
-    if (facts.has_range) {
-        const bool text = value.shape == Shape::text;
-        const bool list = value.shape == Shape::list && !value.is_optional;
-        const auto bound = [](double v) { return std::floor(v) == v ? Json(static_cast<std::int64_t>(v)) : Json(v); };
-        out[text ? "minLength" : list ? "minItems" : "minimum"] = bound(facts.min);
-        out[text ? "maxLength" : list ? "maxItems" : "maximum"] = bound(facts.max);
-    }
     const bool has_default = !value.is_optional && (value.shape == Shape::number || value.shape == Shape::text ||
                                                     value.shape == Shape::word || value.shape == Shape::other);
     if (has_default && !facts.is_required && !facts.null_if_empty)

@@ -41,6 +41,11 @@ mcp::ReadResource one(std::string uri, std::string type, std::string text) {
     return out;
 }
 
+/// As list_processes has it.
+std::string listing_of(std::vector<ProcessView> views, WallTime now) {
+    return tools::list_text(tools::choose(std::move(views), now), now) + "\n";
+}
+
 bool has_ended(ProcessState state) {
     switch (state) {
         case ProcessState::exited:
@@ -163,7 +168,7 @@ Task<Result<mcp::ReadResource>> ProcessResources::read(std::string uri, mcp::Cal
     auto views = co_await supervisor_.list(std::move(request));
     if (!views) co_return views.error();
     if (address->kind == Address::Kind::all)
-        co_return one(std::move(uri), "text/plain", tools::describe(*views) + "\n");
+        co_return one(std::move(uri), "text/plain", listing_of(std::move(*views), clock_.wall()));
     if (views->empty()) co_return Error{ErrorCode::not_found, "no such process"};
     co_return one(std::move(uri), "application/json", schema::to_json(views->front()).dump());
 }

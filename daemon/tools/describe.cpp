@@ -2,11 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "common/base/text.hpp"
+#include "common/logstore/reader.hpp"
 
 namespace persistproc::tools {
 
 namespace {
+
+constexpr std::size_t longest_made_label = 40;  // bytes
+constexpr std::size_t most_ended = 8;
+constexpr auto ended_lately = std::chrono::hours(1);
 
 std::string bytes_text(std::int64_t bytes) {
     if (bytes < 1024 * 1024) return fmt::format("{} KiB", bytes / 1024);
@@ -23,6 +31,25 @@ std::string how_it_ended(const domain::Ending& ending) {
     if (!is_told) out += fmt::format(", reason {}", schema::enum_name(*reason));
     if (!ending.stopped_by.empty()) out += fmt::format(", by {}", base::escape_line(ending.stopped_by));
     return out;
+}
+
+/// The beginning and the end of a text, at most about `bytes` of it.
+std::string cut_in_middle(std::string_view text, std::size_t bytes) {
+    if (text.size() <= bytes) return std::string(text);
+    const auto is_within = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80; };
+    std::size_t head = bytes / 2, tail = text.size() - bytes / 2;
+    while (head > 0 && is_within(head)) --head;
+    while (tail < text.size() && is_within(tail)) ++tail;
+    return fmt::format("{}…{}", text.substr(0, head), text.substr(tail));
+}
+
+std::string label_text(const ProcessView& view) {
+    const bool is_made = view.label == domain::default_label(view.command, view.working_directory);
+    return base::quote(is_made ? cut_in_middle(view.label, longest_made_label) : view.label);
+}
+
+bool has_ended(const ProcessView& view) {
+    return !domain::is_live(view) && view.state != ProcessState::backoff && view.state != ProcessState::unsupported;
 }
 
 /// " (…)" with all of them; nothing where there is none.
@@ -54,14 +81,56 @@ std::string describe(const ProcessView& view) {
     return out;
 }
 
-std::string describe(const std::vector<ProcessView>& views) {
-    if (views.empty()) return "No processes.";
-    std::string out;
-    for (const auto& view : views) {
-        if (!out.empty()) out += '\n';
-        out += describe(view);
-    }
+std::string short_line_of(const ProcessView& view) {
+    std::string out = fmt::format("{} {}", view.id, label_text(view));
+    if (view.state != ProcessState::running)
+        out += fmt::format(" {}{}", schema::enum_name(view.state), how_it_ended(view));
+    if (view.pid) out += fmt::format(", PID {}", *view.pid);
     return out;
+}
+
+std::string line_of(const ProcessView& view, WallTime now) {
+    std::string out = fmt::format("{} {} {}", view.id, label_text(view), schema::enum_name(view.state));
+    out += how_it_ended(view);
+    if (view.pid) out += fmt::format(", PID {}", *view.pid);
+    if (view.ready) out += *view.ready ? ", ready" : ", not ready";
+    if (!view.ports.empty())
+        out += fmt::format(", port{} {}", view.ports.size() > 1 ? "s" : "", fmt::join(view.ports, " "));
+    if (view.ended_at && has_ended(view)) out += fmt::format(", {} ago", base::format_age(now - *view.ended_at));
+    return out + (view.causes.empty() ? "" : fmt::format(" ({})", base::escape_line(domain::causes_text(view))));
+}
+
+Listing choose(std::vector<ProcessView> views, WallTime now) {
+    Listing out;
+    const auto ended =
+        std::stable_partition(views.begin(), views.end(), [](const auto& each) { return !has_ended(each); });
+    out.live.assign(std::make_move_iterator(views.begin()), std::make_move_iterator(ended));
+    views.erase(views.begin(), ended);
+    const auto all = views.size();
+    std::erase_if(views, [&](const auto& each) { return !each.ended_at || now - *each.ended_at > ended_lately; });
+    std::stable_sort(views.begin(), views.end(),
+                     [](const auto& a, const auto& b) { return *a.ended_at > *b.ended_at; });
+    if (views.size() > most_ended) views.resize(most_ended);
+    out.left_out = all - views.size();
+    out.ended = std::move(views);
+    return out;
+}
+
+std::string list_text(const Listing& listing, WallTime now) {
+    std::string out;
+    for (const auto* each : {&listing.live, &listing.ended})
+        for (const auto& view : *each) out += line_of(view, now) + '\n';
+    if (listing.left_out > 0)
+        out += fmt::format("{} more ended: ask by state, working_directory or process\n", listing.left_out);
+    if (out.empty()) return "No processes.";
+    out.pop_back();
+    return out;
+}
+
+std::string cursor_of_run(const core::Supervisor& supervisor, std::string_view process) {
+    const auto id = domain::find_process_id(process);
+    const auto located = id ? supervisor.find(*id) : std::nullopt;
+    return located ? logstore::format_cursor(process, located->run_begin) : std::string();
 }
 
 std::string headline(const core::Located& process) {

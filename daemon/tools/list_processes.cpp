@@ -11,25 +11,70 @@ namespace {
 
 constexpr std::size_t many = 100;  // views that are worth another thread's time: a millisecond's work
 
-mcp::ToolResult result_of(std::vector<ProcessView> views) {
-    ops::ListResponse response;
-    response.processes = std::move(views);
-    return structured(response, describe(response.processes));
+/// How much of it is told.
+enum class Detail {
+    whole,  // the one that was asked for
+    lines,  // all that were asked for
+    brief,  // of a whole list: what lives, and what ended lately
+};
+
+/// Of one that has ended and that nobody asked for.
+mcp::Json essence(const mcp::Json& view) {
+    mcp::Json out = mcp::Json::object();
+    for (const char* name : {"id", "label", "state", "exit_code", "signal"})
+        if (const auto member = view.find(name); member != view.end()) out[name] = *member;
+    return out;
 }
 
-Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext) {
+mcp::ToolResult result_of(std::vector<ProcessView> views, Detail detail, WallTime now) {
+    ops::ListResponse response;
+    if (detail == Detail::whole) {
+        const std::string text = views.empty() ? "No processes." : describe(views.front());
+        response.processes = std::move(views);
+        return structured(response, text);
+    }
+    Listing listing;
+    if (detail == Detail::brief)
+        listing = choose(std::move(views), now);
+    else
+        listing.live = std::move(views);
+    const std::string text = list_text(listing, now);
+    const std::size_t whole = listing.live.size();
+    response.processes = std::move(listing.live);
+    std::move(listing.ended.begin(), listing.ended.end(), std::back_inserter(response.processes));
+    if (listing.left_out > 0) response.more_ended = static_cast<std::int64_t>(listing.left_out);
+    auto result = structured(response, text);
+    auto& shown = (*result.structured)["processes"];
+    for (std::size_t i = whole; i < shown.size(); ++i) shown[i] = essence(shown[i]);
+    return result;
+}
+
+Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext context) {
+    const bool is_whole_list = !request.process && !request.working_directory && !request.state;
+    const bool is_agent = context.principal.audience() == mcp::Audience::agent;
+    const Detail detail = request.process ? Detail::whole : is_agent && is_whole_list ? Detail::brief : Detail::lines;
     auto views = co_await core.supervisor.list(std::move(request));
     if (!views) co_return mcp::tool_failure(views.error());
-    if (views->size() <= many) co_return result_of(std::move(*views));
-    auto build = [some = std::move(*views)]() mutable { return mcp::render(result_of(std::move(some))); };
+    if (views->size() <= many) co_return result_of(std::move(*views), detail, core.clock.wall());
+    auto build = [some = std::move(*views), detail, now = core.clock.wall()]() mutable {
+        return mcp::render(result_of(std::move(some), detail, now));
+    };
     co_return co_await async::offload(core.workers.rendering, std::move(build));
+}
+
+mcp::Json output_schema() {
+    mcp::Json processes = {{"type", "array"}, {"items", view_output_schema()}};
+    mcp::Json out = {{"type", "object"}};
+    out["properties"]["processes"] = std::move(processes);
+    out["required"] = mcp::Json::array({"processes"});
+    return out;
 }
 
 }  // namespace
 
 Tool list_processes(Core core) {
     auto definition = define<ops::ListRequest>();
-    definition.output_schema = schema::object_schema<ops::ListResponse>(schema::Audience::agent, false);
+    definition.output_schema = output_schema();
     auto handler = typed_handler<ops::ListRequest>([core](ops::ListRequest request, mcp::CallContext context) {
         return list(core, std::move(request), std::move(context));
     });

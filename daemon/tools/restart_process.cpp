@@ -5,6 +5,7 @@
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
+#include "daemon/tools/waiting.hpp"
 
 namespace persistproc::tools {
 
@@ -14,19 +15,24 @@ Task<mcp::ToolResult> restart(Core core, ops::RestartRequest request, mcp::CallC
     if (auto allowed = core.agent_starts.take(context.principal); !allowed)
         co_return mcp::tool_failure(allowed.error());
     std::string actor = actor_of(context);
+    auto wait = std::exchange(request.wait, std::nullopt);
     auto restarted = co_await core.supervisor.restart(std::move(request), std::move(actor));
     if (!restarted) co_return mcp::tool_failure(restarted.error());
-    std::string text = restarted->old_pid ? fmt::format("Restarted, old pid {}: ", *restarted->old_pid)
-                                          : "Started (it was not running): ";
-    text += describe(*restarted);
-    co_return structured(*restarted, std::move(text));
+    restarted->cursor = cursor_of_run(core.supervisor, restarted->id);
+    std::string text = fmt::format("{} {}", restarted->old_pid ? "Restarted" : "Started", short_line_of(*restarted));
+    if (restarted->old_pid) text += fmt::format(" (was {})", *restarted->old_pid);
+    text += fmt::format("; cursor {}", restarted->cursor);
+    auto answer = structured(*restarted, std::move(text));
+    if (!wait) co_return answer;
+    co_return co_await then_wait(core, std::move(answer), std::move(restarted->id), std::move(*wait),
+                                 std::move(context));
 }
 
 }  // namespace
 
 Tool restart_process(Core core) {
     auto definition = define<ops::RestartRequest>();
-    definition.output_schema = brief_output_schema<ops::RestartResponse>();
+    definition.output_schema = view_output_schema();
     auto handler = typed_handler<ops::RestartRequest>([core](ops::RestartRequest request, mcp::CallContext context) {
         return restart(core, std::move(request), std::move(context));
     });

@@ -7,19 +7,17 @@
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
+#include "daemon/tools/waiting.hpp"
 
 namespace persistproc::tools {
 
 namespace {
 
-std::string joined_text(const ops::StartResponse& joined) {
+std::string ignored_text(const ops::StartResponse& joined) {
     std::vector<std::string> ignored = joined.ignored_settings;
     for (const auto& name : joined.ignored_variables) ignored.push_back("environment " + base::escape_line(name));
-    if (ignored.empty()) return "Already running, nothing was started: ";
-    return fmt::format(
-        "Already running, nothing was started, and what differs does not apply ({}; if_running=restart "
-        "does it): ",
-        fmt::join(ignored, ", "));
+    if (ignored.empty()) return {};
+    return fmt::format("; not applied to it: {} (if_running=restart does it)", fmt::join(ignored, ", "));
 }
 
 Task<mcp::ToolResult> start(Core core, ops::StartRequest request, mcp::CallContext context) {
@@ -27,18 +25,24 @@ Task<mcp::ToolResult> start(Core core, ops::StartRequest request, mcp::CallConte
     if (auto allowed = core.agent_starts.take(context.principal); !allowed)
         co_return mcp::tool_failure(allowed.error());
     std::string actor = actor_of(context);
+    auto wait = std::exchange(request.wait, std::nullopt);
     auto started = co_await core.supervisor.start(std::move(request), std::move(actor));
     if (!started) co_return mcp::tool_failure(started.error());
     if (!started->created) core.agent_starts.give_back(context.principal);
-    std::string text = (started->created ? "Started: " : joined_text(*started)) + describe(*started);
-    co_return structured(*started, std::move(text));
+    started->cursor = cursor_of_run(core.supervisor, started->id);
+    std::string text = started->created ? "Started " + short_line_of(*started)
+                                        : "Already running: " + line_of(*started, core.clock.wall());
+    text += fmt::format("; cursor {}{}", started->cursor, ignored_text(*started));
+    auto answer = structured(*started, std::move(text));
+    if (!wait) co_return answer;
+    co_return co_await then_wait(core, std::move(answer), std::move(started->id), std::move(*wait), std::move(context));
 }
 
 }  // namespace
 
 Tool start_process(Core core) {
     auto definition = define<ops::StartRequest>();
-    definition.output_schema = brief_output_schema<ops::StartResponse>();
+    definition.output_schema = view_output_schema();
     auto handler = typed_handler<ops::StartRequest>([core](ops::StartRequest request, mcp::CallContext context) {
         return start(core, std::move(request), std::move(context));
     });

@@ -12,14 +12,14 @@ Task<mcp::ToolResult> stop(Core core, ops::StopRequest request, mcp::CallContext
     std::string actor = actor_of(context);
     auto view = co_await core.supervisor.stop(std::move(request), std::move(actor));
     if (!view) co_return mcp::tool_failure(view.error());
-    co_return structured(*view, describe(*view));
+    co_return structured(*view, line_of(*view, core.clock.wall()));
 }
 
 }  // namespace
 
 Tool stop_process(Core core) {
     auto definition = define<ops::StopRequest>();
-    definition.output_schema = brief_output_schema<ProcessView>();
+    definition.output_schema = view_output_schema();
     auto handler = typed_handler<ops::StopRequest>([core](ops::StopRequest request, mcp::CallContext context) {
         return stop(core, std::move(request), std::move(context));
     });

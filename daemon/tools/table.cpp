@@ -43,12 +43,23 @@ std::string actor_of(const mcp::CallContext& context) {
     return fmt::format("agent {}{}", base::quote(name.substr(0, end)), name.substr(end));
 }
 
-mcp::Json without_open_members(mcp::Json output_schema) {
+mcp::Json without_absent(mcp::Json json) {
+    if (json.is_array())
+        for (auto& each : json) each = without_absent(std::move(each));
+    if (!json.is_object()) return json;
     mcp::Json kept = mcp::Json::object();
-    for (auto& [name, member] : output_schema["properties"].items())
-        if (!member.empty()) kept[name] = std::move(member);
-    output_schema["properties"] = std::move(kept);
-    return output_schema;
+    for (auto& [name, member] : json.items())
+        if (!member.is_null()) kept[name] = without_absent(std::move(member));
+    return kept;
+}
+
+mcp::Json view_output_schema() {
+    mcp::Json out = {{"type", "object"}, {"properties", mcp::Json::object()}, {"required", mcp::Json::array()}};
+    for (const char* always : {"id", "label", "state"}) {
+        out["properties"][always] = {{"type", "string"}};
+        out["required"].push_back(always);
+    }
+    return out;
 }
 
 void add_all(mcp::Server& server, Core core, const ToolChange& change) {

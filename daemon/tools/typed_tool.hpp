@@ -13,12 +13,15 @@ namespace persistproc::tools {
 /// itself by it is told as such, `agent "persistproc" 0.1.0`.
 std::string actor_of(const mcp::CallContext& context);
 
+/// Absent facts are left out of it, at any depth.
+mcp::Json without_absent(mcp::Json json);
+
 /// A result with structured content, for tools with an output schema.
 template <class Response>
 mcp::ToolResult structured(const Response& response, std::string text) {
     mcp::ToolResult result;
     result.text = std::move(text);
-    result.structured = schema::to_json(response);
+    result.structured = without_absent(schema::to_json(response));
     return result;
 }
 
@@ -49,13 +52,7 @@ mcp::ToolDefinition define() {
     return definition;
 }
 
-mcp::Json without_open_members(mcp::Json output_schema);
-
-/// The output schema of an answer, without the members that may be null and are of any type: they say little, stand
-/// whole in the schema of list_processes, and every session pays for them.
-template <class Response>
-mcp::Json brief_output_schema() {
-    return without_open_members(schema::object_schema<Response>(schema::Audience::agent, false));
-}
+/// The output schema of a view. Every session pays for it: it promises what is always there, and no more.
+mcp::Json view_output_schema();
 
 }  // namespace persistproc::tools

@@ -9,6 +9,7 @@
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
+#include "daemon/tools/waiting.hpp"
 
 namespace persistproc::tools {
 
@@ -141,6 +142,12 @@ Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext
     auto id = co_await id_of(core, request.process);
     if (!id) co_return mcp::tool_failure(id.error());
     request.process = std::move(*id);
+    co_return co_await wait_and_tell(core, std::move(request), std::move(context));
+}
+
+}  // namespace
+
+Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::CallContext context) {
     const auto left = std::make_shared<double>(0);
     ops::WaitRequest asked = request;
     const auto waited = co_await wait_as_asked(core, std::move(asked), std::move(context), left);
@@ -148,7 +155,16 @@ Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext
     co_return answer(request, **waited, *left);
 }
 
-}  // namespace
+Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string process, ops::WaitSpec spec,
+                                mcp::CallContext context) {
+    ops::WaitRequest request;
+    static_cast<ops::WaitSpec&>(request) = std::move(spec);
+    request.process = std::move(process);
+    auto waited = co_await wait_and_tell(core, std::move(request), std::move(context));
+    waited.text = started.text + '\n' + waited.text;
+    waited.structured = std::move(started.structured);
+    co_return waited;
+}
 
 Tool wait_for_process(Core core) {
     auto handler = typed_handler<ops::WaitRequest>([core](ops::WaitRequest request, mcp::CallContext context) {

@@ -24,6 +24,13 @@ Json command(const char* word, const char* label = nullptr) {
     return out;
 }
 
+/// As an agent sees it.
+struct AgentsDaemon : DaemonInProcess {
+    AgentsDaemon()
+        : DaemonInProcess({}, std::make_shared<tests::TemporaryDirectory>(), true, false, mcp::Principal::Role::agent) {
+    }
+};
+
 RunId run(std::uint32_t process, std::uint32_t number) { return RunId{{process}, number}; }
 
 /// Of p1, which has ended: one set of facts in every answer that tells how.
@@ -594,8 +601,8 @@ TEST_CASE("only the newest of those that ended are remembered") {
     daemon.advance(1s);
     daemon.run_until([&] { return daemon.supervisor.size() == 2; });
     const Json left = daemon.call("list_processes", Json::object())["structuredContent"]["processes"];
-    CHECK(left[0]["id"] == "p3");
-    CHECK(left[1]["id"] == "p4");
+    CHECK(left[0]["id"] == "p4");
+    CHECK(left[1]["id"] == "p3");
 }
 
 TEST_CASE("values of variables stand in the spec and nowhere else") {
@@ -634,10 +641,97 @@ TEST_CASE("shutdown stops everything, or keeps it") {
     }
 }
 
-TEST_CASE("the list of tools is small") {
-    DaemonInProcess daemon;
+TEST_CASE("the list of tools is small, since every session pays for it") {
+    AgentsDaemon daemon;
     const Json answer = daemon.answer(daemon.send("tools/list", Json::object()));
-    CHECK(answer["result"]["tools"].size() >= 6);
+    CHECK(answer["result"]["tools"].size() == 6);
+    CHECK(answer["result"].dump().size() <= 6300);
+}
+
+TEST_CASE("a start is answered in a line, with what is needed to act") {
+    AgentsDaemon daemon;
+    const auto said = [](const Json& result) { return result["content"][0]["text"].get<std::string>(); };
+    const Json started = daemon.call("start_process", command("a", "web"));
+    CHECK(said(started) == "Started p1 \"web\", PID 1001; cursor p1:0");
+    // The whole view is beside it, without what is absent.
+    const Json& view = started["structuredContent"];
+    CHECK(view["command"] == Json::array({"a", "x"}));
+    CHECK(view["cursor"] == "p1:0");
+    for (const char* absent : {"exit_code", "signal", "ended_at", "causes", "ready"}) CHECK(!view.contains(absent));
+    CHECK(said(daemon.call("start_process", command("a", "web"))) ==
+          "Already running: p1 \"web\" running, PID 1001; cursor p1:0");
+    CHECK(said(daemon.call("restart_process", Json{{"process", "web"}})) ==
+          "Restarted p1 \"web\", PID 1002 (was 1001); cursor p1:0");
+    CHECK(said(daemon.call("stop_process", Json{{"process", "web"}})).starts_with("p1 \"web\" stopped, "));
+
+    // A label that was made from a command is cut in its middle; one that was given is not.
+    const std::string word(100, 'w');
+    const std::string line = said(daemon.call("start_process", command(word.c_str())));
+    CHECK(line.starts_with("Started p2 \"" + std::string(20, 'w') + "…"));
+    CHECK(line.size() < 80);
+    CHECK(said(daemon.call("start_process", command("b", word.c_str()))).find(word) != std::string::npos);
+}
+
+TEST_CASE("a list that was asked for nothing tells what lives, and of what ended the newest") {
+    AgentsDaemon daemon;
+    const auto said = [](const Json& result) { return result["content"][0]["text"].get<std::string>(); };
+    daemon.call("start_process", command("a", "live"));
+    for (int i = 0; i < 12; ++i) {
+        const std::string label = "e" + std::to_string(i);
+        daemon.call("start_process", command("b", label.c_str()));
+        daemon.shims.find(run(static_cast<std::uint32_t>(i) + 2, 1))->end(i);
+        daemon.call("wait_for_process", Json{{"process", label}});
+        daemon.advance(1s);
+    }
+    const Json brief = daemon.call("list_processes", Json::object());
+    const std::string text = said(brief);
+    CHECK(text.starts_with("p1 \"live\" running, PID 1001\np13 \"e11\" exited, code 11, "));
+    CHECK(text.ends_with("\n4 more ended: ask by state, working_directory or process"));
+    CHECK(std::count(text.begin(), text.end(), '\n') == 9);
+    const Json& views = brief["structuredContent"]["processes"];
+    REQUIRE(views.size() == 9);
+    CHECK(views[0].contains("command"));
+    CHECK(views[1] == Json::parse(R"({"id":"p13","label":"e11","state":"exited","exit_code":11})"));
+    CHECK(brief["structuredContent"]["more_ended"] == 4);
+    const Json resource = daemon.answer(daemon.send("resources/read", Json{{"uri", "persistproc://processes"}}));
+    CHECK(resource["result"]["contents"][0]["text"] == text + "\n");
+
+    const Json asked = daemon.call("list_processes", Json{{"state", "exited"}});
+    CHECK(asked["structuredContent"]["processes"].size() == 12);
+    CHECK(asked["structuredContent"]["processes"][0].contains("command"));
+    CHECK(said(daemon.call("list_processes", Json{{"process", "e3"}})).find("b x in /") != std::string::npos);
+    daemon.advance(1h);
+    CHECK(said(daemon.call("list_processes", Json::object())) ==
+          "p1 \"live\" running, PID 1001\n12 more ended: ask by state, working_directory or process");
+}
+
+TEST_CASE("what is waited for follows from what is given, behind a start too") {
+    AgentsDaemon daemon;
+    const auto said = [](const Json& result) { return result["content"][0]["text"].get<std::string>(); };
+    Json starting = command("a", "web");
+    starting["wait"] = Json{{"pattern", "ready"}, {"timeout_seconds", 5}};
+    const int start = daemon.call_later("start_process", starting);
+    daemon.run_until([&] { return daemon.shims.spawned() == 1; });
+    tests::WrittenLog log(rundir::process_paths(daemon.data->path(), {1}).log);
+    log.out("getting ready\n");
+    daemon.advance_until(10ms, [&] { return daemon.is_answered(start); });
+    const Json started = daemon.answer(start)["result"];
+    CHECK(said(started).starts_with("Started p1 \"web\", PID 1001; cursor p1:0\np1 \"web\" running; "));
+    CHECK(said(started).ends_with("\ngetting ready\n"));
+    CHECK(started["structuredContent"]["created"] == true);
+    CHECK(started["_meta"]["persistproc/result"]["outcome"] == "matched");
+
+    const int again = daemon.call_later("restart_process", Json{{"process", "web"}, {"wait", {{"until", "exit"}}}});
+    daemon.run_until([&] { return daemon.shims.spawned() == 2; });
+    daemon.run_until([&] { return daemon.clock.sleepers() >= 1; });
+    daemon.shims.find(run(1, 2))->end(3);
+    const Json ended = daemon.answer(again)["result"];
+    CHECK(said(ended).starts_with("Restarted p1 \"web\", PID 1002 (was 1001); cursor p1:"));
+    CHECK(ended["_meta"]["persistproc/result"]["exit_code"] == 3);
+
+    starting["wait"] = Json{{"patern", "x"}};
+    CHECK(said(daemon.call("start_process", starting)).find("wait.patern: unknown argument") != std::string::npos);
+    CHECK(daemon.shims.spawned() == 2);
 }
 
 TEST_CASE("searches that take long keep nobody from reading, waiting or listing") {

@@ -1,0 +1,15 @@
+#pragma once
+/// How a call waits for a process, and says what came of it.
+#include "common/ops/wait_for_process.hpp"
+#include "daemon/tools/tools.hpp"
+
+namespace persistproc::tools {
+
+/// As the tool wait_for_process; `request.process` is an id. A long wait becomes a task where the caller knows tasks.
+Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::CallContext context);
+
+/// What was started, and what came of the wait behind it: one answer. That of the wait where it failed: an error.
+Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string process, ops::WaitSpec spec,
+                                mcp::CallContext context);
+
+}  // namespace persistproc::tools
