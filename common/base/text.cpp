@@ -130,6 +130,16 @@ void append_escaped(std::string& out, std::string_view bytes) {
     for (const char c : bytes) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
 }
 
+void append_bad(std::string& out, char byte, BadBytes bad) {
+    if (bad == BadBytes::replaced) {
+        out += "\xEF\xBF\xBD";
+        return;
+    }
+    out += '\xED';
+    out += static_cast<unsigned char>(byte) < 0xC0 ? '\xB2' : '\xB3';
+    out += static_cast<char>(0x80u | (static_cast<unsigned char>(byte) & 0x3Fu));
+}
+
 /// How many bytes at the front of `text` `is_of` is true of.
 template <class Is>
 std::size_t count_front(std::string_view text, Is is_of) noexcept {
@@ -160,7 +170,13 @@ bool is_utf8(std::string_view text) noexcept {
     return true;
 }
 
-std::string to_valid_utf8(std::string_view text) {
+std::optional<unsigned char> kept_byte(std::string_view text) noexcept {
+    if (text.size() < 3 || text[0] != '\xED' || (text[1] != '\xB2' && text[1] != '\xB3')) return std::nullopt;
+    const unsigned low = static_cast<unsigned char>(text[2]) & 0x3Fu;
+    return static_cast<unsigned char>((text[1] == '\xB2' ? 0x80u : 0xC0u) | low);
+}
+
+std::string to_valid_utf8(std::string_view text, BadBytes bad) {
     std::string out;
     out.reserve(text.size());
     char32_t point = 0;
@@ -172,7 +188,7 @@ std::string to_valid_utf8(std::string_view text) {
         }
         const std::size_t n = sequence_length(text, point);
         if (n == 0) {
-            out += "\xEF\xBF\xBD";
+            append_bad(out, text.front(), bad);
             text.remove_prefix(1);
         } else {
             out.append(text.substr(0, n));
@@ -182,12 +198,11 @@ std::string to_valid_utf8(std::string_view text) {
     return out;
 }
 
-std::string clean_output(std::string_view text) {
+std::string clean_output(std::string_view text, BadBytes bad) {
     std::string out;
     out.reserve(text.size());
     std::size_t line_begin = 0;
     bool returned = false;  // a carriage return was seen: what comes next rewrites the line
-    bool has_cut = false;
     char32_t point = 0;
     while (!text.empty()) {
         if (const std::size_t shown = count_shown(text); shown > 0) {
@@ -214,8 +229,8 @@ std::string clean_output(std::string_view text) {
             continue;
         }
         if (c == '\b') {
+            while (out.size() > line_begin && (static_cast<unsigned char>(out.back()) & 0xC0u) == 0x80u) out.pop_back();
             if (out.size() > line_begin) out.pop_back();
-            has_cut = true;
             text.remove_prefix(1);
             continue;
         }
@@ -226,15 +241,14 @@ std::string clean_output(std::string_view text) {
         }
         if (std::exchange(returned, false)) out.resize(line_begin);
         if (n == 0) {
-            out += "\xEF\xBF\xBD";
+            append_bad(out, text.front(), bad);
             text.remove_prefix(1);
         } else {
             out.append(text.substr(0, n));
             text.remove_prefix(n);
         }
     }
-    // A backspace may have cut a multi-byte character in half.
-    return !has_cut || is_utf8(out) ? out : to_valid_utf8(out);
+    return out;
 }
 
 std::string escape_for_terminal(std::string_view text) {

@@ -9,13 +9,22 @@ namespace persistproc::base {
 /// Whether `text` is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms).
 bool is_utf8(std::string_view text) noexcept;
 
-/// Every byte that is not part of well-formed UTF-8 replaced by U+FFFD.
-std::string to_valid_utf8(std::string_view text);
+/// What becomes of bytes that are no part of well-formed UTF-8.
+enum class BadBytes {
+    replaced,  // by U+FFFD each
+    kept,  // each as the three bytes of the surrogate U+DC80…U+DCFF, which well-formed text cannot hold: `kept_byte`
+};
+/// The byte that `BadBytes::kept` has written at the front of `text`, which is three bytes long there. No value: a
+/// character.
+std::optional<unsigned char> kept_byte(std::string_view text) noexcept;
+
+/// Every byte that is not part of well-formed UTF-8 replaced by U+FFFD, or kept.
+std::string to_valid_utf8(std::string_view text, BadBytes bad = BadBytes::replaced);
 
 /// Output of a program for an agent: escape sequences (ECMA-48 CSI, OSC, DCS, …) and control characters other than
 /// newline and tab are removed; of a line rewritten with carriage returns the last version stays; bad UTF-8
-/// becomes U+FFFD.
-std::string clean_output(std::string_view text);
+/// becomes U+FFFD, or is kept.
+std::string clean_output(std::string_view text, BadBytes bad = BadBytes::replaced);
 
 /// Output of a program for a terminal: SGR colour sequences stay (and are reset at each line's end), every other
 /// escape and control character but newline, tab, and carriage return is shown escaped ("\x1b"), as are bidirectional

@@ -31,7 +31,21 @@ TEST_CASE("output for agents holds neither escapes nor what was overwritten") {
     CHECK(clean_output("a\x1b\nb\x1b(\nc") == "a\nb\nc");
     CHECK(clean_output("\x1b"
                        "é") == "é");
-    CHECK(is_utf8(clean_output("é\b")));
+    CHECK(clean_output("aé\b") == "a");
+}
+
+TEST_CASE("bytes that are no UTF-8 may be kept, for who says what they were") {
+    const std::string kept = clean_output("a\xE9\x1b[1m\xff", BadBytes::kept);
+    CHECK(kept == "a\xED\xB3\xA9\xED\xB3\xBF");
+    CHECK(kept == to_valid_utf8("a\xE9\xff", BadBytes::kept));
+    CHECK(kept_byte(std::string_view(kept).substr(1)) == 0xE9);
+    CHECK(kept_byte(std::string_view(kept).substr(4)) == 0xFF);
+    // What looks like one was none.
+    CHECK(to_valid_utf8("\xED\xB2\x80", BadBytes::kept) == "\xED\xB3\xAD\xED\xB2\xB2\xED\xB2\x80");
+    for (const char* text : {"a", "\xED\x9F\xBF", "\xED\xB2", ""}) CHECK_FALSE(kept_byte(text));
+    // A control character between two bytes does not make one of them.
+    CHECK(clean_output("\xC2\x07\x9B", BadBytes::kept) == "\xED\xB3\x82\xED\xB2\x9B");
+    CHECK(clean_output("a\xff\b", BadBytes::kept) == "a");
 }
 
 TEST_CASE("a terminal gets colours and nothing else that acts") {
