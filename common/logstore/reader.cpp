@@ -393,8 +393,9 @@ private:
         // A record may hold many lines, and each may take its time.
         if (pattern_ && !is_finishing_ && line.position > range_.begin_position && is_spent(line.text.size()))
             return end_spent(line.position);
-        const bool hit = !pattern_ || pattern_->matches(line.text);
-        if (pattern_ && !hit) {
+        ++ordinal_;
+        const auto match = pattern_ ? pattern_->find_match(line.text) : line.text;
+        if (!match) {
             if (after_ > 0) {
                 --after_;
                 return keep(make_line(line, false), line.end);
@@ -412,7 +413,12 @@ private:
             if (!keep(std::move(context.first), context.second)) return false;
         }
         after_ = pattern_ ? query_.context : 0;
-        return keep(make_line(line, true), line.end);
+        Line found = make_line(line, true);
+        if (match->size() < line.text.size()) {
+            found.match_begin = static_cast<std::size_t>(match->data() - line.text.data());
+            found.match_size = match->size();
+        }
+        return keep(std::move(found), line.end);
     }
 
     bool take_event(const IndexRecord& record, std::uint64_t position) {
@@ -436,6 +442,7 @@ private:
         line.position = view.position;
         line.complete = view.complete && line.text.size() == view.text.size();
         line.matched = matched;
+        line.ordinal = ordinal_;
         return line;
     }
 
@@ -513,6 +520,7 @@ private:
     std::deque<Line> kept_;
     std::deque<std::pair<Line, std::uint64_t>> before_;  // context that waits for a match, with its end
     std::uint64_t after_ = 0;                            // context lines still due after a match
+    std::uint64_t ordinal_ = 0;
     std::uint64_t bytes_ = 0, matched_ = 0, next_ = 0, position_ = 0;
     std::uint64_t lost_before_ = 0, lost_at_ = 0;  // bytes lost at one position
     Place no_skip_before_;  // looked at already: something there matches, or it cannot be stepped over

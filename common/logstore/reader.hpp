@@ -31,6 +31,10 @@ struct Line {
     std::uint64_t position = 0;  // of its first byte
     bool complete = true;        // false: no '\n' (yet), or cut because it is longer than `max_bytes`
     bool matched = true;         // false: context of a match
+    std::uint64_t ordinal = 0;  // its number among the lines that were looked at; those skipped at once are not counted
+    /// The part of `text` that matched: all of it, or a state of the line that was redrawn since with a carriage
+    /// return.
+    std::size_t match_begin = 0, match_size = std::string::npos;
     std::optional<Event> event;  // an event instead of output (`events` or `losses` asked for); `value` with it
     bool is_gap = false;         // output is missing here (`losses` asked for): `value` bytes
     std::int64_t value = 0;

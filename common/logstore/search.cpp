@@ -137,10 +137,21 @@ Result<LinePattern> LinePattern::compile(std::string_view expression, std::size_
     return LinePattern(std::move(by_line), can_skip);
 }
 
-bool LinePattern::matches(std::string_view line) const {
-    if (is_plain(line)) return re2::RE2::PartialMatch(piece(line), *expression_);
-    const std::string clean = base::clean_output(line);
-    return re2::RE2::PartialMatch(piece(clean), *expression_);
+std::optional<std::string_view> LinePattern::find_match(std::string_view line) const {
+    const auto is_match = [&](std::string_view text) {
+        if (is_plain(text)) return re2::RE2::PartialMatch(piece(text), *expression_);
+        const std::string clean = base::clean_output(text);
+        return re2::RE2::PartialMatch(piece(clean), *expression_);
+    };
+    if (is_match(line)) return line;
+    std::string_view states = line;
+    while (states.ends_with('\r')) states.remove_suffix(1);
+    for (auto end = states.rfind('\r'); end != std::string_view::npos; end = states.rfind('\r')) {
+        states = states.substr(0, end);
+        const std::string_view state = states.substr(states.rfind('\r') + 1);
+        if (!state.empty() && is_match(state)) return state;
+    }
+    return std::nullopt;
 }
 
 bool LinePattern::may_match_in(std::string_view plain_lines) const {

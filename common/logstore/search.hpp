@@ -1,6 +1,7 @@
 #pragma once
 /// Regular expressions over output.
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,8 +29,11 @@ public:
     LinePattern& operator=(LinePattern&&) noexcept;
     ~LinePattern();
 
-    /// Whether a line (without its '\n') matches once colour and control bytes are taken out.
-    bool matches(std::string_view line) const;
+    /// Whether a line (without its '\n') matches once colour and control bytes are taken out, or did before it was
+    /// redrawn.
+    bool matches(std::string_view line) const { return find_match(line).has_value(); }
+    /// The line, if it matches as it stood last; else the newest of its states between carriage returns that does.
+    std::optional<std::string_view> find_match(std::string_view line) const;
     /// Whether any line of plain text could match. True is an invitation to look line by line; false is final.
     bool may_match_in(std::string_view plain_lines) const;
     /// How much text one call may be given: RE2 cannot be interrupted, and at its slowest needs some 10 ns per byte and

@@ -35,4 +35,15 @@ TEST_CASE("what a pattern repeats at its front changes no answer") {
     }
 }
 
+TEST_CASE("neither colour nor a carriage return hides a match") {
+    const auto pattern = LinePattern::compile("^Error: .*x$").value();
+    CHECK(pattern.find_match("Error: x") == "Error: x");
+    CHECK(pattern.find_match("\x1b[31mErr\x1b[0mor: x").has_value());
+    CHECK(pattern.find_match("10%\rError: x\r\n") == "10%\rError: x\r\n");
+    CHECK(pattern.find_match("Error: 1x\rError: 2x\r100%\r") == "Error: 2x");
+    CHECK(pattern.find_match("Error: 1x\r50%\r100%") == "Error: 1x");
+    for (const char* line : {"", "\r", "\r\r", "Err\ror: x", "Error: \rx", "50%\r100%\r"})
+        CHECK_FALSE(pattern.matches(line));
+}
+
 }  // namespace search_test
