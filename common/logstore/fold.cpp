@@ -1,0 +1,233 @@
+#include "common/logstore/fold.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+namespace persistproc::logstore {
+
+namespace {
+
+constexpr char number_mark = '\x01';  // no cleaned line holds these two
+constexpr char data_mark = '\x02';
+constexpr std::size_t least_folded_lines = 3, least_folded_bytes = 40;
+constexpr std::size_t shortest_id = 6;
+
+bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_hex(char c) noexcept { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+/// Part of a word in any script.
+bool is_word(char c) noexcept {
+    return is_digit(c) || is_letter(c) || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+}
+
+template <class Is>
+std::size_t run_length(std::string_view text, Is is) noexcept {
+    return static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is) - text.begin());
+}
+
+bool is_one_of(std::string_view word, std::span<const std::string_view> words) noexcept {
+    const auto same = [](char a, char b) { return (is_letter(a) ? a | 0x20 : a) == b; };
+    return std::any_of(words.begin(), words.end(), [&](std::string_view each) {
+        return word.size() == each.size() && std::equal(word.begin(), word.end(), each.begin(), same);
+    });
+}
+
+/// Length of the UUID at the front; 0: none.
+std::size_t uuid_length(std::string_view text) noexcept {
+    constexpr std::size_t length = 36;
+    if (text.size() < length || (text.size() > length && is_word(text[length]))) return 0;
+    for (std::size_t i = 0; i < length; ++i) {
+        const bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (is_dash ? text[i] != '-' : !is_hex(text[i])) return 0;
+    }
+    return length;
+}
+
+/// Length of the time, IPv6 or MAC address at the front (groups of hex digits with colons); 0: none.
+std::size_t colon_groups_length(std::string_view text) noexcept {
+    constexpr std::size_t longest = 45;
+    const std::size_t length = run_length(text.substr(0, longest + 1), [](char c) { return is_hex(c) || c == ':'; });
+    if (length > longest || (length < text.size() && is_word(text[length]))) return 0;
+    std::size_t colons = 0, group = 0;
+    bool has_number = false, is_number = true;
+    for (std::size_t i = 0; i <= length; ++i) {
+        if (i < length && text[i] != ':') {
+            if (++group > 4) return 0;
+            is_number = is_number && is_digit(text[i]);
+            continue;
+        }
+        colons += i < length ? 1 : 0;
+        has_number = has_number || (group > 0 && is_number);
+        group = 0;
+        is_number = true;
+    }
+    return colons >= 2 && has_number ? length : 0;
+}
+
+/// Length of the unit of time at the front; 0: none.
+std::size_t unit_length(std::string_view text) noexcept {
+    static constexpr std::string_view units[] = {"ns",  "us", "\xC2\xB5s", "\xCE\xBCs", "ms", "min",
+                                                 "sec", "s",  "m",         "h",         "d"};
+    for (const auto unit : units) {
+        if (!text.starts_with(unit)) continue;
+        const std::string_view rest = text.substr(unit.size());
+        if (rest.empty() || !is_word(rest[0]) || is_digit(rest[0])) return unit.size();
+    }
+    return 0;
+}
+
+/// Digits with decimals and groups of thousands.
+std::size_t number_length(std::string_view text) noexcept {
+    std::size_t at = run_length(text, is_digit);
+    while (at + 1 < text.size() && (text[at] == '.' || text[at] == ',') && is_digit(text[at + 1]))
+        at += 1 + run_length(text.substr(at + 1), is_digit);
+    return at;
+}
+
+class ShapeMaker {
+public:
+    explicit ShapeMaker(std::string_view line) : line_(line) { out_.reserve(line.size()); }
+
+    std::string make() {
+        while (at_ < line_.size()) {
+            if (is_word(line_[at_]))
+                take_word();
+            else if (const std::size_t length = line_[at_] == ':' ? colon_groups_length(rest()) : 0; length > 0)
+                take_number(length);
+            else
+                out_ += line_[at_++];
+        }
+        return has_word_ ? std::move(out_) : data_mark + std::string(line_);
+    }
+
+private:
+    std::string_view rest() const { return line_.substr(at_); }
+    void take_number(std::size_t length) {
+        out_ += number_mark;
+        at_ += length;
+    }
+
+    void take_word() {
+        if (const std::size_t length = uuid_length(rest()); length > 0) return take_number(length);
+        if (const std::size_t length = colon_groups_length(rest()); length > 0) return take_number(length);
+        const std::string_view word = rest().substr(0, run_length(rest(), is_word));
+        const bool is_prefixed = word.size() > 2 && word[0] == '0' && (word[1] == 'x' || word[1] == 'X');
+        const bool is_id = std::any_of(word.begin(), word.end(), is_digit) && word.size() >= shortest_id &&
+                           std::all_of(word.begin(), word.end(), is_hex);
+        if ((is_prefixed && std::all_of(word.begin() + 2, word.end(), is_hex)) ||
+            (is_id && !std::all_of(word.begin(), word.end(), is_digit)))
+            return take_number(word.size());
+        if (is_digit(word[0])) return take_digits(word);
+        for (std::size_t i = 0; i < word.size();) {
+            const std::size_t digits = run_length(word.substr(i), is_digit);
+            if (digits > 0)
+                out_ += number_mark;
+            else
+                out_ += word[i];
+            i += std::max<std::size_t>(digits, 1);
+        }
+        has_word_ = true;
+        before_ = word;
+        at_ += word.size();
+    }
+
+    /// What begins with a digit.
+    void take_digits(std::string_view word) {
+        const std::size_t length = number_length(rest());
+        if (length == word.size() && is_outcome(word)) {
+            out_ += word;
+            at_ += length;
+            return;
+        }
+        take_number(length);
+        // "1m30s" is one duration.
+        while (const std::size_t unit = unit_length(rest())) {
+            at_ += unit;
+            at_ += number_length(rest());
+        }
+        while (at_ < line_.size() && is_word(line_[at_]) && !is_digit(line_[at_])) {
+            out_ += line_[at_++];
+            has_word_ = true;
+        }
+    }
+
+    /// A whole number whose value says how something went.
+    bool is_outcome(std::string_view digits) {
+        static constexpr std::string_view names[] = {"code", "status", "signal", "errno", "exit"};
+        const char previous = at_ == 0 ? ' ' : line_[at_ - 1];
+        const std::string_view behind = line_.substr(at_ + digits.size());
+        const auto joins = [](char c) { return c == '.' || c == ':' || c == '/' || c == '-'; };
+        if (behind.size() > 1 && joins(behind[0]) && is_digit(behind[1])) return false;
+        if (joins(previous) && !(previous == ':' && at_ > 1 && is_letter(line_[at_ - 2]))) return false;
+        if (digits == "0") return true;
+        if (digits.size() == 3 && (digits[0] == '4' || digits[0] == '5') && is_request()) return true;
+        if (!is_one_of(before_, names)) return false;
+        const auto begin = static_cast<std::size_t>(before_.data() + before_.size() - line_.data());
+        return line_.substr(begin, at_ - begin).find_first_not_of(" =:\"'(") == std::string_view::npos;
+    }
+
+    /// Whether the line names an HTTP request, before the number or behind it.
+    bool is_request() {
+        static constexpr std::string_view names[] = {"GET",    "POST", "PUT",     "PATCH",
+                                                     "DELETE", "HEAD", "OPTIONS", "HTTP"};
+        if (is_request_) return *is_request_;
+        is_request_ = false;
+        for (std::string_view left = line_; !left.empty() && !*is_request_;) {
+            const std::size_t length = run_length(left, is_word);
+            is_request_ = std::find(std::begin(names), std::end(names), left.substr(0, length)) != std::end(names);
+            left.remove_prefix(std::max<std::size_t>(length, 1));
+        }
+        return *is_request_;
+    }
+
+    std::string_view line_, before_;
+    std::size_t at_ = 0;
+    std::string out_;
+    bool has_word_ = false;
+    std::optional<bool> is_request_;
+};
+
+}  // namespace
+
+std::string shape_of(std::string_view line) { return ShapeMaker(line).make(); }
+
+std::vector<Fold> find_folds(std::span<const std::string> shapes) {
+    const std::size_t n = shapes.size();
+    std::vector<std::uint64_t> hash(n), bytes(n + 1);
+    for (std::size_t i = 0; i < n; ++i) {
+        hash[i] = std::hash<std::string_view>{}(shapes[i]);
+        bytes[i + 1] = bytes[i] + shapes[i].size() + 1;
+    }
+    // Lines [equal[p], end) are equal to those `p` before them; each is looked at once for each `p`.
+    std::array<std::size_t, longest_block + 1> equal;
+    equal.fill(n + 1);
+    std::vector<Fold> found;
+    for (std::size_t end = n; end > 0;) {
+        Fold best;
+        for (std::size_t p = 1; p <= longest_block && p < end; ++p) {
+            if (equal[p] > end) {
+                std::size_t from = end;
+                while (from > p && hash[from - 1] == hash[from - 1 - p]) --from;
+                equal[p] = from;
+            }
+            if (end - equal[p] < p) continue;
+            const std::size_t folded = (end - equal[p]) / p * p;
+            if (folded > best.folded) best = {end - folded - p, folded, p};
+        }
+        if (best.folded < least_folded_lines || bytes[best.shown()] - bytes[best.first] < least_folded_bytes) {
+            --end;
+            continue;
+        }
+        end = best.first;
+        // Equal hashes are no proof; what is made to have them is shown as it is.
+        const std::string* const begin = shapes.data() + best.first;
+        if (std::equal(begin, begin + best.folded, begin + best.period)) found.push_back(best);
+    }
+    std::reverse(found.begin(), found.end());
+    return found;
+}
+
+}  // namespace persistproc::logstore

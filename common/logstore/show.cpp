@@ -1,0 +1,431 @@
+#include "common/logstore/show.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <utility>
+
+#include "common/base/text.hpp"
+#include "common/logstore/fold.hpp"
+#include "common/logstore/loss_text.hpp"
+
+namespace persistproc::logstore {
+
+namespace {
+
+/// How much more is read than shown: repeats that take nine tenths of a log leave a page that is well filled.
+constexpr std::uint64_t room_to_fold = 8;
+constexpr std::size_t most_room_bytes = 1u << 20;
+constexpr std::size_t mark_room = 64, shortest_cut = 16;
+constexpr std::size_t most_bytes_in_hex = 4;
+
+bool is_inner_byte(char c) noexcept { return (static_cast<unsigned char>(c) & 0xC0u) == 0x80u; }
+
+/// Text in which the places of markers are known, and the marker itself is not yet.
+struct Piece {
+    std::string text;
+    std::vector<std::size_t> marks;
+
+    void mark(std::string_view what) {
+        marks.push_back(text.size());
+        text += what;
+        text += ']';
+    }
+    /// Of a program, bad bytes kept (base::BadBytes).
+    void add(std::string_view program) {
+        while (!program.empty()) {
+            const std::size_t bad = std::min(find_kept(program), program.size());
+            text += program.substr(0, bad);
+            program.remove_prefix(bad);
+            std::size_t count = 0;
+            std::string hex;
+            while (const auto byte = base::kept_byte(program)) {
+                if (++count <= most_bytes_in_hex) hex += fmt::format("\\x{:02x}", *byte);
+                program.remove_prefix(3);
+            }
+            if (count > 0) mark(count <= most_bytes_in_hex ? hex : fmt::format("{} bytes, not UTF-8", count));
+        }
+    }
+    std::size_t size(std::size_t marker_size) const noexcept { return text.size() + marks.size() * marker_size; }
+
+private:
+    static std::size_t find_kept(std::string_view text) noexcept {
+        for (std::size_t at = text.find('\xED'); at != std::string_view::npos; at = text.find('\xED', at + 1))
+            if (base::kept_byte(text.substr(at))) return at;
+        return std::string_view::npos;
+    }
+};
+
+/// A line of the page, or what is missing at its place.
+struct Entry {
+    std::string text;         // as it is shown, bad bytes kept; of a loss its words
+    std::uint64_t bytes = 0;  // as recorded
+    std::uint64_t position = 0;
+    std::uint64_t lost = 0;  // by a gap
+    bool is_loss = false;
+    bool matched = false;
+    bool is_apart = false;  // lines that are not shown stand before it
+};
+
+/// What is shown or left out together: a line, behind what is missing before it and the mark of what is folded onto it.
+struct Unit {
+    std::size_t lead = 0;  // the first entry of it
+    std::size_t line = 0;  // its last; past the end: only what is missing
+    const Fold* fold = nullptr;
+};
+
+bool continues(const Line& line, const Line& before) noexcept {
+    return !before.complete && !before.event && !before.is_gap && before.run == line.run &&
+           before.stream == line.stream && before.matched == line.matched &&
+           before.position + before.text.size() == line.position;
+}
+
+class Page {
+public:
+    Page(LinePage page, const ShowOptions& options) : options_(options), page_(std::move(page)) {
+        take_lines();
+        if (options_.clean) folds_ = find_folds(shapes());
+        make_units();
+    }
+
+    Shown show() {
+        Shown out;
+        // A longer marker takes room, which may leave out the text that made it long.
+        for (std::size_t size = 1;; size = std::max(size + 1, out.marker.size())) {
+            choose(size);
+            Piece piece = assemble(size);
+            out.marker = piece.marks.empty() ? "" : find_marker(piece.text);
+            if (out.marker.size() > size) continue;
+            out.text = with_marker(piece, out.marker);
+            break;
+        }
+        tell(out);
+        return out;
+    }
+
+private:
+    void take_lines() {
+        std::optional<std::uint64_t> ordinal;
+        for (std::size_t i = 0; i < page_.lines.size(); ++i) {
+            Line line = std::move(page_.lines[i]);
+            if (const auto loss = loss_text(line)) {
+                const auto lost = line.is_gap ? static_cast<std::uint64_t>(line.value) : 0;
+                entries_.push_back(
+                    {.text = *loss, .bytes = 0, .position = line.position, .lost = lost, .is_loss = true});
+                continue;
+            }
+            if (line.event) continue;
+            const bool is_apart = options_.context > 0 && ordinal && line.ordinal > *ordinal + 1;
+            // A line that was too long for the reader comes in parts.
+            for (; i + 1 < page_.lines.size() && continues(page_.lines[i + 1], line); ++i) {
+                const Line& rest = page_.lines[i + 1];
+                line.text += rest.text;
+                line.ordinal = rest.ordinal;
+                line.complete = rest.complete;
+            }
+            ordinal = line.ordinal;
+            Entry entry;
+            entry.bytes = line.text.size();
+            entry.position = line.position;
+            entry.matched = line.matched;
+            entry.is_apart = is_apart;
+            // The reader may have cut off where it matched.
+            const std::size_t begin = line.match_begin < line.text.size() ? line.match_begin : 0;
+            entry.text = options_.clean ? base::clean_output(std::string_view(line.text).substr(begin, line.match_size),
+                                                             base::BadBytes::kept)
+                                        : base::to_valid_utf8(line.text, base::BadBytes::kept);
+            entries_.push_back(std::move(entry));
+        }
+        page_.lines = {};  // their memory is needed
+    }
+
+    /// Beside the text, what a repetition has in common: whether it matches, and whether it follows on what is before
+    /// it.
+    std::vector<std::string> shapes() const {
+        std::vector<std::string> out;
+        out.reserve(entries_.size());
+        for (std::size_t i = 0; i < entries_.size(); ++i) {
+            const Entry& entry = entries_[i];
+            if (entry.is_loss)
+                out.push_back(fmt::format("\n{}", i));  // equal to nothing
+            else
+                out.push_back((entry.matched ? "+" : "-") + std::string(entry.is_apart ? "/" : " ") +
+                              shape_of(entry.text));
+        }
+        return out;
+    }
+
+    void make_units() {
+        std::size_t lead = 0;
+        auto fold = folds_.begin();
+        const Fold* onto = nullptr;
+        for (std::size_t i = 0; i < entries_.size(); ++i) {
+            if (fold != folds_.end() && i == fold->first) {
+                onto = &*fold;
+                i = fold->shown();
+                ++fold;
+            }
+            if (entries_[i].is_loss) continue;
+            units_.push_back({lead, i, std::exchange(onto, nullptr)});
+            lead = i + 1;
+        }
+        if (lead < entries_.size()) units_.push_back({lead, entries_.size(), nullptr});
+    }
+
+    bool has_line(const Unit& unit) const noexcept { return unit.line < entries_.size(); }
+    bool is_match(const Unit& unit) const noexcept { return has_line(unit) && entries_[unit.line].matched; }
+    bool is_apart(const Unit& unit) const noexcept {
+        return has_line(unit) && entries_[unit.fold != nullptr ? unit.fold->first : unit.line].is_apart;
+    }
+    /// Context is only worth something with its match.
+    bool has_context() const noexcept { return options_.context > 0; }
+
+    /// `is_first`: nothing is shown before it. `is_bare`: what is missing before it belongs to what was left out.
+    Piece piece_of(const Unit& unit, bool is_first, bool is_bare, std::size_t longest_line) const {
+        Piece piece;
+        const auto separate = [&](const Entry& entry) {
+            if (!entry.is_apart || (is_first && piece.text.empty())) return;
+            piece.mark("--");
+            piece.text += '\n';
+        };
+        for (std::size_t i = unit.lead; i < std::min(unit.line, entries_.size()) && entries_[i].is_loss; ++i) {
+            if (is_bare) continue;
+            piece.mark(entries_[i].text);
+            piece.text += '\n';
+        }
+        if (!has_line(unit)) return piece;
+        if (const Fold* fold = unit.fold) {
+            separate(entries_[fold->first]);
+            piece.mark(fmt::format("{} line{} as below, {}", fold->period, fold->period == 1 ? "" : "s",
+                                   fold->times() == 1 ? "once" : fmt::format("{} times", fold->times())));
+            piece.text += '\n';
+        }
+        const Entry& entry = entries_[unit.line];
+        separate(entry);
+        add_cut(piece, entry, longest_line);
+        piece.text += '\n';
+        return piece;
+    }
+
+    static void add_cut(Piece& piece, const Entry& entry, std::size_t longest) {
+        const std::string_view text = entry.text;
+        if (text.size() <= longest) {
+            piece.add(text);
+            return;
+        }
+        std::size_t head = longest / 2, tail = text.size() - longest / 2;
+        while (head > 0 && is_inner_byte(text[head])) --head;
+        while (tail < text.size() && is_inner_byte(text[tail])) ++tail;
+        piece.add(text.substr(0, head));
+        piece.mark(fmt::format("cut: {} bytes", entry.bytes));
+        piece.add(text.substr(tail));
+    }
+
+    std::size_t longest_line() const noexcept {
+        return options_.clean ? longest_shown_line : std::numeric_limits<std::size_t>::max();
+    }
+    /// Of a unit that must be shown, whatever there is room for.
+    Piece fitting_piece(const Unit& unit, bool is_bare, std::size_t marker_size) const {
+        Piece piece = piece_of(unit, true, is_bare, longest_line());
+        std::size_t longest = std::min(longest_line(), std::max(options_.max_bytes, 2 * mark_room) - mark_room);
+        for (; piece.size(marker_size) > options_.max_bytes && longest > shortest_cut; longest /= 2)
+            piece = piece_of(unit, true, is_bare, longest);
+        return piece;
+    }
+
+    /// Which units are shown: [begin_, end_).
+    void choose(std::size_t marker_size) {
+        const std::size_t count = units_.size();
+        std::uint64_t lines = 0, bytes = 0;
+        is_cut_by_bytes_ = false;
+        /// Whether there is room for it; the first line is shown anyway.
+        const auto takes = [&](const Unit& unit) {
+            const std::uint64_t line = has_line(unit) ? 1 : 0;
+            if (options_.lines > 0 && lines + line > options_.lines) return false;
+            const std::uint64_t size = piece_of(unit, false, false, longest_line()).size(marker_size);
+            if (lines > 0 && bytes + size > options_.max_bytes) {
+                is_cut_by_bytes_ = true;
+                return false;
+            }
+            lines += line;
+            bytes += size;
+            return true;
+        };
+        if (options_.keep_newest) {
+            end_ = begin_ = count;
+            while (begin_ > 0 && takes(units_[begin_ - 1])) --begin_;
+            keep_whole_groups();
+        } else {
+            begin_ = end_ = 0;
+            while (end_ < count && takes(units_[end_])) ++end_;
+            leave_context_to_next_page();
+        }
+    }
+
+    /// What is left of a group whose match is cut off goes with it.
+    void keep_whole_groups() {
+        if (!has_context() || begin_ == 0) return;
+        std::size_t match = begin_;
+        while (match < end_ && !is_match(units_[match])) ++match;
+        if (match == end_) {
+            while (match > 0 && !is_match(units_[match - 1])) --match;
+            if (match == 0) return;
+            begin_ = match - 1;
+            end_ = match;
+            return;
+        }
+        for (std::size_t i = begin_ + 1; i <= match; ++i)
+            if (is_apart(units_[i])) begin_ = i;
+    }
+
+    /// What stands before a match is shown with it.
+    void leave_context_to_next_page() {
+        if (!has_context() || (end_ == units_.size() && !page_.more)) return;
+        std::size_t after = end_;  // the last match that is shown
+        while (after > begin_ && !is_match(units_[after - 1])) --after;
+        if (after == begin_) {
+            while (after < units_.size() && !is_match(units_[after])) ++after;
+            if (after == units_.size()) return;
+            begin_ = after;
+            end_ = after + 1;
+            return;
+        }
+        const std::size_t last = std::min(end_, after + options_.context);
+        while (after < last && !is_apart(units_[after])) ++after;
+        end_ = after;
+    }
+
+    /// A loss that is no part of what is shown is told of with what it belongs to.
+    bool is_bare(std::size_t unit) const noexcept {
+        return options_.keep_newest && unit == begin_ && (begin_ > 0 || page_.omitted_before > 0) &&
+               has_line(units_[unit]);
+    }
+
+    std::uint64_t count_shown() const {
+        const auto from = units_.begin();
+        return static_cast<std::uint64_t>(std::count_if(from + static_cast<std::ptrdiff_t>(begin_),
+                                                        from + static_cast<std::ptrdiff_t>(end_),
+                                                        [&](const Unit& unit) { return has_line(unit); }));
+    }
+
+    Piece assemble(std::size_t marker_size) const {
+        Piece all;
+        const bool is_alone = count_shown() == 1;
+        for (std::size_t i = begin_; i < end_; ++i) {
+            Piece piece = is_alone ? fitting_piece(units_[i], is_bare(i), marker_size)
+                                   : piece_of(units_[i], i == begin_, is_bare(i), longest_line());
+            for (const std::size_t mark : piece.marks) all.marks.push_back(all.text.size() + mark);
+            all.text += piece.text;
+        }
+        return all;
+    }
+
+    static std::string with_marker(const Piece& piece, std::string_view marker) {
+        std::string out;
+        out.reserve(piece.size(marker.size()));
+        std::size_t from = 0;
+        for (const std::size_t mark : piece.marks) {
+            out.append(piece.text, from, mark - from);
+            out += marker;
+            from = mark;
+        }
+        return out.append(piece.text, from);
+    }
+
+    void tell(Shown& out) const {
+        const auto first = begin_ < end_ ? units_[begin_].lead : entries_.size();
+        const auto past = end_ < units_.size() ? units_[end_].lead : entries_.size();
+        const auto is_asked = [&](const Entry& entry) { return !entry.is_loss && entry.matched; };
+        const auto count = [&](std::size_t from, std::size_t to) {
+            return static_cast<std::uint64_t>(std::count_if(entries_.begin() + static_cast<std::ptrdiff_t>(from),
+                                                            entries_.begin() + static_cast<std::ptrdiff_t>(to),
+                                                            is_asked));
+        };
+        out.lines = count_shown();
+        out.omitted_before = page_.omitted_before;
+        out.omitted_after = page_.omitted_after;
+        out.next = page_.next;
+        out.evicted_bytes = page_.evicted_bytes;
+        out.lost_bytes = page_.lost_bytes;
+        out.unread_bytes = page_.unread_bytes;
+        out.is_cut_by_bytes = is_cut_by_bytes_;
+        if (options_.keep_newest) {
+            out.omitted_before += count(0, first);
+            if (begin_ > 0 || (options_.lines > 0 && out.lines >= options_.lines)) out.evicted_bytes = 0;
+        } else if (end_ < units_.size()) {
+            out.omitted_after = std::max<std::uint64_t>(1, count(past, entries_.size()));
+            out.next = entries_[past].position;
+            out.unread_bytes = 0;
+        }
+        const auto forget = [&](std::size_t from, std::size_t to) {
+            for (; from < to; ++from) out.lost_bytes -= std::min(out.lost_bytes, entries_[from].lost);
+        };
+        forget(0, begin_ < end_ && is_bare(begin_) ? units_[begin_].line : first);
+        forget(past, entries_.size());
+    }
+
+    ShowOptions options_;
+    LinePage page_;
+    std::vector<Entry> entries_;
+    std::vector<Fold> folds_;
+    std::vector<Unit> units_;
+    std::size_t begin_ = 0, end_ = 0;
+    bool is_cut_by_bytes_ = false;
+};
+
+}  // namespace
+
+ShowOptions take_budget(LineQuery& query, bool clean) {
+    ShowOptions options;
+    options.clean = clean;
+    options.keep_newest = query.last > 0;
+    options.lines = query.last > 0 ? query.last : query.first;
+    options.max_bytes = query.max_bytes;
+    if (options.lines > 0)
+        query.context = static_cast<std::uint32_t>(std::min<std::uint64_t>(query.context, (options.lines - 1) / 2));
+    options.context = query.grep ? query.context : 0;
+    if (clean) {
+        query.last *= room_to_fold;
+        query.first *= room_to_fold;
+        query.max_bytes =
+            std::max(query.max_bytes, std::min<std::size_t>(query.max_bytes * room_to_fold, most_room_bytes));
+    }
+    return options;
+}
+
+Shown show(LinePage page, const ShowOptions& options) { return Page(std::move(page), options).show(); }
+
+std::string find_marker(std::string_view text) {
+    static constexpr std::string_view symbols = "#%~@^*+=|&!$?;:_";
+    constexpr std::size_t bits = 4;
+    static_assert(symbols.size() == 1u << bits);
+    std::vector<std::size_t> brackets;
+    for (std::size_t at = text.find('['); at != std::string_view::npos; at = text.find('[', at + 1))
+        brackets.push_back(at);
+    if (brackets.empty()) return "[";
+    // There are more texts of a length than brackets for them to stand before, sooner or later.
+    for (std::size_t length = 1;; ++length) {
+        std::vector<bool> seen(std::size_t{1} << (bits * length));
+        for (const std::size_t bracket : brackets) {
+            if (bracket < length) continue;
+            std::size_t code = 0;
+            bool is_symbols = true;
+            for (std::size_t i = bracket - length; i < bracket && is_symbols; ++i) {
+                const std::size_t symbol = symbols.find(text[i]);
+                is_symbols = symbol != std::string_view::npos;
+                code = code << bits | (symbol & (symbols.size() - 1));
+            }
+            if (is_symbols) seen[code] = true;
+        }
+        const auto free = std::find(seen.begin(), seen.end(), false);
+        if (free == seen.end()) continue;
+        std::string out(length + 1, '[');
+        auto code = static_cast<std::size_t>(free - seen.begin());
+        for (std::size_t i = length; i-- > 0; code >>= bits) out[i] = symbols[code & (symbols.size() - 1)];
+        return out;
+    }
+}
+
+}  // namespace persistproc::logstore

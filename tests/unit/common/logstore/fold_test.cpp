@@ -1,0 +1,144 @@
+#include "common/logstore/fold.hpp"
+
+#include <fmt/format.h>
+
+#include "tests/support/catch.hpp"
+
+namespace fold_test {
+
+using namespace persistproc::logstore;
+
+namespace {
+
+std::vector<std::string> shapes_of(const std::vector<std::string>& lines) {
+    std::vector<std::string> out;
+    for (const auto& line : lines) out.push_back(shape_of(line));
+    return out;
+}
+
+/// "2+3*4": two lines, then three that are shown for four more rounds of them.
+std::string folded(const std::vector<std::string>& lines) {
+    std::string out;
+    std::size_t at = 0;
+    for (const auto& fold : find_folds(shapes_of(lines))) {
+        out += fmt::format("{}+{}*{} ", fold.first - at, fold.period, fold.times());
+        at = fold.shown() + fold.period;
+    }
+    return out + fmt::format("{}", lines.size() - at);
+}
+
+std::vector<std::string> repeat(const std::vector<std::string>& block, int times) {
+    std::vector<std::string> out;
+    for (int i = 0; i < times; ++i) out.insert(out.end(), block.begin(), block.end());
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("lines are equal but for numbers, times, addresses and ids") {
+    const std::pair<const char*, const char*> same[] = {
+        {"took 12 ms", "took 950 ms"},
+        {"took 12.5ms", "took 1.2s"},
+        {"took 1m3s", "took 950ms"},
+        {"2026-11-29T19:51:51.123Z ready", "2026-12-01T01:02:03.4Z ready"},
+        {"[19:51:51] ready", "[00:00:00] ready"},
+        {"at 0x7ffe12ab", "at 0xdeadbeef"},
+        {"commit 1a2b3c4 built", "commit ffeeddcc00 built"},
+        {"req 123e4567-e89b-12d3-a456-426614174000 done", "req abcdabcd-abcd-abcd-abcd-abcdabcdabcd done"},
+        {"peer 10.0.0.1:8080", "peer 192.168.10.20:99"},
+        {"peer [2001:db8::1]:80", "peer [fe80:0:12::ab:3]:99"},
+        {"mac 00:1b:44:11:3a:b7 up", "mac aa:bb:cc:00:11:22 up"},
+        {"worker3 started", "worker17 started"},
+        {"1,234 rows", "7 rows"},
+        {"GET /items/17 200 3ms", "GET /items/404 304 12ms"},
+        {"pid 7 exited", "pid 12345 exited"},
+    };
+    for (const auto& [a, b] : same) {
+        INFO(a << " | " << b);
+        CHECK(shape_of(a) == shape_of(b));
+    }
+}
+
+TEST_CASE("what differs in words or in an outcome is not equal") {
+    const std::pair<const char*, const char*> different[] = {
+        {"GET /a 200", "GET /b 200"},
+        {"GET /a 200 3ms", "GET /a 500 3ms"},
+        {"GET /a 404 3ms", "GET /a 500 3ms"},
+        {"\"GET / HTTP/1.1\" 200 12", "\"GET / HTTP/1.1\" 503 12"},
+        {"Found 0 errors.", "Found 3 errors."},
+        {"failed: 0", "failed: 2"},
+        {"exited with code 1", "exited with code 137"},
+        {"status=3", "status=4"},
+        {"signal: 9", "signal: 15"},
+        {"took 12 ms", "took 12 s"},
+        {"user anna logged in", "user bert logged in"},
+        {"cafe: open", "face: open"},
+        {"facade built", "decade built"},
+        {"42", "43"},
+        {"12:30:01", "12:30:02"},
+        {"1 2 3", "1 2 4"},
+        {"a::b", "a::c"},
+        {"x  y", "x y"},
+        {"Z\xC3\xA4hler 1", "Z\xC3\xB6hler 1"},
+    };
+    for (const auto& [a, b] : different) {
+        INFO(a << " | " << b);
+        CHECK(shape_of(a) != shape_of(b));
+    }
+}
+
+TEST_CASE("blocks that repeat in a row are folded onto the newest") {
+    const std::vector<std::string> crash = {"Server starting on port 3000", "    at listen (net.js:12)",
+                                            "Error: refused"};
+    CHECK(folded(repeat(crash, 5)) == "0+3*4 0");
+    // What is cut at its beginning is still whole rounds.
+    auto cut = repeat(crash, 5);
+    cut.erase(cut.begin());
+    CHECK(folded(cut) == "2+3*3 0");
+    auto then = repeat(crash, 5);
+    then.push_back("Server starting on port 3000");
+    then.push_back("    at another (net.js:12)");
+    CHECK(folded(then) == "1+3*4 1");
+    // Too little to be worth a mark.
+    CHECK(folded(repeat({"once more, with feeling"}, 3)) == "3");
+    CHECK(folded(repeat({"y"}, 16)) == "16");
+    CHECK(folded(repeat({""}, 100)) == "0+1*99 0");
+    CHECK(folded({}) == "0");
+    std::vector<std::string> block;
+    for (std::size_t i = 0; i < longest_block; ++i) block.push_back("line " + std::string(i + 1, 'x'));
+    CHECK(folded(repeat(block, 3)) == "0+60*2 0");
+    block.push_back("one too many");
+    CHECK(folded(repeat(block, 3)) == "183");
+    // A block that ends in lines of one kind.
+    std::vector<std::string> stack = {"panic: oops", "goroutine 1"};
+    for (int i = 0; i < 9; ++i) stack.push_back(fmt::format("    frame of it, {}", i + 1));
+    CHECK(folded(repeat(stack, 4)) == "0+11*3 0");
+    // Two kinds, one after the other.
+    auto both = repeat(crash, 5);
+    const auto more = repeat({"GET /health 200 in 3 ms"}, 20);
+    both.insert(both.end(), more.begin(), more.end());
+    CHECK(folded(both) == "0+3*4 0+1*19 0");
+}
+
+TEST_CASE("a counter that goes up is folded, a failure among requests is not") {
+    std::vector<std::string> lines;
+    for (int i = 1; i <= 100; ++i) lines.push_back(fmt::format("downloaded {} of 100 parts", i));
+    CHECK(folded(lines) == "0+1*99 0");
+    for (auto& line : lines) line = "GET /api/items 200 12 ms";
+    lines[50] = "GET /api/items 500 12 ms";
+    CHECK(folded(lines) == "0+1*49 1+1*48 0");
+}
+
+TEST_CASE("whatever the lines are, time grows with them alone") {
+    // What is quadratic in any of these takes minutes.
+    std::vector<std::string> almost;
+    for (std::size_t i = 0; i < 20000; ++i) almost.push_back(i % 60 < 59 ? "a word" : std::string(i / 60 % 7, 'b'));
+    CHECK_FALSE(folded(almost).empty());
+    for (const char* part : {"a:", "400 ", "1m", "1.", "0x"}) {
+        std::string line;
+        for (int i = 0; i < 60000; ++i) line += part;
+        CHECK_FALSE(shape_of(line).empty());
+    }
+}
+
+}  // namespace fold_test

@@ -1,0 +1,360 @@
+#include "common/logstore/show.hpp"
+
+#include <fmt/format.h>
+
+#include <random>
+#include <regex>
+#include <sstream>
+
+#include "common/base/text.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+#include "tests/support/written_log.hpp"
+
+namespace show_test {
+
+using namespace persistproc;
+using namespace persistproc::logstore;
+using Lines = std::vector<std::string>;
+
+namespace {
+
+LinePage page_of(const Lines& lines) {
+    LinePage page;
+    for (const auto& text : lines) {
+        Line line;
+        line.text = text;
+        line.position = page.next;
+        line.ordinal = page.lines.size();
+        page.next += text.size() + 1;
+        page.lines.push_back(std::move(line));
+    }
+    return page;
+}
+
+ShowOptions options_of(std::uint64_t lines, std::size_t max_bytes = 16384) {
+    ShowOptions options;
+    options.lines = lines;
+    options.max_bytes = max_bytes;
+    return options;
+}
+
+std::string text_of(const Lines& lines, ShowOptions options = options_of(0)) {
+    return show(page_of(lines), options).text;
+}
+
+Lines rounds(int count, const std::function<Lines(int)>& round) {
+    Lines out;
+    for (int i = 0; i < count; ++i)
+        for (auto& line : round(i)) out.push_back(std::move(line));
+    return out;
+}
+
+std::string stamp(int second) {
+    return fmt::format("2026-11-29T19:{:02}:{:02}.{:03}Z", second / 60, second % 60, second * 7 % 1000);
+}
+
+Lines crash_loop() {
+    return rounds(16, [](int i) -> Lines {
+        return {stamp(i * 3) + " INFO starting api on port 3000",
+                stamp(i * 3) + " INFO connecting to postgres at 10.0.0.5:5432",
+                stamp(i * 3 + 1) + " ERROR connection refused",
+                "Error: connect ECONNREFUSED 10.0.0.5:5432",
+                "    at TCPConnectWrap.afterConnect [as oncomplete] (node:net:1555:16)",
+                "    at Protocol._enqueue (/srv/api/node_modules/mysql/lib/protocol/Protocol.js:144:48)",
+                "    at Connection.connect (/srv/api/node_modules/mysql/lib/Connection.js:116:18)",
+                "    at Object.<anonymous> (/srv/api/server.js:21:12) {",
+                "  errno: -111,",
+                "  code: 'ECONNREFUSED',",
+                fmt::format("  requestId: '{:08x}-12ab-4cde-9f01-{:012x}'", i * 7919, i * 104729),
+                fmt::format("[nodemon] app crashed, pid {} - waiting for file changes before starting...", 4700 + i)};
+    });
+}
+
+Lines access_log() {
+    return rounds(24, [](int i) -> Lines {
+        const std::string head =
+            fmt::format("127.0.0.{} - - [29/Nov/2026:19:{:02}:{:02} +0000] ", i % 9 + 1, i, i * 2 % 60);
+        return {head + fmt::format("\"GET / HTTP/1.1\" 200 {}", 1200 + i),
+                head + "\"GET /assets/app.js HTTP/1.1\" 304 0", head + "\"GET /assets/app.css HTTP/1.1\" 304 0",
+                head + fmt::format("\"GET /api/items?page={} HTTP/1.1\" 200 {}", i, 3000 + i)};
+    });
+}
+
+Lines test_runner() {
+    Lines out = {"running 96 tests"};
+    for (int i = 0; i < 95; ++i) out.push_back(fmt::format("test case_{} ... ok (0.{:02}s)", i, i));
+    out.push_back("test case_95 ... FAILED");
+    out.push_back("96 tests, 95 passed, 1 failed");
+    return out;
+}
+
+std::size_t bytes_of(const Lines& lines) {
+    std::size_t out = 0;
+    for (const auto& line : lines) out += line.size() + 1;
+    return out;
+}
+
+/// Lines of a text, those that its marks count among them.
+std::uint64_t lines_told(const Shown& shown) {
+    std::istringstream text(shown.text);
+    std::uint64_t out = 0;
+    const std::regex mark("^(\\d+) lines? as below, (?:once|(\\d+) times)\\]$");
+    for (std::string line; std::getline(text, line);) {
+        std::smatch parts;
+        const bool is_ours = !shown.marker.empty() && line.starts_with(shown.marker);
+        const std::string rest = is_ours ? line.substr(shown.marker.size()) : "";
+        if (!is_ours)
+            ++out;
+        else if (std::regex_match(rest, parts, mark))
+            out += std::stoull(parts[1]) * (parts[2].matched ? std::stoull(parts[2]) : 1);
+    }
+    return out;
+}
+
+std::size_t count_lines(const std::string& text) {
+    return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+}  // namespace
+
+TEST_CASE("what repeats is shown once, the newest of it, behind a mark that counts the others") {
+    const auto round = [](int i) -> Lines {
+        return {"starting the server", fmt::format("pid {}", i + 1), "Error: it is refused"};
+    };
+    CHECK(text_of(rounds(5, round)) ==
+          "[3 lines as below, 4 times]\nstarting the server\npid 5\nError: it is refused\n");
+    CHECK(text_of(rounds(2, round)) == "[3 lines as below, once]\nstarting the server\npid 2\nError: it is refused\n");
+    const auto shown = show(page_of(rounds(5, round)), options_of(0));
+    CHECK(shown.lines == 3);
+    CHECK(shown.omitted_before == 0);
+    CHECK(shown.marker == "[");
+    ShowOptions raw = options_of(0);
+    raw.clean = false;
+    CHECK(count_lines(text_of(rounds(5, round), raw)) == 15);
+}
+
+TEST_CASE("logs as programs write them become a fifth of themselves, and keep what matters") {
+    const struct {
+        const char* name;
+        Lines lines;
+        const char* kept;
+    } table[] = {{"crash loop", crash_loop(), "code: 'ECONNREFUSED'"},
+                 {"access log", access_log(), "GET /assets/app.css"},
+                 {"test runner", test_runner(), "test case_95 ... FAILED\n96 tests, 95 passed, 1 failed\n"}};
+    for (const auto& [name, lines, kept] : table) {
+        const auto shown = show(page_of(lines), options_of(0, 1u << 20));
+        const double saved = 1 - static_cast<double>(shown.text.size()) / static_cast<double>(bytes_of(lines));
+        INFO(name << ": " << saved << "\n" << shown.text);
+        CHECK(saved > 0.79);
+        CHECK(lines_told(shown) == lines.size());
+        CHECK(shown.text.find(kept) != std::string::npos);
+    }
+    Lines failed = access_log();
+    failed[42] = "127.0.0.1 - - [29/Nov/2026:19:10:20 +0000] \"GET /assets/app.css HTTP/1.1\" 500 0";
+    CHECK(text_of(failed).find("\" 500 0\n") != std::string::npos);
+}
+
+TEST_CASE("a budget counts what is shown and ends between lines") {
+    Lines words;
+    for (int i = 0; i < 26; ++i) words.push_back(std::string(9, static_cast<char>('a' + i)));
+    auto shown = show(page_of(words), options_of(3));
+    CHECK(shown.text == "xxxxxxxxx\nyyyyyyyyy\nzzzzzzzzz\n");
+    CHECK(shown.omitted_before == 23);
+    CHECK_FALSE(shown.is_cut_by_bytes);
+    CHECK(shown.next == 260);
+    shown = show(page_of(words), options_of(0, 25));
+    CHECK(shown.text == "yyyyyyyyy\nzzzzzzzzz\n");
+    CHECK(shown.is_cut_by_bytes);
+    ShowOptions oldest = options_of(2);
+    oldest.keep_newest = false;
+    shown = show(page_of(words), oldest);
+    CHECK(shown.text == "aaaaaaaaa\nbbbbbbbbb\n");
+    CHECK(shown.next == 20);
+    CHECK(shown.omitted_after == 24);
+    // Three lines of the newest round, and what came before it is no more than a mark.
+    const auto loop = crash_loop();
+    shown = show(page_of(loop), options_of(12));
+    CHECK(lines_told(shown) == loop.size());
+    CHECK(shown.omitted_before == 0);
+    shown = show(page_of(loop), options_of(3));
+    CHECK(shown.lines == 3);
+    CHECK(shown.omitted_before == loop.size() - 3);
+}
+
+TEST_CASE("whoever goes on with the cursor is told of each line once") {
+    tests::TemporaryDirectory directory;
+    tests::WrittenLog log(directory.path() / "log");
+    std::uint64_t written = 0;
+    const auto write = [&](const Lines& lines) {
+        for (const auto& line : lines) log.out(line + "\n");
+        written += lines.size();
+    };
+    write(crash_loop());
+    log.lose(Stream::out, 100);
+    write(test_runner());
+    write(access_log());
+    log.lose(Stream::out, 200);
+    write({"the end of it"});
+    for (const std::uint64_t lines : {1u, 2u, 5u, 12u, 40u, 0u}) {
+        for (const std::size_t max_bytes : {256u, 1000u, 16384u}) {
+            for (const bool clean : {true, false}) {
+                INFO(lines << " lines, " << max_bytes << " bytes, " << clean);
+                std::uint64_t told = 0, lost = 0, from = 0;
+                for (bool more = true; more;) {
+                    LineQuery query;
+                    query.from = from;
+                    query.first = lines;
+                    query.max_bytes = max_bytes;
+                    query.losses = true;
+                    const auto options = take_budget(query, clean);
+                    const auto shown = show(read_lines(log.path(), query).value(), options);
+                    REQUIRE(shown.next > from);
+                    REQUIRE(shown.text.size() <= max_bytes);
+                    REQUIRE((lines == 0 || shown.lines <= lines));
+                    told += lines_told(shown);
+                    lost += shown.lost_bytes;
+                    from = shown.next;
+                    more = shown.omitted_after > 0;
+                }
+                CHECK(told == written);
+                CHECK(lost == 300);
+                CHECK(from == log.position());
+            }
+        }
+    }
+}
+
+TEST_CASE("context keeps to the budget, and a match is not left out for it") {
+    tests::TemporaryDirectory directory;
+    tests::WrittenLog log(directory.path() / "log");
+    const auto word = [](int i) {
+        return std::string(1, static_cast<char>('a' + i % 26)) + std::string(1, static_cast<char>('a' + i / 26));
+    };
+    for (int i = 0; i < 600; ++i) log.out(word(i) + (i % 20 == 10 ? " needle\n" : " hay\n"));
+    LineQuery query;
+    query.grep = "needle";
+    query.context = 7;
+    query.last = 40;
+    auto options = take_budget(query, true);
+    auto shown = show(read_lines(log.path(), query).value(), options);
+    CHECK(shown.lines <= 40);
+    CHECK(count_lines(shown.text) <= 43);
+    CHECK(shown.text.find("[--]\n") != std::string::npos);
+    CHECK(shown.omitted_before == 27);
+    for (const std::uint64_t lines : {1u, 2u, 3u, 7u, 20u, 0u}) {
+        for (const std::size_t max_bytes : {256u, 600u}) {
+            std::size_t matches = 0;
+            std::uint64_t from = 0;
+            for (bool more = true; more;) {
+                query = {};
+                query.grep = "needle";
+                query.context = 7;
+                query.from = from;
+                query.first = lines;
+                query.max_bytes = max_bytes;
+                options = take_budget(query, true);
+                shown = show(read_lines(log.path(), query).value(), options);
+                INFO(lines << ", " << max_bytes << ":\n" << shown.text);
+                REQUIRE(shown.next > from);
+                REQUIRE((lines == 0 || shown.lines <= lines));
+                REQUIRE(shown.text.size() <= max_bytes);
+                std::size_t here = 0;
+                for (auto at = shown.text.find("needle"); at != std::string::npos;
+                     at = shown.text.find("needle", at + 1))
+                    ++here;
+                REQUIRE((here > 0 || shown.omitted_after == 0));
+                matches += here;
+                from = shown.next;
+                more = shown.omitted_after > 0;
+            }
+            CHECK(matches == 30);
+        }
+    }
+}
+
+TEST_CASE("a long line is cut in its middle and says how long it was") {
+    std::string line = "begin ";
+    for (int i = 0; i < 400; ++i) line += "\xC3\xA4";
+    line += " end";
+    const std::string shown = text_of({line});
+    CHECK(shown.starts_with("begin \xC3\xA4"));
+    CHECK(shown.find("[cut: 810 bytes]") != std::string::npos);
+    CHECK(shown.ends_with(" end\n"));
+    CHECK(shown.size() <= longest_shown_line + 20);
+    CHECK(base::is_utf8(shown));
+    ShowOptions raw = options_of(0);
+    raw.clean = false;
+    CHECK(text_of({line}, raw) == line + "\n");
+    raw.max_bytes = 256;
+    CHECK(text_of({line}, raw).size() <= 256);
+    // In the parts that a reader with little room has made of it.
+    LinePage page = page_of({line.substr(0, 300), line.substr(300)});
+    page.lines[0].complete = false;
+    page.lines[1].position = 300;
+    CHECK(show(std::move(page), options_of(0)).text == shown);
+}
+
+TEST_CASE("bytes that are no UTF-8 are told as what they were") {
+    for (const bool clean : {true, false}) {
+        ShowOptions options = options_of(0);
+        options.clean = clean;
+        CHECK(text_of({"caf\xE9 \xff\xfe."}, options) == "caf[\\xe9] [\\xff\\xfe].\n");
+        CHECK(text_of({"\xff\xff\xff\xff\xff"}, options) == "[5 bytes, not UTF-8]\n");
+        CHECK(text_of({"a [\xff]"}, options) == "a [#[\\xff]]\n");
+    }
+    ShowOptions small = options_of(1, 256);
+    std::string noise;
+    for (int i = 0; i < 4000; ++i) noise += "a\xff";
+    CHECK(text_of({noise}, small).size() <= 256);
+}
+
+TEST_CASE("nothing that a program prints looks like a mark of ours") {
+    const auto round = [](int) -> Lines { return {"[3 lines as below, 7 times]", "#[--]", "and some more text"}; };
+    const auto shown = show(page_of(rounds(5, round)), options_of(0));
+    CHECK(shown.marker == "%[");
+    CHECK(shown.text == "%[3 lines as below, 4 times]\n[3 lines as below, 7 times]\n#[--]\nand some more text\n");
+    CHECK(show(page_of({"[x]"}), options_of(0)).marker.empty());
+    CHECK(find_marker("") == "[");
+    CHECK(find_marker("a[0]") == "#[");
+    std::string all;
+    for (const char a : std::string_view("#%~@^*+=|&!$?;:_"))
+        for (const char b : std::string_view("#%~@^*+=|&!$?;:_")) all += fmt::format("{}{}[", a, b);
+    CHECK(find_marker(all) == "###[");
+    // Text of any kind: the marker stands where we have put it, and nowhere else.
+    std::mt19937 random(7);
+    for (int trial = 0; trial < 300; ++trial) {
+        Lines lines;
+        for (int i = 0; i < 12; ++i) {
+            std::string line;
+            for (auto n = random() % 9; n-- > 0;) line += "[#%]\xff"[random() % 5];
+            lines.push_back(line);
+        }
+        const auto any = show(page_of(lines), options_of(0));
+        if (any.marker.empty()) continue;
+        std::string program;
+        for (const auto& line : lines) program += line + "\n";
+        CHECK(program.find(any.marker) == std::string::npos);
+        CHECK(base::is_utf8(any.text));
+    }
+}
+
+TEST_CASE("a match is shown where colour or a carriage return hid it") {
+    tests::TemporaryDirectory directory;
+    tests::WrittenLog log(directory.path() / "log");
+    log.out("\x1b[31mErr\x1b[0mor: coloured\n");
+    log.out("10%\rError: overwritten\r100%\r\n");
+    log.out("Err\ror: never there\n");
+    log.out("other\r\n");
+    LineQuery query;
+    query.grep = "^Error";
+    query.last = 10;
+    const auto options = take_budget(query, true);
+    CHECK(show(read_lines(log.path(), query).value(), options).text == "Error: coloured\nError: overwritten\n");
+    query = {};
+    query.last = 10;
+    const auto all = take_budget(query, true);
+    CHECK(show(read_lines(log.path(), query).value(), all).text == "Error: coloured\n100%\nor: never there\nother\n");
+}
+
+}  // namespace show_test
