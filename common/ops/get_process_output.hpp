@@ -64,7 +64,7 @@ struct OutputRequest {
         each(field("context", &R::context, "Lines around each match").range(0, 100).as_flag("C,context", "N"));
         each(field("run", &R::run, "Only this run, e.g. p3.2").as_flag("run", "RUN", "Only this run (p3.2, or 2)"));
         each(field("max_bytes", &R::max_bytes).range(256, 1048576).in_form(&domain::bytes_form));
-        each(field("view", &R::view, "clean: escapes stripped"));
+        each(field("view", &R::view, "raw: nothing stripped or folded"));
     }
 };
 

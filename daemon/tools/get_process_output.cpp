@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "common/base/text.hpp"
-#include "common/logstore/loss_text.hpp"
 #include "common/logstore/reader.hpp"
+#include "common/logstore/show.hpp"
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/reading.hpp"
 #include "daemon/tools/tools.hpp"
@@ -53,49 +53,48 @@ Result<logstore::LineQuery> query_of(const ops::OutputRequest& request, const co
     return query;
 }
 
-mcp::ToolResult result_of(const ops::OutputRequest& request, const core::Located& process,
-                          const logstore::LinePage& page) {
+/// `p3 running`: who asks for output knows the label.
+std::string who(const core::Located& process) {
+    std::string out = headline(process);
+    const std::string id = to_string(process.id), label = ' ' + base::quote(process.label);
+    if (out.compare(id.size(), label.size(), label) == 0) out.erase(id.size(), label.size());
+    return out;
+}
+
+ops::OutputMeta meta_of(const core::Located& process, const logstore::Shown& shown) {
     ops::OutputMeta meta;
     meta.process = to_string(process.id);
     meta.state = process.state;
     static_cast<domain::Ending&>(meta) = ending_of(process);
-    meta.next_cursor = logstore::format_cursor(meta.process, page.next);
-    meta.lines = std::count_if(page.lines.begin(), page.lines.end(),
-                               [](const logstore::Line& line) { return !logstore::loss_text(line); });
-    meta.omitted_before = static_cast<std::int64_t>(page.omitted_before);
-    meta.omitted_after = static_cast<std::int64_t>(page.omitted_after);
-    meta.evicted_bytes = static_cast<std::int64_t>(page.evicted_bytes);
-    meta.lost_bytes = static_cast<std::int64_t>(page.lost_bytes);
-    meta.unread_bytes = static_cast<std::int64_t>(page.unread_bytes);
+    meta.next_cursor = logstore::format_cursor(meta.process, shown.next);
+    meta.lines = static_cast<std::int64_t>(shown.lines);
+    meta.omitted_before = static_cast<std::int64_t>(shown.omitted_before);
+    meta.omitted_after = static_cast<std::int64_t>(shown.omitted_after);
+    meta.evicted_bytes = static_cast<std::int64_t>(shown.evicted_bytes);
+    meta.lost_bytes = static_cast<std::int64_t>(shown.lost_bytes);
+    meta.unread_bytes = static_cast<std::int64_t>(shown.unread_bytes);
+    return meta;
+}
 
-    mcp::ToolResult result;
-    result.text = fmt::format("{}; {} line{}", headline(process), meta.lines, meta.lines == 1 ? "" : "s");
-    if (meta.omitted_before > 0)
-        result.text += fmt::format(", {} earlier not shown (lines, max_bytes)", meta.omitted_before);
-    if (meta.omitted_after > 0) result.text += ", more after them: go on with the cursor";
+/// Our facts, before any byte of a program: whose output, how much of it, what is left out and why, where to go on.
+std::string header(const core::Located& process, const ops::OutputMeta& meta, const logstore::Shown& shown) {
+    std::string out = fmt::format("{}; {} line{}", who(process), meta.lines, meta.lines == 1 ? "" : "s");
+    const char* const why = shown.is_cut_by_bytes ? " (max_bytes)" : "";
+    if (meta.omitted_before > 0) out += fmt::format(", {} earlier{}", meta.omitted_before, why);
+    if (meta.omitted_after > 0) out += fmt::format(", more behind the cursor{}", meta.omitted_before > 0 ? "" : why);
     if (meta.unread_bytes > 0)
-        result.text += fmt::format(
-            ", {} bytes after them not looked at (one call looks for {} s at most): go on with "
-            "the cursor",
-            meta.unread_bytes, longest_look.count());
-    if (meta.evicted_bytes > 0)
-        result.text += fmt::format(", {} older bytes are gone (size limit)", meta.evicted_bytes);
-    if (meta.lost_bytes > 0)
-        result.text += fmt::format(", {} bytes were lost (full disk, or a damaged log)", meta.lost_bytes);
-    result.text += fmt::format("; next cursor {}\n", meta.next_cursor);
-    std::uint64_t last_end = 0;
-    for (const auto& line : page.lines) {
-        if (const auto loss = logstore::loss_text(line)) {
-            result.text += fmt::format("[persistproc: {}]\n", *loss);
-            continue;
-        }
-        // Between matches that do not follow each other, as grep shows it.
-        if (request.grep && request.context > 0 && last_end != 0 && line.position > last_end) result.text += "--\n";
-        last_end = line.position + line.text.size() + 1;
-        result.text +=
-            request.view == ops::OutputView::clean ? base::clean_output(line.text) : base::to_valid_utf8(line.text);
-        result.text += '\n';
-    }
+        out += fmt::format(", {} bytes behind the cursor not looked at ({} s a call)", meta.unread_bytes,
+                           longest_look.count());
+    if (meta.evicted_bytes > 0) out += fmt::format(", {} older bytes removed (size limit)", meta.evicted_bytes);
+    if (meta.lost_bytes > 0) out += fmt::format(", {} bytes lost (full disk or damaged log)", meta.lost_bytes);
+    if (!shown.marker.empty()) out += fmt::format("; our marks begin with {}", shown.marker);
+    return out + fmt::format("; cursor {}\n", meta.next_cursor);
+}
+
+mcp::ToolResult result_of(const core::Located& process, const logstore::Shown& shown) {
+    const ops::OutputMeta meta = meta_of(process, shown);
+    mcp::ToolResult result;
+    result.text = header(process, meta, shown) + shown.text;
     result.meta = mcp::Json::object();
     result.meta["persistproc/result"] = schema::to_json(meta);
     return result;
@@ -107,12 +106,17 @@ Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallCon
     auto query = query_of(request, *process);
     if (!query) co_return mcp::tool_failure(query.error());
     const auto log = process->log;
-    auto make = [request = std::move(request), process = std::move(*process)](Result<logstore::LinePage> page) {
-        if (page) return result_of(request, process, *page);
+    const auto options = logstore::take_budget(*query, request.view == ops::OutputView::clean);
+    auto make = [options, process = std::move(*process)](Result<logstore::LinePage> page) {
+        if (page) {
+            const auto shown = logstore::show(std::move(*page), options);
+            return result_of(process, shown);
+        }
         const bool is_theirs = page.error().code == ErrorCode::invalid;
         return mcp::tool_failure(is_theirs ? base::with_context(page.error(), "grep") : page.error());
     };
-    co_return co_await answer_with_lines(core, std::move(context), log, std::move(*query), std::move(make));
+    co_return co_await answer_with_lines(core, std::move(context), log, std::move(*query), options.max_bytes,
+                                         std::move(make));
 }
 
 }  // namespace

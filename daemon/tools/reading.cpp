@@ -15,7 +15,8 @@ namespace persistproc::tools {
 namespace {
 
 constexpr std::size_t large_answer_bytes = 64u << 10;
-constexpr std::size_t large_bytes = 32u << 10;  // some tenth of a millisecond's work
+constexpr std::size_t large_bytes = 16u << 10;  // some tenths of a millisecond's work
+constexpr std::size_t bytes_a_line = 64;        // what it costs beside its bytes
 constexpr std::uint64_t looked_at_bytes = 512u << 20;
 constexpr std::chrono::nanoseconds shortest_look = std::chrono::milliseconds(100);
 // Who comes last has its turn after about half of this, however many wait: two look at once.
@@ -52,18 +53,18 @@ Task<pid_t> process_of(const core::SocketOwners& owners, mcp::Principal principa
 bool is_large(const Result<logstore::LinePage>& page) {
     std::size_t bytes = 0;
     if (page)
-        for (const auto& line : page->lines) bytes += line.text.size();
+        for (const auto& line : page->lines) bytes += line.text.size() + bytes_a_line;
     return bytes > large_bytes;
 }
 
 }  // namespace
 
 Task<mcp::ToolResult> answer_with_lines(Core core, mcp::CallContext context, std::filesystem::path log,
-                                        logstore::LineQuery query,
+                                        logstore::LineQuery query, std::size_t shown_bytes,
                                         std::function<mcp::ToolResult(Result<logstore::LinePage>)> make) {
     const bool is_agent = context.principal.audience() == mcp::Audience::agent;
     const bool is_search = query.grep.has_value();
-    const bool is_large_answer = query.max_bytes > large_answer_bytes;
+    const bool is_large_answer = shown_bytes > large_answer_bytes;
     core::Workers& workers = core.workers;
     const mcp::Principal principal = context.principal;
     context.give_place_back();

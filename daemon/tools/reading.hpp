@@ -15,9 +15,10 @@ inline constexpr std::chrono::seconds longest_look{2};
 
 /// As logstore::read_lines, on a thread for it, then `make` with what was found. Agents take turns: with others who
 /// search, with others who read, and with those whose answers are large; they hold no place among calls that work
-/// meanwhile. Ends early when the call is cancelled. Errors: also limit (too many wait, or the turn did not come).
+/// meanwhile. The answer shows `shown_bytes` at most, however much is read. Ends early when the call is cancelled.
+/// Errors: also limit (too many wait, or the turn did not come).
 Task<mcp::ToolResult> answer_with_lines(Core core, mcp::CallContext context, std::filesystem::path log,
-                                        logstore::LineQuery query,
+                                        logstore::LineQuery query, std::size_t shown_bytes,
                                         std::function<mcp::ToolResult(Result<logstore::LinePage>)> make);
 
 }  // namespace persistproc::tools

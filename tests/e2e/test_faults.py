@@ -231,10 +231,11 @@ class FullDisk(Case):
         self.assertIn(b"bytes were lost here", whole.err)
         document = self.ok("output", "flood", "-n", "0", "--json").json()
         self.assertEqual(document["lost_bytes"], recorded.gaps)
-        answer = self.mcp().call("get_process_output", process="flood", lines=1000000, max_bytes=1048576)
+        answer = self.mcp().call("get_process_output", process="flood", lines=1000000, max_bytes=1048576, view="raw")
         self.assertEqual(answer.meta["lost_bytes"], recorded.gaps)
-        self.assertIn("[persistproc: ", answer.text)
-        self.assertEqual(answer.text.count("\n") - 1 - answer.text.count("[persistproc: "), answer.meta["lines"])
+        self.assertIn("; our marks begin with [;", answer.text.splitlines()[0])
+        self.assertIn("bytes were lost here", answer.text)
+        self.assertEqual(answer.text.count("\n") - 1 - answer.text.count("\n["), answer.meta["lines"])
 
         # And it works again, and what was missing is remembered.
         subprocess.run(["mount", "-o", "remount,size=8m", self.place.data], check=True)
@@ -336,9 +337,9 @@ class Removed(Case):
         self.assertEqual(recorded.events(2), [7])
         self.assertGreater(sum(recorded.events(9)), 200)
         self.assertEqual(sum(recorded.events(9)), recorded.first)
-        answer = self.mcp().call("get_process_output", process="ticker", lines=100000, max_bytes=1048576)
-        self.assertIn("[persistproc: somebody removed recorded output before this", answer.text)
-        lines = [line for line in answer.text.splitlines()[1:] if not line.startswith("[persistproc: ")]
+        answer = self.mcp().call("get_process_output", process="ticker", lines=100000, max_bytes=1048576, view="raw")
+        self.assertIn("\n[somebody removed recorded output before this", answer.text)
+        lines = [line for line in answer.text.splitlines()[1:] if not line.startswith("[")]
         # Whole lines in order, and nothing between them missing.
         numbers = [int(line.split()[1]) for line in lines[1:]]
         self.assertEqual(numbers, list(range(numbers[0], numbers[0] + len(numbers))))

@@ -78,11 +78,11 @@ TEST_CASE("output shows the place of what is missing, and does not count it as a
     web.log.event(logstore::Event::taken_over, 65536);
     web.log.out("three\n");
     CHECK(web.output() ==
-          "one\n[persistproc: 4096 bytes were lost here: they could not be recorded, or cannot be read any more]\ntwo\n"
-          "[persistproc: the shim was killed and another took over here: at most 65536 bytes may be missing]\nthree\n");
+          "one\n[4096 bytes were lost here: they could not be recorded, or cannot be read any more]\ntwo\n"
+          "[the shim was killed and another took over here: at most 65536 bytes may be missing]\nthree\n");
     CHECK(web.answer["_meta"]["persistproc/result"]["lines"] == 3);
     CHECK(web.answer["_meta"]["persistproc/result"]["lost_bytes"] == 4096);
-    CHECK(web.answer["content"][0]["text"].get<std::string>().find("4096 bytes were lost") != std::string::npos);
+    CHECK(web.answer["content"][0]["text"].get<std::string>().find("4096 bytes lost") != std::string::npos);
     // The last lines, with what is missing between them.
     CHECK(web.output(Json{{"lines", 1}}) == "three\n");
     CHECK(web.output(Json{{"grep", "t"}}) == "two\nthree\n");

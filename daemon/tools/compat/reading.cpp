@@ -120,7 +120,7 @@ Task<mcp::ToolResult> output(Core core, OutputRequest request, mcp::CallContext 
         facts.by_name["lines_after"] = page->omitted_after + (page->is_spent ? 1 : 0);
         return answered(shaped(facts, shape));
     };
-    co_return co_await answer_with_lines(core, std::move(context), log, std::move(*query), std::move(make));
+    co_return co_await answer_with_lines(core, std::move(context), log, std::move(*query), most_bytes, std::move(make));
 }
 
 }  // namespace persistproc::tools::compat
