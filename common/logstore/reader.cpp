@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t batch_bytes = 256u << 10;
 constexpr std::size_t batches_in_text = 4;  // of the longest text that one look may take
+constexpr std::size_t no_pattern = batches_in_text * batch_bytes;
 constexpr unsigned steps_between_looks = 16;
 constexpr std::size_t bytes_between_looks = 64u << 10;
 
@@ -195,17 +196,20 @@ class PageReader {
 public:
     /// Longer lines are matched in parts.
     PageReader(Snapshot& log, const LineQuery& query, Range range, std::optional<LinePattern> pattern,
-               const ReadBudget& budget)
+               std::optional<LinePattern> exclude, const ReadBudget& budget)
         : log_(log),
           query_(query),
           range_(range),
           pattern_(std::move(pattern)),
+          exclude_(std::move(exclude)),
           budget_(budget),
-          batch_bytes_(pattern_ ? std::min(batch_bytes, pattern_->longest_text() / batches_in_text) : batch_bytes),
-          lines_(query.stream, pattern_ ? pattern_->longest_text() : std::max<std::size_t>(query.max_bytes, 1)) {}
+          longest_text_(std::min(pattern_ ? pattern_->longest_text() : no_pattern,
+                                 exclude_ ? exclude_->longest_text() : no_pattern)),
+          batch_bytes_(std::min(batch_bytes, longest_text_ / batches_in_text)),
+          lines_(query.stream, pattern_ ? longest_text_ : std::max<std::size_t>(query.max_bytes, 1)) {}
 
     Result<LinePage> read() {
-        if (query_.last > 0 && !pattern_) {
+        if (query_.last > 0 && !pattern_ && !query_.count_only) {
             if (auto done = skip_to_last(); !done) return done.error();
         }
         next_ = range_.begin_position;
@@ -394,7 +398,16 @@ private:
         if (pattern_ && !is_finishing_ && line.position > range_.begin_position && is_spent(line.text.size()))
             return end_spent(line.position);
         ++ordinal_;
-        const auto match = pattern_ ? pattern_->find_match(line.text) : line.text;
+        auto match = pattern_ ? pattern_->find_match(line.text) : line.text;
+        // What the line was redrawn from excludes it no more than it is shown.
+        if (match && exclude_)
+            if (const auto excluded = exclude_->find_match(*match); excluded && excluded->size() == match->size())
+                match.reset();
+        if (query_.count_only) {
+            page_.matches += match ? 1 : 0;
+            next_ = line.end;
+            return true;
+        }
         if (!match) {
             if (after_ > 0) {
                 --after_;
@@ -418,7 +431,9 @@ private:
             found.match_begin = static_cast<std::size_t>(match->data() - line.text.data());
             found.match_size = match->size();
         }
-        return keep(std::move(found), line.end);
+        if (!keep(std::move(found), line.end)) return false;
+        ++page_.matches;
+        return true;
     }
 
     bool take_event(const IndexRecord& record, std::uint64_t position) {
@@ -510,11 +525,11 @@ private:
     Snapshot& log_;
     const LineQuery& query_;
     Range range_;
-    std::optional<LinePattern> pattern_;
+    std::optional<LinePattern> pattern_, exclude_;
     const ReadBudget& budget_;
     std::uint64_t read_bytes_ = 0, bytes_since_look_ = 0;
     unsigned steps_ = 0;
-    std::size_t batch_bytes_ = 0;
+    std::size_t longest_text_ = 0, batch_bytes_ = 0;
     LineAssembler lines_;
     LinePage page_;
     std::deque<Line> kept_;
@@ -617,16 +632,22 @@ Result<LinePage> LogView::read(const LineQuery& query, const ReadBudget& budget)
         nothing.more = nothing.is_spent = true;
         return nothing;
     }
-    std::optional<LinePattern> pattern;
-    if (query.grep) {
-        auto compiled = LinePattern::compile(*query.grep, query.grep_memory);
+    std::optional<LinePattern> pattern, exclude;
+    const auto compile = [&](std::string_view expression, std::optional<LinePattern>& into) -> Result<void> {
+        auto compiled = LinePattern::compile(expression, query.grep_memory, query.ignore_case);
         if (!compiled) return compiled.error();
-        pattern = std::move(*compiled);
-    }
+        into = std::move(*compiled);
+        return {};
+    };
+    if (query.exclude)
+        if (auto done = compile(*query.exclude, exclude); !done) return done.error();
+    // What excludes lines alone looks for all others.
+    if (query.grep || query.exclude)
+        if (auto done = compile(query.grep.value_or(""), pattern); !done) return done.error();
     if (log_->empty()) return nothing;
     auto range = find_range(*log_, query);
     if (!range) return range.error();
-    return PageReader(*log_, query, *range, std::move(pattern), budget).read();
+    return PageReader(*log_, query, *range, std::move(pattern), std::move(exclude), budget).read();
 }
 
 Result<LinePage> read_lines(const fs::path& log_directory, const LineQuery& query, const ReadBudget& budget) {

@@ -46,14 +46,18 @@ struct LineQuery {
     std::optional<std::int64_t> since_ns, until_ns;
     std::optional<std::uint32_t> run;
     std::optional<std::string> grep;  // RE2, at most 1 KiB; matched against the line without colour and control bytes
-    std::size_t grep_memory = max_pattern_memory;  // of the compiled pattern
+    std::optional<std::string> exclude;  // as `grep`: lines that match it do not count as matches; may stand alone
+    bool ignore_case = false;            // of both
+    bool count_only = false;             // no line is given, only how many there are; not with `first` and `context`
+    std::size_t grep_memory = max_pattern_memory;  // of each compiled pattern
     std::uint32_t context = 0;                     // lines around each match
     std::uint64_t last = 0;                        // only the last N of what is asked for; 0: all
     std::uint64_t first = 0;            // at most the first N, then `next` goes on from there; not with `last`
     std::size_t max_bytes = 16u << 10;  // of text; when `last` is given the newest that fit, else the oldest that fit
     bool include_partial = true;        // an unfinished last line is part of the answer
     bool events = false;                // events of the runs, in order
-    bool losses = false;                // what is missing, in order: gaps, take-overs and removals; not with `grep`.
+    bool losses = false;                // what is missing, in order: gaps, take-overs and removals; not with `grep`
+                                        // and `exclude`.
                                         // They are not counted as lines
 };
 
@@ -70,6 +74,7 @@ struct LinePage {
     std::uint64_t evicted_bytes = 0;   // asked for, but removed by the bound
     std::uint64_t lost_bytes = 0;      // gaps within what was looked at
     std::uint64_t omitted_before = 0;  // lines of the asked range left out before the first one shown
+    std::uint64_t matches = 0;         // among the lines that were looked at, whether they are given or not
     std::uint64_t omitted_after = 0;   // and after the last one shown (max_bytes reached): 0 or at least 1
     bool more = false;                 // `next` is not the end: call again with from = next
     bool is_spent = false;             // the budget was used up before the end: nothing is known of what comes after

@@ -107,7 +107,7 @@ LinePattern::LinePattern(LinePattern&&) noexcept = default;
 LinePattern& LinePattern::operator=(LinePattern&&) noexcept = default;
 LinePattern::~LinePattern() = default;
 
-Result<LinePattern> LinePattern::compile(std::string_view expression, std::size_t memory) {
+Result<LinePattern> LinePattern::compile(std::string_view expression, std::size_t memory, bool ignore_case) {
     if (expression.size() > max_pattern_bytes)
         return Error{ErrorCode::invalid,
                      fmt::format("{} bytes; at most {} are accepted", expression.size(), max_pattern_bytes)};
@@ -118,7 +118,8 @@ Result<LinePattern> LinePattern::compile(std::string_view expression, std::size_
     // To compile a large one takes several times the memory that it keeps: one at a time.
     static std::mutex compiling;
     std::unique_lock lock(compiling);
-    auto by_line = std::make_unique<re2::RE2>("(?m)" + without_front_repeats(expression), options);
+    auto by_line =
+        std::make_unique<re2::RE2>((ignore_case ? "(?im)" : "(?m)") + without_front_repeats(expression), options);
     lock.unlock();
     if (!by_line->ok()) {
         const bool is_too_large = by_line->error_code() == re2::RE2::ErrorPatternTooLarge;

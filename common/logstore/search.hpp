@@ -24,7 +24,8 @@ inline constexpr std::size_t max_pattern_memory = 2u << 20;
 class LinePattern {
 public:
     /// Errors: invalid (one line that quotes the offending part, or says that it takes more than `memory` bytes).
-    static Result<LinePattern> compile(std::string_view expression, std::size_t memory = max_pattern_memory);
+    static Result<LinePattern> compile(std::string_view expression, std::size_t memory = max_pattern_memory,
+                                       bool ignore_case = false);
     LinePattern(LinePattern&&) noexcept;
     LinePattern& operator=(LinePattern&&) noexcept;
     ~LinePattern();

@@ -575,4 +575,50 @@ TEST_CASE("a record with a right checksum that names bytes beyond all is passed 
     CHECK(texts(lines_of(log.path(), LineQuery{})) == Texts{"a"});
 }
 
+TEST_CASE("a search excludes, ignores case and counts") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    for (int i = 0; i < 300; ++i) log.out(i % 3 == 0 ? "Error: disk\n" : i % 3 == 1 ? "error: net\n" : "fine\n");
+    log.out("ERROR: last\n");
+    LineQuery query;
+    query.grep = "error";
+    query.ignore_case = true;
+    query.exclude = "DISK";
+    query.last = 2;
+    auto page = lines_of(log.path(), query);
+    CHECK(texts(page) == Texts{"error: net", "ERROR: last"});
+    CHECK(page.matches == 101);
+    CHECK(page.omitted_before == 99);
+    query.ignore_case = false;
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"error: net", "error: net"});
+    query.grep.reset();
+    query.exclude = "^.rror|fine";
+    page = lines_of(log.path(), query);
+    CHECK(texts(page) == Texts{"ERROR: last"});
+    CHECK(page.matches == 1);
+    query.exclude = "(";
+    CHECK(read_lines(log.path(), query).error().code == ErrorCode::invalid);
+
+    query = {};
+    query.count_only = true;
+    for (const std::uint64_t last : {0u, 2u}) {
+        query.last = last;
+        page = lines_of(log.path(), query);
+        CHECK(page.lines.empty());
+        CHECK(page.matches == 301);
+        CHECK(page.next == log.position());
+    }
+    // In as many looks as it takes.
+    query.grep = "error";
+    query.last = 0;
+    std::uint64_t matches = 0;
+    for (bool more = true; more;) {
+        page = read_lines(log.path(), query, {.bytes = 100, .until = {}, .stop = {}}).value();
+        matches += page.matches;
+        query.from = page.next;
+        more = page.more;
+    }
+    CHECK(matches == 100);
+}
+
 }  // namespace reader_test
