@@ -1,0 +1,316 @@
+#include "common/logstore/error_block.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+
+#include "common/base/text.hpp"
+#include "common/logstore/error_line.hpp"
+
+namespace persistproc::logstore {
+
+namespace {
+
+// Who prints an error prints it at once; what comes later is something else.
+constexpr std::int64_t longest_pause_ns = 250'000'000;
+constexpr std::size_t looked_at_bytes = 1024;  // of a line
+constexpr std::size_t lines_before = 8;        // in which the place may stand that is printed above an error
+constexpr std::size_t tail_lines = 12;
+constexpr std::size_t head_lines = ErrorBlock::max_lines - tail_lines;
+constexpr std::size_t most_foreign = 3;  // lines within a block that only what follows them shows to be of it
+constexpr std::size_t most_blank = 2;
+constexpr std::size_t longest_message = 300;
+
+/// No character is cut in two.
+std::size_t border(std::string_view text, std::size_t at) {
+    while (at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80) --at;
+    return at;
+}
+
+std::string shortened(std::string text, std::size_t most) {
+    if (text.size() <= most) return text;
+    constexpr std::string_view mark = " … ";
+    const std::size_t tail = most / 4;
+    const std::size_t cut = border(text, most - tail - mark.size()), from = border(text, text.size() - tail);
+    text.replace(cut, from - cut, mark);
+    return text;
+}
+
+/// Cleaned, and no more of it than is looked at.
+std::string prepared(std::string_view line) {
+    std::string text = base::clean_output(line);
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    text.resize(border(text, std::min(text.size(), looked_at_bytes)));
+    return text;
+}
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(" \t|") == text.npos; }
+
+struct Seen {
+    std::string text;
+    std::size_t prefix = 0;  // of the text: which program it is
+    Stream stream = Stream::none;
+    std::uint32_t run = 0;
+    std::int64_t wall_ns = 0;
+    std::uint64_t position = 0, end = 0;
+
+    std::string_view source() const { return std::string_view(text).substr(0, prefix); }
+    std::string_view body() const { return std::string_view(text).substr(prefix); }
+};
+
+Seen see(const Line& line) {
+    Seen out{.text = prepared(line.text), .stream = line.stream, .run = line.run, .wall_ns = line.wall_ns};
+    out.prefix = source_prefix(out.text);
+    out.position = line.position;
+    out.end = line.position + line.text.size() + (line.complete ? 1 : 0);
+    return out;
+}
+
+bool paused(std::int64_t before_ns, std::int64_t now_ns) {
+    return before_ns != 0 && now_ns != 0 && now_ns - before_ns > longest_pause_ns;
+}
+
+/// One block while its lines come.
+class Growing {
+public:
+    /// `before`: the lines above its head that are of it.
+    Growing(std::vector<Seen> before, Seen head, LineKind kind, std::string_view working_directory)
+        : working_directory_(working_directory), stream_(head.stream), source_(head.source()), last_ns_(head.wall_ns) {
+        const Seen& first = before.empty() ? head : before.front();
+        block_.run = first.run;
+        block_.wall_ns = first.wall_ns;
+        block_.position = first.position;
+        for (auto& each : before) keep(std::move(each));
+        take_head(std::move(head), kind);
+    }
+
+    /// Whether the line comes too late to be of it.
+    bool is_over(const Seen& line) const { return paused(last_ns_, line.wall_ns) || line.run != block_.run; }
+    /// Of another stream or program: it stands between the block's lines, and ends nothing.
+    bool is_beside(const Seen& line) const {
+        return line.stream != stream_ || (line.prefix != 0 && line.source() != source_ && !is_error_head(line.text));
+    }
+
+    /// Whether the line is of the block.
+    bool take(Seen line) {
+        if (!source_.empty() && line.source() != source_) line.prefix = 0;
+        last_ns_ = line.wall_ns == 0 ? last_ns_ : line.wall_ns;
+        const std::string body(line.body());
+        if (is_blank(body)) return wait_with(std::move(line), blank_, most_blank);
+        if (in_traceback_ && take_of_traceback(line, body)) return true;
+        const LineKind kind = kind_of(body);
+        if (wants_message_ && kind == LineKind::other) {
+            if (!is_prelude(body)) set_message(body);
+            keep_waiting_and(std::move(line));
+            return true;
+        }
+        const bool is_indented = body[0] == ' ' || body[0] == '\t';
+        if (is_head(kind) && (!is_indented || kind == LineKind::traceback)) {
+            if (kind == LineKind::wrapper && !block_.is_wrapper) return false;
+            flush();
+            take_head(std::move(line), kind);
+            return true;
+        }
+        if (is_continuation(body)) {
+            keep_waiting_and(std::move(line));
+            return true;
+        }
+        if (kind == LineKind::record || rank_ < LineKind::error) return false;
+        return wait_with(std::move(line), foreign_, most_foreign);
+    }
+
+    ErrorBlock finish() && {
+        block_.left_out_before = block_.lines.size();
+        for (auto& each : tail_) block_.lines.push_back(std::move(each));
+        block_.message = shortened(std::move(block_.message), longest_message);
+        return std::move(block_);
+    }
+
+private:
+    void take_head(Seen line, LineKind kind) {
+        const std::string body(line.body());
+        block_.is_wrapper = kind == LineKind::wrapper;
+        in_traceback_ = kind == LineKind::traceback;
+        is_python_ = is_python_ || in_traceback_;
+        const bool is_next = kind >= LineKind::error && rank_ >= LineKind::error && !is_told_vaguely_;
+        // Of several errors the first is told; of a chain in Python the last.
+        if (is_next && !in_traceback_ && block_.place && !body.starts_with("Caused by")) is_place_final_ = true;
+        if (kind > rank_ || is_told_vaguely_) {
+            rank_ = kind;
+            block_.message = message_in(body);
+            is_told_vaguely_ = is_vague(body);
+            wants_message_ = is_told_vaguely_ && !in_traceback_;
+        }
+        keep(std::move(line));
+    }
+
+    /// Frames up to the line that names the exception.
+    bool take_of_traceback(Seen& line, const std::string& body) {
+        if (body[0] == ' ' || body[0] == '\t') {
+            keep_waiting_and(std::move(line));
+            return true;
+        }
+        in_traceback_ = false;
+        if (!is_exception_line(body)) return false;
+        set_message(body);
+        rank_ = LineKind::traceback;
+        keep_waiting_and(std::move(line));
+        return true;
+    }
+
+    void set_message(std::string_view body) {
+        const auto front = body.find_first_not_of(" \t");
+        block_.message = std::string(body.substr(std::min(front, body.size())));
+        wants_message_ = is_told_vaguely_ = false;
+    }
+
+    /// The line is of the block only if a later one is.
+    bool wait_with(Seen line, std::size_t& count, std::size_t most) {
+        if (++count > most) return false;
+        waiting_.push_back(std::move(line));
+        return true;
+    }
+
+    void flush() {
+        for (auto& each : waiting_) keep(std::move(each));
+        waiting_.clear();
+        foreign_ = blank_ = 0;
+    }
+
+    void keep_waiting_and(Seen line) {
+        flush();
+        keep(std::move(line));
+    }
+
+    void keep(Seen line) {
+        note_place(line.body());
+        block_.end = line.end;
+        std::string text = shortened(std::move(line.text), ErrorBlock::max_line_bytes);
+        if (block_.lines.size() < head_lines) {
+            block_.lines.push_back(std::move(text));
+            return;
+        }
+        tail_.push_back(std::move(text));
+        if (tail_.size() <= tail_lines) return;
+        tail_.pop_front();
+        ++block_.left_out;
+    }
+
+    void note_place(std::string_view body) {
+        if (is_place_final_ || (is_python_ && body.find("File \"") == body.npos)) return;
+        const auto place = find_place(body);
+        if (!place) return;
+        const PlaceRank rank = rank_of(*place, body, working_directory_);
+        // The innermost frame comes first, and in Python last.
+        if (block_.place && (is_python_ ? rank < place_rank_ : rank <= place_rank_)) return;
+        place_rank_ = rank;
+        block_.place = shown_place(*place, working_directory_);
+    }
+
+    std::string_view working_directory_;
+    ErrorBlock block_;
+    std::deque<std::string> tail_;
+    std::vector<Seen> waiting_;
+    std::size_t foreign_ = 0, blank_ = 0;
+    Stream stream_;
+    std::string source_;
+    std::int64_t last_ns_ = 0;
+    LineKind rank_ = LineKind::other;  // of the line that the message is from
+    PlaceRank place_rank_ = PlaceRank::library;
+    bool in_traceback_ = false, is_python_ = false;
+    bool is_told_vaguely_ = false;  // a better message may come
+    bool wants_message_ = false;    // the next line is it
+    bool is_place_final_ = false;
+};
+
+class Finder {
+public:
+    Finder(std::string_view working_directory, WhichError which, std::uint64_t after)
+        : working_directory_(working_directory), which_(which), after_(after) {}
+
+    bool is_done() const { return which_ == WhichError::first && found_; }
+
+    void add(const Line& line) {
+        if (line.event || line.is_gap) return;
+        Seen seen = see(line);
+        if (growing_ && growing_->is_over(seen)) close();
+        if (growing_ && growing_->is_beside(seen)) return;
+        if (growing_) {
+            Seen again = seen;
+            if (growing_->take(std::move(again))) return;
+            close();
+        }
+        if (is_done()) return;
+        const LineKind kind = kind_of(seen.body());
+        if (is_head(kind)) {
+            auto before = lines_above(seen);
+            growing_.emplace(std::move(before), std::move(seen), kind, working_directory_);
+            recent_.clear();
+            return;
+        }
+        recent_.push_back(std::move(seen));
+        if (recent_.size() > lines_before) recent_.pop_front();
+    }
+
+    std::optional<ErrorBlock> finish() {
+        if (growing_) close();
+        return std::move(found_);
+    }
+
+private:
+    void close() {
+        ErrorBlock block = std::move(*growing_).finish();
+        growing_.reset();
+        if (block.end <= after_ || is_done()) return;
+        if (found_ && block.is_wrapper && !found_->is_wrapper) return;
+        found_ = std::move(block);
+    }
+
+    /// From the place that is printed above an error, or the source lines, on.
+    std::vector<Seen> lines_above(const Seen& head) const {
+        std::size_t first = recent_.size();
+        for (std::size_t at = recent_.size(); at-- > 0;) {
+            const Seen& each = recent_[at];
+            if (each.stream != head.stream || each.run != head.run || paused(each.wall_ns, head.wall_ns)) break;
+            if (kind_of(each.body()) == LineKind::record) break;
+            if (is_prelude(each.body())) first = at;
+        }
+        return {recent_.begin() + static_cast<std::ptrdiff_t>(first), recent_.end()};
+    }
+
+    std::string_view working_directory_;
+    WhichError which_;
+    std::uint64_t after_;
+    std::deque<Seen> recent_;
+    std::optional<Growing> growing_;
+    std::optional<ErrorBlock> found_;
+};
+
+}  // namespace
+
+bool is_error_head(std::string_view line) {
+    const std::string text = prepared(line);
+    return is_head(kind_of(std::string_view(text).substr(source_prefix(text))));
+}
+
+std::string ErrorBlock::text() const {
+    std::string out;
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        if (left_out > 0 && i == left_out_before) out += fmt::format("[{} lines left out]\n", left_out);
+        out += lines[i] + '\n';
+    }
+    return out;
+}
+
+std::optional<ErrorBlock> find_error(const std::vector<Line>& lines, std::string_view working_directory,
+                                     WhichError which, std::uint64_t after) {
+    Finder finder(working_directory, which, after);
+    for (const auto& line : lines) {
+        if (finder.is_done()) break;
+        finder.add(line);
+    }
+    return finder.finish();
+}
+
+}  // namespace persistproc::logstore

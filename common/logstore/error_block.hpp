@@ -1,0 +1,47 @@
+#pragma once
+/// Errors in what a program printed, each as one block: from its head (in Node the place above it) through stack,
+/// source and notes to the end of the burst. A block is of one stream, and of one program where several share it.
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/logstore/error_place.hpp"
+#include "common/logstore/reader.hpp"
+
+namespace persistproc::logstore {
+
+/// The head of a line of output, for one decision: does an error begin there? Takes any bytes. Pure.
+bool is_error_head(std::string_view line);
+
+struct ErrorBlock {
+    static constexpr std::size_t max_lines = 40;
+    static constexpr std::size_t max_line_bytes = 500;
+
+    std::string message;              // one line: what is wrong
+    std::optional<ErrorPlace> place;  // where the user could mend it; nothing: not told
+    /// Cleaned for a model; cut in the middle where they are longer. At most `max_lines`.
+    std::vector<std::string> lines;
+    std::size_t left_out = 0;         // lines, of the middle ...
+    std::size_t left_out_before = 0;  // ... before this one of `lines`
+    std::uint32_t run = 0;
+    std::int64_t wall_ns = 0;    // of the first line; 0: unknown
+    std::uint64_t position = 0;  // of the first line's first byte
+    std::uint64_t end = 0;       // after the last line
+    bool is_wrapper = false;     // says no more than that a program failed
+
+    /// The lines, each ended by a newline; what is left out is said.
+    std::string text() const;
+};
+
+enum class WhichError { first, last };
+
+/// The first error of `lines`, or the last one; told is also an error that began before `after` and goes on behind it.
+/// Of the last ones, one that says what is wrong is preferred to a wrapper's. Linear in the lines, memory bounded.
+/// Pure.
+std::optional<ErrorBlock> find_error(const std::vector<Line>& lines, std::string_view working_directory,
+                                     WhichError which, std::uint64_t after = 0);
+
+}  // namespace persistproc::logstore

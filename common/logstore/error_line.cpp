@@ -1,0 +1,453 @@
+#include "common/logstore/error_line.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "common/logstore/ascii.hpp"
+#include "common/logstore/error_place.hpp"
+
+namespace persistproc::logstore {
+
+const std::string_view error_hint =
+    "(?i)err|eror|exception|fatal|fata|ftl|crit|severe|emerg|panic|fail|segmentation|core dumped|terminate called|"
+    "stack smashing|undefined reference|uncaught|unhandled|in use|eaddrinuse|traceback|assertion|sanitizer|caused by|"
+    "elifecycle|crashed|make.*\\*\\*\\*|\\*\\* \\(|e: file|\\.(?:go|rb):\\d|"
+    "\"(?:level|lvl|severity|levelname|log.level)\"[ \":]*\\d|^[EF]\\d{4} ";
+
+namespace {
+
+constexpr std::size_t longest_prefix = 200;  // times, levels, loggers in front of a message
+constexpr std::size_t longest_bracket = 80;
+constexpr std::size_t longest_phrase = 48;
+
+bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
+
+template <std::size_t count>
+bool is_one_of(std::string_view word, const std::string_view (&words)[count]) {
+    return std::find(std::begin(words), std::end(words), word) != std::end(words);
+}
+template <std::size_t count>
+bool starts_with_one(std::string_view text, const std::string_view (&words)[count]) {
+    return std::any_of(std::begin(words), std::end(words), [text](auto word) { return text.starts_with(word); });
+}
+template <std::size_t count>
+bool has_one(std::string_view text, const std::string_view (&words)[count]) {
+    return std::any_of(std::begin(words), std::end(words), [text](auto word) { return has(text, word); });
+}
+
+std::string_view trimmed_front(std::string_view text, std::string_view what = " \t") {
+    text.remove_prefix(std::min(text.find_first_not_of(what), text.size()));
+    return text;
+}
+std::string_view trimmed(std::string_view text, std::string_view what = " \t") {
+    text = trimmed_front(text, what);
+    return text.substr(0, text.find_last_not_of(what) + 1);
+}
+
+/// "error: 0", "Last error: none", "err=<nil>": that there is none.
+bool is_nothing(std::string_view value) {
+    constexpr std::string_view nothing[] = {"none", "null", "nil",  "<nil>", "no",   "false", "ok",   "undefined",
+                                            "{}",   "[]",   "''",   "\"\"",  "n/a",  "N/A",   "None", "Null",
+                                            "off",  "on",   "true", "NULL",  "NONE", "No",    "False"};
+    value = trimmed(value, " \t,;.:");
+    const std::string_view word = value.substr(0, value.find_first_of(" \t,;"));
+    if (word.empty() || (word.size() == value.size() && is_one_of(word, nothing))) return true;
+    return word[0] == '0' && std::none_of(word.begin(), word.end(), [](char c) { return is_letter(c) && c != 'm'; });
+}
+
+enum class Level { none, lower, failure };
+
+Level level_of_capitals(std::string_view word) {
+    constexpr std::string_view failures[] = {"ERROR", "ERR",    "ERRO",  "EROR",  "FATAL", "FATA",
+                                             "FTL",   "SEVERE", "EMERG", "PANIC", "CRIT",  "CRITICAL"};
+    constexpr std::string_view lower[] = {"INFO", "INF",     "WARN", "WARNING", "WRN", "DEBUG",
+                                          "DBG",  "TRACE",   "TRC",  "NOTICE",  "LOG", "DEBU",
+                                          "NOTE", "VERBOSE", "HINT", "SUCCESS", "OK"};
+    if (is_one_of(word, failures)) return Level::failure;
+    return is_one_of(word, lower) ? Level::lower : Level::none;
+}
+
+Level level_of_word(std::string_view word) {
+    constexpr std::string_view failures[] = {"error", "fatal", "critical", "crit", "panic",    "emerg",
+                                             "fail",  "Error", "Fatal",    "eror", "Critical", "severe"};
+    constexpr std::string_view lower[] = {"info", "warn", "warning", "debug", "trace",   "notice", "verbose", "log",
+                                          "note", "hint", "Info",    "Warn",  "Warning", "Debug",  "Note",    "Trace",
+                                          "dbug", "trce", "success", "ready", "event",   "wait"};
+    if (is_one_of(word, failures)) return Level::failure;
+    return is_one_of(word, lower) ? Level::lower : Level::none;
+}
+
+/// "[ERROR]", "[php:error]", "[2024-01-01 12:00:00,123: ERROR/MainProcess]"
+Level level_in_bracket(std::string_view inner) {
+    const std::string_view last = inner.substr(inner.find_last_of(':') + 1);  // npos + 1: all of it
+    if (const Level level = level_of_word(last); level != Level::none) return level;
+    while (!inner.empty()) {
+        const std::size_t end = std::min(inner.find_first_of(" /:,|"), inner.size());
+        if (const Level level = level_of_capitals(inner.substr(0, end)); level != Level::none) return level;
+        inner.remove_prefix(std::min(end + 1, inner.size()));
+    }
+    return Level::none;
+}
+
+/// Times, numbers, months and zones: what stands in front of a level.
+bool is_stamp(std::string_view word) {
+    constexpr std::string_view names[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Jan", "Feb", "Mar",
+                                          "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    if (is_digit(word[0]) || is_one_of(word, names)) return true;
+    return word.size() <= 5 && std::none_of(word.begin(), word.end(), is_lower);
+}
+
+/// What stands in front of a line's message. Where `level` is none, `rest` is where words begin.
+struct Prefix {
+    Level level = Level::none;
+    std::size_t rest = 0;
+};
+
+/// One word in front: nothing when it belongs to what is in front, else what it makes of the line.
+std::optional<Prefix> read_word(std::string_view line, std::size_t begin, std::size_t end) {
+    const std::string_view word = trimmed(line.substr(begin, end - begin), ",;.");
+    const std::string_view next = line.substr(end);
+    if (const Level level = level_of_capitals(word); level != Level::none) return Prefix{level, end};
+    const Level level = level_of_word(word);
+    // In small letters it is a word like any other, unless it stands as a level does.
+    const bool is_marked = next.starts_with(':') || next.starts_with(" -") || next.starts_with(" |");
+    const bool is_spoken = next.size() > 1 && next[0] == ' ' && is_upper(next[1]);
+    if (level == Level::lower && (is_marked || is_spoken || next.starts_with("  "))) return Prefix{level, end};
+    if (level == Level::failure && is_lower(word[0]) && (is_marked || (is_spoken && word == "error")))
+        return Prefix{level, end};
+    if (word.empty() || is_stamp(word)) return std::nullopt;
+    return Prefix{Level::none, begin};
+}
+
+Prefix read_prefix(std::string_view line) {
+    const std::size_t most = std::min(line.size(), longest_prefix);
+    std::size_t at = 0;
+    while (at < most) {
+        const char c = line[at];
+        if (!is_letter(c) && !is_digit(c) && std::string_view("[({\"'/<*#@.$_~`").find(c) == std::string_view::npos) {
+            ++at;
+            continue;
+        }
+        if (c == '[') {
+            const auto close = line.substr(0, at + longest_bracket).find(']', at);
+            if (close == line.npos) return {Level::none, at};
+            const Level level = level_in_bracket(line.substr(at + 1, close - at - 1));
+            at = close + 1;
+            if (level != Level::none) return {level, at};
+            continue;
+        }
+        if (!is_letter(c) && !is_digit(c)) return {Level::none, at};
+        const std::size_t end = std::min(line.find_first_of(" \t:|[]()", at), line.size());
+        if (const auto found = read_word(line, at, end)) return *found;
+        at = end;
+    }
+    return {Level::none, at};
+}
+
+std::string_view word_after(std::string_view line, std::string_view key) {
+    const auto at = line.find(key);
+    if (at == line.npos) return {};
+    std::string_view rest = trimmed_front(line.substr(at + key.size()), " \":");
+    return rest.substr(0, rest.find_first_of(" \",}"));
+}
+
+Level level_of_any(std::string_view word) {
+    const Level level = level_of_capitals(word);
+    return level == Level::none ? level_of_word(word) : level;
+}
+
+/// logfmt, JSON, glog: loggers for machines.
+Level machine_level(std::string_view line) {
+    for (const std::string_view key : {"level=", "lvl=", "severity="})
+        if (const auto at = line.find(key); at != line.npos && (at == 0 || line[at - 1] == ' '))
+            return level_of_any(word_after(line, key));
+    if (line.starts_with('{')) {
+        for (const std::string_view key : {"\"level\"", "\"severity\"", "\"lvl\"", "\"levelname\"", "\"log.level\""}) {
+            const std::string_view word = word_after(line, key);
+            if (word.empty()) continue;
+            // pino and bunyan count: 30 is info, 50 an error.
+            if (is_digit(word[0])) return word.size() == 2 && word[0] >= '5' ? Level::failure : Level::lower;
+            return level_of_any(word);
+        }
+    }
+    if (line.size() > 6 && std::string_view("EFWI").find(line[0]) != std::string_view::npos && line[5] == ' ' &&
+        std::all_of(line.begin() + 1, line.begin() + 5, is_digit))
+        return line[0] == 'E' || line[0] == 'F' ? Level::failure : Level::lower;
+    return Level::none;
+}
+
+/// "3 | const a = 1": sources shown around an error.
+bool is_source_frame(std::string_view line) {
+    line = trimmed_front(line, " \t>");
+    const auto digits = line.find_first_not_of("0123456789");
+    if (digits == 0 || digits == line.npos) return false;
+    const std::string_view rest = trimmed_front(line.substr(digits));
+    return rest.starts_with('|') || rest.starts_with("\xe2\x94\x82");  // │
+}
+
+/// Behind a type or a phrase: "[CODE]: what is wrong".
+bool says_what(std::string_view rest) {
+    if (rest.starts_with(" [")) rest.remove_prefix(std::min(rest.find(']'), rest.size() - 1) + 1);
+    if (rest.starts_with(" (")) rest.remove_prefix(std::min(rest.find(')'), rest.size() - 1) + 1);
+    if (rest.size() < 2 || rest[0] != ':' || rest[1] != ' ') return false;
+    return !is_nothing(rest.substr(1));
+}
+
+/// Where the name of a type ends at the front of `text`: "java.io.IOException", "ActiveRecord::StatementInvalid".
+std::size_t end_of_type(std::string_view text) {
+    std::size_t at = 0;
+    while (at < text.size()) {
+        if (text.substr(at).starts_with("::") && at + 2 < text.size() && is_letter(text[at + 2]))
+            at += 2;
+        else if (is_word(text[at]) || text[at] == '.' || text[at] == '$' || text[at] == '\\')
+            ++at;
+        else
+            break;
+    }
+    return at;
+}
+
+/// "TypeError: …", "java.lang.IllegalStateException: …", "Error [ERR_X]: …"
+bool is_typed_error(std::string_view text) {
+    const std::size_t end = end_of_type(text);
+    const std::string_view type = text.substr(0, end);
+    const std::string_view name = type.substr(type.find_last_of(".:\\$") + 1);
+    if (name.empty() || !is_upper(name[0]) || name == "NoError" || name == "LastError") return false;
+    if (!name.ends_with("Error") && !name.ends_with("Exception") && !name.ends_with("Panic")) return false;
+    if (end == text.size()) return name.size() < type.size();
+    return says_what(text.substr(end));
+}
+
+/// "Internal server error: …"
+bool is_phrased_error(std::string_view text) {
+    const auto colon = text.substr(0, longest_phrase).find(": ");
+    if (colon == text.npos || colon == 0 || !is_upper(text[0])) return false;
+    const std::string_view phrase = text.substr(0, colon);
+    constexpr std::string_view denials[] = {"No ", "Zero ", "Last ", "Without ", "Previous ", "On ", "Total ", "Any "};
+    if (starts_with_one(phrase, denials) || std::count(phrase.begin(), phrase.end(), ' ') > 3) return false;
+    if (std::any_of(phrase.begin(), phrase.end(), [](char c) { return !is_letter(c) && c != ' ' && c != '-'; }))
+        return false;
+    return (phrase.ends_with(" error") || phrase.ends_with(" Error") || phrase.ends_with(" exception")) &&
+           says_what(text.substr(colon));
+}
+
+/// "src/a.c:3:5: error: …", "src/a.ts(3,5): error TS1005: …", "./main.go:3:5: undefined: x", "a.rb:3:in 'f': …"
+bool is_compilers(std::string_view line) {
+    const auto place = find_place(line.substr(0, longest_prefix));
+    if (!place || line.find_first_not_of(" \t") < place->begin) return false;
+    const std::string_view rest = trimmed_front(line.substr(place->end), " :-\t");
+    constexpr std::string_view words[] = {
+        "error",        "fatal",      "runtime error: ", "syntax error", "Error: ", "undefined reference to ",
+        "Syntax Error", "TypeError: "};
+    if (starts_with_one(rest, words)) return !is_nothing(rest.substr(rest.find_first_of(":,") + 1));
+    const std::string_view told = line.substr(place->begin, place->end - place->begin);
+    if (has(told, ".go:")) return place->column > 0 && !rest.empty() && line[place->end] == ':';
+    return has(told, ".rb:") && rest.starts_with("in ") && (has(rest, "': ") || has(rest, "`: "));
+}
+
+bool is_wrapper(std::string_view text) {
+    constexpr std::string_view fronts[] = {"npm ERR!",
+                                           "npm error ",
+                                           "make: ***",
+                                           "ELIFECYCLE",
+                                           "ERR_PNPM",
+                                           "error: script \"",
+                                           "error Command failed",
+                                           "error: could not compile",
+                                           "error: Recipe "};
+    if (text.starts_with("make[") && has(text, "***")) return true;
+    return starts_with_one(text, fronts) || has(text, "app crashed");
+}
+
+/// What is an error wherever in the line it stands.
+bool is_unmistakable(std::string_view line) {
+    constexpr std::string_view parts[] = {" panicked at ",
+                                          "EADDRINUSE",
+                                          "ddress already in use",
+                                          "Rejection",
+                                          "Sanitizer: ",
+                                          ": runtime error: ",
+                                          "PHP Fatal error:",
+                                          "PHP Parse error:",
+                                          "http: panic serving ",
+                                          "panic recovered",
+                                          "(core dumped)",
+                                          "stack smashing detected",
+                                          "undefined reference to ",
+                                          ": Assertion `",
+                                          "APPLICATION FAILED TO START"};
+    if (!has_one(line, parts)) return false;
+    return !has(line, "Rejection") || has(line, "Unhandled") || has(line, "unhandled");
+}
+
+bool begins_like_error(std::string_view text) {
+    constexpr std::string_view fronts[] = {
+        "panic: ",           "fatal error: ",    "Fatal error: ",    "Fatal Python error: ",
+        "Parse error: ",     "Uncaught ",        "Exception in ",    "Caused by: ",
+        "error[E",           "error TS",         "ERROR in ",        "** (",
+        "Failed to compile", "Build failed",     "Transform failed", "Segmentation fault",
+        "terminate called ", "Assertion failed", "e: file://",       "FATAL ERROR: "};
+    if (starts_with_one(text, fronts)) return true;
+    if (!text.starts_with("Unhandled ") && !text.starts_with("unhandled ")) return false;
+    return has_one(text, {"xception", "ejection", "rror"});
+}
+
+bool is_traceback(std::string_view line) { return trimmed(line).ends_with("Traceback (most recent call last):"); }
+
+std::size_t indentation(std::string_view line) { return std::min(line.find_first_not_of(" \t"), line.size()); }
+
+LineKind kind_by_level(std::string_view line, const Prefix& prefix) {
+    const std::string_view rest = trimmed_front(line.substr(prefix.rest), " \t:|-]");
+    // "ERROR" alone: what it is follows.
+    if (!rest.empty() && is_nothing(rest)) return LineKind::other;
+    if (prefix.rest < line.size() && line[prefix.rest] == ':' && rest.empty() && is_lower(line[prefix.rest - 1]))
+        return LineKind::other;
+    const std::string_view head = trimmed_front(line);
+    const bool is_compiler = head.starts_with("error: ") || head.starts_with("fatal: ");
+    return is_compiler || is_typed_error(rest) ? LineKind::error : LineKind::level;
+}
+
+/// `"msg":"…"` of a JSON record.
+std::string json_message(std::string_view line) {
+    for (const std::string_view key : {"\"msg\":", "\"message\":", "\"error\":", "\"event\":"}) {
+        const auto at = line.find(key);
+        if (at == line.npos) continue;
+        std::string_view rest = trimmed_front(line.substr(at + key.size()));
+        if (!rest.starts_with('"')) continue;
+        std::string out;
+        for (std::size_t i = 1; i < rest.size() && rest[i] != '"'; ++i) {
+            const bool is_escaped = rest[i] == '\\' && i + 1 < rest.size();
+            if (is_escaped) ++i;
+            out += is_escaped && (rest[i] == 'n' || rest[i] == 't') ? ' ' : rest[i];
+        }
+        return out;
+    }
+    return std::string(trimmed(line));
+}
+
+}  // namespace
+
+LineKind kind_of(std::string_view line) {
+    if (is_traceback(line)) return LineKind::traceback;
+    const std::size_t indent = indentation(line);
+    if (indent == line.size() || is_source_frame(line)) return LineKind::other;
+    const std::string_view text = line.substr(indent);
+    if (is_wrapper(text)) return LineKind::wrapper;
+    if (begins_like_error(text) || is_compilers(line)) return LineKind::error;
+    const Level machine = machine_level(line);
+    if (machine != Level::none) return machine == Level::failure ? LineKind::level : LineKind::record;
+    const Prefix prefix = read_prefix(line);
+    if (prefix.level == Level::lower) return LineKind::record;
+    if (is_unmistakable(line)) return LineKind::error;
+    if (prefix.level == Level::failure) return indent > 4 ? LineKind::other : kind_by_level(line, prefix);
+    const std::string_view rest = line.substr(prefix.rest);
+    if (is_wrapper(rest)) return LineKind::wrapper;
+    if (begins_like_error(rest)) return LineKind::error;
+    return indent <= 4 && (is_typed_error(rest) || is_phrased_error(rest)) ? LineKind::error : LineKind::other;
+}
+
+bool is_continuation(std::string_view line) {
+    if (line.empty()) return false;
+    if (line[0] == ' ' || line[0] == '\t') return kind_of(line) != LineKind::record;
+    constexpr std::string_view fronts[] = {"at ",
+                                           "from ",
+                                           "#",
+                                           "goroutine ",
+                                           "Caused by",
+                                           "caused by",
+                                           "During handling of ",
+                                           "The above exc",
+                                           "Stack trace",
+                                           "stack backtr",
+                                           "note: ",
+                                           "help: ",
+                                           "hint: ",
+                                           "created by ",
+                                           "-->",
+                                           "|",
+                                           "^",
+                                           "}",
+                                           "Node.js v",
+                                           "Require stack:",
+                                           "- /",
+                                           "[cause]",
+                                           "SUMMARY: ",
+                                           "exit status ",
+                                           "[signal ",
+                                           "thrown in ",
+                                           "= note",
+                                           "...",
+                                           "> ",
+                                           "warning: unused",
+                                           "==",
+                                           "Backtrace",
+                                           "~",
+                                           "]",
+                                           "error: aborting",
+                                           "Import trace",
+                                           "For more information about this error"};
+    return starts_with_one(line, fronts) || is_source_frame(line);
+}
+
+bool is_prelude(std::string_view line) {
+    std::string_view text = trimmed(line);
+    if (text.starts_with("File \"")) return find_place(text).has_value();
+    if (text.starts_with("# ") && text.find(' ', 2) == text.npos) return true;
+    if (text.starts_with("=====") && text.find_first_not_of('=') == text.npos) return true;
+    if (text.find(' ') != text.npos) return false;
+    const auto place = find_place(text);
+    return text.starts_with("node:internal/") || (place && place->begin == 0 && place->end + 1 >= text.size());
+}
+
+bool is_vague(std::string_view line) {
+    const std::string_view text = trimmed(line);
+    const auto at = text.find(" panicked at ");
+    if (at != text.npos) return text.ends_with(':') && find_place(text, at).has_value();
+    if (text.starts_with("ERROR in ")) return !has(text, "error") && !has(text, ": ");
+    return text.starts_with("Failed to compile") || text.starts_with("Exception in ASGI") ||
+           text.starts_with("ERROR in:") || text.ends_with("APPLICATION FAILED TO START") || text == "Error:" ||
+           is_traceback(text);
+}
+
+bool is_exception_line(std::string_view line) {
+    const std::size_t end = end_of_type(line);
+    if (end == 0 || !is_letter(line[0])) return false;
+    return end == line.size() || line.substr(end).starts_with(": ") || line.substr(end) == ":";
+}
+
+std::string message_in(std::string_view line) {
+    if (line.starts_with('{')) return json_message(line);
+    const auto place = find_place(line.substr(0, longest_prefix));
+    if (place && place->begin <= indentation(line)) {
+        const std::string_view rest = trimmed(line.substr(place->end), " \t:-");
+        if (!rest.empty()) return std::string(rest);
+    }
+    if (const std::string_view text = trimmed(line); begins_like_error(text)) return std::string(text);
+    const Prefix prefix = read_prefix(line);
+    const std::string_view rest = trimmed(line.substr(prefix.rest), " \t:|-]");
+    return std::string(rest.empty() ? trimmed(line) : rest);
+}
+
+std::size_t source_prefix(std::string_view line) {
+    std::size_t at = 0;
+    if (line.starts_with('[')) {
+        at = std::min(line.substr(0, longest_phrase).find(']'), line.size());
+        if (at + 1 >= line.size() || line[at + 1] != ' ' || at == 1) return 0;
+        const std::string_view name = line.substr(1, at - 1);
+        if (std::any_of(name.begin(), name.end(),
+                        [](char c) { return !is_word(c) && c != '-' && c != '.' && c != '@'; }))
+            return 0;
+        return level_in_bracket(name) == Level::none ? at + 2 : 0;
+    }
+    // foreman: "12:00:00 web.1 | "
+    if (line.size() > 9 && is_digit(line[0]) && line[2] == ':' && line[5] == ':' && line[8] == ' ') at = 9;
+    const std::size_t name = at;
+    while (at < line.size() && at - name < longest_phrase && (is_word(line[at]) || line[at] == '-' || line[at] == '.'))
+        ++at;
+    if (at == name || is_digit(line[name])) return 0;
+    while (at < line.size() && line[at] == ' ') ++at;
+    if (at + 1 >= line.size() || line[at] != '|' || line[at + 1] != ' ') return 0;
+    return at + 2;
+}
+
+}  // namespace persistproc::logstore

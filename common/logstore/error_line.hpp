@@ -1,0 +1,45 @@
+#pragma once
+/// What one line of a program's output is to somebody who looks for errors. Knows how the languages, compilers and
+/// loggers of development servers begin an error, and what of theirs only looks like one. All of it is pure, for lines
+/// without colour and control bytes (base::clean_output), and linear in the line.
+#include <string>
+#include <string_view>
+
+namespace persistproc::logstore {
+
+enum class LineKind {
+    other,
+    record,     // of a logger, below the level of an error
+    wrapper,    // of what started the program: that it failed ("npm ERR!", "make: ***")
+    level,      // of a logger, at the level of an error
+    error,      // an error by its type, a panic, a compiler's
+    traceback,  // of Python: what is wrong stands in its last line
+};
+
+/// Whether an error begins with such a line.
+constexpr bool is_head(LineKind kind) noexcept { return kind >= LineKind::wrapper; }
+
+/// RE2: matches each line whose kind is a head, and few others. For `LineQuery::grep`.
+extern const std::string_view error_hint;
+
+LineKind kind_of(std::string_view line);
+
+/// Whether the line belongs to the error above it, by how it looks.
+bool is_continuation(std::string_view line);
+
+/// Whether an error begins here if the head of one follows: a place alone, as Node, Next.js and Go print it first.
+bool is_prelude(std::string_view line);
+
+/// Whether the line says nothing of what is wrong, and the next one does ("ERROR in ./src/a.js").
+bool is_vague(std::string_view line);
+
+/// Whether Python's last line of a traceback may look like this.
+bool is_exception_line(std::string_view line);
+
+/// What the line says is wrong: without times, levels and the place at its front.
+std::string message_in(std::string_view line);
+
+/// How much of the line's front names its source, where several programs share an output ("web-1  | ", "[0] ").
+std::size_t source_prefix(std::string_view line);
+
+}  // namespace persistproc::logstore

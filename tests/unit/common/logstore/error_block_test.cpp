@@ -1,0 +1,511 @@
+#include "common/logstore/error_block.hpp"
+
+#include <string>
+#include <vector>
+
+#include "common/base/text.hpp"
+#include "common/logstore/error_line.hpp"
+#include "common/logstore/search.hpp"
+#include "tests/support/catch.hpp"
+
+namespace error_block_test {
+
+using namespace persistproc;
+using namespace persistproc::logstore;
+
+namespace {
+
+constexpr std::string_view directory = "/home/me/shop";
+
+/// The lines of `text`, as one burst of standard error.
+std::vector<Line> burst(std::string_view text, std::uint64_t position = 0, std::int64_t wall_ns = 1'000'000'000) {
+    std::vector<Line> out;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        Line line{.text = std::string(text.substr(0, end)), .stream = Stream::err, .run = 1, .wall_ns = wall_ns};
+        line.position = position;
+        position += end + 1;
+        out.push_back(std::move(line));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return out;
+}
+
+std::optional<ErrorBlock> error_in(std::string_view text) {
+    return find_error(burst(text), directory, WhichError::first);
+}
+
+struct Sample {
+    const char* name;
+    const char* text;
+    const char* message;
+    const char* place;  // "": not told
+    const char* first;  // line of the block, or what it begins with
+    const char* last;
+};
+
+const Sample samples[] = {
+    {"Python", R"(INFO:     Started server process [4711]
+Traceback (most recent call last):
+  File "/home/me/shop/app.py", line 12, in <module>
+    main()
+  File "/home/me/shop/shop/cart.py", line 3, in main
+    json.loads(text)
+  File "/usr/lib/python3.11/json/decoder.py", line 355, in raw_decode
+    raise JSONDecodeError("Expecting value", s, err.value) from None
+json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)
+INFO:     Waiting for changes
+)",
+     "json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)", "shop/cart.py:3",
+     "Traceback (most recent call last):", "json.decoder.JSONDecodeError"},
+    {"Python, chained", R"(Traceback (most recent call last):
+  File "/home/me/shop/a.py", line 2, in f
+    return d["x"]
+KeyError: 'x'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/home/me/shop/a.py", line 9, in <module>
+    f()
+  File "/home/me/shop/a.py", line 4, in f
+    raise ValueError("no x")
+ValueError: no x
+)",
+     "ValueError: no x", "a.py:4", "Traceback", "ValueError: no x"},
+    {"Python, syntax", R"(  File "/home/me/shop/a.py", line 3
+    def f(:
+          ^
+SyntaxError: invalid syntax
+)",
+     "SyntaxError: invalid syntax", "a.py:3", "  File", "SyntaxError"},
+    {"Python, bare exception under a logger", R"([2026-01-02 10:00:00,123] ERROR in app: Exception on / [GET]
+Traceback (most recent call last):
+  File "/home/me/shop/venv/lib/python3.11/site-packages/flask/app.py", line 1455, in wsgi_app
+    response = self.full_dispatch_request()
+  File "/home/me/shop/app.py", line 7, in index
+    return items[3]
+IndexError
+127.0.0.1 - - [02/Jan/2026 10:00:00] "GET / HTTP/1.1" 500 -
+)",
+     "IndexError", "app.py:7", "[2026-01-02", "IndexError"},
+    {"Python, pydantic", R"(Traceback (most recent call last):
+  File "/home/me/shop/settings.py", line 8, in <module>
+    Settings()
+pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings
+url
+  Field required [type=missing, input_value={}, input_type=dict]
+    For further information visit https://errors.pydantic.dev/2.5/v/missing
+)",
+     "pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings", "settings.py:8", "Traceback",
+     "    For further information"},
+    {"uvicorn, port", R"(INFO:     Application startup complete.
+ERROR:    [Errno 98] error while attempting to bind on address ('127.0.0.1', 8000): address already in use
+INFO:     Waiting for application shutdown.
+)",
+     "[Errno 98] error while attempting to bind on address ('127.0.0.1', 8000): address already in use", "",
+     "ERROR:", "ERROR:"},
+    {"Node, uncaught", R"(/home/me/shop/src/server.js:3
+  db.connect(;
+             ^
+
+SyntaxError: Unexpected token ';'
+    at internalCompileFunction (node:internal/vm:73:18)
+    at wrapSafe (node:internal/modules/cjs/loader:1176:20)
+
+Node.js v18.19.0
+)",
+     "SyntaxError: Unexpected token ';'", "src/server.js:3", "/home/me/shop/src/server.js:3", "Node.js v18.19.0"},
+    {"Node, missing module", R"(node:internal/modules/cjs/loader:1080
+  throw err;
+  ^
+
+Error: Cannot find module 'expres'
+Require stack:
+- /home/me/shop/server.js
+    at Module._resolveFilename (node:internal/modules/cjs/loader:1077:15)
+    at Object.<anonymous> (/home/me/shop/node_modules/x/index.js:9:1)
+    at Object.<anonymous> (/home/me/shop/server.js:1:17) {
+  code: 'MODULE_NOT_FOUND',
+  requireStack: [ '/home/me/shop/server.js' ]
+}
+
+Node.js v18.19.0
+)",
+     "Error: Cannot find module 'expres'", "server.js:1:17", "node:internal/modules/cjs/loader:1080",
+     "Node.js v18.19.0"},
+    {"Node, port", R"(node:events:495
+      throw er; // Unhandled 'error' event
+      ^
+
+Error: listen EADDRINUSE: address already in use :::3000
+    at Server.setupListenHandle [as _listen2] (node:net:1817:16)
+    at listenInCluster (node:net:1865:12) {
+  code: 'EADDRINUSE',
+  errno: -98,
+  port: 3000
+}
+)",
+     "Error: listen EADDRINUSE: address already in use :::3000", "", "", "}"},
+    {"Node, rejection",
+     R"([UnhandledPromiseRejection: This error originated either by throwing inside of an async function]
+    at /home/me/shop/a.mjs:4:9
+)",
+     "", "a.mjs:4:9", "[UnhandledPromiseRejection", "    at"},
+    {"tsc", R"(src/cart.ts(3,5): error TS2322: Type 'string' is not assignable to type 'number'.
+src/user.ts(9,1): error TS2304: Cannot find name 'x'.
+
+Found 2 errors. Watching for file changes.
+)",
+     "error TS2322: Type 'string' is not assignable to type 'number'.", "src/cart.ts:3:5", "src/cart.ts",
+     "src/user.ts"},
+    {"tsc, pretty", R"(src/cart.ts:3:5 - error TS2322: Type 'string' is not assignable to type 'number'.
+
+3     total = 'x';
+      ~~~~~
+)",
+     "error TS2322: Type 'string' is not assignable to type 'number'.", "src/cart.ts:3:5", "src/cart.ts",
+     "      ~~~~~"},
+    {"vite",
+     R"(10:00:00 AM [vite] Internal server error: Failed to resolve import "./nope" from "src/App.tsx". Does the file exist?
+  Plugin: vite:import-analysis
+  File: /home/me/shop/src/App.tsx:2:17
+  1  |  import React from "react";
+  2  |  import nope from "./nope";
+     |                    ^
+      at TransformContext._formatError (file:///home/me/shop/node_modules/vite/dist/node/chunks/dep.js:49258:41)
+10:00:01 AM [vite] hmr update /src/App.tsx
+)",
+     "Internal server error: Failed to resolve import \"./nope\" from \"src/App.tsx\". Does the file exist?",
+     "src/App.tsx:2:17", "10:00:00 AM", "      at TransformContext"},
+    {"esbuild",
+     "\xe2\x9c\x98 [ERROR] Could not resolve \"./nope\"\n\n    src/main.ts:3:19:\n      3 \xe2\x94\x82 import x from"
+     " \"./nope\"\n        \xe2\x95\xb5               ~~~~~~~~\n\n1 error\n",
+     "Could not resolve \"./nope\"", "src/main.ts:3:19", "\xe2\x9c\x98 [ERROR]", "        \xe2\x95\xb5"},
+    {"webpack", R"(assets by status 1.2 MiB [cached] 1 asset
+ERROR in ./src/index.js 3:5
+Module parse failed: Unexpected token (3:5)
+You may need an appropriate loader to handle this file type.
+| const a = 1;
+> let = ;
+)",
+     "Module parse failed: Unexpected token (3:5)", "src/index.js:3:5", "ERROR in", "> let = ;"},
+    {"Next.js", R"(Failed to compile.
+
+./app/(shop)/[id]/page.tsx:3:5
+Type error: Cannot find name 'x'.
+
+  1 | export default function Page() {
+> 3 |     return x;
+    |            ^
+)",
+     "Type error: Cannot find name 'x'.", "app/(shop)/[id]/page.tsx:3:5", "Failed to compile.", "    |"},
+    {"Next.js, runtime",
+     " \xe2\xa8\xaf TypeError: Cannot read properties of undefined (reading 'id')\n"
+     "    at Page (webpack-internal:///(rsc)/./app/page.tsx:10:11)\n  digest: \"42\"\n",
+     "TypeError: Cannot read properties of undefined (reading 'id')", "app/page.tsx:10:11", " \xe2\xa8\xaf",
+     "  digest"},
+    {"bun",
+     "3 | import x from \"nope\";\n    ^\nerror: Cannot find module \"nope\" from \"/home/me/shop/a.ts\"\n"
+     "      at /home/me/shop/a.ts:3:8\n",
+     "Cannot find module \"nope\" from \"/home/me/shop/a.ts\"", "a.ts:3:8", "error: Cannot", "      at"},
+    {"Go, panic", R"(2026/01/02 10:00:00 listening on :8080
+panic: runtime error: index out of range [3] with length 2
+
+goroutine 1 [running]:
+runtime.gopanic(0xc0)
+	/usr/local/go/src/runtime/panic.go:884 +0x212
+main.main()
+	/home/me/shop/main.go:12 +0x1d
+exit status 2
+)",
+     "panic: runtime error: index out of range [3] with length 2", "main.go:12", "panic:", "exit status 2"},
+    {"Go, compiler", R"(# example.com/shop
+./main.go:5:2: undefined: foo
+./main.go:9:6: x declared and not used
+)",
+     "undefined: foo", "main.go:5:2", "# example.com/shop", "./main.go:9:6"},
+    {"Go, deadlock",
+     "fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [chan receive]:\nmain.main()\n"
+     "\t/home/me/shop/main.go:7 +0x25\n",
+     "fatal error: all goroutines are asleep - deadlock!", "main.go:7", "fatal error:", "\t/home"},
+    {"Go, HTTP",
+     "2026/01/02 10:00:00 http: panic serving 127.0.0.1:1: runtime error: invalid memory address\n"
+     "goroutine 7 [running]:\nmain.handle()\n\t/home/me/shop/internal/web/web.go:20 +0x1d\n",
+     "http: panic serving 127.0.0.1:1: runtime error: invalid memory address", "internal/web/web.go:20", "2026/01/02",
+     "\t/home"},
+    {"Rust, compiler", R"(   Compiling shop v0.1.0 (/home/me/shop)
+error[E0308]: mismatched types
+ --> src/main.rs:3:5
+  |
+3 |     let x: i32 = "a";
+  |            ---   ^^^ expected `i32`, found `&str`
+
+For more information about this error, try `rustc --explain E0308`.
+error: could not compile `shop` (bin "shop") due to 1 previous error
+)",
+     "error[E0308]: mismatched types", "src/main.rs:3:5", "error[E0308]", "For more information"},
+    {"Rust, panic", R"(thread 'main' panicked at 'no value', src/main.rs:4:10
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
+)",
+     "thread 'main' panicked at 'no value', src/main.rs:4:10", "src/main.rs:4:10", "thread", "note:"},
+    {"Rust, panic since 1.73", R"(thread 'main' panicked at src/main.rs:4:10:
+called `Option::unwrap()` on a `None` value
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
+)",
+     "called `Option::unwrap()` on a `None` value", "src/main.rs:4:10", "thread", "note:"},
+    {"Java", R"(2026-01-02 10:00:00.123  INFO 4711 --- [main] c.e.shop.App : Starting
+2026-01-02 10:00:00.456 ERROR 4711 --- [main] o.s.boot.SpringApplication : Application run failed
+
+java.lang.IllegalStateException: Failed to load
+	at java.base/java.util.ArrayList.get(ArrayList.java:427)
+	at org.springframework.boot.SpringApplication.run(SpringApplication.java:300)
+	at com.example.shop.App.main(App.java:12)
+Caused by: java.io.FileNotFoundException: shop.yml
+	at com.example.shop.Config.read(Config.java:30)
+	... 5 more
+)",
+     "java.lang.IllegalStateException: Failed to load", "App.java:12", "2026-01-02 10:00:00.456", "\t... 5 more"},
+    {"Java, thread", "Exception in thread \"main\" java.lang.RuntimeException: boom\n\tat Main.main(Main.java:3)\n",
+     "Exception in thread \"main\" java.lang.RuntimeException: boom", "Main.java:3", "Exception in", "\tat Main"},
+    {"javac", "src/Main.java:3: error: ';' expected\n    int x = 1\n             ^\n1 error\n", "error: ';' expected",
+     "src/Main.java:3", "src/Main.java", "             ^"},
+    {"Maven", "[INFO] Compiling\n[ERROR] /home/me/shop/src/Main.java:[3,14] ';' expected\n[INFO] done\n",
+     "/home/me/shop/src/Main.java:[3,14] ';' expected", "src/Main.java:3:14", "[ERROR]", "[ERROR]"},
+    {"Kotlin", "e: file:///home/me/shop/src/App.kt:3:5 Unresolved reference: foo\n",
+     "e: file:///home/me/shop/src/App.kt:3:5 Unresolved reference: foo", "src/App.kt:3:5", "e: ", "e: "},
+    {"Ruby",
+     "/home/me/shop/app.rb:3:in `divide': divided by 0 (ZeroDivisionError)\n\tfrom /home/me/shop/app.rb:7:in "
+     "`<main>'\n",
+     "in `divide': divided by 0 (ZeroDivisionError)", "app.rb:3", "/home", "\tfrom"},
+    {"Ruby, syntax", "app.rb:3: syntax error, unexpected end-of-input\n", "syntax error, unexpected end-of-input",
+     "app.rb:3", "app.rb", "app.rb"},
+    {"PHP",
+     "[Fri Jan  2 10:00:00 2026] PHP Fatal error:  Uncaught Exception: boom in /home/me/shop/index.php:3\n"
+     "Stack trace:\n#0 /home/me/shop/index.php(7): f()\n#1 {main}\n  thrown in /home/me/shop/index.php on line 3\n",
+     "Fatal error:  Uncaught Exception: boom in /home/me/shop/index.php:3", "index.php:3", "[Fri", "  thrown"},
+    {"PHP, parser", "PHP Parse error:  syntax error, unexpected token \";\" in /home/me/shop/index.php on line 4\n",
+     "Parse error:  syntax error, unexpected token \";\" in /home/me/shop/index.php on line 4", "index.php:4", "PHP",
+     "PHP"},
+    {"C++, compiler",
+     "In file included from main.cpp:1:\nmain.cpp:3:5: error: 'x' was not declared in this scope\n"
+     "    3 |     x = 1;\n      |     ^\n",
+     "error: 'x' was not declared in this scope", "main.cpp:3:5", "main.cpp:3:5", "      |"},
+    {"AddressSanitizer", R"(=================================================================
+==4711==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x602000000014
+READ of size 4 at 0x602000000014 thread T0
+    #0 0x4c in __interceptor_memcpy ../../../../src/libsanitizer/sanitizer_common/a.inc:827
+    #1 0x4d in main /home/me/shop/main.c:5:3
+
+0x602000000014 is located 0 bytes to the right of 4-byte region
+SUMMARY: AddressSanitizer: heap-buffer-overflow /home/me/shop/main.c:5:3 in main
+)",
+     "AddressSanitizer: heap-buffer-overflow on address 0x602000000014", "main.c:5:3", "=====", "SUMMARY"},
+    {"UndefinedBehaviorSanitizer", "main.c:4:9: runtime error: signed integer overflow: 2147483647 + 1\n",
+     "runtime error: signed integer overflow: 2147483647 + 1", "main.c:4:9", "main.c", "main.c"},
+    {"C++, uncaught", "terminate called after throwing an instance of 'std::runtime_error'\n  what():  boom\n",
+     "terminate called after throwing an instance of 'std::runtime_error'", "", "terminate", "  what()"},
+    {"shell", "./run.sh: line 3: 4711 Segmentation fault      (core dumped) ./shop\n", nullptr, "run.sh:3", "./run.sh",
+     "./run.sh"},
+    {".NET",
+     "Unhandled exception. System.InvalidOperationException: boom\n"
+     "   at Shop.Cart.Add() in /home/me/shop/Cart.cs:line 12\n",
+     "Unhandled exception. System.InvalidOperationException: boom", "Cart.cs:12", "Unhandled", "   at"},
+    {"Elixir", "** (CompileError) lib/shop.ex:3: undefined function x/0\n", nullptr, "lib/shop.ex:3", "**", "**"},
+    {"logfmt", "time=2026-01-02T10:00:00Z level=info msg=ok\ntime=2026-01-02T10:00:01Z level=ERROR msg=\"db gone\"\n",
+     nullptr, "", "time=2026-01-02T10:00:01Z", "time=2026-01-02T10:00:01Z"},
+    {"pino", "{\"level\":30,\"msg\":\"ok\"}\n{\"level\":50,\"msg\":\"db \\\"main\\\" gone\"}\n", "db \"main\" gone", "",
+     "{\"level\":50", "{\"level\":50"},
+    {"glog", "E0102 10:00:00.123456    1 main.go:5] db gone\n", nullptr, nullptr, "E0102", "E0102"},
+    {"PostgreSQL", "2026-01-02 10:00:00.123 UTC [71] ERROR:  relation \"carts\" does not exist at character 15\n",
+     "relation \"carts\" does not exist at character 15", "", "2026", "2026"},
+    {"nginx", "2026/01/02 10:00:00 [emerg] 1#1: bind() to 0.0.0.0:80 failed (98: Address already in use)\n",
+     "1#1: bind() to 0.0.0.0:80 failed (98: Address already in use)", "", "2026", "2026"},
+    {"Celery", "[2026-01-02 10:00:00,123: ERROR/MainProcess] Task shop.pay raised unexpected: KeyError('x')\n",
+     "Task shop.pay raised unexpected: KeyError('x')", "", "[2026", "[2026"},
+    {"npm", "npm ERR! Missing script: \"dev\"\nnpm ERR! \n", nullptr, "", "npm ERR! Missing", "npm ERR!"},
+    {"several programs",
+     "web-1  | Traceback (most recent call last):\ndb-1   | checkpoint complete\n"
+     "web-1  |   File \"/home/me/shop/a.py\", line 2, in <module>\nweb-1  | ValueError: no\n",
+     "ValueError: no", "a.py:2", "web-1  | Traceback", "web-1  | ValueError"},
+    {"colours", "\x1b[31mTypeError\x1b[39m: x is not a function\r\n\x1b[90m    at f (/home/me/shop/a.js:1:2)\x1b[39m\n",
+     "TypeError: x is not a function", "a.js:1:2", "TypeError", "    at"},
+    {"rewritten", "building 10 %\rbuilding 50 %\rError: out of paper\n", "Error: out of paper", "", "Error", "Error"},
+};
+
+const char* const no_errors[] = {
+    "0 errors",
+    "Found 0 errors. Watching for file changes.",
+    "error: 0",
+    "Error: 0",
+    "errors: 0",
+    "Errors: 0, warnings: 3",
+    "error: none",
+    "  error: null,",
+    "  error: undefined,",
+    "Last error: none",
+    "no error",
+    "No error: all is well",
+    "webpack compiled with 0 errors in 12 ms",
+    "dist/errors.js  12.01 kB",
+    "src/errors.ts changed",
+    "[vite] hmr update /src/Error.tsx",
+    "[info] global error handler registered",
+    "INFO:     Error: is a word here",
+    "WARN  Port 3000 is in use, trying 3001",
+    "DEBUG ValueError: retried",
+    "time=2026-01-02T10:00:00Z level=info msg=\"error handler registered\"",
+    "{\"level\":\"info\",\"msg\":\"Error: was handled\"}",
+    "{\"level\":30,\"msg\":\"TypeError: was handled\"}",
+    "127.0.0.1 - - [02/Jan/2026 10:00:00] \"GET /error HTTP/1.1\" 500 -",
+    "INFO:     127.0.0.1:54321 - \"GET /Error: HTTP/1.1\" 500 Internal Server Error",
+    "GET /api/errors 500 12.345 ms - 42",
+    "POST /errors/Exception: 200",
+    "\xe2\x9c\x93 throws TypeError: when called without arguments (3 ms)",
+    "Error handling middleware loaded",
+    "ErrorBoundary mounted",
+    "error_reporting = E_ALL",
+    "Logging errors to /var/log/error.log",
+    "main.go:23: listening on :8080",
+    "http://localhost:3000",
+    "  Local:   http://shop.ts.net:5173/",
+    "(node:4711) [DEP0040] DeprecationWarning: The `punycode` module is deprecated.",
+    "a.py:3: DeprecationWarning: invalid escape sequence",
+    "PHP Warning:  Undefined variable $x in /home/me/shop/index.php on line 3",
+    "warning: unused variable: `error`",
+    "main.c:3:5: warning: unused variable 'error' [-Wunused-variable]",
+    "info  - Loaded env from .env",
+    "12 | throw new Error('x')",
+    "panic button installed",
+    "I0102 10:00:00.123456    1 main.go:5] error count 0",
+    "ready in 300 ms",
+    "100% errorless",
+    "",
+    " ",
+    "\xff\xfe\xfd",
+};
+
+}  // namespace
+
+TEST_CASE("errors: blocks as they are printed") {
+    for (const auto& sample : samples) {
+        INFO(sample.name);
+        const auto block = error_in(sample.text);
+        REQUIRE(block);
+        INFO(block->text());
+        if (sample.message != nullptr && *sample.message != '\0') CHECK(block->message == sample.message);
+        if (sample.place != nullptr) CHECK((block->place ? to_string(*block->place) : "") == sample.place);
+        CHECK(block->lines.front().starts_with(sample.first));
+        CHECK(block->lines.back().starts_with(sample.last));
+        CHECK(block->left_out == 0);
+    }
+}
+
+TEST_CASE("errors: the hint finds each head") {
+    const auto hint = LinePattern::compile(error_hint);
+    REQUIRE(hint);
+    for (const auto& sample : samples)
+        for (const auto& line : burst(sample.text)) {
+            INFO(line.text);
+            CHECK((!is_error_head(line.text) || hint->matches(line.text)));
+        }
+}
+
+TEST_CASE("errors: what only looks like one") {
+    for (const std::string_view line : no_errors) {
+        INFO(line);
+        CHECK(!is_error_head(line));
+        CHECK(!error_in(line));
+    }
+}
+
+TEST_CASE("errors: a block cut at every byte stays within its bounds") {
+    for (const auto& sample : samples)
+        for (std::size_t cut = 0; cut <= std::string_view(sample.text).size(); cut += 7)
+            if (const auto block = error_in(std::string_view(sample.text).substr(0, cut))) {
+                CHECK(block->lines.size() <= ErrorBlock::max_lines);
+                CHECK(block->end > block->position);
+            }
+}
+
+TEST_CASE("errors: a long block keeps its head and its tail") {
+    std::string text = "Traceback (most recent call last):\n";
+    for (int i = 0; i < 500; ++i) text += "  File \"/home/me/shop/a.py\", line 2, in f\n    f()\n";
+    text += "RecursionError: maximum recursion depth exceeded\nINFO: next\n";
+    const auto block = error_in(text);
+    REQUIRE(block);
+    CHECK(block->lines.size() == ErrorBlock::max_lines);
+    CHECK(block->left_out == 1002 - ErrorBlock::max_lines);
+    CHECK(block->lines.back() == "RecursionError: maximum recursion depth exceeded");
+    CHECK(block->message == "RecursionError: maximum recursion depth exceeded");
+    CHECK(block->text().find("[962 lines left out]\n") != std::string::npos);
+}
+
+TEST_CASE("errors: a long line keeps both its ends, and no character is cut") {
+    const auto block = error_in("Error: begin " + std::string(900, 'x') + "\n");
+    REQUIRE(block);
+    CHECK(block->lines[0].size() <= ErrorBlock::max_line_bytes);
+    CHECK(block->lines[0].starts_with("Error: begin"));
+    CHECK(block->lines[0].ends_with("xxx"));
+    std::string umlauts = "Error: ";
+    for (int i = 0; i < 700; ++i) umlauts += "\xc3\xa4";
+    const auto wide = error_in(umlauts);
+    REQUIRE(wide);
+    CHECK(base::is_utf8(wide->lines[0]));
+    CHECK(base::is_utf8(wide->message));
+}
+
+TEST_CASE("errors: a pause ends a block") {
+    auto lines = burst("Error: first\n    at f (/home/me/shop/a.js:1:2)\n");
+    for (auto& line : burst("    still here\n", 100, 2'000'000'000)) lines.push_back(std::move(line));
+    const auto block = find_error(lines, directory, WhichError::first);
+    REQUIRE(block);
+    CHECK(block->lines.size() == 2);
+}
+
+TEST_CASE("errors: lines of the other stream stand between those of a block") {
+    auto lines =
+        burst("Traceback (most recent call last):\n  File \"/home/me/shop/a.py\", line 2, in f\nValueError: no\n");
+    Line other = lines[1];
+    other.stream = Stream::out;
+    other.text = "tick";
+    lines.insert(lines.begin() + 1, other);
+    const auto block = find_error(lines, directory, WhichError::first);
+    REQUIRE(block);
+    CHECK(block->lines.size() == 3);
+    CHECK(block->message == "ValueError: no");
+}
+
+TEST_CASE("errors: the first, the last, and after a position") {
+    auto lines = burst("Error: one\nready\nset\ngo\nwell\n");
+    const std::uint64_t second = 1000;
+    for (auto& line : burst("Error: two\n", second, 5'000'000'000)) lines.push_back(std::move(line));
+    for (auto& line : burst("npm ERR! code 1\n", 2000, 6'000'000'000)) lines.push_back(std::move(line));
+    CHECK(find_error(lines, directory, WhichError::first)->message == "Error: one");
+    CHECK(find_error(lines, directory, WhichError::first, 500)->message == "Error: two");
+    CHECK(find_error(lines, directory, WhichError::last)->message == "Error: two");
+    CHECK(find_error(lines, directory, WhichError::last)->position == second);
+    CHECK(find_error(lines, directory, WhichError::first, 1500)->is_wrapper);
+    CHECK(!find_error(lines, directory, WhichError::first, 3000));
+}
+
+TEST_CASE("errors: own files come before libraries") {
+    const auto place = [](std::string_view line) {
+        const auto found = find_place(line);
+        return found ? static_cast<int>(rank_of(*found, line, directory)) : -1;
+    };
+    const auto own = static_cast<int>(PlaceRank::own), library = static_cast<int>(PlaceRank::library);
+    CHECK(place("    at f (/home/me/shop/a.js:1:2)") == own);
+    CHECK(place("    at f (src/a.js:1:2)") == own);
+    CHECK(place("    at f (/home/me/shop/node_modules/x/a.js:1:2)") == library);
+    CHECK(place("    at f (/home/me/shopping/a.js:1:2)") == static_cast<int>(PlaceRank::elsewhere));
+    CHECK(place("  File \"/home/me/shop/.venv/lib/python3.11/site-packages/a.py\", line 1, in f") == library);
+    CHECK(place("\tat java.base/java.util.ArrayList.get(ArrayList.java:427)") == library);
+    CHECK(place("http://localhost:3000/") == -1);
+    CHECK(place("version 1.2.3:4") == -1);
+    CHECK(place("    at http://localhost:5173/src/App.tsx?t=1700000000:5:10") == own);
+    CHECK(to_string(shown_place(*find_place("at http://localhost:5173/src/App.tsx?t=17:5:10"), directory)) ==
+          "src/App.tsx:5:10");
+}
+
+}  // namespace error_block_test
