@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "common/base/text.hpp"
+#include "common/logstore/ascii.hpp"
 #include "common/logstore/error_line.hpp"
 
 namespace persistproc::logstore {
@@ -288,6 +289,41 @@ private:
 };
 
 }  // namespace
+
+namespace {
+
+/// A port at the front of `text`.
+std::optional<int> port_at(std::string_view text) {
+    int out = 0;
+    std::size_t used = 0;
+    while (used < text.size() && used < 5 && is_digit(text[used])) out = out * 10 + (text[used++] - '0');
+    const bool is_whole = used > 0 && (used == text.size() || !is_word(text[used]));
+    return is_whole && out > 0 && out < 65536 ? std::optional(out) : std::nullopt;
+}
+
+/// The last one behind `mark`.
+std::optional<int> port_behind(std::string_view line, std::string_view mark) {
+    for (auto at = line.rfind(mark); at != line.npos; at = at == 0 ? line.npos : line.rfind(mark, at - 1))
+        if (const auto port = port_at(line.substr(at + mark.size()))) return port;
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<int> refused_port(const ErrorBlock& block) {
+    bool is_refused = false;
+    std::optional<int> told;
+    for (const std::string_view line : block.lines) {
+        const bool is_told = line.find("EADDRINUSE") != line.npos || line.find("ddress already in use") != line.npos ||
+                             line.find(" in use") != line.npos;
+        is_refused = is_refused || is_told;
+        // Node's own word for it stands in a line by itself.
+        const bool is_nodes = line.find_first_not_of(" ") == line.find("port: ");
+        for (const std::string_view mark : {"port ", "Port ", "port: ", "\', ", ":"})
+            if ((is_told || (is_nodes && mark == "port: ")) && !told) told = port_behind(line, mark);
+    }
+    return is_refused ? told : std::nullopt;
+}
 
 bool is_error_head(std::string_view line) {
     const std::string text = prepared(line);

@@ -36,6 +36,9 @@ struct ErrorBlock {
     std::string text() const;
 };
 
+/// The port that it could not have because another one has it; nothing: it says nothing of that. Pure.
+std::optional<int> refused_port(const ErrorBlock& block);
+
 enum class WhichError { first, last };
 
 /// The first error of `lines`, or the last one; told is also an error that began before `after` and goes on behind it.

@@ -489,6 +489,32 @@ TEST_CASE("errors: the first, the last, and after a position") {
     CHECK(!find_error(lines, directory, WhichError::first, 3000));
 }
 
+TEST_CASE("errors: the port that another one has") {
+    const std::pair<const char*, int> cases[] = {
+        {"Error: listen EADDRINUSE: address already in use :::3000\n    at Server.f (node:net:1817:16)\n", 3000},
+        {"Error: listen EADDRINUSE: address already in use\n    at f (node:net:1:1) {\n  code: 'EADDRINUSE',\n  port: "
+         "3001\n}\n",
+         3001},
+        {"ERROR:    [Errno 98] error while attempting to bind on address ('127.0.0.1', 8000): address already in use\n",
+         8000},
+        {"panic: listen tcp :8080: bind: address already in use\n", 8080},
+        {"2026/01/02 10:00:00 [emerg] 1#1: bind() to 0.0.0.0:80 failed (98: Address already in use)\n", 80},
+        {"Address already in use - bind(2) for \"127.0.0.1\" port 3000 (Errno::EADDRINUSE)\n", 3000},
+        {"Error: Port 5173 is already in use\n", 5173},
+        {"Error: That port is already in use.\n", 0},
+        {"OSError: [Errno 98] Address already in use\n", 0},
+        {"Error: listen EADDRINUSE: address already in use :::99999\n", 0},
+        {"Error: cannot reach 127.0.0.1:3000\n", 0},
+        {"Error: x\n  port: 3000\n", 0},
+    };
+    for (const auto& [text, port] : cases) {
+        INFO(text);
+        const auto block = error_in(text);
+        REQUIRE(block);
+        CHECK(refused_port(*block).value_or(0) == port);
+    }
+}
+
 TEST_CASE("errors: own files come before libraries") {
     const auto place = [](std::string_view line) {
         const auto found = find_place(line);
