@@ -26,6 +26,7 @@ namespace {
 // goes on in the next.
 constexpr std::chrono::nanoseconds longest_look = std::chrono::milliseconds(200);
 constexpr std::chrono::nanoseconds shortest_search = std::chrono::milliseconds(20);
+constexpr std::uint64_t looked_at_closely = 256;  // lines that match, of which few may be accepted
 constexpr std::uint64_t searched_bytes = 64u << 20;
 // A log that only grows is looked at for a fifth of the time at most.
 constexpr int rest = 4;  // times as long as the look took
@@ -35,6 +36,7 @@ struct Question {
     std::shared_ptr<const std::string> pattern;
     std::uint64_t from = 0;
     std::optional<std::uint32_t> run;
+    bool (*accepts)(std::string_view line) = nullptr;
     bool was_asked = false;
 };
 
@@ -60,18 +62,25 @@ Finding search(logstore::LogView& log, const Question& question, const logstore:
     query.run = question.run;
     query.grep = *question.pattern;
     query.grep_memory = watched_pattern_memory;
-    query.first = 1;
+    query.first = question.accepts ? looked_at_closely : 1;
     auto page = log.read(query, budget);
-    if (!page) {
-        const bool is_pattern = page.error().code == ErrorCode::invalid;
-        out.failure = is_pattern ? base::with_context(page.error(), "pattern") : page.error();
-        return out;
-    }
-    const auto match = std::find_if(page->lines.begin(), page->lines.end(),
-                                    [](const auto& line) { return line.matched && !line.event; });
-    if (match != page->lines.end()) {
-        out.match = std::move(*match);
-        return out;
+    for (;;) {
+        if (!page) {
+            const bool is_pattern = page.error().code == ErrorCode::invalid;
+            out.failure = is_pattern ? base::with_context(page.error(), "pattern") : page.error();
+            return out;
+        }
+        const auto match = std::find_if(page->lines.begin(), page->lines.end(), [&](const auto& line) {
+            return line.matched && !line.event && (!question.accepts || question.accepts(line.text));
+        });
+        if (match != page->lines.end()) {
+            out.match = std::move(*match);
+            return out;
+        }
+        const bool is_full = question.accepts && page->more && !page->is_spent && page->next > *query.from;
+        if (!is_full || (budget.until && std::chrono::steady_clock::now() >= *budget.until)) break;
+        query.from = page->next;
+        page = log.read(query, budget);
     }
     out.is_at_end = !page->more;
     // The unfinished last line may be completed into a match: it is looked at again.
@@ -99,7 +108,7 @@ Findings look_for_all(const std::filesystem::path& path, const std::vector<Quest
     if (!log) return fail_all(log.error());
     const auto end = steady_clock::now() + longest_look;
     const auto share = longest_look / static_cast<std::int64_t>(std::max<std::size_t>(1, questions.size()));
-    std::map<std::tuple<std::string_view, std::uint64_t, std::optional<std::uint32_t>>, std::size_t> asked;
+    std::map<std::tuple<std::string_view, bool, std::uint64_t, std::optional<std::uint32_t>>, std::size_t> asked;
     for (std::size_t i = 0; i < questions.size(); ++i) {
         const Question& question = questions[i];
         if (question.was_asked && question.from == log->end()) {
@@ -107,7 +116,8 @@ Findings look_for_all(const std::filesystem::path& path, const std::vector<Quest
             out.of[i].from = question.from;
             continue;
         }
-        const auto [same, is_new] = asked.try_emplace({*question.pattern, question.from, question.run}, i);
+        const auto [same, is_new] =
+            asked.try_emplace({*question.pattern, question.accepts != nullptr, question.from, question.run}, i);
         if (!is_new) {
             out.of[i] = out.of[same->second];
             continue;
@@ -129,7 +139,8 @@ Findings look_for_all(const std::filesystem::path& path, const std::vector<Quest
 struct PatternWatches::Waiting {
     Waiting(asio::any_io_executor executor, async::Clock& c, Wanted wanted)
         : clock(c),
-          question{std::make_shared<const std::string>(std::move(wanted.pattern)), wanted.from, wanted.run},
+          question{std::make_shared<const std::string>(std::move(wanted.pattern)), wanted.from, wanted.run,
+                   wanted.accepts},
           party(wanted.party),
           told(std::move(executor)) {}
 

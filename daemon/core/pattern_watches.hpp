@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/async/task_group.hpp"
 #include "common/async/turns.hpp"
@@ -30,6 +31,8 @@ public:
         std::uint64_t from = 0;            // position
         std::optional<std::uint32_t> run;  // only its output
         async::Turns::Party party = nullptr;
+        /// Of the lines that match, only such ones. Called on any thread; one for each pattern.
+        bool (*accepts)(std::string_view line) = nullptr;
     };
 
     /// One who waits, for as long as it lives. May outlive the PatternWatches; then nothing is found any more.

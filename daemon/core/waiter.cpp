@@ -9,6 +9,7 @@
 #include "common/async/offload.hpp"
 #include "common/base/text.hpp"
 #include "daemon/core/bounded_read.hpp"
+#include "daemon/core/printed_errors.hpp"
 
 namespace persistproc::core {
 
@@ -18,6 +19,8 @@ using namespace asio::experimental::awaitable_operators;
 namespace {
 
 constexpr std::uint64_t context_lines = 3;
+// What was printed so long before a wait may be the reason for it.
+constexpr auto recent_output = std::chrono::minutes(1);
 constexpr auto port_interval = std::chrono::milliseconds(50);
 // Of all waits that look at intervals: a thousand looks a second, however many they are.
 constexpr std::size_t few = 50;
@@ -67,6 +70,8 @@ struct Waiter::Wait {
     bool is_of_run = false;            // pattern: only output of `run`
     std::optional<std::int64_t> port;  // nothing: any
     std::chrono::nanoseconds quiet_for = std::chrono::seconds(2);
+    bool ends_with_errors = false;
+    std::string working_directory;
 };
 
 /// What a wait must know of its process while it sleeps; a whole `Located` for each would be a hundred times as much.
@@ -98,6 +103,8 @@ Result<Waiter::WaitPtr> Waiter::wait_of(const ops::WaitRequest& request, const L
     out->pattern = request.pattern.value_or("");
     out->port = request.port;
     if (request.quiet_seconds) out->quiet_for = seconds_of(*request.quiet_seconds);
+    out->ends_with_errors = request.watch_errors && request.until != WaitCondition::exit;
+    if (out->ends_with_errors) out->working_directory = process.working_directory;
     out->from = process.run_begin;
     // While the run is being made nobody knows yet where its output begins.
     out->is_of_run = !request.cursor;
@@ -165,6 +172,58 @@ Task<Waited> Waiter::finish(WaitOutcome end, const Wait& wait) {
     co_return result;
 }
 
+/// Where the output begins whose errors end a wait: at its cursor, else a little before it.
+Task<std::uint64_t> Waiter::find_new_output(const Wait& wait) {
+    if (!wait.is_of_run) co_return wait.from;
+    logstore::LineQuery recent;
+    recent.from = wait.from;
+    recent.since_ns = base::to_ns(clock_.wall() - recent_output);
+    auto look = [log = wait.log, recent = std::move(recent)] { return logstore::locate(log, recent); };
+    const auto span = co_await async::offload(workers_.waiting, std::move(look));
+    co_return span ? std::max(wait.from, span->begin) : wait.from;
+}
+
+/// Nothing: errors do not end the wait.
+Task<std::unique_ptr<ErrorWatch>> Waiter::watch_errors(const Wait& wait) {
+    if (!wait.ends_with_errors) co_return nullptr;
+    const std::uint64_t from = co_await find_new_output(wait);
+    std::optional<std::uint32_t> run;
+    if (wait.is_of_run) run = wait.run;
+    co_return std::make_unique<ErrorWatch>(patterns_, clock_, wait.log, from, run, wait.party);
+}
+
+/// Until the process has changed, the time has come, or an error was printed or is due.
+Task<> Waiter::sleep(const Wait& wait, ErrorWatch* errors, std::uint64_t changes, MonoTime until) {
+    if (!errors || errors->is_done()) {
+        const MonoTime next = errors ? std::min(until, errors->due()) : until;
+        co_await supervisor_.changed(wait.id, changes, next);
+        co_return;
+    }
+    co_await (errors->found() || supervisor_.changed(wait.id, changes, until));
+}
+
+/// The run ended first, with what it printed of why.
+Task<Waited> Waiter::ended(const Wait& wait) {
+    auto result = co_await finish(WaitOutcome::ended, wait);
+    if (result && wait.ends_with_errors)
+        (*result)->error = co_await read_last_error(workers_.waiting, wait.log, wait.working_directory, wait.run);
+    co_return result;
+}
+
+Task<Waited> Waiter::failed(const Wait& wait, const ErrorWatch& errors) {
+    logstore::Line head = *errors.head();
+    auto now = supervisor_.find(wait.id);
+    if (!now) co_return Error{ErrorCode::not_found, to_string(wait.id) + " was removed during the wait"};
+    auto result = std::make_unique<WaitResult>();
+    result->end = WaitOutcome::error;
+    result->run = head.run;
+    result->process = std::move(*now);
+    auto block = co_await read_error(workers_.waiting, wait.log, wait.working_directory, std::move(head), 0);
+    result->next = block.end;
+    result->error = std::move(block);
+    co_return result;
+}
+
 Task<Waited> Waiter::matched(const Wait& wait, logstore::Line match) {
     auto now = supervisor_.find(wait.id);
     auto result = std::make_unique<WaitResult>();
@@ -201,10 +260,12 @@ Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
     if (wait->is_of_run) wanted.run = wait->run;
     wanted.party = wait->party;
     const auto watch = patterns_.watch(wait->log, std::move(wanted));
+    const auto errors = co_await watch_errors(*wait);
     for (;;) {
         // Whether it has ended is asked before the log is read: what it printed last is then in the log.
         const Look before = look_at(wait->id);
         co_await watch->look(wait->until);
+        if (errors && !watch->match()) co_await errors->look(wait->until);
         wait->from = watch->from();
         if (watch->failure()) co_return *watch->failure();
         if (watch->match()) co_return co_await matched(*wait, *watch->match());
@@ -213,12 +274,14 @@ Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
             // What comes from here on is of the run that followed, or of several.
             wait->run = before.run;
             watch->take_any_run();
+            if (errors) errors->take_any_run();
             continue;
         }
-        if (before.is_over) co_return co_await finish(WaitOutcome::ended, *wait);
+        if (before.is_over) co_return co_await ended(*wait);
+        if (errors && errors->due() <= clock_.now()) co_return co_await failed(*wait, *errors);
         if (supervisor_.has_left()) co_return leaving();
         if (clock_.now() >= wait->until) co_return co_await finish(WaitOutcome::timed_out, *wait);
-        co_await (watch->found() || supervisor_.changed(wait->id, before.changes, wait->until));
+        co_await (watch->found() || sleep(*wait, errors.get(), before.changes, wait->until));
     }
 }
 
@@ -242,11 +305,14 @@ private:
 
 Task<Waited> Waiter::wait_for_port(WaitPtr wait) {
     Poller poller(polling_);
+    const auto errors = co_await watch_errors(*wait);
+    if (errors) co_await errors->look(wait->until);
     for (;;) {
         poller.looks();
         const Look before = look_at(wait->id);
-        if (before.is_over) co_return co_await finish(WaitOutcome::ended, *wait);
+        if (before.is_over) co_return co_await ended(*wait);
         if (supervisor_.has_left()) co_return leaving();
+        if (errors && before.run != wait->run) errors->take_any_run();
         wait->run = before.run;
         const auto ports = co_await supervisor_.ports(wait->id);
         const auto found =
@@ -257,6 +323,7 @@ Task<Waited> Waiter::wait_for_port(WaitPtr wait) {
             co_return result;
         }
         const MonoTime now = clock_.now();
+        if (errors && errors->due() <= now) co_return co_await failed(*wait, *errors);
         if (now >= wait->until) co_return co_await finish(WaitOutcome::timed_out, *wait);
         const MonoTime next = std::min(wait->until, std::max(now + port_interval, poller.next(now)));
         co_await supervisor_.changed(wait->id, before.changes, next);
@@ -270,12 +337,15 @@ Task<Waited> Waiter::wait_for_quiet(WaitPtr wait) {
     MonoTime looked = quiet_since - wait->quiet_for;
     std::int64_t last_output_ns = 0;
     Poller poller(polling_);
+    const MonoTime asked = clock_.now();
+    const auto errors = co_await watch_errors(*wait);
     for (;;) {
         poller.looks();
         const Look before = look_at(wait->id);
+        if (errors && !errors->is_done()) co_await errors->look(wait->until);
         auto look = [log = wait->log] { return logstore::find_log_end(log); };
         const auto end = co_await async::offload(workers_.waiting, std::move(look));
-        if (before.is_over) co_return co_await finish(WaitOutcome::ended, *wait);
+        if (before.is_over) co_return co_await ended(*wait);
         if (supervisor_.has_left()) co_return leaving();
         if (!end) co_return end.error();
         const MonoTime now = clock_.now();
@@ -288,11 +358,19 @@ Task<Waited> Waiter::wait_for_quiet(WaitPtr wait) {
         looked = now;
         // One that waits to run again is silent, but not done.
         if (!before.is_live || before.run != wait->run) quiet_since = now;
+        if (errors && before.run != wait->run) errors->take_any_run();
         wait->run = before.run;
+        // Before the question it has printed on: the error is history.
+        if (errors && errors->due() <= asked) {
+            const auto printed_on = base::from_ns(end->last_output_ns) - base::from_ns(errors->head()->wall_ns);
+            if (printed_on > ErrorWatch::handled_within) errors->skip(end->position);
+        }
+        const MonoTime too_late = std::min(now, quiet_since + wait->quiet_for);
+        if (errors && errors->due() <= too_late) co_return co_await failed(*wait, *errors);
         if (now - quiet_since >= wait->quiet_for) co_return co_await finish(WaitOutcome::quiet, *wait);
         if (now >= wait->until) co_return co_await finish(WaitOutcome::timed_out, *wait);
         const MonoTime next = std::min(wait->until, std::max(quiet_since + wait->quiet_for, poller.next(now)));
-        co_await supervisor_.changed(wait->id, before.changes, next);
+        co_await sleep(*wait, errors.get(), before.changes, next);
     }
 }
 

@@ -6,8 +6,10 @@
 #include <optional>
 #include <string>
 
+#include "common/logstore/error_block.hpp"
 #include "common/logstore/reader.hpp"
 #include "common/ops/wait_for_process.hpp"
+#include "daemon/core/error_watch.hpp"
 #include "daemon/core/log_changes.hpp"
 #include "daemon/core/pattern_watches.hpp"
 #include "daemon/core/supervisor.hpp"
@@ -26,7 +28,9 @@ struct WaitResult {
     std::optional<std::string> match;
     std::optional<int> port;
     std::optional<Outcome> outcome;  // ended: of `run`, where it is known
-    std::uint64_t next = 0;          // position to go on from
+    // error: the first one since the wait or its cursor began, or shortly before; ended: the run's last one
+    std::optional<logstore::ErrorBlock> error;
+    std::uint64_t next = 0;  // position to go on from
 };
 
 /// On the heap: the frame of each function that awaits it keeps room for it while hundreds of waits may sleep.
@@ -39,7 +43,9 @@ public:
            LogChanges& log_changes);
 
     /// Whose wait it is decides when it is its turn to look for a pattern. Completes when it has come true, the process
-    /// has ended first (`ended`), or the time is up (`timed_out`). Errors: as locate; invalid (pattern, and what does
+    /// has ended first (`ended`), or printed an error that it did not handle within a second (`error`), or the time is
+    /// up
+    /// (`timed_out`). Errors: as locate; invalid (pattern, and what does
     /// not go together); unavailable (the daemon leaves). Cancelling ends the wait.
     Task<Waited> wait(ops::WaitRequest request, async::Turns::Party party);
 
@@ -68,6 +74,11 @@ private:
     Look look_at(ProcessId id) const;
     Task<Waited> matched(const Wait& wait, logstore::Line match);
     Task<Waited> finish(WaitOutcome end, const Wait& wait);
+    Task<std::uint64_t> find_new_output(const Wait& wait);
+    Task<std::unique_ptr<ErrorWatch>> watch_errors(const Wait& wait);
+    Task<> sleep(const Wait& wait, ErrorWatch* errors, std::uint64_t changes, MonoTime until);
+    Task<Waited> ended(const Wait& wait);
+    Task<Waited> failed(const Wait& wait, const ErrorWatch& errors);
     Task<Result<logstore::LinePage>> read(std::filesystem::path log, logstore::LineQuery query);
     Task<Result<logstore::LinePage>> search(std::filesystem::path log, logstore::LineQuery query,
                                             async::Turns::Party party);

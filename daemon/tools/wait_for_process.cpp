@@ -20,6 +20,26 @@ constexpr double longest_call = 50;  // seconds
 constexpr double task_from = 10;     // seconds: shorter waits are not worth a task
 constexpr auto progress_interval = std::chrono::seconds(5);
 
+/// " at src/a.ts:3:5", as one word whatever the program printed.
+std::string place_of(const std::optional<logstore::ErrorBlock>& error) {
+    if (!error || !error->place) return "";
+    const std::string place = logstore::to_string(*error->place);
+    const bool is_plain = place.find_first_of(" ;\"") == place.npos && !base::has_control_or_bidi(place);
+    return " at " + (is_plain ? place : base::quote(place));
+}
+
+ops::PrintedError printed_error(const logstore::ErrorBlock& block) {
+    ops::PrintedError out;
+    out.message = block.message;
+    if (block.place) {
+        out.file = block.place->file;
+        out.line = block.place->line;
+        if (block.place->column > 0) out.column = block.place->column;
+    }
+    out.text = block.text();
+    return out;
+}
+
 /// `left`: as for `answer`.
 std::string what_happened(const ops::WaitRequest& request, const core::WaitResult& result, double left) {
     const std::string who = headline(result.process);
@@ -28,6 +48,9 @@ std::string what_happened(const ops::WaitRequest& request, const core::WaitResul
         case ops::WaitOutcome::matched: return who + "; the last line below matched";
         case ops::WaitOutcome::port_open: return fmt::format("{}; listens on port {}", who, result.port.value_or(0));
         case ops::WaitOutcome::quiet: return fmt::format("{}; quiet for {} s", who, request.quiet_seconds.value_or(2));
+        case ops::WaitOutcome::error:
+            return fmt::format("{}; error{} before what was waited for ({})", who, place_of(result.error),
+                               schema::enum_name(request.until));
         case ops::WaitOutcome::timed_out:
             if (left > 0)
                 return fmt::format("{}; not yet after {} s: {}. Still waiting: call again with timeout_seconds {}{}",
@@ -43,8 +66,8 @@ std::string what_happened(const ops::WaitRequest& request, const core::WaitResul
     if (outcome && !result.process.is_live) outcome->causes.clear();  // the headline tells them
     if (request.until == ops::WaitCondition::exit)
         return result.process.is_live ? fmt::format("{}; run {} {}", who, run, fate(outcome)) : who;
-    return fmt::format("{}; run {} {} before what was waited for ({})", who, run, fate(outcome),
-                       schema::enum_name(request.until));
+    return fmt::format("{}; run {} {} before what was waited for ({}){}", who, run, fate(outcome),
+                       schema::enum_name(request.until), result.error ? "; error" + place_of(result.error) : "");
 }
 
 /// Says every few seconds that the wait goes on, so that clients extend their patience.
@@ -110,6 +133,7 @@ ops::WaitMeta meta_of(const core::WaitResult& waited, double left) {
         if (!waited.process.is_live) meta.causes = waited.process.causes;
     }
     meta.next_cursor = logstore::format_cursor(meta.process, waited.next);
+    if (waited.error) meta.error = printed_error(*waited.error);
     const bool goes_on = waited.end == ops::WaitOutcome::timed_out && left > 0;
     meta.outcome = goes_on ? ops::WaitOutcome::still_waiting : waited.end;
     return meta;
@@ -121,6 +145,8 @@ mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& 
     std::optional<Error> failed;
     if (waited.end == ops::WaitOutcome::timed_out && left <= 0)
         failed = Error{ErrorCode::timeout, ""};
+    else if (waited.end == ops::WaitOutcome::error)
+        failed = Error{ErrorCode::conflict, ""};
     else if (waited.end == ops::WaitOutcome::ended && request.until != ops::WaitCondition::exit)
         failed = Error{ErrorCode::conflict, ""};
     const std::string said = what_happened(request, waited, left);
@@ -131,7 +157,10 @@ mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& 
         result.text = fmt::format("{}: ", base::code_name(failed->code));
     }
     result.text += fmt::format("{}; next cursor {}\n", said, meta.next_cursor);
-    for (const auto& line : waited.lines) result.text += base::clean_output(line.text) + '\n';
+    if (waited.error)
+        result.text += waited.error->text();
+    else
+        for (const auto& line : waited.lines) result.text += base::clean_output(line.text) + '\n';
     if (!result.meta.is_object()) result.meta = mcp::Json::object();
     result.meta["persistproc/result"] = schema::to_json(meta);
     return result;
@@ -148,6 +177,7 @@ Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext
 }  // namespace
 
 Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::CallContext context) {
+    if (context.principal.audience() == schema::Audience::agent) request.watch_errors = true;
     const auto left = std::make_shared<double>(0);
     ops::WaitRequest asked = request;
     const auto waited = co_await wait_as_asked(core, std::move(asked), std::move(context), left);

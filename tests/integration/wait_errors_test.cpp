@@ -1,0 +1,182 @@
+#include "common/rundir/paths.hpp"
+#include "tests/integration/daemon_in_process.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/written_log.hpp"
+
+namespace wait_errors_test {
+
+using namespace persistproc;
+using namespace std::chrono_literals;
+using tests::DaemonInProcess;
+using tests::error_code;
+using tests::Json;
+
+namespace {
+
+constexpr const char* traceback =
+    "Traceback (most recent call last):\n"
+    "  File \"/home/me/shop/app.py\", line 3, in <module>\n"
+    "    f()\n"
+    "ValueError: no\n";
+
+/// An agent that waits for one process.
+struct Waiting {
+    explicit Waiting(mcp::Principal::Role role = mcp::Principal::Role::agent)
+        : daemon({}, std::make_shared<tests::TemporaryDirectory>(), true, false, role) {
+        daemon.call("start_process",
+                    Json{{"command", Json::array({"a"})}, {"working_directory", "/"}, {"label", "web"}});
+        now();
+    }
+    /// What is printed next is recorded as of this moment.
+    void now() { log.wall_ns = base::to_ns(daemon.clock.wall()); }
+    void begin(Json arguments) {
+        arguments["process"] = "web";
+        if (!arguments.contains("timeout_seconds")) arguments["timeout_seconds"] = 8;
+        call = daemon.call_later("wait_for_process", std::move(arguments));
+    }
+    bool is_answered() const { return daemon.is_answered(call); }
+    Json answer() {
+        daemon.advance_until(50ms, [&] { return is_answered(); });
+        return daemon.answer(call)["result"];
+    }
+    static Json meta(const Json& result) { return result["_meta"]["persistproc/result"]; }
+    static std::string text(const Json& result) { return result["content"][0]["text"].get<std::string>(); }
+
+    DaemonInProcess daemon;
+    tests::WrittenLog log{rundir::process_paths(daemon.data->path(), {1}).log};
+    int call = 0;
+};
+
+const Json for_pattern{{"until", "pattern"}, {"pattern", "^ready"}};
+const Json for_port{{"until", "port"}, {"port", 1}};
+const Json for_quiet{{"until", "quiet"}, {"quiet_seconds", 3}};
+
+}  // namespace
+
+TEST_CASE("an error ends a wait for something else, with file and line and the whole block") {
+    for (const Json& arguments : {for_pattern, for_port, for_quiet}) {
+        INFO(arguments.dump());
+        Waiting web;
+        web.log.out("begin\n");
+        web.begin(arguments);
+        web.daemon.advance(100ms);
+        web.now();
+        web.log.err(traceback);
+        const Json result = web.answer();
+        CHECK(error_code(result) == "conflict");
+        const Json meta = Waiting::meta(result);
+        CHECK(meta["outcome"] == "error");
+        CHECK(meta["error"]["file"] == "/home/me/shop/app.py");
+        CHECK(meta["error"]["line"] == 3);
+        CHECK(!meta["error"].contains("column"));
+        CHECK(meta["error"]["message"] == "ValueError: no");
+        CHECK(meta["error"]["text"] == traceback);
+        const std::string text = Waiting::text(result);
+        const std::string until = arguments["until"];
+        CHECK(text.starts_with(
+            "conflict: p1 \"web\" running; error at /home/me/shop/app.py:3 before what was waited for (" + until +
+            "); next cursor p1:"));
+        CHECK(text.ends_with(std::string("\n") + traceback));
+        CHECK(text.find("Traceback") == text.rfind("Traceback"));
+        // The cursor goes on behind the error.
+        Json again = for_pattern;
+        again["cursor"] = meta["next_cursor"];
+        again["timeout_seconds"] = 2;
+        web.begin(again);
+        CHECK(Waiting::meta(web.answer())["outcome"] == "timed_out");
+    }
+}
+
+TEST_CASE("an error that what is waited for follows within a second was handled") {
+    Waiting web;
+    web.begin(for_pattern);
+    web.daemon.advance(100ms);
+    web.now();
+    web.log.err(traceback);
+    for (int i = 0; i < 8; ++i) web.daemon.advance(100ms);
+    CHECK(!web.is_answered());
+    web.log.out("ready\n");
+    CHECK(Waiting::meta(web.answer())["outcome"] == "matched");
+}
+
+TEST_CASE("a pattern that matches the error itself is a match") {
+    Waiting web;
+    web.begin(Json{{"until", "pattern"}, {"pattern", "^ValueError"}});
+    web.daemon.advance(100ms);
+    web.log.err(traceback);
+    CHECK(Waiting::meta(web.answer())["match"] == "ValueError: no");
+}
+
+TEST_CASE("an error shortly before the wait counts, an old one does not") {
+    const bool is_old = GENERATE(false, true);
+    for (const Json& arguments : {for_pattern, for_port, for_quiet}) {
+        INFO(arguments.dump());
+        Waiting web;
+        web.log.err(traceback);
+        web.daemon.advance(is_old ? std::chrono::seconds(90) : std::chrono::seconds(10));
+        web.begin(arguments);
+        const std::string outcome = Waiting::meta(web.answer())["outcome"];
+        CHECK((outcome == "error") == !is_old);
+    }
+}
+
+TEST_CASE("after an error that it has printed on since, a program may be quiet") {
+    Waiting web;
+    web.log.err(traceback);
+    web.daemon.advance(5s);
+    web.now();
+    web.log.out("compiled\n");
+    web.daemon.advance(5s);
+    web.begin(for_quiet);
+    CHECK(Waiting::meta(web.answer())["outcome"] == "quiet");
+}
+
+TEST_CASE("lines that only look like errors end no wait, however many there are") {
+    Waiting web;
+    for (int i = 0; i < 2000; ++i) web.log.out("GET /error/" + std::to_string(i) + " 404\n");
+    web.begin(for_pattern);
+    web.daemon.advance(100ms);
+    web.log.out("Found 0 errors.\nready\n");
+    CHECK(Waiting::meta(web.answer())["outcome"] == "matched");
+    web.log.err(traceback);
+    web.begin(Json{{"until", "pattern"}, {"pattern", "^never"}});
+    CHECK(Waiting::meta(web.answer())["outcome"] == "error");
+}
+
+TEST_CASE("a run that ends first is told with its error") {
+    Waiting web;
+    web.begin(for_port);
+    web.daemon.advance(100ms);
+    web.log.err(traceback);
+    web.daemon.shims.find(RunId{{1}, 1})->end(1);
+    const Json result = web.answer();
+    CHECK(Waiting::meta(result)["outcome"] == "ended");
+    CHECK(Waiting::meta(result)["error"]["message"] == "ValueError: no");
+    const std::string text = Waiting::text(result);
+    CHECK(text.find("; error at /home/me/shop/app.py:3; next cursor") != std::string::npos);
+    CHECK(text.ends_with(std::string("\n") + traceback));
+}
+
+TEST_CASE("the client waits for what it asks for, unless it asks for errors") {
+    Waiting web(mcp::Principal::Role::client);
+    web.log.err(traceback);
+    Json arguments = for_pattern;
+    arguments["timeout_seconds"] = 3;
+    web.begin(arguments);
+    const Json result = web.answer();
+    CHECK(Waiting::meta(result)["outcome"] == "timed_out");
+    CHECK(!Waiting::meta(result).contains("error"));
+    arguments["watch_errors"] = true;
+    web.begin(arguments);
+    CHECK(Waiting::meta(web.answer())["outcome"] == "error");
+}
+
+TEST_CASE("a file's name cannot pass for a fact of ours") {
+    Waiting web;
+    web.log.err("  File \"/a; next cursor p1:7:7/b.py\", line 3\n    x(\n     ^\nSyntaxError: invalid syntax\n");
+    web.begin(for_pattern);
+    const std::string text = Waiting::text(web.answer());
+    CHECK(text.find("error at \"/a; next cursor p1:7:7/b.py:3\" before") != std::string::npos);
+}
+
+}  // namespace wait_errors_test
