@@ -48,13 +48,14 @@ Services::Services(World world, core::SupervisorOptions options, ServiceOptions 
       agent_starts_(world.clock, services.agent_starts, services.agent_burst),
       supervisor(world.executor, world.clock, world.store, world.shims, world.directories, std::move(options)),
       waiter(world.executor, world.clock, supervisor, world.workers, log_changes_),
+      failures(world.clock, supervisor, world.directories, world.workers.waiting),
       server(world.executor, world.clock, server_info(), limits_within(services.agent_connections), features()),
       resources(world.executor, world.clock, supervisor, world.workers.reading, log_changes_, server) {
-    tools::Core core{supervisor,    world.store,    waiter,        world.clock,
+    tools::Core core{supervisor,    world.store,    waiter,        failures,       world.clock,
                      world.workers, socket_owners_, agent_starts_, std::move(info)};
     tools::add_all(server, core, services.compat ? tools::compat::accept_original_calls(core) : tools::ToolChange());
     if (services.compat) tools::compat::add_original_tools(server, core);
-    prompts::add_all(server, supervisor, world.workers.reading);
+    prompts::add_all(server, supervisor, failures, world.workers.reading);
 }
 
 Task<> Services::close() {

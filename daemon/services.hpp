@@ -50,6 +50,7 @@ private:
 public:
     core::Supervisor supervisor;
     core::Waiter waiter;
+    core::Failures failures;
     mcp::Server server;
     resources::ProcessResources resources;
 };

@@ -176,6 +176,14 @@ std::string policy_text(const ops::ProcessDetails& process) {
                        seconds_text(process.healthy_seconds.value_or(0)));
 }
 
+/// "src/a.ts:3:5: TypeError: …"
+std::string error_text(const ops::PrintedError& error) {
+    std::string place = error.file.value_or("");
+    for (const auto& number : {error.line, error.column})
+        if (number && !place.empty()) place += fmt::format(":{}", *number);
+    return place.empty() ? error.message : fmt::format("{}: {}", place, error.message);
+}
+
 std::string advice_for(const ProcessView& view) {
     const std::string target = target_word(view);
     if (view.state == ProcessState::unreachable) return "persistproc doctor says what is wrong";
@@ -204,6 +212,8 @@ std::string process_details(const ops::ProcessDetails& process, WallTime now, co
     rows.add("label", process.label);
     rows.add("description", process.description);
     rows.add("state", state_text(process, now), style.colour ? colour_of(process) : "");
+    if (process.failure) rows.add("why", process.failure->text);
+    if (process.error) rows.add("error", error_text(*process.error));
     rows.add("to do", advice_for(process));
     if (process.ready) rows.add("ready", *process.ready ? "yes" : "no");
     rows.add("command", domain::command_line(process.command));

@@ -2,6 +2,7 @@
 /// What the project's own client may ask beside the tools: calls of the same form, answered on the unix socket alone
 /// and never listed to agents.
 #include "common/domain/process.hpp"
+#include "common/ops/failure_facts.hpp"
 #include "common/ops/operation.hpp"
 
 namespace persistproc::ops {
@@ -59,6 +60,9 @@ struct ProcessDetails : domain::ProcessView {
     // Of a restart policy: runs in a row that were shorter than `healthy_seconds`, and how many end it.
     std::optional<std::int64_t> quick_failures, most_quick_failures;
     std::optional<double> healthy_seconds;
+    // Of its newest run, when that has failed: the last error it printed, and what else is known of it.
+    std::optional<PrintedError> error;
+    std::optional<FailureFacts> failure;
     template <class Each>
     static constexpr void fields(Each&& each) {
         using R = ProcessDetails;
@@ -72,6 +76,8 @@ struct ProcessDetails : domain::ProcessView {
         each(field("quick_failures", &R::quick_failures));
         each(field("most_quick_failures", &R::most_quick_failures));
         each(field("healthy_seconds", &R::healthy_seconds));
+        each(field("error", &R::error).left_out_if_absent());
+        each(field("failure", &R::failure).left_out_if_absent());
     }
 };
 

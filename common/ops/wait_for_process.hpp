@@ -1,5 +1,6 @@
 #pragma once
 #include "common/domain/process.hpp"
+#include "common/ops/failure_facts.hpp"
 #include "common/ops/operation.hpp"
 #include "common/ops/wait_spec.hpp"
 
@@ -50,26 +51,6 @@ struct WaitRequest : WaitSpec {
     }
 };
 
-/// An error that a program printed.
-struct PrintedError {
-    std::string message;              // one line
-    std::optional<std::string> file;  // relative to the working directory where it lies below; absent: not told
-    std::optional<std::int64_t> line;
-    std::optional<std::int64_t> column;
-    std::string text;  // all of it, as printed
-
-    template <class Each>
-    static constexpr void fields(Each&& each) {
-        using R = PrintedError;
-        using schema::field;
-        each(field("message", &R::message));
-        each(field("file", &R::file).left_out_if_absent());
-        each(field("line", &R::line).left_out_if_absent());
-        each(field("column", &R::column).left_out_if_absent());
-        each(field("text", &R::text));
-    }
-};
-
 struct WaitMeta : domain::Ending {
     std::string process;
     schema::Open<domain::ProcessState> state = domain::ProcessState::starting;
@@ -79,7 +60,8 @@ struct WaitMeta : domain::Ending {
     bool stopped = false;  // the run ended on request
     std::optional<std::string> run;
     std::string next_cursor;
-    std::optional<PrintedError> error;  // because of which the wait ended, or the last one of a run that ended first
+    std::optional<PrintedError> error;    // because of which the wait ended, or the last one of a run that ended first
+    std::optional<FailureFacts> failure;  // of a wait that has failed
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -95,6 +77,7 @@ struct WaitMeta : domain::Ending {
         each(field("run", &R::run));
         each(field("next_cursor", &R::next_cursor));
         each(field("error", &R::error).left_out_if_absent());
+        each(field("failure", &R::failure).left_out_if_absent());
     }
 };
 

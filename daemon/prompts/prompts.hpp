@@ -4,11 +4,13 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "common/mcp/server.hpp"
+#include "daemon/core/failure.hpp"
 #include "daemon/core/supervisor.hpp"
 
 namespace persistproc::prompts {
 
 /// Adds them all. The references outlive the server; `readers` runs what reads logs.
-void add_all(mcp::Server& server, core::Supervisor& supervisor, boost::asio::thread_pool& readers);
+void add_all(mcp::Server& server, core::Supervisor& supervisor, core::Failures& failures,
+             boost::asio::thread_pool& readers);
 
 }  // namespace persistproc::prompts

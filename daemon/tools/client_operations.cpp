@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "daemon/tools/describe.hpp"
+#include "daemon/tools/failing.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
 
@@ -22,6 +23,12 @@ Task<mcp::ToolResult> signal(Core core, ops::SignalRequest request, mcp::CallCon
 Task<mcp::ToolResult> describe_process(Core core, ops::DescribeRequest request, mcp::CallContext) {
     auto details = co_await core.supervisor.describe(std::move(request));
     if (!details) co_return mcp::tool_failure(details.error());
+    const auto id = domain::find_process_id(details->id);
+    if (id) {
+        const auto failure = co_await core.failures.explain_newest(*id);
+        if (failure) details->failure = facts_of(*failure, *id);
+        if (failure && failure->error) details->error = printed_error(*failure->error);
+    }
     co_return structured(*details, describe(*details));
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/mcp/server.hpp"
 #include "common/ops/client_operations.hpp"
+#include "daemon/core/failure.hpp"
 #include "daemon/core/socket_owners.hpp"
 #include "daemon/core/supervisor.hpp"
 #include "daemon/core/waiter.hpp"
@@ -19,6 +20,7 @@ struct Core {
     core::Supervisor& supervisor;
     core::Store& store;
     core::Waiter& waiter;
+    core::Failures& failures;
     async::Clock& clock;
     core::Workers& workers;
     const core::SocketOwners& socket_owners;

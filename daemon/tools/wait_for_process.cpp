@@ -7,6 +7,7 @@
 #include "common/async/task_group.hpp"
 #include "common/base/text.hpp"
 #include "daemon/tools/describe.hpp"
+#include "daemon/tools/failing.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
 #include "daemon/tools/waiting.hpp"
@@ -19,26 +20,6 @@ namespace {
 constexpr double longest_call = 50;  // seconds
 constexpr double task_from = 10;     // seconds: shorter waits are not worth a task
 constexpr auto progress_interval = std::chrono::seconds(5);
-
-/// " at src/a.ts:3:5", as one word whatever the program printed.
-std::string place_of(const std::optional<logstore::ErrorBlock>& error) {
-    if (!error || !error->place) return "";
-    const std::string place = logstore::to_string(*error->place);
-    const bool is_plain = place.find_first_of(" ;\"") == place.npos && !base::has_control_or_bidi(place);
-    return " at " + (is_plain ? place : base::quote(place));
-}
-
-ops::PrintedError printed_error(const logstore::ErrorBlock& block) {
-    ops::PrintedError out;
-    out.message = block.message;
-    if (block.place) {
-        out.file = block.place->file;
-        out.line = block.place->line;
-        if (block.place->column > 0) out.column = block.place->column;
-    }
-    out.text = block.text();
-    return out;
-}
 
 /// `left`: as for `answer`.
 std::string what_happened(const ops::WaitRequest& request, const core::WaitResult& result, double left) {
@@ -118,6 +99,22 @@ Task<core::Waited> wait_as_asked(Core core, ops::WaitRequest request, mcp::CallC
     co_return co_await wait_with_progress(core, std::move(request), std::move(context));
 }
 
+/// Nothing: what was waited for has come, or there is time left, or it is not asked.
+Task<std::optional<core::Failure>> explain(Core core, const ops::WaitRequest& request, const core::WaitResult& waited,
+                                           double left) {
+    const bool is_over = waited.end == ops::WaitOutcome::timed_out && left <= 0;
+    const bool has_failed = waited.end == ops::WaitOutcome::ended || waited.end == ops::WaitOutcome::error || is_over;
+    if (!request.watch_errors || !has_failed || request.until == ops::WaitCondition::exit) co_return std::nullopt;
+    std::optional<int> port;
+    if (waited.error) port = logstore::refused_port(*waited.error);
+    if (!port && request.until == ops::WaitCondition::port && request.port) port = static_cast<int>(*request.port);
+    // One that lives has nothing to compare its life with yet.
+    if (waited.end != ops::WaitOutcome::ended && !port) co_return std::nullopt;
+    auto failure = co_await core.failures.explain(waited.process.id, waited.run, port);
+    if (waited.end != ops::WaitOutcome::ended) failure.lived.reset();
+    co_return failure;
+}
+
 ops::WaitMeta meta_of(const core::WaitResult& waited, double left) {
     ops::WaitMeta meta;
     meta.process = to_string(waited.process.id);
@@ -140,8 +137,10 @@ ops::WaitMeta meta_of(const core::WaitResult& waited, double left) {
 }
 
 /// `left`: seconds that were asked for beyond what this call waited.
-mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& waited, double left) {
-    const ops::WaitMeta meta = meta_of(waited, left);
+mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& waited, double left,
+                       const std::optional<core::Failure>& failure) {
+    ops::WaitMeta meta = meta_of(waited, left);
+    if (failure) meta.failure = facts_of(*failure, waited.process.id);
     std::optional<Error> failed;
     if (waited.end == ops::WaitOutcome::timed_out && left <= 0)
         failed = Error{ErrorCode::timeout, ""};
@@ -149,7 +148,9 @@ mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& 
         failed = Error{ErrorCode::conflict, ""};
     else if (waited.end == ops::WaitOutcome::ended && request.until != ops::WaitCondition::exit)
         failed = Error{ErrorCode::conflict, ""};
-    const std::string said = what_happened(request, waited, left);
+    std::string said = what_happened(request, waited, left);
+    const std::string why = failure ? core::failure_text(*failure) : "";
+    if (!why.empty()) said += "; " + why;
     mcp::ToolResult result;
     if (failed) {
         failed->message = said;
@@ -182,7 +183,8 @@ Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::Ca
     ops::WaitRequest asked = request;
     const auto waited = co_await wait_as_asked(core, std::move(asked), std::move(context), left);
     if (!waited) co_return mcp::tool_failure(waited.error());
-    co_return answer(request, **waited, *left);
+    const auto failure = co_await explain(core, request, **waited, *left);
+    co_return answer(request, **waited, *left, failure);
 }
 
 Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string process, ops::WaitSpec spec,

@@ -1,3 +1,8 @@
+#include <unistd.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/system_executor.hpp>
+
 #include "common/rundir/paths.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
@@ -169,6 +174,44 @@ TEST_CASE("the client waits for what it asks for, unless it asks for errors") {
     arguments["watch_errors"] = true;
     web.begin(arguments);
     CHECK(Waiting::meta(web.answer())["outcome"] == "error");
+}
+
+TEST_CASE("of one that has failed, status and the prompt tell the error") {
+    Waiting web(mcp::Principal::Role::client);
+    const auto prompted = [&] {
+        Json params{{"name", "diagnose_process"}, {"arguments", Json{{"process", "web"}}}};
+        const Json answer = web.daemon.answer(web.daemon.send("prompts/get", std::move(params)));
+        return answer["result"]["messages"][0]["content"]["text"].get<std::string>();
+    };
+    web.log.err(traceback);
+    web.log.out("bye\n");
+    CHECK(!web.daemon.call("describe_process", Json{{"process", "web"}})["structuredContent"].contains("error"));
+    CHECK(prompted().find("last error") == std::string::npos);
+    web.daemon.shims.find(RunId{{1}, 1})->end(1);
+    web.begin(Json{{"until", "exit"}});
+    web.answer();
+    const Json details = web.daemon.call("describe_process", Json{{"process", "web"}})["structuredContent"];
+    CHECK(details["error"]["message"] == "ValueError: no");
+    CHECK(details["error"]["line"] == 3);
+    CHECK(details.contains("failure"));
+    const std::string said = prompted();
+    CHECK(said.find("Its last error at /home/me/shop/app.py:3 stands in its newest output") != std::string::npos);
+    CHECK(said.find(traceback) == said.rfind(traceback));
+}
+
+TEST_CASE("who has the port that a program wanted is told with its failure") {
+    boost::asio::ip::tcp::acceptor holder(boost::asio::system_executor(), {boost::asio::ip::address_v4::loopback(), 0});
+    const int port = holder.local_endpoint().port();
+    Waiting web;
+    web.begin(for_pattern);
+    web.daemon.advance(100ms);
+    web.now();
+    web.log.err("Error: listen EADDRINUSE: address already in use :::" + std::to_string(port) + "\n");
+    const Json result = web.answer();
+    const Json failure = Waiting::meta(result)["failure"];
+    CHECK(failure["held_port"] == port);
+    CHECK(failure["holder_pid"] == ::getpid());
+    CHECK(Waiting::text(result).find("; port " + std::to_string(port) + " is held by \"") != std::string::npos);
 }
 
 TEST_CASE("a file's name cannot pass for a fact of ours") {

@@ -1,0 +1,52 @@
+#pragma once
+#include "common/schema/field.hpp"
+
+namespace persistproc::ops {
+
+/// An error that a program printed.
+struct PrintedError {
+    std::string message;              // one line
+    std::optional<std::string> file;  // relative to the working directory where it lies below; absent: not told
+    std::optional<std::int64_t> line;
+    std::optional<std::int64_t> column;
+    std::string text;  // all of it, as printed
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using R = PrintedError;
+        using schema::field;
+        each(field("message", &R::message));
+        each(field("file", &R::file).left_out_if_absent());
+        each(field("line", &R::line).left_out_if_absent());
+        each(field("column", &R::column).left_out_if_absent());
+        each(field("text", &R::text));
+    }
+};
+
+/// Why a run failed, beside how it ended and what it printed. What is not known is left out.
+struct FailureFacts {
+    std::optional<double> lived_seconds;
+    std::optional<std::int64_t> held_port;      // that it wanted, and another one has
+    std::optional<std::string> holder_process;  // its id, where it is one of ours
+    std::optional<std::int64_t> holder_pid;
+    std::optional<std::string> holder_name;
+    std::optional<std::string> good_run;  // the last one before it that worked
+    std::vector<std::string> changes;     // against that, in words
+    std::string text;                     // all of it, in words
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using R = FailureFacts;
+        using schema::field;
+        each(field("lived_seconds", &R::lived_seconds).left_out_if_absent());
+        each(field("held_port", &R::held_port).left_out_if_absent());
+        each(field("holder_process", &R::holder_process).left_out_if_absent());
+        each(field("holder_pid", &R::holder_pid).left_out_if_absent());
+        each(field("holder_name", &R::holder_name).left_out_if_absent());
+        each(field("good_run", &R::good_run).left_out_if_absent());
+        each(field("changes", &R::changes).absent_if_empty());
+        each(field("text", &R::text));
+    }
+};
+
+}  // namespace persistproc::ops

@@ -1,0 +1,123 @@
+#include "daemon/core/failure.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/async/offload.hpp"
+#include "common/base/text.hpp"
+#include "daemon/core/printed_errors.hpp"
+
+namespace persistproc::core {
+
+namespace {
+
+constexpr auto long_enough = std::chrono::seconds(10);
+constexpr std::size_t most_runs = 8;  // that are looked at
+
+std::string seconds_text(std::chrono::nanoseconds span) {
+    const double seconds = std::chrono::duration<double>(span).count();
+    return seconds < 10 ? fmt::format("{:.1f} s", seconds) : fmt::format("{:.0f} s", seconds);
+}
+
+std::string holder_text(const Failure& failure) {
+    if (failure.holder_process)
+        return fmt::format("{} {}", to_string(*failure.holder_process), base::quote(failure.holder_label));
+    if (failure.holder->pid == 0) return "a process of another user";
+    return fmt::format("{} (PID {})", base::quote(failure.holder->name), failure.holder->pid);
+}
+
+}  // namespace
+
+bool has_failed(const Located& process) {
+    const auto& outcome = process.last_outcome;
+    return !process.is_live && outcome && outcome->reason != OutcomeReason::stopped && outcome->exit_code != 0;
+}
+
+bool has_worked(const rundir::RunState& state) {
+    if (state.phase != rundir::Phase::exited) return false;
+    const std::chrono::nanoseconds lived(state.ended_wall_ns - state.started_wall_ns);
+    const bool is_good = state.killed == 0 && state.exit_value == 0 && state.outcome_unknown == 0;
+    return is_good || lived >= long_enough;
+}
+
+std::string failure_text(const Failure& failure) {
+    std::string out;
+    if (failure.lived) out = "lived " + seconds_text(*failure.lived);
+    if (failure.lived && failure.run > 1) out += fmt::format(" in run {}", failure.run);
+    const auto add = [&out](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
+    if (failure.holder) add(fmt::format("port {} is held by {}", failure.holder->port, holder_text(failure)));
+    if (failure.good_run != 0 && failure.changes.empty())
+        add(fmt::format("begun like run {}, which worked", failure.good_run));
+    if (failure.good_run != 0 && !failure.changes.empty())
+        add(fmt::format("since run {}, which worked: {}", failure.good_run, changes_text(failure.changes)));
+    return out;
+}
+
+Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::optional<int> wanted_port) {
+    Failure out;
+    out.run = run;
+    const RunId wanted{id, run};
+    const auto found = co_await directories_.find_run(wanted);
+    if (found && found->state.started_wall_ns != 0) {
+        const auto& state = found->state;
+        const bool has_ended = state.phase == rundir::Phase::exited;
+        const std::int64_t end = has_ended ? state.ended_wall_ns : base::to_ns(clock_.wall());
+        out.lived = std::chrono::nanoseconds(std::max<std::int64_t>(0, end - state.started_wall_ns));
+    }
+    if (wanted_port) co_await find_holder(out, id, *wanted_port);
+    co_await find_good_run(out, id);
+    co_return out;
+}
+
+Task<std::optional<Failure>> Failures::explain_newest(ProcessId id) {
+    const auto process = supervisor_.find(id);
+    if (!process || !has_failed(*process)) co_return std::nullopt;
+    const std::uint32_t run = process->ended_run;
+    auto error = co_await read_last_error(threads_, process->log, process->working_directory, run);
+    std::optional<int> port;
+    if (error) port = logstore::refused_port(*error);
+    auto out = co_await explain(id, run, port);
+    out.error = std::move(error);
+    co_return out;
+}
+
+Task<> Failures::find_holder(Failure& out, ProcessId id, int port) {
+    auto look = [port] { return find_port_holder(port); };
+    out.holder = co_await async::offload(threads_, std::move(look));
+    if (!out.holder) co_return;
+    const auto all = co_await supervisor_.locate_all();
+    if (!all) co_return;
+    for (const auto& each : *all) {
+        if (!each.is_live) continue;
+        const auto ports = co_await supervisor_.ports(each.id);
+        if (std::find(ports.begin(), ports.end(), port) == ports.end()) continue;
+        // It has the port by now.
+        if (each.id == id) {
+            out.holder.reset();
+        } else {
+            out.holder_process = each.id;
+            out.holder_label = each.label;
+        }
+        co_return;
+    }
+}
+
+Task<> Failures::find_good_run(Failure& out, ProcessId id) {
+    const RunId failed{id, out.run};
+    const auto later = co_await directories_.load_spec(failed);
+    if (!later) co_return;
+    std::size_t looked = 0;
+    for (std::uint32_t number = out.run; number-- > 1 && looked++ < most_runs;) {
+        const RunId each{id, number};
+        const auto found = co_await directories_.find_run(each);
+        if (!found || found->other_format || !has_worked(found->state)) continue;
+        const auto earlier = co_await directories_.load_spec(each);
+        if (!earlier) co_return;
+        out.good_run = number;
+        out.changes = changes_between(*earlier, *later);
+        co_return;
+    }
+}
+
+}  // namespace persistproc::core

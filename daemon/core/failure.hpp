@@ -1,0 +1,59 @@
+#pragma once
+/// Why a run failed, as far as facts tell: for one answer in which whoever asked finds what to mend.
+#include <boost/asio/thread_pool.hpp>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/logstore/error_block.hpp"
+#include "daemon/core/port_holder.hpp"
+#include "daemon/core/run_changes.hpp"
+#include "daemon/core/run_directories.hpp"
+#include "daemon/core/supervisor.hpp"
+
+namespace persistproc::core {
+
+struct Failure {
+    std::uint32_t run = 0;                          // of its process so many were begun
+    std::optional<std::chrono::nanoseconds> lived;  // until its end, or so far
+    std::optional<PortHolder> holder;               // of the port that it wanted and has not
+    std::optional<ProcessId> holder_process;        // where it is one of ours
+    std::string holder_label;
+    std::uint32_t good_run = 0;                 // the last one before it that worked; 0: none is known
+    std::vector<RunChange> changes;             // against that
+    std::optional<logstore::ErrorBlock> error;  // the last one that the run printed; only of `explain_newest`
+};
+
+/// Whether its last run ended by itself and not well, and none goes on. Pure.
+bool has_failed(const Located& process);
+/// Whether a run did what it was for: it lived for 10 s, or ended with 0. Pure.
+bool has_worked(const rundir::RunState& state);
+
+/// "lived 0.3 s in run 4; port 3000 is held by p2 "api"; since run 3, which worked: arguments …". Pure.
+std::string failure_text(const Failure& failure);
+
+/// One executor, one thread; what it reads is read elsewhere.
+class Failures {
+public:
+    /// All outlive it.
+    Failures(async::Clock& clock, Supervisor& supervisor, RunDirectories& directories,
+             boost::asio::thread_pool& threads)
+        : clock_(clock), supervisor_(supervisor), directories_(directories), threads_(threads) {}
+
+    /// `wanted_port`: that it has not. What cannot be read is left out.
+    Task<Failure> explain(ProcessId id, std::uint32_t run, std::optional<int> wanted_port);
+    /// Nothing: it lives, or its last run did not fail.
+    Task<std::optional<Failure>> explain_newest(ProcessId id);
+
+private:
+    Task<> find_holder(Failure& out, ProcessId id, int port);
+    Task<> find_good_run(Failure& out, ProcessId id);
+
+    async::Clock& clock_;
+    Supervisor& supervisor_;
+    RunDirectories& directories_;
+    boost::asio::thread_pool& threads_;
+};
+
+}  // namespace persistproc::core

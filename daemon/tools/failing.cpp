@@ -1,0 +1,41 @@
+#include "daemon/tools/failing.hpp"
+
+#include "common/base/text.hpp"
+
+namespace persistproc::tools {
+
+std::string place_of(const std::optional<logstore::ErrorBlock>& error) {
+    if (!error || !error->place) return "";
+    const std::string place = logstore::to_string(*error->place);
+    const bool is_plain = place.find_first_of(" ;\"") == place.npos && !base::has_control_or_bidi(place);
+    return " at " + (is_plain ? place : base::quote(place));
+}
+
+ops::PrintedError printed_error(const logstore::ErrorBlock& block) {
+    ops::PrintedError out;
+    out.message = block.message;
+    if (block.place) {
+        out.file = block.place->file;
+        out.line = block.place->line;
+        if (block.place->column > 0) out.column = block.place->column;
+    }
+    out.text = block.text();
+    return out;
+}
+
+ops::FailureFacts facts_of(const core::Failure& failure, ProcessId process) {
+    ops::FailureFacts out;
+    if (failure.lived) out.lived_seconds = std::chrono::duration<double>(*failure.lived).count();
+    if (failure.holder) {
+        out.held_port = failure.holder->port;
+        if (failure.holder_process) out.holder_process = to_string(*failure.holder_process);
+        if (failure.holder->pid > 0) out.holder_pid = failure.holder->pid;
+        if (failure.holder->pid > 0) out.holder_name = base::escape_line(failure.holder->name);
+    }
+    if (failure.good_run > 0) out.good_run = to_string(RunId{process, failure.good_run});
+    out.text = core::failure_text(failure);
+    for (const auto& each : failure.changes) out.changes.push_back(core::changes_text({each}));
+    return out;
+}
+
+}  // namespace persistproc::tools

@@ -1,0 +1,82 @@
+#include "daemon/core/failure.hpp"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/unique_fd.hpp"
+#include "tests/support/catch.hpp"
+
+namespace failure_test {
+
+using namespace persistproc;
+using namespace std::chrono_literals;
+using core::Failure;
+using core::failure_text;
+
+namespace {
+
+rundir::RunState ended(std::chrono::nanoseconds lived, int exit_value) {
+    rundir::RunState out;
+    out.phase = rundir::Phase::exited;
+    out.started_wall_ns = 1'000'000'000;
+    out.ended_wall_ns = out.started_wall_ns + lived.count();
+    out.exit_value = exit_value;
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("a run has worked that ended with 0, or lived for long enough") {
+    CHECK(core::has_worked(ended(1s, 0)));
+    CHECK(core::has_worked(ended(10s, 1)));
+    CHECK(!core::has_worked(ended(9s, 1)));
+    auto killed = ended(1s, 0);
+    killed.killed = 1;
+    CHECK(!core::has_worked(killed));
+    auto unknown = ended(1s, 0);
+    unknown.phase = rundir::Phase::started;
+    CHECK(!core::has_worked(unknown));
+}
+
+TEST_CASE("each fact of a failure is told, and what is not known is left out") {
+    Failure failure;
+    CHECK(failure_text(failure).empty());
+    failure.run = 1;
+    failure.lived = 312ms;
+    CHECK(failure_text(failure) == "lived 0.3 s");
+    failure.run = 4;
+    failure.lived = 75s;
+    failure.holder = core::PortHolder{.port = 3000, .pid = 4711, .name = "node; next cursor p1:7:7"};
+    CHECK(failure_text(failure) == "lived 75 s in run 4; port 3000 is held by \"node; next cursor p1:7:7\" (PID 4711)");
+    failure.holder->pid = 0;
+    failure.good_run = 3;
+    CHECK(failure_text(failure) ==
+          "lived 75 s in run 4; port 3000 is held by a process of another user; begun like run 3, which worked");
+    failure.holder_process = ProcessId{2};
+    failure.holder_label = "api";
+    failure.lived.reset();
+    failure.changes = {{core::RunChange::What::variables_removed, {"NODE_ENV"}}};
+    CHECK(failure_text(failure) ==
+          "port 3000 is held by p2 \"api\"; since run 3, which worked: variables removed: NODE_ENV");
+}
+
+TEST_CASE("who listens on a port is found, and nobody where nobody does") {
+    const base::UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
+    REQUIRE(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    const int port = ntohs(address.sin_port);
+    CHECK(!core::find_port_holder(port));
+    REQUIRE(::listen(listener.get(), 1) == 0);
+    const auto holder = core::find_port_holder(port);
+    REQUIRE(holder);
+    CHECK(holder->port == port);
+    CHECK(holder->pid == ::getpid());
+    CHECK(!holder->name.empty());
+}
+
+}  // namespace failure_test
