@@ -28,7 +28,7 @@ std::size_t run_length(std::string_view text, Is is) noexcept {
     return static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is) - text.begin());
 }
 
-bool is_one_of(std::string_view word, std::span<const std::string_view> words) noexcept {
+bool stands_among(std::string_view word, std::span<const std::string_view> words) noexcept {
     const auto same = [](char a, char b) { return (is_letter(a) ? a | 0x20 : a) == b; };
     return std::any_of(words.begin(), words.end(), [&](std::string_view each) {
         return word.size() == each.size() && std::equal(word.begin(), word.end(), each.begin(), same);
@@ -164,7 +164,7 @@ private:
         if (joins(previous) && !(previous == ':' && at_ > 1 && is_letter(line_[at_ - 2]))) return false;
         if (digits == "0") return true;
         if (digits.size() == 3 && (digits[0] == '4' || digits[0] == '5') && is_request()) return true;
-        if (!is_one_of(before_, names)) return false;
+        if (!stands_among(before_, names)) return false;
         const auto begin = static_cast<std::size_t>(before_.data() + before_.size() - line_.data());
         return line_.substr(begin, at_ - begin).find_first_not_of(" =:\"'(") == std::string_view::npos;
     }
