@@ -194,8 +194,7 @@ constexpr void Definition::fields(Each&& each) {
     using schema::field;
     using schema::ValueKind;
     constexpr auto unseen = schema::in_requests | schema::in_documents;  // in no view
-    each(schema::required("command", &D::command,
-                          "Command line, split like a shell without running one, or array of words")
+    each(schema::required("command", &D::command, "Split like a shell does, none is run; or an array of words")
              .in_form(&command_form)
              .of_kind(ValueKind::command));
     each(schema::required("working_directory", &D::working_directory, "Absolute path")
@@ -212,8 +211,7 @@ constexpr void Definition::fields(Each&& each) {
     each(field("shell", &D::shell, "Run the string through /bin/sh -c")
              .only(unseen)
              .as_flag("shell", "", "Run one word through /bin/sh -c"));
-    each(field("restart", &D::restart,
-               "When it ends by itself: never, always, on-failure, on-failure:3 (quick failures)")
+    each(field("restart", &D::restart, "When it ends: never, always, on-failure, on-failure:3")
              .only(unseen)
              .in_form(&restart_form));
     each(field("restart_limit", &D::restart_limit)

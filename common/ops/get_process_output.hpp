@@ -48,7 +48,7 @@ struct OutputRequest {
         using R = OutputRequest;
         using schema::field;
         each(schema::required("process", &R::process, "id, label, PID or command"));
-        each(field("lines", &R::lines, "Newest lines (with cursor: oldest new ones); 0: as many as fit")
+        each(field("lines", &R::lines, "Newest (with cursor: oldest new) lines; 0: all that fit")
                  .range(0, 1000000000)
                  .as_flag("n,lines", "N", "Newest lines (100); 0: everything")
                  .also_typed("tail #"));

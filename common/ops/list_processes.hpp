@@ -47,9 +47,9 @@ struct ListRequest {
                  .as_flag("C,working-directory", "DIR")
                  .also_typed("cwd workdir")
                  .of_kind(schema::ValueKind::directory));
-        each(schema::field("state", &R::state, "Only those in this state")
+        each(schema::field("state", &R::state)
                  .in_form(&state_form)
-                 .as_flag("state", "STATE"));
+                 .as_flag("state", "STATE", "Only those in this state"));
     }
 };
 

@@ -41,8 +41,7 @@ struct RestartRequest : StopRequest {
         using R = RestartRequest;
         using schema::field;
         StopRequest::fields(each);
-        each(field("wait", &R::wait, "Then wait as wait_for_process does: its arguments, without process")
-                 .in_form(&wait_form));
+        each(field("wait", &R::wait, "Then wait: arguments of wait_for_process but process").in_form(&wait_form));
         each(field("environment", &R::environment)
                  .client_only()
                  .secret()

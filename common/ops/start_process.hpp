@@ -46,7 +46,7 @@ struct StartRequest {
         .description =
             "Start a long-running command (dev server, watcher, database, worker) that outlives this session, or "
             "return the "
-            "one that already runs. Its output is recorded. Not for commands that end at once.",
+            "one that already runs. Not for commands that end at once.",
         .effects = {.open_world = true},
         .audit = "start",
         .sleeps = true,
@@ -72,10 +72,9 @@ struct StartRequest {
         each(field("environment", &R::environment, "Variables to set")
                  .secret()
                  .as_flag("e,env", "KEY=VALUE", "Set a variable; may be repeated"));
-        each(field("if_running", &R::if_running, "When it already runs: return it, restart it, or fail"));
+        each(field("if_running", &R::if_running, "When it already runs"));
         each(field("process", &R::process).client_only());
-        each(field("wait", &R::wait, "Then wait as wait_for_process does: its arguments, without process")
-                 .in_form(&wait_form));
+        each(field("wait", &R::wait, "Then wait: arguments of wait_for_process but process").in_form(&wait_form));
         each(field("base_environment", &R::base_environment).client_only().secret());
         each(field("umask", &R::umask).client_only().range(0, 0777));
         each(field("limits", &R::limits).client_only());

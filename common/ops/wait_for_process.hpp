@@ -46,7 +46,7 @@ struct WaitRequest : WaitSpec {
         using schema::field;
         each(schema::required("process", &R::process, "id, label, PID or command"));
         WaitSpec::fields(each);
-        each(field("cursor", &R::cursor, "For until=pattern: only what came after it"));
+        each(field("cursor", &R::cursor, "Only what came after it"));
         each(field("run", &R::run).client_only());
         each(field("watch_errors", &R::watch_errors).client_only());
     }

@@ -20,7 +20,7 @@ struct WaitSpec {
         using R = WaitSpec;
         using schema::field;
         // Its default is what is inferred.
-        each(field("until", &R::until, "Inferred from what is given").absent_if_empty());
+        each(field("until", &R::until).absent_if_empty());
         each(field("pattern", &R::pattern, "RE2")
                  .as_flag("pattern", "RE2", "A line of this run matches")
                  .range(1, 1024));

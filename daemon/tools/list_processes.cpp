@@ -63,7 +63,7 @@ Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext
 }
 
 mcp::Json output_schema() {
-    mcp::Json processes = {{"type", "array"}, {"items", view_output_schema()}};
+    mcp::Json processes = {{"type", "array"}, {"items", {{"type", "object"}}}};
     mcp::Json out = {{"type", "object"}};
     out["properties"]["processes"] = std::move(processes);
     out["required"] = mcp::Json::array({"processes"});

@@ -71,8 +71,8 @@ TEST_CASE("a shim that died without a word leaves an outcome nobody invents") {
     DaemonInProcess daemon({}, data);
     const Json view = only_view(daemon);
     CHECK(view["state"] == "lost");
-    CHECK(view["exit_code"].is_null());
-    CHECK(view["signal"].is_null());
+    CHECK(!view.contains("exit_code"));
+    CHECK(!view.contains("signal"));
     CHECK(view["reason"] == "lost");
     CHECK(view["causes"] == Json::array({{{"code", expected}}}));
 }

@@ -202,7 +202,7 @@ TEST_CASE("who asks as ours asks is answered as ever") {
     const Json started = daemon.call("start_process", arguments);
     CHECK(started["structuredContent"]["created"] == true);
     CHECK(!started["structuredContent"].contains("error"));
-    CHECK(has(started["content"][0]["text"], "Started: p1"));
+    CHECK(has(started["content"][0]["text"], "Started p1"));
     const Json restarted = daemon.call("restart_process", Json{{"process", "p1"}});
     CHECK(restarted["structuredContent"]["old_pid"] == 1001);
     const Json listed = daemon.call("list_processes", Json{{"process", "p1"}});
