@@ -96,6 +96,9 @@ Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOption
     auto running = co_await find_daemon(executor, common.data_directory);
     if (!running && running.error().code == ErrorCode::unavailable) co_return 0;
     if (!running) co_return console.fail(running.error());
+    // What it keeps is on no disk any more: the next one would know nothing of it.
+    if (const auto present = rundir::check_present(common.data_directory, "daemon.lock"); !present)
+        co_return console.fail(present.error());
     const bool has_port = running->endpoint.find(fmt::format(":{}/", common.port)) != std::string::npos;
     if (common.port != 0 && !has_port && is_port_taken(common.port)) {
         const auto holder = find_port_holder(common.port, static_cast<pid_t>(running->pid));

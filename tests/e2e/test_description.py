@@ -9,7 +9,7 @@ class Description(harness.TestCase):
             "start_process", command="sleep 1001", working_directory=str(self.place.work), description="a queue"
         )
         self.assertEqual(started.result["structuredContent"]["description"], "a queue")
-        self.assertIn("a queue", started.text)
+        self.assertIn("a queue", self.mcp().call("list_processes", process="p2").text)
         for _ in range(2):
             self.assertEqual(self.view("web")["description"], "the shop's front end")
             self.assertEqual(self.view("p2")["description"], "a queue")

@@ -47,6 +47,11 @@ class DataRemoved(harness.TestCase):
         found = [each for each in doctor.json()["checks"] if each["name"] == "data directory"]
         self.assertEqual((doctor.code, found[0]["status"]), (1, "problem"))
         self.assertIn("persistproc shutdown", found[0]["advice"])
+        # The next daemon would know nothing of what this one keeps.
+        replacing = self.cli("serve", "--detach", "--replace")
+        self.assertEqual(replacing.code, 125)
+        self.assertIn(b"was removed while the daemon ran", replacing.err)
+        self.assertTrue(harness.is_alive(pid))
         self.ok("shutdown")
         self.daemon.process.wait(harness.PATIENCE)
         harness.eventually("the program has ended", lambda: not harness.is_alive(pid))
