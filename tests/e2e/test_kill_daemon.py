@@ -102,11 +102,11 @@ class KillDaemon(harness.TestCase):
         self.daemon.start()
 
     def test_a_run_that_misses_it_says_so(self):
-        following = [self.background("run", "--label", "web", "sleep", "600")]
-        harness.eventually("it is told", lambda: b"\n" in following[0].err)
+        following = [self.background("run", "--label", "web", "sh", "-c", "echo up; exec sleep 600")]
+        following[0].until_output(b"up\n")
         following += [self.background("output", "-f", "web"), self.background("-q", "output", "-f", "web")]
         for client in following:
-            harness.eventually("it is connected", lambda: has_socket(client.process.pid))
+            client.until_output(b"up\n")
         begun = following[0].err.count(b"\n")
         # One that is back within a second is not missed.
         self.daemon.restart()
