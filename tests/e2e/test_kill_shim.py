@@ -238,7 +238,13 @@ class KillShim(harness.TestCase):
             harness.eventually("it is suspended", lambda: pathlib.Path(f"/proc/{keeper}/stat").read_text().split()[2] == "T")
             asked = time.monotonic()
             # What nobody is told of later is not sent.
-            for words in (("signal", "KILL", "web"), ("stop", "web")):
+            for words in (
+                ("signal", "KILL", "web"),
+                ("flush", "web"),
+                ("stop", "web"),
+                ("start", "web"),
+                ("run", "--fresh", "--label", "web", "sleep", "600"),
+            ):
                 refused = self.cli(*words)
                 self.assertEqual(refused.code, 125)
                 self.assertOneLine(refused.err, f"kill -CONT {keeper}")

@@ -11,6 +11,7 @@ Task<Result<ProcessView>> Operations::flush(ops::FlushRequest request, std::stri
     auto guard = co_await process->operation.lock();
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
+    if (auto later = suspended(*process, "nothing was removed, it goes on by")) co_return *later;
     auto change = driver_.change_of(*process, actor, ops::FlushRequest::operation.audit, "");
     auto committed = co_await store_.commit(std::move(change));
     if (!committed)

@@ -31,6 +31,7 @@ Error not_touched(const Process& process) {
 Task<Result<void>> Operations::come_to_rest(ProcessPtr process) {
     const MonoTime until = world_.clock.now() + grace_of(*process, {}) + kill_bound;
     while ((process->is_moving() || process->stopping > 0) && table_.holds(*process)) {
+        if (auto later = suspended(*process, "nothing was begun, it goes on by")) co_return *later;
         const bool woken = co_await process->changed.wait_until(until, world_.clock);
         if (!woken && process->is_moving())
             co_return Error{ErrorCode::timeout, process->name() + " is still stopping; try again"};
