@@ -335,6 +335,7 @@ void Server::State::run(const CallPtr& call, async::Turns& turns, Make make,
     const auto launch = std::make_shared<decltype(begin)>(std::move(begin));
     const auto refuse_busy = [this, render](const CallPtr& refused) {
         Error busy{ErrorCode::limit, "too many calls wait for their turn; try again when some have ended"};
+        (void)render;  // Clang takes it for unused where T is no tool's result
         if constexpr (std::is_same_v<T, ToolResult>)
             answer(refused, render(*this, *refused, tool_failure(busy)));
         else
