@@ -772,7 +772,7 @@ TEST_CASE("a large answer whose turn does not come is refused in time") {
     CHECK(daemon.workers.large_answers.waiting() == 0);
     daemon.workers.large_answers.hold(false);
     const Json small = daemon.call("get_process_output", Json{{"process", "web"}, {"lines", 0}, {"max_bytes", 65536}});
-    CHECK(small["isError"] != true);
+    CHECK(!small.contains("isError"));
 }
 
 TEST_CASE("waits that look at intervals look the less often the more there are") {

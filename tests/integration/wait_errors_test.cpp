@@ -144,7 +144,7 @@ TEST_CASE("lines that only look like errors end no wait, however many there are"
     web.log.out("Found 0 errors.\nready\n");
     CHECK(Waiting::meta(web.answer())["outcome"] == "matched");
     web.log.err(traceback);
-    web.begin(Json{{"until", "pattern"}, {"pattern", "^never"}});
+    web.begin(Json{{"until", "pattern"}, {"pattern", "^never"}, {"timeout_seconds", 600}});
     CHECK(Waiting::meta(web.answer())["outcome"] == "error");
 }
 
