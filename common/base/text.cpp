@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/cells.hpp"
+
 namespace persistproc::base {
 
 namespace {
@@ -107,14 +109,6 @@ bool is_invisible(char32_t point) noexcept {
 /// Emoji and several scripts are written with these.
 bool is_joiner(char32_t point, char32_t before) noexcept {
     return (point == 0x200C || point == 0x200D || point == 0xFE0F) && before >= 0x80;
-}
-
-/// Stands on the character before it; alone it is next to nothing.
-bool is_combining(char32_t point) noexcept {
-    constexpr Range marks[] = {{0x0300, 0x036F}, {0x0483, 0x0489}, {0x1AB0, 0x1AFF},
-                               {0x1DC0, 0x1DFF}, {0x20D0, 0x20FF}, {0xFE20, 0xFE2F}};
-    return std::any_of(std::begin(marks), std::end(marks),
-                       [&](const Range& each) { return point >= each.first && point <= each.last; });
 }
 
 bool is_blank(char32_t point) noexcept {
@@ -419,7 +413,8 @@ std::string why_invisible(std::string_view text) {
         const bool joins = is_joiner(point, before);
         if (!joins && is_invisible(point))
             return fmt::format("holds U+{:04X}, which does not show", static_cast<std::uint32_t>(point));
-        shows = shows || (!joins && !is_blank(point) && !is_combining(point));
+        // What stands on the character before it is next to nothing alone.
+        shows = shows || (!joins && !is_blank(point) && cells_of(text.substr(0, n)) > 0);
         before = point;
         text.remove_prefix(n);
     }

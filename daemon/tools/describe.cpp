@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "common/base/cells.hpp"
 #include "common/base/text.hpp"
 #include "common/logstore/reader.hpp"
 
@@ -12,7 +13,7 @@ namespace persistproc::tools {
 
 namespace {
 
-constexpr std::size_t longest_made_label = 40;  // bytes
+constexpr std::size_t longest_made_label = 40;  // cells
 constexpr std::size_t most_ended = 8;
 constexpr auto ended_lately = std::chrono::hours(1);
 
@@ -33,19 +34,9 @@ std::string how_it_ended(const domain::Ending& ending) {
     return out;
 }
 
-/// The beginning and the end of a text, at most about `bytes` of it.
-std::string cut_in_middle(std::string_view text, std::size_t bytes) {
-    if (text.size() <= bytes) return std::string(text);
-    const auto is_within = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80; };
-    std::size_t head = bytes / 2, tail = text.size() - bytes / 2;
-    while (head > 0 && is_within(head)) --head;
-    while (tail < text.size() && is_within(tail)) ++tail;
-    return fmt::format("{}…{}", text.substr(0, head), text.substr(tail));
-}
-
 std::string label_text(const ProcessView& view) {
     const bool is_made = view.label == domain::default_label(view.command, view.working_directory);
-    return base::quote(is_made ? cut_in_middle(view.label, longest_made_label) : view.label);
+    return base::quote(is_made ? base::cut_middle(view.label, longest_made_label, "…") : view.label);
 }
 
 bool has_ended(const ProcessView& view) {

@@ -64,7 +64,8 @@ TEST_CASE("a line has what is needed to act") {
     web.working_directory = "/srv/app";
     web.label = domain::default_label(web.command, web.working_directory);
     CHECK(tools::short_line_of(web) ==
-          "p3 \"'\u652f\u4ed8\u652f\u4ed8\u652f\u4ed8\u2026\u652f\u4ed8' in /srv/app\", PID 4711");
+          "p3 \"'\u652f\u4ed8\u652f\u4ed8\u652f\u4ed8\u652f\u4ed8\u652f\u2026\u4ed8\u652f\u4ed8' in /srv/app\", "
+          "PID 4711");
 }
 
 }  // namespace describe_test
