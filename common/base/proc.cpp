@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -97,18 +98,25 @@ std::vector<pid_t> list_processes() {
     return out;
 }
 
-void append_children(pid_t pid, std::vector<pid_t>& out) {
-    const std::string tasks = fmt::format("/proc/{}/task", pid);
-    for_each_entry(tasks, [&](int, std::string_view thread) {
-        const auto text = read_file(fmt::format("{}/{}/children", tasks, thread));
-        if (!text) return;
-        std::string_view rest = *text;
+void append_children(pid_t pid, std::vector<pid_t>& out, bool has_one_thread) {
+    const auto append_of_thread = [&](std::string_view thread) {
+        const auto path = fmt::format("/proc/{}/task/{}/children", pid, thread);
+        char buffer[1024];
+        std::string_view rest = read_once(path.c_str(), buffer, sizeof buffer);
+        // The kernel may give a long list in parts.
+        Result<std::string> whole{std::string()};
+        if (rest.size() > sizeof buffer / 2) {
+            whole = read_file(path);
+            rest = whole ? *whole : std::string_view();
+        }
         for (std::size_t end = 0; (end = rest.find(' ')) != std::string_view::npos; rest.remove_prefix(end + 1))
             if (const auto child = find_number<pid_t>(rest.substr(0, end))) out.push_back(*child);
-    });
+    };
+    if (has_one_thread) return append_of_thread(fmt::format_int(pid).c_str());
+    for_each_entry(fmt::format("/proc/{}/task", pid), [&](int, std::string_view thread) { append_of_thread(thread); });
 }
 
-// Fields 3 and 14 to 17 of stat. The command name before them may hold anything.
+// Fields 3, 14 to 17, 20 and 22 of stat. The command name before them may hold anything.
 Activity activity_of(pid_t pid) {
     char buffer[1024];
     std::string_view text = read_once(fmt::format("/proc/{}/stat", pid).c_str(), buffer, sizeof buffer);
@@ -117,11 +125,18 @@ Activity activity_of(pid_t pid) {
     text.remove_prefix(end_of_name + 2);
     Activity out;
     out.is_suspended = text.starts_with('T');
-    for (int field = 3; field <= 17 && !text.empty(); ++field) {
+    for (int field = 3; field <= 22 && !text.empty(); ++field) {
         const std::size_t end = std::min(text.find(' '), text.size());
-        if (field >= 14)
-            (field <= 15 ? out.own_ticks : out.reaped_ticks) +=
-                find_number<std::uint64_t>(text.substr(0, end)).value_or(0);
+        const auto number = [&] { return find_number<std::uint64_t>(text.substr(0, end)).value_or(0); };
+        switch (field) {
+            case 14:
+            case 15: out.own_ticks += number(); break;
+            case 16:
+            case 17: out.reaped_ticks += number(); break;
+            case 20: out.threads = number(); break;
+            case 22: out.start_ticks = number(); break;
+            default: break;
+        }
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     return out;
@@ -190,6 +205,11 @@ std::vector<std::uint64_t> socket_inodes(pid_t pid) {
         if (const auto inode = find_number<std::uint64_t>(target)) out.push_back(*inode);
     });
     return out;
+}
+
+std::int64_t count_descriptors(pid_t pid) {
+    struct stat facts {};
+    return ::stat(fmt::format("/proc/{}/fd", pid).c_str(), &facts) == 0 ? facts.st_size : 0;
 }
 
 std::unordered_map<std::uint64_t, int> listening_ports() {

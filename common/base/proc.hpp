@@ -21,8 +21,9 @@ std::filesystem::path own_program();
 /// Every process of this PID namespace.
 std::vector<pid_t> list_processes();
 
-/// Adds the children of all threads of `pid`.
-void append_children(pid_t pid, std::vector<pid_t>& out);
+/// Adds the children of all threads of `pid`. Where it is known to have one thread (`Activity::threads`), its threads
+/// are not listed.
+void append_children(pid_t pid, std::vector<pid_t>& out, bool has_one_thread = false);
 
 /// The short name, e.g. "python3", as it is: it may hold anything.
 std::string command_name(pid_t pid);
@@ -35,6 +36,8 @@ std::optional<std::string> find_variable(pid_t pid, std::string_view name);
 struct Activity {
     std::uint64_t own_ticks = 0;     // by all its threads
     std::uint64_t reaped_ticks = 0;  // by the children it has waited for
+    std::uint64_t start_ticks = 0;   // when it began, since boot: with its PID, which process this is
+    std::uint64_t threads = 0;       // 0: it is gone
     bool is_suspended = false;       // by a signal
 };
 Activity activity_of(pid_t pid);
@@ -50,8 +53,11 @@ struct ResidentBytes {
 };
 ResidentBytes resident_bytes(pid_t pid);
 
-/// The inodes of the sockets it has open.
+/// The inodes of the sockets it has open: two system calls, and one for each descriptor.
 std::vector<std::uint64_t> socket_inodes(pid_t pid);
+
+/// How many descriptors it has open: one system call. 0: none, or the kernel does not say (before Linux 6.2).
+std::int64_t count_descriptors(pid_t pid);
 
 /// Listening TCP sockets of this network namespace: inode to port.
 std::unordered_map<std::uint64_t, int> listening_ports();

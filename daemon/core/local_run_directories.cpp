@@ -5,6 +5,8 @@
 #include "common/async/offload.hpp"
 #include "common/rundir/daemon_paths.hpp"
 #include "common/rundir/paths.hpp"
+#include "daemon/core/log_ends.hpp"
+#include "daemon/core/probes.hpp"
 #include "daemon/core/run_files.hpp"
 #include "daemon/core/strays.hpp"
 
@@ -19,7 +21,18 @@ constexpr int most_sweeps = 40;
 constexpr auto first_sweep_pause = std::chrono::milliseconds(1);
 constexpr auto longest_sweep_pause = std::chrono::milliseconds(100);
 
-std::vector<Sample> take_samples(const std::filesystem::path& data, const std::vector<SampleRequest>& requests) {
+}  // namespace
+
+/// For the thread that takes samples.
+struct LocalRunDirectories::Samples {
+    std::vector<Sample> take(const std::filesystem::path& data, const std::vector<SampleRequest>& requests);
+
+    LogEnds ends;
+    TreeSampler trees;
+};
+
+std::vector<Sample> LocalRunDirectories::Samples::take(const std::filesystem::path& data,
+                                                       const std::vector<SampleRequest>& requests) {
     std::vector<TreeRoots> roots;
     roots.reserve(requests.size());
     for (const auto& each : requests) roots.push_back(each.roots);
@@ -30,21 +43,23 @@ std::vector<Sample> take_samples(const std::filesystem::path& data, const std::v
     for (const auto& each : requests) {
         const auto log = rundir::process_paths(data, each.id).log;
         const logstore::Losses known = each.losses.value_or(logstore::Losses{});
-        auto end = logstore::find_log_end(log);
+        auto end = ends.find(each.id, log, base::wall_now());
         const auto losses = each.losses ? logstore::find_losses(log, each.run, known) : known;
         out.push_back(
             {.tree = {}, .log_end = std::move(end), .losses = losses ? *losses : known, .is_data_removed = is_removed});
     }
-    auto trees = sample_trees(roots);
-    for (std::size_t i = 0; i < out.size(); ++i) out[i].tree = std::move(trees[i]);
+    auto sampled = trees.sample(roots);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i].tree = std::move(sampled[i]);
     return out;
 }
 
-}  // namespace
-
 LocalRunDirectories::LocalRunDirectories(boost::asio::thread_pool& files, async::Clock& clock,
                                          std::filesystem::path data)
-    : files_(files), clock_(clock), data_(std::move(data)), boot_id_(base::current_boot_id()) {}
+    : files_(files),
+      samples_(std::make_shared<Samples>()),
+      clock_(clock),
+      data_(std::move(data)),
+      boot_id_(base::current_boot_id()) {}
 
 Task<Result<std::vector<ProcessId>>> LocalRunDirectories::list() {
     auto work = [data = data_] { return find_process_ids(data); };
@@ -134,7 +149,10 @@ Task<Result<std::string>> LocalRunDirectories::canonical_directory(std::string p
 }
 
 Task<std::vector<Sample>> LocalRunDirectories::sample(std::vector<SampleRequest> requests) {
-    auto work = [data = data_, requests = std::move(requests)] { return take_samples(data, requests); };
+    // Shared: a walk that has begun goes on when the one who waits for it is cancelled.
+    auto work = [data = data_, samples = samples_, requests = std::move(requests)] {
+        return samples->take(data, requests);
+    };
     co_return co_await async::offload(sampling_, std::move(work));
 }
 

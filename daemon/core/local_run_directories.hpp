@@ -1,6 +1,7 @@
 #pragma once
 /// The real RunDirectories: a data directory and the /proc of this machine, on a pool of file threads.
 #include <boost/asio/thread_pool.hpp>
+#include <memory>
 
 #include "daemon/core/run_directories.hpp"
 
@@ -30,7 +31,10 @@ public:
     Task<std::vector<Sample>> sample(std::vector<SampleRequest> requests) override;
 
 private:
+    struct Samples;
+
     boost::asio::thread_pool& files_;
+    std::shared_ptr<Samples> samples_;
     // To look at live trees never waits for the disk behind what starts.
     boost::asio::thread_pool sampling_{1};
     async::Clock& clock_;

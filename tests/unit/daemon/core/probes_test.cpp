@@ -1,8 +1,10 @@
 #include "daemon/core/probes.hpp"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,7 +58,7 @@ void burn(double seconds) {
              seconds);
 }
 
-TreeSample sample(pid_t root) { return sample_trees({TreeRoots{.shim = 0, .program = root}}).front(); }
+TreeSample sample(pid_t root) { return TreeSampler().sample({TreeRoots{.shim = 0, .program = root}}).front(); }
 
 /// Writes to each page, without a sanitizer's shadow: that every process has for itself.
 __attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undefined"))) void touch_pages(
@@ -80,7 +82,7 @@ TEST_CASE("the time of children that have ended is counted with those who waited
     CHECK(tree.pids.size() == 1);
     CHECK(static_cast<double>(tree.cpu_ticks) / persistproc::base::ticks_per_second() >= 0.25);
     // And what a shim reaps: as a tree of this process, whose reaped children are those of other tests.
-    const TreeSample below = sample_trees({TreeRoots{.shim = ::getpid(), .program = 0}}).front();
+    const TreeSample below = TreeSampler().sample({TreeRoots{.shim = ::getpid(), .program = 0}}).front();
     CHECK(below.cpu_ticks >= tree.cpu_ticks);
 }
 
@@ -106,7 +108,7 @@ TEST_CASE("a keeper below another run's keeper has a tree of its own") {
         REQUIRE(::read(told[0], &place, sizeof place) == sizeof place);
         (place.is_program ? program : inner) = place.pid;
     }
-    const auto trees = sample_trees({TreeRoots{.shim = outer.pid()}, TreeRoots{.shim = inner}});
+    const auto trees = TreeSampler().sample({TreeRoots{.shim = outer.pid()}, TreeRoots{.shim = inner}});
     CHECK(trees[0].pids.empty());
     CHECK(trees[1].pids == std::vector<pid_t>{program});
     for (const pid_t each : {program, inner}) ::kill(each, SIGKILL);
@@ -138,6 +140,58 @@ TEST_CASE("memory that several share counts once") {
     CHECK(tree.memory_bytes < static_cast<std::int64_t>(2 * bytes));
     for (std::size_t i = 1; i < tree.pids.size(); ++i) ::kill(tree.pids[i], SIGKILL);
     ::munmap(shared, bytes);
+}
+
+TEST_CASE("a port is told once somebody listens, whoever was looked at before") {
+    int go[2], done[2];
+    REQUIRE(::pipe(go) == 0);
+    REQUIRE(::pipe(done) == 0);
+    const auto next = [&] {
+        char byte = 0;
+        (void)!::write(go[1], "x", 1);
+        (void)!::read(done[0], &byte, 1);
+    };
+    const Child program([&] {
+        if (::fork() != 0) return;
+        const auto wait = [&] {
+            char byte = 0;
+            (void)!::read(go[0], &byte, 1);
+        };
+        const auto tell = [&] { (void)!::write(done[1], "x", 1); };
+        const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        (void)::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+        wait();
+        (void)::listen(socket, 1);
+        tell();
+        wait();
+        const pid_t heir = ::fork();
+        if (heir == 0)
+            for (;;) ::pause();
+        ::close(socket);
+        tell();
+        wait();
+        ::kill(heir, SIGKILL);
+        ::waitpid(heir, nullptr, 0);
+        tell();
+        for (;;) ::pause();
+    });
+    TreeSampler sampler;
+    const auto ports = [&] { return sampler.sample({TreeRoots{.program = program.pid()}}).front().ports.size(); };
+    CHECK(ports() == 0);
+    next();
+    CHECK(ports() == 1);
+    CHECK(ports() == 1);
+    next();
+    CHECK(ports() == 1);  // by inheritance
+    next();
+    CHECK(ports() == 0);
+    const TreeSample left = sample(program.pid());
+    for (const pid_t each : left.pids)
+        if (each != program.pid()) ::kill(each, SIGKILL);
+    for (const int each : {go[0], go[1], done[0], done[1]}) ::close(each);
 }
 
 }  // namespace probes_test
