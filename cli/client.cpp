@@ -55,6 +55,12 @@ std::string serve_command(const fs::path& data) {
     return fmt::format("persistproc serve --detach --data-dir {}", base::shell_quote(data.native()));
 }
 
+Error no_daemon(const fs::path& data) {
+    if (auto usable = rundir::check_usable(data); !usable) return usable.error();
+    return Error{ErrorCode::unavailable,
+                 fmt::format("no daemon serves {}; start one: {}", data.native(), serve_command(data))};
+}
+
 DaemonClient::DaemonClient(std::unique_ptr<mcp::client::Client> client) : client_(std::move(client)) {}
 DaemonClient::~DaemonClient() = default;
 
@@ -101,7 +107,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
         failed = connected.error();
         if (failed.code != ErrorCode::unavailable) co_return failed;
     }
-    failed.message = fmt::format("no daemon serves {}; start one: {}", data.native(), serve_command(data));
+    failed = no_daemon(data);
     co_return failed;
 }
 

@@ -46,8 +46,8 @@ struct RawAnswer;
 
 class DaemonClient {
 public:
-    /// Connects to the daemon of a data directory. Errors: unavailable (none serves it, with the command that starts
-    /// one; or, with os_error ETIMEDOUT, it does not answer within 10 s), denied, corrupt.
+    /// Connects to the daemon of a data directory. Errors: unavailable (as `no_daemon`; or, with os_error ETIMEDOUT, it
+    /// does not answer within 10 s), denied, corrupt.
     static Task<Result<std::unique_ptr<DaemonClient>>> connect(boost::asio::any_io_executor executor,
                                                                std::filesystem::path data);
     /// The same, of the data directory that `options` name. Where that has been removed under the daemon, the first
@@ -96,6 +96,10 @@ private:
     bool has_told_removal_ = false;
     bool was_cut_off_ = false;
 };
+
+/// That none serves this data directory, with the command that starts one (unavailable); or why there can be none for
+/// this user (denied). Blocks.
+Error no_daemon(const std::filesystem::path& data);
 
 /// The command that starts a daemon for this data directory, as a user types it.
 std::string serve_command(const std::filesystem::path& data);

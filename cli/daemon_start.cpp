@@ -203,12 +203,6 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_
     const bool is_gone =
         !client && client.error().code == ErrorCode::unavailable && client.error().os_error != ETIMEDOUT;
     if (!is_gone) co_return client;
-    std::error_code failed;
-    const auto type = fs::status(options.data_directory, failed).type();
-    if (type != fs::file_type::not_found && type != fs::file_type::directory)
-        co_return Error{ErrorCode::unavailable,
-                        fmt::format("data directory {}: {}", options.data_directory,
-                                    type == fs::file_type::none ? failed.message() : "not a directory")};
     const auto counted = count_processes(options.data_directory);
     if (!counted) co_return counted.error();
     const ProcessCount& there = *counted;

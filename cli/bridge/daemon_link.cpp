@@ -82,11 +82,11 @@ Task<Result<DaemonLink::Lease>> DaemonLink::open_to_running() { return connectio
 Task<Result<DaemonLink::Lease>> DaemonLink::open() {
     auto lease = co_await open_to_running();
     if (lease || lease.error().code != ErrorCode::unavailable || connections_.is_closed()) co_return lease;
-    const fs::path data = options_.data_directory;
-    if (!autostart_)
-        co_return Error{ErrorCode::unavailable,
-                        fmt::format("no daemon serves {}; start one: {} (--no-autostart was given)", data.native(),
-                                    serve_command(data))};
+    if (!autostart_) {
+        Error refused = no_daemon(options_.data_directory);
+        if (refused.code == ErrorCode::unavailable) refused.message += " (--no-autostart was given)";
+        co_return refused;
+    }
     auto started = co_await start();
     if (!started) co_return started.error();
     co_return co_await open_to_running();

@@ -41,6 +41,7 @@ Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Co
     const std::filesystem::path data = common.data_directory;
     auto running = co_await find_daemon(executor, data);
     if (running) co_return tell_served(console, common, *running);
+    if (running.error().code == ErrorCode::denied) co_return console.fail(running.error());
     if (auto started = start_daemon(common); !started) {
         // Another may have taken the directory meanwhile, and may not serve yet.
         const auto held = base::is_locked(data / "daemon.lock");

@@ -100,6 +100,17 @@ Result<void> check_present(const fs::path& data, std::string_view part) {
     return removed_error(data);
 }
 
+Result<void> check_usable(const fs::path& data) {
+    auto own = base::check_own_directory(data);
+    if (!own && own.error().os_error == ENOENT) return {};
+    if (own && ::access(data.c_str(), R_OK | X_OK) != 0) own = base::os_failure(data.native(), errno);
+    if (own) return {};
+    return Error{
+        ErrorCode::denied,
+        fmt::format("data directory {}; name one of yours: --data-dir or PERSISTPROC_DATA_DIR", own.error().message),
+        own.error().os_error};
+}
+
 Error removed_error(const fs::path& data) {
     return Error{ErrorCode::io, fmt::format("{}: {}", removed_text(data), removed_advice)};
 }

@@ -39,6 +39,9 @@ Result<bool> find_autostart();
 /// Whether the directory of a daemon that runs is still there, and what of it never goes away. Blocks. Errors: io, as
 /// `removed_error`.
 Result<void> check_present(const std::filesystem::path& data, std::string_view part = {});
+/// Whether a client could use what is there, if anything is. Blocks. Errors: denied (it is another user's, or one above
+/// it or it itself may not be entered; or it is no directory).
+Result<void> check_usable(const std::filesystem::path& data);
 /// That somebody removed it under the daemon, and what to do.
 Error removed_error(const std::filesystem::path& data);
 std::string removed_text(const std::filesystem::path& data);

@@ -2,6 +2,7 @@
 import os
 import signal
 import socket
+import subprocess
 
 import harness
 
@@ -470,11 +471,26 @@ class WithoutDaemon(harness.TestCase):
 
     def test_a_data_directory_that_is_none_is_said(self):
         self.place.data.write_text("")
-        for command in (["list"], ["status", "web"], ["logs", "web"]):
+        for command in (["list"], ["status", "web"], ["logs", "web"], ["stop", "web"], ["start", "true"]):
             refused = self.cli(*command)
             self.assertEqual((refused.code, refused.out), (125, b""))
-            self.assertOneLine(refused.err, f"data directory {self.place.data}: not a directory")
+            self.assertOneLine(refused.err, f"data directory {self.place.data} is no directory")
         self.place.data.unlink()
+
+    @harness.needs_root
+    def test_a_data_directory_of_another_user_is_said_by_all(self):
+        self.place.data.mkdir(0o700)
+        for mode, said in ((0o755, " belongs to another user (uid 0)"), (0o700, ": Permission denied")):
+            self.place.root.chmod(mode)
+            told = set()
+            for words in ("list", "status a", "logs a", "wait a --exit", "stop a", "restart a", "signal TERM a", "rm a",
+                          "rename a b", "flush a", "start a", "run true", "audit", "shutdown", "serve --detach"):
+                refused = subprocess.run(
+                    [*harness.AS_NOBODY, harness.BIN / "persistproc", *words.split()], cwd="/", capture_output=True,
+                    env={**self.place.environment, "XDG_RUNTIME_DIR": "", "HOME": "/"}, timeout=harness.PATIENCE)
+                told.add(refused.stderr)
+            self.assertEqual(len(told), 1, told)
+            self.assertOneLine(told.pop(), f"data directory {self.place.data}{said}; name one of yours: ")
 
     def test_a_port_that_is_taken_is_told_with_its_holder(self):
         with socket.create_server(("127.0.0.1", 0)) as other:
