@@ -189,8 +189,10 @@ Task<> ProcessDriver::sleep_out_backoff(ProcessPtr process, MonoTime until, std:
 // ---- beginning a run ----
 
 void ProcessDriver::begin_run(const ProcessPtr& process, std::uint32_t number) {
-    // Numbers have gaps where a start came to nothing.
-    process->record.restarts = process->life.outcome() ? process->record.restarts + 1 : number - 1;
+    // Numbers have gaps where a start came to nothing, and what was started after its end was not restarted.
+    const auto* starting = std::get_if<Starting>(&process->life.phase());
+    const bool is_by_policy = starting != nullptr && starting->by_policy;
+    if (is_by_policy || process->record.intent == Intent::restart) ++process->record.restarts;
     process->record.last_run = number;
     process->start_error.reset();
     auto run = std::make_shared<run::RunDriver>(world_, *this, RunId{process->record.id, number});

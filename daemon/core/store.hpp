@@ -45,7 +45,7 @@ struct ProcessRecord {
     std::uint32_t intent_run = 0;  // the run the intent is about
     std::string intent_by;         // who asked; of a run that was stopped, it says by whom
     std::uint32_t last_run = 0;
-    std::int64_t restarts = 0;
+    std::int64_t restarts = 0;        // on request or by policy; a start of what had ended is none
     std::int64_t quick_failures = 0;  // runs in a row that ended too soon, as `Lifecycle` counts them
     bool gave_up = false;             // it was not run again after these
     std::string request_key;          // of the start that its newest run, or an ancestor of it by policy, came from

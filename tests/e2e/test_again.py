@@ -40,7 +40,7 @@ class Again(harness.TestCase):
         view = self.view("db")
         self.assertEqual({pid_in(line) for line in lines}, {view["pid"]})
         self.assertEqual(sum(b"already" not in line for line in lines), 1, lines)
-        self.assertEqual((view["run"], view["restarts"]), ("p1.2", 1))
+        self.assertEqual((view["run"], view["restarts"]), ("p1.2", 0))
         done = [entry["action"] for entry in self.ok("audit", "db", "--json").json()["entries"]]
         self.assertEqual(done, ["start", "stop", "start"])
 

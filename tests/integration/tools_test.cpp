@@ -214,6 +214,31 @@ TEST_CASE("a stop wins over a restart on its way") {
     CHECK(daemon.shims.spawned() == 1);
 }
 
+TEST_CASE("restarts are those on request and by policy, not the starts of what had ended") {
+    DaemonInProcess daemon;
+    Json request = command("a", "web");
+    request["restart"] = "on-failure";
+    const auto end = [&](std::uint32_t number, int code, ProcessState then) {
+        daemon.shims.find(run(1, number))->end(code);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == then; });
+    };
+    const auto restarts = [](const Json& answer) { return answer["structuredContent"]["restarts"]; };
+    daemon.call("start_process", request);
+    end(1, 0, ProcessState::exited);
+    CHECK(restarts(daemon.call("start_process", request)) == 0);
+    end(2, 1, ProcessState::backoff);
+    // What waits to run again is started, not waited for.
+    CHECK(restarts(daemon.call("start_process", request)) == 0);
+    end(3, 1, ProcessState::backoff);
+    daemon.clock.advance(std::chrono::seconds(1));
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::running; });
+    CHECK(restarts(daemon.call("start_process", request)) == 1);
+    end(4, 0, ProcessState::exited);
+    CHECK(restarts(daemon.call("restart_process", Json{{"process", "web"}})) == 2);
+    request["if_running"] = "restart";
+    CHECK(restarts(daemon.call("start_process", request)) == 3);
+}
+
 TEST_CASE("a restart keeps id and definition, and tells both PIDs") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a", "web"));
