@@ -73,6 +73,11 @@ std::string cause_text(const Cause& cause) {
         case CauseCode::written_by_older: return other_version_text("older", cause);
         case CauseCode::left_running:
             return cause.count ? fmt::format("{} left running", *cause.count) : "programs it started still run";
+        case CauseCode::leftovers_ended:
+            return fmt::format("ended {} it had left running", !cause.count ? "what"
+                                                               : cause.count == 1
+                                                                   ? "1 program that"
+                                                                   : fmt::format("{} programs that", *cause.count));
         case CauseCode::shim_silent:
             return fmt::format("its shim (PID {}) lives but does not answer; it is asked again", cause.pid.value_or(0));
         case CauseCode::output_dropped:

@@ -26,6 +26,7 @@ enum class CauseCode {
     written_by_newer,   // unsupported; text: the format
     written_by_older,   // unsupported; text: the format
     left_running,       // count: programs it started that still live; absent where they could not be counted
+    leftovers_ended,    // count, as above; in the answer of the stop that ended them alone
     shim_silent,        // pid: of its shim, which lives and does not answer
     output_dropped,     // os_error: there is no room; output is being dropped now
     log_device_error,   // os_error
@@ -95,6 +96,7 @@ struct EnumNames<domain::CauseCode> {
                                                                {E::written_by_newer, "written_by_newer"},
                                                                {E::written_by_older, "written_by_older"},
                                                                {E::left_running, "left_running"},
+                                                               {E::leftovers_ended, "leftovers_ended"},
                                                                {E::shim_silent, "shim_silent"},
                                                                {E::output_dropped, "output_dropped"},
                                                                {E::log_device_error, "log_device_error"},

@@ -115,7 +115,7 @@ class Ends(harness.TestCase):
         view = harness.eventually("the end", lambda: (view := self.view("parent"))["causes"] == left and view)
         self.assertEqual((view["state"], view["exit_code"]), ("exited", 4))
         self.assertIn(b"exited 4, 1 left running", self.ok("list").out)
-        self.ok("stop", "all")
+        self.assertIn(b"exited with code 4: ended 1 program that it had left running\n", self.ok("stop", "all").out)
         view = self.view("parent")
         self.assertEqual((view["state"], view["exit_code"], view["causes"]), ("exited", 4, None))
 

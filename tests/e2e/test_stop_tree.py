@@ -61,7 +61,7 @@ class StopTree(harness.TestCase):
         self.daemon.start()
         self.assertEqual(self.view("tree")["state"], "lost")
         self.assertIn(b"lost, 4 left running", self.ok("list").out)
-        self.ok("stop", "all")
+        self.assertIn(b"; ended 4 programs that it had left running\n", self.ok("stop", "all").out)
         self.assertNotIn(b"left running", self.ok("list").out)
         self.assertEqual([p for p in self.pids(path) if harness.is_alive(p)], [])
 

@@ -395,6 +395,18 @@ TEST_CASE("leftovers of a run that ended are stopped before the next begins") {
     CHECK(daemon.shims.living() == 1);
 }
 
+TEST_CASE("a stop says that it ended what an ended program had left running") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    daemon.shims.find(run(1, 1))->end(0, false, true);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
+    const Json stopped = daemon.call("stop_process", Json{{"process", "web"}});
+    const Json ended = Json::array({{{"code", "leftovers_ended"}}});
+    CHECK(stopped["structuredContent"]["causes"] == ended);
+    CHECK(stopped["content"][0]["text"].get<std::string>().ends_with(" (ended what it had left running)"));
+    CHECK_FALSE(daemon.call("stop_process", Json{{"process", "web"}})["structuredContent"].contains("causes"));
+}
+
 TEST_CASE("waiting for an exit ends with it, with the time, or at once") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a"));

@@ -82,6 +82,10 @@ private:
     ProcessRecord want_down(Process& process, const std::string& actor) const;
     Task<> take_back(ProcessPtr process, std::shared_ptr<Before> before);
     Task<Result<ProcessView>> view(ProcessPtr process);
+    /// What an ended program has left running, as its view tells it. Nothing: it has left none, or has not ended.
+    Task<std::optional<Cause>> left_running(ProcessPtr process);
+    /// After a stop, that has ended `left`.
+    Task<Result<ProcessView>> stopped_view(ProcessPtr process, std::optional<Cause> left);
     /// What another version keeps may have ended since it was looked at last.
     Task<> look_at_untouched(ProcessPtr process);
     /// Whether a stop was asked for since `stops` was read, or the process was removed.

@@ -33,10 +33,12 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     const ProcessPtr process = *found;
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
     const Answering answering(process);
+    auto left = co_await left_running(process);
+    if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     // What is wanted up is about to be started: that is to lose, on record too.
     if (!process->has_tree() && !process->is<Backoff>() && process->record.wanted == Wanted::down) {
         co_await driver_.end_strays(process);
-        co_return co_await view(process);
+        co_return co_await stopped_view(process, std::move(left));
     }
     const auto grace = grace_of(*process, request.grace_seconds);
     // Recorded first: a daemon that dies now leaves the next one the rest. A disk that takes no record must not keep
@@ -75,7 +77,26 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     co_await take_back(process, std::move(lost));
     // A run whose shim is gone may have left programs behind; its mark proves what is its own.
     co_await driver_.end_strays(process);
-    co_return co_await view(process);
+    co_return co_await stopped_view(process, std::move(left));
+}
+
+Task<std::optional<Cause>> Operations::left_running(ProcessPtr process) {
+    const bool may_have = has_leftovers(process->life.phase()) || !process->strays().is_none();
+    if (!may_have) co_return std::nullopt;
+    const auto shown = co_await view(process);
+    if (!shown) co_return std::nullopt;
+    for (const Cause& each : shown->causes)
+        if (each.code == CauseCode::left_running) co_return each;
+    co_return std::nullopt;
+}
+
+Task<Result<ProcessView>> Operations::stopped_view(ProcessPtr process, std::optional<Cause> left) {
+    auto shown = co_await view(process);
+    const bool are_ended = shown && left && !domain::has_cause(*shown, CauseCode::left_running);
+    if (!are_ended) co_return shown;
+    left->code = CauseCode::leftovers_ended;
+    shown->causes.push_back(std::move(*left));
+    co_return shown;
 }
 
 }  // namespace persistproc::core
