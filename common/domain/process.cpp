@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "common/base/cells.hpp"
 #include "common/base/text.hpp"
 
 namespace persistproc::domain {
@@ -60,6 +61,10 @@ std::optional<std::uint32_t> find_run_number(std::string_view text, ProcessId pr
 bool is_live(ProcessState state) noexcept {
     return state == ProcessState::starting || state == ProcessState::running || state == ProcessState::stopping ||
            state == ProcessState::unreachable;
+}
+
+bool has_ended(ProcessState state) noexcept {
+    return !is_live(state) && state != ProcessState::backoff && state != ProcessState::unsupported;
 }
 
 bool is_variable_name(std::string_view name) noexcept {
@@ -152,6 +157,13 @@ std::string default_label(const std::vector<std::string>& command, std::string_v
     label.resize(200 - tail.size());
     while (!base::is_utf8(label)) label.pop_back();
     return label + tail;
+}
+
+std::string name_text(std::string_view id, const Definition& definition) {
+    constexpr std::size_t longest_made = 40;  // cells
+    const bool is_made = definition.label == default_label(definition.command, definition.working_directory);
+    const std::string label = is_made ? base::cut_middle(definition.label, longest_made, "…") : definition.label;
+    return fmt::format("{} {}", id, base::quote(label));
 }
 
 std::string command_line(const std::vector<std::string>& command) {

@@ -53,6 +53,8 @@ enum class ProcessState {
 };
 /// A run exists, or is about to: starting, running, stopping, unreachable.
 bool is_live(ProcessState state) noexcept;
+/// Its last run is over, and no other one is to follow.
+bool has_ended(ProcessState state) noexcept;
 
 enum class OutcomeReason { self, stopped, oom, exec_failed, lost };
 
@@ -279,9 +281,10 @@ struct ProcessView : Definition, Ending {
         each(field("log_path", &V::log_path));
     }
 };
-/// As `is_live` of its state; of one that only a newer version knows, by its facts.
+/// As of its state; of one that only a newer version knows, by its facts.
 bool is_live(const ProcessView& view) noexcept;
 /// Whether something that it started runs: its program, or what an ended program left behind.
+bool has_ended(const ProcessView& view) noexcept;
 bool has_tree(const ProcessView& view) noexcept;
 
 /// As the cause's own, naming what of the process could not be used: "./app: No such file or directory".
@@ -298,6 +301,9 @@ Result<void> check_label(std::string_view label);
 std::string default_label(const std::vector<std::string>& command, std::string_view working_directory);
 
 /// The command as one line for people, quoted for a shell where needed.
+/// `p3 "web"`: how a process is named to people and agents. A label that was made of a command is cut in its middle.
+std::string name_text(std::string_view id, const Definition& definition);
+
 std::string command_line(const std::vector<std::string>& command);
 
 /// Splits like a POSIX shell does, without running one: quotes and backslashes; no expansion. Variables, globs,

@@ -85,6 +85,11 @@ bool is_live(const ProcessView& view) noexcept {
     return known ? is_live(*known) : view.pid.has_value() && !view.ended_at;
 }
 
+bool has_ended(const ProcessView& view) noexcept {
+    const auto known = view.state.known();
+    return known ? has_ended(*known) : !is_live(view);
+}
+
 bool has_tree(const ProcessView& view) noexcept {
     return is_live(view) || std::any_of(view.causes.begin(), view.causes.end(),
                                         [](const Cause& each) { return each.code == CauseCode::left_running; });

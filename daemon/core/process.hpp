@@ -55,6 +55,8 @@ struct Process {
 
     RunId newest_run() const { return RunId{record.id, life.last_run()}; }
     std::string name() const { return to_string(record.id); }
+    /// As whoever asked is told which is meant.
+    std::string shown() const { return domain::name_text(name(), record.definition); }
     ProcessState state() const noexcept {
         return standing == Standing::unsupported ? ProcessState::unsupported : life.state();
     }

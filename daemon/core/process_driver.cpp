@@ -248,7 +248,7 @@ Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<
         before->stop(order_of(*process, grace, false));
         const MonoTime until = world_.clock.now() + options_.start_bound + grace;
         const bool is_over = co_await before->over(until);
-        if (!is_over) co_return Error{ErrorCode::timeout, process->name() + ": programs of its last run do not end"};
+        if (!is_over) co_return Error{ErrorCode::timeout, process->shown() + ": programs of its last run do not end"};
     }
     if (!strays.is_none()) co_await world_.directories.kill_strays(strays);
     co_return boost::system::in_place_value;
@@ -267,7 +267,7 @@ Task<Result<void>> ProcessDriver::know_launch(ProcessPtr process) {
         co_return boost::system::in_place_value;
     }
     co_return Error{ErrorCode::io,
-                    process->name() + ": its environment cannot be read back; start it again with its command"};
+                    process->shown() + ": its environment cannot be read back; start it again with its command"};
 }
 
 rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {

@@ -13,6 +13,7 @@ namespace persistproc::core {
 struct Located {
     ProcessId id;
     std::string label;
+    std::string name;  // as domain::name_text
     std::string working_directory;
     ProcessState state = ProcessState::starting;
     std::uint32_t run = 0;           // the current or last one; 0: none

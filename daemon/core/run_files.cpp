@@ -333,7 +333,7 @@ Result<void> clear_output(const fs::path& data, ProcessId id) {
     if (!directory) return base::os_failure(log.native(), errno);
     // A log has one writer.
     if (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0)
-        return Error{ErrorCode::unavailable, to_string(id) + ": its output is still being recorded; try again"};
+        return Error{ErrorCode::unavailable, "its output is still being recorded; try again"};
     logstore::Writer writer;
     int err = writer.open(directory.get(), {});
     if (err == 0) err = writer.clear();

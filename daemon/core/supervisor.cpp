@@ -128,6 +128,7 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     Located out;
     out.id = id;
     out.label = process->record.definition.label;
+    out.name = process->shown();
     out.working_directory = process->record.definition.working_directory;
     out.state = process->state();
     out.run = process->life.last_run();

@@ -46,18 +46,6 @@ std::string listing_of(std::vector<ProcessView> views, WallTime now) {
     return tools::list_text(tools::choose(std::move(views), now), now) + "\n";
 }
 
-bool has_ended(ProcessState state) {
-    switch (state) {
-        case ProcessState::exited:
-        case ProcessState::killed:
-        case ProcessState::stopped:
-        case ProcessState::failed:
-        case ProcessState::gave_up:
-        case ProcessState::lost: return true;
-        default: return false;
-    }
-}
-
 }  // namespace
 
 std::optional<Address> find_address(std::string_view uri) {
@@ -285,7 +273,7 @@ void ProcessResources::hear(const core::Event& event) {
 }
 
 void ProcessResources::process_changed(const core::ProcessChanged& change) {
-    if (has_ended(change.state)) {
+    if (domain::has_ended(change.state)) {
         if (ended_.erase(change.id) > 0) tell_of_end(change.id);
     } else if (change.state != ProcessState::stopping) {
         ended_.erase(change.id);  // it runs again, or will

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "common/base/cells.hpp"
 #include "common/base/text.hpp"
 #include "common/logstore/reader.hpp"
 
@@ -13,7 +12,6 @@ namespace persistproc::tools {
 
 namespace {
 
-constexpr std::size_t longest_made_label = 40;  // cells
 constexpr std::size_t most_ended = 8;
 constexpr auto ended_lately = std::chrono::hours(1);
 
@@ -34,29 +32,31 @@ std::string how_it_ended(const domain::Ending& ending) {
     return out;
 }
 
-std::string label_text(const ProcessView& view) {
-    const bool is_made = view.label == domain::default_label(view.command, view.working_directory);
-    return base::quote(is_made ? base::cut_middle(view.label, longest_made_label, "…") : view.label);
+/// " (…)"; nothing where there is none.
+std::string in_brackets(const std::string& causes) {
+    return causes.empty() ? "" : fmt::format(" ({})", base::escape_line(causes));
 }
 
-bool has_ended(const ProcessView& view) {
-    return !domain::is_live(view) && view.state != ProcessState::backoff && view.state != ProcessState::unsupported;
-}
+std::string causes_of(const ProcessView& view) { return in_brackets(domain::causes_text(view)); }
 
-/// " (…)" with all of them; nothing where there is none.
-std::string in_brackets(const std::vector<Cause>& causes) {
-    return causes.empty() ? "" : fmt::format(" ({})", base::escape_line(domain::causes_text(causes)));
+enum class Words { all, fewest };
+
+/// Which one it is and how it stands; in the fewest words that is left out of one that runs.
+std::string first_words(const ProcessView& view, Words words = Words::all) {
+    std::string out = domain::name_text(view.id, view);
+    if (words == Words::all || view.state != ProcessState::running)
+        out += fmt::format(" {}{}", schema::enum_name(view.state), how_it_ended(view));
+    if (view.pid) out += fmt::format(", PID {}", *view.pid);
+    if (words == Words::all && view.ready) out += *view.ready ? ", ready" : ", not ready";
+    return out;
 }
 
 }  // namespace
 
 std::string describe(const ProcessView& view) {
-    std::string out = fmt::format("{} {} {}", view.id, base::quote(view.label), schema::enum_name(view.state));
-    out += how_it_ended(view);
-    if (view.pid) out += fmt::format(", pid {}", *view.pid);
-    if (view.ready) out += *view.ready ? ", ready" : ", not ready";
+    std::string out = first_words(view);
     if (view.run) out += fmt::format(", run {}", *view.run);
-    if (!view.causes.empty()) out += fmt::format(" ({})", base::escape_line(domain::causes_text(view)));
+    out += causes_of(view);
     out += fmt::format("\n  {} in {}", base::escape_line(domain::command_line(view.command)),
                        base::escape_line(view.working_directory));
     if (!view.description.empty()) out += fmt::format("\n  {}", base::escape_line(view.description));
@@ -72,29 +72,21 @@ std::string describe(const ProcessView& view) {
     return out;
 }
 
-std::string short_line_of(const ProcessView& view) {
-    std::string out = fmt::format("{} {}", view.id, label_text(view));
-    if (view.state != ProcessState::running)
-        out += fmt::format(" {}{}", schema::enum_name(view.state), how_it_ended(view));
-    if (view.pid) out += fmt::format(", PID {}", *view.pid);
-    return out;
-}
+std::string short_line_of(const ProcessView& view) { return first_words(view, Words::fewest); }
 
 std::string line_of(const ProcessView& view, WallTime now) {
-    std::string out = fmt::format("{} {} {}", view.id, label_text(view), schema::enum_name(view.state));
-    out += how_it_ended(view);
-    if (view.pid) out += fmt::format(", PID {}", *view.pid);
-    if (view.ready) out += *view.ready ? ", ready" : ", not ready";
+    std::string out = first_words(view);
     if (!view.ports.empty())
         out += fmt::format(", port{} {}", view.ports.size() > 1 ? "s" : "", fmt::join(view.ports, " "));
-    if (view.ended_at && has_ended(view)) out += fmt::format(", {} ago", base::format_age(now - *view.ended_at));
-    return out + (view.causes.empty() ? "" : fmt::format(" ({})", base::escape_line(domain::causes_text(view))));
+    if (view.ended_at && domain::has_ended(view))
+        out += fmt::format(", {} ago", base::format_age(now - *view.ended_at));
+    return out + causes_of(view);
 }
 
 Listing choose(std::vector<ProcessView> views, WallTime now) {
     Listing out;
     const auto ended =
-        std::stable_partition(views.begin(), views.end(), [](const auto& each) { return !has_ended(each); });
+        std::stable_partition(views.begin(), views.end(), [](const auto& each) { return !domain::has_ended(each); });
     out.live.assign(std::make_move_iterator(views.begin()), std::make_move_iterator(ended));
     views.erase(views.begin(), ended);
     const auto all = views.size();
@@ -125,10 +117,9 @@ std::string cursor_of_run(const core::Supervisor& supervisor, std::string_view p
 }
 
 std::string headline(const core::Located& process) {
-    std::string out =
-        fmt::format("{} {} {}", to_string(process.id), base::quote(process.label), schema::enum_name(process.state));
+    std::string out = fmt::format("{} {}", process.name, schema::enum_name(process.state));
     if (process.outcome) out += how_it_ended(domain::ending_of(*process.outcome));
-    return out + in_brackets(process.causes);
+    return out + in_brackets(domain::causes_text(process.causes));
 }
 
 domain::Ending ending_of(const core::Located& process) {
@@ -155,7 +146,7 @@ std::string fate_alone(const std::optional<Outcome>& outcome) {
 }  // namespace
 
 std::string fate(const std::optional<Outcome>& outcome) {
-    return fate_alone(outcome) + (outcome ? in_brackets(outcome->causes) : "");
+    return fate_alone(outcome) + (outcome ? in_brackets(domain::causes_text(outcome->causes)) : "");
 }
 
 }  // namespace persistproc::tools

@@ -56,8 +56,7 @@ Result<logstore::LineQuery> query_of(const ops::OutputRequest& request, const co
 /// `p3 running`: who asks for output knows the label.
 std::string who(const core::Located& process) {
     std::string out = headline(process);
-    const std::string id = to_string(process.id), label = ' ' + base::quote(process.label);
-    if (out.compare(id.size(), label.size(), label) == 0) out.erase(id.size(), label.size());
+    if (out.starts_with(process.name)) out.replace(0, process.name.size(), to_string(process.id));
     return out;
 }
 

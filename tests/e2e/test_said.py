@@ -394,11 +394,11 @@ class Settling(harness.TestCase):
             for again in (["restart", "app"], ["start", "--fresh", "app"], ["restart", "-e", "A=1", "app"]):
                 refused = self.cli(*again)
                 self.assertEqual(refused.code, code, refused)
-                self.assertOneLine(refused.err, word, "nothing was done, p1 runs on")
+                self.assertOneLine(refused.err, word, "nothing was done, p1 \"app\" runs on")
                 self.assertEqual(self.view("app")["pid"], pid)
             answer = self.mcp().call("restart_process", process="app")
             self.assertTrue(answer.is_error)
-            self.assertIn("p1 runs on", answer.text)
+            self.assertIn("p1 \"app\" runs on", answer.text)
         pid = begin()
         program.unlink()
         refused = self.cli("start", "--fresh", "--label", "app", "-C", "folder", str(program), "600")

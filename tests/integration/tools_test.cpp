@@ -626,6 +626,25 @@ TEST_CASE("what keeps a process from being forgotten is told in words, with what
     }
 }
 
+TEST_CASE("a refusal names the process by id and label, of one that was made the ends alone") {
+    DaemonInProcess daemon;
+    const auto refused = [&](Json request) {
+        request["if_running"] = "error";
+        return daemon.call("start_process", request)["content"][0]["text"].get<std::string>();
+    };
+    daemon.call("start_process", command("a", "web"));
+    CHECK_THAT(refused(command("a", "web")), Catch::Matchers::Contains("p1 \"web\" is already running (PID 1001)"));
+    Json made = command("a");
+    made["command"] = Json::array({"a", std::string(60, 'x'), "end"});
+    daemon.call("start_process", made);
+    const std::string text = refused(made);
+    CHECK_THAT(text, Catch::Matchers::Contains("p2 \"a xxx") && Catch::Matchers::Contains("…") &&
+                         Catch::Matchers::Contains("end in /\" is already running"));
+    const std::string line = daemon.call("list_processes", Json::object())["content"][0]["text"];
+    CHECK_THAT(line,
+               Catch::Matchers::Contains(text.substr(text.find("p2"), text.find(" is already") - text.find("p2"))));
+}
+
 TEST_CASE("only the newest of those that ended are remembered") {
     core::SupervisorOptions options;
     options.keep_ended = 2;

@@ -23,7 +23,7 @@ Task<Result<ProcessView>> Operations::flush(ops::FlushRequest request, std::stri
         cleared = co_await run->flush();
     else
         cleared = co_await world_.directories.clear_output(process->record.id);
-    if (!cleared) co_return base::with_context(cleared.error(), process->name());
+    if (!cleared) co_return base::with_context(cleared.error(), process->shown());
     co_return co_await view(process);
 }
 

@@ -11,10 +11,12 @@
 
 namespace persistproc::core {
 
-Error removed_meanwhile(const Process& process) { return {ErrorCode::not_found, process.name() + " has been removed"}; }
+Error removed_meanwhile(const Process& process) {
+    return {ErrorCode::not_found, process.shown() + " has been removed"};
+}
 
 Error silent_meanwhile(const Process& process) {
-    return {ErrorCode::unavailable, process.name() +
+    return {ErrorCode::unavailable, process.shown() +
                                         " is being ended, but its shim does not answer any more; it is started again "
                                         "after that"};
 }
@@ -24,7 +26,7 @@ Error not_touched(const Process& process) {
     return {ErrorCode::unsupported,
             fmt::format("{} was written by another version of persistproc (format {}.{}), which alone can stop or use "
                         "it; it is not touched",
-                        process.name(), format.major, format.minor)};
+                        process.shown(), format.major, format.minor)};
 }
 
 /// Completes when no run is being made, no tree is being ended and every stop has been answered.
@@ -34,7 +36,7 @@ Task<Result<void>> Operations::come_to_rest(ProcessPtr process) {
         if (auto later = suspended(*process, "nothing was begun, it goes on by")) co_return *later;
         const bool woken = co_await process->changed.wait_until(until, world_.clock);
         if (!woken && process->is_moving())
-            co_return Error{ErrorCode::timeout, process->name() + " is still stopping; try again"};
+            co_return Error{ErrorCode::timeout, process->shown() + " is still stopping; try again"};
         if (!woken) break;
     }
     co_return boost::system::in_place_value;
@@ -64,7 +66,7 @@ Task<Result<void>> Operations::check_replacement(ProcessPtr process, Definition 
     auto checked = co_await check_launch(std::move(definition), std::move(environment));
     if (checked) co_return still_wanted(*process, stops, what);
     Error refused = checked.error();
-    if (process->is<Running>()) refused.message += fmt::format("; nothing was done, {} runs on", process->name());
+    if (process->is<Running>()) refused.message += fmt::format("; nothing was done, {} runs on", process->shown());
     co_return refused;
 }
 
@@ -84,7 +86,7 @@ Result<void> Operations::check_room(const Process& process) const {
 Result<void> Operations::still_wanted(const Process& process, std::uint64_t stops, const char* what) const {
     if (!table_.holds(process)) return removed_meanwhile(process);
     if (process.stops != stops)
-        return Error{ErrorCode::conflict, process.name() + " was stopped by somebody else while it was being " + what};
+        return Error{ErrorCode::conflict, process.shown() + " was stopped by somebody else while it was being " + what};
     return boost::system::in_place_value;
 }
 
@@ -92,7 +94,7 @@ std::optional<Error> Operations::suspended(const Process& process, std::string_v
     const base::PidIdentity shim{process.run_state.shim_pid, process.run_state.shim_start_ticks};
     if (!process.run || shim.pid <= 0 || !world_.directories.is_suspended(shim)) return std::nullopt;
     return Error{ErrorCode::unavailable, fmt::format("the keeper of {} (PID {}) was suspended; {}: kill -CONT {}",
-                                                     process.name(), shim.pid, what, shim.pid)};
+                                                     process.shown(), shim.pid, what, shim.pid)};
 }
 
 /// Nothing is begun from now on. The record is to be committed before the stop is carried out, so that a later daemon

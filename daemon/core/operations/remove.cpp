@@ -26,8 +26,7 @@ Error still_there(const Process& process) {
         case ProcessState::unreachable: what = "may run, but its shim does not answer"; break;
         default: break;
     }
-    return Error{ErrorCode::conflict, fmt::format("{} {} {}; {}: persistproc {} {}", process.name(),
-                                                  base::quote(process.record.definition.label), what,
+    return Error{ErrorCode::conflict, fmt::format("{} {}; {}: persistproc {} {}", process.shown(), what,
                                                   is_ending ? "wait until it has ended" : "stop it first",
                                                   is_ending ? "wait" : "stop", process.name())};
 }

@@ -58,7 +58,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
     if (process->is<Unreachable>())
         co_return Error{ErrorCode::unavailable,
-                        process->name() + " runs, but its shim does not answer; nothing was done"};
+                        process->shown() + " runs, but its shim does not answer; nothing was done"};
     if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
 
     if (auto room = check_room(*process); !room) co_return room.error();
@@ -86,7 +86,8 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     const bool done = co_await driver_.settled(process, until);
     const bool has_begun = process->life.last_run() != last;
     if (process->start_error) co_return *process->start_error;
-    if (!done) co_return Error{ErrorCode::timeout, process->name() + " has not been restarted yet; see list_processes"};
+    if (!done)
+        co_return Error{ErrorCode::timeout, process->shown() + " has not been restarted yet; see list_processes"};
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
     if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
@@ -156,12 +157,12 @@ Task<Result<void>> Operations::commit_restart(ProcessPtr process, std::string ac
     auto committed = co_await store_.commit(std::move(change));
     if (!committed) {
         before->restore(*process);
-        co_return base::with_context(committed.error(), "restart of " + process->name());
+        co_return base::with_context(committed.error(), "restart of " + process->shown());
     }
     auto wanted = still_wanted(*process, stops, "restarted");
     if (wanted && process->is<Unreachable>())
         wanted = Error{ErrorCode::unavailable,
-                       process->name() + " runs, but its shim does not answer any more; nothing was done"};
+                       process->shown() + " runs, but its shim does not answer any more; nothing was done"};
     if (!wanted) co_await take_back(process, before);
     co_return wanted;
 }

@@ -15,7 +15,7 @@ Task<Result<ProcessView>> Operations::signal(ops::SignalRequest request, std::st
     const std::uint32_t last = process->life.last_run();
     const auto runs = [&] { return process->is<Running>() || process->is<Stopping>(); };
     if (!runs())
-        co_return Error{ErrorCode::conflict, fmt::format("{} is not running: no signal was sent", process->name())};
+        co_return Error{ErrorCode::conflict, fmt::format("{} is not running: no signal was sent", process->shown())};
     if (auto later = suspended(*process, "no signal was sent, it goes on by")) co_return *later;
     // On record before it is sent: the end that it brings may be another daemon's to tell.
     const auto before = process->record.sent_signal;
@@ -29,15 +29,15 @@ Task<Result<ProcessView>> Operations::signal(ops::SignalRequest request, std::st
     // The run that was meant may have ended meanwhile, and another begun.
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     if (!runs() || process->life.last_run() != last)
-        co_return Error{ErrorCode::conflict, process->name() + " ended before the signal reached it"};
+        co_return Error{ErrorCode::conflict, process->shown() + " ended before the signal reached it"};
     const auto run = process->run;
     if (!run) {
         take_back();
-        co_return Error{ErrorCode::unavailable, process->name() + " cannot be reached: no signal was sent"};
+        co_return Error{ErrorCode::unavailable, process->shown() + " cannot be reached: no signal was sent"};
     }
     auto sent = co_await run->signal(*number);
     if (!sent) take_back();
-    if (!sent) co_return base::with_context(sent.error(), process->name());
+    if (!sent) co_return base::with_context(sent.error(), process->shown());
     co_return co_await view(process);
 }
 

@@ -172,14 +172,14 @@ Task<Result<ops::StartResponse>> Operations::start_locked(ProcessPtr process,
     }
     if (process->is<Unreachable>())
         co_return Error{ErrorCode::unavailable,
-                        process->name() + " runs, but its shim does not answer; nothing was started"};
+                        process->shown() + " runs, but its shim does not answer; nothing was started"};
     const bool runs = process->is<Running>();
     // The caller lost its daemon before it heard the answer, and asks again: it has been done.
     const bool was_done = was_started_by(*process, beginning->key());
     if (runs && !was_done && beginning->request.if_running == ops::IfRunning::refuse)
         co_return Error{ErrorCode::conflict,
                         fmt::format("{} is already running (PID {}); use restart_process, or if_running",
-                                    process->name(), process->run_state.pid)};
+                                    process->shown(), process->run_state.pid)};
     if (was_done || (runs && beginning->request.if_running == ops::IfRunning::keep)) {
         auto shown = co_await view(process);
         if (!shown) co_return shown.error();
@@ -240,7 +240,7 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     const bool done = co_await driver_.settled(process, until);
     const bool has_begun = process->life.last_run() != last;
     if (process->start_error) co_return *process->start_error;
-    if (!done) co_return Error{ErrorCode::timeout, process->name() + " is still starting; see list_processes"};
+    if (!done) co_return Error{ErrorCode::timeout, process->shown() + " is still starting; see list_processes"};
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
     if (auto wanted = still_wanted(*process, stops, "started"); !wanted) {

@@ -56,7 +56,7 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     driver_.apply(process, StopRequested{.force = request.force, .grace = grace});
     if (process->is<Unreachable>())
         co_return Error{ErrorCode::unavailable,
-                        process->name() + " runs, but its shim does not answer; it is stopped as soon as it does"};
+                        process->shown() + " runs, but its shim does not answer; it is stopped as soon as it does"};
     if (auto later = suspended(*process, "it stops the program as soon as it goes on");
         later && process->is<Stopping>())
         co_return *later;
@@ -64,14 +64,14 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     const bool done = co_await driver_.settled(process, until);
     if (!done)
         co_return Error{ErrorCode::timeout,
-                        process->name() + " has not ended although it was killed; see its PID in list_processes"};
+                        process->shown() + " has not ended although it was killed; see its PID in list_processes"};
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     if (process->is<Unreachable>())
         co_return Error{ErrorCode::unavailable,
-                        process->name() + " is being stopped, but its shim does not answer any more"};
+                        process->shown() + " is being stopped, but its shim does not answer any more"};
     if (process->life.is_live())
         co_return Error{ErrorCode::conflict,
-                        process->name() + " was started again by somebody else after it had been stopped"};
+                        process->shown() + " was started again by somebody else after it had been stopped"};
     // A start that was promised for after this run's end has lost, and nobody waits for it any more.
     auto lost = std::exchange(process->unrecorded, nullptr);
     co_await take_back(process, std::move(lost));
