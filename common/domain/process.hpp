@@ -223,6 +223,7 @@ constexpr void Definition::fields(Each&& each) {
     each(field("stop_signal", &D::stop_signal, "First signal of a stop")
              .only(unseen)
              .in_form(&signal_form)
+             .range(1, 64)
              .as_flag("stop-signal", "SIGNAL", "First signal of a stop (SIGTERM)")
              .of_kind(ValueKind::signal));
     each(field("grace_seconds", &D::grace_seconds, "Time before SIGKILL")

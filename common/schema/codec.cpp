@@ -115,12 +115,24 @@ struct ObjectReader {
         auto done = is_formed(field, how.use) ? field.value->form_read(field.form, json, where, value)
                                               : field.value->read(json, where, how, value);
         if (!done && facts.is_secret && how.use != in_documents) return refuse_secret(field, json, where);
+        // Of a newer version, or of damage: nobody has thought of what it would do here.
+        const bool is_bounded = facts.has_range && field.value->shape == Shape::number;
+        if (done && how.use == in_documents && is_bounded) {
+            done = check_range(field, where, value);
+            if (!done) set_default(field, where, value);
+        }
         if (!done && how.use == in_documents && unknown != nullptr) {
             keep_unknown(facts.name, json, *unknown);
             return {};
         }
         if (!done || !facts.has_range || how.is_lenient) return done;
         return check_range(field, where, value);
+    }
+
+    void set_default(const FieldCodec& field, const std::string& where, void* value) {
+        const Json standard = field.value->write(member(field, codec.defaults), how.use);
+        const auto done = field.value->read(standard, where, how, value);
+        static_cast<void>(done);  // what was written is read
     }
 
     /// What was given appears nowhere; for lists and objects of texts.

@@ -28,7 +28,7 @@ namespace detail {
 /// How to read: for whom, and whether a newer version may have written it.
 struct Reading {
     Use use = by_agents;
-    bool is_lenient = false;  // unknown members are kept or left out, and bounds are not ours to enforce
+    bool is_lenient = false;  // unknown members are kept or left out, and an answer's bounds are not ours
 };
 
 /// What the walk over a list of fields asks about a type.

@@ -1,10 +1,10 @@
 #pragma once
 /// What is kept on disk of a struct: JSON text of its fields that are `in_documents`. Nothing of what a newer version
 /// wrote is lost by an older one: members it does not know, and values it cannot read (another type, a word of an
-/// enumeration that came later), are kept in the struct's `unknown` and written back. A member that cannot be read has
-/// its default here; the value of the document stays until the member is given another one, or its default on purpose
-/// (forget_unread). Texts may hold any byte,
-/// times are nanoseconds since 1970. Include codec.hpp where a struct's documents are instantiated, this elsewhere.
+/// enumeration that came later, a number beyond the field's bounds), are kept in the struct's `unknown` and written
+/// back. A member that cannot be read has its default here; the value of the document stays until the member is given
+/// another one, or its default on purpose (forget_unread). Texts may hold any byte, times are nanoseconds since 1970.
+/// Include codec.hpp where a struct's documents are instantiated, this elsewhere.
 #include <optional>
 #include <string>
 #include <string_view>

@@ -1,5 +1,7 @@
 #include "daemon/registry/documents.hpp"
 
+#include "common/base/diagnostics.hpp"
+#include "common/base/text.hpp"
 #include "common/schema/codec.hpp"
 
 PERSISTPROC_DOCUMENT_CODECS(, persistproc::core::ProcessRecord)
@@ -20,7 +22,16 @@ Result<Record> read(Id id, std::string_view document) {
 }  // namespace
 
 Result<core::ProcessRecord> read_process(ProcessId id, std::string_view document) {
-    return read<core::ProcessRecord>(id, document);
+    auto record = read<core::ProcessRecord>(id, document);
+    if (!record) return record;
+    const auto& kept = record->definition.unknown.members;
+    Definition::fields([&](const auto& field) {
+        for (const auto& [name, value] : kept)
+            if (name == field.name)
+                base::report(base::Severity::warning, "database: {}: {}: {} is not understood; its default is used",
+                             to_string(id), name, base::excerpt(value));
+    });
+    return record;
 }
 
 Result<core::RunRecord> read_run(RunId id, std::string_view document) { return read<core::RunRecord>(id, document); }

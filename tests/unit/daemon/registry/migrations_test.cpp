@@ -267,6 +267,31 @@ TEST_CASE("what was not understood gives way to a default that is asked for") {
     CHECK(found["intent"] == "none");
 }
 
+TEST_CASE("a number that nobody can use has its default, and is kept") {
+    const Frozen frozen("newer.sql");
+    {
+        auto database = frozen.open();
+        REQUIRE(
+            database.execute("UPDATE processes SET doc = json_set(doc, '$.definition.stop_signal', 99, "
+                             "'$.definition.grace_seconds', 1e300, '$.definition.restart_limit', -1)"));
+    }
+    core::StoreChange change;
+    {
+        auto registry = Registry::open(frozen.path());
+        REQUIRE(registry);
+        const auto web = registry->load().value().processes.front();
+        CHECK(web.definition.stop_signal == 15);
+        CHECK(web.definition.grace_seconds == 10);
+        CHECK_FALSE(web.definition.restart_limit);
+        change.processes.push_back(web);
+        REQUIRE(registry->commit({change}));
+    }
+    const json kept = json::parse(frozen.text("SELECT doc FROM processes"))["definition"];
+    CHECK(kept["stop_signal"] == 99);
+    CHECK(kept["grace_seconds"] == 1e300);
+    CHECK(kept["restart_limit"] == -1);
+}
+
 TEST_CASE("only a database that says so is for newer programs alone") {
     const Frozen frozen("newer.sql");
     {
