@@ -13,10 +13,12 @@
 
 namespace persistproc::cli {
 
-void tell_slow_end(const SlowEnd& end, ProcessView ending) {
-    if (end.grace_seconds) ending.own_grace_seconds = end.grace_seconds;
-    end.console.note(fmt::format("stopping {}, up to {}; {}, the {} goes on", format::name_text(ending),
-                                 format::grace_text(ending), end.leave, end.what));
+void tell_slow_end(const SlowEnd& end, const ProcessView& ending) {
+    const bool is_killed = ending.own_grace_seconds == 0.0;
+    end.console.note(
+        fmt::format("{} {}{}; {}, the {} goes on", is_killed ? "killing" : "stopping", format::name_text(ending),
+                    is_killed ? "" : fmt::format(", up to {}", format::grace_text(ending)), end.leave, end.what));
+    if (is_killed) return;
     // A forced stop would call a restart or start off; a second start or shutdown would wait for this one.
     const bool has_no_force = end.what == "start" || end.what == "shutdown";
     const std::string at_once = has_no_force ? "signal KILL" : end.what + " --force";
@@ -32,8 +34,8 @@ Task<> watch_slow_end(Context context, ViewPredicate is_meant, SlowEnd end) {
     if (!client) co_return;
     auto views = co_await (*client)->list_all();
     if (!views) co_return;
-    for (ProcessView& view : *views)
-        if (view.state == ProcessState::stopping && is_meant(view)) tell_slow_end(end, std::move(view));
+    for (const ProcessView& view : *views)
+        if (view.state == ProcessState::stopping && is_meant(view)) tell_slow_end(end, view);
 }
 
 ViewPredicate is_replaced_by(const ops::StartRequest& request) {

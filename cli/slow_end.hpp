@@ -2,7 +2,6 @@
 /// What is said of an end that takes as long as its grace: a stop, and the restart or start that waits for one. After a
 /// second it is told for whom is waited, and what is to be typed where that is too long.
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,15 +13,14 @@ namespace persistproc::cli {
 
 struct SlowEnd {
     Console console;
-    std::string what;                     // "stop", "restart", "start" or "shutdown": what goes on without the client
-    std::optional<double> grace_seconds;  // as asked for; else the process's own
+    std::string what;  // "stop", "restart", "start" or "shutdown": what goes on without the client
     std::string_view leave = "Ctrl+C leaves";  // what ends the client
     // What goes on when the client is left, "p1 (web)"; empty: what stands in `what`. Asked when it is said.
     std::function<std::string()> going_on{};
 };
 
 /// Of one that is being stopped.
-void tell_slow_end(const SlowEnd& end, ProcessView ending);
+void tell_slow_end(const SlowEnd& end, const ProcessView& ending);
 
 using ViewPredicate = std::function<bool(const ProcessView&)>;
 

@@ -43,7 +43,7 @@ Task<> tell_slow_ends(Round& round, const std::vector<std::string>& targets, Slo
     for (std::size_t i = 0; i < targets.size(); ++i) {
         if (round.done[i]) continue;
         auto view = co_await round.client.find(targets[i]);
-        if (view && view->state == ProcessState::stopping) tell_slow_end(end, std::move(*view));
+        if (view && view->state == ProcessState::stopping) tell_slow_end(end, *view);
     }
 }
 

@@ -68,7 +68,7 @@ static Task<int> restart(Context context, RestartArguments options) {
     TargetOperation operation = [&](DaemonClient& client, std::string target) {
         return restart_one(context, client, std::move(target), restarts);
     };
-    SlowEnd end{context.console, "restart", options.request.grace_seconds};
+    SlowEnd end{context.console, "restart"};
     end.going_on = [&restarts] { return restarts.going_on(); };
     auto results = co_await for_each_target(context.executor, context.common, options.targets, can_restart,
                                             std::move(operation), std::move(end));

@@ -67,7 +67,7 @@ static Task<int> remove(Context context, RemoveArguments options) {
         return remove_one(client, std::move(target), options.force, freed);
     };
     std::optional<SlowEnd> end;
-    if (options.force) end = SlowEnd{context.console, "stop", std::nullopt};
+    if (options.force) end = SlowEnd{context.console, "stop"};
     auto results = co_await for_each_target(context.executor, context.common, options.targets,
                                             options.force ? is_ours : is_at_rest, std::move(operation), std::move(end));
     if (results.was_left) {

@@ -118,7 +118,7 @@ static Task<int> run(Context context, RunArguments options) {
     add_ending_signals(signals);
     unsigned interrupts = 0;
     async::TaskGroup telling(context.executor);
-    SlowEnd end{context.console, "start", std::nullopt, "Ctrl+C twice leaves"};
+    SlowEnd end{context.console, "start", "Ctrl+C twice leaves"};
     telling.spawn("slow end", watch_slow_end(context, is_replaced_by(*request), std::move(end)));
     auto answer = start_process(context.executor, context.common, !options.start.no_autostart, std::move(*client),
                                 std::move(*request));

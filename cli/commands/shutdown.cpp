@@ -55,7 +55,7 @@ static Task<int> shutdown(Context context, ShutdownArguments options) {
     if (const auto& fault = context.common.settings_fault; !fault.empty())
         context.console.note("settings are left out: " + fault);
     async::TaskGroup telling(context.executor);
-    SlowEnd end{context.console, "shutdown", std::nullopt};
+    SlowEnd end{context.console, "shutdown"};
     ViewPredicate is_any = [](const ProcessView&) { return true; };
     if (!options.request.keep) telling.spawn("slow end", watch_slow_end(context, std::move(is_any), end));
     auto ending = end_daemon(context.executor, context.common, options.request.keep);

@@ -90,7 +90,7 @@ int show(const Console& console, const ProcessView& view, bool created) {
 Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, std::chrono::nanoseconds span,
                      bool autostart, std::string hint) {
     if (span.count() == 0) co_return show(context.console, view, true);
-    SlowEnd end{context.console, "start", std::nullopt};
+    SlowEnd end{context.console, "start"};
     end.going_on = [name = format::name_text(view)] { return name; };
     auto watching = watch_beginning(context, client, view, span, autostart);
     auto signal = leave_by_signal(context.executor, std::move(end));
@@ -115,7 +115,7 @@ Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, st
 template <class Answer>
 Task<std::optional<Answer>> unless_left(Context context, Task<Answer> asking, ViewPredicate is_meant) {
     async::TaskGroup telling(context.executor);
-    SlowEnd end{context.console, "start", std::nullopt};
+    SlowEnd end{context.console, "start"};
     telling.spawn("slow end", watch_slow_end(context, std::move(is_meant), end));
     auto signal = leave_by_signal(context.executor, std::move(end));
     auto first = co_await (std::move(asking) || std::move(signal));

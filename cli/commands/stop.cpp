@@ -18,7 +18,7 @@ static Task<int> stop(Context context, StopArguments options) {
         request.process = std::move(target);
         return client.stop(std::move(request));
     };
-    SlowEnd end{context.console, "stop", options.request.grace_seconds};
+    SlowEnd end{context.console, "stop"};
     auto results = co_await for_each_target(context.executor, context.common, options.targets, can_stop,
                                             std::move(operation), std::move(end));
     if (results.was_left) co_return interrupted_status;

@@ -19,7 +19,7 @@ std::string span_text(std::chrono::nanoseconds span);
 /// when it runs again, or that it does not. Of one whose end is known. `missed`: what was to come before that: "port
 /// 3000 listened".
 std::string ending_text(const ProcessView& view, WallTime now, std::string_view missed = {});
-/// "10 s": how long it may take to end when it is asked to.
+/// "10 s": how long it may take to end when it is asked to; of one that is being stopped, by that stop.
 std::string grace_text(const ProcessView& view);
 /// Who did something, as a client called itself: ours is the person's own.
 std::string actor_text(std::string_view actor);

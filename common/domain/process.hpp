@@ -250,7 +250,7 @@ struct ProcessView : Definition, Ending {
     std::optional<std::int64_t> pid;
     std::optional<WallTime> started_at;
     std::optional<WallTime> ended_at;
-    std::optional<double> own_grace_seconds;  // where it is not the usual one
+    std::optional<double> own_grace_seconds;  // where it is not the usual one; while it is stopped, that stop's
     std::optional<std::string> run;
     std::int64_t restarts = 0;
     std::vector<int> ports;
@@ -284,8 +284,8 @@ struct ProcessView : Definition, Ending {
 };
 /// As of its state; of one that only a newer version knows, by its facts.
 bool is_live(const ProcessView& view) noexcept;
-/// Whether something that it started runs: its program, or what an ended program left behind.
 bool has_ended(const ProcessView& view) noexcept;
+/// Whether something that it started runs: its program, or what an ended program left behind.
 bool has_tree(const ProcessView& view) noexcept;
 
 /// As the cause's own, naming what of the process could not be used: "./app: No such file or directory".
@@ -301,10 +301,10 @@ Result<void> check_label(std::string_view label);
 /// "<command> in <working directory>", cut to fit a label.
 std::string default_label(const std::vector<std::string>& command, std::string_view working_directory);
 
-/// The command as one line for people, quoted for a shell where needed.
 /// `p3 "web"`: how a process is named to people and agents. A label that was made of a command is cut in its middle.
 std::string name_text(std::string_view id, const Definition& definition);
 
+/// The command as one line for people, quoted for a shell where needed.
 std::string command_line(const std::vector<std::string>& command);
 
 /// Splits like a POSIX shell does, without running one: quotes and backslashes; no expansion. Variables, globs,

@@ -50,6 +50,13 @@ std::optional<std::int64_t> left_running(const Process& process) {
     return left > 0 ? std::optional<std::int64_t>(left) : std::nullopt;
 }
 
+/// In seconds, of the stop under way; 0: it kills at once.
+std::optional<double> stop_grace(const Process& process) {
+    if (!process.is<Stopping>() || !process.run || !process.run->machine().order()) return std::nullopt;
+    const run::StopOrder& order = *process.run->machine().order();
+    return order.force ? 0.0 : std::chrono::duration<double>(order.grace).count();
+}
+
 /// With how often it has failed in a row, of how often it may.
 Cause runs_again(const Process& process, WallTime at) {
     Cause out{.code = CauseCode::runs_again, .at = at};
@@ -105,7 +112,8 @@ ProcessView make_view(const Process& process, const std::filesystem::path& log, 
     static_cast<Definition&>(view) = process.record.definition;
     const Reading& reading = process.reading;
     const auto& state = process.run_state;
-    if (view.grace_seconds != Definition{}.grace_seconds) view.own_grace_seconds = view.grace_seconds;
+    const double grace = stop_grace(process).value_or(view.grace_seconds);
+    if (grace != Definition{}.grace_seconds) view.own_grace_seconds = grace;
     view.id = process.name();
     view.state = process.state();
     const bool live = process.life.is_live();

@@ -242,9 +242,9 @@ class Ends(harness.TestCase):
             [again[0].replace("start", "restart"), "at once: persistproc restart --force slow"],
         )
         self.ok("wait", "slow", "--pattern", "deaf")
-        stop = self.background("stop", "slow")
+        stop = self.background("stop", "slow", "--grace", "1.5")
         harness.eventually("it is being stopped", lambda: self.view("slow")["state"] == "stopping")
-        self.assertEqual(notes(self.ok("start", "slow")), again)
+        self.assertEqual(notes(self.ok("start", "slow")), [again[0].replace("2 s", "1.5 s"), again[1]])
         self.assertEqual(stop.wait().code, 0)
         self.ok("wait", "slow", "--pattern", "deaf")
         client = self.background("run", "--fresh", "--label", "slow", "--grace", "2", *command)

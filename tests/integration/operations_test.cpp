@@ -224,17 +224,24 @@ TEST_CASE("a forced restart ends at once what another one, or a stop, is still e
 TEST_CASE("each of two stops brings its own grace") {
     DaemonInProcess daemon;
     const int patient = stop_patiently(daemon);
+    CHECK(view_of(daemon, "web")["grace_seconds"] == 60);
     auto shim = daemon.shims.find(run(1, 1));
     const int hasty = daemon.call_later("stop_process", Json{{"process", "web"}, {"grace_seconds", 1}});
     daemon.run_until([&] { return shim->heard.size() == 3; });
     CHECK(shim->heard[1].grace_ms == 60000);
+    CHECK(view_of(daemon, "web")["grace_seconds"] == 1);
     CHECK(shim->heard[2].grace_ms == 1000);
     // The hasty one gives up at its own time, the other waits on.
     daemon.advance(32s);
     CHECK(error_code(daemon.answer(hasty)["result"]) == "timeout");
     CHECK(!daemon.is_answered(patient));
+    const int last = daemon.call_later("stop_process", Json{{"process", "web"}, {"grace_seconds", 0}});
+    daemon.run_until([&] { return shim->heard.size() == 4; });
+    CHECK(view_of(daemon, "web")["grace_seconds"] == 0);
     shim->end(9, true);
     CHECK(error_code(daemon.answer(patient)["result"]).empty());
+    CHECK(error_code(daemon.answer(last)["result"]).empty());
+    CHECK_FALSE(view_of(daemon, "web").contains("grace_seconds"));
 }
 
 TEST_CASE("a restart that could not be recorded is not carried out by the next daemon") {

@@ -170,6 +170,8 @@ public:
     bool is_over() const noexcept { return std::holds_alternative<Over>(phase_); }
     /// The newest its shim has said, or its directory.
     const rundir::RunState& state() const noexcept { return state_; }
+    /// What all orders to end it come to, of those of this daemon. Nothing: there was none.
+    const std::optional<StopOrder>& order() const noexcept { return order_; }
 
 private:
     struct Step;
