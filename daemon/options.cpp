@@ -194,13 +194,15 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     auto way = settings.auth ? Result<std::optional<rundir::Auth>>(settings.auth) : rundir::find_auth();
     if (!way) return way.error();
     options.auth = *way;
-    for (const std::string& origin : settings.allowed_origins)
-        if (!mcp::http::is_origin(origin))
+    for (const std::string& text : settings.allowed_origins) {
+        auto origin = mcp::http::parse_origin(text);
+        if (!origin)
             return Error{ErrorCode::invalid,
                          place_of("allow-origin") +
                              ": an origin such as http://localhost:6274 is expected, without a path; got \"" +
-                             base::excerpt(origin) + "\""};
-    options.allowed_origins = std::move(settings.allowed_origins);
+                             base::excerpt(text) + "\""};
+        options.allowed_origins.push_back(std::move(*origin));
+    }
     auto compat = settings.compat ? Result<bool>(true) : rundir::find_compat();
     if (!compat) return compat.error();
     options.compat = *compat;

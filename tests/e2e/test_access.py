@@ -311,7 +311,7 @@ server.serve_forever()
 
 class Origins(harness.TestCase):
     ORIGIN = "http://localhost:6274"
-    daemon_options = ("--allow-origin", ORIGIN, "--allow-origin", "https://app.example")
+    daemon_options = ("--allow-origin", ORIGIN, "--allow-origin", "https://App.example:443")
 
     def ask(self, method, headers):
         client = harness.Mcp(self.daemon.port, initialize=False)

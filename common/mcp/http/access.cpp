@@ -64,26 +64,36 @@ OriginKind find_origin_kind(std::string_view origin, std::uint16_t host_port,
     return find_loopback_port(origin.substr(scheme.size())) == host_port ? OriginKind::own : OriginKind::other;
 }
 
-bool is_origin(std::string_view text) noexcept {
-    const auto scheme_end = text.find("://");
-    if (scheme_end == std::string_view::npos || scheme_end == 0) return false;
+std::optional<std::string> parse_origin(std::string_view text) {
+    std::string out(text);
+    std::transform(out.begin(), out.end(), out.begin(), lower);
+    const auto scheme_end = out.find("://");
+    if (scheme_end == std::string::npos || scheme_end == 0) return std::nullopt;
     constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz", digits = "0123456789";
     const auto is_of = [](std::string_view part, std::string_view a, std::string_view b, std::string_view c) {
         return std::all_of(part.begin(), part.end(), [&](char each) {
             return a.find(each) != a.npos || b.find(each) != b.npos || c.find(each) != c.npos;
         });
     };
-    if (!is_of(text.substr(0, scheme_end), letters, digits, "+-.")) return false;
-    std::string_view host = text.substr(scheme_end + 3);
+    const std::string_view whole = out, scheme = whole.substr(0, scheme_end);
+    if (!is_of(scheme, letters, digits, "+-.")) return std::nullopt;
+    std::string_view host = whole.substr(scheme_end + 3);
+    std::optional<std::uint16_t> port;
     const auto colon = host.find(':', host.starts_with('[') ? std::min(host.find(']'), host.size()) : 0);
     if (colon != std::string_view::npos) {
-        const auto port = host.substr(colon + 1);
-        if (port.empty() || port.size() > 5 || !is_of(port, digits, {}, {})) return false;
+        const auto number = host.substr(colon + 1);
+        const auto [end, failed] = std::from_chars(number.data(), number.data() + number.size(), port.emplace());
+        if (failed != std::errc() || end != number.data() + number.size()) return std::nullopt;
         host = host.substr(0, colon);
     }
-    if (host.starts_with('['))
-        return host.ends_with(']') && is_of(host.substr(1, host.size() - 2), "abcdef", digits, ":.");
-    return !host.empty() && is_of(host, letters, digits, "-._");
+    const bool is_address = host.size() > 2 && host.starts_with('[') && host.ends_with(']');
+    const bool is_host = is_address ? is_of(host.substr(1, host.size() - 2), "abcdef", digits, ":.")
+                                    : !host.empty() && is_of(host, letters, digits, "-._");
+    if (!is_host) return std::nullopt;
+    const bool is_usual = (scheme == "http" && port == 80) || (scheme == "https" && port == 443);
+    out.resize(scheme_end + 3 + host.size());
+    if (port && !is_usual) out += ':' + std::to_string(*port);
+    return out;
 }
 
 std::string_view find_bearer_token(std::string_view authorization) noexcept {

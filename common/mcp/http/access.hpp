@@ -30,8 +30,9 @@ Acceptable read_accept(std::string_view accept) noexcept;
 /// Whether a Content-Type's media type is application/json, whatever its parameters.
 bool is_json_type(std::string_view content_type) noexcept;
 
-/// An origin as a browser sends it: scheme, host, and a port where it is not the scheme's own; "http://localhost:5173".
-bool is_origin(std::string_view text) noexcept;
+/// An origin as a browser sends it: scheme, host, and a port where it is not the scheme's own; "http://localhost:5173"
+/// of "HTTP://LocalHost:5173", "http://x" of "http://x:80". No value: it is none.
+std::optional<std::string> parse_origin(std::string_view text);
 
 /// The token of an "Authorization: Bearer …" field (RFC 6750); empty: it has none.
 std::string_view find_bearer_token(std::string_view authorization) noexcept;

@@ -63,17 +63,32 @@ TEST_CASE("Origin is a page of this endpoint") {
     }
 }
 
-TEST_CASE("an origin is a scheme, a host and perhaps a port") {
-    for (const char* text : {"http://localhost:6274", "https://app.example", "http://[::1]:80", "http://127.0.0.1",
-                             "vscode-webview://0a1b", "app://obsidian.md"}) {
-        INFO(text);
-        CHECK(is_origin(text));
+TEST_CASE("an origin is a scheme, a host and perhaps a port, and is kept as browsers send it") {
+    const struct {
+        const char* text;
+        const char* sent;
+    } rows[] = {{"http://localhost:6274", "http://localhost:6274"},
+                {"https://app.example", "https://app.example"},
+                {"http://127.0.0.1", "http://127.0.0.1"},
+                {"vscode-webview://0a1b", "vscode-webview://0a1b"},
+                {"app://obsidian.md", "app://obsidian.md"},
+                {"http://x:80", "http://x"},
+                {"http://[::1]:80", "http://[::1]"},
+                {"https://x:443", "https://x"},
+                {"http://x:443", "http://x:443"},
+                {"https://x:80", "https://x:80"},
+                {"app://x:80", "app://x:80"},
+                {"http://x:0080", "http://x"},
+                {"HTTP://App.Example:3000", "http://app.example:3000"}};
+    for (const auto& row : rows) {
+        INFO(row.text);
+        CHECK(parse_origin(row.text) == row.sent);
     }
-    for (const char* text :
-         {"", "*", "null", "localhost:6274", "http://", "http://a/", "http://a:", "http://a:b", "http://a:123456",
-          "http://a b", "http://a\r\nX: y", "://a", "http://[::1", "http://u@a"}) {
+    for (const char* text : {"", "*", "null", "localhost:6274", "http://", "http://a/", "http://a:", "http://a:b",
+                             "http://a:123456", "http://a:65536", "http://a:+1", "http://a b", "http://a\r\nX: y",
+                             "://a", "http://[::1", "http://[", "http://[]", "http://[]x", "http://u@a"}) {
         INFO(text);
-        CHECK_FALSE(is_origin(text));
+        CHECK_FALSE(parse_origin(text));
     }
 }
 
