@@ -192,7 +192,9 @@ std::string to_valid_utf8(std::string_view text, BadBytes bad) {
     return out;
 }
 
-std::string clean_output(std::string_view text, BadBytes bad) {
+namespace {
+
+std::string without_controls(std::string_view text, BadBytes bad) {
     std::string out;
     out.reserve(text.size());
     std::size_t line_begin = 0;
@@ -244,6 +246,34 @@ std::string clean_output(std::string_view text, BadBytes bad) {
     }
     return out;
 }
+
+/// Of text that may hold bad bytes, which stay.
+std::string escape_bidi(std::string text) {
+    std::string out;
+    std::size_t copied = 0;
+    char32_t point = 0;
+    for (std::size_t i = 0; i < text.size();) {
+        const auto rest = std::string_view(text).substr(i);
+        if (const std::size_t ascii = count_ascii(rest); ascii > 0) {
+            i += ascii;
+            continue;
+        }
+        const std::size_t n = sequence_length(rest, point);
+        if (n > 0 && is_bidi(point)) {
+            out.append(text, copied, i - copied);
+            append_point(out, point);
+            copied = i + n;
+        }
+        i += std::max<std::size_t>(n, 1);
+    }
+    if (copied == 0) return text;
+    return out.append(text, copied);
+}
+
+}  // namespace
+
+std::string clean_output(std::string_view text, BadBytes bad) { return escape_bidi(without_controls(text, bad)); }
+std::string searched_output(std::string_view text) { return without_controls(text, BadBytes::replaced); }
 
 std::string escape_for_terminal(std::string_view text) {
     std::string out;

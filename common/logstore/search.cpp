@@ -141,8 +141,8 @@ Result<LinePattern> LinePattern::compile(std::string_view expression, std::size_
 std::optional<std::string_view> LinePattern::find_match(std::string_view line) const {
     const auto is_match = [&](std::string_view text) {
         if (is_plain(text)) return re2::RE2::PartialMatch(piece(text), *expression_);
-        const std::string clean = base::clean_output(text);
-        return re2::RE2::PartialMatch(piece(clean), *expression_);
+        const std::string printed = base::searched_output(text);
+        return re2::RE2::PartialMatch(piece(printed), *expression_);
     };
     if (is_match(line)) return line;
     std::string_view states = line;

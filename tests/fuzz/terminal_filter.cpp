@@ -62,6 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
             "cleaned output holds no control character");
     require(newlines(clean) == newlines(text), "cleaned output has as many lines");
     require(base::clean_output(clean) == clean, "clean output stays");
+    require(base::clean_output(base::searched_output(text)) == clean, "what is searched in differs in how it is shown");
 
     const std::string shown = base::escape_for_terminal(text);
     require(base::is_utf8(shown), "what a terminal gets is UTF-8");

@@ -32,6 +32,10 @@ TEST_CASE("output for agents holds neither escapes nor what was overwritten") {
     CHECK(clean_output("\x1b"
                        "é") == "é");
     CHECK(clean_output("aé\b") == "a");
+    CHECK(clean_output("a\u202e\b\u200fb") == "a\\u{200f}b");
+    CHECK(clean_output("\x1b[1ma\u202eb\u2066c\u200f\xff", BadBytes::kept) ==
+          "a\\u{202e}b\\u{2066}c\\u{200f}\xED\xB3\xBF");
+    CHECK(searched_output("\x1b[1ma\u202eb") == "a\u202eb");
 }
 
 TEST_CASE("bytes that are no UTF-8 may be kept, for who says what they were") {
