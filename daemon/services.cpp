@@ -3,6 +3,7 @@
 #include "common/base/version.hpp"
 #include "daemon/prompts/prompts.hpp"
 #include "daemon/tools/compat/compat.hpp"
+#include "daemon/tools/reading.hpp"
 
 namespace persistproc::daemon {
 
@@ -32,8 +33,10 @@ mcp::ServerFeatures features() {
 mcp::ServerLimits limits_within(std::size_t agent_connections) {
     mcp::ServerLimits out;
     out.agent_waits.places = agent_connections / 2;
+    out.agent_waits.per_group = agent_connections / 8;
     out.agent_waits.waiting = agent_connections / 8;
     out.agent_changes.places = agent_connections / 8;
+    out.agent_changes.per_group = agent_connections / 32;
     out.agent_changes.waiting = agent_connections / 16;
     out.subscriptions = agent_connections / 8;
     return out;
@@ -55,6 +58,8 @@ Services::Services(World world, core::SupervisorOptions options, ServiceOptions 
                      world.workers, socket_owners_, agent_starts_, std::move(info)};
     tools::add_all(server, core, services.compat ? tools::compat::accept_original_calls(core) : tools::ToolChange());
     if (services.compat) tools::compat::add_original_tools(server, core);
+    server.set_process_finder(
+        [this](mcp::Principal principal) { return tools::process_of(socket_owners_, principal); });
     prompts::add_all(server, supervisor, failures, world.workers.reading);
 }
 

@@ -9,24 +9,47 @@ namespace persistproc::async {
 Turns::Entry Turns::enter(Party party, std::function<void()> begin, Ticket& ticket, std::function<void()> give_way,
                           Group group) {
     Queue& own = parties_[party];
-    if (!is_held_ && running_ < bounds_.places && own.running < bounds_.per_party) {
+    if (group == 0) group = own.group != 0 ? own.group : reinterpret_cast<Group>(party);
+    join(party, own, group);
+    const bool has_share = own.running < bounds_.per_party && groups_[group].running < bounds_.per_group;
+    if (!is_held_ && running_ < bounds_.places && has_share) {
         ++running_;
         ++own.running;
+        ++groups_[group].running;
         return Entry::begins;
     }
-    if (own.waiting.empty()) own.group = group != 0 ? group : reinterpret_cast<Group>(party);
     const std::size_t wanted = own.waiting.size() + 1;
-    if (wanted > bounds_.waiting_per_party || (waiting_ >= bounds_.waiting && !make_room(own.group, wanted))) {
+    if (wanted > bounds_.waiting_per_party || (waiting_ >= bounds_.waiting && !make_room(group, wanted))) {
         forget_if_idle(party);
         return Entry::refused;
     }
     ticket = next_ticket_++;
-    Members& members = groups_[own.group];
-    if (members.waiting++ == 0) in_turn_.push_back(own.group);
+    Members& members = groups_[group];
+    if (members.waiting++ == 0) in_turn_.push_back(group);
     if (own.waiting.empty()) members.in_turn.push_back(party);
     own.waiting.push_back({ticket, std::move(begin), std::move(give_way)});
     ++waiting_;
     return Entry::waits;
+}
+
+/// With all that it has.
+void Turns::join(Party party, Queue& own, Group group) {
+    if (own.group == group) return;
+    const std::size_t waiting = own.waiting.size();
+    if (own.group != 0) {
+        const auto left = groups_.find(own.group);
+        left->second.running -= own.running;
+        left->second.waiting -= waiting;
+        if (waiting > 0) left->second.in_turn.remove(party);
+        if (waiting > 0 && left->second.waiting == 0) in_turn_.remove(own.group);
+        if (left->second.running + left->second.waiting == 0) groups_.erase(left);
+    }
+    own.group = group;
+    Members& members = groups_[group];
+    if (waiting > 0 && members.waiting == 0) in_turn_.push_back(group);
+    if (waiting > 0) members.in_turn.push_back(party);
+    members.running += own.running;
+    members.waiting += waiting;
 }
 
 Turns::Party Turns::party_with_most(const Members& members) const {
@@ -41,11 +64,11 @@ bool Turns::make_room(Group group, std::size_t wanted) {
         return groups_.at(a).waiting < groups_.at(b).waiting;
     });
     if (most == in_turn_.end()) return false;
-    const auto own = groups_.find(group);
-    const std::size_t own_waiting = own == groups_.end() ? 0 : own->second.waiting;
+    const Members& own = groups_.at(group);
+    const std::size_t own_waiting = own.waiting;
     const bool is_of_other = groups_.at(*most).waiting > own_waiting + 1;
-    if (!is_of_other && own == groups_.end()) return false;
-    const Party from = party_with_most(is_of_other ? groups_.at(*most) : own->second);
+    if (!is_of_other && own_waiting == 0) return false;
+    const Party from = party_with_most(is_of_other ? groups_.at(*most) : own);
     if (!is_of_other && parties_.at(from).waiting.size() <= wanted) return false;
     const Waiting newest = parties_.at(from).waiting.back();
     withdraw(from, newest.ticket);
@@ -55,7 +78,9 @@ bool Turns::make_room(Group group, std::size_t wanted) {
 
 void Turns::leave(Party party) {
     --running_;
-    --parties_[party].running;
+    Queue& own = parties_.at(party);
+    --own.running;
+    --groups_.at(own.group).running;
     forget_if_idle(party);
     while (begin_next()) {
     }
@@ -71,6 +96,7 @@ bool Turns::begin_next() {
     if (is_held_ || running_ >= bounds_.places) return false;
     for (auto next = in_turn_.begin(); next != in_turn_.end(); ++next) {
         Members& members = groups_.at(*next);
+        if (members.running >= bounds_.per_group) continue;
         const auto party = std::find_if(members.in_turn.begin(), members.in_turn.end(),
                                         [this](Party each) { return parties_.at(each).running < bounds_.per_party; });
         if (party == members.in_turn.end()) continue;
@@ -79,6 +105,7 @@ bool Turns::begin_next() {
         theirs.waiting.pop_front();
         ++running_;
         ++theirs.running;
+        ++members.running;
         // To the end of each line, if there is more.
         members.in_turn.splice(members.in_turn.end(), members.in_turn, party);
         in_turn_.splice(in_turn_.end(), in_turn_, next);
@@ -105,23 +132,30 @@ bool Turns::withdraw(Party party, Ticket ticket) {
 /// One of a party's has been taken out of its line.
 void Turns::waits_no_more(Party party, Queue& own) {
     --waiting_;
-    const auto members = groups_.find(own.group);
-    if (own.waiting.empty()) members->second.in_turn.remove(party);
-    if (--members->second.waiting > 0) return;
-    in_turn_.remove(own.group);
-    groups_.erase(members);
+    Members& members = groups_.at(own.group);
+    if (own.waiting.empty()) members.in_turn.remove(party);
+    if (--members.waiting == 0) in_turn_.remove(own.group);
 }
 
 void Turns::clear() noexcept {
     for (auto& [party, own] : parties_) own.waiting.clear();
-    groups_.clear();
+    std::erase_if(parties_, [](const auto& each) { return each.second.running == 0; });
+    for (auto& [group, members] : groups_) {
+        members.waiting = 0;
+        members.in_turn.clear();
+    }
+    std::erase_if(groups_, [](const auto& each) { return each.second.running == 0; });
     in_turn_.clear();
     waiting_ = 0;
 }
 
 void Turns::forget_if_idle(Party party) {
     const auto own = parties_.find(party);
-    if (own != parties_.end() && own->second.running == 0 && own->second.waiting.empty()) parties_.erase(own);
+    if (own == parties_.end() || own->second.running > 0 || !own->second.waiting.empty()) return;
+    const auto members = groups_.find(own->second.group);
+    parties_.erase(own);
+    const bool is_empty = members != groups_.end() && members->second.running + members->second.waiting == 0;
+    if (is_empty) groups_.erase(members);
 }
 
 Place::~Place() {

@@ -24,8 +24,9 @@ public:
 
     struct Bounds {
         std::size_t places = 0;
-        std::size_t per_party = 0;          // of the places
-        std::size_t waiting_per_party = 0;  // beyond, its next one is refused
+        std::size_t per_party = 0;                                        // of the places
+        std::size_t per_group = std::numeric_limits<std::size_t>::max();  // likewise
+        std::size_t waiting_per_party = 0;                                // beyond, its next one is refused
         /// Of all. Beyond, the newest one of the group with most gives way to one of a group with fewer, and within a
         /// group that of the party with most to one of a party with fewer; else that one is refused.
         std::size_t waiting = std::numeric_limits<std::size_t>::max();
@@ -36,7 +37,7 @@ public:
 
     /// `begins`: the place is the caller's, until it calls `leave`. `waits`: `begin` is called once a place is its own,
     /// or `give_way` once it waits no more; `ticket` names it until then. `refused`: too many wait. `group`: whom the
-    /// party belongs to; 0: itself. One that has something waiting stays in the group that it is in.
+    /// party belongs to, with all it has here; 0: the group that it is in, else itself.
     Entry enter(Party party, std::function<void()> begin, Ticket& ticket, std::function<void()> give_way = {},
                 Group group = 0);
     /// Gives a place back; who is next begins within this call.
@@ -55,8 +56,11 @@ public:
 
     std::size_t running() const noexcept { return running_; }
     std::size_t waiting() const noexcept { return waiting_; }
-    /// So many wait that it is worth to find out what group one belongs to.
-    bool is_crowded() const noexcept { return waiting_ >= bounds_.waiting / 8; }
+    /// So many are here that it is worth to find out what group one belongs to.
+    bool is_crowded() const noexcept {
+        return waiting_ >= bounds_.waiting / 8 ||
+               (bounds_.per_group < bounds_.places && running_ >= bounds_.places / 2);
+    }
 
 private:
     struct Waiting {
@@ -66,13 +70,14 @@ private:
     struct Queue {
         std::size_t running = 0;
         std::deque<Waiting> waiting;
-        Group group = 0;  // while something waits
+        Group group = 0;
     };
     struct Members {
-        std::size_t waiting = 0;   // of all
-        std::list<Party> in_turn;  // those that have something waiting
+        std::size_t running = 0, waiting = 0;  // of all
+        std::list<Party> in_turn;              // those that have something waiting
     };
 
+    void join(Party party, Queue& own, Group group);
     bool begin_next();
     bool make_room(Group group, std::size_t wanted);
     Party party_with_most(const Members& members) const;
@@ -84,8 +89,8 @@ private:
     bool is_held_ = false;
     Ticket next_ticket_ = 1;
     std::unordered_map<Party, Queue> parties_;
-    std::unordered_map<Group, Members> groups_;  // those that have something waiting
-    std::list<Group> in_turn_;                   // the same
+    std::unordered_map<Group, Members> groups_;
+    std::list<Group> in_turn_;  // those that have something waiting
     std::shared_ptr<const void> life_ = std::make_shared<char>();
 };
 

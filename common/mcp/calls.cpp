@@ -347,13 +347,27 @@ void Server::State::run(const CallPtr& call, async::Turns& turns, Make make,
         refuse_busy(live);
         forget(live);
     };
-    const auto entry = turns.enter(
-        call->principal.party, [launch] { (*launch)(); }, call->ticket, give_way);
-    if (entry == async::Turns::Entry::refused) return refuse_busy(call);
-    call->turns = &turns;
+    const auto enter = [this, launch, give_way, refuse_busy, &turns](const CallPtr& entering, pid_t process) {
+        const auto entry = turns.enter(
+            entering->principal.party, [launch] { (*launch)(); }, entering->ticket, give_way,
+            static_cast<async::Turns::Group>(process));
+        if (entry == async::Turns::Entry::refused) {
+            refuse_busy(entering);
+            return forget(entering);
+        }
+        entering->turns = &turns;
+        if (entry == async::Turns::Entry::begins) (*launch)();
+    };
     call->place = calls.insert(calls.end(), call);
     state_of(*call->session).by_id[call->id] = call;
-    if (entry == async::Turns::Entry::begins) (*launch)();
+    const Principal& from = call->principal;
+    const bool is_asked_for = find_process && from.audience() == Audience::agent && from.process == 0;
+    if (!is_asked_for || !turns.is_crowded()) return enter(call, from.process);
+    asio::co_spawn(executor, find_process(from),
+                   [self = shared_from_this(), call, enter](std::exception_ptr failed, pid_t process) {
+                       const bool is_over = call->place == self->calls.end();
+                       if (!is_over) enter(call, failed ? 0 : process);
+                   });
 }
 
 /// What the caller is told of an exception, which is a bug and reported, or the end of the server.
@@ -402,7 +416,8 @@ void Server::State::cancel(const CallPtr& call) {
         call->signal.emit(asio::cancellation_type::terminal);
         return;
     }
-    call->turns->withdraw(call->principal.party, call->ticket);
+    // It may not have come so far as to wait.
+    if (call->turns != nullptr) call->turns->withdraw(call->principal.party, call->ticket);
     forget(call);
 }
 

@@ -316,6 +316,7 @@ Server::Server(asio::any_io_executor executor, async::Clock& clock, ServerInfo i
 
 Server::~Server() {
     state_->resources = nullptr;
+    state_->find_process = nullptr;
     // The calls keep the state alive; without them here, the two do not keep each other.
     const auto calls = std::exchange(state_->calls, {});
     const auto listening = std::exchange(state_->listening, {});
@@ -330,6 +331,7 @@ Server::~Server() {
 }
 
 void Server::set_resources(ResourceProvider& provider) { state_->resources = &provider; }
+void Server::set_process_finder(std::function<Task<pid_t>(Principal)> find) { state_->find_process = std::move(find); }
 void Server::set_completion(CompletionHandler handler) { state_->completion = std::move(handler); }
 
 void Server::handle(const std::shared_ptr<Session>& session, Principal principal, Message message,

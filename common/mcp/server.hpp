@@ -111,6 +111,9 @@ public:
     /// The one who lists and reads resources; outlives the server.
     void set_resources(ResourceProvider& provider);
     void set_completion(CompletionHandler handler);
+    /// Finds the process behind an agent's connection where the principal does not name it; 0: nobody knows. Asked
+    /// where places are scarce, which processes then share, not sessions.
+    void set_process_finder(std::function<Task<pid_t>(Principal)> find);
 
     /// Handles one message of a session. Requests answer through `reply`, perhaps before this returns; for
     /// notifications and responses it may be null and is never called. `initialize` sets the session's revision.

@@ -60,8 +60,8 @@ struct Server::Call final : CallChannel, std::enable_shared_from_this<Server::Ca
     async::Turns::Ticket ticket = 0;     // while it waits
     boost::asio::cancellation_signal signal;
     bool started = false;
-    bool only_reads = true;  // nothing is missing where it ends early
-    std::list<std::shared_ptr<Call>>::iterator place;
+    bool only_reads = true;                            // nothing is missing where it ends early
+    std::list<std::shared_ptr<Call>>::iterator place;  // none: it is over
 
     CallContext context(const Json& params);
 
@@ -105,6 +105,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     std::string prompt_list;  // as Lane::tools
     ResourceProvider* resources = nullptr;
     CompletionHandler completion;
+    std::function<Task<pid_t>(Principal)> find_process;
     std::array<Lane, 2> lanes{
         Lane{
             async::Turns(limits.agent_calls), async::Turns(limits.agent_waits), async::Turns(limits.agent_changes), {}},

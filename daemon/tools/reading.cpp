@@ -44,12 +44,6 @@ mcp::ToolResult too_late() {
                      longest_wait.count(), large_answer_bytes)});
 }
 
-/// 0: nobody knows.
-Task<pid_t> process_of(const core::SocketOwners& owners, mcp::Principal principal) {
-    if (principal.process != 0 || principal.socket == 0) co_return principal.process;
-    co_return co_await owners.find(principal.socket);
-}
-
 bool is_large(const Result<logstore::LinePage>& page) {
     std::size_t bytes = 0;
     if (page)
@@ -58,6 +52,11 @@ bool is_large(const Result<logstore::LinePage>& page) {
 }
 
 }  // namespace
+
+Task<pid_t> process_of(const core::SocketOwners& owners, mcp::Principal principal) {
+    if (principal.process != 0 || principal.socket == 0) co_return principal.process;
+    co_return co_await owners.find(principal.socket);
+}
 
 Task<mcp::ToolResult> answer_with_lines(Core core, mcp::CallContext context, std::filesystem::path log,
                                         logstore::LineQuery query, std::size_t shown_bytes,

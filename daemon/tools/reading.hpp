@@ -13,6 +13,9 @@ namespace persistproc::tools {
 /// One call looks no longer: a slow pattern, or a log of gigabytes, is looked at in several. Shorter while others wait.
 inline constexpr std::chrono::seconds longest_look{2};
 
+/// The process behind a connection; 0: nobody knows.
+Task<pid_t> process_of(const core::SocketOwners& owners, mcp::Principal principal);
+
 /// As logstore::read_lines, on a thread for it, then `make` with what was found. Agents take turns: with others who
 /// search, with others who read, and with those whose answers are large; they hold no place among calls that work
 /// meanwhile. The answer shows `shown_bytes` at most, however much is read. Ends early when the call is cancelled.

@@ -23,8 +23,9 @@ for request in json.load(sys.stdin):
 kept = list(waiting)
 while waiting:
     for each in select.select(waiting, [], [])[0]:
-        waiting.remove(each)
         answer = each.recv(4096)
+        if not answer or b'"jsonrpc"' in answer:  # no head of a stream, nor a comment in it
+            waiting.remove(each)
         if b"limit: too many" in answer:
             print(answer, flush=True)
             select.select([], [], [])
@@ -96,20 +97,24 @@ class Fairness(harness.TestCase):
         self.ok("wait", "web", "--pattern", "^done")
         other = self.mcp()
         for tool in ({"grep": SLOW, "lines": 5}, {"lines": 0, "max_bytes": 1 << 20}):
-            # One each, of a program of its own, which takes nothing and says when one has been refused.
             asked = [self.session_call(self.mcp(), 1, "get_process_output", process="web", **tool) for _ in range(100)]
-            greedy = subprocess.Popen([sys.executable, "-c", GREEDY, str(self.daemon.port)], stdin=subprocess.PIPE,
-                                      stdout=subprocess.PIPE)
-            self.addCleanup(greedy.wait)
-            self.addCleanup(greedy.kill)
-            self.addCleanup(greedy.stdout.close)
-            greedy.stdin.write(json.dumps([each.decode() for each in asked]).encode())
-            greedy.stdin.close()
+            greedy = self.greedy(asked)
             self.assertIn(b"limit: too many", greedy.stdout.readline())
             for mine in ({"grep": "^done", "lines": 1}, {"lines": 0, "max_bytes": 1 << 20}):
                 answer = other.call("get_process_output", process="web", **mine)
                 self.assertFalse(answer.is_error, answer.text)
             greedy.kill()
+
+    def greedy(self, requests):
+        """A program of its own that sends them, takes nothing and says when one has been refused."""
+        greedy = subprocess.Popen([sys.executable, "-c", GREEDY, str(self.daemon.port)], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE)
+        self.addCleanup(greedy.wait)
+        self.addCleanup(greedy.kill)
+        self.addCleanup(greedy.stdout.close)
+        greedy.stdin.write(json.dumps([each.decode() for each in requests]).encode())
+        greedy.stdin.close()
+        return greedy
 
     def finds_done(self, agent):
         answer = agent.call("get_process_output", process="web", grep="^done", lines=1)
@@ -269,7 +274,7 @@ class FewDescriptors(harness.TestCase):
     """Where a daemon may open few files, agents get a share of them, whatever they do."""
 
     autostart = False
-    modern_call, raw_post = Fairness.modern_call, Fairness.raw_post
+    modern_call, raw_post, greedy = Fairness.modern_call, Fairness.raw_post, Fairness.greedy
 
     def setUp(self):
         super().setUp()
@@ -297,6 +302,15 @@ class FewDescriptors(harness.TestCase):
         self.hold(f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{self.daemon.port}\r\nContent-Type: application/json\r\n"
                   "Content-Length: 1000\r\n\r\n{".encode())
         self.check_others()
+
+    def test_waits_of_one_program_leave_another_places(self):
+        self.start("web", ["sleep", "600"])
+        wait = self.modern_call("wait_for_process", process="web", until="exit", timeout_seconds=50)
+        greedy = self.greedy([wait] * 110)
+        self.assertIn(b"limit: too many", greedy.stdout.readline())
+        # In the same process as no other wait.
+        answer = self.mcp().call("wait_for_process", process="web", until="exit", timeout_seconds=0.1)
+        self.assertEqual(answer.meta["outcome"], "timed_out", answer.text)
 
     def test_waits(self):
         self.start("web", ["sleep", "600"])

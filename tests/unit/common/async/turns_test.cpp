@@ -105,6 +105,46 @@ TEST_CASE("a group of many parties has one turn, and gives way to a group with f
     CHECK(shop.turns.waiting() == 0);
 }
 
+TEST_CASE("no group has more than its share of the places, however many parties it has") {
+    Shop shop{Turns({.places = 9, .per_party = 2, .per_group = 3, .waiting_per_party = 9})};
+    constexpr Turns::Group greedy = 7;
+    for (const char name : std::string("aab")) CHECK(shop.enter(name, greedy) == Entry::begins);
+    CHECK(shop.enter('b', greedy) == Entry::waits);
+    CHECK(shop.enter('c', greedy) == Entry::waits);
+    CHECK(shop.enter('d') == Entry::begins);
+    CHECK(shop.enter('d') == Entry::begins);
+    shop.turns.leave(shop.party('d'));
+    CHECK(shop.begun == "aabdd");
+    shop.turns.leave(shop.party('a'));
+    CHECK(shop.begun == "aabddb");
+    for (const char done : std::string("dabb")) shop.turns.leave(shop.party(done));
+    CHECK(shop.begun == "aabddbc");
+    shop.turns.leave(shop.party('c'));
+    CHECK(shop.turns.running() == 0);
+}
+
+TEST_CASE("a party whose group is found later takes along what it has") {
+    Shop shop{Turns({.places = 4, .per_party = 2, .per_group = 2, .waiting_per_party = 9})};
+    constexpr Turns::Group greedy = 7;
+    CHECK_FALSE(shop.turns.is_crowded());
+    CHECK(shop.enter('a') == Entry::begins);
+    CHECK(shop.enter('a') == Entry::begins);
+    CHECK(shop.turns.is_crowded());
+    CHECK(shop.enter('a') == Entry::waits);
+    // It is known to be in that group from now on, also where nobody says so.
+    CHECK(shop.enter('a', greedy) == Entry::waits);
+    CHECK(shop.enter('a') == Entry::waits);
+    CHECK(shop.enter('b', greedy) == Entry::waits);
+    CHECK(shop.enter('c', 8) == Entry::begins);
+    CHECK(shop.turns.waiting() == 4);
+    for (int i = 0; i < 2; ++i) shop.turns.leave(shop.party('a'));
+    CHECK(shop.begun == "aacab");
+    for (const char done : std::string("cab")) shop.turns.leave(shop.party(done));
+    CHECK(shop.begun == "aacabaa");
+    for (int i = 0; i < 2; ++i) shop.turns.leave(shop.party('a'));
+    CHECK(shop.turns.running() + shop.turns.waiting() == 0);
+}
+
 TEST_CASE("within a group, who has most gives way to who has fewer") {
     Shop shop{Turns({.places = 1, .per_party = 1, .waiting_per_party = 9, .waiting = 3})};
     for (int i = 0; i < 4; ++i) CHECK(shop.enter('a', 7) != Entry::refused);

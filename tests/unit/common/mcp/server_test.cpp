@@ -29,8 +29,7 @@ void settle(boost::asio::io_context& io) {
 struct Fixture {
     boost::asio::io_context io{1};
     tests::FakeClock clock{io.get_executor()};
-    ServerLimits limits{.agent_calls = {.places = 2, .per_party = 2, .waiting_per_party = 3},
-                        .client_calls = {.places = 1, .per_party = 1, .waiting_per_party = 3}};
+    ServerLimits limits;
     Server server{io.get_executor(), clock, ServerInfo{"srv", "Server", "9", "Use it."}, limits};
     async::Notifier gate{io.get_executor()};
     int started = 0;
@@ -39,7 +38,10 @@ struct Fixture {
     std::unique_ptr<tests::Transport> client;
     async::TaskGroup tasks{io.get_executor()};
 
-    explicit Fixture(Principal::Role role = Principal::Role::agent) {
+    static constexpr async::Turns::Bounds few{.places = 2, .per_party = 2, .waiting_per_party = 3};
+
+    explicit Fixture(Principal::Role role = Principal::Role::agent, async::Turns::Bounds agent_calls = few)
+        : limits{.agent_calls = agent_calls, .client_calls = {.places = 1, .per_party = 1, .waiting_per_party = 3}} {
         server.add_tool(tool("echo"), [](Json arguments, CallContext) { return echo(std::move(arguments)); });
         server.add_tool(tool("hold"), [this](Json, CallContext context) { return hold(std::move(context)); });
         server.add_tool(tool("throws"), [](Json, CallContext) { return throws(); });
@@ -263,6 +265,40 @@ TEST_CASE("calls beyond the bound wait for their turn") {
     const std::string rest = f.send(R"({"jsonrpc":"2.0","method":"x"})");
     CHECK_THAT(rest, Contains(R"("id":1)") && Contains(R"("id":2)") && Contains(R"("id":3)") && !Contains(R"("id":4)"));
     CHECK(f.server.open_calls() == 0);
+}
+
+TEST_CASE("where places are scarce, a call comes in when its process has been found") {
+    Fixture f(Principal::Role::agent, {.places = 2, .per_party = 2, .per_group = 1, .waiting_per_party = 3});
+    f.initialize("2025-06-18");
+    async::Notifier found(f.io.get_executor());
+    int asked = 0;
+    const auto look = [](async::Notifier& until) -> Task<pid_t> {
+        co_await until.wait();
+        co_return 7;
+    };
+    f.server.set_process_finder([&](Principal) {
+        ++asked;
+        return look(found);
+    });
+    f.call("hold", "", "1");
+    CHECK(asked == 0);
+    f.call("hold", "", "2");
+    f.call("hold", "", "3");
+    CHECK(asked == 2);
+    CHECK(f.started == 1);
+    CHECK(f.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}})").empty());
+    CHECK(f.server.open_calls() == 2);
+    found.notify_all();
+    settle(f.io);
+    // The process has its share.
+    CHECK(f.started == 1);
+    f.gate.notify_all();
+    settle(f.io);
+    CHECK(f.started == 2);
+    f.gate.notify_all();
+    settle(f.io);
+    CHECK(f.server.open_calls() == 0);
+    CHECK(f.ended == 2);
 }
 
 TEST_CASE("a queue that is full refuses one more call, and that one alone") {
