@@ -100,6 +100,9 @@ mcp::http::HttpOptions Daemon::with_pages(mcp::http::HttpOptions http) {
         workers_.large_answers.hold(is_full);
         return workers_.large_answers.waiting() > 0;
     };
+    http.find_process = [this](std::uint64_t socket, std::function<void(pid_t)> then) {
+        tasks_.spawn("owner of a socket", find_process(socket, std::move(then)));
+    };
     http::add_health_pages(http.router, [this]() -> http::Readiness {
         const auto& adoption = services_.supervisor.adoption();
         return {adoption.is_done, adoption.adopted, adoption.total};
@@ -132,6 +135,11 @@ void Daemon::link_fallback(const fs::path& socket) {
 void Daemon::leave() {
     is_leaving_ = true;
     leaving_.notify_all();
+}
+
+Task<> Daemon::find_process(std::uint64_t socket, std::function<void(pid_t)> then) {
+    const pid_t process = co_await services_.socket_owners().find(socket);
+    then(process);
 }
 
 Task<> Daemon::adopt() {

@@ -45,6 +45,7 @@ private:
     ops::DaemonInfo info() const;
     void link_fallback(const std::filesystem::path& socket);
     void leave();
+    Task<> find_process(std::uint64_t socket, std::function<void(pid_t)> then);
     Task<> adopt();
     Task<> announce();
     Task<> obey_signals();

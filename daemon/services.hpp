@@ -42,6 +42,8 @@ public:
     /// Ends the tasks of all of them, in the order in which they must go; completes when they are gone.
     Task<> close();
 
+    const core::SocketOwners& socket_owners() const noexcept { return socket_owners_; }
+
 private:
     core::LogChanges log_changes_;
     core::SocketOwners socket_owners_;

@@ -27,6 +27,7 @@
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
 #include "common/base/diagnostics.hpp"
+#include "common/base/text.hpp"
 #include "common/mcp/http/header_value.hpp"
 #include "common/mcp/json_reader.hpp"
 #include "common/mcp/message.hpp"
@@ -367,7 +368,10 @@ private:
         if (!is_answer) {
             // A request that is cancelled in a session ends without a message.
             if (open.is_cancelled && answer.status < 300) return;
-            return fail(open, fmt::format("the daemon refused it with HTTP status {}", answer.status));
+            // What is no message is one line of text.
+            const std::string_view line = std::string_view(answer.body).substr(0, answer.body.find('\n'));
+            return fail(open, line.empty() ? fmt::format("the daemon refused it with HTTP status {}", answer.status)
+                                           : fmt::format("the daemon refused it: {}", base::shortened(line)));
         }
         if (open.is_initialize()) {
             initialize_answer_ = answer.body;

@@ -30,6 +30,27 @@ while waiting:
             print(answer, flush=True)
             select.select([], [], [])
 """
+# Leaves large requests unfinished on 150 connections, and puts new ones in the place of the oldest all the time.
+UNFINISHED = """
+import socket, sys, time
+port, sizes = int(sys.argv[1]), [int(each) for each in sys.argv[2:]]
+head = (b"POST /mcp HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\nContent-Type: application/json\\r\\n"
+        b"Content-Length: 4000000\\r\\n\\r\\n")
+kept, begun = [], 0
+while True:
+    if len(kept) >= 150:
+        kept.pop(0).close()
+    kept.append(socket.create_connection(("127.0.0.1", port)))
+    kept[-1].setblocking(False)
+    try:
+        kept[-1].send(head + b" " * sizes[begun % len(sizes)])
+    except OSError:
+        pass
+    begun += 1
+    if begun % 150 == 0:
+        print("renewed", flush=True)
+    time.sleep(0.003)
+"""
 PRINTER = "import time\nfor _ in range(4000): print('a' * 1000)\nprint('done', flush=True); time.sleep(600)"
 
 
@@ -146,6 +167,47 @@ class Fairness(harness.TestCase):
     def reads_of(self, agent, whole):
         return [agent.call("get_process_output", **whole) for _ in range(3)]
 
+    def unfinished(self, *sizes):
+        """A process that keeps 150 requests of these sizes, and says so each time that all have been renewed."""
+        greedy = subprocess.Popen([sys.executable, "-c", UNFINISHED, str(self.daemon.port), *map(str, sizes)],
+                                  stdout=subprocess.PIPE)
+        self.addCleanup(greedy.stdout.close)
+        self.addCleanup(greedy.wait)
+        self.addCleanup(greedy.kill)
+        self.assertEqual(greedy.stdout.readline(), b"renewed\n")
+        return greedy
+
+    def test_unfinished_requests_of_one_agent_close_no_others(self):
+        for sizes in ((200_000, 1_000_000, 60_000), (60_000,)):
+            greedy = self.unfinished(*sizes)
+            starts = []
+            for kib in (10, 60, 250):
+                environment = {f"V{number}": "x" * 10240 for number in range(kib // 10)}
+                start = self.modern_call("start_process", command=["sleep", str(600 + kib)], working_directory="/",
+                                         environment=environment)
+                starts.append((self.send(start[:-5000]), start[-5000:]))
+            for _ in range(2):
+                self.assertEqual(greedy.stdout.readline(), b"renewed\n")
+            for connection, rest in starts:
+                connection.sendall(rest)
+                answer = connection.recv(1 << 16).decode()
+                self.assertTrue(answer.startswith("HTTP/1.1 200"), answer)
+                self.assertNotIn('"isError":true', answer)
+            greedy.kill()
+
+    def test_unfinished_requests_over_tcp_close_none_of_the_bridge(self):
+        greedy = self.unfinished(200_000)
+        start = self.modern_call("start_process", "Persistproc-Audience: agent\r\n", command=["sleep", "600"],
+                                 working_directory="/", environment={"V": "x" * 60_000})
+        with socket.socket(socket.AF_UNIX) as bridge:
+            bridge.settimeout(harness.PATIENCE)
+            bridge.connect(str(next((self.place.root / "runtime").rglob("*.sock"))))
+            bridge.sendall(start[:-5000])
+            for _ in range(2):
+                self.assertEqual(greedy.stdout.readline(), b"renewed\n")
+            bridge.sendall(start[-5000:])
+            self.assertTrue(bridge.recv(1 << 16).startswith(b"HTTP/1.1 200"))
+
     def test_streams_of_one_agent_leave_others_theirs(self):
         self.start("web", ["sleep", "600"])
         connections = []
@@ -236,7 +298,7 @@ class Fairness(harness.TestCase):
             self.ok("list")
             self.assertFalse(self.mcp().call("list_processes").is_error)
 
-    def modern_call(self, tool, **arguments):
+    def modern_call(self, tool, more_headers="", **arguments):
         meta = {
             "io.modelcontextprotocol/protocolVersion": harness.MODERN,
             "io.modelcontextprotocol/clientInfo": {"name": "e2e", "version": "1"},
@@ -244,7 +306,8 @@ class Fairness(harness.TestCase):
         }
         params = {"name": tool, "arguments": arguments, "_meta": meta}
         headers = f"MCP-Protocol-Version: {harness.MODERN}\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"
-        return self.raw_post({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}, headers)
+        return self.raw_post({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params},
+                             headers + more_headers)
 
     def send(self, request, receive_buffer=None):
         connection = socket.socket()

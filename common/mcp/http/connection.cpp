@@ -90,6 +90,14 @@ void Connection::lost() {
     changed();
 }
 
+void Connection::give_way(std::string_view reason) {
+    if (phase_ != Phase::reading || !reader_.is_started() || !output_.empty()) return lost();
+    has_given_way_ = true;
+    keep_alive_ = false;
+    reader_.drop_all();
+    answer_text(503, reason);
+}
+
 void Connection::finish() {
     finishing_ = true;
     if (phase_ == Phase::reading && !reader_.is_started()) return half_close();
@@ -461,7 +469,7 @@ bool Connection::wants_input() const noexcept {
 bool Connection::is_behind() const noexcept { return output_.size() > endpoint_.limits.answers_ahead; }
 
 Audience Connection::audience() const noexcept {
-    return admission_.role == Principal::Role::client && !is_bridge_ ? Audience::client : Audience::agent;
+    return role() == Principal::Role::client ? Audience::client : Audience::agent;
 }
 
 bool Connection::is_idle() const noexcept {
@@ -477,6 +485,8 @@ Connection::Hold Connection::hold() const noexcept {
             if (!output_.empty()) return Hold::answer;
             return has_asked_ ? Hold::rest : Hold::request;
         case Phase::draining:
+            if (has_given_way_) return Hold::refused;
+            break;
         case Phase::over: break;
     }
     return Hold::answer;

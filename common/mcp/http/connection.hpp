@@ -63,6 +63,9 @@ public:
     /// The connection is gone. What changes something for it goes on.
     void lost();
     void tick();
+    /// Lets go of what has come of a request, which is answered with 503 and `reason`; nothing more is read. Where that
+    /// cannot be said (an answer is owed, or not taken), the connection is lost.
+    void give_way(std::string_view reason);
     /// Answers what is in flight, then half-closes; an idle connection does so at once.
     void finish();
 
@@ -82,6 +85,7 @@ public:
     bool has_asked() const noexcept { return has_asked_; }
     /// What its place is held for.
     enum class Hold {
+        refused,  // it gave way, and its peer may be reading why
         request,  // that has not come whole, be it the first one
         rest,     // between requests
         answer,   // that was given, and that its peer has not taken, or taken leave of
@@ -99,6 +103,8 @@ public:
     MonoTime held_since() const noexcept { return output_.empty() ? since_ : output_since_; }
     /// Whose place it takes: an agent's, which a bridge's is as soon as it has said so, or the client's.
     Audience audience() const noexcept;
+    Principal::Role role() const noexcept { return is_bridge_ ? Principal::Role::bridge : admission_.role; }
+    const Admission& admission() const noexcept { return admission_; }
     /// When `tick` must be called; MonoTime::max(): never.
     MonoTime deadline() const noexcept;
 
@@ -168,6 +174,7 @@ private:
     bool pumping_ = false;
     bool request_started_ = false;
     bool has_asked_ = false;
+    bool has_given_way_ = false;
     MonoTime since_;               // of what the deadline of the phase counts from
     MonoTime output_since_{};      // last progress of pending output
     MonoTime unsent_since_{};      // since when there is some

@@ -1,6 +1,7 @@
 #include "common/mcp/http/http_server.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <limits>
 #include <list>
+#include <unordered_map>
 
 #include "common/async/notifier.hpp"
 #include "common/mcp/http/connection.hpp"
@@ -61,9 +63,11 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
     std::function<void()> on_room;
     bool closing = false;
     std::array<std::size_t, 2> places{};  // taken, by side
-    std::array<std::size_t, 2> held{};    // bytes of requests and answers on their way, by side
+    std::array<std::size_t, 3> held{};    // bytes of requests and answers on their way, by role
     std::array<std::size_t, 2> unsent{};  // bytes of them that their peers have not taken, by side
     bool is_full = false;                 // of those of agents
+    bool is_crowded = false;              // agents over TCP hold so much that it counts whose it is
+    bool is_shedding = false;
     // What is more than a first read goes through one buffer for all: bytes leave it before the next read.
     std::array<char, read_bytes> buffer;
 
@@ -72,9 +76,11 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
     std::shared_ptr<Peer> find_oldest(Audience side, Connection::Hold what) const;
     std::shared_ptr<Peer> find_newest_stream(Audience side) const;
     void drop(const std::shared_ptr<Peer>& peer);
-    void shed();
+    void shed(Principal::Role role);
+    void look_whether_crowded();
     void look_whether_full();
     static std::size_t index(Audience side) noexcept { return side == Audience::client ? 1 : 0; }
+    static std::size_t index(Principal::Role role) noexcept { return static_cast<std::size_t>(role); }
     void drop_all();
     void close_peer(const std::shared_ptr<Peer>& peer);
 };
@@ -85,6 +91,8 @@ public:
     Peer(std::shared_ptr<State> state, Socket socket) : state_(std::move(state)), socket_(std::move(socket)) {}
 
     void start(Admission admission) {
+        process_ = admission.process;
+        is_process_known_ = process_ != 0 || admission.socket == 0 || !state_->options.find_process;
         std::shared_ptr<Sessions> shared(state_, &state_->sessions);
         const Endpoint endpoint{state_->server,
                                 std::move(shared),
@@ -126,18 +134,35 @@ public:
     void count() {
         uncount();
         counted_side_ = index(machine_->audience());
+        counted_role_ = index(machine_->role());
         counted_bytes_ = machine_->held_bytes();
         counted_unsent_ = machine_->unsent_bytes();
         is_counted_ = true;
         ++state_->places[counted_side_];
-        state_->held[counted_side_] += counted_bytes_;
+        state_->held[counted_role_] += counted_bytes_;
         state_->unsent[counted_side_] += counted_unsent_;
     }
     void uncount() {
         if (!std::exchange(is_counted_, false)) return;
         --state_->places[counted_side_];
-        state_->held[counted_side_] -= counted_bytes_;
+        state_->held[counted_role_] -= counted_bytes_;
         state_->unsent[counted_side_] -= counted_unsent_;
+    }
+
+    /// Within a call that looks after it by itself in the end.
+    bool is_in_progress() const noexcept { return in_progress_; }
+    /// Whose what it holds is; 0: nobody knows, or not yet.
+    pid_t process() const noexcept { return process_; }
+    void ask_for_process() {
+        if (is_process_known_ || is_process_asked_) return;
+        is_process_asked_ = true;
+        state_->options.find_process(machine_->admission().socket, [weak = weak_from_this()](pid_t process) {
+            const auto self = weak.lock();
+            if (!self) return;
+            self->process_ = process;
+            self->is_process_known_ = true;
+            self->progress();
+        });
     }
 
     /// Brings the socket up to what the machine wants now.
@@ -155,14 +180,24 @@ public:
             state_->close_peer(shared_from_this());
             return;
         }
-        if (!reading_ && machine_->wants_input()) wait_read();
+        if (must_be_known_first())
+            ask_for_process();
+        else if (!reading_ && machine_->wants_input())
+            wait_read();
         state_->arm(machine_->deadline());
         count();
-        state_->shed();
+        state_->look_whether_crowded();
+        state_->shed(machine_->role());
         state_->look_whether_full();
     }
 
 private:
+    /// What is more than a first read waits in the kernel until it can be put on somebody's account.
+    bool must_be_known_first() const noexcept {
+        return state_->is_crowded && !is_process_known_ && machine_->hold() == Connection::Hold::request &&
+               !machine_->is_idle();
+    }
+
     void write() {
         auto& output = machine_->output();
         while (!output.empty() && !writing_) {
@@ -203,7 +238,8 @@ private:
         in_progress_ = true;
         take(failed, std::string_view(first_bytes_.data(), got));
         bool is_more = !failed && got == first_bytes_.size();
-        for (std::size_t turn = 1; is_more && turn < reads_per_turn && machine_->wants_input() && socket_.is_open();
+        for (std::size_t turn = 1;
+             is_more && turn < reads_per_turn && machine_->wants_input() && socket_.is_open() && !must_be_known_first();
              ++turn) {
             boost::system::error_code error;
             const auto size = socket_.receive(asio::buffer(state_->buffer), 0, error);
@@ -233,8 +269,10 @@ private:
     bool half_closed_ = false;
     bool in_progress_ = false;
     bool is_counted_ = false;
-    std::size_t counted_side_ = 0;
+    std::size_t counted_side_ = 0, counted_role_ = 0;
     std::size_t counted_bytes_ = 0, counted_unsent_ = 0;
+    pid_t process_ = 0;
+    bool is_process_known_ = false, is_process_asked_ = false;
 
 public:
     std::list<std::shared_ptr<Peer>>::iterator place;
@@ -312,19 +350,53 @@ void HttpServer::State::drop(const std::shared_ptr<Peer>& peer) {
     close_peer(peer);
 }
 
-/// Bounds what agents' requests and answers hold while they are on their way: those go that have waited for their peer
-/// for longest. What the person's client holds does not count.
-void HttpServer::State::shed() {
-    const std::size_t& held_now = held[index(Audience::agent)];
-    if (held_now <= options.limits.held_bytes) return;
-    std::vector<std::shared_ptr<Peer>> holders;
-    for (const auto& peer : peers)
-        if (peer->machine().audience() == Audience::agent && peer->machine().held_bytes() > 0) holders.push_back(peer);
-    std::sort(holders.begin(), holders.end(),
-              [](const auto& a, const auto& b) { return a->machine().held_since() < b->machine().held_since(); });
+/// Bounds what requests and answers of agents hold while they are on their way, of those over TCP and of those behind
+/// the bridge apart. The process that holds most gives what has waited for its peer for longest: connections that are
+/// renewed all the time are young, and still its own. What the person's client holds does not count.
+void HttpServer::State::shed(Principal::Role role) {
+    const std::size_t& held_now = held[index(role)];
+    if (role == Principal::Role::client || held_now <= options.limits.held_bytes || is_shedding) return;
+    is_shedding = true;
+    struct Share {
+        std::size_t bytes = 0;
+        std::vector<std::shared_ptr<Peer>> holders;  // the oldest last
+    };
+    std::unordered_map<pid_t, Share> shares;
+    for (const auto& peer : peers) {
+        const std::size_t bytes = peer->machine().held_bytes();
+        if (peer->machine().role() != role || bytes == 0 || peer->is_in_progress()) continue;
+        Share& share = shares[peer->process()];
+        share.bytes += bytes;
+        share.holders.push_back(peer);
+    }
+    for (auto& [process, share] : shares)
+        std::sort(share.holders.begin(), share.holders.end(),
+                  [](const auto& a, const auto& b) { return a->machine().held_since() > b->machine().held_since(); });
+    const std::string reason = fmt::format(
+        "limit: requests and answers on their way hold {} MiB, and this agent's process most of them; it "
+        "may try again when it has fewer",
+        options.limits.held_bytes >> 20);
     // Somewhat below the bound, so that the next byte is not looked for among thousands again.
     const std::size_t enough = options.limits.held_bytes - options.limits.held_bytes / 8;
-    for (auto oldest = holders.begin(); oldest != holders.end() && held_now > enough; ++oldest) drop(*oldest);
+    while (held_now > enough) {
+        const auto most = std::max_element(
+            shares.begin(), shares.end(), [](const auto& a, const auto& b) { return a.second.bytes < b.second.bytes; });
+        if (most == shares.end() || most->second.holders.empty()) break;
+        const auto oldest = std::move(most->second.holders.back());
+        most->second.holders.pop_back();
+        most->second.bytes -= oldest->machine().held_bytes();
+        oldest->machine().give_way(reason);
+        oldest->progress();
+    }
+    is_shedding = false;
+}
+
+/// From then on it is found out whose each large request is, and before that no more of it is read.
+void HttpServer::State::look_whether_crowded() {
+    const bool now = held[index(Principal::Role::agent)] > options.limits.held_bytes / 2;
+    if (std::exchange(is_crowded, now) || !now) return;
+    for (const auto& peer : peers)
+        if (peer->machine().held_bytes() > 0) peer->ask_for_process();
 }
 
 /// While it is full nothing large is rendered, and those who take nothing soon make room.

@@ -28,6 +28,9 @@ struct HttpOptions {
     /// Agents have, or have no longer, more answers to take than there is room for: who makes large ones waits. Called
     /// again while it is full; says whether somebody waits. May be empty: somebody does.
     std::function<bool(bool is_full)> on_full;
+    /// Finds the process that has the socket of that inode (Admission) and calls `then` with it, 0 if there is none:
+    /// later, on the executor, or never. Asked only while much is held. May be empty: nobody can tell.
+    std::function<void(std::uint64_t socket, std::function<void(pid_t)> then)> find_process;
     Limits limits;
 };
 
@@ -47,9 +50,9 @@ public:
     std::size_t connections() const noexcept;
     /// Whether another connection may be accepted now.
     bool has_room(Audience side) const noexcept;
-    /// For a caller that waits while there is no room: ends a connection of that side, the one that has kept us waiting
-    /// for its request for longest, else the longest idle one, else one that does not take its answer, else the newest
-    /// stream of a GET. False: all owe answers.
+    /// For a caller that waits while there is no room: ends a connection of that side, one whose request gave way, else
+    /// the one that has kept us waiting for its request for longest, else the longest idle one, else one that does not
+    /// take its answer, else the newest stream of a GET. False: all owe answers.
     bool make_room(Audience side);
     /// `on_room` is called whenever a connection has ended: a listener that paused goes on.
     void set_on_room(std::function<void()> on_room);

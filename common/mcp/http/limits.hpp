@@ -14,7 +14,9 @@ struct Limits {
     std::size_t agent_connections = 2048;  // a bridge's are among them
     std::size_t client_connections = 1024;
     int agent_descriptors = std::numeric_limits<int>::max();  // where the next one would be no lower, agents give way
-    std::size_t held_bytes = 9u << 20;    // of agents' requests and answers on their way, in all; then the oldest go
+    // Of requests and answers on their way: of agents over TCP, and as much of those behind the bridge. Beyond, the
+    // process that holds most gives its oldest.
+    std::size_t held_bytes = 9u << 20;
     std::size_t unsent_bytes = 4u << 20;  // agents' answers that were not taken: beyond, who takes none goes soon
     std::size_t sessions = 256;
     std::size_t streams = 512;                 // of calls

@@ -23,8 +23,8 @@ RpcError mismatch(std::string message, const Message& about) {
 }  // namespace
 
 Principal Connection::principal(const Session* session) const {
-    return {is_bridge_ ? Principal::Role::bridge : admission_.role,
-            session != nullptr ? static_cast<const void*>(session) : this, admission_.process, admission_.socket};
+    return {role(), session != nullptr ? static_cast<const void*>(session) : this, admission_.process,
+            admission_.socket};
 }
 
 void Connection::post() {

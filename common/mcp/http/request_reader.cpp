@@ -356,7 +356,19 @@ std::optional<std::string_view> RequestReader::find_header(std::string_view name
 
 const std::string& RequestReader::body() const noexcept { return state_->found.body; }
 
-void RequestReader::drop_body() noexcept { clear_text(state_->found.body); }
+void RequestReader::drop_body() noexcept {
+    State& s = *state_;
+    clear_text(s.found.body);
+    if (s.used < s.buffer.size()) return;
+    clear_text(s.buffer);
+    s.used = 0;
+}
+
+void RequestReader::drop_all() noexcept {
+    state_->used = state_->buffer.size();
+    drop_body();
+}
+
 const Unreadable& RequestReader::failure() const noexcept { return state_->failure; }
 
 void RequestReader::next() {

@@ -51,8 +51,10 @@ public:
     std::optional<std::string_view> find_header(std::string_view name) const;
     /// The whole body, after `body`.
     const std::string& body() const noexcept;
-    /// Frees the body before `next`: the answer may take long.
+    /// Frees the body before `next`, with the room that it came through: the answer may take long.
     void drop_body() noexcept;
+    /// Frees all that has come: nothing more is read.
+    void drop_all() noexcept;
     const Unreadable& failure() const noexcept;
     /// Begins the next request; bytes that are already here are kept.
     void next();

@@ -12,6 +12,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -50,6 +51,24 @@ bool is_closed(tcp::socket& socket) {
     return got == 0 || (got < 0 && errno != EAGAIN);
 }
 
+/// What has come; empty: nothing, or it is closed.
+std::string read_now(tcp::socket& socket) {
+    std::string out(1 << 20, '\0');
+    const ssize_t got = ::recv(socket.native_handle(), out.data(), out.size(), MSG_DONTWAIT);
+    out.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    return out;
+}
+
+std::string large_call(std::string_view tool, std::size_t bytes) {
+    return tests::HttpMachine::modern_call(tool, R"({"text":")" + std::string(bytes, 'x') + R"("})");
+}
+
+std::uint64_t inode_of(tcp::socket& socket) {
+    struct ::stat facts {};
+    REQUIRE(::fstat(socket.native_handle(), &facts) == 0);
+    return facts.st_ino;
+}
+
 /// The same behind what it has sent before.
 bool is_closed_after_reading(tcp::socket& socket) {
     char bytes[4096];
@@ -72,6 +91,7 @@ struct Fixture {
     int holding = 0;
     mcp::http::Limits limits;
     std::function<bool(bool)> on_full;
+    std::function<void(std::uint64_t, std::function<void(pid_t)>)> find_process;
 
     explicit Fixture(std::string sub = "run") : socket_directory(directory.path() / sub) { start(); }
     ~Fixture() {
@@ -90,6 +110,7 @@ struct Fixture {
         mcp::http::HttpOptions options;
         options.limits = limits;
         options.on_full = on_full;
+        options.find_process = find_process;
         http.emplace(*server, clock, options, graveyard);
         daemon::http::ListenOptions where;
         where.socket_directory = socket_directory;
@@ -142,13 +163,34 @@ struct Fixture {
     std::unique_ptr<Client> connect();
     /// Talks plain TCP: sends, then reads until the server closes.
     /// An agent's request that has come as far as `body`, of `size` bytes.
-    tcp::socket begin_post(std::size_t size, const std::string& body) {
+    tcp::socket connect_tcp() {
         tcp::socket out(io);
         out.connect(tcp::endpoint(boost::asio::ip::address_v4::loopback(), listener->port()));
-        boost::asio::write(out, boost::asio::buffer("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
-                                                    "application/json\r\nContent-Length: " +
-                                                    std::to_string(size) + "\r\n\r\n" + body));
         return out;
+    }
+    static void begin_post(tcp::socket& to, std::size_t size, const std::string& body) {
+        boost::asio::write(to, boost::asio::buffer("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                                   "application/json\r\nContent-Length: " +
+                                                   std::to_string(size) + "\r\n\r\n" + body));
+    }
+    tcp::socket begin_post(std::size_t size, const std::string& body) {
+        tcp::socket out = connect_tcp();
+        begin_post(out, size, body);
+        return out;
+    }
+    /// Runs the loop until something has come.
+    std::string read_answer(tcp::socket& from) {
+        std::string out;
+        run_until([&] {
+            out = read_now(from);
+            return !out.empty();
+        });
+        return out;
+    }
+    /// What can be done now.
+    void poll() {
+        io.restart();
+        io.poll();
     }
     std::string talk(std::string bytes) {
         tcp::socket socket(io);
@@ -417,9 +459,85 @@ TEST_CASE("what agents' requests hold in all is bounded, and the oldest go") {
     std::vector<tcp::socket> senders;
     for (std::size_t i = 0; i < 6; ++i) {
         senders.push_back(f.begin_post(200'000, std::string(100'000, ' ')));
-        if (i >= 3) f.run_until([&] { return is_closed(senders[i - 3]); });
+        if (i < 3) continue;
+        const std::string said = f.read_answer(senders[i - 3]);
+        CHECK_THAT(said, StartsWith("HTTP/1.1 503") && Contains("limit: "));
+        senders[i - 3].close();
     }
-    CHECK(f.http->connections() == 3);
+    f.run_until([&] { return f.http->connections() == 3; });
+}
+
+TEST_CASE("of what agents' requests hold the process that holds most gives, however young its connections are") {
+    Fixture f;
+    f.stop_abruptly();
+    f.limits.held_bytes = 500'000;
+    std::map<std::uint64_t, pid_t> owners;  // by inode
+    std::vector<std::function<void()>> asked;
+    f.find_process = [&](std::uint64_t socket, std::function<void(pid_t)> then) {
+        asked.push_back([&owners, socket, then = std::move(then)] { then(owners.at(socket)); });
+    };
+    f.start();
+    const auto tell = [&] {
+        for (const auto& each : std::exchange(asked, {})) each();
+    };
+    const std::string body = large_call("echo", 80'000);
+    tcp::socket modest(f.io);
+    modest.connect(tcp::endpoint(boost::asio::ip::address_v4::loopback(), f.listener->port()));
+    owners[inode_of(modest)] = 1;
+    boost::asio::write(modest, boost::asio::buffer(body.data(), body.size() - 1));
+    std::vector<tcp::socket> greedy;
+    std::string said;
+    while (said.empty()) {
+        greedy.push_back(f.connect_tcp());
+        owners[inode_of(greedy.back())] = 2;
+        f.begin_post(greedy.back(), 200'000, std::string(100'000, ' '));
+        f.poll();
+        tell();
+        f.poll();
+        said = read_now(greedy.front());
+    }
+    CHECK_THAT(said, StartsWith("HTTP/1.1 503") && Contains("this agent's process most of them"));
+    boost::asio::write(modest, boost::asio::buffer(body.data() + body.size() - 1, 1));
+    CHECK_THAT(f.read_answer(modest), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_CASE("while much is held no large request is read on before it is known whose it is") {
+    Fixture f;
+    f.stop_abruptly();
+    f.limits.held_bytes = 500'000;
+    std::function<void(pid_t)> told;
+    f.find_process = [&](std::uint64_t, std::function<void(pid_t)> then) { told = std::move(then); };
+    f.start();
+    std::vector<tcp::socket> senders;
+    for (std::size_t i = 0; i < 3; ++i) senders.push_back(f.begin_post(200'000, std::string(100'000, ' ')));
+    f.run_until([&] { return told != nullptr; });
+    for (std::size_t i = 0; i < 20; ++i) {
+        senders.push_back(f.begin_post(200'000, std::string(100'000, ' ')));
+        f.poll();
+    }
+    for (auto& each : senders) {
+        CHECK(read_now(each).empty());
+        CHECK(!is_closed(each));
+    }
+    CHECK_THAT(f.talk(tests::HttpMachine::modern_call("echo")), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_CASE("a call that waits for its answer holds nothing of its request, and is not closed for room") {
+    Fixture f;
+    f.stop_abruptly();
+    f.limits.held_bytes = 500'000;
+    f.start();
+    tcp::socket call = f.connect_tcp();
+    boost::asio::write(call, boost::asio::buffer(large_call("hold", 20'000)));
+    f.run_until([&] { return f.holding == 1; });
+    std::vector<tcp::socket> senders;
+    for (std::size_t i = 0; i < 8; ++i) {
+        senders.push_back(f.begin_post(200'000, std::string(100'000, ' ')));
+        f.poll();
+    }
+    CHECK_THAT(read_now(senders.front()), StartsWith("HTTP/1.1 503"));
+    f.gate.notify_all();
+    CHECK_THAT(f.read_answer(call), StartsWith("HTTP/1.1 200"));
 }
 
 TEST_CASE("agents whose answers fill the room are told of, and those that take none go") {
