@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <vector>
 
 #include "common/base/file.hpp"
 
@@ -66,35 +68,57 @@ std::optional<fs::path> config_path(const ops::Agent& agent, ops::AgentScope sco
     return folders.home / agent.user_file.substr(home.size());
 }
 
+// By every name that the way leads through, as the kernel goes it: who owns a folder on it can lead it elsewhere.
 Result<void> check_within(const fs::path& project, const fs::path& path) {
     std::error_code failed;
     const fs::path root = fs::canonical(project, failed);
     if (failed) return base::os_failure(project.native(), failed.value());
+    fs::path at = root, link;  // the first link that was followed
     const auto denied = [](const fs::path& part, const std::string& why) {
         return Error{ErrorCode::denied, fmt::format("{} {}", part.native(), why)};
     };
-    fs::path part = project;
-    for (const fs::path& name : path.lexically_relative(project)) {
-        part /= name;
+    const auto leads_out = [&] {
+        const fs::path target = fs::weakly_canonical(link, failed);
+        return denied(link, fmt::format("is a link to {}, outside the project", (failed ? at : target).native()));
+    };
+    const auto is_within = [](const fs::path& inner, const fs::path& outer) {
+        return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+    };
+    const fs::path names = path.lexically_relative(project);
+    std::vector<fs::path> ahead(names.begin(), names.end());
+    std::reverse(ahead.begin(), ahead.end());
+    ahead.emplace_back(".");  // the project itself
+    for (int links = 0; !ahead.empty();) {
+        const fs::path name = std::move(ahead.back());
+        ahead.pop_back();
+        fs::path next = at / name;  // an absolute one replaces it
+        if (name == "..") next = at.parent_path();
+        if (name == "." || name.empty()) next = at;
         struct stat status {};
-        if (::lstat(part.c_str(), &status) != 0) {
-            if (errno == ENOENT) return boost::system::in_place_value;
-            return base::os_failure(part.native(), errno);
+        if (::lstat(next.c_str(), &status) != 0) {
+            if (errno != ENOENT) return base::os_failure(next.native(), errno);
+            // The rest is made where this is.
+            if (std::find(ahead.begin(), ahead.end(), "..") != ahead.end() || !is_within(next, root))
+                return leads_out();
+            return boost::system::in_place_value;
         }
-        if (S_ISLNK(status.st_mode)) {
-            // First by its own word: where it leads need not be there yet.
-            auto end = resolve_links(part);
-            if (!end) return end.error();
-            const fs::path target = fs::weakly_canonical(*end, failed);
-            if (failed) return base::os_failure(part.native(), failed.value());
-            const fs::path within = target.lexically_relative(root);
-            if (within.empty() || *within.begin() == "..")
-                return denied(part, fmt::format("is a link to {}, outside the project", target.native()));
-            if (::stat(part.c_str(), &status) != 0) return boost::system::in_place_value;
+        const bool is_inside = is_within(next, root);
+        const bool is_ours = status.st_uid == ::geteuid() || (!is_inside && status.st_uid == 0);
+        if (!is_inside && !is_within(root, next) && !S_ISLNK(status.st_mode)) return leads_out();
+        if (is_inside && !is_ours) return denied(next, fmt::format("belongs to another user (uid {})", status.st_uid));
+        if (!S_ISLNK(status.st_mode)) {
+            at = std::move(next);
+            continue;
         }
-        if (status.st_uid != ::geteuid())
-            return denied(part, fmt::format("belongs to another user (uid {})", status.st_uid));
+        if (!is_ours) return leads_out();
+        if (++links > max_links) return base::os_failure(path.native(), ELOOP);
+        if (link.empty()) link = next;
+        const fs::path target = fs::read_symlink(next, failed);
+        if (failed) return base::os_failure(next.native(), failed.value());
+        std::vector<fs::path> more(target.begin(), target.end());
+        ahead.insert(ahead.end(), more.rbegin(), more.rend());
     }
+    if (!is_within(at, root)) return leads_out();
     return boost::system::in_place_value;
 }
 

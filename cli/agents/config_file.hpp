@@ -44,8 +44,9 @@ struct ConfigFile {
 /// (larger than 64 MiB).
 Result<ConfigFile> load_config(const std::filesystem::path& path);
 
-/// Whether the file may be written at the behest of whoever made the project: every part of its path below `project` is
-/// ours, and no symbolic link of them leads out of it. Errors: denied (names the part, and where it leads), io.
+/// Whether the file may be written at the behest of whoever made the project: `project`, every part of its path below
+/// it and every part that a symbolic link of them leads through is ours, and none leads out of it. Errors: denied
+/// (names the part, and where it leads), io.
 Result<void> check_within(const std::filesystem::path& project, const std::filesystem::path& path);
 
 /// Replaces the file's content in one step, gives it this `mode`, and makes missing folders; a symbolic link stays one.

@@ -317,6 +317,31 @@ class Setup(Case):
         self.assertOneLine(refused.err, str(path), "belongs to another user (uid 61233)")
         self.assertEqual(path.read_bytes(), b"{}\n")
 
+    @harness.needs_root
+    def test_nothing_is_written_through_a_folder_of_another(self):
+        theirs, ours = self.place.work / "theirs", self.place.work / "ours"
+        (theirs / "x").mkdir(parents=True)
+        ours.mkdir()
+        (theirs / "back").symlink_to("../ours")
+        os.chown(theirs, 61233, 61233)
+        link = self.place.work / ".cursor"
+        for target in ("theirs/x", "theirs/back", str(theirs / "x"), "ours/../theirs/missing"):
+            with self.subTest(target):
+                link.symlink_to(target)
+                refused = self.cli("setup", "cursor", "--scope", "project")
+                self.assertEqual((refused.code, refused.out), (1, b""))
+                self.assertOneLine(refused.err, f"{theirs} belongs to another user (uid 61233)", "By hand:")
+                link.unlink()
+        self.assertEqual([list((theirs / "x").iterdir()), list(ours.iterdir())], [[], []])
+
+    @harness.needs_root
+    def test_a_project_of_another_is_not_ours_to_write(self):
+        os.chown(self.place.work, 61233, 61233)
+        refused = self.cli("setup", "cursor", "--scope", "project")
+        self.assertEqual((refused.code, refused.out), (1, b""))
+        self.assertOneLine(refused.err, f"{self.place.work} belongs to another user (uid 61233)", "By hand:")
+        self.assertEqual(list(self.place.work.iterdir()), [])
+
     def test_hostile_files_are_left_as_they_are(self):
         path = self.home / ".cursor/mcp.json"
         contents = [
