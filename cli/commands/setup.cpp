@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <optional>
 
 #include "cli/agents/config_file.hpp"
 #include "cli/agents/entry.hpp"
@@ -13,6 +14,7 @@
 #include "cli/find_command.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/probes.hpp"
+#include "common/base/file_lock.hpp"
 #include "common/base/proc.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/client_operations.hpp"
@@ -97,33 +99,52 @@ Result<Change> change_file(const fs::path& path, const agents::Folders& folders,
                  fmt::format("{}: something changes it all the time; end that first", path.native())};
 }
 
-enum class TokenNeed { none, by_daemon, by_settings };
+/// What there is where the entry leads.
+struct Endpoint {
+    bool needs_token = false;
+    std::optional<std::string> stranger;  // who holds the port instead of a daemon of ours
+};
 
-/// Whether agents must show a token: the daemon's word, or as it would be by its settings.
-Task<TokenNeed> find_token_need(Context context) {
+std::optional<std::string> find_stranger(const CommonOptions& common, pid_t daemon) {
+    if (const auto holder = find_port_holder(common.port, daemon)) return holder_text(*holder);
+    if (daemon == 0 && is_port_taken(common.port)) return "a program that is not seen";
+    return std::nullopt;
+}
+
+/// By the daemon's word, or as it would be by its settings.
+Task<Endpoint> find_endpoint(Context context, std::string url) {
     const fs::path data = context.common.data_directory;
+    Endpoint out;
     auto client = co_await DaemonClient::connect(context.executor, data);
     if (client) {
         auto info = co_await (*client)->info();
-        if (info) co_return info->needs_token ? TokenNeed::by_daemon : TokenNeed::none;
+        if (info) {
+            out.needs_token = info->needs_token;
+            if (info->endpoint != url) out.stranger = find_stranger(context.common, static_cast<pid_t>(info->pid));
+            co_return out;
+        }
     }
+    // One that holds its directory and does not answer holds its port, too.
+    const auto held = base::is_locked(data / "daemon.lock");
+    if (!held || !*held) out.stranger = find_stranger(context.common, 0);
     const auto auth = rundir::find_auth();
     std::error_code failed;
-    const bool is_needed = (auth && *auth == rundir::Auth::token) || fs::exists(rundir::token_path(data), failed);
-    co_return is_needed ? TokenNeed::by_settings : TokenNeed::none;
+    out.needs_token = (auth && *auth == rundir::Auth::token) || fs::exists(rundir::token_path(data), failed);
+    co_return out;
 }
 
-/// The token that the entry shows. Errors: those of read_token; denied (it has no place in a project's file, nor is
-/// shown to a stranger at the port).
-Result<std::string> token_for(const CommonOptions& common, AgentScope scope, TokenNeed need) {
+Error held_by_stranger(const CommonOptions& common, const Endpoint& there) {
+    return {
+        ErrorCode::denied,
+        fmt::format("setup: port {} is held by {}, not by a daemon that serves {}, and the agent would {} there; end "
+                    "that, give another --port, or use --stdio",
+                    common.port, *there.stranger, common.data_directory,
+                    there.needs_token ? "show the token" : "send its commands")};
+}
+
+/// The token that the entry shows. Errors: those of read_token; denied (it has no place in a project's file).
+Result<std::string> token_for(const CommonOptions& common, AgentScope scope) {
     constexpr const char* instead = "`--stdio` needs none";
-    if (need == TokenNeed::by_settings && is_port_taken(common.port)) {
-        const auto holder = find_port_holder(common.port);
-        return Error{ErrorCode::denied,
-                     fmt::format("setup: no daemon of yours serves, port {} is held by {}, and the agent would show "
-                                 "the token there; end that, or give another --port; {}",
-                                 common.port, holder ? holder_text(*holder) : "a program that is not seen", instead)};
-    }
     if (scope == AgentScope::project)
         return Error{
             ErrorCode::denied,
@@ -370,9 +391,9 @@ static Task<int> setup(Context context, SetupArguments options) {
         refused.message = fmt::format("setup: {} is no UTF-8, which the agents' files must be", word);
         co_return console.fail(refused);
     }
-    auto need = TokenNeed::none;
-    if (!options.stdio) need = co_await find_token_need(context);
-    const bool needs_token = need != TokenNeed::none;
+    Endpoint there;
+    if (!options.stdio) there = co_await find_endpoint(context, entry.url);
+    const bool needs_token = there.needs_token;
     // What is shown never holds the token.
     ops::AgentEntry shown = entry;
     if (needs_token) shown.token = ops::shown_token;
@@ -385,8 +406,9 @@ static Task<int> setup(Context context, SetupArguments options) {
                 fmt::format("TOKEN is what stands in {}", rundir::token_path(context.common.data_directory).native()));
         co_return status;
     }
+    if (there.stranger) co_return console.fail(held_by_stranger(context.common, there));
     if (needs_token) {
-        auto token = token_for(context.common, options.scope, need);
+        auto token = token_for(context.common, options.scope);
         if (!token) co_return console.fail(token.error());
         entry.token = std::move(*token);
     }

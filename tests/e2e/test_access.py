@@ -1,5 +1,6 @@
 """Access where more is asked for than whose a connection is: the token, and pages of an origin that the user allowed."""
 import json
+import os
 import stat
 import pathlib
 import re
@@ -307,6 +308,41 @@ server.serve_forever()
         heard = fake.stdout.read().decode(errors="replace")
         for secret in (token, "hunter2", "the command"):
             self.assertNotIn(secret, heard)
+
+
+class SetupBesideAStranger(harness.TestCase):
+    """Somebody else's program listens where an agent's entry would lead."""
+
+    autostart = False
+
+    def test_no_agent_is_led_there(self):
+        mine = self.place.root / "home" / ".cursor" / "mcp.json"
+        self.ok("setup", "cursor")
+        before = mine.read_bytes()
+        for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::1")):
+            with self.subTest(address), socket.socket(family) as stranger:
+                stranger.bind((address, 0))
+                stranger.listen()
+                port = stranger.getsockname()[1]
+                self.place.environment["PERSISTPROC_PORT"] = str(port)
+                for words in (("claude-code",), ("cursor",), ("cursor", "--scope", "project")):
+                    refused = self.cli("setup", *words)
+                    self.assertEqual((refused.code, refused.out), (125, b""))
+                    self.assertOneLine(refused.err, f"port {port} is held by", f"(PID {os.getpid()})", "--stdio", "--port")
+                self.ok("setup", "cursor", "--stdio", "--name", "other")
+                self.ok("setup", "cursor", "--remove", "--name", "other")
+        self.assertEqual(mine.read_bytes(), before)
+        self.assertEqual(list(self.place.work.iterdir()), [])
+
+    def test_an_entry_that_leads_to_one_is_not_called_set_up(self):
+        self.ok("setup", "cursor")
+        with socket.socket() as stranger:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            stranger.bind(("127.0.0.1", self.daemon.port))
+            stranger.listen()
+            refused = self.cli("setup", "cursor")
+        self.assertEqual((refused.code, refused.out), (125, b""))
+        self.assertOneLine(refused.err, f"port {self.daemon.port} is held by")
 
 
 class Origins(harness.TestCase):
