@@ -39,9 +39,11 @@ constexpr std::array<std::string_view, 11> kept = {"HOME=",
                                                    "WAYLAND_DISPLAY=",
                                                    "DBUS_SESSION_BUS_ADDRESS="};
 
-// What the daemon, its loader, its libraries and its sanitizers read.
-constexpr std::array<std::string_view, 6> own_prefixes = {"PERSISTPROC_", "NOTIFY_SOCKET=", "LD_",
-                                                          "TMPDIR=",      "SQLITE_TMPDIR=", "MALLOC_"};
+// What the daemon, its libraries and its sanitizers read once it runs; the loader and the allocator have read theirs.
+constexpr std::array<std::string_view, 8> own_names = {
+    "NOTIFY_SOCKET=", "TMPDIR=",       "SQLITE_TMPDIR=", "ASAN_OPTIONS=",
+    "LSAN_OPTIONS=",  "MSAN_OPTIONS=", "TSAN_OPTIONS=",  "UBSAN_OPTIONS="};
+constexpr std::string_view own_prefix = "PERSISTPROC_";
 
 bool is_kept(std::string_view entry) {
     if (entry.starts_with("LC_") || entry.starts_with("XDG_")) return entry.find('=') != std::string_view::npos;
@@ -49,9 +51,8 @@ bool is_kept(std::string_view entry) {
 }
 
 bool is_own(std::string_view entry) {
-    const std::string_view name = entry.substr(0, entry.find('='));
-    return name.ends_with("SAN_OPTIONS") ||
-           std::any_of(own_prefixes.begin(), own_prefixes.end(),
+    return entry.starts_with(own_prefix) ||
+           std::any_of(own_names.begin(), own_names.end(),
                        [entry](std::string_view each) { return entry.starts_with(each); });
 }
 

@@ -27,9 +27,12 @@ class Environment(harness.TestCase):
         self.place.environment.update({"LC_TIME": "C", "DISPLAY": ":7", "EDITOR": "vi"})
 
     def start_with_secret(self):
-        self.place.environment[SECRET] = "hunter2"
+        # The loader and the allocator know none of these names.
+        secret = dict.fromkeys((SECRET, "LD_FOO", "MALLOC_X", "MY_SAN_OPTIONS"), "hunter2")
+        self.place.environment.update(secret)
         self.daemon.start()
-        self.place.environment.pop(SECRET)
+        for name in secret:
+            self.place.environment.pop(name)
 
     def variables_of(self, label):
         self.assertEqual(self.wait_exit(label).code, 0)
