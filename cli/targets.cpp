@@ -140,7 +140,7 @@ int show_results(const Console& console, const TargetResults& results, const std
         // Most messages name it.
         const std::string& target = results.targets[i];
         const bool is_named = one.error().message.find(target) != std::string::npos;
-        const Error error = is_named ? one.error() : base::with_context(one.error(), target);
+        const Error error = is_named ? one.error() : base::with_context(one.error(), base::excerpt(target));
         if (!first) first = one.error();
         if (!messages.empty()) messages += "; ";
         messages += error.message;

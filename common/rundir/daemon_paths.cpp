@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <climits>
 #include <cstdlib>
 
 #include "common/base/file.hpp"
@@ -42,14 +44,24 @@ fs::path canonical_form(const fs::path& directory) {
     return canonical;
 }
 
+/// One that no file system takes is not repeated whole, here or where it would be used.
+Result<fs::path> checked(const fs::path& directory) {
+    const bool is_too_long = directory.native().size() >= PATH_MAX ||
+                             std::any_of(directory.begin(), directory.end(),
+                                         [](const fs::path& name) { return name.native().size() > NAME_MAX; });
+    if (is_too_long)
+        return base::os_failure(fmt::format("data directory {}", base::excerpt(directory.native())), ENAMETOOLONG);
+    return canonical_form(directory);
+}
+
 }  // namespace
 
 Result<fs::path> resolve_data_directory(std::string_view given) {
     if (given.empty()) return find_data_directory();
     std::error_code failed;
     fs::path absolute = fs::absolute(fs::path(given), failed);
-    if (failed) return base::os_failure(fmt::format("data directory {}", given), failed.value());
-    return canonical_form(absolute);
+    if (failed) return base::os_failure(fmt::format("data directory {}", base::excerpt(given)), failed.value());
+    return checked(absolute);
 }
 
 Result<fs::path> find_data_directory() {
@@ -57,9 +69,9 @@ Result<fs::path> find_data_directory() {
         return resolve_data_directory(given);
     // The base directory specification tells us to ignore a relative value.
     if (const auto state = environment_value("XDG_STATE_HOME"); state.starts_with('/'))
-        return canonical_form(fs::path(state) / "persistproc");
+        return checked(fs::path(state) / "persistproc");
     const auto home = environment_value("HOME");
-    if (home.starts_with('/')) return canonical_form(fs::path(home) / ".local/state/persistproc");
+    if (home.starts_with('/')) return checked(fs::path(home) / ".local/state/persistproc");
     return Error{ErrorCode::invalid, "no data directory: HOME is not set; give --data-dir or PERSISTPROC_DATA_DIR"};
 }
 

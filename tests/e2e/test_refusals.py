@@ -161,6 +161,15 @@ class Tools(harness.TestCase):
             self.ok("start", "--label", "db", "db")
         self.assertEqual([(v["id"], v["run"]) for v in self.views()], [("p1", "p1.1")])
 
+    def test_no_refusal_of_the_command_line_repeats_a_long_word_whole(self):
+        word = "n" * 100_000
+        for words in (("stop", "p1", word), ("stop", word), ("rm", "p1", word), ("status", word, "p1"),
+                      ("list", "--data-dir", word), ("start", "--data-dir", "/" + word, "true"),
+                      ("doctor", "--data-dir", word), ("serve", "--data-dir", word), ("list", "--label", word)):
+            refused = self.cli(*words)
+            self.assertNotEqual(refused.code, 0, words[0])
+            self.assertLess(len(refused.out + refused.err), 1500, words[0])
+
     def test_one_refusal_of_several_leaves_the_others_done(self):
         for label in ("one", "two"):
             self.ok("run", "--label", label, "true")

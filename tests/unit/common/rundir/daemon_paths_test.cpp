@@ -54,6 +54,17 @@ TEST_CASE("the data directory comes from the flag, then the variables in their o
     CHECK(rundir::find_data_directory().value() == "/nowhere/given");
 }
 
+TEST_CASE("a data directory that no file system takes is refused, and not repeated whole") {
+    const std::string name(300, 'n'), path = "/" + std::string(4096, '/') + "a";
+    for (const std::string& given : {name, "/tmp/" + name + "/x", std::string(100'000, 'n'), path}) {
+        const auto found = rundir::resolve_data_directory(given);
+        REQUIRE(!found);
+        CHECK(found.error().message.size() < 300);
+        CHECK(found.error().message.starts_with("data directory /"));
+    }
+    CHECK(rundir::resolve_data_directory("/tmp/" + std::string(255, 'n')));
+}
+
 TEST_CASE("one socket per data directory, whatever its spelling") {
     tests::TemporaryDirectory directory;
     const auto data = directory.path() / "data";
