@@ -175,6 +175,12 @@ std::string command_line(const std::vector<std::string>& command) {
     return out;
 }
 
+namespace {
+
+constexpr std::size_t max_command_words = 4096, max_command_bytes = 1u << 20;  // a byte more for each word
+
+}  // namespace
+
 Result<std::vector<std::string>> split_command(std::string_view line) {
     std::vector<std::string> words;
     std::string word;
@@ -191,6 +197,8 @@ Result<std::vector<std::string>> split_command(std::string_view line) {
             case '\t':
             case '\n':
             case '\r':
+                if (in_word && words.size() == max_command_words)
+                    return Error{ErrorCode::invalid, fmt::format("command: at most {} words", max_command_words)};
                 if (in_word) words.push_back(std::move(word));
                 word.clear();
                 in_word = false;
@@ -259,14 +267,15 @@ Result<std::vector<std::string>> split_command(std::string_view line) {
 
 Result<void> check_command(const std::vector<std::string>& command) {
     if (command.empty() || command.front().empty()) return Error{ErrorCode::invalid, "command: must name a program"};
-    if (command.size() > 4096)
-        return Error{ErrorCode::invalid, fmt::format("command: at most 4096 words, got {}", command.size())};
+    if (command.size() > max_command_words)
+        return Error{ErrorCode::invalid,
+                     fmt::format("command: at most {} words, got {}", max_command_words, command.size())};
     std::size_t bytes = 0;
     for (const std::string& word : command) {
         bytes += word.size() + 1;
         if (word.find('\0') != std::string::npos) return Error{ErrorCode::invalid, "command: a word holds a NUL byte"};
     }
-    if (bytes > (1u << 20))
+    if (bytes > max_command_bytes)
         return Error{ErrorCode::invalid, fmt::format("command: at most 1 MiB, got {} bytes", bytes)};
     return boost::system::in_place_value;
 }

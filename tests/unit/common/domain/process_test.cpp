@@ -146,6 +146,12 @@ TEST_CASE("a command has its limits") {
     CHECK(!domain::check_command({"a", std::string("b\0c", 3)}));
     CHECK(!domain::check_command(Words(4097, "a")));
     CHECK(!domain::check_command({"a", std::string(1u << 20, 'x')}));
+    // One that is a text is not split to the end first.
+    std::string many;
+    for (int i = 0; i < 5000; ++i) many += "a ";
+    const auto split = domain::split_command(many + "'");
+    REQUIRE(!split);
+    CHECK(split.error().message == "command: at most 4096 words");
 }
 
 }  // namespace process_test
