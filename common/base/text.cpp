@@ -381,7 +381,8 @@ std::string hide_values(std::string_view text) {
     return std::string(text);
 }
 
-std::string excerpt(std::string_view text) { return shortened(hide_values(text)); }
+// What is not shown need not be looked at; the byte behind it says that there is more.
+std::string excerpt(std::string_view text) { return shortened(hide_values(text.substr(0, max_excerpt_bytes + 1))); }
 
 std::string shortened(std::string_view text) {
     if (text.size() <= max_excerpt_bytes) return escape_line(text);
