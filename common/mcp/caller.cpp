@@ -17,16 +17,18 @@ constexpr const char* capabilities_key = "io.modelcontextprotocol/clientCapabili
 constexpr const char* info_key = "io.modelcontextprotocol/clientInfo";
 constexpr const char* level_key = "io.modelcontextprotocol/logLevel";
 
+std::string shown(const std::string& text) {
+    return base::escape_invisible(base::to_valid_utf8(text.substr(0, max_name_bytes)));
+}
+
 std::string name_of(const Json* info) {
     std::string out;
     if (info == nullptr) return out;
-    for (const char* key : {"name", "version"}) {
-        const std::string* part = find_text(*info, key);
-        if (part == nullptr) continue;
-        if (!out.empty()) out += ' ';
-        out += part->substr(0, max_name_bytes);
-    }
-    return base::escape_invisible(base::to_valid_utf8(out));
+    if (const std::string* name = find_text(*info, "name")) out = shown(*name);
+    // A version alone names nobody, and blanks do not.
+    if (!base::why_invisible(out).empty()) return {};
+    if (const std::string* version = find_text(*info, "version")) out += ' ' + shown(*version);
+    return out;
 }
 
 /// Bytes of texts and a rough share for each value, up to somewhat more than `most`.

@@ -54,8 +54,10 @@ TEST_CASE("initialize says who asks, as far as it can be understood") {
     CHECK(caller.name == "n 1");
     CHECK(caller.declares("roots"));
     CHECK(caller.log_level == LogLevel::info);
-    for (const char* odd : {"{}", "[]", "null", R"({"protocolVersion":1,"capabilities":[],"clientInfo":"x"})",
-                            R"({"clientInfo":{"name":1,"version":[]}})"}) {
+    for (const char* odd :
+         {"{}", "[]", "null", R"({"protocolVersion":1,"capabilities":[],"clientInfo":"x"})",
+          R"({"clientInfo":{"name":1,"version":[]}})", R"({"clientInfo":{"name":"","version":"1"}})",
+          R"({"clientInfo":{"name":" \u00a0 ","version":"1"}})", R"({"clientInfo":{"version":"1"}})"}) {
         const Caller other = read_initialize(Json::parse(odd));
         CHECK(other.revision == newest_session_revision);
         CHECK(other.name.empty());
