@@ -98,6 +98,16 @@ Result<std::vector<ProcessId>> find_processes(const fs::path& data) {
     return ids;
 }
 
+/// What the daemon takes nothing over from.
+std::optional<std::string> find_foreign(const rundir::ProcessPaths& paths, const fs::path& spec) {
+    for (const fs::path& each : {paths.root, paths.runs, paths.log})
+        if (const auto own = base::check_own_directory(each); !own && own.error().code == ErrorCode::denied)
+            return own.error().message;
+    const auto file = base::open_own_file(spec, O_RDONLY);
+    if (!file && file.error().code == ErrorCode::denied) return file.error().message;
+    return std::nullopt;
+}
+
 bool is_alive(pid_t pid, std::uint64_t start_ticks) {
     return pid > 0 && base::find_start_ticks(pid) == start_ticks && !base::is_exiting(pid);
 }
@@ -125,9 +135,16 @@ Result<std::vector<OddRun>> find_odd_runs(const fs::path& data) {
     std::vector<OddRun> out;
     std::vector<Asked> asked;
     for (const ProcessId id : *ids) {
-        const auto number = newest_run(rundir::process_paths(data, id).runs);
+        const auto whole = rundir::process_paths(data, id);
+        const auto number = newest_run(whole.runs);
         if (!number) continue;
         OddRun run{.id = RunId{id, *number}};
+        if (auto foreign = find_foreign(whole, rundir::run_paths(data, run.id).spec)) {
+            run.kind = OddRun::Kind::foreign;
+            run.detail = std::move(*foreign);
+            out.push_back(std::move(run));
+            continue;
+        }
         const auto paths = rundir::run_paths(data, run.id);
         // As the daemon asks: the lock first, so that a shim that ends in between has written its last state.
         const auto locked = base::is_locked(paths.shim_lock);

@@ -201,6 +201,7 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     // Until it is settled, which may take longer than calls wait, nothing is known and nothing may be started.
     const std::uint32_t newest = found.runs.empty() ? process->record.last_run : found.runs.back();
     process->life = Lifecycle(Unreachable{newest}, process->record.wanted, newest, std::nullopt);
+    process->unread = found.trouble;
     undecided.push_back({.process = process, .found = std::move(found), .recorded = std::move(remnant.last_run)});
 }
 
@@ -258,6 +259,7 @@ Task<> Adoption::adopt(Undecided each, MonoTime until, std::shared_ptr<std::size
                     co_await drop(each.process);
                 break;
             }
+            each.process->unread = newest.error().message;
         }
         // No proof of anything: its shim may live. Nobody should wait for a disk that cannot be read.
         count();
@@ -268,6 +270,7 @@ Task<> Adoption::adopt(Undecided each, MonoTime until, std::shared_ptr<std::size
         std::vector<ProcessQuestion> question{{each.found.id, std::nullopt}};
         auto found = co_await world_.directories.find_processes(std::move(question));
         each.found = std::move(found.front());
+        each.process->unread = each.found.trouble;
     }
     count();
 }
@@ -316,6 +319,7 @@ Task<FoundRun> Adoption::await_start(FoundRun run, MonoTime until) {
 }
 
 Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecord> record, MonoTime until) {
+    process->unread.clear();
     const std::uint32_t number = run.id.number;
     const std::uint32_t highest = std::max({process->record.last_run, process->life.last_run(), number});
     const Intent intent = process->record.intent;

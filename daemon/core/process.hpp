@@ -48,6 +48,7 @@ struct Process {
     rundir::Nonce nonce{};
     std::optional<rundir::Format> other_format;  // of one that is unsupported
     bool has_other_keeper = false;               // and its shim lives, as far as was seen
+    std::string unread;                          // why nothing is known of it; empty: it could be read
     std::uint32_t ended_run = 0;                 // the one `life.outcome()` is about
     std::optional<Error> start_error;            // why the newest start failed
 

@@ -257,9 +257,12 @@ Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<
 /// Values of variables stand in the specs of its runs and nowhere else.
 Task<Result<void>> ProcessDriver::know_launch(ProcessPtr process) {
     if (process->launch) co_return boost::system::in_place_value;
+    std::string why;
     for (std::uint32_t run = process->life.last_run(); run > 0; --run) {
         const RunId id{process->record.id, run};
         auto spec = co_await world_.directories.load_spec(id);
+        if (!spec && why.empty() && spec.error().code != ErrorCode::not_found)
+            why = fmt::format(" ({})", spec.error().message);
         if (!spec) continue;
         LaunchContext launch{
             .environment = std::move(spec->environment), .umask = spec->umask, .limits = std::move(spec->limits)};
@@ -267,7 +270,8 @@ Task<Result<void>> ProcessDriver::know_launch(ProcessPtr process) {
         co_return boost::system::in_place_value;
     }
     co_return Error{ErrorCode::io,
-                    process->shown() + ": its environment cannot be read back; start it again with its command"};
+                    fmt::format("{}: its environment cannot be read back{}; start it again with its command",
+                                process->shown(), why)};
 }
 
 rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {

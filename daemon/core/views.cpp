@@ -101,6 +101,8 @@ std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now
         out.push_back(Cause{.code = CauseCode::left_running, .count = left_running(process)});
     if (live && process.is<Unreachable>() && process.run_state.shim_pid > 0)
         out.push_back(Cause{.code = CauseCode::shim_silent, .pid = process.run_state.shim_pid});
+    if (live && process.is<Unreachable>() && !process.unread.empty())
+        out.push_back(Cause{.code = CauseCode::run_damaged, .text = process.unread});
     const bool is_of_run = process.reading.run == process.life.last_run();
     if (live && is_of_run) add_sampled(out, process);
     add_recording(out, process.run_state, is_of_run ? process.reading.losses : logstore::Losses{}, live);

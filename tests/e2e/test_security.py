@@ -296,7 +296,24 @@ class OpenOnce(harness.TestCase):
         self.daemon.start()
         self.ok("stop", "web")
         refused = self.cli("restart", "web")
-        self.assertOneLine(refused.err, "environment cannot be read back")
+        foreign = f"{spec} belongs to another user (uid {self.OTHER})"
+        self.assertOneLine(refused.err, "environment cannot be read back", foreign)
+        self.assertIn(foreign.encode(), self.cli("doctor").out)
+        # The folder of its log: whether it runs is not looked at, and so not said.
+        self.daemon.kill()
+        os.chown(spec, os.geteuid(), os.getegid())
+        os.chown(web / "log", self.OTHER, self.OTHER)
+        self.daemon.start()
+        foreign = f"{web / 'log'} belongs to another user (uid {self.OTHER})"
+        for words in (("start", "web"), ("stop", "web"), ("rm", "web")):
+            refused = self.cli(*words)
+            self.assertNotEqual(refused.code, 0)
+            self.assertOneLine(refused.err, "nobody can tell whether it runs", foreign)
+            self.assertNotIn(b"shim", refused.err)
+        self.assertIn(foreign.encode(), self.ok("status", "web").out)
+        self.assertIn(foreign.encode(), self.cli("doctor").out)
+        os.chown(web / "log", os.geteuid(), os.getegid())
+        harness.eventually("it is known again", lambda: self.cli("start", "web").code == 0)
 
 
 class OtherUsers(harness.TestCase):

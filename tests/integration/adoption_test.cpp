@@ -264,6 +264,9 @@ TEST_CASE("what cannot be read is neither deleted nor taken for dead") {
     DaemonInProcess daemon({}, data);
     CHECK(only_view(daemon)["state"] == "unreachable");
     CHECK(std::filesystem::exists(process / "log"));
+    const std::string refused = daemon.call("restart_process", Json{{"process", "web"}}).dump();
+    CHECK_THAT(refused, Catch::Matchers::Contains("nobody can tell whether it runs") &&
+                            Catch::Matchers::Contains("/runs") && !Catch::Matchers::Contains("shim"));
     std::filesystem::remove(process / "runs");
     std::filesystem::rename(process / "aside", process / "runs");
     daemon.advance_until(3s, [&] { return daemon.supervisor.find({1})->state == ProcessState::lost; });

@@ -21,6 +21,13 @@ Error silent_meanwhile(const Process& process) {
                                         "after that"};
 }
 
+Error not_reached(const Process& process, std::string_view so) {
+    const std::string why = process.unread.empty()
+                                ? " runs, but its shim does not answer"
+                                : fmt::format(": nobody can tell whether it runs ({})", process.unread);
+    return {ErrorCode::unavailable, fmt::format("{}{}; {}", process.shown(), why, so)};
+}
+
 Error not_touched(const Process& process) {
     const auto format = process.other_format.value_or(rundir::Format{});
     return {ErrorCode::unsupported,

@@ -118,5 +118,7 @@ Error removed_meanwhile(const Process& process);
 /// Of a restart.
 Error silent_meanwhile(const Process& process);
 Error not_touched(const Process& process);
+/// Of one whose phase is unreachable; `so`: what follows.
+Error not_reached(const Process& process, std::string_view so);
 
 }  // namespace persistproc::core

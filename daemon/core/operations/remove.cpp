@@ -23,7 +23,10 @@ Error still_there(const Process& process) {
             what = is_ending ? "is being stopped" : "is being restarted";
             break;
         case ProcessState::backoff: what = "waits to be restarted"; break;
-        case ProcessState::unreachable: what = "may run, but its shim does not answer"; break;
+        case ProcessState::unreachable:
+            if (!process.unread.empty()) return not_reached(process, "it is not removed");
+            what = "may run, but its shim does not answer";
+            break;
         default: break;
     }
     return Error{ErrorCode::conflict, fmt::format("{} {}; {}: persistproc {} {}", process.shown(), what,

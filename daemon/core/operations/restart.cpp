@@ -56,9 +56,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     if (replaced && !changes && process->life.last_run() > replaced->run)
         co_return co_await join_restart(process, std::move(actor), *replaced);
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
-    if (process->is<Unreachable>())
-        co_return Error{ErrorCode::unavailable,
-                        process->shown() + " runs, but its shim does not answer; nothing was done"};
+    if (process->is<Unreachable>()) co_return not_reached(*process, "nothing was done");
     if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
 
     if (auto room = check_room(*process); !room) co_return room.error();

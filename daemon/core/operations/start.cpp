@@ -170,9 +170,7 @@ Task<Result<ops::StartResponse>> Operations::start_locked(ProcessPtr process,
         if (process->standing == Standing::provisional) driver_.forget(process);
         co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
     }
-    if (process->is<Unreachable>())
-        co_return Error{ErrorCode::unavailable,
-                        process->shown() + " runs, but its shim does not answer; nothing was started"};
+    if (process->is<Unreachable>()) co_return not_reached(*process, "nothing was started");
     const bool runs = process->is<Running>();
     // The caller lost its daemon before it heard the answer, and asks again: it has been done.
     const bool was_done = was_started_by(*process, beginning->key());

@@ -55,8 +55,8 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
 
     driver_.apply(process, StopRequested{.force = request.force, .grace = grace});
     if (process->is<Unreachable>())
-        co_return Error{ErrorCode::unavailable,
-                        process->shown() + " runs, but its shim does not answer; it is stopped as soon as it does"};
+        co_return not_reached(*process, process->unread.empty() ? "it is stopped as soon as it does"
+                                                                : "it is stopped as soon as that is known");
     if (auto later = suspended(*process, "it stops the program as soon as it goes on");
         later && process->is<Stopping>())
         co_return *later;
