@@ -36,24 +36,31 @@ std::chrono::nanoseconds settle_span(const std::optional<double>& asked) {
 namespace {
 
 constexpr std::chrono::milliseconds look_again{5};
+/// A restart that has ended the run is seen through for so long, also where the time to watch is over.
+constexpr std::chrono::seconds restart_bound{1};
 
-/// How it ended, once it is known that it has. Nothing: somebody restarted it.
-Task<std::optional<ProcessView>> view_of_end(DaemonClient& client, ProcessView started, ops::WaitMeta end,
-                                             MonoTime until) {
+/// The process once it is known that the run which `was` shows has ended: how that ended, or, where somebody has begun
+/// another, that one. Errors: those of looking for it.
+Task<Result<ProcessView>> view_after_end(DaemonClient& client, ProcessView was, ops::WaitMeta end, MonoTime until) {
     async::SystemClock clock;
-    auto view = co_await client.find(started.id);
+    const MonoTime patience = std::max(until, clock.now() + restart_bound);
+    auto view = co_await client.find(was.id);
     // A stop ends with that; of a restart another run follows.
-    while (view && view->state == ProcessState::stopping && clock.now() < until) {
+    while (view && view->state == ProcessState::stopping && clock.now() < patience) {
         const MonoTime next = clock.now() + look_again;
         co_await clock.sleep_until(next);
-        view = co_await client.find(started.id);
+        view = co_await client.find(was.id);
     }
-    if (view && end.stopped && view->run != started.run && domain::is_live(*view)) co_return std::nullopt;
-    if (view && view->run == started.run && !domain::is_live(*view)) co_return std::move(*view);
-    // Run again already: what is known of the run that has ended.
-    ProcessView known = view ? *view : started;
-    known.run = started.run;
-    known.started_at = started.started_at;
+    // Of one that has been followed by others nobody may know any more how it ended.
+    const bool is_known = end.stopped || end.exit_code || end.signal;
+    if (!view && (view.error().code == ErrorCode::not_found || !is_known)) co_return view.error();
+    const bool is_same = view && view->run == was.run;
+    if (is_same && !domain::is_live(*view)) co_return view;
+    if (view && !is_same && (end.stopped || !is_known)) co_return view;
+    // Run again by its policy: what is told of is the run that has ended.
+    ProcessView known = view ? std::move(*view) : was;
+    known.run = was.run;
+    known.started_at = was.started_at;
     known.ended_at.reset();
     static_cast<domain::Ending&>(known) = end;
     known.state = end.signal ? ProcessState::killed : ProcessState::exited;
@@ -61,14 +68,11 @@ Task<std::optional<ProcessView>> view_of_end(DaemonClient& client, ProcessView s
     co_return known;
 }
 
-}  // namespace
-
-namespace {
-
-Task<Result<std::optional<ProcessView>>> watch(Context context, DaemonClient& client, ProcessView started,
-                                               std::chrono::nanoseconds span, bool autostart) {
+Task<Result<ProcessView>> watch(Context context, DaemonClient& client, ProcessView started,
+                                std::chrono::nanoseconds span, bool autostart) {
     async::SystemClock clock;
     const MonoTime until = clock.now() + span;
+    const auto first_run = started.run;
     DaemonClient* asked = &client;
     std::unique_ptr<DaemonClient> next;
     while (true) {
@@ -77,9 +81,18 @@ Task<Result<std::optional<ProcessView>>> watch(Context context, DaemonClient& cl
         request.run = started.run;
         request.timeout_seconds = std::max(0.0, std::chrono::duration<double>(until - clock.now()).count());
         auto waited = co_await asked->wait(std::move(request));
-        if (waited && waited->outcome == ops::WaitOutcome::ended)
-            co_return co_await view_of_end(*asked, std::move(started), std::move(*waited), until);
-        if (waited || waited.error().code != ErrorCode::unavailable) co_return std::nullopt;
+        if (waited && waited->outcome == ops::WaitOutcome::ended) {
+            auto now = co_await view_after_end(*asked, started, std::move(*waited), until);
+            if (!now || !domain::is_live(*now) || now->run == started.run) co_return now;
+            started = std::move(*now);
+            continue;
+        }
+        if (waited || waited.error().code != ErrorCode::unavailable) {
+            const bool is_as_known = waited && started.run == first_run;
+            if (is_as_known) co_return started;
+            // It was just being started when it was looked at, or is gone.
+            co_return co_await asked->find(started.id);
+        }
         if (autostart && context.common.autostart)
             context.console.note("the daemon is gone; it is started again, to see how this goes on");
         auto connected = co_await connect_or_start(context.executor, context.common, autostart);
@@ -91,17 +104,17 @@ Task<Result<std::optional<ProcessView>>> watch(Context context, DaemonClient& cl
 
 }  // namespace
 
-Task<Result<std::optional<ProcessView>>> watch_beginning(Context context, DaemonClient& client, ProcessView started,
-                                                         std::chrono::nanoseconds span, bool autostart) {
-    auto watching = watch(context, client, std::move(started), span, autostart);
+Task<Result<ProcessView>> watch_beginning(Context context, DaemonClient& client, ProcessView started,
+                                          std::chrono::nanoseconds span, bool autostart) {
+    auto watching = watch(context, client, started, span, autostart);
     auto gone = until_reader_gone(context.executor);
     auto first = co_await (std::move(watching) || std::move(gone));
-    if (first.index() == 1) co_return std::nullopt;
+    if (first.index() == 1) co_return started;
     co_return std::move(std::get<0>(first));
 }
 
-bool has_begun_badly(const ProcessView& ended) {
-    return format::has_failed(ended) || ended.state == ProcessState::stopped;
+bool has_begun_badly(const ProcessView& watched) {
+    return format::has_failed(watched) || watched.state == ProcessState::stopped;
 }
 
 Task<> tell_failure(Context context, ProcessView failed) {

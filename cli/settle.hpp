@@ -10,14 +10,15 @@ namespace persistproc::cli {
 /// not at all in a script.
 std::chrono::nanoseconds settle_span(const std::optional<double>& asked);
 
-/// Watches a run that has just begun. Completes when `span` is over or nobody reads stdout any more (nothing), or when
-/// it has ended meanwhile, with the view of that. A daemon that dies is said and, where `autostart` allows it, started
-/// again. Errors: what then comes of that.
-Task<Result<std::optional<ProcessView>>> watch_beginning(Context context, DaemonClient& client, ProcessView started,
-                                                         std::chrono::nanoseconds span, bool autostart);
+/// Watches a run that has just begun, and one that somebody begins in its place meanwhile. Completes when `span` is
+/// over or nobody reads stdout any more, with the process as it is then, or when the run has ended, with how. A daemon
+/// that dies is said and, where `autostart` allows it, started again. Errors: what then comes of that; not_found: it
+/// was removed.
+Task<Result<ProcessView>> watch_beginning(Context context, DaemonClient& client, ProcessView started,
+                                          std::chrono::nanoseconds span, bool autostart);
 
 /// Whether one whose beginning was watched ended as nobody wants it to.
-bool has_begun_badly(const ProcessView& ended);
+bool has_begun_badly(const ProcessView& watched);
 /// And the client's exit status then.
 inline constexpr int begun_badly_status = 1;
 

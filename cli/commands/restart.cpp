@@ -46,13 +46,11 @@ Task<ViewResult> restart_one(Context context, DaemonClient& client, std::string 
     if (restarts.settle.count() == 0) co_return begun;
     auto watched = co_await watch_beginning(context, client, begun, restarts.settle, true);
     if (!watched) co_return watched.error();
-    std::optional<ProcessView>& ended = *watched;
-    if (!ended) co_return begun;
-    if (has_begun_badly(*ended)) {
-        restarts.failed.insert(ended->id);
-        co_await tell_failure(context, *ended);
+    if (has_begun_badly(*watched)) {
+        restarts.failed.insert(watched->id);
+        co_await tell_failure(context, *watched);
     }
-    co_return std::move(*ended);
+    co_return std::move(*watched);
 }
 
 std::string begun_line(const ProcessView& view) {

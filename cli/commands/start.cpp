@@ -98,15 +98,14 @@ Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, st
     if (first.index() != 0) co_return interrupted_status;
     auto watched = std::move(std::get<0>(first));
     if (!watched) co_return context.console.fail(watched.error());
-    std::optional<ProcessView>& ended = *watched;
-    if (!ended) co_return show(context.console, view, true);
-    if (!has_begun_badly(*ended)) {
-        if (context.console.json()) co_return show(context.console, *ended, true);
-        context.console.print(format::ending_text(*ended, base::wall_now()) + "\n");
+    view = std::move(*watched);
+    if (!has_begun_badly(view)) {
+        if (context.console.json() || domain::is_live(view)) co_return show(context.console, view, true);
+        context.console.print(format::ending_text(view, base::wall_now()) + "\n");
         co_return 0;
     }
-    if (context.console.json()) show(context.console, *ended, true);
-    co_await tell_failure(context, std::move(*ended));
+    if (context.console.json()) show(context.console, view, true);
+    co_await tell_failure(context, std::move(view));
     if (!hint.empty()) context.console.note(hint);
     co_return begun_badly_status;
 }

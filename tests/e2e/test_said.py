@@ -309,12 +309,16 @@ class Ends(harness.TestCase):
             finished = client.wait()
             self.assertEqual((finished.code, notes(finished)), (130, ["left; p1 (s5) goes on"]), finished)
 
-    def test_a_restart_is_no_end_to_one_who_watches_a_beginning(self):
-        client = self.background("start", "--label", "j12", "--settle", "600", "sleep", "30")
-        harness.eventually("it runs", lambda: [view["state"] for view in self.views()] == ["running"])
-        self.ok("restart", "j12")
-        finished = client.wait()
-        self.assertEqual((finished.code, finished.err), (0, b""), finished)
+    def test_one_who_watches_a_beginning_goes_on_with_what_a_restart_begins(self):
+        for number, command in enumerate((["start", "--label", "j12", "--settle", "600", "sleep", "30"], ["restart", "--settle", "600", "j12"])):
+            before = [view["run"] for view in self.views()]
+            client = self.background(*command)
+            harness.eventually("it runs", lambda: [v["run"] for v in self.views() if v["state"] == "running"] not in ([], before))
+            self.ok("restart", "j12")
+            os.kill(self.view("j12")["pid"], signal.SIGUSR1)
+            finished = client.wait()
+            self.assertEqual((finished.code, finished.out), (1, b""), finished)
+            self.assertIn(b"p1 (j12) was killed by SIGUSR1", finished.err, number)
 
     def test_ctrl_c_in_stop_leaves_and_the_stop_goes_on(self):
         self.start("slow", harness.python(DEAF), "--grace", "20")
