@@ -76,6 +76,12 @@ Console::Console(const CommonOptions& options)
       quiet_(options.quiet),
       colour_(!options.no_color && wants_colour()) {}
 
+Console Console::with(const CommonOptions& options) const {
+    Console out(options);
+    out.output_ = output_;
+    return out;
+}
+
 int Console::width() const noexcept { return terminal_size().ws_col; }
 
 int Console::height() const noexcept { return terminal_size().ws_row; }

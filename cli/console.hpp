@@ -20,6 +20,8 @@ inline constexpr std::chrono::nanoseconds silence_bound = std::chrono::seconds(1
 class Console {
 public:
     explicit Console(const CommonOptions& options);
+    /// The same, with other options.
+    Console with(const CommonOptions& options) const;
 
     bool json() const noexcept { return json_; }
     bool quiet() const noexcept { return quiet_; }

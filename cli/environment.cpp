@@ -89,24 +89,32 @@ Result<void> add_files(const std::vector<std::string>& files, domain::Environmen
     return {};
 }
 
+/// With what is wrong besides: a flag of ours that stands where the program has it.
+Error with_hint(Error failed, const std::optional<Misplaced>& misplaced) {
+    // Advice that begins with the line says it already.
+    const bool is_told = misplaced && failed.message.find(misplaced->line) != std::string::npos;
+    if (misplaced && !is_told) failed.message += "; " + misplaced->hint();
+    return failed;
+}
+
 }  // namespace
 
 Error explained(Error failed, const StartArguments& arguments) {
+    const auto& misplaced = arguments.misplaced;
+    // What others are for is known once the program has failed.
+    if (failed.code != ErrorCode::exec_failed && (!misplaced || !misplaced->is_peculiar)) return failed;
+    if (failed.code != ErrorCode::exec_failed) return with_hint(std::move(failed), misplaced);
     const Definition& definition = arguments.request.definition;
-    if (failed.code != ErrorCode::exec_failed || definition.shell) return failed;
+    if (definition.shell) return failed;
     auto directory = working_directory(definition.working_directory);
     if (!directory) return failed;
     const auto own = arguments.request.environment.find("PATH");
     const char* inherited = std::getenv("PATH");
     const std::string path = own != arguments.request.environment.end() ? own->second : inherited ? inherited : "";
-    const auto& misplaced = arguments.misplaced;
     std::string why = misplaced ? explain_exec_failure(misplaced->command, *directory, path, misplaced->line + " ")
                                 : explain_exec_failure(definition.command, *directory, path);
-    if (!why.empty())
-        failed.message = std::move(why);
-    else if (misplaced)
-        failed.message += "; " + misplaced->hint();
-    return failed;
+    if (!why.empty()) failed.message = std::move(why);
+    return with_hint(std::move(failed), misplaced);
 }
 
 Result<ops::RestartRequest> make_restart_request(const RestartArguments& arguments) {

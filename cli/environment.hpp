@@ -35,7 +35,8 @@ Result<std::map<std::string, std::string>> parse_environment_file(std::string_vi
 Result<ops::StartRequest> make_start_request(const StartArguments& arguments);
 /// The request that starts a process as it was defined; `fresh`: also where it runs.
 ops::StartRequest make_again_request(const ProcessView& known, bool fresh);
-/// A program that could not be executed, with what its file tells of that and what to type. Other errors as they are.
+/// A start that was refused: a program that could not be executed with what its file tells of that and what to type,
+/// and whatever it was with a hint at flags that stand behind the command. Other errors as they are.
 Error explained(Error failed, const StartArguments& arguments);
 /// The request for each target, with the environment that is asked for. Errors: as above.
 Result<ops::RestartRequest> make_restart_request(const RestartArguments& arguments);

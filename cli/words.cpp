@@ -261,6 +261,10 @@ std::string take_signal(std::vector<std::string>& words) {
 
 }  // namespace
 
+bool names_program(const StartArguments& arguments) {
+    return is_found(arguments, arguments.request.definition.command.front());
+}
+
 std::string shown_command(const std::vector<std::string>& command) {
     std::string out;
     for (const std::string& word : command) {

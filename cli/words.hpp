@@ -13,6 +13,9 @@ namespace persistproc::cli {
 
 struct StartArguments;
 
+/// Whether the first word of the command is a program, as far as its PATH tells; a path always is.
+bool names_program(const StartArguments& arguments);
+
 /// What to do in place of another tool's flag, given with its dashes; empty: nothing is known of it.
 std::string instead_of_flag(std::string_view subcommand, std::string_view flag);
 

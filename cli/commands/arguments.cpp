@@ -42,6 +42,8 @@ Result<void> StartArguments::take(std::vector<std::string> words, const Given& g
                                      given.subcommand, given.subcommand)};
         if (auto refused = refuse_project_file(word)) return *refused;
         misplaced = find_misplaced(command, line, given.own_flags);
+        if (auto sorted = sort_out({command.begin() + 1, command.end()}, given.all_flags); sorted.rest.empty())
+            behind = std::move(sorted.flags);
         const bool is_line = command.front().find_first_of(" \t\n") != std::string::npos && !definition.shell;
         // What a program may be called, and a process: who runs it looks for these first.
         if (is_line && ::access(command.front().c_str(), X_OK) != 0) {

@@ -104,7 +104,7 @@ static Task<int> run(Context context, RunArguments options) {
     if (refused) co_return context.console.fail(*refused);
     if (options.start.unsplit) co_return context.console.fail(*options.start.unsplit);
     auto request = make_start_request(options.start);
-    if (!request) co_return context.console.fail(request.error());
+    if (!request) co_return context.console.fail(explained(request.error(), options.start));
     auto client = co_await connect_or_start(context.executor, context.common, !options.start.no_autostart);
     if (!client) co_return context.console.fail(client.error());
     if (options.detach) {

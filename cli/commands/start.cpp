@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include "cli/common_flags.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
 #include "cli/format/ending.hpp"
@@ -61,6 +62,38 @@ std::string advice_on_process(const std::vector<ProcessView>& views, const Start
         return fmt::format("start takes one process at a time; persistproc restart {}{}{} starts all of them again",
                            base::excerpt(domain::command_line(command)), variables.empty() ? "" : " ", variables);
     return advice(*known, command.front(), command.size() == 1 ? variables : std::string());
+}
+
+/// Whether it is `start web --settle 2`: a process that exists, with flags behind it that say nothing of the process.
+bool has_flags_behind(const StartArguments& arguments, const ProcessView* known) {
+    if (known == nullptr || arguments.behind.empty() || !arguments.defining_flag.empty()) return false;
+    const auto is_of_start = [](const TypedFlag& each) {
+        constexpr std::string_view others[] = {"data-dir", "port", "help"};  // they say which daemon, or nothing of it
+        return !is_defining_flag(each.name) &&
+               std::find(std::begin(others), std::end(others), each.name) == std::end(others);
+    };
+    return std::all_of(arguments.behind.begin(), arguments.behind.end(), is_of_start) && !names_program(arguments);
+}
+
+/// Takes those flags for what they would be before the word. Errors: invalid.
+Result<void> take_flags_behind(BackgroundArguments& arguments, Context& context) {
+    CommonFlags common;
+    auto flags = flags_of(arguments);
+    add_common_flags(common, flags);
+    std::vector<std::pair<std::string, std::string>> given;
+    for (const TypedFlag& each : arguments.behind) given.emplace_back(each.name, each.value);
+    if (auto applied = apply_flags(flags, given); !applied) return base::with_context(applied.error(), "start");
+    if (common.format) context.common.format = *common.format;
+    if (common.json) context.common.format = OutputFormat::json;
+    context.common.no_color = context.common.no_color || common.no_color;
+    context.common.quiet = context.common.quiet || common.quiet;
+    context.console = context.console.with(context.common);
+    auto& command = arguments.request.definition.command;
+    command.resize(1);
+    arguments.word = command.front();
+    arguments.behind.clear();
+    arguments.misplaced.reset();
+    return {};
 }
 
 /// For what could not be executed: whether a process was meant.
@@ -126,21 +159,22 @@ Task<std::optional<Answer>> unless_left(Context context, Task<Answer> asking, Vi
 }  // namespace
 
 Task<int> start(Context context, BackgroundArguments options) {
-    const auto span = settle_span(options.settle.seconds);
     auto request = make_start_request(options);
-    if (!request && !options.unsplit) co_return context.console.fail(request.error());
+    if (!request && !options.unsplit) co_return context.console.fail(explained(request.error(), options));
     auto client = co_await connect_or_start(context.executor, context.common, !options.no_autostart);
     if (!client) co_return context.console.fail(client.error());
     std::string again;  // the id of a process that exists; the daemon knows whether it runs when its turn has come
-    if (!options.word.empty() || options.unsplit) {
+    if (!options.word.empty() || options.unsplit || !options.behind.empty()) {
         auto views = co_await (*client)->list_all();
         if (!views) co_return context.console.fail(views.error());
         const auto& command = options.request.definition.command;
-        if (options.word.empty()) {
+        if (has_flags_behind(options, find_known(*views, command.front())))
+            if (auto taken = take_flags_behind(options, context); !taken) co_return context.console.fail(taken.error());
+        if (options.word.empty() && options.unsplit) {
             const Error meant{ErrorCode::invalid, advice_on_process(*views, options)};
             co_return context.console.fail(meant.message.empty() ? *options.unsplit : meant);
         }
-        const ProcessView* const known = find_known(*views, options.word);
+        const ProcessView* const known = options.word.empty() ? nullptr : find_known(*views, options.word);
         // The command of a process that is labelled like it, `start --label db db`, may be said again.
         if (known != nullptr && !options.is_bare() && known->command != command)
             co_return context.console.fail(not_redefined(*known, options));
@@ -170,6 +204,7 @@ Task<int> start(Context context, BackgroundArguments options) {
         if (!ignored.empty()) context.console.note(ignored);
         co_return show(context.console, started->response, false);
     }
+    const auto span = settle_span(options.settle.seconds);
     co_return co_await show_begun(context, *started->client, started->response, span, !options.no_autostart,
                                   std::move(hint));
 }

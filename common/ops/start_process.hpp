@@ -58,7 +58,7 @@ struct StartRequest {
         .text =
             "Starts the command in the background and returns once it runs. One word that is the id or label of a "
             "process starts that one as it was defined, unless it runs; flags that define a process do not go "
-            "with it. Behind -- the word is a command.",
+            "with it, and others may stand behind it. Behind -- the word is a command.",
         .examples = {"persistproc start --label db postgres -D data", "persistproc start db"},
         .statuses = {{126, "the program is not executable"}, {127, "no such program"}},
         .words_kind = schema::ValueKind::command,

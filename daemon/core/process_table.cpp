@@ -37,17 +37,19 @@ Result<ProcessPtr> ProcessTable::resolve(const std::string& target) const {
     return processes_.at(*id);
 }
 
-Result<ProcessPtr> ProcessTable::find_meant(const Identity& identity) const {
+Result<ProcessPtr> ProcessTable::find_meant(const Identity& identity, bool replaces) const {
     ProcessPtr match;
     if (identity.definition.label_given) {
         for (const auto& [id, process] : processes_)
             if (process->record.definition.label == identity.definition.label) match = process;
         if (match && match->life.is_live() && !identity.is_same_command(match->record.definition))
             return Error{ErrorCode::conflict,
-                         fmt::format("label \"{}\" is in use by {} ({} in {}); stop it first or choose another label",
+                         fmt::format("label \"{}\" is in use by {} ({} in {}){}; stop it first, and it takes the new "
+                                     "command, or choose another label",
                                      identity.definition.label, match->name(),
                                      base::shortened(domain::command_line(match->record.definition.command)),
-                                     base::escape_line(match->record.definition.working_directory))};
+                                     base::escape_line(match->record.definition.working_directory),
+                                     replaces ? ", which the same command alone replaces" : "")};
         return match;
     }
     // Also that of a process somebody has given a label, where it is the only one.

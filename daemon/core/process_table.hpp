@@ -27,8 +27,9 @@ public:
     bool holds(const Process& process) const;
     /// The process a target names. Errors: not_found, ambiguous, invalid.
     Result<ProcessPtr> resolve(const std::string& target) const;
-    /// The process a start means; nothing: none is there yet. Errors: conflict (a live label with another command).
-    Result<ProcessPtr> find_meant(const Identity& identity) const;
+    /// The process a start means, which is to replace it where that runs, or to join it; nothing: none is there yet.
+    /// Errors: conflict (a live label with another command).
+    Result<ProcessPtr> find_meant(const Identity& identity, bool replaces) const;
 
     /// Makes one, provisional. A default label that is taken gets the id behind it.
     ProcessPtr create(Definition definition, WallTime now);

@@ -87,6 +87,17 @@ REFUSED = [
     ("start api p1", 127, "start takes one process at a time; persistproc restart api p1 starts all of them again"),
     ("start api p1 --env=A=secret", 127, "persistproc restart api p1 --env=A=… starts all"),
     # Own flags behind what cannot be found.
+    ("start ./folder --name x", 126, "./folder: is a directory; --name stands behind the command and is passed on to it; "
+                                     "ours stand before it: persistproc start --name x -- ./folder"),
+    # A label that runs another command, and both of two faults.
+    ("run --fresh --label api sleep 1", 125, "), which the same command alone replaces; stop it first, and it "
+                                             "takes the new command, or choose another label"),
+    ("run --label api sleep 1 --on-exit stop", 125, "stop it first, and it takes the new command, or choose another label; "
+                                                    "--on-exit stands behind the command"),
+    ("start -C /nowhere sleep 1 --label x", 2, "--label stands behind the command and is passed on to it; ours stand before "
+                                               "it: persistproc start -C /nowhere --label x -- sleep 1"),
+    ("start api --settle 0 1", 127, '"api" names a process that exists'),
+    ("start api --settle x", 2, 'start: --settle: "x" is not a duration'),
     ("start nosuchprogram --name x", 127, "--name stands behind the command and is passed on to it; ours stand before "
                                           "it: persistproc start --name x -- nosuchprogram"),
     ("-q start -C / nosuchprogram a --env A=secret --settle 3 b", 127,
@@ -236,6 +247,9 @@ ACCEPTED = [
     ("status api p1", "api"),
     ("-V", "persistproc"),
     ("--version", "persistproc"),
+    ("start api --settle 0.1 --no-color", "p1 (api) is running, PID "),
+    ("start api --fresh --settle=0.1", "p1 (api) is running, PID "),
+    ("start p1 --json -q", '"created":false'),
     ("start --name b --cwd / -- sleep 1000", "b"),
     ("run -d --name c sleep 1000", "c"),
     ("start --restart no --name d sleep 1000", "d"),
@@ -257,6 +271,7 @@ class Words(harness.TestCase):
         program.write_text("#!/bin/sh\necho 1\necho 2\necho 3\nexec sleep 1000\n")
         program.chmod(0o700)
         (self.place.work / "script.py").write_text("")
+        (self.place.work / "folder").mkdir()
         self.start("api", [str(program)])
         self.ok("wait", "api", "--pattern", "3")
 

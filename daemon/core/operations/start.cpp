@@ -159,7 +159,8 @@ Task<bool> Operations::hear_of_end(ProcessPtr process) {
 Result<ProcessPtr> Operations::find_meant(const Beginning& beginning) const {
     for (const auto& [id, process] : table_.all())
         if (was_started_by(*process, beginning.key())) return process;
-    return beginning.is_again() ? table_.resolve(*beginning.request.process) : table_.find_meant(beginning.identity);
+    if (beginning.is_again()) return table_.resolve(*beginning.request.process);
+    return table_.find_meant(beginning.identity, beginning.request.if_running == ops::IfRunning::restart);
 }
 
 /// With the lock, of a process that is at rest.
