@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <span>
 
 #include "cli/arguments.hpp"
 #include "cli/commands/arguments.hpp"
@@ -17,50 +18,49 @@ namespace persistproc::cli {
 
 namespace {
 
-struct ReservedWord {
-    std::string_view word;
-    std::string_view instead;  // what there is today; may be empty
-};
-constexpr ReservedWord reserved_words[] = {
-    {"send", "programs get no input yet; persistproc signal SIGNAL TARGET sends a signal"},
-    {"top", "persistproc list shows CPU and memory"},
-    {"web", "persistproc list --watch shows all processes"},
-    {"events", "persistproc audit -f follows who does what"},
-    {"notify", "persistproc wait TARGET --exit returns when it ends"},
-    {"up", "there are no project files yet: persistproc start --label NAME CMD for each program"},
-    {"down", "persistproc stop all stops everything"},
-    {"check", "persistproc doctor examines the installation"},
-    {"init", "there are no project files yet: persistproc start --label NAME CMD for each program"},
-    {"allow", "there are no project files yet, and nothing need be allowed"},
-    {"revoke", "there are no project files yet, and nothing is allowed to any"},
-    {"attach", "persistproc output -f TARGET follows its output"},
-    {"port", "persistproc status TARGET shows its ports"},
-    {"exec", "persistproc status TARGET shows its directory and the names of its variables"},
-    {"history", "persistproc audit TARGET says who did what"},
-};
-
-/// A word of another tool. `{}` stands for the target.
-struct ForeignVerb {
+/// What a word of a command to come, or of another tool, is here. `{}` stands for the targets.
+struct OtherWord {
     std::string_view word;
     std::string_view of_target;  // may be empty: it is not said of one
     std::string_view alone;      // without a target; may be empty
 };
+constexpr OtherWord reserved_words[] = {
+    {"send", "programs get no input yet; persistproc signal SIGNAL {} sends a signal", ""},
+    {"top", "persistproc list --watch {} shows CPU and memory", "persistproc list shows CPU and memory"},
+    {"web", "persistproc output -f {} follows its output", "persistproc list --watch shows all processes"},
+    {"events", "persistproc audit -f {} follows who does what", "persistproc audit -f follows who does what"},
+    {"notify", "persistproc wait {} --exit returns when it ends", ""},
+    {"up", "persistproc start {} starts it",
+     "there are no project files yet: persistproc start --label NAME CMD for each program"},
+    {"down", "persistproc stop {} stops it", "persistproc stop all stops everything"},
+    {"check", "persistproc status {} says how it is", "persistproc doctor examines the installation"},
+    {"init", "", "there are no project files yet: persistproc start --label NAME CMD for each program"},
+    {"allow", "", "there are no project files yet, and nothing need be allowed"},
+    {"revoke", "", "there are no project files yet, and nothing is allowed to any"},
+    {"attach", "persistproc output -f {} follows its output", ""},
+    {"port", "persistproc status {} shows its ports", ""},
+    {"exec", "persistproc status {} shows its directory and the names of its variables", ""},
+    {"history", "persistproc audit {} says who did what", ""},
+};
+
 constexpr std::string_view to_list = "persistproc list shows all processes";
 constexpr std::string_view to_forget = "persistproc rm {} (-f: also while it runs)";
 constexpr std::string_view to_describe = "persistproc status {}";
+constexpr std::string_view to_watch = "persistproc list --watch {}";
 constexpr std::string_view nothing_to_save = "nothing need be saved: processes and their output are kept";
 constexpr std::string_view to_kill = "persistproc stop --force {}, or persistproc signal KILL {}";
 constexpr std::string_view to_end = "persistproc stop TARGET ends a process, persistproc shutdown the daemon";
-constexpr ForeignVerb foreign_verbs[] = {
+constexpr OtherWord foreign_verbs[] = {
     {"kill", to_kill, to_end},
     {"pkill", to_kill, to_end},
     {"killall", to_kill, to_end},
     {"try-restart", "persistproc restart {}", ""},
-    {"reset", "nothing is counted that need be reset; persistproc status {}", ""},
+    {"reset", "persistproc restart {} begins it anew, persistproc flush {} empties its log", ""},
     {"reset-failed", "persistproc rm {}", "persistproc prune forgets what has ended"},
-    {"reread", "", "there are no project files to read yet; persistproc restart TARGET restarts a process"},
+    {"reread", "persistproc restart {}",
+     "there are no project files to read yet; persistproc restart TARGET restarts a process"},
     {"sendSignal", "persistproc signal SIGNAL {}", "persistproc signal SIGNAL TARGET sends a signal"},
-    {"process", "", to_list},
+    {"process", to_describe, to_list},
     {"watch", "persistproc list --watch, or persistproc output -f {}", ""},
     {"view", "persistproc output {}", ""},
     {"cp", "persistproc output {} > FILE", ""},
@@ -76,16 +76,16 @@ constexpr ForeignVerb foreign_verbs[] = {
     {"tree", to_describe, ""},
     {"env", to_describe, ""},
     {"is-active", to_describe, ""},
-    {"monit", "", to_list},
-    {"stats", "", to_list},
-    {"dashboard", "", to_list},
+    {"monit", to_watch, to_list},
+    {"stats", to_watch, to_list},
+    {"dashboard", to_watch, to_list},
     {"tail", "persistproc output -f {}", ""},
     {"cat", "persistproc output {}", ""},
     {"less", "persistproc output {}", ""},
     {"fg", "persistproc output -f {}", ""},
     {"save", "", nothing_to_save},
     {"dump", "", nothing_to_save},
-    {"resurrect", "",
+    {"resurrect", "persistproc start {}",
      "nothing need be brought back: the next daemon has all processes; persistproc start TARGET starts "
      "one again"},
     {"startup", "", "the systemd user unit starts the daemon: systemctl --user enable --now persistprocd"},
@@ -101,10 +101,10 @@ constexpr ForeignVerb foreign_verbs[] = {
     {"unpause", "persistproc signal CONT {}", ""},
     {"resume", "persistproc signal CONT {}", ""},
     {"update", "persistproc restart {}", ""},
-    {"jlist", "", "persistproc list --json"},
-    {"prettylist", "", "persistproc list --json"},
-    {"jobs", "", to_list},
-    {"container", "", to_list},
+    {"jlist", "persistproc status --json {}", "persistproc list --json"},
+    {"prettylist", "persistproc status --json {}", "persistproc list --json"},
+    {"jobs", to_describe, to_list},
+    {"container", to_describe, to_list},
     {"system", "", "persistproc prune forgets what has ended"},
     {"compose", "", "there are no project files yet: persistproc start --label NAME CMD for each program"},
     {"journalctl", "persistproc output {}", ""},
@@ -181,21 +181,17 @@ Error refusal(const std::vector<std::string>& command, std::string_view instead)
                              base::excerpt(command.front()), instead, shown_command(command))};
 }
 
-const ForeignVerb* find_verb(std::string_view word) {
-    const auto found = std::find_if(std::begin(foreign_verbs), std::end(foreign_verbs),
-                                    [&](const ForeignVerb& each) { return each.word == word; });
-    return found == std::end(foreign_verbs) ? nullptr : found;
+const OtherWord* find_word(std::span<const OtherWord> words, std::string_view word) {
+    const auto found =
+        std::find_if(words.begin(), words.end(), [&](const OtherWord& each) { return each.word == word; });
+    return found == words.end() ? nullptr : &*found;
 }
+const OtherWord* find_verb(std::string_view word) { return find_word(foreign_verbs, word); }
+const OtherWord* find_reserved(std::string_view word) { return find_word(reserved_words, word); }
 
 /// They end programs of other ids, or of other names: what was meant by them is never left to a guess.
-bool ends_programs(const ForeignVerb& verb) {
+bool ends_programs(const OtherWord& verb) {
     return verb.word == "kill" || verb.word == "pkill" || verb.word == "killall";
-}
-
-const ReservedWord* find_reserved(std::string_view word) {
-    const auto found = std::find_if(std::begin(reserved_words), std::end(reserved_words),
-                                    [&](const ReservedWord& each) { return each.word == word; });
-    return found == std::end(reserved_words) ? nullptr : found;
 }
 
 bool is_program(const std::string& path) {
@@ -435,13 +431,33 @@ bool may_be_known(const StartArguments& arguments) {
 
 namespace {
 
-/// The first of the words that names a process, else one that nearly does.
-std::string target_among(const std::vector<ProcessView>& views, const std::vector<std::string>& command) {
+/// Those of the words that name processes, else the first label that one of them nearly is.
+std::vector<std::string> targets_among(const std::vector<ProcessView>& views, const std::vector<std::string>& command) {
+    std::vector<std::string> out;
     for (auto each = command.begin() + 1; each != command.end(); ++each)
-        if (!each->starts_with('-') && find_named(views, *each) != nullptr) return *each;
-    for (auto each = command.begin() + 1; each != command.end(); ++each)
-        if (const std::string near = each->starts_with('-') ? "" : near_label(views, *each); !near.empty()) return near;
-    return {};
+        if (!each->starts_with('-') && find_named(views, *each) != nullptr) out.push_back(*each);
+    for (auto each = command.begin() + 1; each != command.end() && out.empty(); ++each)
+        if (std::string near = each->starts_with('-') ? "" : near_label(views, *each); !near.empty())
+            out.push_back(std::move(near));
+    return out;
+}
+
+/// What is to be typed in place of a word with what stands behind it. `targets`: those of them that are known.
+std::string instead_of_word(const OtherWord& word, const std::vector<std::string>& command,
+                            std::vector<std::string> targets) {
+    constexpr std::string_view of_one[] = {"persistproc output ", "persistproc audit "};
+    const bool may_be_other = command.size() == 1 || !ends_programs(word);  // than targets, what stands behind it
+    const bool is_alone = word.of_target.empty() || (targets.empty() && !word.alone.empty() && may_be_other);
+    if (is_alone) return std::string(word.alone);
+    const auto takes_one = [&](std::string_view each) { return word.of_target.find(each) != std::string_view::npos; };
+    if (targets.size() > 1 && std::any_of(std::begin(of_one), std::end(of_one), takes_one)) targets.resize(1);
+    if (!targets.empty()) return with_target(word.of_target, base::excerpt(domain::command_line(targets)));
+    std::string out = with_target(word.of_target, "TARGET");
+    const auto first = std::find_if(command.begin() + 1, command.end(),
+                                    [](const std::string& each) { return !each.starts_with('-'); });
+    if (first != command.end() && out != word.of_target)
+        out += fmt::format("; no process is {}, persistproc list -a shows all", base::quote(base::excerpt(*first)));
+    return out;
 }
 
 /// A process of that name, and what to do with it.
@@ -457,7 +473,7 @@ Error known_process(const StartArguments& arguments, const std::string& word, co
                              sets_variables ? " " + arguments.misplaced->flags : "")};
 }
 
-Error refuse_reserved(const ReservedWord& reserved, const StartArguments& arguments,
+Error refuse_reserved(const OtherWord& reserved, const StartArguments& arguments,
                       const std::vector<ProcessView>& views) {
     const auto& command = arguments.request.definition.command;
     if (const ProcessView* const known = find_named(views, command.front())) {
@@ -465,15 +481,11 @@ Error refuse_reserved(const ReservedWord& reserved, const StartArguments& argume
         out.message += fmt::format("; a subcommand {} is not available in this version", base::quote(command.front()));
         return out;
     }
-    std::string instead(reserved.instead);
-    const std::string target = target_among(views, command);
-    constexpr std::string_view place = "TARGET";
-    if (const std::size_t at = instead.find(place); at != std::string::npos && !target.empty())
-        instead.replace(at, place.size(), base::excerpt(base::shell_quote(target)));
     return Error{ErrorCode::invalid,
-                 fmt::format("\"{}\" is not available in this version{}{}; to run a program of that name: "
+                 fmt::format("\"{}\" is not available in this version: {}; to run a program of that name: "
                              "persistproc run {}",
-                             reserved.word, instead.empty() ? "" : ": ", instead, shown_command(command))};
+                             reserved.word, instead_of_word(reserved, command, targets_among(views, command)),
+                             shown_command(command))};
 }
 
 }  // namespace
@@ -481,9 +493,9 @@ Error refuse_reserved(const ReservedWord& reserved, const StartArguments& argume
 std::optional<Error> refuse_known(const StartArguments& arguments, const std::vector<ProcessView>& views) {
     const auto& command = arguments.request.definition.command;
     const std::string& word = arguments.word.empty() ? command.front() : arguments.word;
-    const ForeignVerb* const verb = arguments.implied ? find_verb(command.front()) : nullptr;
+    const OtherWord* const verb = arguments.implied ? find_verb(command.front()) : nullptr;
     const bool is_found = cli::is_found(arguments, command.front());
-    const ReservedWord* const reserved = arguments.implied ? find_reserved(command.front()) : nullptr;
+    const OtherWord* const reserved = arguments.implied ? find_reserved(command.front()) : nullptr;
     if (reserved != nullptr) return refuse_reserved(*reserved, arguments, views);
     if (verb != nullptr) {
         std::vector<std::string> targets(command.begin() + 1, command.end());
@@ -497,19 +509,11 @@ std::optional<Error> refuse_known(const StartArguments& arguments, const std::ve
             return refusal(command,
                            signal == "KILL" ? fmt::format("{}, or persistproc stop --force {}", send, named) : send);
         }
-        std::string target = target_among(views, command);
-        const bool is_known = !target.empty();
-        const auto first = std::find_if(command.begin() + 1, command.end(),
-                                        [](const std::string& each) { return !each.starts_with('-'); });
-        if (!is_known && first != command.end()) target = *first;
-        target = target.empty() ? "TARGET" : base::excerpt(base::shell_quote(target));
-        const bool is_alone = command.size() == 1;
-        const std::string_view text = is_alone && !verb->alone.empty() ? verb->alone
-                                      : verb->of_target.empty()        ? verb->alone
-                                                                       : verb->of_target;
+        std::vector<std::string> known_targets = targets_among(views, command);
         // What is said of no target is never a program with arguments of its own.
-        const bool is_meant = is_known || !is_found || ends_programs(*verb) || (is_alone && !verb->alone.empty());
-        if (is_meant) return refusal(command, with_target(text, target));
+        const bool is_meant = !known_targets.empty() || !is_found || ends_programs(*verb) ||
+                              (command.size() == 1 && !verb->alone.empty());
+        if (is_meant) return refusal(command, instead_of_word(*verb, command, std::move(known_targets)));
     }
     if (is_found) return std::nullopt;
     const ProcessView* const known = find_named(views, word);
