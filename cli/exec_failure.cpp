@@ -12,6 +12,7 @@
 #include "cli/words.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
+#include "common/domain/interpreter.hpp"
 #include "common/domain/process.hpp"
 
 namespace persistproc::cli {
@@ -21,17 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t longest_first_line = 255;  // the kernel reads no more of it
-
-/// What usually runs a file of that name.
-std::string_view runner_of(const fs::path& file) {
-    static constexpr std::pair<std::string_view, std::string_view> runners[] = {
-        {".js", "node"}, {".mjs", "node"}, {".cjs", "node"}, {".ts", "npx tsx"}, {".py", "python3"},   {".sh", "sh"},
-        {".rb", "ruby"}, {".pl", "perl"},  {".php", "php"},  {".lua", "lua"},    {".jar", "java -jar"}};
-    const std::string extension = file.extension().native();
-    for (const auto& [ending, runner] : runners)
-        if (extension == ending) return runner;
-    return {};
-}
 
 fs::path find_file(const std::string& word, const fs::path& directory, std::string_view path) {
     std::error_code failed;
@@ -67,7 +57,7 @@ std::string explain_exec_failure(const std::vector<std::string>& command, const 
     std::error_code failed;
     fs::path file = find_file(command.front(), directory, path);
     if (file.empty() && fs::is_regular_file(fs::path(directory) / command.front(), failed)) {
-        const std::string_view how = runner_of(command.front());
+        const std::string_view how = domain::usual_interpreter(command.front());
         return fmt::format("{}: no such program in PATH, but a file of this directory; try: {}{}{}", name, before,
                            how.empty() ? "./" : std::string(how) + " ", shown_command(command));
     }
@@ -76,22 +66,24 @@ std::string explain_exec_failure(const std::vector<std::string>& command, const 
         return fmt::format("{}: no such file", name);
     if (file.empty()) return {};
     if (fs::is_directory(file, failed)) return fmt::format("{}: is a directory", name);
-    const std::string_view runner = runner_of(file);
+    const std::string_view runner = domain::usual_interpreter(file.native());
     const auto attempt = [&](std::string_view how) {
         return fmt::format("; try: {}{} {}", before, how, shown_command(command));
     };
     std::string line = first_line(file);
     if (!line.starts_with("#!")) {
-        if (!runner.empty()) return fmt::format("{}: not executable{}", name, attempt(runner));
-        if (::access(file.c_str(), X_OK) == 0) return {};
+        const bool is_executable = ::access(file.c_str(), X_OK) == 0;
+        if (!runner.empty())
+            return fmt::format("{}: {}{}", name,
+                               is_executable ? "its first line names no interpreter" : "not executable",
+                               attempt(runner));
+        if (is_executable) return {};
         return fmt::format("{}: not executable; try: chmod +x {}", name,
                            base::shell_quote(base::escape_line(file.native())));
     }
     if (line.ends_with('\r'))
-        return fmt::format(
-            "{0}: its first line ends with CR LF, as on Windows, so that its interpreter is not found; "
-            "try: sed -i 's/\\r$//' {1}",
-            name, base::shell_quote(base::escape_line(file.native())));
+        return fmt::format("{}: its first line ends with CR LF, as on Windows; try: sed -i 's/\\r$//' {}", name,
+                           base::shell_quote(base::escape_line(file.native())));
     const std::size_t begin = line.find_first_not_of(" \t", 2);
     const std::string interpreter =
         begin == std::string::npos ? "" : line.substr(begin, line.find_first_of(" \t", begin) - begin);

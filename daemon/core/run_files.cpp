@@ -20,6 +20,7 @@
 #include "common/base/random.hpp"
 #include "common/base/text.hpp"
 #include "common/base/unique_fd.hpp"
+#include "common/domain/interpreter.hpp"
 #include "common/logstore/writer.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/shares.hpp"
@@ -354,15 +355,19 @@ struct FirstLine {
     std::string argument;  // one, with whatever blanks it holds
 };
 
-/// Nothing: it is no script, or it is not to be read, or its line is longer than the kernel reads.
-std::optional<FirstLine> read_first_line(int directory, const std::string& place) {
+/// The beginning of a file, as far as the kernel reads it to know what it is; empty: it is not to be read.
+std::string read_beginning(int directory, const std::string& place) {
     const base::UniqueFd file(::openat(directory, place.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-    if (!file) return std::nullopt;
+    if (!file) return {};
     std::array<char, longest_first_line> bytes{};
     const ssize_t got = ::read(file.get(), bytes.data(), bytes.size());
-    std::string_view line(bytes.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    return std::string(bytes.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+}
+
+/// Nothing: it is no script, or its line is longer than the kernel reads.
+std::optional<FirstLine> parse_first_line(std::string_view line) {
     const std::size_t end = line.find('\n');
-    if (!line.starts_with("#!") || (end == line.npos && line.size() == bytes.size())) return std::nullopt;
+    if (!line.starts_with("#!") || (end == line.npos && line.size() == longest_first_line)) return std::nullopt;
     constexpr std::string_view blanks = " \t";
     line = line.substr(2, end == line.npos ? end : end - 2);
     line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
@@ -373,6 +378,34 @@ std::optional<FirstLine> read_first_line(int directory, const std::string& place
     line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
     out.argument = line;
     return out;
+}
+
+/// The program that env(1) is to look for: the first word of its argument, or what -S splits it into. Empty: flags or
+/// variables stand before it, or quotes, and env alone knows what is meant.
+std::string_view program_of_env(std::string_view argument) {
+    for (const std::string_view flag : {"-S", "--split-string="}) {
+        if (!argument.starts_with(flag)) continue;
+        argument.remove_prefix(flag.size());
+        if (argument.find_first_of("\"'\\$#") != argument.npos) return {};
+        constexpr std::string_view gaps = " \t\r\v\f";
+        argument.remove_prefix(std::min(argument.find_first_not_of(gaps), argument.size()));
+        argument = argument.substr(0, argument.find_first_of(gaps));
+        break;
+    }
+    return argument.starts_with('-') || argument.find('=') != argument.npos ? std::string_view() : argument;
+}
+
+/// Whether it takes a carriage return at the end of its argument for a part of it, and then knows no such flag.
+bool minds_carriage_return(std::string_view interpreter) {
+    constexpr std::string_view names[] = {"sh", "bash", "dash", "ksh", "zsh", "node", "nodejs"};
+    const std::string_view name = interpreter.substr(interpreter.rfind('/') + 1);
+    return name.starts_with("python") || std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+/// Text that a shell would be given although it is of another language: execve leaves that to whoever asked for it.
+bool is_text_for_other(const std::string& place, std::string_view beginning) {
+    return !domain::may_be_shell_script(place) && !beginning.empty() && !beginning.starts_with("#!") &&
+           beginning.find('\0') == beginning.npos && base::is_utf8(beginning.substr(0, beginning.find('\n')));
 }
 
 /// As the shim's child looks for a program; what only execve can tell is left to that.
@@ -433,19 +466,27 @@ Result<void> check_program(const std::string& program, std::string_view path, co
     auto [place, error] = search.find(program, path);
     if (!place) return exec_failure(error);
     for (int depth = 0; depth < most_interpreters; ++depth) {
-        const auto line = read_first_line(search.directory(), *place);
+        const std::string beginning = read_beginning(search.directory(), *place);
+        if (depth == 0 && is_text_for_other(*place, beginning))
+            return exec_failure(
+                ENOEXEC, fmt::format("{}: its first line names no interpreter; try: {} {}", base::excerpt(program),
+                                     domain::usual_interpreter(*place), base::excerpt(program)));
+        const auto line = parse_first_line(beginning);
         if (!line) break;
         if (line->interpreter.empty())
             return exec_failure(ENOEXEC,
                                 fmt::format("{}: its first line names no interpreter", base::excerpt(program)));
         const int failed = search.look_at(line->interpreter);
         if (failed == ENOENT || failed == EACCES) return refuse_interpreter(program, line->interpreter, failed);
+        if (line->argument.ends_with('\r') && minds_carriage_return(line->interpreter))
+            return exec_failure(ENOEXEC, fmt::format("{}: its first line ends with CR LF, as on Windows, which {} does "
+                                                     "not take",
+                                                     base::excerpt(program), base::quote(line->interpreter)));
         const bool is_env = line->interpreter == "/usr/bin/env" || line->interpreter == "/bin/env";
-        // With flags or variables before it, env alone knows what is meant.
-        if (is_env && !line->argument.empty() && !line->argument.starts_with('-') &&
-            line->argument.find('=') == std::string::npos) {
-            const auto [found, why] = search.find(line->argument, path);
-            if (!found) return refuse_interpreter(program, line->argument, why);
+        const std::string sought(is_env ? program_of_env(line->argument) : std::string_view());
+        if (!sought.empty()) {
+            const auto [found, why] = search.find(sought, path);
+            if (!found) return refuse_interpreter(program, sought, why);
         }
         *place = line->interpreter;
     }

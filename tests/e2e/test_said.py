@@ -647,6 +647,17 @@ class Executing(harness.TestCase):
         code, said = self.refused("./plain")
         self.assertEqual((code, said), (126, f"./plain: not executable; try: chmod +x {self.place.work}/plain"))
         self.assertEqual(self.refused("no-such-program"), (127, "no-such-program: no such program in PATH"))
+        self.write("plain.py", "import time\n")
+        self.assertEqual(
+            self.refused("./plain.py", "-x"),
+            (126, "./plain.py: its first line names no interpreter; try: python3 ./plain.py -x"),
+        )
+        self.write("flag.py", f"#!{sys.executable} -u\r\nprint(1)\r\n")
+        code, said = self.refused("./flag.py")
+        self.assertEqual(code, 126)
+        self.assertIn("./flag.py: its first line ends with CR LF, as on Windows; try: sed -i", said)
+        self.write("split.py", "#!/usr/bin/env -S python9 -u\n")
+        self.assertEqual(self.refused("./split.py"), (127, './split.py: "python9", which its first line names, is missing'))
         self.write("env.py", "#!/usr/bin/env python9\n")
         self.write("env.sh", "#!/usr/bin/env sh\r\n")
         self.write("folder.sh", "#! /usr\n")

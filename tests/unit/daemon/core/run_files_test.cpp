@@ -106,13 +106,22 @@ TEST_CASE("what cannot be executed is found before it is tried") {
     write("good", "#! /bin/sh -e\n");
     write("env", "#!/usr/bin/env sh\n");
     write("variable", "#!/usr/bin/env A=1 nosuch\n");
-    write("split", "#!/usr/bin/env -S nosuch\n");
+    write("split", "#!/usr/bin/env -S sh -e\r\n");
+    write("quoted", "#!/usr/bin/env -S 'nosuch' -e\n");
+    write("split-variable", "#!/usr/bin/env -S A=1 nosuch\n");
+    write("perl-crlf", "#!./good -w\r\n");
+    write("shell.sh", "echo\n");
+    write("binary.py", std::string("\x7f"
+                                   "ELF\0\n",
+                                   6));
+    write("empty.py", "");
     write("nested", "#!./good\n");
     write("no-end", "#!/bin/sh");
     write("long", "#!" + std::string(300, 'x'));
     write("text", "no script\n");
     for (const char* fine :
-         {"good", "./good", "./env", "./variable", "./split", "./nested", "./no-end", "./long", "./text"}) {
+         {"good", "./good", "./env", "./variable", "./split", "./quoted", "./split-variable", "./perl-crlf",
+          "./shell.sh", "./binary.py", "./empty.py", "./nested", "./no-end", "./long", "./text"}) {
         INFO(fine);
         CHECK(os_error(fine) == 0);
     }
@@ -125,15 +134,25 @@ TEST_CASE("what cannot be executed is found before it is tried") {
     write("env-crlf", "#!/usr/bin/env sh\r\n");
     write("env-missing", "#!/usr/bin/env nosuch -x\n");
     write("deep", "#!./relative\n");
+    write("split-missing", "#!/usr/bin/env -S  nosuch -x\n");
+    write("flag-crlf", "#!/bin/sh -e\r\n");
+    write("plain.py", "import time\n");
     CHECK(os_error("nosuch") == ENOENT);
     CHECK(os_error("closed") == EACCES);
-    for (const char* missing : {"crlf", "./relative", "./env-crlf", "./env-missing", "./deep"}) {
+    for (const char* missing : {"crlf", "./relative", "./env-crlf", "./env-missing", "./split-missing", "./deep"}) {
         INFO(missing);
         CHECK(os_error(missing) == ENOENT);
     }
     CHECK(os_error("./folder") == EACCES);
     CHECK(os_error("./by-closed") == EACCES);
-    CHECK(os_error("./nothing") == ENOEXEC);
+    for (const char* unknown : {"./nothing", "./flag-crlf", "./plain.py", "plain.py"}) {
+        INFO(unknown);
+        CHECK(os_error(unknown) == ENOEXEC);
+    }
+    CHECK(check("./plain.py").error().message ==
+          "./plain.py: its first line names no interpreter; try: python3 ./plain.py");
+    CHECK(check("./flag-crlf").error().message ==
+          "./flag-crlf: its first line ends with CR LF, as on Windows, which \"/bin/sh\" does not take");
     CHECK(check("./relative").error().message == "./relative: \"./nosuch\", which its first line names, is missing");
 }
 
