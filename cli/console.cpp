@@ -11,6 +11,7 @@
 #include <cstdlib>
 
 #include "cli/format/json_text.hpp"
+#include "cli/format/note.hpp"
 #include "cli/reader_gone.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
@@ -48,10 +49,10 @@ bool wants_colour() {
     return (no_color == nullptr || *no_color == '\0') && is_terminal();
 }
 
-/// Of stdout; zeros: it is no terminal.
-winsize terminal_size() {
+/// Zeros: `fd` is no terminal.
+winsize terminal_size(int fd) {
     winsize size{};
-    if (::isatty(STDOUT_FILENO) != 1 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return {};
+    if (::isatty(fd) != 1 || ::ioctl(fd, TIOCGWINSZ, &size) != 0) return {};
     return size;
 }
 
@@ -82,9 +83,9 @@ Console Console::with(const CommonOptions& options) const {
     return out;
 }
 
-int Console::width() const noexcept { return terminal_size().ws_col; }
+int Console::width() const noexcept { return terminal_size(STDOUT_FILENO).ws_col; }
 
-int Console::height() const noexcept { return terminal_size().ws_row; }
+int Console::height() const noexcept { return terminal_size(STDOUT_FILENO).ws_row; }
 
 bool Console::can_redraw() const noexcept { return is_terminal(); }
 
@@ -111,7 +112,7 @@ void Console::output_failed(int fd, int error) const {
     output_->lost = true;
     const Error failure =
         base::os_failure(fd == STDERR_FILENO ? "cannot write to stderr" : "cannot write to stdout", error);
-    base::write_all(STDERR_FILENO, fmt::format("persistproc: {}\n", failure.message));
+    say(failure.message);
 }
 
 int Console::final_status(int status) const noexcept { return output_->lost ? failure_status : status; }
@@ -121,8 +122,11 @@ void Console::answer(std::string_view line) const {
 }
 
 void Console::note(std::string_view text) const {
-    if (quiet_) return;
-    base::write_all(STDERR_FILENO, fmt::format("persistproc: {}\n", base::escape_line(text)));
+    if (!quiet_) say(text);
+}
+
+void Console::say(std::string_view text) const {
+    base::write_all(STDERR_FILENO, format::note_text(text, terminal_size(STDERR_FILENO).ws_col));
 }
 
 void Console::break_line() const { base::write_all(STDERR_FILENO, "\n"); }
@@ -131,7 +135,7 @@ int Console::fail(const Error& error) const {
     if (json_)
         print(format::error_json(error));
     else
-        base::write_all(STDERR_FILENO, fmt::format("persistproc: {}\n", base::escape_line(error.message)));
+        say(error.message);
     return ops::exit_status(error);
 }
 

@@ -47,8 +47,10 @@ public:
     int final_status(int status) const noexcept;
     /// A line on stdout that only says that something was done, unless -q.
     void answer(std::string_view line) const;
-    /// "persistproc: <text>" on stderr, unless -q.
+    /// "persistproc: <text>" on stderr, in lines as wide as the terminal there, unless -q.
     void note(std::string_view text) const;
+    /// As `note`, also with -q.
+    void say(std::string_view text) const;
     /// Ends the line of the program that the terminal stands in, before a note.
     void break_line() const;
     /// Shows the failure in the format asked for and returns the exit status that belongs to it.

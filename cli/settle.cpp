@@ -23,8 +23,6 @@ using boost::asio::experimental::awaitable_operators::operator||;
 
 constexpr std::size_t last_words = 10;  // lines
 
-void say(const std::string& text) { base::write_all(STDERR_FILENO, text + "\n"); }
-
 }  // namespace
 
 std::chrono::nanoseconds settle_span(const std::optional<double>& asked) {
@@ -122,16 +120,17 @@ Task<> tell_failure(Context context, ProcessView failed) {
     const std::string told = !lines           ? std::string("; ") + base::escape_line(lines.error().message)
                              : lines->empty() ? "; it printed nothing"
                                               : "; its last output:";
-    say(fmt::format("persistproc: {}{}", format::ending_text(failed, base::wall_now()), told));
+    context.console.say(format::ending_text(failed, base::wall_now()) + told);
     const bool escape = ::isatty(STDERR_FILENO) == 1;
     for (const auto& line : lines ? *lines : std::vector<std::string>())
-        say("  " + (escape ? base::escape_for_terminal(base::last_rewrite(line)) : line));
+        base::write_all(STDERR_FILENO,
+                        "  " + (escape ? base::escape_for_terminal(base::last_rewrite(line)) : line) + "\n");
     // The one that it was started through may be gone by now.
     std::filesystem::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, std::move(data));
     if (!client) co_return;
     const std::string port = co_await explain_taken_port(**client, std::move(failed));
-    if (!port.empty()) say("persistproc: " + port);
+    if (!port.empty()) context.console.say(port);
 }
 
 }  // namespace persistproc::cli

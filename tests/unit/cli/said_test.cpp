@@ -1,5 +1,7 @@
 // What is said of beginnings and ends.
+#include "cli/format/cells.hpp"
 #include "cli/format/ending.hpp"
+#include "cli/format/note.hpp"
 #include "cli/taken_port.hpp"
 #include "tests/support/catch.hpp"
 
@@ -75,6 +77,25 @@ TEST_CASE("how a process is called, and what is typed for it") {
     CHECK(format::name_text(view) == "p92 (支付服务)");
     view.label = "\x1b[31mred";
     CHECK(format::name_text(view).find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("what the client says breaks between words, below its own beginning") {
+    const std::string text = "started p1 (支付服务), PID 4711; Ctrl+C detaches, it goes on";
+    CHECK(format::note_text(text, 0) == "persistproc: " + text + "\n");
+    CHECK(format::note_text(text, 80) == "persistproc: " + text + "\n");
+    CHECK(format::note_text(text, 72) ==
+          "persistproc: started p1 (支付服务), PID 4711; Ctrl+C detaches, it goes\n             on\n");
+    CHECK(format::note_text(text, 40) ==
+          "persistproc: started p1 (支付服务), PID\n             4711; Ctrl+C detaches, it\n             goes on\n");
+    CHECK(format::note_text(text, 32) == "persistproc: " + text + "\n");
+    CHECK(format::note_text("see " + std::string(90, '/') + " for", 60) ==
+          "persistproc: see\n             " + std::string(90, '/') + "\n             for\n");
+    CHECK(format::note_text("a\x1b[31m\nb \xff", 80) == "persistproc: a\\x1b[31m\\x0ab \xef\xbf\xbd\n");
+    for (int columns = 33; columns < 90; ++columns) {
+        std::string rest = format::note_text(text, columns);
+        for (std::size_t end = 0; (end = rest.find('\n')) != std::string::npos; rest.erase(0, end + 1))
+            CHECK(format::cells_of(rest.substr(0, end)) <= static_cast<std::size_t>(columns));
+    }
 }
 
 TEST_CASE("spans") {
