@@ -99,6 +99,13 @@ Error with_hint(Error failed, const std::optional<Misplaced>& misplaced) {
 
 }  // namespace
 
+Error not_connected(Error failed, const CommonOptions& common, const StartArguments& arguments) {
+    if (failed.code != ErrorCode::conflict || !common.port_given) return failed;
+    failed.message += fmt::format("; a port of the program stands behind the command: {} --port {}",
+                                  shown_command(arguments.request.definition.command), common.port);
+    return failed;
+}
+
 Error explained(Error failed, const StartArguments& arguments) {
     const auto& misplaced = arguments.misplaced;
     // What others are for is known once the program has failed.

@@ -35,6 +35,8 @@ Result<std::map<std::string, std::string>> parse_environment_file(std::string_vi
 Result<ops::StartRequest> make_start_request(const StartArguments& arguments);
 /// The request that starts a process as it was defined; `fresh`: also where it runs.
 ops::StartRequest make_again_request(const ProcessView& known, bool fresh);
+/// For a start: why no daemon answers it, with what is typed for a port of the program, where it may have been meant.
+Error not_connected(Error failed, const CommonOptions& common, const StartArguments& arguments);
 /// A start that was refused: a program that could not be executed with what its file tells of that and what to type,
 /// and whatever it was with a hint at flags that stand behind the command. Other errors as they are.
 Error explained(Error failed, const StartArguments& arguments);

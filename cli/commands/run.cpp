@@ -106,7 +106,7 @@ static Task<int> run(Context context, RunArguments options) {
     auto request = make_start_request(options.start);
     if (!request) co_return context.console.fail(explained(request.error(), options.start));
     auto client = co_await connect_or_start(context.executor, context.common, !options.start.no_autostart);
-    if (!client) co_return context.console.fail(client.error());
+    if (!client) co_return context.console.fail(not_connected(client.error(), context.common, options.start));
     if (options.detach) {
         if (has_input()) context.console.note(no_input);
         BackgroundArguments background;

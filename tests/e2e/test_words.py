@@ -135,6 +135,9 @@ REFUSED = [
     ("events api", 2, "persistproc audit -f api follows who does what"),
     ("check api", 2, "persistproc status api"),
     # Flags of other tools.
+    # A port that is not the daemon's.
+    ("run --port 1 sleep 3", 125, ", not 1; a port of the program stands behind the command: sleep 3 --port 1"),
+    ("--port 1 start sleep 3", 125, "a port of the program stands behind the command: sleep 3 --port 1"),
     ("run --watch app", 2, "unknown flag --watch: nothing is restarted when files change yet"),
     ("start -i 4 app", 2, "unknown flag -i: one process is one program"),
     ("run -it bash", 2, "unknown flag -it: programs get no terminal"),
