@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "cli/daemon_start.hpp"
 #include "cli/format/json_text.hpp"
@@ -53,6 +54,22 @@ Task<> leave_round(Round& round, boost::asio::any_io_executor executor, SlowEnd 
     round.changed.notify_all();
 }
 
+/// Without those that name a process which one before them has named. What names none, or several, stays.
+Task<std::vector<std::string>> each_once(DaemonClient& client, std::vector<std::string> targets) {
+    std::set<std::string> seen;
+    std::vector<std::string> words;
+    for (std::string& target : targets)
+        if (seen.insert(target).second) words.push_back(std::move(target));
+    if (words.size() == 1) co_return words;
+    std::vector<std::string> out;
+    std::set<std::string> ids;
+    for (std::string& word : words) {
+        auto view = co_await client.find(word);
+        if (!view || ids.insert(view->id).second) out.push_back(std::move(word));
+    }
+    co_return out;
+}
+
 }  // namespace
 
 Error no_such_process(const std::string& target) {
@@ -95,6 +112,9 @@ Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, Commo
                 out.targets.push_back(view.id);
             else
                 ++out.passed_over;
+    } else if (out.targets.size() > 1) {
+        auto once = each_once(**client, std::move(out.targets));
+        out.targets = co_await std::move(once);
     }
     Round round{**client, operation, {}, out.targets.size(), async::Notifier(executor)};
     round.done.resize(out.targets.size());

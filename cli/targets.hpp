@@ -18,7 +18,7 @@ using TargetOperation = std::function<Task<ViewResult>(DaemonClient& client, std
 using ViewFilter = bool (*)(const ProcessView&);
 
 struct TargetResults {
-    std::vector<std::string> targets;  // as given, or ids for `all`
+    std::vector<std::string> targets;  // as given, each process once, or ids for `all`
     std::vector<ViewResult> results;   // in the same order
     std::optional<Error> failed;       // nothing was done: no daemon, or `all` could not be listed
     std::size_t passed_over = 0;       // of `all`: those that the filter keeps out
@@ -28,9 +28,9 @@ struct TargetResults {
 /// Where there is no process at all. Not_found.
 Error no_such_process(const std::string& target);
 
-/// Connects and applies `operation` to every target, all at the same time: a slow one delays no other. `all` stands
-/// for every process that passes `filter`. What `only_reads` connects as connect_to_read; where there is no process,
-/// none is found. With `end` a signal ends the client alone.
+/// Connects and applies `operation` to every target, all at the same time: a slow one delays no other. A process that
+/// is named twice is one target. `all` stands for every process that passes `filter`. What `only_reads` connects as
+/// connect_to_read; where there is no process, none is found. With `end` a signal ends the client alone.
 Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, CommonOptions common,
                                     std::vector<std::string> targets, ViewFilter filter, TargetOperation operation,
                                     std::optional<SlowEnd> end = std::nullopt, bool only_reads = false);

@@ -5,12 +5,14 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <chrono>
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
 #include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
+#include "cli/format/process_text.hpp"
 #include "cli/reader_gone.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
@@ -214,6 +216,7 @@ struct Round {
     std::size_t pending;
     async::Notifier changed;
     bool is_absence_told = false;
+    std::set<std::string> told{};  // the processes, or failures, whose end was told: one may be named twice
 };
 
 Task<> wait_in(Round& round, std::size_t i) {
@@ -225,11 +228,12 @@ Task<> wait_in(Round& round, std::size_t i) {
     line.failed = waited ? failure_of(round.options, *waited) : std::optional(waited.error());
     if (waited) line.came = waited->meta;
     if (line.failed) {
-        line.status = console.json() ? ops::exit_status(*line.failed) : console.fail(*line.failed);
+        line.status = ops::exit_status(*line.failed);
+        if (!console.json() && round.told.insert(line.failed->message).second) console.fail(*line.failed);
     } else {
         const bool is_exit = round.options.request.until == ops::WaitCondition::exit;
         line.status = is_exit ? exit_status_of(waited->meta) : 0;
-        if (!console.json()) show(console, round.options, *waited);
+        if (!console.json() && round.told.insert(waited->view.id).second) show(console, round.options, *waited);
     }
     --round.pending;
     round.changed.notify_all();

@@ -363,6 +363,16 @@ class Words(harness.TestCase):
                       ["run", "sh", "-c", "exit 3", "--", "--name", "x"]):
             self.assertNotIn(b"stands behind", self.cli(*quiet).err, quiet)
 
+    def test_a_process_that_is_named_twice_is_one(self):
+        self.assertRegex(self.ok("restart", "api", "p1", "api").out.decode(), r"^p1 \(api\) is running, PID \d+\n$")
+        self.assertEqual(self.view("api")["restarts"], 1)
+        self.assertEqual(self.ok("status", "api", "p1").out.count(b"\nlabel "), 1)
+        self.assertEqual(len(self.ok("status", "--json", "api", "p1").json()["processes"]), 1)
+        missing = self.cli("stop", "nosuch", "nosuch", "api", "p1")
+        self.assertEqual((missing.code, missing.out.count(b"\n"), missing.err.count(b"\n")), (125, 1, 1), missing)
+        waited = self.cli("wait", "api", "p1")
+        self.assertEqual((waited.code, waited.err.count(b"\n")), (143, 1), waited)
+
     def test_quiet(self):
         for typed in ("start --label q sleep 1000", "restart q", "signal WINCH q", "rename q r", "flush r", "stop r", "rm r"):
             with self.subTest(typed):
@@ -400,7 +410,7 @@ class Words(harness.TestCase):
         self.assertEqual(self.cli("wait", "three", "two", "one").code, 5)
         self.assertEqual(self.cli("wait", "one").code, 0)
         self.assertEqual(len(self.cli("wait", "one", "two", "--json").json()["waits"]), 2)
-        self.assertEqual(self.ok("wait", "api", "p1", "--pattern", "3").out, b"p1: 3\np1: 3\n")
+        self.assertEqual(self.ok("wait", "api", "p1", "--pattern", "3").out, b"p1: 3\n")
         finished = self.cli("stop", "api", "nope")
         self.assertEqual(finished.code, 125)
         self.assertOneLine(finished.err, 'persistproc: no process is "nope"')
