@@ -111,6 +111,8 @@ std::string state_cell(const ProcessView& view, WallTime now) {
             out += ", stopped";
         else if (each.code == CauseCode::suspended)
             out += ", suspended";
+        else if (each.code == CauseCode::quick_failures && domain::is_live(view))
+            out += fmt::format(", {} short runs", each.count.value_or(0));
         else if (each.code == CauseCode::left_running)
             out += ", " + domain::cause_text(each);
         else if (each.code == CauseCode::runs_again && each.at)
@@ -124,7 +126,8 @@ std::string state_cell(const ProcessView& view, WallTime now) {
 /// What its state does not show, nor a warning of all.
 std::string causes_without_column(ProcessView view) {
     std::erase_if(view.causes, [](const Cause& each) {
-        return each.code == CauseCode::suspended || each.code == CauseCode::data_removed;
+        return each.code == CauseCode::suspended || each.code == CauseCode::data_removed ||
+               each.code == CauseCode::quick_failures;
     });
     return told_causes(view);
 }
@@ -269,7 +272,7 @@ std::string_view colour_of(const ProcessView& view) {
     constexpr std::string_view good = "\x1b[32m", moving = "\x1b[33m", bad = "\x1b[31m";
     if (!view.state.known()) return "";
     switch (*view.state.known()) {
-        case ProcessState::running: return good;
+        case ProcessState::running: return domain::has_cause(view, CauseCode::quick_failures) ? moving : good;
         case ProcessState::starting:
         case ProcessState::stopping:
         case ProcessState::backoff: return moving;

@@ -77,6 +77,10 @@ std::string state_text(const ProcessView& view, std::optional<WallTime> now) {
     if (view.reason == OutcomeReason::oom) out += " (out of memory)";
     if (view.reason && !view.reason->known() && view.reason->word() != view.state.word())
         out += " (" + safe(view.reason->word()) + ")";
+    // It looks healthy between two crashes.
+    const bool is_in_crash_loop =
+        view.state == ProcessState::running && domain::has_cause(view, CauseCode::quick_failures);
+    if (is_in_crash_loop && now && view.started_at) out += " for " + short_time(*now - *view.started_at);
     std::string_view before = ": ";
     for (const Cause& each : view.causes) {
         if (each.code == CauseCode::suspended) {

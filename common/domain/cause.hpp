@@ -21,7 +21,7 @@ enum class CauseCode {
     killed_by_other,    // SIGKILL that persistproc did not send; count: the kernel's OOM kills in the cgroup meanwhile
     signal_sent,        // at, by: who had it sent the signal that ended it
     runs_again,         // at; count, most: failures in a row, and how many end it
-    quick_failures,     // gave up; count: of its runs in a row, each shorter than `seconds`
+    quick_failures,     // it crashes; count: of its runs in a row, each shorter than `seconds`
     called_off,         // by: who stopped it when it had ended by itself, and maybe waited to run again
     written_by_newer,   // unsupported; text: the format
     written_by_older,   // unsupported; text: the format

@@ -76,12 +76,21 @@ void add_other_version(std::vector<Cause>& out, const Process& process) {
     if (process.has_other_keeper) out.push_back(Cause{.code = CauseCode::left_running});
 }
 
-/// Runs in a row that ended too soon: it is not run again.
+/// Runs in a row that ended too soon.
 Cause quick_failures(const Process& process) {
     const auto healthy = restart_rule(process.record.definition).healthy_after;
     return Cause{.code = CauseCode::quick_failures,
                  .count = process.life.quick_failures(),
                  .seconds = std::chrono::duration<double>(healthy).count()};
+}
+
+/// It runs, between two ends that came too soon as far as anybody knows.
+bool is_in_crash_loop(const Process& process, MonoTime now) {
+    constexpr int few = 1;  // anything may fail once
+    if (process.life.quick_failures() <= few) return false;
+    const auto* running = std::get_if<Running>(&process.life.phase());
+    const bool is_young = running && now - running->since < restart_rule(process.record.definition).healthy_after;
+    return is_young || process.is<Starting>();
 }
 
 }  // namespace
@@ -92,7 +101,7 @@ std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now
     if (const Outcome* outcome = shown_outcome(process)) out = outcome->causes;
     if (const auto* backoff = std::get_if<Backoff>(&process.life.phase()))
         out.push_back(runs_again(process, wall + (backoff->until - now)));
-    if (process.is<GaveUp>()) out.push_back(quick_failures(process));
+    if (process.is<GaveUp>() || is_in_crash_loop(process, now)) out.push_back(quick_failures(process));
     add_other_version(out, process);
     if (process.is<Ended>() && process.record.called_off_run == process.ended_run)
         out.push_back(Cause{.code = CauseCode::called_off, .by = process.record.called_off_by});

@@ -262,7 +262,16 @@ TEST_CASE("the restart policy runs a process again, until it gives up") {
         CHECK(daemon.shims.spawned() == before);  // not before its time
         daemon.advance(30s);
         daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::running; });
+        if (number == 1) CHECK(daemon.supervisor.find({1})->causes.empty());  // anything may fail once
     }
+    // Between two crashes it runs, and is told as one that crashes until it has lived for long enough.
+    const Json looping = daemon.call("list_processes", Json{{"process", "p1"}});
+    const Json cause{{"code", "quick_failures"}, {"count", 7}, {"seconds", 10.0}};
+    CHECK(looping["structuredContent"]["processes"][0]["causes"] == Json::array({cause}));
+    CHECK(looping["content"][0]["text"].get<std::string>().find("7 runs in a row were shorter than 10s") !=
+          std::string::npos);
+    daemon.advance(9s);
+    CHECK(!daemon.supervisor.find({1})->causes.empty());
     daemon.shims.find(run(1, 8))->end(1);
     daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::gave_up; });
     check_told_everywhere(daemon, Json::array({{{"code", "quick_failures"}, {"count", 8}, {"seconds", 10.0}}}),

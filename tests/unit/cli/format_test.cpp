@@ -124,6 +124,16 @@ TEST_CASE("one process in full, and in a line") {
     called_off.causes.front().by = "persistproc 0.1.0";
     CHECK(format::process_line(called_off) ==
           "p12 (wörker in /srv) exited with code 7: stopped by you after it had ended");
+    ProcessView crashing = web();
+    crashing.started_at = now - std::chrono::milliseconds(1200);
+    crashing.causes = {Cause{.code = CauseCode::quick_failures, .count = 6, .seconds = 10}};
+    CHECK(table_of({crashing}).find("running, 6 short runs  4711") != std::string::npos);
+    CHECK(table_of({crashing}).find("shorter") == std::string::npos);
+    CHECK(table_of({crashing}, format::TextStyle{.colour = true}).find("\x1b[32m") == std::string::npos);
+    static_cast<ProcessView&>(details) = crashing;
+    CHECK(format::process_details(details, now, format::TextStyle{})
+              .find("state              running for 1.2 s: 6 runs in a row were shorter than 10s\n") !=
+          std::string::npos);
     ProcessView tricky = web();
     tricky.label = "a\x1b[2Jb";
     CHECK(table_of({tricky}).find('\x1b') == std::string::npos);
