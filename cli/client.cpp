@@ -228,11 +228,14 @@ Task<Result<ProcessView>> DaemonClient::find(std::string target) {
     co_return std::move(views->front());
 }
 
-Task<Result<ops::ProcessDetails>> DaemonClient::describe(std::string target) {
+Task<Result<ops::ProcessDetails>> DaemonClient::describe(std::string target, std::optional<std::string> run) {
     ops::DescribeRequest request;
     request.process = target;
+    request.run = std::move(run);
     auto details = co_await call<ops::ProcessDetails>(std::move(request), true);
-    const bool may_be_older = !details && details.error().message.find("describe_process") != std::string::npos;
+    // One knows no such operation, or no run.
+    const bool may_be_older = !details && (details.error().message.find("describe_process") != std::string::npos ||
+                                           details.error().message.starts_with("run: unknown"));
     if (!may_be_older) co_return details;
     auto view = co_await find(std::move(target));
     if (!view) co_return view.error();

@@ -71,8 +71,9 @@ public:
     Task<Result<std::vector<ProcessView>>> list_all();
     /// The one process a target names. Errors: not_found, ambiguous, with candidates.
     Task<Result<ProcessView>> find(std::string target);
-    /// As `find`, in full. Of a daemon of an older release: the view alone.
-    Task<Result<ops::ProcessDetails>> describe(std::string target);
+    /// As `find`, in full, with why it failed: `run`, else the newest one, unless it lives. Of a daemon of an older
+    /// release: the view alone.
+    Task<Result<ops::ProcessDetails>> describe(std::string target, std::optional<std::string> run = std::nullopt);
     Task<Result<ops::WaitMeta>> wait(ops::WaitRequest request);
     Task<Result<ops::ShutdownResponse>> shut_down(bool keep);
     Task<Result<ops::AuditResponse>> audit(ops::AuditRequest request);

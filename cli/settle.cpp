@@ -10,9 +10,11 @@
 #include "cli/daemon_start.hpp"
 #include "cli/format/ending.hpp"
 #include "cli/reader_gone.hpp"
+#include "cli/run_survey.hpp"
 #include "cli/taken_port.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
+#include "common/logstore/reader.hpp"
 #include "common/ops/wait_for_process.hpp"
 
 namespace persistproc::cli {
@@ -22,6 +24,23 @@ namespace {
 using boost::asio::experimental::awaitable_operators::operator||;
 
 constexpr std::size_t last_words = 10;  // lines
+
+/// The last `count` lines that a run printed, oldest first. Blocks on the disk. Errors: those of find_log, and of
+/// reading.
+Result<std::vector<std::string>> last_lines(const ProcessView& view, std::size_t count) {
+    std::vector<std::string> out;
+    const auto id = domain::find_process_id(view.id);
+    if (!id || !view.run) return out;
+    const auto directory = find_log(view);
+    if (!directory) return directory.error();
+    logstore::LineQuery query;
+    query.run = domain::find_run_number(*view.run, *id);
+    query.last = count;
+    auto page = logstore::read_lines(*directory, query);
+    if (!page) return page.error();
+    for (auto& line : page->lines) out.push_back(std::move(line.text));
+    return out;
+}
 
 }  // namespace
 

@@ -14,6 +14,7 @@
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
 #include "cli/reader_gone.hpp"
+#include "cli/taken_port.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
 #include "common/base/text.hpp"
@@ -86,11 +87,30 @@ std::string waited_for(const ops::WaitRequest& request) {
     return "it came";
 }
 
+/// `; port 3000 is held by p4 "web"`, where that is why.
+std::string why_text(const std::optional<ops::FailureFacts>& failure) {
+    const std::string held = failure ? ops::held_port_text(*failure) : std::string();
+    return held.empty() ? held : "; " + held;
+}
+
 /// What the daemon says of it names the run and not the process.
 Error ended_before(Error failed, const ops::WaitRequest& request, const Result<ProcessView>& now) {
     if (failed.code != ErrorCode::conflict || !now || domain::is_live(*now) || !now->ended_at) return failed;
     failed.message = format::ending_text(*now, base::wall_now(), waited_for(request));
     return failed;
+}
+
+/// The run that has ended, if it failed; nothing: it did not, or has not.
+std::optional<ProcessView> failed_run(const Result<ops::WaitMeta>& answer, const Result<ProcessView>& now) {
+    if (!now) return std::nullopt;
+    ProcessView out = *now;
+    if (!answer) {
+        const bool has_ended = answer.error().code == ErrorCode::conflict && format::has_failed(out);
+        return has_ended ? std::optional(std::move(out)) : std::nullopt;
+    }
+    if (answer->outcome != ops::WaitOutcome::ended || answer->stopped || answer->exit_code == 0) return std::nullopt;
+    out.run = answer->run;
+    return out;
 }
 
 /// An answer, with the process as it was just after it.
@@ -104,7 +124,8 @@ std::optional<Error> failure_of(const WaitArguments& options, const Waited& wait
     const ops::WaitMeta& meta = waited.meta;
     if (meta.outcome == ops::WaitOutcome::timed_out) return not_in_time(options, waited.view);
     if (meta.outcome == ops::WaitOutcome::ended && options.request.until != ops::WaitCondition::exit)
-        return Error{ErrorCode::conflict, ended_text(waited.view, meta, waited_for(options.request))};
+        return Error{ErrorCode::conflict,
+                     ended_text(waited.view, meta, waited_for(options.request)) + why_text(meta.failure)};
     return std::nullopt;
 }
 
@@ -118,7 +139,7 @@ void show(const Console& console, const WaitArguments& options, const Waited& wa
         console.note(meta.port ? fmt::format("{} listens on port {}", meta.process, *meta.port)
                                : fmt::format("{} listens", meta.process));
     } else if (meta.outcome == ops::WaitOutcome::ended) {
-        console.note(ended_text(waited.view, meta));
+        console.note(ended_text(waited.view, meta) + why_text(meta.failure));
     }
 }
 
@@ -198,8 +219,16 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
             auto now = co_await (*client)->find(std::move(id));
             if (!answer && answer.error().code == ErrorCode::timeout && options.timeout_seconds)
                 co_return not_in_time(options, now ? *now : *view);
-            if (!answer) co_return ended_before(answer.error(), options.request, now);
+            std::optional<ops::FailureFacts> failure;
+            auto failed = failed_run(answer, now);
+            if (failed) failure = co_await find_taken_port(**client, std::move(*failed));
+            if (!answer) {
+                Error refused = ended_before(answer.error(), options.request, now);
+                refused.message += why_text(failure);
+                co_return refused;
+            }
             Waited out;
+            if (failure) answer->failure = std::move(failure);
             out.meta = std::move(*answer);
             out.view = now ? std::move(*now) : std::move(*view);
             co_return out;

@@ -40,6 +40,7 @@ struct SignalRequest {
 /// One process, with what views leave out because it does not change while it runs.
 struct DescribeRequest {
     std::string process;
+    std::optional<std::string> run;  // whose failure is told; absent: the newest one's, unless the process lives
     static constexpr Operation operation{.name = "describe_process",
                                          .title = "",
                                          .description = of_the_client,
@@ -48,6 +49,7 @@ struct DescribeRequest {
     template <class Each>
     static constexpr void fields(Each&& each) {
         each(schema::required("process", &DescribeRequest::process));
+        each(schema::field("run", &DescribeRequest::run));
     }
 };
 /// A daemon of an older release tells the view alone.

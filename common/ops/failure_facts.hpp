@@ -1,4 +1,8 @@
 #pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "common/schema/field.hpp"
 
 namespace persistproc::ops {
@@ -28,6 +32,7 @@ struct FailureFacts {
     std::optional<double> lived_seconds;
     std::optional<std::int64_t> held_port;      // that it wanted, and another one has
     std::optional<std::string> holder_process;  // its id, where it is one of ours
+    std::optional<std::string> holder_label;    // and its label
     std::optional<std::int64_t> holder_pid;
     std::optional<std::string> holder_name;
     std::optional<std::string> good_run;  // the last one before it that worked
@@ -41,6 +46,7 @@ struct FailureFacts {
         each(field("lived_seconds", &R::lived_seconds).left_out_if_absent());
         each(field("held_port", &R::held_port).left_out_if_absent());
         each(field("holder_process", &R::holder_process).left_out_if_absent());
+        each(field("holder_label", &R::holder_label).left_out_if_absent());
         each(field("holder_pid", &R::holder_pid).left_out_if_absent());
         each(field("holder_name", &R::holder_name).left_out_if_absent());
         each(field("good_run", &R::good_run).left_out_if_absent());
@@ -48,5 +54,8 @@ struct FailureFacts {
         each(field("text", &R::text));
     }
 };
+
+/// `port 3000 is held by p4 "web"`, `… by node (PID 77)`; empty: it wanted none that another one has. Pure.
+std::string held_port_text(const FailureFacts& facts);
 
 }  // namespace persistproc::ops

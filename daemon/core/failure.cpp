@@ -6,6 +6,8 @@
 
 #include "common/async/offload.hpp"
 #include "common/base/text.hpp"
+#include "common/logstore/reader.hpp"
+#include "daemon/core/complained_ports.hpp"
 #include "daemon/core/printed_errors.hpp"
 
 namespace persistproc::core {
@@ -20,12 +22,8 @@ std::string seconds_text(std::chrono::nanoseconds span) {
     return seconds < 10 ? fmt::format("{:.1f} s", seconds) : fmt::format("{:.0f} s", seconds);
 }
 
-std::string holder_text(const Failure& failure) {
-    if (failure.holder_process)
-        return fmt::format("{} {}", to_string(*failure.holder_process), base::quote(failure.holder_label));
-    if (failure.holder->pid == 0) return "a process of another user";
-    return fmt::format("{} (PID {})", base::quote(failure.holder->name), failure.holder->pid);
-}
+/// A stack trace may follow what matters.
+constexpr std::uint64_t lines_looked_at = 40;
 
 }  // namespace
 
@@ -41,12 +39,26 @@ bool has_worked(const rundir::RunState& state) {
     return is_good || lived >= long_enough;
 }
 
+void add_holder(const Failure& failure, ops::FailureFacts& facts) {
+    if (!failure.holder) return;
+    facts.held_port = failure.holder->port;
+    if (failure.holder_process) {
+        facts.holder_process = to_string(*failure.holder_process);
+        facts.holder_label = failure.holder_label;
+    }
+    if (failure.holder->pid == 0) return;
+    facts.holder_pid = failure.holder->pid;
+    facts.holder_name = base::escape_line(failure.holder->name);
+}
+
 std::string failure_text(const Failure& failure) {
+    ops::FailureFacts holder;
+    add_holder(failure, holder);
     std::string out;
     if (failure.lived) out = "lived " + seconds_text(*failure.lived);
     if (failure.lived && failure.run > 1) out += fmt::format(" in run {}", failure.run);
     const auto add = [&out](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
-    if (failure.holder) add(fmt::format("port {} is held by {}", failure.holder->port, holder_text(failure)));
+    if (failure.holder) add(ops::held_port_text(holder));
     if (failure.good_run != 0 && failure.changes.empty())
         add(fmt::format("begun like run {}, which worked", failure.good_run));
     if (failure.good_run != 0 && !failure.changes.empty())
@@ -65,7 +77,17 @@ Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::optional<i
         const std::int64_t end = has_ended ? state.ended_wall_ns : base::to_ns(clock_.wall());
         out.lived = std::chrono::nanoseconds(std::max<std::int64_t>(0, end - state.started_wall_ns));
     }
-    if (wanted_port) co_await find_holder(out, id, *wanted_port);
+    std::vector<int> ports;
+    if (wanted_port) ports.push_back(*wanted_port);
+    const auto process = supervisor_.find(id);
+    if (process && (process->ended_run == run || process->run > run)) {
+        const auto complained_of = co_await find_complaints(wanted);
+        ports.insert(ports.end(), complained_of.begin(), complained_of.end());
+    }
+    for (const int port : ports) {
+        co_await find_holder(out, id, port);
+        if (out.holder) break;
+    }
     co_await find_good_run(out, id);
     co_return out;
 }
@@ -73,13 +95,38 @@ Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::optional<i
 Task<std::optional<Failure>> Failures::explain_newest(ProcessId id) {
     const auto process = supervisor_.find(id);
     if (!process || !has_failed(*process)) co_return std::nullopt;
-    const std::uint32_t run = process->ended_run;
+    const RunId newest{id, process->ended_run};
+    co_return co_await explain_ended(newest);
+}
+
+Task<std::optional<Failure>> Failures::explain_ended(RunId ended) {
+    const auto process = supervisor_.find(ended.process);
+    if (!process) co_return std::nullopt;
+    const std::uint32_t run = ended.number;
     auto error = co_await read_last_error(threads_, process->log, process->working_directory, run);
     std::optional<int> port;
     if (error) port = logstore::refused_port(*error);
-    auto out = co_await explain(id, run, port);
+    auto out = co_await explain(ended.process, run, port);
     out.error = std::move(error);
     co_return out;
+}
+
+/// The ports that a run may have meant which printed that one is taken, the likelier ones first.
+Task<std::vector<int>> Failures::find_complaints(RunId run) {
+    const auto process = supervisor_.find(run.process);
+    const auto spec = co_await directories_.load_spec(run);
+    if (!process || !spec) co_return std::vector<int>();
+    auto look = [log = process->log, command = spec->argv, number = run.number] {
+        logstore::LineQuery query;
+        query.run = number;
+        query.last = lines_looked_at;
+        std::vector<std::string> lines;
+        auto page = logstore::read_lines(log, query);
+        if (page)
+            for (auto& line : page->lines) lines.push_back(std::move(line.text));
+        return ports_complained_of(lines, command);
+    };
+    co_return co_await async::offload(threads_, std::move(look));
 }
 
 Task<> Failures::find_holder(Failure& out, ProcessId id, int port) {

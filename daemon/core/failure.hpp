@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/logstore/error_block.hpp"
+#include "common/ops/failure_facts.hpp"
 #include "daemon/core/port_holder.hpp"
 #include "daemon/core/run_changes.hpp"
 #include "daemon/core/run_directories.hpp"
@@ -30,6 +31,9 @@ bool has_failed(const Located& process);
 /// Whether a run did what it was for: it lived for 10 s, or ended with 0. Pure.
 bool has_worked(const rundir::RunState& state);
 
+/// Tells who has the port, where that is known. Pure.
+void add_holder(const Failure& failure, ops::FailureFacts& facts);
+
 /// "lived 0.3 s in run 4; port 3000 is held by p2 "api"; since run 3, which worked: arguments …". Pure.
 std::string failure_text(const Failure& failure);
 
@@ -41,12 +45,16 @@ public:
              boost::asio::thread_pool& threads)
         : clock_(clock), supervisor_(supervisor), directories_(directories), threads_(threads) {}
 
-    /// `wanted_port`: that it has not. What cannot be read is left out.
+    /// `wanted_port`: that it has not; one that the run complained of is found, too, once it has ended. What cannot be
+    /// read is left out.
     Task<Failure> explain(ProcessId id, std::uint32_t run, std::optional<int> wanted_port);
     /// Nothing: it lives, or its last run did not fail.
     Task<std::optional<Failure>> explain_newest(ProcessId id);
+    /// Of one that is known to have failed, whatever its process does by now. Nothing: the process is gone.
+    Task<std::optional<Failure>> explain_ended(RunId ended);
 
 private:
+    Task<std::vector<int>> find_complaints(RunId run);
     Task<> find_holder(Failure& out, ProcessId id, int port);
     Task<> find_good_run(Failure& out, ProcessId id);
 

@@ -21,11 +21,15 @@ Task<mcp::ToolResult> signal(Core core, ops::SignalRequest request, mcp::CallCon
 }
 
 Task<mcp::ToolResult> describe_process(Core core, ops::DescribeRequest request, mcp::CallContext) {
+    const std::optional<std::string> of_run = request.run;
     auto details = co_await core.supervisor.describe(std::move(request));
     if (!details) co_return mcp::tool_failure(details.error());
     const auto id = domain::find_process_id(details->id);
     if (id) {
-        const auto failure = co_await core.failures.explain_newest(*id);
+        const auto number = of_run ? domain::find_run_number(*of_run, *id) : std::nullopt;
+        const RunId run{*id, number.value_or(0)};
+        auto explaining = number ? core.failures.explain_ended(run) : core.failures.explain_newest(*id);
+        const auto failure = co_await std::move(explaining);
         if (failure) details->failure = facts_of(*failure, *id);
         if (failure && failure->error) details->error = printed_error(*failure->error);
     }

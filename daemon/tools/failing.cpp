@@ -26,12 +26,7 @@ ops::PrintedError printed_error(const logstore::ErrorBlock& block) {
 ops::FailureFacts facts_of(const core::Failure& failure, ProcessId process) {
     ops::FailureFacts out;
     if (failure.lived) out.lived_seconds = std::chrono::duration<double>(*failure.lived).count();
-    if (failure.holder) {
-        out.held_port = failure.holder->port;
-        if (failure.holder_process) out.holder_process = to_string(*failure.holder_process);
-        if (failure.holder->pid > 0) out.holder_pid = failure.holder->pid;
-        if (failure.holder->pid > 0) out.holder_name = base::escape_line(failure.holder->name);
-    }
+    core::add_holder(failure, out);
     if (failure.good_run > 0) out.good_run = to_string(RunId{process, failure.good_run});
     out.text = core::failure_text(failure);
     for (const auto& each : failure.changes) out.changes.push_back(core::changes_text({each}));

@@ -450,7 +450,17 @@ class TakenPorts(harness.TestCase):
         for arguments in (["run", "--label", "dup"], ["start", "--settle", "10", "--label", "dup2"]):
             finished = self.cli(*arguments, *second)
             self.assertEqual(finished.code, 1)
-            self.assertEqual(notes(finished)[-1], f"port {port} is held by p1 (api)")
+            self.assertEqual(notes(finished)[-1], f'port {port} is held by p1 "api"')
+        # Whoever asks about it is told, too, whether its words name the port or its command does.
+        said = f'port {port} is held by p1 "api"'
+        server = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+        self.start("dup3", server)
+        for waiting in (["--exit"], ["--port", str(port)]):
+            waited = self.cli("wait", "dup3", *waiting)
+            self.assertOneLine(waited.err, f"p4 (dup3) exited with code 1 after ", f"; {said}")
+        self.assertEqual(self.cli("wait", "dup3", "--json").json()["failure"]["holder_process"], "p1")
+        self.assertRegex(self.cli("status", "dup3").out.decode(), f"\nwhy +lived [^\n]*; {said}\n")
+        self.assertNotIn("failure", self.cli("wait", "api", "--exit", "--json", "--timeout", "0").out.decode())
 
     def test_another_is_named_by_its_program(self):
         with socket.socket() as taken:
@@ -466,7 +476,7 @@ class TakenPorts(harness.TestCase):
         self.start("web", server)
         self.ok("wait", "web", "--port", str(port))
         finished = self.cli("start", "--settle", "20", "--label", "again", *server)
-        self.assertEqual((finished.code, notes(finished)[-1]), (1, f"port {port} is held by p1 (web)"), finished)
+        self.assertEqual((finished.code, notes(finished)[-1]), (1, f'port {port} is held by p1 "web"'), finished)
 
 
 class Silence(harness.TestCase):
@@ -601,7 +611,7 @@ class TheFirstTenMinutes(harness.TestCase):
         )
         status, conflict = self.screen("start", "--settle", "20", "--label", "again", *web)
         self.assertEqual((status, conflict[0]), (1, "persistproc: p3 (again) exited with code 1 after T; its last output:"))
-        self.assertEqual(conflict[-2:], ["  OSError: [Errno N] Address already in use", "persistproc: port N is held by p1 (web)"])
+        self.assertEqual(conflict[-2:], ["  OSError: [Errno N] Address already in use", 'persistproc: port N is held by p1 "web"'])
         status, stopped = self.screen("stop", "web")
         self.assertEqual((status, len(stopped)), (0, 1))
         self.assertRegex(stopped[0], r"p1 \(web\).* stopped")

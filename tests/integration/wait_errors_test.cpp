@@ -211,7 +211,36 @@ TEST_CASE("who has the port that a program wanted is told with its failure") {
     const Json failure = Waiting::meta(result)["failure"];
     CHECK(failure["held_port"] == port);
     CHECK(failure["holder_pid"] == ::getpid());
-    CHECK(Waiting::text(result).find("; port " + std::to_string(port) + " is held by \"") != std::string::npos);
+    CHECK(Waiting::text(result).find("; port " + std::to_string(port) + " is held by ") != std::string::npos);
+}
+
+TEST_CASE("a port that only the command names is told, also of a run that was followed by another") {
+    boost::asio::ip::tcp::acceptor holder(boost::asio::system_executor(), {boost::asio::ip::address_v4::loopback(), 0});
+    const int port = holder.local_endpoint().port();
+    Waiting web(mcp::Principal::Role::client);
+    web.daemon.call(
+        "start_process",
+        Json{{"command", Json::array({"b", std::to_string(port)})}, {"working_directory", "/"}, {"label", "other"}});
+    tests::WrittenLog log{rundir::process_paths(web.daemon.data->path(), {2}).log};
+    log.wall_ns = base::to_ns(web.daemon.clock.wall());
+    log.err("OSError: [Errno 98] Address already in use\n");
+    web.daemon.shims.find(RunId{{2}, 1})->end(1);
+    web.daemon.run_until([&] { return !web.daemon.supervisor.find({2})->is_live; });
+    const auto told = [&](Json arguments) {
+        arguments["process"] = "other";
+        return web.daemon.call("describe_process", std::move(arguments))["structuredContent"].value("failure", Json());
+    };
+    const Json newest = told(Json::object());
+    REQUIRE(newest.is_object());
+    CHECK(newest["held_port"] == port);
+    CHECK(newest["text"].get<std::string>().find("port " + std::to_string(port) + " is held by ") != std::string::npos);
+    web.daemon.call(
+        "start_process",
+        Json{{"command", Json::array({"b", std::to_string(port)})}, {"working_directory", "/"}, {"label", "other"}});
+    CHECK(told(Json::object()).is_null());
+    const Json of_first = told(Json{{"run", "p2.1"}});
+    REQUIRE(of_first.is_object());
+    CHECK(of_first["held_port"] == port);
 }
 
 TEST_CASE("a file's name cannot pass for a fact of ours") {

@@ -2,7 +2,6 @@
 #include "cli/format/cells.hpp"
 #include "cli/format/ending.hpp"
 #include "cli/format/note.hpp"
-#include "cli/taken_port.hpp"
 #include "tests/support/catch.hpp"
 
 namespace said_test {
@@ -103,29 +102,6 @@ TEST_CASE("spans") {
         {0ns, "0 ms"},     {4ms, "4 ms"},    {999ms, "999 ms"}, {1s, "1 s"},     {1500ms, "1.5 s"},
         {9900ms, "9.9 s"}, {9990ms, "10 s"}, {59s, "59 s"},     {125s, "2m 5s"}, {2h, "2h 0m"}};
     for (const auto& [span, text] : rows) CHECK(format::span_text(span) == text);
-}
-
-TEST_CASE("which port a program found taken") {
-    using Lines = std::vector<std::string>;
-    struct Row {
-        Lines lines, command;
-        std::vector<std::uint16_t> ports;
-    };
-    const Row rows[] = {
-        {{"Error: listen EADDRINUSE: address already in use :::21031", "  code: 'EADDRINUSE',", "  port: 21031"},
-         {"node", "app.js"},
-         {21031}},
-        {{"OSError: [Errno 98] Address already in use"}, {"python3", "-m", "http.server", "8000"}, {98, 3, 8000}},
-        {{"listen tcp :8080: bind: address already in use"}, {"./server"}, {8080}},
-        {{"Address already in use", "Port 5000 is in use by another program."}, {"flask", "run"}, {5000}},
-        {{"port 99999999 is already in use"}, {}, {}},
-        {{"listening on port 3000"}, {"node", "--port=3000"}, {}},
-        {{}, {"x", "8000"}, {}},
-    };
-    for (const auto& row : rows) {
-        const auto found = ports_complained_of(row.lines, row.command);
-        CHECK(found == row.ports);
-    }
 }
 
 }  // namespace said_test

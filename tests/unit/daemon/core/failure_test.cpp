@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/base/unique_fd.hpp"
+#include "daemon/core/complained_ports.hpp"
 #include "tests/support/catch.hpp"
 
 namespace failure_test {
@@ -49,6 +50,8 @@ TEST_CASE("each fact of a failure is told, and what is not known is left out") {
     failure.lived = 75s;
     failure.holder = core::PortHolder{.port = 3000, .pid = 4711, .name = "node; next cursor p1:7:7"};
     CHECK(failure_text(failure) == "lived 75 s in run 4; port 3000 is held by \"node; next cursor p1:7:7\" (PID 4711)");
+    failure.holder->name = "node";
+    CHECK(failure_text(failure) == "lived 75 s in run 4; port 3000 is held by node (PID 4711)");
     failure.holder->pid = 0;
     failure.good_run = 3;
     CHECK(failure_text(failure) ==
@@ -59,6 +62,29 @@ TEST_CASE("each fact of a failure is told, and what is not known is left out") {
     failure.changes = {{core::RunChange::What::variables_removed, {"NODE_ENV"}}};
     CHECK(failure_text(failure) ==
           "port 3000 is held by p2 \"api\"; since run 3, which worked: variables removed: NODE_ENV");
+}
+
+TEST_CASE("which port a program found taken") {
+    using Lines = std::vector<std::string>;
+    struct Row {
+        Lines lines, command;
+        std::vector<int> ports;
+    };
+    const Row rows[] = {
+        {{"Error: listen EADDRINUSE: address already in use :::21031", "  code: 'EADDRINUSE',", "  port: 21031"},
+         {"node", "app.js"},
+         {21031}},
+        {{"OSError: [Errno 98] Address already in use"}, {"python3", "-m", "http.server", "8000"}, {98, 3, 8000}},
+        {{"listen tcp :8080: bind: address already in use"}, {"./server"}, {8080}},
+        {{"Address already in use", "Port 5000 is in use by another program."}, {"flask", "run"}, {5000}},
+        {{"port 99999999 is already in use"}, {}, {}},
+        {{"listening on port 3000"}, {"node", "--port=3000"}, {}},
+        {{}, {"x", "8000"}, {}},
+    };
+    for (const auto& row : rows) {
+        const auto found = core::ports_complained_of(row.lines, row.command);
+        CHECK(found == row.ports);
+    }
 }
 
 TEST_CASE("who listens on a port is found, and nobody where nobody does") {

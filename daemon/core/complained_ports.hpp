@@ -1,0 +1,11 @@
+#pragma once
+/// Which port a program may mean that found one taken.
+#include <string>
+#include <vector>
+
+namespace persistproc::core {
+
+/// Numbers in what it printed, then in its command, the likelier ones first. Empty: it said nothing of the kind. Pure.
+std::vector<int> ports_complained_of(const std::vector<std::string>& lines, const std::vector<std::string>& command);
+
+}  // namespace persistproc::core
