@@ -1,0 +1,85 @@
+"""Row 10: from nothing to an answer."""
+import pathlib
+import tempfile
+
+from bench import INITIALIZE, LIST, PING, CannedServer, Daemon, check, percentile
+from peers import sdk_server, supervisor_status
+
+
+def measure(bench):
+    times = 10 if bench.quick else 100
+    starts = 3 if bench.quick else 20
+    nothing = percentile(bench.durations_ms(times, [bench.tests / "stamp"]), 0.5)
+    version = percentile(bench.durations_ms(times, [bench.bin / "persistproc", "version"]), 0.5)
+    bench.table.add(
+        10,
+        "`version`, p50",
+        f"{version:.2f} ms",
+        f"{nothing:.2f} ms",
+        f"{version / nothing:.1f} x",
+        "<= 2 ms (5 ms now)",
+    )
+    with Daemon(bench, "row10") as daemon:
+        connection, headers = daemon.session()
+        connection.request("POST", "/mcp", LIST, headers)
+        body = connection.getresponse().read()
+        connection.close()
+        ours = percentile(bench.durations_ms(times, [bench.bin / "persistproc", "list"], daemon.environment), 0.5)
+        with CannedServer(bench, body) as canned:
+            request = bench.request_file(canned.port, {}, LIST)
+            limit = percentile(
+                bench.durations_ms(times, [bench.tests / "http_load", canned.port, request, "1", "10", "1"]), 0.5
+            )
+        bench.table.add(
+            10,
+            "cold `list` of an empty daemon, p50",
+            f"{ours:.2f} ms",
+            f"{limit:.2f} ms",
+            f"{ours / limit:.1f} x",
+            "<= 3 ms",
+        )
+        port = daemon.port
+        environment = daemon.environment
+    path = pathlib.Path(bench.scratch) / "canned"
+    path.write_bytes(body)
+    first = [bench.tests / "first_answer", port, INITIALIZE, LIST]
+    limits = [float(check([*first, bench.tests / "canned_server", path, port])) / 1000 for _ in range(starts)]
+    values = []
+    for _ in range(starts):
+        data = pathlib.Path(tempfile.mkdtemp(dir=bench.scratch)) / "data"
+        (data.parent / "runtime").mkdir(mode=0o700)
+        values.append(
+            float(
+                check(
+                    [*first, bench.bin / "persistprocd", "--data-dir", data, "--port", port],
+                    env={**environment, "XDG_RUNTIME_DIR": str(data.parent / "runtime")},
+                )
+            )
+            / 1000
+        )
+    bench.table.add(
+        10,
+        "daemon executed until tools/call answered, p50",
+        f"{percentile(values, 0.5):.1f} ms",
+        f"{percentile(limits, 0.5):.1f} ms",
+        f"{percentile(values, 0.5) / percentile(limits, 0.5):.1f} x",
+        "<= 15 ms",
+    )
+    ended = 200 if bench.quick else 10_000
+    place = pathlib.Path(tempfile.mkdtemp(dir=bench.scratch))
+    (place / "runtime").mkdir(mode=0o700)
+    check([bench.tests / "fill_data", place / "data", ended])
+    full = [bench.bin / "persistprocd", "--data-dir", place / "data", "--port", port, "--keep-ended", 2 * ended]
+    environment = {**environment, "XDG_RUNTIME_DIR": str(place / "runtime")}
+    for what, call, goal in (("ping", PING, "<= 50 ms"), ("a complete list", LIST, "<= 2000 ms")):
+        values = [
+            float(check([bench.tests / "first_answer", port, INITIALIZE, call, *full], env=environment)) / 1000
+            for _ in range(starts)
+        ]
+        bench.table.add(
+            10, f"  with {ended} that have ended, until {what}, p50", f"{percentile(values, 0.5):.1f} ms", "", "", goal
+        )
+    if command := sdk_server(bench):
+        peers = [float(check([*first, *command, port])) / 1000 for _ in range(3)]
+        bench.table.peer(10, "TypeScript SDK", "executed until answered, p50", f"{percentile(peers, 0.5):.0f} ms")
+    supervisor_status(bench, 10, 0)
