@@ -122,6 +122,7 @@ public:
     }
 
     ErrorBlock finish() && {
+        tell_runtime_frames();
         block_.left_out_before = block_.lines.size();
         for (auto& each : tail_) block_.lines.push_back(std::move(each));
         block_.message = shortened(std::move(block_.message), longest_message);
@@ -187,7 +188,25 @@ private:
     void keep(Seen line) {
         note_place(line.body());
         block_.end = line.end;
+        const bool is_of_runtime = is_runtime_frame(line.body());
         std::string text = shortened(std::move(line.text), ErrorBlock::max_line_bytes);
+        if (is_of_runtime) {
+            ++runtime_frames_;
+            last_runtime_frame_ = std::move(text);
+            return;
+        }
+        tell_runtime_frames();
+        add(std::move(text));
+    }
+
+    void tell_runtime_frames() {
+        if (runtime_frames_ == 0) return;
+        add(runtime_frames_ == 1 ? std::move(last_runtime_frame_)
+                                 : fmt::format("    [{} frames of the runtime]", runtime_frames_));
+        runtime_frames_ = 0;
+    }
+
+    void add(std::string text) {
         if (block_.lines.size() < head_lines) {
             block_.lines.push_back(std::move(text));
             return;
@@ -214,6 +233,8 @@ private:
     std::deque<std::string> tail_;
     std::vector<Seen> waiting_;
     std::size_t foreign_ = 0, blank_ = 0;
+    std::size_t runtime_frames_ = 0;  // since the last line that was added
+    std::string last_runtime_frame_;
     Stream stream_;
     std::string source_;
     std::int64_t last_ns_ = 0;

@@ -22,7 +22,8 @@ struct ErrorBlock {
 
     std::string message;              // one line: what is wrong
     std::optional<ErrorPlace> place;  // where the user could mend it; nothing: not told
-    /// Cleaned for a model; cut in the middle where they are longer. At most `max_lines`.
+    /// Cleaned for a model; cut in the middle where they are longer. At most `max_lines`. Of the frames of a runtime
+    /// that follow each other their number stands here in their place.
     std::vector<std::string> lines;
     std::size_t left_out = 0;         // lines, of the middle ...
     std::size_t left_out_before = 0;  // ... before this one of `lines`

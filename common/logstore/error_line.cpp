@@ -399,6 +399,12 @@ bool is_prelude(std::string_view line) {
     return text.starts_with("node:internal/") || (place && place->begin == 0 && place->end + 1 >= text.size());
 }
 
+bool is_runtime_frame(std::string_view line) {
+    const std::string_view text = trimmed_front(line);
+    constexpr std::string_view fronts[] = {"at node:", "at async node:", "at java.base/", "File \"<frozen "};
+    return starts_with_one(text, fronts) || (text.starts_with("at ") && has(text, "(node:"));
+}
+
 bool is_vague(std::string_view line) {
     const std::string_view text = trimmed(line);
     const auto at = text.find(" panicked at ");

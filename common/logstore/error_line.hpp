@@ -30,6 +30,10 @@ bool is_continuation(std::string_view line);
 /// Whether an error begins here if the head of one follows: a place alone, as Node, Next.js and Go print it first.
 bool is_prelude(std::string_view line);
 
+/// Whether it is a frame of a stack in the language's own runtime, which nobody mends: "at node:internal/…",
+/// "File "<frozen runpy>", …".
+bool is_runtime_frame(std::string_view line);
+
 /// Whether the line says nothing of what is wrong, and the next one does ("ERROR in ./src/a.js").
 bool is_vague(std::string_view line);
 

@@ -441,6 +441,27 @@ TEST_CASE("errors: a long block keeps its head and its tail") {
     CHECK(block->text().find("[962 lines left out]\n") != std::string::npos);
 }
 
+TEST_CASE("errors: frames of the runtime are counted, not shown") {
+    const auto node = error_in(
+        "/home/me/shop/app.js:5\n  cents += item.prise.cents;\n                     ^\n\nTypeError: no cents\n"
+        "    at total (/home/me/shop/app.js:5:48)\n    at Module._compile (node:internal/modules/cjs/loader:1521:14)\n"
+        "    at async node:internal/main:1:2\n    at node:internal/main/run_main_module:28:49\n\nNode.js v20.20.2\n");
+    REQUIRE(node);
+    CHECK(node->text().ends_with(
+        "    at total (/home/me/shop/app.js:5:48)\n    [3 frames of the runtime]\n\nNode.js v20.20.2\n"));
+    const auto python = error_in(
+        "Traceback (most recent call last):\n  File \"<frozen runpy>\", line 198, in _run_module_as_main\n"
+        "  File \"<frozen runpy>\", line 88, in _run_code\n  File \"/home/me/shop/a.py\", line 2, in <module>\n"
+        "    f()\nKeyError: 'x'\n");
+    REQUIRE(python);
+    CHECK(python->lines[1] == "    [2 frames of the runtime]");
+    CHECK(python->lines[2] == "  File \"/home/me/shop/a.py\", line 2, in <module>");
+    // One takes no more room than its number.
+    const auto one = error_in("Error: broken\n    at node:internal/main/run_main_module:28:49\n");
+    REQUIRE(one);
+    CHECK(one->lines.back() == "    at node:internal/main/run_main_module:28:49");
+}
+
 TEST_CASE("errors: a long line keeps both its ends, and no character is cut") {
     const auto block = error_in("Error: begin " + std::string(900, 'x') + "\n");
     REQUIRE(block);
