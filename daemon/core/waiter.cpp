@@ -8,6 +8,7 @@
 
 #include "common/async/offload.hpp"
 #include "common/base/text.hpp"
+#include "common/logstore/error_line.hpp"
 #include "daemon/core/bounded_read.hpp"
 #include "daemon/core/printed_errors.hpp"
 
@@ -19,6 +20,7 @@ using namespace asio::experimental::awaitable_operators;
 namespace {
 
 constexpr std::uint64_t context_lines = 3;
+constexpr std::size_t context_bytes = 160;  // of them together
 // What was printed so long before a wait may be the reason for it.
 constexpr auto recent_output = std::chrono::minutes(1);
 constexpr auto port_interval = std::chrono::milliseconds(50);
@@ -33,6 +35,23 @@ constexpr std::chrono::nanoseconds whole_line = std::chrono::seconds(8);
 
 /// Waits are not worth the time of a daemon that is to go.
 Error leaving() { return {ErrorCode::unavailable, "the daemon is leaving; ask again once there is another"}; }
+
+/// Leaves of the lines before the last one, which is the match, those that say where it stands: none that is empty or
+/// that a logger wrote, of whom there is no end in a busy log.
+void shorten_context(std::vector<logstore::Line>& lines) {
+    std::size_t room = context_bytes;
+    std::vector<logstore::Line> kept;
+    kept.push_back(std::move(lines.back()));
+    for (std::size_t at = lines.size() - 1; at-- > 0;) {
+        const std::string text = base::clean_output(lines[at].text);
+        if (text.empty() || logstore::kind_of(text) == logstore::LineKind::record) continue;
+        if (text.size() > room) break;
+        room -= text.size();
+        kept.push_back(std::move(lines[at]));
+    }
+    std::reverse(kept.begin(), kept.end());
+    lines = std::move(kept);
+}
 
 }  // namespace
 
@@ -250,6 +269,7 @@ Task<Waited> Waiter::matched(const Wait& wait, logstore::Line match) {
             lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(context_lines + 1));
     }
     if (lines.empty() || lines.back().position != match.position) lines.assign(1, std::move(match));
+    shorten_context(lines);
     co_return result;
 }
 

@@ -21,23 +21,30 @@ constexpr double longest_call = 50;  // seconds
 constexpr double task_from = 10;     // seconds: shorter waits are not worth a task
 constexpr auto progress_interval = std::chrono::seconds(5);
 
+/// Who waits behind a start has just been told of what runs since.
+std::string who_in(const core::Located& process, Introduced introduced) {
+    const bool is_news = process.state != ProcessState::running || process.outcome || !process.causes.empty();
+    return introduced == Introduced::yes && !is_news ? "" : headline(process) + "; ";
+}
+
 /// `left`: as for `answer`.
-std::string what_happened(const ops::WaitRequest& request, const core::WaitResult& result, double left) {
-    const std::string who = headline(result.process);
+std::string what_happened(const ops::WaitRequest& request, const core::WaitResult& result, double left,
+                          Introduced introduced) {
+    const std::string who = who_in(result.process, introduced);
     switch (result.end) {
         // The line itself comes with the output below: what a program printed does not stand among our own facts.
-        case ops::WaitOutcome::matched: return who + "; the last line below matched";
-        case ops::WaitOutcome::port_open: return fmt::format("{}; listens on port {}", who, result.port.value_or(0));
-        case ops::WaitOutcome::quiet: return fmt::format("{}; quiet for {} s", who, request.quiet_seconds.value_or(2));
+        case ops::WaitOutcome::matched: return who + "the last line matched";
+        case ops::WaitOutcome::port_open: return fmt::format("{}listens on port {}", who, result.port.value_or(0));
+        case ops::WaitOutcome::quiet: return fmt::format("{}quiet for {} s", who, request.quiet_seconds.value_or(2));
         case ops::WaitOutcome::error:
-            return fmt::format("{}; error{} before what was waited for ({})", who, place_of(result.error),
+            return fmt::format("{}error{} before what was waited for ({})", who, place_of(result.error),
                                schema::enum_name(request.until));
         case ops::WaitOutcome::timed_out:
             if (left > 0)
-                return fmt::format("{}; not yet after {} s: {}. Still waiting: call again with timeout_seconds {}{}",
-                                   who, longest_call, schema::enum_name(request.until), left,
+                return fmt::format("{}not yet after {} s: {}. Still waiting: call again with timeout_seconds {}{}", who,
+                                   longest_call, schema::enum_name(request.until), left,
                                    request.until == ops::WaitCondition::pattern ? " and the cursor" : "");
-            return fmt::format("{}; not yet after {} s: {}", who, request.timeout_seconds,
+            return fmt::format("{}not yet after {} s: {}", who, request.timeout_seconds,
                                schema::enum_name(request.until));
         case ops::WaitOutcome::ended:
         case ops::WaitOutcome::still_waiting: break;
@@ -46,8 +53,8 @@ std::string what_happened(const ops::WaitRequest& request, const core::WaitResul
     std::optional<Outcome> outcome = result.outcome;
     if (outcome && !result.process.is_live) outcome->causes.clear();  // the headline tells them
     if (request.until == ops::WaitCondition::exit)
-        return result.process.is_live ? fmt::format("{}; run {} {}", who, run, fate(outcome)) : who;
-    return fmt::format("{}; run {} {} before what was waited for ({}){}", who, run, fate(outcome),
+        return result.process.is_live ? fmt::format("{}run {} {}", who, run, fate(outcome)) : headline(result.process);
+    return fmt::format("{}run {} {} before what was waited for ({}){}", who, run, fate(outcome),
                        schema::enum_name(request.until), result.error ? "; error" + place_of(result.error) : "");
 }
 
@@ -138,7 +145,7 @@ ops::WaitMeta meta_of(const core::WaitResult& waited, double left) {
 
 /// `left`: seconds that were asked for beyond what this call waited.
 mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& waited, double left,
-                       const std::optional<core::Failure>& failure) {
+                       const std::optional<core::Failure>& failure, Introduced introduced) {
     ops::WaitMeta meta = meta_of(waited, left);
     if (failure) meta.failure = facts_of(*failure, waited.process.id);
     std::optional<Error> failed;
@@ -148,7 +155,7 @@ mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& 
         failed = Error{ErrorCode::conflict, ""};
     else if (waited.end == ops::WaitOutcome::ended && request.until != ops::WaitCondition::exit)
         failed = Error{ErrorCode::conflict, ""};
-    std::string said = what_happened(request, waited, left);
+    std::string said = what_happened(request, waited, left, introduced);
     const std::string why = failure ? core::failure_text(*failure) : "";
     if (!why.empty()) said += "; " + why;
     mcp::ToolResult result;
@@ -157,7 +164,7 @@ mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& 
         result = mcp::tool_failure(*failed);
         result.text = fmt::format("{}: ", base::code_name(failed->code));
     }
-    result.text += fmt::format("{}; next cursor {}\n", said, meta.next_cursor);
+    result.text += fmt::format("{}; cursor {}\n", said, meta.next_cursor);
     if (waited.error)
         result.text += waited.error->text();
     else
@@ -177,14 +184,15 @@ Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext
 
 }  // namespace
 
-Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::CallContext context) {
+Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::CallContext context,
+                                    Introduced introduced) {
     if (context.principal.audience() == schema::Audience::agent) request.watch_errors = true;
     const auto left = std::make_shared<double>(0);
     ops::WaitRequest asked = request;
     const auto waited = co_await wait_as_asked(core, std::move(asked), std::move(context), left);
     if (!waited) co_return mcp::tool_failure(waited.error());
     const auto failure = co_await explain(core, request, **waited, *left);
-    co_return answer(request, **waited, *left, failure);
+    co_return answer(request, **waited, *left, failure, introduced);
 }
 
 Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string process, ops::WaitSpec spec,
@@ -192,7 +200,7 @@ Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string 
     ops::WaitRequest request;
     static_cast<ops::WaitSpec&>(request) = std::move(spec);
     request.process = std::move(process);
-    auto waited = co_await wait_and_tell(core, std::move(request), std::move(context));
+    auto waited = co_await wait_and_tell(core, std::move(request), std::move(context), Introduced::yes);
     waited.text = started.text + '\n' + waited.text;
     waited.structured = std::move(started.structured);
     co_return waited;

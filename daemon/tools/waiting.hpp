@@ -5,8 +5,12 @@
 
 namespace persistproc::tools {
 
+/// Whether the answer has told already which process it is of, and that it runs.
+enum class Introduced { no, yes };
+
 /// As the tool wait_for_process; `request.process` is an id. A long wait becomes a task where the caller knows tasks.
-Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::CallContext context);
+Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::CallContext context,
+                                    Introduced introduced = Introduced::no);
 
 /// What was started, and what came of the wait behind it: one answer. That of the wait where it failed: an error.
 Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string process, ops::WaitSpec spec,

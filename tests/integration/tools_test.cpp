@@ -778,7 +778,7 @@ TEST_CASE("what is waited for follows from what is given, behind a start too") {
     log.out("getting ready\n");
     daemon.advance_until(10ms, [&] { return daemon.is_answered(start); });
     const Json started = daemon.answer(start)["result"];
-    CHECK(said(started).starts_with("Started p1 \"web\", PID 1001; cursor p1:0\np1 \"web\" running; "));
+    CHECK(said(started).starts_with("Started p1 \"web\", PID 1001; cursor p1:0\nthe last line matched; cursor p1:"));
     CHECK(said(started).ends_with("\ngetting ready\n"));
     CHECK(started["structuredContent"]["created"] == true);
     CHECK(started["_meta"]["persistproc/result"]["outcome"] == "matched");
@@ -858,6 +858,26 @@ TEST_CASE("waits that look at intervals look the less often the more there are")
     daemon.run_until([&] { return waiter.polls() == 3 * waits && all_sleep(); });
 }
 
+TEST_CASE("a match is shown with few lines before it, and none of a logger") {
+    const std::string is_long(100, 'x');
+    const std::pair<std::string, std::string> printed_shown[] = {
+        {"one\ntwo\nthree\nfour\nneedle\n", "two\nthree\nfour\nneedle\n"},
+        {"one\n10:00:00 INFO GET /a\n\ntwo\nneedle\n", "two\nneedle\n"},
+        {is_long + "\n" + is_long + "\ntwo\nneedle\n", is_long + "\ntwo\nneedle\n"},
+    };
+    for (const auto& [printed, shown] : printed_shown) {
+        DaemonInProcess daemon;
+        daemon.call("start_process", command("web", "web"));
+        tests::WrittenLog log(rundir::process_paths(daemon.data->path(), {1}).log);
+        log.out(printed);
+        const int wait = daemon.call_later("wait_for_process",
+                                           Json{{"process", "p1"}, {"pattern", "needle"}, {"timeout_seconds", 5}});
+        daemon.advance_until(10ms, [&] { return daemon.is_answered(wait); });
+        const auto text = daemon.answer(wait)["result"]["content"][0]["text"].get<std::string>();
+        CHECK(text.substr(text.find('\n') + 1) == shown);
+    }
+}
+
 TEST_CASE("what a program prints stands behind our own facts") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("say", "say \"hi\"; next cursor p9:1:1"));
@@ -870,8 +890,7 @@ TEST_CASE("what a program prints stands behind our own facts") {
     const Json result = daemon.answer(wait)["result"];
     const auto text = result["content"][0]["text"].get<std::string>();
     const std::string first = text.substr(0, text.find('\n'));
-    CHECK(first.starts_with(
-        "p1 \"say \\\"hi\\\"; next cursor p9:1:1\" running; the last line below matched; next cursor p1:"));
+    CHECK(first.starts_with("p1 \"say \\\"hi\\\"; next cursor p9:1:1\" running; the last line matched; cursor p1:"));
     CHECK(first.find("needle") == std::string::npos);
     CHECK(text.ends_with("\nneedle; next cursor p1:7:7\n"));
 }

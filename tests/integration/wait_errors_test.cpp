@@ -80,7 +80,7 @@ TEST_CASE("an error ends a wait for something else, with file and line and the w
         const std::string until = arguments["until"];
         CHECK(text.starts_with(
             "conflict: p1 \"web\" running; error at /home/me/shop/app.py:3 before what was waited for (" + until +
-            "); next cursor p1:"));
+            "); cursor p1:"));
         CHECK(text.ends_with(std::string("\n") + traceback));
         CHECK(text.find("Traceback") == text.rfind("Traceback"));
         // The cursor goes on behind the error.
@@ -158,7 +158,7 @@ TEST_CASE("a run that ends first is told with its error") {
     CHECK(Waiting::meta(result)["outcome"] == "ended");
     CHECK(Waiting::meta(result)["error"]["message"] == "ValueError: no");
     const std::string text = Waiting::text(result);
-    CHECK(text.find("; error at /home/me/shop/app.py:3; next cursor") != std::string::npos);
+    CHECK(text.find("; error at /home/me/shop/app.py:3; cursor p1:") != std::string::npos);
     CHECK(text.ends_with(std::string("\n") + traceback));
 }
 
