@@ -1,4 +1,5 @@
 """What the rows of scripts/bench share: a daemon each, a server with a canned answer, durations, and who takes part."""
+import contextlib
 import http.client
 import json
 import os
@@ -47,6 +48,34 @@ def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
+def parent_of(pid):
+    return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def children():
+    """The children of each process that has any, by its PID."""
+    out = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                out.setdefault(parent_of(entry.name), []).append(int(entry.name))
+    return out
+
+
+def children_of(pid):
+    return children().get(pid, [])
+
+
+def cpu_seconds(pids):
+    """What all threads of these processes have used until now."""
+    used = 0
+    for pid in pids:
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                used += int((task / "schedstat").read_text().split()[0])
+    return used / 1e9
+
+
 def open_session(port):
     """A connection with a session of the MCP server at `port`: (connection, headers)."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -58,9 +87,18 @@ def open_session(port):
     return connection, headers
 
 
+def result_in(answer):
+    """Of a request with id 1, answered as JSON or, if it took long, as a stream of events."""
+    body = answer.read().decode()
+    if answer.headers.get_content_type() == "text/event-stream":
+        events = [json.loads(line[5:]) for line in body.splitlines() if line.startswith("data:") and line[5:].strip()]
+        return next(each["result"] for each in events if each.get("id") == 1)
+    return json.loads(body)["result"]
+
+
 class Daemon:
-    def __init__(self, bench, name):
-        self.bench = bench
+    def __init__(self, bench, name, *options):
+        self.bench, self.options = bench, options
         self.root = pathlib.Path(tempfile.mkdtemp(prefix=name + ".", dir=bench.scratch))
         (self.root / "runtime").mkdir(mode=0o700)
         self.data = self.root / "data"
@@ -74,6 +112,7 @@ class Daemon:
             [
                 *(self.bench.bin / "persistprocd", "--data-dir", self.data, "--port", "0", "--ready-fd", str(write)),
                 *self.bench.daemon_options,
+                *self.options,
             ],
             env=self.environment,
             pass_fds=[write],
@@ -121,8 +160,7 @@ class Daemon:
             ),
             headers,
         )
-        body = connection.getresponse().read()
-        result = json.loads(body)["result"]
+        result = result_in(connection.getresponse())
         if result.get("isError"):
             raise SystemExit(f"scripts/bench: {tool}: {result['content']}")
         return result

@@ -1,11 +1,13 @@
 """Other supervisors and servers, as several rows of scripts/bench start them."""
 import contextlib
+import os
 import pathlib
+import signal
 import subprocess
 import tempfile
 import time
 
-from bench import ROOT, percentile
+from bench import ROOT, children_of, percentile
 
 
 @contextlib.contextmanager
@@ -30,6 +32,29 @@ def supervisor(bench, program):
     finally:
         server.terminate()
         server.wait()
+
+
+@contextlib.contextmanager
+def keepers(bench, name, services):
+    """runit or s6 at work on {name: command line}; gives the process that starts the keepers, and the folder of services."""
+    server, end = {"runit": ("runsvdir", signal.SIGHUP), "s6": ("s6-svscan", signal.SIGTERM)}[name]
+    with tempfile.TemporaryDirectory(dir=bench.scratch, ignore_cleanup_errors=True) as root:
+        for service, command in services.items():
+            folder = pathlib.Path(root, service)
+            folder.mkdir()
+            (folder / "run").write_text(f"#!/bin/sh\nexec {command}\n")
+            (folder / "run").chmod(0o755)
+        process = subprocess.Popen([server, root], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            yield process.pid, pathlib.Path(root)
+        finally:
+            left = children_of(process.pid)
+            process.send_signal(end)
+            process.wait()
+            # One that finds its folder gone would stay for ever.
+            deadline = time.monotonic() + 20
+            while any(os.path.exists(f"/proc/{pid}") for pid in left) and time.monotonic() < deadline:
+                time.sleep(0.02)
 
 
 def supervisor_status(bench, row, count):
