@@ -12,6 +12,16 @@
 
 namespace persistproc::logstore {
 
+/// Whether a run prints nothing more after it.
+inline bool is_end(Event event) noexcept {
+    return event == Event::exited || event == Event::killed || event == Event::exec_failed ||
+           event == Event::output_closed;
+}
+/// Whether output is missing where it stands.
+inline bool is_loss(Event event, std::int64_t value) noexcept {
+    return event == Event::removed || (event == Event::taken_over && value > 0);
+}
+
 /// One line of a view; `text` lives until the sink returns.
 struct LineView {
     std::string_view text;  // without its '\n'

@@ -8,6 +8,10 @@ std::string gap_text(std::int64_t bytes) {
     return fmt::format("{} bytes were lost here: they could not be recorded, or cannot be read any more", bytes);
 }
 
+std::string removed_text(std::uint64_t bytes) {
+    return fmt::format("{} bytes before this were removed, by the output's bound or by flush", bytes);
+}
+
 std::optional<std::string> loss_text(Event event, std::int64_t value) {
     if (event == Event::taken_over && value > 0)
         return fmt::format("the shim was killed and another took over here: at most {} bytes may be missing", value);

@@ -186,11 +186,6 @@ Result<std::uint64_t> position_after_newline(Snapshot& log, Place place, std::ui
     return (*in)->position_of(**record) + at;
 }
 
-bool is_end(Event event) {
-    return event == Event::exited || event == Event::killed || event == Event::exec_failed ||
-           event == Event::output_closed;
-}
-
 /// Reads the lines of one query into a page.
 class PageReader {
 public:
@@ -304,8 +299,7 @@ private:
         if ((record.flags & gap) != 0) return miss(record, static_cast<std::uint64_t>(record.value), sink);
         if ((record.flags & event) != 0) {
             if (is_end(record.event)) ended_run_ = record.run;
-            const bool is_loss =
-                record.event == Event::removed || (record.event == Event::taken_over && record.value > 0);
+            const bool is_loss = logstore::is_loss(record.event, record.value);
             // What a killed shim had in hand may have been the rest of the line.
             if (is_loss && !lines_.flush(sink)) return false;
             if ((query_.events || (query_.losses && is_loss)) && !pattern_) {
@@ -357,7 +351,9 @@ private:
 
     /// Steps over a stretch of records in whose bytes nothing can match, all at once. `at` is left on the last one.
     Result<bool> skip_batch(Segment& segment, Place& at) {
-        if (query_.context > 0 || lines_.has_open_line() || at < no_skip_before_) return false;
+        if (query_.context > 0 || query_.context_after.value_or(0) > 0 || lines_.has_open_line() ||
+            at < no_skip_before_)
+            return false;
         const std::uint64_t stop = at.segment == range_.end.segment ? range_.end.record : segment.count();
         std::uint64_t last = at.record;  // after the last record that can be stepped over
         std::uint64_t offset = 0, bytes = 0, whole_bytes = 0;
@@ -398,11 +394,7 @@ private:
         if (pattern_ && !is_finishing_ && line.position > range_.begin_position && is_spent(line.text.size()))
             return end_spent(line.position);
         ++ordinal_;
-        auto match = pattern_ ? pattern_->find_match(line.text) : line.text;
-        // What the line was redrawn from excludes it no more than it is shown.
-        if (match && exclude_)
-            if (const auto excluded = exclude_->find_match(*match); excluded && excluded->size() == match->size())
-                match.reset();
+        const auto match = pattern_ ? find_match(*pattern_, exclude_ ? &*exclude_ : nullptr, line.text) : line.text;
         if (query_.count_only) {
             page_.matches += match ? 1 : 0;
             next_ = line.end;
@@ -425,7 +417,7 @@ private:
             before_.pop_front();
             if (!keep(std::move(context.first), context.second)) return false;
         }
-        after_ = pattern_ ? query_.context : 0;
+        after_ = pattern_ ? query_.context_after.value_or(query_.context) : 0;
         Line found = make_line(line, true);
         if (match->size() < line.text.size()) {
             found.match_begin = static_cast<std::size_t>(match->data() - line.text.data());

@@ -51,6 +51,7 @@ struct LineQuery {
     bool count_only = false;             // no line is given, only how many there are; not with `first` and `context`
     std::size_t grep_memory = max_pattern_memory;  // of each compiled pattern
     std::uint32_t context = 0;                     // lines around each match
+    std::optional<std::uint32_t> context_after;    // so many behind it instead
     std::uint64_t last = 0;                        // only the last N of what is asked for; 0: all
     std::uint64_t first = 0;            // at most the first N, then `next` goes on from there; not with `last`
     std::size_t max_bytes = 16u << 10;  // of text; when `last` is given the newest that fit, else the oldest that fit

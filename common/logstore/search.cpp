@@ -155,6 +155,15 @@ std::optional<std::string_view> LinePattern::find_match(std::string_view line) c
     return std::nullopt;
 }
 
+std::optional<std::string_view> find_match(const LinePattern& pattern, const LinePattern* exclude,
+                                           std::string_view line) {
+    const auto match = pattern.find_match(line);
+    if (!match || exclude == nullptr) return match;
+    // What the line was redrawn from excludes it no more than it is shown.
+    const auto excluded = exclude->find_match(*match);
+    return excluded && excluded->size() == match->size() ? std::nullopt : match;
+}
+
 bool LinePattern::may_match_in(std::string_view plain_lines) const {
     return !can_skip_ || re2::RE2::PartialMatch(piece(plain_lines), *expression_);
 }

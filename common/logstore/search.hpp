@@ -48,4 +48,8 @@ private:
     std::size_t longest_text_ = 0;
 };
 
+/// The match of a line, unless `exclude` (null: nothing) matches what is shown of it, too.
+std::optional<std::string_view> find_match(const LinePattern& pattern, const LinePattern* exclude,
+                                           std::string_view line);
+
 }  // namespace persistproc::logstore
