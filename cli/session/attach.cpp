@@ -17,6 +17,7 @@
 #include "cli/session/log_tail.hpp"
 #include "cli/session/paced_writer.hpp"
 #include "cli/session/policy.hpp"
+#include "cli/session/run_facts.hpp"
 #include "cli/signals.hpp"
 #include "cli/taken_port.hpp"
 #include "common/async/mutex.hpp"
@@ -152,19 +153,7 @@ private:
         const bool is_heard = known_.run == run_text(action.run) && !domain::is_live(known_);
         if (!is_heard) {
             // The log alone says how.
-            if (known_.run != run_text(action.run)) view.started_at.reset();
-            view.run = run_text(action.run);
-            view.ended_at.reset();
-            view.exit_code = action.how.exit_code;
-            view.signal.reset();
-            if (action.how.signal) view.signal = domain::signal_name(*action.how.signal);
-            view.state = action.how.was_stopped  ? ProcessState::stopped
-                         : action.how.exec_error ? ProcessState::failed
-                         : action.how.signal     ? ProcessState::killed
-                                                 : ProcessState::exited;
-            view.reason.reset();
-            view.stopped_by.clear();
-            view.causes.clear();
+            view = ended_view(std::move(view), run_text(action.run), action.how);
         }
         if (was_stopped_here_) view.stopped_by.clear();
         failed_ = format::has_failed(view) ? std::optional(view) : std::nullopt;
@@ -259,15 +248,8 @@ private:
         }
         absent_since_.reset();
         if (std::exchange(is_absence_told_, false)) say("a daemon answers again");
-        Polled polled;
-        // A state that only a newer daemon knows says at least whether the run has ended.
-        polled.state = view->state.known().value_or(view->ended_at ? ProcessState::exited : ProcessState::running);
-        polled.exit_code = view->exit_code;
-        if (view->signal) polled.signal = domain::find_signal(*view->signal);
-        const auto id = domain::find_process_id(view->id);
-        if (view->run && id) polled.run = domain::find_run_number(*view->run, *id).value_or(0);
         known_ = *view;
-        happen(polled);
+        happen(polled_of(*view));
     }
 
     /// One that is back soon is not missed.
@@ -310,10 +292,8 @@ private:
             for (const auto& item : batch.items) {
                 if (item.run < plan_.first_run_shown && item.bytes.empty() && item.evicted_bytes == 0) continue;
                 // What the client has to say about a record comes before or after it, as it does in the log.
-                const bool is_end = item.event == logstore::Event::exited || item.event == logstore::Event::killed ||
-                                    item.event == logstore::Event::exec_failed;
                 if (item.event == logstore::Event::stopping) stopped_run_ = item.run;
-                if (item.event == logstore::Event::started || is_end) {
+                if (item.event == logstore::Event::started || is_run_end(item.event)) {
                     co_await show_chunks();
                     tell_of_event(item);
                 }
@@ -334,15 +314,8 @@ private:
 
     void tell_of_event(const logstore::Follower::Item& item) {
         if (item.event == logstore::Event::started) return happen(RunStarted{item.run, item.value});
-        RunEnded ended;
-        ended.run = item.run;
-        ended.how.was_stopped = stopped_run_ == item.run;
-        const auto value = static_cast<int>(item.value);
-        if (item.event == logstore::Event::exited) ended.how.exit_code = value;
-        if (item.event == logstore::Event::killed) ended.how.signal = value;
-        if (item.event == logstore::Event::exec_failed) ended.how.exec_error = value;
         view_->finish(chunks_);
-        happen(ended);
+        happen(run_ended_of(item.event, item.value, item.run, stopped_run_ == item.run));
     }
 
     Task<> show_chunks() {
