@@ -145,8 +145,6 @@ constexpr ForeignFlag foreign_flags[] = {
     {" output ", " -o --out-file ", "redirect it: persistproc output TARGET > FILE"},
     {" output ", " --color --colour --clean ",
      "escape sequences are shown with --raw alone; run and start have --color, which asks the program for colours"},
-    {" output ", " -i --ignore-case ", "begin the pattern with (?i)"},
-    {" output ", " -A -B --after-context --before-context ", "-C N shows N lines around each match"},
     {" wait ", " --ready ", "readiness checks are not available yet; use --pattern or --port"},
     {" wait ", " --for ", "one of --pattern, --port, --quiet and --exit"},
     {" list ", " --no-trunc ", "-o wide cuts nothing"},

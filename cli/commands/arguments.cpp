@@ -152,22 +152,21 @@ Result<void> ListArguments::take(std::vector<std::string> words, const Given& gi
 }
 
 Result<void> OutputArguments::take(std::vector<std::string> words, const Given& given) {
-    if (words.size() != 1 || words[0] == "all")
-        return Error{
-            ErrorCode::invalid,
-            fmt::format("{}: {}", given.subcommand,
-                        words.empty() ? "of which process? Give an id, label, PID or command (persistproc list "
-                                        "shows them); all of them together come with a later release"
-                                      : "one process at a time; several together come with a later release")};
-    request.process = words[0];
+    targets = std::move(words);
+    if (targets.size() > 1 && std::find(targets.begin(), targets.end(), "all") != targets.end())
+        return Error{ErrorCode::invalid, "\"all\" stands for every process: give no other target beside it"};
+    if (is_of_one()) request.process = targets[0];
+    if (!is_of_one() && (request.cursor || request.run))
+        return Error{ErrorCode::invalid,
+                     fmt::format("{}: --cursor and --run are of one process; name it", given.subcommand)};
     lines_given = given.has("lines");
     if ((only_out || only_err) && (given.has("stream") || only_out == only_err))
         return Error{ErrorCode::invalid, "one of --stream, --out and --err"};
     if (only_out) request.stream = domain::StreamChoice::out;
     if (only_err) request.stream = domain::StreamChoice::err;
     if (follow && no_follow) return Error{ErrorCode::invalid, "--follow and --no-follow exclude each other"};
-    if (request.context > 0 && (follow || !request.grep))
-        return Error{ErrorCode::invalid, "--context goes with --grep, and not with --follow"};
+    if ((has_context() || ignore_case) && !has_filter())
+        return Error{ErrorCode::invalid, "-A, -B, -C and -i go with --grep or --exclude"};
     if (follow && request.until) return Error{ErrorCode::invalid, "--until and --follow exclude each other"};
     return {};
 }

@@ -238,25 +238,46 @@ struct ListArguments {
 };
 
 struct OutputArguments {
-    ops::OutputRequest request;
+    ops::OutputRequest request;        // of one process
+    std::vector<std::string> targets;  // none: what lives or has just ended
     bool lines_given = false;
     bool follow = false;
     bool timestamps = false;
     bool raw = false;
+    bool ignore_case = false;
+    std::optional<std::string> exclude;
+    std::optional<std::int64_t> before, after;
     bool no_follow = false, only_out = false, only_err = false;
+
+    bool is_of_one() const { return targets.size() == 1 && targets[0] != "all"; }
+    bool is_of_all() const { return targets.empty() || targets[0] == "all"; }
+    bool has_filter() const { return request.grep || exclude; }
+    bool has_context() const { return request.context > 0 || before || after; }
 
     template <class Each>
     static constexpr void fields(Each&& each) {
         using A = OutputArguments;
         using schema::field;
         schema::inlined(&A::request, each);
-        each(field("follow", &A::follow).as_flag("f,follow", "", "Go on until the process has ended"));
+        each(field("ignore_case", &A::ignore_case)
+                 .as_flag("i,ignore-case", "", "--grep and --exclude take large and small letters for the same"));
+        each(field("exclude", &A::exclude).range(1, 1024).as_flag("v,exclude", "RE2", "No lines that match this"));
+        each(field("before", &A::before)
+                 .range(0, 100)
+                 .as_flag("B,before-context", "N", "As -C, of what stands before the match"));
+        each(field("after", &A::after)
+                 .range(0, 100)
+                 .as_flag("A,after-context", "N", "As -C, of what stands behind the match"));
+        each(field("follow", &A::follow)
+                 .as_flag(
+                     "f,follow", "",
+                     "Go on until the processes have ended; of all: until Ctrl+C, with those that start meanwhile"));
         each(field("no_follow", &A::no_follow)
                  .as_flag("no-follow", "", "Only what there is, which is the default")
                  .also_typed("nostream"));
         each(field("only_out", &A::only_out).as_flag("out", "", "Short for --stream stdout"));
         each(field("only_err", &A::only_err).as_flag("err", "", "Short for --stream stderr"));
-        each(field("timestamps", &A::timestamps).as_flag("t,timestamps", "", "The time of each line before it"));
+        each(field("timestamps", &A::timestamps).as_flag("t,timestamps", "", "The local time of each line before it"));
         each(
             field("raw", &A::raw)
                 .as_flag("raw", "", "Escape sequences as they are, also to a terminal; with --timestamps, events too"));

@@ -1,16 +1,19 @@
+#include "cli/commands/output.hpp"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <utility>
 
-#include "cli/commands/arguments.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/run_survey.hpp"
 #include "cli/session/attach.hpp"
+#include "cli/session/run_facts.hpp"
 #include "common/base/file.hpp"
 #include "common/base/time.hpp"
+#include "common/logstore/loss_text.hpp"
 #include "common/ops/error.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
@@ -24,11 +27,17 @@ constexpr std::size_t page_bytes = 1u << 20;
 /// What `-n` with `--grep` may hold in memory: the newest matches.
 constexpr std::size_t last_matches_bytes = 64u << 20;
 
-Result<logstore::LineQuery> make_query(const OutputArguments& options, const ProcessView& view) {
+}  // namespace
+
+Result<logstore::LineQuery> make_output_query(const OutputArguments& options, const ProcessView& view) {
     const ops::OutputRequest& asked = options.request;
     logstore::LineQuery query;
     query.stream = asked.stream;
-    query.context = static_cast<std::uint32_t>(asked.context);
+    query.grep = asked.grep;
+    query.exclude = options.exclude;
+    query.ignore_case = options.ignore_case;
+    query.context = static_cast<std::uint32_t>(options.before.value_or(asked.context));
+    query.context_after = static_cast<std::uint32_t>(options.after.value_or(asked.context));
     const WallTime now = base::wall_now();
     const auto time = [&](const std::optional<std::string>& text, const char* flag,
                           std::optional<std::int64_t>& into) -> Result<void> {
@@ -63,6 +72,16 @@ Result<logstore::LineQuery> make_query(const OutputArguments& options, const Pro
     (asked.cursor ? query.first : query.last) = count;
     return query;
 }
+
+Result<logstore::LineFilter> make_output_filter(const logstore::LineQuery& query) {
+    auto filter = logstore::LineFilter::make(query);
+    if (filter) return filter;
+    Error failed = filter.error();
+    failed.message.insert(0, "--");
+    return failed;
+}
+
+namespace {
 
 /// The bytes of a span, exactly.
 Result<void> print_bytes(const Console& console, const fs::path& log_directory, const logstore::LogSpan& span,
@@ -169,6 +188,9 @@ void tell_silence(const Console& console, const ProcessView& view, const fs::pat
 }  // namespace
 
 static Task<int> output(Context context, OutputArguments options) {
+    // What follows a match, and what stands before it, may be printed on both sides of where following begins.
+    if (!options.is_of_one() || (options.follow && options.has_context()))
+        co_return co_await merged_output(std::move(context), std::move(options));
     auto client = co_await connect_to_read(context.executor, context.common);
     if (!client) co_return context.console.fail(client.error());
     if (!*client) {
@@ -181,14 +203,10 @@ static Task<int> output(Context context, OutputArguments options) {
         co_return context.console.fail(there.error());
     auto process = co_await (*client)->find(options.request.process);
     if (!process) co_return context.console.fail(process.error());
-    auto query = make_query(options, *process);
+    auto query = make_output_query(options, *process);
     if (!query) co_return context.console.fail(query.error());
-    std::optional<logstore::LinePattern> grep;
-    if (options.request.grep) {
-        auto pattern = logstore::LinePattern::compile(*options.request.grep);
-        if (!pattern) co_return context.console.fail(base::with_context(pattern.error(), "--grep"));
-        grep = std::move(*pattern);
-    }
+    auto filter = make_output_filter(*query);
+    if (!filter) co_return context.console.fail(filter.error());
     const auto log = find_log(*process);
     if (!log) co_return context.console.fail(log.error());
     const fs::path& log_directory = *log;
@@ -200,8 +218,7 @@ static Task<int> output(Context context, OutputArguments options) {
     style.choice = query->stream;
     style.timestamps = options.timestamps;
     style.events = options.raw && options.timestamps;
-    const bool by_line = json || grep || query->first > 0;
-    query->grep = options.request.grep;
+    const bool by_line = json || options.has_filter() || query->first > 0;
     if (json && !options.follow) co_return print_document(context.console, log_directory, *query, style);
     std::uint64_t from = 0;
     if (by_line) {
@@ -213,9 +230,7 @@ static Task<int> output(Context context, OutputArguments options) {
     } else {
         auto span = logstore::locate(log_directory, *query);
         if (!span) co_return context.console.fail(span.error());
-        if (span->evicted_bytes > 0)
-            context.console.note(fmt::format("{} bytes before this were removed, by the output's bound or by flush",
-                                             span->evicted_bytes));
+        if (span->evicted_bytes > 0) context.console.note(logstore::removed_text(span->evicted_bytes));
         from = span->begin;
         if (!options.follow) {
             auto view = format::make_byte_view(style);
@@ -239,9 +254,8 @@ static Task<int> output(Context context, OutputArguments options) {
     plan.from = from;
     plan.own_status = false;
     plan.tell_detached = false;
-    const auto id = domain::find_process_id(process->id);
-    if (process->run && id) plan.run = domain::find_run_number(*process->run, *id).value_or(0);
-    auto view = by_line ? format::make_line_view(std::move(style), std::move(grep), json)
+    plan.run = session::run_of(*process);
+    auto view = by_line ? format::make_line_view(std::move(style), std::move(*filter), json)
                         : format::make_byte_view(std::move(style));
     co_return co_await session::attach(std::move(context), std::move(plan), std::move(*client), std::move(view));
 }

@@ -155,8 +155,7 @@ static Task<int> run(Context context, RunArguments options) {
     format::OutputStyle style = session::style_for_terminal(started->id, true, options.raw);
     style.timestamps = style.events = options.raw;
     const bool json = context.console.json();
-    auto view =
-        json ? format::make_line_view(std::move(style), std::nullopt, true) : format::make_byte_view(std::move(style));
+    auto view = json ? format::make_line_view(std::move(style), {}, true) : format::make_byte_view(std::move(style));
     const Console console = context.console;
     const auto begun = std::chrono::steady_clock::now();
     const int status =

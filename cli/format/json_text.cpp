@@ -107,32 +107,56 @@ std::string checks_json(const std::vector<CheckLine>& checks) {
     return document(Json{{"checks", std::move(list)}});
 }
 
+static void add_owner(Json& out, const OwnerName& owner) {
+    out["process"] = owner.id;
+    out["label"] = base::to_valid_utf8(owner.label);
+}
+
 std::string line_json(const RecordedLine& line) {
-    Json out{{"time", or_null(line.time)},
-             {"stream", std::string(line.stream)},
-             {"run", line.run},
-             {"text", base::to_valid_utf8(line.text)}};
+    Json out = Json::object();
+    if (line.process) add_owner(out, *line.process);
+    out["time"] = or_null(line.time);
+    out["stream"] = std::string(line.stream);
+    out["run"] = line.run;
+    out["text"] = base::to_valid_utf8(line.text);
     if (!line.complete) out["complete"] = false;
     return document(out);
 }
 
-std::string ended_json(const ProcessView& view) {
+std::string owner_event_json(const OwnerName& owner, const OwnerEvent& event) {
+    Json out{{"event", event.event}};
+    add_owner(out, owner);
+    if (!event.run.empty()) out["run"] = event.run;
+    if (event.pid > 0) out["pid"] = event.pid;
+    if (event.bytes > 0) out["bytes"] = event.bytes;
+    if (!event.text.empty()) out["text"] = event.text;
+    return document(out);
+}
+
+static Json ended_object(const ProcessView& view, const OwnerName* owner) {
     // What waits to be restarted has ended all the same.
     const bool waits = view.state == ProcessState::backoff;
     Json out{{"event", waits ? (view.signal ? "killed" : "exited") : std::string(view.state.word())}};
+    if (owner != nullptr) add_owner(out, *owner);
     if (view.run) out["run"] = *view.run;
     const Json facts = schema::to_json(view);
     for (const char* name : {"exit_code", "signal", "reason", "stopped_by", "causes", "started_at", "ended_at"})
         if (!facts[name].is_null()) out[name] = facts[name];
     for (const auto& each : view.causes)
         if (each.code == CauseCode::runs_again && each.at) out["restarts_at"] = base::format_rfc3339(*each.at);
-    return document(out);
+    return out;
 }
+
+std::string ended_json(const ProcessView& view) { return document(ended_object(view, nullptr)); }
+std::string ended_json(const OwnerName& owner, const ProcessView& view) { return document(ended_object(view, &owner)); }
 
 std::string restarted_event_json(std::string_view run, std::int64_t pid) {
     Json out{{"event", "restarted"}, {"run", std::string(run)}};
     if (pid > 0) out["pid"] = pid;
     return document(out);
+}
+std::string restarted_event_json(const OwnerName& owner, std::string_view run, std::int64_t pid) {
+    return owner_event_json(owner, OwnerEvent{.event = "restarted", .run = std::string(run), .pid = pid, .text = {}});
 }
 
 std::string lines_begin_json(std::string_view process_id) {

@@ -72,6 +72,22 @@ std::string checks_json(const std::vector<CheckLine>& checks);
 std::string ended_json(const ProcessView& view);
 std::string restarted_event_json(std::string_view run, std::int64_t pid);
 
+/// Whose line or event it is, where there are several.
+struct OwnerName {
+    std::string id, label;
+};
+/// The same, of one of several.
+std::string ended_json(const OwnerName& owner, const ProcessView& view);
+std::string restarted_event_json(const OwnerName& owner, std::string_view run, std::int64_t pid);
+/// {"event":…,"process":…,"label":…}, with "run", "pid" or "bytes" where they are not 0, and what is said of it.
+struct OwnerEvent {
+    std::string_view event;  // "joined", "gap", "removed"
+    std::string run;
+    std::int64_t pid = 0, bytes = 0;
+    std::string text;
+};
+std::string owner_event_json(const OwnerName& owner, const OwnerEvent& event);
+
 /// A recorded line. Bytes that are no UTF-8 become U+FFFD.
 struct RecordedLine {
     std::string_view text;
@@ -79,6 +95,7 @@ struct RecordedLine {
     std::string run;
     std::optional<std::string> time;
     bool complete = true;
+    std::optional<OwnerName> process = std::nullopt;
 };
 std::string line_json(const RecordedLine& line);
 

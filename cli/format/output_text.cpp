@@ -22,7 +22,7 @@ using logstore::Stream;
 namespace {
 
 std::string time_text(std::int64_t wall_ns) {
-    return wall_ns == 0 ? std::string("(time unknown)") : base::format_rfc3339(base::from_ns(wall_ns));
+    return wall_ns == 0 ? std::string("(time unknown)") : base::format_local_time(base::from_ns(wall_ns));
 }
 
 std::string_view stream_text(Stream stream) {
@@ -66,8 +66,7 @@ bool is_of(Stream stream, logstore::StreamChoice choice) {
 
 /// What was not recorded or is not there any more.
 std::string missing_text(const Follower::Item& item) {
-    if (item.evicted_bytes > 0)
-        return fmt::format("{} bytes before this were removed, by the output's bound or by flush", item.evicted_bytes);
+    if (item.evicted_bytes > 0) return logstore::removed_text(item.evicted_bytes);
     if ((item.flags & logstore::gap) != 0) return logstore::gap_text(item.value);
     return logstore::loss_text(item.event, item.value).value_or("");
 }
@@ -177,8 +176,8 @@ private:
 
 class LineView final : public OutputView {
 public:
-    LineView(OutputStyle style, std::optional<logstore::LinePattern> grep, bool json)
-        : style_(std::move(style)), grep_(std::move(grep)), json_(json) {}
+    LineView(OutputStyle style, logstore::LineFilter filter, bool json)
+        : style_(std::move(style)), filter_(std::move(filter)), json_(json) {}
 
     void take(const Follower::Item& item, std::vector<Chunk>& out) override {
         if (const std::string missing = missing_text(item); !missing.empty()) {
@@ -224,13 +223,14 @@ private:
     void give(std::vector<Chunk>& out) {
         if (!open_) return;
         open_ = false;
-        if (grep_ && !grep_->matches(line_.text)) return;
-        const int fd = style_.split && !json_ && line_.stream == Stream::err ? STDERR_FILENO : STDOUT_FILENO;
-        out.push_back(Chunk{fd, line_text(line_, style_, json_)});
+        filter_.take(std::move(line_), [&](const logstore::Line& line, bool) {
+            const int fd = style_.split && !json_ && line.stream == Stream::err ? STDERR_FILENO : STDOUT_FILENO;
+            out.push_back(Chunk{fd, line_text(line, style_, json_)});
+        });
     }
 
     OutputStyle style_;
-    std::optional<logstore::LinePattern> grep_;
+    logstore::LineFilter filter_;
     bool json_;
     logstore::Line line_;
     bool open_ = false;
@@ -240,22 +240,24 @@ private:
 
 std::unique_ptr<OutputView> make_byte_view(OutputStyle style) { return std::make_unique<ByteView>(std::move(style)); }
 
-std::unique_ptr<OutputView> make_line_view(OutputStyle style, std::optional<logstore::LinePattern> grep, bool json) {
-    return std::make_unique<LineView>(std::move(style), std::move(grep), json);
+std::unique_ptr<OutputView> make_line_view(OutputStyle style, logstore::LineFilter filter, bool json) {
+    return std::make_unique<LineView>(std::move(style), std::move(filter), json);
 }
 
 std::string line_text(const logstore::Line& line, const OutputStyle& style, bool json) {
-    const std::string run = fmt::format("{}.{}", style.process_id, line.run);
+    const auto run = [&] { return fmt::format("{}.{}", style.process_id, line.run); };
     if (json) {
         RecordedLine recorded{.text = line.text,
                               .stream = stream_text(line.stream),
-                              .run = run,
+                              .run = run(),
                               .time = std::nullopt,
                               .complete = line.complete};
-        if (line.wall_ns != 0) recorded.time = time_text(line.wall_ns);
+        if (line.wall_ns != 0) recorded.time = base::format_rfc3339(base::from_ns(line.wall_ns));
+        if (!style.label.empty()) recorded.process = {{style.process_id, style.label}};
         return line_json(recorded);
     }
-    if (line.event) return fmt::format("{} -- {}\n", time_text(line.wall_ns), event_text(*line.event, line.value, run));
+    if (line.event)
+        return fmt::format("{} -- {}\n", time_text(line.wall_ns), event_text(*line.event, line.value, run()));
     const bool escape = style.split && line.stream == Stream::err ? style.escape_err : style.escape_out;
     const std::string before = style.before + (style.timestamps ? time_text(line.wall_ns) + " " : std::string());
     const std::string_view text = escape && !before.empty() ? base::last_rewrite(line.text) : line.text;

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/logstore/line_filter.hpp"
 #include "common/logstore/reader.hpp"
-#include "common/logstore/search.hpp"
 
 namespace persistproc::cli::format {
 
@@ -26,6 +26,7 @@ struct OutputStyle {
     bool events = false;
     std::string process_id;
     std::string before;  // what each line of the line view stands behind, besides its time
+    std::string label;   // not empty: JSON lines name the process, too
 };
 
 class OutputView {
@@ -40,8 +41,8 @@ public:
 
 /// Bytes as they come: every byte of the program, partial lines at once.
 std::unique_ptr<OutputView> make_byte_view(OutputStyle style);
-/// Whole lines: only those that match `grep` where there is one; as JSON objects if `json`.
-std::unique_ptr<OutputView> make_line_view(OutputStyle style, std::optional<logstore::LinePattern> grep, bool json);
+/// Whole lines, as far as `filter` lets them pass; as JSON objects if `json`.
+std::unique_ptr<OutputView> make_line_view(OutputStyle style, logstore::LineFilter filter, bool json);
 
 /// One line as the line view shows it.
 std::string line_text(const logstore::Line& line, const OutputStyle& style, bool json);

@@ -75,6 +75,17 @@ std::string format_rfc3339(WallTime time) {
                        since / 60'000 % 60, since / 1000 % 60, since % 1000);
 }
 
+std::string format_local_time(WallTime time) {
+    const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+    std::tm at{};
+    if (::localtime_r(&seconds, &at) == nullptr) return format_rfc3339(time);
+    std::string text = format_rfc3339(time + std::chrono::seconds(at.tm_gmtoff));
+    if (at.tm_gmtoff == 0) return text;
+    text.pop_back();
+    const auto minutes = std::abs(at.tm_gmtoff) / 60;
+    return fmt::format("{}{}{:02}:{:02}", text, at.tm_gmtoff < 0 ? '-' : '+', minutes / 60, minutes % 60);
+}
+
 Result<WallTime> parse_rfc3339(std::string_view text) {
     using namespace std::chrono;
     std::string_view rest = text;

@@ -24,6 +24,9 @@ inline WallTime from_ns(std::int64_t ns) noexcept { return WallTime(std::chrono:
 /// RFC 3339 in UTC with milliseconds: "2026-11-02T08:00:00.123Z".
 std::string format_rfc3339(WallTime time);
 
+/// The same in the zone of this machine: "2026-11-02T09:00:00.123+01:00"; "Z" where that is UTC.
+std::string format_local_time(WallTime time);
+
 /// Accepts RFC 3339 with `Z` or an offset, fraction optional. Pure. Errors: invalid.
 Result<WallTime> parse_rfc3339(std::string_view text);
 

@@ -34,12 +34,15 @@ struct OutputRequest {
     static constexpr Typed typed{
         .name = "output",
         .aliases = "logs",
-        .words = "TARGET",
+        .words = "[TARGET… | all]",
         .summary = "recorded output",
-        .text = "Recorded output, of running and ended processes.",
+        .text =
+            "Recorded output, of running and ended processes. Of several, each line stands behind its process's label, "
+            "in the order of time; -n then counts the lines of all together, and -A, -B and -C those of the match's "
+            "own run. Without a TARGET: of those that run or have just ended.",
         .examples = {"persistproc output web", "persistproc output -f --since 2m web",
                      "persistproc output -n 0 --stream stdout web > all.txt",
-                     "persistproc output --grep 'error|warn' web"},
+                     "persistproc logs -f --grep 'error|warn' web api"},
         .words_kind = schema::ValueKind::target,
     };
 

@@ -35,6 +35,8 @@ PATIENCE = 30.0
 AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
 # An exclusive lock for fcntl.F_OFD_SETLK, as daemon and shims hold it.
 WHOLE_FILE = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0)
+# Runs what follows without inotify: a user namespace has limits of its own, which others do not feel.
+NO_INOTIFY = ["unshare", "-r", "sh", "-c", 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"', "sh"]
 needs_root = unittest.skipUnless(os.geteuid() == 0, "needs root to become another user")
 
 
@@ -48,6 +50,11 @@ def eventually(what, condition, patience=PATIENCE):
         if time.monotonic() > deadline:
             raise AssertionError(f"never happened in {patience} s: {what}")
         time.sleep(0.01)
+
+
+def need_own_inotify_limits(case):
+    if not shutil.which("unshare") or subprocess.run([*NO_INOTIFY, "true"], capture_output=True).returncode:
+        case.skipTest("no user namespace with limits of its own")
 
 
 def free_port():
@@ -447,9 +454,10 @@ class TestCase(unittest.TestCase):
         self.assertEqual(finished.code, 0, f"{arguments}: {finished}")
         return finished
 
-    def background(self, *arguments, cwd=None):
+    def background(self, *arguments, cwd=None, before=()):
+        """`before`: a program and its arguments that run the client."""
         running = Running(
-            [str(BIN / "persistproc"), *arguments], self.place.environment, cwd or self.place.work, self.place.scratch
+            [*before, str(BIN / "persistproc"), *arguments], self.place.environment, cwd or self.place.work, self.place.scratch
         )
 
         def end():

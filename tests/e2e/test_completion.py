@@ -178,7 +178,8 @@ class Completion(harness.TestCase):
         self.assertEqual(self.tab("persistproc stop =e"), ["eq"])
         self.assertEqual(self.tab("persistproc stop web we"), ["web"])
         self.assertEqual(self.tab("persistproc status it"), ["it\\'s"])
-        self.assertEqual(self.tab("persistproc output web we"), [])
+        self.assertEqual(self.tab("persistproc output web we"), ["web"])
+        self.assertEqual(self.tab("persistproc audit web we"), [])
         self.assertEqual(self.tab(f"persistproc --data-dir {self.place.work} stop we"), [])
 
     def test_a_word_and_what_it_is(self):

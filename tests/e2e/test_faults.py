@@ -777,10 +777,6 @@ class AnotherUser(Case):
         self.ok("stop", "works")
 
 
-# A user namespace has limits of its own, which others do not feel.
-NO_INOTIFY = ["unshare", "-r", "sh", "-c", 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"', "sh"]
-
-
 class WithoutInotify(Case):
     """Nothing tells of a log that grows: it is looked at."""
 
@@ -788,10 +784,9 @@ class WithoutInotify(Case):
 
     def setUp(self):
         super().setUp()
-        if not shutil.which("unshare") or subprocess.run([*NO_INOTIFY, "true"], capture_output=True).returncode:
-            self.skipTest("no user namespace with limits of its own")
+        harness.need_own_inotify_limits(self)
         plain = self.daemon.command
-        self.daemon.command = lambda ready_fd=None: NO_INOTIFY + plain(ready_fd)
+        self.daemon.command = lambda ready_fd=None: harness.NO_INOTIFY + plain(ready_fd)
         self.daemon.start()
 
     def test_waits_see_what_is_printed(self):
@@ -813,7 +808,7 @@ class WithoutInotify(Case):
         self.ok("wait", "web", "--quiet", "0.5", "--timeout", "20")
 
     def test_doctor_says_so(self):
-        arguments = [*NO_INOTIFY, str(harness.BIN / "persistproc"), "doctor", "--json"]
+        arguments = [*harness.NO_INOTIFY, str(harness.BIN / "persistproc"), "doctor", "--json"]
         told = subprocess.run(arguments, env=self.place.environment, cwd=self.place.work, capture_output=True, timeout=60)
         checks = {each["name"]: each for each in json.loads(told.stdout)["checks"]}
         self.assertEqual(checks["log watches"]["status"], "note", checks)

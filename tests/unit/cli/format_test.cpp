@@ -297,9 +297,9 @@ TEST_CASE("times stand before lines, once per line") {
     ended.value = 7;
     ended.run = 1;
     ended.wall_ns = ns;
+    const std::string at = base::format_local_time(now) + " ";
     CHECK(shown(*view, {piece(Stream::out, "a\nb", 0, ns), piece(Stream::out, "c", 0, ns), ended}) ==
-          "O:2026-11-20T12:00:00.000Z a\n2026-11-20T12:00:00.000Z bO:cO:\n2026-11-20T12:00:00.000Z -- p1.1 exited with "
-          "code 7\n");
+          "O:" + at + "a\n" + at + "bO:cO:\n" + at + "-- p1.1 exited with code 7\n");
 }
 
 TEST_CASE("a carriage return of a program leads to no column before its text") {
@@ -307,7 +307,7 @@ TEST_CASE("a carriage return of a program leads to no column before its text") {
     style.escape_out = true;
     style.process_id = "p1";
     const std::int64_t ns = base::to_ns(now);
-    const std::string at = "2026-11-20T12:00:00.000Z ";
+    const std::string at = base::format_local_time(now) + " ";
     logstore::Line line;
     line.text = "ok\r\rstate  running\r";
     line.wall_ns = ns;
@@ -337,10 +337,12 @@ TEST_CASE("a carriage return of a program leads to no column before its text") {
 TEST_CASE("the line view joins pieces and searches them") {
     format::OutputStyle style;
     style.process_id = "p1";
-    auto pattern = logstore::LinePattern::compile("n");
-    CHECK(shown(*format::make_line_view(style, std::move(*pattern), false), interrupted) == "O:begin \nO:end\n");
+    logstore::LineQuery query;
+    query.grep = "n";
+    auto filter = logstore::LineFilter::make(query);
+    CHECK(shown(*format::make_line_view(style, std::move(*filter), false), interrupted) == "O:begin \nO:end\n");
     style.choice = logstore::StreamChoice::out;
-    CHECK(shown(*format::make_line_view(style, std::nullopt, false), interrupted) == "O:begin end\n");
+    CHECK(shown(*format::make_line_view(style, {}, false), interrupted) == "O:begin end\n");
 }
 
 TEST_CASE("environment files and what is not inherited") {

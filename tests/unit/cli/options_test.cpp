@@ -281,6 +281,14 @@ TEST_CASE("targets, output and signals") {
     CHECK(output.request.stream == domain::StreamChoice::err);
     CHECK(output.timestamps);
     CHECK(parsed<OutputArguments>({"output", "web"}).request.lines == 100);
+    CHECK(parsed<OutputArguments>({"output", "web"}).is_of_one());
+    CHECK_FALSE(parsed<OutputArguments>({"logs"}).is_of_one());
+    CHECK_FALSE(parsed<OutputArguments>({"logs", "all"}).is_of_one());
+    auto several = parsed<OutputArguments>({"logs", "-i", "-v", "GET", "a", "-A1", "-B", "2", "b"});
+    CHECK(several.targets == Words{"a", "b"});
+    CHECK(several.ignore_case);
+    CHECK(several.exclude == "GET");
+    CHECK((several.after == 1 && several.before == 2));
     CHECK(parsed<ListArguments>({"ps", "--state", "running"}).request.state == ProcessState::running);
     CHECK(parsed<ShutdownArguments>({"shutdown", "--keep"}).request.keep);
     CHECK(parsed<ServeArguments>({"serve", "--detach", "--ready-fd", "5"}).flags.ready_fd == 5);
@@ -323,7 +331,9 @@ TEST_CASE("a mistake is one line that says what instead") {
     CHECK(refusal_of({"run"}).find("no command") != std::string::npos);
     CHECK(refusal_of({"-q"}).find("no subcommand") != std::string::npos);
     CHECK(refusal_of({"stop"}).find("which process") != std::string::npos);
-    CHECK(refusal_of({"output", "a", "b"}).find("several together come with a later release") != std::string::npos);
+    CHECK(refusal_of({"output", "a", "all"}).find("\"all\" stands for every process") == 0);
+    CHECK(refusal_of({"logs", "--cursor", "p1:0"}) == "output: --cursor and --run are of one process; name it");
+    CHECK(refusal_of({"logs", "-i", "web"}) == "-A, -B, -C and -i go with --grep or --exclude");
     CHECK(refusal_of({"list", "--port", "x"}).find("--port") == 0);
     CHECK(refusal_of({"--label", "x", "list"}).find("--label") == 0);
     CHECK(refusal_of({"signal", "FOO", "BAR"}).find("signal") != std::string::npos);

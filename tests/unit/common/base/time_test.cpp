@@ -66,10 +66,19 @@ TEST_CASE("a time may be an age") {
     CHECK(base::parse_time_or_age("yesterday", now).value() == base::parse_rfc3339("2026-11-01T00:00:00Z").value());
     for (const char* wrong : {"2026-02-30", "24:00", "8:0", "08:00:60", "2026-11-01x", "-5", "", "tomorrow", "ago"})
         CHECK(!base::parse_time_or_age(wrong, now));
+    CHECK(base::format_local_time(now) == base::format_rfc3339(now));
+    for (const auto& [name, shown] : {std::pair{"XXX-05:30", "2026-11-02T13:30:00.000+05:30"},
+                                      std::pair{"XXX03", "2026-11-02T05:00:00.000-03:00"}}) {
+        ::setenv("TZ", name, 1);
+        ::tzset();
+        CHECK(base::format_local_time(now) == shown);
+        CHECK(base::parse_rfc3339(shown).value() == now);
+    }
     if (before == nullptr)
         ::unsetenv("TZ");
     else
         ::setenv("TZ", zone.c_str(), 1);
+    ::tzset();
 }
 
 TEST_CASE("ages are short") {

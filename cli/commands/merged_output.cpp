@@ -1,0 +1,119 @@
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <set>
+
+#include "cli/commands/output.hpp"
+#include "cli/daemon_start.hpp"
+#include "cli/run_survey.hpp"
+#include "cli/session/attach.hpp"
+#include "cli/session/merged_logs.hpp"
+#include "common/rundir/daemon_paths.hpp"
+
+namespace persistproc::cli::commands {
+
+namespace {
+
+/// Each log takes two descriptors.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// Those that are meant, each once. Errors: of the first target that names none, or several.
+Task<Result<std::vector<ProcessView>>> choose_logs(DaemonClient& client, const OutputArguments& options) {
+    std::vector<ProcessView> out;
+    if (options.is_of_all()) {
+        auto views = co_await client.list_all();
+        if (!views) co_return views.error();
+        out = std::move(*views);
+        if (options.targets.empty())
+            out = format::choose_processes(std::move(out), base::wall_now(), false, format::ListSort::id).shown;
+        co_return out;
+    }
+    std::set<std::string> ids;
+    for (const std::string& target : options.targets) {
+        auto view = co_await client.find(target);
+        if (!view) co_return view.error();
+        if (ids.insert(view->id).second) out.push_back(std::move(*view));
+    }
+    co_return out;
+}
+
+/// Adds the log of `view`, unless there is nothing of it to show. Errors: of the query, or it cannot be read.
+Result<void> add_log(session::MergedLogs& logs, const OutputArguments& options, const ProcessView& view) {
+    auto query = make_output_query(options, view);
+    if (!query) return query.error();
+    const auto directory = find_log(view);
+    if (!directory) return directory.error();
+    // Which of the lines are the last that match, shows when all were looked at.
+    if (options.has_filter()) query->last = 0;
+    const auto span = logstore::locate(*directory, *query);
+    if (!span) return span.error();
+    if (span->end == 0 && !options.follow) return {};
+    // The log itself tells of what was removed where it is to begin.
+    const bool is_told = !options.has_filter();
+    const std::size_t number = logs.add(view, *directory, span->begin - (is_told ? span->evicted_bytes : 0));
+    logs.logs[number].lines->stop_at(span->end, !options.follow);
+    return {};
+}
+
+format::MergedStyle merged_style(const Context& context, const OutputArguments& options) {
+    format::MergedStyle style;
+    style.lines = session::style_for_terminal("", false, options.raw);
+    style.lines.choice = options.request.stream;
+    style.lines.timestamps = options.timestamps;
+    style.text = context.console.style();
+    style.json = context.console.json();
+    style.has_names = !options.is_of_one();
+    return style;
+}
+
+}  // namespace
+
+Task<int> merged_output(Context context, OutputArguments options) {
+    const Console console = context.console;
+    const bool is_of_all = options.is_of_all();
+    const WallTime began = base::wall_now();
+    auto client = co_await connect_to_read(context.executor, context.common);
+    if (!client) co_return console.fail(client.error());
+    if (!*client) {
+        console.note(no_processes_yet);
+        co_return 0;
+    }
+    if (auto there = rundir::check_present(context.common.data_directory, "daemon.lock"); !there)
+        co_return console.fail(there.error());
+    auto chosen = co_await choose_logs(**client, options);
+    if (!chosen) co_return console.fail(chosen.error());
+
+    raise_descriptor_limit();
+    const ProcessView nobody;
+    auto asked = make_output_query(options, chosen->empty() ? nobody : chosen->front());
+    if (!asked) co_return console.fail(asked.error());
+    auto filter = make_output_filter(*asked);
+    if (!filter) co_return console.fail(filter.error());
+    auto logs = std::make_unique<session::MergedLogs>(merged_style(context, options), options.request.stream,
+                                                      std::move(*filter));
+    int status = 0;
+    for (const ProcessView& view : *chosen) {
+        // One that could never be started has none.
+        if (is_of_all && !view.log_path) continue;
+        auto added = add_log(*logs, options, view);
+        if (added) continue;
+        const int failed = console.fail(added.error());
+        if (status == 0) status = failed;
+    }
+    if (logs->logs.empty() && status == 0 && !options.follow)
+        console.note(chosen->empty() ? no_processes_yet : "none of them has printed anything yet");
+    const int shown = logs->show_recorded(console, asked->last);
+    if (status == 0) status = shown;
+    if (!options.follow || !console.can_print() || (logs->logs.empty() && !is_of_all)) co_return status;
+    const auto joins_since = is_of_all ? std::optional(began) : std::nullopt;
+    const int followed =
+        co_await session::follow_merged(std::move(context), std::move(logs), std::move(*client), joins_since);
+    co_return status != 0 ? status : followed;
+}
+
+}  // namespace persistproc::cli::commands

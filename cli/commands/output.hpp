@@ -1,0 +1,18 @@
+#pragma once
+#include "cli/commands/arguments.hpp"
+#include "common/logstore/line_filter.hpp"
+#include "common/logstore/reader.hpp"
+
+namespace persistproc::cli::commands {
+
+/// What is asked for of one process's log. Errors: invalid (a time, a cursor, a run), not_found (no such run).
+Result<logstore::LineQuery> make_output_query(const OutputArguments& options, const ProcessView& view);
+
+/// What its patterns let pass. Errors: invalid, naming the flag.
+Result<logstore::LineFilter> make_output_filter(const logstore::LineQuery& query);
+
+/// `output` of several processes, or of all: their lines in the order of time. Also of one that is followed with what
+/// stands around each match.
+Task<int> merged_output(Context context, OutputArguments options);
+
+}  // namespace persistproc::cli::commands
