@@ -18,7 +18,6 @@
 
 #include "cli/console.hpp"
 #include "cli/environment.hpp"
-#include "cli/probes.hpp"
 #include "cli/run_survey.hpp"
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
@@ -158,13 +157,9 @@ Result<void> start_daemon(const CommonOptions& options) {
     if (polled == 0)
         return Error{ErrorCode::unavailable, fmt::format("the daemon does not serve after {} s; see {}",
                                                          ready_timeout_ms / 1000, log_path.native())};
-    Error failed{ErrorCode::unavailable,
+    return Error{ErrorCode::unavailable,
                  fmt::format("the daemon did not start: {}",
                              why.empty() ? fmt::format("it left no message in {}", log_path.native()) : why)};
-    const bool is_taken = options.port != 0 && is_port_taken(options.port);
-    if (const auto holder = is_taken ? find_port_holder(options.port) : std::nullopt)
-        failed.message += fmt::format("; port {} is held by {}", options.port, holder_text(*holder));
-    return failed;
 }
 
 Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io_executor executor,

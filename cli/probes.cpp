@@ -5,13 +5,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <string_view>
 #include <utility>
 
 #include "cli/helper_command.hpp"
-#include "common/base/proc.hpp"
 #include "common/base/text.hpp"
 #include "common/base/unique_fd.hpp"
 
@@ -44,27 +42,6 @@ Result<void> check_daemon_settings(const fs::path& program, std::vector<std::str
         return Error{ErrorCode::exec_failed, fmt::format("{} --check: status {}", program.native(), answer->status)};
     const std::string why = answer->text.substr(at + mark.size());
     return Error{answer->status == usage_status ? ErrorCode::invalid : ErrorCode::io, why.substr(0, why.find('\n'))};
-}
-
-std::optional<PortHolder> find_port_holder(std::uint16_t port, pid_t besides) {
-    auto listeners = base::listening_ports();
-    std::erase_if(listeners, [port](const auto& each) { return each.second != port; });
-    if (besides != 0 && !listeners.empty())
-        for (const auto inode : base::socket_inodes(besides)) listeners.erase(inode);
-    if (listeners.empty()) return std::nullopt;
-    PortHolder out;
-    for (const pid_t pid : base::list_processes()) {
-        const auto sockets = base::socket_inodes(pid);
-        if (std::none_of(sockets.begin(), sockets.end(), [&](auto each) { return listeners.contains(each); })) continue;
-        out.pid = pid;
-        out.command = base::escape_line(base::command_name(pid));
-        break;
-    }
-    return out;
-}
-
-std::string holder_text(const PortHolder& holder) {
-    return holder.pid ? fmt::format("{} (PID {})", holder.command, *holder.pid) : "another user's program";
 }
 
 bool is_port_taken(std::uint16_t port) {

@@ -1,10 +1,7 @@
 #pragma once
 /// Questions to the machine that `doctor` asks. They change nothing and each ends within a bound; all block.
-#include <sys/types.h>
-
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,18 +18,7 @@ Result<std::string> ask_version(const std::filesystem::path& program);
 /// s).
 Result<void> check_daemon_settings(const std::filesystem::path& program, std::vector<std::string> flags = {});
 
-struct PortHolder {
-    std::optional<pid_t> pid;  // nothing: it cannot be seen (another user's)
-    std::string command;       // its short name, e.g. "python3"
-};
-
-/// `python3 (PID 12)`, or "another user's program".
-std::string holder_text(const PortHolder& holder);
-
 /// Whether another holds 127.0.0.1:`port`, where the daemon must listen; [::1] it may do without.
 bool is_port_taken(std::uint16_t port);
-
-/// Who listens on a TCP port of this machine, `besides` left out; nothing: nobody does.
-std::optional<PortHolder> find_port_holder(std::uint16_t port, pid_t besides = 0);
 
 }  // namespace persistproc::cli

@@ -16,6 +16,7 @@
 #include "common/base/random.hpp"
 #include "common/base/version.hpp"
 #include "common/rundir/daemon_paths.hpp"
+#include "common/rundir/port_holder.hpp"
 #include "common/rundir/run_mark.hpp"
 #include "daemon/access/peer_owner.hpp"
 #include "daemon/access/token.hpp"
@@ -83,12 +84,15 @@ Result<std::optional<base::FileLock>> try_take_lock(const fs::path& file) {
 }
 
 /// As Daemon::open; `after_another`: a daemon that is gone may have left its port to such a child.
-Result<void> open_doors(daemon::Daemon& daemon, bool after_another) {
+Result<void> open_doors(daemon::Daemon& daemon, std::uint16_t port, bool after_another) {
     const auto until = std::chrono::steady_clock::now() + last_child_bound;
     for (;;) {
         auto opened = daemon.open();
         const bool is_taken = !opened && opened.error().code == ErrorCode::conflict;
-        if (!is_taken || !after_another || std::chrono::steady_clock::now() >= until) return opened;
+        const bool is_over = !after_another || std::chrono::steady_clock::now() >= until;
+        if (is_taken && is_over)
+            return Error{ErrorCode::conflict, rundir::taken_port_text(port) + "; use --port with a free one"};
+        if (!is_taken) return opened;
         std::this_thread::sleep_for(last_child_pause);
     }
 }
@@ -100,7 +104,7 @@ Result<base::FileLock> take_data_directory(const fs::path& data, int& status, bo
     if (auto own = base::check_own_entries(data); !own) return base::with_context(own.error(), "data directory");
     if (auto made = base::make_private_directory(data / "procs"); !made)
         return base::with_context(made.error(), "data directory");
-    const fs::path file = data / "daemon.lock";
+    const fs::path file = data / rundir::daemon_lock_name;
     auto lock = try_take_lock(file);
     if (!lock) return base::with_context(lock.error(), "data directory");
     if (!*lock) {
@@ -173,7 +177,7 @@ int serve(const daemon::Options& options) {
     // Nothing that grows with what is on disk comes before the listener.
     asio::io_context io(1);
     daemon::Daemon daemon(io, options, peers, std::move(supervising), std::move(*ended), std::move(http));
-    if (auto opened = open_doors(daemon, after_another); !opened) return fail(opened.error());
+    if (auto opened = open_doors(daemon, options.port, after_another); !opened) return fail(opened.error());
     daemon.start();
     io.run();
     return daemon.status();

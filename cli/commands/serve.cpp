@@ -16,6 +16,7 @@
 #include "common/ops/agent_setup.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/rundir/daemon_paths.hpp"
+#include "common/rundir/port_holder.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -54,8 +55,8 @@ Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Co
     auto info = co_await find_daemon(executor, data);
     if (!info) co_return console.fail(info.error());
     // What a daemon in the foreground says of it stands in the log of this one.
-    if (const auto other = find_port_holder(common.port, static_cast<pid_t>(info->pid)))
-        console.note(rundir::shared_port_text(common.port, holder_text(*other)) + "; name 127.0.0.1");
+    if (const auto other = rundir::find_port_holder(common.port, static_cast<pid_t>(info->pid)))
+        console.note(rundir::shared_port_text(common.port, rundir::holder_text(*other)) + "; name 127.0.0.1");
     if (console.json()) {
         console.print(format::daemon_json(*info));
         co_return 0;
@@ -102,10 +103,9 @@ Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOption
         co_return console.fail(present.error());
     const bool has_port = running->endpoint.find(fmt::format(":{}/", common.port)) != std::string::npos;
     if (common.port != 0 && !has_port && is_port_taken(common.port)) {
-        const auto holder = find_port_holder(common.port, static_cast<pid_t>(running->pid));
-        co_return console.fail(
-            Error{ErrorCode::conflict, fmt::format("port {} is held by {}; the daemon (pid {}) goes on", common.port,
-                                                   holder ? holder_text(*holder) : "another program", running->pid)});
+        Error taken{ErrorCode::conflict, rundir::taken_port_text(common.port, static_cast<pid_t>(running->pid))};
+        taken.message += fmt::format("; the daemon (pid {}) goes on", running->pid);
+        co_return console.fail(taken);
     }
     auto ended = co_await end_daemon(executor, common, true);
     if (!ended && ended.error().code != ErrorCode::unavailable) co_return console.fail(ended.error());

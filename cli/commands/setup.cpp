@@ -19,6 +19,7 @@
 #include "common/base/text.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/rundir/daemon_paths.hpp"
+#include "common/rundir/port_holder.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -106,7 +107,7 @@ struct Endpoint {
 };
 
 std::optional<std::string> find_stranger(const CommonOptions& common, pid_t daemon) {
-    if (const auto holder = find_port_holder(common.port, daemon)) return holder_text(*holder);
+    if (const auto holder = rundir::find_port_holder(common.port, daemon)) return rundir::holder_text(*holder);
     if (daemon == 0 && is_port_taken(common.port)) return "a program that is not seen";
     return std::nullopt;
 }

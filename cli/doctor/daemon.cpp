@@ -10,6 +10,7 @@
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
 #include "common/rundir/daemon_paths.hpp"
+#include "common/rundir/port_holder.hpp"
 
 namespace persistproc::cli::doctor {
 
@@ -54,13 +55,13 @@ void check_daemon(const Examined& examined, Findings& out) {
 void check_endpoint(const Examined& examined, Findings& out) {
     const char* name = "endpoint";
     if (!examined.daemon) {
-        const auto holder = examined.port == 0 ? std::nullopt : find_port_holder(examined.port);
+        const auto holder = examined.port == 0 ? std::nullopt : rundir::find_port_holder(examined.port);
         if (!holder)
             out.ok(name, fmt::format("port {} is free", examined.port));
-        else if (holder->pid && *holder->pid == examined.holder)
+        else if (holder->pid != 0 && holder->pid == examined.holder)
             out.note(name, fmt::format("port {} is held by the daemon that does not answer", examined.port), "");
         else
-            out.problem(name, fmt::format("port {} is held by {}", examined.port, holder_text(*holder)),
+            out.problem(name, fmt::format("port {} is held by {}", examined.port, rundir::holder_text(*holder)),
                         "end it, or give the daemon and `persistproc setup` another --port");
         return;
     }
@@ -77,8 +78,8 @@ void check_endpoint(const Examined& examined, Findings& out) {
     else
         out.ok(name, fmt::format("{} answers", examined.endpoint));
     // The daemon holds 127.0.0.1; [::1] only where that was free.
-    if (const auto other = find_port_holder(examined.port, static_cast<pid_t>(examined.daemon->pid)))
-        out.note(name, rundir::shared_port_text(examined.port, holder_text(*other)),
+    if (const auto other = rundir::find_port_holder(examined.port, static_cast<pid_t>(examined.daemon->pid)))
+        out.note(name, rundir::shared_port_text(examined.port, rundir::holder_text(*other)),
                  "name 127.0.0.1 in agents' entries, as `persistproc setup` does, or end it");
     if (examined.common.port != 0 && examined.port != examined.common.port)
         out.note(

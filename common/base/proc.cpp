@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <limits.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -210,6 +211,17 @@ std::vector<std::uint64_t> socket_inodes(pid_t pid) {
 std::int64_t count_descriptors(pid_t pid) {
     struct stat facts {};
     return ::stat(fmt::format("/proc/{}/fd", pid).c_str(), &facts) == 0 ? facts.st_size : 0;
+}
+
+std::optional<std::filesystem::path> find_open_file(pid_t pid, std::string_view name) {
+    std::optional<std::filesystem::path> out;
+    for_each_entry(fmt::format("/proc/{}/fd", pid), [&](int directory, const char* number) {
+        char link[PATH_MAX];
+        const ssize_t size = out ? -1 : ::readlinkat(directory, number, link, sizeof link);
+        const std::string_view target(link, size < 0 ? 0 : static_cast<std::size_t>(size));
+        if (target.starts_with('/') && target.substr(target.rfind('/') + 1) == name) out = target;
+    });
+    return out;
 }
 
 std::unordered_map<std::uint64_t, int> listening_ports() {

@@ -59,6 +59,9 @@ std::vector<std::uint64_t> socket_inodes(pid_t pid);
 /// How many descriptors it has open: one system call. 0: none, or the kernel does not say (before Linux 6.2).
 std::int64_t count_descriptors(pid_t pid);
 
+/// The path of a file that it has open and that is called `name`; nothing: it has none.
+std::optional<std::filesystem::path> find_open_file(pid_t pid, std::string_view name);
+
 /// Listening TCP sockets of this network namespace: inode to port.
 std::unordered_map<std::uint64_t, int> listening_ports();
 

@@ -26,6 +26,9 @@ std::string held_port_text(const FailureFacts& facts) {
     std::string holder = "a process of another user";
     if (facts.holder_process)
         holder = fmt::format("{} {}", *facts.holder_process, base::quote(facts.holder_label.value_or("")));
+    else if (facts.holder_data_directory)
+        holder = fmt::format("your persistproc daemon for {} (PID {})", *facts.holder_data_directory,
+                             facts.holder_pid.value_or(0));
     else if (facts.holder_pid)
         holder = fmt::format("{} (PID {})", program_text(facts.holder_name.value_or("")), *facts.holder_pid);
     return fmt::format("port {} is held by {}", *facts.held_port, holder);

@@ -35,6 +35,7 @@ struct FailureFacts {
     std::optional<std::string> holder_label;    // and its label
     std::optional<std::int64_t> holder_pid;
     std::optional<std::string> holder_name;
+    std::optional<std::string> holder_data_directory;  // that it serves as a daemon of ours
     std::optional<std::string> good_run;  // the last one before it that worked
     std::vector<std::string> changes;     // against that, in words
     std::string text;                     // all of it, in words
@@ -49,6 +50,7 @@ struct FailureFacts {
         each(field("holder_label", &R::holder_label).left_out_if_absent());
         each(field("holder_pid", &R::holder_pid).left_out_if_absent());
         each(field("holder_name", &R::holder_name).left_out_if_absent());
+        each(field("holder_data_directory", &R::holder_data_directory).left_out_if_absent());
         each(field("good_run", &R::good_run).left_out_if_absent());
         each(field("changes", &R::changes).absent_if_empty());
         each(field("text", &R::text));

@@ -49,6 +49,8 @@ void add_holder(const Failure& failure, ops::FailureFacts& facts) {
     if (failure.holder->pid == 0) return;
     facts.holder_pid = failure.holder->pid;
     facts.holder_name = base::escape_line(failure.holder->name);
+    if (!failure.holder->data.empty())
+        facts.holder_data_directory = base::escape_line(failure.holder->data.native());
 }
 
 std::string failure_text(const Failure& failure) {
@@ -130,7 +132,7 @@ Task<std::vector<int>> Failures::find_complaints(RunId run) {
 }
 
 Task<> Failures::find_holder(Failure& out, ProcessId id, int port) {
-    auto look = [port] { return find_port_holder(port); };
+    auto look = [port] { return rundir::find_port_holder(port); };
     out.holder = co_await async::offload(threads_, std::move(look));
     if (!out.holder) co_return;
     const auto all = co_await supervisor_.locate_all();

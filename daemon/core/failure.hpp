@@ -8,7 +8,7 @@
 
 #include "common/logstore/error_block.hpp"
 #include "common/ops/failure_facts.hpp"
-#include "daemon/core/port_holder.hpp"
+#include "common/rundir/port_holder.hpp"
 #include "daemon/core/run_changes.hpp"
 #include "daemon/core/run_directories.hpp"
 #include "daemon/core/supervisor.hpp"
@@ -18,7 +18,7 @@ namespace persistproc::core {
 struct Failure {
     std::uint32_t run = 0;                          // of its process so many were begun
     std::optional<std::chrono::nanoseconds> lived;  // until its end, or so far
-    std::optional<PortHolder> holder;               // of the port that it wanted and has not
+    std::optional<rundir::PortHolder> holder;       // of the port that it wanted and has not
     std::optional<ProcessId> holder_process;        // where it is one of ours
     std::string holder_label;
     std::uint32_t good_run = 0;                 // the last one before it that worked; 0: none is known

@@ -52,8 +52,7 @@ Result<base::UniqueFd> listen_tcp(int family, std::uint16_t port) {
     if (!bound || ::listen(fd.get(), backlog) != 0) {
         const int err = errno;
         if (err == EADDRINUSE)
-            return Error{ErrorCode::conflict,
-                         fmt::format("port {} is in use by another program; use --port with a free one", port), err};
+            return Error{ErrorCode::conflict, fmt::format("port {} is in use; use --port with a free one", port), err};
         if (err == EACCES)
             return Error{ErrorCode::denied,
                          fmt::format("port {} needs privileges; use --port with one above 1023", port), err};

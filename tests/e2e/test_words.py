@@ -1,5 +1,6 @@
 """What people type who come from elsewhere, mistype or guess: each with its line and its status."""
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -538,7 +539,17 @@ class WithoutDaemon(harness.TestCase):
             port = other.getsockname()[1]
             refused = self.cli("--port", str(port), "run", "true")
         self.assertEqual(refused.code, 125)
-        self.assertOneLine(refused.err, f"; port {port} is held by python", f" (PID {os.getpid()})")
+        self.assertOneLine(refused.err, f"start: port {port} is held by python", f" (PID {os.getpid()}); use --port")
+        # One of ours is known by what it serves, and told once, in the foreground, too.
+        self.ok("serve", "--detach")
+        port = self.place.environment["PERSISTPROC_PORT"]
+        daemon = re.search(r"PID (\d+)", (self.place.data / "daemon.lock").read_text())[1]
+        held = f"port {port} is held by your persistproc daemon for {self.place.data} (PID {daemon}); use --port"
+        elsewhere = ("--data-dir", str(self.place.root / "elsewhere"))
+        for words in (("run", "true"), ("serve", "--detach"), ("serve",)):
+            refused = self.cli(*elsewhere, *words)
+            self.assertEqual((refused.code, refused.err.count(b" held by ")), (125, 1), refused)
+            self.assertOneLine(refused.err, held)
 
     def test_a_daemon_that_is_gone_is_started_to_tell_of_what_runs_on(self):
         for command in (["list"], ["status", "a"], ["logs", "a"]):

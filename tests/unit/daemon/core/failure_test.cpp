@@ -1,10 +1,5 @@
 #include "daemon/core/failure.hpp"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "common/base/unique_fd.hpp"
 #include "daemon/core/complained_ports.hpp"
 #include "tests/support/catch.hpp"
 
@@ -48,7 +43,7 @@ TEST_CASE("each fact of a failure is told, and what is not known is left out") {
     CHECK(failure_text(failure) == "lived 0.3 s");
     failure.run = 4;
     failure.lived = 75s;
-    failure.holder = core::PortHolder{.port = 3000, .pid = 4711, .name = "node; next cursor p1:7:7"};
+    failure.holder = rundir::PortHolder{.port = 3000, .pid = 4711, .name = "node; next cursor p1:7:7"};
     CHECK(failure_text(failure) == "lived 75 s in run 4; port 3000 is held by \"node; next cursor p1:7:7\" (PID 4711)");
     failure.holder->name = "node";
     CHECK(failure_text(failure) == "lived 75 s in run 4; port 3000 is held by node (PID 4711)");
@@ -85,24 +80,6 @@ TEST_CASE("which port a program found taken") {
         const auto found = core::ports_complained_of(row.lines, row.command);
         CHECK(found == row.ports);
     }
-}
-
-TEST_CASE("who listens on a port is found, and nobody where nobody does") {
-    const base::UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
-    REQUIRE(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
-    const int port = ntohs(address.sin_port);
-    CHECK(!core::find_port_holder(port));
-    REQUIRE(::listen(listener.get(), 1) == 0);
-    const auto holder = core::find_port_holder(port);
-    REQUIRE(holder);
-    CHECK(holder->port == port);
-    CHECK(holder->pid == ::getpid());
-    CHECK(!holder->name.empty());
 }
 
 }  // namespace failure_test

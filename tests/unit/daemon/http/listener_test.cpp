@@ -577,8 +577,7 @@ TEST_CASE("a port that is taken is a conflict with one line") {
     const auto second = daemon::http::Listener::open(*f.http, f.io.get_executor(), f.peers, where);
     REQUIRE(!second.has_value());
     CHECK(second.error().code == ErrorCode::conflict);
-    CHECK(second.error().message ==
-          "port " + std::to_string(where.port) + " is in use by another program; use --port with a free one");
+    CHECK(second.error().message == "port " + std::to_string(where.port) + " is in use; use --port with a free one");
 }
 
 TEST_CASE("a socket directory that is a symbolic link is refused") {
