@@ -211,8 +211,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_
     if (client)
         Console(options).note(fmt::format(
             "no daemon served {}; it was started{}", options.data_directory,
-            there.live == 0 ? ""
-                            : fmt::format(", and {} program{} had run on", there.live, there.live == 1 ? "" : "s")));
+            there.live == 0 ? "" : fmt::format(", and {} had run on", base::counted(there.live, "program"))));
     co_return client;
 }
 

@@ -12,6 +12,7 @@
 #include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
 #include "common/base/proc.hpp"
+#include "common/base/text.hpp"
 #include "common/base/version.hpp"
 #include "common/ops/agent_setup.hpp"
 #include "common/rundir/daemon_paths.hpp"
@@ -184,10 +185,9 @@ Task<> Daemon::obey_signals() {
     request.keep = true;
     auto report = co_await services_.supervisor.leave(request, actor);
     if (report && !report->kept.empty())
-        base::report(
-            base::Severity::info,
-            "leaving; {} keep running: `persistproc serve` takes them up again, `persistproc shutdown` ends them",
-            report->kept.size() == 1 ? "1 process does" : fmt::format("{} processes", report->kept.size()));
+        base::report(base::Severity::info,
+                     "leaving; {}: `persistproc serve` takes them up again, `persistproc shutdown` ends them",
+                     base::counted(report->kept.size(), "process runs on", "processes run on"));
 }
 
 /// Whoever asked for it, and even if they no longer wait for the answer.

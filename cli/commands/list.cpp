@@ -94,8 +94,7 @@ std::string frame_of(const std::string& text, int height, std::string_view mark)
         at = end + 1;
     }
     if (lines > shown)
-        out += fmt::format("{}{} {} more line{}", shown > 0 ? "\r\n" : "", mark, lines - shown,
-                           lines - shown == 1 ? "" : "s");
+        out += fmt::format("{}{} {}", shown > 0 ? "\r\n" : "", mark, base::counted(lines - shown, "more line"));
     return out;
 }
 

@@ -12,6 +12,7 @@
 #include "cli/session/attach.hpp"
 #include "cli/session/run_facts.hpp"
 #include "common/base/file.hpp"
+#include "common/base/text.hpp"
 #include "common/base/time.hpp"
 #include "common/logstore/loss_text.hpp"
 #include "common/ops/error.hpp"
@@ -139,7 +140,9 @@ Result<std::uint64_t> print_lines(const Console& console, const fs::path& log_di
         lost_bytes += page.lost_bytes;
         return console.print(text);
     });
-    if (lost_bytes > 0) console.note(fmt::format("{} bytes of what was looked through were lost", lost_bytes));
+    if (lost_bytes > 0)
+        console.note(base::counted(lost_bytes, "byte of what was looked through was lost",
+                                   "bytes of what was looked through were lost"));
     return next;
 }
 
@@ -230,7 +233,7 @@ static Task<int> output(Context context, OutputArguments options) {
     } else {
         auto span = logstore::locate(log_directory, *query);
         if (!span) co_return context.console.fail(span.error());
-        if (span->evicted_bytes > 0) context.console.note(logstore::removed_text(span->evicted_bytes));
+        if (span->evicted_bytes > 0) context.console.note(logstore::evicted_text(span->evicted_bytes));
         from = span->begin;
         if (!options.follow) {
             auto view = format::make_byte_view(style);

@@ -75,9 +75,9 @@ static Task<int> remove(Context context, RemoveArguments options) {
         co_return interrupted_status;
     }
     if (const std::size_t kept = options.force ? 0 : results.passed_over; kept > 0 && !context.console.json())
-        context.console.note(fmt::format("{} process{} {} and {} kept; persistproc rm -f all stops and forgets {}",
-                                         kept, kept == 1 ? "" : "es", kept == 1 ? "runs" : "run",
-                                         kept == 1 ? "is" : "are", kept == 1 ? "it" : "them"));
+        context.console.note(fmt::format("{}; persistproc rm -f all stops and forgets {}",
+                                         base::counted(kept, "process runs and is kept", "processes run and are kept"),
+                                         kept == 1 ? "it" : "them"));
     if (!results.failed && results.results.empty() && results.passed_over > 0 && !context.console.json()) co_return 0;
     const int status = show_results(context.console, results, options.targets, forgotten_line);
     if (freed.size() > 1 && !context.console.json()) context.console.answer(total_line(freed));

@@ -10,6 +10,7 @@
 #include "cli/slow_end.hpp"
 #include "common/async/task_group.hpp"
 #include "common/base/file_lock.hpp"
+#include "common/base/text.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/ops/error.hpp"
 
@@ -29,8 +30,9 @@ int without_daemon(const Context& context, const ShutdownArguments& options, con
     const std::size_t live = counted->live;
     if (live > 0 && !options.request.keep)
         return context.console.fail(
-            Error{ErrorCode::unavailable, fmt::format("no daemon runs, but {} program{} on; take over first: {}", live,
-                                                      live == 1 ? " runs" : "s run", serve_command(data))});
+            Error{ErrorCode::unavailable,
+                  fmt::format("no daemon runs, but {} on; take over first: {}",
+                              base::counted(live, "program runs", "programs run"), serve_command(data))});
     if (context.console.json())
         context.console.print(format::shutdown_json({}));
     else
@@ -72,10 +74,10 @@ static Task<int> shutdown(Context context, ShutdownArguments options) {
         co_return left_alone(context.console, options, *answer);
     }
     const std::size_t count = options.request.keep ? answer->kept.size() : answer->stopped.size();
-    const char* became = options.request.keep ? (count == 1 ? "goes on" : "go on")
-                         : count == 1         ? "was stopped"
-                                              : "were stopped";
-    context.console.note(fmt::format("the daemon has ended; {} process{} {}", count, count == 1 ? "" : "es", became));
+    context.console.note("the daemon has ended; " +
+                         (options.request.keep
+                              ? base::counted(count, "process goes on", "processes go on")
+                              : base::counted(count, "process was stopped", "processes were stopped")));
     co_return left_alone(context.console, options, *answer);
 }
 

@@ -11,6 +11,7 @@
 #include "cli/run_survey.hpp"
 #include "cli/session/attach.hpp"
 #include "cli/targets.hpp"
+#include "common/base/text.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::commands {
@@ -56,7 +57,7 @@ void print_last_output(const Console& console, const ProcessView& view) {
     format::OutputStyle style = session::style_for_terminal(view.id, false, false);
     style.before = "  ";
     std::string text = fmt::format("\nthe last {} of {} (persistproc output {} has more):\n",
-                                   page->lines.size() == 1 ? "line" : fmt::format("{} lines", page->lines.size()),
+                                   page->lines.size() == 1 ? "line" : base::counted(page->lines.size(), "line"),
                                    *view.run, format::target_word(view));
     for (const logstore::Line& line : page->lines) text += format::line_text(line, style, false);
     console.print(text);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/doctor/checks.hpp"
+#include "common/base/text.hpp"
 #include "common/logstore/log_watch.hpp"
 
 namespace persistproc::cli::doctor {
@@ -48,7 +49,8 @@ void check_descriptors(const Examined& examined, Findings& out) {
     const std::string detail = fmt::format("the daemon {} hold {} at once", examined.daemon ? "may" : "would", most);
     const char* advice = "raise the hard limit (ulimit -Hn, LimitNOFILE= of a service), then start the daemon again";
     if (most < own + each_run * live)
-        out.problem(name, fmt::format("{}, and {} processes run", detail, live), advice);
+        out.problem(name, fmt::format("{}, and {}", detail, base::counted(live, "process runs", "processes run")),
+                    advice);
     else if (most < usual)
         out.note(name, detail, advice);
     else

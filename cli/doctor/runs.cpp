@@ -60,9 +60,7 @@ void check_runs(const Examined& examined, Findings& out) {
     const auto counted = is_served ? Result<ProcessCount>(ProcessCount{}) : count_processes(examined.data);
     const std::size_t live = counted ? counted->live : 0;
     if (live > 0)
-        out.note(name,
-                 live == 1 ? "one program runs on without a daemon"
-                           : fmt::format("{} programs run on without a daemon", live),
+        out.note(name, base::counted(live, "program runs on without a daemon", "programs run on without a daemon"),
                  fmt::format("{} takes up what runs", serve_command(examined.data)));
     else if (odd->empty())
         out.ok(name, "each answers that should");

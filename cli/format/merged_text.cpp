@@ -69,7 +69,7 @@ void MergedText::take(const logstore::MergedEntry& entry, std::vector<Chunk>& ou
 
 void MergedText::say_missing(const Owner& owner, const logstore::LogEntry& entry, std::vector<Chunk>& out) const {
     const auto text =
-        entry.removed_bytes > 0 ? logstore::removed_text(entry.removed_bytes) : logstore::loss_text(entry.line);
+        entry.removed_bytes > 0 ? logstore::evicted_text(entry.removed_bytes) : logstore::loss_text(entry.line);
     if (!text) return;
     if (!style_.json) {
         const std::string name = style_.has_names ? base::escape_line(owner.name.label) + ": " : std::string();

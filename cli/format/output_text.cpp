@@ -66,7 +66,7 @@ bool is_of(Stream stream, logstore::StreamChoice choice) {
 
 /// What was not recorded or is not there any more.
 std::string missing_text(const Follower::Item& item) {
-    if (item.evicted_bytes > 0) return logstore::removed_text(item.evicted_bytes);
+    if (item.evicted_bytes > 0) return logstore::evicted_text(item.evicted_bytes);
     if ((item.flags & logstore::gap) != 0) return logstore::gap_text(item.value);
     return logstore::loss_text(item.event, item.value).value_or("");
 }

@@ -176,7 +176,8 @@ std::string policy_text(const ops::ProcessDetails& process) {
     if (!process.restart_policy->known()) return out;
     std::replace(out.begin(), out.end(), '_', '-');
     if (*process.restart_policy == domain::RestartPolicy::never || !process.most_quick_failures) return out;
-    return fmt::format("{}; gives up after {} runs in a row shorter than {}", out, *process.most_quick_failures,
+    return fmt::format("{}; gives up after {} shorter than {}", out,
+                       base::counted(*process.most_quick_failures, "run", "runs in a row"),
                        seconds_text(process.healthy_seconds.value_or(0)));
 }
 

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 
+#include "common/base/text.hpp"
+
 namespace persistproc::base {
 
 std::vector<std::string> Repeats::take(std::string_view text, MonoTime now) {
     std::vector<std::string> out;
     const auto tell_held = [&out](const Text& each) {
-        out.push_back(fmt::format("{} ({} times more)", each.text, each.held));
+        out.push_back(fmt::format("{} ({} more)", each.text, counted(each.held, "time")));
     };
     for (auto& each : texts_) {
         if (each.held == 0 || now - each.said < each.silence) continue;

@@ -1,5 +1,6 @@
 #pragma once
 /// Text from outside: is it UTF-8, may it be shown, how far apart are two words.
+#include <concepts>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -83,6 +84,16 @@ std::size_t edit_distance(std::string_view a, std::string_view b);
 /// `text` is not of that form.
 std::string bytes_to_text(std::string_view bytes);
 std::optional<std::string> text_to_bytes(std::string_view text);
+
+/// "1 byte", "2 bytes". `many`: where that is not `one` with an "s".
+template <std::integral Number>
+std::string counted(Number n, std::string_view one, std::string_view many = {}) {
+    std::string out = std::to_string(n) + " ";
+    if (n == 1 || many.empty()) out += one;
+    if (n == 1) return out;
+    out += many.empty() ? "s" : many;
+    return out;
+}
 
 /// The word quoted for a POSIX shell where it needs it: `a b` → `'a b'`.
 std::string shell_quote(std::string_view word);

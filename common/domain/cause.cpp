@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "common/base/text.hpp"
+
 namespace persistproc::domain {
 
 namespace {
@@ -20,15 +22,15 @@ std::string killed_text(const Cause& cause) {
     if (!cause.count) return what;
     if (*cause.count == 0) return what + "; the kernel killed nothing for want of memory meanwhile";
     return fmt::format("{}; the kernel killed {} in its cgroup for want of memory meanwhile", what,
-                       *cause.count == 1 ? "one process" : fmt::format("{} processes", *cause.count));
+                       base::counted(*cause.count, "process", "processes"));
 }
 
 std::string replaced_text(const Cause& cause) {
     const std::int64_t times = cause.count.value_or(1);
     const std::int64_t bytes = cause.bytes.value_or(0);
-    return fmt::format(
-        "its shim was killed and replaced{}: {}", times == 1 ? "" : fmt::format(" {} times", times),
-        bytes > 0 ? fmt::format("at most {} bytes of output may be missing", bytes) : "nothing is missing");
+    return fmt::format("its shim was killed and replaced{}: {}", times == 1 ? "" : fmt::format(" {} times", times),
+                       bytes > 0 ? fmt::format("at most {} of output may be missing", base::counted(bytes, "byte"))
+                                 : "nothing is missing");
 }
 
 std::string by_text(const Cause& cause) { return cause.by && !cause.by->empty() ? " by " + *cause.by : ""; }
@@ -62,9 +64,9 @@ std::string cause_text(const Cause& cause) {
         case CauseCode::killed_by_other: return killed_text(cause);
         case CauseCode::signal_sent: return "the signal was sent" + by_text(cause);
         case CauseCode::quick_failures:
-            return fmt::format("{} in a row {} shorter than {}",
-                               cause.count == 1 ? "1 run" : fmt::format("{} runs", cause.count.value_or(0)),
-                               cause.count == 1 ? "was" : "were", seconds_text(cause.seconds.value_or(0)));
+            return fmt::format("{} shorter than {}",
+                               base::counted(cause.count.value_or(0), "run in a row was", "runs in a row were"),
+                               seconds_text(cause.seconds.value_or(0)));
         case CauseCode::runs_again:
             return fmt::format("runs again at {}{}", base::format_rfc3339(cause.at.value_or(WallTime{})),
                                count_text(cause));
@@ -85,10 +87,12 @@ std::string cause_text(const Cause& cause) {
         case CauseCode::log_device_error:
             return fmt::format("its log met a device error ({}): check the disk", error_text(cause));
         case CauseCode::output_lost:
-            return cause.bytes ? fmt::format("{} bytes of output were not recorded", *cause.bytes)
+            return cause.bytes ? base::counted(*cause.bytes, "byte of output was not recorded",
+                                               "bytes of output were not recorded")
                                : "some output was not recorded";
         case CauseCode::output_removed:
-            return fmt::format("{} bytes of recorded output were removed by somebody", cause.bytes.value_or(0));
+            return base::counted(cause.bytes.value_or(0), "byte of recorded output was removed by somebody",
+                                 "bytes of recorded output were removed by somebody");
         case CauseCode::shim_replaced: return replaced_text(cause);
         case CauseCode::suspended: return "suspended until SIGCONT";
         case CauseCode::data_removed: return "the data directory was removed, and nothing of it is recorded any more";

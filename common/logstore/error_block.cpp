@@ -354,7 +354,8 @@ bool is_error_head(std::string_view line) {
 std::string ErrorBlock::text() const {
     std::string out;
     for (std::size_t i = 0; i < lines.size(); ++i) {
-        if (left_out > 0 && i == left_out_before) out += fmt::format("[{} lines left out]\n", left_out);
+        if (left_out > 0 && i == left_out_before)
+            out += fmt::format("[{} left out]\n", base::counted(left_out, "line"));
         out += lines[i] + '\n';
     }
     return out;

@@ -2,21 +2,27 @@
 
 #include <fmt/format.h>
 
+#include "common/base/text.hpp"
+
 namespace persistproc::logstore {
 
 std::string gap_text(std::int64_t bytes) {
-    return fmt::format("{} bytes were lost here: they could not be recorded, or cannot be read any more", bytes);
+    return base::counted(bytes, "byte was lost here: it could not be recorded, or cannot be read any more",
+                         "bytes were lost here: they could not be recorded, or cannot be read any more");
 }
 
-std::string removed_text(std::uint64_t bytes) {
-    return fmt::format("{} bytes before this were removed, by the output's bound or by flush", bytes);
+std::string evicted_text(std::uint64_t bytes) {
+    return base::counted(bytes, "byte before this was", "bytes before this were") +
+           " removed, by the output's bound or by flush";
 }
 
 std::optional<std::string> loss_text(Event event, std::int64_t value) {
     if (event == Event::taken_over && value > 0)
-        return fmt::format("the shim was killed and another took over here: at most {} bytes may be missing", value);
+        return fmt::format("the shim was killed and another took over here: at most {} may be missing",
+                           base::counted(value, "byte"));
     if (event == Event::removed)
-        return fmt::format("somebody removed recorded output before this, {} bytes of it in the newest file", value);
+        return fmt::format("somebody removed recorded output before this, {} of it in the newest file",
+                           base::counted(value, "byte"));
     return std::nullopt;
 }
 

@@ -12,8 +12,8 @@ namespace persistproc::logstore {
 
 /// The place of a gap: "1024 bytes were lost here: …".
 std::string gap_text(std::int64_t bytes);
-/// What is there no more of the log's beginning: "1024 bytes before this were removed, …".
-std::string removed_text(std::uint64_t bytes);
+/// That output before this was removed on purpose: "1024 bytes before this were removed, …".
+std::string evicted_text(std::uint64_t bytes);
 /// A take-over or a removal, from the event's `value`. No value: nothing is missing because of it.
 std::optional<std::string> loss_text(Event event, std::int64_t value);
 /// A line that `losses` asked for. No value: a line of the program, or another event.

@@ -67,10 +67,10 @@ Task<Result<void>> Adoption::wait() {
         if (failed_) co_return *failed_;
         const bool woken = co_await moved_.wait_until(until, world_.clock);
         if (woken || progress_.is_done || failed_) continue;
-        const std::string how_far = progress_.total == 0
-                                        ? "reading what ran before it"
-                                        : fmt::format("taking over what ran before it, {} of {} processes done",
-                                                      progress_.adopted, progress_.total);
+        const std::string how_far =
+            progress_.total == 0 ? "reading what ran before it"
+                                 : fmt::format("taking over what ran before it, {} of {} done", progress_.adopted,
+                                               base::counted(progress_.total, "process", "processes"));
         co_return Error{ErrorCode::unavailable,
                         fmt::format("the daemon has just started and is still {}; they run on meanwhile. Try again in "
                                     "a moment",

@@ -77,15 +77,17 @@ ops::OutputMeta meta_of(const core::Located& process, const logstore::Shown& sho
 
 /// Our facts, before any byte of a program: whose output, how much of it, what is left out and why, where to go on.
 std::string header(const core::Located& process, const ops::OutputMeta& meta, const logstore::Shown& shown) {
-    std::string out = fmt::format("{}; {} line{}", who(process), meta.lines, meta.lines == 1 ? "" : "s");
+    std::string out = fmt::format("{}; {}", who(process), base::counted(meta.lines, "line"));
     const char* const why = shown.is_cut_by_bytes ? " (max_bytes)" : "";
     if (meta.omitted_before > 0) out += fmt::format(", {} earlier{}", meta.omitted_before, why);
     if (meta.omitted_after > 0) out += fmt::format(", more behind the cursor{}", meta.omitted_before > 0 ? "" : why);
     if (meta.unread_bytes > 0)
-        out += fmt::format(", {} bytes behind the cursor not looked at ({} s a call)", meta.unread_bytes,
-                           longest_look.count());
-    if (meta.evicted_bytes > 0) out += fmt::format(", {} older bytes removed (size limit)", meta.evicted_bytes);
-    if (meta.lost_bytes > 0) out += fmt::format(", {} bytes lost (full disk or damaged log)", meta.lost_bytes);
+        out += fmt::format(", {} behind the cursor not looked at ({} s a call)",
+                           base::counted(meta.unread_bytes, "byte"), longest_look.count());
+    if (meta.evicted_bytes > 0)
+        out += fmt::format(", {} removed (size limit)", base::counted(meta.evicted_bytes, "older byte"));
+    if (meta.lost_bytes > 0)
+        out += fmt::format(", {} lost (full disk or damaged log)", base::counted(meta.lost_bytes, "byte"));
     if (!shown.marker.empty()) out += fmt::format("; our marks begin with {}", shown.marker);
     return out + fmt::format("; cursor {}\n", meta.next_cursor);
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "common/base/text.hpp"
+
 namespace persistproc::tools {
 
 StartAllowance::StartAllowance(async::Clock& clock, std::uint32_t per_second, std::uint32_t burst)
@@ -15,10 +17,9 @@ Result<void> StartAllowance::take(const mcp::Principal& principal) {
     left_ = std::min(burst_, left_ + std::chrono::duration<double>(now - counted_).count() * per_second_);
     counted_ = now;
     if (left_ < 1)
-        return Error{ErrorCode::limit,
-                     fmt::format("agents start more than {} programs a second; wait a moment, and look with "
-                                 "list_processes whether one that runs will do",
-                                 per_second_)};
+        return Error{ErrorCode::limit, fmt::format("agents start more than {} a second; wait a moment, and look with "
+                                                   "list_processes whether one that runs will do",
+                                                   base::counted(static_cast<std::int64_t>(per_second_), "program"))};
     --left_;
     return {};
 }

@@ -407,7 +407,7 @@ class Starts(harness.TestCase):
                 break
         self.assertIsNotNone(refused)
         self.assertEqual(refused.error["code"], "limit")
-        self.assertIn("1 programs a second", refused.text)
+        self.assertIn("1 program a second", refused.text)
         for number in range(10):
             self.ok("start", "true", f"mine {number}")
 

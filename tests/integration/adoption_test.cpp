@@ -335,7 +335,7 @@ TEST_CASE("a call that waits for the adoption too long is told how far it is") {
     const auto adopt = [](core::Supervisor& supervisor) -> Task<> { co_await supervisor.adopt(); };
     tasks.spawn("adoption", adopt(daemon.supervisor));
     daemon.run_until([&] { return daemon.shims.connections == 1; });
-    CHECK(told().find("0 of 1 processes done") != std::string::npos);
+    CHECK(told().find("0 of 1 process done") != std::string::npos);
     CHECK(!daemon.supervisor.adoption().is_done);
     // It answers at last: nothing was lost by giving up.
     daemon.shims.find(first_run)->push(rundir::MessageType::state);

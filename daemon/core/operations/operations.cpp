@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "common/base/text.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/before.hpp"
 #include "daemon/core/views.hpp"
@@ -84,10 +85,10 @@ Result<void> Operations::check_room(const Process& process) const {
         return each.second.get() != &process && each.second->life.is_live();
     });
     if (static_cast<std::size_t>(live) < options_.max_live) return boost::system::in_place_value;
-    return Error{ErrorCode::limit,
-                 fmt::format("{} processes run, as many as this daemon keeps at once (persistprocd --max-processes); "
-                             "stop some that are not needed",
-                             live)};
+    return Error{
+        ErrorCode::limit,
+        fmt::format("{}, as many as this daemon keeps at once (persistprocd --max-processes); stop what is not needed",
+                    base::counted(live, "process runs", "processes run"))};
 }
 
 Result<void> Operations::still_wanted(const Process& process, std::uint64_t stops, const char* what) const {

@@ -36,7 +36,7 @@ TEST_CASE("what begins anew is said at once, and what is new always") {
     CHECK(repeats.take("full", now).empty());
     CHECK(repeats.take("other", now) == Lines{"other"});
     now += 1min;
-    CHECK(repeats.take("third", now) == Lines{"full (1 times more)", "third"});
+    CHECK(repeats.take("third", now) == Lines{"full (1 time more)", "third"});
     now += 2min;
     CHECK(repeats.take("full", now) == Lines{"full"});
     CHECK(repeats.take("full", now).empty());
@@ -51,7 +51,7 @@ TEST_CASE("what is remembered of it is bounded, and nothing is lost unsaid") {
     for (std::size_t i = 0; i < 2 * Repeats::kept_texts; ++i) {
         const auto lines = repeats.take("text " + std::to_string(i), now);
         CHECK(lines.front() == "text " + std::to_string(i));
-        for (const auto& line : lines) said += line == "first (1 times more)" ? 1 : 0;
+        for (const auto& line : lines) said += line == "first (1 time more)" ? 1 : 0;
     }
     CHECK(said == 1);
     CHECK(repeats.take("first", now) == Lines{"first"});

@@ -65,6 +65,14 @@ TEST_CASE("a terminal gets colours and nothing else that acts") {
     CHECK(escape_for_terminal("a\u202eb\u2066c\u200f") == "a\\u{202e}b\\u{2066}c\\u{200f}");
 }
 
+TEST_CASE("one is told as one") {
+    CHECK(counted(0, "byte") == "0 bytes");
+    CHECK(counted(1, "byte") == "1 byte");
+    CHECK(counted(std::size_t{2}, "byte") == "2 bytes");
+    CHECK(counted(1, "process runs", "processes run") == "1 process runs");
+    CHECK(counted(-3, "process runs", "processes run") == "-3 processes run");
+}
+
 TEST_CASE("JSON says nothing that a terminal obeys") {
     CHECK(escape_json("{\"a\":\"\x7f\u009b31m\u202e\u2028é\"}\n") == "{\"a\":\"\\u007f\\u009b31m\\u202e\\u2028é\"}\n");
     CHECK(escape_json("{\n\t\"a\": 1\n}") == "{\n\t\"a\": 1\n}");
