@@ -14,6 +14,7 @@
 #include "cli/words.hpp"
 #include "common/base/text.hpp"
 #include "common/config/config_file.hpp"
+#include "common/config/daemon_settings.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli {
@@ -80,7 +81,11 @@ Result<FileSettings> read_settings(const std::vector<Flag>& defining) {
     if (auto applied = apply_settings(*file, "client", flags_of(out.client), client_keys); !applied)
         return applied.error();
     if (auto applied = apply_settings(*file, "run", defining, run_keys); !applied) return applied.error();
+    const std::vector<std::string> daemon_keys = config::daemon_keys();
     for (const config::Setting& setting : file->table("daemon")) {
+        // A daemon that runs has read it long ago.
+        if (std::find(daemon_keys.begin(), daemon_keys.end(), setting.key) == daemon_keys.end())
+            return config::unknown_key(setting, "daemon", daemon_keys);
         if (setting.key != "port" || setting.values.size() != 1) continue;
         out.client.port = setting.values.front();
         out.port_place = setting.place + ": port";

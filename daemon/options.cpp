@@ -25,11 +25,15 @@ namespace persistproc::daemon {
 
 namespace {
 
-/// A whole number that is not negative; without a name, which would be shown in --help.
-CLI::Validator make_count_check() {
-    const auto check = [](const std::string& text) -> std::string {
-        const bool is_number = !text.empty() && text.size() <= 9 && text.find_first_not_of("0123456789") == text.npos;
-        return is_number ? "" : "a whole number is expected, got \"" + base::excerpt(text) + "\"";
+/// A whole number of at least `least`, which is not negative; without a name, which would be shown in --help.
+CLI::Validator make_count_check(double least) {
+    const auto check = [least](const std::string& text) -> std::string {
+        constexpr std::size_t most_digits = 9;
+        const bool is_number =
+            !text.empty() && text.size() <= most_digits && text.find_first_not_of("0123456789") == text.npos;
+        if (is_number && std::stod(text) >= least) return {};
+        const std::string bound = least > 0 ? fmt::format(" of at least {}", least) : "";
+        return fmt::format("a whole number{} is expected, got \"{}\"", bound, base::excerpt(text));
     };
     return CLI::Validator(check, "");
 }
@@ -48,9 +52,7 @@ bool has_variable(const std::string& key) {
 /// What the file says and neither the command line nor a variable, as if it had been typed. `places`: where each of
 /// those stands. Errors: invalid, with the place.
 Result<void> add_settings(CLI::App& app, const config::ConfigFile& file, std::map<std::string, std::string>& places) {
-    std::vector<std::string> known;
-    for (const CLI::Option* option : app.get_options())
-        if (option->get_configurable()) known.push_back(option->get_lnames().front());
+    const std::vector<std::string> known = config::daemon_keys();
     for (const config::Setting& setting : file.table("daemon")) {
         if (std::find(known.begin(), known.end(), setting.key) == known.end())
             return config::unknown_key(setting, "daemon", known);
@@ -70,9 +72,9 @@ Result<void> add_settings(CLI::App& app, const config::ConfigFile& file, std::ma
     return {};
 }
 
-/// The flags of a list of fields, for values that go straight into `into`. `is_setting`: the file may have them, too.
+/// The flags of a list of fields, for values that go straight into `into`.
 template <schema::HasFields S>
-void declare(CLI::App& app, S& into, bool is_setting) {
+void declare(CLI::App& app, S& into) {
     S::fields([&](const auto& field) {
         using Value = typename std::decay_t<decltype(field)>::Value;
         const std::string name = std::string("--") + field.flag;
@@ -93,11 +95,10 @@ void declare(CLI::App& app, S& into, bool is_setting) {
             option = app.add_option(names, value, field.sentence());
             if constexpr (std::is_same_v<Value, std::optional<std::uint64_t>> ||
                           std::is_same_v<Value, std::optional<int>>)
-                option->check(make_count_check());
+                option->check(make_count_check(field.min));
             if constexpr (std::is_same_v<Value, std::vector<std::string>>) option->allow_extra_args(false);
         }
         if constexpr (!std::is_same_v<Value, bool>) option->type_name(field.value_name);
-        option->configurable(is_setting);
     });
 }
 
@@ -136,20 +137,16 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     done = false;
     CLI::App app{"The daemon of persistproc: keeps programs running and records what they print.", "persistprocd"};
     config::DaemonSettings settings;
-    declare(app, settings, true);
+    declare(app, settings);
     config::DaemonFlags flags;
-    declare(app, flags, false);
-    app.add_flag("--check", options.only_checks, "Say what is wrong with flags, variables and settings, and end")
-        ->configurable(false);
-    app.add_flag("-q,--quiet", options.quiet, "Do not print the endpoint and how to add it to agents")
-        ->configurable(false);
+    declare(app, flags);
+    app.add_flag("--check", options.only_checks, "Say what is wrong with flags, variables and settings, and end");
+    app.add_flag("-q,--quiet", options.quiet, "Do not print the endpoint and how to add it to agents");
     config::DaemonPlace where;
-    declare(app, where, false);
-    app.get_option("--port")->configurable(true);
-    app.set_help_flag("-h,--help", "This text")->configurable(false);
+    declare(app, where);
+    app.set_help_flag("-h,--help", "This text");
     app.set_version_flag("--version", "persistprocd " + base::version_text(base::version(), base::commit()),
-                         "Which version this is")
-        ->configurable(false);
+                         "Which version this is");
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& what) {

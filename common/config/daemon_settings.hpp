@@ -74,7 +74,7 @@ struct DaemonSettings {
                  .range(0, most)
                  .as_flag("keep-ended", "COUNT", "Processes that have ended and are still remembered (100)"));
         each(field("max_processes", &S::max_processes)
-                 .range(0, most)
+                 .range(1, most)
                  .as_flag("max-processes", "COUNT", "Processes that live at once (2000)"));
         each(field("agent_starts", &S::agent_starts)
                  .range(0, most)
@@ -88,5 +88,13 @@ struct DaemonSettings {
                  .of_kind(ValueKind::size));
     }
 };
+
+/// The keys of [daemon]: the settings, and the port.
+inline std::vector<std::string> daemon_keys() {
+    std::vector<std::string> out;
+    DaemonSettings::fields([&out](const auto& field) { out.emplace_back(field.flag); });
+    out.emplace_back("port");
+    return out;
+}
 
 }  // namespace persistproc::config

@@ -72,6 +72,7 @@ class Config(harness.TestCase):
             ("[deamon]\n", ' 1, column 2: "deamon" is none of the tables daemon, client, run'),
             ("[daemon]\nauth = 'none'\n", ' 2, column 1: auth: peer or token, got "none"'),
             ("[daemon]\nkeep-ended = -1\n", " 2, column 1: "),
+            ("[daemon]\nmax-processes = 0\n", ' 2, column 1: max-processes: a whole number of at least 1 is expected'),
             ("[daemon]\nprocess-log-limit = '1KiB'\n", " 2, column 1: process-log-limit: at least 1MiB"),
             ("[daemon]\ndata-dir = '/x'\n", ' 2, column 1: "data-dir" is no key'),
             ("[daemon]\nport =\n", " 2, column "),
@@ -150,6 +151,8 @@ class Client(harness.TestCase):
             ("[client]\nformat = 'xml'\n", ": line 2, column 1: --format: "),
             ("[client]\nno-color = 'yes'\n", ": line 2, column 1: no-color: true or false is expected"),
             ("[daemon]\nport = 'x'\n", ": line 2, column 1: port: "),
+            # A daemon that runs does not read it again.
+            ("[daemon]\nprt = 1\n", ': line 2, column 1: "prt" is no key of [daemon]; known: auth, '),
             ("[clent]\n", ': line 1, column 2: "clent" is none of the tables'),
             ("\n[" + "a." * 40000 + "b]\n", ": line 2: more than 64 tables or lists within each other"),
             ("\n[" + "a." * 40000 + "b]\n", ": line 2: more than 64 tables or lists within each other"),
@@ -195,6 +198,7 @@ class Replace(harness.TestCase):
         for words, code, why in (
             (("--process-log-limit", "5XB"), 2, b'"5XB" is no size'),
             (("--keep-ended", "x"), 2, b"--keep-ended"),
+            (("--max-processes", "0"), 2, b'--max-processes: a whole number from 1 to'),
             (("--port", str(taken)), 125, f"port {taken} is held by python3".encode()),
         ):
             for how in (("--detach",), ()):
