@@ -97,6 +97,22 @@ TEST_CASE("what ctrl refuses stands in its error") {
     CHECK(has(error(Json::object()), "action"));
 }
 
+TEST_CASE("an empty label is none, under the names that both have, too") {
+    CompatDaemon daemon;
+    Json arguments = start_arguments("web --port 1");
+    arguments["label"] = "";
+    const Json started = daemon.call("start_process", arguments);
+    CHECK(error_code(started).empty());
+    CHECK(CompatDaemon::text_of(started)["pid"] == 1001);
+    // Ours, by what only ours takes.
+    Json again{{"command", {"web", "--port", "1"}}, {"working_directory", "/"}, {"label", ""}};
+    CHECK(error_code(daemon.call("start_process", again)).empty());
+    CHECK(daemon.shims.spawned() == 1);
+    const Json stopped = daemon.call("stop_process", Json{{"command", "web --port 1"}, {"label", ""}});
+    CHECK(error_code(stopped).empty());
+    CHECK(daemon.shims.living() == 0);
+}
+
 TEST_CASE("a command is looked for in its directory, a label everywhere") {
     CompatDaemon daemon;
     daemon.original("start", Json{{"command", "web"}, {"working_directory", "/usr"}});

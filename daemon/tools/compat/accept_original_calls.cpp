@@ -30,11 +30,13 @@ bool is_original(const Json& arguments, const std::vector<std::string>& names) {
     });
 }
 
-/// `theirs` for calls that the original took, but for those of our own client.
+/// `theirs` for calls that the original took, but for those of our own client. An empty label is none, as there.
 Tool either(Tool tool, std::vector<std::string> names, mcp::ToolHandler theirs) {
     tool.definition.output_schema.reset();
     tool.handler = [names = std::move(names), ours = std::move(tool.handler), theirs = std::move(theirs)](
                        Json arguments, mcp::CallContext context) -> Task<mcp::ToolResult> {
+        if (const auto label = arguments.find("label"); label != arguments.end() && *label == "")
+            arguments.erase(label);
         const bool is_client = context.principal.audience() == schema::Audience::client;
         return !is_client && is_original(arguments, names) ? theirs(std::move(arguments), std::move(context))
                                                            : ours(std::move(arguments), std::move(context));
