@@ -159,7 +159,7 @@ Result<ops::StartRequest> make_start_request(const StartArguments& arguments) {
     request.definition.working_directory = std::move(*directory);
     if (auto read = add_files(arguments.environment_files, request.environment); !read) return read.error();
     if (arguments.colour)
-        for (const char* name : {"FORCE_COLOR", "CLICOLOR_FORCE"}) request.environment.emplace(name, "1");
+        for (const auto name : colour_variables) request.environment.emplace(name, "1");
     if (arguments.fresh) request.if_running = ops::IfRunning::restart;
     request.base_environment = inherited_environment(::environ);
     // The mask can only be read by setting it; nothing else runs yet.

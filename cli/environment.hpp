@@ -1,5 +1,6 @@
 #pragma once
 /// What only the client at the user's terminal can know of the process to be started.
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -19,6 +20,9 @@ namespace persistproc::cli {
 
 struct RestartArguments;
 struct StartArguments;
+
+/// The variables by which --color asks for colours.
+inline constexpr std::array<std::string_view, 2> colour_variables = {"FORCE_COLOR", "CLICOLOR_FORCE"};
 
 /// "NAME=value" of this process without what belongs to the supervision of us and not to the program: PERSISTPROC_*,
 /// NOTIFY_SOCKET, LISTEN_*, INVOCATION_ID, JOURNAL_STREAM.

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "cli/environment.hpp"
 #include "cli/format/ending.hpp"
 #include "common/base/text.hpp"
 
@@ -32,8 +35,12 @@ std::string ignored_text(const ops::StartResponse& joined, const StartArguments&
     bool is_from_file = false;
     for (const auto& each : joined.ignored_variables) {
         const std::string name = base::escape_line(each);
+        if (asked.colour && !is_named &&
+            std::find(colour_variables.begin(), colour_variables.end(), each) != colour_variables.end()) {
+            if (settings.find("--color") == std::string::npos) settings += settings.empty() ? "--color" : ", --color";
+            continue;
+        }
         variables += (variables.empty() ? "" : ", ") + name;
-        // What a file or another flag has set is not asked for by name.
         const bool is_named = asked.request.environment.contains(each);
         if (is_named) flags += fmt::format(" -e {}=…", name);
         is_from_file = is_from_file || !is_named;

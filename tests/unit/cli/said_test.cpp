@@ -1,7 +1,9 @@
 // What is said of beginnings and ends.
+#include "cli/commands/arguments.hpp"
 #include "cli/format/cells.hpp"
 #include "cli/format/ending.hpp"
 #include "cli/format/note.hpp"
+#include "cli/joining.hpp"
 #include "tests/support/catch.hpp"
 
 namespace said_test {
@@ -102,6 +104,28 @@ TEST_CASE("spans") {
         {0ns, "0 ms"},     {4ms, "4 ms"},    {999ms, "999 ms"}, {1s, "1 s"},     {1500ms, "1.5 s"},
         {9900ms, "9.9 s"}, {9990ms, "10 s"}, {59s, "59 s"},     {125s, "2m 5s"}, {2h, "2h 0m"}};
     for (const auto& [span, text] : rows) CHECK(format::span_text(span) == text);
+}
+
+TEST_CASE("what does not apply to one that is joined is named as it was typed") {
+    ops::StartResponse joined;
+    joined.id = "p1";
+    joined.label = "web";
+    StartArguments asked;
+    CHECK(ignored_text(joined, asked).empty());
+    joined.ignored_variables = {"CLICOLOR_FORCE", "FORCE_COLOR"};
+    asked.colour = true;
+    CHECK(ignored_text(joined, asked) == "joined as it is, without --color; --fresh replaces it");
+    asked.request.environment["FORCE_COLOR"] = "0";
+    CHECK(ignored_text(joined, asked) ==
+          "joined as it is, without --color, environment (FORCE_COLOR); --fresh replaces it");
+    asked.colour = false;
+    asked.request.environment["CLICOLOR_FORCE"] = "1";
+    CHECK(ignored_text(joined, asked) ==
+          "joined with another environment (CLICOLOR_FORCE, FORCE_COLOR); persistproc restart -e CLICOLOR_FORCE=… -e "
+          "FORCE_COLOR=… web");
+    joined.ignored_settings = {"restart", "grace_seconds"};
+    joined.ignored_variables.clear();
+    CHECK(ignored_text(joined, asked) == "joined as it is, without --restart, --grace; --fresh replaces it");
 }
 
 }  // namespace said_test
