@@ -184,7 +184,8 @@ std::string client_manual() {
     out += ".PP\n" +
            prose(
                "A DURATION is 500ms, 10s, 1m30s, 2h or a number of seconds; a TIME is the age of something "
-               "(2m), RFC 3339, a date, a clock time or a Unix time.") +
+               "(2m), RFC 3339, a date, a clock time, today, yesterday, or Unix seconds, which a number is from " +
+               std::to_string(base::least_unix_seconds) + " on; a smaller one is an age.") +
            "\n";
     out += section("FLAGS OF EVERY SUBCOMMAND, UNLESS IT HAS ITS OWN");
     CommonFlags common;

@@ -229,12 +229,12 @@ std::optional<WallTime> find_day(std::string_view text, WallTime now) {
 
 /// Seconds since 1970 are of no use as an age: as one they were more than three years.
 std::optional<WallTime> find_unix_time(std::string_view text) {
-    constexpr std::int64_t least = 100'000'000, most = 7'000'000'000;
+    constexpr std::int64_t most = 7'000'000'000;
     std::int64_t seconds = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
     std::string_view rest = text.substr(static_cast<std::size_t>(end - text.data()));
     std::chrono::nanoseconds fraction{};
-    if (error != std::errc{} || seconds < least || seconds > most) return std::nullopt;
+    if (error != std::errc{} || seconds < least_unix_seconds || seconds > most) return std::nullopt;
     if (!rest.empty() && (!take_fraction(rest, fraction) || !rest.empty())) return std::nullopt;
     return WallTime(std::chrono::seconds(seconds) + fraction);
 }
@@ -253,8 +253,8 @@ Result<WallTime> parse_time_or_age(std::string_view text, WallTime now) {
         return Error{
             ErrorCode::invalid,
             fmt::format("\"{}\" is no time: expected an age such as 2m, RFC 3339 such as 2026-11-02T08:00:00Z, "
-                        "a date, a clock time such as 08:00, today, yesterday, or Unix seconds",
-                        excerpt(text))};
+                        "a date, a clock time such as 08:00, today, yesterday, or Unix seconds (from {} on)",
+                        excerpt(text), least_unix_seconds)};
     return now - *age;
 }
 

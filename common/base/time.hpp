@@ -34,6 +34,9 @@ Result<WallTime> parse_rfc3339(std::string_view text);
 /// Pure. Errors: invalid, naming the text and what is accepted.
 Result<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
+/// Below this a bare number is an age in seconds; from here on it is Unix seconds (since 1973).
+inline constexpr std::int64_t least_unix_seconds = 100'000'000;
+
 /// A time as users give it to --since: RFC 3339, a date or a clock time of this machine's zone, "today", "yesterday",
 /// Unix seconds, or a duration before `now` ("5m", "5 min ago"). Errors: invalid.
 Result<WallTime> parse_time_or_age(std::string_view text, WallTime now);

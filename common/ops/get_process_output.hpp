@@ -57,7 +57,8 @@ struct OutputRequest {
                  .also_typed("tail #"));
         each(field("cursor", &R::cursor, "Only what came after it").as_flag("cursor", "CURSOR"));
         each(field("since", &R::since, "Age (5m), RFC 3339, clock or Unix time")
-                 .as_flag("since", "TIME", "Only what was printed from then on")
+                 .as_flag("since", "TIME",
+                          "Only what was printed from then on: 5m, 16:20, a date, Unix seconds from 100000000 on")
                  .of_kind(schema::ValueKind::time));
         each(field("until", &R::until, "As since")
                  .as_flag("until", "TIME", "Only what was printed before")
