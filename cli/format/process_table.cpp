@@ -136,6 +136,15 @@ bool has_default_label(const ProcessView& view) {
     return view.label == domain::default_label(view.command, view.working_directory);
 }
 
+/// What fits of "3000,3001,…", whole numbers alone.
+std::string cut_list(std::string text, std::size_t cells, std::string_view mark) {
+    if (cells_of(text) <= cells) return text;
+    const std::size_t room = cells - std::min(cells, cells_of(mark));
+    const std::size_t comma = text.rfind(',', room > 0 ? room - 1 : 0);
+    text.erase(comma == std::string::npos ? 0 : comma + 1);
+    return text.append(mark);
+}
+
 Row make_row(const ProcessView& view, WallTime now, const TextStyle& style) {
     Row row;
     row[at::id] = view.id;
@@ -222,7 +231,7 @@ Layout terminal_layout(std::vector<Row>& rows, const std::vector<ProcessView>& v
     const auto room = static_cast<std::size_t>(style.width);
     for (std::size_t i = 0; i < rows.size(); ++i) {
         rows[i][at::directory] = short_directory(views[i].working_directory, SIZE_MAX, style);
-        rows[i][at::ports] = cut_end(rows[i][at::ports], most_ports, style.mark());
+        rows[i][at::ports] = cut_list(rows[i][at::ports], most_ports, style.mark());
         // The directory has its own column.
         if (has_default_label(views[i])) rows[i][at::label] = shown(domain::command_line(views[i].command), style);
     }
@@ -241,10 +250,15 @@ Layout terminal_layout(std::vector<Row>& rows, const std::vector<ProcessView>& v
     }
     out.shrink(at::label, room, shortest);
     out.shrink(at::state, room, shortest);
+    // A directory is cut between its parts: what that leaves is the label's.
+    const std::size_t natural_label = widest(rows, at::label), directory_room = out.width[at::directory];
+    for (std::size_t i = 0; i < rows.size(); ++i)
+        rows[i][at::directory] = short_directory(views[i].working_directory, directory_room, style);
+    out.width[at::directory] = std::max(widest(rows, at::directory), table_columns[at::directory].head.size());
+    out.grow(at::label, room, natural_label);
     for (std::size_t i = 0; i < rows.size(); ++i) {
         rows[i][at::label] = cut_middle(rows[i][at::label], out.width[at::label], style.mark());
         rows[i][at::state] = cut_end(rows[i][at::state], out.width[at::state], style.mark());
-        rows[i][at::directory] = short_directory(views[i].working_directory, out.width[at::directory], style);
     }
     return out;
 }
