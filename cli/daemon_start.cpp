@@ -35,6 +35,8 @@ namespace {
 
 constexpr int ready_timeout_ms = 30'000;
 constexpr int ready_fd = 3;
+/// What comes in place of the daemon's word when its program could not be executed; errno stands behind it.
+constexpr char not_executed = '!';
 /// A daemon that leaves answers what it was asked before, for at most five seconds.
 constexpr auto transition_patience = std::chrono::seconds(10);
 constexpr auto transition_interval = std::chrono::milliseconds(20);
@@ -78,8 +80,12 @@ std::string last_line(const fs::path& log, std::size_t from) {
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     // The daemon shall not keep the caller's directory busy.
-    if (::chdir("/") != 0) ::_exit(1);
-    ::execve(program, argv, environment);
+    if (::chdir("/") == 0) ::execve(program, argv, environment);
+    // Nobody else would tell why.
+    const int failed = errno;
+    char word[1 + sizeof failed] = {not_executed};
+    std::memcpy(word + 1, &failed, sizeof failed);
+    (void)!::write(ready_fd, word, sizeof word);
     ::_exit(127);
 }
 
@@ -152,7 +158,14 @@ Result<void> start_daemon(const CommonOptions& options) {
     while ((polled = ::poll(&readable, 1, ready_timeout_ms)) < 0 && errno == EINTR) {
     }
     char byte = 0;
-    if (polled > 0 && ::read(ready.get(), &byte, 1) == 1) return {};
+    const bool is_told = polled > 0 && ::read(ready.get(), &byte, 1) == 1;
+    if (is_told && byte != not_executed) return {};
+    if (is_told) {
+        int failed = 0;
+        if (::read(ready.get(), &failed, sizeof failed) != sizeof failed) failed = ENOEXEC;
+        return Error{ErrorCode::unavailable,
+                     fmt::format("the daemon did not start: {}: {}", program->native(), std::strerror(failed))};
+    }
     const std::string why = last_line(log_path, log_size);
     if (polled == 0)
         return Error{ErrorCode::unavailable, fmt::format("the daemon does not serve after {} s; see {}",

@@ -21,6 +21,9 @@ Result<std::string> ask_version(const fs::path& program) {
     const HelperCommand command{.program = program, .words = {"--version"}};
     const auto answer = run_helper(command);
     if (!answer) return answer.error();
+    if (answer->status != 0)
+        return Error{ErrorCode::exec_failed,
+                     fmt::format("{} cannot be run: --version ended with status {}", program.native(), answer->status)};
     const std::string line = answer->text.substr(0, answer->text.find('\n'));
     const std::size_t space = line.find(' ');
     const std::string version = space == std::string::npos ? line : line.substr(space + 1);

@@ -71,8 +71,10 @@ void check_settings(const Examined& examined, Findings& out) {
     if (const std::string& fault = examined.common.settings_fault; !fault.empty())
         return out.problem(name, fault, advice);
     const auto program = find_daemon_program();
-    if (const auto fine = program ? check_daemon_settings(*program) : Result<void>(); !fine)
-        return out.problem(name, fine.error().message, "correct it: until then no daemon begins");
+    const auto fine = program ? check_daemon_settings(*program) : Result<void>(program.error());
+    const bool is_asked = fine || fine.error().code == ErrorCode::invalid || fine.error().code == ErrorCode::io;
+    if (!is_asked) return out.note(name, "not examined: the daemon's program would say whether they are right", "");
+    if (!fine) return out.problem(name, fine.error().message, "correct it: until then no daemon begins");
     const fs::path path = config::find_config_path();
     std::error_code failed;
     out.ok(name, path.empty()               ? "neither XDG_CONFIG_HOME nor HOME says where they would be"

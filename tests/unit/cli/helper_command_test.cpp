@@ -5,10 +5,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
 #include <string>
 
+#include "cli/probes.hpp"
 #include "common/base/unique_fd.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 namespace helper_command_test {
 
@@ -23,6 +27,19 @@ HelperCommand shell(std::string script) { return {.program = "/bin/sh", .words =
 bool has_children() { return ::waitpid(-1, nullptr, WNOHANG) >= 0 || errno != ECHILD; }
 
 }  // namespace
+
+TEST_CASE("a program that says no version is told with how it ended") {
+    const tests::TemporaryDirectory directory;
+    const auto program = directory.path() / "persistprocd";
+    std::ofstream(program) << "#!/bin/sh\nexit 254\n";
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    const auto version = ask_version(program);
+    REQUIRE(!version);
+    CHECK(version.error().code == ErrorCode::exec_failed);
+    CHECK(version.error().message == program.native() + " cannot be run: --version ended with status 254");
+    // Nor does it say anything of settings.
+    CHECK(check_daemon_settings(program).error().code == ErrorCode::exec_failed);
+}
 
 TEST_CASE("what a helper command writes to its stream is its answer") {
     HelperCommand command = shell("echo out; echo errors >&2; exit 3");
