@@ -93,20 +93,21 @@ Result<FileSettings> read_settings(const std::vector<Flag>& defining) {
     return out;
 }
 
-Result<Invocation> finish(Line& line, const CommonFlags& before, const Result<FileSettings>& file, SplitArguments split,
-                          bool implied = false) {
+/// `word`: the subcommand as it was typed.
+Result<Invocation> finish(Line& line, std::string_view word, const CommonFlags& before,
+                          const Result<FileSettings>& file, SplitArguments split, bool implied = false) {
     Invocation out;
     if (!file && line.subcommand->needs_settings) return file.error();
     auto common = resolve(before, line.common, file ? *file : FileSettings());
     if (!common) return common.error();
     out.common = std::move(*common);
     if (!file) out.common.settings_fault = file.error().message;
-    Given given{.subcommand = line.subcommand->typed.name,
+    Given given{.subcommand = word,
                 .common = out.common,
                 .flags = {},
                 .dashes = split.dashes,
                 .implied = implied,
-                .line = fmt::format("persistproc {}", line.subcommand->typed.name),
+                .line = fmt::format("persistproc {}", word),
                 .all_flags = shapes_of(line.flags),
                 .own_flags = {}};
     for (const auto& [name, value] : split.flags) given.flags.insert(name);
@@ -222,12 +223,12 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     }
     if (wants_version) {
         Line line(*find_subcommand("version"));
-        return finish(line, run.common, file, SplitArguments{});
+        return finish(line, "version", run.common, file, SplitArguments{});
     }
     if (subcommand == nullptr) {
         if (split->words.empty())
             return Error{ErrorCode::invalid, "no subcommand and no command to run; see persistproc --help"};
-        return finish(run, CommonFlags{}, file, std::move(*split), true);
+        return finish(run, "run", CommonFlags{}, file, std::move(*split), true);
     }
 
     CommonFlags anywhere;
@@ -249,7 +250,7 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     if (is_run) own->flags.insert(own->flags.begin(), split->flags.begin(), split->flags.end());
     if (auto applied = apply_flags(line.flags, own->flags); !applied) return base::with_context(applied.error(), first);
     if (line.common.help) return make_help(first);
-    return finish(line, run.common, file, std::move(*own));
+    return finish(line, first, run.common, file, std::move(*own));
 }
 
 OutputFormat guess_format(const std::vector<std::string>& arguments) {

@@ -53,6 +53,16 @@ Task<ViewResult> remove_one(DaemonClient& client, std::string target, bool force
     co_return removed;
 }
 
+/// One that runs is told with what forgets it all the same.
+Task<ViewResult> remove_or_advise(DaemonClient& client, std::string target, bool force,
+                                  std::map<std::string, std::int64_t>& freed) {
+    auto removed = co_await remove_one(client, target, force, freed);
+    if (removed || force || removed.error().code != ErrorCode::conflict) co_return removed;
+    Error refused = removed.error();
+    refused.message += fmt::format("; both at once: persistproc rm -f {}", base::excerpt(base::shell_quote(target)));
+    co_return refused;
+}
+
 std::string total_line(const std::map<std::string, std::int64_t>& freed) {
     std::int64_t bytes = 0;
     for (const auto& [id, each] : freed) bytes += each;
@@ -64,7 +74,7 @@ std::string total_line(const std::map<std::string, std::int64_t>& freed) {
 static Task<int> remove(Context context, RemoveArguments options) {
     std::map<std::string, std::int64_t> freed;
     TargetOperation operation = [&](DaemonClient& client, std::string target) {
-        return remove_one(client, std::move(target), options.force, freed);
+        return remove_or_advise(client, std::move(target), options.force, freed);
     };
     std::optional<SlowEnd> end;
     if (options.force) end = SlowEnd{context.console, "stop"};

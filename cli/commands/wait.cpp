@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <filesystem>
 #include <set>
@@ -15,6 +18,7 @@
 #include "cli/format/process_text.hpp"
 #include "cli/reader_gone.hpp"
 #include "cli/taken_port.hpp"
+#include "cli/signals.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
 #include "common/base/text.hpp"
@@ -268,6 +272,22 @@ Task<> wait_in(Round& round, std::size_t i) {
     round.changed.notify_all();
 }
 
+/// Completes when a signal ends the client, with its number; what was waited for goes on.
+Task<int> leave(Round& round) {
+    boost::asio::signal_set signals(round.context.executor);
+    add_ending_signals(signals);
+    const int number = co_await signals.async_wait(boost::asio::use_awaitable);
+    const Console& console = round.context.console;
+    // Behind the terminal's "^C".
+    if (number == SIGINT && ::isatty(STDERR_FILENO) == 1 && !console.quiet()) console.break_line();
+    std::string names;
+    for (std::size_t i = 0; i < round.lines.size(); ++i)
+        if (round.lines[i].target.empty())
+            names += (names.empty() ? "" : ", ") + base::excerpt(round.options.targets[i]);
+    console.note(fmt::format("no longer waiting for {}", names));
+    co_return number;
+}
+
 Task<> until_answered(Round& round) {
     while (round.pending > 0) co_await round.changed.wait();
 }
@@ -287,8 +307,12 @@ static Task<int> wait(Context context, WaitArguments options) {
     }
     auto waiting = until_answered(round);
     auto gone = until_reader_gone(executor);
-    const auto first = co_await (std::move(waiting) || std::move(gone));
+    auto left = leave(round);
+    const auto first = co_await (std::move(waiting) || std::move(gone) || std::move(left));
     co_await tasks.close();
+    // A script that waits with us shall end, too, which a shell sees by how we do.
+    if (first.index() == 2) ::raise(std::get<2>(first));
+    if (first.index() == 2) co_return 128 + std::get<2>(first);
     if (first.index() == 1) co_return unread_status;
     const format::WaitLine& only = round.lines.front();
     if (console.json() && count > 1)

@@ -349,8 +349,9 @@ void ProcessDriver::hear(run::RunDriver& run, const run::Telling& telling) {
         // The program may start any moment: what is not known to have failed is not given up.
         confirm(*process);
         if (process->is<Starting>())
-            process->start_error = Error{ErrorCode::timeout, "the shim of " + to_string(run.id()) +
-                                                                 " did not report the start yet; see list_processes"};
+            process->start_error =
+                Error{ErrorCode::timeout,
+                      "the shim of " + to_string(run.id()) + " did not report the start yet; list shows when it runs"};
         apply(process, ShimSilent{});
     }
 }

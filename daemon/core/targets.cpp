@@ -66,7 +66,7 @@ Error not_found(std::string_view target, const std::vector<Candidate>& candidate
     std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     std::string text = fmt::format("no process is \"{}\"", base::excerpt(target));
     if (candidates.empty()) return {ErrorCode::not_found, text + "; there are none yet: start one"};
-    if (near.empty()) return {ErrorCode::not_found, text + "; list_processes (persistproc list) shows those there are"};
+    if (near.empty()) return {ErrorCode::not_found, text + "; list shows those there are"};
     text += "; nearest:";
     for (std::size_t i = 0; i < std::min<std::size_t>(3, near.size()); ++i)
         text += fmt::format("{} {} {}", i == 0 ? "" : ",", to_string(near[i].second->id),

@@ -2,6 +2,7 @@
 import fcntl
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -328,6 +329,13 @@ class Ends(harness.TestCase):
         client.signal(signal.SIGINT)
         finished = client.wait()
         self.assertEqual((finished.code, notes(finished)[-1]), (130, "left; the stop goes on"), finished)
+        client = self.background("wait", "slow", "--exit")
+        # Its handler is there once it has asked.
+        caught = lambda: re.search(r"^SigCgt:\s+(\w+)", pathlib.Path(f"/proc/{client.process.pid}/status").read_text(), re.M)[1]
+        harness.eventually("it waits", lambda: int(caught(), 16) >> (signal.SIGINT - 1) & 1)
+        client.signal(signal.SIGINT)
+        finished = client.wait()
+        self.assertEqual((finished.code, notes(finished)), (-signal.SIGINT, ["no longer waiting for slow"]), finished)
         self.assertEqual(self.view("slow")["state"], "stopping")
         self.ok("stop", "--force", "slow")
 

@@ -149,7 +149,7 @@ REFUSED = [
     ("start ecosystem.config.js", 2, "ecosystem.config.js: there are no project files yet"),
     ("start ./Procfile", 2, "Procfile: there are no project files yet"),
     ("start all", 2, "persistproc restart all"),
-    ("rm api", 125, "stop it first: persistproc stop p1"),
+    ("rm api", 125, "stop it first: persistproc stop p1; both at once: persistproc rm -f api"),
     ("wait api --ready", 2, "--ready: readiness checks are not available yet; use --pattern or --port"),
     ("list -v", 2, "unknown flag -v: of serve and mcp alone"),
     ("logs -i api", 2, "go with --grep or --exclude"),
@@ -160,7 +160,7 @@ REFUSED = [
     ("stop --forse api", 2, "did you mean --force?"),
     ("stop ap", 125, 'nearest: p1 "api"'),
     ("stop apo", 125, 'nearest: p1 "api"'),
-    ("stop nope", 125, 'no process is "nope"; list_processes (persistproc list) shows those there are'),
+    ("stop nope", 125, 'no process is "nope"; list shows those there are'),
     ("stop api all", 2, '"all" stands for every process'),
     ("restart all nope", 2, '"all" stands for every process'),
     ("logs api all", 2, '"all" stands for every process'),
@@ -430,6 +430,12 @@ class Records(harness.TestCase):
         self.assertRegex(self.ok("prune").out.decode(), r"^3 forgotten, 29\d\.\d KiB\n$")
         self.assertEqual([view["label"] for view in self.views()], ["goes-on"])
         self.assertEqual(self.ok("prune").out, b"0 forgotten, 0 B\n")
+
+    def test_what_does_not_run_is_not_said_to_be_stopped(self):
+        self.start("a", ["sleep", "1000"])
+        self.assertEqual(self.ok("stop", "a").out, b"p1 (a) stopped (SIGTERM)\n")
+        self.assertEqual(self.ok("stop", "a").out, b"p1 (a) was not running\n")
+        self.assertEqual(self.ok("stop", "a", "--json").json()["state"], "stopped")
 
     def test_rename(self):
         self.start("a", ["sleep", "1000"])

@@ -85,7 +85,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     const bool has_begun = process->life.last_run() != last;
     if (process->start_error) co_return *process->start_error;
     if (!done)
-        co_return Error{ErrorCode::timeout, process->shown() + " has not been restarted yet; see list_processes"};
+        co_return Error{ErrorCode::timeout, process->shown() + " has not been restarted yet; list shows when it is"};
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
     if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();

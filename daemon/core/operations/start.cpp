@@ -239,7 +239,7 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     const bool done = co_await driver_.settled(process, until);
     const bool has_begun = process->life.last_run() != last;
     if (process->start_error) co_return *process->start_error;
-    if (!done) co_return Error{ErrorCode::timeout, process->shown() + " is still starting; see list_processes"};
+    if (!done) co_return Error{ErrorCode::timeout, process->shown() + " is still starting; list shows when it runs"};
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
     if (auto wanted = still_wanted(*process, stops, "started"); !wanted) {

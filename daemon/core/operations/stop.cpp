@@ -64,7 +64,7 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     const bool done = co_await driver_.settled(process, until);
     if (!done)
         co_return Error{ErrorCode::timeout,
-                        process->shown() + " has not ended although it was killed; see its PID in list_processes"};
+                        process->shown() + " has not ended although it was killed; list shows its PID"};
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     if (process->is<Unreachable>())
         co_return Error{ErrorCode::unavailable,

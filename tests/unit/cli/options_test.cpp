@@ -342,6 +342,13 @@ TEST_CASE("a mistake is one line that says what instead") {
     CHECK(parsed<RunArguments>({"run", "mcp"}).start.request.definition.command == Words{"mcp"});
 }
 
+TEST_CASE("a refusal names the subcommand as it was typed") {
+    CHECK(refusal_of({"logs"}).starts_with("logs: "));
+    CHECK(refusal_of({"output"}).starts_with("output: "));
+    CHECK(refusal_of({"serve", "--max-processes", "0"}).find("--max-processes: a whole number from 1 to 999999999") !=
+          std::string::npos);
+}
+
 TEST_CASE("setup names clients, a scope and an entry") {
     const auto setup = parsed<SetupArguments>({"setup", "claude"});
     CHECK(setup.agents == std::vector{ops::find_agent("claude-code")});

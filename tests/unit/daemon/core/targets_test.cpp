@@ -59,7 +59,7 @@ TEST_CASE("no match is an error that names the nearest") {
     // Nothing is near: nothing is named.
     const auto far = resolve_target("zebra", candidates);
     REQUIRE(!far);
-    CHECK(far.error().message == "no process is \"zebra\"; list_processes (persistproc list) shows those there are");
+    CHECK(far.error().message == "no process is \"zebra\"; list shows those there are");
     CHECK(id_of("p99") == "not_found");
     CHECK(id_of("") == "invalid");
     CHECK(id_of(std::string(100000, 'x')) == "not_found");
