@@ -25,6 +25,9 @@ struct TargetResults {
     bool was_left = false;             // Ctrl+C: the daemon goes on with it, and the rest is empty
 };
 
+/// Exit status of who asks for one that does not exist, as systemctl and the Linux Standard Base have it.
+inline constexpr int unknown_process_status = 4;
+
 /// Where there is no process at all. Not_found.
 Error no_such_process(const std::string& target);
 

@@ -419,6 +419,13 @@ std::optional<Error> refuse_mistyped(const StartArguments& arguments) {
                                                  base::excerpt(word), near)};
 }
 
+bool may_be_program(const StartArguments& arguments) {
+    const domain::Definition& definition = arguments.request.definition;
+    // Folders of PATH may be relative to the directory.
+    if (definition.shell || !definition.working_directory.empty()) return true;
+    return is_found(arguments, definition.command.front());
+}
+
 bool may_be_known(const StartArguments& arguments) {
     if (arguments.dashes) return false;
     const auto& command = arguments.request.definition.command;

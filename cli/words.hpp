@@ -57,6 +57,9 @@ std::optional<Misplaced> find_misplaced(const std::vector<std::string>& command,
 /// and no program.
 std::optional<Error> refuse_mistyped(const StartArguments& arguments);
 
+/// Whether the command may be executed, as far as its first word tells: a path, something in PATH, or a shell's line.
+bool may_be_program(const StartArguments& arguments);
+
 /// Whether `refuse_known` may have something to say.
 bool may_be_known(const StartArguments& arguments);
 /// Why the command of a `run` is not run: it names a process that exists, or has the form of an id, or is a subcommand

@@ -105,6 +105,8 @@ static Task<int> run(Context context, RunArguments options) {
     if (options.start.unsplit) co_return context.console.fail(*options.start.unsplit);
     auto request = make_start_request(options.start);
     if (!request) co_return context.console.fail(explained(request.error(), options.start));
+    const auto vain = co_await refuse_vain_start(context, options.start);
+    if (vain) co_return context.console.fail(*vain);
     auto client = co_await connect_or_start(context.executor, context.common, !options.start.no_autostart);
     if (!client) co_return context.console.fail(not_connected(client.error(), context.common, options.start));
     if (options.detach) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <cerrno>
+#include <filesystem>
 
 #include "cli/common_flags.hpp"
 #include "cli/daemon_start.hpp"
@@ -12,12 +14,16 @@
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
 #include "cli/joining.hpp"
+#include "cli/run_survey.hpp"
 #include "cli/settle.hpp"
 #include "cli/slow_end.hpp"
+#include "cli/targets.hpp"
 #include "cli/words.hpp"
 #include "common/async/task_group.hpp"
+#include "common/base/file_lock.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/start_process.hpp"
+#include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -158,9 +164,34 @@ Task<std::optional<Answer>> unless_left(Context context, Task<Answer> asking, Vi
 
 }  // namespace
 
+Task<std::optional<Error>> refuse_vain_start(Context context, StartArguments arguments) {
+    if (may_be_program(arguments)) co_return std::nullopt;
+    const std::filesystem::path data = context.common.data_directory;
+    const auto client = co_await DaemonClient::connect(context.executor, data);
+    if (client || client.error().code != ErrorCode::unavailable) co_return std::nullopt;
+    // One that holds the directory and does not answer may know more than its files say.
+    const auto held = base::is_locked(data / rundir::daemon_lock_name);
+    const auto there = count_processes(data);
+    if ((held && *held) || !there || there->processes > 0) co_return std::nullopt;
+    Error failed{
+        ErrorCode::exec_failed,
+        fmt::format("{}: no such program in PATH", base::excerpt(arguments.request.definition.command.front())),
+        ENOENT};
+    co_return explained(std::move(failed), arguments);
+}
+
 Task<int> start(Context context, BackgroundArguments options) {
     auto request = make_start_request(options);
     if (!request && !options.unsplit) co_return context.console.fail(explained(request.error(), options));
+    const auto vain = co_await refuse_vain_start(context, options);
+    if (vain && (options.unsplit || !options.is_bare()))
+        co_return context.console.fail(options.unsplit ? *options.unsplit : *vain);
+    if (vain) {
+        Error unknown = no_such_process(options.word);
+        unknown.message += fmt::format("; nor is it a program: {}", vain->message);
+        context.console.fail(unknown);
+        co_return unknown_process_status;
+    }
     auto client = co_await connect_or_start(context.executor, context.common, !options.no_autostart);
     if (!client) co_return context.console.fail(not_connected(client.error(), context.common, options));
     std::string again;  // the id of a process that exists; the daemon knows whether it runs when its turn has come

@@ -28,7 +28,6 @@ Task<ViewResult> describe(DaemonClient& client, std::string target, std::map<std
 
 // As systemctl and the Linux Standard Base have it.
 constexpr int not_running = 3;
-constexpr int unknown = 4;
 
 bool every_process(const ProcessView&) { return true; }
 
@@ -82,7 +81,7 @@ static Task<int> status(Context context, StatusArguments options) {
     for (const auto& one : results.results) {
         int own = 0;
         if (!one)
-            own = one.error().code == ErrorCode::not_found ? unknown : 125;
+            own = one.error().code == ErrorCode::not_found ? unknown_process_status : 125;
         else if (!domain::is_live(*one))
             own = not_running;
         worst = std::max(worst, own);
@@ -97,7 +96,7 @@ static Task<int> status(Context context, StatusArguments options) {
     }
     if (results.results.empty()) {
         context.console.note("there is no process");
-        co_return unknown;
+        co_return unknown_process_status;
     }
     bool first = true;
     for (const auto& one : results.results) {

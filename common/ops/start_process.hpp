@@ -60,7 +60,9 @@ struct StartRequest {
             "process starts that one as it was defined, unless it runs; flags that define a process do not go "
             "with it, and others may stand behind it. Behind -- the word is a command.",
         .examples = {"persistproc start --label db postgres -D data", "persistproc start db"},
-        .statuses = {{126, "the program is not executable"}, {127, "no such program"}},
+        .statuses = {{4, "the one word is neither a process, as there is none, nor a program"},
+                     {126, "the program is not executable"},
+                     {127, "no such program"}},
         .words_kind = schema::ValueKind::command,
     };
 

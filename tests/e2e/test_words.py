@@ -511,6 +511,14 @@ class WithoutDaemon(harness.TestCase):
         refused = self.cli("status", "web")
         self.assertEqual(refused.code, 4)
         self.assertOneLine(refused.err, 'no process is "web": there are none yet')
+        # Nor is one started for what is neither a process nor a program.
+        refused = self.cli("start", "nosuchprogram")
+        self.assertEqual(refused.code, 4)
+        self.assertOneLine(refused.err, 'no process is "nosuchprogram": there are none yet; nor is it a program')
+        for words in (("run", "nosuchprogram"), ("start", "nosuchprogram", "-x"), ("start", "--label", "x", "nosuchprogram")):
+            refused = self.cli(*words)
+            self.assertEqual(refused.code, 127, refused)
+            self.assertOneLine(refused.err, "nosuchprogram: no such program in PATH")
         said = self.ok("shutdown")
         self.assertOneLine(said.err, "no daemon runs")
         self.assertEqual(self.ok("shutdown", "--json").json(), {"stopped": [], "kept": [], "untouched": []})
