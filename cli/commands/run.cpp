@@ -141,6 +141,7 @@ static Task<int> run(Context context, RunArguments options) {
     plan.process = *started;
     plan.on_exit = options.on_exit;
     plan.interrupts = interrupts;
+    plan.tells_input = true;
     const auto id = domain::find_process_id(started->id);
     if (started->run && id) plan.run = domain::find_run_number(*started->run, *id).value_or(0);
     if (!started->log_path)

@@ -18,6 +18,7 @@
 #include "cli/session/paced_writer.hpp"
 #include "cli/session/policy.hpp"
 #include "cli/session/run_facts.hpp"
+#include "cli/session/typed_input.hpp"
 #include "cli/signals.hpp"
 #include "cli/taken_port.hpp"
 #include "common/async/mutex.hpp"
@@ -31,6 +32,7 @@ namespace {
 
 using boost::asio::experimental::awaitable_operators::operator||;
 
+constexpr const char* no_input = "its input is empty: what is typed here is not passed on";
 constexpr auto poll_interval = std::chrono::milliseconds(250);
 constexpr auto soon = std::chrono::milliseconds(10);
 /// A daemon that takes longer is treated as one that does not answer.
@@ -71,6 +73,7 @@ public:
         tasks_.spawn("status", poll_status());
         tasks_.spawn("output", show_output());
         tasks_.spawn("reader", watch_reader());
+        if (plan_.tells_input) tasks_.spawn("input", tell_input());
         for (unsigned i = 0; i < plan_.interrupts; ++i) happen(Interrupted{});
         while (!has_finished_) co_await finished_.wait();
         co_await tasks_.close();
@@ -339,6 +342,12 @@ private:
             }
         }
         has_object_ = !chunks_.empty() && has_object_;
+    }
+
+    /// A program that asks for something, and somebody who answers.
+    Task<> tell_input() {
+        const bool is_typed = co_await until_typed(context_.executor);
+        if (is_typed) say(no_input);
     }
 
     /// A program may print nothing for hours after its reader has gone.

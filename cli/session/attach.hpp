@@ -21,6 +21,7 @@ struct AttachPlan {
     unsigned interrupts = 0;  // signals that have come already
     bool own_status = true;   // end with the program's status; else with 0
     bool tell_detached = true;
+    bool tells_input = false;  // that what is typed is not passed on, once
 };
 
 /// Completes with the exit status when the process has ended for good, or the user has left. `client` may be lost and

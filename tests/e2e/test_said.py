@@ -346,6 +346,16 @@ class Ends(harness.TestCase):
         self.assertEqual(terminal.wait(), 0)
         self.assertIn(b"half^C\r\npersistproc: detached; p1 (web) goes on\r\npersistproc: back: ", terminal.seen)
 
+    def test_what_is_typed_is_said_once_not_to_arrive(self):
+        terminal = self.terminal("run", "--label", "web", "sh", "-c", "echo hello; exec sleep 600")
+        terminal.until(b"hello")
+        terminal.type(b"yes\n")
+        terminal.until(b"persistproc: its input is empty: what is typed here is not passed on\r\n")
+        terminal.type(b"again\n")
+        terminal.until(b"again\r\n")
+        terminal.type(b"\x03")
+        self.assertEqual(terminal.wait(), 0)
+        self.assertEqual(terminal.seen.count(b"not passed on"), 1)
 
     def test_a_file_of_both_streams_shows_none_of_it_behind_other_words(self):
         both = subprocess.run(
