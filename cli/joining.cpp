@@ -14,8 +14,7 @@ namespace {
 
 /// The flag by which a field of the definition is set; empty: none is.
 std::string flag_of(const std::string& field) {
-    // One flag says both.
-    if (field == "restart" || field == "restart_limit") return "--restart";
+    if (field == "restart") return "--restart";
     std::string out;
     ops::StartRequest::fields([&](const auto& f) {
         if (field == f.name && f.flag != nullptr) out = std::string("--") + f.flag;
@@ -35,13 +34,13 @@ std::string ignored_text(const ops::StartResponse& joined, const StartArguments&
     bool is_from_file = false;
     for (const auto& each : joined.ignored_variables) {
         const std::string name = base::escape_line(each);
+        const bool is_named = asked.request.environment.contains(each);
         if (asked.colour && !is_named &&
             std::find(colour_variables.begin(), colour_variables.end(), each) != colour_variables.end()) {
             if (settings.find("--color") == std::string::npos) settings += settings.empty() ? "--color" : ", --color";
             continue;
         }
         variables += (variables.empty() ? "" : ", ") + name;
-        const bool is_named = asked.request.environment.contains(each);
         if (is_named) flags += fmt::format(" -e {}=…", name);
         is_from_file = is_from_file || !is_named;
     }

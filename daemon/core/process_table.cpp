@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "common/base/text.hpp"
 
@@ -37,19 +38,45 @@ Result<ProcessPtr> ProcessTable::resolve(const std::string& target) const {
     return processes_.at(*id);
 }
 
+Error ProcessTable::label_taken(const Process& holder, const Definition& asked, bool replaces) const {
+    const Definition& theirs = holder.record.definition;
+    std::string text =
+        fmt::format("label {} is in use by {} ({} in {}", base::quote(asked.label), holder.name(),
+                    base::shortened(domain::command_line(theirs.command)), base::escape_line(theirs.working_directory));
+    if (!theirs.started_by.empty()) text += fmt::format(", started by {}", base::escape_line(theirs.started_by));
+    text += fmt::format("){}; {} is free", replaces ? ", which the same command alone replaces" : "",
+                        free_label(asked.label));
+    // In another directory it is somebody else's work.
+    if (theirs.working_directory == asked.working_directory) text += fmt::format(", or stop {} first, and it takes the new command", holder.name());
+    return {ErrorCode::conflict, std::move(text)};
+}
+
+std::string ProcessTable::free_label(std::string_view taken) const {
+    const std::size_t dash = taken.find_last_not_of("0123456789");
+    std::uint32_t number = 1;
+    if (dash != std::string_view::npos && taken[dash] == '-' && dash > 0) {
+        const auto digits = taken.substr(dash + 1);
+        const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+        if (failed == std::errc() && end == digits.data() + digits.size()) taken = taken.substr(0, dash);
+    }
+    // Of so many one is free.
+    for (std::size_t tries = 0; tries <= processes_.size(); ++tries) {
+        std::string label = fmt::format("{}-{}", taken, ++number);
+        const auto has_label = [&](const auto& each) { return each.second->record.definition.label == label; };
+        if (std::any_of(processes_.begin(), processes_.end(), has_label)) continue;
+        if (domain::check_label(label)) return base::quote(label);
+        break;
+    }
+    return "another label";
+}
+
 Result<ProcessPtr> ProcessTable::find_meant(const Identity& identity, bool replaces) const {
     ProcessPtr match;
     if (identity.definition.label_given) {
         for (const auto& [id, process] : processes_)
             if (process->record.definition.label == identity.definition.label) match = process;
         if (match && match->life.is_live() && !identity.is_same_command(match->record.definition))
-            return Error{ErrorCode::conflict,
-                         fmt::format("label \"{}\" is in use by {} ({} in {}){}; stop it first, and it takes the new "
-                                     "command, or choose another label",
-                                     identity.definition.label, match->name(),
-                                     base::shortened(domain::command_line(match->record.definition.command)),
-                                     base::escape_line(match->record.definition.working_directory),
-                                     replaces ? ", which the same command alone replaces" : "")};
+            return label_taken(*match, identity.definition, replaces);
         return match;
     }
     // Also that of a process somebody has given a label, where it is the only one.

@@ -31,6 +31,9 @@ public:
     /// Errors: conflict (a live label with another command).
     Result<ProcessPtr> find_meant(const Identity& identity, bool replaces) const;
 
+    /// In quotes: web-2 for "web", web-3 for "web-2"; where that would be no label "another label".
+    std::string free_label(std::string_view taken) const;
+
     /// Makes one, provisional. A default label that is taken gets the id behind it.
     ProcessPtr create(Definition definition, WallTime now);
     /// Takes in one that was there before.
@@ -45,6 +48,9 @@ public:
     std::size_t size() const noexcept { return processes_.size(); }
 
 private:
+    /// Whose it is, and a label that is free. `replaces`: it was asked to be replaced, as one with the same command is.
+    Error label_taken(const Process& holder, const Definition& asked, bool replaces) const;
+
     boost::asio::any_io_executor executor_;
     Map processes_;
     std::uint32_t next_ = 1;

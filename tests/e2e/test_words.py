@@ -99,9 +99,9 @@ REFUSED = [
     ("start ./folder --name x", 126, "./folder: is a directory; --name stands behind the command and is passed on to it; "
                                      "ours stand before it: persistproc start --name x -- ./folder"),
     # A label that runs another command, and both of two faults.
-    ("run --fresh --label api sleep 1", 125, "), which the same command alone replaces; stop it first, and it "
-                                             "takes the new command, or choose another label"),
-    ("run --label api sleep 1 --on-exit stop", 125, "stop it first, and it takes the new command, or choose another label; "
+    ("run --fresh --label api sleep 1", 125, '), which the same command alone replaces; "api-2" is free, or stop p1 first, '
+                                             "and it takes the new command"),
+    ("run --label api sleep 1 --on-exit stop", 125, '"api-2" is free, or stop p1 first, and it takes the new command; '
                                                     "--on-exit stands behind the command"),
     ("start -C /nowhere sleep 1 --label x", 2, "--label stands behind the command and is passed on to it; ours stand before "
                                                "it: persistproc start -C /nowhere --label x -- sleep 1"),
@@ -442,7 +442,7 @@ class Records(harness.TestCase):
         self.start("b", ["sleep", "1001"])
         refused = self.cli("rename", "a", "b")
         self.assertEqual(refused.code, 125)
-        self.assertOneLine(refused.err, 'label "b" is in use by p2')
+        self.assertOneLine(refused.err, 'label "b" is in use by p2; "b-2" is free')
         for label in ("all", "p7", "-x"):
             self.assertEqual(self.cli("rename", "a", "--", label).code, 2, label)
         self.ok("rename", "a", "new name")

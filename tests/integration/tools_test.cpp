@@ -1,6 +1,8 @@
 #include <boost/asio/post.hpp>
 #include <csignal>
 #include <future>
+#include <map>
+#include <set>
 
 #include "common/base/file.hpp"
 #include "common/rundir/paths.hpp"
@@ -96,11 +98,45 @@ TEST_CASE("a live label with another command is a conflict; an ended one takes i
     daemon.call("start_process", command("a", "web"));
     const Json taken = daemon.call("start_process", command("b", "web"));
     CHECK(error_code(taken) == "conflict");
+    const auto said = [](const Json& result) { return result["content"][0]["text"].get<std::string>(); };
+    CHECK(said(taken).find("label \"web\" is in use by p1 (a x in /, started by ") != std::string::npos);
+    CHECK(said(taken).ends_with("\"web-2\" is free, or stop p1 first, and it takes the new command"));
+    // In another directory it is another's work: nobody is told to stop that.
+    daemon.call("start_process", command("a", "web-2"));
+    Json elsewhere = command("a", "web");
+    elsewhere["working_directory"] = "/usr";
+    CHECK(said(daemon.call("start_process", elsewhere)).ends_with("\"web-3\" is free"));
+    elsewhere["label"] = "web-2";
+    CHECK(said(daemon.call("start_process", elsewhere)).ends_with("\"web-3\" is free"));
     daemon.call("stop_process", Json{{"process", "web"}});
     const Json again = daemon.call("start_process", command("b", "web"));
     CHECK(again["structuredContent"]["id"] == "p1");
     CHECK(again["structuredContent"]["run"] == "p1.2");
     CHECK(again["structuredContent"]["command"][0] == "b");
+}
+
+TEST_CASE("whatever does not apply to a process that is joined is named, with what applies it") {
+    AgentsDaemon daemon;
+    daemon.call("start_process", command("a", "web"));
+    const std::map<std::string, Json> values = {{"restart", "on-failure:3"},
+                                                {"stop_signal", "SIGINT"},
+                                                {"grace_seconds", 3},
+                                                {"description", "x"},
+                                                {"environment", {{"A", "secret"}}}};
+    // Which process is meant, what is to be done if it runs, and what is done in any case.
+    const std::set<std::string> others = {"command", "working_directory", "label", "shell", "if_running", "wait"};
+    ops::StartRequest::fields([&](const auto& field) {
+        const std::string name = field.name;
+        if (!field.is_for(schema::by_agents) || others.contains(name)) return;
+        INFO(name);
+        REQUIRE(values.contains(name));
+        Json arguments = command("a", "web");
+        arguments[name] = values.at(name);
+        const std::string text = daemon.call("start_process", arguments)["content"][0]["text"].get<std::string>();
+        const std::string named = name == "environment" ? "environment A" : name;
+        CHECK(text.find("; not applied to it: " + named + " (if_running=restart does it)") != std::string::npos);
+        CHECK(text.find("secret") == std::string::npos);
+    });
 }
 
 TEST_CASE("a program that cannot be started leaves nothing behind") {

@@ -16,10 +16,9 @@ Task<Result<ProcessView>> Operations::rename(ops::RenameRequest request, std::st
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
     for (const auto& [id, other] : table_.all())
         if (other != process && other->record.definition.label == request.label)
-            co_return Error{
-                ErrorCode::conflict,
-                fmt::format("label {} is in use by {}; choose another, or forget that one: persistproc rm {}",
-                            base::quote(request.label), other->name(), other->name())};
+            co_return Error{ErrorCode::conflict,
+                            fmt::format("label {} is in use by {}; {} is free", base::quote(request.label),
+                                        other->name(), table_.free_label(request.label))};
     Definition& definition = process->record.definition;
     const std::string before = definition.label;
     const bool was_given = definition.label_given;

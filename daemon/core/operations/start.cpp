@@ -36,7 +36,10 @@ std::vector<std::string> settings_that_differ(const ops::StartRequest& request, 
     Definition::fields([&](const auto& f) {
         const bool is_setting = f.is_for(schema::in_requests) && !f.is_required && std::string_view(f.name) != "label";
         const bool is_asked = f.of(asked) != f.of(untold) || is_said(f.name);
-        if (is_setting && is_asked && f.of(asked) != f.of(now)) out.emplace_back(f.name);
+        if (!is_setting || !is_asked || f.of(asked) == f.of(now)) return;
+        // One argument says both of a policy and its limit.
+        const std::string_view name = std::string_view(f.name) == "restart_limit" ? "restart" : f.name;
+        if (std::find(out.begin(), out.end(), name) == out.end()) out.emplace_back(name);
     });
     return out;
 }
