@@ -129,7 +129,7 @@ Error foreign_member_error(std::string_view position, std::string_view member, c
     return Error{ErrorCode::conflict,
                  fmt::format("{}: \"{}\" of the entry \"{}\" is for {} alone; remove it, or {}", position, member,
                              entry.name, entry.command.empty() ? "a command" : "a URL",
-                             entry.command.empty() ? "give --stdio or another --name" : "leave out --stdio")};
+                             entry.command.empty() ? "leave out --http" : "give --http or another --name")};
 }
 
 }  // namespace persistproc::cli::agents

@@ -193,7 +193,7 @@ Result<void> SetupArguments::take(std::vector<std::string> words, const Given& g
     std::string known;
     for (const ops::Agent& each : ops::known_agents())
         known += fmt::format("{}{}", known.empty() ? "" : ", ", each.name);
-    if (words.empty() && (print || stdio || remove))
+    if (words.empty() && (print || http || stdio || remove))
         return Error{ErrorCode::invalid, fmt::format("setup: for which client? Known: {}", known)};
     for (const std::string& word : words) {
         if (word == "all") {
@@ -211,9 +211,10 @@ Result<void> SetupArguments::take(std::vector<std::string> words, const Given& g
     }
     if (all && !agents.empty())
         return Error{ErrorCode::invalid, "setup: \"all\" and a client beside it; give one of both"};
-    if (remove && (print || stdio))
+    if (http && stdio) return Error{ErrorCode::invalid, "setup: one of --http and --stdio"};
+    if (remove && (print || http || stdio))
         return Error{ErrorCode::invalid,
-                     "--remove: takes an entry out, whatever its form; leave out --print and --stdio"};
+                     "--remove: takes an entry out, whatever its form; leave out --print, --http and --stdio"};
     constexpr std::size_t longest_name = 64;
     const bool is_name =
         !name.empty() && name.size() <= longest_name && std::all_of(name.begin(), name.end(), [](char c) {
@@ -222,7 +223,7 @@ Result<void> SetupArguments::take(std::vector<std::string> words, const Given& g
     if (!is_name)
         return Error{ErrorCode::invalid, fmt::format("--name: 1 to {} letters, digits, \"-\" and \"_\", got \"{}\"",
                                                      longest_name, base::excerpt(name))};
-    if (!words.empty() && !stdio && !remove && given.common.port == 0)
+    if (!words.empty() && http && given.common.port == 0)
         return Error{ErrorCode::invalid, "--port: a client needs one that stays; give a port from 1 to 65535"};
     return {};
 }

@@ -337,6 +337,7 @@ struct SetupArguments {
     ops::AgentScope scope = ops::AgentScope::user;
     std::string name = "persistproc";  // of the entry
     bool print = false;
+    bool http = false;
     bool stdio = false;
     bool remove = false;
 
@@ -349,8 +350,9 @@ struct SetupArguments {
         each(field("print", &A::print)
                  .as_flag("print", "", "Show the client's command and what belongs into the file; write nothing"));
         each(field("name", &A::name).as_flag("name", "NAME", "Name of the entry (persistproc)"));
-        each(field("stdio", &A::stdio)
-                 .as_flag("stdio", "", "Let the client start \"persistproc mcp\", instead of a URL"));
+        each(field("http", &A::http)
+                 .as_flag("http", "", "Write the daemon's URL: the client reaches one that runs, and starts none"));
+        each(field("stdio", &A::stdio).as_flag("stdio", "", "Let the client start \"persistproc mcp\" (default)"));
         each(field("remove", &A::remove).as_flag("remove", "", "Take the entry out again, and nothing else"));
     }
     Result<void> take(std::vector<std::string> words, const Given& given);

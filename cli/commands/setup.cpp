@@ -61,7 +61,7 @@ ops::AgentEntry make_entry(const CommonOptions& common, const SetupArguments& op
     ops::AgentEntry entry;
     entry.name = options.name;
     entry.url = fmt::format("http://127.0.0.1:{}/mcp", common.port);
-    if (!options.stdio) return entry;
+    if (options.http) return entry;
     entry.command = {own_program(options.scope), "mcp"};
     // The agent need not have the variables of this shell.
     const auto standard = rundir::resolve_data_directory((folders.home / ".local/state/persistproc").native());
@@ -126,7 +126,7 @@ Task<Endpoint> find_endpoint(Context context, std::string url) {
         }
     }
     // One that holds its directory and does not answer holds its port, too.
-    const auto held = base::is_locked(data / "daemon.lock");
+    const auto held = base::is_locked(data / rundir::daemon_lock_name);
     if (!held || !*held) out.stranger = find_stranger(context.common, 0);
     const auto auth = rundir::find_auth();
     std::error_code failed;
@@ -138,14 +138,14 @@ Error held_by_stranger(const CommonOptions& common, const Endpoint& there) {
     return {
         ErrorCode::denied,
         fmt::format("setup: port {} is held by {}, not by a daemon that serves {}, and the agent would {} there; end "
-                    "that, give another --port, or use --stdio",
+                    "that, give another --port, or leave out --http",
                     common.port, *there.stranger, common.data_directory,
                     there.needs_token ? "show the token" : "send its commands")};
 }
 
 /// The token that the entry shows. Errors: those of read_token; denied (it has no place in a project's file).
 Result<std::string> token_for(const CommonOptions& common, AgentScope scope) {
-    constexpr const char* instead = "`--stdio` needs none";
+    constexpr const char* instead = "without --http none is needed";
     if (scope == AgentScope::project)
         return Error{
             ErrorCode::denied,
@@ -156,10 +156,13 @@ Result<std::string> token_for(const CommonOptions& common, AgentScope scope) {
                                                      serve_command(common.data_directory), instead)};
 }
 
-/// What is still missing for the agent to reach us; empty: nothing.
-Task<std::string> advise_on_daemon(Context context, std::string url) {
+/// What is still missing for the agent to reach us by that URL, or of a port that counts when a daemon is started;
+/// empty: nothing.
+Task<std::string> advise_on_daemon(Context context, std::string url, bool is_by_url) {
+    if (!is_by_url && !context.common.port_given) co_return std::string();
     const fs::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, data);
+    if (!client && !is_by_url) co_return std::string();
     if (!client) {
         std::string text = client.error().message;
         const auto usual = rundir::find_port();
@@ -169,6 +172,9 @@ Task<std::string> advise_on_daemon(Context context, std::string url) {
     }
     auto info = co_await (*client)->info();
     if (!info || info->endpoint == url) co_return std::string();
+    if (!is_by_url)
+        co_return fmt::format("the daemon that runs serves at {}; the next one that is started gets --port {}",
+                              info->endpoint, context.common.port);
     co_return fmt::format("the daemon that runs serves at {}, not at {}; give its port with --port", info->endpoint,
                           url);
 }
@@ -189,8 +195,9 @@ struct Told {
     const ops::Agent* agent = nullptr;
     fs::path file;
     std::string done = "nothing";
-    std::string line;  // for people
-    std::string next;  // what is still to be done
+    std::string line;    // for people
+    std::string next;    // what is still to be done there
+    std::string daemon;  // and for the daemon, for all of them
     std::optional<Error> error;
 };
 
@@ -209,7 +216,7 @@ format::Texts members_of(const Told& told, const SetupArguments& options, const 
             {"done", told.done},
             {"entry", snippet},
             {"command", command},
-            {"next", told.next}};
+            {"next", told.next + (told.next.empty() || told.daemon.empty() ? "" : "; ") + told.daemon}};
 }
 
 /// The exit status.
@@ -227,6 +234,7 @@ int show(const Console& console, const std::vector<Told>& all, const SetupArgume
         } else {
             console.print(told.line);
             if (!told.next.empty() && !options.print) console.note(told.next);
+            if (!told.daemon.empty()) console.note(told.daemon);
         }
     }
     if (!console.json()) return status;
@@ -393,7 +401,7 @@ static Task<int> setup(Context context, SetupArguments options) {
         co_return console.fail(refused);
     }
     Endpoint there;
-    if (!options.stdio) there = co_await find_endpoint(context, entry.url);
+    if (options.http) there = co_await find_endpoint(context, entry.url);
     const bool needs_token = there.needs_token;
     // What is shown never holds the token.
     ops::AgentEntry shown = entry;
@@ -415,9 +423,7 @@ static Task<int> setup(Context context, SetupArguments options) {
     }
     for (const ops::Agent* agent : chosen) told.push_back(write_entry(*agent, *folders, options, entry, shown));
     // It holds for all of them, and is said once.
-    std::string daemon;
-    if (!options.stdio) daemon = co_await advise_on_daemon(context, entry.url);
-    if (!daemon.empty()) told.back().next += (told.back().next.empty() ? "" : "; ") + daemon;
+    told.back().daemon = co_await advise_on_daemon(context, entry.url, options.http);
     co_return show(console, told, options, shown);
 }
 
@@ -425,9 +431,11 @@ extern const Subcommand setup_subcommand = make_subcommand<setup>({
     .name = "setup",
     .words = "[CLIENT… | all]",
     .summary = "add it to Claude Code, Cursor, VS Code, Codex, Gemini CLI, Zed, Windsurf",
-    .text = "Adds the daemon to the MCP servers of clients: claude-code, cursor, vscode, codex, gemini, zed or "
-            "windsurf; all: those that are installed. Without a CLIENT it says which are, and what to type. Changes "
-            "its own entry in a client's file and nothing else.",
+    .text =
+        "Adds the daemon to the MCP servers of clients: claude-code, cursor, vscode, codex, gemini, zed or "
+        "windsurf; all: those that are installed. Without a CLIENT it says which are, and what to type. Changes "
+        "its own entry in a client's file and nothing else. The client then starts \"persistproc mcp\", which starts "
+        "the daemon when needed; with --http it gets the URL of one that runs.",
     .examples = {"persistproc setup claude-code codex", "persistproc setup vscode --scope project",
                  "persistproc setup codex --print", "persistproc setup --remove all"},
     .statuses = {{1, "a file was left as it is"}},

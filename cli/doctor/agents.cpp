@@ -60,7 +60,8 @@ bool check_agent(const ops::Agent& agent, const agents::Folders& folders, const 
         }
         for (const agents::FoundEntry& entry : *entries) {
             if (!agents::is_ours(entry, expected)) continue;
-            std::string repair = fmt::format("persistproc setup {}{}", agent.name, place.scope_flag);
+            std::string repair = fmt::format("persistproc setup {}{}{}", agent.name,
+                                             agents::names_url(entry) ? " --http" : "", place.scope_flag);
             if (entry.name != "persistproc")
                 repair += fmt::format(" --name {}", base::shell_quote(base::escape_line(entry.name)));
             if (place.table.size() > 1) repair = fmt::format("claude mcp remove --scope local {}", entry.name);
@@ -105,8 +106,7 @@ void check_reboot(const std::vector<std::string>& by_url, Findings& out) {
         out.note(name,
                  fmt::format("{} {} the daemon by its URL, and nothing starts it after a reboot",
                              fmt::join(by_url, ", "), by_url.size() == 1 ? "reaches" : "reach"),
-                 fmt::format("persistproc setup {} --stdio lets the agent start it; or systemctl --user enable "
-                             "persistprocd",
+                 fmt::format("persistproc setup {} lets the agent start it; or systemctl --user enable persistprocd",
                              by_url.size() == 1 ? by_url.front() : "CLIENT"));
 }
 

@@ -205,7 +205,8 @@ std::string agent_setup_text(std::string_view endpoint, std::string_view token_f
     if (!token_file.empty()) entry.token = shown_token;
     std::size_t width = 0;
     for (const Agent& agent : agents) width = std::max(width, agent.title.size());
-    std::string out = "Add it to an agent with `persistproc setup CLIENT`, or by hand:\n";
+    std::string out =
+        "Add it to an agent with `persistproc setup CLIENT`, which lets it start the daemon, too, or by its URL:\n";
     for (const Agent& agent : agents) {
         std::string how = agent_command(agent, entry, AgentScope::user);
         if (how.empty())

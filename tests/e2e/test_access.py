@@ -115,7 +115,7 @@ class Token(harness.TestCase):
         ):
             with self.subTest(client):
                 for flags in ((), ("--print",), ("--print", "--json"), ("--json",)):
-                    done = self.ok("setup", client, *flags)
+                    done = self.ok("setup", client, "--http", *flags)
                     shown += done.out + done.err
                 self.assertIn("Bearer " + self.token, file.read_text())
                 self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600)
@@ -129,11 +129,11 @@ class Token(harness.TestCase):
         self.assertNotIn(b"shows none", doctor.out)
 
     def test_a_project_file_does_not_get_it(self):
-        refused = self.cli("setup", "cursor", "--scope", "project")
+        refused = self.cli("setup", "cursor", "--http", "--scope", "project")
         self.assertNotEqual(refused.code, 0)
-        self.assertIn(b"--stdio", refused.err)
+        self.assertIn(b"without --http none is needed", refused.err)
         self.assertFalse((self.place.work / ".cursor").exists())
-        self.ok("setup", "cursor", "--scope", "project", "--stdio")
+        self.ok("setup", "cursor", "--scope", "project")
 
     def test_doctor_tells_of_an_entry_without_it(self):
         cursor = self.place.root / "home" / ".cursor" / "mcp.json"
@@ -141,8 +141,8 @@ class Token(harness.TestCase):
         cursor.write_text(json.dumps({"mcpServers": {"persistproc": {"url": self.daemon.endpoint}}}))
         doctor = self.cli("doctor")
         self.assertIn(b"the daemon asks for a token, and it shows none", doctor.out)
-        self.assertIn(b"persistproc setup cursor", doctor.out)
-        self.ok("setup", "cursor")
+        self.assertIn(b"persistproc setup cursor --http", doctor.out)
+        self.ok("setup", "cursor", "--http")
         self.assertNotIn(b"shows none", self.cli("doctor").out)
 
 
@@ -200,7 +200,7 @@ class SilentKernel(harness.TestCase):
         self.assertEqual(self.wait_exit("web").code, 0)
         self.assertIn("hello", agent.call("get_process_output", process="web").text)
         self.assertIn(b"answers, and asks for the token", self.ok("doctor").out)
-        self.ok("setup", "cursor")
+        self.ok("setup", "cursor", "--http")
         entry = json.loads((self.place.root / "home" / ".cursor" / "mcp.json").read_text())
         headers = entry["mcpServers"]["persistproc"]["headers"]
         self.assertFalse(self.mcp(headers=headers).call("list_processes").is_error)
@@ -222,7 +222,7 @@ class TokenFile(harness.TestCase):
 
     def test_before_the_first_daemon_setup_says_what_to_do(self):
         self.place.environment["PERSISTPROC_AUTH"] = "token"
-        refused = self.cli("setup", "cursor")
+        refused = self.cli("setup", "cursor", "--http")
         self.assertNotEqual(refused.code, 0)
         self.assertIn(b"persistproc serve", refused.err)
 
@@ -288,15 +288,15 @@ server.serve_forever()
             ("list",),
             ("output", "p1"),
             ("wait", "p1"),
-            ("setup", "cursor"),
+            ("setup", "cursor", "--http"),
             ("doctor",),
             ("audit",),
             ("version",),
         ):
             self.cli(*words)
-        set_up = self.cli("setup", "cursor")
+        set_up = self.cli("setup", "cursor", "--http")
         self.assertNotEqual(set_up.code, 0)
-        self.assertOneLine(set_up.err, f"port {port} is held by", "the token", "--stdio")
+        self.assertOneLine(set_up.err, f"port {port} is held by", "the token", "--http")
         self.assertFalse((self.place.root / "home" / ".cursor" / "mcp.json").exists())
         refused = self.cli("start", *command)
         self.assertEqual(refused.code, 125)

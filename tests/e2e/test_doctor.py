@@ -70,7 +70,7 @@ class WithoutDaemon(Case):
 
     def test_what_setup_wrote_is_right(self):
         for client in test_setup.CLIENTS:
-            for form in ([], ["--stdio"]):
+            for form in ([], ["--http"]):
                 self.ok("setup", client, *form)
                 self.assertEqual(self.check_of(client, 0)["status"], "ok", (client, form))
 
@@ -88,7 +88,8 @@ class WithoutDaemon(Case):
             self.assertEqual(check["status"], "problem", check)
             self.assertIn(str(path), check["detail"])
             self.assertIn(word, check["detail"])
-            self.assertEqual(check["advice"], f"persistproc setup {client}")
+            form = " --http" if self.url in json.dumps(content) else ""
+            self.assertEqual(check["advice"], f"persistproc setup {client}{form}")
         for client in ("gemini", "claude-code", "vscode", "cursor"):
             self.ok(*self.check_of(client)["advice"].split()[1:])
             self.assertEqual(self.check_of(client)["status"], "ok")
@@ -96,7 +97,7 @@ class WithoutDaemon(Case):
     def test_both_scopes_and_the_local_one_of_claude_are_found(self):
         local = {"projects": {str(self.place.work): {"mcpServers": {"persistproc": {"url": "x"}}}}}
         self.write(self.home / ".claude.json", json.dumps(local).encode())
-        self.ok("setup", "claude", "--scope", "project")
+        self.ok("setup", "claude", "--http", "--scope", "project")
         found = [check for check in self.doctor(1) if check["name"] == "claude-code"]
         self.assertEqual(sorted(check["status"] for check in found), ["ok", "problem"], found)
 
@@ -137,11 +138,13 @@ class WithoutDaemon(Case):
     def test_what_works_after_a_reboot(self):
         self.assertEqual(self.check_of("reboot", 0)["status"], "ok")
         self.ok("setup", "cursor")
+        self.assertEqual(self.check_of("reboot", 0)["status"], "ok")
+        self.ok("setup", "cursor", "--http")
         check = self.check_of("reboot", 0)
         self.assertEqual(check["status"], "note")
         self.assertIn("cursor reaches the daemon by its URL", check["detail"])
-        self.assertIn("persistproc setup cursor --stdio", check["advice"])
-        self.ok("setup", "zed")
+        self.assertIn("persistproc setup cursor lets the agent start it", check["advice"])
+        self.ok("setup", "zed", "--http")
         self.assertIn("cursor, zed reach", self.check_of("reboot", 0)["detail"])
         wants = self.home / ".config/systemd/user/default.target.wants"
         wants.mkdir(parents=True)
@@ -149,7 +152,7 @@ class WithoutDaemon(Case):
         self.assertEqual(self.check_of("reboot", 0)["status"], "ok")
         (wants / "persistprocd.service").unlink()
         for client in ("cursor", "zed"):
-            self.ok("setup", client, "--stdio")
+            self.ok("setup", client)
         self.assertEqual(self.check_of("reboot", 0)["status"], "ok")
 
 
@@ -171,11 +174,11 @@ class WithDaemon(Case):
         self.assertEqual(test_setup.listing(self.place.root), before)
 
     def test_another_port_in_an_entry_is_a_problem(self):
-        self.ok("setup", "cursor", "--port", "4711")
+        self.ok("setup", "cursor", "--http", "--port", "4711")
         check = self.check_of("cursor", 1)
         self.assertEqual(check["status"], "problem")
         self.assertIn(self.url, check["detail"])
-        self.ok("setup", "cursor")
+        self.ok("setup", "cursor", "--http")
         self.assertEqual(self.check_of("cursor", 0)["status"], "ok")
 
     def test_a_daemon_that_hangs_is_named(self):

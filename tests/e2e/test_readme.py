@@ -90,8 +90,8 @@ class Readme(harness.TestCase):
             self.ok(*self.typed(line))
         home = pathlib.Path(self.place.environment["HOME"])
         url = f"http://127.0.0.1:{self.place.environment['PERSISTPROC_PORT']}/mcp"
-        written = json.loads((home / ".claude.json").read_text())["mcpServers"]["persistproc"]["url"]
-        self.assertEqual(written, url)
+        written = json.loads((home / ".claude.json").read_text())["mcpServers"]["persistproc"]
+        self.assertEqual((written["command"], written["args"][0]), (str(harness.BIN / "persistproc"), "mcp"))
         by_hand = re.findall(r"^\| [^|]+ \| `((?:claude|codex|gemini|code) [^`]+)` \|$", README, re.MULTILINE)
         self.assertEqual(len(by_hand), 4)
         for command in by_hand:

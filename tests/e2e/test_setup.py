@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import stat
+import subprocess
 import tomllib
 import unittest
 
@@ -49,8 +50,15 @@ class Case(harness.TestCase):
             self.place.environment["PERSISTPROC_PORT"] = str(harness.free_port())
         self.url = f"http://127.0.0.1:{self.place.environment['PERSISTPROC_PORT']}/mcp"
 
-    def wanted(self, client):
+    def by_url(self, client):
         return {name: self.url if value == "URL" else value for name, value in CLIENTS[client][3].items()}
+
+    def wanted(self, client, scope="user"):
+        """What is written unless a URL is asked for."""
+        out = {"type": "stdio"} if client == "vscode" else {}
+        program = str(harness.BIN / "persistproc") if scope == "user" else "persistproc"
+        port = self.place.environment["PERSISTPROC_PORT"]
+        return {**out, "command": program, "args": ["mcp", "--data-dir", str(self.place.data), "--port", port]}
 
     def write(self, path, data):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,12 +78,18 @@ class Setup(Case):
                         continue
                     done = self.ok("setup", client, "--scope", scope)
                     self.assertOneLine(done.out, "added", str(path))
-                    self.assertEqual(read(path), {table: {"persistproc": self.wanted(client)}})
+                    self.assertEqual(read(path), {table: {"persistproc": self.wanted(client, scope)}})
                     self.assertEqual(stat.S_IMODE(path.stat().st_mode) & 0o077 != 0, scope == "project")
                     before = listing(self.place.root)
-                    again = self.ok("setup", client, "--scope", scope)
-                    self.assertEqual(again.out.decode(), f"already set up: {path}\n")
+                    for again in (("setup", client, "--scope", scope), ("setup", client, "--stdio", "--scope", scope)):
+                        self.assertEqual(self.ok(*again).out.decode(), f"already set up: {path}\n")
                     self.assertEqual(listing(self.place.root), before)
+                    self.assertOneLine(self.ok("setup", client, "--http", "--scope", scope).out, "updated", str(path))
+                    self.assertEqual(read(path), {table: {"persistproc": self.by_url(client)}})
+                    self.ok("setup", client, "--scope", scope)
+                    # A type that is right stays.
+                    entry = {"type": "stdio", **read(path)[table]["persistproc"]}
+                    self.assertEqual(entry, {"type": "stdio", **self.wanted(client, scope)})
 
     def test_the_default_scope_is_the_user_s_and_names_have_short_forms(self):
         for short, client in (("claude", "claude-code"), ("code", "vscode"), ("gemini-cli", "gemini")):
@@ -91,11 +105,13 @@ class Setup(Case):
         for arguments in (
             ["setup", "cursor", "all"],
             ["setup", "cursor", "--remove", "--stdio"],
+            ["setup", "cursor", "--remove", "--http"],
+            ["setup", "cursor", "--http", "--stdio"],
             ["setup", "cursor", "windsurf", "--scope", "project"],
             ["setup", "cursor", "--scope", "all"],
             ["setup", "cursor", "--name", "a b"],
             ["setup", "cursor", "--name", ""],
-            ["setup", "cursor", "--port", "0"],
+            ["setup", "cursor", "--http", "--port", "0"],
         ):
             with self.subTest(arguments):
                 refused = self.cli(*arguments)
@@ -152,7 +168,7 @@ class Setup(Case):
         self.assertIn("line 1, column 2", rows[1]["error"])
         self.write(self.home / ".cursor/mcp.json", b"{}")
         # What holds for all of them is said once.
-        told = self.ok("setup", "cursor", "windsurf").err.decode()
+        told = self.ok("setup", "--http", "cursor", "windsurf").err.decode()
         self.assertEqual(told.count("serve --detach"), 1)
         self.assertIn("enable it in Cursor's settings", told)
 
@@ -174,7 +190,7 @@ class Setup(Case):
                     self.assertOneLine(removed.out, 'removed "persistproc"', str(path))
                     self.assertEqual(path.read_bytes(), before)
                     self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o640)
-                    self.ok("setup", client, "--scope", scope, "--stdio")
+                    self.ok("setup", client, "--scope", scope, "--http")
                     document = self.ok("setup", "--remove", client, "--scope", scope, "--json").json()
                     self.assertEqual((document["done"], document["entry"]), ("removed", None))
                     self.assertEqual(path.read_bytes(), before)
@@ -204,31 +220,32 @@ class Setup(Case):
             with self.subTest(client):
                 shown = self.ok("setup", client, "--print").out.decode()
                 self.assertIn(str(self.home / user), shown)
-                self.assertIn(self.url, shown)
+                self.assertIn(self.url, self.ok("setup", client, "--http", "--print").out.decode())
                 document = self.ok("setup", client, "--print", "--json").json()
                 self.assertEqual(document["file"], str(self.home / user))
                 entry = tomllib.loads(document["entry"]) if client == "codex" else json.loads(document["entry"])
                 self.assertEqual(entry, {table: {"persistproc": self.wanted(client)}})
-        shown = self.ok("setup", "claude", "--print").out.decode()
+        self.assertIn("claude mcp add --scope user persistproc -- ", self.ok("setup", "claude", "--print").out.decode())
+        shown = self.ok("setup", "claude", "--http", "--print").out.decode()
         self.assertIn("claude mcp add --transport http --scope user persistproc ", shown)
         self.assertEqual(listing(self.home), before)
 
-    def test_name_port_and_the_stdio_form(self):
+    def test_name_port_and_both_forms(self):
         path = self.home / ".cursor/mcp.json"
-        self.ok("setup", "cursor", "--name", "procs-2", "--port", "4711")
+        self.ok("setup", "cursor", "--http", "--name", "procs-2", "--port", "4711")
         self.assertEqual(read(path)["mcpServers"]["procs-2"], {"url": "http://127.0.0.1:4711/mcp"})
-        self.ok("setup", "cursor", "--stdio")
+        self.ok("setup", "cursor")
         entry = read(path)["mcpServers"]["persistproc"]
         self.assertEqual(os.path.realpath(entry["command"]), os.path.realpath(harness.BIN / "persistproc"))
         # What a shell's variables say is not known to a client that was started elsewhere.
         port = self.place.environment["PERSISTPROC_PORT"]
         self.assertEqual(entry["args"], ["mcp", "--data-dir", str(self.place.data), "--port", port])
-        self.ok("setup", "vscode", "--stdio", "--scope", "project", "--port", "8947")
+        self.ok("setup", "vscode", "--scope", "project", "--port", "8947")
         entry = read(self.place.work / ".vscode/mcp.json")["servers"]["persistproc"]
         self.assertEqual(
             entry, {"type": "stdio", "command": "persistproc", "args": ["mcp", "--data-dir", str(self.place.data)]}
         )
-        self.ok("setup", "cursor")
+        self.ok("setup", "cursor", "--http")
         self.assertEqual(read(path)["mcpServers"]["persistproc"], {"url": self.url})
         self.assertEqual(sorted(read(path)["mcpServers"]), ["persistproc", "procs-2"])
 
@@ -239,7 +256,7 @@ class Setup(Case):
         )
         path = self.write(self.home / ".config/zed/settings.json", before)
         path.chmod(0o640)
-        self.ok("setup", "zed")
+        self.ok("setup", "zed", "--http")
         entry = f'\r\n\t\t"persistproc": {{\r\n\t\t\t"url": "{self.url}"\r\n\t\t}},'.encode()
         after = path.read_bytes()
         self.assertEqual(after.count(entry), 1)
@@ -253,7 +270,7 @@ class Setup(Case):
             b"startup_timeout_sec = 20 # slow\n\n[mcp_servers.persistproc.tools.a]\nx = 1\n\n[profiles.p]\nmodel = 'y'\n"
         )
         path = self.write(self.home / ".codex/config.toml", before)
-        self.assertOneLine(self.ok("setup", "codex").out, "updated", str(path))
+        self.assertOneLine(self.ok("setup", "codex", "--http").out, "updated", str(path))
         expected = before.replace(b'command = "persistproc" # old\nargs = [\n  "mcp",\n]\n', b"").replace(
             b"20 # slow\n", f'20 # slow\nurl = "{self.url}"\n'.encode()
         )
@@ -267,7 +284,7 @@ class Setup(Case):
         path.symlink_to("../dotfiles/cursor.json")
         self.ok("setup", "cursor")
         self.assertTrue(path.is_symlink())
-        self.assertEqual(read(real)["mcpServers"]["persistproc"], {"url": self.url})
+        self.assertEqual(read(real)["mcpServers"]["persistproc"], self.wanted("cursor"))
 
     def test_links_of_a_repository_lead_nowhere_else(self):
         outside = self.place.root / "outside"
@@ -306,7 +323,7 @@ class Setup(Case):
         path.symlink_to("../config/mcp.json")
         self.ok("setup", "cursor", "--scope", "project")
         self.assertTrue(path.is_symlink())
-        self.assertEqual(read(real)["mcpServers"]["persistproc"], {"url": self.url})
+        self.assertEqual(read(real)["mcpServers"]["persistproc"], self.wanted("cursor", "project"))
 
     @harness.needs_root
     def test_files_of_others_in_a_project_are_not_ours_to_write(self):
@@ -362,16 +379,16 @@ class Setup(Case):
             with self.subTest(content[:60]):
                 self.write(path, content)
                 before = listing(self.home)
-                refused = self.cli("setup", "cursor")
+                refused = self.cli("setup", "cursor", "--http")
                 self.assertEqual((refused.code, refused.out), (1, b""), refused)
                 self.assertOneLine(refused.err, str(path), "line 1, column ", f'"persistproc":{{"url":"{self.url}"}}')
                 self.assertNotIn(b"s3cret", refused.err)
                 self.assertEqual(listing(self.home), before)
-                error = self.cli("setup", "cursor", "--json")
+                error = self.cli("setup", "cursor", "--http", "--json")
                 self.assertEqual(error.code, 1)
                 self.assertIn(str(path), error.json()["error"]["message"])
         toml = self.write(self.home / ".codex/config.toml", b'mcp_servers = { a = { url = "x" } }\n')
-        refused = self.cli("setup", "codex")
+        refused = self.cli("setup", "codex", "--http")
         self.assertEqual(refused.code, 1)
         self.assertOneLine(refused.err, str(toml), "line 1, column 1", f'url = "{self.url}"')
         self.assertEqual(toml.read_bytes(), b'mcp_servers = { a = { url = "x" } }\n')
@@ -438,11 +455,30 @@ class SetupWithDaemon(Case):
     autostart = True
 
     def test_it_says_when_the_entry_does_not_lead_to_the_daemon(self):
-        self.assertNotIn(b"daemon", self.ok("setup", "cursor").err)
-        self.assertOneLine(self.ok("setup", "cursor", "--port", "4711").err, self.url, "--port")
+        self.assertNotIn(b"daemon", self.ok("setup", "cursor", "--http").err)
+        said = self.ok("setup", "cursor", "--http", "--port", "4711").err.splitlines(True)
+        self.assertIn(b"enable it", said[0])
+        self.assertOneLine(said[1], self.url, "--port")
+        said = self.ok("setup", "cursor", "--port", "4711").err.splitlines(True)
+        self.assertOneLine(said[1], self.url, "gets --port 4711")
         self.daemon.kill()
-        self.assertTrue(self.ok("setup", "cursor").err.endswith(b"persistproc serve --detach\n"))
-        self.assertTrue(self.ok("setup", "cursor", "--port", "4712").err.endswith(b"serve --detach --port 4712\n"))
+        self.assertTrue(self.ok("setup", "cursor", "--http").err.endswith(b"persistproc serve --detach\n"))
+        shown = self.ok("setup", "cursor", "--http", "--port", "4712").err
+        self.assertTrue(shown.endswith(b"serve --detach --port 4712\n"))
+        # It starts one itself.
+        self.assertNotIn(b"daemon", self.ok("setup", "cursor").err)
+
+    def test_what_it_writes_starts_the_daemon(self):
+        self.ok("setup", "cursor")
+        entry = read(self.home / ".cursor/mcp.json")["mcpServers"]["persistproc"]
+        self.ok("shutdown")
+        hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}}
+        bare = {name: value for name, value in self.place.environment.items() if not name.startswith("PERSISTPROC_")}
+        answer = subprocess.run(
+            [entry["command"], *entry["args"]], input=json.dumps(hello).encode() + b"\n", capture_output=True, env=bare
+        )
+        self.assertIn(b"serverInfo", answer.stdout, answer)
+        self.assertTrue(self.is_served())
 
 
 if __name__ == "__main__":

@@ -361,6 +361,8 @@ TEST_CASE("setup names clients, a scope and an entry") {
     CHECK(other.scope == ops::AgentScope::project);
     CHECK(other.name == "a-1");
     CHECK((other.stdio && other.print));
+    CHECK(parsed<SetupArguments>({"setup", "zed", "--http"}).http);
+    CHECK(refusal_of({"setup", "zed", "--http", "--stdio"}).find("one of --http") != std::string::npos);
     CHECK(parsed<SetupArguments>({"setup"}).agents.empty());
     CHECK(parsed<SetupArguments>({"setup", "zed", "claude", "claude-code"}).agents.size() == 2);
     CHECK(parsed<SetupArguments>({"setup", "--remove", "all"}).all);
@@ -371,7 +373,7 @@ TEST_CASE("setup names clients, a scope and an entry") {
     CHECK(refusal_of({"setup", "vim"}).find("unknown client \"vim\"; known: claude-code") != std::string::npos);
     CHECK(refusal_of({"setup", "windsurf", "--scope", "project"}).find("Windsurf") != std::string::npos);
     CHECK(refusal_of({"setup", "zed", "--name", "a.b"}).find("--name") == 0);
-    CHECK(refusal_of({"setup", "zed", "--port", "0"}).find("--port") == 0);
+    CHECK(refusal_of({"setup", "zed", "--http", "--port", "0"}).find("--port") == 0);
     CHECK(refusal_of({"doctor", "zed"}).find("unexpected \"zed\"") != std::string::npos);
 }
 

@@ -248,10 +248,9 @@ TEST_CASE("a file that is not understood is refused with the position") {
         CHECK(refusal(row.before) == row.after);
     }
     CHECK(refusal(std::string(100'000, '[')).find("nested too deeply") != std::string::npos);
-    CHECK(
-        refusal("{\"mcpServers\": {\"persistproc\": {\"command\": \"x\", \"env\": {\"TOKEN\": \"s3cret\"}}}}") ==
-        "line 1, column 49: \"env\" of the entry \"persistproc\" is for a command alone; remove it, or give --stdio or "
-        "another --name");
+    CHECK(refusal("{\"mcpServers\": {\"persistproc\": {\"command\": \"x\", \"env\": {\"TOKEN\": \"s3cret\"}}}}") ==
+          "line 1, column 49: \"env\" of the entry \"persistproc\" is for a command alone; remove it, or leave out "
+          "--http");
     CHECK(refusal("{\"mcpServers\": {\"persistproc\": {\"url\": \"x\", \"headers\": {\"A\": \"s3cret\"}}}}", "cursor",
                   stdio_entry())
               .find("\"headers\" of the entry") != std::string::npos);

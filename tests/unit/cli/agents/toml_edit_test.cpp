@@ -205,11 +205,11 @@ TEST_CASE("a TOML file that is not understood is refused with the position") {
         {"[mcp_servers.persistproc.url]\nx = 1\n", "line 1, column 1: url is a table"},
         {"[mcp_servers.persistproc]\n[[mcp_servers.persistproc.url]]\nx = 1\n", "line 2, column 1: url is a table"},
         {"[mcp_servers.persistproc]\nenv = { TOKEN = \"s3cret\" }\n",
-         "line 2, column 1: \"env\" of the entry \"persistproc\" is for a command alone; remove it, or give --stdio or "
-         "another --name"},
+         "line 2, column 1: \"env\" of the entry \"persistproc\" is for a command alone; remove it, or leave out "
+         "--http"},
         {"[mcp_servers.persistproc]\ncommand = \"x\"\n[mcp_servers.persistproc.env]\nTOKEN = \"s3cret\"\n",
-         "line 3, column 1: \"env\" of the entry \"persistproc\" is for a command alone; remove it, or give --stdio or "
-         "another --name"},
+         "line 3, column 1: \"env\" of the entry \"persistproc\" is for a command alone; remove it, or leave out "
+         "--http"},
     };
     for (const Row& row : rows) {
         CAPTURE(row.before);
