@@ -47,6 +47,8 @@ constexpr std::size_t read_bytes = 64u << 10;
 constexpr std::size_t max_open = 1000;
 constexpr std::chrono::milliseconds patience_after_input{1500};
 
+constexpr int most_repeats = 3;
+
 constexpr const char* lost_text =
     "the daemon was lost before it answered; if the call changes something, it may have happened: look before you "
     "repeat it. The next call reaches a new daemon, and the processes go on";
@@ -264,6 +266,7 @@ private:
         if (!open->message.cancelled_id.empty()) co_await let_pass(open->message.cancelled_id);
         bool was_renewed = false;
         bool was_resent = false;
+        int repeats = 0;
         while (!open->is_cancelled || !is_modern) {
             auto lease = co_await link_.open();
             if (!lease) co_return fail(*open, lease.error().message);
@@ -298,6 +301,9 @@ private:
                 }
                 base::report(base::Severity::warning, "{}", answer.error().message);
                 link_.ensure_recovery(tasks_);
+                // A daemon that hangs would do so again.
+                const bool has_died = answer.error().os_error != ETIMEDOUT;
+                if (has_died && may_repeat(*open, repeats)) continue;
                 if (!open->is_cancelled) fail(*open, lost_text);
                 co_return;
             }
@@ -315,9 +321,20 @@ private:
                 auto resuming = session_.resume(&track, take, is_over);
                 co_await std::move(resuming);
             }
-            if (!open->is_answered && !open->is_cancelled) fail(*open, lost_text);
+            if (open->is_answered || open->is_cancelled) co_return;
+            if (may_repeat(*open, repeats)) continue;
+            fail(*open, lost_text);
             co_return;
         }
+    }
+
+    /// Whether the next daemon is asked what the last one has not answered. One that dies under the same call again and
+    /// again may do so because of it.
+    static bool may_repeat(Open& open, int& repeats) {
+        if (open.is_cancelled || !only_reads(open.message) || repeats == most_repeats) return false;
+        ++repeats;
+        open.is_sent = false;
+        return true;
     }
 
     /// Completes when the request that a cancellation names has been sent, which it must not overtake.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <cerrno>
 
 #include "cli/client.hpp"
 #include "cli/daemon_start.hpp"
@@ -98,7 +99,7 @@ Task<Result<mcp::client::Answer>> DaemonLink::talk(Lease* lease, std::string byt
     auto first = co_await (std::move(exchanging) || std::move(silence));
     if (first.index() == 0) co_return std::move(std::get<0>(first));
     co_return Error{ErrorCode::unavailable,
-                    fmt::format("the daemon has said nothing for {} s: it hangs", longest_silence.count())};
+                    fmt::format("the daemon has said nothing for {} s: it hangs", longest_silence.count()), ETIMEDOUT};
 }
 
 void DaemonLink::ensure_recovery(async::TaskGroup& tasks) {

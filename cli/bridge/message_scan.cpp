@@ -1,7 +1,11 @@
 #include "cli/bridge/message_scan.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "common/mcp/caller.hpp"
 #include "common/mcp/http/header_value.hpp"
+#include "common/ops/agent_operations.hpp"
 
 namespace persistproc::cli::bridge {
 
@@ -52,6 +56,18 @@ ScannedMessage scan_message(std::string_view text) {
     const Json* cancelled = *method == "notifications/cancelled" ? find_member(*params, "requestId") : nullptr;
     if (cancelled != nullptr) out.cancelled_id = id_of(cancelled);
     return out;
+}
+
+bool only_reads(const ScannedMessage& message) noexcept {
+    if (message.kind != MessageKind::request) return false;
+    if (message.method == "tools/call") {
+        const ops::Operation* const called = message.name ? ops::find_agent_operation(*message.name) : nullptr;
+        return called != nullptr && called->effects.read_only;
+    }
+    constexpr std::string_view reading[] = {"ping",           "tools/list",         "resources/list",
+                                            "prompts/list",   "prompts/get",        "resources/templates/list",
+                                            "resources/read", "completion/complete"};
+    return std::find(std::begin(reading), std::end(reading), message.method) != std::end(reading);
 }
 
 }  // namespace persistproc::cli::bridge

@@ -22,4 +22,8 @@ struct ScannedMessage {
 
 ScannedMessage scan_message(std::string_view text);
 
+/// Whether it is a request that changes nothing, by the effects of the operation where it is a call: it may be asked
+/// again.
+bool only_reads(const ScannedMessage& message) noexcept;
+
 }  // namespace persistproc::cli::bridge

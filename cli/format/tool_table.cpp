@@ -4,12 +4,7 @@
 
 #include <string_view>
 
-#include "common/ops/get_process_output.hpp"
-#include "common/ops/list_processes.hpp"
-#include "common/ops/restart_process.hpp"
-#include "common/ops/start_process.hpp"
-#include "common/ops/stop_process.hpp"
-#include "common/ops/wait_for_process.hpp"
+#include "common/ops/agent_operations.hpp"
 
 namespace persistproc::cli::format {
 
@@ -50,9 +45,9 @@ std::string tool_row() {
 }  // namespace
 
 std::string tool_table() {
-    return "| tool | what it does | arguments, **required** ones first |\n|---|---|---|\n" +
-           tool_row<ops::StartRequest>() + tool_row<ops::StopRequest>() + tool_row<ops::RestartRequest>() +
-           tool_row<ops::ListRequest>() + tool_row<ops::OutputRequest>() + tool_row<ops::WaitRequest>();
+    std::string out = "| tool | what it does | arguments, **required** ones first |\n|---|---|---|\n";
+    ops::for_each_agent_request([&out]<class Request>() { out += tool_row<Request>(); });
+    return out;
 }
 
 }  // namespace persistproc::cli::format

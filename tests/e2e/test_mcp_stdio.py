@@ -272,16 +272,16 @@ class Stdio(harness.TestCase):
             if command.split()[0].endswith("persistprocd"):
                 os.kill(pid, signal.SIGKILL)
 
-    def test_death_fails_open_requests_at_once_and_is_repaired(self):
+    def test_death_fails_what_changes_something_at_once_and_is_repaired(self):
         bridge = self.bridge()
         bridge.initialize()
         pid = self.start("s", ["sleep", "600"])["id"]
         before = self.view(pid)["pid"]
+        joining = {"command": ["sleep", "600"], "working_directory": str(self.place.work), "label": "s"}
+        waits = [bridge.call("wait_for_process", modern=bool(i & 1), process=pid, until="exit") for i in range(4)]
         for death in range(3):
-            calls = [
-                bridge.call("wait_for_process", modern=bool(i & 1), process=pid, until="exit", timeout_seconds=50)
-                for i in range(20)
-            ]
+            wait = {"until": "exit", "timeout_seconds": 50}
+            calls = [bridge.call("start_process", modern=bool(i & 1), wait=wait, **joining) for i in range(20)]
             bridge.result(bridge.ask("ping"))
             time.sleep(0.05)
             daemon = self.ok("version", "--json").json()
@@ -298,6 +298,10 @@ class Stdio(harness.TestCase):
             listed = bridge.result(bridge.call("list_processes", modern=bool(death & 1)))
             self.assertIn(pid, json.dumps(listed))
             self.assertEqual(self.view(pid)["pid"], before)
+        # What only reads was asked again, and has heard of none of them.
+        self.ok("stop", pid)
+        for number in waits:
+            self.assertIn("stopped", json.dumps(bridge.result(number)))
 
     def test_a_daemon_that_was_ended_is_not_started_again_unasked(self):
         bridge = self.bridge()

@@ -45,6 +45,28 @@ TEST_CASE("a message becomes one line") {
     CHECK(one_line("{}") == "{}");
 }
 
+TEST_CASE("what only reads may be asked again") {
+    const std::pair<const char*, bool> rows[] = {
+        {R"({"id":1,"method":"tools/call","params":{"name":"list_processes","arguments":{}}})", true},
+        {R"({"id":1,"method":"tools/call","params":{"name":"get_process_output","arguments":{}}})", true},
+        {R"({"id":1,"method":"tools/call","params":{"name":"wait_for_process","arguments":{}}})", true},
+        {R"({"id":1,"method":"tools/call","params":{"name":"start_process","arguments":{}}})", false},
+        {R"({"id":1,"method":"tools/call","params":{"name":"stop_process","arguments":{}}})", false},
+        {R"({"id":1,"method":"tools/call","params":{"name":"restart_process","arguments":{}}})", false},
+        {R"({"id":1,"method":"tools/call","params":{"name":"ctrl","arguments":{}}})", false},
+        {R"({"id":1,"method":"tools/call","params":{}})", false},
+        {R"({"id":1,"method":"resources/read","params":{"uri":"x"}})", true},
+        {R"({"id":1,"method":"tools/list"})", true},
+        {R"({"id":1,"method":"initialize"})", false},
+        {R"({"id":1,"method":"resources/subscribe","params":{"uri":"x"}})", false},
+        {R"({"method":"tools/list"})", false},
+    };
+    for (const auto& [text, is_so] : rows) {
+        INFO(text);
+        CHECK(only_reads(scan_message(text)) == is_so);
+    }
+}
+
 TEST_CASE("of a message is known what it is, and whose") {
     const struct {
         const char* text;
