@@ -19,6 +19,13 @@ std::string format_cursor(std::string_view process_id, std::uint64_t position) {
     return fmt::format("{}:{}", process_id, std::string_view(digits, static_cast<std::size_t>(end - digits)));
 }
 
+bool looks_like_cursor(std::string_view text) noexcept {
+    const std::size_t colon = text.find(':');
+    return text.starts_with('p') && colon != text.npos && colon > 1 &&
+           std::all_of(text.begin() + 1, text.begin() + static_cast<std::ptrdiff_t>(colon),
+                       [](char c) { return c >= '0' && c <= '9'; });
+}
+
 Result<std::uint64_t> parse_cursor(std::string_view process_id, std::string_view cursor) {
     const auto refuse = [&](std::string_view why) {
         return Error{ErrorCode::invalid,

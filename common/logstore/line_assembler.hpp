@@ -30,6 +30,7 @@ struct LineView {
     std::int64_t wall_ns = 0;
     std::uint64_t position = 0;  // of its first byte
     std::uint64_t end = 0;       // after its last byte, '\n' included
+    std::uint64_t resumed = 0;   // where its last piece begins, if the other stream has interrupted it; else `position`
     bool complete = true;
 };
 
@@ -51,6 +52,7 @@ public:
         }
         if (open_ && (open_line_.run != record.run || open_line_.stream != record.stream))
             if (!flush(sink)) return false;
+        if (open_ && position != open_line_.end) open_line_.resumed = position;
         LineView line{.stream = record.stream, .run = record.run, .wall_ns = record.wall_ns};
         while (!bytes.empty()) {
             const std::size_t room = max_line_bytes_ - (open_ ? carried_.size() : 0);
@@ -77,7 +79,7 @@ public:
                 if (!give_open(sink)) return false;
             } else {
                 line.text = bytes.substr(0, length);
-                line.position = position;
+                line.position = line.resumed = position;
                 line.end = position + length + 1;
                 if (!sink(static_cast<const LineView&>(line))) return false;
             }
@@ -91,6 +93,14 @@ public:
     template <class Sink>
     bool flush(Sink&& sink) {
         return !open_ || give_open(sink);
+    }
+
+    /// As if the beginning of a line had been fed: `text` from `line.position` on, until `line.end`.
+    void resume(const LineView& line) {
+        open_ = true;
+        carried_ = line.text;
+        open_line_ = line;
+        open_line_.complete = false;
     }
 
     /// The unfinished line began here.
@@ -107,6 +117,7 @@ private:
                               .wall_ns = record.wall_ns,
                               .position = position,
                               .end = position,
+                              .resumed = position,
                               .complete = false};
     }
     template <class Sink>

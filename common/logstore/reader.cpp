@@ -19,11 +19,19 @@ constexpr std::size_t batches_in_text = 4;  // of the longest text that one look
 constexpr std::size_t no_pattern = batches_in_text * batch_bytes;
 constexpr unsigned steps_between_looks = 16;
 constexpr std::size_t bytes_between_looks = 64u << 10;
+// How far before its beginning a search looks for the beginning of a line that the other stream interrupted.
+constexpr std::uint64_t most_records_between = 512;
+constexpr std::size_t most_bytes_across = 4u << 10;  // of a match that lies in two parts of a very long line
+constexpr std::size_t most_resumed_bytes = 64u << 10;
+// Of a search from the end: what is looked at first, and how much more each time that is not enough.
+constexpr std::uint64_t first_window = 256u << 10;
+constexpr std::uint64_t window_growth = 8;
 
 /// What a query asks for, before its lines are looked at.
 struct Range {
     Place begin, end;
-    std::uint64_t begin_position = 0;  // may be inside the record at `begin`
+    std::uint64_t begin_position = 0;         // may be inside the record at `begin`
+    std::uint64_t end_position = UINT64_MAX;  // may be inside the record before `end`
     std::uint64_t evicted_bytes = 0;
     bool to_log_end = true;
 };
@@ -89,7 +97,24 @@ Result<Range> find_range(Snapshot& log, const LineQuery& query) {
     } else if (from_oldest) {
         range.evicted_bytes = log.oldest_position();
     }
+    if (query.to && *query.to < log.end_position()) {
+        auto place = log.find_position(*query.to);
+        if (!place) return place.error();
+        auto position = log.position_at(*place);
+        if (!position) return position.error();
+        // It may stand within that record.
+        if (*position < *query.to) {
+            auto in = log.segment(place->segment);
+            if (!in) return in.error();
+            const bool is_past = *in == nullptr || place->record >= (*in)->count();
+            *place = is_past ? Place{place->segment + 1, 1} : Place{place->segment, place->record + 1};
+        }
+        range.end_position = *query.to;
+        range.to_log_end = false;
+        end_at(*place);
+    }
     if (range.end < range.begin) range.end = range.begin;
+    range.end_position = std::max(range.end_position, range.begin_position);
     return range;
 }
 
@@ -146,19 +171,25 @@ Result<WalkedBack> walk_back(Snapshot& log, const Range& range, StreamChoice cho
         auto record = (*in)->record(at.record);
         if (!record) return record.error();
         if (!*record || !belongs(**record, choice)) continue;
-        if ((*in)->position_of(**record) + (*record)->length <= range.begin_position) break;
+        const std::uint64_t begin = (*in)->position_of(**record);
+        if (begin + (*record)->length <= range.begin_position) break;
+        if (begin >= range.end_position) continue;
+        const auto length = std::min<std::uint64_t>((*record)->length, range.end_position - begin);
+        const bool is_cut = length < (*record)->length;
+        std::uint64_t lines = lines_of(**record, choice);
         if (!seen_output) {
             seen_output = true;
             walked.ends_open = ((*record)->flags & (line_complete | separator)) == 0;
-            if (walked.ends_open && ((*record)->flags & recovered) != 0) {
-                auto bytes = (*in)->data((*record)->offset, (*record)->length);
+            if (is_cut || (walked.ends_open && ((*record)->flags & recovered) != 0)) {
+                auto bytes = (*in)->data((*record)->offset, static_cast<std::uint32_t>(length));
                 if (!bytes) return bytes.error();
                 walked.ends_open = !bytes->ends_with('\n');
+                if (is_cut) lines = static_cast<std::uint64_t>(std::count(bytes->begin(), bytes->end(), '\n'));
             }
         }
         walked.start = at;
-        walked.newlines += lines_of(**record, choice);
-        walked.bytes += (*record)->length;
+        walked.newlines += lines;
+        walked.bytes += length;
         if (walked.newlines >= newlines + (walked.ends_open ? 0 : 1)) {
             walked.reached = true;
             return walked;
@@ -190,18 +221,21 @@ Result<std::uint64_t> position_after_newline(Snapshot& log, Place place, std::ui
 class PageReader {
 public:
     /// Longer lines are matched in parts.
-    PageReader(Snapshot& log, const LineQuery& query, Range range, std::optional<LinePattern> pattern,
-               std::optional<LinePattern> exclude, const ReadBudget& budget)
+    PageReader(Snapshot& log, const LineQuery& query, Range range, const LinePattern* pattern,
+               const LinePattern* exclude, const ReadBudget& budget)
         : log_(log),
           query_(query),
           range_(range),
-          pattern_(std::move(pattern)),
-          exclude_(std::move(exclude)),
           budget_(budget),
-          longest_text_(std::min(pattern_ ? pattern_->longest_text() : no_pattern,
-                                 exclude_ ? exclude_->longest_text() : no_pattern)),
+          longest_text_(
+              std::min(pattern ? pattern->longest_text() : no_pattern, exclude ? exclude->longest_text() : no_pattern)),
           batch_bytes_(std::min(batch_bytes, longest_text_ / batches_in_text)),
-          lines_(query.stream, pattern_ ? longest_text_ : std::max<std::size_t>(query.max_bytes, 1)) {}
+          is_joined_(pattern && query.stream == StreamChoice::combined),
+          lines_(is_joined_ ? StreamChoice::out : query.stream,
+                 pattern ? longest_text_ : std::max<std::size_t>(query.max_bytes, 1)),
+          err_lines_(StreamChoice::err, longest_text_),
+          pattern_(pattern),
+          exclude_(exclude) {}
 
     Result<LinePage> read() {
         if (query_.last > 0 && !pattern_ && !query_.count_only) {
@@ -210,6 +244,9 @@ public:
         next_ = range_.begin_position;
         position_ = range_.begin_position;
         const auto sink = [this](const LineView& line) { return take(line); };
+        if (pattern_ != nullptr) {
+            if (auto found = resume_lines(); !found) return found.error();
+        }
         auto done = for_each_record(log_, range_.begin, range_.end,
                                     [&](Segment& segment, const IndexRecord& record, Place& at) -> Result<bool> {
                                         return visit(segment, record, at, sink);
@@ -231,6 +268,84 @@ public:
     }
 
 private:
+    LineAssembler& lines_of_stream(Stream stream) { return is_joined_ && stream == Stream::err ? err_lines_ : lines_; }
+    bool has_open_line() const { return lines_.has_open_line() || err_lines_.has_open_line(); }
+    /// Gives what is unfinished, in order.
+    template <class Sink>
+    bool flush(const Sink& sink) {
+        const bool is_err_first = lines_.has_open_line() && err_lines_.has_open_line() &&
+                                  err_lines_.open_line().position < lines_.open_line().position;
+        LineAssembler& first = is_err_first ? err_lines_ : lines_;
+        return first.flush(sink) && (is_err_first ? lines_ : err_lines_).flush(sink);
+    }
+
+    /// The beginning of a line of one stream that the other one had interrupted where the range begins.
+    struct Resumed {
+        bool is_known = false;
+        std::string text;
+        LineView line;
+
+        LineView line_of() {
+            line.text = text;
+            line.resumed = line.position;
+            return line;
+        }
+    };
+
+    Result<void> resume_lines() {
+        Resumed out, err;
+        Place at = range_.begin;
+        bool is_adjacent = true;  // to the range's begin: a line that goes on there was given as far as it went
+        std::uint32_t run = 0;
+        for (std::uint64_t looked = 0; looked < most_records_between && !(out.is_known && err.is_known); ++looked) {
+            const bool is_in_range = looked == 0;  // the record in which the range begins
+            if (!is_in_range && at.record == 0) {
+                if (at.segment == 0) break;
+                --at.segment;
+            }
+            auto in = log_.segment(at.segment);
+            if (!in) return in.error();
+            if (*in == nullptr) break;
+            if (!is_in_range) at.record = (at.record == 0 ? (*in)->count() : at.record) - 1;
+            if (at.record >= (*in)->count()) continue;
+            auto record = (*in)->record(at.record);
+            if (!record) return record.error();
+            const bool begins_before = *record && (*in)->position_of(**record) < range_.begin_position;
+            if (is_in_range && !begins_before) continue;
+            if (!*record || ((*record)->flags & gap) != 0 || is_loss(**record)) break;
+            if ((*record)->length == 0) continue;
+            if (run != 0 && (*record)->run != run) break;
+            run = (*record)->run;
+            Resumed& one = (*record)->stream == Stream::err ? err : out;
+            if (std::exchange(is_adjacent, false) && ((*record)->flags & separator) == 0) one.is_known = true;
+            if (one.is_known || ((*record)->flags & separator) != 0) continue;
+            if (auto done = resume(**in, **record, one); !done) return done;
+        }
+        if (query_.run && *query_.run != run) return {};
+        if (!out.text.empty() && query_.stream != StreamChoice::err) lines_.resume(out.line_of());
+        if (!err.text.empty() && query_.stream != StreamChoice::out) lines_of_stream(Stream::err).resume(err.line_of());
+        return {};
+    }
+
+    /// Puts the end of `record` before what is known of the line.
+    Result<void> resume(Segment& segment, const IndexRecord& record, Resumed& one) {
+        one.is_known = (record.flags & line_complete) != 0;
+        if (one.is_known) return {};
+        auto bytes = segment.data(record.offset, record.length);
+        one.is_known = !bytes || one.text.size() + bytes->size() > std::min(most_resumed_bytes, longest_text_ / 2);
+        if (one.is_known) return {};
+        const auto newline = bytes->rfind('\n');
+        const std::size_t begin = newline == bytes->npos ? 0 : newline + 1;
+        one.is_known = begin > 0;
+        if (one.text.empty()) one.line.end = segment.position_of(record) + record.length;
+        one.text.insert(0, bytes->substr(begin));
+        one.line.stream = record.stream;
+        one.line.run = record.run;
+        one.line.wall_ns = record.wall_ns;
+        one.line.position = segment.position_of(record) + begin;
+        return {};
+    }
+
     /// Moves the range's begin to the last lines asked for, or to a place behind which there is more than fits.
     Result<void> skip_to_last() {
         const std::uint64_t enough = static_cast<std::uint64_t>(query_.max_bytes) + batch_bytes;
@@ -271,21 +386,23 @@ private:
     /// Between records: a line that is not whole yet belongs to the next page; if it is all there is of this one, it is
     /// read on.
     bool end_spent() {
-        if (!lines_.has_open_line()) return end_spent(position_);
-        const std::uint64_t begin = lines_.open_line().position;
+        std::uint64_t begin = position_;
+        for (const LineAssembler* each : {&lines_, &err_lines_})
+            if (each->has_open_line()) begin = std::min(begin, whole_from(each->open_line(), position_));
         return begin <= range_.begin_position || end_spent(begin);
     }
 
     Result<void> tell_spent() {
         // Context that waits for its match is looked at again.
-        if (!before_.empty() && before_.front().first.position > range_.begin_position)
-            next_ = std::min(next_, before_.front().first.position);
+        if (!before_.empty() && before_.front().first.resumed > range_.begin_position)
+            next_ = std::min(next_, before_.front().first.resumed);
         std::uint64_t end = log_.end_position();
         if (!range_.to_log_end) {
             auto position = log_.position_at(range_.end);
             if (!position) return position.error();
             end = *position;
         }
+        end = std::min(end, range_.end_position);
         page_.unread_bytes = end - std::min(end, next_);
         if (page_.unread_bytes == 0) page_.is_spent = stopped_ = false;
         return {};
@@ -300,17 +417,19 @@ private:
         if ((record.flags & event) != 0) {
             if (is_end(record.event)) ended_run_ = record.run;
             const bool is_loss = logstore::is_loss(record.event, record.value);
-            // What a killed shim had in hand may have been the rest of the line.
-            if (is_loss && !lines_.flush(sink)) return false;
+            // What a killed shim had in hand, or somebody removed, may have been the rest of a line.
+            if (is_loss && !flush(sink)) return false;
             if ((query_.events || (query_.losses && is_loss)) && !pattern_) {
                 // A run's last words come before the news of its end.
                 if (is_end(record.event) || record.event == Event::started)
-                    if (!lines_.flush(sink)) return false;
+                    if (!flush(sink)) return false;
                 return take_event(record, begin);
             }
             return true;
         }
         if (pattern_) {
+            // What another run has not ended is not gone on with.
+            if (open_line_run() != record.run && !flush(sink)) return false;
             const std::uint64_t before = position_;
             auto skipped = skip_batch(segment, at);
             if (!skipped) return skipped.error();
@@ -327,14 +446,16 @@ private:
             rest.remove_prefix(cut);
             position += cut;
         }
-        if (!lines_.feed(record, rest, position, sink)) return false;
+        if (position >= range_.end_position) return true;
+        rest = rest.substr(0, range_.end_position - position);
+        if (!lines_of_stream(record.stream).feed(record, rest, position, sink)) return false;
         return is_read_enough(rest.size()) ? end_spent() : true;
     }
 
     /// Bytes that are not there: no line goes on behind them.
     template <class Sink>
     bool miss(const IndexRecord& record, std::uint64_t bytes, const Sink& sink) {
-        if (!lines_.flush(sink)) return false;
+        if (!flush(sink)) return false;
         page_.lost_bytes += bytes;
         lost_before_ = (position_ == lost_at_ ? lost_before_ : 0) + bytes;
         lost_at_ = position_;
@@ -351,8 +472,7 @@ private:
 
     /// Steps over a stretch of records in whose bytes nothing can match, all at once. `at` is left on the last one.
     Result<bool> skip_batch(Segment& segment, Place& at) {
-        if (query_.context > 0 || query_.context_after.value_or(0) > 0 || lines_.has_open_line() ||
-            at < no_skip_before_)
+        if (query_.context > 0 || query_.context_after.value_or(0) > 0 || has_open_line() || at < no_skip_before_)
             return false;
         const std::uint64_t stop = at.segment == range_.end.segment ? range_.end.record : segment.count();
         std::uint64_t last = at.record;  // after the last record that can be stepped over
@@ -362,6 +482,9 @@ private:
             auto record = segment.record(i);
             if (!record) return record.error();
             if (!*record || (*record)->length == 0 || ((*record)->flags & recovered) != 0) break;
+            // A line was interrupted, and is looked at as a whole.
+            if (is_joined_ && ((*record)->flags & separator) != 0) break;
+            if (segment.position_of(**record) + (*record)->length > range_.end_position) break;
             if (!belongs(**record, query_.stream)) break;
             if (segment.position_of(**record) < range_.begin_position) break;
             if (before && (before->flags & (line_complete | separator)) == 0 &&
@@ -390,11 +513,16 @@ private:
 
     /// A line of the view. False: the page is full.
     bool take(const LineView& line) {
+        // Nothing of it was printed since: the page before has given it.
+        if (line.end <= range_.begin_position) return true;
         // A record may hold many lines, and each may take its time.
-        if (pattern_ && !is_finishing_ && line.position > range_.begin_position && is_spent(line.text.size()))
-            return end_spent(line.position);
+        if (pattern_ && !is_finishing_ && line.resumed > range_.begin_position && is_spent(line.text.size()))
+            return end_spent(line.resumed);
         ++ordinal_;
-        const auto match = pattern_ ? find_match(*pattern_, exclude_ ? &*exclude_ : nullptr, line.text) : line.text;
+        auto match = pattern_ ? pattern_->find_match(line.text) : line.text;
+        if (pattern_ && !match && matches_across(line)) match = line.text;
+        if (pattern_) remember_part(line, match.has_value());
+        if (match && exclude_ && is_excluded(*exclude_, *match)) match.reset();
         if (query_.count_only) {
             page_.matches += match ? 1 : 0;
             next_ = line.end;
@@ -428,6 +556,18 @@ private:
         return true;
     }
 
+    /// Whether a match begins in the part before of a very long line, and ends in this one.
+    bool matches_across(const LineView& line) const {
+        if (part_.empty() || line.position != part_end_) return false;
+        return !pattern_->matches(part_) && pattern_->matches(part_ + std::string(line.text.substr(0, part_bytes())));
+    }
+    void remember_part(const LineView& line, bool matched) {
+        const bool is_part = !line.complete && !matched && !is_finishing_;
+        part_end_ = line.end;
+        part_ = is_part ? line.text.substr(line.text.size() - std::min(line.text.size(), part_bytes())) : "";
+    }
+    std::size_t part_bytes() const noexcept { return std::min(most_bytes_across, longest_text_ / 4); }
+
     bool take_event(const IndexRecord& record, std::uint64_t position) {
         Line line;
         line.stream = record.stream;
@@ -447,6 +587,9 @@ private:
         line.run = view.run;
         line.wall_ns = view.wall_ns;
         line.position = view.position;
+        line.end = view.end;
+        line.resumed = pattern_ != nullptr ? view.resumed : view.position;
+        line.is_open = is_finishing_ && !view.complete && !is_final(view);
         line.complete = view.complete && line.text.size() == view.text.size();
         line.matched = matched;
         line.ordinal = ordinal_;
@@ -461,7 +604,7 @@ private:
             if (full) {
                 stopped_ = true;
                 // The next page begins with this line, and with what is missing before it.
-                next_ = std::max(next_, line.position);
+                next_ = std::max(next_, line.resumed);
                 while (kept_.size() > 1 && (kept_.back().is_gap || kept_.back().event) &&
                        kept_.back().position >= next_)
                     kept_.pop_back();
@@ -495,34 +638,48 @@ private:
     /// What the last line of the range is, now that its end is reached.
     template <class Sink>
     Result<void> finish(const Sink& sink) {
-        if (lines_.has_open_line()) {
-            const bool final = !range_.to_log_end || ended_run_ == lines_.open_line().run;
-            if (!final) page_.unfinished = lines_.open_line().position;
-            if (!query_.include_partial && !final) {
-                next_ = lines_.open_line().position;
-                return {};
-            }
-            if (!lines_.flush(sink)) return {};
+        for (const LineAssembler* each : {&lines_, &err_lines_}) {
+            if (!each->has_open_line() || is_final(each->open_line())) continue;
+            const std::uint64_t from = whole_from(each->open_line(), log_.end_position());
+            page_.unfinished = std::min(page_.unfinished.value_or(from), from);
         }
+        if (page_.unfinished && !query_.include_partial) {
+            next_ = *page_.unfinished;
+            return {};
+        }
+        if (!flush(sink)) return {};
         if (range_.to_log_end) {
             next_ = log_.end_position();
         } else {
             auto position = log_.position_at(range_.end);
             if (!position) return position.error();
-            next_ = std::max(next_, *position);
+            next_ = std::max(next_, std::min(*position, range_.end_position));
         }
         return {};
+    }
+    /// Where a page that goes on at `end` must begin to hold all of an unfinished line.
+    std::uint64_t whole_from(const LineView& open, std::uint64_t end) const {
+        if (pattern_ == nullptr) return open.position;
+        return open.end == end ? open.resumed : end;
+    }
+    /// Nothing comes behind the end of a line that has none.
+    bool is_final(const LineView& line) const { return !range_.to_log_end || ended_run_ == line.run; }
+    std::optional<std::uint32_t> open_line_run() const {
+        if (lines_.has_open_line()) return lines_.open_line().run;
+        return err_lines_.has_open_line() ? std::optional(err_lines_.open_line().run) : std::nullopt;
     }
 
     Snapshot& log_;
     const LineQuery& query_;
     Range range_;
-    std::optional<LinePattern> pattern_, exclude_;
     const ReadBudget& budget_;
     std::uint64_t read_bytes_ = 0, bytes_since_look_ = 0;
     unsigned steps_ = 0;
     std::size_t longest_text_ = 0, batch_bytes_ = 0;
-    LineAssembler lines_;
+    bool is_joined_;  // a search sees the lines of each stream whole
+    LineAssembler lines_, err_lines_;
+    const LinePattern* pattern_;
+    const LinePattern* exclude_;
     LinePage page_;
     std::deque<Line> kept_;
     std::deque<std::pair<Line, std::uint64_t>> before_;  // context that waits for a match, with its end
@@ -530,10 +687,69 @@ private:
     std::uint64_t ordinal_ = 0;
     std::uint64_t bytes_ = 0, matched_ = 0, next_ = 0, position_ = 0;
     std::uint64_t lost_before_ = 0, lost_at_ = 0;  // bytes lost at one position
+    std::string part_;                             // the end of the part before, in which nothing matched
+    std::uint64_t part_end_ = 0;
     Place no_skip_before_;  // looked at already: something there matches, or it cannot be stepped over
     std::optional<std::uint32_t> ended_run_;
     bool stopped_ = false, is_finishing_ = false, dropped_match_ = false;
 };
+
+/// The range from a line's begin on, `bytes` before its end or more; all of it, if it has no more.
+Result<Range> newest_of(Snapshot& log, Range range, std::uint64_t bytes) {
+    std::uint64_t end = log.end_position();
+    if (!range.to_log_end) {
+        auto position = log.position_at(range.end);
+        if (!position) return position.error();
+        end = std::min(*position, range.end_position);
+    }
+    if (end - std::min(end, range.begin_position) <= bytes) return range;
+    auto begin = log.find_position(end - bytes);
+    if (!begin) return begin.error();
+    while (*begin > range.begin) {
+        Place before = *begin;
+        if (before.record == 0) before.segment -= 1;
+        auto in = log.segment(before.segment);
+        if (!in) return in.error();
+        if (*in == nullptr) return range;
+        before.record = (before.record == 0 ? (*in)->count() : before.record);
+        if (before.record == 0) return range;
+        --before.record;
+        auto record = (*in)->record(before.record);
+        if (!record) return record.error();
+        if (*record && (*record)->length > 0 && ((*record)->flags & (line_complete | separator)) != 0) break;
+        *begin = before;
+    }
+    auto position = log.position_at(*begin);
+    if (!position) return position.error();
+    if (*begin <= range.begin || *position <= range.begin_position) return range;
+    range.begin = *begin;
+    range.begin_position = *position;
+    return range;
+}
+
+/// The last matches, from the end on, as far back as is needed or the budget allows.
+Result<LinePage> search_back(Snapshot& log, const LineQuery& query, const Range& range, const LinePattern* pattern,
+                             const LinePattern* exclude, ReadBudget budget) {
+    std::optional<LinePage> found;
+    std::uint64_t room = budget.bytes;
+    for (std::uint64_t wanted = first_window;; wanted *= window_growth) {
+        const std::uint64_t window = std::min(wanted, room);
+        auto part = newest_of(log, range, window);
+        if (!part) return part.error();
+        const bool is_all = part->begin_position == range.begin_position;
+        auto page = PageReader(log, query, *part, pattern, exclude, budget).read();
+        // What was found further on stands; there was no time for more.
+        if (!page || (page->is_spent && found)) return found && page ? std::move(*found) : std::move(page);
+        if (page->is_spent) return page;
+        if (!is_all) page->evicted_bytes = 0;
+        if (!is_all) page->earlier = part->begin_position;
+        const bool is_enough = page->omitted_before > 0 || page->matches >= query.last;
+        if (is_enough && (!is_all || page->omitted_before > 0)) page->earlier = page->lines.front().resumed;
+        room -= window;
+        if (is_all || is_enough || room == 0) return page;
+        found = std::move(*page);
+    }
+}
 
 }  // namespace
 
@@ -586,7 +802,7 @@ Result<LogSpan> locate(const fs::path& log_directory, const LineQuery& query) {
     if (!range->to_log_end) {
         auto end = log->position_at(range->end);
         if (!end) return end.error();
-        span.end = *end;
+        span.end = std::min(*end, range->end_position);
     }
     if (query.last > 0) {
         auto walked = walk_back(*log, *range, query.stream, query.last, UINT64_MAX);
@@ -639,7 +855,11 @@ Result<LinePage> LogView::read(const LineQuery& query, const ReadBudget& budget)
     if (log_->empty()) return nothing;
     auto range = find_range(*log_, query);
     if (!range) return range.error();
-    return PageReader(*log_, query, *range, std::move(pattern), std::move(exclude), budget).read();
+    const LinePattern* const sought = pattern ? &*pattern : nullptr;
+    const LinePattern* const excluded = exclude ? &*exclude : nullptr;
+    if (sought && query.last > 0 && !query.count_only)
+        return search_back(*log_, query, *range, sought, excluded, budget);
+    return PageReader(*log_, query, *range, sought, excluded, budget).read();
 }
 
 Result<LinePage> read_lines(const fs::path& log_directory, const LineQuery& query, const ReadBudget& budget) {

@@ -22,15 +22,21 @@ class Snapshot;
 using domain::StreamChoice;
 
 /// A line, or the last piece of one that has no end yet. In the combined view a line that the other stream interrupted
-/// is two lines, in recorded order; the view of one stream joins them. `err` sees standard error alone, `out` the rest.
+/// is two lines, in recorded order; the view of one stream joins them, and so does a search (`grep`, `exclude`), which
+/// gives it where it ends. `err` sees standard error alone, `out` the rest.
 struct Line {
     std::string text;  // exact bytes, without its '\n'
     Stream stream = Stream::none;
     std::uint32_t run = 0;
     std::int64_t wall_ns = 0;    // of its first piece; 0: unknown
     std::uint64_t position = 0;  // of its first byte
-    bool complete = true;        // false: no '\n' (yet), or cut because it is longer than `max_bytes`
-    bool matched = true;         // false: context of a match
+    std::uint64_t end = 0;       // after its last byte, '\n' included
+    /// Where a page must begin to hold all of it: at `position`, or at its last piece, if the other stream has
+    /// interrupted it.
+    std::uint64_t resumed = 0;
+    bool is_open = false;       // the last line of its stream, which may still be gone on with
+    bool complete = true;       // false: no '\n' (yet), or cut because it is longer than `max_bytes`
+    bool matched = true;        // false: context of a match
     std::uint64_t ordinal = 0;  // its number among the lines that were looked at; those skipped at once are not counted
     /// The part of `text` that matched: all of it, or a state of the line that was redrawn since with a carriage
     /// return.
@@ -43,6 +49,7 @@ struct Line {
 struct LineQuery {
     StreamChoice stream = StreamChoice::combined;
     std::optional<std::uint64_t> from;  // position (a cursor's); nothing: the oldest byte there is
+    std::optional<std::uint64_t> to;    // position: only what is printed before it
     std::optional<std::int64_t> since_ns, until_ns;
     std::optional<std::uint32_t> run;
     std::optional<std::string> grep;  // RE2, at most 1 KiB; matched against the line without colour and control bytes
@@ -52,8 +59,9 @@ struct LineQuery {
     std::size_t grep_memory = max_pattern_memory;  // of each compiled pattern
     std::uint32_t context = 0;                     // lines around each match
     std::optional<std::uint32_t> context_after;    // so many behind it instead
-    std::uint64_t last = 0;                        // only the last N of what is asked for; 0: all
-    std::uint64_t first = 0;            // at most the first N, then `next` goes on from there; not with `last`
+    std::uint64_t last = 0;   // only the last N of what is asked for; 0: all. With `grep` the log is searched from its
+                              // end, no further back than is needed
+    std::uint64_t first = 0;  // at most the first N, then `next` goes on from there; not with `last`
     std::size_t max_bytes = 16u << 10;  // of text; when `last` is given the newest that fit, else the oldest that fit
     bool include_partial = true;        // an unfinished last line is part of the answer
     bool events = false;                // events of the runs, in order
@@ -80,7 +88,10 @@ struct LinePage {
     bool more = false;                 // `next` is not the end: call again with from = next
     bool is_spent = false;             // the budget was used up before the end: nothing is known of what comes after
     std::uint64_t unread_bytes = 0;    // is_spent: of the range asked for, from `next` on
-    std::optional<std::uint64_t> unfinished;  // where the last line begins, if it may still be gone on with
+    /// There are lines that may still be gone on with: what begins here sees them whole.
+    std::optional<std::uint64_t> unfinished;
+    /// `last` with `grep`: what stands before this was not looked at, or not given; `to` goes on from here.
+    std::optional<std::uint64_t> earlier;
 };
 
 struct LogEnd {
@@ -147,8 +158,8 @@ struct LogSpan {
 };
 
 /// Where the bytes of a query's lines stand: for callers that want them as a stream (`Follower`) and not as lines.
-/// Looks at `stream`, `from`, `since_ns`, `until_ns`, `run` and `last`. Costs a few reads of the index. Errors: io,
-/// corrupt, unsupported.
+/// Looks at `stream`, `from`, `to`, `since_ns`, `until_ns`, `run` and `last`. Costs a few reads of the index. Errors:
+/// io, corrupt, unsupported.
 Result<LogSpan> locate(const std::filesystem::path& log_directory, const LineQuery& query);
 
 /// Follows one log from a position. Passive: the caller decides when to call `read_more`; it never waits and owns no
@@ -187,6 +198,8 @@ private:
 
 /// "p3:2n9c": a cursor names its process, so that one used elsewhere is noticed. Pure.
 std::string format_cursor(std::string_view process_id, std::uint64_t position);
+/// Whether it is meant as a cursor, of whatever process, and not as a time. Pure.
+bool looks_like_cursor(std::string_view text) noexcept;
 /// Errors: invalid (not a cursor, or of another process), saying where cursors come from.
 Result<std::uint64_t> parse_cursor(std::string_view process_id, std::string_view cursor);
 

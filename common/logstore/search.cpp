@@ -155,13 +155,15 @@ std::optional<std::string_view> LinePattern::find_match(std::string_view line) c
     return std::nullopt;
 }
 
+bool is_excluded(const LinePattern& exclude, std::string_view shown) {
+    const auto excluded = exclude.find_match(shown);
+    return excluded && excluded->size() == shown.size();
+}
+
 std::optional<std::string_view> find_match(const LinePattern& pattern, const LinePattern* exclude,
                                            std::string_view line) {
     const auto match = pattern.find_match(line);
-    if (!match || exclude == nullptr) return match;
-    // What the line was redrawn from excludes it no more than it is shown.
-    const auto excluded = exclude->find_match(*match);
-    return excluded && excluded->size() == match->size() ? std::nullopt : match;
+    return match && exclude != nullptr && is_excluded(*exclude, *match) ? std::nullopt : match;
 }
 
 bool LinePattern::may_match_in(std::string_view plain_lines) const {

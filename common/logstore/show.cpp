@@ -62,8 +62,8 @@ private:
 struct Entry {
     std::string text;         // as it is shown, bad bytes kept; of a loss its words
     std::uint64_t bytes = 0;  // as recorded
-    std::uint64_t position = 0;
-    std::uint64_t lost = 0;  // by a gap
+    std::uint64_t from = 0;   // where a page must begin to hold it
+    std::uint64_t lost = 0;   // by a gap
     bool is_loss = false;
     bool matched = false;
     bool is_apart = false;  // lines that are not shown stand before it
@@ -112,8 +112,7 @@ private:
             Line line = std::move(page_.lines[i]);
             if (const auto loss = loss_text(line)) {
                 const auto lost = line.is_gap ? static_cast<std::uint64_t>(line.value) : 0;
-                entries_.push_back(
-                    {.text = *loss, .bytes = 0, .position = line.position, .lost = lost, .is_loss = true});
+                entries_.push_back({.text = *loss, .bytes = 0, .from = line.position, .lost = lost, .is_loss = true});
                 continue;
             }
             if (line.event) continue;
@@ -128,7 +127,7 @@ private:
             ordinal = line.ordinal;
             Entry entry;
             entry.bytes = line.text.size();
-            entry.position = line.position;
+            entry.from = std::max(line.position, line.resumed);
             entry.matched = line.matched;
             entry.is_apart = is_apart;
             // The reader may have cut off where it matched.
@@ -350,13 +349,15 @@ private:
         out.evicted_bytes = page_.evicted_bytes;
         out.lost_bytes = page_.lost_bytes;
         out.unread_bytes = page_.unread_bytes;
+        out.earlier = page_.earlier;
         out.is_cut_by_bytes = is_cut_by_bytes_;
         if (options_.keep_newest) {
             out.omitted_before += count(0, first);
+            if (out.earlier && begin_ > 0 && first < entries_.size()) out.earlier = entries_[first].from;
             if (begin_ > 0 || (options_.lines > 0 && out.lines >= options_.lines)) out.evicted_bytes = 0;
         } else if (end_ < units_.size()) {
             out.omitted_after = std::max<std::uint64_t>(1, count(past, entries_.size()));
-            out.next = entries_[past].position;
+            out.next = entries_[past].from;
             out.unread_bytes = 0;
         }
         const auto forget = [&](std::size_t from, std::size_t to) {

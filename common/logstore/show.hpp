@@ -2,6 +2,7 @@
 /// Lines as a reader with a budget is shown them: what repeats is folded, what is too long is cut, and marks of ours
 /// cannot be mistaken for what a program printed. Pure.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,11 +34,12 @@ struct Shown {
     /// `[cut: 2343 bytes]`, `[\xe9]` or `[9 bytes, not UTF-8]`, `[--]` between matches that do not follow each other,
     /// and, in words, what is missing.
     std::string marker;
-    std::uint64_t lines = 0;           // of the program
-    std::uint64_t omitted_before = 0;  // as in LinePage; lines that a mark counts are not left out
-    std::uint64_t omitted_after = 0;   // 0 or at least 1
-    bool is_cut_by_bytes = false;      // there was no room for what is left out
-    std::uint64_t next = 0;            // position to go on from: nothing is skipped, nothing shown twice
+    std::uint64_t lines = 0;               // of the program
+    std::uint64_t omitted_before = 0;      // as in LinePage; lines that a mark counts are not left out
+    std::uint64_t omitted_after = 0;       // 0 or at least 1
+    bool is_cut_by_bytes = false;          // there was no room for what is left out
+    std::uint64_t next = 0;                // position to go on from: nothing is skipped, nothing shown twice
+    std::optional<std::uint64_t> earlier;  // as in LinePage
     std::uint64_t evicted_bytes = 0, lost_bytes = 0, unread_bytes = 0;  // as in LinePage
 };
 

@@ -621,4 +621,174 @@ TEST_CASE("a search excludes, ignores case and counts") {
     CHECK(matches == 100);
 }
 
+namespace {
+
+/// What pages of a search give in all, each of at most `first` matches and of what the budget allows.
+Texts searched(const std::filesystem::path& log, LineQuery query, std::uint64_t first, std::uint64_t bytes) {
+    Texts all;
+    query.first = first;
+    for (bool more = true; more;) {
+        const auto page = read_lines(log, query, {.bytes = bytes, .until = {}, .stop = {}}).value();
+        for (const auto& text : texts(page)) all.push_back(text);
+        more = page.more;
+        query.from = page.next;
+    }
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("a search sees whole what the other stream interrupted, on whatever page") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    write_interrupted(log);
+    LineQuery query;
+    query.grep = "^begin end$";
+    const auto page = lines_of(log.path(), query);
+    REQUIRE(texts(page) == Texts{"begin end"});
+    CHECK(page.lines[0].position == 6);
+    CHECK(page.lines[0].end == 22);
+    query.grep = "";
+    for (const std::uint64_t first : {0u, 1u, 2u})
+        for (const std::uint64_t bytes : {1u, 7u, 100u})
+            CHECK(searched(log.path(), query, first, bytes) == Texts{"first", "oops", "begin end", "last"});
+    query.exclude = "end";
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"first", "oops", "last"});
+    query.exclude.reset();
+    query.context = 1;
+    query.grep = "oops";
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"first", "oops", "begin end"});
+
+    // What is unfinished is given as it is, once, and whole when it goes on behind the other stream.
+    query = {};
+    query.grep = "";
+    log.out("or");
+    log.separate(Stream::out);
+    log.err("wo");
+    query.from = log.position();
+    CHECK(lines_of(log.path(), query).lines.empty());  // both were given as far as they went
+    log.separate(Stream::err);
+    log.out("e\n", line_continues);
+    log.err("rd\n", line_continues);
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"ore", "rd"});
+}
+
+TEST_CASE("a line is found whole across every border") {
+    const std::string line = "needle in a haystack";
+    for (std::size_t cut = 1; cut < line.size(); ++cut) {
+        for (const int border : {0, 1, 2, 3}) {
+            tests::TemporaryDirectory directory;
+            WrittenLog log(directory.path() / "log");
+            log.err("before\n");
+            log.out(std::string("x\n") + line.substr(0, cut));
+            if (border == 1) log.separate(Stream::out);
+            if (border == 1) log.err("between\n");
+            if (border >= 2) log.begin_segment();
+            if (border == 3) log.separate(Stream::out);
+            if (border == 3) log.err("half ");
+            if (border == 3) log.separate(Stream::err);
+            log.out(line.substr(cut) + "\nnext\n", line_continues);
+            LineQuery query;
+            query.grep = "^needle.*stack$";
+            INFO(cut << " " << border);
+            CHECK(texts(lines_of(log.path(), query)) == Texts{line});
+            query.last = 1;
+            CHECK(texts(lines_of(log.path(), query)) == Texts{line});
+            query.last = 0;
+            CHECK(searched(log.path(), query, 1, 1) == Texts{line});
+        }
+    }
+}
+
+TEST_CASE("a match may lie across the parts in which a very long line is looked at") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    const auto part = LinePattern::compile("needle").value().longest_text();
+    log.out(std::string(part - 3, 'a') + "needle" + std::string(part, 'b') + "\n");
+    LineQuery query;
+    query.grep = "needle";
+    query.max_bytes = 100;
+    CHECK(lines_of(log.path(), query).matches == 1);
+    query.grep = "b{3}a|ab";
+    CHECK(lines_of(log.path(), query).matches == 0);
+}
+
+TEST_CASE("the last matches are found from the end, and those before them behind a position") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    Texts all;
+    std::string piece;
+    for (int i = 0; i < 100000; ++i) {
+        const bool is_match = i == 17 || i % 9000 == 0;
+        piece += fmt::format("{} {}\n", is_match ? "match" : "filler that takes some room", i);
+        if (is_match) all.push_back(fmt::format("match {}", i));
+        if (piece.size() < 10000) continue;
+        log.out(piece);
+        piece.clear();
+        if (i % 1000 == 0) log.begin_segment();
+    }
+    log.out(piece);
+    LineQuery query;
+    query.grep = "^match";
+    query.last = 2;
+    Texts found;
+    std::size_t pages = 0;
+    for (bool more = true; more; ++pages) {
+        const auto page = read_lines(log.path(), query, {.bytes = 64u << 20, .until = {}, .stop = {}}).value();
+        const Texts part = texts(page);
+        found.insert(found.begin(), part.begin(), part.end());
+        more = page.earlier.has_value();
+        query.to = page.earlier;
+    }
+    CHECK(found == all);
+    CHECK(pages == (all.size() + 1) / 2);
+
+    // No more is looked at than is needed, or allowed.
+    query.to.reset();
+    auto page = read_lines(log.path(), query, {.bytes = 1u << 20, .until = {}, .stop = {}}).value();
+    CHECK(texts(page) == Texts{"match 90000", "match 99000"});
+    CHECK_FALSE(page.is_spent);
+    query.last = 50;
+    page = read_lines(log.path(), query, {.bytes = 1u << 20, .until = {}, .stop = {}}).value();
+    CHECK(page.lines.size() < all.size());
+    REQUIRE(page.earlier);
+    CHECK(*page.earlier > 0);
+    CHECK(texts(page).back() == "match 99000");
+    // All of it was looked at: there is nothing before.
+    page = lines_of(log.path(), query);
+    CHECK(texts(page) == all);
+    CHECK_FALSE(page.earlier);
+}
+
+TEST_CASE("a position ends what is asked for, within a record or between two") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    log.out("a1\na2\na3\n");
+    log.err("b1\nb2\n");
+    log.begin_segment();
+    log.out("c1\nc2");
+    const Texts whole{"a1", "a2", "a3", "b1", "b2", "c1"};
+    for (std::uint64_t count = 0; count <= whole.size(); ++count) {
+        LineQuery query;
+        query.to = 3 * count;
+        for (const bool has_pattern : {false, true}) {
+            if (has_pattern) query.grep = "";
+            query.last = 0;
+            const auto end = static_cast<std::ptrdiff_t>(count);
+            CHECK(texts(lines_of(log.path(), query)) == Texts(whole.begin(), whole.begin() + end));
+            CHECK(lines_of(log.path(), query).next == 3 * count);
+            query.last = 2;
+            const auto begin = std::max<std::ptrdiff_t>(0, end - 2);
+            CHECK(texts(lines_of(log.path(), query)) == Texts(whole.begin() + begin, whole.begin() + end));
+            if (has_pattern) continue;
+            const auto span = locate(log.path(), query).value();
+            CHECK(span.begin == 3 * static_cast<std::uint64_t>(begin));
+            CHECK(span.end == 3 * count);
+        }
+    }
+    LineQuery query;
+    query.to = 4;
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"a1", "a…"});
+}
+
 }  // namespace reader_test
