@@ -76,6 +76,34 @@ std::string without_front_repeats(std::string_view text) {
     }
 }
 
+/// Whether a newline is asked for: as one, or as `\n` outside of a class that excludes it.
+bool wants_newline(std::string_view text) {
+    bool is_quoted = false, is_excluded = false, is_class = false;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const std::string_view rest = text.substr(at);
+        if (rest[0] == '\n' && !is_excluded) return true;
+        if (is_quoted || rest.starts_with("\\Q")) {
+            is_quoted = !rest.starts_with("\\E");
+            at += rest[0] == '\\' ? 1 : 0;
+        } else if (rest[0] == '\\') {
+            if (!is_excluded && rest.starts_with("\\n")) return true;
+            ++at;
+        } else if (!is_class && rest[0] == '[') {
+            is_class = true;
+            is_excluded = rest.starts_with("[^");
+            // A bracket at the very front is one of the class.
+            at += is_excluded ? 1 : 0;
+            at += text.substr(at + 1).starts_with(']') ? 1 : 0;
+        } else if (is_class && rest.starts_with("[:")) {
+            const auto end = rest.find(":]");
+            if (end != rest.npos) at += end + 1;
+        } else if (is_class && rest[0] == ']') {
+            is_class = is_excluded = false;
+        }
+    }
+    return false;
+}
+
 }  // namespace
 
 bool is_plain(std::string_view text) noexcept {
@@ -111,6 +139,9 @@ Result<LinePattern> LinePattern::compile(std::string_view expression, std::size_
     if (expression.size() > max_pattern_bytes)
         return Error{ErrorCode::invalid,
                      fmt::format("{} bytes; at most {} are accepted", expression.size(), max_pattern_bytes)};
+    if (wants_newline(expression))
+        return Error{ErrorCode::invalid,
+                     "looked for in one line at a time; leave out \\n and give the last line alone"};
     re2::RE2::Options options;
     options.set_log_errors(false);
     options.set_max_mem(static_cast<std::int64_t>(memory));

@@ -35,6 +35,22 @@ TEST_CASE("what a pattern repeats at its front changes no answer") {
     }
 }
 
+TEST_CASE("a newline in a pattern is refused, with what to do instead") {
+    for (const char* pattern :
+         {"a\\nb", "a\nb", "\\r?\\n", "(a|\\n)", "[a\\n]", "\\Qa\\E\\n", "[]^]\\n", "[[:alpha:]]\\n"}) {
+        INFO(pattern);
+        const auto refused = LinePattern::compile(pattern);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().message ==
+              "looked for in one line at a time; leave out \\n and give the last line alone");
+    }
+    for (const char* pattern : {"a\\\\nb", "[^\\n]*", "[^]\\n]a", "\\Q\\n\\E", "[^[:alpha:]\\n]"}) {
+        INFO(pattern);
+        CHECK(LinePattern::compile(pattern).has_value());
+    }
+    CHECK(LinePattern::compile("\\Qa\\nb\\E").value().matches("xa\\nb"));
+}
+
 TEST_CASE("neither colour nor a carriage return hides a match") {
     const auto pattern = LinePattern::compile("^Error: .*x$").value();
     CHECK(pattern.find_match("Error: x") == "Error: x");
