@@ -186,6 +186,7 @@ Result<void> WaitArguments::take(std::vector<std::string> words, const Given& gi
         ++conditions;
     }
     if (conditions > 1) return Error{ErrorCode::invalid, "wait: one of --pattern, --port, --quiet and --exit"};
+    if (given.has("stream") && !request.pattern) return Error{ErrorCode::invalid, "wait: --stream goes with --pattern"};
     return {};
 }
 

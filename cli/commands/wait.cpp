@@ -136,6 +136,9 @@ std::optional<Error> failure_of(const WaitArguments& options, const Waited& wait
 /// In text.
 void show(const Console& console, const WaitArguments& options, const Waited& waited) {
     const ops::WaitMeta& meta = waited.meta;
+    if (meta.earlier_run && meta.run)
+        console.note(
+            fmt::format("{} is its next run: there was {} when this wait began", *meta.run, *meta.earlier_run));
     if (meta.match) {
         const std::string whose = options.targets.size() > 1 ? meta.process + ": " : "";
         console.print(whose + base::escape_line(base::clean_output(*meta.match)) + "\n");

@@ -1,5 +1,6 @@
 #pragma once
 #include "common/domain/process.hpp"
+#include "common/domain/stream_choice.hpp"
 #include "common/ops/failure_facts.hpp"
 #include "common/ops/operation.hpp"
 #include "common/ops/wait_spec.hpp"
@@ -10,6 +11,7 @@ namespace ops {
 struct WaitRequest : WaitSpec {
     std::string process;
     std::optional<std::string> cursor;
+    domain::StreamChoice stream = domain::StreamChoice::combined;  // pattern: of which lines
     // The client waits for a run it knows: an end that came before the question counts at once.
     std::optional<std::string> run;
     // An error that the process prints ends the wait, too. Agents have it so; the client says so.
@@ -47,6 +49,9 @@ struct WaitRequest : WaitSpec {
         each(schema::required("process", &R::process, "id, label, PID or command"));
         WaitSpec::fields(each);
         each(field("cursor", &R::cursor, "Only what came after it"));
+        each(field("stream", &R::stream)
+                 .as_flag("stream", "STREAM", "Only lines of combined, stdout or stderr")
+                 .client_only());
         each(field("run", &R::run).client_only());
         each(field("watch_errors", &R::watch_errors).client_only());
     }
@@ -60,6 +65,7 @@ struct WaitMeta : domain::Ending {
     std::optional<std::int64_t> port;
     bool stopped = false;  // the run ended on request
     std::optional<std::string> run;
+    std::optional<std::string> earlier_run;  // the one there was when the wait began, if it is not `run`
     std::string next_cursor;
     std::optional<PrintedError> error;    // because of which the wait ended, or the last one of a run that ended first
     std::optional<FailureFacts> failure;  // of a wait that has failed
@@ -76,6 +82,7 @@ struct WaitMeta : domain::Ending {
         domain::Ending::fields(each);
         each(field("stopped", &R::stopped));
         each(field("run", &R::run));
+        each(field("earlier_run", &R::earlier_run).left_out_if_absent());
         each(field("next_cursor", &R::next_cursor));
         each(field("error", &R::error).left_out_if_absent());
         each(field("failure", &R::failure).left_out_if_absent());

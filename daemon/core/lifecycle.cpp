@@ -14,6 +14,13 @@ bool has_leftovers(const Phase& phase) noexcept {
            (gave_up != nullptr && gave_up->leftovers);
 }
 
+bool runs_again(const Phase& phase) noexcept {
+    const auto* stopping = std::get_if<Stopping>(&phase);
+    const auto* unreachable = std::get_if<Unreachable>(&phase);
+    return std::holds_alternative<Backoff>(phase) || (stopping != nullptr && stopping->then_start) ||
+           (unreachable != nullptr && unreachable->then_start);
+}
+
 bool wants_restart(domain::RestartPolicy policy, const Outcome& outcome) noexcept {
     if (outcome.reason == OutcomeReason::stopped) return false;
     switch (policy) {

@@ -64,6 +64,9 @@ struct Unreachable {
 };
 using Phase = std::variant<Idle, Starting, Running, Stopping, Ended, Backoff, GaveUp, Unreachable>;
 
+/// Whether another run is to follow the newest there was. Pure.
+bool runs_again(const Phase& phase) noexcept;
+
 // Requests.
 struct StartRequested {};
 struct StopRequested {

@@ -28,6 +28,8 @@ constexpr std::chrono::nanoseconds longest_look = std::chrono::milliseconds(200)
 constexpr std::chrono::nanoseconds shortest_search = std::chrono::milliseconds(20);
 constexpr std::uint64_t looked_at_closely = 256;  // lines that match, of which few may be accepted
 constexpr std::uint64_t searched_bytes = 64u << 20;
+// A line that matches before it is finished is taken as it is after that: a prompt never is.
+constexpr auto unfinished_line = std::chrono::milliseconds(50);
 // A log that only grows is looked at for a fifth of the time at most.
 constexpr int rest = 4;  // times as long as the look took
 constexpr std::chrono::nanoseconds longest_rest = std::chrono::milliseconds(400);
@@ -36,6 +38,7 @@ struct Question {
     std::shared_ptr<const std::string> pattern;
     std::uint64_t from = 0;
     std::optional<std::uint32_t> run;
+    logstore::StreamChoice stream = logstore::StreamChoice::combined;
     bool (*accepts)(std::string_view line) = nullptr;
     bool was_asked = false;
 };
@@ -60,6 +63,7 @@ Finding search(logstore::LogView& log, const Question& question, const logstore:
     logstore::LineQuery query;
     query.from = question.from;
     query.run = question.run;
+    query.stream = question.stream;
     query.grep = *question.pattern;
     query.grep_memory = watched_pattern_memory;
     query.first = question.accepts ? looked_at_closely : 1;
@@ -74,6 +78,9 @@ Finding search(logstore::LogView& log, const Question& question, const logstore:
             return line.matched && !line.event && (!question.accepts || question.accepts(line.text));
         });
         if (match != page->lines.end()) {
+            // It may be gone on with into one that does not match, or of which this is only the beginning.
+            out.is_at_end = match->is_open;
+            if (match->is_open) out.from = match->resumed;
             out.match = std::move(*match);
             return out;
         }
@@ -108,7 +115,9 @@ Findings look_for_all(const std::filesystem::path& path, const std::vector<Quest
     if (!log) return fail_all(log.error());
     const auto end = steady_clock::now() + longest_look;
     const auto share = longest_look / static_cast<std::int64_t>(std::max<std::size_t>(1, questions.size()));
-    std::map<std::tuple<std::string_view, bool, std::uint64_t, std::optional<std::uint32_t>>, std::size_t> asked;
+    using Asked =
+        std::tuple<std::string_view, bool, std::uint64_t, std::optional<std::uint32_t>, logstore::StreamChoice>;
+    std::map<Asked, std::size_t> asked;
     for (std::size_t i = 0; i < questions.size(); ++i) {
         const Question& question = questions[i];
         if (question.was_asked && question.from == log->end()) {
@@ -116,8 +125,8 @@ Findings look_for_all(const std::filesystem::path& path, const std::vector<Quest
             out.of[i].from = question.from;
             continue;
         }
-        const auto [same, is_new] =
-            asked.try_emplace({*question.pattern, question.accepts != nullptr, question.from, question.run}, i);
+        const auto [same, is_new] = asked.try_emplace(
+            {*question.pattern, question.accepts != nullptr, question.from, question.run, question.stream}, i);
         if (!is_new) {
             out.of[i] = out.of[same->second];
             continue;
@@ -140,7 +149,7 @@ struct PatternWatches::Waiting {
     Waiting(asio::any_io_executor executor, async::Clock& c, Wanted wanted)
         : clock(c),
           question{std::make_shared<const std::string>(std::move(wanted.pattern)), wanted.from, wanted.run,
-                   wanted.accepts},
+                   wanted.stream, wanted.accepts},
           party(wanted.party),
           told(std::move(executor)) {}
 
@@ -154,8 +163,21 @@ struct PatternWatches::Waiting {
     std::size_t lookers = 0;   // those who wait for a look
     std::uint64_t looked = 0;  // number of the last look that included it
     std::optional<logstore::Line> match;
+    std::optional<logstore::Line> unfinished;  // a match that may still be gone on with
+    MonoTime unfinished_until{};
     std::optional<Error> failure;
     async::Notifier told;
+
+    /// What a look has found, at `now`.
+    void take(Finding found, MonoTime now) {
+        const bool is_open = found.match && found.match->is_open;
+        if (is_open && unfinished_until == MonoTime{}) unfinished_until = now + unfinished_line;
+        if (!is_open) unfinished_until = {};
+        unfinished.reset();
+        (is_open && now < unfinished_until ? unfinished : match) = std::move(found.match);
+        failure = std::move(found.failure);
+        is_behind = is_behind || (!has_found() && !found.is_at_end);
+    }
 };
 
 /// One log that somebody waits for.
@@ -172,6 +194,13 @@ struct PatternWatches::Entry {
 
     bool is_behind() const {
         return std::any_of(waiting.begin(), waiting.end(), [](const auto& each) { return each->is_behind; });
+    }
+    /// When one takes a line as it is.
+    MonoTime due() const {
+        MonoTime out = MonoTime::max();
+        for (const auto& each : waiting)
+            if (each->unfinished) out = std::min(out, each->unfinished_until);
+        return out;
     }
     bool is_awaited() const {
         return std::any_of(waiting.begin(), waiting.end(),
@@ -244,8 +273,8 @@ Task<> PatternWatches::State::until_needed(std::shared_ptr<Entry> entry) {
     while (!entry->waiting.empty()) {
         const auto seen = entry->wanted.count();
         if (!entry->is_behind()) {
-            const auto never = MonoTime::max();
-            co_await (entry->signal->grown() || entry->wanted.wait_past(seen, never, clock));
+            const auto due = entry->due();
+            co_await (entry->signal->grown() || entry->wanted.wait_past(seen, due, clock));
             // Both may have come, and growth is told once: to look in vain costs little.
             for (const auto& each : entry->waiting) each->is_behind = true;
             continue;
@@ -285,6 +314,7 @@ Task<> PatternWatches::State::look(std::shared_ptr<Entry> entry) {
     const auto took = clock.now() - begin;
     const auto pause = std::min<std::chrono::nanoseconds>(rest * took, longest_rest);
     if (!entry->is_for_some) entry->next_look = begin + std::max<std::chrono::nanoseconds>(took + pause, look_interval);
+    const MonoTime now = clock.now();
     for (std::size_t i = 0; i < asking.size(); ++i) {
         Waiting& one = *asking[i];
         Finding& found = findings.of[i];
@@ -295,9 +325,7 @@ Task<> PatternWatches::State::look(std::shared_ptr<Entry> entry) {
         one.looked = number;
         one.question.was_asked = true;
         one.question.from = found.from;
-        one.match = std::move(found.match);
-        one.failure = std::move(found.failure);
-        if (!one.has_found() && !found.is_at_end) one.is_behind = true;
+        one.take(std::move(found), now);
         if (one.has_found() || one.lookers > 0) one.told.notify_all();
     }
 }
@@ -357,8 +385,8 @@ Task<> PatternWatches::Watch::found() {
 }
 
 const std::optional<logstore::Line>& PatternWatches::Watch::match() const noexcept { return waiting_->match; }
+const std::optional<logstore::Line>& PatternWatches::Watch::unfinished() const noexcept { return waiting_->unfinished; }
 const std::optional<Error>& PatternWatches::Watch::failure() const noexcept { return waiting_->failure; }
-std::uint64_t PatternWatches::Watch::from() const noexcept { return waiting_->question.from; }
 void PatternWatches::Watch::take_any_run() { waiting_->question.run.reset(); }
 
 }  // namespace persistproc::core

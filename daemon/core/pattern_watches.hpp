@@ -30,6 +30,7 @@ public:
         std::string pattern;
         std::uint64_t from = 0;            // position
         std::optional<std::uint32_t> run;  // only its output
+        logstore::StreamChoice stream = logstore::StreamChoice::combined;
         async::Turns::Party party = nullptr;
         /// Of the lines that match, only such ones. Called on any thread; one for each pattern.
         bool (*accepts)(std::string_view line) = nullptr;
@@ -53,8 +54,8 @@ public:
         /// unsupported, unavailable. Neither: nothing was found so far.
         const std::optional<logstore::Line>& match() const noexcept;
         const std::optional<Error>& failure() const noexcept;
-        /// Where the look began that found something, or the next one begins.
-        std::uint64_t from() const noexcept;
+        /// A line that matches so far, and is given 50 ms to be finished.
+        const std::optional<logstore::Line>& unfinished() const noexcept;
         /// From here on, output of any run.
         void take_any_run();
 

@@ -20,6 +20,7 @@ struct Located {
     std::uint64_t run_begin = 0;     // position in the output where that run begins
     std::optional<Outcome> outcome;  // of that run, when it has ended
     bool is_live = false;
+    bool runs_again = false;      // another run follows: it waits for its time, or is being restarted
     std::int64_t pid = 0;         // of that run; 0: none was ever known
     std::uint32_t ended_run = 0;  // the last one that has ended; 0: none
     std::optional<Outcome> last_outcome;

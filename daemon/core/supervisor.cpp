@@ -134,6 +134,7 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     out.run = process->life.last_run();
     out.run_begin = process->run_state.log_begin;
     out.is_live = process->life.is_live();
+    out.runs_again = runs_again(process->life.phase());
     if (!out.is_live) out.outcome = process->life.outcome();
     out.pid = process->run_state.pid;
     out.ended_run = process->ended_run;

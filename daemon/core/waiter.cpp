@@ -69,23 +69,17 @@ Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstor
     co_return co_await read_bounded(workers_.waiting, bounds, std::move(log), std::move(query));
 }
 
-Task<Result<logstore::LinePage>> Waiter::search(std::filesystem::path log, logstore::LineQuery query,
-                                                async::Turns::Party party) {
-    async::Place place(workers_.looks, party);
-    const bool has_place = co_await place.wait();
-    if (!has_place) co_return Error{ErrorCode::limit, "too many waits of yours look for a pattern; end some"};
-    co_return co_await read(std::move(log), std::move(query));
-}
-
 struct Waiter::Wait {
     async::Turns::Party party = nullptr;
     WaitCondition condition = WaitCondition::exit;
     ProcessId id;
-    std::uint32_t run = 0;
+    std::uint32_t run = 0;       // it may be one that has not begun yet
+    std::uint32_t begun_in = 0;  // the one there was when it was asked
     std::filesystem::path log;
     MonoTime until{};
     std::string pattern;
-    std::uint64_t from = 0;            // pattern: where the search begins
+    logstore::StreamChoice stream = logstore::StreamChoice::combined;
+    std::uint64_t from = 0;            // where the search begins
     bool is_of_run = false;            // pattern: only output of `run`
     std::optional<std::int64_t> port;  // nothing: any
     std::chrono::nanoseconds quiet_for = std::chrono::seconds(2);
@@ -105,6 +99,7 @@ struct Waiter::Look {
 Result<Waiter::WaitPtr> Waiter::wait_of(const ops::WaitRequest& request, const Located& process) {
     const std::pair<bool, std::string_view> misplaced[] = {
         {request.pattern && request.until != WaitCondition::pattern, "pattern"},
+        {request.stream != logstore::StreamChoice::combined && request.until != WaitCondition::pattern, "stream"},
         {request.port && request.until != WaitCondition::port, "port"},
         {request.quiet_seconds && request.until != WaitCondition::quiet, "quiet_seconds"},
         {request.cursor && request.until != WaitCondition::pattern, "cursor"}};
@@ -117,9 +112,12 @@ Result<Waiter::WaitPtr> Waiter::wait_of(const ops::WaitRequest& request, const L
     auto out = std::make_unique<Wait>();
     out->condition = request.until;
     out->id = process.id;
-    out->run = process.run;
+    out->run = out->begun_in = process.run;
+    // Nothing that the run before has printed, or has open, is an answer.
+    if (process.runs_again && !request.cursor && request.until != WaitCondition::exit) ++out->run;
     out->log = process.log;
     out->pattern = request.pattern.value_or("");
+    out->stream = request.stream;
     out->port = request.port;
     if (request.quiet_seconds) out->quiet_for = seconds_of(*request.quiet_seconds);
     out->ends_with_errors = request.watch_errors && request.until != WaitCondition::exit;
@@ -175,14 +173,15 @@ Task<Waited> Waiter::finish(WaitOutcome end, const Wait& wait) {
     if (!now) co_return Error{ErrorCode::not_found, to_string(wait.id) + " was removed during the wait"};
     auto result = std::make_unique<WaitResult>();
     result->end = end;
-    result->run = wait.run;
+    result->run = std::min(wait.run, now->run);  // the next one may not have come
+    result->begun_in = wait.begun_in;
     // The process may run again already: what was waited for is the end of this run.
-    if (end == WaitOutcome::ended && now->ended_run == wait.run) result->outcome = now->last_outcome;
+    if (end == WaitOutcome::ended && now->ended_run == result->run) result->outcome = now->last_outcome;
     result->process = std::move(*now);
     logstore::LineQuery newest;
     newest.last = 10;
     newest.max_bytes = 4096;
-    newest.run = wait.run;
+    newest.run = result->run;
     auto page = co_await read(wait.log, std::move(newest));
     if (page) {
         result->lines = std::move(page->lines);
@@ -225,7 +224,7 @@ Task<> Waiter::sleep(const Wait& wait, ErrorWatch* errors, std::uint64_t changes
 Task<Waited> Waiter::ended(const Wait& wait) {
     auto result = co_await finish(WaitOutcome::ended, wait);
     if (result && wait.ends_with_errors)
-        (*result)->error = co_await read_last_error(workers_.waiting, wait.log, wait.working_directory, wait.run);
+        (*result)->error = co_await read_last_error(workers_.waiting, wait.log, wait.working_directory, (*result)->run);
     co_return result;
 }
 
@@ -236,6 +235,7 @@ Task<Waited> Waiter::failed(const Wait& wait, const ErrorWatch& errors) {
     auto result = std::make_unique<WaitResult>();
     result->end = WaitOutcome::error;
     result->run = head.run;
+    result->begun_in = wait.begun_in;
     result->process = std::move(*now);
     auto block = co_await read_error(workers_.waiting, wait.log, wait.working_directory, std::move(head), 0);
     result->next = block.end;
@@ -247,27 +247,24 @@ Task<Waited> Waiter::matched(const Wait& wait, logstore::Line match) {
     auto now = supervisor_.find(wait.id);
     auto result = std::make_unique<WaitResult>();
     result->end = WaitOutcome::matched;
-    result->run = wait.run;
+    result->run = match.run != 0 ? match.run : wait.run;
+    result->begun_in = wait.begun_in;
     result->match = match.text;
     if (now) result->process = std::move(*now);
-    result->next = match.position + match.text.size() + (match.complete ? 1 : 0);
+    result->next = match.end;
     // The lines before it say where in its output the match stands.
-    logstore::LineQuery around;
-    around.from = wait.from;
-    around.grep = wait.pattern;
-    around.grep_memory = watched_pattern_memory;
-    around.context = context_lines;
-    around.max_bytes = 8192;
-    auto shown = co_await search(wait.log, std::move(around), wait.party);
+    logstore::LineQuery before;
+    before.from = wait.from;
+    before.to = match.end;
+    before.stream = wait.stream;
+    if (wait.is_of_run) before.run = match.run;
+    before.grep = "";  // lines as searches see them
+    before.last = context_lines + 1;
+    before.max_bytes = 8192;
+    auto shown = co_await read(wait.log, std::move(before));
     auto& lines = result->lines;
-    if (shown) {
-        for (auto& line : shown->lines) {
-            if (line.position > match.position) break;
-            lines.push_back(std::move(line));
-        }
-        if (lines.size() > context_lines + 1)
-            lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(context_lines + 1));
-    }
+    if (shown) lines = std::move(shown->lines);
+    while (!lines.empty() && lines.back().end != match.end) lines.pop_back();
     if (lines.empty() || lines.back().position != match.position) lines.assign(1, std::move(match));
     shorten_context(lines);
     co_return result;
@@ -278,6 +275,7 @@ Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
     wanted.pattern = wait->pattern;
     wanted.from = wait->from;
     if (wait->is_of_run) wanted.run = wait->run;
+    wanted.stream = wait->stream;
     wanted.party = wait->party;
     const auto watch = patterns_.watch(wait->log, std::move(wanted));
     const auto errors = co_await watch_errors(*wait);
@@ -286,11 +284,12 @@ Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
         const Look before = look_at(wait->id);
         co_await watch->look(wait->until);
         if (errors && !watch->match()) co_await errors->look(wait->until);
-        wait->from = watch->from();
         if (watch->failure()) co_return *watch->failure();
         if (watch->match()) co_return co_await matched(*wait, *watch->match());
+        const bool is_over = before.is_over || supervisor_.has_left() || clock_.now() >= wait->until;
+        if (is_over && watch->unfinished()) co_return co_await matched(*wait, *watch->unfinished());
         // A program that prints faster than its output is read must not hold the wait beyond its time.
-        if (before.is_known && before.run != wait->run && clock_.now() < wait->until) {
+        if (before.is_known && before.run > wait->run && clock_.now() < wait->until) {
             // What comes from here on is of the run that followed, or of several.
             wait->run = before.run;
             watch->take_any_run();
@@ -298,7 +297,8 @@ Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
             continue;
         }
         if (before.is_over) co_return co_await ended(*wait);
-        if (errors && errors->due() <= clock_.now()) co_return co_await failed(*wait, *errors);
+        const bool has_failed = errors && errors->due() <= clock_.now() && !watch->unfinished();
+        if (has_failed) co_return co_await failed(*wait, *errors);
         if (supervisor_.has_left()) co_return leaving();
         if (clock_.now() >= wait->until) co_return co_await finish(WaitOutcome::timed_out, *wait);
         co_await (watch->found() || sleep(*wait, errors.get(), before.changes, wait->until));
@@ -332,9 +332,10 @@ Task<Waited> Waiter::wait_for_port(WaitPtr wait) {
         const Look before = look_at(wait->id);
         if (before.is_over) co_return co_await ended(*wait);
         if (supervisor_.has_left()) co_return leaving();
-        if (errors && before.run != wait->run) errors->take_any_run();
-        wait->run = before.run;
-        const auto ports = co_await supervisor_.ports(wait->id);
+        if (errors && before.run > wait->run) errors->take_any_run();
+        wait->run = std::max(wait->run, before.run);
+        std::vector<int> ports;
+        if (before.run == wait->run) ports = co_await supervisor_.ports(wait->id);
         const auto found =
             std::find_if(ports.begin(), ports.end(), [&](int each) { return !wait->port || each == *wait->port; });
         if (found != ports.end()) {
@@ -378,8 +379,8 @@ Task<Waited> Waiter::wait_for_quiet(WaitPtr wait) {
         looked = now;
         // One that waits to run again is silent, but not done.
         if (!before.is_live || before.run != wait->run) quiet_since = now;
-        if (errors && before.run != wait->run) errors->take_any_run();
-        wait->run = before.run;
+        if (errors && before.run > wait->run) errors->take_any_run();
+        wait->run = std::max(wait->run, before.run);
         // Before the question it has printed on: the error is history.
         if (errors && errors->due() <= asked) {
             const auto printed_on = base::from_ns(end->last_output_ns) - base::from_ns(errors->head()->wall_ns);

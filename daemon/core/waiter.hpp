@@ -24,6 +24,7 @@ struct WaitResult {
     WaitOutcome end = WaitOutcome::timed_out;
     Located process;                    // at the end of the wait
     std::uint32_t run = 0;              // the run that was waited for
+    std::uint32_t begun_in = 0;         // the run that there was when the wait began
     std::vector<logstore::Line> lines;  // matched: the line with its context; else the newest output
     std::optional<std::string> match;
     std::optional<int> port;
@@ -44,9 +45,9 @@ public:
 
     /// Whose wait it is decides when it is its turn to look for a pattern. Completes when it has come true, the process
     /// has ended first (`ended`), or printed an error that it did not handle within a second (`error`), or the time is
-    /// up
-    /// (`timed_out`). Errors: as locate; invalid (pattern, and what does
-    /// not go together); unavailable (the daemon leaves). Cancelling ends the wait.
+    /// up (`timed_out`). One that waits to run again, or is being restarted, is waited for in its next run. Errors: as
+    /// locate; invalid (pattern, and what does not go together); unavailable (the daemon leaves). Cancelling ends the
+    /// wait.
     Task<Waited> wait(ops::WaitRequest request, async::Turns::Party party);
 
     /// Looks so far of waits that look at intervals, for what nobody announces: ports, and silence.
@@ -80,8 +81,6 @@ private:
     Task<Waited> ended(const Wait& wait);
     Task<Waited> failed(const Wait& wait, const ErrorWatch& errors);
     Task<Result<logstore::LinePage>> read(std::filesystem::path log, logstore::LineQuery query);
-    Task<Result<logstore::LinePage>> search(std::filesystem::path log, logstore::LineQuery query,
-                                            async::Turns::Party party);
 
     async::Clock& clock_;
     Supervisor& supervisor_;

@@ -27,10 +27,19 @@ std::string who_in(const core::Located& process, Introduced introduced) {
     return introduced == Introduced::yes && !is_news ? "" : headline(process) + "; ";
 }
 
+/// Which run it is about, if not the one there was when the wait began.
+std::string next_run(const core::WaitResult& result) {
+    if (result.run > result.begun_in)
+        return fmt::format("in its next run, {}; ", to_string(RunId{result.process.id, result.run}));
+    const bool is_awaited = result.end == ops::WaitOutcome::timed_out && result.process.runs_again;
+    return is_awaited ? "its next run has not begun; " : "";
+}
+
 /// `left`: as for `answer`.
 std::string what_happened(const ops::WaitRequest& request, const core::WaitResult& result, double left,
                           Introduced introduced) {
-    const std::string who = who_in(result.process, introduced);
+    const std::string who = who_in(result.process, introduced) +
+                            (request.until == ops::WaitCondition::exit ? "" : next_run(result));
     switch (result.end) {
         // The line itself comes with the output below: what a program printed does not stand among our own facts.
         case ops::WaitOutcome::matched: return who + "the last line matched";
@@ -130,6 +139,8 @@ ops::WaitMeta meta_of(const core::WaitResult& waited, double left) {
     if (meta.match) meta.match = base::clean_output(*meta.match);
     if (waited.port) meta.port = *waited.port;
     meta.run = to_string(RunId{waited.process.id, waited.run});
+    if (waited.run > waited.begun_in && waited.begun_in > 0)
+        meta.earlier_run = to_string(RunId{waited.process.id, waited.begun_in});
     if (const auto& outcome = waited.outcome) {
         static_cast<domain::Ending&>(meta) = domain::ending_of(*outcome);
         meta.stopped = outcome->reason == OutcomeReason::stopped;

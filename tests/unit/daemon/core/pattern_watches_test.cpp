@@ -37,14 +37,14 @@ struct Watched {
     }
     Task<> wait(int name) {
         const auto never = MonoTime::max();
-        const auto& watch = *watches.at(name);
-        co_await watches.at(name)->look(never);
+        const auto watch = watches.at(name);
+        co_await watch->look(never);
         ++looked;
-        co_await watches.at(name)->found();
-        found += watch.match() ? watch.match()->text + " " : watch.failure()->message;
+        co_await watch->found();
+        found += watch->match() ? watch->match()->text + " " : watch->failure()->message;
     }
     void begin(int name, std::string pattern, int party = 0) {
-        watches[name] = patterns.watch(log.path(), {std::move(pattern), 0, std::nullopt, &parties[party]});
+        watches[name] = patterns.watch(log.path(), {.pattern = std::move(pattern), .party = &parties[party]});
         tasks.spawn("wait", wait(name));
     }
     void run_until(const std::function<bool()>& condition) {
@@ -73,7 +73,7 @@ struct Watched {
     async::Turns turns{{.places = 2, .per_party = 1, .waiting_per_party = 16}};
     core::LogChanges changes{io.get_executor(), clock, threads};
     PatternWatches patterns{io.get_executor(), clock, threads, turns, changes};
-    std::map<int, std::unique_ptr<PatternWatches::Watch>> watches;
+    std::map<int, std::shared_ptr<PatternWatches::Watch>> watches;
     char parties[3] = {};
     int looked = 0;
     std::string found;
@@ -134,7 +134,7 @@ TEST_CASE("who waits for nothing that can be told is told why") {
 TEST_CASE("who looks for a slow pattern lets others look, too") {
     Watched w;
     std::string text;
-    for (int i = 0; i < 2000; ++i) text += std::string(200, 'a') + "\n";
+    for (int i = 0; i < 20000; ++i) text += std::string(200, 'a') + "\n";
     w.log.out(text);
     w.log.out("done\n");
     for (int i = 0; i < 20; ++i) w.begin(i, "(a?a?a?a?){200}b" + std::to_string(i), 0);
