@@ -36,9 +36,10 @@ struct FailureFacts {
     std::optional<std::int64_t> holder_pid;
     std::optional<std::string> holder_name;
     std::optional<std::string> holder_data_directory;  // that it serves as a daemon of ours
-    std::optional<std::string> good_run;  // the last one before it that worked
-    std::vector<std::string> changes;     // against that, in words
-    std::string text;                     // all of it, in words
+    std::optional<std::int64_t> memory_kills;  // by the kernel, in its cgroup, meanwhile
+    std::optional<std::string> good_run;       // the last one before it that worked
+    std::vector<std::string> changes;          // against that, in words
+    std::string text;                          // all of it, in words
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -51,6 +52,7 @@ struct FailureFacts {
         each(field("holder_pid", &R::holder_pid).left_out_if_absent());
         each(field("holder_name", &R::holder_name).left_out_if_absent());
         each(field("holder_data_directory", &R::holder_data_directory).left_out_if_absent());
+        each(field("memory_kills", &R::memory_kills).left_out_if_absent());
         each(field("good_run", &R::good_run).left_out_if_absent());
         each(field("changes", &R::changes).absent_if_empty());
         each(field("text", &R::text));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <utility>
 
 #include "common/base/checksum.hpp"
@@ -17,6 +18,21 @@ namespace {
 void add(std::string& out, std::string_view key, std::string_view value) {
     out.append(key).append(" ").append(std::to_string(value.size())).append("\n");
     out.append(value).append("\n");
+}
+
+/// Nothing: it is written in another way.
+std::optional<ProgramFile> read_program_file(std::string_view text) {
+    ProgramFile out;
+    const char* const end = text.data() + text.size();
+    auto read = [end, at = text.data()](auto& value) mutable {
+        while (at != end && *at == ' ') ++at;
+        const auto [next, failed] = std::from_chars(at, end, value);
+        at = next;
+        return failed == std::errc{};
+    };
+    const bool is_read =
+        read(out.device) && read(out.inode) && read(out.size) && read(out.modified_ns) && read(out.changed_ns);
+    return is_read ? std::optional(out) : std::nullopt;
 }
 
 }  // namespace
@@ -41,6 +57,9 @@ std::string encode_spec(const RunSpec& spec) {
     if (definition.restart != domain::RestartPolicy::never) add(out, "restart", schema::enum_name(definition.restart));
     if (!definition.started_by.empty()) add(out, "started-by", definition.started_by);
     add(out, "definition", schema::to_document(definition));
+    if (const auto& file = spec.program_file)
+        add(out, "program-file",
+            fmt::format("{} {} {} {} {}", file->device, file->inode, file->size, file->modified_ns, file->changed_ns));
     if (!spec.request_key.empty()) add(out, "request-key", spec.request_key);
     out += fmt::format("end {:08x}\n", base::crc32c(out.data(), out.size()));
     return out;
@@ -74,6 +93,7 @@ Result<RunSpec> decode_spec(std::string_view bytes, Format* other) {
         if (entry.key == "shell") shell = value == "1";
         if (entry.key == "started-by") started_by = value;
         if (entry.key == "definition") document = value;
+        if (entry.key == "program-file") spec.program_file = read_program_file(value);
         if (entry.key == "request-key") spec.request_key = value;
         if (entry.key == "restart")
             for (const auto& [policy, name] : schema::EnumNames<domain::RestartPolicy>::names)

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,17 @@ namespace persistproc::rundir {
 struct ResourceLimit {
     int resource = 0;  // RLIMIT_…
     std::uint64_t soft = 0, hard = 0;
+};
+
+/// What tells whether a program's file is still the one that it was.
+struct ProgramFile {
+    std::uint64_t device = 0, inode = 0, size = 0;
+    std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;  // by the kernel's word, whatever time of modification it was given
+
+    bool is_same(const ProgramFile& other) const noexcept {
+        return device == other.device && inode == other.inode && size == other.size && modified_ns == other.modified_ns;
+    }
 };
 
 struct RunSpec {
@@ -33,8 +45,9 @@ struct RunSpec {
     std::uint64_t segment_bytes = 8u << 20;
     std::uint64_t log_bound_bytes = 64u << 20;  // oldest segments of the process go beyond it
     // Of no use to the shim: what a daemon that has lost its database needs to know the process again.
-    Definition definition;    // what the run was begun as
-    std::string request_key;  // of the request that asked for the run; empty: none was given
+    Definition definition;                    // what the run was begun as
+    std::optional<ProgramFile> program_file;  // as it was at INTENT; nothing: not known
+    std::string request_key;                  // of the request that asked for the run; empty: none was given
 };
 
 /// The definition is written as its document. A few of its fields have entries of their own, too, which earlier

@@ -1,6 +1,7 @@
 #include "daemon/core/failure.hpp"
 
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <algorithm>
 
@@ -32,11 +33,14 @@ bool has_failed(const Located& process) {
     return !process.is_live && outcome && outcome->reason != OutcomeReason::stopped && outcome->exit_code != 0;
 }
 
-bool has_worked(const rundir::RunState& state) {
-    if (state.phase != rundir::Phase::exited) return false;
+bool has_lived(const rundir::RunState& state) {
     const std::chrono::nanoseconds lived(state.ended_wall_ns - state.started_wall_ns);
-    const bool is_good = state.killed == 0 && state.exit_value == 0 && state.outcome_unknown == 0;
-    return is_good || lived >= long_enough;
+    return state.phase == rundir::Phase::exited && lived >= long_enough;
+}
+
+bool has_succeeded(const rundir::RunState& state) {
+    return state.phase == rundir::Phase::exited && state.killed == 0 && state.exit_value == 0 &&
+           state.outcome_unknown == 0;
 }
 
 void add_holder(const Failure& failure, ops::FailureFacts& facts) {
@@ -61,6 +65,9 @@ std::string failure_text(const Failure& failure) {
     if (failure.lived && failure.run > 1) out += fmt::format(" in run {}", failure.run);
     const auto add = [&out](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
     if (failure.holder) add(ops::held_port_text(holder));
+    if (failure.memory_kills > 0 && !failure.is_kill_told)
+        add(fmt::format("the kernel killed {} of its cgroup for want of memory meanwhile",
+                        base::counted(failure.memory_kills, "process", "processes")));
     if (failure.good_run != 0 && failure.changes.empty())
         add(fmt::format("begun like run {}, which worked", failure.good_run));
     if (failure.good_run != 0 && !failure.changes.empty())
@@ -78,6 +85,8 @@ Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::optional<i
         const bool has_ended = state.phase == rundir::Phase::exited;
         const std::int64_t end = has_ended ? state.ended_wall_ns : base::to_ns(clock_.wall());
         out.lived = std::chrono::nanoseconds(std::max<std::int64_t>(0, end - state.started_wall_ns));
+        if (has_ended && state.oom_kills_known != 0) out.memory_kills = state.oom_kills;
+        out.is_kill_told = state.killed != 0 && state.exit_value == SIGKILL;
     }
     std::vector<int> ports;
     if (wanted_port) ports.push_back(*wanted_port);
@@ -156,17 +165,26 @@ Task<> Failures::find_good_run(Failure& out, ProcessId id) {
     const RunId failed{id, out.run};
     const auto later = co_await directories_.load_spec(failed);
     if (!later) co_return;
+    // Nothing is better proof than that somebody saw it ready.
+    const auto process = supervisor_.find(id);
+    const std::uint32_t ready_run = process ? process->ready_run : 0;
+    std::uint32_t succeeded = 0;
     std::size_t looked = 0;
     for (std::uint32_t number = out.run; number-- > 1 && looked++ < most_runs;) {
         const RunId each{id, number};
         const auto found = co_await directories_.find_run(each);
-        if (!found || found->other_format || !has_worked(found->state)) continue;
-        const auto earlier = co_await directories_.load_spec(each);
-        if (!earlier) co_return;
-        out.good_run = number;
-        out.changes = changes_between(*earlier, *later);
-        co_return;
+        if (!found || found->other_format) continue;
+        if (succeeded == 0 && has_succeeded(found->state)) succeeded = number;
+        if (number != ready_run && !has_lived(found->state)) continue;
+        succeeded = number;
+        break;
     }
+    if (succeeded == 0) co_return;
+    const RunId good{id, succeeded};
+    const auto earlier = co_await directories_.load_spec(good);
+    if (!earlier) co_return;
+    out.good_run = succeeded;
+    out.changes = changes_between(*earlier, *later, clock_.wall());
 }
 
 }  // namespace persistproc::core

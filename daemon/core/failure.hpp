@@ -21,6 +21,9 @@ struct Failure {
     std::optional<rundir::PortHolder> holder;       // of the port that it wanted and has not
     std::optional<ProcessId> holder_process;        // where it is one of ours
     std::string holder_label;
+    /// Meanwhile the kernel killed so many processes of its cgroup for want of memory; 0: none, or nobody knows.
+    std::uint32_t memory_kills = 0;
+    bool is_kill_told = false;                  // it is part of how the run ended
     std::uint32_t good_run = 0;                 // the last one before it that worked; 0: none is known
     std::vector<RunChange> changes;             // against that
     std::optional<logstore::ErrorBlock> error;  // the last one that the run printed; only of `explain_newest`
@@ -28,8 +31,10 @@ struct Failure {
 
 /// Whether its last run ended by itself and not well, and none goes on. Pure.
 bool has_failed(const Located& process);
-/// Whether a run did what it was for: it lived for 10 s, or ended with 0. Pure.
-bool has_worked(const rundir::RunState& state);
+/// Whether a run did what it was for, as far as its end tells: it lived for 10 s; or it ended with 0, which counts
+/// less. Pure.
+bool has_lived(const rundir::RunState& state);
+bool has_succeeded(const rundir::RunState& state);
 
 /// Tells who has the port, where that is known. Pure.
 void add_holder(const Failure& failure, ops::FailureFacts& facts);

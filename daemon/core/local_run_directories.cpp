@@ -87,7 +87,10 @@ Task<Result<rundir::RunSpec>> LocalRunDirectories::load_spec(RunId id) {
 }
 
 Task<Result<void>> LocalRunDirectories::prepare(rundir::RunSpec spec) {
-    auto work = [data = data_, spec = std::move(spec)]() mutable { return prepare_run(data, std::move(spec)); };
+    auto work = [data = data_, spec = std::move(spec)]() mutable {
+        spec.program_file = find_program_file(spec);
+        return prepare_run(data, std::move(spec));
+    };
     co_return co_await async::offload(files_, std::move(work));
 }
 

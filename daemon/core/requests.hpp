@@ -23,6 +23,7 @@ struct Located {
     bool runs_again = false;      // another run follows: it waits for its time, or is being restarted
     std::int64_t pid = 0;         // of that run; 0: none was ever known
     std::uint32_t ended_run = 0;  // the last one that has ended; 0: none
+    std::uint32_t ready_run = 0;  // the newest that somebody saw ready; 0: none is known
     std::optional<Outcome> last_outcome;
     std::vector<Cause> causes;  // as a view tells them
     std::uint64_t changes = 0;  // for `changed`

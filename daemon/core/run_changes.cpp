@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "common/base/text.hpp"
+#include "common/base/time.hpp"
 
 namespace persistproc::core {
 
@@ -27,6 +28,16 @@ std::map<std::string_view, std::string_view> variables_of(const rundir::RunSpec&
         if (!is_of_the_run && equals != entry.npos) out.emplace(name, entry.substr(equals + 1));
     }
     return out;
+}
+
+/// "20 s ago".
+std::string age_of(std::int64_t then_ns, WallTime now) {
+    using namespace std::chrono;
+    const auto age = std::max(seconds(0), duration_cast<seconds>(now - base::from_ns(then_ns)));
+    if (age < minutes(2)) return fmt::format("{} s ago", age.count());
+    if (age < hours(2)) return fmt::format("{} min ago", duration_cast<minutes>(age).count());
+    if (age < hours(48)) return fmt::format("{} h ago", duration_cast<hours>(age).count());
+    return fmt::format("{} days ago", duration_cast<hours>(age).count() / 24);
 }
 
 std::string words(const rundir::RunSpec& spec) {
@@ -64,10 +75,13 @@ std::string listed(const std::vector<std::string>& names) {
 
 }  // namespace
 
-std::vector<RunChange> changes_between(const rundir::RunSpec& earlier, const rundir::RunSpec& later) {
+std::vector<RunChange> changes_between(const rundir::RunSpec& earlier, const rundir::RunSpec& later, WallTime now) {
     std::vector<RunChange> out;
     const auto program = [](const rundir::RunSpec& spec) { return spec.argv.empty() ? std::string() : spec.argv[0]; };
-    if (program(earlier) != program(later)) out.push_back({What::program, {program(later), program(earlier)}});
+    if (program(earlier) != program(later))
+        out.push_back({What::program, {program(later), program(earlier)}});
+    else if (earlier.program_file && later.program_file && !later.program_file->is_same(*earlier.program_file))
+        out.push_back({What::program_file, {age_of(later.program_file->changed_ns, now)}});
     if (words(earlier) != words(later)) out.push_back({What::arguments, {words(later), words(earlier)}});
     if (earlier.working_directory != later.working_directory)
         out.push_back({What::directory, {later.working_directory, earlier.working_directory}});
@@ -83,6 +97,7 @@ std::string changes_text(const std::vector<RunChange>& changes) {
             case What::program:
                 out += fmt::format("program {} (was {})", base::escape_line(names[0]), base::escape_line(names[1]));
                 break;
+            case What::program_file: out += "program file changed " + names[0]; break;
             case What::arguments: out += fmt::format("arguments {} (were {})", names[0], names[1]); break;
             case What::directory:
                 out += fmt::format("directory {} (was {})", base::escape_line(names[0]), base::escape_line(names[1]));

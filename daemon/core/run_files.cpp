@@ -460,6 +460,20 @@ Error refuse_interpreter(const std::string& program, const std::string& interpre
 
 }  // namespace
 
+std::optional<rundir::ProgramFile> find_program_file(const rundir::RunSpec& spec) {
+    const ProgramSearch search(spec.working_directory);
+    if (!search.can_look() || spec.argv.empty() || spec.argv[0].empty()) return std::nullopt;
+    std::string_view path = "/bin:/usr/bin";
+    for (const std::string_view variable : spec.environment)
+        if (variable.starts_with("PATH=")) path = variable.substr(5);
+    const auto place = search.find(spec.argv[0], path).first;
+    struct stat facts {};
+    if (!place || ::fstatat(search.directory(), place->c_str(), &facts, 0) != 0) return std::nullopt;
+    const auto ns_of = [](const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; };
+    return rundir::ProgramFile{facts.st_dev, facts.st_ino, static_cast<std::uint64_t>(facts.st_size),
+                               ns_of(facts.st_mtim), ns_of(facts.st_ctim)};
+}
+
 Result<void> check_program(const std::string& program, std::string_view path, const std::string& directory) {
     const ProgramSearch search(directory);
     if (!search.can_look() || program.empty()) return {};

@@ -34,6 +34,8 @@ void collect_garbage(std::filesystem::path data, std::size_t keep_runs, std::uin
 /// Symbolic links resolved. Errors: invalid (not absolute, missing, no directory, not to be entered).
 Result<std::string> canonical_directory(const std::string& path);
 Result<void> clear_output(const std::filesystem::path& data, ProcessId id);
+/// The file of the program that a run would execute; nothing: there is none, or it cannot be told.
+std::optional<rundir::ProgramFile> find_program_file(const rundir::RunSpec& spec);
 Result<void> check_program(const std::string& program, std::string_view path, const std::string& directory);
 
 }  // namespace persistproc::core

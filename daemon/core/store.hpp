@@ -53,6 +53,7 @@ struct ProcessRecord {
     std::optional<std::int64_t> called_off_run;  // after it the process was stopped while it waited to run again
     std::string called_off_by;                   // by whom
     std::optional<SentSignal> sent_signal;
+    std::int64_t ready_run = 0;  // the newest in which what somebody waited for came true; 0: none
     schema::Unknown unknown;
 
     /// What is asked for now takes the place of whatever a newer daemon had noted.
@@ -81,6 +82,7 @@ struct ProcessRecord {
         each(field("called_off_run", &R::called_off_run).left_out_if_absent());
         each(field("called_off_by", &R::called_off_by).absent_if_empty());
         each(field("sent_signal", &R::sent_signal).left_out_if_absent());
+        each(field("ready_run", &R::ready_run).absent_if_empty());
     }
 };
 

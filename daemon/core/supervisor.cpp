@@ -138,11 +138,23 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     if (!out.is_live) out.outcome = process->life.outcome();
     out.pid = process->run_state.pid;
     out.ended_run = process->ended_run;
+    out.ready_run = static_cast<std::uint32_t>(process->record.ready_run);
     out.last_outcome = process->life.outcome();
     out.causes = causes_of(*process, world_.clock.wall(), world_.clock.now());
     out.changes = process->changed.count();
     out.log = rundir::process_paths(options_.data, id).log;
     return out;
+}
+
+void Supervisor::note_ready(ProcessId id, std::uint32_t run) {
+    const auto process = table_.find(id);
+    if (!process || run <= process->record.ready_run || run > process->life.last_run()) return;
+    process->record.ready_run = run;
+    // With the next record of it, should that be on its way. It is lost with the daemon at worst.
+    if (process->unrecorded || process->is_moving() || process->standing != Standing::established) return;
+    StoreChange change;
+    change.processes.push_back(process->record);
+    tasks_.spawn("records that it was ready", driver_.record(std::move(change), process->name()));
 }
 
 Task<std::vector<int>> Supervisor::ports(ProcessId id) {

@@ -71,6 +71,9 @@ public:
     /// The listening ports of its tree, at most 50 ms old. Blocks nobody.
     Task<std::vector<int>> ports(ProcessId id);
 
+    /// Somebody has seen a run ready: it is one that worked.
+    void note_ready(ProcessId id, std::uint32_t run);
+
     /// Completes when the process has changed since it was found with `changes`, or when `until` has come (false).
     Task<bool> changed(ProcessId id, std::uint64_t changes, MonoTime until);
 

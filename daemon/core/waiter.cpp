@@ -251,6 +251,7 @@ Task<Waited> Waiter::matched(const Wait& wait, logstore::Line match) {
     result->begun_in = wait.begun_in;
     result->match = match.text;
     if (now) result->process = std::move(*now);
+    if (!logstore::is_error_head(match.text)) supervisor_.note_ready(wait.id, match.run);
     result->next = match.end;
     // The lines before it say where in its output the match stands.
     logstore::LineQuery before;
@@ -339,6 +340,7 @@ Task<Waited> Waiter::wait_for_port(WaitPtr wait) {
         const auto found =
             std::find_if(ports.begin(), ports.end(), [&](int each) { return !wait->port || each == *wait->port; });
         if (found != ports.end()) {
+            supervisor_.note_ready(wait->id, wait->run);
             auto result = co_await finish(WaitOutcome::port_open, *wait);
             if (result) (*result)->port = *found;
             co_return result;

@@ -177,13 +177,12 @@ void Keeper::commit_end() noexcept {
     }
 }
 
-/// Of a SIGKILL that nobody here has sent the kernel may be the sender; of any other end its counter says nothing.
+/// Of a SIGKILL that nobody here has sent the kernel may be the sender; of another bad end, of what it was that failed.
 void Keeper::note_oom_kills() noexcept {
     auto& state = state_.state();
-    const bool is_foreign_kill =
-        ended_.killed && ended_.value == SIGKILL && state.kill_sent == 0 && state.stop_requested == 0;
+    const bool has_failed = (ended_.killed || ended_.value != 0) && state.kill_sent == 0 && state.stop_requested == 0;
     const std::int64_t before = state.oom_kills_known != 0 ? std::int64_t{state.oom_kills} : -1;
-    const std::int64_t now = is_foreign_kill && before >= 0 ? count_oom_kills() : -1;
+    const std::int64_t now = has_failed && before >= 0 ? count_oom_kills() : -1;
     state.oom_kills_known = now >= before && now >= 0;
     state.oom_kills = state.oom_kills_known != 0 ? static_cast<std::uint32_t>(now - before) : 0;
 }

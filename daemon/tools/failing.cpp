@@ -27,6 +27,7 @@ ops::FailureFacts facts_of(const core::Failure& failure, ProcessId process) {
     ops::FailureFacts out;
     if (failure.lived) out.lived_seconds = std::chrono::duration<double>(*failure.lived).count();
     core::add_holder(failure, out);
+    if (failure.memory_kills > 0) out.memory_kills = failure.memory_kills;
     if (failure.good_run > 0) out.good_run = to_string(RunId{process, failure.good_run});
     out.text = core::failure_text(failure);
     for (const auto& each : failure.changes) out.changes.push_back(core::changes_text({each}));

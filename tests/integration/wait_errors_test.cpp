@@ -199,6 +199,26 @@ TEST_CASE("of one that has failed, status and the prompt tell the error") {
     CHECK(said.find(traceback) == said.rfind(traceback));
 }
 
+TEST_CASE("a run that somebody saw ready has worked, however short it was") {
+    const bool is_error = GENERATE(false, true);
+    Waiting web(mcp::Principal::Role::client);
+    web.log.out(is_error ? traceback : "ready\n");
+    web.begin(Json{{"until", "pattern"}, {"pattern", is_error ? "^Traceback" : "^ready"}});
+    CHECK(Waiting::meta(web.answer())["outcome"] == "matched");
+    web.daemon.shims.find(RunId{{1}, 1})->end(1);
+    web.daemon.run_until([&] { return !web.daemon.supervisor.find({1})->is_live; });
+    web.daemon.call("restart_process", Json{{"process", "web"}, {"environment", Json{{"PORT", "1"}}}});
+    web.daemon.shims.find(RunId{{1}, 2})->end(1);
+    web.daemon.run_until([&] { return !web.daemon.supervisor.find({1})->is_live; });
+    const Json failure = web.daemon.call("describe_process", Json{{"process", "web"}})["structuredContent"]["failure"];
+    if (is_error) {
+        CHECK(!failure.contains("good_run"));
+        return;
+    }
+    CHECK(failure["good_run"] == "p1.1");
+    CHECK(failure["changes"] == Json::array({"variables added: PORT"}));
+}
+
 TEST_CASE("who has the port that a program wanted is told with its failure") {
     boost::asio::ip::tcp::acceptor holder(boost::asio::system_executor(), {boost::asio::ip::address_v4::loopback(), 0});
     const int port = holder.local_endpoint().port();

@@ -27,6 +27,7 @@ RunSpec sample() {
     spec.grace_ms = 1234;
     spec.segment_bytes = 4096;
     spec.log_bound_bytes = 65536;
+    spec.program_file = ProgramFile{1, ~0ull, 3, -4, 9};
     spec.definition.label_given = true;
     spec.definition.label = "a label";
     spec.definition.restart = domain::RestartPolicy::always;
@@ -58,6 +59,9 @@ TEST_CASE("a spec comes back as it was written") {
     CHECK(decoded->limits[1].hard == ~0ull);
     CHECK(decoded->stop_signal == 2);
     CHECK(decoded->grace_ms == 1234);
+    REQUIRE(decoded->program_file);
+    CHECK(decoded->program_file->is_same(*spec.program_file));
+    CHECK(decoded->program_file->changed_ns == 9);
     CHECK(decoded->segment_bytes == 4096);
     CHECK(decoded->log_bound_bytes == 65536);
     const Definition& definition = decoded->definition;

@@ -23,16 +23,19 @@ rundir::RunState ended(std::chrono::nanoseconds lived, int exit_value) {
 
 }  // namespace
 
-TEST_CASE("a run has worked that ended with 0, or lived for long enough") {
-    CHECK(core::has_worked(ended(1s, 0)));
-    CHECK(core::has_worked(ended(10s, 1)));
-    CHECK(!core::has_worked(ended(9s, 1)));
+TEST_CASE("a run has worked that lived for long enough, or ended with 0") {
+    CHECK(core::has_succeeded(ended(1s, 0)));
+    CHECK(!core::has_lived(ended(1s, 0)));
+    CHECK(core::has_lived(ended(10s, 1)));
+    CHECK(!core::has_succeeded(ended(10s, 1)));
+    CHECK(!core::has_lived(ended(9s, 1)));
     auto killed = ended(1s, 0);
     killed.killed = 1;
-    CHECK(!core::has_worked(killed));
-    auto unknown = ended(1s, 0);
+    CHECK(!core::has_succeeded(killed));
+    auto unknown = ended(10s, 0);
     unknown.phase = rundir::Phase::started;
-    CHECK(!core::has_worked(unknown));
+    CHECK(!core::has_succeeded(unknown));
+    CHECK(!core::has_lived(unknown));
 }
 
 TEST_CASE("each fact of a failure is told, and what is not known is left out") {
@@ -54,6 +57,12 @@ TEST_CASE("each fact of a failure is told, and what is not known is left out") {
     failure.holder_process = ProcessId{2};
     failure.holder_label = "api";
     failure.lived.reset();
+    failure.memory_kills = 1;
+    CHECK(failure_text(failure).find("; the kernel killed 1 process of its cgroup for want of memory meanwhile; ") !=
+          std::string::npos);
+    failure.memory_kills = 2;
+    CHECK(failure_text(failure).find(" killed 2 processes of ") != std::string::npos);
+    failure.is_kill_told = true;
     failure.changes = {{core::RunChange::What::variables_removed, {"NODE_ENV"}}};
     CHECK(failure_text(failure) ==
           "port 3000 is held by p2 \"api\"; since run 3, which worked: variables removed: NODE_ENV");

@@ -1,10 +1,12 @@
 #include "daemon/core/run_changes.hpp"
 
+#include "common/base/time.hpp"
 #include "tests/support/catch.hpp"
 
 namespace run_changes_test {
 
 using namespace persistproc;
+using namespace std::chrono_literals;
 using core::changes_between;
 using core::changes_text;
 
@@ -15,10 +17,13 @@ rundir::RunSpec spec() {
     out.argv = {"node", "server.js", "--port", "3000"};
     out.working_directory = "/home/me/shop";
     out.environment = {"PATH=/usr/bin", "SECRET=hunter2", "_PP_RUN_MARK=1"};
+    out.program_file = rundir::ProgramFile{1, 2, 3, 4, 5};
     return out;
 }
 
-std::string text(const rundir::RunSpec& later) { return changes_text(changes_between(spec(), later)); }
+constexpr WallTime now{std::chrono::seconds(1'000'000)};
+
+std::string text(const rundir::RunSpec& later) { return changes_text(changes_between(spec(), later, now)); }
 
 }  // namespace
 
@@ -41,6 +46,28 @@ TEST_CASE("what differs between two runs is told, of variables the names alone")
           "SECRET");
     CHECK(said.find("hunter") == std::string::npos);
     CHECK(said.find("swordfish") == std::string::npos);
+}
+
+TEST_CASE("a program whose file was changed since is told, with how long ago") {
+    auto later = spec();
+    const auto changed = [&](auto change, std::chrono::seconds ago) {
+        later.program_file = spec().program_file;
+        change(*later.program_file);
+        later.program_file->changed_ns = base::to_ns(now - ago);
+        return text(later);
+    };
+    CHECK(changed([](auto&) {}, 1s).empty());  // such as by a link to it
+    CHECK(changed([](auto& file) { file.inode = 9; }, 20s) == "program file changed 20 s ago");
+    CHECK(changed([](auto& file) { file.modified_ns = 9; }, 10min) == "program file changed 10 min ago");
+    CHECK(changed([](auto& file) { file.size = 9; }, 5h) == "program file changed 5 h ago");
+    CHECK(changed([](auto& file) { file.device = 9; }, 72h) == "program file changed 3 days ago");
+    later.program_file.reset();
+    CHECK(text(later).empty());
+    // Another program has another file.
+    later = spec();
+    later.program_file->inode = 9;
+    later.argv[0] = "bun";
+    CHECK(text(later) == "program bun (was node)");
 }
 
 TEST_CASE("many variables are counted, and nothing of them is a line of its own") {

@@ -125,6 +125,19 @@ TEST_CASE("what cannot be executed is found before it is tried") {
         INFO(fine);
         CHECK(os_error(fine) == 0);
     }
+    rundir::RunSpec spec;
+    spec.argv = {"good"};
+    spec.working_directory = directory.path();
+    spec.environment = {"PATH=/usr/bin:" + directory.path().string()};
+    const auto before = find_program_file(spec);
+    REQUIRE(before);
+    CHECK(before->is_same(*find_program_file(spec)));
+    spec.argv = {"./good"};
+    CHECK(before->is_same(*find_program_file(spec)));
+    write("good", "#! /bin/sh -ex\n");
+    CHECK_FALSE(before->is_same(*find_program_file(spec)));
+    spec.argv = {"nosuch"};
+    CHECK_FALSE(find_program_file(spec));
     write("crlf", "#!/bin/sh\r\n");
     write("relative", "#!./nosuch\n");
     write("folder", "#!/usr\n");
