@@ -49,7 +49,13 @@ Result<logstore::LineQuery> make_output_query(const OutputArguments& options, co
         return {};
     };
     if (auto done = time(asked.since, "--since", query.since_ns); !done) return done.error();
-    if (auto done = time(asked.until, "--until", query.until_ns); !done) return done.error();
+    if (asked.until && logstore::looks_like_cursor(*asked.until)) {
+        auto position = logstore::parse_cursor(view.id, *asked.until);
+        if (!position) return base::with_context(position.error(), "--until");
+        query.to = *position;
+    } else if (auto done = time(asked.until, "--until", query.until_ns); !done) {
+        return done.error();
+    }
     if (asked.run) {
         const auto id = domain::find_process_id(view.id);
         const auto number = id ? domain::find_run_number(*asked.run, *id) : std::nullopt;

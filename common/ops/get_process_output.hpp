@@ -77,6 +77,7 @@ struct OutputMeta : domain::Ending {
     std::string process;
     schema::Open<domain::ProcessState> state = domain::ProcessState::starting;
     std::string next_cursor;
+    std::optional<std::string> earlier_cursor;  // of a search: for `until`, to go on further back
     std::int64_t lines = 0;
     std::int64_t omitted_before = 0;
     std::int64_t omitted_after = 0;
@@ -92,6 +93,7 @@ struct OutputMeta : domain::Ending {
         each(field("state", &R::state));
         domain::Ending::fields(each);
         each(field("next_cursor", &R::next_cursor));
+        each(field("earlier_cursor", &R::earlier_cursor).left_out_if_absent());
         each(field("lines", &R::lines));
         each(field("omitted_before", &R::omitted_before));
         each(field("omitted_after", &R::omitted_after));

@@ -33,7 +33,11 @@ Result<logstore::LineQuery> query_of(const ops::OutputRequest& request, const co
         if (!time) return base::with_context(time.error(), "since");
         query.since_ns = base::to_ns(*time);
     }
-    if (request.until) {
+    if (request.until && logstore::looks_like_cursor(*request.until)) {
+        const auto position = logstore::parse_cursor(to_string(process.id), *request.until);
+        if (!position) return base::with_context(position.error(), "until");
+        query.to = *position;
+    } else if (request.until) {
         const auto time = base::parse_time_or_age(*request.until, now);
         if (!time) return base::with_context(time.error(), "until");
         query.until_ns = base::to_ns(*time);
@@ -66,6 +70,7 @@ ops::OutputMeta meta_of(const core::Located& process, const logstore::Shown& sho
     meta.state = process.state;
     static_cast<domain::Ending&>(meta) = ending_of(process);
     meta.next_cursor = logstore::format_cursor(meta.process, shown.next);
+    if (shown.earlier) meta.earlier_cursor = logstore::format_cursor(meta.process, *shown.earlier);
     meta.lines = static_cast<std::int64_t>(shown.lines);
     meta.omitted_before = static_cast<std::int64_t>(shown.omitted_before);
     meta.omitted_after = static_cast<std::int64_t>(shown.omitted_after);
@@ -79,7 +84,8 @@ ops::OutputMeta meta_of(const core::Located& process, const logstore::Shown& sho
 std::string header(const core::Located& process, const ops::OutputMeta& meta, const logstore::Shown& shown) {
     std::string out = fmt::format("{}; {}", who(process), base::counted(meta.lines, "line"));
     const char* const why = shown.is_cut_by_bytes ? " (max_bytes)" : "";
-    if (meta.omitted_before > 0) out += fmt::format(", {} earlier{}", meta.omitted_before, why);
+    if (meta.omitted_before > 0 && !meta.earlier_cursor) out += fmt::format(", {} earlier{}", meta.omitted_before, why);
+    if (meta.earlier_cursor) out += fmt::format(", older ones until {}", *meta.earlier_cursor);
     if (meta.omitted_after > 0) out += fmt::format(", more behind the cursor{}", meta.omitted_before > 0 ? "" : why);
     if (meta.unread_bytes > 0)
         out += fmt::format(", {} behind the cursor not looked at ({} s a call)",

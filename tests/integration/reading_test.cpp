@@ -82,6 +82,26 @@ TEST_CASE("a budget holds with context, and the header names what our marks begi
     CHECK(web.header.find("; our marks begin with [; cursor p1:") != std::string::npos);
 }
 
+TEST_CASE("a search gives the newest matches, and a position behind which the older ones are") {
+    Reading web;
+    std::string piece;
+    for (int i = 0; i < 20000; ++i) {
+        piece += fmt::format("{} {}\n", i % 1000 == 0 ? "needle" : "some hay that is not looked for", i);
+        if (i % 100 == 99) web.log.out(std::exchange(piece, ""));
+    }
+    Json arguments{{"grep", "needle"}, {"lines", 2}, {"view", "raw"}};
+    for (int i = 19; i > 0; i -= 2) {
+        CHECK(web.read(arguments) == fmt::format("needle {}\nneedle {}\n", (i - 1) * 1000, i * 1000));
+        if (i == 1) break;
+        REQUIRE(web.meta.contains("earlier_cursor"));
+        arguments["until"] = web.meta["earlier_cursor"];
+        CHECK(web.header.starts_with("p1 running; 2 lines, older ones until " + arguments["until"].get<std::string>()));
+    }
+    arguments["until"] = "p2:1";
+    CHECK(tests::error_code(web.daemon.call("get_process_output", Json{{"process", "p1"}, {"until", "p2:1"}})) ==
+          "invalid");
+}
+
 TEST_CASE("the clean view folds and cuts, the raw one does not") {
     Reading web;
     const std::string long_line(600, 'x');
