@@ -1,11 +1,56 @@
 """Every byte a program prints comes out again."""
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import time
 
 import harness
+
+SANITIZED = b"__asan_init" in (harness.BIN / "persistprocd").read_bytes()
+
+
+class Cursor(harness.TestCase):
+    daemon_options = ("--process-log-limit", "2MiB")  # segments of 256 KiB
+    kills = 20 if os.environ.get("PERSISTPROC_CRASH_LONG") else 2
+    lines = 136000
+
+    def test_nothing_is_lost_or_doubled_through_rotations_and_deaths_of_the_daemon(self):
+        # It is never further ahead of its reader than the bound allows.
+        code = (
+            "import os, sys, time\n"
+            "for i in range(0, int(sys.argv[1]), 100):\n"
+            "    while i - int(open('seen').read()) > 8000: time.sleep(0.001)\n"
+            "    os.write(1 + i // 100 % 2, b''.join(b'%08d %s\\n' % (j, b'x' * 90) for j in range(i, i + 100)))"
+        )
+
+        def tell(seen):
+            (self.place.work / "seen.new").write_text(str(seen))
+            (self.place.work / "seen.new").rename(self.place.work / "seen")
+
+        tell(0)
+        self.start("numbers", harness.python(code, str(self.lines)))
+        agent, cursor, seen, kills = self.mcp(), "p1:0", set(), 0
+        while len(seen) < self.lines:
+            answer = agent.call(
+                "get_process_output", process="numbers", cursor=cursor, lines=0, max_bytes=1 << 18, view="raw"
+            )
+            self.assertFalse(answer.is_error, answer.text)
+            self.assertEqual(answer.meta["evicted_bytes"], 0)
+            # What came to both streams at one moment may stand in another order.
+            for number in [int(line[:8]) for line in answer.text.split("\n")[1:-1]]:
+                self.assertNotIn(number, seen)
+                seen.add(number)
+            cursor = answer.meta["next_cursor"]
+            tell(len(seen))
+            if len(seen) * (self.kills + 1) > self.lines * (kills + 1) and kills < self.kills:
+                kills += 1
+                self.daemon.restart()
+                agent = self.mcp()
+        self.assertEqual((len(seen), max(seen), kills), (self.lines, self.lines - 1, self.kills))
+        log = self.place.data / "procs" / "p1" / "log"
+        self.assertGreater(max(int(each.stem) for each in log.glob("*.log")), 50)
 
 
 class Output(harness.TestCase):
@@ -30,6 +75,37 @@ class Output(harness.TestCase):
         self.assertTrue(recorded == data, f"output --raw: {len(recorded)} bytes")
         segments = sorted((self.place.data / "procs" / "p1" / "log").glob("*.log"))
         self.assertTrue(b"".join(s.read_bytes() for s in segments) == data, "the log is not the plain bytes")
+
+    def test_what_is_no_text_or_has_no_end_is_recorded_byte_for_byte_and_shown_as_valid_json(self):
+        odd = b"a\0b\n\xc3\nhalf \xe2\x82\n" + "e".encode() + "\u0301".encode() * 1000000 + b"\n"
+        code = (
+            "import sys\n"
+            "out = sys.stdout.buffer\n"
+            "out.write(open('odd', 'rb').read())\n"
+            "for _ in range(16): out.write(b'0123456789abcdef' * 65536)\n"
+            "out.write(b'needle\\nready> ')\n"
+            "out.flush()\n"
+            "sys.stdin.close()\n"
+            "__import__('time').sleep(600)"
+        )
+        (self.place.work / "odd").write_bytes(odd)
+        self.start("odd", harness.python(code))
+        self.assertEqual(self.ok("wait", "odd", "--pattern", "^ready> $").out, b"ready> \n")
+        recorded = self.ok("output", "odd", "-n", "0", "--raw").out
+        expected = odd + b"0123456789abcdef" * (16 << 16) + b"needle\nready> "
+        self.assertTrue(recorded == expected, f"output --raw: {len(recorded)} of {len(expected)} bytes")
+        found = self.ok("output", "odd", "--json", "--grep", "needle$|^ready", "-n", "2").json()["lines"]
+        self.assertTrue(found[0]["text"].endswith("needle"), len(found))
+        self.assertEqual([len(found), found[1]["text"]], [2, "ready> "])
+        self.assertGreaterEqual(len(self.ok("output", "odd", "--json", "-n", "0").json()["lines"]), 6)
+        agent = self.mcp()
+        for view in ("clean", "raw"):
+            answer = agent.call("get_process_output", process="odd", lines=20, max_bytes=4096, view=view)
+            self.assertIn("ready> ", answer.text)
+        keepers = [pid for pid, command in harness.processes_of(self.place.data) if "persistproc-shim" in command]
+        peak = pathlib.Path(f"/proc/{keepers[0]}/status").read_text().split("VmHWM:")[1].split()[0]
+        if not SANITIZED:
+            self.assertLess(int(peak), 2048, "KiB of the keeper")
 
     def test_json_is_one_document_with_a_cursor_to_go_on_from(self):
         self.cli("run", "--label", "three", "sh", "-c", "echo one; echo two; echo three")
