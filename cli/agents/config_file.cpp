@@ -78,8 +78,8 @@ Result<void> check_within(const fs::path& project, const fs::path& path) {
         return Error{ErrorCode::denied, fmt::format("{} {}", part.native(), why)};
     };
     const auto leads_out = [&] {
-        const fs::path target = fs::weakly_canonical(link, failed);
-        return denied(link, fmt::format("is a link to {}, outside the project", (failed ? at : target).native()));
+        const fs::path target = (link.parent_path() / fs::read_symlink(link, failed)).lexically_normal();
+        return denied(link, fmt::format("is a link to {}, outside the project", target.native()));
     };
     const auto is_within = [](const fs::path& inner, const fs::path& outer) {
         return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();

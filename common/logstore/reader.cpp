@@ -312,7 +312,7 @@ private:
             if (!record) return record.error();
             const bool begins_before = *record && (*in)->position_of(**record) < range_.begin_position;
             if (is_in_range && !begins_before) continue;
-            if (!*record || ((*record)->flags & gap) != 0 || is_loss(**record)) break;
+            if (!*record || ((*record)->flags & gap) != 0 || is_loss((*record)->event, (*record)->value)) break;
             if ((*record)->length == 0) continue;
             if (run != 0 && (*record)->run != run) break;
             run = (*record)->run;

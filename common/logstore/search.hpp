@@ -48,7 +48,8 @@ private:
     std::size_t longest_text_ = 0;
 };
 
-/// Whether `exclude` leaves out a line of which `shown` matches: what it was redrawn from counts no more than it is shown.
+/// Whether `exclude` leaves out a line of which `shown` matches: what it was redrawn from counts no more than it is
+/// shown.
 bool is_excluded(const LinePattern& exclude, std::string_view shown);
 
 /// The match of a line, unless `exclude` (null: nothing) matches what is shown of it, too.

@@ -17,17 +17,17 @@ constexpr const char* capabilities_key = "io.modelcontextprotocol/clientCapabili
 constexpr const char* info_key = "io.modelcontextprotocol/clientInfo";
 constexpr const char* level_key = "io.modelcontextprotocol/logLevel";
 
-std::string shown(const std::string& text) {
+std::string shown_text(const std::string& text) {
     return base::escape_invisible(base::to_valid_utf8(text.substr(0, max_name_bytes)));
 }
 
 std::string name_of(const Json* info) {
     std::string out;
     if (info == nullptr) return out;
-    if (const std::string* name = find_text(*info, "name")) out = shown(*name);
+    if (const std::string* name = find_text(*info, "name")) out = shown_text(*name);
     // A version alone names nobody, and blanks do not.
     if (!base::why_invisible(out).empty()) return {};
-    if (const std::string* version = find_text(*info, "version")) out += ' ' + shown(*version);
+    if (const std::string* version = find_text(*info, "version")) out += ' ' + shown_text(*version);
     return out;
 }
 

@@ -36,10 +36,10 @@ struct FailureFacts {
     std::optional<std::int64_t> holder_pid;
     std::optional<std::string> holder_name;
     std::optional<std::string> holder_data_directory;  // that it serves as a daemon of ours
-    std::optional<std::int64_t> memory_kills;  // by the kernel, in its cgroup, meanwhile
-    std::optional<std::string> good_run;       // the last one before it that worked
-    std::vector<std::string> changes;          // against that, in words
-    std::string text;                          // all of it, in words
+    std::optional<std::int64_t> memory_kills;          // by the kernel, in its cgroup, meanwhile
+    std::optional<std::string> good_run;               // the last one before it that worked
+    std::vector<std::string> changes;                  // against that, in words
+    std::string text;                                  // all of it, in words
 
     template <class Each>
     static constexpr void fields(Each&& each) {

@@ -53,8 +53,7 @@ void add_holder(const Failure& failure, ops::FailureFacts& facts) {
     if (failure.holder->pid == 0) return;
     facts.holder_pid = failure.holder->pid;
     facts.holder_name = base::escape_line(failure.holder->name);
-    if (!failure.holder->data.empty())
-        facts.holder_data_directory = base::escape_line(failure.holder->data.native());
+    if (!failure.holder->data.empty()) facts.holder_data_directory = base::escape_line(failure.holder->data.native());
 }
 
 std::string failure_text(const Failure& failure) {

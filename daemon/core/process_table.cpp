@@ -47,7 +47,8 @@ Error ProcessTable::label_taken(const Process& holder, const Definition& asked, 
     text += fmt::format("){}; {} is free", replaces ? ", which the same command alone replaces" : "",
                         free_label(asked.label));
     // In another directory it is somebody else's work.
-    if (theirs.working_directory == asked.working_directory) text += fmt::format(", or stop {} first, and it takes the new command", holder.name());
+    if (theirs.working_directory == asked.working_directory)
+        text += fmt::format(", or stop {} first, and it takes the new command", holder.name());
     return {ErrorCode::conflict, std::move(text)};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 /// Which process has a socket open: whose turn it is, where one process keeps many connections. The kernel tells only
-/// by /proc/PID/fd of every process, so that it is asked where turns are scarce alone. One executor, one thread.
+/// by /proc/PID/fd of every process, so that it is asked where turns or room are scarce alone. One executor, one
+/// thread.
 #include <sys/types.h>
 
 #include <boost/asio/any_io_executor.hpp>

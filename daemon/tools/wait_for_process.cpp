@@ -38,8 +38,8 @@ std::string next_run(const core::WaitResult& result) {
 /// `left`: as for `answer`.
 std::string what_happened(const ops::WaitRequest& request, const core::WaitResult& result, double left,
                           Introduced introduced) {
-    const std::string who = who_in(result.process, introduced) +
-                            (request.until == ops::WaitCondition::exit ? "" : next_run(result));
+    const std::string who =
+        who_in(result.process, introduced) + (request.until == ops::WaitCondition::exit ? "" : next_run(result));
     switch (result.end) {
         // The line itself comes with the output below: what a program printed does not stand among our own facts.
         case ops::WaitOutcome::matched: return who + "the last line matched";

@@ -315,34 +315,35 @@ class SetupBesideAStranger(harness.TestCase):
 
     autostart = False
 
+    def listen(self, family=socket.AF_INET, address="127.0.0.1", port=0):
+        stranger = socket.socket(family)
+        self.addCleanup(stranger.close)
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind((address, port))
+        stranger.listen()
+        self.place.environment["PERSISTPROC_PORT"] = str(stranger.getsockname()[1])
+        return stranger
+
     def test_no_agent_is_led_there(self):
-        mine = self.place.root / "home" / ".cursor" / "mcp.json"
-        self.ok("setup", "cursor")
-        before = mine.read_bytes()
         for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::1")):
-            with self.subTest(address), socket.socket(family) as stranger:
-                stranger.bind((address, 0))
-                stranger.listen()
-                port = stranger.getsockname()[1]
-                self.place.environment["PERSISTPROC_PORT"] = str(port)
+            with self.subTest(address), self.listen(family, address) as stranger:
                 for words in (("claude-code",), ("cursor",), ("cursor", "--scope", "project")):
-                    refused = self.cli("setup", *words)
+                    refused = self.cli("setup", *words, "--http")
                     self.assertEqual((refused.code, refused.out), (125, b""))
-                    self.assertOneLine(refused.err, f"port {port} is held by", f"(PID {os.getpid()})", "--stdio", "--port")
-                self.ok("setup", "cursor", "--stdio", "--name", "other")
-                self.ok("setup", "cursor", "--remove", "--name", "other")
-        self.assertEqual(mine.read_bytes(), before)
-        self.assertEqual(list(self.place.work.iterdir()), [])
+                    self.assertOneLine(refused.err, f"port {stranger.getsockname()[1]} is held by",
+                                       f"(PID {os.getpid()})", "leave out --http", "--port")
+                self.assertEqual(list(self.place.work.iterdir()), [])
+                self.ok("setup", "cursor")
 
     def test_an_entry_that_leads_to_one_is_not_called_set_up(self):
-        self.ok("setup", "cursor")
-        with socket.socket() as stranger:
-            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            stranger.bind(("127.0.0.1", self.daemon.port))
-            stranger.listen()
-            refused = self.cli("setup", "cursor")
+        stranger = self.listen()
+        port = stranger.getsockname()[1]
+        stranger.close()
+        self.ok("setup", "cursor", "--http")
+        self.listen(port=port)
+        refused = self.cli("setup", "cursor", "--http")
         self.assertEqual((refused.code, refused.out), (125, b""))
-        self.assertOneLine(refused.err, f"port {self.daemon.port} is held by")
+        self.assertOneLine(refused.err, f"port {port} is held by")
 
 
 class Origins(harness.TestCase):

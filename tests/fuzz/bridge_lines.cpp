@@ -1,5 +1,5 @@
-/// What an agent writes to the stdio bridge: its lines, and what the bridge reads of each message. Input: a line of piece
-/// sizes, then the bytes. An odd first size narrows the bound of a line.
+/// What an agent writes to the stdio bridge: its lines, and what the bridge reads of each message. Input: a line of
+/// piece sizes, then the bytes. An odd first size narrows the bound of a line.
 #include <string>
 #include <vector>
 

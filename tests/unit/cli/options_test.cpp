@@ -332,7 +332,7 @@ TEST_CASE("a mistake is one line that says what instead") {
     CHECK(refusal_of({"-q"}).find("no subcommand") != std::string::npos);
     CHECK(refusal_of({"stop"}).find("which process") != std::string::npos);
     CHECK(refusal_of({"output", "a", "all"}).find("\"all\" stands for every process") == 0);
-    CHECK(refusal_of({"logs", "--cursor", "p1:0"}) == "output: --cursor and --run are of one process; name it");
+    CHECK(refusal_of({"logs", "--cursor", "p1:0"}) == "logs: --cursor and --run are of one process; name it");
     CHECK(refusal_of({"logs", "-i", "web"}) == "-A, -B, -C and -i go with --grep or --exclude");
     CHECK(refusal_of({"list", "--port", "x"}).find("--port") == 0);
     CHECK(refusal_of({"--label", "x", "list"}).find("--label") == 0);
@@ -343,8 +343,8 @@ TEST_CASE("a mistake is one line that says what instead") {
 }
 
 TEST_CASE("a refusal names the subcommand as it was typed") {
-    CHECK(refusal_of({"logs"}).starts_with("logs: "));
-    CHECK(refusal_of({"output"}).starts_with("output: "));
+    CHECK(refusal_of({"logs", "--cursor", "p1:0"}).starts_with("logs: "));
+    CHECK(refusal_of({"output", "--cursor", "p1:0"}).starts_with("output: "));
     CHECK(refusal_of({"serve", "--max-processes", "0"}).find("--max-processes: a whole number from 1 to 999999999") !=
           std::string::npos);
 }
