@@ -17,13 +17,14 @@ std::string other_version(Format format) {
            std::to_string(format.major) + "." + std::to_string(format.minor) + "); left untouched";
 }
 
-Result<void> create_state(const std::filesystem::path& path) {
+Result<void> create_state(const std::filesystem::path& path, const base::BootId& boot) {
     auto file = base::open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (!file) return file.error();
     // Real zeros, not an unwritten extent: a later write of a slot then needs no change of the file system's journal.
     // Zeros alone say nothing: they are what a power cut leaves of a file that was written.
     std::string image(state_file_bytes, '\0');
     StateSlot slot;
+    slot.state.boot_id = boot;
     slot.crc = slot_checksum(slot.size, &slot.state);
     std::memcpy(image.data(), &slot, sizeof slot);
     if (const int err = base::write_all(file->get(), image)) return base::os_failure("write " + path.string(), err);

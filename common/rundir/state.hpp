@@ -62,7 +62,7 @@ struct RunState {
     std::uint8_t has_gaps = 0;  // output of this run is missing; the log's gap records say where and how much
     std::uint64_t generation = 0;
     Nonce nonce{};
-    base::BootId boot_id{};
+    base::BootId boot_id{};   // in which the run was begun; all zero: made by a daemon that did not name it
     std::uint64_t epoch = 0;  // highest daemon epoch obeyed
     std::int32_t shim_pid = 0;
     std::int32_t pid = 0;
@@ -92,8 +92,9 @@ struct Format {
 /// What is said of files of another major.
 std::string other_version(Format format);
 
-/// Creates the file with no valid slot and syncs it. Daemon, at INTENT. Errors: io.
-Result<void> create_state(const std::filesystem::path& path);
+/// Creates the file with a state of phase `none` that names the boot it was made in, and syncs it. Daemon, at INTENT.
+/// Errors: io.
+Result<void> create_state(const std::filesystem::path& path, const base::BootId& boot);
 
 /// The newest valid state. Phase `none` when no slot was written yet. Errors: not_found, io, unsupported,
 /// corrupt (slots were written and none is whole). `other`: set to the format of one that is unsupported.

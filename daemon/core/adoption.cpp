@@ -175,8 +175,8 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     // A database that was begun anew may have forgotten how far the epochs had come.
     if (found.newest) world_.epoch = std::max(world_.epoch, found.newest->state.epoch + 1);
     if (!found.trouble.empty()) base::report(base::Severity::error, "{}: {}", to_string(id), found.trouble);
-    if (!remnant.has_directory) {
-        // Its row was committed and nothing else: a start that no caller ever heard of.
+    if (!remnant.has_directory && !has_lost_directory(remnant, world_.directories.boot_id())) {
+        // Its row was committed and nothing else: a start that no caller ever heard of; or it was being removed.
         world_.tasks.spawn("removal of " + to_string(id), drop_remnant(id));
         ++progress_.adopted;
         return;
@@ -192,6 +192,7 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     }
     const bool is_over = has_ended(remnant);
     const auto process = table_.insert(std::move(*remnant.record));
+    process->record.is_without_directory = !remnant.has_directory;
     if (remnant.last_run) process->record.last_run = std::max(process->record.last_run, remnant.last_run->id.number);
     if (is_over) {
         take_as_ended(*process, *found.newest, remnant.last_run->outcome);
@@ -249,7 +250,7 @@ Task<> Adoption::adopt(Undecided each, MonoTime until, std::shared_ptr<std::size
             break;
         }
         if (each.found.trouble.empty()) {
-            auto missing = missing_run(each.found.runs, each.recorded);
+            auto missing = missing_run(each.found.runs, record, each.recorded, world_.directories.boot_id());
             auto newest = co_await find_newest(each.found, until);
             if (newest) {
                 if (missing) *newest = std::move(*missing);
@@ -332,7 +333,9 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
     else
         take_back_request(process->record, run);
     const Wanted wanted = process->record.wanted;
-    const Found what = classify(run, recorded, wanted, world_.directories.boot_id(), world_.clock.wall());
+    const base::BootId boot = world_.directories.boot_id();
+    const bool is_before_restart = number == process->record.last_run && was_begun_before(process->record, boot);
+    const Found what = classify(run, recorded, wanted, boot, world_.clock.wall(), is_before_restart);
     if (const auto* unsupported = std::get_if<FoundUnsupported>(&what)) {
         process->standing = Standing::unsupported;
         process->other_format = unsupported->format;

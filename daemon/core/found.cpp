@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/random.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/ops/restart_process.hpp"
 #include "common/ops/start_process.hpp"
@@ -19,6 +20,7 @@ std::vector<Remnant> match(StoreSnapshot snapshot, const std::vector<ProcessId>&
         const bool takes_record =
             record != snapshot.processes.end() && (directory == directories.end() || record->id <= *directory);
         each.id = takes_record ? record->id : *directory;
+        each.found.id = each.id;
         if (directory != directories.end() && *directory == each.id) {
             each.has_directory = true;
             ++directory;
@@ -89,26 +91,50 @@ void remember(ProcessRecord& record, const std::vector<AuditEntry>& history) {
     }
 }
 
-std::optional<FoundRun> missing_run(const std::vector<std::uint32_t>& on_disk,
-                                    const std::optional<RunRecord>& last_run) {
-    if (!last_run || (last_run->pid == 0 && !last_run->outcome)) return std::nullopt;
-    if (!on_disk.empty() && on_disk.back() >= last_run->id.number) return std::nullopt;
-    FoundRun run{.id = last_run->id};
-    run.state.pid = static_cast<std::int32_t>(last_run->pid);
-    if (last_run->started_at) run.state.started_wall_ns = base::to_ns(*last_run->started_at);
+bool was_begun_before(const ProcessRecord& record, base::BootId boot) {
+    return record.boot && *record.boot != base::to_hex(boot);
+}
+
+bool has_lost_directory(const Remnant& remnant, base::BootId boot) {
+    if (!remnant.record || remnant.has_directory) return false;
+    if (remnant.record->is_without_directory) return true;
+    const auto& last = remnant.last_run;
+    if (!was_begun_before(*remnant.record, boot) || (last && last->outcome)) return false;
+    return remnant.record->intent != Intent::none || (last && last->pid != 0);
+}
+
+std::optional<FoundRun> missing_run(const std::vector<std::uint32_t>& on_disk, const ProcessRecord& record,
+                                    const std::optional<RunRecord>& last_run, base::BootId boot) {
+    const std::uint32_t newest = on_disk.empty() ? 0 : on_disk.back();
+    const bool is_known = last_run && (last_run->pid != 0 || last_run->outcome);
+    const bool is_newest_known = is_known && last_run->id.number >= record.last_run;
+    FoundRun run;
+    if (record.last_run > newest && record.intent != Intent::none && !is_newest_known &&
+        was_begun_before(record, boot)) {
+        run.id = RunId{record.id, record.last_run};
+    } else if (is_known && last_run->id.number > newest) {
+        run.id = last_run->id;
+        run.state.pid = static_cast<std::int32_t>(last_run->pid);
+        if (last_run->started_at) run.state.started_wall_ns = base::to_ns(*last_run->started_at);
+    } else {
+        return std::nullopt;
+    }
     run.trouble = "its directory is missing";
     return run;
 }
 
 Found classify(const FoundRun& run, const std::optional<Outcome>& recorded, Wanted wanted, base::BootId boot,
-               WallTime now) {
+               WallTime now, bool is_before_restart) {
     const auto& state = run.state;
     if (run.other_format) return FoundUnsupported{*run.other_format};
     if (run.shim_alive) {
         if (state.phase < rundir::Phase::started && run.trouble.empty()) return FoundStarting{};
         return FoundAlive{};
     }
-    if (run.trouble.empty() && state.phase < rundir::Phase::started) return FoundNothing{};
+    // A power cut may have taken the word that a program was started; not the word that none was.
+    const bool may_lack_word =
+        state.boot_id != base::BootId{} && state.boot_id != boot && state.phase != rundir::Phase::aborted;
+    if (run.trouble.empty() && state.phase < rundir::Phase::started && !may_lack_word) return FoundNothing{};
     if (recorded) {
         if (wanted == Wanted::down) return FoundSettled{*recorded};
         return FoundEnded{*recorded, false};
@@ -116,8 +142,10 @@ Found classify(const FoundRun& run, const std::optional<Outcome>& recorded, Want
     if (state.phase == rundir::Phase::exited || state.phase == rundir::Phase::exec_failed)
         return FoundEnded{run::outcome_of(state)};
     const auto lost = [&](Cause why) { return FoundEnded{run::lost_outcome(std::move(why), now)}; };
+    // What cannot be read does not say when it was begun; the store may.
+    const bool says_when = run.trouble.empty() || state.boot_id != base::BootId{};
+    if (says_when ? state.boot_id != boot : is_before_restart) return lost(Cause{.code = CauseCode::machine_restarted});
     if (!run.trouble.empty()) return lost(Cause{.code = CauseCode::run_damaged, .text = run.trouble});
-    if (state.boot_id != boot) return lost(Cause{.code = CauseCode::machine_restarted});
     if (state.outcome_unknown != 0) return lost(Cause{.code = CauseCode::end_unseen});
     return lost(Cause{.code = CauseCode::shim_killed});
 }

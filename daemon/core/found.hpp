@@ -36,13 +36,20 @@ ProcessRecord record_from(const FoundProcess& found);
 /// What has been asked for since its newest run began, by the history of the process (oldest first): that it is to stay
 /// down, and another label.
 void remember(ProcessRecord& record, const std::vector<AuditEntry>& history);
+/// Whether its newest run was begun before the machine was restarted. What was written in the last moments before that
+/// may be missing, and then proves nothing. A record that does not say: false.
+bool was_begun_before(const ProcessRecord& record, base::BootId boot);
+/// Whether a process without a directory is no start that came to nothing, and no removal that was under way: the power
+/// went before its directory was on the disk. One that has ended by the record is taken for a removal.
+bool has_lost_directory(const Remnant& remnant, base::BootId boot);
 /// The run that the store knows to have had a program, where it is newer than all `on_disk` (ascending): its directory
-/// is missing.
-std::optional<FoundRun> missing_run(const std::vector<std::uint32_t>& on_disk,
-                                    const std::optional<RunRecord>& last_run);
+/// is missing. So may be that of a start which was under way, or told, when the machine was restarted.
+std::optional<FoundRun> missing_run(const std::vector<std::uint32_t>& on_disk, const ProcessRecord& record,
+                                    const std::optional<RunRecord>& last_run, base::BootId boot);
 
 // What became of the newest run.
-/// No program ever ran, and none will: it is as if the run had never been. The one before it counts.
+/// No program ever ran, and none will: it is as if the run had never been. The one before it counts. Only what was
+/// written in this boot proves that.
 struct FoundNothing {};
 /// Its shim lives, and has still to say whether a program will run.
 struct FoundStarting {};
@@ -63,8 +70,9 @@ struct FoundEnded {
 };
 using Found = std::variant<FoundNothing, FoundStarting, FoundAlive, FoundUnsupported, FoundSettled, FoundEnded>;
 
-/// `recorded`: the store's outcome of this run. `boot`: of the machine as it runs now.
+/// `recorded`: the store's outcome of this run. `boot`: of the machine as it runs now. `is_before_restart`: by the
+/// store's word the run was begun before the machine was restarted.
 Found classify(const FoundRun& run, const std::optional<Outcome>& recorded, Wanted wanted, base::BootId boot,
-               WallTime now);
+               WallTime now, bool is_before_restart = false);
 
 }  // namespace persistproc::core

@@ -87,9 +87,9 @@ Task<Result<rundir::RunSpec>> LocalRunDirectories::load_spec(RunId id) {
 }
 
 Task<Result<void>> LocalRunDirectories::prepare(rundir::RunSpec spec) {
-    auto work = [data = data_, spec = std::move(spec)]() mutable {
+    auto work = [data = data_, spec = std::move(spec), boot = boot_id_]() mutable {
         spec.program_file = find_program_file(spec);
-        return prepare_run(data, std::move(spec));
+        return prepare_run(data, std::move(spec), boot);
     };
     co_return co_await async::offload(files_, std::move(work));
 }

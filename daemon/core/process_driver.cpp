@@ -194,6 +194,8 @@ void ProcessDriver::begin_run(const ProcessPtr& process, std::uint32_t number) {
     const bool is_by_policy = starting != nullptr && starting->by_policy;
     if (is_by_policy || process->record.intent == Intent::restart) ++process->record.restarts;
     process->record.last_run = number;
+    process->record.boot = base::to_hex(world_.directories.boot_id());
+    process->record.is_without_directory = false;
     process->start_error.reset();
     auto run = std::make_shared<run::RunDriver>(world_, *this, RunId{process->record.id, number});
     auto before = std::exchange(process->run, nullptr);

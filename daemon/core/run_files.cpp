@@ -104,7 +104,7 @@ bool is_damage(const Error& error) { return error.code != ErrorCode::io; }
 
 }  // namespace
 
-Result<void> prepare_run(fs::path data, rundir::RunSpec spec) {
+Result<void> prepare_run(fs::path data, rundir::RunSpec spec, base::BootId boot) {
     const auto process = rundir::process_paths(data, spec.id.process);
     const auto run = rundir::run_paths(data, spec.id);
     // Made under another name: a run's directory without its files would pass for a damaged run after a crash.
@@ -127,7 +127,7 @@ Result<void> prepare_run(fs::path data, rundir::RunSpec spec) {
     if (auto made = make_directory(unfinished, is_known); !made) return undo(made.error());
     if (auto made = write_new_file(unfinished / run.spec.filename(), rundir::encode_spec(spec)); !made)
         return undo(made.error());
-    if (auto made = rundir::create_state(unfinished / run.state.filename()); !made) return undo(made.error());
+    if (auto made = rundir::create_state(unfinished / run.state.filename(), boot); !made) return undo(made.error());
     if (auto synced = base::sync_directory(unfinished); !synced) return undo(synced.error());
     base::kill_point("daemon.start.written");
     if (::rename(unfinished.c_str(), run.root.c_str()) != 0) return undo(base::os_failure(run.root.string(), errno));

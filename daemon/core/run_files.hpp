@@ -6,8 +6,8 @@
 namespace persistproc::core {
 
 /// INTENT on disk: directories, `spec` and `state` of a new run, synced. The run's directory appears whole or not at
-/// all. Errors: io; nothing is left behind then.
-Result<void> prepare_run(std::filesystem::path data, rundir::RunSpec spec);
+/// all. `boot`: of the machine as it runs now. Errors: io; nothing is left behind then.
+Result<void> prepare_run(std::filesystem::path data, rundir::RunSpec spec, base::BootId boot);
 
 /// The processes that have a directory, ascending. Errors: io (the directory `procs` itself).
 Result<std::vector<ProcessId>> find_process_ids(const std::filesystem::path& data);

@@ -54,6 +54,8 @@ struct ProcessRecord {
     std::string called_off_by;                   // by whom
     std::optional<SentSignal> sent_signal;
     std::int64_t ready_run = 0;  // the newest in which what somebody waited for came true; 0: none
+    std::optional<std::string> boot;    // of the machine when its newest run was begun: hex
+    bool is_without_directory = false;  // a power cut took it; of the runs in it the database alone knows
     schema::Unknown unknown;
 
     /// What is asked for now takes the place of whatever a newer daemon had noted.
@@ -83,6 +85,8 @@ struct ProcessRecord {
         each(field("called_off_by", &R::called_off_by).absent_if_empty());
         each(field("sent_signal", &R::sent_signal).left_out_if_absent());
         each(field("ready_run", &R::ready_run).absent_if_empty());
+        each(field("boot", &R::boot).left_out_if_absent());
+        each(field("is_without_directory", &R::is_without_directory));
     }
 };
 

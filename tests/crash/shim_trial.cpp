@@ -219,7 +219,7 @@ TrialResult play(const fs::path& data, const std::string& fault, const fs::path&
     fs::create_directories(paths.root);
     fs::create_directories(rundir::process_paths(data, spec.id.process).log);
     std::ofstream(paths.spec, std::ios::binary) << rundir::encode_spec(spec);
-    require(rundir::create_state(paths.state).has_value(), "create_state");
+    require(rundir::create_state(paths.state, base::current_boot_id()).has_value(), "create_state");
     make_blank(log_path, sizeof(FaultLog));
     if (!journal.empty()) make_blank(journal, journal_bytes);
 

@@ -3,6 +3,7 @@
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/rundir/paths.hpp"
+#include "daemon/registry/registry.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
 
@@ -75,6 +76,87 @@ TEST_CASE("a shim that died without a word leaves an outcome nobody invents") {
     CHECK(!view.contains("signal"));
     CHECK(view["reason"] == "lost");
     CHECK(view["causes"] == Json::array({{{"code", expected}}}));
+}
+
+TEST_CASE("what a power cut took of a run is not taken for a start that came to nothing") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::exited; });
+    const auto paths = rundir::run_paths(data->path(), first_run);
+    const auto create_state = [&] {
+        std::filesystem::remove(paths.state);
+        base::BootId before{};
+        before.fill(7);
+        REQUIRE(rundir::create_state(paths.state, before));
+    };
+    const auto empty = [](const std::filesystem::path& path) { std::filesystem::resize_file(path, 0); };
+    // The database was written by a daemon of this boot: a damaged file alone does not tell of a restart.
+    std::string expected = "run_damaged";
+    SECTION("no word of its shim") {
+        create_state();
+        expected = "machine_restarted";
+    }
+    SECTION("the state is empty") { empty(paths.state); }
+    SECTION("the state is nothing but zeros") {
+        empty(paths.state);
+        std::filesystem::resize_file(paths.state, 4096);
+    }
+    SECTION("both are empty") {
+        empty(paths.state);
+        empty(paths.spec);
+    }
+    SECTION("neither is there") {
+        std::filesystem::remove(paths.state);
+        std::filesystem::remove(paths.spec);
+    }
+    SECTION("the spec is empty, and no word of its shim") {
+        create_state();
+        empty(paths.spec);
+        expected = "machine_restarted";
+    }
+    for (int daemons = 0; daemons < 2; ++daemons) {
+        DaemonInProcess daemon({}, data);
+        const Json view = only_view(daemon);
+        CHECK(view["id"] == "p1");
+        CHECK(view["label"] == "web");
+        CHECK(view["state"] == "lost");
+        CHECK(view["causes"][0]["code"] == expected);
+    }
+}
+
+TEST_CASE("a process whose directory went with a power cut is lost, and not forgotten") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        const Json request{{"command", Json::array({"a"})}, {"working_directory", "/"}, {"label", "web"}};
+        daemon.call("start_process", request);
+        SECTION("the process's") {}
+        SECTION("that of its second run") { daemon.call("restart_process", Json{{"process", "web"}}); }
+    }
+    core::ProcessRecord record;
+    {
+        auto registry = registry::Registry::open(data->path());
+        REQUIRE(registry);
+        auto snapshot = registry->load();
+        REQUIRE((snapshot && snapshot->processes.size() == 1));
+        record = snapshot->processes.front();
+        record.boot = "before";
+        core::StoreChange change;
+        change.processes.push_back(record);
+        REQUIRE(registry->commit({change}));
+    }
+    const auto process = rundir::process_paths(data->path(), {1});
+    std::filesystem::remove_all(record.last_run == 1 ? process.root : process.runs / "2");
+    for (int daemons = 0; daemons < 2; ++daemons) {
+        DaemonInProcess daemon({}, data);
+        const Json view = only_view(daemon);
+        CHECK(view["label"] == "web");
+        CHECK(view["run"] == to_string(RunId{{1}, record.last_run}));
+        CHECK(view["state"] == "lost");
+        CHECK(view["causes"][0]["code"] == "machine_restarted");
+    }
+    DaemonInProcess daemon({}, data);
+    CHECK(error_code(daemon.call("start_process", Json{{"command", Json::array({"a"})}, {"working_directory", "/"}})) ==
+          "");
+    CHECK(only_view(daemon)["state"] == "running");
 }
 
 TEST_CASE("a start asked for again with its key, after its daemon died, starts nothing") {

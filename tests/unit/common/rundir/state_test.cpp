@@ -29,7 +29,7 @@ std::string bytes_of(const std::filesystem::path& path) {
 std::string image_after(int commits) {
     tests::TemporaryDirectory directory;
     const auto path = directory.path() / "state";
-    REQUIRE(create_state(path).has_value());
+    REQUIRE(create_state(path, base::current_boot_id()).has_value());
     const base::UniqueFd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     StateWriter writer(file.get(), RunState{});
     for (int i = 1; i <= commits; ++i) {
@@ -46,7 +46,7 @@ TEST_CASE("a created state is of a run that has not begun, and the newest commit
     tests::TemporaryDirectory directory;
     const auto path = directory.path() / "state";
     CHECK(read_state(path).error().code == ErrorCode::not_found);
-    REQUIRE(create_state(path).has_value());
+    REQUIRE(create_state(path, base::current_boot_id()).has_value());
     const auto created = read_state(path);
     REQUIRE(created.has_value());
     CHECK(created->phase == Phase::none);
@@ -118,7 +118,7 @@ TEST_CASE("a state of a newer major version is unsupported, a longer one of this
 TEST_CASE("what a newer version wrote behind the state is kept by an older one") {
     tests::TemporaryDirectory temporary;
     const auto path = temporary.path() / "state";
-    REQUIRE(create_state(path));
+    REQUIRE(create_state(path, base::current_boot_id()));
     const base::UniqueFd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     RunState state;
     state.pid = 77;

@@ -1,5 +1,6 @@
 #include "daemon/core/found.hpp"
 
+#include "common/base/random.hpp"
 #include "daemon/core/run/run_machine.hpp"
 #include "tests/support/catch.hpp"
 
@@ -56,6 +57,14 @@ TEST_CASE("what is found of a run means what the table says") {
     damaged_alive.shim_alive = true;
     FoundRun rebooted = a_run(Phase::started);
     rebooted.state.boot_id = other_boot;
+    FoundRun unwritten = a_run(Phase::none);
+    unwritten.state.boot_id = other_boot;
+    FoundRun prepared = a_run(Phase::prepared);
+    prepared.state.boot_id = other_boot;
+    FoundRun aborted = a_run(Phase::aborted);
+    aborted.state.boot_id = other_boot;
+    FoundRun unnamed = a_run(Phase::none);
+    unnamed.state.boot_id = {};
     FoundRun unseen = a_run(Phase::started);
     unseen.state.outcome_unknown = 1;
     struct Cell {
@@ -89,6 +98,11 @@ TEST_CASE("what is found of a run means what the table says") {
          up,
          "ended, lost: its shim was killed before it could record an outcome"},
         {"a machine that was restarted", rebooted, {}, up, "ended, lost: the machine was restarted"},
+        {"a start before that, without a word", unwritten, {}, up, "ended, lost: the machine was restarted"},
+        {"a shim before that, without a word", prepared, {}, down, "ended, lost: the machine was restarted"},
+        {"one before that, whose end is on record", unwritten, exited(), down, "settled"},
+        {"a start before that, given up", aborted, {}, up, "nothing"},
+        {"one that does not say when it was made", unnamed, {}, up, "nothing"},
         {"an end nobody saw",
          unseen,
          {},
@@ -149,22 +163,76 @@ TEST_CASE("of a process whose record is lost, its history tells what was asked f
 }
 
 TEST_CASE("a run that is known to have had a program is not forgotten with its directory") {
+    ProcessRecord record;
+    record.id = {4};
+    record.last_run = 2;
     RunRecord known{.id = RunId{{4}, 2}, .pid = 77};
-    const auto missing = missing_run({1}, known);
+    const auto missing_of = [&](std::vector<std::uint32_t> on_disk) {
+        return missing_run(on_disk, record, known, boot);
+    };
+    const auto missing = missing_of({1});
     REQUIRE(missing);
     CHECK(missing->id == known.id);
     CHECK(name_of(classify(*missing, {}, Wanted::up, boot, now)) ==
           "ended, lost: its run directory is damaged: its directory is missing");
+    CHECK(name_of(classify(*missing, {}, Wanted::up, boot, now, true)) == "ended, lost: the machine was restarted");
     CHECK(name_of(classify(*missing, exited(), Wanted::down, boot, now)) == "settled");
-    CHECK(missing_run({}, known));
+    CHECK(missing_of({}));
 
-    CHECK_FALSE(missing_run({1, 2}, known));  // what is there says itself whether it had one
-    CHECK_FALSE(missing_run({3}, known));
-    CHECK_FALSE(missing_run({1}, std::nullopt));
+    CHECK_FALSE(missing_of({1, 2}));  // what is there says itself whether it had one
+    CHECK_FALSE(missing_of({3}));
+    CHECK_FALSE(missing_run({1}, record, std::nullopt, boot));
     known.pid = 0;  // recorded as wanted, and nothing else
-    CHECK_FALSE(missing_run({}, known));
+    CHECK_FALSE(missing_of({}));
     known.outcome = exited();
-    CHECK(missing_run({}, known));
+    CHECK(missing_of({}));
+}
+
+TEST_CASE("a start that was under way when the machine was restarted is not forgotten with its directory") {
+    ProcessRecord record;
+    record.id = {4};
+    record.last_run = 2;
+    record.intent = Intent::start;
+    RunRecord last{.id = RunId{{4}, 2}};
+    const auto missing_of = [&](std::vector<std::uint32_t> on_disk) {
+        return missing_run(on_disk, record, last, boot);
+    };
+    CHECK_FALSE(missing_of({1}));  // of a daemon that did not say in which boot
+    record.boot = base::to_hex(boot);
+    CHECK_FALSE(missing_of({1}));  // its daemon died before it was made
+    record.boot = base::to_hex(other_boot);
+    REQUIRE(missing_of({1}));
+    CHECK(missing_of({1})->id == last.id);
+    last.id.number = 1;  // one that may be taken back is no run on record yet
+    last.outcome = exited();
+    REQUIRE(missing_of({1}));
+    CHECK(missing_of({1})->id.number == 2);
+    CHECK_FALSE(missing_of({1, 2}));
+    record.intent = Intent::none;  // it failed, and was taken back
+    CHECK_FALSE(missing_of({1}));
+}
+
+TEST_CASE("a process whose directory went with a power cut is told from one that was being removed") {
+    Remnant remnant;
+    remnant.record.emplace();
+    ProcessRecord& record = *remnant.record;
+    record.id = {4};
+    record.last_run = 1;
+    record.intent = Intent::start;
+    record.boot = base::to_hex(boot);
+    CHECK_FALSE(has_lost_directory(remnant, boot));  // a start that nobody has heard of
+    record.boot = base::to_hex(other_boot);
+    CHECK(has_lost_directory(remnant, boot));
+    record.intent = Intent::none;
+    CHECK_FALSE(has_lost_directory(remnant, boot));
+    remnant.last_run = RunRecord{.id = RunId{{4}, 1}, .pid = 77};
+    CHECK(has_lost_directory(remnant, boot));
+    remnant.last_run->outcome = exited();
+    CHECK_FALSE(has_lost_directory(remnant, boot));
+    record.is_without_directory = true;  // an earlier daemon has found it so
+    CHECK(has_lost_directory(remnant, boot));
+    remnant.has_directory = true;
+    CHECK_FALSE(has_lost_directory(remnant, boot));
 }
 
 TEST_CASE("what a failed start left behind is told from a process that was there") {

@@ -18,6 +18,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+const base::BootId boot = base::current_boot_id();
+
 rundir::RunSpec spec_of(RunId id) {
     rundir::RunSpec spec;
     spec.id = id;
@@ -68,21 +70,21 @@ TEST_CASE("a run that cannot be prepared leaves nothing behind, and what was the
     SECTION("a new process") {
         // Its path is taken by something that is no directory.
         write(process.root, 1);
-        CHECK(!prepare_run(data.path(), spec_of(first)));
+        CHECK(!prepare_run(data.path(), spec_of(first), boot));
         CHECK(fs::is_regular_file(process.root));
     }
     SECTION("one whose directory lies elsewhere, and cannot be reached now") {
         fs::create_directory_symlink(data.path() / "not mounted", process.root);
-        CHECK(!prepare_run(data.path(), spec_of(first)));
+        CHECK(!prepare_run(data.path(), spec_of(first), boot));
         CHECK(fs::is_symlink(process.root));
     }
     SECTION("one that has output") {
-        REQUIRE(prepare_run(data.path(), spec_of(first)));
+        REQUIRE(prepare_run(data.path(), spec_of(first), boot));
         write(process.log / "00000001.log", 10);
         const RunId second{{1}, 2};
         // The name of the run is taken.
         write(rundir::run_paths(data.path(), second).root / "in the way", 1);
-        CHECK(!prepare_run(data.path(), spec_of(second)));
+        CHECK(!prepare_run(data.path(), spec_of(second), boot));
         CHECK(fs::exists(process.log / "00000001.log"));
         CHECK(fs::exists(rundir::run_paths(data.path(), first).spec));
         CHECK(fs::exists(rundir::run_paths(data.path(), second).root / "in the way"));
@@ -174,7 +176,7 @@ TEST_CASE("starts that came to nothing push no run out that had a program") {
     const auto leave = [&](std::uint32_t number, rundir::Phase phase, std::uint16_t major) {
         const auto paths = rundir::run_paths(data.path(), RunId{{1}, number});
         fs::create_directories(paths.root);
-        REQUIRE(rundir::create_state(paths.state));
+        REQUIRE(rundir::create_state(paths.state, base::current_boot_id()));
         const auto file = base::open_file(paths.state, O_RDWR);
         REQUIRE(file);
         rundir::StateWriter writer(file->get(), rundir::RunState{});

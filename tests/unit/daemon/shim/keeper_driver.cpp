@@ -93,7 +93,7 @@ void KeeperDriver::launch() {
     fs::create_directories(paths.root);
     fs::create_directories(rundir::process_paths(data_, spec.id.process).log);
     std::ofstream(paths.spec, std::ios::binary) << rundir::encode_spec(spec);
-    require(rundir::create_state(paths.state).has_value(), "create_state");
+    require(rundir::create_state(paths.state, base::current_boot_id()).has_value(), "create_state");
     execute(nullptr);
 }
 
