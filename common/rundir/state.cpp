@@ -28,7 +28,6 @@ Result<void> create_state(const std::filesystem::path& path, const base::BootId&
     slot.crc = slot_checksum(slot.size, &slot.state);
     std::memcpy(image.data(), &slot, sizeof slot);
     if (const int err = base::write_all(file->get(), image)) return base::os_failure("write " + path.string(), err);
-    if (::fsync(file->get()) != 0) return base::os_failure("sync " + path.string(), errno);
     return {};
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-/// The file `state` of a run directory: 4 KiB, preallocated, two checksummed slots of 2 KiB written in turn, each
-/// write synced. The valid slot with the highest generation counts, so a torn write leaves the state before it.
+/// The file `state` of a run directory: 4 KiB, preallocated, two checksummed slots of 2 KiB written in turn. The valid
+/// slot with the highest generation counts, so a torn write leaves the state before it.
 /// Written by the shim alone; anybody may read. Little-endian, fixed layout; any other major is `unsupported`.
 #include <sys/types.h>
 
@@ -26,9 +26,9 @@ enum class Phase : std::uint8_t {
     none = 0,         // made by the daemon; no shim has written yet
     prepared = 1,     // shim lives, no child
     aborted = 2,      // the daemon left before COMMIT; no child ever existed
-    started = 3,      // the child's pid is known and durable (it may not have executed yet)
+    started = 3,      // the child's pid is known and on record (it may not have executed yet)
     exec_failed = 4,  // no program ever ran: `stage` and `os_error`
-    exited = 5,       // final; proves that the log before `log_end` is complete
+    exited = 5,  // final; proves that the log up to `log_end` was written before. A power cut may have taken its end
 };
 
 /// Whether output is being recorded just now.
@@ -92,8 +92,7 @@ struct Format {
 /// What is said of files of another major.
 std::string other_version(Format format);
 
-/// Creates the file with a state of phase `none` that names the boot it was made in, and syncs it. Daemon, at INTENT.
-/// Errors: io.
+/// Creates the file with a state of phase `none` that names the boot it was made in. Daemon, at INTENT. Errors: io.
 Result<void> create_state(const std::filesystem::path& path, const base::BootId& boot);
 
 /// The newest valid state. Phase `none` when no slot was written yet. Errors: not_found, io, unsupported,
@@ -118,10 +117,11 @@ public:
         : fd_(fd), state_(current), tail_(tail) {}
     RunState& state() noexcept { return state_; }
     const RunState& state() const noexcept { return state_; }
-    /// Writes the state and waits until it is durable (fdatasync). Returns errno or 0.
-    int commit() noexcept;
-    /// Writes the state for readers; a power cut may leave the one before it. Returns errno or 0.
+    /// Writes the state: no death takes it back but a power cut before `fd` is synced, which leaves one before it, or
+    /// none. Returns errno or 0.
     int write() noexcept;
+    /// The same, and waits until it is durable (fdatasync).
+    int commit() noexcept;
 
 private:
     int fd_;

@@ -59,7 +59,8 @@ LocalRunDirectories::LocalRunDirectories(boost::asio::thread_pool& files, async:
       samples_(std::make_shared<Samples>()),
       clock_(clock),
       data_(std::move(data)),
-      boot_id_(base::current_boot_id()) {}
+      boot_id_(base::current_boot_id()),
+      writeback_(std::make_shared<Writeback>()) {}
 
 Task<Result<std::vector<ProcessId>>> LocalRunDirectories::list() {
     auto work = [data = data_] { return find_process_ids(data); };
@@ -87,9 +88,13 @@ Task<Result<rundir::RunSpec>> LocalRunDirectories::load_spec(RunId id) {
 }
 
 Task<Result<void>> LocalRunDirectories::prepare(rundir::RunSpec spec) {
-    auto work = [data = data_, spec = std::move(spec), boot = boot_id_]() mutable {
+    auto work = [data = data_, spec = std::move(spec), boot = boot_id_,
+                 writeback = writeback_]() mutable -> Result<void> {
         spec.program_file = find_program_file(spec);
-        return prepare_run(data, std::move(spec), boot);
+        auto unsynced = prepare_run(data, std::move(spec), boot);
+        if (!unsynced) return unsynced.error();
+        writeback->add(std::move(*unsynced));
+        return boost::system::in_place_value;
     };
     co_return co_await async::offload(files_, std::move(work));
 }

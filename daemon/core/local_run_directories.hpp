@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "daemon/core/run_directories.hpp"
+#include "daemon/core/writeback.hpp"
 
 namespace persistproc::core {
 
@@ -40,6 +41,7 @@ private:
     async::Clock& clock_;
     std::filesystem::path data_;
     base::BootId boot_id_;
+    std::shared_ptr<Writeback> writeback_;
 };
 
 }  // namespace persistproc::core

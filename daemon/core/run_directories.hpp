@@ -72,8 +72,9 @@ public:
     /// Errors: not_found, corrupt, unsupported, io.
     virtual Task<Result<rundir::RunSpec>> load_spec(RunId id) = 0;
 
-    /// INTENT on disk: directories, `spec` and `state` of a new run, synced. The run's directory appears whole or not
-    /// at all. Errors: io; nothing of the run is left behind then, and nothing that was there before is touched.
+    /// INTENT on disk: directories, `spec` and `state` of a new run; durable a second later. The run's directory
+    /// appears whole or not at all. Errors: io; nothing of the run is left behind then, and nothing that was there
+    /// before is touched.
     virtual Task<Result<void>> prepare(rundir::RunSpec spec) = 0;
     /// Removes a run directory. A missing one is no error. Errors: io.
     virtual Task<Result<void>> remove_run(RunId id) = 0;

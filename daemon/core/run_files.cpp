@@ -38,9 +38,8 @@ constexpr const char* unfinished_name = ".new";  // in `runs`; a process makes o
 Result<bool> write_new_file(const fs::path& path, std::string_view bytes) {
     auto fd = base::open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
     if (!fd) return fd.error();
-    int failed = base::write_all(fd->get(), bytes);
-    if (failed == 0 && ::fdatasync(fd->get()) != 0) failed = errno;
-    if (failed != 0) return base::os_failure(path.string(), failed);
+    if (const int failed = base::write_all(fd->get(), bytes); failed != 0)
+        return base::os_failure(path.string(), failed);
     return true;
 }
 
@@ -104,19 +103,15 @@ bool is_damage(const Error& error) { return error.code != ErrorCode::io; }
 
 }  // namespace
 
-Result<void> prepare_run(fs::path data, rundir::RunSpec spec, base::BootId boot) {
+Result<Unsynced> prepare_run(fs::path data, rundir::RunSpec spec, base::BootId boot) {
     const auto process = rundir::process_paths(data, spec.id.process);
     const auto run = rundir::run_paths(data, spec.id);
     // Made under another name: a run's directory without its files would pass for a damaged run after a crash.
     const fs::path unfinished = process.runs / unfinished_name;
     // Only what this call has made is removed again, by mkdir's own word.
     bool is_new = false;
-    fs::path made_run = unfinished;
     const auto undo = [&](Error error) {
-        if (is_new)
-            (void)hide_and_remove(process.root);
-        else
-            (void)hide_and_remove(made_run);
+        (void)hide_and_remove(is_new ? process.root : unfinished);
         return error;
     };
     if (auto made = make_directory(process.root, is_new); !made) return made.error();
@@ -128,16 +123,14 @@ Result<void> prepare_run(fs::path data, rundir::RunSpec spec, base::BootId boot)
     if (auto made = write_new_file(unfinished / run.spec.filename(), rundir::encode_spec(spec)); !made)
         return undo(made.error());
     if (auto made = rundir::create_state(unfinished / run.state.filename(), boot); !made) return undo(made.error());
-    if (auto synced = base::sync_directory(unfinished); !synced) return undo(synced.error());
     base::kill_point("daemon.start.written");
     if (::rename(unfinished.c_str(), run.root.c_str()) != 0) return undo(base::os_failure(run.root.string(), errno));
-    made_run = run.root;
-    if (auto synced = base::sync_directory(process.runs); !synced) return undo(synced.error());
+    Unsynced out{.files = {run.spec, run.state}, .directories = {run.root, process.runs}};
     if (is_new) {
-        if (auto synced = base::sync_directory(process.root); !synced) return undo(synced.error());
-        if (auto synced = base::sync_directory(process.root.parent_path()); !synced) return undo(synced.error());
+        out.directories.push_back(process.root);
+        out.directories.push_back(process.root.parent_path());
     }
-    return boost::system::in_place_value;
+    return out;
 }
 
 Result<FoundRun> find_run(fs::path data, RunId id, bool known_ended) {

@@ -2,12 +2,14 @@
 /// The files of a process and its runs, as the daemon makes, finds and removes them: what LocalRunDirectories does on
 /// its threads. Everything blocks on the disk.
 #include "daemon/core/run_directories.hpp"
+#include "daemon/core/writeback.hpp"
 
 namespace persistproc::core {
 
-/// INTENT on disk: directories, `spec` and `state` of a new run, synced. The run's directory appears whole or not at
-/// all. `boot`: of the machine as it runs now. Errors: io; nothing is left behind then.
-Result<void> prepare_run(std::filesystem::path data, rundir::RunSpec spec, base::BootId boot);
+/// INTENT on disk: directories, `spec` and `state` of a new run. The run's directory appears whole or not at all; after
+/// a power cut before all that is returned is synced, also without its files or with empty ones. `boot`: of the machine
+/// as it runs now. Errors: io; nothing is left behind then.
+Result<Unsynced> prepare_run(std::filesystem::path data, rundir::RunSpec spec, base::BootId boot);
 
 /// The processes that have a directory, ascending. Errors: io (the directory `procs` itself).
 Result<std::vector<ProcessId>> find_process_ids(const std::filesystem::path& data);
