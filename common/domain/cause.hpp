@@ -30,7 +30,7 @@ enum class CauseCode {
     shim_silent,        // pid: of its shim, which lives and does not answer
     output_dropped,     // os_error: there is no room; output is being dropped now
     log_device_error,   // os_error
-    output_lost,        // bytes, where they are counted: not recorded
+    output_lost,        // bytes, where they are counted: not recorded; text: set, recorded, and gone with a power cut
     output_removed,     // bytes: somebody removed recorded output
     shim_replaced,      // count; bytes: that may be missing at most
     suspended,          // its program was stopped by a signal, and goes on with SIGCONT

@@ -210,6 +210,7 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
 void Adoption::take_as_ended(Process& process, const FoundRun& run, std::optional<Outcome> outcome) {
     const std::uint32_t number = run.id.number;
     process.run_state = run.state;
+    process.cut_bytes = run.cut_bytes;
     process.nonce = run.state.nonce;
     process.ended_run = number;
     const std::uint32_t highest = std::max(process.record.last_run, number);
@@ -327,6 +328,7 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
     const std::uint32_t intent_run = process->record.intent_run;
     const auto recorded = record && record->id == run.id ? record->outcome : std::nullopt;
     process->run_state = run.state;
+    process->cut_bytes = run.cut_bytes;
     process->nonce = run.spec ? run.spec->nonce : run.state.nonce;
     if (is_restart_due(process->record, run))
         process->unrecorded = before_restart(*process, run);

@@ -49,6 +49,7 @@ struct AtRest {
         : before(process),
           life(process.life),
           run_state(process.run_state),
+          cut_bytes(process.cut_bytes),
           nonce(process.nonce),
           ended_run(process.ended_run),
           restarts(process.record.restarts),
@@ -65,6 +66,7 @@ struct AtRest {
         process.record.quick_failures = quick_failures;
         process.record.gave_up = gave_up;
         process.run_state = run_state;
+        process.cut_bytes = cut_bytes;
         process.nonce = nonce;
         process.ended_run = ended_run;
     }
@@ -72,6 +74,7 @@ struct AtRest {
     Before before;
     Lifecycle life;
     rundir::RunState run_state;
+    std::uint64_t cut_bytes = 0;
     rundir::Nonce nonce;
     std::uint32_t ended_run = 0;
     std::int64_t restarts = 0;

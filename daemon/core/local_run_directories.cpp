@@ -68,17 +68,17 @@ Task<Result<std::vector<ProcessId>>> LocalRunDirectories::list() {
 }
 
 Task<std::vector<FoundProcess>> LocalRunDirectories::find_processes(std::vector<ProcessQuestion> questions) {
-    auto work = [data = data_, questions = std::move(questions)] {
+    auto work = [data = data_, questions = std::move(questions), boot = boot_id_] {
         std::vector<FoundProcess> out;
         out.reserve(questions.size());
-        for (const auto& each : questions) out.push_back(find_process(data, each.id, each.known_ended));
+        for (const auto& each : questions) out.push_back(find_process(data, each.id, each.known_ended, boot));
         return out;
     };
     co_return co_await async::offload(files_, std::move(work));
 }
 
 Task<Result<FoundRun>> LocalRunDirectories::find_run(RunId id) {
-    auto work = [data = data_, id] { return core::find_run(data, id); };
+    auto work = [data = data_, id, boot = boot_id_] { return core::find_run(data, id, boot); };
     co_return co_await async::offload(files_, std::move(work));
 }
 

@@ -46,6 +46,7 @@ struct Process {
     std::shared_ptr<run::RunDriver> failed_run;  // of a start that came to nothing: its shim may still be leaving
     rundir::RunState run_state;                  // the newest that was heard, also of one that is over
     rundir::Nonce nonce{};
+    std::uint64_t cut_bytes = 0;                 // of the output of that run, at its end: gone with a power cut
     std::optional<rundir::Format> other_format;  // of one that is unsupported
     bool has_other_keeper = false;               // and its shim lives, as far as was seen
     std::string unread;                          // why nothing is known of it; empty: it could be read

@@ -206,6 +206,7 @@ void ProcessDriver::begin_run(const ProcessPtr& process, std::uint32_t number) {
     if (!before && failed && !failed->is_over()) before = std::move(failed);
     process->run = run;
     process->run_state = {};
+    process->cut_bytes = 0;
     world_.tasks.spawn("preparation of " + to_string(run->id()), make_ready(process, run, std::move(before), strays));
 }
 

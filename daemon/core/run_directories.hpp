@@ -25,6 +25,7 @@ struct FoundRun {
     std::optional<rundir::Format> other_format;  // of another major version: not to be touched
     std::optional<rundir::RunSpec> spec;         // absent: missing, damaged or not asked for
     std::string trouble;                         // why something above is missing
+    std::uint64_t cut_bytes = 0;  // its output is so much shorter than the record of its end says: a power cut took it
 };
 
 /// What is on disk of one process.

@@ -21,6 +21,7 @@
 #include "common/base/text.hpp"
 #include "common/base/unique_fd.hpp"
 #include "common/domain/interpreter.hpp"
+#include "common/logstore/reader.hpp"
 #include "common/logstore/writer.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/shares.hpp"
@@ -98,6 +99,15 @@ Result<std::vector<std::uint32_t>> run_numbers(const fs::path& runs) {
     return out;
 }
 
+/// How much is missing of what its shim had written when it recorded the end. Only a power cut takes that: the record
+/// may have been on the disk before the output was. What cannot be read says nothing.
+std::uint64_t find_cut(const fs::path& log, const rundir::RunState& state, base::BootId boot) {
+    if (state.phase != rundir::Phase::exited || state.boot_id == boot) return 0;
+    const auto end = logstore::find_log_end(log);
+    if (!end || end->position >= state.log_end) return 0;
+    return state.log_end - std::max(end->position, std::min(state.log_begin, state.log_end));
+}
+
 /// Whether a file is not what it must be; anything else may be over the next time.
 bool is_damage(const Error& error) { return error.code != ErrorCode::io; }
 
@@ -133,7 +143,7 @@ Result<Unsynced> prepare_run(fs::path data, rundir::RunSpec spec, base::BootId b
     return out;
 }
 
-Result<FoundRun> find_run(fs::path data, RunId id, bool known_ended) {
+Result<FoundRun> find_run(fs::path data, RunId id, base::BootId boot, bool known_ended) {
     const auto paths = rundir::run_paths(data, id);
     FoundRun found{.id = id};
     if (auto own = base::check_own_directory(paths.root); !own && own.error().code == ErrorCode::denied)
@@ -154,6 +164,8 @@ Result<FoundRun> find_run(fs::path data, RunId id, bool known_ended) {
         found.trouble = state.error().message;
     else
         return state.error();
+    if (state && !found.shim_alive)
+        found.cut_bytes = find_cut(rundir::process_paths(data, id.process).log, *state, boot);
     if (known_ended && !found.shim_alive) return found;
     const auto bytes = base::read_own_file(paths.spec, max_spec_bytes);
     if (bytes) {
@@ -188,7 +200,8 @@ Result<std::vector<ProcessId>> find_process_ids(const fs::path& data) {
     return out;
 }
 
-FoundProcess find_process(const fs::path& data, ProcessId id, std::optional<std::uint32_t> known_ended) {
+FoundProcess find_process(const fs::path& data, ProcessId id, std::optional<std::uint32_t> known_ended,
+                          base::BootId boot) {
     FoundProcess process{.id = id};
     const auto paths = rundir::process_paths(data, id);
     for (const fs::path& each : {paths.root, paths.runs, paths.log}) {
@@ -205,7 +218,7 @@ FoundProcess find_process(const fs::path& data, ProcessId id, std::optional<std:
     process.runs = std::move(*runs);
     if (process.runs.empty()) return process;
     const std::uint32_t newest = process.runs.back();
-    auto run = find_run(data, RunId{id, newest}, known_ended == newest);
+    auto run = find_run(data, RunId{id, newest}, boot, known_ended == newest);
     if (run)
         process.newest = std::move(*run);
     else

@@ -16,9 +16,10 @@ Result<std::vector<ProcessId>> find_process_ids(const std::filesystem::path& dat
 /// The directory of one process with its newest run. The spec of `known_ended`, a run whose outcome is on record, is
 /// read only if its shim lives all the same: of thousands that have ended a new daemon wants no more than proof of
 /// that.
-FoundProcess find_process(const std::filesystem::path& data, ProcessId id, std::optional<std::uint32_t> known_ended);
-/// Errors: io (no proof of anything about the run).
-Result<FoundRun> find_run(std::filesystem::path data, RunId id, bool known_ended = false);
+FoundProcess find_process(const std::filesystem::path& data, ProcessId id, std::optional<std::uint32_t> known_ended,
+                          base::BootId boot);
+/// `boot`: of the machine as it runs now. Errors: io (no proof of anything about the run).
+Result<FoundRun> find_run(std::filesystem::path data, RunId id, base::BootId boot, bool known_ended = false);
 /// Errors: not_found, corrupt, unsupported, io.
 Result<rundir::RunSpec> load_spec(const std::filesystem::path& data, RunId id);
 

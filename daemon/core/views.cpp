@@ -12,8 +12,8 @@ namespace persistproc::core {
 namespace {
 
 /// How the recording of a run stands, and what is missing of it.
-void add_recording(std::vector<Cause>& out, const rundir::RunState& state, const logstore::Losses& losses,
-                   bool is_live) {
+void add_recording(std::vector<Cause>& out, const Process& process, const logstore::Losses& losses, bool is_live) {
+    const rundir::RunState& state = process.run_state;
     if (state.recording == rundir::Recording::no_room && is_live)
         out.push_back(Cause{.code = CauseCode::output_dropped, .os_error = state.recording_errno});
     if (state.recording == rundir::Recording::device_error)
@@ -21,6 +21,10 @@ void add_recording(std::vector<Cause>& out, const rundir::RunState& state, const
     auto missing = logstore::causes_of(losses);
     // Counted by the shim, and not yet told.
     if (missing.empty() && state.has_gaps != 0) missing.push_back(Cause{.code = CauseCode::output_lost});
+    if (process.cut_bytes > 0)
+        missing.push_back(Cause{.code = CauseCode::output_lost,
+                                .bytes = static_cast<std::int64_t>(process.cut_bytes),
+                                .text = "machine_restarted"});
     std::move(missing.begin(), missing.end(), std::back_inserter(out));
 }
 
@@ -114,7 +118,7 @@ std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now
         out.push_back(Cause{.code = CauseCode::run_damaged, .text = process.unread});
     const bool is_of_run = process.reading.run == process.life.last_run();
     if (live && is_of_run) add_sampled(out, process);
-    add_recording(out, process.run_state, is_of_run ? process.reading.losses : logstore::Losses{}, live);
+    add_recording(out, process, is_of_run ? process.reading.losses : logstore::Losses{}, live);
     return out;
 }
 

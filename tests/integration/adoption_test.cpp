@@ -122,6 +122,28 @@ TEST_CASE("what a power cut took of a run is not taken for a start that came to 
     }
 }
 
+TEST_CASE("an end whose output went with a power cut does not pass for complete") {
+    std::uint64_t log_end = 1000;
+    auto data = left_behind([&](rundir::RunState& state) {
+        state.phase = rundir::Phase::exited;
+        state.exit_value = 7;
+        state.log_end = log_end;
+        SECTION("of an earlier boot") { state.boot_id.fill(7); }
+        SECTION("of this boot: somebody has removed it") { log_end = 0; }
+    });
+    for (int daemons = 0; daemons < 2; ++daemons) {
+        DaemonInProcess daemon({}, data);
+        const Json view = only_view(daemon);
+        CHECK(view["state"] == "exited");
+        CHECK(view["exit_code"] == 7);
+        const Json lost{{"code", "output_lost"}, {"bytes", 1000}, {"text", "machine_restarted"}};
+        if (log_end > 0)
+            CHECK(view["causes"] == Json::array({lost}));
+        else
+            CHECK(!view.contains("causes"));
+    }
+}
+
 TEST_CASE("a process whose directory went with a power cut is lost, and not forgotten") {
     auto data = std::make_shared<tests::TemporaryDirectory>();
     {
