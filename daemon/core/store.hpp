@@ -131,7 +131,7 @@ struct AuditQuery {
     std::int64_t most = 100;
 };
 
-/// Changes that become durable together.
+/// Changes that are written together.
 struct StoreChange {
     std::vector<ProcessRecord> processes;  // inserted or replaced
     std::vector<RunRecord> runs;           // inserted, or joined with what is known of the run: `join`
@@ -151,8 +151,10 @@ public:
     virtual ~Store() = default;
     /// Once, at start; begins a new epoch. Errors: io.
     virtual Task<Result<StoreSnapshot>> load() = 0;
-    /// Completes when `change` is durable. Changes become durable in the order of the calls. Errors: io (full disk,
-    /// …): nothing of the change is kept. Cancelling abandons the wait, never the change.
+    /// Completes when `change` is written: no death of the daemon takes it back any more. Within a second it is
+    /// durable; a power cut before that takes it back with all that came after it. Changes are written in the order of
+    /// the calls. Errors: io (full disk, …): nothing of the change is kept. Cancelling abandons the wait, never the
+    /// change.
     virtual Task<Result<void>> commit(StoreChange change) = 0;
     /// Oldest first. Errors: io, corrupt.
     virtual Task<Result<std::vector<AuditEntry>>> read_audit(AuditQuery query) = 0;

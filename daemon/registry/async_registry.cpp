@@ -4,21 +4,33 @@
 #include <sys/stat.h>
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <chrono>
 #include <deque>
 #include <mutex>
 #include <unordered_set>
+#include <utility>
 
 #include "common/async/notifier.hpp"
 #include "common/async/offload.hpp"
 #include "common/base/diagnostics.hpp"
 #include "common/base/unique_fd.hpp"
 #include "common/rundir/daemon_paths.hpp"
+#include "daemon/core/writeback.hpp"
 #include "daemon/registry/remembered.hpp"
 
 namespace persistproc::registry {
 
 namespace asio = boost::asio;
+
+namespace {
+
+// A checkpoint waits for the disk, and commits wait for it: it is done when there are none, or when it must be.
+constexpr int many_wal_pages = 1000, most_wal_pages = 16000;  // 4 and 64 MiB
+constexpr auto quiet_enough = std::chrono::seconds(2);
+
+}  // namespace
 
 struct AsyncRegistry::State {
     State(asio::any_io_executor e, std::filesystem::path d, EndedSessions s)
@@ -43,17 +55,22 @@ struct AsyncRegistry::State {
     asio::any_io_executor executor;
     std::filesystem::path directory;
     async::Notifier audited;
-    std::optional<Registry> registry;      // the thread's alone, as are the next three
+    std::optional<Registry> registry;      // the thread's alone, as are the next six
     std::optional<Error> failed;           // never was opened
     std::optional<Remembered> remembered;  // since it was loaded
     EndedSessions ended;
-    base::UniqueFd held;  // the directory, as it was found
-    std::mutex mutex;     // guards the next two
+    std::uint32_t reserved = 0, durable_reserved = 0;  // numbers of processes
+    std::uint64_t reserved_pass = 0;                   // of `writeback`, that makes `reserved` durable
+    base::UniqueFd held;                               // the directory, as it was found
+    std::mutex mutex;                                  // guards the next two
     std::vector<Pending> pending;
     std::vector<std::string> to_bury;
     std::unordered_set<std::string> dead;  // the executor's alone, as is the next
     std::deque<std::string> dead_by_age;
-    asio::thread_pool thread{1};  // last: joined before the rest goes
+    core::Writeback writeback;
+    asio::thread_pool thread{1};       // joined by the owner before the rest goes
+    asio::steady_timer quiet{thread};  // the thread's alone, as is the next
+    bool is_closing = false;
 
     /// False: it was known already.
     bool remember_dead(const std::string& id) {
@@ -94,9 +111,12 @@ struct AsyncRegistry::State {
         registry.reset();
         if (!opened) return opened.error();
         if (!opened->recovered().empty()) base::report(base::Severity::warning, "{}", opened->recovered());
-        if (remembered)
+        if (remembered) {
             if (auto told = opened->commit({remembered->all()}); !told) return told.error();
+            if (auto synced = opened->sync(); !synced) return synced.error();
+        }
         registry.emplace(std::move(*opened));
+        reserved = durable_reserved = registry->reserved_processes();
         return boost::system::in_place_value;
     }
 
@@ -115,9 +135,42 @@ struct AsyncRegistry::State {
 
     Result<void> commit(const std::vector<core::StoreChange>& changes) {
         auto done = with_registry([&](Registry& open) { return open.commit(changes); });
-        if (done && remembered)
+        if (!done) return done;
+        if (remembered)
             for (const auto& each : changes) remembered->take(each);
+        keep_durable();
         return done;
+    }
+
+    /// On the thread, after a commit: it is durable soon; at once only where numbers are given faster than reserving
+    /// them becomes durable.
+    void keep_durable() {
+        if (reserved_pass != 0 && writeback.is_durable(reserved_pass)) durable_reserved = reserved;
+        const std::uint64_t pass = writeback.add({{Registry::wal_path(directory)}, {}});
+        if (std::exchange(reserved, registry->reserved_processes()) != registry->reserved_processes())
+            reserved_pass = pass;
+        if (registry->next_process() > durable_reserved) {
+            if (auto synced = registry->sync(); synced)
+                durable_reserved = reserved;
+            else
+                base::report(base::Severity::warning, "{}", synced.error().message);
+        }
+        if (registry->wal_pages() >= most_wal_pages)
+            checkpoint();
+        else if (registry->wal_pages() >= many_wal_pages && !is_closing)
+            checkpoint_when_quiet();
+    }
+
+    void checkpoint() {
+        auto done = with_registry([](Registry& open) { return open.checkpoint(); });
+        if (!done) base::report(base::Severity::warning, "{}", done.error().message);
+    }
+
+    void checkpoint_when_quiet() {
+        quiet.expires_after(quiet_enough);
+        quiet.async_wait([this](boost::system::error_code moved_on) {
+            if (!moved_on && registry && registry->wal_pages() >= many_wal_pages) checkpoint();
+        });
     }
 
     /// On the thread: everything that has gathered, in one transaction; one by one if that fails, so that a bad
@@ -132,7 +185,9 @@ struct AsyncRegistry::State {
         }
         if (!batch.empty()) commit_all(std::move(batch));
         if (sessions.empty()) return;
-        if (auto buried = ended.append(sessions); !buried)
+        if (auto buried = ended.append(sessions); buried)
+            writeback.add({{ended.file()}, {directory}});
+        else
             base::report(base::Severity::warning, "ended sessions could not be recorded: {}", buried.error().message);
     }
 
@@ -155,7 +210,15 @@ struct AsyncRegistry::State {
 AsyncRegistry::AsyncRegistry(asio::any_io_executor executor, std::filesystem::path directory, EndedSessions ended)
     : state_(std::make_shared<State>(std::move(executor), std::move(directory), std::move(ended))) {}
 
-AsyncRegistry::~AsyncRegistry() { state_->thread.join(); }
+AsyncRegistry::~AsyncRegistry() {
+    asio::post(state_->thread, [raw = state_.get()] {
+        raw->is_closing = true;
+        raw->quiet.cancel();
+        // Else they are skipped after a restart of the machine, and nothing is lost.
+        if (raw->registry) (void)raw->registry->close();
+    });
+    state_->thread.join();
+}
 
 Task<Result<void>> AsyncRegistry::open() {
     auto state = state_;

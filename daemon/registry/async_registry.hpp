@@ -14,14 +14,14 @@ class AsyncRegistry final : public core::Store {
 public:
     /// `executor` is where callers live. The database in `directory` is not touched yet.
     AsyncRegistry(boost::asio::any_io_executor executor, std::filesystem::path directory, EndedSessions ended);
-    /// Completes every change that was handed over.
+    /// Completes every change that was handed over, and makes all durable.
     ~AsyncRegistry() override;
 
     /// Opens the database (see Registry::open); one that was damaged is reported. Only the first call does, and all
     /// others of this class do it for themselves where it was forgotten. Errors: io, unsupported; they stay.
     Task<Result<void>> open();
     Task<Result<core::StoreSnapshot>> load() override;
-    /// Changes that wait together become durable in one transaction.
+    /// Changes that wait together are written in one transaction.
     Task<Result<void>> commit(core::StoreChange change) override;
     Task<Result<std::vector<core::AuditEntry>>> read_audit(core::AuditQuery query) override;
     async::Notifier& audited() override;

@@ -84,9 +84,18 @@ Result<Database> Database::open(const std::filesystem::path& file, std::chrono::
     Database database(handle);
     Result<void> set_up = boost::system::in_place_value;
     sqlite3_busy_timeout(handle, static_cast<int>(patience.count()));
-    if (opened == SQLITE_OK)
+    if (opened == SQLITE_OK) {
         // Exclusive locking first: WAL then needs no shared memory file.
-        set_up = database.execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
+        set_up = database.execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL");
+        // Also ends SQLite's own checkpoints, which come in the middle of a commit.
+        sqlite3_wal_hook(
+            handle,
+            [](void* pages, sqlite3*, const char*, int count) {
+                *static_cast<int*>(pages) = count;
+                return SQLITE_OK;
+            },
+            database.wal_pages_.get());
+    }
     ::umask(before);
     if (opened != SQLITE_OK) return failure(handle, opened);
     if (!set_up) return set_up.error();
@@ -102,9 +111,13 @@ Result<Database> Database::open(const std::filesystem::path& file, std::chrono::
 }
 
 Database::Database(Database&& other) noexcept
-    : handle_(std::exchange(other.handle_, nullptr)), name_(std::move(other.name_)), file_(std::move(other.file_)) {}
+    : handle_(std::exchange(other.handle_, nullptr)),
+      wal_pages_(std::move(other.wal_pages_)),
+      name_(std::move(other.name_)),
+      file_(std::move(other.file_)) {}
 Database& Database::operator=(Database&& other) noexcept {
     std::swap(handle_, other.handle_);
+    std::swap(wal_pages_, other.wal_pages_);
     std::swap(name_, other.name_);
     std::swap(file_, other.file_);
     return *this;
@@ -126,6 +139,24 @@ Result<void> Database::check_file() const {
     const ssize_t got = ::pread(file_.get(), head, sizeof head, 0);
     if (got < 0 || std::string_view(head, static_cast<std::size_t>(got)) == magic) return boost::system::in_place_value;
     return Error{ErrorCode::corrupt, "database: the file was overwritten"};
+}
+
+std::filesystem::path Database::wal_path(const std::filesystem::path& file) { return file.native() + "-wal"; }
+
+Result<void> Database::sync_wal() const {
+    const auto wal = wal_path(name_);
+    const base::UniqueFd fd(::open(wal.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    // None: everything is in the file.
+    if (!fd && errno == ENOENT) return boost::system::in_place_value;
+    if (!fd || ::fdatasync(fd.get()) != 0) return base::os_failure("database: sync " + wal.native(), errno);
+    return boost::system::in_place_value;
+}
+
+Result<void> Database::checkpoint() {
+    const int code = sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    if (code != SQLITE_OK) return failure(handle_, code);
+    *wal_pages_ = 0;
+    return boost::system::in_place_value;
 }
 
 Result<void> Database::execute(const char* sql) {

@@ -56,8 +56,10 @@ private:
 
 class Database {
 public:
-    /// Opens or creates the file (mode 0600): WAL, synchronous FULL, exclusive locking. One that is locked is waited
-    /// for
+    /// Opens or creates the file (mode 0600): WAL, exclusive locking, and synchronous NORMAL: what is committed
+    /// outlives every death of this program, and a power cut once the WAL is synced, which is the caller's to see to;
+    /// whatever a power cut takes, the file is whole. Nothing is checkpointed but by `checkpoint`. One that is locked
+    /// is waited for
     /// (`patience`). Errors: io, corrupt, unavailable (locked).
     static Result<Database> open(const std::filesystem::path& file,
                                  std::chrono::milliseconds patience = std::chrono::milliseconds(0));
@@ -69,12 +71,24 @@ public:
     /// corrupt.
     Result<void> check_file() const;
 
+    /// What holds the commits of late. It may be opened, synced and closed by anybody: unlike the database's own file
+    /// it carries no lock that would go with the descriptor.
+    static std::filesystem::path wal_path(const std::filesystem::path& file);
+    /// Waits until what was committed is durable. Errors: io.
+    Result<void> sync_wal() const;
+    /// How many pages the newest commit has left in the WAL.
+    int wal_pages() const noexcept { return *wal_pages_; }
+    /// Takes the WAL into the file; waits for the disk. The next commit begins the WAL anew, and waits for that.
+    /// Errors: io, corrupt.
+    Result<void> checkpoint();
+
     Result<void> execute(const char* sql);
     Result<Statement> prepare(std::string_view sql);
 
 private:
     explicit Database(sqlite3* handle) : handle_(handle) {}
     sqlite3* handle_ = nullptr;
+    std::unique_ptr<int> wal_pages_ = std::make_unique<int>(0);
     std::string name_;
     base::UniqueFd
         file_;  // closed after SQLite's own: closing any descriptor of a file gives up all its locks, fcntl(2)

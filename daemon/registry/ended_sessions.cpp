@@ -52,7 +52,6 @@ Result<EndedSessions> EndedSessions::open(const std::filesystem::path& directory
 }
 
 Result<void> EndedSessions::append(const std::vector<std::string>& ids) {
-    const bool is_new = ::access(file_.c_str(), F_OK) != 0;
     auto file = base::open_file(file_, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW);
     if (!file) return file.error();
     struct stat before {};
@@ -63,14 +62,11 @@ Result<void> EndedSessions::append(const std::vector<std::string>& ids) {
         text += '\n';
     }
     int failed = base::write_all(file->get(), text);
-    if (failed == 0 && ::fdatasync(file->get()) != 0) failed = errno;
     if (failed != 0) {
         // Half a line would swallow the next one.
         if (::ftruncate(file->get(), before.st_size) != 0) failed = errno;
         return base::os_failure(file_.string(), failed);
     }
-    if (is_new)
-        if (auto synced = base::sync_directory(file_.parent_path()); !synced) return synced.error();
     lines_ += ids.size();
     if (lines_ <= 2 * kept_ended_sessions) return boost::system::in_place_value;
     return rewrite();

@@ -19,9 +19,11 @@ public:
 
     /// What `open` found, oldest first; at most `kept_ended_sessions`.
     const std::vector<std::string>& found() const noexcept { return found_; }
+    const std::filesystem::path& file() const noexcept { return file_; }
 
-    /// Durable when it returns. The newest `kept_ended_sessions` are kept; older ones go in bulk, now and then. One
-    /// call at a time, on any thread; blocks on the disk. Errors: io; none of `ids` is recorded then.
+    /// Written when it returns; to make it durable is the caller's (`file`, and the directory). The newest
+    /// `kept_ended_sessions` are kept; older ones go in bulk, now and then. One call at a time, on any thread; blocks
+    /// on the disk. Errors: io; none of `ids` is recorded then.
     Result<void> append(const std::vector<std::string>& ids);
 
 private:

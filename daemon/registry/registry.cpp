@@ -7,7 +7,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <limits>
+#include <map>
+#include <utility>
 
 #include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
@@ -24,6 +27,10 @@ namespace {
 
 constexpr const char* database_name = "persistproc.db";
 constexpr std::size_t longest_path = 512;
+constexpr std::string_view next_name = "next_process", reserved_name = "reserved_processes";
+constexpr const char* boot_names[] = {"boot_high", "boot_low"};
+/// How many numbers of processes are reserved at once, at least.
+constexpr std::uint32_t block = 64;
 constexpr auto lock_patience = std::chrono::seconds(5);
 
 /// Who has a database locked, as fcntl(2) tells; empty: nobody who can be seen.
@@ -51,7 +58,7 @@ bool is_damaged(const Result<Record>& record, std::string_view instead = "its ru
 struct Registry::Statements {
     Database database;
     std::optional<Statement> put_process, find_run, put_run, trim_runs, remove_process, remove_runs, add_audit,
-        drop_audit, put_meta;
+        drop_audit, raise_meta, set_meta;
     std::optional<core::Shares<std::int64_t, std::int64_t>> audit;  // row numbers; nothing: to be looked up
     std::int64_t last_audit = 0;                                    // of them
 };
@@ -60,21 +67,21 @@ Registry::Registry() = default;
 Registry::Registry(Registry&&) noexcept = default;
 Registry::~Registry() = default;
 
-Result<Registry> Registry::open_as_it_is(const std::filesystem::path& file) {
+Result<Registry> Registry::open_as_it_is(const std::filesystem::path& file, base::BootId boot) {
     Registry registry;
     auto database = Database::open(file, lock_patience);
     if (!database) return database.error();
     registry.statements_ = std::make_unique<Statements>(Statements{.database = std::move(*database)});
-    if (auto ready = registry.prepare(); !ready) return ready.error();
+    if (auto ready = registry.prepare(boot); !ready) return ready.error();
     return registry;
 }
 
-Result<Registry> Registry::open(const std::filesystem::path& directory) {
+Result<Registry> Registry::open(const std::filesystem::path& directory, base::BootId boot) {
     const auto file = directory / database_name;
-    auto registry = open_as_it_is(file);
+    auto registry = open_as_it_is(file, boot);
     if (registry) return registry;
     Error error = registry.error();
-    if (error.code == ErrorCode::corrupt) return begin_anew(directory, error);
+    if (error.code == ErrorCode::corrupt) return begin_anew(directory, error, boot);
     if (error.code == ErrorCode::unavailable) error.message += holder_text(file);
     // What SQLite says of these two helps nobody.
     if (error.code == ErrorCode::io && file.native().size() > longest_path)
@@ -85,7 +92,7 @@ Result<Registry> Registry::open(const std::filesystem::path& directory) {
     return base::with_context(error, file.string());
 }
 
-Result<Registry> Registry::begin_anew(const std::filesystem::path& directory, const Error& damage) {
+Result<Registry> Registry::begin_anew(const std::filesystem::path& directory, const Error& damage, base::BootId boot) {
     const auto file = directory / database_name;
     const std::string aside =
         fmt::format("{}.damaged-{}", file.string(), base::to_ns(base::wall_now()) / 1'000'000'000);
@@ -97,14 +104,28 @@ Result<Registry> Registry::begin_anew(const std::filesystem::path& directory, co
         else if (errno != ENOENT)
             return base::os_failure(from, errno);
     }
-    auto registry = open_as_it_is(file);
+    auto registry = open_as_it_is(file, boot);
     if (!registry) return base::with_context(registry.error(), file.string());
     registry->recovered_ = fmt::format("the database was damaged ({}); {}a new one is built from the run directories",
                                        damage.message, is_kept ? fmt::format("it is kept as {} and ", aside) : "");
     return registry;
 }
 
-Result<void> Registry::prepare() {
+template <class Writes>
+Result<void> Registry::in_transaction(Writes writes) {
+    Database& database = statements_->database;
+    if (auto there = database.check_file(); !there) return there.error();
+    if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun.error();
+    auto done = writes();
+    if (done) done = database.execute("COMMIT");
+    if (!done) {
+        (void)database.execute("ROLLBACK");
+        statements_->audit.reset();
+    }
+    return done;
+}
+
+Result<void> Registry::prepare(base::BootId boot) {
     Statements& s = *statements_;
     if (auto migrated = migrate(s.database); !migrated) return migrated.error();
     struct Wanted {
@@ -121,40 +142,81 @@ Result<void> Registry::prepare() {
         {s.remove_process, "DELETE FROM processes WHERE id=?"},
         {s.remove_runs, "DELETE FROM runs WHERE process=?"},
         {s.add_audit, "INSERT INTO audit (at, actor, action, process, detail) VALUES (?,?,?,?,?)"},
-        {s.put_meta,
-         "INSERT INTO meta (name, value) VALUES (?,?) ON CONFLICT DO UPDATE SET value=max(value,excluded.value)"}};
+        {s.raise_meta,
+         "INSERT INTO meta (name, value) VALUES (?,?) ON CONFLICT DO UPDATE SET value=max(value,excluded.value)"},
+        {s.set_meta, "INSERT INTO meta (name, value) VALUES (?,?) ON CONFLICT DO UPDATE SET value=excluded.value"}};
     for (const auto& each : wanted) {
         auto statement = s.database.prepare(each.sql);
         if (!statement) return statement.error();
         each.statement.emplace(std::move(*statement));
     }
-    return begin_epoch();
+    if (auto begun = in_transaction([&] { return begin_epoch(boot); }); !begun) return begun.error();
+    return sync();
 }
 
-Result<void> Registry::begin_epoch() {
-    auto last = statements_->database.prepare("SELECT value FROM meta WHERE name = 'epoch'");
-    if (!last) return last.error();
-    const auto row = last->step();
-    if (!row) return row.error();
-    const auto last_epoch = *row ? static_cast<std::uint64_t>(last->integer(0)) : 0;
+Result<void> Registry::set_meta(std::string_view name, std::int64_t value) {
+    statements_->set_meta->bind(1, name).bind(2, value);
+    return statements_->set_meta->run();
+}
+
+Result<void> Registry::begin_epoch(base::BootId boot) {
+    std::map<std::string, std::int64_t> known;
+    auto meta = statements_->database.prepare("SELECT name, value FROM meta");
+    if (!meta) return meta.error();
+    for (;;) {
+        const auto row = meta->step();
+        if (!row) return row.error();
+        if (!*row) break;
+        known[meta->text(0)] = meta->integer(1);
+    }
+    const auto number_of = [&known](std::string_view name) {
+        const auto found = known.find(std::string(name));
+        return static_cast<std::uint32_t>(found == known.end() ? 1 : std::max<std::int64_t>(found->second, 1));
+    };
     // A database that was begun anew must still outrank every daemon before it: wall seconds do.
     const auto seconds = static_cast<std::uint64_t>(base::to_ns(base::wall_now()) / 1'000'000'000);
-    epoch_ = std::max(last_epoch + 1, seconds);
-    statements_->put_meta->bind(1, std::string_view("epoch")).bind(2, static_cast<std::int64_t>(epoch_));
-    return statements_->put_meta->run();
+    epoch_ = std::max(static_cast<std::uint64_t>(known["epoch"]) + 1, seconds);
+    std::int64_t halves[2];
+    static_assert(sizeof halves == sizeof boot);
+    std::memcpy(halves, boot.data(), sizeof halves);
+    const bool is_other_boot =
+        known.contains(boot_names[0]) && (known[boot_names[0]] != halves[0] || known[boot_names[1]] != halves[1]);
+    next_process_ = number_of(next_name);
+    reserved_processes_ = number_of(reserved_name);
+    if (is_other_boot) next_process_ = std::max(next_process_, reserved_processes_);
+    reserved_processes_ = std::max(reserved_processes_, next_process_ + block);
+    const std::pair<std::string_view, std::int64_t> values[] = {{"epoch", static_cast<std::int64_t>(epoch_)},
+                                                                {boot_names[0], halves[0]},
+                                                                {boot_names[1], halves[1]},
+                                                                {next_name, std::int64_t{next_process_}},
+                                                                {reserved_name, std::int64_t{reserved_processes_}}};
+    for (const auto& [name, value] : values)
+        if (auto set = set_meta(name, value); !set) return set;
+    return boost::system::in_place_value;
+}
+
+Result<void> Registry::close() {
+    return in_transaction([&] { return set_meta(reserved_name, std::int64_t{next_process_}); });
+}
+
+std::filesystem::path Registry::wal_path(const std::filesystem::path& directory) {
+    return Database::wal_path(directory / database_name);
+}
+
+Result<void> Registry::sync() { return statements_->database.sync_wal(); }
+
+int Registry::wal_pages() const noexcept { return statements_->database.wal_pages(); }
+
+Result<void> Registry::checkpoint() {
+    if (auto done = statements_->database.checkpoint(); !done) return done;
+    // The WAL is begun anew by the next change, which waits for the disk: better by this one.
+    return in_transaction([&] { return set_meta("epoch", static_cast<std::int64_t>(epoch_)); });
 }
 
 Result<core::StoreSnapshot> Registry::load() {
     core::StoreSnapshot snapshot;
     Database& database = statements_->database;
-    auto meta = database.prepare("SELECT name, value FROM meta");
-    if (!meta) return meta.error();
-    for (;;) {
-        auto row = meta->step();
-        if (!row) return row.error();
-        if (!*row) break;
-        if (meta->text(0) == "next_process") snapshot.next_process = static_cast<std::uint32_t>(meta->integer(1));
-    }
+    snapshot.next_process = next_process_;
     snapshot.epoch = epoch_;
 
     auto rows = database.prepare("SELECT id, doc FROM processes ORDER BY id");
@@ -205,13 +267,21 @@ Result<std::vector<core::AuditEntry>> Registry::read_audit(const core::AuditQuer
     return out;
 }
 
+Result<void> Registry::use_number(ProcessId id) {
+    Statements& s = *statements_;
+    next_process_ = std::max(next_process_, id.number + 1);
+    s.raise_meta->bind(1, next_name).bind(2, std::int64_t{id.number} + 1);
+    if (auto done = s.raise_meta->run(); !done || next_process_ + block / 2 <= reserved_processes_) return done;
+    reserved_processes_ = next_process_ + block;
+    return set_meta(reserved_name, std::int64_t{reserved_processes_});
+}
+
 Result<void> Registry::write(const core::StoreChange& change) {
     Statements& s = *statements_;
     for (const auto& record : change.processes) {
         s.put_process->bind(1, std::int64_t{record.id.number}).bind(2, schema::to_document(record));
         if (auto done = s.put_process->run(); !done) return done.error();
-        s.put_meta->bind(1, std::string_view("next_process")).bind(2, std::int64_t{record.id.number} + 1);
-        if (auto done = s.put_meta->run(); !done) return done.error();
+        if (auto done = use_number(record.id); !done) return done.error();
     }
     for (const auto& run : change.runs)
         if (auto done = write_run(run); !done) return done.error();
@@ -221,8 +291,7 @@ Result<void> Registry::write(const core::StoreChange& change) {
             if (auto done = (*statement)->run(); !done) return done.error();
         }
         // The number stays used, whatever else is forgotten.
-        s.put_meta->bind(1, std::string_view("next_process")).bind(2, std::int64_t{id.number} + 1);
-        if (auto done = s.put_meta->run(); !done) return done.error();
+        if (auto done = use_number(id); !done) return done.error();
     }
     for (const auto& entry : change.audit) {
         s.add_audit->bind(1, base::to_ns(entry.at))
@@ -279,26 +348,17 @@ Result<void> Registry::write_run(const core::RunRecord& run) {
     return s.trim_runs->run();
 }
 
-template <class Writes>
-Result<void> Registry::in_transaction(Writes writes) {
-    Database& database = statements_->database;
-    if (auto there = database.check_file(); !there) return there.error();
-    if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun.error();
-    auto done = writes();
-    if (done) done = database.execute("COMMIT");
-    if (!done) {
-        (void)database.execute("ROLLBACK");
-        statements_->audit.reset();
-    }
-    return done;
-}
-
 Result<void> Registry::commit(const std::vector<core::StoreChange>& changes) {
-    return in_transaction([&]() -> Result<void> {
+    const auto next = next_process_, reserved = reserved_processes_;
+    auto done = in_transaction([&]() -> Result<void> {
         for (const auto& change : changes)
             if (auto written = write(change); !written) return written.error();
         return boost::system::in_place_value;
     });
+    if (done) return done;
+    next_process_ = next;
+    reserved_processes_ = reserved;
+    return done;
 }
 
 }  // namespace persistproc::registry

@@ -1,5 +1,9 @@
 #include "daemon/registry/registry.hpp"
 
+#include <fcntl.h>
+
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 
 #include "common/base/file.hpp"
@@ -130,6 +134,117 @@ TEST_CASE("ids are not reused after a removal, and epochs only rise") {
         removal.removed.push_back({id});
         REQUIRE(registry->commit({removal}));
     }
+}
+
+TEST_CASE("after a power cut numbers go on behind all that may have been given") {
+    tests::TemporaryDirectory directory;
+    constexpr base::BootId boot{1}, later{2}, last{3};
+    const auto next_of = [&](base::BootId in) {
+        auto registry = Registry::open(directory.path(), in);
+        REQUIRE(registry);
+        return registry->load()->next_process;
+    };
+    const auto use = [&](Registry& registry, std::uint32_t number) {
+        core::StoreChange change;
+        change.processes.push_back(record_of(number));
+        REQUIRE(registry.commit({change}));
+        CHECK(registry.next_process() == number + 1);
+        CHECK(registry.reserved_processes() > registry.next_process());
+    };
+    {
+        auto registry = Registry::open(directory.path(), boot);
+        REQUIRE(registry);
+        CHECK(registry->reserved_processes() == 65);
+        use(*registry, 7);
+        CHECK(registry->reserved_processes() == 65);
+        use(*registry, 40);
+        CHECK(registry->reserved_processes() == 105);
+    }
+    CHECK(next_of(boot) == 41);  // its daemon was killed: nothing is gone
+    CHECK(next_of(later) == 105);
+    CHECK(next_of(later) == 105);
+    {
+        auto registry = Registry::open(directory.path(), later);
+        REQUIRE(registry);
+        use(*registry, 105);
+        REQUIRE(registry->close());
+    }
+    CHECK(next_of(last) == 106);  // what is given back is not skipped
+}
+
+TEST_CASE("whatever a power cut leaves of the newest commits, the database is whole") {
+    tests::TemporaryDirectory directory;
+    constexpr base::BootId boot{1}, later{2};
+    constexpr std::uint32_t count = 12;
+    const auto file = directory.path() / "persistproc.db";
+    const auto wal = Registry::wal_path(directory.path());
+    std::string main_bytes, wal_bytes;
+    std::uintmax_t synced = 0;
+    {
+        auto registry = Registry::open(directory.path(), boot);
+        REQUIRE(registry);
+        synced = std::filesystem::file_size(wal);  // by `open`
+        for (std::uint32_t id = 1; id <= count; ++id) {
+            core::StoreChange change;
+            change.processes.push_back(record_of(id));
+            REQUIRE(registry->commit({change}));
+        }
+        main_bytes = base::read_own_file(file).value();
+        wal_bytes = base::read_own_file(wal).value();
+    }
+    const auto write = [](const std::filesystem::path& path, const std::string& bytes) {
+        std::ofstream(path, std::ios::binary) << bytes;
+    };
+    std::size_t most = 0;
+    for (std::uintmax_t size = synced; size <= wal_bytes.size(); size += 700) {
+        tests::TemporaryDirectory after;
+        write(after.path() / file.filename(), main_bytes);
+        std::string left = wal_bytes.substr(0, size);
+        // Blocks come back in any order: behind a hole there may be more.
+        if (size % 3 == 0) left += std::string(700, '\0') + wal_bytes.substr(std::min(size + 700, wal_bytes.size()));
+        write(Registry::wal_path(after.path()), left);
+        auto registry = Registry::open(after.path(), later);
+        REQUIRE(registry);
+        CHECK(registry->recovered().empty());
+        const auto snapshot = registry->load();
+        REQUIRE(snapshot);
+        CHECK(snapshot->next_process > count);
+        for (std::size_t i = 0; i < snapshot->processes.size(); ++i) {
+            CHECK(snapshot->processes[i].id.number == i + 1);
+            CHECK(snapshot->processes[i].definition.command == record_of(1).definition.command);
+        }
+        CHECK((snapshot->processes.size() >= most || size % 3 == 0));
+        most = std::max(most, snapshot->processes.size());
+    }
+    CHECK(most >= count - 1);
+}
+
+TEST_CASE("to make commits durable, and to take them into the database, gives up no lock") {
+    tests::TemporaryDirectory directory;
+    auto registry = Registry::open(directory.path());
+    REQUIRE(registry);
+    const auto commit = [&](std::uint32_t id) {
+        core::StoreChange change;
+        change.processes.push_back(record_of(id));
+        REQUIRE(registry->commit({change}));
+    };
+    for (std::uint32_t id = 1; id <= 20; ++id) commit(id);
+    const int before = registry->wal_pages();
+    CHECK(before > 20);
+    REQUIRE(registry->sync());
+    REQUIRE(registry->checkpoint());
+    CHECK(registry->wal_pages() < before / 2);
+    commit(21);
+    REQUIRE(registry->sync());
+    CHECK(registry->load()->processes.size() == 21);
+    // Asked as another program would be; to close it afterwards is what gives the locks up.
+    const auto file = base::open_file(directory.path() / "persistproc.db", O_RDWR);
+    REQUIRE(file);
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    REQUIRE(::fcntl(file->get(), F_OFD_GETLK, &lock) == 0);
+    CHECK(lock.l_type != F_UNLCK);
 }
 
 TEST_CASE("a damaged database is moved aside, whatever is wrong with it") {
