@@ -17,9 +17,6 @@
 namespace persistproc::logstore {
 namespace {
 
-// Below this much the foreground sync is over sooner than a pipe fills.
-constexpr std::uint64_t foreground_bytes = 256u << 10;
-
 constexpr std::uint64_t block_bytes = 4096, most_index_room = 64u << 10;
 
 bool ends_run(Event event) noexcept {
@@ -276,6 +273,15 @@ void Writer::start_writing() noexcept {
 int Writer::sync() noexcept {
     check_files();
     try_again();
+    const int err = sync_written();
+    if (err != 0)
+        give_up(unsynced_from_, err);
+    else if (!is_given_up_)
+        unsynced_from_ = segment_;
+    return err;
+}
+
+int Writer::sync_written() noexcept {
     start_writing();
     int err = background_.collect(true);
     background_.close();
@@ -289,10 +295,6 @@ int Writer::sync() noexcept {
     }
     names_dirty_ = false;
     dirty_bytes_ = 0;
-    if (err != 0)
-        give_up(unsynced_from_, err);
-    else if (!is_given_up_)
-        unsynced_from_ = segment_;
     return err;
 }
 
@@ -306,8 +308,10 @@ int Writer::begin_sync() noexcept {
     // A device slower than the program: more requests would only queue up.
     if (background_.under_way() > 0) return 0;
     unsynced_from_ = std::max(unsynced_from_, syncing_);
-    if (dirty_bytes_ == 0) return 0;
-    if (dirty_bytes_ < foreground_bytes) return sync();
+    if (dirty_bytes_ == 0) {
+        background_.close();
+        return 0;
+    }
     int err = sync_retired(true);
     if (!is_given_up_) {
         for (const int fd : {data_, index_})
@@ -321,6 +325,12 @@ int Writer::begin_sync() noexcept {
     if (err != 0) give_up(unsynced_from_, err);
     return err;
 }
+
+void Writer::release() noexcept {
+    if (index_ >= 0) give_back_room();
+}
+
+int Writer::sync_released() noexcept { return sync_written(); }
 
 void Writer::cool_down() noexcept {
     if (const int err = background_.collect(false)) give_up(unsynced_from_, err);

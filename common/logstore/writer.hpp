@@ -67,10 +67,17 @@ public:
     /// Makes everything appended durable before it returns. Returns 0 or errno. After an error of the device a new
     /// segment is begun: what the kernel failed to write once it may silently have dropped.
     int sync() noexcept;
-    /// The same without waiting where there is much to write; then the caller calls again while `dirty()`. Segments
-    /// that the bound removes before their turn are never written to the device. Also looks whether what failed before
-    /// can be done now.
+    /// The same in the background, where the kernel has a place for it; the caller calls again while `dirty()` or
+    /// `is_syncing()`. Segments that the bound removes before their turn are never written to the device. Also looks
+    /// whether what failed before can be done now.
     int begin_sync() noexcept;
+    /// Whether results of that are still to come.
+    bool is_syncing() const noexcept { return background_.under_way() > 0; }
+    /// Writes nothing any more: the log may be another's from now on. What is not durable yet is for `sync_released`.
+    void release() noexcept;
+    /// Waits until everything appended is durable, of a log that was released. Returns 0 or errno, of which the log
+    /// cannot tell any more.
+    int sync_released() noexcept;
     /// Gives back what only a busy log needs.
     void cool_down() noexcept;
 
@@ -123,6 +130,7 @@ private:
     void forget_retired(std::uint32_t number) noexcept;
     void start_writing() noexcept;
     int sync_retired(bool in_background) noexcept;
+    int sync_written() noexcept;
 
     // writer_faults.cpp
     bool needs_care() const noexcept;
