@@ -35,7 +35,7 @@ inline constexpr const char* kill_points[] = {
     "shim.takeover.told",
     // A start, in the shim.
     "shim.locked", "shim.prepared", "shim.ready", "shim.commit", "shim.forked",
-    "shim.started",    // durable
+    "shim.started",    // written
     "shim.released",   // the child may execute
     "shim.confirmed",  // it has
     // Output.
@@ -46,10 +46,11 @@ inline constexpr const char* kill_points[] = {
     // The end.
     "shim.stop.recorded",  // nobody has been signalled yet
     "shim.exit.seen", "shim.exit.drained",
-    "shim.exit.synced",  // the log
+    "shim.exit.logged",  // its event, the log's last word
     "shim.exit.recorded", "shim.exit.reaped", "shim.exit.told",
     "shim.leaving",   // the log is given up, nobody is told
     "shim.emptied",   // that the tree is empty is written, and nobody is told
+    "shim.left",      // everything is told and given up; nothing is synced yet
     "shim.aborting",  // the daemon left before COMMIT
 };
 

@@ -19,7 +19,7 @@
 /// replaced: the daemon starts `persistproc-shim --take-over <run directory>`, which takes the lock and says `ready`;
 /// `commit` then carries the descriptors, and the successor goes on reading where the other stopped. It is not the
 /// child's parent: the daemon (subreaper) tells it with `ended` how the child ended, and keeps the zombie until the
-/// successor's record of it is durable.
+/// successor has recorded it.
 #include <cstddef>
 #include <cstdint>
 
@@ -40,7 +40,7 @@ enum class MessageType : std::uint16_t {
     // shim → daemon
     ready = 101,  // with the present RunState, as the next two
     state = 102,
-    tree_empty = 103,  // `request` echoes the stop; nothing of the tree is left and the exit record is durable
+    tree_empty = 103,  // `request` echoes the stop; nothing of the tree is left and the exit is recorded
     done = 104,        // `request` echoed; `error`
     refused = 105,     // `request` echoed; `refused_type`, `refusal` and `error` say what and why
 };

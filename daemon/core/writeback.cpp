@@ -66,13 +66,15 @@ bool sync_directory(const fs::path& path) {
 
 }  // namespace
 
+Writeback::Writeback(std::chrono::milliseconds delay) : delay_(delay), thread_([this] { work(); }) {}
+
 Writeback::~Writeback() {
     {
         const std::lock_guard lock(mutex_);
         is_leaving_ = true;
     }
     changed_.notify_all();
-    if (thread_.joinable()) thread_.join();
+    thread_.join();
 }
 
 std::uint64_t Writeback::add(Unsynced what) {
@@ -82,7 +84,6 @@ std::uint64_t Writeback::add(Unsynced what) {
     std::move(what.directories.begin(), what.directories.end(), std::back_inserter(waiting_.directories));
     if (is_first) {
         due_ = std::chrono::steady_clock::now() + delay_;
-        if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
         changed_.notify_all();
     }
     return next_pass_;

@@ -23,7 +23,8 @@ public:
     /// promised.
     static constexpr std::chrono::milliseconds usual_delay{700};
 
-    explicit Writeback(std::chrono::milliseconds delay = usual_delay) : delay_(delay) {}
+    /// Throws std::system_error where there can be no thread: a daemon that has begun is to need no more of them.
+    explicit Writeback(std::chrono::milliseconds delay = usual_delay);
     /// Makes durable what is left. Blocks on the disk.
     ~Writeback();
     Writeback(const Writeback&) = delete;
@@ -49,7 +50,7 @@ private:
     std::uint64_t next_pass_ = 1;
     std::uint64_t last_over_ = 0, last_failed_ = 0;  // passes
     bool is_leaving_ = false;
-    std::thread thread_;  // from the first `add` on
+    std::thread thread_;  // last: it uses the others
 };
 
 }  // namespace persistproc::core

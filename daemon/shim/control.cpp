@@ -235,4 +235,8 @@ void Control::close(Connection& connection) noexcept {
     connection.fd = -1;
 }
 
+void Control::close_all() noexcept {
+    for (auto& each : connections_) close(each);
+}
+
 }  // namespace persistproc::shim

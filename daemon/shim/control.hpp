@@ -66,6 +66,7 @@ public:
     /// To all that have greeted.
     void push(const rundir::ControlMessage& message) noexcept;
     void close(Connection& connection) noexcept;
+    void close_all() noexcept;
     /// Whether anybody is connected who has greeted.
     bool has_daemon() const noexcept;
 

@@ -1,10 +1,12 @@
 #include "daemon/shim/keeper.hpp"
 
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "common/base/kill_point.hpp"
 #include "daemon/shim/oom_kills.hpp"
@@ -15,7 +17,7 @@ namespace {
 using logstore::Event;
 using rundir::Phase;
 
-/// Together with the time a sync takes, within the second that the contract gives.
+/// From what is written to its sync. Together with the time that takes, within the second that the contract gives.
 constexpr std::uint64_t sync_ns = 800 * os::millisecond;
 constexpr std::uint64_t sync_retry_ns = 100 * os::millisecond;
 constexpr int record_attempts = 4;
@@ -57,6 +59,7 @@ int Keeper::run() noexcept {
         }
         advance(now);
     }
+    make_durable();
     return 0;
 }
 
@@ -89,12 +92,34 @@ void Keeper::look_at_children(std::uint64_t now) noexcept {
 }
 
 void Keeper::sync_in_time(std::uint64_t now) noexcept {
+    const auto is_dirty = [this] { return log_.dirty() || is_state_dirty_; };
     if (now >= sync_at_) {
         log_.begin_sync();
-        sync_at_ = log_.dirty() ? now + sync_retry_ns : os::never;
-    } else if (sync_at_ == os::never && log_.dirty()) {
+        begin_state_sync();
+        const bool is_under_way = log_.is_syncing() || state_sync_.under_way() > 0;
+        sync_at_ = is_dirty() || is_under_way ? now + sync_retry_ns : os::never;
+    } else if (sync_at_ == os::never && is_dirty()) {
         sync_at_ = now + sync_ns;
     }
+}
+
+int Keeper::record() noexcept {
+    is_state_dirty_ = true;
+    return state_.write();
+}
+
+/// An error of the device is noted with the run (note_recording), whose record of it goes to the other slot: other
+/// bytes, that may be taken.
+void Keeper::begin_state_sync() noexcept {
+    int err = state_sync_.collect(false);
+    if (state_sync_.under_way() == 0) {
+        if (!is_state_dirty_)
+            state_sync_.close();
+        else if (state_sync_.begin(state_file_) != 0 && ::fdatasync(state_file_) != 0)
+            err = errno;
+        is_state_dirty_ = false;
+    }
+    if (err != 0 && device_errno_ == 0) device_errno_ = static_cast<std::uint8_t>(err);
 }
 
 bool Keeper::is_final() const noexcept {
@@ -146,9 +171,7 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
     auto& state = state_.state();
     const bool is_known = ended_.pid != 0;
     if (is_known) log_.append_event(ended_.killed ? Event::killed : Event::exited, ended_.value);
-    log_.sync();
-    base::kill_point("shim.exit.synced");
-    sync_at_ = os::never;
+    base::kill_point("shim.exit.logged");
     note_recording();
     if (is_known) {
         state.phase = Phase::exited;
@@ -157,7 +180,7 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
         note_oom_kills();
     }
     state.log_end = log_.position();
-    commit_end();
+    record_end();
     base::kill_point("shim.exit.recorded");
     if (!is_successor_) os::reap(pid_);
     reaped_ = true;
@@ -170,10 +193,10 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
     base::kill_point("shim.exit.told");
 }
 
-/// Without a durable record this process would be the last that knows: another slot, other pages, is tried before the
-/// zombie goes and anybody is told.
-void Keeper::commit_end() noexcept {
-    for (int attempt = 0; state_.commit() != 0 && attempt < record_attempts; ++attempt) {
+/// Without a record this process would be the last that knows: another slot is tried before the zombie goes and anybody
+/// is told.
+void Keeper::record_end() noexcept {
+    for (int attempt = 0; record() != 0 && attempt < record_attempts; ++attempt) {
     }
 }
 
@@ -190,19 +213,36 @@ void Keeper::note_oom_kills() noexcept {
 void Keeper::leave() noexcept {
     pump_.close();
     if (pipes_held_) log_.append_event(Event::output_closed, 0);
-    if (log_.dirty()) log_.sync();
     note_recording();
     // Given up before anyone is told: the next run may begin at once.
-    log_.close();
-    ::close(log_directory_);
+    log_.release();
+    ::flock(log_directory_, LOCK_UN);
     base::kill_point("shim.leaving");
     state_.state().tree_empty = 1;
-    state_.write();
+    record();
     base::kill_point("shim.emptied");
     push_state();
     answer_stops();
     control_.stop_listening(run_directory_);
     leaving_ = true;
+}
+
+/// Nobody waits for this process any more: it has told everything, and holds nothing. The log first, which the record
+/// of the end speaks of. What the device refuses now, the state alone can still tell.
+void Keeper::make_durable() noexcept {
+    ::close(lock_);
+    control_.close_all();
+    base::kill_point("shim.left");
+    const int log_error = log_.sync_released();
+    auto& state = state_.state();
+    if (log_error != 0 && state.recording != rundir::Recording::device_error) {
+        state.recording = rundir::Recording::device_error;
+        state.recording_errno = static_cast<std::uint8_t>(log_error);
+        state_.write();
+    }
+    state_sync_.collect(true);
+    // Another slot, other bytes, may be taken.
+    for (int attempt = 0; ::fdatasync(state_file_) != 0 && attempt < record_attempts; ++attempt) state_.write();
 }
 
 void Keeper::push_state() noexcept { control_.push(message(rundir::MessageType::state)); }

@@ -8,10 +8,13 @@
 ///     aborted: leave                                              no descendant left: tree_empty, leave
 ///
 /// Rules. Child death is looked at before commands, so no signal reaches a pid that may be another's. An exit is
-/// recorded in the order drain, event, sync of the log, durable record, reap, tell: the zombie is the backup until the
-/// record is durable, and the record proves the log before it. A stop is durable before its first signal. After the
-/// exit the keeper stays, as the descendants' subreaper and reader, until none is left. A daemon's death is an end of
-/// file.
+/// recorded in the order drain, event, record, reap, tell: the zombie is the backup until the record is written, and
+/// the record proves the log before it. A stop is recorded before its first signal. After the exit the keeper stays, as
+/// the descendants' subreaper and reader, until none is left. A daemon's death is an end of file.
+///
+/// Nobody waits for the disk: what is written outlives every death but a power cut. A second later it is durable, too:
+/// synced in the background while the run goes on, and at its end in the foreground, after everything is told and given
+/// up.
 ///
 /// A keeper can be killed like anything else. Its daemon holds duplicates of the pipes, so the child notices nothing,
 /// and starts a successor (`prepare` with `takes_over`) that reads on from `started` or `exited`. It is not the child's
@@ -19,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/logstore/background_sync.hpp"
 #include "common/logstore/writer.hpp"
 #include "common/rundir/spec.hpp"
 #include "common/rundir/state.hpp"
@@ -79,9 +83,13 @@ private:
     void advance(std::uint64_t now) noexcept;
     void look_at_tree(std::uint64_t now) noexcept;
     void record_exit(std::uint64_t now) noexcept;
-    void commit_end() noexcept;
+    void record_end() noexcept;
     void note_oom_kills() noexcept;
     void leave() noexcept;
+    /// Writes the state, to be synced soon. Returns errno or 0.
+    int record() noexcept;
+    void begin_state_sync() noexcept;
+    void make_durable() noexcept;
     bool is_final() const noexcept;
     /// Its process group, as long as it is certain whose that is; else 0.
     pid_t program_group() const noexcept;
@@ -148,6 +156,8 @@ private:
     std::uint64_t drain_until_ = os::never;
     std::uint64_t linger_until_ = os::never;
     std::uint64_t sync_at_ = os::never;
+    logstore::BackgroundSync state_sync_;
+    bool is_state_dirty_ = false;
 };
 
 }  // namespace persistproc::shim

@@ -124,7 +124,7 @@ void Keeper::stop_tree(Control::Connection& connection, const ControlMessage& re
         stop_.gap = first_gap_ns;
         if (ended_.pid == 0 && !is_final()) {
             state.stop_requested = 1;
-            state_.commit();
+            record();
             push_state();
         }
         base::kill_point("shim.stop.recorded");

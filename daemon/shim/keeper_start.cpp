@@ -276,7 +276,7 @@ void Keeper::start_child() noexcept {
     const std::int64_t oom_kills = count_oom_kills();
     state.oom_kills_known = oom_kills >= 0;
     if (oom_kills >= 0) state.oom_kills = static_cast<std::uint32_t>(oom_kills);
-    if (const int err = state_.commit()) {
+    if (const int err = record()) {
         // Not released, the child ends without having executed anything.
         for (Pipe* pipe : {&out, &err_pipe, &release, &report}) pipe->close();
         return fail_start(Stage::log, err);
@@ -326,14 +326,13 @@ void Keeper::fail_start(Stage stage, int error) noexcept {
     auto& state = state_.state();
     if (stage != Stage::spec && stage != Stage::log) {
         log_.append_event(Event::exec_failed, error);
-        log_.sync();
         state.log_end = log_.position();
     }
     state.phase = Phase::exec_failed;
     state.stage = stage;
     state.os_error = error;
     state.ended_wall_ns = os::wall_ns();
-    commit_end();
+    record_end();
     tree_is_empty_ = os::peek_ended(0).no_children;
     release_spec();
     push_state();
@@ -344,7 +343,7 @@ void Keeper::abort_start() noexcept {
     // What a successor was to take over is not its to end.
     if (!is_successor_) {
         state_.state().phase = Phase::aborted;
-        state_.commit();
+        record();
     }
     control_.stop_listening(run_directory_);
     leaving_ = true;

@@ -65,7 +65,7 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, const Co
         child_gone_ = reaped_ = true;
         pipes_held_ = !pump_.closed();
     }
-    state_.commit();
+    record();
     base::kill_point("shim.takeover.recorded");
     push_state();
     base::kill_point("shim.takeover.told");

@@ -170,7 +170,8 @@ const std::string& program_err() {
     return text;
 }
 
-TrialResult play(const fs::path& data, const std::string& fault, const fs::path& journal) {
+TrialResult play(const fs::path& data, const std::string& fault, const fs::path& journal,
+                 std::chrono::milliseconds silence) {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     ::signal(SIGPIPE, SIG_IGN);
     const fs::path done = data / "done", log_path = data / "calls";
@@ -235,6 +236,7 @@ TrialResult play(const fs::path& data, const std::string& fault, const fs::path&
 
     const auto deadline = Clock::now() + patience;
     bool committed = false, stopped = false, gone = false;
+    std::optional<Clock::time_point> printed;
     while (!gone && Clock::now() < deadline) {
         if (channel) {
             pollfd entry{channel.get(), POLLIN, 0};
@@ -253,7 +255,8 @@ TrialResult play(const fs::path& data, const std::string& fault, const fs::path&
             say(channel.get(), MessageType::commit, spec.nonce);
             committed = true;
         }
-        if (channel && !stopped && ::access(done.c_str(), F_OK) == 0) {
+        if (!printed && ::access(done.c_str(), F_OK) == 0) printed = Clock::now();
+        if (channel && !stopped && printed && Clock::now() >= *printed + silence) {
             say(channel.get(), MessageType::stop, spec.nonce);
             stopped = true;
         }

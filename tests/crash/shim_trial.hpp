@@ -5,6 +5,7 @@
 /// daemon, stops it then; it says one more line and ends with 5.
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -58,8 +59,9 @@ private:
 };
 
 /// Plays one run in `data` with PERSISTPROC_FAULT=`fault` (empty: none) to its end. `journal`: a file for the journal.
-TrialResult play(const std::filesystem::path& data, const std::string& fault,
-                 const std::filesystem::path& journal = {});
+/// `silence`: from the program's last line to its stop.
+TrialResult play(const std::filesystem::path& data, const std::string& fault, const std::filesystem::path& journal = {},
+                 std::chrono::milliseconds silence = {});
 
 /// The log as it stands in the files. Fails with a line that says what is broken.
 std::optional<std::string> read_recorded(const std::filesystem::path& log, Recorded& out);

