@@ -88,8 +88,9 @@ std::string cause_text(const Cause& cause) {
             return fmt::format("its log met a device error ({}): check the disk", error_text(cause));
         case CauseCode::output_lost:
             if (cause.text)
-                return "the last " + base::counted(cause.bytes.value_or(0), "byte of its output was",
-                                                   "bytes of its output were") + " lost when the machine went down";
+                return "the last " +
+                       base::counted(cause.bytes.value_or(0), "byte of its output was", "bytes of its output were") +
+                       " lost when the machine went down";
             return cause.bytes ? base::counted(*cause.bytes, "byte of output was not recorded",
                                                "bytes of output were not recorded")
                                : "some output was not recorded";

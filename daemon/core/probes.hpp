@@ -1,7 +1,7 @@
 #pragma once
 /// What the kernel says of a run's tree of processes: listening ports, CPU time, memory. The tree is everything below
-/// the shim, which is the subreaper of all of it; below a shim that took over from another, it is the program and what
-/// is below that. Of a run whose shim is gone see strays.hpp.
+/// the shim, which is the subreaper of all of it. Of a run whose shim is gone, or took over from another, see
+/// strays.hpp.
 #include <sys/types.h>
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct TreeSample {
 struct TreeRoots {
     pid_t shim = 0;
     pid_t program = 0;    // 0: it is below the shim
-    StrayRoots strays{};  // of a run without a shim
+    StrayRoots strays{};  // of a run without a shim, or with another than the one that began it
 };
 
 /// Samples trees. Blocks; one thread at a time.

@@ -12,12 +12,12 @@ namespace {
 
 constexpr std::uint64_t shortest_interval_ns = 200'000'000;
 
-/// A program whose shim was replaced is no child of the new one.
+/// What a shim that was replaced had below it are children of whoever, as if there were none.
 TreeRoots roots_of(const Process& process) {
     const auto& state = process.run_state;
     if (!process.has_tree()) return {.strays = process.strays()};
-    const bool is_foreign = state.successors > 0 && state.phase == rundir::Phase::started && state.outcome_unknown == 0;
-    return {.shim = state.shim_pid, .program = is_foreign ? state.pid : 0};
+    if (state.successors == 0) return {.shim = state.shim_pid};
+    return {.shim = state.shim_pid, .strays = {process.nonce, {state.pid, state.start_ticks}}};
 }
 
 /// What was seen of one that has ended since is not how it ended.

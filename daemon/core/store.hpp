@@ -53,7 +53,7 @@ struct ProcessRecord {
     std::optional<std::int64_t> called_off_run;  // after it the process was stopped while it waited to run again
     std::string called_off_by;                   // by whom
     std::optional<SentSignal> sent_signal;
-    std::int64_t ready_run = 0;  // the newest in which what somebody waited for came true; 0: none
+    std::int64_t ready_run = 0;         // the newest in which what somebody waited for came true; 0: none
     std::optional<std::string> boot;    // of the machine when its newest run was begun: hex
     bool is_without_directory = false;  // a power cut took it; of the runs in it the database alone knows
     schema::Unknown unknown;

@@ -203,6 +203,27 @@ class KillShim(harness.TestCase):
         self.assertGreater(after["memory_bytes"], before["memory_bytes"] // 2)
         self.assertEqual(self.cli("wait", "server", "--port", str(port), "--timeout", "5").code, 0)
 
+    def test_what_lives_beside_the_program_is_still_seen(self):
+        # Below nobody of the tree any more: its parent ended before the shim did.
+        server = harness.python(
+            "import os, socket, time\ns = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()\n"
+            "if os.fork() == 0:\n  os.setsid()\n  if os.fork() == 0: time.sleep(600)\n  os._exit(0)\n"
+            "s.close(); os.wait(); print('ready', flush=True); time.sleep(600)"
+        )
+        self.start("server", server)
+        self.ok("wait", "server", "--pattern", "ready")
+
+        def seen():
+            # What a view says of the kernel may be 250 ms old.
+            view = self.view("server")
+            return (view["ports"], view["programs"]) if view["ports"] else None
+
+        before = harness.eventually("its port", seen)
+        self.assertEqual((len(before[0]), before[1]), (1, 2))
+        self.kill_shim()
+        harness.eventually("its successor", self.shim)
+        self.assertEqual(harness.eventually("a look since", seen), before)
+
     def test_program_and_shim_killed_at_once(self):
         pid = self.start("sleeper", ["sleep", "600"])["pid"]
         shim = self.shim()
