@@ -25,6 +25,15 @@ Result<void> StartRequest::finish_reading(const schema::Json& arguments) {
         const auto choice = domain::parse_restart(restart->get_ref<const std::string&>());
         if (choice) definition.restart_limit = choice->limit;
     }
+    // An agent types what it sends; our own client, which sends more, says itself what was typed.
+    if (!base_environment && said.empty()) {
+        domain::Definition::fields([&](const auto& f) {
+            // One argument says both of a policy and its limit.
+            const std::string name = std::string_view(f.name) == "restart_limit" ? "restart" : f.name;
+            const auto given = arguments.find(name);
+            if (given != arguments.end() && !given->is_null()) said.emplace_back(f.name);
+        });
+    }
     return restore_bytes(*this);
 }
 

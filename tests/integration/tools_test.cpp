@@ -139,6 +139,22 @@ TEST_CASE("whatever does not apply to a process that is joined is named, with wh
     });
 }
 
+TEST_CASE("of one that runs already an agent hears of a default it typed, and of none it did not") {
+    DaemonInProcess daemon;
+    Json restarted = command("a", "web");
+    restarted["restart"] = "on-failure:3";
+    daemon.call("start_process", restarted);
+    const auto answer = [&](const char* restart) {
+        Json arguments = command("a", "web");
+        if (restart != nullptr) arguments["restart"] = restart;
+        return daemon.call("start_process", arguments)["content"][0]["text"].get<std::string>();
+    };
+    CHECK(answer("never").find("not applied to it: restart (") != std::string::npos);
+    CHECK(answer("on-failure").find("not applied to it: restart (") != std::string::npos);
+    CHECK(answer("on-failure:3").find("not applied") == std::string::npos);
+    CHECK(answer(nullptr).find("not applied") == std::string::npos);
+}
+
 TEST_CASE("a program that cannot be started leaves nothing behind") {
     DaemonInProcess daemon;
     daemon.shims.exec_failure = {rundir::Stage::execve, ENOENT};
