@@ -18,8 +18,9 @@ namespace {
 constexpr auto long_enough = std::chrono::seconds(10);
 constexpr std::size_t most_runs = 8;  // that are looked at
 
-std::string seconds_text(std::chrono::nanoseconds span) {
+std::string span_text(std::chrono::nanoseconds span) {
     const double seconds = std::chrono::duration<double>(span).count();
+    if (seconds < 0.9995) return fmt::format("{:.0f} ms", seconds * 1000);
     return seconds < 10 ? fmt::format("{:.1f} s", seconds) : fmt::format("{:.0f} s", seconds);
 }
 
@@ -60,7 +61,7 @@ std::string failure_text(const Failure& failure) {
     ops::FailureFacts holder;
     add_holder(failure, holder);
     std::string out;
-    if (failure.lived) out = "lived " + seconds_text(*failure.lived);
+    if (failure.lived) out = "lived " + span_text(*failure.lived);
     if (failure.lived && failure.run > 1) out += fmt::format(" in run {}", failure.run);
     const auto add = [&out](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
     if (failure.holder) add(ops::held_port_text(holder));

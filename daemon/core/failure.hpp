@@ -39,7 +39,7 @@ bool has_succeeded(const rundir::RunState& state);
 /// Tells who has the port, where that is known. Pure.
 void add_holder(const Failure& failure, ops::FailureFacts& facts);
 
-/// "lived 0.3 s in run 4; port 3000 is held by p2 "api"; since run 3, which worked: arguments …". Pure.
+/// "lived 312 ms in run 4; port 3000 is held by p2 "api"; since run 3, which worked: arguments …". Pure.
 std::string failure_text(const Failure& failure);
 
 /// One executor, one thread; what it reads is read elsewhere.

@@ -43,7 +43,9 @@ TEST_CASE("each fact of a failure is told, and what is not known is left out") {
     CHECK(failure_text(failure).empty());
     failure.run = 1;
     failure.lived = 312ms;
-    CHECK(failure_text(failure) == "lived 0.3 s");
+    CHECK(failure_text(failure) == "lived 312 ms");
+    failure.lived = 1500ms;
+    CHECK(failure_text(failure) == "lived 1.5 s");
     failure.run = 4;
     failure.lived = 75s;
     failure.holder = rundir::PortHolder{.port = 3000, .pid = 4711, .name = "node; next cursor p1:7:7"};
