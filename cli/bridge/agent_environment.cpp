@@ -1,5 +1,7 @@
 #include "cli/bridge/agent_environment.hpp"
 
+#include <optional>
+
 #include "common/base/text.hpp"
 #include "common/mcp/json_reader.hpp"
 #include "common/mcp/message.hpp"
@@ -12,6 +14,7 @@ namespace {
 
 /// As much as the daemon takes in one request.
 constexpr std::size_t most_bytes = 4u << 20;
+constexpr const char* directory_argument = "working_directory";
 
 /// Of a call that says in an argument what it asks for.
 bool is_start(const schema::Json& params) {
@@ -21,17 +24,24 @@ bool is_start(const schema::Json& params) {
     return action != arguments->end() && *action == ops::original_start;
 }
 
+/// A call that may start something, with params that are an object; else no value.
+std::optional<schema::Json> read_start(const ScannedMessage& message, const std::string& text) {
+    const bool is_control = message.name == ops::original_control;
+    const bool may_start =
+        is_control || message.name == ops::StartRequest::operation.name || message.name == ops::original_start;
+    if (message.kind != MessageKind::request || message.method != "tools/call" || !may_start) return std::nullopt;
+    auto json = mcp::read_json(text);  // bounds the depth of what is to be written again
+    if (!json || !(*json)["params"].is_object()) return std::nullopt;
+    if (is_control && !is_start((*json)["params"])) return std::nullopt;
+    return std::move(*json);
+}
+
 }  // namespace
 
 std::string with_environment(const ScannedMessage& message, std::string text,
                              const std::vector<std::string>& environment) {
-    const bool is_control = message.name == ops::original_control;
-    const bool may_start =
-        is_control || message.name == ops::StartRequest::operation.name || message.name == ops::original_start;
-    if (message.kind != MessageKind::request || message.method != "tools/call" || !may_start) return text;
-    auto json = mcp::read_json(text);  // bounds the depth of what is to be written again
-    if (!json || !(*json)["params"].is_object()) return text;
-    if (is_control && !is_start((*json)["params"])) return text;
+    auto json = read_start(message, text);
+    if (!json) return text;
     schema::Json& meta = (*json)["params"]["_meta"];
     if (!meta.is_null() && !meta.is_object()) return text;
     schema::Json entries = schema::Json::array();
@@ -41,6 +51,46 @@ std::string with_environment(const ScannedMessage& message, std::string text,
     meta[ops::environment_meta] = std::move(entries);
     std::string out = mcp::json_text(*json);
     return out.size() <= most_bytes ? out : text;
+}
+
+std::string with_directory(const ScannedMessage& message, std::string text, const std::string& directory) {
+    if (directory.empty()) return text;
+    auto json = read_start(message, text);
+    if (!json) return text;
+    const auto arguments = (*json)["params"].find("arguments");
+    if (arguments == (*json)["params"].end() || !arguments->is_object()) return text;
+    const auto given = arguments->find(directory_argument);
+    if (given == arguments->end() || given->is_null()) {
+        (*arguments)[directory_argument] = directory;
+    } else {
+        // No shell has read it: the daemon says so of a '~'.
+        const std::string* path = given->is_string() ? &given->get_ref<const std::string&>() : nullptr;
+        if (path == nullptr || path->empty() || path->front() == '/' || path->front() == '~') return text;
+        *given = directory + "/" + *path;
+    }
+    std::string out = mcp::json_text(*json);
+    return out.size() <= most_bytes ? out : text;
+}
+
+std::string without_required_directory(std::string answer) {
+    auto json = mcp::read_json(answer);
+    if (!json || !json->is_object()) return answer;
+    const auto result = json->find("result");
+    if (result == json->end() || !result->is_object()) return answer;
+    const auto tools = result->find("tools");
+    if (tools == result->end() || !tools->is_array()) return answer;
+    for (schema::Json& tool : *tools) {
+        const auto name = tool.find("name");
+        const auto schema = tool.find("inputSchema");
+        if (name == tool.end() || *name != ops::StartRequest::operation.name || schema == tool.end()) continue;
+        const auto required = schema->find("required");
+        if (required == schema->end() || !required->is_array()) continue;
+        schema::Json rest = schema::Json::array();
+        for (const auto& each : *required)
+            if (each != directory_argument) rest.push_back(each);
+        *required = std::move(rest);
+    }
+    return mcp::json_text(*json);
 }
 
 }  // namespace persistproc::cli::bridge

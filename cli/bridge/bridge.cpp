@@ -13,6 +13,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
+#include <filesystem>
 #include <list>
 #include <optional>
 #include <vector>
@@ -66,6 +67,13 @@ std::string modern_headers(const ScannedMessage& message) {
     if (is_header_text(message.method)) out += "Mcp-Method: " + message.method + "\r\n";
     if (message.name) out += "Mcp-Name: " + mcp::http::encode_header_value(*message.name) + "\r\n";
     return out;
+}
+
+/// Empty: it is gone, or not to be said in JSON.
+std::string own_directory() {
+    std::error_code failed;
+    std::string out = std::filesystem::current_path(failed).native();
+    return failed || !base::is_utf8(out) ? std::string() : out;
 }
 
 /// A message of the agent that the daemon has not answered yet.
@@ -191,7 +199,8 @@ private:
             return refuse("null", mcp::rpc::invalid_request, "Invalid request: a line is longer than 4 MiB");
         Open open;
         open.message = scan_message(line.text);
-        open.text = with_environment(open.message, std::move(line.text), environment_);
+        open.text = with_directory(open.message, std::move(line.text), directory_);
+        open.text = with_environment(open.message, std::move(open.text), environment_);
         const ScannedMessage& message = open.message;
         if (message.kind == MessageKind::not_json)
             return refuse("null", mcp::rpc::parse_error, "Parse error: the line is not JSON");
@@ -354,7 +363,7 @@ private:
             if (open.is_answered && open.is_initialize()) initialize_answer_ = text;
             if (open.message.is_modern && open.message.method == "subscriptions/listen") open.is_listening = true;
         }
-        output_.put(one_line(std::move(text)));
+        output_.put(one_line(for_agent(open, std::move(text))));
         return open.is_answered;
     }
 
@@ -394,12 +403,18 @@ private:
             initialize_answer_ = answer.body;
             session_.begin(open.text, initialize_answer_, answer.session);
         }
-        output_.put(one_line(std::move(answer.body)));
+        output_.put(one_line(for_agent(open, std::move(answer.body))));
+    }
+
+    std::string for_agent(const Open& open, std::string text) const {
+        const bool lists_tools = open.message.kind == MessageKind::request && open.message.method == "tools/list";
+        return lists_tools && !directory_.empty() ? without_required_directory(std::move(text)) : text;
     }
 
     boost::asio::any_io_executor executor_;
     BridgeOptions options_;
     std::vector<std::string> environment_ = inherited_environment(::environ);
+    std::string directory_ = own_directory();
     async::SystemClock clock_;
     DaemonLink link_;
     AgentOutput output_;

@@ -1,3 +1,4 @@
+#include "cli/bridge/agent_environment.hpp"
 #include "cli/bridge/agent_session.hpp"
 #include "cli/bridge/line_reader.hpp"
 #include "cli/bridge/message_scan.hpp"
@@ -65,6 +66,37 @@ TEST_CASE("what only reads may be asked again") {
         INFO(text);
         CHECK(only_reads(scan_message(text)) == is_so);
     }
+}
+
+TEST_CASE("a start without a working directory takes the bridge's, and a relative one begins there") {
+    const auto sent = [](const std::string& params) {
+        const std::string text = R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":)" + params + "}";
+        std::string out = with_directory(scan_message(text), text, "/src");
+        return out == text ? std::string("as it was") : out.substr(out.find(R"("arguments":)") + 12);
+    };
+    CHECK(sent(R"({"name":"start_process","arguments":{"command":"a"}})") ==
+          R"({"command":"a","working_directory":"/src"}}})");
+    CHECK(sent(R"({"name":"start_process","arguments":{"working_directory":"api"}})") ==
+          R"({"working_directory":"/src/api"}}})");
+    CHECK(sent(R"({"name":"ctrl","arguments":{"action":"start"}})") ==
+          R"({"action":"start","working_directory":"/src"}}})");
+    for (const char* params :
+         {R"({"name":"start_process","arguments":{"working_directory":"/api"}})",
+          R"({"name":"start_process","arguments":{"working_directory":"~/api"}})",
+          R"({"name":"start_process","arguments":{"working_directory":""}})",
+          R"({"name":"start_process","arguments":{"working_directory":7}})",
+          R"({"name":"start_process","arguments":[]})", R"({"name":"start_process"})",
+          R"({"name":"list_processes","arguments":{}})", R"({"name":"ctrl","arguments":{"action":"stop"}})"})
+        CHECK(sent(params) == "as it was");
+}
+
+TEST_CASE("an agent behind a bridge is asked for no working directory") {
+    CHECK(
+        without_required_directory(
+            R"({"id":1,"result":{"tools":[{"name":"start_process","inputSchema":{"required":["command","working_directory"]}},{"name":"b"}]}})") ==
+        R"({"id":1,"result":{"tools":[{"name":"start_process","inputSchema":{"required":["command"]}},{"name":"b"}]}})");
+    for (const char* other : {R"({"id":1,"error":{"code":1}})", R"({"id":1,"result":{"tools":7}})", "no JSON"})
+        CHECK(without_required_directory(other) == other);
 }
 
 TEST_CASE("of a message is known what it is, and whose") {
