@@ -29,9 +29,10 @@ bool is_one_of(std::string_view method, std::initializer_list<std::string_view> 
 
 Session::Session() : state_(std::make_unique<State>()) {}
 
-Session::Session(Revision revision) : Session() {
+Session::Session(Revision revision, std::string client_name) : Session() {
     auto caller = std::make_shared<Caller>();
     caller->revision = revision;
+    caller->name = std::move(client_name);
     caller->log_level = LogLevel::info;
     state_->caller = std::move(caller);
     state_->is_ready = true;

@@ -76,7 +76,8 @@ public:
     struct State;  // the server's
 
     Session();
-    explicit Session(Revision revision);
+    /// One that an earlier process began; `client_name` as Caller::name.
+    Session(Revision revision, std::string client_name);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;

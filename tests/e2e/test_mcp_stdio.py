@@ -249,6 +249,19 @@ class Stdio(harness.TestCase):
         # The agent hears nothing of it.
         self.assertFalse([m for _, m in bridge.kept if "id" in m and "method" not in m])
 
+    def test_the_next_daemon_knows_the_agent_by_its_name(self):
+        bridge = self.bridge()
+        bridge.initialize()
+        for label in ("before", "after"):
+            bridge.result(bridge.call("start_process", command=["sleep", "600"], label=label))
+            view = self.view(label)
+            self.assertEqual(view["started_by"], "e2e 1")
+            self.assertEqual(view["working_directory"], str(self.place.work.resolve()))
+            self.kill_daemon()
+            harness.eventually("a daemon is back", lambda: self.ok("version", "--json").json()["daemon"])
+        tools = {each["name"]: each for each in bridge.result(bridge.ask("tools/list"))["tools"]}
+        self.assertEqual(tools["start_process"]["inputSchema"]["required"], ["command"])
+
     def test_streams_of_notifications(self):
         bridge = self.bridge()
         listen = bridge.ask("subscriptions/listen", {"notifications": {"resourcesListChanged": True}}, modern=True)

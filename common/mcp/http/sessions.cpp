@@ -55,7 +55,7 @@ std::shared_ptr<HttpSession> Sessions::insert(std::string id, std::shared_ptr<Se
 }
 
 std::shared_ptr<HttpSession> Sessions::add(std::shared_ptr<Session> protocol) {
-    std::string id = ids_.make(protocol->revision());
+    std::string id = ids_.make(protocol->revision(), protocol->client_name());
     return insert(std::move(id), std::move(protocol));
 }
 
@@ -68,10 +68,10 @@ std::shared_ptr<HttpSession> Sessions::find(std::string_view id) {
         ++recent_.front()->requests;
         return recent_.front();
     }
-    const auto revision = ids_.find_revision(id);
-    if (!revision || graveyard_.contains(key) || ids_.has_made(id)) return nullptr;
+    auto facts = ids_.read(id);
+    if (!facts || graveyard_.contains(key) || ids_.has_made(id)) return nullptr;
     if (std::find(adopted_and_lost_.begin(), adopted_and_lost_.end(), key) != adopted_and_lost_.end()) return nullptr;
-    return insert(std::move(key), std::make_shared<Session>(*revision));
+    return insert(std::move(key), std::make_shared<Session>(facts->revision, std::move(facts->client_name)));
 }
 
 void Sessions::end(const std::shared_ptr<HttpSession>& session) {
