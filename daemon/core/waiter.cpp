@@ -9,6 +9,7 @@
 #include "common/async/offload.hpp"
 #include "common/base/text.hpp"
 #include "common/logstore/error_line.hpp"
+#include "common/logstore/search.hpp"
 #include "daemon/core/bounded_read.hpp"
 #include "daemon/core/printed_errors.hpp"
 
@@ -35,6 +36,33 @@ constexpr std::chrono::nanoseconds whole_line = std::chrono::seconds(8);
 
 /// Waits are not worth the time of a daemon that is to go.
 Error leaving() { return {ErrorCode::unavailable, "the daemon is leaving; ask again once there is another"}; }
+
+Error without_meaning(std::string_view name, WaitCondition until) {
+    return {ErrorCode::invalid, fmt::format("{}: has no meaning when until is {}", name, schema::enum_name(until))};
+}
+
+Result<void> check_arguments(const ops::WaitSpec& spec) {
+    struct Argument {
+        WaitCondition of;
+        bool is_given;
+        std::string_view name, words;
+    };
+    const Argument arguments[] = {
+        {WaitCondition::pattern, spec.pattern.has_value(), "pattern", "a pattern"},
+        {WaitCondition::port, spec.port.has_value(), "port", "a port"},
+        {WaitCondition::quiet, spec.quiet_seconds.has_value(), "quiet_seconds", "quiet_seconds"}};
+    const auto own = std::find_if(std::begin(arguments), std::end(arguments),
+                                  [&](const auto& each) { return each.of == spec.until; });
+    for (const auto& each : arguments) {
+        if (!each.is_given || each.of == spec.until) continue;
+        if (own == std::end(arguments) || !own->is_given) return without_meaning(each.name, spec.until);
+        // What the wait is for may have been inferred: nobody has said `until`.
+        return Error{ErrorCode::invalid, fmt::format("give {} or {}, not both", own->words, each.words)};
+    }
+    if (spec.until == WaitCondition::pattern && !spec.pattern)
+        return Error{ErrorCode::invalid, "pattern: required when until is pattern"};
+    return {};
+}
 
 /// Leaves of the lines before the last one, which is the match, those that say where it stands: none that is empty or
 /// that a logger wrote, of whom there is no end in a busy log.
@@ -96,19 +124,22 @@ struct Waiter::Look {
     std::uint64_t changes = 0;
 };
 
+Task<Result<void>> Waiter::check(ops::WaitSpec spec) {
+    if (auto checked = check_arguments(spec); !checked) co_return checked;
+    if (!spec.pattern) co_return Result<void>{};
+    auto compile = [pattern = std::move(*spec.pattern)]() -> Result<void> {
+        const auto compiled = logstore::LinePattern::compile(pattern, watched_pattern_memory);
+        if (!compiled) return base::with_context(compiled.error(), "pattern");
+        return {};
+    };
+    co_return co_await async::offload(workers_.waiting, std::move(compile));
+}
+
 Result<Waiter::WaitPtr> Waiter::wait_of(const ops::WaitRequest& request, const Located& process) {
-    const std::pair<bool, std::string_view> misplaced[] = {
-        {request.pattern && request.until != WaitCondition::pattern, "pattern"},
-        {request.stream != logstore::StreamChoice::combined && request.until != WaitCondition::pattern, "stream"},
-        {request.port && request.until != WaitCondition::port, "port"},
-        {request.quiet_seconds && request.until != WaitCondition::quiet, "quiet_seconds"},
-        {request.cursor && request.until != WaitCondition::pattern, "cursor"}};
-    for (const auto& [wrong, name] : misplaced)
-        if (wrong)
-            return Error{ErrorCode::invalid,
-                         fmt::format("{}: has no meaning when until is {}", name, schema::enum_name(request.until))};
-    if (request.until == WaitCondition::pattern && !request.pattern)
-        return Error{ErrorCode::invalid, "pattern: required when until is pattern"};
+    if (auto checked = check_arguments(request); !checked) return checked.error();
+    if (request.until != WaitCondition::pattern && request.stream != logstore::StreamChoice::combined)
+        return without_meaning("stream", request.until);
+    if (request.until != WaitCondition::pattern && request.cursor) return without_meaning("cursor", request.until);
     auto out = std::make_unique<Wait>();
     out->condition = request.until;
     out->id = process.id;

@@ -50,6 +50,10 @@ public:
     /// wait.
     Task<Waited> wait(ops::WaitRequest request, async::Turns::Party party);
 
+    /// What is wrong with the arguments of a wait whatever the process: asked before something is done for it. Errors:
+    /// invalid.
+    Task<Result<void>> check(ops::WaitSpec spec);
+
     /// Looks so far of waits that look at intervals, for what nobody announces: ports, and silence.
     std::uint64_t polls() const noexcept { return polling_->looks; }
 

@@ -12,10 +12,11 @@ namespace persistproc::tools {
 namespace {
 
 Task<mcp::ToolResult> restart(Core core, ops::RestartRequest request, mcp::CallContext context) {
+    auto wait = std::exchange(request.wait, std::nullopt);
+    if (auto checked = co_await check_wait(core, wait); !checked) co_return mcp::tool_failure(checked.error());
     if (auto allowed = core.agent_starts.take(context.principal); !allowed)
         co_return mcp::tool_failure(allowed.error());
     std::string actor = actor_of(context);
-    auto wait = std::exchange(request.wait, std::nullopt);
     auto restarted = co_await core.supervisor.restart(std::move(request), std::move(actor));
     if (!restarted) co_return mcp::tool_failure(restarted.error());
     restarted->cursor = cursor_of_run(core.supervisor, restarted->id);

@@ -22,10 +22,11 @@ std::string ignored_text(const ops::StartResponse& joined) {
 
 Task<mcp::ToolResult> start(Core core, ops::StartRequest request, mcp::CallContext context) {
     if (auto inherited = bridge_environment(context)) request.base_environment = std::move(*inherited);
+    auto wait = std::exchange(request.wait, std::nullopt);
+    if (auto checked = co_await check_wait(core, wait); !checked) co_return mcp::tool_failure(checked.error());
     if (auto allowed = core.agent_starts.take(context.principal); !allowed)
         co_return mcp::tool_failure(allowed.error());
     std::string actor = actor_of(context);
-    auto wait = std::exchange(request.wait, std::nullopt);
     auto started = co_await core.supervisor.start(std::move(request), std::move(actor));
     if (!started) co_return mcp::tool_failure(started.error());
     if (!started->created) core.agent_starts.give_back(context.principal);

@@ -206,6 +206,13 @@ Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::Ca
     co_return answer(request, **waited, *left, failure, introduced);
 }
 
+Task<Result<void>> check_wait(Core core, std::optional<ops::WaitSpec> wait) {
+    if (!wait) co_return Result<void>{};
+    const auto checked = co_await core.waiter.check(std::move(*wait));
+    if (!checked) co_return base::with_context(checked.error(), "wait");
+    co_return Result<void>{};
+}
+
 Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string process, ops::WaitSpec spec,
                                 mcp::CallContext context) {
     ops::WaitRequest request;

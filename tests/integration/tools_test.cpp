@@ -851,6 +851,31 @@ TEST_CASE("what is waited for follows from what is given, behind a start too") {
     CHECK(daemon.shims.spawned() == 2);
 }
 
+TEST_CASE("a wait that cannot be is refused before anything is done for it") {
+    AgentsDaemon daemon;
+    daemon.call("start_process", command("a", "web"));
+    const std::pair<Json, std::string> wrong_said[] = {
+        {{{"pattern", "("}}, "wait: pattern: "},
+        {{{"pattern", "a\nb"}}, "wait: pattern: "},
+        {{{"pattern", "a"}, {"port", 1}}, "wait: give a pattern or a port, not both"},
+        {{{"until", "pattern"}}, "wait: pattern: required when until is pattern"},
+        {{{"until", "exit"}, {"port", 1}}, "wait: port: has no meaning when until is exit"}};
+    for (const auto& [wrong, words] : wrong_said) {
+        Json starting = command("a", "web");
+        starting["if_running"] = "restart";
+        starting["wait"] = wrong;
+        for (const Json& result : {daemon.call("start_process", starting),
+                                   daemon.call("restart_process", Json{{"process", "web"}, {"wait", wrong}})}) {
+            CHECK(error_code(result) == "invalid");
+            const auto text = result["content"][0]["text"].get<std::string>();
+            INFO(text);
+            CHECK(text.find(words) != std::string::npos);
+        }
+    }
+    CHECK(daemon.shims.spawned() == 1);
+    CHECK(daemon.supervisor.find({1})->run == 1);
+}
+
 TEST_CASE("searches that take long keep nobody from reading, waiting or listing") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a", "web"));
