@@ -8,6 +8,7 @@
 #include "common/base/text.hpp"
 #include "common/logstore/ascii.hpp"
 #include "common/logstore/error_line.hpp"
+#include "common/logstore/search.hpp"
 
 namespace persistproc::logstore {
 
@@ -349,6 +350,19 @@ std::optional<int> refused_port(const ErrorBlock& block) {
 bool is_error_head(std::string_view line) {
     const std::string text = prepared(line);
     return is_head(kind_of(std::string_view(text).substr(source_prefix(text))));
+}
+
+bool names_error(std::string_view text) {
+    static const auto words = LinePattern::compile(error_hint);
+    return words && words->matches(text);
+}
+
+bool is_error_detail(const std::vector<Line>& lines) {
+    if (lines.empty()) return false;
+    const Seen last = see(lines.back());
+    if (!is_detail(last.body())) return false;
+    const auto block = find_error(lines, {}, WhichError::last, last.position);
+    return block && block->position < last.position;
 }
 
 std::string ErrorBlock::text() const {

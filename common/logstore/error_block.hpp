@@ -16,6 +16,9 @@ namespace persistproc::logstore {
 /// The head of a line of output, for one decision: does an error begin there? Takes any bytes. Pure.
 bool is_error_head(std::string_view line);
 
+/// Whether words of errors stand in `text`: who looks for such looks for errors. Any thread.
+bool names_error(std::string_view text);
+
 struct ErrorBlock {
     static constexpr std::size_t max_lines = 40;
     static constexpr std::size_t max_line_bytes = 500;
@@ -36,6 +39,9 @@ struct ErrorBlock {
     /// The lines, each ended by a newline; what is left out is said.
     std::string text() const;
 };
+
+/// Whether the last of `lines` is no more than a detail of an error that begins above it. Pure.
+bool is_error_detail(const std::vector<Line>& lines);
 
 /// The port that it could not have because another one has it; nothing: it says nothing of that. Pure.
 std::optional<int> refused_port(const ErrorBlock& block);

@@ -389,6 +389,16 @@ bool is_continuation(std::string_view line) {
     return starts_with_one(line, fronts) || is_source_frame(line);
 }
 
+bool is_detail(std::string_view line) {
+    constexpr std::size_t deep = 4;
+    const std::size_t indent = indentation(line);
+    if (indent >= deep || line.starts_with('\t') || is_source_frame(line)) return true;
+    const std::string_view text = line.substr(indent);
+    if (text.starts_with("at ")) return true;
+    const std::size_t name = std::min(text.find_first_of(": "), text.size());
+    return indent > 0 && !text.empty() && is_lower(text[0]) && text.substr(name).starts_with(": ");
+}
+
 bool is_prelude(std::string_view line) {
     std::string_view text = trimmed(line);
     if (text.starts_with("File \"")) return find_place(text).has_value();

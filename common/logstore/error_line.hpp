@@ -27,6 +27,10 @@ LineKind kind_of(std::string_view line);
 /// Whether the line belongs to the error above it, by how it looks.
 bool is_continuation(std::string_view line);
 
+/// Whether a line of an error's block can be nothing but a detail of it: a frame, source, a property ("port: 3000").
+/// What programs say next to their errors, once they are ready, is indented by less.
+bool is_detail(std::string_view line);
+
 /// Whether an error begins here if the head of one follows: a place alone, as Node, Next.js and Go print it first.
 bool is_prelude(std::string_view line);
 

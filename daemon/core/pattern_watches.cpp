@@ -13,6 +13,7 @@
 #include "common/async/notifier.hpp"
 #include "common/async/offload.hpp"
 #include "common/base/thread_priority.hpp"
+#include "common/logstore/error_block.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::core {
@@ -26,7 +27,8 @@ namespace {
 // goes on in the next.
 constexpr std::chrono::nanoseconds longest_look = std::chrono::milliseconds(200);
 constexpr std::chrono::nanoseconds shortest_search = std::chrono::milliseconds(20);
-constexpr std::uint64_t looked_at_closely = 256;  // lines that match, of which few may be accepted
+constexpr std::uint64_t looked_at_closely = 256;               // lines that match, of which few may be accepted
+constexpr std::uint64_t bytes_before = 4096, lines_before = 60;  // of a match, in which an error may begin
 constexpr std::uint64_t searched_bytes = 64u << 20;
 // A line that matches before it is finished is taken as it is after that: a prompt never is.
 constexpr auto unfinished_line = std::chrono::milliseconds(50);
@@ -40,7 +42,10 @@ struct Question {
     std::optional<std::uint32_t> run;
     logstore::StreamChoice stream = logstore::StreamChoice::combined;
     bool (*accepts)(std::string_view line) = nullptr;
+    bool outside_errors = false;
     bool was_asked = false;
+
+    bool is_selective() const { return accepts || outside_errors; }
 };
 
 struct Finding {
@@ -56,6 +61,29 @@ struct Findings {
     std::uint64_t searches = 0;
 };
 
+/// Of an error's block: its head, or what is told below it.
+bool is_of_error(logstore::LogView& log, const logstore::Line& line) {
+    if (logstore::is_error_head(line.text)) return true;
+    logstore::LineQuery above;
+    above.from = line.position - std::min(line.position, bytes_before);
+    above.to = line.end;
+    above.run = line.run;
+    above.grep = "";  // lines as searches see them
+    above.last = lines_before;
+    above.max_bytes = 2 * bytes_before;
+    auto page = log.read(above);
+    if (!page) return false;
+    auto& lines = page->lines;
+    if (lines.empty() || lines.back().position != line.position) return false;
+    return logstore::is_error_detail(lines);
+}
+
+bool is_accepted(logstore::LogView& log, const Question& question, const logstore::Line& line) {
+    if (!line.matched || line.event) return false;
+    if (question.accepts && !question.accepts(line.text)) return false;
+    return !question.outside_errors || !is_of_error(log, line);
+}
+
 Finding search(logstore::LogView& log, const Question& question, const logstore::ReadBudget& budget) {
     Finding out;
     out.was_asked = true;
@@ -66,7 +94,7 @@ Finding search(logstore::LogView& log, const Question& question, const logstore:
     query.stream = question.stream;
     query.grep = *question.pattern;
     query.grep_memory = watched_pattern_memory;
-    query.first = question.accepts ? looked_at_closely : 1;
+    query.first = question.is_selective() ? looked_at_closely : 1;
     auto page = log.read(query, budget);
     for (;;) {
         if (!page) {
@@ -74,9 +102,8 @@ Finding search(logstore::LogView& log, const Question& question, const logstore:
             out.failure = is_pattern ? base::with_context(page.error(), "pattern") : page.error();
             return out;
         }
-        const auto match = std::find_if(page->lines.begin(), page->lines.end(), [&](const auto& line) {
-            return line.matched && !line.event && (!question.accepts || question.accepts(line.text));
-        });
+        const auto match = std::find_if(page->lines.begin(), page->lines.end(),
+                                        [&](const auto& line) { return is_accepted(log, question, line); });
         if (match != page->lines.end()) {
             // It may be gone on with into one that does not match, or of which this is only the beginning.
             out.is_at_end = match->is_open;
@@ -84,7 +111,7 @@ Finding search(logstore::LogView& log, const Question& question, const logstore:
             out.match = std::move(*match);
             return out;
         }
-        const bool is_full = question.accepts && page->more && !page->is_spent && page->next > *query.from;
+        const bool is_full = question.is_selective() && page->more && !page->is_spent && page->next > *query.from;
         if (!is_full || (budget.until && std::chrono::steady_clock::now() >= *budget.until)) break;
         query.from = page->next;
         page = log.read(query, budget);
@@ -116,7 +143,7 @@ Findings look_for_all(const std::filesystem::path& path, const std::vector<Quest
     const auto end = steady_clock::now() + longest_look;
     const auto share = longest_look / static_cast<std::int64_t>(std::max<std::size_t>(1, questions.size()));
     using Asked =
-        std::tuple<std::string_view, bool, std::uint64_t, std::optional<std::uint32_t>, logstore::StreamChoice>;
+        std::tuple<std::string_view, bool, bool, std::uint64_t, std::optional<std::uint32_t>, logstore::StreamChoice>;
     std::map<Asked, std::size_t> asked;
     for (std::size_t i = 0; i < questions.size(); ++i) {
         const Question& question = questions[i];
@@ -125,8 +152,10 @@ Findings look_for_all(const std::filesystem::path& path, const std::vector<Quest
             out.of[i].from = question.from;
             continue;
         }
-        const auto [same, is_new] = asked.try_emplace(
-            {*question.pattern, question.accepts != nullptr, question.from, question.run, question.stream}, i);
+        const auto [same, is_new] =
+            asked.try_emplace({*question.pattern, question.accepts != nullptr, question.outside_errors, question.from,
+                               question.run, question.stream},
+                              i);
         if (!is_new) {
             out.of[i] = out.of[same->second];
             continue;
@@ -148,8 +177,12 @@ Findings look_for_all(const std::filesystem::path& path, const std::vector<Quest
 struct PatternWatches::Waiting {
     Waiting(asio::any_io_executor executor, async::Clock& c, Wanted wanted)
         : clock(c),
-          question{std::make_shared<const std::string>(std::move(wanted.pattern)), wanted.from, wanted.run,
-                   wanted.stream, wanted.accepts},
+          question{std::make_shared<const std::string>(std::move(wanted.pattern)),
+                   wanted.from,
+                   wanted.run,
+                   wanted.stream,
+                   wanted.accepts,
+                   wanted.outside_errors},
           party(wanted.party),
           told(std::move(executor)) {}
 

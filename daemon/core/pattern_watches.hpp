@@ -34,6 +34,7 @@ public:
         async::Turns::Party party = nullptr;
         /// Of the lines that match, only such ones. Called on any thread; one for each pattern.
         bool (*accepts)(std::string_view line) = nullptr;
+        bool outside_errors = false;  // what errors are told with is no match
     };
 
     /// One who waits, for as long as it lives. May outlive the PatternWatches; then nothing is found any more.

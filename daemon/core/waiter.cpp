@@ -309,6 +309,7 @@ Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
     if (wait->is_of_run) wanted.run = wait->run;
     wanted.stream = wait->stream;
     wanted.party = wait->party;
+    wanted.outside_errors = wait->ends_with_errors && !logstore::names_error(wait->pattern);
     const auto watch = patterns_.watch(wait->log, std::move(wanted));
     const auto errors = co_await watch_errors(*wait);
     for (;;) {

@@ -112,6 +112,39 @@ TEST_CASE("a pattern that matches the error itself is a match") {
     CHECK(Waiting::meta(web.answer())["match"] == "ValueError: no");
 }
 
+TEST_CASE("what an error is told with is no match, unless the pattern names errors") {
+    const std::string refused =
+        "Error: listen EADDRINUSE: address already in use 127.0.0.1:3000\n"
+        "    at Server.listen (node:net:1)\n"
+        "  port: 3000\n"
+        "}\n";
+    const std::pair<std::string, std::string> pattern_printed[] = {
+        {"3000", refused}, {"ready", "Error: cannot start: port 3000 not ready\n"}, {"listen", traceback + refused}};
+    for (const auto& [pattern, printed] : pattern_printed) {
+        INFO(pattern);
+        Waiting web;
+        web.log.err(printed);
+        web.begin(Json{{"pattern", pattern}});
+        CHECK(Waiting::meta(web.answer())["outcome"] == "error");
+        // The client's users see what they ask for.
+        Waiting users(mcp::Principal::Role::client);
+        users.log.err(printed);
+        users.begin(Json{{"until", "pattern"}, {"pattern", pattern}});
+        CHECK(Waiting::meta(users.answer())["outcome"] == "matched");
+    }
+    Waiting web;
+    web.log.err(refused);
+    web.begin(Json{{"pattern", "3000|EADDRINUSE"}});
+    CHECK(Waiting::meta(web.answer())["outcome"] == "matched");
+    // Beside an error, on its stream, too.
+    for (const std::string ready : {"  > Local: http://localhost:3000/", "Listening on 3000", " * Running on :3000"}) {
+        Waiting other;
+        other.log.err(refused + ready + "\n");
+        other.begin(Json{{"pattern", "3000"}});
+        CHECK(Waiting::meta(other.answer())["match"] == ready);
+    }
+}
+
 TEST_CASE("an error shortly before the wait counts, an old one does not") {
     const bool is_old = GENERATE(false, true);
     for (const Json& arguments : {for_pattern, for_port, for_quiet}) {
