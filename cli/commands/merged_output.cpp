@@ -54,7 +54,7 @@ Result<void> add_log(session::MergedLogs& logs, const OutputArguments& options, 
     if (!span) return span.error();
     if (span->end == 0 && !options.follow) return {};
     // The log itself tells of what was removed where it is to begin.
-    const bool is_told = !options.has_filter();
+    const bool is_told = !options.has_filter() && span->begin < span->end;
     const std::size_t number = logs.add(view, *directory, span->begin - (is_told ? span->evicted_bytes : 0));
     logs.logs[number].lines->stop_at(span->end, !options.follow);
     return {};
@@ -105,10 +105,17 @@ Task<int> merged_output(Context context, OutputArguments options) {
         const int failed = console.fail(added.error());
         if (status == 0) status = failed;
     }
-    if (logs->logs.empty() && status == 0 && !options.follow)
-        console.note(chosen->empty() ? no_processes_yet : "none of them has printed anything yet");
     const int shown = logs->show_recorded(console, asked->last);
     if (status == 0) status = shown;
+    if (!logs->has_shown() && status == 0 && !options.follow) {
+        const std::string nothing = nothing_text(options);
+        if (chosen->empty())
+            console.note(no_processes_yet);
+        else if (!nothing.empty())
+            console.note(nothing);
+        else if (logs->logs.empty())
+            console.note("none of them has printed anything yet");
+    }
     if (!options.follow || !console.can_print() || (logs->logs.empty() && !is_of_all)) co_return status;
     const auto joins_since = is_of_all ? std::optional(began) : std::nullopt;
     const int followed =

@@ -56,6 +56,9 @@ Result<logstore::LineQuery> make_output_query(const OutputArguments& options, co
     } else if (auto done = time(asked.until, "--until", query.until_ns); !done) {
         return done.error();
     }
+    if (query.since_ns && query.until_ns && *query.since_ns > *query.until_ns)
+        return Error{ErrorCode::invalid, fmt::format("--since {} is later than --until {}", base::excerpt(*asked.since),
+                                                     base::excerpt(*asked.until))};
     if (asked.run) {
         const auto id = domain::find_process_id(view.id);
         const auto number = id ? domain::find_run_number(*asked.run, *id) : std::nullopt;
@@ -88,14 +91,19 @@ Result<logstore::LineFilter> make_output_filter(const logstore::LineQuery& query
     return failed;
 }
 
+std::string nothing_text(const OutputArguments& options) {
+    if (options.has_filter()) return "no line matches";
+    return options.request.since || options.request.until ? "nothing was printed in that time" : "";
+}
+
 namespace {
 
-/// The bytes of a span, exactly.
-Result<void> print_bytes(const Console& console, const fs::path& log_directory, const logstore::LogSpan& span,
+/// The bytes of a span, exactly. Returns whether there were any.
+Result<bool> print_bytes(const Console& console, const fs::path& log_directory, const logstore::LogSpan& span,
                          format::OutputView& view, std::uint32_t first_run) {
     logstore::Follower follower(log_directory, span.begin);
     std::vector<format::Chunk> chunks;
-    bool more = true;
+    bool more = true, has_printed = false;
     while (more) {
         auto items = follower.read_more(page_bytes);
         if (!items) return items.error();
@@ -115,10 +123,12 @@ Result<void> print_bytes(const Console& console, const fs::path& log_directory, 
             // What is said of the output, such as a gap, stands on stderr.
             const bool is_note = chunk.fd == STDERR_FILENO;
             if (is_note) base::write_all(STDERR_FILENO, chunk.bytes);
-            if (!is_note && !console.print(chunk.bytes)) return {};
+            if (is_note) continue;
+            has_printed = true;
+            if (!console.print(chunk.bytes)) return true;
         }
     }
-    return {};
+    return has_printed;
 }
 
 /// Lines by query, page after page, until `take(page)` returns false. Returns where they end.
@@ -137,19 +147,28 @@ Result<std::uint64_t> for_each_page(const fs::path& log_directory, logstore::Lin
     }
 }
 
-Result<std::uint64_t> print_lines(const Console& console, const fs::path& log_directory,
-                                  const logstore::LineQuery& query, const format::OutputStyle& style, bool json) {
+struct Printed {
+    std::uint64_t next = 0;
+    bool is_any = false;
+};
+
+Result<Printed> print_lines(const Console& console, const fs::path& log_directory, const logstore::LineQuery& query,
+                            const format::OutputStyle& style, bool json) {
     std::uint64_t lost_bytes = 0;
+    Printed printed;
     auto next = for_each_page(log_directory, query, [&](const logstore::LinePage& page) {
         std::string text;
         for (const auto& line : page.lines) text += format::line_text(line, style, json);
+        printed.is_any = printed.is_any || !page.lines.empty();
         lost_bytes += page.lost_bytes;
         return console.print(text);
     });
     if (lost_bytes > 0)
         console.note(base::counted(lost_bytes, "byte of what was looked through was lost",
                                    "bytes of what was looked through were lost"));
-    return next;
+    if (!next) return next.error();
+    printed.next = *next;
+    return printed;
 }
 
 /// The lines as one JSON document, written as they are read. Returns the exit status.
@@ -179,19 +198,20 @@ int print_document(const Console& console, const fs::path& log_directory, const 
     return ops::exit_status(next.error());
 }
 
-/// Of a program that has printed nothing: an empty answer could mean anything.
-void tell_silence(const Console& console, const ProcessView& view, const fs::path& log_directory, bool follow) {
+/// Of a program that has printed nothing: an empty answer could mean anything. Returns whether it is one.
+bool tell_silence(const Console& console, const ProcessView& view, const fs::path& log_directory, bool follow) {
     const auto end = logstore::find_log_end(log_directory);
-    if (!end || end->position > 0) return;
+    if (!end || end->position > 0) return false;
     const WallTime now = base::wall_now();
     // Who follows it from its beginning has not waited for anything yet.
-    if (follow && view.started_at && now - *view.started_at < std::chrono::seconds(1)) return;
+    if (follow && view.started_at && now - *view.started_at < std::chrono::seconds(1)) return true;
     if (domain::is_live(view))
         console.note(fmt::format("{} has printed nothing yet ({}{}; it may buffer its output)", format::name_text(view),
                                  view.state.word(),
                                  view.started_at ? " for " + format::span_text(now - *view.started_at) : ""));
     else if (!follow)
         console.note(format::ending_text(view, now) + "; it printed nothing");
+    return true;
 }
 
 }  // namespace
@@ -220,7 +240,7 @@ static Task<int> output(Context context, OutputArguments options) {
     if (!log) co_return context.console.fail(log.error());
     const fs::path& log_directory = *log;
 
-    tell_silence(context.console, *process, log_directory, options.follow);
+    const bool is_silent = tell_silence(context.console, *process, log_directory, options.follow);
 
     const bool json = context.console.json();
     format::OutputStyle style = session::style_for_terminal(process->id, false, options.raw);
@@ -230,21 +250,27 @@ static Task<int> output(Context context, OutputArguments options) {
     const bool by_line = json || options.has_filter() || query->first > 0;
     if (json && !options.follow) co_return print_document(context.console, log_directory, *query, style);
     std::uint64_t from = 0;
+    bool has_printed = false;
     if (by_line) {
         // What follows joins on where the lines end.
         query->include_partial = !options.follow;
-        auto next = print_lines(context.console, log_directory, *query, style, json);
-        if (!next) co_return context.console.fail(next.error());
-        from = *next;
+        auto printed = print_lines(context.console, log_directory, *query, style, json);
+        if (!printed) co_return context.console.fail(printed.error());
+        from = printed->next;
+        has_printed = printed->is_any;
     } else {
         auto span = logstore::locate(log_directory, *query);
         if (!span) co_return context.console.fail(span.error());
-        if (span->evicted_bytes > 0) context.console.note(logstore::evicted_text(span->evicted_bytes));
+        // Of what was removed is told where it would have stood.
+        const bool is_before_something = span->begin < span->end;
+        if (span->evicted_bytes > 0 && is_before_something)
+            context.console.note(logstore::evicted_text(span->evicted_bytes));
         from = span->begin;
         if (!options.follow) {
             auto view = format::make_byte_view(style);
             auto printed = print_bytes(context.console, log_directory, *span, *view, query->run.value_or(0));
             if (!printed) co_return context.console.fail(printed.error());
+            has_printed = *printed;
             // The shell's prompt does not belong behind the program's words.
             if (view->is_inside_line() && ::isatty(STDOUT_FILENO) == 1) context.console.print("\n");
             from = span->end;
@@ -252,6 +278,8 @@ static Task<int> output(Context context, OutputArguments options) {
     }
     if (!context.console.can_print()) co_return 0;  // and no cursor: not all before it was given
     if (!options.follow) {
+        const std::string nothing = has_printed || is_silent ? "" : nothing_text(options);
+        if (!nothing.empty()) context.console.note(nothing);
         if (options.request.cursor)
             context.console.note(fmt::format("next cursor {}", logstore::format_cursor(process->id, from)));
         co_return 0;

@@ -11,6 +11,9 @@ Result<logstore::LineQuery> make_output_query(const OutputArguments& options, co
 /// What its patterns let pass. Errors: invalid, naming the flag.
 Result<logstore::LineFilter> make_output_filter(const logstore::LineQuery& query);
 
+/// Why nothing was shown of logs that hold something. Empty: nobody need be told.
+std::string nothing_text(const OutputArguments& options);
+
 /// `output` of several processes, or of all: their lines in the order of time. Also of one that is followed with what
 /// stands around each match.
 Task<int> merged_output(Context context, OutputArguments options);

@@ -33,6 +33,7 @@ void MergedLogs::show(const Console& console, const logstore::MergedEntry& entry
     for (const format::Chunk& each : chunks_) {
         if (each.fd == STDOUT_FILENO) {
             held += each.bytes;
+            has_shown_ = true;
             continue;
         }
         console.print(std::exchange(held, {}));

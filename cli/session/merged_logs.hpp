@@ -31,6 +31,9 @@ public:
     /// Blocks. Returns the exit status: not 0 where a log could not be read.
     int show_recorded(const Console& console, std::uint64_t lines);
 
+    /// Whether `show_recorded` had anything for stdout.
+    bool has_shown() const { return has_shown_; }
+
     logstore::Merge merge;
     format::MergedText text;
     std::vector<Log> logs;
@@ -42,6 +45,7 @@ private:
     logstore::LineFilter filter_;
     std::vector<format::Chunk> chunks_;  // of the entry that is shown
     int status_ = 0;
+    bool has_shown_ = false;
 };
 
 /// Goes on behind what was shown. Ends when every process has ended for good, or, with `joins_since`, never: processes

@@ -69,6 +69,22 @@ class Logs(harness.TestCase):
         self.assertOneLine(self.cli("logs", "--grep", "(").err, "--grep")
         self.assertEqual(self.lines("quiet", "quiet"), [])
 
+    def test_why_nothing_is_shown(self):
+        self.one_after_the_other()
+        for arguments, words in (
+            (["--until", "2020-01-01"], "nothing was printed in that time"),
+            (["--since", "0"], "nothing was printed in that time"),
+            (["--grep", "nosuch"], "no line matches"),
+        ):
+            for targets in (["a"], ["a", "bee"]):
+                with self.subTest(arguments, targets=targets):
+                    finished = self.ok("logs", *targets, *arguments)
+                    self.assertEqual((finished.out, finished.err), (b"", f"persistproc: {words}\n".encode()))
+        for targets in (["a"], ["a", "bee"]):
+            finished = self.cli("logs", *targets, "--since", "2m", "--until", "3m")
+            self.assertEqual((finished.code, finished.out), (2, b""))
+            self.assertOneLine(finished.err, "--since 2m is later than --until 3m")
+
 
 # Prints what is written into a fifo, line by line, and ends with the first digit.
 PARROT = """
