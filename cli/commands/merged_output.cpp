@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <set>
 
 #include "cli/commands/output.hpp"
@@ -117,9 +118,14 @@ Task<int> merged_output(Context context, OutputArguments options) {
             console.note("none of them has printed anything yet");
     }
     if (!options.follow || !console.can_print() || (logs->logs.empty() && !is_of_all)) co_return status;
-    const auto joins_since = is_of_all ? std::optional(began) : std::nullopt;
+    session::Joining joining;
+    joining.since = began;
+    joining.all = is_of_all;
+    for (const ProcessView& view : *chosen)
+        if (std::find(options.targets.begin(), options.targets.end(), view.label) != options.targets.end())
+            joining.labels.insert(view.label);
     const int followed =
-        co_await session::follow_merged(std::move(context), std::move(logs), std::move(*client), joins_since);
+        co_await session::follow_merged(std::move(context), std::move(logs), std::move(*client), std::move(joining));
     co_return status != 0 ? status : followed;
 }
 

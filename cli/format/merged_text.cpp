@@ -27,11 +27,16 @@ std::size_t label_cells(const TextStyle& style) {
 }  // namespace
 
 void MergedText::add(const ProcessView& view) {
-    Owner owner{.name = {view.id, view.label}, .shown = {}, .style = style_.lines};
-    owner.style.process_id = view.id;
-    if (style_.json && style_.has_names) owner.style.label = view.label;
-    owner.shown = cut_middle(shown(view.label, style_.text), label_cells(style_.text), style_.text.mark());
-    owners_.push_back(std::move(owner));
+    owners_.push_back(Owner{.name = {view.id, {}}, .shown = {}, .style = style_.lines});
+    owners_.back().style.process_id = view.id;
+    rename(owners_.size() - 1, view.label);
+}
+
+void MergedText::rename(std::size_t source, const std::string& label) {
+    Owner& owner = owners_[source];
+    owner.name.label = label;
+    if (style_.json && style_.has_names) owner.style.label = label;
+    owner.shown = cut_middle(shown(label, style_.text), label_cells(style_.text), style_.text.mark());
     are_named_ = false;
 }
 
@@ -73,7 +78,7 @@ void MergedText::say_missing(const Owner& owner, const logstore::LogEntry& entry
     if (!text) return;
     if (!style_.json) {
         const std::string name = style_.has_names ? base::escape_line(owner.name.label) + ": " : std::string();
-        out.push_back(Chunk{STDERR_FILENO, fmt::format("({}{})\n", name, *text)});
+        out.push_back(Chunk{STDERR_FILENO, fmt::format("persistproc: {}{}\n", name, *text)});
         return;
     }
     const bool is_removed = entry.removed_bytes > 0 || entry.line.event == logstore::Event::removed;

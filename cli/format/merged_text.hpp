@@ -25,6 +25,8 @@ public:
     /// The source that the merge has numbered next. Labels are aligned with one another: one that comes later may make
     /// room for itself from then on.
     void add(const ProcessView& view);
+    /// The label of a source is another from now on.
+    void rename(std::size_t source, const std::string& label);
     const OwnerName& owner(std::size_t source) const { return owners_[source].name; }
 
     /// An entry as bytes for stdout (lines, and all that is JSON) and stderr. Events are left to the caller, but for

@@ -53,18 +53,20 @@ struct Followed {
     std::optional<unsigned> drain;  // to be answered when all that is there was shown
     int watch = -1;                 // of its log; -1: it is looked at instead
     bool is_over = false;           // until it is started again
+    bool was_over = false;          // and of its newest run nothing was said yet
     bool is_gone = false;           // known no more
+    bool is_removal_told = false;
 };
 
 /// Everything that happens while several processes are followed. All on the loop; the logs are read in portions.
 class MergedFollowing {
 public:
     MergedFollowing(Context context, std::unique_ptr<MergedLogs> logs, std::unique_ptr<DaemonClient> client,
-                    std::optional<WallTime> joins_since)
+                    Joining joining)
         : context_(std::move(context)),
           logs_(std::move(logs)),
           client_(std::move(client)),
-          joins_since_(joins_since),
+          joining_(std::move(joining)),
           stdout_(context_.executor, STDOUT_FILENO),
           stderr_(context_.executor, STDERR_FILENO),
           wanted_(context_.executor),
@@ -100,7 +102,7 @@ private:
         MergedLogs::Log& log = logs_->logs[i];
         Followed one(log.view);
         // Of those that nobody named an end that was before is no news.
-        one.is_over = joins_since_ && !domain::is_live(log.view) && log.view.state != ProcessState::backoff;
+        one.is_over = joining_.all && !domain::is_live(log.view) && log.view.state != ProcessState::backoff;
         one.newest_run = run_of(log.view);
         processes_.push_back(std::move(one));
         log.lines->go_on();
@@ -129,11 +131,15 @@ private:
             case Act::tell_restarted: {
                 const std::string run = run_text(i, action.run);
                 const std::string pid = action.pid > 0 ? fmt::format(", PID {}", action.pid) : "";
-                tell(fmt::format("{} was restarted as {}{}", format::name_text(one.known), run, pid),
+                const char* const what = std::exchange(one.was_over, false) ? "started again" : "restarted";
+                tell(fmt::format("{} was {} as {}{}", format::name_text(one.known), what, run, pid),
                      format::restarted_event_json(logs_->text.owner(i), run, action.pid));
                 break;
             }
-            case Act::tell_removed: say(format::name_text(one.known) + " has been removed"); break;
+            case Act::tell_removed:
+                one.is_removal_told = true;
+                say(format::name_text(one.known) + " has been removed");
+                break;
             case Act::finish: end(i); break;
             case Act::stop:
             case Act::force_stop:
@@ -161,8 +167,13 @@ private:
         wanted_.notify_all();
     }
 
+    static void begin_again(Followed& one) {
+        one.was_over = one.was_over || one.is_over;
+        one.is_over = false;
+    }
+
     bool are_all_over() const {
-        return !joins_since_ && std::all_of(processes_.begin(), processes_.end(),
+        return !joining_.all && std::all_of(processes_.begin(), processes_.end(),
                                             [](const Followed& each) { return each.is_over || each.is_gone; });
     }
 
@@ -171,7 +182,7 @@ private:
         if (line.event == logstore::Event::stopping) one.stopped_run = line.run;
         const bool is_start = line.event == logstore::Event::started;
         if (!is_start && !is_run_end(*line.event)) return;
-        if (line.run > one.newest_run) one.is_over = false;
+        if (line.run > one.newest_run) begin_again(one);
         one.newest_run = std::max(one.newest_run, line.run);
         if (one.is_over) return;
         if (is_start) return happen(i, RunStarted{line.run, line.value});
@@ -272,7 +283,7 @@ private:
         }
         // In the order in which they were listed.
         for (const ProcessView& each : *views)
-            if (joins_since_ && by_id.contains(each.id)) join(each);
+            if (by_id.contains(each.id) && (joining_.all || is_successor(each))) join(each);
     }
 
     /// `view`: null: it is known no more.
@@ -280,21 +291,32 @@ private:
         Followed& one = processes_[i];
         if (one.is_gone) return;
         if (view == nullptr) {
+            // Of one that has ended the policy says no more; of one that was named its removal is news still.
+            const bool is_untold = one.is_over && !joining_.all;
             if (!one.is_over) happen(i, Forgotten{});
             if (!one.is_over) return;
+            if (is_untold && !one.is_removal_told) say(format::name_text(one.known) + " has been removed");
             one.is_gone = true;
             unwatch(i);
             logs_->merge.remove(i);
             return;
         }
+        if (view->label != one.known.label) logs_->text.rename(i, view->label);
         one.known = *view;
-        if (run_of(*view) > one.newest_run) one.is_over = false;
+        if (run_of(*view) > one.newest_run) begin_again(one);
         if (!one.is_over) happen(i, polled_of(*view));
+    }
+
+    /// Stands under a label that was named, whose process has been removed.
+    bool is_successor(const ProcessView& view) const {
+        return joining_.labels.contains(view.label) &&
+               std::any_of(processes_.begin(), processes_.end(),
+                           [&](const Followed& each) { return each.is_gone && each.known.label == view.label; });
     }
 
     /// One that nobody had to show, or that was no news any more, runs now, or did so a moment ago.
     void join(const ProcessView& view) {
-        if (!domain::is_live(view) && (!view.started_at || *view.started_at < *joins_since_)) return;
+        if (!domain::is_live(view) && (!view.started_at || *view.started_at < joining_.since)) return;
         const auto directory = find_log(view);
         if (!directory) return;
         logstore::LineQuery query;
@@ -442,7 +464,7 @@ private:
     Context context_;
     std::unique_ptr<MergedLogs> logs_;
     std::unique_ptr<DaemonClient> client_;
-    const std::optional<WallTime> joins_since_;
+    const Joining joining_;
     async::SystemClock clock_;
     std::vector<Followed> processes_;  // by the numbers of `logs_`
     std::optional<logstore::LogWatches> watches_;
@@ -462,9 +484,9 @@ private:
 }  // namespace
 
 Task<int> follow_merged(Context context, std::unique_ptr<MergedLogs> logs, std::unique_ptr<DaemonClient> client,
-                        std::optional<WallTime> joins_since) {
+                        Joining joining) {
     auto following =
-        std::make_unique<MergedFollowing>(std::move(context), std::move(logs), std::move(client), joins_since);
+        std::make_unique<MergedFollowing>(std::move(context), std::move(logs), std::move(client), std::move(joining));
     co_return co_await following->run();
 }
 

@@ -2,7 +2,8 @@
 /// Several logs that are read as one in a terminal: first what there is, then what comes.
 #include <filesystem>
 #include <memory>
-#include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "cli/client.hpp"
@@ -48,10 +49,17 @@ private:
     bool has_shown_ = false;
 };
 
-/// Goes on behind what was shown. Ends when every process has ended for good, or, with `joins_since`, never: processes
-/// that have started since then join in. A signal or a reader that has gone ends it, too. `client` may be lost and
-/// found again; the logs go on being shown meanwhile. Returns the exit status.
+/// Which processes join in that have started meanwhile.
+struct Joining {
+    WallTime since{};              // when the logs were chosen
+    bool all = false;              // every one
+    std::set<std::string> labels;  // else those that stand under one of these in place of one that was removed
+};
+
+/// Goes on behind what was shown. Ends when every process has ended for good, or, where all may join in, never. A
+/// signal or a reader that has gone ends it, too. `client` may be lost and found again; the logs go on being shown
+/// meanwhile. Returns the exit status.
 Task<int> follow_merged(Context context, std::unique_ptr<MergedLogs> logs, std::unique_ptr<DaemonClient> client,
-                        std::optional<WallTime> joins_since);
+                        Joining joining);
 
 }  // namespace persistproc::cli::session

@@ -159,6 +159,30 @@ class Following(harness.TestCase):
         joined = next(each for each in objects if each.get("event") == "joined")
         self.assertEqual((joined["process"], joined["run"]), ("p3", "p3.1"))
 
+    def test_names_are_gone_on_with(self):
+        self.parrot("a")
+        self.parrot("b")
+        shown = self.background("logs", "-f", "a", "b", "--no-color")
+        shown.until_output(b"b | ready\n")
+        self.say("b", "3")
+        self.until_said(shown, "(b) exited with code 3")
+        self.ok("start", "b")
+        self.until_said(shown, "p2 (b) was started again as p2.2")
+        self.ok("rm", "-f", "b")
+        self.until_said(shown, "p2 (b) has been removed")
+        self.start("b", ["echo", "successor"])
+        shown.until_output(b"p3 | successor\n")  # two had that label
+        self.until_said(shown, "p3 (b) has started")
+        self.ok("rename", "a", "shop")
+
+        def is_renamed():
+            self.say("a", "news")
+            return b"shop | news\n" in shown.out
+
+        harness.eventually("the new label is shown", is_renamed)
+        self.say("a", "0")
+        self.assertEqual(shown.wait().code, 0)
+
     def test_what_stands_around_a_match_of_one_that_is_followed(self):
         self.parrot("a")
         self.say("a", "before")

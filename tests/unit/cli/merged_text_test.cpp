@@ -72,6 +72,22 @@ TEST_CASE("labels that are cut to the same are told apart by ids") {
     CHECK(shown(text, line_of(2, "x")) == "O:web | x\n");
 }
 
+TEST_CASE("a label may become another") {
+    format::MergedText text({});
+    text.add(process("p1", "web"));
+    CHECK(shown(text, line_of(0, "one")) == "O:web | one\n");
+    text.rename(0, "shop");
+    CHECK(shown(text, line_of(0, "two")) == "O:shop | two\n");
+
+    format::MergedStyle style;
+    style.json = true;
+    format::MergedText json(style);
+    json.add(process("p1", "web"));
+    json.rename(0, "shop");
+    CHECK(shown(json, line_of(0, "one")).starts_with(R"(O:{"process":"p1","label":"shop",)"));
+    CHECK(json.owner(0).label == "shop");
+}
+
 TEST_CASE("of one process nothing is put in front") {
     format::MergedStyle style;
     style.has_names = false;
@@ -90,8 +106,8 @@ TEST_CASE("what is missing is said on stderr, and as an object among those of th
     event.entry.line.event = logstore::Event::started;
     format::MergedText text({});
     text.add(process("p1", "web"));
-    CHECK(shown(text, gap).starts_with("E:(web: 7 bytes were lost here"));
-    CHECK(shown(text, removed).starts_with("E:(web: 9 bytes before this were removed"));
+    CHECK(shown(text, gap).starts_with("E:persistproc: web: 7 bytes were lost here"));
+    CHECK(shown(text, removed).starts_with("E:persistproc: web: 9 bytes before this were removed"));
     CHECK(shown(text, failed) == "E:persistproc: p1: damaged\n");
     CHECK(shown(text, event).empty());
 
