@@ -9,18 +9,28 @@
 #include "cli/run_survey.hpp"
 #include "cli/session/attach.hpp"
 #include "cli/session/merged_logs.hpp"
+#include "common/base/text.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::commands {
 
 namespace {
 
-/// Each log takes two descriptors.
-void raise_descriptor_limit() {
+/// Of a log that is read; and of all else, looking for where a log begins included.
+constexpr rlim_t descriptors_a_log = 3, other_descriptors = 32;
+
+/// Makes room for reading `logs` at once. Errors: limit.
+Result<void> raise_descriptor_limit(std::size_t logs) {
     rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
+    const rlim_t needed = logs * descriptors_a_log + other_descriptors;
+    if (limit.rlim_cur == RLIM_INFINITY || needed <= limit.rlim_cur) return {};
+    return Error{ErrorCode::limit,
+                 fmt::format("reading {} at once needs {} open files, and no more than {} are allowed: raise the hard "
+                             "limit (ulimit -n), or name fewer processes",
+                             base::counted(logs, "log", "logs"), needed, limit.rlim_cur)};
 }
 
 /// Those that are meant, each once. Errors: of the first target that names none, or several.
@@ -89,7 +99,7 @@ Task<int> merged_output(Context context, OutputArguments options) {
     auto chosen = co_await choose_logs(**client, options);
     if (!chosen) co_return console.fail(chosen.error());
 
-    raise_descriptor_limit();
+    if (auto raised = raise_descriptor_limit(chosen->size()); !raised) co_return console.fail(raised.error());
     const ProcessView nobody;
     auto asked = make_output_query(options, chosen->empty() ? nobody : chosen->front());
     if (!asked) co_return console.fail(asked.error());

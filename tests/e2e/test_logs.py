@@ -85,6 +85,14 @@ class Logs(harness.TestCase):
             self.assertEqual((finished.code, finished.out), (2, b""))
             self.assertOneLine(finished.err, "--since 2m is later than --until 3m")
 
+    def test_more_logs_than_files_may_be_open(self):
+        self.one_after_the_other()
+        limited = 'ulimit -n 36; exec "$0" logs "$@"'
+        for arguments in ([], ["-f"]):
+            ran = self.background(*arguments, "a", "bee", "quiet", before=("sh", "-c", limited)).wait()
+            self.assertEqual((ran.code, ran.out), (125, b""), ran)
+            self.assertOneLine(ran.err, "ulimit -n")
+
 
 # Prints what is written into a fifo, line by line, and ends with the first digit.
 PARROT = """
