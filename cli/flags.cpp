@@ -89,6 +89,7 @@ Result<void> apply_flags(const std::vector<Flag>& flags,
 namespace detail {
 
 Result<std::uint64_t> read_whole_number(const schema::FieldFacts& facts, const std::string& text) {
+    if (text == "all" && std::string_view(facts.value_name).ends_with("|all")) return 0;
     constexpr std::size_t most_digits = 18;
     const bool is_number =
         !text.empty() && text.size() <= most_digits && text.find_first_not_of("0123456789") == std::string::npos;

@@ -281,6 +281,9 @@ TEST_CASE("targets, output and signals") {
     CHECK(output.request.stream == domain::StreamChoice::err);
     CHECK(output.timestamps);
     CHECK(parsed<OutputArguments>({"output", "web"}).request.lines == 100);
+    CHECK(parsed<OutputArguments>({"logs", "--tail", "all", "web"}).request.lines == 0);
+    CHECK(parsed<OutputArguments>({"logs", "-n", "all", "web"}).lines_given);
+    CHECK_FALSE(parse_invocation({"logs", "-n", "every", "web"}));
     CHECK(parsed<OutputArguments>({"output", "web"}).is_of_one());
     CHECK_FALSE(parsed<OutputArguments>({"logs"}).is_of_one());
     CHECK_FALSE(parsed<OutputArguments>({"logs", "all"}).is_of_one());
