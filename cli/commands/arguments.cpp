@@ -167,6 +167,9 @@ Result<void> OutputArguments::take(std::vector<std::string> words, const Given& 
     if (follow && no_follow) return Error{ErrorCode::invalid, "--follow and --no-follow exclude each other"};
     if ((has_context() || ignore_case) && !has_filter())
         return Error{ErrorCode::invalid, "-A, -B, -C and -i go with --grep or --exclude"};
+    if (follow && request.cursor && lines_given)
+        return Error{ErrorCode::invalid,
+                     "-n counts what came after --cursor, and --follow shows all of it: leave out one"};
     if (follow && request.until) return Error{ErrorCode::invalid, "--until and --follow exclude each other"};
     return {};
 }

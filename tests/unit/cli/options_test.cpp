@@ -284,6 +284,8 @@ TEST_CASE("targets, output and signals") {
     CHECK(parsed<OutputArguments>({"logs", "--tail", "all", "web"}).request.lines == 0);
     CHECK(parsed<OutputArguments>({"logs", "-n", "all", "web"}).lines_given);
     CHECK_FALSE(parse_invocation({"logs", "-n", "every", "web"}));
+    CHECK_FALSE(parse_invocation({"logs", "-f", "--cursor", "p1:0", "-n", "3", "web"}));
+    CHECK(parse_invocation({"logs", "-f", "--cursor", "p1:0", "web"}));
     CHECK(parsed<OutputArguments>({"output", "web"}).is_of_one());
     CHECK_FALSE(parsed<OutputArguments>({"logs"}).is_of_one());
     CHECK_FALSE(parsed<OutputArguments>({"logs", "all"}).is_of_one());
