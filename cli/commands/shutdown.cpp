@@ -42,7 +42,18 @@ int without_daemon(const Context& context, const ShutdownArguments& options, con
 
 /// What was to be stopped and runs on is a failure.
 int left_alone(const Console& console, const ShutdownArguments& options, const ops::ShutdownResponse& answer) {
-    if (answer.untouched.empty() || options.request.keep) return 0;
+    if (options.request.keep) return 0;
+    if (!answer.kept.empty()) {
+        // A daemon of an older release does not say why.
+        const std::string names =
+            fmt::format("{} {} on", fmt::join(answer.kept, ", "), answer.kept.size() == 1 ? "runs" : "run");
+        std::string text = answer.reasons.empty() ? names : fmt::format("{}", fmt::join(answer.reasons, "; "));
+        if (!answer.untouched.empty())
+            text += fmt::format("; another version of persistproc keeps {}", fmt::join(answer.untouched, ", "));
+        const Error left{ErrorCode::unavailable, std::move(text)};
+        return console.json() ? ops::exit_status(left) : console.fail(left);
+    }
+    if (answer.untouched.empty()) return 0;
     const bool is_one = answer.untouched.size() == 1;
     const Error left{ErrorCode::unsupported,
                      fmt::format("{} {} on: another version of persistproc keeps {}, which alone can stop {}",

@@ -182,11 +182,13 @@ struct ShutdownRequest {
 struct ShutdownResponse {
     std::vector<std::string> stopped;  // ids
     std::vector<std::string> kept;
+    std::vector<std::string> reasons;    // why those of `kept` run on that were to be stopped: a line each, in order
     std::vector<std::string> untouched;  // that run on because another version keeps them
     template <class Each>
     static constexpr void fields(Each&& each) {
         each(schema::field("stopped", &ShutdownResponse::stopped));
         each(schema::field("kept", &ShutdownResponse::kept));
+        each(schema::field("reasons", &ShutdownResponse::reasons).absent_if_empty().left_out_if_absent());
         each(schema::field("untouched", &ShutdownResponse::untouched));
     }
 };

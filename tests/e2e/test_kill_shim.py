@@ -276,6 +276,25 @@ class KillShim(harness.TestCase):
         harness.eventually("the stop is carried out", lambda: self.view("web")["state"] == "stopped")
         self.assertEqual(self.view("web")["signal"], "SIGTERM")
 
+    def test_a_shutdown_names_what_a_suspended_keeper_keeps(self):
+        pid = self.start("web", ["sleep", "600"])["pid"]
+        self.start("other", ["sleep", "600"])
+        keeper = self.shim("p1")
+        os.kill(keeper, signal.SIGSTOP)
+        try:
+            harness.eventually("it is suspended", lambda: pathlib.Path(f"/proc/{keeper}/stat").read_text().split()[2] == "T")
+            asked = time.monotonic()
+            ended = self.cli("shutdown")
+            self.assertLess(time.monotonic() - asked, 5)
+            self.assertEqual(ended.code, 125)
+            said = ended.err.decode()
+            self.assertIn("the daemon has ended; 1 process was stopped\n", said)
+            self.assertIn(f'the keeper of p1 "web" (PID {keeper}) was suspended', said)
+            self.assertIn(f"kill -CONT {keeper}", said)
+        finally:
+            os.kill(keeper, signal.SIGCONT)
+        harness.eventually("the stop is carried out", lambda: not pathlib.Path(f"/proc/{pid}").exists())
+
     def test_so_is_a_restart(self):
         self.start("web", ["sleep", "600"])
         keeper = self.shim("p1")

@@ -239,6 +239,14 @@ TEST_CASE("a shim that lives and does not answer is neither killed nor replaced"
           "unavailable");
     CHECK(error_code(daemon.call("restart_process", Json{{"process", "web"}})) == "unavailable");
     CHECK(daemon.shims.spawned() == 0);
+    SECTION("a shutdown says so") {
+        const Json left = daemon.call("shutdown_daemon", Json::object())["structuredContent"];
+        CHECK(left["stopped"].empty());
+        CHECK(left["kept"] == Json::array({"p1"}));
+        CHECK(left["reasons"] == Json::array({"p1 \"web\" runs, but its shim does not answer; the next daemon stops it "
+                                              "as soon as that is possible"}));
+        return;
+    }
     // Its lock is free at last: now it is known to be dead.
     lock->reset();
     daemon.advance_until(3s, [&] { return daemon.supervisor.find({1})->state == ProcessState::lost; });

@@ -40,9 +40,21 @@ Task<Result<ops::ShutdownResponse>> Operations::leave(ops::ShutdownRequest reque
     // All are told at once, and all have the same time.
     const MonoTime until = world_.clock.now() + longest_grace + kill_bound;
     for (const auto& process : going) {
-        const bool done = co_await driver_.settled(process, until);
+        const bool is_told = process->is<Stopping>();
+        std::optional<Error> why;
+        if (process->has_tree())
+            why = suspended(*process, is_told ? "it stops the program as soon as it goes on"
+                                              : "the next daemon stops the program once it goes on");
+        if (!why) {
+            const bool done = co_await driver_.settled(process, until);
+            if (process->is<Unreachable>())
+                why = not_reached(*process, "the next daemon stops it as soon as that is possible");
+            else if (!done || process->life.is_live())
+                why = Error{ErrorCode::timeout, process->shown() + " has not ended although it was killed"};
+        }
         --process->stopping;
-        (done && !process->life.is_live() ? report.stopped : report.kept).push_back(process->name());
+        (why ? report.kept : report.stopped).push_back(process->name());
+        if (why) report.reasons.push_back(std::move(why->message));
     }
     if (!keep) {
         const auto all = table_.all();
