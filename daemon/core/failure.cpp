@@ -80,18 +80,21 @@ Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::optional<i
     out.run = run;
     const RunId wanted{id, run};
     const auto found = co_await directories_.find_run(wanted);
+    const auto process = supervisor_.find(id);
+    const bool is_over = process && (process->ended_run == run || process->run > run);
     if (found && found->state.started_wall_ns != 0) {
         const auto& state = found->state;
         const bool has_ended = state.phase == rundir::Phase::exited;
         const std::int64_t end = has_ended ? state.ended_wall_ns : base::to_ns(clock_.wall());
-        out.lived = std::chrono::nanoseconds(std::max<std::int64_t>(0, end - state.started_wall_ns));
+        // When a lost one ended, nobody knows.
+        if (has_ended || !is_over)
+            out.lived = std::chrono::nanoseconds(std::max<std::int64_t>(0, end - state.started_wall_ns));
         if (has_ended && state.oom_kills_known != 0) out.memory_kills = state.oom_kills;
         out.is_kill_told = state.killed != 0 && state.exit_value == SIGKILL;
     }
     std::vector<int> ports;
     if (wanted_port) ports.push_back(*wanted_port);
-    const auto process = supervisor_.find(id);
-    if (process && (process->ended_run == run || process->run > run)) {
+    if (is_over) {
         const auto complained_of = co_await find_complaints(wanted);
         ports.insert(ports.end(), complained_of.begin(), complained_of.end());
     }

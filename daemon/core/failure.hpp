@@ -17,7 +17,7 @@ namespace persistproc::core {
 
 struct Failure {
     std::uint32_t run = 0;                          // of its process so many were begun
-    std::optional<std::chrono::nanoseconds> lived;  // until its end, or so far
+    std::optional<std::chrono::nanoseconds> lived;  // until its end, or so far; none: it cannot be known
     std::optional<rundir::PortHolder> holder;       // of the port that it wanted and has not
     std::optional<ProcessId> holder_process;        // where it is one of ours
     std::string holder_label;

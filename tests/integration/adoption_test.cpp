@@ -76,6 +76,10 @@ TEST_CASE("a shim that died without a word leaves an outcome nobody invents") {
     CHECK(!view.contains("signal"));
     CHECK(view["reason"] == "lost");
     CHECK(view["causes"] == Json::array({{{"code", expected}}}));
+    const Json told = daemon.call("describe_process", Json{{"process", "p1"}})["structuredContent"];
+    REQUIRE(told["failure"].is_object());
+    // When it ended is as unknown.
+    CHECK(!told["failure"].contains("lived_seconds"));
 }
 
 TEST_CASE("what a power cut took of a run is not taken for a start that came to nothing") {
