@@ -21,7 +21,7 @@ struct Before {
         process.record.quick_failures = now.quick_failures;
         process.record.gave_up = now.gave_up;
         process.record.sent_signal = now.sent_signal;
-        process.record.wanted = process.life.wanted();
+        process.record.follow(process.life.wanted());
         if (!was_stopped || now.intent != Intent::stop) return;
         process.record.intent = now.intent;
         process.record.intent_run = now.intent_run;

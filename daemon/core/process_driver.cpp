@@ -80,7 +80,7 @@ Error start_error_of(const Definition& definition, const rundir::RunState& state
 
 void ProcessDriver::apply(const ProcessPtr& process, const LifecycleEvent& event) {
     const auto actions = process->life.apply(event, world_.clock.now(), restart_rule(process->record.definition));
-    process->record.wanted = process->life.wanted();
+    process->record.follow(process->life.wanted());
     process->record.quick_failures = process->life.quick_failures();
     process->record.gave_up = process->is<GaveUp>();
     for (const auto& action : actions) {

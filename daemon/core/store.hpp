@@ -66,6 +66,13 @@ struct ProcessRecord {
         unknown.forget("intent");
     }
 
+    /// What the rules have come to. Nobody has asked for that: a newer daemon's word stays.
+    void follow(Wanted state) {
+        for (const auto& [name, word] : unknown.members)
+            if (name == "wanted") return;
+        wanted = state;
+    }
+
     template <class Each>
     static constexpr void fields(Each&& each) {
         using R = ProcessRecord;

@@ -82,6 +82,39 @@ TEST_CASE("a shim that died without a word leaves an outcome nobody invents") {
     CHECK(!told["failure"].contains("lived_seconds"));
 }
 
+TEST_CASE("a newer daemon's word for what is wanted stays until something is asked for") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::exited; });
+    const auto look = [&](const std::function<void(core::ProcessRecord&)>& change_it) {
+        auto registry = registry::Registry::open(data->path());
+        REQUIRE(registry);
+        auto snapshot = registry->load();
+        REQUIRE((snapshot && snapshot->processes.size() == 1));
+        core::StoreChange change;
+        change.processes = snapshot->processes;
+        change_it(change.processes.front());
+        REQUIRE(registry->commit({change}));
+        return snapshot->processes.front().unknown.members;
+    };
+    look([](core::ProcessRecord& record) {
+        record.wanted = core::Wanted::up;
+        record.unknown.members.emplace_back("wanted", "\"sideways\"");
+    });
+    const auto nothing = [](core::ProcessRecord&) {};
+    REQUIRE(look(nothing).size() == 1);
+    for (int daemons = 0; daemons < 2; ++daemons) {
+        DaemonInProcess daemon({}, data);
+        CHECK(only_view(daemon)["state"] == "exited");
+        daemon.call("shutdown_daemon", Json{{"keep", true}});
+    }
+    CHECK(look(nothing).size() == 1);
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.call("stop_process", Json{{"process", "web"}});
+        CHECK(only_view(daemon)["state"] == "exited");
+    }
+    CHECK(look(nothing).empty());
+}
+
 TEST_CASE("what a power cut took of a run is not taken for a start that came to nothing") {
     auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::exited; });
     const auto paths = rundir::run_paths(data->path(), first_run);
