@@ -38,7 +38,10 @@ void check_runs(const Examined& examined, Findings& out) {
                 else
                     out.problem(
                         name, fmt::format("{}: its shim (PID {}) does not answer", run, each.shim),
-                        fmt::format("if that lasts: kill -KILL {}; the daemon has another shim take over", each.shim));
+                        fmt::format(
+                            "if that lasts: kill -KILL {}; unless the daemon can have another shim take over, its "
+                            "output from then on, and its exit code, are lost",
+                            each.shim));
                 break;
             case OddRun::Kind::abandoned:
                 out.problem(name, fmt::format("{}: its shim is dead, its program (PID {}) lives", run, each.program),
