@@ -145,6 +145,8 @@ constexpr ForeignFlag foreign_flags[] = {
     {" output ", " -o --out-file ", "redirect it: persistproc output TARGET > FILE"},
     {" output ", " --color --colour --clean ",
      "escape sequences are shown with --raw alone; run and start have --color, which asks the program for colours"},
+    {" output ", " --all ", "persistproc output all: of every process"},
+    {" status ", " --all ", "persistproc status all: of every process"},
     {" wait ", " --ready ", "readiness checks are not available yet; use --pattern or --port"},
     {" wait ", " --for ", "one of --pattern, --port, --quiet and --exit"},
     {" list ", " --no-trunc ", "-o wide cuts nothing"},
@@ -436,33 +438,59 @@ bool may_be_known(const StartArguments& arguments) {
 
 namespace {
 
-/// Those of the words that name processes, else the first label that one of them nearly is.
-std::vector<std::string> targets_among(const std::vector<ProcessView>& views, const std::vector<std::string>& command) {
-    std::vector<std::string> out;
-    for (auto each = command.begin() + 1; each != command.end(); ++each)
-        if (!each->starts_with('-') && find_named(views, *each) != nullptr) out.push_back(*each);
-    for (auto each = command.begin() + 1; each != command.end() && out.empty(); ++each)
-        if (std::string near = each->starts_with('-') ? "" : near_label(views, *each); !near.empty())
-            out.push_back(std::move(near));
+constexpr std::string_view word_for_all = "all";
+
+/// What stands behind the word of another tool. Only what was typed is ever advised; what is near it is asked.
+struct Typed {
+    std::vector<std::string> known;    // name processes, or all of them
+    std::vector<std::string> unknown;  // are neither these nor flags
+    std::string near;                  // a label that one of the unknown is a slip for
+};
+
+Typed sort_typed(const StartArguments& arguments, const std::vector<std::string>& words,
+                 const std::vector<ProcessView>& views) {
+    Typed out;
+    for (const std::string& each : words) {
+        if (each.starts_with('-')) continue;
+        const bool is_known = find_named(views, each) != nullptr ||
+                              (each == word_for_all && words.size() == 1 && ::access(each.c_str(), F_OK) != 0);
+        (is_known ? out.known : out.unknown).push_back(each);
+        const bool is_number = each.find_first_not_of("0123456789") == std::string::npos;
+        if (!is_known && !is_number && out.near.empty() && !is_found(arguments, each))
+            out.near = near_label(views, each);
+    }
     return out;
 }
 
-/// What is to be typed in place of a word with what stands behind it. `targets`: those of them that are known.
-std::string instead_of_word(const OtherWord& word, const std::vector<std::string>& command,
-                            std::vector<std::string> targets) {
+/// Whether all that stands behind the verb are targets: of others it may be their own subcommand, a signal or a file.
+bool takes_targets_alone(const OtherWord& verb) {
+    return ends_programs(verb) || verb.of_target == to_forget || verb.of_target == "persistproc restart {}";
+}
+
+/// What is to be typed in place of a word with what stands behind it.
+std::string instead_of_word(const OtherWord& word, const std::vector<std::string>& command, Typed typed) {
     constexpr std::string_view of_one[] = {"persistproc output ", "persistproc audit "};
     const bool may_be_other = command.size() == 1 || !ends_programs(word);  // than targets, what stands behind it
-    const bool is_alone = word.of_target.empty() || (targets.empty() && !word.alone.empty() && may_be_other);
+    const bool is_alone =
+        word.of_target.empty() || (typed.known.empty() && typed.near.empty() && !word.alone.empty() && may_be_other);
     if (is_alone) return std::string(word.alone);
     const auto takes_one = [&](std::string_view each) { return word.of_target.find(each) != std::string_view::npos; };
+    auto& targets = typed.known;
     if (targets.size() > 1 && std::any_of(std::begin(of_one), std::end(of_one), takes_one)) targets.resize(1);
-    if (!targets.empty()) return with_target(word.of_target, base::excerpt(domain::command_line(targets)));
-    std::string out = with_target(word.of_target, "TARGET");
-    const auto first = std::find_if(command.begin() + 1, command.end(),
-                                    [](const std::string& each) { return !each.starts_with('-'); });
-    if (first != command.end() && out != word.of_target)
-        out += fmt::format("; no process is {}, persistproc list -a shows all", base::quote(base::excerpt(*first)));
-    return out;
+    const bool forgets_all = word.of_target == to_forget && !targets.empty() && targets.front() == word_for_all;
+    if (forgets_all) return "persistproc rm -f all";
+    std::string out =
+        with_target(word.of_target, targets.empty() ? "TARGET" : base::excerpt(domain::command_line(targets)));
+    const bool tells_unknown = out != word.of_target && (targets.empty() || takes_targets_alone(word));
+    if (typed.unknown.empty() || !tells_unknown) return out;
+    std::string names;
+    for (const std::string& each : typed.unknown) {
+        // Behind the first, what is typed may be what another tool makes of it.
+        if (!names.empty() && !takes_targets_alone(word)) break;
+        names += (names.empty() ? "" : " or ") + base::quote(base::excerpt(each));
+    }
+    return out + fmt::format("; no process is {}{}, persistproc list -a shows all", names,
+                             typed.near.empty() ? "" : fmt::format(" (did you mean {}?)", base::quote(typed.near)));
 }
 
 /// A process of that name, and what to do with it.
@@ -486,11 +514,12 @@ Error refuse_reserved(const OtherWord& reserved, const StartArguments& arguments
         out.message += fmt::format("; a subcommand {} is not available in this version", base::quote(command.front()));
         return out;
     }
-    return Error{ErrorCode::invalid,
-                 fmt::format("\"{}\" is not available in this version: {}; to run a program of that name: "
-                             "persistproc run {}",
-                             reserved.word, instead_of_word(reserved, command, targets_among(views, command)),
-                             shown_command(command))};
+    Typed typed = sort_typed(arguments, {command.begin() + 1, command.end()}, views);
+    return Error{
+        ErrorCode::invalid,
+        fmt::format("\"{}\" is not available in this version: {}; to run a program of that name: "
+                    "persistproc run {}",
+                    reserved.word, instead_of_word(reserved, command, std::move(typed)), shown_command(command))};
 }
 
 }  // namespace
@@ -514,11 +543,11 @@ std::optional<Error> refuse_known(const StartArguments& arguments, const std::ve
             return refusal(command,
                            signal == "KILL" ? fmt::format("{}, or persistproc stop --force {}", send, named) : send);
         }
-        std::vector<std::string> known_targets = targets_among(views, command);
+        Typed typed = sort_typed(arguments, targets, views);
         // What is said of no target is never a program with arguments of its own.
-        const bool is_meant = !known_targets.empty() || !is_found || ends_programs(*verb) ||
+        const bool is_meant = !typed.known.empty() || !typed.near.empty() || !is_found || ends_programs(*verb) ||
                               (command.size() == 1 && !verb->alone.empty());
-        if (is_meant) return refusal(command, instead_of_word(*verb, command, std::move(known_targets)));
+        if (is_meant) return refusal(command, instead_of_word(*verb, command, std::move(typed)));
     }
     if (is_found) return std::nullopt;
     const ProcessView* const known = find_named(views, word);

@@ -38,9 +38,10 @@ REFUSED = [
     ("pkill nothing", 2, 'persistproc stop --force TARGET, or persistproc signal KILL TARGET; no process is "nothing"'),
     ("killall api", 2, "persistproc stop --force api"),
     # A slip of a label.
-    ("kill apii", 2, "persistproc stop --force api,"),
-    ("tail -f appi", 2, "persistproc output -f api;"),
-    ("env aip", 2, "persistproc status api"),
+    ("kill apii", 2, 'persistproc stop --force TARGET, or persistproc signal KILL TARGET; no process is "apii" '
+                     '(did you mean "api"?), persistproc list -a shows all;'),
+    ("tail -f appi", 2, 'persistproc output -f TARGET; no process is "appi" (did you mean "api"?),'),
+    ("env aip", 2, 'persistproc status TARGET; no process is "aip" (did you mean "api"?),'),
     ("apii", 2, 'no process and no program is "apii"; did you mean "api" (p1, running)?'),
     ("reset api", 2, "persistproc restart api begins it anew, persistproc flush api empties its log"),
     ("watch api", 2, "persistproc list --watch"),
