@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -48,6 +49,17 @@ std::string first_line(const fs::path& file) {
     return std::string(text.substr(0, text.find('\n')));
 }
 
+/// Of a file that `access` does not let be executed.
+std::string not_executable(std::string_view name, const fs::path& file) {
+    std::error_code failed;
+    if (!fs::is_regular_file(file, failed)) return fmt::format("{}: not a regular file, and no program", name);
+    struct statvfs facts {};
+    if (::statvfs(file.c_str(), &facts) == 0 && (facts.f_flag & ST_NOEXEC) != 0)
+        return fmt::format("{}: on a file system that is mounted noexec, where nothing can be executed", name);
+    return fmt::format("{}: not executable; try: chmod +x {}", name,
+                       base::shell_quote(base::escape_line(file.native())));
+}
+
 }  // namespace
 
 std::string explain_exec_failure(const std::vector<std::string>& command, const std::string& directory,
@@ -78,8 +90,7 @@ std::string explain_exec_failure(const std::vector<std::string>& command, const 
                                is_executable ? "its first line names no interpreter" : "not executable",
                                attempt(runner));
         if (is_executable) return {};
-        return fmt::format("{}: not executable; try: chmod +x {}", name,
-                           base::shell_quote(base::escape_line(file.native())));
+        return not_executable(name, file);
     }
     if (line.ends_with('\r'))
         return fmt::format("{}: its first line ends with CR LF, as on Windows; try: sed -i 's/\\r$//' {}", name,
@@ -90,9 +101,7 @@ std::string explain_exec_failure(const std::vector<std::string>& command, const 
     if (!interpreter.empty() && !fs::exists(directory / fs::path(interpreter), failed))
         return fmt::format("{}: {}, which its first line names, is missing{}", name, base::excerpt(interpreter),
                            runner.empty() ? "" : attempt(runner));
-    if (::access(file.c_str(), X_OK) != 0)
-        return fmt::format("{}: not executable; try: chmod +x {}", name,
-                           base::shell_quote(base::escape_line(file.native())));
+    if (::access(file.c_str(), X_OK) != 0) return not_executable(name, file);
     return {};
 }
 
