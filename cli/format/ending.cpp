@@ -77,8 +77,6 @@ std::string grace_text(const ProcessView& view) {
     return span_text(std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9)));
 }
 
-bool is_own_client(std::string_view actor) { return actor == "persistproc" || actor.starts_with("persistproc "); }
-
 std::string actor_text(std::string_view actor) { return is_own_client(actor) ? "you" : std::string(actor); }
 
 std::string told_cause(const ProcessView& view, Cause cause) {

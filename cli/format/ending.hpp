@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "common/base/time.hpp"
+#include "common/domain/actor.hpp"
 #include "common/domain/process.hpp"
 
 namespace persistproc::cli::format {
@@ -26,8 +27,7 @@ std::string actor_text(std::string_view actor);
 /// Its causes in words, as a person is told them: "stopped by you after it had ended".
 std::string told_cause(const ProcessView& view, Cause cause);
 std::string told_causes(const ProcessView& view);
-/// Whether that is ours.
-bool is_own_client(std::string_view actor);
+using domain::is_own_client;
 /// " by claude-code", " from a command line", or nothing.
 std::string stopper_text(std::string_view stopped_by);
 /// It ended by itself, and not well.

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "common/base/text.hpp"
+#include "common/domain/actor.hpp"
 
 namespace persistproc::core {
 
@@ -43,9 +44,15 @@ Error ProcessTable::label_taken(const Process& holder, const Definition& asked, 
     std::string text =
         fmt::format("label {} is in use by {} ({} in {}", base::quote(asked.label), holder.name(),
                     base::shortened(domain::command_line(theirs.command)), base::escape_line(theirs.working_directory));
-    if (!theirs.started_by.empty()) text += fmt::format(", started by {}", base::escape_line(theirs.started_by));
-    text += fmt::format("){}; {} is free", replaces ? ", which the same command alone replaces" : "",
-                        free_label(asked.label));
+    const bool is_person = domain::is_own_client(asked.started_by);
+    const bool is_own = is_person && domain::is_own_client(theirs.started_by);
+    if (!theirs.started_by.empty())
+        text += fmt::format(", started by {}", is_own ? "you" : base::escape_line(theirs.started_by));
+    text += ')';
+    if (replaces)
+        text += fmt::format("; {} replaces a process with the same command only",
+                            is_person ? "--fresh" : "if_running \"restart\"");
+    text += fmt::format("; {} is free", free_label(asked.label));
     // In another directory it is somebody else's work.
     if (theirs.working_directory == asked.working_directory)
         text += fmt::format(", or stop {} first, and it takes the new command", holder.name());

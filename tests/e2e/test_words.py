@@ -100,7 +100,7 @@ REFUSED = [
     ("start ./folder --name x", 126, "./folder: is a directory; --name stands behind the command and is passed on to it; "
                                      "ours stand before it: persistproc start --name x -- ./folder"),
     # A label that runs another command, and both of two faults.
-    ("run --fresh --label api sleep 1", 125, '), which the same command alone replaces; "api-2" is free, or stop p1 first, '
+    ("run --fresh --label api sleep 1", 125, 'started by you); --fresh replaces a process with the same command only; "api-2" is free, or stop p1 first, '
                                              "and it takes the new command"),
     ("run --label api sleep 1 --on-exit stop", 125, '"api-2" is free, or stop p1 first, and it takes the new command; '
                                                     "--on-exit stands behind the command"),

@@ -100,6 +100,10 @@ TEST_CASE("a live label with another command is a conflict; an ended one takes i
     CHECK(error_code(taken) == "conflict");
     const auto said = [](const Json& result) { return result["content"][0]["text"].get<std::string>(); };
     CHECK(said(taken).find("label \"web\" is in use by p1 (a x in /, started by ") != std::string::npos);
+    Json replacing = command("b", "web");
+    replacing["if_running"] = "restart";
+    CHECK(said(daemon.call("start_process", replacing))
+              .find("); if_running \"restart\" replaces a process with the same command only; ") != std::string::npos);
     CHECK(said(taken).ends_with("\"web-2\" is free, or stop p1 first, and it takes the new command"));
     // In another directory it is another's work: nobody is told to stop that.
     daemon.call("start_process", command("a", "web-2"));
