@@ -55,9 +55,11 @@ void print_last_output(const Console& console, const ProcessView& view) {
     }
     format::OutputStyle style = session::style_for_terminal(view.id, false, false);
     style.before = "  ";
-    std::string text = fmt::format("\nthe last {} of {} (persistproc output {} has more):\n",
-                                   page->lines.size() == 1 ? "line" : base::counted(page->lines.size(), "line"),
-                                   *view.run, format::target_word(view));
+    const bool has_more = page->omitted_before > 0;
+    std::string text = fmt::format(
+        "\nthe last {} of {}{}:\n", page->lines.size() == 1 ? "line" : base::counted(page->lines.size(), "line"),
+        *view.run,
+        has_more ? fmt::format(" (persistproc output {} has more)", format::target_word(view)) : std::string());
     for (const logstore::Line& line : page->lines) text += format::line_text(line, style, false);
     console.print(text);
 }

@@ -216,6 +216,11 @@ class Status(Case):
             self.assertIn(words, self.cli("status", "app").out.decode())
             self.ok("rm", "app")
 
+    def test_more_output_is_named_only_where_there_is_more(self):
+        self.ok("start", "--label", "lng", "sh", "-c", "echo a; echo b; echo c; exit 3")
+        harness.eventually("it ends", lambda: self.view("lng")["state"] == "exited")
+        self.assertIn("the last 3 lines of p1.1:\n", self.cli("status", "lng").out.decode())
+
     def test_one_that_gave_up_says_what_happened_and_what_to_type(self):
         self.failing("crash", "--restart", "on-failure:2", "-e", "SECRET=hunter2", "--stop-signal", "INT", "--grace", "3s")
         harness.eventually("it gives up", lambda: self.view("crash")["state"] == "gave_up", 60)
@@ -228,7 +233,7 @@ class Status(Case):
             "on-failure; gives up after 2 runs in a row shorter than 10s",
             "SIGINT, SIGKILL after 3s",
             "SECRET\n",
-            "the last 10 lines of p1.2",
+            "the last 10 lines of p1.2 (persistproc output crash has more):",
             "  line 3\n",
             "  line 12\n",
         ):
