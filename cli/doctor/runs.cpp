@@ -111,8 +111,8 @@ void check_processes(const Examined& examined, Findings& out) {
         const std::size_t count = broken.size();
         broken.resize(their_ids.size());
         out.note("processes",
-                 fmt::format("{} of {} failed, gave up or wait to run again: {}{}", count, examined.processes->size(),
-                             fmt::join(broken, ", "), count > broken.size() ? ", …" : ""),
+                 fmt::format("{} of {} could not be started, gave up or wait to run again: {}{}", count,
+                             examined.processes->size(), fmt::join(broken, ", "), count > broken.size() ? ", …" : ""),
                  fmt::format("persistproc status {}", fmt::join(their_ids, " ")));
     } else if (is_fine) {
         out.ok("processes", fmt::format("{} known, none needs attention", examined.processes->size()));

@@ -265,7 +265,7 @@ class WithDaemon(Case):
         harness.eventually("both give up", lambda: {self.view(l)["state"] for l in ("crash", "crash2")} == {"gave_up"}, 60)
         check = self.check_of("processes", 0)
         self.assertEqual(check["status"], "note")
-        self.assertEqual(check["detail"], "2 of 3 failed, gave up or wait to run again: p2 (crash), p3 (crash2)")
+        self.assertEqual(check["detail"], "2 of 3 could not be started, gave up or wait to run again: p2 (crash), p3 (crash2)")
         self.assertEqual(check["advice"], "persistproc status p2 p3")
 
     def test_keepers_without_a_daemon_are_counted(self):
