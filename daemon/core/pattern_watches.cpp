@@ -27,7 +27,7 @@ namespace {
 // goes on in the next.
 constexpr std::chrono::nanoseconds longest_look = std::chrono::milliseconds(200);
 constexpr std::chrono::nanoseconds shortest_search = std::chrono::milliseconds(20);
-constexpr std::uint64_t looked_at_closely = 256;               // lines that match, of which few may be accepted
+constexpr std::uint64_t looked_at_closely = 256;                 // lines that match, of which few may be accepted
 constexpr std::uint64_t bytes_before = 4096, lines_before = 60;  // of a match, in which an error may begin
 constexpr std::uint64_t searched_bytes = 64u << 20;
 // A line that matches before it is finished is taken as it is after that: a prompt never is.

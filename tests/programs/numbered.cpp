@@ -143,7 +143,7 @@ int main(int argc, char** argv) {
         timespec tick{0, tick_ns};
         if (due < lines) ::nanosleep(&tick, nullptr);
     }
-    entry.asked = asked;
+    entry.asked = static_cast<std::uint64_t>(asked);
     out.say_end();
     err.say_end();
     std::atomic_ref(entry.leaving).store(1);

@@ -112,7 +112,6 @@ private:
     bool takes_over_;
     rundir::RunState state_;
     std::vector<ChannelPtr> channels_;
-    std::uint64_t next_serial_ = 1;
     bool is_frozen_ = false;
     std::deque<void (Shim::*)()> put_off_;
     bool is_listening_ = false;
@@ -131,7 +130,7 @@ private:
     bool reaped_ = false;
     MonoTime log_until_{};
     MonoTime decide_until_{};
-    bool decide_planned_ = false, settle_planned_ = false;
+    bool settle_planned_ = false;
     std::chrono::nanoseconds tree_gap_{0};
     // the stop under way
     bool stop_active_ = false;
