@@ -113,11 +113,12 @@ private:
     void take_word() {
         if (const std::size_t length = uuid_length(rest()); length > 0) return take_number(length);
         if (const std::size_t length = colon_groups_length(rest()); length > 0) return take_number(length);
-        const std::string_view word = rest().substr(0, run_length(rest(), is_word));
+        if (at_ >= word_end_) word_end_ = at_ + run_length(rest(), is_word);
+        const std::string_view word = line_.substr(at_, word_end_ - at_);
         const bool is_prefixed = word.size() > 2 && word[0] == '0' && (word[1] == 'x' || word[1] == 'X');
-        const bool is_id = std::any_of(word.begin(), word.end(), is_digit) && word.size() >= shortest_id &&
-                           std::all_of(word.begin(), word.end(), is_hex);
-        if ((is_prefixed && std::all_of(word.begin() + 2, word.end(), is_hex)) ||
+        const bool is_id =
+            word.size() >= shortest_id && std::any_of(word.begin(), word.end(), is_digit) && hex_end(at_) >= word_end_;
+        if ((is_prefixed && hex_end(at_ + 2) >= word_end_) ||
             (is_id && !std::all_of(word.begin(), word.end(), is_digit)))
             return take_number(word.size());
         if (is_digit(word[0])) return take_digits(word);
@@ -132,6 +133,15 @@ private:
         has_word_ = true;
         before_ = word;
         at_ += word.size();
+    }
+
+    /// Where the hex digits that begin at `from` end. Words are taken piece by piece: each is looked through once.
+    std::size_t hex_end(std::size_t from) {
+        if (from < hex_begin_ || from >= hex_end_) {
+            hex_begin_ = from;
+            hex_end_ = from + run_length(line_.substr(from), is_hex);
+        }
+        return hex_end_;
     }
 
     /// What begins with a digit.
@@ -185,6 +195,7 @@ private:
 
     std::string_view line_, before_;
     std::size_t at_ = 0;
+    std::size_t word_end_ = 0, hex_begin_ = 0, hex_end_ = 0;
     std::string out_;
     bool has_word_ = false;
     std::optional<bool> is_request_;
