@@ -128,7 +128,8 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
 
 void DaemonClient::notice_removal(Result<RawAnswer>& answer) {
     // Left half removed, it lacks at least what its daemon has locked.
-    const auto there = options_ ? rundir::check_present(options_->data_directory, "daemon.lock") : Result<void>();
+    const auto there =
+        options_ ? rundir::check_present(options_->data_directory, rundir::daemon_lock_name) : Result<void>();
     if (there) return;
     if (answer) {
         if (!options_->quiet && !std::exchange(has_told_removal_, true)) Console(*options_).note(there.error().message);

@@ -4,6 +4,7 @@
 
 #include "cli/client.hpp"
 #include "common/base/file_lock.hpp"
+#include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli {
 
@@ -33,7 +34,7 @@ Task<Result<ops::ShutdownResponse>> end_daemon(boost::asio::any_io_executor exec
     auto answer = co_await (*client)->shut_down(keep);
     if (!answer) co_return answer.error();
     client->reset();
-    std::filesystem::path lock = std::filesystem::path(common.data_directory) / "daemon.lock";
+    std::filesystem::path lock = std::filesystem::path(common.data_directory) / rundir::daemon_lock_name;
     auto gone = co_await wait_until_gone(std::move(lock));
     if (!gone) co_return gone.error();
     co_return std::move(*answer);

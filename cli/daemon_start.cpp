@@ -195,7 +195,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
         client = co_await DaemonClient::connect(executor, options);
         if (client || client.error().code != ErrorCode::unavailable) co_return client;
         // One that holds the directory and does not answer is about to serve, or about to leave.
-        const auto held = base::is_locked(data / "daemon.lock");
+        const auto held = base::is_locked(data / rundir::daemon_lock_name);
         if (!held || !*held || clock.now() >= patience_ends) break;
         const MonoTime next = clock.now() + transition_interval;
         co_await clock.sleep_until(next);
@@ -216,7 +216,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_
     const ProcessCount& there = *counted;
     if (there.processes == 0) {
         // One that holds the directory and does not answer knows more than its files say.
-        const auto held = base::is_locked(fs::path(options.data_directory) / "daemon.lock");
+        const auto held = base::is_locked(fs::path(options.data_directory) / rundir::daemon_lock_name);
         if (held && *held) co_return client;
         co_return std::unique_ptr<DaemonClient>();
     }

@@ -94,7 +94,7 @@ Task<int> merged_output(Context context, OutputArguments options) {
         console.note(no_processes_yet);
         co_return 0;
     }
-    if (auto there = rundir::check_present(context.common.data_directory, "daemon.lock"); !there)
+    if (auto there = rundir::check_present(context.common.data_directory, rundir::daemon_lock_name); !there)
         co_return console.fail(there.error());
     auto chosen = co_await choose_logs(**client, options);
     if (!chosen) co_return console.fail(chosen.error());

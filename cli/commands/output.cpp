@@ -228,7 +228,7 @@ static Task<int> output(Context context, OutputArguments options) {
         context.console.note(no_processes_yet);
         co_return 0;
     }
-    if (auto there = rundir::check_present(context.common.data_directory, "daemon.lock"); !there)
+    if (auto there = rundir::check_present(context.common.data_directory, rundir::daemon_lock_name); !there)
         co_return context.console.fail(there.error());
     auto process = co_await (*client)->find(options.request.process);
     if (!process) co_return context.console.fail(process.error());

@@ -45,7 +45,7 @@ Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Co
     if (running.error().code == ErrorCode::denied) co_return console.fail(running.error());
     if (auto started = start_daemon(common); !started) {
         // Another may have taken the directory meanwhile, and may not serve yet.
-        const auto held = base::is_locked(data / "daemon.lock");
+        const auto held = base::is_locked(data / rundir::daemon_lock_name);
         if (!held || !*held) co_return console.fail(started.error());
         running = co_await find_daemon(executor, data);
         if (running) co_return tell_served(console, common, *running);
@@ -99,7 +99,7 @@ Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOption
     if (!running && running.error().code == ErrorCode::unavailable) co_return 0;
     if (!running) co_return console.fail(running.error());
     // What it keeps is on no disk any more: the next one would know nothing of it.
-    if (const auto present = rundir::check_present(common.data_directory, "daemon.lock"); !present)
+    if (const auto present = rundir::check_present(common.data_directory, rundir::daemon_lock_name); !present)
         co_return console.fail(present.error());
     const bool has_port = running->endpoint.find(fmt::format(":{}/", common.port)) != std::string::npos;
     if (common.port != 0 && !has_port && is_port_taken(common.port)) {

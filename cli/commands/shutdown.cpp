@@ -13,6 +13,7 @@
 #include "common/base/text.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/ops/error.hpp"
+#include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -23,7 +24,7 @@ using boost::asio::experimental::awaitable_operators::operator||;
 /// Nothing to end is no failure; programs that were to be stopped and run on without a daemon are one.
 int without_daemon(const Context& context, const ShutdownArguments& options, const Error& why) {
     const std::filesystem::path data = context.common.data_directory;
-    const auto held = base::is_locked(data / "daemon.lock");
+    const auto held = base::is_locked(data / rundir::daemon_lock_name);
     if (why.code != ErrorCode::unavailable || (held && *held)) return context.console.fail(why);
     const auto counted = count_processes(data);
     if (!counted) return context.console.fail(counted.error());

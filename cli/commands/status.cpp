@@ -109,7 +109,7 @@ static Task<int> status(Context context, StatusArguments options) {
         if (!first) context.console.print("\n");
         first = false;
         context.console.print(format::process_details(details.at(one->id), base::wall_now(), context.console.style()));
-        if (format::ended_badly(*one) && rundir::check_present(context.common.data_directory, "daemon.lock"))
+        if (format::ended_badly(*one) && rundir::check_present(context.common.data_directory, rundir::daemon_lock_name))
             print_last_output(context.console, *one);
     }
     co_return worst;

@@ -29,7 +29,7 @@ void check_daemon(const Examined& examined, Findings& out) {
                      serve_command(examined.data) + " --replace");
         return;
     }
-    const fs::path lock = examined.data / "daemon.lock";
+    const fs::path lock = examined.data / rundir::daemon_lock_name;
     const auto held = base::is_locked(lock);
     if (held && *held) {
         const auto holder = base::read_own_file(lock, 4096);

@@ -52,7 +52,7 @@ void check_data_directory(const Examined& examined, Findings& out) {
     struct stat facts {};
     const bool is_there = ::lstat(data.c_str(), &facts) == 0;
     const bool is_missing = !is_there && errno == ENOENT;
-    const auto held = base::is_locked(examined.data / "daemon.lock");
+    const auto held = base::is_locked(examined.data / rundir::daemon_lock_name);
     // The daemon that answers keeps its lock for as long as it lives, in the directory that it was started with.
     if (examined.daemon && (is_missing || (is_there && (held ? !*held : held.error().code == ErrorCode::not_found)))) {
         out.problem(name, rundir::removed_text(examined.data), std::string(rundir::removed_advice));

@@ -66,7 +66,7 @@ Task<Result<T>> bounded(Task<Result<T>> task, pid_t holder) {
 
 /// The PID in the lock file, of a lock that is held; 0: none.
 pid_t holder_of(const fs::path& data) {
-    const fs::path file = data / "daemon.lock";
+    const fs::path file = data / rundir::daemon_lock_name;
     const auto held = base::is_locked(file);
     const auto text = base::read_own_file(file, 4096);
     constexpr std::string_view mark = "(PID ";

@@ -14,6 +14,7 @@
 #include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/reader_gone.hpp"
+#include "cli/session/answer_limit.hpp"
 #include "cli/session/log_tail.hpp"
 #include "cli/session/paced_writer.hpp"
 #include "cli/session/policy.hpp"
@@ -36,7 +37,6 @@ constexpr const char* no_input = "its input is empty: what is typed here is not 
 constexpr auto poll_interval = std::chrono::milliseconds(250);
 constexpr auto soon = std::chrono::milliseconds(10);
 /// A daemon that takes longer is treated as one that does not answer.
-constexpr auto answer_timeout = std::chrono::seconds(5);
 
 /// Whether stdout and stderr are the same terminal, pipe or file.
 bool are_one_file() {
@@ -275,17 +275,7 @@ private:
         co_return co_await client_->find(id);
     }
 
-    Task<Result<ProcessView>> ask() {
-        const MonoTime until = clock_.now() + answer_timeout;
-        auto answer = ask_without_limit();
-        auto limit = clock_.sleep_until(until);
-        auto first = co_await (std::move(answer) || std::move(limit));
-        if (first.index() == 0) co_return std::move(std::get<0>(first));
-        Error late;
-        late.code = ErrorCode::unavailable;
-        late.message = "the daemon does not answer";
-        co_return late;
-    }
+    Task<Result<ProcessView>> ask() { return within_limit(clock_, ask_without_limit()); }
 
     // ---- output ----
 

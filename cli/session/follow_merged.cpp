@@ -15,6 +15,7 @@
 #include "cli/format/json_text.hpp"
 #include "cli/reader_gone.hpp"
 #include "cli/run_survey.hpp"
+#include "cli/session/answer_limit.hpp"
 #include "cli/session/merged_logs.hpp"
 #include "cli/session/paced_writer.hpp"
 #include "cli/session/policy.hpp"
@@ -37,7 +38,6 @@ constexpr auto list_interval = std::chrono::milliseconds(300);
 constexpr int rests_per_answer = 20;
 constexpr auto list_soon = std::chrono::milliseconds(10);
 /// A daemon that takes longer is treated as one that does not answer.
-constexpr auto list_timeout = std::chrono::seconds(5);
 /// How often a log is looked at that the kernel does not watch for us, and whether there is a new one in its place.
 constexpr std::chrono::nanoseconds look_interval = std::chrono::milliseconds(50),
                                    rewatch_interval = std::chrono::seconds(1);
@@ -251,17 +251,7 @@ private:
         co_return co_await client_->list_all();
     }
 
-    Task<Result<std::vector<ProcessView>>> ask() {
-        const MonoTime until = clock_.now() + list_timeout;
-        auto answer = ask_without_limit();
-        auto limit = clock_.sleep_until(until);
-        auto first = co_await (std::move(answer) || std::move(limit));
-        if (first.index() == 0) co_return std::move(std::get<0>(first));
-        Error late;
-        late.code = ErrorCode::unavailable;
-        late.message = "the daemon does not answer";
-        co_return late;
-    }
+    Task<Result<std::vector<ProcessView>>> ask() { return within_limit(clock_, ask_without_limit()); }
 
     void hear(const Result<std::vector<ProcessView>>& views) {
         if (!views) {

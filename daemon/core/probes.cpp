@@ -74,7 +74,7 @@ std::vector<TreeSample> TreeSampler::sample(const std::vector<TreeRoots>& roots)
     samples.reserve(roots.size());
     auto without_shim = find_trees_without_shim(roots);
     for (std::size_t root = 0; root < roots.size(); ++root) {
-        const auto& [shim, program, strays] = roots[root];
+        const auto& [shim, strays] = roots[root];
         TreeSample sample;
         sample.pids = std::move(without_shim[root]);
         if (shim > 0) {
@@ -83,7 +83,6 @@ std::vector<TreeSample> TreeSampler::sample(const std::vector<TreeRoots>& roots)
             sample.cpu_ticks += activity.reaped_ticks;
             append_members(shim, activity, spared, sample.pids);
         }
-        if (program > 0) sample.pids.push_back(program);
         std::int64_t most_shared = 0;
         for (std::size_t i = 0; i < sample.pids.size(); ++i) {
             const pid_t pid = sample.pids[i];

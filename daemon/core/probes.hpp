@@ -23,7 +23,6 @@ struct TreeSample {
 
 struct TreeRoots {
     pid_t shim = 0;
-    pid_t program = 0;    // 0: it is below the shim
     StrayRoots strays{};  // of a run without a shim, or with another than the one that began it
 };
 

@@ -58,7 +58,13 @@ void burn(double seconds) {
              seconds);
 }
 
-TreeSample sample(pid_t root) { return TreeSampler().sample({TreeRoots{.shim = 0, .program = root}}).front(); }
+/// The tree of a program that no shim keeps.
+TreeRoots tree_of(pid_t program) {
+    const auto started = persistproc::base::find_start_ticks(program);
+    return {.strays = {{1}, {program, started.value_or(0)}}};
+}
+
+TreeSample sample(pid_t root) { return TreeSampler().sample({tree_of(root)}).front(); }
 
 /// Writes to each page, without a sanitizer's shadow: that every process has for itself.
 __attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undefined"))) void touch_pages(
@@ -82,7 +88,7 @@ TEST_CASE("the time of children that have ended is counted with those who waited
     CHECK(tree.pids.size() == 1);
     CHECK(static_cast<double>(tree.cpu_ticks) / persistproc::base::ticks_per_second() >= 0.25);
     // And what a shim reaps: as a tree of this process, whose reaped children are those of other tests.
-    const TreeSample below = TreeSampler().sample({TreeRoots{.shim = ::getpid(), .program = 0}}).front();
+    const TreeSample below = TreeSampler().sample({TreeRoots{.shim = ::getpid()}}).front();
     CHECK(below.cpu_ticks >= tree.cpu_ticks);
 }
 
@@ -179,7 +185,7 @@ TEST_CASE("a port is told once somebody listens, whoever was looked at before") 
         for (;;) ::pause();
     });
     TreeSampler sampler;
-    const auto ports = [&] { return sampler.sample({TreeRoots{.program = program.pid()}}).front().ports.size(); };
+    const auto ports = [&] { return sampler.sample({tree_of(program.pid())}).front().ports.size(); };
     CHECK(ports() == 0);
     next();
     CHECK(ports() == 1);
