@@ -95,13 +95,13 @@ class Logs(harness.TestCase):
 
 
 # Prints what is written into a fifo, line by line, and ends with the first digit.
+# Holds its FIFO open for writing too: between two writers it would close it, and with it what the next one wrote.
 PARROT = """
-import sys
+import os, sys
 print('ready')
-while True:
-    for line in open(sys.argv[1]):
-        if line[0].isdigit(): sys.exit(int(line[0]))
-        print(line, end='')
+for line in open(os.open(sys.argv[1], os.O_RDWR)):
+    if line[0].isdigit(): sys.exit(int(line[0]))
+    print(line, end='')
 """
 
 
