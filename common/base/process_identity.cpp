@@ -103,7 +103,7 @@ bool is_suspended(PidIdentity process) noexcept {
     char text[1024];
     const auto fields = read_stat(process.pid, text);
     if (fields.size() < 2 || find_stat_number(fields, start_field) != process.start_ticks) return false;
-    return fields[1] == 'T' || fields[1] == 't';
+    return fields[1] == 'T';
 }
 
 bool is_zombie(PidIdentity process) noexcept {

@@ -27,7 +27,8 @@ std::optional<std::uint64_t> find_start_ticks(pid_t pid) noexcept;
 /// connections that nobody will ever serve. What cannot be looked at counts as alive. No heap use.
 bool is_exiting(pid_t pid) noexcept;
 
-/// Whether that very process is there and stopped, by a signal or by a debugger: it answers nobody until it goes on.
+/// Whether that very process is there and stopped by a signal: it answers nobody until it gets SIGCONT. One that is
+/// traced stops for moments (strace at each system call, a leak check at the end) and goes on by itself: it is not.
 bool is_suspended(PidIdentity process) noexcept;
 
 /// Whether that very process has exited, and its parent has not taken note yet.

@@ -1,6 +1,7 @@
 #include "common/base/process_identity.hpp"
 
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +50,23 @@ TEST_CASE("a stopped process is suspended until it goes on, and another of its p
     ::kill(child, SIGCONT);
     REQUIRE(::waitpid(child, nullptr, 0) == child);
     CHECK(!base::is_suspended({child, start}));
+}
+
+TEST_CASE("a process that its tracer holds is not suspended") {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(1);
+        ::raise(SIGSTOP);
+        ::_exit(0);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSTOPPED(status));
+    CHECK(!base::is_suspended({child, base::find_start_ticks(child).value_or(0)}));
+    ::ptrace(PTRACE_DETACH, child, nullptr, nullptr);
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
 }
 
 }  // namespace process_identity_test
