@@ -170,14 +170,22 @@ export function behaves(name, { connect, era, autostarts = false }) {
         assert.equal((await said.next('an information', (each) => each.data.includes(wanted))).level, 'info');
       });
 
-    test('an open wait hears at once that the daemon was killed, and the next call goes on', async () => {
+    const fate = autostarts ? 'goes on with the next daemon' : 'hears at once that the daemon was killed';
+    test(`an open wait ${fate}, and so does the next call`, async () => {
       const process = await start(ticker, fresh('survivor'));
       const session = peer.transport.sessionId;
+      const controller = new AbortController();
       const waiting = peer.call('wait_for_process', { process: process.id, until: 'pattern', pattern: 'never', timeout_seconds: 300 },
-        { timeout: 300_000 });
+        { timeout: 300_000, signal: controller.signal });
       waiting.catch(() => {});
       await eventually('the wait has begun', () => daemon.followers(process) === 1);
+      const killed = daemon.pid;
       await daemon.kill();
+      if (autostarts) {
+        const isNext = () => daemon.pid > 0 && daemon.pid !== killed;  // the lock's file is empty for a moment
+        await eventually('the wait is there again', () => isNext() && daemon.followers(process) === 1);
+        controller.abort();
+      }
       await assert.rejects(within('the loss', waiting), (error) => !/not within/.test(error.message));
       if (!autostarts) await daemon.start();
       const met = await peer.succeed('wait_for_process', { process: process.id, until: 'pattern', pattern: 'tick \\d+' });
