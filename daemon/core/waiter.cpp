@@ -211,7 +211,7 @@ Task<Waited> Waiter::finish(WaitOutcome end, const Wait& wait) {
     result->process = std::move(*now);
     logstore::LineQuery newest;
     newest.last = 10;
-    newest.max_bytes = 4096;
+    newest.max_bytes = 32u << 10;  // the view cuts each line
     newest.run = result->run;
     auto page = co_await read(wait.log, std::move(newest));
     if (page) {

@@ -6,6 +6,7 @@
 
 #include "common/async/task_group.hpp"
 #include "common/base/text.hpp"
+#include "common/logstore/show.hpp"
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/failing.hpp"
 #include "daemon/tools/tools.hpp"
@@ -154,6 +155,20 @@ ops::WaitMeta meta_of(const core::WaitResult& waited, double left) {
     return meta;
 }
 
+/// Of a wait, as get_process_output shows them.
+logstore::Shown show_lines(std::vector<logstore::Line> lines) {
+    if (!lines.empty() && lines.front().text.size() > logstore::longest_shown_line && lines.front().match_begin == 0) {
+        // What was read of a longer line may begin within a character.
+        std::string& text = lines.front().text;
+        std::size_t begin = 0;
+        while (begin < 3 && (static_cast<unsigned char>(text[begin]) & 0xC0u) == 0x80u) ++begin;
+        text.erase(0, begin);
+    }
+    logstore::LinePage page;
+    page.lines = std::move(lines);
+    return logstore::show(std::move(page), {});
+}
+
 /// `left`: seconds that were asked for beyond what this call waited.
 mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& waited, double left,
                        const std::optional<core::Failure>& failure, Introduced introduced) {
@@ -169,17 +184,21 @@ mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& 
     std::string said = what_happened(request, waited, left, introduced);
     const std::string why = failure ? core::failure_text(*failure) : "";
     if (!why.empty()) said += "; " + why;
+    std::string output;
+    if (waited.error) {
+        output = waited.error->text();
+    } else {
+        logstore::Shown shown = show_lines(waited.lines);
+        output = std::move(shown.text);
+        if (!shown.marker.empty()) said += fmt::format("; our marks begin with {}", shown.marker);
+    }
     mcp::ToolResult result;
     if (failed) {
         failed->message = said;
         result = mcp::tool_failure(*failed);
         result.text = fmt::format("{}: ", base::code_name(failed->code));
     }
-    result.text += fmt::format("{}; cursor {}\n", said, meta.next_cursor);
-    if (waited.error)
-        result.text += waited.error->text();
-    else
-        for (const auto& line : waited.lines) result.text += base::clean_output(line.text) + '\n';
+    result.text += fmt::format("{}; cursor {}\n{}", said, meta.next_cursor, output);
     if (!result.meta.is_object()) result.meta = mcp::Json::object();
     result.meta["persistproc/result"] = schema::to_json(meta);
     return result;

@@ -70,6 +70,29 @@ TEST_CASE("the lines before a match are shown, whether it was there before the w
     CHECK(text.find("one") == std::string::npos);
 }
 
+TEST_CASE("long lines are cut where a wait shows them, as in a page of output") {
+    const std::string is_long = "ready" + std::string(3000, 'x') + "end";
+    std::string many;
+    for (int i = 0; i < 100'000; ++i) many += "\xC3\xA4";
+    for (const std::string& line : {is_long, "ready" + many}) {
+        for (const Json& arguments :
+             {for_ready, Json{{"quiet_seconds", 0.5}}, Json{{"pattern", "never"}, {"timeout_seconds", 1}}}) {
+            INFO(arguments.dump());
+            Waiting web;
+            web.log.out("first\n" + line + "\n");
+            web.begin(arguments);
+            const std::string text = Waiting::text(web.answer());
+            const std::string shown = text.substr(text.find('\n') + 1);
+            CHECK(shown.size() < 600);
+            CHECK(text.find("; our marks begin with [; cursor ") < text.find('\n'));
+            CHECK(shown.find("[cut: ") != std::string::npos);
+            CHECK(shown.find("UTF-8") == std::string::npos);
+            CHECK(shown.find("[\\x") == std::string::npos);
+            CHECK(shown.ends_with(line.substr(line.size() - 100) + "\n"));
+        }
+    }
+}
+
 TEST_CASE("nothing before the cursor of a wait is shown") {
     Waiting web;
     web.log.out("one\n");
