@@ -12,7 +12,9 @@ namespace persistproc::daemon {
 namespace {
 
 constexpr int large_bytes = 128 << 10;
-constexpr int arenas = 2;
+// More than there are threads: one that gives way (base::give_way) and loses its turn while it holds an arena's lock
+// would keep the others of that arena waiting, the io thread among them.
+constexpr int arenas = 32;
 constexpr auto pause = std::chrono::seconds(3);
 constexpr std::size_t worth_trimming = 4u << 20;
 constexpr std::size_t much = 32u << 20;  // in use: its owners will end, too

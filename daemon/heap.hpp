@@ -8,8 +8,8 @@
 
 namespace persistproc::daemon {
 
-/// Large blocks go back to the system as soon as they are freed, and threads share two arenas. Once, at the beginning,
-/// before there are threads. Source: mallopt(3).
+/// Large blocks go back to the system as soon as they are freed, and no two threads share an arena. Once, at the
+/// beginning, before there are threads. Source: mallopt(3).
 void bound_heap();
 
 /// Gives back what is free some seconds after something has ended, and again as long as much is in use. One executor,

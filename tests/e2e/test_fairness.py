@@ -89,6 +89,24 @@ class Fairness(harness.TestCase):
         end = greedy.call("get_process_output", process="web", grep="^done")
         self.assertEqual((end.meta["unread_bytes"], end.meta["lines"]), (0, 1))
 
+    def test_threads_that_give_way_share_no_arena(self):
+        """One that is held up within malloc would hold up the io thread, too."""
+        pid = self.daemon.process.pid
+        maps = pathlib.Path(f"/proc/{pid}/maps")
+        if "libasan" in maps.read_text() or "libtsan" in maps.read_text():
+            self.skipTest("another malloc")
+        self.start("printer", ["sh", "-c", "echo one; exec sleep 600"])
+        agent = self.mcp()
+        for _ in range(4):
+            agent.call("get_process_output", process="printer", grep="one")
+            agent.call("get_process_output", process="printer")
+            agent.call("wait_for_process", process="printer", pattern="one")
+        threads = len(list(pathlib.Path(f"/proc/{pid}/task").iterdir()))
+        heaps = re.findall(r"^([0-9a-f]+)-[0-9a-f]+ rw-p 00000000 00:00 0 *$", maps.read_text(), re.MULTILINE)
+        arenas = [each for each in heaps if int(each, 16) % (64 << 20) == 0]
+        self.assertGreater(threads, 8)
+        self.assertGreater(len(arenas), threads // 2)
+
     def test_slow_searches_of_many_sessions_keep_nobody_from_listing_and_reading(self):
         self.start("web", harness.python(PRINTER))
         self.ok("wait", "web", "--pattern", "^done")
