@@ -86,7 +86,7 @@ class Page {
 public:
     Page(LinePage page, const ShowOptions& options) : options_(options), page_(std::move(page)) {
         take_lines();
-        if (options_.clean) folds_ = find_folds(shapes());
+        if (options_.clean && options_.lines != 1) folds_ = find_folds(shapes());
         make_units();
     }
 
@@ -202,7 +202,7 @@ private:
             piece.text += '\n';
         }
         const Entry& entry = entries_[unit.line];
-        separate(entry);
+        if (unit.fold == nullptr) separate(entry);
         add_cut(piece, entry, longest_line);
         piece.text += '\n';
         return piece;
@@ -234,22 +234,31 @@ private:
         return piece;
     }
 
+    /// Lines that are shown of it, but for what is missing.
+    std::uint64_t lines_of(const Unit& unit, bool is_first) const noexcept {
+        if (!has_line(unit)) return 0;
+        return 1u + (unit.fold != nullptr ? 1u : 0u) + (is_apart(unit) && !is_first ? 1u : 0u);
+    }
+
     /// Which units are shown: [begin_, end_).
     void choose(std::size_t marker_size) {
         const std::size_t count = units_.size();
-        std::uint64_t lines = 0, bytes = 0;
+        std::uint64_t lines = 0, bytes = 0, border = 0;
         is_cut_by_bytes_ = false;
-        /// Whether there is room for it; the first line is shown anyway.
+        /// Whether there is room for it; the first line is shown anyway. `border`: of what stands behind it, which was
+        /// the first that is shown so far.
         const auto takes = [&](const Unit& unit) {
-            const std::uint64_t line = has_line(unit) ? 1 : 0;
-            if (options_.lines > 0 && lines + line > options_.lines) return false;
+            const bool is_first = options_.keep_newest || lines == 0;
+            const std::uint64_t more = lines_of(unit, is_first) + border;
+            if (options_.lines > 0 && lines > 0 && lines + more > options_.lines) return false;
             const std::uint64_t size = piece_of(unit, false, false, longest_line()).size(marker_size);
             if (lines > 0 && bytes + size > options_.max_bytes) {
                 is_cut_by_bytes_ = true;
                 return false;
             }
-            lines += line;
+            lines += more;
             bytes += size;
+            border = options_.keep_newest ? lines_of(unit, false) - lines_of(unit, true) : 0;
             return true;
         };
         if (options_.keep_newest) {
@@ -336,6 +345,7 @@ private:
     void tell(Shown& out) const {
         const auto first = begin_ < end_ ? units_[begin_].lead : entries_.size();
         const auto past = end_ < units_.size() ? units_[end_].lead : entries_.size();
+        out.begin = first < entries_.size() ? entries_[first].from : page_.next;
         const auto is_asked = [&](const Entry& entry) { return !entry.is_loss && entry.matched; };
         const auto count = [&](std::size_t from, std::size_t to) {
             return static_cast<std::uint64_t>(std::count_if(entries_.begin() + static_cast<std::ptrdiff_t>(from),
@@ -343,6 +353,8 @@ private:
                                                             is_asked));
         };
         out.lines = count_shown();
+        for (std::size_t i = begin_; i < end_; ++i)
+            if (units_[i].fold != nullptr) out.folded += units_[i].fold->folded;
         out.omitted_before = page_.omitted_before;
         out.omitted_after = page_.omitted_after;
         out.next = page_.next;

@@ -17,7 +17,9 @@ struct ShowOptions {
     /// Escapes stripped, a line that was redrawn as it stood last (or as it matched), repeats folded, long lines cut.
     /// Else bytes as they are where they are UTF-8, and lines whole if they fit at all.
     bool clean = true;
-    std::uint64_t lines = 0;            // of the program, at most; 0: as many as fit
+    /// At most, of all that is shown but what is said to be missing; 0: as many as fit. Of fewer than two there is
+    /// no room for the mark of a fold: nothing is folded.
+    std::uint64_t lines = 0;
     std::size_t max_bytes = 16u << 10;  // of all that is shown, marks and newlines included
     std::uint32_t context = 0;          // lines around each match; 0 where there is no pattern, too
     bool keep_newest = true;            // else the oldest that fit
@@ -35,9 +37,11 @@ struct Shown {
     /// and, in words, what is missing.
     std::string marker;
     std::uint64_t lines = 0;               // of the program
+    std::uint64_t folded = 0;              // lines of the program that marks count
     std::uint64_t omitted_before = 0;      // as in LinePage; lines that a mark counts are not left out
     std::uint64_t omitted_after = 0;       // 0 or at least 1
     bool is_cut_by_bytes = false;          // there was no room for what is left out
+    std::uint64_t begin = 0;               // position of the first line that is shown or counted by a mark; none: next
     std::uint64_t next = 0;                // position to go on from: nothing is skipped, nothing shown twice
     std::optional<std::uint64_t> earlier;  // as in LinePage
     std::uint64_t evicted_bytes = 0, lost_bytes = 0, unread_bytes = 0;  // as in LinePage

@@ -122,6 +122,20 @@ std::string headline(const core::Located& process) {
     return out + in_brackets(domain::causes_text(process.causes));
 }
 
+std::string ending_details(const core::Located& process) {
+    domain::Ending ending = ending_of(process);
+    const bool is_told = process.state == ProcessState::exited || process.state == ProcessState::killed;
+    if (is_told || process.state == ProcessState::stopped) {
+        ending.exit_code.reset();
+        ending.signal.reset();
+    }
+    std::string out = how_it_ended(ending);
+    if (out.starts_with(", ")) out.erase(0, 2);
+    const std::string causes = domain::causes_text(process.causes);
+    if (!causes.empty()) out += (out.empty() ? "" : ", ") + base::escape_line(causes);
+    return out;
+}
+
 domain::Ending ending_of(const core::Located& process) {
     domain::Ending out;
     if (process.outcome) out = domain::ending_of(*process.outcome);

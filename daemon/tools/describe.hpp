@@ -33,6 +33,8 @@ std::string cursor_of_run(const core::Supervisor& supervisor, std::string_view p
 std::string headline(const core::Located& process);
 /// How a run ended, with its causes: "exited with code 7", "was stopped by me".
 std::string fate(const std::optional<Outcome>& outcome);
+/// Of how it ended what is neither its state nor the code or signal of an end by itself; empty: nothing.
+std::string ending_details(const core::Located& process);
 /// As a view tells it.
 domain::Ending ending_of(const core::Located& process);
 

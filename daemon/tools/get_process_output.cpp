@@ -42,6 +42,12 @@ Result<logstore::LineQuery> query_of(const ops::OutputRequest& request, const co
         if (!time) return base::with_context(time.error(), "until");
         query.until_ns = base::to_ns(*time);
     }
+    if (query.since_ns && query.until_ns && *query.since_ns > *query.until_ns)
+        return Error{ErrorCode::invalid, fmt::format("since {} is later than until {}: exchange them",
+                                                     base::excerpt(*request.since), base::excerpt(*request.until))};
+    if (query.from && query.to && *query.from > *query.to)
+        return Error{ErrorCode::invalid, fmt::format("cursor {} stands behind until {}: nothing lies between them",
+                                                     base::excerpt(*request.cursor), base::excerpt(*request.until))};
     if (request.run) {
         const auto run = domain::find_run_number(*request.run, process.id);
         if (!run)
@@ -55,13 +61,6 @@ Result<logstore::LineQuery> query_of(const ops::OutputRequest& request, const co
     query.max_bytes = static_cast<std::size_t>(request.max_bytes);
     query.losses = true;
     return query;
-}
-
-/// `p3 running`: who asks for output knows the label.
-std::string who(const core::Located& process) {
-    std::string out = headline(process);
-    if (out.starts_with(process.name)) out.replace(0, process.name.size(), to_string(process.id));
-    return out;
 }
 
 ops::OutputMeta meta_of(const core::Located& process, const logstore::Shown& shown) {
@@ -80,28 +79,55 @@ ops::OutputMeta meta_of(const core::Located& process, const logstore::Shown& sho
     return meta;
 }
 
-/// Our facts, before any byte of a program: whose output, how much of it, what is left out and why, where to go on.
-std::string header(const core::Located& process, const ops::OutputMeta& meta, const logstore::Shown& shown) {
-    std::string out = fmt::format("{}; {}", who(process), base::counted(meta.lines, "line"));
-    const char* const why = shown.is_cut_by_bytes ? " (max_bytes)" : "";
-    if (meta.omitted_before > 0 && !meta.earlier_cursor) out += fmt::format(", {} earlier{}", meta.omitted_before, why);
-    if (meta.earlier_cursor) out += fmt::format(", older ones until {}", *meta.earlier_cursor);
-    if (meta.omitted_after > 0) out += fmt::format(", more behind the cursor{}", meta.omitted_before > 0 ? "" : why);
-    if (meta.unread_bytes > 0)
-        out += fmt::format(", {} behind the cursor not looked at ({} s a call)",
-                           base::counted(meta.unread_bytes, "byte"), longest_look.count());
-    if (meta.evicted_bytes > 0)
-        out += fmt::format(", {} removed (size limit)", base::counted(meta.evicted_bytes, "older byte"));
-    if (meta.lost_bytes > 0)
-        out += fmt::format(", {} lost (full disk or damaged log)", base::counted(meta.lost_bytes, "byte"));
-    if (!shown.marker.empty()) out += fmt::format("; our marks begin with {}", shown.marker);
-    return out + fmt::format("; cursor {}\n", meta.next_cursor);
+/// `exited 1`, `killed SIGSEGV`: its id stands in the cursor.
+std::string state_of(const core::Located& process, const ops::OutputMeta& meta) {
+    std::string out(schema::enum_name(process.state));
+    if (process.state == ProcessState::exited && meta.exit_code) out += fmt::format(" {}", *meta.exit_code);
+    if (process.state == ProcessState::killed && meta.signal) out += fmt::format(" {}", *meta.signal);
+    return out;
 }
 
-mcp::ToolResult result_of(const core::Located& process, const logstore::Shown& shown) {
+/// What there is seldom need to say, in words; empty: nothing.
+std::string details(const core::Located& process, const ops::OutputMeta& meta, const logstore::Shown& shown,
+                    bool is_search) {
+    std::string out = ending_details(process);
+    const auto add = [&out](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
+    if (shown.is_cut_by_bytes) add("no room for more in max_bytes");
+    if (meta.earlier_cursor) add(fmt::format("older ones until {}", *meta.earlier_cursor));
+    if (meta.unread_bytes > 0)
+        add(fmt::format("{} behind the cursor not looked at ({} s a call)", base::counted(meta.unread_bytes, "byte"),
+                        longest_look.count()));
+    if (meta.evicted_bytes > 0)
+        add(fmt::format("{} removed (size limit)", base::counted(meta.evicted_bytes, "older byte")));
+    // Else a mark at its place tells it.
+    if (meta.lost_bytes > 0 && is_search)
+        add(fmt::format("{} lost (full disk or damaged log)", base::counted(meta.lost_bytes, "byte")));
+    return out;
+}
+
+/// Our facts, before any byte of a program: how it stands, how much of its output this is, what marks of ours begin
+/// with, where to go on; in a mark behind that, what is left out and why.
+std::string header(const core::Located& process, const ops::OutputMeta& meta, const logstore::Shown& shown,
+                   bool is_search) {
+    const std::string more = details(process, meta, shown, is_search);
+    const std::string marker = more.empty() || !shown.marker.empty() ? shown.marker : logstore::find_marker(shown.text);
+    const auto all = meta.lines + meta.omitted_before + static_cast<std::int64_t>(shown.folded);
+    std::string out = state_of(process, meta) + "; ";
+    if (meta.omitted_before > 0 && !meta.earlier_cursor)
+        out += fmt::format("{} of {} lines", meta.lines, all);
+    else
+        out += base::counted(meta.lines, "line");
+    if (meta.omitted_after > 0) out += ", more";
+    if (!marker.empty()) out += fmt::format(", marks {}", marker);
+    out += fmt::format("; cursor {}\n", meta.next_cursor);
+    if (!more.empty()) out += fmt::format("{}{}]\n", marker, more);
+    return out;
+}
+
+mcp::ToolResult result_of(const core::Located& process, const logstore::Shown& shown, bool is_search) {
     const ops::OutputMeta meta = meta_of(process, shown);
     mcp::ToolResult result;
-    result.text = header(process, meta, shown) + shown.text;
+    result.text = header(process, meta, shown, is_search) + shown.text;
     result.meta = mcp::Json::object();
     result.meta["persistproc/result"] = schema::to_json(meta);
     return result;
@@ -114,10 +140,11 @@ Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallCon
     if (!query) co_return mcp::tool_failure(query.error());
     const auto log = process->log;
     const auto options = logstore::take_budget(*query, request.view == ops::OutputView::clean);
-    auto make = [options, process = std::move(*process)](Result<logstore::LinePage> page) {
+    auto make = [options, process = std::move(*process),
+                 is_search = query->grep.has_value()](Result<logstore::LinePage> page) {
         if (page) {
             const auto shown = logstore::show(std::move(*page), options);
-            return result_of(process, shown);
+            return result_of(process, shown, is_search);
         }
         const bool is_theirs = page.error().code == ErrorCode::invalid;
         return mcp::tool_failure(is_theirs ? base::with_context(page.error(), "grep") : page.error());

@@ -190,7 +190,7 @@ mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& 
     } else {
         logstore::Shown shown = show_lines(waited.lines);
         output = std::move(shown.text);
-        if (!shown.marker.empty()) said += fmt::format("; our marks begin with {}", shown.marker);
+        if (!shown.marker.empty()) said += fmt::format(", marks {}", shown.marker);
     }
     mcp::ToolResult result;
     if (failed) {

@@ -66,6 +66,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     const Shown shown = show(std::move(page), options);
     require(base::is_utf8(shown.text), "what is shown is UTF-8");
     require(shown.text.size() <= options.max_bytes, "the budget of bytes holds");
+    if (options.clean && options.lines > 0)
+        require(count(shown.text, '\n') <= options.lines, "the budget of lines holds, marks and all");
     require(options.lines == 0 || shown.lines <= options.lines, "the budget of lines holds");
     require(lines == 0 || (shown.lines > 0 || asked == 0), "something is shown");
     require(shown.next <= end, "the cursor is no further than what there is");

@@ -204,7 +204,7 @@ TEST_CASE("output has times, streams and counts of what is not shown") {
     const Json first = daemon.original("get_process_output", Json{{"pid", 1001}, {"stream", "combined"}});
     CHECK(first.size() == 5);
     const Json own = daemon.call("get_process_output", Json{{"process", "p1"}, {"lines", 1}});
-    CHECK(has(own["content"][0]["text"], "p1 running; 1 line"));
+    CHECK(has(own["content"][0]["text"], "running; 1 of 5 lines; cursor "));
     CHECK(own["_meta"]["persistproc/result"]["lines"] == 1);
     // A run that is over keeps its lines to itself once the next has begun.
     daemon.original("restart", Json{{"pid", 1001}});

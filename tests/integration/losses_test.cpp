@@ -82,10 +82,10 @@ TEST_CASE("output shows the place of what is missing, and does not count it as a
           "[the shim was killed and another took over here: at most 65536 bytes may be missing]\nthree\n");
     CHECK(web.answer["_meta"]["persistproc/result"]["lines"] == 3);
     CHECK(web.answer["_meta"]["persistproc/result"]["lost_bytes"] == 4096);
-    CHECK(web.answer["content"][0]["text"].get<std::string>().find("4096 bytes lost") != std::string::npos);
+    CHECK(web.answer["content"][0]["text"].get<std::string>().find("4096 bytes were lost here") != std::string::npos);
     // The last lines, with what is missing between them.
     CHECK(web.output(Json{{"lines", 1}}) == "three\n");
-    CHECK(web.output(Json{{"grep", "t"}}) == "two\nthree\n");
+    CHECK(web.output(Json{{"grep", "t"}}) == "[4096 bytes lost (full disk or damaged log)]\ntwo\nthree\n");
     // Page by page nothing is told twice.
     std::string all;
     Json arguments{{"lines", 1}, {"cursor", "p1:0"}};

@@ -37,14 +37,19 @@ struct Reading {
     Json meta;
 };
 
-/// At least what tokenizers make of it: words, digits and other characters one by one.
+/// As row 11 of the benchmark counts them: one for each begun 8 letters of a word, 3 digits, 4 signs in a row.
 int count_tokens(const std::string& text) {
-    int out = 0;
-    bool in_word = false;
+    const auto room_of = [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return c == ' ' ? 0 : std::isalpha(byte) != 0 ? 8 : std::isdigit(byte) != 0 ? 3 : 4;
+    };
+    int out = 0, room = 0, left = 0;
     for (const char c : text) {
-        const bool is_letter = std::isalpha(static_cast<unsigned char>(c)) != 0;
-        if (c != ' ' && !(is_letter && in_word)) ++out;
-        in_word = is_letter;
+        if (room_of(c) != room || left == 0) {
+            room = left = room_of(c);
+            out += room > 0 ? 1 : 0;
+        }
+        left -= left > 0 ? 1 : 0;
     }
     return out;
 }
@@ -54,20 +59,46 @@ int count_tokens(const std::string& text) {
 TEST_CASE("a read begins with one short line of ours") {
     Reading web;
     CHECK(web.read() == "");
-    CHECK(web.header == "p1 running; 0 lines; cursor p1:0");
+    CHECK(web.header == "running; 0 lines; cursor p1:0");
     for (int i = 0; i < 40; ++i)
         web.log.out(std::string(1, static_cast<char>('A' + i)) + " p1 running; cursor p1:99\n");
     CHECK(web.read().ends_with(" p1 running; cursor p1:99\n"));
-    CHECK(web.header == "p1 running; 40 lines; cursor " + web.meta["next_cursor"].get<std::string>());
+    CHECK(web.header == "running; 40 lines; cursor " + web.meta["next_cursor"].get<std::string>());
     INFO(web.header);
     CHECK(count_tokens(web.header) <= 18);
     CHECK(web.read(Json{{"lines", 1}}) == "h p1 running; cursor p1:99\n");
-    CHECK(web.header.starts_with("p1 running; 1 line, 39 earlier; cursor p1:"));
+    CHECK(web.header.starts_with("running; 1 of 40 lines; cursor p1:"));
     CHECK(web.meta["omitted_before"] == 39);
-    web.read(Json{{"max_bytes", 256}});
-    CHECK(web.header.starts_with("p1 running; 9 lines, 31 earlier (max_bytes); cursor p1:"));
+    CHECK(web.read(Json{{"max_bytes", 256}}).starts_with("[no room for more in max_bytes]\n"));
+    CHECK(web.header.starts_with("running; 9 of 40 lines, marks [; cursor p1:"));
     CHECK(web.read(Json{{"lines", 1}, {"cursor", "p1:0"}}) == "A p1 running; cursor p1:99\n");
-    CHECK(web.header.starts_with("p1 running; 1 line, more behind the cursor; cursor p1:"));
+    CHECK(web.header.starts_with("running; 1 line, more; cursor p1:"));
+}
+
+TEST_CASE("the first line of a read is short whatever there is to say") {
+    Reading web;
+    web.log.out("\xff\n");
+    for (int i = 0; i < 40; ++i) web.log.out("GET / 200\n" + std::string(900, 'x') + "\n");
+    web.log.lose(logstore::Stream::out, 100);
+    for (const char* state : {"running", "exited 17"}) {
+        for (Json arguments : {Json{{"lines", 3}}, Json{{"max_bytes", 256}}, Json{{"grep", "x"}, {"lines", 2}},
+                               Json{{"grep", "GET"}, {"context", 2}, {"lines", 7}},
+                               Json{{"cursor", "p1:0"}, {"lines", 2}, {"view", "raw"}}, Json{{"lines", 0}}}) {
+            web.read(arguments);
+            INFO(web.header);
+            CHECK(web.header.starts_with(std::string(state) + "; "));
+            CHECK(count_tokens(web.header) <= 18);
+        }
+        if (std::string_view(state) == "running") {
+            web.daemon.shims.find(RunId{{1}, 1})->end(17);
+            web.daemon.run_until([&] { return web.daemon.supervisor.find({1})->state == ProcessState::exited; });
+        }
+    }
+    CHECK(web.read(Json{{"grep", "GET"}}).starts_with("[100 bytes lost"));
+    web.daemon.call("restart_process", Json{{"process", "p1"}});
+    web.daemon.call("stop_process", Json{{"process", "p1"}});
+    CHECK(web.read(Json{{"lines", 1}}).starts_with("[by "));
+    CHECK(web.header.starts_with("stopped; 1 of "));
 }
 
 TEST_CASE("a budget holds with context, and the header names what our marks begin with") {
@@ -77,9 +108,9 @@ TEST_CASE("a budget holds with context, and the header names what our marks begi
     };
     for (int i = 0; i < 600; ++i) web.log.out(word(i) + (i % 20 == 10 ? " needle\n" : " hay\n"));
     const std::string text = web.read(Json{{"grep", "needle"}, {"context", 7}, {"lines", 40}});
-    CHECK(web.meta["lines"] <= 40);
+    CHECK(std::count(text.begin(), text.end(), '\n') <= 40);
     CHECK(text.find("\n[--]\n") != std::string::npos);
-    CHECK(web.header.find("; our marks begin with [; cursor p1:") != std::string::npos);
+    CHECK(web.header.find(", marks [; cursor p1:") != std::string::npos);
 }
 
 TEST_CASE("a search gives the newest matches, and a position behind which the older ones are") {
@@ -91,15 +122,32 @@ TEST_CASE("a search gives the newest matches, and a position behind which the ol
     }
     Json arguments{{"grep", "needle"}, {"lines", 2}, {"view", "raw"}};
     for (int i = 19; i > 0; i -= 2) {
-        CHECK(web.read(arguments) == fmt::format("needle {}\nneedle {}\n", (i - 1) * 1000, i * 1000));
+        const std::string text = web.read(arguments);
+        CHECK(text.ends_with(fmt::format("needle {}\nneedle {}\n", (i - 1) * 1000, i * 1000)));
         if (i == 1) break;
         REQUIRE(web.meta.contains("earlier_cursor"));
         arguments["until"] = web.meta["earlier_cursor"];
-        CHECK(web.header.starts_with("p1 running; 2 lines, older ones until " + arguments["until"].get<std::string>()));
+        CHECK(text.starts_with("[older ones until " + arguments["until"].get<std::string>() + "]\n"));
+        CHECK(web.header.starts_with("running; 2 lines, marks [; cursor p1:"));
     }
     arguments["until"] = "p2:1";
     CHECK(tests::error_code(web.daemon.call("get_process_output", Json{{"process", "p1"}, {"until", "p2:1"}})) ==
           "invalid");
+}
+
+TEST_CASE("a window that is turned round is refused, not empty") {
+    Reading web;
+    web.log.out("one\ntwo\n");
+    const auto refusal = [&](Json arguments) {
+        arguments["process"] = "p1";
+        const Json answer = web.daemon.call("get_process_output", arguments);
+        CHECK(tests::error_code(answer) == "invalid");
+        return answer["content"][0]["text"].get<std::string>();
+    };
+    CHECK(refusal(Json{{"since", "1m"}, {"until", "1h"}}) == "invalid: since 1m is later than until 1h: exchange them");
+    CHECK(refusal(Json{{"cursor", "p1:8"}, {"until", "p1:4"}}).find("stands behind until") != std::string::npos);
+    CHECK(web.read(Json{{"cursor", "p1:4"}, {"until", "p1:4"}}) == "");
+    CHECK(web.read(Json{{"since", "1h"}, {"until", "1m"}}) == "");
 }
 
 TEST_CASE("the clean view folds and cuts, the raw one does not") {
