@@ -54,6 +54,9 @@ constexpr const char* lost_text =
     "the daemon was lost before it answered; if the call changes something, it may have happened: look before you "
     "repeat it. The next call reaches a new daemon, and the processes go on";
 
+constexpr const char* lost_behind_text =
+    "; the daemon was lost before what was waited for: the process goes on, and wait_for_process asks the next daemon";
+
 bool is_header_text(std::string_view text) {
     return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
@@ -84,6 +87,7 @@ struct Open {
     bool is_answered = false;
     bool is_listening = false;  // to changes, acknowledged: it ends when somebody ends it
     bool is_cancelled = false;  // modern: its POST was closed; of the others the daemon sends nothing more
+    std::string done{};         // what it has done already, as the daemon told
     std::shared_ptr<mcp::client::Wire> wire;
 
     bool is_initialize() const { return message.method == "initialize" && !message.is_modern; }
@@ -255,6 +259,8 @@ private:
         if (!open.wants_answer()) base::report(base::Severity::warning, "a message was not delivered: {}", why);
     }
 
+    void fail_lost(const Open& open) { fail(open, open.done.empty() ? lost_text : open.done + lost_behind_text); }
+
     // ---- what an agent said ----
 
     Task<> pass_on(std::unique_ptr<Open> open) {
@@ -313,7 +319,7 @@ private:
                 // A daemon that hangs would do so again.
                 const bool has_died = answer.error().os_error != ETIMEDOUT;
                 if (has_died && may_repeat(*open, repeats)) continue;
-                if (!open->is_cancelled) fail(*open, lost_text);
+                if (!open->is_cancelled) fail_lost(*open);
                 co_return;
             }
             if (answer->status == 404 && !is_modern && has_session && !open->is_initialize() && !was_renewed) {
@@ -332,7 +338,7 @@ private:
             }
             if (open->is_answered || open->is_cancelled) co_return;
             if (may_repeat(*open, repeats)) continue;
-            fail(*open, lost_text);
+            fail_lost(*open);
             co_return;
         }
     }
@@ -359,12 +365,23 @@ private:
         if (open.is_cancelled && open.message.is_modern) return false;
         if (open.message.kind == MessageKind::request) {
             const ScannedMessage message = scan_message(text);
+            if (message.method == mcp::done_method) return note_done(open, text);
             open.is_answered = message.kind == MessageKind::response && message.id == open.message.id;
             if (open.is_answered && open.is_initialize()) initialize_answer_ = text;
             if (open.message.is_modern && open.message.method == "subscriptions/listen") open.is_listening = true;
         }
+        const bool is_batch = open.message.kind == MessageKind::batch;
+        if (is_batch && scan_message(text).method == mcp::done_method) return false;
         output_.put(one_line(for_agent(open, std::move(text))));
         return open.is_answered;
+    }
+
+    static bool note_done(Open& open, const std::string& text) {
+        const auto message = mcp::read_json(text);
+        const auto* const params = message ? mcp::find_member(*message, "params") : nullptr;
+        const std::string* const told = params != nullptr ? mcp::find_text(*params, "text") : nullptr;
+        if (told != nullptr) open.done = *told;
+        return false;
     }
 
     /// An answer that is no stream.

@@ -51,6 +51,9 @@ public:
     virtual bool let_connection_go() = 0;
     /// From here on the call waits for something that has bounds of its own: its place is for others that work.
     virtual void give_place_back() = 0;
+    /// Tells a bridge what was done before the call went on to wait: should the answer be lost with this server, the
+    /// bridge tells its agent that.
+    virtual void note_done(std::string_view text) = 0;
 };
 
 struct CallContext {
@@ -71,6 +74,9 @@ struct CallContext {
     }
     void give_place_back() const {
         if (channel) channel->give_place_back();
+    }
+    void note_done(std::string_view text) const {
+        if (channel) channel->note_done(text);
     }
     bool can_become_task() const { return channel && channel->can_become_task(); }
 };

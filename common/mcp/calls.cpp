@@ -112,6 +112,13 @@ void Server::Call::give_place_back() {
     asio::post(live->executor, [live, from, party = principal.party] { from->leave(party); });
 }
 
+void Server::Call::note_done(std::string_view text) {
+    if (!reply || principal.role != Principal::Role::bridge) return;
+    std::string params = R"({"text":)";
+    append_quoted(params, text);
+    reply->notify(notification(done_method, params + '}'));
+}
+
 void Server::Call::progress(double value, std::optional<double> total, const std::string& text) {
     // Nothing may follow the response, and progress must rise.
     if (!wants_progress() || !(value > last_progress)) return;

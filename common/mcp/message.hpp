@@ -22,6 +22,9 @@ inline constexpr int missing_capability = -32021;
 inline constexpr int unsupported_version = -32022;
 }  // namespace rpc
 
+/// A notification for a bridge alone, which passes it on to nobody: `text` says what a call has done already.
+inline constexpr std::string_view done_method = "notifications/persistproc/done";
+
 enum class MessageKind { request, notification, response };
 
 struct Message {

@@ -73,6 +73,7 @@ struct Server::Call final : CallChannel, std::enable_shared_from_this<Server::Ca
     bool become_task(TaskTerms terms) override;
     bool let_connection_go() override { return reply && reply->let_connection_go(); }
     void give_place_back() override;
+    void note_done(std::string_view text) override;
 };
 
 struct Server::State : std::enable_shared_from_this<Server::State> {

@@ -237,6 +237,7 @@ Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string 
     ops::WaitRequest request;
     static_cast<ops::WaitSpec&>(request) = std::move(spec);
     request.process = std::move(process);
+    context.note_done(started.text);
     auto waited = co_await wait_and_tell(core, std::move(request), std::move(context), Introduced::yes);
     waited.text = started.text + '\n' + waited.text;
     waited.structured = std::move(started.structured);

@@ -316,6 +316,22 @@ class Stdio(harness.TestCase):
         for number in waits:
             self.assertIn("stopped", json.dumps(bridge.result(number)))
 
+    def test_what_was_started_before_the_death_is_told(self):
+        for modern in (False, True):
+            bridge = self.bridge()
+            bridge.initialize()
+            label = f"behind-{modern}"
+            start = {"command": ["sleep", "600"], "working_directory": str(self.place.work), "label": label}
+            number = bridge.call("start_process", modern=modern, wait={"pattern": "never"}, **start)
+            started = harness.eventually("it runs", lambda: next((p for p in self.views() if p["label"] == label and p["state"] == "running"), None))
+            bridge.result(bridge.ask("ping"))
+            self.kill_daemon()
+            message = bridge.answer(number)["error"]["message"]
+            expected = f'Started {started["id"]} "{label}", PID {started["pid"]}; cursor {started["id"]}:'
+            self.assertTrue(message.startswith(expected), message)
+            self.assertIn("the daemon was lost", message)
+            self.assertNotIn("notifications/persistproc", json.dumps(bridge.kept))
+
     def test_a_daemon_that_was_ended_is_not_started_again_unasked(self):
         bridge = self.bridge()
         bridge.initialize()
