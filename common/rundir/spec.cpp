@@ -20,6 +20,10 @@ void add(std::string& out, std::string_view key, std::string_view value) {
     out.append(value).append("\n");
 }
 
+std::string file_text(const ProgramFile& file) {
+    return fmt::format("{} {} {} {} {}", file.device, file.inode, file.size, file.modified_ns, file.changed_ns);
+}
+
 /// Nothing: it is written in another way.
 std::optional<ProgramFile> read_program_file(std::string_view text) {
     ProgramFile out;
@@ -33,6 +37,15 @@ std::optional<ProgramFile> read_program_file(std::string_view text) {
     const bool is_read =
         read(out.device) && read(out.inode) && read(out.size) && read(out.modified_ns) && read(out.changed_ns);
     return is_read ? std::optional(out) : std::nullopt;
+}
+
+std::optional<ArgumentFile> read_argument_file(std::string_view text) {
+    ArgumentFile out;
+    const auto [next, failed] = std::from_chars(text.data(), text.data() + text.size(), out.argument);
+    const auto file = read_program_file(text.substr(static_cast<std::size_t>(next - text.data())));
+    if (failed != std::errc{} || !file) return std::nullopt;
+    out.file = *file;
+    return out;
 }
 
 }  // namespace
@@ -57,9 +70,9 @@ std::string encode_spec(const RunSpec& spec) {
     if (definition.restart != domain::RestartPolicy::never) add(out, "restart", schema::enum_name(definition.restart));
     if (!definition.started_by.empty()) add(out, "started-by", definition.started_by);
     add(out, "definition", schema::to_document(definition));
-    if (const auto& file = spec.program_file)
-        add(out, "program-file",
-            fmt::format("{} {} {} {} {}", file->device, file->inode, file->size, file->modified_ns, file->changed_ns));
+    if (const auto& file = spec.program_file) add(out, "program-file", file_text(*file));
+    for (const auto& each : spec.argument_files)
+        add(out, "argument-file", fmt::format("{} {}", each.argument, file_text(each.file)));
     if (!spec.request_key.empty()) add(out, "request-key", spec.request_key);
     out += fmt::format("end {:08x}\n", base::crc32c(out.data(), out.size()));
     return out;
@@ -94,6 +107,8 @@ Result<RunSpec> decode_spec(std::string_view bytes, Format* other) {
         if (entry.key == "started-by") started_by = value;
         if (entry.key == "definition") document = value;
         if (entry.key == "program-file") spec.program_file = read_program_file(value);
+        if (entry.key == "argument-file")
+            if (const auto file = read_argument_file(value)) spec.argument_files.push_back(*file);
         if (entry.key == "request-key") spec.request_key = value;
         if (entry.key == "restart")
             for (const auto& [policy, name] : schema::EnumNames<domain::RestartPolicy>::names)

@@ -32,6 +32,12 @@ struct ProgramFile {
     }
 };
 
+/// A file that the command names: a script of an interpreter, a configuration.
+struct ArgumentFile {
+    std::size_t argument = 0;  // its place in argv
+    ProgramFile file;
+};
+
 struct RunSpec {
     RunId id;
     Nonce nonce{};
@@ -45,9 +51,10 @@ struct RunSpec {
     std::uint64_t segment_bytes = 8u << 20;
     std::uint64_t log_bound_bytes = 64u << 20;  // oldest segments of the process go beyond it
     // Of no use to the shim: what a daemon that has lost its database needs to know the process again.
-    Definition definition;                    // what the run was begun as
-    std::optional<ProgramFile> program_file;  // as it was at INTENT; nothing: not known
-    std::string request_key;                  // of the request that asked for the run; empty: none was given
+    Definition definition;                     // what the run was begun as
+    std::optional<ProgramFile> program_file;   // as it was at INTENT; nothing: not known
+    std::vector<ArgumentFile> argument_files;  // then, too; the first ones alone
+    std::string request_key;                   // of the request that asked for the run; empty: none was given
 };
 
 /// The definition is written as its document. A few of its fields have entries of their own, too, which earlier

@@ -91,6 +91,7 @@ Task<Result<void>> LocalRunDirectories::prepare(rundir::RunSpec spec) {
     auto work = [data = data_, spec = std::move(spec), boot = boot_id_,
                  writeback = writeback_]() mutable -> Result<void> {
         spec.program_file = find_program_file(spec);
+        spec.argument_files = find_argument_files(spec);
         auto unsynced = prepare_run(data, std::move(spec), boot);
         if (!unsynced) return unsynced.error();
         writeback->add(std::move(*unsynced));

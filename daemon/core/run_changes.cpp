@@ -64,6 +64,21 @@ void compare_variables(const rundir::RunSpec& earlier, const rundir::RunSpec& la
         if (!each->names.empty()) out.push_back(std::move(*each));
 }
 
+/// Of a script that an interpreter runs the program's file tells nothing.
+void compare_argument_files(const rundir::RunSpec& earlier, const rundir::RunSpec& later, WallTime now,
+                            std::vector<RunChange>& out) {
+    if (earlier.working_directory != later.working_directory) return;
+    for (const auto& [at, file] : later.argument_files) {
+        if (at >= later.argv.size()) continue;
+        const std::string& word = later.argv[at];
+        for (const auto& [before, was] : earlier.argument_files) {
+            if (before >= earlier.argv.size() || earlier.argv[before] != word || file.is_same(was)) continue;
+            out.push_back({What::argument_file, {base::escape_line(word), age_of(file.changed_ns, now)}});
+            break;
+        }
+    }
+}
+
 std::string listed(const std::vector<std::string>& names) {
     std::vector<std::string> shown;
     for (const auto& each : names)
@@ -82,6 +97,7 @@ std::vector<RunChange> changes_between(const rundir::RunSpec& earlier, const run
         out.push_back({What::program, {program(later), program(earlier)}});
     else if (earlier.program_file && later.program_file && !later.program_file->is_same(*earlier.program_file))
         out.push_back({What::program_file, {age_of(later.program_file->changed_ns, now)}});
+    compare_argument_files(earlier, later, now, out);
     if (words(earlier) != words(later)) out.push_back({What::arguments, {words(later), words(earlier)}});
     if (earlier.working_directory != later.working_directory)
         out.push_back({What::directory, {later.working_directory, earlier.working_directory}});
@@ -98,6 +114,7 @@ std::string changes_text(const std::vector<RunChange>& changes) {
                 out += fmt::format("program {} (was {})", base::escape_line(names[0]), base::escape_line(names[1]));
                 break;
             case What::program_file: out += "program file changed " + names[0]; break;
+            case What::argument_file: out += fmt::format("{} changed {}", names[0], names[1]); break;
             case What::arguments: out += fmt::format("arguments {} (were {})", names[0], names[1]); break;
             case What::directory:
                 out += fmt::format("directory {} (was {})", base::escape_line(names[0]), base::escape_line(names[1]));

@@ -11,6 +11,7 @@ struct RunChange {
     enum class What {
         program,
         program_file,
+        argument_file,
         arguments,
         directory,
         variables_added,
@@ -18,7 +19,8 @@ struct RunChange {
         variables_changed
     };
     What what = What::arguments;
-    // Variables: their names; program_file: how long ago it was changed; else what it is now, and what it was.
+    // Variables: their names; program_file: how long ago it was changed; argument_file: which one, and that; else
+    // what it is now, and what it was.
     std::vector<std::string> names;
 };
 

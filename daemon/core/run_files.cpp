@@ -32,6 +32,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// Of a command: where files are looked for, and how many are remembered.
+constexpr std::size_t most_arguments_looked_at = 16, most_argument_files = 4;
 constexpr std::size_t max_spec_bytes = 16u << 20;
 constexpr std::string_view hidden_prefix = ".removed-";
 constexpr const char* unfinished_name = ".new";  // in `runs`; a process makes one run at a time
@@ -466,6 +468,12 @@ Error refuse_interpreter(const std::string& program, const std::string& interpre
 
 }  // namespace
 
+static rundir::ProgramFile file_of(const struct stat& facts) {
+    const auto ns_of = [](const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; };
+    return {facts.st_dev, facts.st_ino, static_cast<std::uint64_t>(facts.st_size), ns_of(facts.st_mtim),
+            ns_of(facts.st_ctim)};
+}
+
 std::optional<rundir::ProgramFile> find_program_file(const rundir::RunSpec& spec) {
     const ProgramSearch search(spec.working_directory);
     if (!search.can_look() || spec.argv.empty() || spec.argv[0].empty()) return std::nullopt;
@@ -475,9 +483,22 @@ std::optional<rundir::ProgramFile> find_program_file(const rundir::RunSpec& spec
     const auto place = search.find(spec.argv[0], path).first;
     struct stat facts {};
     if (!place || ::fstatat(search.directory(), place->c_str(), &facts, 0) != 0) return std::nullopt;
-    const auto ns_of = [](const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; };
-    return rundir::ProgramFile{facts.st_dev, facts.st_ino, static_cast<std::uint64_t>(facts.st_size),
-                               ns_of(facts.st_mtim), ns_of(facts.st_ctim)};
+    return file_of(facts);
+}
+
+std::vector<rundir::ArgumentFile> find_argument_files(const rundir::RunSpec& spec) {
+    std::vector<rundir::ArgumentFile> out;
+    const ProgramSearch search(spec.working_directory);
+    if (!search.can_look()) return out;
+    const std::size_t last = std::min(spec.argv.size(), most_arguments_looked_at);
+    for (std::size_t i = 1; i < last && out.size() < most_argument_files; ++i) {
+        struct stat facts {};
+        const std::string& word = spec.argv[i];
+        if (word.empty() || word.starts_with('-') || ::fstatat(search.directory(), word.c_str(), &facts, 0) != 0)
+            continue;
+        if (S_ISREG(facts.st_mode)) out.push_back({i, file_of(facts)});
+    }
+    return out;
 }
 
 Result<void> check_program(const std::string& program, std::string_view path, const std::string& directory) {

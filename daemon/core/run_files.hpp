@@ -39,6 +39,8 @@ Result<std::string> canonical_directory(const std::string& path);
 Result<void> clear_output(const std::filesystem::path& data, ProcessId id);
 /// The file of the program that a run would execute; nothing: there is none, or it cannot be told.
 std::optional<rundir::ProgramFile> find_program_file(const rundir::RunSpec& spec);
+/// The first files that its command names: regular ones, whatever they are to it.
+std::vector<rundir::ArgumentFile> find_argument_files(const rundir::RunSpec& spec);
 Result<void> check_program(const std::string& program, std::string_view path, const std::string& directory);
 
 }  // namespace persistproc::core

@@ -28,6 +28,7 @@ RunSpec sample() {
     spec.segment_bytes = 4096;
     spec.log_bound_bytes = 65536;
     spec.program_file = ProgramFile{1, ~0ull, 3, -4, 9};
+    spec.argument_files = {{2, ProgramFile{5, 6, 7, 8, -9}}};
     spec.definition.label_given = true;
     spec.definition.label = "a label";
     spec.definition.restart = domain::RestartPolicy::always;
@@ -62,6 +63,10 @@ TEST_CASE("a spec comes back as it was written") {
     REQUIRE(decoded->program_file);
     CHECK(decoded->program_file->is_same(*spec.program_file));
     CHECK(decoded->program_file->changed_ns == 9);
+    REQUIRE(decoded->argument_files.size() == 1);
+    CHECK(decoded->argument_files[0].argument == 2);
+    CHECK(decoded->argument_files[0].file.is_same(spec.argument_files[0].file));
+    CHECK(decoded->argument_files[0].file.changed_ns == -9);
     CHECK(decoded->segment_bytes == 4096);
     CHECK(decoded->log_bound_bytes == 65536);
     const Definition& definition = decoded->definition;

@@ -70,6 +70,30 @@ TEST_CASE("a program whose file was changed since is told, with how long ago") {
     CHECK(text(later) == "program bun (was node)");
 }
 
+TEST_CASE("a script that was changed since is told by its name") {
+    auto earlier = spec(), later = spec();
+    earlier.argument_files = later.argument_files = {{1, rundir::ProgramFile{1, 2, 3, 4, 5}}};
+    const auto told = [&] { return changes_text(changes_between(earlier, later, now)); };
+    CHECK(told().empty());
+    later.argument_files[0].file.modified_ns = 9;
+    later.argument_files[0].file.changed_ns = base::to_ns(now - 20s);
+    CHECK(told() == "server.js changed 20 s ago");
+    // At another place in the command, behind env.
+    later.argv.insert(later.argv.begin() + 1, "--watch");
+    later.argument_files[0].argument = 2;
+    CHECK(told().starts_with("server.js changed 20 s ago; arguments --watch server.js"));
+    // Another file, or one of that name elsewhere.
+    later = earlier;
+    later.argument_files[0].file.inode = 9;
+    later.argv[1] = "other.js";
+    CHECK(told().starts_with("arguments other.js"));
+    later.argv[1] = "server.js";
+    later.working_directory = "/elsewhere";
+    CHECK(told().starts_with("directory "));
+    later.argument_files[0].argument = 99;
+    CHECK(told().starts_with("directory "));
+}
+
 TEST_CASE("many variables are counted, and nothing of them is a line of its own") {
     auto later = spec();
     for (int i = 10; i < 40; ++i) later.environment.push_back("V" + std::to_string(i) + "\n=x");

@@ -138,6 +138,16 @@ TEST_CASE("what cannot be executed is found before it is tried") {
     CHECK(before->is_same(*find_program_file(spec)));
     write("good", "#! /bin/sh -ex\n");
     CHECK_FALSE(before->is_same(*find_program_file(spec)));
+    spec.argv = {"env", "PORT=1", "sh", "-x", "nosuch", "./good", ".", "binary.py", directory.path() / "empty.py"};
+    const auto files = find_argument_files(spec);
+    REQUIRE(files.size() == 3);
+    CHECK(files[0].argument == 5);
+    CHECK(files[1].argument == 7);
+    CHECK(files[2].argument == 8);
+    spec.argv = {"sh", "good"};
+    CHECK(files[0].file.is_same(find_argument_files(spec)[0].file));
+    write("good", "#! /bin/sh -exu\n");
+    CHECK_FALSE(files[0].file.is_same(find_argument_files(spec)[0].file));
     spec.argv = {"nosuch"};
     CHECK_FALSE(find_program_file(spec));
     write("crlf", "#!/bin/sh\r\n");
