@@ -127,6 +127,8 @@ public:
         block_.left_out_before = block_.lines.size();
         for (auto& each : tail_) block_.lines.push_back(std::move(each));
         block_.message = shortened(std::move(block_.message), longest_message);
+        // Nobody mends a library.
+        if (place_rank_ == PlaceRank::library) block_.place.reset();
         return std::move(block_);
     }
 

@@ -12,7 +12,7 @@ const std::string_view error_hint =
     "(?i)err|eror|exception|fatal|fata|ftl|crit|severe|emerg|panic|fail|segmentation|core dumped|terminate called|"
     "stack smashing|undefined reference|uncaught|unhandled|in use|eaddrinuse|traceback|assertion|sanitizer|caused by|"
     "elifecycle|crashed|make.*\\*\\*\\*|\\*\\* \\(|e: file|\\.(?:go|rb):\\d|"
-    "\"(?:level|lvl|severity|levelname|log.level)\"[ \":]*\\d|^[EF]\\d{4} ";
+    "\"(?:level|lvl|severity|levelname|log.level)\"[ \":]*\\d|^[EF]\\d{4} |\xe2\xa8\xaf";
 
 namespace {
 
@@ -245,6 +245,15 @@ bool is_compilers(std::string_view line) {
     return has(told, ".rb:") && rest.starts_with("in ") && (has(rest, "': ") || has(rest, "`: "));
 }
 
+/// Next.js: " ⨯ ./app/page.tsx:3:1", "⨯ app/page.tsx (3:1) @ Page"; what is wrong stands below.
+bool is_crossed_place(std::string_view text) {
+    constexpr std::string_view cross = "\xe2\xa8\xaf ";
+    if (!text.starts_with(cross)) return false;
+    text = trimmed(text.substr(cross.size()));
+    const auto place = find_place(text);
+    return place && place->begin == 0 && (place->end == text.size() || text.substr(place->end).starts_with(" @ "));
+}
+
 bool is_wrapper(std::string_view text) {
     constexpr std::string_view fronts[] = {"npm ERR!",
                                            "npm error ",
@@ -333,7 +342,7 @@ LineKind kind_of(std::string_view line) {
     if (indent == line.size() || is_source_frame(line)) return LineKind::other;
     const std::string_view text = line.substr(indent);
     if (is_wrapper(text)) return LineKind::wrapper;
-    if (begins_like_error(text) || is_compilers(line)) return LineKind::error;
+    if (begins_like_error(text) || is_compilers(line) || is_crossed_place(text)) return LineKind::error;
     const Level machine = machine_level(line);
     if (machine != Level::none) return machine == Level::failure ? LineKind::level : LineKind::record;
     const Prefix prefix = read_prefix(line);
@@ -422,7 +431,7 @@ bool is_vague(std::string_view line) {
     if (text.starts_with("ERROR in ")) return !has(text, "error") && !has(text, ": ");
     return text.starts_with("Failed to compile") || text.starts_with("Exception in ASGI") ||
            text.starts_with("ERROR in:") || text.ends_with("APPLICATION FAILED TO START") || text == "Error:" ||
-           is_traceback(text);
+           is_traceback(text) || is_crossed_place(text);
 }
 
 bool is_exception_line(std::string_view line) {

@@ -54,12 +54,14 @@ bool take_joint(std::string_view& text) {
     for (const std::string_view joint : {"\", line ", "', line ", "\" line ", " on line ", ":line ", ": line ",
                                          ", line ", " line ", ":[", "(", ":", "\":"})
         if (text.size() > joint.size() && is_digit(text[joint.size()]) && take(text, joint)) return true;
-    // webpack: "./src/a.js 3:5"
-    if (text.size() < 2 || text[0] != ' ' || !is_digit(text[1])) return false;
-    const auto colon = text.find_first_not_of("0123456789", 1);
+    // webpack: "./src/a.js 3:5"; Next.js: "app/page.tsx (3:5)"
+    const std::size_t digits = text.starts_with(" (") ? 2 : 1;
+    if (text.size() <= digits || text[0] != ' ' || !is_digit(text[digits])) return false;
+    const auto colon = text.find_first_not_of("0123456789", digits);
     if (colon == text.npos || colon + 1 >= text.size() || text[colon] != ':' || !is_digit(text[colon + 1]))
         return false;
-    return take(text, " ");
+    text.remove_prefix(digits);
+    return true;
 }
 
 /// Reads what stands behind a file's name. Nothing: no line.
@@ -110,6 +112,28 @@ std::string_view bare(std::string_view file) {
     return file;
 }
 
+bool is_source(std::string_view ending) {
+    return std::binary_search(std::begin(source_endings), std::end(source_endings), ending);
+}
+
+/// libsass: "on line 3 of src/a.scss"
+std::optional<NamedPlace> find_place_of(std::string_view line, std::size_t from) {
+    constexpr std::string_view word = "line ", joint = " of ";
+    const auto at = line.find(word, from);
+    if (at == line.npos) return std::nullopt;
+    std::string_view rest = line.substr(at + word.size());
+    NamedPlace out;
+    out.line = take_number(rest);
+    if (out.line == 0 || !take(rest, joint)) return std::nullopt;
+    const std::string_view file = rest.substr(0, rest.find_first_of(" \t,\"'"));
+    const auto dot = file.rfind('.');
+    if (dot == file.npos || !is_source(file.substr(dot + 1))) return std::nullopt;
+    out.begin = at;
+    out.end = static_cast<std::size_t>(file.data() - line.data()) + file.size();
+    out.file = bare(file);
+    return out;
+}
+
 bool is_below(std::string_view file, std::string_view directory) {
     return directory.size() > 1 && file.size() > directory.size() && file.starts_with(directory) &&
            (directory.ends_with('/') || file[directory.size()] == '/');
@@ -122,9 +146,7 @@ std::optional<NamedPlace> find_place(std::string_view line, std::size_t from) {
         if (dot == from || !(is_word(line[dot - 1]) || line[dot - 1] == ']' || line[dot - 1] == '-')) continue;
         std::size_t end = dot + 1;
         while (end < line.size() && end - dot <= longest_ending && is_word(line[end])) ++end;
-        const auto* const known =
-            std::lower_bound(std::begin(source_endings), std::end(source_endings), line.substr(dot + 1, end - dot - 1));
-        if (known == std::end(source_endings) || *known != line.substr(dot + 1, end - dot - 1)) continue;
+        if (!is_source(line.substr(dot + 1, end - dot - 1))) continue;
         auto out = read_position(line.substr(end));
         if (!out) continue;
         const bool is_quoted = end < line.size() && (line[end] == '"' || line[end] == '\'');
@@ -133,7 +155,7 @@ std::optional<NamedPlace> find_place(std::string_view line, std::size_t from) {
         out->file = bare(line.substr(out->begin, end - out->begin));
         if (!out->file.empty()) return out;
     }
-    return std::nullopt;
+    return find_place_of(line, from);
 }
 
 PlaceRank rank_of(const NamedPlace& place, std::string_view line, std::string_view working_directory) {

@@ -205,6 +205,29 @@ Type error: Cannot find name 'x'.
      "    at Page (webpack-internal:///(rsc)/./app/page.tsx:10:11)\n  digest: \"42\"\n",
      "TypeError: Cannot read properties of undefined (reading 'id')", "app/page.tsx:10:11", " \xe2\xa8\xaf",
      "  digest"},
+    {"Next.js, parser",
+     " \xe2\xa8\xaf ./app/page.tsx:3:1\nParsing ecmascript source code failed\n  1 | export default\n> 3 | const = 1\n"
+     "    |       ^\n",
+     "Parsing ecmascript source code failed", "app/page.tsx:3:1", " \xe2\xa8\xaf ./app", "    |"},
+    {"Next.js, parser, once more", " \xe2\xa8\xaf ./app/page.tsx:3:1\nModule not found: Can't resolve 'x'\n",
+     "Module not found: Can't resolve 'x'", "app/page.tsx:3:1", " \xe2\xa8\xaf ./app", "Module not found"},
+    {"Next.js, server",
+     "\xe2\xa8\xaf app/page.tsx (3:9) @ Page\n\xe2\xa8\xaf Error: boom\n    at Page (./app/page.tsx:8:11)\n",
+     "Error: boom", "app/page.tsx:3:9", "\xe2\xa8\xaf app", "    at Page"},
+    {"Sass",
+     "Error: Undefined variable.\n  \xe2\x95\xb7\n3 \xe2\x94\x82   color: $nope;\n  \xe2\x94\x82          ^^^^^\n  "
+     "\xe2\x95\xb5\n"
+     "  src/app.scss 3:10  root stylesheet\n",
+     "Error: Undefined variable.", "src/app.scss:3:10", "Error:", "  src/app.scss"},
+    {"libsass",
+     "Error: Undefined variable: \"$nope\".\n        on line 3 of src/app.scss\n>>   color: $nope;\n   ---------^\n",
+     "Error: Undefined variable: \"$nope\".", "src/app.scss:3", "Error:", "   ---"},
+    {"Python, in its library alone", R"(Traceback (most recent call last):
+  File "/home/me/.pyenv/versions/3.12.1/lib/python3.12/socketserver.py", line 457, in __init__
+    self.server_bind()
+OSError: [Errno 98] Address already in use
+)",
+     "OSError: [Errno 98] Address already in use", "", "Traceback", "OSError"},
     {"bun",
      "3 | import x from \"nope\";\n    ^\nerror: Cannot find module \"nope\" from \"/home/me/shop/a.ts\"\n"
      "      at /home/me/shop/a.ts:3:8\n",
@@ -347,6 +370,8 @@ const char* const no_errors[] = {
     "no error",
     "No error: all is well",
     "webpack compiled with 0 errors in 12 ms",
+    "\xe2\xa8\xaf marks the spot",
+    "dist/app.js (12 kB)",
     "dist/errors.js  12.01 kB",
     "src/errors.ts changed",
     "[vite] hmr update /src/Error.tsx",
