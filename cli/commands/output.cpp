@@ -99,13 +99,14 @@ std::string nothing_text(const OutputArguments& options) {
 namespace {
 
 /// The bytes of a span, exactly. Returns whether there were any.
-Result<bool> print_bytes(const Console& console, const fs::path& log_directory, const logstore::LogSpan& span,
+Result<bool> print_bytes(const Console& console, logstore::LogView& log, const logstore::LogSpan& span,
                          format::OutputView& view, std::uint32_t first_run) {
-    logstore::Follower follower(log_directory, span.begin);
+    auto follower = logstore::Follower::behind(log, span.begin);
+    if (!follower) return follower.error();
     std::vector<format::Chunk> chunks;
     bool more = true, has_printed = false;
     while (more) {
-        auto items = follower.read_more(page_bytes);
+        auto items = follower->read_more(page_bytes);
         if (!items) return items.error();
         more = !items->empty();
         for (auto& item : *items) {
@@ -199,9 +200,8 @@ int print_document(const Console& console, const fs::path& log_directory, const 
 }
 
 /// Of a program that has printed nothing: an empty answer could mean anything. Returns whether it is one.
-bool tell_silence(const Console& console, const ProcessView& view, const fs::path& log_directory, bool follow) {
-    const auto end = logstore::find_log_end(log_directory);
-    if (!end || end->position > 0) return false;
+bool tell_silence(const Console& console, const ProcessView& view, const logstore::LogView& log, bool follow) {
+    if (log.end() > 0) return false;
     const WallTime now = base::wall_now();
     // Who follows it from its beginning has not waited for anything yet.
     if (follow && view.started_at && now - *view.started_at < std::chrono::seconds(1)) return true;
@@ -240,7 +240,9 @@ static Task<int> output(Context context, OutputArguments options) {
     if (!log) co_return context.console.fail(log.error());
     const fs::path& log_directory = *log;
 
-    const bool is_silent = tell_silence(context.console, *process, log_directory, options.follow);
+    auto log_view = logstore::LogView::open(log_directory);
+    if (!log_view) co_return context.console.fail(log_view.error());
+    const bool is_silent = tell_silence(context.console, *process, *log_view, options.follow);
 
     const bool json = context.console.json();
     format::OutputStyle style = session::style_for_terminal(process->id, false, options.raw);
@@ -259,7 +261,7 @@ static Task<int> output(Context context, OutputArguments options) {
         from = printed->next;
         has_printed = printed->is_any;
     } else {
-        auto span = logstore::locate(log_directory, *query);
+        auto span = log_view->locate(*query);
         if (!span) co_return context.console.fail(span.error());
         // Of what was removed is told where it would have stood.
         const bool is_before_something = span->begin < span->end;
@@ -268,7 +270,7 @@ static Task<int> output(Context context, OutputArguments options) {
         from = span->begin;
         if (!options.follow) {
             auto view = format::make_byte_view(style);
-            auto printed = print_bytes(context.console, log_directory, *span, *view, query->run.value_or(0));
+            auto printed = print_bytes(context.console, *log_view, *span, *view, query->run.value_or(0));
             if (!printed) co_return context.console.fail(printed.error());
             has_printed = *printed;
             // The shell's prompt does not belong behind the program's words.

@@ -2,6 +2,7 @@
 
 #include "common/logstore/reader.hpp"
 #include "common/logstore/segment.hpp"
+#include "common/logstore/snapshot.hpp"
 
 namespace persistproc::logstore {
 
@@ -13,10 +14,20 @@ struct Follower::Impl {
     std::uint64_t position = 0;
     std::optional<Segment> segment;
     std::uint64_t next_record = 0;
+    NamesStamp names;                           // of those that were listed last
+    std::optional<std::uint32_t> first_number;  // of the segment that holds the start, where that is known
     std::int64_t gap_value = 0;  // of the record before `next_record`, when that is a gap: it may still grow
 
-    /// Opens the segment that holds the start. True when there is one.
-    Result<bool> begin(std::vector<Item>& items) {
+    /// The segment that holds the start, where that is known and it is still there.
+    bool open_first() {
+        if (!first_number) return false;
+        auto opened = Segment::open(directory, *std::exchange(first_number, std::nullopt));
+        if (!opened || !*opened) return false;
+        segment = std::move(**opened);
+        return true;
+    }
+    Result<void> look_for_first() {
+        names = NamesStamp::of(directory);
         auto numbers = list_segments(directory);
         if (!numbers) return numbers.error();
         // The newest that does not begin after the start; else the oldest there is.
@@ -28,6 +39,14 @@ struct Follower::Impl {
             if (!*opened) continue;
             segment = std::move(**opened);
             if (from && segment->first_position() <= *from) break;
+        }
+        return {};
+    }
+
+    /// Opens the segment that holds the start. True when there is one.
+    Result<bool> begin(std::vector<Item>& items) {
+        if (!open_first()) {
+            if (auto looked = look_for_first(); !looked) return looked.error();
         }
         if (!segment) return false;
         const std::uint64_t oldest = segment->first_position();
@@ -136,6 +155,9 @@ struct Follower::Impl {
         if (!opened && !is_damaged) return opened.error();
         if (is_damaged || !*opened) {
             // The bound overtook us, or somebody removed or damaged it: what is left begins later.
+            const NamesStamp now = NamesStamp::of(directory);
+            if (!is_damaged && now.is_same(names)) return false;
+            names = now;
             auto numbers = list_segments(directory);
             if (!numbers) return numbers.error();
             const auto later = std::upper_bound(numbers->begin(), numbers->end(), number);
@@ -170,6 +192,16 @@ Follower::Follower(fs::path log_directory, std::optional<std::uint64_t> from) : 
     impl_->directory = std::move(log_directory);
     impl_->from = from;
     impl_->position = from.value_or(0);
+}
+Result<Follower> Follower::behind(LogView& log, std::uint64_t from) {
+    Snapshot& known = *log.log_;
+    Follower out(known.directory(), from);
+    out.impl_->names = known.names();
+    if (known.empty()) return out;
+    auto place = known.find_position(from);
+    if (!place) return place.error();
+    out.impl_->first_number = known.segment_number(std::min(place->segment, known.segment_count() - 1));
+    return out;
 }
 Follower::~Follower() = default;
 Follower::Follower(Follower&&) noexcept = default;

@@ -753,19 +753,17 @@ Result<LinePage> search_back(Snapshot& log, const LineQuery& query, const Range&
 
 }  // namespace
 
-Result<LogEnd> find_log_end(const fs::path& log_directory) {
-    auto log = Snapshot::take(log_directory);
-    if (!log) return log.error();
+Result<LogEnd> LogView::find_log_end() {
     LogEnd end;
-    if (log->empty()) return end;
-    end.position = log->end_position();
-    end.oldest = log->oldest_position();
-    for (Place at = log->end();;) {
-        auto in = log->segment(at.segment);
+    if (log_->empty()) return end;
+    end.position = log_->end_position();
+    end.oldest = log_->oldest_position();
+    for (Place at = log_->end();;) {
+        auto in = log_->segment(at.segment);
         if (!in) return in.error();
         if (*in == nullptr) break;
         if (end.newest_segment.empty()) {
-            end.newest_segment = data_path(log_directory, (*in)->number()).native();
+            end.newest_segment = data_path(log_->directory(), (*in)->number()).native();
             if ((*in)->header().first_sequence > 0) end.last_sequence = (*in)->header().first_sequence - 1;
         }
         bool found = false;
@@ -781,7 +779,7 @@ Result<LogEnd> find_log_end(const fs::path& log_directory) {
         }
         if (found || at.segment == 0) break;
         --at.segment;
-        auto earlier = log->segment(at.segment);
+        auto earlier = log_->segment(at.segment);
         if (!earlier) return earlier.error();
         if (*earlier == nullptr) break;
         at.record = (*earlier)->count();
@@ -789,27 +787,25 @@ Result<LogEnd> find_log_end(const fs::path& log_directory) {
     return end;
 }
 
-Result<LogSpan> locate(const fs::path& log_directory, const LineQuery& query) {
-    auto log = Snapshot::take(log_directory);
-    if (!log) return log.error();
-    if (log->empty()) {
+Result<LogSpan> LogView::locate(const LineQuery& query) {
+    if (log_->empty()) {
         const std::uint64_t from = query.from.value_or(0);
         return LogSpan{.begin = from, .end = from};
     }
-    auto range = find_range(*log, query);
+    auto range = find_range(*log_, query);
     if (!range) return range.error();
-    LogSpan span{.begin = range->begin_position, .end = log->end_position(), .evicted_bytes = range->evicted_bytes};
+    LogSpan span{.begin = range->begin_position, .end = log_->end_position(), .evicted_bytes = range->evicted_bytes};
     if (!range->to_log_end) {
-        auto end = log->position_at(range->end);
+        auto end = log_->position_at(range->end);
         if (!end) return end.error();
         span.end = std::min(*end, range->end_position);
     }
     if (query.last > 0) {
-        auto walked = walk_back(*log, *range, query.stream, query.last, UINT64_MAX);
+        auto walked = walk_back(*log_, *range, query.stream, query.last, UINT64_MAX);
         if (!walked) return walked.error();
         if (walked->reached) {
             const std::uint64_t wanted = query.last + (walked->ends_open ? 0 : 1);
-            auto begin = position_after_newline(*log, walked->start, walked->newlines - wanted + 1);
+            auto begin = position_after_newline(*log_, walked->start, walked->newlines - wanted + 1);
             if (!begin) return begin.error();
             if (*begin > span.begin) {
                 span.begin = *begin;
@@ -860,6 +856,18 @@ Result<LinePage> LogView::read(const LineQuery& query, const ReadBudget& budget)
     if (sought && query.last > 0 && !query.count_only)
         return search_back(*log_, query, *range, sought, excluded, budget);
     return PageReader(*log_, query, *range, sought, excluded, budget).read();
+}
+
+Result<LogEnd> find_log_end(const fs::path& log_directory) {
+    auto log = LogView::open(log_directory);
+    if (!log) return log.error();
+    return log->find_log_end();
+}
+
+Result<LogSpan> locate(const fs::path& log_directory, const LineQuery& query) {
+    auto log = LogView::open(log_directory);
+    if (!log) return log.error();
+    return log->locate(query);
 }
 
 Result<LinePage> read_lines(const fs::path& log_directory, const LineQuery& query, const ReadBudget& budget) {

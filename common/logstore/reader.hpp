@@ -113,6 +113,12 @@ Result<LogEnd> find_log_end(const std::filesystem::path& log_directory);
 Result<LinePage> read_lines(const std::filesystem::path& log_directory, const LineQuery& query,
                             const ReadBudget& budget = {});
 
+/// The part of a log that a query asks for, as positions.
+struct LogSpan {
+    std::uint64_t begin = 0, end = 0;
+    std::uint64_t evicted_bytes = 0;  // asked for, but removed by the bound
+};
+
 /// A log as it stands at one moment, for several queries: its files are looked at once. Blocks on the disk; one thread
 /// at a time.
 class LogView {
@@ -127,8 +133,12 @@ public:
     Result<LinePage> read(const LineQuery& query, const ReadBudget& budget = {});
     /// Position after its last byte.
     std::uint64_t end() const noexcept;
+    /// As the functions of that name.
+    Result<LogEnd> find_log_end();
+    Result<LogSpan> locate(const LineQuery& query);
 
 private:
+    friend class Follower;
     explicit LogView(std::unique_ptr<Snapshot> log);
     std::unique_ptr<Snapshot> log_;
 };
@@ -150,12 +160,6 @@ struct Losses {
 /// Adds to `known` what a log tells of since then. What the bound has removed before it was looked at is not in it.
 /// Costs a walk over the records of the run that are new. Blocks on the disk; any thread. Errors: as read_lines.
 Result<Losses> find_losses(const std::filesystem::path& log_directory, std::uint32_t run, Losses known);
-
-/// The part of a log that a query asks for, as positions.
-struct LogSpan {
-    std::uint64_t begin = 0, end = 0;
-    std::uint64_t evicted_bytes = 0;  // asked for, but removed by the bound
-};
 
 /// Where the bytes of a query's lines stand: for callers that want them as a stream (`Follower`) and not as lines.
 /// Looks at `stream`, `from`, `to`, `since_ns`, `until_ns`, `run` and `last`. Costs a few reads of the index. Errors:
@@ -180,6 +184,8 @@ public:
 
     /// Starts at `from` (nothing: at the oldest byte there is). The directory may not exist yet.
     explicit Follower(std::filesystem::path log_directory, std::optional<std::uint64_t> from = std::nullopt);
+    /// Follows what `log` has looked at, and need not look where `from` is. Errors: io, corrupt, unsupported.
+    static Result<Follower> behind(LogView& log, std::uint64_t from);
     ~Follower();
     Follower(Follower&&) noexcept;
     Follower& operator=(Follower&&) noexcept;

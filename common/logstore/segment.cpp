@@ -13,6 +13,7 @@
 
 #include "common/base/checksum.hpp"
 #include "common/base/file.hpp"
+#include "common/base/time.hpp"
 #include "common/logstore/segment_files.hpp"
 
 namespace persistproc::logstore {
@@ -104,6 +105,21 @@ Result<std::vector<std::uint32_t>> list_segments(const fs::path& log_directory) 
     if (errno != 0) return base::os_failure(log_directory.native(), errno);
     std::sort(numbers.begin(), numbers.end());
     return numbers;
+}
+
+NamesStamp NamesStamp::of(const fs::path& log_directory) noexcept {
+    constexpr std::int64_t coarsest_ns = 3'000'000'000;
+    NamesStamp out;
+    struct stat facts {};
+    if (::stat(log_directory.c_str(), &facts) != 0) return out;
+    out.changed_ns_ = std::int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec;
+    const std::int64_t now_ns = base::to_ns(base::wall_now());
+    out.is_settled_ = now_ns - out.changed_ns_ > coarsest_ns;
+    return out;
+}
+
+bool NamesStamp::is_same(const NamesStamp& before) const noexcept {
+    return before.is_settled_ && before.changed_ns_ == changed_ns_;
 }
 
 Result<std::optional<Segment>> Segment::open(const fs::path& log_directory, std::uint32_t number) {

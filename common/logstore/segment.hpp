@@ -20,6 +20,20 @@ namespace persistproc::logstore {
 /// Numbers of the segments in a log directory, ascending. A missing directory has none. Errors: io.
 Result<std::vector<std::uint32_t>> list_segments(const std::filesystem::path& log_directory);
 
+/// When the names in a log directory were changed last. Of what was looked at behind its back nothing is known.
+class NamesStamp {
+public:
+    NamesStamp() = default;
+    /// To be taken before the names are listed.
+    static NamesStamp of(const std::filesystem::path& log_directory) noexcept;
+    /// Whether the names are for certain those that were listed behind `before`.
+    bool is_same(const NamesStamp& before) const noexcept;
+
+private:
+    std::int64_t changed_ns_ = 0;
+    bool is_settled_ = false;  // a change since would have another time, however coarse the file system's are
+};
+
 std::filesystem::path data_path(const std::filesystem::path& log_directory, std::uint32_t number);
 std::filesystem::path index_path(const std::filesystem::path& log_directory, std::uint32_t number);
 

@@ -7,6 +7,7 @@ Result<Snapshot> Snapshot::take(const std::filesystem::path& log_directory) {
     snapshot.directory_ = log_directory;
     // The bound may remove the oldest segments between the listing and the opening: look again, it moves on slowly.
     for (int attempt = 0; attempt < 3; ++attempt) {
+        snapshot.names_ = NamesStamp::of(log_directory);
         auto numbers = list_segments(log_directory);
         if (!numbers) return numbers.error();
         snapshot.segments_ = std::move(*numbers);

@@ -28,6 +28,10 @@ public:
     std::uint64_t oldest_position() const noexcept;
     std::uint64_t end_position() const noexcept;
     std::size_t segment_count() const noexcept { return segments_.size(); }
+    std::uint32_t segment_number(std::size_t i) const noexcept { return segments_[i]; }
+    const std::filesystem::path& directory() const noexcept { return directory_; }
+    /// Of its names, as they were before they were listed.
+    const NamesStamp& names() const noexcept { return names_; }
 
     /// Opened when first asked for. Null: the bound removed it meanwhile.
     Result<Segment*> segment(std::size_t i);
@@ -93,6 +97,7 @@ private:
     }
 
     std::filesystem::path directory_;
+    NamesStamp names_;
     std::vector<std::uint32_t> segments_;
     std::vector<std::optional<Segment>> open_;
     std::vector<bool> gone_;

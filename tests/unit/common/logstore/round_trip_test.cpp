@@ -107,6 +107,55 @@ TEST_CASE("a follower beside a writer misses nothing and gives nothing twice") {
     CHECK(read == written);
 }
 
+TEST_CASE("a follower behind a view begins where it would have looked for itself, and lists no names in vain") {
+    namespace fs = std::filesystem;
+    tests::TemporaryDirectory directory;
+    tests::WrittenLog log(directory.path() / "log");
+    for (int i = 0; i < 48; ++i) {
+        log.out(numbered(i));
+        if (i % 4 == 3) log.begin_segment();
+    }
+    const auto rest_of = [](Follower& follower) {
+        std::string text;
+        std::uint64_t evicted = 0;
+        for (auto items = follower.read_more(4096); !items->empty(); items = follower.read_more(4096))
+            for (const auto& item : *items) {
+                text += item.bytes;
+                evicted += item.evicted_bytes;
+            }
+        return std::pair(std::move(text), evicted);
+    };
+    const auto compare = [&](LogView& view) {
+        for (std::uint64_t from = 0; from <= log.position(); ++from) {
+            Follower looks(log.path(), from);
+            auto knows = Follower::behind(view, from);
+            REQUIRE(knows);
+            REQUIRE(rest_of(*knows) == rest_of(looks));
+        }
+    };
+    auto view = LogView::open(log.path());
+    REQUIRE(view);
+    compare(*view);
+    // The bound was there meanwhile.
+    log.remove_segment(1);
+    log.remove_segment(2);
+    compare(*view);
+    const auto settled = fs::file_time_type::clock::now() - std::chrono::hours(1);
+    fs::last_write_time(log.path(), settled);
+    view = LogView::open(log.path());
+    auto follower = Follower::behind(*view, log.position());
+    CHECK(rest_of(*follower).first.empty());
+    // Only a change of the names is a reason to look for others than the next.
+    log.begin_segment();
+    log.begin_segment();
+    log.out("later\n");
+    log.remove_segment(14);
+    fs::last_write_time(log.path(), settled);
+    CHECK(rest_of(*follower).first.empty());
+    fs::last_write_time(log.path(), settled + std::chrono::seconds(1));
+    CHECK(rest_of(*follower).first == "later\n");
+}
+
 TEST_CASE("what the bound takes from under a follower is counted to the byte") {
     tests::TemporaryDirectory directory;
     constexpr int lines = 20000;
