@@ -164,9 +164,10 @@ Task<Result<mcp::ReadResource>> ProcessResources::read(std::string uri, mcp::Cal
 Task<Result<mcp::ReadResource>> ProcessResources::read_output(std::string uri, ProcessId id) {
     auto process = co_await supervisor_.locate(to_string(id));
     if (!process) co_return process.error();
-    auto text = co_await core::newest_output(readers_, process->log, output_lines, output_bytes);
-    if (!text) co_return text.error();
-    co_return one(std::move(uri), "text/plain", std::move(*text));
+    auto shown = co_await core::newest_output(readers_, process->log, output_lines, output_bytes);
+    if (!shown) co_return shown.error();
+    const std::string header = shown->marker.empty() ? "" : fmt::format("marks {}\n", shown->marker);
+    co_return one(std::move(uri), "text/plain", header + shown->text);
 }
 
 // ---- telling of changes ----

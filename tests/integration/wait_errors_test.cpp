@@ -232,6 +232,20 @@ TEST_CASE("of one that has failed, status and the prompt tell the error") {
     CHECK(said.find(traceback) == said.rfind(traceback));
 }
 
+TEST_CASE("the prompt tells an error that is repeated once") {
+    Waiting web(mcp::Principal::Role::client);
+    for (int i = 0; i < 9; ++i) web.log.err(traceback);
+    web.daemon.shims.find(RunId{{1}, 1})->end(1);
+    web.begin(Json{{"until", "exit"}});
+    web.answer();
+    Json params{{"name", "diagnose_process"}, {"arguments", Json{{"process", "web"}}}};
+    const Json answer = web.daemon.answer(web.daemon.send("prompts/get", std::move(params)));
+    const auto said = answer["result"]["messages"][0]["content"]["text"].get<std::string>();
+    CHECK(said.find(traceback) == said.rfind(traceback));
+    CHECK(said.find("[4 lines as below, 8 times]\nTraceback") != std::string::npos);
+    CHECK(said.find("marks of ours in it begin with [.\n<output-") != std::string::npos);
+}
+
 TEST_CASE("a run that somebody saw ready has worked, however short it was") {
     const bool is_error = GENERATE(false, true);
     Waiting web(mcp::Principal::Role::client);
