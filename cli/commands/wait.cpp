@@ -18,7 +18,6 @@
 #include "cli/format/process_text.hpp"
 #include "cli/reader_gone.hpp"
 #include "cli/signals.hpp"
-#include "cli/taken_port.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
 #include "common/base/text.hpp"
@@ -174,7 +173,8 @@ private:
     std::optional<MonoTime> since_;
 };
 
-Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std::string target,
+/// Why its run has failed goes into `line`.
+Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std::string target, format::WaitLine& line,
                               bool& is_absence_told) {
     auto client = co_await DaemonClient::connect(context.executor, context.common);
     if (!client) co_return client.error();
@@ -226,16 +226,22 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
             auto now = co_await (*client)->find(std::move(id));
             if (!answer && answer.error().code == ErrorCode::timeout && options.timeout_seconds)
                 co_return not_in_time(options, now ? *now : *view);
-            std::optional<ops::FailureFacts> failure;
             auto failed = failed_run(answer, now);
-            if (failed) failure = co_await find_taken_port(**client, std::move(*failed));
+            if (failed) {
+                auto details = co_await (*client)->describe(std::move(failed->id), std::move(failed->run));
+                if (details) {
+                    line.failure = std::move(details->failure);
+                    line.printed = std::move(details->error);
+                }
+            }
             if (!answer) {
                 Error refused = ended_before(answer.error(), options.request, now);
-                refused.message += why_text(failure);
+                refused.message += why_text(line.failure);
                 co_return refused;
             }
             Waited out;
-            if (failure) answer->failure = std::move(failure);
+            if (line.failure) answer->failure = line.failure;
+            if (line.printed) answer->error = line.printed;
             out.meta = std::move(*answer);
             out.view = now ? std::move(*now) : std::move(*view);
             co_return out;
@@ -257,9 +263,9 @@ struct Round {
 
 Task<> wait_in(Round& round, std::size_t i) {
     std::string target = round.options.targets[i];
-    auto waited = co_await wait_for(round.context, round.options, std::move(target), round.is_absence_told);
-    const Console& console = round.context.console;
     format::WaitLine& line = round.lines[i];
+    auto waited = co_await wait_for(round.context, round.options, std::move(target), line, round.is_absence_told);
+    const Console& console = round.context.console;
     line.target = round.options.targets[i];
     line.failed = waited ? failure_of(round.options, *waited) : std::optional(waited.error());
     if (waited) line.came = waited->meta;
@@ -321,7 +327,7 @@ static Task<int> wait(Context context, WaitArguments options) {
     if (console.json() && count > 1)
         console.print(format::waits_json(round.lines));
     else if (console.json())
-        console.print(only.failed ? format::error_json(*only.failed) : format::wait_json(*only.came));
+        console.print(only.failed ? format::wait_failed_json(only) : format::wait_json(*only.came));
     co_return format::wait_status(round.lines);
 }
 

@@ -72,12 +72,21 @@ std::string shutdown_json(const ops::ShutdownResponse& answer) { return document
 
 std::string wait_json(const ops::WaitMeta& meta) { return document(schema::to_json(meta)); }
 
+static Json error_of(const WaitLine& line) {
+    Json out = error_object(*line.failed);
+    if (line.failure) out["failure"] = schema::to_json(*line.failure);
+    if (line.printed) out["printed"] = schema::to_json(*line.printed);
+    return out;
+}
+
+std::string wait_failed_json(const WaitLine& line) { return document(Json{{"error", error_of(line)}}); }
+
 std::string waits_json(const std::vector<WaitLine>& waits) {
     Json list = Json::array(), first;
     for (const WaitLine& each : waits) {
         Json line = each.came ? schema::to_json(*each.came) : Json{{"process", each.target}};
         line["exit_status"] = each.status;
-        if (each.failed) line["error"] = error_object(*each.failed);
+        if (each.failed) line["error"] = error_of(each);
         if (each.failed && first.is_null()) first = line["error"];
         list.push_back(std::move(line));
     }

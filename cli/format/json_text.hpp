@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/domain/process.hpp"
+#include "common/ops/failure_facts.hpp"
 #include "common/ops/wait_for_process.hpp"
 
 namespace persistproc::ops {
@@ -47,7 +48,12 @@ struct WaitLine {
     std::optional<ops::WaitMeta> came;  // what the daemon said of it
     std::optional<Error> failed;        // what was waited for has not come
     int status = 0;                     // the exit status, were it the only one
+    // Of a run that has failed.
+    std::optional<ops::FailureFacts> failure{};
+    std::optional<ops::PrintedError> printed{};
 };
+/// Of one that has failed: {"error":{"code":…,"message":…}}, with "failure" and "printed" in it where they are known.
+std::string wait_failed_json(const WaitLine& line);
 /// {"waits":[…]}, one for each target and in their order: what the daemon said, "exit_status", and "error" where it
 /// failed; the first of these stands beside the list, too.
 std::string waits_json(const std::vector<WaitLine>& waits);

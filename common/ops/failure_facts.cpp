@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/base/text.hpp"
+#include "common/schema/codec.hpp"
 
 namespace persistproc::ops {
 
@@ -35,3 +36,6 @@ std::string held_port_text(const FailureFacts& facts) {
 }
 
 }  // namespace persistproc::ops
+
+PERSISTPROC_ANSWER_CODECS(, persistproc::ops::FailureFacts)
+PERSISTPROC_ANSWER_CODECS(, persistproc::ops::PrintedError)

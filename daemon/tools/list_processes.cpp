@@ -1,7 +1,10 @@
 #include "common/ops/list_processes.hpp"
 
+#include <fmt/format.h>
+
 #include "common/async/offload.hpp"
 #include "daemon/tools/describe.hpp"
+#include "daemon/tools/failing.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
 
@@ -26,13 +29,25 @@ mcp::Json essence(const mcp::Json& view) {
     return out;
 }
 
+/// The one that was asked for, with why it failed, if it did.
+mcp::ToolResult whole(const ProcessView& view, ProcessId id, const std::optional<core::Failure>& failure) {
+    ops::ListResponse response;
+    response.processes.push_back(view);
+    auto result = structured(response, describe(view));
+    if (!failure) return result;
+    mcp::Json& shown = (*result.structured)["processes"][0];
+    const auto facts = facts_of(*failure, id);
+    shown["failure"] = without_absent(schema::to_json(facts));
+    if (!facts.text.empty()) result.text += "\n  " + facts.text;
+    if (!failure->error) return result;
+    shown["error"] = without_absent(schema::to_json(printed_error(*failure->error)));
+    result.text += fmt::format("\n  its last error{}:\n{}", place_of(failure->error), failure->error->text());
+    result.text.pop_back();
+    return result;
+}
+
 mcp::ToolResult result_of(std::vector<ProcessView> views, Detail detail, WallTime now) {
     ops::ListResponse response;
-    if (detail == Detail::whole) {
-        const std::string text = views.empty() ? "No processes." : describe(views.front());
-        response.processes = std::move(views);
-        return structured(response, text);
-    }
     Listing listing;
     if (detail == Detail::brief)
         listing = choose(std::move(views), now);
@@ -55,6 +70,13 @@ Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext
     const Detail detail = request.process ? Detail::whole : is_agent && is_whole_list ? Detail::brief : Detail::lines;
     auto views = co_await core.supervisor.list(std::move(request));
     if (!views) co_return mcp::tool_failure(views.error());
+    if (detail == Detail::whole && views->size() == 1) {
+        const auto id = domain::find_process_id(views->front().id).value_or(ProcessId{});
+        // The client asks for it by `describe_process`, and for this again and again.
+        std::optional<core::Failure> failure;
+        if (is_agent) failure = co_await core.failures.explain_newest(id);
+        co_return whole(views->front(), id, failure);
+    }
     if (views->size() <= many) co_return result_of(std::move(*views), detail, core.clock.wall());
     auto build = [some = std::move(*views), detail, now = core.clock.wall()]() mutable {
         return mcp::render(result_of(std::move(some), detail, now));

@@ -21,6 +21,7 @@ namespace {
 constexpr double longest_call = 50;  // seconds
 constexpr double task_from = 10;     // seconds: shorter waits are not worth a task
 constexpr auto progress_interval = std::chrono::seconds(5);
+constexpr const char* result_key = "persistproc/result";
 
 /// Who waits behind a start has just been told of what runs since.
 std::string who_in(const core::Located& process, Introduced introduced) {
@@ -200,7 +201,7 @@ mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& 
     }
     result.text += fmt::format("{}; cursor {}\n{}", said, meta.next_cursor, output);
     if (!result.meta.is_object()) result.meta = mcp::Json::object();
-    result.meta["persistproc/result"] = schema::to_json(meta);
+    result.meta[result_key] = schema::to_json(meta);
     return result;
 }
 
@@ -240,6 +241,9 @@ Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string 
     context.note_done(started.text);
     auto waited = co_await wait_and_tell(core, std::move(request), std::move(context), Introduced::yes);
     waited.text = started.text + '\n' + waited.text;
+    // Some clients show nothing else to the model.
+    if (started.structured && waited.meta.is_object() && waited.meta.contains(result_key))
+        (*started.structured)["wait"] = without_absent(waited.meta[result_key]);
     waited.structured = std::move(started.structured);
     co_return waited;
 }

@@ -838,6 +838,8 @@ TEST_CASE("what is waited for follows from what is given, behind a start too") {
     CHECK(said(started).ends_with("\ngetting ready\n"));
     CHECK(started["structuredContent"]["created"] == true);
     CHECK(started["_meta"]["persistproc/result"]["outcome"] == "matched");
+    CHECK(started["structuredContent"]["wait"]["outcome"] == "matched");
+    CHECK(started["structuredContent"]["wait"]["next_cursor"] == started["_meta"]["persistproc/result"]["next_cursor"]);
 
     const int again = daemon.call_later("restart_process", Json{{"process", "web"}, {"wait", {{"until", "exit"}}}});
     daemon.run_until([&] {
@@ -850,9 +852,22 @@ TEST_CASE("what is waited for follows from what is given, behind a start too") {
     CHECK(said(ended).find(" (was 1001); cursor p1:0\np1 \"web\" exited, code 3; ") != std::string::npos);
     CHECK(ended["_meta"]["persistproc/result"]["exit_code"] == 3);
 
+    // Where it fails first, the facts of that are there for clients that show nothing else.
+    const int failing = daemon.call_later("restart_process", Json{{"process", "web"}, {"wait", {{"pattern", "x"}}}});
+    daemon.run_until([&] {
+        const auto found = daemon.supervisor.find({1});
+        return found->run == 3 && found->state == ProcessState::running;
+    });
+    daemon.shims.find(run(1, 3))->end(4);
+    const Json failed = daemon.answer(failing)["result"];
+    CHECK(failed["isError"] == true);
+    CHECK(failed["structuredContent"]["wait"]["outcome"] == "ended");
+    CHECK(failed["structuredContent"]["wait"]["exit_code"] == 4);
+    CHECK(failed["structuredContent"]["wait"].contains("failure"));
+
     starting["wait"] = Json{{"patern", "x"}};
     CHECK(said(daemon.call("start_process", starting)).find("wait.patern: unknown argument") != std::string::npos);
-    CHECK(daemon.shims.spawned() == 2);
+    CHECK(daemon.shims.spawned() == 3);
 }
 
 TEST_CASE("a wait that cannot be is refused before anything is done for it") {

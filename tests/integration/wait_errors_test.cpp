@@ -246,6 +246,23 @@ TEST_CASE("the prompt tells an error that is repeated once") {
     CHECK(said.find("marks of ours in it begin with [.\n<output-") != std::string::npos);
 }
 
+TEST_CASE("one that has failed is told with why where it is listed by name") {
+    Waiting web;
+    web.log.err(traceback);
+    const auto list = [&] { return web.daemon.call("list_processes", Json{{"process", "web"}}); };
+    CHECK(!list()["structuredContent"]["processes"][0].contains("failure"));
+    web.daemon.shims.find(RunId{{1}, 1})->end(1);
+    web.daemon.run_until([&] { return !web.daemon.supervisor.find({1})->is_live; });
+    const Json listed = list();
+    const Json& view = listed["structuredContent"]["processes"][0];
+    CHECK(view.contains("failure"));
+    CHECK(view["error"]["message"] == "ValueError: no");
+    const std::string text = Waiting::text(listed);
+    CHECK((text + "\n").ends_with(std::string("\n  its last error at /home/me/shop/app.py:3:\n") + traceback));
+    const Json brief = web.daemon.call("list_processes", Json::object());
+    CHECK(!brief["structuredContent"]["processes"][0].contains("failure"));
+}
+
 TEST_CASE("a run that somebody saw ready has worked, however short it was") {
     const bool is_error = GENERATE(false, true);
     Waiting web(mcp::Principal::Role::client);

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -199,6 +200,18 @@ TEST_CASE("several waits: what stands for which, and the exit status") {
         const std::size_t error = text.rfind("}],\"error\":{\"code\":\"");
         CHECK((error != std::string::npos) == (row.error != nullptr));
         if (row.error != nullptr) CHECK(text.find(row.error, error) != std::string::npos);
+    }
+}
+
+TEST_CASE("a wait that failed tells what is known of the run") {
+    format::WaitLine line{.target = "p1", .came = {}, .failed = Error{ErrorCode::conflict, "no"}, .status = 1};
+    CHECK(format::wait_failed_json(line) == format::error_json(*line.failed));
+    line.failure.emplace().held_port = 3000;
+    line.printed.emplace().message = "ValueError: no";
+    for (const std::string& text : {format::wait_failed_json(line), format::waits_json({line})}) {
+        INFO(text);
+        CHECK(text.find("\"held_port\":3000") != std::string::npos);
+        CHECK(text.find("\"printed\":{\"message\":\"ValueError: no\"") != std::string::npos);
     }
 }
 
