@@ -1,6 +1,7 @@
 #include "common/logstore/reader.hpp"
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <utility>
 
@@ -23,6 +24,10 @@ constexpr std::size_t bytes_between_looks = 64u << 10;
 constexpr std::uint64_t most_records_between = 512;
 constexpr std::size_t most_bytes_across = 4u << 10;  // of a match that lies in two parts of a very long line
 constexpr std::size_t most_resumed_bytes = 64u << 10;
+// Of a line that may be passed over: others have room beside it.
+constexpr std::size_t most_part_bytes = 8u << 10;
+// How far back the beginning of a very long line is looked for.
+constexpr std::uint64_t most_records_of_line = 1u << 14;
 // Of a search from the end: what is looked at first, and how much more each time that is not enough.
 constexpr std::uint64_t first_window = 256u << 10;
 constexpr std::uint64_t window_growth = 8;
@@ -217,6 +222,9 @@ Result<std::uint64_t> position_after_newline(Snapshot& log, Place place, std::ui
     return (*in)->position_of(**record) + at;
 }
 
+/// Whether they are parts of one line, which was too long.
+bool goes_on(const Line& part, const Line& next) noexcept { return part.ordinal != 0 && part.ordinal == next.ordinal; }
+
 /// Reads the lines of one query into a page.
 class PageReader {
 public:
@@ -232,7 +240,9 @@ public:
           batch_bytes_(std::min(batch_bytes, longest_text_ / batches_in_text)),
           is_joined_(pattern && query.stream == StreamChoice::combined),
           lines_(is_joined_ ? StreamChoice::out : query.stream,
-                 pattern ? longest_text_ : std::max<std::size_t>(query.max_bytes, 1)),
+                 pattern             ? longest_text_
+                 : query.passes_over ? std::clamp<std::size_t>(query.max_bytes, 1, most_part_bytes)
+                                     : std::max<std::size_t>(query.max_bytes, 1)),
           err_lines_(StreamChoice::err, longest_text_),
           pattern_(pattern),
           exclude_(exclude) {}
@@ -259,6 +269,12 @@ public:
             is_finishing_ = true;
             if (auto ended = finish(sink); !ended) return ended.error();
         }
+        if (!pattern_ && !kept_.empty()) {
+            if (auto found = find_front(kept_.front()); !found) return found.error();
+        }
+        if (is_stopped_within_ && query_.passes_over) {
+            if (auto passed = pass_over(kept_.back()); !passed) return passed.error();
+        }
         page_.next = next_;
         page_.more = stopped_;
         if (stopped_ && !page_.is_spent) page_.omitted_after = 1;
@@ -276,7 +292,9 @@ private:
         const bool is_err_first = lines_.has_open_line() && err_lines_.has_open_line() &&
                                   err_lines_.open_line().position < lines_.open_line().position;
         LineAssembler& first = is_err_first ? err_lines_ : lines_;
-        return first.flush(sink) && (is_err_first ? lines_ : err_lines_).flush(sink);
+        const bool goes_on = first.flush(sink) && (is_err_first ? lines_ : err_lines_).flush(sink);
+        long_lines_ = {};
+        return goes_on;
     }
 
     /// The beginning of a line of one stream that the other one had interrupted where the range begins.
@@ -511,18 +529,134 @@ private:
         return true;
     }
 
+    /// How much of the page's first line stands before it.
+    Result<void> find_front(Line& front) {
+        if (front.event || front.is_gap) return {};
+        auto found = log_.find_position(front.position);
+        if (!found) return found.error();
+        std::uint64_t end = front.position;
+        Place at = *found;
+        for (std::uint64_t looked = 0; looked < most_records_of_line; ++looked) {
+            auto in = log_.segment(at.segment);
+            if (!in) return in.error();
+            if (*in == nullptr) return {};
+            if (at.record < (*in)->count()) {
+                auto record = (*in)->record(at.record);
+                if (!record) return record.error();
+                if (*record && belongs(**record, query_.stream)) {
+                    const std::uint64_t begin = (*in)->position_of(**record);
+                    const bool is_other = (*record)->run != front.run || (*record)->stream != front.stream;
+                    if (begin < end && is_other) return {};
+                    if (begin < end) {
+                        auto length = std::min<std::uint64_t>((*record)->length, end - begin);
+                        const bool has_begin = lines_of(**record, query_.stream) > 0;
+                        if (has_begin) {
+                            auto bytes = (*in)->data((*record)->offset, static_cast<std::size_t>(length));
+                            if (!bytes) return {};
+                            const auto newline = bytes->rfind('\n');
+                            if (newline != std::string_view::npos) {
+                                front.missing_before += length - newline - 1;
+                                return {};
+                            }
+                        }
+                        front.missing_before += length;
+                        end = begin;
+                    }
+                } else if (*record && (((*record)->flags & gap) != 0 || is_loss((*record)->event, (*record)->value))) {
+                    return {};
+                }
+            }
+            if (at.record == 0) {
+                if (at.segment == 0) return {};
+                --at.segment;
+                auto before = log_.segment(at.segment);
+                if (!before) return before.error();
+                if (*before == nullptr || (*before)->count() == 0) return {};
+                at.record = (*before)->count();
+            }
+            --at.record;
+        }
+        return {};
+    }
+
+    /// Goes to the end of the page's last line.
+    Result<void> pass_over(Line& last) {
+        auto from = log_.find_position(last.end);
+        if (!from) return from.error();
+        std::uint64_t seen = next_;
+        const auto visit = [&](Segment& segment, const IndexRecord& record, Place&) -> Result<bool> {
+            const std::uint64_t begin = segment.position_of(record);
+            const bool is_missing = begin > seen || (record.flags & gap) != 0 || is_loss(record.event, record.value);
+            if (is_missing || (record.length > 0 && record.run != last.run)) return false;
+            seen = std::max(seen, begin + record.length);
+            if (!belongs(record, query_.stream) || begin + record.length <= next_) return true;
+            if (record.stream != last.stream && (record.flags & separator) == 0) return false;
+            const std::uint64_t skipped = next_ > begin ? next_ - begin : 0;
+            std::uint64_t length = record.length - skipped;
+            if (lines_of(record, query_.stream) > 0) {
+                auto bytes = segment.data(record.offset, record.length);
+                if (!bytes) return false;
+                const auto newline = bytes->find('\n', skipped);
+                last.complete = newline != std::string_view::npos;
+                if (last.complete) length = newline - skipped;
+            }
+            last.missing_after += length;
+            last.end = next_ = begin + skipped + length + (last.complete ? 1 : 0);
+            return !last.complete;
+        };
+        const auto done = for_each_record(log_, *from, range_.end, visit);
+        if (!done) return done.error();
+        std::uint64_t end = log_.end_position();
+        if (!range_.to_log_end) {
+            auto position = log_.position_at(range_.end);
+            if (!position) return position.error();
+            end = std::min(*position, range_.end_position);
+        }
+        if (next_ >= end) stopped_ = false;
+        return {};
+    }
+
+    /// Of each stream, a line that comes in parts.
+    struct LongLine {
+        std::uint64_t end = 0;  // of the part before; 0: that was all of it
+        std::uint32_t run = 0;
+        std::uint64_t ordinal = 0;
+        std::uint64_t bytes = 0;             // of it until there
+        std::uint64_t matched = UINT64_MAX;  // where the part begins that matched; none has
+    };
+    void note_part(const LineView& line, LongLine& of) {
+        if (of.end == 0 || of.end != line.position || of.run != line.run) of = {.ordinal = ++ordinal_};
+        of.bytes += line.text.size();
+        of.end = line.complete ? 0 : line.end;
+        of.run = line.run;
+    }
+    /// Whether a part before has matched: it is one match.
+    bool is_told(const LineView& line, const LongLine& of) {
+        if (of.matched == UINT64_MAX) return false;
+        if (!kept_.empty() && kept_.back().position == of.matched) {
+            kept_.back().missing_after += line.text.size();
+            kept_.back().end = line.end;
+            kept_.back().complete = false;
+        }
+        next_ = line.end;
+        return true;
+    }
+
     /// A line of the view. False: the page is full.
     bool take(const LineView& line) {
         // Nothing of it was printed since: the page before has given it.
         if (line.end <= range_.begin_position) return true;
+        LongLine& whole = long_lines_[line.stream == Stream::err ? 1 : 0];
+        note_part(line, whole);
+        if ((pattern_ || query_.count_only) && is_told(line, whole)) return true;
         // A record may hold many lines, and each may take its time.
         if (pattern_ && !is_finishing_ && line.resumed > range_.begin_position && is_spent(line.text.size()))
             return end_spent(line.resumed);
-        ++ordinal_;
         auto match = pattern_ ? pattern_->find_match(line.text) : line.text;
         if (pattern_ && !match && matches_across(line)) match = line.text;
         if (pattern_) remember_part(line, match.has_value());
         if (match && exclude_ && is_excluded(*exclude_, *match)) match.reset();
+        if (match) whole.matched = line.position;
         if (query_.count_only) {
             page_.matches += match ? 1 : 0;
             next_ = line.end;
@@ -547,6 +681,7 @@ private:
         }
         after_ = pattern_ ? query_.context_after.value_or(query_.context) : 0;
         Line found = make_line(line, true);
+        if (pattern_) found.missing_before = whole.bytes - line.text.size();
         if (match->size() < line.text.size()) {
             found.match_begin = static_cast<std::size_t>(match->data() - line.text.data());
             found.match_size = match->size();
@@ -583,6 +718,7 @@ private:
     Line make_line(const LineView& view, bool matched) const {
         Line line;
         line.text = view.text.substr(0, std::max<std::size_t>(query_.max_bytes, 1));
+        line.missing_after = view.text.size() - line.text.size();
         line.stream = view.stream;
         line.run = view.run;
         line.wall_ns = view.wall_ns;
@@ -592,17 +728,19 @@ private:
         line.is_open = is_finishing_ && !view.complete && !is_final(view);
         line.complete = view.complete && line.text.size() == view.text.size();
         line.matched = matched;
-        line.ordinal = ordinal_;
+        line.ordinal = long_lines_[view.stream == Stream::err ? 1 : 0].ordinal;
         return line;
     }
 
     bool keep(Line line, std::uint64_t end) {
-        const bool matched = line.matched;
+        const bool is_rest = !kept_.empty() && goes_on(kept_.back(), line);
+        const bool matched = line.matched && !is_rest;
         if (query_.last == 0) {
             const bool full = (query_.first > 0 && matched && matched_ >= query_.first) ||
                               (!kept_.empty() && bytes_ + line.text.size() + 1 > query_.max_bytes);
             if (full) {
                 stopped_ = true;
+                is_stopped_within_ = is_rest;
                 // The next page begins with this line, and with what is missing before it.
                 next_ = std::max(next_, line.resumed);
                 while (kept_.size() > 1 && (kept_.back().is_gap || kept_.back().event) &&
@@ -627,7 +765,7 @@ private:
     void drop_oldest() {
         const Line& oldest = kept_.front();
         bytes_ -= oldest.text.size() + 1;
-        if (oldest.matched) {
+        if (oldest.matched && !(kept_.size() > 1 && goes_on(oldest, kept_[1]))) {
             --matched_;
             ++page_.omitted_before;
         }
@@ -691,7 +829,9 @@ private:
     std::uint64_t part_end_ = 0;
     Place no_skip_before_;  // looked at already: something there matches, or it cannot be stepped over
     std::optional<std::uint32_t> ended_run_;
+    std::array<LongLine, 2> long_lines_;
     bool stopped_ = false, is_finishing_ = false, dropped_match_ = false;
+    bool is_stopped_within_ = false;  // a line
 };
 
 /// The range from a line's begin on, `bytes` before its end or more; all of it, if it has no more.

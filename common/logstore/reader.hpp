@@ -41,6 +41,8 @@ struct Line {
     /// The part of `text` that matched: all of it, or a state of the line that was redrawn since with a carriage
     /// return.
     std::size_t match_begin = 0, match_size = std::string::npos;
+    /// Bytes of it that are not in `text`, as far as that is known: those before `position`, and behind its end.
+    std::uint64_t missing_before = 0, missing_after = 0;
     std::optional<Event> event;  // an event instead of output (`events` or `losses` asked for); `value` with it
     bool is_gap = false;         // output is missing here (`losses` asked for): `value` bytes
     std::int64_t value = 0;
@@ -64,6 +66,8 @@ struct LineQuery {
     std::uint64_t first = 0;  // at most the first N, then `next` goes on from there; not with `last`
     std::size_t max_bytes = 16u << 10;  // of text; when `last` is given the newest that fit, else the oldest that fit
     bool include_partial = true;        // an unfinished last line is part of the answer
+    bool passes_over = false;           // the rest of a line that does not fit is passed over: `next` stands behind it.
+                                        // Else it comes with the pages that follow
     bool events = false;                // events of the runs, in order
     bool losses = false;                // what is missing, in order: gaps, take-overs and removals; not with `grep`
                                         // and `exclude`.

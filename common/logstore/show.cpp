@@ -67,6 +67,8 @@ struct Entry {
     bool is_loss = false;
     bool matched = false;
     bool is_apart = false;  // lines that are not shown stand before it
+    // There is more of it than the text.
+    bool is_cut_before = false, is_cut_behind = false;
 };
 
 /// What is shown or left out together: a line, behind what is missing before it and the mark of what is folded onto it.
@@ -123,15 +125,23 @@ private:
                 line.text += rest.text;
                 line.ordinal = rest.ordinal;
                 line.complete = rest.complete;
+                line.missing_after = rest.missing_after;
             }
             ordinal = line.ordinal;
             Entry entry;
-            entry.bytes = line.text.size();
+            entry.bytes = line.missing_before + line.text.size() + line.missing_after;
+            if (options_.clean && entry.bytes > longest_shown_line) {
+                entry.is_cut_before = line.missing_before > 0;
+                entry.is_cut_behind = line.missing_after > 0;
+            }
             entry.from = std::max(line.position, line.resumed);
             entry.matched = line.matched;
             entry.is_apart = is_apart;
             // The reader may have cut off where it matched.
-            const std::size_t begin = line.match_begin < line.text.size() ? line.match_begin : 0;
+            std::size_t begin = line.match_begin < line.text.size() ? line.match_begin : 0;
+            // It may be cut within a character.
+            for (int inner = 0; inner < 3 && entry.is_cut_before && begin < line.text.size(); ++inner)
+                if (is_inner_byte(line.text[begin])) ++begin;
             entry.text = options_.clean ? base::clean_output(std::string_view(line.text).substr(begin, line.match_size),
                                                              base::BadBytes::kept)
                                         : base::to_valid_utf8(line.text, base::BadBytes::kept);
@@ -210,16 +220,22 @@ private:
 
     static void add_cut(Piece& piece, const Entry& entry, std::size_t longest) {
         const std::string_view text = entry.text;
-        if (text.size() <= longest) {
+        const bool is_whole = !entry.is_cut_before && !entry.is_cut_behind;
+        if (text.size() <= longest && is_whole) {
             piece.add(text);
             return;
         }
-        std::size_t head = longest / 2, tail = text.size() - longest / 2;
-        while (head > 0 && is_inner_byte(text[head])) --head;
+        const std::size_t half = std::min(longest / 2, text.size());
+        // Of what is cut at both its ends the beginning is shown.
+        std::size_t head = entry.is_cut_before && !entry.is_cut_behind ? 0 : half;
+        std::size_t tail = entry.is_cut_behind ? text.size() : text.size() - half;
+        while (head > 0 && head < text.size() && is_inner_byte(text[head])) --head;
         while (tail < text.size() && is_inner_byte(text[tail])) ++tail;
+        const std::string cut = fmt::format("cut: {} bytes", entry.bytes);
+        if (entry.is_cut_before && entry.is_cut_behind) piece.mark("cut");
         piece.add(text.substr(0, head));
-        piece.mark(fmt::format("cut: {} bytes", entry.bytes));
-        piece.add(text.substr(tail));
+        piece.mark(cut);
+        piece.add(text.substr(std::max(head, tail)));
     }
 
     std::size_t longest_line() const noexcept {
@@ -400,6 +416,7 @@ ShowOptions take_budget(LineQuery& query, bool clean) {
         query.context = static_cast<std::uint32_t>(std::min<std::uint64_t>(query.context, (options.lines - 1) / 2));
     options.context = query.grep ? query.context : 0;
     if (clean) {
+        query.passes_over = true;
         query.last *= room_to_fold;
         query.first *= room_to_fold;
         query.max_bytes =

@@ -158,13 +158,6 @@ ops::WaitMeta meta_of(const core::WaitResult& waited, double left) {
 
 /// Of a wait, as get_process_output shows them.
 logstore::Shown show_lines(std::vector<logstore::Line> lines) {
-    if (!lines.empty() && lines.front().text.size() > logstore::longest_shown_line && lines.front().match_begin == 0) {
-        // What was read of a longer line may begin within a character.
-        std::string& text = lines.front().text;
-        std::size_t begin = 0;
-        while (begin < 3 && (static_cast<unsigned char>(text[begin]) & 0xC0u) == 0x80u) ++begin;
-        text.erase(0, begin);
-    }
     logstore::LinePage page;
     page.lines = std::move(lines);
     return logstore::show(std::move(page), {});

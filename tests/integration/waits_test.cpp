@@ -85,10 +85,9 @@ TEST_CASE("long lines are cut where a wait shows them, as in a page of output") 
             const std::string shown = text.substr(text.find('\n') + 1);
             CHECK(shown.size() < 600);
             CHECK(text.find(", marks [; cursor ") < text.find('\n'));
-            CHECK(shown.find("[cut: ") != std::string::npos);
             CHECK(shown.find("UTF-8") == std::string::npos);
             CHECK(shown.find("[\\x") == std::string::npos);
-            CHECK(shown.ends_with(line.substr(line.size() - 100) + "\n"));
+            CHECK(shown.find(fmt::format("[cut: {} bytes]", line.size())) != std::string::npos);
         }
     }
 }

@@ -301,6 +301,76 @@ TEST_CASE("a long line is cut in its middle and says how long it was") {
     CHECK(show(std::move(page), options_of(0)).text == shown);
 }
 
+TEST_CASE("a line that no page has room for is one line, with its true length") {
+    tests::TemporaryDirectory directory;
+    tests::WrittenLog log(directory.path() / "log");
+    log.out("first\n");
+    constexpr int pieces = 80;
+    std::string piece;
+    while (piece.size() < 64u << 10) piece += "\xC3\xA4";
+    for (int i = 0; i < pieces; ++i) {
+        log.out(i == 40 ? "needle" + piece : piece);
+        if (i % 30 == 0) log.begin_segment();
+    }
+    log.out("the end\n");
+    const std::uint64_t size = pieces * piece.size() + 13, end_of_it = log.position();
+    const std::string cut = fmt::format("[cut: {} bytes]", size);
+    for (int i = 0; i < 3; ++i) log.out(std::string(1, static_cast<char>('a' + i)) + " line\n");
+    const auto read = [&](LineQuery query) {
+        const auto options = take_budget(query, true);
+        return show(read_lines(log.path(), query).value(), options);
+    };
+    LineQuery query;
+    query.last = 100;
+    auto shown = read(query);
+    CHECK(shown.text.starts_with(cut + "\xC3\xA4"));
+    CHECK(shown.text.ends_with("the end\na line\nb line\nc line\n"));
+    CHECK(count_lines(shown.text) == 4);
+    CHECK(shown.lines == 4);
+    CHECK(shown.omitted_before == 1);
+    query.last = 2;
+    CHECK(read(query).omitted_before == 3);
+    query = {};
+    query.from = 0;
+    query.first = 10;
+    shown = read(query);
+    CHECK(shown.text.starts_with("first\n\xC3\xA4"));
+    CHECK(shown.text.ends_with(cut + "\n"));
+    CHECK(count_lines(shown.text) == 2);
+    CHECK(shown.next == end_of_it);
+    CHECK(shown.omitted_after > 0);
+    query.from = shown.next;
+    shown = read(query);
+    CHECK(shown.text == "a line\nb line\nc line\n");
+    CHECK(shown.omitted_after == 0);
+    // One match, however it is searched in parts.
+    query = {};
+    query.last = 10;
+    query.grep = "\xC3\xA4";
+    shown = read(query);
+    CHECK(shown.lines == 1);
+    CHECK(shown.omitted_before == 0);
+    CHECK(shown.text.ends_with(cut + "\n"));
+    query.grep = "needle";
+    shown = read(query);
+    CHECK(shown.lines == 1);
+    CHECK(shown.text.find(cut) != std::string::npos);
+    query.count_only = true;
+    query.last = 0;
+    for (const char* grep : {"\xC3\xA4", "needle"}) {
+        query.grep = grep;
+        CHECK(read_lines(log.path(), query).value().matches == 1);
+    }
+    // The rest of it while it is written: where a page ends within it, the next one says how much there is.
+    log.out(piece);
+    query = {};
+    query.from = log.position() - 10;
+    query.first = 10;
+    shown = read(query);
+    CHECK(shown.text.starts_with(fmt::format("[cut: {} bytes]\xC3\xA4", piece.size())));
+    CHECK(base::is_utf8(shown.text));
+}
+
 TEST_CASE("bytes that are no UTF-8 are told as what they were") {
     for (const bool clean : {true, false}) {
         ShowOptions options = options_of(0);
