@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "common/base/text.hpp"
+#include "common/domain/actor.hpp"
 #include "common/logstore/reader.hpp"
 
 namespace persistproc::tools {
@@ -20,6 +21,11 @@ std::string bytes_text(std::int64_t bytes) {
     return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / 1048576.0);
 }
 
+/// "by codex 1.2"; whoever types in a shell may be the person or an agent.
+std::string by_whom(const std::string& actor) {
+    return domain::is_own_client(actor) ? "from a command line" : "by " + base::escape_line(actor);
+}
+
 std::string how_it_ended(const domain::Ending& ending) {
     std::string out;
     if (ending.exit_code) out += fmt::format(", code {}", *ending.exit_code);
@@ -28,7 +34,7 @@ std::string how_it_ended(const domain::Ending& ending) {
     const auto& reason = ending.reason;
     const bool is_told = !reason || *reason == OutcomeReason::self || *reason == OutcomeReason::stopped;
     if (!is_told) out += fmt::format(", reason {}", schema::enum_name(*reason));
-    if (!ending.stopped_by.empty()) out += fmt::format(", by {}", base::escape_line(ending.stopped_by));
+    if (!ending.stopped_by.empty()) out += ", " + by_whom(ending.stopped_by);
     return out;
 }
 
@@ -62,7 +68,7 @@ std::string describe(const ProcessView& view) {
     if (!view.description.empty()) out += fmt::format("\n  {}", base::escape_line(view.description));
     out += fmt::format("\n  restarts {}", view.restarts);
     if (view.started_at) out += fmt::format(", started {}", base::format_rfc3339(*view.started_at));
-    if (!view.started_by.empty()) out += fmt::format(" by {}", base::escape_line(view.started_by));
+    if (!view.started_by.empty()) out += " " + by_whom(view.started_by);
     if (view.ended_at) out += fmt::format(", ended {}", base::format_rfc3339(*view.ended_at));
     if (!view.ports.empty()) out += fmt::format(", ports {}", fmt::join(view.ports, " "));
     if (view.cpu_percent) out += fmt::format(", cpu {}%", *view.cpu_percent);
@@ -148,8 +154,7 @@ namespace {
 std::string fate_alone(const std::optional<Outcome>& outcome) {
     if (!outcome) return "has ended";
     if (outcome->reason == OutcomeReason::stopped) {
-        const std::string by =
-            outcome->stopped_by.empty() ? "on request" : "by " + base::escape_line(outcome->stopped_by);
+        const std::string by = outcome->stopped_by.empty() ? "on request" : by_whom(outcome->stopped_by);
         return "was stopped " + by;
     }
     if (outcome->exit_code) return fmt::format("exited with code {}", *outcome->exit_code);

@@ -68,4 +68,15 @@ TEST_CASE("a line has what is needed to act") {
           "PID 4711");
 }
 
+TEST_CASE("an agent is told whether an agent or a command line has stopped it") {
+    ProcessView view;
+    view.id = "p3";
+    view.label = "web";
+    view.state = ProcessState::stopped;
+    view.stopped_by = "codex 1.2";
+    CHECK(tools::line_of(view, base::wall_now()) == "p3 \"web\" stopped, by codex 1.2");
+    view.stopped_by = "persistproc 0.1.0";
+    CHECK(tools::line_of(view, base::wall_now()) == "p3 \"web\" stopped, from a command line");
+}
+
 }  // namespace describe_test
