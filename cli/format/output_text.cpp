@@ -177,53 +177,68 @@ private:
 class LineView final : public OutputView {
 public:
     LineView(OutputStyle style, logstore::LineFilter filter, bool json)
-        : style_(std::move(style)), filter_(std::move(filter)), json_(json) {}
+        : style_(std::move(style)),
+          filter_(std::move(filter)),
+          json_(json),
+          is_joined_(filter_.is_search() && style_.choice == logstore::StreamChoice::combined) {}
 
     void take(const Follower::Item& item, std::vector<Chunk>& out) override {
         if (const std::string missing = missing_text(item); !missing.empty()) {
-            give(out);
+            finish(out);
             out.push_back(Chunk{STDERR_FILENO, "(" + missing + ")\n"});
             return;
         }
         if (item.event != logstore::Event::none) return;
         if (!is_of(item.stream, style_.choice)) return;
+        OpenLine& open = open_[is_joined_ && item.stream == Stream::err ? 1 : 0];
         if ((item.flags & logstore::separator) != 0) {
-            if (style_.choice == logstore::StreamChoice::combined && open_) {
-                line_.complete = true;
-                give(out);
+            if (style_.choice == logstore::StreamChoice::combined && !is_joined_ && open.is_open) {
+                open.line.complete = true;
+                give(open, out);
             }
             return;
         }
-        if (open_ && (line_.stream != item.stream || line_.run != item.run)) give(out);
+        if (open.is_open && (open.line.stream != item.stream || open.line.run != item.run)) finish(out);
         for (std::string_view rest = item.bytes; !rest.empty();) {
-            if (!open_) {
-                open_ = true;
-                line_ = logstore::Line{};
-                line_.stream = item.stream;
-                line_.run = item.run;
-                line_.wall_ns = item.wall_ns;
-                line_.complete = false;
+            if (!open.is_open) {
+                open.is_open = true;
+                open.line = logstore::Line{};
+                open.line.stream = item.stream;
+                open.line.run = item.run;
+                open.line.wall_ns = item.wall_ns;
+                open.line.position = item.position;
+                open.line.complete = false;
             }
             const std::size_t newline = rest.find('\n');
-            line_.text += rest.substr(0, newline);
+            open.line.text += rest.substr(0, newline);
             rest.remove_prefix(newline == std::string_view::npos ? rest.size() : newline + 1);
-            if (newline == std::string_view::npos && line_.text.size() < max_line_bytes) return;
-            line_.complete = newline != std::string_view::npos;
-            give(out);
+            if (newline == std::string_view::npos && open.line.text.size() < max_line_bytes) return;
+            open.line.complete = newline != std::string_view::npos;
+            give(open, out);
         }
     }
 
-    void finish(std::vector<Chunk>& out) override { give(out); }
+    void finish(std::vector<Chunk>& out) override {
+        const bool is_err_first =
+            open_[0].is_open && open_[1].is_open && open_[1].line.position < open_[0].line.position;
+        give(open_[is_err_first ? 1 : 0], out);
+        give(open_[is_err_first ? 0 : 1], out);
+    }
     bool is_inside_line() const override { return false; }
 
 private:
     /// A line without end must not fill the memory.
     static constexpr std::size_t max_line_bytes = 1u << 20;
 
-    void give(std::vector<Chunk>& out) {
-        if (!open_) return;
-        open_ = false;
-        filter_.take(std::move(line_), [&](const logstore::Line& line, bool) {
+    struct OpenLine {
+        logstore::Line line;
+        bool is_open = false;
+    };
+
+    void give(OpenLine& open, std::vector<Chunk>& out) {
+        if (!open.is_open) return;
+        open.is_open = false;
+        filter_.take(std::move(open.line), [&](const logstore::Line& line, bool) {
             const int fd = style_.split && !json_ && line.stream == Stream::err ? STDERR_FILENO : STDOUT_FILENO;
             out.push_back(Chunk{fd, line_text(line, style_, json_)});
         });
@@ -232,8 +247,8 @@ private:
     OutputStyle style_;
     logstore::LineFilter filter_;
     bool json_;
-    logstore::Line line_;
-    bool open_ = false;
+    bool is_joined_;                  // a search sees the lines of each stream whole
+    std::array<OpenLine, 2> open_{};  // joined: of stdout, of stderr
 };
 
 }  // namespace

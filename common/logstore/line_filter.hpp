@@ -38,6 +38,10 @@ public:
         if (waiting_.size() > before_) waiting_.pop_front();
     }
 
+    /// Whether it looks for something: of a line that the other stream interrupted it is to be given all, as a search
+    /// gives it.
+    bool is_search() const noexcept { return pattern_ != nullptr; }
+
     /// What comes now stands around no match of before, and the other way round.
     void begin_anew() {
         waiting_.clear();

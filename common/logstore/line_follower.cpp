@@ -32,7 +32,11 @@ LogEntry note_of(const Follower::Item& item) {
 class LineFollower::Lines {
 public:
     Lines(StreamChoice choice, LineFilter filter)
-        : choice_(choice), filter_(std::move(filter)), assembler_(choice, longest_line_bytes) {}
+        : choice_(choice),
+          filter_(std::move(filter)),
+          is_joined_(filter_.is_search() && choice == StreamChoice::combined),
+          lines_(is_joined_ ? StreamChoice::out : choice, longest_line_bytes),
+          err_lines_(StreamChoice::err, longest_line_bytes) {}
 
     void take(const Follower::Item& item, std::vector<LogEntry>& out) {
         if (item.bytes.empty()) return take_note(item, out);
@@ -41,14 +45,20 @@ public:
                                  .wall_ns = item.wall_ns,
                                  .stream = item.stream,
                                  .flags = item.flags};
-        if (!assembler_.has_open_line() && item.bytes.ends_with('\n') && belongs(record, choice_) &&
-            filter_.can_skip(item.bytes))
-            return;
-        assembler_.feed(record, item.bytes, item.position, [&](const LineView& line) { return give(line, out); });
+        const bool is_open = lines_.has_open_line() || err_lines_.has_open_line();
+        if (!is_open && item.bytes.ends_with('\n') && belongs(record, choice_) && filter_.can_skip(item.bytes)) return;
+        // The line of another run is not gone on with.
+        if (is_open && open_run() != item.run) flush(out);
+        LineAssembler& lines = is_joined_ && item.stream == Stream::err ? err_lines_ : lines_;
+        lines.feed(record, item.bytes, item.position, [&](const LineView& line) { return give(line, out); });
     }
 
     void flush(std::vector<LogEntry>& out) {
-        assembler_.flush([&](const LineView& line) { return give(line, out); });
+        const auto sink = [&](const LineView& line) { return give(line, out); };
+        const bool is_err_first = lines_.has_open_line() && err_lines_.has_open_line() &&
+                                  err_lines_.open_line().position < lines_.open_line().position;
+        (is_err_first ? err_lines_ : lines_).flush(sink);
+        (is_err_first ? lines_ : err_lines_).flush(sink);
     }
 
 private:
@@ -79,9 +89,14 @@ private:
         return true;
     }
 
+    std::uint32_t open_run() const {
+        return lines_.has_open_line() ? lines_.open_line().run : err_lines_.open_line().run;
+    }
+
     StreamChoice choice_;
     LineFilter filter_;
-    LineAssembler assembler_;
+    bool is_joined_;  // a search sees the lines of each stream whole
+    LineAssembler lines_, err_lines_;
 };
 
 LineFollower::LineFollower(std::filesystem::path log_directory, StreamChoice choice, LineFilter filter,

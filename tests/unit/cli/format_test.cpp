@@ -353,7 +353,11 @@ TEST_CASE("the line view joins pieces and searches them") {
     logstore::LineQuery query;
     query.grep = "n";
     auto filter = logstore::LineFilter::make(query);
-    CHECK(shown(*format::make_line_view(style, std::move(*filter), false), interrupted) == "O:begin \nO:end\n");
+    // A search sees the lines of each stream whole, as one that follows nothing does.
+    CHECK(shown(*format::make_line_view(style, std::move(*filter), false), interrupted) == "O:begin end\n");
+    query.grep = "";
+    filter = logstore::LineFilter::make(query);
+    CHECK(shown(*format::make_line_view(style, std::move(*filter), false), interrupted) == "O:oops\nO:begin end\n");
     style.choice = logstore::StreamChoice::out;
     CHECK(shown(*format::make_line_view(style, {}, false), interrupted) == "O:begin end\n");
 }
