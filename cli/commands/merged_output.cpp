@@ -79,6 +79,7 @@ format::MergedStyle merged_style(const Context& context, const OutputArguments& 
     style.text = context.console.style();
     style.json = context.console.json();
     style.has_names = !options.is_of_one();
+    style.has_borders = options.has_context() && !style.json;
     return style;
 }
 

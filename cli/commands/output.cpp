@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <optional>
 #include <utility>
 
 #include "cli/daemon_start.hpp"
@@ -153,13 +154,25 @@ struct Printed {
     bool is_any = false;
 };
 
+/// Whether lines were left out between two that are shown.
+bool is_apart(const logstore::Line& before, const logstore::Line& line, bool is_first_of_page) {
+    return is_first_of_page ? line.position > before.end : line.ordinal > before.ordinal + 1;
+}
+
 Result<Printed> print_lines(const Console& console, const fs::path& log_directory, const logstore::LineQuery& query,
                             const format::OutputStyle& style, bool json) {
     std::uint64_t lost_bytes = 0;
     Printed printed;
+    const bool has_borders = !json && (query.context > 0 || query.context_after.value_or(0) > 0);
+    std::optional<logstore::Line> last;
     auto next = for_each_page(log_directory, query, [&](const logstore::LinePage& page) {
         std::string text;
-        for (const auto& line : page.lines) text += format::line_text(line, style, json);
+        for (const auto& line : page.lines) {
+            if (has_borders && last && is_apart(*last, line, &line == &page.lines.front()))
+                text += format::context_border;
+            text += format::line_text(line, style, json);
+            if (has_borders) last = line;
+        }
         printed.is_any = printed.is_any || !page.lines.empty();
         lost_bytes += page.lost_bytes;
         return console.print(text);

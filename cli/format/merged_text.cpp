@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "cli/format/cells.hpp"
 #include "common/base/text.hpp"
@@ -60,7 +61,7 @@ void MergedText::name_owners() {
 
 void MergedText::take(const logstore::MergedEntry& entry, std::vector<Chunk>& out) {
     if (!are_named_) name_owners();
-    const Owner& owner = owners_[entry.source];
+    Owner& owner = owners_[entry.source];
     if (entry.failed) {
         const std::string text = owner.name.id + ": " + entry.failed->message;
         out.push_back(style_.json ? Chunk{STDOUT_FILENO, error_json(Error{entry.failed->code, text})}
@@ -69,6 +70,9 @@ void MergedText::take(const logstore::MergedEntry& entry, std::vector<Chunk>& ou
     }
     const logstore::Line& line = entry.entry.line;
     if (line.is_gap || line.event) return say_missing(owner, entry.entry, out);
+    const auto last = std::exchange(owner.last_ordinal, line.ordinal);
+    if (style_.has_borders && last != 0 && line.ordinal > last + 1)
+        out.push_back(Chunk{STDOUT_FILENO, owner.style.before + std::string(context_border)});
     out.push_back(Chunk{STDOUT_FILENO, line_text(line, owner.style, style_.json)});
 }
 

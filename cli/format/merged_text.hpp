@@ -12,10 +12,11 @@
 namespace persistproc::cli::format {
 
 struct MergedStyle {
-    OutputStyle lines;      // of each process, but for what names it
-    TextStyle text;         // what labels are coloured and cut for
-    bool json = false;      // objects, one a line
-    bool has_names = true;  // false: there is one process alone
+    OutputStyle lines;         // of each process, but for what names it
+    TextStyle text;            // what labels are coloured and cut for
+    bool json = false;         // objects, one a line
+    bool has_names = true;     // false: there is one process alone
+    bool has_borders = false;  // "--" between lines of one process that do not follow each other, as grep has it
 };
 
 class MergedText {
@@ -38,6 +39,7 @@ private:
         OwnerName name;
         std::string shown;  // of the label
         OutputStyle style;
+        std::uint64_t last_ordinal = 0;  // of the line that was shown last; 0: none was
     };
     /// What every line stands behind.
     void name_owners();

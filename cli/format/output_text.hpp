@@ -44,6 +44,9 @@ std::unique_ptr<OutputView> make_byte_view(OutputStyle style);
 /// Whole lines, as far as `filter` lets them pass; as JSON objects if `json`.
 std::unique_ptr<OutputView> make_line_view(OutputStyle style, logstore::LineFilter filter, bool json);
 
+/// Between groups of lines that do not follow each other, where lines around matches are shown.
+inline constexpr std::string_view context_border = "--\n";
+
 /// One line as the line view shows it.
 std::string line_text(const logstore::Line& line, const OutputStyle& style, bool json);
 

@@ -20,9 +20,10 @@ public:
     static Result<LineFilter> make(const LineQuery& query);
 
     /// Calls `give(line, is_after)` for what is shown now: lines that had to wait for a match, then the line itself.
-    /// `matched` of each is set; `is_after`: it stands behind the match that it is shown with.
+    /// `matched` and `ordinal` of each are set; `is_after`: it stands behind the match that it is shown with.
     template <class Give>
     void take(Line line, Give&& give) {
+        line.ordinal = ++ordinal_;
         if (!pattern_) return give(std::move(line), false);
         line.matched = find_match(*pattern_, exclude_.get(), line.text).has_value();
         if (line.matched) {
@@ -50,11 +51,14 @@ public:
 
     /// Whether none of these lines, each with its newline, would be shown or waited with. False: they are to be taken.
     bool can_skip(std::string_view lines) const;
+    /// They were skipped, however many they are.
+    void skip() noexcept { ordinal_ += 2; }
 
 private:
     std::shared_ptr<const LinePattern> pattern_, exclude_;
     std::uint32_t before_ = 0, after_ = 0, after_left_ = 0;
     std::deque<Line> waiting_;
+    std::uint64_t ordinal_ = 0;
 };
 
 }  // namespace persistproc::logstore

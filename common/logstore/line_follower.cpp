@@ -46,7 +46,8 @@ public:
                                  .stream = item.stream,
                                  .flags = item.flags};
         const bool is_open = lines_.has_open_line() || err_lines_.has_open_line();
-        if (!is_open && item.bytes.ends_with('\n') && belongs(record, choice_) && filter_.can_skip(item.bytes)) return;
+        if (!is_open && item.bytes.ends_with('\n') && belongs(record, choice_) && filter_.can_skip(item.bytes))
+            return filter_.skip();
         // The line of another run is not gone on with.
         if (is_open && open_run() != item.run) flush(out);
         LineAssembler& lines = is_joined_ && item.stream == Stream::err ? err_lines_ : lines_;

@@ -72,6 +72,27 @@ TEST_CASE("labels that are cut to the same are told apart by ids") {
     CHECK(shown(text, line_of(2, "x")) == "O:web | x\n");
 }
 
+TEST_CASE("groups of lines around matches stand apart, those of each process") {
+    const auto numbered = [](std::size_t source, std::uint64_t ordinal) {
+        auto out = line_of(source, "x");
+        out.entry.line.ordinal = ordinal;
+        return out;
+    };
+    format::MergedStyle style;
+    style.has_borders = true;
+    format::MergedText text(style);
+    text.add(process("p1", "web"));
+    text.add(process("p2", "api"));
+    CHECK(shown(text, numbered(0, 7)) == "O:web | x\n");
+    CHECK(shown(text, numbered(1, 1)) == "O:api | x\n");
+    CHECK(shown(text, numbered(0, 8)) == "O:web | x\n");
+    CHECK(shown(text, numbered(0, 10)) == "O:web | --\nO:web | x\n");
+    style.has_borders = false;
+    format::MergedText plain(style);
+    plain.add(process("p1", "web"));
+    CHECK(shown(plain, numbered(0, 1)) + shown(plain, numbered(0, 9)) == "O:web | x\nO:web | x\n");
+}
+
 TEST_CASE("a label may become another") {
     format::MergedText text({});
     text.add(process("p1", "web"));
