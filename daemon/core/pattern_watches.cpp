@@ -192,9 +192,10 @@ struct PatternWatches::Waiting {
     Question question;
     async::Turns::Party party;
     std::shared_ptr<Entry> entry;
-    bool is_behind = true;     // there is, or may be, more in the log
-    std::size_t lookers = 0;   // those who wait for a look
-    std::uint64_t looked = 0;  // number of the last look that included it
+    bool is_behind = true;       // there is, or may be, more in the log
+    bool is_looked_for = false;  // by a look that has not ended: `is_behind` says what it will not see
+    std::size_t lookers = 0;     // those who wait for a look
+    std::uint64_t looked = 0;    // number of the last look that included it
     std::optional<logstore::Line> match;
     std::optional<logstore::Line> unfinished;  // a match that may still be gone on with
     MonoTime unfinished_until{};
@@ -335,6 +336,7 @@ Task<> PatternWatches::State::look(std::shared_ptr<Entry> entry) {
     for (const auto& each : asking) {
         questions.push_back(each->question);
         each->is_behind = false;
+        each->is_looked_for = true;
     }
     const std::uint64_t number = ++entry->begun;
     ++looks;
@@ -350,6 +352,7 @@ Task<> PatternWatches::State::look(std::shared_ptr<Entry> entry) {
     const MonoTime now = clock.now();
     for (std::size_t i = 0; i < asking.size(); ++i) {
         Waiting& one = *asking[i];
+        one.is_looked_for = false;
         Finding& found = findings.of[i];
         if (!found.was_asked) {
             one.is_behind = true;
@@ -407,7 +410,9 @@ Task<> PatternWatches::Watch::look(MonoTime until) {
     for (;;) {
         if (waiting->has_found()) co_return;
         const bool is_asked = waiting->looked > before;
-        if (is_asked && (!waiting->is_behind || waiting->clock.now() >= until)) co_return;
+        // The next look may have begun before the end of the one before is heard of here.
+        const bool has_seen_all = !waiting->is_behind && !waiting->is_looked_for;
+        if (is_asked && (has_seen_all || waiting->clock.now() >= until)) co_return;
         co_await waiting->told.wait();
     }
 }

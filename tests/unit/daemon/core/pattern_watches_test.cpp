@@ -107,6 +107,16 @@ TEST_CASE("all who wait for one log share its looks, and equal ones a search") {
     CHECK(w.found == "ever 7 comes ");
 }
 
+TEST_CASE("a look has seen all when it is over, however many searches that takes") {
+    Watched w;
+    const std::string piece = std::string(1u << 20, 'x') + "\n";
+    for (int i = 0; i < 66; ++i) w.log.out(piece);  // more than one search looks at
+    w.log.out("needle\n");
+    w.begin(1, "^needle");
+    w.run_until([&] { return w.looked == 1; });
+    CHECK(w.watches.at(1)->match().has_value());
+}
+
 TEST_CASE("a line that is completed later, and one of another run, are found") {
     Watched w;
     w.begin(1, "^whole$");
