@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <cerrno>
 #include <utility>
 
 #include "cli/console.hpp"
+#include "cli/run_survey.hpp"
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
 #include "common/mcp/client/client.hpp"
@@ -35,7 +37,7 @@ struct RawAnswer {
 namespace {
 
 /// A daemon answers a greeting at once, whatever else it does.
-constexpr auto greeting_timeout = std::chrono::seconds(10);
+constexpr auto greeting_patience = std::chrono::seconds(1);
 /// One that is replaced by another is back within this time.
 constexpr auto return_patience = std::chrono::milliseconds(300);
 
@@ -47,25 +49,7 @@ Result<void> check_texts(const Json& arguments) {
     return {};
 }
 
-}  // namespace
-
-std::string serve_command(const fs::path& data) {
-    auto standard = rundir::find_data_directory();
-    if (standard && *standard == data) return "persistproc serve --detach";
-    return fmt::format("persistproc serve --detach --data-dir {}", base::shell_quote(data.native()));
-}
-
-Error no_daemon(const fs::path& data) {
-    if (auto usable = rundir::check_usable(data); !usable) return usable.error();
-    return Error{ErrorCode::unavailable,
-                 fmt::format("no daemon serves {}; start one: {}", data.native(), serve_command(data))};
-}
-
-DaemonClient::DaemonClient(std::unique_ptr<mcp::client::Client> client) : client_(std::move(client)) {}
-DaemonClient::~DaemonClient() = default;
-
-Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::any_io_executor executor,
-                                                                  fs::path data) {
+Task<Result<std::unique_ptr<mcp::client::Client>>> greet(boost::asio::any_io_executor executor, fs::path data) {
     mcp::client::Options options;
     options.name = "persistproc";
     options.version = std::string(base::version());
@@ -82,39 +66,61 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
         places.push_back(mcp::client::socket_endpoint(rundir::abstract_socket_name(data)));
         places.back().is_abstract = true;
     }
-    Error failed;
-    failed.code = ErrorCode::unavailable;
-    async::SystemClock clock;
     for (auto& place : places) {
         mcp::client::Endpoint endpoint = std::move(place);
         endpoint.peer = "daemon";
-        auto attempt = mcp::client::Client::connect(executor, std::move(endpoint), options);
-        const MonoTime until = clock.now() + greeting_timeout;
-        auto limit = clock.sleep_until(until);
-        auto first = co_await (std::move(attempt) || std::move(limit));
-        if (first.index() != 0) {
-            failed.os_error = ETIMEDOUT;
-            failed.message =
-                fmt::format("the daemon that serves {} does not answer; its processes go on. If it hangs, kill it: {}",
-                            data.native(), serve_command(data) + " takes them over");
-            co_return failed;
-        }
-        auto connected = std::move(std::get<0>(first));
-        if (connected) {
-            std::unique_ptr<DaemonClient> client(new DaemonClient(std::move(*connected)));
-            co_return std::move(client);
-        }
-        failed = connected.error();
-        if (failed.code != ErrorCode::unavailable) co_return failed;
+        auto client = co_await mcp::client::Client::connect(executor, std::move(endpoint), options);
+        if (client || client.error().code != ErrorCode::unavailable) co_return client;
     }
-    failed = no_daemon(data);
-    co_return failed;
+    co_return no_daemon(data);
+}
+
+}  // namespace
+
+std::string serve_command(const fs::path& data) {
+    auto standard = rundir::find_data_directory();
+    if (standard && *standard == data) return "persistproc serve --detach";
+    return fmt::format("persistproc serve --detach --data-dir {}", base::shell_quote(data.native()));
+}
+
+Error no_daemon(const fs::path& data) {
+    if (auto usable = rundir::check_usable(data); !usable) return usable.error();
+    // Suspended before it listened.
+    if (is_stopped(find_lock_holder(data))) return silent_daemon(data);
+    return Error{ErrorCode::unavailable,
+                 fmt::format("no daemon serves {}; start one: {}", data.native(), serve_command(data))};
+}
+
+DaemonClient::DaemonClient(std::unique_ptr<mcp::client::Client> client, fs::path data, SilenceTeller teller)
+    : client_(std::move(client)), data_(std::move(data)), teller_(std::move(teller)) {}
+DaemonClient::~DaemonClient() = default;
+
+Task<bool> answers_greeting(boost::asio::any_io_executor executor, fs::path data) {
+    async::SystemClock clock;
+    const MonoTime until = clock.now() + greeting_patience;
+    auto asking = greet(executor, std::move(data));
+    auto limit = clock.sleep_until(until);
+    const auto first = co_await (std::move(asking) || std::move(limit));
+    co_return first.index() == 0;
+}
+
+Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::any_io_executor executor, fs::path data,
+                                                                  SilenceTeller teller) {
+    auto attempt = greet(executor, data);
+    auto limit = until_silent_too_long(data, GreetingProbe(), teller);
+    auto first = co_await (std::move(attempt) || std::move(limit));
+    if (first.index() != 0) co_return silent_daemon(data);
+    auto greeted = std::move(std::get<0>(first));
+    if (!greeted) co_return greeted.error();
+    std::unique_ptr<DaemonClient> client(new DaemonClient(std::move(*greeted), data, std::move(teller)));
+    co_return std::move(client);
 }
 
 Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::any_io_executor executor,
                                                                   CommonOptions options) {
     fs::path data = options.data_directory;
-    auto client = co_await connect(executor, std::move(data));
+    SilenceTeller teller = silence_teller(options);
+    auto client = co_await connect(executor, std::move(data), std::move(teller));
     if (client) (*client)->options_ = options;
     if (!client || !options.port_given || options.port == 0) co_return client;
     auto info = co_await (*client)->info();
@@ -150,8 +156,18 @@ Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable) {
     if (auto checked = check_texts(arguments); !checked) co_return checked.error();
     mcp::client::CallOptions options;
     options.repeatable = repeatable;
-    auto answered =
-        co_await client_->call_tool(std::string(Request::operation.name), std::move(arguments), std::move(options));
+    auto asking = client_->call_tool(std::string(Request::operation.name), std::move(arguments), std::move(options));
+    const auto executor = co_await boost::asio::this_coro::executor;
+    GreetingProbe probe = [executor, data = data_] { return answers_greeting(executor, data); };
+    auto silence = until_silent_too_long(data_, std::move(probe), teller_);
+    auto first = co_await (std::move(asking) || std::move(silence));
+    if (first.index() != 0) {
+        was_cut_off_ = true;
+        Error given_up = silent_daemon(data_);
+        if (!repeatable) given_up.message += "; what was asked of it may still be done";
+        co_return given_up;
+    }
+    auto answered = std::move(std::get<0>(first));
     was_cut_off_ = !answered && answered.error().code == ErrorCode::unavailable;
     if (!answered) co_return answered.error();
     if (answered->is_error) co_return mcp::failure_of(*answered);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/options.hpp"
+#include "cli/silent_daemon.hpp"
 #include "common/async/clock.hpp"
 #include "common/base/result.hpp"
 #include "common/domain/process.hpp"
@@ -46,13 +47,13 @@ struct RawAnswer;
 
 class DaemonClient {
 public:
-    /// Connects to the daemon of a data directory. Errors: unavailable (as `no_daemon`; or, with os_error ETIMEDOUT, it
-    /// does not answer within 10 s), denied, corrupt.
+    /// Connects to the daemon of a data directory. One that is silent, now or during a call, is told to `teller` and
+    /// given up after `silence_limit`. Errors: unavailable (as `no_daemon`, or as `silent_daemon`), denied, corrupt.
     static Task<Result<std::unique_ptr<DaemonClient>>> connect(boost::asio::any_io_executor executor,
-                                                               std::filesystem::path data);
-    /// The same, of the data directory that `options` name. Where that has been removed under the daemon, the first
-    /// answer comes with a warning on stderr, and what fails for it says so. Errors: also conflict (it serves another
-    /// port than the one that a flag asked for).
+                                                               std::filesystem::path data, SilenceTeller teller = {});
+    /// The same, telling on stderr, of the data directory that `options` name. Where that has been removed under the
+    /// daemon, the first answer comes with a warning on stderr, and what fails for it says so. Errors: also conflict
+    /// (it serves another port than the one that a flag asked for).
     static Task<Result<std::unique_ptr<DaemonClient>>> connect(boost::asio::any_io_executor executor,
                                                                CommonOptions options);
     ~DaemonClient();
@@ -80,9 +81,11 @@ public:
     Task<Result<ops::DaemonInfo>> info();
     /// Whether the last call failed because its daemon was gone, rather than by an answer.
     bool was_cut_off() const noexcept { return was_cut_off_; }
+    /// Who is told of its silence from now on.
+    void set_silence_teller(SilenceTeller teller) { teller_ = std::move(teller); }
 
 private:
-    explicit DaemonClient(std::unique_ptr<mcp::client::Client> client);
+    DaemonClient(std::unique_ptr<mcp::client::Client> client, std::filesystem::path data, SilenceTeller teller);
     /// `repeatable`: a second time changes nothing.
     template <class Request>
     Task<Result<RawAnswer>> ask(Request request, bool repeatable);
@@ -94,12 +97,17 @@ private:
 
     std::unique_ptr<mcp::client::Client> client_;
     std::optional<CommonOptions> options_;  // of a client that tells of what it notices
+    std::filesystem::path data_;
+    SilenceTeller teller_;
     bool has_told_removal_ = false;
     bool was_cut_off_ = false;
 };
 
-/// That none serves this data directory, with the command that starts one (unavailable); or why there can be none for
-/// this user (denied). Blocks.
+/// Whether a daemon answers a greeting within a second; true also where nobody listens.
+Task<bool> answers_greeting(boost::asio::any_io_executor executor, std::filesystem::path data);
+
+/// That none serves this data directory, with the command that starts one (unavailable); that the one which holds it
+/// was suspended (`silent_daemon`); or why there can be none for this user (denied). Blocks.
 Error no_daemon(const std::filesystem::path& data);
 
 /// The command that starts a daemon for this data directory, as a user types it.

@@ -43,6 +43,9 @@ constexpr auto transition_interval = std::chrono::milliseconds(20);
 /// A daemon that dies twice under the same start is no accident.
 constexpr int start_attempts = 4;
 
+/// To start another would not help: it is silent, or refuses.
+bool is_there(const Error& failed) { return failed.code != ErrorCode::unavailable || is_silence(failed); }
+
 bool is_executable(const fs::path& path) { return ::access(path.c_str(), X_OK) == 0; }
 
 /// The last line written to the log since `from`, without the program's name and the severity.
@@ -179,7 +182,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
                                                              CommonOptions options, bool autostart) {
     const fs::path data = options.data_directory;
     auto client = co_await DaemonClient::connect(executor, options);
-    if (client || client.error().code != ErrorCode::unavailable) co_return client;
+    if (client || is_there(client.error())) co_return client;
     if (!autostart || !options.autostart) {
         Error refused = client.error();
         refused.message += autostart ? " (PERSISTPROC_AUTOSTART is 0)" : " (--no-autostart was given)";
@@ -193,7 +196,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
     while (true) {
         // Whoever had the lock before us may have started it.
         client = co_await DaemonClient::connect(executor, options);
-        if (client || client.error().code != ErrorCode::unavailable) co_return client;
+        if (client || is_there(client.error())) co_return client;
         // One that holds the directory and does not answer is about to serve, or about to leave.
         const auto held = base::is_locked(data / rundir::daemon_lock_name);
         if (!held || !*held || clock.now() >= patience_ends) break;
@@ -201,16 +204,14 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
         co_await clock.sleep_until(next);
     }
     if (auto started = start_daemon(options); !started) co_return started.error();
-    client = co_await DaemonClient::connect(executor, data);
+    client = co_await DaemonClient::connect(executor, data, silence_teller(options));
     co_return client;
 }
 
 Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_executor executor,
                                                             CommonOptions options) {
     auto client = co_await DaemonClient::connect(executor, options);
-    const bool is_gone =
-        !client && client.error().code == ErrorCode::unavailable && client.error().os_error != ETIMEDOUT;
-    if (!is_gone) co_return client;
+    if (client || is_there(client.error())) co_return client;
     const auto counted = count_processes(options.data_directory);
     if (!counted) co_return counted.error();
     const ProcessCount& there = *counted;
@@ -236,7 +237,7 @@ Task<Result<StartedProcess>> start_process(boost::asio::any_io_executor executor
     for (int attempt = 0; attempt < start_attempts; ++attempt) {
         if (!out.client) {
             auto next = co_await connect_or_start(executor, options, autostart);
-            if (!next && next.error().code != ErrorCode::unavailable) co_return next.error();
+            if (!next && is_there(next.error())) co_return next.error();
             if (!next) {
                 failed = next.error();
                 continue;
@@ -249,7 +250,7 @@ Task<Result<StartedProcess>> start_process(boost::asio::any_io_executor executor
             co_return std::move(out);
         }
         failed = started.error();
-        if (!out.client->was_cut_off()) co_return failed;
+        if (!out.client->was_cut_off() || is_silence(failed)) co_return failed;
         out.client.reset();
     }
     co_return failed;

@@ -104,6 +104,7 @@ Task<Result<ProcessView>> watch(Context context, DaemonClient& client, ProcessVi
             started = std::move(*now);
             continue;
         }
+        if (!waited && is_silence(waited.error())) co_return waited.error();
         if (waited || waited.error().code != ErrorCode::unavailable) {
             const bool is_as_known = waited && started.run == first_run;
             if (is_as_known) co_return started;

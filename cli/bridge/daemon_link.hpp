@@ -44,7 +44,8 @@ public:
     /// "POST", "GET", "DELETE" with the headers that every request of an agent carries.
     std::string request(std::string_view verb, std::string_view headers, std::string_view body) const;
     const mcp::client::Endpoint& endpoint() const noexcept { return connections_.endpoint(); }
-    /// One exchange on a connection, given up when the daemon hangs: unavailable after 45 s of silence. Errors
+    /// One exchange on a connection, given up when the daemon hangs: `silent_daemon` after 10 s in which
+    /// it was suspended or answered no greeting, told on stderr before, or after 45 s of silence. Errors
     /// otherwise: see Wire.
     Task<Result<mcp::client::Answer>> talk(Lease* lease, std::string bytes, mcp::client::EventSink sink);
 
@@ -56,6 +57,7 @@ public:
 
 private:
     Task<Result<void>> start();
+    Task<> tell_silence();
 
     boost::asio::any_io_executor executor_;
     CommonOptions options_;
@@ -65,6 +67,7 @@ private:
     async::Mutex starting_;
     bool is_starting_ = false;
     bool is_recovering_ = false;
+    bool is_silence_told_ = false;
     std::optional<Error> failure_;  // of the last start
     MonoTime next_start_{};
     std::chrono::nanoseconds pause_{};

@@ -25,8 +25,9 @@ namespace {
 /// As the daemon itself exits when another holds its data directory.
 constexpr int already_served_status = 75;
 
-Task<Result<ops::DaemonInfo>> find_daemon(boost::asio::any_io_executor executor, std::filesystem::path data) {
-    auto client = co_await DaemonClient::connect(executor, data);
+Task<Result<ops::DaemonInfo>> find_daemon(boost::asio::any_io_executor executor, CommonOptions common) {
+    const std::filesystem::path data = common.data_directory;
+    auto client = co_await DaemonClient::connect(executor, data, silence_teller(common));
     if (!client) co_return client.error();
     co_return co_await (*client)->info();
 }
@@ -40,19 +41,20 @@ int tell_served(const Console& console, const CommonOptions& common, const ops::
 
 Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Console console) {
     const std::filesystem::path data = common.data_directory;
-    auto running = co_await find_daemon(executor, data);
+    auto running = co_await find_daemon(executor, common);
     if (running) co_return tell_served(console, common, *running);
-    if (running.error().code == ErrorCode::denied) co_return console.fail(running.error());
+    if (running.error().code == ErrorCode::denied || is_silence(running.error()))
+        co_return console.fail(running.error());
     if (auto started = start_daemon(common); !started) {
         // Another may have taken the directory meanwhile, and may not serve yet.
         const auto held = base::is_locked(data / rundir::daemon_lock_name);
         if (!held || !*held) co_return console.fail(started.error());
-        running = co_await find_daemon(executor, data);
+        running = co_await find_daemon(executor, common);
         if (running) co_return tell_served(console, common, *running);
         console.fail(started.error());
         co_return already_served_status;
     }
-    auto info = co_await find_daemon(executor, data);
+    auto info = co_await find_daemon(executor, common);
     if (!info) co_return console.fail(info.error());
     // What a daemon in the foreground says of it stands in the log of this one.
     if (const auto other = rundir::find_port_holder(common.port, static_cast<pid_t>(info->pid)))
@@ -95,8 +97,8 @@ std::vector<std::string> as_typed(const config::DaemonSettings& settings) {
 Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOptions common, Console console) {
     // The next one may have another port.
     common.port_given = false;
-    auto running = co_await find_daemon(executor, common.data_directory);
-    if (!running && running.error().code == ErrorCode::unavailable) co_return 0;
+    auto running = co_await find_daemon(executor, common);
+    if (!running && running.error().code == ErrorCode::unavailable && !is_silence(running.error())) co_return 0;
     if (!running) co_return console.fail(running.error());
     // What it keeps is on no disk any more: the next one would know nothing of it.
     if (const auto present = rundir::check_present(common.data_directory, rundir::daemon_lock_name); !present)
@@ -108,7 +110,8 @@ Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOption
         co_return console.fail(taken);
     }
     auto ended = co_await end_daemon(executor, common, true);
-    if (!ended && ended.error().code != ErrorCode::unavailable) co_return console.fail(ended.error());
+    if (!ended && (ended.error().code != ErrorCode::unavailable || is_silence(ended.error())))
+        co_return console.fail(ended.error());
     co_return 0;
 }
 

@@ -116,7 +116,7 @@ std::optional<std::string> find_stranger(const CommonOptions& common, pid_t daem
 Task<Endpoint> find_endpoint(Context context, std::string url) {
     const fs::path data = context.common.data_directory;
     Endpoint out;
-    auto client = co_await DaemonClient::connect(context.executor, data);
+    auto client = co_await DaemonClient::connect(context.executor, data, silence_teller(context.common));
     if (client) {
         auto info = co_await (*client)->info();
         if (info) {
@@ -161,7 +161,7 @@ Result<std::string> token_for(const CommonOptions& common, AgentScope scope) {
 Task<std::string> advise_on_daemon(Context context, std::string url, bool is_by_url) {
     if (!is_by_url && !context.common.port_given) co_return std::string();
     const fs::path data = context.common.data_directory;
-    auto client = co_await DaemonClient::connect(context.executor, data);
+    auto client = co_await DaemonClient::connect(context.executor, data, silence_teller(context.common));
     if (!client && !is_by_url) co_return std::string();
     if (!client) {
         std::string text = client.error().message;

@@ -106,7 +106,7 @@ Result<void> take_flags_behind(BackgroundArguments& arguments, Context& context)
 Task<Error> with_advice(Context context, Error failed, StartArguments arguments) {
     if (failed.code != ErrorCode::exec_failed || arguments.dashes) co_return failed;
     const std::filesystem::path data = context.common.data_directory;
-    auto client = co_await DaemonClient::connect(context.executor, data);
+    auto client = co_await DaemonClient::connect(context.executor, data, silence_teller(context.common));
     if (!client) co_return failed;
     auto views = co_await (*client)->list_all();
     if (!views) co_return failed;
@@ -167,7 +167,7 @@ Task<std::optional<Answer>> unless_left(Context context, Task<Answer> asking, Vi
 Task<std::optional<Error>> refuse_vain_start(Context context, StartArguments arguments) {
     if (may_be_program(arguments)) co_return std::nullopt;
     const std::filesystem::path data = context.common.data_directory;
-    const auto client = co_await DaemonClient::connect(context.executor, data);
+    const auto client = co_await DaemonClient::connect(context.executor, data, silence_teller(context.common));
     if (client || client.error().code != ErrorCode::unavailable) co_return std::nullopt;
     // One that holds the directory and does not answer may know more than its files say.
     const auto held = base::is_locked(data / rundir::daemon_lock_name);

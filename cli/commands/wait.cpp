@@ -153,8 +153,10 @@ void show(const Console& console, const WaitArguments& options, const Waited& wa
 class Absence {
 public:
     Absence(const Context& context, bool& is_told) : context_(context), is_told_(is_told) {}
-    void begin(MonoTime now) {
+    void begin(MonoTime now, const Error& failed) {
         if (!since_) since_ = now;
+        // Its silence was told already.
+        if (is_silence(failed)) return;
         if (now - *since_ < daemon_missed_after || std::exchange(is_told_, true)) return;
         context_.console.note(fmt::format("the daemon is gone; waiting up to {} for the next one; to start it: {}",
                                           format::span_text(daemon_return_bound),
@@ -188,7 +190,7 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
     while (true) {
         if (clock.now() >= end && (!view || absence.lasts())) co_return no_daemon_in_time(options, target);
         if (!view && view.error().code == ErrorCode::unavailable && clock.now() < begin + daemon_return_bound) {
-            absence.begin(clock.now());
+            absence.begin(clock.now(), view.error());
             const MonoTime next = clock.now() + daemon_return_pause;
             co_await clock.sleep_until(next);
             view = co_await (*client)->find(target);
@@ -207,7 +209,7 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
         if (!answer && answer.error().code == ErrorCode::unavailable) {
             // A daemon that is killed or upgraded comes back, and the next one knows the process: the question is asked
             // again, for a while.
-            absence.begin(clock.now());
+            absence.begin(clock.now(), answer.error());
             if (absence.is_over(clock.now())) {
                 std::filesystem::path data = context.common.data_directory;
                 auto next = co_await DaemonClient::connect(context.executor, std::move(data));

@@ -7,8 +7,6 @@
 #include <filesystem>
 
 #include "common/async/clock.hpp"
-#include "common/base/file.hpp"
-#include "common/base/file_lock.hpp"
 #include "common/base/proc.hpp"
 #include "common/base/text.hpp"
 #include "common/base/version.hpp"
@@ -64,16 +62,6 @@ Task<Result<T>> bounded(Task<Result<T>> task, pid_t holder) {
     co_return std::move(std::get<0>(first));
 }
 
-/// The PID in the lock file, of a lock that is held; 0: none.
-pid_t holder_of(const fs::path& data) {
-    const fs::path file = data / rundir::daemon_lock_name;
-    const auto held = base::is_locked(file);
-    const auto text = base::read_own_file(file, 4096);
-    constexpr std::string_view mark = "(PID ";
-    const std::size_t at = held && *held && text ? text->find(mark) : std::string::npos;
-    return at == std::string::npos ? 0 : std::atoi(text->c_str() + at + mark.size());
-}
-
 /// The name of the MCP server at `url`. The session is left to its own end, because ending it is what the daemon would
 /// write down.
 Task<Result<std::string>> greet_server(boost::asio::any_io_executor executor, std::string url) {
@@ -96,7 +84,7 @@ Task<Examined> examine(Context context) {
     out.data = context.common.data_directory;
     out.port = context.common.port;
     out.endpoint = fmt::format("http://127.0.0.1:{}/mcp", out.port);
-    out.holder = holder_of(out.data);
+    out.holder = find_lock_holder(out.data);
     auto connecting = DaemonClient::connect(context.executor, out.data);
     auto client = co_await bounded(std::move(connecting), out.holder);
     if (!client) {

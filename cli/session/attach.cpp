@@ -66,6 +66,7 @@ public:
           signals_(context_.executor),
           tasks_(context_.executor) {
         add_ending_signals(signals_);
+        if (client_) client_->set_silence_teller(silence_teller());
     }
 
     Task<int> run() {
@@ -263,11 +264,17 @@ private:
         say(fmt::format("no daemon answers; what {} prints is still shown; to start one: {}", format::name_text(known_),
                         serve_command(context_.common.data_directory)));
     }
+    SilenceTeller silence_teller() {
+        return [this](const Error* silence) {
+            if (silence == nullptr || status_ || std::exchange(is_absence_told_, true)) return;
+            say(fmt::format("{}; what {} prints is still shown", silence->message, format::name_text(known_)));
+        };
+    }
 
     Task<Result<ProcessView>> ask_without_limit() {
         if (!client_) {
             const std::filesystem::path data = context_.common.data_directory;
-            auto connected = co_await DaemonClient::connect(context_.executor, data);
+            auto connected = co_await DaemonClient::connect(context_.executor, data, silence_teller());
             if (!connected) co_return connected.error();
             client_ = std::move(*connected);
         }

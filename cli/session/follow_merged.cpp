@@ -75,6 +75,7 @@ public:
           signals_(context_.executor),
           tasks_(context_.executor) {
         add_ending_signals(signals_);
+        if (client_) client_->set_silence_teller(silence_teller());
         open_watches();
     }
 
@@ -244,7 +245,7 @@ private:
     Task<Result<std::vector<ProcessView>>> ask_without_limit() {
         if (!client_) {
             const std::filesystem::path data = context_.common.data_directory;
-            auto connected = co_await DaemonClient::connect(context_.executor, data);
+            auto connected = co_await DaemonClient::connect(context_.executor, data, silence_teller());
             if (!connected) co_return connected.error();
             client_ = std::move(*connected);
         }
@@ -331,6 +332,12 @@ private:
         if (now - *absent_since_ < silence_bound || std::exchange(is_absence_told_, true)) return;
         say(fmt::format("no daemon answers; what is printed is still shown; to start one: {}",
                         serve_command(context_.common.data_directory)));
+    }
+    SilenceTeller silence_teller() {
+        return [this](const Error* silence) {
+            if (silence == nullptr || std::exchange(is_absence_told_, true)) return;
+            say(silence->message + "; what is printed is still shown");
+        };
     }
 
     // ---- output ----

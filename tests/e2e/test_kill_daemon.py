@@ -191,17 +191,6 @@ class KillDaemon(harness.TestCase):
             ran = harness.eventually("it runs", lambda: os.listdir(marks / view["label"]))
             self.assertEqual(ran, [str(view["pid"])])
 
-    def test_one_that_hangs_is_said_to(self):
-        self.start("sleeper", ["sleep", "60"])
-        self.daemon.process.send_signal(signal.SIGSTOP)
-        try:
-            finished = self.cli("list")
-        finally:
-            self.daemon.process.send_signal(signal.SIGCONT)
-        self.assertEqual(finished.code, 125, finished)
-        self.assertOneLine(finished.err, "does not answer", str(self.place.data))
-        self.assertEqual(self.view("sleeper")["state"], "running")
-
     def test_a_run_goes_on_through_it(self):
         gate = self.place.work / "stop"
         shown = self.background("run", "--label", "through", *harness.python(COUNTER, str(gate), "7"))
