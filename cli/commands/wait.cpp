@@ -17,6 +17,8 @@
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
 #include "cli/reader_gone.hpp"
+#include "cli/run_survey.hpp"
+#include "cli/session/last_words.hpp"
 #include "cli/signals.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
@@ -54,8 +56,10 @@ std::string ended_text(ProcessView view, const ops::WaitMeta& meta, std::string_
     if (view.run != meta.run || domain::is_live(view)) {
         view.run = meta.run;
         view.started_at.reset();
+        view.ended_at.reset();
         static_cast<domain::Ending&>(view) = meta;
         view.state = meta.stopped ? ProcessState::stopped : meta.signal ? ProcessState::killed : ProcessState::exited;
+        if (const auto log = find_log(view)) session::complete_end(view, std::nullopt, *log);
     }
     return format::ending_text(view, base::wall_now(), missed);
 }

@@ -15,6 +15,7 @@
 #include "cli/format/json_text.hpp"
 #include "cli/reader_gone.hpp"
 #include "cli/session/answer_limit.hpp"
+#include "cli/session/last_words.hpp"
 #include "cli/session/log_tail.hpp"
 #include "cli/session/paced_writer.hpp"
 #include "cli/session/policy.hpp"
@@ -158,6 +159,7 @@ private:
         if (!is_heard) {
             // The log alone says how.
             view = ended_view(std::move(view), run_text(action.run), action.how);
+            complete_end(view, asked_run_ == action.run ? asked_end_ : std::nullopt, plan_.log_directory);
         }
         if (was_stopped_here_) view.stopped_by.clear();
         failed_ = format::has_failed(view) ? std::optional(view) : std::nullopt;
@@ -292,7 +294,7 @@ private:
             for (const auto& item : batch.items) {
                 if (item.run < plan_.first_run_shown && item.bytes.empty() && item.evicted_bytes == 0) continue;
                 // What the client has to say about a record comes before or after it, as it does in the log.
-                if (item.event == logstore::Event::stopping) stopped_run_ = item.run;
+                if (item.event == logstore::Event::stopping) hear_of_stop(item.run);
                 if (item.event == logstore::Event::started || is_run_end(item.event)) {
                     co_await show_chunks();
                     tell_of_event(item);
@@ -310,6 +312,18 @@ private:
             }
             if (batch.drained) happen(PrintedAll{*batch.drained});
         }
+    }
+
+    void hear_of_stop(std::uint32_t run) {
+        stopped_run_ = run;
+        if (run == run_of(known_) && domain::is_live(known_) && std::exchange(asked_run_, run) != run)
+            tasks_.spawn("end", hear_end(run));
+    }
+    Task<> hear_end(std::uint32_t run) {
+        const std::filesystem::path data = context_.common.data_directory;
+        std::string process = known_.id, name = run_text(run);
+        auto end = co_await ask_for_end(context_.executor, data, std::move(process), std::move(name));
+        if (asked_run_ == run) asked_end_ = std::move(end);
     }
 
     void tell_of_event(const logstore::Follower::Item& item) {
@@ -391,6 +405,8 @@ private:
     std::optional<int> status_;
     std::optional<ProcessView> failed_;  // as it was told last
     std::uint32_t stopped_run_ = 0;      // of which the log says that it was asked to end
+    std::uint32_t asked_run_ = 0;        // whose end the daemon was asked for
+    std::optional<domain::Ending> asked_end_;
     bool has_finished_ = false;
     bool has_object_ = false;  // told and not yet written
     bool is_stopping_ = false, was_stopped_here_ = false;

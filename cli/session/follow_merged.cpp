@@ -16,6 +16,7 @@
 #include "cli/reader_gone.hpp"
 #include "cli/run_survey.hpp"
 #include "cli/session/answer_limit.hpp"
+#include "cli/session/last_words.hpp"
 #include "cli/session/merged_logs.hpp"
 #include "cli/session/paced_writer.hpp"
 #include "cli/session/policy.hpp"
@@ -37,7 +38,6 @@ constexpr std::size_t portion_bytes = 256u << 10;
 constexpr auto list_interval = std::chrono::milliseconds(300);
 constexpr int rests_per_answer = 20;
 constexpr auto list_soon = std::chrono::milliseconds(10);
-/// A daemon that takes longer is treated as one that does not answer.
 /// How often a log is looked at that the kernel does not watch for us, and whether there is a new one in its place.
 constexpr std::chrono::nanoseconds look_interval = std::chrono::milliseconds(50),
                                    rewatch_interval = std::chrono::seconds(1);
@@ -50,6 +50,8 @@ struct Followed {
     Policy policy;
     std::uint32_t newest_run = 0;   // that the policy has heard of
     std::uint32_t stopped_run = 0;  // of which the log says that it was asked to end
+    std::uint32_t asked_run = 0;    // whose end the daemon was asked for
+    std::optional<domain::Ending> asked_end;
     std::optional<unsigned> drain;  // to be answered when all that is there was shown
     int watch = -1;                 // of its log; -1: it is looked at instead
     bool is_over = false;           // until it is started again
@@ -155,7 +157,11 @@ private:
     void tell_end(std::size_t i, const Action& action) {
         ProcessView view = processes_[i].known;
         const std::string run = run_text(i, action.run);
-        if (view.run != run || domain::is_live(view)) view = ended_view(std::move(view), run, action.how);
+        if (view.run != run || domain::is_live(view)) {
+            view = ended_view(std::move(view), run, action.how);
+            const bool is_asked = processes_[i].asked_run == action.run;
+            complete_end(view, is_asked ? processes_[i].asked_end : std::nullopt, logs_->logs[i].directory);
+        }
         tell(format::ending_text(view, base::wall_now()), format::ended_json(logs_->text.owner(i), view));
     }
 
@@ -180,7 +186,7 @@ private:
 
     void hear_event(std::size_t i, const logstore::Line& line) {
         Followed& one = processes_[i];
-        if (line.event == logstore::Event::stopping) one.stopped_run = line.run;
+        if (line.event == logstore::Event::stopping) hear_of_stop(i, line.run);
         const bool is_start = line.event == logstore::Event::started;
         if (!is_start && !is_run_end(*line.event)) return;
         if (line.run > one.newest_run) begin_again(one);
@@ -188,6 +194,19 @@ private:
         if (one.is_over) return;
         if (is_start) return happen(i, RunStarted{line.run, line.value});
         happen(i, run_ended_of(*line.event, line.value, line.run, one.stopped_run == line.run));
+    }
+
+    void hear_of_stop(std::size_t i, std::uint32_t run) {
+        Followed& one = processes_[i];
+        one.stopped_run = run;
+        if (run == run_of(one.known) && domain::is_live(one.known) && std::exchange(one.asked_run, run) != run)
+            tasks_.spawn("end", hear_end(i, run));
+    }
+    Task<> hear_end(std::size_t i, std::uint32_t run) {
+        const std::filesystem::path data = context_.common.data_directory;
+        std::string process = processes_[i].known.id, name = run_text(i, run);
+        auto end = co_await ask_for_end(context_.executor, data, std::move(process), std::move(name));
+        if (processes_[i].asked_run == run) processes_[i].asked_end = std::move(end);
     }
 
     // ---- what is said ----

@@ -99,6 +99,32 @@ class Ends(harness.TestCase):
         for tool, arguments in (("wait_for_process", {"until": "exit"}), ("get_process_output", {})):
             self.assertIn("SIGKILL came from elsewhere", agent.call(tool, process="web", **arguments).text)
 
+    def test_an_end_by_shutdown_is_told_as_every_other(self):
+        script = ["sh", "-c", "trap 'sleep 0.3; exit 3' TERM; echo up; while :; do sleep 0.02; done"]
+        self.start("web", script)
+        self.start("db", script)
+        told = [
+            self.background("logs", "-f", "web"),
+            self.background("logs", "-f", "web", "db"),
+            self.background("run", "--label", "web", *script),
+            self.background("wait", "web", "--exit"),
+        ]
+        objects = [
+            self.background("logs", "-f", "--json", "web"),
+            self.background("logs", "-f", "--json", "web", "db"),
+            self.background("run", "--json", "--label", "web", *script),
+        ]
+        for each in (*told[:3], *objects):
+            each.until_output(b"up")
+        self.ok("shutdown")
+        for each in told:
+            self.assertRegex(each.wait().err.decode(), r"p1 \(web\) was stopped from a command line after \S+ m?s\n")
+        for each in objects:
+            events = [json.loads(line) for line in each.wait().out.splitlines()]
+            end = next(event for event in events if event.get("event") == "stopped" and event["run"] == "p1.1")
+            self.assertEqual((end["exit_code"], end["stopped_by"]), (3, CLIENT))
+            self.assertTrue(end["started_at"] < end["ended_at"], end)
+
     def test_a_stop_that_meets_an_end_is_told(self):
         """Whichever came first: nothing that was stopped is without a word of who stopped it."""
         for _ in range(12):
