@@ -37,7 +37,7 @@ using boost::asio::experimental::awaitable_operators::operator||;
 constexpr const char* no_input = "its input is empty: what is typed here is not passed on";
 constexpr auto poll_interval = std::chrono::milliseconds(250);
 constexpr auto soon = std::chrono::milliseconds(10);
-/// A daemon that takes longer is treated as one that does not answer.
+constexpr auto last_look_bound = std::chrono::seconds(5);
 
 /// Whether stdout and stderr are the same terminal, pipe or file.
 bool are_one_file() {
@@ -79,7 +79,7 @@ public:
         for (unsigned i = 0; i < plan_.interrupts; ++i) happen(Interrupted{});
         while (!has_finished_) co_await finished_.wait();
         co_await tasks_.close();
-        if (failed_) co_await tell_taken_port();
+        if (failed_) co_await tell_last_port();
         co_return plan_.own_status || *status_ == 125 ? *status_ : 0;
     }
 
@@ -165,8 +165,8 @@ private:
         failed_ = format::has_failed(view) ? std::optional(view) : std::nullopt;
         tell(format::ending_text(view, base::wall_now()), format::ended_json(view));
         // One that is tried again would go on to fail in the same way.
-        if (failed_ && view.state == ProcessState::backoff && !std::exchange(has_looked_, true))
-            tasks_.spawn("port", tell_taken_port());
+        if (failed_ && view.state == ProcessState::backoff && !std::exchange(is_looking_, true))
+            tasks_.spawn("port", look_for_port());
     }
 
     void tell_restarted(const Action& action) {
@@ -191,12 +191,29 @@ private:
 
     /// A program that found its port taken says so in words of its own, and not whose it is.
     Task<> tell_taken_port() {
+        if (!failed_) co_return;
         const ProcessView view = *failed_;
-        const MonoTime until = clock_.now() + silence_bound;
-        auto looking = find_taken_port(view);
+        const std::string holder = co_await find_taken_port(view);
+        if (!holder.empty() && std::exchange(told_holder_, holder) != holder) say(holder);
+    }
+    Task<> look_for_port() {
+        co_await tell_taken_port();
+        is_looking_ = false;
+    }
+    /// With nothing else left to do: on a machine with thousands of processes it takes some seconds.
+    Task<> tell_last_port() {
+        const MonoTime until = clock_.now() + last_look_bound;
+        auto looking = tell_taken_port();
+        auto waiting = tell_long_look();
         auto limit = clock_.sleep_until(until);
-        auto first = co_await (std::move(looking) || std::move(limit));
-        if (first.index() == 0 && !std::get<0>(first).empty()) say(std::get<0>(first));
+        auto left = signals_.async_wait(boost::asio::use_awaitable);
+        co_await (std::move(looking) || std::move(waiting) || std::move(limit) || std::move(left));
+    }
+    Task<> tell_long_look() {
+        const MonoTime until = clock_.now() + silence_bound;
+        co_await clock_.sleep_until(until);
+        say("asking the daemon why it failed; Ctrl+C leaves");
+        co_await clock_.sleep_until(MonoTime::max());
     }
     /// On a connection of its own: the other may be given up meanwhile.
     Task<std::string> find_taken_port(ProcessView view) {
@@ -404,13 +421,14 @@ private:
     std::vector<format::Chunk> chunks_;
     std::optional<int> status_;
     std::optional<ProcessView> failed_;  // as it was told last
+    std::string told_holder_;            // of the port that it wanted
     std::uint32_t stopped_run_ = 0;      // of which the log says that it was asked to end
     std::uint32_t asked_run_ = 0;        // whose end the daemon was asked for
     std::optional<domain::Ending> asked_end_;
     bool has_finished_ = false;
     bool has_object_ = false;  // told and not yet written
     bool is_stopping_ = false, was_stopped_here_ = false;
-    bool is_behind_caret_ = false, has_looked_ = false;
+    bool is_behind_caret_ = false, is_looking_ = false;
     bool has_said_ = false;                 // and nothing came after that
     std::optional<MonoTime> absent_since_;  // the daemon
     bool is_absence_told_ = false;

@@ -488,6 +488,17 @@ class TakenPorts(harness.TestCase):
             finished = self.cli("run", *harness.python(self.server, str(port)))
         self.assertRegex(notes(finished)[-1], rf"^port {port} is held by \S+ \(PID {os.getpid()}\)$")
 
+    def test_a_later_end_names_it_too(self):
+        """Whose first end had another reason."""
+        port = harness.free_port()
+        self.start("api", harness.python(self.server, str(port)))
+        self.ok("wait", "api", "--port", str(port))
+        script = 'if test -e "$1"; then echo "listen EADDRINUSE: address already in use :$2"; fi; touch "$1"; exit 1'
+        words = ["--restart", "on-failure:9", "sh", "-c", script, "sh", str(self.place.work / "again"), str(port)]
+        shown = self.background("run", "--label", "loop", *words)
+        harness.eventually("it is named", lambda: f'port {port} is held by p1 "api"'.encode() in shown.err)
+        self.ok("stop", "loop")
+
     def test_pythons_own_words_hold_no_number(self):
         port = harness.free_port()
         server = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
