@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "cli/words.hpp"
+#include "common/base/elf.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
 #include "common/domain/interpreter.hpp"
@@ -47,6 +48,15 @@ std::string first_line(const fs::path& file) {
     const ssize_t got = ::read(open->get(), bytes.data(), bytes.size());
     const std::string_view text(bytes.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
     return std::string(text.substr(0, text.find('\n')));
+}
+
+base::ElfFacts read_elf(const fs::path& file) {
+    auto open = base::open_file(file, O_RDONLY | O_NONBLOCK);
+    if (!open) return {};
+    std::array<char, base::elf_beginning_bytes> bytes{};
+    const ssize_t got = ::read(open->get(), bytes.data(), bytes.size());
+    std::error_code failed;
+    return base::read_elf({bytes.data(), got > 0 ? static_cast<std::size_t>(got) : 0}, fs::file_size(file, failed));
 }
 
 /// Of a file that `access` does not let be executed.
@@ -89,6 +99,10 @@ std::string explain_exec_failure(const std::vector<std::string>& command, const 
             return fmt::format("{}: {}{}", name,
                                is_executable ? "its first line names no interpreter" : "not executable",
                                attempt(runner));
+        if (is_executable && line.starts_with("\x7f")) {
+            const std::string fault = base::elf_fault_text(read_elf(file));
+            return fault.empty() ? fault : fmt::format("{}: {}", name, fault);
+        }
         if (is_executable) return {};
         return not_executable(name, file);
     }

@@ -68,6 +68,12 @@ Error start_error_of(const Definition& definition, const rundir::RunState& state
     else if (state.stage == rundir::Stage::chdir)
         error.message = fmt::format("working_directory: {}: {}", base::excerpt(definition.working_directory),
                                     std::strerror(state.os_error));
+    else if (state.stage == rundir::Stage::execve && state.os_error == ENOEXEC)
+        error.message = fmt::format("{}: no program that this machine can execute", program);
+    else if (state.stage == rundir::Stage::execve && state.os_error == ETXTBSY)
+        error.message = fmt::format("{}: somebody is writing it; start it once that is done", program);
+    else if (state.stage == rundir::Stage::execve && state.os_error == E2BIG)
+        error.message = fmt::format("{}: its arguments and environment are longer than the system takes", program);
     else if (state.stage == rundir::Stage::execve)
         error.message = fmt::format("{}: cannot be executed: {}", program, std::strerror(state.os_error));
     else

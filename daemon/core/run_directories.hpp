@@ -101,8 +101,8 @@ public:
     virtual Task<Result<void>> clear_output(ProcessId id) = 0;
 
     /// Whether an execve of `program` by `path` may succeed, as far as a look tells; of a script also whether that of
-    /// the interpreter may, and whether it is the right one. Errors: exec_failed (os_error: ENOENT, EACCES or ENOEXEC;
-    /// a message where the script is what is wrong).
+    /// the interpreter may, and whether it is the right one. Errors: exec_failed (os_error as execve would say; a
+    /// message where the file is what is wrong).
     virtual Task<Result<void>> check_program(std::string program, std::string path, std::string directory) = 0;
     /// Symbolic links resolved. Errors: invalid (not absolute, missing, no directory, not to be entered).
     virtual Task<Result<std::string>> canonical_directory(std::string path) = 0;

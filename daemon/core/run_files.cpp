@@ -13,6 +13,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/base/elf.hpp"
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/kill_point.hpp"
@@ -363,13 +364,33 @@ struct FirstLine {
     std::string argument;  // one, with whatever blanks it holds
 };
 
-/// The beginning of a file, as far as the kernel reads it to know what it is; empty: it is not to be read.
-std::string read_beginning(int directory, const std::string& place) {
+/// What a file begins with; nothing: it is not to be read.
+struct Beginning {
+    std::string bytes;
+    std::uint64_t file_bytes = 0;
+    std::string_view first() const { return std::string_view(bytes).substr(0, longest_first_line); }
+};
+Beginning read_beginning(int directory, const std::string& place) {
     const base::UniqueFd file(::openat(directory, place.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-    if (!file) return {};
-    std::array<char, longest_first_line> bytes{};
+    struct stat facts {};
+    if (!file || ::fstat(file.get(), &facts) != 0) return {};
+    std::array<char, base::elf_beginning_bytes> bytes{};
     const ssize_t got = ::read(file.get(), bytes.data(), bytes.size());
-    return std::string(bytes.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    return {std::string(bytes.data(), got > 0 ? static_cast<std::size_t>(got) : 0),
+            static_cast<std::uint64_t>(facts.st_size)};
+}
+
+/// Whether the kernel may have been given interpreters of programs that it does not know; also where that is not shown.
+bool may_have_interpreters() {
+    constexpr const char* folder = "/proc/sys/fs/binfmt_misc";
+    std::error_code failed;
+    bool is_shown = false;
+    for (fs::directory_iterator each(folder, failed), end; !failed && each != end; each.increment(failed)) {
+        const std::string name = each->path().filename().native();
+        is_shown = is_shown || name == "register";
+        if (name != "register" && name != "status") return true;
+    }
+    return !is_shown;
 }
 
 /// Nothing: it is no script, or its line is longer than the kernel reads.
@@ -388,16 +409,21 @@ std::optional<FirstLine> parse_first_line(std::string_view line) {
     return out;
 }
 
-/// The program that env(1) is to look for: the first word of its argument, or what -S splits it into. Empty: flags or
-/// variables stand before it, or quotes, and env alone knows what is meant.
+/// The program that env(1) is to look for: the first word of its argument, or the first that is no variable of what -S
+/// splits it into. Empty: flags stand before it, a PATH, or quotes, and env alone knows what is meant.
 std::string_view program_of_env(std::string_view argument) {
     for (const std::string_view flag : {"-S", "--split-string="}) {
         if (!argument.starts_with(flag)) continue;
         argument.remove_prefix(flag.size());
         if (argument.find_first_of("\"'\\$#") != argument.npos) return {};
         constexpr std::string_view gaps = " \t\r\v\f";
-        argument.remove_prefix(std::min(argument.find_first_not_of(gaps), argument.size()));
-        argument = argument.substr(0, argument.find_first_of(gaps));
+        std::string_view word;
+        do {
+            argument.remove_prefix(std::min(argument.find_first_not_of(gaps), argument.size()));
+            word = argument.substr(0, argument.find_first_of(gaps));
+            argument.remove_prefix(word.size());
+        } while (word.find('=') != word.npos && !word.starts_with("PATH="));
+        argument = word;
         break;
     }
     return argument.starts_with('-') || argument.find('=') != argument.npos ? std::string_view() : argument;
@@ -435,17 +461,15 @@ public:
 
     /// Where it is; nothing: nowhere, and why.
     std::pair<std::optional<std::string>, int> find(const std::string& program, std::string_view path) const {
-        const auto is_told = [](int error) { return error == ENOENT || error == EACCES; };
         if (program.find('/') != std::string::npos) {
             const int error = look_at(program);
-            return is_told(error) ? std::pair(std::optional<std::string>(), error)
-                                  : std::pair(std::optional(program), 0);
+            return error != 0 ? std::pair(std::optional<std::string>(), error) : std::pair(std::optional(program), 0);
         }
         for (int error = ENOENT;;) {
             const auto folder = path.substr(0, path.find(':'));
             std::string place = folder.empty() ? program : fmt::format("{}/{}", folder, program);
             const int failed = look_at(place);
-            if (!is_told(failed)) return {std::move(place), 0};
+            if (failed == 0) return {std::move(place), 0};
             if (failed == EACCES) error = EACCES;
             if (folder.size() == path.size()) return {std::nullopt, error};
             path.remove_prefix(folder.size() + 1);
@@ -464,6 +488,20 @@ Error refuse_interpreter(const std::string& program, const std::string& interpre
     const char* what = os_error == ENOENT ? "missing" : "no program that can be executed";
     return exec_failure(os_error, fmt::format("{}: {}, which its first line names, is {}", base::excerpt(program),
                                               base::quote(interpreter), what));
+}
+
+/// Of a program in the machine's own form. `program` as it was named, or with who names it.
+Result<void> check_elf(const ProgramSearch& search, const std::string& program, const Beginning& beginning) {
+    const base::ElfFacts facts = base::read_elf(beginning.bytes, beginning.file_bytes);
+    const std::string fault = base::elf_fault_text(facts);
+    const bool is_left_to_kernel = facts.kind == base::ElfFacts::Kind::foreign && may_have_interpreters();
+    if (!fault.empty() && !is_left_to_kernel)
+        return exec_failure(ENOEXEC, fmt::format("{}: {}", base::excerpt(program), fault));
+    const int failed = facts.loader.empty() ? 0 : search.look_at(facts.loader);
+    if (failed == 0) return {};
+    return exec_failure(failed, fmt::format("{}: built for another system: its loader {} is {}", base::excerpt(program),
+                                            base::quote(base::excerpt(facts.loader)),
+                                            failed == ENOENT ? "missing" : "no program that can be executed"));
 }
 
 }  // namespace
@@ -507,18 +545,23 @@ Result<void> check_program(const std::string& program, std::string_view path, co
     auto [place, error] = search.find(program, path);
     if (!place) return exec_failure(error);
     for (int depth = 0; depth < most_interpreters; ++depth) {
-        const std::string beginning = read_beginning(search.directory(), *place);
-        if (depth == 0 && is_text_for_other(*place, beginning))
+        const Beginning beginning = read_beginning(search.directory(), *place);
+        if (auto fine = check_elf(search, depth == 0 ? program : *place, beginning); !fine) return fine;
+        if (depth == 0 && beginning.bytes.starts_with("\xEF\xBB\xBF#!"))
+            return exec_failure(ENOEXEC, fmt::format("{}: a byte order mark stands before its #!; try: sed -i "
+                                                     "'1s/^\\xEF\\xBB\\xBF//' {}",
+                                                     base::excerpt(program), base::shell_quote(base::excerpt(*place))));
+        if (depth == 0 && is_text_for_other(*place, beginning.first()))
             return exec_failure(
                 ENOEXEC, fmt::format("{}: its first line names no interpreter; try: {} {}", base::excerpt(program),
                                      domain::usual_interpreter(*place), base::excerpt(program)));
-        const auto line = parse_first_line(beginning);
+        const auto line = parse_first_line(beginning.first());
         if (!line) break;
         if (line->interpreter.empty())
             return exec_failure(ENOEXEC,
                                 fmt::format("{}: its first line names no interpreter", base::excerpt(program)));
         const int failed = search.look_at(line->interpreter);
-        if (failed == ENOENT || failed == EACCES) return refuse_interpreter(program, line->interpreter, failed);
+        if (failed != 0) return refuse_interpreter(program, line->interpreter, failed);
         if (line->argument.ends_with('\r') && minds_carriage_return(line->interpreter))
             return exec_failure(ENOEXEC, fmt::format("{}: its first line ends with CR LF, as on Windows, which {} does "
                                                      "not take",

@@ -70,10 +70,31 @@ const char* find_path(char** environment) noexcept {
     return "/bin:/usr/bin";
 }
 
+/// As shells decide it: what holds a NUL in its first line is no script.
+bool is_text(const char* path) noexcept {
+    char beginning[256];
+    const int file = ::open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0) return true;  // the shell says why
+    const ssize_t got = ::read(file, beginning, sizeof beginning);
+    ::close(file);
+    if (got <= 0) return true;
+    const auto size = static_cast<std::size_t>(got);
+    if (size >= 4 && std::memcmp(beginning,
+                                 "\x7f"
+                                 "ELF",
+                                 4) == 0)
+        return false;
+    const void* const end = std::memchr(beginning, '\n', size);
+    const std::size_t line =
+        end == nullptr ? size : static_cast<std::size_t>(static_cast<const char*>(end) - beginning);
+    return std::memchr(beginning, '\0', line) == nullptr;
+}
+
 /// One attempt; returns errno. A text file without "#!" is given to the shell, as execvp(3) does.
 int try_exec(const char* path, char** argv, char** environment) noexcept {
     ::execve(path, argv, environment);
     if (errno != ENOEXEC) return errno;
+    if (!is_text(path)) return ENOEXEC;
     static char shell[] = "/bin/sh";
     char** with_shell = argv - 1;
     char* const first = argv[0];

@@ -58,6 +58,28 @@ class Tools(harness.TestCase):
         )
         self.nothing_made()
 
+    def test_what_execve_refuses_is_named_and_uses_up_no_id(self):
+        program = bytearray(pathlib.Path("/bin/true").read_bytes())
+        write = lambda name, data: ((self.place.work / name).write_bytes(data), (self.place.work / name).chmod(0o755))
+        write("cut", program[:200])
+        os.symlink("turning", self.place.work / "turning")
+        refused = [("./cut", 126, "damaged"), ("./turning", 126, "symbolic links"), ("./" + "x" * 300, 126, "too long")]
+        program[18] = 183 if program[18] != 183 else 62
+        write("foreign", program)
+        for name, status, why in refused:
+            finished = self.cli("start", name)
+            self.assertEqual(finished.code, status, finished)
+            self.assertOneLine(finished.err, why)
+        self.nothing_made()
+        self.assertEqual(self.start("first", ["sleep", "60"])["id"], "p1")
+        # What the kernel was given an interpreter for runs.
+        try:
+            subprocess.run([self.place.work / "foreign"])
+        except OSError:
+            finished = self.cli("start", "./foreign")
+            self.assertEqual(finished.code, 126, finished)
+            self.assertOneLine(finished.err, "./foreign: built for another machine (")
+
     def test_unknown_target(self):
         self.start("server", ["sleep", "60"])
         self.refused("not_found", "stop_process", "sevrer", "server", process="sevrer")

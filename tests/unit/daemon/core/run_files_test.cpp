@@ -110,20 +110,19 @@ TEST_CASE("what cannot be executed is found before it is tried") {
     write("variable", "#!/usr/bin/env A=1 nosuch\n");
     write("split", "#!/usr/bin/env -S sh -e\r\n");
     write("quoted", "#!/usr/bin/env -S 'nosuch' -e\n");
-    write("split-variable", "#!/usr/bin/env -S A=1 nosuch\n");
+    write("split-variable", "#!/usr/bin/env -S A=1 sh\n");
+    write("split-path", "#!/usr/bin/env -S PATH=/x nosuch\n");
     write("perl-crlf", "#!./good -w\r\n");
     write("shell.sh", "echo\n");
-    write("binary.py", std::string("\x7f"
-                                   "ELF\0\n",
-                                   6));
+    write("binary.py", std::string("\xCA\xFE\0\n", 4));
     write("empty.py", "");
     write("nested", "#!./good\n");
     write("no-end", "#!/bin/sh");
     write("long", "#!" + std::string(300, 'x'));
     write("text", "no script\n");
     for (const char* fine :
-         {"good", "./good", "./env", "./variable", "./split", "./quoted", "./split-variable", "./perl-crlf",
-          "./shell.sh", "./binary.py", "./empty.py", "./nested", "./no-end", "./long", "./text"}) {
+         {"good", "./good", "./env", "./variable", "./split", "./quoted", "./split-variable", "./split-path",
+          "./perl-crlf", "./shell.sh", "./binary.py", "./empty.py", "./nested", "./no-end", "./long", "./text"}) {
         INFO(fine);
         CHECK(os_error(fine) == 0);
     }
@@ -162,15 +161,27 @@ TEST_CASE("what cannot be executed is found before it is tried") {
     write("split-missing", "#!/usr/bin/env -S  nosuch -x\n");
     write("flag-crlf", "#!/bin/sh -e\r\n");
     write("plain.py", "import time\n");
+    write("split-variable-missing", "#!/usr/bin/env -S A=1 B= nosuch\n");
+    write("marked", "\xEF\xBB\xBF#!/bin/sh\n");
+    write("damaged", std::string("\x7f"
+                                 "ELF\2\1\1\0\n",
+                                 9));
+    fs::create_symlink("turning", directory.path() / "turning");
+    write("by-turning", "#!./turning\n");
     CHECK(os_error("nosuch") == ENOENT);
     CHECK(os_error("closed") == EACCES);
-    for (const char* missing : {"crlf", "./relative", "./env-crlf", "./env-missing", "./split-missing", "./deep"}) {
+    CHECK(os_error("./turning") == ELOOP);
+    CHECK(os_error("./by-turning") == ELOOP);
+    CHECK(os_error(("./" + std::string(300, 'x')).c_str()) == ENAMETOOLONG);
+    CHECK(os_error(std::string(300, 'x').c_str()) == ENOENT);
+    for (const char* missing : {"crlf", "./relative", "./split-variable-missing", "./env-crlf", "./env-missing",
+                                "./split-missing", "./deep"}) {
         INFO(missing);
         CHECK(os_error(missing) == ENOENT);
     }
     CHECK(os_error("./folder") == EACCES);
     CHECK(os_error("./by-closed") == EACCES);
-    for (const char* unknown : {"./nothing", "./flag-crlf", "./plain.py", "plain.py"}) {
+    for (const char* unknown : {"./marked", "./damaged", "./nothing", "./flag-crlf", "./plain.py", "plain.py"}) {
         INFO(unknown);
         CHECK(os_error(unknown) == ENOEXEC);
     }
@@ -178,6 +189,8 @@ TEST_CASE("what cannot be executed is found before it is tried") {
           "./plain.py: its first line names no interpreter; try: python3 ./plain.py");
     CHECK(check("./flag-crlf").error().message ==
           "./flag-crlf: its first line ends with CR LF, as on Windows, which \"/bin/sh\" does not take");
+    CHECK(check("./damaged").error().message == "./damaged: damaged, or not all of it is there");
+    CHECK(check("./marked").error().message.starts_with("./marked: a byte order mark stands before its #!; try: sed"));
     CHECK(check("./relative").error().message == "./relative: \"./nosuch\", which its first line names, is missing");
 }
 
