@@ -49,6 +49,18 @@ Result<void> check_texts(const Json& arguments) {
     return {};
 }
 
+/// What becomes of a deed that nobody saw the end of.
+Error died_before_answer(Error failed, std::string_view deed, const std::string& target) {
+    // Stops and restarts are recorded before they are done.
+    const bool is_recorded = deed == "stop" || deed == "restart";
+    failed.message =
+        fmt::format("{}: {}; {} persistproc status {}", base::excerpt(target), failed.message,
+                    is_recorded ? fmt::format("a {} that is on record is carried out by the next daemon:", deed)
+                                : std::string("whether it was done, the next daemon tells:"),
+                    base::shell_quote(base::excerpt(target)));
+    return failed;
+}
+
 Task<Result<std::unique_ptr<mcp::client::Client>>> greet(boost::asio::any_io_executor executor, fs::path data) {
     mcp::client::Options options;
     options.name = "persistproc";
@@ -156,6 +168,7 @@ Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable) {
     if (auto checked = check_texts(arguments); !checked) co_return checked.error();
     mcp::client::CallOptions options;
     options.repeatable = repeatable;
+    const std::string target = arguments.value("process", std::string());
     auto asking = client_->call_tool(std::string(Request::operation.name), std::move(arguments), std::move(options));
     const auto executor = co_await boost::asio::this_coro::executor;
     GreetingProbe probe = [executor, data = data_] { return answers_greeting(executor, data); };
@@ -169,6 +182,8 @@ Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable) {
     }
     auto answered = std::move(std::get<0>(first));
     was_cut_off_ = !answered && answered.error().code == ErrorCode::unavailable;
+    if (was_cut_off_ && !repeatable && !target.empty())
+        co_return died_before_answer(answered.error(), Request::operation.audit, target);
     if (!answered) co_return answered.error();
     if (answered->is_error) co_return mcp::failure_of(*answered);
     RawAnswer raw;

@@ -191,6 +191,21 @@ class KillDaemon(harness.TestCase):
             ran = harness.eventually("it runs", lambda: os.listdir(marks / view["label"]))
             self.assertEqual(ran, [str(view["pid"])])
 
+    def test_a_stop_whose_daemon_dies_says_what_becomes_of_it(self):
+        ready = self.place.work / "ready"
+        script = f"trap 'sleep 1; exit' TERM; touch {ready}; while :; do sleep 0.02; done"
+        self.start("slow", ["sh", "-c", script])
+        harness.eventually("its trap", ready.exists)
+        stopping = self.background("stop", "slow")
+        harness.eventually("it is being stopped", lambda: self.view("slow")["state"] == "stopping")
+        self.daemon.kill()
+        finished = stopping.wait()
+        self.assertEqual(finished.code, 125, finished)
+        self.assertOneLine(finished.err, "persistproc: slow: the connection to the daemon was lost", "on record",
+                           "persistproc status slow")
+        self.daemon.start()
+        harness.eventually("the next one does it", lambda: self.view("slow")["state"] == "stopped")
+
     def test_a_run_goes_on_through_it(self):
         gate = self.place.work / "stop"
         shown = self.background("run", "--label", "through", *harness.python(COUNTER, str(gate), "7"))
