@@ -81,6 +81,8 @@ public:
     Task<Result<ops::DaemonInfo>> info();
     /// Whether the last call failed because its daemon was gone, rather than by an answer.
     bool was_cut_off() const noexcept { return was_cut_off_; }
+    /// It was started by this client, just now.
+    bool is_started_here = false;
     /// Who is told of its silence from now on.
     void set_silence_teller(SilenceTeller teller) { teller_ = std::move(teller); }
 

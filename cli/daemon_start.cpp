@@ -205,6 +205,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
     }
     if (auto started = start_daemon(options); !started) co_return started.error();
     client = co_await DaemonClient::connect(executor, data, silence_teller(options));
+    if (client) (*client)->is_started_here = true;
     co_return client;
 }
 

@@ -99,11 +99,21 @@ Error with_hint(Error failed, const std::optional<Misplaced>& misplaced) {
 
 }  // namespace
 
+std::string program_port_hint(const CommonOptions& common, const StartArguments& arguments) {
+    return fmt::format("a port of the program stands behind the command: {} --port {}",
+                       shown_command(arguments.request.definition.command), common.port);
+}
+
 Error not_connected(Error failed, const CommonOptions& common, const StartArguments& arguments) {
     if (failed.code != ErrorCode::conflict || !common.port_given) return failed;
-    failed.message += fmt::format("; a port of the program stands behind the command: {} --port {}",
-                                  shown_command(arguments.request.definition.command), common.port);
+    failed.message += "; " + program_port_hint(common, arguments);
     return failed;
+}
+
+void tell_daemon_port(const Context& context, const DaemonClient& client, const StartArguments& arguments) {
+    if (!client.is_started_here || !context.common.port_given) return;
+    context.console.note(fmt::format("--port is the daemon's, which was started at port {}; {}", context.common.port,
+                                     program_port_hint(context.common, arguments)));
 }
 
 Error explained(Error failed, const StartArguments& arguments) {

@@ -109,6 +109,7 @@ static Task<int> run(Context context, RunArguments options) {
     if (vain) co_return context.console.fail(*vain);
     auto client = co_await connect_or_start(context.executor, context.common, !options.start.no_autostart);
     if (!client) co_return context.console.fail(not_connected(client.error(), context.common, options.start));
+    tell_daemon_port(context, **client, options.start);
     if (options.detach) {
         if (has_input()) context.console.note(no_input);
         BackgroundArguments background;

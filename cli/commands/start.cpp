@@ -194,6 +194,7 @@ Task<int> start(Context context, BackgroundArguments options) {
     }
     auto client = co_await connect_or_start(context.executor, context.common, !options.no_autostart);
     if (!client) co_return context.console.fail(not_connected(client.error(), context.common, options));
+    tell_daemon_port(context, **client, options);
     std::string again;  // the id of a process that exists; the daemon knows whether it runs when its turn has come
     if (!options.word.empty() || options.unsplit || !options.behind.empty()) {
         auto views = co_await (*client)->list_all();

@@ -52,6 +52,16 @@ class FirstSteps(harness.TestCase):
         finished = self.cli("echo", "two words", "--port", "3000")
         self.assertEqual((finished.code, finished.out), (0, b"two words --port 3000\n"), finished)
 
+    def test_a_port_at_which_the_daemon_is_started_is_said_to_be_its_own(self):
+        port = harness.free_port()
+        said = (f"persistproc: --port is the daemon's, which was started at port {port}; a port of the program stands "
+                f"behind the command: sleep 60 --port {port}")
+        for words in (["run", "-d"], ["start"]):
+            words += ["--port", str(port), "sleep", "60"]
+            self.assertEqual(self.ok(*words).err.decode().splitlines()[0], said)
+            self.assertNotIn(said.encode(), self.ok(*words).err)
+            self.ok("shutdown")
+
     def test_commands_that_do_not_start_a_daemon_name_the_one_that_does(self):
         for arguments in (["stop", "p1"], ["restart", "p1"], ["signal", "HUP", "p1"], ["rm", "p1"], ["wait", "p1"], ["audit"]):
             with self.subTest(arguments):
