@@ -49,6 +49,39 @@ bool has_variable(const std::string& key) {
     return false;
 }
 
+Result<void> check_overridden(const config::Setting& setting) {
+    const std::string place = setting.place + ": " + setting.key;
+    for (const std::string& value : setting.values) {
+        if (setting.key == "port")
+            if (const auto port = rundir::parse_port(value, place); !port) return port.error();
+        if (setting.key == "auth")
+            if (const auto way = rundir::parse_auth(value, place); !way) return way.error();
+    }
+    return {};
+}
+
+bool is_switch(const CLI::Option& option) {
+    return option.get_items_expected_max() == 0 || option.get_type_size_max() == 0;
+}
+
+/// What the library found wrong with the words, in ours.
+Error refusal_of(const CLI::App& app, const CLI::ParseError& what) {
+    const std::string text = what.what();
+    std::string why = text;
+    const std::size_t at = std::min(text.find("--"), text.size());
+    const std::string flag = text.substr(at, text.find_first_of(":= ", at) - at);
+    const std::vector<std::string> extra = app.remaining();
+    if (dynamic_cast<const CLI::ExtrasError*>(&what) != nullptr && !extra.empty())
+        why = fmt::format("{} {}", extra.front().starts_with('-') ? "unknown flag" : "unexpected",
+                          base::quote(base::excerpt(extra.front())));
+    else if (dynamic_cast<const CLI::ArgumentMismatch*>(&what) != nullptr)
+        why = flag + ": a value is missing";
+    else if (dynamic_cast<const CLI::ConversionError*>(&what) != nullptr)
+        why = flag + ": no value that it takes";
+    std::replace(why.begin(), why.end(), '\n', ' ');
+    return {ErrorCode::invalid, base::escape_line(why) + " (see persistprocd --help)"};
+}
+
 /// What the file says and neither the command line nor a variable, as if it had been typed. `places`: where each of
 /// those stands. Errors: invalid, with the place.
 Result<void> add_settings(CLI::App& app, const config::ConfigFile& file, std::map<std::string, std::string>& places) {
@@ -57,7 +90,14 @@ Result<void> add_settings(CLI::App& app, const config::ConfigFile& file, std::ma
         if (std::find(known.begin(), known.end(), setting.key) == known.end())
             return config::unknown_key(setting, "daemon", known);
         CLI::Option* const option = app.get_option("--" + setting.key);
-        if (option->count() > 0 || has_variable(setting.key)) continue;
+        if (is_switch(*option) && !setting.values.empty() && !setting.is_switch)
+            return Error{ErrorCode::invalid, fmt::format("{}: {}: true or false is expected, got \"{}\"", setting.place,
+                                                         setting.key, base::excerpt(setting.values.front()))};
+        if (option->count() > 0 || has_variable(setting.key)) {
+            // It does not count, and is wrong all the same.
+            if (auto fine = check_overridden(setting); !fine) return fine;
+            continue;
+        }
         places[setting.key] = setting.place + ": " + setting.key;
         try {
             for (const std::string& value : setting.values) option->add_result(value);
@@ -113,8 +153,7 @@ std::string help_of(const CLI::App& app) {
         std::string text;
         for (const std::string& letter : option->get_snames()) text += fmt::format("-{}, ", letter);
         text += "--" + option->get_lnames().front();
-        const bool takes_value = option->get_items_expected_max() > 0 && option->get_type_size_max() > 0;
-        if (takes_value) text += " " + option->get_type_name();
+        if (!is_switch(*option)) text += " " + option->get_type_name();
         width = std::max(width, text.size());
         flags.emplace_back(std::move(text), option->get_description());
     }
@@ -157,7 +196,7 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
         done = true;
         return options;
     } catch (const CLI::ParseError& what) {
-        return Error{ErrorCode::invalid, std::string(what.what()) + " (see persistprocd --help)"};
+        return refusal_of(app, what);
     }
     const auto file = config::read_config(config::find_config_path());
     if (!file) return file.error();

@@ -112,6 +112,9 @@ Result<ConfigFile> read_config(const std::filesystem::path& path) {
     ConfigFile none;
     none.path = path;
     if (path.empty()) return none;
+    std::error_code unseen;
+    if (std::filesystem::is_directory(path, unseen))
+        return Error{ErrorCode::invalid, base::escape_line(path.native()) + ": a directory, where a file is expected"};
     auto text = base::read_trusted_file(path, max_toml_bytes);
     // Where its folder cannot be entered nobody has put one there for us.
     const bool is_there =

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import socket
+import subprocess
 
 import harness
 
@@ -127,6 +128,9 @@ class Client(harness.TestCase):
             ("[daemon]\nkeep-ended = 'x'\n", ": line 2, column 1: "),
             ("[daemon]\nauth = 'none'\n", ': line 2, column 1: auth: peer or token, got "none"'),
             ("[daemon]\nprocess-log-limit = '1KiB'\n", ": line 2, column 1: process-log-limit: at least 1MiB"),
+            ("[daemon]\ncompat = 'maybe'\n", ': line 2, column 1: compat: true or false is expected, got "maybe"'),
+            # Under PERSISTPROC_PORT, which counts more.
+            ("[daemon]\nport = 'x'\n", ": line 2, column 1: port: "),
         ):
             with self.subTest(text):
                 self.file.write_text(text)
@@ -166,6 +170,25 @@ class Client(harness.TestCase):
                 self.ok("--help")
                 self.ok("list", "--help")
         self.file.unlink()
+
+    def test_a_directory_in_its_place_is_refused_as_a_wrong_file(self):
+        self.file.mkdir()
+        refused = self.cli("list")
+        self.assertEqual(refused.code, 2)
+        self.assertOneLine(refused.err, f"{self.file}: a directory, where a file is expected")
+        self.file.rmdir()
+
+    def test_the_daemon_refuses_words_in_ours(self):
+        for words, why in (
+            (["--nosuch"], 'unknown flag "--nosuch"'),
+            (["word"], 'unexpected "word"'),
+            (["--port"], "--port: a value is missing"),
+            (["--compat=maybe"], "--compat: no value that it takes"),
+            (["--keep-ended", "x"], '--keep-ended: a whole number is expected, got "x"'),
+        ):
+            ran = subprocess.run([harness.BIN / "persistprocd", *words], capture_output=True, env=self.place.environment)
+            self.assertEqual(ran.returncode, 2, words)
+            self.assertOneLine(ran.stderr, f"persistprocd: error: {why} (see persistprocd --help)")
 
     def test_doctor_names_the_file(self):
         checks = lambda: {each["name"]: each for each in self.cli("doctor", "--json").json()["checks"]}
