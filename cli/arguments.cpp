@@ -90,7 +90,7 @@ private:
         }
         for (std::size_t i = 1; i < word.size(); ++i) {
             const FlagShape* const flag = find_short(word[i]);
-            if (flag == nullptr) return unknown_flag(word, known_, subcommand_);
+            if (flag == nullptr) return unknown_letter(word, word[i]);
             if (flag->takes_value && i + 1 < word.size()) {
                 out_.flags.emplace_back(flag->long_name, word.substr(i + 1));
                 return {};
@@ -98,6 +98,14 @@ private:
             if (auto done = take_value(*flag, std::string("-") + word[i]); !done) return done;
         }
         return {};
+    }
+
+    /// Of several behind one dash the one is named that is not known, where another tool's is meant by it.
+    Error unknown_letter(const std::string& word, char letter) const {
+        const std::string instead = instead_of_flag(subcommand_, std::string("-") + letter);
+        if (word.size() == 2 || instead.empty() || !instead_of_flag(subcommand_, word).empty())
+            return unknown_flag(word, known_, subcommand_);
+        return {ErrorCode::invalid, fmt::format("unknown flag -{} in {}: {}", letter, base::excerpt(word), instead)};
     }
 
     Result<void> take_value(const FlagShape& flag, const std::string& as_given) {

@@ -105,12 +105,14 @@ Result<Invocation> finish(Line& line, std::string_view word, const CommonFlags& 
     Given given{.subcommand = word,
                 .common = out.common,
                 .flags = {},
+                .repeated = {},
                 .dashes = split.dashes,
                 .implied = implied,
                 .line = fmt::format("persistproc {}", word),
                 .all_flags = shapes_of(line.flags),
                 .own_flags = {}};
-    for (const auto& [name, value] : split.flags) given.flags.insert(name);
+    for (const auto& [name, value] : split.flags)
+        if (!given.flags.insert(name).second) given.repeated.insert(name);
     for (const TypedFlag& flag : sort_out(split.typed, given.all_flags).flags) given.line += " " + flag.text;
     given.own_flags.assign(given.all_flags.begin(), given.all_flags.begin() + static_cast<std::ptrdiff_t>(line.own));
     if (auto taken = line.subcommand->take(line.arguments.get(), std::move(split.words), given); !taken)

@@ -22,9 +22,9 @@ namespace persistproc::cli {
 struct Given {
     std::string_view subcommand;
     const CommonOptions& common;
-    std::set<std::string> flags;  // by name
-    bool dashes = false;          // `--` stands before the words, or among them where flags may
-    bool implied = false;         // the subcommand was left out: it is run
+    std::set<std::string> flags, repeated;  // by name; those given more than once
+    bool dashes = false;                    // `--` stands before the words, or among them where flags may
+    bool implied = false;                   // the subcommand was left out: it is run
     // For advice: "persistproc start --label x", what was typed before the words; and which flags there are.
     std::string line;
     std::vector<FlagShape> all_flags, own_flags;

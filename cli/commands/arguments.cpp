@@ -144,6 +144,8 @@ Result<void> ListArguments::take(std::vector<std::string> words, const Given& gi
     if (has_all && targets.size() > 1)
         return Error{ErrorCode::invalid, "\"all\" stands for every process: give no other target beside it"};
     if (has_all) targets.clear();
+    if (given.repeated.contains("state"))
+        return Error{ErrorCode::invalid, fmt::format("{}: --state names one state; give it once", given.subcommand)};
     // Who names what they want to see gets all of it.
     all = all || has_all || !targets.empty() || request.state.has_value();
     if (watch && given.common.format == OutputFormat::json)
@@ -152,7 +154,8 @@ Result<void> ListArguments::take(std::vector<std::string> words, const Given& gi
 }
 
 Result<void> OutputArguments::take(std::vector<std::string> words, const Given& given) {
-    targets = std::move(words);
+    for (std::string& word : words)
+        if (std::find(targets.begin(), targets.end(), word) == targets.end()) targets.push_back(std::move(word));
     if (targets.size() > 1 && std::find(targets.begin(), targets.end(), "all") != targets.end())
         return Error{ErrorCode::invalid, "\"all\" stands for every process: give no other target beside it"};
     if (is_of_one()) request.process = targets[0];

@@ -26,6 +26,7 @@ class Logs(harness.TestCase):
             ([], every),
             (["all"], every),
             (["bee", "a", "p1"], every),
+            (["bee", "bee"], ["b1", "b2"]),
             (["-n", "0"], every),
             (["-n", "3"], every[2:]),
             (["-n", "1", "--grep", "[ab]1"], every[2:3]),
