@@ -220,7 +220,7 @@ class Compat(harness.TestCase):
         stopped = self.client.tool("stop", {"command_or_label": "sleep 600", "working_directory": self.work})
         self.assertEqual(stopped, {"exit_code": -15, "error": None})
         elsewhere = {"command_or_label": "sleep 600", "working_directory": "/usr"}
-        self.assertIn("no process", self.client.tool("stop", elsewhere)["error"])
+        self.assertRegex(self.client.tool("stop", elsewhere)["error"], 'no process is "sleep 600" in /usr; elsewhere: p')
 
     def test_a_label_that_is_taken_is_told_with_the_pid(self):
         first = self.client.tool("start", {"command": "sleep 600", "working_directory": self.work, "label": "s"})

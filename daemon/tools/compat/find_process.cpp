@@ -44,6 +44,18 @@ Result<Known> with_command(const std::vector<Known>& all, const std::string& com
     return with_id(all, id);
 }
 
+/// Of a command that nothing runs in that directory: where it runs.
+Error not_there(const std::vector<Known>& all, const std::string& command, const std::string& directory) {
+    constexpr std::size_t most_named = 5;
+    std::vector<std::string> places;
+    for (const Known& each : all)
+        if (is_named(each.view, command) && places.size() < most_named)
+            places.push_back(fmt::format("{} in {}", each.view.id, base::excerpt(each.view.working_directory)));
+    return {ErrorCode::not_found,
+            fmt::format("no process is {} in {}{}{}", base::quote(base::excerpt(command)), base::excerpt(directory),
+                        places.empty() ? "" : "; elsewhere: ", fmt::join(places, ", "))};
+}
+
 }  // namespace
 
 Task<Result<std::vector<Known>>> known_processes(Core core, std::optional<std::string> working_directory) {
@@ -70,11 +82,13 @@ Task<Result<Known>> find_process(Core core, Target target, std::optional<std::st
     }
     if (!target.command_or_label) co_return Error{ErrorCode::invalid, "No pid, label, or command_or_label provided"};
     if (const Known* found = with_label(*all, *target.command_or_label)) co_return *found;
-    if (target.working_directory) {
-        all = co_await known_processes(core, target.working_directory);
-        if (!all) co_return all.error();
-    }
-    co_return with_command(*all, *target.command_or_label);
+    if (!target.working_directory) co_return with_command(*all, *target.command_or_label);
+    const auto there = co_await known_processes(core, target.working_directory);
+    if (!there) co_return there.error();
+    auto found = with_command(*there, *target.command_or_label);
+    if (!found && found.error().code == ErrorCode::not_found)
+        co_return not_there(*all, *target.command_or_label, *target.working_directory);
+    co_return found;
 }
 
 bool is_named(const ProcessView& view, const std::string& text) {
