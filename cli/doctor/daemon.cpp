@@ -44,6 +44,8 @@ void check_daemon(const Examined& examined, Findings& out) {
                                 holder ? base::escape_line(holder->substr(0, holder->find('\n'))) : "somebody",
                                 examined.data.native(), examined.daemon_failure.message),
                     fmt::format("kill it (the processes go on), then {}", serve_command(examined.data)));
+    } else if (is_anothers(examined.data)) {
+        out.note("daemon", "not asked: the data directory is another user's", "");
     } else if (examined.daemon_failure.code != ErrorCode::unavailable) {
         out.problem("daemon", examined.daemon_failure.message, "");
     } else {

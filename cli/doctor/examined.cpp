@@ -1,6 +1,8 @@
 #include "cli/doctor/examined.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <chrono>
@@ -77,6 +79,11 @@ Task<Result<std::string>> greet_server(boost::asio::any_io_executor executor, st
 }
 
 }  // namespace
+
+bool is_anothers(const fs::path& data) {
+    struct stat facts {};
+    return ::stat(data.c_str(), &facts) == 0 && facts.st_uid != ::geteuid();
+}
 
 Task<Examined> examine(Context context) {
     Examined out;

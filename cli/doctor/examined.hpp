@@ -31,4 +31,7 @@ struct Examined {
 /// takes a few times 10 s at most.
 Task<Examined> examine(Context context);
 
+/// Whether a data directory is there and another user's, of which one check tells.
+bool is_anothers(const std::filesystem::path& data);
+
 }  // namespace persistproc::cli::doctor

@@ -23,6 +23,7 @@ bool has_left(const ProcessView& view) {
 
 void check_runs(const Examined& examined, Findings& out) {
     const char* name = "shims";
+    if (is_anothers(examined.data)) return out.note(name, "not asked: the data directory is another user's", "");
     const auto odd = find_odd_runs(examined.data);
     if (!odd) {
         out.problem(name, odd.error().message, "");

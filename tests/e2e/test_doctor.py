@@ -191,6 +191,15 @@ class WithDaemon(Case):
         self.assertIn(str(self.daemon.process.pid), check["detail"])
         self.assertEqual(check["advice"], f"kill -CONT {self.daemon.process.pid}")
 
+    @harness.needs_root
+    def test_anothers_data_directory_is_told_once(self):
+        other = self.place.root / "other"
+        other.mkdir(mode=0o700)
+        os.chown(other, 65534, 65534)
+        checks = json.loads(self.cli("doctor", "--json", "--data-dir", str(other)).out)["checks"]
+        told = [each["name"] for each in checks if "another user" in each["detail"] and each["status"] == "problem"]
+        self.assertEqual(told, ["data directory"])
+
     def test_it_does_not_wait_for_what_hangs(self):
         pid = self.start("web", ["sleep", "60"])["pid"]
         stopped = (self.daemon.process.pid, parent_of(pid))
