@@ -227,8 +227,9 @@ void narrow(Layout& layout, std::size_t room) {
 
 /// Changes what stands in the rows' label and directory to what there is room for.
 Layout terminal_layout(std::vector<Row>& rows, const std::vector<ProcessView>& views, const TextStyle& style) {
-    constexpr std::size_t shortest = 8, most_ports = 17;
+    constexpr std::size_t shortest = 8, least_ports = 17;
     const auto room = static_cast<std::size_t>(style.width);
+    const std::size_t most_ports = std::max(least_ports, room / 5);
     for (std::size_t i = 0; i < rows.size(); ++i) {
         rows[i][at::directory] = short_directory(views[i].working_directory, SIZE_MAX, style);
         rows[i][at::ports] = cut_list(rows[i][at::ports], most_ports, style.mark());
