@@ -93,6 +93,8 @@ std::string explain_exec_failure(const std::vector<std::string>& command, const 
         return fmt::format("; try: {}{} {}", before, how, shown_command(command));
     };
     std::string line = first_line(file);
+    // The daemon has said it.
+    if (line.starts_with("\xEF\xBB\xBF#!")) return {};
     if (!line.starts_with("#!")) {
         const bool is_executable = ::access(file.c_str(), X_OK) == 0;
         if (!runner.empty())

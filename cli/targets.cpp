@@ -154,7 +154,8 @@ int show_results(const Console& console, const TargetResults& results, const std
         const ViewResult& one = results.results[i];
         if (one) {
             views.push_back(*one);
-            if (!console.json()) console.answer(line(*one));
+            const std::string text = console.json() ? std::string() : line(*one);
+            if (!text.empty()) console.answer(text);
             continue;
         }
         // Most messages name it.

@@ -74,7 +74,10 @@ static Task<int> restart(Context context, RestartArguments options) {
     const int settled = restarts.failed.empty() ? 0 : begun_badly_status;
     const bool is_one = options.targets.size() == 1 && results.results.size() == 1 && options.targets.front() != "all";
     if (!is_one || !results.results.front()) {
-        const int status = show_results(context.console, results, options.targets, begun_line);
+        const auto line = [&](const ProcessView& view) {
+            return restarts.failed.contains(view.id) ? std::string() : begun_line(view);  // that was told
+        };
+        const int status = show_results(context.console, results, options.targets, line);
         co_return status == 0 ? settled : status;
     }
     const ProcessView& view = *results.results.front();

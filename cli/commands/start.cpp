@@ -67,7 +67,11 @@ std::string advice_on_process(const std::vector<ProcessView>& views, const Start
     if (command.size() > 1 && are_all)
         return fmt::format("start takes one process at a time; persistproc restart {}{}{} starts all of them again",
                            base::excerpt(domain::command_line(command)), variables.empty() ? "" : " ", variables);
-    return advice(*known, command.front(), command.size() == 1 ? variables : std::string());
+    std::string out = advice(*known, command.front(), command.size() == 1 ? variables : std::string());
+    if (misplaced && misplaced->flags.starts_with("--label "))
+        out += fmt::format(", persistproc rename {} LABEL gives it another label",
+                           base::escape_line(domain::command_line({command.front()})));
+    return out;
 }
 
 /// Whether it is `start web --settle 2`: a process that exists, with flags behind it that say nothing of the process.

@@ -146,8 +146,8 @@ void show(const Console& console, const WaitArguments& options, const Waited& wa
         const std::string whose = options.targets.size() > 1 ? meta.process + ": " : "";
         console.print(whose + base::escape_line(base::clean_output(*meta.match)) + "\n");
     } else if (meta.outcome == ops::WaitOutcome::port_open) {
-        console.note(meta.port ? fmt::format("{} listens on port {}", meta.process, *meta.port)
-                               : fmt::format("{} listens", meta.process));
+        const std::string name = format::name_text(waited.view);
+        console.note(meta.port ? fmt::format("{} listens on port {}", name, *meta.port) : name + " listens");
     } else if (meta.outcome == ops::WaitOutcome::ended) {
         console.note(ended_text(waited.view, meta) + why_text(meta.failure));
     }

@@ -116,6 +116,9 @@ class Ends(harness.TestCase):
         ]
         for each in (*told[:3], *objects):
             each.until_output(b"up")
+        descriptors = f"/proc/{told[3].process.pid}/fd"
+        is_socket = lambda fd: os.readlink(f"{descriptors}/{fd}").startswith("socket:")
+        harness.eventually("the wait has begun", lambda: any(is_socket(fd) for fd in os.listdir(descriptors)))
         self.ok("shutdown")
         for each in told:
             self.assertRegex(each.wait().err.decode(), r"p1 \(web\) was stopped from a command line after \S+ m?s\n")
