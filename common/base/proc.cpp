@@ -224,6 +224,18 @@ std::optional<std::filesystem::path> find_open_file(pid_t pid, std::string_view 
     return out;
 }
 
+bool may_have_interpreters() {
+    std::error_code failed;
+    bool is_shown = false;
+    for (std::filesystem::directory_iterator each("/proc/sys/fs/binfmt_misc", failed), end; !failed && each != end;
+         each.increment(failed)) {
+        const std::string name = each->path().filename().native();
+        is_shown = is_shown || name == "register";
+        if (name != "register" && name != "status") return true;
+    }
+    return !is_shown;
+}
+
 std::unordered_map<std::uint64_t, int> listening_ports() {
     std::unordered_map<std::uint64_t, int> out;
     add_listeners(AF_INET, out);

@@ -62,6 +62,10 @@ std::int64_t count_descriptors(pid_t pid);
 /// The path of a file that it has open and that is called `name`; nothing: it has none.
 std::optional<std::filesystem::path> find_open_file(pid_t pid, std::string_view name);
 
+/// Whether the kernel may have been given interpreters of programs that it does not know (binfmt_misc); also where that
+/// is not shown.
+bool may_have_interpreters();
+
 /// Listening TCP sockets of this network namespace: inode to port.
 std::unordered_map<std::uint64_t, int> listening_ports();
 

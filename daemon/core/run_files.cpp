@@ -380,19 +380,6 @@ Beginning read_beginning(int directory, const std::string& place) {
             static_cast<std::uint64_t>(facts.st_size)};
 }
 
-/// Whether the kernel may have been given interpreters of programs that it does not know; also where that is not shown.
-bool may_have_interpreters() {
-    constexpr const char* folder = "/proc/sys/fs/binfmt_misc";
-    std::error_code failed;
-    bool is_shown = false;
-    for (fs::directory_iterator each(folder, failed), end; !failed && each != end; each.increment(failed)) {
-        const std::string name = each->path().filename().native();
-        is_shown = is_shown || name == "register";
-        if (name != "register" && name != "status") return true;
-    }
-    return !is_shown;
-}
-
 /// Nothing: it is no script, or its line is longer than the kernel reads.
 std::optional<FirstLine> parse_first_line(std::string_view line) {
     const std::size_t end = line.find('\n');
@@ -494,7 +481,7 @@ Error refuse_interpreter(const std::string& program, const std::string& interpre
 Result<void> check_elf(const ProgramSearch& search, const std::string& program, const Beginning& beginning) {
     const base::ElfFacts facts = base::read_elf(beginning.bytes, beginning.file_bytes);
     const std::string fault = base::elf_fault_text(facts);
-    const bool is_left_to_kernel = facts.kind == base::ElfFacts::Kind::foreign && may_have_interpreters();
+    const bool is_left_to_kernel = facts.kind == base::ElfFacts::Kind::foreign && base::may_have_interpreters();
     if (!fault.empty() && !is_left_to_kernel)
         return exec_failure(ENOEXEC, fmt::format("{}: {}", base::excerpt(program), fault));
     const int failed = facts.loader.empty() ? 0 : search.look_at(facts.loader);
