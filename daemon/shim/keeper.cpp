@@ -30,7 +30,7 @@ constexpr std::uint64_t longest_gap_of_parents_ns = 30'000 * os::millisecond;
 int Keeper::run() noexcept {
     while (!leaving_) {
         // A descriptor that is -1 is none to poll.
-        const int foreign_child = is_successor_ && !child_gone_ ? child_ : -1;
+        const int foreign_child = !is_starter() && !child_gone_ ? child_ : -1;
         pollfd entries[3 + Pump::max_sources + Control::max_entries] = {
             {signals_, POLLIN, 0}, {report_, POLLIN, 0}, {foreign_child, POLLIN, 0}};
         std::size_t count = 3;
@@ -69,7 +69,7 @@ std::uint64_t Keeper::deadline() const noexcept {
 }
 
 void Keeper::look_at_children(std::uint64_t now) noexcept {
-    if (is_successor_) return look_at_foreign_child(now);
+    if (!is_starter()) return look_at_foreign_child(now);
     if (pid_ != 0 && !reaped_ && ended_.pid == 0) {
         ended_ = os::peek_ended(pid_);
         if (ended_.pid != 0) {
@@ -128,7 +128,7 @@ bool Keeper::is_final() const noexcept {
 }
 
 void Keeper::advance(std::uint64_t now) noexcept {
-    if (is_successor_) decide_outcome(now);
+    if (!is_starter()) decide_outcome(now);
     const bool is_decided = ended_.pid != 0 || state_.state().outcome_unknown != 0;
     if (is_decided && !reaped_ && (pump_.closed() || now >= drain_until_)) record_exit(now);
     if (!is_final() || (pid_ != 0 && !reaped_)) return;
@@ -149,7 +149,7 @@ void Keeper::look_at_tree(std::uint64_t now) noexcept {
     if (!tree_is_empty_ && (look_at_tree_at_ == os::never || now >= look_at_tree_at_)) {
         tree_is_empty_ = tree_.is_empty();
         const bool is_first = look_at_tree_at_ == os::never;
-        const std::uint64_t longest = is_successor_ ? longest_tree_gap_ns : longest_gap_of_parents_ns;
+        const std::uint64_t longest = is_starter() ? longest_gap_of_parents_ns : longest_tree_gap_ns;
         tree_gap_ = is_first ? first_tree_gap_ns : std::min(tree_gap_ * 2, longest);
         look_at_tree_at_ = now + tree_gap_;
     }
@@ -157,7 +157,7 @@ void Keeper::look_at_tree(std::uint64_t now) noexcept {
 }
 
 pid_t Keeper::program_group() const noexcept {
-    const bool is_certain = !reaped_ && !child_gone_ && (!is_successor_ || child_ >= 0);
+    const bool is_certain = !reaped_ && !child_gone_ && (is_starter() || child_ >= 0);
     return is_certain ? pid_ : 0;
 }
 
@@ -182,7 +182,7 @@ void Keeper::record_exit(std::uint64_t now) noexcept {
     state.log_end = log_.position();
     record_end();
     base::kill_point("shim.exit.recorded");
-    if (!is_successor_) os::reap(pid_);
+    if (is_starter()) os::reap(pid_);
     reaped_ = true;
     tree_.set_program({});
     base::kill_point("shim.exit.reaped");

@@ -63,6 +63,14 @@ private:
         std::size_t next_waiter = 0;
     };
 
+    /// Whether it began the run, or is to go on where a keeper was killed, or does.
+    enum class Part { starter, heir, successor };
+    bool is_starter() const noexcept { return part_ == Part::starter; }
+    /// COMMIT is still to come: without it nothing is done.
+    bool awaits_commit() const noexcept {
+        return is_starter() ? state_.state().phase == rundir::Phase::prepared : part_ == Part::heir;
+    }
+
     // keeper_start.cpp
     int open_run(const char* run_directory) noexcept;
     bool may_be_kept(const rundir::RunState& before) const noexcept;
@@ -140,9 +148,9 @@ private:
     bool pipes_held_ = false;  // at the exit a descendant still had them
     bool leaving_ = false;
 
+    Part part_ = Part::starter;
+
     // Of a successor.
-    bool is_successor_ = false;
-    bool took_over_ = false;
     bool child_gone_ = false;  // but how it ended may not be known yet
     std::uint64_t decide_at_ = os::never, decide_until_ = os::never;
     std::uint64_t look_for_program_at_ = os::never;  // no descriptor of it could be had yet

@@ -50,7 +50,7 @@ void Keeper::serve_control(const pollfd* entries, std::size_t count, std::uint64
             case Control::Received::nothing: break;
             case Control::Received::message: obey(*connection, received, handed, now); break;
             case Control::Received::closed:
-                if (start && (is_successor_ ? !took_over_ : state_.state().phase == Phase::prepared)) abort_start();
+                if (start && awaits_commit()) abort_start();
                 break;
         }
         handed.close();
@@ -76,10 +76,9 @@ void Keeper::obey(Control::Connection& connection, const ControlMessage& receive
             state_.write();
             return control_.send(connection, message(MessageType::state, received.request), handed_over(connection));
         case MessageType::commit:
-            if (is_successor_ ? took_over_ : state.phase != Phase::prepared)
-                return refuse(Refusal::wrong_time, EALREADY);
+            if (!awaits_commit()) return refuse(Refusal::wrong_time, EALREADY);
             connection.greeted = true;
-            return is_successor_ ? take_over(connection, handed, received, now) : start_child();
+            return is_starter() ? start_child() : take_over(connection, handed, received, now);
         case MessageType::ended: return hear_end(received, now);
         case MessageType::stop: return stop_tree(connection, received, now);
         case MessageType::signal: return send_signal(connection, received);
@@ -93,7 +92,7 @@ void Keeper::send_signal(Control::Connection& connection, const ControlMessage& 
     int error = ESRCH;
     if (!is_signal(received.signal))
         error = EINVAL;
-    else if (program_group() != 0 && ended_.pid == 0 && !(is_successor_ && os::has_ended(child_)))
+    else if (program_group() != 0 && ended_.pid == 0 && (is_starter() || !os::has_ended(child_)))
         error = tree_.signal_group(received.signal, program_group());
     if (error == 0 && received.signal == SIGKILL) {
         state_.state().kill_sent = 1;
@@ -130,7 +129,7 @@ void Keeper::stop_tree(Control::Connection& connection, const ControlMessage& re
         base::kill_point("shim.stop.recorded");
         log_.append_event(Event::stopping, signal);
         if (!force) {
-            if (is_successor_) look_at_children(now);
+            if (!is_starter()) look_at_children(now);
             tree_.signal(signal, program_group());
             // A stopped process keeps the signal pending; it must run to obey.
             tree_.signal(SIGCONT, program_group());
@@ -144,7 +143,7 @@ void Keeper::stop_tree(Control::Connection& connection, const ControlMessage& re
 // has reached does not fork again, so the tree can only shrink.
 void Keeper::kill_sweep(std::uint64_t now) noexcept {
     for (int walk = 0; walk < walks_per_sweep && !tree_is_empty_; ++walk) {
-        if (is_successor_) look_at_children(now);
+        if (!is_starter()) look_at_children(now);
         const int met = tree_.signal(SIGKILL, program_group());
         look_at_children(now);
         if (met == 0) break;

@@ -93,7 +93,7 @@ struct Pipe {
 }  // namespace
 
 int Keeper::prepare(const char* run_directory, bool takes_over) noexcept {
-    is_successor_ = takes_over;
+    part_ = takes_over ? Part::heir : Part::starter;
     settle_descriptors();
     signals_ = settle_signals();
     if (signals_ < 0) return complain("signalfd", errno);
@@ -108,7 +108,7 @@ int Keeper::prepare(const char* run_directory, bool takes_over) noexcept {
     auto& state = state_.state();
     const int spec_error = load_spec();
     if (const int err = control_.listen(run_directory_)) return complain("control socket", err);
-    if (!is_successor_) {
+    if (is_starter()) {
         state.phase = Phase::prepared;
         state.nonce = spec_.nonce;
         state.boot_id = base::current_boot_id();
@@ -121,7 +121,7 @@ int Keeper::prepare(const char* run_directory, bool takes_over) noexcept {
     if (const int err = state_.write()) return complain("write state", err);
     base::kill_point("shim.prepared");
     // A successor needs of it only how to stop the program, which has an answer without it.
-    if (spec_error != 0 && !is_successor_) {
+    if (spec_error != 0 && is_starter()) {
         control_.find(rundir::start_channel_fd)->greeted = true;
         fail_start(Stage::spec, spec_error);
         advance(os::now_ns());
@@ -155,7 +155,7 @@ int Keeper::open_run(const char* run_directory) noexcept {
 }
 
 bool Keeper::may_be_kept(const RunState& before) const noexcept {
-    if (is_successor_) {
+    if (!is_starter()) {
         const bool may_live = before.phase == Phase::started || before.phase == Phase::exited;
         return may_live && before.tree_empty == 0 && before.boot_id == base::current_boot_id();
     }
@@ -341,7 +341,7 @@ void Keeper::fail_start(Stage stage, int error) noexcept {
 void Keeper::abort_start() noexcept {
     base::kill_point("shim.aborting");
     // What a successor was to take over is not its to end.
-    if (!is_successor_) {
+    if (is_starter()) {
         state_.state().phase = Phase::aborted;
         record();
     }

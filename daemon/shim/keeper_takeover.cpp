@@ -45,7 +45,7 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, const Co
         return abort_start();
     }
     base::kill_point("shim.takeover.opened");
-    took_over_ = true;
+    part_ = Part::successor;
     release_spec();
     auto& state = state_.state();
     if (state.successors < 255) ++state.successors;
@@ -89,7 +89,7 @@ bool Keeper::program_has_ended(std::uint64_t now) noexcept {
 }
 
 void Keeper::look_at_foreign_child(std::uint64_t now) noexcept {
-    if (!took_over_ || child_gone_ || !program_has_ended(now)) return;
+    if (part_ != Part::successor || child_gone_ || !program_has_ended(now)) return;
     child_gone_ = true;
     tree_.set_program({});
     state_.state().ended_wall_ns = os::wall_ns();
@@ -99,7 +99,7 @@ void Keeper::look_at_foreign_child(std::uint64_t now) noexcept {
 }
 
 void Keeper::hear_end(const ControlMessage& received, std::uint64_t now) noexcept {
-    if (!is_successor_ || is_final()) return;
+    if (is_starter() || is_final()) return;
     look_at_foreign_child(now);
     if (!child_gone_ || ended_.pid != 0) return;
     using How = rundir::ProgramEnd::How;
