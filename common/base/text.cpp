@@ -418,6 +418,13 @@ std::string escape_invisible(std::string_view text) {
     return escape_line(out);
 }
 
+std::string why_not_shown(std::string_view text) {
+    if (!is_utf8(text)) return "must be UTF-8";
+    if (has_control_or_bidi(text))
+        return fmt::format("must not hold control or bidirectional characters: {}", quote(excerpt(text)));
+    return why_invisible(text);
+}
+
 std::string escape_outer_blanks(std::string_view text) {
     std::string out, blanks, escaped;
     char32_t point = 0;

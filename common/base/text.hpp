@@ -71,6 +71,10 @@ std::string escape_invisible(std::string_view text);
 /// character, or nothing but blanks. Empty: it does.
 std::string why_invisible(std::string_view text);
 
+/// Why `text` cannot stand within a line of ours as it is: it is no UTF-8, holds control or bidirectional characters,
+/// or `why_invisible`. Empty: it can.
+std::string why_not_shown(std::string_view text);
+
 /// `text`, which is well-formed UTF-8, with the blanks of any kind at both its ends as "\u{0020}".
 std::string escape_outer_blanks(std::string_view text);
 

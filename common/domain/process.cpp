@@ -100,11 +100,7 @@ Result<void> check_label(std::string_view label) {
     if (label.empty()) return Error{ErrorCode::invalid, "label: must not be empty"};
     if (label.size() > 200)
         return Error{ErrorCode::invalid, fmt::format("label: at most 200 bytes, got {}", label.size())};
-    if (!base::is_utf8(label)) return Error{ErrorCode::invalid, "label: must be UTF-8"};
-    if (base::has_control_or_bidi(label))
-        return Error{ErrorCode::invalid, fmt::format("label: must not hold control or bidirectional characters: \"{}\"",
-                                                     base::escape_line(label))};
-    if (const std::string why = base::why_invisible(label); !why.empty())
+    if (const std::string why = base::why_not_shown(label); !why.empty())
         return Error{ErrorCode::invalid, "label: " + why};
     if (base::escape_outer_blanks(label) != label)
         return Error{ErrorCode::invalid,

@@ -235,6 +235,7 @@ constexpr void Definition::fields(Each&& each) {
              .of_kind(ValueKind::duration));
     each(field("description", &D::description, "What it is for")
              .range(1, 200)
+             .line()
              .absent_if_empty()
              .as_flag("description", "TEXT", "What it is for; shown by status and list -o wide"));
     each(field("started_by", &D::started_by).only(schema::in_answers | schema::in_documents).absent_if_empty());

@@ -125,8 +125,13 @@ struct ObjectReader {
             keep_unknown(facts.name, json, *unknown);
             return {};
         }
-        if (!done || !facts.has_range || how.is_lenient) return done;
-        return check_range(field, where, value);
+        if (!done || how.is_lenient) return done;
+        if (facts.has_range)
+            if (auto fine = check_range(field, where, value); !fine) return fine;
+        const std::string why =
+            facts.is_line && json.is_string() ? base::why_not_shown(json.get_ref<const std::string&>()) : "";
+        if (!why.empty()) return Error{ErrorCode::invalid, fmt::format("{}: {}", where, why)};
+        return {};
     }
 
     void set_default(const FieldCodec& field, const std::string& where, void* value) {

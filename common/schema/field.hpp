@@ -74,6 +74,7 @@ struct FieldFacts {
     bool has_range = false;
     bool null_if_empty = false;  // an empty text or list is an absent fact
     bool left_out = false;       // where it is absent; else null stands for it
+    bool is_line = false;        // a text that stands within lines of ours: base::why_not_shown
     bool is_secret = false;      // no refusal shows what was given
     double min = 0;
     double max = 0;
@@ -123,6 +124,12 @@ struct Field : FieldFacts {
     constexpr Field left_out_if_absent() const {
         Field copy = *this;
         copy.left_out = true;
+        return copy;
+    }
+    /// A text that others read in one line of ours: what cannot be shown there as it is is refused.
+    constexpr Field line() const {
+        Field copy = *this;
+        copy.is_line = true;
         return copy;
     }
     /// Variables with their values: a refusal says where something is wrong and of what type it is, nothing of a text,

@@ -23,6 +23,15 @@ class Description(harness.TestCase):
         )
         self.assertTrue(refused.is_error)
         self.assertOneLine(refused.text.encode(), "description", "200")
+        for text in ("two\nlines", "a\0b", "a\u202eb", "\u200b", "\x1b[2J"):
+            refused = self.mcp().call(
+                "start_process", command="true", working_directory=str(self.place.work), description=text
+            )
+            self.assertTrue(refused.is_error)
+            self.assertOneLine(refused.text.encode(), "description")
+        finished = self.cli("start", "--description", "a\tb", "--", "true")
+        self.assertEqual(finished.code, 2)
+        self.assertOneLine(finished.err, "description", "control")
 
 
 if __name__ == "__main__":
