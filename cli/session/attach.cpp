@@ -107,6 +107,7 @@ private:
             case Act::tell_restarted: tell_restarted(action); break;
             case Act::tell_removed: say(format::name_text(known_) + " has been removed"); break;
             case Act::tell_detached: tell_detached(); break;
+            case Act::tell_unshown: tell_unshown(); break;
             case Act::finish: finish(action.status); break;
         }
     }
@@ -187,6 +188,14 @@ private:
         const std::string target = format::target_text(known_);
         say(fmt::format("detached; {} goes on", format::name_text(known_)));
         say(fmt::format("back: persistproc output -f {}; stop: persistproc stop {}", target, target));
+    }
+
+    /// It may have ended by now.
+    void tell_unshown() {
+        if (!plan_.tell_detached) return;
+        const std::string target = format::target_text(known_);
+        say(fmt::format("{} is not stopped by that; back: persistproc output -f {}; stop: persistproc stop {}",
+                        format::name_text(known_), target, target));
     }
 
     /// A program that found its port taken says so in words of its own, and not whose it is.

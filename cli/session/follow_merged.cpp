@@ -146,7 +146,8 @@ private:
             case Act::finish: end(i); break;
             case Act::stop:
             case Act::force_stop:
-            case Act::tell_detached: break;  // nobody asks for these here
+            case Act::tell_detached:
+            case Act::tell_unshown: break;  // nobody asks for these here
         }
     }
 

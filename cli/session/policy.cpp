@@ -146,7 +146,8 @@ std::vector<Action> Policy::handle(const ReaderGone&, MonoTime) {
 std::vector<Action> Policy::handle(const WriteFailed&, MonoTime) {
     // Nobody asked for an end of the program: it goes on, also with --on-exit stop. A stop that was asked for is seen
     // to.
-    if (phase_ == Phase::following || phase_ == Phase::draining) return finish(no_status);
+    if (phase_ == Phase::following || phase_ == Phase::draining)
+        return finish(no_status, Action{.act = Act::tell_unshown});
     return {};
 }
 

@@ -74,6 +74,7 @@ enum class Act {
     tell_restarted,  // that `run` has begun, as `pid` where that is not 0
     tell_removed,    // that the process is known no more
     tell_detached,   // how to come back
+    tell_unshown,    // that nothing is done to the program although it is shown no more, and how to come back
     finish,          // leave with `status`
 };
 struct Action {

@@ -271,6 +271,11 @@ class Writing(harness.TestCase):
             with self.subTest(policy):
                 self.assertFull("run", "-q", "--label", policy, "--on-exit", policy, *harness.python(QUIET))
                 self.assertEqual(self.view(policy)["state"], "running")
+        with open("/dev/full", "wb") as full:
+            process = self.popen("run", "--label", "told", *harness.python(QUIET), stdout=full)
+            _, err = process.communicate(timeout=harness.PATIENCE)
+        words = " ".join(err.decode().split())
+        self.assertIn("is not stopped by that; back: persistproc output -f told; stop: persistproc stop told", words)
 
     def test_a_pipe_that_does_not_block_gets_every_byte(self):
         data = os.urandom(1 << 20)

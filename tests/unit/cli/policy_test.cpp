@@ -125,9 +125,9 @@ TEST_CASE("what each event means in each phase") {
         {In::following, T, ReaderGone{}, {Act::stop}},
         {In::stopping, T, ReaderGone{}, {}},
         // Its output cannot be written: the program is never stopped for that.
-        {In::following, D, WriteFailed{}, {Act::finish}, 125},
-        {In::following, T, WriteFailed{}, {Act::finish}, 125},
-        {In::draining, D, WriteFailed{}, {Act::finish}, 125},
+        {In::following, D, WriteFailed{}, {Act::tell_unshown, Act::finish}, 125},
+        {In::following, T, WriteFailed{}, {Act::tell_unshown, Act::finish}, 125},
+        {In::draining, D, WriteFailed{}, {Act::tell_unshown, Act::finish}, 125},
         {In::stopping, T, WriteFailed{}, {}},
         {In::forcing, T, WriteFailed{}, {}},
         // The stop was done.
