@@ -4,6 +4,7 @@
 
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
+#include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/reader_gone.hpp"
 #include "common/base/text.hpp"
@@ -17,9 +18,9 @@ constexpr double longest_question_seconds = 600;
 
 std::string line_of(const ops::AuditLine& entry) {
     const std::string subject = entry.process.empty() ? "the daemon" : entry.process;
-    return fmt::format("{}  {}  {} {}{}{}\n", base::format_rfc3339(entry.at), base::escape_line(entry.actor),
-                       base::escape_line(entry.action), subject, entry.detail.empty() ? "" : ": ",
-                       base::escape_line(entry.detail));
+    return fmt::format("{}  {}  {} {}{}{}\n", base::format_rfc3339(entry.at),
+                       base::escape_line(format::actor_text(entry.actor)), base::escape_line(entry.action), subject,
+                       entry.detail.empty() ? "" : ": ", base::escape_line(entry.detail));
 }
 
 /// The answer to `asked`; nothing when the reader has gone before there was one.

@@ -25,7 +25,8 @@ class Audit(harness.TestCase):
         by_agent = [e for e in self.entries() if e["actor"] == "e2e 1"]
         self.assertIn("restart", [e["action"] for e in by_agent])
         self.assertNotIn(SECRET, json.dumps(self.entries()))
-        self.assertIn(b"remove p1", self.ok("audit", "p1", "-n", "1").out)
+        self.assertIn(b"  you  remove p1\n", self.ok("audit", "p1", "-n", "1").out)
+        self.assertEqual(self.entries()[-1]["actor"].split()[0], "persistproc")
 
     def test_it_notices_that_nobody_reads_any_more(self):
         self.start("web", ["sleep", "600"])
