@@ -23,8 +23,8 @@ namespace {
 using boost::asio::experimental::awaitable_operators::operator||;
 using schema::ValueKind;
 
-/// Nobody waits longer at a TAB than 150 ms, in which this program begins and ends, too.
-constexpr auto daemon_bound = std::chrono::milliseconds(100);
+/// Nobody waits longer at a TAB than 150 ms, in which this program begins and ends, too, on a busy machine.
+constexpr auto daemon_bound = std::chrono::milliseconds(80);
 
 constexpr std::string_view bash_script = R"BASH(# bash completion of persistproc; made by "persistproc completion bash"
 _persistproc() {
