@@ -361,17 +361,28 @@ void HttpServer::State::shed(Principal::Role role) {
         std::size_t bytes = 0;
         std::vector<std::shared_ptr<Peer>> holders;  // the oldest last
     };
-    std::unordered_map<pid_t, Share> shares;
+    std::vector<Share> shares;  // that of who has come first, first
+    std::unordered_map<pid_t, std::size_t> place_of;
     for (const auto& peer : peers) {
         const std::size_t bytes = peer->machine().held_bytes();
         if (peer->machine().role() != role || bytes == 0 || peer->is_in_progress()) continue;
-        Share& share = shares[peer->process()];
-        share.bytes += bytes;
-        share.holders.push_back(peer);
+        const std::size_t place = place_of.try_emplace(peer->process(), shares.size()).first->second;
+        if (place == shares.size()) shares.emplace_back();
+        shares[place].bytes += bytes;
+        shares[place].holders.push_back(peer);
     }
-    for (auto& [process, share] : shares)
-        std::sort(share.holders.begin(), share.holders.end(),
-                  [](const auto& a, const auto& b) { return a->machine().held_since() > b->machine().held_since(); });
+    const auto is_younger = [](const std::shared_ptr<Peer>& a, const std::shared_ptr<Peer>& b) {
+        return a->machine().held_since() > b->machine().held_since();
+    };
+    for (Share& share : shares) {
+        std::reverse(share.holders.begin(), share.holders.end());
+        std::stable_sort(share.holders.begin(), share.holders.end(), is_younger);
+    }
+    // Of those that hold as much the one whose oldest is older.
+    const auto holds_less = [&is_younger](const Share& a, const Share& b) {
+        if (a.bytes != b.bytes || a.holders.empty() || b.holders.empty()) return a.bytes < b.bytes;
+        return is_younger(a.holders.back(), b.holders.back());
+    };
     const std::string reason = fmt::format(
         "limit: requests and answers on their way hold {} MiB, and this agent's process most of them; it "
         "may try again when it has fewer",
@@ -379,12 +390,11 @@ void HttpServer::State::shed(Principal::Role role) {
     // Somewhat below the bound, so that the next byte is not looked for among thousands again.
     const std::size_t enough = options.limits.held_bytes - options.limits.held_bytes / 8;
     while (held_now > enough) {
-        const auto most = std::max_element(
-            shares.begin(), shares.end(), [](const auto& a, const auto& b) { return a.second.bytes < b.second.bytes; });
-        if (most == shares.end() || most->second.holders.empty()) break;
-        const auto oldest = std::move(most->second.holders.back());
-        most->second.holders.pop_back();
-        most->second.bytes -= oldest->machine().held_bytes();
+        const auto most = std::max_element(shares.begin(), shares.end(), holds_less);
+        if (most == shares.end() || most->holders.empty()) break;
+        const auto oldest = std::move(most->holders.back());
+        most->holders.pop_back();
+        most->bytes -= oldest->machine().held_bytes();
         oldest->machine().give_way(reason);
         oldest->progress();
     }
