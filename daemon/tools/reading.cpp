@@ -55,7 +55,8 @@ bool is_large(const Result<logstore::LinePage>& page) {
 
 Task<pid_t> process_of(const core::SocketOwners& owners, mcp::Principal principal) {
     if (principal.process != 0 || principal.socket == 0) co_return principal.process;
-    co_return co_await owners.find(principal.socket);
+    const pid_t found = co_await owners.find(principal.socket);
+    co_return found == 0 ? untold_process : found;
 }
 
 Task<mcp::ToolResult> answer_with_lines(Core core, mcp::CallContext context, std::filesystem::path log,

@@ -13,7 +13,10 @@ namespace persistproc::tools {
 /// One call looks no longer: a slow pattern, or a log of gigabytes, is looked at in several. Shorter while others wait.
 inline constexpr std::chrono::seconds longest_look{2};
 
-/// The process behind a connection; 0: nobody knows.
+/// Stands for all processes that the kernel does not tell of (hidden /proc, another PID namespace): together they have
+/// what one has, however many sessions that keeps.
+inline constexpr pid_t untold_process = -1;
+/// The process behind a connection; 0: it is none over TCP.
 Task<pid_t> process_of(const core::SocketOwners& owners, mcp::Principal principal);
 
 /// As logstore::read_lines, on a thread for it, then `make` with what was found. Agents take turns: with others who

@@ -1,0 +1,40 @@
+#include "daemon/tools/reading.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/fake_clock.hpp"
+
+namespace reading_test {
+
+using namespace persistproc;
+
+TEST_CASE("all whose process the kernel does not tell are one") {
+    boost::asio::io_context io{1};
+    tests::FakeClock clock{io.get_executor()};
+    boost::asio::thread_pool threads{1};
+    const core::SocketOwners owners(io.get_executor(), clock, threads, [] {
+        return core::SocketOwners::Walk{{5, 50}};
+    });
+    const auto process_of = [&](std::uint64_t socket, pid_t process) {
+        mcp::Principal principal;
+        principal.socket = socket;
+        principal.process = process;
+        pid_t out = 0;
+        boost::asio::co_spawn(io, tools::process_of(owners, principal),
+                              [&](std::exception_ptr, pid_t found) { out = found; });
+        clock.advance(core::SocketOwners::walk_interval);
+        io.restart();
+        io.run();
+        return out;
+    };
+    CHECK(process_of(5, 0) == 50);
+    CHECK(process_of(6, 0) == tools::untold_process);
+    CHECK(process_of(7, 0) == tools::untold_process);
+    CHECK(process_of(7, 70) == 70);
+    CHECK(process_of(0, 0) == 0);
+}
+
+}  // namespace reading_test
