@@ -156,6 +156,8 @@ int serve(const daemon::Options& options) {
         const auto shares = daemon::connection_shares(limit.soft);
         http.limits.agent_connections = shares.agents;
         http.limits.client_connections = shares.client;
+    if (const std::string open = base::open_parent_text(options.data); !open.empty())
+        base::report(base::Severity::warning, "{}", open);
         http.limits.agent_descriptors = shares.agent_descriptors;
         http.limits.streams = http.limits.standing_streams = shares.agents / 4;
     }

@@ -81,6 +81,8 @@ void check_data_directory(const Examined& examined, Findings& out) {
     else if (is_open(examined.data / "procs"))
         out.problem(name, fmt::format("{}/procs may be written by others", data),
                     fmt::format("look at what is there, then chmod 700 {}/procs", quoted));
+    else if (const std::string open = base::open_parent_text(examined.data); !open.empty())
+        out.note(name, open, "or give a --data-dir below your home");
     else
         out.ok(name, data);
 }

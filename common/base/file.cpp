@@ -127,6 +127,23 @@ Result<void> check_own_directory(const fs::path& path) {
 }
 
 int write_all(int fd, std::string_view bytes) noexcept {
+std::string open_parent_text(const fs::path& path) {
+    for (fs::path above = path.parent_path();; above = above.parent_path()) {
+        struct stat info {};
+        if (above.empty() || ::stat(above.c_str(), &info) != 0) return {};
+        if (info.st_uid != ::geteuid() && info.st_uid != 0)
+            return fmt::format("{} belongs to another user (uid {}), who can put another directory in the place of {}",
+                               above.string(), info.st_uid, path.string());
+        const mode_t others = info.st_gid == ::getegid() || info.st_gid == 0 ? S_IWOTH : S_IWOTH | S_IWGRP;
+        if ((info.st_mode & others) != 0 && (info.st_mode & S_ISVTX) == 0)
+            return fmt::format(
+                "others may write {} (mode {:04o}), and put another directory in the place of {}; close "
+                "it: chmod go-w {}",
+                above.string(), info.st_mode & 07777, path.string(), shell_quote(above.native()));
+        if (above == above.parent_path()) return {};
+    }
+}
+
     while (!bytes.empty()) {
         const ssize_t n = ::write(fd, bytes.data(), bytes.size());
         if (n < 0 && errno == EINTR) continue;

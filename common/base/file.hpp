@@ -35,6 +35,11 @@ Result<void> check_own_entries(const std::filesystem::path& directory);
 Result<void> check_own_directory(const std::filesystem::path& path);
 
 /// Writes all of `bytes`, retrying short writes and EINTR. Returns errno or 0.
+/// Which directory above `path` lets others put another in the place of what is below it, and how to close it: it
+/// belongs to a user who is neither this one nor root, or may be written by others and is not sticky. By its group,
+/// too, unless that is this user's own. Empty: none does, as far as a look tells.
+std::string open_parent_text(const std::filesystem::path& path);
+
 int write_all(int fd, std::string_view bytes) noexcept;
 
 /// Replaces `path` with `bytes`: temporary file beside it, fsync, rename, fsync of the directory. After a crash either

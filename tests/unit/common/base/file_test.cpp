@@ -79,3 +79,24 @@ TEST_CASE("a lock has one holder and vanishes with it") {
     CHECK(!base::is_locked(file).value());
     CHECK(base::FileLock::take(file));
 }
+
+TEST_CASE("a directory is no safer than those above it") {
+    tests::TemporaryDirectory directory;
+    const auto above = directory.path() / "a b", data = above / "data";
+    std::filesystem::create_directories(data);
+    const auto said = [&](unsigned mode) {
+        REQUIRE(::chmod(above.c_str(), mode) == 0);
+        return base::open_parent_text(data);
+    };
+    CHECK(said(0755).empty());
+    CHECK(said(01777).empty());
+    CHECK(said(0777).find("others may write " + above.string() + " (mode 0777)") == 0);
+    CHECK(said(0777).find("chmod go-w '" + above.string() + "'") != std::string::npos);
+    if (::geteuid() != 0) return;
+    REQUIRE(::chown(above.c_str(), 65534, 65534) == 0);
+    CHECK(said(0755).find(above.string() + " belongs to another user (uid 65534)") == 0);
+    REQUIRE(::chown(above.c_str(), 0, 65534) == 0);
+    CHECK(said(0775).find("others may write") == 0);
+    REQUIRE(::chown(above.c_str(), 0, ::getegid()) == 0);
+    CHECK(said(0775).empty());
+}
