@@ -131,6 +131,14 @@ Task<Result<ProcessView>> watch_beginning(Context context, DaemonClient& client,
     co_return std::move(std::get<0>(first));
 }
 
+void tell_leftovers_ended(const Console& console, ProcessView& begun) {
+    if (console.json()) return;
+    for (const Cause& each : begun.causes)
+        if (each.code == CauseCode::leftovers_ended)
+            console.note(fmt::format("{}: {}", format::name_text(begun), domain::cause_text(each)));
+    std::erase_if(begun.causes, [](const Cause& each) { return each.code == CauseCode::leftovers_ended; });
+}
+
 bool has_begun_badly(const ProcessView& watched) {
     return format::has_failed(watched) || watched.state == ProcessState::stopped;
 }

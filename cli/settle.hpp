@@ -18,6 +18,10 @@ Task<Result<ProcessView>> watch_beginning(Context context, DaemonClient& client,
                                           std::chrono::nanoseconds span, bool autostart);
 
 /// Whether one whose beginning was watched ended as nobody wants it to.
+/// Says which programs of the run before were ended for this one, and takes that out of what is said of the process;
+/// where JSON is asked for it stays there.
+void tell_leftovers_ended(const Console& console, ProcessView& begun);
+
 bool has_begun_badly(const ProcessView& watched);
 /// And the client's exit status then.
 inline constexpr int begun_badly_status = 1;

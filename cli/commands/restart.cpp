@@ -43,6 +43,7 @@ Task<ViewResult> restart_one(Context context, DaemonClient& client, std::string 
     restarts.begun.push_back(format::name_text(*restarted));
     if (restarted->old_pid) restarts.old_pids[restarted->id] = *restarted->old_pid;
     ProcessView begun = std::move(*restarted);
+    tell_leftovers_ended(context.console, begun);
     if (restarts.settle.count() == 0) co_return begun;
     auto watched = co_await watch_beginning(context, client, begun, restarts.settle, true);
     if (!watched) co_return watched.error();

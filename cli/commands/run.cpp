@@ -13,6 +13,7 @@
 #include "cli/format/ending.hpp"
 #include "cli/joining.hpp"
 #include "cli/session/attach.hpp"
+#include "cli/settle.hpp"
 #include "cli/signals.hpp"
 #include "cli/slow_end.hpp"
 #include "cli/words.hpp"
@@ -155,6 +156,7 @@ static Task<int> run(Context context, RunArguments options) {
     plan.from = *beginning;
     plan.first_run_shown = history > 0 && !started->created ? 0 : plan.run;
     tell_beginning(context.console, *started, options);
+    tell_leftovers_ended(context.console, plan.process);
 
     format::OutputStyle style = session::style_for_terminal(started->id, true, options.raw);
     style.timestamps = style.events = options.raw;

@@ -240,6 +240,7 @@ Task<int> start(Context context, BackgroundArguments options) {
         if (!ignored.empty()) context.console.note(ignored);
         co_return show(context.console, started->response, false);
     }
+    tell_leftovers_ended(context.console, started->response);
     const auto span = settle_span(options.settle.seconds);
     co_return co_await show_begun(context, *started->client, started->response, span, !options.no_autostart,
                                   std::move(hint));

@@ -26,7 +26,7 @@ enum class CauseCode {
     written_by_newer,   // unsupported; text: the format
     written_by_older,   // unsupported; text: the format
     left_running,       // count: programs it started that still live; absent where they could not be counted
-    leftovers_ended,    // count, as above; in the answer of the stop that ended them alone
+    leftovers_ended,    // count, as above; in the answer of what ended them alone: a stop, or another run
     shim_silent,        // pid: of its shim, which lives and does not answer
     output_dropped,     // os_error: there is no room; output is being dropped now
     log_device_error,   // os_error

@@ -78,7 +78,12 @@ std::string describe(const ProcessView& view) {
     return out;
 }
 
-std::string short_line_of(const ProcessView& view) { return first_words(view, Words::fewest); }
+std::string short_line_of(const ProcessView& view) {
+    std::string out = first_words(view, Words::fewest);
+    for (const auto& each : view.causes)
+        if (each.code == CauseCode::leftovers_ended) out += in_brackets(domain::cause_text(each));
+    return out;
+}
 
 std::string line_of(const ProcessView& view, WallTime now) {
     std::string out = first_words(view);

@@ -147,6 +147,11 @@ class Ends(harness.TestCase):
         self.assertIn(b"exited with code 4: ended 1 program that it had left running\n", self.ok("stop", "all").out)
         view = self.view("parent")
         self.assertEqual((view["state"], view["exit_code"], view["causes"]), ("exited", 4, None))
+        self.ok("start", "parent", "--settle", "0")
+        for command in ("restart", "start"):
+            harness.eventually("the end", lambda: self.view("parent")["causes"] == left)
+            again = self.ok(command, "parent", "--settle", "0")
+            self.assertIn(b"p1 (parent): ended 1 program that it had left running\n", again.err)
 
 
 if __name__ == "__main__":

@@ -472,6 +472,24 @@ TEST_CASE("a stop says that it ended what an ended program had left running") {
     CHECK_FALSE(daemon.call("stop_process", Json{{"process", "web"}})["structuredContent"].contains("causes"));
 }
 
+TEST_CASE("a start and a restart say that they ended what an ended program had left running") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    const Json ended = Json::array({{{"code", "leftovers_ended"}}});
+    std::uint32_t number = 0;
+    for (const char* tool : {"start_process", "restart_process"}) {
+        daemon.shims.find(run(1, ++number))->end(0, false, true);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
+        const bool is_start = tool == std::string_view("start_process");
+        const Json again = daemon.call(tool, is_start ? command("a", "web") : Json{{"process", "web"}});
+        CHECK(again["structuredContent"]["causes"] == ended);
+        CHECK(again["content"][0]["text"].get<std::string>().find(" (ended what it had left running)") !=
+              std::string::npos);
+        CHECK_FALSE(
+            daemon.call("list_processes", Json::object())["structuredContent"]["processes"][0].contains("causes"));
+    }
+}
+
 TEST_CASE("waiting for an exit ends with it, with the time, or at once") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a"));

@@ -86,6 +86,8 @@ private:
     Task<std::optional<Cause>> left_running(ProcessPtr process);
     /// After a stop, that has ended `left`.
     Task<Result<ProcessView>> stopped_view(ProcessPtr process, std::optional<Cause> left);
+    /// `left`: what ran before that was ended, unless it is still there.
+    static void tell_ended(ProcessView& shown, std::optional<Cause> left);
     /// What another version keeps may have ended since it was looked at last.
     Task<> look_at_untouched(ProcessPtr process);
     /// Whether a stop was asked for since `stops` was read, or the process was removed.

@@ -61,6 +61,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
 
     if (auto room = check_room(*process); !room) co_return room.error();
 
+    auto left = co_await left_running(process);
     auto environment = co_await prepare_restart(process, request, stops);
     if (!environment) co_return environment.error();
 
@@ -91,6 +92,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
     if (!has_begun) co_return silent_meanwhile(*process);
     static_cast<ProcessView&>(out) = std::move(*shown);
+    tell_ended(out, std::move(left));
     co_return out;
 }
 

@@ -203,6 +203,7 @@ Task<Result<ops::StartResponse>> Operations::start_locked(ProcessPtr process,
 Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shared_ptr<const Beginning> beginning) {
     const std::uint64_t stops = process->stops;
     const std::uint32_t last = process->life.last_run();
+    auto left = co_await left_running(process);
     const bool replaces = process->is<Running>();
     const bool is_known = process->standing != Standing::provisional;
     if (auto room = check_room(*process); !room) {
@@ -253,6 +254,7 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     if (!has_begun) co_return silent_meanwhile(*process);
     ops::StartResponse made;
     static_cast<ProcessView&>(made) = std::move(*shown);
+    tell_ended(made, std::move(left));
     made.created = true;
     co_return made;
 }

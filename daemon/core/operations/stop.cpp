@@ -92,11 +92,14 @@ Task<std::optional<Cause>> Operations::left_running(ProcessPtr process) {
 
 Task<Result<ProcessView>> Operations::stopped_view(ProcessPtr process, std::optional<Cause> left) {
     auto shown = co_await view(process);
-    const bool are_ended = shown && left && !domain::has_cause(*shown, CauseCode::left_running);
-    if (!are_ended) co_return shown;
-    left->code = CauseCode::leftovers_ended;
-    shown->causes.push_back(std::move(*left));
+    if (shown) tell_ended(*shown, std::move(left));
     co_return shown;
 }
 
 }  // namespace persistproc::core
+void Operations::tell_ended(ProcessView& shown, std::optional<Cause> left) {
+    if (!left || domain::has_cause(shown, CauseCode::left_running)) return;
+    left->code = CauseCode::leftovers_ended;
+    shown.causes.push_back(std::move(*left));
+}
+
