@@ -71,13 +71,10 @@ Task<Result<std::unique_ptr<mcp::client::Client>>> greet(boost::asio::any_io_exe
     std::vector<mcp::client::Endpoint> places;
     places.push_back(mcp::client::socket_endpoint(first_place));
     // A daemon that was started without XDG_RUNTIME_DIR (or with it, when we have none) is found through the data
-    // directory; when that was removed, by a name without a file.
+    // directory; when that was removed, or took no socket, by a name without a file.
     if (fallback != first_place) places.push_back(mcp::client::socket_endpoint(fallback));
-    std::error_code missing;
-    if (fs::symlink_status(fallback, missing).type() == fs::file_type::not_found) {
-        places.push_back(mcp::client::socket_endpoint(rundir::abstract_socket_name(data)));
-        places.back().is_abstract = true;
-    }
+    places.push_back(mcp::client::socket_endpoint(rundir::abstract_socket_name(data)));
+    places.back().is_abstract = true;
     for (auto& place : places) {
         mcp::client::Endpoint endpoint = std::move(place);
         endpoint.peer = "daemon";

@@ -37,6 +37,8 @@ constexpr int ready_timeout_ms = 30'000;
 constexpr int ready_fd = 3;
 /// What comes in place of the daemon's word when its program could not be executed; errno stands behind it.
 constexpr char not_executed = '!';
+/// What it begins with where the daemon says why it does not serve.
+constexpr std::string_view refusal = "ERROR=";
 /// A daemon that leaves answers what it was asked before, for at most five seconds.
 constexpr auto transition_patience = std::chrono::seconds(10);
 constexpr auto transition_interval = std::chrono::milliseconds(20);
@@ -59,6 +61,21 @@ std::string last_line(const fs::path& log, std::size_t from) {
     for (const std::string_view prefix : {"persistprocd: ", "error: "})
         if (rest.starts_with(prefix)) rest.remove_prefix(prefix.size());
     return base::escape_line(rest);
+}
+
+/// What is still to be read until everybody who may write there has closed it, 4 KiB at most.
+std::string rest_of(int fd) {
+    std::string out(4096, '\0');
+    std::size_t size = 0;
+    for (ssize_t got = 0; size < out.size(); size += static_cast<std::size_t>(got)) {
+        got = ::read(fd, out.data() + size, out.size() - size);
+        if (got < 0 && errno == EINTR)
+            got = 0;
+        else if (got <= 0)
+            break;
+    }
+    out.resize(size);
+    return out;
 }
 
 /// In the child: system calls alone. `argv` and `environment` were made before.
@@ -124,6 +141,8 @@ Result<void> start_daemon(const CommonOptions& options) {
     if (auto made = base::make_private_directory(options.data_directory); !made) return made.error();
     const fs::path log_path = rundir::daemon_log_path(options.data_directory);
     auto log = base::open_own_file(log_path, O_WRONLY | O_CREAT | O_APPEND);
+    // A daemon serves what there is where nothing can be written, too.
+    if (!log && base::is_lack_of_room(log.error())) log = base::open_file("/dev/null", O_WRONLY);
     if (!log) return log.error();
     auto null = base::open_file("/dev/null", O_RDWR);
     if (!null) return null.error();
@@ -162,12 +181,16 @@ Result<void> start_daemon(const CommonOptions& options) {
     }
     char byte = 0;
     const bool is_told = polled > 0 && ::read(ready.get(), &byte, 1) == 1;
+    if (is_told && byte == refusal[0]) {
+        const std::string why = rest_of(ready.get()).substr(refusal.size() - 1);
+        return Error{ErrorCode::unavailable, "the daemon did not start: " + base::escape_line(why)};
+    }
     if (is_told && byte != not_executed) return {};
     if (is_told) {
-        int failed = 0;
-        if (::read(ready.get(), &failed, sizeof failed) != sizeof failed) failed = ENOEXEC;
+        int why = 0;
+        if (::read(ready.get(), &why, sizeof why) != sizeof why) why = ENOEXEC;
         return Error{ErrorCode::unavailable,
-                     fmt::format("the daemon did not start: {}: {}", program->native(), std::strerror(failed))};
+                     fmt::format("the daemon did not start: {}: {}", program->native(), std::strerror(why))};
     }
     const std::string why = last_line(log_path, log_size);
     if (polled == 0)

@@ -146,6 +146,7 @@ Task<> Daemon::find_process(std::uint64_t socket, std::function<void(pid_t)> the
 Task<> Daemon::adopt() {
     // A disk that takes no record, or a database of a newer version, is known before anybody is told.
     auto opened = co_await registry_.open();
+    if (!opened) http::announce_failure(options_.ready_fd, opened.error().message);
     if (opened && !is_leaving_) tasks_.spawn("announcement", announce());
     auto adopted = co_await services_.supervisor.adopt();
     if (!adopted) {

@@ -23,6 +23,7 @@
 #include "daemon/base_environment.hpp"
 #include "daemon/base_limits.hpp"
 #include "daemon/daemon.hpp"
+#include "daemon/http/serving_state.hpp"
 #include "daemon/options.hpp"
 
 namespace {
@@ -41,7 +42,14 @@ int fail(const Error& error, int status = exit_failure) {
     return error.code == ErrorCode::invalid ? exit_usage : status;
 }
 
-/// 32 secret bytes that sign session ids; made at the first start. Errors: io.
+/// The same, told to whoever waits for it to serve, too: on a full disk no log takes it.
+int fail_to_serve(const daemon::Options& options, const Error& error, int status = exit_failure) {
+    daemon::http::announce_failure(options.ready_fd, error.message);
+    return fail(error, status);
+}
+
+/// 32 secret bytes that sign session ids; made at the first start. Where there is no room for them, they are of this
+/// daemon alone. Errors: io.
 Result<mcp::http::SessionKey> load_session_key(const fs::path& data) {
     const fs::path file = data / "session.key";
     mcp::http::SessionKey key{};
@@ -53,7 +61,8 @@ Result<mcp::http::SessionKey> load_session_key(const fs::path& data) {
     if (!bytes && bytes.error().code != ErrorCode::not_found) return bytes.error();
     base::fill_random(key);
     const std::string_view text(reinterpret_cast<const char*>(key.data()), key.size());
-    if (auto written = base::atomic_write(file, text); !written) return written.error();
+    const auto written = base::atomic_write(file, text);
+    if (!written && !base::is_lack_of_room(written.error())) return written.error();
     return key;
 }
 
@@ -117,9 +126,12 @@ Result<base::FileLock> take_data_directory(const fs::path& data, int& status, bo
     }
     after_another = has_holder_gone(file);
     const std::string text = fmt::format("persistprocd {} (PID {})\n", base::version(), ::getpid());
-    if (::ftruncate((*lock)->fd(), 0) != 0) return base::os_failure(file.string(), errno);
-    if (const int failed = base::write_all((*lock)->fd(), text); failed != 0)
-        return base::os_failure(file.string(), failed);
+    // Over what is there: on a full disk a file that was cut has no room for as many bytes again. It is the lock that
+    // counts, not who is said to hold it.
+    const auto size = static_cast<ssize_t>(text.size());
+    const bool is_said =
+        ::pwrite((*lock)->fd(), text.data(), text.size(), 0) == size && ::ftruncate((*lock)->fd(), size) == 0;
+    if (!is_said) (void)!::ftruncate((*lock)->fd(), 0);
     return std::move(**lock);
 }
 
@@ -142,13 +154,15 @@ int serve(const daemon::Options& options) {
     int status = exit_failure;
     bool after_another = false;
     auto lock = take_data_directory(options.data, status, after_another);
-    if (!lock) return fail(lock.error(), status);
+    if (!lock) return fail_to_serve(options, lock.error(), status);
     base::keep_log(rundir::daemon_log_path(options.data), log_bytes);
+    if (const std::string open = base::open_parent_text(options.data); !open.empty())
+        base::report(base::Severity::warning, "{}", open);
     auto ended = registry::EndedSessions::open(options.data);
-    if (!ended) return fail(ended.error());
+    if (!ended) return fail_to_serve(options, ended.error());
     mcp::http::HttpOptions http;
     auto key = load_session_key(options.data);
-    if (!key) return fail(key.error());
+    if (!key) return fail_to_serve(options, key.error());
     http.session_key = *key;
     http.extra_origins = options.allowed_origins;
     for (const auto& limit : daemon::own_limits()) {
@@ -156,19 +170,18 @@ int serve(const daemon::Options& options) {
         const auto shares = daemon::connection_shares(limit.soft);
         http.limits.agent_connections = shares.agents;
         http.limits.client_connections = shares.client;
-    if (const std::string open = base::open_parent_text(options.data); !open.empty())
-        base::report(base::Severity::warning, "{}", open);
         http.limits.agent_descriptors = shares.agent_descriptors;
         http.limits.streams = http.limits.standing_streams = shares.agents / 4;
     }
     daemon::access::PeerOwner peers;
     // Once a token was asked for, no daemon that is begun without a word about it lets anybody in without.
     if (options.auth == rundir::Auth::peer)
-        if (auto dropped = daemon::access::drop_token(options.data); !dropped) return fail(dropped.error());
+        if (auto dropped = daemon::access::drop_token(options.data); !dropped)
+            return fail_to_serve(options, dropped.error());
     const bool has_token = daemon::access::has_token(options.data);
     if (options.auth == rundir::Auth::token || has_token || !peers.can_tell()) {
         auto token = daemon::access::load_token(options.data);
-        if (!token) return fail(base::with_context(token.error(), "token"));
+        if (!token) return fail_to_serve(options, base::with_context(token.error(), "token"));
         http.token = std::move(*token);
     }
     if (!peers.can_tell())
@@ -179,7 +192,8 @@ int serve(const daemon::Options& options) {
     // Nothing that grows with what is on disk comes before the listener.
     asio::io_context io(1);
     daemon::Daemon daemon(io, options, peers, std::move(supervising), std::move(*ended), std::move(http));
-    if (auto opened = open_doors(daemon, options.port, after_another); !opened) return fail(opened.error());
+    if (auto opened = open_doors(daemon, options.port, after_another); !opened)
+        return fail_to_serve(options, opened.error());
     daemon.start();
     io.run();
     return daemon.status();

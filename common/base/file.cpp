@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -126,7 +127,6 @@ Result<void> check_own_directory(const fs::path& path) {
     return boost::system::in_place_value;
 }
 
-int write_all(int fd, std::string_view bytes) noexcept {
 std::string open_parent_text(const fs::path& path) {
     for (fs::path above = path.parent_path();; above = above.parent_path()) {
         struct stat info {};
@@ -144,6 +144,7 @@ std::string open_parent_text(const fs::path& path) {
     }
 }
 
+int write_all(int fd, std::string_view bytes) noexcept {
     while (!bytes.empty()) {
         const ssize_t n = ::write(fd, bytes.data(), bytes.size());
         if (n < 0 && errno == EINTR) continue;
@@ -168,6 +169,30 @@ Result<void> atomic_write(const fs::path& path, std::string_view bytes, mode_t m
         return os_failure(path.string(), failed);
     }
     return sync_directory(path.parent_path());
+}
+
+std::optional<Error> lack_of_room(const fs::path& directory, int os_error) {
+    struct statvfs facts {};
+    const bool is_known = ::statvfs(directory.c_str(), &facts) == 0;
+    if (os_error == EROFS || (is_known && (facts.f_flag & ST_RDONLY) != 0))
+        return Error{
+            ErrorCode::io,
+            fmt::format("{} is on a file system that is mounted read-only; make it writable again", directory.string()),
+            EROFS};
+    if (os_error == EDQUOT)
+        return Error{ErrorCode::io, fmt::format("your quota at {} is used up; free space there", directory.string()),
+                     EDQUOT};
+    if (os_error != ENOSPC) return std::nullopt;
+    constexpr std::uint64_t few_files = 8;
+    const bool lacks_inodes = is_known && facts.f_files > 0 && facts.f_favail < few_files && facts.f_bavail > 0;
+    return Error{ErrorCode::io,
+                 fmt::format("disk full at {}{}", directory.string(),
+                             lacks_inodes ? ": it takes no more files; remove some there" : "; free space there"),
+                 ENOSPC};
+}
+
+bool is_lack_of_room(const Error& error) noexcept {
+    return error.os_error == ENOSPC || error.os_error == EDQUOT || error.os_error == EROFS;
 }
 
 Result<void> sync_directory(const fs::path& path) {
@@ -202,7 +227,7 @@ Result<void> make_private_directory(const fs::path& path) {
                                  "yours; look at what is there, then close it with: chmod 700 {}",
                                  path.string(), info.st_mode & 07777, shell_quote(path.native()))};
     if ((info.st_mode & 077) != 0 && ::chmod(path.c_str(), 0700) != 0) return os_failure(path.string(), errno);
-    if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0)
+    if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0 && errno != EROFS)
         return Error{ErrorCode::io,
                      fmt::format("{} is not writable: {}", path.string(), os_failure("", errno).message.substr(2)),
                      errno};

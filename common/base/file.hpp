@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -34,25 +35,32 @@ Result<void> check_own_entries(const std::filesystem::path& directory);
 /// Whether it is a directory that belongs to this user, and no symbolic link. Errors: denied, not_found, io.
 Result<void> check_own_directory(const std::filesystem::path& path);
 
-/// Writes all of `bytes`, retrying short writes and EINTR. Returns errno or 0.
 /// Which directory above `path` lets others put another in the place of what is below it, and how to close it: it
 /// belongs to a user who is neither this one nor root, or may be written by others and is not sticky. By its group,
 /// too, unless that is this user's own. Empty: none does, as far as a look tells.
 std::string open_parent_text(const std::filesystem::path& path);
 
+/// Writes all of `bytes`, retrying short writes and EINTR. Returns errno or 0.
 int write_all(int fd, std::string_view bytes) noexcept;
 
 /// Replaces `path` with `bytes`: temporary file beside it, fsync, rename, fsync of the directory. After a crash either
 /// the old or the new content stands there. The file has this `mode`, whatever the umask.
 Result<void> atomic_write(const std::filesystem::path& path, std::string_view bytes, mode_t mode = 0600);
 
+/// What a failure to write in `directory` says in one line, with the way out, where nothing can be written there now:
+/// the disk is full, a quota used up, the file system read-only. `os_error` is ENOSPC, EDQUOT or EROFS then, whatever
+/// it was before. No value: it failed for another reason.
+std::optional<Error> lack_of_room(const std::filesystem::path& directory, int os_error);
+/// Whether an error is one of `lack_of_room`, or of the kernel for that reason: it passes when there is room.
+bool is_lack_of_room(const Error& error) noexcept;
+
 /// Syncs a directory, so that names created in it survive a power cut.
 Result<void> sync_directory(const std::filesystem::path& path);
 
 /// Makes `path` a directory of ours: creates it (and missing parents) with mode 0700 or checks that it is a
 /// directory, no symbolic link, owned by this user, and closed to others (tightened to 0700 when others may only read
-/// it, or nothing is in it). Errors: denied (foreign, a symbolic link, others may have put something there), io (cannot
-/// be created or written).
+/// it, or nothing is in it). One that is there on a read-only file system will do. Errors: denied (foreign, a symbolic
+/// link, others may have put something there), io (cannot be created or written).
 Result<void> make_private_directory(const std::filesystem::path& path);
 
 /// Opens /dev/null in place of whichever of the descriptors 0 to 2 are closed, so that no file or socket opened later

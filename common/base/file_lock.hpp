@@ -1,7 +1,8 @@
 #pragma once
 /// A lock on a file as a sign of life: held while the holder lives, gone with it whatever killed it. An open file
 /// description lock (fcntl_locking(2), F_OFD_SETLK): as flock(2) it belongs to the descriptor and its duplicates, and
-/// unlike that it can be asked for without being taken.
+/// unlike that it can be asked for without being taken. On a read-only file system, where no exclusive lock of this
+/// kind is to be had, a shared one tells that it is held, and one of flock(2) beside it keeps others out.
 #include <filesystem>
 #include <optional>
 

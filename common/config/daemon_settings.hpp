@@ -39,7 +39,8 @@ struct DaemonFlags {
         each(field("verbose", &F::verbose).as_flag("v,verbose", "", "Say what it does"));
         each(field("ready_fd", &F::ready_fd)
                  .range(0, 65535)
-                 .as_flag("ready-fd", "FD", "Write READY=1 and ENDPOINT=URL to this descriptor once it serves"));
+                 .as_flag("ready-fd", "FD",
+                          "Write READY=1 and ENDPOINT=URL to this descriptor once it serves, or ERROR=why"));
     }
 };
 

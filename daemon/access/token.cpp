@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
 #include "common/base/random.hpp"
 #include "common/rundir/daemon_paths.hpp"
@@ -20,7 +21,11 @@ Result<std::string> load_token(const std::filesystem::path& data) {
     std::array<std::uint8_t, 32> bytes;
     base::fill_random(bytes);
     std::string token = base::to_hex(bytes);
-    if (auto written = base::atomic_write(rundir::token_path(data), token + "\n"); !written) return written.error();
+    const auto written = base::atomic_write(rundir::token_path(data), token + "\n");
+    if (!written && !base::is_lack_of_room(written.error())) return written.error();
+    // The person's client needs none. Agents have to wait for a daemon that can tell them one.
+    if (!written)
+        base::report(base::Severity::warning, "{}: agents over TCP have no token to show", written.error().message);
     return token;
 }
 
@@ -31,6 +36,8 @@ bool has_token(const std::filesystem::path& data) {
 
 Result<void> drop_token(const std::filesystem::path& data) {
     const auto file = rundir::token_path(data);
+    // Of a read-only file system even what is not there cannot be removed.
+    if (!has_token(data)) return boost::system::in_place_value;
     if (::unlink(file.c_str()) != 0 && errno != ENOENT) return base::os_failure(file.native(), errno);
     return boost::system::in_place_value;
 }

@@ -152,6 +152,11 @@ Task<Result<void>> LocalRunDirectories::check_program(std::string program, std::
     co_return co_await async::offload(files_, std::move(work));
 }
 
+Task<Result<void>> LocalRunDirectories::check_room() {
+    auto look = [data = data_]() -> Result<void> { return core::check_room(data); };
+    co_return co_await async::offload(files_, std::move(look));
+}
+
 Task<Result<std::string>> LocalRunDirectories::canonical_directory(std::string path) {
     auto work = [path = std::move(path)] { return core::canonical_directory(path); };
     co_return co_await async::offload(files_, std::move(work));

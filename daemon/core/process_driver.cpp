@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "common/base/diagnostics.hpp"
+#include "common/base/file.hpp"
 #include "common/base/kill_point.hpp"
 #include "common/base/random.hpp"
 #include "common/base/text.hpp"
@@ -168,6 +169,7 @@ StoreChange ProcessDriver::change_of(const Process& process, const std::string& 
 }
 
 Task<> ProcessDriver::record(StoreChange change, std::string what) {
+    change.is_fact = true;
     auto committed = co_await store_.commit(std::move(change));
     // The run directory is the truth about what happened: the next daemon reads it there.
     if (!committed)
@@ -382,6 +384,9 @@ void ProcessDriver::hear_start(const ProcessPtr& process, const run::TellStarted
 
 void ProcessDriver::hear_failure(const ProcessPtr& process, const run::TellFailed& told) {
     process->start_error = told.error ? *told.error : start_error_of(process->record.definition, process->run_state);
+    if (base::is_lack_of_room(*process->start_error))
+        if (auto lack = base::lack_of_room(options_.data, process->start_error->os_error))
+            process->start_error = base::with_context(*lack, "nothing was started");
     if (const auto at_rest = std::exchange(process->at_rest, nullptr)) {
         take_back_start(process, *at_rest);
         return;

@@ -77,6 +77,8 @@ public:
     /// appears whole or not at all. Errors: io; nothing of the run is left behind then, and nothing that was there
     /// before is touched.
     virtual Task<Result<void>> prepare(rundir::RunSpec spec) = 0;
+    /// Whether there is room for that. Errors: io (lack_of_room in base/file.hpp).
+    virtual Task<Result<void>> check_room() = 0;
     /// Removes a run directory. A missing one is no error. Errors: io.
     virtual Task<Result<void>> remove_run(RunId id) = 0;
     /// Removes a process with all its output; durable. A missing one is no error. Errors: io.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,6 +36,8 @@ namespace {
 
 // Of a command: where files are looked for, and how many are remembered.
 constexpr std::size_t most_arguments_looked_at = 16, most_argument_files = 4;
+/// What a run needs before its program has printed anything: its record, spec, state, lock, socket, segment and index.
+constexpr std::uint64_t bytes_of_a_run = 64u << 10, files_of_a_run = 8;
 constexpr std::size_t max_spec_bytes = 16u << 20;
 constexpr std::string_view hidden_prefix = ".removed-";
 constexpr const char* unfinished_name = ".new";  // in `runs`; a process makes one run at a time
@@ -319,6 +322,16 @@ void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_b
         fs::remove(index, ignored);
         fs::remove(*segment, ignored);
     }
+}
+
+Result<void> check_room(const fs::path& data) {
+    struct statvfs facts {};
+    if (::statvfs(data.c_str(), &facts) != 0 || facts.f_blocks == 0) return boost::system::in_place_value;
+    const auto blocks = ::geteuid() == 0 ? facts.f_bfree : facts.f_bavail;
+    const bool is_full = std::uint64_t{blocks} * facts.f_frsize < bytes_of_a_run;
+    const bool lacks_files = facts.f_files > 0 && facts.f_favail < files_of_a_run;
+    if (auto lack = base::lack_of_room(data, is_full || lacks_files ? ENOSPC : 0)) return *lack;
+    return boost::system::in_place_value;
 }
 
 Result<std::string> canonical_directory(const std::string& path) {

@@ -35,6 +35,8 @@ void collect_garbage(std::filesystem::path data, std::size_t keep_runs, std::uin
                      const Starters& starters);
 
 /// Symbolic links resolved. Errors: invalid (not absolute, missing, no directory, not to be entered).
+/// See RunDirectories.
+Result<void> check_room(const std::filesystem::path& data);
 Result<std::string> canonical_directory(const std::string& path);
 Result<void> clear_output(const std::filesystem::path& data, ProcessId id);
 /// The file of the program that a run would execute; nothing: there is none, or it cannot be told.

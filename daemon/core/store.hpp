@@ -144,6 +144,9 @@ struct StoreChange {
     std::vector<RunRecord> runs;           // inserted, or joined with what is known of the run: `join`
     std::vector<ProcessId> removed;        // with their runs
     std::vector<AuditEntry> audit;
+    /// It has come about, recorded or not: where the disk has no room it is kept, and written as soon as there is some,
+    /// before anything that comes later.
+    bool is_fact = false;
 };
 
 struct StoreSnapshot {
@@ -160,8 +163,8 @@ public:
     virtual Task<Result<StoreSnapshot>> load() = 0;
     /// Completes when `change` is written: no death of the daemon takes it back any more. Within a second it is
     /// durable; a power cut before that takes it back with all that came after it. Changes are written in the order of
-    /// the calls. Errors: io (full disk, …): nothing of the change is kept. Cancelling abandons the wait, never the
-    /// change.
+    /// the calls. Errors: io (full disk, …): nothing of the change is kept but of a fact. Cancelling abandons the wait,
+    /// never the change.
     virtual Task<Result<void>> commit(StoreChange change) = 0;
     /// Oldest first. Errors: io, corrupt.
     virtual Task<Result<std::vector<AuditEntry>>> read_audit(AuditQuery query) = 0;

@@ -183,10 +183,16 @@ Result<void> Listener::State::open_unix(const ListenOptions& options) {
     if (!directory) return base::os_failure("open " + options.socket_directory.string(), errno);
     path = options.socket_directory / options.socket_name;
     auto fd = listen_unix(directory.get(), path);
-    if (!fd) return fd.error();
-    ::fstatat(directory.get(), options.socket_name.c_str(), &socket_file, AT_SYMLINK_NOFOLLOW);
-    add(std::move(*fd), AF_UNIX);
-    if (options.abstract_name.empty()) return {};
+    const bool has_other_name = !options.abstract_name.empty();
+    if (!fd && !(has_other_name && base::is_lack_of_room(fd.error()))) return fd.error();
+    if (fd) {
+        ::fstatat(directory.get(), options.socket_name.c_str(), &socket_file, AT_SYMLINK_NOFOLLOW);
+        add(std::move(*fd), AF_UNIX);
+    } else {
+        directory.reset();
+        base::report(base::Severity::warning, "{}", fd.error().message);
+    }
+    if (!has_other_name) return {};
     auto nameless = listen_abstract(options.abstract_name);
     // It is for the day on which the other is gone; whoever has the name answers to nobody who looks whose it is.
     if (nameless)

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "common/base/file.hpp"
+#include "common/base/text.hpp"
 #include "common/base/unique_fd.hpp"
 
 namespace persistproc::daemon::http {
@@ -38,6 +39,10 @@ Result<void> announce_ready(int fd, std::string_view line) {
     if (const int err = base::write_all(fd, std::string(line) + "\n"); err != 0)
         return base::os_failure("--ready-fd", err);
     return {};
+}
+
+void announce_failure(int fd, std::string_view why) {
+    if (fd >= 0) base::write_all(fd, "ERROR=" + base::escape_line(why));
 }
 
 }  // namespace persistproc::daemon::http

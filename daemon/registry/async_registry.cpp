@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -15,6 +16,7 @@
 #include "common/async/notifier.hpp"
 #include "common/async/offload.hpp"
 #include "common/base/diagnostics.hpp"
+#include "common/base/file.hpp"
 #include "common/base/unique_fd.hpp"
 #include "common/rundir/daemon_paths.hpp"
 #include "daemon/core/writeback.hpp"
@@ -29,6 +31,9 @@ namespace {
 // A checkpoint waits for the disk, and commits wait for it: it is done when there are none, or when it must be.
 constexpr int many_wal_pages = 1000, most_wal_pages = 16000;  // 4 and 64 MiB
 constexpr auto quiet_enough = std::chrono::seconds(2);
+// Where there was no room, how long until it is looked for again unless somebody has something to write. To open the
+// database is to read all of it.
+constexpr auto shortest_pause = std::chrono::seconds(1), longest_pause = std::chrono::seconds(8);
 
 }  // namespace
 
@@ -55,9 +60,10 @@ struct AsyncRegistry::State {
     asio::any_io_executor executor;
     std::filesystem::path directory;
     async::Notifier audited;
-    std::optional<Registry> registry;      // the thread's alone, as are the next six
+    std::optional<Registry> registry;      // the thread's alone, as are the next seven; nothing: there is no room
     std::optional<Error> failed;           // never was opened
     std::optional<Remembered> remembered;  // since it was loaded
+    Unwritten unwritten;
     EndedSessions ended;
     std::uint32_t reserved = 0, durable_reserved = 0;  // numbers of processes
     std::uint64_t reserved_pass = 0;                   // of `writeback`, that makes `reserved` durable
@@ -68,8 +74,9 @@ struct AsyncRegistry::State {
     std::unordered_set<std::string> dead;  // the executor's alone, as is the next
     std::deque<std::string> dead_by_age;
     core::Writeback writeback;
-    asio::thread_pool thread{1};       // joined by the owner before the rest goes
-    asio::steady_timer quiet{thread};  // the thread's alone, as is the next
+    asio::thread_pool thread{1};                     // joined by the owner before the rest goes
+    asio::steady_timer quiet{thread}, room{thread};  // the thread's alone, as are the next two
+    std::chrono::seconds pause = shortest_pause;
     bool is_closing = false;
 
     /// False: it was known already.
@@ -89,9 +96,47 @@ struct AsyncRegistry::State {
         if (registry) return boost::system::in_place_value;
         if (auto there = check_directory(); !there) return there;
         auto opened = take(Registry::open(directory));
-        // One that was open once is tried again: its disk may only have been full.
-        if (!opened && !remembered) failed = opened.error();
+        // One that was open once, or whose disk has no room, is tried again.
+        if (!opened && !remembered && !base::is_lack_of_room(opened.error())) failed = opened.error();
         return opened;
+    }
+
+    /// On the thread: as `ensure_open`, or it has been seen that the database can be read.
+    Result<void> begin() {
+        auto opened = ensure_open();
+        if (opened || !base::is_lack_of_room(opened.error())) return opened;
+        if (auto read = Registry::open_to_read(directory, opened.error()); !read) {
+            failed = read.error();
+            return read.error();
+        }
+        base::report(base::Severity::warning,
+                     "{}: until then nothing is started, and what happens is recorded once there is room",
+                     opened.error().message);
+        look_for_room();
+        return boost::system::in_place_value;
+    }
+
+    /// On the thread: `work(registry)`, of what can be read where there is no room for more.
+    template <class Work>
+    auto reading(Work work) -> decltype(work(*registry)) {
+        auto result = with_registry(work);
+        if (result || registry || !base::is_lack_of_room(result.error())) return result;
+        auto read = Registry::open_to_read(directory, result.error());
+        if (!read) return read.error();
+        return work(*read);
+    }
+
+    /// On the thread: what waits for room is written as soon as there is some.
+    void look_for_room() {
+        if (is_closing) return;
+        room.expires_after(pause);
+        room.async_wait([this](boost::system::error_code moved_on) {
+            if (moved_on || (registry && unwritten.is_empty())) return;
+            pause = std::min(pause * 2, longest_pause);
+            if (const auto done = commit({}); !done) return look_for_room();
+            pause = shortest_pause;
+            base::report(base::Severity::info, "there is room again at {}: all is recorded", directory.native());
+        });
     }
 
     /// On the thread: whether the data directory is the one that this daemon has locked. A new database in another one
@@ -133,8 +178,20 @@ struct AsyncRegistry::State {
         return work(*registry);
     }
 
+    /// What waits for room goes first.
     Result<void> commit(const std::vector<core::StoreChange>& changes) {
+        if (unwritten.is_empty()) return commit_now(changes);
+        std::vector<core::StoreChange> all{unwritten.all()};
+        all.insert(all.end(), changes.begin(), changes.end());
+        auto done = commit_now(all);
+        if (done) unwritten = {};
+        return done;
+    }
+
+    Result<void> commit_now(const std::vector<core::StoreChange>& changes) {
         auto done = with_registry([&](Registry& open) { return open.commit(changes); });
+        if (!done && done.error().code == ErrorCode::io)
+            if (auto lack = base::lack_of_room(directory, done.error().os_error)) return *lack;
         if (!done) return done;
         if (remembered)
             for (const auto& each : changes) remembered->take(each);
@@ -198,7 +255,12 @@ struct AsyncRegistry::State {
         const auto together = commit(changes);
         for (std::size_t i = 0; i < batch.size(); ++i) {
             Result<void> result = together;
-            if (!together && batch.size() > 1 && registry) result = commit({changes[i]});
+            const bool lacks_room = !together && base::is_lack_of_room(together.error());
+            if (!together && batch.size() > 1 && registry && !lacks_room) result = commit({changes[i]});
+            if (lacks_room && changes[i].is_fact) {
+                unwritten.take(std::move(changes[i]));
+                look_for_room();
+            }
             asio::post(executor, [waiting = batch[i].waiting, result] {
                 waiting->result = result;
                 waiting->done.notify_all();
@@ -214,6 +276,8 @@ AsyncRegistry::~AsyncRegistry() {
     asio::post(state_->thread, [raw = state_.get()] {
         raw->is_closing = true;
         raw->quiet.cancel();
+        raw->room.cancel();
+        if (!raw->unwritten.is_empty()) (void)raw->commit({});
         // Else they are skipped after a restart of the machine, and nothing is lost.
         if (raw->registry) (void)raw->registry->close();
     });
@@ -222,14 +286,14 @@ AsyncRegistry::~AsyncRegistry() {
 
 Task<Result<void>> AsyncRegistry::open() {
     auto state = state_;
-    auto open = [state] { return state->ensure_open(); };
+    auto open = [state] { return state->begin(); };
     co_return co_await async::offload(state->thread, std::move(open));
 }
 
 Task<Result<core::StoreSnapshot>> AsyncRegistry::load() {
     auto state = state_;
     auto read = [state]() -> Result<core::StoreSnapshot> {
-        auto snapshot = state->with_registry([](Registry& open) { return open.load(); });
+        auto snapshot = state->reading([](Registry& open) { return open.load(); });
         if (snapshot) state->remembered.emplace().take(*snapshot);
         return snapshot;
     };
@@ -254,7 +318,7 @@ Task<Result<void>> AsyncRegistry::commit(core::StoreChange change) {
 Task<Result<std::vector<core::AuditEntry>>> AsyncRegistry::read_audit(core::AuditQuery query) {
     auto state = state_;
     auto read = [state, query = std::move(query)] {
-        return state->with_registry([&](Registry& open) { return open.read_audit(query); });
+        return state->reading([&](Registry& open) { return open.read_audit(query); });
     };
     co_return co_await async::offload(state->thread, std::move(read));
 }

@@ -1,6 +1,7 @@
 #include "daemon/registry/database.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,8 +18,27 @@ Error failure(sqlite3* database, int code) {
     const ErrorCode kind = primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? ErrorCode::corrupt
                            : primary == SQLITE_BUSY                              ? ErrorCode::unavailable
                                                                                  : ErrorCode::io;
+    // The kernel's word for it is not kept for the first of these.
+    const int os_error = primary == SQLITE_FULL ? ENOSPC : database != nullptr ? sqlite3_system_errno(database) : 0;
     return {kind, std::string("database: ") + (database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code)),
-            database != nullptr ? sqlite3_system_errno(database) : 0};
+            os_error};
+}
+
+/// The file's name in one of SQLite's URIs.
+std::string uri_of(const std::filesystem::path& file) {
+    std::string out = "file:";
+    for (const char c : file.native()) {
+        if (c == '?' || c == '#' || c == '%')
+            out += fmt::format("%{:02x}", static_cast<unsigned char>(c));
+        else
+            out += c;
+    }
+    return out;
+}
+
+bool has_bytes(const std::filesystem::path& file) {
+    struct stat facts {};
+    return ::stat(file.c_str(), &facts) == 0 && facts.st_size > 0;
 }
 
 }  // namespace
@@ -107,6 +127,23 @@ Result<Database> Database::open(const std::filesystem::path& file, std::chrono::
     database.name_ = file.native();
     database.file_.reset(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
     if (!database.file_) return base::os_failure(database.name_, errno);
+    return database;
+}
+
+Result<Database> Database::open_to_read(const std::filesystem::path& file) {
+    // Beside a WAL a connection that locks nothing (unix-none); without one, since it would make one, one that takes
+    // the file for unchangeable.
+    const bool has_wal = has_bytes(wal_path(file));
+    const std::string uri = uri_of(file) + (has_wal ? "?mode=ro&vfs=unix-none" : "?mode=ro&immutable=1");
+    const bool is_there = has_bytes(file);
+    sqlite3* handle = nullptr;
+    const int opened = sqlite3_open_v2(
+        is_there ? uri.c_str() : ":memory:", &handle,
+        (is_there ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX, nullptr);
+    Database database(handle);
+    if (opened != SQLITE_OK) return failure(handle, opened);
+    // As in `open`: no memory is to be shared.
+    if (auto set_up = database.execute("PRAGMA locking_mode=EXCLUSIVE"); !set_up) return set_up.error();
     return database;
 }
 

@@ -45,15 +45,16 @@ Result<EndedSessions> EndedSessions::open(const std::filesystem::path& directory
     Lines lines = lines_of(*text);
     sessions.found_ = std::move(lines.newest);
     sessions.lines_ = lines.count;
-    // What is appended next must not become one line with a torn one.
-    if (!lines.is_whole)
-        if (auto written = sessions.rewrite(); !written) return written.error();
+    if (!lines.is_whole) sessions.torn_at_ = static_cast<off_t>(text->rfind('\n') + 1);
     return sessions;
 }
 
 Result<void> EndedSessions::append(const std::vector<std::string>& ids) {
     auto file = base::open_file(file_, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW);
     if (!file) return file.error();
+    // What is appended must not become one line with a torn one.
+    if (torn_at_ && ::ftruncate(file->get(), *torn_at_) != 0) return base::os_failure(file_.string(), errno);
+    torn_at_.reset();
     struct stat before {};
     if (::fstat(file->get(), &before) != 0) return base::os_failure(file_.string(), errno);
     std::string text;

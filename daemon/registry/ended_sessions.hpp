@@ -2,7 +2,10 @@
 /// Sessions of the HTTP transport that clients have ended: they stay dead for the daemons to come. Their ids stand in
 /// `<directory>/ended-sessions`, one a line, oldest first: a small file of its own, so that they are known before the
 /// database is open. A line without its end (a crash tore it) is none.
+#include <sys/types.h>
+
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +35,7 @@ private:
     std::filesystem::path file_;
     std::vector<std::string> found_;
     std::size_t lines_ = 0;
+    std::optional<off_t> torn_at_;  // where the last line begins, which has no end
 };
 
 }  // namespace persistproc::registry

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -45,6 +46,13 @@ std::string holder_text(const std::filesystem::path& file) {
                        name.empty() ? "a program" : base::escape_line(name), lock.l_pid);
 }
 
+std::array<std::int64_t, 2> halves_of(const base::BootId& boot) {
+    std::array<std::int64_t, 2> out{};
+    static_assert(sizeof out == sizeof boot);
+    std::memcpy(out.data(), boot.data(), sizeof out);
+    return out;
+}
+
 /// One record that cannot be read is no reason to give up all others: the run directories tell what it is about.
 template <class Record>
 bool is_damaged(const Result<Record>& record, std::string_view instead = "its run directory is read instead") {
@@ -82,6 +90,7 @@ Result<Registry> Registry::open(const std::filesystem::path& directory, base::Bo
     if (registry) return registry;
     Error error = registry.error();
     if (error.code == ErrorCode::corrupt) return begin_anew(directory, error, boot);
+    if (auto lack = base::lack_of_room(directory, error.os_error); lack && error.code == ErrorCode::io) return *lack;
     if (error.code == ErrorCode::unavailable) error.message += holder_text(file);
     // What SQLite says of these two helps nobody.
     if (error.code == ErrorCode::io && file.native().size() > longest_path)
@@ -90,6 +99,23 @@ Result<Registry> Registry::open(const std::filesystem::path& directory, base::Bo
     else if (error.code == ErrorCode::io && ::access(file.c_str(), R_OK | W_OK) != 0 && errno != ENOENT)
         error = base::os_failure("database: it must be readable and writable (chmod u+rw)", errno);
     return base::with_context(error, file.string());
+}
+
+Result<Registry> Registry::open_to_read(const std::filesystem::path& directory, const Error& lack, base::BootId boot) {
+    const auto file = directory / database_name;
+    std::error_code failed;
+    // Where there is nothing to serve nobody is helped by a daemon that can begin nothing.
+    const bool is_new = !std::filesystem::exists(file, failed) || std::filesystem::file_size(file, failed) == 0;
+    if (is_new && std::filesystem::is_empty(directory / "procs", failed)) return lack;
+    auto database = Database::open_to_read(file);
+    if (!database) return base::with_context(database.error(), file.string());
+    Registry registry;
+    registry.statements_ = std::make_unique<Statements>(Statements{.database = std::move(*database)});
+    // One of an older version has to be written before it can be read.
+    if (auto migrated = migrate(registry.statements_->database); !migrated)
+        return migrated.error().code == ErrorCode::io ? lack : migrated.error();
+    if (auto found = registry.find_epoch(boot); !found) return found.error();
+    return registry;
 }
 
 Result<Registry> Registry::begin_anew(const std::filesystem::path& directory, const Error& damage, base::BootId boot) {
@@ -105,7 +131,10 @@ Result<Registry> Registry::begin_anew(const std::filesystem::path& directory, co
             return base::os_failure(from, errno);
     }
     auto registry = open_as_it_is(file, boot);
-    if (!registry) return base::with_context(registry.error(), file.string());
+    if (!registry) {
+        auto lack = base::lack_of_room(directory, registry.error().os_error);
+        return lack ? *lack : base::with_context(registry.error(), file.string());
+    }
     registry->recovered_ = fmt::format("the database was damaged ({}); {}a new one is built from the run directories",
                                        damage.message, is_kept ? fmt::format("it is kept as {} and ", aside) : "");
     return registry;
@@ -159,7 +188,8 @@ Result<void> Registry::set_meta(std::string_view name, std::int64_t value) {
     return statements_->set_meta->run();
 }
 
-Result<void> Registry::begin_epoch(base::BootId boot) {
+/// The epoch that begins now, and the numbers of processes that are free in it. Writes nothing.
+Result<void> Registry::find_epoch(base::BootId boot) {
     std::map<std::string, std::int64_t> known;
     auto meta = statements_->database.prepare("SELECT name, value FROM meta");
     if (!meta) return meta.error();
@@ -176,15 +206,19 @@ Result<void> Registry::begin_epoch(base::BootId boot) {
     // A database that was begun anew must still outrank every daemon before it: wall seconds do.
     const auto seconds = static_cast<std::uint64_t>(base::to_ns(base::wall_now()) / 1'000'000'000);
     epoch_ = std::max(static_cast<std::uint64_t>(known["epoch"]) + 1, seconds);
-    std::int64_t halves[2];
-    static_assert(sizeof halves == sizeof boot);
-    std::memcpy(halves, boot.data(), sizeof halves);
+    const auto halves = halves_of(boot);
     const bool is_other_boot =
         known.contains(boot_names[0]) && (known[boot_names[0]] != halves[0] || known[boot_names[1]] != halves[1]);
     next_process_ = number_of(next_name);
     reserved_processes_ = number_of(reserved_name);
     if (is_other_boot) next_process_ = std::max(next_process_, reserved_processes_);
+    return boost::system::in_place_value;
+}
+
+Result<void> Registry::begin_epoch(base::BootId boot) {
+    if (auto found = find_epoch(boot); !found) return found;
     reserved_processes_ = std::max(reserved_processes_, next_process_ + block);
+    const auto halves = halves_of(boot);
     const std::pair<std::string_view, std::int64_t> values[] = {{"epoch", static_cast<std::int64_t>(epoch_)},
                                                                 {boot_names[0], halves[0]},
                                                                 {boot_names[1], halves[1]},

@@ -27,6 +27,11 @@ public:
     /// Moves the present one aside because of `damage`, and opens an empty one. Errors: as open.
     static Result<Registry> begin_anew(const std::filesystem::path& directory, const Error& damage,
                                        base::BootId boot = base::current_boot_id());
+    /// What `open` would find, where `is_lack_of_room(its error)`: for `load` and `read_audit` alone. The epoch that it
+    /// would begin is not on record. One that is not there is empty, unless nothing is: errors: io (as `open`'s),
+    /// corrupt, unsupported.
+    static Result<Registry> open_to_read(const std::filesystem::path& directory, const Error& lack,
+                                         base::BootId boot = base::current_boot_id());
     /// Gives back the numbers that were reserved and not used. No change may follow. Errors: io, corrupt.
     Result<void> close();
     Registry(Registry&&) noexcept;
@@ -63,6 +68,7 @@ private:
     Registry();
     static Result<Registry> open_as_it_is(const std::filesystem::path& file, base::BootId boot);
     Result<void> prepare(base::BootId boot);
+    Result<void> find_epoch(base::BootId boot);
     Result<void> begin_epoch(base::BootId boot);
     Result<void> set_meta(std::string_view name, std::int64_t value);
     Result<void> use_number(ProcessId id);

@@ -1,6 +1,9 @@
 #include "daemon/registry/remembered.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include "daemon/registry/registry.hpp"
 
 namespace persistproc::registry {
 
@@ -38,6 +41,35 @@ core::StoreChange Remembered::all() const {
     // A removal says that a number was used.
     const ProcessId last{next_process_ - 1};
     if (last.number > 0 && !processes_.contains(last)) out.removed.push_back(last);
+    return out;
+}
+
+void Unwritten::take(core::StoreChange change) {
+    for (auto& each : change.processes) processes_.insert_or_assign(each.id, std::move(each));
+    for (auto& each : change.runs) {
+        const RunId id = each.id;
+        const auto [known, is_new] = runs_.try_emplace(id, each);
+        if (!is_new) core::join(known->second, each);
+    }
+    for (const ProcessId id : change.removed) {
+        processes_.erase(id);
+        std::erase_if(runs_, [id](const auto& each) { return each.first.process == id; });
+        removed_.insert(id);
+    }
+    for (auto& each : change.audit) audit_.push_back(std::move(each));
+    while (audit_.size() > std::size_t{kept_audit}) audit_.pop_front();
+}
+
+bool Unwritten::is_empty() const noexcept {
+    return processes_.empty() && runs_.empty() && removed_.empty() && audit_.empty();
+}
+
+core::StoreChange Unwritten::all() const {
+    core::StoreChange out;
+    for (const auto& [id, each] : processes_) out.processes.push_back(each);
+    for (const auto& [id, each] : runs_) out.runs.push_back(each);
+    out.removed.assign(removed_.begin(), removed_.end());
+    out.audit.assign(audit_.begin(), audit_.end());
     return out;
 }
 

@@ -311,6 +311,46 @@ class FullDisk(Case):
         self.filler.unlink()
         self.assertEqual(self.start("second", ["sleep", "60"])["state"], "running")
 
+    def test_a_daemon_that_begins_on_a_full_disk(self):
+        self.begin_without_room("disk full at", self.fill_up, lambda: self.filler.unlink())
+
+    def test_a_daemon_that_begins_on_a_read_only_disk(self):
+        def close():
+            # What is open stays so: a mount that nobody writes through lies over the other.
+            subprocess.run(["mount", "--bind", self.place.data, self.place.data], check=True)
+            subprocess.run(["mount", "-o", "remount,bind,ro", self.place.data], check=True)
+
+        self.begin_without_room("read-only", close, lambda: subprocess.run(["umount", "-l", self.place.data], check=True))
+
+    def begin_without_room(self, why, close, make_room):
+        self.daemon.start()
+        web = self.start("web", ["sleep", "60"])
+        self.start("other", ["sleep", "60"])
+        gate = self.place.work / "gate"
+        self.start("ends", [str(CHILD), "until-file", str(gate), ",", "exit", "7"])
+        close()
+        self.daemon.restart()
+        self.assertEqual([view["state"] for view in self.views()], ["running"] * 3)
+        for arguments in (("start", "--label", "new", "--", "sleep", "60"), ("restart", "web"), ("rename", "web", "x")):
+            finished = self.cli(*arguments)
+            self.assertEqual(finished.code, 125, finished)
+            self.assertOneLine(finished.err, why, str(self.place.data))
+        self.assertEqual(self.view("web")["pid"], web["pid"])
+        gate.touch()
+        self.assertEqual(self.wait_exit("ends").code, 7)
+        self.ok("stop", "web")
+        self.assertEqual([view["label"] for view in self.views() if view["state"] == "running"], ["other"])
+        self.ok("audit")
+        make_room()
+        if why == "read-only":  # the daemon began below that mount
+            self.daemon.restart()
+        self.assertEqual(self.start("new", ["sleep", "60"])["state"], "running")
+        if why != "read-only":
+            self.assertIn(b" stop p1\n", self.ok("audit").out)
+        self.daemon.restart()
+        states = {view["label"]: view["state"] for view in self.ok("list", "-a", "--json").json()["processes"]}
+        self.assertEqual(states, {"web": "stopped", "other": "running", "ends": "exited", "new": "running"})
+
     def fill_up(self):
         with open(self.filler, "wb") as file:
             for size in (65536, 4096):

@@ -255,6 +255,7 @@ public:
     Task<Result<void>> check_program(std::string, std::string, std::string) override {
         co_return boost::system::in_place_value;
     }
+    Task<Result<void>> check_room() override { co_return boost::system::in_place_value; }
     Task<Result<std::string>> canonical_directory(std::string path) override {
         std::function<Result<std::string>()> work = [path]() -> Result<std::string> { return path; };
         co_return co_await daemon_.perform(std::string("directory"), std::move(work), world_.mood.disk / 4, false);

@@ -13,6 +13,7 @@ Task<Result<ProcessView>> Operations::flush(ops::FlushRequest request, std::stri
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
     if (auto later = suspended(*process, "nothing was removed, it goes on by")) co_return *later;
     auto change = driver_.change_of(*process, actor, ops::FlushRequest::operation.audit, "");
+    change.is_fact = true;
     auto committed = co_await store_.commit(std::move(change));
     if (!committed)
         base::report(base::Severity::warning, "that the output of {} is removed could not be recorded: {}",

@@ -32,6 +32,7 @@ Task<Result<ops::ShutdownResponse>> Operations::leave(ops::ShutdownRequest reque
                      .process = "",
                      .detail = keep ? "keep" : ""};
     change.audit.push_back(std::move(entry));
+    change.is_fact = true;
     auto committed = co_await store_.commit(std::move(change));
     if (!committed)
         base::report(base::Severity::warning, "shutdown could not be recorded: {}", committed.error().message);

@@ -51,6 +51,8 @@ Task<Result<void>> Operations::come_to_rest(ProcessPtr process) {
 }
 
 Task<Result<void>> Operations::check_launch(Definition definition, std::vector<std::string> environment) {
+    if (auto room = co_await world_.directories.check_room(); !room)
+        co_return base::with_context(room.error(), "nothing can be started");
     if (!world_.shims.executes_here()) co_return boost::system::in_place_value;
     std::string path = "/bin:/usr/bin";
     for (const auto& variable : environment)

@@ -22,6 +22,7 @@ Task<Result<ProcessView>> Operations::signal(ops::SignalRequest request, std::st
     process->record.sent_signal = SentSignal{.run = last, .number = *number, .by = actor, .at = world_.clock.wall()};
     const auto take_back = [&] { process->record.sent_signal = before; };
     auto change = driver_.change_of(*process, actor, ops::SignalRequest::operation.audit, domain::signal_name(*number));
+    change.is_fact = true;
     auto committed = co_await store_.commit(std::move(change));
     if (!committed)
         base::report(base::Severity::warning, "signal to {} could not be recorded: {}", process->name(),

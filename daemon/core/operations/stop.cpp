@@ -46,6 +46,7 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     auto wanted = want_down(*process, actor);
     auto change = driver_.change_of(*process, actor, ops::StopRequest::operation.audit, request.force ? "force" : "");
     change.processes.front() = std::move(wanted);
+    change.is_fact = true;
     auto committed = co_await store_.commit(std::move(change));
     if (!committed)
         base::report(base::Severity::warning, "stop of {} could not be recorded: {}", process->name(),
@@ -96,10 +97,10 @@ Task<Result<ProcessView>> Operations::stopped_view(ProcessPtr process, std::opti
     co_return shown;
 }
 
-}  // namespace persistproc::core
 void Operations::tell_ended(ProcessView& shown, std::optional<Cause> left) {
     if (!left || domain::has_cause(shown, CauseCode::left_running)) return;
     left->code = CauseCode::leftovers_ended;
     shown.causes.push_back(std::move(*left));
 }
 
+}  // namespace persistproc::core

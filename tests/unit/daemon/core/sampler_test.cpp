@@ -59,6 +59,7 @@ public:
     base::BootId boot_id() const override { return {}; }
     Task<Result<void>> clear_output(ProcessId) override { co_return none(); }
     Task<Result<void>> check_program(std::string, std::string, std::string) override { co_return none(); }
+    Task<Result<void>> check_room() override { co_return none(); }
     Task<Result<std::string>> canonical_directory(std::string path) override { co_return path; }
 
     std::vector<std::vector<SampleRequest>> asked;

@@ -436,4 +436,79 @@ TEST_CASE("what agents do leaves the person's audit, also after a failure and wi
     CHECK(count(*registry, "loud 1") == half - 20);
 }
 
+TEST_CASE("where nothing can be written the database is read, whether it was closed or not") {
+    const bool was_closed = GENERATE(false, true);
+    tests::TemporaryDirectory directory;
+    const Error lack{ErrorCode::io, "disk full", ENOSPC};
+    std::uint64_t epoch = 0;
+    {
+        auto registry = Registry::open(directory.path());
+        REQUIRE(registry);
+        epoch = registry->load()->epoch;
+        core::StoreChange change;
+        change.processes.push_back(record_of(7));
+        change.audit.push_back({.actor = "test", .action = "start", .process = "p7", .detail = ""});
+        REQUIRE(registry->commit({change}));
+        if (!was_closed) {
+            // As a death leaves it.
+            tests::TemporaryDirectory copy;
+            std::filesystem::copy(directory.path(), copy.path(), std::filesystem::copy_options::recursive);
+            auto left = Registry::open_to_read(copy.path(), lack);
+            REQUIRE(left);
+            CHECK(left->load()->processes.size() == 1);
+            CHECK(std::filesystem::exists(Registry::wal_path(copy.path())));
+        }
+    }
+    const auto names = [&] {
+        std::vector<std::string> out;
+        for (const auto& each : std::filesystem::directory_iterator(directory.path()))
+            out.push_back(each.path().filename());
+        std::sort(out.begin(), out.end());
+        return out;
+    };
+    const auto before = names();
+    for (int i = 0; i < 2; ++i) {
+        auto registry = Registry::open_to_read(directory.path(), lack);
+        REQUIRE(registry);
+        const auto snapshot = registry->load();
+        REQUIRE(snapshot);
+        CHECK(snapshot->processes.size() == 1);
+        CHECK(snapshot->next_process == 8);
+        CHECK(snapshot->epoch > epoch);
+        CHECK(registry->read_audit({})->size() == 1);
+        CHECK(names() == before);
+    }
+}
+
+TEST_CASE("where there is no database and nothing can be written, run directories alone are served") {
+    tests::TemporaryDirectory directory;
+    std::filesystem::create_directory(directory.path() / "procs");
+    const Error lack{ErrorCode::io, "disk full", ENOSPC};
+    CHECK(Registry::open_to_read(directory.path(), lack).error().message == "disk full");
+    std::filesystem::create_directory(directory.path() / "procs" / "p1");
+    auto registry = Registry::open_to_read(directory.path(), lack);
+    REQUIRE(registry);
+    CHECK(registry->load()->processes.empty());
+}
+
+TEST_CASE("what waits for room is the newest of each") {
+    registry::Unwritten unwritten;
+    CHECK(unwritten.is_empty());
+    core::ProcessRecord first = record_of(1), newer = record_of(1);
+    newer.last_run = 5;
+    core::RunRecord begun{.id = {{1}, 4}, .pid = 7}, over{.id = {{1}, 4}};
+    over.outcome.emplace().exit_code = 3;
+    core::RunRecord of_other{.id = {{2}, 1}};
+    unwritten.take({.processes = {first, record_of(2)}, .runs = {begun, of_other}});
+    unwritten.take({.processes = {newer}, .runs = {over}, .removed = {{2}}, .audit = {{.action = "stop"}}});
+    const auto all = unwritten.all();
+    REQUIRE(all.processes.size() == 1);
+    CHECK(all.processes[0].last_run == 5);
+    REQUIRE(all.runs.size() == 1);
+    CHECK(all.runs[0].pid == 7);
+    CHECK(all.runs[0].outcome->exit_code == 3);
+    CHECK(all.removed == std::vector<ProcessId>{{2}});
+    CHECK(all.audit.size() == 1);
+}
+
 }  // namespace registry_test
