@@ -509,32 +509,6 @@ TEST_CASE("of what agents' requests hold the process that holds most gives, howe
     CHECK_THAT(f.read_answer(modest), StartsWith("HTTP/1.1 200"));
 }
 
-TEST_CASE("of processes that hold as much the oldest unfinished request gives way") {
-    const auto [first, second] = GENERATE(std::pair<pid_t, pid_t>{1, 2}, std::pair<pid_t, pid_t>{2, 1});
-    Fixture f;
-    f.stop_abruptly();
-    f.limits.held_bytes = 500'000;
-    std::map<std::uint64_t, pid_t> owners;  // by inode
-    std::vector<std::function<void()>> asked;
-    f.find_process = [&](std::uint64_t socket, std::function<void(pid_t)> then) {
-        asked.push_back([&owners, socket, then = std::move(then)] { then(owners.at(socket)); });
-    };
-    f.start();
-    std::vector<tcp::socket> senders;
-    for (const pid_t owner : {first, second, pid_t{3}}) {
-        senders.push_back(f.connect_tcp());
-        owners[inode_of(senders.back())] = owner;
-        const std::size_t size = owner == 3 ? 150'000 : 190'000;
-        f.begin_post(senders.back(), 200'000, std::string(size, ' '));
-        f.poll();
-        for (const auto& each : std::exchange(asked, {})) each();
-        f.poll();
-    }
-    CHECK_THAT(read_now(senders[0]), StartsWith("HTTP/1.1 503"));
-    CHECK(read_now(senders[1]).empty());
-    CHECK(read_now(senders[2]).empty());
-}
-
 TEST_CASE("while much is held no large request is read on before it is known whose it is") {
     Fixture f;
     f.stop_abruptly();
