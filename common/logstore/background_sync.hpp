@@ -1,6 +1,6 @@
 #pragma once
 /// fdatasync(2) that does not stop the caller: the kernel's asynchronous I/O does it on a worker of its own. The
-/// context is made at the first use and given back when nothing is under way. No heap, no threads of ours; one thread.
+/// context is made at the first use and kept until `close`. No heap, no threads of ours; one thread.
 #include <cstdint>
 
 namespace persistproc::logstore {
@@ -17,7 +17,7 @@ public:
     /// Takes the results that have come, or waits for all of them. Returns the first errno among them, else 0.
     int collect(bool wait_for_all) noexcept;
     unsigned under_way() const noexcept { return under_way_; }
-    /// Waits for all and gives the context back.
+    /// Waits for all and gives the context back: tens of milliseconds, as a grace period of the kernel takes.
     void close() noexcept;
 
 private:

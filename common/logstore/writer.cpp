@@ -284,7 +284,6 @@ int Writer::sync() noexcept {
 int Writer::sync_written() noexcept {
     start_writing();
     int err = background_.collect(true);
-    background_.close();
     if (const int retired = sync_retired(false); retired != 0 && err == 0) err = retired;
     if (dirty_bytes_ > 0 && !is_given_up_) {
         // A second sync of the same segment could only hide what the first one says.
@@ -308,10 +307,7 @@ int Writer::begin_sync() noexcept {
     // A device slower than the program: more requests would only queue up.
     if (background_.under_way() > 0) return 0;
     unsynced_from_ = std::max(unsynced_from_, syncing_);
-    if (dirty_bytes_ == 0) {
-        background_.close();
-        return 0;
-    }
+    if (dirty_bytes_ == 0) return 0;
     int err = sync_retired(true);
     if (!is_given_up_) {
         for (const int fd : {data_, index_})
@@ -332,7 +328,7 @@ void Writer::release() noexcept {
 
 int Writer::sync_released() noexcept { return sync_written(); }
 
-void Writer::cool_down() noexcept {
+void Writer::rest() noexcept {
     if (const int err = background_.collect(false)) give_up(unsynced_from_, err);
     if (background_.under_way() == 0) background_.close();
 }

@@ -78,8 +78,8 @@ public:
     /// Waits until everything appended is durable, of a log that was released. Returns 0 or errno, of which the log
     /// cannot tell any more.
     int sync_released() noexcept;
-    /// Gives back what only a busy log needs.
-    void cool_down() noexcept;
+    /// Gives back what syncs in the background need, unless one is under way. May take tens of milliseconds.
+    void rest() noexcept;
 
     /// Whether there is something to be synced, or to be tried again.
     bool dirty() const noexcept { return dirty_bytes_ > 0 || needs_care(); }

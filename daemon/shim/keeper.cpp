@@ -19,7 +19,9 @@ using rundir::Phase;
 
 /// From what is written to its sync. Together with the time that takes, within the second that the contract gives.
 constexpr std::uint64_t sync_ns = 800 * os::millisecond;
-constexpr std::uint64_t sync_retry_ns = 100 * os::millisecond;
+/// From the last sync until what it needed is given back, which stops this process for as long as the kernel takes to
+/// be sure that nobody uses it (tens of milliseconds): not while a program prints now and then.
+constexpr std::uint64_t rest_ns = 5'000 * os::millisecond;
 constexpr int record_attempts = 4;
 constexpr std::uint64_t first_tree_gap_ns = 20 * os::millisecond;
 constexpr std::uint64_t longest_tree_gap_ns = 1'000 * os::millisecond;
@@ -64,8 +66,8 @@ int Keeper::run() noexcept {
 }
 
 std::uint64_t Keeper::deadline() const noexcept {
-    return std::min({pump_.deadline(), drain_until_, linger_until_, sync_at_, stop_.kill_at, decide_at_,
-                     look_for_program_at_, look_at_tree_at_});
+    return std::min({pump_.deadline(), drain_until_, linger_until_, sync_at_ != os::never ? sync_at_ : rest_at_,
+                     stop_.kill_at, decide_at_, look_for_program_at_, look_at_tree_at_});
 }
 
 void Keeper::look_at_children(std::uint64_t now) noexcept {
@@ -97,10 +99,15 @@ void Keeper::sync_in_time(std::uint64_t now) noexcept {
         log_.begin_sync();
         begin_state_sync();
         const bool is_under_way = log_.is_syncing() || state_sync_.under_way() > 0;
-        sync_at_ = is_dirty() || is_under_way ? now + sync_retry_ns : os::never;
+        sync_at_ = is_dirty() || is_under_way ? now + sync_ns : os::never;
+        rest_at_ = now + rest_ns;
     } else if (sync_at_ == os::never && is_dirty()) {
         sync_at_ = now + sync_ns;
     }
+    if (sync_at_ != os::never || now < rest_at_) return;
+    rest_at_ = os::never;
+    log_.rest();
+    state_sync_.close();
 }
 
 int Keeper::record() noexcept {
@@ -112,11 +119,8 @@ int Keeper::record() noexcept {
 /// bytes, that may be taken.
 void Keeper::begin_state_sync() noexcept {
     int err = state_sync_.collect(false);
-    if (state_sync_.under_way() == 0) {
-        if (!is_state_dirty_)
-            state_sync_.close();
-        else if (state_sync_.begin(state_file_) != 0 && ::fdatasync(state_file_) != 0)
-            err = errno;
+    if (state_sync_.under_way() == 0 && is_state_dirty_) {
+        if (state_sync_.begin(state_file_) != 0 && ::fdatasync(state_file_) != 0) err = errno;
         is_state_dirty_ = false;
     }
     if (err != 0 && device_errno_ == 0) device_errno_ = static_cast<std::uint8_t>(err);

@@ -163,7 +163,7 @@ private:
     std::uint8_t device_errno_ = 0;  // met by this keeper or one before it
     std::uint64_t drain_until_ = os::never;
     std::uint64_t linger_until_ = os::never;
-    std::uint64_t sync_at_ = os::never;
+    std::uint64_t sync_at_ = os::never, rest_at_ = os::never;
     logstore::BackgroundSync state_sync_;
     bool is_state_dirty_ = false;
 };

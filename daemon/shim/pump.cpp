@@ -252,7 +252,6 @@ void Pump::cool_down(std::uint64_t now) noexcept {
             source.touched = false;
         }
     }
-    log_.cool_down();
 }
 
 bool Pump::closed() const noexcept {

@@ -201,7 +201,7 @@ TEST_CASE("a log whose segments are large is synced in the background") {
     CHECK_FALSE(log.writer.dirty());
     log.line("end");
     CHECK(log.writer.sync() == 0);
-    log.writer.cool_down();
+    log.writer.rest();
     CHECK(load(directory.path()).bytes.size() == 300 * block.size() + 4);
 }
 
