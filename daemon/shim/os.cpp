@@ -1,6 +1,7 @@
 #include "daemon/shim/os.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -49,6 +50,16 @@ void wait(pollfd* entries, std::size_t count, std::uint64_t deadline) noexcept {
     }
     if (::ppoll(entries, count, deadline == never ? nullptr : &left, nullptr) >= 0) return;
     for (std::size_t i = 0; i < count; ++i) entries[i].revents = 0;
+}
+
+bool begin_patience() noexcept {
+    const sched_param none{};
+    return ::sched_getscheduler(0) == SCHED_OTHER && ::sched_setscheduler(0, SCHED_BATCH, &none) == 0;
+}
+
+void end_patience() noexcept {
+    const sched_param none{};
+    ::sched_setscheduler(0, SCHED_OTHER, &none);
 }
 
 ssize_t read(int fd, void* into, std::size_t room) noexcept {

@@ -22,6 +22,11 @@ std::uint64_t boot_ns() noexcept;
 /// Waits for events until `deadline` (of `now_ns`; `never`: as long as it takes).
 void wait(pollfd* entries, std::size_t count, std::uint64_t deadline) noexcept;
 
+/// From here on this process, when something wakes it, lets who runs go on to the end of its turn (SCHED_BATCH).
+/// Returns false where another policy than the usual one was chosen for it: that stays.
+bool begin_patience() noexcept;
+void end_patience() noexcept;
+
 /// Bytes read, 0 at the end, or a negative errno. EINTR is retried.
 ssize_t read(int fd, void* into, std::size_t room) noexcept;
 /// Whole small file into `into`: bytes read or a negative errno.

@@ -19,7 +19,10 @@ constexpr std::uint64_t carry_ns = 100 * os::millisecond;
 constexpr std::uint64_t first_pause_ns = 200'000;
 constexpr std::uint64_t longest_pause_ns = 16 * first_pause_ns;
 constexpr std::uint64_t cool_ns = 1000 * os::millisecond;
-constexpr unsigned reads_in_a_row = 8;  // before commands and the other pipe get their turn
+/// Who prints at least that often, for so many reads, prints steadily.
+constexpr std::uint64_t steady_gap_ns = 50 * os::millisecond;
+constexpr unsigned steady_reads = 16;
+constexpr unsigned most_reads_at_once = 8;  // before commands and the other pipe get their turn
 constexpr unsigned full_reads_to_grow = 8;
 constexpr std::size_t everything = SIZE_MAX;
 
@@ -126,10 +129,12 @@ void Pump::serve(const pollfd* entries, std::size_t count, std::uint64_t now, bo
         const bool may_hold = err_is_due || (out_is_due && err.fd >= 0 && err.paused_until > 0);
         const ssize_t errors = may_hold ? os::available(err.fd) : 0;
         if (out_is_due || (errors > 0 && out.fd >= 0)) read_source(out, now, in_a_hurry, everything);
-        if (errors != 0)
+        if (errors != 0) {
             read_source(err, now, in_a_hurry, errors > 0 ? static_cast<std::size_t>(errors) : everything);
-        else if (err_is_due)
+        } else if (err_is_due) {
             err.paused_until = 0;
+            err.pause_pays = false;
+        }
     }
     for (auto& source : sources_)
         if (source.carried() > 0 && now >= source.carried_since + carry_ns) write_piece(source, source.carried());
@@ -137,12 +142,16 @@ void Pump::serve(const pollfd* entries, std::size_t count, std::uint64_t now, bo
 }
 
 void Pump::read_source(Source& source, std::uint64_t now, bool in_a_hurry, std::size_t most) noexcept {
+    const bool pause_is_over = source.paused_until > 0 && source.paused_until <= now;
     source.paused_until = 0;
     auto& marks = buffers_.marks(source.number);
-    for (unsigned round = 0; round < reads_in_a_row && most > 0; ++round) {
+    for (unsigned round = 0; round < most_reads_at_once && most > 0; ++round) {
         const std::size_t room = buffers_.capacity(source.number) - source.end;
         const ssize_t there = os::available(source.fd);
-        if (there == 0) return;
+        if (there == 0) {
+            if (pause_is_over && round == 0) source.pause_pays = false;
+            return;
+        }
         // What is there can be read at once: nobody else reads it.
         const std::size_t wanted = there < 0 ? room : std::min({static_cast<std::size_t>(there), room, most});
         if (there > 0)
@@ -214,14 +223,27 @@ void Pump::write_piece(Source& source, std::size_t size) noexcept {
 }
 
 // The more often little is found, the longer the next pause, as long as what comes meanwhile fits the pipe with ease.
+// Behind a burst nothing comes, and to look for it would cost another wake-up.
 void Pump::choose_pause(Source& source, std::size_t size, std::uint64_t now) noexcept {
-    const bool chatty = source.last_read != 0 && now - source.last_read < 2 * source.pause + first_pause_ns;
+    const std::uint64_t gap = source.last_read != 0 ? now - source.last_read : os::never;
+    source.reads_in_a_row = gap < steady_gap_ns ? source.reads_in_a_row + 1 : 0;
+    if (source.reads_in_a_row >= steady_reads) note_steady(now);
+    const bool chatty = gap < 2 * source.pause + first_pause_ns;
     if (!chatty || size >= usual_pipe_bytes / 8)
         source.pause = first_pause_ns;
     else if (size < usual_pipe_bytes / 32 && source.pause < longest_pause_ns)
         source.pause *= 2;
     source.last_read = now;
-    source.paused_until = now + source.pause;
+    if (chatty) source.pause_pays = true;
+    if (source.pause_pays) source.paused_until = now + source.pause;
+}
+
+void Pump::note_steady(std::uint64_t now) noexcept {
+    steady_at_ = now;
+    if (is_steady_) return;
+    is_steady_ = true;
+    is_patient_ = os::begin_patience();
+    if (cool_at_ == os::never) cool_at_ = now + cool_ns;
 }
 
 void Pump::note_large_read(Source& source, bool full, std::uint64_t now) noexcept {
@@ -238,6 +260,13 @@ void Pump::note_large_read(Source& source, bool full, std::uint64_t now) noexcep
 // keep.
 void Pump::cool_down(std::uint64_t now) noexcept {
     cool_at_ = os::never;
+    if (is_steady_ && now - steady_at_ < cool_ns) {
+        cool_at_ = steady_at_ + cool_ns;
+    } else {
+        is_steady_ = false;
+        if (is_patient_) os::end_patience();
+        is_patient_ = false;
+    }
     for (auto& source : sources_) {
         source.full_reads = 0;
         if (source.fd >= 0 && source.pipe_bytes > usual_pipe_bytes) {

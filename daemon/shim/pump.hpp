@@ -5,8 +5,9 @@
 ///
 /// The combined view never mixes streams within a line: where one stream left a line open and the other goes on, a
 /// `separator` comes first. What a program printed to its output before it printed an error stands before it. A program
-/// that writes little and often is read after short pauses instead of at each write; a pipe that is always found full
-/// is made larger for as long as that lasts.
+/// that writes little and often is read after short pauses instead of at each write, unless it writes in bursts, behind
+/// which a pause finds nothing; a pipe that is always found full is made larger for as long as that lasts. Whoever
+/// prints steadily is read when it has had its turn: the keeper's waking up interrupts nobody then.
 #include <poll.h>
 
 #include <cstddef>
@@ -69,8 +70,10 @@ private:
         std::uint64_t pause = 0, paused_until = 0, last_read = 0;
         std::size_t pipe_bytes = 64u << 10;
         unsigned full_reads = 0;
-        bool inside_line = false;  // its last written piece had no newline at the end
-        bool touched = false;      // much of the buffer was used since it was last given back
+        bool inside_line = false;     // its last written piece had no newline at the end
+        unsigned reads_in_a_row = 0;  // never long apart
+        bool pause_pays = false;      // something would have come in it
+        bool touched = false;         // much of the buffer was used since it was last given back
     };
 
     void connect(const Pipes& pipes) noexcept;
@@ -83,6 +86,7 @@ private:
     void write_piece(Source& source, std::size_t size) noexcept;
     void choose_pause(Source& source, std::size_t size, std::uint64_t now) noexcept;
     void note_large_read(Source& source, bool full, std::uint64_t now) noexcept;
+    void note_steady(std::uint64_t now) noexcept;
     void cool_down(std::uint64_t now) noexcept;
 
     logstore::Writer& log_;
@@ -90,6 +94,8 @@ private:
     Source sources_[max_sources];
     logstore::Stream open_line_ = logstore::Stream::none;  // whose unfinished line is the newest in the log
     bool line_open_ = false;
+    bool is_steady_ = false, is_patient_ = false;
+    std::uint64_t steady_at_ = 0;  // last found to be so
     std::uint64_t cool_at_ = os::never;
 };
 

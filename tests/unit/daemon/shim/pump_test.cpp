@@ -2,6 +2,7 @@
 #include "daemon/shim/pump.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -104,6 +105,10 @@ TEST_CASE_METHOD(PumpFixture, "the end of a pipe and a flush leave nothing behin
 
 TEST_CASE_METHOD(PumpFixture, "a program that writes little and often is read in growing pauses") {
     std::uint64_t now = 1000 * ms, pause = 0;
+    write(out, "tick\n");
+    serve(now);
+    CHECK(pump.deadline() == os::never);  // it may have been the only one
+    now += 200'000;
     for (int i = 0; i < 10; ++i) {
         write(out, "tick\n");
         serve(now);
@@ -118,14 +123,44 @@ TEST_CASE_METHOD(PumpFixture, "a program that writes little and often is read in
     CHECK(pause == 3'200'000);
     serve(now);  // nothing came: back to poll
     CHECK(pump.deadline() == os::never);
-    now += 1000 * ms;
-    write(out, "tick\n");
-    serve(now);
-    CHECK(pump.deadline() - now == 200'000);
     // Once the child has ended nothing waits.
+    write(out, "more\n");
+    serve(now);
     write(out, "last\n");
     serve(now + 1, true);
     CHECK(recorded().substr(recorded().size() - 5) == "last\n");
+}
+
+TEST_CASE_METHOD(PumpFixture, "behind a burst that came whole nothing is looked for") {
+    std::uint64_t now = 1000 * ms;
+    // The first burst comes in two parts: another pause might have found the second.
+    for (const char* part : {"a\n", "b\n"}) {
+        write(out, part);
+        serve(now += 100'000);
+    }
+    REQUIRE(pump.deadline() > now);
+    REQUIRE(pump.deadline() < now + ms);
+    serve(now = pump.deadline());
+    for (int burst = 0; burst < 10; ++burst) {
+        write(out, "a\nb\n");
+        serve(now += 10 * ms);
+        CHECK(pump.deadline() == os::never);
+    }
+}
+
+TEST_CASE_METHOD(PumpFixture, "who prints steadily is read patiently, until a second after it has ceased") {
+    REQUIRE(::sched_getscheduler(0) == SCHED_OTHER);
+    std::uint64_t now = 1000 * ms;
+    for (int i = 0; i < 30; ++i) {
+        write(out, "tick\n");
+        serve(now += 10 * ms);
+    }
+    CHECK(::sched_getscheduler(0) == SCHED_BATCH);
+    serve(pump.deadline());
+    CHECK(::sched_getscheduler(0) == SCHED_BATCH);
+    serve(pump.deadline());
+    CHECK(::sched_getscheduler(0) == SCHED_OTHER);
+    CHECK(pump.deadline() == os::never);
 }
 
 TEST_CASE_METHOD(PumpFixture, "what was printed before an error stands before it, also during a pause") {
