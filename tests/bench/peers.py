@@ -35,8 +35,9 @@ def supervisor(bench, program):
 
 
 @contextlib.contextmanager
-def keepers(bench, name, services):
-    """runit or s6 at work on {name: command line}; gives the process that starts the keepers, and the folder of services."""
+def keepers(bench, name, services, is_down=False):
+    """runit or s6 at work on {name: command line}; gives the process that starts the keepers, and the folder of services.
+    `is_down`: none is to run until it is told to."""
     server, end = {"runit": ("runsvdir", signal.SIGHUP), "s6": ("s6-svscan", signal.SIGTERM)}[name]
     with tempfile.TemporaryDirectory(dir=bench.scratch, ignore_cleanup_errors=True) as root:
         for service, command in services.items():
@@ -44,7 +45,10 @@ def keepers(bench, name, services):
             folder.mkdir()
             (folder / "run").write_text(f"#!/bin/sh\nexec {command}\n")
             (folder / "run").chmod(0o755)
-        process = subprocess.Popen([server, root], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if is_down:
+                (folder / "down").touch()
+        most = ["-c", str(len(services) + 10)] if name == "s6" else []
+        process = subprocess.Popen([server, *most, root], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             yield process.pid, pathlib.Path(root)
         finally:

@@ -8,6 +8,7 @@ import time
 
 from bench import Daemon, children, children_of, percentile, result_in
 from peers import keepers, supervisor
+from table import spread
 
 
 def known_ms(daemon, times):
@@ -101,7 +102,7 @@ def measure(bench):
         known = known_ms(daemon, times)
         again = ours_again_ms(bench, daemon, times, lived)
     for what, values, goal in (("ended until known", known, "<= 1 ms"), ("ended until it runs again", again, "<= 2 ms")):
-        bench.table.add(7, f"{what}, p50", f"{percentile(values, 0.5):.2f} ms", "", "", goal)
+        bench.table.add(7, f"{what}, p50", f"{percentile(values, 0.5):.2f} ms", "", "", goal, spread(values, "ms"))
         bench.table.add(7, f"{what}, p90", f"{percentile(values, 0.9):.2f} ms", "", "", "")
     for name, program, of_peer in (
         ("runit", "runsvdir", lambda: keepers_again_ms(bench, "runit", times, lived)),
@@ -110,5 +111,6 @@ def measure(bench):
     ):
         if bench.peer(name, program):
             values = of_peer()
-            bench.table.peer(7, name, "ended until it runs again, p50", f"{percentile(values, 0.5):.2f} ms")
+            what = "ended until it runs again, p50"
+            bench.table.peer(7, name, what, f"{percentile(values, 0.5):.2f} ms", spread=spread(values, "ms"))
             bench.table.peer(7, name, "the same, p90", f"{percentile(values, 0.9):.2f} ms")

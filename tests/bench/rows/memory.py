@@ -53,7 +53,8 @@ def supervisord(bench, count):
 
 
 def measure(bench):
-    settle, idle = (0.3, 0.5) if bench.quick else (3, 10)
+    # A keeper comes to rest five seconds after its last sync.
+    settle, idle = (0.3, 0.5) if bench.quick else (8, 10)
     with Daemon(bench, "row5") as daemon:
         session = daemon.session()
         started = 0

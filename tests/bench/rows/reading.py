@@ -7,6 +7,7 @@ import time
 
 from bench import Daemon, percentile
 from rows.memory import pss_mb
+from table import spread
 
 LINE = "a line as servers print them, of eighty bytes with its newline: number"
 SHORT = 100  # lines, which are printed last and later than the others
@@ -42,8 +43,10 @@ def add_ends(bench, daemon, name, label, between, segments):
         (f"last {SHORT} lines of {name}, cold, p50", [*program, label, "-n", str(SHORT)], "<= 2.5 x tail"),
         (f"  the same by --since, of {name}", since, "<= 2.5 x tail"),
     ):
-        ours = percentile(bench.durations_ms(times, command, daemon.environment), 0.5)
-        bench.table.add(6, what, f"{ours:.2f} ms", f"{limit:.2f} ms", f"{ours / limit:.1f} x", goal)
+        values = bench.durations_ms(times, command, daemon.environment)
+        ours = percentile(values, 0.5)
+        told = spread(values, "ms")
+        bench.table.add(6, what, f"{ours:.2f} ms", f"{limit:.2f} ms", f"{ours / limit:.1f} x", goal, told)
 
 
 def seconds_of(command, environment):
