@@ -59,9 +59,15 @@ void declare(CLI::App& app, const Flag& flag) {
 
 Result<void> apply_flags(const std::vector<Flag>& flags,
                          const std::vector<std::pair<std::string, std::string>>& given) {
+    if (given.empty()) return {};
     CLI::App app;
     app.set_help_flag();
-    for (const Flag& flag : flags) declare(app, flag);
+    const auto is_given = [&given](const Flag& flag) {
+        return std::any_of(given.begin(), given.end(), [&flag](const auto& each) { return each.first == flag.name; });
+    };
+    // Each costs a client microseconds of its start, and none that is not given has anything to say.
+    for (const Flag& flag : flags)
+        if (is_given(flag)) declare(app, flag);
     for (const auto& [name, value] : given) {
         const auto flag =
             std::find_if(flags.begin(), flags.end(), [&name = name](const Flag& each) { return each.name == name; });
