@@ -10,7 +10,8 @@ find_package(CLI11 2.1 REQUIRED)
 find_package(fmt 9 REQUIRED)
 find_package(SQLite3 3.40 REQUIRED)
 # A client lives for a millisecond or two, most of which the dynamic linker took: what the programs share with few others
-# is linked into them, where the archives are there. The C library, whose name services are plugins, stays shared.
+# is linked into them, where the archives are there. The C library, whose name services are plugins, stays shared but for
+# the client, which looks up no names.
 set(PERSISTPROC_ARCHIVES OFF)
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT PERSISTPROC_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND
     fmt_VERSION VERSION_LESS 10)
@@ -23,6 +24,7 @@ endif()
 if(PERSISTPROC_ARCHIVES)
   include(CheckLinkerFlag)
   check_linker_flag(CXX -Wl,-z,pack-relative-relocs PERSISTPROC_PACKS_RELOCATIONS)  # binutils 2.38 and glibc 2.36
+  find_library(PERSISTPROC_C_ARCHIVE libc.a)
   set(PERSISTPROC_RE2 ${PERSISTPROC_RE2_ARCHIVE})
   set(PERSISTPROC_NETTLE ${PERSISTPROC_NETTLE_ARCHIVE})
   add_library(persistproc_fmt STATIC cmake/fmt.cpp)
@@ -112,9 +114,10 @@ function(persistproc_library folder)
   endif()
 endfunction()
 
-# persistproc_program(NAME SOURCES file… DEPENDS folder… [PRIVATE lib…])
+# persistproc_program(NAME [ALONE] SOURCES file… DEPENDS folder… [PRIVATE lib…])
+# ALONE: it needs no shared library at all, where that can be; it looks up no names of hosts or users.
 function(persistproc_program name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "ALONE" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
   foreach(each ${ARG_SOURCES})
     if(NOT EXISTS ${CMAKE_SOURCE_DIR}/${each})
       return()
@@ -128,7 +131,16 @@ function(persistproc_program name)
   endforeach()
   target_link_libraries(${name} PRIVATE ${ARG_PRIVATE})
   if(PERSISTPROC_ARCHIVES)
-    target_link_options(${name} PRIVATE -static-libstdc++ -static-libgcc)
+    if(ARG_ALONE AND PERSISTPROC_C_ARCHIVE)
+      # CMake would add -pie, which is another thing.
+      set_property(TARGET ${name} PROPERTY POSITION_INDEPENDENT_CODE)
+      target_compile_options(${name} PRIVATE -fPIE)
+      # Asio names it; the C library's would load name services at run time.
+      target_sources(${name} PRIVATE cmake/no_host_names.cpp)
+      target_link_options(${name} PRIVATE -static-pie -Wl,--wrap=getaddrinfo)
+    else()
+      target_link_options(${name} PRIVATE -static-libstdc++ -static-libgcc)
+    endif()
     if(PERSISTPROC_PACKS_RELOCATIONS)
       target_link_options(${name} PRIVATE -Wl,-z,pack-relative-relocs)
     endif()

@@ -3,8 +3,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <memory>
+#include <string>
 #include <utility>
 
 #include "cli/doctor/checks.hpp"
@@ -15,6 +19,20 @@ namespace persistproc::cli::doctor {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// The user's name; empty: unknown. Not by getpwuid(3), which loads plugins: this program is one file.
+std::string find_own_name() {
+    const auto close = [](std::FILE* file) { std::fclose(file); };
+    const std::unique_ptr<std::FILE, decltype(close)> users(std::fopen("/etc/passwd", "re"), close);
+    while (const passwd* user = users ? ::fgetpwent(users.get()) : nullptr)
+        if (user->pw_uid == ::geteuid()) return user->pw_name;
+    const char* const said = std::getenv("LOGNAME");
+    return said == nullptr ? std::string() : said;
+}
+
+}  // namespace
+
 void check_linger(const Examined&, Findings& out) {
     std::error_code failed;
     // What ends programs at a logout is systemd-logind; without it nothing does.
@@ -22,8 +40,7 @@ void check_linger(const Examined&, Findings& out) {
         out.ok("logout", "no systemd-logind runs here: processes outlive the session");
         return;
     }
-    const passwd* user = ::getpwuid(::geteuid());
-    const std::string name = user == nullptr ? std::string() : user->pw_name;
+    const std::string name = find_own_name();
     if (name == "root" || (!name.empty() && fs::exists(fs::path("/var/lib/systemd/linger") / name, failed)))
         out.ok("logout", "systemd lets processes outlive the session");
     else
