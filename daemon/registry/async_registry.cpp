@@ -207,6 +207,7 @@ struct AsyncRegistry::State {
         if (std::exchange(reserved, registry->reserved_processes()) != registry->reserved_processes())
             reserved_pass = pass;
         if (registry->next_process() > durable_reserved) {
+            registry->reserve_more();
             if (auto synced = registry->sync(); synced)
                 durable_reserved = reserved;
             else

@@ -30,8 +30,6 @@ constexpr const char* database_name = "persistproc.db";
 constexpr std::size_t longest_path = 512;
 constexpr std::string_view next_name = "next_process", reserved_name = "reserved_processes";
 constexpr const char* boot_names[] = {"boot_high", "boot_low"};
-/// How many numbers of processes are reserved at once, at least.
-constexpr std::uint32_t block = 64;
 constexpr auto lock_patience = std::chrono::seconds(5);
 
 /// Who has a database locked, as fcntl(2) tells; empty: nobody who can be seen.
@@ -65,8 +63,8 @@ bool is_damaged(const Result<Record>& record, std::string_view instead = "its ru
 
 struct Registry::Statements {
     Database database;
-    std::optional<Statement> put_process, find_run, put_run, trim_runs, remove_process, remove_runs, add_audit,
-        drop_audit, raise_meta, set_meta;
+    std::optional<Statement> begin, commit, put_process, find_run, put_run, trim_runs, remove_process, remove_runs,
+        add_audit, new_audit, drop_audit, raise_meta, set_meta;
     std::optional<core::Shares<std::int64_t, std::int64_t>> audit;  // row numbers; nothing: to be looked up
     std::int64_t last_audit = 0;                                    // of them
 };
@@ -142,14 +140,14 @@ Result<Registry> Registry::begin_anew(const std::filesystem::path& directory, co
 
 template <class Writes>
 Result<void> Registry::in_transaction(Writes writes) {
-    Database& database = statements_->database;
-    if (auto there = database.check_file(); !there) return there.error();
-    if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun.error();
+    Statements& s = *statements_;
+    if (auto there = s.database.check_file(); !there) return there.error();
+    if (auto begun = s.begin->run(); !begun) return begun.error();
     auto done = writes();
-    if (done) done = database.execute("COMMIT");
+    if (done) done = s.commit->run();
     if (!done) {
-        (void)database.execute("ROLLBACK");
-        statements_->audit.reset();
+        (void)s.database.execute("ROLLBACK");
+        s.audit.reset();
     }
     return done;
 }
@@ -162,11 +160,14 @@ Result<void> Registry::prepare(base::BootId boot) {
         const char* sql;
     };
     const Wanted wanted[] = {
+        {s.begin, "BEGIN IMMEDIATE"},
+        {s.commit, "COMMIT"},
         {s.put_process, "INSERT INTO processes (id, doc) VALUES (?,?) ON CONFLICT DO UPDATE SET doc=excluded.doc"},
         {s.find_run, "SELECT doc FROM runs WHERE process=? AND number=?"},
         {s.put_run,
          "INSERT INTO runs (process, number, doc) VALUES (?,?,?) ON CONFLICT DO UPDATE SET doc=excluded.doc"},
         {s.trim_runs, "DELETE FROM runs WHERE process=? AND number<=?"},
+        {s.new_audit, "SELECT rowid, actor FROM audit WHERE rowid > ?"},
         {s.drop_audit, "DELETE FROM audit WHERE rowid = ?"},
         {s.remove_process, "DELETE FROM processes WHERE id=?"},
         {s.remove_runs, "DELETE FROM runs WHERE process=?"},
@@ -217,7 +218,7 @@ Result<void> Registry::find_epoch(base::BootId boot) {
 
 Result<void> Registry::begin_epoch(base::BootId boot) {
     if (auto found = find_epoch(boot); !found) return found;
-    reserved_processes_ = std::max(reserved_processes_, next_process_ + block);
+    reserved_processes_ = std::max(reserved_processes_, next_process_ + block_);
     const auto halves = halves_of(boot);
     const std::pair<std::string_view, std::int64_t> values[] = {{"epoch", static_cast<std::int64_t>(epoch_)},
                                                                 {boot_names[0], halves[0]},
@@ -303,10 +304,11 @@ Result<std::vector<core::AuditEntry>> Registry::read_audit(const core::AuditQuer
 
 Result<void> Registry::use_number(ProcessId id) {
     Statements& s = *statements_;
-    next_process_ = std::max(next_process_, id.number + 1);
-    s.raise_meta->bind(1, next_name).bind(2, std::int64_t{id.number} + 1);
-    if (auto done = s.raise_meta->run(); !done || next_process_ + block / 2 <= reserved_processes_) return done;
-    reserved_processes_ = next_process_ + block;
+    if (id.number < next_process_) return boost::system::in_place_value;
+    next_process_ = id.number + 1;
+    s.raise_meta->bind(1, next_name).bind(2, std::int64_t{next_process_});
+    if (auto done = s.raise_meta->run(); !done || next_process_ + block_ / 2 <= reserved_processes_) return done;
+    reserved_processes_ = next_process_ + block_;
     return set_meta(reserved_name, std::int64_t{reserved_processes_});
 }
 
@@ -340,8 +342,7 @@ Result<void> Registry::write(const core::StoreChange& change) {
 
 Result<void> Registry::trim_audit() {
     Statements& s = *statements_;
-    auto rows = s.database.prepare("SELECT rowid, actor FROM audit WHERE rowid > ?");
-    if (!rows) return rows.error();
+    auto& rows = s.new_audit;
     if (!s.audit) {
         s.audit.emplace();
         s.last_audit = std::numeric_limits<std::int64_t>::min();
@@ -354,6 +355,7 @@ Result<void> Registry::trim_audit() {
         s.last_audit = std::max(s.last_audit, rows->integer(0));
         s.audit->add(rows->text(1), rows->integer(0), 1, rows->integer(0));
     }
+    rows->reset();
     while (const auto number = s.audit->take_beyond(kept_audit)) {
         s.drop_audit->bind(1, *number);
         if (auto done = s.drop_audit->run(); !done) return done.error();
@@ -377,7 +379,7 @@ Result<void> Registry::write_run(const core::RunRecord& run) {
     }
     s.find_run->reset();
     s.put_run->bind(1, process).bind(2, number).bind(3, schema::to_document(whole));
-    if (auto done = s.put_run->run(); !done) return done.error();
+    if (auto done = s.put_run->run(); !done || number <= kept_runs) return done;
     s.trim_runs->bind(1, process).bind(2, number - kept_runs);
     return s.trim_runs->run();
 }

@@ -1,6 +1,7 @@
 #pragma once
 /// Definitions, wanted state, history of runs and audit in `<data>/persistproc.db`. Synchronous: one thread at a
 /// time. Derivable from the run directories, so a damaged file is moved aside and begun anew.
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -54,6 +55,9 @@ public:
     /// it that this is durable by then.
     std::uint32_t next_process() const noexcept { return next_process_; }
     std::uint32_t reserved_processes() const noexcept { return reserved_processes_; }
+    /// From now on twice as many are reserved at once, as long as that is not too much of a gap after a power cut: they
+    /// are used up faster than they become durable.
+    void reserve_more() noexcept { block_ = std::min(block_ * 2, most_reserved); }
 
     /// Pages of the database that wait in the WAL.
     int wal_pages() const noexcept;
@@ -80,7 +84,9 @@ private:
     std::unique_ptr<Statements> statements_;
     std::string recovered_;
     std::uint64_t epoch_ = 0;
+    static constexpr std::uint32_t most_reserved = 1024;
     std::uint32_t next_process_ = 1, reserved_processes_ = 1;
+    std::uint32_t block_ = 64;  // how many are reserved at once, at least
 };
 
 }  // namespace persistproc::registry
