@@ -1,4 +1,5 @@
 // The program: options, the lock of the data directory, and a Daemon (daemon.hpp) that serves.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -48,20 +49,30 @@ int fail_to_serve(const daemon::Options& options, const Error& error, int status
     return fail(error, status);
 }
 
-/// 32 secret bytes that sign session ids; made at the first start. Where there is no room for them, they are of this
-/// daemon alone. Errors: io.
+/// Not synced: a power cut ends all sessions, so that nobody needs the key they were signed with.
+Result<void> write_session_key(const fs::path& file, std::string_view key) {
+    auto fd = base::open_file(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+    if (!fd) return fd.error();
+    if (const int failed = base::write_all(fd->get(), key); failed != 0)
+        return base::os_failure(file.string(), failed);
+    return boost::system::in_place_value;
+}
+
+/// 32 secret bytes that sign session ids; made at the first start, and again where a power cut left none. Where there is
+/// no room for them, they are of this daemon alone. Errors: io.
 Result<mcp::http::SessionKey> load_session_key(const fs::path& data) {
     const fs::path file = data / "session.key";
     mcp::http::SessionKey key{};
     const auto bytes = base::read_own_file(file, 4096);
-    if (bytes && bytes->size() == key.size()) {
+    const bool is_key = bytes && bytes->size() == key.size() && bytes->find_first_not_of('\0') != std::string::npos;
+    if (is_key) {
         std::copy(bytes->begin(), bytes->end(), key.begin());
         return key;
     }
     if (!bytes && bytes.error().code != ErrorCode::not_found) return bytes.error();
     base::fill_random(key);
     const std::string_view text(reinterpret_cast<const char*>(key.data()), key.size());
-    const auto written = base::atomic_write(file, text);
+    const auto written = write_session_key(file, text);
     if (!written && !base::is_lack_of_room(written.error())) return written.error();
     return key;
 }

@@ -59,8 +59,8 @@ public:
     /// Opens or creates the file (mode 0600): WAL, exclusive locking, and synchronous NORMAL: what is committed
     /// outlives every death of this program, and a power cut once the WAL is synced, which is the caller's to see to;
     /// whatever a power cut takes, the file is whole. Nothing is checkpointed but by `checkpoint`. One that is locked
-    /// is waited for
-    /// (`patience`). Errors: io, corrupt, unavailable (locked).
+    /// is waited for (`patience`). One that is new is nothing that a power cut need spare before `settle`. Errors: io,
+    /// corrupt, unavailable (locked).
     static Result<Database> open(const std::filesystem::path& file,
                                  std::chrono::milliseconds patience = std::chrono::milliseconds(0));
     /// Reads what is there where nothing can be written: neither a lock nor a byte is. Whoever calls it has seen to it
@@ -69,6 +69,9 @@ public:
     Database(Database&& other) noexcept;
     Database& operator=(Database&& other) noexcept;
     ~Database();
+
+    /// Waits until all of it is durable, with its name where it is new. Errors: io.
+    Result<void> settle();
 
     /// Whether the file is still there and begins like a database: SQLite itself looks only when it opens one. Errors:
     /// corrupt.
@@ -92,6 +95,7 @@ private:
     explicit Database(sqlite3* handle) : handle_(handle) {}
     sqlite3* handle_ = nullptr;
     std::unique_ptr<int> wal_pages_ = std::make_unique<int>(0);
+    bool is_new_ = false;
     std::string name_;
     base::UniqueFd
         file_;  // closed after SQLite's own: closing any descriptor of a file gives up all its locks, fcntl(2)

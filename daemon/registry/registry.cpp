@@ -181,7 +181,7 @@ Result<void> Registry::prepare(base::BootId boot) {
         each.statement.emplace(std::move(*statement));
     }
     if (auto begun = in_transaction([&] { return begin_epoch(boot); }); !begun) return begun.error();
-    return sync();
+    return s.database.settle();
 }
 
 Result<void> Registry::set_meta(std::string_view name, std::int64_t value) {
