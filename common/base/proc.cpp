@@ -99,7 +99,7 @@ std::vector<pid_t> list_processes() {
     return out;
 }
 
-void append_children(pid_t pid, std::vector<pid_t>& out, bool has_one_thread) {
+void append_children(pid_t pid, std::vector<pid_t>& out, bool of_first_thread) {
     const auto append_of_thread = [&](std::string_view thread) {
         const auto path = fmt::format("/proc/{}/task/{}/children", pid, thread);
         char buffer[1024];
@@ -113,7 +113,7 @@ void append_children(pid_t pid, std::vector<pid_t>& out, bool has_one_thread) {
         for (std::size_t end = 0; (end = rest.find(' ')) != std::string_view::npos; rest.remove_prefix(end + 1))
             if (const auto child = find_number<pid_t>(rest.substr(0, end))) out.push_back(*child);
     };
-    if (has_one_thread) return append_of_thread(fmt::format_int(pid).c_str());
+    if (of_first_thread) return append_of_thread(fmt::format_int(pid).c_str());
     for_each_entry(fmt::format("/proc/{}/task", pid), [&](int, std::string_view thread) { append_of_thread(thread); });
 }
 

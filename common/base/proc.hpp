@@ -21,9 +21,9 @@ std::filesystem::path own_program();
 /// Every process of this PID namespace.
 std::vector<pid_t> list_processes();
 
-/// Adds the children of all threads of `pid`. Where it is known to have one thread (`Activity::threads`), its threads
-/// are not listed.
-void append_children(pid_t pid, std::vector<pid_t>& out, bool has_one_thread = false);
+/// Adds the children of all threads of `pid`, or of its first thread alone: where it has no other
+/// (`Activity::threads`), these are all.
+void append_children(pid_t pid, std::vector<pid_t>& out, bool of_first_thread = false);
 
 /// The short name, e.g. "python3", as it is: it may hold anything.
 std::string command_name(pid_t pid);

@@ -80,6 +80,8 @@ public:
 
     void look() {
         auto found = find_guests();
+        // Who is dead by now has left nobody: that is nearly always so, and costs no look at every shim.
+        if (found.empty()) return guests_.clear();
         auto dead = find_dead_shims();
         for (;;) {
             // Whoever dies during a look has left its own too late for it.
@@ -153,10 +155,12 @@ private:
             if (held.count(pid) == 0) reap(pid);
     }
 
-    /// Children that are no shims of this process's making, zombies too: time of start by pid.
+    /// Children that are no shims of this process's making, zombies too: time of start by pid. Whoever comes from below
+    /// a process that died is given to the first thread of this one, fork(2)s of the others are none of these.
     std::map<pid_t, std::uint64_t> find_guests() const {
+        constexpr bool of_first_thread = true;
         std::vector<pid_t> children;
-        base::append_children(::getpid(), children);
+        base::append_children(::getpid(), children, of_first_thread);
         std::map<pid_t, std::uint64_t> out;
         for (const pid_t each : children)
             if (const auto start = shims_.count(each) > 0 ? std::nullopt : base::find_start_ticks(each))
