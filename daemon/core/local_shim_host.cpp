@@ -15,6 +15,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstring>
 #include <map>
@@ -70,7 +71,12 @@ class LocalShimHost::Orphanage {
 public:
     std::multiset<pid_t> held;
 
-    void add_shim(pid_t pid, RunId run) { shims_[pid] = run; }
+    /// One that knows no run yet, and has nobody below it.
+    void add_idle(pid_t pid) { idle_.insert(pid); }
+    void add_shim(pid_t pid, RunId run) {
+        idle_.erase(pid);
+        shims_[pid] = run;
+    }
     /// A descriptor of the run's shim; none: this process has started none, or has reaped it.
     base::UniqueFd open_shim(RunId run) const {
         for (const auto& [pid, of] : shims_)
@@ -129,7 +135,8 @@ public:
     /// If it has ended.
     void reap(pid_t pid) {
         if (!has_ended(pid)) return;
-        if (!std::binary_search(looked_at_.begin(), looked_at_.end(), pid)) look();
+        const bool may_leave_others = idle_.erase(pid) == 0;
+        if (may_leave_others && !std::binary_search(looked_at_.begin(), looked_at_.end(), pid)) look();
         siginfo_t info{};
         ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
         shims_.erase(pid);
@@ -163,8 +170,8 @@ private:
         base::append_children(::getpid(), children, of_first_thread);
         std::map<pid_t, std::uint64_t> out;
         for (const pid_t each : children)
-            if (const auto start = shims_.count(each) > 0 ? std::nullopt : base::find_start_ticks(each))
-                out.emplace(each, *start);
+            if (shims_.count(each) == 0 && idle_.count(each) == 0)
+                if (const auto start = base::find_start_ticks(each)) out.emplace(each, *start);
         return out;
     }
 
@@ -176,6 +183,7 @@ private:
         return out;
     }
 
+    std::set<pid_t> idle_;           // shims without a run
     std::map<pid_t, RunId> shims_;   // that this process has started and not reaped
     std::map<pid_t, Guest> guests_;  // as of the last look
     std::vector<pid_t> looked_at_;   // shims that were dead then; ascending
@@ -423,28 +431,65 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::launch_shim(RunId run, bo
         co_await std::move(ending);
         orphanage_->look();
     }
+    const std::string directory = rundir::run_paths(data_, run).root.string();
+    std::optional<Idle> shim;
+    if (!takes_over) {
+        shim = std::exchange(idle_, std::nullopt);
+        // One that was killed meanwhile does not hear of it.
+        if (shim && ::send(shim->channel.get(), directory.data(), directory.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+            shim.reset();
+        reapers_.spawn("idle shim", keep_one_idle());
+    }
+    if (!shim) {
+        std::vector<std::string> arguments;
+        if (takes_over) arguments.emplace_back("--take-over");
+        arguments.push_back(directory);
+        if (takes_over)
+            for (const PidIdentity& each : orphanage_->left_by(run))
+                arguments.push_back(fmt::format("{}:{}", each.pid, each.start_ticks));
+        auto launched = launch_program(std::move(arguments));
+        if (!launched) co_return launched.error();
+        shim = std::move(*launched);
+    }
+    orphanage_->add_shim(shim->pid, run);
+    co_return SocketLink::make(executor_, std::move(shim->channel), orphanage_);
+}
+
+Result<LocalShimHost::Idle> LocalShimHost::launch_program(std::vector<std::string> arguments) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-        co_return base::os_failure("socketpair", errno);
+        return base::os_failure("socketpair", errno);
     base::UniqueFd ours(ends[0]);
     base::UniqueFd theirs(ends[1]);
     Launch launching;
     launching.executable = shim_.string();
     launching.program = shim_program_.get();
-    launching.arguments.emplace_back("persistproc-shim");
-    if (takes_over) launching.arguments.emplace_back("--take-over");
-    launching.arguments.push_back(rundir::run_paths(data_, run).root.string());
-    if (takes_over)
-        for (const PidIdentity& each : orphanage_->left_by(run))
-            launching.arguments.push_back(fmt::format("{}:{}", each.pid, each.start_ticks));
+    launching.arguments = std::move(arguments);
+    launching.arguments.insert(launching.arguments.begin(), "persistproc-shim");
     for (int& fd : launching.stdio) fd = null_.get();
     launching.channel = theirs.get();
     if (const char* setting = base::find_kill_setting()) launching.environment.emplace_back(setting);
     auto launched = launch(launching);
-    if (!launched) co_return launched.error();
-    orphanage_->add_shim(launched->pid, run);
+    if (!launched) return launched.error();
+    orphanage_->add_idle(launched->pid);
     reapers_.spawn("reaper", reap(executor_, orphanage_, launched->pid, std::move(launched->pidfd)));
-    co_return SocketLink::make(executor_, std::move(ours), orphanage_);
+    return Idle{launched->pid, std::move(ours)};
+}
+
+/// An execve(2) and all that a program does before its own first instruction are a fifth of a start: the next one finds
+/// them done. Not before this one has had its answer.
+Task<> LocalShimHost::keep_one_idle() {
+    constexpr auto start_time = std::chrono::milliseconds(2);
+    asio::steady_timer timer(executor_, start_time);
+    co_await timer.async_wait(asio::use_awaitable);
+    if (idle_) co_return;
+    // As long as the directory of any run, whose name takes its place for those who look at processes.
+    const RunId longest{ProcessId{UINT32_MAX}, UINT32_MAX};
+    std::vector<std::string> arguments{"--idle",
+                                       std::string(rundir::run_paths(data_, longest).root.native().size(), ' ')};
+    auto launched = launch_program(std::move(arguments));
+    // The next run starts its own.
+    if (launched) idle_ = std::move(*launched);
 }
 
 Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::connect(RunId run) {
@@ -470,6 +515,9 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::connect(RunId run) {
     co_return SocketLink::make(executor_, std::move(fd), orphanage_);
 }
 
-Task<> LocalShimHost::close() { co_await reapers_.close(); }
+Task<> LocalShimHost::close() {
+    idle_.reset();
+    co_await reapers_.close();
+}
 
 }  // namespace persistproc::core

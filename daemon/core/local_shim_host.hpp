@@ -2,7 +2,10 @@
 /// The real ShimHost: `persistproc-shim` processes of this machine.
 #include <boost/asio/any_io_executor.hpp>
 #include <filesystem>
+#include <optional>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "common/async/task_group.hpp"
 #include "daemon/core/shim_host.hpp"
@@ -34,7 +37,16 @@ private:
     static Task<> reap(boost::asio::any_io_executor executor, std::shared_ptr<Orphanage> orphanage, pid_t pid,
                        base::UniqueFd pidfd);
     static Task<> sweep_orphans(boost::asio::any_io_executor executor, std::shared_ptr<Orphanage> orphanage);
+    /// A shim that has been started and knows no run yet. It leaves when its channel is closed.
+    struct Idle {
+        pid_t pid;
+        base::UniqueFd channel;
+    };
+
     Task<Result<std::unique_ptr<ShimLink>>> launch_shim(RunId run, bool takes_over);
+    /// With what `arguments` say. Errors: as `spawn`.
+    Result<Idle> launch_program(std::vector<std::string> arguments);
+    Task<> keep_one_idle();
 
     boost::asio::any_io_executor executor_;
     std::filesystem::path shim_;
@@ -42,6 +54,7 @@ private:
     std::filesystem::path data_;
     base::UniqueFd null_;
     std::shared_ptr<Orphanage> orphanage_;
+    std::optional<Idle> idle_;  // for the next run, from the first one on
     async::TaskGroup reapers_;
 };
 

@@ -39,8 +39,10 @@ public:
     Keeper(const Keeper&) = delete;
     Keeper& operator=(const Keeper&) = delete;
 
-    /// Becomes the keeper of the run: lock, spec, control socket, `prepared`, `ready`. Returns 0, or the exit status of
-    /// the program after one line on stderr.
+    /// What a keeper does before it knows its run: session, signals, descriptors. Returns as `prepare`.
+    int settle() noexcept;
+    /// After `settle`: becomes the keeper of the run: lock, spec, control socket, `prepared`, `ready`. Returns 0, or
+    /// the exit status of the program after one line on stderr.
     int prepare(const char* run_directory, bool takes_over) noexcept;
     /// Of a successor, before `prepare`: a process of the run that nothing else may name. Pid 0 is none.
     void know(base::PidIdentity process) noexcept { tree_.know(process); }

@@ -92,8 +92,7 @@ struct Pipe {
 
 }  // namespace
 
-int Keeper::prepare(const char* run_directory, bool takes_over) noexcept {
-    part_ = takes_over ? Part::heir : Part::starter;
+int Keeper::settle() noexcept {
     settle_descriptors();
     signals_ = settle_signals();
     if (signals_ < 0) return complain("signalfd", errno);
@@ -102,6 +101,11 @@ int Keeper::prepare(const char* run_directory, bool takes_over) noexcept {
     ::prctl(PR_SET_NAME, "persistproc-shim");
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return complain("prctl(PR_SET_CHILD_SUBREAPER)", errno);
     ::umask(077);
+    return 0;
+}
+
+int Keeper::prepare(const char* run_directory, bool takes_over) noexcept {
+    part_ = takes_over ? Part::heir : Part::starter;
     if (const int status = open_run(run_directory)) return status;
     control_.adopt_start_channel(rundir::start_channel_fd);
 

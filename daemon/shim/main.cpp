@@ -2,9 +2,13 @@
 /// start channel as descriptor 3; with --take-over, of a run whose keeper was killed. The others are processes, with
 /// their time of start in clock ticks, that the daemon knows to be the run's. No heap, no threads, no exceptions; see
 /// keeper.hpp.
+/// persistproc-shim --idle <blanks>: the same, of the run whose directory is the first packet on the start channel. It
+/// stands in the place of the blanks from then on; without one it leaves.
+#include <limits.h>
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "daemon/shim/keeper.hpp"
@@ -24,9 +28,36 @@ persistproc::PidIdentity read_process(const char* text) noexcept {
     return is_one ? persistproc::PidIdentity{static_cast<pid_t>(pid), start} : persistproc::PidIdentity{};
 }
 
+/// The directory of the run that an idle keeper is for; empty: there will be none.
+const char* wait_for_run() noexcept {
+    static char directory[PATH_MAX];
+    const ssize_t got = persistproc::shim::os::read(persistproc::rundir::start_channel_fd, directory, sizeof directory);
+    // What does not fit is no path.
+    directory[got > 0 && got < static_cast<ssize_t>(sizeof directory) ? got : 0] = '\0';
+    return directory;
+}
+
+/// Shows `directory` as the only argument: in /proc/PID/cmdline, which is this memory.
+void show_run(char** argv, const char* directory) noexcept {
+    const char* const end = argv[2] + std::strlen(argv[2]);
+    const auto room = static_cast<std::size_t>(end - argv[1]);
+    const std::size_t size = std::strlen(directory);
+    std::memset(argv[1], 0, room);
+    std::memcpy(argv[1], directory, size < room ? size : room);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+    static persistproc::shim::Keeper keeper;
+    if (argc == 3 && std::string_view(argv[1]) == "--idle") {
+        if (const int status = keeper.settle()) return status;
+        const char* const directory = wait_for_run();
+        if (*directory == '\0') return 0;
+        show_run(argv, directory);
+        if (const int status = keeper.prepare(directory, false)) return status;
+        return keeper.run();
+    }
     const bool takes_over = argc >= 3 && std::string_view(argv[1]) == "--take-over";
     if (argc != 2 && !takes_over) {
         constexpr std::string_view usage =
@@ -34,8 +65,8 @@ int main(int argc, char** argv) {
             "[PID:START...]\n";
         return ::write(2, usage.data(), usage.size()) < 0 ? 1 : 2;
     }
-    static persistproc::shim::Keeper keeper;
     for (int i = 3; i < argc; ++i) keeper.know(read_process(argv[i]));
+    if (const int status = keeper.settle()) return status;
     if (const int status = keeper.prepare(argv[takes_over ? 2 : 1], takes_over)) return status;
     return keeper.run();
 }

@@ -496,6 +496,23 @@ class TestCase(unittest.TestCase):
         """Starts `command` and returns its view."""
         return self.ok("start", "--json", "--label", label, *options, "--", *command).json()
 
+    def idle_shims(self):
+        """PIDs of the shims that wait for the daemon's next run: one, from a moment after the first start on."""
+        daemon = self.daemon.process.pid
+        found = []
+        for pid in pathlib.Path(f"/proc/{daemon}/task/{daemon}/children").read_text().split():
+            with contextlib.suppress(OSError):
+                if b"--idle" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() and is_alive(pid):
+                    found.append(int(pid))
+        return found
+
+    def kill_idle_shim(self):
+        """Returns its PID. Of another there is no word before the next start."""
+        (pid,) = eventually("a shim waits for the next run", self.idle_shims)
+        os.kill(pid, signal.SIGKILL)
+        eventually("it is dead", lambda: not is_alive(pid))
+        return pid
+
     def wait_exit(self, target):
         return self.cli("wait", target, "--exit", "--timeout", str(int(PATIENCE)), patience=PATIENCE * 2)
 

@@ -92,6 +92,21 @@ class KillShim(harness.TestCase):
                     out.append(value)
         return out
 
+    def test_the_shim_that_waits_for_a_run_is_nobodys_loss(self):
+        self.start("a", ["sleep", "600"])
+        (first,) = harness.eventually("one waits", self.idle_shims)
+        self.start("b", ["sleep", "600"])
+        # It has become that run's, and another waits.
+        self.assertEqual(self.shim("p2"), first)
+        (second,) = harness.eventually("another waits", self.idle_shims)
+        self.assertEqual(self.kill_idle_shim(), second)
+        self.start("c", ["sleep", "600"])
+        self.assertNotEqual(self.shim("p3"), second)
+        (third,) = harness.eventually("a third waits", self.idle_shims)
+        self.daemon.restart()
+        harness.eventually("it has left with its daemon", lambda: not harness.is_alive(third))
+        self.assertEqual([self.view(name)["state"] for name in "abc"], ["running"] * 3)
+
     def test_twenty_deaths_under_a_program_that_writes(self):
         gate = self.place.work / "stop"
         pid = self.start("counter", harness.python(COUNTER, str(gate), "7"))["pid"]
