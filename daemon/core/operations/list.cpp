@@ -1,9 +1,13 @@
-#include "common/rundir/paths.hpp"
 #include "common/schema/document.hpp"
 #include "daemon/core/operations/operations.hpp"
-#include "daemon/core/views.hpp"
 
 namespace persistproc::core {
+
+namespace {
+
+constexpr std::size_t few_trees = 100;  // processes whose trees are looked at in a millisecond or two
+
+}  // namespace
 
 Task<Result<std::vector<ProcessView>>> Operations::list(ops::ListRequest request) {
     if (request.state && !request.state->known()) co_return ops::unknown_state(*request.state);
@@ -29,13 +33,13 @@ Task<Result<std::vector<ProcessView>>> Operations::list(ops::ListRequest request
     });
     for (const auto& process : chosen) co_await look_at_untouched(process);
     std::vector<ProcessPtr> asked = chosen;
-    co_await sampler_.refresh(std::move(asked), view_age);
+    const auto age = chosen.size() > few_trees ? many_view_age : view_age;
+    co_await sampler_.refresh(std::move(asked), age);
     std::vector<ProcessView> views;
     views.reserve(chosen.size());
     for (const auto& process : chosen) {
         if (!table_.holds(*process)) continue;
-        const auto log = rundir::process_paths(options_.data, process->record.id).log;
-        views.push_back(make_view(*process, log, world_.clock.wall(), world_.clock.now()));
+        views.push_back(view_as_known(*process));
     }
     co_return views;
 }

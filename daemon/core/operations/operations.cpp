@@ -54,13 +54,19 @@ Task<Result<void>> Operations::check_launch(Definition definition, std::vector<s
     if (auto room = co_await world_.directories.check_room(); !room)
         co_return base::with_context(room.error(), "nothing can be started");
     if (!world_.shims.executes_here()) co_return boost::system::in_place_value;
+    std::string directory = definition.working_directory;
+    auto there = co_await world_.directories.canonical_directory(std::move(directory));
+    if (!there) co_return there.error();
+    co_return co_await check_program(std::move(definition), std::move(environment));
+}
+
+Task<Result<void>> Operations::check_program(Definition definition, std::vector<std::string> environment) {
+    if (!world_.shims.executes_here()) co_return boost::system::in_place_value;
     std::string path = "/bin:/usr/bin";
     for (const auto& variable : environment)
         if (variable.starts_with("PATH=")) path = variable.substr(5);
     std::string program = definition.shell ? std::string("/bin/sh") : definition.command.front();
     std::string directory = definition.working_directory;
-    auto there = co_await world_.directories.canonical_directory(directory);
-    if (!there) co_return there.error();
     auto checked = co_await world_.directories.check_program(std::move(program), std::move(path), std::move(directory));
     const bool is_told = checked || checked.error().code != ErrorCode::exec_failed || !checked.error().message.empty();
     if (is_told) co_return checked;
@@ -145,8 +151,12 @@ Task<Result<ProcessView>> Operations::view(ProcessPtr process) {
     co_await look_at_untouched(process);
     std::vector<ProcessPtr> one{process};
     co_await sampler_.refresh(std::move(one), view_age);
-    const auto log = rundir::process_paths(options_.data, process->record.id).log;
-    co_return make_view(*process, log, world_.clock.wall(), world_.clock.now());
+    co_return view_as_known(*process);
+}
+
+ProcessView Operations::view_as_known(const Process& process) const {
+    const auto log = rundir::process_paths(options_.data, process.record.id).log;
+    return make_view(process, log, world_.clock.wall(), world_.clock.now());
 }
 
 }  // namespace persistproc::core

@@ -61,6 +61,8 @@ private:
     /// Whether a run may begin, as far as a look tells; where others execute it, nobody looks. Errors: invalid (the
     /// working directory), exec_failed.
     Task<Result<void>> check_launch(Definition definition, std::vector<std::string> environment);
+    /// The same of its program alone, in a directory that is there.
+    Task<Result<void>> check_program(Definition definition, std::vector<std::string> environment);
     /// The same, before what runs is ended for it, or what has ended is begun anew. Errors: also those of still_wanted.
     Task<Result<void>> check_replacement(ProcessPtr process, Definition definition,
                                          std::vector<std::string> environment, std::uint64_t stops, const char* what);
@@ -82,6 +84,8 @@ private:
     ProcessRecord want_down(Process& process, const std::string& actor) const;
     Task<> take_back(ProcessPtr process, std::shared_ptr<Before> before);
     Task<Result<ProcessView>> view(ProcessPtr process);
+    /// Without a look at its tree or its log: what was seen of them last.
+    ProcessView view_as_known(const Process& process) const;
     /// What an ended program has left running, as its view tells it. Nothing: it has left none, or has not ended.
     Task<std::optional<Cause>> left_running(ProcessPtr process);
     /// After a stop, that has ended `left`.
@@ -110,8 +114,9 @@ private:
     async::Notifier left_;
 };
 
-/// Views are at most so old.
+/// Views are at most so old; those of many, so that they are shown within the second.
 inline constexpr auto view_age = std::chrono::milliseconds(250);
+inline constexpr auto many_view_age = std::chrono::milliseconds(900);
 
 /// Of a keeper that was suspended.
 inline constexpr std::string_view replaced_later = "the program is replaced as soon as it goes on";

@@ -115,7 +115,8 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
         if (!process && !std::exchange(is_checked, true)) {
             Definition definition = beginning->identity.definition;
             std::vector<std::string> variables = beginning->environment;
-            auto checked = co_await check_launch(std::move(definition), std::move(variables));
+            // Its directory was looked at a moment ago.
+            auto checked = co_await check_program(std::move(definition), std::move(variables));
             if (!checked) co_return checked.error();
             continue;
         }
@@ -244,8 +245,15 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     const bool has_begun = process->life.last_run() != last;
     if (process->start_error) co_return *process->start_error;
     if (!done) co_return Error{ErrorCode::timeout, process->shown() + " is still starting; list shows when it runs"};
-    auto shown = co_await view(process);
-    if (!shown) co_return shown.error();
+    // Of one that has just begun a look at its tree would tell nothing, and take longer than all the rest.
+    ProcessView shown;
+    if (last == 0) {
+        shown = view_as_known(*process);
+    } else {
+        auto seen = co_await view(process);
+        if (!seen) co_return seen.error();
+        shown = std::move(*seen);
+    }
     if (auto wanted = still_wanted(*process, stops, "started"); !wanted) {
         auto unrecorded = std::exchange(process->unrecorded, nullptr);
         co_await take_back(process, std::move(unrecorded));
@@ -253,7 +261,7 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     }
     if (!has_begun) co_return silent_meanwhile(*process);
     ops::StartResponse made;
-    static_cast<ProcessView&>(made) = std::move(*shown);
+    static_cast<ProcessView&>(made) = std::move(shown);
     tell_ended(made, std::move(left));
     made.created = true;
     co_return made;
