@@ -238,7 +238,14 @@ Task<Result<ProcessView>> DaemonClient::flush(ops::FlushRequest request) {
 }
 
 Task<Result<std::vector<ProcessView>>> DaemonClient::list(ops::ListRequest request) {
-    auto answer = co_await call<ops::ListResponse>(std::move(request), true);
+    auto answer = co_await call<ops::ListResponse>(request, true);
+    // A daemon of an older release tells all it knows.
+    const bool is_older = !answer && request.brief && answer.error().code == ErrorCode::invalid &&
+                          answer.error().message.starts_with("brief: unknown");
+    if (is_older) {
+        request.brief = false;
+        answer = co_await call<ops::ListResponse>(std::move(request), true);
+    }
     if (!answer) co_return answer.error();
     co_return std::move(answer->processes);
 }

@@ -147,6 +147,8 @@ Task<int> list(Context context, ListArguments options) {
         co_return context.console.fail(Error{
             ErrorCode::invalid,
             "list --watch draws on a terminal: stdout is none, or TERM does not say what it is; leave out --watch"});
+    const bool is_table = !context.console.json() && options.output != ListOutput::wide;
+    options.request.brief = is_table;
     auto listing = co_await ask(context, options, true);
     if (!listing) co_return context.console.fail(listing.error());
     if (options.watch && listing->errors.empty()) co_return co_await watch(std::move(context), std::move(options));

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "cli/format/cells.hpp"
 #include "cli/format/ending.hpp"
@@ -62,8 +64,16 @@ void sort_views(std::vector<ProcessView>& views, WallTime now, ListSort sort) {
         return std::tuple(standing, -ended.time_since_epoch().count(), rank_of(view, now, sort),
                           sort == ListSort::label ? view.label : std::string(), number_of(view));
     };
-    std::stable_sort(views.begin(), views.end(),
-                     [&](const ProcessView& a, const ProcessView& b) { return key(a) < key(b); });
+    using Key = decltype(key(views.front()));
+    std::vector<std::pair<Key, std::size_t>> order;
+    order.reserve(views.size());
+    for (const ProcessView& view : views) order.emplace_back(key(view), order.size());
+    // By what stood first, too: that is stable.
+    std::sort(order.begin(), order.end());
+    std::vector<ProcessView> sorted;
+    sorted.reserve(views.size());
+    for (const auto& [of_view, from] : order) sorted.push_back(std::move(views[from]));
+    views = std::move(sorted);
 }
 
 /// What is left out when a terminal is too narrow: the highest rank first; 0 stays.
@@ -124,7 +134,9 @@ std::string state_cell(const ProcessView& view, WallTime now) {
 }
 
 /// What its state does not show, nor a warning of all.
-std::string causes_without_column(ProcessView view) {
+std::string causes_without_column(const ProcessView& whole) {
+    if (whole.causes.empty()) return "";
+    ProcessView view = whole;
     std::erase_if(view.causes, [](const Cause& each) {
         return each.code == CauseCode::suspended || each.code == CauseCode::data_removed ||
                each.code == CauseCode::quick_failures;
@@ -157,6 +169,7 @@ Row make_row(const ProcessView& view, WallTime now, const TextStyle& style) {
     row[at::cpu] = view.cpu_percent ? fmt::format("{:.1f}%", *view.cpu_percent) : "";
     row[at::memory] = view.memory_bytes.value_or(0) > 0 ? format_bytes(*view.memory_bytes) : "";
     row[at::directory] = shown(view.working_directory, style);
+    if (!style.wide) return row;
     row[at::command] = shown(domain::command_line(view.command), style);
     row[at::started_by] = shown(actor_text(view.started_by), style);
     row[at::description] = shown(view.description, style);

@@ -152,7 +152,14 @@ std::string_view end_of(std::string_view text, std::size_t cells) noexcept {
 
 std::size_t cells_of(std::string_view text) noexcept {
     std::size_t cells = 0;
-    while (!text.empty()) cells += cells_of_point(take_point(text));
+    while (!text.empty()) {
+        if (text.front() >= ' ' && text.front() < '\x7f') {
+            ++cells;
+            text.remove_prefix(1);
+        } else {
+            cells += cells_of_point(take_point(text));
+        }
+    }
     return cells;
 }
 

@@ -323,10 +323,16 @@ std::string_view last_rewrite(std::string_view line) noexcept {
 }
 
 std::string escape_line(std::string_view text) {
+    const auto is_plain = [](char c) { return c >= ' ' && c < '\x7f'; };
     std::string out;
     out.reserve(text.size());
     char32_t point = 0;
     while (!text.empty()) {
+        if (const std::size_t plain = count_front(text, is_plain); plain > 0) {
+            out.append(text.substr(0, plain));
+            text.remove_prefix(plain);
+            continue;
+        }
         const std::size_t n = sequence_length(text, point);
         if (n == 0) {
             append_escaped(out, text.substr(0, 1));

@@ -13,6 +13,7 @@ struct ListRequest {
     std::optional<std::string> process;
     std::optional<std::string> working_directory;
     std::optional<schema::Open<domain::ProcessState>> state;  // the daemon knows which there are
+    bool brief = false;  // without what no row of a table shows: texts, places of logs, commands behind labels
 
     static constexpr Operation operation{
         .name = "list_processes",
@@ -50,6 +51,7 @@ struct ListRequest {
         each(schema::field("state", &R::state)
                  .in_form(&state_form)
                  .as_flag("state", "STATE", "Only those in this state"));
+        each(schema::field("brief", &R::brief).client_only());
     }
 };
 

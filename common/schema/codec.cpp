@@ -222,24 +222,58 @@ Json write_object(const ObjectCodec& codec, const void* value, Use use) {
     return out;
 }
 
+namespace {
+
+/// Members of one object, which are nearly always asked for in the order in which they stand.
+class MembersInOrder {
+public:
+    explicit MembersInOrder(const Json::object_t& members) : members_(members), next_(members.begin()) {}
+
+    /// Null: there is none of this name.
+    const Json* find(std::string_view name) {
+        const auto is_named = [name](const auto& each) { return each.first == name; };
+        if (next_ != members_.end() && is_named(*next_)) {
+            ++in_order_;
+            return &(next_++)->second;
+        }
+        const auto found = std::find_if(members_.begin(), members_.end(), is_named);
+        if (found == members_.end()) return nullptr;
+        next_ = found + 1;
+        return &found->second;
+    }
+    /// True: each member was. False: that is not known.
+    bool were_all_found() const noexcept { return in_order_ == members_.size(); }
+
+private:
+    const Json::object_t& members_;
+    Json::object_t::const_iterator next_;
+    std::size_t in_order_ = 0;
+};
+
+}  // namespace
+
 Result<void> read_object(const ObjectCodec& codec, const Json& json, const std::string& path, Reading how, void* into) {
     if (!json.is_object()) return wrong_type(path, "object", json);
+    // An answer is understood but for damage: where in it something stands is spelled out when that must be told.
+    if (how.is_lenient && !path.empty() && read_object(codec, json, "", how, into)) return {};
     const std::string prefix = path.empty() ? "" : path + ".";
     Unknown* unknown = codec.unknown
                            ? static_cast<Unknown*>(static_cast<void*>(static_cast<std::byte*>(into) + *codec.unknown))
                            : nullptr;
     ObjectReader reader{codec, prefix, how, into, unknown};
+    MembersInOrder members(json.get_ref<const Json::object_t&>());
     for (const auto& each : codec.fields) {
         if (!each.facts.is_for(how.use)) continue;
-        const auto found = json.find(each.facts.name);
-        if (found == json.end()) {
+        const Json* const found = members.find(each.facts.name);
+        if (found == nullptr) {
             if (each.facts.is_required && how.use != in_documents)
                 return Error{ErrorCode::invalid, prefix + each.facts.name + ": required"};
             continue;
         }
         if (auto done = reader.read(each, *found); !done) return done;
     }
-    if (auto done = reader.read_others(json); !done) return done;
+    if (!members.were_all_found())
+        if (auto done = reader.read_others(json); !done) return done;
     if (codec.finish == nullptr || how.is_lenient) return {};
     return codec.finish(into, json);
 }

@@ -19,7 +19,19 @@ enum class Detail {
     whole,  // the one that was asked for
     lines,  // all that were asked for
     brief,  // of a whole list: what lives, and what ended lately
+    rows,   // all, without words and what a table does not show
 };
+
+/// What a table of the client shows is half of it, and reading the rest half of the client's time.
+void leave_row(ProcessView& view) {
+    view.description.clear();
+    view.started_by.clear();
+    view.run.reset();
+    view.last_output_at.reset();
+    view.log_path.reset();
+    // A label that was made of it is told apart by it, and a cause may name the program.
+    if (view.label_given && view.causes.empty()) view.command.clear();
+}
 
 /// Of one that has ended and that nobody asked for.
 mcp::Json essence(const mcp::Json& view) {
@@ -48,6 +60,11 @@ mcp::ToolResult whole(const ProcessView& view, ProcessId id, const std::optional
 
 mcp::ToolResult result_of(std::vector<ProcessView> views, Detail detail, WallTime now) {
     ops::ListResponse response;
+    if (detail == Detail::rows) {
+        for (ProcessView& view : views) leave_row(view);
+        response.processes = std::move(views);
+        return structured(response, "");
+    }
     Listing listing;
     if (detail == Detail::brief)
         listing = choose(std::move(views), now);
@@ -67,7 +84,10 @@ mcp::ToolResult result_of(std::vector<ProcessView> views, Detail detail, WallTim
 Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext context) {
     const bool is_whole_list = !request.process && !request.working_directory && !request.state;
     const bool is_agent = context.principal.audience() == mcp::Audience::agent;
-    const Detail detail = request.process ? Detail::whole : is_agent && is_whole_list ? Detail::brief : Detail::lines;
+    const Detail detail = request.brief               ? Detail::rows
+                          : request.process           ? Detail::whole
+                          : is_agent && is_whole_list ? Detail::brief
+                                                      : Detail::lines;
     auto views = co_await core.supervisor.list(std::move(request));
     if (!views) co_return mcp::tool_failure(views.error());
     if (detail == Detail::whole && views->size() == 1) {

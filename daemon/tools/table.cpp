@@ -47,9 +47,11 @@ mcp::Json without_absent(mcp::Json json) {
     if (json.is_array())
         for (auto& each : json) each = without_absent(std::move(each));
     if (!json.is_object()) return json;
+    // Names are there once: the container need not look for each of them.
     mcp::Json kept = mcp::Json::object();
-    for (auto& [name, member] : json.items())
-        if (!member.is_null()) kept[name] = without_absent(std::move(member));
+    auto& members = kept.get_ref<mcp::Json::object_t&>();
+    for (auto& [name, member] : json.get_ref<mcp::Json::object_t&>())
+        if (!member.is_null()) members.emplace_back(name, without_absent(std::move(member)));
     return kept;
 }
 
