@@ -8,10 +8,6 @@
 #include <ctime>
 
 namespace persistproc::logstore {
-namespace {
-// Contexts are counted against fs.aio-max-nr, which all programs of the machine share: few slots, given back soon.
-constexpr unsigned slots = 32;
-}  // namespace
 
 int BackgroundSync::begin(int fd) noexcept {
     if (under_way_ >= slots) return EAGAIN;

@@ -17,10 +17,15 @@ public:
     /// Takes the results that have come, or waits for all of them. Returns the first errno among them, else 0.
     int collect(bool wait_for_all) noexcept;
     unsigned under_way() const noexcept { return under_way_; }
+    /// How many more may be begun.
+    unsigned room() const noexcept { return slots - under_way_; }
     /// Waits for all and gives the context back: tens of milliseconds, as a grace period of the kernel takes.
     void close() noexcept;
 
 private:
+    /// Contexts are counted against fs.aio-max-nr, which all programs of the machine share: few slots, given back.
+    static constexpr unsigned slots = 32;
+
     std::uint64_t context_ = 0;
     unsigned under_way_ = 0;
 };

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <ctime>
 #include <initializer_list>
+#include <iterator>
 
 #include "common/base/checksum.hpp"
 #include "common/base/kill_point.hpp"
@@ -18,6 +19,7 @@ namespace persistproc::logstore {
 namespace {
 
 constexpr std::uint64_t block_bytes = 4096, most_index_room = 64u << 10;
+constexpr unsigned present_files = 3;  // that a sync is about besides the retired: data, index, directory
 
 bool ends_run(Event event) noexcept {
     return event == Event::exited || event == Event::killed || event == Event::exec_failed ||
@@ -75,9 +77,19 @@ int Writer::begin_segment(std::uint32_t number) noexcept {
     return 0;
 }
 
-// When no new segment can be made the old one goes on: longer than wished is better than lost.
+// When no new segment can be made the old one goes on: longer than wished is better than lost, and than to wait for a
+// device that is slower than the program. What goes by the bound need not be waited for.
 void Writer::rotate() noexcept {
-    if (begin_segment(segment_ + 1) != 0) return;
+    const auto has_place = [this] {
+        return std::any_of(std::begin(retired_), std::end(retired_),
+                           [](const Retired& each) { return each.number == 0; });
+    };
+    if (!has_place()) keep_bound();
+    if (!has_place() || begin_segment(segment_ + 1) != 0) return;
+    keep_bound();
+}
+
+void Writer::keep_bound() noexcept {
     while (position_ - oldest_position_ + options_.segment_bytes > options_.bound_bytes && remove_oldest()) {
     }
 }
@@ -249,6 +261,8 @@ int Writer::sync_retired(bool in_background) noexcept {
     int first = 0;
     for (auto& each : retired_) {
         if (each.number == 0) continue;
+        // The others later.
+        if (in_background && background_.room() < 2 + present_files) continue;
         for (const int fd : {each.data, each.index}) {
             if ((!in_background || background_.begin(fd) != 0) && ::fdatasync(fd) != 0 && first == 0) first = errno;
             ::close(fd);
@@ -307,19 +321,27 @@ int Writer::begin_sync() noexcept {
     // A device slower than the program: more requests would only queue up.
     if (background_.under_way() > 0) return 0;
     unsynced_from_ = std::max(unsynced_from_, syncing_);
-    if (dirty_bytes_ == 0) return 0;
+    if (dirty_bytes_ == 0 && !is_behind()) return 0;
     int err = sync_retired(true);
-    if (!is_given_up_) {
+    if (!is_given_up_ && dirty_bytes_ > 0) {
         for (const int fd : {data_, index_})
             if (background_.begin(fd) != 0 && ::fdatasync(fd) != 0) err = errno;
         if (names_dirty_ && background_.begin(directory_) != 0 && ::fsync(directory_) != 0 && errno != EINVAL)
             err = errno;
+    }
+    if (!is_given_up_) {
         syncing_ = segment_;
+        for (const auto& each : retired_)
+            if (each.number != 0) syncing_ = std::min(syncing_, each.number);
     }
     names_dirty_ = false;
     dirty_bytes_ = 0;
     if (err != 0) give_up(unsynced_from_, err);
     return err;
+}
+
+bool Writer::is_behind() const noexcept {
+    return std::any_of(std::begin(retired_), std::end(retired_), [](const Retired& each) { return each.number != 0; });
 }
 
 void Writer::release() noexcept {

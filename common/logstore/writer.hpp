@@ -83,6 +83,8 @@ public:
 
     /// Whether there is something to be synced, or to be tried again.
     bool dirty() const noexcept { return dirty_bytes_ > 0 || needs_care(); }
+    /// Whether finished segments wait for a sync: better soon.
+    bool is_behind() const noexcept;
     std::uint64_t position() const noexcept { return position_; }
     /// Whether the newest byte is not a newline: the next piece would land inside a line.
     bool inside_line() const noexcept { return inside_line_; }
@@ -118,6 +120,7 @@ private:
     // writer.cpp
     int begin_segment(std::uint32_t number) noexcept;
     void rotate() noexcept;
+    void keep_bound() noexcept;
     bool remove_oldest() noexcept;
     int write_with_room(int fd, const void* bytes, std::uint64_t size, std::uint64_t offset) noexcept;
     int reserve_index(std::uint64_t records) noexcept;
@@ -156,7 +159,8 @@ private:
     std::uint64_t sequence_ = 1;    // of the next record
     std::uint64_t line_ = 0, dirty_bytes_ = 0;
     bool inside_line_ = false, names_dirty_ = false;
-    Retired retired_[8];
+    /// Half a GiB of segments of the usual size. Beyond that the present one grows.
+    Retired retired_[64];
     BackgroundSync background_;
     std::uint32_t unsynced_from_ = 0, syncing_ = 0;  // oldest segment not known to be durable; newest being synced
 

@@ -19,6 +19,7 @@ using rundir::Phase;
 
 /// From what is written to its sync. Together with the time that takes, within the second that the contract gives.
 constexpr std::uint64_t sync_ns = 800 * os::millisecond;
+constexpr std::uint64_t sync_behind_ns = 100 * os::millisecond;
 /// From the last sync until what it needed is given back, which stops this process for as long as the kernel takes to
 /// be sure that nobody uses it (tens of milliseconds): not while a program prints now and then.
 constexpr std::uint64_t rest_ns = 5'000 * os::millisecond;
@@ -99,7 +100,10 @@ void Keeper::sync_in_time(std::uint64_t now) noexcept {
         log_.begin_sync();
         begin_state_sync();
         const bool is_under_way = log_.is_syncing() || state_sync_.under_way() > 0;
-        sync_at_ = is_dirty() || is_under_way ? now + sync_ns : os::never;
+        if (log_.is_behind())
+            sync_at_ = now + sync_behind_ns;
+        else
+            sync_at_ = is_dirty() || is_under_way ? now + sync_ns : os::never;
         rest_at_ = now + rest_ns;
     } else if (sync_at_ == os::never && is_dirty()) {
         sync_at_ = now + sync_ns;

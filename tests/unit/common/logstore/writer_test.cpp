@@ -205,6 +205,44 @@ TEST_CASE("a log whose segments are large is synced in the background") {
     CHECK(load(directory.path()).bytes.size() == 300 * block.size() + 4);
 }
 
+TEST_CASE("no new segment is begun while too many wait for the device, and nobody waits with them") {
+    tests::TemporaryDirectory directory;
+    const std::string block(1000, '\n');
+    Log log(directory.path(), small(1000, 1 << 20));
+    const auto newest = [&] {
+        const int fd = ::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        logstore::SegmentExtent found;
+        REQUIRE(logstore::find_segments(fd, found) == 0);
+        ::close(fd);
+        return found.newest;
+    };
+    const auto append = [&](int blocks) {
+        for (int i = 0; i < blocks; ++i) log.writer.append(Stream::out, block.data(), block.size(), line_complete);
+    };
+    append(100);
+    CHECK(newest() == 65);
+    CHECK(log.writer.begin_sync() == 0);
+    CHECK(log.writer.is_behind());
+    append(100);
+    CHECK(newest() > 65);
+    CHECK(newest() < 165);
+    CHECK(log.writer.sync() == 0);
+    CHECK_FALSE(log.writer.is_behind());
+    append(10);
+    CHECK(load(directory.path()).bytes.size() == 210 * block.size());
+}
+
+TEST_CASE("the bound holds, too, while segments wait for the device") {
+    tests::TemporaryDirectory directory;
+    const std::string block(1000, '\n');
+    Log log(directory.path(), small(1000, 100'000));
+    for (int i = 0; i < 1000; ++i) log.writer.append(Stream::out, block.data(), block.size(), line_complete);
+    const Content content = load(directory.path());
+    CHECK(content.bytes.size() <= 101'000);
+    CHECK(content.bytes.size() >= 30'000);
+    CHECK(content.oldest_position + content.bytes.size() == 1'000'000);
+}
+
 TEST_CASE("data without its record is kept as recovered, at every length") {
     tests::TemporaryDirectory original;
     write_sample(original.path());
