@@ -112,6 +112,7 @@ void Keeper::sync_in_time(std::uint64_t now) noexcept {
     rest_at_ = os::never;
     log_.rest();
     state_sync_.close();
+    os::release_stack();
 }
 
 int Keeper::record() noexcept {

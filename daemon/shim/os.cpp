@@ -4,11 +4,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <ctime>
 
 namespace persistproc::shim::os {
@@ -154,6 +156,13 @@ void reap(pid_t pid) noexcept {
     siginfo_t info{};
     while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
     }
+}
+
+void release_stack() noexcept {
+    constexpr std::uintptr_t page = 4096, most = 128u << 10, of_this_call = 1024;
+    const std::uintptr_t end =
+        (reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) - of_this_call) / page * page;
+    ::madvise(reinterpret_cast<void*>(end - most), most, MADV_DONTNEED);
 }
 
 int kill_group(pid_t leader, int signal) noexcept { return ::kill(-leader, signal) == 0 ? 0 : errno; }

@@ -62,6 +62,9 @@ Ended find_ended(int pidfd) noexcept;
 /// Whether this kernel may ever answer that.
 bool tells_ends(int pidfd) noexcept;
 
+/// Gives back the pages of the stack that calls which are over have used.
+void release_stack() noexcept;
+
 /// Returns 0 or errno.
 int kill_group(pid_t leader, int signal) noexcept;
 

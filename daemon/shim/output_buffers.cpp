@@ -18,8 +18,14 @@ constexpr auto relaxed = std::memory_order_relaxed;
 // A keeper dies between two instructions of one thread: what must come first is the compiler's matter alone.
 constexpr auto in_order = std::memory_order_release;
 
-// Never touched, so never resident, where shared memory serves.
-alignas(4096) char unshared[header_bytes + OutputBuffers::sources * OutputBuffers::unshared_bytes];
+// Never touched, so never resident, where shared memory serves. Aligned when it is used: a variable of a page's
+// alignment would move all others that are not initialized to a page of their own.
+constexpr std::size_t page_bytes = 4096;
+char unshared[page_bytes + header_bytes + OutputBuffers::sources * OutputBuffers::unshared_bytes];
+
+char* aligned(char* memory) noexcept {
+    return memory + (page_bytes - reinterpret_cast<std::uintptr_t>(memory) % page_bytes) % page_bytes;
+}
 
 std::uint64_t canary_at(std::uint32_t offset) noexcept { return 0xd1b54a32d192ed03u * (offset + 1u); }
 
@@ -69,7 +75,7 @@ void OutputBuffers::create() noexcept {
         return lay_out(static_cast<char*>(memory), bytes);
     }
     if (fd >= 0) ::close(fd);
-    lay_out(unshared, unshared_bytes);
+    lay_out(aligned(unshared), unshared_bytes);
 }
 
 int OutputBuffers::attach(int fd) noexcept {

@@ -34,6 +34,10 @@ pid_t sessions[most];         // likewise
 std::size_t found_count = 0;
 pid_t spared[most];
 std::size_t spared_count = 0;
+/// Whom the last look took for members. Here, since memory that nothing was ever written to costs nothing.
+constexpr std::size_t most_remembered = 512;
+base::PidIdentity remembered[most_remembered];
+std::size_t remembered_count = 0;
 
 using ProcPath = ShortText<64>;
 
@@ -324,11 +328,15 @@ void Tree::recognise(const int* outputs, std::size_t count) noexcept {
     }
     const bool knows_session = program_.pid > 0 && base::find_start_ticks(program_.pid) == program_.start_ticks;
     const std::size_t all = read_all();
-    for (std::size_t i = 0; i < all && remembered_count_ < most_remembered; ++i) {
+    for (std::size_t i = 0; i < all && remembered_count < most_remembered; ++i) {
         if (started[i] == 0) continue;
         if ((knows_session && sessions[i] == program_.pid) || writes_to(found[i], files, known_files))
-            remembered_[remembered_count_++] = {found[i], started[i]};
+            remembered[remembered_count++] = {found[i], started[i]};
     }
+}
+
+void Tree::know(base::PidIdentity process) noexcept {
+    if (process.pid > 0 && remembered_count < most_remembered) remembered[remembered_count++] = process;
 }
 
 int Tree::signal(int signal, pid_t group) noexcept {
@@ -430,8 +438,8 @@ void Tree::find_by_marks() noexcept {
     const auto is_known = [this](std::size_t i) {
         const base::PidIdentity process{found[i], started[i]};
         if (process == program_) return true;
-        for (std::size_t k = 0; k < remembered_count_; ++k)
-            if (remembered_[k] == process) return true;
+        for (std::size_t k = 0; k < remembered_count; ++k)
+            if (remembered[k] == process) return true;
         return false;
     };
     const pid_t self = ::getpid();
@@ -463,10 +471,10 @@ void Tree::find_by_marks() noexcept {
 /// has been seen, as long as that is older than the present tick.
 void Tree::remember() noexcept {
     const std::uint64_t now = os::boot_ns() / ns_per_tick;
-    remembered_count_ = 0;
-    for (std::size_t i = 0; i < found_count && remembered_count_ < most_remembered; ++i)
+    remembered_count = 0;
+    for (std::size_t i = 0; i < found_count && remembered_count < most_remembered; ++i)
         if (!is_doubtful[i] && started[i] != 0 && started[i] < now)
-            remembered_[remembered_count_++] = {found[i], started[i]};
+            remembered[remembered_count++] = {found[i], started[i]};
 }
 
 /// `is_orphan`: its parents may have been those of another run.

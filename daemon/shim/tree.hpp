@@ -29,9 +29,7 @@ public:
     int open(int run_directory, const char* mark) noexcept;
     void set_program(base::PidIdentity program) noexcept { program_ = program; }
     /// A member by the daemon's word, before `take_over`; pid 0 is none.
-    void know(base::PidIdentity process) noexcept {
-        if (process.pid > 0 && remembered_count_ < most_remembered) remembered_[remembered_count_++] = process;
-    }
+    void know(base::PidIdentity process) noexcept;
     /// The tree is one that another keeper began. Looks at it, to know again what loses its parents. `outputs`: the
     /// read ends of the program's pipes, the caller's; -1 where there is none.
     void take_over(base::PidIdentity program, const int* outputs, std::size_t count) noexcept;
@@ -58,7 +56,7 @@ private:
     bool belongs(std::size_t index) const noexcept;
     void remember() noexcept;
 
-    static constexpr std::size_t most_remembered = 512, most_marks = 8, mark_digits = 32;
+    static constexpr std::size_t most_marks = 8, mark_digits = 32;
     struct KnownMark {
         char digits[mark_digits];
         bool is_of_others;
@@ -70,8 +68,6 @@ private:
     const char* mark_ = nullptr;
     base::PidIdentity program_;
     bool is_successor_ = false;
-    base::PidIdentity remembered_[most_remembered] = {};
-    std::size_t remembered_count_ = 0;
     KnownMark known_marks_[most_marks] = {};
     std::size_t next_mark_ = 0;
 };
