@@ -161,6 +161,24 @@ FastDirectory::~FastDirectory() {
     fs::remove_all(path_, ignored);
 }
 
+namespace {
+
+constexpr std::uint32_t parts = 4;  // of what a program prints; then it says its last word
+
+std::string prefix(std::uint32_t number, std::uint32_t part) {
+    return std::string(1, static_cast<char>('a' + (number - 1) * parts + part));
+}
+
+std::string last_word(std::uint32_t number) { return "bye" + std::string(number - 1, '!'); }
+
+}  // namespace
+
+std::string printed_by(std::uint32_t number) {
+    std::string text;
+    for (std::uint32_t part = 0; part < parts; ++part) text += numbered(prefix(number, part));
+    return text + last_word(number) + "\n";
+}
+
 const std::string& program_out() {
     static const std::string text = numbered("a") + numbered("c") + "bye\n";
     return text;
@@ -171,51 +189,22 @@ const std::string& program_err() {
 }
 
 TrialResult play(const fs::path& data, const std::string& fault, const fs::path& journal,
-                 std::chrono::milliseconds silence) {
+                 std::chrono::milliseconds silence, std::uint32_t number) {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     ::signal(SIGPIPE, SIG_IGN);
-    const fs::path done = data / "done", log_path = data / "calls";
+    const fs::path done = data / ("done" + std::to_string(number)), log_path = data / "calls";
     rundir::RunSpec spec;
-    spec.id = RunId{{1}, 1};
+    spec.id = RunId{{1}, number};
     base::fill_random(spec.nonce);
     spec.working_directory = "/";
     spec.environment = {"PATH=/usr/bin:/bin"};
     spec.segment_bytes = 512;
     const auto count = std::to_string(lines);
-    spec.argv = {PERSISTPROC_CHILD,
-                 "on-term",
-                 "bye",
-                 "5",
-                 ",",
-                 "print",
-                 count,
-                 "a",
-                 ",",
-                 "sleep",
-                 "2",
-                 ",",
-                 "print-err",
-                 count,
-                 "b",
-                 ",",
-                 "sleep",
-                 "2",
-                 ",",
-                 "print",
-                 count,
-                 "c",
-                 ",",
-                 "sleep",
-                 "2",
-                 ",",
-                 "print-err",
-                 count,
-                 "d",
-                 ",",
-                 "touch",
-                 done.string(),
-                 ",",
-                 "wait"};
+    spec.argv = {PERSISTPROC_CHILD, "on-term", last_word(number), "5",           ",", "print",     count,
+                 prefix(number, 0), ",",       "sleep",           "2",           ",", "print-err", count,
+                 prefix(number, 1), ",",       "sleep",           "2",           ",", "print",     count,
+                 prefix(number, 2), ",",       "sleep",           "2",           ",", "print-err", count,
+                 prefix(number, 3), ",",       "touch",           done.string(), ",", "wait"};
     const auto paths = rundir::run_paths(data, spec.id);
     fs::create_directories(paths.root);
     fs::create_directories(rundir::process_paths(data, spec.id.process).log);

@@ -31,9 +31,9 @@ struct TrialResult {
     bool has_hung = false;  // it neither died nor left; killed by us
     int programs = 0;       // processes that outlived the keeper
     std::uint32_t calls = 0, injected = 0;
-    std::vector<std::uint8_t> order;      // Call of each call
-    std::vector<std::uint32_t> uses;      // of each Call
-    std::filesystem::path run_directory;  // of p1.1
+    std::vector<std::uint8_t> order;  // Call of each call
+    std::vector<std::uint32_t> uses;  // of each Call
+    std::filesystem::path run_directory;
     std::filesystem::path log;
 };
 
@@ -59,9 +59,9 @@ private:
 };
 
 /// Plays one run in `data` with PERSISTPROC_FAULT=`fault` (empty: none) to its end. `journal`: a file for the journal.
-/// `silence`: from the program's last line to its stop.
+/// `silence`: from the program's last line to its stop. `number`: of the run, of p1; the ones before it have ended.
 TrialResult play(const std::filesystem::path& data, const std::string& fault, const std::filesystem::path& journal = {},
-                 std::chrono::milliseconds silence = {});
+                 std::chrono::milliseconds silence = {}, std::uint32_t number = 1);
 
 /// The log as it stands in the files. Fails with a line that says what is broken.
 std::optional<std::string> read_recorded(const std::filesystem::path& log, Recorded& out);
@@ -69,9 +69,11 @@ std::optional<std::string> read_recorded(const std::filesystem::path& log, Recor
 /// Opens the log as its next holder does, which repairs it. Returns errno or 0.
 int repair(const std::filesystem::path& log);
 
-/// What the program prints to each stream.
+/// What the program of the first run prints to each stream.
 const std::string& program_out();
 const std::string& program_err();
+/// What that of a run prints to both: no line of it is like another, nor like one of another run.
+std::string printed_by(std::uint32_t number);
 
 /// What is wrong with a run whose keeper was killed; empty: nothing. Repairs the log.
 std::string judge_killed(const TrialResult& result);
