@@ -24,7 +24,7 @@ endif()
 if(PERSISTPROC_ARCHIVES)
   include(CheckLinkerFlag)
   check_linker_flag(CXX -Wl,-z,pack-relative-relocs PERSISTPROC_PACKS_RELOCATIONS)  # binutils 2.38 and glibc 2.36
-  find_library(PERSISTPROC_C_ARCHIVE libc.a)
+  check_linker_flag(CXX -static-pie PERSISTPROC_LINKS_ALONE)  # the C library's archive is there, too
   set(PERSISTPROC_RE2 ${PERSISTPROC_RE2_ARCHIVE})
   set(PERSISTPROC_NETTLE ${PERSISTPROC_NETTLE_ARCHIVE})
   add_library(persistproc_fmt STATIC cmake/fmt.cpp)
@@ -131,7 +131,7 @@ function(persistproc_program name)
   endforeach()
   target_link_libraries(${name} PRIVATE ${ARG_PRIVATE})
   if(PERSISTPROC_ARCHIVES)
-    if(ARG_ALONE AND PERSISTPROC_C_ARCHIVE)
+    if(ARG_ALONE AND PERSISTPROC_LINKS_ALONE)
       # CMake would add -pie, which is another thing.
       set_property(TARGET ${name} PROPERTY POSITION_INDEPENDENT_CODE)
       target_compile_options(${name} PRIVATE -fPIE)
