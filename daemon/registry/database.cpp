@@ -175,6 +175,9 @@ Database::~Database() { sqlite3_close_v2(handle_); }
 Result<void> Database::settle() {
     if (is_new_) {
         if (auto set = execute("PRAGMA synchronous=NORMAL"); !set) return set;
+        // On its way to the disk before the file's metadata goes there: one commit of the file system is for both.
+        const base::UniqueFd wal(::open(wal_path(name_).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+        if (wal) ::sync_file_range(wal.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
         if (::fdatasync(file_.get()) != 0) return base::os_failure("database: sync " + name_, errno);
         if (auto named = base::sync_directory(std::filesystem::path(name_).parent_path()); !named) return named;
         is_new_ = false;
