@@ -102,6 +102,7 @@ private:
     bool close_object() {
         const auto& members = open_.back()->get_ref<const Json::object_t&>();
         open_.pop_back();
+        last_members_ = std::min(members.size(), most_expected_members);
         if (members.size() < 2) return true;
         if (members.size() <= few_members) {
             for (auto each = members.begin() + 1; each != members.end(); ++each)
@@ -159,9 +160,13 @@ private:
         if (!count()) return false;
         // Pointers stay valid: a container grows only after the value opened last in it has been closed.
         Json* const placed = place(kind);
-        // Most objects of a request have about so many members; growing to it one by one costs three moves of them all.
+        // Most objects of a request have about so many members, and those of a list as many as the one before; growing
+        // to it one by one costs three moves of them all.
         constexpr std::size_t usual_members = 4;
-        if (placed->is_object()) placed->get_ref<Json::object_t&>().reserve(usual_members);
+        const bool is_in_list = open_.size() > 0 && open_.back()->is_array();
+        if (placed->is_object())
+            placed->get_ref<Json::object_t&>().reserve(is_in_list ? std::max(usual_members, last_members_)
+                                                                  : usual_members);
         open_.push_back(placed);
         return true;
     }
@@ -169,9 +174,11 @@ private:
     static constexpr const char* twice_ = "a member name occurs twice in one object";
     /// Up to so many, comparing each with each costs less than sorting a list of them.
     static constexpr std::size_t few_members = 8;
+    static constexpr std::size_t most_expected_members = 32;
 
     JsonLimits limits_;
     std::size_t nodes_ = 0;
+    std::size_t last_members_ = 0;     // of the object closed last
     std::string key_, text_, number_;  // what has come of them so far
     boost::container::small_vector<Json*, 8> open_;
     std::vector<std::string_view> names_;

@@ -1,6 +1,9 @@
 #include "common/mcp/message.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "common/base/text.hpp"
@@ -44,7 +47,39 @@ std::string json_text(const Json& json) {
     return out;
 }
 
+/// As the library's own dump writes it, which looks at each byte of a text several times.
 void append_json(std::string& out, const Json& json) {
+    using Type = Json::value_t;
+    const auto append_number = [&out](const fmt::format_int& number) { out.append(number.data(), number.size()); };
+    char before = '\0';
+    switch (json.type()) {
+        case Type::object:
+            before = '{';
+            for (const auto& [name, member] : json.get_ref<const Json::object_t&>()) {
+                out += std::exchange(before, ',');
+                append_quoted(out, name);
+                out += ':';
+                append_json(out, member);
+            }
+            if (before == '{') out += before;
+            out += '}';
+            return;
+        case Type::array:
+            before = '[';
+            for (const Json& item : json.get_ref<const Json::array_t&>()) {
+                out += std::exchange(before, ',');
+                append_json(out, item);
+            }
+            if (before == '[') out += before;
+            out += ']';
+            return;
+        case Type::string:
+            if (!base::is_utf8(json.get_ref<const std::string&>())) break;
+            return append_quoted(out, json.get_ref<const std::string&>());
+        case Type::number_unsigned: return append_number(fmt::format_int(json.get<std::uint64_t>()));
+        case Type::number_integer: return append_number(fmt::format_int(json.get<std::int64_t>()));
+        default: break;
+    }
     out += json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

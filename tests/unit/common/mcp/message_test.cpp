@@ -16,6 +16,8 @@ int refused(std::string_view text) {
     return error == nullptr ? 0 : error->code;
 }
 
+std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 }  // namespace
 
 TEST_CASE("messages are told apart") {
@@ -61,7 +63,7 @@ TEST_CASE("text is quoted as JSON") {
         std::string own;
         append_quoted(own, text);
         INFO(c);
-        CHECK(own == json_text(Json(text)));
+        CHECK(own == dumped(Json(text)));
     }
     std::string out;
     append_quoted(out, std::string_view("a\"\\\n\r\t\x01\x1f\x7f é\0z", 14));
@@ -69,6 +71,18 @@ TEST_CASE("text is quoted as JSON") {
     out.clear();
     append_quoted(out, "a\xffz");
     CHECK(out == "\"a\xEF\xBF\xBDz\"");
+}
+
+TEST_CASE("values are written as the library writes them") {
+    Json json = *read_json(R"({"none":null,"yes":true,"no":false,"": "empty name","q\"\n":[],"o":{},
+        "numbers":[0,-1,18446744073709551615,-9223372036854775808,0.5,1e300,-0.0,3.0],
+        "texts":["","a","\u0001\u007f\\\"","é\u20ac"],"nested":[[[{"a":[{}]}]]]})");
+    CHECK(json_text(json) == dumped(json));
+    json["texts"].push_back("broken \xff text");
+    json["broken \xff name"] = 1;
+    CHECK(json_text(json) == dumped(json));
+    for (const Json& each : json) CHECK(json_text(each) == dumped(each));
+    CHECK(json_text(Json()) == "null");
 }
 
 TEST_CASE("answers carry the id they were given") {
