@@ -51,6 +51,7 @@ Events::Subscription Events::subscribe(std::size_t bound) {
 }
 
 void Events::publish(const Event& event) {
+    ++published_;
     std::erase_if(queues_, [](const auto& each) { return each.expired(); });
     // A copy: whoever is woken may subscribe.
     const auto queues = queues_;

@@ -65,11 +65,14 @@ public:
     /// `bound`: events that wait for the subscriber.
     Subscription subscribe(std::size_t bound = 1024);
     void publish(const Event& event);
+    /// Events so far. As long as it stays nothing that a view shows is different but what is sampled, or an age.
+    std::uint64_t published() const noexcept { return published_; }
     std::size_t subscribers() const noexcept;
 
 private:
     boost::asio::any_io_executor executor_;
     std::vector<std::weak_ptr<Queue>> queues_;
+    std::uint64_t published_ = 0;
 };
 
 }  // namespace persistproc::core

@@ -88,6 +88,10 @@ public:
     /// Cancels the supervisor's own tasks and completes when they are gone. Shims live on.
     Task<> close() { return tasks_.close(); }
 
+    /// As Events::published, and Operations::seen_since.
+    std::uint64_t changes_told() const noexcept { return events_.published(); }
+    std::optional<MonoTime> seen_since() const { return operations_.seen_since(); }
+
     std::size_t size() const noexcept { return table_.size(); }
     /// Walks of /proc and the logs so far.
     std::uint64_t samplings() const noexcept { return sampler_.flights(); }

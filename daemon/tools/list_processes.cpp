@@ -81,8 +81,51 @@ mcp::ToolResult result_of(std::vector<ProcessView> views, Detail detail, WallTim
     return result;
 }
 
-Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext context) {
+/// The newest rows of all, as they went onto the wire. Of the io thread.
+struct KnownRows {
+    std::string on_wire;  // empty: none yet
+    std::uint64_t changes_told = 0;
+    MonoTime seen_since{};
+};
+
+/// Nothing that the rows show has changed but an age, and what is sampled is younger than a second.
+bool are_true(const KnownRows& known, const Core& core) {
+    return !known.on_wire.empty() && known.changes_told == core.supervisor.changes_told() &&
+           core.clock.now() < known.seen_since + core::many_view_age;
+}
+
+Task<mcp::ToolResult> list_rows(Core core, std::shared_ptr<KnownRows> known) {
+    if (are_true(*known, core)) {
+        mcp::ToolResult again;
+        again.on_wire = known->on_wire;
+        co_return again;
+    }
+    const std::uint64_t told = core.supervisor.changes_told();
+    ops::ListRequest all;
+    auto views = co_await core.supervisor.list(std::move(all));
+    if (!views) co_return mcp::tool_failure(views.error());
+    const auto seen = core.supervisor.seen_since();
+    const WallTime now = core.clock.wall();
+    if (views->size() <= many) co_return result_of(std::move(*views), Detail::rows, now);
+    auto build = [some = std::move(*views), now]() mutable {
+        return mcp::render(result_of(std::move(some), Detail::rows, now));
+    };
+    auto made = co_await async::offload(core.workers.rendering, std::move(build));
+    if (seen) {
+        known->on_wire = made.on_wire;
+        known->changes_told = told;
+        known->seen_since = *seen;
+    }
+    co_return made;
+}
+
+Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext context,
+                           std::shared_ptr<KnownRows> known) {
     const bool is_whole_list = !request.process && !request.working_directory && !request.state;
+    if (request.brief && is_whole_list) {
+        auto rows = list_rows(core, std::move(known));
+        co_return co_await std::move(rows);
+    }
     const bool is_agent = context.principal.audience() == mcp::Audience::agent;
     const Detail detail = request.brief               ? Detail::rows
                           : request.process           ? Detail::whole
@@ -117,8 +160,9 @@ mcp::Json output_schema() {
 Tool list_processes(Core core) {
     auto definition = define<ops::ListRequest>();
     definition.output_schema = output_schema();
-    auto handler = typed_handler<ops::ListRequest>([core](ops::ListRequest request, mcp::CallContext context) {
-        return list(core, std::move(request), std::move(context));
+    const auto known = std::make_shared<KnownRows>();
+    auto handler = typed_handler<ops::ListRequest>([core, known](ops::ListRequest request, mcp::CallContext context) {
+        return list(core, std::move(request), std::move(context), known);
     });
     return {std::move(definition), std::move(handler)};
 }

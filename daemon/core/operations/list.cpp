@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "common/schema/document.hpp"
 #include "daemon/core/operations/operations.hpp"
 
@@ -42,6 +44,16 @@ Task<Result<std::vector<ProcessView>>> Operations::list(ops::ListRequest request
         views.push_back(view_as_known(*process));
     }
     co_return views;
+}
+
+std::optional<MonoTime> Operations::seen_since() const {
+    MonoTime oldest = world_.clock.now();
+    for (const auto& [id, process] : table_.all()) {
+        const Reading& reading = process->reading;
+        if (reading.run != process->life.last_run() || !reading.taken) return std::nullopt;
+        if (!reading.is_final) oldest = std::min(oldest, *reading.taken);
+    }
+    return oldest;
 }
 
 Task<Result<ops::ProcessDetails>> Operations::describe(ops::DescribeRequest request) {

@@ -47,6 +47,8 @@ public:
     Task<Result<ProcessView>> flush(ops::FlushRequest request, std::string actor);
     Task<Result<ops::ShutdownResponse>> leave(ops::ShutdownRequest request, std::string actor);
     Task<Result<std::vector<ProcessView>>> list(ops::ListRequest request);
+    /// When the oldest of what views show of trees and logs was seen; nothing: some of it never was.
+    std::optional<MonoTime> seen_since() const;
     Task<Result<ops::ProcessDetails>> describe(ops::DescribeRequest request);
 
     Task<> left();
