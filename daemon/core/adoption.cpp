@@ -30,17 +30,19 @@ bool is_restart_due(const ProcessRecord& record, const FoundRun& newest) {
     return record.intent_run == newest.id.number || !newest.shim_alive;
 }
 
-/// What was asked for after this run has come to nothing: the process is what it was begun as.
-void take_back_request(ProcessRecord& record, const FoundRun& newest) {
+/// What was asked for after this run has come to nothing: the process is what it was begun as. True: it was not so.
+bool take_back_request(ProcessRecord& record, const FoundRun& newest) {
     if (newest.spec) {
         // Of the run's own request another may have followed that it did not come to.
         const bool was_redefined =
             newest.id.number != record.last_run || newest.spec->request_key != record.request_key;
         if (was_redefined) record.definition = newest.spec->definition;
         record.request_key = newest.spec->request_key;
-    } else if (newest.id.number != record.last_run) {
-        record.request_key.clear();
+        return was_redefined;
     }
+    if (newest.id.number == record.last_run || record.request_key.empty()) return false;
+    record.request_key.clear();
+    return true;
 }
 
 /// What the process is again where a stop comes before the restart.
@@ -162,9 +164,7 @@ void Adoption::record_anew(ProcessId id) {
     if (table_.tell_apart(*process))
         base::report(base::Severity::warning, "{}: its record was lost, and its label is in use: it is {} now",
                      to_string(id), base::quote(process->record.definition.label));
-    StoreChange change;
-    change.processes.push_back(process->record);
-    world_.tasks.spawn("record", driver_.record(std::move(change), "the recovery of " + to_string(id)));
+    commit_record(*process, "the recovery of " + to_string(id));
 }
 
 /// Takes one process in: as ended, or among those whose fate is still to be found out.
@@ -320,6 +320,12 @@ Task<FoundRun> Adoption::await_start(FoundRun run, MonoTime until) {
     co_return run;
 }
 
+void Adoption::commit_record(const Process& process, std::string what) {
+    StoreChange change;
+    change.processes.push_back(process.record);
+    world_.tasks.spawn("record", driver_.record(std::move(change), std::move(what)));
+}
+
 Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecord> record, MonoTime until) {
     process->unread.clear();
     const std::uint32_t number = run.id.number;
@@ -332,8 +338,9 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
     process->nonce = run.spec ? run.spec->nonce : run.state.nonce;
     if (is_restart_due(process->record, run))
         process->unrecorded = before_restart(*process, run);
-    else
-        take_back_request(process->record, run);
+    else if (take_back_request(process->record, run))
+        // The next daemon may find it ended, and then takes the record at its word.
+        commit_record(*process, "the definition of " + to_string(process->record.id));
     const Wanted wanted = process->record.wanted;
     const base::BootId boot = world_.directories.boot_id();
     const bool is_before_restart = number == process->record.last_run && was_begun_before(process->record, boot);

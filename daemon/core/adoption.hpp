@@ -34,6 +34,7 @@ private:
     Task<std::vector<Remnant>> look_at(std::vector<Remnant> remnants);
     Task<> recall(Remnant& remnant);
     void record_anew(ProcessId id);
+    void commit_record(const Process& process, std::string what);
     void place(Remnant remnant, std::vector<Undecided>& undecided);
     Task<> adopt(Undecided each, MonoTime until, std::shared_ptr<std::size_t> left);
     Task<> settle(ProcessPtr process, FoundRun run, std::optional<RunRecord> record, MonoTime until);
