@@ -5,7 +5,7 @@ The contract, and which rule wins over which:
 1. Host is there, once (else 400), and names 127.0.0.1, localhost or [::1], with any port or none, which is 80 (else
    403).
 2. Origin, where there is one, is `http://` and one of these names with the port that Host names (else 403).
-3. Sec-Fetch-Site is neither cross-site nor same-site (else 403).
+3. Sec-Fetch-Site is not there, or "none" without an Origin (else 403): pages of this very origin are turned away, too.
 4. GET and HEAD get the health pages, whatever else the request says, other methods do not; any path but these and the
    endpoint's is 404.
 5. The method is POST, GET or DELETE (else 405).
@@ -27,8 +27,9 @@ METHODS = ("POST", "GET", "DELETE", "OPTIONS", "PUT", "HEAD")
 TYPES = (None, "application/json", "text/plain")
 PATHS = ("/mcp", "/healthz", "/nothing")
 OTHERWISE_ON_A_PAGE = 405  # another method than GET and HEAD
-# (value, whether it is let in); no value: the header is not sent.
-SITES = ((None, True), ("none", True), ("same-origin", True), ("same-site", False), ("Cross-Site", False))
+# (value, whether it is let in, with an Origin besides); no value: the header is not sent.
+SITES = ((None, True, True), ("none", True, False), ("same-origin", False, False), ("same-site", False, False),
+         ("Cross-Site", False, False))
 
 
 class Name(typing.NamedTuple):
@@ -38,7 +39,7 @@ class Name(typing.NamedTuple):
     port: typing.Optional[int]  # of this machine's own that it names; None: it names something else
 
 
-def expected(host, origin, is_site_let_in, method, kind, path):
+def expected(host, origin, site, method, kind, path):
     """The contract above, rule by rule."""
     if host.text is None:
         return 400
@@ -46,7 +47,7 @@ def expected(host, origin, is_site_let_in, method, kind, path):
         return 403
     if origin.text is not None and origin.port != host.port:
         return 403
-    if not is_site_let_in:
+    if not site[2 if origin.text is not None else 1]:
         return 403
     if path == "/healthz":
         return 200 if method in ("GET", "HEAD") else OTHERWISE_ON_A_PAGE
@@ -123,12 +124,12 @@ class Origins(harness.TestCase):
             lines += [f"MCP-Protocol-Version: {harness.MODERN}", called, f"Content-Length: {len(body)}"]
         return "\r\n".join([*lines, "", ""]).encode() + body
 
-    def ask(self, host, origin, site, is_site_let_in, method, kind, path):
-        want = expected(host, origin, is_site_let_in, method, kind, path)
-        request = self.request(host.text, origin.text, site, method, kind, path, want == 200)
+    def ask(self, host, origin, site, method, kind, path):
+        want = expected(host, origin, site, method, kind, path)
+        request = self.request(host.text, origin.text, site[0], method, kind, path, want == 200)
         status, head = self.line.ask(request, method == "HEAD")
         if status != want or b"\naccess-control-" in head:
-            with self.subTest(host=host.text, origin=origin.text, site=site, method=method, type=kind, path=path):
+            with self.subTest(host=host.text, origin=origin.text, site=site[0], method=method, type=kind, path=path):
                 self.assertEqual(status, want)
                 self.assertNotIn(b"\naccess-control-", head)
 
@@ -164,7 +165,7 @@ class Origins(harness.TestCase):
         )
         count = 0
         for host, origin, site, method, kind, path in itertools.product(hosts, origins, SITES, METHODS, TYPES, PATHS):
-            self.ask(host, origin, *site, method, kind, path)
+            self.ask(host, origin, site, method, kind, path)
             count += 1
         self.assertEqual(count, 7 * 8 * 5 * 6 * 3 * 3)
         self.check_nothing_was_started()
@@ -187,11 +188,11 @@ class Origins(harness.TestCase):
         )
         good = (f"localhost:{port}", f"LocalHost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}", f"  localhost:{port}\t")
         for text in good:
-            self.ask(Name(text, port), none, None, True, "POST", "application/json", "/mcp")
-            self.ask(own, Name(f"http://{text.strip()}", port), None, True, "POST", "application/json", "/mcp")
+            self.ask(Name(text, port), none, SITES[0], "POST", "application/json", "/mcp")
+            self.ask(own, Name(f"http://{text.strip()}", port), SITES[0], "POST", "application/json", "/mcp")
         for text in strange:
-            self.ask(Name(text, None), none, None, True, "POST", "application/json", "/mcp")
-            self.ask(own, Name(f"http://{text}", None), None, True, "POST", "application/json", "/mcp")
+            self.ask(Name(text, None), none, SITES[0], "POST", "application/json", "/mcp")
+            self.ask(own, Name(f"http://{text}", None), SITES[0], "POST", "application/json", "/mcp")
         for text in (
             "", "null", "*", "http://", "http:", "//", f"//localhost:{port}", f"localhost:{port}",
             f"https://localhost:{port}", f"HTTP://localhost:{port}", f"ws://localhost:{port}",
@@ -201,7 +202,7 @@ class Origins(harness.TestCase):
             f"http://localhost:{port},http://evil.example", f"http://evil.example http://localhost:{port}",
             f"http://localhost:{port}/mcp", f"http:///localhost:{port}", f"http://http://localhost:{port}",
         ):
-            self.ask(own, Name(text, None), None, True, "POST", "application/json", "/mcp")
+            self.ask(own, Name(text, None), SITES[0], "POST", "application/json", "/mcp")
         for kind in (
             "Application/JSON", "application/json; charset=utf-8", "application/json ;a=b", "application/json;",
             "", "*/*", "json", "text/json", "application/", "application/jsonp", "application/json-rpc",
@@ -209,12 +210,12 @@ class Origins(harness.TestCase):
             "text/plain", "text/plain; application/json", "text/plain, application/json",
             "application/json, text/plain", "application/ json", "text/html;application/json", '"application/json"',
         ):
-            self.ask(own, none, None, True, "POST", kind, "/mcp")
-        # A value that no browser sends says nothing.
+            self.ask(own, none, SITES[0], "POST", kind, "/mcp")
         for site, is_let_in in (
-            ("CROSS-SITE", False), ("cross-site ", False), ("Same-Site", False), ("elsewhere", True), ("", True),
+            ("CROSS-SITE", False), ("cross-site ", False), ("Same-Site", False), ("SAME-ORIGIN", False),
+            ("elsewhere", False), ("", True), ("None", True),
         ):
-            self.ask(own, none, site, is_let_in, "POST", "application/json", "/mcp")
+            self.ask(own, none, (site, is_let_in, False), "POST", "application/json", "/mcp")
         self.check_nothing_was_started()
 
 

@@ -69,12 +69,15 @@ class Headers(harness.TestCase):
                 self.assertEqual(self.status({"Origin": origin}), 403)
 
     def test_fetch_site(self):
-        for site in ("cross-site", "same-site"):
+        for site in ("cross-site", "same-site", "same-origin"):
             with self.subTest(site):
                 self.assertEqual(self.status({"Sec-Fetch-Site": site}), 403)
+        self.assertEqual(self.status({"Sec-Fetch-Site": "none"}), 200)
+        own = f"http://127.0.0.1:{self.daemon.port}"
+        self.assertEqual(self.status({"Origin": own}), 200)  # no browser
         for site in ("same-origin", "none"):
-            with self.subTest(site):
-                self.assertEqual(self.status({"Sec-Fetch-Site": site}), 200)
+            with self.subTest(site, origin=own):
+                self.assertEqual(self.status({"Sec-Fetch-Site": site, "Origin": own}), 403)
 
     def test_content_type(self):
         self.assertEqual(self.status({"Content-Type": "application/json; charset=utf-8"}), 200)

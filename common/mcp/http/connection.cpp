@@ -159,9 +159,11 @@ bool Connection::check_access() {
             answer_preflight();
             return false;
         }
-    } else if (equals_ignoring_case(head.sec_fetch_site, "cross-site") ||
-               equals_ignoring_case(head.sec_fetch_site, "same-site")) {
-        return refuse_head(403, "requests from other sites are not allowed");
+    } else if (!head.sec_fetch_site.empty() &&
+               (head.has_origin || !equals_ignoring_case(head.sec_fetch_site, "none"))) {
+        // Also a page of this very origin: whoever held the port before, or holds it at another address of
+        // "localhost", has served it. Browsers alone send that header; "none" is what a person typed or opened.
+        return refuse_head(403, "requests of web pages are not allowed");
     }
     // Clients ask there how to get a token by OAuth, and must find nothing.
     if (!admission_.needs_token || head.target.starts_with("/.well-known/")) return true;
