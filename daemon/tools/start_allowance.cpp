@@ -8,18 +8,50 @@
 
 namespace persistproc::tools {
 
+namespace {
+
+/// Whoever has not asked for so long has its whole share again.
+constexpr auto remembered = std::chrono::seconds(10);
+
+}  // namespace
+
 StartAllowance::StartAllowance(async::Clock& clock, std::uint32_t per_second, std::uint32_t burst)
     : clock_(clock), per_second_(per_second), burst_(burst), left_(burst), counted_(clock.now()) {}
 
-Result<void> StartAllowance::take(const mcp::Principal& principal) {
-    if (principal.role == mcp::Principal::Role::client || per_second_ == 0) return {};
+void StartAllowance::refill() {
     const MonoTime now = clock_.now();
     left_ = std::min(burst_, left_ + std::chrono::duration<double>(now - counted_).count() * per_second_);
     counted_ = now;
-    if (left_ < 1)
-        return Error{ErrorCode::limit, fmt::format("agents start more than {} a second; wait a moment, and look with "
-                                                   "list_processes whether one that runs will do",
-                                                   base::counted(static_cast<std::int64_t>(per_second_), "program"))};
+}
+
+bool StartAllowance::is_crowded() {
+    refill();
+    return left_ < burst_ / 2 + 1;
+}
+
+StartAllowance::Share& StartAllowance::share_of(pid_t process) {
+    const MonoTime now = clock_.now();
+    std::erase_if(shares_, [&](const auto& each) { return now - each.second.asked >= remembered; });
+    const auto parts = 2.0 * static_cast<double>(shares_.size() + (shares_.contains(process) ? 0 : 1));
+    const double most = std::max(1.0, burst_ / parts);
+    const auto [at, is_new] = shares_.try_emplace(process, Share{most, now});
+    Share& share = at->second;
+    const double since = std::chrono::duration<double>(now - share.asked).count();
+    share.left = std::min(most, share.left + since * per_second_ / parts);
+    share.asked = now;
+    return share;
+}
+
+Result<void> StartAllowance::take(const mcp::Principal& principal, pid_t process) {
+    if (principal.role == mcp::Principal::Role::client || per_second_ == 0) return {};
+    if (is_crowded()) {
+        Share& share = share_of(process);
+        if (left_ < 1 || share.left < 1)
+            return Error{ErrorCode::limit, fmt::format("agents start more than {} a second; wait a moment, and look "
+                                                       "with list_processes whether one that runs will do",
+                                                       base::counted(static_cast<std::int64_t>(per_second_), "program"))};
+        --share.left;
+    }
     --left_;
     return {};
 }

@@ -7,6 +7,7 @@
 #include "daemon/tools/bridge_environment.hpp"
 #include "daemon/tools/compat/answers.hpp"
 #include "daemon/tools/compat/find_process.hpp"
+#include "daemon/tools/take_start.hpp"
 #include "daemon/tools/typed_tool.hpp"
 
 namespace persistproc::tools::compat {
@@ -96,7 +97,7 @@ Task<mcp::ToolResult> control(Core core, ControlRequest request, mcp::CallContex
     Facts nothing;
     nothing.by_name["action"] = schema::enum_name(action);
     if (action != Action::stop)
-        if (auto allowed = core.agent_starts.take(context.principal); !allowed)
+        if (auto allowed = co_await take_start(core, context.principal); !allowed)
             co_return refused(allowed.error(), shape, nothing);
     Result<Facts> facts = Error{};
     if (action == Action::start) {

@@ -1,0 +1,70 @@
+#include "daemon/tools/start_allowance.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/fake_clock.hpp"
+
+namespace start_allowance_test {
+
+using namespace persistproc;
+using namespace std::chrono_literals;
+
+struct Fixture {
+    boost::asio::io_context io{1};
+    tests::FakeClock clock{io.get_executor()};
+    tools::StartAllowance starts{clock, 20, 100};
+    mcp::Principal agent;
+
+    /// How many of `tries` the process is given.
+    int take(pid_t process, int tries) {
+        int given = 0;
+        for (int i = 0; i < tries; ++i) given += starts.take(agent, process) ? 1 : 0;
+        return given;
+    }
+};
+
+TEST_CASE_METHOD(Fixture, "one agent alone has most of what all may start") {
+    CHECK(take(1, 200) == 100);
+    clock.advance(10s);
+    CHECK(take(1, 200) == 100);
+}
+
+TEST_CASE_METHOD(Fixture, "whoever starts without end keeps no other from it") {
+    int greedy = take(1, 1000);
+    for (int tick = 0; tick < 100; ++tick) {
+        clock.advance(100ms);
+        greedy += take(1, 50);
+    }
+    CHECK(take(2, 8) == 8);
+    CHECK(greedy <= 100 + 20 * 10);
+    // So it stays, and the greedy one still gets what nobody else wants.
+    int modest = 0;
+    greedy = 0;
+    for (int tick = 0; tick < 100; ++tick) {
+        clock.advance(100ms);
+        greedy += take(1, 50);
+        if (tick % 10 == 0) modest += take(2, 3);
+    }
+    CHECK(modest == 30);
+    CHECK(greedy >= 150);
+}
+
+TEST_CASE_METHOD(Fixture, "however many start without end, one more has its part") {
+    for (int tick = 0; tick < 200; ++tick) {
+        for (pid_t process = 1; process <= 8; ++process) take(process, 20);
+        clock.advance(100ms);
+    }
+    CHECK(take(9, 20) >= 5);
+}
+
+TEST_CASE_METHOD(Fixture, "the person's client has no bound, and 0 is none") {
+    mcp::Principal client;
+    client.role = mcp::Principal::Role::client;
+    for (int i = 0; i < 1000; ++i) REQUIRE(starts.take(client, 1));
+    CHECK(take(1, 100) == 100);
+    tools::StartAllowance unbound{clock, 0, 0};
+    for (int i = 0; i < 1000; ++i) REQUIRE(unbound.take(agent, 1));
+}
+
+}  // namespace start_allowance_test
