@@ -24,7 +24,7 @@ def supervisor(bench, program):
     server = subprocess.Popen(["supervisord", "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
-        while not (root / "s").exists():
+        while not all((root / name).exists() for name in ("s", "pid")):
             if server.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit("scripts/bench: supervisord did not start")
             time.sleep(0.05)
