@@ -11,8 +11,8 @@ Turns::Entry Turns::enter(Party party, std::function<void()> begin, Ticket& tick
     Queue& own = parties_[party];
     if (group == 0) group = own.group != 0 ? own.group : reinterpret_cast<Group>(party);
     join(party, own, group);
-    const bool has_share = own.running < bounds_.per_party && groups_[group].running < bounds_.per_group;
-    if (!is_held_ && running_ < bounds_.places && has_share) {
+    const Members& of_group = groups_[group];
+    if (!is_held_ && running_ < bounds_.places && may_begin(of_group) && may_begin(own, of_group)) {
         ++running_;
         ++own.running;
         ++groups_[group].running;
@@ -50,6 +50,23 @@ void Turns::join(Party party, Queue& own, Group group) {
     if (waiting > 0) members.in_turn.push_back(party);
     members.running += own.running;
     members.waiting += waiting;
+}
+
+/// In the proportion to what is free that leaves a lone group its share: what is taken by others shrinks it.
+std::size_t Turns::cap_of_group() const noexcept {
+    if (bounds_.per_group >= bounds_.places) return bounds_.places;
+    const std::size_t others = bounds_.places - bounds_.per_group;
+    const std::size_t free = bounds_.places - running_;
+    return std::min(bounds_.per_group, (free * bounds_.per_group + others - 1) / others);
+}
+
+bool Turns::may_begin(const Members& members) const noexcept { return members.running < cap_of_group(); }
+
+/// Of a group that may: a party that has places leaves as many of the group's to others.
+bool Turns::may_begin(const Queue& own, const Members& members) const noexcept {
+    if (own.running >= bounds_.per_party) return false;
+    const bool is_shared = bounds_.per_group < bounds_.places;
+    return own.running == 0 || !is_shared || own.running <= cap_of_group() - members.running;
 }
 
 Turns::Party Turns::party_with_most(const Members& members) const {
@@ -96,9 +113,9 @@ bool Turns::begin_next() {
     if (is_held_ || running_ >= bounds_.places) return false;
     for (auto next = in_turn_.begin(); next != in_turn_.end(); ++next) {
         Members& members = groups_.at(*next);
-        if (members.running >= bounds_.per_group) continue;
+        if (!may_begin(members)) continue;
         const auto party = std::find_if(members.in_turn.begin(), members.in_turn.end(),
-                                        [this](Party each) { return parties_.at(each).running < bounds_.per_party; });
+                                        [&](Party each) { return may_begin(parties_.at(each), members); });
         if (party == members.in_turn.end()) continue;
         Queue& theirs = parties_.at(*party);
         const auto begin = std::move(theirs.waiting.front().begin);

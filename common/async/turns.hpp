@@ -24,9 +24,11 @@ public:
 
     struct Bounds {
         std::size_t places = 0;
-        std::size_t per_party = 0;                                        // of the places
-        std::size_t per_group = std::numeric_limits<std::size_t>::max();  // likewise
-        std::size_t waiting_per_party = 0;                                // beyond, its next one is refused
+        std::size_t per_party = 0;  // of the places
+        /// Likewise; what one gets where it is alone. The more of them have places, the fewer each gets, and so do the
+        /// parties of each, so that who comes with nothing finds a free one (`cap_of_group`).
+        std::size_t per_group = std::numeric_limits<std::size_t>::max();
+        std::size_t waiting_per_party = 0;  // beyond, its next one is refused
         /// Of all. Beyond, the newest one of the group with most gives way to one of a group with fewer, and within a
         /// group that of the party with most to one of a party with fewer; else that one is refused.
         std::size_t waiting = std::numeric_limits<std::size_t>::max();
@@ -78,6 +80,9 @@ private:
     };
 
     void join(Party party, Queue& own, Group group);
+    std::size_t cap_of_group() const noexcept;
+    bool may_begin(const Members& members) const noexcept;
+    bool may_begin(const Queue& own, const Members& members) const noexcept;
     bool begin_next();
     bool make_room(Group group, std::size_t wanted);
     Party party_with_most(const Members& members) const;

@@ -62,6 +62,7 @@ struct CallContext {
     // 2026-07-28, on a call that answers an earlier InputRequired; hostile like everything from outside
     Json input_responses = nullptr;  // object, or null
     std::optional<std::string> request_state;
+    MonoTime arrived{};       // before it waited for its turn
     Json own_meta = nullptr;  // members of the request's `_meta` that begin with "persistproc/": object, or null
     std::shared_ptr<CallChannel> channel;  // null: nobody listens
 

@@ -91,6 +91,7 @@ CallContext Server::Call::context(const Json& params) {
     out.caller = caller;
     out.principal = principal;
     out.channel = shared_from_this();
+    if (const auto live = server.lock()) out.arrived = live->clock.now();
     if (const Json* meta = find_member(params, "_meta"); meta != nullptr && meta->is_object()) {
         if (const Json* token = find_member(*meta, "progressToken")) progress_token = id_text(*token);
         if (progress_token.size() > most_id_bytes) progress_token.clear();
@@ -328,6 +329,7 @@ void Server::State::run(const CallPtr& call, async::Turns& turns, Make make,
         const auto live = weak.lock();
         const auto self = shared_from_this();
         live->started = true;
+        live->no_longer_waits.emit(asio::cancellation_type::terminal);
         const auto done = [self, live, render](std::exception_ptr failed, T value) {
             self->ended(live, failed, [&] { return render(*self, *live, std::move(value)); });
         };
@@ -363,7 +365,12 @@ void Server::State::run(const CallPtr& call, async::Turns& turns, Make make,
             return forget(entering);
         }
         entering->turns = &turns;
-        if (entry == async::Turns::Entry::begins) (*launch)();
+        if (entry == async::Turns::Entry::begins) return (*launch)();
+        const auto give_up = [give_way, &turns, weak = std::weak_ptr<Call>(entering)] {
+            const auto live = weak.lock();
+            if (live && turns.withdraw(live->principal.party, live->ticket)) give_way();
+        };
+        watch_patience(entering, give_up);
     };
     call->place = calls.insert(calls.end(), call);
     state_of(*call->session).by_id[call->id] = call;
@@ -375,6 +382,15 @@ void Server::State::run(const CallPtr& call, async::Turns& turns, Make make,
                        const bool is_over = call->place == self->calls.end();
                        if (!is_over) enter(call, failed ? 0 : process);
                    });
+}
+
+void Server::State::watch_patience(const CallPtr& call, std::function<void()> give_up) {
+    if (!call->waits_until) return;
+    const auto over = [self = shared_from_this(), call, give_up = std::move(give_up)](std::exception_ptr cancelled) {
+        if (!cancelled && !call->started && call->place != self->calls.end()) give_up();
+    };
+    asio::co_spawn(executor, clock.sleep_until(*call->waits_until),
+                   asio::bind_cancellation_slot(call->no_longer_waits.slot(), over));
 }
 
 /// What the caller is told of an exception, which is a bug and reported, or the end of the server.
@@ -408,6 +424,7 @@ void Server::State::ended(const CallPtr& call, std::exception_ptr failed, const 
 
 void Server::State::forget(const CallPtr& call) {
     if (call->place != calls.end()) calls.erase(std::exchange(call->place, calls.end()));
+    call->no_longer_waits.emit(asio::cancellation_type::terminal);
     if (calls.empty()) changed.notify_all();
 }
 
@@ -446,6 +463,9 @@ void Server::State::tools_call(const CallPtr& call, Json params) {
     call->what = *name;
     call->only_reads = found->second.definition.annotations.read_only;
     const Tool* tool = &found->second;
+    if (const auto& patience = tool->definition.patience)
+        if (const auto longest = patience(arguments, call->principal.audience()))
+            call->waits_until = clock.now() + *longest;
     auto make = [tool, arguments = std::move(arguments), context = call->context(params)](const CallPtr&) mutable {
         return tool->handler(std::move(arguments), std::move(context));
     };

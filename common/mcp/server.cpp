@@ -327,6 +327,7 @@ Server::~Server() {
         call->place = state_->calls.end();
         call->reply.reset();
         call->signal.emit(asio::cancellation_type::terminal);
+        call->no_longer_waits.emit(asio::cancellation_type::terminal);
     }
     for (const auto& call : listening) call->reply.reset();
 }

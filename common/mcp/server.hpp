@@ -32,6 +32,7 @@ struct ServerLimits {
     // that sleep most of their time (ToolDefinition::sleeps) cost no place among those that work, those that only look
     // on (read_only) none among those that change something, and the person's client has its own places, so that
     // neither waits nor agents keep it waiting. A caller that has gone keeps its place.
+    // A call that has patience (ToolDefinition::patience) is refused when its time is over before its turn.
     async::Turns::Bounds agent_calls{.places = 64, .per_party = 16, .waiting_per_party = 1024};
     async::Turns::Bounds agent_waits{.places = 1024, .per_party = 256, .waiting_per_party = 256, .waiting = 256};
     async::Turns::Bounds agent_changes{.places = 256, .per_party = 64, .waiting_per_party = 128, .waiting = 128};

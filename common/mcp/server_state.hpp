@@ -59,6 +59,8 @@ struct Server::Call final : CallChannel, std::enable_shared_from_this<Server::Ca
     async::Turns* turns = nullptr;       // whose place it has, or waits for; null: it gave it back
     async::Turns::Ticket ticket = 0;     // while it waits
     boost::asio::cancellation_signal signal;
+    std::optional<MonoTime> waits_until;               // for its turn; nothing: as long as it takes
+    boost::asio::cancellation_signal no_longer_waits;  // ends the look at that time
     bool started = false;
     bool only_reads = true;                            // nothing is missing where it ends early
     std::list<std::shared_ptr<Call>>::iterator place;  // none: it is over
@@ -156,6 +158,8 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     /// Runs `make`'s task in its turn and answers with what `render` makes of its value.
     template <class T, class Make>
     void run(const CallPtr& call, async::Turns& turns, Make make, Answer (*render)(const State&, const Call&, T));
+    /// Calls `give_up` when `call` has waited for its turn for as long as it may.
+    void watch_patience(const CallPtr& call, std::function<void()> give_up);
     void ended(const CallPtr& call, std::exception_ptr failed, const std::function<Answer()>& render);
     static std::string failure_text(const Call& call, std::exception_ptr failed);
     void answer(const CallPtr& call, Answer with);

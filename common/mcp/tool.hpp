@@ -1,5 +1,6 @@
 #pragma once
 /// What a tool is to the MCP server: a definition, and a function from JSON arguments to a result.
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -23,7 +24,10 @@ struct ToolDefinition {
     Json input_schema;
     std::optional<Json> output_schema;
     Annotations annotations;
-    bool sleeps = false;       // most of its time it waits for something else
+    bool sleeps = false;  // most of its time it waits for something else
+    /// For how long at most a call with these arguments waits for its turn, and is refused then. Null, or nothing: as
+    /// long as it takes.
+    std::function<std::optional<std::chrono::nanoseconds>(const Json& arguments, Audience audience)> patience;
     bool client_only = false;  // neither listed nor callable for agents: an unknown tool to them
 };
 

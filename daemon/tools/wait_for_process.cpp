@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/this_coro.hpp>
 
 #include "common/async/task_group.hpp"
@@ -114,6 +115,8 @@ Task<core::Waited> wait_as_asked(Core core, ops::WaitRequest request, mcp::CallC
         *left = seconds - longest_call;
         request.timeout_seconds = longest_call;
     }
+    const double queued = std::chrono::duration<double>(core.clock.now() - context.arrived).count();
+    request.timeout_seconds = std::max(request.timeout_seconds - queued, 0.0);
     co_return co_await wait_with_progress(core, std::move(request), std::move(context));
 }
 
@@ -198,6 +201,15 @@ mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& 
     return result;
 }
 
+/// The time that the call waits for its turn is of its own.
+std::optional<std::chrono::nanoseconds> patience(const mcp::Json& arguments, schema::Audience audience) {
+    const auto request = schema::parse<ops::WaitRequest>(arguments, audience);
+    if (!request) return std::nullopt;
+    const bool is_cut = audience == schema::Audience::agent && request->timeout_seconds > longest_call;
+    const std::chrono::duration<double> longest(is_cut ? longest_call : request->timeout_seconds);
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(longest);
+}
+
 Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext context) {
     // Whatever the name stands for later, this process is meant.
     auto id = co_await id_of(core, request.process);
@@ -232,6 +244,7 @@ Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string 
     static_cast<ops::WaitSpec&>(request) = std::move(spec);
     request.process = std::move(process);
     context.note_done(started.text);
+    context.arrived = core.clock.now();
     auto waited = co_await wait_and_tell(core, std::move(request), std::move(context), Introduced::yes);
     waited.text = started.text + '\n' + waited.text;
     // Some clients show nothing else to the model.
@@ -245,7 +258,9 @@ Tool wait_for_process(Core core) {
     auto handler = typed_handler<ops::WaitRequest>([core](ops::WaitRequest request, mcp::CallContext context) {
         return wait(core, std::move(request), std::move(context));
     });
-    return {define<ops::WaitRequest>(), std::move(handler)};
+    mcp::ToolDefinition definition = define<ops::WaitRequest>();
+    definition.patience = patience;
+    return {std::move(definition), std::move(handler)};
 }
 
 }  // namespace persistproc::tools

@@ -221,4 +221,25 @@ TEST_CASE("what is called off before its next run begins has ended") {
     CHECK(meta["exit_code"] == 1);
 }
 
+TEST_CASE("the time that an agent's wait waits for its turn is of its own") {
+    Waiting web(mcp::Principal::Role::agent);
+    const auto wait_for = [&](int seconds) {
+        return web.daemon.call_later("wait_for_process",
+                                     Json{{"process", "web"}, {"until", "exit"}, {"timeout_seconds", seconds}});
+    };
+    for (int i = 0; i < 200; ++i) wait_for(4);
+    const int impatient = wait_for(2), patient = wait_for(6);
+    web.daemon.advance(1900ms);
+    CHECK_FALSE(web.daemon.is_answered(impatient));
+    web.daemon.advance(100ms);
+    REQUIRE(web.daemon.is_answered(impatient));
+    CHECK(error_code(web.daemon.answer(impatient)["result"]) == "limit");
+    web.daemon.advance(2s);
+    web.daemon.advance(1900ms);
+    CHECK_FALSE(web.daemon.is_answered(patient));
+    web.daemon.advance(100ms);
+    web.daemon.run_until([&] { return web.daemon.is_answered(patient); });
+    CHECK(error_code(web.daemon.answer(patient)["result"]) == "timeout");
+}
+
 }  // namespace waits_test

@@ -1,5 +1,6 @@
 #include "common/async/turns.hpp"
 
+#include <map>
 #include <string>
 
 #include "tests/support/catch.hpp"
@@ -121,6 +122,30 @@ TEST_CASE("no group has more than its share of the places, however many parties 
     CHECK(shop.begun == "aabddbc");
     shop.turns.leave(shop.party('c'));
     CHECK(shop.turns.running() == 0);
+}
+
+TEST_CASE("who comes with nothing finds a place, whatever others ask for") {
+    Shop shop{Turns({.places = 64, .per_party = 16, .per_group = 16, .waiting_per_party = 99})};
+    std::map<char, int> begun;
+    for (int round = 0; round < 20; ++round)
+        for (const char name : std::string("abc"))
+            begun[name] += shop.enter(name, static_cast<Turns::Group>(name)) == Entry::begins;
+    CHECK(begun['a'] >= 6);
+    CHECK(begun['a'] - begun['c'] <= 1);
+    // Another session of one of those processes, and another process.
+    CHECK(shop.enter('d', Turns::Group{'a'}) == Entry::begins);
+    shop.turns.leave(shop.party('d'));
+    CHECK(shop.enter('d', Turns::Group{'d'}) == Entry::begins);
+    shop.turns.leave(shop.party('d'));
+    // As others leave, who has stayed gets more, until nobody waits.
+    for (int left = 0; left < 60; ++left) {
+        const std::size_t next = shop.begun.find_first_not_of('d');
+        REQUIRE(next != std::string::npos);
+        const char name = shop.begun[next];
+        shop.begun.erase(next, 1);
+        shop.turns.leave(shop.party(name));
+    }
+    CHECK(shop.turns.waiting() + shop.turns.running() == 0);
 }
 
 TEST_CASE("a party whose group is found later takes along what it has") {

@@ -267,6 +267,34 @@ TEST_CASE("calls beyond the bound wait for their turn") {
     CHECK(f.server.open_calls() == 0);
 }
 
+TEST_CASE("a call waits for its turn no longer than its caller would") {
+    Fixture f(Principal::Role::agent, {.places = 1, .per_party = 1, .waiting_per_party = 9});
+    auto patient = Fixture::tool("patient");
+    patient.patience = [](const Json& arguments, Audience) -> std::optional<std::chrono::nanoseconds> {
+        return std::chrono::seconds(arguments.value("seconds", 0));
+    };
+    f.server.add_tool(std::move(patient), [&f](Json, CallContext context) { return f.hold(std::move(context)); });
+    f.initialize("2025-06-18");
+    f.call("hold", "", "1");
+    CHECK(f.call("patient", R"(,"arguments":{"seconds":2})", "2").empty());
+    CHECK(f.call("patient", R"(,"arguments":{"seconds":2})", "3").empty());
+    CHECK(f.call("patient", R"(,"arguments":{"seconds":4})", "4").empty());
+    CHECK(f.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}})").empty());
+    f.clock.advance(std::chrono::seconds(2));
+    const std::string over = f.send(R"({"jsonrpc":"2.0","method":"x"})");
+    CHECK_THAT(over, Contains(R"("id":2)") && Contains("limit: ") && !Contains(R"("id":3)") && !Contains(R"("id":4)"));
+    f.gate.notify_all();
+    CHECK_THAT(f.send(R"({"jsonrpc":"2.0","method":"x"})"), Contains(R"("id":1)") && !Contains(R"("id":4)"));
+    CHECK(f.started == 2);
+    CHECK(f.seen.arrived < f.clock.now());
+    // Its time in the line is over: it is not looked at any more.
+    CHECK(f.clock.sleepers() == 0);
+    f.clock.advance(std::chrono::seconds(9));
+    f.gate.notify_all();
+    CHECK_THAT(f.send(R"({"jsonrpc":"2.0","method":"x"})"), Contains(R"("id":4)") && Contains("held"));
+    CHECK(f.server.open_calls() == 0);
+}
+
 TEST_CASE("where places are scarce, a call comes in when its process has been found") {
     Fixture f(Principal::Role::agent, {.places = 2, .per_party = 2, .per_group = 1, .waiting_per_party = 3});
     f.initialize("2025-06-18");
