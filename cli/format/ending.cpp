@@ -96,7 +96,8 @@ std::string stopper_text(std::string_view stopped_by) {
     if (is_own_client(stopped_by)) return " from a command line";
     const std::size_t version = stopped_by.rfind(' ');
     const bool has_version = version != std::string_view::npos && version + 1 < stopped_by.size() &&
-                             stopped_by[version + 1] >= '0' && stopped_by[version + 1] <= '9';
+                             stopped_by[version + 1] >= '0' && stopped_by[version + 1] <= '9' &&
+                             !stopped_by.ends_with('"');
     return " by " + base::escape_line(has_version ? stopped_by.substr(0, version) : stopped_by);
 }
 

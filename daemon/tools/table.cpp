@@ -12,34 +12,51 @@ namespace persistproc::tools {
 namespace {
 
 constexpr std::string_view own = "persistproc";
-// What answers call the person, and what acts in the daemon by itself.
-constexpr std::string_view not_for_agents[] = {"you",       "a command line", "agent",  "adoption",
-                                               "retention", "restart policy", "signal", "recovered"};
+// What answers call the person and the daemon, and what acts in the daemon by itself.
+constexpr std::string_view not_for_agents[] = {"you",      "a command line", "the daemon",     "agent",  "the client",
+                                               "adoption", "retention",      "restart policy", "signal", "recovered"};
 
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
+bool begins_ignoring_case(std::string_view text, std::string_view with) {
+    return text.size() >= with.size() && ::strncasecmp(text.data(), with.data(), with.size()) == 0;
 }
 
 /// Whether an agent that calls itself so would pass for somebody else.
 bool is_taken(std::string_view name) {
-    if (equals_ignoring_case(name.substr(0, own.size()), own)) return true;
-    return std::any_of(std::begin(not_for_agents), std::end(not_for_agents),
-                       [&](std::string_view each) { return equals_ignoring_case(name, each); });
+    if (begins_ignoring_case(name, own)) return true;
+    return std::any_of(std::begin(not_for_agents), std::end(not_for_agents), [name](std::string_view each) {
+        return begins_ignoring_case(name, each) && (name.size() == each.size() || name[each.size()] == ' ');
+    });
+}
+
+/// Of letters that look like no others, and single blanks.
+bool is_plain(std::string_view name) {
+    return std::all_of(name.begin(), name.end(), [](char c) {
+        const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        return is_letter || (c >= '0' && c <= '9') || std::string_view(" -_./@+").find(c) != std::string_view::npos;
+    });
+}
+
+/// Two of them part the columns of the audit.
+std::string squeeze_blanks(std::string_view name) {
+    std::string out;
+    for (const char c : name)
+        if (c != ' ' || (!out.empty() && out.back() != ' ')) out += c;
+    if (out.ends_with(' ')) out.pop_back();
+    return out;
 }
 
 }  // namespace
 
 std::string actor_of(const mcp::CallContext& context) {
-    std::string_view name = context.caller->name;
-    if (context.principal.role == mcp::Principal::Role::client) return std::string(name.empty() ? own : name);
-    name.remove_prefix(std::min(name.find_first_not_of(' '), name.size()));
-    name = name.substr(0, name.find_last_not_of(' ') + 1);
+    const std::string_view given = context.caller->name;
+    if (context.principal.role == mcp::Principal::Role::client) return std::string(given.empty() ? own : given);
+    std::string name = squeeze_blanks(given);
     if (name.empty()) return "agent";
+    if (is_plain(name) && !is_taken(name)) return name;
     // Clients call themselves by name and version.
-    const std::size_t version = std::min(name.rfind(' '), name.size());
-    const bool is_name_taken = is_taken(name.substr(0, version));
-    if (!is_name_taken && !is_taken(name)) return std::string(name);
-    const std::size_t end = is_name_taken ? version : name.size();
+    std::size_t end = std::min(name.rfind(' '), name.size());
+    const std::string_view version = std::string_view(name).substr(std::min(end + 1, name.size()));
+    if (version.empty() || version[0] < '0' || version[0] > '9' || !is_plain(version)) end = name.size();
     return fmt::format("agent {}{}", base::quote(name.substr(0, end)), name.substr(end));
 }
 

@@ -10,7 +10,7 @@
 namespace persistproc::tools {
 
 /// Who asks, for the audit and whatever tells of it later. Our own client alone bears our name: an agent that calls
-/// itself by it is told as such, `agent "persistproc" 0.1.0`.
+/// itself by it, as a part of the daemon, or by more than plain letters is told as such, `agent "persistproc" 0.1.0`.
 std::string actor_of(const mcp::CallContext& context);
 
 /// Absent facts are left out of it, at any depth.

@@ -52,7 +52,7 @@ class Audit(harness.TestCase):
         names = (
             ("persistproc", "0.1.0", 'agent "persistproc" 0.1.0'),
             (" Persistproc", "0.1.0", 'agent "Persistproc" 0.1.0'),
-            ("persist\u200bproc", "0.1.0", "persist\\u{200b}proc 0.1.0"),
+            ("persist\u200bproc", "0.1.0", 'agent "persist\\u{200b}proc" 0.1.0'),
             ("persistproc 0.1.0", "", 'agent "persistproc" 0.1.0'),
             ("  ", "", "agent"),
             ("you", "", 'agent "you"'),
