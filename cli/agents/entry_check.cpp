@@ -13,6 +13,10 @@ namespace persistproc::cli::agents {
 
 namespace {
 
+constexpr std::array<std::string_view, 15> harmless_members = {
+    "disabled",           "enabled",          "timeout",       "timeoutMs",      "startup_timeout_sec",
+    "startup_timeout_ms", "tool_timeout_sec", "required",      "description",    "source",
+    "includeTools",       "excludeTools",     "enabled_tools", "disabled_tools", "disabledTools"};
 constexpr std::array<std::string_view, 3> url_members = {"url", "httpUrl", "serverUrl"};
 
 std::string_view program_name(std::string_view command) {
@@ -164,6 +168,43 @@ bool is_ours(const FoundEntry& entry, const Expected& expected) {
                        [&](std::string_view member) { return entry.text(member) == expected.endpoint; });
 }
 
+std::string other_members(const FoundEntry& entry) {
+    ops::AgentEntry command;
+    command.command = {"persistproc"};
+    const bool by_url = names_url(entry);
+    std::vector<std::string> names;
+    for (const EntryMember& member : entry.members) {
+        const bool is_header = by_url && belongs_to_other_form(member.name, command);
+        const bool is_harmless =
+            std::find(harmless_members.begin(), harmless_members.end(), member.name) != harmless_members.end();
+        if (member.is_empty || is_form_member(member.name) || is_header || is_harmless) continue;
+        names.push_back(base::quote(base::shortened(member.name)));
+    }
+    constexpr std::size_t most_named = 5;
+    if (names.size() > most_named) {
+        names.resize(most_named);
+        names.emplace_back("more");
+    }
+    std::string out;
+    for (std::size_t i = 0; i < names.size(); ++i)
+        out += (i == 0 ? "" : i + 1 < names.size() ? ", " : " and ") + names[i];
+    return out;
+}
+
+Result<void> check_project_entry(std::string_view text, const ops::Agent& agent, std::string_view name) {
+    const auto entries = find_entries(text, agent.syntax, {std::string(agent.table)});
+    if (!entries) return entries.error();
+    for (const FoundEntry& entry : *entries) {
+        if (entry.name != name) continue;
+        if (const std::string others = other_members(entry); !others.empty())
+            return Error{ErrorCode::conflict,
+                         fmt::format("{}: the project's entry \"{}\" also sets {}, which decides what is run and how; "
+                                     "remove that, or give another --name",
+                                     entry.position, name, others)};
+    }
+    return boost::system::in_place_value;
+}
+
 Finding check_entry(const ops::Agent& agent, const FoundEntry& entry, const Expected& expected,
                     std::string_view repair) {
     const Shape shape = shape_of(agent, entry);
@@ -171,6 +212,15 @@ Finding check_entry(const ops::Agent& agent, const FoundEntry& entry, const Expe
     Finding finding = shape.url_member.empty() ? check_command(entry, expected, repair)
                                                : check_url(entry.text(shape.url_member), expected, repair);
     if (finding.verdict != Verdict::ok) return finding;
+    if (expected.is_project) {
+        if (const std::string others = other_members(entry); !others.empty())
+            return {Verdict::problem,
+                    fmt::format("{}; the project also sets {} there, which decides what is run and how", finding.detail,
+                                others),
+                    "remove that, or trust the project no more than its programs"};
+        if (shape.url_member.empty() && entry.text("command") != "persistproc")
+            return {Verdict::note, finding.detail + ": a program of the project's choice", std::string(repair)};
+    }
     if (expected.needs_token && !shape.url_member.empty())
         if (const auto fault = token_fault(agent, entry, expected); !fault.empty())
             return {Verdict::problem, fmt::format("{}: {}", finding.detail, fault), std::string(repair)};

@@ -9,6 +9,7 @@
 
 #include "cli/agents/config_file.hpp"
 #include "cli/agents/entry.hpp"
+#include "cli/agents/entry_check.hpp"
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
 #include "cli/find_command.hpp"
@@ -266,7 +267,12 @@ Told write_entry(const ops::Agent& agent, const agents::Folders& folders, const 
                  const ops::AgentEntry& entry, const ops::AgentEntry& shown) {
     Told told{&agent, file_of(agent, options.scope, folders)};
     const auto change = change_file(told.file, folders, options.scope, !entry.token.empty(),
-                                    [&](std::string_view text) { return agents::set_entry(text, agent, entry); });
+                                    [&](std::string_view text) -> Result<agents::EditedText> {
+                                        if (options.scope == AgentScope::project)
+                                            if (auto fine = agents::check_project_entry(text, agent, entry.name); !fine)
+                                                return fine.error();
+                                        return agents::set_entry(text, agent, entry);
+                                    });
     if (!change) {
         told.error = change.error();
         told.error->message += fmt::format("; it is left as it is. By hand: {}", ops::by_hand_text(agent, shown));

@@ -65,7 +65,9 @@ bool check_agent(const ops::Agent& agent, const agents::Folders& folders, const 
             if (entry.name != "persistproc")
                 repair += fmt::format(" --name {}", base::shell_quote(base::escape_line(entry.name)));
             if (place.table.size() > 1) repair = fmt::format("claude mcp remove --scope local {}", entry.name);
-            const agents::Finding finding = agents::check_entry(agent, entry, expected, repair);
+            agents::Expected here = expected;
+            here.is_project = !place.scope_flag.empty();
+            const agents::Finding finding = agents::check_entry(agent, entry, here, repair);
             out.add(
                 finding.verdict, name,
                 fmt::format("{}: {}{}", file,

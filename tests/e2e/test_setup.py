@@ -316,6 +316,26 @@ class Setup(Case):
                         path.unlink()
                     shutil.rmtree(outside)
 
+    def test_what_a_project_s_entry_sets_beside_ours_is_not_approved(self):
+        self.ok("setup", "cursor", "--scope", "project")
+        path = self.place.work / ".cursor/mcp.json"
+        entry = self.wanted("cursor", "project")
+        for more in ({"env": {"LD_PRELOAD": "/evil.so"}}, {"command": "/evil/persistproc", "envFile": "/evil", "cwd": "/"}):
+            text = json.dumps({"mcpServers": {"persistproc": {**entry, **more}}}).encode()
+            path.write_bytes(text)
+            refused = self.cli("setup", "cursor", "--scope", "project")
+            self.assertEqual((refused.code, refused.out), (1, b""), refused)
+            self.assertOneLine(refused.err, f'also sets "{list(more)[-2] if "cwd" in more else "env"}"', "--name")
+            self.assertNotIn(b"evil", refused.err)
+            self.assertEqual(path.read_bytes(), text)
+        # In the user's own file it is the user's word.
+        path = self.home / ".cursor/mcp.json"
+        self.ok("setup", "cursor")
+        document = read(path)
+        document["mcpServers"]["persistproc"]["env"] = {"PERSISTPROC_PORT": "9000"}
+        path.write_text(json.dumps(document))
+        self.assertIn("already set up", self.ok("setup", "cursor").out.decode())
+
     def test_links_within_a_project_stay(self):
         real = self.write(self.place.work / "config/mcp.json", b"{}\n")
         path = self.place.work / ".cursor/mcp.json"

@@ -16,18 +16,70 @@ struct Row {
     const char* detail;  // a part of it
 };
 
-Finding checked(const char* agent_name, std::string_view text, bool daemon_answers = true) {
+Finding checked(const char* agent_name, std::string_view text, bool daemon_answers = true, bool is_project = false) {
     const ops::Agent& agent = *ops::find_agent(agent_name);
     auto entries = find_entries(text, agent.syntax, {std::string(agent.table)});
     if (!entries) throw std::runtime_error(entries.error().message);
     Expected expected;
     expected.endpoint = "http://127.0.0.1:8947/mcp";
     expected.daemon_answers = daemon_answers;
-    expected.can_start = [](const std::string& command) { return command == "persistproc"; };
+    expected.is_project = is_project;
+    expected.can_start = [](const std::string& command) { return command.ends_with("persistproc"); };
     return check_entry(agent, entries->at(0), expected, "repair it");
 }
 
 }  // namespace
+
+TEST_CASE("what a project's entry sets beside ours is named, never approved") {
+    struct Case {
+        const char* agent;
+        const char* text;
+        const char* others;  // empty: it is fine
+    };
+    const Case cases[] = {
+        {"cursor", R"({"mcpServers":{"p":{"command":"persistproc","args":["mcp"],"env":{"LD_PRELOAD":"/s3cret.so"}}}})",
+         "\"env\""},
+        {"cursor", R"({"mcpServers":{"p":{"command":"persistproc","args":["mcp"],"envFile":"/e","cwd":"/s3cret"}}})",
+         "\"envFile\" and \"cwd\""},
+        {"claude", R"({"mcpServers":{"p":{"command":"persistproc","args":["mcp"],"env":{"A":7}}}})", "\"env\""},
+        {"claude",
+         R"({"mcpServers":{"p":{"type":"http","url":"http://127.0.0.1:8947/mcp","headersHelper":"/s3cret"}}})",
+         "\"headersHelper\""},
+        {"vscode", R"({"servers":{"p":{"type":"stdio","command":"persistproc","args":["mcp"],"dev":{"watch":"*"}}}})",
+         "\"dev\""},
+        {"gemini", R"({"mcpServers":{"p":{"command":"persistproc","args":["mcp"],"trust":true}}})", "\"trust\""},
+        {"zed", R"({"context_servers":{"p":{"command":"persistproc","args":["mcp"],"env":{"PATH":"/s3cret"}}}})",
+         "\"env\""},
+        {"codex",
+         "[mcp_servers.p]\ncommand = \"persistproc\"\nargs = [\"mcp\"]\n[mcp_servers.p.env]\nPATH = \"s3cret\"\n",
+         "\"env\""},
+        {"codex", "[mcp_servers.p]\ncommand = \"persistproc\"\nargs = [\"mcp\"]\nenv_vars = [\"LD_PRELOAD\"]\n",
+         "\"env_vars\""},
+        {"codex", "[mcp_servers.p]\ncommand = \"persistproc\"\nargs = [\"mcp\"]\nstartup_timeout_sec = 20\n", ""},
+        {"cursor", R"({"mcpServers":{"p":{"command":"persistproc","args":["mcp"],"env":{},"disabled":false}}})", ""},
+        {"cursor", R"({"mcpServers":{"p":{"url":"http://127.0.0.1:8947/mcp","headers":{"X":"y"}}}})", ""},
+    };
+    for (const Case& each : cases) {
+        CAPTURE(each.agent, each.text);
+        const std::string others = each.others;
+        const Finding finding = checked(each.agent, each.text, true, true);
+        CHECK((finding.verdict == Verdict::ok) == others.empty());
+        CHECK((finding.verdict == Verdict::problem) != others.empty());
+        CHECK(finding.detail.find(others) != std::string::npos);
+        CHECK(finding.detail.find("s3cret") == std::string::npos);
+        // In a file of the user's own it is the user's word.
+        CHECK(checked(each.agent, each.text).verdict == Verdict::ok);
+        const auto fine = check_project_entry(each.text, *ops::find_agent(each.agent), "p");
+        REQUIRE(fine.has_value() == others.empty());
+        if (fine) continue;
+        CHECK(fine.error().code == ErrorCode::conflict);
+        CHECK(fine.error().message.find(others) != std::string::npos);
+        CHECK(fine.error().message.find("s3cret") == std::string::npos);
+    }
+    CHECK(check_project_entry(cases[0].text, *ops::find_agent("cursor"), "other").has_value());
+    const char* text = R"({"mcpServers":{"p":{"command":"./persistproc","args":["mcp"]}}})";
+    CHECK(checked("cursor", text, true, true).verdict == Verdict::note);
+}
 
 TEST_CASE("what is wrong with an entry is said in words") {
     const std::vector<Row> rows = {
