@@ -53,18 +53,22 @@ int fail_to_serve(const daemon::Options& options, const Error& error, int status
 Result<void> write_session_key(const fs::path& file, std::string_view key) {
     auto fd = base::open_file(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
     if (!fd) return fd.error();
-    if (const int failed = base::write_all(fd->get(), key); failed != 0)
-        return base::os_failure(file.string(), failed);
+    if (const int failed = base::write_all(fd->get(), key); failed != 0) return base::os_failure(file.string(), failed);
     return boost::system::in_place_value;
 }
 
-/// 32 secret bytes that sign session ids; made at the first start, and again where a power cut left none. Where there is
-/// no room for them, they are of this daemon alone. Errors: io.
+/// 32 secret bytes that sign session ids; made at the first start, and again where a power cut left none, or where
+/// others could read them. Where there is no room for them, they are of this daemon alone. Errors: io.
 Result<mcp::http::SessionKey> load_session_key(const fs::path& data) {
     const fs::path file = data / "session.key";
     mcp::http::SessionKey key{};
     const auto bytes = base::read_own_file(file, 4096);
-    const bool is_key = bytes && bytes->size() == key.size() && bytes->find_first_not_of('\0') != std::string::npos;
+    struct stat facts {};
+    // Who has read it could have signed ids of his own.
+    const bool was_open = bytes && ::lstat(file.c_str(), &facts) == 0 && (facts.st_mode & 077u) != 0;
+    if (was_open) ::unlink(file.c_str());
+    const bool is_key =
+        bytes && !was_open && bytes->size() == key.size() && bytes->find_first_not_of('\0') != std::string::npos;
     if (is_key) {
         std::copy(bytes->begin(), bytes->end(), key.begin());
         return key;

@@ -247,8 +247,11 @@ std::string without_controls(std::string_view text, BadBytes bad) {
     return out;
 }
 
-/// Of text that may hold bad bytes, which stay.
-std::string escape_bidi(std::string text) {
+/// Writes ASCII that is not shown: a model reads it, and nobody else.
+bool is_tag(char32_t point) noexcept { return point >= 0xE0000 && point <= 0xE007F; }
+
+/// What shows otherwise than it reads, of text that may hold bad bytes, which stay.
+std::string escape_deceptive(std::string text) {
     std::string out;
     std::size_t copied = 0;
     char32_t point = 0;
@@ -259,7 +262,7 @@ std::string escape_bidi(std::string text) {
             continue;
         }
         const std::size_t n = sequence_length(rest, point);
-        if (n > 0 && is_bidi(point)) {
+        if (n > 0 && (is_bidi(point) || is_separator(point) || is_tag(point))) {
             out.append(text, copied, i - copied);
             append_point(out, point);
             copied = i + n;
@@ -272,7 +275,7 @@ std::string escape_bidi(std::string text) {
 
 }  // namespace
 
-std::string clean_output(std::string_view text, BadBytes bad) { return escape_bidi(without_controls(text, bad)); }
+std::string clean_output(std::string_view text, BadBytes bad) { return escape_deceptive(without_controls(text, bad)); }
 std::string searched_output(std::string_view text) { return without_controls(text, BadBytes::replaced); }
 
 std::string escape_for_terminal(std::string_view text) {

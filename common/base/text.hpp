@@ -24,10 +24,11 @@ std::string to_valid_utf8(std::string_view text, BadBytes bad = BadBytes::replac
 
 /// Output of a program for an agent: escape sequences (ECMA-48 CSI, OSC, DCS, …) and control characters other than
 /// newline and tab are removed; of a line rewritten with carriage returns the last version stays; bad UTF-8
-/// becomes U+FFFD, or is kept; bidirectional characters are shown escaped ("\u{202e}").
+/// becomes U+FFFD, or is kept; bidirectional characters, separators of lines that are no newlines, and tags (text that
+/// nobody sees) are shown escaped ("\u{202e}").
 std::string clean_output(std::string_view text, BadBytes bad = BadBytes::replaced);
 
-/// The same as it was printed, which patterns are looked for in: bidirectional characters are themselves.
+/// The same as it was printed, which patterns are looked for in: those characters are themselves.
 std::string searched_output(std::string_view text);
 
 /// Output of a program for a terminal: SGR colour sequences stay (and are reset at each line's end), every other

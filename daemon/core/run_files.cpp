@@ -149,11 +149,22 @@ Result<Unsynced> prepare_run(fs::path data, rundir::RunSpec spec, base::BootId b
     return out;
 }
 
+/// What is ours and whoever comes that far may read or write: by us alone from now on. Never through a link.
+static void close_to_others(const fs::path& path) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0 || (info.st_mode & 077u) == 0 || info.st_uid != ::geteuid()) return;
+    if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) return;
+    const auto fd = base::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (fd) (void)::fchmod(fd->get(), info.st_mode & 0700u);
+}
+
 Result<FoundRun> find_run(fs::path data, RunId id, base::BootId boot, bool known_ended) {
     const auto paths = rundir::run_paths(data, id);
     FoundRun found{.id = id};
     if (auto own = base::check_own_directory(paths.root); !own && own.error().code == ErrorCode::denied)
         return own.error();
+    close_to_others(paths.root);
+    close_to_others(paths.spec);
     // The lock is asked before the state is read: a shim that ends in between has written its last state.
     const auto locked = base::is_locked(paths.shim_lock);
     if (locked)
@@ -212,6 +223,7 @@ FoundProcess find_process(const fs::path& data, ProcessId id, std::optional<std:
     const auto paths = rundir::process_paths(data, id);
     for (const fs::path& each : {paths.root, paths.runs, paths.log}) {
         const auto own = base::check_own_directory(each);
+        close_to_others(each);
         if (own || own.error().code != ErrorCode::denied) continue;
         process.trouble = own.error().message;
         return process;

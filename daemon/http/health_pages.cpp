@@ -17,9 +17,9 @@ mcp::http::PlainAnswer readiness_page(const Readiness& readiness) {
 void add_health_pages(mcp::http::Router& router, std::function<Readiness()> readiness) {
     using mcp::http::PlainAnswer;
     using mcp::http::PlainRequest;
-    router.add("GET", "/healthz", [](const PlainRequest&) { return PlainAnswer{200, "ok\n"}; });
-    router.add("GET", "/readyz",
-               [readiness = std::move(readiness)](const PlainRequest&) { return readiness_page(readiness()); });
+    router.add_open("/healthz", [](const PlainRequest&) { return PlainAnswer{200, "ok\n"}; });
+    router.add_open("/readyz",
+                    [readiness = std::move(readiness)](const PlainRequest&) { return readiness_page(readiness()); });
 }
 
 }  // namespace persistproc::daemon::http

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import threading
+import urllib.request
 
 import harness
 from test_mcp_stdio import Bridge
@@ -67,6 +68,9 @@ class Token(harness.TestCase):
                 status, answered = self.status(headers, path)
                 self.assertEqual((status, answered["WWW-Authenticate"]), (401, "Bearer"), (headers, path))
         self.assertEqual(self.status({}, "/.well-known/oauth-protected-resource")[0], 404)
+        for path in ("/healthz", "/readyz"):
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.daemon.port}{path}", timeout=harness.PATIENCE) as answer:
+                self.assertEqual(answer.status, 200)
         agent = self.mcp(headers={"Authorization": "Bearer " + self.token})
         self.assertFalse(agent.call("list_processes").is_error)
         # A session is no substitute for it.

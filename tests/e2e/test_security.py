@@ -204,6 +204,21 @@ class OpenOnce(harness.TestCase):
         self.daemon.start()
         self.assertEqual(self.view("web")["state"], "running")
 
+    def test_what_others_could_read_or_write_is_closed_to_them(self):
+        self.start("web", ["sleep", "60"])
+        self.daemon.kill()
+        key, root = self.place.data / "session.key", self.place.data / "procs/p1"
+        before = key.read_bytes()
+        open_modes = {key: 0o666, root: 0o777, root / "runs/1": 0o755, root / "runs/1/spec": 0o666}
+        for path, mode in open_modes.items():
+            path.chmod(mode)
+        self.daemon.start()
+        self.assertEqual(self.view("web")["state"], "running")
+        for path in open_modes:
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode) & 0o077, 0, path)
+        # Sessions may have been signed with the old one by whoever read it.
+        self.assertNotEqual(key.read_bytes(), before)
+
     @harness.needs_root
     def test_a_fifo_of_another_user_keeps_nobody_waiting(self):
         self.start("ended", ["sh", "-c", "echo said"])

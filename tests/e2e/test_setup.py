@@ -320,12 +320,15 @@ class Setup(Case):
         self.ok("setup", "cursor", "--scope", "project")
         path = self.place.work / ".cursor/mcp.json"
         entry = self.wanted("cursor", "project")
-        for more in ({"env": {"LD_PRELOAD": "/evil.so"}}, {"command": "/evil/persistproc", "envFile": "/evil", "cwd": "/"}):
+        for named, more in (
+            ('"env"', {"env": {"LD_PRELOAD": "/evil.so"}}),
+            ('"envFile" and "cwd"', {"command": "/evil/persistproc", "envFile": "/evil", "cwd": "/"}),
+        ):
             text = json.dumps({"mcpServers": {"persistproc": {**entry, **more}}}).encode()
             path.write_bytes(text)
             refused = self.cli("setup", "cursor", "--scope", "project")
             self.assertEqual((refused.code, refused.out), (1, b""), refused)
-            self.assertOneLine(refused.err, f'also sets "{list(more)[-2] if "cwd" in more else "env"}"', "--name")
+            self.assertOneLine(refused.err, f"also sets {named},", "--name")
             self.assertNotIn(b"evil", refused.err)
             self.assertEqual(path.read_bytes(), text)
         # In the user's own file it is the user's word.

@@ -167,6 +167,7 @@ bool Connection::check_access() {
     }
     // Clients ask there how to get a token by OAuth, and must find nothing.
     if (!admission_.needs_token || head.target.starts_with("/.well-known/")) return true;
+    if (endpoint_.router.is_open(head.method, head.target.substr(0, head.target.find('?')))) return true;
     // Without a token nobody can show it: to show nothing is not to show that.
     const bool is_right = is_same_secret(find_bearer_token(head.authorization), endpoint_.token);
     if (!endpoint_.token.empty() && is_right) return true;

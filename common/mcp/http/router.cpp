@@ -10,6 +10,15 @@ void Router::add(std::string_view method, std::string_view path, Handler handler
     methods[std::string(method)] = std::move(handler);
 }
 
+void Router::add_open(std::string_view path, Handler handler) {
+    add("GET", path, std::move(handler));
+    open_.emplace(path);
+}
+
+bool Router::is_open(std::string_view method, std::string_view path) const {
+    return (method == "GET" || method == "HEAD") && open_.contains(path);
+}
+
 Router::Found Router::find(std::string_view method, std::string_view path) const {
     Found out;
     const auto place = paths_.find(path);

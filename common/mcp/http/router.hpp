@@ -2,6 +2,7 @@
 /// Which function answers which path beside the endpoint of MCP. Pure.
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,9 @@ public:
 
     /// `path` is the whole path. Who answers GET answers HEAD too, whose body is not sent.
     void add(std::string_view method, std::string_view path, Handler handler);
+    /// As GET, and shown to whoever may connect, also where a token is asked for: says nothing that is a secret.
+    void add_open(std::string_view path, Handler handler);
+    bool is_open(std::string_view method, std::string_view path) const;
 
     struct Found {
         const Handler* handler = nullptr;  // as long as the router is there
@@ -36,6 +40,7 @@ public:
     Found find(std::string_view method, std::string_view path) const;
 
 private:
+    std::set<std::string, std::less<>> open_;
     std::map<std::string, std::map<std::string, Handler, std::less<>>, std::less<>> paths_;
 };
 

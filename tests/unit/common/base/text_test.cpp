@@ -35,6 +35,9 @@ TEST_CASE("output for agents holds neither escapes nor what was overwritten") {
     CHECK(clean_output("a\u202e\b\u200fb") == "a\\u{200f}b");
     CHECK(clean_output("\x1b[1ma\u202eb\u2066c\u200f\xff", BadBytes::kept) ==
           "a\\u{202e}b\\u{2066}c\\u{200f}\xED\xB3\xBF");
+    CHECK(clean_output("a\u2028b\u2029c\U000E0041\U000E007Fd\U000E0080é") ==
+          "a\\u{2028}b\\u{2029}c\\u{e0041}\\u{e007f}d\U000E0080é");
+    CHECK(searched_output("a\u2028b\U000E0041") == "a\u2028b\U000E0041");
     CHECK(searched_output("\x1b[1ma\u202eb") == "a\u202eb");
 }
 

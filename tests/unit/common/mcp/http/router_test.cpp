@@ -42,6 +42,18 @@ TEST_CASE("a path has its methods, and GET has HEAD with it") {
     }
 }
 
+TEST_CASE("an open page is shown without a token, and nothing else of its path") {
+    mcp::http::Router router;
+    add_pages(router);
+    router.add_open("/open", [](const PlainRequest&) { return PlainAnswer{200, "ok"}; });
+    router.add("POST", "/open", [](const PlainRequest&) { return PlainAnswer{200, "done"}; });
+    CHECK(router.find("HEAD", "/open").handler != nullptr);
+    CHECK((router.is_open("GET", "/open") && router.is_open("HEAD", "/open")));
+    CHECK_FALSE(router.is_open("POST", "/open"));
+    CHECK_FALSE(router.is_open("GET", "/open/"));
+    CHECK_FALSE(router.is_open("GET", "/page"));
+}
+
 TEST_CASE("pages are answered on a connection that goes on") {
     tests::HttpMachine machine;
     add_pages(machine.router);
