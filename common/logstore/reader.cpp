@@ -26,6 +26,11 @@ constexpr std::size_t most_bytes_across = 4u << 10;  // of a match that lies in 
 constexpr std::size_t most_resumed_bytes = 64u << 10;
 // Of a line that may be passed over: others have room beside it.
 constexpr std::size_t most_part_bytes = 8u << 10;
+// Of a line that is not given whole: what is read of it on a page that goes on behind it, and how little of what its
+// middle takes counts where the last lines are looked for.
+constexpr std::uint64_t most_read_of_line = 4u << 20;
+constexpr std::uint64_t middle_counts_as = 16;
+constexpr std::uint64_t most_records_of_front = 256;
 // How far back the beginning of a very long line is looked for.
 constexpr std::uint64_t most_records_of_line = 1u << 14;
 // Of a search from the end: what is looked at first, and how much more each time that is not enough.
@@ -154,9 +159,9 @@ struct WalkedBack {
 };
 
 /// From the range's end towards its begin until `newlines` are behind (one more where the last line is closed), or
-/// `max_bytes` were passed.
+/// `max_bytes` were passed; of what holds no newline a part only counts, one of `middle`.
 Result<WalkedBack> walk_back(Snapshot& log, const Range& range, StreamChoice choice, std::uint64_t newlines,
-                             std::uint64_t max_bytes) {
+                             std::uint64_t max_bytes, std::uint64_t middle = 1) {
     WalkedBack walked{.start = range.end};
     bool seen_output = false;
     Place at = range.end;
@@ -194,7 +199,7 @@ Result<WalkedBack> walk_back(Snapshot& log, const Range& range, StreamChoice cho
         }
         walked.start = at;
         walked.newlines += lines;
-        walked.bytes += length;
+        walked.bytes += lines == 0 ? length / middle : length;
         if (walked.newlines >= newlines + (walked.ends_open ? 0 : 1)) {
             walked.reached = true;
             return walked;
@@ -225,6 +230,60 @@ Result<std::uint64_t> position_after_newline(Snapshot& log, Place place, std::ui
 /// Whether they are parts of one line, which was too long.
 bool goes_on(const Line& part, const Line& next) noexcept { return part.ordinal != 0 && part.ordinal == next.ordinal; }
 
+bool continues_character(char c) noexcept { return (static_cast<unsigned char>(c) & 0xC0u) == 0x80u; }
+
+/// Where a character begins, at `at` or up to three bytes before it.
+std::size_t border_before(std::string_view text, std::size_t at) noexcept {
+    std::size_t border = at;
+    for (int inner = 0; inner < 3 && border > 0 && border < text.size() && continues_character(text[border]); ++inner)
+        --border;
+    return border < text.size() && continues_character(text[border]) ? at : border;
+}
+
+/// As much of its front as holds no part of a character alone.
+std::size_t whole_characters(std::string_view text) noexcept {
+    std::size_t lead = text.size();
+    for (int back = 0; back < 4 && lead > 0; ++back) {
+        const auto byte = static_cast<unsigned char>(text[--lead]);
+        if (continues_character(text[lead])) continue;
+        const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+        return lead + length > text.size() ? lead : text.size();
+    }
+    return text.size();
+}
+
+/// The bytes [begin, end) of its text are missing then.
+void cut_out(Line& line, std::size_t begin, std::size_t end) {
+    begin = border_before(line.text, begin);
+    end = border_before(line.text, end);
+    if (begin >= end) return;
+    Hole hole{.at = begin, .bytes = end - begin};
+    std::vector<Hole> holes;
+    for (const Hole& each : line.holes) {
+        if (each.at >= begin && each.at <= end)
+            hole.bytes += each.bytes;
+        else
+            holes.push_back({each.at < begin ? each.at : each.at - (end - begin), each.bytes});
+    }
+    const auto behind = std::find_if(holes.begin(), holes.end(), [&](const Hole& each) { return each.at > begin; });
+    holes.insert(behind, hole);
+    line.holes = std::move(holes);
+    line.text.erase(begin, end - begin);
+}
+
+/// What is left are both ends, and what stands around `match`.
+void shorten(Line& line, std::size_t most, std::size_t match, std::size_t match_size) {
+    const std::size_t size = line.text.size();
+    if (size <= most) return;
+    const std::size_t half = most / 2, quarter = most / 4;
+    if (match + match_size <= half || match >= size - half) return cut_out(line, half, size - half);
+    const std::size_t before = match_size < half ? (half - match_size) / 2 : 0;
+    const std::size_t from = std::clamp(match - std::min(match, before), quarter, size - quarter);
+    const std::size_t to = std::min(from + half, size - quarter);
+    cut_out(line, to, size - quarter);
+    cut_out(line, quarter, from);
+}
+
 /// Reads the lines of one query into a page.
 class PageReader {
 public:
@@ -240,9 +299,9 @@ public:
           batch_bytes_(std::min(batch_bytes, longest_text_ / batches_in_text)),
           is_joined_(pattern && query.stream == StreamChoice::combined),
           lines_(is_joined_ ? StreamChoice::out : query.stream,
-                 pattern             ? longest_text_
-                 : query.passes_over ? std::clamp<std::size_t>(query.max_bytes, 1, most_part_bytes)
-                                     : std::max<std::size_t>(query.max_bytes, 1)),
+                 pattern                  ? longest_text_
+                 : query.longest_line > 0 ? std::clamp<std::size_t>(query.max_bytes, 1, most_part_bytes)
+                                          : std::max<std::size_t>(query.max_bytes, 1)),
           err_lines_(StreamChoice::err, longest_text_),
           pattern_(pattern),
           exclude_(exclude) {}
@@ -272,7 +331,7 @@ public:
         if (!pattern_ && !kept_.empty()) {
             if (auto found = find_front(kept_.front()); !found) return found.error();
         }
-        if (is_stopped_within_ && query_.passes_over) {
+        if (is_stopped_within_ && query_.longest_line > 0) {
             if (auto passed = pass_over(kept_.back()); !passed) return passed.error();
         }
         page_.next = next_;
@@ -367,7 +426,8 @@ private:
     /// Moves the range's begin to the last lines asked for, or to a place behind which there is more than fits.
     Result<void> skip_to_last() {
         const std::uint64_t enough = static_cast<std::uint64_t>(query_.max_bytes) + batch_bytes;
-        auto walked = walk_back(log_, range_, query_.stream, query_.last, enough);
+        const auto middle = query_.longest_line > 0 ? middle_counts_as : 1;
+        auto walked = walk_back(log_, range_, query_.stream, query_.last, enough, middle);
         if (!walked) return walked.error();
         if (walked->start <= range_.begin) return {};
         auto skipped = log_.count_lines(range_.begin, walked->start, query_.stream);
@@ -529,9 +589,46 @@ private:
         return true;
     }
 
-    /// How much of the page's first line stands before it.
+    /// How much of the page's first line stands before it, and its beginning.
     Result<void> find_front(Line& front) {
         if (front.event || front.is_gap) return {};
+        std::uint64_t begin = front.position;
+        if (auto measured = measure_front(front, begin); !measured) return measured;
+        const bool is_known = begin < front.position;
+        if (query_.longest_line == 0 || query_.last == 0 || !is_known) return {};
+        auto place = log_.find_position(begin);
+        if (!place) return place.error();
+        const std::size_t most = query_.longest_line / 2;
+        std::string head;
+        std::uint64_t looked = 0;
+        const auto visit = [&](Segment& segment, const IndexRecord& record, Place&) -> Result<bool> {
+            const std::uint64_t at = segment.position_of(record);
+            if (at >= front.position || head.size() >= most || ++looked > most_records_of_front) return false;
+            if (record.length == 0 || record.stream != front.stream || !belongs(record, query_.stream)) return true;
+            auto bytes = segment.data(record.offset, record.length);
+            if (!bytes) return false;
+            const std::size_t skipped = begin > at ? static_cast<std::size_t>(begin - at) : 0;
+            if (skipped >= bytes->size()) return true;
+            const std::uint64_t length = std::min(at + record.length, front.position) - std::max(at, begin);
+            head += bytes->substr(skipped, std::min<std::uint64_t>(length, most - head.size()));
+            return true;
+        };
+        auto done = for_each_record(log_, *place, range_.end, visit);
+        if (!done) return done.error();
+        head.resize(whole_characters(head));
+        const std::uint64_t missing = front.missing_before - std::min<std::uint64_t>(front.missing_before, head.size());
+        for (Hole& each : front.holes) each.at += head.size();
+        front.missing_before = 0;
+        if (missing > 0) front.holes.insert(front.holes.begin(), {head.size(), missing});
+        front.text.insert(0, head);
+        if (front.text.size() > query_.longest_line) {
+            const std::size_t tail = query_.longest_line - std::min(query_.longest_line, head.size());
+            cut_out(front, head.size(), front.text.size() - tail);
+        }
+        return {};
+    }
+    /// `front_begin`: of the line; where it is not known, of what is there.
+    Result<void> measure_front(Line& front, std::uint64_t& front_begin) {
         auto found = log_.find_position(front.position);
         if (!found) return found.error();
         std::uint64_t end = front.position;
@@ -539,7 +636,7 @@ private:
         for (std::uint64_t looked = 0; looked < most_records_of_line; ++looked) {
             auto in = log_.segment(at.segment);
             if (!in) return in.error();
-            if (*in == nullptr) return {};
+            if (*in == nullptr) break;
             if (at.record < (*in)->count()) {
                 auto record = (*in)->record(at.record);
                 if (!record) return record.error();
@@ -556,26 +653,29 @@ private:
                             const auto newline = bytes->rfind('\n');
                             if (newline != std::string_view::npos) {
                                 front.missing_before += length - newline - 1;
+                                front_begin = begin + newline + 1;
                                 return {};
                             }
                         }
                         front.missing_before += length;
-                        end = begin;
+                        front_begin = end = begin;
                     }
                 } else if (*record && (((*record)->flags & gap) != 0 || is_loss((*record)->event, (*record)->value))) {
                     return {};
                 }
             }
             if (at.record == 0) {
-                if (at.segment == 0) return {};
+                if (at.segment == 0 && log_.oldest_position() == 0) return {};
+                if (at.segment == 0) break;
                 --at.segment;
                 auto before = log_.segment(at.segment);
                 if (!before) return before.error();
-                if (*before == nullptr || (*before)->count() == 0) return {};
+                if (*before == nullptr || (*before)->count() == 0) break;
                 at.record = (*before)->count();
             }
             --at.record;
         }
+        front_begin = front.position;
         return {};
     }
 
@@ -634,6 +734,7 @@ private:
     bool is_told(const LineView& line, const LongLine& of) {
         if (of.matched == UINT64_MAX) return false;
         if (!kept_.empty() && kept_.back().position == of.matched) {
+            if (query_.longest_line > 0) return join(make_line(line, true), line.end);
             kept_.back().missing_after += line.text.size();
             kept_.back().end = line.end;
             kept_.back().complete = false;
@@ -680,9 +781,20 @@ private:
             if (!keep(std::move(context.first), context.second)) return false;
         }
         after_ = pattern_ ? query_.context_after.value_or(query_.context) : 0;
-        Line found = make_line(line, true);
+        const bool is_state = match->size() < line.text.size();
+        // Too long to be given with what it was redrawn to.
+        const bool is_state_alone = is_state && query_.longest_line > 0 && line.text.size() > query_.longest_line;
+        LineView shown = line;
+        if (is_state_alone) shown.text = *match;
+        Line found = make_line(shown, true, place_of_match(shown.text));
+        if (is_state_alone) {
+            const auto before = static_cast<std::size_t>(match->data() - line.text.data());
+            const std::size_t behind = line.text.size() - before - match->size();
+            if (before > 0) found.holes.insert(found.holes.begin(), {0, before});
+            if (behind > 0) found.holes.push_back({found.text.size(), behind});
+        }
         if (pattern_) found.missing_before = whole.bytes - line.text.size();
-        if (match->size() < line.text.size()) {
+        if (is_state && !is_state_alone) {
             found.match_begin = static_cast<std::size_t>(match->data() - line.text.data());
             found.match_size = match->size();
         }
@@ -715,10 +827,29 @@ private:
         return keep(std::move(line), std::max(next_, position));
     }
 
-    Line make_line(const LineView& view, bool matched) const {
+    /// Where in a line that is too long the pattern is found: begin and size. Escapes make it a guess.
+    std::pair<std::size_t, std::size_t> place_of_match(std::string_view text) const {
+        if (query_.longest_line == 0 || text.size() <= query_.longest_line || pattern_ == nullptr) return {0, 0};
+        if (is_plain(text)) {
+            const auto span = pattern_->find_span(text);
+            if (!span) return {0, 0};
+            return {static_cast<std::size_t>(span->data() - text.data()), span->size()};
+        }
+        const std::size_t window = std::max<std::size_t>(query_.longest_line / 2, 2);
+        for (std::size_t at = 0; at < text.size(); at += window / 2)
+            if (pattern_->matches(text.substr(at, window))) return {at, std::min(window, text.size() - at)};
+        return {0, 0};
+    }
+
+    Line make_line(const LineView& view, bool matched, std::pair<std::size_t, std::size_t> match = {}) const {
         Line line;
-        line.text = view.text.substr(0, std::max<std::size_t>(query_.max_bytes, 1));
-        line.missing_after = view.text.size() - line.text.size();
+        if (query_.longest_line > 0) {
+            line.text = view.text;
+            shorten(line, query_.longest_line, match.first, match.second);
+        } else {
+            line.text = view.text.substr(0, std::max<std::size_t>(query_.max_bytes, 1));
+            line.missing_after = view.text.size() - line.text.size();
+        }
         line.stream = view.stream;
         line.run = view.run;
         line.wall_ns = view.wall_ns;
@@ -726,18 +857,49 @@ private:
         line.end = view.end;
         line.resumed = pattern_ != nullptr ? view.resumed : view.position;
         line.is_open = is_finishing_ && !view.complete && !is_final(view);
-        line.complete = view.complete && line.text.size() == view.text.size();
+        line.complete = view.complete && line.missing_after == 0;
         line.matched = matched;
         line.ordinal = long_lines_[view.stream == Stream::err ? 1 : 0].ordinal;
         return line;
     }
 
+    /// Of a line that comes in parts, its beginning and its end.
+    bool join(const Line& rest, std::uint64_t end) {
+        Line& line = kept_.back();
+        bytes_ -= counted(line);
+        const std::size_t most = query_.longest_line;
+        const std::size_t head = line.holes.empty() ? most / 2 : line.holes.back().at;
+        for (const Hole& each : rest.holes) line.holes.push_back({line.text.size() + each.at, each.bytes});
+        line.text += rest.text;
+        line.end = rest.end;
+        line.is_open = rest.is_open;
+        line.complete = rest.complete;
+        if (line.text.size() > most) {
+            const std::size_t tail = std::max(most - std::min(most, head), most / 4);
+            cut_out(line, head, std::max(head, line.text.size() - tail));
+        }
+        bytes_ += counted(line);
+        next_ = end;
+        if (query_.last > 0) drop_what_does_not_fit();
+        if (pattern_ || query_.last > 0 || line.complete || next_ - line.position < most_read_of_line) return true;
+        stopped_ = is_stopped_within_ = true;
+        return false;
+    }
+    /// Bytes of it that count for the page.
+    std::uint64_t counted(const Line& line) const { return std::min(line.text.size(), query_.counted_line) + 1; }
+    void drop_what_does_not_fit() {
+        while (kept_.size() > 1 && (matched_ > query_.last || bytes_ > query_.max_bytes)) drop_oldest();
+        // Context before a match that was dropped goes with it.
+        while (kept_.size() > 1 && dropped_match_ && !kept_.front().matched) drop_oldest();
+    }
+
     bool keep(Line line, std::uint64_t end) {
         const bool is_rest = !kept_.empty() && goes_on(kept_.back(), line);
+        if (is_rest && query_.longest_line > 0 && line.matched == kept_.back().matched) return join(line, end);
         const bool matched = line.matched && !is_rest;
         if (query_.last == 0) {
             const bool full = (query_.first > 0 && matched && matched_ >= query_.first) ||
-                              (!kept_.empty() && bytes_ + line.text.size() + 1 > query_.max_bytes);
+                              (!kept_.empty() && bytes_ + counted(line) > query_.max_bytes);
             if (full) {
                 stopped_ = true;
                 is_stopped_within_ = is_rest;
@@ -750,21 +912,17 @@ private:
                 return false;
             }
         }
-        bytes_ += line.text.size() + 1;
+        bytes_ += counted(line);
         matched_ += matched ? 1 : 0;
         kept_.push_back(std::move(line));
         next_ = end;
-        if (query_.last > 0) {
-            while (kept_.size() > 1 && (matched_ > query_.last || bytes_ > query_.max_bytes)) drop_oldest();
-            // Context before a match that was dropped goes with it.
-            while (kept_.size() > 1 && dropped_match_ && !kept_.front().matched) drop_oldest();
-        }
+        if (query_.last > 0) drop_what_does_not_fit();
         return true;
     }
 
     void drop_oldest() {
         const Line& oldest = kept_.front();
-        bytes_ -= oldest.text.size() + 1;
+        bytes_ -= counted(oldest);
         if (oldest.matched && !(kept_.size() > 1 && goes_on(oldest, kept_[1]))) {
             --matched_;
             ++page_.omitted_before;
@@ -871,6 +1029,7 @@ Result<Range> newest_of(Snapshot& log, Range range, std::uint64_t bytes) {
 Result<LinePage> search_back(Snapshot& log, const LineQuery& query, const Range& range, const LinePattern* pattern,
                              const LinePattern* exclude, ReadBudget budget) {
     std::optional<LinePage> found;
+    const std::uint64_t all_from = range.begin_position;
     std::uint64_t room = budget.bytes;
     for (std::uint64_t wanted = first_window;; wanted *= window_growth) {
         const std::uint64_t window = std::min(wanted, room);
@@ -879,13 +1038,18 @@ Result<LinePage> search_back(Snapshot& log, const LineQuery& query, const Range&
         const bool is_all = part->begin_position == range.begin_position;
         auto page = PageReader(log, query, *part, pattern, exclude, budget).read();
         // What was found further on stands; there was no time for more.
-        if (!page || (page->is_spent && found)) return found && page ? std::move(*found) : std::move(page);
+        if (page && page->is_spent && found) {
+            found->unsearched_bytes = found->earlier.value_or(0) - std::min(found->earlier.value_or(0), all_from);
+            return std::move(*found);
+        }
+        if (!page) return page;
         if (page->is_spent) return page;
         if (!is_all) page->evicted_bytes = 0;
         if (!is_all) page->earlier = part->begin_position;
         const bool is_enough = page->omitted_before > 0 || page->matches >= query.last;
         if (is_enough && (!is_all || page->omitted_before > 0)) page->earlier = page->lines.front().resumed;
         room -= window;
+        if (!is_all && !is_enough && room == 0) page->unsearched_bytes = part->begin_position - all_from;
         if (is_all || is_enough || room == 0) return page;
         found = std::move(*page);
     }
@@ -988,15 +1152,22 @@ Result<LinePage> LogView::read(const LineQuery& query, const ReadBudget& budget)
     // What excludes lines alone looks for all others.
     if (query.grep || query.exclude)
         if (auto done = compile(query.grep.value_or(""), pattern); !done) return done.error();
-    if (log_->empty()) return nothing;
+    if (log_->empty()) {
+        nothing.unindexed_bytes = log_->unindexed_bytes();
+        return nothing;
+    }
     auto range = find_range(*log_, query);
     if (!range) return range.error();
     const LinePattern* const sought = pattern ? &*pattern : nullptr;
     const LinePattern* const excluded = exclude ? &*exclude : nullptr;
-    if (sought && query.last > 0 && !query.count_only)
-        return search_back(*log_, query, *range, sought, excluded, budget);
-    return PageReader(*log_, query, *range, sought, excluded, budget).read();
+    auto page = sought && query.last > 0 && !query.count_only
+                    ? search_back(*log_, query, *range, sought, excluded, budget)
+                    : PageReader(*log_, query, *range, sought, excluded, budget).read();
+    if (page && !page->more && range->to_log_end && query.losses) page->unindexed_bytes = log_->unindexed_bytes();
+    return page;
 }
+
+std::uint64_t LogView::unindexed_bytes() const { return log_->unindexed_bytes(); }
 
 Result<LogEnd> find_log_end(const fs::path& log_directory) {
     auto log = LogView::open(log_directory);

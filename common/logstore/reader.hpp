@@ -21,6 +21,12 @@ namespace persistproc::logstore {
 class Snapshot;
 using domain::StreamChoice;
 
+/// Bytes of a line that are not in its text, where they would stand.
+struct Hole {
+    std::size_t at = 0;
+    std::uint64_t bytes = 0;
+};
+
 /// A line, or the last piece of one that has no end yet. In the combined view a line that the other stream interrupted
 /// is two lines, in recorded order; the view of one stream joins them, and so does a search (`grep`, `exclude`), which
 /// gives it where it ends. `err` sees standard error alone, `out` the rest.
@@ -43,6 +49,7 @@ struct Line {
     std::size_t match_begin = 0, match_size = std::string::npos;
     /// Bytes of it that are not in `text`, as far as that is known: those before `position`, and behind its end.
     std::uint64_t missing_before = 0, missing_after = 0;
+    std::vector<Hole> holes;     // between them, in order (`longest_line` asked for)
     std::optional<Event> event;  // an event instead of output (`events` or `losses` asked for); `value` with it
     bool is_gap = false;         // output is missing here (`losses` asked for): `value` bytes
     std::int64_t value = 0;
@@ -66,12 +73,14 @@ struct LineQuery {
     std::uint64_t first = 0;  // at most the first N, then `next` goes on from there; not with `last`
     std::size_t max_bytes = 16u << 10;  // of text; when `last` is given the newest that fit, else the oldest that fit
     bool include_partial = true;        // an unfinished last line is part of the answer
-    bool passes_over = false;           // the rest of a line that does not fit is passed over: `next` stands behind it.
-                                        // Else it comes with the pages that follow
-    bool events = false;                // events of the runs, in order
-    bool losses = false;                // what is missing, in order: gaps, take-overs and removals; not with `grep`
-                                        // and `exclude`.
-                                        // They are not counted as lines
+    /// Bytes of a line at most: of a longer one its beginning and its end are given, and what stands around a match.
+    /// 0: up to `max_bytes` of it are given, and the rest comes with the pages that follow.
+    std::size_t longest_line = 0;
+    std::size_t counted_line = SIZE_MAX;  // more bytes of one line than these do not count for `max_bytes`
+    bool events = false;                  // events of the runs, in order
+    bool losses = false;                  // what is missing, in order: gaps, take-overs and removals; not with `grep`
+                                          // and `exclude`.
+                                          // They are not counted as lines
 };
 
 /// How much one call may look at before it says how far it has come. Whoever asks may stop it earlier.
@@ -92,6 +101,11 @@ struct LinePage {
     bool more = false;                 // `next` is not the end: call again with from = next
     bool is_spent = false;             // the budget was used up before the end: nothing is known of what comes after
     std::uint64_t unread_bytes = 0;    // is_spent: of the range asked for, from `next` on
+    /// `last` with `grep`: of the range asked for, before `earlier`, as the budget was used up before enough was found.
+    std::uint64_t unsearched_bytes = 0;
+    /// Recorded behind what is there to be read, without an index: it was removed or damaged, or is about to be
+    /// written. Looked at where the page reaches the log's end.
+    std::uint64_t unindexed_bytes = 0;
     /// There are lines that may still be gone on with: what begins here sees them whole.
     std::optional<std::uint64_t> unfinished;
     /// `last` with `grep`: what stands before this was not looked at, or not given; `to` goes on from here.
@@ -137,6 +151,8 @@ public:
     Result<LinePage> read(const LineQuery& query, const ReadBudget& budget = {});
     /// Position after its last byte.
     std::uint64_t end() const noexcept;
+    /// As in LinePage.
+    std::uint64_t unindexed_bytes() const;
     /// As the functions of that name.
     Result<LogEnd> find_log_end();
     Result<LogSpan> locate(const LineQuery& query);

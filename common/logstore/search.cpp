@@ -186,6 +186,12 @@ std::optional<std::string_view> LinePattern::find_match(std::string_view line) c
     return std::nullopt;
 }
 
+std::optional<std::string_view> LinePattern::find_span(std::string_view plain) const {
+    re2::StringPiece found;
+    if (!expression_->Match(piece(plain), 0, plain.size(), re2::RE2::UNANCHORED, &found, 1)) return std::nullopt;
+    return std::string_view(found.data() == nullptr ? plain.data() : found.data(), found.size());
+}
+
 bool is_excluded(const LinePattern& exclude, std::string_view shown) {
     const auto excluded = exclude.find_match(shown);
     return excluded && excluded->size() == shown.size();

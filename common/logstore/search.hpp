@@ -35,6 +35,8 @@ public:
     bool matches(std::string_view line) const { return find_match(line).has_value(); }
     /// The line, if it matches as it stood last; else the newest of its states between carriage returns that does.
     std::optional<std::string_view> find_match(std::string_view line) const;
+    /// The bytes of plain text that match.
+    std::optional<std::string_view> find_span(std::string_view plain) const;
     /// Whether any line of plain text could match. True is an invitation to look line by line; false is final.
     bool may_match_in(std::string_view plain_lines) const;
     /// How much text one call may be given: RE2 cannot be interrupted, and at its slowest needs some 10 ns per byte and

@@ -182,6 +182,13 @@ Result<void> Segment::refresh() {
     return {};
 }
 
+std::uint64_t Segment::unindexed_bytes() const noexcept {
+    struct stat facts {};
+    if (::fstat(data_.get(), &facts) != 0) return 0;
+    const auto size = static_cast<std::uint64_t>(facts.st_size), named = end_position_ - first_position();
+    return size - std::min(size, named);
+}
+
 bool Segment::is_evicted() const noexcept {
     struct stat facts {};
     return ::fstat(index_.get(), &facts) == 0 && facts.st_nlink == 0;

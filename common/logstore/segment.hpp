@@ -59,6 +59,8 @@ public:
     std::uint64_t count() const noexcept { return count_; }
     /// Position after the last byte that a record of the snapshot names.
     std::uint64_t end_position() const noexcept { return end_position_; }
+    /// Bytes of the data file behind those that a record of the snapshot names.
+    std::uint64_t unindexed_bytes() const noexcept;
     /// Whether the name was removed: the bound took it.
     bool is_evicted() const noexcept;
 

@@ -17,8 +17,10 @@ namespace {
 
 /// How much more is read than shown: repeats that take nine tenths of a log leave a page that is well filled.
 constexpr std::uint64_t room_to_fold = 8;
+/// Of a line, where escapes and what it was redrawn from are taken away.
+constexpr std::size_t longest_read_line = 4u << 10;
 constexpr std::size_t most_room_bytes = 1u << 20;
-constexpr std::size_t mark_room = 64, shortest_cut = 16;
+constexpr std::size_t mark_room = 64, shortest_cut = 16, least_squeezed = 4 * mark_room;
 constexpr std::size_t most_bytes_in_hex = 4;
 
 bool is_inner_byte(char c) noexcept { return (static_cast<unsigned char>(c) & 0xC0u) == 0x80u; }
@@ -66,9 +68,8 @@ struct Entry {
     std::uint64_t lost = 0;   // by a gap
     bool is_loss = false;
     bool matched = false;
-    bool is_apart = false;  // lines that are not shown stand before it
-    // There is more of it than the text.
-    bool is_cut_before = false, is_cut_behind = false;
+    bool is_apart = false;           // lines that are not shown stand before it
+    std::vector<std::size_t> holes;  // places of `text` where bytes of it are missing, in order
 };
 
 /// What is shown or left out together: a line, behind what is missing before it and the mark of what is folded onto it.
@@ -90,6 +91,10 @@ public:
         take_lines();
         if (options_.clean && options_.lines != 1) folds_ = find_folds(shapes());
         make_units();
+        const auto is_long = [](const Entry& each) { return each.matched && each.text.size() > least_squeezed; };
+        if (!options_.grep || std::none_of(entries_.begin(), entries_.end(), is_long)) return;
+        auto compiled = LinePattern::compile(*options_.grep, max_pattern_memory, options_.ignore_case);
+        if (compiled) pattern_ = std::move(*compiled);
     }
 
     Shown show() {
@@ -122,6 +127,7 @@ private:
             // A line that was too long for the reader comes in parts.
             for (; i + 1 < page_.lines.size() && continues(page_.lines[i + 1], line); ++i) {
                 const Line& rest = page_.lines[i + 1];
+                for (const Hole& hole : rest.holes) line.holes.push_back({line.text.size() + hole.at, hole.bytes});
                 line.text += rest.text;
                 line.ordinal = rest.ordinal;
                 line.complete = rest.complete;
@@ -130,24 +136,50 @@ private:
             ordinal = line.ordinal;
             Entry entry;
             entry.bytes = line.missing_before + line.text.size() + line.missing_after;
-            if (options_.clean && entry.bytes > longest_shown_line) {
-                entry.is_cut_before = line.missing_before > 0;
-                entry.is_cut_behind = line.missing_after > 0;
-            }
+            for (const Hole& hole : line.holes) entry.bytes += hole.bytes;
             entry.from = std::max(line.position, line.resumed);
             entry.matched = line.matched;
             entry.is_apart = is_apart;
-            // The reader may have cut off where it matched.
-            std::size_t begin = line.match_begin < line.text.size() ? line.match_begin : 0;
-            // It may be cut within a character.
-            for (int inner = 0; inner < 3 && entry.is_cut_before && begin < line.text.size(); ++inner)
-                if (is_inner_byte(line.text[begin])) ++begin;
-            entry.text = options_.clean ? base::clean_output(std::string_view(line.text).substr(begin, line.match_size),
-                                                             base::BadBytes::kept)
-                                        : base::to_valid_utf8(line.text, base::BadBytes::kept);
+            take_text(line, entry);
             entries_.push_back(std::move(entry));
         }
         page_.lines = {};  // their memory is needed
+    }
+
+    void take_text(const Line& line, Entry& entry) const {
+        std::string_view text = line.text;
+        std::vector<std::size_t> cuts;
+        for (const Hole& hole : line.holes) cuts.push_back(std::min(hole.at, text.size()));
+        const bool is_cut = entry.bytes > longest_shown_line;
+        if (is_cut && line.missing_before > 0 && (cuts.empty() || cuts.front() > 0)) cuts.insert(cuts.begin(), 0);
+        if (is_cut && line.missing_after > 0 && (cuts.empty() || cuts.back() < text.size()))
+            cuts.push_back(text.size());
+        // The reader may have cut off where it matched.
+        if (options_.clean && cuts.empty() && line.match_begin < text.size())
+            text = text.substr(line.match_begin, line.match_size);
+        std::size_t from = 0;
+        for (std::size_t i = 0; i <= cuts.size(); ++i) {
+            const std::size_t to = i < cuts.size() ? cuts[i] : text.size();
+            std::string_view part = text.substr(from, to - from);
+            from = to;
+            // It may be cut within a character.
+            for (int inner = 0; inner < 3 && i > 0 && !part.empty() && is_inner_byte(part[0]); ++inner)
+                part.remove_prefix(1);
+            if (options_.clean) {
+                // What it was redrawn from is gone, and what is missing of that.
+                std::string_view drawn = part;
+                while (drawn.ends_with('\r')) drawn.remove_suffix(1);
+                if (drawn.find('\r') != drawn.npos) {
+                    entry.text.clear();
+                    entry.holes.clear();
+                }
+                entry.text += base::clean_output(part, base::BadBytes::kept);
+            } else {
+                entry.text += base::to_valid_utf8(part, base::BadBytes::kept);
+            }
+            if (i < cuts.size() && (entry.holes.empty() || entry.holes.back() < entry.text.size()))
+                entry.holes.push_back(entry.text.size());
+        }
     }
 
     /// Beside the text, what a repetition has in common: whether it matches, and whether it follows on what is before
@@ -218,24 +250,78 @@ private:
         return piece;
     }
 
-    static void add_cut(Piece& piece, const Entry& entry, std::size_t longest) {
+    struct Span {
+        std::size_t begin = 0, end = 0;
+    };
+
+    void add_cut(Piece& piece, const Entry& entry, std::size_t longest) const {
         const std::string_view text = entry.text;
-        const bool is_whole = !entry.is_cut_before && !entry.is_cut_behind;
-        if (text.size() <= longest && is_whole) {
-            piece.add(text);
-            return;
+        bool is_told = false;
+        const auto mark = [&] {
+            piece.mark(is_told ? "cut" : fmt::format("cut: {} bytes", entry.bytes));
+            is_told = true;
+        };
+        std::size_t at = 0;
+        for (auto [begin, end] : spans_of(entry, longest)) {
+            while (begin > at && begin < text.size() && is_inner_byte(text[begin])) --begin;
+            while (end > begin && end < text.size() && is_inner_byte(text[end])) --end;
+            bool is_after_hole = begin > at;
+            for (const std::size_t hole : entry.holes) {
+                if (hole < at || hole > end || (hole == end && end < text.size())) continue;
+                if (hole <= begin) {
+                    is_after_hole = true;
+                    continue;
+                }
+                if (std::exchange(is_after_hole, false)) mark();
+                piece.add(text.substr(begin, hole - begin));
+                is_after_hole = true;
+                begin = hole;
+            }
+            if (is_after_hole) mark();
+            piece.add(text.substr(begin, end - begin));
+            at = end;
         }
-        const std::size_t half = std::min(longest / 2, text.size());
+        if (at < text.size()) mark();
+    }
+
+    /// What is shown of a line: its beginning and its end, where they are known, and where the pattern is found.
+    std::vector<Span> spans_of(const Entry& entry, std::size_t longest) const {
+        const std::size_t size = entry.text.size();
+        if (size <= longest) return {{0, size}};
+        const bool has_front = entry.holes.empty() || entry.holes.front() > 0;
+        const bool has_end = entry.holes.empty() || entry.holes.back() < size;
+        const std::size_t half = longest / 2, quarter = longest / 4;
+        Span match = entry.matched ? find_pattern(entry.text) : Span{};
         // Of what is cut at both its ends the beginning is shown.
-        std::size_t head = entry.is_cut_before && !entry.is_cut_behind ? 0 : half;
-        std::size_t tail = entry.is_cut_behind ? text.size() : text.size() - half;
-        while (head > 0 && head < text.size() && is_inner_byte(text[head])) --head;
-        while (tail < text.size() && is_inner_byte(text[tail])) ++tail;
-        const std::string cut = fmt::format("cut: {} bytes", entry.bytes);
-        if (entry.is_cut_before && entry.is_cut_behind) piece.mark("cut");
-        piece.add(text.substr(0, head));
-        piece.mark(cut);
-        piece.add(text.substr(std::max(head, tail)));
+        const bool has_head = has_front || !has_end;
+        const bool is_within_ends =
+            match.end == 0 || (has_head && match.end <= half) || (has_end && match.begin >= size - half);
+        if (is_within_ends) {
+            if (has_head && has_end) return {{0, half}, {size - half, size}};
+            return has_head ? std::vector<Span>{{0, half}} : std::vector<Span>{{size - half, size}};
+        }
+        const std::size_t length = match.end - match.begin;
+        const std::size_t before = length < half ? (half - length) / 2 : 0;
+        match.begin -= std::min(match.begin, before);
+        match.end = std::min(size, match.begin + half);
+        std::vector<Span> out;
+        for (const Span& each : {Span{0, has_head ? quarter : 0}, match, Span{has_end ? size - quarter : size, size}}) {
+            if (each.begin == each.end) continue;
+            if (!out.empty() && each.begin <= out.back().end)
+                out.back().end = std::max(out.back().end, each.end);
+            else
+                out.push_back(each);
+        }
+        return out;
+    }
+
+    /// In a text of that size; ends at 0: it is not found, or not looked for.
+    Span find_pattern(std::string_view text) const {
+        if (!pattern_) return {};
+        const auto found = pattern_->find_span(text);
+        if (!found) return {};
+        const auto begin = static_cast<std::size_t>(found->data() - text.data());
+        return {begin, begin + found->size()};
     }
 
     std::size_t longest_line() const noexcept {
@@ -261,16 +347,30 @@ private:
         const std::size_t count = units_.size();
         std::uint64_t lines = 0, bytes = 0, border = 0;
         is_cut_by_bytes_ = false;
+        squeezed_.reset();
         /// Whether there is room for it; the first line is shown anyway. `border`: of what stands behind it, which was
         /// the first that is shown so far.
         const auto takes = [&](const Unit& unit) {
+            if (squeezed_) return false;
             const bool is_first = options_.keep_newest || lines == 0;
             const std::uint64_t more = lines_of(unit, is_first) + border;
             if (options_.lines > 0 && lines > 0 && lines + more > options_.lines) return false;
-            const std::uint64_t size = piece_of(unit, false, false, longest_line()).size(marker_size);
+            std::uint64_t size = piece_of(unit, false, false, longest_line()).size(marker_size);
             if (lines > 0 && bytes + size > options_.max_bytes) {
                 is_cut_by_bytes_ = true;
-                return false;
+                const std::uint64_t room = options_.max_bytes - std::min<std::uint64_t>(bytes, options_.max_bytes);
+                // What never fits whole is shown in part.
+                const bool is_squeezed = options_.keep_newest && !has_context() && !squeezed_;
+                if (!is_squeezed || size <= options_.max_bytes || room < least_squeezed) return false;
+                std::size_t longest = room - mark_room;
+                for (; size > room && longest > shortest_cut; longest /= 2) {
+                    size = piece_of(unit, false, false, longest).size(marker_size);
+                    squeezed_ = longest;
+                }
+                if (size > room) {
+                    squeezed_.reset();
+                    return false;
+                }
             }
             lines += more;
             bytes += size;
@@ -339,7 +439,8 @@ private:
         const bool is_alone = count_shown() == 1;
         for (std::size_t i = begin_; i < end_; ++i) {
             Piece piece = is_alone ? fitting_piece(units_[i], is_bare(i), marker_size)
-                                   : piece_of(units_[i], i == begin_, is_bare(i), longest_line());
+                                   : piece_of(units_[i], i == begin_, is_bare(i),
+                                              i == begin_ && squeezed_ ? *squeezed_ : longest_line());
             for (const std::size_t mark : piece.marks) all.marks.push_back(all.text.size() + mark);
             all.text += piece.text;
         }
@@ -377,10 +478,14 @@ private:
         out.evicted_bytes = page_.evicted_bytes;
         out.lost_bytes = page_.lost_bytes;
         out.unread_bytes = page_.unread_bytes;
+        out.unsearched_bytes = page_.unsearched_bytes;
+        out.unindexed_bytes = page_.unindexed_bytes;
         out.earlier = page_.earlier;
         out.is_cut_by_bytes = is_cut_by_bytes_;
         if (options_.keep_newest) {
             out.omitted_before += count(0, first);
+            // There is more than has room anyway.
+            if (begin_ > 0) out.unsearched_bytes = 0;
             if (out.earlier && begin_ > 0 && first < entries_.size()) out.earlier = entries_[first].from;
             if (begin_ > 0 || (options_.lines > 0 && out.lines >= options_.lines)) out.evicted_bytes = 0;
         } else if (end_ < units_.size()) {
@@ -402,6 +507,8 @@ private:
     std::vector<Unit> units_;
     std::size_t begin_ = 0, end_ = 0;
     bool is_cut_by_bytes_ = false;
+    std::optional<std::size_t> squeezed_;  // so much of the first line has room
+    std::optional<LinePattern> pattern_;   // only where a line that matches may be cut
 };
 
 }  // namespace
@@ -415,8 +522,15 @@ ShowOptions take_budget(LineQuery& query, bool clean) {
     if (options.lines > 0)
         query.context = static_cast<std::uint32_t>(std::min<std::uint64_t>(query.context, (options.lines - 1) / 2));
     options.context = query.grep ? query.context : 0;
-    if (clean) {
-        query.passes_over = true;
+    options.grep = query.grep;
+    options.ignore_case = query.ignore_case;
+    if (!clean) {
+        // What has no room beside others is shown in part.
+        query.longest_line = query.max_bytes;
+        query.max_bytes *= 2;
+    } else {
+        query.longest_line = longest_read_line;
+        query.counted_line = longest_shown_line;
         query.last *= room_to_fold;
         query.first *= room_to_fold;
         query.max_bytes =

@@ -15,8 +15,11 @@ inline constexpr std::size_t longest_shown_line = 500;
 
 struct ShowOptions {
     /// Escapes stripped, a line that was redrawn as it stood last (or as it matched), repeats folded, long lines cut.
-    /// Else bytes as they are where they are UTF-8, and lines whole if they fit at all.
+    /// Else bytes as they are where they are UTF-8, and lines whole if they fit at all; what does not is cut.
     bool clean = true;
+    /// As in LineQuery: what of a line that is cut is shown in any case.
+    std::optional<std::string> grep = std::nullopt;
+    bool ignore_case = false;
     /// At most, of all that is shown but what is said to be missing; 0: as many as fit. Of fewer than two there is
     /// no room for the mark of a fold: nothing is folded.
     std::uint64_t lines = 0;
@@ -33,8 +36,8 @@ struct Shown {
     std::string text;  // UTF-8; each line has its '\n'
     /// What every mark of ours in `text` begins with and nothing that the program printed holds: "[", or symbols and
     /// "[". Empty: there is no mark. Marks end with "]": `[12 lines as below, 16 times]` before the newest of them,
-    /// `[cut: 2343 bytes]`, `[\xe9]` or `[9 bytes, not UTF-8]`, `[--]` between matches that do not follow each other,
-    /// and, in words, what is missing.
+    /// `[cut: 2343 bytes]`, the size of the line, and where it is cut again `[cut]`, `[\xe9]` or `[9 bytes, not
+    /// UTF-8]`, `[--]` between matches that do not follow each other, and, in words, what is missing.
     std::string marker;
     std::uint64_t lines = 0;               // of the program
     std::uint64_t folded = 0;              // lines of the program that marks count
@@ -45,6 +48,7 @@ struct Shown {
     std::uint64_t next = 0;                // position to go on from: nothing is skipped, nothing shown twice
     std::optional<std::uint64_t> earlier;  // as in LinePage
     std::uint64_t evicted_bytes = 0, lost_bytes = 0, unread_bytes = 0;  // as in LinePage
+    std::uint64_t unsearched_bytes = 0, unindexed_bytes = 0;            // as in LinePage
 };
 
 /// A page that was read with what `take_budget` made of the query. Where there is a line, one is shown.

@@ -1,5 +1,8 @@
 #include "common/logstore/snapshot.hpp"
 
+#include <charconv>
+#include <system_error>
+
 namespace persistproc::logstore {
 
 Result<Snapshot> Snapshot::take(const std::filesystem::path& log_directory) {
@@ -67,6 +70,26 @@ Result<Segment*> Snapshot::segment(std::size_t i) {
         open_[i] = std::move(**opened);
     }
     return &*open_[i];
+}
+
+std::uint64_t Snapshot::unindexed_bytes() const {
+    std::uint64_t bytes = segments_.empty() ? 0 : open_.back()->unindexed_bytes();
+    // Segments without an index are in no listing: those behind the newest one that has one.
+    std::error_code failed;
+    std::uint32_t number = segments_.empty() ? 0 : segments_.back();
+    std::filesystem::directory_iterator entry(directory_, failed);
+    for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed)) {
+        const auto& path = entry->path();
+        if (path.extension() != ".log") continue;
+        const std::string name = path.stem().native();
+        std::uint32_t found = 0;
+        const auto [stop, unread] = std::from_chars(name.data(), name.data() + name.size(), found);
+        if (unread != std::errc() || stop != name.data() + name.size() || found <= number) continue;
+        std::error_code unknown;
+        const auto size = entry->file_size(unknown);
+        if (!unknown) bytes += size;
+    }
+    return bytes;
 }
 
 Result<Place> Snapshot::find_position(std::uint64_t position) {

@@ -73,6 +73,8 @@ public:
         return Place{low - 1, from};
     }
 
+    /// Bytes at the log's end that no index names: the index was removed or damaged, or is about to be written.
+    std::uint64_t unindexed_bytes() const;
     /// First record whose bytes go past `position`, or that stands there without bytes.
     Result<Place> find_position(std::uint64_t position);
     /// Position of a place's first byte.

@@ -297,7 +297,10 @@ Task<Waited> Waiter::matched(const Wait& wait, logstore::Line match) {
     auto& lines = result->lines;
     if (shown) lines = std::move(shown->lines);
     while (!lines.empty() && lines.back().end != match.end) lines.pop_back();
-    if (lines.empty() || lines.back().position != match.position) lines.assign(1, std::move(match));
+    if (lines.empty() || lines.back().position != match.position)
+        lines.assign(1, std::move(match));
+    else if (lines.back().missing_after > 0)
+        lines.back() = std::move(match);  // which may stand in what is missing
     shorten_context(lines);
     co_return result;
 }

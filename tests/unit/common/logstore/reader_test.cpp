@@ -791,4 +791,47 @@ TEST_CASE("a position ends what is asked for, within a record or between two") {
     CHECK(texts(lines_of(log.path(), query)) == Texts{"a1", "a…"});
 }
 
+TEST_CASE("a search from the end that is stopped says how much it has not looked at") {
+    tests::TemporaryDirectory directory;
+    tests::WrittenLog log(directory.path() / "log");
+    const std::string hay(1023, 'h');
+    for (int i = 0; i < 1024; ++i) log.out(hay + "\n");
+    LineQuery query;
+    query.grep = "needle";
+    query.last = 5;
+    auto page = read_lines(log.path(), query, {.bytes = 256u << 10}).value();
+    CHECK(page.lines.empty());
+    REQUIRE(page.earlier);
+    CHECK(*page.earlier > 0);
+    CHECK(page.unsearched_bytes == *page.earlier);
+    page = read_lines(log.path(), query).value();
+    CHECK(page.unsearched_bytes == 0);
+    CHECK_FALSE(page.earlier);
+    query.grep = "h";
+    page = read_lines(log.path(), query, {.bytes = 256u << 10}).value();
+    CHECK(page.lines.size() == 5);
+    CHECK(page.unsearched_bytes == 0);
+}
+
+TEST_CASE("what stands in a log without an index is counted") {
+    tests::TemporaryDirectory directory;
+    tests::WrittenLog log(directory.path() / "log");
+    log.out("one\n");
+    log.out("two\n");
+    log.out("three\n");
+    LineQuery query;
+    query.last = 10;
+    query.losses = true;
+    CHECK(read_lines(log.path(), query).value().unindexed_bytes == 0);
+    std::filesystem::resize_file(log.index_file(1), sizeof(SegmentHeader) + sizeof(IndexRecord));
+    auto page = read_lines(log.path(), query).value();
+    CHECK(page.lines.size() == 1);
+    CHECK(page.unindexed_bytes == 10);
+    std::filesystem::remove(log.index_file(1));
+    page = read_lines(log.path(), query).value();
+    CHECK(page.lines.empty());
+    CHECK(page.unindexed_bytes == 14);
+    CHECK(LogView::open(log.path()).value().unindexed_bytes() == 14);
+}
+
 }  // namespace reader_test

@@ -323,11 +323,12 @@ TEST_CASE("a line that no page has room for is one line, with its true length") 
     LineQuery query;
     query.last = 100;
     auto shown = read(query);
-    CHECK(shown.text.starts_with(cut + "\xC3\xA4"));
+    CHECK(shown.text.starts_with("first\n\xC3\xA4"));
+    CHECK(shown.text.find("\xC3\xA4" + cut + "\xC3\xA4") != std::string::npos);
     CHECK(shown.text.ends_with("the end\na line\nb line\nc line\n"));
-    CHECK(count_lines(shown.text) == 4);
-    CHECK(shown.lines == 4);
-    CHECK(shown.omitted_before == 1);
+    CHECK(count_lines(shown.text) == 5);
+    CHECK(shown.lines == 5);
+    CHECK(shown.omitted_before == 0);
     query.last = 2;
     CHECK(read(query).omitted_before == 3);
     query = {};
@@ -350,10 +351,12 @@ TEST_CASE("a line that no page has room for is one line, with its true length") 
     shown = read(query);
     CHECK(shown.lines == 1);
     CHECK(shown.omitted_before == 0);
-    CHECK(shown.text.ends_with(cut + "\n"));
+    CHECK(shown.text.find(cut) != std::string::npos);
+    CHECK(shown.text.ends_with("the end\n"));
     query.grep = "needle";
     shown = read(query);
     CHECK(shown.lines == 1);
+    CHECK(shown.text.find("needle") != std::string::npos);
     CHECK(shown.text.find(cut) != std::string::npos);
     query.count_only = true;
     query.last = 0;
@@ -369,6 +372,87 @@ TEST_CASE("a line that no page has room for is one line, with its true length") 
     shown = read(query);
     CHECK(shown.text.starts_with(fmt::format("[cut: {} bytes]\xC3\xA4", piece.size())));
     CHECK(base::is_utf8(shown.text));
+}
+
+TEST_CASE("a line that is too long for its page keeps both ends and its neighbours") {
+    tests::TemporaryDirectory directory;
+    tests::WrittenLog log(directory.path() / "log");
+    for (int i = 0; i < 50; ++i) log.out(fmt::format("{} before\n", std::string(1, static_cast<char>('a' + i % 26))));
+    log.out("HEAD ");
+    for (int i = 0; i < 20; ++i) log.out(std::string(10'000, 'w'));
+    log.out(" TAIL\n");
+    for (int i = 0; i < 50; ++i) log.out(fmt::format("{} behind\n", std::string(1, static_cast<char>('a' + i % 26))));
+    const auto read = [&](bool clean, std::size_t max_bytes, bool is_newest) {
+        LineQuery query;
+        query.max_bytes = max_bytes;
+        if (is_newest)
+            query.last = 1000;
+        else
+            query.from = 0;
+        const auto options = take_budget(query, clean);
+        return show(read_lines(log.path(), query).value(), options);
+    };
+    for (const bool is_newest : {true, false}) {
+        const auto shown = read(true, 16384, is_newest);
+        INFO(shown.text);
+        CHECK(shown.lines == 101);
+        CHECK(shown.text.find("\nHEAD ww") != std::string::npos);
+        CHECK(shown.text.find("w[cut: 200010 bytes]w") != std::string::npos);
+        CHECK(shown.text.find("ww TAIL\n") != std::string::npos);
+    }
+    for (const std::size_t max_bytes : {1000u, 4000u, 16384u, 100000u}) {
+        const auto shown = read(false, max_bytes, true);
+        INFO(max_bytes << "\n" << shown.text);
+        CHECK(shown.text.size() <= max_bytes);
+        CHECK(shown.text.size() > max_bytes / 3);
+        CHECK(shown.text.find("HEAD ww") != std::string::npos);
+        CHECK(shown.text.find("w[cut: 200010 bytes]w") != std::string::npos);
+        CHECK(shown.text.find("ww TAIL\na behind\n") != std::string::npos);
+        CHECK(shown.lines + shown.omitted_before == 101);
+    }
+    // It is a page of its own, and the next one begins behind it.
+    std::uint64_t told = 0, from = 0;
+    for (bool more = true; more;) {
+        LineQuery query;
+        query.from = from;
+        query.max_bytes = 1000;
+        const auto options = take_budget(query, false);
+        const auto shown = show(read_lines(log.path(), query).value(), options);
+        REQUIRE(shown.next > from);
+        CHECK(shown.text.size() <= 1000);
+        told += shown.lines;
+        from = shown.next;
+        more = shown.omitted_after > 0;
+    }
+    CHECK(told == 101);
+    CHECK(read(false, 1u << 20, true).text.find("[") == std::string::npos);
+}
+
+TEST_CASE("a cut leaves what the pattern matches") {
+    tests::TemporaryDirectory directory;
+    tests::WrittenLog log(directory.path() / "log");
+    const auto read = [&](bool clean, std::size_t max_bytes) {
+        LineQuery query;
+        query.grep = "ready ON";
+        query.ignore_case = true;
+        query.last = 5;
+        query.max_bytes = max_bytes;
+        const auto options = take_budget(query, clean);
+        return show(read_lines(log.path(), query).value(), options).text;
+    };
+    const std::string line = std::string(3000, 'x') + " ready on " + std::string(3000, 'y');
+    log.out(line + "\n");
+    const std::string shown = read(true, 16384);
+    CHECK(shown.starts_with("xxx"));
+    CHECK(shown.find("[cut: 6010 bytes]xx") != std::string::npos);
+    CHECK(shown.find("x ready on y") != std::string::npos);
+    CHECK(shown.find("y[cut]y") != std::string::npos);
+    CHECK(shown.size() < longest_shown_line + 40);
+    for (const std::size_t max_bytes : {256u, 1000u}) CHECK(read(false, max_bytes).find("x ready on y") != line.npos);
+    // In colour, and of more than is read of a line.
+    log.out("\x1b[32m" + std::string(90'000, 'a') + "\x1b[1m ready on \x1b[0m" + std::string(90'000, 'b') + " end\n");
+    CHECK(read(true, 16384).find("a ready on b") != std::string::npos);
+    CHECK(read(true, 16384).ends_with("b end\n"));
 }
 
 TEST_CASE("bytes that are no UTF-8 are told as what they were") {
