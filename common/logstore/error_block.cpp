@@ -9,6 +9,7 @@
 #include "common/logstore/ascii.hpp"
 #include "common/logstore/error_line.hpp"
 #include "common/logstore/search.hpp"
+#include "common/logstore/show.hpp"
 
 namespace persistproc::logstore {
 
@@ -39,18 +40,34 @@ std::string shortened(std::string text, std::size_t most) {
     return text;
 }
 
-/// Cleaned, and no more of it than is looked at.
-std::string prepared(std::string_view line) {
+std::string cleaned(std::string_view line) {
     std::string text = base::clean_output(line);
     std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
+}
+
+/// Cleaned, and no more of it than is looked at.
+std::string prepared(std::string_view line) {
+    std::string text = cleaned(line);
     text.resize(border(text, std::min(text.size(), looked_at_bytes)));
     return text;
+}
+
+/// Its two ends, with a mark between them. `bytes`: of all of it.
+std::string cut(std::string_view text, std::uint64_t bytes) {
+    const std::string mark = fmt::format("{}cut: {} bytes]", ErrorBlock::mark, bytes);
+    const std::size_t tail = ErrorBlock::max_line_bytes / 4;
+    const std::size_t head = border(text, ErrorBlock::max_line_bytes - tail - mark.size());
+    std::size_t from = text.size() - tail;
+    while (from < text.size() && border(text, from) != from) ++from;
+    return std::string(text.substr(0, head)) + mark + std::string(text.substr(from));
 }
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t|") == text.npos; }
 
 struct Seen {
     std::string text;
+    std::string shown;       // of a line that is too long; empty: the text
     std::size_t prefix = 0;  // of the text: which program it is
     Stream stream = Stream::none;
     std::uint32_t run = 0;
@@ -62,7 +79,11 @@ struct Seen {
 };
 
 Seen see(const Line& line) {
-    Seen out{.text = prepared(line.text), .stream = line.stream, .run = line.run, .wall_ns = line.wall_ns};
+    Seen out{.text = cleaned(line.text), .stream = line.stream, .run = line.run, .wall_ns = line.wall_ns};
+    std::uint64_t bytes = line.text.size() + line.missing_before + line.missing_after;
+    for (const Hole& each : line.holes) bytes += each.bytes;
+    if (out.text.size() > ErrorBlock::max_line_bytes) out.shown = cut(out.text, bytes);
+    out.text.resize(border(out.text, std::min(out.text.size(), looked_at_bytes)));
     out.prefix = source_prefix(out.text);
     out.position = line.position;
     out.end = line.position + line.text.size() + (line.complete ? 1 : 0);
@@ -192,7 +213,7 @@ private:
         note_place(line.body());
         block_.end = line.end;
         const bool is_of_runtime = is_runtime_frame(line.body());
-        std::string text = shortened(std::move(line.text), ErrorBlock::max_line_bytes);
+        std::string text = line.shown.empty() ? std::move(line.text) : std::move(line.shown);
         if (is_of_runtime) {
             ++runtime_frames_;
             last_runtime_frame_ = std::move(text);
@@ -205,7 +226,7 @@ private:
     void tell_runtime_frames() {
         if (runtime_frames_ == 0) return;
         add(runtime_frames_ == 1 ? std::move(last_runtime_frame_)
-                                 : fmt::format("    [{} frames of the runtime]", runtime_frames_));
+                                 : fmt::format("    {}{} frames of the runtime]", ErrorBlock::mark, runtime_frames_));
         runtime_frames_ = 0;
     }
 
@@ -367,13 +388,20 @@ bool is_error_detail(const std::vector<Line>& lines) {
     return block && block->position < last.position;
 }
 
-std::string ErrorBlock::text() const {
-    std::string out;
+ErrorBlock::Text ErrorBlock::text() const {
+    std::string all;
     for (std::size_t i = 0; i < lines.size(); ++i) {
         if (left_out > 0 && i == left_out_before)
-            out += fmt::format("[{} left out]\n", base::counted(left_out, "line"));
-        out += lines[i] + '\n';
+            all += fmt::format("{}{} left out]\n", mark, base::counted(left_out, "line"));
+        all += lines[i] + '\n';
     }
+    if (all.find(mark) == all.npos) return {std::move(all), ""};
+    Text out{.text = "", .marker = find_marker(all)};
+    for (const char each : all)
+        if (each == mark)
+            out.text += out.marker;
+        else
+            out.text += each;
     return out;
 }
 

@@ -22,11 +22,13 @@ bool names_error(std::string_view text);
 struct ErrorBlock {
     static constexpr std::size_t max_lines = 40;
     static constexpr std::size_t max_line_bytes = 500;
+    static constexpr char mark = '\x01';
 
     std::string message;              // one line: what is wrong
     std::optional<ErrorPlace> place;  // where the user could mend it; nothing: not told
     /// Cleaned for a model; cut in the middle where they are longer. At most `max_lines`. Of the frames of a runtime
-    /// that follow each other their number stands here in their place.
+    /// that follow each other their number stands here in their place. What is ours in them begins with `mark`, which
+    /// no cleaned line holds, and ends with "]".
     std::vector<std::string> lines;
     std::size_t left_out = 0;         // lines, of the middle ...
     std::size_t left_out_before = 0;  // ... before this one of `lines`
@@ -36,8 +38,12 @@ struct ErrorBlock {
     std::uint64_t end = 0;       // after the last line
     bool is_wrapper = false;     // says no more than that a program failed
 
-    /// The lines, each ended by a newline; what is left out is said.
-    std::string text() const;
+    struct Text {
+        std::string text;
+        std::string marker;  // as in Shown: what marks of ours begin with, and nothing of the program holds
+    };
+    /// The lines, each ended by a newline; what is left out is said in marks.
+    Text text() const;
 };
 
 /// Whether the last of `lines` is no more than a detail of an error that begins above it. Pure.

@@ -48,18 +48,21 @@ Task<Result<mcp::PromptResult>> diagnose(core::Supervisor& supervisor, core::Fai
     std::string facts = tools::describe(view);
     const std::string why = failure ? core::failure_text(*failure) : "";
     if (!why.empty()) facts += "\n" + why;
-    std::string printed;
+    std::string printed, marks;
     if (failure && failure->error) {
         const bool is_newest = output && failure->error->position >= output->begin;
         facts += fmt::format("\nIts last error{} stands {} its newest output.", tools::place_of(failure->error),
                              is_newest ? "in" : "before");
-        if (!is_newest) printed = failure->error->text() + "\n";
+        if (!is_newest) {
+            const auto error = failure->error->text();
+            printed = error.text + "\n";
+            if (!error.marker.empty()) marks = fmt::format("; marks of ours in the error begin with {}", error.marker);
+        }
     }
-    std::string marks;
     if (output) {
         printed += output->text;
         // Above it stands what the program printed, too.
-        if (!output->marker.empty()) marks = fmt::format("; marks of ours in it begin with {}", output->marker);
+        if (!output->marker.empty()) marks += fmt::format("; marks of ours in it begin with {}", output->marker);
     }
     // The program cannot end what it is quoted in: it does not know the word.
     std::array<std::uint8_t, 8> random{};

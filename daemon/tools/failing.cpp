@@ -19,7 +19,7 @@ ops::PrintedError printed_error(const logstore::ErrorBlock& block) {
         out.line = block.place->line;
         if (block.place->column > 0) out.column = block.place->column;
     }
-    out.text = block.text();
+    out.text = block.text().text;
     return out;
 }
 

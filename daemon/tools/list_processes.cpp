@@ -53,7 +53,9 @@ mcp::ToolResult whole(const ProcessView& view, ProcessId id, const std::optional
     if (!facts.text.empty()) result.text += "\n  " + facts.text;
     if (!failure->error) return result;
     shown["error"] = without_absent(schema::to_json(printed_error(*failure->error)));
-    result.text += fmt::format("\n  its last error{}:\n{}", place_of(failure->error), failure->error->text());
+    const auto error = failure->error->text();
+    const std::string marks = error.marker.empty() ? "" : ", marks " + error.marker;
+    result.text += fmt::format("\n  its last error{}{}:\n{}", place_of(failure->error), marks, error.text);
     result.text.pop_back();
     return result;
 }

@@ -160,10 +160,12 @@ ops::WaitMeta meta_of(const core::WaitResult& waited, double left) {
 }
 
 /// Of a wait, as get_process_output shows them.
-logstore::Shown show_lines(std::vector<logstore::Line> lines) {
+logstore::Shown show_lines(std::vector<logstore::Line> lines, const std::optional<std::string>& pattern) {
     logstore::LinePage page;
     page.lines = std::move(lines);
-    return logstore::show(std::move(page), {});
+    logstore::ShowOptions options;
+    options.grep = pattern;
+    return logstore::show(std::move(page), options);
 }
 
 /// `left`: seconds that were asked for beyond what this call waited.
@@ -181,21 +183,21 @@ mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& 
     std::string said = what_happened(request, waited, left, introduced);
     const std::string why = failure ? core::failure_text(*failure) : "";
     if (!why.empty()) said += "; " + why;
-    std::string output;
+    logstore::ErrorBlock::Text output;
     if (waited.error) {
         output = waited.error->text();
     } else {
-        logstore::Shown shown = show_lines(waited.lines);
-        output = std::move(shown.text);
-        if (!shown.marker.empty()) said += fmt::format(", marks {}", shown.marker);
+        logstore::Shown shown = show_lines(waited.lines, request.pattern);
+        output = {std::move(shown.text), std::move(shown.marker)};
     }
+    if (!output.marker.empty()) said += fmt::format(", marks {}", output.marker);
     mcp::ToolResult result;
     if (failed) {
         failed->message = said;
         result = mcp::tool_failure(*failed);
         result.text = fmt::format("{}: ", base::code_name(failed->code));
     }
-    result.text += fmt::format("{}; cursor {}\n{}", said, meta.next_cursor, output);
+    result.text += fmt::format("{}; cursor {}\n{}", said, meta.next_cursor, output.text);
     if (!result.meta.is_object()) result.meta = mcp::Json::object();
     result.meta[result_key] = schema::to_json(meta);
     return result;
