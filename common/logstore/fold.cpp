@@ -6,6 +6,9 @@
 #include <functional>
 #include <optional>
 
+#include "common/logstore/error_line.hpp"
+#include "common/logstore/error_place.hpp"
+
 namespace persistproc::logstore {
 
 namespace {
@@ -89,11 +92,16 @@ std::size_t number_length(std::string_view text) noexcept {
 
 class ShapeMaker {
 public:
-    explicit ShapeMaker(std::string_view line) : line_(line) { out_.reserve(line.size()); }
+    explicit ShapeMaker(std::string_view line)
+        : line_(line), place_(find_place(line)), is_error_(kind_of(line) >= LineKind::error) {
+        out_.reserve(line.size());
+    }
 
     std::string make() {
         while (at_ < line_.size()) {
-            if (is_word(line_[at_]))
+            if (place_ && at_ >= place_->begin && at_ < place_->end)
+                take_place();
+            else if (is_word(line_[at_]))
                 take_word();
             else if (const std::size_t length = line_[at_] == ':' ? colon_groups_length(rest()) : 0; length > 0)
                 take_number(length);
@@ -110,6 +118,12 @@ private:
         at_ += length;
     }
 
+    void take_place() {
+        out_ += line_.substr(at_, place_->end - at_);
+        at_ = place_->end;
+        has_word_ = true;
+    }
+
     void take_word() {
         if (const std::size_t length = uuid_length(rest()); length > 0) return take_number(length);
         if (const std::size_t length = colon_groups_length(rest()); length > 0) return take_number(length);
@@ -124,8 +138,11 @@ private:
         if (is_digit(word[0])) return take_digits(word);
         for (std::size_t i = 0; i < word.size();) {
             const std::size_t digits = run_length(word.substr(i), is_digit);
-            if (digits > 0)
+            // Compilers' numbers of errors.
+            if (digits > 0 && !is_error_)
                 out_ += number_mark;
+            else if (digits > 0)
+                out_ += word.substr(i, digits);
             else
                 out_ += word[i];
             i += std::max<std::size_t>(digits, 1);
@@ -147,7 +164,7 @@ private:
     /// What begins with a digit.
     void take_digits(std::string_view word) {
         const std::size_t length = number_length(rest());
-        if (length == word.size() && is_outcome(word)) {
+        if (length == word.size() && (is_outcome(word) || is_port(word))) {
             out_ += word;
             at_ += length;
             return;
@@ -179,6 +196,20 @@ private:
         return line_.substr(begin, at_ - begin).find_first_not_of(" =:\"'(") == std::string_view::npos;
     }
 
+    /// Whether a server is told by it; who connects to one has another port each time.
+    bool is_port(std::string_view digits) const {
+        if (digits.size() < 2 || digits.size() > 5) return false;
+        const std::string_view before = line_.substr(0, at_);
+        const auto name = before.find_last_not_of(" =:\"'(");
+        static constexpr std::string_view names[] = {"port"};
+        if (name != before.npos && name + 1 < at_ && stands_among(before_, names))
+            return before.find("from ") == before.npos;
+        if (!before.ends_with(':')) return false;
+        const auto host = before.find_last_of(" \t\"'(<=[,", at_ - 2);
+        const std::string_view address = before.substr(host == before.npos ? 0 : host + 1);
+        return address.find("://") != address.npos || address.starts_with("localhost:");
+    }
+
     /// Whether the line names an HTTP request, before the number or behind it.
     bool is_request() {
         static constexpr std::string_view names[] = {"GET",    "POST", "PUT",     "PATCH",
@@ -194,6 +225,8 @@ private:
     }
 
     std::string_view line_, before_;
+    std::optional<NamedPlace> place_;
+    bool is_error_ = false;
     std::size_t at_ = 0;
     std::size_t word_end_ = 0, hex_begin_ = 0, hex_end_ = 0;
     std::string out_;

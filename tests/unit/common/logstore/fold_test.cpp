@@ -52,6 +52,10 @@ TEST_CASE("lines are equal but for numbers, times, addresses and ids") {
         {"1,234 rows", "7 rows"},
         {"GET /items/17 200 3ms", "GET /items/404 304 12ms"},
         {"pid 7 exited", "pid 12345 exited"},
+        {"INFO: 127.0.0.1:51234 - \"GET / HTTP/1.1\" 200 OK", "INFO: 127.0.0.1:51999 - \"GET / HTTP/1.1\" 200 OK"},
+        {"connection from 10.0.0.5 port 51234", "connection from 10.0.0.9 port 40022"},
+        {"Error: timed out after 1203 ms", "Error: timed out after 1303 ms"},
+        {"request aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee done", "request ffffffff-bbbb-cccc-dddd-eeeeeeeeeeee done"},
     };
     for (const auto& [a, b] : same) {
         INFO(a << " | " << b);
@@ -79,6 +83,14 @@ TEST_CASE("what differs in words or in an outcome is not equal") {
         {"1 2 3", "1 2 4"},
         {"a::b", "a::c"},
         {"x  y", "x y"},
+        {"src/a1.ts(1,7): error TS2322: Type 'string' is not assignable",
+         "src/a2.ts(1,7): error TS2322: Type 'string' is not assignable"},
+        {"src/a.ts(1,7): error TS2322: no", "src/a.ts(2,7): error TS2322: no"},
+        {"error TS2322: no", "error TS2304: no"},
+        {"    at total (/srv/app.js:5:48)", "    at total (/srv/app.js:6:48)"},
+        {"ready on http://localhost:3000", "ready on http://localhost:3001"},
+        {"listening on port 3000", "listening on port 3001"},
+        {"Port: 8080 taken", "Port: 8081 taken"},
         {"Z\xC3\xA4hler 1", "Z\xC3\xB6hler 1"},
     };
     for (const auto& [a, b] : different) {
