@@ -213,7 +213,14 @@ int print_document(const Console& console, const fs::path& log_directory, const 
 }
 
 /// Of a program that has printed nothing: an empty answer could mean anything. Returns whether it is one.
-bool tell_silence(const Console& console, const ProcessView& view, const logstore::LogView& log, bool follow) {
+bool tell_silence(const Console& console, const ProcessView& view, const logstore::LogView& log,
+                  const fs::path& log_directory, bool follow) {
+    const std::uint64_t unindexed = log.unindexed_bytes();
+    if (unindexed > 0 && (log.end() == 0 || !domain::is_live(view))) {
+        console.note(fmt::format("{} of {} cannot be read: their index is damaged or gone; read the .log files in {}",
+                                 base::counted(unindexed, "byte"), format::name_text(view), log_directory.native()));
+        return true;
+    }
     if (log.end() > 0) return false;
     const WallTime now = base::wall_now();
     // Who follows it from its beginning has not waited for anything yet.
@@ -255,7 +262,7 @@ static Task<int> output(Context context, OutputArguments options) {
 
     auto log_view = logstore::LogView::open(log_directory);
     if (!log_view) co_return context.console.fail(log_view.error());
-    const bool is_silent = tell_silence(context.console, *process, *log_view, options.follow);
+    const bool is_silent = tell_silence(context.console, *process, *log_view, log_directory, options.follow);
 
     const bool json = context.console.json();
     format::OutputStyle style = session::style_for_terminal(process->id, false, options.raw);

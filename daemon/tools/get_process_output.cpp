@@ -93,12 +93,19 @@ std::string details(const core::Located& process, const ops::OutputMeta& meta, c
     std::string out = ending_details(process);
     const auto add = [&out](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
     if (shown.is_cut_by_bytes) add("no room for more in max_bytes");
+    if (shown.unsearched_bytes > 0)
+        add(fmt::format("the search stopped ({} s a call), {} not looked at", longest_look.count(),
+                        base::counted(shown.unsearched_bytes, "older byte")));
     if (meta.earlier_cursor) add(fmt::format("older ones until {}", *meta.earlier_cursor));
     if (meta.unread_bytes > 0)
         add(fmt::format("{} behind the cursor not looked at ({} s a call)", base::counted(meta.unread_bytes, "byte"),
                         longest_look.count()));
     if (meta.evicted_bytes > 0)
         add(fmt::format("{} removed (size limit)", base::counted(meta.evicted_bytes, "older byte")));
+    // What a program that runs has just printed gets its index at once.
+    if (shown.unindexed_bytes > 0 && (!process.is_live || (shown.lines == 0 && shown.next == 0)))
+        add(fmt::format("{} cannot be read: their index is damaged or gone, read the .log files in {}",
+                        base::counted(shown.unindexed_bytes, "byte"), base::quote(process.log.native())));
     // Else a mark at its place tells it.
     if (meta.lost_bytes > 0 && is_search)
         add(fmt::format("{} lost (full disk or damaged log)", base::counted(meta.lost_bytes, "byte")));

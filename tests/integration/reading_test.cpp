@@ -135,6 +135,16 @@ TEST_CASE("a search gives the newest matches, and a position behind which the ol
           "invalid");
 }
 
+TEST_CASE("a log that has lost its index is not told as one that is empty") {
+    Reading web;
+    web.log.out("one\ntwo\n");
+    CHECK(web.read(Json{{"lines", 5}}) == "one\ntwo\n");
+    std::filesystem::remove(web.log.index_file(1));
+    const std::string text = web.read(Json{{"lines", 5}});
+    CHECK(text.find("8 bytes cannot be read: their index is damaged or gone") != std::string::npos);
+    CHECK(text.find(web.log.path().native()) != std::string::npos);
+}
+
 TEST_CASE("a window that is turned round is refused, not empty") {
     Reading web;
     web.log.out("one\ntwo\n");
