@@ -17,6 +17,9 @@ namespace {
 
 // Who prints an error prints it at once; what comes later is something else.
 constexpr std::int64_t longest_pause_ns = 250'000'000;
+// Of a traceback its last line is still to come, and says what is wrong: a program that is short of time, or whose
+// output goes through others, may pause within it.
+constexpr std::int64_t longest_pause_in_traceback_ns = 2'000'000'000;
 constexpr std::size_t looked_at_bytes = 1024;  // of a line
 constexpr std::size_t lines_before = 8;        // in which the place may stand that is printed above an error
 constexpr std::size_t tail_lines = 12;
@@ -90,8 +93,8 @@ Seen see(const Line& line) {
     return out;
 }
 
-bool paused(std::int64_t before_ns, std::int64_t now_ns) {
-    return before_ns != 0 && now_ns != 0 && now_ns - before_ns > longest_pause_ns;
+bool paused(std::int64_t before_ns, std::int64_t now_ns, std::int64_t longest_ns = longest_pause_ns) {
+    return before_ns != 0 && now_ns != 0 && now_ns - before_ns > longest_ns;
 }
 
 /// One block while its lines come.
@@ -109,7 +112,12 @@ public:
     }
 
     /// Whether the line comes too late to be of it.
-    bool is_over(const Seen& line) const { return paused(last_ns_, line.wall_ns) || line.run != block_.run; }
+    bool is_over(const Seen& line) const {
+        if (line.run != block_.run) return true;
+        if (in_traceback_ && is_of_traceback(line.body()))
+            return paused(last_ns_, line.wall_ns, longest_pause_in_traceback_ns);
+        return paused(last_ns_, line.wall_ns);
+    }
     /// Of another stream or program: it stands between the block's lines, and ends nothing.
     bool is_beside(const Seen& line) const {
         return line.stream != stream_ || (line.prefix != 0 && line.source() != source_ && !is_error_head(line.text));
@@ -120,11 +128,16 @@ public:
         if (!source_.empty() && line.source() != source_) line.prefix = 0;
         last_ns_ = line.wall_ns == 0 ? last_ns_ : line.wall_ns;
         const std::string body(line.body());
+        if (paragraphs_ != Paragraphs::none && take_of_paragraphs(line, body)) return true;
         if (is_blank(body)) return wait_with(std::move(line), blank_, most_blank);
         if (in_traceback_ && take_of_traceback(line, body)) return true;
         const LineKind kind = kind_of(body);
         if (wants_message_ && kind == LineKind::other) {
             if (!is_prelude(body)) set_message(body);
+            keep_waiting_and(std::move(line));
+            return true;
+        }
+        if (is_closing(body)) {
             keep_waiting_and(std::move(line));
             return true;
         }
@@ -145,6 +158,7 @@ public:
 
     ErrorBlock finish() && {
         tell_runtime_frames();
+        block_.is_unfinished = in_traceback_;
         block_.left_out_before = block_.lines.size();
         for (auto& each : tail_) block_.lines.push_back(std::move(each));
         block_.message = shortened(std::move(block_.message), longest_message);
@@ -159,6 +173,7 @@ private:
         block_.is_wrapper = kind == LineKind::wrapper;
         in_traceback_ = kind == LineKind::traceback;
         is_python_ = is_python_ || in_traceback_;
+        if (body.ends_with("APPLICATION FAILED TO START")) paragraphs_ = Paragraphs::told;
         const bool is_next = kind >= LineKind::error && rank_ >= LineKind::error && !is_told_vaguely_;
         // Of several errors the first is told; of a chain in Python the last.
         if (is_next && !in_traceback_ && block_.place && !body.starts_with("Caused by")) is_place_final_ = true;
@@ -169,6 +184,29 @@ private:
             wants_message_ = is_told_vaguely_ && !in_traceback_;
         }
         keep(std::move(line));
+    }
+
+    static bool is_of_traceback(std::string_view body) {
+        return !body.empty() && (body[0] == ' ' || body[0] == '\t' || is_exception_line(body));
+    }
+
+    /// Spring Boot's: a rule, "Description:", what is wrong, "Action:", what to do; blank lines between all of them.
+    bool take_of_paragraphs(Seen& line, const std::string& body) {
+        if (is_blank(body)) {
+            if (paragraphs_ == Paragraphs::last_line) paragraphs_ = Paragraphs::none;
+            return wait_with(std::move(line), blank_, most_blank);
+        }
+        const LineKind kind = kind_of(body);
+        if (kind == LineKind::record || kind == LineKind::traceback) {
+            paragraphs_ = Paragraphs::none;
+            return false;
+        }
+        if (paragraphs_ == Paragraphs::last) paragraphs_ = Paragraphs::last_line;
+        if (body == "Action:") paragraphs_ = Paragraphs::last;
+        const bool is_heading = body.back() == ':' && body.find(' ') == body.npos;
+        if (wants_message_ && !is_prelude(body) && !is_heading) set_message(body);
+        keep_waiting_and(std::move(line));
+        return true;
     }
 
     /// Frames up to the line that names the exception.
@@ -242,6 +280,15 @@ private:
     }
 
     void note_place(std::string_view body) {
+        if (is_path(body)) lint_file_ = body.substr(std::min(body.find_first_not_of(" \t"), body.size()));
+        if (const auto lint = find_lint(body); lint && !lint_file_.empty() && !block_.place) {
+            NamedPlace named{.file = lint_file_};
+            named.line = static_cast<std::uint32_t>(lint->line);
+            named.column = static_cast<std::uint32_t>(lint->column);
+            place_rank_ = rank_of(named, lint_file_, working_directory_);
+            block_.place = shown_place(named, working_directory_);
+            return;
+        }
         if (is_place_final_ || (is_python_ && body.find("File \"") == body.npos)) return;
         const auto place = find_place(body);
         if (!place) return;
@@ -261,10 +308,12 @@ private:
     std::string last_runtime_frame_;
     Stream stream_;
     std::string source_;
+    std::string lint_file_;  // that a linter's lines are about
     std::int64_t last_ns_ = 0;
     LineKind rank_ = LineKind::other;  // of the line that the message is from
     PlaceRank place_rank_ = PlaceRank::library;
     bool in_traceback_ = false, is_python_ = false;
+    enum class Paragraphs { none, told, last, last_line } paragraphs_ = Paragraphs::none;
     bool is_told_vaguely_ = false;  // a better message may come
     bool wants_message_ = false;    // the next line is it
     bool is_place_final_ = false;
@@ -316,11 +365,17 @@ private:
     /// From the place that is printed above an error, or the source lines, on.
     std::vector<Seen> lines_above(const Seen& head) const {
         std::size_t first = recent_.size();
+        const bool is_lint = find_lint(head.body()).has_value();
         for (std::size_t at = recent_.size(); at-- > 0;) {
             const Seen& each = recent_[at];
             if (each.stream != head.stream || each.run != head.run || paused(each.wall_ns, head.wall_ns)) break;
-            if (kind_of(each.body()) == LineKind::record) break;
+            const bool is_beside = is_lint && each.body().starts_with(' ');  // a warning in the same file
+            if (!is_beside && kind_of(each.body()) == LineKind::record) break;
             if (is_prelude(each.body())) first = at;
+            if (is_lint && is_path(each.body())) {
+                first = at;
+                break;
+            }
         }
         return {recent_.begin() + static_cast<std::ptrdiff_t>(first), recent_.end()};
     }

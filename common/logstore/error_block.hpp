@@ -37,6 +37,7 @@ struct ErrorBlock {
     std::uint64_t position = 0;  // of the first line's first byte
     std::uint64_t end = 0;       // after the last line
     bool is_wrapper = false;     // says no more than that a program failed
+    bool is_unfinished = false;  // a traceback whose last line, which says what is wrong, has not come
 
     struct Text {
         std::string text;

@@ -12,7 +12,8 @@ const std::string_view error_hint =
     "(?i)err|eror|exception|fatal|fata|ftl|crit|severe|emerg|panic|fail|segmentation|core dumped|terminate called|"
     "stack smashing|undefined reference|uncaught|unhandled|in use|eaddrinuse|traceback|assertion|sanitizer|caused by|"
     "elifecycle|crashed|make.*\\*\\*\\*|\\*\\* \\(|e: file|\\.(?:go|rb):\\d|"
-    "\"(?:level|lvl|severity|levelname|log.level)\"[ \":]*\\d|^[EF]\\d{4} |\xe2\xa8\xaf";
+    "\"(?:level|lvl|severity|levelname|log.level)\"[ \":]*\\d|^[EF]\\d{4} |\xe2\xa8\xaf|\xe2\x97\x8f|data race|"
+    "\\.exc\\.|: not found|command not found";
 
 namespace {
 
@@ -213,7 +214,9 @@ bool is_typed_error(std::string_view text) {
     const std::string_view type = text.substr(0, end);
     const std::string_view name = type.substr(type.find_last_of(".:\\$") + 1);
     if (name.empty() || !is_upper(name[0]) || name == "NoError" || name == "LastError") return false;
-    if (!name.ends_with("Error") && !name.ends_with("Exception") && !name.ends_with("Panic")) return false;
+    const bool is_of_exceptions = has(type, ".exceptions.") || has(type, ".exc.");  // as Python's libraries name them
+    const bool is_named_so = name.ends_with("Error") || name.ends_with("Exception") || name.ends_with("Panic");
+    if (!is_named_so && !(is_of_exceptions && !name.ends_with("Warning"))) return false;
     if (end == text.size()) return name.size() < type.size();
     return says_what(text.substr(end));
 }
@@ -268,6 +271,33 @@ bool is_wrapper(std::string_view text) {
     return starts_with_one(text, fronts) || has(text, "app crashed");
 }
 
+/// Jest's heading of a test that failed: "  ● adds › works"; its other headings are no errors.
+bool is_failed_test(std::string_view line) {
+    constexpr std::string_view bullet = "  \xe2\x97\x8f ";
+    constexpr std::string_view others[] = {"Console", "Deprecation Warning", "Validation Warning"};
+    if (!line.starts_with(bullet)) return false;
+    const std::string_view name = trimmed(line.substr(bullet.size()));
+    return !name.empty() && !starts_with_one(name, others);
+}
+
+/// A shell's word of a command that there is not: "sh: 1: vite: not found", "./run.sh: line 3: x: command not found".
+bool is_missing_command(std::string_view text) {
+    constexpr std::string_view shells[] = {"sh", "bash", "dash", "zsh", "ksh", "ash", "fish"};
+    const auto colon = text.find(": ");
+    if (colon == text.npos || colon == 0) return false;
+    const std::string_view front = text.substr(0, colon);
+    const std::string_view name = front.substr(front.find_last_of('/') + 1);  // npos + 1: all of it
+    if (front.find(' ') != front.npos || (!is_one_of(name, shells) && !name.ends_with(".sh"))) return false;
+    text = trimmed(text);
+    return text.ends_with(": not found") || text.ends_with(": command not found") || has(text, "command not found: ");
+}
+
+/// What an error is called a warning by.
+bool is_race(std::string_view line) {
+    constexpr std::string_view parts[] = {"WARNING: ThreadSanitizer: ", "WARNING: MemorySanitizer: "};
+    return has_one(line, parts) || trimmed(line) == "WARNING: DATA RACE";
+}
+
 /// What is an error wherever in the line it stands.
 bool is_unmistakable(std::string_view line) {
     constexpr std::string_view parts[] = {" panicked at ",
@@ -295,7 +325,8 @@ bool begins_like_error(std::string_view text) {
         "Parse error: ",     "Uncaught ",        "Exception in ",    "Caused by: ",
         "error[E",           "error TS",         "ERROR in ",        "** (",
         "Failed to compile", "Build failed",     "Transform failed", "Segmentation fault",
-        "terminate called ", "Assertion failed", "e: file://",       "FATAL ERROR: "};
+        "terminate called ", "Assertion failed", "e: file://",       "FATAL ERROR: ",
+        "--- FAIL: "};
     if (starts_with_one(text, fronts)) return true;
     if (!text.starts_with("Unhandled ") && !text.starts_with("unhandled ")) return false;
     return has_one(text, {"xception", "ejection", "rror"});
@@ -314,6 +345,21 @@ LineKind kind_by_level(std::string_view line, const Prefix& prefix) {
     const std::string_view head = trimmed_front(line);
     const bool is_compiler = head.starts_with("error: ") || head.starts_with("fatal: ");
     return is_compiler || is_typed_error(rest) ? LineKind::error : LineKind::level;
+}
+
+/// How many errors a compiler has told of: "1 error", "2 errors generated.", "1 warning and 1 error generated.",
+/// "✖ 3 problems (1 error, 2 warnings)".
+bool is_tally(std::string_view line) {
+    constexpr std::string_view cross = "\xe2\x9c\x96 ";
+    if (line.size() > longest_bracket) return false;
+    if (line.starts_with(cross)) return has(line, " problem");
+    const auto digits = std::min(line.find_first_not_of("0123456789"), line.size());
+    const std::string_view rest = line.substr(digits);
+    if (digits == 0 || (!rest.starts_with(" error") && !rest.starts_with(" warning"))) return false;
+    const std::string_view last = trimmed(rest, " .");
+    constexpr std::string_view ends[] = {"error", "errors", "warning", "warnings", "generated"};
+    return has(rest, "error") &&
+           std::any_of(std::begin(ends), std::end(ends), [last](auto end) { return last.ends_with(end); });
 }
 
 /// `"msg":"…"` of a JSON record.
@@ -343,6 +389,7 @@ LineKind kind_of(std::string_view line) {
     const std::string_view text = line.substr(indent);
     if (is_wrapper(text)) return LineKind::wrapper;
     if (begins_like_error(text) || is_compilers(line) || is_crossed_place(text)) return LineKind::error;
+    if (is_failed_test(line) || is_missing_command(text) || is_race(line) || find_lint(line)) return LineKind::error;
     const Level machine = machine_level(line);
     if (machine != Level::none) return machine == Level::failure ? LineKind::level : LineKind::record;
     const Prefix prefix = read_prefix(line);
@@ -393,9 +440,46 @@ bool is_continuation(std::string_view line) {
                                            "~",
                                            "]",
                                            "error: aborting",
+                                           "Some errors have detailed explanations",
                                            "Import trace",
                                            "For more information about this error"};
     return starts_with_one(line, fronts) || is_source_frame(line);
+}
+
+bool is_closing(std::string_view line) {
+    constexpr std::string_view fronts[] = {
+        "error: could not compile", "make: ***", "ninja: build stopped", "collect2: error: ", "clang: error: linker",
+        "clang++: error: linker"};
+    return starts_with_one(line, fronts) || (line.starts_with("make[") && has(line, "]: ***")) || is_tally(line);
+}
+
+std::optional<LintPlace> find_lint(std::string_view line) {
+    const std::size_t indent = indentation(line);
+    std::string_view text = line.substr(indent);
+    const auto number = [&text]() -> int {
+        int out = 0;
+        std::size_t used = 0;
+        while (used < text.size() && used < 7 && is_digit(text[used])) out = out * 10 + (text[used++] - '0');
+        text.remove_prefix(used);
+        return out;
+    };
+    LintPlace out;
+    out.line = number();
+    if (indent == 0 || out.line == 0 || !text.starts_with(':')) return std::nullopt;
+    text.remove_prefix(1);
+    out.column = number();
+    if (out.column == 0 || !text.starts_with("  ")) return std::nullopt;
+    text = trimmed_front(text);
+    if (!text.starts_with("error  ")) return std::nullopt;
+    return out;
+}
+
+bool is_path(std::string_view line) {
+    const std::string_view text = trimmed(line);
+    if (text.size() < 3 || text.find_first_of(" \t:()") != text.npos) return false;
+    const auto slash = text.find_last_of('/');
+    const auto dot = text.find_last_of('.');
+    return slash != text.npos && dot != text.npos && dot > slash + 1 && dot + 1 < text.size();
 }
 
 bool is_detail(std::string_view line) {
@@ -412,7 +496,10 @@ bool is_prelude(std::string_view line) {
     std::string_view text = trimmed(line);
     if (text.starts_with("File \"")) return find_place(text).has_value();
     if (text.starts_with("# ") && text.find(' ', 2) == text.npos) return true;
-    if (text.starts_with("=====") && text.find_first_not_of('=') == text.npos) return true;
+    for (const char rule : {'=', '*'})
+        if (text.size() >= 5 && text.find_first_not_of(rule) == text.npos) return true;
+    // A linker's: what is missing there follows.
+    if (has(text, ": in function `") && text.ends_with("':")) return true;
     if (text.find(' ') != text.npos) return false;
     const auto place = find_place(text);
     return text.starts_with("node:internal/") || (place && place->begin == 0 && place->end + 1 >= text.size());
@@ -429,9 +516,10 @@ bool is_vague(std::string_view line) {
     const auto at = text.find(" panicked at ");
     if (at != text.npos) return text.ends_with(':') && find_place(text, at).has_value();
     if (text.starts_with("ERROR in ")) return !has(text, "error") && !has(text, ": ");
-    return text.starts_with("Failed to compile") || text.starts_with("Exception in ASGI") ||
-           text.starts_with("ERROR in:") || text.ends_with("APPLICATION FAILED TO START") || text == "Error:" ||
-           is_traceback(text) || is_crossed_place(text);
+    return text.starts_with("--- FAIL: ") || text.starts_with("Failed to compile") ||
+           text.starts_with("Exception in ASGI") || text.starts_with("ERROR in:") ||
+           text.ends_with("APPLICATION FAILED TO START") || text == "Error:" || is_traceback(text) ||
+           is_crossed_place(text);
 }
 
 bool is_exception_line(std::string_view line) {
@@ -442,6 +530,7 @@ bool is_exception_line(std::string_view line) {
 
 std::string message_in(std::string_view line) {
     if (line.starts_with('{')) return json_message(line);
+    if (find_lint(line)) return std::string(trimmed(line.substr(line.find("error  ") + 5)));
     const auto place = find_place(line.substr(0, longest_prefix));
     if (place && place->begin <= indentation(line)) {
         const std::string_view rest = trimmed(line.substr(place->end), " \t:-");

@@ -2,6 +2,7 @@
 /// What one line of a program's output is to somebody who looks for errors. Knows how the languages, compilers and
 /// loggers of development servers begin an error, and what of theirs only looks like one. All of it is pure, for lines
 /// without colour and control bytes (base::clean_output), and linear in the line.
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,17 @@ LineKind kind_of(std::string_view line);
 
 /// Whether the line belongs to the error above it, by how it looks.
 bool is_continuation(std::string_view line);
+
+/// Whether it says no more than that the errors above it were all, or what came of them: "1 error", "make: *** …".
+bool is_closing(std::string_view line);
+
+/// Of a linter that names the file once, above what it found there ("  3:1  error  'x' is not defined").
+struct LintPlace {
+    int line = 0, column = 0;
+};
+std::optional<LintPlace> find_lint(std::string_view line);
+/// Whether the line is no more than the path of a file with an extension.
+bool is_path(std::string_view line);
 
 /// Whether a line of an error's block can be nothing but a detail of it: a frame, source, a property ("port: 3000").
 /// What programs say next to their errors, once they are ready, is indented by less.

@@ -181,7 +181,7 @@ Found 2 errors. Watching for file changes.
     {"esbuild",
      "\xe2\x9c\x98 [ERROR] Could not resolve \"./nope\"\n\n    src/main.ts:3:19:\n      3 \xe2\x94\x82 import x from"
      " \"./nope\"\n        \xe2\x95\xb5               ~~~~~~~~\n\n1 error\n",
-     "Could not resolve \"./nope\"", "src/main.ts:3:19", "\xe2\x9c\x98 [ERROR]", "        \xe2\x95\xb5"},
+     "Could not resolve \"./nope\"", "src/main.ts:3:19", "\xe2\x9c\x98 [ERROR]", "1 error"},
     {"webpack", R"(assets by status 1.2 MiB [cached] 1 asset
 ERROR in ./src/index.js 3:5
 Module parse failed: Unexpected token (3:5)
@@ -267,7 +267,7 @@ error[E0308]: mismatched types
 For more information about this error, try `rustc --explain E0308`.
 error: could not compile `shop` (bin "shop") due to 1 previous error
 )",
-     "error[E0308]: mismatched types", "src/main.rs:3:5", "error[E0308]", "For more information"},
+     "error[E0308]: mismatched types", "src/main.rs:3:5", "error[E0308]", "error: could not compile"},
     {"Rust, panic", R"(thread 'main' panicked at 'no value', src/main.rs:4:10
 note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
 )",
@@ -292,7 +292,7 @@ Caused by: java.io.FileNotFoundException: shop.yml
     {"Java, thread", "Exception in thread \"main\" java.lang.RuntimeException: boom\n\tat Main.main(Main.java:3)\n",
      "Exception in thread \"main\" java.lang.RuntimeException: boom", "Main.java:3", "Exception in", "\tat Main"},
     {"javac", "src/Main.java:3: error: ';' expected\n    int x = 1\n             ^\n1 error\n", "error: ';' expected",
-     "src/Main.java:3", "src/Main.java", "             ^"},
+     "src/Main.java:3", "src/Main.java", "1 error"},
     {"Maven", "[INFO] Compiling\n[ERROR] /home/me/shop/src/Main.java:[3,14] ';' expected\n[INFO] done\n",
      "/home/me/shop/src/Main.java:[3,14] ';' expected", "src/Main.java:3:14", "[ERROR]", "[ERROR]"},
     {"Kotlin", "e: file:///home/me/shop/src/App.kt:3:5 Unresolved reference: foo\n",
@@ -353,11 +353,87 @@ SUMMARY: AddressSanitizer: heap-buffer-overflow /home/me/shop/main.c:5:3 in main
      "ValueError: no", "a.py:2", "web-1  | Traceback", "web-1  | ValueError"},
     {"colours", "\x1b[31mTypeError\x1b[39m: x is not a function\r\n\x1b[90m    at f (/home/me/shop/a.js:1:2)\x1b[39m\n",
      "TypeError: x is not a function", "a.js:1:2", "TypeError", "    at"},
+    {"ThreadSanitizer", R"(==================
+WARNING: ThreadSanitizer: data race (pid=4711)
+  Write of size 4 at 0x55d0c0a0 by thread T1:
+    #0 add /home/me/shop/cart.cpp:4 (shop+0x1)
+
+  Previous write of size 4 at 0x55d0c0a0 by main thread:
+    #0 main /home/me/shop/cart.cpp:9 (shop+0x2)
+
+SUMMARY: ThreadSanitizer: data race /home/me/shop/cart.cpp:4 in add
+==================
+)",
+     "ThreadSanitizer: data race (pid=4711)", "cart.cpp:4", "=====", "====="},
+    {"Go, data race", R"(==================
+WARNING: DATA RACE
+Write at 0x00c00001c0a8 by goroutine 7:
+  main.main.func1()
+      /home/me/shop/main.go:10 +0x44
+
+Previous write at 0x00c00001c0a8 by main goroutine:
+  main.main()
+      /home/me/shop/main.go:12 +0xa4
+==================
+)",
+     "DATA RACE", "main.go:10", "=====", "====="},
+    {"Go, test", R"(=== RUN   TestCart
+--- FAIL: TestCart (0.00s)
+    cart_test.go:5: got 1, want 2
+)",
+     "cart_test.go:5: got 1, want 2", "cart_test.go:5", "--- FAIL", "    cart_test.go"},
+    {"eslint",
+     R"(
+/home/me/shop/src/a.js
+  2:1  warning  Unexpected console statement  no-console
+  3:7  error    'x' is not defined            no-undef
+
+)"
+     "\xe2\x9c\x96 2 problems (1 error, 1 warning)\n",
+     "'x' is not defined            no-undef", "src/a.js:3:7", "/home/me/shop/src/a.js", "\xe2\x9c\x96 2 problems"},
+    {"shell, no command", "> shop@1.0.0 dev\n> vite\n\nsh: 1: vite: not found\n", "sh: 1: vite: not found", "", "sh: 1",
+     "sh: 1"},
+    {"shell, no command, in a script", "./dev.sh: line 3: vite: command not found\n", nullptr, "dev.sh:3", "./dev.sh",
+     "./dev.sh"},
+    {"Django", "django.core.exceptions.ImproperlyConfigured: The SECRET_KEY setting must not be empty.\n",
+     "django.core.exceptions.ImproperlyConfigured: The SECRET_KEY setting must not be empty.", "", "django", "django"},
+    {"jest",
+     "FAIL src/sum.test.js\n  \xe2\x9c\x95 adds (3 ms)\n\n  \xe2\x97\x8f adds\n\n    "
+     "expect(received).toBe(expected)\n\n"
+     "    Expected: 4\n    Received: 3\n\n      at Object.<anonymous> (src/sum.test.js:2:20)\n",
+     "adds", "src/sum.test.js:2:20", "  \xe2\x97\x8f adds", "      at Object"},
+    {"Spring Boot", R"(
+***************************
+APPLICATION FAILED TO START
+***************************
+
+Description:
+
+Web server failed to start. Port 8080 was already in use.
+
+Action:
+
+Identify and stop the process that's listening on port 8080 or configure this application to listen on another port.
+
+[INFO] BUILD
+)",
+     "Web server failed to start. Port 8080 was already in use.", "", "*****", "Identify and stop"},
+    {"linker",
+     "/usr/bin/ld: cart.o: in function `main':\ncart.c:(.text+0x5): undefined reference to `pay'\n"
+     "collect2: error: ld returned 1 exit status\nmake: *** [Makefile:2: shop] Error 1\n",
+     nullptr, nullptr, "/usr/bin/ld", "make: ***"},
     {"rewritten", "building 10 %\rbuilding 50 %\rError: out of paper\n", "Error: out of paper", "", "Error", "Error"},
 };
 
 const char* const no_errors[] = {
     "0 errors",
+    "1 error",
+    "  \xe2\x97\x8f Console",
+    "\xe2\x97\x8f nginx.service - A web server",
+    "  3:7  warning  Unexpected console statement  no-console",
+    "GET /x: not found",
+    "user: not found",
+    "WARNING: data race conditions apply",
     "Found 0 errors. Watching for file changes.",
     "error: 0",
     "Error: 0",
@@ -520,6 +596,25 @@ TEST_CASE("errors: a pause ends a block") {
     const auto block = find_error(lines, directory, WhichError::first);
     REQUIRE(block);
     CHECK(block->lines.size() == 2);
+}
+
+TEST_CASE("errors: a pause within a traceback does not end it, and it is unfinished until its last line") {
+    const char* const printed[] = {"Traceback (most recent call last):\n",
+                                   "  File \"/home/me/shop/a.py\", line 2, in f\n", "    f()\n", "ValueError: no\n",
+                                   "next\n"};
+    std::vector<Line> lines;
+    std::int64_t wall_ns = 1'000'000'000;
+    std::uint64_t position = 0;
+    for (const char* each : printed) {
+        for (auto& line : burst(each, position, wall_ns)) lines.push_back(std::move(line));
+        position += std::string_view(each).size();
+        wall_ns += 400'000'000;
+        const auto block = find_error(lines, directory, WhichError::first);
+        REQUIRE(block);
+        CHECK(block->is_unfinished == (lines.size() < 4));
+        CHECK(block->lines.size() == std::min<std::size_t>(lines.size(), 4));
+    }
+    CHECK(find_error(lines, directory, WhichError::first)->message == "ValueError: no");
 }
 
 TEST_CASE("errors: lines of the other stream stand between those of a block") {
