@@ -45,7 +45,9 @@ public:
     bool feed(const IndexRecord& record, std::string_view bytes, std::uint64_t position, Sink&& sink) {
         if ((record.flags & gap) != 0) return flush(sink);
         if (!belongs(record, choice_) || bytes.empty()) return true;
-        if ((record.flags & separator) != 0 && open_) {
+        if ((record.flags & separator) != 0) {
+            // The line may have been given already: its run ended within it.
+            if (!open_) return true;
             open_line_.end = position + bytes.size();
             open_line_.complete = true;
             return give_open(sink);

@@ -82,6 +82,22 @@ std::unique_ptr<LineFollower> follower_of(const WrittenLog& log, LineQuery query
 
 }  // namespace
 
+TEST_CASE("a run that ended within a line is followed by no empty one") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    log.out("no newline");
+    log.event(Event::exited, 0);
+    log.run = 2;
+    log.separate(Stream::none);
+    log.err("next\n");
+    Merge merge;
+    merge.add(follower_of(log));
+    Texts lines;
+    for (const auto& each : merge.take(SIZE_MAX).entries)
+        if (!each.entry.line.event) lines.push_back(each.entry.line.text);
+    CHECK(lines == Texts{"no newline", "next"});
+}
+
 TEST_CASE("several logs are one in the order of time, and what has one time in that of the logs") {
     for (const std::size_t step : {std::size_t{1}, Merge::look_ahead_bytes, SIZE_MAX}) {
         Sources sources;
