@@ -74,7 +74,7 @@ Result<logstore::LineQuery> make_output_query(const OutputArguments& options, co
     }
     if (asked.cursor) {
         auto position = logstore::parse_cursor(view.id, *asked.cursor);
-        if (!position) return position.error();
+        if (!position) return base::with_context(position.error(), "--cursor");
         query.from = *position;
     }
     // A time, a run or a cursor says what is wanted; only then is no count everything.

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "common/base/text.hpp"
+#include "common/domain/actor.hpp"
 
 namespace persistproc::domain {
 
@@ -33,7 +34,10 @@ std::string replaced_text(const Cause& cause) {
                                  : "nothing is missing");
 }
 
-std::string by_text(const Cause& cause) { return cause.by && !cause.by->empty() ? " by " + *cause.by : ""; }
+std::string by_text(const Cause& cause) {
+    if (!cause.by || cause.by->empty()) return "";
+    return is_own_client(*cause.by) ? " from a command line" : " by " + *cause.by;
+}
 
 std::string seconds_text(double seconds) {
     return base::format_age(std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9)));

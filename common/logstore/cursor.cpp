@@ -28,9 +28,8 @@ bool looks_like_cursor(std::string_view text) noexcept {
 
 Result<std::uint64_t> parse_cursor(std::string_view process_id, std::string_view cursor) {
     const auto refuse = [&](std::string_view why) {
-        return Error{ErrorCode::invalid,
-                     fmt::format("cursor: \"{}\" {}; use the next cursor of an answer about {}, unchanged",
-                                 base::escape_line(cursor.substr(0, 64)), why, process_id)};
+        return Error{ErrorCode::invalid, fmt::format("\"{}\" {}; use the next cursor of an answer about {}, unchanged",
+                                                     base::escape_line(cursor.substr(0, 64)), why, process_id)};
     };
     const std::size_t colon = cursor.find(':');
     if (colon == std::string_view::npos) return refuse("is not a cursor");

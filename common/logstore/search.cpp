@@ -76,7 +76,7 @@ std::string without_front_repeats(std::string_view text) {
     }
 }
 
-/// Whether a newline is asked for: as one, or as `\n` outside of a class that excludes it.
+/// Whether a newline is asked for: as one, or by a name outside of a class that excludes it.
 bool wants_newline(std::string_view text) {
     bool is_quoted = false, is_excluded = false, is_class = false;
     for (std::size_t at = 0; at < text.size(); ++at) {
@@ -86,7 +86,10 @@ bool wants_newline(std::string_view text) {
             is_quoted = !rest.starts_with("\\E");
             at += rest[0] == '\\' ? 1 : 0;
         } else if (rest[0] == '\\') {
-            if (!is_excluded && rest.starts_with("\\n")) return true;
+            constexpr std::string_view names[] = {"\\n",    "\\x0a",   "\\x0A",   "\\x{a}",
+                                                  "\\x{A}", "\\x{0a}", "\\x{0A}", "\\012"};
+            const auto is_here = [rest](std::string_view name) { return rest.starts_with(name); };
+            if (!is_excluded && std::any_of(std::begin(names), std::end(names), is_here)) return true;
             ++at;
         } else if (!is_class && rest[0] == '[') {
             is_class = true;

@@ -21,6 +21,9 @@ schema::Json wait_schema() { return {{"type", "object"}}; }
 
 Result<std::optional<WaitSpec>> read_wait(const schema::Json& json, const std::string& path) {
     if (json.is_null()) return std::optional<WaitSpec>();
+    // Of something that is started to stay, nobody waits for the end without saying so.
+    if (json.is_object() && json.empty())
+        return Error{ErrorCode::invalid, path + ": says nothing; give a pattern, port, quiet_seconds or until"};
     auto spec = schema::read<WaitSpec>(json, path);
     if (!spec) return spec.error();
     return std::optional<WaitSpec>(std::move(*spec));

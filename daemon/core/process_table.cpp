@@ -53,8 +53,9 @@ Error ProcessTable::label_taken(const Process& holder, const Definition& asked, 
         text += fmt::format("; {} replaces a process with the same command only",
                             is_person ? "--fresh" : "if_running \"restart\"");
     text += fmt::format("; {} is free", free_label(asked.label));
-    // In another directory it is somebody else's work.
-    if (theirs.working_directory == asked.working_directory)
+    // In another directory, or by another agent, it is somebody else's work.
+    const bool is_for_them = is_person || theirs.started_by.empty() || theirs.started_by == asked.started_by;
+    if (is_for_them && theirs.working_directory == asked.working_directory)
         text += fmt::format(", or stop {} first, and it takes the new command", holder.name());
     return {ErrorCode::conflict, std::move(text)};
 }

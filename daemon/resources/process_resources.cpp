@@ -7,6 +7,7 @@
 #include "common/schema/json.hpp"
 #include "daemon/core/newest_output.hpp"
 #include "daemon/tools/describe.hpp"
+#include "daemon/tools/typed_tool.hpp"
 
 namespace persistproc::resources {
 
@@ -158,7 +159,7 @@ Task<Result<mcp::ReadResource>> ProcessResources::read(std::string uri, mcp::Cal
     if (address->kind == Address::Kind::all)
         co_return one(std::move(uri), "text/plain", listing_of(std::move(*views), clock_.wall()));
     if (views->empty()) co_return Error{ErrorCode::not_found, "no such process"};
-    co_return one(std::move(uri), "application/json", schema::to_json(views->front()).dump());
+    co_return one(std::move(uri), "application/json", tools::without_absent(schema::to_json(views->front())).dump());
 }
 
 Task<Result<mcp::ReadResource>> ProcessResources::read_output(std::string uri, ProcessId id) {

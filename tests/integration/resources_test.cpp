@@ -52,7 +52,12 @@ TEST_CASE("processes are listed and read as resources") {
     CHECK(list[1]["title"] == "web");
     CHECK(list[2]["uri"] == "persistproc://processes/p1/output");
     CHECK_THAT(read(daemon, all), Contains("p1 \"web\" running"));
-    CHECK(Json::parse(read(daemon, first))["state"] == "running");
+    const Json view = Json::parse(read(daemon, first));
+    CHECK(view["state"] == "running");
+    for (const auto& [name, member] : view.items()) {
+        INFO(name);
+        CHECK(!member.is_null());
+    }
     CHECK(read(daemon, "persistproc://processes/p1/output").empty());
     CHECK(ask(daemon, "resources/templates/list")["result"]["resourceTemplates"].size() == 2);
 }

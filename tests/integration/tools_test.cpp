@@ -681,7 +681,7 @@ TEST_CASE("arguments that are wrong are named") {
     says(text("start_process", Json{{"command", Json::array()}, {"working_directory", "/"}}),
          "command: must name a program");
     says(text("get_process_output", Json{{"process", "p1"}, {"grep", "("}}), "(");
-    says(text("get_process_output", Json{{"process", "p1"}, {"cursor", "nonsense"}}), "cursor: ");
+    says(text("get_process_output", Json{{"process", "p1"}, {"cursor", "nonsense"}}), "cursor: \"nonsense\" is not");
     says(text("wait_for_process", Json{{"process", "p1"}, {"until", "pattern"}}),
          "pattern: required when until is pattern");
     says(text("wait_for_process", Json{{"process", "p1"}, {"until", "exit"}, {"port", 80}}),

@@ -36,15 +36,16 @@ TEST_CASE("what a pattern repeats at its front changes no answer") {
 }
 
 TEST_CASE("a newline in a pattern is refused, with what to do instead") {
-    for (const char* pattern :
-         {"a\\nb", "a\nb", "\\r?\\n", "(a|\\n)", "[a\\n]", "\\Qa\\E\\n", "[]^]\\n", "[[:alpha:]]\\n"}) {
+    for (const char* pattern : {"a\\nb", "a\nb", "\\r?\\n", "(a|\\n)", "[a\\n]", "\\Qa\\E\\n", "[]^]\\n",
+                                "[[:alpha:]]\\n", "a\\x0ab", "\\x{A}", "\\012"}) {
         INFO(pattern);
         const auto refused = LinePattern::compile(pattern);
         REQUIRE_FALSE(refused);
         CHECK(refused.error().message ==
               "looked for in one line at a time; leave out \\n and give the last line alone");
     }
-    for (const char* pattern : {"a\\\\nb", "[^\\n]*", "[^]\\n]a", "\\Q\\n\\E", "[^[:alpha:]\\n]"}) {
+    for (const char* pattern :
+         {"a\\\\nb", "[^\\n]*", "[^]\\n]a", "\\Q\\n\\E", "[^[:alpha:]\\n]", "\\x0b", "[^\\x0a]"}) {
         INFO(pattern);
         CHECK(LinePattern::compile(pattern).has_value());
     }

@@ -77,6 +77,12 @@ TEST_CASE("an agent is told whether an agent or a command line has stopped it") 
     CHECK(tools::line_of(view, base::wall_now()) == "p3 \"web\" stopped, by codex 1.2");
     view.stopped_by = "persistproc 0.1.0";
     CHECK(tools::line_of(view, base::wall_now()) == "p3 \"web\" stopped, from a command line");
+    view.stopped_by.clear();
+    view.state = ProcessState::killed;
+    view.signal = "SIGKILL";
+    view.causes = {Cause{.code = CauseCode::signal_sent, .by = "persistproc 0.1.0"}};
+    CHECK(tools::line_of(view, base::wall_now()) ==
+          "p3 \"web\" killed, SIGKILL (the signal was sent from a command line)");
 }
 
 }  // namespace describe_test
