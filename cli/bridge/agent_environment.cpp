@@ -5,6 +5,7 @@
 #include "common/base/text.hpp"
 #include "common/mcp/json_reader.hpp"
 #include "common/mcp/message.hpp"
+#include "common/ops/list_processes.hpp"
 #include "common/ops/start_process.hpp"
 #include "common/schema/json.hpp"
 
@@ -24,14 +25,25 @@ bool is_start(const schema::Json& params) {
     return action != arguments->end() && *action == ops::original_start;
 }
 
+/// A call whose params are an object; else no value.
+std::optional<schema::Json> read_call(const std::string& text) {
+    auto json = mcp::read_json(text);  // bounds the depth of what is to be written again
+    if (!json || !(*json)["params"].is_object()) return std::nullopt;
+    return std::move(*json);
+}
+
+bool is_call_of(const ScannedMessage& message, std::string_view tool) {
+    return message.kind == MessageKind::request && message.method == "tools/call" && message.name == tool;
+}
+
 /// A call that may start something, with params that are an object; else no value.
 std::optional<schema::Json> read_start(const ScannedMessage& message, const std::string& text) {
     const bool is_control = message.name == ops::original_control;
     const bool may_start =
         is_control || message.name == ops::StartRequest::operation.name || message.name == ops::original_start;
     if (message.kind != MessageKind::request || message.method != "tools/call" || !may_start) return std::nullopt;
-    auto json = mcp::read_json(text);  // bounds the depth of what is to be written again
-    if (!json || !(*json)["params"].is_object()) return std::nullopt;
+    auto json = read_call(text);
+    if (!json) return std::nullopt;
     if (is_control && !is_start((*json)["params"])) return std::nullopt;
     return std::move(*json);
 }
@@ -55,12 +67,14 @@ std::string with_environment(const ScannedMessage& message, std::string text,
 
 std::string with_directory(const ScannedMessage& message, std::string text, const std::string& directory) {
     if (directory.empty()) return text;
-    auto json = read_start(message, text);
+    const bool is_list = is_call_of(message, ops::ListRequest::operation.name);
+    auto json = is_list ? read_call(text) : read_start(message, text);
     if (!json) return text;
     const auto arguments = (*json)["params"].find("arguments");
     if (arguments == (*json)["params"].end() || !arguments->is_object()) return text;
     const auto given = arguments->find(directory_argument);
     if (given == arguments->end() || given->is_null()) {
+        if (is_list) return text;
         (*arguments)[directory_argument] = directory;
     } else {
         // No shell has read it: the daemon says so of a '~'.

@@ -14,6 +14,7 @@ namespace persistproc::tools {
 namespace {
 
 constexpr std::size_t most_ended = 8;
+constexpr std::size_t most_ended_asked_for = 20;
 constexpr auto ended_lately = std::chrono::hours(1);
 
 std::string bytes_text(std::int64_t bytes) {
@@ -94,19 +95,33 @@ std::string line_of(const ProcessView& view, WallTime now) {
     return out + causes_of(view);
 }
 
-Listing choose(std::vector<ProcessView> views, WallTime now) {
+namespace {
+
+/// `since`: those that ended before are left out.
+Listing choose_newest(std::vector<ProcessView> views, std::size_t most, std::optional<WallTime> since) {
     Listing out;
     const auto ended =
         std::stable_partition(views.begin(), views.end(), [](const auto& each) { return !domain::has_ended(each); });
     out.live.assign(std::make_move_iterator(views.begin()), std::make_move_iterator(ended));
     views.erase(views.begin(), ended);
     const auto all = views.size();
-    std::erase_if(views, [&](const auto& each) { return !each.ended_at || now - *each.ended_at > ended_lately; });
-    std::stable_sort(views.begin(), views.end(),
-                     [](const auto& a, const auto& b) { return *a.ended_at > *b.ended_at; });
-    if (views.size() > most_ended) views.resize(most_ended);
+    if (since) std::erase_if(views, [&](const auto& each) { return !each.ended_at || *each.ended_at < *since; });
+    std::stable_sort(views.begin(), views.end(), [](const auto& a, const auto& b) { return a.ended_at > b.ended_at; });
+    if (views.size() > most) views.resize(most);
     out.left_out = all - views.size();
     out.ended = std::move(views);
+    return out;
+}
+
+}  // namespace
+
+Listing choose(std::vector<ProcessView> views, WallTime now) {
+    return choose_newest(std::move(views), most_ended, now - ended_lately);
+}
+
+Listing choose_all(std::vector<ProcessView> views) {
+    Listing out = choose_newest(std::move(views), most_ended_asked_for, std::nullopt);
+    out.is_asked_for = true;
     return out;
 }
 
@@ -114,8 +129,8 @@ std::string list_text(const Listing& listing, WallTime now) {
     std::string out;
     for (const auto* each : {&listing.live, &listing.ended})
         for (const auto& view : *each) out += line_of(view, now) + '\n';
-    if (listing.left_out > 0)
-        out += fmt::format("{} more ended: ask by state, working_directory or process\n", listing.left_out);
+    const char* const by = listing.is_asked_for ? "working_directory" : "state, working_directory";
+    if (listing.left_out > 0) out += fmt::format("{} more ended: ask by {} or process\n", listing.left_out, by);
     if (out.empty()) return "No processes.";
     out.pop_back();
     return out;

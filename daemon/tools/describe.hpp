@@ -20,10 +20,13 @@ std::string describe(const ProcessView& view);
 /// What an agent sees that asks for no process in particular.
 struct Listing {
     std::vector<ProcessView> live;
-    std::vector<ProcessView> ended;  // the newest that ended within the hour
+    std::vector<ProcessView> ended;  // the newest that ended, within the hour
     std::size_t left_out = 0;        // others that have ended
+    bool is_asked_for = false;       // by state or directory
 };
 Listing choose(std::vector<ProcessView> views, WallTime now);
+/// Of one that asks by state or directory: whenever they ended, and more of them.
+Listing choose_all(std::vector<ProcessView> views);
 /// A line each, and how many are left out.
 std::string list_text(const Listing& listing, WallTime now);
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "common/async/offload.hpp"
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/failing.hpp"
@@ -17,6 +19,7 @@ constexpr std::size_t many = 100;  // views that are worth another thread's time
 /// How much of it is told.
 enum class Detail {
     whole,  // the one that was asked for
+    asked,  // by an agent: what lives, and the newest that ended, of those in a state or a directory
     lines,  // all that were asked for
     brief,  // of a whole list: what lives, and what ended lately
     rows,   // all, without words and what a table does not show
@@ -70,6 +73,8 @@ mcp::ToolResult result_of(std::vector<ProcessView> views, Detail detail, WallTim
     Listing listing;
     if (detail == Detail::brief)
         listing = choose(std::move(views), now);
+    else if (detail == Detail::asked)
+        listing = choose_all(std::move(views));
     else
         listing.live = std::move(views);
     const std::string text = list_text(listing, now);
@@ -121,6 +126,22 @@ Task<mcp::ToolResult> list_rows(Core core, std::shared_ptr<KnownRows> known) {
     co_return made;
 }
 
+/// None could not be started. Whoever asks for what failed may mean those that ended badly.
+Task<mcp::ToolResult> others_that_failed(Core core, std::optional<std::string> working_directory) {
+    ops::ListRequest request;
+    request.working_directory = std::move(working_directory);
+    const auto views = co_await core.supervisor.list(std::move(request));
+    if (!views) co_return mcp::tool_failure(views.error());
+    const auto count = std::count_if(views->begin(), views->end(), [](const ProcessView& each) {
+        const bool is_stopped = each.reason && *each.reason == OutcomeReason::stopped;
+        return domain::has_ended(each) && !is_stopped && each.exit_code.value_or(1) != 0;
+    });
+    std::string text = "No process that could not be started.";
+    if (count > 0) text += fmt::format(" {} ended badly: ask for exited, killed or gave_up.", count);
+    const ops::ListResponse none;
+    co_return structured(none, std::move(text));
+}
+
 Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext context,
                            std::shared_ptr<KnownRows> known) {
     const bool is_whole_list = !request.process && !request.working_directory && !request.state;
@@ -132,9 +153,16 @@ Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext
     const Detail detail = request.brief               ? Detail::rows
                           : request.process           ? Detail::whole
                           : is_agent && is_whole_list ? Detail::brief
+                          : is_agent                  ? Detail::asked
                                                       : Detail::lines;
+    const bool is_for_failed = request.state && *request.state == ProcessState::failed && !request.process;
+    const auto directory = request.working_directory;
     auto views = co_await core.supervisor.list(std::move(request));
     if (!views) co_return mcp::tool_failure(views.error());
+    if (is_agent && is_for_failed && views->empty()) {
+        auto others = others_that_failed(core, directory);
+        co_return co_await std::move(others);
+    }
     if (detail == Detail::whole && views->size() == 1) {
         const auto id = domain::find_process_id(views->front().id).value_or(ProcessId{});
         // The client asks for it by `describe_process`, and for this again and again.

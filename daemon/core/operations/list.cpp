@@ -1,5 +1,8 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "common/base/text.hpp"
 #include "common/schema/document.hpp"
 #include "daemon/core/operations/operations.hpp"
 
@@ -15,6 +18,9 @@ Task<Result<std::vector<ProcessView>>> Operations::list(ops::ListRequest request
     if (request.state && !request.state->known()) co_return ops::unknown_state(*request.state);
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
     if (request.working_directory) {
+        if (!request.working_directory->starts_with('/'))
+            co_return Error{ErrorCode::invalid, fmt::format("working_directory: {} is not an absolute path",
+                                                            base::excerpt(*request.working_directory))};
         // One that is gone by now is compared as it is written.
         auto directory = co_await world_.directories.canonical_directory(*request.working_directory);
         if (directory) request.working_directory = std::move(*directory);

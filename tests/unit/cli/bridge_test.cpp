@@ -80,8 +80,12 @@ TEST_CASE("a start without a working directory takes the bridge's, and a relativ
           R"({"working_directory":"/src/api"}}})");
     CHECK(sent(R"({"name":"ctrl","arguments":{"action":"start"}})") ==
           R"({"action":"start","working_directory":"/src"}}})");
+    CHECK(sent(R"({"name":"list_processes","arguments":{"working_directory":"."}})") ==
+          R"({"working_directory":"/src/."}}})");
     for (const char* params :
          {R"({"name":"start_process","arguments":{"working_directory":"/api"}})",
+          R"({"name":"list_processes","arguments":{"working_directory":"/api"}})",
+          R"({"name":"get_process_output","arguments":{"working_directory":"api"}})",
           R"({"name":"start_process","arguments":{"working_directory":"~/api"}})",
           R"({"name":"start_process","arguments":{"working_directory":""}})",
           R"({"name":"start_process","arguments":{"working_directory":7}})",

@@ -47,6 +47,18 @@ TEST_CASE("a list tells what lives, and the newest eight that ended within the h
     CHECK(tools::list_text({}, now) == "No processes.");
 }
 
+TEST_CASE("a list that is asked for by state or directory is bounded, newest first") {
+    std::vector<ProcessView> views;
+    for (int i = 100; i >= 1; --i) views.push_back(view(i, ProcessState::exited, i * 1h));
+    views.push_back(view(200, ProcessState::running));
+    const auto listing = tools::choose_all(std::move(views));
+    CHECK(listing.live.size() == 1);
+    REQUIRE(listing.ended.size() == 20);
+    CHECK(listing.ended.front().id == "p1");
+    CHECK(listing.ended.back().id == "p20");
+    CHECK(tools::list_text(listing, now).ends_with("\n80 more ended: ask by working_directory or process"));
+}
+
 TEST_CASE("a line has what is needed to act") {
     ProcessView web = view(3, ProcessState::running);
     web.label = "web";
