@@ -24,6 +24,9 @@ constexpr std::uint64_t context_lines = 3;
 constexpr std::size_t context_bytes = 160;  // of them together
 // What was printed so long before a wait may be the reason for it.
 constexpr auto recent_output = std::chrono::minutes(1);
+// A traceback is printed to its last line, which says what is wrong.
+constexpr auto rest_of_error = std::chrono::seconds(3);
+constexpr auto rest_interval = std::chrono::milliseconds(100);
 constexpr auto port_interval = std::chrono::milliseconds(50);
 // Of all waits that look at intervals: a thousand looks a second, however many they are.
 constexpr std::size_t few = 50;
@@ -268,7 +271,19 @@ Task<Waited> Waiter::failed(const Wait& wait, const ErrorWatch& errors) {
     result->run = head.run;
     result->begun_in = wait.begun_in;
     result->process = std::move(*now);
-    auto block = co_await read_error(workers_.waiting, wait.log, wait.working_directory, std::move(head), 0);
+    const MonoTime patience = std::min(wait.until, clock_.now() + rest_of_error);
+    logstore::Line first = head;
+    auto block = co_await read_error(workers_.waiting, wait.log, wait.working_directory, std::move(first), 0);
+    while (block.is_unfinished && clock_.now() < patience && !supervisor_.has_left()) {
+        const Look before = look_at(wait.id);
+        // It is not going to be finished.
+        const bool is_last = !before.is_live || before.run != head.run;
+        const MonoTime next = std::min(patience, clock_.now() + rest_interval);
+        if (!is_last) co_await supervisor_.changed(wait.id, before.changes, next);
+        first = head;
+        block = co_await read_error(workers_.waiting, wait.log, wait.working_directory, std::move(first), 0);
+        if (is_last) break;
+    }
     result->next = block.end;
     result->error = std::move(block);
     co_return result;
@@ -425,7 +440,10 @@ Task<Waited> Waiter::wait_for_quiet(WaitPtr wait) {
         }
         const MonoTime too_late = std::min(now, quiet_since + wait->quiet_for);
         if (errors && errors->due() <= too_late) co_return co_await failed(*wait, *errors);
-        if (now - quiet_since >= wait->quiet_for) co_return co_await finish(WaitOutcome::quiet, *wait);
+        const bool is_quiet = now - quiet_since >= wait->quiet_for;
+        // Silence is no proof that it was handled.
+        if (is_quiet && errors && errors->head()) co_return co_await failed(*wait, *errors);
+        if (is_quiet) co_return co_await finish(WaitOutcome::quiet, *wait);
         if (now >= wait->until) co_return co_await finish(WaitOutcome::timed_out, *wait);
         const MonoTime next = std::min(wait->until, std::max(quiet_since + wait->quiet_for, poller.next(now)));
         co_await sleep(*wait, errors.get(), before.changes, next);

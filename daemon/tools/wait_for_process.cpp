@@ -8,6 +8,7 @@
 #include "common/async/task_group.hpp"
 #include "common/base/text.hpp"
 #include "common/logstore/show.hpp"
+#include "common/ops/list_processes.hpp"
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/failing.hpp"
 #include "daemon/tools/tools.hpp"
@@ -36,6 +37,12 @@ std::string next_run(const core::WaitResult& result) {
         return fmt::format("in its next run, {}; ", to_string(RunId{result.process.id, result.run}));
     const bool is_awaited = result.end == ops::WaitOutcome::timed_out && result.process.runs_again;
     return is_awaited ? "its next run has not begun; " : "";
+}
+
+/// "; error at src/a.ts:3:5"; nothing where no place is told: what is printed speaks for itself.
+std::string error_at(const std::optional<logstore::ErrorBlock>& error) {
+    const std::string place = place_of(error);
+    return place.empty() ? place : "; error" + place;
 }
 
 /// `left`: as for `answer`.
@@ -67,7 +74,7 @@ std::string what_happened(const ops::WaitRequest& request, const core::WaitResul
     if (request.until == ops::WaitCondition::exit)
         return result.process.is_live ? fmt::format("{}run {} {}", who, run, fate(outcome)) : headline(result.process);
     return fmt::format("{}run {} {} before what was waited for ({}){}", who, run, fate(outcome),
-                       schema::enum_name(request.until), result.error ? "; error" + place_of(result.error) : "");
+                       schema::enum_name(request.until), error_at(result.error));
 }
 
 /// Says every few seconds that the wait goes on, so that clients extend their patience.
@@ -120,6 +127,13 @@ Task<core::Waited> wait_as_asked(Core core, ops::WaitRequest request, mcp::CallC
     co_return co_await wait_with_progress(core, std::move(request), std::move(context));
 }
 
+/// It runs again and again, and none of its runs lasts.
+bool is_looping(const core::Located& process) {
+    const bool is_told = std::any_of(process.causes.begin(), process.causes.end(),
+                                     [](const auto& each) { return each.code == CauseCode::quick_failures; });
+    return process.ended_run > 0 && (is_told || process.state == ProcessState::backoff);
+}
+
 /// Nothing: what was waited for has come, or there is time left, or it is not asked.
 Task<std::optional<core::Failure>> explain(Core core, const ops::WaitRequest& request, const core::WaitResult& waited,
                                            double left) {
@@ -129,6 +143,12 @@ Task<std::optional<core::Failure>> explain(Core core, const ops::WaitRequest& re
     std::optional<int> port;
     if (waited.error) port = logstore::refused_port(*waited.error);
     if (!port && request.until == ops::WaitCondition::port && request.port) port = static_cast<int>(*request.port);
+    if (waited.end != ops::WaitOutcome::ended && is_looping(waited.process)) {
+        const RunId ended{waited.process.id, waited.process.ended_run};
+        auto of_last = co_await core.failures.explain_ended(ended);
+        if (of_last && waited.error) of_last->error.reset();
+        co_return of_last;
+    }
     // One that lives has nothing to compare its life with yet.
     if (waited.end != ops::WaitOutcome::ended && !port) co_return std::nullopt;
     auto failure = co_await core.failures.explain(waited.process.id, waited.run, port);
@@ -186,6 +206,10 @@ mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& 
     logstore::ErrorBlock::Text output;
     if (waited.error) {
         output = waited.error->text();
+    } else if (failure && failure->error) {
+        meta.error = printed_error(*failure->error);
+        said += error_at(failure->error);
+        output = failure->error->text();
     } else {
         logstore::Shown shown = show_lines(waited.lines, request.pattern);
         output = {std::move(shown.text), std::move(shown.marker)};
@@ -210,6 +234,21 @@ std::optional<std::chrono::nanoseconds> patience(const mcp::Json& arguments, sch
     const bool is_cut = audience == schema::Audience::agent && request->timeout_seconds > longest_call;
     const std::chrono::duration<double> longest(is_cut ? longest_call : request->timeout_seconds);
     return std::chrono::duration_cast<std::chrono::nanoseconds>(longest);
+}
+
+/// The members of a process's view as it is now, absent ones as null; nothing: it is gone.
+Task<std::optional<mcp::Json>> view_members(Core core, std::string process) {
+    ops::ListRequest request;
+    request.process = std::move(process);
+    const auto views = co_await core.supervisor.list(std::move(request));
+    if (!views || views->size() != 1) co_return std::nullopt;
+    co_return schema::to_json(views->front());
+}
+
+void replace_members(mcp::Json& of, const mcp::Json& members) {
+    for (const auto& [name, member] : members.items()) of.erase(name);
+    const mcp::Json present = without_absent(members);
+    for (const auto& [name, member] : present.items()) of[name] = member;
 }
 
 Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext context) {
@@ -244,11 +283,16 @@ Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string 
                                 mcp::CallContext context) {
     ops::WaitRequest request;
     static_cast<ops::WaitSpec&>(request) = std::move(spec);
+    const std::string id = process;
     request.process = std::move(process);
     context.note_done(started.text);
     context.arrived = core.clock.now();
     auto waited = co_await wait_and_tell(core, std::move(request), std::move(context), Introduced::yes);
     waited.text = started.text + '\n' + waited.text;
+    if (started.structured) {
+        auto now = co_await view_members(core, id);
+        if (now) replace_members(*started.structured, *now);
+    }
     // Some clients show nothing else to the model.
     if (started.structured && waited.meta.is_object() && waited.meta.contains(result_key))
         (*started.structured)["wait"] = without_absent(waited.meta[result_key]);

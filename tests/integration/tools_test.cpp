@@ -126,6 +126,50 @@ TEST_CASE("two starts at once make one run") {
     CHECK(daemon.shims.spawned() == 1);
 }
 
+TEST_CASE("the view of a start with a wait is as of the end of the wait") {
+    DaemonInProcess daemon;
+    Json arguments = command("a", "web");
+    arguments["wait"] = Json{{"port", 4}, {"timeout_seconds", 5}};
+    const int call = daemon.call_later("start_process", std::move(arguments));
+    daemon.run_until([&] { return daemon.shims.spawned() == 1 && daemon.supervisor.find({1})->is_live; });
+    daemon.advance(100ms);
+    daemon.shims.find(RunId{{1}, 1})->end(5);
+    daemon.advance_until(50ms, [&] { return daemon.is_answered(call); });
+    const Json view = daemon.answer(call)["result"]["structuredContent"];
+    CHECK(view["wait"]["state"] == "exited");
+    CHECK(view["state"] == "exited");
+    CHECK(view["exit_code"] == 5);
+    CHECK(view["created"] == true);
+    CHECK(!view.contains("pid"));
+    CHECK(view.contains("cursor"));
+}
+
+TEST_CASE("a wait that says nothing is refused, and a directory to list that is relative") {
+    DaemonInProcess daemon;
+    const auto said = [](const Json& result) { return result["content"][0]["text"].get<std::string>(); };
+    Json arguments = command("a", "web");
+    arguments["wait"] = Json::object();
+    const Json refused = daemon.call("start_process", std::move(arguments));
+    CHECK(error_code(refused) == "invalid");
+    CHECK(said(refused).find("wait: says nothing; give a pattern, port, quiet_seconds or until") != std::string::npos);
+    CHECK(daemon.shims.spawned() == 0);
+    const Json listed = daemon.call("list_processes", Json{{"working_directory", "."}});
+    CHECK(error_code(listed) == "invalid");
+    CHECK(said(listed).find("working_directory: . is not an absolute path") != std::string::npos);
+}
+
+TEST_CASE("who asks for what failed hears of what ended badly") {
+    DaemonInProcess daemon;
+    const auto said = [&] {
+        return daemon.call("list_processes", Json{{"state", "failed"}})["content"][0]["text"].get<std::string>();
+    };
+    CHECK(said() == "No process that could not be started.");
+    daemon.call("start_process", command("a", "web"));
+    daemon.shims.find(RunId{{1}, 1})->end(5);
+    daemon.run_until([&] { return !daemon.supervisor.find({1})->is_live; });
+    CHECK(said() == "No process that could not be started. 1 ended badly: ask for exited, killed or gave_up.");
+}
+
 TEST_CASE("a live label with another command is a conflict; an ended one takes it and keeps its id") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a", "web"));
