@@ -160,7 +160,7 @@ void DaemonClient::notice_removal(Result<RawAnswer>& answer) {
 }
 
 template <class Request>
-Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable) {
+Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable, Json* meta_of_failed) {
     Json arguments = schema::to_arguments(request);
     if (auto checked = check_texts(arguments); !checked) co_return checked.error();
     mcp::client::CallOptions options;
@@ -182,7 +182,11 @@ Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable) {
     if (was_cut_off_ && !repeatable && !target.empty())
         co_return died_before_answer(answered.error(), Request::operation.audit, target);
     if (!answered) co_return answered.error();
-    if (answered->is_error) co_return mcp::failure_of(*answered);
+    if (answered->is_error) {
+        Error failed = mcp::failure_of(*answered);
+        if (meta_of_failed) *meta_of_failed = std::move(answered->meta);
+        co_return failed;
+    }
     RawAnswer raw;
     if (answered->structured)
         raw.structured = std::move(*answered->structured);
@@ -280,11 +284,19 @@ Task<Result<ops::ProcessDetails>> DaemonClient::describe(std::string target, std
     co_return out;
 }
 
-Task<Result<ops::WaitMeta>> DaemonClient::wait(ops::WaitRequest request) {
-    auto raw = co_await ask(std::move(request), true);
+Task<Result<ops::WaitMeta>> DaemonClient::wait(ops::WaitRequest request, std::optional<ops::WaitMeta>* told) {
+    const auto result_in = [](const Json& meta) {
+        return meta.is_object() ? meta.value("persistproc/result", Json()) : Json();
+    };
+    Json meta_of_failed;
+    auto raw = co_await ask(std::move(request), true, &meta_of_failed);
     notice_removal(raw);
-    if (!raw) co_return raw.error();
-    Json result = raw->meta.is_object() ? raw->meta.value("persistproc/result", Json()) : Json();
+    if (!raw) {
+        auto failed = schema::read_answer<ops::WaitMeta>(result_in(meta_of_failed));
+        if (told && failed) *told = std::move(*failed);
+        co_return raw.error();
+    }
+    Json result = result_in(raw->meta);
     co_return schema::read_answer<ops::WaitMeta>(result);
 }
 

@@ -75,7 +75,8 @@ public:
     /// As `find`, in full, with why it failed: `run`, else the newest one, unless it lives. Of a daemon of an older
     /// release: the view alone.
     Task<Result<ops::ProcessDetails>> describe(std::string target, std::optional<std::string> run = std::nullopt);
-    Task<Result<ops::WaitMeta>> wait(ops::WaitRequest request);
+    /// `told`, unless null, outlives the call and is set to what the daemon says of a wait that has failed.
+    Task<Result<ops::WaitMeta>> wait(ops::WaitRequest request, std::optional<ops::WaitMeta>* told = nullptr);
     Task<Result<ops::ShutdownResponse>> shut_down(bool keep);
     Task<Result<ops::AuditResponse>> audit(ops::AuditRequest request);
     Task<Result<ops::DaemonInfo>> info();
@@ -88,9 +89,10 @@ public:
 
 private:
     DaemonClient(std::unique_ptr<mcp::client::Client> client, std::filesystem::path data, SilenceTeller teller);
-    /// `repeatable`: a second time changes nothing.
+    /// `repeatable`: a second time changes nothing. `meta_of_failed`, unless null, outlives the call and is set to the
+    /// `_meta` of an answer that is an error.
     template <class Request>
-    Task<Result<RawAnswer>> ask(Request request, bool repeatable);
+    Task<Result<RawAnswer>> ask(Request request, bool repeatable, schema::Json* meta_of_failed = nullptr);
     template <class Response, class Request>
     Task<Result<Response>> call(Request request, bool repeatable = false);
 

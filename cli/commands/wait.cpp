@@ -22,6 +22,7 @@
 #include "cli/signals.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
+#include "common/base/file.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/error.hpp"
 #include "common/ops/wait_for_process.hpp"
@@ -75,8 +76,9 @@ Error not_in_time(const WaitArguments& options, const ProcessView& view) {
     if (options.request.pattern) what = "no line matched";
     if (options.request.port) what = fmt::format("port {} did not listen", *options.request.port);
     if (options.request.quiet_seconds) what = "it was not quiet";
-    return {ErrorCode::timeout, fmt::format("{} is {}; {} within {}", format::name_text(view), format::state_text(view),
-                                            what, format::span_text(time_of(options.timeout_seconds.value_or(0))))};
+    const std::string state = format::state_text(view, base::wall_now());
+    return {ErrorCode::timeout, fmt::format("{} is {}; {} within {}", format::name_text(view), state, what,
+                                            format::span_text(time_of(options.timeout_seconds.value_or(0))))};
 }
 Error no_daemon_in_time(const WaitArguments& options, const std::string& target) {
     return {ErrorCode::timeout, fmt::format("wait {}: no daemon answered within {}", base::excerpt(target),
@@ -98,6 +100,17 @@ std::string waited_for(const ops::WaitRequest& request) {
 std::string why_text(const std::optional<ops::FailureFacts>& failure) {
     const std::string held = failure ? ops::held_port_text(*failure) : std::string();
     return held.empty() ? held : "; " + held;
+}
+
+/// An error that it printed has ended the wait.
+Error printed_before(const ops::WaitRequest& request, const ProcessView& view, const ops::PrintedError& printed) {
+    return {ErrorCode::conflict, fmt::format("{} printed an error before {}: {}", format::name_text(view),
+                                             waited_for(request), format::error_text(printed))};
+}
+
+/// `; lived 312 ms in run 4; port 3000 is held by …`, of one whose state says no more than that it runs again.
+std::string all_of_why(const std::optional<ops::FailureFacts>& failure) {
+    return failure && !failure->text.empty() ? "; " + failure->text : std::string();
 }
 
 /// What the daemon says of it names the run and not the process.
@@ -151,6 +164,18 @@ void show(const Console& console, const WaitArguments& options, const Waited& wa
     } else if (meta.outcome == ops::WaitOutcome::ended) {
         console.note(ended_text(waited.view, meta) + why_text(meta.failure));
     }
+}
+
+/// What it printed of why, below the line that says so.
+void show_printed(const Console& console, const ops::PrintedError& printed) {
+    if (console.quiet()) return;
+    std::string out;
+    for (std::string_view rest = printed.text; !rest.empty();) {
+        const std::size_t end = std::min(rest.find('\n'), rest.size());
+        out += "  " + base::escape_line(rest.substr(0, end)) + '\n';
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    base::write_all(STDERR_FILENO, out);
 }
 
 /// While no daemon answers: how long, and whether that has been said, once for all targets.
@@ -209,7 +234,9 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
                                       ? std::clamp(*options.timeout_seconds - passed, 0.0, longest_question_seconds)
                                       : longest_question_seconds;
         const bool is_last = options.timeout_seconds && *options.timeout_seconds - passed <= longest_question_seconds;
-        auto answer = co_await (*client)->wait(std::move(request));
+        request.watch_errors = options.request.until != ops::WaitCondition::exit;
+        std::optional<ops::WaitMeta> told;
+        auto answer = co_await (*client)->wait(std::move(request), &told);
         if (!answer && answer.error().code == ErrorCode::unavailable) {
             // A daemon that is killed or upgraded comes back, and the next one knows the process: the question is asked
             // again, for a while.
@@ -230,15 +257,27 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
         if (!is_early) {
             std::string id = view->id;
             auto now = co_await (*client)->find(std::move(id));
-            if (!answer && answer.error().code == ErrorCode::timeout && options.timeout_seconds)
-                co_return not_in_time(options, now ? *now : *view);
+            if (told) {
+                line.failure = std::move(told->failure);
+                line.printed = std::move(told->error);
+                line.tells_printed = told->outcome != ops::WaitOutcome::ended;
+            }
+            const ProcessView& newest = now ? *now : *view;
+            if (!answer && answer.error().code == ErrorCode::timeout && options.timeout_seconds) {
+                Error late = not_in_time(options, newest);
+                late.message += all_of_why(line.failure);
+                co_return late;
+            }
+            if (told && told->outcome == ops::WaitOutcome::error && line.printed) {
+                Error failed_first = printed_before(options.request, newest, *line.printed);
+                failed_first.message += all_of_why(line.failure);
+                co_return failed_first;
+            }
             auto failed = failed_run(answer, now);
             if (failed) {
                 auto details = co_await (*client)->describe(std::move(failed->id), std::move(failed->run));
-                if (details) {
-                    line.failure = std::move(details->failure);
-                    line.printed = std::move(details->error);
-                }
+                if (details && details->failure) line.failure = std::move(details->failure);
+                if (details && details->error) line.printed = std::move(details->error);
             }
             if (!answer) {
                 Error refused = ended_before(answer.error(), options.request, now);
@@ -277,7 +316,10 @@ Task<> wait_in(Round& round, std::size_t i) {
     if (waited) line.came = waited->meta;
     if (line.failed) {
         line.status = ops::exit_status(*line.failed);
-        if (!console.json() && round.told.insert(line.failed->message).second) console.fail(*line.failed);
+        if (!console.json() && round.told.insert(line.failed->message).second) {
+            console.fail(*line.failed);
+            if (line.printed && line.tells_printed) show_printed(console, *line.printed);
+        }
     } else {
         const bool is_exit = round.options.request.until == ops::WaitCondition::exit;
         line.status = is_exit ? exit_status_of(waited->meta) : 0;

@@ -51,6 +51,7 @@ struct WaitLine {
     // Of a run that has failed.
     std::optional<ops::FailureFacts> failure{};
     std::optional<ops::PrintedError> printed{};
+    bool tells_printed = false;  // in text, too: its run has not ended, where its output would be looked at
 };
 /// Of one that has failed: {"error":{"code":…,"message":…}}, with "failure" and "printed" in it where they are known.
 std::string wait_failed_json(const WaitLine& line);

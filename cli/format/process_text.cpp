@@ -181,14 +181,6 @@ std::string policy_text(const ops::ProcessDetails& process) {
                        seconds_text(process.healthy_seconds.value_or(0)));
 }
 
-/// "src/a.ts:3:5: TypeError: …"
-std::string error_text(const ops::PrintedError& error) {
-    std::string place = error.file.value_or("");
-    for (const auto& number : {error.line, error.column})
-        if (number && !place.empty()) place += fmt::format(":{}", *number);
-    return place.empty() ? error.message : fmt::format("{}: {}", place, error.message);
-}
-
 std::string advice_for(const ProcessView& view) {
     const std::string target = target_word(view);
     if (view.state == ProcessState::unreachable) return "persistproc doctor says what is wrong";
@@ -204,6 +196,13 @@ std::string advice_for(const ProcessView& view) {
 }
 
 }  // namespace
+
+std::string error_text(const ops::PrintedError& error) {
+    std::string place = error.file.value_or("");
+    for (const auto& number : {error.line, error.column})
+        if (number && !place.empty()) place += fmt::format(":{}", *number);
+    return place.empty() ? error.message : fmt::format("{}: {}", place, error.message);
+}
 
 std::string process_details(const ops::ProcessDetails& process, WallTime now, const TextStyle& style) {
     Rows rows(style);

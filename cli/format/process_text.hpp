@@ -9,8 +9,9 @@
 #include "common/domain/process.hpp"
 
 namespace persistproc::ops {
+struct PrintedError;
 struct ProcessDetails;
-}
+}  // namespace persistproc::ops
 
 namespace persistproc::cli::format {
 
@@ -20,6 +21,9 @@ std::string process_details(const ops::ProcessDetails& process, WallTime now, co
 /// How it ended, or that it goes on: "exited with code 7", "killed by SIGTERM", "running", …. With `now`, when it runs
 /// again: "restarts in 6.4 s (6 of 8)".
 std::string state_text(const ProcessView& view, std::optional<WallTime> now = std::nullopt);
+
+/// "src/a.ts:3:5: TypeError: …"
+std::string error_text(const ops::PrintedError& error);
 
 /// One line about what became of it: "web (p3) is running, PID 4711".
 std::string process_line(const ProcessView& view);

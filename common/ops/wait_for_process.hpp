@@ -14,7 +14,8 @@ struct WaitRequest : WaitSpec {
     domain::StreamChoice stream = domain::StreamChoice::combined;  // pattern: of which lines
     // The client waits for a run it knows: an end that came before the question counts at once.
     std::optional<std::string> run;
-    // An error that the process prints ends the wait, too. Agents have it so; the client says so.
+    // An error that the process prints ends the wait, too, unless that is for its end. Agents have it so; the client
+    // says so.
     bool watch_errors = false;
 
     static constexpr Operation operation{
@@ -33,8 +34,10 @@ struct WaitRequest : WaitSpec {
         .words = "TARGET…",
         .summary = "wait for a pattern, a port, quiet, or the end",
         .text =
-            "Waits until it is so of each; fails at once when a process ends first and does not run again. Of several "
-            "the exit status is the first that is not 0, in the order given; with --json each stands in `waits`, in "
+            "Waits until it is so of each; fails at once when a process ends first and does not run again, or prints "
+            "an "
+            "error that what is waited for does not follow within a second. Of several the exit status is the first "
+            "that is not 0, in the order given; with --json each stands in `waits`, in "
             "that "
             "order, with its exit_status.",
         .examples = {"persistproc wait web --port 3000 --timeout 30", "persistproc wait lint test --exit"},

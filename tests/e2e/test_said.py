@@ -204,6 +204,29 @@ class Ends(harness.TestCase):
         finished = waiting.wait()
         self.assertRegex(notes(finished)[-1], r"^p1 \(web\) exited with code 3 after [\d.]+ m?s before port 21031 listened$")
 
+    def test_wait_ends_with_an_error(self):
+        self.start("web", ["sh", "-c", "echo 'ValueError: bad' >&2; exec sleep 600"])
+        waited = self.cli("wait", "web", "--pattern", "^ready", "--timeout", "20")
+        self.assertEqual(waited.code, 125)
+        self.assertEqual(
+            waited.err.decode(),
+            "persistproc: p1 (web) printed an error before a line matched: ValueError: bad\n  ValueError: bad\n",
+        )
+        told = self.cli("wait", "web", "--pattern", "^ready", "--timeout", "20", "--json").json()["error"]
+        self.assertEqual((told["code"], told["printed"]["message"]), ("conflict", "ValueError: bad"))
+
+    def test_a_wait_for_one_that_crashes_again_and_again_says_how(self):
+        crashes = ["sh", "-c", "echo 'ValueError: bad' >&2; exit 3"]
+        self.start("loop", crashes, "--restart", "always")
+        harness.eventually("it waits for its next run", lambda: self.view("loop")["state"] == "backoff")
+        waited = self.cli("wait", "loop", "--pattern", "^ready", "--timeout", "0.05")
+        self.assertEqual(waited.code, 124)
+        self.assertRegex(
+            waited.err.decode(),
+            r"(?s)^persistproc: p1 \(loop\) is .*restart.*; no line matched within 50 ms; lived .*\n  ValueError: bad\n$",
+        )
+        self.assertNotRegex(waited.err.decode(), r"\d{4}-\d\d-\d\dT")
+
     def test_a_slow_stop_says_what_it_waits_for(self):
         self.start("slow", harness.python(DEAF), "--grace", "2")
         self.ok("wait", "slow", "--pattern", "deaf")
