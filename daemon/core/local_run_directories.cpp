@@ -145,9 +145,10 @@ Task<Result<void>> LocalRunDirectories::clear_output(ProcessId id) {
     co_return co_await async::offload(files_, std::move(work));
 }
 
-Task<Result<void>> LocalRunDirectories::check_program(std::string program, std::string path, std::string directory) {
-    auto work = [program = std::move(program), path = std::move(path), directory = std::move(directory)] {
-        return core::check_program(program, path, directory);
+Task<Result<void>> LocalRunDirectories::check_program(std::string program, std::string path, std::string directory,
+                                                      bool was_refused) {
+    auto work = [program = std::move(program), path = std::move(path), directory = std::move(directory), was_refused] {
+        return core::check_program(program, path, directory, was_refused);
     };
     co_return co_await async::offload(files_, std::move(work));
 }

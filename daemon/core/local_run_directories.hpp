@@ -27,7 +27,8 @@ public:
     bool is_zombie(PidIdentity process) const override;
     base::BootId boot_id() const override { return boot_id_; }
     Task<Result<void>> clear_output(ProcessId id) override;
-    Task<Result<void>> check_program(std::string program, std::string path, std::string directory) override;
+    Task<Result<void>> check_program(std::string program, std::string path, std::string directory,
+                                     bool was_refused) override;
     Task<Result<void>> check_room() override;
     Task<Result<std::string>> canonical_directory(std::string path) override;
     Task<std::vector<Sample>> sample(std::vector<SampleRequest> requests) override;

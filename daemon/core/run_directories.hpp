@@ -104,8 +104,10 @@ public:
 
     /// Whether an execve of `program` by `path` may succeed, as far as a look tells; of a script also whether that of
     /// the interpreter may, and whether it is the right one. Errors: exec_failed (os_error as execve would say; a
-    /// message where the file is what is wrong).
-    virtual Task<Result<void>> check_program(std::string program, std::string path, std::string directory) = 0;
+    /// message where the file is what is wrong). `was_refused`: execve took it for no program (ENOEXEC), so that no
+    /// interpreter of the kernel's (binfmt_misc) runs it either.
+    virtual Task<Result<void>> check_program(std::string program, std::string path, std::string directory,
+                                             bool was_refused) = 0;
     /// Symbolic links resolved. Errors: invalid (not absolute, missing, no directory, not to be entered).
     virtual Task<Result<std::string>> canonical_directory(std::string path) = 0;
     /// CPU, memory, ports, end of the log and losses, one answer for each request, in their order.

@@ -502,16 +502,41 @@ Error refuse_interpreter(const std::string& program, const std::string& interpre
                                               base::quote(interpreter), what));
 }
 
-/// Of a program in the machine's own form. `program` as it was named, or with who names it.
-Result<void> check_elf(const ProgramSearch& search, const std::string& program, const Beginning& beginning) {
+/// Of a path that cannot be executed, with what to type; empty: nothing is known but `os_error`.
+std::string refused_text(const ProgramSearch& search, const std::string& program, const std::string& directory,
+                         int os_error) {
+    if (program.find('/') == std::string::npos) return {};
+    struct stat facts {};
+    const std::string name = base::excerpt(program);
+    if (os_error == ENOENT) {
+        const bool is_link = ::fstatat(search.directory(), program.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0;
+        return name + (is_link ? ": a link that leads to no file" : ": no such file");
+    }
+    if (os_error != EACCES || ::fstatat(search.directory(), program.c_str(), &facts, 0) != 0) return {};
+    if (S_ISDIR(facts.st_mode)) return name + ": is a directory";
+    if (!S_ISREG(facts.st_mode)) return name + ": not a regular file, and no program";
+    const fs::path file = (fs::path(directory) / program).lexically_normal();
+    struct statvfs system {};
+    if (::statvfs(file.c_str(), &system) == 0 && (system.f_flag & ST_NOEXEC) != 0)
+        return name + ": on a file system that is mounted noexec, where nothing can be executed";
+    const std::string_view interpreter = domain::usual_interpreter(program);
+    if (!interpreter.empty() && !read_beginning(search.directory(), program).bytes.starts_with("#!"))
+        return fmt::format("{}: not executable; try: {} {}", name, interpreter, name);
+    return fmt::format("{}: not executable; try: chmod +x {}", name,
+                       base::shell_quote(base::escape_line(file.native())));
+}
+
+/// Of a program in the machine's own form. `who`: what is said of it, as "app: ".
+Result<void> check_elf(const ProgramSearch& search, const std::string& who, const Beginning& beginning,
+                       bool was_refused) {
     const base::ElfFacts facts = base::read_elf(beginning.bytes, beginning.file_bytes);
     const std::string fault = base::elf_fault_text(facts);
-    const bool is_left_to_kernel = facts.kind == base::ElfFacts::Kind::foreign && base::may_have_interpreters();
-    if (!fault.empty() && !is_left_to_kernel)
-        return exec_failure(ENOEXEC, fmt::format("{}: {}", base::excerpt(program), fault));
+    const bool is_left_to_kernel =
+        !was_refused && facts.kind == base::ElfFacts::Kind::foreign && base::may_have_interpreters();
+    if (!fault.empty() && !is_left_to_kernel) return exec_failure(ENOEXEC, who + fault);
     const int failed = facts.loader.empty() ? 0 : search.look_at(facts.loader);
     if (failed == 0) return {};
-    return exec_failure(failed, fmt::format("{}: built for another system: its loader {} is {}", base::excerpt(program),
+    return exec_failure(failed, fmt::format("{}built for another system: its loader {} is {}", who,
                                             base::quote(base::excerpt(facts.loader)),
                                             failed == ENOENT ? "missing" : "no program that can be executed"));
 }
@@ -551,14 +576,17 @@ std::vector<rundir::ArgumentFile> find_argument_files(const rundir::RunSpec& spe
     return out;
 }
 
-Result<void> check_program(const std::string& program, std::string_view path, const std::string& directory) {
+Result<void> check_program(const std::string& program, std::string_view path, const std::string& directory,
+                           bool was_refused) {
     const ProgramSearch search(directory);
     if (!search.can_look() || program.empty()) return {};
     auto [place, error] = search.find(program, path);
-    if (!place) return exec_failure(error);
+    if (!place) return exec_failure(error, refused_text(search, program, directory, error));
     for (int depth = 0; depth < most_interpreters; ++depth) {
         const Beginning beginning = read_beginning(search.directory(), *place);
-        if (auto fine = check_elf(search, depth == 0 ? program : *place, beginning); !fine) return fine;
+        std::string who = base::excerpt(program) + ": ";
+        if (depth > 0) who += base::excerpt(*place) + ", which its first line names, is ";
+        if (auto fine = check_elf(search, who, beginning, was_refused); !fine) return fine;
         if (depth == 0 && beginning.bytes.starts_with("\xEF\xBB\xBF#!"))
             return exec_failure(ENOEXEC, fmt::format("{}: a byte order mark stands before its #!; try: sed -i "
                                                      "'1s/^\\xEF\\xBB\\xBF//' {}",
@@ -568,6 +596,9 @@ Result<void> check_program(const std::string& program, std::string_view path, co
                 ENOEXEC, fmt::format("{}: its first line names no interpreter; try: {} {}", base::excerpt(program),
                                      domain::usual_interpreter(*place), base::excerpt(program)));
         const auto line = parse_first_line(beginning.first());
+        // What the kernel has refused there is text without a first line of its own, or of another system.
+        if (!line && depth > 0 && was_refused)
+            return exec_failure(ENOEXEC, who + "no program that this machine can execute");
         if (!line) break;
         if (line->interpreter.empty())
             return exec_failure(ENOEXEC,

@@ -43,6 +43,7 @@ Result<void> clear_output(const std::filesystem::path& data, ProcessId id);
 std::optional<rundir::ProgramFile> find_program_file(const rundir::RunSpec& spec);
 /// The first files that its command names: regular ones, whatever they are to it.
 std::vector<rundir::ArgumentFile> find_argument_files(const rundir::RunSpec& spec);
-Result<void> check_program(const std::string& program, std::string_view path, const std::string& directory);
+Result<void> check_program(const std::string& program, std::string_view path, const std::string& directory,
+                           bool was_refused = false);
 
 }  // namespace persistproc::core

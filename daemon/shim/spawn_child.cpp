@@ -70,8 +70,9 @@ const char* find_path(char** environment) noexcept {
     return "/bin:/usr/bin";
 }
 
-/// As shells decide it: what holds a NUL in its first line is no script.
-bool is_text(const char* path) noexcept {
+/// As shells decide it: what holds a NUL in its first line is no script. One that names its interpreter is not the
+/// shell's, whatever is wrong with that.
+bool is_for_shell(const char* path) noexcept {
     char beginning[256];
     const int file = ::open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (file < 0) return true;  // the shell says why
@@ -84,6 +85,7 @@ bool is_text(const char* path) noexcept {
                                  "ELF",
                                  4) == 0)
         return false;
+    if (size >= 2 && std::memcmp(beginning, "#!", 2) == 0) return false;
     const void* const end = std::memchr(beginning, '\n', size);
     const std::size_t line =
         end == nullptr ? size : static_cast<std::size_t>(static_cast<const char*>(end) - beginning);
@@ -94,7 +96,7 @@ bool is_text(const char* path) noexcept {
 int try_exec(const char* path, char** argv, char** environment) noexcept {
     ::execve(path, argv, environment);
     if (errno != ENOEXEC) return errno;
-    if (!is_text(path)) return ENOEXEC;
+    if (!is_for_shell(path)) return ENOEXEC;
     static char shell[] = "/bin/sh";
     char** with_shell = argv - 1;
     char* const first = argv[0];

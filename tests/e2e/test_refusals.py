@@ -58,6 +58,18 @@ class Tools(harness.TestCase):
         )
         self.nothing_made()
 
+    def test_what_its_first_line_names_is_told_to_agents_too(self):
+        (self.place.work / "windows.exe").write_bytes(b"MZ\0\0")
+        (self.place.work / "script").write_text("#!./windows.exe\nexit 0\n")
+        for name in ("windows.exe", "script"):
+            (self.place.work / name).chmod(0o755)
+        why = "./script: ./windows.exe, which its first line names, is no program that this machine can execute"
+        self.refused("exec_failed", "start_process", why, command="./script", working_directory=self.work)
+        self.nothing_made()
+        finished = self.cli("run", "./script")
+        self.assertEqual(finished.code, 126, finished)
+        self.assertOneLine(finished.err, why)
+
     def test_what_execve_refuses_is_named_and_uses_up_no_id(self):
         program = bytearray(pathlib.Path("/bin/true").read_bytes())
         write = lambda name, data: ((self.place.work / name).write_bytes(data), (self.place.work / name).chmod(0o755))

@@ -433,7 +433,7 @@ class Settling(harness.TestCase):
             shutil.copy("/bin/sleep", program)
             return self.ok("start", "--fresh", "--json", "--label", "app", "-C", "folder", str(program), "600").json()["pid"]
 
-        for gone, code, word in ((program.unlink, 127, "no such program"), (folder.rmdir, 2, "does not exist")):
+        for gone, code, word in ((program.unlink, 127, "no such file"), (folder.rmdir, 2, "does not exist")):
             pid = begin()
             gone()
             for again in (["restart", "app"], ["start", "--fresh", "app"], ["restart", "-e", "A=1", "app"]):
@@ -444,6 +444,8 @@ class Settling(harness.TestCase):
             answer = self.mcp().call("restart_process", process="app")
             self.assertTrue(answer.is_error)
             self.assertIn("p1 \"app\" runs on", answer.text)
+        self.ok("stop", "app")
+        self.assertOneLine(self.cli("start", "app").err, f"{program}: no such file")
         pid = begin()
         program.unlink()
         refused = self.cli("start", "--fresh", "--label", "app", "-C", "folder", str(program), "600")

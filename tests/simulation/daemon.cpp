@@ -252,7 +252,7 @@ public:
     base::BootId boot_id() const override { return world_.disk.boot_id(); }
 
     Task<Result<void>> clear_output(ProcessId) override { co_return boost::system::in_place_value; }
-    Task<Result<void>> check_program(std::string, std::string, std::string) override {
+    Task<Result<void>> check_program(std::string, std::string, std::string, bool) override {
         co_return boost::system::in_place_value;
     }
     Task<Result<void>> check_room() override { co_return boost::system::in_place_value; }

@@ -57,23 +57,32 @@ Task<Result<void>> Operations::check_launch(Definition definition, std::vector<s
     std::string directory = definition.working_directory;
     auto there = co_await world_.directories.canonical_directory(std::move(directory));
     if (!there) co_return there.error();
-    co_return co_await check_program(std::move(definition), std::move(environment));
+    co_return co_await check_program(std::move(definition), std::move(environment), false);
 }
 
-Task<Result<void>> Operations::check_program(Definition definition, std::vector<std::string> environment) {
+Task<Result<void>> Operations::check_program(Definition definition, std::vector<std::string> environment,
+                                             bool was_refused) {
     if (!world_.shims.executes_here()) co_return boost::system::in_place_value;
     std::string path = "/bin:/usr/bin";
     for (const auto& variable : environment)
         if (variable.starts_with("PATH=")) path = variable.substr(5);
     std::string program = definition.shell ? std::string("/bin/sh") : definition.command.front();
     std::string directory = definition.working_directory;
-    auto checked = co_await world_.directories.check_program(std::move(program), std::move(path), std::move(directory));
+    auto checked = co_await world_.directories.check_program(std::move(program), std::move(path), std::move(directory),
+                                                             was_refused);
     const bool is_told = checked || checked.error().code != ErrorCode::exec_failed || !checked.error().message.empty();
     if (is_told) co_return checked;
     rundir::RunState state;
     state.stage = rundir::Stage::execve;
     state.os_error = checked.error().os_error;
     co_return start_error_of(definition, state);
+}
+
+Task<Error> Operations::explained(Definition definition, std::vector<std::string> environment, Error failed) {
+    if (failed.code != ErrorCode::exec_failed || failed.os_error != ENOEXEC) co_return failed;
+    const auto checked = co_await check_program(std::move(definition), std::move(environment), true);
+    const bool is_it = !checked && checked.error().os_error == ENOEXEC;
+    co_return is_it ? checked.error() : failed;
 }
 
 Task<Result<void>> Operations::check_replacement(ProcessPtr process, Definition definition,

@@ -63,8 +63,10 @@ private:
     /// Whether a run may begin, as far as a look tells; where others execute it, nobody looks. Errors: invalid (the
     /// working directory), exec_failed.
     Task<Result<void>> check_launch(Definition definition, std::vector<std::string> environment);
-    /// The same of its program alone, in a directory that is there.
-    Task<Result<void>> check_program(Definition definition, std::vector<std::string> environment);
+    /// The same of its program alone, in a directory that is there. `was_refused`: see RunDirectories.
+    Task<Result<void>> check_program(Definition definition, std::vector<std::string> environment, bool was_refused);
+    /// Of a start that came to nothing: with what the program's file tells of why it was taken for none.
+    Task<Error> explained(Definition definition, std::vector<std::string> environment, Error failed);
     /// The same, before what runs is ended for it, or what has ended is begun anew. Errors: also those of still_wanted.
     Task<Result<void>> check_replacement(ProcessPtr process, Definition definition,
                                          std::vector<std::string> environment, std::uint64_t stops, const char* what);

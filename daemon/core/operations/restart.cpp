@@ -84,7 +84,13 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     const MonoTime until = world_.clock.now() + grace + kill_bound + options_.start_bound;
     const bool done = co_await driver_.settled(process, until);
     const bool has_begun = process->life.last_run() != last;
-    if (process->start_error) co_return *process->start_error;
+    if (process->start_error) {
+        Definition definition = process->record.definition;
+        std::vector<std::string> variables =
+            process->launch ? process->launch->environment : std::vector<std::string>();
+        Error failed = *process->start_error;
+        co_return co_await explained(std::move(definition), std::move(variables), std::move(failed));
+    }
     if (!done)
         co_return Error{ErrorCode::timeout, process->shown() + " has not been restarted yet; list shows when it is"};
     auto shown = co_await view(process);

@@ -116,7 +116,7 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
             Definition definition = beginning->identity.definition;
             std::vector<std::string> variables = beginning->environment;
             // Its directory was looked at a moment ago.
-            auto checked = co_await check_program(std::move(definition), std::move(variables));
+            auto checked = co_await check_program(std::move(definition), std::move(variables), false);
             if (!checked) co_return checked.error();
             continue;
         }
@@ -243,7 +243,14 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     const MonoTime until = world_.clock.now() + grace_of(*process, {}) + kill_bound + options_.start_bound;
     const bool done = co_await driver_.settled(process, until);
     const bool has_begun = process->life.last_run() != last;
-    if (process->start_error) co_return *process->start_error;
+    if (process->start_error) {
+        // What failed may be defined as before again.
+        Definition definition = beginning->is_again() ? process->record.definition : beginning->identity.definition;
+        std::vector<std::string> variables = beginning->environment;
+        if (beginning->is_again() && process->launch) variables = process->launch->environment;
+        Error failed = *process->start_error;
+        co_return co_await explained(std::move(definition), std::move(variables), std::move(failed));
+    }
     if (!done) co_return Error{ErrorCode::timeout, process->shown() + " is still starting; list shows when it runs"};
     // Of one that has just begun a look at its tree would tell nothing, and take longer than all the rest.
     ProcessView shown;

@@ -1,9 +1,11 @@
 #include "daemon/core/run_files.hpp"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <fstream>
 
 #include "common/base/file.hpp"
@@ -192,6 +194,45 @@ TEST_CASE("what cannot be executed is found before it is tried") {
     CHECK(check("./damaged").error().message == "./damaged: damaged, or not all of it is there");
     CHECK(check("./marked").error().message.starts_with("./marked: a byte order mark stands before its #!; try: sed"));
     CHECK(check("./relative").error().message == "./relative: \"./nosuch\", which its first line names, is missing");
+    fs::create_symlink("nosuch", directory.path() / "dangling");
+    write("closed.py", "import time\n", fs::perms::owner_read);
+    CHECK(check("./nosuch").error().message == "./nosuch: no such file");
+    CHECK(check("./dangling").error().message == "./dangling: a link that leads to no file");
+    CHECK(check("./closed").error().message ==
+          "./closed: not executable; try: chmod +x " + (directory.path() / "closed").native());
+    CHECK(check("./closed.py").error().message == "./closed.py: not executable; try: python3 ./closed.py");
+    CHECK(check("/").error().message == "/: is a directory");
+    CHECK(check("nosuch").error().message.empty());  // the caller knows PATH
+}
+
+TEST_CASE("what the kernel has refused is told by its file, or by what its first line names") {
+    tests::TemporaryDirectory directory;
+    const auto write = [&](const char* name, std::string_view text) {
+        std::ofstream(directory.path() / name) << text;
+        fs::permissions(directory.path() / name, fs::perms::owner_all);
+    };
+    auto own = base::read_file("/proc/self/exe");
+    REQUIRE(own);
+    Elf64_Ehdr header{};
+    std::memcpy(&header, own->data(), sizeof header);
+    header.e_machine = EM_S390;
+    write("foreign", std::string_view(reinterpret_cast<const char*>(&header), sizeof header));
+    write("windows.exe", std::string_view("MZ\0\0", 4));
+    write("by-foreign", "#!./foreign\n");
+    write("by-windows", "#!./windows.exe\n");
+    const auto message = [&](const char* program) {
+        const auto checked = check_program(program, "/usr/bin", directory.path(), true);
+        CHECK((checked ? 0 : checked.error().os_error) == ENOEXEC);
+        return checked ? std::string() : checked.error().message;
+    };
+    CHECK(message("./foreign") == "./foreign: built for another machine (s390x)");
+    CHECK(message("./by-foreign") ==
+          "./by-foreign: ./foreign, which its first line names, is built for another machine (s390x)");
+    CHECK(message("./by-windows") ==
+          "./by-windows: ./windows.exe, which its first line names, is no program that this "
+          "machine can execute");
+    // Whether the kernel has an interpreter for it is not known before.
+    CHECK(check_program("./by-windows", "/usr/bin", directory.path()));
 }
 
 TEST_CASE("starts that came to nothing push no run out that had a program") {

@@ -58,7 +58,7 @@ public:
     bool is_zombie(PidIdentity) const override { return false; }
     base::BootId boot_id() const override { return {}; }
     Task<Result<void>> clear_output(ProcessId) override { co_return none(); }
-    Task<Result<void>> check_program(std::string, std::string, std::string) override { co_return none(); }
+    Task<Result<void>> check_program(std::string, std::string, std::string, bool) override { co_return none(); }
     Task<Result<void>> check_room() override { co_return none(); }
     Task<Result<std::string>> canonical_directory(std::string path) override { co_return path; }
 

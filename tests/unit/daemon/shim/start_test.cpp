@@ -96,6 +96,20 @@ TEST_CASE("words are looked for in the spec's PATH, and scripts without #! go to
     CHECK(failed_start(closed).os_error == EACCES);
 }
 
+TEST_CASE("what names an interpreter never goes to the shell") {
+    tests::TemporaryDirectory data;
+    const auto write = [&](const char* name, const std::string& text) {
+        std::ofstream(data.path() / name) << text;
+        ::chmod((data.path() / name).c_str(), 0755);
+        return (data.path() / name).string();
+    };
+    const std::string interpreter = write("windows.exe", std::string("MZ\0\0", 4));
+    KeeperDriver keeper(data.path() / "data", {write("script", "#!" + interpreter + "\nexit 0\n")});
+    const RunState state = failed_start(keeper);
+    CHECK(state.stage == Stage::execve);
+    CHECK(state.os_error == ENOEXEC);
+}
+
 TEST_CASE("the child gets what the spec says and nothing else") {
     tests::TemporaryDirectory data;
     CHECK(first_output(data.path() / "1", {"fds"}) == "0 1 2\n");
