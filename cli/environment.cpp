@@ -105,13 +105,13 @@ std::string program_port_hint(const CommonOptions& common, const StartArguments&
 }
 
 Error not_connected(Error failed, const CommonOptions& common, const StartArguments& arguments) {
-    if (failed.code != ErrorCode::conflict || !common.port_given) return failed;
+    if (failed.code != ErrorCode::conflict || !common.port_behind) return failed;
     failed.message += "; " + program_port_hint(common, arguments);
     return failed;
 }
 
 void tell_daemon_port(const Context& context, const DaemonClient& client, const StartArguments& arguments) {
-    if (!client.is_started_here || !context.common.port_given) return;
+    if (!client.is_started_here || !context.common.port_behind) return;
     context.console.note(fmt::format("--port is the daemon's, which was started at port {}; {}", context.common.port,
                                      program_port_hint(context.common, arguments)));
 }

@@ -43,7 +43,8 @@ Result<ops::StartRequest> make_start_request(const StartArguments& arguments);
 ops::StartRequest make_again_request(const ProcessView& known, bool fresh);
 /// For a start: why no daemon answers it, with what is typed for a port of the program, where it may have been meant.
 Error not_connected(Error failed, const CommonOptions& common, const StartArguments& arguments);
-/// Says so where a port that was given made a daemon begin there: it may have been meant for the program.
+/// Says so where a port that was given behind the subcommand made a daemon begin there: it may have been meant for the
+/// program.
 void tell_daemon_port(const Context& context, const DaemonClient& client, const StartArguments& arguments);
 /// A start that was refused: a program that could not be executed with what its file tells of that and what to type,
 /// and whatever it was with a hint at flags that stand behind the command. Other errors as they are.

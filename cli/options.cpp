@@ -177,6 +177,8 @@ Result<CommonOptions> resolve(const CommonFlags& before, const CommonFlags& afte
     if (!number) return number.error();
     common.port = *number;
     common.port_given = !port.empty();
+    common.port_behind = !after.port.empty() && (port_variable == nullptr || after.port != port_variable);
+    common.port_chosen = common.port_given || is_in_file || (port_variable != nullptr && *port_variable != '\0');
     std::optional<OutputFormat> format = before.json ? OutputFormat::json : before.format;
     if (after.format) format = after.format;
     if (after.json) format = OutputFormat::json;

@@ -22,6 +22,8 @@ struct CommonOptions {
     std::string data_directory;  // resolved, absolute
     std::uint16_t port = 0;      // of a daemon that has to be started
     bool port_given = false;     // by a flag: a daemon that serves another is not meant
+    bool port_behind = false;    // by one behind the subcommand, and by nothing else: a program's may be meant
+    bool port_chosen = false;    // by a flag, a variable or the file of settings
     OutputFormat format = OutputFormat::text;
     bool no_color = false;
     bool quiet = false;

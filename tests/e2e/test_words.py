@@ -139,7 +139,7 @@ REFUSED = [
     # Flags of other tools.
     # A port that is not the daemon's.
     ("run --port 1 sleep 3", 125, ", not 1; a port of the program stands behind the command: sleep 3 --port 1"),
-    ("--port 1 start sleep 3", 125, "a port of the program stands behind the command: sleep 3 --port 1"),
+    ("start --port 1 sleep 3", 125, ", not 1; a port of the program stands behind the command: sleep 3 --port 1"),
     ("run --watch app", 2, "unknown flag --watch: nothing is restarted when files change yet"),
     ("start -i 4 app", 2, "unknown flag -i: one process is one program"),
     ("run --network host app", 2, "unknown flag --network: programs share this machine's network"),
