@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <cerrno>
+#include <charconv>
 #include <utility>
 
 #include "cli/console.hpp"
@@ -86,6 +88,13 @@ Task<Result<std::unique_ptr<mcp::client::Client>>> greet(boost::asio::any_io_exe
 
 }  // namespace
 
+std::uint16_t port_of(std::string_view endpoint) {
+    const std::size_t colon = std::min(endpoint.rfind(':'), endpoint.size());
+    std::uint16_t port = 0;
+    std::from_chars(endpoint.data() + std::min(colon + 1, endpoint.size()), endpoint.data() + endpoint.size(), port);
+    return port;
+}
+
 std::string serve_command(const fs::path& data) {
     auto standard = rundir::find_data_directory();
     if (standard && *standard == data) return "persistproc serve --detach";
@@ -134,9 +143,8 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
     if (!client || !options.port_given || options.port == 0) co_return client;
     auto info = co_await (*client)->info();
     if (!info) co_return info.error();
-    if (info->endpoint.find(fmt::format(":{}/", options.port)) != std::string::npos) co_return client;
-    const std::size_t colon = info->endpoint.rfind(':');
-    const std::string served = info->endpoint.substr(colon + 1, info->endpoint.find('/', colon) - colon - 1);
+    const std::uint16_t served = port_of(info->endpoint);
+    if (served == options.port) co_return client;
     co_return Error{ErrorCode::conflict,
                     fmt::format("--port: the daemon of this data directory serves {}, not {}", served, options.port)};
 }

@@ -114,6 +114,9 @@ Task<bool> answers_greeting(boost::asio::any_io_executor executor, std::filesyst
 /// was suspended (`silent_daemon`); or why there can be none for this user (denied). Blocks.
 Error no_daemon(const std::filesystem::path& data);
 
+/// The port that a daemon's endpoint names ("http://127.0.0.1:8947/mcp"); 0: none. Pure.
+std::uint16_t port_of(std::string_view endpoint);
+
 /// The command that starts a daemon for this data directory, as a user types it.
 std::string serve_command(const std::filesystem::path& data);
 

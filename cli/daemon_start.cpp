@@ -201,6 +201,14 @@ Result<void> start_daemon(const CommonOptions& options) {
                              why.empty() ? fmt::format("it left no message in {}", log_path.native()) : why)};
 }
 
+/// The port of the daemon that had the data directory last; 0: there was none, or it said none.
+static std::uint16_t find_last_port(const fs::path& data) {
+    constexpr std::string_view mark = "\nserves ";
+    const auto text = base::read_own_file(data / rundir::daemon_lock_name, 4096);
+    const std::size_t at = text ? text->find(mark) : std::string::npos;
+    return at == std::string::npos ? std::uint16_t{0} : port_of(std::string_view(*text).substr(at + mark.size()));
+}
+
 Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io_executor executor,
                                                              CommonOptions options, bool autostart) {
     const fs::path data = options.data_directory;
@@ -226,9 +234,17 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
         const MonoTime next = clock.now() + transition_interval;
         co_await clock.sleep_until(next);
     }
+    const std::uint16_t last = find_last_port(data);
     if (auto started = start_daemon(options); !started) co_return started.error();
     client = co_await DaemonClient::connect(executor, data, silence_teller(options));
-    if (client) (*client)->is_started_here = true;
+    if (!client) co_return client;
+    (*client)->is_started_here = true;
+    // Whoever typed it knows.
+    if (last != 0 && last != options.port && !options.port_given)
+        Console(options).note(
+            fmt::format("the daemon that was started has port {}, the one before had {}: {} --replace "
+                        "--port {}",
+                        options.port, last, serve_command(data), last));
     co_return client;
 }
 

@@ -26,6 +26,8 @@ public:
     Result<void> open();
     /// Begins to serve: adopts what ran before, obeys signals and shutdowns, stops `io` in the end.
     void start();
+    /// Where agents reach it, once it is open: "http://127.0.0.1:8947/mcp".
+    const std::string& endpoint() const noexcept { return endpoint_; }
     /// Exit status of the program, once `io` has stopped.
     int status() const { return status_; }
 

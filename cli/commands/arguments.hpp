@@ -325,7 +325,9 @@ struct ServeArguments {
         using schema::field;
         each(field("detach", &A::detach).as_flag("detach", "", "Put it in the background; return once it serves"));
         each(field("replace", &A::replace)
-                 .as_flag("replace", "", "Take over from a daemon that runs; its processes run on"));
+                 .as_flag("replace", "",
+                          "Take over from a daemon that runs; its processes run on, its port and flags stay unless "
+                          "others are given"));
         schema::inlined(&A::settings, each);
         schema::inlined(&A::flags, each);
     }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "cli/format/json_text.hpp"
 #include "cli/probes.hpp"
 #include "common/base/file_lock.hpp"
+#include "common/base/proc.hpp"
+#include "common/base/text.hpp"
 #include "common/ops/agent_setup.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/rundir/daemon_paths.hpp"
@@ -92,6 +95,55 @@ std::vector<std::string> as_typed(const config::DaemonSettings& settings) {
     return out;
 }
 
+/// What a daemon was told on its command line, as that has it, without where it serves and what is typed anew.
+std::vector<std::string> settings_of(pid_t daemon, const std::vector<std::string>& typed) {
+    std::vector<std::string> out;
+    const std::vector<std::string> words = base::command_line(daemon);
+    for (std::size_t i = 1; i < words.size(); ++i) {
+        const std::size_t equals = words[i].find('=');
+        const std::string name = words[i].substr(0, equals);
+        config::DaemonSettings::fields([&](const auto& field) {
+            using Value = typename std::decay_t<decltype(field)>::Value;
+            if (name != std::string("--") + field.flag) return;
+            const bool is_typed = std::find(typed.begin(), typed.end(), name) != typed.end();
+            if (!is_typed) out.push_back(name);
+            if constexpr (!std::is_same_v<Value, bool>) {
+                const std::string value = equals != std::string::npos ? words[i].substr(equals + 1)
+                                          : i + 1 < words.size()      ? words[++i]
+                                                                      : std::string();
+                if (!is_typed) out.push_back(value);
+            }
+        });
+    }
+    return out;
+}
+
+/// Gives the daemon that is to come the port and the settings of the one that runs, where nothing else is asked for,
+/// and says so.
+void keep_settings(CommonOptions& wanted, const ops::DaemonInfo& running, const Console& console) {
+    std::vector<std::string> kept = settings_of(static_cast<pid_t>(running.pid), wanted.daemon_flags);
+    if (wanted.compat) std::erase(kept, "--compat");
+    wanted.compat = std::erase(kept, "--compat") > 0 || wanted.compat;
+    wanted.daemon_flags.insert(wanted.daemon_flags.end(), kept.begin(), kept.end());
+    std::string text;
+    for (const std::string& each : kept) text += " " + base::escape_line(base::shell_quote(each));
+    const std::uint16_t port = port_of(running.endpoint);
+    if (port > 0 && wanted.port_chosen && port != wanted.port)
+        console.note(fmt::format("the port of the daemon that is replaced was {}, now it is {}", port, wanted.port));
+    if (port > 0 && !wanted.port_chosen) {
+        if (port != wanted.port) text = fmt::format(" --port {}", port) + text;
+        wanted.port = port;
+    }
+    if (!text.empty()) console.note("as the daemon that is replaced:" + text);
+}
+
+/// Where one runs, and can be asked; else whoever ends it says why.
+Task<int> keep_running_settings(boost::asio::any_io_executor executor, CommonOptions& wanted, Console console) {
+    auto running = co_await find_daemon(executor, wanted);
+    if (running) keep_settings(wanted, *running, console);
+    co_return 0;
+}
+
 /// Ends the daemon that runs, if there is one, and its port is another's, or ours to be had. Returns 0, or the exit
 /// status.
 Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOptions common, Console console) {
@@ -103,7 +155,7 @@ Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOption
     // What it keeps is on no disk any more: the next one would know nothing of it.
     if (const auto present = rundir::check_present(common.data_directory, rundir::daemon_lock_name); !present)
         co_return console.fail(present.error());
-    const bool has_port = running->endpoint.find(fmt::format(":{}/", common.port)) != std::string::npos;
+    const bool has_port = port_of(running->endpoint) == common.port;
     if (common.port != 0 && !has_port && is_port_taken(common.port)) {
         Error taken{ErrorCode::conflict, rundir::taken_port_text(common.port, static_cast<pid_t>(running->pid))};
         taken.message += fmt::format("; the daemon (pid {}) goes on", running->pid);
@@ -121,10 +173,13 @@ static int serve(const CommonOptions& common, const Console& console, ServeArgum
     CommonOptions wanted = common;
     wanted.compat = wanted.compat || options.settings.compat;
     wanted.daemon_flags = as_typed(options.settings);
+    if (options.replace)
+        run_task(
+            [&](boost::asio::any_io_executor executor) { return keep_running_settings(executor, wanted, console); });
     auto program = find_daemon_program();
     if (!program) return console.fail(program.error());
     std::vector<std::string> words = {program->native(), "--data-dir", common.data_directory, "--port",
-                                      std::to_string(common.port)};
+                                      std::to_string(wanted.port)};
     if (options.flags.ready_fd) {
         words.insert(words.end(), {"--ready-fd", std::to_string(*options.flags.ready_fd)});
         // Whoever gave it may have marked it close-on-exec for us alone.

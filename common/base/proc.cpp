@@ -181,6 +181,16 @@ std::string command_name(pid_t pid) {
     return text ? text->substr(0, text->rfind('\n')) : std::string();
 }
 
+std::vector<std::string> command_line(pid_t pid) {
+    std::vector<std::string> out;
+    const auto words = read_file(fmt::format("/proc/{}/cmdline", pid), max_environment_bytes);
+    for (std::string_view rest = words ? std::string_view(*words) : std::string_view(); !rest.empty();) {
+        out.emplace_back(rest.substr(0, rest.find('\0')));
+        rest.remove_prefix(std::min(out.back().size() + 1, rest.size()));
+    }
+    return out;
+}
+
 std::optional<std::string> find_variable(pid_t pid, std::string_view name) {
     const auto environment = read_file(fmt::format("/proc/{}/environ", pid), max_environment_bytes);
     if (!environment) return std::nullopt;

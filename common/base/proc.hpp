@@ -28,6 +28,9 @@ void append_children(pid_t pid, std::vector<pid_t>& out, bool of_first_thread = 
 /// The short name, e.g. "python3", as it is: it may hold anything.
 std::string command_name(pid_t pid);
 
+/// The words it was started with; empty: it is gone, has none, or may not be looked at.
+std::vector<std::string> command_line(pid_t pid);
+
 /// The value of a variable in the environment that `pid` was started with and has not written over; nothing: it has
 /// none, or is being torn down, or may not be looked at.
 std::optional<std::string> find_variable(pid_t pid, std::string_view name);

@@ -1,6 +1,7 @@
 """The user's file of settings: what the daemon and the client take from it, and what counts more."""
 import os
 import pathlib
+import re
 import socket
 import subprocess
 
@@ -236,6 +237,23 @@ class Replace(harness.TestCase):
         self.ok("serve", "--detach", "--replace", "--port", str(port))
         self.place.environment["PERSISTPROC_PORT"] = str(port)
         self.assertIn(f":{port}/", self.ok("doctor").out.decode())
+        self.ok("shutdown")
+
+    def test_the_next_daemon_is_told_what_the_one_before_was(self):
+        port = self.daemon.port
+        del self.place.environment["PERSISTPROC_PORT"]
+        self.ok("serve", "--detach", "--replace", "--keep-ended", "5", "--process-log-limit=9MiB")
+        replaced = self.ok("serve", "--detach", "--replace", "--keep-ended", "6")
+        self.assertIn(f"127.0.0.1:{port}/", replaced.out.decode())
+        self.assertOneLine(
+            replaced.err, f"as the daemon that is replaced: --port {port} --process-log-limit 9MiB --agent-starts 0")
+        daemon = re.search(r"PID (\d+)", (self.place.data / "daemon.lock").read_text())[1]
+        words = pathlib.Path(f"/proc/{daemon}/cmdline").read_bytes().split(b"\0")
+        self.assertEqual([words[words.index(flag) + 1] for flag in (b"--keep-ended", b"--process-log-limit")],
+                         [b"6", b"9MiB"])
+        other = harness.free_port()
+        said = self.ok("serve", "--detach", "--replace", "--port", str(other)).err.decode()
+        self.assertIn(f"the port of the daemon that is replaced was {port}, now it is {other}", said)
         self.ok("shutdown")
 
     def test_it_is_as_well_when_none_runs(self):

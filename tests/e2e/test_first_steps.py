@@ -1,5 +1,7 @@
 """The first two minutes of a newcomer."""
 import fcntl
+import os
+import re
 import signal
 import socket
 import sys
@@ -61,6 +63,23 @@ class FirstSteps(harness.TestCase):
             self.assertEqual(self.ok(*words).err.decode().splitlines()[0], said)
             self.assertNotIn(said.encode(), self.ok(*words).err)
             self.ok("shutdown")
+
+    def test_a_port_that_can_only_be_the_daemons_is_no_programs(self):
+        port = str(harness.free_port())
+        self.assertNotIn(b"--port is", self.ok("--port", port, "start", "sleep", "60").err)
+        self.ok("shutdown")
+        self.place.environment["PERSISTPROC_PORT"] = port
+        self.assertNotIn(b"--port is", self.ok("start", "--port", port, "sleep", "60").err)
+
+    def test_another_port_than_before_is_said(self):
+        port, other = harness.free_port(), harness.free_port()
+        self.ok("--port", str(port), "start", "sleep", "60")
+        daemon = re.search(r"PID (\d+)", (self.place.data / "daemon.lock").read_text())[1]
+        os.kill(int(daemon), signal.SIGKILL)
+        self.place.environment["PERSISTPROC_PORT"] = str(other)
+        said = harness.eventually("it is gone", lambda: not self.is_served() and self.ok("list")).err.decode()
+        self.assertIn(f"the daemon that was started has port {other}, the one before had {port}: ", said)
+        self.assertIn(f"--replace --port {port}", said)
 
     def test_commands_that_do_not_start_a_daemon_name_the_one_that_does(self):
         for arguments in (["stop", "p1"], ["restart", "p1"], ["signal", "HUP", "p1"], ["rm", "p1"], ["wait", "p1"], ["audit"]):
