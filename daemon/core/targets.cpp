@@ -48,7 +48,8 @@ std::optional<std::size_t> distance_to(std::string_view label, std::string_view 
     if (target.size() >= least_part && label.find(target) != std::string_view::npos) return 1;
     if (label.size() >= least_part && target.starts_with(label)) return 2;
     const std::size_t distance = base::edit_distance(target, label);
-    if (distance > (target.size() >= long_word ? 2 : 1)) return std::nullopt;
+    // Any word of one letter is as near as that.
+    if (distance > (target.size() >= long_word ? 2 : 1) || distance >= target.size()) return std::nullopt;
     return distance;
 }
 

@@ -1,5 +1,7 @@
 #include "daemon/core/targets.hpp"
 
+#include <fmt/format.h>
+
 #include "tests/support/catch.hpp"
 
 namespace targets_test {
@@ -61,6 +63,11 @@ TEST_CASE("no match is an error that names the nearest") {
     REQUIRE(!far);
     CHECK(far.error().message == "no process is \"zebra\"; list shows those there are");
     CHECK(id_of("p99") == "not_found");
+    const std::vector<Candidate> short_one = {{{4}, "y", {"sleep", "9"}, "/", 700, true}};
+    for (const char* other : {"z", "1", "?"})
+        CHECK(resolve_target(other, short_one).error().message ==
+              fmt::format("no process is \"{}\"; list shows those there are", other));
+    CHECK(resolve_target("yy", short_one).error().message == "no process is \"yy\"; nearest: p4 \"y\"");
     CHECK(id_of("") == "invalid");
     CHECK(id_of(std::string(100000, 'x')) == "not_found");
     const auto none = resolve_target("web", {});
