@@ -25,9 +25,12 @@ namespace {
 Result<Invocation> make_help(std::string_view word) {
     Invocation out;
     const Subcommand* subcommand = word.empty() ? nullptr : find_subcommand(word);
-    if (!word.empty() && subcommand == nullptr)
+    if (!word.empty() && subcommand == nullptr) {
+        const std::string near = near_subcommand(word);
         return Error{ErrorCode::invalid,
-                     fmt::format("no subcommand \"{}\"; persistproc --help lists them", base::excerpt(word))};
+                     fmt::format("no subcommand \"{}\"; {}persistproc --help lists them", base::excerpt(word),
+                                 near.empty() ? "" : fmt::format("did you mean {}? ", near))};
+    }
     const int columns = Console(CommonOptions()).width();
     out.help = subcommand == nullptr ? format::general_help(columns) : format::subcommand_help(*subcommand, columns);
     return out;

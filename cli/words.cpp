@@ -49,6 +49,8 @@ constexpr std::string_view to_describe = "persistproc status {}";
 constexpr std::string_view to_watch = "persistproc list --watch {}";
 constexpr std::string_view nothing_to_save = "nothing need be saved: processes and their output are kept";
 constexpr std::string_view to_kill = "persistproc stop --force {}, or persistproc signal KILL {}";
+constexpr std::string_view to_stop = "persistproc stop {}";
+constexpr std::string_view to_define = "persistproc start --label NAME CMD";
 constexpr std::string_view to_end = "persistproc stop TARGET ends a process, persistproc shutdown the daemon";
 constexpr OtherWord foreign_verbs[] = {
     {"kill", to_kill, to_end},
@@ -83,6 +85,17 @@ constexpr OtherWord foreign_verbs[] = {
     {"cat", "persistproc output {}", ""},
     {"less", "persistproc output {}", ""},
     {"fg", "persistproc output -f {}", ""},
+    {"bg", "it is in the background already: persistproc status {}", ""},
+    {"follow", "persistproc output -f {}", "persistproc output -f follows everything"},
+    {"maintail", "persistproc output -f {}", "persistproc audit -f follows who does what"},
+    {"mask", "persistproc stop {}: nothing starts it again by itself", "systemctl --user mask persistprocd"},
+    {"unmask", "persistproc start {}", "systemctl --user unmask persistprocd"},
+    {"avail", to_describe, to_list},
+    {"add", "persistproc start {}", to_define},
+    {"create", "persistproc start {}", to_define},
+    {"quit", to_stop, to_end},
+    {"exit", to_stop, to_end},
+    {"upgrade", "persistproc restart {}", "persistproc serve --detach --replace takes a new daemon"},
     {"save", "", nothing_to_save},
     {"dump", "", nothing_to_save},
     {"resurrect", "persistproc start {}",
@@ -123,6 +136,7 @@ struct ForeignFlag {
     std::string_view instead;
 };
 constexpr ForeignFlag foreign_flags[] = {
+    {" start ", " -d --detach ", "start returns once the program runs; leave it out"},
     {" run start ", " --watch -w ", "nothing is restarted when files change yet; use the program's own watch mode"},
     {" run start ", " -i --instances ",
      "one process is one program: start it once for each instance, with a --label each"},
@@ -407,6 +421,13 @@ std::optional<Error> refuse_mistyped(const StartArguments& arguments) {
                                                      "-C DIR; a variable: -e NAME=VALUE",
                                                      word, arguments.line)};
     if (!arguments.implied || find_verb(word) != nullptr || find_reserved(word) != nullptr) return std::nullopt;
+    const std::string near = near_subcommand(word);
+    if (near.empty()) return std::nullopt;
+    return Error{ErrorCode::invalid, fmt::format("no subcommand and no program is \"{}\"; did you mean persistproc {}?",
+                                                 base::excerpt(word), near)};
+}
+
+std::string near_subcommand(std::string_view word) {
     std::vector<std::string> names;
     for (const Subcommand* each : all_subcommands()) {
         if (each->typed.summary.empty()) continue;
@@ -417,12 +438,9 @@ std::optional<Error> refuse_mistyped(const StartArguments& arguments) {
             rest.remove_prefix(blank == std::string_view::npos ? rest.size() : blank + 1);
         }
     }
-    std::string small = word;
+    std::string small(word);
     for (char& c : small) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    const std::string near = nearest_word(small, names);
-    if (near.empty()) return std::nullopt;
-    return Error{ErrorCode::invalid, fmt::format("no subcommand and no program is \"{}\"; did you mean persistproc {}?",
-                                                 base::excerpt(word), near)};
+    return nearest_word(small, names);
 }
 
 bool may_be_program(const StartArguments& arguments) {
@@ -432,12 +450,17 @@ bool may_be_program(const StartArguments& arguments) {
     return is_found(arguments, definition.command.front());
 }
 
+/// Of one word alone, also of one that is a program: who means that has `run` to say so.
+static bool may_be_label(const StartArguments& arguments) {
+    return arguments.implied && !arguments.dashes && arguments.is_bare();
+}
+
 bool may_be_known(const StartArguments& arguments) {
     if (arguments.dashes) return false;
     const auto& command = arguments.request.definition.command;
     const std::string& word = command.front();
     const bool is_other = arguments.implied && (find_verb(word) != nullptr || find_reserved(word) != nullptr);
-    return is_other || !is_found(arguments, word);
+    return is_other || may_be_label(arguments) || !is_found(arguments, word);
 }
 
 namespace {
@@ -553,8 +576,15 @@ std::optional<Error> refuse_known(const StartArguments& arguments, const std::ve
                               (command.size() == 1 && !verb->alone.empty());
         if (is_meant) return refusal(command, instead_of_word(*verb, command, std::move(typed)));
     }
+    const ProcessView* const known = is_found && !may_be_label(arguments) ? nullptr : find_named(views, word);
+    // `persistproc redis-server` joins the one that it has begun.
+    const bool is_other_program = is_found && known != nullptr && known->label == word && known->command != command;
+    if (is_other_program) {
+        Error out = known_process(arguments, word, *known);
+        out.message += fmt::format("; to run a program of that name: persistproc run {}", shown_command(command));
+        return out;
+    }
     if (is_found) return std::nullopt;
-    const ProcessView* const known = find_named(views, word);
     return known == nullptr ? refuse_unknown_id(word) : known_process(arguments, word, *known);
 }
 

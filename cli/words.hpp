@@ -57,12 +57,16 @@ std::optional<Misplaced> find_misplaced(const std::vector<std::string>& command,
 /// and no program.
 std::optional<Error> refuse_mistyped(const StartArguments& arguments);
 
+/// The subcommand that `word` is a slip for; empty: none.
+std::string near_subcommand(std::string_view word);
+
 /// Whether the command may be executed, as far as its first word tells: a path, something in PATH, or a shell's line.
 bool may_be_program(const StartArguments& arguments);
 
 /// Whether `refuse_known` may have something to say.
 bool may_be_known(const StartArguments& arguments);
-/// Why the command of a `run` is not run: it names a process that exists, or has the form of an id, or is a subcommand
+/// Why the command of a `run` is not run: it names a process that exists, and is no program or is one word without
+/// `run` before it; or has the form of an id, or is a subcommand
 /// to come, or the word of another tool for what is to be done with a process.
 std::optional<Error> refuse_known(const StartArguments& arguments, const std::vector<ProcessView>& views);
 

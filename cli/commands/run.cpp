@@ -88,7 +88,9 @@ Task<std::optional<Error>> refusal_of(Context context, const StartArguments& arg
     auto mistyped = refuse_mistyped(arguments);
     if (!mistyped && !may_be_known(arguments)) co_return std::nullopt;
     std::vector<ProcessView> known;
-    auto client = co_await connect_to_read(context.executor, context.common);
+    CommonOptions common = context.common;
+    common.autostart = common.autostart && !arguments.no_autostart;
+    auto client = co_await connect_to_read(context.executor, std::move(common));
     if (client && *client) {
         auto views = co_await (*client)->list_all();
         if (views) known = std::move(*views);
