@@ -53,8 +53,9 @@ Task<Result<std::vector<ProcessView>>> choose_logs(DaemonClient& client, const O
     co_return out;
 }
 
-/// Adds the log of `view`, unless there is nothing of it to show. Errors: of the query, or it cannot be read.
-Result<void> add_log(session::MergedLogs& logs, const OutputArguments& options, const ProcessView& view) {
+/// Adds the log of `view`, unless there is nothing of it to show. Returns whether anything stands in it. Errors: of the
+/// query, or it cannot be read.
+Result<bool> add_log(session::MergedLogs& logs, const OutputArguments& options, const ProcessView& view) {
     auto query = make_output_query(options, view);
     if (!query) return query.error();
     const auto directory = find_log(view);
@@ -63,12 +64,12 @@ Result<void> add_log(session::MergedLogs& logs, const OutputArguments& options, 
     if (options.has_filter()) query->last = 0;
     const auto span = logstore::locate(*directory, *query);
     if (!span) return span.error();
-    if (span->end == 0 && !options.follow) return {};
+    if (span->end == 0 && !options.follow) return false;
     // The log itself tells of what was removed where it is to begin.
     const bool is_told = !options.has_filter() && span->begin < span->end;
     const std::size_t number = logs.add(view, *directory, span->begin - (is_told ? span->evicted_bytes : 0));
     logs.logs[number].lines->stop_at(span->end, !options.follow);
-    return {};
+    return span->end > 0;
 }
 
 format::MergedStyle merged_style(const Context& context, const OutputArguments& options) {
@@ -109,10 +110,12 @@ Task<int> merged_output(Context context, OutputArguments options) {
     auto logs = std::make_unique<session::MergedLogs>(merged_style(context, options), options.request.stream,
                                                       std::move(*filter));
     int status = 0;
+    bool is_any_there = false;
     for (const ProcessView& view : *chosen) {
         // One that could never be started has none.
         if (is_of_all && !view.log_path) continue;
         auto added = add_log(*logs, options, view);
+        is_any_there = is_any_there || (added && *added);
         if (added) continue;
         const int failed = console.fail(added.error());
         if (status == 0) status = failed;
@@ -128,6 +131,8 @@ Task<int> merged_output(Context context, OutputArguments options) {
         else if (logs->logs.empty())
             console.note("none of them has printed anything yet");
     }
+    if (options.follow && !is_any_there && !chosen->empty() && status == 0)
+        console.note("none of them has printed anything yet");
     if (!options.follow || !console.can_print() || (logs->logs.empty() && !is_of_all)) co_return status;
     session::Joining joining;
     joining.since = began;

@@ -94,7 +94,13 @@ Result<logstore::LineFilter> make_output_filter(const logstore::LineQuery& query
 
 std::string nothing_text(const OutputArguments& options) {
     if (options.has_filter()) return "no line matches";
-    return options.request.since || options.request.until ? "nothing was printed in that time" : "";
+    const auto stream = options.request.stream;
+    const char* const where = stream == domain::StreamChoice::out   ? " to stdout"
+                              : stream == domain::StreamChoice::err ? " to stderr"
+                                                                    : "";
+    const bool is_of_time = options.request.since || options.request.until;
+    if (!is_of_time && *where == '\0') return "";
+    return fmt::format("nothing was printed{}{}", where, is_of_time ? " in that time" : "");
 }
 
 namespace {
@@ -229,7 +235,9 @@ bool tell_silence(const Console& console, const ProcessView& view, const logstor
         console.note(fmt::format("{} has printed nothing yet ({}{}; it may buffer its output)", format::name_text(view),
                                  view.state.word(),
                                  view.started_at ? " for " + format::span_text(now - *view.started_at) : ""));
-    else if (!follow)
+    else if (follow)
+        console.note(format::name_text(view) + " printed nothing");  // how it ended follows
+    else
         console.note(format::ending_text(view, now) + "; it printed nothing");
     return true;
 }

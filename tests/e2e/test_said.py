@@ -555,8 +555,12 @@ class Silence(harness.TestCase):
         )
         self.cli("run", "--label", "over", "true")
         self.assertRegex(notes(self.ok("output", "over"))[0], r"^p2 \(over\) exited with code 0 after .*; it printed nothing$")
+        self.assertEqual(notes(self.ok("output", "-f", "over"))[0], "p2 (over) printed nothing")
+        following = self.background("output", "-f", "mute", "over")
+        harness.eventually("told", lambda: b"none of them has printed anything yet\n" in following.err)
         self.cli("run", "--label", "loud", "echo", "x")
         self.assertEqual(self.ok("output", "loud").err, b"")
+        self.assertEqual(notes(self.ok("output", "loud", "--err")), ["nothing was printed to stderr"])
 
     def test_an_unfinished_line_does_not_stand_before_the_prompt(self):
         self.cli("run", "--label", "half", "printf", "65%%")
