@@ -71,7 +71,8 @@ Result<void> StartArguments::take(std::vector<std::string> words, const Given& g
 
 Result<void> take_targets(std::vector<std::string> words, bool all, std::string_view subcommand,
                           std::vector<std::string>& into) {
-    if (all) words.emplace_back("all");
+    const bool is_said = words == std::vector<std::string>{"all"};
+    if (all && !is_said) words.emplace_back("all");
     if (words.empty()) return missing_target(subcommand);
     into = std::move(words);
     return {};
@@ -113,7 +114,8 @@ Result<void> SignalArguments::take(std::vector<std::string> words, const Given& 
         request.signal = domain::signal_name(*signal);
         return take_targets(std::move(words), all, given.subcommand, targets);
     }
-    if (all) words.emplace_back("all");
+    const bool is_said = std::find(words.begin(), words.end(), "all") != words.end();
+    if (all && !is_said) words.emplace_back("all");
     if (words.size() < 2)
         return Error{ErrorCode::invalid,
                      "signal: give a signal, then one or more processes: persistproc signal HUP web"};

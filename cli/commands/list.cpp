@@ -151,6 +151,14 @@ Task<int> list(Context context, ListArguments options) {
     options.request.brief = is_table;
     auto listing = co_await ask(context, options, true);
     if (!listing) co_return context.console.fail(listing.error());
+    std::error_code unseen;
+    const auto& directory = options.request.working_directory;
+    // Of one that was removed what it had is listed.
+    const bool is_vain = directory && listing->views.empty() && listing->errors.empty() && !options.watch;
+    if (is_vain && !std::filesystem::is_directory(*directory, unseen))
+        co_return context.console.fail(
+            Error{ErrorCode::invalid,
+                  fmt::format("-C: {}: no such directory, and no process has it", base::excerpt(*directory))});
     if (options.watch && listing->errors.empty()) co_return co_await watch(std::move(context), std::move(options));
     int status = 0;
     std::optional<Error> failed;

@@ -73,22 +73,27 @@ static Task<int> restart(Context context, RestartArguments options) {
                                             std::move(operation), std::move(end));
     if (results.was_left) co_return interrupted_status;
     const int settled = restarts.failed.empty() ? 0 : begun_badly_status;
+    const auto was_text = [&restarts](const ProcessView& view) {
+        const auto old = restarts.old_pids.find(view.id);
+        return old == restarts.old_pids.end() ? std::string() : fmt::format(" (was {})", old->second);
+    };
     const bool is_one = options.targets.size() == 1 && results.results.size() == 1 && options.targets.front() != "all";
     if (!is_one || !results.results.front()) {
         const auto line = [&](const ProcessView& view) {
-            return restarts.failed.contains(view.id) ? std::string() : begun_line(view);  // that was told
+            return restarts.failed.contains(view.id) ? std::string()  // that was told
+                                                     : begun_line(view) + was_text(view);
         };
         const int status = show_results(context.console, results, options.targets, line);
         co_return status == 0 ? settled : status;
     }
     const ProcessView& view = *results.results.front();
-    const auto old_pid = restarts.old_pids.find(view.id);
-    const std::optional<std::int64_t> old =
-        old_pid == restarts.old_pids.end() ? std::nullopt : std::optional(old_pid->second);
-    if (context.console.json())
-        context.console.print(format::restarted_json(view, old));
-    else if (restarts.failed.empty())
-        context.console.answer(begun_line(view) + (old ? fmt::format(" (was {})", *old) : std::string()));
+    if (context.console.json()) {
+        const auto old = restarts.old_pids.find(view.id);
+        context.console.print(
+            format::restarted_json(view, old == restarts.old_pids.end() ? std::nullopt : std::optional(old->second)));
+    } else if (restarts.failed.empty()) {
+        context.console.answer(begun_line(view) + was_text(view));
+    }
     co_return settled;
 }
 

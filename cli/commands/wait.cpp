@@ -20,6 +20,7 @@
 #include "cli/run_survey.hpp"
 #include "cli/session/last_words.hpp"
 #include "cli/signals.hpp"
+#include "cli/silent_daemon.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
 #include "common/base/file.hpp"
@@ -156,7 +157,7 @@ void show(const Console& console, const WaitArguments& options, const Waited& wa
         console.note(
             fmt::format("{} is its next run: there was {} when this wait began", *meta.run, *meta.earlier_run));
     if (meta.match) {
-        const std::string whose = options.targets.size() > 1 ? meta.process + ": " : "";
+        const std::string whose = options.targets.size() > 1 ? format::name_text(waited.view) + ": " : "";
         console.print(whose + base::escape_line(base::clean_output(*meta.match)) + "\n");
     } else if (meta.outcome == ops::WaitOutcome::port_open) {
         const std::string name = format::name_text(waited.view);
@@ -295,6 +296,30 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
     }
 }
 
+/// Completes once the time is over and the daemon was suspended, which answers nothing then.
+Task<> until_suspended_too_long(std::filesystem::path data, std::optional<double> timeout_seconds) {
+    async::SystemClock clock;
+    constexpr double for_ever = 1e9;
+    MonoTime next = clock.now() + time_of(timeout_seconds.value_or(for_ever));
+    do {
+        co_await clock.sleep_until(next);
+        next = clock.now() + daemon_return_pause;
+    } while (!is_stopped(find_lock_holder(data)));
+}
+
+/// As wait_for, and no longer than the time that was given.
+Task<Result<Waited>> wait_in_time(Context context, const WaitArguments& options, std::string target,
+                                  format::WaitLine& line, bool& is_absence_told) {
+    const std::filesystem::path data = context.common.data_directory;
+    auto waiting = wait_for(std::move(context), options, target, line, is_absence_told);
+    auto limit = until_suspended_too_long(data, options.timeout_seconds);
+    auto first = co_await (std::move(waiting) || std::move(limit));
+    if (first.index() == 0) co_return std::move(std::get<0>(first));
+    Error late = no_daemon_in_time(options, target);
+    late.message += "; " + silent_daemon(data).message;
+    co_return late;
+}
+
 /// Shared by the waits of one call; it outlives them.
 struct Round {
     Context context;
@@ -309,7 +334,7 @@ struct Round {
 Task<> wait_in(Round& round, std::size_t i) {
     std::string target = round.options.targets[i];
     format::WaitLine& line = round.lines[i];
-    auto waited = co_await wait_for(round.context, round.options, std::move(target), line, round.is_absence_told);
+    auto waited = co_await wait_in_time(round.context, round.options, std::move(target), line, round.is_absence_told);
     const Console& console = round.context.console;
     line.target = round.options.targets[i];
     line.failed = waited ? failure_of(round.options, *waited) : std::optional(waited.error());

@@ -122,9 +122,14 @@ Result<ConfigFile> read_config(const std::filesystem::path& path) {
     struct stat facts {};
     const bool leads_nowhere = !text && text.error().code == ErrorCode::not_found && ::lstat(path.c_str(), &facts) == 0;
     if (leads_nowhere)
-        return Error{ErrorCode::not_found, base::escape_line(path.native()) + ": a link that leads to no file"};
+        return Error{ErrorCode::invalid, base::escape_line(path.native()) + ": a link that leads to no file"};
     if (!is_there) return none;
-    if (!text) return text.error();
+    if (!text) {
+        // As one that is wrong: what was typed is not done.
+        Error unread = text.error();
+        unread.code = ErrorCode::invalid;
+        return unread;
+    }
     return parse_config(*text, path);
 }
 

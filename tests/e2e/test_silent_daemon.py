@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 import harness
 
@@ -111,6 +112,15 @@ class SilentDaemon(harness.TestCase):
             self.assertNotIn("serve", finished.err.decode())
         self.resume()
         self.assertEqual(self.view("api")["state"], "running")
+
+    def test_a_wait_takes_no_longer_than_it_may(self):
+        self.suspend()
+        began = time.monotonic()
+        late = self.cli("wait", "api", "--timeout", "0.5")
+        self.assertEqual(late.code, 124, late)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertIn(f"no daemon answered within 500 ms; the daemon (PID {self.daemon_pid}) was suspended", late.err.decode())
+        self.resume()
 
     def test_one_that_hangs_is_told_after_two_seconds(self):
         self.daemon.kill()

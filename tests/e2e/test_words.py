@@ -179,6 +179,8 @@ REFUSED = [
     ("stop --forse api", 2, "did you mean --force?"),
     ("stop ap", 125, 'nearest: p1 "api"'),
     ("stop apo", 125, 'nearest: p1 "api"'),
+    ("stop 1", 125, 'no process is "1"; list shows those there are'),
+    ("list -C /nope", 2, "-C: /nope: no such directory"),
     ("stop nope", 125, 'no process is "nope"; list shows those there are'),
     ("stop api all", 2, '"all" stands for every process'),
     ("restart all nope", 2, '"all" stands for every process'),
@@ -362,6 +364,35 @@ class Words(harness.TestCase):
         self.assertIn(b"PATH=", self.ok("env").out)
         self.assertEqual(self.ok("--", "cat", "/dev/null").out, b"")
 
+    def test_a_label_that_is_a_program_too_is_left_to_no_guess(self):
+        self.start("echo", ["sleep", "1000"])
+        refused = self.cli("echo")
+        self.assertEqual((refused.code, refused.out), (2, b""), refused)
+        self.assertOneLine(refused.err, '"echo" is p2, running: persistproc status echo', "persistproc run echo")
+        # With words of its own it can be no process; nor where it is said which is meant.
+        for words in (("echo", "x"), ("run", "echo"), ("--", "echo"), ("--label", "other", "echo")):
+            self.assertEqual(self.cli(*words).code, 0, words)
+        self.start("true", ["true"])
+        self.assertEqual(self.cli("true").code, 0)
+
+    def test_a_port_before_the_subcommand_is_the_daemons(self):
+        refused = self.cli("--port", "1", "start", "sleep", "3")
+        self.assertEqual(refused.code, 125)
+        self.assertNotIn(b"a port of the program", refused.err)
+
+    def test_all_is_said_twice(self):
+        self.ok("stop", "all", "--all")
+        self.assertEqual(self.view("api")["state"], "stopped")
+
+    def test_every_restart_says_what_it_replaced(self):
+        pid = self.view("api")["pid"]
+        self.assertIn(f" (was {pid})".encode(), self.ok("restart", "all", "-e", "A=1").out)
+
+    def test_whose_line_matched(self):
+        self.start("other", ["sh", "-c", "echo 3; exec sleep 1000"])
+        matched = self.ok("wait", "api", "other", "--pattern", "3").out.decode().splitlines()
+        self.assertEqual(sorted(matched), ["p1 (api): 3", "p2 (other): 3"])
+
     def test_an_own_flag_behind_the_command_is_its_own_and_hinted_at(self):
         finished = self.ok("run", "echo", "--on-exit", "stop")
         self.assertEqual(finished.out, b"--on-exit stop\n")
@@ -429,7 +460,7 @@ class Words(harness.TestCase):
         self.assertEqual(self.cli("wait", "three", "two", "one").code, 5)
         self.assertEqual(self.cli("wait", "one").code, 0)
         self.assertEqual(len(self.cli("wait", "one", "two", "--json").json()["waits"]), 2)
-        self.assertEqual(self.ok("wait", "api", "p1", "--pattern", "3").out, b"p1: 3\n")
+        self.assertEqual(self.ok("wait", "api", "p1", "--pattern", "3").out, b"p1 (api): 3\n")
         finished = self.cli("stop", "api", "nope")
         self.assertEqual(finished.code, 125)
         self.assertOneLine(finished.err, 'persistproc: no process is "nope"')
