@@ -235,11 +235,9 @@ Task<int> start(Context context, BackgroundArguments options) {
     }
     std::string hint = options.misplaced ? options.misplaced->hint() : std::string();
     if (options.misplaced && options.misplaced->is_peculiar) context.console.note(std::exchange(hint, {}));
-    if (!started->response.created) {
-        const std::string ignored = ignored_text(started->response, options);
-        if (!ignored.empty()) context.console.note(ignored);
-        co_return show(context.console, started->response, false);
-    }
+    const std::string ignored = ignored_text(started->response, options);
+    if (!ignored.empty()) context.console.note(ignored);
+    if (!started->response.created) co_return show(context.console, started->response, false);
     tell_leftovers_ended(context.console, started->response);
     const auto span = settle_span(options.settle.seconds);
     co_return co_await show_begun(context, *started->client, started->response, span, !options.no_autostart,

@@ -97,7 +97,7 @@ Result<void> restore_bytes(StartRequest& request);
 struct StartResponse : domain::ProcessView {
     bool created = false;
     std::string cursor;  // where the output of its run begins
-    // Of one that was running already: what was asked for and does not apply to it.
+    // Of one that was running already, or waited to run again: what was asked for and does not apply to it.
     std::vector<std::string> ignored_variables;  // names
     std::vector<std::string> ignored_settings;   // fields of the definition
 

@@ -137,6 +137,43 @@ TEST_CASE("a start of a process that exists starts it as it was defined") {
           3);
 }
 
+TEST_CASE("what waits to run again keeps its definition when its command is started, and tells what does not apply") {
+    DaemonInProcess daemon;
+    Json request = command("a", "web");
+    request["environment"] = Json{{"PORT", "3001"}};
+    request["restart"] = "always";
+    request["grace_seconds"] = 3;
+    daemon.call("start_process", request);
+    daemon.shims.find(run(1, 1))->end(4);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::backoff; });
+    Json asked = command("a");
+    if (GENERATE(false, true)) asked["label"] = "web";
+    SECTION("it runs now") {
+        asked["environment"] = Json{{"PORT", "3002"}};
+        asked["grace_seconds"] = 5;
+        const Json begun = daemon.call("start_process", asked)["structuredContent"];
+        CHECK(begun["created"] == true);
+        CHECK(begun["run"] == "p1.2");
+        CHECK(begun["ignored_settings"] == Json::array({"grace_seconds"}));
+        CHECK(begun["ignored_variables"] == Json::array({"PORT"}));
+        const auto spec = core::load_spec(daemon.data->path(), run(1, 2));
+        REQUIRE(spec);
+        CHECK(std::count(spec->environment.begin(), spec->environment.end(), "PORT=3001") == 1);
+        CHECK(spec->definition.restart == domain::RestartPolicy::always);
+        CHECK(spec->definition.grace_seconds == 3);
+    }
+    SECTION("another definition takes its place where that is asked for") {
+        asked["if_running"] = "restart";
+        CHECK(daemon.call("start_process", asked)["structuredContent"]["run"] == "p1.2");
+        CHECK(core::load_spec(daemon.data->path(), run(1, 2))->definition.restart == domain::RestartPolicy::never);
+    }
+    SECTION("nothing is done where one that runs would be refused") {
+        asked["if_running"] = "error";
+        CHECK(error_code(daemon.call("start_process", asked)) == "conflict");
+        CHECK(daemon.shims.spawned() == 1);
+    }
+}
+
 TEST_CASE("one whose program is not there yet has no memory") {
     DaemonInProcess daemon;
     daemon.shims.silent_after_commit = true;

@@ -70,8 +70,12 @@ private:
     /// The same, before what runs is ended for it, or what has ended is begun anew. Errors: also those of still_wanted.
     Task<Result<void>> check_replacement(ProcessPtr process, Definition definition,
                                          std::vector<std::string> environment, std::uint64_t stops, const char* what);
-    Task<Result<ops::StartResponse>> begin(ProcessPtr process, std::shared_ptr<const Beginning> beginning);
-    void redefine(Process& process, const Beginning& beginning) const;
+    /// `is_as_defined`: with the definition and the environment that it has, whatever was asked for.
+    Task<Result<ops::StartResponse>> begin(ProcessPtr process, std::shared_ptr<const Beginning> beginning,
+                                           bool is_as_defined);
+    void redefine(Process& process, const Beginning& beginning, bool is_as_defined) const;
+    Task<ops::StartResponse> with_ignored(ProcessPtr process, std::shared_ptr<const Beginning> beginning,
+                                          ops::StartResponse answer);
     Task<Result<void>> come_to_rest(ProcessPtr process);
     Task<bool> hear_of_end(ProcessPtr process);
     struct Replaced {  // a run that a restart is ending, to begin another

@@ -177,31 +177,49 @@ Task<Result<ops::StartResponse>> Operations::start_locked(ProcessPtr process,
     }
     if (process->is<Unreachable>()) co_return not_reached(*process, "nothing was started");
     const bool runs = process->is<Running>();
+    // One that waits to run again is as live as one that runs: it keeps its definition, and runs now.
+    const bool waits = process->is<Backoff>();
+    const ops::IfRunning if_running = beginning->request.if_running;
     // The caller lost its daemon before it heard the answer, and asks again: it has been done.
     const bool was_done = was_started_by(*process, beginning->key());
-    if (runs && !was_done && beginning->request.if_running == ops::IfRunning::refuse)
+    if ((runs || waits) && !was_done && if_running == ops::IfRunning::refuse) {
+        const std::string how = runs ? fmt::format("already running (PID {})", process->run_state.pid)
+                                     : std::string("about to run again by its restart policy");
         co_return Error{ErrorCode::conflict,
-                        fmt::format("{} is already running (PID {}); use restart_process, or if_running",
-                                    process->shown(), process->run_state.pid)};
-    if (was_done || (runs && beginning->request.if_running == ops::IfRunning::keep)) {
+                        fmt::format("{} is {}; use restart_process, or if_running", process->shown(), how)};
+    }
+    if (was_done || (runs && if_running == ops::IfRunning::keep)) {
         auto shown = co_await view(process);
         if (!shown) co_return shown.error();
         ops::StartResponse joined;
         static_cast<ProcessView&>(joined) = std::move(*shown);
         joined.created = was_done;
         if (was_done || beginning->is_again()) co_return joined;
-        joined.ignored_settings = settings_that_differ(beginning->request, process->record.definition);
-        if (beginning->request.environment.empty()) co_return joined;
-        // Where it cannot be read back, nobody can say what differs.
-        auto known = co_await driver_.know_launch(process);
-        if (known && process->launch)
-            joined.ignored_variables = names_that_differ(process->launch->environment, beginning->request.environment);
-        co_return joined;
+        co_return co_await with_ignored(process, std::move(beginning), std::move(joined));
     }
-    co_return co_await begin(process, std::move(beginning));
+    // Another command under its label takes its place, as that of one that has ended.
+    const bool is_as_defined =
+        beginning->is_again() || (waits && if_running == ops::IfRunning::keep &&
+                                  beginning->identity.is_same_command(process->record.definition));
+    auto begun = co_await begin(process, beginning, is_as_defined);
+    if (!begun || !is_as_defined || beginning->is_again()) co_return begun;
+    co_return co_await with_ignored(process, std::move(beginning), std::move(*begun));
 }
 
-Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shared_ptr<const Beginning> beginning) {
+/// With what was asked for and does not apply to one that keeps its definition.
+Task<ops::StartResponse> Operations::with_ignored(ProcessPtr process, std::shared_ptr<const Beginning> beginning,
+                                                  ops::StartResponse answer) {
+    answer.ignored_settings = settings_that_differ(beginning->request, process->record.definition);
+    if (beginning->request.environment.empty()) co_return answer;
+    // Where it cannot be read back, nobody can say what differs.
+    auto known = co_await driver_.know_launch(process);
+    if (known && process->launch)
+        answer.ignored_variables = names_that_differ(process->launch->environment, beginning->request.environment);
+    co_return answer;
+}
+
+Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shared_ptr<const Beginning> beginning,
+                                                   bool is_as_defined) {
     const std::uint64_t stops = process->stops;
     const std::uint32_t last = process->life.last_run();
     auto left = co_await left_running(process);
@@ -211,7 +229,7 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
         if (process->standing == Standing::provisional) driver_.forget(process);
         co_return room.error();
     }
-    if (beginning->is_again()) {
+    if (is_as_defined) {
         ops::RestartRequest as_it_is;
         auto checked = co_await prepare_restart(process, std::move(as_it_is), stops);
         if (!checked) co_return checked.error();
@@ -229,7 +247,7 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     auto before = std::make_shared<Before>(*process);
     if (is_known && process->is_at_rest()) process->at_rest = std::make_shared<AtRest>(*process);
     process->start_error.reset();
-    redefine(*process, *beginning);
+    redefine(*process, *beginning, is_as_defined);
     if (replaces) {
         auto recorded = co_await commit_restart(process, beginning->actor, false, before);
         if (!recorded) co_return recorded.error();
@@ -274,11 +292,11 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     co_return made;
 }
 
-void Operations::redefine(Process& process, const Beginning& beginning) const {
+void Operations::redefine(Process& process, const Beginning& beginning, bool is_as_defined) const {
     const ops::StartRequest& request = beginning.request;
     process.actor = beginning.actor;
     process.record.request_key = beginning.key();
-    if (beginning.is_again()) return;
+    if (is_as_defined) return;
     Definition definition = beginning.identity.definition;
     // A process keeps its label unless a new one is given.
     if (!definition.label_given) {
