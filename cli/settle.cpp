@@ -56,6 +56,14 @@ constexpr std::chrono::milliseconds look_again{5};
 /// A restart that has ended the run is seen through for so long, also where the time to watch is over.
 constexpr std::chrono::seconds restart_bound{1};
 
+/// Of one that somebody has removed meanwhile; `end`: how its run ended, where that was told.
+Error removed(const ProcessView& was, const ops::WaitMeta* end) {
+    const bool was_stopped = end != nullptr && end->stopped;
+    return {ErrorCode::not_found,
+            fmt::format("{} was {}removed{}", format::name_text(was), was_stopped ? "stopped and " : "",
+                        was_stopped ? format::stopper_text(end->stopped_by) : "")};
+}
+
 /// The process once it is known that the run which `was` shows has ended: how that ended, or, where somebody has begun
 /// another, that one. Errors: those of looking for it.
 Task<Result<ProcessView>> view_after_end(DaemonClient& client, ProcessView was, ops::WaitMeta end, MonoTime until) {
@@ -70,7 +78,8 @@ Task<Result<ProcessView>> view_after_end(DaemonClient& client, ProcessView was, 
     }
     // Of one that has been followed by others nobody may know any more how it ended.
     const bool is_known = end.stopped || end.exit_code || end.signal;
-    if (!view && (view.error().code == ErrorCode::not_found || !is_known)) co_return view.error();
+    if (!view && view.error().code == ErrorCode::not_found) co_return removed(was, &end);
+    if (!view && !is_known) co_return view.error();
     const bool is_same = view && view->run == was.run;
     if (is_same && !domain::is_live(*view)) co_return view;
     if (view && !is_same && (end.stopped || !is_known)) co_return view;
@@ -109,7 +118,9 @@ Task<Result<ProcessView>> watch(Context context, DaemonClient& client, ProcessVi
             const bool is_as_known = waited && started.run == first_run;
             if (is_as_known) co_return started;
             // It was just being started when it was looked at, or is gone.
-            co_return co_await asked->find(started.id);
+            auto now = co_await asked->find(started.id);
+            if (!now && now.error().code == ErrorCode::not_found) co_return removed(started, nullptr);
+            co_return now;
         }
         if (autostart && context.common.autostart)
             context.console.note("the daemon is gone; it is started again, to see how this goes on");

@@ -12,16 +12,16 @@ std::chrono::nanoseconds settle_span(const std::optional<double>& asked);
 
 /// Watches a run that has just begun, and one that somebody begins in its place meanwhile. Completes when `span` is
 /// over or nobody reads stdout any more, with the process as it is then, or when the run has ended, with how. A daemon
-/// that dies is said and, where `autostart` allows it, started again. Errors: what then comes of that; not_found: it
-/// was removed.
+/// that dies is said and, where `autostart` allows it, started again. Errors: what then comes of that; not_found: that
+/// it was removed, and by whom it was stopped for that.
 Task<Result<ProcessView>> watch_beginning(Context context, DaemonClient& client, ProcessView started,
                                           std::chrono::nanoseconds span, bool autostart);
 
-/// Whether one whose beginning was watched ended as nobody wants it to.
 /// Says which programs of the run before were ended for this one, and takes that out of what is said of the process;
 /// where JSON is asked for it stays there.
 void tell_leftovers_ended(const Console& console, ProcessView& begun);
 
+/// Whether one whose beginning was watched ended as nobody wants it to.
 bool has_begun_badly(const ProcessView& watched);
 /// And the client's exit status then.
 inline constexpr int begun_badly_status = 1;

@@ -140,7 +140,10 @@ Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, st
     auto first = co_await (std::move(watching) || std::move(signal));
     if (first.index() != 0) co_return interrupted_status;
     auto watched = std::move(std::get<0>(first));
-    if (!watched) co_return context.console.fail(watched.error());
+    if (!watched) {
+        const int status = context.console.fail(watched.error());
+        co_return watched.error().code == ErrorCode::not_found ? begun_badly_status : status;
+    }
     view = std::move(*watched);
     if (!has_begun_badly(view)) {
         if (context.console.json() || domain::is_live(view)) co_return show(context.console, view, true);

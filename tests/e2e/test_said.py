@@ -368,6 +368,17 @@ class Ends(harness.TestCase):
         terminal.type(b"\x03")
         self.assertEqual(terminal.wait(), 0)
         self.assertIn(b"half^C\r\npersistproc: detached; p1 (web) goes on\r\npersistproc: back: ", terminal.seen)
+    def test_one_that_is_removed_while_its_beginning_is_watched_is_told_as_that(self):
+        client = self.background("start", "--label", "sw", "--settle", "600", "sleep", "100")
+        harness.eventually("it runs", lambda: [v["state"] for v in self.views()] == ["running"])
+        # Whoever asks behind it has been answered: so has it.
+        self.ok("list")
+        client.signal(signal.SIGSTOP)
+        self.ok("rm", "-f", "sw")
+        client.signal(signal.SIGCONT)
+        finished = client.wait()
+        self.assertEqual((finished.code, notes(finished)), (1, ["p1 (sw) was stopped and removed from a command line"]), finished)
+
 
     def test_what_is_typed_is_said_once_not_to_arrive(self):
         terminal = self.terminal("run", "--label", "web", "sh", "-c", "echo hello; exec sleep 600")
