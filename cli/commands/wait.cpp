@@ -150,6 +150,27 @@ std::optional<Error> failure_of(const WaitArguments& options, const Waited& wait
     return std::nullopt;
 }
 
+/// Of which the end is waited for.
+std::optional<std::string> run_to_end(const ProcessView& view) {
+    const auto id = domain::find_process_id(view.id);
+    const auto number = view.run && id ? domain::find_run_number(*view.run, *id) : std::nullopt;
+    if (!number || view.state != ProcessState::backoff) return view.run;
+    return to_string(RunId{*id, *number + 1});
+}
+
+/// When the run began and ended whose end was waited for, where that is known.
+std::optional<ProcessView> ended_run(const Waited& waited) {
+    if (waited.meta.outcome != ops::WaitOutcome::ended) return std::nullopt;
+    ProcessView out = waited.view;
+    if (out.run != waited.meta.run || domain::is_live(out)) {
+        out.run = waited.meta.run;
+        out.started_at.reset();
+        out.ended_at.reset();
+    }
+    if (const auto log = find_log(out)) session::complete_end(out, std::nullopt, *log);
+    return out;
+}
+
 /// In text.
 void show(const Console& console, const WaitArguments& options, const Waited& waited) {
     const ops::WaitMeta& meta = waited.meta;
@@ -229,8 +250,9 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
         if (!view) co_return view.error();
         ops::WaitRequest request = options.request;
         request.process = view->id;
-        // The run that is there now: an end before the question counts, the next run's does not.
-        if (options.request.until == ops::WaitCondition::exit) request.run = view->run;
+        // The run that is there now, or the next one where that waits to begin: an end before the question counts, that
+        // of a run which follows does not.
+        if (options.request.until == ops::WaitCondition::exit) request.run = run_to_end(*view);
         request.timeout_seconds = options.timeout_seconds
                                       ? std::clamp(*options.timeout_seconds - passed, 0.0, longest_question_seconds)
                                       : longest_question_seconds;
@@ -339,6 +361,7 @@ Task<> wait_in(Round& round, std::size_t i) {
     line.target = round.options.targets[i];
     line.failed = waited ? failure_of(round.options, *waited) : std::optional(waited.error());
     if (waited) line.came = waited->meta;
+    if (waited) line.ended = ended_run(*waited);
     if (line.failed) {
         line.status = ops::exit_status(*line.failed);
         if (!console.json() && round.told.insert(line.failed->message).second) {
@@ -400,7 +423,7 @@ static Task<int> wait(Context context, WaitArguments options) {
     if (console.json() && count > 1)
         console.print(format::waits_json(round.lines));
     else if (console.json())
-        console.print(only.failed ? format::wait_failed_json(only) : format::wait_json(*only.came));
+        console.print(only.failed ? format::wait_failed_json(only) : format::wait_json(only));
     co_return format::wait_status(round.lines);
 }
 

@@ -70,7 +70,17 @@ std::string texts_list_json(const std::string& name, const std::vector<Texts>& o
 
 std::string shutdown_json(const ops::ShutdownResponse& answer) { return document(schema::to_json(answer)); }
 
-std::string wait_json(const ops::WaitMeta& meta) { return document(schema::to_json(meta)); }
+/// What the daemon said, and when the run began and ended whose end that is.
+static Json came_object(const WaitLine& line) {
+    Json out = schema::to_json(*line.came);
+    if (!line.ended) return out;
+    const Json facts = schema::to_json(*line.ended);
+    for (const char* name : {"started_at", "ended_at"})
+        if (!facts[name].is_null()) out[name] = facts[name];
+    return out;
+}
+
+std::string wait_json(const WaitLine& line) { return document(came_object(line)); }
 
 static Json error_of(const WaitLine& line) {
     Json out = error_object(*line.failed);
@@ -84,7 +94,7 @@ std::string wait_failed_json(const WaitLine& line) { return document(Json{{"erro
 std::string waits_json(const std::vector<WaitLine>& waits) {
     Json list = Json::array(), first;
     for (const WaitLine& each : waits) {
-        Json line = each.came ? schema::to_json(*each.came) : Json{{"process", each.target}};
+        Json line = each.came ? came_object(each) : Json{{"process", each.target}};
         line["exit_status"] = each.status;
         if (each.failed) line["error"] = error_of(each);
         if (each.failed && first.is_null()) first = line["error"];

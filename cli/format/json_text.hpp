@@ -41,7 +41,6 @@ std::string texts_json(const Texts& members);
 std::string texts_list_json(const std::string& name, const std::vector<Texts>& objects);
 
 std::string shutdown_json(const ops::ShutdownResponse& answer);
-std::string wait_json(const ops::WaitMeta& meta);
 /// What became of a wait for one of several targets.
 struct WaitLine {
     std::string target;
@@ -52,10 +51,13 @@ struct WaitLine {
     std::optional<ops::FailureFacts> failure{};
     std::optional<ops::PrintedError> printed{};
     bool tells_printed = false;  // in text, too: its run has not ended, where its output would be looked at
+    std::optional<ProcessView> ended{};  // the run that ended, with when it began and ended as far as that is known
 };
+/// What the daemon said of one that has not failed, with "started_at" and "ended_at" of a run that ended.
+std::string wait_json(const WaitLine& line);
 /// Of one that has failed: {"error":{"code":…,"message":…}}, with "failure" and "printed" in it where they are known.
 std::string wait_failed_json(const WaitLine& line);
-/// {"waits":[…]}, one for each target and in their order: what the daemon said, "exit_status", and "error" where it
+/// {"waits":[…]}, one for each target and in their order: as wait_json, "exit_status", and "error" where it
 /// failed; the first of these stands beside the list, too.
 std::string waits_json(const std::vector<WaitLine>& waits);
 /// The first that is not 0.

@@ -148,7 +148,7 @@ Result<Waiter::WaitPtr> Waiter::wait_of(const ops::WaitRequest& request, const L
     out->id = process.id;
     out->run = out->begun_in = process.run;
     // Nothing that the run before has printed, or has open, is an answer.
-    if (process.runs_again && !request.cursor && request.until != WaitCondition::exit) ++out->run;
+    if (process.runs_again && !request.cursor) ++out->run;
     out->log = process.log;
     out->pattern = request.pattern.value_or("");
     out->stream = request.stream;
@@ -451,9 +451,14 @@ Task<Waited> Waiter::wait_for_quiet(WaitPtr wait) {
 }
 
 Task<Waited> Waiter::wait_for_exit(WaitPtr wait) {
+    bool is_awaited = wait->run > wait->begun_in;  // it has not begun yet
     for (;;) {
         const Look before = look_at(wait->id);
-        const bool has_ended = !before.is_live || before.run != wait->run;
+        if (is_awaited && before.run >= wait->run) {
+            is_awaited = false;
+            wait->run = before.run;  // the numbers of runs that came to nothing are left out
+        }
+        const bool has_ended = is_awaited ? before.is_over : !before.is_live || before.run != wait->run;
         if (has_ended) co_return co_await finish(WaitOutcome::ended, *wait);
         if (supervisor_.has_left()) co_return leaving();
         if (clock_.now() >= wait->until) co_return co_await finish(WaitOutcome::timed_out, *wait);

@@ -25,8 +25,8 @@ Task<mcp::ToolResult> restart(Core core, ops::RestartRequest request, mcp::CallC
     text += fmt::format("; cursor {}", restarted->cursor);
     auto answer = structured(*restarted, std::move(text));
     if (!wait) co_return answer;
-    co_return co_await then_wait(core, std::move(answer), std::move(restarted->id), std::move(*wait),
-                                 std::move(context));
+    co_return co_await then_wait(core, std::move(answer), std::move(restarted->id), std::move(restarted->run),
+                                 std::move(*wait), std::move(context));
 }
 
 }  // namespace

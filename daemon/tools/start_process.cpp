@@ -36,7 +36,8 @@ Task<mcp::ToolResult> start(Core core, ops::StartRequest request, mcp::CallConte
     text += fmt::format("; cursor {}{}", started->cursor, ignored_text(*started));
     auto answer = structured(*started, std::move(text));
     if (!wait) co_return answer;
-    co_return co_await then_wait(core, std::move(answer), std::move(started->id), std::move(*wait), std::move(context));
+    co_return co_await then_wait(core, std::move(answer), std::move(started->id), std::move(started->run),
+                                 std::move(*wait), std::move(context));
 }
 
 }  // namespace

@@ -279,12 +279,13 @@ Task<Result<void>> check_wait(Core core, std::optional<ops::WaitSpec> wait) {
     co_return Result<void>{};
 }
 
-Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string process, ops::WaitSpec spec,
-                                mcp::CallContext context) {
+Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string process, std::optional<std::string> run,
+                                ops::WaitSpec spec, mcp::CallContext context) {
     ops::WaitRequest request;
     static_cast<ops::WaitSpec&>(request) = std::move(spec);
     const std::string id = process;
     request.process = std::move(process);
+    request.run = std::move(run);
     context.note_done(started.text);
     context.arrived = core.clock.now();
     auto waited = co_await wait_and_tell(core, std::move(request), std::move(context), Introduced::yes);

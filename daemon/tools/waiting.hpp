@@ -15,9 +15,9 @@ Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::Ca
 /// Of a wait behind something that is to be done first. Errors: invalid.
 Task<Result<void>> check_wait(Core core, std::optional<ops::WaitSpec> wait);
 
-/// What was started, and what came of the wait behind it: one answer, whose view is as of its end. That of the wait
-/// where it failed: an error.
-Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string process, ops::WaitSpec spec,
-                                mcp::CallContext context);
+/// What was started, its process and run, and what came of the wait behind it: one answer, whose view is as of its end.
+/// That of the wait where it failed: an error.
+Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string process, std::optional<std::string> run,
+                                ops::WaitSpec spec, mcp::CallContext context);
 
 }  // namespace persistproc::tools

@@ -226,6 +226,29 @@ class Ends(harness.TestCase):
             r"(?s)^persistproc: p1 \(loop\) is .*restart.*; no line matched within 50 ms; lived .*\n  ValueError: bad\n$",
         )
         self.assertNotRegex(waited.err.decode(), r"\d{4}-\d\d-\d\dT")
+    def test_wait_tells_of_an_end_when_it_was(self):
+        self.start("ok", ["true"])
+        self.start("web", ["sleep", "600"])
+        self.ok("stop", "web")
+        for label in ("ok", "web"):
+            waited, view = self.cli("wait", label, "--exit", "--json").json(), self.view(label)
+            self.assertEqual((waited["started_at"], waited["ended_at"]), (view["started_at"], view["ended_at"]))
+        both = self.cli("wait", "ok", "web", "--exit", "--json").json()["waits"]
+        self.assertEqual([each["ended_at"] for each in both], [self.view(each)["ended_at"] for each in ("ok", "web")])
+
+    def test_the_end_of_one_in_its_pause_is_that_of_its_next_run(self):
+        script = "test -e gate && exit 7; exit 4"
+        self.cli("start", "--label", "bk", "--restart", "on-failure:5", "sh", "-c", script, cwd=self.place.work)
+        harness.eventually("its pause", lambda: self.view("bk")["state"] == "backoff" and self.view("bk")["run"] == "p1.3")
+        (self.place.work / "gate").touch()
+        waited = self.cli("wait", "bk", "--exit")
+        self.assertEqual(waited.code, 7, waited)
+
+    def test_what_several_printed_stands_behind_their_labels(self):
+        for label in ("x", "y"):
+            self.start(label, ["sh", "-c", "echo ready; exec sleep 600"])
+        waited = self.ok("wait", "x", "y", "--pattern", "ready")
+        self.assertEqual(sorted(waited.out.decode().splitlines()), ["p1 (x): ready", "p2 (y): ready"])
 
     def test_a_slow_stop_says_what_it_waits_for(self):
         self.start("slow", harness.python(DEAF), "--grace", "2")
@@ -344,6 +367,17 @@ class Ends(harness.TestCase):
             self.assertEqual((finished.code, finished.out), (1, b""), finished)
             self.assertIn(b"p1 (j12) was killed by SIGUSR1", finished.err, number)
 
+    def test_one_that_is_removed_while_its_beginning_is_watched_is_told_as_that(self):
+        client = self.background("start", "--label", "sw", "--settle", "600", "sleep", "100")
+        harness.eventually("it runs", lambda: [v["state"] for v in self.views()] == ["running"])
+        # Whoever asks behind it has been answered: so has it.
+        self.ok("list")
+        client.signal(signal.SIGSTOP)
+        self.ok("rm", "-f", "sw")
+        client.signal(signal.SIGCONT)
+        finished = client.wait()
+        self.assertEqual((finished.code, notes(finished)), (1, ["p1 (sw) was stopped and removed from a command line"]), finished)
+
     def test_ctrl_c_in_stop_leaves_and_the_stop_goes_on(self):
         self.start("slow", harness.python(DEAF), "--grace", "20")
         self.ok("wait", "slow", "--pattern", "deaf")
@@ -368,17 +402,6 @@ class Ends(harness.TestCase):
         terminal.type(b"\x03")
         self.assertEqual(terminal.wait(), 0)
         self.assertIn(b"half^C\r\npersistproc: detached; p1 (web) goes on\r\npersistproc: back: ", terminal.seen)
-    def test_one_that_is_removed_while_its_beginning_is_watched_is_told_as_that(self):
-        client = self.background("start", "--label", "sw", "--settle", "600", "sleep", "100")
-        harness.eventually("it runs", lambda: [v["state"] for v in self.views()] == ["running"])
-        # Whoever asks behind it has been answered: so has it.
-        self.ok("list")
-        client.signal(signal.SIGSTOP)
-        self.ok("rm", "-f", "sw")
-        client.signal(signal.SIGCONT)
-        finished = client.wait()
-        self.assertEqual((finished.code, notes(finished)), (1, ["p1 (sw) was stopped and removed from a command line"]), finished)
-
 
     def test_what_is_typed_is_said_once_not_to_arrive(self):
         terminal = self.terminal("run", "--label", "web", "sh", "-c", "echo hello; exec sleep 600")

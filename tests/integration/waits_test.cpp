@@ -207,10 +207,39 @@ TEST_CASE("one that waits to run again, or is being restarted, is waited for in 
     }
 }
 
+TEST_CASE("the end of one that waits to run again is that of its next run") {
+    Waiting web;
+    web.daemon.shims.find({{1}, 1})->end(1);
+    web.run_until(ProcessState::backoff);
+    Json arguments{{"until", "exit"}};
+    if (GENERATE(false, true)) arguments["run"] = "p1.2";
+    web.begin(arguments);
+    CHECK(!web.is_answered());
+    web.daemon.advance_until(100ms, [&] { return web.daemon.supervisor.find({1})->run == 2; });
+    web.run_until(ProcessState::running);
+    CHECK(!web.is_answered());
+    web.daemon.shims.find({{1}, 2})->end(7);
+    const Json meta = Waiting::meta(web.answer());
+    CHECK(meta["run"] == "p1.2");
+    CHECK(meta["earlier_run"] == "p1.1");
+    CHECK(meta["exit_code"] == 7);
+    // Of a run that is named, and has ended, it is known at once.
+    web.begin(Json{{"until", "exit"}, {"run", "p1.2"}});
+    CHECK(Waiting::meta(web.answer())["exit_code"] == 7);
+}
+
 TEST_CASE("what is called off before its next run begins has ended") {
     Waiting web;
     web.daemon.shims.find({{1}, 1})->end(1);
     web.run_until(ProcessState::backoff);
+    SECTION("also where its end is waited for") {
+        web.begin(Json{{"until", "exit"}});
+        web.daemon.call("stop_process", Json{{"process", "web"}});
+        const Json meta = Waiting::meta(web.answer());
+        CHECK(meta["outcome"] == "ended");
+        CHECK(meta["run"] == "p1.1");
+        return;
+    }
     web.begin(Json{{"pattern", "ready"}, {"timeout_seconds", 0.02}});
     CHECK(Waiting::text(web.answer(1ms)).find("; its next run has not begun") != std::string::npos);
     web.begin(for_ready);
