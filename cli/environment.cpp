@@ -14,13 +14,12 @@
 #include "common/base/file.hpp"
 #include "common/base/random.hpp"
 #include "common/base/text.hpp"
+#include "common/config/environment_file.hpp"
 #include "common/rundir/run_mark.hpp"
 
 namespace persistproc::cli {
 
 namespace {
-
-constexpr std::size_t max_environment_file_bytes = 1u << 20;
 
 bool is_ours(std::string_view variable) {
     const std::string_view name = variable.substr(0, variable.find('='));
@@ -71,7 +70,7 @@ namespace {
 Result<void> add_files(const std::vector<std::string>& files, domain::Environment& into) {
     domain::Environment from_files;
     for (const auto& file : files) {
-        auto text = base::read_file(file, max_environment_file_bytes);
+        auto text = base::read_file(file, config::max_environment_file_bytes);
         if (!text) {
             Error refused = base::with_context(text.error(), "--env-file");
             // One that was to be given with -e.
@@ -81,7 +80,7 @@ Result<void> add_files(const std::vector<std::string>& files, domain::Environmen
             refused.code = ErrorCode::invalid;
             return refused;
         }
-        auto variables = parse_environment_file(*text, file);
+        auto variables = config::parse_environment_file(*text, file);
         if (!variables) return variables.error();
         for (auto& [name, value] : *variables) from_files[name] = std::move(value);
     }

@@ -30,12 +30,6 @@ inline constexpr std::array<std::string_view, 2> colour_variables = {"FORCE_COLO
 /// NOTIFY_SOCKET, LISTEN_*, INVOCATION_ID, JOURNAL_STREAM.
 std::vector<std::string> inherited_environment(const char* const* variables);
 
-/// A file of KEY=VALUE lines, also with CRLF and a byte order mark. Empty lines and those that begin with '#' are
-/// skipped, `export` is, and the last of several counts. A value ends at the line's end or at a '#' behind a blank, or
-/// it stands in quotes, over several lines if need be: as it is in single ones, with \n \t \r \\ \" \$ in double ones.
-/// Nothing is expanded. Pure. Errors: invalid, with line and column.
-Result<std::map<std::string, std::string>> parse_environment_file(std::string_view text, std::string_view name);
-
 /// The request for a definition, with environment, umask and limits of this process. Errors: invalid (a variable, a
 /// file, the working directory), io.
 Result<ops::StartRequest> make_start_request(const StartArguments& arguments);

@@ -6,8 +6,8 @@
 #include <optional>
 #include <sstream>
 
-#include "cli/agents/position.hpp"
 #include "common/base/text.hpp"
+#include "common/config/position.hpp"
 #include "common/config/toml_bounds.hpp"
 #include "common/config/toml_parser.hpp"
 
@@ -30,8 +30,8 @@ Result<toml::table> parse(std::string_view text) {
 
 /// The byte of the text that the parser calls `at`; its columns are characters, as ours.
 std::size_t offset_of(std::string_view text, const toml::source_position& at) {
-    std::size_t offset = mark_size(text);
-    for (auto line = at.line; line > 1; --line) offset = line_end(text, offset);
+    std::size_t offset = config::mark_size(text);
+    for (auto line = at.line; line > 1; --line) offset = config::line_end(text, offset);
     for (auto column = at.column; column > 1 && offset < text.size(); --column) {
         ++offset;
         while (offset < text.size() && (static_cast<unsigned char>(text[offset]) & 0xc0u) == 0x80u) ++offset;
@@ -153,11 +153,12 @@ std::optional<std::size_t> end_under_header(std::string_view text, const toml::n
 /// Takes the lines along from the one where `begin` is to the one where `last` is; and a blank line before them where
 /// none is needed.
 void remove_lines(std::string_view text, std::size_t begin, std::size_t last, std::vector<Replacement>& out) {
-    begin = line_begin(text, begin);
-    const std::size_t end = line_end(text, last);
-    const bool is_apart = end == text.size() || is_blank(text.substr(end, line_end(text, end) - end));
-    const std::size_t before = begin == 0 ? 0 : line_begin(text, begin - 1);
-    if (is_apart && begin > mark_size(text) && is_blank(text.substr(before, begin - before))) begin = before;
+    begin = config::line_begin(text, begin);
+    const std::size_t end = config::line_end(text, last);
+    const bool is_apart = end == text.size() || config::is_blank(text.substr(end, config::line_end(text, end) - end));
+    const std::size_t before = begin == 0 ? 0 : config::line_begin(text, begin - 1);
+    if (is_apart && begin > config::mark_size(text) && config::is_blank(text.substr(before, begin - before)))
+        begin = before;
     out.push_back({begin, end, ""});
 }
 
@@ -205,7 +206,7 @@ void remove_node(std::string_view text, const toml::key& key, const toml::node& 
 
 Result<EditedText> update_entry(std::string_view text, const toml::table& table, const ops::Agent& agent,
                                 const ops::AgentEntry& entry) {
-    const std::string_view newline = newline_of(text);
+    const std::string_view newline = config::newline_of(text);
     const auto wanted = ops::entry_members(agent, entry);
     std::size_t last = offset_of(text, table.source().begin);
     std::vector<Replacement> changes;
@@ -230,14 +231,16 @@ Result<EditedText> update_entry(std::string_view text, const toml::table& table,
             if (const auto right = corrected_type(type == nullptr ? "" : *type, entry))
                 changes.push_back({begin, *end, ops::quote_text(*right)});
         } else {
-            changes.push_back({line_begin(text, offset_of(text, key.source().begin)), line_end(text, *end), ""});
+            changes.push_back(
+                {config::line_begin(text, offset_of(text, key.source().begin)), config::line_end(text, *end), ""});
         }
     }
     std::string missing;
     for (const auto& each : wanted)
-        if (!table.contains(each.first)) missing += std::string(line_indent(text, last)) + render_line(each, newline);
+        if (!table.contains(each.first))
+            missing += std::string(config::line_indent(text, last)) + render_line(each, newline);
     if (!missing.empty()) {
-        const std::size_t at = line_end(text, last);
+        const std::size_t at = config::line_end(text, last);
         if (!text.substr(0, at).ends_with('\n')) {
             missing.insert(0, newline);
             missing.resize(missing.size() - newline.size());
@@ -296,16 +299,16 @@ Result<EditedText> edit(std::string_view text, const toml::table& document, cons
             fmt::format("{} is {}", agent.table,
                         servers->is_array_of_tables() ? "a list of tables" : "written as a value on one line"));
     const std::string name = fmt::format("{}.{}", agent.table, entry.name);
-    const std::string newline(newline_of(text));
+    const std::string newline(config::newline_of(text));
     const toml::table* const others = servers == nullptr ? nullptr : servers->as_table();
     const auto found = others == nullptr ? toml::table::const_iterator() : others->find(entry.name);
     EditedText out;
     if (others == nullptr || found == others->end()) {
         out.change = Change::added;
         out.text = text;
-        const std::string_view content = text.substr(mark_size(text));
+        const std::string_view content = text.substr(config::mark_size(text));
         if (!content.empty() && !content.ends_with('\n')) out.text += newline;
-        if (!is_blank(content) && !content.ends_with(newline + newline)) out.text += newline;
+        if (!config::is_blank(content) && !content.ends_with(newline + newline)) out.text += newline;
         out.text += render_table(agent, entry, newline);
         return out;
     }
@@ -323,7 +326,7 @@ Result<EditedText> edit(std::string_view text, const toml::table& document, cons
     for (const auto& [key, node] : *table)
         if (is_form_member(key.str())) return unexpected(begin_of(key, node), fmt::format("{} is a table", key.str()));
     // A sub-table of the user's without its table: ours comes first, as people write it.
-    const std::size_t first = line_begin(text, offset_of(text, table->source().begin));
+    const std::size_t first = config::line_begin(text, offset_of(text, table->source().begin));
     out.change = Change::added;
     out.text = apply(text, {{first, first, render_table(agent, entry, newline) + newline}});
     return out;

@@ -3,15 +3,16 @@
 #include <string>
 #include <vector>
 
-#include "cli/agents/json_document.hpp"
 #include "cli/agents/json_edit.hpp"
 #include "common/base/text.hpp"
+#include "common/config/json_document.hpp"
 #include "tests/fuzz/input.hpp"
 
 namespace {
 
 using namespace persistproc;
 using namespace persistproc::cli::agents;
+using namespace persistproc::config;
 using fuzz::require;
 
 bool is_same(const JsonNode& a, std::string_view in_a, const JsonNode& b, std::string_view in_b) {

@@ -1,5 +1,6 @@
 /// Files of KEY=VALUE lines.
-#include "cli/environment.hpp"
+#include "common/config/environment_file.hpp"
+
 #include "common/base/text.hpp"
 #include "tests/fuzz/input.hpp"
 
@@ -7,7 +8,7 @@ using namespace persistproc;
 using fuzz::require;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-    const auto variables = cli::parse_environment_file(fuzz::Input(bytes, size).rest(), "file");
+    const auto variables = config::parse_environment_file(fuzz::Input(bytes, size).rest(), "file");
     if (!variables) {
         require(variables.error().code == ErrorCode::invalid && !base::has_control_or_bidi(variables.error().message),
                 "an error is one line");
@@ -21,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
         for (const char c : value) quoted += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
         written += "export " + name + "=\"" + quoted + "\"\r\n";
     }
-    const auto again = cli::parse_environment_file(written, "file");
+    const auto again = config::parse_environment_file(written, "file");
     require(again && *again == *variables, "what is written is read as it was");
     return 0;
 }

@@ -1,13 +1,14 @@
 #include "cli/agents/json_edit.hpp"
 
-#include "cli/agents/json_document.hpp"
-#include "cli/agents/position.hpp"
+#include "common/config/json_document.hpp"
+#include "common/config/position.hpp"
 #include "tests/support/catch.hpp"
 
 namespace json_edit_test {
 
 using namespace persistproc;
 using namespace persistproc::cli::agents;
+using namespace persistproc::config;
 
 namespace {
 

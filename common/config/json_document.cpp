@@ -1,14 +1,14 @@
-#include "cli/agents/json_document.hpp"
+#include "common/config/json_document.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "cli/agents/position.hpp"
 #include "common/base/text.hpp"
+#include "common/config/position.hpp"
 
-namespace persistproc::cli::agents {
+namespace persistproc::config {
 
 namespace {
 
@@ -267,4 +267,4 @@ std::size_t JsonNode::count(std::string_view name) const noexcept {
 
 Result<JsonDocument> parse_json(std::string_view text) { return Parser(text).parse(); }
 
-}  // namespace persistproc::cli::agents
+}  // namespace persistproc::config

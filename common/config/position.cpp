@@ -1,10 +1,10 @@
-#include "cli/agents/position.hpp"
+#include "common/config/position.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-namespace persistproc::cli::agents {
+namespace persistproc::config {
 
 std::string position_text(std::string_view text, std::size_t offset) {
     offset = std::min(offset, text.size());
@@ -41,4 +41,4 @@ std::string_view newline_of(std::string_view text) noexcept {
 
 bool is_blank(std::string_view text) noexcept { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
-}  // namespace persistproc::cli::agents
+}  // namespace persistproc::config

@@ -8,7 +8,7 @@
 
 #include "common/base/result.hpp"
 
-namespace persistproc::cli::agents {
+namespace persistproc::config {
 
 struct JsonMember;
 
@@ -41,4 +41,4 @@ struct JsonDocument {
 /// A byte order mark before it is skipped. Errors: corrupt, one line that begins with the position.
 Result<JsonDocument> parse_json(std::string_view text);
 
-}  // namespace persistproc::cli::agents
+}  // namespace persistproc::config

@@ -2,7 +2,7 @@
 #include <string>
 #include <string_view>
 
-namespace persistproc::cli::agents {
+namespace persistproc::config {
 
 /// "line 3, column 5" of the byte at `offset`, as editors count: columns are characters, from 1. Pure.
 std::string position_text(std::string_view text, std::size_t offset);
@@ -22,4 +22,4 @@ std::string_view newline_of(std::string_view text) noexcept;
 
 bool is_blank(std::string_view text) noexcept;
 
-}  // namespace persistproc::cli::agents
+}  // namespace persistproc::config

@@ -1,0 +1,19 @@
+#pragma once
+/// Files of KEY=VALUE lines, in one dialect wherever such a file is named.
+#include <cstddef>
+#include <string_view>
+
+#include "common/base/result.hpp"
+#include "common/domain/process.hpp"
+
+namespace persistproc::config {
+
+inline constexpr std::size_t max_environment_file_bytes = 1u << 20;
+
+/// Also with CRLF and a byte order mark. Empty lines and those that begin with '#' are skipped, `export` is, and the
+/// last of several counts. A value ends at the line's end or at a '#' behind a blank, or it stands in quotes, over
+/// several lines if need be: as it is in single ones, with \n \t \r \\ \" \$ in double ones. Nothing is expanded.
+/// `name` stands in errors. Pure. Errors: invalid, with line and column.
+Result<domain::Environment> parse_environment_file(std::string_view text, std::string_view name);
+
+}  // namespace persistproc::config

@@ -1,0 +1,57 @@
+#include "common/config/environment_file.hpp"
+
+#include <vector>
+
+#include "tests/support/catch.hpp"
+
+using namespace persistproc;
+using config::parse_environment_file;
+
+TEST_CASE("environment files are read in one dialect") {
+    const auto variables = parse_environment_file("# c\n\nA=1\nexport B = \"x y\"\r\nC='q'\nD=a=b", "f").value();
+    CHECK(variables == domain::Environment{{"A", "1"}, {"B", "x y"}, {"C", "q"}, {"D", "a=b"}});
+    const auto refused = parse_environment_file("A=1\nsecret", "f");
+    REQUIRE(refused.has_error());
+    CHECK(refused.error().message == "f:2:7: \"=\" is expected behind the name of a variable");
+    struct Row {
+        std::string_view text;
+        domain::Environment variables;
+    };
+    const std::vector<Row> rows = {
+        {"\xEF\xBB\xBF"
+         "A=1\r\nB=2\r\n",
+         {{"A", "1"}, {"B", "2"}}},
+        {"export\tA=1\nexport  B=2", {{"A", "1"}, {"B", "2"}}},
+        {"A=x # c\nB=x#y\nC=# c\nD=#x\nE= # c", {{"A", "x"}, {"B", "x#y"}, {"C", "# c"}, {"D", "#x"}, {"E", ""}}},
+        {"A='x # y' # c\nB=\"x\"#c", {{"A", "x # y"}, {"B", "x"}}},
+        {R"(A="a\tb\n\"\\\$x\q")", {{"A", "a\tb\n\"\\$x\\q"}}},
+        {R"(A='a\n"')", {{"A", "a\\n\""}}},
+        {"A='one\ntwo'\nB=\"three\r\nfour\" # c\nC=$A `x` ${B}",
+         {{"A", "one\ntwo"}, {"B", "three\r\nfour"}, {"C", "$A `x` ${B}"}}},
+        {"A=1\nA=2\na.b-c=3", {{"A", "2"}, {"a.b-c", "3"}}},
+        {"export=1\nA=it's\n", {{"export", "1"}, {"A", "it's"}}},
+        {"A=\xFF", {{"A", "\xFF"}}},
+        {"", {}},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.text);
+        const auto read = parse_environment_file(row.text, "f");
+        REQUIRE(read.has_value());
+        CHECK(*read == row.variables);
+    }
+    const std::pair<std::string_view, std::string_view> wrong[] = {
+        {"A=1\n 1B=2", "f:2:2: not a variable's name"},
+        {"=1", "f:1:1: not a variable's name, which is letters, digits, "},
+        {"A=1\nexport A%=1", "f:2:8: not a variable's name"},
+        {"A B=1", "f:1:3: \"=\" is expected"},
+        {"export A", "f:1:9: \"=\" is expected"},
+        {"A=1\nB=\"x\ny", "f:2:3: a quote"},
+        {"A='x' y", "f:1:7: behind a quoted value"},
+        {std::string_view("A=x\0y", 5), "f:1:6: the value of A holds a NUL byte"}};
+    for (const auto& [text, message] : wrong) {
+        CAPTURE(text);
+        const auto read = parse_environment_file(text, "f");
+        REQUIRE(read.has_error());
+        CHECK(read.error().message.starts_with(message));
+    }
+}
