@@ -17,7 +17,7 @@ Error unknown_flag(std::string_view given, const std::vector<FlagShape>& known, 
         return Error{ErrorCode::invalid, fmt::format("unknown flag {}: {}", base::excerpt(given), instead)};
     std::vector<std::string> names;
     for (const auto& flag : known) names.push_back("--" + flag.long_name);
-    const std::string near = given.starts_with("--") ? nearest_word(given, names) : std::string();
+    const std::string near = given.starts_with("--") ? base::nearest_word(given, names) : std::string();
     return Error{ErrorCode::invalid,
                  fmt::format("unknown flag {}{}", base::excerpt(given),
                              near.empty() ? std::string() : fmt::format("; did you mean {}?", near))};
@@ -174,30 +174,6 @@ SortedWords sort_out(const std::vector<std::string>& words, const std::vector<Fl
     }
     out.rest.insert(out.rest.end(), words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
     return out;
-}
-
-std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates) {
-    constexpr std::size_t long_word = 8, least_beginning = 3;
-    const std::size_t letters = word.size() - std::min(word.size(), word.find_first_not_of('-'));
-    std::string best;
-    std::size_t best_distance = (letters >= long_word ? 2 : 1) + 1;
-    const std::string_view typed = word.substr(word.size() - letters);
-    for (const auto& each : candidates) {
-        const std::size_t distance = base::edit_distance(word, each);
-        const std::string_view meant = std::string_view(each).substr(std::min(each.size(), word.size() - letters));
-        // Nobody mistypes the first letter alone.
-        const bool begins_alike =
-            !typed.empty() && !meant.empty() &&
-            (typed[0] == meant[0] || typed.starts_with(meant.substr(1, 1)) || meant.starts_with(typed.substr(1, 1)));
-        if (begins_alike && distance < best_distance) {
-            best_distance = distance;
-            best = each;
-        }
-    }
-    if (!best.empty() || letters < least_beginning) return best;
-    for (const auto& each : candidates)
-        if (each.starts_with(word)) return each;
-    return best;
 }
 
 }  // namespace persistproc::cli

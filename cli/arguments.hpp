@@ -59,8 +59,4 @@ struct SortedWords {
 /// Tells flags of `known` from other words, wherever they stand.
 SortedWords sort_out(const std::vector<std::string>& words, const std::vector<FlagShape>& known);
 
-/// The candidate that a mistyped word was meant to be: one letter wrong, missing, too many or two exchanged, in a long
-/// word two of that, and not the first letter alone; or the word is its beginning. "" when none is near.
-std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates);
-
 }  // namespace persistproc::cli

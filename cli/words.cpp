@@ -243,7 +243,7 @@ const ProcessView* find_named(const std::vector<ProcessView>& views, std::string
 std::string near_label(const std::vector<ProcessView>& views, const std::string& word) {
     std::vector<std::string> labels;
     for (const auto& view : views) labels.push_back(view.label);
-    return ::access(word.c_str(), F_OK) == 0 ? std::string() : nearest_word(word, labels);
+    return ::access(word.c_str(), F_OK) == 0 ? std::string() : base::nearest_word(word, labels);
 }
 
 using base::assigned_name;
@@ -440,7 +440,7 @@ std::string near_subcommand(std::string_view word) {
     }
     std::string small(word);
     for (char& c : small) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return nearest_word(small, names);
+    return base::nearest_word(small, names);
 }
 
 bool may_be_program(const StartArguments& arguments) {

@@ -504,6 +504,30 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     return row[b.size()];
 }
 
+std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates) {
+    constexpr std::size_t long_word = 8, least_beginning = 3;
+    const std::size_t letters = word.size() - std::min(word.size(), word.find_first_not_of('-'));
+    std::string best;
+    std::size_t best_distance = (letters >= long_word ? 2 : 1) + 1;
+    const std::string_view typed = word.substr(word.size() - letters);
+    for (const auto& each : candidates) {
+        const std::size_t distance = edit_distance(word, each);
+        const std::string_view meant = std::string_view(each).substr(std::min(each.size(), word.size() - letters));
+        // Nobody mistypes the first letter alone.
+        const bool begins_alike =
+            !typed.empty() && !meant.empty() &&
+            (typed[0] == meant[0] || typed.starts_with(meant.substr(1, 1)) || meant.starts_with(typed.substr(1, 1)));
+        if (begins_alike && distance < best_distance) {
+            best_distance = distance;
+            best = each;
+        }
+    }
+    if (!best.empty() || letters < least_beginning) return best;
+    for (const auto& each : candidates)
+        if (each.starts_with(word)) return each;
+    return best;
+}
+
 std::string bytes_to_text(std::string_view bytes) {
     std::string out;
     out.reserve(bytes.size());

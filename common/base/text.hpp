@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace persistproc::base {
 
@@ -84,6 +85,10 @@ bool has_control_or_bidi(std::string_view text) noexcept;
 
 /// In bytes, how many are to be changed, put in, left out or exchanged with their neighbour: for "did you mean".
 std::size_t edit_distance(std::string_view a, std::string_view b);
+
+/// The candidate that a mistyped word was meant to be: one letter wrong, missing, too many or two exchanged, in a long
+/// word two of that, and not the first letter alone; or the word is its beginning. "" when none is near.
+std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates);
 
 /// Any bytes as UTF-8 text: each byte becomes the code point of its value. `text_to_bytes` undoes it; nothing when
 /// `text` is not of that form.

@@ -382,16 +382,6 @@ TEST_CASE("setup names clients, a scope and an entry") {
     CHECK(refusal_of({"doctor", "zed"}).find("unexpected \"zed\"") != std::string::npos);
 }
 
-TEST_CASE("the nearest word is near") {
-    CHECK(nearest_word("--follw", {"--follow", "--lines"}) == "--follow");
-    CHECK(nearest_word("--zebra", {"--follow", "--lines"}) == "");
-    CHECK(nearest_word("--sort", {"--port", "--json"}) == "");
-    CHECK(nearest_word("--cron", {"--port", "--json"}) == "");
-    CHECK(nearest_word("--head", {"--help"}) == "");
-    CHECK(nearest_word("lsit", {"list", "stop"}) == "list");
-    CHECK(nearest_word("--work", {"--working-directory"}) == "--working-directory");
-}
-
 TEST_CASE("errors of a bad command line come in the format asked for") {
     CHECK(guess_format({"list", "--json", "--bad"}) == OutputFormat::json);
     CHECK(guess_format({"list", "--format", "json", "--bad"}) == OutputFormat::json);

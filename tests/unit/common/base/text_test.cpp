@@ -145,4 +145,14 @@ TEST_CASE("any bytes travel as text") {
     CHECK(text_to_bytes("\xff") == std::nullopt);
 }
 
+TEST_CASE("the nearest word is near") {
+    CHECK(nearest_word("--follw", {"--follow", "--lines"}) == "--follow");
+    CHECK(nearest_word("--zebra", {"--follow", "--lines"}) == "");
+    CHECK(nearest_word("--sort", {"--port", "--json"}) == "");
+    CHECK(nearest_word("--cron", {"--port", "--json"}) == "");
+    CHECK(nearest_word("--head", {"--help"}) == "");
+    CHECK(nearest_word("lsit", {"list", "stop"}) == "list");
+    CHECK(nearest_word("--work", {"--working-directory"}) == "--working-directory");
+}
+
 }  // namespace text_test
