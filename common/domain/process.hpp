@@ -198,12 +198,16 @@ constexpr void Definition::fields(Each&& each) {
     constexpr auto unseen = schema::in_requests | schema::in_documents;  // in no view
     each(schema::required("command", &D::command, "Split like a shell does, none is run; or an array of words")
              .in_form(&command_form)
-             .of_kind(ValueKind::command));
+             .of_kind(ValueKind::command)
+             .as_key("run")
+             .taking_restart());
     each(schema::required("working_directory", &D::working_directory, "Absolute path")
              .range(1, 4096)
              .as_flag("C,working-directory", "DIR", "Where the command runs")
              .also_typed("cwd workdir")
-             .of_kind(ValueKind::directory));
+             .of_kind(ValueKind::directory)
+             .as_key("cwd")
+             .taking_restart());
     each(field("label", &D::label, "Unique name; default: \"<command> in <directory>\"")
              .range(1, 200)
              .absent_if_empty()
@@ -225,19 +229,22 @@ constexpr void Definition::fields(Each&& each) {
              .in_form(&signal_form)
              .range(1, 64)
              .as_flag("stop-signal", "SIGNAL", "First signal of a stop (SIGTERM)")
-             .of_kind(ValueKind::signal));
+             .of_kind(ValueKind::signal)
+             .as_key("stop_signal"));
     each(field("grace_seconds", &D::grace_seconds, "Time before SIGKILL")
              .only(unseen)
              .in_form(&seconds_form)
              .range(0, 3600)
              .as_flag("grace", "DURATION", "Time between it and SIGKILL (10s)")
              .also_typed("stop-timeout kill-timeout")
-             .of_kind(ValueKind::duration));
+             .of_kind(ValueKind::duration)
+             .as_key("grace"));
     each(field("description", &D::description, "What it is for")
              .range(1, 200)
              .line()
              .absent_if_empty()
-             .as_flag("description", "TEXT", "What it is for; shown by status and list -o wide"));
+             .as_flag("description", "TEXT", "What it is for; shown by status and list -o wide")
+             .as_key("description"));
     each(field("started_by", &D::started_by).only(schema::in_answers | schema::in_documents).absent_if_empty());
     each(field("variables", &D::variables).only(schema::in_documents).absent_if_empty().left_out_if_absent());
 }

@@ -48,7 +48,9 @@ const void* member(const FieldCodec& field, const void* owner) {
 void* member(const FieldCodec& field, void* owner) { return static_cast<std::byte*>(owner) + field.offset; }
 
 /// A form is for those who send and read messages; what is stored has the form of its type.
-bool is_formed(const FieldCodec& field, Use use) { return field.form != nullptr && use != in_documents; }
+bool is_formed(const FieldCodec& field, Use use) {
+    return field.form != nullptr && (use != in_documents || field.value->needs_form);
+}
 
 Json write_member(const FieldCodec& field, const void* owner, Use use) {
     const void* value = member(field, owner);
@@ -110,7 +112,7 @@ struct ObjectReader {
             keep_unknown(facts.name, json, *unknown);
             return {};
         }
-        const std::string where = prefix + facts.name;
+        const std::string where = prefix + facts.name_in(how.use);
         void* value = member(field, into);
         auto done = is_formed(field, how.use) ? field.value->form_read(field.form, json, where, value)
                                               : field.value->read(json, where, how, value);
@@ -158,11 +160,15 @@ struct ObjectReader {
 
     Error unknown_argument(const std::string& name) const {
         std::string known;
+        std::vector<std::string> names;
         for (const auto& each : codec.fields) {
             if (!each.facts.is_for(how.use)) continue;
             if (!known.empty()) known += ", ";
-            known += each.facts.name;
+            known += each.facts.name_in(how.use);
+            names.emplace_back(each.facts.name_in(how.use));
         }
+        if (how.use == in_files)
+            return Error{ErrorCode::invalid, prefix + base::excerpt(name) + ": " + no_such_key(name, names)};
         return Error{ErrorCode::invalid,
                      fmt::format("{}{}: unknown argument (known: {})", prefix, base::excerpt(name), known)};
     }
@@ -171,7 +177,7 @@ struct ObjectReader {
         for (const auto& item : json.items()) {
             const auto& name = item.key();
             const bool is_known = std::any_of(codec.fields.begin(), codec.fields.end(), [&](const auto& each) {
-                return name == each.facts.name && each.facts.is_for(how.use);
+                return each.facts.is_for(how.use) && name == each.facts.name_in(how.use);
             });
             if (is_known) continue;
             if (!how.is_lenient) return unknown_argument(name);
@@ -215,8 +221,8 @@ Json write_object(const ObjectCodec& codec, const void* value, Use use) {
             codec.fields.begin(), codec.fields.end(),
             [&name = name, use](const auto& each) { return name == each.facts.name && each.facts.is_for(use); });
         const auto stands = out.find(name);
-        const bool is_replaced = known != codec.fields.end() && stands != out.end() &&
-                                 *stands != known->value->write(member(*known, codec.defaults), use);
+        const bool is_replaced =
+            known != codec.fields.end() && stands != out.end() && *stands != write_member(*known, codec.defaults, use);
         if (!is_replaced) out[name] = Json::parse(text, nullptr, false);
     }
     return out;
@@ -264,10 +270,11 @@ Result<void> read_object(const ObjectCodec& codec, const Json& json, const std::
     MembersInOrder members(json.get_ref<const Json::object_t&>());
     for (const auto& each : codec.fields) {
         if (!each.facts.is_for(how.use)) continue;
-        const Json* const found = members.find(each.facts.name);
+        const char* const name = each.facts.name_in(how.use);
+        const Json* const found = members.find(name);
         if (found == nullptr) {
             if (each.facts.is_required && how.use != in_documents)
-                return Error{ErrorCode::invalid, prefix + each.facts.name + ": required"};
+                return Error{ErrorCode::invalid, prefix + name + ": required"};
             continue;
         }
         if (auto done = reader.read(each, *found); !done) return done;
@@ -276,6 +283,36 @@ Result<void> read_object(const ObjectCodec& codec, const Json& json, const std::
         if (auto done = reader.read_others(json); !done) return done;
     if (codec.finish == nullptr || how.is_lenient) return {};
     return codec.finish(into, json);
+}
+
+Result<void> read_field(const ObjectCodec& codec, const FieldCodec& field, const Json& json, const std::string& prefix,
+                        Reading how, void* into) {
+    return ObjectReader{codec, prefix, how, into, nullptr}.read(field, json);
+}
+
+Json write_field(const FieldCodec& field, const void* owner, Use use) { return write_member(field, owner, use); }
+
+/// "ready" for readiness, "env" for environment: the key that is, or shares, most of the beginning. "" when none does.
+static std::string best_beginning(std::string_view given, const std::vector<std::string>& known) {
+    constexpr std::size_t least_whole = 3, least_shared = 4;
+    std::string best;
+    std::size_t most = 0;
+    for (const auto& each : known) {
+        const auto end = std::mismatch(given.begin(), given.end(), each.begin(), each.end()).second;
+        const auto shared = static_cast<std::size_t>(end - each.begin());
+        const bool is_near = shared >= least_shared || (shared >= least_whole && shared == each.size());
+        if (!is_near || shared <= most) continue;
+        most = shared;
+        best = each;
+    }
+    return best;
+}
+
+std::string no_such_key(std::string_view given, const std::vector<std::string>& known) {
+    std::string near = base::nearest_word(given, known);
+    if (near.empty()) near = best_beginning(given, known);
+    return near.empty() ? fmt::format("no such key; known: {}", fmt::join(known, ", "))
+                        : fmt::format("no such key; nearest: {}", near);
 }
 
 Json to_arguments(const ObjectCodec& codec, const void* request) {

@@ -38,6 +38,7 @@ enum class Shape { boolean, number, text, word, list, map, object, other };
 struct ValueCodec {
     Shape shape;  // of an optional: that of what it may hold
     bool is_optional;
+    bool needs_form;  // the type says nothing of it: its fields' forms are used wherever it stands, in documents, too
     Json (*schema)(Audience, bool closed);
     Json (*write)(const void* value, Use);
     /// Errors: invalid, naming `path`; `into` is as it was.
@@ -70,6 +71,12 @@ Json object_schema(const ObjectCodec& codec, Audience audience, bool closed);
 Json write_object(const ObjectCodec& codec, const void* value, Use use);
 /// Errors: invalid, naming the member; `into` is then half read.
 Result<void> read_object(const ObjectCodec& codec, const Json& json, const std::string& path, Reading how, void* into);
+/// One member of it, which `prefix` stands before in errors.
+Result<void> read_field(const ObjectCodec& codec, const FieldCodec& field, const Json& json, const std::string& prefix,
+                        Reading how, void* into);
+Json write_field(const FieldCodec& field, const void* owner, Use use);
+/// What is said of a key that is none of `known`: the nearest, else all of them.
+std::string no_such_key(std::string_view given, const std::vector<std::string>& known);
 Json to_arguments(const ObjectCodec& codec, const void* request);
 
 Error wrong_type(const std::string& path, std::string_view expected, const Json& got);
@@ -109,6 +116,15 @@ Result<T> read(const Json& json, const std::string& path, Audience audience = Au
     return out;
 }
 
+/// One value, as it stands in a project's file. Errors: as above.
+template <class T>
+Result<T> read_from_file(const Json& json, const std::string& path) {
+    T out{};
+    auto done = detail::value_codec<T>().read(json, path, {in_files, false}, &out);
+    if (!done) return done.error();
+    return out;
+}
+
 // ---- implementation ----
 
 namespace detail {
@@ -140,6 +156,18 @@ template <class T>
 concept FinishesReading = requires(T& value, const Json& json) {
     { value.finish_reading(json) } -> std::same_as<Result<void>>;
 };
+
+/// Whether values of a type can be read and written without a form.
+template <class T>
+constexpr bool is_self_explanatory() {
+    if constexpr (IsOptional<T>::value || IsVector<T>::value)
+        return is_self_explanatory<typename T::value_type>();
+    else if constexpr (IsStringMap<T>::value)
+        return is_self_explanatory<typename T::mapped_type>();
+    else
+        return std::is_arithmetic_v<T> || std::is_same_v<T, std::string> || std::is_same_v<T, WallTime> ||
+               HasEnumNames<T> || IsOpen<T>::value || HasFields<T>;
+}
 
 template <class E>
 std::vector<std::string_view> words_of() {
@@ -310,11 +338,14 @@ constexpr ValueCodec make_value_codec() {
     ValueCodec out{};
     out.shape = shape_of<T>();
     out.is_optional = IsOptional<T>::value;
-    out.schema = &schema_of<T>;
-    out.write = [](const void* value, Use use) { return write_value(as<T>(value), use); };
-    out.read = [](const Json& json, const std::string& path, Reading how, void* into) {
-        return assign<T>(read_value<T>(json, path, how), into);
-    };
+    out.needs_form = !is_self_explanatory<T>();
+    if constexpr (is_self_explanatory<T>()) {
+        out.schema = &schema_of<T>;
+        out.write = [](const void* value, Use use) { return write_value(as<T>(value), use); };
+        out.read = [](const Json& json, const std::string& path, Reading how, void* into) {
+            return assign<T>(read_value<T>(json, path, how), into);
+        };
+    }
     out.measure = [](const void* value) { return measure_of(as<T>(value)); };
     if constexpr (HasEnumNames<T>) out.knows_word = &knows_word<T>;
     out.form_schema = [](const void* form) { return as<Form<T>>(form).schema(); };

@@ -39,6 +39,7 @@ enum Use : unsigned char {
     by_client = 2,
     in_answers = 4,
     in_documents = 8,  // what is stored
+    in_files = 16,     // what people write: a project's file
     in_requests = by_agents | by_client,
     everywhere = 15,
 };
@@ -84,9 +85,12 @@ struct FieldFacts {
     const char* also = "";       // other names of the flag, separated by blanks: see `also_typed`
     const char* value_name = "";
     const char* help = nullptr;
+    const char* key = "";        // as written in a project's file
+    bool takes_restart = false;  // changed there, it holds for the next run and not for the present one
     ValueKind kind = ValueKind::text;
 
     constexpr bool is_for(Use use) const { return (uses & use) != 0; }
+    constexpr const char* name_in(Use use) const { return use == in_files ? key : name; }
     constexpr const char* sentence() const { return help != nullptr ? help : text; }
 };
 
@@ -159,6 +163,18 @@ struct Field : FieldFacts {
     constexpr Field also_typed(const char* names) const {
         Field copy = *this;
         copy.also = names;
+        return copy;
+    }
+    /// Also a key of a project's file.
+    constexpr Field as_key(const char* name_there) const {
+        Field copy = *this;
+        copy.uses = uses | in_files;
+        copy.key = name_there;
+        return copy;
+    }
+    constexpr Field taking_restart() const {
+        Field copy = *this;
+        copy.takes_restart = true;
         return copy;
     }
     constexpr Field of_kind(ValueKind what) const {
