@@ -13,13 +13,13 @@ bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 class Reader {
 public:
-    Reader(std::string_view text, std::string_view name) : text_(text), name_(name) {
+    Reader(std::string_view text, std::string_view name, const VariableLookup& outer)
+        : text_(text), name_(name), outer_(outer) {
         constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
         if (text_.starts_with(byte_order_mark)) text_.remove_prefix(byte_order_mark.size());
     }
 
     Result<domain::Environment> read() {
-        domain::Environment out;
         while (at_ < text_.size()) {
             skip_blanks();
             if (at_line_end() || text_[at_] == '#') {
@@ -32,10 +32,10 @@ public:
             if (!value) return value.error();
             if (value->find('\0') != std::string::npos)
                 return refuse(at_, fmt::format("the value of {} holds a NUL byte", *key));
-            out[std::move(*key)] = std::move(*value);
+            read_[std::move(*key)] = std::move(*value);
             next_line();
         }
-        return out;
+        return std::move(read_);
     }
 
 private:
@@ -85,15 +85,33 @@ private:
     Result<std::string> read_value() {
         skip_blanks();
         if (at_ < text_.size() && (text_[at_] == '"' || text_[at_] == '\'')) return read_quoted();
-        const std::size_t begin = at_;
-        std::size_t end = at_;
+        std::string value;
+        std::size_t end = 0;  // of what is no blank
         while (!at_line_end()) {
             const bool is_comment = text_[at_] == '#' && is_blank(text_[at_ - 1]);
             if (is_comment) break;
-            if (!is_blank(text_[at_])) end = at_ + 1;
-            ++at_;
+            const bool is_gap = is_blank(text_[at_]);
+            if (!take_expansion(value)) value += text_[at_++];
+            if (!is_gap) end = value.size();
         }
-        return std::string(text_.substr(begin, end - begin));
+        value.resize(end);
+        return value;
+    }
+
+    /// What `${X}` stands for, if that is here and is to be expanded.
+    bool take_expansion(std::string& into) {
+        if (!outer_ || !text_.substr(at_).starts_with("${")) return false;
+        const std::string_view within = text_.substr(at_ + 2, text_.substr(at_ + 2).find_first_of("}\n"));
+        const std::size_t dash = within.find(":-");
+        const std::string name(within.substr(0, dash));
+        const bool is_closed = at_ + 2 + within.size() < text_.size() && text_[at_ + 2 + within.size()] == '}';
+        if (!is_closed || !domain::is_variable_name(name)) return false;
+        at_ += within.size() + 3;
+        const auto earlier = read_.find(name);
+        const auto value = earlier != read_.end() ? std::optional(earlier->second) : outer_(name);
+        const bool takes_default = dash != std::string_view::npos && (!value || value->empty());
+        into += takes_default ? std::string(within.substr(dash + 2)) : value.value_or("");
+        return true;
     }
 
     /// What it stands for in double quotes; 0: the backslash stays.
@@ -114,6 +132,7 @@ private:
         const char quote = text_[at_++];
         std::string value;
         while (at_ < text_.size() && text_[at_] != quote) {
+            if (quote == '"' && take_expansion(value)) continue;
             const char next =
                 quote == '"' && text_[at_] == '\\' && at_ + 1 < text_.size() ? escaped(text_[at_ + 1]) : '\0';
             value += next != 0 ? next : text_[at_];
@@ -127,13 +146,16 @@ private:
     }
 
     std::string_view text_, name_;
+    const VariableLookup& outer_;
     std::size_t at_ = 0;
+    domain::Environment read_;
 };
 
 }  // namespace
 
-Result<domain::Environment> parse_environment_file(std::string_view text, std::string_view name) {
-    return Reader(text, name).read();
+Result<domain::Environment> parse_environment_file(std::string_view text, std::string_view name,
+                                                   const VariableLookup& outer) {
+    return Reader(text, name, outer).read();
 }
 
 }  // namespace persistproc::config

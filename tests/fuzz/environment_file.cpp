@@ -24,5 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     }
     const auto again = config::parse_environment_file(written, "file");
     require(again && *again == *variables, "what is written is read as it was");
+    const auto unset = [](const std::string&) { return std::optional<std::string>(); };
+    const auto expanded = config::parse_environment_file(fuzz::Input(bytes, size).rest(), "file", unset);
+    require(expanded && expanded->size() == variables->size(), "expansion changes values alone");
     return 0;
 }

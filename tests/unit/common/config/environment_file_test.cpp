@@ -55,3 +55,19 @@ TEST_CASE("environment files are read in one dialect") {
         CHECK(read.error().message.starts_with(message));
     }
 }
+
+TEST_CASE("an environment file is expanded where that is asked for") {
+    const config::VariableLookup outer = [](const std::string& name) -> std::optional<std::string> {
+        if (name == "HOME") return "/home/me";
+        if (name == "EMPTY") return "";
+        return std::nullopt;
+    };
+    const auto read = [&](std::string_view text) { return parse_environment_file(text, "f", outer).value(); };
+    CHECK(read("A=1\nB=${A}${HOME}x # c") == domain::Environment{{"A", "1"}, {"B", "1/home/mex"}});
+    CHECK(read("HOME=/else\nB=${HOME}") == domain::Environment{{"HOME", "/else"}, {"B", "/else"}});
+    CHECK(read("B=${NONE}${NONE:-a b}${EMPTY:-c}") == domain::Environment{{"B", "a bc"}});
+    CHECK(read("B=\"${HOME}\\${HOME}\"") == domain::Environment{{"B", "/home/me${HOME}"}});
+    CHECK(read("B='${HOME}'\nC=$HOME\nD=${A%x}\nE=${HOME") ==
+          domain::Environment{{"B", "${HOME}"}, {"C", "$HOME"}, {"D", "${A%x}"}, {"E", "${HOME"}});
+    CHECK(parse_environment_file("B=${HOME}", "f").value() == domain::Environment{{"B", "${HOME}"}});
+}
