@@ -1,0 +1,34 @@
+#pragma once
+/// Files of other tools, read as they are: each becomes the tree that persistproc.toml would have been. What they say
+/// and cannot be done is a problem; what makes no difference here, a note. Their texts are the shell's: no `${a.b}` of
+/// ours stands in them.
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "common/project/node.hpp"
+
+namespace persistproc::project {
+
+enum class FileKind { own, process_compose, procfile, launch_json, package_json };
+
+/// By the name of the file; what is none of the known ones is taken for TOML. Pure.
+FileKind kind_of(std::string_view path) noexcept;
+
+/// Where a project's file is looked for, relative to a directory, in this order.
+extern const std::vector<std::string_view> known_files;
+
+/// foreman's: `NAME: COMMAND`; other lines are left out, `release` is not started by itself. The first line's PORT is
+/// `base_port`, each further one's 100 more; nothing: 5000 and so on, or what is free next.
+std::optional<Node> read_procfile(std::string_view text, std::uint32_t file, std::optional<int> base_port,
+                                  Problems& problems);
+/// `configurations` of .claude/launch.json, which lies one directory below the project's.
+std::optional<Node> read_launch_json(std::string_view text, std::uint32_t file, Problems& problems);
+/// `scripts` of package.json, run by `runner` (npm, pnpm, yarn, bun): names to be started, none by itself.
+std::optional<Node> read_package_json(std::string_view text, std::uint32_t file, std::string_view runner,
+                                      Problems& problems);
+/// Of a process-compose file, and what lies over it: what such files really use.
+std::optional<Node> read_process_compose(const Node& root, Problems& problems, Problems& notes);
+
+}  // namespace persistproc::project

@@ -1,0 +1,34 @@
+#pragma once
+/// `${name.key}` in the texts of a project's file. Everything else that begins with "$" is left to the shell, so that
+/// what a text says does not depend on who reads it; `$${` stands for `${`.
+///
+///     ${api.port} ${api.port.admin} ${api.url}      of a process
+///     ${project.name} ${project.root}
+///     ${env.HOME} ${env.X:-default}                 where no value is shown by that: see `Values`
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/base/result.hpp"
+#include "common/config/environment_file.hpp"
+
+namespace persistproc::project {
+
+/// The numbers of one process's ports, by name.
+using PortNumbers = std::map<std::string, int>;
+
+struct ReferenceValues {
+    std::string project_name, project_root;
+    std::map<std::string, PortNumbers> ports;  // of every process, of those without a port an empty one
+    config::VariableLookup variable;
+};
+
+/// Whether values of variables may be put in: commands and checks are listed, values never are.
+enum class Values { allowed, refused };
+
+/// Pure. Errors: invalid, which names the reference (and the nearest known one), no value.
+Result<std::string> replace_references(std::string_view text, const ReferenceValues& known, Values values);
+
+}  // namespace persistproc::project
