@@ -1,0 +1,277 @@
+#include "daemon/core/project_plan.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+namespace persistproc::core {
+
+using project::Condition;
+using project::Dependency;
+
+ProjectPlan::ProjectPlan(std::vector<PlannedProcess> processes) {
+    for (auto& each : processes) {
+        const std::string name = each.name;
+        items_[name].process = std::move(each);
+    }
+    std::set<std::string> placed;
+    const std::function<void(const Item&)> place = [&](const Item& item) {
+        if (!placed.insert(item.process.name).second) return;
+        for (const Dependency& edge : item.process.depends_on)
+            if (const auto found = items_.find(edge.process); found != items_.end()) place(found->second);
+        order_.push_back(item.process.name);
+    };
+    for (const auto& each : items_) place(each.second);
+}
+
+bool ProjectPlan::has_done_its_work(const Item& item) const {
+    return item.process.oneshot && item.facts.has_ended && item.facts.ended_well;
+}
+
+ProjectPlan::Actions ProjectPlan::up(const std::set<std::string>& names, const std::set<std::string>& again) {
+    Actions out;
+    for (const auto& name : order_) {
+        Item& item = items_.at(name);
+        if (!names.contains(name)) continue;
+        const bool is_anew = again.contains(name) && item.process.oneshot && !item.facts.has_tree;
+        switch (item.stage) {
+            case Stage::waiting:
+            case Stage::starting: break;
+            case Stage::up:
+                if (is_anew) item.stage = Stage::waiting;
+                break;
+            case Stage::idle:
+            case Stage::failed:
+            case Stage::stopping: {
+                // One that is being stopped starts again once nothing of it is left.
+                const bool runs = item.facts.has_tree && !item.facts.is_final && item.stage != Stage::stopping;
+                const bool is_done = item.stage == Stage::failed && has_done_its_work(item) && !is_anew;
+                item.stage = runs || is_done ? Stage::up : Stage::waiting;
+                item.is_asked = false;
+            }
+        }
+    }
+    move_on(out);
+    return out;
+}
+
+ProjectPlan::Actions ProjectPlan::down(const std::set<std::string>& names) {
+    Actions out;
+    for (const auto& name : names) {
+        const auto found = items_.find(name);
+        if (found == items_.end()) continue;
+        Item& item = found->second;
+        if (item.stage == Stage::stopping) continue;
+        // Between two runs of its own there is no tree, and another to come.
+        const bool runs_again = item.facts.run > 0 && !item.facts.is_final;
+        item.stage = item.facts.has_tree || item.awaits_run || runs_again ? Stage::stopping : Stage::idle;
+        item.is_asked = false;
+    }
+    move_on(out);
+    return out;
+}
+
+ProjectPlan::Actions ProjectPlan::hasten() {
+    Actions out;
+    for (auto& [name, item] : items_) {
+        if (item.stage != Stage::stopping || item.is_asked) continue;
+        item.is_asked = true;
+        out.emplace_back(StopProcess{name});
+    }
+    return out;
+}
+
+ProjectPlan::Actions ProjectPlan::learn(const std::string& process, PlanFacts facts) {
+    Actions out;
+    const auto found = items_.find(process);
+    if (found == items_.end()) return out;
+    Item& item = found->second;
+    item.facts = std::move(facts);
+    const PlanFacts& now = item.facts;
+    // What was said of an earlier run is no word about the one that was asked for.
+    if (now.run > item.run_before) item.awaits_run = false;
+    switch (item.stage) {
+        case Stage::starting:
+            if (!item.awaits_run && (now.has_started || now.is_final)) item.stage = Stage::up;
+            [[fallthrough]];
+        case Stage::up:
+            if (item.stage == Stage::up && now.is_final && !has_done_its_work(item)) {
+                item.stage = Stage::failed;
+                item.is_asked = false;
+            }
+            break;
+        case Stage::stopping:
+            if (!item.awaits_run && !now.has_tree && now.is_final) item.stage = Stage::idle;
+            break;
+        case Stage::idle:
+        case Stage::waiting:
+        case Stage::failed: break;
+    }
+    move_on(out);
+    return out;
+}
+
+ProjectPlan::Actions ProjectPlan::refuse(const std::string& process) {
+    Actions out;
+    const auto found = items_.find(process);
+    if (found == items_.end() || !found->second.awaits_run) return out;
+    Item& item = found->second;
+    item.awaits_run = false;
+    if (item.stage == Stage::starting) item.stage = Stage::failed;
+    if (item.stage == Stage::stopping && !item.facts.has_tree) item.stage = Stage::idle;
+    move_on(out);
+    return out;
+}
+
+void ProjectPlan::adopt(const std::string& process, Stage stage, PlanFacts facts) {
+    const auto found = items_.find(process);
+    if (found == items_.end()) return;
+    Item& item = found->second;
+    item.stage = stage;
+    item.is_asked = false;
+    item.awaits_run = stage == Stage::starting;
+    item.run_before = facts.run;
+    item.facts = std::move(facts);
+}
+
+/// An edge to a process that nobody wants and that is not there is not waited for: who left it out has said so.
+ProjectPlan::Edge ProjectPlan::judge(const Dependency& edge) const {
+    const auto found = items_.find(edge.process);
+    if (found == items_.end()) return Edge::holds;
+    const Item& target = found->second;
+    const PlanFacts& facts = target.facts;
+    const bool is_left_out = target.stage == Stage::idle && !facts.has_tree;
+    if (is_left_out) return Edge::holds;
+    // What is about to run again is not what it was.
+    const bool is_current = target.stage != Stage::waiting && target.stage != Stage::starting;
+    bool holds = false;
+    const bool can_come = target.stage != Stage::failed && target.stage != Stage::stopping;
+    switch (edge.until) {
+        case Condition::ready: holds = target.process.oneshot ? has_done_its_work(target) : facts.is_ready; break;
+        case Condition::started: holds = facts.has_started && (facts.has_tree || target.process.oneshot); break;
+        case Condition::done: holds = facts.has_ended && facts.ended_well; break;
+        case Condition::ended: holds = facts.has_ended; break;
+        case Condition::log: holds = facts.printed.contains(edge.pattern); break;
+    }
+    if (is_current && holds) {
+        // It has ended as it was to, or it is there.
+        const bool is_gone = edge.until != Condition::ended && edge.until != Condition::done &&
+                             !target.process.oneshot && !facts.has_tree;
+        if (!is_gone) return Edge::holds;
+    }
+    return can_come ? Edge::open : Edge::never;
+}
+
+void ProjectPlan::move_on(Actions& into) {
+    // What one process becomes may be what another waits for: until nothing moves. Each moves a few times at most.
+    for (bool has_moved = true; has_moved;) {
+        has_moved = false;
+        for (const auto& name : order_) {
+            Item& item = items_.at(name);
+            if (item.stage == Stage::waiting) has_moved = move_waiting(item, into) || has_moved;
+            if (item.stage == Stage::stopping) has_moved = move_stopping(item, into) || has_moved;
+        }
+        has_moved = restart_dependents(into) || has_moved;
+    }
+}
+
+bool ProjectPlan::move_waiting(Item& item, Actions& into) {
+    std::vector<std::string> without;
+    for (const Dependency& edge : item.process.depends_on) {
+        const Edge state = judge(edge);
+        if (state == Edge::open) return false;
+        if (state == Edge::holds) continue;
+        if (edge.required) {
+            item.stage = Stage::failed;
+            into.emplace_back(FailProcess{item.process.name, edge.process});
+            return true;
+        }
+        without.push_back(edge.process);
+    }
+    for (auto& each : without) into.emplace_back(WarnOf{item.process.name, std::move(each)});
+    start(item, into);
+    return true;
+}
+
+void ProjectPlan::start(Item& item, Actions& into) {
+    item.stage = Stage::starting;
+    item.is_asked = true;
+    item.awaits_run = true;
+    item.run_before = item.facts.run;
+    for (const Dependency& edge : item.process.depends_on)
+        if (const auto found = items_.find(edge.process); edge.restart && found != items_.end())
+            item.seen_runs[edge.process] = found->second.facts.run;
+    into.emplace_back(StartProcess{item.process.name});
+}
+
+bool ProjectPlan::move_stopping(Item& item, Actions& into) {
+    if (item.is_asked) return false;
+    for (const auto& [name, other] : items_) {
+        const bool needs_it = std::any_of(other.process.depends_on.begin(), other.process.depends_on.end(),
+                                          [&](const Dependency& edge) { return edge.process == item.process.name; });
+        // Those that stay up have been left out by who asked.
+        const bool is_going = other.stage == Stage::stopping;
+        if (needs_it && is_going) return false;
+    }
+    item.is_asked = true;
+    into.emplace_back(StopProcess{item.process.name});
+    return true;
+}
+
+bool ProjectPlan::restart_dependents(Actions& into) {
+    bool has_moved = false;
+    for (const auto& name : order_) {
+        Item& item = items_.at(name);
+        if (item.stage != Stage::up || !item.facts.has_tree) continue;
+        std::string because;
+        bool all_hold = true;
+        for (const Dependency& edge : item.process.depends_on) {
+            const auto found = items_.find(edge.process);
+            if (!edge.restart || found == items_.end()) continue;
+            const auto run = found->second.facts.run;
+            auto& seen = item.seen_runs.try_emplace(edge.process, run).first->second;
+            if (run <= seen) continue;
+            all_hold = all_hold && judge(edge) == Edge::holds;
+            because = edge.process;
+        }
+        if (because.empty() || !all_hold) continue;
+        // One batch: several that are new are one reason.
+        for (auto& [process, seen] : item.seen_runs) seen = items_.at(process).facts.run;
+        into.emplace_back(RestartProcess{name, because});
+        has_moved = true;
+    }
+    return has_moved;
+}
+
+ProjectPlan::Stage ProjectPlan::stage(const std::string& process) const {
+    const auto found = items_.find(process);
+    return found == items_.end() ? Stage::idle : found->second.stage;
+}
+
+bool ProjectPlan::may_restart(const std::string& process) const {
+    const auto found = items_.find(process);
+    if (found == items_.end()) return true;
+    return std::none_of(found->second.process.depends_on.begin(), found->second.process.depends_on.end(),
+                        [this](const Dependency& edge) {
+                            const auto target = items_.find(edge.process);
+                            return target != items_.end() && is_wanted_up(target->second) && judge(edge) == Edge::open;
+                        });
+}
+
+std::vector<std::string> ProjectPlan::missing(const std::string& process) const {
+    std::vector<std::string> out;
+    const auto found = items_.find(process);
+    if (found == items_.end() || found->second.stage != Stage::waiting) return out;
+    for (const Dependency& edge : found->second.process.depends_on)
+        if (judge(edge) == Edge::open) out.push_back(edge.process);
+    return out;
+}
+
+bool ProjectPlan::is_settled() const {
+    return std::none_of(items_.begin(), items_.end(), [](const auto& each) {
+        const Stage stage = each.second.stage;
+        return stage == Stage::waiting || stage == Stage::starting || stage == Stage::stopping;
+    });
+}
+
+}  // namespace persistproc::core
