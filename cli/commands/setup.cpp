@@ -268,10 +268,11 @@ Told write_entry(const ops::Agent& agent, const agents::Folders& folders, const 
     Told told{&agent, file_of(agent, options.scope, folders)};
     const auto change = change_file(told.file, folders, options.scope, !entry.token.empty(),
                                     [&](std::string_view text) -> Result<agents::EditedText> {
-                                        if (options.scope == AgentScope::project)
+                                        auto edited = agents::set_entry(text, agent, entry);
+                                        if (edited && options.scope == AgentScope::project)
                                             if (auto fine = agents::check_project_entry(text, agent, entry.name); !fine)
                                                 return fine.error();
-                                        return agents::set_entry(text, agent, entry);
+                                        return edited;
                                     });
     if (!change) {
         told.error = change.error();
