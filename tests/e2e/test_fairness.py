@@ -4,6 +4,7 @@ import contextlib
 import json
 import pathlib
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -288,6 +289,17 @@ class Fairness(harness.TestCase):
         for connection in connections:
             connection.settimeout(harness.PATIENCE)
             self.assertTrue(connection.recv(12).startswith(b"HTTP/1.1 200"))
+
+    def test_waits_of_several_programs_leave_another_places(self):
+        self.start("web", ["sleep", "600"])
+        wait = self.modern_call("wait_for_process", process="web", until="exit", timeout_seconds=50)
+        greedy = [self.greedy([wait] * 320) for _ in range(4)]
+        refused, _, _ = select.select([each.stdout for each in greedy], [], [], harness.PATIENCE)
+        self.assertTrue(refused)
+        begin = time.monotonic()
+        answer = self.mcp().call("wait_for_process", process="web", until="exit", timeout_seconds=0.5)
+        self.assertEqual(answer.meta["outcome"], "timed_out", answer.text)
+        self.assertLess(time.monotonic() - begin, 5)
 
     def test_waits_for_slow_patterns_take_turns_with_those_of_others(self):
         self.start("web", harness.python(PRINTER))
