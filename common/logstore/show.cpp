@@ -91,7 +91,7 @@ public:
         take_lines();
         if (options_.clean && options_.lines != 1) folds_ = find_folds(shapes());
         make_units();
-        const auto is_long = [](const Entry& each) { return each.matched && each.text.size() > least_squeezed; };
+        const auto is_long = [](const Entry& each) { return each.matched && each.text.size() > mark_room; };
         if (!options_.grep || std::none_of(entries_.begin(), entries_.end(), is_long)) return;
         auto compiled = LinePattern::compile(*options_.grep, max_pattern_memory, options_.ignore_case);
         if (compiled) pattern_ = std::move(*compiled);

@@ -244,7 +244,7 @@ class FirstConnections(Case):
                 pass_fds=[write],
             )
             os.close(write)
-            self.assertEqual(said.read(), b"")
+            self.assertRegex(said.read(), rb"^ERROR=.*schema 99.*\n$")
         self.assertEqual((finished.returncode, finished.stdout), (125, b""))
         self.assertOneLine(finished.stderr, "persistproc.db", "schema 99", "newer")
         self.assertEqual(len(list((self.place.data / "procs").iterdir())), 3)

@@ -93,12 +93,13 @@ Task<std::optional<Cause>> Operations::left_running(ProcessPtr process) {
 
 Task<Result<ProcessView>> Operations::stopped_view(ProcessPtr process, std::optional<Cause> left) {
     auto shown = co_await view(process);
-    if (shown) tell_ended(*shown, std::move(left));
+    // What is still there was not ended.
+    if (shown && !domain::has_cause(*shown, CauseCode::left_running)) tell_ended(*shown, std::move(left));
     co_return shown;
 }
 
 void Operations::tell_ended(ProcessView& shown, std::optional<Cause> left) {
-    if (!left || domain::has_cause(shown, CauseCode::left_running)) return;
+    if (!left) return;
     left->code = CauseCode::leftovers_ended;
     shown.causes.push_back(std::move(*left));
 }
