@@ -137,11 +137,13 @@ void keep_settings(CommonOptions& wanted, const ops::DaemonInfo& running, const 
     if (!text.empty()) console.note("as the daemon that is replaced:" + text);
 }
 
-/// Where one runs, and can be asked; else whoever ends it says why.
+/// Where one runs, and can be asked; else whoever ends it says why. Returns 0, or the exit status of one that is
+/// silent.
 Task<int> keep_running_settings(boost::asio::any_io_executor executor, CommonOptions& wanted, Console console) {
     auto running = co_await find_daemon(executor, wanted);
     if (running) keep_settings(wanted, *running, console);
-    co_return 0;
+    // It would be as silent when it is asked again.
+    co_return !running && is_silence(running.error()) ? console.fail(running.error()) : 0;
 }
 
 /// Ends the daemon that runs, if there is one, and its port is another's, or ours to be had. Returns 0, or the exit
@@ -173,9 +175,12 @@ static int serve(const CommonOptions& common, const Console& console, ServeArgum
     CommonOptions wanted = common;
     wanted.compat = wanted.compat || options.settings.compat;
     wanted.daemon_flags = as_typed(options.settings);
-    if (options.replace)
-        run_task(
-            [&](boost::asio::any_io_executor executor) { return keep_running_settings(executor, wanted, console); });
+    if (options.replace) {
+        const auto keep = [&](boost::asio::any_io_executor executor) {
+            return keep_running_settings(executor, wanted, console);
+        };
+        if (const int status = run_task(keep); status != 0) return status;
+    }
     auto program = find_daemon_program();
     if (!program) return console.fail(program.error());
     std::vector<std::string> words = {program->native(), "--data-dir", common.data_directory, "--port",
