@@ -357,7 +357,7 @@ private:
             if (options_.lines > 0 && lines > 0 && lines + more > options_.lines) return false;
             std::uint64_t size = piece_of(unit, false, false, longest_line()).size(marker_size);
             if (lines > 0 && bytes + size > options_.max_bytes) {
-                is_cut_by_bytes_ = true;
+                is_cut_by_bytes_ = options_.clean;
                 const std::uint64_t room = options_.max_bytes - std::min<std::uint64_t>(bytes, options_.max_bytes);
                 // What never fits whole is shown in part.
                 const bool is_squeezed = options_.keep_newest && !has_context() && !squeezed_;
