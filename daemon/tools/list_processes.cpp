@@ -83,6 +83,8 @@ mcp::ToolResult result_of(std::vector<ProcessView> views, Detail detail, WallTim
     std::move(listing.ended.begin(), listing.ended.end(), std::back_inserter(response.processes));
     if (listing.left_out > 0) response.more_ended = static_cast<std::int64_t>(listing.left_out);
     auto result = structured(response, text);
+    // They were asked for, and are bounded.
+    if (detail == Detail::asked) return result;
     auto& shown = (*result.structured)["processes"];
     for (std::size_t i = whole; i < shown.size(); ++i) shown[i] = essence(shown[i]);
     return result;

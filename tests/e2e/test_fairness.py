@@ -293,7 +293,7 @@ class Fairness(harness.TestCase):
     def test_waits_of_several_programs_leave_another_places(self):
         self.start("web", ["sleep", "600"])
         wait = self.modern_call("wait_for_process", process="web", until="exit", timeout_seconds=50)
-        greedy = [self.greedy([wait] * 320) for _ in range(4)]
+        greedy = [self.greedy([wait] * 350) for _ in range(4)]
         refused, _, _ = select.select([each.stdout for each in greedy], [], [], harness.PATIENCE)
         self.assertTrue(refused)
         begin = time.monotonic()

@@ -159,7 +159,7 @@ TEST_CASE("a wait that says nothing is refused, and a directory to list that is 
 }
 
 TEST_CASE("who asks for what failed hears of what ended badly") {
-    DaemonInProcess daemon;
+    AgentsDaemon daemon;
     const auto said = [&] {
         return daemon.call("list_processes", Json{{"state", "failed"}})["content"][0]["text"].get<std::string>();
     };

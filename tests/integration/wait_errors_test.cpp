@@ -125,31 +125,6 @@ TEST_CASE("a traceback that is printed with pauses is told with its last line") 
     CHECK(Waiting::meta(web.answer())["error"]["message"] == "ValueError: no");
 }
 
-TEST_CASE("of one that crashes again and again, a wait that has failed tells how it ended last") {
-    const auto role = GENERATE(mcp::Principal::Role::agent, mcp::Principal::Role::client);
-    Waiting web(role);
-    web.daemon.call(
-        "start_process",
-        Json{
-            {"command", Json::array({"b"})}, {"working_directory", "/"}, {"label", "loop"}, {"restart", "on-failure"}});
-    tests::WrittenLog log{rundir::process_paths(web.daemon.data->path(), {2}).log};
-    log.err(traceback);
-    web.daemon.shims.find(RunId{{2}, 1})->end(1);
-    web.daemon.run_until([&] { return web.daemon.supervisor.find({2})->state == ProcessState::backoff; });
-    Json arguments{{"process", "loop"}, {"until", "pattern"}, {"pattern", "^ready"}, {"timeout_seconds", 0.2}};
-    if (role == mcp::Principal::Role::client) arguments["watch_errors"] = true;
-    web.call = web.daemon.call_later("wait_for_process", std::move(arguments));
-    const Json result = web.answer();
-    const Json meta = Waiting::meta(result);
-    CHECK(error_code(result) == "timeout");
-    CHECK(meta["failure"].contains("lived_seconds"));
-    CHECK(meta["error"]["message"] == "ValueError: no");
-    const std::string text = Waiting::text(result);
-    CHECK(text.find("; lived ") != std::string::npos);
-    CHECK(text.find("; error at /home/me/shop/app.py:3; cursor ") != std::string::npos);
-    CHECK(text.ends_with(std::string("\n") + traceback));
-}
-
 TEST_CASE("a pattern that matches the error itself is a match") {
     Waiting web;
     web.begin(Json{{"until", "pattern"}, {"pattern", "^ValueError"}});
