@@ -50,7 +50,7 @@ struct WaitLine {
     // Of a run that has failed.
     std::optional<ops::FailureFacts> failure{};
     std::optional<ops::PrintedError> printed{};
-    bool tells_printed = false;  // in text, too: its run has not ended, where its output would be looked at
+    bool tells_printed = false;          // in text, too: its run has not ended, where its output would be looked at
     std::optional<ProcessView> ended{};  // the run that ended, with when it began and ended as far as that is known
 };
 /// What the daemon said of one that has not failed, with "started_at" and "ended_at" of a run that ended.

@@ -47,9 +47,10 @@ Result<void> StartAllowance::take(const mcp::Principal& principal, pid_t process
     if (is_crowded()) {
         Share& share = share_of(process);
         if (left_ < 1 || share.left < 1)
-            return Error{ErrorCode::limit, fmt::format("agents start more than {} a second; wait a moment, and look "
-                                                       "with list_processes whether one that runs will do",
-                                                       base::counted(static_cast<std::int64_t>(per_second_), "program"))};
+            return Error{ErrorCode::limit,
+                         fmt::format("agents start more than {} a second; wait a moment, and look "
+                                     "with list_processes whether one that runs will do",
+                                     base::counted(static_cast<std::int64_t>(per_second_), "program"))};
         --share.left;
     }
     --left_;

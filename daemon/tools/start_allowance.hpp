@@ -1,5 +1,6 @@
 #pragma once
-/// How fast agents may start programs, all together, and how they share it. The person's client may as fast as it likes.
+/// How fast agents may start programs, all together, and how they share it. The person's client may as fast as it
+/// likes.
 ///
 /// Half of it is for whoever comes first. The other half is kept for those who take little: once the first is used up,
 /// each process that asks has an equal part of the second, so that one that asks without end keeps no other from

@@ -25,7 +25,8 @@ Task<mcp::ToolResult> start(Core core, ops::StartRequest request, mcp::CallConte
     if (auto inherited = bridge_environment(context)) request.base_environment = std::move(*inherited);
     auto wait = std::exchange(request.wait, std::nullopt);
     if (auto checked = co_await check_wait(core, wait); !checked) co_return mcp::tool_failure(checked.error());
-    if (auto allowed = co_await take_start(core, context.principal); !allowed) co_return mcp::tool_failure(allowed.error());
+    if (auto allowed = co_await take_start(core, context.principal); !allowed)
+        co_return mcp::tool_failure(allowed.error());
     std::string actor = actor_of(context);
     auto started = co_await core.supervisor.start(std::move(request), std::move(actor));
     if (!started) co_return mcp::tool_failure(started.error());
