@@ -62,6 +62,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     if (auto room = check_room(*process); !room) co_return room.error();
 
     auto left = co_await left_running(process);
+    if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
     auto environment = co_await prepare_restart(process, request, stops);
     if (!environment) co_return environment.error();
 

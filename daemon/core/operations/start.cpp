@@ -223,6 +223,7 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     const std::uint64_t stops = process->stops;
     const std::uint32_t last = process->life.last_run();
     auto left = co_await left_running(process);
+    if (auto wanted = still_wanted(*process, stops, "started"); !wanted) co_return wanted.error();
     const bool replaces = process->is<Running>();
     const bool is_known = process->standing != Standing::provisional;
     if (auto room = check_room(*process); !room) {
