@@ -230,7 +230,8 @@ bool tell_silence(const Console& console, const ProcessView& view, const logstor
     if (log.end() > 0) return false;
     const WallTime now = base::wall_now();
     // Who follows it from its beginning has not waited for anything yet.
-    if (follow && view.started_at && now - *view.started_at < std::chrono::seconds(1)) return true;
+    const bool is_young = view.started_at && now - *view.started_at < std::chrono::seconds(1);
+    if (follow && is_young && domain::is_live(view)) return true;
     if (domain::is_live(view))
         console.note(fmt::format("{} has printed nothing yet ({}{}; it may buffer its output)", format::name_text(view),
                                  view.state.word(),

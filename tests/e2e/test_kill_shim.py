@@ -326,6 +326,7 @@ class KillShim(harness.TestCase):
             finally:
                 os.kill(keeper, signal.SIGCONT)
             harness.eventually("it is replaced", lambda: self.view("web")["run"] != run and self.view("web")["state"] == "running")
+            harness.eventually("the keeper before has left", lambda: not pathlib.Path(f"/proc/{keeper}").exists())
             keeper = self.shim("p1")
 
     def test_an_exit_that_only_a_successor_saw(self):

@@ -331,6 +331,7 @@ class Stdio(harness.TestCase):
             self.assertTrue(message.startswith(expected), message)
             self.assertIn("the daemon was lost", message)
             self.assertNotIn("notifications/persistproc", json.dumps(bridge.kept))
+        self.ok("list")  # with a daemon, whether or not the bridge has begun one by now
 
     def test_a_daemon_that_was_ended_is_not_started_again_unasked(self):
         bridge = self.bridge()
