@@ -87,10 +87,11 @@ Task<> tell_progress(async::Clock& clock, mcp::CallContext context, double secon
     }
 }
 
-Task<core::Waited> wait_with_progress(Core core, ops::WaitRequest request, mcp::CallContext context) {
+Task<core::Waited> wait_with_progress(Core core, ops::WaitRequest request, double asked_seconds,
+                                      mcp::CallContext context) {
     async::TaskGroup progress(co_await boost::asio::this_coro::executor);
     if (context.wants_progress())
-        progress.spawn("progress", tell_progress(core.clock, context, request.timeout_seconds));
+        progress.spawn("progress", tell_progress(core.clock, context, asked_seconds));
     co_return co_await core.waiter.wait(std::move(request), context.principal.party);
 }
 
@@ -123,8 +124,9 @@ Task<core::Waited> wait_as_asked(Core core, ops::WaitRequest request, mcp::CallC
         request.timeout_seconds = longest_call;
     }
     const double queued = std::chrono::duration<double>(core.clock.now() - context.arrived).count();
-    request.timeout_seconds = std::max(request.timeout_seconds - queued, 0.0);
-    co_return co_await wait_with_progress(core, std::move(request), std::move(context));
+    const double asked = request.timeout_seconds;
+    request.timeout_seconds = std::max(asked - queued, 0.0);
+    co_return co_await wait_with_progress(core, std::move(request), asked, std::move(context));
 }
 
 /// It runs again and again, and none of its runs lasts.

@@ -414,7 +414,7 @@ class Words(harness.TestCase):
             self.assertNotIn(b"stands behind", self.cli(*quiet).err, quiet)
 
     def test_a_process_that_is_named_twice_is_one(self):
-        self.assertRegex(self.ok("restart", "api", "p1", "api").out.decode(), r"^p1 \(api\) is running, PID \d+\n$")
+        self.assertRegex(self.ok("restart", "api", "p1", "api").out.decode(), r"^p1 \(api\) is running, PID \d+ \(was \d+\)\n$")
         self.assertEqual(self.view("api")["restarts"], 1)
         self.assertEqual(self.ok("status", "api", "p1").out.count(b"\nlabel "), 1)
         self.assertEqual(len(self.ok("status", "--json", "api", "p1").json()["processes"]), 1)
