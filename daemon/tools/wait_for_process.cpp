@@ -90,8 +90,7 @@ Task<> tell_progress(async::Clock& clock, mcp::CallContext context, double secon
 Task<core::Waited> wait_with_progress(Core core, ops::WaitRequest request, double asked_seconds,
                                       mcp::CallContext context) {
     async::TaskGroup progress(co_await boost::asio::this_coro::executor);
-    if (context.wants_progress())
-        progress.spawn("progress", tell_progress(core.clock, context, asked_seconds));
+    if (context.wants_progress()) progress.spawn("progress", tell_progress(core.clock, context, asked_seconds));
     co_return co_await core.waiter.wait(std::move(request), context.principal.party);
 }
 
