@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <fstream>
 
 #include "common/base/file.hpp"
@@ -211,10 +210,9 @@ TEST_CASE("what the kernel has refused is told by its file, or by what its first
         std::ofstream(directory.path() / name) << text;
         fs::permissions(directory.path() / name, fs::perms::owner_all);
     };
-    auto own = base::read_file("/proc/self/exe");
-    REQUIRE(own);
     Elf64_Ehdr header{};
-    std::memcpy(&header, own->data(), sizeof header);
+    std::ifstream own("/proc/self/exe", std::ios::binary);
+    REQUIRE(own.read(reinterpret_cast<char*>(&header), sizeof header));
     header.e_machine = EM_S390;
     write("foreign", std::string_view(reinterpret_cast<const char*>(&header), sizeof header));
     write("windows.exe", std::string_view("MZ\0\0", 4));
