@@ -360,8 +360,8 @@ TEST_CASE("given a port and no check, when it is loaded, then ready means that i
 TEST_CASE("given a directory, when the file has no name, then it is called after it and after its worktree") {
     CHECK(default_name("/home/me/shop", "") == "shop");
     CHECK(default_name("/home/me/my shop/", "") == "my-shop");
-    CHECK(default_name("/work/fix", "gitdir: /home/me/shop/.git/worktrees/fix\n") == "shop@fix");
-    CHECK(default_name("/work/sub", "gitdir: ../.git/modules/sub\n") == "sub");
+    CHECK(default_name("/srv/fix", "gitdir: /home/me/shop/.git/worktrees/fix\n") == "shop@fix");
+    CHECK(default_name("/srv/sub", "gitdir: ../.git/modules/sub\n") == "sub");
     CHECK(default_name("/", "") == "project");
     CHECK(make_label("shop", "api", [](const std::string&) { return false; }) == "shop/api");
     CHECK(make_label("shop", "api", [](const std::string& l) { return l != "shop/api~3"; }) == "shop/api~3");
