@@ -195,6 +195,8 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     process->record.is_without_directory = !remnant.has_directory;
     if (remnant.last_run) process->record.last_run = std::max(process->record.last_run, remnant.last_run->id.number);
     if (is_over) {
+        // What was asked for after this run has come to nothing: whoever asks again is not to be given this run for it.
+        if (process->record.last_run > found.newest->id.number) process->record.request_key.clear();
         take_as_ended(*process, *found.newest, remnant.last_run->outcome);
         ++progress_.adopted;
         return;
