@@ -128,11 +128,17 @@ Task<core::Waited> wait_as_asked(Core core, ops::WaitRequest request, mcp::CallC
     co_return co_await wait_with_progress(core, std::move(request), asked, std::move(context));
 }
 
-/// It runs again and again, and none of its runs lasts.
-bool is_looping(const core::Located& process) {
+/// It runs again and again, and none of its runs lasts; or the run that there was when the wait began has failed, and
+/// its policy has begun another.
+bool is_looping(const core::WaitResult& waited) {
+    const core::Located& process = waited.process;
+    if (process.ended_run == 0) return false;
     const bool is_told = std::any_of(process.causes.begin(), process.causes.end(),
                                      [](const auto& each) { return each.code == CauseCode::quick_failures; });
-    return process.ended_run > 0 && (is_told || process.state == ProcessState::backoff);
+    if (is_told || process.state == ProcessState::backoff) return true;
+    const auto& outcome = process.last_outcome;
+    return waited.begun_in > 0 && process.ended_run >= waited.begun_in && outcome &&
+           outcome->reason != OutcomeReason::stopped;
 }
 
 /// Nothing: what was waited for has come, or there is time left, or it is not asked.
@@ -144,7 +150,7 @@ Task<std::optional<core::Failure>> explain(Core core, const ops::WaitRequest& re
     std::optional<int> port;
     if (waited.error) port = logstore::refused_port(*waited.error);
     if (!port && request.until == ops::WaitCondition::port && request.port) port = static_cast<int>(*request.port);
-    if (waited.end != ops::WaitOutcome::ended && is_looping(waited.process)) {
+    if (waited.end != ops::WaitOutcome::ended && is_looping(waited)) {
         const RunId ended{waited.process.id, waited.process.ended_run};
         auto of_last = co_await core.failures.explain_ended(ended);
         if (of_last && waited.error) of_last->error.reset();

@@ -228,6 +228,18 @@ TEST_CASE("the end of one that waits to run again is that of its next run") {
     CHECK(Waiting::meta(web.answer())["exit_code"] == 7);
 }
 
+TEST_CASE("a wait in vain tells how the run ended that it began in, while the next one runs") {
+    Waiting web(mcp::Principal::Role::agent);
+    web.begin(Json{{"pattern", "ready"}, {"timeout_seconds", 5}});
+    web.daemon.shims.find({{1}, 1})->end(3);
+    web.run_until(ProcessState::backoff);
+    web.daemon.advance_until(100ms, [&] { return web.daemon.supervisor.find({1})->run == 2; });
+    web.run_until(ProcessState::running);
+    const Json result = web.answer(1s);
+    CHECK(error_code(result) == "timeout");
+    CHECK(Waiting::meta(result).contains("failure"));
+}
+
 TEST_CASE("what is called off before its next run begins has ended") {
     Waiting web;
     web.daemon.shims.find({{1}, 1})->end(1);
