@@ -319,8 +319,15 @@ class Terminal:
                 os.kill(self.pid, signal.SIGKILL)
                 os.waitpid(self.pid, 0)
                 raise AssertionError(f"the client did not end in {patience} s; seen: {self.seen[-2000:]!r}")
+        self._drain()
         code = os.waitstatus_to_exitcode(self.status)
         return code if code >= 0 else 128 - code
+
+    def _drain(self):
+        """What the client wrote last may still be on its way when it has ended: until EIO, or until all is quiet where
+        something else has the terminal open."""
+        while self.master is not None and select.select([self.master], [], [], 0.5)[0] and self._read(0):
+            pass
 
     def close(self):
         if self.master is not None:
