@@ -33,10 +33,9 @@ class Doors(harness.TestCase):
         before = self.daemon.process.pid
         start = threading.Thread(target=self.daemon.start)
         start.start()
-        lock = self.place.data / "daemon.lock"
-        harness.eventually("the next has the directory", lambda: f"(PID {before})" not in lock.read_text()
-                           and "(PID " in lock.read_text())
-        status = pathlib.Path(f"/proc/{self.daemon.process.pid}/status")
+        holds = lambda: re.search(r"\(PID (\d+)\)", (self.place.data / "daemon.lock").read_text())
+        harness.eventually("the next has the directory", lambda: holds() and int(holds()[1]) != before)
+        status = pathlib.Path(f"/proc/{holds()[1]}/status")
         waits = lambda: int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read_text(), re.MULTILINE)[1])
         begun = waits()
         harness.eventually("it waits for the port", lambda: waits() >= begun + 10)
