@@ -36,8 +36,8 @@ class Independence(harness.TestCase):
         self.assertIn("stopping", states)
         self.assertGreater(len(delays), 50)
         delays.sort()
-        # One in a hundred may be the machine's: it has other things to do.
-        self.assertLess(delays[len(delays) * 99 // 100], 0.020, f"slowest: {delays[-5:]}")
+        # How fast they are the benchmarks say; whoever waited for the stop would have waited for all of it.
+        self.assertLess(delays[len(delays) * 99 // 100], took / 10, f"slowest: {delays[-5:]}")
 
     def test_starts_and_stops_of_others_go_through_meanwhile(self):
         self.start("deaf", harness.python(DEAF))
