@@ -171,7 +171,11 @@ struct Definition {
     std::string description;  // what it is for, in the words of whoever started it
     std::string started_by;
     std::vector<std::string> variables;  // names of those that were set for it; their values stand in the spec alone
-    schema::Unknown unknown;             // what a newer version has stored; kept
+    // How the restart policy goes about it, where it is not as usual (core::RestartRule).
+    std::optional<double> healthy_after_seconds, restart_delay_seconds, max_restart_delay_seconds;
+    std::vector<int> never_codes;    // exit codes after which it is not run again
+    std::vector<int> success_codes;  // exit codes that are no failure; empty: 0 alone
+    schema::Unknown unknown;         // what a newer version has stored; kept
 
     template <class Each>
     static constexpr void fields(Each&& each);
@@ -247,6 +251,20 @@ constexpr void Definition::fields(Each&& each) {
              .as_key("description"));
     each(field("started_by", &D::started_by).only(schema::in_answers | schema::in_documents).absent_if_empty());
     each(field("variables", &D::variables).only(schema::in_documents).absent_if_empty().left_out_if_absent());
+    each(field("healthy_after_seconds", &D::healthy_after_seconds)
+             .only(schema::in_documents)
+             .range(0, 86400)
+             .left_out_if_absent());
+    each(field("restart_delay_seconds", &D::restart_delay_seconds)
+             .only(schema::in_documents)
+             .range(0, 3600)
+             .left_out_if_absent());
+    each(field("max_restart_delay_seconds", &D::max_restart_delay_seconds)
+             .only(schema::in_documents)
+             .range(0, 3600)
+             .left_out_if_absent());
+    each(field("never_codes", &D::never_codes).only(schema::in_documents).absent_if_empty().left_out_if_absent());
+    each(field("success_codes", &D::success_codes).only(schema::in_documents).absent_if_empty().left_out_if_absent());
 }
 
 /// A process as every answer shows it (product contract, "Process view"): its definition, as far as that is shown, and

@@ -263,10 +263,20 @@ private:
             refuse_key(draft, "cwd", "is no path of a directory");
     }
 
+    /// What is as usual is left to the daemon.
     static void finish_restart(Process& process) {
-        process.definition.restart = process.restart.policy;
-        if (process.restart.policy != domain::RestartPolicy::never)
-            process.definition.restart_limit = process.restart.max;
+        const Restart usual, &restart = process.restart;
+        Definition& into = process.definition;
+        into.restart = restart.policy;
+        if (process.success_codes != std::vector{0}) into.success_codes = process.success_codes;
+        if (restart.policy == domain::RestartPolicy::never) return;
+        into.restart_limit = restart.max;
+        if (restart.healthy_after_seconds != usual.healthy_after_seconds)
+            into.healthy_after_seconds = restart.healthy_after_seconds;
+        if (restart.delay_seconds != usual.delay_seconds) into.restart_delay_seconds = restart.delay_seconds;
+        if (restart.max_delay_seconds != usual.max_delay_seconds)
+            into.max_restart_delay_seconds = restart.max_delay_seconds;
+        into.never_codes = restart.never_codes;
     }
 
     void finish_checks(Draft& draft) {

@@ -21,20 +21,34 @@ bool runs_again(const Phase& phase) noexcept {
            (unreachable != nullptr && unreachable->then_start);
 }
 
-bool wants_restart(domain::RestartPolicy policy, const Outcome& outcome) noexcept {
+bool wants_restart(const RestartRule& rule, const Outcome& outcome, bool on_request) noexcept {
     if (outcome.reason == OutcomeReason::stopped) return false;
-    switch (policy) {
+    const auto is_among = [&outcome](const std::vector<int>& codes) {
+        return outcome.exit_code && std::find(codes.begin(), codes.end(), *outcome.exit_code) != codes.end();
+    };
+    if (is_among(rule.never_codes)) return false;
+    // What a shell says of a command that it cannot execute, or not find.
+    if (on_request && (outcome.exit_code == 126 || outcome.exit_code == 127)) return false;
+    switch (rule.policy) {
         case domain::RestartPolicy::never: return false;
         case domain::RestartPolicy::always: return true;
-        case domain::RestartPolicy::on_failure: return outcome.exit_code != 0;
+        case domain::RestartPolicy::on_failure: return !is_among(rule.success_codes);
     }
     return false;
 }
 
-RestartRule restart_rule(const Definition& definition) noexcept {
+RestartRule restart_rule(const Definition& definition) {
+    const auto span = [](double seconds) {
+        return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
+    };
     RestartRule rule;
     rule.policy = definition.restart;
     if (const auto limit = definition.restart_limit) rule.give_up_after = static_cast<int>(*limit);
+    if (const auto healthy = definition.healthy_after_seconds) rule.healthy_after = span(*healthy);
+    if (const auto delay = definition.restart_delay_seconds) rule.first_delay = span(*delay);
+    if (const auto longest = definition.max_restart_delay_seconds) rule.longest_delay = span(*longest);
+    rule.never_codes = definition.never_codes;
+    if (!definition.success_codes.empty()) rule.success_codes = definition.success_codes;
     return rule;
 }
 
@@ -77,11 +91,11 @@ struct Lifecycle::Step {
     }
 
     /// The end of a run that nobody asked for: ended, or once more by policy.
-    Actions settle(std::uint32_t run, const Outcome& outcome, bool leftovers, MonoTime since,
+    Actions settle(std::uint32_t run, const Outcome& outcome, bool leftovers, MonoTime since, bool on_request = false,
                    std::chrono::nanoseconds ago = {}) {
         self.outcome_ = outcome;
         Actions actions{RecordOutcome{run, outcome}};
-        if (self.wanted_ == Wanted::down || !wants_restart(rule.policy, outcome)) {
+        if (self.wanted_ == Wanted::down || !wants_restart(rule, outcome, on_request)) {
             self.wanted_ = Wanted::down;
             self.phase_ = Ended{run, leftovers};
             return actions;
@@ -216,7 +230,7 @@ struct Lifecycle::Step {
     Actions operator()(const Idle& p, const ProgramStarted& e) { return ignored(p, e); }
     Actions operator()(const Starting& p, const ProgramStarted&) {
         if (p.stop_when_started) return begin_stop(p.run, p.force, p.grace, false, false);
-        self.phase_ = Running{p.run, now};
+        self.phase_ = Running{p.run, now, !p.by_policy};
         return {};
     }
     Actions operator()(const Running& p, const ProgramStarted& e) { return ignored(p, e); }
@@ -248,9 +262,11 @@ struct Lifecycle::Step {
 
     // the program ended
     Actions operator()(const Idle& p, const ProgramEnded& e) { return ignored(p, e); }
-    Actions operator()(const Starting& p, const ProgramEnded& e) { return settle(p.run, e.outcome, e.leftovers, now); }
+    Actions operator()(const Starting& p, const ProgramEnded& e) {
+        return settle(p.run, e.outcome, e.leftovers, now, !p.by_policy);
+    }
     Actions operator()(const Running& p, const ProgramEnded& e) {
-        return settle(p.run, e.outcome, e.leftovers, p.since, e.ago);
+        return settle(p.run, e.outcome, e.leftovers, p.since, p.on_request, e.ago);
     }
     Actions operator()(const Stopping& p, const ProgramEnded& e) {
         if (p.has_ended) return {};

@@ -38,6 +38,7 @@ struct Starting {
 struct Running {
     std::uint32_t run = 0;
     MonoTime since{};
+    bool on_request = false;  // a person, an agent or a project began this run, not the restart policy
 };
 struct Stopping {
     std::uint32_t run = 0;
@@ -118,7 +119,9 @@ struct RestartRule {
     std::chrono::nanoseconds healthy_after = std::chrono::seconds(10);  // a run this long forgives earlier failures
     std::chrono::nanoseconds first_delay = std::chrono::milliseconds(200);
     std::chrono::nanoseconds longest_delay = std::chrono::seconds(30);
-    int give_up_after = 8;  // runs in a row that ended sooner than `healthy_after`
+    int give_up_after = 8;              // runs in a row that ended sooner than `healthy_after`
+    std::vector<int> never_codes;       // exit codes after which it is not run again
+    std::vector<int> success_codes{0};  // exit codes that are no failure
 };
 
 class Lifecycle {
@@ -162,13 +165,14 @@ private:
     int quick_failures_ = 0;
 };
 
-RestartRule restart_rule(const Definition& definition) noexcept;
+RestartRule restart_rule(const Definition& definition);
 
 /// Whether what a run that has ended started still lives.
 bool has_leftovers(const Phase& phase) noexcept;
 
-/// Whether the policy wants another run after this outcome. A stop on request never does.
-bool wants_restart(domain::RestartPolicy policy, const Outcome& outcome) noexcept;
+/// Whether the rule wants another run after this outcome. A stop on request never does. `on_request`: as that of
+/// Running; a command that cannot be found or executed is not tried again where nobody has seen it work.
+bool wants_restart(const RestartRule& rule, const Outcome& outcome, bool on_request) noexcept;
 
 /// Delay before the next run after `failures` quick ones: none at first, then doubling from `first_delay`.
 std::chrono::nanoseconds backoff_delay(const RestartRule& rule, int failures) noexcept;

@@ -270,6 +270,61 @@ TEST_CASE("a process that ends too soon too often is given up, and a start forgi
     CHECK(life.quick_failures() == 0);
 }
 
+TEST_CASE("exit codes decide as the definition says") {
+    Definition definition;
+    definition.restart = RestartPolicy::on_failure;
+    definition.success_codes = {0, 3};
+    definition.never_codes = {78};
+    const RestartRule on_failure = restart_rule(definition);
+    definition.restart = RestartPolicy::always;
+    const RestartRule always = restart_rule(definition);
+    struct Case {
+        int code;
+        bool again_on_failure, again_always;
+    };
+    for (const auto& [code, again_on_failure, again_always] :
+         {Case{0, false, true}, Case{3, false, true}, Case{1, true, true}, Case{78, false, false}}) {
+        INFO(code);
+        CHECK(wants_restart(on_failure, exited(code), true) == again_on_failure);
+        CHECK(wants_restart(always, exited(code), true) == again_always);
+    }
+}
+
+TEST_CASE("a command that cannot be executed is tried again where it has worked before") {
+    RestartRule rule;
+    rule.policy = RestartPolicy::always;
+    const int code = GENERATE(126, 127);
+    Lifecycle life;
+    life.apply(StartRequested{}, t0, rule);
+    life.apply(ProgramStarted{}, t0, rule);
+    SECTION("not the first time") {
+        life.apply(ProgramEnded{exited(code), false}, t0, rule);
+        CHECK(life.state() == ProcessState::exited);
+        CHECK(life.wanted() == Wanted::down);
+    }
+    SECTION("in a run of the policy") {
+        life.apply(ProgramEnded{exited(1), false}, t0 + rule.healthy_after, rule);
+        life.apply(BackoffElapsed{}, t0 + rule.healthy_after, rule);
+        life.apply(ProgramStarted{}, t0 + rule.healthy_after, rule);
+        life.apply(ProgramEnded{exited(code), false}, t0 + rule.healthy_after, rule);
+        CHECK(life.state() == ProcessState::backoff);
+    }
+}
+
+TEST_CASE("how soon and how often it is run again is as the definition says") {
+    Definition definition;
+    definition.restart = RestartPolicy::always;
+    definition.restart_limit = 3;
+    definition.healthy_after_seconds = 0.5;
+    definition.restart_delay_seconds = 1;
+    definition.max_restart_delay_seconds = 1.5;
+    const RestartRule rule = restart_rule(definition);
+    CHECK(rule.give_up_after == 3);
+    CHECK(rule.healthy_after == std::chrono::milliseconds(500));
+    CHECK(backoff_delay(rule, 1) == std::chrono::seconds(1));
+    CHECK(backoff_delay(rule, 2) == std::chrono::milliseconds(1500));
+}
+
 TEST_CASE("a run that was healthy is run again at once") {
     RestartRule rule;
     rule.policy = RestartPolicy::always;
