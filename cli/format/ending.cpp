@@ -114,7 +114,11 @@ std::string ending_text(const ProcessView& view, WallTime now, std::string_view 
     std::string said;
     switch (view.state.known().value_or(ProcessState::exited)) {
         case ProcessState::failed: said = "could not be started" + before + causes(view); break;
-        case ProcessState::lost: said = "has ended" + before + ", and nobody can know how" + causes(view); break;
+        case ProcessState::lost:
+            said = domain::has_cause(view, CauseCode::machine_restarted)
+                       ? "has ended with the machine" + before
+                       : "has ended" + before + ", and nobody can know how" + causes(view);
+            break;
         case ProcessState::stopped: said = "was stopped" + stopper_text(view.stopped_by) + after; break;
         case ProcessState::backoff: said = how(view) + after + next_run(view, now); break;
         case ProcessState::gave_up:

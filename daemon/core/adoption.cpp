@@ -229,9 +229,15 @@ void Adoption::take_end_as_news(const ProcessPtr& process, const FoundRun& run, 
     const auto lasted = ended.outcome.ended_at - base::from_ns(run.state.started_wall_ns);
     const Running was{.run = run.id.number,
                       .since = world_.clock.now() - std::max<std::chrono::nanoseconds>(lasted, {})};
+    // A restart of the machine ended it, or came before its policy's next run: it is not a failure of its own to be
+    // tried again, and whoever wants it to run always says so.
+    const base::BootId boot = world_.directories.boot_id();
+    const bool is_of_earlier_boot = run.state.boot_id != base::BootId{} && run.state.boot_id != boot;
+    const bool is_over = is_of_earlier_boot && process->record.definition.restart != domain::RestartPolicy::always;
+    const Wanted wanted = is_over ? Wanted::down : process->record.wanted;
     // An end on record is counted already.
     const int counted = failures_of(*process) - (ended.is_news ? 0 : 1);
-    process->life = Lifecycle(was, process->record.wanted, highest, std::nullopt, std::max(counted, 0));
+    process->life = Lifecycle(was, wanted, highest, std::nullopt, std::max(counted, 0));
     const std::chrono::nanoseconds ago = world_.clock.wall() - ended.outcome.ended_at;
     ProgramEnded event{.outcome = ended.outcome, .leftovers = false, .ago = std::max(ago, std::chrono::nanoseconds{})};
     if (ended.is_news) explain_end(event.outcome, process->record, run.id.number);

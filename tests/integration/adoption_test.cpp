@@ -82,6 +82,25 @@ TEST_CASE("a shim that died without a word leaves an outcome nobody invents") {
     CHECK(!told["failure"].contains("lived_seconds"));
 }
 
+TEST_CASE("after a restart of the machine what always runs is run again, and nothing else") {
+    const bool is_always = GENERATE(true, false);
+    auto data = left_behind(
+        [](rundir::RunState& state) {
+            state.phase = GENERATE(rundir::Phase::started, rundir::Phase::exited);
+            state.exit_value = 1;
+            state.boot_id.fill(7);
+        },
+        is_always ? "always" : "on_failure");
+    DaemonInProcess daemon({}, data);
+    if (is_always) {
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == domain::ProcessState::running; });
+        CHECK(only_view(daemon)["run"] == "p1.2");
+        return;
+    }
+    CHECK(only_view(daemon)["run"] == "p1.1");
+    CHECK_FALSE(daemon.supervisor.find({1})->runs_again);
+}
+
 TEST_CASE("a newer daemon's word for what is wanted stays until something is asked for") {
     auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::exited; });
     const auto look = [&](const std::function<void(core::ProcessRecord&)>& change_it) {

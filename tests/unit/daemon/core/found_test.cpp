@@ -97,9 +97,9 @@ TEST_CASE("what is found of a run means what the table says") {
          {},
          up,
          "ended, lost: its shim was killed before it could record an outcome"},
-        {"a machine that was restarted", rebooted, {}, up, "ended, lost: the machine was restarted"},
-        {"a start before that, without a word", unwritten, {}, up, "ended, lost: the machine was restarted"},
-        {"a shim before that, without a word", prepared, {}, down, "ended, lost: the machine was restarted"},
+        {"a machine that was restarted", rebooted, {}, up, "ended, lost: it ended with the machine"},
+        {"a start before that, without a word", unwritten, {}, up, "ended, lost: it ended with the machine"},
+        {"a shim before that, without a word", prepared, {}, down, "ended, lost: it ended with the machine"},
         {"one before that, whose end is on record", unwritten, exited(), down, "settled"},
         {"a start before that, given up", aborted, {}, up, "nothing"},
         {"one that does not say when it was made", unnamed, {}, up, "nothing"},
@@ -175,7 +175,7 @@ TEST_CASE("a run that is known to have had a program is not forgotten with its d
     CHECK(missing->id == known.id);
     CHECK(name_of(classify(*missing, {}, Wanted::up, boot, now)) ==
           "ended, lost: its run directory is damaged: its directory is missing");
-    CHECK(name_of(classify(*missing, {}, Wanted::up, boot, now, true)) == "ended, lost: the machine was restarted");
+    CHECK(name_of(classify(*missing, {}, Wanted::up, boot, now, true)) == "ended, lost: it ended with the machine");
     CHECK(name_of(classify(*missing, exited(), Wanted::down, boot, now)) == "settled");
     CHECK(missing_of({}));
 

@@ -122,7 +122,7 @@ TEST_CASE("what stood in prose becomes causes") {
         REQUIRE(snapshot.last_runs.size() == 4);
         const auto text = [&](std::size_t run) { return domain::causes_text(snapshot.last_runs[run].outcome->causes); };
         CHECK(text(0) == "No such file or directory");
-        CHECK(text(1) == "the machine was restarted");
+        CHECK(text(1) == "it ended with the machine");
         CHECK(text(2) == "its run directory is damaged: state: no whole slot");
         CHECK(text(3).empty());
         CHECK(snapshot.last_runs[3].outcome->exit_code == 3);
