@@ -9,6 +9,7 @@
 
 #include "cli/daemon_start.hpp"
 #include "cli/format/ending.hpp"
+#include "cli/format/process_text.hpp"
 #include "cli/reader_gone.hpp"
 #include "cli/run_survey.hpp"
 #include "cli/taken_port.hpp"
@@ -170,6 +171,28 @@ Task<> tell_failure(Context context, ProcessView failed) {
     if (!client) co_return;
     const std::string port = co_await explain_taken_port(**client, std::move(failed));
     if (!port.empty()) context.console.say(port);
+}
+
+std::string begun_line(const ProcessView& view) {
+    return domain::is_live(view) ? format::process_line(view) : format::ending_text(view, base::wall_now());
+}
+
+std::string Beginnings::going_on(std::string_view many) const {
+    if (asking > 0 || begun.empty()) return {};
+    return begun.size() == 1 ? begun.front() : std::string(many);
+}
+
+Task<Result<ProcessView>> watch_one(Context context, DaemonClient& client, ProcessView begun, Beginnings& beginnings) {
+    beginnings.begun.push_back(format::name_text(begun));
+    tell_leftovers_ended(context.console, begun);
+    if (beginnings.settle.count() == 0) co_return begun;
+    auto watched = co_await watch_beginning(context, client, begun, beginnings.settle, true);
+    if (!watched) co_return watched.error();
+    if (has_begun_badly(*watched)) {
+        beginnings.failed.insert(watched->id);
+        co_await tell_failure(context, *watched);
+    }
+    co_return std::move(*watched);
 }
 
 }  // namespace persistproc::cli

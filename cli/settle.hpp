@@ -1,5 +1,8 @@
 #pragma once
 #include <chrono>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "cli/client.hpp"
 #include "cli/context.hpp"
@@ -29,5 +32,23 @@ inline constexpr int begun_badly_status = 1;
 /// Says of one that failed how, with its last words and who holds the port that it wanted. On stderr, also with -q: it
 /// is the failure.
 Task<> tell_failure(Context context, ProcessView failed);
+
+/// One that has begun: how it runs, or how it has ended meanwhile.
+std::string begun_line(const ProcessView& view);
+
+/// Runs that one command begins, each of another process.
+struct Beginnings {
+    std::chrono::nanoseconds settle{};  // how long each is watched; 0: not at all
+    std::set<std::string> failed{};     // ids of those that began badly, which was told
+    std::size_t asking = 0;             // whose answers are still to come
+    std::vector<std::string> begun{};   // names of those that began
+
+    /// What goes on where nobody looks any more; `many` of them. Empty: what was asked for.
+    std::string going_on(std::string_view many) const;
+    int status() const { return failed.empty() ? 0 : begun_badly_status; }
+};
+
+/// Watches one of them, and tells how it failed. Errors: as watch_beginning.
+Task<Result<ProcessView>> watch_one(Context context, DaemonClient& client, ProcessView begun, Beginnings& beginnings);
 
 }  // namespace persistproc::cli
