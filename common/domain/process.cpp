@@ -15,14 +15,6 @@ namespace persistproc::domain {
 
 namespace {
 
-std::optional<std::uint32_t> find_number(std::string_view text) noexcept {
-    std::uint32_t n = 0;
-    if (text.empty() || text.front() == '0' || text.size() > 9) return std::nullopt;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return n;
-}
-
 struct NamedSignal {
     int number;
     const char* name;
@@ -42,6 +34,14 @@ constexpr NamedSignal only_received[] = {{SIGILL, "SIGILL"}, {SIGTRAP, "SIGTRAP"
 
 std::string to_string(ProcessId id) { return fmt::format("p{}", id.number); }
 std::string to_string(RunId id) { return fmt::format("p{}.{}", id.process.number, id.number); }
+
+std::optional<std::uint32_t> find_number(std::string_view text) noexcept {
+    std::uint32_t n = 0;
+    if (text.empty() || text.front() == '0' || text.size() > 9) return std::nullopt;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return n;
+}
 
 std::optional<ProcessId> find_process_id(std::string_view text) noexcept {
     if (text.size() < 2 || text.front() != 'p') return std::nullopt;

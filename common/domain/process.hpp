@@ -18,6 +18,10 @@
 namespace persistproc {
 namespace domain {
 
+/// Processes and runs have numbers from 1 to this one: nine digits, as file names and targets are read.
+inline constexpr std::uint32_t last_number = 999'999'999;
+constexpr bool is_number(std::int64_t number) { return number >= 1 && number <= std::int64_t{last_number}; }
+
 /// "p7". Counted per data directory, never reused. File names come from it alone.
 struct ProcessId {
     std::uint32_t number = 0;
@@ -34,6 +38,8 @@ std::string to_string(ProcessId id);
 std::string to_string(RunId id);
 /// Pure. No value: the text is not an id.
 std::optional<ProcessId> find_process_id(std::string_view text) noexcept;
+/// A number of a process or run, as to_string writes it. Pure. No value: it is none.
+std::optional<std::uint32_t> find_number(std::string_view text) noexcept;
 /// Accepts "p7.2" for `process` p7, and a bare "2". No value: neither.
 std::optional<std::uint32_t> find_run_number(std::string_view text, ProcessId process) noexcept;
 

@@ -177,7 +177,7 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     if (!found.trouble.empty()) base::report(base::Severity::error, "{}: {}", to_string(id), found.trouble);
     if (!remnant.has_directory && !has_lost_directory(remnant, world_.directories.boot_id())) {
         // Its row was committed and nothing else: a start that no caller ever heard of; or it was being removed.
-        world_.tasks.spawn("removal of " + to_string(id), drop_remnant(id));
+        drop_row(id);
         ++progress_.adopted;
         return;
     }
@@ -383,10 +383,14 @@ Task<> Adoption::drop(ProcessPtr process) {
     co_await drop_remnant(process->record.id);
 }
 
-Task<> Adoption::drop_remnant(ProcessId id) {
+void Adoption::drop_row(ProcessId id) {
     StoreChange change;
     change.removed.push_back(id);
     world_.tasks.spawn("record", driver_.record(std::move(change), to_string(id)));
+}
+
+Task<> Adoption::drop_remnant(ProcessId id) {
+    drop_row(id);
     auto removed = co_await world_.directories.remove_process(id);
     if (!removed)
         base::report(base::Severity::warning, "{} could not be removed: {}", to_string(id), removed.error().message);
@@ -424,7 +428,8 @@ Task<> Adoption::carry_through(ProcessPtr process, std::uint32_t run, Intent int
     if (intent == Intent::stop && intent_run == run && process->life.is_live()) {
         process->record.intent = Intent::stop;
         driver_.apply(process, StopRequested{});
-    } else if (intent == Intent::restart && intent_run >= run && !process->record.definition.command.empty()) {
+    } else if (intent == Intent::restart && intent_run >= run && !process->record.definition.command.empty() &&
+               process->life.has_number_left()) {
         process->record.intent = Intent::restart;
         // Not about the run that is to come, which may get the number of one that came to nothing.
         process->record.intent_run = run;

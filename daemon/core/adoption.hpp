@@ -45,6 +45,8 @@ private:
                           std::uint32_t highest);
     Task<> drop(ProcessPtr process);
     Task<> drop_remnant(ProcessId id);
+    /// Of a process that has no directory: none is looked for, whatever has come there since.
+    void drop_row(ProcessId id);
     Task<bool> answered(ProcessPtr process, MonoTime until);
     /// What an earlier daemon was asked for, recorded and may not have done; waits for a shim that is silent.
     Task<> carry_through(ProcessPtr process, std::uint32_t run, Intent intent, std::uint32_t intent_run);

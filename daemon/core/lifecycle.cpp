@@ -95,7 +95,7 @@ struct Lifecycle::Step {
                    std::chrono::nanoseconds ago = {}) {
         self.outcome_ = outcome;
         Actions actions{RecordOutcome{run, outcome}};
-        if (self.wanted_ == Wanted::down || !wants_restart(rule, outcome, on_request)) {
+        if (self.wanted_ == Wanted::down || !wants_restart(rule, outcome, on_request) || !self.has_number_left()) {
             self.wanted_ = Wanted::down;
             self.phase_ = Ended{run, leftovers};
             return actions;

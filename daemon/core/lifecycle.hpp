@@ -16,6 +16,7 @@
 /// Precedence: stop > restart by the user > restart policy: a restart that meets a stop on its way means nothing. A
 /// process that is wanted down is never started by the machine itself. An outcome, once recorded for a run, never
 /// changes.
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <variant>
@@ -139,6 +140,8 @@ public:
 
     /// Numbers up to this one have been used, by runs that came to nothing: none is used again.
     void reserve(std::uint32_t run) noexcept { highest_ = run; }
+    /// Whether there is a number for another run. Where there is none, no start or restart may be applied.
+    bool has_number_left() const noexcept { return std::max(last_run_, highest_) < domain::last_number; }
 
     const Phase& phase() const noexcept { return phase_; }
     Wanted wanted() const noexcept { return wanted_; }

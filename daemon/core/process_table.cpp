@@ -101,7 +101,12 @@ Result<ProcessPtr> ProcessTable::find_meant(const Identity& identity, bool repla
     return match;
 }
 
-ProcessPtr ProcessTable::create(Definition definition, WallTime now) {
+Result<ProcessPtr> ProcessTable::create(Definition definition, WallTime now) {
+    if (next_ > domain::last_number)
+        return Error{ErrorCode::limit,
+                     fmt::format("no ids are left: p{} has been used; start one that is there anew, or give the daemon "
+                                 "another --data-dir",
+                                 domain::last_number)};
     ProcessRecord record;
     record.id = ProcessId{next_};
     record.definition = std::move(definition);

@@ -34,8 +34,8 @@ public:
     /// In quotes: web-2 for "web", web-3 for "web-2"; where that would be no label "another label".
     std::string free_label(std::string_view taken) const;
 
-    /// Makes one, provisional. A default label that is taken gets the id behind it.
-    ProcessPtr create(Definition definition, WallTime now);
+    /// Makes one, provisional. A default label that is taken gets the id behind it. Errors: limit (no id is left).
+    Result<ProcessPtr> create(Definition definition, WallTime now);
     /// Takes in one that was there before.
     ProcessPtr insert(ProcessRecord record);
     /// Puts its id behind its label where another process has the same. True: it did.

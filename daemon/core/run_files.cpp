@@ -96,11 +96,8 @@ Result<std::vector<std::uint32_t>> run_numbers(const fs::path& runs) {
     auto names = names_in(runs);
     if (!names) return names.error();
     std::vector<std::uint32_t> out;
-    for (const std::string& name : *names) {
-        std::uint32_t number = 0;
-        const auto parsed = std::from_chars(name.data(), name.data() + name.size(), number);
-        if (parsed.ec == std::errc{} && parsed.ptr == name.data() + name.size() && number > 0) out.push_back(number);
-    }
+    for (const std::string& name : *names)
+        if (const auto number = domain::find_number(name)) out.push_back(*number);
     std::sort(out.begin(), out.end());
     return out;
 }

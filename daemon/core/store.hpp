@@ -82,7 +82,7 @@ struct ProcessRecord {
         each(field("intent", &R::intent));
         each(field("intent_run", &R::intent_run));
         each(field("intent_by", &R::intent_by).absent_if_empty());
-        each(field("last_run", &R::last_run));
+        each(field("last_run", &R::last_run).range(0, domain::last_number));
         each(field("restarts", &R::restarts));
         each(field("quick_failures", &R::quick_failures));
         each(field("gave_up", &R::gave_up));
@@ -149,6 +149,7 @@ struct StoreChange {
     bool is_fact = false;
 };
 
+/// Each list is ascending, of numbers that are ones (domain::is_number).
 struct StoreSnapshot {
     std::vector<ProcessRecord> processes;
     std::vector<RunRecord> last_runs;  // the newest run of each process that has one

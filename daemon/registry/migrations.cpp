@@ -73,7 +73,6 @@ E enum_from(const std::string& name, E otherwise) {
 
 core::ProcessRecord process_of_version_1(const Statement& row) {
     core::ProcessRecord record;
-    record.id.number = static_cast<std::uint32_t>(row.integer(0));
     Definition& d = record.definition;
     d.label = row.text(1);
     d.label_given = row.integer(2) != 0;
@@ -109,7 +108,6 @@ std::optional<Cause> cause_from(const std::string& prose) {
 
 core::RunRecord run_of_version_1(const Statement& row) {
     core::RunRecord run;
-    run.id = {{static_cast<std::uint32_t>(row.integer(0))}, static_cast<std::uint32_t>(row.integer(1))};
     run.pid = row.integer(2);
     if (!row.is_null(3)) run.started_at = base::from_ns(row.integer(3));
     if (row.is_null(7)) return run;
@@ -142,18 +140,16 @@ Result<void> to_documents(Database& database) {
         "grace_seconds, restart, started_by, wanted, intent, intent_run, last_run, restarts, "
         "created_at FROM old_processes",
         [&](const Statement& row) {
-            const auto record = process_of_version_1(row);
-            return put_process->bind(1, std::int64_t{record.id.number}).bind(2, schema::to_document(record)).run();
+            return put_process->bind(1, row.integer(0)).bind(2, schema::to_document(process_of_version_1(row))).run();
         });
     if (!done) return done;
     done = for_each_row(database,
                         "SELECT process, number, pid, started_at, ended_at, exit_code, signal, reason, stage, "
                         "os_error, detail FROM old_runs",
                         [&](const Statement& row) {
-                            const auto run = run_of_version_1(row);
-                            return put_run->bind(1, std::int64_t{run.id.process.number})
-                                .bind(2, std::int64_t{run.id.number})
-                                .bind(3, schema::to_document(run))
+                            return put_run->bind(1, row.integer(0))
+                                .bind(2, row.integer(1))
+                                .bind(3, schema::to_document(run_of_version_1(row)))
                                 .run();
                         });
     if (!done) return done;

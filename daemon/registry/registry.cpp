@@ -32,6 +32,15 @@ constexpr std::string_view next_name = "next_process", reserved_name = "reserved
 constexpr const char* boot_names[] = {"boot_high", "boot_low"};
 constexpr auto lock_patience = std::chrono::seconds(5);
 
+/// The newest run of each process, and the rows that are none's: a column of integers takes what cannot be made one.
+constexpr const char* newest_runs = R"(
+SELECT process, number, doc, is_run FROM (
+  SELECT process, number, doc, typeof(process) = 'integer' AND process BETWEEN 1 AND ?1 AND
+    typeof(number) = 'integer' AND number BETWEEN 1 AND ?1 AS is_run FROM runs) r
+WHERE NOT is_run OR number = (
+  SELECT max(number) FROM runs WHERE process = r.process AND typeof(number) = 'integer' AND number <= ?1)
+)";
+
 /// Who has a database locked, as fcntl(2) tells; empty: nobody who can be seen.
 std::string holder_text(const std::filesystem::path& file) {
     const base::UniqueFd fd(::open(file.c_str(), O_RDWR | O_CLOEXEC));
@@ -57,6 +66,13 @@ bool is_damaged(const Result<Record>& record, std::string_view instead = "its ru
     if (record) return false;
     base::report(base::Severity::warning, "{}; {}", record.error().message, instead);
     return true;
+}
+
+/// Of a row whose number no process or run has: to read it as one would be to take it for another's.
+void report_no_number(const char* table, std::string_view number) {
+    base::report(base::Severity::warning,
+                 "database: {} has a row numbered {}, which nothing of ours is; it is left alone", table,
+                 base::excerpt(number));
 }
 
 }  // namespace
@@ -166,7 +182,7 @@ Result<void> Registry::prepare(base::BootId boot) {
         {s.find_run, "SELECT doc FROM runs WHERE process=? AND number=?"},
         {s.put_run,
          "INSERT INTO runs (process, number, doc) VALUES (?,?,?) ON CONFLICT DO UPDATE SET doc=excluded.doc"},
-        {s.trim_runs, "DELETE FROM runs WHERE process=? AND number<=?"},
+        {s.trim_runs, "DELETE FROM runs WHERE process=? AND number BETWEEN 1 AND ?"},
         {s.new_audit, "SELECT rowid, actor FROM audit WHERE rowid > ?"},
         {s.drop_audit, "DELETE FROM audit WHERE rowid = ?"},
         {s.remove_process, "DELETE FROM processes WHERE id=?"},
@@ -202,11 +218,13 @@ Result<void> Registry::find_epoch(base::BootId boot) {
     }
     const auto number_of = [&known](std::string_view name) {
         const auto found = known.find(std::string(name));
-        return static_cast<std::uint32_t>(found == known.end() ? 1 : std::max<std::int64_t>(found->second, 1));
+        return static_cast<std::uint32_t>(
+            found == known.end() ? 1
+                                 : std::clamp<std::int64_t>(found->second, 1, std::int64_t{domain::last_number} + 1));
     };
     // A database that was begun anew must still outrank every daemon before it: wall seconds do.
     const auto seconds = static_cast<std::uint64_t>(base::to_ns(base::wall_now()) / 1'000'000'000);
-    epoch_ = std::max(static_cast<std::uint64_t>(known["epoch"]) + 1, seconds);
+    epoch_ = std::max(static_cast<std::uint64_t>(std::max<std::int64_t>(known["epoch"], 0)) + 1, seconds);
     const auto halves = halves_of(boot);
     const bool is_other_boot =
         known.contains(boot_names[0]) && (known[boot_names[0]] != halves[0] || known[boot_names[1]] != halves[1]);
@@ -260,18 +278,25 @@ Result<core::StoreSnapshot> Registry::load() {
         auto row = rows->step();
         if (!row) return row.error();
         if (!*row) break;
+        if (!domain::is_number(rows->integer(0))) {
+            report_no_number("processes", rows->text(0));
+            continue;
+        }
         auto record = read_process({static_cast<std::uint32_t>(rows->integer(0))}, rows->view(1));
         if (is_damaged(record)) continue;
         snapshot.processes.push_back(std::move(*record));
     }
-    auto runs = database.prepare(
-        "SELECT process, number, doc FROM runs r "
-        "WHERE number = (SELECT max(number) FROM runs WHERE process = r.process)");
+    auto runs = database.prepare(newest_runs);
     if (!runs) return runs.error();
+    runs->bind(1, std::int64_t{domain::last_number});
     for (;;) {
         auto row = runs->step();
         if (!row) return row.error();
         if (!*row) break;
+        if (runs->integer(3) == 0) {
+            report_no_number("runs", fmt::format("{}.{}", runs->text(0), runs->text(1)));
+            continue;
+        }
         const RunId id{{static_cast<std::uint32_t>(runs->integer(0))}, static_cast<std::uint32_t>(runs->integer(1))};
         auto run = read_run(id, runs->view(2));
         if (is_damaged(run)) continue;

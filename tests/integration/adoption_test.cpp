@@ -237,6 +237,51 @@ TEST_CASE("a process whose directory went with a power cut is lost, and not forg
     CHECK(only_view(daemon)["state"] == "running");
 }
 
+TEST_CASE("where no number is left a start is refused") {
+    const Json another{{"command", Json::array({"b"})}, {"working_directory", "/"}};
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::exited; });
+    const auto change_store = [&](const std::function<void(core::StoreChange&, core::ProcessRecord)>& fill) {
+        auto registry = registry::Registry::open(data->path());
+        REQUIRE(registry);
+        auto snapshot = registry->load();
+        REQUIRE((snapshot && snapshot->processes.size() == 1));
+        core::StoreChange change;
+        fill(change, snapshot->processes.front());
+        REQUIRE(registry->commit({change}));
+    };
+    const auto message_of = [](const Json& result) { return result["content"][0]["text"].get<std::string>(); };
+    SECTION("of a process") {
+        change_store([](core::StoreChange& change, const core::ProcessRecord&) {
+            change.removed.push_back({domain::last_number - 1});
+        });
+        for (int daemons = 0; daemons < 2; ++daemons) {
+            DaemonInProcess daemon({}, data);
+            if (daemons == 0) CHECK(daemon.call("start_process", another)["structuredContent"]["id"] == "p999999999");
+            const Json refused =
+                daemon.call("start_process", Json{{"command", Json::array({"c"})}, {"working_directory", "/"}});
+            CHECK(error_code(refused) == "limit");
+            CHECK(message_of(refused).find("no ids are left") != std::string::npos);
+        }
+    }
+    SECTION("of a run") {
+        change_store([](core::StoreChange& change, core::ProcessRecord record) {
+            record.last_run = domain::last_number;
+            change.processes.push_back(std::move(record));
+        });
+        DaemonInProcess daemon({}, data);
+        for (const char* tool : {"start_process", "restart_process"}) {
+            const Json refused = daemon.call(
+                tool, std::string_view(tool) == "start_process"
+                          ? Json{{"command", Json::array({"a"})}, {"working_directory", "/"}, {"label", "web"}}
+                          : Json{{"process", "web"}});
+            CHECK(error_code(refused) == "limit");
+            CHECK(message_of(refused).find("all numbers of runs") != std::string::npos);
+        }
+        CHECK(daemon.shims.spawned() == 0);
+        CHECK(daemon.call("start_process", another)["structuredContent"]["id"] == "p2");
+    }
+}
+
 TEST_CASE("a start asked for again with its key, after its daemon died, starts nothing") {
     const Json request{
         {"command", Json::array({"a"})}, {"working_directory", "/"}, {"request_key", "0123456789abcdef"}};

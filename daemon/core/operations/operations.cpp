@@ -96,6 +96,10 @@ Task<Result<void>> Operations::check_replacement(ProcessPtr process, Definition 
 }
 
 Result<void> Operations::check_room(const Process& process) const {
+    if (!process.life.has_number_left())
+        return Error{ErrorCode::limit, fmt::format("{} has used all numbers of runs, up to {}; remove it and start it "
+                                                   "anew with its command",
+                                                   process.shown(), domain::last_number)};
     if (process.life.is_live() && !process.is<Idle>()) return boost::system::in_place_value;
     const auto& all = table_.all();
     const auto live = std::count_if(all.begin(), all.end(), [&](const auto& each) {

@@ -121,7 +121,9 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
             continue;
         }
         if (!process) {
-            process = table_.create(beginning->identity.definition, world_.clock.wall());
+            auto made = table_.create(beginning->identity.definition, world_.clock.wall());
+            if (!made) co_return made.error();
+            process = std::move(*made);
             events_.publish(ProcessAppeared{process->record.id});
         }
         if (std::exchange(awaited, process) != process) stops = process->stops;

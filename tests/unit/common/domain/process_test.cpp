@@ -16,6 +16,8 @@ TEST_CASE("ids have one form each") {
         INFO(text);
         CHECK(!domain::find_process_id(text));
     }
+    CHECK(domain::find_process_id(to_string(ProcessId{domain::last_number}))->number == domain::last_number);
+    CHECK(!domain::find_process_id(to_string(ProcessId{domain::last_number + 1})));
     CHECK(domain::find_run_number("p3.2", {3}) == 2u);
     CHECK(domain::find_run_number("2", {3}) == 2u);
     CHECK(!domain::find_run_number("p4.2", {3}));

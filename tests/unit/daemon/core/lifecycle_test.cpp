@@ -325,6 +325,22 @@ TEST_CASE("how soon and how often it is run again is as the definition says") {
     CHECK(backoff_delay(rule, 2) == std::chrono::milliseconds(1500));
 }
 
+TEST_CASE("the policy begins no run for which no number is left") {
+    RestartRule rule;
+    rule.policy = RestartPolicy::always;
+    Lifecycle life(Running{domain::last_number - 1, t0}, Wanted::up, domain::last_number - 1, std::nullopt);
+    CHECK(life.has_number_left());
+    life.apply(ProgramEnded{exited(1), false}, t0, rule);
+    life.apply(BackoffElapsed{}, t0 + rule.first_delay, rule);
+    REQUIRE(std::holds_alternative<Starting>(life.phase()));
+    CHECK(life.last_run() == domain::last_number);
+    CHECK(!life.has_number_left());
+    life.apply(ProgramStarted{}, t0, rule);
+    life.apply(ProgramEnded{exited(1), false}, t0, rule);
+    CHECK(std::holds_alternative<Ended>(life.phase()));
+    CHECK(life.wanted() == Wanted::down);
+}
+
 TEST_CASE("a run that was healthy is run again at once") {
     RestartRule rule;
     rule.policy = RestartPolicy::always;

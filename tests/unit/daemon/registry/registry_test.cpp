@@ -114,6 +114,75 @@ TEST_CASE("an outcome never changes") {
     CHECK(snapshot->last_runs.front().outcome->exit_code == 7);
 }
 
+TEST_CASE("a row whose number no process or run has is left alone, and hides no other") {
+    tests::TemporaryDirectory directory;
+    {
+        auto registry = Registry::open(directory.path());
+        REQUIRE(registry);
+        core::StoreChange change;
+        for (const std::uint32_t id : {1u, 2u}) {
+            change.processes.push_back(record_of(id));
+            change.runs.push_back({.id = RunId{{id}, 4}, .pid = 70 + id});
+        }
+        REQUIRE(registry->commit({change}));
+    }
+    constexpr const char* strays[] = {"processes VALUES (-3, '{}')",         "processes VALUES (0, '{}')",
+                                      "processes VALUES (1000000000, '{}')", "processes VALUES (4294967298, '{}')",
+                                      "runs VALUES (4294967298, 1, '{}')",   "runs VALUES (-3, 1, '{}')",
+                                      "runs VALUES (2, 4294967300, '{}')",   "runs VALUES (2, -4, '{}')",
+                                      "runs VALUES (1, 9.5, '{}')",          "runs VALUES (1, 'x', '{}')"};
+    const auto file = directory.path() / "persistproc.db";
+    const auto count_of = [&](const char* table) {
+        auto database = registry::Database::open(file, std::chrono::seconds(1));
+        REQUIRE(database);
+        auto rows = database->prepare("SELECT count(*) FROM " + std::string(table));
+        REQUIRE(rows);
+        const auto row = rows->step();
+        REQUIRE((row && *row));
+        return rows->integer(0);
+    };
+    {
+        auto database = registry::Database::open(file, std::chrono::seconds(1));
+        REQUIRE(database);
+        for (const char* each : strays) REQUIRE(database->execute((std::string("INSERT INTO ") + each).c_str()));
+    }
+    for (int opened = 0; opened < 2; ++opened) {
+        auto registry = Registry::open(directory.path());
+        REQUIRE(registry);
+        const auto snapshot = registry->load();
+        REQUIRE(snapshot);
+        REQUIRE(snapshot->processes.size() == 2);
+        REQUIRE(snapshot->last_runs.size() == 2);
+        for (std::uint32_t i = 0; i < 2; ++i) {
+            CHECK(snapshot->processes[i].id.number == i + 1);
+            CHECK(snapshot->last_runs[i].id == RunId{{i + 1}, 4});
+            CHECK(snapshot->last_runs[i].pid == 71 + i);
+        }
+        CHECK(snapshot->next_process == 3);
+        // Trimming is of what is numbered as well.
+        core::StoreChange change;
+        change.runs.push_back({.id = RunId{{2}, 4}, .pid = 72});
+        REQUIRE(registry->commit({change}));
+    }
+    CHECK(count_of("processes") == 6);
+    CHECK(count_of("runs") == 8);
+}
+
+TEST_CASE("the last number of all is used once") {
+    tests::TemporaryDirectory directory;
+    for (int opened = 0; opened < 2; ++opened) {
+        auto registry = Registry::open(directory.path());
+        REQUIRE(registry);
+        core::StoreChange change;
+        change.processes.push_back(record_of(domain::last_number));
+        REQUIRE(registry->commit({change}));
+        const auto snapshot = registry->load();
+        REQUIRE(snapshot);
+        CHECK(snapshot->next_process == domain::last_number + 1);
+        REQUIRE(registry->close());
+    }
+}
+
 TEST_CASE("ids are not reused after a removal, and epochs only rise") {
     tests::TemporaryDirectory directory;
     std::uint64_t last_epoch = 0;
