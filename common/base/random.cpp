@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 
 namespace persistproc::base {
@@ -25,6 +26,16 @@ std::string to_hex(std::span<const std::uint8_t> bytes) {
         out += digits[byte & 15];
     }
     return out;
+}
+
+bool read_hex(std::string_view text, std::span<std::uint8_t> out) noexcept {
+    if (text.size() != out.size() * 2) return false;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const char* const end = text.data() + 2 * i + 2;
+        const auto read = std::from_chars(end - 2, end, out[i], 16);
+        if (read.ec != std::errc{} || read.ptr != end) return false;
+    }
+    return true;
 }
 
 }  // namespace persistproc::base

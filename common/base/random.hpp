@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace persistproc::base {
 
@@ -11,5 +12,7 @@ void fill_random(std::span<std::uint8_t> bytes) noexcept;
 
 /// Lower-case hexadecimal.
 std::string to_hex(std::span<const std::uint8_t> bytes);
+/// The reverse. False: it is not that of as many bytes as `out` has, which then holds anything.
+bool read_hex(std::string_view text, std::span<std::uint8_t> out) noexcept;
 
 }  // namespace persistproc::base

@@ -175,6 +175,15 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     // A database that was begun anew may have forgotten how far the epochs had come.
     if (found.newest) world_.epoch = std::max(world_.epoch, found.newest->state.epoch + 1);
     if (!found.trouble.empty()) base::report(base::Severity::error, "{}: {}", to_string(id), found.trouble);
+    if (remnant.record && !remnant.has_directory && remnant.record->last_run == 0) {
+        // Of ours even what came to nothing has a run.
+        base::report(base::Severity::warning,
+                     "database: {} is of no process: there is neither a run nor a directory; "
+                     "it is left alone",
+                     to_string(id));
+        ++progress_.adopted;
+        return;
+    }
     if (!remnant.has_directory && !has_lost_directory(remnant, world_.directories.boot_id())) {
         // Its row was committed and nothing else: a start that no caller ever heard of; or it was being removed.
         drop_row(id);
@@ -191,9 +200,18 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
         return;
     }
     const bool is_over = has_ended(remnant);
+    if (!remnant.has_directory && !remnant.record->is_without_directory)
+        base::report(base::Severity::error,
+                     "{}: its directory is missing, and its output with it; nobody keeps what "
+                     "may live of its program",
+                     to_string(id));
     const auto process = table_.insert(std::move(*remnant.record));
     process->record.is_without_directory = !remnant.has_directory;
     if (remnant.last_run) process->record.last_run = std::max(process->record.last_run, remnant.last_run->id.number);
+    if (process->record.intent == Intent::remove) {
+        process->record.intent = Intent::none;
+        commit_record(*process, "that " + to_string(id) + " was not removed");
+    }
     if (is_over) {
         // What was asked for after this run has come to nothing: whoever asks again is not to be given this run for it.
         if (process->record.last_run > found.newest->id.number) process->record.request_key.clear();
@@ -259,7 +277,7 @@ Task<> Adoption::adopt(Undecided each, MonoTime until, std::shared_ptr<std::size
             break;
         }
         if (each.found.trouble.empty()) {
-            auto missing = missing_run(each.found.runs, record, each.recorded, world_.directories.boot_id());
+            auto missing = missing_run(each.found, record, each.recorded, world_.directories.boot_id());
             auto newest = co_await find_newest(each.found, until);
             if (newest) {
                 if (missing) *newest = std::move(*missing);
@@ -341,6 +359,9 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
     const Intent intent = process->record.intent;
     const std::uint32_t intent_run = process->record.intent_run;
     const auto recorded = record && record->id == run.id ? record->outcome : std::nullopt;
+    const base::BootId boot = world_.directories.boot_id();
+    const bool is_before_restart = number == process->record.last_run && was_begun_before(process->record, boot);
+    if (record && record->id == run.id && !run.trouble.empty()) recall_program(run, *record, is_before_restart);
     process->run_state = run.state;
     process->cut_bytes = run.cut_bytes;
     process->nonce = run.spec ? run.spec->nonce : run.state.nonce;
@@ -350,8 +371,6 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
         // The next daemon may find it ended, and then takes the record at its word.
         commit_record(*process, "the definition of " + to_string(process->record.id));
     const Wanted wanted = process->record.wanted;
-    const base::BootId boot = world_.directories.boot_id();
-    const bool is_before_restart = number == process->record.last_run && was_begun_before(process->record, boot);
     const Found what = classify(run, recorded, wanted, boot, world_.clock.wall(), is_before_restart);
     if (const auto* unsupported = std::get_if<FoundUnsupported>(&what)) {
         process->standing = Standing::unsupported;

@@ -10,6 +10,12 @@
 
 namespace persistproc::core {
 
+namespace {
+
+bool had_program(const RunRecord& run) { return run.pid != 0 || run.outcome; }
+
+}  // namespace
+
 std::vector<Remnant> match(StoreSnapshot snapshot, const std::vector<ProcessId>& directories) {
     std::vector<Remnant> out;
     out.reserve(std::max(snapshot.processes.size(), directories.size()));
@@ -96,31 +102,44 @@ bool was_begun_before(const ProcessRecord& record, base::BootId boot) {
 }
 
 bool has_lost_directory(const Remnant& remnant, base::BootId boot) {
-    if (!remnant.record || remnant.has_directory) return false;
+    if (!remnant.record || remnant.has_directory || remnant.record->intent == Intent::remove) return false;
     if (remnant.record->is_without_directory) return true;
+    // A start has a row of its run from its beginning, and in it what became of it.
     const auto& last = remnant.last_run;
-    if (!was_begun_before(*remnant.record, boot) || (last && last->outcome)) return false;
-    return remnant.record->intent != Intent::none || (last && last->pid != 0);
+    if (!last || had_program(*last)) return true;
+    return was_begun_before(*remnant.record, boot) && remnant.record->intent != Intent::none;
 }
 
-std::optional<FoundRun> missing_run(const std::vector<std::uint32_t>& on_disk, const ProcessRecord& record,
+std::optional<FoundRun> missing_run(const FoundProcess& found, const ProcessRecord& record,
                                     const std::optional<RunRecord>& last_run, base::BootId boot) {
-    const std::uint32_t newest = on_disk.empty() ? 0 : on_disk.back();
-    const bool is_known = last_run && (last_run->pid != 0 || last_run->outcome);
+    const std::uint32_t newest = found.runs.empty() ? 0 : found.runs.back();
+    const bool is_known = last_run && had_program(*last_run);
     const bool is_newest_known = is_known && last_run->id.number >= record.last_run;
+    const bool is_before_restart = was_begun_before(record, boot);
     FoundRun run;
-    if (record.last_run > newest && record.intent != Intent::none && !is_newest_known &&
-        was_begun_before(record, boot)) {
+    if (record.last_run > newest && record.intent != Intent::none && !is_newest_known && is_before_restart) {
         run.id = RunId{record.id, record.last_run};
     } else if (is_known && last_run->id.number > newest) {
         run.id = last_run->id;
-        run.state.pid = static_cast<std::int32_t>(last_run->pid);
-        if (last_run->started_at) run.state.started_wall_ns = base::to_ns(*last_run->started_at);
+        recall_program(run, *last_run, is_before_restart || !is_newest_known);
+    } else if (newest == 0 && record.last_run > 0 && (record.is_without_directory || found.has_output)) {
+        run.id = RunId{record.id, record.last_run};
     } else {
         return std::nullopt;
     }
     run.trouble = "its directory is missing";
     return run;
+}
+
+void recall_program(FoundRun& run, const RunRecord& known, bool is_before_restart) {
+    rundir::RunState& state = run.state;
+    if (known.pid == 0 || state.pid != 0) return;
+    state.pid = static_cast<std::int32_t>(known.pid);
+    if (known.started_at) state.started_wall_ns = base::to_ns(*known.started_at);
+    if (is_before_restart) return;
+    state.start_ticks = static_cast<std::uint64_t>(known.start_ticks);
+    const bool is_marked = run.spec || state.nonce != rundir::Nonce{};
+    if (!is_marked && !base::read_hex(known.mark, state.nonce)) state.nonce = {};
 }
 
 Found classify(const FoundRun& run, const std::optional<Outcome>& recorded, Wanted wanted, base::BootId boot,

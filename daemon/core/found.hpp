@@ -39,13 +39,17 @@ void remember(ProcessRecord& record, const std::vector<AuditEntry>& history);
 /// Whether its newest run was begun before the machine was restarted. What was written in the last moments before that
 /// may be missing, and then proves nothing. A record that does not say: false.
 bool was_begun_before(const ProcessRecord& record, base::BootId boot);
-/// Whether a process without a directory is no start that came to nothing, and no removal that was under way: the power
-/// went before its directory was on the disk. One that has ended by the record is taken for a removal.
+/// Whether a process without a directory is no start that came to nothing, by what is on record of it, and no removal
+/// that was under way: a power cut took the directory, or somebody did.
 bool has_lost_directory(const Remnant& remnant, base::BootId boot);
-/// The run that the store knows to have had a program, where it is newer than all `on_disk` (ascending): its directory
-/// is missing. So may be that of a start which was under way, or told, when the machine was restarted.
-std::optional<FoundRun> missing_run(const std::vector<std::uint32_t>& on_disk, const ProcessRecord& record,
+/// The run that the store knows to have had a program, where it is newer than all that are on disk: its directory is
+/// missing. So may be that of a start which was under way, or told, when the machine was restarted; and that of any
+/// run where none is left of a process that had one.
+std::optional<FoundRun> missing_run(const FoundProcess& found, const ProcessRecord& record,
                                     const std::optional<RunRecord>& last_run, base::BootId boot);
+/// What the store knows of the program of a run, and the run's files do not say: how to find what lives of it. Of a
+/// program from before a restart of the machine nothing does.
+void recall_program(FoundRun& run, const RunRecord& known, bool is_before_restart);
 
 // What became of the newest run.
 /// No program ever ran, and none will: it is as if the run had never been. The one before it counts. Only what was

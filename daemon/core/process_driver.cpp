@@ -25,6 +25,17 @@ bool is_replaced(const Process& process, std::uint32_t run) {
     return process.record.intent == Intent::restart && process.record.intent_run == run;
 }
 
+/// What is on record of a run by what was heard of it.
+RunRecord row_of(const Process& process, std::uint32_t run) {
+    const rundir::RunState& state = process.run_state;
+    RunRecord out{.id = RunId{process.record.id, run}, .pid = state.pid};
+    if (state.started_wall_ns != 0) out.started_at = base::from_ns(state.started_wall_ns);
+    if (state.pid == 0) return out;
+    out.start_ticks = static_cast<std::int64_t>(state.start_ticks);
+    if (process.nonce != rundir::Nonce{}) out.mark = base::to_hex(process.nonce);
+    return out;
+}
+
 run::StopOrder order_of(const Process& process, std::chrono::nanoseconds grace, bool force) {
     return {.signal = process.record.definition.stop_signal, .grace = grace, .force = force};
 }
@@ -114,9 +125,8 @@ void ProcessDriver::record_outcome(const ProcessPtr& process, const RecordOutcom
     if (process->standing != Standing::provisional) {
         StoreChange change;
         change.processes.push_back(process->record);
-        RunRecord run{
-            .id = RunId{process->record.id, ended.run}, .pid = process->run_state.pid, .outcome = ended.outcome};
-        if (process->run_state.started_wall_ns != 0) run.started_at = base::from_ns(process->run_state.started_wall_ns);
+        RunRecord run = row_of(*process, ended.run);
+        run.outcome = ended.outcome;
         change.runs.push_back(std::move(run));
         world_.tasks.spawn("record", record(std::move(change), "the end of " + process->name()));
     }
@@ -234,9 +244,10 @@ Task<> ProcessDriver::make_ready(ProcessPtr process, std::shared_ptr<run::RunDri
 
 Task<Result<void>> ProcessDriver::record_start(ProcessPtr process, RunId run, std::shared_ptr<run::RunDriver> before,
                                                StrayRoots strays) {
+    // Nothing is ended for what cannot begin.
+    if (auto known = co_await know_launch(process); !known) co_return known.error();
     auto room = co_await make_room(process, std::move(before), strays);
     if (!room) co_return room.error();
-    if (auto known = co_await know_launch(process); !known) co_return known.error();
     if (process->record.intent != Intent::restart) process->record.intend(process->record.wanted, Intent::start);
     if (process->record.intent == Intent::start) process->record.intent_run = run.number;
     StoreChange intent = change_of(*process, process->actor, ops::StartRequest::operation.audit,
@@ -371,13 +382,11 @@ void ProcessDriver::hear_start(const ProcessPtr& process, const run::TellStarted
     base::kill_point("daemon.start.heard");
     // What an ended program left behind lives on through an adoption too, unless somebody wants it stopped.
     const bool ended_unheard = told.has_ended && process->is<Unreachable>() && process->record.intent == Intent::none;
-    const auto& state = process->run_state;
     confirm(*process);
     if (!is_replaced(*process, process->life.last_run())) process->record.intent = Intent::none;
     StoreChange change;
     change.processes.push_back(process->record);
-    RunRecord row{.id = process->newest_run(), .pid = state.pid, .started_at = base::from_ns(state.started_wall_ns)};
-    change.runs.push_back(std::move(row));
+    change.runs.push_back(row_of(*process, process->life.last_run()));
     world_.tasks.spawn("record", record(std::move(change), "the start of " + process->name()));
     if (!ended_unheard) apply(process, ProgramStarted{});
 }

@@ -33,7 +33,8 @@ struct FoundProcess {
     ProcessId id;
     std::vector<std::uint32_t> runs;  // numbers, ascending
     std::optional<FoundRun> newest;
-    std::string trouble;  // why `runs` or `newest` could not be read: no proof that there is nothing
+    bool has_output = false;  // of one without runs: something is in its log, so that a program ran once
+    std::string trouble;      // why `runs` or `newest` could not be read: no proof that there is nothing
 };
 
 /// Which process to look at. The spec of `known_ended`, a run whose outcome is on record, is read only if its shim

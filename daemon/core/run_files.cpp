@@ -111,6 +111,16 @@ std::uint64_t find_cut(const fs::path& log, const rundir::RunState& state, base:
     return state.log_end - std::max(end->position, std::min(state.log_begin, state.log_end));
 }
 
+/// Whether a byte is in a log, or nobody can tell.
+bool has_output(const fs::path& log) {
+    const auto names = names_in(log);
+    if (!names) return true;
+    return std::any_of(names->begin(), names->end(), [&](const fs::path& name) {
+        struct stat facts {};
+        return name.extension() == ".log" && ::lstat((log / name).c_str(), &facts) == 0 && facts.st_size > 0;
+    });
+}
+
 /// Whether a file is not what it must be; anything else may be over the next time.
 bool is_damage(const Error& error) { return error.code != ErrorCode::io; }
 
@@ -231,7 +241,10 @@ FoundProcess find_process(const fs::path& data, ProcessId id, std::optional<std:
         return process;
     }
     process.runs = std::move(*runs);
-    if (process.runs.empty()) return process;
+    if (process.runs.empty()) {
+        process.has_output = has_output(paths.log);
+        return process;
+    }
     const std::uint32_t newest = process.runs.back();
     auto run = find_run(data, RunId{id, newest}, boot, known_ended == newest);
     if (run)

@@ -10,6 +10,8 @@ std::string renamed_detail(std::string_view before, std::string_view after) {
 
 void join(RunRecord& known, const RunRecord& later) {
     known.pid = std::max(known.pid, later.pid);
+    known.start_ticks = std::max(known.start_ticks, later.start_ticks);
+    if (known.mark.empty()) known.mark = later.mark;
     if (later.started_at) known.started_at = later.started_at;
     if (!known.outcome) known.outcome = later.outcome;
     if (known.unknown.members.empty()) known.unknown = later.unknown;

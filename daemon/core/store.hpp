@@ -14,8 +14,9 @@
 
 namespace persistproc::core {
 
-/// A request that is on its way: a daemon that finds one after a crash carries it through once.
-enum class Intent { none, start, stop, restart };
+/// A request that is on its way: a daemon that finds one after a crash carries it through once. A removal alone is left
+/// to be asked for again: it says that a directory which is missing was ours to remove.
+enum class Intent { none, start, stop, restart, remove };
 
 /// The newest that somebody had sent to the program.
 struct SentSignal {
@@ -55,7 +56,7 @@ struct ProcessRecord {
     std::optional<SentSignal> sent_signal;
     std::int64_t ready_run = 0;         // the newest in which what somebody waited for came true; 0: none
     std::optional<std::string> boot;    // of the machine when its newest run was begun: hex
-    bool is_without_directory = false;  // a power cut took it; of the runs in it the database alone knows
+    bool is_without_directory = false;  // it is missing; of the runs in it the database alone knows
     schema::Unknown unknown;
 
     /// What is asked for now takes the place of whatever a newer daemon had noted.
@@ -98,8 +99,11 @@ struct ProcessRecord {
 };
 
 struct RunRecord {
-    RunId id;  // no part of the document
-    std::int64_t pid = 0;
+    RunId id;              // no part of the document
+    std::int64_t pid = 0;  // of its program; 0: none is known to have been started
+    // What else tells that program and what it started from others, should the run's directory go missing.
+    std::int64_t start_ticks = 0;
+    std::string mark;  // the run's nonce in hex
     std::optional<WallTime> started_at;
     std::optional<Outcome> outcome;
     schema::Unknown unknown;
@@ -109,6 +113,8 @@ struct RunRecord {
         using R = RunRecord;
         using schema::field;
         each(field("pid", &R::pid));
+        each(field("start_ticks", &R::start_ticks).absent_if_empty().left_out_if_absent());
+        each(field("mark", &R::mark).absent_if_empty().left_out_if_absent());
         each(field("started_at", &R::started_at));
         each(field("outcome", &R::outcome));
     }
@@ -186,7 +192,7 @@ template <>
 struct EnumNames<core::Intent> {
     using E = core::Intent;
     static constexpr std::pair<E, std::string_view> names[] = {
-        {E::none, "none"}, {E::start, "start"}, {E::stop, "stop"}, {E::restart, "restart"}};
+        {E::none, "none"}, {E::start, "start"}, {E::stop, "stop"}, {E::restart, "restart"}, {E::remove, "remove"}};
 };
 
 }  // namespace persistproc::schema

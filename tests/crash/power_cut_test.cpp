@@ -253,9 +253,9 @@ bool read_programs(const fs::path& log, const std::string& printed, std::set<std
 
 /// The newest run by the directories, or else by what the database knows.
 Result<core::FoundRun> find_newest(const fs::path& data, std::uint32_t begun) {
-    std::vector<std::uint32_t> on_disk;
+    core::FoundProcess on_disk;
     for (std::uint32_t number = 1; number <= begun; ++number)
-        if (fs::exists(data / "procs/p1/runs" / std::to_string(number))) on_disk.push_back(number);
+        if (fs::exists(data / "procs/p1/runs" / std::to_string(number))) on_disk.runs.push_back(number);
     core::ProcessRecord record;
     record.id = the_process;
     record.last_run = begun;

@@ -1,8 +1,13 @@
 #include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
 
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
+#include "common/base/random.hpp"
 #include "common/rundir/paths.hpp"
+#include "common/rundir/run_mark.hpp"
 #include "daemon/registry/registry.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
@@ -38,6 +43,40 @@ std::shared_ptr<tests::TemporaryDirectory> left_behind(const std::function<void(
     if (writer.commit() != 0) throw std::runtime_error("state could not be written");
     return data;
 }
+
+core::StoreSnapshot snapshot_of(const tests::TemporaryDirectory& data) {
+    auto registry = registry::Registry::open(data.path());
+    if (!registry) throw std::runtime_error(registry.error().message);
+    auto snapshot = registry->load();
+    if (!snapshot) throw std::runtime_error(snapshot.error().message);
+    return std::move(*snapshot);
+}
+
+/// A program that carries the mark of a run, and nothing else that tells whose it is.
+class Marked {
+public:
+    explicit Marked(const std::string& mark) {
+        std::string variable = std::string(rundir::run_mark_name) + "=" + mark;
+        char name[] = "/bin/sleep", how_long[] = "1000";
+        char* const argv[] = {name, how_long, nullptr};
+        char* const environment[] = {variable.data(), nullptr};
+        if (::posix_spawn(&pid_, name, nullptr, nullptr, argv, environment) != 0)
+            throw std::runtime_error("/bin/sleep cannot be executed");
+    }
+    Marked(const Marked&) = delete;
+    Marked& operator=(const Marked&) = delete;
+    ~Marked() {
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+    }
+    bool lives() const {
+        siginfo_t info{};
+        return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+    }
+
+private:
+    pid_t pid_ = 0;
+};
 
 Json only_view(DaemonInProcess& daemon) {
     return daemon.call("list_processes", Json::object())["structuredContent"]["processes"][0];
@@ -280,6 +319,119 @@ TEST_CASE("where no number is left a start is refused") {
         CHECK(daemon.shims.spawned() == 0);
         CHECK(daemon.call("start_process", another)["structuredContent"]["id"] == "p2");
     }
+}
+
+TEST_CASE("a process whose directory somebody has removed is lost, and what lives of it is known") {
+    const Json request{{"command", Json::array({"a"})}, {"working_directory", "/"}, {"label", "web"}};
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.call("start_process", request);
+    }
+    const auto before = snapshot_of(*data);
+    REQUIRE(before.last_runs.size() == 1);
+    const std::string mark = before.last_runs.front().mark;
+    REQUIRE(mark.size() == 32);
+    const auto paths = rundir::process_paths(data->path(), {1});
+    SECTION("its directory") { std::filesystem::remove_all(paths.root); }
+    SECTION("all of them") { std::filesystem::remove_all(paths.root.parent_path()); }
+    SECTION("those of its runs") { std::filesystem::remove_all(paths.runs); }
+    SECTION("that of its run") { std::filesystem::remove_all(paths.runs / "1"); }
+    SECTION("what stood in that of its run") {
+        std::filesystem::remove_all(paths.runs / "1");
+        std::filesystem::create_directory(paths.runs / "1");
+    }
+    const Marked program(mark);
+    for (int daemons = 0; daemons < 2; ++daemons) {
+        DaemonInProcess daemon({}, data);
+        const Json view = only_view(daemon);
+        CHECK(view["id"] == "p1");
+        CHECK(view["label"] == "web");
+        CHECK(view["state"] == "lost");
+        CHECK(view["causes"][0]["code"] == "run_damaged");
+        CHECK(view["causes"][1] == Json{{"code", "left_running"}, {"count", 1}});
+        CHECK(error_code(daemon.call("remove_process", Json{{"process", "p1"}})) == "conflict");
+    }
+    CHECK(program.lives());
+    DaemonInProcess daemon({}, data);
+    const bool is_stopped = GENERATE(true, false);
+    const int asked = is_stopped ? daemon.call_later("stop_process", Json{{"process", "web"}})
+                                 : daemon.call_later("start_process", request);
+    daemon.advance_until(100ms, [&] { return daemon.is_answered(asked); });
+    CHECK(error_code(daemon.answer(asked)["result"]) == "");
+    CHECK(!program.lives());
+    CHECK(only_view(daemon)["state"] == (is_stopped ? "lost" : "running"));
+    CHECK(only_view(daemon)["run"] == (is_stopped ? "p1.1" : "p1.2"));
+}
+
+TEST_CASE("a process that has ended keeps its row without its directory, until it is removed") {
+    auto data = left_behind([](rundir::RunState& state) {
+        state.phase = rundir::Phase::exited;
+        state.exit_value = 7;
+    });
+    { DaemonInProcess daemon({}, data); }
+    std::filesystem::remove_all(data->path() / "procs");
+    for (int daemons = 0; daemons < 2; ++daemons) {
+        DaemonInProcess daemon({}, data);
+        const Json view = only_view(daemon);
+        CHECK(view["state"] == "exited");
+        CHECK(view["exit_code"] == 7);
+    }
+    {
+        DaemonInProcess daemon({}, data);
+        CHECK(error_code(daemon.call("remove_process", Json{{"process", "web"}})) == "");
+    }
+    CHECK(snapshot_of(*data).processes.empty());
+}
+
+TEST_CASE("a removal that a daemon did not come to the end of is known by its record") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::exited; });
+    { DaemonInProcess daemon({}, data); }
+    {
+        auto registry = registry::Registry::open(data->path());
+        REQUIRE(registry);
+        auto snapshot = registry->load();
+        REQUIRE((snapshot && snapshot->processes.size() == 1));
+        snapshot->processes.front().intent = core::Intent::remove;
+        core::StoreChange change;
+        change.processes = std::move(snapshot->processes);
+        REQUIRE(registry->commit({change}));
+    }
+    const auto processes_of = [](DaemonInProcess& daemon) {
+        return daemon.call("list_processes", Json::object())["structuredContent"]["processes"].size();
+    };
+    SECTION("its directory is there: it was not removed") {
+        for (int daemons = 0; daemons < 2; ++daemons) {
+            DaemonInProcess daemon({}, data);
+            CHECK(processes_of(daemon) == 1);
+        }
+        CHECK(snapshot_of(*data).processes.front().intent == core::Intent::none);
+    }
+    SECTION("its directory is gone: so is its row") {
+        std::filesystem::remove_all(rundir::process_paths(data->path(), {1}).root);
+        {
+            DaemonInProcess daemon({}, data);
+            CHECK(processes_of(daemon) == 0);
+        }
+        CHECK(snapshot_of(*data).processes.empty());
+    }
+}
+
+TEST_CASE("a row that nothing of ours has made is left alone, and no directory is removed for it") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::exited; });
+    {
+        auto registry = registry::Registry::open(data->path());
+        REQUIRE(registry);
+        core::StoreChange change;
+        change.processes.emplace_back().id = {7};
+        REQUIRE(registry->commit({change}));
+    }
+    for (int daemons = 0; daemons < 2; ++daemons) {
+        DaemonInProcess daemon({}, data);
+        CHECK(only_view(daemon)["id"] == "p1");
+        CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].size() == 1);
+    }
+    CHECK(snapshot_of(*data).processes.size() == 2);
 }
 
 TEST_CASE("a start asked for again with its key, after its daemon died, starts nothing") {

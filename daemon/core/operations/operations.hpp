@@ -89,6 +89,7 @@ private:
                                                                           std::uint64_t stops);
     Task<Result<void>> commit_restart(ProcessPtr process, std::string actor, bool force,
                                       std::shared_ptr<Before> before);
+    Task<> record_intent(ProcessPtr process, Intent intent, std::string what);
     ProcessRecord want_down(Process& process, const std::string& actor) const;
     Task<> take_back(ProcessPtr process, std::shared_ptr<Before> before);
     Task<Result<ProcessView>> view(ProcessPtr process);
@@ -103,7 +104,7 @@ private:
     /// What another version keeps may have ended since it was looked at last.
     Task<> look_at_untouched(ProcessPtr process);
     /// Whether a stop was asked for since `stops` was read, or the process was removed.
-    /// Errors: limit (another live process would be one too many).
+    /// Errors: limit (another live process would be one too many, or there is no number for another run).
     Result<void> check_room(const Process& process) const;
     /// Of one whose keeper was suspended, which does what it is told when it goes on: nobody should wait for that.
     /// `what` comes of it, a part of a sentence. Nothing: it was not.

@@ -58,11 +58,17 @@ Task<Result<ProcessView>> Operations::remove(ops::RemoveRequest request, std::st
     }
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
-    // The files first: a daemon that finds a row without a directory drops it, but a directory without a row it takes
-    // for what a lost database knew.
+    // The files before the row: a directory without a row is taken for what a lost database knew. But on record first
+    // that they are being removed: a row without a directory is dropped for that alone.
     const ProcessId id = process->record.id;
+    process->record.unknown.forget("intent");
+    co_await record_intent(process, Intent::remove, "that " + process->name() + " is being removed");
+    if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     auto deleted = co_await world_.directories.remove_process(id);
-    if (!deleted) co_return deleted.error();
+    if (!deleted) {
+        co_await record_intent(process, Intent::none, "that " + process->name() + " was not removed");
+        co_return deleted.error();
+    }
     base::kill_point("daemon.remove.deleted");
     driver_.forget(process);
     StoreChange change;
@@ -76,6 +82,13 @@ Task<Result<ProcessView>> Operations::remove(ops::RemoveRequest request, std::st
     co_await driver_.record(std::move(change), "the removal of " + process->name());
     shown->log_path.reset();
     co_return *shown;
+}
+
+Task<> Operations::record_intent(ProcessPtr process, Intent intent, std::string what) {
+    process->record.intent = intent;
+    StoreChange change;
+    change.processes.push_back(process->record);
+    co_await driver_.record(std::move(change), std::move(what));
 }
 
 }  // namespace persistproc::core

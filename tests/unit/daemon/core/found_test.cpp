@@ -168,7 +168,7 @@ TEST_CASE("a run that is known to have had a program is not forgotten with its d
     record.last_run = 2;
     RunRecord known{.id = RunId{{4}, 2}, .pid = 77};
     const auto missing_of = [&](std::vector<std::uint32_t> on_disk) {
-        return missing_run(on_disk, record, known, boot);
+        return missing_run({.runs = std::move(on_disk)}, record, known, boot);
     };
     const auto missing = missing_of({1});
     REQUIRE(missing);
@@ -181,11 +181,15 @@ TEST_CASE("a run that is known to have had a program is not forgotten with its d
 
     CHECK_FALSE(missing_of({1, 2}));  // what is there says itself whether it had one
     CHECK_FALSE(missing_of({3}));
-    CHECK_FALSE(missing_run({1}, record, std::nullopt, boot));
+    CHECK_FALSE(missing_run({.runs = {1}}, record, std::nullopt, boot));
     known.pid = 0;  // recorded as wanted, and nothing else
     CHECK_FALSE(missing_of({}));
+    // Something has printed.
+    CHECK(missing_run({.has_output = true}, record, known, boot)->id == RunId{{4}, 2});
     known.outcome = exited();
     CHECK(missing_of({}));
+    record.is_without_directory = true;  // and the row of its run is damaged
+    CHECK(missing_run({}, record, std::nullopt, boot)->id == RunId{{4}, 2});
 }
 
 TEST_CASE("a start that was under way when the machine was restarted is not forgotten with its directory") {
@@ -195,7 +199,7 @@ TEST_CASE("a start that was under way when the machine was restarted is not forg
     record.intent = Intent::start;
     RunRecord last{.id = RunId{{4}, 2}};
     const auto missing_of = [&](std::vector<std::uint32_t> on_disk) {
-        return missing_run(on_disk, record, last, boot);
+        return missing_run({.runs = std::move(on_disk)}, record, last, boot);
     };
     CHECK_FALSE(missing_of({1}));  // of a daemon that did not say in which boot
     record.boot = base::to_hex(boot);
@@ -212,7 +216,7 @@ TEST_CASE("a start that was under way when the machine was restarted is not forg
     CHECK_FALSE(missing_of({1}));
 }
 
-TEST_CASE("a process whose directory went with a power cut is told from one that was being removed") {
+TEST_CASE("a process whose directory is missing is told from one that was being removed") {
     Remnant remnant;
     remnant.record.emplace();
     ProcessRecord& record = *remnant.record;
@@ -220,19 +224,61 @@ TEST_CASE("a process whose directory went with a power cut is told from one that
     record.last_run = 1;
     record.intent = Intent::start;
     record.boot = base::to_hex(boot);
+    remnant.last_run = RunRecord{.id = RunId{{4}, 1}};
     CHECK_FALSE(has_lost_directory(remnant, boot));  // a start that nobody has heard of
     record.boot = base::to_hex(other_boot);
     CHECK(has_lost_directory(remnant, boot));
     record.intent = Intent::none;
     CHECK_FALSE(has_lost_directory(remnant, boot));
-    remnant.last_run = RunRecord{.id = RunId{{4}, 1}, .pid = 77};
-    CHECK(has_lost_directory(remnant, boot));
-    remnant.last_run->outcome = exited();
-    CHECK_FALSE(has_lost_directory(remnant, boot));
-    record.is_without_directory = true;  // an earlier daemon has found it so
-    CHECK(has_lost_directory(remnant, boot));
+    for (const auto& begun_in : {boot, other_boot}) {
+        record.boot = base::to_hex(begun_in);
+        record.intent = Intent::none;
+        remnant.last_run = RunRecord{.id = RunId{{4}, 1}, .pid = 77};
+        CHECK(has_lost_directory(remnant, boot));
+        remnant.last_run->outcome = exited();
+        CHECK(has_lost_directory(remnant, boot));
+        remnant.last_run.reset();  // its row is damaged: no proof of anything
+        CHECK(has_lost_directory(remnant, boot));
+        remnant.last_run = RunRecord{.id = RunId{{4}, 1}};
+        record.is_without_directory = true;  // an earlier daemon has found it so
+        CHECK(has_lost_directory(remnant, boot));
+        record.intent = Intent::remove;
+        CHECK_FALSE(has_lost_directory(remnant, boot));
+        record.is_without_directory = false;
+        remnant.last_run->pid = 77;
+        CHECK_FALSE(has_lost_directory(remnant, boot));
+    }
+    record.intent = Intent::none;
     remnant.has_directory = true;
     CHECK_FALSE(has_lost_directory(remnant, boot));
+}
+
+TEST_CASE("the store tells how to find a program whose run says nothing of it") {
+    RunRecord known{.id = RunId{{4}, 2}, .pid = 77, .start_ticks = 5, .mark = "000102030405060708090a0b0c0d0e0f"};
+    ProcessRecord record;
+    record.id = {4};
+    record.last_run = 2;
+    record.boot = base::to_hex(boot);
+    auto run = missing_run({}, record, known, boot);
+    REQUIRE(run);
+    CHECK(run->state.pid == 77);
+    CHECK(run->state.start_ticks == 5);
+    CHECK(base::to_hex(run->state.nonce) == known.mark);
+    record.boot = base::to_hex(other_boot);  // a pid of then is anybody's
+    run = missing_run({}, record, known, boot);
+    CHECK(run->state.start_ticks == 0);
+    CHECK(run->state.nonce == rundir::Nonce{});
+    record.boot = base::to_hex(boot);
+    for (const char* mark : {"", "00", "0001x2030405060708090a0b0c0d0e0f"}) {
+        known.mark = mark;
+        CHECK(missing_run({}, record, known, boot)->state.nonce == rundir::Nonce{});
+    }
+    FoundRun damaged = a_run(rundir::Phase::none);
+    damaged.spec.emplace().nonce = {9};
+    known.mark = "000102030405060708090a0b0c0d0e0f";
+    recall_program(damaged, known, false);
+    CHECK(damaged.state.pid == 77);
+    CHECK(damaged.state.nonce == rundir::Nonce{});  // the spec's word counts
 }
 
 TEST_CASE("what a failed start left behind is told from a process that was there") {
