@@ -100,7 +100,9 @@ void check_processes(const Examined& examined, Findings& out) {
             out.note("processes", fmt::format("{}: how it ended cannot be known", shown),
                      has_left(view)
                          ? fmt::format("persistproc stop {0} ends what it left, then persistproc rm {0}", view.id)
-                         : fmt::format("persistproc start {0}, or persistproc rm {0}", view.id));
+                     : domain::is_command_known(view.command)
+                         ? fmt::format("persistproc start {0}, or persistproc rm {0}", view.id)
+                         : fmt::format("persistproc rm {}", view.id));
         else if (domain::is_live(view) && !view.causes.empty())
             out.note("processes", fmt::format("{}: {}", shown, base::escape_line(format::told_causes(view))),
                      fmt::format("persistproc status {}", view.id));

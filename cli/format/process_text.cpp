@@ -192,6 +192,7 @@ std::string advice_for(const ProcessView& view) {
     if (!domain::is_live(view) && domain::has_tree(view))
         return fmt::format("persistproc stop {} ends what it left running", target);
     if (!ended_badly(view)) return "";
+    if (!domain::is_command_known(view.command)) return fmt::format("persistproc rm {} forgets it", target);
     return fmt::format("persistproc start {} runs it again", target);
 }
 

@@ -135,7 +135,7 @@ std::string causes_text(const ProcessView& view) {
 }
 
 std::string default_label(const std::vector<std::string>& command, std::string_view working_directory) {
-    const std::string line = command_line(command);
+    const std::string line = is_command_known(command) ? command_line(command) : std::string(unknown_command);
     // As who starts such a program would have to type it: no label begins like a flag.
     const std::string_view before = line.starts_with('-') ? "./" : "";
     const auto visible = [](const std::string& text) {
@@ -155,14 +155,24 @@ std::string default_label(const std::vector<std::string>& command, std::string_v
     return label + tail;
 }
 
+bool is_command_known(const std::vector<std::string>& command) noexcept {
+    return !command.empty() && (command.size() > 1 || command.front() != unknown_command);
+}
+
+std::string shown_label(const Definition& definition) {
+    return definition.label.empty() ? default_label(definition.command, definition.working_directory)
+                                    : definition.label;
+}
+
 std::string name_text(std::string_view id, const Definition& definition) {
     constexpr std::size_t longest_made = 40;  // cells
-    const bool is_made = definition.label == default_label(definition.command, definition.working_directory);
-    const std::string label = is_made ? base::cut_middle(definition.label, longest_made, "…") : definition.label;
-    return fmt::format("{} {}", id, base::quote(label));
+    const std::string label = shown_label(definition);
+    const bool is_made = label == default_label(definition.command, definition.working_directory);
+    return fmt::format("{} {}", id, base::quote(is_made ? base::cut_middle(label, longest_made, "…") : label));
 }
 
 std::string command_line(const std::vector<std::string>& command) {
+    if (!command.empty() && !is_command_known(command)) return std::string(unknown_command);
     std::string out;
     for (const std::string& word : command) {
         if (!out.empty()) out += ' ';

@@ -330,8 +330,15 @@ bool has_cause(const ProcessView& view, CauseCode code) noexcept;
 /// invalid.
 Result<void> check_label(std::string_view label);
 
+/// Of one whose command is not known, or not understood, views show this one, which nobody can start.
+inline constexpr std::string_view unknown_command = "(unknown)";
+bool is_command_known(const std::vector<std::string>& command) noexcept;
+
 /// "<command> in <working directory>", cut to fit a label.
 std::string default_label(const std::vector<std::string>& command, std::string_view working_directory);
+
+/// Its label, or the default one where it has none that is understood.
+std::string shown_label(const Definition& definition);
 
 /// `p3 "web"`: how a process is named to people and agents. A label that was made of a command is cut in its middle.
 std::string name_text(std::string_view id, const Definition& definition);

@@ -447,7 +447,7 @@ Task<> Adoption::carry_through(ProcessPtr process, std::uint32_t run, Intent int
     if (intent == Intent::stop && intent_run == run && process->life.is_live()) {
         process->record.intent = Intent::stop;
         driver_.apply(process, StopRequested{});
-    } else if (intent == Intent::restart && intent_run >= run && !process->record.definition.command.empty() &&
+    } else if (intent == Intent::restart && intent_run >= run && check_understood(*process) &&
                process->life.has_number_left()) {
         process->record.intent = Intent::restart;
         // Not about the run that is to come, which may get the number of one that came to nothing.

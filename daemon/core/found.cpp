@@ -74,7 +74,6 @@ ProcessRecord record_from(const FoundProcess& found) {
         record.request_key = found.newest->spec->request_key;
         record.created_at = base::from_ns(found.newest->state.started_wall_ns);
     } else {
-        record.definition.command = {"(unknown)"};
         record.definition.working_directory = "/";
         record.definition.label = domain::default_label(record.definition.command, record.definition.working_directory);
     }

@@ -58,6 +58,20 @@ void explain_end(Outcome& outcome, const ProcessRecord& record, std::uint32_t ru
         outcome.causes.push_back(Cause{.code = CauseCode::called_off, .by = record.intent_by});
 }
 
+Result<void> check_understood(const Process& process) {
+    const Definition& definition = process.record.definition;
+    constexpr std::string_view of_what_runs[] = {"command", "working_directory", "shell"};
+    for (const auto& [name, value] : definition.unknown.members)
+        if (std::find(std::begin(of_what_runs), std::end(of_what_runs), name) != std::end(of_what_runs))
+            return Error{ErrorCode::unsupported,
+                         fmt::format("{}: its {} was written by a later release and is not understood by this one; use "
+                                     "that, or start it anew with its command",
+                                     process.shown(), name)};
+    if (domain::is_command_known(definition.command)) return boost::system::in_place_value;
+    return Error{ErrorCode::unsupported,
+                 process.shown() + ": its command is not on record; start it anew with its command"};
+}
+
 std::chrono::nanoseconds seconds_of(double seconds) {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
 }
@@ -97,7 +111,9 @@ Error start_error_of(const Definition& definition, const rundir::RunState& state
 // ---- what the rules decide ----
 
 void ProcessDriver::apply(const ProcessPtr& process, const LifecycleEvent& event) {
-    const auto actions = process->life.apply(event, world_.clock.now(), restart_rule(process->record.definition));
+    RestartRule rule = restart_rule(process->record.definition);
+    if (!check_understood(*process)) rule.policy = domain::RestartPolicy::never;
+    const auto actions = process->life.apply(event, world_.clock.now(), rule);
     process->record.follow(process->life.wanted());
     process->record.quick_failures = process->life.quick_failures();
     process->record.gave_up = process->is<GaveUp>();
@@ -245,6 +261,7 @@ Task<> ProcessDriver::make_ready(ProcessPtr process, std::shared_ptr<run::RunDri
 Task<Result<void>> ProcessDriver::record_start(ProcessPtr process, RunId run, std::shared_ptr<run::RunDriver> before,
                                                StrayRoots strays) {
     // Nothing is ended for what cannot begin.
+    if (auto understood = check_understood(*process); !understood) co_return understood.error();
     if (auto known = co_await know_launch(process); !known) co_return known.error();
     auto room = co_await make_room(process, std::move(before), strays);
     if (!room) co_return room.error();

@@ -84,6 +84,10 @@ inline constexpr auto kill_bound = std::chrono::seconds(30);
 /// Adds what is on record of the end of a run that is heard of now: who stopped it, or sent the signal that ended it.
 void explain_end(Outcome& outcome, const ProcessRecord& record, std::uint32_t run);
 
+/// Whether it is known what is to be run. What a later release has put in a record in a way that is not understood here
+/// is kept, and nothing is run in its place. Errors: unsupported.
+Result<void> check_understood(const Process& process);
+
 std::chrono::nanoseconds seconds_of(double seconds);
 std::chrono::nanoseconds grace_of(const Process& process, std::optional<double> asked);
 

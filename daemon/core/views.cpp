@@ -125,6 +125,8 @@ std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now
 ProcessView make_view(const Process& process, const std::filesystem::path& log, WallTime wall, MonoTime now) {
     ProcessView view;
     static_cast<Definition&>(view) = process.record.definition;
+    if (view.command.empty()) view.command = {std::string(domain::unknown_command)};
+    view.label = domain::shown_label(view);
     const Reading& reading = process.reading;
     const auto& state = process.run_state;
     const double grace = stop_grace(process).value_or(view.grace_seconds);

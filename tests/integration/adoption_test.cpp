@@ -8,6 +8,7 @@
 #include "common/base/random.hpp"
 #include "common/rundir/paths.hpp"
 #include "common/rundir/run_mark.hpp"
+#include "daemon/registry/database.hpp"
 #include "daemon/registry/registry.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
@@ -432,6 +433,77 @@ TEST_CASE("a row that nothing of ours has made is left alone, and no directory i
         CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].size() == 1);
     }
     CHECK(snapshot_of(*data).processes.size() == 2);
+}
+
+TEST_CASE("what a later release has written of what runs is not run, and kept") {
+    struct Written {
+        const char* member;
+        const char* value;
+    };
+    const Written table[] = {{"command", R"(["sleep","1",7])"},
+                             {"command", R"({"argv":["x"]})"},
+                             {"working_directory", "7"},
+                             {"shell", R"("bash")"}};
+    for (const auto& written : table) {
+        INFO(written.member << " " << written.value);
+        auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::exited; }, "always");
+        const auto doc_with = [&](const char* sql) {
+            auto database = registry::Database::open(data->path() / "persistproc.db");
+            REQUIRE(database);
+            auto statement = database->prepare(sql);
+            REQUIRE(statement);
+            statement->bind(1, "$.definition." + std::string(written.member)).bind(2, std::string_view(written.value));
+            const auto row = statement->step();
+            REQUIRE(row);
+            return *row ? statement->text(0) : std::string();
+        };
+        doc_with("UPDATE processes SET doc = json_set(doc, ?1, json(?2))");
+        for (int daemons = 0; daemons < 2; ++daemons) {
+            DaemonInProcess daemon({}, data);
+            for (const char* tool : {"start_process", "restart_process"}) {
+                const Json refused = daemon.call(tool, Json{{"process", "web"}});
+                CHECK(error_code(refused) == "unsupported");
+                const std::string said = refused["content"][0]["text"];
+                CHECK(said.find(std::string("its ") + written.member + " was written by a later release") !=
+                      std::string::npos);
+            }
+            const Json view = only_view(daemon);
+            CHECK(view["state"] == "exited");
+            if (std::string_view(written.member) == "command") CHECK(view["command"] == Json::array({"(unknown)"}));
+            CHECK(daemon.shims.spawned() == 0);
+        }
+        CHECK(doc_with("SELECT json_extract(doc, ?1) FROM processes WHERE ?2 <> ''") ==
+              (std::string_view(written.member) == "shell" ? "bash" : written.value));
+        DaemonInProcess daemon({}, data);
+        const Json again{{"command", Json::array({"b"})}, {"working_directory", "/"}, {"label", "web"}};
+        CHECK(error_code(daemon.call("start_process", again)) == "");
+        CHECK(only_view(daemon)["command"] == Json::array({"b"}));
+    }
+}
+
+TEST_CASE("a label that is not understood is shown as the default one, and kept") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::exited; });
+    const auto change = [&](const char* sql) {
+        auto database = registry::Database::open(data->path() / "persistproc.db");
+        REQUIRE(database);
+        auto statement = database->prepare(sql);
+        REQUIRE(statement);
+        const auto row = statement->step();
+        REQUIRE(row);
+        return *row ? statement->integer(0) : 0;
+    };
+    change("UPDATE processes SET doc = json_set(doc, '$.definition.label', 17)");
+    {
+        DaemonInProcess daemon({}, data);
+        CHECK(only_view(daemon)["label"] == "a in /");
+        daemon.call("stop_process", Json{{"process", "p1"}});
+    }
+    CHECK(change("SELECT json_extract(doc, '$.definition.label') FROM processes") == 17);
+    DaemonInProcess daemon({}, data);
+    CHECK(error_code(daemon.call("start_process", Json{{"command", Json::array({"a"})}, {"working_directory", "/"}})) ==
+          "");
+    CHECK(only_view(daemon)["label"] == "a in /");
+    CHECK(only_view(daemon)["id"] == "p1");
 }
 
 TEST_CASE("a start asked for again with its key, after its daemon died, starts nothing") {

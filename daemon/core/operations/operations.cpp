@@ -66,7 +66,7 @@ Task<Result<void>> Operations::check_program(Definition definition, std::vector<
     std::string path = "/bin:/usr/bin";
     for (const auto& variable : environment)
         if (variable.starts_with("PATH=")) path = variable.substr(5);
-    std::string program = definition.shell ? std::string("/bin/sh") : definition.command.front();
+    std::string program = definition.shell ? "/bin/sh" : definition.command.at(0);
     std::string directory = definition.working_directory;
     auto checked = co_await world_.directories.check_program(std::move(program), std::move(path), std::move(directory),
                                                              was_refused);

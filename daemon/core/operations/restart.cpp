@@ -59,6 +59,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     if (process->is<Unreachable>()) co_return not_reached(*process, "nothing was done");
     if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
 
+    if (auto understood = check_understood(*process); !understood) co_return understood.error();
     if (auto room = check_room(*process); !room) co_return room.error();
 
     auto left = co_await left_running(process);

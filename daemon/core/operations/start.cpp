@@ -233,6 +233,7 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
         co_return room.error();
     }
     if (is_as_defined) {
+        if (auto understood = check_understood(*process); !understood) co_return understood.error();
         ops::RestartRequest as_it_is;
         auto checked = co_await prepare_restart(process, std::move(as_it_is), stops);
         if (!checked) co_return checked.error();
@@ -302,7 +303,7 @@ void Operations::redefine(Process& process, const Beginning& beginning, bool is_
     if (is_as_defined) return;
     Definition definition = beginning.identity.definition;
     // A process keeps its label unless a new one is given.
-    if (!definition.label_given) {
+    if (!definition.label_given && !process.record.definition.label.empty()) {
         definition.label = process.record.definition.label;
         definition.label_given = process.record.definition.label_given;
     }
