@@ -343,7 +343,8 @@ private:
         packet.msg_control = room;
         packet.msg_controllen = sizeof room;
         const ssize_t got = ::recvmsg(socket_.native_handle(), &packet, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
-        if (got <= 0) return got;
+        if (got < 0) return got;
+        // With an empty packet, too.
         std::vector<base::UniqueFd> fds;
         for (cmsghdr* each = CMSG_FIRSTHDR(&packet); each != nullptr; each = CMSG_NXTHDR(&packet, each)) {
             if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
@@ -351,6 +352,7 @@ private:
             std::memcpy(raw.data(), CMSG_DATA(each), raw.size() * sizeof(int));
             for (const int fd : raw) fds.emplace_back(fd);
         }
+        if (got == 0) return got;
         rundir::DescriptorList list;
         unread = rundir::decode_frame(bytes, static_cast<std::size_t>(got), message, list);
         if (unread != rundir::Refusal::none) return got;

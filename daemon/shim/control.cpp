@@ -129,7 +129,8 @@ Refusal Control::read(Connection& connection, ControlMessage& out, Handed& hande
     packet.msg_control = room;
     packet.msg_controllen = sizeof room;
     got = ::recvmsg(connection.fd, &packet, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
-    if (got <= 0) return Refusal::none;
+    if (got < 0) return Refusal::none;
+    // An empty packet is no end of the connection by itself: descriptors come with one, too.
     rundir::DescriptorList list;
     const Refusal understood = rundir::decode_frame(bytes, static_cast<std::size_t>(got), out, list);
     std::size_t next = 0;

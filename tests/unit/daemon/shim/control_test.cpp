@@ -257,6 +257,20 @@ TEST_CASE("descriptors that nobody asked for are closed, however many come") {
             CHECK(::poll(&entry, 1, 10'000) == 1);
         }
     }
+    for (const std::size_t count : {1u, 16u, 253u}) {
+        INFO(count << " with an empty packet");
+        int ends[2];
+        REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+        const base::UniqueFd read_end(ends[0]);
+        base::UniqueFd write_end(ends[1]);
+        keeper.send_packet({}, std::vector<int>(count, write_end.get()));
+        write_end.reset();
+        pollfd entry{read_end.get(), POLLIN, 0};
+        CHECK(::poll(&entry, 1, 10'000) == 1);
+        keeper.connect();
+    }
+    keeper.send(MessageType::hello);
+    keeper.wait_for(MessageType::state);
     keeper.send(MessageType::stop, 1, 0, 0, true);
     CHECK(keeper.wait_for(MessageType::tree_empty).request == 1);
     CHECK(keeper.wait_for_leave() == 0);
