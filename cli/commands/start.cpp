@@ -125,7 +125,7 @@ int show(const Console& console, const ProcessView& view, bool created) {
     if (console.json())
         console.print(format::started_json(view, created));
     else
-        console.answer(format::process_line(view) + (created ? "" : " already"));
+        console.answer(created ? format::process_line(view) : format::joined_line(view));
     return 0;
 }
 

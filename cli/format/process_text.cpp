@@ -59,7 +59,10 @@ std::string last_end_text(const ProcessView& view) {
 
 }  // namespace
 
-std::string state_text(const ProcessView& view, std::optional<WallTime> now) {
+namespace {
+
+/// Without its causes.
+std::string bare_state_text(const ProcessView& view, std::optional<WallTime> now) {
     std::string out(view.state.word());
     switch (view.state.known().value_or(ProcessState::running)) {
         case ProcessState::exited:
@@ -81,6 +84,12 @@ std::string state_text(const ProcessView& view, std::optional<WallTime> now) {
     const bool is_in_crash_loop =
         view.state == ProcessState::running && domain::has_cause(view, CauseCode::quick_failures);
     if (is_in_crash_loop && now && view.started_at) out += " for " + short_time(*now - *view.started_at);
+    return out;
+}
+
+/// ", suspended", ": why; and why".
+std::string causes_behind(const ProcessView& view, std::optional<WallTime> now) {
+    std::string out;
     std::string_view before = ": ";
     for (const Cause& each : view.causes) {
         if (each.code == CauseCode::suspended) {
@@ -94,6 +103,12 @@ std::string state_text(const ProcessView& view, std::optional<WallTime> now) {
         before = "; ";
     }
     return out;
+}
+
+}  // namespace
+
+std::string state_text(const ProcessView& view, std::optional<WallTime> now) {
+    return bare_state_text(view, now) + causes_behind(view, now);
 }
 
 bool ended_badly(const ProcessView& view) {
@@ -116,13 +131,16 @@ std::string target_word(const ProcessView& view) {
     return is_word ? base::shell_quote(view.label) : view.id;
 }
 
-std::string process_line(const ProcessView& view) {
+static std::string line_of(const ProcessView& view, std::string_view behind) {
     std::string out = fmt::format("{} ({}) ", view.id, safe(view.label));
     out += domain::is_live(view) ? "is " : "";
-    out += state_text(view);
+    out += bare_state_text(view, std::nullopt);
     if (view.pid && domain::is_live(view)) out += fmt::format(", PID {}", *view.pid);
-    return out;
+    return fmt::format("{}{}{}", out, behind, causes_behind(view, std::nullopt));
 }
+
+std::string process_line(const ProcessView& view) { return line_of(view, ""); }
+std::string joined_line(const ProcessView& view) { return line_of(view, " already"); }
 
 namespace {
 
@@ -165,10 +183,6 @@ private:
     std::string out_;
 };
 
-std::string seconds_text(double seconds) {
-    return base::format_age(std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9)));
-}
-
 /// "on-failure; gives up after 8 runs in a row shorter than 10s".
 std::string policy_text(const ops::ProcessDetails& process) {
     if (!process.restart_policy) return "";
@@ -178,7 +192,7 @@ std::string policy_text(const ops::ProcessDetails& process) {
     if (*process.restart_policy == domain::RestartPolicy::never || !process.most_quick_failures) return out;
     return fmt::format("{}; gives up after {} shorter than {}", out,
                        base::counted(*process.most_quick_failures, "run", "runs in a row"),
-                       seconds_text(process.healthy_seconds.value_or(0)));
+                       base::format_seconds(process.healthy_seconds.value_or(0)));
 }
 
 std::string advice_for(const ProcessView& view) {
@@ -230,7 +244,8 @@ std::string process_details(const ops::ProcessDetails& process, WallTime now, co
     rows.add("restarts", fmt::format("{}", process.restarts));
     rows.add("restart policy", policy_text(process));
     if (process.first_signal && process.grace)
-        rows.add("stop", fmt::format("{}, SIGKILL after {}", *process.first_signal, seconds_text(*process.grace)));
+        rows.add("stop",
+                 fmt::format("{}, SIGKILL after {}", *process.first_signal, base::format_seconds(*process.grace)));
     rows.add("started", time(process.started_at));
     std::string ended = time(process.ended_at);
     if (process.started_at && process.ended_at)

@@ -25,8 +25,10 @@ std::string state_text(const ProcessView& view, std::optional<WallTime> now = st
 /// "src/a.ts:3:5: TypeError: …"
 std::string error_text(const ops::PrintedError& error);
 
-/// One line about what became of it: "web (p3) is running, PID 4711".
+/// One line about what became of it: "p3 (web) is running, PID 4711".
 std::string process_line(const ProcessView& view);
+/// The same of one that was so before: "p3 (web) is running, PID 4711 already".
+std::string joined_line(const ProcessView& view);
 
 /// Whether it does not run because something went wrong: no end on request, and no exit code 0.
 bool ended_badly(const ProcessView& view);

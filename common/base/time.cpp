@@ -258,6 +258,20 @@ Result<WallTime> parse_time_or_age(std::string_view text, WallTime now) {
     return now - *age;
 }
 
+std::string format_seconds(double seconds) {
+    constexpr double most = 1e12;  // far behind what anybody waits for, and within the count
+    auto left = static_cast<std::int64_t>(std::llround(std::clamp(seconds, 0.0, most) * 1000));
+    constexpr std::pair<const char*, std::int64_t> units[] = {
+        {"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}};
+    std::string out;
+    for (const auto& [name, milliseconds] : units)
+        if (const std::int64_t count = left / milliseconds; count > 0) {
+            out += fmt::format("{}{}", count, name);
+            left %= milliseconds;
+        }
+    return out.empty() ? "0s" : out;
+}
+
 std::string format_age(std::chrono::nanoseconds age) {
     const auto s = std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::seconds>(age).count());
     if (s < 60) return fmt::format("{}s", s);

@@ -41,6 +41,9 @@ inline constexpr std::int64_t least_unix_seconds = 100'000'000;
 /// Unix seconds, or a duration before `now` ("5m", "5 min ago"). Errors: invalid.
 Result<WallTime> parse_time_or_age(std::string_view text, WallTime now);
 
+/// A duration that somebody has set, to the millisecond, as parse_duration reads it: "500ms", "10s", "1m30s", "1h".
+std::string format_seconds(double seconds);
+
 /// Short age for listings: "3s", "5m", "2h 5m", "4d 3h".
 std::string format_age(std::chrono::nanoseconds age);
 

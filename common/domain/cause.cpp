@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <type_traits>
 
 #include "common/base/text.hpp"
 #include "common/domain/actor.hpp"
@@ -18,18 +19,23 @@ std::string start_failure_text(const Cause& cause) {
     return cause.os_error.value_or(0) != 0 ? fmt::format("{}: {}", stage, std::strerror(*cause.os_error)) : stage;
 }
 
+/// A count that is none, of damage or of another release, is told as if there was none.
+std::optional<std::int64_t> count_of(const std::optional<std::int64_t>& told) {
+    return told && *told >= 0 ? told : std::nullopt;
+}
+
 std::string killed_text(const Cause& cause) {
     const std::string what = "SIGKILL came from elsewhere, not from persistproc";
-    if (!cause.count) return what;
+    if (!count_of(cause.count)) return what;
     if (*cause.count == 0) return what + "; the kernel killed nothing for want of memory meanwhile";
     return fmt::format("{}; the kernel killed {} in its cgroup for want of memory meanwhile", what,
                        base::counted(*cause.count, "process", "processes"));
 }
 
 std::string replaced_text(const Cause& cause) {
-    const std::int64_t times = cause.count.value_or(1);
-    const std::int64_t bytes = cause.bytes.value_or(0);
-    return fmt::format("its shim was killed and replaced{}: {}", times == 1 ? "" : fmt::format(" {} times", times),
+    const std::int64_t times = count_of(cause.count).value_or(1);
+    const std::int64_t bytes = count_of(cause.bytes).value_or(0);
+    return fmt::format("its shim was killed and replaced{}; {}", times == 1 ? "" : fmt::format(" {} times", times),
                        bytes > 0 ? fmt::format("at most {} of output may be missing", base::counted(bytes, "byte"))
                                  : "nothing is missing");
 }
@@ -39,13 +45,29 @@ std::string by_text(const Cause& cause) {
     return is_own_client(*cause.by) ? " from a command line" : " by " + *cause.by;
 }
 
-std::string seconds_text(double seconds) {
-    return base::format_age(std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9)));
-}
-
 std::string other_version_text(const char* which, const Cause& cause) {
     return fmt::format("written by {} {} version (format {}), which alone can use it; not touched",
                        which[0] == 'o' ? "an" : "a", which, cause.text.value_or("unknown"));
+}
+
+/// Of a code that only a newer version knows: what it says, as names and values.
+std::string unknown_text(const Cause& cause) {
+    std::string values;
+    const auto add = [&values](std::string_view name, const std::string& value) {
+        values += fmt::format("{}{} {}", values.empty() ? "" : ", ", name, value);
+    };
+    Cause::fields([&](const auto& each) {
+        using Value = typename std::decay_t<decltype(each)>::Value;
+        const Value& value = each.of(cause);
+        if constexpr (std::is_same_v<Value, std::optional<WallTime>>) {
+            if (value) add(each.name, base::format_rfc3339(*value));
+        } else if constexpr (!std::is_same_v<Value, schema::Open<CauseCode>>) {
+            if (value) add(each.name, fmt::format("{}", *value));
+        }
+    });
+    for (const auto& [name, value] : cause.unknown.members) add(name, value);
+    const std::string word(cause.code.word());
+    return values.empty() ? word : fmt::format("{} ({})", word, values);
 }
 
 const char* error_text(const Cause& cause) { return std::strerror(cause.os_error.value_or(0)); }
@@ -58,7 +80,7 @@ std::string count_text(const Cause& cause) {
 
 std::string cause_text(const Cause& cause) {
     const auto code = cause.code.known();
-    if (!code) return std::string(cause.code.word());
+    if (!code) return unknown_text(cause);
     switch (*code) {
         case CauseCode::start_failed: return start_failure_text(cause);
         case CauseCode::shim_killed: return "its shim was killed before it could record an outcome";
@@ -70,7 +92,7 @@ std::string cause_text(const Cause& cause) {
         case CauseCode::quick_failures:
             return fmt::format("{} shorter than {}",
                                base::counted(cause.count.value_or(0), "run in a row was", "runs in a row were"),
-                               seconds_text(cause.seconds.value_or(0)));
+                               base::format_seconds(cause.seconds.value_or(0)));
         case CauseCode::runs_again:
             return fmt::format("runs again at {}{}", base::format_rfc3339(cause.at.value_or(WallTime{})),
                                count_text(cause));
@@ -78,9 +100,10 @@ std::string cause_text(const Cause& cause) {
         case CauseCode::written_by_newer: return other_version_text("newer", cause);
         case CauseCode::written_by_older: return other_version_text("older", cause);
         case CauseCode::left_running:
-            return cause.count ? fmt::format("{} left running", *cause.count) : "programs it started still run";
+            return count_of(cause.count) ? fmt::format("{} left running", *cause.count)
+                                         : "programs it started still run";
         case CauseCode::leftovers_ended:
-            return fmt::format("ended {} it had left running", !cause.count ? "what"
+            return fmt::format("ended {} it had left running", !count_of(cause.count) ? "what"
                                                                : cause.count == 1
                                                                    ? "1 program that"
                                                                    : fmt::format("{} programs that", *cause.count));
@@ -95,9 +118,9 @@ std::string cause_text(const Cause& cause) {
                 return "the last " +
                        base::counted(cause.bytes.value_or(0), "byte of its output was", "bytes of its output were") +
                        " lost when the machine went down";
-            return cause.bytes ? base::counted(*cause.bytes, "byte of output was not recorded",
-                                               "bytes of output were not recorded")
-                               : "some output was not recorded";
+            return count_of(cause.bytes) ? base::counted(*cause.bytes, "byte of output was not recorded",
+                                                         "bytes of output were not recorded")
+                                         : "some output was not recorded";
         case CauseCode::output_removed:
             return base::counted(cause.bytes.value_or(0), "byte of recorded output was removed by somebody",
                                  "bytes of recorded output were removed by somebody");

@@ -72,7 +72,8 @@ struct Cause {
 
 /// " (6 of 8)" where both are set.
 std::string count_text(const Cause& cause);
-/// In words, without an end: "chdir: No such file or directory". Of a code that only a newer version knows: its word.
+/// In words, without an end: "chdir: No such file or directory". Of a code that only a newer version knows: its word,
+/// with names and values.
 std::string cause_text(const Cause& cause);
 /// All of them, "; " between two.
 std::string causes_text(const std::vector<Cause>& causes);

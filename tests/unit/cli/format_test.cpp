@@ -110,7 +110,16 @@ TEST_CASE("one process in full, and in a line") {
     const std::string narrow = format::process_details(details, now, format::TextStyle{.width = 58});
     CHECK(narrow.find("ports              10001,10002,10003,10004,10005,10006,\n                   10007\n") !=
           std::string::npos);
+    CHECK(format::joined_line(web()) == "p1 (web) is running, PID 4711 already");
+    ProcessView replaced = web();
+    replaced.causes = {Cause{.code = CauseCode::shim_replaced, .count = 1, .bytes = 0}};
+    CHECK(format::joined_line(replaced) ==
+          "p1 (web) is running, PID 4711 already: its shim was killed and replaced; nothing is missing");
     CHECK(format::process_line(worker()) == "p12 (wörker in /srv) stopped by claude-code (SIGTERM)");
+    details.first_signal = "SIGTERM";
+    details.grace = 0.5;
+    CHECK(format::process_details(details, now, format::TextStyle{}).find("SIGTERM, SIGKILL after 500ms\n") !=
+          std::string::npos);
     // One that was stopped while it waited to run again, after its last run had ended by itself.
     ProcessView called_off = worker();
     called_off.state = ProcessState::exited;

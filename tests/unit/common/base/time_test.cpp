@@ -81,6 +81,22 @@ TEST_CASE("a time may be an age") {
     ::tzset();
 }
 
+TEST_CASE("a duration that was set is told as it is set") {
+    struct Told {
+        double seconds;
+        const char* text;
+    };
+    const Told table[] = {{0, "0s"},        {-1, "0s"},    {0.5, "500ms"}, {0.0004, "0s"}, {1.5, "1s500ms"},
+                          {10, "10s"},      {90, "1m30s"}, {3600, "1h"},   {3605, "1h5s"}, {90061.25, "1d1h1m1s250ms"},
+                          {0.999, "999ms"}, {0.9999, "1s"}};
+    for (const auto& each : table) {
+        CHECK(base::format_seconds(each.seconds) == each.text);
+        const auto read = base::parse_duration(each.text);
+        REQUIRE(read);
+        CHECK(base::format_seconds(std::chrono::duration<double>(*read).count()) == each.text);
+    }
+}
+
 TEST_CASE("ages are short") {
     CHECK(base::format_age(3s) == "3s");
     CHECK(base::format_age(125s) == "2m 5s");

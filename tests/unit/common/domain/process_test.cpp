@@ -10,6 +10,23 @@ namespace process_test {
 using namespace persistproc;
 using Words = std::vector<std::string>;
 
+TEST_CASE("a cause tells its values, and none that cannot be") {
+    using domain::cause_text;
+    Cause newer{.count = 3, .seconds = 1.5, .text = "disk"};
+    newer.code = schema::Open<CauseCode>::from_word("over_quota");
+    newer.unknown.members.emplace_back("share", "\"40%\"");
+    CHECK(cause_text(newer) == "over_quota (count 3, seconds 1.5, text disk, share \"40%\")");
+    CHECK(cause_text(Cause{.code = schema::Open<CauseCode>::from_word("bored")}) == "bored");
+    for (const auto code : {CauseCode::killed_by_other, CauseCode::left_running, CauseCode::leftovers_ended,
+                            CauseCode::shim_replaced, CauseCode::output_lost}) {
+        const std::string told = cause_text(Cause{.code = code, .count = -1, .bytes = -1});
+        INFO(told);
+        CHECK(told.find("-1") == std::string::npos);
+    }
+    CHECK(cause_text(Cause{.code = CauseCode::quick_failures, .count = 3, .seconds = 0.5}) ==
+          "3 runs in a row were shorter than 500ms");
+}
+
 TEST_CASE("ids have one form each") {
     CHECK(domain::find_process_id("p12")->number == 12);
     for (const char* text : {"", "p", "p0", "p01", "p-1", "P1", "p1 ", "p1.1", "12", "p4294967296"}) {

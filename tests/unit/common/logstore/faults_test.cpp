@@ -387,7 +387,7 @@ TEST_CASE("a take-over ends a line and is told of, without being one") {
     query.losses = false;
     CHECK(read_lines(log.path(), query).value().lines.size() == 2);
     const auto losses = find_losses(log.path(), 1, {});
-    CHECK(losses_text(*losses) == "its shim was killed and replaced: at most 65536 bytes of output may be missing");
+    CHECK(losses_text(*losses) == "its shim was killed and replaced; at most 65536 bytes of output may be missing");
 
     // One that lost nothing is none of an output's business, and no line's end.
     tests::WrittenLog whole(directory.path() / "whole");
@@ -399,7 +399,7 @@ TEST_CASE("a take-over ends a line and is told of, without being one") {
     REQUIRE(unbroken);
     REQUIRE(unbroken->lines.size() == 1);
     CHECK(unbroken->lines[0].text == "half a line");
-    CHECK(losses_text(*find_losses(whole.path(), 1, {})) == "its shim was killed and replaced: nothing is missing");
+    CHECK(losses_text(*find_losses(whole.path(), 1, {})) == "its shim was killed and replaced; nothing is missing");
 }
 
 TEST_CASE("a clock that jumps changes times and not the order") {
