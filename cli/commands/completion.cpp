@@ -229,7 +229,8 @@ struct Answer {
     std::string directive = "words";
     std::vector<Candidate> candidates;
     Targets targets = Targets::none;
-    std::string_view typed;  // so far, of the word that is asked for
+    std::vector<std::string> named;  // targets that stand before
+    std::string_view typed;          // so far, of the word that is asked for
 
     void add(std::string_view word, std::string_view about = {}) {
         candidates.push_back({std::string(word), std::string(about)});
@@ -242,8 +243,8 @@ void add_kind(Answer& answer, ValueKind kind) {
         case ValueKind::directory: answer.directive = "directories"; break;
         case ValueKind::file: answer.directive = "files"; break;
         case ValueKind::signal:
-            for (const char* name : {"HUP", "INT", "QUIT", "TERM", "KILL", "USR1", "USR2", "STOP", "CONT", "WINCH"})
-                answer.add(answer.typed.starts_with("SIG") ? std::string("SIG") + name : std::string(name));
+            for (const std::string_view name : domain::sendable_signals())
+                answer.add(answer.typed.starts_with("SIG") ? name : name.substr(3));
             break;
         case ValueKind::agent:
             for (const ops::Agent& agent : ops::known_agents()) answer.add(agent.name, agent.title);
@@ -294,6 +295,14 @@ struct Flags {
         }
         return nullptr;
     }
+    /// The flag whose value is the whole word behind the dash, as -HUP or -9; nullptr: none.
+    const Flag* find_dashed(const std::string& word) const {
+        if (word.size() < 2 || word[0] != '-' || word[1] == '-' || find(word) != nullptr) return nullptr;
+        const bool is_number = word.find_first_not_of("0123456789", 1) == std::string::npos;
+        for (std::size_t i = 0; i < all.size(); ++i)
+            if (shapes[i].is_also("%") || (is_number && shapes[i].is_also("#"))) return &all[i];
+        return nullptr;
+    }
     /// The flag that takes the word after `word` as its value; nullptr: none.
     const Flag* awaiting(const std::string& word) const {
         const Flag* flag = find(word);
@@ -310,7 +319,8 @@ Answer complete(const std::vector<std::string>& words) {
     answer.typed = typed;
     const Subcommand* subcommand = find_subcommand("run");
     bool is_named = false;
-    std::size_t count = 0;  // of words that are no flags, before the one that is typed
+    std::vector<std::string> before;             // words that are no flags, before the one that is typed
+    std::vector<std::string_view> given_values;  // names of the values of flags
     const Flag* awaiting = nullptr;
     auto flags = std::make_shared<Flags>(*subcommand);
     bool dashes = false;
@@ -324,6 +334,8 @@ Answer complete(const std::vector<std::string>& words) {
         } else if (!dashes && word.size() > 1 && word[0] == '-') {
             awaiting = flags->awaiting(word);
             const Flag* flag = flags->find(word);
+            if (flag == nullptr) flag = flags->find_dashed(word);
+            if (flag != nullptr) given_values.push_back(flag->facts.value_name);
             defines = defines || (flag != nullptr && is_defining_flag(flag->name));
         } else if (const Subcommand* found = is_named || dashes ? nullptr : find_subcommand(word)) {
             subcommand = found;
@@ -335,7 +347,7 @@ Answer complete(const std::vector<std::string>& words) {
                 answer.directive = fmt::format("command {}", i);
                 return answer;
             }
-            ++count;
+            before.push_back(word);
         }
     }
     if (awaiting != nullptr) {
@@ -373,13 +385,21 @@ Answer complete(const std::vector<std::string>& words) {
         return answer;
     }
     const bool takes_many = how.words.find("…") != std::string_view::npos;
-    const bool signal_first = how.words.starts_with("SIGNAL");
-    if (signal_first && count == 0)
+    // Its first word may have been given as a flag.
+    const bool is_first_given = std::find(given_values.begin(), given_values.end(),
+                                          how.words.substr(0, how.words.find(' '))) != given_values.end();
+    const bool signal_first = how.words.starts_with("SIGNAL") && !is_first_given;
+    if (signal_first && before.empty()) {
         add_kind(answer, ValueKind::signal);
-    else if (count == 0 || takes_many)
-        add_kind(answer, how.words_kind);
-    if (answer.targets == Targets::all && how.words.find("| all") != std::string_view::npos)
-        answer.add("all", "every process");
+        return answer;
+    }
+    if (signal_first) before.erase(before.begin());
+    if (before.empty() || takes_many) add_kind(answer, how.words_kind);
+    if (answer.targets != Targets::all) return answer;
+    // It stands for itself.
+    if (std::find(before.begin(), before.end(), "all") != before.end()) answer.targets = Targets::none;
+    if (before.empty() && how.words.find("| all") != std::string_view::npos) answer.add("all", "every process");
+    answer.named = std::move(before);
     return answer;
 }
 
@@ -405,6 +425,8 @@ Task<std::vector<ProcessView>> list_all(boost::asio::any_io_executor executor, s
 void add_targets(Answer& answer, const std::vector<ProcessView>& views) {
     for (const ProcessView& view : views) {
         const bool can_start = !domain::is_live(view);
+        const auto is_named = [&view](const std::string& word) { return word == view.id || word == view.label; };
+        if (std::any_of(answer.named.begin(), answer.named.end(), is_named)) continue;
         if (answer.targets == Targets::ended && (!can_start || view.state == ProcessState::unsupported)) continue;
         const std::string what =
             fmt::format("{}, {} in {}", view.state.word(), domain::command_line(view.command), view.working_directory);

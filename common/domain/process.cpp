@@ -349,6 +349,12 @@ std::optional<int> find_signal(std::string_view name) noexcept {
     return std::nullopt;
 }
 
+std::vector<std::string_view> sendable_signals() {
+    std::vector<std::string_view> out;
+    for (const NamedSignal& each : sendable) out.emplace_back(each.name);
+    return out;
+}
+
 Result<int> parse_signal(std::string_view text) {
     std::string upper;
     for (const char c : text) upper += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));

@@ -355,6 +355,8 @@ Result<void> check_command(const std::vector<std::string>& command);
 
 /// "SIGTERM" for 15. Real-time signals are "SIGRTMIN+3".
 std::string signal_name(int signal);
+/// Names of those that may be sent, as "SIGTERM".
+std::vector<std::string_view> sendable_signals();
 /// Accepts "SIGTERM", "TERM", "term" and "15", of the signals that may be sent. Errors: invalid, with the list.
 Result<int> parse_signal(std::string_view text);
 /// The number of a signal by the name `signal_name` gives it; unlike `parse_signal` also of those that are only

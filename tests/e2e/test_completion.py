@@ -176,9 +176,9 @@ class Completion(harness.TestCase):
         self.start("=eq", ["sleep", "1000"])
         self.assertEqual(self.tab("persistproc stop ="), ["eq"])
         self.assertEqual(self.tab("persistproc stop =e"), ["eq"])
-        self.assertEqual(self.tab("persistproc stop web we"), ["web"])
+        self.assertEqual(self.tab("persistproc stop a:b we"), ["web"])
         self.assertEqual(self.tab("persistproc status it"), ["it\\'s"])
-        self.assertEqual(self.tab("persistproc output web we"), ["web"])
+        self.assertEqual(self.tab("persistproc output a:b we"), ["web"])
         self.assertEqual(self.tab("persistproc audit web we"), [])
         self.assertEqual(self.tab(f"persistproc --data-dir {self.place.work} stop we"), [])
 
@@ -186,6 +186,25 @@ class Completion(harness.TestCase):
         self.start("web", ["sleep", "1000"])
         lines = self.ok("__complete", "--", "stop", "w").out.decode().splitlines()
         self.assertEqual(lines, ["words", f"web\trunning, sleep 1000 in {self.place.work}"])
+
+    def test_a_signal_is_offered_once_and_so_is_a_target(self):
+        self.start("web", ["sleep", "1000"])
+        self.start("api", ["sleep", "1000"])
+
+        def offered(*line):
+            return [each.split("\t")[0] for each in self.ok("__complete", "--", *line).out.decode().splitlines()[1:]]
+
+        targets = ["all", "web", "p1", "api", "p2"]
+        for given in (["HUP"], ["-s", "HUP"], ["-sHUP"], ["-9"], ["-1"], ["-HUP"], ["--signal=HUP"], ["--signal", "HUP"]):
+            self.assertEqual(offered("signal", *given, ""), targets, given)
+            self.assertEqual(offered("signal", *given, "web", ""), ["api", "p2"], given)
+        self.assertEqual(len(offered("signal", "")), 20)
+        for name in offered("signal", "-s", "SIG"):
+            self.assertOneLine(self.cli("signal", name, "nobody").err, "nobody")
+        self.assertEqual(offered("stop", "a"), ["all", "api"])
+        self.assertEqual(offered("stop", "web", "a"), ["api"])
+        self.assertEqual(offered("stop", "p1", ""), ["api", "p2"])
+        self.assertEqual(offered("stop", "all", ""), [])
 
     def test_start_completes_what_does_not_run_beside_commands(self):
         self.start("web", ["sleep", "1000"])
