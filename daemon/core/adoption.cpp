@@ -226,12 +226,20 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     undecided.push_back({.process = process, .found = std::move(found), .recorded = std::move(remnant.last_run)});
 }
 
+/// Of a run from before a restart of the machine nothing lives, and whoever has its program's pid now, and maybe its
+/// time of start, is another: without the mark nobody is looked for.
+void Adoption::take_state(Process& process, const FoundRun& run) const {
+    process.run_state = run.state;
+    process.cut_bytes = run.cut_bytes;
+    const base::BootId& began = run.state.boot_id;
+    const bool is_before_restart = began != base::BootId{} && began != world_.directories.boot_id();
+    process.nonce = is_before_restart ? rundir::Nonce{} : run.spec ? run.spec->nonce : run.state.nonce;
+}
+
 /// By the record, and nothing is wanted of it.
 void Adoption::take_as_ended(Process& process, const FoundRun& run, std::optional<Outcome> outcome) {
     const std::uint32_t number = run.id.number;
-    process.run_state = run.state;
-    process.cut_bytes = run.cut_bytes;
-    process.nonce = run.state.nonce;
+    take_state(process, run);
     process.ended_run = number;
     const std::uint32_t highest = std::max(process.record.last_run, number);
     const bool gave_up = process.record.gave_up;
@@ -362,9 +370,7 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
     const base::BootId boot = world_.directories.boot_id();
     const bool is_before_restart = number == process->record.last_run && was_begun_before(process->record, boot);
     if (record && record->id == run.id && !run.trouble.empty()) recall_program(run, *record, is_before_restart);
-    process->run_state = run.state;
-    process->cut_bytes = run.cut_bytes;
-    process->nonce = run.spec ? run.spec->nonce : run.state.nonce;
+    take_state(*process, run);
     if (is_restart_due(process->record, run))
         process->unrecorded = before_restart(*process, run);
     else if (take_back_request(process->record, run))

@@ -40,6 +40,7 @@ private:
     Task<> settle(ProcessPtr process, FoundRun run, std::optional<RunRecord> record, MonoTime until);
     Task<Result<std::optional<FoundRun>>> find_newest(FoundProcess& found, MonoTime until);
     Task<FoundRun> await_start(FoundRun run, MonoTime until);
+    void take_state(Process& process, const FoundRun& run) const;
     void take_as_ended(Process& process, const FoundRun& run, std::optional<Outcome> outcome);
     void take_end_as_news(const ProcessPtr& process, const FoundRun& run, const FoundEnded& ended,
                           std::uint32_t highest);

@@ -70,6 +70,7 @@ public:
         ::kill(pid_, SIGKILL);
         ::waitpid(pid_, nullptr, 0);
     }
+    base::PidIdentity identity() const { return {pid_, base::find_start_ticks(pid_).value_or(0)}; }
     bool lives() const {
         siginfo_t info{};
         return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
@@ -363,6 +364,26 @@ TEST_CASE("a process whose directory somebody has removed is lost, and what live
     CHECK(!program.lives());
     CHECK(only_view(daemon)["state"] == (is_stopped ? "lost" : "running"));
     CHECK(only_view(daemon)["run"] == (is_stopped ? "p1.1" : "p1.2"));
+}
+
+TEST_CASE("nobody is taken for a program from before the machine was restarted") {
+    const Marked another("");
+    auto data = left_behind([&](rundir::RunState& state) {
+        state.phase = rundir::Phase::started;
+        state.boot_id.fill(7);
+        state.pid = another.identity().pid;
+        state.start_ticks = another.identity().start_ticks;
+    });
+    for (int daemons = 0; daemons < 2; ++daemons) {
+        DaemonInProcess daemon({}, data);
+        CHECK(only_view(daemon)["causes"] == Json::array({{{"code", "machine_restarted"}}}));
+        CHECK(error_code(daemon.call("stop_process", Json{{"process", "web"}})) == "");
+        CHECK(another.lives());
+    }
+    DaemonInProcess daemon({}, data);
+    const Json again{{"command", Json::array({"a"})}, {"working_directory", "/"}, {"label", "web"}};
+    CHECK(error_code(daemon.call("start_process", again)) == "");
+    CHECK(another.lives());
 }
 
 TEST_CASE("a process that has ended keeps its row without its directory, until it is removed") {
