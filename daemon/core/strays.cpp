@@ -24,6 +24,16 @@ void add(pid_t pid, std::vector<PidIdentity>& out) {
     if (const auto started = base::find_start_ticks(pid)) out.push_back({pid, *started});
 }
 
+/// Whoever is in the session that the program leads was started by it, whatever has become of its parents and of its
+/// environment. As long as one that is known is in it, that number is no other's session. Not that of this process:
+/// what a daemon within a run has begun is in it, too.
+void add_session(const std::vector<pid_t>& all, pid_t session, std::vector<PidIdentity>& out) {
+    const auto is_in_it = [session](const PidIdentity& each) { return ::getsid(each.pid) == session; };
+    if (session <= 0 || session == ::getsid(0) || std::none_of(out.begin(), out.end(), is_in_it)) return;
+    for (const pid_t pid : all)
+        if (::getsid(pid) == session) add(pid, out);
+}
+
 void add_descendants(std::vector<PidIdentity>& out) {
     std::vector<pid_t> children;
     for (std::size_t i = 0; i < out.size(); ++i) {
@@ -43,13 +53,17 @@ std::vector<std::vector<PidIdentity>> find_strays(std::span<const StrayRoots> ro
         const PidIdentity& program = roots[i].program;
         if (program.pid > 0 && base::find_start_ticks(program.pid) == program.start_ticks) add(program.pid, out[i]);
     }
-    for (const pid_t pid : base::list_processes()) {
+    const std::vector<pid_t> all = base::list_processes();
+    for (const pid_t pid : all) {
         const auto mark = base::find_variable(pid, rundir::run_mark_name);
         if (!mark) continue;
         const auto found = std::find(marks.begin(), marks.end(), *mark);
         if (found != marks.end()) add(pid, out[static_cast<std::size_t>(found - marks.begin())]);
     }
-    for (auto& each : out) add_descendants(each);
+    for (std::size_t i = 0; i < roots.size(); ++i) {
+        add_session(all, roots[i].program.pid, out[i]);
+        add_descendants(out[i]);
+    }
     return out;
 }
 
