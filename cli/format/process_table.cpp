@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -238,6 +239,27 @@ void narrow(Layout& layout, std::size_t room) {
     layout.grow(at::directory, room, natural[at::directory]);
 }
 
+/// "npm run dev in ~/shop/web" in so many cells: both its parts are cut where there is no room, the longer one first.
+std::string command_in(const std::string& command, std::string_view directory, std::size_t cells,
+                       const TextStyle& style) {
+    constexpr std::string_view between = " in ";
+    const std::string whole = command + std::string(between) + short_directory(directory, SIZE_MAX, style);
+    const std::size_t room = cells - std::min(cells, between.size());
+    if (cells_of(whole) <= cells || room == 0) return cut_middle(whole, cells, style.mark());
+    const std::size_t rest = room - std::min(room, cells_of(command));
+    const std::string shorter = short_directory(directory, std::max(room / 2, rest), style);
+    return cut_middle(command, room - std::min(room, cells_of(shorter)), style.mark()) + std::string(between) + shorter;
+}
+
+/// Whether another row has the same label.
+std::vector<bool> find_repeated(const std::vector<Row>& rows) {
+    std::map<std::string_view, std::size_t> uses;
+    for (const Row& row : rows) ++uses[row[at::label]];
+    std::vector<bool> out;
+    for (const Row& row : rows) out.push_back(uses[row[at::label]] > 1);
+    return out;
+}
+
 /// Changes what stands in the rows' label and directory to what there is room for.
 Layout terminal_layout(std::vector<Row>& rows, const std::vector<ProcessView>& views, const TextStyle& style) {
     constexpr std::size_t shortest = 8, least_ports = 17;
@@ -256,22 +278,33 @@ Layout terminal_layout(std::vector<Row>& rows, const std::vector<ProcessView>& v
         out.width[i] = std::max(most, table_columns[i].head.size());
     }
     narrow(out, room);
+    std::vector<bool> has_place(rows.size(), false);
     if (!out.has[at::directory]) {
-        for (std::size_t i = 0; i < rows.size(); ++i)
-            if (has_default_label(views[i])) rows[i][at::label] += " in " + rows[i][at::directory];
-        out.width[at::label] = std::max(widest(rows, at::label), table_columns[at::label].head.size());
+        // Commands that are equal are told apart by where they run; for others each cell is worth more.
+        has_place = find_repeated(rows);
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            has_place[i] = has_place[i] && has_default_label(views[i]);
+            if (!has_place[i]) continue;
+            const std::size_t whole =
+                cells_of(command_in(rows[i][at::label], views[i].working_directory, SIZE_MAX, style));
+            out.width[at::label] = std::max(out.width[at::label], whole);
+        }
         narrow(out, room);
     }
     out.shrink(at::label, room, shortest);
     out.shrink(at::state, room, shortest);
     // A directory is cut between its parts: what that leaves is the label's.
-    const std::size_t natural_label = widest(rows, at::label), directory_room = out.width[at::directory];
+    std::size_t natural_label = widest(rows, at::label);
+    if (!out.has[at::directory]) natural_label = std::max(natural_label, out.width[at::label]);
+    const std::size_t directory_room = out.width[at::directory];
     for (std::size_t i = 0; i < rows.size(); ++i)
         rows[i][at::directory] = short_directory(views[i].working_directory, directory_room, style);
     out.width[at::directory] = std::max(widest(rows, at::directory), table_columns[at::directory].head.size());
     out.grow(at::label, room, natural_label);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        rows[i][at::label] = cut_middle(rows[i][at::label], out.width[at::label], style.mark());
+        const std::size_t cells = out.width[at::label];
+        rows[i][at::label] = has_place[i] ? command_in(rows[i][at::label], views[i].working_directory, cells, style)
+                                          : cut_middle(rows[i][at::label], cells, style.mark());
         rows[i][at::state] = cut_end(rows[i][at::state], out.width[at::state], style.mark());
     }
     return out;

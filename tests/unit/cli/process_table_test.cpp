@@ -288,6 +288,30 @@ TEST_CASE("a long label gets all the room that a directory leaves, and no number
           std::string::npos);
 }
 
+TEST_CASE("a narrow terminal tells processes without a label apart") {
+    std::vector<ProcessView> views;
+    const auto add = [&](std::string word, std::string directory) {
+        ProcessView view = running(fmt::format("p{}", views.size() + 1), "", std::move(directory));
+        view.command = {"python3", "-m", "http.server", std::move(word)};
+        view.label = domain::default_label(view.command, view.working_directory);
+        views.push_back(std::move(view));
+    };
+    add("8001", "/home/ann/a-shop/packages/web");
+    add("8002", "/home/ann/a-shop/packages/web");
+    // What has the same command is told by where it runs.
+    add("8003", "/home/ann/a-shop/packages/web");
+    add("8003", "/home/ann/a-shop/packages/api");
+    for (const int width : {40, 50, 60}) {
+        const std::string text = format::process_table({views, 0}, now, style_of(width, false, false));
+        INFO(text);
+        check_fits(text, width);
+        for (const char* part : {"001", "002", "web", "api"}) CHECK(text.find(part) != std::string::npos);
+        CHECK(text.find("8001 in") == std::string::npos);
+    }
+    const std::string text = format::process_table({views, 0}, now, style_of(60, false, false));
+    CHECK(text.find("python3 -m http.server 8001 ") != std::string::npos);
+}
+
 TEST_CASE("a pipe is given everything, and one long label widens no other row") {
     ProcessView long_one = running("p1", std::string(150, 'x'), "/w");
     ProcessView short_one = running("p2", "web", "/home/ann/w");
