@@ -33,43 +33,66 @@ Result<void> raise_descriptor_limit(std::size_t logs) {
                              base::counted(logs, "log", "logs"), needed, limit.rlim_cur)};
 }
 
+struct Chosen {
+    std::vector<ProcessView> views;
+    bool has_others = false;  // that have ended a while ago
+};
+
 /// Those that are meant, each once. Errors: of the first target that names none, or several.
-Task<Result<std::vector<ProcessView>>> choose_logs(DaemonClient& client, const OutputArguments& options) {
-    std::vector<ProcessView> out;
+Task<Result<Chosen>> choose_logs(DaemonClient& client, const OutputArguments& options) {
+    Chosen out;
     if (options.is_of_all()) {
         auto views = co_await client.list_all();
         if (!views) co_return views.error();
-        out = std::move(*views);
-        if (options.targets.empty())
-            out = format::choose_processes(std::move(out), base::wall_now(), false, format::ListSort::id).shown;
+        out.views = std::move(*views);
+        if (!options.targets.empty()) co_return out;
+        auto lately = format::choose_processes(std::move(out.views), base::wall_now(), false, format::ListSort::id);
+        out.has_others = lately.ended > 0;
+        out.views = std::move(lately.shown);
         co_return out;
     }
     std::set<std::string> ids;
     for (const std::string& target : options.targets) {
         auto view = co_await client.find(target);
         if (!view) co_return view.error();
-        if (ids.insert(view->id).second) out.push_back(std::move(*view));
+        if (ids.insert(view->id).second) out.views.push_back(std::move(*view));
     }
     co_return out;
 }
 
-/// Adds the log of `view`, unless there is nothing of it to show. Returns whether anything stands in it. Errors: of the
-/// query, or it cannot be read.
-Result<bool> add_log(session::MergedLogs& logs, const OutputArguments& options, const ProcessView& view) {
+/// What there is in a log.
+enum class Recorded { nothing, flushed, something };
+
+/// Adds the log of `view`, unless there is nothing of it to show. Errors: of the query, or it cannot be read.
+Result<Recorded> add_log(session::MergedLogs& logs, const OutputArguments& options, const ProcessView& view) {
     auto query = make_output_query(options, view);
     if (!query) return query.error();
     const auto directory = find_log(view);
     if (!directory) return directory.error();
     // Which of the lines are the last that match, shows when all were looked at.
     if (options.has_filter()) query->last = 0;
-    const auto span = logstore::locate(*directory, *query);
+    auto log = logstore::LogView::open(*directory);
+    if (!log) return log.error();
+    const auto span = log->locate(*query);
     if (!span) return span.error();
-    if (span->end == 0 && !options.follow) return false;
+    const Recorded recorded = log->end() == 0     ? Recorded::nothing
+                              : log->is_flushed() ? Recorded::flushed
+                                                  : Recorded::something;
+    if (span->end == 0 && !options.follow) return recorded;
     // The log itself tells of what was removed where it is to begin.
     const bool is_told = !options.has_filter() && span->begin < span->end;
     const std::size_t number = logs.add(view, *directory, span->begin - (is_told ? span->evicted_bytes : 0));
     logs.logs[number].lines->stop_at(span->end, !options.follow);
-    return span->end > 0;
+    return recorded;
+}
+
+/// Why there is no line of any, which no filter explains.
+std::string silence_text(const Chosen& chosen, bool is_any_flushed, bool follow) {
+    const std::string_view goes_on = follow ? "; what is started is followed" : "";
+    if (chosen.views.empty() && chosen.has_others)
+        return fmt::format("nothing runs{}", follow ? goes_on : "; persistproc logs all shows what has ended, too");
+    if (chosen.views.empty()) return fmt::format("{}{}", follow ? "no processes yet" : no_processes_yet, goes_on);
+    return fmt::format("none of them has printed anything {}", is_any_flushed ? "since it was flushed" : "yet");
 }
 
 format::MergedStyle merged_style(const Context& context, const OutputArguments& options) {
@@ -101,43 +124,41 @@ Task<int> merged_output(Context context, OutputArguments options) {
     auto chosen = co_await choose_logs(**client, options);
     if (!chosen) co_return console.fail(chosen.error());
 
-    if (auto raised = raise_descriptor_limit(chosen->size()); !raised) co_return console.fail(raised.error());
+    const std::vector<ProcessView>& views = chosen->views;
+    if (auto raised = raise_descriptor_limit(views.size()); !raised) co_return console.fail(raised.error());
     const ProcessView nobody;
-    auto asked = make_output_query(options, chosen->empty() ? nobody : chosen->front());
+    auto asked = make_output_query(options, views.empty() ? nobody : views.front());
     if (!asked) co_return console.fail(asked.error());
     auto filter = make_output_filter(*asked);
     if (!filter) co_return console.fail(filter.error());
     auto logs = std::make_unique<session::MergedLogs>(merged_style(context, options), options.request.stream,
                                                       std::move(*filter));
     int status = 0;
-    bool is_any_there = false;
-    for (const ProcessView& view : *chosen) {
+    bool is_any_there = false, is_any_flushed = false;
+    for (const ProcessView& view : views) {
         // One that could never be started has none.
         if (is_of_all && !view.log_path) continue;
         auto added = add_log(*logs, options, view);
-        is_any_there = is_any_there || (added && *added);
+        is_any_there = is_any_there || (added && *added == Recorded::something);
+        is_any_flushed = is_any_flushed || (added && *added == Recorded::flushed);
         if (added) continue;
         const int failed = console.fail(added.error());
         if (status == 0) status = failed;
     }
     const int shown = logs->show_recorded(console, asked->last);
     if (status == 0) status = shown;
-    if (!logs->has_shown() && status == 0 && !options.follow) {
-        const std::string nothing = nothing_text(options);
-        if (chosen->empty())
-            console.note(no_processes_yet);
-        else if (!nothing.empty())
+    if (!logs->has_shown() && status == 0) {
+        const std::string nothing = options.follow || views.empty() ? "" : nothing_text(options);
+        if (!nothing.empty())
             console.note(nothing);
-        else if (logs->logs.empty())
-            console.note("none of them has printed anything yet");
+        else if (!is_any_there)
+            console.note(silence_text(*chosen, is_any_flushed, options.follow));
     }
-    if (options.follow && !is_any_there && !chosen->empty() && status == 0)
-        console.note("none of them has printed anything yet");
     if (!options.follow || !console.can_print() || (logs->logs.empty() && !is_of_all)) co_return status;
     session::Joining joining;
     joining.since = began;
     joining.all = is_of_all;
-    for (const ProcessView& view : *chosen)
+    for (const ProcessView& view : views)
         if (std::find(options.targets.begin(), options.targets.end(), view.label) != options.targets.end())
             joining.labels.insert(view.label);
     const int followed =

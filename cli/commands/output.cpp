@@ -99,8 +99,10 @@ std::string nothing_text(const OutputArguments& options) {
                               : stream == domain::StreamChoice::err ? " to stderr"
                                                                     : "";
     const bool is_of_time = options.request.since || options.request.until;
-    if (!is_of_time && *where == '\0') return "";
-    return fmt::format("nothing was printed{}{}", where, is_of_time ? " in that time" : "");
+    const auto& run = options.request.run;
+    if (!is_of_time && !run && *where == '\0') return "";
+    return fmt::format("nothing was printed{}{}{}", where, run ? " in run " + base::excerpt(*run) : "",
+                       is_of_time ? " in that time" : "");
 }
 
 namespace {
@@ -218,7 +220,8 @@ int print_document(const Console& console, const fs::path& log_directory, const 
     return ops::exit_status(next.error());
 }
 
-/// Of a program that has printed nothing: an empty answer could mean anything. Returns whether it is one.
+/// Of a program that has printed nothing, or nothing since that was removed: an empty answer could mean anything.
+/// Returns whether it is one.
 bool tell_silence(const Console& console, const ProcessView& view, const logstore::LogView& log,
                   const fs::path& log_directory, bool follow) {
     const std::uint64_t unindexed = log.unindexed_bytes();
@@ -227,12 +230,14 @@ bool tell_silence(const Console& console, const ProcessView& view, const logstor
                                  base::counted(unindexed, "byte"), format::name_text(view), log_directory.native()));
         return true;
     }
-    if (log.end() > 0) return false;
+    if (log.end() > 0 && !log.is_flushed()) return false;
     const WallTime now = base::wall_now();
     // Who follows it from its beginning has not waited for anything yet.
     const bool is_young = view.started_at && now - *view.started_at < std::chrono::seconds(1);
     if (follow && is_young && domain::is_live(view)) return true;
-    if (domain::is_live(view))
+    if (log.is_flushed())
+        console.note(format::name_text(view) + " has printed nothing since it was flushed");
+    else if (domain::is_live(view))
         console.note(fmt::format("{} has printed nothing yet ({}{}; it may buffer its output)", format::name_text(view),
                                  view.state.word(),
                                  view.started_at ? " for " + format::span_text(now - *view.started_at) : ""));

@@ -1133,6 +1133,8 @@ Result<LogView> LogView::open(const fs::path& log_directory) {
 
 std::uint64_t LogView::end() const noexcept { return log_->empty() ? 0 : log_->end_position(); }
 
+bool LogView::is_flushed() const noexcept { return end() > 0 && log_->oldest_position() == log_->end_position(); }
+
 Result<LinePage> LogView::read(const LineQuery& query, const ReadBudget& budget) {
     LinePage nothing;
     nothing.next = query.from.value_or(0);

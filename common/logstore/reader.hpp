@@ -151,6 +151,8 @@ public:
     Result<LinePage> read(const LineQuery& query, const ReadBudget& budget = {});
     /// Position after its last byte.
     std::uint64_t end() const noexcept;
+    /// Whether all that was recorded has been removed on purpose: the bound keeps what is newest, `flush` nothing.
+    bool is_flushed() const noexcept;
     /// As in LinePage.
     std::uint64_t unindexed_bytes() const;
     /// As the functions of that name.

@@ -600,6 +600,31 @@ class Silence(harness.TestCase):
         self.assertEqual(self.ok("output", "loud").err, b"")
         self.assertEqual(notes(self.ok("output", "loud", "--err")), ["nothing was printed to stderr"])
 
+    def test_a_run_that_printed_nothing_and_a_log_that_was_flushed_say_so(self):
+        self.start("w", ["sh", "-c", "test -e quiet || echo old; exec sleep 600"])
+        self.ok("wait", "w", "--pattern", "old")
+        (self.place.work / "quiet").touch()
+        self.ok("restart", "w")
+        self.assertEqual(notes(self.ok("output", "w", "--run", "2")), ["nothing was printed in run 2"])
+        self.ok("flush", "w")
+        flushed = "p1 (w) has printed nothing since it was flushed"
+        for words in (["output", "w"], ["logs", "w", "-n", "0"]):
+            self.assertEqual(notes(self.ok(*words)), [flushed])
+        for words in (["logs"], ["logs", "all"]):
+            self.assertEqual(notes(self.ok(*words)), ["none of them has printed anything since it was flushed"])
+        following = self.background("output", "-f", "w")
+        harness.eventually("told", lambda: flushed.encode() in following.err)
+        answer = self.mcp().call("get_process_output", process="w")
+        self.assertIn("4 older bytes removed (size limit, or flushed)", answer.text)
+        self.ok("stop", "w")
+        self.assertIn(flushed, notes(self.ok("output", "w")))
+
+    def test_logs_of_nothing_are_followed_with_a_word(self):
+        following = self.background("logs", "-f")
+        harness.eventually("told", lambda: b"no processes yet; what is started is followed\n" in following.err)
+        self.start("a", ["sh", "-c", "echo up; exec sleep 600"])
+        harness.eventually("followed", lambda: b"up" in following.out)
+
     def test_an_unfinished_line_does_not_stand_before_the_prompt(self):
         self.cli("run", "--label", "half", "printf", "65%%")
         self.assertEqual(self.ok("output", "half").out, b"65%")
