@@ -372,6 +372,21 @@ std::optional<Error> refuse_quoted(const StartArguments& arguments, const std::v
                                                  base::excerpt(command.front()), line, shown_command(*words))};
 }
 
+std::optional<Error> refuse_quoted_subcommand(const StartArguments& arguments) {
+    const auto& command = arguments.request.definition.command;
+    const std::string& line = command.front();
+    const auto first = std::find_if_not(line.begin(), line.end(), is_gap);
+    const std::string word(first, std::find_if(first, line.end(), is_gap));
+    const bool is_subcommand = find_subcommand(word) != nullptr || word == "help";
+    if (!arguments.implied || !is_subcommand || is_found(arguments, word)) return std::nullopt;
+    std::string typed(first, line.end());
+    typed.erase(typed.find_last_not_of(" \t\n") + 1);
+    if (base::hide_values(typed) != typed) typed = word + " …";
+    for (std::size_t i = 1; i < command.size(); ++i) typed += " " + shown_command({command[i]});
+    return Error{ErrorCode::invalid, fmt::format("{} is one word, and no program; without the quotes: persistproc {}",
+                                                 base::quote(base::excerpt(line)), base::shortened(typed))};
+}
+
 std::string Misplaced::hint() const {
     return fmt::format("{} stands behind the command and is passed on to it; ours stand before it: {} {}", flag, line,
                        shown_command(command));
@@ -576,7 +591,11 @@ std::optional<Error> refuse_known(const StartArguments& arguments, const std::ve
                               (command.size() == 1 && !verb->alone.empty());
         if (is_meant) return refusal(command, instead_of_word(*verb, command, std::move(typed)));
     }
-    const ProcessView* const known = is_found && !may_be_label(arguments) ? nullptr : find_named(views, word);
+    const ProcessView* known = is_found && !may_be_label(arguments) ? nullptr : find_named(views, word);
+    // `persistproc 'web status'`.
+    const bool is_line = !is_found && known == nullptr && command.front() != word;
+    if (is_line) known = find_named(views, command.front());
+    const std::string& name = is_line && known != nullptr ? command.front() : word;
     // `persistproc redis-server` joins the one that it has begun.
     const bool is_other_program = is_found && known != nullptr && known->label == word && known->command != command;
     if (is_other_program) {
@@ -585,7 +604,7 @@ std::optional<Error> refuse_known(const StartArguments& arguments, const std::ve
         return out;
     }
     if (is_found) return std::nullopt;
-    return known == nullptr ? refuse_unknown_id(word) : known_process(arguments, word, *known);
+    return known == nullptr ? refuse_unknown_id(word) : known_process(arguments, name, *known);
 }
 
 std::optional<Error> refuse_near(const StartArguments& arguments, const std::vector<ProcessView>& views) {

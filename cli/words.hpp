@@ -33,6 +33,10 @@ std::optional<Error> refuse_assignment(std::string_view line, const std::vector<
 /// `start "npm start" --name api`. Nothing: its own first word is no program either.
 std::optional<Error> refuse_quoted(const StartArguments& arguments, const std::vector<FlagShape>& flags);
 
+/// Why a first word that is a line of ours, `persistproc 'list -a'`, is not run: it is a subcommand only without the
+/// quotes. Nothing: it is none, or a program of that name is there.
+std::optional<Error> refuse_quoted_subcommand(const StartArguments& arguments);
+
 /// Why `word`, all there is of a command, is none: it is the file of another tool that describes programs. Nothing: it
 /// is none.
 std::optional<Error> refuse_project_file(std::string_view word);

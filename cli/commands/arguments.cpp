@@ -47,7 +47,9 @@ Result<void> StartArguments::take(std::vector<std::string> words, const Given& g
         const bool is_line = command.front().find_first_of(" \t\n") != std::string::npos && !definition.shell;
         // What a program may be called, and a process: who runs it looks for these first.
         if (is_line && ::access(command.front().c_str(), X_OK) != 0) {
-            if (word.empty()) {
+            if (auto quoted = refuse_quoted_subcommand(*this)) {
+                unsplit = std::move(quoted);
+            } else if (word.empty()) {
                 unsplit = refuse_quoted(*this, given.all_flags);
             } else if (auto split = split_line(line, word)) {
                 command = std::move(*split);

@@ -260,6 +260,11 @@ LINES = [
     (["start", "sleep 10", "--", "--name", "x"], 2, "did you mean persistproc start -- sleep 10 -- --name x?"),
     (["start", "a | b", "--name", "x"], 2, '"|" needs a shell: persistproc start --name x --shell \'a | b\''),
     (["start", "FOO=secret env", "--name", "x"], 2, "persistproc start --name x -e FOO=… env"),
+    # A line of ours.
+    (["list -a"], 2, '"list -a" is one word, and no program; without the quotes: persistproc list -a'),
+    (["stop api"], 2, "without the quotes: persistproc stop api"),
+    (["-q", " list"], 2, "without the quotes: persistproc list"),
+    (["api x"], 2, '"api" is p1, running: persistproc status api'),
     (["start", "nosuchprogram a", "b"], 127, "nosuchprogram a: no such program"),
     (["start", "-e", "A B=secret", "true"], 2, "--env: give KEY=VALUE; KEY is letters"),
     *((["start", "--label", label, "true"], 2, "label: ") for label in (" web", "web ", "\u3000web", " ", "web\u00a0")),

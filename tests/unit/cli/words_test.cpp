@@ -1,6 +1,7 @@
 #include "cli/words.hpp"
 
 #include "cli/commands/arguments.hpp"
+#include "cli/options.hpp"
 #include "common/domain/process.hpp"
 #include "tests/support/catch.hpp"
 
@@ -28,7 +29,41 @@ std::string said_of(std::vector<std::string> command) {
     return refused ? refused->message : std::string();
 }
 
+/// What was typed as it was: without a subcommand, or behind `run`.
+StartArguments typed(const std::vector<std::string>& arguments) {
+    auto invocation = parse_invocation(arguments);
+    if (!invocation) throw std::runtime_error(invocation.error().message);
+    return static_cast<RunArguments*>(invocation->arguments.get())->start;
+}
+
 }  // namespace
+
+TEST_CASE("a line of ours in quotes is no command") {
+    const auto said = [](const std::vector<std::string>& arguments) {
+        const auto refused = typed(arguments).unsplit;
+        return refused ? refused->message : std::string();
+    };
+    CHECK(said({"list -a"}) == "\"list -a\" is one word, and no program; without the quotes: persistproc list -a");
+    CHECK(said({"stop w1"}) == "\"stop w1\" is one word, and no program; without the quotes: persistproc stop w1");
+    CHECK(said({"run sleep 1"}).ends_with("; without the quotes: persistproc run sleep 1"));
+    CHECK(said({" list\t"}).ends_with("; without the quotes: persistproc list"));
+    CHECK(said({"help list"}).ends_with("; without the quotes: persistproc help list"));
+    CHECK(said({"logs -n 5", "w1"}).ends_with("; without the quotes: persistproc logs -n 5 w1"));
+    CHECK(said({"logs w1 | head"}).ends_with("; without the quotes: persistproc logs w1 | head"));
+    CHECK(said({"run -e A=secret x"}).ends_with("; without the quotes: persistproc run …"));
+    // Who names a program, or says which is meant, is believed.
+    CHECK(said({"sh -c true"}).empty());
+    CHECK(said({"--", "list -a"}).empty());
+    CHECK(said({"run", "list -a"}).empty());
+}
+
+TEST_CASE("a line that begins with a label is told which process that is") {
+    StartArguments arguments = typed({"w1 status"});
+    const auto refused = refuse_known(arguments, known_processes());
+    REQUIRE(refused);
+    CHECK(refused->message.starts_with("\"w1\" is p1, running: persistproc status w1"));
+    CHECK(refuse_known(typed({" w1"}), known_processes()));
+}
 
 TEST_CASE("the verb of another tool is advised on what was typed alone") {
     const std::string kill_target =
