@@ -178,11 +178,25 @@ constexpr ForeignFlag foreign_flags[] = {
     {"", " -H --host ", "the daemon serves this machine alone; use ssh"},
 };
 
-/// Own flags that no program is known for: said of at once. Others are the program's until it fails.
-constexpr std::string_view peculiar_flags[] = {"on-exit", "fresh", "no-autostart", "restart",
-                                               "grace",   "label", "stop-signal"};
-/// They run programs too, and have some of these themselves.
-constexpr std::string_view runners[] = {"docker", "podman", "nerdctl", "pm2", "systemd-run", "persistproc"};
+/// Own flags, as they are typed, that hardly a program has: said of at once. Others are the program's until it fails.
+constexpr std::string_view peculiar_flags[] = {"on-exit", "fresh",       "no-autostart", "restart", "grace",
+                                               "label",   "stop-signal", "name",         "cwd",     "working-directory",
+                                               "settle",  "description", "history"};
+/// Programs that have some of these themselves. `flags` in blanks; empty: all, since they run programs too.
+struct KnownProgram {
+    std::string_view names;  // in blanks
+    std::string_view flags;
+};
+constexpr KnownProgram known_programs[] = {
+    {" docker podman nerdctl pm2 systemd-run persistproc ", ""},
+    {" npm npx pnpm yarn bun bunx turbo nx lerna ", " cwd "},
+    {" gunicorn celery kind minikube k3d cargo ng nest chrome chromium ", " name "},
+    {" xterm gnome-terminal konsole code ", " working-directory "},
+};
+
+bool is_among(std::string_view word, std::string_view list) {
+    return list.find(fmt::format(" {} ", word)) != std::string_view::npos;
+}
 
 bool is_gap(char c) { return c == ' ' || c == '\t' || c == '\n'; }
 
@@ -290,11 +304,8 @@ std::string shown_command(const std::vector<std::string>& command) {
 }
 
 std::string instead_of_flag(std::string_view subcommand, std::string_view flag) {
-    const auto among = [](std::string_view list, std::string_view word) {
-        return list.find(fmt::format(" {} ", word)) != std::string_view::npos;
-    };
     for (const ForeignFlag& each : foreign_flags)
-        if ((each.subcommands.empty() || among(each.subcommands, subcommand)) && among(each.flags, flag))
+        if ((each.subcommands.empty() || is_among(subcommand, each.subcommands)) && is_among(flag, each.flags))
             return std::string(each.instead);
     return {};
 }
@@ -395,7 +406,12 @@ std::string Misplaced::hint() const {
 std::optional<Misplaced> find_misplaced(const std::vector<std::string>& command, std::string_view line,
                                         const std::vector<FlagShape>& own_flags) {
     const std::string program = command.front().substr(command.front().rfind('/') + 1);
-    if (std::find(std::begin(runners), std::end(runners), program) != std::end(runners)) return std::nullopt;
+    std::string_view flags_of_program;
+    for (const KnownProgram& each : known_programs) {
+        if (!is_among(program, each.names)) continue;
+        if (each.flags.empty()) return std::nullopt;
+        flags_of_program = each.flags;
+    }
     std::vector<FlagShape> known = own_flags;
     for (FlagShape& each : known)
         if (each.long_name != "env") each.short_name = 0;
@@ -405,12 +421,13 @@ std::optional<Misplaced> find_misplaced(const std::vector<std::string>& command,
     while (i < command.size() && command[i] != "--") {
         auto found = i == 0 ? std::nullopt : find_flag_at(command, i, known);
         const bool sets = found && found->name == "env" && !assigned_name(found->value).empty();
-        if (!found || (found->name == "env" && !sets)) {
+        const std::string typed = found ? found->text.substr(0, found->text.find_first_of(" =")) : std::string();
+        const bool is_program_s = found && is_among(std::string_view(typed).substr(2), flags_of_program);
+        if (!found || is_program_s || (found->name == "env" && !sets)) {
             out.command.push_back(command[i++]);
             continue;
         }
         i += found->words;
-        const std::string typed = found->text.substr(0, found->text.find_first_of(" ="));
         if (out.flag.empty()) out.flag = typed;
         for (const std::string_view peculiar : peculiar_flags)
             out.is_peculiar = out.is_peculiar || typed.substr(2) == peculiar;

@@ -403,17 +403,19 @@ class Words(harness.TestCase):
         self.assertEqual(finished.out, b"--on-exit stop\n")
         self.assertIn(b"--on-exit stands behind the command and is passed on to it", finished.err)
         for quiet in (["run", "echo", "--port", "3", "-v"], ["run", "--", "echo", "--label", "x"], ["-q", "run", "echo", "--fresh"],
-                      ["run", "echo", "--name", "x", "-C", "/", "-e", "A=1"]):
+                      ["run", "echo", "--color", "-C", "/", "-e", "A=1"]):
             self.assertNotIn(b"is passed on", self.ok(*quiet).err, quiet)
+        # pm2 takes them there.
+        self.assertIn(b"--name stands behind the command", self.ok("start", "echo", "1", "--name", "x").err)
 
     def test_an_own_flag_behind_a_command_that_fails_is_told_of(self):
-        hint = "--name stands behind the command and is passed on to it; ours stand before it: persistproc "
-        failed = self.cli("run", "--label", "f", "sh", "-c", "exit 3", "--name", "x", "--env", "A=secret")
+        hint = "--shell stands behind the command and is passed on to it; ours stand before it: persistproc "
+        failed = self.cli("run", "--label", "f", "sh", "-c", "exit 3", "--shell", "--env", "A=secret")
         self.assertEqual(failed.code, 3)
-        self.assertIn(f"{hint}run --label f --name x --env A=… -- sh -c 'exit 3'\n", failed.err.decode())
-        failed = self.cli("start", "--settle", "5", "sh", "-c", "exit 3", "--name", "x")
+        self.assertIn(f"{hint}run --label f --shell --env A=… -- sh -c 'exit 3'\n", failed.err.decode())
+        failed = self.cli("start", "--settle", "5", "sh", "-c", "exit 3", "--shell")
         self.assertEqual(failed.code, 1)
-        self.assertIn(f"{hint}start --settle 5 --name x -- sh -c 'exit 3'\n", failed.err.decode())
+        self.assertIn(f"{hint}start --settle 5 --shell -- sh -c 'exit 3'\n", failed.err.decode())
         for quiet in (["run", "sh", "-c", "exit 3", "-C", "/", "-e", "1 + 1"], ["run", "--", "sh", "-c", "exit 3", "--name", "x"],
                       ["run", "sh", "-c", "exit 3", "--", "--name", "x"]):
             self.assertNotIn(b"stands behind", self.cli(*quiet).err, quiet)

@@ -65,6 +65,26 @@ TEST_CASE("a line that begins with a label is told which process that is") {
     CHECK(refuse_known(typed({" w1"}), known_processes()));
 }
 
+TEST_CASE("own flags behind a command, as pm2 takes them, are told of at once") {
+    const auto flag = [](const std::vector<std::string>& command) {
+        std::vector<std::string> line = {"run"};
+        line.insert(line.end(), command.begin(), command.end());
+        const auto misplaced = typed(line).misplaced;
+        return misplaced && misplaced->is_peculiar ? misplaced->flag : std::string();
+    };
+    for (const char* own : {"--name", "--label", "--cwd", "--working-directory", "--description", "--history",
+                            "--restart", "--grace", "--on-exit"})
+        CHECK(flag({"sleep", "5", own, "5"}) == own);
+    CHECK(flag({"python3", "--name", "x", "--", "x.py"}) == "--name");
+    // What programs are known for is theirs.
+    CHECK(flag({"docker", "run", "--name", "x"}).empty());
+    CHECK(flag({"/usr/bin/gunicorn", "--name", "x"}).empty());
+    CHECK(flag({"yarn", "--cwd", "web", "start"}).empty());
+    CHECK(flag({"yarn", "--cwd", "web", "--name", "x"}) == "--name");
+    for (const char* common : {"--env-file", "--color", "--raw", "--shell", "--detach", "-C", "-e"})
+        CHECK(flag({"node", common, "x"}).empty());
+}
+
 TEST_CASE("the verb of another tool is advised on what was typed alone") {
     const std::string kill_target =
         "\"kill\" is not a subcommand: persistproc stop --force TARGET, or persistproc signal KILL TARGET; no process "
