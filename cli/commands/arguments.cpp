@@ -37,13 +37,15 @@ Result<void> StartArguments::take(std::vector<std::string> words, const Given& g
         if (command.size() == 1) word = command.front();
         if (word == "all")
             return Error{ErrorCode::invalid,
-                         fmt::format("{}: one process at a time; persistproc restart all restarts what "
+                         fmt::format("{}: name those that are to be started; persistproc restart all restarts what "
                                      "runs; to run a program of that name: persistproc {} -- all",
                                      given.subcommand, given.subcommand)};
         if (auto refused = refuse_project_file(word)) return *refused;
         misplaced = find_misplaced(command, line, given.own_flags);
-        if (auto sorted = sort_out({command.begin() + 1, command.end()}, given.all_flags); sorted.rest.empty())
-            behind = std::move(sorted.flags);
+        SortedWords sorted = sort_out({command.begin() + 1, command.end()}, given.all_flags);
+        behind = std::move(sorted.flags);
+        names = std::move(sorted.rest);
+        names.insert(names.begin(), command.front());
         const bool is_line = command.front().find_first_of(" \t\n") != std::string::npos && !definition.shell;
         // What a program may be called, and a process: who runs it looks for these first.
         if (is_line && ::access(command.front().c_str(), X_OK) != 0) {

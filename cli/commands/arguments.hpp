@@ -34,11 +34,13 @@ struct StartArguments {
     std::string word;              // the only one, not behind `--`: it may name a process that exists
     std::optional<Error> unsplit;  // why the first word, which holds blanks, is no command line
     std::optional<Misplaced> misplaced;
-    std::vector<TypedFlag> behind;  // all that stands behind the first word, where that is flags of ours alone
-    std::string line;               // "persistproc start --label x": what was typed before the command, for advice
-    bool dashes = false;            // `--` stands before the command: nothing in it is looked at
-    bool implied = false;           // the word `run` was left out
-    std::string defining_flag;      // one that was given; empty: none
+    // What is typed if it is the names of processes: flags of ours may stand behind the first one. Empty behind `--`.
+    std::vector<std::string> names;
+    std::vector<TypedFlag> behind;
+    std::string line;           // "persistproc start --label x": what was typed before the command, for advice
+    bool dashes = false;        // `--` stands before the command: nothing in it is looked at
+    bool implied = false;       // the word `run` was left out
+    std::string defining_flag;  // one that was given; empty: none
 
     /// Nothing is said of the process but one word.
     bool is_bare() const { return !word.empty() && defining_flag.empty(); }

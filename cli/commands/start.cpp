@@ -6,6 +6,8 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <cerrno>
 #include <filesystem>
+#include <map>
+#include <set>
 
 #include "cli/common_flags.hpp"
 #include "cli/daemon_start.hpp"
@@ -54,35 +56,58 @@ Error not_redefined(const ProcessView& known, const StartArguments& arguments) {
                              advice(known, arguments.word, is_of_restart ? fmt::format("--{} …", flag) : ""), flag)};
 }
 
-/// `start web --label x`, `start web db`: what is to be typed where the first word is no program but a process. Empty:
-/// it is none.
-std::string advice_on_process(const std::vector<ProcessView>& views, const StartArguments& arguments) {
-    const auto& misplaced = arguments.misplaced;
-    const auto& command = misplaced ? misplaced->command : arguments.request.definition.command;
-    const ProcessView* const known = find_known(views, command.front());
-    if (known == nullptr) return {};
-    const std::string variables = misplaced && misplaced->sets_variables ? misplaced->flags : std::string();
-    const bool are_all = std::all_of(command.begin(), command.end(),
-                                     [&](const std::string& each) { return find_known(views, each) != nullptr; });
-    if (command.size() > 1 && are_all)
-        return fmt::format("start takes one process at a time; persistproc restart {}{}{} starts all of them again",
-                           base::excerpt(domain::command_line(command)), variables.empty() ? "" : " ", variables);
-    std::string out = advice(*known, command.front(), command.size() == 1 ? variables : std::string());
-    if (misplaced && misplaced->flags.starts_with("--label "))
-        out += fmt::format(", persistproc rename {} LABEL gives it another label",
-                           base::escape_line(domain::command_line({command.front()})));
+/// Those that all of the words name, in their order; empty: one of them names none.
+std::vector<const ProcessView*> find_all_known(const std::vector<ProcessView>& views,
+                                               const std::vector<std::string>& words) {
+    std::vector<const ProcessView*> out;
+    for (const std::string& word : words) {
+        const ProcessView* const known = find_known(views, word);
+        if (known == nullptr) return {};
+        if (std::find(out.begin(), out.end(), known) == out.end()) out.push_back(known);
+    }
     return out;
 }
 
-/// Whether it is `start web --settle 2`: a process that exists, with flags behind it that say nothing of the process.
-bool has_flags_behind(const StartArguments& arguments, const ProcessView* known) {
-    if (known == nullptr || arguments.behind.empty() || !arguments.defining_flag.empty()) return false;
-    const auto is_of_start = [](const TypedFlag& each) {
-        constexpr std::string_view others[] = {"data-dir", "port", "help"};  // they say which daemon, or nothing of it
-        return !is_defining_flag(each.name) &&
-               std::find(std::begin(others), std::end(others), each.name) == std::end(others);
-    };
-    return std::all_of(arguments.behind.begin(), arguments.behind.end(), is_of_start) && !names_program(arguments);
+/// A flag behind the names that says how a process is to be, or which daemon is asked; empty: there is none.
+std::string foreign_flag(const StartArguments& arguments) {
+    constexpr std::string_view others[] = {"data-dir", "port", "help"};
+    for (const TypedFlag& each : arguments.behind)
+        if (is_defining_flag(each.name) ||
+            std::find(std::begin(others), std::end(others), each.name) != std::end(others))
+            return each.text.substr(0, each.text.find_first_of(" ="));
+    return arguments.defining_flag.empty() ? std::string() : "--" + arguments.defining_flag;
+}
+
+/// `start web --label x`, `start web nothing`: what is to be typed where the first word is no program but a process.
+/// Empty: it is none.
+std::string advice_on_process(const std::vector<ProcessView>& views, const StartArguments& arguments) {
+    const auto& misplaced = arguments.misplaced;
+    // One word may be a command line of names.
+    const bool is_whole = !arguments.names.empty() && find_known(views, arguments.names.front()) != nullptr;
+    const auto& names = is_whole ? arguments.names : arguments.request.definition.command;
+    const ProcessView* const known = find_known(views, names.front());
+    if (known == nullptr) return {};
+    const std::string variables = misplaced && misplaced->sets_variables ? misplaced->flags : std::string();
+    const std::string flag = foreign_flag(arguments);
+    if (names.size() > 1 && !find_all_known(views, names).empty()) {
+        const std::string all = base::excerpt(domain::command_line(names));
+        const std::string what =
+            flag.empty()        ? fmt::format("start {} starts those that do not run", all)
+            : variables.empty() ? fmt::format("restart {} starts all of them again; {} is for a new one", all, flag)
+                                : fmt::format("restart {} {} starts all of them again with that", all, variables);
+        return "these are processes that exist: persistproc " + what;
+    }
+    std::string out = advice(*known, names.front(), names.size() == 1 ? variables : std::string());
+    const auto unknown =
+        std::find_if(names.begin(), names.end(), [&](const auto& each) { return find_known(views, each) == nullptr; });
+    if (unknown != names.end())
+        out += fmt::format("; no process is {}", base::quote(base::excerpt(*unknown)));
+    else if (misplaced && misplaced->flags.starts_with("--label "))
+        out += fmt::format(", persistproc rename {} LABEL gives it another label",
+                           base::escape_line(domain::command_line({names.front()})));
+    else if (variables.empty() && !flag.empty())
+        out += fmt::format("; {} is for a new one", flag);
+    return out;
 }
 
 /// Takes those flags for what they would be before the word. Errors: invalid.
@@ -98,9 +123,10 @@ Result<void> take_flags_behind(BackgroundArguments& arguments, Context& context)
     context.common.no_color = context.common.no_color || common.no_color;
     context.common.quiet = context.common.quiet || common.quiet;
     context.console = context.console.with(context.common);
-    auto& command = arguments.request.definition.command;
-    command.resize(1);
-    arguments.word = command.front();
+    if (arguments.names.size() == 1) {
+        arguments.request.definition.command = arguments.names;
+        arguments.word = arguments.names.front();
+    }
     arguments.behind.clear();
     arguments.misplaced.reset();
     return {};
@@ -114,10 +140,8 @@ Task<Error> with_advice(Context context, Error failed, StartArguments arguments)
     if (!client) co_return failed;
     auto views = co_await (*client)->list_all();
     if (!views) co_return failed;
-    const std::string& word = arguments.request.definition.command.front();
-    const std::string meant = advice_on_process(*views, arguments);
-    if (!meant.empty()) failed.message = fmt::format("{}: no such program; {}", base::excerpt(word), meant);
-    const auto unknown = meant.empty() ? refuse_unknown_id(word) : std::nullopt;
+    if (Error meant{ErrorCode::invalid, advice_on_process(*views, arguments)}; !meant.message.empty()) co_return meant;
+    const auto unknown = refuse_unknown_id(arguments.request.definition.command.front());
     co_return unknown ? *unknown : failed;
 }
 
@@ -154,6 +178,52 @@ Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, st
     co_await tell_failure(context, std::move(view));
     if (!hint.empty()) context.console.note(hint);
     co_return begun_badly_status;
+}
+
+struct Starts {
+    std::map<std::string, const ProcessView*> known{};  // by what names it here: its id
+    bool fresh = false;
+    Beginnings beginnings{};
+    std::set<std::string> running{};  // ids of those that ran already
+};
+
+Task<ViewResult> start_one(Context context, DaemonClient& client, std::string id, Starts& starts) {
+    auto request = make_again_request(*starts.known.at(id), starts.fresh);
+    ++starts.beginnings.asking;
+    auto started = co_await client.start(std::move(request));
+    --starts.beginnings.asking;
+    if (!started) co_return started.error();
+    if (!started->created) {
+        starts.running.insert(started->id);
+        co_return std::move(*started);
+    }
+    ProcessView begun = std::move(*started);
+    co_return co_await watch_one(context, client, std::move(begun), starts.beginnings);
+}
+
+/// Starts processes that exist, all at once. Returns the exit status.
+Task<int> start_all(Context context, std::vector<const ProcessView*> known, bool fresh, std::chrono::nanoseconds span) {
+    Starts starts{.fresh = fresh, .beginnings = {.settle = span}};
+    std::vector<std::string> ids;
+    for (const ProcessView* const each : known) {
+        ids.push_back(each->id);
+        starts.known[each->id] = each;
+    }
+    TargetOperation operation = [&](DaemonClient& client, std::string id) {
+        return start_one(context, client, std::move(id), starts);
+    };
+    SlowEnd end{context.console, "start"};
+    end.going_on = [&starts] { return starts.beginnings.going_on("what was started"); };
+    constexpr ViewFilter any = [](const ProcessView&) { return true; };
+    auto results =
+        co_await for_each_target(context.executor, context.common, ids, any, std::move(operation), std::move(end));
+    if (results.was_left) co_return interrupted_status;
+    const auto line = [&starts](const ProcessView& view) {
+        if (starts.beginnings.failed.contains(view.id)) return std::string();  // that was told
+        return begun_line(view) + (starts.running.contains(view.id) ? " already" : "");
+    };
+    const int status = show_results(context.console, results, ids, line);
+    co_return status == 0 ? starts.beginnings.status() : status;
 }
 
 /// What `asking` answers; nothing: a signal ended the client. Tells of what it waits for.
@@ -203,15 +273,22 @@ Task<int> start(Context context, BackgroundArguments options) {
     if (!client) co_return context.console.fail(not_connected(client.error(), context.common, options));
     tell_daemon_port(context, **client, options);
     std::string again;  // the id of a process that exists; the daemon knows whether it runs when its turn has come
-    if (!options.word.empty() || options.unsplit || !options.behind.empty()) {
+    const bool may_be_names = !options.names.empty() && (options.unsplit || !names_program(options));
+    if (!options.word.empty() || may_be_names) {
         auto views = co_await (*client)->list_all();
         if (!views) co_return context.console.fail(views.error());
         const auto& command = options.request.definition.command;
-        if (has_flags_behind(options, find_known(*views, command.front())))
+        const auto named = may_be_names ? find_all_known(*views, options.names) : std::vector<const ProcessView*>();
+        const bool is_plain = !named.empty() && foreign_flag(options).empty();
+        if (is_plain && !options.behind.empty())
             if (auto taken = take_flags_behind(options, context); !taken) co_return context.console.fail(taken.error());
-        if (options.word.empty() && options.unsplit) {
+        if (is_plain && options.names.size() > 1) {
+            const auto span = settle_span(options.settle.seconds);
+            co_return co_await start_all(context, named, options.fresh, span);
+        }
+        if (options.word.empty() && may_be_names) {
             const Error meant{ErrorCode::invalid, advice_on_process(*views, options)};
-            co_return context.console.fail(meant.message.empty() ? *options.unsplit : meant);
+            if (!meant.message.empty()) co_return context.console.fail(meant);
         }
         const ProcessView* const known = options.word.empty() ? nullptr : find_known(*views, options.word);
         // The command of a process that is labelled like it, `start --label db db`, may be said again.

@@ -53,13 +53,15 @@ struct StartRequest {
     };
     static constexpr Typed typed{
         .name = "start",
-        .words = "CMD… | TARGET",
+        .words = "CMD… | TARGET…",
         .summary = "start it in the background",
         .text =
-            "Starts the command in the background and returns once it runs. One word that is the id or label of a "
-            "process starts that one as it was defined, unless it runs; flags that define a process do not go "
-            "with it, and others may stand behind it. Behind -- the word is a command.",
-        .examples = {"persistproc start --label db postgres -D data", "persistproc start db"},
+            "Starts the command in the background and returns once it runs. Words that are all ids or labels of "
+            "processes, the first no program unless it stands alone, start those as they were defined, unless they "
+            "run; flags that define a process do not go with them, and others may stand behind. Behind -- the words "
+            "are a command.",
+        .examples = {"persistproc start --label db postgres -D data", "persistproc start db",
+                     "persistproc start db web"},
         .statuses = {{4, "the one word is neither a process, as there is none, nor a program"},
                      {126, "the program is not executable"},
                      {127, "no such program"}},

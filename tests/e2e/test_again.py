@@ -54,6 +54,26 @@ class Again(harness.TestCase):
         view = self.view("slow")
         self.assertEqual((pid_in(lines[0]), view["run"]), (view["pid"], "p1.2"))
 
+    def test_several_are_started_and_what_runs_goes_on(self):
+        self.start("runs", ["sleep", "600"])
+        self.start("ended", ["sleep", "601"])
+        self.start("fails", ["sh", "-c", "test ! -e broken || exit 3; exec sleep 602"])
+        self.ok("stop", "ended", "fails")
+        pid = self.view("runs")["pid"]
+        lines = self.ok("start", "runs", "ended", "p1").out.decode().splitlines()
+        self.assertEqual(lines[0], f"p1 (runs) is running, PID {pid} already")
+        self.assertRegex(lines[1], r"^p2 \(ended\) is running, PID \d+$")
+        self.assertEqual(len(lines), 2)
+        self.assertEqual(self.view("runs")["run"], "p1.1")
+        # One that fails is told of, the others run.
+        (self.place.work / "broken").touch()
+        self.ok("stop", "ended")
+        begun = self.cli("start", "ended", "fails", "--settle", "5", "--json")
+        self.assertEqual(begun.code, 1)
+        self.assertIn(b"p3 (fails) exited with code 3", begun.err)
+        self.assertEqual([view["id"] for view in begun.json()["processes"]], ["p2", "p3"])
+        self.assertEqual(self.view("ended")["state"], "running")
+
 
 if __name__ == "__main__":
     harness.main()

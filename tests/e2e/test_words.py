@@ -102,13 +102,16 @@ REFUSED = [
     ("start p999", 125, 'no process and no program is "p999"'),
     ("run 4000000", 125, 'no process and no program is "4000000"'),
     ("api -e A=secret", 2, "or persistproc restart api -e A=…"),
-    ("start api -e A=secret", 127, 'api: no such program; "api" names a process that exists (p1): persistproc restart api '
-                                   "starts it again as it is, persistproc restart api -e A=… with that"),
+    ("start api -e A=secret", 2, '"api" names a process that exists (p1): persistproc restart api '
+                                 "starts it again as it is, persistproc restart api -e A=… with that"),
     ("start -e A=secret api", 2, "persistproc restart api --env … with that; --env is for a new one"),
     ("start --label x api", 2, "--label is for a new one"),
-    ("start api --label x", 127, "persistproc restart api starts it again as it is"),
-    ("start api p1", 127, "start takes one process at a time; persistproc restart api p1 starts all of them again"),
-    ("start api p1 --env=A=secret", 127, "persistproc restart api p1 --env=A=… starts all"),
+    ("start api --label x", 2, "persistproc restart api starts it again as it is, persistproc rename api LABEL"),
+    ("start api --restart never", 2, "persistproc restart api starts it again as it is; --restart is for a new one"),
+    ("start api nothing", 2, 'persistproc restart api starts it again as it is; no process is "nothing"'),
+    ("start api p1 --restart=never", 2, "these are processes that exist: persistproc restart api p1 starts all of them "
+                                        "again; --restart is for a new one"),
+    ("start api p1 --env=A=secret", 2, "persistproc restart api p1 --env=A=… starts all of them again with that"),
     # Own flags behind what cannot be found.
     ("start ./folder --name x", 126, "./folder: is a directory; --name stands behind the command and is passed on to it; "
                                      "ours stand before it: persistproc start --name x -- ./folder"),
@@ -119,7 +122,7 @@ REFUSED = [
                                                     "--on-exit stands behind the command"),
     ("start -C /nowhere sleep 1 --label x", 2, "--label stands behind the command and is passed on to it; ours stand before "
                                                "it: persistproc start -C /nowhere --label x -- sleep 1"),
-    ("start api --settle 0 1", 127, '"api" names a process that exists'),
+    ("start api --settle 0 1", 2, '"api" names a process that exists'),
     ("start api --settle x", 2, 'start: --settle: "x" is not a duration'),
     ("start nosuchprogram --name x", 127, "--name stands behind the command and is passed on to it; ours stand before "
                                           "it: persistproc start --name x -- nosuchprogram"),
@@ -167,7 +170,7 @@ REFUSED = [
     ("start --cron 1 app", 2, "cron"),
     ("start ecosystem.config.js", 2, "ecosystem.config.js: there are no project files yet"),
     ("start ./Procfile", 2, "Procfile: there are no project files yet"),
-    ("start all", 2, "persistproc restart all"),
+    ("start all", 2, "name those that are to be started; persistproc restart all"),
     ("rm api", 125, "stop it first: persistproc stop p1; both at once: persistproc rm -f api"),
     ("wait api --ready", 2, "--ready: readiness checks are not available yet; use --pattern or --port"),
     ("list -v", 2, "unknown flag -v: of serve and mcp alone"),
@@ -222,7 +225,7 @@ REFUSED = [
     ("run -C FOO=secret true", 2, "working directory FOO=…:"),
     ("run -- FOO=secret", 127, "FOO=…: no such program"),
     ("start --env-file FOO=secret true", 2, "--env-file FOO=…: no such file; a variable: -e NAME=VALUE"),
-    ("start api --env-file FOO=secret", 127, "persistproc restart api --env-file FOO=… with that"),
+    ("start api --env-file FOO=secret", 2, "persistproc restart api --env-file FOO=… with that"),
     # Words and flags of tmux, docker and systemctl.
     ("kill-session -t api", 2, "persistproc stop api"),
     ("attach-session -t api", 2, "persistproc output -f api"),
@@ -265,6 +268,7 @@ LINES = [
     (["stop api"], 2, "without the quotes: persistproc stop api"),
     (["-q", " list"], 2, "without the quotes: persistproc list"),
     (["api x"], 2, '"api" is p1, running: persistproc status api'),
+    (["start", "api x"], 2, '"api" names a process that exists (p1)'),
     (["start", "nosuchprogram a", "b"], 127, "nosuchprogram a: no such program"),
     (["start", "-e", "A B=secret", "true"], 2, "--env: give KEY=VALUE; KEY is letters"),
     *((["start", "--label", label, "true"], 2, "label: ") for label in (" web", "web ", "\u3000web", " ", "web\u00a0")),
@@ -293,6 +297,7 @@ ACCEPTED = [
     ("start api --settle 0.1 --no-color", "p1 (api) is running, PID "),
     ("start api --fresh --settle=0.1", "p1 (api) is running, PID "),
     ("start p1 --json -q", '"created":false'),
+    ("start p1 api --settle 0", "p1 (api) is running, PID "),
     ("start --name b --cwd / -- sleep 1000", "b"),
     ("run -d --name c sleep 1000", "c"),
     ("start --restart no --name d sleep 1000", "d"),
