@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <optional>
 
@@ -20,6 +21,16 @@ Matches matching(const std::vector<Candidate>& candidates, Predicate predicate) 
     for (const auto& each : candidates)
         if (predicate(each)) out.push_back(&each);
     return out;
+}
+
+/// Whether `target` is that command with the directory behind it, or with the end of its path: "npm run dev in web".
+bool is_command_in(std::string_view target, const std::string& command, std::string_view directory) {
+    if (!target.starts_with(command + " in ")) return false;
+    target.remove_prefix(command.size() + 4);
+    if (target == directory) return true;
+    if (target.starts_with("./")) target.remove_prefix(2);
+    if (target.ends_with('/')) target.remove_suffix(1);
+    return !target.empty() && target.front() != '/' && directory.ends_with("/" + std::string(target));
 }
 
 /// The words joined as a person would type them, unquoted.
@@ -42,11 +53,21 @@ Error ambiguous(std::string_view target, const Matches& matches) {
     return {ErrorCode::ambiguous, text};
 }
 
+std::string small_letters(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return out;
+}
+
+bool is_word_character(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || (c & 0x80) != 0; }
+
 /// How far a label is from what was meant to name it; nothing: it is another.
-std::optional<std::size_t> distance_to(std::string_view label, std::string_view target) {
+std::optional<std::size_t> distance_to(std::string_view as_labelled, std::string_view as_typed) {
+    const std::string label = small_letters(as_labelled), target = small_letters(as_typed);
     constexpr std::size_t least_part = 2, long_word = 8;
     if (target.size() >= least_part && label.find(target) != std::string_view::npos) return 1;
-    if (label.size() >= least_part && target.starts_with(label)) return 2;
+    // "web-server" for "web", but not "website".
+    if (label.size() >= least_part && target.starts_with(label) && !is_word_character(target[label.size()])) return 2;
     const std::size_t distance = base::edit_distance(target, label);
     // Any word of one letter is as near as that.
     if (distance > (target.size() >= long_word ? 2 : 1) || distance >= target.size()) return std::nullopt;
@@ -111,8 +132,8 @@ Result<ProcessId> resolve_target(std::string_view target, const std::vector<Cand
     const auto by_command = matching(candidates, [&](const Candidate& c) {
         const std::string quoted = domain::command_line(c.command);
         const std::string plain = plain_line(c.command);
-        return target == quoted || target == plain || target == quoted + " in " + c.working_directory ||
-               target == plain + " in " + c.working_directory;
+        return target == quoted || target == plain || is_command_in(target, quoted, c.working_directory) ||
+               is_command_in(target, plain, c.working_directory);
     });
     if (auto found = one(by_command)) return *found;
     return not_found(target, candidates);

@@ -19,9 +19,9 @@ struct Candidate {
 };
 
 /// The one process `target` means. An id, then a label, then the PID of a live run, then the PID of a last run, then
-/// the command line (or "<command> in <working directory>") decides; among several with the same command a single
-/// live one wins. Errors: ambiguous (lists id, label, working directory and PID of each), not_found (names the
-/// nearest labels), invalid (empty).
+/// the command line (or "<command> in <working directory>", of which the end will do) decides; among several with the
+/// same command a single live one wins. Errors: ambiguous (lists id, label, working directory and PID of each),
+/// not_found (names the nearest labels), invalid (empty).
 Result<ProcessId> resolve_target(std::string_view target, const std::vector<Candidate>& candidates);
 
 }  // namespace persistproc::core

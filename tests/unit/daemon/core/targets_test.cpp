@@ -40,6 +40,12 @@ TEST_CASE("a target is an id, a label, a PID or a command, in this order") {
     CHECK(id_of("python3 a b.py") == "p4");
     CHECK(id_of("npm run dev in /src/shop") == "p1");
     CHECK(id_of("npm run dev in /src/blog") == "p2");
+    // The end of the directory tells it as well, in whole names.
+    CHECK(id_of("npm run dev in shop") == "p1");
+    CHECK(id_of("npm run dev in ./src/shop/") == "p1");
+    CHECK(id_of("python3 'a b.py' in src") == "p4");
+    for (const char* other : {"npm run dev in op", "npm run dev in /shop", "npm run dev in .", "npm run dev in "})
+        CHECK(id_of(other) == "not_found");
     CHECK(id_of("make watch") == "p6");  // the live one of two with the same command
 }
 
@@ -68,6 +74,12 @@ TEST_CASE("no match is an error that names the nearest") {
         CHECK(resolve_target(other, short_one).error().message ==
               fmt::format("no process is \"{}\"; list shows those there are", other));
     CHECK(resolve_target("yy", short_one).error().message == "no process is \"yy\"; nearest: p4 \"y\"");
+    const auto near_sl = [](const char* target) {
+        const std::vector<Candidate> only = {{{4}, "sl", {"sleep", "9"}, "/", 700, true}};
+        return resolve_target(target, only).error().message.find("nearest: p4 \"sl\"") != std::string::npos;
+    };
+    for (const char* alike : {"SL", "Sl", "sll", "sl-2", "sl 2"}) CHECK(near_sl(alike));
+    for (const char* other : {"sleepy", "sleep 1004", "slx2", "xyz"}) CHECK(!near_sl(other));
     CHECK(id_of("") == "invalid");
     CHECK(id_of(std::string(100000, 'x')) == "not_found");
     const auto none = resolve_target("web", {});
