@@ -1,4 +1,5 @@
 #include "cli/bridge/bridge.hpp"
+#include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
 #include "common/base/diagnostics.hpp"
 
@@ -9,7 +10,12 @@ static Task<int> serve_mcp(Context context, McpArguments options) {
     if (options.verbose) base::set_verbosity(base::Severity::debug);
     bridge::BridgeOptions how;
     how.autostart = !options.no_autostart;
-    return bridge::serve(context.executor, context.common, how);
+    if (context.common.port_given) {
+        // One that is still to be started takes that port.
+        const auto client = co_await DaemonClient::connect(context.executor, context.common);
+        if (!client && client.error().code == ErrorCode::conflict) co_return context.console.fail(client.error());
+    }
+    co_return co_await bridge::serve(context.executor, context.common, how);
 }
 
 extern const Subcommand mcp_subcommand = make_subcommand<serve_mcp>({
