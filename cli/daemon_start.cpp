@@ -248,6 +248,23 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
     co_return client;
 }
 
+/// Whether there is neither a daemon, about to serve or to leave, nor a process.
+static bool is_nothing_there(const ProcessCount& there, const fs::path& data) {
+    if (there.processes > 0) return false;
+    // One that holds the directory and does not answer knows more than its files say.
+    const auto held = base::is_locked(data / rundir::daemon_lock_name);
+    return !held || !*held;
+}
+
+Task<Result<std::unique_ptr<DaemonClient>>> connect_to_change(boost::asio::any_io_executor executor,
+                                                              CommonOptions options) {
+    auto client = co_await DaemonClient::connect(executor, options);
+    if (client || is_there(client.error())) co_return client;
+    const auto there = count_processes(options.data_directory);
+    if (there && is_nothing_there(*there, options.data_directory)) co_return std::unique_ptr<DaemonClient>();
+    co_return client;
+}
+
 Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_executor executor,
                                                             CommonOptions options) {
     auto client = co_await DaemonClient::connect(executor, options);
@@ -255,12 +272,8 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_
     const auto counted = count_processes(options.data_directory);
     if (!counted) co_return counted.error();
     const ProcessCount& there = *counted;
-    if (there.processes == 0) {
-        // One that holds the directory and does not answer knows more than its files say.
-        const auto held = base::is_locked(fs::path(options.data_directory) / rundir::daemon_lock_name);
-        if (held && *held) co_return client;
-        co_return std::unique_ptr<DaemonClient>();
-    }
+    if (is_nothing_there(there, options.data_directory)) co_return std::unique_ptr<DaemonClient>();
+    if (there.processes == 0) co_return client;
     client = co_await connect_or_start(executor, options, true);
     if (client)
         Console(options).note(fmt::format(

@@ -30,6 +30,9 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
 /// connect_or_start.
 Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_executor executor,
                                                             CommonOptions options);
+/// For what changes processes: starts no daemon. Null: as there. Errors: as DaemonClient::connect.
+Task<Result<std::unique_ptr<DaemonClient>>> connect_to_change(boost::asio::any_io_executor executor,
+                                                              CommonOptions options);
 /// What is said where there is none.
 inline constexpr std::string_view no_processes_yet = "no processes yet; persistproc run CMD starts one";
 

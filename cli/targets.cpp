@@ -89,7 +89,7 @@ Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, Commo
     if (only_reads)
         client = co_await connect_to_read(executor, common);
     else
-        client = co_await DaemonClient::connect(executor, common);
+        client = co_await connect_to_change(executor, common);
     if (!client) {
         out.failed = client.error();
         co_return out;

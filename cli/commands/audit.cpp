@@ -1,13 +1,16 @@
 #include <fmt/format.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <filesystem>
 
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
+#include "cli/daemon_start.hpp"
 #include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/reader_gone.hpp"
 #include "common/base/text.hpp"
+#include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -35,8 +38,18 @@ Task<std::optional<Result<ops::AuditResponse>>> ask_for_reader(Context& context,
 }  // namespace
 
 static Task<int> audit(Context context, AuditArguments options) {
-    auto client = co_await DaemonClient::connect(context.executor, context.common);
+    auto client = co_await connect_to_read(context.executor, context.common);
+    // What was done outlives the processes that it was done to.
+    std::error_code failed;
+    const std::filesystem::path data = context.common.data_directory;
+    const bool has_begun = std::filesystem::exists(data / rundir::daemon_lock_name, failed);
+    if (client && !*client && has_begun) client = co_await connect_or_start(context.executor, context.common, true);
     if (!client) co_return context.console.fail(client.error());
+    if (!*client) {
+        if (context.console.json() && !options.follow) context.console.print(format::audit_json({}));
+        context.console.note(no_processes_yet);
+        co_return 0;
+    }
     ops::AuditRequest request = options.request;
     for (;;) {
         ops::AuditRequest asked = request;

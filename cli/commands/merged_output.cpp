@@ -9,6 +9,7 @@
 #include "cli/run_survey.hpp"
 #include "cli/session/attach.hpp"
 #include "cli/session/merged_logs.hpp"
+#include "cli/targets.hpp"
 #include "common/base/text.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
@@ -115,6 +116,7 @@ Task<int> merged_output(Context context, OutputArguments options) {
     const WallTime began = base::wall_now();
     auto client = co_await connect_to_read(context.executor, context.common);
     if (!client) co_return console.fail(client.error());
+    if (!*client && !is_of_all) co_return console.fail(no_such_process(options.targets.front()));
     if (!*client) {
         console.note(no_processes_yet);
         co_return 0;

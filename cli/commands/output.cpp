@@ -12,6 +12,7 @@
 #include "cli/run_survey.hpp"
 #include "cli/session/attach.hpp"
 #include "cli/session/run_facts.hpp"
+#include "cli/targets.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
 #include "common/base/time.hpp"
@@ -256,12 +257,7 @@ static Task<int> output(Context context, OutputArguments options) {
         co_return co_await merged_output(std::move(context), std::move(options));
     auto client = co_await connect_to_read(context.executor, context.common);
     if (!client) co_return context.console.fail(client.error());
-    if (!*client) {
-        if (context.console.json() && !options.follow)
-            context.console.print(format::lines_begin_json(options.request.process) + format::lines_end_json("", 0, 0));
-        context.console.note(no_processes_yet);
-        co_return 0;
-    }
+    if (!*client) co_return context.console.fail(no_such_process(options.request.process));
     if (auto there = rundir::check_present(context.common.data_directory, rundir::daemon_lock_name); !there)
         co_return context.console.fail(there.error());
     auto process = co_await (*client)->find(options.request.process);

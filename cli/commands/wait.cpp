@@ -13,6 +13,7 @@
 
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
+#include "cli/daemon_start.hpp"
 #include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
@@ -21,6 +22,7 @@
 #include "cli/session/last_words.hpp"
 #include "cli/signals.hpp"
 #include "cli/silent_daemon.hpp"
+#include "cli/targets.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
 #include "common/base/file.hpp"
@@ -403,6 +405,10 @@ static Task<int> wait(Context context, WaitArguments options) {
     const std::size_t count = options.targets.size();
     const Console console = context.console;
     const auto executor = context.executor;
+    // Once, before several ask at the same time: it may start the daemon.
+    const auto there = co_await connect_to_read(executor, context.common);
+    if (!there) co_return console.fail(there.error());
+    if (!*there) co_return console.fail(no_such_process(options.targets.front()));
     Round round{std::move(context), std::move(options), {}, count, async::Notifier(executor)};
     round.lines.resize(count);
     async::TaskGroup tasks(executor);

@@ -569,8 +569,13 @@ class WithoutDaemon(harness.TestCase):
         finished = self.ok("list")
         self.assertEqual(finished.out, b"no processes yet; persistproc run CMD starts one\n")
         self.assertEqual(self.ok("list", "--json").json(), {"processes": []})
-        self.assertEqual(self.ok("logs", "web").out, b"")
-        self.assertEqual(self.ok("logs", "web", "--json").json()["lines"], [])
+        self.assertEqual(self.ok("logs").out, b"")
+        for words in ("stop all", "flush all", "prune", "rm --all", "audit"):
+            self.assertEqual(self.ok(*words.split()).code, 0, words)
+        for words in ("stop web", "logs web", "logs -f web api", "list web", "wait web --exit", "rename web api", "rm web"):
+            refused = self.cli(*words.split())
+            self.assertEqual((refused.code, refused.out), (125, b""), refused)
+            self.assertOneLine(refused.err, 'no process is "web": there are none yet')
         refused = self.cli("status", "web")
         self.assertEqual(refused.code, 4)
         self.assertOneLine(refused.err, 'no process is "web": there are none yet')
@@ -629,7 +634,7 @@ class WithoutDaemon(harness.TestCase):
             self.assertOneLine(refused.err, held)
 
     def test_a_daemon_that_is_gone_is_started_to_tell_of_what_runs_on(self):
-        for command in (["list"], ["status", "a"], ["logs", "a"]):
+        for command in (["list"], ["status", "a"], ["logs", "a"], ["wait", "a", "b", "--quiet", "0.1"], ["audit"]):
             with self.subTest(command):
                 self.ok("start", "--label", "a", "sh", "-c", "echo said; exec sleep 1000")
                 self.ok("start", "--label", "b", "sleep", "1000")
@@ -641,11 +646,12 @@ class WithoutDaemon(harness.TestCase):
                 refused = self.cli("shutdown")
                 self.assertEqual(refused.code, 125)
                 self.assertOneLine(refused.err, "no daemon runs, but 2 programs run on")
-                refused = self.cli("stop", "a")
-                self.assertEqual(refused.code, 125)
-                self.assertIn(b"persistproc serve", refused.err)
+                for words in ("stop a", "restart a", "rename a c", "flush a", "rm a", "prune", "stop all"):
+                    refused = self.cli(*words.split())
+                    self.assertEqual((refused.code, refused.out), (125, b""), refused)
+                    self.assertOneLine(refused.err, "no daemon serves ", ", and 2 programs run on; take them over: persistproc serve")
                 finished = self.ok(*command)
-                self.assertIn(b"a", finished.out)
+                self.assertTrue(command[0] == "wait" or b"a" in finished.out, finished)
                 self.assertOneLine(finished.err, "2 programs had run on")
                 self.assertEqual(self.ok(*command).err, b"")
         self.ok("shutdown")
