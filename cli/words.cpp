@@ -47,7 +47,17 @@ constexpr std::string_view to_list = "persistproc list shows all processes";
 constexpr std::string_view to_forget = "persistproc rm {} (-f: also while it runs)";
 constexpr std::string_view to_describe = "persistproc status {}";
 constexpr std::string_view to_watch = "persistproc list --watch {}";
-constexpr std::string_view nothing_to_save = "nothing need be saved: processes and their output are kept";
+constexpr std::string_view nothing_to_save =
+    "nothing need be saved: processes and their output are kept; programs are not started again at boot yet, "
+    "persistproc start LABEL starts one as it was";
+constexpr std::string_view to_start_later =
+    "programs are not started again at boot yet: persistproc start {} starts it as it was";
+constexpr std::string_view unit_alone =
+    "the systemd user unit starts the daemon at boot: systemctl --user enable --now persistprocd; programs are not "
+    "started again by it yet, persistproc start LABEL starts one as it was";
+constexpr std::string_view no_unit =
+    "systemctl --user disable persistprocd keeps the daemon from starting at boot; nothing else is started then";
+constexpr std::string_view settings = "persistproc doctor names the file of settings";
 constexpr std::string_view to_kill = "persistproc stop --force {}, or persistproc signal KILL {}";
 constexpr std::string_view to_stop = "persistproc stop {}";
 constexpr std::string_view to_define = "persistproc start --label NAME CMD";
@@ -96,15 +106,15 @@ constexpr OtherWord foreign_verbs[] = {
     {"quit", to_stop, to_end},
     {"exit", to_stop, to_end},
     {"upgrade", "persistproc restart {}", "persistproc serve --detach --replace takes a new daemon"},
-    {"save", "", nothing_to_save},
-    {"dump", "", nothing_to_save},
+    {"save", to_start_later, nothing_to_save},
+    {"dump", to_start_later, nothing_to_save},
     {"resurrect", "persistproc start {}",
-     "nothing need be brought back: the next daemon has all processes; persistproc start TARGET starts "
-     "one again"},
-    {"startup", "", "the systemd user unit starts the daemon: systemctl --user enable --now persistprocd"},
-    {"unstartup", "", "systemctl --user disable persistprocd"},
-    {"enable", "", "the systemd user unit starts the daemon: systemctl --user enable --now persistprocd"},
-    {"disable", "", "systemctl --user disable persistprocd"},
+     "nothing need be brought back: the next daemon has all processes; programs are not started again at boot yet, "
+     "persistproc start LABEL starts one as it was"},
+    {"startup", "", unit_alone},
+    {"unstartup", "", no_unit},
+    {"enable", to_start_later, unit_alone},
+    {"disable", "nothing starts {} at boot; persistproc stop {} stops it", no_unit},
     {"reload", "persistproc restart {}, or persistproc signal HUP {}", ""},
     {"clear", "persistproc flush {}",
      "persistproc flush TARGET empties a log, persistproc prune forgets what has ended"},
@@ -123,7 +133,10 @@ constexpr OtherWord foreign_verbs[] = {
     {"journalctl", "persistproc output {}", ""},
     {"daemon", "", "persistproc serve --detach starts the daemon, persistproc shutdown ends it"},
     {"daemon-reload", "", "nothing need be read anew; persistproc serve --detach --replace takes a new daemon"},
-    {"config", "", "persistproc doctor names the file of settings"},
+    {"config", "", settings},
+    {"set", "persistproc restart -e NAME=VALUE {}", settings},
+    {"get", to_describe, settings},
+    {"unset", to_describe, settings},
     {"new-session", "persistproc start --label NAME CMD", ""},
     {"attach-session", "persistproc output -f {}", ""},
     {"kill-session", "persistproc stop {}", ""},

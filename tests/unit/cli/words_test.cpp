@@ -112,6 +112,19 @@ TEST_CASE("the verb of another tool is advised on what was typed alone") {
            "\"sendSignal\" is not a subcommand: persistproc signal SIGNAL sn; to run");
 }
 
+TEST_CASE("words about boot say what is not done at boot") {
+    const std::string not_yet = "programs are not started again at boot yet: persistproc start w1 starts it as it was";
+    for (const char* word : {"enable", "save", "dump"}) CHECK(said_of({word, "w1"}).find(not_yet) != std::string::npos);
+    for (const char* word : {"save", "dump", "resurrect"})
+        CHECK(said_of({word}).find("; programs are not started again at boot yet, persistproc start LABEL") !=
+              std::string::npos);
+    for (const char* word : {"startup", "enable"})
+        CHECK(said_of({word}).find("; programs are not started again by it yet, persistproc start") !=
+              std::string::npos);
+    CHECK(said_of({"disable", "w1"}).find(": nothing starts w1 at boot; persistproc stop w1 stops it;") !=
+          std::string::npos);
+}
+
 TEST_CASE("all stands for every process behind the verb of another tool too") {
     CHECK(said_of({"kill", "all"}).find(": persistproc stop --force all, or persistproc signal KILL all;") !=
           std::string::npos);
