@@ -266,11 +266,38 @@ const ProcessView* find_named(const std::vector<ProcessView>& views, std::string
     return nullptr;
 }
 
-/// A label that `word` is a slip for; empty: it is another word, or a file that is there.
+std::string small_letters(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return out;
+}
+
+/// The process whose label `word` is but for the size of its letters.
+const ProcessView* find_but_for_case(const std::vector<ProcessView>& views, std::string_view word) {
+    const std::string small = small_letters(word);
+    for (const auto& view : views)
+        if (small_letters(view.label) == small) return &view;
+    return nullptr;
+}
+
+bool is_runner(std::string_view word) {
+    return std::any_of(std::begin(known_programs), std::end(known_programs),
+                       [&](const KnownProgram& each) { return each.flags.empty() && is_among(word, each.names); });
+}
+
+/// A label that `word` is a slip for; empty: it is another word, a tool that people know, or a file that is there.
 std::string near_label(const std::vector<ProcessView>& views, const std::string& word) {
+    if (::access(word.c_str(), F_OK) == 0 || is_runner(word)) return {};
+    if (const ProcessView* const same = find_but_for_case(views, word)) return same->label;
     std::vector<std::string> labels;
     for (const auto& view : views) labels.push_back(view.label);
-    return ::access(word.c_str(), F_OK) == 0 ? std::string() : base::nearest_word(word, labels);
+    return base::nearest_word(word, labels);
+}
+
+Error near_process(std::string_view word, const ProcessView& near) {
+    return Error{ErrorCode::invalid,
+                 fmt::format("no process and no program is {}; did you mean {} ({}, {})?", base::quote(word),
+                             base::quote(near.label), near.id, format::state_text(near))};
 }
 
 using base::assigned_name;
@@ -483,9 +510,7 @@ std::string near_subcommand(std::string_view word) {
             rest.remove_prefix(blank == std::string_view::npos ? rest.size() : blank + 1);
         }
     }
-    std::string small(word);
-    for (char& c : small) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return base::nearest_word(small, names);
+    return base::nearest_word(small_letters(word), names);
 }
 
 bool may_be_program(const StartArguments& arguments) {
@@ -634,7 +659,9 @@ std::optional<Error> refuse_known(const StartArguments& arguments, const std::ve
         return out;
     }
     if (is_found) return std::nullopt;
-    return known == nullptr ? refuse_unknown_id(word) : known_process(arguments, name, *known);
+    if (known != nullptr) return known_process(arguments, name, *known);
+    if (const ProcessView* const near = find_but_for_case(views, name)) return near_process(name, *near);
+    return refuse_unknown_id(word);
 }
 
 std::optional<Error> refuse_near(const StartArguments& arguments, const std::vector<ProcessView>& views) {
@@ -642,9 +669,7 @@ std::optional<Error> refuse_near(const StartArguments& arguments, const std::vec
     if (arguments.dashes || is_found(arguments, word)) return std::nullopt;
     const ProcessView* const near = find_named(views, near_label(views, word));
     if (near == nullptr) return std::nullopt;
-    return Error{ErrorCode::invalid,
-                 fmt::format("no process and no program is {}; did you mean {} ({}, {})?", base::quote(word),
-                             base::quote(near->label), near->id, format::state_text(*near))};
+    return near_process(word, *near);
 }
 
 std::optional<Error> refuse_unknown_id(const std::string& word) {

@@ -125,6 +125,18 @@ TEST_CASE("words about boot say what is not done at boot") {
           std::string::npos);
 }
 
+TEST_CASE("a label in letters of another size is meant") {
+    const std::string expected = "no process and no program is \"W1\"; did you mean \"w1\" (p1, running)?";
+    CHECK(said_of({"W1"}) == expected);
+    CHECK(said_of({"SN"}).find("did you mean \"sn\"") != std::string::npos);
+    // What is another tool is no slip.
+    const auto near = [](const char* word) { return refuse_near(typed({word, "list"}), known_processes()); };
+    CHECK(near("sevrer"));
+    std::vector<ProcessView> views = known_processes();
+    views.front().label = "pq2";
+    CHECK(!refuse_near(typed({"pm2", "list"}), views));
+}
+
 TEST_CASE("all stands for every process behind the verb of another tool too") {
     CHECK(said_of({"kill", "all"}).find(": persistproc stop --force all, or persistproc signal KILL all;") !=
           std::string::npos);
