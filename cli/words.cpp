@@ -94,6 +94,21 @@ constexpr OtherWord foreign_verbs[] = {
     {"tail", "persistproc output -f {}", ""},
     {"cat", "persistproc output {}", ""},
     {"less", "persistproc output {}", ""},
+    {"more", "persistproc output {}", ""},
+    {"head", "persistproc output -n all {} | head", ""},
+    {"grep", "persistproc output --grep PATTERN {}", ""},
+    {"egrep", "persistproc output --grep PATTERN {}", ""},
+    {"rg", "persistproc output --grep PATTERN {}", ""},
+    {"open", "persistproc status {} shows its ports", ""},
+    {"join", "persistproc output -f {}", ""},
+    {"stat", to_describe, ""},
+    {"id", to_describe, ""},
+    {"time", "persistproc status {} says how long it runs", ""},
+    {"nice", "a process keeps the priority it has: persistproc status {}", ""},
+    {"renice", "a process keeps the priority it has: persistproc status {}", ""},
+    {"pgrep", to_describe, to_list},
+    {"pidof", to_describe, ""},
+    {"htop", to_watch, ""},
     {"fg", "persistproc output -f {}", ""},
     {"bg", "it is in the background already: persistproc status {}", ""},
     {"follow", "persistproc output -f {}", "persistproc output -f follows everything"},
@@ -238,6 +253,9 @@ const OtherWord* find_reserved(std::string_view word) { return find_word(reserve
 bool ends_programs(const OtherWord& verb) {
     return verb.word == "kill" || verb.word == "pkill" || verb.word == "killall";
 }
+
+/// They run the program that stands behind them: where more than one word does, none of it is a target.
+bool runs_programs(const OtherWord& verb) { return is_among(verb.word, " env nice time watch "); }
 
 bool is_program(const std::string& path) {
     struct stat facts {};
@@ -641,9 +659,14 @@ std::optional<Error> refuse_known(const StartArguments& arguments, const std::ve
                            signal == "KILL" ? fmt::format("{}, or persistproc stop --force {}", send, named) : send);
         }
         Typed typed = sort_typed(arguments, targets, views);
+        const auto words = std::count_if(targets.begin(), targets.end(), [](const std::string& each) {
+            return !each.starts_with('-') && assigned_name(each).empty();
+        });
+        const bool is_command = runs_programs(*verb) && words > 1;
+        const bool names_target = !is_command && (!typed.known.empty() || !typed.near.empty());
         // What is said of no target is never a program with arguments of its own.
-        const bool is_meant = !typed.known.empty() || !typed.near.empty() || !is_found || ends_programs(*verb) ||
-                              (command.size() == 1 && !verb->alone.empty());
+        const bool is_meant =
+            names_target || !is_found || ends_programs(*verb) || (command.size() == 1 && !verb->alone.empty());
         if (is_meant) return refusal(command, instead_of_word(*verb, command, std::move(typed)));
     }
     const ProcessView* known = is_found && !may_be_label(arguments) ? nullptr : find_named(views, word);

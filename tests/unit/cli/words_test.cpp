@@ -112,6 +112,26 @@ TEST_CASE("the verb of another tool is advised on what was typed alone") {
            "\"sendSignal\" is not a subcommand: persistproc signal SIGNAL sn; to run");
 }
 
+TEST_CASE("what other programs do with files is told of a process") {
+    const auto tells = [](const std::vector<std::string>& command, const std::string& expected) {
+        const std::string said = said_of(command);
+        INFO(said);
+        CHECK(said.find(expected) != std::string::npos);
+    };
+    tells({"head", "-n", "5", "w1"}, ": persistproc output -n all w1 | head; to run");
+    tells({"grep", "error", "w1"}, ": persistproc output --grep PATTERN w1; to run");
+    tells({"stat", "w1"}, ": persistproc status w1; to run");
+    tells({"id", "w1"}, ": persistproc status w1; to run");
+    tells({"open", "w1"}, ": persistproc status w1 shows its ports; to run");
+    tells({"nice", "w1"}, "persistproc status w1; to run");
+    tells({"env", "w1"}, ": persistproc status w1; to run");
+    tells({"env", "A=1", "sevrer"}, "did you mean \"server\"?");
+    // A program with its words.
+    for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+             {"nice", "npm", "run", "server"}, {"env", "A=1", "npm", "run", "w1"}, {"id", "-u"}, {"head", "/dev/null"}})
+        CHECK(said_of(command).empty());
+}
+
 TEST_CASE("words about boot say what is not done at boot") {
     const std::string not_yet = "programs are not started again at boot yet: persistproc start w1 starts it as it was";
     for (const char* word : {"enable", "save", "dump"}) CHECK(said_of({word, "w1"}).find(not_yet) != std::string::npos);
