@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "cli/words.hpp"
 #include "common/base/elf.hpp"
@@ -59,15 +60,46 @@ base::ElfFacts read_elf(const fs::path& file) {
     return base::read_elf({bytes.data(), got > 0 ? static_cast<std::size_t>(got) : 0}, fs::file_size(file, failed));
 }
 
+/// Whether a file is, or could be made, one that is executed: it may be already, or begins as programs do.
+bool may_be_program(const fs::path& file) {
+    std::error_code failed;
+    if (::access(file.c_str(), X_OK) == 0 || !fs::is_regular_file(file, failed)) return true;
+    const std::string line = first_line(file);
+    return line.starts_with("#!") || line.starts_with("\x7f");
+}
+
+/// What is typed in place of a file that describes how something is run; empty: it describes nothing known.
+std::string_view usual_command(const fs::path& file) {
+    static constexpr std::pair<std::string_view, std::string_view> commands[] = {{"Makefile", "make"},
+                                                                                 {"makefile", "make"},
+                                                                                 {"GNUmakefile", "make"},
+                                                                                 {"package.json", "npm start"},
+                                                                                 {"justfile", "just"},
+                                                                                 {"Cargo.toml", "cargo run"},
+                                                                                 {"go.mod", "go run ."},
+                                                                                 {"build.gradle", "gradle run"},
+                                                                                 {"Rakefile", "rake"},
+                                                                                 {"Taskfile.yml", "task"},
+                                                                                 {"deno.json", "deno task start"}};
+    const std::string name = file.filename().native();
+    for (const auto& [known, command] : commands)
+        if (name == known) return command;
+    return {};
+}
+
 /// Of a file that `access` does not let be executed.
-std::string not_executable(std::string_view name, const fs::path& file) {
+std::string not_executable(std::string_view name, const fs::path& file, const std::string& before) {
     std::error_code failed;
     if (!fs::is_regular_file(file, failed)) return fmt::format("{}: not a regular file, and no program", name);
     struct statvfs facts {};
     if (::statvfs(file.c_str(), &facts) == 0 && (facts.f_flag & ST_NOEXEC) != 0)
         return fmt::format("{}: on a file system that is mounted noexec, where nothing can be executed", name);
-    return fmt::format("{}: not executable; try: chmod +x {}", name,
-                       base::shell_quote(base::escape_line(file.native())));
+    if (may_be_program(file))
+        return fmt::format("{}: not executable; try: chmod +x {}", name,
+                           base::shell_quote(base::escape_line(file.native())));
+    const std::string_view command = usual_command(file);
+    return fmt::format("{}: not executable, and its first line names no interpreter{}", name,
+                       command.empty() ? "" : fmt::format("; try: {}{}", before, command));
 }
 
 }  // namespace
@@ -80,6 +112,8 @@ std::string explain_exec_failure(const std::vector<std::string>& command, const 
     fs::path file = find_file(command.front(), directory, path);
     if (file.empty() && fs::is_regular_file(fs::path(directory) / command.front(), failed)) {
         const std::string_view how = domain::usual_interpreter(command.front());
+        if (how.empty() && !may_be_program(fs::path(directory) / command.front()))
+            return not_executable(name, fs::path(directory) / command.front(), before);
         return fmt::format("{}: no such program in PATH, but a file of this directory; try: {}{}{}", name, before,
                            how.empty() ? "./" : std::string(how) + " ", shown_command(command));
     }
@@ -106,7 +140,7 @@ std::string explain_exec_failure(const std::vector<std::string>& command, const 
             return fault.empty() ? fault : fmt::format("{}: {}", name, fault);
         }
         if (is_executable) return {};
-        return not_executable(name, file);
+        return not_executable(name, file, before);
     }
     if (line.ends_with('\r'))
         return fmt::format("{}: its first line ends with CR LF, as on Windows; try: sed -i 's/\\r$//' {}", name,
@@ -117,7 +151,7 @@ std::string explain_exec_failure(const std::vector<std::string>& command, const 
     if (!interpreter.empty() && !fs::exists(directory / fs::path(interpreter), failed))
         return fmt::format("{}: {}, which its first line names, is missing{}", name, base::excerpt(interpreter),
                            runner.empty() ? "" : attempt(runner));
-    if (::access(file.c_str(), X_OK) != 0) return not_executable(name, file);
+    if (::access(file.c_str(), X_OK) != 0) return not_executable(name, file, before);
     return {};
 }
 

@@ -28,9 +28,15 @@ std::vector<FlagShape> shapes_of(const std::vector<Flag>& flags) {
 
 namespace {
 
+/// Words are accepted as answers spell them and as flags are.
+std::string word_of(const Flag& flag, std::string text) {
+    if (!flag.words.empty() && !flag.has_more_words) std::replace(text.begin(), text.end(), '-', '_');
+    return text;
+}
+
 /// Empty: it is one of the words that the flag takes, which are written with dashes here and with underscores in JSON.
 std::string why_no_word(const Flag& flag, const std::string& text) {
-    if (std::find(flag.words.begin(), flag.words.end(), text) != flag.words.end()) return {};
+    if (std::find(flag.words.begin(), flag.words.end(), word_of(flag, text)) != flag.words.end()) return {};
     std::string known;
     for (const std::string_view each : flag.words) known += (known.empty() ? "" : ", ") + std::string(each);
     std::replace(known.begin(), known.end(), '_', '-');
@@ -44,7 +50,7 @@ void declare(CLI::App& app, const Flag& flag) {
     if (flag.facts.letter != 0) names = fmt::format("-{},{}", flag.facts.letter, names);
     const auto take = [&flag](const CLI::results_t& values) {
         for (const std::string& value : values)
-            if (auto taken = flag.take(value); !taken)
+            if (auto taken = flag.take(word_of(flag, value)); !taken)
                 throw CLI::ValidationError("--" + flag.name, taken.error().message);
         return true;
     };
@@ -74,10 +80,7 @@ Result<void> apply_flags(const std::vector<Flag>& flags,
         CLI::Option* option = app.get_option("--" + name);
         // Given twice, the later one counts; a list grows.
         if (!flag->repeats) option->clear();
-        std::string text = flag->takes_value ? value : std::string("true");
-        // Words are accepted as answers spell them and as flags are.
-        if (!flag->words.empty() && !flag->has_more_words) std::replace(text.begin(), text.end(), '-', '_');
-        option->add_result(text);
+        option->add_result(flag->takes_value ? value : std::string("true"));
     }
     for (CLI::Option* option : app.get_options()) {
         if (option->count() == 0) continue;

@@ -38,7 +38,7 @@ constexpr OtherWord reserved_words[] = {
     {"allow", "", "there are no project files yet, and nothing need be allowed"},
     {"revoke", "", "there are no project files yet, and nothing is allowed to any"},
     {"attach", "persistproc output -f {} follows its output", ""},
-    {"port", "persistproc status {} shows its ports", ""},
+    {"port", "persistproc status {} shows its ports", "persistproc list shows which process has which port"},
     {"exec", "persistproc status {} shows its directory and the names of its variables", ""},
     {"history", "persistproc audit {} says who did what", ""},
 };
@@ -165,9 +165,12 @@ struct ForeignFlag {
 };
 constexpr ForeignFlag foreign_flags[] = {
     {" start ", " -d --detach ", "start returns once the program runs; leave it out"},
-    {" run start ", " --watch -w ", "nothing is restarted when files change yet; use the program's own watch mode"},
+    {" run start ", " --watch ", "nothing is restarted when files change yet; use the program's own watch mode"},
+    {" run start ", " -w --workdir ", "-C DIR is where it runs; nothing is restarted when files change yet"},
+    {" run start ", " -v ",
+     "programs see this machine's files, no volume need be named; as --verbose: of serve and mcp alone"},
     {" run start ", " -i --instances ",
-     "one process is one program: start it once for each instance, with a --label each"},
+     "one process is one program, and its input is empty: start it once for each instance, with a --label each"},
     {" run start ", " -it -ti -t --tty --interactive ", "programs get no terminal and no input yet"},
     {" run start ", " --max-restarts ", "--restart on-failure:N gives up after N quick failures in a row"},
     {" run start ", " --no-autorestart ", "a program that ends is not run again unless --restart says so"},
@@ -224,6 +227,18 @@ constexpr KnownProgram known_programs[] = {
 
 bool is_among(std::string_view word, std::string_view list) {
     return list.find(fmt::format(" {} ", word)) != std::string_view::npos;
+}
+
+/// What a shell does itself, and no program does for another.
+constexpr std::string_view words_of_shells =
+    " cd export source . alias unalias ulimit umask unset eval type pushd popd trap shopt setopt declare ";
+
+bool is_shells_own(std::string_view word) { return is_among(word, words_of_shells); }
+
+/// `shell`: what is to be typed to have it done by one.
+Error shells_own(std::string_view word, std::string_view shell) {
+    return {ErrorCode::invalid,
+            fmt::format("\"{}\" is a shell's own: {}; a directory: -C DIR; a variable: -e NAME=VALUE", word, shell)};
 }
 
 bool is_gap(char c) { return c == ' ' || c == '\t' || c == '\n'; }
@@ -384,10 +399,16 @@ Result<std::vector<std::string>> split_line(std::string_view line, const std::st
     const auto first = std::find_if_not(word.begin(), word.end(), is_gap);
     const std::string begin(first, std::find_if(first, word.end(), is_gap));
     if (!assigned_name(begin).empty()) {
+        std::vector<std::string> command;
+        auto from = first;
+        for (std::string next = begin; !assigned_name(next).empty();
+             next.assign(from, std::find_if(from, word.end(), is_gap))) {
+            command.push_back(next);
+            from = std::find_if_not(from + static_cast<std::ptrdiff_t>(next.size()), word.end(), is_gap);
+        }
         // What follows is shown only where it is understood.
-        auto rest = domain::split_command(std::string(first + static_cast<std::ptrdiff_t>(begin.size()), word.end()));
-        std::vector<std::string> command = {begin};
-        if (rest) command.insert(command.end(), rest->begin(), rest->end());
+        if (auto rest = domain::split_command(std::string(from, word.end())))
+            command.insert(command.end(), rest->begin(), rest->end());
         return *refuse_assignment(line, command);
     }
     auto words = domain::split_command(word);
@@ -400,10 +421,7 @@ Result<std::vector<std::string>> split_line(std::string_view line, const std::st
         const std::string what = why.substr(why.starts_with(prefix) ? prefix.size() : 0);
         return Error{ErrorCode::invalid, fmt::format("{}: {}", what.substr(0, what.find("; set shell")), shell)};
     }
-    if (words->front() == "cd" || words->front() == "export" || words->front() == "source" || words->front() == ".")
-        return Error{ErrorCode::invalid, fmt::format("\"{}\" is a shell's own: {}; a directory: -C DIR; a variable: -e "
-                                                     "NAME=VALUE",
-                                                     words->front(), shell)};
+    if (is_shells_own(words->front())) return shells_own(words->front(), shell);
     return words;
 }
 
@@ -506,10 +524,7 @@ std::optional<Error> refuse_mistyped(const StartArguments& arguments) {
     if (word == "export" && !name.empty())
         return Error{ErrorCode::invalid, fmt::format("a variable stands before the command as a flag: {} -e {}=… CMD…",
                                                      arguments.line, name)};
-    if (word == "cd" || word == "export" || word == "source")
-        return Error{ErrorCode::invalid, fmt::format("\"{}\" is a shell's own: {} --shell 'COMMAND LINE'; a directory: "
-                                                     "-C DIR; a variable: -e NAME=VALUE",
-                                                     word, arguments.line)};
+    if (is_shells_own(word)) return shells_own(word, arguments.line + " --shell 'COMMAND LINE'");
     if (!arguments.implied || find_verb(word) != nullptr || find_reserved(word) != nullptr) return std::nullopt;
     const std::string near = near_subcommand(word);
     if (near.empty()) return std::nullopt;

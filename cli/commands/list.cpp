@@ -140,7 +140,8 @@ Task<int> watch(Context context, ListArguments options) {
 Task<int> list(Context context, ListArguments options) {
     if (options.request.working_directory) {
         std::error_code failed;
-        const auto canonical = std::filesystem::weakly_canonical(*options.request.working_directory, failed).native();
+        const auto absolute = std::filesystem::absolute(*options.request.working_directory, failed);
+        const auto canonical = std::filesystem::weakly_canonical(absolute, failed).native();
         if (!failed) options.request.working_directory = canonical;
     }
     if (options.watch && !context.console.can_redraw())

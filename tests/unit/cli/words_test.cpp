@@ -157,6 +157,31 @@ TEST_CASE("a label in letters of another size is meant") {
     CHECK(!refuse_near(typed({"pm2", "list"}), views));
 }
 
+TEST_CASE("what a shell does itself is left to one") {
+    for (const char* word : {"cd", "ulimit", "alias", "umask", "eval", "source"}) {
+        const auto refused = refuse_mistyped(typed({"run", word, "x"}));
+        REQUIRE(refused);
+        CHECK(refused->message.starts_with(std::string("\"") + word + "\" is a shell's own: persistproc run --shell "));
+    }
+}
+
+TEST_CASE("variables before a command line are all flags") {
+    const auto refused = split_line("persistproc run", "FOO=1 BAR=secret  npm start");
+    REQUIRE(!refused);
+    CHECK(refused.error().message ==
+          "variables stand before the command as flags: persistproc run -e FOO=… -e BAR=… npm start");
+    CHECK(split_line("persistproc run", "FOO=\"a secret\" BAR=2 npm").error().message.ends_with(" -e FOO=… CMD…"));
+}
+
+TEST_CASE("flags of docker say what is meant here") {
+    CHECK(instead_of_flag("run", "-i").find("its input is empty") != std::string::npos);
+    CHECK(instead_of_flag("run", "-w").starts_with("-C DIR"));
+    CHECK(instead_of_flag("start", "-v").find("no volume need be named") != std::string::npos);
+    CHECK(instead_of_flag("list", "-v") == "of serve and mcp alone");
+    CHECK(said_of({"port", "21233"}).find(": persistproc list shows which process has which port; to run") !=
+          std::string::npos);
+}
+
 TEST_CASE("all stands for every process behind the verb of another tool too") {
     CHECK(said_of({"kill", "all"}).find(": persistproc stop --force all, or persistproc signal KILL all;") !=
           std::string::npos);
