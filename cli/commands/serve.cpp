@@ -195,10 +195,12 @@ static int serve(const CommonOptions& common, const Console& console, ServeArgum
     words.insert(words.end(), wanted.daemon_flags.begin(), wanted.daemon_flags.end());
     if (common.quiet) words.emplace_back("-q");
     if (options.flags.verbose) words.emplace_back("-v");
-    if (options.replace) {
-        // What cannot begin takes nothing from anybody.
+    // What cannot begin takes nothing from anybody; and is a mistake of who typed it, in the background, too.
+    if (options.replace || (options.detach && !wanted.daemon_flags.empty())) {
         if (const auto fine = check_daemon_settings(*program, {words.begin() + 1, words.end()}); !fine)
             return console.fail(fine.error());
+    }
+    if (options.replace) {
         const auto end = [&](boost::asio::any_io_executor executor) {
             return end_running_daemon(executor, wanted, console);
         };

@@ -197,6 +197,7 @@ REFUSED = [
     ("list --port 1", 125, "the daemon of this data directory serves"),
     ("--port 1 stop api", 125, "the daemon of this data directory serves"),
     ("run --port 1 true", 125, "not 1"),
+    ("serve --total-log-limit 0 --detach", 2, "--total-log-limit"),
     ("mcp --port 1", 125, "the daemon of this data directory serves"),
     ("cd /tmp", 2, "--shell"),
     ("FOO=1 env", 2, "persistproc run -e FOO=… env"),
