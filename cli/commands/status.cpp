@@ -5,6 +5,7 @@
 #include <map>
 
 #include "cli/commands/list.hpp"
+#include "cli/format/cells.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/output_text.hpp"
 #include "cli/format/process_text.hpp"
@@ -57,9 +58,11 @@ void print_last_output(const Console& console, const ProcessView& view) {
     style.before = "  ";
     const bool has_more = page->omitted_before > 0;
     std::string text = fmt::format(
-        "\nthe last {} of {}{}:\n", page->lines.size() == 1 ? "line" : base::counted(page->lines.size(), "line"),
-        *view.run,
+        "the last {} of {}{}:", page->lines.size() == 1 ? "line" : base::counted(page->lines.size(), "line"), *view.run,
         has_more ? fmt::format(" (persistproc output {} has more)", format::target_word(view)) : std::string());
+    if (const int width = console.width(); width > 0)
+        text = format::wrap_behind(text, static_cast<std::size_t>(width), 0);
+    text = "\n" + text + "\n";
     for (const logstore::Line& line : page->lines) text += format::line_text(line, style, false);
     console.print(text);
 }
