@@ -134,9 +134,10 @@ std::string target_word(const ProcessView& view) {
 static std::string line_of(const ProcessView& view, std::string_view behind) {
     std::string out = fmt::format("{} ({}) ", view.id, safe(view.label));
     out += domain::is_live(view) ? "is " : "";
-    out += bare_state_text(view, std::nullopt);
+    const WallTime now = base::wall_now();
+    out += bare_state_text(view, now);
     if (view.pid && domain::is_live(view)) out += fmt::format(", PID {}", *view.pid);
-    return fmt::format("{}{}{}", out, behind, causes_behind(view, std::nullopt));
+    return fmt::format("{}{}{}", out, behind, causes_behind(view, now));
 }
 
 std::string process_line(const ProcessView& view) { return line_of(view, ""); }

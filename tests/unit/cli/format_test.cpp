@@ -144,6 +144,11 @@ TEST_CASE("one process in full, and in a line") {
     CHECK(format::process_details(details, now, format::TextStyle{})
               .find("state              running for 1.2 s: 6 runs in a row were shorter than 10s\n") !=
           std::string::npos);
+    ProcessView waiting = called_off;
+    waiting.state = ProcessState::backoff;
+    waiting.causes = {Cause{.code = CauseCode::runs_again, .count = 1, .most = 8, .at = base::wall_now()}};
+    CHECK(format::process_line(waiting).find(": restarts in ") != std::string::npos);
+    CHECK(format::process_line(waiting).find("runs again at") == std::string::npos);
     ProcessView tricky = web();
     tricky.label = "a\x1b[2Jb";
     CHECK(table_of({tricky}).find('\x1b') == std::string::npos);
