@@ -108,8 +108,9 @@ Result<void> Operations::check_room(const Process& process) const {
     if (static_cast<std::size_t>(live) < options_.max_live) return boost::system::in_place_value;
     return Error{
         ErrorCode::limit,
-        fmt::format("{}, as many as this daemon keeps at once (persistprocd --max-processes); stop what is not needed",
-                    base::counted(live, "process runs", "processes run"))};
+        fmt::format(
+            "{}, as many as this daemon keeps at once (persistproc serve --max-processes); stop what is not needed",
+            base::counted(live, "process runs", "processes run"))};
 }
 
 Result<void> Operations::still_wanted(const Process& process, std::uint64_t stops, const char* what) const {
