@@ -20,7 +20,7 @@ Error unknown_flag(std::string_view given, const std::vector<FlagShape>& known, 
     const std::string near = given.starts_with("--") ? base::nearest_word(given, names) : std::string();
     return Error{ErrorCode::invalid,
                  fmt::format("unknown flag {}{}", base::excerpt(given),
-                             near.empty() ? std::string() : fmt::format("; did you mean {}?", near))};
+                             near.empty() ? namesake_hint(subcommand) : fmt::format("; did you mean {}?", near))};
 }
 
 /// Works through one command line.

@@ -150,7 +150,8 @@ Error missing_target(std::string_view subcommand) {
 }
 
 Error unexpected_word(std::string_view subcommand, const std::string& word) {
-    return Error{ErrorCode::invalid, fmt::format("{}: unexpected \"{}\"", subcommand, base::excerpt(word))};
+    return Error{ErrorCode::invalid,
+                 fmt::format("{}: unexpected \"{}\"{}", subcommand, base::excerpt(word), namesake_hint(subcommand))};
 }
 
 void add_common_flags(CommonFlags& common, std::vector<Flag>& own) {

@@ -376,6 +376,12 @@ std::string shown_command(const std::vector<std::string>& command) {
     return base::shortened(out);
 }
 
+std::string namesake_hint(std::string_view subcommand) {
+    constexpr std::string_view programs[] = {"serve"};
+    if (std::find(std::begin(programs), std::end(programs), subcommand) == std::end(programs)) return {};
+    return fmt::format("; to run the program of that name: persistproc run {} …", subcommand);
+}
+
 std::string instead_of_flag(std::string_view subcommand, std::string_view flag) {
     for (const ForeignFlag& each : foreign_flags)
         if ((each.subcommands.empty() || is_among(subcommand, each.subcommands)) && is_among(flag, each.flags))
@@ -411,6 +417,8 @@ Result<std::vector<std::string>> split_line(std::string_view line, const std::st
             command.insert(command.end(), rest->begin(), rest->end());
         return *refuse_assignment(line, command);
     }
+    if (first == word.end())
+        return Error{ErrorCode::invalid, fmt::format("no command: the word holds nothing but blanks: {} CMD…", line)};
     auto words = domain::split_command(word);
     const std::string shell =
         fmt::format("{} --shell {}", line,

@@ -19,6 +19,10 @@ bool names_program(const StartArguments& arguments);
 /// What to do in place of another tool's flag, given with its dashes; empty: nothing is known of it.
 std::string instead_of_flag(std::string_view subcommand, std::string_view flag);
 
+/// Where a subcommand was given what it does not take: how a program that people know by the same name is run, "; to
+/// run …". Empty: none is known.
+std::string namesake_hint(std::string_view subcommand);
+
 /// A command as advice repeats it: quoted for a shell, of variables that it sets the names alone.
 std::string shown_command(const std::vector<std::string>& command);
 

@@ -173,6 +173,20 @@ TEST_CASE("variables before a command line are all flags") {
     CHECK(split_line("persistproc run", "FOO=\"a secret\" BAR=2 npm").error().message.ends_with(" -e FOO=… CMD…"));
 }
 
+TEST_CASE("what the subcommand serve does not take may be meant for npm's") {
+    const auto said = [](const std::vector<std::string>& arguments) {
+        return parse_invocation(arguments).error().message;
+    };
+    constexpr const char* hint = "; to run the program of that name: persistproc run serve …";
+    CHECK(said({"serve", "-s", "build"}) == std::string("serve: unknown flag -s") + hint);
+    CHECK(said({"serve", "."}) == std::string("serve: unexpected \".\"") + hint);
+    CHECK(said({"serve", "8080"}) == std::string("serve: unexpected \"8080\"") + hint);
+    CHECK(said({"list", "--zebra"}) == "list: unknown flag --zebra");
+    CHECK(said({"list", "--sort=-cpu"}).find("\"-cpu\" is not one of") != std::string::npos);
+    CHECK(split_line("persistproc run", "  \t").error().message ==
+          "no command: the word holds nothing but blanks: persistproc run CMD…");
+}
+
 TEST_CASE("flags of docker say what is meant here") {
     CHECK(instead_of_flag("run", "-i").find("its input is empty") != std::string::npos);
     CHECK(instead_of_flag("run", "-w").starts_with("-C DIR"));
