@@ -48,13 +48,14 @@ constexpr std::string_view to_forget = "persistproc rm {} (-f: also while it run
 constexpr std::string_view to_describe = "persistproc status {}";
 constexpr std::string_view to_watch = "persistproc list --watch {}";
 constexpr std::string_view nothing_to_save =
-    "nothing need be saved: processes and their output are kept; programs are not started again at boot yet, "
-    "persistproc start LABEL starts one as it was";
+    "nothing need be saved: processes and their output are kept; after a reboot those with --restart always are "
+    "started "
+    "again, persistproc start LABEL starts another";
 constexpr std::string_view to_start_later =
-    "programs are not started again at boot yet: persistproc start {} starts it as it was";
+    "what has --restart always is started again after a reboot; persistproc start {} starts another as it was";
 constexpr std::string_view unit_alone =
-    "the systemd user unit starts the daemon at boot: systemctl --user enable --now persistprocd; programs are not "
-    "started again by it yet, persistproc start LABEL starts one as it was";
+    "the systemd user unit starts the daemon at boot: systemctl --user enable --now persistprocd; it starts "
+    "again what has --restart always, persistproc start LABEL another";
 constexpr std::string_view no_unit =
     "systemctl --user disable persistprocd keeps the daemon from starting at boot; nothing else is started then";
 constexpr std::string_view settings = "persistproc doctor names the file of settings";
@@ -124,12 +125,13 @@ constexpr OtherWord foreign_verbs[] = {
     {"save", to_start_later, nothing_to_save},
     {"dump", to_start_later, nothing_to_save},
     {"resurrect", "persistproc start {}",
-     "nothing need be brought back: the next daemon has all processes; programs are not started again at boot yet, "
-     "persistproc start LABEL starts one as it was"},
+     "nothing need be brought back: the next daemon has all processes, and starts again after a reboot what has "
+     "--restart "
+     "always; persistproc start LABEL starts another"},
     {"startup", "", unit_alone},
     {"unstartup", "", no_unit},
     {"enable", to_start_later, unit_alone},
-    {"disable", "nothing starts {} at boot; persistproc stop {} stops it", no_unit},
+    {"disable", "only what has --restart always is started at boot; persistproc stop {} stops it", no_unit},
     {"reload", "persistproc restart {}, or persistproc signal HUP {}", ""},
     {"clear", "persistproc flush {}",
      "persistproc flush TARGET empties a log, persistproc prune forgets what has ended"},

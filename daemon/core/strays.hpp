@@ -1,7 +1,7 @@
 #pragma once
 /// What is left of a run whose shim is gone: nobody keeps it. Proof of belonging are the run's mark in the environment
-/// (common/rundir/run_mark.hpp), being the run's program by pid and time of start, being in the session that it leads, as
-/// long as one of these is there, and being below any. /proc is walked; everything here blocks; any thread.
+/// (common/rundir/run_mark.hpp), being the run's program by pid and time of start, being in the session that it leads,
+/// as long as one of these is there, and being below any. /proc is walked; everything here blocks; any thread.
 #include <sys/types.h>
 
 #include <map>

@@ -28,8 +28,7 @@ Result<core::ProcessRecord> read_process(ProcessId id, std::string_view document
     Definition::fields([&](const auto& field) {
         for (const auto& [name, value] : kept)
             if (name == field.name)
-                base::report(base::Severity::warning,
-                             "database: {}: {}: {} is not understood, and kept as it is",
+                base::report(base::Severity::warning, "database: {}: {}: {} is not understood, and kept as it is",
                              to_string(id), name, base::excerpt(value));
     });
     return record;

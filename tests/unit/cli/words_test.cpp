@@ -132,17 +132,16 @@ TEST_CASE("what other programs do with files is told of a process") {
         CHECK(said_of(command).empty());
 }
 
-TEST_CASE("words about boot say what is not done at boot") {
-    const std::string not_yet = "programs are not started again at boot yet: persistproc start w1 starts it as it was";
-    for (const char* word : {"enable", "save", "dump"}) CHECK(said_of({word, "w1"}).find(not_yet) != std::string::npos);
-    for (const char* word : {"save", "dump", "resurrect"})
-        CHECK(said_of({word}).find("; programs are not started again at boot yet, persistproc start LABEL") !=
-              std::string::npos);
-    for (const char* word : {"startup", "enable"})
-        CHECK(said_of({word}).find("; programs are not started again by it yet, persistproc start") !=
-              std::string::npos);
-    CHECK(said_of({"disable", "w1"}).find(": nothing starts w1 at boot; persistproc stop w1 stops it;") !=
-          std::string::npos);
+TEST_CASE("words about boot say what is started again after a reboot") {
+    for (const char* word : {"enable", "save", "dump"})
+        CHECK(said_of({word, "w1"})
+                  .find("what has --restart always is started again after a reboot; persistproc start "
+                        "w1 starts another as it was") != std::string::npos);
+    for (const char* word : {"save", "dump", "resurrect", "startup", "enable"})
+        CHECK(said_of({word}).find("--restart always") != std::string::npos);
+    CHECK(said_of({"disable", "w1"})
+              .find(": only what has --restart always is started at boot; persistproc stop w1 "
+                    "stops it;") != std::string::npos);
 }
 
 TEST_CASE("a label in letters of another size is meant") {
