@@ -50,6 +50,10 @@ struct Piece {
             if (count > 0) mark(count <= most_bytes_in_hex ? hex : fmt::format("{} bytes, not UTF-8", count));
         }
     }
+    void append(const Piece& more) {
+        for (const std::size_t each : more.marks) marks.push_back(text.size() + each);
+        text += more.text;
+    }
     std::size_t size(std::size_t marker_size) const noexcept { return text.size() + marks.size() * marker_size; }
 
 private:
@@ -98,18 +102,31 @@ public:
     }
 
     Shown show() {
-        Shown out;
-        // A longer marker takes room, which may leave out the text that made it long.
-        for (std::size_t size = 1;; size = std::max(size + 1, out.marker.size())) {
+        // A longer marker takes room, which may leave out the text that made it long; so does what is said above.
+        for (std::size_t size = 1;;) {
+            Shown out;
             choose(size);
-            Piece piece = assemble(size);
-            out.marker = piece.marks.empty() ? "" : find_marker(piece.text);
-            if (out.marker.size() > size) continue;
-            out.text = with_marker(piece, out.marker);
-            break;
+            tell(out);
+            Piece piece;
+            if (const std::string above = options_.above ? options_.above(out) : ""; !above.empty()) {
+                piece.mark(above);
+                piece.text += '\n';
+            }
+            const std::size_t said = piece.text.size() + piece.marks.size() * size;
+            piece.append(assemble(size));
+            const std::string marker = piece.marks.empty() ? "" : find_marker(piece.text);
+            const auto lines = static_cast<std::uint64_t>(std::count(piece.text.begin(), piece.text.end(), '\n'));
+            const bool has_room =
+                piece.size(size) <= options_.max_bytes && (options_.lines == 0 || lines <= options_.lines);
+            if (marker.size() > size || (said > said_ && !has_room)) {
+                size = std::max(size, marker.size());
+                if (!has_room) said_ = std::max(said_, said);
+                continue;
+            }
+            out.marker = marker;
+            out.text = with_marker(piece, marker);
+            return out;
         }
-        tell(out);
-        return out;
     }
 
 private:
@@ -330,8 +347,8 @@ private:
     /// Of a unit that must be shown, whatever there is room for.
     Piece fitting_piece(const Unit& unit, bool is_bare, std::size_t marker_size) const {
         Piece piece = piece_of(unit, true, is_bare, longest_line());
-        std::size_t longest = std::min(longest_line(), std::max(options_.max_bytes, 2 * mark_room) - mark_room);
-        for (; piece.size(marker_size) > options_.max_bytes && longest > shortest_cut; longest /= 2)
+        std::size_t longest = std::min(longest_line(), std::max(max_bytes(), 2 * mark_room) - mark_room);
+        for (; piece.size(marker_size) > max_bytes() && longest > shortest_cut; longest /= 2)
             piece = piece_of(unit, true, is_bare, longest);
         return piece;
     }
@@ -341,6 +358,10 @@ private:
         if (!has_line(unit)) return 0;
         return 1u + (unit.fold != nullptr ? 1u : 0u) + (is_apart(unit) && !is_first ? 1u : 0u);
     }
+
+    /// What the mark above leaves of the budget.
+    std::uint64_t max_lines() const noexcept { return options_.lines - (said_ > 0 && options_.lines > 1 ? 1 : 0); }
+    std::size_t max_bytes() const noexcept { return options_.max_bytes - std::min(said_, options_.max_bytes); }
 
     /// Which units are shown: [begin_, end_).
     void choose(std::size_t marker_size) {
@@ -354,14 +375,14 @@ private:
             if (squeezed_) return false;
             const bool is_first = options_.keep_newest || lines == 0;
             const std::uint64_t more = lines_of(unit, is_first) + border;
-            if (options_.lines > 0 && lines > 0 && lines + more > options_.lines) return false;
+            if (options_.lines > 0 && lines > 0 && lines + more > max_lines()) return false;
             std::uint64_t size = piece_of(unit, false, false, longest_line()).size(marker_size);
-            if (lines > 0 && bytes + size > options_.max_bytes) {
+            if (lines > 0 && bytes + size > max_bytes()) {
                 is_cut_by_bytes_ = options_.clean;
-                const std::uint64_t room = options_.max_bytes - std::min<std::uint64_t>(bytes, options_.max_bytes);
+                const std::uint64_t room = max_bytes() - std::min<std::uint64_t>(bytes, max_bytes());
                 // What never fits whole is shown in part.
                 const bool is_squeezed = options_.keep_newest && !has_context() && !squeezed_;
-                if (!is_squeezed || size <= options_.max_bytes || room < least_squeezed) return false;
+                if (!is_squeezed || size <= max_bytes() || room < least_squeezed) return false;
                 std::size_t longest = room - mark_room;
                 for (; size > room && longest > shortest_cut; longest /= 2) {
                     size = piece_of(unit, false, false, longest).size(marker_size);
@@ -441,8 +462,7 @@ private:
             Piece piece = is_alone ? fitting_piece(units_[i], is_bare(i), marker_size)
                                    : piece_of(units_[i], i == begin_, is_bare(i),
                                               i == begin_ && squeezed_ ? *squeezed_ : longest_line());
-            for (const std::size_t mark : piece.marks) all.marks.push_back(all.text.size() + mark);
-            all.text += piece.text;
+            all.append(piece);
         }
         return all;
     }
@@ -507,6 +527,7 @@ private:
     std::vector<Unit> units_;
     std::size_t begin_ = 0, end_ = 0;
     bool is_cut_by_bytes_ = false;
+    std::size_t said_ = 0;                 // bytes for the mark above that all have room with
     std::optional<std::size_t> squeezed_;  // so much of the first line has room
     std::optional<LinePattern> pattern_;   // only where a line that matches may be cut
 };

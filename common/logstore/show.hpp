@@ -2,6 +2,7 @@
 /// Lines as a reader with a budget is shown them: what repeats is folded, what is too long is cut, and marks of ours
 /// cannot be mistaken for what a program printed. Pure.
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,8 @@ namespace persistproc::logstore {
 
 /// In the clean view; a longer line is cut in its middle.
 inline constexpr std::size_t longest_shown_line = 500;
+
+struct Shown;
 
 struct ShowOptions {
     /// Escapes stripped, a line that was redrawn as it stood last (or as it matched), repeats folded, long lines cut.
@@ -26,6 +29,9 @@ struct ShowOptions {
     std::size_t max_bytes = 16u << 10;  // of all that is shown, marks and newlines included
     std::uint32_t context = 0;          // lines around each match; 0 where there is no pattern, too
     bool keep_newest = true;            // else the oldest that fit
+    /// What a mark above all that is shown says, which has its share of the budget; nothing, or empty: there is none.
+    /// Asked for each choice of what is shown.
+    std::function<std::string(const Shown&)> above = {};
 };
 
 /// The budget of `query` becomes one of what is shown. The query gets as much room as can be needed to fill it with

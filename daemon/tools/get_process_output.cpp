@@ -113,11 +113,8 @@ std::string details(const core::Located& process, const ops::OutputMeta& meta, c
 }
 
 /// Our facts, before any byte of a program: how it stands, how much of its output this is, what marks of ours begin
-/// with, where to go on; in a mark behind that, what is left out and why.
-std::string header(const core::Located& process, const ops::OutputMeta& meta, const logstore::Shown& shown,
-                   bool is_search) {
-    const std::string more = details(process, meta, shown, is_search);
-    const std::string marker = more.empty() || !shown.marker.empty() ? shown.marker : logstore::find_marker(shown.text);
+/// with, where to go on.
+std::string header(const core::Located& process, const ops::OutputMeta& meta, const logstore::Shown& shown) {
     const auto all = meta.lines + meta.omitted_before + static_cast<std::int64_t>(shown.folded);
     std::string out = state_of(process, meta) + "; ";
     if (meta.omitted_before > 0 && !meta.earlier_cursor)
@@ -125,16 +122,14 @@ std::string header(const core::Located& process, const ops::OutputMeta& meta, co
     else
         out += base::counted(meta.lines, "line");
     if (meta.omitted_after > 0) out += ", more";
-    if (!marker.empty()) out += fmt::format(", marks {}", marker);
-    out += fmt::format("; cursor {}\n", meta.next_cursor);
-    if (!more.empty()) out += fmt::format("{}{}]\n", marker, more);
-    return out;
+    if (!shown.marker.empty()) out += fmt::format(", marks {}", shown.marker);
+    return out + fmt::format("; cursor {}\n", meta.next_cursor);
 }
 
-mcp::ToolResult result_of(const core::Located& process, const logstore::Shown& shown, bool is_search) {
+mcp::ToolResult result_of(const core::Located& process, const logstore::Shown& shown) {
     const ops::OutputMeta meta = meta_of(process, shown);
     mcp::ToolResult result;
-    result.text = header(process, meta, shown, is_search) + shown.text;
+    result.text = header(process, meta, shown) + shown.text;
     result.meta = mcp::Json::object();
     result.meta["persistproc/result"] = schema::to_json(meta);
     return result;
@@ -146,18 +141,20 @@ Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallCon
     auto query = query_of(request, *process);
     if (!query) co_return mcp::tool_failure(query.error());
     const auto log = process->log;
-    const auto options = logstore::take_budget(*query, request.view == ops::OutputView::clean);
-    auto make = [options, process = std::move(*process),
-                 is_search = query->grep.has_value()](Result<logstore::LinePage> page) {
+    auto options = logstore::take_budget(*query, request.view == ops::OutputView::clean);
+    const std::size_t max_bytes = options.max_bytes;
+    auto make = [options = std::move(options), process = std::move(*process),
+                 is_search = query->grep.has_value()](Result<logstore::LinePage> page) mutable {
         if (page) {
-            const auto shown = logstore::show(std::move(*page), options);
-            return result_of(process, shown, is_search);
+            options.above = [&process, is_search](const logstore::Shown& shown) {
+                return details(process, meta_of(process, shown), shown, is_search);
+            };
+            return result_of(process, logstore::show(std::move(*page), options));
         }
         const bool is_theirs = page.error().code == ErrorCode::invalid;
         return mcp::tool_failure(is_theirs ? base::with_context(page.error(), "grep") : page.error());
     };
-    co_return co_await answer_with_lines(core, std::move(context), log, std::move(*query), options.max_bytes,
-                                         std::move(make));
+    co_return co_await answer_with_lines(core, std::move(context), log, std::move(*query), max_bytes, std::move(make));
 }
 
 }  // namespace

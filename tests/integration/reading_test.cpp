@@ -70,7 +70,7 @@ TEST_CASE("a read begins with one short line of ours") {
     CHECK(web.header.starts_with("running; 1 of 40 lines; cursor p1:"));
     CHECK(web.meta["omitted_before"] == 39);
     CHECK(web.read(Json{{"max_bytes", 256}}).starts_with("[no room for more in max_bytes]\n"));
-    CHECK(web.header.starts_with("running; 9 of 40 lines, marks [; cursor p1:"));
+    CHECK(web.header.starts_with("running; 8 of 40 lines, marks [; cursor p1:"));
     CHECK(web.read(Json{{"lines", 1}, {"cursor", "p1:0"}}) == "A p1 running; cursor p1:99\n");
     CHECK(web.header.starts_with("running; 1 line, more; cursor p1:"));
 }
@@ -120,7 +120,7 @@ TEST_CASE("a search gives the newest matches, and a position behind which the ol
         piece += fmt::format("{} {}\n", i % 1000 == 0 ? "needle" : "some hay that is not looked for", i);
         if (i % 100 == 99) web.log.out(std::exchange(piece, ""));
     }
-    Json arguments{{"grep", "needle"}, {"lines", 2}, {"view", "raw"}};
+    Json arguments{{"grep", "needle"}, {"lines", 3}, {"view", "raw"}};
     for (int i = 19; i > 0; i -= 2) {
         const std::string text = web.read(arguments);
         CHECK(text.ends_with(fmt::format("needle {}\nneedle {}\n", (i - 1) * 1000, i * 1000)));
@@ -133,6 +133,33 @@ TEST_CASE("a search gives the newest matches, and a position behind which the ol
     arguments["until"] = "p2:1";
     CHECK(tests::error_code(web.daemon.call("get_process_output", Json{{"process", "p1"}, {"until", "p2:1"}})) ==
           "invalid");
+}
+
+TEST_CASE("what is said above the output has its share of lines and max_bytes") {
+    Reading web;
+    std::string piece;
+    for (int i = 0; i < 3000; ++i) {
+        piece += fmt::format("{} [{}]\n", i % 3 == 0 ? "needle" : "some hay that is not looked for", i);
+        if (i % 100 == 99) web.log.out(std::exchange(piece, ""));
+    }
+    for (const char* view : {"clean", "raw"}) {
+        for (Json arguments :
+             {Json{{"max_bytes", 400}, {"grep", "needle"}, {"context", 1}, {"lines", 0}},
+              Json{{"max_bytes", 256}, {"grep", "needle"}, {"lines", 0}}, Json{{"grep", "needle"}, {"lines", 7}},
+              Json{{"max_bytes", 300}, {"lines", 40}}, Json{{"grep", "\\["}, {"lines", 3}, {"context", 1}}}) {
+            arguments["view"] = view;
+            INFO(arguments.dump());
+            const std::string text = web.read(arguments);
+            INFO(text);
+            CHECK(text.find('\n') != text.rfind('\n'));
+            CHECK(text.size() <= arguments.value("max_bytes", 1u << 20));
+            const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+            CHECK(lines <= (arguments.value("lines", 0u) > 0 ? arguments.value("lines", 0u) : 1u << 20));
+        }
+    }
+    // One line is shown anyway.
+    web.read(Json{{"grep", "needle"}, {"lines", 1}});
+    CHECK(web.meta["lines"] == 1);
 }
 
 TEST_CASE("a log that has lost its index is not told as one that is empty") {
