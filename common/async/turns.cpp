@@ -19,7 +19,7 @@ Turns::Entry Turns::enter(Party party, std::function<void()> begin, Ticket& tick
         return Entry::begins;
     }
     const std::size_t wanted = own.waiting.size() + 1;
-    if (wanted > bounds_.waiting_per_party || (waiting_ >= bounds_.waiting && !make_room(group, wanted))) {
+    if (wanted > bounds_.waiting_per_party || (waiting() >= bounds_.waiting && !make_room(group, wanted))) {
         forget_if_idle(party);
         return Entry::refused;
     }
@@ -28,7 +28,7 @@ Turns::Entry Turns::enter(Party party, std::function<void()> begin, Ticket& tick
     if (members.waiting++ == 0) in_turn_.push_back(group);
     if (own.waiting.empty()) members.in_turn.push_back(party);
     own.waiting.push_back({ticket, std::move(begin), std::move(give_way)});
-    ++waiting_;
+    ++*waiting_;
     return Entry::waits;
 }
 
@@ -148,7 +148,7 @@ bool Turns::withdraw(Party party, Ticket ticket) {
 
 /// One of a party's has been taken out of its line.
 void Turns::waits_no_more(Party party, Queue& own) {
-    --waiting_;
+    --*waiting_;
     Members& members = groups_.at(own.group);
     if (own.waiting.empty()) members.in_turn.remove(party);
     if (--members.waiting == 0) in_turn_.remove(own.group);
@@ -163,7 +163,7 @@ void Turns::clear() noexcept {
     }
     std::erase_if(groups_, [](const auto& each) { return each.second.running == 0; });
     in_turn_.clear();
-    waiting_ = 0;
+    *waiting_ = 0;
 }
 
 void Turns::forget_if_idle(Party party) {

@@ -1,6 +1,7 @@
 #pragma once
 /// Places for work that several parties want at once, shared fairly: no party has more than its share of them, and who
 /// waits gets the next free one in turn, group by group and in each party by party. One executor, one thread.
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -57,10 +58,12 @@ public:
     std::weak_ptr<const void> life() const noexcept { return life_; }
 
     std::size_t running() const noexcept { return running_; }
-    std::size_t waiting() const noexcept { return waiting_; }
+    std::size_t waiting() const noexcept { return *waiting_; }
+    /// The same, for any thread, also when this object is gone.
+    std::shared_ptr<const std::atomic<std::size_t>> waiting_count() const noexcept { return waiting_; }
     /// So many are here that it is worth to find out what group one belongs to.
     bool is_crowded() const noexcept {
-        return waiting_ >= bounds_.waiting / 8 ||
+        return waiting() >= bounds_.waiting / 8 ||
                (bounds_.per_group < bounds_.places && running_ >= bounds_.places / 2);
     }
 
@@ -90,7 +93,8 @@ private:
     void forget_if_idle(Party party);
 
     Bounds bounds_;
-    std::size_t running_ = 0, waiting_ = 0;
+    std::size_t running_ = 0;
+    std::shared_ptr<std::atomic<std::size_t>> waiting_ = std::make_shared<std::atomic<std::size_t>>(0);
     bool is_held_ = false;
     Ticket next_ticket_ = 1;
     std::unordered_map<Party, Queue> parties_;

@@ -34,7 +34,7 @@ constexpr std::uint64_t most_records_of_front = 256;
 // How far back the beginning of a very long line is looked for.
 constexpr std::uint64_t most_records_of_line = 1u << 14;
 // Of a search from the end: what is looked at first, and how much more each time that is not enough.
-constexpr std::uint64_t first_window = 256u << 10;
+constexpr std::uint64_t first_window = 256u << 10, least_window = 16u << 10;
 constexpr std::uint64_t window_growth = 8;
 
 /// What a query asks for, before its lines are looked at.
@@ -448,7 +448,8 @@ private:
         bytes_since_look_ += bytes;
         if (!is_slow() && ++steps_ % steps_between_looks != 0 && bytes_since_look_ < bytes_between_looks) return false;
         bytes_since_look_ = 0;
-        return budget_.stop.stop_requested() || (budget_.until && std::chrono::steady_clock::now() >= *budget_.until);
+        return budget_.stop.stop_requested() || (budget_.is_over && budget_.is_over()) ||
+               (budget_.until && std::chrono::steady_clock::now() >= *budget_.until);
     }
     bool is_read_enough(std::uint64_t bytes) {
         read_bytes_ += bytes;
@@ -570,7 +571,7 @@ private:
                 break;
             if (!before) offset = (*record)->offset;
             if ((*record)->offset != offset + bytes) break;
-            if ((bytes > 0 || is_slow()) && bytes + (*record)->length > batch_bytes_) break;
+            if (bytes > 0 && bytes + (*record)->length > batch_bytes_) break;
             bytes += (*record)->length;
             before = **record;
             if (((*record)->flags & (line_complete | separator)) != 0) {
@@ -582,11 +583,21 @@ private:
         if (whole_bytes == 0) return false;
         auto text = segment.data(offset, whole_bytes);
         if (!text) return false;
-        if (!is_plain(*text) || pattern_->may_match_in(*text)) return false;
+        if (!is_plain(*text) || may_match_in(*text)) return false;
         position_ = std::max(position_, segment.first_position() + offset + whole_bytes);
         next_ = position_;
         at.record = last - 1;
         return true;
+    }
+
+    /// Whether lines are to be looked at one by one, since one of them may match or there is no time left.
+    bool may_match_in(std::string_view lines) {
+        while (lines.size() > batch_bytes_) {
+            const std::size_t end = lines.rfind('\n', batch_bytes_ - 1);
+            if (end == lines.npos || pattern_->may_match_in(lines.substr(0, end + 1)) || is_spent(end + 1)) return true;
+            lines.remove_prefix(end + 1);
+        }
+        return pattern_->may_match_in(lines);
     }
 
     /// How much of the page's first line stands before it, and its beginning.
@@ -1031,7 +1042,9 @@ Result<LinePage> search_back(Snapshot& log, const LineQuery& query, const Range&
     std::optional<LinePage> found;
     const std::uint64_t all_from = range.begin_position;
     std::uint64_t room = budget.bytes;
-    for (std::uint64_t wanted = first_window;; wanted *= window_growth) {
+    // A slow pattern must not use up its time at the front of the first one.
+    const std::uint64_t first = std::clamp<std::uint64_t>(pattern->longest_text(), least_window, first_window);
+    for (std::uint64_t wanted = first;; wanted *= window_growth) {
         const std::uint64_t window = std::min(wanted, room);
         auto part = newest_of(log, range, window);
         if (!part) return part.error();
@@ -1043,9 +1056,9 @@ Result<LinePage> search_back(Snapshot& log, const LineQuery& query, const Range&
             return std::move(*found);
         }
         if (!page) return page;
-        if (page->is_spent) return page;
         if (!is_all) page->evicted_bytes = 0;
         if (!is_all) page->earlier = part->begin_position;
+        if (page->is_spent) return page;
         const bool is_enough = page->omitted_before > 0 || page->matches >= query.last;
         if (is_enough && (!is_all || page->omitted_before > 0)) page->earlier = page->lines.front().resumed;
         room -= window;

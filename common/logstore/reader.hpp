@@ -3,6 +3,7 @@
 /// index does not yet name is not there. Segments that the bound removed are reported as evicted, never as an error.
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -87,6 +88,8 @@ struct LineQuery {
 struct ReadBudget {
     std::uint64_t bytes = UINT64_MAX;  // of the log
     std::optional<MonoTime> until;     // std::chrono::steady_clock's
+    /// Asked often, on the thread that reads: true ends it as `until` does.
+    std::function<bool()> is_over = {};
     std::stop_token stop;
 };
 
@@ -126,8 +129,8 @@ Result<LogEnd> find_log_end(const std::filesystem::path& log_directory);
 
 /// Lines by query. Cost depends on what is asked for, not on the size of the log, where the query allows it (last N
 /// lines, a cursor, a time). Blocks on the disk; any thread. Beyond the budget it goes on for as long as one look at a
-/// piece takes: at most some seconds, with the slowest of patterns. Errors: invalid (regular expression, with where),
-/// io, corrupt, unsupported.
+/// piece takes: at most some tenths of a second, with the slowest of patterns. Errors: invalid (regular expression,
+/// with where), io, corrupt, unsupported.
 Result<LinePage> read_lines(const std::filesystem::path& log_directory, const LineQuery& query,
                             const ReadBudget& budget = {});
 

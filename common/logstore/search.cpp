@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::size_t max_pattern_bytes = 1024;
 constexpr std::size_t least_text_bytes = 1u << 10, most_text_bytes = 1u << 20;
-constexpr std::size_t most_steps = 1u << 28;  // bytes × instructions: some 3 s at the slowest
+constexpr std::size_t most_steps = 1u << 24;  // bytes × instructions: some 0.2 s at the slowest
+constexpr std::size_t most_instructions = most_steps / least_text_bytes;
 
 re2::StringPiece piece(std::string_view text) { return re2::StringPiece(text.data(), text.size()); }
 
@@ -155,11 +156,12 @@ Result<LinePattern> LinePattern::compile(std::string_view expression, std::size_
     auto by_line =
         std::make_unique<re2::RE2>((ignore_case ? "(?im)" : "(?m)") + without_front_repeats(expression), options);
     lock.unlock();
+    const bool is_too_large = by_line->ok() ? static_cast<std::size_t>(by_line->ProgramSize()) > most_instructions
+                                            : by_line->error_code() == re2::RE2::ErrorPatternTooLarge;
+    if (is_too_large)
+        return Error{ErrorCode::invalid, "the pattern is too large when compiled: repeat less, or smaller classes"};
     if (!by_line->ok()) {
-        const bool is_too_large = by_line->error_code() == re2::RE2::ErrorPatternTooLarge;
         by_line.reset();
-        if (is_too_large)
-            return Error{ErrorCode::invalid, "the pattern is too large when compiled: repeat less, or smaller classes"};
         // As the user wrote it, so that the error quotes nothing else.
         const re2::RE2 given(piece(expression), options);
         return Error{ErrorCode::invalid, fmt::format("{} (the syntax is RE2's)", base::excerpt(given.error()))};

@@ -23,7 +23,8 @@ inline constexpr std::size_t max_pattern_memory = 2u << 20;
 /// in the text, memory bounded. Immutable; any thread.
 class LinePattern {
 public:
-    /// Errors: invalid (one line that quotes the offending part, or says that it takes more than `memory` bytes).
+    /// Errors: invalid (one line that quotes the offending part, or says that it takes more than `memory` bytes or
+    /// would need too long for a short line).
     static Result<LinePattern> compile(std::string_view expression, std::size_t memory = max_pattern_memory,
                                        bool ignore_case = false);
     LinePattern(LinePattern&&) noexcept;

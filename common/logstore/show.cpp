@@ -22,6 +22,8 @@ constexpr std::size_t longest_read_line = 4u << 10;
 constexpr std::size_t most_room_bytes = 1u << 20;
 constexpr std::size_t mark_room = 64, shortest_cut = 16, least_squeezed = 4 * mark_room;
 constexpr std::size_t most_bytes_in_hex = 4;
+// Where a pattern is found again in what is shown: a slow one must not hold up whoever shows it.
+constexpr std::size_t parts_of_look = 8;
 
 bool is_inner_byte(char c) noexcept { return (static_cast<unsigned char>(c) & 0xC0u) == 0x80u; }
 
@@ -64,6 +66,10 @@ private:
     }
 };
 
+struct Span {
+    std::size_t begin = 0, end = 0;
+};
+
 /// A line of the page, or what is missing at its place.
 struct Entry {
     std::string text;         // as it is shown, bad bytes kept; of a loss its words
@@ -74,6 +80,7 @@ struct Entry {
     bool matched = false;
     bool is_apart = false;           // lines that are not shown stand before it
     std::vector<std::size_t> holes;  // places of `text` where bytes of it are missing, in order
+    Span match;                      // what the pattern finds in `text`; ends at 0: nothing, or not looked for
 };
 
 /// What is shown or left out together: a line, behind what is missing before it and the mark of what is folded onto it.
@@ -98,7 +105,7 @@ public:
         const auto is_long = [](const Entry& each) { return each.matched && each.text.size() > mark_room; };
         if (!options_.grep || std::none_of(entries_.begin(), entries_.end(), is_long)) return;
         auto compiled = LinePattern::compile(*options_.grep, max_pattern_memory, options_.ignore_case);
-        if (compiled) pattern_ = std::move(*compiled);
+        if (compiled) find_matches(*compiled);
     }
 
     Shown show() {
@@ -199,6 +206,21 @@ private:
         }
     }
 
+    /// Of the lines that may be cut, those that are shown first; all of it takes no longer than a part of a look does.
+    void find_matches(const LinePattern& pattern) {
+        std::size_t room = pattern.longest_text() / parts_of_look;
+        for (std::size_t i = 0; i < entries_.size(); ++i) {
+            Entry& entry = entries_[options_.keep_newest ? entries_.size() - 1 - i : i];
+            if (!entry.matched || entry.text.size() <= mark_room) continue;
+            if (entry.text.size() > room) return;
+            room -= entry.text.size();
+            const auto found = pattern.find_span(entry.text);
+            if (!found) continue;
+            const auto begin = static_cast<std::size_t>(found->data() - entry.text.data());
+            entry.match = {begin, begin + found->size()};
+        }
+    }
+
     /// Beside the text, what a repetition has in common: whether it matches, and whether it follows on what is before
     /// it.
     std::vector<std::string> shapes() const {
@@ -267,10 +289,6 @@ private:
         return piece;
     }
 
-    struct Span {
-        std::size_t begin = 0, end = 0;
-    };
-
     void add_cut(Piece& piece, const Entry& entry, std::size_t longest) const {
         const std::string_view text = entry.text;
         bool is_told = false;
@@ -308,7 +326,7 @@ private:
         const bool has_front = entry.holes.empty() || entry.holes.front() > 0;
         const bool has_end = entry.holes.empty() || entry.holes.back() < size;
         const std::size_t half = longest / 2, quarter = longest / 4;
-        Span match = entry.matched ? find_pattern(entry.text) : Span{};
+        Span match = entry.match;
         // Of what is cut at both its ends the beginning is shown.
         const bool has_head = has_front || !has_end;
         const bool is_within_ends =
@@ -330,15 +348,6 @@ private:
                 out.push_back(each);
         }
         return out;
-    }
-
-    /// In a text of that size; ends at 0: it is not found, or not looked for.
-    Span find_pattern(std::string_view text) const {
-        if (!pattern_) return {};
-        const auto found = pattern_->find_span(text);
-        if (!found) return {};
-        const auto begin = static_cast<std::size_t>(found->data() - text.data());
-        return {begin, begin + found->size()};
     }
 
     std::size_t longest_line() const noexcept {
@@ -529,7 +538,6 @@ private:
     bool is_cut_by_bytes_ = false;
     std::size_t said_ = 0;                 // bytes for the mark above that all have room with
     std::optional<std::size_t> squeezed_;  // so much of the first line has room
-    std::optional<LinePattern> pattern_;   // only where a line that matches may be cut
 };
 
 }  // namespace

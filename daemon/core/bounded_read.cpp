@@ -13,7 +13,9 @@ Task<Result<logstore::LinePage>> read_bounded(boost::asio::thread_pool& threads,
         base::give_way();
         logstore::ReadBudget budget;
         budget.bytes = bounds.bytes;
-        budget.until = std::chrono::steady_clock::now() + bounds.time;
+        budget.is_over = [begin = std::chrono::steady_clock::now(), &bounds] {
+            return std::chrono::steady_clock::now() - begin >= bounds.time();
+        };
         budget.stop = std::move(stop);
         auto page = logstore::read_lines(log, query, budget);
         if (!page || !page->lines.empty()) return page;

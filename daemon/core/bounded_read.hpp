@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 
 #include "common/async/clock.hpp"
 #include "common/logstore/reader.hpp"
@@ -12,7 +13,9 @@ namespace persistproc::core {
 
 struct ReadBounds {
     std::uint64_t bytes = 0;
-    std::chrono::nanoseconds time{};  // counted from when a thread begins: to wait for one is no looking
+    /// How long it may take in all; asked again and again, on the thread that looks. Counted from when one begins: to
+    /// wait for it is no looking.
+    std::function<std::chrono::nanoseconds()> time;
 };
 
 /// As logstore::read_lines within `bounds`, on one of `threads`. Cancelled, it stops looking.

@@ -33,8 +33,9 @@ constexpr std::size_t few = 50;
 constexpr auto interval_of_each = std::chrono::milliseconds(1);
 // One wait looks for so long, then others have their turn; shorter while many do. Its pattern is compiled for each
 // look.
-constexpr ReadBounds one_look{.bytes = 64u << 20, .time = std::chrono::milliseconds(200)};
+constexpr std::uint64_t looked_at_bytes = 64u << 20;
 constexpr std::chrono::nanoseconds shortest_look = std::chrono::milliseconds(20);
+constexpr std::chrono::nanoseconds longest_look = std::chrono::milliseconds(200);
 constexpr std::chrono::nanoseconds whole_line = std::chrono::seconds(8);
 
 /// Waits are not worth the time of a daemon that is to go.
@@ -94,9 +95,10 @@ Waiter::Waiter(asio::any_io_executor executor, async::Clock& clock, Supervisor& 
       patterns_(std::move(executor), clock, workers.waiting, workers.looks, log_changes) {}
 
 Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstore::LineQuery query) {
-    ReadBounds bounds = one_look;
-    const auto others = static_cast<std::int64_t>(workers_.looks.waiting());
-    bounds.time = std::clamp<std::chrono::nanoseconds>(whole_line / (others + 1), shortest_look, one_look.time);
+    ReadBounds bounds{.bytes = looked_at_bytes, .time = [waiting = workers_.looks.waiting_count()] {
+                          const auto all = static_cast<std::int64_t>(*waiting + 1);
+                          return std::clamp(whole_line / all, shortest_look, longest_look);
+                      }};
     co_return co_await read_bounded(workers_.waiting, bounds, std::move(log), std::move(query));
 }
 

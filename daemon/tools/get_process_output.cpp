@@ -121,7 +121,7 @@ std::string header(const core::Located& process, const ops::OutputMeta& meta, co
         out += fmt::format("{} of {} lines", meta.lines, all);
     else
         out += base::counted(meta.lines, "line");
-    if (meta.omitted_after > 0) out += ", more";
+    if (meta.omitted_after > 0 || meta.unread_bytes > 0) out += ", more";
     if (!shown.marker.empty()) out += fmt::format(", marks {}", shown.marker);
     return out + fmt::format("; cursor {}\n", meta.next_cursor);
 }

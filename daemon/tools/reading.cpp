@@ -8,7 +8,6 @@
 #include "common/async/offload.hpp"
 #include "common/async/turns.hpp"
 #include "common/base/thread_priority.hpp"
-#include "daemon/core/bounded_read.hpp"
 
 namespace persistproc::tools {
 
@@ -19,17 +18,8 @@ constexpr std::size_t large_bytes = 16u << 10;  // some tenths of a millisecond'
 constexpr std::size_t bytes_a_line = 64;        // what it costs beside its bytes
 constexpr std::uint64_t looked_at_bytes = 512u << 20;
 constexpr std::chrono::nanoseconds shortest_look = std::chrono::milliseconds(100);
-// Who comes last has its turn after about half of this, however many wait: two look at once.
-constexpr std::chrono::nanoseconds whole_line = std::chrono::seconds(8);
 // For the turn of a large answer; clients give up on a call after a minute.
 constexpr std::chrono::seconds longest_wait{30};
-
-/// For one that begins now.
-core::ReadBounds bounds_beside(const core::Workers& workers) {
-    const auto others = static_cast<std::int64_t>(workers.searches.waiting() + workers.large_answers.waiting());
-    return {looked_at_bytes,
-            std::clamp<std::chrono::nanoseconds>(whole_line / (others + 1), shortest_look, longest_look)};
-}
 
 mcp::ToolResult refused(const char* what) {
     return mcp::tool_failure(
@@ -52,6 +42,14 @@ bool is_large(const Result<logstore::LinePage>& page) {
 }
 
 }  // namespace
+
+core::ReadBounds bounds_beside(const core::Workers& workers) {
+    auto time = [searches = workers.searches.waiting_count(), large = workers.large_answers.waiting_count()] {
+        const auto all = static_cast<std::int64_t>(*searches + *large + 1);
+        return std::clamp<std::chrono::nanoseconds>(longest_look / all, shortest_look, longest_look);
+    };
+    return {looked_at_bytes, std::move(time)};
+}
 
 Task<pid_t> process_of(const core::SocketOwners& owners, mcp::Principal principal) {
     if (principal.process != 0 || principal.socket == 0) co_return principal.process;
@@ -88,14 +86,15 @@ Task<mcp::ToolResult> answer_with_lines(Core core, mcp::CallContext context, std
     const core::ReadBounds bounds = bounds_beside(workers);
     auto& threads = is_search ? workers.searching : workers.reading;
     auto page = co_await core::read_bounded(threads, bounds, std::move(log), std::move(query));
-    if (!is_large(page)) co_return make(std::move(page));
+    // A pattern is compiled again for what is shown.
+    if (!is_large(page) && !is_search) co_return make(std::move(page));
     auto render = [make = std::move(make), page = std::move(page)]() mutable {
         base::give_way();
         // The lines are not needed beside what is made of them.
         auto result = make(std::move(page));
         return mcp::render(std::move(result));
     };
-    co_return co_await async::offload(workers.reading, std::move(render));
+    co_return co_await async::offload(threads, std::move(render));
 }
 
 }  // namespace persistproc::tools

@@ -6,12 +6,16 @@
 #include "common/logstore/reader.hpp"
 #include "common/mcp/call.hpp"
 #include "common/mcp/tool.hpp"
+#include "daemon/core/bounded_read.hpp"
 #include "daemon/tools/tools.hpp"
 
 namespace persistproc::tools {
 
-/// One call looks no longer: a slow pattern, or a log of gigabytes, is looked at in several. Shorter while others wait.
+/// One call looks no longer: a slow pattern, or a log of gigabytes, is looked at in several.
 inline constexpr std::chrono::seconds longest_look{2};
+/// Shared with those who wait for their turn, also with those who come while it looks: a short search waits no longer
+/// behind slow ones.
+core::ReadBounds bounds_beside(const core::Workers& workers);
 
 /// Stands for all processes that the kernel does not tell of (hidden /proc, another PID namespace): together they have
 /// what one has, however many sessions that keeps.

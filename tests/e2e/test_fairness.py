@@ -69,10 +69,12 @@ class Fairness(harness.TestCase):
         self.start("web", harness.python(PRINTER))
         self.ok("wait", "web", "--pattern", "^done")
         greedy, other = self.mcp(), self.mcp()
-        sessions = [self.mcp() for _ in range(4)]
+        # They share the time that one of them would have alone.
+        sessions = [self.mcp() for _ in range(12)]
         pool = self.pool(len(sessions))
         searches = [
-            pool.submit(session.call, "get_process_output", process="web", grep=SLOW, lines=0) for session in sessions
+            pool.submit(session.call, "get_process_output", process="web", grep=SLOW, lines=0, cursor="p1:0")
+            for session in sessions
         ]
         for _ in range(5):
             self.assertFalse(other.call("list_processes").is_error)

@@ -1,6 +1,9 @@
 // What an agent is shown of output, and at what price.
+#include "daemon/tools/reading.hpp"
+
 #include <fmt/format.h>
 
+#include <array>
 #include <cctype>
 
 #include "common/rundir/paths.hpp"
@@ -18,7 +21,9 @@ namespace {
 
 /// One running process, "web", with a log of ours.
 struct Reading {
-    Reading() : log(rundir::process_paths(daemon.data->path(), {1}).log) {
+    explicit Reading(mcp::Principal::Role role = mcp::Principal::Role::client)
+        : daemon({}, std::make_shared<tests::TemporaryDirectory>(), true, false, role),
+          log(rundir::process_paths(daemon.data->path(), {1}).log) {
         const Json start{{"command", Json::array({"a", "x"})}, {"working_directory", "/"}, {"label", "web; 9 lines"}};
         daemon.call("start_process", start);
     }
@@ -160,6 +165,32 @@ TEST_CASE("what is said above the output has its share of lines and max_bytes") 
     // One line is shown anyway.
     web.read(Json{{"grep", "needle"}, {"lines", 1}});
     CHECK(web.meta["lines"] == 1);
+}
+
+TEST_CASE("a slow search gives way to those who come while it looks, and says that there is more") {
+    Reading web(mcp::Principal::Role::agent);
+    // Far more than there is time for, also without others.
+    for (int i = 0; i < 64; ++i) web.log.out(std::string(64u << 10, 'a'));
+    web.log.out("\n");
+    auto& searches = web.daemon.workers.searches;
+    const auto bounds = tools::bounds_beside(web.daemon.workers);
+    CHECK(bounds.time() == tools::longest_look);
+    const Json slow{{"process", "p1"}, {"grep", "(a{1,500}){1,2}b"}, {"cursor", "p1:0"}};
+    const int search = web.daemon.call_later("get_process_output", slow);
+    web.daemon.run_until([&] { return searches.running() == 1; });
+    searches.hold(true);
+    async::Turns::Ticket ticket = 0;
+    const std::array<char, 30> others{};
+    for (const char& each : others)
+        searches.enter(
+            &each, [] {}, ticket);
+    CHECK(bounds.time() == std::chrono::milliseconds(100));
+    const Json answer = web.daemon.answer(search)["result"];
+    const std::string text = answer["content"][0]["text"];
+    CHECK(text.starts_with("running; 0 lines, more, marks [; cursor p1:"));
+    CHECK(answer["_meta"]["persistproc/result"]["unread_bytes"] > 0);
+    searches.clear();
+    searches.hold(false);
 }
 
 TEST_CASE("a log that has lost its index is not told as one that is empty") {

@@ -42,6 +42,21 @@ TEST_CASE("who waits gets the next free place in turn, party by party") {
     CHECK(shop.turns.waiting() == 0);
 }
 
+TEST_CASE("how many wait is told also to who is not of the thread, and outlives the turns") {
+    std::shared_ptr<const std::atomic<std::size_t>> waiting;
+    {
+        Shop shop{Turns({.places = 1, .per_party = 1, .waiting_per_party = 10})};
+        waiting = shop.turns.waiting_count();
+        for (const char name : std::string("abc")) shop.enter(name);
+        CHECK(*waiting == 2);
+        shop.turns.leave(shop.party('a'));
+        CHECK(*waiting == 1);
+        shop.turns.clear();
+        CHECK(*waiting == 0);
+    }
+    CHECK(*waiting == 0);
+}
+
 TEST_CASE("no party has more than its share of the places, however many are free") {
     Shop shop{Turns({.places = 10, .per_party = 2, .waiting_per_party = 1})};
     CHECK(shop.enter('a') == Entry::begins);

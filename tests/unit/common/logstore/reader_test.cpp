@@ -547,14 +547,67 @@ TEST_CASE("a search whose time is over, or that nobody waits for, ends at once")
     CHECK(unheard.next == 0);
 }
 
+namespace {
+
+/// A budget for so many looks at the clock.
+ReadBudget looks(int count) {
+    ReadBudget out;
+    out.is_over = [left = count]() mutable { return left-- <= 0; };
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("a slow pattern looks at little before it sees that its time is over") {
+    constexpr std::size_t little = 32u << 10;
+    for (const std::size_t line : {99u, 30'000u, 1u << 20}) {
+        tests::TemporaryDirectory directory;
+        WrittenLog log(directory.path() / "log");
+        for (std::size_t bytes = 0; bytes < (2u << 20); bytes += line + 1) log.out(std::string(line, 'a') + "\n");
+        INFO(line);
+        LineQuery query;
+        query.grep = "(a{1,500}){1,2}b";
+        query.from = 0;
+        query.first = 1;
+        // Several looks may be at one piece.
+        const auto page = read_lines(log.path(), query, looks(2)).value();
+        CHECK(page.is_spent);
+        CHECK(page.next > 0);
+        CHECK(page.next <= little);
+        CHECK(page.unread_bytes == log.position() - page.next);
+    }
+}
+
+TEST_CASE("a slow pattern is looked for from the end, too") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    for (int i = 0; i < 300; ++i) log.out(std::string(999, 'a') + "\n");
+    const std::uint64_t needle = log.position();
+    log.out("needle\n");
+    LineQuery query;
+    query.grep = "(a{1,500}){1,2}b|needle";
+    query.last = 10;
+    const auto page = read_lines(log.path(), query, looks(40)).value();
+    CHECK(texts(page) == Texts{"needle"});
+    REQUIRE(page.earlier);
+    CHECK(*page.earlier < needle);
+    CHECK(page.unsearched_bytes == *page.earlier);
+    // Without time for the newest of it, what stands before that can still be asked for.
+    const auto hasty = read_lines(log.path(), query, looks(1)).value();
+    CHECK(hasty.is_spent);
+    REQUIRE(hasty.earlier);
+    CHECK(*hasty.earlier < hasty.next);
+    CHECK(hasty.next < needle);
+}
+
 TEST_CASE("a pattern that is too large is refused as that") {
     tests::TemporaryDirectory directory;
     WrittenLog log(directory.path() / "log");
     log.out("a\n");
     LineQuery query;
-    query.grep = "\\p{L}{1,200}\\p{N}{1,200}$";  // the first of them counts once
+    query.grep = "\\p{L}{1,200}\\p{N}{1,50}$";  // the first of them counts once
     CHECK(read_lines(log.path(), query).has_value());
-    query.grep = "x\\p{L}{1,200}\\p{N}{1,200}$";
+    query.grep = "x\\p{L}{1,200}\\p{N}{1,50}$";
     CHECK(read_lines(log.path(), query).error().message.find("too large when compiled") != std::string::npos);
 }
 

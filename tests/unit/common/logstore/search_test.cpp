@@ -63,4 +63,24 @@ TEST_CASE("neither colour nor a carriage return hides a match") {
         CHECK_FALSE(pattern.matches(line));
 }
 
+TEST_CASE("one look takes little time whatever the pattern, and what cannot is refused") {
+    constexpr std::size_t most_steps = 1u << 24, most_bytes = 1u << 20, least_bytes = 1u << 10;
+    const char* const patterns[] = {"needle",           "(a{1,500}){1,2}b", "(a?){900}b",   "((((a?){10}){10}){9})b",
+                                    "(.{1,500}){1,2}x", "x\\p{L}{1,10}y",   "(.*){1,900}z$"};
+    for (const char* pattern : patterns) {
+        INFO(pattern);
+        const re2::RE2 plain(std::string("(?m)") + pattern, re2::RE2::Quiet);
+        const auto bytes = LinePattern::compile(pattern).value().longest_text();
+        CHECK(bytes >= least_bytes);
+        CHECK(bytes <= most_bytes);
+        CHECK(bytes * static_cast<std::size_t>(plain.ProgramSize()) <= most_steps);
+    }
+    for (const char* pattern : {"x\\p{L}{1,40}y", "(.?){900}(.?){900}x"}) {
+        INFO(pattern);
+        const auto refused = LinePattern::compile(pattern);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().message.starts_with("the pattern is too large when compiled"));
+    }
+}
+
 }  // namespace search_test
