@@ -284,6 +284,19 @@ void shorten(Line& line, std::size_t most, std::size_t match, std::size_t match_
     cut_out(line, quarter, from);
 }
 
+/// Goes on with the next part of a line: what is left are its beginning and its end.
+void append_part(Line& line, const Line& rest, std::size_t most) {
+    const std::size_t head = line.holes.empty() ? most / 2 : line.holes.back().at;
+    for (const Hole& each : rest.holes) line.holes.push_back({line.text.size() + each.at, each.bytes});
+    line.text += rest.text;
+    line.end = rest.end;
+    line.is_open = rest.is_open;
+    line.complete = rest.complete;
+    if (line.text.size() <= most) return;
+    const std::size_t tail = std::max(most - std::min(most, head), most / 4);
+    cut_out(line, head, std::max(head, line.text.size() - tail));
+}
+
 /// Reads the lines of one query into a page.
 class PageReader {
 public:
@@ -775,14 +788,15 @@ private:
             return true;
         }
         if (!match) {
-            if (after_ > 0) {
-                --after_;
-                return keep(make_line(line, false), line.end);
+            const bool has_context = after_ > 0 || query_.context > 0;
+            Line shown = has_context ? make_line(line, false) : Line{};
+            // The parts of a long line are one of context.
+            const bool is_rest = has_context && !kept_.empty() && !kept_.back().matched && goes_on(kept_.back(), shown);
+            if (after_ > 0 || is_rest) {
+                if (!is_rest) --after_;
+                return keep(std::move(shown), line.end);
             }
-            if (query_.context > 0) {
-                before_.emplace_back(make_line(line, false), line.end);
-                if (before_.size() > query_.context) before_.pop_front();
-            }
+            if (query_.context > 0) take_before(std::move(shown), line.end);
             next_ = line.end;
             return true;
         }
@@ -812,6 +826,17 @@ private:
         if (!keep(std::move(found), line.end)) return false;
         ++page_.matches;
         return true;
+    }
+
+    /// Context that waits for a match.
+    void take_before(Line line, std::uint64_t end) {
+        if (query_.longest_line > 0 && !before_.empty() && goes_on(before_.back().first, line)) {
+            append_part(before_.back().first, line, query_.longest_line);
+            before_.back().second = end;
+            return;
+        }
+        before_.emplace_back(std::move(line), end);
+        if (before_.size() > query_.context) before_.pop_front();
     }
 
     /// Whether a match begins in the part before of a very long line, and ends in this one.
@@ -878,17 +903,7 @@ private:
     bool join(const Line& rest, std::uint64_t end) {
         Line& line = kept_.back();
         bytes_ -= counted(line);
-        const std::size_t most = query_.longest_line;
-        const std::size_t head = line.holes.empty() ? most / 2 : line.holes.back().at;
-        for (const Hole& each : rest.holes) line.holes.push_back({line.text.size() + each.at, each.bytes});
-        line.text += rest.text;
-        line.end = rest.end;
-        line.is_open = rest.is_open;
-        line.complete = rest.complete;
-        if (line.text.size() > most) {
-            const std::size_t tail = std::max(most - std::min(most, head), most / 4);
-            cut_out(line, head, std::max(head, line.text.size() - tail));
-        }
+        append_part(line, rest, query_.longest_line);
         bytes_ += counted(line);
         next_ = end;
         if (query_.last > 0) drop_what_does_not_fit();

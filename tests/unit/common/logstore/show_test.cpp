@@ -232,6 +232,38 @@ TEST_CASE("whoever goes on with the cursor is told of each line once") {
     }
 }
 
+TEST_CASE("a very long line of context is one line, with its size") {
+    const std::string slow = "(a{1,500}){1,2}b|needle";
+    for (const std::string& grep : {std::string("needle"), slow}) {
+        tests::TemporaryDirectory directory;
+        tests::WrittenLog log(directory.path() / "log");
+        const auto part = LinePattern::compile(grep).value().longest_text();
+        const std::string piece(part / 2, 'x');
+        const auto size = 7 * piece.size();
+        log.out("before\n");
+        for (int i = 0; i < 7; ++i) log.out(piece, static_cast<std::uint8_t>(i > 0 ? line_continues : 0));
+        log.out("\nneedle\n", line_continues);
+        for (int i = 0; i < 7; ++i) log.out(piece, static_cast<std::uint8_t>(i > 0 ? line_continues : 0));
+        log.out("\nnext\nafter\n", line_continues);
+        const std::string cut = fmt::format("[cut: {} bytes]", size);
+        for (const bool is_last : {true, false}) {
+            LineQuery query;
+            query.grep = grep;
+            query.context = 2;
+            if (is_last) query.last = 9;
+            if (!is_last) query.from = 0, query.first = 9;
+            const auto options = take_budget(query, true);
+            const std::string text = show(read_lines(log.path(), query).value(), options).text;
+            INFO(text);
+            CHECK(text.starts_with("before\nxxx"));
+            CHECK(text.find(cut) < text.find("needle"));
+            CHECK(text.rfind(cut) > text.find("needle"));
+            CHECK(text.ends_with("xxx\nnext\n"));
+            CHECK(count_lines(text) == 5);
+        }
+    }
+}
+
 TEST_CASE("context keeps to the budget, and a match is not left out for it") {
     tests::TemporaryDirectory directory;
     tests::WrittenLog log(directory.path() / "log");
