@@ -808,17 +808,23 @@ private:
         after_ = pattern_ ? query_.context_after.value_or(query_.context) : 0;
         const bool is_state = match->size() < line.text.size();
         // Too long to be given with what it was redrawn to.
-        const bool is_state_alone = is_state && query_.longest_line > 0 && line.text.size() > query_.longest_line;
+        const std::size_t most_of_line = query_.longest_line > 0 ? query_.longest_line : query_.max_bytes;
+        const bool is_state_alone = is_state && line.text.size() > most_of_line;
         LineView shown = line;
         if (is_state_alone) shown.text = *match;
         Line found = make_line(shown, true, place_of_match(shown.text));
         if (is_state_alone) {
             const auto before = static_cast<std::size_t>(match->data() - line.text.data());
             const std::size_t behind = line.text.size() - before - match->size();
-            if (before > 0) found.holes.insert(found.holes.begin(), {0, before});
-            if (behind > 0) found.holes.push_back({found.text.size(), behind});
+            if (query_.longest_line == 0) {
+                found.missing_before = before;
+                found.missing_after += behind;
+            } else {
+                if (before > 0) found.holes.insert(found.holes.begin(), {0, before});
+                if (behind > 0) found.holes.push_back({found.text.size(), behind});
+            }
         }
-        if (pattern_) found.missing_before = whole.bytes - line.text.size();
+        if (pattern_) found.missing_before += whole.bytes - line.text.size();
         if (is_state && !is_state_alone) {
             found.match_begin = static_cast<std::size_t>(match->data() - line.text.data());
             found.match_size = match->size();

@@ -297,7 +297,7 @@ Task<Waited> Waiter::matched(const Wait& wait, logstore::Line match) {
     result->end = WaitOutcome::matched;
     result->run = match.run != 0 ? match.run : wait.run;
     result->begun_in = wait.begun_in;
-    result->match = match.text;
+    result->match = match.text.substr(std::min(match.match_begin, match.text.size()), match.match_size);
     if (now) result->process = std::move(*now);
     if (!logstore::is_error_head(match.text)) supervisor_.note_ready(wait.id, match.run);
     result->next = match.end;
@@ -314,10 +314,9 @@ Task<Waited> Waiter::matched(const Wait& wait, logstore::Line match) {
     auto& lines = result->lines;
     if (shown) lines = std::move(shown->lines);
     while (!lines.empty() && lines.back().end != match.end) lines.pop_back();
-    if (lines.empty() || lines.back().position != match.position)
-        lines.assign(1, std::move(match));
-    else if (lines.back().missing_after > 0)
-        lines.back() = std::move(match);  // which may stand in what is missing
+    // It knows which of the states of a line that was redrawn has matched, and of a long one where.
+    if (lines.empty() || lines.back().position != match.position) lines.resize(1);
+    lines.back() = std::move(match);
     shorten_context(lines);
     co_return result;
 }

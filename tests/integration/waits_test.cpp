@@ -92,6 +92,18 @@ TEST_CASE("long lines are cut where a wait shows them, as in a page of output") 
     }
 }
 
+TEST_CASE("of a line that was redrawn a wait shows the state that matched") {
+    const std::string progress = "a\rb\rready now\rc\n";
+    for (const std::string& line : {progress, std::string(40'000, 'x') + "\r" + progress}) {
+        Waiting web;
+        web.log.out("first\n" + line);
+        web.begin(for_ready);
+        const Json answer = web.answer();
+        CHECK(Waiting::text(answer).find("ready now") != std::string::npos);
+        CHECK(Waiting::meta(answer)["match"] == "ready now");
+    }
+}
+
 TEST_CASE("nothing before the cursor of a wait is shown") {
     Waiting web;
     web.log.out("one\n");
