@@ -16,7 +16,7 @@ namespace {
 constexpr char number_mark = '\x01';  // no cleaned line holds these two
 constexpr char data_mark = '\x02';
 constexpr std::size_t least_folded_lines = 3, least_folded_bytes = 40;
-constexpr std::size_t shortest_id = 6;
+constexpr std::size_t shortest_id = 6, shortest_mixed_id = 8;
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -82,6 +82,22 @@ std::size_t unit_length(std::string_view text) noexcept {
     return 0;
 }
 
+/// Whether a number is one of time or of bytes, by what stands behind it.
+bool is_measured(std::string_view behind) noexcept {
+    static constexpr std::string_view sizes[] = {"B", "bytes", "byte", "kB", "KB", "MB"};
+    if (behind.starts_with(' ')) behind.remove_prefix(1);
+    const std::string_view unit = behind.substr(0, run_length(behind, is_word));
+    return unit_length(behind) > 0 || std::find(std::begin(sizes), std::end(sizes), unit) != std::end(sizes);
+}
+
+/// Whether what stands behind a prefix in a word ("req_") differs each time: in hex, or of any letters and digits.
+bool is_id_part(std::string_view part) noexcept {
+    const auto digits = std::count_if(part.begin(), part.end(), is_digit);
+    const auto is_ascii = [](char c) { return is_digit(c) || is_letter(c); };
+    if (part.size() >= shortest_id && digits > 0 && std::all_of(part.begin(), part.end(), is_hex)) return true;
+    return part.size() >= shortest_mixed_id && digits > 2 && std::all_of(part.begin(), part.end(), is_ascii);
+}
+
 /// Digits with decimals and groups of thousands.
 std::size_t number_length(std::string_view text) noexcept {
     std::size_t at = run_length(text, is_digit);
@@ -136,20 +152,46 @@ private:
             (is_id && !std::all_of(word.begin(), word.end(), is_digit)))
             return take_number(word.size());
         if (is_digit(word[0])) return take_digits(word);
-        for (std::size_t i = 0; i < word.size();) {
-            const std::size_t digits = run_length(word.substr(i), is_digit);
-            // Compilers' numbers of errors.
-            if (digits > 0 && !is_error_)
-                out_ += number_mark;
-            else if (digits > 0)
-                out_ += word.substr(i, digits);
-            else
-                out_ += word[i];
-            i += std::max<std::size_t>(digits, 1);
-        }
+        if (is_request_name(word)) note_request(word);
+        take_parts(word);
         has_word_ = true;
         before_ = word;
         at_ += word.size();
+    }
+
+    void take_parts(std::string_view word) {
+        if (is_error_code(word)) {
+            out_ += word;
+            return;
+        }
+        for (std::size_t i = 0; i < word.size();) {
+            if (i > 0 && word[i - 1] == '_') {
+                const std::string_view part = word.substr(i, word.find('_', i) - i);
+                if (is_id_part(part)) {
+                    out_ += number_mark;
+                    i += part.size();
+                    continue;
+                }
+            }
+            const std::size_t digits = run_length(word.substr(i), is_digit);
+            out_ += digits > 0 ? number_mark : word[i];
+            i += std::max<std::size_t>(digits, 1);
+        }
+    }
+
+    /// A compiler's or a linter's number of an error: E0382, TS2322.
+    bool is_error_code(std::string_view word) const {
+        constexpr std::size_t most_letters = 6, least_digits = 2, most_digits = 5;
+        if (!is_error_) return false;
+        const std::size_t letters = run_length(word, [](char c) { return c >= 'A' && c <= 'Z'; });
+        const std::size_t digits = word.size() - letters;
+        if (letters == 0 || letters > most_letters || digits < least_digits || digits > most_digits ||
+            run_length(word.substr(letters), is_digit) != digits)
+            return false;
+        static constexpr std::string_view names[] = {"error", "warning", "fatal", "code"};
+        const std::string_view before = line_.substr(0, at_), behind = line_.substr(at_ + word.size());
+        return before.empty() || before.ends_with('[') || before.ends_with('(') || before.ends_with(": ") ||
+               behind.starts_with(':') || (before.ends_with(' ') && stands_among(before_, names));
     }
 
     /// Where the hex digits that begin at `from` end. Words are taken piece by piece: each is looked through once.
@@ -183,14 +225,18 @@ private:
 
     /// A whole number whose value says how something went.
     bool is_outcome(std::string_view digits) {
-        static constexpr std::string_view names[] = {"code", "status", "signal", "errno", "exit"};
+        static constexpr std::string_view names[] = {
+            "code",       "status",     "signal",      "errno",     "exit",        "statuscode", "exitcode",
+            "returncode", "httpstatus", "status_code", "exit_code", "return_code", "http_status"};
         const char previous = at_ == 0 ? ' ' : line_[at_ - 1];
         const std::string_view behind = line_.substr(at_ + digits.size());
         const auto joins = [](char c) { return c == '.' || c == ':' || c == '/' || c == '-'; };
         if (behind.size() > 1 && joins(behind[0]) && is_digit(behind[1])) return false;
-        if (joins(previous) && !(previous == ':' && at_ > 1 && is_letter(line_[at_ - 2]))) return false;
+        // "code:3", or as JSON has it.
+        const auto names_it = [](char c) { return is_letter(c) || c == '"' || c == '\''; };
+        if (joins(previous) && !(previous == ':' && at_ > 1 && names_it(line_[at_ - 2]))) return false;
         if (digits == "0") return true;
-        if (digits.size() == 3 && (digits[0] == '4' || digits[0] == '5') && is_request()) return true;
+        if (is_status(digits)) return true;
         if (!stands_among(before_, names)) return false;
         const auto begin = static_cast<std::size_t>(before_.data() + before_.size() - line_.data());
         return line_.substr(begin, at_ - begin).find_first_not_of(" =:\"'(") == std::string_view::npos;
@@ -210,15 +256,39 @@ private:
         return address.find("://") != address.npos || address.starts_with("localhost:");
     }
 
-    /// Whether the line names an HTTP request, before the number or behind it.
-    bool is_request() {
+    /// Of an HTTP request that failed: of the numbers behind it the first one, the others are bytes and times.
+    bool is_status(std::string_view digits) {
+        if (digits.size() != 3 || digits[0] < '1' || digits[0] > '5' || !is_request()) return false;
+        const bool is_failure = digits[0] >= '4';
+        if (!is_behind_request_) return is_failure;
+        if (!awaits_status_ || at_ < target_end_ || is_measured(line_.substr(at_ + digits.size()))) return false;
+        awaits_status_ = false;
+        return is_failure;
+    }
+
+    static bool is_request_name(std::string_view word) {
         static constexpr std::string_view names[] = {"GET",    "POST", "PUT",     "PATCH",
                                                      "DELETE", "HEAD", "OPTIONS", "HTTP"};
+        return std::find(std::begin(names), std::end(names), word) != std::end(names);
+    }
+
+    /// `word`, at which the line stands, names one.
+    void note_request(std::string_view word) {
+        is_behind_request_ = awaits_status_ = true;
+        target_end_ = std::min(line_.find_first_not_of(" \"'", at_ + word.size()), line_.size());
+        const std::size_t end = std::min(line_.find_first_of(" \"'", target_end_), line_.size());
+        const std::string_view target = line_.substr(target_end_, end - target_end_);
+        if (target.starts_with('/') || target.starts_with("http://") || target.starts_with("https://"))
+            target_end_ = end;
+    }
+
+    /// Whether the line names an HTTP request, before the number or behind it.
+    bool is_request() {
         if (is_request_) return *is_request_;
         is_request_ = false;
         for (std::string_view left = line_; !left.empty() && !*is_request_;) {
             const std::size_t length = run_length(left, is_word);
-            is_request_ = std::find(std::begin(names), std::end(names), left.substr(0, length)) != std::end(names);
+            is_request_ = is_request_name(left.substr(0, length));
             left.remove_prefix(std::max<std::size_t>(length, 1));
         }
         return *is_request_;
@@ -232,6 +302,8 @@ private:
     std::string out_;
     bool has_word_ = false;
     std::optional<bool> is_request_;
+    bool is_behind_request_ = false, awaits_status_ = false;  // the last one's, which has not come
+    std::size_t target_end_ = 0;                              // of what was requested
 };
 
 }  // namespace

@@ -55,6 +55,16 @@ TEST_CASE("lines are equal but for numbers, times, addresses and ids") {
         {"INFO: 127.0.0.1:51234 - \"GET / HTTP/1.1\" 200 OK", "INFO: 127.0.0.1:51999 - \"GET / HTTP/1.1\" 200 OK"},
         {"connection from 10.0.0.5 port 51234", "connection from 10.0.0.9 port 40022"},
         {"Error: timed out after 1203 ms", "Error: timed out after 1303 ms"},
+        {"\"GET / HTTP/1.1\" 200 431 \"-\" \"curl\"", "\"GET / HTTP/1.1\" 200 512 \"-\" \"curl\""},
+        {"GET /items?id=404&n=1 200 433 ms - 512", "GET /items?id=405&n=1 200 57 ms - 1"},
+        {"GET /items 200 404", "GET /items 304 17"},
+        {"POST http://localhost/a?b=1 201 433", "POST http://localhost/a?b=1 201 12"},
+        {"ValueError: x1", "ValueError: x25"},
+        {"Error: user1 not found", "Error: user404 not found"},
+        {"Error: order QX1234 is gone", "Error: order QX99 is gone"},
+        {"handling req_000009ab", "handling req_00000a1b"},
+        {"Error: req_000009ab failed", "Error: req_0a0b0c0d failed"},
+        {"paid by cus_9s6XKzkNRiz8i3", "paid by cus_4f7Ab1kQmn0x2y"},
         {"request aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee done", "request ffffffff-bbbb-cccc-dddd-eeeeeeeeeeee done"},
     };
     for (const auto& [a, b] : same) {
@@ -69,6 +79,17 @@ TEST_CASE("what differs in words or in an outcome is not equal") {
         {"GET /a 200 3ms", "GET /a 500 3ms"},
         {"GET /a 404 3ms", "GET /a 500 3ms"},
         {"\"GET / HTTP/1.1\" 200 12", "\"GET / HTTP/1.1\" 503 12"},
+        {"\"GET / HTTP/1.1\" 404 431", "\"GET / HTTP/1.1\" 200 431"},
+        {"GET /a took 433 ms: 404", "GET /a took 433 ms: 200"},
+        {"GET /a?id=433 404 12 ms", "GET /a?id=433 200 12 ms"},
+        {"GET 404 /a", "GET 200 /a"},
+        {"404 GET /a (127.0.0.1) 433.12ms", "200 GET /a (127.0.0.1) 433.12ms"},
+        {"| 404 |  433 ms | 127.0.0.1 | GET \"/a\"", "| 200 |  433 ms | 127.0.0.1 | GET \"/a\""},
+        {"{\"method\":\"GET\",\"bytes\":433,\"statusCode\":404}",
+         "{\"method\":\"GET\",\"bytes\":433,\"statusCode\":200}"},
+        {"{\"method\":\"GET\",\"status\":404,\"ms\":17}", "{\"method\":\"GET\",\"status\":200,\"ms\":17}"},
+        {"{\"code\":3}", "{\"code\":4}"},
+        {"GET /a 200, then GET /b 404", "GET /a 200, then GET /b 200"},
         {"Found 0 errors.", "Found 3 errors."},
         {"failed: 0", "failed: 2"},
         {"exited with code 1", "exited with code 137"},
@@ -87,6 +108,9 @@ TEST_CASE("what differs in words or in an outcome is not equal") {
          "src/a2.ts(1,7): error TS2322: Type 'string' is not assignable"},
         {"src/a.ts(1,7): error TS2322: no", "src/a.ts(2,7): error TS2322: no"},
         {"error TS2322: no", "error TS2304: no"},
+        {"error[E0382]: no", "error[E0499]: no"},
+        {"./a.py:3:1: E501 no", "./a.py:3:1: F401 no"},
+        {"Error: (P2002) no", "Error: (P2025) no"},
         {"    at total (/srv/app.js:5:48)", "    at total (/srv/app.js:6:48)"},
         {"ready on http://localhost:3000", "ready on http://localhost:3001"},
         {"listening on port 3000", "listening on port 3001"},
@@ -146,7 +170,7 @@ TEST_CASE("whatever the lines are, time grows with them alone") {
     std::vector<std::string> almost;
     for (std::size_t i = 0; i < 20000; ++i) almost.push_back(i % 60 < 59 ? "a word" : std::string(i / 60 % 7, 'b'));
     CHECK_FALSE(folded(almost).empty());
-    for (const char* part : {"a:", "400 ", "1m", "1.", "0x", "0a"}) {
+    for (const char* part : {"a:", "400 ", "1m", "1.", "0x", "0a", "a_", "a1b2c3d4_", "GET /", "GET 404 "}) {
         std::string line;
         for (int i = 0; i < 60000; ++i) line += part;
         CHECK_FALSE(shape_of(line + "z").empty());
