@@ -8,6 +8,7 @@
 #include "common/base/text.hpp"
 #include "common/logstore/ascii.hpp"
 #include "common/logstore/error_line.hpp"
+#include "common/logstore/fold.hpp"
 #include "common/logstore/search.hpp"
 #include "common/logstore/show.hpp"
 
@@ -444,12 +445,25 @@ bool is_error_detail(const std::vector<Line>& lines) {
 }
 
 ErrorBlock::Text ErrorBlock::text() const {
+    std::vector<std::string> shown = lines;
+    if (left_out > 0)
+        shown.insert(shown.begin() + static_cast<std::ptrdiff_t>(std::min(left_out_before, shown.size())),
+                     fmt::format("{}{} left out]", mark, base::counted(left_out, "line")));
+    std::vector<std::string> shapes;
+    for (const auto& line : shown)
+        // A line that holds something of ours is equal to no other.
+        shapes.push_back(line.find(mark) == line.npos ? shape_of(line) : fmt::format("\n{}", shapes.size()));
     std::string all;
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-        if (left_out > 0 && i == left_out_before)
-            all += fmt::format("{}{} left out]\n", mark, base::counted(left_out, "line"));
-        all += lines[i] + '\n';
+    std::size_t from = 0;
+    const auto add_until = [&](std::size_t to) {
+        for (; from < to; ++from) all += shown[from] + '\n';
+    };
+    for (const Fold& fold : find_folds(shapes)) {
+        add_until(fold.first);
+        all += fmt::format("{}{}]\n", mark, fold_text(fold));
+        from = fold.shown();
     }
+    add_until(shown.size());
     if (all.find(mark) == all.npos) return {std::move(all), ""};
     Text out{.text = "", .marker = find_marker(all)};
     for (const char each : all)

@@ -1,5 +1,7 @@
 #include "common/logstore/fold.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -309,6 +311,11 @@ private:
 }  // namespace
 
 std::string shape_of(std::string_view line) { return ShapeMaker(line).make(); }
+
+std::string fold_text(const Fold& fold) {
+    return fmt::format("{} line{} as below, {}", fold.period, fold.period == 1 ? "" : "s",
+                       fold.times() == 1 ? "once" : fmt::format("{} times", fold.times()));
+}
 
 std::vector<Fold> find_folds(std::span<const std::string> shapes) {
     const std::size_t n = shapes.size();

@@ -26,6 +26,9 @@ struct Fold {
     friend bool operator==(const Fold&, const Fold&) = default;
 };
 
+/// "12 lines as below, 16 times": what a mark says of it.
+std::string fold_text(const Fold& fold);
+
 /// Blocks of up to this many lines are looked for.
 inline constexpr std::size_t longest_block = 60;
 

@@ -278,8 +278,7 @@ private:
         if (!has_line(unit)) return piece;
         if (const Fold* fold = unit.fold) {
             separate(entries_[fold->first]);
-            piece.mark(fmt::format("{} line{} as below, {}", fold->period, fold->period == 1 ? "" : "s",
-                                   fold->times() == 1 ? "once" : fmt::format("{} times", fold->times())));
+            piece.mark(fold_text(*fold));
             piece.text += '\n';
         }
         const Entry& entry = entries_[unit.line];

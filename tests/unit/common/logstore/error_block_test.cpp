@@ -570,6 +570,26 @@ TEST_CASE("errors: frames of the runtime are counted, not shown") {
     CHECK(one->lines.back() == "    at node:internal/main/run_main_module:28:49");
 }
 
+TEST_CASE("errors: what repeats in a block is folded") {
+    const auto loop = error_in("Error: tick 1\nError: tick 2\nError: tick 3\nError: tick 4\nError: tick 5\n");
+    REQUIRE(loop);
+    CHECK(loop->text().text == "[1 line as below, 4 times]\nError: tick 5\n");
+    CHECK(loop->text().marker == "[");
+    std::string deep =
+        "Traceback (most recent call last):\n  File \"/home/me/shop/a.py\", line 1, in <module>\n    f(1)\n";
+    for (int i = 0; i < 12; ++i) deep += "  File \"/home/me/shop/a.py\", line 9, in f\n    return f(n + 1)\n";
+    const auto recursion = error_in(deep + "RecursionError: too deep\n");
+    REQUIRE(recursion);
+    CHECK(recursion->text().text.find("[2 lines as below, 11 times]\n") != std::string::npos);
+    // What is ours is no line of a repetition.
+    std::string many = "Error: begin of many\n";
+    for (int i = 0; i < 500; ++i) many += "    one of the frames of it\n";
+    const auto cut = error_in(many);
+    REQUIRE(cut);
+    CHECK(cut->text().text.find("[461 lines left out]\n") != std::string::npos);
+    CHECK(cut->text().text.find("lines as below") == std::string::npos);
+}
+
 TEST_CASE("errors: a long line keeps both its ends, and no character is cut") {
     const auto block = error_in("Error: begin " + std::string(900, 'x') + "\n");
     REQUIRE(block);
