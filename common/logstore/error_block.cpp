@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 #include "common/base/text.hpp"
 #include "common/logstore/ascii.hpp"
@@ -184,7 +185,7 @@ private:
             is_told_vaguely_ = is_vague(body);
             wants_message_ = is_told_vaguely_ && !in_traceback_;
         }
-        keep(std::move(line));
+        keep(std::move(line), true);
     }
 
     static bool is_of_traceback(std::string_view body) {
@@ -248,14 +249,19 @@ private:
         keep(std::move(line));
     }
 
-    void keep(Seen line) {
+    void keep(Seen line, bool is_head = false) {
         note_place(line.body());
         block_.end = line.end;
-        const bool is_of_runtime = is_runtime_frame(line.body());
+        const bool is_of_runtime = !is_head && is_runtime_frame(line.body());
+        // The source that a frame of Python's is shown with.
+        const bool is_its_source = is_python_ && runtime_frames_ > 0 && line.body().starts_with("    ");
         std::string text = line.shown.empty() ? std::move(line.text) : std::move(line.shown);
         if (is_of_runtime) {
             ++runtime_frames_;
-            last_runtime_frame_ = std::move(text);
+            first_runtime_frame_.clear();
+        }
+        if (is_of_runtime || is_its_source) {
+            if (runtime_frames_ == 1) first_runtime_frame_.push_back(std::move(text));
             return;
         }
         tell_runtime_frames();
@@ -263,9 +269,8 @@ private:
     }
 
     void tell_runtime_frames() {
-        if (runtime_frames_ == 0) return;
-        add(runtime_frames_ == 1 ? std::move(last_runtime_frame_)
-                                 : fmt::format("    {}{} frames of the runtime]", ErrorBlock::mark, runtime_frames_));
+        if (runtime_frames_ > 1) add(fmt::format("    {}{} frames of the runtime]", ErrorBlock::mark, runtime_frames_));
+        for (auto& each : std::exchange(first_runtime_frame_, {})) add(std::move(each));
         runtime_frames_ = 0;
     }
 
@@ -305,8 +310,8 @@ private:
     std::deque<std::string> tail_;
     std::vector<Seen> waiting_;
     std::size_t foreign_ = 0, blank_ = 0;
-    std::size_t runtime_frames_ = 0;  // since the last line that was added
-    std::string last_runtime_frame_;
+    std::size_t runtime_frames_ = 0;                // since the last line that was added
+    std::vector<std::string> first_runtime_frame_;  // of them, where it is the only one
     Stream stream_;
     std::string source_;
     std::string lint_file_;  // that a linter's lines are about

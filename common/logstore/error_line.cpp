@@ -507,8 +507,13 @@ bool is_prelude(std::string_view line) {
 
 bool is_runtime_frame(std::string_view line) {
     const std::string_view text = trimmed_front(line);
-    constexpr std::string_view fronts[] = {"at node:", "at async node:", "at java.base/", "File \"<frozen "};
-    return starts_with_one(text, fronts) || (text.starts_with("at ") && has(text, "(node:"));
+    constexpr std::string_view fronts[] = {"at node:", "at async node:", "at java.",      "at javax.",      "at jdk.",
+                                           "at sun.",  "at System.",     "at Microsoft.", "File \"<frozen "};
+    if (starts_with_one(text, fronts) || (text.starts_with("at ") && has(text, "(node:"))) return true;
+    if (text.starts_with("File \"")) return has(text, "/lib/python") && !has(text, "-packages/");
+    // Ruby: what was its own server once is a gem now.
+    const bool is_rubys = text.starts_with("from ") || has(text, ":in ");
+    return is_rubys && ((has(text, "/lib/ruby/") && !has(text, "/gems/")) || has(text, "/gems/webrick-"));
 }
 
 bool is_vague(std::string_view line) {

@@ -47,7 +47,7 @@ bool is_detail(std::string_view line);
 bool is_prelude(std::string_view line);
 
 /// Whether it is a frame of a stack in the language's own runtime, which nobody mends: "at node:internal/…",
-/// "File "<frozen runpy>", …".
+/// "File "/usr/lib/python3.11/socketserver.py", …", "from /usr/lib/ruby/3.1.0/…".
 bool is_runtime_frame(std::string_view line);
 
 /// Whether the line says nothing of what is wrong, and the next one does ("ERROR in ./src/a.js").

@@ -563,6 +563,30 @@ TEST_CASE("errors: frames of the runtime are counted, not shown") {
     REQUIRE(python);
     CHECK(python->text().text.find("\n    [2 frames of the runtime]\n") != std::string::npos);
     CHECK(python->lines[2] == "  File \"/home/me/shop/a.py\", line 2, in <module>");
+    const auto served = error_in(
+        "Traceback (most recent call last):\n"
+        "  File \"/usr/lib/python3.11/socketserver.py\", line 316, in _handle_request_noblock\n"
+        "    self.process_request(request, client_address)\n"
+        "  File \"/usr/lib/python3.11/http/server.py\", line 433, in handle\n    self.handle_one_request()\n"
+        "    ^^^^^^^^^^^^^^^^^^^^^^^^^\n  File \"/home/me/shop/a.py\", line 2, in do_GET\n    f()\n"
+        "  File \"/usr/lib/python3.11/json/decoder.py\", line 355, in raw_decode\n    raise JSONDecodeError()\n"
+        "KeyError: 'x'\n");
+    REQUIRE(served);
+    CHECK(served->text().text ==
+          "Traceback (most recent call last):\n    [2 frames of the runtime]\n"
+          "  File \"/home/me/shop/a.py\", line 2, in do_GET\n    f()\n"
+          "  File \"/usr/lib/python3.11/json/decoder.py\", line 355, in raw_decode\n    raise JSONDecodeError()\n"
+          "KeyError: 'x'\n");
+    const auto ruby = error_in(
+        "/usr/lib/ruby/3.1.0/json/common.rb:216:in `parse': unexpected token (JSON::ParserError)\n"
+        "\tfrom /usr/lib/ruby/3.1.0/json/common.rb:216:in `parse'\n\tfrom /home/me/shop/app.rb:3:in `total'\n"
+        "\tfrom /var/lib/gems/3.1.0/gems/webrick-1.8.1/lib/webrick/server.rb:310:in `block in start_thread'\n"
+        "\tfrom /usr/lib/ruby/3.1.0/socket.rb:10:in `accept'\n");
+    REQUIRE(ruby);
+    CHECK(ruby->lines.front().find("unexpected token") != std::string::npos);
+    CHECK(ruby->text().text.ends_with("\tfrom /home/me/shop/app.rb:3:in `total'\n    [2 frames of the runtime]\n"));
+    REQUIRE(ruby->place);
+    CHECK(ruby->place->file == "app.rb");
     // One takes no more room than its number.
     const auto one = error_in("Error: broken\n    at node:internal/main/run_main_module:28:49\n");
     REQUIRE(one);
