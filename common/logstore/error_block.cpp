@@ -296,11 +296,14 @@ private:
             return;
         }
         if (is_place_final_ || (is_python_ && body.find("File \"") == body.npos)) return;
+        const std::string_view text = body.substr(std::min(body.find_first_not_of(" \t"), body.size()));
+        is_cause_ = is_cause_ || text.starts_with("Caused by") || text.starts_with("[cause]");
         const auto place = find_place(body);
         if (!place) return;
         const PlaceRank rank = rank_of(*place, body, working_directory_);
-        // The innermost frame comes first, and in Python last.
-        if (block_.place && (is_python_ ? rank < place_rank_ : rank <= place_rank_)) return;
+        // The innermost frame comes first, and in Python last; a cause is told behind what it led to.
+        if (block_.place && (is_python_ || is_cause_ ? rank < place_rank_ : rank <= place_rank_)) return;
+        is_cause_ = false;
         place_rank_ = rank;
         block_.place = shown_place(*place, working_directory_);
     }
@@ -319,6 +322,7 @@ private:
     LineKind rank_ = LineKind::other;  // of the line that the message is from
     PlaceRank place_rank_ = PlaceRank::library;
     bool in_traceback_ = false, is_python_ = false;
+    bool is_cause_ = false;  // no frame of it has been told as the place
     enum class Paragraphs { none, told, last, last_line } paragraphs_ = Paragraphs::none;
     bool is_told_vaguely_ = false;  // a better message may come
     bool wants_message_ = false;    // the next line is it

@@ -32,6 +32,10 @@ constexpr std::string_view libraries[] = {
     "at jakarta.",   "at kotlin.",     "at scala.",      "at org.apache",  "at org.spring", "at org.junit",
     "at io.netty",   "at com.sun.",    "at System.",     "at Microsoft.",  "/.pnpm/",       "/.yarn/",
     "next/dist/",    "/.rustup/",      "/.local/share/"};
+// Of the C library's own sources, whose folders have names that others have, too.
+constexpr std::string_view c_library_files[] = {"libc-start.c",    "libc_start_call_main.h", "nptl/pthread_",
+                                                "stdlib/abort.c",  "stdlib/exit.c",          "signal/raise.c",
+                                                "assert/assert.c", "malloc/malloc.c",        "debug/fortify_fail.c"};
 
 /// Takes a number off the front; 0: there is none.
 std::uint32_t take_number(std::string_view& text) {
@@ -167,7 +171,13 @@ PlaceRank rank_of(const NamedPlace& place, std::string_view line, std::string_vi
                            [text](std::string_view each) { return text.find(each) != text.npos; });
     };
     // A frame's function tells whose it is where the file has no folder.
-    if (is_in(told) || (file.find('/') == file.npos && is_in(line))) return PlaceRank::library;
+    const bool is_of_c =
+        !file.starts_with('/') &&
+        std::any_of(std::begin(c_library_files), std::end(c_library_files), [file](std::string_view each) {
+            const auto at = file.rfind(each);
+            return at != file.npos && (at == 0 || file[at - 1] == '/');
+        });
+    if (is_of_c || is_in(told) || (file.find('/') == file.npos && is_in(line))) return PlaceRank::library;
     return is_own ? PlaceRank::own : PlaceRank::elsewhere;
 }
 

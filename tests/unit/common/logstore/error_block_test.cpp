@@ -288,7 +288,7 @@ Caused by: java.io.FileNotFoundException: shop.yml
 	at com.example.shop.Config.read(Config.java:30)
 	... 5 more
 )",
-     "java.lang.IllegalStateException: Failed to load", "App.java:12", "2026-01-02 10:00:00.456", "\t... 5 more"},
+     "java.lang.IllegalStateException: Failed to load", "Config.java:30", "2026-01-02 10:00:00.456", "\t... 5 more"},
     {"Java, thread", "Exception in thread \"main\" java.lang.RuntimeException: boom\n\tat Main.main(Main.java:3)\n",
      "Exception in thread \"main\" java.lang.RuntimeException: boom", "Main.java:3", "Exception in", "\tat Main"},
     {"javac", "src/Main.java:3: error: ';' expected\n    int x = 1\n             ^\n1 error\n", "error: ';' expected",
@@ -612,6 +612,19 @@ TEST_CASE("errors: what repeats in a block is folded") {
     REQUIRE(cut);
     CHECK(cut->text().text.find("[461 lines left out]\n") != std::string::npos);
     CHECK(cut->text().text.find("lines as below") == std::string::npos);
+}
+
+TEST_CASE("errors: frames of the C library are nobody's own, wherever the source lies") {
+    const auto asan = error_in(
+        "==4711==ERROR: AddressSanitizer: heap-use-after-free on address 0x602000000014\n"
+        "READ of size 4 at 0x602000000014 thread T0\n    #0 0x4d in main /srv/other/main.c:5:3\n"
+        "    #1 0x4e in __libc_start_call_main csu/../sysdeps/nptl/libc_start_call_main.h:58:16\n"
+        "    #2 0x4f in __libc_start_main csu/../csu/libc-start.c:360:3\n    #3 0x50 in start_thread "
+        "nptl/pthread_create.c:442\n");
+    REQUIRE(asan);
+    REQUIRE(asan->place);
+    CHECK(asan->place->file == "/srv/other/main.c");
+    CHECK(asan->place->line == 5);
 }
 
 TEST_CASE("errors: a long line keeps both its ends, and no character is cut") {
