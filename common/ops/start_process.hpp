@@ -98,7 +98,8 @@ Result<void> restore_bytes(StartRequest& request);
 /// The process view and whether this call made the run.
 struct StartResponse : domain::ProcessView {
     bool created = false;
-    std::string cursor;  // where the output of its run begins
+    std::string cursor;                   // where the output of its run begins
+    std::optional<std::int64_t> old_pid;  // of the program that it replaces
     // Of one that was running already, or waited to run again: what was asked for and does not apply to it.
     std::vector<std::string> ignored_variables;  // names
     std::vector<std::string> ignored_settings;   // fields of the definition
@@ -109,6 +110,7 @@ struct StartResponse : domain::ProcessView {
         using R = StartResponse;
         each(schema::field("created", &R::created));
         each(schema::field("cursor", &R::cursor).absent_if_empty().left_out_if_absent());
+        each(schema::field("old_pid", &R::old_pid).left_out_if_absent());
         each(schema::field("ignored_variables", &R::ignored_variables).absent_if_empty().left_out_if_absent());
         each(schema::field("ignored_settings", &R::ignored_settings).absent_if_empty().left_out_if_absent());
     }

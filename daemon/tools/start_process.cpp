@@ -32,8 +32,10 @@ Task<mcp::ToolResult> start(Core core, ops::StartRequest request, mcp::CallConte
     if (!started) co_return mcp::tool_failure(started.error());
     if (!started->created) core.agent_starts.give_back(context.principal);
     started->cursor = cursor_of_run(core.supervisor, started->id);
-    std::string text = started->created ? "Started " + short_line_of(*started)
-                                        : "Already running: " + line_of(*started, core.clock.wall());
+    const auto old = started->old_pid;
+    std::string text = !started->created ? "Already running: " + line_of(*started, core.clock.wall())
+                       : old             ? fmt::format("Restarted {} (was {})", short_line_of(*started), *old)
+                                         : "Started " + short_line_of(*started);
     text += fmt::format("; cursor {}{}", started->cursor, ignored_text(*started));
     auto answer = structured(*started, std::move(text));
     if (!wait) co_return answer;

@@ -878,6 +878,11 @@ TEST_CASE("a start is answered in a line, with what is needed to act") {
           "Already running: p1 \"web\" running, PID 1001; cursor p1:0");
     CHECK(said(daemon.call("restart_process", Json{{"process", "web"}})) ==
           "Restarted p1 \"web\", PID 1002 (was 1001); cursor p1:0");
+    Json anew = command("a", "web");
+    anew["if_running"] = "restart";
+    const Json again = daemon.call("start_process", anew);
+    CHECK(said(again) == "Restarted p1 \"web\", PID 1003 (was 1002); cursor p1:0");
+    CHECK(again["structuredContent"]["old_pid"] == 1002);
     CHECK(said(daemon.call("stop_process", Json{{"process", "web"}})).starts_with("p1 \"web\" stopped, "));
 
     // A label that was made from a command is cut in its middle; one that was given is not.

@@ -227,6 +227,7 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     auto left = co_await left_running(process);
     if (auto wanted = still_wanted(*process, stops, "started"); !wanted) co_return wanted.error();
     const bool replaces = process->is<Running>();
+    const pid_t replaced_pid = replaces ? process->run_state.pid : 0;
     const bool is_known = process->standing != Standing::provisional;
     if (auto room = check_room(*process); !room) {
         if (process->standing == Standing::provisional) driver_.forget(process);
@@ -293,6 +294,7 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     static_cast<ProcessView&>(made) = std::move(shown);
     tell_ended(made, std::move(left));
     made.created = true;
+    if (replaced_pid > 0) made.old_pid = replaced_pid;
     co_return made;
 }
 
