@@ -283,6 +283,7 @@ struct ProcessView : Definition, Ending {
     std::optional<WallTime> started_at;
     std::optional<WallTime> ended_at;
     std::optional<double> own_grace_seconds;  // where it is not the usual one; while it is stopped, that stop's
+    std::optional<std::string> own_restart, own_stop_signal;  // likewise: "on_failure:3", "SIGINT"
     std::optional<std::string> run;
     std::int64_t restarts = 0;
     std::vector<int> ports;
@@ -305,6 +306,8 @@ struct ProcessView : Definition, Ending {
         each(field("ended_at", &V::ended_at));
         Ending::fields(each);
         each(field("grace_seconds", &V::own_grace_seconds).left_out_if_absent());
+        each(field("restart", &V::own_restart).left_out_if_absent());
+        each(field("stop_signal", &V::own_stop_signal).left_out_if_absent());
         each(field("run", &V::run));
         each(field("restarts", &V::restarts));
         each(field("ports", &V::ports));

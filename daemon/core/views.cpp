@@ -131,6 +131,11 @@ ProcessView make_view(const Process& process, const std::filesystem::path& log, 
     const auto& state = process.run_state;
     const double grace = stop_grace(process).value_or(view.grace_seconds);
     if (grace != Definition{}.grace_seconds) view.own_grace_seconds = grace;
+    if (view.restart != Definition{}.restart) {
+        view.own_restart = schema::enum_name(view.restart);
+        if (view.restart_limit) *view.own_restart += fmt::format(":{}", *view.restart_limit);
+    }
+    if (view.stop_signal != Definition{}.stop_signal) view.own_stop_signal = domain::signal_name(view.stop_signal);
     view.id = process.name();
     view.state = process.state();
     const bool live = process.life.is_live();

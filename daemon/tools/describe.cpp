@@ -68,6 +68,9 @@ std::string describe(const ProcessView& view) {
                        base::escape_line(view.working_directory));
     if (!view.description.empty()) out += fmt::format("\n  {}", base::escape_line(view.description));
     out += fmt::format("\n  restarts {}", view.restarts);
+    if (view.own_restart) out += fmt::format(", restart {}", base::escape_line(*view.own_restart));
+    if (view.own_stop_signal) out += fmt::format(", stop_signal {}", base::escape_line(*view.own_stop_signal));
+    if (view.own_grace_seconds) out += fmt::format(", grace_seconds {}", *view.own_grace_seconds);
     if (view.started_at) out += fmt::format(", started {}", base::format_rfc3339(*view.started_at));
     if (!view.started_by.empty()) out += " " + by_whom(view.started_by);
     if (view.ended_at) out += fmt::format(", ended {}", base::format_rfc3339(*view.ended_at));

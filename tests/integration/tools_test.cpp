@@ -893,6 +893,29 @@ TEST_CASE("a start is answered in a line, with what is needed to act") {
     CHECK(said(daemon.call("start_process", command("b", word.c_str()))).find(word) != std::string::npos);
 }
 
+TEST_CASE("how a process is restarted and stopped is told where it is not as usual") {
+    AgentsDaemon daemon;
+    Json own = command("a", "own");
+    own["restart"] = "on-failure:3";
+    own["stop_signal"] = "INT";
+    own["grace_seconds"] = 2.5;
+    daemon.call("start_process", own);
+    daemon.call("start_process", command("b", "usual"));
+    const auto listed = [&](const char* process) {
+        const Json answer = daemon.call("list_processes", Json{{"process", process}});
+        return std::pair(answer["content"][0]["text"].get<std::string>(),
+                         Json(answer["structuredContent"]["processes"][0]));
+    };
+    const auto [text, view] = listed("own");
+    CHECK(text.find(", restart on_failure:3, stop_signal SIGINT, grace_seconds 2.5") != std::string::npos);
+    CHECK(view["restart"] == "on_failure:3");
+    CHECK(view["stop_signal"] == "SIGINT");
+    const auto [usual_text, usual] = listed("usual");
+    CHECK(usual_text.find("stop_signal") == std::string::npos);
+    CHECK_FALSE(usual.contains("restart"));
+    CHECK_FALSE(usual.contains("stop_signal"));
+}
+
 TEST_CASE("a list that was asked for nothing tells what lives, and of what ended the newest") {
     AgentsDaemon daemon;
     const auto said = [](const Json& result) { return result["content"][0]["text"].get<std::string>(); };
