@@ -122,8 +122,9 @@ std::string cause_text(const Cause& cause) {
                                                          "bytes of output were not recorded")
                                          : "some output was not recorded";
         case CauseCode::output_removed:
-            return base::counted(cause.bytes.value_or(0), "byte of recorded output was removed by somebody",
-                                 "bytes of recorded output were removed by somebody");
+            return base::counted(cause.bytes.value_or(0),
+                                 "byte of recorded output is gone: somebody removed or changed its files",
+                                 "bytes of recorded output are gone: somebody removed or changed its files");
         case CauseCode::shim_replaced: return replaced_text(cause);
         case CauseCode::suspended: return "suspended until SIGCONT";
         case CauseCode::data_removed: return "the data directory was removed, and nothing of it is recorded any more";

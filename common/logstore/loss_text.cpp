@@ -21,8 +21,9 @@ std::optional<std::string> loss_text(Event event, std::int64_t value) {
         return fmt::format("the shim was killed and another took over here: at most {} may be missing",
                            base::counted(value, "byte"));
     if (event == Event::removed)
-        return fmt::format("somebody removed recorded output before this, {} of it in the newest file",
-                           base::counted(value, "byte"));
+        return fmt::format(
+            "somebody removed or changed files of recorded output before this, with {} in the newest one",
+            base::counted(value, "byte"));
     return std::nullopt;
 }
 

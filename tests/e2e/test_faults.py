@@ -383,7 +383,7 @@ class Removed(Case):
         self.assertGreater(sum(recorded.events(9)), 200)
         self.assertEqual(sum(recorded.events(9)), recorded.first)
         answer = self.mcp().call("get_process_output", process="ticker", lines=100000, max_bytes=1048576, view="raw")
-        self.assertIn("\n[somebody removed recorded output before this", answer.text)
+        self.assertIn("\n[somebody removed or changed files of recorded output before this", answer.text)
         lines = [line for line in answer.text.splitlines()[1:] if not line.startswith("[")]
         # Whole lines in order, and nothing between them missing.
         numbers = [int(line.split()[1]) for line in lines[1:]]
