@@ -178,6 +178,11 @@ std::string restarted_event_json(const OwnerName& owner, std::string_view run, s
     return owner_event_json(owner, OwnerEvent{.event = "restarted", .run = std::string(run), .pid = pid, .text = {}});
 }
 
+std::string forgotten_json() { return document(Json{{"event", "forgotten"}}); }
+std::string forgotten_json(const OwnerName& owner) {
+    return owner_event_json(owner, OwnerEvent{.event = "forgotten", .run = {}, .text = {}});
+}
+
 std::string lines_begin_json(std::string_view process_id) {
     return "{\"process\":" + Json(process_id).dump() + ",\"lines\":[";
 }

@@ -80,6 +80,8 @@ std::string checks_json(const std::vector<CheckLine>& checks);
 /// "stopped_by", "restarts_at" and the like where they are known; {"event":"restarted","run":…,"pid":…}.
 std::string ended_json(const ProcessView& view);
 std::string restarted_event_json(std::string_view run, std::int64_t pid);
+/// {"event":"forgotten"}: the process has been removed, with its output.
+std::string forgotten_json();
 
 /// Whose line or event it is, where there are several.
 struct OwnerName {
@@ -88,9 +90,10 @@ struct OwnerName {
 /// The same, of one of several.
 std::string ended_json(const OwnerName& owner, const ProcessView& view);
 std::string restarted_event_json(const OwnerName& owner, std::string_view run, std::int64_t pid);
+std::string forgotten_json(const OwnerName& owner);
 /// {"event":…,"process":…,"label":…}, with "run", "pid" or "bytes" where they are not 0, and what is said of it.
 struct OwnerEvent {
-    std::string_view event;  // "joined", "gap", "removed"
+    std::string_view event;  // "joined", "gap", "removed", "forgotten"
     std::string run;
     std::int64_t pid = 0, bytes = 0;
     std::string text;

@@ -105,7 +105,9 @@ private:
             case Act::say: say(action.text); break;
             case Act::tell_end: tell_end(action); break;
             case Act::tell_restarted: tell_restarted(action); break;
-            case Act::tell_removed: say(format::name_text(known_) + " has been removed"); break;
+            case Act::tell_removed:
+                tell(format::name_text(known_) + " has been removed", format::forgotten_json());
+                break;
             case Act::tell_detached: tell_detached(); break;
             case Act::tell_unshown: tell_unshown(); break;
             case Act::finish: finish(action.status); break;

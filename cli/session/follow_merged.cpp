@@ -139,10 +139,7 @@ private:
                      format::restarted_event_json(logs_->text.owner(i), run, action.pid));
                 break;
             }
-            case Act::tell_removed:
-                one.is_removal_told = true;
-                say(format::name_text(one.known) + " has been removed");
-                break;
+            case Act::tell_removed: tell_removed(i); break;
             case Act::finish: end(i); break;
             case Act::stop:
             case Act::force_stop:
@@ -153,6 +150,12 @@ private:
 
     std::string run_text(std::size_t i, std::uint32_t run) const {
         return fmt::format("{}.{}", processes_[i].known.id, run);
+    }
+
+    void tell_removed(std::size_t i) {
+        Followed& one = processes_[i];
+        one.is_removal_told = true;
+        tell(format::name_text(one.known) + " has been removed", format::forgotten_json(logs_->text.owner(i)));
     }
 
     void tell_end(std::size_t i, const Action& action) {
@@ -306,7 +309,7 @@ private:
             const bool is_untold = one.is_over && !joining_.all;
             if (!one.is_over) happen(i, Forgotten{});
             if (!one.is_over) return;
-            if (is_untold && !one.is_removal_told) say(format::name_text(one.known) + " has been removed");
+            if (is_untold && !one.is_removal_told) tell_removed(i);
             one.is_gone = true;
             unwatch(i);
             logs_->merge.remove(i);
