@@ -197,6 +197,8 @@ extern const schema::Form<double> seconds_form;
 extern const schema::Form<std::optional<double>> optional_seconds_form;
 /// Bytes as a number, or a size as text ("64KiB").
 extern const schema::Form<std::int64_t> bytes_form;
+/// A run as text ("p3.2", or "2"); its number is taken as such.
+extern const schema::Form<std::optional<std::string>> run_form;
 /// A restart policy as text. What stands behind its colon is for whoever reads the whole request: see parse_restart.
 extern const schema::Form<RestartPolicy> restart_form;
 

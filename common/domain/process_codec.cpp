@@ -62,6 +62,13 @@ Result<std::int64_t> read_bytes(const Json& json, const std::string& path) {
 }
 Json write_bytes(const std::int64_t& bytes) { return bytes; }
 
+Json run_schema() { return Json{{"type", "string"}}; }
+Result<std::optional<std::string>> read_run(const Json& json, const std::string& path) {
+    if (json.is_number_unsigned()) return std::optional(json.dump());
+    return schema::read<std::optional<std::string>>(json, path);
+}
+Json write_run(const std::optional<std::string>& run) { return run ? Json(*run) : Json(); }
+
 Json restart_schema() { return Json{{"type", "string"}}; }
 Result<RestartPolicy> read_restart(const Json& json, const std::string& path) {
     if (!json.is_string()) return schema::detail::wrong_type(path, "string", json);
@@ -78,6 +85,7 @@ const schema::Form<int> signal_form{signal_schema, read_signal, write_signal};
 const schema::Form<double> seconds_form{seconds_schema, read_seconds, write_seconds};
 const schema::Form<std::optional<double>> optional_seconds_form{seconds_schema, read_some_seconds, write_some_seconds};
 const schema::Form<std::int64_t> bytes_form{bytes_schema, read_bytes, write_bytes};
+const schema::Form<std::optional<std::string>> run_form{run_schema, read_run, write_run};
 const schema::Form<RestartPolicy> restart_form{restart_schema, read_restart, write_restart};
 
 bool is_live(const ProcessView& view) noexcept {

@@ -66,7 +66,9 @@ struct OutputRequest {
         each(field("stream", &R::stream).as_flag("stream", "STREAM", "combined, stdout or stderr"));
         each(field("grep", &R::grep, "RE2 pattern").as_flag("grep", "RE2", "Only lines that match").range(1, 1024));
         each(field("context", &R::context, "Lines around each match").range(0, 100).as_flag("C,context", "N"));
-        each(field("run", &R::run, "Only this run, e.g. p3.2").as_flag("run", "RUN", "Only this run (p3.2, or 2)"));
+        each(field("run", &R::run, "Only this run, e.g. p3.2")
+                 .in_form(&domain::run_form)
+                 .as_flag("run", "RUN", "Only this run (p3.2, or 2)"));
         each(field("max_bytes", &R::max_bytes).range(256, 1048576).in_form(&domain::bytes_form));
         each(field("view", &R::view, "raw: nothing stripped or folded"));
     }

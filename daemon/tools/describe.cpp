@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "common/base/text.hpp"
 #include "common/domain/actor.hpp"
@@ -158,7 +159,9 @@ std::string ending_details(const core::Located& process) {
         ending.exit_code.reset();
         ending.signal.reset();
     }
+    const std::string by = std::exchange(ending.stopped_by, {});
     std::string out = how_it_ended(ending);
+    if (!by.empty()) out += ", stopped " + by_whom(by);
     if (out.starts_with(", ")) out.erase(0, 2);
     const std::string causes = domain::causes_text(process.causes);
     if (!causes.empty()) out += (out.empty() ? "" : ", ") + base::escape_line(causes);

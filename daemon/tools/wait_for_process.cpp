@@ -73,7 +73,9 @@ std::string what_happened(const ops::WaitRequest& request, const core::WaitResul
     if (outcome && !result.process.is_live) outcome->causes.clear();  // the headline tells them
     if (request.until == ops::WaitCondition::exit)
         return result.process.is_live ? fmt::format("{}run {} {}", who, run, fate(outcome)) : headline(result.process);
-    return fmt::format("{}run {} {} before what was waited for ({}){}", who, run, fate(outcome),
+    // How it ended is told by the headline, if that is of this run.
+    const bool is_told = !result.process.is_live && result.process.ended_run == result.run;
+    return fmt::format("{}run {} {} before what was waited for ({}){}", who, run, is_told ? "ended" : fate(outcome),
                        schema::enum_name(request.until), error_at(result.error));
 }
 

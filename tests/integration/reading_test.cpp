@@ -102,7 +102,7 @@ TEST_CASE("the first line of a read is short whatever there is to say") {
     CHECK(web.read(Json{{"grep", "GET"}}).starts_with("[100 bytes lost"));
     web.daemon.call("restart_process", Json{{"process", "p1"}});
     web.daemon.call("stop_process", Json{{"process", "p1"}});
-    CHECK(web.read(Json{{"lines", 1}}).starts_with("[by "));
+    CHECK(web.read(Json{{"lines", 1}}).starts_with("[stopped by "));
     CHECK(web.header.starts_with("stopped; 1 of "));
 }
 
@@ -213,6 +213,7 @@ TEST_CASE("a window that is turned round is refused, not empty") {
         return answer["content"][0]["text"].get<std::string>();
     };
     CHECK(refusal(Json{{"since", "1m"}, {"until", "1h"}}) == "invalid: since 1m is later than until 1h: exchange them");
+    CHECK(web.read(Json{{"run", 1}}) == "one\ntwo\n");
     CHECK(refusal(Json{{"cursor", "p1:8"}, {"until", "p1:4"}}).find("stands behind until") != std::string::npos);
     CHECK(web.read(Json{{"cursor", "p1:4"}, {"until", "p1:4"}}) == "");
     CHECK(web.read(Json{{"since", "1h"}, {"until", "1m"}}) == "");

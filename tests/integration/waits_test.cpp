@@ -104,6 +104,18 @@ TEST_CASE("of a line that was redrawn a wait shows the state that matched") {
     }
 }
 
+TEST_CASE("how a run ended is told once") {
+    Waiting web;
+    web.begin(for_ready);
+    web.daemon.call("stop_process", Json{{"process", "web"}});
+    const std::string text = Waiting::text(web.answer());
+    INFO(text);
+    CHECK(text.find("; run p1.1 ended before what was waited for (pattern)") != std::string::npos);
+    const auto stopped = text.find("stopped");
+    CHECK(stopped != std::string::npos);
+    CHECK(text.find("stopped", stopped + 1) == std::string::npos);
+}
+
 TEST_CASE("nothing before the cursor of a wait is shown") {
     Waiting web;
     web.log.out("one\n");
