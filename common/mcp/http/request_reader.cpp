@@ -17,6 +17,9 @@ namespace bhttp = boost::beast::http;
 
 namespace {
 
+// Some clients send one behind a request. More are the beginning of the next one.
+constexpr std::size_t few_empty_lines = 4;
+
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
 struct Field {
@@ -111,10 +114,11 @@ struct RequestReader::State {
 
     Limits limits;
     std::string buffer;
-    std::size_t used = 0;      // of `buffer`, consumed
-    std::size_t scanned = 0;   // of the head, looked at for its end
-    std::size_t line_end = 0;  // of the request line, 0: not seen
-    std::string head_text;     // stays where it is while the body arrives
+    std::size_t used = 0;         // of `buffer`, consumed
+    std::size_t empty_bytes = 0;  // of lines before the head
+    std::size_t scanned = 0;      // of the head, looked at for its end
+    std::size_t line_end = 0;     // of the request line, 0: not seen
+    std::string head_text;        // stays where it is while the body arrives
     Found found;
     std::optional<Parser> parser;
     RequestHead head;
@@ -144,9 +148,15 @@ struct RequestReader::State {
 };
 
 std::optional<std::size_t> RequestReader::State::find_head_end(Progress& refused) {
-    // Empty lines before a request are allowed (RFC 9112, 2.2).
+    // Empty lines before a request are allowed (RFC 9112, 2.2), and count as a part of its head.
     if (scanned == 0) {
+        const auto before = used;
         while (rest().starts_with("\r\n")) used += 2;
+        empty_bytes += used - before;
+        if (empty_bytes > limits.header_bytes) {
+            refused = fail(431, "too many empty lines before a request");
+            return std::nullopt;
+        }
     }
     const std::string_view text = rest();
     for (;;) {
@@ -154,7 +164,7 @@ std::optional<std::size_t> RequestReader::State::find_head_end(Progress& refused
         if (end == std::string_view::npos) {
             if (line_end == 0 && text.size() > limits.request_line_bytes) {
                 refused = fail(414, "request line too long");
-            } else if (line_end != 0 && text.size() - line_end > limits.header_bytes) {
+            } else if (line_end != 0 && empty_bytes + text.size() - line_end > limits.header_bytes) {
                 refused = fail(431, "header too large");
             }
             return std::nullopt;
@@ -173,7 +183,7 @@ std::optional<std::size_t> RequestReader::State::find_head_end(Progress& refused
             }
             continue;
         }
-        if (scanned - line_end > limits.header_bytes) {
+        if (empty_bytes + scanned - line_end > limits.header_bytes) {
             refused = fail(431, "header too large");
             return std::nullopt;
         }
@@ -377,14 +387,16 @@ void RequestReader::next() {
     drop_body();
     s.head = RequestHead{};
     s.has_head = false;
-    s.scanned = s.line_end = 0;
+    s.empty_bytes = s.scanned = s.line_end = 0;
 }
 
 std::size_t RequestReader::buffered() const noexcept { return state_->buffer.size() - state_->used; }
 std::size_t RequestReader::held_bytes() const noexcept {
     return held_room(state_->buffer) + held_room(state_->found.body);
 }
-bool RequestReader::is_started() const noexcept { return state_->has_head || buffered() > 0; }
+bool RequestReader::is_started() const noexcept {
+    return state_->has_head || buffered() > 0 || state_->empty_bytes > 2 * few_empty_lines;
+}
 bool RequestReader::is_in_body() const noexcept { return state_->has_head; }
 
 }  // namespace persistproc::mcp::http

@@ -62,7 +62,7 @@ public:
     std::size_t buffered() const noexcept;
     /// What is kept of the request so far and of what came after it, bytes.
     std::size_t held_bytes() const noexcept;
-    /// Whether a request has begun to arrive.
+    /// Whether a request has begun to arrive; a few empty lines are none.
     bool is_started() const noexcept;
     bool is_in_body() const noexcept;
 

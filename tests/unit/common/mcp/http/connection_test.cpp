@@ -676,6 +676,18 @@ TEST_CASE("deadlines of header, body and idleness") {
         CHECK_THAT(f.take(), StartsWith("HTTP/1.1 408"));
         CHECK(f.connection->phase() == Phase::draining);
     }
+    SECTION("empty lines are no rest") {
+        for (int i = 0; i < 4; ++i) f.send("\r\n");
+        f.pass(seconds(59));
+        CHECK(f.connection->phase() == Phase::reading);
+        for (int i = 0; i < 9; ++i) {
+            f.send("\r\n");
+            f.pass(seconds(1));
+        }
+        CHECK(f.connection->phase() == Phase::reading);
+        f.pass(seconds(1));
+        CHECK_THAT(f.take(), StartsWith("HTTP/1.1 408"));
+    }
     SECTION("body") {
         f.send(Fixture::request("Content-Type: application/json\r\nContent-Length: 5\r\n", "POST /mcp HTTP/1.1"));
         f.pass(seconds(29));

@@ -180,6 +180,12 @@ TEST_CASE("sizes are bounded") {
     CHECK(refusal(get(host + "X: " + std::string(16000, 'a') + "\r\n")) == 0);
     CHECK(refusal(get(host + "X: " + std::string(16384, 'a') + "\r\n")) == 431);
     CHECK(refusal("GET /mcp HTTP/1.1\r\nX: " + std::string(16384, 'a')) == 431);
+    std::string lines;
+    for (int i = 0; i < 8192; ++i) lines += "\r\n";
+    CHECK(refusal(lines) == -1);
+    CHECK(refusal(lines.substr(0, 1000) + get(host)) == 0);
+    CHECK(refusal(lines.substr(0, 1000) + get(host + "X: " + std::string(15384, 'a') + "\r\n")) == 431);
+    CHECK(refusal(lines + "\r\n") == 431);
     std::string fields = host;
     for (int i = 0; i < 63; ++i) fields += "X" + std::to_string(i) + ": y\r\n";
     CHECK(refusal(get(fields)) == 0);
@@ -192,6 +198,17 @@ TEST_CASE("sizes are bounded") {
     reader.feed(get(host + "Content-Length: 5\r\n"));
     REQUIRE(reader.advance() == Progress::head);
     CHECK(reader.head().body_too_large);
+}
+
+TEST_CASE("empty lines before a request are a part of it, but a few") {
+    RequestReader reader{Limits()};
+    for (int i = 1; i <= 8192; ++i) {
+        reader.feed("\r\n");
+        REQUIRE(reader.advance() == Progress::need_more);
+        REQUIRE(reader.is_started() == (i > 4));
+    }
+    reader.feed("\r\n");
+    CHECK(reader.advance() == Progress::failed);
 }
 
 TEST_CASE("a request cut anywhere wants more or is refused, never read") {
