@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -35,8 +37,10 @@ constexpr int backlog = 4096;
 // Accepting nothing for a moment is what shedding means here: the queue in the kernel holds the callers. It ends early
 // with any connection; that one has come to rest is not told.
 constexpr std::chrono::milliseconds pause_without_room{100};
-// Between them what was accepted before is served: who floods the door keeps nobody in the house waiting.
-constexpr std::size_t accepts_per_turn = 2;
+// Between them what was accepted before is served: who floods the door keeps nobody in the house waiting. Nor does he
+// keep those waiting who stand behind him in the kernel's queue: of a long one more are let in at once.
+constexpr std::size_t least_per_turn = 2, most_per_turn = 32;
+constexpr std::size_t turns_of_queue = 8;  // that who comes last waits for
 constexpr int free_port_tries = 16;
 
 Result<base::UniqueFd> listen_tcp(int family, std::uint16_t port) {
@@ -153,6 +157,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
     void accept(Door& door);
     bool accept_one(Door& door);
     static bool has_caller(Door& door);
+    static std::size_t accepts_per_turn(Door& door);
     void pause(Door& door);
     std::optional<Peer> find_peer(int fd, int family);
     std::function<bool()> leaving_of(int fd, int family) const;
@@ -213,7 +218,8 @@ void Listener::State::wait(Door& door) {
 }
 
 void Listener::State::accept(Door& door) {
-    for (std::size_t turn = 0; turn < accepts_per_turn && !door.paused; ++turn) {
+    const std::size_t turns = accepts_per_turn(door);
+    for (std::size_t turn = 0; turn < turns && !door.paused; ++turn) {
         const auto side = door.family == AF_UNIX ? mcp::Audience::client : mcp::Audience::agent;
         if (!server.has_room(side)) {
             if (!has_caller(door)) break;
@@ -228,6 +234,15 @@ void Listener::State::accept(Door& door) {
 bool Listener::State::has_caller(Door& door) {
     ::pollfd queue{door.queue.native_handle(), POLLIN, 0};
     return ::poll(&queue, 1, 0) > 0;
+}
+
+/// By how many wait in the kernel's queue (tcp(7): of a socket that listens, `tcpi_unacked`).
+std::size_t Listener::State::accepts_per_turn(Door& door) {
+    ::tcp_info info{};
+    socklen_t size = sizeof(info);
+    if (door.family == AF_UNIX || ::getsockopt(door.queue.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return least_per_turn;
+    return std::clamp<std::size_t>(info.tcpi_unacked / turns_of_queue, least_per_turn, most_per_turn);
 }
 
 /// False when the queue is empty or nothing can be accepted now.

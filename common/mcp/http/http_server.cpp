@@ -68,16 +68,21 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
     bool is_full = false;                 // of those of agents
     bool is_crowded = false;              // agents over TCP hold so much that it counts whose it is
     bool is_shedding = false;
+    bool is_scarce = false;                             // places of agents: it counts whose each is
+    std::unordered_map<pid_t, std::size_t> tcp_places;  // of those over TCP that are known, by process
     // What is more than a first read goes through one buffer for all: bytes leave it before the next read.
     std::array<char, read_bytes> buffer;
 
     void arm(MonoTime at);
     void tick();
-    std::shared_ptr<Peer> find_oldest(Audience side, Connection::Hold what) const;
+    std::shared_ptr<Peer> find_oldest(Audience side, Connection::Hold what, pid_t process) const;
+    pid_t find_greediest() const;
+    bool make_room(Audience side, pid_t process);
     std::shared_ptr<Peer> find_newest_stream(Audience side) const;
     void drop(const std::shared_ptr<Peer>& peer);
     void shed(Principal::Role role);
     void look_whether_crowded();
+    void look_whether_scarce();
     void look_whether_full();
     static std::size_t index(Audience side) noexcept { return side == Audience::client ? 1 : 0; }
     static std::size_t index(Principal::Role role) noexcept { return static_cast<std::size_t>(role); }
@@ -161,8 +166,19 @@ public:
             if (!self) return;
             self->process_ = process;
             self->is_process_known_ = true;
+            if (self->socket_.is_open()) self->count_process();
             self->progress();
         });
+    }
+
+    void count_process() {
+        if (process_ == 0 || std::exchange(is_process_counted_, true)) return;
+        ++state_->tcp_places[process_];
+    }
+    void uncount_process() {
+        if (!std::exchange(is_process_counted_, false)) return;
+        const auto own = state_->tcp_places.find(process_);
+        if (--own->second == 0) state_->tcp_places.erase(own);
     }
 
     /// Brings the socket up to what the machine wants now.
@@ -187,6 +203,8 @@ public:
         state_->arm(machine_->deadline());
         count();
         state_->look_whether_crowded();
+        state_->look_whether_scarce();
+        if (state_->is_scarce && machine_->role() == Principal::Role::agent) ask_for_process();
         state_->shed(machine_->role());
         state_->look_whether_full();
     }
@@ -272,7 +290,7 @@ private:
     std::size_t counted_side_ = 0, counted_role_ = 0;
     std::size_t counted_bytes_ = 0, counted_unsent_ = 0;
     pid_t process_ = 0;
-    bool is_process_known_ = false, is_process_asked_ = false;
+    bool is_process_known_ = false, is_process_asked_ = false, is_process_counted_ = false;
 
 public:
     std::list<std::shared_ptr<Peer>>::iterator place;
@@ -319,6 +337,7 @@ void HttpServer::State::close_peer(const std::shared_ptr<Peer>& peer) {
     peer->close();
     if (peer->place == peers.end()) return;
     peer->uncount();
+    peer->uncount_process();
     look_whether_full();
     peers.erase(std::exchange(peer->place, peers.end()));
     if (peers.empty()) emptied.notify_all();
@@ -326,11 +345,14 @@ void HttpServer::State::close_peer(const std::shared_ptr<Peer>& peer) {
     if (options.on_ended) options.on_ended();
 }
 
-std::shared_ptr<HttpServer::State::Peer> HttpServer::State::find_oldest(Audience side, Connection::Hold what) const {
+/// `process`: of that alone; 0: of all.
+std::shared_ptr<HttpServer::State::Peer> HttpServer::State::find_oldest(Audience side, Connection::Hold what,
+                                                                        pid_t process) const {
     std::shared_ptr<Peer> oldest;
     for (const auto& peer : peers) {
         const Connection& machine = peer->machine();
         if (machine.audience() != side || machine.hold() != what) continue;
+        if (process != 0 && peer->process() != process) continue;
         if (oldest && oldest->machine().held_since() <= machine.held_since()) continue;
         if (peer->holds(what)) oldest = peer;
     }
@@ -409,6 +431,22 @@ void HttpServer::State::look_whether_crowded() {
         if (peer->machine().held_bytes() > 0) peer->ask_for_process();
 }
 
+/// From then on it is found out whose each connection is.
+void HttpServer::State::look_whether_scarce() {
+    const bool now = places[index(Audience::agent)] >= options.limits.agent_connections / 4 * 3;
+    if (std::exchange(is_scarce, now) || !now) return;
+    for (const auto& peer : peers)
+        if (peer->machine().role() == Principal::Role::agent) peer->ask_for_process();
+}
+
+/// The process with most of the agents' connections, where it has many; 0: none has, or it is not known.
+pid_t HttpServer::State::find_greediest() const {
+    const std::size_t many = std::max<std::size_t>(2, options.limits.agent_connections / 32);
+    const auto most = std::max_element(tcp_places.begin(), tcp_places.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
+    return most == tcp_places.end() || most->second < many ? 0 : most->first;
+}
+
 /// While it is full nothing large is rendered, and those who take nothing soon make room.
 void HttpServer::State::look_whether_full() {
     const bool now = unsent[index(Audience::agent)] > options.limits.unsent_bytes;
@@ -458,22 +496,29 @@ bool HttpServer::has_room(Audience side) const noexcept {
     return taken < limits.agent_connections && next_descriptor() < limits.agent_descriptors;
 }
 
-bool HttpServer::make_room(Audience side) {
+/// `process`: as for `find_oldest`.
+bool HttpServer::State::make_room(Audience side, pid_t process) {
     using Hold = Connection::Hold;
-    const auto settled_at = state_->clock.rough_now() - settled;
-    std::shared_ptr<State::Peer> about_to;
+    const auto settled_at = clock.rough_now() - settled;
+    std::shared_ptr<Peer> about_to;
     // Who is slow to ask goes before who has asked and may ask again, and nobody while he is about to.
     for (const Hold what : {Hold::request, Hold::rest, Hold::answer}) {
-        const auto oldest = state_->find_oldest(side, what);
+        const auto oldest = find_oldest(side, what, process);
         if (oldest && oldest->machine().held_since() <= settled_at) {
-            state_->drop(oldest);
+            drop(oldest);
             return true;
         }
         if (!about_to && what != Hold::answer) about_to = oldest;
     }
-    const auto given_up = about_to ? about_to : state_->find_newest_stream(side);
-    if (given_up) state_->drop(given_up);
+    const auto given_up = about_to || process != 0 ? about_to : find_newest_stream(side);
+    if (given_up) drop(given_up);
     return given_up != nullptr;
+}
+
+bool HttpServer::make_room(Audience side) {
+    // However young its connections are.
+    const pid_t greediest = side == Audience::agent ? state_->find_greediest() : 0;
+    return (greediest != 0 && state_->make_room(side, greediest)) || state_->make_room(side, 0);
 }
 
 void HttpServer::set_on_room(std::function<void()> on_room) { state_->on_room = std::move(on_room); }

@@ -50,9 +50,10 @@ public:
     std::size_t connections() const noexcept;
     /// Whether another connection may be accepted now.
     bool has_room(Audience side) const noexcept;
-    /// For a caller that waits while there is no room: ends a connection of that side, one whose request gave way, else
-    /// the one that has kept us waiting for its request for longest, else the longest idle one, else one that does not
-    /// take its answer, else the newest stream of a GET. False: all owe answers.
+    /// For a caller that waits while there is no room: ends a connection of that side, of the process that has most of
+    /// them where one has many: one whose request gave way, else the one that has kept us waiting for its request for
+    /// longest, else the longest idle one, else one that does not take its answer, else the newest stream of a GET.
+    /// False: all owe answers.
     bool make_room(Audience side);
     /// `on_room` is called whenever a connection has ended: a listener that paused goes on.
     void set_on_room(std::function<void()> on_room);

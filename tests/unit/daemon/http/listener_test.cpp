@@ -398,6 +398,29 @@ TEST_CASE("requests that never come whole give way, the oldest first, and keep t
     CHECK(!is_closed(stuck[4]));
 }
 
+TEST_CASE("the process that has most connections makes room, however young they are") {
+    Fixture f;
+    f.stop_abruptly();
+    f.limits.agent_connections = 4;
+    std::map<std::uint64_t, pid_t> owners;  // by inode
+    f.find_process = [&](std::uint64_t socket, std::function<void(pid_t)> then) { then(owners.at(socket)); };
+    f.start();
+    tcp::socket modest = f.connect_tcp();
+    owners[inode_of(modest)] = 1;
+    std::vector<tcp::socket> greedy;
+    for (std::size_t i = 0; i < 10; ++i) {
+        greedy.push_back(f.connect_tcp());
+        owners[inode_of(greedy.back())] = 2;
+        f.begin_post(greedy.back(), 100, "{");
+        f.poll();
+        if (i >= 3) f.run_until([&] { return is_closed(greedy[i - 3]); });
+    }
+    CHECK(f.http->connections() == 4);
+    CHECK(!is_closed(modest));
+    boost::asio::write(modest, boost::asio::buffer(large_call("echo", 10)));
+    CHECK_THAT(f.read_answer(modest), StartsWith("HTTP/1.1 200"));
+}
+
 TEST_CASE("who knocks while all owe answers comes in as soon as one rests") {
     Fixture f;
     f.stop_abruptly();
