@@ -10,7 +10,7 @@ Task<Result<logstore::LinePage>> read_bounded(boost::asio::thread_pool& threads,
                                               std::filesystem::path log, logstore::LineQuery query) {
     auto look = [bounds, log = std::move(log), query = std::move(query)](std::stop_token stop) {
         // Whoever searches a large log takes what others leave: the io thread, samples and programs go first.
-        base::give_way();
+        if (bounds.gives_way) base::give_way();
         logstore::ReadBudget budget;
         budget.bytes = bounds.bytes;
         budget.is_over = [begin = std::chrono::steady_clock::now(), &bounds] {

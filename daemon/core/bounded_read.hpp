@@ -16,6 +16,7 @@ struct ReadBounds {
     /// How long it may take in all; asked again and again, on the thread that looks. Counted from when one begins: to
     /// wait for it is no looking.
     std::function<std::chrono::nanoseconds()> time;
+    bool gives_way = true;  // to all others of the machine; so does the thread from then on
 };
 
 /// As logstore::read_lines within `bounds`, on one of `threads`. Cancelled, it stops looking.

@@ -10,8 +10,8 @@
 namespace persistproc::core {
 
 ErrorWatch::ErrorWatch(PatternWatches& patterns, async::Clock& clock, std::filesystem::path log, std::uint64_t from,
-                       std::optional<std::uint32_t> run, async::Turns::Party party)
-    : patterns_(patterns), clock_(clock), log_(std::move(log)), run_(run), party_(party) {
+                       std::optional<std::uint32_t> run, Asker who)
+    : patterns_(patterns), clock_(clock), log_(std::move(log)), run_(run), who_(who) {
     begin(from);
 }
 
@@ -21,7 +21,7 @@ void ErrorWatch::begin(std::uint64_t from) {
     wanted.accepts = &logstore::is_error_head;
     wanted.from = from;
     wanted.run = run_;
-    wanted.party = party_;
+    wanted.who = who_;
     watch_ = patterns_.watch(log_, std::move(wanted));
     due_.reset();
 }

@@ -17,10 +17,9 @@ public:
 
     /// `patterns` and `clock` outlive the watch. Watches what is printed from `from` on, by `run` alone if it is told.
     ErrorWatch(PatternWatches& patterns, async::Clock& clock, std::filesystem::path log, std::uint64_t from,
-               std::optional<std::uint32_t> run, async::Turns::Party party);
+               std::optional<std::uint32_t> run, Asker who);
 
-    /// Completes when all that is in the log now has been looked at, or an error was found; once `until` has come,
-    /// after one look.
+    /// As `PatternWatches::Watch::look`.
     Task<> look(MonoTime until);
     /// Completes when an error was found, or errors cannot be looked for.
     Task<> found();
@@ -44,7 +43,7 @@ private:
     async::Clock& clock_;
     std::filesystem::path log_;
     std::optional<std::uint32_t> run_;
-    async::Turns::Party party_;
+    Asker who_;
     std::unique_ptr<PatternWatches::Watch> watch_;
     std::optional<MonoTime> due_;
 };

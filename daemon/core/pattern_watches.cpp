@@ -1,12 +1,12 @@
 #include "daemon/core/pattern_watches.hpp"
 
+#include <time.h>
+
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <list>
 #include <map>
-#include <stdexcept>
 #include <tuple>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -35,6 +35,9 @@ constexpr auto unfinished_line = std::chrono::milliseconds(50);
 // A log that only grows is looked at for a fifth of the time at most.
 constexpr int rest = 4;  // times as long as the look took
 constexpr std::chrono::nanoseconds longest_rest = std::chrono::milliseconds(400);
+// A wait that has no time is given this for its one look where others are looked for first.
+constexpr auto first_look = std::chrono::seconds(1);
+constexpr std::size_t crowd = 16;  // who wait
 
 struct Question {
     std::shared_ptr<const std::string> pattern;
@@ -51,7 +54,9 @@ struct Question {
 struct Finding {
     bool was_asked = false;  // false: the time was up before
     bool is_at_end = false;
-    std::uint64_t from = 0;  // where the next search goes on
+    std::uint64_t from = 0;            // where the next search goes on
+    std::uint64_t looked_to = 0;       // position
+    std::chrono::nanoseconds took{0};  // of the processor
     std::optional<logstore::Line> match;
     std::optional<Error> failure;
 };
@@ -60,6 +65,13 @@ struct Findings {
     std::vector<Finding> of;  // each question
     std::uint64_t searches = 0;
 };
+
+/// Of the processor, that this thread has taken: what others of the machine take counts for nobody.
+std::chrono::nanoseconds thread_time() {
+    timespec now{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
 
 /// Of an error's block: its head, or what is told below it.
 bool is_of_error(logstore::LogView& log, const logstore::Line& line) {
@@ -87,7 +99,7 @@ bool is_accepted(logstore::LogView& log, const Question& question, const logstor
 Finding search(logstore::LogView& log, const Question& question, const logstore::ReadBudget& budget) {
     Finding out;
     out.was_asked = true;
-    out.from = question.from;
+    out.from = out.looked_to = question.from;
     logstore::LineQuery query;
     query.from = question.from;
     query.run = question.run;
@@ -117,12 +129,17 @@ Finding search(logstore::LogView& log, const Question& question, const logstore:
         page = log.read(query, budget);
     }
     out.is_at_end = !page->more;
+    out.looked_to = page->next;
     // The unfinished last line may be completed into a match: it is looked at again.
     out.from = out.is_at_end ? page->unfinished.value_or(page->next) : page->next;
     return out;
 }
 
-Findings look_for_all(const std::filesystem::path& path, const std::vector<Question>& questions, std::stop_token stop) {
+/// Each question's, with the rank of who asks it.
+using Askers = std::vector<std::pair<Asker, LookRank>>;
+
+Findings look_for_all(const std::filesystem::path& path, const std::vector<Question>& questions, const Askers& askers,
+                      std::stop_token stop) {
     using std::chrono::steady_clock;
     // Whoever searches takes what others leave: the io thread, samples and programs go first.
     base::give_way();
@@ -145,28 +162,40 @@ Findings look_for_all(const std::filesystem::path& path, const std::vector<Quest
     using Asked =
         std::tuple<std::string_view, bool, bool, std::uint64_t, std::optional<std::uint32_t>, logstore::StreamChoice>;
     std::map<Asked, std::size_t> asked;
+    LookOrder order;
+    std::vector<std::size_t> ordered;
     for (std::size_t i = 0; i < questions.size(); ++i) {
         const Question& question = questions[i];
         if (question.was_asked && question.from == log->end()) {
             out.of[i].was_asked = out.of[i].is_at_end = true;
-            out.of[i].from = question.from;
+            out.of[i].from = out.of[i].looked_to = question.from;
             continue;
         }
+        order.add(askers[i].first, askers[i].second);
+        ordered.push_back(i);
+    }
+    while (const auto turn = order.next()) {
+        const std::size_t i = ordered[*turn];
+        const Question& question = questions[i];
         const auto [same, is_new] =
             asked.try_emplace({*question.pattern, question.accepts != nullptr, question.outside_errors, question.from,
                                question.run, question.stream},
                               i);
         if (!is_new) {
             out.of[i] = out.of[same->second];
+            out.of[i].took = std::chrono::nanoseconds(0);
             continue;
         }
         const auto now = steady_clock::now();
-        if (i > 0 && (now >= end || stop.stop_requested())) break;
+        if (out.searches > 0 && (now >= end || stop.stop_requested())) break;
+        const auto before = thread_time();
         logstore::ReadBudget budget;
         budget.bytes = searched_bytes;
         budget.until = now + std::max<std::chrono::nanoseconds>(share, shortest_search);
         budget.stop = stop;
         out.of[i] = search(*log, question, budget);
+        out.of[i].took = thread_time() - before;
+        order.take(out.of[i].took);
         ++out.searches;
     }
     return out;
@@ -183,19 +212,24 @@ struct PatternWatches::Waiting {
                    wanted.stream,
                    wanted.accepts,
                    wanted.outside_errors},
-          party(wanted.party),
+          who(wanted.who),
+          looked_to(wanted.from),
           told(std::move(executor)) {}
 
     bool has_found() const { return match || failure; }
 
     async::Clock& clock;
     Question question;
-    async::Turns::Party party;
+    Asker who;
     std::shared_ptr<Entry> entry;
     bool is_behind = true;       // there is, or may be, more in the log
     bool is_looked_for = false;  // by a look that has not ended: `is_behind` says what it will not see
     std::size_t lookers = 0;     // those who wait for a look
+    bool is_overdue = false;     // their time has come
+    bool was_passed = false;     // over, by the last look that was waited for
     std::uint64_t looked = 0;    // number of the last look that included it
+    std::uint64_t passed = 0;    // how often others had their turn before it
+    std::uint64_t looked_to = 0;
     std::optional<logstore::Line> match;
     std::optional<logstore::Line> unfinished;  // a match that may still be gone on with
     MonoTime unfinished_until{};
@@ -216,7 +250,8 @@ struct PatternWatches::Waiting {
 
 /// One log that somebody waits for.
 struct PatternWatches::Entry {
-    Entry(asio::any_io_executor executor, std::filesystem::path p) : path(std::move(p)), wanted(std::move(executor)) {}
+    Entry(asio::any_io_executor executor, std::filesystem::path p)
+        : path(std::move(p)), wanted(executor), given(executor) {}
 
     std::filesystem::path path;
     std::list<std::shared_ptr<Waiting>> waiting;
@@ -224,6 +259,8 @@ struct PatternWatches::Entry {
     async::Notifier wanted;    // somebody came, went, or waits for a look
     std::uint64_t begun = 0;   // looks
     bool is_for_some = false;  // the last look
+    bool has_place = false;    // for a look
+    async::Notifier given;     // a place
     MonoTime next_look = MonoTime::min();
 
     bool is_behind() const {
@@ -241,40 +278,114 @@ struct PatternWatches::Entry {
                            [](const auto& each) { return each->is_behind && each->lookers > 0; });
     }
 
-    /// Those to look for, in turn party by party; within one, whom the last look did not reach comes first.
-    std::vector<std::shared_ptr<Waiting>> in_turn(bool only_awaited) const {
-        std::vector<std::pair<std::size_t, std::shared_ptr<Waiting>>> ranked;
-        for (const auto& each : waiting)
-            if (each->is_behind && !each->has_found() && (each->lookers > 0 || !only_awaited))
-                ranked.emplace_back(0, each);
-        std::stable_sort(ranked.begin(), ranked.end(),
-                         [](const auto& a, const auto& b) { return a.second->looked < b.second->looked; });
-        std::unordered_map<async::Turns::Party, std::size_t> of;
-        for (auto& [rank, each] : ranked) rank = of[each->party]++;
-        std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    bool is_wanted(const Waiting& each, bool only_awaited) const {
+        return each.is_behind && !each.has_found() && (each.lookers > 0 || !only_awaited);
+    }
+    /// Those to look for, whom the last look did not reach first.
+    std::vector<std::shared_ptr<Waiting>> to_look_for(bool only_awaited) const {
         std::vector<std::shared_ptr<Waiting>> out;
-        for (auto& [rank, each] : ranked) out.push_back(std::move(each));
+        for (const auto& each : waiting)
+            if (is_wanted(*each, only_awaited)) out.push_back(each);
+        std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a->looked < b->looked; });
         return out;
+    }
+    /// Time to ask for those, too, of whom it is not known that they are behind.
+    bool is_due(MonoTime now) const { return now >= next_look; }
+    /// Of the first of those that a look would be for.
+    LookRank rank(const LookShares& shares, MonoTime now, bool only_awaited) const {
+        LookRank out{true, std::chrono::nanoseconds::max(), {}};
+        for (const auto& each : waiting) {
+            const bool may_be_behind = !only_awaited && is_due(now) && !each->has_found();
+            if (may_be_behind || is_wanted(*each, only_awaited)) out = std::min(out, shares.rank(each->who));
+        }
+        return out;
+    }
+    /// Every other look is for those alone who have just come: it is short. But it keeps nobody waiting whose turn it
+    /// is before theirs.
+    bool is_next_for_some(const LookShares& shares, MonoTime now) const {
+        return is_awaited() && !is_for_some && !(rank(shares, now, false) < rank(shares, now, true));
+    }
+    /// Another log is looked at first.
+    void pass() {
+        for (const auto& each : waiting) {
+            if (!is_wanted(*each, true)) continue;
+            ++each->passed;
+            if (each->is_overdue) each->told.notify_all();
+        }
     }
 };
 
 struct PatternWatches::State {
-    State(asio::any_io_executor e, async::Clock& c, asio::thread_pool& p, async::Turns& t, LogChanges& l)
-        : executor(std::move(e)), clock(c), threads(p), turns(t), changes(l) {}
+    State(asio::any_io_executor e, async::Clock& c, asio::thread_pool& p, LogChanges& l)
+        : executor(std::move(e)), clock(c), threads(p), changes(l) {}
 
     asio::any_io_executor executor;
     async::Clock& clock;
     asio::thread_pool& threads;
-    async::Turns& turns;
     LogChanges& changes;
     std::map<std::string, std::shared_ptr<Entry>> by_path;
     std::uint64_t looks = 0, searches = 0;
+    LookShares shares;
+    std::size_t running = 0;                    // looks
+    std::list<std::shared_ptr<Entry>> in_line;  // for a place
 
+    class Place;
+    void give_places();
     static Task<> serve(std::shared_ptr<State> self, std::shared_ptr<Entry> entry);
     Task<> until_needed(std::shared_ptr<Entry> entry);
     Task<> look(std::shared_ptr<Entry> entry);
     void forget(const std::shared_ptr<Entry>& entry);
 };
+
+/// For one look; given back with this object.
+class PatternWatches::State::Place {
+public:
+    Place(State& state, std::shared_ptr<Entry> entry) : state_(state), entry_(std::move(entry)) {
+        state_.in_line.push_back(entry_);
+        state_.give_places();
+    }
+    ~Place() {
+        if (std::exchange(entry_->has_place, false))
+            --state_.running;
+        else
+            state_.in_line.remove(entry_);
+        state_.give_places();
+    }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+
+    Task<> wait() {
+        while (!entry_->has_place) co_await entry_->given.wait();
+    }
+
+private:
+    State& state_;
+    std::shared_ptr<Entry> entry_;
+};
+
+void PatternWatches::State::give_places() {
+    while (running < places && !in_line.empty()) {
+        auto first = in_line.begin();
+        const MonoTime now = clock.now();
+        LookRank least = (*first)->rank(shares, now, false);
+        for (auto each = std::next(first); each != in_line.end(); ++each)
+            if (const LookRank rank = (*each)->rank(shares, now, false); rank < least)
+                std::tie(first, least) = std::tie(each, rank);
+        const auto entry = *first;
+        in_line.erase(first);
+        ++running;
+        shares.begin(least);
+        entry->has_place = true;
+        entry->given.notify_all();
+        for (const auto& each : in_line) each->pass();
+    }
+    const auto is_wanted = [](const auto& each) {
+        const auto& waiting = each.second->waiting;
+        return std::any_of(waiting.begin(), waiting.end(),
+                           [&](const auto& one) { return each.second->is_wanted(*one, false); });
+    };
+    if (running == 0 && std::none_of(by_path.begin(), by_path.end(), is_wanted)) shares.clear();
+}
 
 /// For as long as somebody waits.
 Task<> PatternWatches::State::serve(std::shared_ptr<State> self, std::shared_ptr<Entry> entry) {
@@ -313,42 +424,42 @@ Task<> PatternWatches::State::until_needed(std::shared_ptr<Entry> entry) {
             for (const auto& each : entry->waiting) each->is_behind = true;
             continue;
         }
-        if (entry->is_awaited() || clock.now() >= entry->next_look) co_return;
+        if (entry->is_awaited() || entry->is_due(clock.now())) co_return;
         co_await entry->wanted.wait_past(seen, entry->next_look, clock);
     }
 }
 
 Task<> PatternWatches::State::look(std::shared_ptr<Entry> entry) {
-    async::Place place(turns, entry.get());
-    const bool has_place = co_await place.wait();
-    if (!has_place) throw std::logic_error("one log waits once");
-    // Every other look is for those alone who have just come: it is short.
-    entry->is_for_some = entry->is_awaited() && !entry->is_for_some;
+    Place place(*this, entry);
+    co_await place.wait();
+    entry->is_for_some = entry->is_next_for_some(shares, clock.now());
     // While some are behind nobody hears of growth: the others are asked about it as often as if it were told.
-    if (!entry->is_for_some && clock.now() >= entry->next_look)
+    const bool is_for_all = !entry->is_for_some && entry->is_due(clock.now());
+    if (is_for_all)
         for (const auto& each : entry->waiting) each->is_behind = true;
-    const auto asking = entry->in_turn(entry->is_for_some);
+    const auto asking = entry->to_look_for(entry->is_for_some);
     if (asking.empty()) {
-        for (const auto& each : entry->waiting) each->is_behind = false;
+        for (const auto& each : entry->waiting) each->is_behind = each->is_behind && !each->has_found();
         co_return;
     }
     std::vector<Question> questions;
+    Askers askers;
     for (const auto& each : asking) {
         questions.push_back(each->question);
+        askers.emplace_back(each->who, shares.rank(each->who));
         each->is_behind = false;
         each->is_looked_for = true;
     }
     const std::uint64_t number = ++entry->begun;
     ++looks;
     const MonoTime begin = clock.now();
-    auto work = [path = entry->path, questions = std::move(questions)](std::stop_token stop) {
-        return look_for_all(path, questions, std::move(stop));
-    };
+    auto work = [path = entry->path, questions = std::move(questions), askers = std::move(askers)](
+                    std::stop_token stop) { return look_for_all(path, questions, askers, std::move(stop)); };
     auto findings = co_await async::offload_stoppable(threads, std::move(work));
     searches += findings.searches;
     const auto took = clock.now() - begin;
     const auto pause = std::min<std::chrono::nanoseconds>(rest * took, longest_rest);
-    if (!entry->is_for_some) entry->next_look = begin + std::max<std::chrono::nanoseconds>(took + pause, look_interval);
+    if (is_for_all) entry->next_look = begin + std::max<std::chrono::nanoseconds>(took + pause, look_interval);
     const MonoTime now = clock.now();
     for (std::size_t i = 0; i < asking.size(); ++i) {
         Waiting& one = *asking[i];
@@ -356,9 +467,13 @@ Task<> PatternWatches::State::look(std::shared_ptr<Entry> entry) {
         Finding& found = findings.of[i];
         if (!found.was_asked) {
             one.is_behind = true;
+            ++one.passed;
+            if (one.is_overdue) one.told.notify_all();
             continue;
         }
+        shares.take(one.who, found.took);
         one.looked = number;
+        one.looked_to = found.looked_to;
         one.question.was_asked = true;
         one.question.from = found.from;
         one.take(std::move(found), now);
@@ -367,8 +482,8 @@ Task<> PatternWatches::State::look(std::shared_ptr<Entry> entry) {
 }
 
 PatternWatches::PatternWatches(asio::any_io_executor executor, async::Clock& clock, asio::thread_pool& threads,
-                               async::Turns& turns, LogChanges& changes)
-    : state_(std::make_shared<State>(executor, clock, threads, turns, changes)), tasks_(executor) {}
+                               LogChanges& changes)
+    : state_(std::make_shared<State>(executor, clock, threads, changes)), tasks_(executor) {}
 
 PatternWatches::~PatternWatches() = default;
 
@@ -387,6 +502,12 @@ std::unique_ptr<PatternWatches::Watch> PatternWatches::watch(const std::filesyst
     return std::make_unique<Watch>(std::move(waiting));
 }
 
+bool PatternWatches::is_crowded() const noexcept {
+    std::size_t waiting = 0;
+    for (const auto& [path, entry] : state_->by_path) waiting += entry->waiting.size();
+    return waiting >= crowd;
+}
+
 std::uint64_t PatternWatches::looks() const noexcept { return state_->looks; }
 std::uint64_t PatternWatches::searches() const noexcept { return state_->searches; }
 
@@ -399,12 +520,16 @@ PatternWatches::Watch::~Watch() {
 
 Task<> PatternWatches::Watch::look(MonoTime until) {
     const auto waiting = waiting_;
-    const std::uint64_t before = waiting->entry->begun;
+    const std::uint64_t before = waiting->entry->begun, passed_before = waiting->passed;
     struct Looker {
         explicit Looker(Waiting& w) : one(w) { ++one.lookers; }
-        ~Looker() { --one.lookers; }
+        ~Looker() {
+            if (--one.lookers == 0) one.is_overdue = false;
+        }
         Waiting& one;
     } const looker(*waiting);
+    const MonoTime patience = waiting->looked > 0 ? until : std::max(until, waiting->clock.now() + first_look);
+    waiting->was_passed = false;
     waiting->is_behind = true;
     waiting->entry->wanted.notify_all();
     for (;;) {
@@ -412,8 +537,17 @@ Task<> PatternWatches::Watch::look(MonoTime until) {
         const bool is_asked = waiting->looked > before;
         // The next look may have begun before the end of the one before is heard of here.
         const bool has_seen_all = !waiting->is_behind && !waiting->is_looked_for;
-        if (is_asked && (has_seen_all || waiting->clock.now() >= until)) co_return;
-        co_await waiting->told.wait();
+        const MonoTime now = waiting->clock.now();
+        if (is_asked && (has_seen_all || now >= until)) co_return;
+        waiting->is_overdue = now >= patience;
+        if (waiting->is_overdue && waiting->passed > passed_before) {
+            waiting->was_passed = true;
+            co_return;
+        }
+        if (now < patience)
+            co_await waiting->told.wait_until(now < until ? until : patience, waiting->clock);
+        else
+            co_await waiting->told.wait();
     }
 }
 
@@ -425,6 +559,8 @@ Task<> PatternWatches::Watch::found() {
 const std::optional<logstore::Line>& PatternWatches::Watch::match() const noexcept { return waiting_->match; }
 const std::optional<logstore::Line>& PatternWatches::Watch::unfinished() const noexcept { return waiting_->unfinished; }
 const std::optional<Error>& PatternWatches::Watch::failure() const noexcept { return waiting_->failure; }
+bool PatternWatches::Watch::was_passed() const noexcept { return waiting_->was_passed; }
+std::uint64_t PatternWatches::Watch::looked_to() const noexcept { return waiting_->looked_to; }
 void PatternWatches::Watch::take_any_run() { waiting_->question.run.reset(); }
 
 }  // namespace persistproc::core

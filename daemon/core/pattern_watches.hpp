@@ -1,7 +1,8 @@
 #pragma once
 /// Who waits for a pattern in what programs print. All that wait for one log share the looks at it: the log's growth
 /// wakes one task, not each of them, its files are opened once, and equal questions are asked once. A log that grows
-/// all the time is looked at fifty times a second, and less often the longer a look takes. One executor, one thread.
+/// all the time is looked at fifty times a second, and less often the longer a look takes. Which log is looked at next,
+/// and for whom, is a matter of who has taken how much (`LookShares`). One executor, one thread.
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <filesystem>
@@ -11,9 +12,9 @@
 #include <string_view>
 
 #include "common/async/task_group.hpp"
-#include "common/async/turns.hpp"
 #include "common/logstore/reader.hpp"
 #include "daemon/core/log_changes.hpp"
+#include "daemon/core/look_turns.hpp"
 
 namespace persistproc::core {
 
@@ -31,7 +32,7 @@ public:
         std::uint64_t from = 0;            // position
         std::optional<std::uint32_t> run;  // only its output
         logstore::StreamChoice stream = logstore::StreamChoice::combined;
-        async::Turns::Party party = nullptr;
+        Asker who;
         /// Of the lines that match, only such ones. Called on any thread; one for each pattern.
         bool (*accepts)(std::string_view line) = nullptr;
         bool outside_errors = false;  // what errors are told with is no match
@@ -46,7 +47,8 @@ public:
         Watch& operator=(const Watch&) = delete;
 
         /// Completes when all that is in the log now has been looked at, or something was found; once `until` has come,
-        /// after one look.
+        /// after one look, or when others had their turn before it: one that was never looked for is given another
+        /// second.
         Task<> look(MonoTime until);
         /// Completes when something was found.
         Task<> found();
@@ -57,6 +59,10 @@ public:
         const std::optional<Error>& failure() const noexcept;
         /// A line that matches so far, and is given 50 ms to be finished.
         const std::optional<logstore::Line>& unfinished() const noexcept;
+        /// The last look ended without one, because others had their turn before it.
+        bool was_passed() const noexcept;
+        /// Position: what stands before it was looked at.
+        std::uint64_t looked_to() const noexcept;
         /// From here on, output of any run.
         void take_any_run();
 
@@ -67,14 +73,20 @@ public:
     /// Between the beginnings of two looks at a log that only grew.
     static constexpr auto look_interval = std::chrono::milliseconds(20);
 
-    /// `clock`, `threads`, `turns` (of logs: each is a party) and `changes` outlive this and its watches.
+    /// Looks at once: as many threads are theirs.
+    static constexpr std::size_t places = 2;
+
+    /// `clock`, `threads` and `changes` outlive this and its watches.
     PatternWatches(boost::asio::any_io_executor executor, async::Clock& clock, boost::asio::thread_pool& threads,
-                   async::Turns& turns, LogChanges& changes);
+                   LogChanges& changes);
     ~PatternWatches();
     PatternWatches(const PatternWatches&) = delete;
     PatternWatches& operator=(const PatternWatches&) = delete;
 
     std::unique_ptr<Watch> watch(const std::filesystem::path& log, Wanted wanted);
+
+    /// So many wait that it is worth to find out what processes agents are.
+    bool is_crowded() const noexcept;
 
     /// Looks at logs, and searches that they came to, so far.
     std::uint64_t looks() const noexcept;

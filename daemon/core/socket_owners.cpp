@@ -6,7 +6,6 @@
 #include "common/async/notifier.hpp"
 #include "common/async/offload.hpp"
 #include "common/base/proc.hpp"
-#include "common/base/thread_priority.hpp"
 
 namespace persistproc::core {
 
@@ -40,10 +39,8 @@ Task<> SocketOwners::State::go(std::shared_ptr<State> self) {
     } const walking(*self);
     co_await self->clock.sleep_until(self->next_walk);
     const std::uint64_t number = ++self->begun;
-    auto work = [walk = self->walk] {
-        base::give_way();
-        return walk();
-    };
+    // Turns and places wait for it, for whoever came anew while others take all there is: it gives way to nobody.
+    auto work = [walk = self->walk] { return walk(); };
     auto found = co_await async::offload(self->threads, std::move(work));
     self->known = std::move(found);
     self->finished = number;

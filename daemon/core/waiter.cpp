@@ -31,8 +31,7 @@ constexpr auto port_interval = std::chrono::milliseconds(50);
 // Of all waits that look at intervals: a thousand looks a second, however many they are.
 constexpr std::size_t few = 50;
 constexpr auto interval_of_each = std::chrono::milliseconds(1);
-// One wait looks for so long, then others have their turn; shorter while many do. Its pattern is compiled for each
-// look.
+// One wait looks for so long, then others have their turn; shorter while many do.
 constexpr std::uint64_t looked_at_bytes = 64u << 20;
 constexpr std::chrono::nanoseconds shortest_look = std::chrono::milliseconds(20);
 constexpr std::chrono::nanoseconds longest_look = std::chrono::milliseconds(200);
@@ -92,18 +91,22 @@ Waiter::Waiter(asio::any_io_executor executor, async::Clock& clock, Supervisor& 
     : clock_(clock),
       supervisor_(supervisor),
       workers_(workers),
-      patterns_(std::move(executor), clock, workers.waiting, workers.looks, log_changes) {}
+      patterns_(std::move(executor), clock, workers.looking, log_changes) {}
 
 Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstore::LineQuery query) {
-    ReadBounds bounds{.bytes = looked_at_bytes, .time = [waiting = workers_.looks.waiting_count()] {
-                          const auto all = static_cast<std::int64_t>(*waiting + 1);
-                          return std::clamp(whole_line / all, shortest_look, longest_look);
-                      }};
+    struct Reading {
+        explicit Reading(std::shared_ptr<Polling> p) : all(std::move(p)) { ++all->reads; }
+        ~Reading() { --all->reads; }
+        std::shared_ptr<Polling> all;
+    } const reading(polling_);
+    const auto all = static_cast<std::int64_t>(polling_->reads);
+    const auto time = std::clamp<std::chrono::nanoseconds>(whole_line / all, shortest_look, longest_look);
+    ReadBounds bounds{.bytes = looked_at_bytes, .time = [time] { return time; }, .gives_way = false};
     co_return co_await read_bounded(workers_.waiting, bounds, std::move(log), std::move(query));
 }
 
 struct Waiter::Wait {
-    async::Turns::Party party = nullptr;
+    Asker who;
     WaitCondition condition = WaitCondition::exit;
     ProcessId id;
     std::uint32_t run = 0;       // it may be one that has not begun yet
@@ -129,7 +132,7 @@ struct Waiter::Look {
     std::uint64_t changes = 0;
 };
 
-Task<Result<void>> Waiter::check(ops::WaitSpec spec) {
+Task<Result<void>> Waiter::check(ops::WaitSpec spec, Asker who) {
     if (auto checked = check_arguments(spec); !checked) co_return checked;
     if (!spec.pattern) co_return Result<void>{};
     auto compile = [pattern = std::move(*spec.pattern)]() -> Result<void> {
@@ -137,6 +140,11 @@ Task<Result<void>> Waiter::check(ops::WaitSpec spec) {
         if (!compiled) return base::with_context(compiled.error(), "pattern");
         return {};
     };
+    async::Place place(workers_.checks, who.party, who.process);
+    if (!who.is_person) {
+        const bool has_place = co_await place.wait();
+        if (!has_place) co_return Error{ErrorCode::limit, "too many patterns wait to be checked; try again later"};
+    }
     co_return co_await async::offload(workers_.waiting, std::move(compile));
 }
 
@@ -176,18 +184,18 @@ Result<Waiter::WaitPtr> Waiter::wait_of(const ops::WaitRequest& request, const L
     return out;
 }
 
-Task<Result<Waiter::WaitPtr>> Waiter::begin(ops::WaitRequest request, async::Turns::Party party) {
+Task<Result<Waiter::WaitPtr>> Waiter::begin(ops::WaitRequest request, Asker who) {
     const auto process = co_await supervisor_.locate(request.process);
     if (!process) co_return process.error();
     auto wait = wait_of(request, *process);
     if (!wait) co_return wait.error();
-    (*wait)->party = party;
+    (*wait)->who = who;
     (*wait)->until = clock_.now() + seconds_of(request.timeout_seconds);
     co_return wait;
 }
 
-Task<Waited> Waiter::wait(ops::WaitRequest request, async::Turns::Party party) {
-    auto wait = co_await begin(std::move(request), party);
+Task<Waited> Waiter::wait(ops::WaitRequest request, Asker who) {
+    auto wait = co_await begin(std::move(request), who);
     if (!wait) co_return wait.error();
     const WaitCondition condition = (*wait)->condition;
     auto waits = condition == WaitCondition::pattern ? wait_for_pattern(std::move(*wait))
@@ -243,7 +251,7 @@ Task<std::unique_ptr<ErrorWatch>> Waiter::watch_errors(const Wait& wait) {
     const std::uint64_t from = co_await find_new_output(wait);
     std::optional<std::uint32_t> run;
     if (wait.is_of_run) run = wait.run;
-    co_return std::make_unique<ErrorWatch>(patterns_, clock_, wait.log, from, run, wait.party);
+    co_return std::make_unique<ErrorWatch>(patterns_, clock_, wait.log, from, run, wait.who);
 }
 
 /// Until the process has changed, the time has come, or an error was printed or is due.
@@ -327,7 +335,7 @@ Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
     wanted.from = wait->from;
     if (wait->is_of_run) wanted.run = wait->run;
     wanted.stream = wait->stream;
-    wanted.party = wait->party;
+    wanted.who = wait->who;
     wanted.outside_errors = wait->ends_with_errors && !logstore::names_error(wait->pattern);
     const auto watch = patterns_.watch(wait->log, std::move(wanted));
     const auto errors = co_await watch_errors(*wait);
@@ -352,7 +360,15 @@ Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
         const bool has_failed = errors && errors->due() <= clock_.now() && !watch->unfinished();
         if (has_failed) co_return co_await failed(*wait, *errors);
         if (supervisor_.has_left()) co_return leaving();
-        if (clock_.now() >= wait->until) co_return co_await finish(WaitOutcome::timed_out, *wait);
+        if (clock_.now() >= wait->until) {
+            auto result = co_await finish(WaitOutcome::timed_out, *wait);
+            if (!result) co_return result;
+            // What was not looked at is to be looked at by the next wait.
+            const std::uint64_t end = (*result)->next;
+            (*result)->next = std::min(end, watch->looked_to());
+            if (watch->was_passed()) (*result)->unsearched = end - (*result)->next;
+            co_return result;
+        }
         co_await (watch->found() || sleep(*wait, errors.get(), before.changes, wait->until));
     }
 }

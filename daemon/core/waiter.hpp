@@ -31,7 +31,8 @@ struct WaitResult {
     std::optional<Outcome> outcome;  // ended: of `run`, where it is known
     // error: the first one since the wait or its cursor began, or shortly before; ended: the run's last one
     std::optional<logstore::ErrorBlock> error;
-    std::uint64_t next = 0;  // position to go on from
+    std::uint64_t next = 0;        // position to go on from
+    std::uint64_t unsearched = 0;  // timed_out: bytes from there on that others kept it from looking at
 };
 
 /// On the heap: the frame of each function that awaits it keeps room for it while hundreds of waits may sleep.
@@ -48,11 +49,14 @@ public:
     /// up (`timed_out`). One that waits to run again, or is being restarted, is waited for in its next run. Errors: as
     /// locate; invalid (pattern, and what does not go together); unavailable (the daemon leaves). Cancelling ends the
     /// wait.
-    Task<Waited> wait(ops::WaitRequest request, async::Turns::Party party);
+    Task<Waited> wait(ops::WaitRequest request, Asker who);
 
-    /// What is wrong with the arguments of a wait whatever the process: asked before something is done for it. Errors:
-    /// invalid.
-    Task<Result<void>> check(ops::WaitSpec spec);
+    /// What is wrong with the arguments of a wait whatever the process: asked before something is done for it. Agents
+    /// take turns. Errors: invalid, limit (too many wait).
+    Task<Result<void>> check(ops::WaitSpec spec, Asker who);
+
+    /// So many wait that it is worth to find out what processes agents are.
+    bool is_crowded() const noexcept { return patterns_.is_crowded(); }
 
     /// Looks so far of waits that look at intervals, for what nobody announces: ports, and silence.
     std::uint64_t polls() const noexcept { return polling_->looks; }
@@ -68,10 +72,11 @@ private:
     struct Polling {
         std::size_t waits = 0;
         std::uint64_t looks = 0;
+        std::size_t reads = 0;  // under way
     };
     class Poller;
     static Result<WaitPtr> wait_of(const ops::WaitRequest& request, const Located& process);
-    Task<Result<WaitPtr>> begin(ops::WaitRequest request, async::Turns::Party party);
+    Task<Result<WaitPtr>> begin(ops::WaitRequest request, Asker who);
     Task<Waited> wait_for_pattern(WaitPtr wait);
     Task<Waited> wait_for_port(WaitPtr wait);
     Task<Waited> wait_for_quiet(WaitPtr wait);

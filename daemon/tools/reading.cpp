@@ -57,6 +57,16 @@ Task<pid_t> process_of(const core::SocketOwners& owners, mcp::Principal principa
     co_return found == 0 ? untold_process : found;
 }
 
+Task<core::Asker> asker_of(Core core, mcp::Principal principal, bool is_crowded) {
+    core::Asker out;
+    out.party = principal.party;
+    out.is_person = principal.audience() == mcp::Audience::client;
+    pid_t process = principal.process;
+    if (!out.is_person && is_crowded) process = co_await process_of(core.socket_owners, principal);
+    out.process = static_cast<async::Turns::Group>(process);
+    co_return out;
+}
+
 Task<mcp::ToolResult> answer_with_lines(Core core, mcp::CallContext context, std::filesystem::path log,
                                         logstore::LineQuery query, std::size_t shown_bytes,
                                         std::function<mcp::ToolResult(Result<logstore::LinePage>)> make) {

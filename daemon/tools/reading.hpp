@@ -22,6 +22,8 @@ core::ReadBounds bounds_beside(const core::Workers& workers);
 inline constexpr pid_t untold_process = -1;
 /// The process behind a connection; 0: it is none over TCP.
 Task<pid_t> process_of(const core::SocketOwners& owners, mcp::Principal principal);
+/// An agent's process is looked up where turns are scarce (`is_crowded`).
+Task<core::Asker> asker_of(Core core, mcp::Principal principal, bool is_crowded);
 
 /// As logstore::read_lines, on a thread for it, then `make` with what was found. Agents take turns: with others who
 /// search, with others who read, and with those whose answers are large; they hold no place among calls that work

@@ -14,7 +14,8 @@ namespace {
 
 Task<mcp::ToolResult> restart(Core core, ops::RestartRequest request, mcp::CallContext context) {
     auto wait = std::exchange(request.wait, std::nullopt);
-    if (auto checked = co_await check_wait(core, wait); !checked) co_return mcp::tool_failure(checked.error());
+    if (auto checked = co_await check_wait(core, wait, context.principal); !checked)
+        co_return mcp::tool_failure(checked.error());
     if (auto allowed = co_await take_start(core, context.principal); !allowed)
         co_return mcp::tool_failure(allowed.error());
     std::string actor = actor_of(context);

@@ -24,7 +24,8 @@ std::string ignored_text(const ops::StartResponse& joined) {
 Task<mcp::ToolResult> start(Core core, ops::StartRequest request, mcp::CallContext context) {
     if (auto inherited = bridge_environment(context)) request.base_environment = std::move(*inherited);
     auto wait = std::exchange(request.wait, std::nullopt);
-    if (auto checked = co_await check_wait(core, wait); !checked) co_return mcp::tool_failure(checked.error());
+    if (auto checked = co_await check_wait(core, wait, context.principal); !checked)
+        co_return mcp::tool_failure(checked.error());
     if (auto allowed = co_await take_start(core, context.principal); !allowed)
         co_return mcp::tool_failure(allowed.error());
     std::string actor = actor_of(context);

@@ -11,6 +11,7 @@
 #include "common/ops/list_processes.hpp"
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/failing.hpp"
+#include "daemon/tools/reading.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
 #include "daemon/tools/waiting.hpp"
@@ -45,6 +46,12 @@ std::string error_at(const std::optional<logstore::ErrorBlock>& error) {
     return place.empty() ? place : "; error" + place;
 }
 
+std::string unsearched_text(const core::WaitResult& result) {
+    if (result.unsearched == 0) return "";
+    return fmt::format("; others had their turn before it: {} bytes from the cursor on were not searched",
+                       result.unsearched);
+}
+
 /// `left`: as for `answer`.
 std::string what_happened(const ops::WaitRequest& request, const core::WaitResult& result, double left,
                           Introduced introduced) {
@@ -63,8 +70,8 @@ std::string what_happened(const ops::WaitRequest& request, const core::WaitResul
                 return fmt::format("{}not yet after {} s: {}. Still waiting: call again with timeout_seconds {}{}", who,
                                    longest_call, schema::enum_name(request.until), left,
                                    request.until == ops::WaitCondition::pattern ? " and the cursor" : "");
-            return fmt::format("{}not yet after {} s: {}", who, request.timeout_seconds,
-                               schema::enum_name(request.until));
+            return fmt::format("{}not yet after {} s: {}{}", who, request.timeout_seconds,
+                               schema::enum_name(request.until), unsearched_text(result));
         case ops::WaitOutcome::ended:
         case ops::WaitOutcome::still_waiting: break;
     }
@@ -90,10 +97,10 @@ Task<> tell_progress(async::Clock& clock, mcp::CallContext context, double secon
 }
 
 Task<core::Waited> wait_with_progress(Core core, ops::WaitRequest request, double asked_seconds,
-                                      mcp::CallContext context) {
+                                      mcp::CallContext context, core::Asker who) {
     async::TaskGroup progress(co_await boost::asio::this_coro::executor);
     if (context.wants_progress()) progress.spawn("progress", tell_progress(core.clock, context, asked_seconds));
-    co_return co_await core.waiter.wait(std::move(request), context.principal.party);
+    co_return co_await core.waiter.wait(std::move(request), who);
 }
 
 Task<Result<std::string>> id_of(Core core, std::string target) {
@@ -102,9 +109,9 @@ Task<Result<std::string>> id_of(Core core, std::string target) {
     co_return to_string(process->id);
 }
 
-Task<core::Waited> look_once(Core core, ops::WaitRequest request, mcp::CallContext context) {
+Task<core::Waited> look_once(Core core, ops::WaitRequest request, core::Asker who) {
     request.timeout_seconds = 0;
-    return core.waiter.wait(std::move(request), context.principal.party);
+    return core.waiter.wait(std::move(request), who);
 }
 
 /// What is true already is answered at once; a long wait becomes a task where the caller knows tasks, and is cut short
@@ -112,13 +119,13 @@ Task<core::Waited> look_once(Core core, ops::WaitRequest request, mcp::CallConte
 Task<core::Waited> wait_as_asked(Core core, ops::WaitRequest request, mcp::CallContext context,
                                  std::shared_ptr<double> left) {
     const double seconds = request.timeout_seconds;
+    const core::Asker who = co_await asker_of(core, context.principal, core.waiter.is_crowded());
     if (seconds > task_from && context.can_become_task()) {
-        auto seen = co_await look_once(core, request, context);
+        auto seen = co_await look_once(core, request, who);
         if (!seen || (*seen)->end != ops::WaitOutcome::timed_out) co_return seen;
         mcp::TaskTerms terms;
         terms.ttl = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)) + std::chrono::minutes(10);
-        if (context.channel->become_task(terms))
-            co_return co_await core.waiter.wait(std::move(request), context.principal.party);
+        if (context.channel->become_task(terms)) co_return co_await core.waiter.wait(std::move(request), who);
     }
     if (context.principal.audience() == schema::Audience::agent && seconds > longest_call) {
         *left = seconds - longest_call;
@@ -127,7 +134,7 @@ Task<core::Waited> wait_as_asked(Core core, ops::WaitRequest request, mcp::CallC
     const double queued = std::chrono::duration<double>(core.clock.now() - context.arrived).count();
     const double asked = request.timeout_seconds;
     request.timeout_seconds = std::max(asked - queued, 0.0);
-    co_return co_await wait_with_progress(core, std::move(request), asked, std::move(context));
+    co_return co_await wait_with_progress(core, std::move(request), asked, std::move(context), who);
 }
 
 /// It runs again and again, and none of its runs lasts; or the run that there was when the wait began has failed, and
@@ -281,9 +288,10 @@ Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::Ca
     co_return answer(request, **waited, *left, failure, introduced);
 }
 
-Task<Result<void>> check_wait(Core core, std::optional<ops::WaitSpec> wait) {
+Task<Result<void>> check_wait(Core core, std::optional<ops::WaitSpec> wait, mcp::Principal principal) {
     if (!wait) co_return Result<void>{};
-    const auto checked = co_await core.waiter.check(std::move(*wait));
+    const core::Asker who = co_await asker_of(core, principal, core.workers.checks.is_crowded());
+    const auto checked = co_await core.waiter.check(std::move(*wait), who);
     if (!checked) co_return base::with_context(checked.error(), "wait");
     co_return Result<void>{};
 }

@@ -35,17 +35,26 @@ struct Watched {
         co_await patterns.close();
         *closed = true;
     }
-    Task<> wait(int name) {
-        const auto never = MonoTime::max();
+    Task<> wait(int name, MonoTime until) {
         const auto watch = watches.at(name);
-        co_await watch->look(never);
+        co_await watch->look(until);
         ++looked;
         co_await watch->found();
         found += watch->match() ? watch->match()->text + " " : watch->failure()->message;
     }
-    void begin(int name, std::string pattern, int party = 0) {
-        watches[name] = patterns.watch(log.path(), {.pattern = std::move(pattern), .party = &parties[party]});
-        tasks.spawn("wait", wait(name));
+    void begin(int name, std::string pattern, int party = 0, async::Turns::Group process = 0,
+               MonoTime until = MonoTime::max()) {
+        PatternWatches::Wanted wanted;
+        wanted.pattern = std::move(pattern);
+        wanted.who = {&parties[party], process, false};
+        watches[name] = patterns.watch(log.path(), std::move(wanted));
+        tasks.spawn("wait", wait(name, until));
+    }
+    /// A log that takes a slow pattern long.
+    void print_much() {
+        std::string text;
+        for (int i = 0; i < 2000; ++i) text += std::string(200, 'a') + "\n";
+        log.out(text);
     }
     void run_until(const std::function<bool()>& condition) {
         while (!condition()) {
@@ -70,11 +79,10 @@ struct Watched {
     boost::asio::io_context io{1};
     tests::FakeClock clock{io.get_executor()};
     boost::asio::thread_pool threads{1};
-    async::Turns turns{{.places = 2, .per_party = 1, .waiting_per_party = 16}};
     core::LogChanges changes{io.get_executor(), clock, threads};
-    PatternWatches patterns{io.get_executor(), clock, threads, turns, changes};
+    PatternWatches patterns{io.get_executor(), clock, threads, changes};
     std::map<int, std::shared_ptr<PatternWatches::Watch>> watches;
-    char parties[3] = {};
+    char parties[64] = {};
     int looked = 0;
     std::string found;
     async::TaskGroup tasks{io.get_executor()};
@@ -143,14 +151,44 @@ TEST_CASE("who waits for nothing that can be told is told why") {
 
 TEST_CASE("who looks for a slow pattern lets others look, too") {
     Watched w;
-    std::string text;
-    for (int i = 0; i < 20000; ++i) text += std::string(200, 'a') + "\n";
-    w.log.out(text);
+    w.print_much();
     w.log.out("done\n");
-    for (int i = 0; i < 20; ++i) w.begin(i, "(a?a?a?a?){200}b" + std::to_string(i), 0);
-    w.begin(20, "^done", 1);
+    const bool is_told = GENERATE(false, true);
+    // Of one session, or of many that one process keeps.
+    for (int i = 0; i < 20; ++i) w.begin(i, "(a?a?a?a?){200}b" + std::to_string(i), is_told ? i : 0, is_told ? 7 : 0);
+    w.begin(20, "^done", 20, is_told ? 8 : 0);
     w.run_until([&] { return w.found == "done "; });
     CHECK(w.looked <= 2);
+}
+
+TEST_CASE("who asks for little has a turn in each look, however many sessions ask for much") {
+    Watched w;
+    w.print_much();
+    for (int i = 0; i < 10; ++i) w.begin(i, "(a?a?a?a?){200}b" + std::to_string(i), i);
+    w.begin(10, "^never", 10);
+    w.begin(11, "^done", 10);
+    // All have had a turn.
+    w.run_until([&] { return w.patterns.searches() >= 16; });
+    const auto looks = w.patterns.looks();
+    w.log.out("done\n");
+    while (w.found.empty()) {
+        w.advance();
+        w.io.run_one_for(1ms);
+    }
+    CHECK(w.patterns.looks() <= looks + 3);  // the one under way, one for those alone who have just come, and its own
+}
+
+TEST_CASE("whose time has come while others had their turn is told so") {
+    Watched w;
+    w.print_much();
+    for (int i = 0; i < 20; ++i) w.begin(i, "(a?a?a?a?){200}b" + std::to_string(i), 0, 7);
+    w.begin(20, "^begin", 1, 7, w.clock.now() + 1s);
+    w.begin(21, "^begin", 0, 7, w.clock.now() + 1s);
+    w.run_until([&] { return w.found == "begin "; });
+    w.clock.advance(2s);
+    w.run_until([&] { return w.looked == 2; });
+    CHECK(w.found == "begin ");
+    CHECK(w.patterns.searches() < 20);
 }
 
 }  // namespace pattern_watches_test
