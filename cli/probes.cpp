@@ -32,9 +32,9 @@ Result<std::string> ask_version(const fs::path& program) {
     return base::escape_line(version);
 }
 
-Result<void> check_daemon_settings(const fs::path& program, std::vector<std::string> flags) {
+static Result<void> check_daemon(const fs::path& program, std::vector<std::string> flags) {
     constexpr int usage_status = 2;
-    flags.emplace_back("--check");
+    const std::string check = flags.back();
     const HelperCommand command{.program = program, .words = std::move(flags), .stream = HelperCommand::Stream::errors};
     const auto answer = run_helper(command);
     if (!answer) return answer.error();
@@ -42,9 +42,16 @@ Result<void> check_daemon_settings(const fs::path& program, std::vector<std::str
     constexpr std::string_view mark = "error: ";
     const std::size_t at = answer->text.find(mark);
     if (at == std::string::npos)
-        return Error{ErrorCode::exec_failed, fmt::format("{} --check: status {}", program.native(), answer->status)};
+        return Error{ErrorCode::exec_failed, fmt::format("{} {}: status {}", program.native(), check, answer->status)};
     const std::string why = answer->text.substr(at + mark.size());
     return Error{answer->status == usage_status ? ErrorCode::invalid : ErrorCode::io, why.substr(0, why.find('\n'))};
+}
+
+Result<void> check_daemon_settings(const fs::path& program) { return check_daemon(program, {"--check"}); }
+
+Result<void> check_daemon_start(const fs::path& program, std::vector<std::string> flags) {
+    flags.emplace_back("--check-start");
+    return check_daemon(program, std::move(flags));
 }
 
 bool is_port_taken(std::uint16_t port) {

@@ -57,12 +57,15 @@ Result<void> write_session_key(const fs::path& file, std::string_view key) {
     return boost::system::in_place_value;
 }
 
+constexpr std::size_t most_key_bytes = 4096;
+fs::path session_key_path(const fs::path& data) { return data / "session.key"; }
+
 /// 32 secret bytes that sign session ids; made at the first start, and again where a power cut left none, or where
 /// others could read them. Where there is no room for them, they are of this daemon alone. Errors: io.
 Result<mcp::http::SessionKey> load_session_key(const fs::path& data) {
-    const fs::path file = data / "session.key";
+    const fs::path file = session_key_path(data);
     mcp::http::SessionKey key{};
-    const auto bytes = base::read_own_file(file, 4096);
+    const auto bytes = base::read_own_file(file, most_key_bytes);
     struct stat facts {};
     // Who has read it could have signed ids of his own.
     const bool was_open = bytes && ::lstat(file.c_str(), &facts) == 0 && (facts.st_mode & 077u) != 0;
@@ -157,6 +160,32 @@ void tell_endpoint(const base::FileLock& lock, const std::string& endpoint) {
     if (::fstat(lock.fd(), &facts) == 0) (void)!::pwrite(lock.fd(), text.data(), text.size(), facts.st_size);
 }
 
+/// Agents over TCP must show a token.
+bool needs_token(const daemon::Options& options, const daemon::access::PeerOwner& peers) {
+    const bool is_kept = options.auth != rundir::Auth::peer && daemon::access::has_token(options.data);
+    return options.auth == rundir::Auth::token || is_kept || !peers.can_tell();
+}
+
+/// What `serve` would refuse, as far as it can be known beside a daemon that runs. Changes nothing.
+Result<void> check_start(const daemon::Options& options) {
+    for (const fs::path& each : {options.data, options.data / "procs"})
+        if (auto own = base::check_private_directory(each); !own)
+            return base::with_context(own.error(), "data directory");
+    std::error_code ignored;
+    if (!fs::exists(options.data, ignored)) return boost::system::in_place_value;
+    if (auto own = base::check_own_entries(options.data); !own) return base::with_context(own.error(), "data directory");
+    const fs::path sockets = rundir::daemon_socket_path(options.data).parent_path();
+    if (auto own = base::check_private_directory(sockets); !own) return own;
+    if (auto ended = registry::EndedSessions::open(options.data); !ended) return ended.error();
+    const auto key = base::read_own_file(session_key_path(options.data), most_key_bytes);
+    if (!key && key.error().code != ErrorCode::not_found) return key.error();
+    if (options.auth == rundir::Auth::peer || !needs_token(options, daemon::access::PeerOwner()))
+        return boost::system::in_place_value;
+    const auto token = rundir::read_token(options.data);
+    if (!token && token.error().code != ErrorCode::not_found) return base::with_context(token.error(), "token");
+    return boost::system::in_place_value;
+}
+
 int serve(const daemon::Options& options) {
     daemon::bound_heap();
     base::ensure_standard_descriptors();
@@ -200,8 +229,7 @@ int serve(const daemon::Options& options) {
     if (options.auth == rundir::Auth::peer)
         if (auto dropped = daemon::access::drop_token(options.data); !dropped)
             return fail_to_serve(options, dropped.error());
-    const bool has_token = daemon::access::has_token(options.data);
-    if (options.auth == rundir::Auth::token || has_token || !peers.can_tell()) {
+    if (needs_token(options, peers)) {
         auto token = daemon::access::load_token(options.data);
         if (!token) return fail_to_serve(options, base::with_context(token.error(), "token"));
         http.token = std::move(*token);
@@ -233,7 +261,9 @@ int main(int argc, char** argv) {
     auto options = daemon::parse_options(argc, argv, done);
     if (done) return 0;
     if (!options) return fail(options.error());
-    if (options->only_checks) return 0;
+    if (options->checks_start)
+        if (const auto able = check_start(*options); !able) return fail(able.error());
+    if (options->only_checks || options->checks_start) return 0;
     if (options->verbose) base::set_verbosity(base::Severity::debug);
     try {
         return serve(*options);

@@ -180,6 +180,8 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
     config::DaemonFlags flags;
     declare(app, flags);
     app.add_flag("--check", options.only_checks, "Say what is wrong with flags, variables and settings, and end");
+    app.add_flag("--check-start", options.checks_start,
+                 "Say what else would keep it from serving this data directory, too, and end");
     app.add_flag("-q,--quiet", options.quiet, "Do not print the endpoint and how to add it to agents");
     config::DaemonPlace where;
     declare(app, where);

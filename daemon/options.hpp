@@ -17,7 +17,8 @@ struct Options {
     std::uint16_t port = 0;
     int ready_fd = -1;
     bool quiet = false;
-    bool only_checks = false;  // all of this, and nothing is served
+    bool only_checks = false;   // all of this, and nothing is served
+    bool checks_start = false;  // and what a start would find in the data directory
     bool verbose = false;
     bool compat = false;
     std::optional<rundir::Auth> auth;          // nothing: as the daemon before

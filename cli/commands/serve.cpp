@@ -197,7 +197,7 @@ static int serve(const CommonOptions& common, const Console& console, ServeArgum
     if (options.flags.verbose) words.emplace_back("-v");
     // What cannot begin takes nothing from anybody; and is a mistake of who typed it, in the background, too.
     if (options.replace || (options.detach && !wanted.daemon_flags.empty())) {
-        if (const auto fine = check_daemon_settings(*program, {words.begin() + 1, words.end()}); !fine)
+        if (const auto fine = check_daemon_start(*program, {words.begin() + 1, words.end()}); !fine)
             return console.fail(fine.error());
     }
     if (options.replace) {

@@ -202,6 +202,25 @@ Result<void> sync_directory(const fs::path& path) {
     return boost::system::in_place_value;
 }
 
+Result<void> check_private_directory(const fs::path& path) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0) {
+        if (errno == ENOENT) return boost::system::in_place_value;
+        return os_failure(path.string(), errno);
+    }
+    if (S_ISLNK(info.st_mode))
+        return Error{ErrorCode::denied, fmt::format("{} is a symbolic link; give the real directory", path.string())};
+    if (!S_ISDIR(info.st_mode)) return Error{ErrorCode::denied, fmt::format("{} is not a directory", path.string())};
+    if (info.st_uid != ::geteuid()) return foreign(path, info.st_uid);
+    std::error_code ignored;
+    if ((info.st_mode & 022) != 0 && !fs::is_empty(path, ignored))
+        return Error{ErrorCode::denied,
+                     fmt::format("{} may be written by others (mode {:04o}), and what they put there would count as "
+                                 "yours; look at what is there, then close it with: chmod 700 {}",
+                                 path.string(), info.st_mode & 07777, shell_quote(path.native()))};
+    return boost::system::in_place_value;
+}
+
 Result<void> make_private_directory(const fs::path& path) {
     if (path.has_parent_path() && path.parent_path() != path) {
         struct stat parent {};
@@ -214,18 +233,9 @@ Result<void> make_private_directory(const fs::path& path) {
         return Error{ErrorCode::io,
                      fmt::format("cannot create {}: {}", path.string(), os_failure("", errno).message.substr(2)),
                      errno};
+    if (auto checked = check_private_directory(path); !checked) return checked;
     struct stat info {};
     if (::lstat(path.c_str(), &info) != 0) return os_failure(path.string(), errno);
-    if (S_ISLNK(info.st_mode))
-        return Error{ErrorCode::denied, fmt::format("{} is a symbolic link; give the real directory", path.string())};
-    if (!S_ISDIR(info.st_mode)) return Error{ErrorCode::denied, fmt::format("{} is not a directory", path.string())};
-    if (info.st_uid != ::geteuid()) return foreign(path, info.st_uid);
-    std::error_code ignored;
-    if ((info.st_mode & 022) != 0 && !fs::is_empty(path, ignored))
-        return Error{ErrorCode::denied,
-                     fmt::format("{} may be written by others (mode {:04o}), and what they put there would count as "
-                                 "yours; look at what is there, then close it with: chmod 700 {}",
-                                 path.string(), info.st_mode & 07777, shell_quote(path.native()))};
     if ((info.st_mode & 077) != 0 && ::chmod(path.c_str(), 0700) != 0) return os_failure(path.string(), errno);
     if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0 && errno != EROFS)
         return Error{ErrorCode::io,

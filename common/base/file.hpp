@@ -57,6 +57,9 @@ bool is_lack_of_room(const Error& error) noexcept;
 /// Syncs a directory, so that names created in it survive a power cut.
 Result<void> sync_directory(const std::filesystem::path& path);
 
+/// Whether what is at `path`, if anything is, is a directory that `make_private_directory` takes. Changes nothing.
+Result<void> check_private_directory(const std::filesystem::path& path);
+
 /// Makes `path` a directory of ours: creates it (and missing parents) with mode 0700 or checks that it is a
 /// directory, no symbolic link, owned by this user, and closed to others (tightened to 0700 when others may only read
 /// it, or nothing is in it). One that is there on a read-only file system will do. Errors: denied (foreign, a symbolic

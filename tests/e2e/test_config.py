@@ -232,6 +232,26 @@ class Replace(harness.TestCase):
                 self.assertIsNone(self.daemon.process.poll())
         self.assertIn(f"(PID {pid})", (self.place.data / "daemon.lock").read_text())
 
+    def test_what_could_not_serve_the_data_directory_ends_nobody(self):
+        pid = self.daemon.process.pid
+        token, procs, ended = (self.place.data / each for each in ("token", "procs", "ended-sessions"))
+        ended.unlink(missing_ok=True)
+        for make, words, why in (
+            (lambda: (token.write_text("0" * 64 + "\n"), token.chmod(0o644)), (), b"may be read by others"),
+            (lambda: (token.unlink(), token.symlink_to("/dev/null")), ("--auth", "token"), b"token"),
+            (lambda: (token.unlink(), (procs / "x").mkdir(), procs.chmod(0o777)), (), b"chmod 700"),
+            (lambda: ((procs / "x").rmdir(), procs.chmod(0o700), ended.symlink_to("/dev/null")), (), b"ended-sessions"),
+        ):
+            make()
+            for how in (("--detach",), ()):
+                refused = self.cli("serve", *how, "--replace", *words)
+                self.assertEqual(refused.code, 125, refused)
+                self.assertIn(why, refused.err)
+                self.assertIsNone(self.daemon.process.poll())
+        ended.unlink()
+        self.assertIn(f"(PID {pid})", (self.place.data / "daemon.lock").read_text())
+        self.start("web", ["sleep", "600"])
+
     def test_another_port(self):
         port = harness.free_port()
         self.ok("serve", "--detach", "--replace", "--port", str(port))
