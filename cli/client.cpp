@@ -255,14 +255,16 @@ Task<Result<ProcessView>> DaemonClient::flush(ops::FlushRequest request) {
 }
 
 Task<Result<std::vector<ProcessView>>> DaemonClient::list(ops::ListRequest request) {
-    auto answer = co_await call<ops::ListResponse>(request, true);
-    // A daemon of an older release tells all it knows.
-    const bool is_older = !answer && request.brief && answer.error().code == ErrorCode::invalid &&
-                          answer.error().message.starts_with("brief: unknown");
-    if (is_older) {
-        request.brief = false;
-        answer = co_await call<ops::ListResponse>(std::move(request), true);
+    if (request.columns) {
+        auto table = co_await call<ops::ListTable>(request, true);
+        if (table) co_return std::move(table->processes);
+        // A daemon of an older release tells all it knows.
+        const bool is_older =
+            table.error().code == ErrorCode::invalid && table.error().message.starts_with("columns: unknown");
+        if (!is_older) co_return table.error();
+        request.columns = false;
     }
+    auto answer = co_await call<ops::ListResponse>(std::move(request), true);
     if (!answer) co_return answer.error();
     co_return std::move(answer->processes);
 }

@@ -149,7 +149,7 @@ Task<int> list(Context context, ListArguments options) {
             ErrorCode::invalid,
             "list --watch draws on a terminal: stdout is none, or TERM does not say what it is; leave out --watch"});
     const bool is_table = !context.console.json() && options.output != ListOutput::wide;
-    options.request.brief = is_table;
+    options.request.columns = is_table;
     auto listing = co_await ask(context, options, true);
     if (!listing) co_return context.console.fail(listing.error());
     std::error_code unseen;

@@ -26,9 +26,18 @@ schema::Json write_state(const State& state) {
     return state ? schema::Json(std::string(state->word())) : schema::Json();
 }
 
+using Views = std::vector<domain::ProcessView>;
+
+schema::Json columns_schema() { return schema::detail::type_schema("object"); }
+Result<Views> read_columns(const schema::Json& json, const std::string& path) {
+    return schema::read_columns<domain::ProcessView>(json, path);
+}
+schema::Json write_columns(const Views& views) { return schema::to_columns(views); }
+
 }  // namespace
 
 const schema::Form<State> state_form{state_schema, read_state, write_state};
+const schema::Form<Views> columns_form{columns_schema, read_columns, write_columns};
 
 Error unknown_state(const schema::Open<ProcessState>& state) {
     return Error{ErrorCode::invalid, fmt::format("state: \"{}\" is not one of {}", base::excerpt(state.word()),
@@ -39,3 +48,4 @@ Error unknown_state(const schema::Open<ProcessState>& state) {
 
 PERSISTPROC_REQUEST_CODECS(, persistproc::ops::ListRequest)
 PERSISTPROC_ANSWER_CODECS(, persistproc::ops::ListResponse)
+PERSISTPROC_ANSWER_CODECS(, persistproc::ops::ListTable)

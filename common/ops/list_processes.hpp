@@ -13,7 +13,7 @@ struct ListRequest {
     std::optional<std::string> process;
     std::optional<std::string> working_directory;
     std::optional<schema::Open<domain::ProcessState>> state;  // the daemon knows which there are
-    bool brief = false;  // without what no row of a table shows: texts, places of logs, commands behind labels
+    bool columns = false;                                     // answered with a ListTable
 
     static constexpr Operation operation{
         .name = "list_processes",
@@ -51,7 +51,7 @@ struct ListRequest {
         each(schema::field("state", &R::state)
                  .in_form(&state_form)
                  .as_flag("state", "STATE", "Only those in this state"));
-        each(schema::field("brief", &R::brief).client_only());
+        each(schema::field("columns", &R::columns).client_only());
     }
 };
 
@@ -66,7 +66,22 @@ struct ListResponse {
     }
 };
 
+/// See schema::to_columns.
+extern const schema::Form<std::vector<domain::ProcessView>> columns_form;
+
+/// The same for whoever shows a table of many: without what no row shows (texts, places of logs, commands behind
+/// labels), in a form that is quickly read.
+struct ListTable {
+    std::vector<domain::ProcessView> processes;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        each(schema::field("columns", &ListTable::processes).in_form(&columns_form));
+    }
+};
+
 }  // namespace persistproc::ops
 
 PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::ListRequest)
 PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::ListResponse)
+PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::ListTable)

@@ -102,6 +102,10 @@ struct ObjectReader {
     Unknown* unknown;  // null: what is not known is left out
 
     Result<void> read(const FieldCodec& field, const Json& json) {
+        return read_at(prefix + field.facts.name_in(how.use), field, json);
+    }
+
+    Result<void> read_at(const std::string& where, const FieldCodec& field, const Json& json) {
         const FieldFacts& facts = field.facts;
         // An explicit null is an absent argument: several clients send one for every optional field.
         if (json.is_null() && !facts.is_required) return {};
@@ -112,7 +116,6 @@ struct ObjectReader {
             keep_unknown(facts.name, json, *unknown);
             return {};
         }
-        const std::string where = prefix + facts.name_in(how.use);
         void* value = member(field, into);
         auto done = is_formed(field, how.use) ? field.value->form_read(field.form, json, where, value)
                                               : field.value->read(json, where, how, value);
@@ -329,6 +332,62 @@ Json to_arguments(const ObjectCodec& codec, const void* request) {
             out[each.facts.name] = std::move(value);
     }
     return out;
+}
+
+Json write_columns(const ObjectCodec& codec, const void* first, std::size_t size, std::size_t count) {
+    Json out(Json::value_t::object);
+    for (const auto& field : codec.fields) {
+        if (!field.facts.is_for(in_answers)) continue;
+        const Json standard = write_member(field, codec.defaults, in_answers);
+        Json::array_t column;
+        column.reserve(count);
+        bool is_told = false;
+        for (std::size_t i = 0; i < count; ++i) {
+            const void* const owner = static_cast<const std::byte*>(first) + i * size;
+            Json value = write_member(field, owner, in_answers);
+            if (value == standard) value = nullptr;
+            is_told = is_told || !value.is_null();
+            column.push_back(std::move(value));
+        }
+        if (is_told) out[field.facts.name] = std::move(column);
+    }
+    return out;
+}
+
+Result<std::size_t> count_in_columns(const Json& json, const std::string& path) {
+    if (!json.is_object()) return wrong_type(path, "object", json);
+    std::size_t count = 0;
+    for (const auto& [name, column] : json.get_ref<const Json::object_t&>()) {
+        if (!column.is_array()) return wrong_type(item_path(path, name), "array", column);
+        const bool is_first = &column == &json.get_ref<const Json::object_t&>().front().second;
+        if (!is_first && column.size() != count)
+            return Error{ErrorCode::invalid,
+                         fmt::format("{}: {} values, and {} before", item_path(path, name), column.size(), count)};
+        count = column.size();
+    }
+    return count;
+}
+
+Result<void> read_columns(const ObjectCodec& codec, const Json& json, const std::string& path, void* first,
+                          std::size_t size) {
+    constexpr Reading how{in_answers, true};
+    const std::string prefix = path + ".";
+    MembersInOrder members(json.get_ref<const Json::object_t&>());
+    for (const auto& field : codec.fields) {
+        if (!field.facts.is_for(how.use)) continue;
+        const Json* const column = members.find(field.facts.name);
+        if (column == nullptr) continue;
+        const std::string where = prefix + field.facts.name;
+        const auto& values = column->get_ref<const Json::array_t&>();
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            if (values[i].is_null()) continue;
+            ObjectReader reader{codec, prefix, how, static_cast<std::byte*>(first) + i * size, nullptr};
+            if (reader.read_at(where, field, values[i])) continue;
+            // Which of them it is, is spelled out when that must be told.
+            return reader.read_at(item_path(where, i), field, values[i]);
+        }
+    }
+    return {};
 }
 
 Error wrong_type(const std::string& path, std::string_view expected, const Json& got) {

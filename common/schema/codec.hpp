@@ -79,6 +79,15 @@ Json write_field(const FieldCodec& field, const void* owner, Use use);
 std::string no_such_key(std::string_view given, const std::vector<std::string>& known);
 Json to_arguments(const ObjectCodec& codec, const void* request);
 
+/// See schema::to_columns; of `count` structs that lie one behind the other, `size` bytes each.
+Json write_columns(const ObjectCodec& codec, const void* first, std::size_t size, std::size_t count);
+/// How many structs stand there. Errors: invalid, when there are lists of different length, or something else.
+Result<std::size_t> count_in_columns(const Json& json, const std::string& path);
+/// Into as many as were counted, as constructed; columns that are not known are left out. Errors: invalid, naming the
+/// value; the structs are then half read.
+Result<void> read_columns(const ObjectCodec& codec, const Json& json, const std::string& path, void* first,
+                          std::size_t size);
+
 Error wrong_type(const std::string& path, std::string_view expected, const Json& got);
 Error not_understood(const Error& error);
 /// Texts of a document hold any byte: those that are no UTF-8 stand as {"bytes": "…"} (base::bytes_to_text).
@@ -124,6 +133,15 @@ Result<T> read_from_file(const Json& json, const std::string& path) {
     if (!done) return done.error();
     return out;
 }
+
+/// Many structs as one JSON object of lists: a member for each field that differs in one of them from what a struct is
+/// constructed with, and in it the values of all in their order; null stands for what is constructed, which must be
+/// absent where the field may be. A third of the bytes that they are as objects.
+template <HasFields S>
+Json to_columns(const std::vector<S>& structs);
+/// The same back. Errors: invalid, naming `path` or the value below it.
+template <HasFields S>
+Result<std::vector<S>> read_columns(const Json& json, const std::string& path);
 
 // ---- implementation ----
 
@@ -423,6 +441,22 @@ Json to_json(const T& value) {
 template <HasFields S>
 Json to_arguments(const S& request) {
     return detail::to_arguments(detail::object_codec<S>(), &request);
+}
+
+template <HasFields S>
+Json to_columns(const std::vector<S>& structs) {
+    return detail::write_columns(detail::object_codec<S>(), structs.data(), sizeof(S), structs.size());
+}
+
+template <HasFields S>
+Result<std::vector<S>> read_columns(const Json& json, const std::string& path) {
+    const auto count = detail::count_in_columns(json, path);
+    if (!count) return count.error();
+    std::vector<S> out(*count);
+    if (out.empty()) return out;
+    auto done = detail::read_columns(detail::object_codec<S>(), json, path, out.data(), sizeof(S));
+    if (!done) return done.error();
+    return out;
 }
 
 template <HasFields S>

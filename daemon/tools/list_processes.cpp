@@ -64,12 +64,15 @@ mcp::ToolResult whole(const ProcessView& view, ProcessId id, const std::optional
 }
 
 mcp::ToolResult result_of(std::vector<ProcessView> views, Detail detail, WallTime now) {
-    ops::ListResponse response;
     if (detail == Detail::rows) {
+        ops::ListTable table;
         for (ProcessView& view : views) leave_row(view);
-        response.processes = std::move(views);
-        return structured(response, "");
+        table.processes = std::move(views);
+        mcp::ToolResult result;
+        result.structured = schema::to_json(table);
+        return result;
     }
+    ops::ListResponse response;
     Listing listing;
     if (detail == Detail::brief)
         listing = choose(std::move(views), now);
@@ -147,12 +150,12 @@ Task<mcp::ToolResult> others_that_failed(Core core, std::optional<std::string> w
 Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext context,
                            std::shared_ptr<KnownRows> known) {
     const bool is_whole_list = !request.process && !request.working_directory && !request.state;
-    if (request.brief && is_whole_list) {
+    if (request.columns && is_whole_list) {
         auto rows = list_rows(core, std::move(known));
         co_return co_await std::move(rows);
     }
     const bool is_agent = context.principal.audience() == mcp::Audience::agent;
-    const Detail detail = request.brief               ? Detail::rows
+    const Detail detail = request.columns             ? Detail::rows
                           : request.process           ? Detail::whole
                           : is_agent && is_whole_list ? Detail::brief
                           : is_agent                  ? Detail::asked

@@ -89,30 +89,31 @@ TEST_CASE("rows of many are made once as long as nothing changes, and never show
         daemon.call("start_process", command("a", label.c_str()));
     }
     const auto rows = [&daemon] {
-        const Json told = daemon.call("list_processes", {{"brief", true}});
+        const Json told = daemon.call("list_processes", {{"columns", true}});
         CHECK(told["content"].empty());
-        return told["structuredContent"]["processes"];
+        return told["structuredContent"]["columns"];
     };
     daemon.advance(1s);
     const Json first = rows();
-    CHECK(first.size() == 101);
-    CHECK(first[0]["label"] == "web 0");
-    CHECK_FALSE(first[0].contains("log_path"));
+    CHECK(first["id"].size() == 101);
+    CHECK(first["label"][0] == "web 0");
+    CHECK_FALSE(first.contains("log_path"));
     const auto samplings = daemon.supervisor.samplings();
     CHECK(rows() == first);
     CHECK(daemon.supervisor.samplings() == samplings);
     daemon.call("rename_process", {{"process", "p1"}, {"label", "renamed"}});
-    CHECK(rows()[0]["label"] == "renamed");
+    CHECK(rows()["label"][0] == "renamed");
     daemon.call("stop_process", {{"process", "p2"}});
-    CHECK(rows()[1]["state"] == "stopped");
+    CHECK(rows()["state"][1] == "stopped");
     // What is sampled is never older than a second.
     daemon.advance(1s);
     const auto before = daemon.supervisor.samplings();
-    CHECK(rows().size() == 101);
+    CHECK(rows()["id"].size() == 101);
     CHECK(daemon.supervisor.samplings() > before);
     // What a row may need to be told by is there: a label that was made of the command, and a cause.
     daemon.call("start_process", {{"command", {"a", "b"}}, {"working_directory", "/"}});
-    CHECK(rows()[101]["command"] == Json::array({"a", "b"}));
+    CHECK(rows()["command"][101] == Json::array({"a", "b"}));
+    CHECK(rows()["command"][0] == nullptr);
 }
 
 TEST_CASE("two starts at once make one run") {

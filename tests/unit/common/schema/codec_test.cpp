@@ -205,6 +205,43 @@ TEST_CASE("a document keeps bytes, and what a newer version wrote into it") {
         CHECK(schema::read_document<Stored>(broken).error().code == ErrorCode::corrupt);
 }
 
+TEST_CASE("many structs are told as columns and read back") {
+    std::vector<Request> requests(3);
+    requests[0].name = "a";
+    requests[1].lines = 7;
+    requests[1].labels = {"x", "y"};
+    requests[2].ratio = 0.5;
+    requests[2].secret = "no answer tells it";
+    const Json columns = schema::to_columns(requests);
+    CHECK(columns == Json::parse(R"({"name":["a",null,null],"lines":[null,7,null],"ratio":[null,null,0.5],
+                                     "labels":[null,["x","y"],null]})"));
+    const auto read = schema::read_columns<Request>(columns, "answer");
+    REQUIRE(read);
+    REQUIRE(read->size() == 3);
+    CHECK((*read)[0].name == "a");
+    CHECK((*read)[0].lines == 100);
+    CHECK((*read)[1].lines == 7);
+    CHECK((*read)[1].labels == std::vector<std::string>{"x", "y"});
+    CHECK((*read)[2].ratio == 0.5);
+    const Json nothing = schema::to_columns(std::vector<Request>());
+    CHECK(nothing == Json::object());
+    CHECK(schema::read_columns<Request>(nothing, "answer")->empty());
+
+    // Of a newer daemon: a column that is not known.
+    const auto newer = schema::read_columns<Request>(Json::parse(R"({"name":["a"],"later":[{}]})"), "answer");
+    REQUIRE(newer);
+    CHECK(newer->front().name == "a");
+    const auto error = [](const char* text) {
+        const auto failed = schema::read_columns<Request>(Json::parse(text), "answer");
+        return failed ? std::string("fine") : failed.error().message;
+    };
+    CHECK(error("[]") == "answer: expected object, got array");
+    CHECK(error(R"({"name":"a"})") == "answer.name: expected array, got string \"a\"");
+    CHECK(error(R"({"name":["a"],"lines":[]})") == "answer.lines: 0 values, and 1 before");
+    CHECK(error(R"({"lines":[],"name":["a"]})") == "answer.name: 1 values, and 0 before");
+    CHECK(error(R"({"name":["a","b"],"lines":[1,"2"]})") == "answer.lines[1]: expected integer, got string \"2\"");
+}
+
 TEST_CASE("no refusal shows what was given for a secret field") {
     const auto why = [](const char* given) {
         return error_of((R"({"name":"a",)" + std::string(given) + "}").c_str(), Audience::client);
