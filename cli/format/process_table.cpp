@@ -17,6 +17,8 @@
 namespace persistproc::cli::format {
 
 std::string shown(std::string_view text, const TextStyle& style) {
+    const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < '\x7f'; });
+    if (is_plain) return std::string(text);
     const std::string safe = base::escape_line(base::to_valid_utf8(text));
     return style.ascii ? to_ascii(safe) : safe;
 }
@@ -69,6 +71,8 @@ void sort_views(std::vector<ProcessView>& views, WallTime now, ListSort sort) {
     std::vector<std::pair<Key, std::size_t>> order;
     order.reserve(views.size());
     for (const ProcessView& view : views) order.emplace_back(key(view), order.size());
+    // As the daemon sends them, if all of them run.
+    if (std::is_sorted(order.begin(), order.end())) return;
     // By what stood first, too: that is stable.
     std::sort(order.begin(), order.end());
     std::vector<ProcessView> sorted;
@@ -166,7 +170,7 @@ Row make_row(const ProcessView& view, WallTime now, const TextStyle& style) {
     row[at::pid] = view.pid ? fmt::format("{}", *view.pid) : "";
     row[at::uptime] = domain::is_live(view) && view.started_at ? age_text(*view.started_at, now) : "";
     row[at::restarts] = view.restarts > 0 ? fmt::format("{}", view.restarts) : "";
-    row[at::ports] = fmt::format("{}", fmt::join(view.ports, ","));
+    if (!view.ports.empty()) row[at::ports] = fmt::format("{}", fmt::join(view.ports, ","));
     row[at::cpu] = view.cpu_percent ? fmt::format("{:.1f}%", *view.cpu_percent) : "";
     row[at::memory] = view.memory_bytes.value_or(0) > 0 ? format_bytes(*view.memory_bytes) : "";
     row[at::directory] = shown(view.working_directory, style);
@@ -221,6 +225,7 @@ Layout unbounded_layout(const std::vector<Row>& rows, const TextStyle& style) {
     Layout out;
     for (std::size_t i = 0; i < table_columns.size(); ++i) {
         out.has[i] = i <= at::directory || style.wide;
+        if (!out.has[i]) continue;
         out.width[i] = std::min(std::max(widest(rows, i), table_columns[i].head.size()), longest);
     }
     return out;
@@ -310,21 +315,22 @@ Layout terminal_layout(std::vector<Row>& rows, const std::vector<ProcessView>& v
     return out;
 }
 
-/// `colour` is that of the state; empty: none.
-std::string line_of(const Row& row, const Layout& layout, std::string_view colour) {
-    std::string out;
+/// Without a newline behind it. `colour` is that of the state; empty: none.
+void append_line(std::string& out, const Row& row, const Layout& layout, std::string_view colour) {
+    const std::size_t begin = out.size();
     for (std::size_t i = 0; i < table_columns.size(); ++i) {
         if (!layout.has[i]) continue;
         const std::size_t own = cells_of(row[i]);
-        const std::string fill(layout.width[i] > own ? layout.width[i] - own : 0, ' ');
+        const std::size_t fill = layout.width[i] > own ? layout.width[i] - own : 0;
         const bool is_coloured = i == at::state && !colour.empty();
         if (i > 0) out += "  ";
-        if (table_columns[i].is_number) out += fill;
-        out += is_coloured ? fmt::format("{}{}{}", colour, row[i], no_colour) : row[i];
-        if (!table_columns[i].is_number) out += fill;
+        if (table_columns[i].is_number) out.append(fill, ' ');
+        if (is_coloured) out += colour;
+        out += row[i];
+        if (is_coloured) out += no_colour;
+        if (!table_columns[i].is_number) out.append(fill, ' ');
     }
-    out.erase(out.find_last_not_of(' ') + 1);
-    return out;
+    while (out.size() > begin && out.back() == ' ') out.pop_back();
 }
 
 }  // namespace
@@ -385,16 +391,27 @@ std::string process_table(const ListChoice& choice, WallTime now, const TextStyl
         choice.ended > 0 ? fitted(fmt::format("{} ended: persistproc list -a", choice.ended)) + "\n" : "";
     if (views.empty()) return footer.empty() ? "no processes\n" : "nothing runs\n" + footer;
     std::vector<Row> rows;
+    rows.reserve(views.size());
     for (const ProcessView& view : views) rows.push_back(make_row(view, now, style));
     const Layout layout = is_bounded ? terminal_layout(rows, views, style) : unbounded_layout(rows, style);
     // Only a terminal that has no room for three columns cuts what is coloured.
     const bool fits = !is_bounded || layout.total() <= static_cast<std::size_t>(style.width);
     Row head;
     for (std::size_t i = 0; i < table_columns.size(); ++i) head[i] = table_columns[i].head;
-    std::string out = fitted(line_of(head, layout, "")) + "\n";
+    std::string out, line;
+    append_line(line, head, layout, "");
+    out = fitted(line) + "\n";
+    out.reserve(out.size() * (rows.size() + 1));
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        const std::string line = line_of(rows[i], layout, style.colour && fits ? colour_of(views[i]) : "");
-        out += (fits ? line : fitted(line)) + "\n";
+        const std::string_view colour = style.colour && fits ? colour_of(views[i]) : "";
+        if (fits) {
+            append_line(out, rows[i], layout, colour);
+        } else {
+            line.clear();
+            append_line(line, rows[i], layout, colour);
+            out += fitted(line);
+        }
+        out += '\n';
     }
     // What is wrong with one that runs, or why nobody knows how it ended, has no column.
     for (const ProcessView& view : views) {
