@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -144,7 +145,7 @@ Task<> Daemon::find_process(std::uint64_t socket, std::function<void(pid_t)> the
 }
 
 Task<> Daemon::adopt() {
-    // A disk that takes no record, or a database of a newer version, is known before anybody is told.
+    // A database of a newer version is known before anybody is told.
     auto opened = co_await registry_.open();
     if (!opened) http::announce_failure(options_.ready_fd, opened.error().message);
     if (opened && !is_leaving_) tasks_.spawn("announcement", announce());
@@ -158,6 +159,17 @@ Task<> Daemon::adopt() {
 
 /// Tells whoever started the daemon that it serves. Who does not read that keeps nobody else waiting.
 Task<> Daemon::announce() {
+    // Behind the adoption's look into the database: whoever asks what runs need not wait for the disk.
+    co_await asio::post(io_, asio::use_awaitable);
+    // A disk that takes no record is known before anybody is told.
+    if (auto settled = co_await registry_.settle(); !settled) {
+        http::announce_failure(options_.ready_fd, settled.error().message);
+        base::report(base::Severity::error, "{}", settled.error().message);
+        status_ = exit_adoption_failed;
+        leave();
+        co_return;
+    }
+    if (is_leaving_) co_return;
     const std::string token_file = needs_token_ ? rundir::token_path(options_.data).native() : std::string();
     auto tell = [options = options_, endpoint = endpoint_, token_file] {
         if (!options.quiet) {

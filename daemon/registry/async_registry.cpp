@@ -105,13 +105,29 @@ struct AsyncRegistry::State {
     Result<void> begin() {
         auto opened = ensure_open();
         if (opened || !base::is_lack_of_room(opened.error())) return opened;
-        if (auto read = Registry::open_to_read(directory, opened.error()); !read) {
+        return go_without_room(opened.error());
+    }
+
+    /// On the thread, after the database was opened: see AsyncRegistry::settle.
+    Result<void> settle() {
+        if (!registry) return boost::system::in_place_value;
+        auto settled = registry->settle();
+        if (settled) return settled;
+        registry.reset();
+        if (auto lack = base::lack_of_room(directory, settled.error().os_error)) return go_without_room(*lack);
+        failed = settled.error();
+        return settled;
+    }
+
+    /// On the thread: serves what can be read. Errors: it cannot.
+    Result<void> go_without_room(const Error& lack) {
+        if (auto read = Registry::open_to_read(directory, lack); !read) {
             failed = read.error();
             return read.error();
         }
         base::report(base::Severity::warning,
                      "{}: until then nothing is started, and what happens is recorded once there is room",
-                     opened.error().message);
+                     lack.message);
         look_for_room();
         return boost::system::in_place_value;
     }
@@ -289,6 +305,12 @@ Task<Result<void>> AsyncRegistry::open() {
     auto state = state_;
     auto open = [state] { return state->begin(); };
     co_return co_await async::offload(state->thread, std::move(open));
+}
+
+Task<Result<void>> AsyncRegistry::settle() {
+    auto state = state_;
+    auto settle = [state] { return state->settle(); };
+    co_return co_await async::offload(state->thread, std::move(settle));
 }
 
 Task<Result<core::StoreSnapshot>> AsyncRegistry::load() {

@@ -20,6 +20,9 @@ public:
     /// Opens the database (see Registry::open); one that was damaged is reported. Only the first call does, and all
     /// others of this class do it for themselves where it was forgotten. Errors: io, unsupported; they stay.
     Task<Result<void>> open();
+    /// Completes when what `open` found and wrote is durable: from then on a disk is known to take records, or there is
+    /// no room for any. Errors: io; it stays.
+    Task<Result<void>> settle();
     Task<Result<core::StoreSnapshot>> load() override;
     /// Changes that wait together are written in one transaction.
     Task<Result<void>> commit(core::StoreChange change) override;

@@ -196,8 +196,14 @@ Result<void> Registry::prepare(base::BootId boot) {
         if (!statement) return statement.error();
         each.statement.emplace(std::move(*statement));
     }
-    if (auto begun = in_transaction([&] { return begin_epoch(boot); }); !begun) return begun.error();
-    return s.database.settle();
+    return in_transaction([&] { return begin_epoch(boot); });
+}
+
+Result<void> Registry::settle() {
+    if (is_settled_) return boost::system::in_place_value;
+    auto settled = statements_->database.settle();
+    is_settled_ = settled.has_value();
+    return settled;
 }
 
 Result<void> Registry::set_meta(std::string_view name, std::int64_t value) {
@@ -249,6 +255,7 @@ Result<void> Registry::begin_epoch(base::BootId boot) {
 }
 
 Result<void> Registry::close() {
+    if (auto settled = settle(); !settled) return settled;
     return in_transaction([&] { return set_meta(reserved_name, std::int64_t{next_process_}); });
 }
 
@@ -410,6 +417,8 @@ Result<void> Registry::write_run(const core::RunRecord& run) {
 }
 
 Result<void> Registry::commit(const std::vector<core::StoreChange>& changes) {
+    // Nobody is told of a change to a database that is not durable itself.
+    if (auto settled = settle(); !settled) return settled;
     const auto next = next_process_, reserved = reserved_processes_;
     auto done = in_transaction([&]() -> Result<void> {
         for (const auto& change : changes)

@@ -19,11 +19,11 @@ inline constexpr int kept_runs = 100;
 class Registry {
 public:
     /// Opens `<directory>/persistproc.db`, creating or migrating it. A damaged file is renamed to
-    /// `persistproc.db.damaged-<time>` and `recovered` says so. Begins a new epoch: a disk that
-    /// takes no record is noticed before anybody is told that the daemon serves. Errors: io, unsupported (only newer
-    /// programs may use it), unavailable (another program keeps it locked for 5 s). `boot`: of the machine as it runs
-    /// now; where it is another than the last time, and `close` was not called, numbers of processes go on behind all
-    /// that may have been given: a power cut may have taken the newest of them.
+    /// `persistproc.db.damaged-<time>` and `recovered` says so. Begins a new epoch, and waits for no disk: see
+    /// `settle`. Errors: io, unsupported (only newer programs may use it), unavailable (another program keeps it locked
+    /// for 5 s). `boot`: of the machine as it runs now; where it is another than the last time, and `close` was not
+    /// called, numbers of processes go on behind all that may have been given: a power cut may have taken the newest of
+    /// them.
     static Result<Registry> open(const std::filesystem::path& directory, base::BootId boot = base::current_boot_id());
     /// Moves the present one aside because of `damage`, and opens an empty one. Errors: as open.
     static Result<Registry> begin_anew(const std::filesystem::path& directory, const Error& damage,
@@ -40,6 +40,8 @@ public:
 
     const std::string& recovered() const noexcept { return recovered_; }
 
+    /// Waits until what `open` found and wrote is durable. Once; the first change does so, too. Errors: io.
+    Result<void> settle();
     /// What is there, and the epoch that `open` began. Errors: io, corrupt.
     Result<core::StoreSnapshot> load();
     /// All changes in one transaction: all or none. `kept_audit` entries of the audit (the newest; whose: shares.hpp)
@@ -84,6 +86,7 @@ private:
     std::unique_ptr<Statements> statements_;
     std::string recovered_;
     std::uint64_t epoch_ = 0;
+    bool is_settled_ = false;
     static constexpr std::uint32_t most_reserved = 1024;
     std::uint32_t next_process_ = 1, reserved_processes_ = 1;
     std::uint32_t block_ = 64;  // how many are reserved at once, at least

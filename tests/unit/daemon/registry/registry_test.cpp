@@ -265,7 +265,8 @@ TEST_CASE("whatever a power cut leaves of the newest commits, the database is wh
     {
         auto registry = Registry::open(directory.path(), boot);
         REQUIRE(registry);
-        synced = std::filesystem::file_size(wal);  // by `open`
+        REQUIRE(registry->settle());
+        synced = std::filesystem::file_size(wal);
         for (std::uint32_t id = 1; id <= count; ++id) {
             core::StoreChange change;
             change.processes.push_back(record_of(id));
