@@ -33,8 +33,8 @@ inline constexpr const char* kill_points[] = {
     // the state says that it took over; the daemon has been told.
     "shim.takeover.inherited", "shim.takeover.opened", "shim.takeover.resumed", "shim.takeover.recorded",
     "shim.takeover.told",
-    // A start, in the shim.
-    "shim.locked", "shim.prepared", "shim.ready", "shim.commit", "shim.forked",
+    // A start, in the shim: one that waits for a run to come; it has been given one, and holds nothing of it.
+    "shim.idle", "shim.given", "shim.locked", "shim.prepared", "shim.ready", "shim.commit", "shim.forked",
     "shim.started",    // written
     "shim.released",   // the child may execute
     "shim.confirmed",  // it has

@@ -11,9 +11,12 @@
 #include <cstring>
 #include <string_view>
 
+#include "common/base/kill_point.hpp"
 #include "daemon/shim/keeper.hpp"
 
 namespace {
+
+namespace base = persistproc::base;
 
 bool read_number(const char*& at, std::uint64_t& out) noexcept {
     const char* const begin = at;
@@ -31,9 +34,11 @@ persistproc::PidIdentity read_process(const char* text) noexcept {
 /// The directory of the run that an idle keeper is for; empty: there will be none.
 const char* wait_for_run() noexcept {
     static char directory[PATH_MAX];
+    base::kill_point("shim.idle");
     const ssize_t got = persistproc::shim::os::read(persistproc::rundir::start_channel_fd, directory, sizeof directory);
     // What does not fit is no path.
     directory[got > 0 && got < static_cast<ssize_t>(sizeof directory) ? got : 0] = '\0';
+    base::kill_point("shim.given");
     return directory;
 }
 

@@ -35,6 +35,8 @@ POINTS = {
         "daemon.start.committed",
         "daemon.start.heard",
         "daemon.record.committed",
+        "shim.idle",
+        "shim.given",
         "shim.locked",
         "shim.prepared",
         "shim.ready",
