@@ -23,8 +23,6 @@ constexpr std::uint64_t sync_behind_ns = 100 * os::millisecond;
 /// From the last sync until what it needed is given back, which stops this process for as long as the kernel takes to
 /// be sure that nobody uses it (tens of milliseconds): not while a program prints now and then.
 constexpr std::uint64_t rest_ns = 5'000 * os::millisecond;
-/// How long the next run of a process that is run again at once may take to begin.
-constexpr std::uint64_t begin_of_next_ns = 50 * os::millisecond;
 constexpr int record_attempts = 4;
 constexpr std::uint64_t first_tree_gap_ns = 20 * os::millisecond;
 constexpr std::uint64_t longest_tree_gap_ns = 1'000 * os::millisecond;
@@ -244,8 +242,6 @@ void Keeper::make_durable() noexcept {
     ::close(lock_);
     control_.close_all();
     base::kill_point("shim.left");
-    // What the next run is about to make would wait for the disk with this.
-    os::wait(nullptr, 0, os::now_ns() + begin_of_next_ns);
     const int log_error = log_.sync_released();
     auto& state = state_.state();
     if (log_error != 0 && state.recording != rundir::Recording::device_error) {

@@ -367,9 +367,7 @@ void* __wrap_mmap(void* at, size_t size, int protection, int flags, int fd, off_
     return fails(call_mmap) ? MAP_FAILED : __real_mmap(at, size, protection, flags, fd, offset);
 }
 int __wrap_ppoll(pollfd* entries, nfds_t count, const timespec* left, const sigset_t* mask) {
-    constexpr timespec no_time{};
-    const bool is_pause = count == 0;  // for others' sake, of whom there are none here
-    return fails(call_ppoll) ? -1 : __real_ppoll(entries, count, is_pause ? &no_time : left, mask);
+    return fails(call_ppoll) ? -1 : __real_ppoll(entries, count, left, mask);
 }
 int __wrap_signalfd(int fd, const sigset_t* mask, int flags) {
     return fails(call_signalfd) ? -1 : __real_signalfd(fd, mask, flags);
