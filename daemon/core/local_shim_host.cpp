@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/generic/seq_packet_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <charconv>
 #include <cstring>
 #include <map>
 #include <utility>
@@ -26,6 +28,7 @@
 #include "common/base/file.hpp"
 #include "common/base/kill_point.hpp"
 #include "common/base/proc.hpp"
+#include "common/base/text.hpp"
 #include "common/rundir/frame.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/launcher.hpp"
@@ -458,6 +461,13 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::launch_shim(RunId run, bo
 }
 
 Result<LocalShimHost::Idle> LocalShimHost::launch_program(std::vector<std::string> arguments) {
+    std::vector<std::string> environment;
+    if (const char* setting = base::find_kill_setting()) environment.emplace_back(setting);
+    return launch_program(std::move(arguments), std::move(environment), null_.get());
+}
+
+Result<LocalShimHost::Idle> LocalShimHost::launch_program(std::vector<std::string> arguments,
+                                                          std::vector<std::string> environment, int output) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return base::os_failure("socketpair", errno);
@@ -468,9 +478,10 @@ Result<LocalShimHost::Idle> LocalShimHost::launch_program(std::vector<std::strin
     launching.program = shim_program_.get();
     launching.arguments = std::move(arguments);
     launching.arguments.insert(launching.arguments.begin(), "persistproc-shim");
-    for (int& fd : launching.stdio) fd = null_.get();
+    launching.environment = std::move(environment);
+    launching.stdio[0] = null_.get();
+    launching.stdio[1] = launching.stdio[2] = output;
     launching.channel = theirs.get();
-    if (const char* setting = base::find_kill_setting()) launching.environment.emplace_back(setting);
     auto launched = launch(launching);
     if (!launched) return launched.error();
     orphanage_->add_idle(launched->pid);
@@ -515,6 +526,84 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::connect(RunId run) {
     if (peer.uid != ::geteuid())
         co_return Error{ErrorCode::denied, "the control socket of " + to_string(run) + " belongs to another user"};
     co_return SocketLink::make(executor_, std::move(fd), orphanage_);
+}
+
+namespace {
+
+constexpr std::size_t kept_output = 4096;  // of a command
+
+/// Takes what is printed, of which `into` keeps the end; never completes.
+Task<> drain(asio::posix::stream_descriptor& pipe, std::string& into) {
+    std::vector<char> room(kept_output);
+    boost::system::error_code failed;
+    while (!failed) {
+        auto part = asio::buffer(room);
+        const std::size_t got = co_await pipe.async_read_some(part, asio::redirect_error(asio::use_awaitable, failed));
+        into.append(room.data(), got);
+        if (into.size() > kept_output) into.erase(0, into.size() - kept_output);
+    }
+    if (failed == asio::error::operation_aborted) throw boost::system::system_error(failed);
+    asio::steady_timer never(pipe.get_executor(), asio::steady_timer::time_point::max());
+    co_await never.async_wait(asio::use_awaitable);
+}
+
+/// "exited 2". Errors: exec_failed; unavailable (its keeper was killed, or is of another release).
+Result<CommandEnd> read_end(std::string_view said, const std::string& program) {
+    CommandEnd out;
+    if (said == "timeout") return out;
+    const std::size_t blank = said.find(' ');
+    const std::string_view what = said.substr(0, blank);
+    int value = 0;
+    const bool is_number = blank != std::string_view::npos &&
+                           std::from_chars(said.data() + blank + 1, said.data() + said.size(), value).ec == std::errc{};
+    if (is_number && what == "exited") {
+        out.exit_code = value;
+    } else if (is_number && what == "killed") {
+        out.signal = value;
+    } else if (is_number && what == "failed") {
+        Error failed{ErrorCode::exec_failed, fmt::format("{}: {}", base::excerpt(program), std::strerror(value))};
+        failed.os_error = value;
+        return failed;
+    } else {
+        return Error{ErrorCode::unavailable, "its keeper was killed"};
+    }
+    return out;
+}
+
+}  // namespace
+
+Task<Result<CommandEnd>> LocalShimHost::run_command(CommandOrder order) {
+    using boost::asio::experimental::awaitable_operators::operator||;
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) co_return base::os_failure("pipe", errno);
+    base::UniqueFd ours(ends[0]), theirs(ends[1]);
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(order.timeout).count();
+    std::vector<std::string> arguments{"--command", std::to_string(milliseconds), fmt::format("{:o}", order.umask),
+                                       order.working_directory};
+    arguments.insert(arguments.end(), order.command.begin(), order.command.end());
+    auto keeper = launch_program(std::move(arguments), *order.environment, theirs.get());
+    theirs.reset();
+    if (!keeper) co_return keeper.error();
+    asio::posix::stream_descriptor pipe(executor_, ours.release());
+    Socket channel(executor_, unix_packets, keeper->channel.release());
+    std::string output;
+    char said[256];
+    boost::system::error_code failed;
+    asio::socket_base::message_flags flags = 0;
+    auto telling = channel.async_receive(asio::buffer(said), flags, asio::redirect_error(asio::use_awaitable, failed));
+    auto draining = drain(pipe, output);
+    auto first = co_await (std::move(telling) || std::move(draining));
+    const std::size_t size = failed ? 0 : std::get<0>(first);
+    // What it printed last may not have been taken.
+    pollfd entry{pipe.native_handle(), POLLIN, 0};
+    char rest[kept_output];
+    ssize_t got = 0;
+    while (::poll(&entry, 1, 0) == 1 && (got = ::read(pipe.native_handle(), rest, sizeof rest)) > 0)
+        output.append(rest, static_cast<std::size_t>(got));
+    if (output.size() > kept_output) output.erase(0, output.size() - kept_output);
+    auto end = read_end({said, size}, order.command.front());
+    if (end) end->output = std::move(output);
+    co_return end;
 }
 
 Task<> LocalShimHost::close() {

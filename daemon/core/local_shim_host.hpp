@@ -27,6 +27,7 @@ public:
     Task<Result<std::unique_ptr<ShimLink>>> spawn(RunId run) override;
     Task<Result<std::unique_ptr<ShimLink>>> take_over(RunId run) override;
     Task<Result<std::unique_ptr<ShimLink>>> connect(RunId run) override;
+    Task<Result<CommandEnd>> run_command(CommandOrder order) override;
     /// Stops waiting for shims, which live on.
     Task<> close();
 
@@ -46,6 +47,8 @@ private:
     Task<Result<std::unique_ptr<ShimLink>>> launch_shim(RunId run, bool takes_over);
     /// With what `arguments` say. Errors: as `spawn`.
     Result<Idle> launch_program(std::vector<std::string> arguments);
+    /// The same; `output`: its standard output and error; none: they go nowhere.
+    Result<Idle> launch_program(std::vector<std::string> arguments, std::vector<std::string> environment, int output);
     Task<> keep_one_idle();
 
     boost::asio::any_io_executor executor_;

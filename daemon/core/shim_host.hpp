@@ -1,7 +1,11 @@
 #pragma once
 /// How the daemon meets its shims: it starts new ones and connects to those that outlived the daemon before.
+#include <sys/types.h>
+
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "common/async/clock.hpp"
 #include "common/base/unique_fd.hpp"
@@ -57,6 +61,20 @@ public:
     virtual void close() = 0;
 };
 
+/// A command of the daemon's own, that no run is made of: a probe of a check, or what stops a program.
+struct CommandOrder {
+    std::vector<std::string> command;
+    std::string working_directory;
+    std::shared_ptr<const std::vector<std::string>> environment;  // "NAME=value"
+    mode_t umask = 022;
+    std::chrono::nanoseconds timeout{};  // then its tree is killed
+};
+/// How it ended. With neither: its time was over.
+struct CommandEnd {
+    std::optional<int> exit_code, signal;
+    std::string output;  // the last 4 KiB of both streams
+};
+
 class ShimHost {
 public:
     virtual ~ShimHost() = default;
@@ -69,6 +87,11 @@ public:
     /// descriptors. Errors: as `spawn`.
     virtual Task<Result<std::unique_ptr<ShimLink>>> take_over(RunId) {
         co_return Error{ErrorCode::unsupported, "no successors"};
+    }
+    /// Runs a command in a session of its own, below a keeper that kills whatever is left of it: at its end, when its
+    /// time is over, when this is cancelled, and when the daemon dies. Errors: exec_failed, unavailable.
+    virtual Task<Result<CommandEnd>> run_command(CommandOrder) {
+        co_return Error{ErrorCode::unsupported, "no commands are run here"};
     }
     /// Connects to the `ctl` socket of a live run; checks the peer's uid. Errors: unavailable (nobody listens), io.
     virtual Task<Result<std::unique_ptr<ShimLink>>> connect(RunId run) = 0;

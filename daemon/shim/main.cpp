@@ -4,6 +4,7 @@
 /// keeper.hpp.
 /// persistproc-shim --idle <blanks>: the same, of the run whose directory is the first packet on the start channel. It
 /// stands in the place of the blanks from then on; without one it leaves.
+/// persistproc-shim --command …: the keeper of a command that no run is made of: see command_keeper.hpp.
 #include <limits.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <string_view>
 
 #include "common/base/kill_point.hpp"
+#include "daemon/shim/command_keeper.hpp"
 #include "daemon/shim/keeper.hpp"
 
 namespace {
@@ -54,6 +56,7 @@ void show_run(char** argv, const char* directory) noexcept {
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (argc > 2 && std::string_view(argv[1]) == "--command") return persistproc::shim::keep_command(argc, argv);
     static persistproc::shim::Keeper keeper;
     if (argc == 3 && std::string_view(argv[1]) == "--idle") {
         if (const int status = keeper.settle()) return status;
