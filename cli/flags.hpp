@@ -76,20 +76,29 @@ struct Typing<std::map<std::string, std::string>> {
     using Value = std::string;
     static constexpr bool repeats = true;
 };
+template <>
+struct Typing<domain::Checks> {
+    using Value = domain::Check;
+    static constexpr bool repeats = true;
+};
 
 /// Fields of other types have no flags.
 template <class M>
 constexpr bool can_be_typed =
     std::is_arithmetic_v<typename Typing<M>::Value> || std::is_enum_v<typename Typing<M>::Value> ||
     std::is_same_v<typename Typing<M>::Value, std::string> || std::is_same_v<M, RestartChoice> ||
-    is_open_word<typename Typing<M>::Value>;
+    std::is_same_v<M, domain::Checks> || is_open_word<typename Typing<M>::Value>;
 template <>
 inline constexpr bool can_be_typed<std::optional<std::vector<std::string>>> = false;
 
 template <class M>
 Result<void> take_value(const schema::FieldFacts& facts, M& into, const std::string& text) {
     using Value = typename Typing<M>::Value;
-    if constexpr (std::is_same_v<M, RestartChoice>) {
+    if constexpr (std::is_same_v<M, domain::Checks>) {
+        auto check = domain::parse_check(text);
+        if (!check) return check.error();
+        into.push_back(std::move(*check));
+    } else if constexpr (std::is_same_v<M, RestartChoice>) {
         auto choice = domain::parse_restart(text);
         if (!choice) return choice.error();
         into = *choice;

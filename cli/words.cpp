@@ -196,10 +196,9 @@ constexpr ForeignFlag foreign_flags[] = {
      "escape sequences are shown with --raw alone; run and start have --color, which asks the program for colours"},
     {" output ", " --all ", "persistproc output all: of every process"},
     {" status ", " --all ", "persistproc status all: of every process"},
-    {" wait ", " --ready ", "readiness checks are not available yet; use --pattern or --port"},
     {" wait ", " --all ", "name the processes: all that are named are waited for"},
     {" rm ", " -r -R --recursive ", "a process has nothing below it; -f removes also one that runs"},
-    {" wait ", " --for ", "one of --pattern, --port, --quiet and --exit"},
+    {" wait ", " --for ", "one of --ready, --pattern, --port, --quiet and --exit"},
     {" list ", " --no-trunc ", "-o wide cuts nothing"},
     {" list ", " -l --long ", "-o wide shows more"},
     {" list ", " -f --filter ", "a TARGET, --state STATE or -C DIR chooses some"},
@@ -214,7 +213,7 @@ constexpr ForeignFlag foreign_flags[] = {
 /// Own flags, as they are typed, that hardly a program has: said of at once. Others are the program's until it fails.
 constexpr std::string_view peculiar_flags[] = {"on-exit", "fresh",       "no-autostart", "restart", "grace",
                                                "label",   "stop-signal", "name",         "cwd",     "working-directory",
-                                               "settle",  "description", "history"};
+                                               "settle",  "description", "history",     "ready"};
 /// Programs that have some of these themselves. `flags` in blanks; empty: all, since they run programs too.
 struct KnownProgram {
     std::string_view names;  // in blanks

@@ -48,9 +48,11 @@ Services::Services(World world, core::SupervisorOptions options, ServiceOptions 
                    std::function<ops::DaemonInfo()> info)
     : log_changes_(world.executor, world.clock, world.workers.waiting),
       socket_owners_(world.executor, world.clock, world.workers.waiting),
+      patterns_(world.executor, world.clock, world.workers.looking, log_changes_),
+      probes_(world.executor, world.clock, patterns_, world.shims, world.workers.waiting),
       agent_starts_(world.clock, services.agent_starts, services.agent_burst),
-      supervisor(world.executor, world.clock, world.store, world.shims, world.directories, std::move(options)),
-      waiter(world.executor, world.clock, supervisor, world.workers, log_changes_),
+      supervisor(world.executor, world.clock, world.store, world.shims, world.directories, probes_, std::move(options)),
+      waiter(world.clock, supervisor, world.workers, patterns_),
       failures(world.clock, supervisor, world.directories, world.workers.waiting),
       server(world.executor, world.clock, server_info(), limits_within(services.agent_connections), features()),
       resources(world.executor, world.clock, supervisor, world.workers.reading, log_changes_, server) {
@@ -66,7 +68,7 @@ Services::Services(World world, core::SupervisorOptions options, ServiceOptions 
 Task<> Services::close() {
     co_await resources.close();
     co_await supervisor.close();
-    co_await waiter.close();
+    co_await patterns_.close();
 }
 
 }  // namespace persistproc::daemon

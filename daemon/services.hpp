@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "common/mcp/server.hpp"
+#include "daemon/core/local_check_probes.hpp"
 #include "daemon/core/socket_owners.hpp"
 #include "daemon/core/supervisor.hpp"
 #include "daemon/core/waiter.hpp"
@@ -47,6 +48,8 @@ public:
 private:
     core::LogChanges log_changes_;
     core::SocketOwners socket_owners_;
+    core::PatternWatches patterns_;
+    core::LocalCheckProbes probes_;
     tools::StartAllowance agent_starts_;
 
 public:

@@ -73,6 +73,23 @@ Result<void> StartArguments::take(std::vector<std::string> words, const Given& g
     return {};
 }
 
+Result<void> ReadyWaitArguments::check() const {
+    if (timeout_seconds && !wait) return Error{ErrorCode::invalid, "--wait-timeout goes with --wait"};
+    return {};
+}
+
+Result<void> BackgroundArguments::take(std::vector<std::string> words, const Given& given) {
+    if (auto fine = ready.check(); !fine) return fine;
+    return StartArguments::take(std::move(words), given);
+}
+
+Result<void> RunArguments::take(std::vector<std::string> words, const Given& given) {
+    if (auto fine = ready.check(); !fine) return fine;
+    if (ready.wait && !detach)
+        return Error{ErrorCode::invalid, "--wait goes with --detach: run streams the output until it ends"};
+    return start.take(std::move(words), given);
+}
+
 Result<void> take_targets(std::vector<std::string> words, bool all, std::string_view subcommand,
                           std::vector<std::string>& into) {
     const bool is_said = words == std::vector<std::string>{"all"};
@@ -187,7 +204,8 @@ Result<void> WaitArguments::take(std::vector<std::string> words, const Given& gi
     if (auto taken = take_targets(std::move(words), false, given.subcommand, targets); !taken) return taken.error();
     if (std::find(targets.begin(), targets.end(), "all") != targets.end())
         return Error{ErrorCode::invalid, "wait: name the processes; \"all\" is none"};
-    int conditions = exit ? 1 : 0;
+    int conditions = (exit ? 1 : 0) + (ready ? 1 : 0);
+    if (ready) request.until = ops::WaitCondition::ready;
     const std::pair<bool, ops::WaitCondition> asked[] = {
         {request.pattern.has_value(), ops::WaitCondition::pattern},
         {request.port.has_value(), ops::WaitCondition::port},
@@ -197,7 +215,7 @@ Result<void> WaitArguments::take(std::vector<std::string> words, const Given& gi
         request.until = condition;
         ++conditions;
     }
-    if (conditions > 1) return Error{ErrorCode::invalid, "wait: one of --pattern, --port, --quiet and --exit"};
+    if (conditions > 1) return Error{ErrorCode::invalid, "wait: one of --ready, --pattern, --port, --quiet and --exit"};
     if (given.has("stream") && !request.pattern) return Error{ErrorCode::invalid, "wait: --stream goes with --pattern"};
     return {};
 }

@@ -83,15 +83,39 @@ struct SettleArguments {
     }
 };
 
+/// Of what begins a run: whether it returns once that is ready.
+struct ReadyWaitArguments {
+    bool wait = false;
+    std::optional<double> timeout_seconds;  // nothing: as long as it takes
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using A = ReadyWaitArguments;
+        using schema::field;
+        each(field("wait", &A::wait)
+                 .as_flag("wait", "",
+                          "Return once it is ready (--ready; without any check: once it listens); with its own status "
+                          "should it end first"));
+        each(field("wait_timeout", &A::timeout_seconds)
+                 .as_flag("wait-timeout", "DURATION", "Give up waiting after it, with status 124; it runs on")
+                 .of_kind(schema::ValueKind::duration));
+    }
+    /// Errors: invalid (a time for no wait).
+    Result<void> check() const;
+};
+
 /// `start`.
 struct BackgroundArguments : StartArguments {
     SettleArguments settle;
+    ReadyWaitArguments ready;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
         StartArguments::fields(each);
         schema::inlined(&BackgroundArguments::settle, each);
+        schema::inlined(&BackgroundArguments::ready, each);
     }
+    Result<void> take(std::vector<std::string> words, const Given& given);
 };
 
 struct RunArguments {
@@ -100,6 +124,7 @@ struct RunArguments {
     std::optional<std::uint64_t> history;
     bool raw = false;
     bool detach = false;
+    ReadyWaitArguments ready;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -112,10 +137,9 @@ struct RunArguments {
         each(field("history", &A::history).as_flag("history", "N", "Show so many of the last lines when joining (10)"));
         each(field("raw", &A::raw).as_flag("raw", "", "Show times and events; escape sequences as they are"));
         each(field("detach", &A::detach).as_flag("d,detach", "", "Return once it runs, as persistproc start does"));
+        schema::inlined(&A::ready, each);
     }
-    Result<void> take(std::vector<std::string> words, const Given& given) {
-        return start.take(std::move(words), given);
-    }
+    Result<void> take(std::vector<std::string> words, const Given& given);
 };
 
 /// Targets as words, or --all. Errors: invalid (none).
@@ -291,6 +315,7 @@ struct WaitArguments {
     ops::WaitRequest request;
     std::vector<std::string> targets;
     bool exit = false;
+    bool ready = false;
     std::optional<double> timeout_seconds;  // nothing: as long as it takes
 
     template <class Each>
@@ -298,6 +323,9 @@ struct WaitArguments {
         using A = WaitArguments;
         using schema::field;
         schema::inlined(&A::request, each);
+        each(
+            field("ready", &A::ready)
+                .as_flag("ready", "", "It is ready, as its checks say; without any, it listens and goes on listening"));
         each(field("exit", &A::exit).as_flag("exit", "", "The process has ended; its exit code is ours (default)"));
         each(field("timeout", &A::timeout_seconds)
                  .as_flag("timeout", "DURATION", "Give up after it, with status 124")

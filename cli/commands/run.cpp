@@ -117,6 +117,7 @@ static Task<int> run(Context context, RunArguments options) {
         if (has_input()) context.console.note(no_input);
         BackgroundArguments background;
         static_cast<StartArguments&>(background) = std::move(options.start);
+        background.ready = options.ready;
         co_return co_await start(std::move(context), std::move(background));
     }
     // From here on --on-exit says what a signal does: one that comes before the answer counts once it is there.

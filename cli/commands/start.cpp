@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "cli/commands/wait.hpp"
 #include "cli/common_flags.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
@@ -24,6 +25,7 @@
 #include "common/async/task_group.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/text.hpp"
+#include "common/ops/error.hpp"
 #include "common/ops/start_process.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
@@ -226,6 +228,38 @@ Task<int> start_all(Context context, std::vector<const ProcessView*> known, bool
     co_return status == 0 ? starts.beginnings.status() : status;
 }
 
+/// The program's own status, of one that ended before it was ready; no success.
+int own_status(const ProcessView& ended) {
+    if (ended.signal) return 128 + domain::find_signal(*ended.signal).value_or(0);
+    return ended.exit_code.value_or(0) == 0 ? begun_badly_status : *ended.exit_code;
+}
+
+/// Shows what has been started, once it is ready.
+Task<int> show_ready(Context context, ProcessView view, bool created, ReadyWaitArguments asked) {
+    const std::string id = view.id;
+    auto waited = co_await wait_until_ready(context, id, asked.timeout_seconds);
+    if (waited.left) co_return *waited.left;
+    const std::filesystem::path data = context.common.data_directory;
+    const auto client = co_await DaemonClient::connect(context.executor, data, silence_teller(context.common));
+    if (client) {
+        auto now = co_await (*client)->find(id);
+        if (now) view = std::move(*now);
+    }
+    const bool has_ended = waited.failed && waited.failed->code == ErrorCode::conflict && domain::has_ended(view);
+    if (context.console.json()) {
+        show(context.console, view, created);
+    } else if (has_ended) {
+        co_await tell_failure(context, view);
+    } else if (waited.failed) {
+        context.console.fail(*waited.failed);
+    } else {
+        const std::string where = waited.url ? ", " + base::escape_line(*waited.url) : std::string();
+        context.console.answer(format::process_line(view) + where);
+    }
+    if (!waited.failed) co_return 0;
+    co_return has_ended ? own_status(view) : ops::exit_status(*waited.failed);
+}
+
 /// What `asking` answers; nothing: a signal ended the client. Tells of what it waits for.
 template <class Answer>
 Task<std::optional<Answer>> unless_left(Context context, Task<Answer> asking, ViewPredicate is_meant) {
@@ -317,6 +351,11 @@ Task<int> start(Context context, BackgroundArguments options) {
     if (options.misplaced && options.misplaced->is_peculiar) context.console.note(std::exchange(hint, {}));
     const std::string ignored = ignored_text(started->response, options);
     if (!ignored.empty()) context.console.note(ignored);
+    if (options.ready.wait) {
+        tell_leftovers_ended(context.console, started->response);
+        const bool created = started->response.created;
+        co_return co_await show_ready(context, started->response, created, options.ready);
+    }
     if (!started->response.created) co_return show(context.console, started->response, false);
     tell_leftovers_ended(context.console, started->response);
     const auto span = settle_span(options.settle.seconds);

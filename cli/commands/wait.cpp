@@ -1,3 +1,5 @@
+#include "cli/commands/wait.hpp"
+
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
@@ -79,6 +81,7 @@ Error not_in_time(const WaitArguments& options, const ProcessView& view) {
     if (options.request.pattern) what = "no line matched";
     if (options.request.port) what = fmt::format("port {} did not listen", *options.request.port);
     if (options.request.quiet_seconds) what = "it was not quiet";
+    if (options.ready) what = "it was not ready";
     const std::string state = format::state_text(view, base::wall_now());
     return {ErrorCode::timeout, fmt::format("{} is {}; {} within {}", format::name_text(view), state, what,
                                             format::span_text(time_of(options.timeout_seconds.value_or(0))))};
@@ -94,6 +97,7 @@ std::string waited_for(const ops::WaitRequest& request) {
         case ops::WaitCondition::port:
             return request.port ? fmt::format("port {} listened", *request.port) : "it listened";
         case ops::WaitCondition::quiet: return "it was quiet";
+        case ops::WaitCondition::ready: return "it was ready";
         case ops::WaitCondition::exit: break;
     }
     return "it came";
@@ -185,6 +189,10 @@ void show(const Console& console, const WaitArguments& options, const Waited& wa
     } else if (meta.outcome == ops::WaitOutcome::port_open) {
         const std::string name = format::name_text(waited.view);
         console.note(meta.port ? fmt::format("{} listens on port {}", name, *meta.port) : name + " listens");
+    } else if (meta.outcome == ops::WaitOutcome::ready) {
+        const std::string name = format::name_text(waited.view);
+        console.note(meta.url ? fmt::format("{} is ready at {}", name, base::escape_line(*meta.url))
+                              : name + " is ready");
     } else if (meta.outcome == ops::WaitOutcome::ended) {
         console.note(ended_text(waited.view, meta) + why_text(meta.failure));
     }
@@ -259,7 +267,8 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
                                       ? std::clamp(*options.timeout_seconds - passed, 0.0, longest_question_seconds)
                                       : longest_question_seconds;
         const bool is_last = options.timeout_seconds && *options.timeout_seconds - passed <= longest_question_seconds;
-        request.watch_errors = options.request.until != ops::WaitCondition::exit;
+        // What it prints while it becomes ready is no failure: it may try again.
+        request.watch_errors = options.request.until != ops::WaitCondition::exit && !options.ready;
         std::optional<ops::WaitMeta> told;
         auto answer = co_await (*client)->wait(std::move(request), &told);
         if (!answer && answer.error().code == ErrorCode::unavailable) {
@@ -352,6 +361,7 @@ struct Round {
     std::size_t pending;
     async::Notifier changed;
     bool is_absence_told = false;
+    bool tells = true;             // what came of each, in text
     std::set<std::string> told{};  // the processes, or failures, whose end was told: one may be named twice
 };
 
@@ -360,20 +370,21 @@ Task<> wait_in(Round& round, std::size_t i) {
     format::WaitLine& line = round.lines[i];
     auto waited = co_await wait_in_time(round.context, round.options, std::move(target), line, round.is_absence_told);
     const Console& console = round.context.console;
+    const bool tells = round.tells && !console.json();
     line.target = round.options.targets[i];
     line.failed = waited ? failure_of(round.options, *waited) : std::optional(waited.error());
     if (waited) line.came = waited->meta;
     if (waited) line.ended = ended_run(*waited);
     if (line.failed) {
         line.status = ops::exit_status(*line.failed);
-        if (!console.json() && round.told.insert(line.failed->message).second) {
+        if (tells && round.told.insert(line.failed->message).second) {
             console.fail(*line.failed);
             if (line.printed && line.tells_printed) show_printed(console, *line.printed);
         }
     } else {
         const bool is_exit = round.options.request.until == ops::WaitCondition::exit;
         line.status = is_exit ? exit_status_of(waited->meta) : 0;
-        if (!console.json() && round.told.insert(waited->view.id).second) show(console, round.options, *waited);
+        if (tells && round.told.insert(waited->view.id).second) show(console, round.options, *waited);
     }
     --round.pending;
     round.changed.notify_all();
@@ -399,20 +410,18 @@ Task<> until_answered(Round& round) {
     while (round.pending > 0) co_await round.changed.wait();
 }
 
-}  // namespace
-
-static Task<int> wait(Context context, WaitArguments options) {
+Round make_round(Context context, WaitArguments options) {
     const std::size_t count = options.targets.size();
-    const Console console = context.console;
     const auto executor = context.executor;
-    // Once, before several ask at the same time: it may start the daemon.
-    const auto there = co_await connect_to_read(executor, context.common);
-    if (!there) co_return console.fail(there.error());
-    if (!*there) co_return console.fail(no_such_process(options.targets.front()));
-    Round round{std::move(context), std::move(options), {}, count, async::Notifier(executor)};
-    round.lines.resize(count);
+    std::vector<format::WaitLine> lines(count);
+    return Round{std::move(context), std::move(options), std::move(lines), count, async::Notifier(executor)};
+}
+
+/// Completes when all of them have been answered; or nobody wants that any more: with the exit status then.
+Task<std::optional<int>> carry_out(Round& round) {
+    const auto executor = round.context.executor;
     async::TaskGroup tasks(executor);
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < round.lines.size(); ++i) {
         Task<> task = wait_in(round, i);
         tasks.spawn("wait", std::move(task));
     }
@@ -425,6 +434,37 @@ static Task<int> wait(Context context, WaitArguments options) {
     if (first.index() == 2) ::raise(std::get<2>(first));
     if (first.index() == 2) co_return 128 + std::get<2>(first);
     if (first.index() == 1) co_return unread_status;
+    co_return std::nullopt;
+}
+
+}  // namespace
+
+Task<ReadyWait> wait_until_ready(Context context, std::string target, std::optional<double> timeout_seconds) {
+    WaitArguments options;
+    options.targets.push_back(std::move(target));
+    options.ready = true;
+    options.request.until = ops::WaitCondition::ready;
+    options.timeout_seconds = timeout_seconds;
+    Round round = make_round(std::move(context), std::move(options));
+    round.tells = false;
+    ReadyWait out;
+    out.left = co_await carry_out(round);
+    const format::WaitLine& line = round.lines.front();
+    out.failed = line.failed;
+    if (line.came) out.url = line.came->url;
+    co_return out;
+}
+
+static Task<int> wait(Context context, WaitArguments options) {
+    const std::size_t count = options.targets.size();
+    const Console console = context.console;
+    // Once, before several ask at the same time: it may start the daemon.
+    const auto there = co_await connect_to_read(context.executor, context.common);
+    if (!there) co_return console.fail(there.error());
+    if (!*there) co_return console.fail(no_such_process(options.targets.front()));
+    Round round = make_round(std::move(context), std::move(options));
+    const auto left = co_await carry_out(round);
+    if (left) co_return *left;
     const format::WaitLine& only = round.lines.front();
     if (console.json() && count > 1)
         console.print(format::waits_json(round.lines));

@@ -121,6 +121,7 @@ std::string state_cell(const ProcessView& view, WallTime now) {
     if (view.signal && !is_asked_for) out += " " + *view.signal;
     if (view.exit_code && !is_asked_for) out += fmt::format(" {}", *view.exit_code);
     if (view.reason == OutcomeReason::oom) out += " (oom)";
+    if (view.ready && view.state == ProcessState::running) out += *view.ready ? ", ready" : ", not ready";
     for (const Cause& each : view.causes) {
         if (each.code == CauseCode::called_off)
             out += ", stopped";

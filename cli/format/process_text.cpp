@@ -112,6 +112,8 @@ std::string state_text(const ProcessView& view, std::optional<WallTime> now) {
 }
 
 bool ended_badly(const ProcessView& view) {
+    const bool is_of_checks = view.reason == OutcomeReason::not_ready || view.reason == OutcomeReason::unhealthy;
+    if (is_of_checks && domain::has_ended(view)) return true;
     switch (view.state.known().value_or(ProcessState::running)) {
         case ProcessState::exited: return view.exit_code != 0;
         case ProcessState::killed:
@@ -236,6 +238,10 @@ std::string process_details(const ops::ProcessDetails& process, WallTime now, co
     if (process.error) rows.add("error", error_text(*process.error));
     rows.add("to do", advice_for(process));
     if (process.ready) rows.add("ready", *process.ready ? "yes" : "no");
+    rows.add("not ready", process.detail);
+    rows.add("url", process.url.value_or(""));
+    rows.add("ready when", fmt::format("{}", fmt::join(process.ready_checks, "; ")));
+    rows.add("healthy while", fmt::format("{}", fmt::join(process.health_checks, "; ")));
     rows.add("command", domain::command_line(process.command));
     rows.add("working directory", process.working_directory);
     rows.add("variables set", fmt::format("{}", fmt::join(process.variable_names, ", ")));

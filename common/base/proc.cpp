@@ -27,6 +27,8 @@ namespace persistproc::base {
 namespace {
 
 constexpr std::size_t max_environment_bytes = 8u << 20;
+constexpr std::array<unsigned char, 16> loopback4{127, 0, 0, 1};
+constexpr std::array<unsigned char, 16> loopback6{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
 
 struct CloseDirectory {
     void operator()(DIR* directory) const noexcept { ::closedir(directory); }
@@ -56,7 +58,9 @@ std::optional<Number> find_number(std::string_view text) {
     return out;
 }
 
-void add_listeners(int family, std::unordered_map<std::uint64_t, int>& out) {
+/// Calls `take(const inet_diag_msg&)` for each listening TCP socket of the family.
+template <class Take>
+void for_each_listener(int family, Take take) {
     const UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
     if (!fd) return;
     struct {
@@ -79,7 +83,7 @@ void add_listeners(int family, std::unordered_map<std::uint64_t, int>& out) {
             if (each->nlmsg_type == NLMSG_DONE || each->nlmsg_type == NLMSG_ERROR) return;
             inet_diag_msg socket{};
             std::memcpy(&socket, NLMSG_DATA(each), sizeof socket);
-            out[socket.idiag_inode] = ntohs(socket.id.idiag_sport);
+            take(socket);
         }
     }
 }
@@ -248,8 +252,24 @@ bool may_have_interpreters() {
 
 std::unordered_map<std::uint64_t, int> listening_ports() {
     std::unordered_map<std::uint64_t, int> out;
-    add_listeners(AF_INET, out);
-    add_listeners(AF_INET6, out);
+    for (const int family : {AF_INET, AF_INET6})
+        for_each_listener(
+            family, [&out](const inet_diag_msg& socket) { out[socket.idiag_inode] = ntohs(socket.id.idiag_sport); });
+    return out;
+}
+
+std::vector<Listener> find_listeners(int port) {
+    std::vector<Listener> out;
+    for (const int family : {AF_INET, AF_INET6})
+        for_each_listener(family, [&](const inet_diag_msg& socket) {
+            if (ntohs(socket.id.idiag_sport) != port) return;
+            Listener found{.inode = socket.idiag_inode, .port = port, .is_ipv6 = family == AF_INET6};
+            const std::size_t size = found.is_ipv6 ? 16 : 4;
+            std::memcpy(found.address.data(), socket.id.idiag_src, size);
+            const bool is_any = std::all_of(found.address.begin(), found.address.end(), [](auto b) { return b == 0; });
+            if (is_any) found.address = found.is_ipv6 ? loopback6 : loopback4;
+            out.push_back(found);
+        });
     return out;
 }
 

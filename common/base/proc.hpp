@@ -4,6 +4,7 @@
 /// process_identity.hpp, and the shim has its own.
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -71,5 +72,15 @@ bool may_have_interpreters();
 
 /// Listening TCP sockets of this network namespace: inode to port.
 std::unordered_map<std::uint64_t, int> listening_ports();
+
+/// A listening TCP socket and where it is to be reached from this machine.
+struct Listener {
+    std::uint64_t inode = 0;
+    int port = 0;
+    bool is_ipv6 = false;
+    std::array<unsigned char, 16> address{};  // in the network's order, of IPv4 the first four; of one that listens on
+                                              // all addresses the loopback's
+};
+std::vector<Listener> find_listeners(int port);
 
 }  // namespace persistproc::base

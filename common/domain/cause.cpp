@@ -128,6 +128,7 @@ std::string cause_text(const Cause& cause) {
         case CauseCode::shim_replaced: return replaced_text(cause);
         case CauseCode::suspended: return "suspended until SIGCONT";
         case CauseCode::data_removed: return "the data directory was removed, and nothing of it is recorded any more";
+        case CauseCode::checks_failed: return cause.text.value_or("its checks failed");
     }
     return {};
 }

@@ -35,6 +35,7 @@ enum class CauseCode {
     shim_replaced,      // count; bytes: that may be missing at most
     suspended,          // its program was stopped by a signal, and goes on with SIGCONT
     data_removed,       // somebody removed the data directory: nothing of it is recorded any more
+    checks_failed,      // text: which of its checks, and why: it was ended for that
 };
 
 /// `code` says which of the others are set.
@@ -105,7 +106,8 @@ struct EnumNames<domain::CauseCode> {
                                                                {E::output_removed, "output_removed"},
                                                                {E::shim_replaced, "shim_replaced"},
                                                                {E::suspended, "suspended"},
-                                                               {E::data_removed, "data_removed"}};
+                                                               {E::data_removed, "data_removed"},
+                                                               {E::checks_failed, "checks_failed"}};
 };
 }  // namespace schema
 

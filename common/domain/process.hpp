@@ -13,6 +13,7 @@
 #include "common/base/result.hpp"
 #include "common/base/time.hpp"
 #include "common/domain/cause.hpp"
+#include "common/domain/readiness.hpp"
 #include "common/schema/field.hpp"
 
 namespace persistproc {
@@ -62,7 +63,15 @@ bool is_live(ProcessState state) noexcept;
 /// Its last run is over, and no other one is to follow.
 bool has_ended(ProcessState state) noexcept;
 
-enum class OutcomeReason { self, stopped, oom, exec_failed, lost };
+enum class OutcomeReason {
+    self,
+    stopped,
+    oom,
+    exec_failed,
+    lost,
+    not_ready,  // its checks did not hold in the time they had: it was ended for that
+    unhealthy,  // its health checks failed: as above
+};
 
 /// How one run ended. At most one of `exit_code` and `signal` is set; neither means nobody can know.
 struct Outcome {
@@ -138,7 +147,9 @@ struct EnumNames<domain::OutcomeReason> {
                                                                {E::stopped, "stopped"},
                                                                {E::oom, "oom"},
                                                                {E::exec_failed, "exec_failed"},
-                                                               {E::lost, "lost"}};
+                                                               {E::lost, "lost"},
+                                                               {E::not_ready, "not_ready"},
+                                                               {E::unhealthy, "unhealthy"}};
 };
 template <>
 struct EnumNames<domain::RestartPolicy> {
@@ -181,6 +192,7 @@ struct Definition {
     std::optional<double> healthy_after_seconds, restart_delay_seconds, max_restart_delay_seconds;
     std::vector<int> never_codes;    // exit codes after which it is not run again
     std::vector<int> success_codes;  // exit codes that are no failure; empty: 0 alone
+    Checks ready, health;            // paths in them are relative to the working directory
     schema::Unknown unknown;         // what a newer version has stored; kept
 
     template <class Each>
@@ -229,9 +241,7 @@ constexpr void Definition::fields(Each&& each) {
     each(field("shell", &D::shell, "Run the string through /bin/sh -c")
              .only(unseen)
              .as_flag("shell", "", "Run one word through /bin/sh -c"));
-    each(field("restart", &D::restart, "When it ends: never, always, on-failure, on-failure:3")
-             .only(unseen)
-             .in_form(&restart_form));
+    each(field("restart", &D::restart, "never, always, on-failure, on-failure:3").only(unseen).in_form(&restart_form));
     each(field("restart_limit", &D::restart_limit)
              .only(schema::by_client | schema::in_documents)
              .range(1, 1000000)
@@ -273,6 +283,21 @@ constexpr void Definition::fields(Each&& each) {
              .left_out_if_absent());
     each(field("never_codes", &D::never_codes).only(schema::in_documents).absent_if_empty().left_out_if_absent());
     each(field("success_codes", &D::success_codes).only(schema::in_documents).absent_if_empty().left_out_if_absent());
+    each(field("ready", &D::ready, "port, /path, {log: RE2} or {command}")
+             .only(unseen)
+             .in_form(&checks_form)
+             .absent_if_empty()
+             .left_out_if_absent()
+             .as_flag("ready", "CHECK",
+                      "When it is ready: PORT, /path or http://localhost:PORT/path, log:RE2, command:CMD, file:PATH, "
+                      "socket:PATH; given twice, both"));
+    each(field("health", &D::health)
+             .only(schema::by_client | schema::in_documents)
+             .in_form(&checks_form)
+             .absent_if_empty()
+             .left_out_if_absent()
+             .as_flag("health", "CHECK",
+                      "Once it is ready, asked every 10s; as --ready. It is run again when three in a row fail"));
 }
 
 /// A process as every answer shows it (product contract, "Process view"): its definition, as far as that is shown, and
@@ -280,7 +305,9 @@ constexpr void Definition::fields(Each&& each) {
 struct ProcessView : Definition, Ending {
     std::string id;
     schema::Open<ProcessState> state = ProcessState::starting;
-    std::optional<bool> ready;
+    std::optional<bool> ready;  // the present run is; hides the checks that say so. Nothing: there are none
+    std::string detail;         // why it is not ready
+    std::optional<std::string> url;
     std::optional<std::int64_t> pid;
     std::optional<WallTime> started_at;
     std::optional<WallTime> ended_at;
@@ -303,6 +330,8 @@ struct ProcessView : Definition, Ending {
         Definition::fields(each);
         each(field("state", &V::state));
         each(field("ready", &V::ready));
+        each(field("detail", &V::detail).absent_if_empty().left_out_if_absent());
+        each(field("url", &V::url).left_out_if_absent());
         each(field("pid", &V::pid));
         each(field("started_at", &V::started_at));
         each(field("ended_at", &V::ended_at));

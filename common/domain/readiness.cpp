@@ -308,6 +308,30 @@ constexpr std::string_view shell_words[] = {
 
 const schema::Form<Checks> checks_form{any_schema, read_checks, write_checks};
 
+Result<Check> parse_check(const std::string& text) {
+    constexpr std::size_t most_digits = 5;
+    const bool is_port =
+        !text.empty() && text.size() <= most_digits && text.find_first_not_of("0123456789") == std::string::npos;
+    if (is_port) return read_check(Json(std::stoi(text)), "port");
+    if (text.starts_with('{')) {
+        const Json table = Json::parse(text, nullptr, false);
+        if (table.is_discarded()) return Error{ErrorCode::invalid, "begins like a table and is no JSON"};
+        return read_check(table, "table");
+    }
+    for (const std::string_view kind : {"log", "command", "file", "socket"}) {
+        if (!text.starts_with(kind) || text.substr(kind.size(), 1) != ":") continue;
+        Json table = Json::object();
+        table[std::string(kind)] = text.substr(kind.size() + 1);
+        return read_check(table, std::string(kind));
+    }
+    auto plain = read_check(Json(text), "check");
+    if (plain || text.starts_with('/') || text.find("://") != std::string::npos) return plain;
+    return Error{ErrorCode::invalid,
+                 fmt::format("\"{}\" is no check: PORT, /path, http://localhost:PORT/path, log:RE2, "
+                             "command:CMD, file:PATH, socket:PATH or port",
+                             base::excerpt(text))};
+}
+
 std::string check_text(const Check& check) { return std::visit(SubjectText{}, check.subject); }
 
 TypedCommand read_typed_command(const std::string& text) {

@@ -3,8 +3,8 @@
 /// held. What is looked at, and when, is decided elsewhere.
 ///
 ///     3000                 its tree listens on this port
-///     "port"               … on the process's own port
-///     "/healthz"           an HTTP answer from 200 to 399 at the process's own port; also "http://localhost:N/path"
+///     "port"               … on the process's own port; where nobody has given it one: on any but a debugger's
+///     "/healthz"           an HTTP answer from 200 to 399 at that port; also "http://localhost:N/path"
 ///     "notify"             it has said READY=1 (sd_notify)
 ///     {log = RE2}          a line of the run matches
 ///     {command = …}        it ends with 0; also {file = path}, {socket = path}: is there, newer than the run
@@ -77,6 +77,10 @@ using Checks = std::vector<Check>;
 /// As it stands in a project's file or a request; written as a list of tables with what is not usual alone. Errors:
 /// invalid, naming the member.
 extern const schema::Form<Checks> checks_form;
+
+/// As it is typed at a terminal: 3000, "/healthz", "http://localhost:3000/", "port", "notify", "log:RE2",
+/// "command:CMD", "file:PATH", "socket:PATH", or a table as JSON. Errors: invalid. Pure.
+Result<Check> parse_check(const std::string& text);
 
 /// "port 3000", "GET /healthz", "log /ready/", "pg_isready -q", "file run.pid": for people, one line.
 std::string check_text(const Check& check);

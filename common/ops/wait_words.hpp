@@ -8,10 +8,10 @@
 namespace persistproc {
 namespace ops {
 
-enum class WaitCondition { pattern, port, exit, quiet };
+enum class WaitCondition { pattern, port, exit, quiet, ready };
 // error: the process printed one, and what was waited for did not follow at once
 // still_waiting: an agent's call was answered before its time was up, so that no client gives up on it; ask again
-enum class WaitOutcome { matched, port_open, ended, quiet, error, timed_out, still_waiting };
+enum class WaitOutcome { matched, port_open, ended, quiet, ready, error, timed_out, still_waiting };
 
 }  // namespace ops
 
@@ -20,18 +20,16 @@ template <>
 struct EnumNames<ops::WaitCondition> {
     using E = ops::WaitCondition;
     static constexpr std::pair<E, std::string_view> names[] = {
-        {E::pattern, "pattern"}, {E::port, "port"}, {E::exit, "exit"}, {E::quiet, "quiet"}};
+        {E::pattern, "pattern"}, {E::port, "port"}, {E::exit, "exit"}, {E::quiet, "quiet"}, {E::ready, "ready"}};
 };
 template <>
 struct EnumNames<ops::WaitOutcome> {
     using E = ops::WaitOutcome;
-    static constexpr std::pair<E, std::string_view> names[] = {{E::matched, "matched"},
-                                                               {E::port_open, "port_open"},
-                                                               {E::ended, "ended"},
-                                                               {E::quiet, "quiet"},
-                                                               {E::error, "error"},
-                                                               {E::timed_out, "timed_out"},
-                                                               {E::still_waiting, "still_waiting"}};
+    static constexpr std::pair<E, std::string_view> names[] = {
+        {E::matched, "matched"},     {E::port_open, "port_open"},
+        {E::ended, "ended"},         {E::quiet, "quiet"},
+        {E::ready, "ready"},         {E::error, "error"},
+        {E::timed_out, "timed_out"}, {E::still_waiting, "still_waiting"}};
 };
 }  // namespace schema
 }  // namespace persistproc

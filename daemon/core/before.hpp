@@ -21,6 +21,8 @@ struct Before {
         process.record.quick_failures = now.quick_failures;
         process.record.gave_up = now.gave_up;
         process.record.sent_signal = now.sent_signal;
+        process.record.held_run = now.held_run;
+        process.record.failed_checks = now.failed_checks;
         process.record.follow(process.life.wanted());
         if (!was_stopped || now.intent != Intent::stop) return;
         process.record.intent = now.intent;

@@ -23,16 +23,18 @@ bool runs_again(const Phase& phase) noexcept {
 
 bool wants_restart(const RestartRule& rule, const Outcome& outcome, bool on_request) noexcept {
     if (outcome.reason == OutcomeReason::stopped) return false;
+    if (outcome.reason == OutcomeReason::unhealthy) return true;
     const auto is_among = [&outcome](const std::vector<int>& codes) {
         return outcome.exit_code && std::find(codes.begin(), codes.end(), *outcome.exit_code) != codes.end();
     };
     if (is_among(rule.never_codes)) return false;
     // What a shell says of a command that it cannot execute, or not find.
     if (on_request && (outcome.exit_code == 126 || outcome.exit_code == 127)) return false;
+    const bool has_failed = !is_among(rule.success_codes) || outcome.reason == OutcomeReason::not_ready;
     switch (rule.policy) {
         case domain::RestartPolicy::never: return false;
         case domain::RestartPolicy::always: return true;
-        case domain::RestartPolicy::on_failure: return !is_among(rule.success_codes);
+        case domain::RestartPolicy::on_failure: return has_failed;
     }
     return false;
 }
@@ -270,6 +272,8 @@ struct Lifecycle::Step {
     }
     Actions operator()(const Stopping& p, const ProgramEnded& e) {
         if (p.has_ended) return {};
+        // What is left of its tree is being ended already.
+        if (p.well_for) return settle(p.run, e.outcome, true, now - *p.well_for);
         self.outcome_ = e.outcome;
         self.phase_ = Stopping{.run = p.run, .then_start = p.then_start, .has_ended = true, .by_policy = p.by_policy};
         return {RecordOutcome{p.run, e.outcome}};
@@ -341,6 +345,19 @@ struct Lifecycle::Step {
         self.phase_ = Unreachable{run, then_start};
         return {};
     }
+
+    // its checks have failed
+    Actions operator()(const Idle& p, const ChecksFailed& e) { return ignored(p, e); }
+    Actions operator()(const Starting& p, const ChecksFailed& e) { return ignored(p, e); }
+    Actions operator()(const Running& p, const ChecksFailed& e) {
+        self.phase_ = Stopping{.run = p.run, .well_for = e.well_for};
+        return {SendStop{.run = p.run}};
+    }
+    Actions operator()(const Stopping& p, const ChecksFailed& e) { return ignored(p, e); }
+    Actions operator()(const Ended& p, const ChecksFailed& e) { return ignored(p, e); }
+    Actions operator()(const Backoff& p, const ChecksFailed& e) { return ignored(p, e); }
+    Actions operator()(const GaveUp& p, const ChecksFailed& e) { return ignored(p, e); }
+    Actions operator()(const Unreachable& p, const ChecksFailed& e) { return ignored(p, e); }
 };
 
 std::vector<LifecycleAction> Lifecycle::apply(const LifecycleEvent& event, MonoTime now, const RestartRule& rule) {

@@ -7,7 +7,8 @@
 ///   starting     a run is being made; its program is not confirmed    stop (carried out once it runs)
 ///   running      the program runs                                     stop, restart, its own end
 ///   stopping     the tree is being ended; `then_start`: another run   a stop cancels `then_start`; force or a shorter
-///                follows                                              grace hastens it
+///                follows; `well_for`: its checks have failed, and    grace hastens it, and cancels what the policy
+///                the policy says what follows                         would do
 ///   ended        `outcome` says how; `leftovers`: descendants live    start, stop (ends the leftovers)
 ///   backoff      ended, runs again at `until`; `leftovers` as above    start (now), stop (ends the leftovers)
 ///   gave_up      it ended too often too soon; `leftovers` as above     start, stop (ends the leftovers)
@@ -46,6 +47,7 @@ struct Stopping {
     bool then_start = false;
     bool has_ended = false;  // the program's outcome is known; its descendants are still being ended
     bool by_policy = false;  // what then starts is the restart policy's doing
+    std::optional<std::chrono::nanoseconds> well_for{};  // as ChecksFailed
 };
 struct Ended {
     std::uint32_t run = 0;
@@ -92,8 +94,12 @@ struct ProgramEnded {
 struct TreeEmptied {};  // nothing of the run's tree is left
 struct BackoffElapsed {};
 struct ShimSilent {};  // alive but not answering
+/// The checks of the run say that it is no good: it is ended, and what the policy says of a failure follows.
+struct ChecksFailed {
+    std::chrono::nanoseconds well_for{};  // that it was good from its beginning on
+};
 using LifecycleEvent = std::variant<StartRequested, StopRequested, RestartRequested, ProgramStarted, StartFailed,
-                                    ProgramEnded, TreeEmptied, BackoffElapsed, ShimSilent>;
+                                    ProgramEnded, TreeEmptied, BackoffElapsed, ShimSilent, ChecksFailed>;
 
 // What the supervisor must do, in order.
 struct Spawn {
@@ -173,8 +179,9 @@ RestartRule restart_rule(const Definition& definition);
 /// Whether what a run that has ended started still lives.
 bool has_leftovers(const Phase& phase) noexcept;
 
-/// Whether the rule wants another run after this outcome. A stop on request never does. `on_request`: as that of
-/// Running; a command that cannot be found or executed is not tried again where nobody has seen it work.
+/// Whether the rule wants another run after this outcome. A stop on request never does; what was ended as unhealthy is
+/// run again whatever the policy. `on_request`: as that of Running; a command that cannot be found or executed is not
+/// tried again where nobody has seen it work.
 bool wants_restart(const RestartRule& rule, const Outcome& outcome, bool on_request) noexcept;
 
 /// Delay before the next run after `failures` quick ones: none at first, then doubling from `first_delay`.

@@ -23,6 +23,7 @@ struct LaunchContext {
 
 struct Before;
 struct AtRest;
+struct ChecksOfRun;
 
 struct Process {
     Process(boost::asio::any_io_executor executor, ProcessRecord initial)
@@ -54,6 +55,12 @@ struct Process {
     std::optional<Error> start_error;            // why the newest start failed
 
     Reading reading;
+
+    std::optional<bool> ready;            // the present run, as its checks say; nothing: it has none
+    std::shared_ptr<ChecksOfRun> checks;  // nothing: none is asked now
+    std::vector<int> free_ports;          // of those its checks name: nobody had them before the run
+    std::string url;                      // where run `url_run` is to be reached; empty: not known
+    std::uint32_t url_run = 0;
 
     RunId newest_run() const { return RunId{record.id, life.last_run()}; }
     std::string name() const { return to_string(record.id); }

@@ -21,8 +21,8 @@ namespace {
 constexpr std::size_t max_audit_bytes = 1024;  // of a command line: it says what was started, it is no copy of it
 
 /// A restart is on its way until the run it replaces has been replaced.
-bool is_replaced(const Process& process, std::uint32_t run) {
-    return process.record.intent == Intent::restart && process.record.intent_run == run;
+bool is_replaced(const ProcessRecord& record, std::uint32_t run) {
+    return record.intent == Intent::restart && record.intent_run == run;
 }
 
 /// What is on record of a run by what was heard of it.
@@ -43,6 +43,13 @@ run::StopOrder order_of(const Process& process, std::chrono::nanoseconds grace, 
 }  // namespace
 
 void explain_end(Outcome& outcome, const ProcessRecord& record, std::uint32_t run) {
+    const auto& failed = record.failed_checks;
+    const bool is_asked = record.wanted == Wanted::down || is_replaced(record, run);
+    if (failed && failed->run == run && !is_asked && outcome.reason == OutcomeReason::stopped) {
+        outcome.reason = failed->reason;
+        outcome.causes.push_back(Cause{.code = CauseCode::checks_failed, .text = failed->detail});
+        return;
+    }
     if (outcome.reason == OutcomeReason::stopped) {
         if (outcome.stopped_by.empty()) outcome.stopped_by = record.intent_by;
         return;
@@ -129,12 +136,13 @@ void ProcessDriver::apply(const ProcessPtr& process, const LifecycleEvent& event
             world_.tasks.spawn("backoff", sleep_out_backoff(process, armed->until, process->life.last_run()));
         }
     }
+    if (on_change) on_change(process);
     announce(*process);
 }
 
 void ProcessDriver::record_outcome(const ProcessPtr& process, const RecordOutcome& ended) {
     process->ended_run = ended.run;
-    if (!is_replaced(*process, ended.run)) process->record.intent = Intent::none;
+    if (!is_replaced(process->record, ended.run)) process->record.intent = Intent::none;
     if (tells_news_ && process->standing != Standing::provisional)
         events_.publish(RunEnded{RunId{process->record.id, ended.run}, process->state(), ended.outcome});
     // A start that fails for good has nothing to remember: its process is forgotten.
@@ -255,6 +263,10 @@ Task<> ProcessDriver::make_ready(ProcessPtr process, std::shared_ptr<run::RunDri
         co_return;
     }
     base::kill_point("daemon.start.recorded");
+    if (before_run) {
+        auto preparing = before_run(process);
+        co_await std::move(preparing);
+    }
     run->start(spec_of(*process, id));
 }
 
@@ -325,9 +337,7 @@ rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {
         spec.argv = definition.command;
     }
     spec.working_directory = definition.working_directory;
-    // Those of a run before may name the port of a daemon before.
-    const auto own = options_.own_variables ? options_.own_variables() : std::vector<std::string>();
-    spec.environment = with_own_variables(process.launch->environment, own, definition.variables);
+    spec.environment = environment_of(process);
     spec.umask = process.launch->umask;
     spec.limits = process.launch->limits;
     spec.stop_signal = definition.stop_signal;
@@ -340,9 +350,16 @@ rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {
     return spec;
 }
 
+std::vector<std::string> ProcessDriver::environment_of(const Process& process) const {
+    // Those of a run before may name the port of a daemon before.
+    const auto own = options_.own_variables ? options_.own_variables() : std::vector<std::string>();
+    return with_own_variables(process.launch->environment, own, process.record.definition.variables);
+}
+
 void ProcessDriver::take_over(const ProcessPtr& process, const FoundRun& found) {
     process->run = std::make_shared<run::RunDriver>(world_, *this, found);
     process->nonce = process->run->nonce();
+    if (on_change) on_change(process);
     process->run->take_over();
 }
 
@@ -400,7 +417,7 @@ void ProcessDriver::hear_start(const ProcessPtr& process, const run::TellStarted
     // What an ended program left behind lives on through an adoption too, unless somebody wants it stopped.
     const bool ended_unheard = told.has_ended && process->is<Unreachable>() && process->record.intent == Intent::none;
     confirm(*process);
-    if (!is_replaced(*process, process->life.last_run())) process->record.intent = Intent::none;
+    if (!is_replaced(process->record, process->life.last_run())) process->record.intent = Intent::none;
     StoreChange change;
     change.processes.push_back(process->record);
     change.runs.push_back(row_of(*process, process->life.last_run()));

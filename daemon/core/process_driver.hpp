@@ -43,8 +43,15 @@ public:
     /// What runs come from now on tells events (see events.hpp).
     void tell_news() noexcept { tells_news_ = true; }
 
+    /// What the program of a run is given. Known once know_launch has succeeded.
+    std::vector<std::string> environment_of(const Process& process) const;
+
     /// Called after each end of a run.
     std::function<void()> on_end;
+    /// Called when the rules of a process have changed it.
+    std::function<void(const ProcessPtr&)> on_change;
+    /// Awaited before a run begins.
+    std::function<Task<>(ProcessPtr)> before_run;
 
 private:
     void hear(run::RunDriver& run, const run::Telling& telling) override;

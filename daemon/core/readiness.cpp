@@ -11,9 +11,18 @@ using namespace std::chrono_literals;
 
 constexpr nanoseconds first_probe_pause = 100ms, longest_probe_pause = 1s, health_period = 10s, health_timeout = 5s;
 constexpr std::int64_t health_failures = 3;
+// So late a machine under load comes to a probe at most.
+constexpr nanoseconds shortest_gap = 5s;
 
 nanoseconds to_duration(double seconds) {
     return std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(seconds));
+}
+
+/// A look at a file costs nothing.
+nanoseconds longest_pause(const domain::Check& check) {
+    const bool is_of_file = std::holds_alternative<domain::FileCheck>(check.subject) ||
+                            std::holds_alternative<domain::SocketCheck>(check.subject);
+    return is_of_file ? first_probe_pause : longest_probe_pause;
 }
 
 struct UsualTimeout {
@@ -38,9 +47,8 @@ std::optional<MonoTime> soonest(std::optional<MonoTime> a, std::optional<MonoTim
 }  // namespace
 
 bool is_probed(const domain::Check& check) noexcept {
-    return std::holds_alternative<domain::PortCheck>(check.subject) ||
-           std::holds_alternative<domain::HttpCheck>(check.subject) ||
-           std::holds_alternative<domain::CommandCheck>(check.subject);
+    return !std::holds_alternative<domain::LogCheck>(check.subject) &&
+           !std::holds_alternative<domain::NotifyCheck>(check.subject);
 }
 
 Readiness::Readiness(domain::Checks ready, domain::Checks health, MonoTime started, bool was_ready)
@@ -77,7 +85,7 @@ Readiness::Actions Readiness::wake(MonoTime now) {
         if (phase_ != Phase::starting || state.holds) continue;
         const bool is_late = state.check.timeout_seconds && now >= since_ + to_duration(*state.check.timeout_seconds);
         if (is_late && !is_told_ready_) {
-            end(EndRun::Why::not_ready, out);
+            end(EndRun::Why::not_ready, {}, out);
             return out;
         }
         if (state.due && *state.due <= now) probe({Purpose::readiness, i}, state, out);
@@ -86,7 +94,7 @@ Readiness::Actions Readiness::wake(MonoTime now) {
         State& state = health_[i];
         if (!state.due || *state.due > now) continue;
         // The daemon was gone, or the machine asleep: nobody has looked meanwhile.
-        if (now - *state.due >= 2 * period_of(state.check)) state.failures = 0;
+        if (now - *state.due >= std::max(2 * period_of(state.check), shortest_gap)) state.failures = 0;
         probe({Purpose::health, i}, state, out);
     }
     return out;
@@ -125,7 +133,7 @@ void Readiness::apply_readiness(State& state, const CheckResult& result, MonoTim
     }
     if (!state.holds && !is_observed) {
         state.due = now + state.pause;
-        if (!state.check.period_seconds) state.pause = std::min(2 * state.pause, longest_probe_pause);
+        if (!state.check.period_seconds) state.pause = std::min(2 * state.pause, longest_pause(state.check));
     }
     settle(now, into);
 }
@@ -134,6 +142,7 @@ void Readiness::apply_health(State& state, const CheckResult& result, MonoTime n
     state.due = is_probed(state.check) ? std::optional(now + period_of(state.check)) : std::nullopt;
     state.detail = result.holds ? std::string() : result.detail;
     state.successes = result.holds ? state.successes + 1 : 0;
+    if (result.holds) state.well = now;
     if (!result.holds) {
         ++state.failures;
     } else if (state.successes >= state.check.successes.value_or(1)) {
@@ -142,7 +151,7 @@ void Readiness::apply_health(State& state, const CheckResult& result, MonoTime n
     if (state.failures < state.check.failures.value_or(health_failures)) return;
     is_told_ready_ = false;
     into.emplace_back(TellUnready{});
-    end(EndRun::Why::unhealthy, into);
+    end(EndRun::Why::unhealthy, state.well - started_, into);
 }
 
 void Readiness::probe(CheckId id, State& state, Actions& into) {
@@ -164,14 +173,15 @@ void Readiness::begin_health(MonoTime now) {
     for (State& each : health_) {
         each.failures = 0;
         each.successes = 0;
+        each.well = now;
         if (is_probed(each.check) && !each.is_running)
             each.due = now + to_duration(each.check.initial_delay_seconds) + period_of(each.check);
     }
 }
 
-void Readiness::end(EndRun::Why why, Actions& into) {
+void Readiness::end(EndRun::Why why, std::chrono::nanoseconds well_for, Actions& into) {
     phase_ = Phase::over;
-    into.emplace_back(EndRun{why});
+    into.emplace_back(EndRun{why, well_for});
 }
 
 std::optional<MonoTime> Readiness::wake_at() const noexcept {

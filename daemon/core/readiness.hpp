@@ -10,8 +10,8 @@
 ///                                                                            taken back: starting
 ///   over       the run is to be ended, once                                  nothing
 ///
-/// What listens, answers or is run (port, http, command) is probed; what comes by itself (log, notify, file, socket) is
-/// observed. A check that has held is not probed again. Of an adopted run that was ready the first probe decides:
+/// What listens, answers, is run or is there (port, http, command, file, socket) is probed; what is said (log, notify)
+/// is observed. A check that has held is not probed again. Of an adopted run that was ready the first probe decides:
 /// until then it stays ready.
 #include <chrono>
 #include <optional>
@@ -44,6 +44,7 @@ struct TellUnready {};
 struct EndRun {
     enum class Why { not_ready, unhealthy };
     Why why = Why::not_ready;
+    std::chrono::nanoseconds well_for{};  // from its beginning on, as far as its checks say
 };
 using ReadinessAction = std::variant<MakeProbe, TellReady, TellUnready, EndRun>;
 
@@ -86,6 +87,7 @@ private:
         std::optional<MonoTime> due;
         std::chrono::nanoseconds pause{};  // before the next probe
         std::int64_t successes = 0, failures = 0;
+        MonoTime well{};  // health: when it held last, or the run became ready
         std::string detail;
     };
 
@@ -93,7 +95,7 @@ private:
     void probe(CheckId id, State& state, Actions& into);
     void settle(MonoTime now, Actions& into);
     void begin_health(MonoTime now);
-    void end(EndRun::Why why, Actions& into);
+    void end(EndRun::Why why, std::chrono::nanoseconds well_for, Actions& into);
     void apply_readiness(State& state, const CheckResult& result, MonoTime now, Actions& into);
     void apply_health(State& state, const CheckResult& result, MonoTime now, Actions& into);
 

@@ -24,6 +24,10 @@ struct Located {
     std::int64_t pid = 0;         // of that run; 0: none was ever known
     std::uint32_t ended_run = 0;  // the last one that has ended; 0: none
     std::uint32_t ready_run = 0;  // the newest that somebody saw ready; 0: none is known
+    bool has_checks = false;      // that say whether it is ready
+    std::optional<bool> ready;    // the present run, as they say
+    std::string not_ready;        // why it is not
+    std::string url;              // where that run is to be reached; empty: not known
     std::optional<Outcome> last_outcome;
     std::vector<Cause> causes;  // as a view tells them
     std::uint64_t changes = 0;  // for `changed`

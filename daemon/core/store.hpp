@@ -37,6 +37,23 @@ struct SentSignal {
     }
 };
 
+/// A run that is ended because of its checks: so that its end is told as that, whoever comes to hear of it.
+struct FailedChecks {
+    std::uint32_t run = 0;
+    schema::Open<OutcomeReason> reason = OutcomeReason::not_ready;
+    std::string detail;  // which, and why
+    schema::Unknown unknown;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using F = FailedChecks;
+        using schema::field;
+        each(field("run", &F::run));
+        each(field("reason", &F::reason));
+        each(field("detail", &F::detail));
+    }
+};
+
 struct ProcessRecord {
     ProcessId id;  // no part of the document
     Definition definition;
@@ -54,7 +71,9 @@ struct ProcessRecord {
     std::optional<std::int64_t> called_off_run;  // after it the process was stopped while it waited to run again
     std::string called_off_by;                   // by whom
     std::optional<SentSignal> sent_signal;
-    std::int64_t ready_run = 0;         // the newest in which what somebody waited for came true; 0: none
+    std::int64_t ready_run = 0;  // the newest in which what somebody waited for came true; 0: none
+    std::int64_t held_run = 0;   // the run that its checks say is ready; 0: none
+    std::optional<FailedChecks> failed_checks;
     std::optional<std::string> boot;    // of the machine when its newest run was begun: hex
     bool is_without_directory = false;  // it is missing; of the runs in it the database alone knows
     schema::Unknown unknown;
@@ -93,6 +112,8 @@ struct ProcessRecord {
         each(field("called_off_by", &R::called_off_by).absent_if_empty());
         each(field("sent_signal", &R::sent_signal).left_out_if_absent());
         each(field("ready_run", &R::ready_run).absent_if_empty());
+        each(field("held_run", &R::held_run).absent_if_empty().left_out_if_absent());
+        each(field("failed_checks", &R::failed_checks).left_out_if_absent());
         each(field("boot", &R::boot).left_out_if_absent());
         each(field("is_without_directory", &R::is_without_directory));
     }

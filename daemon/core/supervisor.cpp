@@ -12,7 +12,7 @@ constexpr auto port_age = std::chrono::milliseconds(50);
 }  // namespace
 
 Supervisor::Supervisor(boost::asio::any_io_executor executor, async::Clock& clock, Store& store, ShimHost& shims,
-                       RunDirectories& directories, SupervisorOptions options)
+                       RunDirectories& directories, CheckProbes& probes, SupervisorOptions options)
     : options_(std::move(options)),
       tasks_(executor),
       world_{.executor = executor,
@@ -25,10 +25,13 @@ Supervisor::Supervisor(boost::asio::any_io_executor executor, async::Clock& cloc
       table_(executor),
       driver_(world_, store, table_, events_, options_),
       sampler_(executor, clock, directories, tasks_),
+      readiness_(world_, table_, driver_, sampler_, probes, options_.data),
       adoption_(world_, store, table_, driver_, options_),
       operations_(world_, store, table_, events_, driver_, sampler_, adoption_, options_),
       retention_(world_, table_, options_, [this](ProcessId id) { return remove_old(id); }) {
     driver_.on_end = [this] { retention_.note_end(); };
+    driver_.on_change = [this](const ProcessPtr& process) { readiness_.follow(process); };
+    driver_.before_run = [this](ProcessPtr process) { return readiness_.note_free_ports(std::move(process)); };
 }
 
 Supervisor::~Supervisor() = default;
@@ -89,6 +92,16 @@ Task<Result<ops::ShutdownResponse>> Supervisor::leave(ops::ShutdownRequest reque
     return carry_out("shutdown", operations_.leave(request, std::move(actor)));
 }
 
+Task<> Supervisor::close() {
+    co_await readiness_.close();
+    co_await tasks_.close();
+}
+
+Task<> Supervisor::find_url(ProcessId id) {
+    const auto process = table_.find(id);
+    if (process && process->url_run != process->life.last_run()) co_await readiness_.find_url(process);
+}
+
 Task<Result<void>> Supervisor::adopt_now() {
     auto adopted = co_await adoption_.run();
     if (!adopted) co_return adopted;
@@ -137,6 +150,10 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     out.runs_again = runs_again(process->life.phase());
     if (!out.is_live) out.outcome = process->life.outcome();
     out.pid = process->run_state.pid;
+    out.has_checks = !process->record.definition.ready.empty();
+    out.ready = process->ready;
+    out.not_ready = readiness_detail(*process);
+    if (process->url_run == out.run) out.url = process->url;
     out.ended_run = process->ended_run;
     out.ready_run = static_cast<std::uint32_t>(process->record.ready_run);
     out.last_outcome = process->life.outcome();

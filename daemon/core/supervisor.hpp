@@ -6,6 +6,7 @@
 /// /proc, shims, store, time) is behind interfaces. A caller that is cancelled abandons its wait, never the effect.
 #include "daemon/core/events.hpp"
 #include "daemon/core/operations/operations.hpp"
+#include "daemon/core/readiness_driver.hpp"
 #include "daemon/core/retention.hpp"
 
 namespace persistproc::core {
@@ -14,7 +15,7 @@ class Supervisor {
 public:
     /// All references outlive the supervisor.
     Supervisor(boost::asio::any_io_executor executor, async::Clock& clock, Store& store, ShimHost& shims,
-               RunDirectories& directories, SupervisorOptions options);
+               RunDirectories& directories, CheckProbes& probes, SupervisorOptions options);
     ~Supervisor();
 
     /// Takes over what an earlier daemon left (see Adoption::run). Calls below wait for it, and give up with
@@ -73,6 +74,8 @@ public:
 
     /// Somebody has seen a run ready: it is one that worked.
     void note_ready(ProcessId id, std::uint32_t run);
+    /// Completes when it is known where the process, which is ready, is to be reached, as far as it can be.
+    Task<> find_url(ProcessId id);
 
     /// Completes when the process has changed since it was found with `changes`, or when `until` has come (false).
     Task<bool> changed(ProcessId id, std::uint64_t changes, MonoTime until);
@@ -86,7 +89,7 @@ public:
     Task<> left() { return operations_.left(); }
     bool has_left() const noexcept { return operations_.has_left(); }
     /// Cancels the supervisor's own tasks and completes when they are gone. Shims live on.
-    Task<> close() { return tasks_.close(); }
+    Task<> close();
 
     /// As Events::published, and Operations::seen_since.
     std::uint64_t changes_told() const noexcept { return events_.published(); }
@@ -113,6 +116,7 @@ private:
     ProcessTable table_;
     ProcessDriver driver_;
     Sampler sampler_;
+    ReadinessDriver readiness_;
     Adoption adoption_;
     Operations operations_;
     Retention retention_;

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "common/logstore/loss_text.hpp"
+#include "daemon/core/readiness_driver.hpp"
 
 namespace persistproc::core {
 
@@ -138,6 +139,10 @@ ProcessView make_view(const Process& process, const std::filesystem::path& log, 
     if (view.stop_signal != Definition{}.stop_signal) view.own_stop_signal = domain::signal_name(view.stop_signal);
     view.id = process.name();
     view.state = process.state();
+    view.ready = process.ready;
+    view.detail = readiness_detail(process);
+    if (!process.url.empty() && process.url_run == process.life.last_run() && process.life.is_live())
+        view.url = process.url;
     const bool live = process.life.is_live();
     if (live && state.pid > 0) view.pid = state.pid;
     if (state.started_wall_ns != 0) view.started_at = base::from_ns(state.started_wall_ns);

@@ -28,6 +28,8 @@ constexpr auto recent_output = std::chrono::minutes(1);
 constexpr auto rest_of_error = std::chrono::seconds(3);
 constexpr auto rest_interval = std::chrono::milliseconds(100);
 constexpr auto port_interval = std::chrono::milliseconds(50);
+// One who listens to find out whether it may is gone by then.
+constexpr auto ready_interval = std::chrono::milliseconds(100);
 // Of all waits that look at intervals: a thousand looks a second, however many they are.
 constexpr std::size_t few = 50;
 constexpr auto interval_of_each = std::chrono::milliseconds(1);
@@ -86,12 +88,8 @@ void shorten_context(std::vector<logstore::Line>& lines) {
 
 }  // namespace
 
-Waiter::Waiter(asio::any_io_executor executor, async::Clock& clock, Supervisor& supervisor, Workers& workers,
-               LogChanges& log_changes)
-    : clock_(clock),
-      supervisor_(supervisor),
-      workers_(workers),
-      patterns_(std::move(executor), clock, workers.looking, log_changes) {}
+Waiter::Waiter(async::Clock& clock, Supervisor& supervisor, Workers& workers, PatternWatches& patterns)
+    : clock_(clock), supervisor_(supervisor), workers_(workers), patterns_(patterns) {}
 
 Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstore::LineQuery query) {
     struct Reading {
@@ -128,6 +126,8 @@ struct Waiter::Look {
     bool is_known = false;
     bool is_live = false;
     bool is_over = true;  // the run ended, and no other follows that could do what is waited for
+    bool has_checks = false;
+    bool is_ready = false;  // as they say
     std::uint32_t run = 0;
     std::uint64_t changes = 0;
 };
@@ -201,6 +201,7 @@ Task<Waited> Waiter::wait(ops::WaitRequest request, Asker who) {
     auto waits = condition == WaitCondition::pattern ? wait_for_pattern(std::move(*wait))
                  : condition == WaitCondition::port  ? wait_for_port(std::move(*wait))
                  : condition == WaitCondition::quiet ? wait_for_quiet(std::move(*wait))
+                 : condition == WaitCondition::ready ? wait_for_ready(std::move(*wait))
                                                      : wait_for_exit(std::move(*wait));
     co_return co_await std::move(waits);
 }
@@ -209,7 +210,13 @@ Waiter::Look Waiter::look_at(ProcessId id) const {
     const auto process = supervisor_.find(id);
     if (!process) return {};
     const bool is_over = !process->is_live && process->state != ProcessState::backoff;
-    return {true, process->is_live, is_over, process->run, process->changes};
+    return {.is_known = true,
+            .is_live = process->is_live,
+            .is_over = is_over,
+            .has_checks = process->has_checks,
+            .is_ready = process->ready.value_or(false),
+            .run = process->run,
+            .changes = process->changes};
 }
 
 Task<Waited> Waiter::finish(WaitOutcome end, const Wait& wait) {
@@ -417,6 +424,54 @@ Task<Waited> Waiter::wait_for_port(WaitPtr wait) {
         if (now >= wait->until) co_return co_await finish(WaitOutcome::timed_out, *wait);
         const MonoTime next = std::min(wait->until, std::max(now + port_interval, poller.next(now)));
         co_await supervisor_.changed(wait->id, before.changes, next);
+    }
+}
+
+/// Where no check says: it listens, and goes on listening.
+Task<Waited> Waiter::wait_for_ready(WaitPtr wait) {
+    Poller poller(polling_);
+    const auto errors = co_await watch_errors(*wait);
+    if (errors) co_await errors->look(wait->until);
+    std::vector<int> seen;
+    std::uint32_t seen_of = 0;
+    MonoTime next_look = clock_.now();
+    for (;;) {
+        poller.looks();
+        const Look before = look_at(wait->id);
+        if (before.is_over) co_return co_await ended(*wait);
+        if (supervisor_.has_left()) co_return leaving();
+        if (errors && before.run > wait->run) errors->take_any_run();
+        wait->run = std::max(wait->run, before.run);
+        const bool has_begun = before.is_live && before.run == wait->run;
+        bool is_ready = has_begun && before.is_ready;
+        if (has_begun && !before.has_checks && clock_.now() >= next_look) {
+            auto ports = co_await supervisor_.ports(wait->id);
+            ports = application_ports(std::move(ports));
+            const auto stays = [&](int each) { return std::find(seen.begin(), seen.end(), each) != seen.end(); };
+            is_ready = seen_of == before.run && std::any_of(ports.begin(), ports.end(), stays);
+            seen = std::move(ports);
+            seen_of = before.run;
+            next_look = clock_.now() + ready_interval;
+        }
+        if (is_ready) {
+            supervisor_.note_ready(wait->id, wait->run);
+            co_await supervisor_.find_url(wait->id);
+            co_return co_await finish(WaitOutcome::ready, *wait);
+        }
+        const MonoTime now = clock_.now();
+        if (errors && errors->due() <= now) co_return co_await failed(*wait, *errors);
+        if (now >= wait->until) {
+            auto result = co_await finish(WaitOutcome::timed_out, *wait);
+            if (!result) co_return result;
+            const auto& process = (*result)->process;
+            (*result)->not_ready = process.has_checks ? process.not_ready
+                                   : seen.empty()     ? "it has no check, and listens on nothing"
+                                                      : "it has no check";
+            co_return result;
+        }
+        const MonoTime again = before.has_checks ? wait->until : std::max(next_look, poller.next(now));
+        const MonoTime next = std::min(wait->until, again);
+        co_await sleep(*wait, errors.get(), before.changes, next);
     }
 }
 

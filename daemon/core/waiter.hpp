@@ -1,7 +1,7 @@
 #pragma once
-/// Waits so that agents need not poll: for a line, a port, quiet, or the end of a process. Woken by the log's
-/// growth (`PatternWatches`) and by changes of the process, never by a tick, except for ports, which the kernel does
-/// not announce.
+/// Waits so that agents need not poll: until it is ready, for a line, a port, quiet, or the end of a process. Woken by
+/// the log's growth (`PatternWatches`) and by changes of the process, never by a tick, except for ports, which the
+/// kernel does not announce.
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,7 +10,6 @@
 #include "common/logstore/reader.hpp"
 #include "common/ops/wait_for_process.hpp"
 #include "daemon/core/error_watch.hpp"
-#include "daemon/core/log_changes.hpp"
 #include "daemon/core/pattern_watches.hpp"
 #include "daemon/core/supervisor.hpp"
 #include "daemon/core/workers.hpp"
@@ -28,6 +27,7 @@ struct WaitResult {
     std::vector<logstore::Line> lines;  // matched: the line with its context; else the newest output
     std::optional<std::string> match;
     std::optional<int> port;
+    std::string not_ready;           // until ready, and it is not: why
     std::optional<Outcome> outcome;  // ended: of `run`, where it is known
     // error: the first one since the wait or its cursor began, or shortly before; ended: the run's last one
     std::optional<logstore::ErrorBlock> error;
@@ -41,8 +41,7 @@ using Waited = Result<std::unique_ptr<WaitResult>>;
 class Waiter {
 public:
     /// References outlive the waiter.
-    Waiter(boost::asio::any_io_executor executor, async::Clock& clock, Supervisor& supervisor, Workers& workers,
-           LogChanges& log_changes);
+    Waiter(async::Clock& clock, Supervisor& supervisor, Workers& workers, PatternWatches& patterns);
 
     /// Whose wait it is decides when it is its turn to look for a pattern. Completes when it has come true, the process
     /// has ended first (`ended`), or printed an error that it did not handle within a second (`error`), or the time is
@@ -61,9 +60,6 @@ public:
     /// Looks so far of waits that look at intervals, for what nobody announces: ports, and silence.
     std::uint64_t polls() const noexcept { return polling_->looks; }
 
-    /// Ends what waits share; completes when nothing of it runs any more.
-    Task<> close() { return patterns_.close(); }
-
 private:
     /// A request, read for the process that it is about, and how far the search has come.
     struct Wait;
@@ -80,6 +76,7 @@ private:
     Task<Waited> wait_for_pattern(WaitPtr wait);
     Task<Waited> wait_for_port(WaitPtr wait);
     Task<Waited> wait_for_quiet(WaitPtr wait);
+    Task<Waited> wait_for_ready(WaitPtr wait);
     Task<Waited> wait_for_exit(WaitPtr wait);
     Look look_at(ProcessId id) const;
     Task<Waited> matched(const Wait& wait, logstore::Line match);
@@ -94,7 +91,7 @@ private:
     async::Clock& clock_;
     Supervisor& supervisor_;
     Workers& workers_;
-    PatternWatches patterns_;
+    PatternWatches& patterns_;
     std::shared_ptr<Polling> polling_ = std::make_shared<Polling>();
 };
 

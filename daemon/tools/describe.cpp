@@ -55,7 +55,8 @@ std::string first_words(const ProcessView& view, Words words = Words::all) {
     if (words == Words::all || view.state != ProcessState::running)
         out += fmt::format(" {}{}", schema::enum_name(view.state), how_it_ended(view));
     if (view.pid) out += fmt::format(", PID {}", *view.pid);
-    if (words == Words::all && view.ready) out += *view.ready ? ", ready" : ", not ready";
+    if (words == Words::all && view.ready && domain::is_live(view)) out += *view.ready ? ", ready" : ", not ready";
+    if (words == Words::all && !view.detail.empty()) out += fmt::format(" ({})", base::escape_line(view.detail));
     return out;
 }
 
@@ -76,6 +77,7 @@ std::string describe(const ProcessView& view) {
     if (!view.started_by.empty()) out += " " + by_whom(view.started_by);
     if (view.ended_at) out += fmt::format(", ended {}", base::format_rfc3339(*view.ended_at));
     if (!view.ports.empty()) out += fmt::format(", ports {}", fmt::join(view.ports, " "));
+    if (view.url) out += fmt::format(", url {}", base::escape_line(*view.url));
     if (view.cpu_percent) out += fmt::format(", cpu {}%", *view.cpu_percent);
     if (view.memory_bytes) out += fmt::format(", memory {}", bytes_text(*view.memory_bytes));
     if (view.last_output_at) out += fmt::format(", last output {}", base::format_rfc3339(*view.last_output_at));

@@ -52,6 +52,11 @@ std::string unsearched_text(const core::WaitResult& result) {
                        result.unsearched);
 }
 
+/// Why it is not ready: " (port 3000: nothing listens)".
+std::string not_ready_text(const core::WaitResult& result) {
+    return result.not_ready.empty() ? "" : fmt::format(" ({})", base::escape_line(result.not_ready));
+}
+
 /// `left`: as for `answer`.
 std::string what_happened(const ops::WaitRequest& request, const core::WaitResult& result, double left,
                           Introduced introduced) {
@@ -60,6 +65,8 @@ std::string what_happened(const ops::WaitRequest& request, const core::WaitResul
     switch (result.end) {
         // The line itself comes with the output below: what a program printed does not stand among our own facts.
         case ops::WaitOutcome::matched: return who + "the last line matched";
+        case ops::WaitOutcome::ready:
+            return fmt::format("{}ready{}", who, result.process.url.empty() ? "" : " at " + result.process.url);
         case ops::WaitOutcome::port_open: return fmt::format("{}listens on port {}", who, result.port.value_or(0));
         case ops::WaitOutcome::quiet: return fmt::format("{}quiet for {} s", who, request.quiet_seconds.value_or(2));
         case ops::WaitOutcome::error:
@@ -67,11 +74,11 @@ std::string what_happened(const ops::WaitRequest& request, const core::WaitResul
                                schema::enum_name(request.until));
         case ops::WaitOutcome::timed_out:
             if (left > 0)
-                return fmt::format("{}not yet after {} s: {}. Still waiting: call again with timeout_seconds {}{}", who,
-                                   longest_call, schema::enum_name(request.until), left,
+                return fmt::format("{}not yet after {} s: {}{}. Still waiting: call again with timeout_seconds {}{}",
+                                   who, longest_call, schema::enum_name(request.until), not_ready_text(result), left,
                                    request.until == ops::WaitCondition::pattern ? " and the cursor" : "");
             return fmt::format("{}not yet after {} s: {}{}", who, request.timeout_seconds,
-                               schema::enum_name(request.until), unsearched_text(result));
+                               schema::enum_name(request.until), not_ready_text(result) + unsearched_text(result));
         case ops::WaitOutcome::ended:
         case ops::WaitOutcome::still_waiting: break;
     }
@@ -179,6 +186,8 @@ ops::WaitMeta meta_of(const core::WaitResult& waited, double left) {
     meta.match = waited.match;
     if (meta.match) meta.match = base::clean_output(*meta.match);
     if (waited.port) meta.port = *waited.port;
+    if (waited.end == ops::WaitOutcome::ready && !waited.process.url.empty()) meta.url = waited.process.url;
+    meta.detail = waited.not_ready;
     meta.run = to_string(RunId{waited.process.id, waited.run});
     if (waited.run > waited.begun_in && waited.begun_in > 0)
         meta.earlier_run = to_string(RunId{waited.process.id, waited.begun_in});

@@ -200,11 +200,9 @@ TEST_CASE("a live label with another command is a conflict; an ended one takes i
 TEST_CASE("whatever does not apply to a process that is joined is named, with what applies it") {
     AgentsDaemon daemon;
     daemon.call("start_process", command("a", "web"));
-    const std::map<std::string, Json> values = {{"restart", "on-failure:3"},
-                                                {"stop_signal", "SIGINT"},
-                                                {"grace_seconds", 3},
-                                                {"description", "x"},
-                                                {"environment", {{"A", "secret"}}}};
+    const std::map<std::string, Json> values = {
+        {"restart", "on-failure:3"}, {"stop_signal", "SIGINT"}, {"grace_seconds", 3},
+        {"description", "x"},        {"ready", 3000},           {"environment", {{"A", "secret"}}}};
     // Which process is meant, what is to be done if it runs, and what is done in any case.
     const std::set<std::string> others = {"command", "working_directory", "label", "shell", "if_running", "wait"};
     ops::StartRequest::fields([&](const auto& field) {

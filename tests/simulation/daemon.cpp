@@ -439,6 +439,16 @@ private:
     Daemon& daemon_;
 };
 
+/// Of checks, which no program has there yet.
+class Daemon::SimulatedProbes final : public core::CheckProbes {
+public:
+    Task<core::CheckAnswer> ask(core::CheckQuestion) override {
+        co_return core::CheckAnswer{.holds = true, .detail = {}};
+    }
+    Task<bool> is_free(int) override { co_return true; }
+    Task<std::string> printed_url(std::filesystem::path, RunId, std::vector<int>) override { co_return std::string(); }
+};
+
 // Its life.
 
 Daemon::Daemon(World& world, int incarnation)
@@ -451,13 +461,14 @@ Daemon::Daemon(World& world, int incarnation)
       store_(std::make_unique<SimulatedStore>(*this)),
       directories_(std::make_unique<SimulatedDirectories>(*this)),
       host_(std::make_unique<SimulatedHost>(*this)),
+      probes_(std::make_unique<SimulatedProbes>()),
       tasks_(std::make_unique<async::TaskGroup>(io_.get_executor())) {
     core::SupervisorOptions options;
     options.data = "/simulated";
     options.keep_ended = kept_ended;
     options.keep_runs = kept_runs;
     options.base_environment = [] { return std::vector<std::string>{"PATH=/bin"}; };
-    core_ = std::make_unique<core::Supervisor>(io_.get_executor(), *clock_, *store_, *host_, *directories_,
+    core_ = std::make_unique<core::Supervisor>(io_.get_executor(), *clock_, *store_, *host_, *directories_, *probes_,
                                                std::move(options));
 }
 

@@ -63,6 +63,7 @@ private:
     class SimulatedStore;
     class SimulatedDirectories;
     class SimulatedHost;
+    class SimulatedProbes;
     class Link;
     class Hold;
 
@@ -93,6 +94,7 @@ private:
     std::unique_ptr<SimulatedStore> store_;
     std::unique_ptr<SimulatedDirectories> directories_;
     std::unique_ptr<SimulatedHost> host_;
+    std::unique_ptr<SimulatedProbes> probes_;
     std::unique_ptr<core::Supervisor> core_;
     std::unique_ptr<async::TaskGroup> tasks_;
 };

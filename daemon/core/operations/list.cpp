@@ -81,6 +81,8 @@ Task<Result<ops::ProcessDetails>> Operations::describe(ops::DescribeRequest requ
     out.first_signal = domain::signal_name(definition.stop_signal);
     out.grace = definition.grace_seconds;
     out.variable_names = definition.variables;
+    for (const auto& check : definition.ready) out.ready_checks.push_back(domain::check_text(check));
+    for (const auto& check : definition.health) out.health_checks.push_back(domain::check_text(check));
     if (process->has_tree() && process->reading.run == process->life.last_run())
         out.programs = static_cast<std::int64_t>(process->reading.tree.pids.size());
     out.quick_failures = process->life.quick_failures();

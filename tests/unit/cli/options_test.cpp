@@ -261,8 +261,26 @@ TEST_CASE("wait has a port and a quiet time of its own") {
     CHECK(wait.request.quiet_seconds == 2.5);
     CHECK(common_of({"wait", "-q", "web"}).quiet);
     CHECK(parsed<WaitArguments>({"wait", "web"}).request.until == ops::WaitCondition::exit);
-    CHECK(refusal_of({"wait", "web", "--ready"}).find("readiness checks are not available yet") != std::string::npos);
+    CHECK(parsed<WaitArguments>({"wait", "--ready", "web"}).request.until == ops::WaitCondition::ready);
+    CHECK(refusal_of({"wait", "web", "--ready", "--port", "3"}).find("one of") != std::string::npos);
     CHECK(refusal_of({"wait", "web", "--exit", "--port", "3"}).find("one of") != std::string::npos);
+}
+
+TEST_CASE("given checks, when a start is typed, then all of them must hold") {
+    const auto start = parsed<BackgroundArguments>({"start", "--ready", "3000", "--ready=log:up on \\d+", "--health",
+                                                    "/healthz", "--wait", "--wait-timeout", "2m", "app"});
+    const auto& definition = start.request.definition;
+    REQUIRE(definition.ready.size() == 2);
+    CHECK(domain::check_text(definition.ready[0]) == "port 3000");
+    CHECK(domain::check_text(definition.ready[1]) == "log /up on \\d+/");
+    REQUIRE(definition.health.size() == 1);
+    CHECK(domain::check_text(definition.health[0]) == "GET /healthz");
+    CHECK(start.ready.wait);
+    CHECK(start.ready.timeout_seconds == 120);
+    CHECK(refusal_of({"start", "--ready", "soon", "app"}).find("--ready: \"soon\" is no check: PORT, /path") !=
+          std::string::npos);
+    CHECK(refusal_of({"start", "--wait-timeout", "3", "app"}).find("goes with --wait") != std::string::npos);
+    CHECK(refusal_of({"run", "--wait", "app"}).find("--wait goes with --detach") != std::string::npos);
 }
 
 TEST_CASE("targets, output and signals") {

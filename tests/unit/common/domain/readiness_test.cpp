@@ -71,6 +71,30 @@ TEST_CASE("what is no check is refused with its path") {
     }
 }
 
+TEST_CASE("given a check as it is typed, when it is read, then it is one of the file's") {
+    const std::pair<const char*, const char*> rows[] = {
+        {"3000", R"([{"port":3000}])"},
+        {"port", R"([{"port":"port"}])"},
+        {"/healthz", R"([{"http":"/healthz"}])"},
+        {"http://localhost:80/x", R"([{"http":"http://localhost:80/x"}])"},
+        {"log:a: \\d", R"([{"log":"a: \\d"}])"},
+        {"command:pg_isready -q", R"([{"command":["pg_isready","-q"]}])"},
+        {"file:run.pid", R"([{"file":"run.pid"}])"},
+        {"socket:/run/x", R"([{"socket":"/run/x"}])"},
+        {"notify", R"([{"notify":true}])"},
+        {R"({"http":"/x","timeout":30})", R"([{"http":"/x","timeout":30.0}])"}};
+    for (const auto& [given, written] : rows) {
+        CAPTURE(given);
+        const auto check = parse_check(given);
+        REQUIRE(check);
+        CHECK(checks_form.write({*check}).dump() == written);
+    }
+    for (const char* given : {"", "soon", "99999", "log:", "{", "[1]", "https://localhost/"}) {
+        CAPTURE(given);
+        CHECK(!parse_check(given));
+    }
+}
+
 TEST_CASE("a check is told in a few words") {
     const std::pair<const char*, const char*> rows[] = {{"3000", "port 3000"},
                                                         {R"("/x")", "GET /x"},

@@ -27,6 +27,11 @@ Outcome stopped() {
     out.reason = OutcomeReason::stopped;
     return out;
 }
+Outcome by_checks(OutcomeReason reason) {
+    Outcome out = stopped();
+    out.reason = reason;
+    return out;
+}
 Outcome exec_failure() {
     Outcome out;
     out.reason = OutcomeReason::exec_failed;
@@ -41,7 +46,7 @@ std::string name_of(const Phase& phase) {
         std::string operator()(const Running&) { return "running"; }
         std::string operator()(const Stopping& p) {
             const char* then = !p.then_start ? "" : p.by_policy ? "+retry" : "+start";
-            return fmt::format("stopping{}{}", then, p.has_ended ? "(ended)" : "");
+            return fmt::format("stopping{}{}{}", then, p.has_ended ? "(ended)" : "", p.well_for ? "(unwell)" : "");
         }
         std::string operator()(const Ended& p) { return p.leftovers ? "ended+leftovers" : "ended"; }
         std::string operator()(const Backoff& p) { return p.leftovers ? "backoff+leftovers" : "backoff"; }
@@ -115,8 +120,28 @@ TEST_CASE("every phase answers every event as the table says") {
     const TreeEmptied empty;
     const BackoffElapsed due;
     const ShimSilent silent;
+    const ChecksFailed unwell;
+    const Stopping failing{.run = 3, .well_for = std::chrono::seconds(1)};
+    const ProgramEnded not_ready{by_checks(OutcomeReason::not_ready), false};
+    const ProgramEnded unhealthy{by_checks(OutcomeReason::unhealthy), false};
 
     const Cell table[] = {
+        {"idle unwell", idle, down, unwell, never, "idle", ""},
+        {"starting unwell", starting, up, unwell, never, "starting", ""},
+        {"running unwell", running, up, unwell, never, "stopping(unwell)", "stop 3"},
+        {"stopping unwell", stopping, down, unwell, never, "stopping", ""},
+        {"ended unwell", ended, down, unwell, never, "ended", ""},
+        {"backoff unwell", backoff, up, unwell, always, "backoff", ""},
+        {"gave up unwell", gave_up, down, unwell, always, "gave_up", ""},
+        {"unreachable unwell", unreachable, up, unwell, always, "unreachable", ""},
+        {"not ready, ended", failing, up, not_ready, never, "ended+leftovers", "record 3"},
+        {"not ready, ended, on_failure", failing, up, not_ready, on_failure, "backoff+leftovers", "record 3, arm"},
+        {"unhealthy, ended", failing, up, unhealthy, never, "backoff+leftovers", "record 3, arm"},
+        {"unwell start", failing, up, start, never, "stopping+start", ""},
+        {"unwell stop", failing, up, stop, always, "stopping", "stop 3"},
+        {"unwell restart", failing, up, restart, never, "stopping+start", "stop 3"},
+        {"unwell silent", failing, up, silent, never, "unreachable", ""},
+
         {"idle start", idle, down, start, never, "starting", "spawn 4"},
         {"idle stop", idle, up, stop, never, "idle", ""},
         {"idle restart", idle, down, restart, never, "starting", "spawn 4"},
@@ -381,6 +406,19 @@ TEST_CASE("a pause that began under the daemon before goes on") {
     CHECK(until(whole * 2).count() == 0);
 }
 
+TEST_CASE("given a run that its checks end, when it was well for long, then it is no quick failure") {
+    RestartRule rule;
+    for (const auto well_for : {rule.healthy_after, rule.healthy_after - std::chrono::milliseconds(1)}) {
+        Lifecycle life(Running{3, t0}, Wanted::up, 3, std::nullopt, 2);
+        life.apply(ChecksFailed{well_for}, t0 + std::chrono::hours(1), rule);
+        life.apply(ProgramEnded{by_checks(OutcomeReason::unhealthy), false}, t0 + std::chrono::hours(2), rule);
+        CHECK(life.state() == ProcessState::backoff);
+        CHECK(life.quick_failures() == (well_for == rule.healthy_after ? 0 : 3));
+        CHECK(names_of(life.apply(TreeEmptied{}, t0 + std::chrono::hours(2), rule)).empty());
+        CHECK(names_of(life.apply(BackoffElapsed{}, t0 + std::chrono::hours(2), rule)) == "spawn 4");
+    }
+}
+
 TEST_CASE("failures that were counted before count on") {
     RestartRule rule;
     rule.policy = RestartPolicy::always;
@@ -410,7 +448,9 @@ TEST_CASE("random events never break the invariants") {
                                                 ProgramEnded{stopped(), false},
                                                 TreeEmptied{},
                                                 BackoffElapsed{},
-                                                ShimSilent{}};
+                                                ShimSilent{},
+                                                ChecksFailed{},
+                                                ProgramEnded{by_checks(OutcomeReason::unhealthy), false}};
     for (int round = 0; round < 2000; ++round) {
         Lifecycle life;
         RestartRule rule;

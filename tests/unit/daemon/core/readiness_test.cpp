@@ -189,6 +189,50 @@ TEST_CASE("given a run that was ready, when a daemon adopts it, then it stays so
     CHECK(text(lost.wake(t0 + 1h + 5s)) == "end: not ready");
 }
 
+TEST_CASE("given a file, when it is waited for, then it is looked at ten times a second") {
+    Readiness of({{.subject = domain::FileCheck{"run.pid"}}}, {}, t0);
+    CHECK(text(of.begin(t0)) == "probe 0");
+    MonoTime now = t0;
+    for (int i = 0; i < 5; ++i) {
+        of.apply(no(first), now);
+        CHECK(of.wake_at() == now + 100ms);
+        now += 100ms;
+        CHECK(text(of.wake(now)) == "probe 0");
+    }
+}
+
+TEST_CASE("given a short period, when probes come late on a machine under load, then failures count all the same") {
+    auto often = port();
+    often.period_seconds = 0.05;
+    often.failures = 2;
+    Readiness of({}, {often}, t0);
+    of.begin(t0);
+    CHECK(text(of.wake(t0 + 1s)) == "health 0");
+    CHECK(text(of.apply(no(health), t0 + 2s)).empty());
+    CHECK(text(of.wake(t0 + 6s)) == "health 0");
+    CHECK(text(of.apply(no(health), t0 + 7s)) == "unready, end: unhealthy");
+}
+
+TEST_CASE("given a run that is ended for its checks, when it was well, then that is told") {
+    const auto well_for = [](const Readiness::Actions& actions) { return std::get<EndRun>(actions.back()).well_for; };
+    auto late = port();
+    late.timeout_seconds = 5;
+    Readiness never({late}, {}, t0);
+    never.begin(t0);
+    CHECK(well_for(never.wake(t0 + 5s)) == 0s);
+    auto healthy = port();
+    healthy.failures = 1;
+    for (const bool held : {false, true}) {
+        Readiness of({}, {healthy}, t0);
+        of.begin(t0 + 2s);
+        of.wake(t0 + 12s);
+        if (held) of.apply(yes(health), t0 + 12s);
+        if (held) of.wake(t0 + 22s);
+        // From when it was ready, or from when its check held last.
+        CHECK(well_for(of.apply(no(health), t0 + 23s)) == (held ? 12s : 2s));
+    }
+}
+
 TEST_CASE("given no check, when a run is asked about, then nobody knows") {
     Readiness of({}, {}, t0);
     CHECK(text(of.begin(t0)).empty());

@@ -1,0 +1,67 @@
+#pragma once
+/// The real CheckProbes: sockets, files, logs and commands of this machine.
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "common/async/notifier.hpp"
+#include "daemon/core/check_probes.hpp"
+#include "daemon/core/pattern_watches.hpp"
+#include "daemon/core/shim_host.hpp"
+
+namespace persistproc::core {
+
+class LocalCheckProbes final : public CheckProbes {
+public:
+    static constexpr std::size_t most_commands = 8;  // at once
+
+    /// References outlive it; `threads` look at files and sockets, `commands` runs commands.
+    LocalCheckProbes(boost::asio::any_io_executor executor, async::Clock& clock, PatternWatches& patterns,
+                     ShimHost& commands, boost::asio::thread_pool& threads)
+        : executor_(executor),
+          clock_(clock),
+          patterns_(patterns),
+          commands_(commands),
+          threads_(threads),
+          running_(std::make_shared<Running>(executor)) {}
+
+    Task<CheckAnswer> ask(CheckQuestion question) override;
+    Task<bool> is_free(int port) override;
+    Task<std::string> printed_url(std::filesystem::path log, domain::RunId run, std::vector<int> ports) override;
+
+private:
+    Task<CheckAnswer> ask_port(CheckQuestion question);
+    Task<CheckAnswer> ask_http(CheckQuestion question);
+    Task<CheckAnswer> ask_log(CheckQuestion question);
+    Task<CheckAnswer> look_at_file(CheckQuestion question);
+    Task<CheckAnswer> run_command(CheckQuestion question);
+    struct Running {
+        explicit Running(boost::asio::any_io_executor executor) : ended(std::move(executor)) {}
+        std::size_t commands = 0;
+        async::Notifier ended;
+    };
+
+    boost::asio::any_io_executor executor_;
+    async::Clock& clock_;
+    PatternWatches& patterns_;
+    ShimHost& commands_;
+    boost::asio::thread_pool& threads_;
+    std::shared_ptr<Running> running_;
+};
+
+/// What an HTTP server has sent so far of its answer to a GET. Pure.
+struct HttpAnswer {
+    int status = 0;  // 0: not yet, or this is no HTTP
+    std::string body;
+    bool is_whole = false;
+};
+HttpAnswer read_http_answer(std::string_view bytes);
+
+/// The port of the first "http://localhost:5173/" in a line, or of another address of this machine, with where it
+/// begins and how long it is. Nothing: there is none. Pure.
+struct PrintedUrl {
+    std::string text;
+    int port = 0;
+};
+std::vector<PrintedUrl> find_urls(std::string_view line);
+
+}  // namespace persistproc::core
