@@ -219,7 +219,8 @@ Task<> ProcessDriver::sleep_out_backoff(ProcessPtr process, MonoTime until, std:
     const bool is_due = backoff != nullptr && backoff->run == run && backoff->until <= world_.clock.now();
     // A stop that is being recorded comes first.
     if (!is_due || !table_.holds(*process) || is_leaving_ || process->stopping > 0) co_return;
-    if (process->record.definition.restart == domain::RestartPolicy::never) {
+    const auto& outcome = process->life.outcome();
+    if (outcome && !wants_restart(process->record.definition.restart, *outcome)) {
         // The policy it waited for came with a request that could not be recorded.
         apply(process, StopRequested{});
         co_return;

@@ -123,6 +123,15 @@ TEST_CASE("given a time for readiness, when it is over, then the run ends and th
         CHECK(!web.now().runs_again);
 }
 
+TEST_CASE("given a run whose health fails, when it was ready, then another follows under any policy") {
+    Checked web({{"ready", log_check}, {"health", Json{{"file", "none"}, {"period", 0.5}, {"failures", 2}}}});
+    web.become_ready();
+    web.until([](const auto& each) { return each.last_outcome.has_value(); });
+    CHECK(web.now().last_outcome->reason == OutcomeReason::unhealthy);
+    web.until([](const auto& each) { return each.run == 2 && each.state == ProcessState::running; });
+    CHECK(web.now().ready == false);
+}
+
 TEST_CASE("given a stop, when it meets a run that is ended for its checks, then that run was stopped") {
     Checked web({{"ready", in_time(5)}, {"restart", "always"}});
     web.daemon.shims.obeys_stop = false;
