@@ -46,7 +46,8 @@ mcp::ServerLimits limits_within(std::size_t agent_connections) {
 
 Services::Services(World world, core::SupervisorOptions options, ServiceOptions services,
                    std::function<ops::DaemonInfo()> info)
-    : log_changes_(world.executor, world.clock, world.workers.waiting),
+    : data_(options.data),
+      log_changes_(world.executor, world.clock, world.workers.waiting),
       socket_owners_(world.executor, world.clock, world.workers.waiting),
       patterns_(world.executor, world.clock, world.workers.looking, log_changes_),
       probes_(world.executor, world.clock, patterns_, world.shims, world.workers.waiting),
@@ -54,6 +55,7 @@ Services::Services(World world, core::SupervisorOptions options, ServiceOptions 
       supervisor(world.executor, world.clock, world.store, world.shims, world.directories, probes_, std::move(options)),
       waiter(world.clock, supervisor, world.workers, patterns_),
       failures(world.clock, supervisor, world.directories, world.workers.waiting),
+      file_watches(world.executor, world.clock, supervisor, world.workers.waiting, data_),
       server(world.executor, world.clock, server_info(), limits_within(services.agent_connections), features()),
       resources(world.executor, world.clock, supervisor, world.workers.reading, log_changes_, server) {
     tools::Core core{supervisor,    world.store,    waiter,        failures,       world.clock,
@@ -67,6 +69,7 @@ Services::Services(World world, core::SupervisorOptions options, ServiceOptions 
 
 Task<> Services::close() {
     co_await resources.close();
+    co_await file_watches.close();
     co_await supervisor.close();
     co_await patterns_.close();
 }

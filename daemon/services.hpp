@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "common/mcp/server.hpp"
+#include "daemon/core/file_watches.hpp"
 #include "daemon/core/local_check_probes.hpp"
 #include "daemon/core/socket_owners.hpp"
 #include "daemon/core/supervisor.hpp"
@@ -46,6 +47,7 @@ public:
     const core::SocketOwners& socket_owners() const noexcept { return socket_owners_; }
 
 private:
+    const std::filesystem::path data_;
     core::LogChanges log_changes_;
     core::SocketOwners socket_owners_;
     core::PatternWatches patterns_;
@@ -56,6 +58,7 @@ public:
     core::Supervisor supervisor;
     core::Waiter waiter;
     core::Failures failures;
+    core::FileWatches file_watches;
     mcp::Server server;
     resources::ProcessResources resources;
 };

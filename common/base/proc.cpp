@@ -273,4 +273,12 @@ std::vector<Listener> find_listeners(int port) {
     return out;
 }
 
+std::size_t max_user_watches() {
+    constexpr std::size_t usual = 8192;  // of kernels that say nothing
+    const auto text = read_file("/proc/sys/fs/inotify/max_user_watches", 64);
+    std::size_t out = 0;
+    if (text) std::from_chars(text->data(), text->data() + text->size(), out);
+    return out > 0 ? out : usual;
+}
+
 }  // namespace persistproc::base

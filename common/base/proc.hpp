@@ -70,6 +70,9 @@ std::optional<std::filesystem::path> find_open_file(pid_t pid, std::string_view 
 /// is not shown.
 bool may_have_interpreters();
 
+/// How many directories or files all programs of this user may watch at once (inotify(7)).
+std::size_t max_user_watches();
+
 /// Listening TCP sockets of this network namespace: inode to port.
 std::unordered_map<std::uint64_t, int> listening_ports();
 

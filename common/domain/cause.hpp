@@ -36,6 +36,9 @@ enum class CauseCode {
     suspended,          // its program was stopped by a signal, and goes on with SIGCONT
     data_removed,       // somebody removed the data directory: nothing of it is recorded any more
     checks_failed,      // text: which of its checks, and why: it was ended for that
+    files_changed,      // text: one of the files it watches; that is why its present run was begun
+    watch_suspended,    // text: the file that changed last; count: restarts for such changes within `seconds`
+    watch_failed,       // text: why changes of its files are not seen
 };
 
 /// `code` says which of the others are set.
@@ -107,7 +110,10 @@ struct EnumNames<domain::CauseCode> {
                                                                {E::shim_replaced, "shim_replaced"},
                                                                {E::suspended, "suspended"},
                                                                {E::data_removed, "data_removed"},
-                                                               {E::checks_failed, "checks_failed"}};
+                                                               {E::checks_failed, "checks_failed"},
+                                                               {E::files_changed, "files_changed"},
+                                                               {E::watch_suspended, "watch_suspended"},
+                                                               {E::watch_failed, "watch_failed"}};
 };
 }  // namespace schema
 

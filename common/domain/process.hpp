@@ -172,6 +172,32 @@ inline constexpr std::string_view variable_name_rule =
 /// Errors: invalid (a name, a NUL byte); no value is repeated.
 Result<void> check_environment(const Environment& environment);
 
+/// Seconds as a number, or a duration as text ("10s", "1m30s").
+extern const schema::Form<double> seconds_form;
+
+/// The files of a process whose changes run it again.
+struct Watch {
+    std::string directory;           // absolute; patterns are relative to it
+    std::vector<std::string> paths;  // globs (watch/glob.hpp)
+    std::vector<std::string> ignore;
+    double debounce_seconds = 0.3;
+    bool gitignore = true;
+    bool defaults = true;  // leaves out what is usually made and not written
+    friend bool operator==(const Watch&, const Watch&) = default;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using W = Watch;
+        using schema::field;
+        each(field("directory", &W::directory).only(schema::in_documents));
+        each(schema::required("paths", &W::paths).range(1, 256).as_key("paths"));
+        each(field("ignore", &W::ignore).range(0, 256).as_key("ignore"));
+        each(field("debounce_seconds", &W::debounce_seconds).in_form(&seconds_form).range(0.01, 60).as_key("debounce"));
+        each(field("gitignore", &W::gitignore).as_key("gitignore"));
+        each(field("defaults", &W::defaults).as_key("defaults"));
+    }
+};
+
 /// What the user asked to be run. The one place where a field of a definition is written down: requests and views take
 /// its list of fields over, the store's documents and the runs' specs are its JSON. Environment values are not part of
 /// it: they live in the run's `spec` alone.
@@ -193,6 +219,7 @@ struct Definition {
     std::vector<int> never_codes;    // exit codes after which it is not run again
     std::vector<int> success_codes;  // exit codes that are no failure; empty: 0 alone
     Checks ready, health;            // paths in them are relative to the working directory
+    std::optional<Watch> watch;      // changes of these files run it again
     schema::Unknown unknown;         // what a newer version has stored; kept
 
     template <class Each>
@@ -204,8 +231,6 @@ struct Definition {
 extern const schema::Form<std::vector<std::string>> command_form;
 /// A signal by its name.
 extern const schema::Form<int> signal_form;
-/// Seconds as a number, or a duration as text ("10s", "1m30s").
-extern const schema::Form<double> seconds_form;
 extern const schema::Form<std::optional<double>> optional_seconds_form;
 /// Bytes as a number, or a size as text ("64KiB").
 extern const schema::Form<std::int64_t> bytes_form;
@@ -298,6 +323,7 @@ constexpr void Definition::fields(Each&& each) {
              .left_out_if_absent()
              .as_flag("health", "CHECK",
                       "Once it is ready, asked every 10s; as --ready. It is run again when three in a row fail"));
+    each(field("watch", &D::watch).only(schema::in_documents).left_out_if_absent());
 }
 
 /// A process as every answer shows it (product contract, "Process view"): its definition, as far as that is shown, and

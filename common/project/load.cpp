@@ -11,6 +11,7 @@
 #include "common/project/parts.hpp"
 #include "common/project/references.hpp"
 #include "common/schema/codec.hpp"
+#include "common/watch/glob.hpp"
 
 namespace persistproc::project {
 
@@ -215,6 +216,7 @@ private:
         finish_command(draft);
         finish_paths(draft);
         finish_restart(draft.process);
+        finish_watch(draft);
         finish_checks(draft);
         finish_environment(draft);
     }
@@ -261,6 +263,16 @@ private:
         directory = joined_path(draft.process.base_directory, directory.empty() ? "." : directory);
         if (directory.size() > 4096 || directory.find('\0') != std::string::npos)
             refuse_key(draft, "cwd", "is no path of a directory");
+    }
+
+    void finish_watch(Draft& draft) {
+        Process& process = draft.process;
+        if (!process.watch) return;
+        process.watch->directory = process.base_directory;
+        for (const auto* const patterns : {&process.watch->paths, &process.watch->ignore})
+            for (const auto& each : *patterns)
+                if (auto glob = watch::Glob::parse(each); !glob) refuse_key(draft, "watch", glob.error().message);
+        process.definition.watch = process.watch;
     }
 
     /// What is as usual is left to the daemon.

@@ -240,8 +240,10 @@ Result<Restart> read_restart(const Json& json, const std::string& path) {
 template <class T>
 Json write_by_keys(const T& value) {
     Json out = Json::object();
-    for (const auto& each : schema::detail::object_codec<T>().fields)
+    for (const auto& each : schema::detail::object_codec<T>().fields) {
+        if (!each.facts.is_for(schema::in_files)) continue;
         out[each.facts.key] = schema::detail::write_field(each, &value, schema::in_files);
+    }
     return out;
 }
 Json write_restart(const Restart& restart) { return write_by_keys(restart); }

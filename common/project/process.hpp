@@ -91,27 +91,7 @@ struct Restart {
     }
 };
 
-struct Watch {
-    std::vector<std::string> paths;
-    std::vector<std::string> ignore;
-    double debounce_seconds = 0.3;
-    bool gitignore = true;
-    bool defaults = true;  // leaves out what is usually made and not written
-
-    template <class Each>
-    static constexpr void fields(Each&& each) {
-        using W = Watch;
-        using schema::field;
-        each(schema::required("paths", &W::paths).range(1, 256).as_key("paths"));
-        each(field("ignore", &W::ignore).range(0, 256).as_key("ignore"));
-        each(field("debounce_seconds", &W::debounce_seconds)
-                 .in_form(&domain::seconds_form)
-                 .range(0.01, 60)
-                 .as_key("debounce"));
-        each(field("gitignore", &W::gitignore).as_key("gitignore"));
-        each(field("defaults", &W::defaults).as_key("defaults"));
-    }
-};
+using domain::Watch;
 
 extern const schema::Form<std::vector<PortWish>> ports_form;
 extern const schema::Form<std::vector<Dependency>> dependencies_form;

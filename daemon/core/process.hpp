@@ -53,6 +53,9 @@ struct Process {
     std::string unread;                          // why nothing is known of it; empty: it could be read
     std::uint32_t ended_run = 0;                 // the one `life.outcome()` is about
     std::optional<Error> start_error;            // why the newest start failed
+    std::uint32_t changed_run = 0;               // the newest that was begun since files had changed; 0: none
+    std::string changed_file;                    // one of these
+    std::optional<Cause> watch_trouble;          // why changes of its files do not run it again
 
     Reading reading;
 

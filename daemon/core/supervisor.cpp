@@ -163,6 +163,36 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     return out;
 }
 
+std::optional<WatchedState> Supervisor::watched_state(ProcessId id) const {
+    const auto process = table_.find(id);
+    if (!process || process->standing == Standing::unsupported) return std::nullopt;
+    const auto* running = std::get_if<Running>(&process->life.phase());
+    const auto* starting = std::get_if<Starting>(&process->life.phase());
+    const auto& outcome = process->life.outcome();
+    const bool was_stopped = outcome && outcome->reason == OutcomeReason::stopped;
+    WatchedState out;
+    out.watch = process->record.definition.watch;
+    out.run = process->life.last_run();
+    out.on_request = starting != nullptr ? !starting->by_policy : running != nullptr && running->on_request;
+    out.is_stopped = process->life.wanted() == Wanted::down && (was_stopped || process->life.is_live());
+    return out;
+}
+
+void Supervisor::note_changed_file(ProcessId id, std::string path) {
+    const auto process = table_.find(id);
+    if (!process) return;
+    process->changed_run = process->life.last_run();
+    process->changed_file = std::move(path);
+    driver_.announce(*process);
+}
+
+void Supervisor::tell_of_watch(ProcessId id, std::optional<Cause> trouble) {
+    const auto process = table_.find(id);
+    if (!process) return;
+    process->watch_trouble = std::move(trouble);
+    driver_.announce(*process);
+}
+
 void Supervisor::note_ready(ProcessId id, std::uint32_t run) {
     const auto process = table_.find(id);
     if (!process || run <= process->record.ready_run || run > process->life.last_run()) return;

@@ -11,6 +11,14 @@
 
 namespace persistproc::core {
 
+/// A process as a watch of its files needs to know it.
+struct WatchedState {
+    std::optional<domain::Watch> watch;
+    std::uint32_t run = 0;    // the newest
+    bool on_request = false;  // somebody asked for that run; else its policy began it, or nobody knows
+    bool is_stopped = false;  // on request: it stays down
+};
+
 class Supervisor {
 public:
     /// All references outlive the supervisor.
@@ -69,6 +77,12 @@ public:
     Task<Result<std::vector<Located>>> locate_all();
     /// As `locate`, without waiting; nothing when the process is gone.
     std::optional<Located> find(ProcessId id) const;
+    /// Nothing: there is no such process, or it is not to be touched.
+    std::optional<WatchedState> watched_state(ProcessId id) const;
+    /// Its newest run was begun since this file had changed.
+    void note_changed_file(ProcessId id, std::string path);
+    /// Why changes of its files do not run it again, for its views. Nothing: they do, or none are watched.
+    void tell_of_watch(ProcessId id, std::optional<Cause> trouble);
     /// The listening ports of its tree, at most 50 ms old. Blocks nobody.
     Task<std::vector<int>> ports(ProcessId id);
 

@@ -107,6 +107,9 @@ std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now
     if (const auto* backoff = std::get_if<Backoff>(&process.life.phase()))
         out.push_back(runs_again(process, wall + (backoff->until - now)));
     if (process.is<GaveUp>() || is_in_crash_loop(process, now)) out.push_back(quick_failures(process));
+    if (live && process.changed_run == process.life.last_run() && process.changed_run > 0)
+        out.push_back(Cause{.code = CauseCode::files_changed, .text = process.changed_file});
+    if (process.watch_trouble) out.push_back(*process.watch_trouble);
     add_other_version(out, process);
     if (process.is<Ended>() && process.record.called_off_run == process.ended_run)
         out.push_back(Cause{.code = CauseCode::called_off, .by = process.record.called_off_by});

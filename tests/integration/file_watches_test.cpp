@@ -1,0 +1,174 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "tests/integration/daemon_in_process.hpp"
+#include "tests/support/catch.hpp"
+
+namespace file_watches_test {
+
+using namespace persistproc;
+using namespace std::chrono_literals;
+using domain::ProcessState;
+using tests::DaemonInProcess;
+using tests::Json;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A process that is run again when "src/**/*.js" or "*.toml" changes.
+struct Watching {
+    explicit Watching(domain::RestartPolicy restart = domain::RestartPolicy::never) {
+        fs::create_directories(root.path() / "src/deep");
+        ops::StartRequest request;
+        request.definition.command = {"a"};
+        request.definition.working_directory = root.path().native();
+        request.definition.label = "web";
+        request.definition.restart = restart;
+        request.definition.watch = domain::Watch{
+            .directory = root.path().native(), .paths = {"src/**/*.js", "*.toml"}, .ignore = {"src/made.js"}};
+        async::TaskGroup tasks(daemon.io.get_executor());
+        bool is_begun = false;
+        tasks.spawn("start", start(daemon, std::move(request), &is_begun));
+        daemon.run_until([&] { return is_begun; });
+        settle();
+    }
+    static Task<> start(DaemonInProcess& daemon, ops::StartRequest request, bool* is_begun) {
+        auto started = co_await daemon.supervisor.start(std::move(request), "test");
+        REQUIRE(started);
+        *is_begun = true;
+    }
+    /// The walk has ended: what it waits for are other threads.
+    void settle() {
+        for (int i = 0; i < 20; ++i) daemon.io.run_one_for(10ms);
+    }
+    void write(const fs::path& path) { std::ofstream(root.path() / path) << "x"; }
+    std::uint32_t run() { return daemon.supervisor.find({1})->run; }
+    /// It is run again for what has changed, once.
+    bool is_run_again() {
+        settle();
+        const std::uint32_t before = run();
+        for (int i = 0; i < 20 && run() == before; ++i) pass(50ms);
+        if (run() == before) return false;
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::running; });
+        pass(1s);
+        CHECK(run() == before + 1);
+        return true;
+    }
+    void pass(std::chrono::nanoseconds by) {
+        daemon.advance(by);
+        for (int i = 0; i < 5; ++i) daemon.io.run_one_for(2ms);
+    }
+    Json view() { return daemon.call("list_processes", Json::object())["structuredContent"]["processes"][0]; }
+
+    tests::TemporaryDirectory root;
+    DaemonInProcess daemon;
+};
+
+}  // namespace
+
+TEST_CASE("a change of a watched file runs the process again, and says which") {
+    Watching web;
+    web.write("src/a.js");
+    CHECK(web.is_run_again());
+    CHECK(web.view()["causes"] == Json::array({{{"code", "files_changed"}, {"text", "src/a.js"}}}));
+    web.daemon.call("restart_process", Json{{"process", "p1"}});
+    CHECK(!web.view().contains("causes"));
+}
+
+TEST_CASE("what an editor does in a moment is one change") {
+    Watching web;
+    SECTION("a new file in the place of the old one") {
+        web.write("src/a.js.tmp");
+        fs::rename(web.root.path() / "src/a.js.tmp", web.root.path() / "src/a.js");
+        CHECK(web.is_run_again());
+    }
+    SECTION("several files") {
+        for (const char* each : {"src/a.js", "src/deep/b.js", "package.toml"}) web.write(each);
+        CHECK(web.is_run_again());
+    }
+    SECTION("a new directory that is filled at once") {
+        fs::create_directories(web.root.path() / "src/new/below");
+        web.write("src/new/below/c.js");
+        CHECK(web.is_run_again());
+        web.write("src/new/below/c.js");
+        CHECK(web.is_run_again());
+    }
+    SECTION("a removal") {
+        web.write("src/a.js");
+        CHECK(web.is_run_again());
+        fs::remove(web.root.path() / "src/a.js");
+        CHECK(web.is_run_again());
+    }
+}
+
+TEST_CASE("what does not count runs nothing again") {
+    Watching web;
+    web.write("src/a.ts");
+    web.write("src/made.js");
+    web.write("src/.a.js.swp");
+    fs::create_directories(web.root.path() / "src/node_modules");
+    web.write("src/node_modules/x.js");
+    CHECK_FALSE(web.is_run_again());
+    web.write("src/a.js");
+    CHECK(web.is_run_again());
+    std::ifstream(web.root.path() / "src/a.js").get();
+    ::utimensat(AT_FDCWD, (web.root.path() / "src/a.js").c_str(), nullptr, 0);
+    CHECK_FALSE(web.is_run_again());
+}
+
+TEST_CASE("what git leaves out from now on counts no more") {
+    Watching web;
+    web.write("src/deep/a.js");
+    CHECK(web.is_run_again());
+    std::ofstream(web.root.path() / ".gitignore") << "deep/\n";
+    CHECK_FALSE(web.is_run_again());
+    web.write("src/deep/a.js");
+    CHECK_FALSE(web.is_run_again());
+}
+
+TEST_CASE("a stop on request is respected, an end is not") {
+    Watching web;
+    SECTION("stopped") {
+        web.daemon.call("stop_process", Json{{"process", "p1"}});
+        web.settle();
+        web.write("src/a.js");
+        CHECK_FALSE(web.is_run_again());
+    }
+    SECTION("ended by itself") {
+        web.daemon.shims.find({{1}, 1})->end(1);
+        web.daemon.run_until([&] { return web.daemon.supervisor.find({1})->state == ProcessState::exited; });
+        web.write("src/a.js");
+        CHECK(web.is_run_again());
+    }
+}
+
+TEST_CASE("a run that somebody begins needs no other one for what changed before") {
+    Watching web;
+    web.write("src/a.js");
+    web.settle();
+    web.daemon.call("restart_process", Json{{"process", "p1"}});
+    web.settle();
+    CHECK_FALSE(web.is_run_again());
+}
+
+TEST_CASE("a process that changes what it watches is left alone after ten runs, and says so") {
+    Watching web;
+    for (int i = 0; i < 10; ++i) {
+        web.write("src/out.js");
+        REQUIRE(web.is_run_again());
+    }
+    web.write("src/out.js");
+    CHECK_FALSE(web.is_run_again());
+    const std::string told = web.view().dump();
+    CHECK(told.find("watch_suspended") != std::string::npos);
+    CHECK(told.find("src/out.js") != std::string::npos);
+    web.daemon.call("restart_process", Json{{"process", "p1"}});
+    web.settle();
+    CHECK(web.view().dump().find("watch_suspended") == std::string::npos);
+    web.write("src/out.js");
+    CHECK(web.is_run_again());
+}
+
+}  // namespace file_watches_test
