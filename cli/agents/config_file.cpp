@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/base/file.hpp"
+#include "common/base/text.hpp"
 
 namespace persistproc::cli::agents {
 
@@ -106,6 +107,12 @@ Result<void> check_within(const fs::path& project, const fs::path& path) {
         const bool is_ours = status.st_uid == ::geteuid() || (!is_inside && status.st_uid == 0);
         if (!is_inside && !is_within(root, next) && !S_ISLNK(status.st_mode)) return leads_out();
         if (is_inside && !is_ours) return denied(next, fmt::format("belongs to another user (uid {})", status.st_uid));
+        // Where nothing but its owner's can be taken away, what others put there is seen to be theirs.
+        const bool is_sticky = S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0;
+        if (is_inside && !S_ISLNK(status.st_mode) && (status.st_mode & S_IWOTH) != 0 && !is_sticky)
+            return denied(next, fmt::format("may be written by everybody (mode {:04o}); look at what is there, then "
+                                            "close it with: chmod o-w {}",
+                                            status.st_mode & 07777u, base::shell_quote(next.native())));
         if (!S_ISLNK(status.st_mode)) {
             at = std::move(next);
             continue;

@@ -417,6 +417,7 @@ static Task<int> setup(Context context, SetupArguments options) {
         for (const ops::Agent* agent : chosen)
             told.push_back(print_entry(*agent, file_of(*agent, options.scope, *folders), options, shown));
         const int status = show(console, told, options, shown);
+        if (there.stranger) console.note(held_by_stranger(context.common, there).message);
         if (needs_token)
             console.note(
                 fmt::format("TOKEN is what stands in {}", rundir::token_path(context.common.data_directory).native()));

@@ -336,6 +336,8 @@ class SetupBesideAStranger(harness.TestCase):
                     self.assertOneLine(refused.err, f"port {stranger.getsockname()[1]} is held by",
                                        f"(PID {os.getpid()})", "leave out --http", "--port")
                 self.assertEqual(list(self.place.work.iterdir()), [])
+                shown = self.ok("setup", "cursor", "--scope", "project", "--http", "--print")
+                self.assertOneLine(shown.err, f"port {stranger.getsockname()[1]} is held by", "leave out --http")
                 self.ok("setup", "cursor")
 
     def test_an_entry_that_leads_to_one_is_not_called_set_up(self):

@@ -374,6 +374,23 @@ class Setup(Case):
                 link.unlink()
         self.assertEqual([list((theirs / "x").iterdir()), list(ours.iterdir())], [[], []])
 
+    def test_nothing_is_written_where_everybody_may_write(self):
+        folder = self.place.work / ".cursor"
+        path = self.write(folder / "mcp.json", b"{}\n")
+        for open_to_all, mode in ((folder, 0o777), (self.place.work, 0o777), (path, 0o666)):
+            with self.subTest(open_to_all):
+                before = stat.S_IMODE(open_to_all.stat().st_mode)
+                open_to_all.chmod(mode)
+                refused = self.cli("setup", "cursor", "--scope", "project")
+                self.assertEqual((refused.code, refused.out), (1, b""))
+                self.assertOneLine(refused.err, f"{open_to_all} may be written by everybody (mode 0{mode:o})",
+                                   f"chmod o-w {open_to_all}")
+                open_to_all.chmod(before)
+        self.assertEqual(path.read_bytes(), b"{}\n")
+        # In such a one nobody takes away what is another's.
+        self.place.work.chmod(0o1777)
+        self.ok("setup", "cursor", "--scope", "project")
+
     @harness.needs_root
     def test_a_project_of_another_is_not_ours_to_write(self):
         os.chown(self.place.work, 61233, 61233)
