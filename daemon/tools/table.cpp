@@ -12,9 +12,11 @@ namespace persistproc::tools {
 namespace {
 
 constexpr std::string_view own = "persistproc";
-// What answers call the person and the daemon, and what acts in the daemon by itself.
-constexpr std::string_view not_for_agents[] = {"you",      "a command line", "the daemon",     "agent",  "the client",
-                                               "adoption", "retention",      "restart policy", "signal", "recovered"};
+// What answers call the person and the daemon, and what acts in the daemon by itself; with or without an article.
+constexpr std::string_view not_for_agents[] = {"you",          "user",      "person",         "human",  "owner",
+                                               "command line", "daemon",    "agent",          "client", "shim",
+                                               "adoption",     "retention", "restart policy", "signal", "recovered"};
+constexpr std::string_view articles[] = {"the ", "a ", "an ", "your "};
 
 bool begins_ignoring_case(std::string_view text, std::string_view with) {
     return text.size() >= with.size() && ::strncasecmp(text.data(), with.data(), with.size()) == 0;
@@ -23,6 +25,8 @@ bool begins_ignoring_case(std::string_view text, std::string_view with) {
 /// Whether an agent that calls itself so would pass for somebody else.
 bool is_taken(std::string_view name) {
     if (begins_ignoring_case(name, own)) return true;
+    for (const std::string_view article : articles)
+        if (begins_ignoring_case(name, article)) return is_taken(name.substr(article.size()));
     return std::any_of(std::begin(not_for_agents), std::end(not_for_agents), [name](std::string_view each) {
         return begins_ignoring_case(name, each) && (name.size() == each.size() || name[each.size()] == ' ');
     });
