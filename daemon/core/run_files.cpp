@@ -372,6 +372,17 @@ Result<std::string> canonical_directory(const std::string& path) {
     return canonical.string();
 }
 
+/// Of the files of a log, none of which may be a link.
+static Error log_failure(const fs::path& log, int err) {
+    std::error_code failed;
+    if (err == ELOOP)
+        for (fs::directory_iterator entry(log, failed), end; !failed && entry != end; entry.increment(failed))
+            if (entry->is_symlink(failed))
+                return {ErrorCode::denied, fmt::format("{} is a symbolic link; look at what it leads to, and remove it",
+                                                       entry->path().native())};
+    return base::os_failure(log.native(), err);
+}
+
 Result<void> clear_output(const fs::path& data, ProcessId id) {
     const fs::path log = rundir::process_paths(data, id).log;
     const base::UniqueFd directory(::open(log.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -384,7 +395,7 @@ Result<void> clear_output(const fs::path& data, ProcessId id) {
     if (err == 0) err = writer.clear();
     if (err == 0) err = writer.sync();
     writer.close();
-    if (err != 0) return base::os_failure(log.native(), err);
+    if (err != 0) return log_failure(log, err);
     return {};
 }
 

@@ -34,6 +34,19 @@ void write(const fs::path& file, std::size_t bytes) {
     std::ofstream(file) << std::string(bytes, 'x');
 }
 
+TEST_CASE("a link among a log's files is named where its output is to be removed") {
+    tests::TemporaryDirectory data;
+    const fs::path log = rundir::process_paths(data.path(), {1}).log;
+    const fs::path link = log / "00000001.log";
+    write(data.path() / "elsewhere", 10);
+    fs::create_directories(log);
+    fs::create_symlink(data.path() / "elsewhere", link);
+    const auto cleared = clear_output(data.path(), {1});
+    REQUIRE_FALSE(cleared);
+    CHECK(cleared.error().message.starts_with(link.native() + " is a symbolic link; "));
+    CHECK(fs::file_size(data.path() / "elsewhere") == 10);
+}
+
 TEST_CASE("output of agents costs the person none while they hold more, nor where they can give none") {
     tests::TemporaryDirectory data;
     const Starters starters{{{1}, "persistproc 1"}, {{2}, "one 1"}, {{3}, "two 1"}, {{4}, "two 2"}};
