@@ -12,8 +12,8 @@ namespace persistproc::daemon {
 /// beginning, before there are threads. Source: mallopt(3).
 void bound_heap();
 
-/// Gives back what is free some seconds after something has ended, and again as long as much is in use. One executor,
-/// one thread.
+/// Gives back what is free some seconds after something has ended, and again for some minutes, ever less often, as long
+/// as more than a little is in use. One executor, one thread.
 class HeapTrimmer {
 public:
     /// `threads` and `clock` outlive it.
@@ -29,6 +29,7 @@ private:
     async::Clock& clock_;
     boost::asio::thread_pool& threads_;
     bool is_trimming_ = false;
+    int looks_ = 0;  // since something has ended
     async::TaskGroup tasks_;
 };
 
