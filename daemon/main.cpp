@@ -173,7 +173,8 @@ Result<void> check_start(const daemon::Options& options) {
             return base::with_context(own.error(), "data directory");
     std::error_code ignored;
     if (!fs::exists(options.data, ignored)) return boost::system::in_place_value;
-    if (auto own = base::check_own_entries(options.data); !own) return base::with_context(own.error(), "data directory");
+    if (auto own = base::check_own_entries(options.data); !own)
+        return base::with_context(own.error(), "data directory");
     const fs::path sockets = rundir::daemon_socket_path(options.data).parent_path();
     if (auto own = base::check_private_directory(sockets); !own) return own;
     if (auto ended = registry::EndedSessions::open(options.data); !ended) return ended.error();
