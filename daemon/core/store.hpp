@@ -11,6 +11,7 @@
 #include "common/async/clock.hpp"
 #include "common/async/notifier.hpp"
 #include "daemon/core/lifecycle.hpp"
+#include "daemon/core/projects/project_record.hpp"
 
 namespace persistproc::core {
 
@@ -170,6 +171,7 @@ struct StoreChange {
     std::vector<ProcessRecord> processes;  // inserted or replaced
     std::vector<RunRecord> runs;           // inserted, or joined with what is known of the run: `join`
     std::vector<ProcessId> removed;        // with their runs
+    std::vector<ProjectRecord> projects;   // inserted or replaced; one that says nothing is removed
     std::vector<AuditEntry> audit;
     /// It has come about, recorded or not: where the disk has no room it is kept, and written as soon as there is some,
     /// before anything that comes later.
@@ -180,8 +182,9 @@ struct StoreChange {
 struct StoreSnapshot {
     std::vector<ProcessRecord> processes;
     std::vector<RunRecord> last_runs;  // the newest run of each process that has one
-    std::uint32_t next_process = 1;    // ids are never reused, not even after a removal
-    std::uint64_t epoch = 1;           // of this daemon: higher than any before it
+    std::vector<ProjectRecord> projects;
+    std::uint32_t next_process = 1;  // ids are never reused, not even after a removal
+    std::uint64_t epoch = 1;         // of this daemon: higher than any before it
 };
 
 class Store {

@@ -1,0 +1,57 @@
+#pragma once
+/// The numbers that ports of all projects have, so that no two take the same: what is in the book stays, also while
+/// nothing runs. Values, pure; one thread at a time.
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/result.hpp"
+#include "common/project/process.hpp"
+#include "daemon/core/projects/project_record.hpp"
+
+namespace persistproc::core::projects {
+
+class PortBook {
+public:
+    /// What is booked for the project of this file.
+    const std::vector<BookedPort>& find(const std::string& file) const;
+    /// Takes the place of whatever was booked for it; empty: nothing is any more.
+    void set(const std::string& file, std::vector<BookedPort> ports);
+
+    struct Holder {
+        std::string file;
+        BookedPort port;
+    };
+    /// Who else has the number, in the order of files.
+    std::vector<Holder> holders(int number, const std::string& but_file) const;
+
+private:
+    std::map<std::string, std::vector<BookedPort>> ports_;
+    std::map<int, std::set<std::string>> files_;  // by number
+};
+
+/// Chooses numbers for the ports of one project, in the order they are asked for. What the book has for the same wish
+/// stays. A port that is wished exactly has its number whoever else has it: whether it is free is seen when it starts.
+class PortChoice {
+public:
+    /// `taken`: numbers that somebody listens on now, whoever it is. `gone`: projects whose numbers are free again.
+    /// References outlive it.
+    PortChoice(const PortBook& book, std::string file, const std::set<int>& taken, const std::set<std::string>& gone)
+        : book_(book), file_(std::move(file)), taken_(taken), gone_(gone) {}
+
+    /// Errors: limit (none is free).
+    Result<int> number(const std::string& process, const project::PortWish& wish);
+    const std::vector<BookedPort>& chosen() const noexcept { return chosen_; }
+
+private:
+    bool is_free(int number) const;
+    const PortBook& book_;
+    const std::string file_;
+    const std::set<int>& taken_;
+    const std::set<std::string>& gone_;
+    std::vector<BookedPort> chosen_;
+};
+
+}  // namespace persistproc::core::projects

@@ -1,0 +1,58 @@
+#pragma once
+/// Projects as they lie on disk: which file is meant, whether it may be believed, what it says. Nothing is run,
+/// connected to or written; a file that is not to be believed is not read.
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/async/clock.hpp"
+#include "common/project/digest.hpp"
+#include "common/project/load.hpp"
+#include "daemon/core/projects/port_book.hpp"
+
+namespace persistproc::core::projects {
+
+/// Which project, as whom.
+struct ProjectQuery {
+    std::string directory;            // absolute; the file is looked for there and above
+    std::optional<std::string> file;  // instead: this one, relative to the directory
+    // What `${env.X}` and expanded environment files see, "NAME=value" each; nothing: what programs inherit from the
+    // daemon.
+    std::optional<std::vector<std::string>> environment;
+};
+
+struct LoadedProject {
+    std::string file;                                 // canonical path: who the project is
+    std::vector<std::string> others;                  // files of other tools beside it that are not read for that
+    project::Loaded loaded;                           // without `project` where its files have problems
+    std::map<std::string, project::Digests> digests;  // by process
+    // Of all bytes and commands at their path, whatever is inherited and whatever numbers the ports have; empty where
+    // there are problems. It is what somebody consents to.
+    std::string consent;
+    // In a linked worktree whose link the main working copy confirms: the file there, and the consent that the same
+    // bytes would have at that place.
+    struct MainCopy {
+        std::string file, consent;
+    };
+    std::optional<MainCopy> main_copy;
+    std::vector<BookedPort> ports;  // of all its processes; the book may not hold them yet
+    std::vector<std::string> gone;  // projects of the book whose directories are not there any more
+
+    bool is_good() const noexcept { return loaded.project.has_value(); }
+    const project::Project& project() const { return *loaded.project; }
+};
+using LoadedPtr = std::shared_ptr<const LoadedProject>;
+
+/// Where projects come from: the disk, or what a test has instead.
+class ProjectSource {
+public:
+    virtual ~ProjectSource() = default;
+    /// `book`: as it is now; numbers for ports that are not in it are chosen, and not put into it. A project with
+    /// problems is no failure. Errors: not_found (no project's file there or above), denied (it is not to be believed:
+    /// says why), invalid (too large), io. Cancelling abandons the wait.
+    virtual Task<Result<LoadedPtr>> load(ProjectQuery query, std::shared_ptr<const PortBook> book) = 0;
+};
+
+}  // namespace persistproc::core::projects
