@@ -82,7 +82,7 @@ Result<std::string> read_own_file(const fs::path& path, std::size_t max_bytes) {
     return read_all(fd->get(), path, max_bytes);
 }
 
-Result<std::string> read_trusted_file(const fs::path& path, std::size_t max_bytes) {
+Result<UniqueFd> open_trusted_file(const fs::path& path) {
     auto fd = open_file(path, O_RDONLY | O_NONBLOCK);
     if (!fd) return fd.error();
     struct stat info {};
@@ -94,6 +94,12 @@ Result<std::string> read_trusted_file(const fs::path& path, std::size_t max_byte
             ErrorCode::denied,
             fmt::format("{} may be written by everybody (mode {:04o}); look at what it says, then: chmod o-w {}",
                         path.string(), info.st_mode & 07777, shell_quote(path.native()))};
+    return fd;
+}
+
+Result<std::string> read_trusted_file(const fs::path& path, std::size_t max_bytes) {
+    const auto fd = open_trusted_file(path);
+    if (!fd) return fd.error();
     return read_all(fd->get(), path, max_bytes);
 }
 

@@ -26,8 +26,10 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t max
 
 /// As `read_file`, of a regular file that belongs to this user, through no symbolic link. Errors besides: denied.
 Result<std::string> read_own_file(const std::filesystem::path& path, std::size_t max_bytes = 64u << 20);
-/// As `read_file`, of a regular file that belongs to this user or root, and that others cannot write: what it says is
-/// obeyed. A link is followed. Errors besides: denied.
+/// To read a regular file that belongs to this user or root, and that others cannot write: what it says is obeyed. A
+/// link is followed. Errors besides: denied.
+Result<UniqueFd> open_trusted_file(const std::filesystem::path& path);
+/// As `read_file`, of such a file.
 Result<std::string> read_trusted_file(const std::filesystem::path& path, std::size_t max_bytes = 64u << 20);
 /// Whether everything directly in this directory is a regular file, a directory or a socket of this user's. Errors:
 /// denied (names what is not), io.

@@ -18,11 +18,6 @@ namespace {
 
 const std::vector<std::string> top_keys{"name", "include", "env_file", "env", "defaults", "groups", "process", "x"};
 
-bool is_within(const std::string& path, const std::string& directory) {
-    if (directory.empty() || directory == "/") return true;
-    return path.starts_with(directory) && path.size() > directory.size() && path[directory.size()] == '/';
-}
-
 /// persistproc.toml has persistproc.local.toml beside it, and "" any other file.
 std::string local_path(const std::string& file) {
     constexpr std::string_view ending = ".toml";
@@ -252,6 +247,11 @@ std::string joined_path(const std::string& directory, const std::string& path) {
     std::string out = (std::filesystem::path(directory) / path).lexically_normal().native();
     if (out.size() > 1 && out.ends_with('/')) out.pop_back();
     return out;
+}
+
+bool is_within(const std::string& path, const std::string& directory) {
+    if (directory.empty() || directory == "/") return true;
+    return path.starts_with(directory) && path.size() > directory.size() && path[directory.size()] == '/';
 }
 
 std::string directory_of(const std::string& path) { return std::filesystem::path(path).parent_path().native(); }

@@ -36,6 +36,9 @@ std::vector<Part> read_parts(const std::string& file, const Lookups& lookups, So
 /// `path`, which is relative to `directory` unless it is absolute, without dots.
 std::string joined_path(const std::string& directory, const std::string& path);
 
+/// Whether a path lies below a directory, neither of them with dots; in "/" and in "" everything does.
+bool is_within(const std::string& path, const std::string& directory);
+
 /// "/a/b" of "/a/b/c".
 std::string directory_of(const std::string& path);
 

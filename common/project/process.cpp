@@ -70,12 +70,7 @@ Result<std::vector<PortWish>> read_ports(const Json& json, const std::string& pa
     return out;
 }
 Json write_wish(const PortWish& wish) {
-    switch (wish.kind) {
-        case PortWish::Kind::exactly: return wish.number;
-        case PortWish::Kind::from: return fmt::format("{}+", wish.number);
-        case PortWish::Kind::automatic: return "auto";
-    }
-    return {};
+    return wish.kind == PortWish::Kind::exactly ? Json(wish.number) : Json(wish_text(wish));
 }
 Json write_ports(const std::vector<PortWish>& wishes) {
     if (wishes.size() == 1 && wishes.front().name.empty()) return write_wish(wishes.front());
@@ -292,6 +287,15 @@ const schema::Form<Restart> restart_form{any_schema, read_restart, write_restart
 const schema::Form<std::optional<Watch>> watch_form{any_schema, read_watch, write_watch};
 const schema::Form<domain::Environment> environment_form{any_schema, read_environment, write_environment};
 const schema::Form<std::optional<std::int64_t>> Process::size_form{any_schema, read_size, write_size};
+
+std::string wish_text(const PortWish& wish) {
+    switch (wish.kind) {
+        case PortWish::Kind::exactly: return std::to_string(wish.number);
+        case PortWish::Kind::from: return fmt::format("{}+", wish.number);
+        case PortWish::Kind::automatic: break;
+    }
+    return "auto";
+}
 
 std::string port_variable(std::string_view port_name) {
     if (port_name.empty()) return "PORT";

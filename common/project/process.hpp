@@ -154,6 +154,9 @@ struct Process {
     static const schema::Form<std::optional<std::int64_t>> size_form;
 };
 
+/// "3000", "3000+", "auto": as it is written in a file.
+std::string wish_text(const PortWish& wish);
+
 /// "PORT", "PORT_ADMIN": the variable that tells a program the number of a port of this name.
 std::string port_variable(std::string_view port_name);
 

@@ -6,6 +6,7 @@
 
 #include "common/base/text.hpp"
 #include "common/project/digest.hpp"
+#include "common/project/draft.hpp"
 #include "common/project/graph.hpp"
 #include "common/project/load.hpp"
 #include "tests/fuzz/input.hpp"
@@ -62,6 +63,22 @@ void check_project(const Project& project) {
     require(select(project, {}, true).has_value(), "what starts by itself can be selected");
 }
 
+/// What is written from another tool's file means the same.
+void check_draft(const std::string& file, const Lookups& lookups, const Project& project) {
+    const Draft draft = draft_from(file, lookups);
+    require(draft.read.problems.empty(), "what can be loaded can be written");
+    Lookups of_draft = lookups;
+    const std::string own = "/p/persistproc.toml";
+    of_draft.read = [&](const std::string& path) { return path == own ? draft.text : lookups.read(path); };
+    const Loaded loaded = load(own, of_draft);
+    require(loaded.project.has_value(), "what is written can be loaded");
+    require(loaded.project->processes.size() == project.processes.size(), "no process is lost");
+    for (const auto& each : project.processes) {
+        const Process* const written = loaded.project->find(each.name);
+        require(written != nullptr && digests_of(*written, "k") == digests_of(each, "k"), "each means the same");
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
@@ -85,5 +102,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     check_project(*loaded.project);
     const Loaded again = load(file, lookups);
     require(consent_digest(loaded, "k") == consent_digest(again, "k"), "the same bytes are the same project");
+    // What is no UTF-8 cannot be written, nor what grows beyond the bound.
+    if (file != names[0] && base::is_utf8(text) && text.size() < max_project_bytes / 8)
+        check_draft(file, lookups, *loaded.project);
     return 0;
 }
