@@ -8,6 +8,7 @@
 #include "daemon/base_environment.hpp"
 #include "daemon/core/local_run_directories.hpp"
 #include "daemon/core/local_shim_host.hpp"
+#include "daemon/core/projects/local_project_source.hpp"
 #include "daemon/heap.hpp"
 #include "daemon/http/listener.hpp"
 #include "daemon/options.hpp"
@@ -66,6 +67,7 @@ private:
     core::LocalShimHost shims_;
     core::LocalRunDirectories directories_;
     BaseEnvironment environment_;
+    core::projects::LocalProjectSource projects_;
     HeapTrimmer heap_;
     Services services_;
     bool needs_token_;  // of agents over TCP

@@ -23,6 +23,7 @@ struct World {
     core::Store& store;
     core::ShimHost& shims;
     core::RunDirectories& directories;
+    core::projects::ProjectSource& projects;
     core::Workers& workers;
 };
 

@@ -237,7 +237,7 @@ struct AuditLine {
     WallTime at{};
     std::string actor;
     std::string action;
-    std::string process;  // an id; empty: the daemon itself
+    std::string process;  // an id, or a project's file; empty: the daemon itself
     std::string detail;   // the command of a start, "force" of a stop, …
     template <class Each>
     static constexpr void fields(Each&& each) {

@@ -105,6 +105,7 @@ Task<Result<void>> Adoption::take_all() {
     base::kill_point("daemon.adopt.loaded");
     world_.epoch = snapshot->epoch;
     table_.reserve(snapshot->next_process);
+    projects_.take(std::move(snapshot->projects));
     const auto directories = co_await world_.directories.list();
     if (!directories) co_return directories.error();
     auto remnants = match(std::move(*snapshot), *directories);

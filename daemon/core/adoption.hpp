@@ -3,6 +3,7 @@
 /// there. One executor, one thread.
 #include "daemon/core/found.hpp"
 #include "daemon/core/process_driver.hpp"
+#include "daemon/core/projects/projects.hpp"
 
 namespace persistproc::core {
 
@@ -17,8 +18,14 @@ class Adoption {
 public:
     /// References outlive it.
     Adoption(run::RunWorld& world, Store& store, ProcessTable& table, ProcessDriver& driver,
-             const SupervisorOptions& options)
-        : world_(world), store_(store), table_(table), driver_(driver), options_(options), moved_(world.executor) {}
+             projects::Projects& projects, const SupervisorOptions& options)
+        : world_(world),
+          store_(store),
+          table_(table),
+          driver_(driver),
+          projects_(projects),
+          options_(options),
+          moved_(world.executor) {}
 
     /// Loads the store and takes over every run on disk, in parallel and bounded in time. The executor is never kept
     /// for long. Errors: io, corrupt (the store or the directory cannot be read at all); `wait` then fails with the
@@ -56,6 +63,7 @@ private:
     Store& store_;
     ProcessTable& table_;
     ProcessDriver& driver_;
+    projects::Projects& projects_;
     const SupervisorOptions& options_;
     AdoptionProgress progress_;
     std::optional<Error> failed_;

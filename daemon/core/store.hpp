@@ -145,13 +145,13 @@ struct RunRecord {
 /// Adds to what is known of a run. An outcome never changes, and what is known stays. Pure.
 void join(RunRecord& known, const RunRecord& later);
 
-/// One changing call: who asked what of which process.
+/// One changing call: who asked what of which process or project.
 struct AuditEntry {
     std::int64_t number = 0;  // given by the store, rising; 0: not stored yet
     WallTime at{};
     std::string actor;
     std::string action;
-    std::string process;
+    std::string process;  // an id, or a project's file; empty: the daemon itself
     std::string detail;
 };
 

@@ -12,7 +12,8 @@ constexpr auto port_age = std::chrono::milliseconds(50);
 }  // namespace
 
 Supervisor::Supervisor(boost::asio::any_io_executor executor, async::Clock& clock, Store& store, ShimHost& shims,
-                       RunDirectories& directories, CheckProbes& probes, SupervisorOptions options)
+                       RunDirectories& directories, CheckProbes& probes, projects::ProjectSource& projects,
+                       SupervisorOptions options)
     : options_(std::move(options)),
       tasks_(executor),
       world_{.executor = executor,
@@ -26,7 +27,8 @@ Supervisor::Supervisor(boost::asio::any_io_executor executor, async::Clock& cloc
       driver_(world_, store, table_, events_, options_),
       sampler_(executor, clock, directories, tasks_),
       readiness_(world_, table_, driver_, sampler_, probes, options_.data),
-      adoption_(world_, store, table_, driver_, options_),
+      projects_(executor, clock, store, projects),
+      adoption_(world_, store, table_, driver_, projects_, options_),
       operations_(world_, store, table_, events_, driver_, sampler_, adoption_, options_),
       retention_(world_, table_, options_, [this](ProcessId id) { return remove_old(id); }) {
     driver_.on_end = [this] { retention_.note_end(); };
@@ -133,6 +135,38 @@ Task<Result<std::vector<Located>>> Supervisor::locate_all() {
     for (const auto& [id, process] : table_.all())
         if (auto located = find(id)) out.push_back(std::move(*located));
     co_return out;
+}
+
+Task<Result<projects::LoadedPtr>> Supervisor::look_at_project(projects::ProjectQuery query) {
+    if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+    co_return co_await projects_.look(std::move(query));
+}
+
+Task<Result<projects::LoadedPtr>> Supervisor::load_project(projects::ProjectQuery query) {
+    return carry_out("project", load_project_now(std::move(query)));
+}
+Task<Result<projects::LoadedPtr>> Supervisor::load_project_now(projects::ProjectQuery query) {
+    if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+    co_return co_await projects_.load(std::move(query));
+}
+
+Task<Result<projects::LoadedPtr>> Supervisor::allow_project(projects::ProjectQuery query, std::string actor) {
+    return carry_out("consent", allow_project_now(std::move(query), std::move(actor)));
+}
+Task<Result<projects::LoadedPtr>> Supervisor::allow_project_now(projects::ProjectQuery query, std::string actor) {
+    auto loaded = co_await look_at_project(std::move(query));
+    if (!loaded) co_return loaded;
+    auto allowed = co_await projects_.allow(*loaded, std::move(actor));
+    if (!allowed) co_return allowed.error();
+    co_return loaded;
+}
+
+Task<Result<projects::Revoked>> Supervisor::revoke_project(projects::ProjectQuery query, std::string actor) {
+    return carry_out("consent", revoke_project_now(std::move(query), std::move(actor)));
+}
+Task<Result<projects::Revoked>> Supervisor::revoke_project_now(projects::ProjectQuery query, std::string actor) {
+    if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+    co_return co_await projects_.revoke(std::move(query), std::move(actor));
 }
 
 std::optional<Located> Supervisor::find(ProcessId id) const {

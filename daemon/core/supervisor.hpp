@@ -6,6 +6,7 @@
 /// /proc, shims, store, time) is behind interfaces. A caller that is cancelled abandons its wait, never the effect.
 #include "daemon/core/events.hpp"
 #include "daemon/core/operations/operations.hpp"
+#include "daemon/core/projects/projects.hpp"
 #include "daemon/core/readiness_driver.hpp"
 #include "daemon/core/retention.hpp"
 
@@ -23,7 +24,8 @@ class Supervisor {
 public:
     /// All references outlive the supervisor.
     Supervisor(boost::asio::any_io_executor executor, async::Clock& clock, Store& store, ShimHost& shims,
-               RunDirectories& directories, CheckProbes& probes, SupervisorOptions options);
+               RunDirectories& directories, CheckProbes& probes, projects::ProjectSource& projects,
+               SupervisorOptions options);
     ~Supervisor();
 
     /// Takes over what an earlier daemon left (see Adoption::run). Calls below wait for it, and give up with
@@ -86,6 +88,14 @@ public:
     /// The listening ports of its tree, at most 50 ms old. Blocks nobody.
     Task<std::vector<int>> ports(ProcessId id);
 
+    /// As it lies on disk; see projects::Projects::look. Errors besides: unavailable.
+    Task<Result<projects::LoadedPtr>> look_at_project(projects::ProjectQuery query);
+    /// See projects::Projects::load, allow and revoke. Errors besides: unavailable.
+    Task<Result<projects::LoadedPtr>> load_project(projects::ProjectQuery query);
+    Task<Result<projects::LoadedPtr>> allow_project(projects::ProjectQuery query, std::string actor);
+    Task<Result<projects::Revoked>> revoke_project(projects::ProjectQuery query, std::string actor);
+    projects::Projects& projects() noexcept { return projects_; }
+
     /// Somebody has seen a run ready: it is one that worked.
     void note_ready(ProcessId id, std::uint32_t run);
     /// Completes when it is known where the process, which is ready, is to be reached, as far as it can be.
@@ -121,6 +131,9 @@ private:
     template <class T>
     static Task<> perform(Task<Result<T>> request, std::shared_ptr<Asked<T>> asked);
     Task<Result<void>> adopt_now();
+    Task<Result<projects::LoadedPtr>> load_project_now(projects::ProjectQuery query);
+    Task<Result<projects::LoadedPtr>> allow_project_now(projects::ProjectQuery query, std::string actor);
+    Task<Result<projects::Revoked>> revoke_project_now(projects::ProjectQuery query, std::string actor);
     Task<Result<void>> remove_old(ProcessId id);
 
     const SupervisorOptions options_;
@@ -131,6 +144,7 @@ private:
     ProcessDriver driver_;
     Sampler sampler_;
     ReadinessDriver readiness_;
+    projects::Projects projects_;
     Adoption adoption_;
     Operations operations_;
     Retention retention_;

@@ -6,6 +6,7 @@
 
 PERSISTPROC_DOCUMENT_CODECS(, persistproc::core::ProcessRecord)
 PERSISTPROC_DOCUMENT_CODECS(, persistproc::core::RunRecord)
+PERSISTPROC_DOCUMENT_CODECS(, persistproc::core::ProjectRecord)
 
 namespace persistproc::registry {
 
@@ -35,5 +36,12 @@ Result<core::ProcessRecord> read_process(ProcessId id, std::string_view document
 }
 
 Result<core::RunRecord> read_run(RunId id, std::string_view document) { return read<core::RunRecord>(id, document); }
+
+Result<core::ProjectRecord> read_project(std::string file, std::string_view document) {
+    auto record = schema::read_document<core::ProjectRecord>(document);
+    if (!record) return base::with_context(record.error(), "database: " + base::escape_line(file));
+    record->file = std::move(file);
+    return record;
+}
 
 }  // namespace persistproc::registry

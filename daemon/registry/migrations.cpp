@@ -26,6 +26,9 @@ CREATE TABLE runs (process INTEGER NOT NULL, number INTEGER NOT NULL, doc TEXT N
   PRIMARY KEY (process, number)) WITHOUT ROWID;
 )";
 
+constexpr const char* create_projects =
+    "CREATE TABLE IF NOT EXISTS projects (file TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID";
+
 /// Runs `sql`, and `each(row)` for every row of its answer.
 template <class Each>
 Result<void> for_each_row(Database& database, const char* sql, Each each) {
@@ -205,14 +208,17 @@ Result<void> to_causes(Database& database) {
 
 Result<void> create(Database& database) {
     if (auto made = database.execute(create_tables); !made) return made;
-    return database.execute(create_documents);
+    if (auto made = database.execute(create_documents); !made) return made;
+    return database.execute(create_projects);
 }
+
+Result<void> to_projects(Database& database) { return database.execute(create_projects); }
 
 struct Step {
     int to;  // the version it leads to
     Result<void> (*run)(Database&);
 };
-constexpr Step steps[] = {{2, to_documents}, {3, to_causes}};
+constexpr Step steps[] = {{2, to_documents}, {3, to_causes}, {4, to_projects}};
 
 Result<void> in_transaction(Database& database, const Step& step) {
     if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun;

@@ -4,6 +4,7 @@
 ///   1  a column for each member of a process and of a run
 ///   2  processes(id, doc), runs(process, number, doc): a document each (`documents.hpp`)
 ///   3  an outcome has `causes` instead of `failure` and of the prose in `detail`
+///   4  projects(file, doc)
 ///
 /// A later step may add tables, and columns with a default. Daemons that do not know it open its database all the same,
 /// write what they know and leave the rest, unless the step raises `readable_from` in `meta`: the lowest version
@@ -12,7 +13,7 @@
 
 namespace persistproc::registry {
 
-inline constexpr int schema_version = 3;
+inline constexpr int schema_version = 4;
 
 /// Brings the tables to `schema_version`, one transaction a step; newer ones stay as they are. Errors: io, corrupt,
 /// unsupported (only newer programs may use it).

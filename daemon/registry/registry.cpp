@@ -80,7 +80,7 @@ void report_no_number(const char* table, std::string_view number) {
 struct Registry::Statements {
     Database database;
     std::optional<Statement> begin, commit, put_process, find_run, put_run, trim_runs, remove_process, remove_runs,
-        add_audit, new_audit, drop_audit, raise_meta, set_meta;
+        put_project, remove_project, add_audit, new_audit, drop_audit, raise_meta, set_meta;
     std::optional<core::Shares<std::int64_t, std::int64_t>> audit;  // row numbers; nothing: to be looked up
     std::int64_t last_audit = 0;                                    // of them
 };
@@ -187,6 +187,8 @@ Result<void> Registry::prepare(base::BootId boot) {
         {s.drop_audit, "DELETE FROM audit WHERE rowid = ?"},
         {s.remove_process, "DELETE FROM processes WHERE id=?"},
         {s.remove_runs, "DELETE FROM runs WHERE process=?"},
+        {s.put_project, "INSERT INTO projects (file, doc) VALUES (?,?) ON CONFLICT DO UPDATE SET doc=excluded.doc"},
+        {s.remove_project, "DELETE FROM projects WHERE file=?"},
         {s.add_audit, "INSERT INTO audit (at, actor, action, process, detail) VALUES (?,?,?,?,?)"},
         {s.raise_meta,
          "INSERT INTO meta (name, value) VALUES (?,?) ON CONFLICT DO UPDATE SET value=max(value,excluded.value)"},
@@ -309,6 +311,16 @@ Result<core::StoreSnapshot> Registry::load() {
         if (is_damaged(run)) continue;
         snapshot.last_runs.push_back(std::move(*run));
     }
+    auto projects = database.prepare("SELECT file, doc FROM projects ORDER BY file");
+    if (!projects) return projects.error();
+    for (;;) {
+        auto row = projects->step();
+        if (!row) return row.error();
+        if (!*row) break;
+        auto project = read_project(projects->text(0), projects->view(1));
+        if (is_damaged(project)) continue;
+        snapshot.projects.push_back(std::move(*project));
+    }
     return snapshot;
 }
 
@@ -360,6 +372,12 @@ Result<void> Registry::write(const core::StoreChange& change) {
         }
         // The number stays used, whatever else is forgotten.
         if (auto done = use_number(id); !done) return done.error();
+    }
+    for (const auto& project : change.projects) {
+        auto& statement = project.says_nothing() ? s.remove_project : s.put_project;
+        statement->bind(1, project.file);
+        if (!project.says_nothing()) statement->bind(2, schema::to_document(project));
+        if (auto done = statement->run(); !done) return done.error();
     }
     for (const auto& entry : change.audit) {
         s.add_audit->bind(1, base::to_ns(entry.at))

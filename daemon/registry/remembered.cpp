@@ -10,6 +10,7 @@ namespace persistproc::registry {
 void Remembered::take(const core::StoreSnapshot& snapshot) {
     for (const auto& each : snapshot.processes) processes_.insert_or_assign(each.id, each);
     for (const auto& each : snapshot.last_runs) last_runs_.insert_or_assign(each.id.process, each);
+    for (const auto& each : snapshot.projects) projects_.insert_or_assign(each.file, each);
     next_process_ = std::max(next_process_, snapshot.next_process);
 }
 
@@ -32,12 +33,19 @@ void Remembered::take(const core::StoreChange& change) {
         last_runs_.erase(id);
         next_process_ = std::max(next_process_, id.number + 1);
     }
+    for (const auto& each : change.projects) {
+        if (each.says_nothing())
+            projects_.erase(each.file);
+        else
+            projects_.insert_or_assign(each.file, each);
+    }
 }
 
 core::StoreChange Remembered::all() const {
     core::StoreChange out;
     for (const auto& [id, each] : processes_) out.processes.push_back(each);
     for (const auto& [id, each] : last_runs_) out.runs.push_back(each);
+    for (const auto& [file, each] : projects_) out.projects.push_back(each);
     // A removal says that a number was used.
     const ProcessId last{next_process_ - 1};
     if (last.number > 0 && !processes_.contains(last)) out.removed.push_back(last);
@@ -56,12 +64,13 @@ void Unwritten::take(core::StoreChange change) {
         std::erase_if(runs_, [id](const auto& each) { return each.first.process == id; });
         removed_.insert(id);
     }
+    for (auto& each : change.projects) projects_.insert_or_assign(each.file, std::move(each));
     for (auto& each : change.audit) audit_.push_back(std::move(each));
     while (audit_.size() > std::size_t{kept_audit}) audit_.pop_front();
 }
 
 bool Unwritten::is_empty() const noexcept {
-    return processes_.empty() && runs_.empty() && removed_.empty() && audit_.empty();
+    return processes_.empty() && runs_.empty() && removed_.empty() && projects_.empty() && audit_.empty();
 }
 
 core::StoreChange Unwritten::all() const {
@@ -69,6 +78,7 @@ core::StoreChange Unwritten::all() const {
     for (const auto& [id, each] : processes_) out.processes.push_back(each);
     for (const auto& [id, each] : runs_) out.runs.push_back(each);
     out.removed.assign(removed_.begin(), removed_.end());
+    for (const auto& [file, each] : projects_) out.projects.push_back(each);
     out.audit.assign(audit_.begin(), audit_.end());
     return out;
 }

@@ -21,6 +21,7 @@ public:
 private:
     std::map<ProcessId, core::ProcessRecord> processes_;
     std::map<ProcessId, core::RunRecord> last_runs_;
+    std::map<std::string, core::ProjectRecord> projects_;  // by file
     std::uint32_t next_process_ = 1;
 };
 
@@ -36,6 +37,7 @@ private:
     std::map<ProcessId, core::ProcessRecord> processes_;
     std::map<RunId, core::RunRecord> runs_;
     std::set<ProcessId> removed_;
+    std::map<std::string, core::ProjectRecord> projects_;
     std::deque<core::AuditEntry> audit_;
 };
 

@@ -110,25 +110,17 @@ Task<mcp::ToolResult> audit(Core core, ops::AuditRequest request, mcp::CallConte
     co_return structured(out, fmt::format("{} entries", out.entries.size()));
 }
 
-template <class Request>
-void add(mcp::Server& server, Core core, Task<mcp::ToolResult> (*operation)(Core, Request, mcp::CallContext)) {
-    server.add_tool(define<Request>(),
-                    typed_handler<Request>([core, operation](Request request, mcp::CallContext context) {
-                        return operation(core, std::move(request), std::move(context));
-                    }));
-}
-
 }  // namespace
 
 void add_client_operations(mcp::Server& server, Core core) {
-    add<ops::SignalRequest>(server, core, signal);
-    add<ops::DescribeRequest>(server, core, describe_process);
-    add<ops::RemoveRequest>(server, core, remove);
-    add<ops::RenameRequest>(server, core, rename);
-    add<ops::FlushRequest>(server, core, flush);
-    add<ops::ShutdownRequest>(server, core, shut_down);
-    add<ops::AuditRequest>(server, core, audit);
-    add<ops::DaemonInfoRequest>(server, core, info);
+    add_operation<ops::SignalRequest>(server, core, signal);
+    add_operation<ops::DescribeRequest>(server, core, describe_process);
+    add_operation<ops::RemoveRequest>(server, core, remove);
+    add_operation<ops::RenameRequest>(server, core, rename);
+    add_operation<ops::FlushRequest>(server, core, flush);
+    add_operation<ops::ShutdownRequest>(server, core, shut_down);
+    add_operation<ops::AuditRequest>(server, core, audit);
+    add_operation<ops::DaemonInfoRequest>(server, core, info);
 }
 
 }  // namespace persistproc::tools

@@ -93,6 +93,7 @@ void add_all(mcp::Server& server, Core core, const ToolChange& change) {
         server.add_tool(std::move(tool.definition), std::move(tool.handler));
     }
     add_client_operations(server, core);
+    add_project_operations(server, core);
 }
 
 }  // namespace persistproc::tools

@@ -12,6 +12,7 @@
 #include "daemon/core/waiter.hpp"
 #include "daemon/core/workers.hpp"
 #include "daemon/tools/start_allowance.hpp"
+#include "daemon/tools/typed_tool.hpp"
 
 namespace persistproc::tools {
 
@@ -46,5 +47,15 @@ Tool list_processes(Core core);
 Tool get_process_output(Core core);
 Tool wait_for_process(Core core);
 void add_client_operations(mcp::Server& server, Core core);
+void add_project_operations(mcp::Server& server, Core core);
+
+template <class Request>
+void add_operation(mcp::Server& server, Core core,
+                   Task<mcp::ToolResult> (*operation)(Core, Request, mcp::CallContext)) {
+    server.add_tool(define<Request>(),
+                    typed_handler<Request>([core, operation](Request request, mcp::CallContext context) {
+                        return operation(core, std::move(request), std::move(context));
+                    }));
+}
 
 }  // namespace persistproc::tools

@@ -29,8 +29,12 @@ DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_pt
     : data(std::move(directory)),
       registry(io.get_executor(), data->path(), ended_sessions(*data)),
       directories(files, clock, data->path()),
-      services({io.get_executor(), clock, store, shims, directories, workers}, with_data(std::move(options), *data),
-               {.compat = compat}, [] { return ops::DaemonInfo{}; }) {
+      projects(files, data->path(),
+               [] {
+                   return std::vector<std::string>{"HOME=/home/me", "PATH=/usr/bin:/bin"};
+               }),
+      services({io.get_executor(), clock, store, shims, directories, projects, workers},
+               with_data(std::move(options), *data), {.compat = compat}, [] { return ops::DaemonInfo{}; }) {
     auto [ours, theirs] = tests::make_memory_transport(io.get_executor());
     client_ = std::move(ours);
     served_ = std::move(theirs);

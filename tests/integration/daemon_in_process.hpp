@@ -6,6 +6,7 @@
 #include <set>
 
 #include "daemon/core/local_run_directories.hpp"
+#include "daemon/core/projects/local_project_source.hpp"
 #include "daemon/registry/async_registry.hpp"
 #include "daemon/services.hpp"
 #include "tests/support/fake_clock.hpp"
@@ -89,6 +90,7 @@ public:
     registry::AsyncRegistry registry;
     SwitchedStore store{registry, io.get_executor()};
     core::LocalRunDirectories directories;
+    core::projects::LocalProjectSource projects;
     daemon::Services services;
     core::Supervisor& supervisor = services.supervisor;
     mcp::Server& server = services.server;

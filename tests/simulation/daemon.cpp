@@ -449,6 +449,15 @@ public:
     Task<std::string> printed_url(std::filesystem::path, RunId, std::vector<int>) override { co_return std::string(); }
 };
 
+/// There are none yet.
+class Daemon::SimulatedProjects final : public core::projects::ProjectSource {
+public:
+    Task<Result<core::projects::LoadedPtr>> load(core::projects::ProjectQuery,
+                                                 std::shared_ptr<const core::projects::PortBook>) override {
+        co_return Error{ErrorCode::not_found, "no project"};
+    }
+};
+
 // Its life.
 
 Daemon::Daemon(World& world, int incarnation)
@@ -462,13 +471,14 @@ Daemon::Daemon(World& world, int incarnation)
       directories_(std::make_unique<SimulatedDirectories>(*this)),
       host_(std::make_unique<SimulatedHost>(*this)),
       probes_(std::make_unique<SimulatedProbes>()),
+      projects_(std::make_unique<SimulatedProjects>()),
       tasks_(std::make_unique<async::TaskGroup>(io_.get_executor())) {
     core::SupervisorOptions options;
     options.data = "/simulated";
     options.keep_ended = kept_ended;
     options.keep_runs = kept_runs;
     options.base_environment = [] { return std::vector<std::string>{"PATH=/bin"}; };
-    core_ = std::make_unique<core::Supervisor>(io_.get_executor(), *clock_, *store_, *host_, *directories_, *probes_,
+    core_ = std::make_unique<core::Supervisor>(io_.get_executor(), *clock_, *store_, *host_, *directories_, *probes_, *projects_,
                                                std::move(options));
 }
 

@@ -64,6 +64,7 @@ private:
     class SimulatedDirectories;
     class SimulatedHost;
     class SimulatedProbes;
+    class SimulatedProjects;
     class Link;
     class Hold;
 
@@ -95,6 +96,7 @@ private:
     std::unique_ptr<SimulatedDirectories> directories_;
     std::unique_ptr<SimulatedHost> host_;
     std::unique_ptr<SimulatedProbes> probes_;
+    std::unique_ptr<SimulatedProjects> projects_;
     std::unique_ptr<core::Supervisor> core_;
     std::unique_ptr<async::TaskGroup> tasks_;
 };

@@ -13,6 +13,7 @@ core::StoreSnapshot Database::load() {
         const auto after = std::next(each);
         if (after == runs_.end() || after->first.process != each->first.process) out.last_runs.push_back(each->second);
     }
+    for (const auto& [file, record] : projects_) out.projects.push_back(record);
     return out;
 }
 
@@ -35,6 +36,12 @@ void Database::write(const core::StoreChange& change) {
         processes_.erase(id);
         std::erase_if(runs_, [id](const auto& each) { return each.first.process == id; });
         next_process_ = std::max(next_process_, id.number + 1);
+    }
+    for (const auto& project : change.projects) {
+        if (project.says_nothing())
+            projects_.erase(project.file);
+        else
+            projects_[project.file] = project;
     }
     for (const auto& entry : change.audit) {
         world_.judge.audited(entry);

@@ -22,6 +22,7 @@ private:
     World& world_;
     std::map<ProcessId, core::ProcessRecord> processes_;
     std::map<RunId, core::RunRecord> runs_;
+    std::map<std::string, core::ProjectRecord> projects_;
     std::uint32_t next_process_ = 1;
     std::uint64_t epoch_ = 0;
 };

@@ -1,6 +1,7 @@
 #pragma once
 /// The numbers that ports of all projects have, so that no two take the same: what is in the book stays, also while
 /// nothing runs. Values, pure; one thread at a time.
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -32,26 +33,33 @@ private:
     std::map<int, std::set<std::string>> files_;  // by number
 };
 
+/// What a choice asks the world for.
+struct PortLookups {
+    std::function<bool(int number)> is_taken;              // somebody listens on it now, whoever it is
+    std::function<bool(const std::string& file)> is_gone;  // the directory of the project is not there any more
+};
+
 /// Chooses numbers for the ports of one project, in the order they are asked for. What the book has for the same wish
 /// stays. A port that is wished exactly has its number whoever else has it: whether it is free is seen when it starts.
 class PortChoice {
 public:
-    /// `taken`: numbers that somebody listens on now, whoever it is. `gone`: projects whose numbers are free again.
     /// References outlive it.
-    PortChoice(const PortBook& book, std::string file, const std::set<int>& taken, const std::set<std::string>& gone)
-        : book_(book), file_(std::move(file)), taken_(taken), gone_(gone) {}
+    PortChoice(const PortBook& book, std::string file, const PortLookups& lookups)
+        : book_(book), file_(std::move(file)), lookups_(lookups) {}
 
     /// Errors: limit (none is free).
     Result<int> number(const std::string& process, const project::PortWish& wish);
     const std::vector<BookedPort>& chosen() const noexcept { return chosen_; }
+    /// Projects whose numbers were taken for free, because their directories are gone.
+    const std::set<std::string>& gone() const noexcept { return gone_; }
 
 private:
-    bool is_free(int number) const;
+    bool is_free(int number);
     const PortBook& book_;
     const std::string file_;
-    const std::set<int>& taken_;
-    const std::set<std::string>& gone_;
+    const PortLookups& lookups_;
     std::vector<BookedPort> chosen_;
+    std::set<std::string> gone_;
 };
 
 }  // namespace persistproc::core::projects

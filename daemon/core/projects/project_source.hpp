@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,20 +26,21 @@ struct ProjectQuery {
 
 struct LoadedProject {
     std::string file;                                 // canonical path: who the project is
-    std::vector<std::string> others;                  // files of other tools beside it that are not read for that
+    std::vector<std::string> others;                  // files of other tools beside it, which are not read
+    std::vector<std::string> passed_over;             // files that are not believed: which, and why
     project::Loaded loaded;                           // without `project` where its files have problems
     std::map<std::string, project::Digests> digests;  // by process
-    // Of all bytes and commands at their path, whatever is inherited and whatever numbers the ports have; empty where
-    // there are problems. It is what somebody consents to.
+    // Of all bytes, and of what they come to at their path whatever is inherited and whatever numbers ports have;
+    // empty where there are problems. It is what somebody consents to.
     std::string consent;
-    // In a linked worktree whose link the main working copy confirms: the file there, and the consent that the same
-    // bytes would have at that place.
+    // Where it lies in a linked worktree that its repository knows: the file of the main working copy, and what the
+    // same bytes would be there.
     struct MainCopy {
         std::string file, consent;
     };
     std::optional<MainCopy> main_copy;
     std::vector<BookedPort> ports;  // of all its processes; the book may not hold them yet
-    std::vector<std::string> gone;  // projects of the book whose directories are not there any more
+    std::set<std::string> gone;     // projects whose ports they take, because their directories are gone
 
     bool is_good() const noexcept { return loaded.project.has_value(); }
     const project::Project& project() const { return *loaded.project; }
@@ -51,7 +53,7 @@ public:
     virtual ~ProjectSource() = default;
     /// `book`: as it is now; numbers for ports that are not in it are chosen, and not put into it. A project with
     /// problems is no failure. Errors: not_found (no project's file there or above), denied (it is not to be believed:
-    /// says why), invalid (too large), io. Cancelling abandons the wait.
+    /// says why), io. Cancelling abandons the wait.
     virtual Task<Result<LoadedPtr>> load(ProjectQuery query, std::shared_ptr<const PortBook> book) = 0;
 };
 

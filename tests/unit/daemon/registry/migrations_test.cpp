@@ -131,6 +131,30 @@ TEST_CASE("what stood in prose becomes causes") {
     CHECK(json::parse(frozen.text("SELECT doc FROM runs WHERE process = 2"))["peak"] == 7);
 }
 
+TEST_CASE("projects are remembered beside what was there before them") {
+    const Frozen frozen("v3.sql");
+    {
+        auto registry = Registry::open(frozen.path());
+        REQUIRE(registry);
+        CHECK(registry->recovered().empty());
+        CHECK(registry->load().value().projects.empty());
+        core::StoreChange change;
+        auto& shop = change.projects.emplace_back();
+        shop.file = "/srv/shop/persistproc.toml";
+        shop.ports.push_back({.process = "web", .name = {}, .wish = "3000+", .number = 3001, .unknown = {}});
+        REQUIRE(registry->commit({change}));
+    }
+    const auto snapshot = loaded(frozen);
+    REQUIRE(snapshot.processes.size() == 1);
+    CHECK(snapshot.processes.front().definition.label == "d");
+    REQUIRE(snapshot.last_runs.size() == 1);
+    CHECK(snapshot.last_runs.front().outcome->exit_code == 3);
+    REQUIRE(snapshot.projects.size() == 1);
+    CHECK(snapshot.projects.front().file == "/srv/shop/persistproc.toml");
+    CHECK(snapshot.projects.front().ports.front().number == 3001);
+    CHECK(frozen.number("PRAGMA user_version") == registry::schema_version);
+}
+
 TEST_CASE("a migration that fails changes nothing") {
     const Frozen frozen("v1.sql");
     {
@@ -174,8 +198,11 @@ TEST_CASE("a newer database opens, and keeps what this program does not know of"
         CHECK(web.wanted == core::Wanted::up);
         REQUIRE(snapshot->last_runs.size() == 1);
         CHECK(snapshot->last_runs.front().outcome->exit_code == 1);
+        REQUIRE(snapshot->projects.size() == 1);
 
         core::StoreChange change;
+        change.projects = snapshot->projects;
+        change.projects.front().consent = core::Consent{.digest = "d", .at = {}, .by = "you", .unknown = {}};
         web.restarts = 2;
         web.last_run = 3;
         change.processes.push_back(web);
@@ -206,7 +233,11 @@ TEST_CASE("a newer database opens, and keeps what this program does not know of"
     CHECK(run["outcome"]["reason"] == "throttled");
     CHECK(run["outcome"]["causes"][0]["value"] == 3.5);
     CHECK(frozen.text("SELECT weight FROM runs WHERE number = 2") == "0.25");
-    CHECK(frozen.text("SELECT doc FROM projects") == R"({"name":"shop"})");
+    CHECK(frozen.text("SELECT doc FROM plans") == R"({"name":"shop"})");
+    const json shop = json::parse(frozen.text("SELECT doc FROM projects"));
+    CHECK(shop["colour"] == "blue");
+    CHECK(shop["ports"][0]["family"] == 6);
+    CHECK(shop["consent"]["digest"] == "d");
     CHECK(frozen.number("PRAGMA user_version") == 7);
 }
 

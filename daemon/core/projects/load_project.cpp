@@ -1,0 +1,200 @@
+#include "daemon/core/projects/load_project.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "common/base/file.hpp"
+#include "common/base/text.hpp"
+#include "common/project/foreign.hpp"
+#include "common/project/parts.hpp"
+#include "daemon/core/projects/project_files.hpp"
+
+namespace persistproc::core::projects {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using project::directory_of, project::is_within, project::joined_path;
+
+config::VariableLookup lookup_in(const std::vector<std::string>& environment) {
+    return [&environment](const std::string& name) -> std::optional<std::string> {
+        for (const auto& each : environment)
+            if (each.size() > name.size() && each[name.size()] == '=' && each.starts_with(name))
+                return each.substr(name.size() + 1);
+        return std::nullopt;
+    };
+}
+
+bool is_or_is_within(const std::string& path, const std::string& directory) {
+    return path == directory || is_within(path, directory);
+}
+
+/// `path` with `to` in the place of the directory `from`, if it lies in that.
+std::string moved(const std::string& path, const std::string& from, const std::string& to) {
+    return is_or_is_within(path, from) ? to + path.substr(from.size()) : path;
+}
+
+/// A file of a project in this repository, or in the main working copy of the same.
+Result<std::string> read_believed(const std::string& path, const std::string& repository,
+                                  const std::optional<std::string>& main_copy) {
+    std::error_code failed;
+    const std::string target = fs::canonical(path, failed).native();
+    if (failed) {
+        Error error = base::os_failure(base::escape_line(path), failed.value());
+        if (failed == std::errc::no_such_file_or_directory || failed == std::errc::not_a_directory)
+            error.code = ErrorCode::not_found;
+        return error;
+    }
+    // Somebody who may write into the repository alone must not choose what is read elsewhere.
+    const bool leads_out =
+        is_within(path, repository) && !is_within(target, repository) && !(main_copy && is_within(target, *main_copy));
+    if (leads_out)
+        return Error{ErrorCode::denied, fmt::format("{} is a link that leads out of the repository {}",
+                                                    base::escape_line(path), base::escape_line(repository))};
+    return base::read_trusted_file(target, project::max_project_bytes);
+}
+
+class ProjectLoader {
+public:
+    ProjectLoader(const ProjectQuery& query, const PortBook& book, const Surroundings& surroundings)
+        : query_(query),
+          book_(book),
+          surroundings_(surroundings),
+          environment_(query.environment ? *query.environment : surroundings.environment),
+          variable_(lookup_in(environment_)) {}
+
+    Result<LoadedPtr> load() {
+        auto found = query_.file ? take_project_file(joined_path(query_.directory, *query_.file))
+                                 : find_project_file(query_.directory, variable_("HOME").value_or("/"));
+        if (!found) return found.error();
+        repository_ = found->repository;
+        main_copy_ = find_main_copy(repository_);
+        out_->file = std::move(found->file);
+        out_->others = std::move(found->others);
+        out_->passed_over = std::move(found->passed_over);
+        resolve(book_);
+        if (out_->is_good()) drop_ports_of_old();
+        if (out_->is_good()) make_digests();
+        return LoadedPtr(std::move(out_));
+    }
+
+private:
+    void resolve(const PortBook& book) {
+        PortLookups ports;
+        ports.is_taken = [this](int number) {
+            if (!listening_) listening_ = surroundings_.listening_ports();
+            return listening_->contains(number);
+        };
+        ports.is_gone = [](const std::string& file) {
+            struct stat facts {};
+            return ::stat(directory_of(file).c_str(), &facts) != 0 && (errno == ENOENT || errno == ENOTDIR);
+        };
+        PortChoice choice(book, out_->file, ports);
+        project::Lookups lookups;
+        lookups.read = [this](const std::string& path) { return read_believed(path, repository_, main_copy_); };
+        lookups.exists = is_there;
+        lookups.variable = variable_;
+        lookups.port = [&choice](const std::string& process, const project::PortWish& wish) {
+            return choice.number(process, wish);
+        };
+        lookups.repository = repository_;
+        lookups.name = usual_name(root(), repository_);
+        out_->loaded = project::load(out_->file, lookups);
+        out_->ports = choice.chosen();
+        out_->gone = choice.gone();
+    }
+
+    std::string root() const { return project_directory(out_->file); }
+
+    /// Numbers of processes that the file does not have any more are free for those it has.
+    void drop_ports_of_old() {
+        const auto& booked = book_.find(out_->file);
+        const auto is_known = [this](const BookedPort& each) { return out_->project().find(each.process) != nullptr; };
+        const bool is_new = std::any_of(out_->ports.begin(), out_->ports.end(), [&booked](const BookedPort& each) {
+            return std::find(booked.begin(), booked.end(), each) == booked.end();
+        });
+        if (!is_new || std::all_of(booked.begin(), booked.end(), is_known)) return;
+        std::vector<BookedPort> kept;
+        std::copy_if(booked.begin(), booked.end(), std::back_inserter(kept), is_known);
+        PortBook without = book_;
+        without.set(out_->file, std::move(kept));
+        resolve(without);
+    }
+
+    void make_digests() {
+        for (const auto& each : out_->project().processes)
+            out_->digests[each.name] = project::digests_of(each, surroundings_.secret);
+        out_->consent = consent_at(repository_);
+        if (main_copy_) out_->main_copy = {moved(out_->file, repository_, *main_copy_), consent_at(*main_copy_)};
+    }
+
+    /// Of the files that were read, as if the working copy lay at `top`. What the project comes to there is asked of
+    /// the same bytes, with names in the place of values that are inherited, and with numbers of ports that no book
+    /// has.
+    std::string consent_at(const std::string& top) const {
+        project::Loaded at_top;
+        for (const auto& each : out_->loaded.files)
+            at_top.files.push_back({moved(each.path, repository_, top), each.bytes, each.is_environment});
+        project::Lookups lookups;
+        lookups.read = [&at_top](const std::string& path) -> Result<std::string> {
+            for (const auto& each : at_top.files)
+                if (each.path == path) return each.bytes;
+            return Error{ErrorCode::not_found, path};
+        };
+        lookups.exists = [&](const std::string& path) { return is_there(moved(path, top, repository_)); };
+        lookups.variable = [](const std::string& name) { return std::optional("${env." + name + "}"); };
+        lookups.port = [](const std::string&, const project::PortWish& wish) -> Result<int> {
+            return std::max(wish.number, 1);
+        };
+        lookups.repository = top;
+        const std::string root_there = moved(root(), repository_, top);
+        lookups.name = usual_name(root_there, top);
+        at_top.project = project::load(moved(out_->file, repository_, top), lookups).project;
+        return project::consent_digest(at_top, surroundings_.secret);
+    }
+
+    const ProjectQuery& query_;
+    const PortBook& book_;
+    const Surroundings& surroundings_;
+    const std::vector<std::string>& environment_;
+    const config::VariableLookup variable_;
+    std::string repository_;
+    std::optional<std::string> main_copy_;
+    std::optional<std::set<int>> listening_;
+    std::shared_ptr<LoadedProject> out_ = std::make_shared<LoadedProject>();
+};
+
+}  // namespace
+
+Result<DraftedProject> draft_project(const std::string& directory, const std::optional<std::string>& from) {
+    auto found = from ? take_project_file(joined_path(directory, *from)) : find_foreign_file(directory);
+    if (!found && (from || found.error().code != ErrorCode::not_found)) return found.error();
+    DraftedProject out;
+    if (!found) {
+        out.file = joined_path(directory, "persistproc.toml");
+        out.draft.text = project::first_draft();
+        return out;
+    }
+    if (project::kind_of(found->file) == project::FileKind::own)
+        return Error{ErrorCode::invalid, base::escape_line(found->file) + " is no file of another tool"};
+    project::Lookups lookups;
+    const auto main_copy = find_main_copy(found->repository);
+    lookups.read = [&](const std::string& path) { return read_believed(path, found->repository, main_copy); };
+    lookups.exists = is_there;
+    lookups.repository = found->repository;
+    out.from = found->file;
+    out.file = joined_path(project_directory(found->file), "persistproc.toml");
+    out.draft = project::draft_from(found->file, lookups);
+    if (!out.draft.read.problems.empty()) return out.draft.read.error();
+    return out;
+}
+
+Result<LoadedPtr> load_project(const ProjectQuery& query, const PortBook& book, const Surroundings& surroundings) {
+    return ProjectLoader(query, book, surroundings).load();
+}
+
+}  // namespace persistproc::core::projects

@@ -1,0 +1,103 @@
+#include "daemon/core/projects/port_book.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/base/checksum.hpp"
+
+namespace persistproc::core::projects {
+
+namespace {
+
+// Below what the kernel gives to connections.
+constexpr int first_automatic = 20000, automatic_ports = 10000, last_port = 65535;
+
+/// Not the same for two ports, and the same each time: the number outlives the loss of the book, unless it is taken.
+int usual_number(const std::string& file, const std::string& process, const std::string& name) {
+    std::string all;
+    for (const auto* part : {&file, &process, &name}) all.append(*part).push_back('\0');
+    return first_automatic + static_cast<int>(base::crc32c(all.data(), all.size()) % automatic_ports);
+}
+
+}  // namespace
+
+const std::vector<BookedPort>& PortBook::find(const std::string& file) const {
+    static const std::vector<BookedPort> none;
+    const auto found = ports_.find(file);
+    return found == ports_.end() ? none : found->second;
+}
+
+void PortBook::set(const std::string& file, std::vector<BookedPort> ports) {
+    for (const auto& each : find(file)) {
+        const auto files = files_.find(each.number);
+        if (files == files_.end()) continue;  // two of its ports have the same
+        files->second.erase(file);
+        if (files->second.empty()) files_.erase(files);
+    }
+    for (const auto& each : ports) files_[each.number].insert(file);
+    if (ports.empty())
+        ports_.erase(file);
+    else
+        ports_[file] = std::move(ports);
+}
+
+std::vector<PortBook::Holder> PortBook::holders(int number, const std::string& but_file) const {
+    std::vector<Holder> out;
+    const auto files = files_.find(number);
+    if (files == files_.end()) return out;
+    for (const auto& file : files->second) {
+        if (file == but_file) continue;
+        const auto& ports = find(file);
+        const auto port =
+            std::find_if(ports.begin(), ports.end(), [number](const auto& each) { return each.number == number; });
+        out.push_back({file, *port});
+    }
+    return out;
+}
+
+bool PortChoice::is_free(int number) {
+    const auto has_number = [number](const BookedPort& each) { return each.number == number; };
+    // Its own, of another process or of one that is asked for later: they stay.
+    const auto& own = book_.find(file_);
+    if (std::any_of(own.begin(), own.end(), has_number) || std::any_of(chosen_.begin(), chosen_.end(), has_number))
+        return false;
+    const auto holders = book_.holders(number, file_);
+    for (const auto& each : holders)
+        if (!gone_.contains(each.file) && !lookups_.is_gone(each.file)) return false;
+    if (lookups_.is_taken(number)) return false;
+    for (const auto& each : holders) gone_.insert(each.file);
+    return true;
+}
+
+Result<int> PortChoice::number(const std::string& process, const project::PortWish& wish) {
+    using Kind = project::PortWish::Kind;
+    BookedPort port{.process = process, .name = wish.name, .wish = project::wish_text(wish), .unknown = {}};
+    const auto& own = book_.find(file_);
+    const auto booked = std::find_if(own.begin(), own.end(), [&port](const BookedPort& each) {
+        return each.process == port.process && each.name == port.name && each.wish == port.wish;
+    });
+    if (booked != own.end()) {
+        chosen_.push_back(*booked);
+        return booked->number;
+    }
+    if (wish.kind == Kind::exactly) {
+        port.number = wish.number;
+    } else if (wish.kind == Kind::from) {
+        for (int each = wish.number; each <= last_port && port.number == 0; ++each)
+            if (is_free(each)) port.number = each;
+    } else {
+        const int usual = usual_number(file_, process, wish.name) - first_automatic;
+        for (int i = 0; i < automatic_ports && port.number == 0; ++i)
+            if (const int each = first_automatic + (usual + i) % automatic_ports; is_free(each)) port.number = each;
+    }
+    if (port.number == 0)
+        return Error{ErrorCode::limit, wish.kind == Kind::from
+                                           ? fmt::format("no port from {} on is free", wish.number)
+                                           : fmt::format("no port from {} to {} is free", first_automatic,
+                                                         first_automatic + automatic_ports - 1)};
+    chosen_.push_back(port);
+    return port.number;
+}
+
+}  // namespace persistproc::core::projects

@@ -1,0 +1,158 @@
+#include "common/ops/project_operations.hpp"
+
+#include <fmt/format.h>
+
+#include "common/async/offload.hpp"
+#include "common/base/text.hpp"
+#include "common/project/graph.hpp"
+#include "daemon/core/projects/load_project.hpp"
+#include "daemon/tools/tools.hpp"
+#include "daemon/tools/typed_tool.hpp"
+
+namespace persistproc::tools {
+
+namespace {
+
+using core::projects::LoadedProject;
+
+core::projects::ProjectQuery query_of(ops::ProjectPlace place) {
+    core::projects::ProjectQuery out;
+    out.directory = std::move(place.directory);
+    out.file = std::move(place.file);
+    out.environment = std::move(place.base_environment);
+    return out;
+}
+
+std::vector<std::string> texts_of(const domain::Checks& checks) {
+    std::vector<std::string> out;
+    for (const auto& each : checks) out.push_back(domain::check_text(each));
+    return out;
+}
+
+ops::ProjectProcess shown_process(const project::Process& process) {
+    ops::ProjectProcess out;
+    out.name = process.name;
+    out.description = process.definition.description;
+    out.command = process.definition.command;
+    out.shell = process.definition.shell;
+    out.working_directory = process.definition.working_directory;
+    for (const auto& each : process.depends_on)
+        out.depends_on.push_back(fmt::format("{}: {}{}", each.process, schema::enum_name(each.until),
+                                             each.pattern.empty() ? "" : fmt::format(" /{}/", each.pattern)));
+    out.ready = texts_of(process.ready);
+    out.health = texts_of(process.health);
+    for (const auto& [name, value] : process.environment) out.variables.push_back(name);
+    if (process.watch) out.watch = process.watch->paths;
+    out.stop_command = process.stop_command;
+    out.restart = process.restart.policy;
+    out.oneshot = process.oneshot;
+    out.autostart = process.autostart;
+    return out;
+}
+
+ops::CheckResponse checked(const core::projects::Projects& projects, const LoadedProject& project) {
+    ops::CheckResponse out;
+    out.file = project.file;
+    for (const auto& each : project.loaded.problems) out.problems.push_back(project.loaded.text(each));
+    for (const auto& each : project.loaded.notes) out.notes.push_back(project.loaded.text(each));
+    out.others = project.others;
+    out.passed_over = project.passed_over;
+    if (!project.is_good()) return out;
+    out.name = project.project().name;
+    for (const auto* const each : project::start_order(project.project()))
+        out.processes.push_back(shown_process(*each));
+    for (const auto& each : project.ports) {
+        out.ports.push_back({each.process, each.name, each.wish, each.number});
+        for (const auto& other : projects.book().holders(each.number, project.file))
+            if (!project.gone.contains(other.file))
+                out.notes.push_back(fmt::format("process.{}.port: {} is also {}'s in {}: one of them runs at a time",
+                                                each.process, each.number, other.port.process,
+                                                base::escape_line(other.file)));
+    }
+    out.digest = project.consent;
+    out.allowed = projects.is_allowed(project);
+    return out;
+}
+
+Task<mcp::ToolResult> check(Core core, ops::CheckRequest request, mcp::CallContext) {
+    auto query = query_of(std::move(request.place));
+    auto loaded = co_await core.supervisor.look_at_project(std::move(query));
+    if (!loaded) co_return mcp::tool_failure(loaded.error());
+    const auto out = checked(core.supervisor.projects(), **loaded);
+    co_return structured(out, fmt::format("{} processes, {} problems", out.processes.size(), out.problems.size()));
+}
+
+Task<mcp::ToolResult> allow(Core core, ops::AllowRequest request, mcp::CallContext context) {
+    auto query = query_of(std::move(request.place));
+    std::string actor = actor_of(context);
+    auto loaded = co_await core.supervisor.allow_project(std::move(query), std::move(actor));
+    if (!loaded) co_return mcp::tool_failure(loaded.error());
+    co_return structured(checked(core.supervisor.projects(), **loaded), "Allowed.");
+}
+
+Task<mcp::ToolResult> revoke(Core core, ops::RevokeRequest request, mcp::CallContext context) {
+    auto query = query_of(std::move(request.place));
+    std::string actor = actor_of(context);
+    auto revoked = co_await core.supervisor.revoke_project(std::move(query), std::move(actor));
+    if (!revoked) co_return mcp::tool_failure(revoked.error());
+    ops::RevokeResponse out;
+    out.file = revoked->file;
+    out.was_allowed = revoked->was_allowed;
+    co_return structured(out, out.was_allowed ? "Revoked." : "It was not allowed.");
+}
+
+Error no_such_process(const project::Project& project, const std::string& name) {
+    std::vector<std::string> known;
+    for (const auto& each : project.processes) known.push_back(each.name);
+    const std::string near = base::nearest_word(name, known);
+    return Error{ErrorCode::not_found,
+                 fmt::format("{} has no process {}{}", project.name, base::quote(base::shortened(name)),
+                             near.empty() ? "" : "; nearest: " + near)};
+}
+
+Task<mcp::ToolResult> port(Core core, ops::PortRequest request, mcp::CallContext) {
+    auto query = query_of(std::move(request.place));
+    auto loaded = co_await core.supervisor.load_project(std::move(query));
+    if (!loaded) co_return mcp::tool_failure(loaded.error());
+    const LoadedProject& project = **loaded;
+    if (!project.is_good()) co_return mcp::tool_failure(project.loaded.error());
+    if (project.project().find(request.process) == nullptr)
+        co_return mcp::tool_failure(no_such_process(project.project(), request.process));
+    ops::PortResponse out;
+    for (const auto& each : project.ports)
+        if (each.process == request.process && (!request.name || each.name == *request.name))
+            out.ports.push_back({each.process, each.name, each.wish, each.number});
+    if (out.ports.empty()) {
+        Error none{ErrorCode::not_found,
+                   fmt::format("{} has no port{}", request.process,
+                               request.name ? " " + base::quote(base::shortened(*request.name)) : "")};
+        co_return mcp::tool_failure(none);
+    }
+    co_return structured(out, fmt::format("{}", out.ports.front().number));
+}
+
+Task<mcp::ToolResult> draft(Core core, ops::DraftRequest request, mcp::CallContext) {
+    auto work = [request = std::move(request)] {
+        return core::projects::draft_project(request.directory, request.from);
+    };
+    auto drafted = co_await async::offload(core.workers.reading, std::move(work));
+    if (!drafted) co_return mcp::tool_failure(drafted.error());
+    ops::DraftResponse out;
+    out.file = drafted->file;
+    out.from = drafted->from;
+    out.text = drafted->draft.text;
+    for (const auto& each : drafted->draft.read.notes) out.notes.push_back(drafted->draft.read.text(each));
+    co_return structured(out, out.from.empty() ? "An example." : "From " + out.from);
+}
+
+}  // namespace
+
+void add_project_operations(mcp::Server& server, Core core) {
+    add_operation<ops::CheckRequest>(server, core, check);
+    add_operation<ops::AllowRequest>(server, core, allow);
+    add_operation<ops::RevokeRequest>(server, core, revoke);
+    add_operation<ops::PortRequest>(server, core, port);
+    add_operation<ops::DraftRequest>(server, core, draft);
+}
+
+}  // namespace persistproc::tools

@@ -1,0 +1,181 @@
+#include "daemon/core/projects/load_project.hpp"
+
+#include <sys/stat.h>
+
+#include "tests/unit/daemon/core/projects/directory_tree.hpp"
+
+namespace load_project_test {
+
+using namespace persistproc;
+using namespace core::projects;
+
+namespace {
+
+const char* const shop = R"(
+env_file = ".env"
+[process.web]
+run = "node server.js -p ${web.port}"
+port = "3000+"
+env = { COLOUR = "${env.COLOUR}", ROOT = "${project.root}" }
+)";
+
+/// With one project.
+struct Machine {
+    DirectoryTree tree;
+    PortBook book;
+    std::set<int> listening;
+    std::vector<std::string> environment = {"HOME=" + tree.path(), "COLOUR=blue"};
+
+    Machine() {
+        tree.make_repository("shop");
+        tree.write("shop/persistproc.toml", shop);
+        tree.write("shop/.env", "TOKEN=abc\n");
+    }
+
+    Result<LoadedPtr> try_load(const std::string& directory) const {
+        const Surroundings surroundings{environment, "secret", [this] { return listening; }};
+        return load_project({tree.path(directory), {}, {}}, book, surroundings);
+    }
+    LoadedPtr load(const std::string& directory) const {
+        auto loaded = try_load(directory);
+        REQUIRE(loaded);
+        for (const auto& each : (*loaded)->loaded.problems) UNSCOPED_INFO((*loaded)->loaded.text(each));
+        REQUIRE((*loaded)->is_good());
+        return *loaded;
+    }
+    std::string consent(const std::string& directory) const { return load(directory)->consent; }
+    /// What the book has for it once it was started.
+    LoadedPtr load_and_book(const std::string& directory) {
+        auto out = load(directory);
+        book.set(out->file, out->ports);
+        return out;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a project is what its files say at their place") {
+    const Machine machine;
+    const auto loaded = machine.load("shop");
+    CHECK(loaded->file == machine.tree.path("shop/persistproc.toml"));
+    CHECK(loaded->project().name == "shop");
+    const auto& web = loaded->project().processes.front();
+    CHECK(web.definition.command == std::vector<std::string>{"node", "server.js", "-p", "3000"});
+    CHECK(web.environment.at("COLOUR") == "blue");
+    CHECK(web.environment.at("TOKEN") == "abc");
+    CHECK(loaded->digests.contains("web"));
+}
+
+TEST_CASE("what is consented to is every byte at its path") {
+    const Machine machine;
+    const std::string before = machine.consent("shop");
+    CHECK(machine.consent("shop") == before);
+
+    machine.tree.make_repository("copy");
+    machine.tree.write("copy/persistproc.toml", shop);
+    machine.tree.write("copy/.env", "TOKEN=abc\n");
+    CHECK(machine.consent("copy") != before);
+
+    machine.tree.write("shop/.env", "TOKEN=abd\n");
+    CHECK(machine.consent("shop") != before);
+    machine.tree.write("shop/.env", "TOKEN=abc\n");
+    CHECK(machine.consent("shop") == before);
+
+    machine.tree.write("shop/persistproc.local.toml", "[process.web]\nrun = 'node server.js'\n");
+    CHECK(machine.consent("shop") != before);
+}
+
+TEST_CASE("neither what is inherited nor the number of a port is consented to") {
+    Machine machine;
+    const std::string before = machine.consent("shop");
+    machine.environment.back() = "COLOUR=green";
+    machine.listening = {3000};
+    CHECK(machine.load("shop")->project().processes.front().environment.at("PORT") == "3001");
+    CHECK(machine.consent("shop") == before);
+}
+
+TEST_CASE("a linked worktree with the same bytes is what its main working copy is") {
+    const Machine machine;
+    machine.tree.write("fix/persistproc.toml", shop);
+    machine.tree.write("fix/.env", "TOKEN=abc\n");
+    machine.tree.link_worktree("shop", "fix");
+    const auto main = machine.load("shop"), fix = machine.load("fix");
+    CHECK(fix->project().name == "shop@fix");
+    CHECK_FALSE(main->main_copy);
+    REQUIRE(fix->main_copy);
+    CHECK(fix->main_copy->file == main->file);
+    CHECK(fix->main_copy->consent == main->consent);
+    CHECK(fix->consent != main->consent);
+
+    machine.tree.write("fix/.env", "TOKEN=abd\n");
+    CHECK(machine.load("fix")->main_copy->consent != main->consent);
+    machine.tree.write("shop/.git/worktrees/fix/gitdir", machine.tree.path("other/.git") + "\n");
+    CHECK_FALSE(machine.load("fix")->main_copy);
+}
+
+TEST_CASE("what a link leads to outside of the repository is not read") {
+    const Machine machine;
+    machine.tree.write("elsewhere/secrets", "TOKEN=abc\n");
+    std::filesystem::remove(machine.tree.path("shop/.env"));
+    std::filesystem::create_symlink(machine.tree.path("elsewhere/secrets"), machine.tree.path("shop/.env"));
+    const auto loaded = machine.try_load("shop");
+    REQUIRE(loaded);
+    REQUIRE((*loaded)->loaded.problems.size() == 1);
+    CHECK((*loaded)->loaded.text((*loaded)->loaded.problems.front()).find("leads out of the repository") !=
+          std::string::npos);
+
+    // What a worktree shares with its main working copy is read.
+    machine.tree.write("fix/persistproc.toml", shop);
+    machine.tree.link_worktree("shop", "fix");
+    std::filesystem::remove(machine.tree.path("shop/.env"));
+    machine.tree.write("shop/.env", "TOKEN=abc\n");
+    std::filesystem::create_symlink(machine.tree.path("shop/.env"), machine.tree.path("fix/.env"));
+    CHECK(machine.load("fix")->project().processes.front().environment.at("TOKEN") == "abc");
+}
+
+TEST_CASE("a file of variables that everybody may write is not read") {
+    const Machine machine;
+    REQUIRE(::chmod(machine.tree.path("shop/.env").c_str(), 0666) == 0);
+    const auto loaded = machine.try_load("shop");
+    REQUIRE(loaded);
+    REQUIRE((*loaded)->loaded.problems.size() == 1);
+    CHECK((*loaded)->loaded.text((*loaded)->loaded.problems.front()).find("may be written by everybody") !=
+          std::string::npos);
+}
+
+TEST_CASE("a process that has another name takes the number over") {
+    Machine machine;
+    CHECK(machine.load_and_book("shop")->ports.front().number == 3000);
+    machine.tree.write("shop/persistproc.toml", "[process.front]\nrun = 'node server.js'\nport = '3000+'\n");
+    const auto renamed = machine.load_and_book("shop");
+    REQUIRE(renamed->ports.size() == 1);
+    CHECK(renamed->ports.front().process == "front");
+    CHECK(renamed->ports.front().number == 3000);
+}
+
+TEST_CASE("a number that was free when its worktree was there is free again without it") {
+    Machine machine;
+    machine.tree.make_repository("other");
+    machine.tree.write("other/persistproc.toml", "[process.web]\nrun = 'x'\nport = '3000+'\n");
+    CHECK(machine.load_and_book("shop")->ports.front().number == 3000);
+    CHECK(machine.load("other")->ports.front().number == 3001);
+    std::filesystem::remove_all(machine.tree.path("shop"));
+    const auto loaded = machine.load("other");
+    CHECK(loaded->ports.front().number == 3000);
+    CHECK(loaded->gone == std::set{machine.tree.path("shop/persistproc.toml")});
+}
+
+TEST_CASE("a project whose file is wrong has problems, no consent and no digests") {
+    const Machine machine;
+    machine.tree.write("shop/persistproc.toml", "[process.web]\nrun = 'x'\ntrust = true\n");
+    const auto loaded = machine.try_load("shop");
+    REQUIRE(loaded);
+    CHECK_FALSE((*loaded)->is_good());
+    CHECK((*loaded)->consent.empty());
+    CHECK((*loaded)->digests.empty());
+    REQUIRE((*loaded)->loaded.problems.size() == 1);
+    CHECK((*loaded)->loaded.text((*loaded)->loaded.problems.front()).find("persistproc.toml:3:1: process.web.trust") !=
+          std::string::npos);
+}
+
+}  // namespace load_project_test
