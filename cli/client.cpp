@@ -16,6 +16,7 @@
 #include "common/mcp/client/client.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/ops/list_processes.hpp"
+#include "common/ops/project_operations.hpp"
 #include "common/ops/restart_process.hpp"
 #include "common/ops/start_process.hpp"
 #include "common/ops/stop_process.hpp"
@@ -328,6 +329,24 @@ Task<Result<ops::AuditResponse>> DaemonClient::audit(ops::AuditRequest request) 
 Task<Result<ops::DaemonInfo>> DaemonClient::info() {
     ops::DaemonInfoRequest request;
     co_return co_await call<ops::DaemonInfo>(std::move(request), true);
+}
+
+Task<Result<ops::CheckResponse>> DaemonClient::check(ops::CheckRequest request) {
+    return call<ops::CheckResponse>(std::move(request), true);
+}
+
+// A second time they change nothing.
+Task<Result<ops::CheckResponse>> DaemonClient::allow(ops::AllowRequest request) {
+    return call<ops::CheckResponse>(std::move(request), true);
+}
+Task<Result<ops::RevokeResponse>> DaemonClient::revoke(ops::RevokeRequest request) {
+    return call<ops::RevokeResponse>(std::move(request), true);
+}
+Task<Result<ops::DraftResponse>> DaemonClient::draft(ops::DraftRequest request) {
+    return call<ops::DraftResponse>(std::move(request), true);
+}
+Task<Result<ops::PortResponse>> DaemonClient::port(ops::PortRequest request) {
+    return call<ops::PortResponse>(std::move(request), true);
 }
 
 }  // namespace persistproc::cli

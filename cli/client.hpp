@@ -39,6 +39,15 @@ struct AuditRequest;
 struct AuditResponse;
 struct DaemonInfo;
 struct ShutdownResponse;
+struct AllowRequest;
+struct CheckRequest;
+struct CheckResponse;
+struct DraftRequest;
+struct DraftResponse;
+struct PortRequest;
+struct PortResponse;
+struct RevokeRequest;
+struct RevokeResponse;
 }  // namespace ops
 
 namespace cli {
@@ -80,6 +89,11 @@ public:
     Task<Result<ops::ShutdownResponse>> shut_down(bool keep);
     Task<Result<ops::AuditResponse>> audit(ops::AuditRequest request);
     Task<Result<ops::DaemonInfo>> info();
+    Task<Result<ops::CheckResponse>> check(ops::CheckRequest request);
+    Task<Result<ops::CheckResponse>> allow(ops::AllowRequest request);
+    Task<Result<ops::RevokeResponse>> revoke(ops::RevokeRequest request);
+    Task<Result<ops::PortResponse>> port(ops::PortRequest request);
+    Task<Result<ops::DraftResponse>> draft(ops::DraftRequest request);
     /// Whether the last call failed because its daemon was gone, rather than by an answer.
     bool was_cut_off() const noexcept { return was_cut_off_; }
     /// It was started by this client, just now.

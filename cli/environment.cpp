@@ -40,6 +40,8 @@ std::vector<std::vector<std::int64_t>> own_limits() {
     return out;
 }
 
+}  // namespace
+
 Result<std::string> working_directory(const std::string& given) {
     std::error_code failed;
     const std::filesystem::path path =
@@ -54,8 +56,6 @@ Result<std::string> working_directory(const std::string& given) {
         return Error{ErrorCode::invalid, fmt::format("working directory {}: not a directory", base::excerpt(given))};
     return path.native();
 }
-
-}  // namespace
 
 std::vector<std::string> inherited_environment(const char* const* variables) {
     std::vector<std::string> out;
@@ -131,6 +131,24 @@ Error explained(Error failed, const StartArguments& arguments) {
                                 : explain_exec_failure(definition.command, *directory, path);
     if (!why.empty()) failed.message = std::move(why);
     return with_hint(std::move(failed), misplaced);
+}
+
+Result<void> complete(ops::ProjectPlace& place, const std::string& word) {
+    std::error_code failed;
+    if (std::filesystem::is_directory(word, failed))
+        place.directory = word;
+    else if (!word.empty())
+        place.file = word;
+    // A file is named from where it is typed, not from the directory that is meant.
+    if (place.file) place.file = std::filesystem::absolute(*place.file, failed).native();
+    auto directory = working_directory(place.directory);
+    if (!directory) return directory.error();
+    place.directory = std::move(*directory);
+    auto variables = inherited_environment(::environ);
+    // No file can name the others.
+    std::erase_if(variables, [](const std::string& each) { return !base::is_utf8(each); });
+    place.base_environment = std::move(variables);
+    return {};
 }
 
 Result<ops::RestartRequest> make_restart_request(const RestartArguments& arguments) {

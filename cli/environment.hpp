@@ -14,6 +14,7 @@
 #include "common/domain/process.hpp"
 
 namespace persistproc::ops {
+struct ProjectPlace;
 struct RestartRequest;
 struct StartRequest;
 }  // namespace persistproc::ops
@@ -43,6 +44,11 @@ void tell_daemon_port(const Context& context, const DaemonClient& client, const 
 /// A start that was refused: a program that could not be executed with what its file tells of that and what to type,
 /// and whatever it was with a hint at flags that stand behind the command. Other errors as they are.
 Error explained(Error failed, const StartArguments& arguments);
+/// What was typed of a project made whole: its directory, and the variables that its files may name. `word`: a
+/// directory or a file, instead of flags; may be empty. Errors: invalid.
+Result<void> complete(ops::ProjectPlace& place, const std::string& word);
+/// Of a directory as it was typed (empty: the present one), as others name it. Errors: invalid.
+Result<std::string> working_directory(const std::string& given);
 /// The request for each target, with the environment that is asked for. Errors: as above.
 Result<ops::RestartRequest> make_restart_request(const RestartArguments& arguments);
 

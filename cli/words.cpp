@@ -33,12 +33,7 @@ constexpr OtherWord reserved_words[] = {
     {"up", "persistproc start {} starts it",
      "there are no project files yet: persistproc start --label NAME CMD for each program"},
     {"down", "persistproc stop {} stops it", "persistproc stop all stops everything"},
-    {"check", "persistproc status {} says how it is", "persistproc doctor examines the installation"},
-    {"init", "", "there are no project files yet: persistproc start --label NAME CMD for each program"},
-    {"allow", "", "there are no project files yet, and nothing need be allowed"},
-    {"revoke", "", "there are no project files yet, and nothing is allowed to any"},
     {"attach", "persistproc output -f {} follows its output", ""},
-    {"port", "persistproc status {} shows its ports", "persistproc list shows which process has which port"},
     {"exec", "persistproc status {} shows its directory and the names of its variables", ""},
     {"history", "persistproc audit {} says who did what", ""},
 };

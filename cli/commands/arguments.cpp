@@ -123,6 +123,34 @@ Result<void> RenameArguments::take(std::vector<std::string> words, const Given& 
     return domain::check_label(request.label);
 }
 
+Result<void> take_project(std::vector<std::string> words, const Given& given, std::string& into) {
+    if (words.size() > 1) return unexpected_word(given.subcommand, words[1]);
+    if (words.empty()) return {};
+    for (const char* const flag : {"working-directory", "file"})
+        if (given.has(flag))
+            return Error{ErrorCode::invalid, fmt::format("{}: either --{} or {}", given.subcommand, flag,
+                                                         base::excerpt(base::shell_quote(words[0])))};
+    into = std::move(words[0]);
+    return {};
+}
+
+Result<void> InitArguments::take(std::vector<std::string> words, const Given& given) {
+    if (words.size() > 1) return unexpected_word(given.subcommand, words[1]);
+    if (!words.empty()) request.directory = std::move(words[0]);
+    return {};
+}
+
+Result<void> PortArguments::take(std::vector<std::string> words, const Given& given) {
+    if (words.empty())
+        return Error{ErrorCode::invalid,
+                     "port: of which process of the project? persistproc port db; the port of the "
+                     "daemon is a flag of serve"};
+    if (words.size() > 2) return unexpected_word(given.subcommand, words[2]);
+    request.process = std::move(words[0]);
+    if (words.size() == 2) request.name = std::move(words[1]);
+    return {};
+}
+
 Result<void> StatusArguments::take(std::vector<std::string> words, const Given&) {
     targets = std::move(words);
     return {};

@@ -12,6 +12,7 @@
 #include "common/ops/client_operations.hpp"
 #include "common/ops/get_process_output.hpp"
 #include "common/ops/list_processes.hpp"
+#include "common/ops/project_operations.hpp"
 #include "common/ops/restart_process.hpp"
 #include "common/ops/start_process.hpp"
 #include "common/ops/stop_process.hpp"
@@ -22,6 +23,9 @@ namespace cli {
 
 /// Whether it says how a process that is started is to be: nothing that a process which exists is asked with.
 bool is_defining_flag(std::string_view name);
+
+/// The word of a subcommand that is about one project: a directory or a file, where no flag names it. Errors: invalid.
+Result<void> take_project(std::vector<std::string> words, const Given& given, std::string& into);
 
 /// `request` is made whole by make_start_request.
 struct StartArguments {
@@ -232,6 +236,44 @@ struct AuditArguments {
     static constexpr void fields(Each&& each) {
         schema::inlined(&AuditArguments::request, each);
         each(schema::field("follow", &AuditArguments::follow).as_flag("f,follow", "", "Go on with what is done next"));
+    }
+    Result<void> take(std::vector<std::string> words, const Given& given);
+};
+
+/// Of a subcommand that is about one project.
+template <class Request>
+struct ProjectArguments {
+    Request request;
+    std::string word;  // a directory or a file; empty: none
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        schema::inlined(&ProjectArguments::request, each);
+    }
+    Result<void> take(std::vector<std::string> words, const Given& given) {
+        return take_project(std::move(words), given, word);
+    }
+};
+using CheckArguments = ProjectArguments<ops::CheckRequest>;
+using AllowArguments = ProjectArguments<ops::AllowRequest>;
+using RevokeArguments = ProjectArguments<ops::RevokeRequest>;
+
+struct InitArguments {
+    ops::DraftRequest request;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        schema::inlined(&InitArguments::request, each);
+    }
+    Result<void> take(std::vector<std::string> words, const Given& given);
+};
+
+struct PortArguments {
+    ops::PortRequest request;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        schema::inlined(&PortArguments::request, each);
     }
     Result<void> take(std::vector<std::string> words, const Given& given);
 };

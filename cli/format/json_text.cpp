@@ -2,6 +2,7 @@
 
 #include "common/base/text.hpp"
 #include "common/ops/client_operations.hpp"
+#include "common/ops/project_operations.hpp"
 #include "common/ops/wait_for_process.hpp"
 #include "common/schema/json.hpp"
 
@@ -113,6 +114,10 @@ int wait_status(const std::vector<WaitLine>& waits) {
 
 std::string audit_json(const ops::AuditResponse& answer) { return document(schema::to_json(answer)); }
 std::string audit_line_json(const ops::AuditLine& entry) { return document(schema::to_json(entry)); }
+
+std::string ports_json(const ops::PortResponse& ports) { return document(schema::to_json(ports)); }
+std::string revoked_json(const ops::RevokeResponse& answer) { return document(schema::to_json(answer)); }
+std::string project_json(const ops::CheckResponse& project) { return document(schema::to_json(project)); }
 
 std::string daemon_json(const ops::DaemonInfo& info) { return document(schema::to_json(info)); }
 

@@ -14,8 +14,11 @@
 namespace persistproc::ops {
 struct AuditLine;
 struct AuditResponse;
+struct CheckResponse;
 struct DaemonInfo;
+struct PortResponse;
 struct ProcessDetails;
+struct RevokeResponse;
 struct ShutdownResponse;
 }  // namespace persistproc::ops
 
@@ -65,6 +68,9 @@ int wait_status(const std::vector<WaitLine>& waits);
 /// {"entries":[…]}, and one of them.
 std::string audit_json(const ops::AuditResponse& answer);
 std::string audit_line_json(const ops::AuditLine& entry);
+std::string ports_json(const ops::PortResponse& ports);
+std::string revoked_json(const ops::RevokeResponse& answer);
+std::string project_json(const ops::CheckResponse& project);
 std::string daemon_json(const ops::DaemonInfo& info);
 
 /// One line of `doctor`. {"checks":[{"name","status","detail","advice"},…]}; no advice is null.

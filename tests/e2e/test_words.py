@@ -136,22 +136,20 @@ REFUSED = [
     ("start -e =secret true", 2, "--env: give KEY=VALUE"),
     # Subcommands to come.
     *((word, 2, f'"{word}" is not available in this version') for word in (
-        "send", "top", "web", "events", "notify", "up", "down", "check", "init", "allow", "revoke", "attach", "port",
+        "send", "top", "web", "events", "notify", "up", "down", "attach",
         "exec", "history")),
     ("top", 2, "to run a program of that name: persistproc run top"),
     ("attach api", 2, "persistproc output -f api follows its output; to run a program of that name: persistproc run attach api"),
     ("history api", 2, "persistproc audit api says who did what"),
     *((word, 2, words) for word, words in (
         ("send x", "persistproc signal SIGNAL TARGET"), ("web", "persistproc list --watch"),
-        ("notify", "persistproc wait TARGET --exit"), ("init", "no project files yet"),
-        ("allow", "no project files yet"), ("revoke", "no project files yet"))),
+        ("notify", "persistproc wait TARGET --exit")))),
     ("up -d", 2, "there are no project files yet"),
     ("up api", 2, "persistproc start api starts it"),
     ("down api p1", 2, "persistproc stop api p1 stops it"),
     ("down", 2, "persistproc stop all stops everything"),
     ("top api", 2, "persistproc list --watch api shows CPU and memory"),
     ("events api", 2, "persistproc audit -f api follows who does what"),
-    ("check api", 2, "persistproc status api"),
     # Flags of other tools.
     # A port that is not the daemon's.
     ("run --port 1 sleep 3", 125, ", not 1; a port of the program stands behind the command: sleep 3 --port 1"),

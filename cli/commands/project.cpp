@@ -1,0 +1,145 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "cli/client.hpp"
+#include "cli/commands/arguments.hpp"
+#include "cli/daemon_start.hpp"
+#include "cli/environment.hpp"
+#include "cli/format/json_text.hpp"
+#include "cli/format/project_text.hpp"
+#include "common/base/file.hpp"
+#include "common/base/text.hpp"
+
+namespace persistproc::cli::commands {
+
+namespace {
+
+constexpr int wrong_file_status = 2;
+
+int fail_for_file(const Console& console, const Error& error) {
+    console.fail(error);
+    return wrong_file_status;
+}
+
+void say_what_is_wrong(const Console& console, const ops::CheckResponse& project) {
+    for (const auto& each : project.problems) console.say(each);
+    for (const auto& each : project.notes) console.note("note: " + each);
+    for (const auto& each : project.passed_over) console.note("not read: " + each);
+    for (const auto& each : project.others)
+        console.note(fmt::format("{} lies there, too: persistproc check FILE", base::escape_line(each)));
+}
+
+int show(const Console& console, const ops::CheckResponse& project) {
+    if (console.json()) {
+        console.print(format::project_json(project));
+    } else {
+        if (project.problems.empty())
+            console.print(format::project_text(project, console.style()) +
+                          (project.allowed ? "\nagents may start it as it is\n"
+                                           : "\nagents may not start it: persistproc allow lets them\n"));
+        say_what_is_wrong(console, project);
+    }
+    return project.problems.empty() ? 0 : wrong_file_status;
+}
+
+/// Errors: conflict (it is there), io.
+Result<void> write_new(const std::string& path, std::string_view text) {
+    auto file = base::open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    if (!file && file.error().os_error == EEXIST)
+        return Error{ErrorCode::conflict, base::escape_line(path) + " is there already; it stays as it is"};
+    if (!file) return file.error();
+    if (const int failed = base::write_all(file->get(), text); failed != 0)
+        return base::os_failure(base::escape_line(path), failed);
+    return {};
+}
+
+}  // namespace
+
+static Task<int> init(Context context, InitArguments options) {
+    auto directory = working_directory(options.request.directory);
+    if (!directory) co_return context.console.fail(directory.error());
+    options.request.directory = std::move(*directory);
+    std::error_code failed;
+    if (options.request.from) options.request.from = std::filesystem::absolute(*options.request.from, failed).native();
+    auto client = co_await connect_or_start(context.executor, context.common, true);
+    if (!client) co_return context.console.fail(client.error());
+    auto draft = co_await (*client)->draft(std::move(options.request));
+    if (!draft) co_return fail_for_file(context.console, draft.error());
+    if (auto written = write_new(draft->file, draft->text); !written) {
+        context.console.fail(written.error());
+        co_return 1;
+    }
+    for (const auto& each : draft->notes) context.console.note("note: " + each);
+    if (context.console.json()) {
+        const auto from = draft->from.empty() ? std::nullopt : std::optional(draft->from);
+        context.console.print(format::texts_json({{"file", draft->file}, {"from", from}}));
+    } else {
+        context.console.answer(fmt::format("{} is written{}; persistproc check shows what it comes to",
+                                           base::escape_line(draft->file),
+                                           draft->from.empty() ? "" : ", from " + base::escape_line(draft->from)));
+    }
+    co_return 0;
+}
+
+static Task<int> check(Context context, CheckArguments options) {
+    if (auto whole = complete(options.request.place, options.word); !whole)
+        co_return context.console.fail(whole.error());
+    auto client = co_await connect_or_start(context.executor, context.common, true);
+    if (!client) co_return context.console.fail(client.error());
+    auto project = co_await (*client)->check(std::move(options.request));
+    if (!project) co_return fail_for_file(context.console, project.error());
+    co_return show(context.console, *project);
+}
+
+static Task<int> allow(Context context, AllowArguments options) {
+    if (auto whole = complete(options.request.place, options.word); !whole)
+        co_return context.console.fail(whole.error());
+    auto client = co_await connect_or_start(context.executor, context.common, true);
+    if (!client) co_return context.console.fail(client.error());
+    auto project = co_await (*client)->allow(std::move(options.request));
+    if (!project) co_return fail_for_file(context.console, project.error());
+    co_return show(context.console, *project);
+}
+
+static Task<int> revoke(Context context, RevokeArguments options) {
+    if (auto whole = complete(options.request.place, options.word); !whole)
+        co_return context.console.fail(whole.error());
+    auto client = co_await connect_or_start(context.executor, context.common, true);
+    if (!client) co_return context.console.fail(client.error());
+    auto answer = co_await (*client)->revoke(std::move(options.request));
+    if (!answer) co_return context.console.fail(answer.error());
+    if (context.console.json())
+        context.console.print(format::revoked_json(*answer));
+    else
+        context.console.answer(fmt::format("{} {}", base::escape_line(answer->file),
+                                           answer->was_allowed ? "is not allowed any more" : "was not allowed"));
+    co_return 0;
+}
+
+static Task<int> port(Context context, PortArguments options) {
+    const std::string no_word;
+    if (auto whole = complete(options.request.place, no_word); !whole) co_return context.console.fail(whole.error());
+    auto client = co_await connect_or_start(context.executor, context.common, true);
+    if (!client) co_return context.console.fail(client.error());
+    auto answer = co_await (*client)->port(std::move(options.request));
+    if (!answer) co_return context.console.fail(answer.error());
+    if (context.console.json()) {
+        context.console.print(format::ports_json(*answer));
+        co_return 0;
+    }
+    for (const auto& each : answer->ports)
+        context.console.print(answer->ports.size() == 1 ? fmt::format("{}\n", each.number)
+                                                        : fmt::format("{} {}\n", each.name, each.number));
+    co_return 0;
+}
+
+extern const Subcommand init_subcommand = make_subcommand<init>(ops::DraftRequest::typed);
+extern const Subcommand check_subcommand = make_subcommand<check>(ops::CheckRequest::typed);
+extern const Subcommand allow_subcommand = make_subcommand<allow>(ops::AllowRequest::typed);
+extern const Subcommand revoke_subcommand = make_subcommand<revoke>(ops::RevokeRequest::typed);
+extern const Subcommand port_subcommand = make_subcommand<port>(ops::PortRequest::typed);
+
+}  // namespace persistproc::cli::commands

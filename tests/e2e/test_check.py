@@ -1,0 +1,155 @@
+"""Projects before anything of them runs: what their files say, who may start them, and which ports are theirs."""
+import harness
+
+SHOP = """
+[process.db]
+run = "postgres -D .pg -p ${db.port}"
+port = "auto"
+ready = { command = "pg_isready -q" }
+[process.api]
+run = ["node", "server.js"]
+port = { http = "auto", admin = "auto" }
+ready = "http://localhost:${api.port.http}/healthz"
+depends_on = ["db"]
+env = { TOKEN = "hunter2" }
+"""
+
+HOSTILE = {
+    "persistproc.toml": '[process.a]\nrun = "touch {0}/ran"\nready = {{ command = "touch {0}/ran" }}\n',
+    "process-compose.yaml": 'processes:\n  a:\n    command: touch {0}/ran\n',
+    "Procfile.dev": "a: touch {0}/ran\n",
+    "Procfile": "a: touch {0}/ran\n",
+    ".claude/launch.json": '{{"configurations":[{{"name":"a","runtimeExecutable":"touch","runtimeArgs":["{0}/ran"]}}]}}',
+    "package.json": '{{"scripts":{{"dev":"touch {0}/ran"}}}}',
+    ".env": "A=$(touch {0}/ran)\n",
+}
+
+
+class Check(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        (self.place.work / ".git").mkdir()
+
+    def write(self, name, text):
+        path = self.place.work / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def test_it_shows_what_a_project_comes_to(self):
+        self.write("persistproc.toml", SHOP)
+        shown = self.ok("check").out.decode()
+        self.assertTrue(shown.startswith(f"work ({self.place.work}/persistproc.toml)\n"), shown)
+        self.assertLess(shown.index("\ndb\n"), shown.index("\napi\n"))
+        for line in ("  run      node server.js\n", "  after    db: ready\n", "  ready    pg_isready -q\n", " (auto)\n",
+                     "  sets     PORT_ADMIN, PORT_HTTP, TOKEN\n", "agents may not start it: persistproc allow"):
+            self.assertIn(line, shown)
+        self.assertNotIn("hunter2", shown)
+        whole = self.ok("check", "--json").json()
+        self.assertEqual([each["name"] for each in whole["processes"]], ["db", "api"])
+        self.assertEqual(len({each["number"] for each in whole["ports"]}), 3)
+        # From below, by its directory and by its name.
+        (self.place.work / "src").mkdir()
+        for arguments, cwd in (((), "src"), (("..",), "src"), (("../persistproc.toml",), "src"),
+                               (("-C", "src"), "."), (("--file", "persistproc.toml"), ".")):
+            self.assertEqual(self.ok("check", *arguments, "--json", cwd=self.place.work / cwd).json(), whole, arguments)
+
+    def test_what_is_wrong_stands_at_its_place(self):
+        file = self.write("persistproc.toml", "[process.a]\nrun = 'x'\nreadiness = 3000\ntrust = true\n"
+                                              "[process.b]\nrun = 'y'\ndepends_on = ['c']\n"
+                                              "[process.c]\nrun = 'z'\ndepends_on = ['b']\n")
+        wrong = self.cli("check")
+        self.assertEqual((wrong.code, wrong.out), (2, b""), wrong)
+        self.assertIn(f"{file}:3:1: process.a.readiness: no such key; nearest: ready", wrong.err.decode())
+        self.assertIn(f"{file}:4:1: process.a.trust: no such key", wrong.err.decode())
+        self.assertIn("b -> c -> b", wrong.err.decode())
+        as_json = self.cli("check", "--json")
+        self.assertEqual((as_json.code, len(as_json.json()["problems"])), (2, 3))
+        self.write("persistproc.toml", "[process.a\n")
+        self.assertIn(f"{file}:1:", self.cli("check").err.decode())
+        file.unlink()
+        none = self.cli("check")
+        self.assertEqual(none.code, 2)
+        self.assertOneLine(none.err, "no persistproc.toml in", "persistproc init")
+
+    def test_a_hostile_working_copy_runs_and_writes_nothing(self):
+        for name, text in HOSTILE.items():
+            self.write(name, text.format(self.place.work))
+        def listing():
+            return sorted(str(each) for each in self.place.work.rglob("*"))
+
+        before = listing()
+        for name in HOSTILE:
+            if name == ".env":
+                continue
+            self.assertEqual(self.ok("check", name, "--json").json()["problems"], [], name)
+        for arguments in (("list",), ("list", "--json"), ("status",), ("doctor",), ("completion", "bash"), ("check",)):
+            self.cli(*arguments)
+        agent = self.mcp()
+        agent.call("list_processes", working_directory=str(self.place.work))
+        self.assertEqual(self.views(), [])
+        self.assertEqual(listing(), before)
+
+    def test_files_of_others_are_not_believed(self):
+        self.write("persistproc.toml", SHOP)
+        deep = self.write("src/persistproc.toml", "[process.evil]\nrun = 'x'\n")
+        deep.chmod(0o666)
+        passed = self.ok("check", cwd=deep.parent)
+        self.assertIn(f"not read: {deep} may be written by everybody", passed.err.decode())
+        self.assertNotIn(b"evil", passed.out)
+        self.assertIn("may be written by everybody", self.cli("check", str(deep)).err.decode())
+
+    def test_ports_stay_with_a_project(self):
+        self.write("persistproc.toml", SHOP)
+        number = self.ok("port", "db").out
+        self.assertRegex(number.decode(), r"^2[0-9]{4}\n$")
+        self.assertEqual(self.ok("port", "api").out.decode().split()[::2], ["http", "admin"])
+        self.assertEqual(self.ok("port", "api", "http").out.split()[0], self.ok("port", "api").out.split()[1])
+        self.daemon.kill()
+        self.daemon.start()
+        self.assertEqual(self.ok("port", "db").out, number)
+        for arguments, words in ((("port", "dbb"), "nearest: db"), (("port", "api", "x"), 'api has no port "x"')):
+            refused = self.cli(*arguments)
+            self.assertEqual(refused.code, 125)
+            self.assertOneLine(refused.err, words)
+
+    def test_a_person_allows_and_an_agent_does_not(self):
+        file = self.write("persistproc.toml", SHOP)
+        self.assertIn("agents may start it as it is", self.ok("allow").out.decode())
+        self.assertIn("agents may start it as it is", self.ok("check").out.decode())
+        self.assertRegex(self.ok("audit").out.decode(), f" allow {file}\n")
+        self.write("persistproc.toml", SHOP + "#\n")
+        self.assertIn("agents may not start it", self.ok("check").out.decode())
+        self.ok("allow")
+        file.unlink()
+        self.assertIn("is not allowed any more", self.ok("revoke").out.decode())
+        agent = self.mcp()
+        names = [each["name"] for each in agent.request("tools/list")["tools"]]
+        for tool in ("allow_project", "revoke_project", "check_project", "book_port"):
+            self.assertNotIn(tool, names)
+            with self.assertRaises(harness.McpError):
+                agent.call(tool, directory=str(self.place.work))
+
+    def test_a_file_is_written_to_begin_with(self):
+        self.write("Procfile", "web: node server.js -p $PORT\n")
+        written = self.ok("init")
+        self.assertIn(f"{self.place.work}/persistproc.toml is written, from {self.place.work}/Procfile", written.out.decode())
+        from_procfile = self.ok("check", "Procfile", "--json").json()
+        ours = self.ok("check", "--json").json()
+        self.assertEqual(ours["processes"], from_procfile["processes"])
+        again = self.cli("init")
+        self.assertEqual(again.code, 1)
+        self.assertOneLine(again.err, "is there already")
+        self.assertEqual(self.ok("init", "--json", "home", cwd=self.place.root).json(),
+                         {"file": f"{self.place.root}/home/persistproc.toml", "from": None})
+        self.assertEqual([each["name"] for each in self.ok("check", "home", "--json", cwd=self.place.root).json()["processes"]],
+                         ["web"])
+        self.write("deep/Procfile", "web: x\nweb: y\n")
+        wrong = self.cli("init", "deep")
+        self.assertEqual(wrong.code, 2)
+        self.assertOneLine(wrong.err, "deep/Procfile:2:1")
+        self.assertFalse((self.place.work / "deep/persistproc.toml").exists())
+
+
+if __name__ == "__main__":
+    harness.main()
