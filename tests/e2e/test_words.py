@@ -143,7 +143,7 @@ REFUSED = [
     ("history api", 2, "persistproc audit api says who did what"),
     *((word, 2, words) for word, words in (
         ("send x", "persistproc signal SIGNAL TARGET"), ("web", "persistproc list --watch"),
-        ("notify", "persistproc wait TARGET --exit")))),
+        ("notify", "persistproc wait TARGET --exit"))),
     ("up -d", 2, "there are no project files yet"),
     ("up api", 2, "persistproc start api starts it"),
     ("down api p1", 2, "persistproc stop api p1 stops it"),
