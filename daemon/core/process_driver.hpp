@@ -50,6 +50,8 @@ public:
     std::function<void()> on_end;
     /// Called when the rules of a process have changed it.
     std::function<void(const ProcessPtr&)> on_change;
+    /// To be called when the definition of a process has got other checks: if it runs, these are asked from now on.
+    std::function<void(const ProcessPtr&)> replace_checks;
     /// Awaited before a run begins.
     std::function<Task<>(ProcessPtr)> before_run;
 

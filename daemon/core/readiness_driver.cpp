@@ -14,11 +14,6 @@ namespace {
 constexpr auto sample_age = std::chrono::milliseconds(50);
 constexpr auto others_age = std::chrono::seconds(1);
 
-const domain::Checks& checks_of(const Process& process, Purpose purpose) {
-    const Definition& definition = process.record.definition;
-    return purpose == Purpose::readiness ? definition.ready : definition.health;
-}
-
 bool has_checks(const Process& process) {
     return !process.record.definition.ready.empty() || !process.record.definition.health.empty();
 }
@@ -82,14 +77,14 @@ void ReadinessDriver::begin(const ProcessPtr& process) {
     const MonoTime now = world_.clock.now();
     const MonoTime started = now - std::max<std::chrono::nanoseconds>(age, {});
     const bool was_ready = process->record.held_run == run;
-    Readiness machine(process->record.definition.ready, process->record.definition.health, started, was_ready);
-    const auto checks = std::make_shared<ChecksOfRun>(world_.executor, run, std::move(machine));
+    const Definition& definition = process->record.definition;
+    Readiness machine(definition.ready, definition.health, started, was_ready);
+    const auto checks = std::make_shared<ChecksOfRun>(world_.executor, run, definition, std::move(machine));
     process->checks = checks;
     perform(process, checks, checks->machine.begin(now));
     process->ready = checks->machine.ready();
-    const domain::Checks& all = process->record.definition.ready;
-    for (std::size_t i = 0; i < all.size() && !was_ready; ++i)
-        if (std::holds_alternative<domain::LogCheck>(all[i].subject))
+    for (std::size_t i = 0; i < definition.ready.size() && !was_ready; ++i)
+        if (std::holds_alternative<domain::LogCheck>(definition.ready[i].subject))
             checks->tasks.spawn("check", probe(process, checks, {Purpose::readiness, i}, {}));
     checks->tasks.spawn("checks", keep_time(process, checks));
 }
@@ -145,9 +140,7 @@ void ReadinessDriver::apply(const ProcessPtr& process, const ChecksPtr& checks, 
 }
 
 Task<> ReadinessDriver::probe(ProcessPtr process, ChecksPtr checks, CheckId id, std::chrono::nanoseconds timeout) {
-    const domain::Checks& all = checks_of(*process, id.purpose);
-    if (id.index >= all.size()) co_return;
-    domain::Check check = all[id.index];
+    domain::Check check = (id.purpose == Purpose::readiness ? checks->ready : checks->health)[id.index];
     auto answer = co_await ask(process, checks, std::move(check), timeout);
     CheckResult result{id, answer.holds, std::move(answer.detail)};
     apply(process, checks, std::move(result));

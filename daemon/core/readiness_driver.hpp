@@ -10,10 +10,16 @@ namespace persistproc::core {
 
 /// The checks of one run, for as long as it runs.
 struct ChecksOfRun {
-    ChecksOfRun(boost::asio::any_io_executor executor, std::uint32_t of, Readiness rules)
-        : run(of), machine(std::move(rules)), moved(executor), tasks(executor) {}
+    ChecksOfRun(boost::asio::any_io_executor executor, std::uint32_t of, const Definition& definition, Readiness rules)
+        : run(of),
+          ready(definition.ready),
+          health(definition.health),
+          machine(std::move(rules)),
+          moved(executor),
+          tasks(executor) {}
 
     std::uint32_t run;
+    const domain::Checks ready, health;  // whatever the next run is defined with
     Readiness machine;
     std::vector<int> seen_ports;  // at the last look for any port
     async::Notifier moved;

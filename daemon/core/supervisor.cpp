@@ -33,6 +33,7 @@ Supervisor::Supervisor(boost::asio::any_io_executor executor, async::Clock& cloc
       retention_(world_, table_, options_, [this](ProcessId id) { return remove_old(id); }) {
     driver_.on_end = [this] { retention_.note_end(); };
     driver_.on_change = [this](const ProcessPtr& process) { readiness_.follow(process); };
+    driver_.replace_checks = [this](const ProcessPtr& process) { readiness_.replace_checks(process); };
     driver_.before_run = [this](ProcessPtr process) { return readiness_.note_free_ports(std::move(process)); };
 }
 
