@@ -121,7 +121,7 @@ void append_children(pid_t pid, std::vector<pid_t>& out, bool of_first_thread) {
     for_each_entry(fmt::format("/proc/{}/task", pid), [&](int, std::string_view thread) { append_of_thread(thread); });
 }
 
-// Fields 3, 14 to 17, 20 and 22 of stat. The command name before them may hold anything.
+// Fields 3, 4, 14 to 17, 20 and 22 of stat. The command name before them may hold anything.
 Activity activity_of(pid_t pid) {
     char buffer[1024];
     std::string_view text = read_once(fmt::format("/proc/{}/stat", pid).c_str(), buffer, sizeof buffer);
@@ -134,6 +134,7 @@ Activity activity_of(pid_t pid) {
         const std::size_t end = std::min(text.find(' '), text.size());
         const auto number = [&] { return find_number<std::uint64_t>(text.substr(0, end)).value_or(0); };
         switch (field) {
+            case 4: out.parent = static_cast<pid_t>(number()); break;
             case 14:
             case 15: out.own_ticks += number(); break;
             case 16:

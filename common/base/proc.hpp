@@ -38,6 +38,7 @@ std::optional<std::string> find_variable(pid_t pid, std::string_view name);
 
 /// What it does: time spent in user and system mode, in clock ticks (`ticks_per_second`), and whether it goes on.
 struct Activity {
+    pid_t parent = 0;
     std::uint64_t own_ticks = 0;     // by all its threads
     std::uint64_t reaped_ticks = 0;  // by the children it has waited for
     std::uint64_t start_ticks = 0;   // when it began, since boot: with its PID, which process this is

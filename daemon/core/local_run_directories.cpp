@@ -41,12 +41,14 @@ std::vector<Sample> LocalRunDirectories::Samples::take(const std::filesystem::pa
     out.reserve(requests.size());
     const bool is_removed = !rundir::check_present(data);
     for (const auto& each : requests) {
+        Sample& sample = out.emplace_back(Sample{.is_data_removed = is_removed});
+        if (!each.is_of_log && !each.losses) continue;
         const auto log = rundir::process_paths(data, each.id).log;
-        const logstore::Losses known = each.losses.value_or(logstore::Losses{});
-        auto end = ends.find(each.id, log, base::wall_now());
-        const auto losses = each.losses ? logstore::find_losses(log, each.run, known) : known;
-        out.push_back(
-            {.tree = {}, .log_end = std::move(end), .losses = losses ? *losses : known, .is_data_removed = is_removed});
+        if (each.is_of_log)
+            if (auto end = ends.find(each.id, log, base::wall_now())) sample.log_end = std::move(*end);
+        if (!each.losses) continue;
+        const auto losses = logstore::find_losses(log, each.run, *each.losses);
+        sample.losses = losses ? *losses : *each.losses;
     }
     auto sampled = trees.sample(roots);
     for (std::size_t i = 0; i < out.size(); ++i) out[i].tree = std::move(sampled[i]);

@@ -4,6 +4,7 @@
 /// strays.hpp.
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <unordered_map>
 #include <vector>
@@ -26,13 +27,14 @@ struct TreeRoots {
     StrayRoots strays{};  // of a run without a shim, or with another than the one that began it
 };
 
-/// Samples trees. Blocks; one thread at a time.
+/// Samples trees. Blocks; one thread at a time, which has another's help where there are many.
 class TreeSampler {
 public:
     /// Samples several trees at once (the listening sockets are read once). Below this process, and below the shims of
     /// `roots`, is no part of another's tree. A shim that is gone gives an empty sample.
-    /// About 10 us per process of a tree, and more for each whose descriptors are looked at: since the last call it
-    /// has begun, opened or closed some, or somebody began to listen.
+    /// About 10 us per process of a tree, less where most of the machine's processes belong to `roots`, and more for
+    /// each whose descriptors are looked at: since the last call it has begun, opened or closed some, or somebody began
+    /// to listen.
     std::vector<TreeSample> sample(const std::vector<TreeRoots>& roots);
 
 private:
@@ -44,11 +46,13 @@ private:
         std::vector<std::uint64_t> listening;
     };
 
-    const std::vector<std::uint64_t>& listening_sockets(pid_t pid, std::uint64_t start_ticks);
+    using Known = std::unordered_map<pid_t, Sockets>;
+
+    const std::vector<std::uint64_t>& listening_sockets(Known& all, pid_t pid, std::uint64_t start_ticks) const;
 
     std::uint64_t calls_ = 0;
     std::unordered_map<std::uint64_t, int> listeners_;  // inode to port, at the last call
-    std::unordered_map<pid_t, Sockets> sockets_;        // as found since the newest of them appeared
+    std::array<Known, 2> sockets_;  // as found since the newest listener appeared; of each half of the trees
 };
 
 }  // namespace persistproc::core

@@ -177,7 +177,7 @@ Task<> ProcessDriver::end_strays(ProcessPtr process) {
     const StrayRoots strays = process->strays();
     if (strays.is_none()) co_return;
     co_await world_.directories.kill_strays(strays);
-    process->reading.taken.reset();  // what was seen of them is no more
+    process->reading.of_tree.taken.reset();  // what was seen of them is no more
 }
 
 Task<bool> ProcessDriver::settled(ProcessPtr process, MonoTime until) {

@@ -50,12 +50,13 @@ struct SampleRequest {
     TreeRoots roots;                         // none set: it has no tree
     std::uint32_t run = 0;                   // whose losses
     std::optional<logstore::Losses> losses;  // known so far; nothing: none are looked for
+    bool is_of_log = true;                   // its end is looked for
 };
 struct Sample {
     TreeSample tree;
-    Result<logstore::LogEnd> log_end;
-    logstore::Losses losses;       // as known before where the log could not be read
-    bool is_data_removed = false;  // the data directory is not there any more
+    std::optional<logstore::LogEnd> log_end;  // nothing: not looked for, or it could not be read
+    logstore::Losses losses;                  // as known before where the log could not be read
+    bool is_data_removed = false;             // the data directory is not there any more
 };
 
 /// By whom each process was started.

@@ -46,18 +46,25 @@ void Reading::note_cpu(std::uint64_t ticks, std::uint64_t taken_boot_ns, std::ui
     cpu_mark = CpuMark{taken_boot_ns, std::max(ticks, cpu_mark->ticks)};
 }
 
-Task<> Sampler::refresh(std::vector<ProcessPtr> processes, std::chrono::nanoseconds max_age) {
+Task<> Sampler::refresh(std::vector<ProcessPtr> processes, std::chrono::nanoseconds max_age, Look look) {
     const MonoTime since = clock_.now() - max_age;
     const std::uint64_t before = flights_;
     const auto is_known = [&](const ProcessPtr& process) {
         const Reading& reading = process->reading;
-        if (reading.run != process->life.last_run() || !reading.taken) return false;
-        return reading.is_final || reading.flight > before || (may_change(*process) && *reading.taken > since);
+        const auto is_young = [&](const Reading::Stamp& stamp) {
+            return stamp.taken && (stamp.flight > before || (may_change(*process) && *stamp.taken > since));
+        };
+        if (reading.run != process->life.last_run() || !reading.of_tree.taken) return false;
+        return reading.is_final || (is_young(reading.of_tree) && (look == Look::tree || is_young(reading.of_log)));
     };
     for (;;) {
         std::erase_if(processes, is_known);
         if (processes.empty()) co_return;
-        for (const auto& each : processes) wanted_.emplace(each->record.id, each);
+        for (const auto& each : processes) {
+            Wanted& wanted = wanted_[each->record.id];
+            wanted.process = each;
+            if (look == Look::whole) wanted.look = look;
+        }
         if (!is_flying_) {
             is_flying_ = true;
             tasks_.spawn("sampling", fly());
@@ -87,15 +94,22 @@ Task<> Sampler::take_readings() {
         ProcessPtr process;
         std::uint32_t run = 0;
         bool is_final = false;
+        bool is_of_log = false;
     };
     std::vector<Seat> seats;
     std::vector<SampleRequest> requests;
-    for (const auto& [id, process] : wanted_) {
-        const std::uint32_t run = process->life.last_run();
+    for (const auto& [id, wanted] : wanted_) {
+        const Process& process = *wanted.process;
+        const std::uint32_t run = process.life.last_run();
         // Decided before the looking: an end that comes meanwhile is for the next flight.
-        seats.push_back({process, run, is_silent_for_good(*process)});
-        requests.push_back(
-            {.id = id, .roots = roots_of(*process), .run = run, .losses = losses_to_look_for(*process, run)});
+        const bool is_final = is_silent_for_good(process);
+        const bool is_of_log = is_final || wanted.look == Look::whole;
+        seats.push_back({wanted.process, run, is_final, is_of_log});
+        requests.push_back({.id = id,
+                            .roots = roots_of(process),
+                            .run = run,
+                            .losses = losses_to_look_for(process, run),
+                            .is_of_log = is_of_log});
     }
     wanted_.clear();
     const MonoTime left = clock_.now();
@@ -113,8 +127,8 @@ Task<> Sampler::take_readings() {
         reading.losses = sample.losses;
         reading.is_data_removed = sample.is_data_removed;
         if (sample.log_end) reading.log_end = std::move(*sample.log_end);
-        reading.taken = left;
-        reading.flight = flight;
+        reading.of_tree = {left, flight};
+        if (seats[i].is_of_log) reading.of_log = {left, flight};
         // Nothing comes of nothing.
         reading.is_final = seats[i].is_final && reading.tree.pids.empty();
     }

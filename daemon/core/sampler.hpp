@@ -18,9 +18,13 @@ using ProcessPtr = std::shared_ptr<Process>;
 /// What was last read of a process. Belongs to run `run` alone: of another it says nothing.
 struct Reading {
     std::uint32_t run = 0;
-    std::optional<MonoTime> taken;  // when the flight left that brought it
-    std::uint64_t flight = 0;       // its number
-    bool is_final = false;          // nobody writes any more: what was read stays true
+    /// When the flight left that brought it, and its number.
+    struct Stamp {
+        std::optional<MonoTime> taken;
+        std::uint64_t flight = 0;
+    };
+    Stamp of_tree, of_log;
+    bool is_final = false;  // nobody writes any more: what was read stays true
     TreeSample tree;
     std::optional<double> cpu_percent;
     logstore::LogEnd log_end;
@@ -39,6 +43,9 @@ struct Reading {
     void note_cpu(std::uint64_t ticks, std::uint64_t taken_boot_ns, std::uint64_t started_boot_ns);
 };
 
+/// What is looked at: a table of many shows nothing of their logs.
+enum class Look { whole, tree };
+
 class Sampler {
 public:
     Sampler(boost::asio::any_io_executor executor, async::Clock& clock, RunDirectories& directories,
@@ -47,7 +54,7 @@ public:
 
     /// Completes when every one of them has a reading that is final, or younger than `max_age` and of a tree that
     /// lives, or of a flight that left after the call.
-    Task<> refresh(std::vector<ProcessPtr> processes, std::chrono::nanoseconds max_age);
+    Task<> refresh(std::vector<ProcessPtr> processes, std::chrono::nanoseconds max_age, Look look = Look::whole);
 
     /// Walks so far.
     std::uint64_t flights() const noexcept { return flights_; }
@@ -60,7 +67,11 @@ private:
     async::Clock& clock_;
     RunDirectories& directories_;
     async::TaskGroup& tasks_;
-    std::map<ProcessId, ProcessPtr> wanted_;  // by the next flight
+    struct Wanted {
+        ProcessPtr process;
+        Look look = Look::tree;
+    };
+    std::map<ProcessId, Wanted> wanted_;  // by the next flight
     bool is_flying_ = false;
     std::uint64_t flights_ = 0;
     async::Notifier landed_;

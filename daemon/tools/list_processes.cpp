@@ -114,6 +114,7 @@ Task<mcp::ToolResult> list_rows(Core core, std::shared_ptr<KnownRows> known) {
     }
     const std::uint64_t told = core.supervisor.changes_told();
     ops::ListRequest all;
+    all.columns = true;
     auto views = co_await core.supervisor.list(std::move(all));
     if (!views) co_return mcp::tool_failure(views.error());
     const auto seen = core.supervisor.seen_since();

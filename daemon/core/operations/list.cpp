@@ -42,7 +42,7 @@ Task<Result<std::vector<ProcessView>>> Operations::list(ops::ListRequest request
     for (const auto& process : chosen) co_await look_at_untouched(process);
     std::vector<ProcessPtr> asked = chosen;
     const auto age = chosen.size() > few_trees ? many_view_age : view_age;
-    co_await sampler_.refresh(std::move(asked), age);
+    co_await sampler_.refresh(std::move(asked), age, request.columns ? Look::tree : Look::whole);
     std::vector<ProcessView> views;
     views.reserve(chosen.size());
     for (const auto& process : chosen) {
@@ -56,8 +56,8 @@ std::optional<MonoTime> Operations::seen_since() const {
     MonoTime oldest = world_.clock.now();
     for (const auto& [id, process] : table_.all()) {
         const Reading& reading = process->reading;
-        if (reading.run != process->life.last_run() || !reading.taken) return std::nullopt;
-        if (!reading.is_final) oldest = std::min(oldest, *reading.taken);
+        if (reading.run != process->life.last_run() || !reading.of_tree.taken) return std::nullopt;
+        if (!reading.is_final) oldest = std::min(oldest, *reading.of_tree.taken);
     }
     return oldest;
 }

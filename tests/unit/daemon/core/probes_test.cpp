@@ -117,6 +117,13 @@ TEST_CASE("a keeper below another run's keeper has a tree of its own") {
     const auto trees = TreeSampler().sample({TreeRoots{.shim = outer.pid()}, TreeRoots{.shim = inner}});
     CHECK(trees[0].pids.empty());
     CHECK(trees[1].pids == std::vector<pid_t>{program});
+    // The same in one walk of all processes, which so many trees are worth.
+    std::vector<TreeRoots> many(persistproc::base::list_processes().size() + 100, TreeRoots{.shim = inner});
+    many.back() = TreeRoots{.shim = outer.pid()};
+    const auto walked = TreeSampler().sample(many);
+    CHECK(walked.front().pids == trees[1].pids);
+    CHECK(walked.front().memory_bytes > 0);
+    CHECK(walked.back().pids.empty());
     for (const pid_t each : {program, inner}) ::kill(each, SIGKILL);
     for (const int each : told) ::close(each);
 }

@@ -32,6 +32,7 @@ public:
             sample.tree.memory_bytes = static_cast<std::int64_t>(each.run);
             if (each.roots.shim > 0) sample.tree.pids = {each.roots.shim};
             sample.log_end->last_output_ns = last_output_ns;
+            if (!each.is_of_log) sample.log_end.reset();
             out.push_back(std::move(sample));
         }
         while (ends < mine) co_await ended_.wait();
@@ -83,13 +84,13 @@ struct World {
         return out;
     }
     /// How many of `count` callers have been answered.
-    void ask(const ProcessPtr& process, std::size_t count = 1) {
-        const auto wait = [](World* self, ProcessPtr each) -> Task<> {
+    void ask(const ProcessPtr& process, std::size_t count = 1, Look look = Look::whole) {
+        const auto wait = [](World* self, ProcessPtr each, Look what) -> Task<> {
             std::vector<ProcessPtr> one{each};
-            co_await self->sampler.refresh(std::move(one), 250ms);
+            co_await self->sampler.refresh(std::move(one), 250ms, what);
             ++self->answered;
         };
-        for (std::size_t i = 0; i < count; ++i) tasks.spawn("caller", wait(this, process));
+        for (std::size_t i = 0; i < count; ++i) tasks.spawn("caller", wait(this, process, look));
         io.poll();
         io.restart();
     }
@@ -140,6 +141,41 @@ TEST_CASE("who asks during a walk for another process is taken along by the next
     CHECK(world.walks.asked[1].size() == 1);
     world.end_walk();
     CHECK(world.answered == 3);
+}
+
+TEST_CASE("a look at a tree leaves its log alone, and is none for who asks for both") {
+    World world;
+    const auto web = world.process(1, Running{1, {}});
+    world.ask(web, 1, Look::tree);
+    REQUIRE(world.walks.asked.size() == 1);
+    CHECK(!world.walks.asked[0][0].is_of_log);
+    // Taken along by the next, which is for both.
+    world.ask(web, 1, Look::whole);
+    world.end_walk();
+    CHECK(world.answered == 1);
+    REQUIRE(world.walks.asked.size() == 2);
+    CHECK(world.walks.asked[1][0].is_of_log);
+    world.end_walk();
+    CHECK(world.answered == 2);
+    CHECK(web->reading.log_end.last_output_ns == 1);
+    world.ask(web, 1, Look::tree);
+    CHECK(world.answered == 3);
+    // Both are wanted by one flight.
+    world.clock.advance(1s);
+    const auto worker = world.process(2, Running{1, {}});
+    world.ask(worker);
+    world.ask(web, 1, Look::whole);
+    world.ask(web, 1, Look::tree);
+    world.end_walk();
+    REQUIRE(world.walks.asked.size() == 4);
+    CHECK(world.walks.asked[3][0].is_of_log);
+    world.end_walk();
+    CHECK(world.answered == 6);
+    // What nobody writes to any more is looked at whole, once for all.
+    web->life = Lifecycle(Ended{1, false}, Wanted::down, 1, std::nullopt);
+    world.ask(web, 1, Look::tree);
+    world.end_walk();
+    CHECK(web->reading.is_final);
 }
 
 TEST_CASE("what was read before an end is not taken for its last word") {
