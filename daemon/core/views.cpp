@@ -126,7 +126,7 @@ std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now
     return out;
 }
 
-ProcessView make_view(const Process& process, const std::filesystem::path& log, WallTime wall, MonoTime now) {
+ProcessView make_view(const Process& process, WallTime wall, MonoTime now) {
     ProcessView view;
     static_cast<Definition&>(view) = process.record.definition;
     if (view.command.empty()) view.command = {std::string(domain::unknown_command)};
@@ -169,8 +169,6 @@ ProcessView make_view(const Process& process, const std::filesystem::path& log, 
         }
     }
     if (reading.log_end.last_output_ns != 0) view.last_output_at = base::from_ns(reading.log_end.last_output_ns);
-    view.log_path =
-        reading.log_end.newest_segment.empty() ? (log / "00000001.log").string() : reading.log_end.newest_segment;
     return view;
 }
 

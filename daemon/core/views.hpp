@@ -4,8 +4,8 @@
 
 namespace persistproc::core {
 
-/// `log` is the process's log directory; both clocks say the same instant.
-ProcessView make_view(const Process& process, const std::filesystem::path& log, WallTime wall, MonoTime now);
+/// Without the place of its log. Both clocks say the same instant.
+ProcessView make_view(const Process& process, WallTime wall, MonoTime now);
 
 /// Why it failed, is lost, or when it runs again: the sentence of a view, without the rest. Nothing: there is no such
 /// fact.

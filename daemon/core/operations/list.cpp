@@ -5,6 +5,7 @@
 #include "common/base/text.hpp"
 #include "common/schema/document.hpp"
 #include "daemon/core/operations/operations.hpp"
+#include "daemon/core/views.hpp"
 
 namespace persistproc::core {
 
@@ -45,9 +46,11 @@ Task<Result<std::vector<ProcessView>>> Operations::list(ops::ListRequest request
     co_await sampler_.refresh(std::move(asked), age, request.columns ? Look::tree : Look::whole);
     std::vector<ProcessView> views;
     views.reserve(chosen.size());
+    const WallTime wall = world_.clock.wall();
+    const MonoTime now = world_.clock.now();
     for (const auto& process : chosen) {
         if (!table_.holds(*process)) continue;
-        views.push_back(view_as_known(*process));
+        views.push_back(request.columns ? make_view(*process, wall, now) : view_as_known(*process));
     }
     co_return views;
 }

@@ -169,8 +169,11 @@ Task<Result<ProcessView>> Operations::view(ProcessPtr process) {
 }
 
 ProcessView Operations::view_as_known(const Process& process) const {
-    const auto log = rundir::process_paths(options_.data, process.record.id).log;
-    return make_view(process, log, world_.clock.wall(), world_.clock.now());
+    ProcessView view = make_view(process, world_.clock.wall(), world_.clock.now());
+    view.log_path = process.reading.log_end.newest_segment;
+    if (view.log_path->empty())
+        view.log_path = (rundir::process_paths(options_.data, process.record.id).log / "00000001.log").string();
+    return view;
 }
 
 }  // namespace persistproc::core
