@@ -277,9 +277,6 @@ void Keeper::start_child() noexcept {
     tree_.set_program({pid_, state.start_ticks});
     state.started_wall_ns = os::wall_ns();
     state.started_boot_ns = os::boot_ns();
-    const std::int64_t oom_kills = count_oom_kills();
-    state.oom_kills_known = oom_kills >= 0;
-    if (oom_kills >= 0) state.oom_kills = static_cast<std::uint32_t>(oom_kills);
     if (const int err = record()) {
         // Not released, the child ends without having executed anything.
         for (Pipe* pipe : {&out, &err_pipe, &release, &report}) pipe->close();
@@ -298,6 +295,10 @@ void Keeper::start_child() noexcept {
     [[maybe_unused]] const ssize_t ignored = ::write(release.write, "", 1);
     release.close();
     base::kill_point("shim.released");
+    // While the program is executed; on record with the word that it was.
+    const std::int64_t oom_kills = count_oom_kills();
+    state.oom_kills_known = oom_kills >= 0;
+    if (oom_kills >= 0) state.oom_kills = static_cast<std::uint32_t>(oom_kills);
     release_spec();
 }
 
