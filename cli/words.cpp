@@ -208,7 +208,7 @@ constexpr ForeignFlag foreign_flags[] = {
 /// Own flags, as they are typed, that hardly a program has: said of at once. Others are the program's until it fails.
 constexpr std::string_view peculiar_flags[] = {"on-exit", "fresh",       "no-autostart", "restart", "grace",
                                                "label",   "stop-signal", "name",         "cwd",     "working-directory",
-                                               "settle",  "description", "history",     "ready"};
+                                               "settle",  "description", "history",      "ready"};
 /// Programs that have some of these themselves. `flags` in blanks; empty: all, since they run programs too.
 struct KnownProgram {
     std::string_view names;  // in blanks

@@ -478,8 +478,8 @@ Daemon::Daemon(World& world, int incarnation)
     options.keep_ended = kept_ended;
     options.keep_runs = kept_runs;
     options.base_environment = [] { return std::vector<std::string>{"PATH=/bin"}; };
-    core_ = std::make_unique<core::Supervisor>(io_.get_executor(), *clock_, *store_, *host_, *directories_, *probes_, *projects_,
-                                               std::move(options));
+    core_ = std::make_unique<core::Supervisor>(io_.get_executor(), *clock_, *store_, *host_, *directories_, *probes_,
+                                               *projects_, std::move(options));
 }
 
 Daemon::~Daemon() { die(); }
