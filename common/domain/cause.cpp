@@ -132,7 +132,7 @@ std::string cause_text(const Cause& cause) {
             return fmt::format(
                 "{} restarts for changed files within {}, the last one {}: it is not restarted for any "
                 "until somebody starts or restarts it",
-                cause.count.value_or(0), seconds_text(cause.seconds.value_or(0)), cause.text.value_or(""));
+                cause.count.value_or(0), base::format_seconds(cause.seconds.value_or(0)), cause.text.value_or(""));
         case CauseCode::watch_failed: return "its files are not watched: " + cause.text.value_or("");
         case CauseCode::data_removed: return "the data directory was removed, and nothing of it is recorded any more";
         case CauseCode::checks_failed: return cause.text.value_or("its checks failed");

@@ -220,7 +220,7 @@ Task<> ProcessDriver::sleep_out_backoff(ProcessPtr process, MonoTime until, std:
     // A stop that is being recorded comes first.
     if (!is_due || !table_.holds(*process) || is_leaving_ || process->stopping > 0) co_return;
     const auto& outcome = process->life.outcome();
-    if (outcome && !wants_restart(process->record.definition.restart, *outcome)) {
+    if (outcome && !wants_restart(restart_rule(process->record.definition), *outcome, false)) {
         // The policy it waited for came with a request that could not be recorded.
         apply(process, StopRequested{});
         co_return;
