@@ -39,6 +39,19 @@ constexpr std::size_t most_remembered = 512;
 base::PidIdentity remembered[most_remembered];
 std::size_t remembered_count = 0;
 
+/// Whom a look has found to carry no mark of ours, by pid: that changes for nobody who is not below a member. To read
+/// an environment takes most of the time of a look.
+constexpr std::size_t most_strangers = 4096;
+base::PidIdentity strangers[most_strangers];
+
+bool is_stranger(base::PidIdentity process) noexcept {
+    return strangers[static_cast<std::size_t>(process.pid) % most_strangers] == process;
+}
+
+void note_stranger(base::PidIdentity process) noexcept {
+    strangers[static_cast<std::size_t>(process.pid) % most_strangers] = process;
+}
+
 using ProcPath = ShortText<64>;
 
 pid_t parse_pid(const char*& at, const char* end) noexcept {
@@ -205,6 +218,7 @@ bool writes_to(pid_t pid, const File* files, std::size_t count) noexcept {
 
 /// Whose mark a process carries, which it does from its execve on.
 struct Mark {
+    bool is_read = false;  // else it has no environment, or none yet: it may be in its execve
     bool is_there = false, is_ours = false;
     char digits[33] = {};  // of the last one that is not ours
 };
@@ -229,6 +243,7 @@ Mark mark_of(pid_t pid, const char* ours) noexcept {
     };
     ssize_t got;
     while (!out.is_ours && (got = os::read(fd, text, sizeof text)) > 0) {
+        out.is_read = true;
         for (ssize_t i = 0; i < got && !out.is_ours; ++i) {
             if (text[i] == '\0')
                 end_entry();
@@ -341,13 +356,23 @@ void Tree::know(base::PidIdentity process) noexcept {
 
 int Tree::signal(int signal, pid_t group) noexcept {
     find();
+    deliver(signal, group);
+    return static_cast<int>(found_count);
+}
+
+void Tree::signal_and_continue(int signal, pid_t group) noexcept {
+    find();
+    deliver(signal, group);
+    deliver(SIGCONT, group);
+}
+
+void Tree::deliver(int signal, pid_t group) noexcept {
     const bool at_once = group != 0 && !is_spared_in(group);
     if (at_once) os::kill_group(group, signal);
     for (std::size_t i = 0; i < found_count; ++i) {
         if (is_doubtful[i] || (at_once && ::getpgid(found[i]) == group)) continue;
         signal_one(found[i], signal, [this, i] { return belongs(i); });
     }
-    return static_cast<int>(found_count);
 }
 
 int Tree::signal_group(int signal, pid_t group) noexcept {
@@ -442,12 +467,18 @@ void Tree::find_by_marks() noexcept {
             if (remembered[k] == process) return true;
         return false;
     };
+    const auto is_marked = [this](std::size_t i) {
+        const base::PidIdentity process{found[i], started[i]};
+        if (is_stranger(process)) return false;
+        const Mark mark = mark_of(process.pid, mark_);
+        if (mark.is_read && !mark.is_ours) note_stranger(process);
+        return mark.is_ours;
+    };
     const pid_t self = ::getpid();
     for (std::size_t i = 0; i < all; ++i) {
         if (found[i] == self) continue;
         const bool is_known_yet = is_known(i);
-        const bool is_member =
-            is_known_yet ? judge(found[i], false) == Belonging::member : mark_of(found[i], mark_).is_ours;
+        const bool is_member = is_known_yet ? judge(found[i], false) == Belonging::member : is_marked(i);
         if (is_member) swap_found(i, found_count++);
     }
     for (std::size_t next = 0; next < found_count; ++next) {

@@ -37,6 +37,8 @@ public:
     /// Signals all of it. `group`: the program's process group, which is signalled at once unless one of the spared is
     /// in it; 0: none. Returns how many processes there were. What forks meanwhile is found by the next call.
     int signal(int signal, pid_t group) noexcept;
+    /// The same twice, after one look: a stopped process keeps a signal pending, and must run to obey.
+    void signal_and_continue(int signal, pid_t group) noexcept;
     /// Signals the process group, but for the spared. Returns 0 or errno.
     int signal_group(int signal, pid_t group) noexcept;
     /// Whether nothing of it is left. Only when the program has been reaped.
@@ -46,6 +48,7 @@ private:
     enum class Belonging { member, spared, doubtful };
 
     void find() noexcept;
+    void deliver(int signal, pid_t group) noexcept;
     void find_descendants() noexcept;
     void find_by_marks() noexcept;
     void recognise(const int* outputs, std::size_t count) noexcept;
