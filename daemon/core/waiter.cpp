@@ -92,9 +92,9 @@ Waiter::Waiter(async::Clock& clock, Supervisor& supervisor, Workers& workers, Pa
     : clock_(clock), supervisor_(supervisor), workers_(workers), patterns_(patterns) {}
 
 Task<Result<logstore::LinePage>> Waiter::read(std::filesystem::path log, logstore::LineQuery query) {
-    struct Reading {
-        explicit Reading(std::shared_ptr<Polling> p) : all(std::move(p)) { ++all->reads; }
-        ~Reading() { --all->reads; }
+    struct Counted {
+        explicit Counted(std::shared_ptr<Polling> p) : all(std::move(p)) { ++all->reads; }
+        ~Counted() { --all->reads; }
         std::shared_ptr<Polling> all;
     } const reading(polling_);
     const auto all = static_cast<std::int64_t>(polling_->reads);
