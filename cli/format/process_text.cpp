@@ -133,7 +133,7 @@ std::string target_word(const ProcessView& view) {
     return is_word ? base::shell_quote(view.label) : view.id;
 }
 
-static std::string line_of(const ProcessView& view, std::string_view behind) {
+static std::string line_with(const ProcessView& view, std::string_view behind) {
     std::string out = fmt::format("{} ({}) ", view.id, safe(view.label));
     out += domain::is_live(view) ? "is " : "";
     const WallTime now = base::wall_now();
@@ -142,8 +142,8 @@ static std::string line_of(const ProcessView& view, std::string_view behind) {
     return fmt::format("{}{}{}", out, behind, causes_behind(view, now));
 }
 
-std::string process_line(const ProcessView& view) { return line_of(view, ""); }
-std::string joined_line(const ProcessView& view) { return line_of(view, " already"); }
+std::string process_line(const ProcessView& view) { return line_with(view, ""); }
+std::string joined_line(const ProcessView& view) { return line_with(view, " already"); }
 
 namespace {
 

@@ -165,7 +165,11 @@ void Adoption::record_anew(ProcessId id) {
     if (table_.tell_apart(*process))
         base::report(base::Severity::warning, "{}: its record was lost, and its label is in use: it is {} now",
                      to_string(id), base::quote(process->record.definition.label));
-    commit_record(*process, "the recovery of " + to_string(id));
+    StoreChange change;
+    change.processes.push_back(process->record);
+    RunRecord row{.id = RunId{id, process->record.last_run}};
+    change.runs.push_back(std::move(row));
+    world_.tasks.spawn("record", driver_.record(std::move(change), "the recovery of " + to_string(id)));
 }
 
 /// Takes one process in: as ended, or among those whose fate is still to be found out.
@@ -179,8 +183,7 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     if (remnant.record && !remnant.has_directory && remnant.record->last_run == 0) {
         // Of ours even what came to nothing has a run.
         base::report(base::Severity::warning,
-                     "database: {} is of no process: there is neither a run nor a directory; "
-                     "it is left alone",
+                     "database: {} has neither a run nor a directory: it is no process's, and left alone",
                      to_string(id));
         ++progress_.adopted;
         return;
@@ -203,8 +206,7 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     const bool is_over = has_ended(remnant);
     if (!remnant.has_directory && !remnant.record->is_without_directory)
         base::report(base::Severity::error,
-                     "{}: its directory is missing, and its output with it; nobody keeps what "
-                     "may live of its program",
+                     "{}: its directory is missing, with its output; nobody keeps what may live of its program",
                      to_string(id));
     const auto process = table_.insert(std::move(*remnant.record));
     process->record.is_without_directory = !remnant.has_directory;
@@ -369,8 +371,7 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
     const std::uint32_t intent_run = process->record.intent_run;
     const auto recorded = record && record->id == run.id ? record->outcome : std::nullopt;
     const base::BootId boot = world_.directories.boot_id();
-    const bool is_before_restart = number == process->record.last_run && was_begun_before(process->record, boot);
-    if (record && record->id == run.id && !run.trouble.empty()) recall_program(run, *record, is_before_restart);
+    if (record && record->id == run.id && !run.trouble.empty()) recall_program(run, *record, process->record, boot);
     take_state(*process, run);
     if (is_restart_due(process->record, run))
         process->unrecorded = before_restart(*process, run);
@@ -378,6 +379,7 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
         // The next daemon may find it ended, and then takes the record at its word.
         commit_record(*process, "the definition of " + to_string(process->record.id));
     const Wanted wanted = process->record.wanted;
+    const bool is_before_restart = number == process->record.last_run && was_begun_before(process->record, boot);
     const Found what = classify(run, recorded, wanted, boot, world_.clock.wall(), is_before_restart);
     if (const auto* unsupported = std::get_if<FoundUnsupported>(&what)) {
         process->standing = Standing::unsupported;

@@ -114,14 +114,14 @@ std::optional<FoundRun> missing_run(const FoundProcess& found, const ProcessReco
     const std::uint32_t newest = found.runs.empty() ? 0 : found.runs.back();
     const bool is_known = last_run && had_program(*last_run);
     const bool is_newest_known = is_known && last_run->id.number >= record.last_run;
-    const bool is_before_restart = was_begun_before(record, boot);
     FoundRun run;
-    if (record.last_run > newest && record.intent != Intent::none && !is_newest_known && is_before_restart) {
+    if (record.last_run > newest && record.intent != Intent::none && !is_newest_known &&
+        was_begun_before(record, boot)) {
         run.id = RunId{record.id, record.last_run};
     } else if (is_known && last_run->id.number > newest) {
         run.id = last_run->id;
-        recall_program(run, *last_run, is_before_restart || !is_newest_known);
-    } else if (newest == 0 && record.last_run > 0 && (record.is_without_directory || found.has_output)) {
+        recall_program(run, *last_run, record, boot);
+    } else if (newest == 0 && record.last_run > 0 && (record.is_without_directory || found.has_output || !last_run)) {
         run.id = RunId{record.id, record.last_run};
     } else {
         return std::nullopt;
@@ -130,13 +130,14 @@ std::optional<FoundRun> missing_run(const FoundProcess& found, const ProcessReco
     return run;
 }
 
-void recall_program(FoundRun& run, const RunRecord& known, bool is_before_restart) {
+void recall_program(FoundRun& run, const RunRecord& known, const ProcessRecord& record, base::BootId boot) {
     rundir::RunState& state = run.state;
     if (known.pid == 0 || state.pid != 0) return;
     state.pid = static_cast<std::int32_t>(known.pid);
     if (known.started_at) state.started_wall_ns = base::to_ns(*known.started_at);
-    if (is_before_restart) return;
-    state.start_ticks = static_cast<std::uint64_t>(known.start_ticks);
+    if (was_begun_before(record, boot)) return;
+    // The record says of its newest run alone in which boot it was begun.
+    if (known.id.number == record.last_run) state.start_ticks = static_cast<std::uint64_t>(known.start_ticks);
     const bool is_marked = run.spec || state.nonce != rundir::Nonce{};
     if (!is_marked && !base::read_hex(known.mark, state.nonce)) state.nonce = {};
 }

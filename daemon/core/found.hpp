@@ -49,7 +49,7 @@ std::optional<FoundRun> missing_run(const FoundProcess& found, const ProcessReco
                                     const std::optional<RunRecord>& last_run, base::BootId boot);
 /// What the store knows of the program of a run, and the run's files do not say: how to find what lives of it. Of a
 /// program from before a restart of the machine nothing does.
-void recall_program(FoundRun& run, const RunRecord& known, bool is_before_restart);
+void recall_program(FoundRun& run, const RunRecord& known, const ProcessRecord& record, base::BootId boot);
 
 // What became of the newest run.
 /// No program ever ran, and none will: it is as if the run had never been. The one before it counts. Only what was

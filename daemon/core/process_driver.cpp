@@ -390,6 +390,7 @@ void ProcessDriver::hear(run::RunDriver& run, const run::Telling& telling) {
     const auto process = process_of(run);
     if (!process) return;
     process->run_state = run.state();
+    process->nonce = run.nonce();
     if (const auto* started = std::get_if<run::TellStarted>(&telling)) {
         hear_start(process, *started);
     } else if (const auto* failed = std::get_if<run::TellFailed>(&telling)) {

@@ -32,14 +32,10 @@ constexpr std::string_view next_name = "next_process", reserved_name = "reserved
 constexpr const char* boot_names[] = {"boot_high", "boot_low"};
 constexpr auto lock_patience = std::chrono::seconds(5);
 
-/// The newest run of each process, and the rows that are none's: a column of integers takes what cannot be made one.
-constexpr const char* newest_runs = R"(
-SELECT process, number, doc, is_run FROM (
-  SELECT process, number, doc, typeof(process) = 'integer' AND process BETWEEN 1 AND ?1 AND
-    typeof(number) = 'integer' AND number BETWEEN 1 AND ?1 AS is_run FROM runs) r
-WHERE NOT is_run OR number = (
-  SELECT max(number) FROM runs WHERE process = r.process AND typeof(number) = 'integer' AND number <= ?1)
-)";
+/// Whether a row is a run's: a column of integers takes what cannot be made one.
+constexpr std::string_view is_run =
+    "(typeof(process) = 'integer' AND process BETWEEN 1 AND ?1 AND "
+    "typeof(number) = 'integer' AND number BETWEEN 1 AND ?1)";
 
 /// Who has a database locked, as fcntl(2) tells; empty: nobody who can be seen.
 std::string holder_text(const std::filesystem::path& file) {
@@ -295,21 +291,28 @@ Result<core::StoreSnapshot> Registry::load() {
         if (is_damaged(record)) continue;
         snapshot.processes.push_back(std::move(*record));
     }
-    auto runs = database.prepare(newest_runs);
+    // The document is that of the row with the highest number (SQLite: bare columns beside max()).
+    auto runs =
+        database.prepare(fmt::format("SELECT process, max(number), doc FROM runs WHERE {} GROUP BY process", is_run));
     if (!runs) return runs.error();
     runs->bind(1, std::int64_t{domain::last_number});
     for (;;) {
         auto row = runs->step();
         if (!row) return row.error();
         if (!*row) break;
-        if (runs->integer(3) == 0) {
-            report_no_number("runs", fmt::format("{}.{}", runs->text(0), runs->text(1)));
-            continue;
-        }
         const RunId id{{static_cast<std::uint32_t>(runs->integer(0))}, static_cast<std::uint32_t>(runs->integer(1))};
         auto run = read_run(id, runs->view(2));
         if (is_damaged(run)) continue;
         snapshot.last_runs.push_back(std::move(*run));
+    }
+    auto others = database.prepare(fmt::format("SELECT process, number FROM runs WHERE NOT {}", is_run));
+    if (!others) return others.error();
+    others->bind(1, std::int64_t{domain::last_number});
+    for (;;) {
+        auto row = others->step();
+        if (!row) return row.error();
+        if (!*row) break;
+        report_no_number("runs", fmt::format("{}.{}", others->text(0), others->text(1)));
     }
     auto projects = database.prepare("SELECT file, doc FROM projects ORDER BY file");
     if (!projects) return projects.error();

@@ -79,7 +79,7 @@ POINTS = {
         "shim.leaving",
         "shim.commit",
     ],
-    "rm": ["daemon.remove.hidden", "daemon.remove.deleted", "daemon.record.committed"],
+    "rm": ["daemon.record.committed", "daemon.remove.hidden", "daemon.remove.deleted", "daemon.record.committed 2"],
     "end": ["daemon.end.heard", "daemon.record.committed", "shim.exit.recorded"],
     "rotate": ["log.rotate.data 2", "log.rotate.index 2", "log.rotate.header 2", "log.data 20", "log.record 20"],
     "recover": [

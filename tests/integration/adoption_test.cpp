@@ -324,6 +324,7 @@ TEST_CASE("where no number is left a start is refused") {
 }
 
 TEST_CASE("a process whose directory somebody has removed is lost, and what lives of it is known") {
+    const bool is_stopped = GENERATE(true, false);
     const Json request{{"command", Json::array({"a"})}, {"working_directory", "/"}, {"label", "web"}};
     auto data = std::make_shared<tests::TemporaryDirectory>();
     {
@@ -356,7 +357,6 @@ TEST_CASE("a process whose directory somebody has removed is lost, and what live
     }
     CHECK(program.lives());
     DaemonInProcess daemon({}, data);
-    const bool is_stopped = GENERATE(true, false);
     const int asked = is_stopped ? daemon.call_later("stop_process", Json{{"process", "web"}})
                                  : daemon.call_later("start_process", request);
     daemon.advance_until(100ms, [&] { return daemon.is_answered(asked); });
@@ -482,7 +482,12 @@ TEST_CASE("what a later release has written of what runs is not run, and kept") 
         for (int daemons = 0; daemons < 2; ++daemons) {
             DaemonInProcess daemon({}, data);
             for (const char* tool : {"start_process", "restart_process"}) {
-                const Json refused = daemon.call(tool, Json{{"process", "web"}});
+                Json target{{"process", "web"}};
+                if (std::string_view(tool) == "start_process") {
+                    target["command"] = Json::array({"web"});
+                    target["working_directory"] = "/";
+                }
+                const Json refused = daemon.call(tool, std::move(target));
                 CHECK(error_code(refused) == "unsupported");
                 const std::string said = refused["content"][0]["text"];
                 CHECK(said.find(std::string("its ") + written.member + " was written by a later release") !=

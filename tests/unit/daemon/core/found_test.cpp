@@ -188,8 +188,11 @@ TEST_CASE("a run that is known to have had a program is not forgotten with its d
     CHECK(missing_run({.has_output = true}, record, known, boot)->id == RunId{{4}, 2});
     known.outcome = exited();
     CHECK(missing_of({}));
-    record.is_without_directory = true;  // and the row of its run is damaged
+    // The row of its run is damaged: a start has one from its beginning.
     CHECK(missing_run({}, record, std::nullopt, boot)->id == RunId{{4}, 2});
+    known.outcome.reset();
+    record.is_without_directory = true;
+    CHECK(missing_run({}, record, known, boot)->id == RunId{{4}, 2});
 }
 
 TEST_CASE("a start that was under way when the machine was restarted is not forgotten with its directory") {
@@ -269,6 +272,11 @@ TEST_CASE("the store tells how to find a program whose run says nothing of it") 
     CHECK(run->state.start_ticks == 0);
     CHECK(run->state.nonce == rundir::Nonce{});
     record.boot = base::to_hex(boot);
+    record.last_run = 3;  // a start that came to nothing: when the one before it was begun is not on record
+    run = missing_run({}, record, known, boot);
+    CHECK(run->state.start_ticks == 0);
+    CHECK(base::to_hex(run->state.nonce) == "000102030405060708090a0b0c0d0e0f");
+    record.last_run = 2;
     for (const char* mark : {"", "00", "0001x2030405060708090a0b0c0d0e0f"}) {
         known.mark = mark;
         CHECK(missing_run({}, record, known, boot)->state.nonce == rundir::Nonce{});
@@ -276,7 +284,7 @@ TEST_CASE("the store tells how to find a program whose run says nothing of it") 
     FoundRun damaged = a_run(rundir::Phase::none);
     damaged.spec.emplace().nonce = {9};
     known.mark = "000102030405060708090a0b0c0d0e0f";
-    recall_program(damaged, known, false);
+    recall_program(damaged, known, record, boot);
     CHECK(damaged.state.pid == 77);
     CHECK(damaged.state.nonce == rundir::Nonce{});  // the spec's word counts
 }
