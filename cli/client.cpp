@@ -106,13 +106,8 @@ Error no_daemon(const fs::path& data) {
     if (auto usable = rundir::check_usable(data); !usable) return usable.error();
     // Suspended before it listened.
     if (is_stopped(find_lock_holder(data))) return silent_daemon(data);
-    const auto there = count_processes(data);
-    const std::string live =
-        there && there->live > 0
-            ? ", and " + base::counted(there->live, "program runs on; take it over", "programs run on; take them over")
-            : std::string("; start one");
     return Error{ErrorCode::unavailable,
-                 fmt::format("no daemon serves {}{}: {}", data.native(), live, serve_command(data))};
+                 fmt::format("no daemon serves {}; start one: {}", data.native(), serve_command(data))};
 }
 
 DaemonClient::DaemonClient(std::unique_ptr<mcp::client::Client> client, fs::path data, SilenceTeller teller)

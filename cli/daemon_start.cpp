@@ -262,7 +262,11 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_to_change(boost::asio::any_i
     if (client || is_there(client.error())) co_return client;
     const auto there = count_processes(options.data_directory);
     if (there && is_nothing_there(*there, options.data_directory)) co_return std::unique_ptr<DaemonClient>();
-    co_return client;
+    if (!there || there->live == 0) co_return client;
+    co_return Error{ErrorCode::unavailable, fmt::format("no daemon serves {}, and {}: {}", options.data_directory,
+                                                        base::counted(there->live, "program runs on; take it over",
+                                                                      "programs run on; take them over"),
+                                                        serve_command(options.data_directory))};
 }
 
 Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_executor executor,

@@ -30,7 +30,8 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
 /// connect_or_start.
 Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_executor executor,
                                                             CommonOptions options);
-/// For what changes processes: starts no daemon. Null: as there. Errors: as DaemonClient::connect.
+/// For what changes processes: starts no daemon. Null: as there. Errors: as DaemonClient::connect; that none serves is
+/// said with how many programs run on.
 Task<Result<std::unique_ptr<DaemonClient>>> connect_to_change(boost::asio::any_io_executor executor,
                                                               CommonOptions options);
 /// What is said where there is none.

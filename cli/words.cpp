@@ -12,6 +12,7 @@
 #include "cli/commands/arguments.hpp"
 #include "cli/format/process_text.hpp"
 #include "cli/subcommand.hpp"
+#include "common/base/letters.hpp"
 #include "common/base/text.hpp"
 
 namespace persistproc::cli {
@@ -53,7 +54,7 @@ constexpr std::string_view unit_alone =
     "again what has --restart always, persistproc start LABEL another";
 constexpr std::string_view no_unit =
     "systemctl --user disable persistprocd keeps the daemon from starting at boot; nothing else is started then";
-constexpr std::string_view settings = "persistproc doctor names the file of settings";
+constexpr std::string_view to_settings = "persistproc doctor names the file of settings";
 constexpr std::string_view to_kill = "persistproc stop --force {}, or persistproc signal KILL {}";
 constexpr std::string_view to_stop = "persistproc stop {}";
 constexpr std::string_view to_define = "persistproc start --label NAME CMD";
@@ -145,10 +146,10 @@ constexpr OtherWord foreign_verbs[] = {
     {"journalctl", "persistproc output {}", ""},
     {"daemon", "", "persistproc serve --detach starts the daemon, persistproc shutdown ends it"},
     {"daemon-reload", "", "nothing need be read anew; persistproc serve --detach --replace takes a new daemon"},
-    {"config", "", settings},
-    {"set", "persistproc restart -e NAME=VALUE {}", settings},
-    {"get", to_describe, settings},
-    {"unset", to_describe, settings},
+    {"config", "", to_settings},
+    {"set", "persistproc restart -e NAME=VALUE {}", to_settings},
+    {"get", to_describe, to_settings},
+    {"unset", to_describe, to_settings},
     {"new-session", "persistproc start --label NAME CMD", ""},
     {"attach-session", "persistproc output -f {}", ""},
     {"kill-session", "persistproc stop {}", ""},
@@ -295,17 +296,11 @@ const ProcessView* find_named(const std::vector<ProcessView>& views, std::string
     return nullptr;
 }
 
-std::string small_letters(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return out;
-}
-
 /// The process whose label `word` is but for the size of its letters.
 const ProcessView* find_but_for_case(const std::vector<ProcessView>& views, std::string_view word) {
-    const std::string small = small_letters(word);
+    const std::string small = base::small_letters(word);
     for (const auto& view : views)
-        if (small_letters(view.label) == small) return &view;
+        if (base::small_letters(view.label) == small) return &view;
     return nullptr;
 }
 
@@ -529,7 +524,8 @@ std::optional<Error> refuse_mistyped(const StartArguments& arguments) {
         return Error{ErrorCode::invalid, fmt::format("a variable stands before the command as a flag: {} -e {}=… CMD…",
                                                      arguments.line, name)};
     if (is_shells_own(word)) return shells_own(word, arguments.line + " --shell 'COMMAND LINE'");
-    if (!arguments.implied || find_verb(word) != nullptr || find_reserved(word) != nullptr) return std::nullopt;
+    if (!arguments.implied || arguments.unsplit || find_verb(word) != nullptr || find_reserved(word) != nullptr)
+        return std::nullopt;
     const std::string near = near_subcommand(word);
     if (near.empty()) return std::nullopt;
     return Error{ErrorCode::invalid, fmt::format("no subcommand and no program is \"{}\"; did you mean persistproc {}?",
@@ -547,7 +543,7 @@ std::string near_subcommand(std::string_view word) {
             rest.remove_prefix(blank == std::string_view::npos ? rest.size() : blank + 1);
         }
     }
-    return base::nearest_word(small_letters(word), names);
+    return base::nearest_word(base::small_letters(word), names);
 }
 
 bool may_be_program(const StartArguments& arguments) {
@@ -588,6 +584,7 @@ Typed sort_typed(const StartArguments& arguments, const std::vector<std::string>
         if (each.starts_with('-')) continue;
         const bool is_known = find_named(views, each) != nullptr ||
                               (each == word_for_all && words.size() == 1 && ::access(each.c_str(), F_OK) != 0);
+        if (!is_known && !assigned_name(each).empty()) continue;
         (is_known ? out.known : out.unknown).push_back(each);
         const bool is_number = each.find_first_not_of("0123456789") == std::string::npos;
         if (!is_known && !is_number && out.near.empty() && !is_found(arguments, each))

@@ -235,7 +235,7 @@ bool tell_silence(const Console& console, const ProcessView& view, const logstor
     const WallTime now = base::wall_now();
     // Who follows it from its beginning has not waited for anything yet.
     const bool is_young = view.started_at && now - *view.started_at < std::chrono::seconds(1);
-    if (follow && is_young && domain::is_live(view)) return true;
+    if (follow && is_young && domain::is_live(view) && !log.is_flushed()) return true;
     if (log.is_flushed())
         console.note(format::name_text(view) + " has printed nothing since it was flushed");
     else if (domain::is_live(view))

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <optional>
 
+#include "common/base/letters.hpp"
 #include "common/base/text.hpp"
 
 namespace persistproc::core {
@@ -53,17 +54,11 @@ Error ambiguous(std::string_view target, const Matches& matches) {
     return {ErrorCode::ambiguous, text};
 }
 
-std::string small_letters(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return out;
-}
-
 bool is_word_character(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || (c & 0x80) != 0; }
 
 /// How far a label is from what was meant to name it; nothing: it is another.
 std::optional<std::size_t> distance_to(std::string_view as_labelled, std::string_view as_typed) {
-    const std::string label = small_letters(as_labelled), target = small_letters(as_typed);
+    const std::string label = base::small_letters(as_labelled), target = base::small_letters(as_typed);
     constexpr std::size_t least_part = 2, long_word = 8;
     if (target.size() >= least_part && label.find(target) != std::string_view::npos) return 1;
     // "web-server" for "web", but not "website".

@@ -788,7 +788,9 @@ class Executing(harness.TestCase):
         self.assertIn("./dos.sh: its first line ends with CR LF", said)
         self.assertIn("try: sed -i", said)
         code, said = self.refused("./plain")
-        self.assertEqual((code, said), (126, f"./plain: not executable; try: chmod +x {self.place.work}/plain"))
+        self.assertEqual((code, said), (126, "./plain: not executable, and its first line names no interpreter"))
+        self.write("tool", "#!/bin/sh\n", 0o644)
+        self.assertEqual(self.refused("./tool"), (126, f"./tool: not executable; try: chmod +x {self.place.work}/tool"))
         self.assertEqual(self.refused("no-such-program"), (127, "no-such-program: no such program in PATH"))
         self.write("plain.py", "import time\n")
         self.assertEqual(

@@ -294,6 +294,7 @@ TEST_CASE("a narrow terminal tells processes without a label apart") {
         ProcessView view = running(fmt::format("p{}", views.size() + 1), "", std::move(directory));
         view.command = {"python3", "-m", "http.server", std::move(word)};
         view.label = domain::default_label(view.command, view.working_directory);
+        view.ports = {3000};
         views.push_back(std::move(view));
     };
     add("8001", "/home/ann/a-shop/packages/web");
