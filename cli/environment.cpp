@@ -133,7 +133,7 @@ Error explained(Error failed, const StartArguments& arguments) {
     return with_hint(std::move(failed), misplaced);
 }
 
-Result<void> complete(ops::ProjectPlace& place, const std::string& word) {
+Result<void> complete_place(ops::ProjectPlace& place, const std::string& word) {
     std::error_code failed;
     if (std::filesystem::is_directory(word, failed))
         place.directory = word;

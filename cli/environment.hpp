@@ -46,7 +46,7 @@ void tell_daemon_port(const Context& context, const DaemonClient& client, const 
 Error explained(Error failed, const StartArguments& arguments);
 /// What was typed of a project made whole: its directory, and the variables that its files may name. `word`: a
 /// directory or a file, instead of flags; may be empty. Errors: invalid.
-Result<void> complete(ops::ProjectPlace& place, const std::string& word);
+Result<void> complete_place(ops::ProjectPlace& place, const std::string& word);
 /// Of a directory as it was typed (empty: the present one), as others name it. Errors: invalid.
 Result<std::string> working_directory(const std::string& given);
 /// The request for each target, with the environment that is asked for. Errors: as above.

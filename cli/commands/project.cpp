@@ -85,7 +85,7 @@ static Task<int> init(Context context, InitArguments options) {
 }
 
 static Task<int> check(Context context, CheckArguments options) {
-    if (auto whole = complete(options.request.place, options.word); !whole)
+    if (auto whole = complete_place(options.request.place, options.word); !whole)
         co_return context.console.fail(whole.error());
     auto client = co_await connect_or_start(context.executor, context.common, true);
     if (!client) co_return context.console.fail(client.error());
@@ -95,7 +95,7 @@ static Task<int> check(Context context, CheckArguments options) {
 }
 
 static Task<int> allow(Context context, AllowArguments options) {
-    if (auto whole = complete(options.request.place, options.word); !whole)
+    if (auto whole = complete_place(options.request.place, options.word); !whole)
         co_return context.console.fail(whole.error());
     auto client = co_await connect_or_start(context.executor, context.common, true);
     if (!client) co_return context.console.fail(client.error());
@@ -105,7 +105,7 @@ static Task<int> allow(Context context, AllowArguments options) {
 }
 
 static Task<int> revoke(Context context, RevokeArguments options) {
-    if (auto whole = complete(options.request.place, options.word); !whole)
+    if (auto whole = complete_place(options.request.place, options.word); !whole)
         co_return context.console.fail(whole.error());
     auto client = co_await connect_or_start(context.executor, context.common, true);
     if (!client) co_return context.console.fail(client.error());
@@ -121,7 +121,7 @@ static Task<int> revoke(Context context, RevokeArguments options) {
 
 static Task<int> port(Context context, PortArguments options) {
     const std::string no_word;
-    if (auto whole = complete(options.request.place, no_word); !whole) co_return context.console.fail(whole.error());
+    if (auto whole = complete_place(options.request.place, no_word); !whole) co_return context.console.fail(whole.error());
     auto client = co_await connect_or_start(context.executor, context.common, true);
     if (!client) co_return context.console.fail(client.error());
     auto answer = co_await (*client)->port(std::move(options.request));
