@@ -121,7 +121,8 @@ static Task<int> revoke(Context context, RevokeArguments options) {
 
 static Task<int> port(Context context, PortArguments options) {
     const std::string no_word;
-    if (auto whole = complete_place(options.request.place, no_word); !whole) co_return context.console.fail(whole.error());
+    if (auto whole = complete_place(options.request.place, no_word); !whole)
+        co_return context.console.fail(whole.error());
     auto client = co_await connect_or_start(context.executor, context.common, true);
     if (!client) co_return context.console.fail(client.error());
     auto answer = co_await (*client)->port(std::move(options.request));

@@ -77,9 +77,12 @@ Task<> FileWatches::follow_processes() {
     for (;;) {
         // Waits for what an earlier daemon left.
         const auto all = co_await supervisor_.locate_all();
-        if (!all) continue;
-        look_at_all(*all);
-        break;
+        if (all) {
+            look_at_all(*all);
+            break;
+        }
+        // It takes long, or failed: something is told once there is something to know.
+        (void)co_await events.next();
     }
     for (;;) {
         const Event event = co_await events.next();

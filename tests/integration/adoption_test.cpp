@@ -134,7 +134,8 @@ TEST_CASE("after a restart of the machine what always runs is run again, and not
         is_always ? "always" : "on_failure");
     DaemonInProcess daemon({}, data);
     if (is_always) {
-        daemon.run_until([&] { return daemon.supervisor.find({1})->state == domain::ProcessState::running; });
+        daemon.advance_until(100ms,
+                             [&] { return daemon.supervisor.find({1})->state == domain::ProcessState::running; });
         CHECK(only_view(daemon)["run"] == "p1.2");
         return;
     }

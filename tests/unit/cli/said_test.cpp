@@ -54,7 +54,7 @@ TEST_CASE("each end in words") {
           "p92 (api) exited with code 3 after 1 s; it ended too often and is not restarted any more");
     auto lost = ended(S::lost, {}, {});
     lost.causes.push_back(Cause{.code = CauseCode::machine_restarted});
-    CHECK(text(lost) == "p92 (api) has ended, and nobody can know how: the machine was restarted");
+    CHECK(text(lost) == "p92 (api) has ended with the machine");
     auto unlabelled = ended(S::exited, 0, {});
     unlabelled.label = domain::default_label(unlabelled.command, unlabelled.working_directory);
     unlabelled.ended_at.reset();

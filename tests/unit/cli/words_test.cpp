@@ -191,8 +191,6 @@ TEST_CASE("flags of docker say what is meant here") {
     CHECK(instead_of_flag("run", "-w").starts_with("-C DIR"));
     CHECK(instead_of_flag("start", "-v").find("no volume need be named") != std::string::npos);
     CHECK(instead_of_flag("list", "-v") == "of serve and mcp alone");
-    CHECK(said_of({"port", "21233"}).find(": persistproc list shows which process has which port; to run") !=
-          std::string::npos);
 }
 
 TEST_CASE("all stands for every process behind the verb of another tool too") {

@@ -399,10 +399,10 @@ TEST_CASE("requests that never come whole give way, the oldest first, and keep t
 }
 
 TEST_CASE("the process that has most connections makes room, however young they are") {
+    std::map<std::uint64_t, pid_t> owners;  // by inode; asked until the fixture is gone
     Fixture f;
     f.stop_abruptly();
     f.limits.agent_connections = 4;
-    std::map<std::uint64_t, pid_t> owners;  // by inode
     f.find_process = [&](std::uint64_t socket, std::function<void(pid_t)> then) { then(owners.at(socket)); };
     f.start();
     tcp::socket modest = f.connect_tcp();
@@ -499,10 +499,10 @@ TEST_CASE("what agents' requests hold in all is bounded, and the oldest go and a
 }
 
 TEST_CASE("of what agents' requests hold the process that holds most gives, however young its connections are") {
+    std::map<std::uint64_t, pid_t> owners;  // by inode; asked until the fixture is gone
     Fixture f;
     f.stop_abruptly();
     f.limits.held_bytes = 500'000;
-    std::map<std::uint64_t, pid_t> owners;  // by inode
     std::vector<std::function<void()>> asked;
     f.find_process = [&](std::uint64_t socket, std::function<void(pid_t)> then) {
         asked.push_back([&owners, socket, then = std::move(then)] { then(owners.at(socket)); });
