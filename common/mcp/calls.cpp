@@ -322,21 +322,6 @@ Answer Server::State::completion_answer(const State& server, const Call& call, R
 
 // ---- running ----
 
-/// Answers within the task: what is to follow one that never waited is put off by Asio, and the caller waits for it.
-template <class T>
-Task<> Server::State::carry_out(std::shared_ptr<State> self, CallPtr call, Task<T> work,
-                                Answer (*render)(const State&, const Call&, T)) {
-    std::optional<T> value;
-    std::exception_ptr failed;
-    try {
-        T result = co_await std::move(work);
-        value.emplace(std::move(result));
-    } catch (...) {
-        failed = std::current_exception();
-    }
-    self->deliver(call, failed, [&] { return render(*self, *call, std::move(*value)); });
-}
-
 template <class T, class Make>
 void Server::State::run(const CallPtr& call, async::Turns& turns, Make make,
                         Answer (*render)(const State&, const Call&, T)) {
@@ -345,16 +330,14 @@ void Server::State::run(const CallPtr& call, async::Turns& turns, Make make,
         const auto self = shared_from_this();
         live->started = true;
         live->no_longer_waits.emit(asio::cancellation_type::terminal);
-        const auto done = [self, live](std::exception_ptr bug) {
-            self->ended(live);
-            if (bug && !async::is_cancellation(bug)) std::rethrow_exception(bug);
+        const auto done = [self, live, render](std::exception_ptr failed, T value) {
+            self->ended(live, failed, [&] { return render(*self, *live, std::move(value)); });
         };
         try {
-            auto task = carry_out<T>(self, live, make(live), render);
-            asio::co_spawn(executor, std::move(task), asio::bind_cancellation_slot(live->signal.slot(), done));
+            auto work = make(live);
+            asio::co_spawn(executor, std::move(work), asio::bind_cancellation_slot(live->signal.slot(), done));
         } catch (...) {
-            deliver(live, std::current_exception(), {});
-            ended(live);
+            done(std::current_exception(), T());
         }
     };
     // Turns keep what waits: a function that they can copy.
@@ -424,19 +407,17 @@ std::string Server::State::failure_text(const Call& call, std::exception_ptr fai
     return "Internal error in " + what;
 }
 
-void Server::State::deliver(const CallPtr& call, std::exception_ptr failed, const std::function<Answer()>& render) {
-    if (!call->reply && !call->task) return;
-    Answer done = failed ? failure(rpc::internal_error, failure_text(*call, failed)) : render();
-    // A task keeps what the response would have held.
-    if (call->reply)
-        answer(call, std::move(done));
-    else if (done.error)
-        call->task->fail(error_object(*done.error), clock.wall());
-    else
-        call->task->complete(std::move(done.result), clock.wall());
-}
-
-void Server::State::ended(const CallPtr& call) {
+void Server::State::ended(const CallPtr& call, std::exception_ptr failed, const std::function<Answer()>& render) {
+    if (call->reply || call->task) {
+        Answer done = failed ? failure(rpc::internal_error, failure_text(*call, failed)) : render();
+        // A task keeps what the response would have held.
+        if (call->reply)
+            answer(call, std::move(done));
+        else if (done.error)
+            call->task->fail(error_object(*done.error), clock.wall());
+        else
+            call->task->complete(std::move(done.result), clock.wall());
+    }
     forget(call);
     if (call->turns != nullptr) call->turns->leave(call->principal.party);
 }

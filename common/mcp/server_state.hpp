@@ -160,12 +160,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     void run(const CallPtr& call, async::Turns& turns, Make make, Answer (*render)(const State&, const Call&, T));
     /// Calls `give_up` when `call` has waited for its turn for as long as it may.
     void watch_patience(const CallPtr& call, std::function<void()> give_up);
-    template <class T>
-    static Task<> carry_out(std::shared_ptr<State> self, CallPtr call, Task<T> work,
-                            Answer (*render)(const State&, const Call&, T));
-    void deliver(const CallPtr& call, std::exception_ptr failed, const std::function<Answer()>& render);
-    /// Takes it out of what goes on, and gives its place back.
-    void ended(const CallPtr& call);
+    void ended(const CallPtr& call, std::exception_ptr failed, const std::function<Answer()>& render);
     static std::string failure_text(const Call& call, std::exception_ptr failed);
     void answer(const CallPtr& call, Answer with);
     void forget(const CallPtr& call);
