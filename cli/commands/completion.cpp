@@ -380,7 +380,7 @@ Answer complete(const std::vector<std::string>& words) {
     const ops::Typed& how = subcommand->typed;
     if (how.words_kind == ValueKind::command) {
         answer.directive = fmt::format("command {}", words.size() - 1);
-        const bool takes_target = how.words.ends_with("| TARGET") && !dashes && !defines;
+        const bool takes_target = how.words.find("| TARGET") != std::string_view::npos && !dashes && !defines;
         if (takes_target) answer.targets = Targets::ended;
         return answer;
     }

@@ -82,11 +82,12 @@ class FirstSteps(harness.TestCase):
         self.assertIn(f"--replace --port {port}", said)
 
     def test_commands_that_do_not_start_a_daemon_name_the_one_that_does(self):
-        for arguments in (["stop", "p1"], ["restart", "p1"], ["signal", "HUP", "p1"], ["rm", "p1"], ["wait", "p1"], ["audit"]):
+        for arguments in (["stop", "p1"], ["restart", "p1"], ["signal", "HUP", "p1"], ["rm", "p1"], ["wait", "p1"]):
             with self.subTest(arguments):
                 finished = self.cli(*arguments)
                 self.assertEqual(finished.code, 125, finished)
-                self.assertIn(b"persistproc serve", finished.err)
+                self.assertOneLine(finished.err, 'no process is "p1": there are none yet')
+        self.assertOneLine(self.ok("audit").err, "no processes yet")
         finished = self.cli("run", "--no-autostart", "true")
         self.assertEqual(finished.code, 125, finished)
         self.assertIn(b"persistproc serve", finished.err)

@@ -180,10 +180,10 @@ class Tools(harness.TestCase):
             finished = self.cli("start", *arguments)
             self.assertEqual(finished.code, 127, finished)
             self.assertOneLine(finished.err, "no such program")
-        # Flags behind the name are its program's, if there is one.
+        # Flags behind the name are a program's, and there is none.
         finished = self.cli("start", "web", "--label", "x")
-        self.assertEqual(finished.code, 127, finished)
-        self.assertOneLine(finished.err, "no such program", "persistproc start web ")
+        self.assertEqual(finished.code, 2, finished)
+        self.assertOneLine(finished.err, "p1", "persistproc start web ")
         self.assertEqual(len(self.views()), 1)
         self.ok("start", "web")
         self.assertEqual(self.view("web")["run"], "p1.2")
