@@ -458,10 +458,12 @@ Task<ReadyWait> wait_until_ready(Context context, std::string target, std::optio
 static Task<int> wait(Context context, WaitArguments options) {
     const std::size_t count = options.targets.size();
     const Console console = context.console;
-    // Once, before several ask at the same time: it may start the daemon.
-    const auto there = co_await connect_to_read(context.executor, context.common);
-    if (!there) co_return console.fail(there.error());
-    if (!*there) co_return console.fail(no_such_process(options.targets.front()));
+    if (find_lock_holder(context.common.data_directory) == 0) {
+        // Once, before several ask at the same time: it may start the daemon.
+        const auto there = co_await connect_to_read(context.executor, context.common);
+        if (!there) co_return console.fail(there.error());
+        if (!*there) co_return console.fail(no_such_process(options.targets.front()));
+    }
     Round round = make_round(std::move(context), std::move(options));
     const auto left = co_await carry_out(round);
     if (left) co_return *left;
