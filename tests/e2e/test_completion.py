@@ -151,7 +151,7 @@ class Completion(harness.TestCase):
         self.assertEqual(offered("persistproc stop 'we b"), ["we b$x"])
         self.assertEqual(sorted(offered("persistproc rm -f we")), ["we b$x", "web"])
         for line, words in (("pru", ["prune"]), ("ren", ["rename"]), ("flu", ["flush"]), ("rename w", ["web", "we b$x"]),
-                            ("flush web w", ["web", "we b$x"]), ("restart -e A=1 w", ["web", "we b$x"]),
+                            ("flush web w", ["we b$x"]), ("restart -e A=1 w", ["web", "we b$x"]),
                             ("restart --up", ["--update-env"]), ("list --wa", ["--watch"]), ("rm --fo", ["--force", "--format"])):
             self.assertEqual(sorted(offered(f"persistproc {line}")), sorted(words), line)
 
