@@ -125,8 +125,15 @@ static Task<int> port(Context context, PortArguments options) {
         co_return context.console.fail(whole.error());
     auto client = co_await connect_or_start(context.executor, context.common, true);
     if (!client) co_return context.console.fail(client.error());
+    const std::string asked = options.request.process;
     auto answer = co_await (*client)->port(std::move(options.request));
-    if (!answer) co_return context.console.fail(answer.error());
+    if (!answer) {
+        Error failed = answer.error();
+        // Whoever types a number asks who has that port.
+        if (!asked.empty() && asked.find_first_not_of("0123456789") == std::string::npos)
+            failed.message += fmt::format("; persistproc list shows which process has port {}", asked);
+        co_return context.console.fail(failed);
+    }
     if (context.console.json()) {
         context.console.print(format::ports_json(*answer));
         co_return 0;

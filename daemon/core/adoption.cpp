@@ -378,6 +378,9 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
     else if (take_back_request(process->record, run))
         // The next daemon may find it ended, and then takes the record at its word.
         commit_record(*process, "the definition of " + to_string(process->record.id));
+    // Its directory was away, and it was taken for lost: nobody has asked for its end.
+    const bool was_lost = recorded && recorded->reason == OutcomeReason::lost;
+    if (was_lost && run.shim_alive && intent != Intent::stop) process->record.follow(Wanted::up);
     const Wanted wanted = process->record.wanted;
     const bool is_before_restart = number == process->record.last_run && was_begun_before(process->record, boot);
     const Found what = classify(run, recorded, wanted, boot, world_.clock.wall(), is_before_restart);

@@ -142,7 +142,12 @@ void Readiness::apply_health(State& state, const CheckResult& result, MonoTime n
     state.due = is_probed(state.check) ? std::optional(now + period_of(state.check)) : std::nullopt;
     state.detail = result.holds ? std::string() : result.detail;
     state.successes = result.holds ? state.successes + 1 : 0;
-    if (result.holds) state.well = now;
+    if (result.holds) {
+        state.well = now;
+        state.has_been_well = true;
+    }
+    // Where nothing says when it is ready, it is on its way until it has been well.
+    if (!result.holds && ready_.empty() && !state.has_been_well) return;
     if (!result.holds) {
         ++state.failures;
     } else if (state.successes >= state.check.successes.value_or(1)) {

@@ -82,8 +82,9 @@ private:
     enum class Phase { starting, ready, over };
     struct State {
         domain::Check check;
-        bool holds = false;       // readiness: has held
-        bool is_running = false;  // a probe
+        bool holds = false;          // readiness: has held
+        bool has_been_well = false;  // health: has held once
+        bool is_running = false;     // a probe
         std::optional<MonoTime> due;
         std::chrono::nanoseconds pause{};  // before the next probe
         std::int64_t successes = 0, failures = 0;

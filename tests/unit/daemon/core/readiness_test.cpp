@@ -146,9 +146,26 @@ TEST_CASE("given a health check, when it fails three times in a row, then the ru
     CHECK(!of.wake_at());
 }
 
-TEST_CASE("given a gap of two periods, when health is probed again, then earlier failures do not count") {
+TEST_CASE("given nothing that says when it is ready, when its health fails, then that counts once it has been well") {
     Readiness of({}, {port()}, t0);
     of.begin(t0);
+    MonoTime now = t0;
+    const auto probed = [&](bool holds) {
+        now += 10s;
+        of.wake(now);
+        return text(of.apply(holds ? yes(health) : no(health), now));
+    };
+    for (int i = 0; i < 10; ++i) CHECK(probed(false).empty());
+    CHECK(probed(true).empty());
+    CHECK(probed(false).empty());
+    CHECK(probed(false).empty());
+    CHECK(probed(false) == "unready, end: unhealthy");
+}
+
+TEST_CASE("given a gap of two periods, when health is probed again, then earlier failures do not count") {
+    Readiness of({log()}, {port()}, t0);
+    of.begin(t0);
+    of.apply(yes(first), t0);
     for (int i = 1; i <= 2; ++i) {
         of.wake(t0 + i * 10s);
         of.apply(no(health), t0 + i * 10s);
@@ -205,8 +222,9 @@ TEST_CASE("given a short period, when probes come late on a machine under load, 
     auto often = port();
     often.period_seconds = 0.05;
     often.failures = 2;
-    Readiness of({}, {often}, t0);
+    Readiness of({log()}, {often}, t0);
     of.begin(t0);
+    of.apply(yes(first), t0);
     CHECK(text(of.wake(t0 + 1s)) == "health 0");
     CHECK(text(of.apply(no(health), t0 + 2s)).empty());
     CHECK(text(of.wake(t0 + 6s)) == "health 0");
@@ -223,8 +241,9 @@ TEST_CASE("given a run that is ended for its checks, when it was well, then that
     auto healthy = port();
     healthy.failures = 1;
     for (const bool held : {false, true}) {
-        Readiness of({}, {healthy}, t0);
-        of.begin(t0 + 2s);
+        Readiness of({log()}, {healthy}, t0);
+        of.begin(t0);
+        of.apply(yes(first), t0 + 2s);
         of.wake(t0 + 12s);
         if (held) of.apply(yes(health), t0 + 12s);
         if (held) of.wake(t0 + 22s);
