@@ -50,7 +50,7 @@ struct CheckRequest {
         .summary = "read a project's file and show what it comes to",
         .text =
             "Reads a project's file, persistproc.toml or another tool's, and shows each process with its command, "
-            "ports and checks, or what is wrong, as FILE:LINE:COLUMN. Runs and writes nothing.",
+            "ports and checks, or what is wrong, as FILE:LINE:COLUMN. Runs nothing of it.",
         .examples = {"persistproc check", "persistproc check Procfile.dev"},
         .statuses = {{2, "the file is wrong, or there is none"}},
         .words_kind = schema::ValueKind::file,
