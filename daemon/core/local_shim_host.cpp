@@ -244,9 +244,8 @@ class LocalShimHost::SocketLink final : public ShimLink {
 public:
     /// Errors: unavailable (the reactor takes no more descriptors).
     static Result<std::unique_ptr<ShimLink>> make(asio::any_io_executor executor, base::UniqueFd fd,
-                                                  std::shared_ptr<Orphanage> orphanage,
-                                                  std::shared_ptr<async::Notifier> begun) {
-        auto link = std::make_unique<SocketLink>(std::move(executor), std::move(orphanage), std::move(begun));
+                                                  std::shared_ptr<Orphanage> orphanage) {
+        auto link = std::make_unique<SocketLink>(std::move(executor), std::move(orphanage));
         boost::system::error_code failed;
         link->socket_.assign(unix_packets, fd.get(), failed);
         if (!failed) {
@@ -256,9 +255,8 @@ public:
         if (failed) return Error{ErrorCode::unavailable, "the connection with a shim: " + failed.message()};
         return std::unique_ptr<ShimLink>(std::move(link));
     }
-    SocketLink(asio::any_io_executor executor, std::shared_ptr<Orphanage> orphanage,
-               std::shared_ptr<async::Notifier> begun)
-        : socket_(std::move(executor)), orphanage_(std::move(orphanage)), begun_(std::move(begun)) {}
+    SocketLink(asio::any_io_executor executor, std::shared_ptr<Orphanage> orphanage)
+        : socket_(std::move(executor)), orphanage_(std::move(orphanage)) {}
 
     Result<void> send(const rundir::ControlMessage& message) override { return send_with(message, {}, {}); }
 
@@ -293,10 +291,7 @@ public:
                     co_return Error{ErrorCode::corrupt, "a message of the shim is damaged"};
                 if (unread == rundir::Refusal::unknown_major)
                     co_return Error{ErrorCode::unsupported, "the shim speaks another major version"};
-                if (unread == rundir::Refusal::none) {
-                    if (has_begun(message.state)) begun_->notify_all();
-                    co_return message;
-                }
+                if (unread == rundir::Refusal::none) co_return message;
                 base::report(base::Severity::debug, "a shim says something of a later version (message {})",
                              static_cast<unsigned>(message.type));
                 continue;
@@ -310,12 +305,6 @@ public:
     void close() override { ::shutdown(socket_.native_handle(), SHUT_RDWR); }
 
 private:
-    /// The program runs, or never will.
-    static bool has_begun(const rundir::RunState& state) {
-        return state.exec_confirmed != 0 || state.phase == rundir::Phase::exec_failed ||
-               state.phase == rundir::Phase::exited;
-    }
-
     // Straight to the kernel: a packet either fits the socket's buffer or the shim has stopped reading.
     Result<void> send_with(rundir::ControlMessage message, const rundir::DescriptorList& list,
                            const std::vector<int>& fds) {
@@ -398,7 +387,6 @@ private:
 
     Socket socket_;
     std::shared_ptr<Orphanage> orphanage_;
-    std::shared_ptr<async::Notifier> begun_;
     Spares spares_;
 };
 
@@ -409,7 +397,6 @@ LocalShimHost::LocalShimHost(asio::any_io_executor executor, std::filesystem::pa
       data_(std::move(data)),
       null_(::open("/dev/null", O_RDWR | O_CLOEXEC)),
       orphanage_(std::make_shared<Orphanage>()),
-      begun_(std::make_shared<async::Notifier>(executor)),
       reapers_(executor) {}
 
 LocalShimHost::~LocalShimHost() = default;
@@ -470,7 +457,7 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::launch_shim(RunId run, bo
         shim = std::move(*launched);
     }
     orphanage_->add_shim(shim->pid, run);
-    co_return SocketLink::make(executor_, std::move(shim->channel), orphanage_, begun_);
+    co_return SocketLink::make(executor_, std::move(shim->channel), orphanage_);
 }
 
 Result<LocalShimHost::Idle> LocalShimHost::launch_program(std::vector<std::string> arguments) {
@@ -503,14 +490,10 @@ Result<LocalShimHost::Idle> LocalShimHost::launch_program(std::vector<std::strin
 }
 
 /// An execve(2) and all that a program does before its own first instruction are a fifth of a start: the next one finds
-/// them done. Not before this one has begun and had its answer, which takes as long as others let it.
+/// them done. Not before this one has had its answer.
 Task<> LocalShimHost::keep_one_idle() {
-    constexpr auto longest_start = std::chrono::seconds(1);
-    constexpr auto answer_time = std::chrono::microseconds(500);
-    async::SystemClock clock;
-    const MonoTime until = clock.now() + longest_start;
-    co_await begun_->wait_until(until, clock);
-    asio::steady_timer timer(executor_, answer_time);
+    constexpr auto start_time = std::chrono::milliseconds(2);
+    asio::steady_timer timer(executor_, start_time);
     co_await timer.async_wait(asio::use_awaitable);
     if (idle_) co_return;
     // As long as the directory of any run, whose name takes its place for those who look at processes.
@@ -542,7 +525,7 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::connect(RunId run) {
     if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) co_return base::os_failure("shim", errno);
     if (peer.uid != ::geteuid())
         co_return Error{ErrorCode::denied, "the control socket of " + to_string(run) + " belongs to another user"};
-    co_return SocketLink::make(executor_, std::move(fd), orphanage_, begun_);
+    co_return SocketLink::make(executor_, std::move(fd), orphanage_);
 }
 
 namespace {

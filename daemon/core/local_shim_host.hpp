@@ -2,13 +2,11 @@
 /// The real ShimHost: `persistproc-shim` processes of this machine.
 #include <boost/asio/any_io_executor.hpp>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
 #include "daemon/core/shim_host.hpp"
 
@@ -59,8 +57,7 @@ private:
     std::filesystem::path data_;
     base::UniqueFd null_;
     std::shared_ptr<Orphanage> orphanage_;
-    std::optional<Idle> idle_;                // for the next run, from the first one on
-    std::shared_ptr<async::Notifier> begun_;  // when a program has been executed, or could not be
+    std::optional<Idle> idle_;  // for the next run, from the first one on
     async::TaskGroup reapers_;
 };
 
