@@ -37,7 +37,7 @@ void LookShares::take(const Asker& who, nanoseconds time) {
 }
 
 void LookShares::begin(const LookRank& rank) {
-    if (rank.is_agent) floor_ = std::max(floor_, rank.of_process);
+    if (rank.is_agent && rank.of_process != behind_all) floor_ = std::max(floor_, rank.of_process);
     if (processes_.size() > most_processes) processes_.clear();
 }
 

@@ -27,6 +27,9 @@ struct Asker {
     }
 };
 
+/// What nobody has taken: of a log that is looked at for nobody.
+inline constexpr std::chrono::nanoseconds behind_all = std::chrono::nanoseconds::max();
+
 /// Less is first.
 struct LookRank {
     bool is_agent = true;

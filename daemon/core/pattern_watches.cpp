@@ -293,7 +293,7 @@ struct PatternWatches::Entry {
     bool is_due(MonoTime now) const { return now >= next_look; }
     /// Of the first of those that a look would be for.
     LookRank rank(const LookShares& shares, MonoTime now, bool only_awaited) const {
-        LookRank out{true, std::chrono::nanoseconds::max(), {}};
+        LookRank out{true, behind_all, {}};
         for (const auto& each : waiting) {
             const bool may_be_behind = !only_awaited && is_due(now) && !each->has_found();
             if (may_be_behind || is_wanted(*each, only_awaited)) out = std::min(out, shares.rank(each->who));

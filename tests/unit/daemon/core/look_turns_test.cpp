@@ -36,6 +36,14 @@ std::string turns(LookOrder& order, std::chrono::nanoseconds time, int most = 10
 
 }  // namespace
 
+TEST_CASE("a look for nobody puts nobody back") {
+    LookShares shares;
+    const Asker agent{.party = &shares};
+    shares.begin({true, core::behind_all, {}});
+    shares.take(agent, std::chrono::milliseconds(1));
+    CHECK(shares.rank(agent).of_process == std::chrono::milliseconds(1));
+}
+
 TEST_CASE("processes have turns, in each its sessions, and in those who came first") {
     const Asking who;
     LookOrder order;
