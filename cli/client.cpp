@@ -131,6 +131,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
     if (first.index() != 0) co_return silent_daemon(data);
     auto greeted = std::move(std::get<0>(first));
     if (!greeted) co_return greeted.error();
+    if (teller) teller(nullptr);
     std::unique_ptr<DaemonClient> client(new DaemonClient(std::move(*greeted), data, std::move(teller)));
     co_return std::move(client);
 }
@@ -187,6 +188,7 @@ Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable, Json
         co_return given_up;
     }
     auto answered = std::move(std::get<0>(first));
+    if (answered && teller_) teller_(nullptr);
     was_cut_off_ = !answered && answered.error().code == ErrorCode::unavailable;
     if (was_cut_off_ && !repeatable && !target.empty())
         co_return died_before_answer(answered.error(), Request::operation.audit, target);

@@ -24,7 +24,8 @@ Error silent_daemon(const std::filesystem::path& data);
 /// Whether a failure is that.
 bool is_silence(const Error& failed) noexcept;
 
-/// Is told what `silent_daemon` says once the silence has lasted a while; null: it is over.
+/// Is told what `silent_daemon` says once the silence has lasted a while; null: it is over, or there was none (said by
+/// every answer, since a call may be answered before the next look at the daemon).
 using SilenceTeller = std::function<void(const Error* silence)>;
 /// On stderr, unless -q, once for all calls that wait at the same time.
 SilenceTeller silence_teller(const CommonOptions& options);

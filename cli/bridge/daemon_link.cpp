@@ -98,21 +98,25 @@ Task<Result<mcp::client::Answer>> DaemonLink::talk(Lease* lease, std::string byt
     auto silence = mcp::client::until_silent(lease->wire(), clock_, longest_silence);
     auto telling = tell_silence();
     auto first = co_await (std::move(exchanging) || std::move(silence) || std::move(telling));
-    if (first.index() == 0) co_return std::move(std::get<0>(first));
-    co_return silent_daemon(options_.data_directory);
+    if (first.index() != 0) co_return silent_daemon(options_.data_directory);
+    auto answer = std::move(std::get<0>(first));
+    if (answer) say_silence(nullptr);
+    co_return std::move(answer);
+}
+
+void DaemonLink::say_silence(const Error* silence) {
+    const bool was_told = std::exchange(is_silence_told_, silence != nullptr);
+    if (was_told == is_silence_told_) return;
+    if (silence != nullptr)
+        base::report(base::Severity::warning, "{}", silence->message);
+    else
+        base::report(base::Severity::info, "the daemon answers again");
 }
 
 Task<> DaemonLink::tell_silence() {
     const fs::path data = options_.data_directory;
     GreetingProbe probe = [executor = executor_, data] { return answers_greeting(executor, data); };
-    SilenceTeller teller = [this](const Error* silence) {
-        const bool was_told = std::exchange(is_silence_told_, silence != nullptr);
-        if (was_told == is_silence_told_) return;
-        if (silence != nullptr)
-            base::report(base::Severity::warning, "{}", silence->message);
-        else
-            base::report(base::Severity::info, "the daemon answers again");
-    };
+    SilenceTeller teller = [this](const Error* silence) { say_silence(silence); };
     co_await until_silent_too_long(data, std::move(probe), std::move(teller));
 }
 

@@ -58,6 +58,7 @@ public:
 private:
     Task<Result<void>> start();
     Task<> tell_silence();
+    void say_silence(const Error* silence);
 
     boost::asio::any_io_executor executor_;
     CommonOptions options_;

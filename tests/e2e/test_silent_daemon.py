@@ -72,7 +72,9 @@ class SilentDaemon(harness.TestCase):
             each.until_output(b"line")
         self.ok("status", "api")
         self.suspend()
-        for each in (*followed, waits):
+        # Answered no greeting yet.
+        late = self.background("wait", "api", "--exit")
+        for each in (*followed, waits, late):
             self.until_told(each)
         for each in followed:
             self.assertIn(b"still shown", each.err)
@@ -80,10 +82,11 @@ class SilentDaemon(harness.TestCase):
             had = len(each.out)
             harness.eventually("more lines", lambda: len(each.out) > had)
         self.resume()
-        for each in (*followed, waits):
+        for each in (*followed, waits, late):
             harness.eventually("it is over", lambda: b"answers again" in each.err)
         self.ok("stop", "api")
-        self.assertEqual(waits.wait().code, 143)
+        for each in (waits, late):
+            self.assertEqual(each.wait().code, 143)
 
     def test_the_bridge_says_so_on_stderr(self):
         self.suspend()
