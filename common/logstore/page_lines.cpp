@@ -1,0 +1,273 @@
+#include "common/logstore/page_lines.hpp"
+
+#include <algorithm>
+
+#include "common/logstore/line_parts.hpp"
+#include "common/logstore/read_meter.hpp"
+#include "common/logstore/search.hpp"
+
+namespace persistproc::logstore {
+
+namespace {
+
+constexpr std::size_t most_bytes_across = 4u << 10;  // of a match that lies in two parts of a very long line
+// Of a line that is not given whole: what is read of it on a page that goes on behind it.
+constexpr std::uint64_t most_read_of_line = 4u << 20;
+
+}  // namespace
+
+std::optional<std::uint64_t> PageLines::waiting_from() const {
+    return before_.empty() ? std::nullopt : std::optional(before_.front().first.resumed);
+}
+
+LinePage PageLines::give(std::uint64_t evicted) {
+    page_.next = next_;
+    page_.more = is_stopped_;
+    if (is_stopped_ && !page_.is_spent) page_.omitted_after = 1;
+    page_.evicted_bytes = query_.last > 0 && kept_.size() >= query_.last ? 0 : evicted;
+    for (auto& line : kept_) page_.lines.push_back(std::move(line));
+    return std::move(page_);
+}
+
+bool PageLines::end_spent(std::uint64_t position) {
+    page_.is_spent = is_stopped_ = true;
+    next_ = position;
+    return false;
+}
+
+void PageLines::tell_unread(std::uint64_t unread) {
+    page_.unread_bytes = unread;
+    if (unread == 0) page_.is_spent = is_stopped_ = false;
+}
+
+void PageLines::note_part(const LineView& line, LongLine& of) {
+    if (of.end == 0 || of.end != line.position || of.run != line.run) of = {.ordinal = ++ordinal_};
+    of.bytes += line.text.size();
+    of.end = line.complete ? 0 : line.end;
+    of.run = line.run;
+}
+
+bool PageLines::is_told(const LineView& line, const LongLine& of) {
+    if (of.matched == UINT64_MAX) return false;
+    if (!kept_.empty() && kept_.back().position == of.matched) {
+        if (query_.longest_line > 0) return join(make_line(line, true), line.end);
+        kept_.back().missing_after += line.text.size();
+        kept_.back().end = line.end;
+        kept_.back().complete = false;
+    }
+    next_ = line.end;
+    return true;
+}
+
+bool PageLines::take(const LineView& line) {
+    // Nothing of it was printed since: the page before has given it.
+    if (line.end <= begin_) return true;
+    LongLine& whole = long_line_of(line.stream);
+    note_part(line, whole);
+    if ((pattern_ || query_.count_only) && is_told(line, whole)) return true;
+    // A record may hold many lines, and each may take its time.
+    if (pattern_ && !reached_ && line.resumed > begin_ && meter_.is_spent(line.text.size()))
+        return end_spent(line.resumed);
+    auto match = pattern_ ? pattern_->find_match(line.text) : line.text;
+    if (pattern_ && !match && matches_across(line)) match = line.text;
+    if (pattern_) remember_part(line, match.has_value());
+    if (match && exclude_ && is_excluded(*exclude_, *match)) match.reset();
+    if (match) whole.matched = line.position;
+    if (query_.count_only) {
+        page_.matches += match ? 1 : 0;
+        next_ = line.end;
+        return true;
+    }
+    return match ? take_match(line, *match, whole) : take_other(line);
+}
+
+bool PageLines::take_other(const LineView& line) {
+    const bool has_context = after_ > 0 || query_.context > 0;
+    Line shown = has_context ? make_line(line, false) : Line{};
+    // The parts of a long line are one of context.
+    const bool is_rest = has_context && !kept_.empty() && !kept_.back().matched && goes_on(kept_.back(), shown);
+    if (after_ > 0 || is_rest) {
+        if (!is_rest) --after_;
+        return keep(std::move(shown), line.end);
+    }
+    if (query_.context > 0) take_before(std::move(shown), line.end);
+    next_ = line.end;
+    return true;
+}
+
+bool PageLines::take_match(const LineView& line, std::string_view match, const LongLine& whole) {
+    while (!before_.empty()) {
+        auto context = std::move(before_.front());
+        before_.pop_front();
+        if (!keep(std::move(context.first), context.second)) return false;
+    }
+    after_ = pattern_ ? query_.context_after.value_or(query_.context) : 0;
+    const bool is_state = match.size() < line.text.size();
+    // Too long to be given with what it was redrawn to.
+    const std::size_t most_of_line = query_.longest_line > 0 ? query_.longest_line : query_.max_bytes;
+    const bool is_state_alone = is_state && line.text.size() > most_of_line;
+    LineView shown = line;
+    if (is_state_alone) shown.text = match;
+    Line found = make_line(shown, true, place_of_match(shown.text));
+    if (is_state_alone) {
+        const auto before = static_cast<std::size_t>(match.data() - line.text.data());
+        const std::size_t behind = line.text.size() - before - match.size();
+        if (query_.longest_line == 0) {
+            found.missing_before = before;
+            found.missing_after += behind;
+        } else {
+            if (before > 0) found.holes.insert(found.holes.begin(), {0, before});
+            if (behind > 0) found.holes.push_back({found.text.size(), behind});
+        }
+    }
+    if (pattern_) found.missing_before += whole.bytes - line.text.size();
+    if (is_state && !is_state_alone) {
+        found.match_begin = static_cast<std::size_t>(match.data() - line.text.data());
+        found.match_size = match.size();
+    }
+    if (!keep(std::move(found), line.end)) return false;
+    ++page_.matches;
+    return true;
+}
+
+void PageLines::take_before(Line line, std::uint64_t end) {
+    if (query_.longest_line > 0 && !before_.empty() && goes_on(before_.back().first, line)) {
+        append_part(before_.back().first, line, query_.longest_line);
+        before_.back().second = end;
+        return;
+    }
+    before_.emplace_back(std::move(line), end);
+    if (before_.size() > query_.context) before_.pop_front();
+}
+
+bool PageLines::matches_across(const LineView& line) const {
+    if (part_.empty() || line.position != part_end_) return false;
+    return !pattern_->matches(part_) && pattern_->matches(part_ + std::string(line.text.substr(0, part_bytes())));
+}
+
+void PageLines::remember_part(const LineView& line, bool matched) {
+    const bool is_part = !line.complete && !matched && !reached_;
+    part_end_ = line.end;
+    part_ = is_part ? line.text.substr(line.text.size() - std::min(line.text.size(), part_bytes())) : "";
+}
+
+std::size_t PageLines::part_bytes() const noexcept { return std::min(most_bytes_across, longest_text_ / 4); }
+
+bool PageLines::take_event(const IndexRecord& record, std::uint64_t position) {
+    Line line;
+    line.stream = record.stream;
+    line.run = record.run;
+    line.wall_ns = record.wall_ns;
+    line.position = position;
+    line.event = record.event;
+    line.value = record.value;
+    line.matched = query_.events;
+    return keep(std::move(line), std::max(next_, position));
+}
+
+bool PageLines::take_loss(const IndexRecord& record, std::uint64_t position, std::uint64_t bytes) {
+    page_.lost_bytes += bytes;
+    lost_before_ = (position == lost_at_ ? lost_before_ : 0) + bytes;
+    lost_at_ = position;
+    if (!query_.losses || pattern_) return true;
+    Line line;
+    line.run = record.run;
+    line.wall_ns = record.wall_ns;
+    line.position = position;
+    line.matched = false;
+    line.is_gap = true;
+    line.value = static_cast<std::int64_t>(bytes);
+    return keep(std::move(line), std::max(next_, position));
+}
+
+PageLines::Span PageLines::place_of_match(std::string_view text) const {
+    if (query_.longest_line == 0 || text.size() <= query_.longest_line || pattern_ == nullptr) return {0, 0};
+    if (is_plain(text)) {
+        const auto span = pattern_->find_span(text);
+        if (!span) return {0, 0};
+        return {static_cast<std::size_t>(span->data() - text.data()), span->size()};
+    }
+    const std::size_t window = std::max<std::size_t>(query_.longest_line / 2, 2);
+    for (std::size_t at = 0; at < text.size(); at += window / 2)
+        if (pattern_->matches(text.substr(at, window))) return {at, std::min(window, text.size() - at)};
+    return {0, 0};
+}
+
+Line PageLines::make_line(const LineView& view, bool matched, Span match) {
+    Line line;
+    if (query_.longest_line > 0) {
+        line.text = view.text;
+        shorten(line, query_.longest_line, match.first, match.second);
+    } else {
+        line.text = view.text.substr(0, std::max<std::size_t>(query_.max_bytes, 1));
+        line.missing_after = view.text.size() - line.text.size();
+    }
+    line.stream = view.stream;
+    line.run = view.run;
+    line.wall_ns = view.wall_ns;
+    line.position = view.position;
+    line.end = view.end;
+    line.resumed = pattern_ != nullptr ? view.resumed : view.position;
+    line.is_open = reached_ && !view.complete && !reached_->is_final(view);
+    line.complete = view.complete && line.missing_after == 0;
+    line.matched = matched;
+    line.ordinal = long_line_of(view.stream).ordinal;
+    return line;
+}
+
+bool PageLines::join(const Line& rest, std::uint64_t end) {
+    Line& line = kept_.back();
+    bytes_ -= counted(line);
+    append_part(line, rest, query_.longest_line);
+    bytes_ += counted(line);
+    next_ = end;
+    if (query_.last > 0) drop_what_does_not_fit();
+    if (pattern_ || query_.last > 0 || line.complete || next_ - line.position < most_read_of_line) return true;
+    is_stopped_ = is_stopped_within_ = true;
+    return false;
+}
+
+void PageLines::drop_what_does_not_fit() {
+    while (kept_.size() > 1 && (matched_ > query_.last || bytes_ > query_.max_bytes)) drop_oldest();
+    // Context before a match that was dropped goes with it.
+    while (kept_.size() > 1 && dropped_match_ && !kept_.front().matched) drop_oldest();
+}
+
+bool PageLines::keep(Line line, std::uint64_t end) {
+    const bool is_rest = !kept_.empty() && goes_on(kept_.back(), line);
+    if (is_rest && query_.longest_line > 0 && line.matched == kept_.back().matched) return join(line, end);
+    const bool matched = line.matched && !is_rest;
+    if (query_.last == 0) {
+        const bool full = (query_.first > 0 && matched && matched_ >= query_.first) ||
+                          (!kept_.empty() && bytes_ + counted(line) > query_.max_bytes);
+        if (full) {
+            is_stopped_ = true;
+            is_stopped_within_ = is_rest;
+            // The next page begins with this line, and with what is missing before it.
+            next_ = std::max(next_, line.resumed);
+            while (kept_.size() > 1 && (kept_.back().is_gap || kept_.back().event) && kept_.back().position >= next_)
+                kept_.pop_back();
+            if (lost_at_ >= next_) page_.lost_bytes -= lost_before_;
+            return false;
+        }
+    }
+    bytes_ += counted(line);
+    matched_ += matched ? 1 : 0;
+    kept_.push_back(std::move(line));
+    next_ = end;
+    if (query_.last > 0) drop_what_does_not_fit();
+    return true;
+}
+
+void PageLines::drop_oldest() {
+    const Line& oldest = kept_.front();
+    bytes_ -= counted(oldest);
+    if (oldest.matched && !(kept_.size() > 1 && goes_on(oldest, kept_[1]))) {
+        --matched_;
+        ++page_.omitted_before;
+    }
+    dropped_match_ = oldest.matched;
+    kept_.pop_front();
+}
+
+}  // namespace persistproc::logstore
