@@ -121,15 +121,14 @@ static Task<int> run(Context context, RunArguments options) {
         co_return co_await start(std::move(context), std::move(background));
     }
     // From here on --on-exit says what a signal does: one that comes before the answer counts once it is there.
-    boost::asio::signal_set signals(context.executor);
-    add_ending_signals(signals);
+    const auto signals = listen_for_signals(context.executor);
     unsigned interrupts = 0;
     async::TaskGroup telling(context.executor);
     SlowEnd end{context.console, "start", "Ctrl+C twice leaves"};
     telling.spawn("slow end", watch_slow_end(context, is_replaced_by(*request), std::move(end)));
     auto answer = start_process(context.executor, context.common, !options.start.no_autostart, std::move(*client),
                                 std::move(*request));
-    auto impatience = count_interrupts(signals, interrupts);
+    auto impatience = count_interrupts(*signals, interrupts);
     auto first = co_await (std::move(answer) || std::move(impatience));
     co_await telling.close();
     if (first.index() != 0)
@@ -146,6 +145,7 @@ static Task<int> run(Context context, RunArguments options) {
     plan.process = *started;
     plan.on_exit = options.on_exit;
     plan.interrupts = interrupts;
+    plan.signals = signals;
     plan.tells_input = true;
     const auto id = domain::find_process_id(started->id);
     if (started->run && id) plan.run = domain::find_run_number(*started->run, *id).value_or(0);

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
 
@@ -64,9 +63,8 @@ public:
           poll_wanted_(context_.executor),
           finished_(context_.executor),
           writing_(context_.executor),
-          signals_(context_.executor),
+          signals_(plan_.signals ? plan_.signals : listen_for_signals(context_.executor)),
           tasks_(context_.executor) {
-        add_ending_signals(signals_);
         if (client_) client_->set_silence_teller(silence_teller());
     }
 
@@ -217,7 +215,7 @@ private:
         auto looking = tell_taken_port();
         auto waiting = tell_long_look();
         auto limit = clock_.sleep_until(until);
-        auto left = signals_.async_wait(boost::asio::use_awaitable);
+        auto left = signals_->async_wait(boost::asio::use_awaitable);
         co_await (std::move(looking) || std::move(waiting) || std::move(limit) || std::move(left));
     }
     Task<> tell_long_look() {
@@ -244,7 +242,7 @@ private:
 
     Task<> take_signals() {
         while (true) {
-            const int number = co_await signals_.async_wait(boost::asio::use_awaitable);
+            const int number = co_await signals_->async_wait(boost::asio::use_awaitable);
             is_behind_caret_ = number == SIGINT;
             has_said_ = has_said_ && !is_behind_caret_;
             // Who asks again does not wait for what is still to be told.
@@ -427,7 +425,7 @@ private:
     PacedWriter stdout_, stderr_;
     async::Notifier poll_wanted_, finished_;
     async::Mutex writing_;
-    boost::asio::signal_set signals_;
+    std::shared_ptr<boost::asio::signal_set> signals_;
     MonoTime next_poll_{};
     std::vector<format::Chunk> chunks_;
     std::optional<int> status_;

@@ -1,6 +1,7 @@
 #pragma once
 /// Following one process in a terminal: status polled by a coroutine, output read by a thread, both brought together by
 /// the policy.
+#include <boost/asio/signal_set.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -19,6 +20,8 @@ struct AttachPlan {
     std::uint32_t first_run_shown = 0;  // records of earlier runs at that position are not ours
     OnExit on_exit = OnExit::detach;
     unsigned interrupts = 0;  // signals that have come already
+    /// Whoever has listened for them so far; null: attach begins to. One that comes between the two would be lost.
+    std::shared_ptr<boost::asio::signal_set> signals{};
     bool own_status = true;   // end with the program's status; else with 0
     bool tell_detached = true;
     bool tells_input = false;  // that what is typed is not passed on, once

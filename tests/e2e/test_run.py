@@ -1,4 +1,5 @@
 """`run`: exit codes, arguments, and what a signal to the client does."""
+import fcntl
 import json
 import os
 import pathlib
@@ -233,6 +234,28 @@ class OnExit(harness.TestCase):
                 self.assertEqual(finished.code, 0, finished)
                 view = self.view("deaf")
                 self.assertEqual((view["run"], view["state"]), (f"p1.{run + 1}", state))
+
+    def test_an_interrupt_between_the_answer_and_the_first_output_counts(self):
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        full = fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+        os.write(writing, b"x" * full)
+        client = subprocess.Popen(
+            [harness.BIN / "persistproc", "run", "--label", "late", "sleep", "600"],
+            env=self.place.environment, cwd=self.place.work, stdin=subprocess.DEVNULL, stderr=writing,
+        )
+        os.close(writing)
+        self.addCleanup(client.wait)
+        self.addCleanup(client.kill)
+        harness.eventually("it runs", lambda: self.view("late").get("state") == "running")
+        # Its first words say what was started, and wait for somebody who reads them.
+        syscall = pathlib.Path(f"/proc/{client.pid}/syscall")
+        harness.eventually("it is writing to stderr", lambda: syscall.read_text().split()[1:2] == ["0x2"])
+        client.send_signal(signal.SIGINT)
+        while os.read(reading, full):
+            pass
+        self.assertEqual(client.wait(harness.PATIENCE), 0)
+        self.assertEqual(self.view("late")["state"], "running")
 
     def test_ctrl_c_in_a_terminal_detaches(self):
         terminal = self.terminal("run", "--label", "polite", *harness.python(POLITE))
