@@ -250,7 +250,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
 
 /// Whether there is neither a daemon, about to serve or to leave, nor a process.
 static bool is_nothing_there(const ProcessCount& there, const fs::path& data) {
-    if (there.processes > 0) return false;
+    if (!there.has_none()) return false;
     // One that holds the directory and does not answer knows more than its files say.
     const auto held = base::is_locked(data / rundir::daemon_lock_name);
     return !held || !*held;
@@ -277,7 +277,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_
     if (!counted) co_return counted.error();
     const ProcessCount& there = *counted;
     if (is_nothing_there(there, options.data_directory)) co_return std::unique_ptr<DaemonClient>();
-    if (there.processes == 0) co_return client;
+    if (there.has_none()) co_return client;
     client = co_await connect_or_start(executor, options, true);
     if (client)
         Console(options).note(fmt::format(

@@ -16,6 +16,7 @@
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/process_identity.hpp"
+#include "common/rundir/daemon_paths.hpp"
 #include "common/rundir/paths.hpp"
 #include "common/rundir/state.hpp"
 
@@ -119,6 +120,9 @@ Result<ProcessCount> count_processes(const fs::path& data) {
     const auto ids = find_processes(data);
     if (!ids) return ids.error();
     out.processes = ids->size();
+    std::error_code failed;
+    // A daemon makes the directory before its database.
+    out.is_lost = !fs::exists(data / "procs", failed) && fs::exists(data / rundir::database_name, failed);
     for (const ProcessId id : *ids) {
         const auto number = newest_run(rundir::process_paths(data, id).runs);
         if (!number) continue;

@@ -36,6 +36,10 @@ Result<std::vector<OddRun>> find_odd_runs(const std::filesystem::path& data);
 struct ProcessCount {
     std::size_t processes = 0;
     std::size_t live = 0;  // whose newest run has a shim
+    // Somebody has removed the directory that holds them, and left the database: it may know some.
+    bool is_lost = false;
+
+    bool has_none() const noexcept { return processes == 0 && !is_lost; }
 };
 /// Blocks. Errors: io (the directory cannot be read; a missing one has none).
 Result<ProcessCount> count_processes(const std::filesystem::path& data);

@@ -283,7 +283,7 @@ Task<std::optional<Error>> refuse_vain_start(Context context, StartArguments arg
     // One that holds the directory and does not answer may know more than its files say.
     const auto held = base::is_locked(data / rundir::daemon_lock_name);
     const auto there = count_processes(data);
-    if ((held && *held) || !there || there->processes > 0) co_return std::nullopt;
+    if ((held && *held) || !there || !there->has_none()) co_return std::nullopt;
     Error failed{
         ErrorCode::exec_failed,
         fmt::format("{}: no such program in PATH", base::excerpt(arguments.request.definition.command.front())),

@@ -16,6 +16,7 @@ inline constexpr std::uint16_t default_port = 8947;
 
 /// The file in its data directory that a daemon has locked while it lives.
 inline constexpr std::string_view daemon_lock_name = "daemon.lock";
+inline constexpr std::string_view database_name = "persistproc.db";
 
 /// PERSISTPROC_DATA_DIR, else `$XDG_STATE_HOME/persistproc`, else `$HOME/.local/state/persistproc`. Always absolute.
 /// Looks at the environment alone (no user database). Errors: invalid (none of them is set, or not absolute where

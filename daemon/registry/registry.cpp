@@ -17,6 +17,7 @@
 #include "common/base/file.hpp"
 #include "common/base/proc.hpp"
 #include "common/base/text.hpp"
+#include "common/rundir/daemon_paths.hpp"
 #include "daemon/core/shares.hpp"
 #include "daemon/registry/database.hpp"
 #include "daemon/registry/documents.hpp"
@@ -26,7 +27,6 @@ namespace persistproc::registry {
 
 namespace {
 
-constexpr const char* database_name = "persistproc.db";
 constexpr std::size_t longest_path = 512;
 constexpr std::string_view next_name = "next_process", reserved_name = "reserved_processes";
 constexpr const char* boot_names[] = {"boot_high", "boot_low"};
@@ -95,7 +95,7 @@ Result<Registry> Registry::open_as_it_is(const std::filesystem::path& file, base
 }
 
 Result<Registry> Registry::open(const std::filesystem::path& directory, base::BootId boot) {
-    const auto file = directory / database_name;
+    const auto file = directory / rundir::database_name;
     auto registry = open_as_it_is(file, boot);
     if (registry) return registry;
     Error error = registry.error();
@@ -112,7 +112,7 @@ Result<Registry> Registry::open(const std::filesystem::path& directory, base::Bo
 }
 
 Result<Registry> Registry::open_to_read(const std::filesystem::path& directory, const Error& lack, base::BootId boot) {
-    const auto file = directory / database_name;
+    const auto file = directory / rundir::database_name;
     std::error_code failed;
     // Where there is nothing to serve nobody is helped by a daemon that can begin nothing.
     const bool is_new = !std::filesystem::exists(file, failed) || std::filesystem::file_size(file, failed) == 0;
@@ -129,7 +129,7 @@ Result<Registry> Registry::open_to_read(const std::filesystem::path& directory, 
 }
 
 Result<Registry> Registry::begin_anew(const std::filesystem::path& directory, const Error& damage, base::BootId boot) {
-    const auto file = directory / database_name;
+    const auto file = directory / rundir::database_name;
     const std::string aside =
         fmt::format("{}.damaged-{}", file.string(), base::to_ns(base::wall_now()) / 1'000'000'000);
     bool is_kept = false;
@@ -258,7 +258,7 @@ Result<void> Registry::close() {
 }
 
 std::filesystem::path Registry::wal_path(const std::filesystem::path& directory) {
-    return Database::wal_path(directory / database_name);
+    return Database::wal_path(directory / rundir::database_name);
 }
 
 Result<void> Registry::sync() { return statements_->database.sync_wal(); }
