@@ -62,7 +62,7 @@ Task<Result<Chosen>> choose_logs(DaemonClient& client, const OutputArguments& op
 }
 
 /// What there is in a log.
-enum class Recorded { nothing, flushed, something };
+enum class Recorded { nothing, flushed, changed, something };
 
 /// Adds the log of `view`, unless there is nothing of it to show. Errors: of the query, or it cannot be read.
 Result<Recorded> add_log(session::MergedLogs& logs, const OutputArguments& options, const ProcessView& view) {
@@ -76,9 +76,11 @@ Result<Recorded> add_log(session::MergedLogs& logs, const OutputArguments& optio
     if (!log) return log.error();
     const auto span = log->locate(*query);
     if (!span) return span.error();
-    const Recorded recorded = log->end() == 0     ? Recorded::nothing
-                              : log->is_flushed() ? Recorded::flushed
-                                                  : Recorded::something;
+    const auto changed = log->is_flushed() ? log->was_changed() : Result<bool>(false);
+    const Recorded recorded = log->end() == 0       ? Recorded::nothing
+                              : changed && *changed ? Recorded::changed
+                              : log->is_flushed()   ? Recorded::flushed
+                                                    : Recorded::something;
     if (span->end == 0 && !options.follow) return recorded;
     // The log itself tells of what was removed where it is to begin.
     const bool is_told = !options.has_filter() && span->begin < span->end;
@@ -88,12 +90,15 @@ Result<Recorded> add_log(session::MergedLogs& logs, const OutputArguments& optio
 }
 
 /// Why there is no line of any, which no filter explains.
-std::string silence_text(const Chosen& chosen, bool is_any_flushed, bool follow) {
+std::string silence_text(const Chosen& chosen, Recorded most, bool follow) {
     const std::string_view goes_on = follow ? "; what is started is followed" : "";
     if (chosen.views.empty() && chosen.has_others)
         return fmt::format("nothing runs{}", follow ? goes_on : "; persistproc logs all shows what has ended, too");
     if (chosen.views.empty()) return fmt::format("{}{}", follow ? "no processes yet" : no_processes_yet, goes_on);
-    return fmt::format("none of them has printed anything {}", is_any_flushed ? "since it was flushed" : "yet");
+    return fmt::format("none of them has printed anything {}",
+                       most == Recorded::changed   ? "since somebody removed or changed files of their output"
+                       : most == Recorded::flushed ? "since it was flushed"
+                                                   : "yet");
 }
 
 format::MergedStyle merged_style(const Context& context, const OutputArguments& options) {
@@ -136,13 +141,12 @@ Task<int> merged_output(Context context, OutputArguments options) {
     auto logs = std::make_unique<session::MergedLogs>(merged_style(context, options), options.request.stream,
                                                       std::move(*filter));
     int status = 0;
-    bool is_any_there = false, is_any_flushed = false;
+    Recorded most = Recorded::nothing;
     for (const ProcessView& view : views) {
         // One that could never be started has none.
         if (is_of_all && !view.log_path) continue;
         auto added = add_log(*logs, options, view);
-        is_any_there = is_any_there || (added && *added == Recorded::something);
-        is_any_flushed = is_any_flushed || (added && *added == Recorded::flushed);
+        if (added) most = std::max(most, *added);
         if (added) continue;
         const int failed = console.fail(added.error());
         if (status == 0) status = failed;
@@ -153,8 +157,8 @@ Task<int> merged_output(Context context, OutputArguments options) {
         const std::string nothing = options.follow || views.empty() ? "" : nothing_text(options);
         if (!nothing.empty())
             console.note(nothing);
-        else if (!is_any_there)
-            console.note(silence_text(*chosen, is_any_flushed, options.follow));
+        else if (most != Recorded::something)
+            console.note(silence_text(*chosen, most, options.follow));
     }
     if (!options.follow || !console.can_print() || (logs->logs.empty() && !is_of_all)) co_return status;
     session::Joining joining;

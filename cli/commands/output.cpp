@@ -223,12 +223,11 @@ int print_document(const Console& console, const fs::path& log_directory, const 
 
 /// Of a program that has printed nothing, or nothing since that was removed: an empty answer could mean anything.
 /// Returns whether it is one.
-bool tell_silence(const Console& console, const ProcessView& view, const logstore::LogView& log,
+bool tell_silence(const Console& console, const ProcessView& view, logstore::LogView& log,
                   const fs::path& log_directory, bool follow) {
     const std::uint64_t unindexed = log.unindexed_bytes();
     if (unindexed > 0 && (log.end() == 0 || !domain::is_live(view))) {
-        console.note(fmt::format("{} of {} cannot be read: their index is damaged or gone; read the .log files in {}",
-                                 base::counted(unindexed, "byte"), format::name_text(view), log_directory.native()));
+        console.note(logstore::unindexed_text(unindexed, format::name_text(view), log_directory));
         return true;
     }
     if (log.end() > 0 && !log.is_flushed()) return false;
@@ -236,8 +235,10 @@ bool tell_silence(const Console& console, const ProcessView& view, const logstor
     // Who follows it from its beginning has not waited for anything yet.
     const bool is_young = view.started_at && now - *view.started_at < std::chrono::seconds(1);
     if (follow && is_young && domain::is_live(view) && !log.is_flushed()) return true;
+    const auto changed = log.is_flushed() ? log.was_changed() : Result<bool>(false);
     if (log.is_flushed())
-        console.note(format::name_text(view) + " has printed nothing since it was flushed");
+        console.note(format::name_text(view) + " has printed nothing since " +
+                     (changed && *changed ? "somebody removed or changed the files of its output" : "it was flushed"));
     else if (domain::is_live(view))
         console.note(fmt::format("{} has printed nothing yet ({}{}; it may buffer its output)", format::name_text(view),
                                  view.state.word(),

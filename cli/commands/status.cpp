@@ -13,6 +13,7 @@
 #include "cli/session/attach.hpp"
 #include "cli/targets.hpp"
 #include "common/base/text.hpp"
+#include "common/logstore/loss_text.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::commands {
@@ -45,9 +46,14 @@ void print_last_output(const Console& console, const ProcessView& view) {
     logstore::LineQuery query;
     query.run = domain::find_run_number(*view.run, *id);
     query.last = lines;
-    const auto page = logstore::read_lines(*log, query);
+    auto log_view = logstore::LogView::open(*log);
+    const auto page = log_view ? log_view->read(query) : log_view.error();
     if (!page) {
         console.fail(page.error());
+        return;
+    }
+    if (page->lines.empty() && log_view->unindexed_bytes() > 0) {
+        console.note(logstore::unindexed_text(log_view->unindexed_bytes(), *view.run, *log));
         return;
     }
     if (page->lines.empty()) {

@@ -122,9 +122,10 @@ std::string cause_text(const Cause& cause) {
                                                          "bytes of output were not recorded")
                                          : "some output was not recorded";
         case CauseCode::output_removed:
-            return base::counted(cause.bytes.value_or(0),
-                                 "byte of recorded output is gone: somebody removed or changed its files",
-                                 "bytes of recorded output are gone: somebody removed or changed its files");
+            return base::counted(
+                cause.bytes.value_or(0),
+                "byte of recorded output can no longer be read: somebody removed or changed its files",
+                "bytes of recorded output can no longer be read: somebody removed or changed its files");
         case CauseCode::shim_replaced: return replaced_text(cause);
         case CauseCode::suspended: return "suspended until SIGCONT";
         case CauseCode::files_changed: return cause.text.value_or("a file") + " changed";

@@ -12,8 +12,13 @@ std::string gap_text(std::int64_t bytes) {
 }
 
 std::string evicted_text(std::uint64_t bytes) {
-    return base::counted(bytes, "byte before this was", "bytes before this were") +
-           " removed, by the output's bound or by flush";
+    return base::counted(bytes, "byte before this is", "bytes before this are") +
+           " gone, by the output's bound, by flush, or with files that somebody removed or changed";
+}
+
+std::string unindexed_text(std::uint64_t bytes, std::string_view of, const std::filesystem::path& log_directory) {
+    return fmt::format("{} of {} cannot be read: their index is damaged or gone; read the .log files in {}",
+                       base::counted(bytes, "byte"), of, log_directory.native());
 }
 
 std::optional<std::string> loss_text(Event event, std::int64_t value) {

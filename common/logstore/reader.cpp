@@ -127,6 +127,19 @@ std::uint64_t LogView::end() const noexcept { return log_->empty() ? 0 : log_->e
 
 bool LogView::is_flushed() const noexcept { return end() > 0 && log_->oldest_position() == log_->end_position(); }
 
+Result<bool> LogView::was_changed() {
+    for (std::size_t i = 0; i < log_->segment_count(); ++i) {
+        auto in = log_->segment(i);
+        if (!in) return in.error();
+        for (std::uint64_t number = 0; *in != nullptr && number < (*in)->count(); ++number) {
+            const auto record = (*in)->record(number);
+            if (!record) return record.error();
+            if (*record && (*record)->event == Event::removed) return true;
+        }
+    }
+    return false;
+}
+
 Result<LinePage> LogView::read(const LineQuery& query, const ReadBudget& budget) {
     LinePage nothing;
     nothing.next = query.from.value_or(0);

@@ -156,6 +156,9 @@ public:
     std::uint64_t end() const noexcept;
     /// Whether all that was recorded has been removed on purpose: the bound keeps what is newest, `flush` nothing.
     bool is_flushed() const noexcept;
+    /// Whether somebody else removed or changed files of it, of which it tells by an event; for a log that is flushed:
+    /// every record is looked at. Errors: io, corrupt.
+    Result<bool> was_changed();
     /// As in LinePage.
     std::uint64_t unindexed_bytes() const;
     /// As the functions of that name.

@@ -101,7 +101,8 @@ std::string details(const core::Located& process, const ops::OutputMeta& meta, c
         add(fmt::format("{} behind the cursor not looked at ({} s a call)", base::counted(meta.unread_bytes, "byte"),
                         longest_look.count()));
     if (meta.evicted_bytes > 0)
-        add(fmt::format("{} removed (size limit, or flushed)", base::counted(meta.evicted_bytes, "older byte")));
+        add(fmt::format("{} gone (size limit, flushed, or files changed)",
+                        base::counted(meta.evicted_bytes, "older byte")));
     // What a program that runs has just printed gets its index at once.
     if (shown.unindexed_bytes > 0 && (!process.is_live || (shown.lines == 0 && shown.next == 0)))
         add(fmt::format("{} cannot be read: their index is damaged or gone, read the .log files in {}",

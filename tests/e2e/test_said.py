@@ -615,7 +615,7 @@ class Silence(harness.TestCase):
         following = self.background("output", "-f", "w")
         harness.eventually("told", lambda: flushed.encode() in following.err)
         answer = self.mcp().call("get_process_output", process="w")
-        self.assertIn("4 older bytes removed (size limit, or flushed)", answer.text)
+        self.assertIn("4 older bytes gone (size limit, flushed, or files changed)", answer.text)
         self.ok("stop", "w")
         self.assertIn(flushed, notes(self.ok("output", "w")))
 

@@ -128,7 +128,7 @@ TEST_CASE("what is missing is said on stderr, and as an object among those of th
     format::MergedText text({});
     text.add(process("p1", "web"));
     CHECK(shown(text, gap).starts_with("E:persistproc: web: 7 bytes were lost here"));
-    CHECK(shown(text, removed).starts_with("E:persistproc: web: 9 bytes before this were removed"));
+    CHECK(shown(text, removed).starts_with("E:persistproc: web: 9 bytes before this are gone"));
     CHECK(shown(text, failed) == "E:persistproc: p1: damaged\n");
     CHECK(shown(text, event).empty());
 

@@ -286,6 +286,23 @@ TEST_CASE("segments that somebody removes or cuts off are left behind, with a co
     CHECK(read_lines(path, query).value().lines.size() == 1);
 }
 
+TEST_CASE("a log that somebody else emptied is told from one that was flushed") {
+    tests::TemporaryDirectory directory;
+    const fs::path path = directory.path() / "log";
+    Log log(path);
+    log.line(1000);
+    const bool is_flushed = GENERATE(true, false);
+    if (is_flushed)
+        CHECK(log.writer.clear() == 0);
+    else
+        fs::resize_file(path / "00000001.idx", 0);
+    log.writer.sync();
+    log.writer.append_event(Event::exited, 0);
+    auto view = LogView::open(path).value();
+    CHECK(view.is_flushed());
+    CHECK(view.was_changed().value() != is_flushed);
+}
+
 TEST_CASE("only what was cut off is counted, and a follower goes on behind it") {
     tests::TemporaryDirectory directory;
     const fs::path path = directory.path() / "log";
