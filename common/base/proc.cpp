@@ -264,7 +264,8 @@ std::vector<Listener> find_listeners(int port) {
     for (const int family : {AF_INET, AF_INET6})
         for_each_listener(family, [&](const inet_diag_msg& socket) {
             if (ntohs(socket.id.idiag_sport) != port) return;
-            Listener found{.inode = socket.idiag_inode, .port = port, .is_ipv6 = family == AF_INET6};
+            Listener found{
+                .inode = socket.idiag_inode, .user = socket.idiag_uid, .port = port, .is_ipv6 = family == AF_INET6};
             const std::size_t size = found.is_ipv6 ? 16 : 4;
             std::memcpy(found.address.data(), socket.id.idiag_src, size);
             const bool is_any = std::all_of(found.address.begin(), found.address.end(), [](auto b) { return b == 0; });

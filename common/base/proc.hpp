@@ -80,6 +80,7 @@ std::unordered_map<std::uint64_t, int> listening_ports();
 /// A listening TCP socket and where it is to be reached from this machine.
 struct Listener {
     std::uint64_t inode = 0;
+    uid_t user = 0;  // whose process made it
     int port = 0;
     bool is_ipv6 = false;
     std::array<unsigned char, 16> address{};  // in the network's order, of IPv4 the first four; of one that listens on

@@ -1,6 +1,7 @@
 #include "common/rundir/port_holder.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -11,18 +12,27 @@
 namespace persistproc::rundir {
 
 std::optional<PortHolder> find_port_holder(int port, pid_t besides) {
-    auto listeners = base::listening_ports();
-    std::erase_if(listeners, [port](const auto& each) { return each.second != port; });
-    if (besides != 0 && !listeners.empty())
-        for (const auto inode : base::socket_inodes(besides)) listeners.erase(inode);
+    auto listeners = base::find_listeners(port);
+    const auto open = besides != 0 && !listeners.empty() ? base::socket_inodes(besides) : std::vector<std::uint64_t>();
+    std::erase_if(listeners,
+                  [&open](const auto& each) { return std::find(open.begin(), open.end(), each.inode) != open.end(); });
     if (listeners.empty()) return std::nullopt;
     PortHolder out{.port = port};
+    const auto tell_user = [&out](const base::Listener& listener) {
+        if (listener.user != ::geteuid()) out.user = listener.user;
+    };
+    tell_user(listeners.front());
     auto pids = base::list_processes();
     std::sort(pids.begin(), pids.end());
     for (const pid_t pid : pids) {
         const auto sockets = base::socket_inodes(pid);
-        if (std::none_of(sockets.begin(), sockets.end(), [&](auto each) { return listeners.contains(each); })) continue;
+        const auto found = std::find_if(listeners.begin(), listeners.end(), [&sockets](const auto& each) {
+            return std::find(sockets.begin(), sockets.end(), each.inode) != sockets.end();
+        });
+        if (found == listeners.end()) continue;
         out.pid = pid;
+        out.user.reset();
+        tell_user(*found);
         out.name = base::command_name(pid);
         // What a daemon serves is what it has locked.
         const auto lock = base::find_open_file(pid, daemon_lock_name);
@@ -33,7 +43,12 @@ std::optional<PortHolder> find_port_holder(int port, pid_t besides) {
 }
 
 std::string holder_text(const PortHolder& holder) {
-    if (holder.pid == 0) return "another user's program";
+    if (holder.pid == 0)
+        return holder.user ? fmt::format("another user's program (UID {})", *holder.user)
+                           : "a program that cannot be seen";
+    if (holder.user)
+        return fmt::format("another user's {} (UID {}, PID {})", base::escape_line(holder.name), *holder.user,
+                           holder.pid);
     if (!holder.data.empty())
         return fmt::format("your persistproc daemon for {} (PID {})", base::escape_line(holder.data.native()),
                            holder.pid);
