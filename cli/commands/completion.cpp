@@ -325,6 +325,7 @@ Answer complete(const std::vector<std::string>& words) {
     auto flags = std::make_shared<Flags>(*subcommand);
     bool dashes = false;
     bool defines = false;  // a new process
+    bool is_help = false;
     for (std::size_t i = 0; i + 1 < words.size(); ++i) {
         const std::string& word = words[i];
         if (awaiting != nullptr) {
@@ -337,11 +338,13 @@ Answer complete(const std::vector<std::string>& words) {
             if (flag == nullptr) flag = flags->find_dashed(word);
             if (flag != nullptr) given_values.push_back(flag->facts.value_name);
             defines = defines || (flag != nullptr && is_defining_flag(flag->name));
+        } else if (i == 0 && word == "help") {
+            is_help = true;
         } else if (const Subcommand* found = is_named || dashes ? nullptr : find_subcommand(word)) {
             subcommand = found;
             is_named = true;
             flags = std::make_shared<Flags>(*found);
-        } else {
+        } else if (!is_help) {
             // The first word of a command: it and all after it are the command's.
             if (subcommand->place() == FlagPlace::before_words) {
                 answer.directive = fmt::format("command {}", i);
@@ -370,8 +373,13 @@ Answer complete(const std::vector<std::string>& words) {
         for (const Flag& flag : flags->all) answer.add("--" + flag.name, flag.facts.sentence());
         return answer;
     }
+    if (is_help) {
+        if (!is_named) add_subcommands(answer);
+        return answer;
+    }
     if (!is_named && !dashes) {
         add_subcommands(answer);
+        answer.add("help", "what there is, and how a subcommand is used");
         const bool is_one = std::any_of(answer.candidates.begin(), answer.candidates.end(),
                                         [&](const Candidate& each) { return each.word.starts_with(typed); });
         if (!is_one) answer.directive = fmt::format("command {}", words.size() - 1);
@@ -393,7 +401,13 @@ Answer complete(const std::vector<std::string>& words) {
         add_kind(answer, ValueKind::signal);
         return answer;
     }
-    if (signal_first) before.erase(before.begin());
+    const bool is_signal_there = signal_first && domain::parse_signal(before.front());
+    if (is_signal_there) before.erase(before.begin());
+    // It may as well stand last.
+    if (signal_first && !is_signal_there) {
+        if (domain::parse_signal(before.back())) return answer;
+        add_kind(answer, ValueKind::signal);
+    }
     if (before.empty() || takes_many) add_kind(answer, how.words_kind);
     if (answer.targets != Targets::all) return answer;
     // It stands for itself.

@@ -74,6 +74,9 @@ class Completion(harness.TestCase):
     def test_subcommands_flags_and_their_values(self):
         self.assertEqual(self.tab("persistproc sta"), ["start", "status"])
         self.assertEqual(self.tab("persistproc completion "), ["bash", "zsh", "fish"])
+        self.assertEqual(self.tab("persistproc help sta"), ["start", "status"])
+        self.assertEqual(self.tab("persistproc help start "), [])
+        self.assertEqual(self.tab("persistproc hel"), ["help"])
         self.assertIn("--follow", self.tab("persistproc output --"))
         self.assertEqual(self.tab("persistproc logs --str"), ["--stream"])
         self.assertEqual(self.tab("persistproc output --stream std"), ["stdout", "stderr"])
@@ -201,6 +204,10 @@ class Completion(harness.TestCase):
         self.assertEqual(len(offered("signal", "")), 20)
         for name in offered("signal", "-s", "SIG"):
             self.assertOneLine(self.cli("signal", name, "nobody").err, "nobody")
+        # It may stand last, too.
+        self.assertEqual(offered("signal", "web", "US"), ["USR1", "USR2"])
+        self.assertEqual(offered("signal", "web", "a"), ["api"])
+        self.assertEqual(offered("signal", "web", "TERM", ""), [])
         self.assertEqual(offered("stop", "a"), ["all", "api"])
         self.assertEqual(offered("stop", "web", "a"), ["api"])
         self.assertEqual(offered("stop", "p1", ""), ["api", "p2"])
