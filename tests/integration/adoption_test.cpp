@@ -25,7 +25,18 @@ namespace {
 
 constexpr RunId first_run{{1}, 1};
 
-/// One daemon starts a process and is gone; what its shim wrote since is made up by `write`.
+/// What the shim of the first run wrote since is made up by `write`.
+void write_state(const tests::TemporaryDirectory& data, const std::function<void(rundir::RunState&)>& write) {
+    auto fd = base::open_file(rundir::run_paths(data.path(), first_run).state, O_RDWR);
+    rundir::StateWriter writer(fd->get(), rundir::RunState{});
+    writer.state().boot_id = base::current_boot_id();
+    writer.state().started_wall_ns = base::to_ns(base::wall_now());
+    writer.state().pid = 4711;
+    write(writer.state());
+    if (writer.commit() != 0) throw std::runtime_error("state could not be written");
+}
+
+/// One daemon starts a process and is gone; then as `write_state`.
 std::shared_ptr<tests::TemporaryDirectory> left_behind(const std::function<void(rundir::RunState&)>& write,
                                                        const char* restart = "never") {
     auto data = std::make_shared<tests::TemporaryDirectory>();
@@ -35,13 +46,7 @@ std::shared_ptr<tests::TemporaryDirectory> left_behind(const std::function<void(
             "start_process",
             Json{{"command", Json::array({"a"})}, {"working_directory", "/"}, {"label", "web"}, {"restart", restart}});
     }
-    auto fd = base::open_file(rundir::run_paths(data->path(), first_run).state, O_RDWR);
-    rundir::StateWriter writer(fd->get(), rundir::RunState{});
-    writer.state().boot_id = base::current_boot_id();
-    writer.state().started_wall_ns = base::to_ns(base::wall_now());
-    writer.state().pid = 4711;
-    write(writer.state());
-    if (writer.commit() != 0) throw std::runtime_error("state could not be written");
+    write_state(*data, write);
     return data;
 }
 
@@ -365,6 +370,44 @@ TEST_CASE("a process whose directory somebody has removed is lost, and what live
     CHECK(!program.lives());
     CHECK(only_view(daemon)["state"] == (is_stopped ? "lost" : "running"));
     CHECK(only_view(daemon)["run"] == (is_stopped ? "p1.1" : "p1.2"));
+}
+
+TEST_CASE("a process whose directory was away for one daemon, and is back for the next, runs on") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.call("start_process",
+                    Json{{"command", Json::array({"a"})}, {"working_directory", "/"}, {"label", "web"}});
+    }
+    const Marked program(snapshot_of(*data).last_runs.front().mark);
+    write_state(*data, [&](rundir::RunState& state) {
+        state.phase = rundir::Phase::started;
+        state.pid = program.identity().pid;
+        state.start_ticks = program.identity().start_ticks;
+    });
+    const auto lock = base::FileLock::try_take(rundir::run_paths(data->path(), first_run).shim_lock);
+    REQUIRE((lock && *lock));
+    const auto root = rundir::process_paths(data->path(), {1}).root, away = data->path() / "away";
+    std::filesystem::rename(root, away);
+    {
+        DaemonInProcess daemon({}, data);
+        CHECK(only_view(daemon)["state"] == "lost");
+        CHECK(only_view(daemon)["causes"][1] == Json{{"code", "left_running"}, {"count", 1}});
+    }
+    std::filesystem::rename(away, root);
+    DaemonInProcess daemon({}, data, false);
+    const auto shim = daemon.shims.add_running(first_run);
+    shim->state.pid = program.identity().pid;
+    shim->state.start_ticks = program.identity().start_ticks;
+    daemon.adopt();
+    const Json view = only_view(daemon);
+    CHECK(view["state"] == "running");
+    CHECK(view["run"] == "p1.1");
+    CHECK(view["pid"] == program.identity().pid);
+    CHECK(std::none_of(shim->heard.begin(), shim->heard.end(),
+                       [](const auto& each) { return each.type == rundir::MessageType::stop; }));
+    CHECK(program.lives());
+    CHECK(daemon.shims.replacements == 0);
 }
 
 TEST_CASE("nobody is taken for a program from before the machine was restarted") {
