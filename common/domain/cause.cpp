@@ -135,6 +135,9 @@ std::string cause_text(const Cause& cause) {
                 "until somebody starts or restarts it",
                 cause.count.value_or(0), base::format_seconds(cause.seconds.value_or(0)), cause.text.value_or(""));
         case CauseCode::watch_failed: return "its files are not watched: " + cause.text.value_or("");
+        case CauseCode::not_understood:
+            return cause.text ? fmt::format("it is not run again: its {} was written by a later release", *cause.text)
+                              : "it is not run again: its command is not on record";
         case CauseCode::data_removed: return "the data directory was removed, and nothing of it is recorded any more";
         case CauseCode::checks_failed: return cause.text.value_or("its checks failed");
     }

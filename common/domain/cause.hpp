@@ -39,6 +39,8 @@ enum class CauseCode {
     files_changed,      // text: one of the files it watches; that is why its present run was begun
     watch_suspended,    // text: the file that changed last; count: restarts for such changes within `seconds`
     watch_failed,       // text: why changes of its files are not seen
+    not_understood,     // it is not run again for that; text: of its definition, as a later release wrote it; else its
+                        // command is not on record
 };
 
 /// `code` says which of the others are set.
@@ -113,7 +115,8 @@ struct EnumNames<domain::CauseCode> {
                                                                {E::checks_failed, "checks_failed"},
                                                                {E::files_changed, "files_changed"},
                                                                {E::watch_suspended, "watch_suspended"},
-                                                               {E::watch_failed, "watch_failed"}};
+                                                               {E::watch_failed, "watch_failed"},
+                                                               {E::not_understood, "not_understood"}};
 };
 }  // namespace schema
 

@@ -65,18 +65,25 @@ void explain_end(Outcome& outcome, const ProcessRecord& record, std::uint32_t ru
         outcome.causes.push_back(Cause{.code = CauseCode::called_off, .by = record.intent_by});
 }
 
-Result<void> check_understood(const Process& process) {
-    const Definition& definition = process.record.definition;
+std::optional<Cause> find_not_understood(const Definition& definition) {
     constexpr std::string_view of_what_runs[] = {"command", "working_directory", "shell"};
     for (const auto& [name, value] : definition.unknown.members)
         if (std::find(std::begin(of_what_runs), std::end(of_what_runs), name) != std::end(of_what_runs))
-            return Error{ErrorCode::unsupported,
-                         fmt::format("{}: its {} was written by a later release and is not understood by this one; use "
-                                     "that, or start it anew with its command",
-                                     process.shown(), name)};
-    if (domain::is_command_known(definition.command)) return boost::system::in_place_value;
+            return Cause{.code = CauseCode::not_understood, .text = name};
+    if (domain::is_command_known(definition.command)) return std::nullopt;
+    return Cause{.code = CauseCode::not_understood};
+}
+
+Result<void> check_understood(const Process& process) {
+    const auto why = find_not_understood(process.record.definition);
+    if (!why) return boost::system::in_place_value;
+    if (!why->text)
+        return Error{ErrorCode::unsupported,
+                     process.shown() + ": its command is not on record; start it anew with its command"};
     return Error{ErrorCode::unsupported,
-                 process.shown() + ": its command is not on record; start it anew with its command"};
+                 fmt::format("{}: its {} was written by a later release and is not understood by this one; use that, "
+                             "or start it anew with its command",
+                             process.shown(), *why->text)};
 }
 
 std::chrono::nanoseconds seconds_of(double seconds) {

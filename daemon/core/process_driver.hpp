@@ -93,6 +93,8 @@ inline constexpr auto kill_bound = std::chrono::seconds(30);
 /// Adds what is on record of the end of a run that is heard of now: who stopped it, or sent the signal that ended it.
 void explain_end(Outcome& outcome, const ProcessRecord& record, std::uint32_t run);
 
+/// Why it is not known what is to be run; nothing: it is.
+std::optional<Cause> find_not_understood(const Definition& definition);
 /// Whether it is known what is to be run. What a later release has put in a record in a way that is not understood here
 /// is kept, and nothing is run in its place. Errors: unsupported.
 Result<void> check_understood(const Process& process);

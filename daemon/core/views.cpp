@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "common/logstore/loss_text.hpp"
+#include "daemon/core/process_driver.hpp"
 #include "daemon/core/readiness_driver.hpp"
 
 namespace persistproc::core {
@@ -113,6 +114,11 @@ std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now
     add_other_version(out, process);
     if (process.is<Ended>() && process.record.called_off_run == process.ended_run)
         out.push_back(Cause{.code = CauseCode::called_off, .by = process.record.called_off_by});
+    const bool is_unknown_wanted =
+        process.is<Ended>() && process.life.outcome() &&
+        wants_restart(restart_rule(process.record.definition), *process.life.outcome(), false);
+    if (is_unknown_wanted)
+        if (auto why = find_not_understood(process.record.definition)) out.push_back(std::move(*why));
     const bool are_strays_seen = !process.strays().is_none() && left_running(process);
     if (has_leftovers(process.life.phase()) || are_strays_seen)
         out.push_back(Cause{.code = CauseCode::left_running, .count = left_running(process)});

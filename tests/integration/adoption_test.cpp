@@ -539,6 +539,7 @@ TEST_CASE("what a later release has written of what runs is not run, and kept") 
             }
             const Json view = only_view(daemon);
             CHECK(view["state"] == "exited");
+            CHECK(view["causes"] == Json::array({{{"code", "not_understood"}, {"text", written.member}}}));
             if (std::string_view(written.member) == "command") CHECK(view["command"] == Json::array({"(unknown)"}));
             CHECK(daemon.shims.spawned() == 0);
         }
