@@ -315,7 +315,7 @@ constexpr void Definition::fields(Each&& each) {
              .left_out_if_absent()
              .as_flag("ready", "CHECK",
                       "When it is ready: PORT, /path or http://localhost:PORT/path, log:RE2, command:CMD, file:PATH, "
-                      "socket:PATH; given twice, both"));
+                      "socket:PATH, notify; given twice, both"));
     each(field("health", &D::health)
              .only(schema::by_client | schema::in_documents)
              .in_form(&checks_form)

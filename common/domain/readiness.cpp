@@ -328,7 +328,7 @@ Result<Check> parse_check(const std::string& text) {
     if (plain || text.starts_with('/') || text.find("://") != std::string::npos) return plain;
     return Error{ErrorCode::invalid,
                  fmt::format("\"{}\" is no check: PORT, /path, http://localhost:PORT/path, log:RE2, "
-                             "command:CMD, file:PATH, socket:PATH or port",
+                             "command:CMD, file:PATH, socket:PATH, notify or port",
                              base::excerpt(text))};
 }
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "common/base/text.hpp"
+#include "common/domain/health.hpp"
 #include "common/logstore/search.hpp"
 #include "common/project/graph.hpp"
 #include "common/project/parts.hpp"
@@ -301,6 +302,7 @@ private:
             }
         finish_checks_of(draft, "ready", process.ready);
         finish_checks_of(draft, "health", process.health);
+        if (auto fine = domain::check_health(process.health); !fine) refuse_key(draft, "health", fine.error().message);
         for (const auto& edge : process.depends_on)
             if (edge.until == Condition::log) check_pattern(draft, "depends_on", edge.pattern);
     }

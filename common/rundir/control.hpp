@@ -81,6 +81,7 @@ enum class DescriptorKind : std::uint16_t {
     child = 2,    // pidfd
     report = 3,   // until the execve is confirmed: read end of the pipe that says what failed before
     buffers = 4,  // memory of output on its way from a pipe to the log
+    notify = 5,   // socket to which the program says how it stands; from format 2.2 on
 };
 
 /// A message. Which members one of a type carries is said in frame.cpp; the others keep their defaults.

@@ -64,6 +64,7 @@ std::string encode_spec(const RunSpec& spec) {
     add(out, "grace-ms", std::to_string(spec.grace_ms));
     add(out, "segment-bytes", std::to_string(spec.segment_bytes));
     add(out, "log-bound-bytes", std::to_string(spec.log_bound_bytes));
+    if (spec.notifies) add(out, "notify", "1");
     const Definition& definition = spec.definition;
     if (definition.label_given) add(out, "label", definition.label);
     if (definition.shell) add(out, "shell", "1");
@@ -125,6 +126,7 @@ Result<RunSpec> decode_spec(std::string_view bytes, Format* other) {
     spec.grace_ms = view.grace_ms;
     spec.segment_bytes = view.segment_bytes;
     spec.log_bound_bytes = view.log_bound_bytes;
+    spec.notifies = view.notifies;
 
     Definition& definition = spec.definition;
     if (auto whole = schema::read_document<Definition>(document)) definition = std::move(*whole);

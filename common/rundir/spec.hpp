@@ -50,12 +50,17 @@ struct RunSpec {
     std::uint32_t grace_ms = 10000;
     std::uint64_t segment_bytes = 8u << 20;
     std::uint64_t log_bound_bytes = 64u << 20;  // oldest segments of the process go beyond it
+    bool notifies = false;                      // its keeper listens at notify_name
     // Of no use to the shim: what a daemon that has lost its database needs to know the process again.
     Definition definition;                     // what the run was begun as
     std::optional<ProgramFile> program_file;   // as it was at INTENT; nothing: not known
     std::vector<ArgumentFile> argument_files;  // then, too; the first ones alone
     std::string request_key;                   // of the request that asked for the run; empty: none was given
 };
+
+/// Where the program of a run says how it stands, as NOTIFY_SOCKET names it: "@" for the NUL of an abstract address,
+/// then this and the digits of the run's nonce.
+inline constexpr char notify_prefix[] = "persistproc/";
 
 /// The definition is written as its document. A few of its fields have entries of their own, too, which earlier
 /// versions read; of what both say, the entries count.
@@ -78,6 +83,7 @@ struct SpecView {
     std::uint32_t grace_ms = 10000;
     std::uint64_t segment_bytes = 0;
     std::uint64_t log_bound_bytes = 0;
+    bool notifies = false;
 
     /// `table` holds at least one pointer per entry plus two. Returns 0 or an errno (EBADMSG corrupt,
     /// EPROTONOSUPPORT unknown major, E2BIG table too small); `where`, if given, is then the offset of the fault.

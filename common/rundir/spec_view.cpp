@@ -68,6 +68,8 @@ bool read_fact(std::string_view key, std::string_view value, unsigned& seen, Spe
         return once(seen, Fact::segment) && parse_number(value, out.segment_bytes);
     } else if (key == "log-bound-bytes") {
         return once(seen, Fact::bound) && parse_number(value, out.log_bound_bytes);
+    } else if (key == "notify") {
+        out.notifies = value == "1";
     }
     return true;
 }

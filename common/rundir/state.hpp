@@ -20,7 +20,7 @@ using Nonce = std::array<std::uint8_t, 16>;
 
 /// Of `spec` and `state`. 1: shims that speak in packets of a fixed size (see frame.hpp).
 inline constexpr std::uint16_t format_major = 2;
-inline constexpr std::uint16_t format_minor = 1;
+inline constexpr std::uint16_t format_minor = 2;
 
 enum class Phase : std::uint8_t {
     none = 0,         // made by the daemon; no shim has written yet
@@ -41,6 +41,9 @@ enum class Recording : std::uint8_t {
 /// The step of a start that failed; the numbers are on disk.
 enum class Stage : std::uint8_t { none = 0, spec, pipe, fork, setsid, stdio, limits, chdir, execve, log };
 const char* stage_name(Stage stage) noexcept;
+
+/// Bits of RunState::notified: what the program has said of itself (sd_notify(3)), last.
+enum Notified : std::uint8_t { notified_ready = 1, notified_reloading = 2, notified_stopping = 4 };
 
 /// What the shim knows of its run. Plain bytes: copied to disk and into control messages as it is; a later minor
 /// version appends members, and whoever reads fewer or more of them ignores or zeroes the rest.
@@ -81,8 +84,16 @@ struct RunState {
     std::uint8_t oom_kills_known = 0;  // the counter could be read, at the start and at the end
     std::uint8_t kill_sent = 0;        // the shim has sent the program a SIGKILL
     std::uint16_t unused = 0;
+    // 2.2
+    std::uint8_t notified = 0;     // Notified bits
+    std::uint8_t status_size = 0;  // of `status`: what it says it does, in whatever bytes
+    std::uint8_t unused_too[6] = {};
+    char status[128] = {};
+
+    /// It has said that it is ready, and nothing else since.
+    bool says_ready() const noexcept { return notified == notified_ready; }
 };
-static_assert(sizeof(RunState) == 144);
+static_assert(sizeof(RunState) == 280);
 
 /// Of the files of a run, in their first bytes.
 struct Format {

@@ -274,6 +274,7 @@ public:
         put(DescriptorKind::child, 0, spares.child ? spares.child->descriptor() : -1);
         put(DescriptorKind::report, 0, spares.report.get());
         put(DescriptorKind::buffers, 0, spares.buffers.get());
+        put(DescriptorKind::notify, 0, spares.notify.get());
         return send_with(message, list, fds);
     }
 
@@ -383,6 +384,8 @@ private:
             fresh.report = std::move(fd);
         else if (name.kind == DescriptorKind::buffers)
             fresh.buffers = std::move(fd);
+        else if (name.kind == DescriptorKind::notify)
+            fresh.notify = std::move(fd);
     }
 
     Socket socket_;

@@ -346,6 +346,12 @@ rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {
     }
     spec.working_directory = definition.working_directory;
     spec.environment = environment_of(process);
+    const auto is_notify = [](const domain::Check& check) {
+        return std::holds_alternative<domain::NotifyCheck>(check.subject);
+    };
+    spec.notifies = std::any_of(definition.ready.begin(), definition.ready.end(), is_notify);
+    if (spec.notifies)
+        spec.environment.push_back(fmt::format("NOTIFY_SOCKET=@{}{}", rundir::notify_prefix, base::to_hex(spec.nonce)));
     spec.umask = process.launch->umask;
     spec.limits = process.launch->limits;
     spec.stop_signal = definition.stop_signal;
@@ -361,7 +367,10 @@ rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {
 std::vector<std::string> ProcessDriver::environment_of(const Process& process) const {
     // Those of a run before may name the port of a daemon before.
     const auto own = options_.own_variables ? options_.own_variables() : std::vector<std::string>();
-    return with_own_variables(process.launch->environment, own, process.record.definition.variables);
+    auto out = with_own_variables(process.launch->environment, own, process.record.definition.variables);
+    // That of a run before.
+    std::erase_if(out, [](const std::string& each) { return each.starts_with("NOTIFY_SOCKET=@persistproc/"); });
+    return out;
 }
 
 void ProcessDriver::take_over(const ProcessPtr& process, const FoundRun& found) {
@@ -390,6 +399,7 @@ void ProcessDriver::changed(run::RunDriver& run) {
     process->run_state = run.state();
     process->nonce = run.nonce();
     if (run.is_over()) process->run.reset();
+    if (on_change) on_change(process);
     announce(*process);
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/text.hpp"
 #include "common/rundir/paths.hpp"
 
 namespace persistproc::core {
@@ -61,6 +62,24 @@ void ReadinessDriver::follow(const ProcessPtr& process) {
         begin(process);
     else if (!process->checks)
         process->ready = unasked(*process);
+    if (process->checks) hear(process);
+}
+
+/// What the program says of itself.
+void ReadinessDriver::hear(const ProcessPtr& process) {
+    const ChecksPtr checks = process->checks;
+    const auto& state = process->run_state;
+    std::string status(state.status, std::min<std::size_t>(state.status_size, sizeof state.status));
+    const bool says_ready = state.says_ready();
+    if (checks->says_ready == says_ready && checks->status == status) return;
+    checks->says_ready = says_ready;
+    checks->status = status;
+    const domain::Checks& all = checks->ready;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (!std::holds_alternative<domain::NotifyCheck>(all[i].subject)) continue;
+        std::string detail = status.empty() ? "has not said so" : base::shortened(base::clean_output(status));
+        apply(process, checks, {{Purpose::readiness, i}, says_ready, std::move(detail)});
+    }
 }
 
 void ReadinessDriver::replace_checks(const ProcessPtr& process) {
@@ -80,6 +99,7 @@ void ReadinessDriver::begin(const ProcessPtr& process) {
     const Definition& definition = process->record.definition;
     Readiness machine(definition.ready, definition.health, started, was_ready);
     const auto checks = std::make_shared<ChecksOfRun>(world_.executor, run, definition, std::move(machine));
+    checks->says_ready = was_ready;
     process->checks = checks;
     perform(process, checks, checks->machine.begin(now));
     process->ready = checks->machine.ready();

@@ -22,6 +22,8 @@ struct ChecksOfRun {
     const domain::Checks ready, health;  // whatever the next run is defined with
     Readiness machine;
     std::vector<int> seen_ports;  // at the last look for any port
+    bool says_ready = false;      // as the program itself has said (notify)
+    std::string status;           // what it says it does
     async::Notifier moved;
     async::TaskGroup tasks;  // ended with the run
 };
@@ -50,6 +52,7 @@ private:
     void perform(const ProcessPtr& process, const ChecksPtr& checks, const Readiness::Actions& actions);
     void apply(const ProcessPtr& process, const ChecksPtr& checks, CheckResult result);
     void become(const ProcessPtr& process, bool ready);
+    void hear(const ProcessPtr& process);
     Task<> keep_time(ProcessPtr process, ChecksPtr checks);
     Task<> probe(ProcessPtr process, ChecksPtr checks, CheckId id, std::chrono::nanoseconds timeout);
     Task<CheckAnswer> ask(ProcessPtr process, ChecksPtr checks, domain::Check check, std::chrono::nanoseconds timeout);

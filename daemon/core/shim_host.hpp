@@ -28,7 +28,7 @@ public:
 /// What lets a successor go on where a killed shim stopped (rundir/control.hpp). As long as it is held, nobody's death
 /// breaks the program's pipes.
 struct Spares {
-    base::UniqueFd out, err, report, buffers;
+    base::UniqueFd out, err, report, buffers, notify;
     std::shared_ptr<ChildHold> child;
 
     bool can_continue() const noexcept { return out || err || child || buffers; }
@@ -38,6 +38,7 @@ struct Spares {
         if (newer.err) err = std::move(newer.err);
         if (newer.report) report = std::move(newer.report);
         if (newer.buffers) buffers = std::move(newer.buffers);
+        if (newer.notify) notify = std::move(newer.notify);
         if (newer.child && !child) child = std::move(newer.child);
     }
 };

@@ -103,6 +103,7 @@ int* Handed::find(rundir::DescriptorName name) noexcept {
     if (name.index != 0) return nullptr;
     if (name.kind == DescriptorKind::child) return &child;
     if (name.kind == DescriptorKind::report) return &report;
+    if (name.kind == DescriptorKind::notify) return &notify;
     return name.kind == DescriptorKind::buffers ? &buffers : nullptr;
 }
 
@@ -112,7 +113,7 @@ void Handed::close() noexcept {
         fd = -1;
     };
     for (int& fd : sources) drop(fd);
-    for (int* fd : {&child, &report, &buffers}) drop(*fd);
+    for (int* fd : {&child, &report, &buffers, &notify}) drop(*fd);
 }
 
 /// One packet into `out`. `got`: as of recvmsg(2).
@@ -179,11 +180,12 @@ void Control::send(Connection& connection, const ControlMessage& message, const 
         fds[list.count] = fd;
         list.add(kind, static_cast<std::uint16_t>(index));
     };
-    static_assert(OutputBuffers::sources + 3 <= rundir::most_descriptors);
+    static_assert(OutputBuffers::sources + 4 <= rundir::most_descriptors);
     for (std::size_t i = 0; i < OutputBuffers::sources; ++i) put(DescriptorKind::source, i, handed.sources[i]);
     put(DescriptorKind::child, 0, handed.child);
     put(DescriptorKind::report, 0, handed.report);
     put(DescriptorKind::buffers, 0, handed.buffers);
+    put(DescriptorKind::notify, 0, handed.notify);
     rundir::Frame frame;
     rundir::encode_frame(message, list, frame);
     alignas(cmsghdr) char room[CMSG_SPACE(sizeof fds)] = {};

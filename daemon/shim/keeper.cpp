@@ -24,6 +24,9 @@ constexpr std::uint64_t sync_behind_ns = 100 * os::millisecond;
 /// be sure that nobody uses it (tens of milliseconds): not while a program prints now and then.
 constexpr std::uint64_t rest_ns = 5'000 * os::millisecond;
 constexpr int record_attempts = 4;
+/// A program may say as much as it likes of itself: its daemon hears so often of it, and other work comes in between.
+constexpr std::uint64_t tell_gap_ns = 10 * os::millisecond;
+constexpr int words_a_turn = 32;
 constexpr std::uint64_t first_tree_gap_ns = 20 * os::millisecond;
 constexpr std::uint64_t longest_tree_gap_ns = 1'000 * os::millisecond;
 constexpr std::uint64_t longest_gap_of_parents_ns = 30'000 * os::millisecond;
@@ -34,9 +37,9 @@ int Keeper::run() noexcept {
     while (!leaving_) {
         // A descriptor that is -1 is none to poll.
         const int foreign_child = !is_starter() && !child_gone_ ? child_ : -1;
-        pollfd entries[3 + Pump::max_sources + Control::max_entries] = {
-            {signals_, POLLIN, 0}, {report_, POLLIN, 0}, {foreign_child, POLLIN, 0}};
-        std::size_t count = 3;
+        pollfd entries[4 + Pump::max_sources + Control::max_entries] = {
+            {signals_, POLLIN, 0}, {report_, POLLIN, 0}, {foreign_child, POLLIN, 0}, {notify_.descriptor(), POLLIN, 0}};
+        std::size_t count = 4;
         const std::size_t pipes_begin = count;
         count += pump_.add_entries(entries + count);
         const std::size_t control_begin = count;
@@ -53,6 +56,12 @@ int Keeper::run() noexcept {
         pump_.serve(entries + pipes_begin, control_begin - pipes_begin, now,
                     (ended_.pid != 0 || child_gone_) && !reaped_);
         if (entries[1].revents != 0) read_report();
+        if (entries[3].revents != 0) hear_program(now);
+        if (now >= tell_at_) {
+            tell_at_ = os::never;
+            told_at_ = now;
+            push_state();
+        }
         serve_control(entries + control_begin, count - control_begin, now);
         if (stop_.active && now >= stop_.kill_at) kill_sweep(now);
         sync_in_time(now);
@@ -68,7 +77,7 @@ int Keeper::run() noexcept {
 
 std::uint64_t Keeper::deadline() const noexcept {
     return std::min({pump_.deadline(), drain_until_, linger_until_, sync_at_ != os::never ? sync_at_ : rest_at_,
-                     stop_.kill_at, decide_at_, look_for_program_at_, look_at_tree_at_});
+                     stop_.kill_at, decide_at_, look_for_program_at_, look_at_tree_at_, tell_at_});
 }
 
 void Keeper::look_at_children(std::uint64_t now) noexcept {
@@ -252,6 +261,19 @@ void Keeper::make_durable() noexcept {
     state_sync_.collect(true);
     // Another slot, other bytes, may be taken.
     for (int attempt = 0; ::fdatasync(state_file_) != 0 && attempt < record_attempts; ++attempt) state_.write();
+}
+
+/// Each word is on record before it is gone from the socket.
+void Keeper::hear_program(std::uint64_t now) noexcept {
+    for (int i = 0; i < words_a_turn; ++i) {
+        const Heard heard = notify_.hear(state_.state());
+        if (heard == Heard::nothing) return;
+        if (heard == Heard::news) {
+            record();
+            if (tell_at_ == os::never) tell_at_ = std::max(now, told_at_ + tell_gap_ns);
+        }
+        notify_.drop();
+    }
 }
 
 void Keeper::push_state() noexcept { control_.push(message(rundir::MessageType::state)); }

@@ -27,6 +27,7 @@
 #include "common/rundir/spec.hpp"
 #include "common/rundir/state.hpp"
 #include "daemon/shim/control.hpp"
+#include "daemon/shim/notify_socket.hpp"
 #include "daemon/shim/os.hpp"
 #include "daemon/shim/pump.hpp"
 #include "daemon/shim/tree.hpp"
@@ -79,6 +80,7 @@ private:
     int load_spec() noexcept;
     void release_spec() noexcept;
     void make_mark() noexcept;
+    const char* nonce_digits() const noexcept;
     void mark_environment() noexcept;
     void start_child() noexcept;
     int open_log(logstore::Stream recovered) noexcept;
@@ -104,6 +106,7 @@ private:
     /// Its process group, as long as it is certain whose that is; else 0.
     pid_t program_group() const noexcept;
     void push_state() noexcept;
+    void hear_program(std::uint64_t now) noexcept;
 
     // keeper_takeover.cpp
     void take_over(Control::Connection& connection, Handed& handed, const rundir::ControlMessage& commit,
@@ -140,6 +143,7 @@ private:
     logstore::Writer log_;
     Pump pump_;
     Control control_;
+    NotifySocket notify_;
     Tree tree_;
     Stop stop_;
 
@@ -166,6 +170,7 @@ private:
     std::uint64_t drain_until_ = os::never;
     std::uint64_t linger_until_ = os::never;
     std::uint64_t sync_at_ = os::never, rest_at_ = os::never;
+    std::uint64_t tell_at_ = os::never, told_at_ = 0;  // what the program says of itself
     logstore::BackgroundSync state_sync_;
     bool is_state_dirty_ = false;
 };

@@ -229,6 +229,8 @@ void Keeper::make_mark() noexcept {
     }
 }
 
+const char* Keeper::nonce_digits() const noexcept { return mark_ + mark_name_size; }
+
 /// Every process of the tree inherits the run's mark. In a run within a run it takes the place of the outer one's.
 void Keeper::mark_environment() noexcept {
     char** variable = spec_.environment;
@@ -248,6 +250,11 @@ void Keeper::start_child() noexcept {
         for (Pipe* opened : {&out, &err_pipe, &release, &report}) opened->close();
         return fail_start(Stage::pipe, err);
     }
+    if (spec_.notifies)
+        if (const int err = notify_.open(nonce_digits())) {
+            for (Pipe* opened : {&out, &err_pipe, &release, &report}) opened->close();
+            return fail_start(Stage::pipe, err);
+        }
     mark_environment();
     SpawnPlan plan;
     plan.spec = &spec_;

@@ -30,6 +30,7 @@ Handed Keeper::handed_over(const Control::Connection& to) const noexcept {
     if ((to.capabilities & rundir::capability_spares) == 0) return out;
     for (std::size_t i = 0; i < OutputBuffers::sources; ++i) out.sources[i] = pump_.descriptor(i);
     out.buffers = pump_.buffers();
+    out.notify = notify_.descriptor();
     if (is_final()) return out;
     out.child = child_;
     out.report = report_;
@@ -58,6 +59,12 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, const Co
     base::kill_point("shim.takeover.resumed");
     if (missing > 0) state.has_gaps = 1;
     log_.append_event(Event::taken_over, static_cast<std::int64_t>(missing));
+    // Where the daemon has none, what was said since the keeper was killed is lost, and what is said from now on is
+    // not.
+    if (handed.notify >= 0)
+        notify_.adopt(std::exchange(handed.notify, -1));
+    else if (spec_.notifies)
+        notify_.open(nonce_digits());
     pid_ = state.pid;
     child_ = std::exchange(handed.child, -1);
     report_ = std::exchange(handed.report, -1);

@@ -2,6 +2,8 @@
 
 import json
 import os
+import pathlib
+import signal
 import socket
 import time
 import unittest
@@ -221,6 +223,111 @@ time.sleep(600)
         self.assertIn("restart policy", audit)
         self.ok("stop", "web")
         self.assertEqual(self.view("web")["state"], "stopped")
+
+
+# Says each line that appears in the file argv[1] to NOTIFY_SOCKET, from a process of its own that ends at once.
+NOTIFIER = """
+import os, socket, sys, time
+name = os.environ['NOTIFY_SOCKET'].replace('@', '\\0', 1)
+said = 0
+while True:
+    lines = open(sys.argv[1]).read().splitlines() if os.path.exists(sys.argv[1]) else []
+    for line in lines[said:]:
+        if os.fork() == 0:
+            out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            out.connect(name)
+            out.send(line.encode())
+            os._exit(0)
+        os.wait()
+        print('said', line, flush=True)
+    said = max(said, len(lines))
+    time.sleep(0.01)
+"""
+
+
+class Notifications(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.lines = self.place.work / "lines"
+
+    def begin(self):
+        return self.start("web", harness.python(NOTIFIER, str(self.lines)), "--ready", "notify")
+
+    def say(self, *words):
+        with self.lines.open("a") as lines:
+            for each in words:
+                lines.write(each + "\n")
+
+    def until_said(self, words):
+        harness.eventually(words, lambda: f"said {words}".encode() in self.ok("output", "web").out)
+
+    def until_ready(self, ready):
+        harness.eventually(f"ready: {ready}", lambda: self.view("web")["ready"] is ready)
+
+    def test_the_first_word_is_heard_and_the_last_one_counts(self):
+        self.say("READY=1")
+        self.begin()
+        self.until_ready(True)
+        self.say("RELOADING=1", "STATUS=reading its files")
+        self.until_ready(False)
+        harness.eventually("its status", lambda: self.view("web").get("detail") == "notify: reading its files")
+        self.say("READY=1")
+        self.until_ready(True)
+
+    def test_a_word_outlives_whoever_should_hear_it(self):
+        view = self.begin()
+        self.daemon.kill()
+        self.say("READY=1")
+        self.until_said_in_log(view, b"said READY=1")
+        self.daemon.start()
+        self.until_ready(True)
+        shim = int(pathlib.Path(f"/proc/{view['pid']}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        os.kill(shim, signal.SIGSTOP)
+        self.say("RELOADING=1", "STATUS=again")
+        # The program waits for nobody: its words are with the socket.
+        os.kill(shim, signal.SIGKILL)
+        self.until_said("STATUS=again")
+        self.until_ready(False)
+        self.say("READY=1")
+        self.until_ready(True)
+
+    def until_said_in_log(self, view, words):
+        log = pathlib.Path(view["log_path"])
+        harness.eventually(words, lambda: log.exists() and words in log.read_bytes())
+
+    def test_descriptors_are_not_kept_and_who_waits_at_one_goes_on(self):
+        code = """
+import array, os, socket, sys, time
+out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+out.connect(os.environ['NOTIFY_SOCKET'].replace('@', '\\0', 1))
+kept = [os.open('/dev/null', os.O_RDONLY) for _ in range(200)]
+out.sendmsg([b'FDSTORE=1'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', kept))])
+end, other = os.pipe()
+out.sendmsg([b'BARRIER=1'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [other]))])
+os.close(other)
+os.read(end, 1)
+print('went on', flush=True)
+out.send(b'READY=1')
+time.sleep(600)
+"""
+        pid = self.start("web", harness.python(code), "--ready", "notify", "--wait")["pid"]
+        self.assertIn(b"went on", self.ok("output", "web").out)
+        shim = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1]
+        self.assertLess(len(os.listdir(f"/proc/{shim}/fd")), 40)
+
+    def test_who_is_not_asked_hears_of_no_socket(self):
+        self.place.environment["NOTIFY_SOCKET"] = "/run/elsewhere"
+        self.ok("start", "--label", "web", "--ready", "log:^none$", "--wait", "--", "sh", "-c", "echo ${NOTIFY_SOCKET-none}; exec sleep 600")
+
+    @harness.needs_root
+    def test_another_user_is_not_believed(self):
+        environment = pathlib.Path(f"/proc/{self.begin()['pid']}/environ").read_bytes().split(b"\0")
+        name = next(each.decode().partition("=@")[2] for each in environment if each.startswith(b"NOTIFY_SOCKET=@"))
+        code = "import socket, sys\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.connect(chr(0) + sys.argv[1])\ns.send(b'READY=1')"
+        harness.subprocess.run([*harness.AS_NOBODY, *harness.python(code, name)], check=True)
+        self.say("STATUS=mine")
+        harness.eventually("its own word", lambda: self.view("web").get("detail") == "notify: mine")
+        self.assertIs(self.view("web")["ready"], False)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/domain/health.hpp"
 #include "common/logstore/search.hpp"
 #include "common/schema/document.hpp"
 #include "daemon/core/before.hpp"
@@ -54,12 +55,11 @@ std::vector<rundir::ResourceLimit> limits_of(const ops::StartRequest& request) {
     return out;
 }
 
-/// Errors: invalid (an expression of its checks, or one that nobody answers yet).
-Result<void> check_patterns(const Definition& definition) {
+/// Errors: invalid (an expression of its checks; what no health can be).
+Result<void> check_checks(const Definition& definition) {
+    if (auto fine = domain::check_health(definition.health); !fine) return base::with_context(fine.error(), "health");
     for (const auto* checks : {&definition.ready, &definition.health})
         for (const auto& check : *checks) {
-            if (std::holds_alternative<domain::NotifyCheck>(check.subject))
-                return Error{ErrorCode::invalid, "notify: a program is not listened to yet; give another check"};
             const auto* log = std::get_if<domain::LogCheck>(&check.subject);
             const auto* http = std::get_if<domain::HttpCheck>(&check.subject);
             if (log == nullptr && (http == nullptr || http->body.empty())) continue;
@@ -101,7 +101,7 @@ Task<Result<std::shared_ptr<const Operations::Beginning>>> Operations::read_star
     if (auto fine = domain::check_command(request.definition.command); !fine) co_return fine.error();
     if (request.definition.label_given)
         if (auto fine = domain::check_label(request.definition.label); !fine) co_return fine.error();
-    if (auto fine = check_patterns(request.definition); !fine) co_return fine.error();
+    if (auto fine = check_checks(request.definition); !fine) co_return fine.error();
     if (!request.base_environment) request.base_environment = options_.base_environment();
     if (auto fine = domain::check_environment(request.environment); !fine) co_return fine.error();
     auto environment = compose_environment(*request.base_environment, request.environment);

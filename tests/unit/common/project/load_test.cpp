@@ -149,6 +149,8 @@ TEST_CASE("given mistakes, when a file is checked, then each is told with its pl
         {"[process.a]\nrun = 'x'\nready = 'http://db:80/x'\n",
          "/shop/persistproc.toml:3:9: process.a.ready: \"http://db:80/x\": only this machine"},
         {"[process.a]\nrun = 'x'\nready = '/x'\n", "/shop/persistproc.toml:3:9: process.a.ready: which port?"},
+        {"[process.a]\nrun = 'x'\nhealth = 'notify'\n",
+         "/shop/persistproc.toml:3:10: process.a.health: notify: what a program has said is no sign"},
         {"[process.a]\nrun = 'x'\nready = { log = '(' }\n", "/shop/persistproc.toml:3:9: process.a.ready: "},
         {"[process.a]\nrun = 'x'\nready = 70000\n", "/shop/persistproc.toml:3:9: process.a.ready: must be 1 to 65535"},
         {"[process.a]\nrun = 'x'\nport = 'any'\n", "/shop/persistproc.toml:3:8: process.a.port: expected a port"},

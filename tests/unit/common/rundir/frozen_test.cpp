@@ -68,4 +68,19 @@ TEST_CASE("what a shim of format 2.1 knows of a SIGKILL is read") {
     CHECK(older->oom_kills_known == 0);
 }
 
+TEST_CASE("what a program has said to a shim of format 2.2 is read") {
+    const auto paths = run_paths(std::filesystem::path(PERSISTPROC_TEST_DATA) / "v2.2", RunId{{1}, 1});
+    const auto state = read_state(paths.state);
+    REQUIRE(state.has_value());
+    CHECK(state->minor == 2);
+    CHECK(state->says_ready());
+    CHECK(std::string(state->status, state->status_size) == "serving 3 clients");
+    // One of 2.1 has nothing to say of that.
+    const auto older =
+        read_state(run_paths(std::filesystem::path(PERSISTPROC_TEST_DATA) / "v2.1", RunId{{1}, 1}).state);
+    REQUIRE(older.has_value());
+    CHECK(!older->says_ready());
+    CHECK(older->status_size == 0);
+}
+
 }  // namespace frozen_test
