@@ -12,6 +12,7 @@
 namespace persistproc::base {
 namespace {
 
+constexpr int parent_field = 4;
 constexpr int flags_field = 9;
 constexpr int start_field = 22;
 // PF_EXITING of the kernel's include/linux/sched.h: set before a thread gives up its files.
@@ -89,6 +90,12 @@ BootId current_boot_id() noexcept {
 std::optional<std::uint64_t> find_start_ticks(pid_t pid) noexcept {
     char text[1024];
     return find_stat_number(read_stat(pid, text), start_field);
+}
+
+std::optional<pid_t> find_parent(pid_t pid) noexcept {
+    char text[1024];
+    const auto parent = find_stat_number(read_stat(pid, text), parent_field);
+    return parent ? std::optional(static_cast<pid_t>(*parent)) : std::nullopt;
 }
 
 bool is_exiting(pid_t pid) noexcept {

@@ -23,6 +23,9 @@ struct PidIdentity {
 /// Start time of a live (or zombie) process. No heap use: the shim calls it too.
 std::optional<std::uint64_t> find_start_ticks(pid_t pid) noexcept;
 
+/// Of a live (or zombie) process; 0: it has none here.
+std::optional<pid_t> find_parent(pid_t pid) noexcept;
+
 /// Whether a process is gone or on its way out: its files close one after the other, and a listener among them takes
 /// connections that nobody will ever serve. What cannot be looked at counts as alive. No heap use.
 bool is_exiting(pid_t pid) noexcept;

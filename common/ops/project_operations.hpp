@@ -169,7 +169,8 @@ struct AllowRequest {
     }
 };
 
-/// Takes that back. What runs goes on. Errors: not_found (no project there, and none that was allowed), io.
+/// Takes that back. What runs goes on. Anybody of the user may. Errors: not_found (no project there, and none that was
+/// allowed), io.
 struct RevokeRequest {
     ProjectPlace place;
     static constexpr Operation operation{.name = "revoke_project",

@@ -138,6 +138,19 @@ Task<Result<std::vector<Located>>> Supervisor::locate_all() {
     co_return out;
 }
 
+Task<Result<std::vector<RunRoot>>> Supervisor::run_roots() {
+    if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+    std::vector<RunRoot> out;
+    for (const auto& [id, process] : table_.all()) {
+        const auto& state = process->run_state;
+        out.push_back({process->shown(),
+                       process->nonce,
+                       {state.pid, state.start_ticks},
+                       {state.shim_pid, state.shim_start_ticks}});
+    }
+    co_return out;
+}
+
 Task<Result<projects::LoadedPtr>> Supervisor::look_at_project(projects::ProjectQuery query) {
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
     co_return co_await projects_.look(std::move(query));

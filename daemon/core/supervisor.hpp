@@ -9,6 +9,7 @@
 #include "daemon/core/projects/projects.hpp"
 #include "daemon/core/readiness_driver.hpp"
 #include "daemon/core/retention.hpp"
+#include "daemon/core/run_roots.hpp"
 
 namespace persistproc::core {
 
@@ -79,6 +80,8 @@ public:
     Task<Result<std::vector<Located>>> locate_all();
     /// As `locate`, without waiting; nothing when the process is gone.
     std::optional<Located> find(ProcessId id) const;
+    /// By which programs of what runs, or has run last, are known. Errors: unavailable.
+    Task<Result<std::vector<RunRoot>>> run_roots();
     /// Nothing: there is no such process, or it is not to be touched.
     std::optional<WatchedState> watched_state(ProcessId id) const;
     /// Its newest run was begun since this file had changed.

@@ -6,6 +6,7 @@
 #include "common/base/text.hpp"
 #include "common/project/graph.hpp"
 #include "daemon/core/projects/load_project.hpp"
+#include "daemon/tools/person.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
 
@@ -83,6 +84,8 @@ Task<mcp::ToolResult> check(Core core, ops::CheckRequest request, mcp::CallConte
 }
 
 Task<mcp::ToolResult> allow(Core core, ops::AllowRequest request, mcp::CallContext context) {
+    auto person = co_await check_person(core, context.principal);
+    if (!person) co_return mcp::tool_failure(person.error());
     auto query = query_of(std::move(request.place));
     std::string actor = actor_of(context);
     auto loaded = co_await core.supervisor.allow_project(std::move(query), std::move(actor));

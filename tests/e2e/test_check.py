@@ -130,6 +130,20 @@ class Check(harness.TestCase):
             with self.assertRaises(harness.McpError):
                 agent.call(tool, directory=str(self.place.work))
 
+    def test_no_program_that_runs_here_gives_consent(self):
+        self.write("persistproc.toml", SHOP)
+        agent = self.mcp()
+        client = f"{harness.BIN / 'persistproc'} allow {self.place.work}"
+        # As it is, without the run's mark, and as an orphan in a session of its own.
+        for before in ("", "env -i PERSISTPROC_DATA_DIR=$PERSISTPROC_DATA_DIR PERSISTPROC_PORT=$PERSISTPROC_PORT ",
+                       "setsid -f env -i PERSISTPROC_DATA_DIR=$PERSISTPROC_DATA_DIR PERSISTPROC_PORT=$PERSISTPROC_PORT "):
+            command = f"{before}{client} 2>&1; exec sleep 600"
+            agent.call("start_process", command=["sh", "-c", command], working_directory=str(self.place.work), label="evil")
+            harness.eventually("its refusal", lambda: b"consent is a person's" in self.ok("output", "evil").out)
+            self.ok("rm", "-f", "evil")
+        self.assertIn("agents may not start it", self.ok("check").out.decode())
+        self.assertIn("agents may start it", self.ok("allow").out.decode())
+
     def test_a_file_is_written_to_begin_with(self):
         self.write("Procfile", "web: node server.js -p $PORT\n")
         written = self.ok("init")
