@@ -157,8 +157,9 @@ struct AllowRequest {
         .summary = "let agents start a project as it is now",
         .text =
             "Shows what a project would run, and lets agents start it. That holds for every byte of its files, its "
-            "environment files among them, at this place and in linked worktrees of the repository: what is changed "
-            "is to be allowed anew. Scripts that its commands call are no part of that.",
+            "environment files among them, and for the values of variables that they name (${env.X}), at this place "
+            "and in linked worktrees of the repository: what is changed is to be allowed anew. Scripts that its "
+            "commands call are no part of that. Programs that persistproc runs cannot allow anything.",
         .examples = {"persistproc allow"},
         .statuses = {{2, "the file is wrong, or there is none"}},
         .words_kind = schema::ValueKind::file,

@@ -31,10 +31,8 @@ constexpr Reserved reserved_keys[] = {
     {"scope", "a process belongs to one working copy"}};
 constexpr std::string_view own_keys[] = {"run", "depends_on", "port"};  // not in [defaults]
 
-/// `env`, `env_file` and `cwd` are not shown as what they stand for, or hold no secrets.
-Values values_in(std::string_view key) {
-    return key == "env" || key == "env_file" || key == "cwd" ? Values::allowed : Values::refused;
-}
+/// Everything else is listed, or, as a file's name, said where the file is missing.
+Values values_in(std::string_view key) { return key == "env" ? Values::allowed : Values::refused; }
 
 std::vector<std::string> process_keys() {
     std::vector<std::string> out;
@@ -370,7 +368,7 @@ private:
             if (!is_told) refuse(node.at, fmt::format("{}: more than {} members", key, most_members));
             return std::nullopt;
         }
-        replace_in(node, Values::allowed, key);
+        replace_in(node, values_in(key), key);
         auto value = out_.problems.size() == before ? form.read(to_json(node), key) : Result<T>(Error{});
         if (!value && out_.problems.size() == before)
             refuse(place_of(node, key, value.error().message), value.error().message);

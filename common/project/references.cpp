@@ -67,8 +67,10 @@ private:
         name = name.substr(0, dash);
         const std::string shown = fmt::format("env.{}", name);
         if (values_ == Values::refused)
-            return refuse(shown,
-                          fmt::format("values of variables are shown nowhere, and this is; ${} is the shell's", name));
+            return refuse(
+                shown,
+                fmt::format("values of variables are shown nowhere, and this is; in a command ${} is the shell's",
+                            name));
         const auto value = known_.variable ? known_.variable(std::string(name)) : std::nullopt;
         if (has_default && (!value || value->empty())) return std::string(standard);
         if (!value) return refuse(shown, fmt::format("not set; ${{env.{}:-…}} says what stands for it then", name));

@@ -25,7 +25,7 @@ struct ReferenceValues {
     config::VariableLookup variable;
 };
 
-/// Whether values of variables may be put in: commands and checks are listed, values never are.
+/// Whether values of variables may be put in: commands, directories and checks are listed, values never are.
 enum class Values { allowed, refused };
 
 /// Pure. Errors: invalid, which names the reference (and the nearest known one), no value.

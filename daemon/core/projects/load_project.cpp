@@ -128,14 +128,15 @@ private:
     void make_digests() {
         for (const auto& each : out_->project().processes)
             out_->digests[each.name] = project::digests_of(each, surroundings_.secret);
-        out_->consent = consent_at(repository_);
-        if (main_copy_) out_->main_copy = {moved(out_->file, repository_, *main_copy_), consent_at(*main_copy_)};
+        out_->consent = consent_at(repository_, variable_);
+        out_->inherited_consent = consent_at(repository_, lookup_in(surroundings_.environment));
+        if (main_copy_)
+            out_->main_copy = {moved(out_->file, repository_, *main_copy_), consent_at(*main_copy_, variable_)};
     }
 
     /// Of the files that were read, as if the working copy lay at `top`. What the project comes to there is asked of
-    /// the same bytes, with names in the place of values that are inherited, and with numbers of ports that no book
-    /// has.
-    std::string consent_at(const std::string& top) const {
+    /// the same bytes and the same values of variables that they name, and with numbers of ports that no book has.
+    std::string consent_at(const std::string& top, const config::VariableLookup& variable) const {
         project::Loaded at_top;
         for (const auto& each : out_->loaded.files)
             at_top.files.push_back({moved(each.path, repository_, top), each.bytes, each.is_environment});
@@ -146,7 +147,7 @@ private:
             return Error{ErrorCode::not_found, path};
         };
         lookups.exists = [&](const std::string& path) { return is_there(moved(path, top, repository_)); };
-        lookups.variable = [](const std::string& name) { return std::optional("${env." + name + "}"); };
+        lookups.variable = variable;
         lookups.port = [](const std::string&, const project::PortWish& wish) -> Result<int> {
             return std::max(wish.number, 1);
         };
@@ -154,7 +155,7 @@ private:
         const std::string root_there = moved(root(), repository_, top);
         lookups.name = usual_name(root_there, top);
         at_top.project = project::load(moved(out_->file, repository_, top), lookups).project;
-        return project::consent_digest(at_top, surroundings_.secret);
+        return at_top.project ? project::consent_digest(at_top, surroundings_.secret) : std::string();
     }
 
     const ProjectQuery& query_;

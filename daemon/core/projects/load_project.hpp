@@ -8,7 +8,7 @@
 namespace persistproc::core::projects {
 
 struct Surroundings {
-    std::vector<std::string> environment;            // "NAME=value", of a query that brings none
+    std::vector<std::string> environment;            // "NAME=value", inherited from the daemon
     std::string secret;                              // of digests
     std::function<std::set<int>()> listening_ports;  // of the machine; asked where a port needs a number
 };

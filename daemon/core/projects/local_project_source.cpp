@@ -36,7 +36,7 @@ std::set<int> machine_ports() {
 }  // namespace
 
 Task<Result<LoadedPtr>> LocalProjectSource::load(ProjectQuery query, std::shared_ptr<const PortBook> book) {
-    auto environment = query.environment ? std::vector<std::string>() : environment_();
+    auto environment = environment_();
     auto work = [query = std::move(query), book = std::move(book), environment = std::move(environment),
                  secret = secret_, key_file = key_file_]() -> Result<LoadedPtr> {
         Surroundings surroundings{environment, {}, machine_ports};

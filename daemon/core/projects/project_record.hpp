@@ -32,8 +32,13 @@ struct BookedPort {
 /// A person's consent that agents may run what the project's files said then.
 struct Consent {
     std::string digest;
+    std::string inherited_digest;  // with the values of variables that the daemon had; empty: it came to nothing
     WallTime at{};
     std::string by;
+
+    bool is_to(const std::string& asked) const {
+        return !asked.empty() && (asked == digest || asked == inherited_digest);
+    }
     schema::Unknown unknown;
 
     template <class Each>
@@ -41,6 +46,7 @@ struct Consent {
         using C = Consent;
         using schema::field;
         each(field("digest", &C::digest));
+        each(field("inherited_digest", &C::inherited_digest).absent_if_empty().left_out_if_absent());
         each(field("at", &C::at));
         each(field("by", &C::by));
     }

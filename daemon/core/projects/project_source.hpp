@@ -30,9 +30,13 @@ struct LoadedProject {
     std::vector<std::string> passed_over;             // files that are not believed: which, and why
     project::Loaded loaded;                           // without `project` where its files have problems
     std::map<std::string, project::Digests> digests;  // by process
-    // Of all bytes, and of what they come to at their path whatever is inherited and whatever numbers ports have;
-    // empty where there are problems. It is what somebody consents to.
+    // Of all bytes, and of what they come to at their path with the values of variables that they name (`${env.X}`),
+    // whatever else is inherited and whatever numbers ports have; empty where there are problems. It is what somebody
+    // consents to.
     std::string consent;
+    // The same with the values that are inherited from the daemon, as agents have them who bring none; empty: it comes
+    // to nothing with these.
+    std::string inherited_consent;
     // Where it lies in a linked worktree that its repository knows: the file of the main working copy, and what the
     // same bytes would be there.
     struct MainCopy {

@@ -149,7 +149,7 @@ Task<Result<void>> Projects::change(std::string file, std::function<void(Project
 bool Projects::is_allowed(const LoadedProject& project) const {
     const auto is_consent = [this](const std::string& file, const std::string& digest) {
         const ProjectRecord* const known = find(file);
-        return !digest.empty() && known != nullptr && known->consent && known->consent->digest == digest;
+        return known != nullptr && known->consent && known->consent->is_to(digest);
     };
     return is_consent(project.file, project.consent) ||
            (project.main_copy && is_consent(project.main_copy->file, project.main_copy->consent));
@@ -161,23 +161,32 @@ Result<void> Projects::check_allowed(const LoadedProject& project) const {
     const ProjectRecord* const known = find(project.file);
     const bool was_allowed = known != nullptr && known->consent;
     const std::string directory = base::escape_line(domain::command_line({project.project().root}));
-    return Error{ErrorCode::denied,
-                 fmt::format("{}: {}. Ask the person to look at it and to type: persistproc allow {}; or start one "
-                             "after the other with start_process, where they are asked. It would run:\n{}Scripts that "
-                             "these call are no part of what is allowed.",
-                             base::escape_line(project.file),
-                             was_allowed ? "its files are not what a person has allowed any more"
-                                         : "no person has allowed agents to run what it says",
-                             directory, bounded(consent_text(project.project())))};
+    return Error{
+        ErrorCode::denied,
+        fmt::format("{}: {}. Ask the person to look at it and to type: persistproc allow {}; or start one "
+                    "after the other with start_process, where they are asked. It would run:\n{}Scripts that "
+                    "these call are no part of what is allowed.",
+                    base::escape_line(project.file),
+                    was_allowed
+                        ? "its files, or values of variables that they name, are not what a person has allowed any "
+                          "more"
+                        : "no person has allowed agents to run what it says",
+                    directory, bounded(consent_text(project.project())))};
 }
 
 Task<Result<void>> Projects::allow(LoadedPtr project, std::string actor) {
     if (!project->is_good()) co_return project->loaded.error();
     const ProjectRecord* const known = find(project->file);
-    if (known != nullptr && known->consent && known->consent->digest == project->consent) co_return Result<void>();
+    const bool is_known = known != nullptr && known->consent && known->consent->digest == project->consent &&
+                          known->consent->inherited_digest == project->inherited_consent;
+    if (is_known) co_return Result<void>();
     std::vector<AuditEntry> audit;
     audit.push_back(entry(actor, ops::AllowRequest::operation.audit, project->file));
-    Consent consent{.digest = project->consent, .at = clock_.wall(), .by = actor, .unknown = {}};
+    Consent consent{.digest = project->consent,
+                    .inherited_digest = project->inherited_consent,
+                    .at = clock_.wall(),
+                    .by = actor,
+                    .unknown = {}};
     auto apply = [consent](ProjectRecord& record) { record.consent = consent; };
     co_return co_await change(project->file, std::move(apply), std::move(audit));
 }

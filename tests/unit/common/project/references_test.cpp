@@ -73,7 +73,7 @@ TEST_CASE("given a variable in what is listed, when a text is read, then it is r
     const auto replaced = replace_references("curl ${env.TOKEN:-s3cret}", known(), Values::refused);
     REQUIRE(!replaced);
     CHECK(replaced.error().message ==
-          "${env.TOKEN}: values of variables are shown nowhere, and this is; $TOKEN is the shell's");
+          "${env.TOKEN}: values of variables are shown nowhere, and this is; in a command $TOKEN is the shell's");
 }
 
 }  // namespace persistproc::project

@@ -202,7 +202,8 @@ TEST_CASE("a newer database opens, and keeps what this program does not know of"
 
         core::StoreChange change;
         change.projects = snapshot->projects;
-        change.projects.front().consent = core::Consent{.digest = "d", .at = {}, .by = "you", .unknown = {}};
+        change.projects.front().consent =
+            core::Consent{.digest = "d", .inherited_digest = "e", .at = {}, .by = "you", .unknown = {}};
         web.restarts = 2;
         web.last_run = 3;
         change.processes.push_back(web);

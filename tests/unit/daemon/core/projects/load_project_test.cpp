@@ -85,13 +85,50 @@ TEST_CASE("what is consented to is every byte at its path") {
     CHECK(machine.consent("shop") != before);
 }
 
-TEST_CASE("neither what is inherited nor the number of a port is consented to") {
+TEST_CASE("neither what else is inherited nor the number of a port is consented to") {
     Machine machine;
     const std::string before = machine.consent("shop");
-    machine.environment.back() = "COLOUR=green";
+    machine.environment.push_back("SIZE=large");
     machine.listening = {3000};
     CHECK(machine.load("shop")->project().processes.front().environment.at("PORT") == "3001");
     CHECK(machine.consent("shop") == before);
+}
+
+TEST_CASE("values of variables that the files name are consented to") {
+    Machine machine;
+    machine.tree.write("fix/persistproc.toml", shop);
+    machine.tree.write("fix/.env", "TOKEN=abc\n");
+    machine.tree.link_worktree("shop", "fix");
+    const std::string before = machine.consent("shop");
+    machine.environment.back() = "COLOUR=green";
+    const std::string other = machine.consent("shop");
+    CHECK(other != before);
+    CHECK(machine.load("fix")->main_copy->consent == other);
+    machine.environment.back() = "COLOUR=blue";
+    CHECK(machine.consent("shop") == before);
+}
+
+TEST_CASE("what a person consents to is consented to with the daemon's values, too") {
+    Machine machine;
+    const std::string of_agent = machine.consent("shop");
+    const std::vector<std::string> terminal = {"HOME=" + machine.tree.path(), "COLOUR=green"};
+    const auto load = [&] {
+        const Surroundings surroundings{machine.environment, "secret", [] { return std::set<int>(); }};
+        return load_project({machine.tree.path("shop"), {}, terminal}, machine.book, surroundings).value();
+    };
+    const auto of_person = load();
+    CHECK(of_person->consent != of_agent);
+    CHECK(of_person->inherited_consent == of_agent);
+    const core::Consent consent{
+        .digest = of_person->consent, .inherited_digest = of_agent, .at = {}, .by = {}, .unknown = {}};
+    CHECK(consent.is_to(of_agent));
+    CHECK(consent.is_to(of_person->consent));
+    machine.environment.back() = "COLOUR=red";
+    CHECK_FALSE(consent.is_to(machine.consent("shop")));
+    // Where the daemon does not have it, it comes to nothing.
+    machine.environment.pop_back();
+    CHECK(load()->inherited_consent.empty());
+    CHECK_FALSE(consent.is_to(""));
 }
 
 TEST_CASE("a linked worktree with the same bytes is what its main working copy is") {
