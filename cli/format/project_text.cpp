@@ -39,7 +39,8 @@ private:
     static std::string port_text(const ops::ProjectPort& port) {
         std::string out =
             port.name.empty() ? std::to_string(port.number) : fmt::format("{} {}", port.name, port.number);
-        return port.wish == std::to_string(port.number) ? out : fmt::format("{} ({})", out, port.wish);
+        if (port.wish == std::to_string(port.number)) return out;
+        return fmt::format("{} ({}{})", out, port.wish, port.booked ? "" : "; proposed: not booked yet");
     }
     void row(std::string_view name, std::string_view value) {
         if (!value.empty()) out_ += fmt::format("  {:<9}{}\n", name, shown(value, style_));

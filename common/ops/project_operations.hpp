@@ -66,6 +66,7 @@ struct ProjectPort {
     std::string name;  // empty: the process's only one
     std::string wish;  // "3000", "3000+", "auto"
     std::int64_t number = 0;
+    bool booked = true;  // else it is the number that it would be given now
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -74,6 +75,7 @@ struct ProjectPort {
         each(schema::field("name", &P::name).absent_if_empty());
         each(schema::field("wish", &P::wish));
         each(schema::field("number", &P::number));
+        each(schema::field("booked", &P::booked));
     }
 };
 
@@ -141,8 +143,8 @@ struct CheckResponse {
     }
 };
 
-/// A person consents that agents run what the project's files say now. Answer: as of a check. Errors: as of a check;
-/// invalid (its files are wrong), io.
+/// A person consents that agents run what the project's files say now, and its ports are booked. Answer: as of a check.
+/// Errors: as of a check; invalid (its files are wrong), io, denied (whoever asks is a program of a process here).
 struct AllowRequest {
     ProjectPlace place;
     static constexpr Operation operation{.name = "allow_project",

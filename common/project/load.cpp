@@ -8,6 +8,7 @@
 #include "common/base/text.hpp"
 #include "common/domain/health.hpp"
 #include "common/logstore/search.hpp"
+#include "common/project/foreign.hpp"
 #include "common/project/graph.hpp"
 #include "common/project/parts.hpp"
 #include "common/project/references.hpp"
@@ -155,28 +156,41 @@ private:
     /// Before anything is replaced: a process may name ports of others, and its own.
     void ask_for_ports() {
         for (Draft& draft : drafts_) {
-            PortNumbers& numbers = values_.ports[draft.process.name];
+            values_.ports[draft.process.name];
             const Node* const node = draft.node.find("port");
             if (node == nullptr || !is_within_bounds(*node)) continue;  // which is told with all of it
             const std::string path = path_of(draft) + ".port";
             auto wishes = ports_form.read(to_json(*node), path);
-            if (!wishes) {
+            if (wishes)
+                draft.process.ports = std::move(*wishes);
+            else
                 refuse(place_of(*node, path, wishes.error().message), wishes.error().message);
-                continue;
-            }
-            for (const auto& wish : *wishes) {
-                const auto number = lookups_.port(draft.process.name, wish);
-                if (number)
-                    numbers[wish.name] = *number;
-                else
-                    refuse(node->at, fmt::format("{}: {}", path, number.error().message));
-            }
-            draft.process.port_numbers = numbers;
-            draft.process.ports = std::move(*wishes);
         }
+        // What others may choose is not what one insists on.
+        for (const bool is_exact : {true, false})
+            for (Draft& draft : drafts_)
+                for (const auto& wish : draft.process.ports)
+                    if ((wish.kind == PortWish::Kind::exactly) == is_exact) ask_for_port(draft, wish);
         values_.project_name = project_.name;
         values_.project_root = project_.root;
         values_.variable = lookups_.variable;
+    }
+
+    void ask_for_port(Draft& draft, const PortWish& wish) {
+        const std::string path = path_of(draft) + ".port";
+        const auto number = lookups_.port(draft.process.name, wish);
+        if (!number) return refuse(place_in(draft, "port"), fmt::format("{}: {}", path, number.error().message));
+        draft.process.port_numbers[wish.name] = *number;
+        values_.ports[draft.process.name][wish.name] = *number;
+        if (wish.kind != PortWish::Kind::exactly) return;
+        const auto [first, is_only] = exact_ports_.emplace(*number, draft.process.name);
+        if (is_only) return;
+        const std::string what = fmt::format("{}: {} is also {}'s", path, *number, first->second);
+        // Such a file may name programs of which one runs at a time.
+        if (kind_of(file_) == FileKind::launch_json)
+            add_problem(out_.notes, place_in(draft, "port"), what + ": one of them runs at a time");
+        else
+            refuse(place_in(draft, "port"), what + R"(; one of them may say "auto")");
     }
 
     void replace_in(Node& node, Values values, const std::string& path) {
@@ -509,6 +523,7 @@ private:
     std::vector<Draft> drafts_;
     ReferenceValues values_;
     Project project_;
+    std::map<int, std::string> exact_ports_;  // and the first process that insists on it
     std::set<std::pair<Place, std::string>> told_;
 };
 

@@ -168,7 +168,7 @@ Task<Result<projects::LoadedPtr>> Supervisor::allow_project(projects::ProjectQue
     return carry_out("consent", allow_project_now(std::move(query), std::move(actor)));
 }
 Task<Result<projects::LoadedPtr>> Supervisor::allow_project_now(projects::ProjectQuery query, std::string actor) {
-    auto loaded = co_await look_at_project(std::move(query));
+    auto loaded = co_await load_project_now(std::move(query));
     if (!loaded) co_return loaded;
     auto allowed = co_await projects_.allow(*loaded, std::move(actor));
     if (!allowed) co_return allowed.error();

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "common/async/offload.hpp"
 #include "common/base/text.hpp"
 #include "common/project/graph.hpp"
@@ -62,8 +64,10 @@ ops::CheckResponse checked(const core::projects::Projects& projects, const Loade
     out.name = project.project().name;
     for (const auto* const each : project::start_order(project.project()))
         out.processes.push_back(shown_process(*each));
+    const auto& booked = projects.book().find(project.file);
     for (const auto& each : project.ports) {
-        out.ports.push_back({each.process, each.name, each.wish, each.number});
+        const bool is_booked = std::find(booked.begin(), booked.end(), each) != booked.end();
+        out.ports.push_back({each.process, each.name, each.wish, each.number, is_booked});
         for (const auto& other : projects.book().holders(each.number, project.file))
             if (!project.gone.contains(other.file))
                 out.notes.push_back(fmt::format("process.{}.port: {} is also {}'s in {}: one of them runs at a time",
@@ -124,7 +128,7 @@ Task<mcp::ToolResult> port(Core core, ops::PortRequest request, mcp::CallContext
     ops::PortResponse out;
     for (const auto& each : project.ports)
         if (each.process == request.process && (!request.name || each.name == *request.name))
-            out.ports.push_back({each.process, each.name, each.wish, each.number});
+            out.ports.push_back({each.process, each.name, each.wish, each.number, true});
     if (out.ports.empty()) {
         Error none{ErrorCode::not_found,
                    fmt::format("{} has no port{}", request.process,

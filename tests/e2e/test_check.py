@@ -41,10 +41,11 @@ class Check(harness.TestCase):
         shown = self.ok("check").out.decode()
         self.assertTrue(shown.startswith(f"work ({self.place.work}/persistproc.toml)\n"), shown)
         self.assertLess(shown.index("\ndb\n"), shown.index("\napi\n"))
-        for line in ("  run      node server.js\n", "  after    db: ready\n", "  ready    pg_isready -q\n", " (auto)\n",
+        for line in ("  run      node server.js\n", "  after    db: ready\n", "  ready    pg_isready -q\n", " (auto; proposed: not booked yet)\n",
                      "  sets     PORT_ADMIN, PORT_HTTP, TOKEN\n", "agents may not start it: persistproc allow"):
             self.assertIn(line, shown)
         self.assertNotIn("hunter2", shown)
+        self.assertEqual(shown.count("; proposed: not booked yet)"), 3, shown)
         whole = self.ok("check", "--json").json()
         self.assertEqual([each["name"] for each in whole["processes"]], ["db", "api"])
         self.assertEqual(len({each["number"] for each in whole["ports"]}), 3)
@@ -115,8 +116,10 @@ class Check(harness.TestCase):
 
     def test_a_person_allows_and_an_agent_does_not(self):
         file = self.write("persistproc.toml", SHOP)
-        self.assertIn("agents may start it as it is", self.ok("allow").out.decode())
-        self.assertIn("agents may start it as it is", self.ok("check").out.decode())
+        shown = self.ok("allow").out.decode()
+        self.assertIn("agents may start it as it is", shown)
+        self.assertNotIn("not booked", shown)
+        self.assertEqual(self.ok("check").out.decode(), shown)
         self.assertRegex(self.ok("audit").out.decode(), f" allow {file}\n")
         self.write("persistproc.toml", SHOP + "#\n")
         self.assertIn("agents may not start it", self.ok("check").out.decode())

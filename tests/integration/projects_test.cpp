@@ -91,7 +91,9 @@ TEST_CASE("a check books nothing, and says the number that will be booked") {
     const int shown = number_in(daemon.call("check_project", copies.place("shop")));
     CHECK(number_in(daemon.call("check_project", copies.place("other"))) == shown);
     CHECK(daemon.supervisor.projects().all().empty());
+    CHECK(daemon.call("check_project", copies.place("shop"))["structuredContent"]["ports"][0]["booked"] == false);
     CHECK(number_in(daemon.call("book_port", copies.port("shop"))) == shown);
+    CHECK(daemon.call("check_project", copies.place("shop"))["structuredContent"]["ports"][0]["booked"] == true);
     CHECK(number_in(daemon.call("check_project", copies.place("other"))) > shown);
 }
 
@@ -118,7 +120,10 @@ TEST_CASE("consent is to every byte, and is taken back by a byte") {
     {
         DaemonInProcess daemon({}, data);
         CHECK_FALSE(is_allowed(daemon, place));
-        CHECK(daemon.call("allow_project", place)["structuredContent"]["allowed"] == true);
+        const Json allowed = daemon.call("allow_project", place)["structuredContent"];
+        CHECK(allowed["allowed"] == true);
+        // What a person has seen is what runs.
+        CHECK(allowed["ports"][0]["booked"] == true);
         CHECK(is_allowed(daemon, place));
     }
     DaemonInProcess daemon({}, data);

@@ -98,8 +98,9 @@ private:
         lookups.read = [this](const std::string& path) { return read_believed(path, repository_, main_copy_); };
         lookups.exists = is_there;
         lookups.variable = variable_;
-        lookups.port = [&choice](const std::string& process, const project::PortWish& wish) {
-            return choice.number(process, wish);
+        const bool is_procfile = project::kind_of(out_->file) == project::FileKind::procfile;
+        lookups.port = [&choice, is_procfile](const std::string& process, const project::PortWish& wish) {
+            return is_procfile ? choice.number_in_block(process, wish) : choice.number(process, wish);
         };
         lookups.repository = repository_;
         lookups.name = usual_name(root(), repository_);

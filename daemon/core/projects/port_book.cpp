@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "common/base/checksum.hpp"
 
@@ -12,6 +13,8 @@ namespace {
 
 // Below what the kernel gives to connections.
 constexpr int first_automatic = 20000, automatic_ports = 10000, last_port = 65535;
+// Of Procfiles.
+constexpr int first_block = 5000, block_ports = 1000;
 
 /// Not the same for two ports, and the same each time: the number outlives the loss of the book, unless it is taken.
 int usual_number(const std::string& file, const std::string& process, const std::string& name) {
@@ -70,34 +73,79 @@ bool PortChoice::is_free(int number) {
     return true;
 }
 
-Result<int> PortChoice::number(const std::string& process, const project::PortWish& wish) {
-    using Kind = project::PortWish::Kind;
-    BookedPort port{.process = process, .name = wish.name, .wish = project::wish_text(wish), .unknown = {}};
+std::optional<BookedPort> PortChoice::find_booked(const std::string& process, const project::PortWish& wish) const {
     const auto& own = book_.find(file_);
-    const auto booked = std::find_if(own.begin(), own.end(), [&port](const BookedPort& each) {
-        return each.process == port.process && each.name == port.name && each.wish == port.wish;
+    const std::string text = project::wish_text(wish);
+    const auto booked = std::find_if(own.begin(), own.end(), [&](const BookedPort& each) {
+        return each.process == process && each.name == wish.name && each.wish == text;
     });
-    if (booked != own.end()) {
+    if (booked == own.end()) return std::nullopt;
+    // Another of the same project insists on it by now.
+    const bool is_given =
+        wish.kind != project::PortWish::Kind::exactly &&
+        std::any_of(chosen_.begin(), chosen_.end(), [&](const auto& each) { return each.number == booked->number; });
+    return is_given ? std::nullopt : std::optional(*booked);
+}
+
+Result<int> PortChoice::number(const std::string& process, const project::PortWish& wish) {
+    BookedPort port{.process = process, .name = wish.name, .wish = project::wish_text(wish), .unknown = {}};
+    if (auto booked = find_booked(process, wish)) {
         chosen_.push_back(*booked);
         return booked->number;
     }
+    return choose(std::move(port), wish, wish.number);
+}
+
+/// `first`: of what is wished from some number on.
+Result<int> PortChoice::choose(BookedPort port, const project::PortWish& wish, int first) {
+    using Kind = project::PortWish::Kind;
     if (wish.kind == Kind::exactly) {
         port.number = wish.number;
     } else if (wish.kind == Kind::from) {
-        for (int each = wish.number; each <= last_port && port.number == 0; ++each)
+        for (int each = first; each <= last_port && port.number == 0; ++each)
             if (is_free(each)) port.number = each;
     } else {
-        const int usual = usual_number(file_, process, wish.name) - first_automatic;
+        const int usual = usual_number(file_, port.process, port.name) - first_automatic;
         for (int i = 0; i < automatic_ports && port.number == 0; ++i)
             if (const int each = first_automatic + (usual + i) % automatic_ports; is_free(each)) port.number = each;
     }
     if (port.number == 0)
         return Error{ErrorCode::limit, wish.kind == Kind::from
-                                           ? fmt::format("no port from {} on is free", wish.number)
+                                           ? fmt::format("no port from {} on is free", first)
                                            : fmt::format("no port from {} to {} is free", first_automatic,
                                                          first_automatic + automatic_ports - 1)};
     chosen_.push_back(port);
     return port.number;
+}
+
+Result<int> PortChoice::number_in_block(const std::string& process, project::PortWish wish) {
+    if (wish.kind != project::PortWish::Kind::from || find_booked(process, wish)) return number(process, wish);
+    if (!block_) block_ = find_block();
+    BookedPort port{.process = process, .name = wish.name, .wish = project::wish_text(wish), .unknown = {}};
+    return choose(std::move(port), wish, wish.number + *block_);
+}
+
+int PortChoice::find_block() const {
+    // Where its others are: "5100+" that has 7100 tells 2000.
+    for (const auto& each : book_.find(file_)) {
+        int wished = 0;
+        const auto [end, failed] = std::from_chars(each.wish.data(), each.wish.data() + each.wish.size(), wished);
+        const bool is_from = failed == std::errc{} && end + 1 == each.wish.data() + each.wish.size() && *end == '+';
+        const int above = each.number - wished;
+        if (is_from && above >= 0 && above % block_ports == 0) return above;
+    }
+    const auto is_others = [this](int number) {
+        const auto holders = book_.holders(number, file_);
+        return std::any_of(holders.begin(), holders.end(),
+                           [this](const auto& each) { return !lookups_.is_gone(each.file); });
+    };
+    for (int above = 0; first_block + above + block_ports - 1 <= last_port; above += block_ports) {
+        const int first = first_block + above;
+        bool is_free = !lookups_.is_taken(first);
+        for (int each = first; each < first + block_ports && is_free; ++each) is_free = !is_others(each);
+        if (is_free) return above;
+    }
+    return 0;
 }
 
 }  // namespace persistproc::core::projects

@@ -3,6 +3,7 @@
 /// nothing runs. Values, pure; one thread at a time.
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -39,8 +40,9 @@ struct PortLookups {
     std::function<bool(const std::string& file)> is_gone;  // the directory of the project is not there any more
 };
 
-/// Chooses numbers for the ports of one project, in the order they are asked for. What the book has for the same wish
-/// stays. A port that is wished exactly has its number whoever else has it: whether it is free is seen when it starts.
+/// Chooses numbers for the ports of one project, in the order they are asked for: first those that are wished exactly.
+/// What the book has for the same wish stays, unless one that was asked for before has it. A port that is wished
+/// exactly has its number whoever else has it: whether it is free is seen when it starts.
 class PortChoice {
 public:
     /// References outlive it.
@@ -49,17 +51,24 @@ public:
 
     /// Errors: limit (none is free).
     Result<int> number(const std::string& process, const project::PortWish& wish);
+    /// The same of a Procfile's ports, "5000+", "5100+", …: of each project in a block of a thousand that no other
+    /// project has a port in, as long as there is one.
+    Result<int> number_in_block(const std::string& process, project::PortWish wish);
     const std::vector<BookedPort>& chosen() const noexcept { return chosen_; }
     /// Projects whose numbers were taken for free, because their directories are gone.
     const std::set<std::string>& gone() const noexcept { return gone_; }
 
 private:
     bool is_free(int number);
+    std::optional<BookedPort> find_booked(const std::string& process, const project::PortWish& wish) const;
+    Result<int> choose(BookedPort port, const project::PortWish& wish, int first);
+    int find_block() const;
     const PortBook& book_;
     const std::string file_;
     const PortLookups& lookups_;
     std::vector<BookedPort> chosen_;
     std::set<std::string> gone_;
+    std::optional<int> block_;  // how much its numbers are above those that were wished
 };
 
 }  // namespace persistproc::core::projects

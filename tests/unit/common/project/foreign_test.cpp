@@ -108,6 +108,17 @@ TEST_CASE("given package.json, when it is read, then scripts are names that noth
     CHECK(world.good(file).find("dev")->definition.command == Words{"pnpm", "run", "dev"});
 }
 
+TEST_CASE("given two configurations with one port, when launch.json is read, then that is no mistake") {
+    const std::string file = "/shop/.claude/launch.json";
+    const Loaded loaded = world_of(R"({"configurations": [{"name": "dev", "program": "a", "port": 3000},
+                                                         {"name": "preview", "program": "b", "port": 3000}]})",
+                                   file)
+                              .load(file);
+    REQUIRE(loaded.project);
+    REQUIRE(loaded.notes.size() == 1);
+    CHECK(loaded.notes[0].what == "process.preview.port: 3000 is also dev's: one of them runs at a time");
+}
+
 TEST_CASE("given a process-compose file, when it is read, then what such files use is what it means here") {
     World world = world_of(R"yaml(version: "0.5"
 is_strict: true

@@ -131,6 +131,17 @@ TEST_CASE("what a person consents to is consented to with the daemon's values, t
     CHECK_FALSE(consent.is_to(""));
 }
 
+TEST_CASE("a port that one insists on is not another's of the same project") {
+    Machine machine;
+    machine.tree.write("shop/persistproc.toml", "[process.a]\nrun = 'x'\nport = '3000+'\n");
+    CHECK(machine.load_and_book("shop")->ports.front().number == 3000);
+    machine.tree.write("shop/persistproc.toml",
+                       "[process.a]\nrun = 'x'\nport = '3000+'\n[process.b]\nrun = 'y'\nport = 3000\n");
+    const auto project = machine.load_and_book("shop")->project();
+    CHECK(project.find("b")->port_numbers.at("") == 3000);
+    CHECK(project.find("a")->port_numbers.at("") == 3001);
+}
+
 TEST_CASE("a linked worktree with the same bytes is what its main working copy is") {
     const Machine machine;
     machine.tree.write("fix/persistproc.toml", shop);

@@ -51,6 +51,31 @@ TEST_CASE("a number is given to one port alone, and stays with it") {
     CHECK(machine.give("/a", from(3000)) == 3000);
 }
 
+TEST_CASE("ports of a Procfile stay in a block where no other project has any") {
+    Machine machine;
+    const auto give = [&machine](const std::string& file, int lines) {
+        PortChoice choice(machine.book, file, machine.lookups);
+        std::vector<int> out;
+        for (int i = 0; i < lines; ++i) {
+            const auto number = choice.number_in_block("p" + std::to_string(i), from(5000 + 100 * i));
+            REQUIRE(number);
+            out.push_back(*number);
+        }
+        machine.book.set(file, choice.chosen());
+        return out;
+    };
+    CHECK(give("/a", 2) == std::vector{5000, 5100});
+    CHECK(give("/b", 2) == std::vector{6000, 6100});
+    CHECK(machine.give("/x", exactly(7500)) == 7500);
+    machine.listening = {6000, 8000};
+    CHECK(give("/c", 1) == std::vector{9000});
+    CHECK(give("/b", 3) == std::vector{6000, 6100, 6200});
+    machine.gone = {"/a"};
+    CHECK(give("/d", 1) == std::vector{5000});
+    // More lines than a block has room for go on in the next; what is another's there is left out.
+    CHECK(give("/d", 11) == std::vector{5000, 5100, 5200, 5300, 5400, 5500, 5600, 5700, 5800, 5900, 6001});
+}
+
 TEST_CASE("a number that somebody listens on is not given") {
     Machine machine;
     machine.listening = {3000, 3001};
