@@ -103,6 +103,8 @@ Draft draft_from(const std::string& file, const Lookups& lookups) {
     Sources sources(lookups, out.read);
     const auto parts = read_parts(file, lookups, sources, out.read);
     if (parts.empty() || !out.read.problems.empty()) return out;
+    const Node* const processes = parts.front().root.find("process");
+    if (processes == nullptr || processes->members.empty()) return out;
     out.text = document_text(parts.front().root, base::escape_line(file.substr(file.rfind('/') + 1)));
     return out;
 }

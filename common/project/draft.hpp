@@ -7,7 +7,7 @@
 namespace persistproc::project {
 
 struct Draft {
-    std::string text;  // empty where there are problems
+    std::string text;  // empty where there are problems, and where no process is named
     Loaded read;       // problems, notes and files alone
 };
 

@@ -23,15 +23,6 @@ FileKind kind_of(std::string_view path) noexcept {
     return FileKind::own;
 }
 
-namespace {
-
-Node literal(std::string text, Place at) {
-    Node out = make_text(std::move(text), at);
-    out.is_literal = true;
-    return out;
-}
-
-/// "Next.js dev" becomes "Next.js-dev": people name these for themselves, not for a command line.
 std::string cleaned_name(std::string_view text) {
     std::string out;
     for (const char c : text.substr(0, 63)) {
@@ -39,6 +30,14 @@ std::string cleaned_name(std::string_view text) {
                              c == '.' || c == '-';
         out += is_fine ? c : '-';
     }
+    return out;
+}
+
+namespace {
+
+Node literal(std::string text, Place at) {
+    Node out = make_text(std::move(text), at);
+    out.is_literal = true;
     return out;
 }
 
@@ -217,16 +216,28 @@ std::optional<Node> read_launch_json(std::string_view text, std::uint32_t file, 
 }
 
 std::optional<Node> read_package_json(std::string_view text, std::uint32_t file, std::string_view runner,
-                                      Problems& problems) {
+                                      Problems& problems, Problems& notes) {
     auto tree = parse_json_tree(text, file, problems);
     if (!tree) return std::nullopt;
     const Node* const scripts = tree->find("scripts");
+    if (scripts != nullptr && !scripts->is_table()) {
+        add_problem(problems, scripts->at, fmt::format("scripts: a table is expected, got {}", scripts->kind_text()));
+        return std::nullopt;
+    }
     Node processes = make_table(tree->at);
     for (const Member& each : scripts != nullptr ? scripts->members : std::vector<Member>{}) {
-        if (processes.members.size() > most_processes) break;
         const std::string name = cleaned_name(each.key);
-        // What has no name here, or the same as another but for a mark, is run as it always was.
-        if (!check_process_name(name) || processes.find(name) != nullptr) continue;
+        const auto fits = check_process_name(name);
+        const std::string why = !fits                             ? fits.error().message
+                                : processes.find(name) != nullptr ? fmt::format("{} is another's name", name)
+                                : processes.members.size() >= most_processes
+                                    ? fmt::format("there are {} before it", most_processes)
+                                    : std::string();
+        // It is run as it always was.
+        if (!why.empty()) {
+            add_problem(notes, each.at, fmt::format("scripts.{}: left out: {}", base::shortened(each.key), why));
+            continue;
+        }
         Node process = make_table(each.at);
         Node run = make_list(each.at);
         for (const std::string_view word : {runner, std::string_view("run"), std::string_view(each.key)})

@@ -4,6 +4,7 @@
 /// ours stands in them.
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,10 +26,14 @@ std::optional<Node> read_procfile(std::string_view text, std::uint32_t file, std
                                   Problems& problems);
 /// `configurations` of .claude/launch.json, which lies one directory below the project's.
 std::optional<Node> read_launch_json(std::string_view text, std::uint32_t file, Problems& problems);
-/// `scripts` of package.json, run by `runner` (npm, pnpm, yarn, bun): names to be started, none by itself.
+/// `scripts` of package.json, run by `runner` (npm, pnpm, yarn, bun): names to be started, none by itself. Those that
+/// no process can be called after are noted.
 std::optional<Node> read_package_json(std::string_view text, std::uint32_t file, std::string_view runner,
-                                      Problems& problems);
+                                      Problems& problems, Problems& notes);
 /// Of a process-compose file, and what lies over it: what such files really use.
 std::optional<Node> read_process_compose(const Node& root, Problems& problems, Problems& notes);
+
+/// "Next.js-dev" of "Next.js dev": people name these for themselves, not for a command line. Pure.
+std::string cleaned_name(std::string_view text);
 
 }  // namespace persistproc::project

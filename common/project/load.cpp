@@ -122,7 +122,9 @@ private:
         }
         if (drafts_.size() > most_processes)
             refuse(drafts_[most_processes].at, fmt::format("more than {} processes in all", most_processes));
-        if (drafts_.empty() && out_.problems.empty()) refuse({}, "there is no process in it: [process.NAME]");
+        if (drafts_.empty() && out_.problems.empty())
+            refuse({}, kind_of(file_) == FileKind::own ? "there is no process in it: [process.NAME]"
+                                                       : "there is no process in it");
         if (drafts_.size() > most_processes) drafts_.resize(most_processes);
     }
 
@@ -321,9 +323,9 @@ private:
 
     void finish_checks_of(Draft& draft, std::string_view key, domain::Checks& checks) {
         for (auto& check : checks) {
-            if (auto* const port = std::get_if<domain::PortCheck>(&check.subject)) own_port(draft, key, port->port);
+            if (auto* const port = std::get_if<domain::PortCheck>(&check.subject)) own_port(draft, key, {}, port->port);
             if (auto* const http = std::get_if<domain::HttpCheck>(&check.subject)) {
-                own_port(draft, key, http->port);
+                own_port(draft, key, http->path, http->port);
                 if (!http->body.empty()) check_pattern(draft, key, http->body);
             }
             if (const auto* const log = std::get_if<domain::LogCheck>(&check.subject))
@@ -334,13 +336,25 @@ private:
                 socket->path = joined_path(draft.process.definition.working_directory, socket->path);
         }
     }
-    void own_port(const Draft& draft, std::string_view key, std::optional<int>& port) {
+    /// How each of them is said.
+    static std::string which_port(const std::string& process, const PortNumbers& numbers, std::string_view path) {
+        std::string all;
+        for (const auto& [name, number] : numbers) {
+            const std::string reference =
+                name.empty() ? fmt::format("${{{}.port}}", process) : fmt::format("${{{}.port.{}}}", process, name);
+            const std::string_view scheme = path.empty() ? "" : "http://localhost:";
+            all += fmt::format("{}\"{}{}{}\"", all.empty() ? "" : " or ", scheme, reference, base::shortened(path));
+        }
+        return "which port? " + all;
+    }
+    /// `path`: of what is asked by HTTP; empty: nothing is.
+    void own_port(const Draft& draft, std::string_view key, std::string_view path, std::optional<int>& port) {
         const auto& numbers = draft.process.port_numbers;
         if (port) return;
         if (numbers.empty())
             refuse_key(draft, key, "which port? Give the process the key port, or name a number");
         else if (numbers.size() > 1)
-            refuse_key(draft, key, fmt::format("which port? Name one: ${{{}.port.NAME}}", draft.process.name));
+            refuse_key(draft, key, which_port(draft.process.name, numbers, path));
         else
             port = numbers.begin()->second;
     }

@@ -68,7 +68,8 @@ private:
         switch (kind_of(path)) {
             case FileKind::own: return parse_toml(text, file, into_.problems);
             case FileKind::launch_json: return read_launch_json(text, file, into_.problems);
-            case FileKind::package_json: return read_package_json(text, file, runner_beside(path), into_.problems);
+            case FileKind::package_json:
+                return read_package_json(text, file, runner_beside(path), into_.problems, into_.notes);
             case FileKind::procfile: return read_procfile(text, file, base_port(directory_of(path)), into_.problems);
             case FileKind::process_compose: break;
         }

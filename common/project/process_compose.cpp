@@ -120,8 +120,13 @@ public:
         const Node* const given = root.find("processes");
         if (given != nullptr && given->is_table()) {
             find_waited_for(*given);
-            for (const Member& each : given->members)
-                add_member(processes, each.key, process(each, vars)).at = each.value.at;
+            for (const Member& each : given->members) {
+                const std::string name = cleaned_name(each.key);
+                if (processes.find(name) != nullptr)
+                    refuse(each.at, fmt::format("{} is there twice", base::quote(name)));
+                else
+                    add_member(processes, name, process(each, vars)).at = each.value.at;
+            }
         } else {
             refuse(given != nullptr ? given->at : root.at, "processes: a map is expected");
         }
@@ -409,7 +414,7 @@ private:
             }
             Node table = make_table(edge.at);
             add_member(table, "until", make_text(std::string(known->second), edge.at));
-            add_member(out, edge.key, std::move(table));
+            add_member(out, cleaned_name(edge.key), std::move(table));
         }
         return out;
     }
@@ -545,9 +550,10 @@ private:
     void add_to_group(const Node& given, const std::string& name, const std::string& path) {
         const Node* const group = given.find("namespace");
         if (group == nullptr || !is_text(*group, path + ".namespace") || group->text == "default") return;
-        Node* list = groups_.find(group->text);
-        if (list == nullptr) list = &add_member(groups_, group->text, make_list(group->at));
-        list->items.push_back(make_text(name, group->at));
+        const std::string group_name = cleaned_name(group->text);
+        Node* list = groups_.find(group_name);
+        if (list == nullptr) list = &add_member(groups_, group_name, make_list(group->at));
+        list->items.push_back(make_text(cleaned_name(name), group->at));
     }
 
     Problems& problems_;

@@ -25,26 +25,49 @@ std::optional<std::string_view> find_reference(std::string_view text) {
     return text.substr(2, end - 2);
 }
 
+/// `name.key` at the front of `text`, behind "${", whatever comes then.
+std::string_view begun_reference(std::string_view text) {
+    std::size_t end = 2;
+    while (end < text.size() && (is_word_character(text[end]) || text[end] == '.')) ++end;
+    return text.substr(2, end - 2);
+}
+
 class Replacer {
 public:
     Replacer(const ReferenceValues& known, Values values) : known_(known), values_(values) {}
+
+    /// Of what begins as a reference to something that is known here, and does not end as one. No shell would take it.
+    Result<void> check_unfinished(std::string_view begun) const {
+        const bool is_known = begun.starts_with("env.") || begun.starts_with("project.") || find_process(begun);
+        if (!is_known) return {};
+        return Error{ErrorCode::invalid,
+                     fmt::format("${{{}: \"}}\" is missing behind it; for the shell's own, write $${{…",
+                                 base::shortened(begun))};
+    }
 
     Result<std::string> value_of(std::string_view reference) const {
         if (reference == "project.name") return known_.project_name;
         if (reference == "project.root") return known_.project_root;
         if (reference.starts_with("env.")) return variable(reference);
-        // A process's name may hold dots: the longest that is known counts.
-        const std::map<std::string, PortNumbers>::value_type* process = nullptr;
-        for (const auto& each : known_.ports) {
-            const bool is_meant = reference.starts_with(each.first) && reference.size() > each.first.size() &&
-                                  reference[each.first.size()] == '.';
-            if (is_meant && (process == nullptr || each.first.size() > process->first.size())) process = &each;
-        }
+        const auto* const process = find_process(reference);
         if (process == nullptr) return unknown_name(reference);
         return of_process(reference, process->first, process->second);
     }
 
 private:
+    using Process = std::map<std::string, PortNumbers>::value_type;
+
+    /// A process's name may hold dots: the longest that is known counts.
+    const Process* find_process(std::string_view reference) const {
+        const Process* out = nullptr;
+        for (const auto& each : known_.ports) {
+            const bool is_meant = reference.starts_with(each.first) && reference.size() > each.first.size() &&
+                                  reference[each.first.size()] == '.';
+            if (is_meant && (out == nullptr || each.first.size() > out->first.size())) out = &each;
+        }
+        return out;
+    }
+
     static Error refuse(std::string_view reference, std::string_view why) {
         return Error{ErrorCode::invalid, fmt::format("${{{}}}: {}", base::shortened(reference), why)};
     }
@@ -115,6 +138,8 @@ Result<std::string> replace_references(std::string_view text, const ReferenceVal
             out += *value;
             at += reference->size() + 3;
         } else {
+            if (rest.starts_with("${"))
+                if (auto fine = replacer.check_unfinished(begun_reference(rest)); !fine) return fine.error();
             out += text[at++];
         }
     }

@@ -28,7 +28,7 @@ struct ReferenceValues {
 /// Whether values of variables may be put in: commands, directories and checks are listed, values never are.
 enum class Values { allowed, refused };
 
-/// Pure. Errors: invalid, which names the reference (and the nearest known one), no value.
+/// Pure. Errors: invalid, which names the reference (and the nearest known one; one without its end, too), no value.
 Result<std::string> replace_references(std::string_view text, const ReferenceValues& known, Values values);
 
 }  // namespace persistproc::project

@@ -167,6 +167,10 @@ class Check(harness.TestCase):
         self.assertOneLine(wrong.err, "deep/Procfile:2:1")
         self.assertFalse((self.place.work / "deep/persistproc.toml").exists())
 
+        self.write("bare/package.json", '{"scripts": {"all": "x"}}')
+        bare = self.ok("init", "bare")
+        self.assertIn("package.json:1:14: scripts.all: left out:", bare.err.decode())
+        self.ok("check", "bare")
 
 if __name__ == "__main__":
     harness.main()

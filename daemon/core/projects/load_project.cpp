@@ -192,6 +192,10 @@ Result<DraftedProject> draft_project(const std::string& directory, const std::op
     out.file = joined_path(project_directory(found->file), "persistproc.toml");
     out.draft = project::draft_from(found->file, lookups);
     if (!out.draft.read.problems.empty()) return out.draft.read.error();
+    if (!out.draft.text.empty()) return out;
+    if (from) return Error{ErrorCode::invalid, base::escape_line(found->file) + ": there is no process in it"};
+    out.from.clear();
+    out.draft.text = project::first_draft();
     return out;
 }
 

@@ -108,6 +108,21 @@ TEST_CASE("given package.json, when it is read, then scripts are names that noth
     CHECK(world.good(file).find("dev")->definition.command == Words{"pnpm", "run", "dev"});
 }
 
+TEST_CASE("given scripts that no process can be called after, when package.json is read, then they are noted") {
+    const std::string file = "/shop/package.json";
+    const Loaded loaded =
+        world_of(R"({"scripts": {"dev": "x", "all": "x", "a:b": "x", "a.b": "x", "a b": "x"}})", file).load(file);
+    REQUIRE(loaded.project);
+    std::vector<std::string> notes;
+    for (const auto& each : loaded.notes) notes.push_back(loaded.text(each));
+    CHECK(notes == Words{file + ":1:26: scripts.all: left out: \"all\": means every process",
+                         file + ":1:62: scripts.a b: left out: a-b is another's name"});
+    for (const char* empty : {"{}", R"({"scripts": {}})", R"({"scripts": {"all": "x"}})"})
+        CHECK(world_of(empty, file).wrong(file) == Words{file + ":1:1: there is no process in it"});
+    CHECK(world_of(R"({"scripts": ["x"]})", file).wrong(file) ==
+          Words{file + ":1:13: scripts: a table is expected, got a list"});
+}
+
 TEST_CASE("given two configurations with one port, when launch.json is read, then that is no mistake") {
     const std::string file = "/shop/.claude/launch.json";
     const Loaded loaded = world_of(R"({"configurations": [{"name": "dev", "program": "a", "port": 3000},
@@ -117,6 +132,20 @@ TEST_CASE("given two configurations with one port, when launch.json is read, the
     REQUIRE(loaded.project);
     REQUIRE(loaded.notes.size() == 1);
     CHECK(loaded.notes[0].what == "process.preview.port: 3000 is also dev's: one of them runs at a time");
+}
+
+TEST_CASE("given names with blanks, when a process-compose file is read, then they are names here") {
+    const Project project =
+        world_of(
+            "processes:\n  my db:\n    command: x\n    namespace: the back\n  api:\n    command: y\n"
+            "    depends_on:\n      my db:\n        condition: process_started\n",
+            compose_file)
+            .good(compose_file);
+    CHECK(project.processes[0].name == "my-db");
+    CHECK(project.find("api")->depends_on.front().process == "my-db");
+    CHECK(project.groups.at("the-back") == Words{"my-db"});
+    CHECK(world_of("processes:\n  my db:\n    command: x\n  my-db:\n    command: y\n", compose_file)
+              .wrong(compose_file) == Words{std::string(compose_file) + ":4:3: \"my-db\" is there twice"});
 }
 
 TEST_CASE("given a process-compose file, when it is read, then what such files use is what it means here") {

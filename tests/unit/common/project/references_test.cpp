@@ -60,6 +60,10 @@ TEST_CASE("given a reference to nothing, when a text is read, then it is refused
         {"${env.NONE}", "${env.NONE}: not set; ${env.NONE:-…} says what stands for it then"},
         {"${project.path}",
          "${project.path}: no process \"project\"; nearest: project; for the shell's own, write $${…}"},
+        {"-p ${db.port", "${db.port: \"}\" is missing behind it; for the shell's own, write $${…"},
+        {"-p ${api.port.http -D x", "${api.port.http: \"}\" is missing behind it; for the shell's own, write $${…"},
+        {"${env.HOME/x", "${env.HOME: \"}\" is missing behind it; for the shell's own, write $${…"},
+        {"${project.root", "${project.root: \"}\" is missing behind it; for the shell's own, write $${…"},
     };
     for (const auto& [text, told] : rows) {
         CAPTURE(text);
