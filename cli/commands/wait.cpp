@@ -75,16 +75,17 @@ std::chrono::nanoseconds time_of(double seconds) {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(seconds, longest) * 1e9));
 }
 
-/// The time is over: one sentence, whatever is waited for.
-Error not_in_time(const WaitArguments& options, const ProcessView& view) {
+/// The time is over: one sentence, whatever is waited for. `why`: of what is not ready; empty: not known.
+Error not_in_time(const WaitArguments& options, const ProcessView& view, const std::string& why) {
     std::string what = "it did not end";
     if (options.request.pattern) what = "no line matched";
     if (options.request.port) what = fmt::format("port {} did not listen", *options.request.port);
     if (options.request.quiet_seconds) what = "it was not quiet";
     if (options.ready) what = "it was not ready";
     const std::string state = format::state_text(view, base::wall_now());
-    return {ErrorCode::timeout, fmt::format("{} is {}; {} within {}", format::name_text(view), state, what,
-                                            format::span_text(time_of(options.timeout_seconds.value_or(0))))};
+    return {ErrorCode::timeout, fmt::format("{} is {}; {} within {}{}", format::name_text(view), state, what,
+                                            format::span_text(time_of(options.timeout_seconds.value_or(0))),
+                                            why.empty() ? why : ": " + base::escape_line(why))};
 }
 Error no_daemon_in_time(const WaitArguments& options, const std::string& target) {
     return {ErrorCode::timeout, fmt::format("wait {}: no daemon answered within {}", base::excerpt(target),
@@ -149,7 +150,7 @@ struct Waited {
 /// What was waited for has not come.
 std::optional<Error> failure_of(const WaitArguments& options, const Waited& waited) {
     const ops::WaitMeta& meta = waited.meta;
-    if (meta.outcome == ops::WaitOutcome::timed_out) return not_in_time(options, waited.view);
+    if (meta.outcome == ops::WaitOutcome::timed_out) return not_in_time(options, waited.view, meta.detail);
     if (meta.outcome == ops::WaitOutcome::ended && options.request.until != ops::WaitCondition::exit)
         return Error{ErrorCode::conflict,
                      ended_text(waited.view, meta, waited_for(options.request)) + why_text(meta.failure)};
@@ -298,7 +299,8 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
             }
             const ProcessView& newest = now ? *now : *view;
             if (!answer && answer.error().code == ErrorCode::timeout && options.timeout_seconds) {
-                Error late = not_in_time(options, newest);
+                const std::string why = told ? told->detail : std::string();
+                Error late = not_in_time(options, newest, why);
                 late.message += all_of_why(line.failure);
                 co_return late;
             }

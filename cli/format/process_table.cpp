@@ -139,15 +139,19 @@ std::string state_cell(const ProcessView& view, WallTime now) {
     return out;
 }
 
-/// What its state does not show, nor a warning of all.
+/// Why it is not ready, and what its state does not show, nor a warning of all.
 std::string causes_without_column(const ProcessView& whole) {
-    if (whole.causes.empty()) return "";
+    const bool is_unready = whole.ready == false && whole.state == ProcessState::running && !whole.detail.empty();
+    std::string out = is_unready ? "not ready: " + whole.detail : std::string();
+    if (whole.causes.empty()) return out;
     ProcessView view = whole;
     std::erase_if(view.causes, [](const Cause& each) {
         return each.code == CauseCode::suspended || each.code == CauseCode::data_removed ||
                each.code == CauseCode::quick_failures;
     });
-    return told_causes(view);
+    const std::string causes = told_causes(view);
+    if (!out.empty() && !causes.empty()) out += "; ";
+    return out + causes;
 }
 
 bool has_default_label(const ProcessView& view) {

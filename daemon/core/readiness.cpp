@@ -1,5 +1,7 @@
 #include "daemon/core/readiness.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace persistproc::core {
@@ -13,6 +15,13 @@ constexpr nanoseconds first_probe_pause = 100ms, longest_probe_pause = 1s, healt
 constexpr std::int64_t health_failures = 3;
 // So late a machine under load comes to a probe at most.
 constexpr nanoseconds shortest_gap = 5s;
+
+/// Of what is observed, as long as nothing has come; a probe answers soon.
+std::string unanswered(const domain::Check& check) {
+    if (std::holds_alternative<domain::LogCheck>(check.subject)) return "no line matches yet";
+    if (std::holds_alternative<domain::NotifyCheck>(check.subject)) return "has not said so";
+    return {};
+}
 
 nanoseconds to_duration(double seconds) {
     return std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(seconds));
@@ -211,10 +220,18 @@ std::optional<bool> Readiness::ready() const noexcept {
 
 std::string Readiness::detail() const {
     if (is_told_ready_) return {};
-    for (const auto* const states : {&ready_, &health_})
-        for (const State& each : *states)
-            if (!each.holds && !each.detail.empty()) return domain::check_text(each.check) + ": " + each.detail;
-    return {};
+    std::string out;
+    for (const auto* const states : {&ready_, &health_}) {
+        for (const State& each : *states) {
+            if (each.holds) continue;
+            const std::string answer = each.detail.empty() ? unanswered(each.check) : each.detail;
+            if (!answer.empty())
+                out += fmt::format("{}{}: {}", out.empty() ? "" : "; ", domain::check_text(each.check), answer);
+        }
+        // Its health is asked once it is ready.
+        if (!out.empty()) break;
+    }
+    return out;
 }
 
 }  // namespace persistproc::core

@@ -75,7 +75,8 @@ public:
     std::optional<MonoTime> wake_at() const noexcept;
     /// Nothing: no check says.
     std::optional<bool> ready() const noexcept;
-    /// Why it is not ready: "pg_isready: exit 2". Empty: it is, or nothing is known yet.
+    /// Why it is not ready, check by check with its last answer: "port 3000: nothing listens; pg_isready: exit 2".
+    /// Empty: it is, or nothing is known yet.
     std::string detail() const;
 
 private:

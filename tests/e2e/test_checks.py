@@ -63,7 +63,8 @@ class Checks(harness.TestCase):
             self.assertIs(self.view("web")["ready"], False)
             late = self.cli("wait", "web", "--ready", "--timeout", "0.1")
             self.assertEqual(late.code, 124, late)
-            self.assertIn(b"it was not ready within", late.err)
+            self.assertRegex(late.err.decode(), rf"it was not ready within .*: port {port}: held by .*\(PID {os.getpid()}\)")
+            self.assertRegex(self.ok("list").out.decode(), rf"p1: not ready: port {port}: held by ")
         # Who took it after it had begun may do so for it; another process of ours does not.
         other = self.start("other", self.server(port))
         self.until_detail("web", f'held by {other["id"]} "other"')

@@ -178,6 +178,19 @@ TEST_CASE("given a gap of two periods, when health is probed again, then earlier
     CHECK(text(of.apply(no(health), t0 + 70s)) == "unready, end: unhealthy");
 }
 
+TEST_CASE("given several checks, when it is not ready, then each that does not hold says what it waits for") {
+    Readiness of({port(), log(), notify(), port()}, {}, t0);
+    of.begin(t0);
+    CHECK(of.detail() == "log /up/: no line matches yet; notify: has not said so");
+    of.apply(no(first), t0);
+    of.apply(no({Purpose::readiness, 3}, "held by p4"), t0);
+    CHECK(of.detail() ==
+          "port 3000: refused; log /up/: no line matches yet; notify: has not said so; port 3000: held by p4");
+    of.apply(yes({Purpose::readiness, 1}), t0);
+    of.apply(yes({Purpose::readiness, 2}), t0);
+    CHECK(of.detail() == "port 3000: refused; port 3000: held by p4");
+}
+
 TEST_CASE("given a program that reloads, when it says so, then it is not ready until it says that it is") {
     Readiness of({notify()}, {port()}, t0);
     of.begin(t0);
