@@ -320,19 +320,9 @@ Task<CheckAnswer> LocalCheckProbes::look_at_file(CheckQuestion question) {
 }
 
 Task<CheckAnswer> LocalCheckProbes::run_command(CheckQuestion question) {
-    struct Turn {
-        explicit Turn(std::shared_ptr<Running> running) : of(std::move(running)) { ++of->commands; }
-        ~Turn() {
-            --of->commands;
-            of->ended.notify_all();
-        }
-        Turn(const Turn&) = delete;
-        Turn& operator=(const Turn&) = delete;
-        std::shared_ptr<Running> of;
-    };
-    const auto running = running_;
-    while (running->commands >= most_commands) co_await running->ended.wait();
-    const Turn turn(running);
+    // A party of its own, of which its process is the group.
+    async::Place place(turns_, &question, question.run.process.number);
+    co_await place.wait();
     const auto& check = std::get<domain::CommandCheck>(question.check.subject);
     CommandOrder order;
     if (check.shell) order.command = {"/bin/sh", "-c"};

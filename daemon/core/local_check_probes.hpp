@@ -2,8 +2,9 @@
 /// The real CheckProbes: sockets, files, logs and commands of this machine.
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <limits>
 
-#include "common/async/notifier.hpp"
+#include "common/async/turns.hpp"
 #include "daemon/core/check_probes.hpp"
 #include "daemon/core/pattern_watches.hpp"
 #include "daemon/core/shim_host.hpp"
@@ -12,17 +13,13 @@ namespace persistproc::core {
 
 class LocalCheckProbes final : public CheckProbes {
 public:
-    static constexpr std::size_t most_commands = 8;  // at once
+    // At once; of one process, so that others find a place however long its commands take.
+    static constexpr std::size_t most_commands = 8, most_commands_of_one = 4;
 
     /// References outlive it; `threads` look at files and sockets, `commands` runs commands.
     LocalCheckProbes(boost::asio::any_io_executor executor, async::Clock& clock, PatternWatches& patterns,
                      ShimHost& commands, boost::asio::thread_pool& threads)
-        : executor_(executor),
-          clock_(clock),
-          patterns_(patterns),
-          commands_(commands),
-          threads_(threads),
-          running_(std::make_shared<Running>(executor)) {}
+        : executor_(executor), clock_(clock), patterns_(patterns), commands_(commands), threads_(threads) {}
 
     Task<CheckAnswer> ask(CheckQuestion question) override;
     Task<bool> is_free(int port) override;
@@ -34,18 +31,15 @@ private:
     Task<CheckAnswer> ask_log(CheckQuestion question);
     Task<CheckAnswer> look_at_file(CheckQuestion question);
     Task<CheckAnswer> run_command(CheckQuestion question);
-    struct Running {
-        explicit Running(boost::asio::any_io_executor executor) : ended(std::move(executor)) {}
-        std::size_t commands = 0;
-        async::Notifier ended;
-    };
-
     boost::asio::any_io_executor executor_;
     async::Clock& clock_;
     PatternWatches& patterns_;
     ShimHost& commands_;
     boost::asio::thread_pool& threads_;
-    std::shared_ptr<Running> running_;
+    async::Turns turns_{{.places = most_commands,
+                         .per_party = 1,
+                         .per_group = most_commands_of_one,
+                         .waiting_per_party = std::numeric_limits<std::size_t>::max()}};  // of commands
 };
 
 /// What an HTTP server has sent so far of its answer to a GET. Pure.

@@ -1,12 +1,45 @@
 #include "daemon/core/local_check_probes.hpp"
 
+#include <boost/asio/io_context.hpp>
+
+#include "common/async/notifier.hpp"
+#include "common/async/task_group.hpp"
 #include "daemon/core/readiness_driver.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/fake_clock.hpp"
 
 namespace local_check_probes_test {
 
 using namespace persistproc;
 using namespace persistproc::core;
+
+namespace {
+
+/// Commands that have begun, and go on until they are told to end.
+class SlowCommands final : public ShimHost {
+public:
+    explicit SlowCommands(boost::asio::any_io_executor executor) : ended_(std::move(executor)) {}
+    Task<Result<std::unique_ptr<ShimLink>>> spawn(RunId) override { co_return Error{ErrorCode::unsupported, "none"}; }
+    Task<Result<std::unique_ptr<ShimLink>>> connect(RunId) override { co_return Error{ErrorCode::unsupported, "none"}; }
+    Task<Result<CommandEnd>> run_command(CommandOrder order) override {
+        ++running[order.working_directory];
+        while (!may_end_) co_await ended_.wait();
+        CommandEnd end;
+        end.exit_code = 0;
+        co_return end;
+    }
+    void end_all() {
+        may_end_ = true;
+        ended_.notify_all();
+    }
+    std::map<std::string, int> running;  // and ended, by the directory of the process
+
+private:
+    bool may_end_ = false;
+    async::Notifier ended_;
+};
+
+}  // namespace
 
 TEST_CASE("given an answer cut at every byte, when it is read, then it is whole at its end and not before") {
     const std::pair<std::string, std::string> rows[] = {
@@ -49,6 +82,42 @@ TEST_CASE("given what programs print, when addresses of this machine are looked 
 
 TEST_CASE("given a debugger's port, when a program is looked for, then it is none of its") {
     CHECK(application_ports({3000, 5005, 5678, 9229, 9230, 9239, 9240, 24678}) == std::vector<int>{3000, 9240});
+}
+
+TEST_CASE("given a process whose commands take long, when another asks for one, then it is run at once") {
+    boost::asio::io_context io;
+    boost::asio::thread_pool threads{1};
+    tests::FakeClock clock{io.get_executor()};
+    LogChanges changes{io.get_executor(), clock, threads};
+    PatternWatches patterns{io.get_executor(), clock, threads, changes};
+    SlowCommands commands{io.get_executor()};
+    LocalCheckProbes probes{io.get_executor(), clock, patterns, commands, threads};
+    async::TaskGroup tasks{io.get_executor()};
+    int held = 0;
+    const auto ask = [&](std::uint32_t process) {
+        const auto one = [](LocalCheckProbes* of, std::uint32_t whose, int* count) -> Task<> {
+            CheckQuestion question;
+            question.check.subject = domain::CommandCheck{{"true"}, false};
+            question.run = RunId{{whose}, 1};
+            question.working_directory = std::to_string(whose);
+            const auto answer = co_await of->ask(std::move(question));
+            if (answer.holds) ++*count;
+        };
+        tasks.spawn("ask", one(&probes, process, &held));
+        io.restart();
+        io.poll();
+    };
+    constexpr int wanted = 8;
+    for (int i = 0; i < wanted; ++i) ask(1);
+    CHECK(commands.running["1"] == static_cast<int>(LocalCheckProbes::most_commands_of_one));
+    ask(2);
+    ask(3);
+    CHECK(commands.running["2"] == 1);
+    CHECK(commands.running["3"] == 1);
+    commands.end_all();
+    io.restart();
+    io.poll();
+    CHECK(held == wanted + 2);
 }
 
 }  // namespace local_check_probes_test
