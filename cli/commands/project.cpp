@@ -10,6 +10,7 @@
 #include "cli/environment.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/project_text.hpp"
+#include "cli/silent_daemon.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
 
@@ -45,6 +46,17 @@ int show(const Console& console, const ops::CheckResponse& project) {
     return project.problems.empty() ? 0 : wrong_file_status;
 }
 
+/// Of what only looks: that a daemon runs from now on is said.
+Task<Result<std::unique_ptr<DaemonClient>>> connect_to_look(Context context) {
+    const bool had_daemon = find_lock_holder(context.common.data_directory) != 0;
+    auto client = co_await connect_or_start(context.executor, context.common, true);
+    if (client && !had_daemon)
+        context.console.note(
+            fmt::format("no daemon served {}; it was started: it keeps the book of ports and who allowed what",
+                        context.common.data_directory));
+    co_return client;
+}
+
 /// Errors: conflict (it is there), io.
 Result<void> write_new(const std::string& path, std::string_view text) {
     auto file = base::open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
@@ -64,7 +76,7 @@ static Task<int> init(Context context, InitArguments options) {
     options.request.directory = std::move(*directory);
     std::error_code failed;
     if (options.request.from) options.request.from = std::filesystem::absolute(*options.request.from, failed).native();
-    auto client = co_await connect_or_start(context.executor, context.common, true);
+    auto client = co_await connect_to_look(context);
     if (!client) co_return context.console.fail(client.error());
     auto draft = co_await (*client)->draft(std::move(options.request));
     if (!draft) co_return fail_for_file(context.console, draft.error());
@@ -87,7 +99,7 @@ static Task<int> init(Context context, InitArguments options) {
 static Task<int> check(Context context, CheckArguments options) {
     if (auto whole = complete_place(options.request.place, options.word); !whole)
         co_return context.console.fail(whole.error());
-    auto client = co_await connect_or_start(context.executor, context.common, true);
+    auto client = co_await connect_to_look(context);
     if (!client) co_return context.console.fail(client.error());
     auto project = co_await (*client)->check(std::move(options.request));
     if (!project) co_return fail_for_file(context.console, project.error());

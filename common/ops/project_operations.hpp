@@ -50,7 +50,8 @@ struct CheckRequest {
         .summary = "read a project's file and show what it comes to",
         .text =
             "Reads a project's file, persistproc.toml or another tool's, and shows each process with its command, "
-            "ports and checks, or what is wrong, as FILE:LINE:COLUMN. Runs nothing of it.",
+            "ports and checks, or what is wrong, as FILE:LINE:COLUMN. Runs nothing of it; the daemon, which keeps the "
+            "book of ports, is started where it does not serve.",
         .examples = {"persistproc check", "persistproc check Procfile.dev"},
         .statuses = {{2, "the file is wrong, or there is none"}},
         .words_kind = schema::ValueKind::file,

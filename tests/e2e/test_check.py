@@ -172,5 +172,16 @@ class Check(harness.TestCase):
         self.assertIn("package.json:1:14: scripts.all: left out:", bare.err.decode())
         self.ok("check", "bare")
 
+
+class WithoutDaemon(harness.TestCase):
+    autostart = False
+
+    def test_who_only_looks_is_told_that_a_daemon_was_started(self):
+        (self.place.work / "persistproc.toml").write_text("[process.a]\nrun = 'x'\n")
+        self.addCleanup(self.cli, "shutdown")
+        self.assertOneLine(self.ok("check").err, "it was started")
+        self.assertEqual(self.ok("check").err, b"")
+
+
 if __name__ == "__main__":
     harness.main()
