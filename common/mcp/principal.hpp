@@ -11,6 +11,10 @@ namespace persistproc::mcp {
 
 using schema::Audience;
 
+/// Stands for all processes that the kernel does not tell of (hidden /proc, another PID namespace): together they have
+/// what one has, however many sessions that keeps.
+inline constexpr pid_t untold_process = -1;
+
 struct Principal {
     enum class Role {
         agent,   // over TCP

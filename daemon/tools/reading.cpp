@@ -54,7 +54,7 @@ core::ReadBounds bounds_beside(const core::Workers& workers) {
 Task<pid_t> process_of(const core::SocketOwners& owners, mcp::Principal principal) {
     if (principal.process != 0 || principal.socket == 0) co_return principal.process;
     const pid_t found = co_await owners.find(principal.socket);
-    co_return found == 0 ? untold_process : found;
+    co_return found == 0 ? mcp::untold_process : found;
 }
 
 Task<core::Asker> asker_of(Core core, mcp::Principal principal, bool is_crowded) {

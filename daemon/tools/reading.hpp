@@ -17,10 +17,7 @@ inline constexpr std::chrono::seconds longest_look{2};
 /// behind slow ones.
 core::ReadBounds bounds_beside(const core::Workers& workers);
 
-/// Stands for all processes that the kernel does not tell of (hidden /proc, another PID namespace): together they have
-/// what one has, however many sessions that keeps.
-inline constexpr pid_t untold_process = -1;
-/// The process behind a connection; 0: it is none over TCP.
+/// The process behind a connection, or mcp::untold_process; 0: it is none over TCP.
 Task<pid_t> process_of(const core::SocketOwners& owners, mcp::Principal principal);
 /// An agent's process is looked up where turns are scarce (`is_crowded`).
 Task<core::Asker> asker_of(Core core, mcp::Principal principal, bool is_crowded);

@@ -65,6 +65,10 @@ class Fairness(harness.TestCase):
         self.addCleanup(pool.shutdown, cancel_futures=True)
         return pool
 
+    def many_agents(self, count):
+        """At once: who begins a session while there are many waits for a look at whose it is."""
+        return list(self.pool(count).map(lambda _: self.mcp(), range(count)))
+
     def test_a_slow_search_says_how_far_it_came_and_keeps_nobody_waiting(self):
         self.start("web", harness.python(PRINTER))
         self.ok("wait", "web", "--pattern", "^done")
@@ -139,7 +143,8 @@ class Fairness(harness.TestCase):
         self.ok("wait", "web", "--pattern", "^done")
         other = self.mcp()
         for tool in ({"grep": SLOW, "lines": 5}, {"lines": 0, "max_bytes": 1 << 20}):
-            asked = [self.session_call(self.mcp(), 1, "get_process_output", process="web", **tool) for _ in range(100)]
+            asked = [self.session_call(each, 1, "get_process_output", process="web", **tool)
+                     for each in self.many_agents(100)]
             greedy = self.greedy(asked)
             self.assertIn(b"limit: too many", greedy.stdout.readline())
             for mine in ({"grep": "^done", "lines": 1}, {"lines": 0, "max_bytes": 1 << 20}):
@@ -169,7 +174,7 @@ class Fairness(harness.TestCase):
         whole = {"process": "web", "lines": 0, "max_bytes": 1 << 20}
         other.call("get_process_output", **whole)
         before = resident(self.daemon.process.pid)
-        unread = [self.session_call(self.mcp(), 1, "get_process_output", **whole) for _ in range(100)]
+        unread = [self.session_call(each, 1, "get_process_output", **whole) for each in self.many_agents(100)]
         connections = [self.send(each, receive_buffer=4096) for each in unread]
         # One session: the bound on those is another test's.
         small = self.mcp()

@@ -72,7 +72,7 @@ void Connection::end_of_input() {
             break;
         case Phase::waiting:
             // In 2026-07-28 to hang up is to cancel; else the answer may still be read by who is there.
-            if (exchange_->is_alone() || (admission_.has_left && admission_.has_left())) lost();
+            if ((exchange_ && exchange_->is_alone()) || (admission_.has_left && admission_.has_left())) lost();
             break;
         case Phase::streaming: lost(); break;
         case Phase::draining: phase_ = Phase::over; break;
@@ -271,7 +271,7 @@ std::shared_ptr<HttpSession> Connection::find_session(std::string_view rpc_id) {
                                  nullptr});
         return nullptr;
     }
-    auto session = endpoint_.sessions->find(head.session_id);
+    auto session = endpoint_.sessions->find(head.session_id, principal(nullptr));
     if (!session) {
         refuse_rpc(404, RpcError{rpc::session_not_found, "Session not found: send initialize again",
                                  std::string(rpc_id), nullptr});

@@ -3,7 +3,7 @@
 /// it feeds what the peer sends, writes what `output` holds, and calls `tick` at `deadline`.
 ///
 ///   reading    waits for a request, or is in the middle of one
-///   waiting    a request is being handled; nothing was sent yet
+///   waiting    a request is being handled, or whose it is is being found out; nothing was sent yet
 ///   streaming  its answer is an event stream (or the connection carries a GET stream)
 ///   draining   our side is closed; what still comes is thrown away, so that the peer is not reset before it has
 ///              read our last answer
@@ -129,6 +129,7 @@ private:
     void post_without_envelope(const Message& message);
     void post_in_session(Message message);
     void post_initialize(Message message);
+    void begin_session(Message message);
     std::optional<RpcError> check_modern_headers(const Message& message) const;
     /// `session`: of a request that belongs to one.
     Principal principal(const Session* session) const;

@@ -48,7 +48,7 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
         : server(s),
           clock(c),
           options(std::move(o)),
-          sessions(options.session_key, options.limits, graveyard, c),
+          sessions(options.session_key, options.limits, graveyard, c, options.find_process),
           timer(s.executor()),
           emptied(s.executor()) {}
 

@@ -28,9 +28,7 @@ struct HttpOptions {
     /// Agents have, or have no longer, more answers to take than there is room for: who makes large ones waits. Called
     /// again while it is full; says whether somebody waits. May be empty: somebody does.
     std::function<bool(bool is_full)> on_full;
-    /// Finds the process that has the socket of that inode (Admission) and calls `then` with it, 0 if there is none:
-    /// later, on the executor, or never. Asked only while much is held. May be empty: nobody can tell.
-    std::function<void(std::uint64_t socket, std::function<void(pid_t)> then)> find_process;
+    ProcessFinder find_process;  // asked only while much is held; may be empty: nobody can tell
     Limits limits;
 };
 

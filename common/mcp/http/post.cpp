@@ -140,13 +140,29 @@ void Connection::post_in_session(Message message) {
     accepted();
 }
 
+/// Who begins sessions while there are many is known first: they count as its process's.
 void Connection::post_initialize(Message message) {
+    const Principal from = principal(nullptr);
+    if (!endpoint_.sessions->must_ask(from)) return begin_session(std::move(message));
+    phase_ = Phase::waiting;
+    since_ = endpoint_.clock.rough_now();
+    const auto held = std::make_shared<Message>(std::move(message));
+    endpoint_.sessions->ask(from, [weak = weak_from_this(), held](pid_t process) {
+        const auto self = weak.lock();
+        if (!self || self->phase_ != Phase::waiting) return;
+        self->admission_.process = process;
+        self->begin_session(std::move(*held));
+    });
+}
+
+void Connection::begin_session(Message message) {
     auto protocol = std::make_shared<Session>();
     const auto reply = std::make_shared<Captured>();
     const bool complete = find_text(message.params, "protocolVersion") != nullptr;
     endpoint_.server.handle(protocol, principal(nullptr), std::move(message), reply);
     std::string header;
-    if (complete) header = "Mcp-Session-Id: " + endpoint_.sessions->add(std::move(protocol))->id + "\r\n";
+    if (complete)
+        header = "Mcp-Session-Id: " + endpoint_.sessions->add(std::move(protocol), principal(nullptr))->id + "\r\n";
     respond_message(200, reply->response, header);
     request_done();
 }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <compare>
 #include <cstring>
+#include <map>
 #include <span>
 #include <utility>
 
@@ -13,6 +15,33 @@ namespace persistproc::mcp::http {
 namespace {
 
 constexpr std::size_t most_lost = 1024;  // ids of an earlier process that are remembered
+// To look for each costs a look at all, which a thousand calls that have just ended must not make a long one.
+constexpr std::size_t most_dropped_at_once = 4;
+
+/// What each process has, and within that each of its clients, by name. A process that is not known is one for each
+/// name.
+class Shares {
+public:
+    struct Share {
+        std::size_t of_process = 0, of_client = 0;
+        auto operator<=>(const Share&) const = default;
+    };
+
+    void add(const HttpSession& session, std::size_t count) {
+        of_process_[process(session)] += count;
+        of_client_[client(session)] += count;
+    }
+    Share of(const HttpSession& session) { return {of_process_[process(session)], of_client_[client(session)]}; }
+
+    using Owner = std::pair<pid_t, std::string_view>;
+    static Owner process(const HttpSession& session) {
+        return {session.process, session.process == 0 ? std::string_view(session.protocol->client_name()) : ""};
+    }
+    static Owner client(const HttpSession& session) { return {session.process, session.protocol->client_name()}; }
+
+private:
+    std::map<Owner, std::size_t> of_process_, of_client_;
+};
 
 /// Nobody waits for anything of it.
 bool is_at_rest(const HttpSession& session) { return session.open.empty() && session.protocol->open_calls() == 0; }
@@ -39,39 +68,69 @@ std::shared_ptr<Stream> find_resumable(const HttpSession& session) {
 
 }  // namespace
 
-Sessions::Sessions(const SessionKey& key, const Limits& limits, SessionGraveyard& graveyard, async::Clock& clock)
-    : ids_(key), limits_(limits), graveyard_(graveyard), clock_(clock), next_stream_(first_stream()) {}
+Sessions::Sessions(const SessionKey& key, const Limits& limits, SessionGraveyard& graveyard, async::Clock& clock,
+                   ProcessFinder find_process)
+    : ids_(key),
+      limits_(limits),
+      graveyard_(graveyard),
+      clock_(clock),
+      find_process_(std::move(find_process)),
+      next_stream_(first_stream()) {}
 
-std::shared_ptr<HttpSession> Sessions::insert(std::string id, std::shared_ptr<Session> protocol) {
-    drop_idle();
-    make_room();
+bool Sessions::must_ask(const Principal& from) const {
+    if (!find_process_ || from.process != 0 || from.socket == 0) return false;
+    return by_id_.size() >= limits_.sessions / 4 || open_streams_ - open_standing_ >= limits_.streams / 2 ||
+           open_standing_ >= limits_.standing_streams / 2;
+}
+
+void Sessions::ask(const Principal& from, std::function<void(pid_t)> then) const {
+    find_process_(from.socket, [then = std::move(then)](pid_t found) { then(found == 0 ? untold_process : found); });
+}
+
+void Sessions::learn_process(const std::shared_ptr<HttpSession>& session, const Principal& from) {
+    if (session->process != 0) return;
+    session->process = from.process;
+    if (session->is_asked || !must_ask(from)) return;
+    session->is_asked = true;
+    ask(from, [weak = std::weak_ptr(session)](pid_t process) {
+        if (const auto live = weak.lock()) live->process = process;
+    });
+}
+
+std::shared_ptr<HttpSession> Sessions::insert(std::string id, std::shared_ptr<Session> protocol,
+                                              const Principal& from) {
     auto session = std::make_shared<HttpSession>();
     session->id = id;
     session->used = clock_.rough_now();
     session->protocol = std::move(protocol);
+    session->side = from.audience();
+    learn_process(session, from);
+    drop_idle();
+    make_room(*session);
     recent_.push_front(session);
     by_id_.emplace(std::move(id), recent_.begin());
     return session;
 }
 
-std::shared_ptr<HttpSession> Sessions::add(std::shared_ptr<Session> protocol) {
+std::shared_ptr<HttpSession> Sessions::add(std::shared_ptr<Session> protocol, const Principal& from) {
     std::string id = ids_.make(protocol->revision(), protocol->client_name());
-    return insert(std::move(id), std::move(protocol));
+    return insert(std::move(id), std::move(protocol), from);
 }
 
-std::shared_ptr<HttpSession> Sessions::find(std::string_view id) {
+std::shared_ptr<HttpSession> Sessions::find(std::string_view id, const Principal& from) {
     std::string key(id);
     const auto found = by_id_.find(key);
     if (found != by_id_.end()) {
         recent_.splice(recent_.begin(), recent_, found->second);
         recent_.front()->used = clock_.rough_now();
         ++recent_.front()->requests;
+        learn_process(recent_.front(), from);
         return recent_.front();
     }
     auto facts = ids_.read(id);
     if (!facts || graveyard_.contains(key) || ids_.has_made(id)) return nullptr;
     if (std::find(adopted_and_lost_.begin(), adopted_and_lost_.end(), key) != adopted_and_lost_.end()) return nullptr;
-    return insert(std::move(key), std::make_shared<Session>(facts->revision, std::move(facts->client_name)));
+    return insert(std::move(key), std::make_shared<Session>(facts->revision, std::move(facts->client_name)), from);
 }
 
 void Sessions::end(const std::shared_ptr<HttpSession>& session) {
@@ -104,25 +163,30 @@ void Sessions::drop_idle() {
     }
 }
 
-// Sessions with something open are never dropped; the bounds on calls and streams bound them.
-void Sessions::make_room() {
-    while (by_id_.size() >= limits_.sessions) {
-        std::unordered_map<std::string_view, std::size_t> of_client;
-        for (const auto& each : recent_) ++of_client[each->protocol->client_name()];
-        // Of the client with most, one that said hello and nothing more before one that was used, and of these that of
+// Sessions with something open are never dropped, and take no place of those at rest: the bounds on calls and streams
+// bound them.
+void Sessions::make_room(const HttpSession& newcomer) {
+    if (by_id_.size() < limits_.sessions) return;
+    const auto can_go = [&newcomer](const auto& each) { return each->side == newcomer.side && is_at_rest(*each); };
+    const auto at_rest = static_cast<std::size_t>(std::count_if(recent_.begin(), recent_.end(), can_go));
+    const std::size_t too_many = at_rest - std::min(at_rest, limits_.sessions - 1);
+    for (std::size_t dropped = 0; dropped < std::min(too_many, most_dropped_at_once); ++dropped) {
+        Shares shares;
+        shares.add(newcomer, 1);
+        for (const auto& each : recent_) shares.add(*each, 1);
+        // Of the one with most, one that said hello and nothing more before one that was used, and of these that of
         // longest ago. Who has just said hello is about to go on: the newest quarter counts as used.
         std::size_t newer = 0;
-        std::pair<std::size_t, bool> highest;
+        std::pair<Shares::Share, bool> highest;
         auto least = recent_.end();
-        for (auto each = recent_.begin(); each != recent_.end(); ++each, ++newer) {
-            if (!is_at_rest(**each)) continue;
-            const bool is_given_up = !(*each)->is_used() && newer >= limits_.sessions / 4;
-            const std::pair rank(of_client[(*each)->protocol->client_name()], is_given_up);
+        for (auto each = recent_.begin(); each != recent_.end(); ++each) {
+            if (!can_go(*each)) continue;
+            const bool is_given_up = newer++ >= limits_.sessions / 4 && !(*each)->is_used();
+            const std::pair rank(shares.of(**each), is_given_up);
             if (least != recent_.end() && rank < highest) continue;
             least = each;
             highest = rank;
         }
-        if (least == recent_.end()) return;
         drop(least);
     }
 }
@@ -147,7 +211,7 @@ std::shared_ptr<Stream> Sessions::open_stream(HttpSession& session) {
     return stream;
 }
 
-/// Sessions cost nothing: they are counted with their client, and with each other only within it.
+/// Sessions cost nothing: they are counted with their process and client, and with each other only within these.
 bool Sessions::make_room_for_stream(const HttpSession& session, StreamKind kind) {
     const bool is_call = kind == StreamKind::call;
     if (is_call ? open_streams_ - open_standing_ < limits_.streams : open_standing_ < limits_.standing_streams)
@@ -157,18 +221,21 @@ bool Sessions::make_room_for_stream(const HttpSession& session, StreamKind kind)
         return is_call ? each.open.size() - standing : standing;
     };
     const auto can_give = [is_call](const HttpSession& each) { return is_call ? find_resumable(each) : each.standing; };
-    std::unordered_map<std::string_view, std::size_t> of_client;
-    for (const auto& each : recent_) of_client[each->protocol->client_name()] += count(*each);
-    const std::string_view client = session.protocol->client_name();
+    Shares shares;
+    for (const auto& each : recent_) shares.add(*each, count(*each));
+    const Shares::Share own = shares.of(session);
+    const auto has_more = [&](const HttpSession& other, const Shares::Share& theirs) {
+        if (count(other) == 0) return false;
+        if (Shares::process(other) != Shares::process(session)) return theirs.of_process > own.of_process + 1;
+        if (Shares::client(other) != Shares::client(session)) return theirs.of_client > own.of_client + 1;
+        return count(other) > count(session) + 1;
+    };
     std::shared_ptr<HttpSession> from;
-    std::pair<std::size_t, std::size_t> most;
+    std::pair<Shares::Share, std::size_t> most;
     // From the least recently used on.
     for (auto each = recent_.rbegin(); each != recent_.rend(); ++each) {
-        const std::string_view theirs = (*each)->protocol->client_name();
-        const std::pair has{of_client[theirs], count(**each)};
-        const bool has_more =
-            theirs == client ? has.second > count(session) + 1 : has.first > of_client[client] + 1 && has.second > 0;
-        if (!has_more || has <= most || !can_give(**each)) continue;
+        const std::pair has{shares.of(**each), count(**each)};
+        if (!has_more(**each, has.first) || has <= most || !can_give(**each)) continue;
         from = *each;
         most = has;
     }

@@ -1,6 +1,7 @@
 #pragma once
 /// The sessions of one endpoint and their streams, all of them bounded.
 #include <deque>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -16,6 +17,10 @@
 
 namespace persistproc::mcp::http {
 
+/// Finds the process that has the socket of that inode (Principal) and calls `then` with it, 0 if there is none: later,
+/// on the executor, or never.
+using ProcessFinder = std::function<void(std::uint64_t socket, std::function<void(pid_t)> then)>;
+
 struct HttpSession {
     std::string id;
     std::shared_ptr<Session> protocol;
@@ -27,6 +32,9 @@ struct HttpSession {
     std::set<std::uint64_t> open;                              // streams of calls and of the GET, by number
     MonoTime used{};                                           // when its client last asked for anything
     std::uint64_t requests = 0;                                // after its initialize
+    Audience side = Audience::agent;
+    pid_t process = 0;  // whose it is; 0: that was not asked, or not told yet
+    bool is_asked = false;
 
     /// More than the notification that every client sends was asked.
     bool is_used() const noexcept { return requests > 1; }
@@ -34,20 +42,26 @@ struct HttpSession {
 
 class Sessions {
 public:
-    /// All arguments must outlive this object.
-    Sessions(const SessionKey& key, const Limits& limits, SessionGraveyard& graveyard, async::Clock& clock);
+    /// The references must outlive this object. `find_process` may be empty: nobody can tell.
+    Sessions(const SessionKey& key, const Limits& limits, SessionGraveyard& graveyard, async::Clock& clock,
+             ProcessFinder find_process = {});
 
+    /// Whether there is so much that whose the next session is counts, and `from` does not tell: `ask` before `add`.
+    bool must_ask(const Principal& from) const;
+    /// `then`, which may be called within this, gets the process of `from`, or `untold_process`.
+    void ask(const Principal& from, std::function<void(pid_t)> then) const;
     /// Adds a session that has been initialized, and gives it its id.
-    std::shared_ptr<HttpSession> add(std::shared_ptr<Session> protocol);
-    /// The session of an id; one of an earlier process that is well signed and not ended is adopted. Null: none, or one
-    /// whose state was given up here, so that its client begins another.
-    std::shared_ptr<HttpSession> find(std::string_view id);
+    std::shared_ptr<HttpSession> add(std::shared_ptr<Session> protocol, const Principal& from);
+    /// The session of an id, for a request of `from`; one of an earlier process that is well signed and not ended is
+    /// adopted. Null: none, or one whose state was given up here, so that its client begins another.
+    std::shared_ptr<HttpSession> find(std::string_view id, const Principal& from);
     /// Ends the session for good: its id stays dead.
     void end(const std::shared_ptr<HttpSession>& session);
 
-    /// A new stream of a call; null when the session or the endpoint has too many. The client (by its name) that has
-    /// most, or else its session that does, gives one to whoever has fewer: its oldest that can be resumed loses its
-    /// connection, and it may come back. A stream whose client could not hear of its answer again is never taken.
+    /// A new stream of a call; null when the session or the endpoint has too many. The process that has most (where it
+    /// is not known, the client, by its name), or else its client or session that does, gives one to whoever has fewer:
+    /// its oldest that can be resumed loses its connection, and it may come back. A stream whose client could not hear
+    /// of its answer again is never taken.
     std::shared_ptr<Stream> open_stream(HttpSession& session);
     /// The stream gets no more events. It stays resumable for a while.
     void end_stream(const std::shared_ptr<HttpSession>& session, const std::shared_ptr<Stream>& stream);
@@ -72,8 +86,9 @@ private:
         MonoTime until;
     };
 
-    std::shared_ptr<HttpSession> insert(std::string id, std::shared_ptr<Session> protocol);
-    void make_room();
+    std::shared_ptr<HttpSession> insert(std::string id, std::shared_ptr<Session> protocol, const Principal& from);
+    void learn_process(const std::shared_ptr<HttpSession>& session, const Principal& from);
+    void make_room(const HttpSession& newcomer);
     void drop_idle();
     Recent::iterator drop(Recent::iterator session);
     bool make_room_for_stream(const HttpSession& session, StreamKind kind);
@@ -85,6 +100,7 @@ private:
     const Limits& limits_;
     SessionGraveyard& graveyard_;
     async::Clock& clock_;
+    ProcessFinder find_process_;
     Recent recent_;  // front: used last
     std::unordered_map<std::string, Recent::iterator> by_id_;
     std::deque<std::string> adopted_and_lost_;  // ids

@@ -31,8 +31,8 @@ TEST_CASE("all whose process the kernel does not tell are one") {
         return out;
     };
     CHECK(process_of(5, 0) == 50);
-    CHECK(process_of(6, 0) == tools::untold_process);
-    CHECK(process_of(7, 0) == tools::untold_process);
+    CHECK(process_of(6, 0) == mcp::untold_process);
+    CHECK(process_of(7, 0) == mcp::untold_process);
     CHECK(process_of(7, 70) == 70);
     CHECK(process_of(0, 0) == 0);
 }

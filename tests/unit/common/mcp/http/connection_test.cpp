@@ -1,6 +1,8 @@
 // One connection as a machine: bytes in, bytes out, a clock that the test advances.
 #include "common/mcp/http/connection.hpp"
 
+#include <array>
+
 #include "tests/support/catch.hpp"
 #include "tests/support/http_machine.hpp"
 
@@ -154,7 +156,7 @@ TEST_CASE("sessions beyond the bound are dropped unless something is open, and t
     const std::string first = f.open_session();
     f.open_session();
     f.open_session();
-    CHECK(f.sessions->size() == 2);
+    CHECK(f.sessions->size() == 3);
     CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(first))), StartsWith("HTTP/1.1 404") && Contains("-32001"));
     // The state of an earlier process went with it.
     f.forget_sessions();
@@ -181,6 +183,103 @@ TEST_CASE("sessions of the client with most of them make room first") {
     CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(used))), Contains(pong));
     for (int number = 0; number < 20; ++number) f.open_session("2025-11-25", "{}", "attacker");
     CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(used))), Contains(pong));
+}
+
+TEST_CASE("sessions of the process with most of them make room first, whatever names it gives itself") {
+    Fixture f;
+    f.limits.sessions = 4;
+    f.admission.process = 7;
+    const std::string victim = f.open_session("2025-11-25", "{}", "victim");
+    const std::string other = f.open_session("2025-11-25", "{}", "victim");
+    f.admission.process = 8;
+    for (int number = 0; number < 20; ++number) f.open_session("2025-11-25", "{}", "name " + std::to_string(number));
+    CHECK(f.sessions->size() == 4);
+    f.connection = f.connect();
+    for (const std::string& each : {victim, other})
+        CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(each))), Contains(pong));
+}
+
+TEST_CASE("sessions with calls take no place of those at rest, and give theirs up when they rest") {
+    Fixture f;
+    f.limits.sessions = 2;
+    f.admission.process = 7;
+    const std::string victim = f.open_session();
+    f.admission.process = 8;
+    std::vector<std::shared_ptr<Connection>> calls;
+    for (int number = 0; number < 4; ++number) {
+        const std::string session = f.open_session();
+        calls.push_back(f.connect());
+        f.send(calls.back(), Fixture::post(call, Fixture::in(session)));
+    }
+    CHECK(f.sessions->size() == 5);
+    f.connection = f.connect();
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(victim))), Contains(pong));
+    f.release();
+    f.open_session();
+    CHECK(f.sessions->size() == 2);
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(victim))), Contains(pong));
+}
+
+TEST_CASE("the person's sessions and those of agents keep no places from each other") {
+    Fixture f;
+    f.limits.sessions = 2;
+    f.admission.role = Principal::Role::client;
+    const std::string person = f.open_session();
+    f.admission.role = Principal::Role::agent;
+    for (int number = 0; number < 20; ++number) f.open_session();
+    CHECK(f.sessions->size() == 3);
+    f.connection = f.connect();
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(person))), Contains(pong));
+}
+
+TEST_CASE("while there are many sessions, whose a new one is, is known first") {
+    Fixture f;
+    f.limits.sessions = 8;
+    std::vector<std::function<void(pid_t)>> asked;
+    f.find_process = [&asked](std::uint64_t, std::function<void(pid_t)> then) { asked.push_back(std::move(then)); };
+    f.forget_sessions();
+    f.admission.socket = 5;
+    const std::string hello =
+        Fixture::legacy_body("initialize", R"({"protocolVersion":"2025-11-25","capabilities":{}})");
+    const std::string first = f.open_session();
+    f.connection = f.connect();
+    CHECK_THAT(f.send(Fixture::post(hello)), StartsWith("HTTP/1.1 200"));
+    CHECK(asked.empty());
+    f.connection = f.connect();
+    CHECK(f.send(Fixture::post(hello)).empty());
+    REQUIRE(asked.size() == 1);
+    CHECK(f.sessions->size() == 2);
+    asked.back()(8);
+    CHECK_THAT(f.take(), StartsWith("HTTP/1.1 200") && Contains("Mcp-Session-Id"));
+    CHECK(f.sessions->size() == 3);
+    // It is known now, also where it has another name.
+    CHECK_THAT(f.send(Fixture::post(hello)), StartsWith("HTTP/1.1 200"));
+    CHECK(asked.size() == 1);
+    // Who does not wait for it has none.
+    const auto gone = f.connect();
+    CHECK(f.send(gone, Fixture::post(hello)).empty());
+    const bool is_half = GENERATE(false, true);
+    f.admission.has_left = [] { return true; };
+    const auto left = f.connect();
+    CHECK(f.send(left, Fixture::post(hello)).empty());
+    if (is_half)
+        left->end_of_input();
+    else
+        left->lost();
+    CHECK(left->phase() == Phase::over);
+    REQUIRE(asked.size() == 3);
+    asked.back()(0);
+    CHECK(f.sessions->size() == 4);
+    // Nobody can tell: all of these count as one.
+    asked[1](0);
+    CHECK_THAT(f.take(gone), StartsWith("HTTP/1.1 200"));
+    // An older one is asked for while it is used, and does not wait.
+    f.admission.has_left = nullptr;
+    f.connection = f.connect();
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(first))), Contains(pong));
+    CHECK(asked.size() == 4);
+    CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(first))), Contains(pong));
+    CHECK(asked.size() == 4);
 }
 
 TEST_CASE("a session that has just said hello is not the one that makes room") {
@@ -394,7 +493,7 @@ TEST_CASE("the client's end of a GET stream that was resumed frees it too") {
     Fixture f;
     const std::string id = f.open_session();
     f.send(Fixture::request(Fixture::in(id)));
-    const std::uint64_t number = f.sessions->find(id)->standing->number();
+    const std::uint64_t number = f.sessions->find(id, {})->standing->number();
     auto resumed = f.connect();
     const std::string last = "Last-Event-ID: g" + std::to_string(number) + "-0\r\n";
     CHECK_THAT(f.send(resumed, Fixture::request(Fixture::in(id) + last)), StartsWith("HTTP/1.1 200"));
@@ -489,6 +588,22 @@ TEST_CASE("a GET's stream takes no call's place; among GETs the client with most
     CHECK(f.take(gets[1]).empty());
     f.release();
     CHECK_THAT(f.take(waiting), Contains(held));
+}
+
+TEST_CASE("among streams the process with most gives one, whatever names it gives itself") {
+    Fixture f;
+    f.limits.standing_streams = 5;
+    const auto get = [&f](pid_t process, const std::string& client) {
+        f.admission.process = process;
+        auto out = f.connect();
+        return std::pair(out, f.send(out, Fixture::request(Fixture::in(f.open_session("2025-11-25", "{}", client)))));
+    };
+    const std::array modest{get(7, "victim").first, get(7, "victim").first};
+    const std::array greedy{get(8, "name 0").first, get(8, "name 1").first, get(8, "name 2").first};
+    CHECK_THAT(get(8, "name 3").second, StartsWith("HTTP/1.1 429"));
+    CHECK_THAT(get(9, "newcomer").second, StartsWith("HTTP/1.1 200"));
+    CHECK(f.take(greedy[0]) == "0\r\n\r\n");
+    for (const auto& each : modest) CHECK(f.take(each).empty());
 }
 
 TEST_CASE("a session has its GET's stream beside those of its calls, and an ended one has none") {
