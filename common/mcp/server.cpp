@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/co_spawn.hpp>
 
 #include "common/base/text.hpp"
 #include "common/mcp/server_state.hpp"
@@ -157,7 +158,7 @@ void Server::State::modern_request(const CallPtr& call, Message message) {
         const auto members = std::string_view(text).substr(1, text.size() - 2);
         return answer(call, {result(*call->caller, members, nullptr, Cache::list), {}});
     }
-    if (message.method == "subscriptions/listen") return listen(call, message.params);
+    if (message.method == "subscriptions/listen") return listen(call, std::move(message.params));
     if (limits.tasks > 0 && is_one_of(message.method, {"tasks/get", "tasks/update", "tasks/cancel"}))
         return task_request(call, message);
     refuse(call, rpc::method_not_found, "Method not found: " + base::escape_line(message.method.substr(0, 100)));
@@ -192,16 +193,34 @@ void Server::State::subscribe(const CallPtr& call, const Json& params, bool want
     finish(call, {});
 }
 
-/// As streams of sessions do: who has most gives its oldest to who has fewer, or had none before.
-bool Server::State::make_room_to_listen(async::Turns::Party party) {
+/// As streams of sessions do: the process that has most, and in it the party that has, gives its oldest to who has
+/// fewer, or had none before. One that is not known counts as one for each party.
+bool Server::State::make_room_to_listen(const Principal& from) {
     if (listening.size() < limits.subscriptions) return true;
-    std::map<async::Turns::Party, std::size_t> of;
-    for (const auto& each : listening) ++of[each->principal.party];
-    const auto most = std::max_element(listening.begin(), listening.end(), [&of](const auto& a, const auto& b) {
-        return of[a->principal.party] < of[b->principal.party];
-    });
-    const std::size_t own = of[party];
-    if (most == listening.end() || of[(*most)->principal.party] <= (own == 0 ? 0 : own + 1)) return false;
+    const auto process = [](const Principal& each) {
+        return each.process != 0 ? static_cast<async::Turns::Group>(each.process)
+                                 : reinterpret_cast<async::Turns::Group>(each.party);
+    };
+    std::map<async::Turns::Group, std::size_t> of_process;
+    std::map<async::Turns::Party, std::size_t> of_party;
+    for (const auto& each : listening) {
+        ++of_process[process(each->principal)];
+        ++of_party[each->principal.party];
+    }
+    const auto may_take = [](std::size_t theirs, std::size_t own) { return theirs > (own == 0 ? 0 : own + 1); };
+    auto most = listening.end();
+    std::pair<std::size_t, std::size_t> highest;
+    for (auto each = listening.begin(); each != listening.end(); ++each) {
+        const Principal& who = (*each)->principal;
+        const std::pair has(of_process[process(who)], of_party[who.party]);
+        const bool is_own = process(who) == process(from);
+        const bool gives =
+            is_own ? may_take(has.second, of_party[from.party]) : may_take(has.first, of_process[process(from)]);
+        if (!gives || has <= highest) continue;
+        most = each;
+        highest = has;
+    }
+    if (most == listening.end()) return false;
     const auto oldest = *most;
     listening.erase(most);
     end_listening(oldest);
@@ -215,7 +234,20 @@ void Server::State::end_listening(const CallPtr& call) {
     finish(call, {}, meta);
 }
 
-void Server::State::listen(const CallPtr& call, const Json& params) {
+/// Once there are many, it is known first whose each next one is.
+void Server::State::listen(const CallPtr& call, Json params) {
+    const Principal& from = call->principal;
+    const bool is_asked_for = find_process && from.audience() == Audience::agent && from.process == 0;
+    if (!is_asked_for || listening.size() < limits.subscriptions / 4) return begin_listening(call, params);
+    auto begin = [self = shared_from_this(), call, params = std::move(params)](std::exception_ptr failed,
+                                                                               pid_t process) {
+        if (!failed) call->principal.process = process;
+        self->begin_listening(call, params);
+    };
+    asio::co_spawn(executor, find_process(from), std::move(begin));
+}
+
+void Server::State::begin_listening(const CallPtr& call, const Json& params) {
     const Json* found = find_member(params, "notifications");
     if (found == nullptr || !found->is_object())
         return refuse(call, rpc::invalid_params, "Invalid params: `notifications` must be an object");
@@ -245,8 +277,9 @@ void Server::State::listen(const CallPtr& call, const Json& params) {
         }
         if (!wants.uris.empty()) honoured["resourceSubscriptions"] = wants.uris;
     }
-    if (!make_room_to_listen(call->principal.party) || wants.uris.size() > limits.subscribed_uris ||
-        subscriptions.all_uris() + wants.uris.size() > limits.subscribed_uris_in_all)
+    if (wants.uris.size() > limits.subscribed_uris ||
+        subscriptions.all_uris() + wants.uris.size() > limits.subscribed_uris_in_all ||
+        !make_room_to_listen(call->principal))
         return refuse(call, rpc::internal_error, "Too many subscriptions; end some");
     const std::string tag = R"("_meta":{)" + std::string(subscription_key) + call->id + '}';
     const std::string acknowledged = R"({"notifications":)" + json_text(honoured) + ',' + tag + '}';

@@ -135,8 +135,9 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     void initialize(Session& session, const Message& message, Reply& reply);
     void set_level(const CallPtr& call, const Json& params);
     void subscribe(const CallPtr& call, const Json& params, bool wanted);
-    void listen(const CallPtr& call, const Json& params);
-    bool make_room_to_listen(async::Turns::Party party);
+    void listen(const CallPtr& call, Json params);
+    void begin_listening(const CallPtr& call, const Json& params);
+    bool make_room_to_listen(const Principal& from);
     void end_listening(const CallPtr& call);
     void task_request(const CallPtr& call, const Message& message);
     void register_session(const std::shared_ptr<Session>& session);

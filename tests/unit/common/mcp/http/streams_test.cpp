@@ -383,6 +383,28 @@ TEST_CASE("listen: bad ones and too many are refused in band") {
     CHECK(machine.resources.heard.empty());
 }
 
+TEST_CASE("listen: the process that does most makes room, by however many connections") {
+    Machine machine(ServerLimits{.subscriptions = 3, .subscribed_uris = 1});
+    const bool is_asked_for = GENERATE(false, true);
+    machine.admission.process = 7;
+    const Stream modest[] = {open_stream(machine, listen("{}")), open_stream(machine, listen("{}"))};
+    machine.admission.process = 8;
+    const Stream greedy = open_stream(machine, listen("{}"));
+    if (is_asked_for) {
+        machine.admission.process = 0;
+        machine.server.set_process_finder([](Principal) -> Task<pid_t> { co_return 8; });
+    }
+    const Stream next = open_stream(machine, listen("{}"));
+    CHECK(!next.opened.is_complete);
+    CHECK(messages_of(machine.take(greedy.connection)).size() == 1);
+    for (const Stream& each : modest) CHECK(machine.take(each.connection).empty());
+    // What is refused ends nobody's.
+    machine.admission.process = 9;
+    const std::string two = R"({"resourceSubscriptions":["test://a","test://b"]})";
+    CHECK(machine.answer(listen(two)).response()["error"]["code"] == rpc::internal_error);
+    for (const Stream& each : modest) CHECK(machine.take(each.connection).empty());
+}
+
 TEST_CASE("listen: a client that has gone before the acknowledgement keeps no place") {
     Machine machine(ServerLimits{.subscriptions = 1});
     machine.limits.pending_output = 10;  // less than the head of the answer
