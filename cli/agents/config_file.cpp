@@ -69,6 +69,14 @@ std::optional<fs::path> config_path(const ops::Agent& agent, ops::AgentScope sco
     return folders.home / agent.user_file.substr(home.size());
 }
 
+bool has_own_files(const ops::Agent& agent, const Folders& folders) {
+    const auto file = config_path(agent, ops::AgentScope::user, folders);
+    if (!file) return false;
+    std::error_code failed;
+    return fs::exists(*file, failed) ||
+           (file->parent_path() != folders.home && fs::exists(file->parent_path(), failed));
+}
+
 // By every name that the way leads through, as the kernel goes it: who owns a folder on it can lead it elsewhere.
 Result<void> check_within(const fs::path& project, const fs::path& path) {
     std::error_code failed;

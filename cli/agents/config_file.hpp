@@ -29,6 +29,9 @@ Result<Folders> find_folders();
 std::optional<std::filesystem::path> config_path(const ops::Agent& agent, ops::AgentScope scope,
                                                  const Folders& folders);
 
+/// Whether it keeps something in the user's folder, as one that was used there does. Looks at the disk.
+bool has_own_files(const ops::Agent& agent, const Folders& folders);
+
 struct ConfigFile {
     std::filesystem::path path;    // as the agent names it
     std::filesystem::path target;  // what a symbolic link leads to; else `path`

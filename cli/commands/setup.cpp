@@ -312,12 +312,8 @@ Told remove_entry(const ops::Agent& agent, const agents::Folders& folders, const
     return told;
 }
 
-/// By its command, or by what it keeps in the user's folder.
 bool is_installed(const ops::Agent& agent, const agents::Folders& folders) {
-    if (find_command(std::string(agent.program))) return true;
-    const fs::path file = file_of(agent, AgentScope::user, folders);
-    std::error_code failed;
-    return fs::exists(file, failed) || (file.parent_path() != folders.home && fs::exists(file.parent_path(), failed));
+    return find_command(std::string(agent.program)).has_value() || agents::has_own_files(agent, folders);
 }
 
 /// Nothing can be said of a file that is not understood.

@@ -38,9 +38,11 @@ std::vector<AgentPlace> places_of(const ops::Agent& agent, const agents::Folders
     return out;
 }
 
-/// Whether the agent reaches the daemon by a URL.
-bool check_agent(const ops::Agent& agent, const agents::Folders& folders, const agents::Expected& expected,
-                 Findings& out) {
+enum class Reaches { by_url, otherwise, absent };
+
+/// How the agent reaches the daemon; absent: it is not installed, and nothing was found.
+Reaches check_agent(const ops::Agent& agent, const agents::Folders& folders, const agents::Expected& expected,
+                    Findings& out) {
     const std::string name(agent.name);
     bool is_silent = true, by_url = false;
     std::vector<std::string> looked_at;
@@ -78,11 +80,12 @@ bool check_agent(const ops::Agent& agent, const agents::Folders& folders, const 
             by_url = by_url || agents::names_url(entry);
         }
     }
-    if (!is_silent) return by_url;
+    if (!is_silent) return by_url ? Reaches::by_url : Reaches::otherwise;
+    if (!can_start(std::string(agent.program)) && !agents::has_own_files(agent, folders)) return Reaches::absent;
     std::string files;
     for (const std::string& file : looked_at) files += (files.empty() ? "" : " and ") + file;
     out.note(name, fmt::format("no entry in {}", files), fmt::format("persistproc setup {}", agent.name));
-    return false;
+    return Reaches::otherwise;
 }
 
 /// Whether systemd starts the daemon with the user's session.
@@ -126,9 +129,16 @@ void check_agents(const Examined& examined, Findings& out) {
     expected.can_start = can_start;
     expected.needs_token = examined.daemon && examined.daemon->needs_token;
     if (const auto token = rundir::read_token(examined.data); expected.needs_token && token) expected.token = *token;
-    std::vector<std::string> by_url;
-    for (const ops::Agent& agent : ops::known_agents())
-        if (check_agent(agent, *folders, expected, out)) by_url.emplace_back(agent.name);
+    std::vector<std::string> by_url, absent;
+    for (const ops::Agent& agent : ops::known_agents()) {
+        const Reaches reaches = check_agent(agent, *folders, expected, out);
+        if (reaches == Reaches::by_url) by_url.emplace_back(agent.name);
+        if (reaches == Reaches::absent) absent.emplace_back(agent.name);
+    }
+    if (absent.size() == ops::known_agents().size())
+        out.note("clients", "no MCP client is found here", "persistproc setup CLIENT adds it to one");
+    else if (!absent.empty())
+        out.ok("clients", fmt::format("not found here: {}", fmt::join(absent, ", ")));
     check_reboot(by_url, out);
 }
 

@@ -62,11 +62,25 @@ class WithoutDaemon(Case):
             self.assertEqual(checks[name]["status"], "ok", checks[name])
         self.assertEqual(checks["daemon"]["status"], "note")
         self.assertIn("persistproc serve --detach", checks["daemon"]["advice"])
-        for client in test_setup.CLIENTS:
-            self.assertEqual(checks[client]["status"], "note", checks[client])
-            self.assertEqual(checks[client]["advice"], f"persistproc setup {client}")
         lines = self.ok("doctor").out.decode().splitlines()
         self.assertTrue(all(line.split()[0] in ("ok", "note", "problem") for line in lines), lines)
+
+    def test_a_client_that_is_not_installed_is_no_news(self):
+        self.place.environment["PATH"] = str(self.home)
+        absent = list(test_setup.CLIENTS)
+        for client in [None, "cursor", "codex"]:
+            if client:
+                absent.remove(client)
+                (self.home / f".{client}").mkdir(parents=True)
+            checks = {check["name"]: check for check in self.doctor(0)}
+            self.assertEqual([each for each in absent if each in checks], [])
+            if client:
+                self.assertEqual(checks[client]["status"], "note", checks[client])
+                self.assertEqual(checks[client]["advice"], f"persistproc setup {client}")
+                self.assertEqual(checks["clients"]["status"], "ok", checks)
+                self.assertEqual(checks["clients"]["detail"], f"not found here: {', '.join(absent)}")
+            else:
+                self.assertEqual(checks["clients"]["advice"], "persistproc setup CLIENT adds it to one", checks)
 
     def test_what_setup_wrote_is_right(self):
         for client in test_setup.CLIENTS:
