@@ -289,7 +289,7 @@ Task<> Adoption::adopt(Undecided each, MonoTime until, std::shared_ptr<std::size
         }
         if (each.found.trouble.empty()) {
             auto missing = missing_run(each.found, record, each.recorded, world_.directories.boot_id());
-            auto newest = co_await find_newest(each.found, until);
+            auto newest = co_await find_newest(each.found, each.recorded, until);
             if (newest) {
                 if (missing) *newest = std::move(*missing);
                 if (*newest)
@@ -316,11 +316,13 @@ Task<> Adoption::adopt(Undecided each, MonoTime until, std::shared_ptr<std::size
 
 /// The newest run that ever had a program, or may have one; younger directories are starts that came to nothing, and
 /// are removed, also from `found`. Nothing: there is none. Errors: io (no proof of anything about the last of `found`).
-Task<Result<std::optional<FoundRun>>> Adoption::find_newest(FoundProcess& found, MonoTime until) {
+Task<Result<std::optional<FoundRun>>> Adoption::find_newest(FoundProcess& found, std::optional<RunRecord> recorded,
+                                                            MonoTime until) {
     std::optional<FoundRun> newest = std::move(found.newest);
     while (newest) {
         FoundRun run = co_await await_start(std::move(*newest), until);
         newest.reset();
+        doubt_state(run, recorded);
         const Found what = classify(run, std::nullopt, Wanted::down, world_.directories.boot_id(), world_.clock.wall());
         if (!std::holds_alternative<FoundNothing>(what)) {
             std::optional<FoundRun> out(std::move(run));

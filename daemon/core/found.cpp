@@ -142,6 +142,13 @@ void recall_program(FoundRun& run, const RunRecord& known, const ProcessRecord& 
     if (!is_marked && !base::read_hex(known.mark, state.nonce)) state.nonce = {};
 }
 
+void doubt_state(FoundRun& run, const std::optional<RunRecord>& recorded) {
+    // What follows an abortion is nothing.
+    const bool may_go_on = run.state.phase < rundir::Phase::aborted && !run.shim_alive && !run.other_format;
+    const bool is_known = recorded && recorded->id == run.id && recorded->pid != 0;
+    if (may_go_on && is_known && run.trouble.empty()) run.trouble = "the newest record of its state is damaged";
+}
+
 Found classify(const FoundRun& run, const std::optional<Outcome>& recorded, Wanted wanted, base::BootId boot,
                WallTime now, bool is_before_restart) {
     const auto& state = run.state;

@@ -51,6 +51,10 @@ std::optional<FoundRun> missing_run(const FoundProcess& found, const ProcessReco
 /// program from before a restart of the machine nothing does.
 void recall_program(FoundRun& run, const RunRecord& known, const ProcessRecord& record, base::BootId boot);
 
+/// Where the store knows of a program of the run, and its state says that none was begun, what was written last cannot
+/// be read, and what was written before it proves nothing: it is in trouble.
+void doubt_state(FoundRun& run, const std::optional<RunRecord>& recorded);
+
 // What became of the newest run.
 /// No program ever ran, and none will: it is as if the run had never been. The one before it counts. Only what was
 /// written in this boot proves that.

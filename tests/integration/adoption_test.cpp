@@ -128,6 +128,20 @@ TEST_CASE("a shim that died without a word leaves an outcome nobody invents") {
     CHECK(!told["failure"].contains("lived_seconds"));
 }
 
+TEST_CASE("a state that knows less of a run than the store does not take the run from it") {
+    auto data = left_behind([](rundir::RunState& state) {
+        state.phase = rundir::Phase::prepared;
+        state.pid = 0;
+    });
+    for (int daemons = 0; daemons < 2; ++daemons) {
+        DaemonInProcess daemon({}, data);
+        const Json view = only_view(daemon);
+        CHECK(view["run"] == "p1.1");
+        CHECK(view["state"] == "lost");
+        CHECK(view["causes"][0]["code"] == "run_damaged");
+    }
+}
+
 TEST_CASE("after a restart of the machine what always runs is run again, and nothing else") {
     const bool is_always = GENERATE(true, false);
     auto data = left_behind(
@@ -922,6 +936,14 @@ TEST_CASE("an environment survives the daemon that was given it") {
 
 TEST_CASE("the shim of an unfinished start may leave after the next daemon has come") {
     auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::prepared; });
+    {
+        // Nothing has been heard of it.
+        auto database = registry::Database::open(data->path() / "persistproc.db");
+        REQUIRE(database);
+        auto statement = database->prepare("UPDATE runs SET doc = '{}'");
+        REQUIRE(statement);
+        REQUIRE(statement->run());
+    }
     auto lock = base::FileLock::try_take(rundir::run_paths(data->path(), first_run).shim_lock);
     REQUIRE((lock && *lock));
     DaemonInProcess daemon({}, data, false);
