@@ -101,6 +101,10 @@ std::string stopper_text(std::string_view stopped_by) {
     return " by " + base::escape_line(has_version ? stopped_by.substr(0, version) : stopped_by);
 }
 
+static std::string stopper_of(const ProcessView& view) {
+    return domain::has_cause(view, CauseCode::shut_down) ? " by persistproc shutdown" : stopper_text(view.stopped_by);
+}
+
 bool has_failed(const ProcessView& view) {
     if (view.state == ProcessState::stopped || domain::is_live(view)) return false;
     return view.exit_code.value_or(1) != 0;
@@ -119,7 +123,7 @@ std::string ending_text(const ProcessView& view, WallTime now, std::string_view 
                        ? "has ended with the machine" + before
                        : "has ended" + before + ", and nobody can know how" + causes(view);
             break;
-        case ProcessState::stopped: said = "was stopped" + stopper_text(view.stopped_by) + after; break;
+        case ProcessState::stopped: said = "was stopped" + stopper_of(view) + after; break;
         case ProcessState::backoff: said = how(view) + after + next_run(view, now); break;
         case ProcessState::gave_up:
             said = how(view) + after + "; it ended too often and is not restarted any more";

@@ -93,6 +93,7 @@ std::string cause_text(const Cause& cause) {
             return fmt::format("{} shorter than {}",
                                base::counted(cause.count.value_or(0), "run in a row was", "runs in a row were"),
                                base::format_seconds(cause.seconds.value_or(0)));
+        case CauseCode::shut_down: return "persistproc shutdown stopped everything";
         case CauseCode::runs_again:
             return fmt::format("runs again at {}{}", base::format_rfc3339(cause.at.value_or(WallTime{})),
                                count_text(cause));

@@ -22,6 +22,7 @@ enum class CauseCode {
     signal_sent,        // at, by: who had it sent the signal that ended it
     runs_again,         // at; count, most: failures in a row, and how many end it
     quick_failures,     // it crashes; count: of its runs in a row, each shorter than `seconds`
+    shut_down,          // it was stopped because everything was
     called_off,         // by: who stopped it when it had ended by itself, and maybe waited to run again
     written_by_newer,   // unsupported; text: the format
     written_by_older,   // unsupported; text: the format
@@ -99,6 +100,7 @@ struct EnumNames<domain::CauseCode> {
                                                                {E::signal_sent, "signal_sent"},
                                                                {E::runs_again, "runs_again"},
                                                                {E::quick_failures, "quick_failures"},
+                                                               {E::shut_down, "shut_down"},
                                                                {E::called_off, "called_off"},
                                                                {E::written_by_newer, "written_by_newer"},
                                                                {E::written_by_older, "written_by_older"},

@@ -28,6 +28,7 @@ struct Before {
         process.record.intent = now.intent;
         process.record.intent_run = now.intent_run;
         process.record.intent_by = now.intent_by;
+        process.record.shut_down_run = now.shut_down_run;
         process.record.called_off_run = now.called_off_run;
         process.record.called_off_by = now.called_off_by;
     }

@@ -52,6 +52,7 @@ void explain_end(Outcome& outcome, const ProcessRecord& record, std::uint32_t ru
     }
     if (outcome.reason == OutcomeReason::stopped) {
         if (outcome.stopped_by.empty()) outcome.stopped_by = record.intent_by;
+        if (record.shut_down_run == run) outcome.causes.push_back(Cause{.code = CauseCode::shut_down});
         return;
     }
     const auto is_foreign = [](const Cause& each) { return each.code == CauseCode::killed_by_other; };

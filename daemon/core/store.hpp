@@ -61,8 +61,9 @@ struct ProcessRecord {
     // A newer daemon's word for it stands for `up` here: what runs goes on, what has ended obeys its restart policy.
     Wanted wanted = Wanted::up;
     Intent intent = Intent::none;
-    std::uint32_t intent_run = 0;  // the run the intent is about
-    std::string intent_by;         // who asked; of a run that was stopped, it says by whom
+    std::uint32_t intent_run = 0;               // the run the intent is about
+    std::string intent_by;                      // who asked; of a run that was stopped, it says by whom
+    std::optional<std::int64_t> shut_down_run;  // it was to be stopped as everything was
     std::uint32_t last_run = 0;
     std::int64_t restarts = 0;        // on request or by policy; a start of what had ended is none
     std::int64_t quick_failures = 0;  // runs in a row that ended too soon, as `Lifecycle` counts them
@@ -103,6 +104,7 @@ struct ProcessRecord {
         each(field("intent", &R::intent));
         each(field("intent_run", &R::intent_run));
         each(field("intent_by", &R::intent_by).absent_if_empty());
+        each(field("shut_down_run", &R::shut_down_run).left_out_if_absent());
         each(field("last_run", &R::last_run).range(0, domain::last_number));
         each(field("restarts", &R::restarts));
         each(field("quick_failures", &R::quick_failures));

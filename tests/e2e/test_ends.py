@@ -121,12 +121,13 @@ class Ends(harness.TestCase):
         harness.eventually("the wait has begun", lambda: any(is_socket(fd) for fd in os.listdir(descriptors)))
         self.ok("shutdown")
         for each in told:
-            self.assertRegex(each.wait().err.decode(), r"p1 \(web\) was stopped from a command line after \S+ m?s\n")
+            self.assertRegex(each.wait().err.decode(), r"p1 \(web\) was stopped by persistproc shutdown after \S+ m?s\n")
         for each in objects:
             events = [json.loads(line) for line in each.wait().out.splitlines()]
             end = next(event for event in events if event.get("event") == "stopped" and event["run"] == "p1.1")
             self.assertEqual((end["exit_code"], end["stopped_by"]), (3, CLIENT))
             self.assertTrue(end["started_at"] < end["ended_at"], end)
+        self.assertRegex(self.cli("status", "web").out, rb"\nstate +stopped \(exited with code 3\): persistproc shutdown stopped everything\n")
 
     def test_a_stop_that_meets_an_end_is_told(self):
         """Whichever came first: nothing that was stopped is without a word of who stopped it."""

@@ -472,6 +472,19 @@ TEST_CASE("a stop that meets an end is told beside its outcome") {
     CHECK(daemon.shims.spawned() == 1);
 }
 
+TEST_CASE("what was stopped with everything is told as that") {
+    DaemonInProcess daemon;
+    const auto causes = [&] {
+        return daemon.call("list_processes", Json::object())["structuredContent"]["processes"][0]["causes"];
+    };
+    daemon.call("start_process", command("a"));
+    daemon.call("stop_process", Json{{"process", "p1"}});
+    CHECK(!causes().is_array());
+    daemon.call("start_process", command("a"));
+    daemon.call("shutdown_daemon", Json::object());
+    CHECK(causes() == Json::array({{{"code", "shut_down"}}}));
+}
+
 TEST_CASE("a kill from elsewhere is told in every answer, of one that runs again too") {
     DaemonInProcess daemon;
     Json arguments = command("a");

@@ -22,6 +22,7 @@ Task<Result<ops::ShutdownResponse>> Operations::leave(ops::ShutdownRequest reque
         }
         ++process->stops;
         ++process->stopping;
+        if (!process->is<Stopping>()) process->record.shut_down_run = process->life.last_run();
         change.processes.push_back(want_down(*process, actor));
         longest_grace = std::max(longest_grace, grace_of(*process, {}));
         going.push_back(process);

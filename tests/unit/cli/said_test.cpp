@@ -44,6 +44,8 @@ TEST_CASE("each end in words") {
     CHECK(text(stopped) == "p92 (api) was stopped by claude-code after 1m 15s");
     stopped.stopped_by = "persistproc 0.1.0";
     CHECK(text(stopped) == "p92 (api) was stopped from a command line after 1m 15s");
+    stopped.causes.push_back(Cause{.code = CauseCode::shut_down});
+    CHECK(text(stopped) == "p92 (api) was stopped by persistproc shutdown after 1m 15s");
     auto out_of_memory = ended(S::killed, {}, "SIGKILL");
     out_of_memory.reason = OutcomeReason::oom;
     CHECK(text(out_of_memory) == "p92 (api) was killed by SIGKILL (out of memory) after 1 s");
