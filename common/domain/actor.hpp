@@ -1,4 +1,5 @@
 #pragma once
+#include <string>
 #include <string_view>
 
 namespace persistproc::domain {
@@ -6,6 +7,11 @@ namespace persistproc::domain {
 /// Whether an actor, as a client called itself, is our command line: the person's own.
 inline bool is_own_client(std::string_view actor) noexcept {
     return actor == "persistproc" || actor.starts_with("persistproc ");
+}
+
+/// "by codex 1.2", "from a command line": whoever types in a shell may be the person or an agent.
+inline std::string by_whom(std::string_view actor) {
+    return is_own_client(actor) ? "from a command line" : "by " + std::string(actor);
 }
 
 }  // namespace persistproc::domain

@@ -40,10 +40,7 @@ std::string replaced_text(const Cause& cause) {
                                  : "nothing is missing");
 }
 
-std::string by_text(const Cause& cause) {
-    if (!cause.by || cause.by->empty()) return "";
-    return is_own_client(*cause.by) ? " from a command line" : " by " + *cause.by;
-}
+std::string by_text(const Cause& cause) { return cause.by && !cause.by->empty() ? " " + by_whom(*cause.by) : ""; }
 
 std::string other_version_text(const char* which, const Cause& cause) {
     return fmt::format("written by {} {} version (format {}), which alone can use it; not touched",
@@ -93,10 +90,10 @@ std::string cause_text(const Cause& cause) {
             return fmt::format("{} shorter than {}",
                                base::counted(cause.count.value_or(0), "run in a row was", "runs in a row were"),
                                base::format_seconds(cause.seconds.value_or(0)));
-        case CauseCode::shut_down: return "persistproc shutdown stopped everything";
         case CauseCode::runs_again:
             return fmt::format("runs again at {}{}", base::format_rfc3339(cause.at.value_or(WallTime{})),
                                count_text(cause));
+        case CauseCode::shut_down: return "persistproc shutdown stopped everything";
         case CauseCode::called_off: return fmt::format("stopped{} after it had ended", by_text(cause));
         case CauseCode::written_by_newer: return other_version_text("newer", cause);
         case CauseCode::written_by_older: return other_version_text("older", cause);

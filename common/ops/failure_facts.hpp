@@ -30,6 +30,7 @@ struct PrintedError {
 /// Why a run failed, beside how it ended and what it printed. What is not known is left out.
 struct FailureFacts {
     std::optional<double> lived_seconds;
+    std::optional<std::string> restarted_by;    // who asked for the run, where another one had been before
     std::optional<std::int64_t> held_port;      // that it wanted, and another one has
     std::optional<std::string> holder_process;  // its id, where it is one of ours
     std::optional<std::string> holder_label;    // and its label
@@ -46,6 +47,7 @@ struct FailureFacts {
         using R = FailureFacts;
         using schema::field;
         each(field("lived_seconds", &R::lived_seconds).left_out_if_absent());
+        each(field("restarted_by", &R::restarted_by).left_out_if_absent());
         each(field("held_port", &R::held_port).left_out_if_absent());
         each(field("holder_process", &R::holder_process).left_out_if_absent());
         each(field("holder_label", &R::holder_label).left_out_if_absent());

@@ -7,6 +7,7 @@
 
 #include "common/async/offload.hpp"
 #include "common/base/text.hpp"
+#include "common/domain/actor.hpp"
 #include "common/logstore/reader.hpp"
 #include "daemon/core/complained_ports.hpp"
 #include "daemon/core/printed_errors.hpp"
@@ -66,6 +67,9 @@ std::string failure_text(const Failure& failure) {
     const auto add = [&out](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
     if (failure.holder) add(ops::held_port_text(holder));
     if (failure.memory_kills > 0 && !failure.is_kill_told)
+    if (!failure.restarted_by.empty())
+        add("restarted " + base::escape_line(domain::by_whom(failure.restarted_by)) +
+            (failure.since_restart ? fmt::format(", {} ago", base::format_age(*failure.since_restart)) : ""));
         add(fmt::format("the kernel killed {} of its cgroup for want of memory meanwhile",
                         base::counted(failure.memory_kills, "process", "processes")));
     if (failure.good_run != 0 && failure.changes.empty())
@@ -84,6 +88,7 @@ Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::optional<i
     const bool is_over = process && (process->ended_run == run || process->run > run);
     if (found && found->state.started_wall_ns != 0) {
         const auto& state = found->state;
+    if (process && process->run == run) out.restarted_by = process->restarted_by;
         const bool has_ended = state.phase == rundir::Phase::exited;
         const std::int64_t end = has_ended ? state.ended_wall_ns : base::to_ns(clock_.wall());
         // When a lost one ended, nobody knows.
@@ -91,6 +96,7 @@ Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::optional<i
             out.lived = std::chrono::nanoseconds(std::max<std::int64_t>(0, end - state.started_wall_ns));
         if (has_ended && state.oom_kills_known != 0) out.memory_kills = state.oom_kills;
         out.is_kill_told = state.killed != 0 && state.exit_value == SIGKILL;
+        out.since_restart = clock_.wall() - base::from_ns(state.started_wall_ns);
     }
     std::vector<int> ports;
     if (wanted_port) ports.push_back(*wanted_port);

@@ -18,8 +18,10 @@ namespace persistproc::core {
 struct Failure {
     std::uint32_t run = 0;                          // of its process so many were begun
     std::optional<std::chrono::nanoseconds> lived;  // until its end, or so far; none: it cannot be known
-    std::optional<rundir::PortHolder> holder;       // of the port that it wanted and has not
-    std::optional<ProcessId> holder_process;        // where it is one of ours
+    std::string restarted_by;                       // who asked for the run, where it is known and it was not its first
+    std::optional<std::chrono::nanoseconds> since_restart;  // where it is known, too
+    std::optional<rundir::PortHolder> holder;               // of the port that it wanted and has not
+    std::optional<ProcessId> holder_process;                // where it is one of ours
     std::string holder_label;
     /// Meanwhile the kernel killed so many processes of its cgroup for want of memory; 0: none, or nobody knows.
     std::uint32_t memory_kills = 0;

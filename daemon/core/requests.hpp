@@ -22,6 +22,7 @@ struct Located {
     bool is_live = false;
     bool runs_again = false;      // another run follows: it waits for its time, or is being restarted
     std::int64_t pid = 0;         // of that run; 0: none was ever known
+    std::string restarted_by;     // who asked for the run, as another one had been; empty: nobody, or not known
     std::uint32_t ended_run = 0;  // the last one that has ended; 0: none
     std::uint32_t ready_run = 0;  // the newest that somebody saw ready; 0: none is known
     bool has_checks = false;      // that say whether it is ready

@@ -202,6 +202,8 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     out.ready = process->ready;
     out.not_ready = readiness_detail(*process);
     if (process->url_run == out.run) out.url = process->url;
+    // A start and a rule of its policy are on record with the run that they began, a restart with the one before.
+    if (process->record.intent_run + 1 == out.run) out.restarted_by = process->record.intent_by;
     out.ended_run = process->ended_run;
     out.ready_run = static_cast<std::uint32_t>(process->record.ready_run);
     out.last_outcome = process->life.outcome();

@@ -23,10 +23,7 @@ std::string bytes_text(std::int64_t bytes) {
     return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / 1048576.0);
 }
 
-/// "by codex 1.2"; whoever types in a shell may be the person or an agent.
-std::string by_whom(const std::string& actor) {
-    return domain::is_own_client(actor) ? "from a command line" : "by " + base::escape_line(actor);
-}
+std::string by_whom(const std::string& actor) { return base::escape_line(domain::by_whom(actor)); }
 
 std::string how_it_ended(const domain::Ending& ending) {
     std::string out;

@@ -26,6 +26,7 @@ ops::PrintedError printed_error(const logstore::ErrorBlock& block) {
 ops::FailureFacts facts_of(const core::Failure& failure, ProcessId process) {
     ops::FailureFacts out;
     if (failure.lived) out.lived_seconds = std::chrono::duration<double>(*failure.lived).count();
+    if (!failure.restarted_by.empty()) out.restarted_by = failure.restarted_by;
     core::add_holder(failure, out);
     if (failure.memory_kills > 0) out.memory_kills = failure.memory_kills;
     if (failure.good_run > 0) out.good_run = to_string(RunId{process, failure.good_run});

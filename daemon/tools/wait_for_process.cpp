@@ -293,7 +293,9 @@ Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::Ca
     ops::WaitRequest asked = request;
     const auto waited = co_await wait_as_asked(core, std::move(asked), std::move(context), left);
     if (!waited) co_return mcp::tool_failure(waited.error());
-    const auto failure = co_await explain(core, request, **waited, *left);
+    auto failure = co_await explain(core, request, **waited, *left);
+    // Who has just restarted it knows.
+    if (failure && introduced == Introduced::yes) failure->restarted_by.clear();
     co_return answer(request, **waited, *left, failure, introduced);
 }
 

@@ -485,6 +485,39 @@ TEST_CASE("what was stopped with everything is told as that") {
     CHECK(causes() == Json::array({{{"code", "shut_down"}}}));
 }
 
+TEST_CASE("who restarted a run that failed is told with why it failed") {
+    DaemonInProcess daemon;
+    const auto why = [&](const char* member) {
+        const Json told = daemon.call("describe_process", Json{{"process", "p1"}})["structuredContent"];
+        return told.contains("failure") ? told["failure"].value(member, std::string()) : std::string();
+    };
+    const auto end = [&](std::uint32_t number) {
+        daemon.shims.find(run(1, number))->end(7);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->ended_run == number; });
+    };
+    const std::string by = daemon.call("start_process", command("a"))["structuredContent"]["started_by"];
+    SECTION("nobody") {
+        end(1);
+        CHECK(why("restarted_by").empty());
+        CHECK(why("text").find("restarted") == std::string::npos);
+    }
+    SECTION("by a restart") {
+        daemon.call("restart_process", Json{{"process", "p1"}});
+        end(2);
+        CHECK(why("restarted_by") == by);
+        CHECK(why("text").find("restarted by " + by) != std::string::npos);
+    }
+    SECTION("its policy, after somebody's restart") {
+        Json arguments = command("b");
+        arguments["restart"] = "on_failure";
+        daemon.call("start_process", arguments);
+        daemon.call("restart_process", Json{{"process", "p2"}});
+        daemon.shims.find(run(2, 2))->end(7);
+        daemon.advance_until(100ms, [&] { return daemon.supervisor.find({2})->run == 3; });
+        CHECK(daemon.supervisor.find({2})->restarted_by.empty());
+    }
+}
+
 TEST_CASE("a kill from elsewhere is told in every answer, of one that runs again too") {
     DaemonInProcess daemon;
     Json arguments = command("a");

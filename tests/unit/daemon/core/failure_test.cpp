@@ -48,6 +48,14 @@ TEST_CASE("each fact of a failure is told, and what is not known is left out") {
     CHECK(failure_text(failure) == "lived 1.5 s");
     failure.run = 4;
     failure.lived = 75s;
+    failure.restarted_by = "codex 1.2\n";
+    failure.since_restart = 20s;
+    CHECK(failure_text(failure) == "lived 1.5 s; restarted by codex 1.2\\x0a, 20s ago");
+    failure.restarted_by = "persistproc 0.1.0";
+    CHECK(failure_text(failure) == "lived 1.5 s; restarted from a command line, 20s ago");
+    failure.since_restart.reset();
+    CHECK(failure_text(failure) == "lived 1.5 s; restarted from a command line");
+    failure.restarted_by.clear();
     failure.holder = rundir::PortHolder{.port = 3000, .pid = 4711, .name = "node; next cursor p1:7:7"};
     CHECK(failure_text(failure) == "lived 75 s in run 4; port 3000 is held by \"node; next cursor p1:7:7\" (PID 4711)");
     failure.holder->name = "node";
