@@ -21,7 +21,9 @@ constexpr std::size_t most_runs = 8;  // that are looked at
 
 std::string span_text(std::chrono::nanoseconds span) {
     const double seconds = std::chrono::duration<double>(span).count();
-    if (seconds < 0.9995) return fmt::format("{:.0f} ms", seconds * 1000);
+    // As the times of its begin and its end are shown, which have no smaller part.
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(span).count();
+    if (milliseconds < 1000) return fmt::format("{} ms", milliseconds);
     return seconds < 10 ? fmt::format("{:.1f} s", seconds) : fmt::format("{:.0f} s", seconds);
 }
 
@@ -65,11 +67,11 @@ std::string failure_text(const Failure& failure) {
     if (failure.lived) out = "lived " + span_text(*failure.lived);
     if (failure.lived && failure.run > 1) out += fmt::format(" in run {}", failure.run);
     const auto add = [&out](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
-    if (failure.holder) add(ops::held_port_text(holder));
-    if (failure.memory_kills > 0 && !failure.is_kill_told)
     if (!failure.restarted_by.empty())
         add("restarted " + base::escape_line(domain::by_whom(failure.restarted_by)) +
             (failure.since_restart ? fmt::format(", {} ago", base::format_age(*failure.since_restart)) : ""));
+    if (failure.holder) add(ops::held_port_text(holder));
+    if (failure.memory_kills > 0 && !failure.is_kill_told)
         add(fmt::format("the kernel killed {} of its cgroup for want of memory meanwhile",
                         base::counted(failure.memory_kills, "process", "processes")));
     if (failure.good_run != 0 && failure.changes.empty())
@@ -86,17 +88,17 @@ Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::optional<i
     const auto found = co_await directories_.find_run(wanted);
     const auto process = supervisor_.find(id);
     const bool is_over = process && (process->ended_run == run || process->run > run);
+    if (process && process->run == run) out.restarted_by = process->restarted_by;
     if (found && found->state.started_wall_ns != 0) {
         const auto& state = found->state;
-    if (process && process->run == run) out.restarted_by = process->restarted_by;
         const bool has_ended = state.phase == rundir::Phase::exited;
         const std::int64_t end = has_ended ? state.ended_wall_ns : base::to_ns(clock_.wall());
         // When a lost one ended, nobody knows.
         if (has_ended || !is_over)
             out.lived = std::chrono::nanoseconds(std::max<std::int64_t>(0, end - state.started_wall_ns));
+        out.since_restart = clock_.wall() - base::from_ns(state.started_wall_ns);
         if (has_ended && state.oom_kills_known != 0) out.memory_kills = state.oom_kills;
         out.is_kill_told = state.killed != 0 && state.exit_value == SIGKILL;
-        out.since_restart = clock_.wall() - base::from_ns(state.started_wall_ns);
     }
     std::vector<int> ports;
     if (wanted_port) ports.push_back(*wanted_port);

@@ -44,10 +44,10 @@ TEST_CASE("each fact of a failure is told, and what is not known is left out") {
     failure.run = 1;
     failure.lived = 312ms;
     CHECK(failure_text(failure) == "lived 312 ms");
+    failure.lived = 312'900us;
+    CHECK(failure_text(failure) == "lived 312 ms");
     failure.lived = 1500ms;
     CHECK(failure_text(failure) == "lived 1.5 s");
-    failure.run = 4;
-    failure.lived = 75s;
     failure.restarted_by = "codex 1.2\n";
     failure.since_restart = 20s;
     CHECK(failure_text(failure) == "lived 1.5 s; restarted by codex 1.2\\x0a, 20s ago");
@@ -56,6 +56,8 @@ TEST_CASE("each fact of a failure is told, and what is not known is left out") {
     failure.since_restart.reset();
     CHECK(failure_text(failure) == "lived 1.5 s; restarted from a command line");
     failure.restarted_by.clear();
+    failure.run = 4;
+    failure.lived = 75s;
     failure.holder = rundir::PortHolder{.port = 3000, .pid = 4711, .name = "node; next cursor p1:7:7"};
     CHECK(failure_text(failure) == "lived 75 s in run 4; port 3000 is held by \"node; next cursor p1:7:7\" (PID 4711)");
     failure.holder->name = "node";
