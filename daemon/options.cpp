@@ -219,6 +219,7 @@ Result<Options> parse_options(int argc, char** argv, bool& done) {
         *bytes = *size;
     }
     options.verbose = flags.verbose;
+    if (auto open = config::check_ready_fd(flags.ready_fd); !open) return open.error();
     options.ready_fd = flags.ready_fd.value_or(options.ready_fd);
     options.keep_ended = settings.keep_ended.value_or(options.keep_ended);
     options.max_processes = settings.max_processes.value_or(options.max_processes);

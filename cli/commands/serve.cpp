@@ -172,6 +172,12 @@ Task<int> end_running_daemon(boost::asio::any_io_executor executor, CommonOption
 }  // namespace
 
 static int serve(const CommonOptions& common, const Console& console, ServeArguments options) {
+    if (options.detach && options.flags.ready_fd)
+        return console.fail(
+            Error{ErrorCode::invalid,
+                  "serve: --ready-fd is of a daemon in the foreground; with --detach the command itself "
+                  "ends once the daemon serves"});
+    if (auto open = config::check_ready_fd(options.flags.ready_fd); !open) return console.fail(open.error());
     CommonOptions wanted = common;
     wanted.compat = wanted.compat || options.settings.compat;
     wanted.daemon_flags = as_typed(options.settings);
@@ -185,12 +191,6 @@ static int serve(const CommonOptions& common, const Console& console, ServeArgum
     if (!program) return console.fail(program.error());
     std::vector<std::string> words = {program->native(), "--data-dir", common.data_directory, "--port",
                                       std::to_string(wanted.port)};
-    if (options.flags.ready_fd) {
-        words.insert(words.end(), {"--ready-fd", std::to_string(*options.flags.ready_fd)});
-        // Whoever gave it may have marked it close-on-exec for us alone.
-        if (const int flags = ::fcntl(*options.flags.ready_fd, F_GETFD); flags >= 0)
-            ::fcntl(*options.flags.ready_fd, F_SETFD, flags & ~FD_CLOEXEC);
-    }
     if (wanted.compat) words.emplace_back("--compat");
     words.insert(words.end(), wanted.daemon_flags.begin(), wanted.daemon_flags.end());
     if (common.quiet) words.emplace_back("-q");
@@ -208,6 +208,12 @@ static int serve(const CommonOptions& common, const Console& console, ServeArgum
     }
     if (options.detach)
         return run_task([&](boost::asio::any_io_executor executor) { return detach(executor, wanted, console); });
+    if (options.flags.ready_fd) {
+        words.insert(words.end(), {"--ready-fd", std::to_string(*options.flags.ready_fd)});
+        // Whoever gave it may have marked it close-on-exec for us alone.
+        if (const int flags = ::fcntl(*options.flags.ready_fd, F_GETFD); flags >= 0)
+            ::fcntl(*options.flags.ready_fd, F_SETFD, flags & ~FD_CLOEXEC);
+    }
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);

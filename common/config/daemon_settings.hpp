@@ -1,10 +1,13 @@
 #pragma once
 /// What `persistprocd` and `persistproc serve` are both told, in one set of words.
+#include <fcntl.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "common/base/result.hpp"
 #include "common/rundir/daemon_paths.hpp"
 #include "common/schema/field.hpp"
 
@@ -43,6 +46,13 @@ struct DaemonFlags {
                           "Write READY=1 and ENDPOINT=URL to this descriptor once it serves, or ERROR=why"));
     }
 };
+
+/// To be asked before anything is opened: later the number may be that of a file of ours. Errors: invalid (no
+/// descriptor of that number is open).
+inline Result<void> check_ready_fd(std::optional<int> fd) {
+    if (!fd || ::fcntl(*fd, F_GETFD) >= 0) return {};
+    return Error{ErrorCode::invalid, "--ready-fd " + std::to_string(*fd) + ": no descriptor of that number is open"};
+}
 
 /// What the file can say, too, as keys of [daemon]. As given: what is absent is the daemon's own choice. Texts are read
 /// by the daemon.

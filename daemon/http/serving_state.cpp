@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -35,7 +36,8 @@ Result<void> notify_service_manager(std::string_view state) {
 
 Result<void> announce_ready(int fd, std::string_view line) {
     if (fd < 0) return {};
-    base::UniqueFd owned(fd);
+    // The number of a standard stream must not become that of another file.
+    base::UniqueFd owned(fd > STDERR_FILENO ? fd : -1);
     if (const int err = base::write_all(fd, std::string(line) + "\n"); err != 0)
         return base::os_failure("--ready-fd", err);
     return {};

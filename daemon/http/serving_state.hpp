@@ -10,7 +10,8 @@ namespace persistproc::daemon::http {
 /// abstract name. Without one: nothing. Errors: io.
 Result<void> notify_service_manager(std::string_view state);
 
-/// Writes "<line>\n" to `fd` and closes it (`--ready-fd`). Negative: nothing. Errors: io.
+/// Writes "<line>\n" to `fd` (`--ready-fd`) and closes it, unless it is a standard stream. Negative: nothing. Errors:
+/// io.
 Result<void> announce_ready(int fd, std::string_view line);
 /// Writes "ERROR=<why>" to it: one that will not serve. No line, which some take for the word that it does. Left open:
 /// when it ends, whoever reads it knows that lock and port are given up.

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import urllib.request
@@ -111,6 +112,27 @@ class FirstSteps(harness.TestCase):
         self.ok("start", "sleep", "60")
         self.assertIn(b"1 process was stopped", self.ok("shutdown").err)
         self.assertEqual(self.ok("serve", "--detach", "-q").out, b"")
+
+    def test_a_descriptor_for_readiness_that_is_not_open_is_refused(self):
+        """It would later be one of the daemon's own, which was written to and closed: the daemon never ended."""
+        serve = [harness.BIN / "persistproc", "serve"]
+        rows = [
+            ([harness.BIN / "persistprocd"], "--ready-fd 99: no descriptor of that number is open"),
+            (serve, "--ready-fd 99: no descriptor of that number is open"),
+            ([*serve, "--replace"], "--ready-fd 99: no descriptor of that number is open"),
+            ([*serve, "--detach"], "with --detach the command itself ends"),
+        ]
+        for command, word in rows:
+            refused = subprocess.run([*command, "--ready-fd", "99"], env=self.place.environment, capture_output=True, timeout=20)
+            self.assertEqual((refused.returncode, refused.stdout), (2, b""), refused)
+            self.assertOneLine(refused.stderr, word)
+        self.assertEqual(harness.processes_of(self.place.root), [])
+        # A standard stream stays what it is.
+        serving = self.background("serve", "--ready-fd", "1")
+        serving.until_output(b"READY=1\nENDPOINT=")
+        serving.until_output(b"persistproc setup CLIENT")
+        self.ok("shutdown")
+        self.assertEqual(serving.wait().code, 0)
 
     def test_serve_that_loses_the_directory_to_another(self):
         # Which holds it, and does not serve yet.
