@@ -41,6 +41,17 @@ public:
     template <class IsBefore>
     Result<Place> find(IsBefore is_before) {
         std::size_t low = 0, high = segments_.size();  // first segment that begins at or after the place
+        // Most places are near the end, which is open: the farther away, the longer the steps.
+        for (std::size_t step = 1; low < high; step *= 2) {
+            const std::size_t probe = high - std::min(step, high - low);
+            auto first = answer(probe, 0, is_before);
+            if (!first) return first.error();
+            if (!*first || !**first)
+                high = probe;
+            else
+                low = probe + 1;
+            if (low > 0) break;
+        }
         while (low < high) {
             const std::size_t middle = low + (high - low) / 2;
             auto first = answer(middle, 0, is_before);

@@ -726,6 +726,24 @@ TEST_CASE("a search sees whole what the other stream interrupted, on whatever pa
     CHECK(texts(lines_of(log.path(), query)) == Texts{"ore", "rd"});
 }
 
+TEST_CASE("what stands in the newest segment is found without a look at those far from it") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    for (int i = 0; i < 8; ++i) {
+        log.out("line\n");
+        log.begin_segment();
+    }
+    log.out("line\n");
+    LineQuery query;
+    query.from = log.position();
+    log.out("last\n");
+    for (const std::uint32_t unreadable : {3u, 4u, 5u, 6u}) {
+        std::filesystem::remove(log.index_file(unreadable));
+        std::filesystem::create_directory(log.index_file(unreadable));
+    }
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"last"});
+}
+
 TEST_CASE("a line is found whole across every border") {
     const std::string line = "needle in a haystack";
     for (std::size_t cut = 1; cut < line.size(); ++cut) {
