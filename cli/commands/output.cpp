@@ -168,27 +168,79 @@ bool is_apart(const logstore::Line& before, const logstore::Line& line, bool is_
     return is_first_of_page ? line.position > before.end : line.ordinal > before.ordinal + 1;
 }
 
+/// Lines as text. One that is too long comes in parts, and is one line all the same.
+class LineText {
+public:
+    explicit LineText(const format::OutputStyle& style) : style_(style), part_style_(style) {
+        part_style_.timestamps = false;
+    }
+
+    void begin_page(const logstore::LinePage& page) {
+        // Lines are counted page by page.
+        last_.ordinal = 0;
+        if (page.lost_bytes > 0 || page.lines.empty()) return;
+        const logstore::Line& first = page.lines.front();
+        if (first.position == last_.end && first.run == last_.run && first.stream == last_.stream)
+            last_.ordinal = first.ordinal;
+    }
+    void add(const logstore::Line& line, std::string& out) {
+        const bool goes_on = is_open_ && line.ordinal != 0 && line.ordinal == last_.ordinal;
+        if (is_open_ && !goes_on) out += '\n';
+        if (!goes_on) cut_bytes_ += line.missing_before;
+        cut_bytes_ += line.missing_after;
+        out += format::line_text(line, goes_on ? part_style_ : style_, false);
+        is_open_ = !line.event && !line.complete;
+        if (is_open_) out.pop_back();
+        last_ = {.stream = line.stream, .run = line.run, .end = line.end, .ordinal = line.ordinal};
+    }
+    /// Ends a line that has no end.
+    std::string finish() { return std::exchange(is_open_, false) ? "\n" : ""; }
+    /// Of lines that were shown in part.
+    std::uint64_t cut_bytes() const noexcept { return cut_bytes_; }
+
+private:
+    const format::OutputStyle& style_;
+    format::OutputStyle part_style_;
+    struct Last {
+        logstore::Stream stream = logstore::Stream::none;
+        std::uint32_t run = 0;
+        std::uint64_t end = 0, ordinal = 0;
+    };
+    Last last_;
+    std::uint64_t cut_bytes_ = 0;
+    bool is_open_ = false;
+};
+
 Result<Printed> print_lines(const Console& console, const fs::path& log_directory, const logstore::LineQuery& query,
                             const format::OutputStyle& style, bool json) {
     std::uint64_t lost_bytes = 0;
     Printed printed;
+    LineText lines(style);
     const bool has_borders = !json && (query.context > 0 || query.context_after.value_or(0) > 0);
     std::optional<logstore::Line> last;
     auto next = for_each_page(log_directory, query, [&](const logstore::LinePage& page) {
         std::string text;
+        lines.begin_page(page);
         for (const auto& line : page.lines) {
             if (has_borders && last && is_apart(*last, line, &line == &page.lines.front()))
-                text += format::context_border;
-            text += format::line_text(line, style, json);
+                text += lines.finish() + std::string(format::context_border);
+            if (json)
+                text += format::line_text(line, style, true);
+            else
+                lines.add(line, text);
             if (has_borders) last = line;
         }
         printed.is_any = printed.is_any || !page.lines.empty();
         lost_bytes += page.lost_bytes;
         return console.print(text);
     });
+    if (const std::string end = lines.finish(); !end.empty()) console.print(end);
     if (lost_bytes > 0)
         console.note(base::counted(lost_bytes, "byte of what was looked through was lost",
                                    "bytes of what was looked through were lost"));
+    if (lines.cut_bytes() > 0)
+        console.note(fmt::format("{} of lines that are too long for a search are left out; without one they are whole",
+                                 base::counted(lines.cut_bytes(), "byte")));
     if (!next) return next.error();
     printed.next = *next;
     return printed;

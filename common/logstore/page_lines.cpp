@@ -78,12 +78,13 @@ bool PageLines::take(const LineView& line) {
         next_ = line.end;
         return true;
     }
-    return match ? take_match(line, *match, whole) : take_other(line);
+    return match ? take_match(line, *match, whole) : take_other(line, whole);
 }
 
-bool PageLines::take_other(const LineView& line) {
+bool PageLines::take_other(const LineView& line, const LongLine& whole) {
     const bool has_context = after_ > 0 || query_.context > 0;
     Line shown = has_context ? make_line(line, false) : Line{};
+    if (query_.longest_line == 0) shown.missing_before = whole.bytes - line.text.size();
     // The parts of a long line are one of context.
     const bool is_rest = has_context && !kept_.empty() && !kept_.back().matched && goes_on(kept_.back(), shown);
     if (after_ > 0 || is_rest) {
@@ -97,8 +98,7 @@ bool PageLines::take_other(const LineView& line) {
 
 bool PageLines::take_match(const LineView& line, std::string_view match, const LongLine& whole) {
     while (!before_.empty()) {
-        auto context = std::move(before_.front());
-        before_.pop_front();
+        auto context = pop_before();
         if (!keep(std::move(context.first), context.second)) return false;
     }
     after_ = pattern_ ? query_.context_after.value_or(query_.context) : 0;
@@ -136,8 +136,22 @@ void PageLines::take_before(Line line, std::uint64_t end) {
         before_.back().second = end;
         return;
     }
+    if (before_.empty() || !goes_on(before_.back().first, line)) ++before_lines_;
+    before_bytes_ += line.text.size();
     before_.emplace_back(std::move(line), end);
-    if (before_.size() > query_.context) before_.pop_front();
+    // Of a line that fills the page alone, its end.
+    const auto is_too_long = [this] {
+        return before_bytes_ > query_.max_bytes && before_.size() > 1 && goes_on(before_[0].first, before_[1].first);
+    };
+    while (before_lines_ > query_.context || is_too_long()) pop_before();
+}
+
+std::pair<Line, std::uint64_t> PageLines::pop_before() {
+    auto oldest = std::move(before_.front());
+    before_.pop_front();
+    before_bytes_ -= std::min<std::uint64_t>(before_bytes_, oldest.first.text.size());
+    if (before_.empty() || !goes_on(oldest.first, before_.front().first)) --before_lines_;
+    return oldest;
 }
 
 bool PageLines::matches_across(const LineView& line) const {

@@ -84,10 +84,11 @@ private:
     void note_part(const LineView& line, LongLine& of);
     /// Whether a part before has matched: it is one match.
     bool is_told(const LineView& line, const LongLine& of);
-    bool take_other(const LineView& line);
+    bool take_other(const LineView& line, const LongLine& whole);
     bool take_match(const LineView& line, std::string_view match, const LongLine& whole);
     /// Context that waits for a match.
     void take_before(Line line, std::uint64_t end);
+    std::pair<Line, std::uint64_t> pop_before();
     /// Whether a match begins in the part before of a very long line, and ends in this one.
     bool matches_across(const LineView& line) const;
     void remember_part(const LineView& line, bool matched);
@@ -111,6 +112,7 @@ private:
     LinePage page_;
     std::deque<Line> kept_;
     std::deque<std::pair<Line, std::uint64_t>> before_;  // context that waits for a match, with its end
+    std::uint64_t before_lines_ = 0, before_bytes_ = 0;  // of it; a long line may come in parts
     std::uint64_t after_ = 0;                            // context lines still due after a match
     std::uint64_t ordinal_ = 0;
     std::uint64_t bytes_ = 0, matched_ = 0, begin_ = 0, next_ = 0;

@@ -55,6 +55,22 @@ class Cursor(harness.TestCase):
 
 
 class Output(harness.TestCase):
+    def test_what_a_search_leaves_out_of_a_long_line_is_told(self):
+        size = 3000000
+        code = f"import sys; sys.stdout.write('x' * {size} + '\\nmatch\\nlast\\n' + 'x' * {size})"
+        self.start("long", harness.python(code))
+        self.wait_exit("long")
+        whole = self.ok("output", "--grep", "match", "-C", "1", "long")
+        self.assertTrue(whole.out == b"x" * size + b"\nmatch\nlast\n" and whole.err == b"", repr(whole))
+        for words, end, all_bytes in (
+            (("--grep", "match", "-B", "1", "-n", "0"), b"x\nmatch\n", size),
+            (("--grep", "^x"), b"x\n", 2 * size),
+        ):
+            part = self.ok("output", *words, "long")
+            shown = part.out.count(b"x")
+            self.assertTrue(part.out.endswith(end) and 0 < shown < all_bytes, repr(part))
+            self.assertOneLine(part.err, f"{all_bytes - shown} bytes of lines that are too long for a search are left out")
+
     def test_100000_lines_of_a_program_that_exits_at_once(self):
         command = harness.python("import sys; sys.stdout.write(''.join('line %06d\\n' % i for i in range(100000)))")
         expected = b"".join(b"line %06d\n" % i for i in range(100000))

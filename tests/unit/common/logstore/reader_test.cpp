@@ -744,6 +744,37 @@ TEST_CASE("what stands in the newest segment is found without a look at those fa
     CHECK(texts(lines_of(log.path(), query)) == Texts{"last"});
 }
 
+TEST_CASE("a line of context is given whole however long it is, or what is missing of it is told") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    constexpr std::size_t size = 3'500'000, record = 250'000;
+    log.out("first\n");
+    log.out(std::string(record, 'x'));
+    for (std::size_t i = 1; i < size / record; ++i) log.out(std::string(record, 'x'), line_continues);
+    log.out("\n", line_continues);
+    log.out("match\n");
+    LineQuery query;
+    query.grep = "match";
+    query.context = 1;
+    query.last = 100;
+    const auto shown = [&](std::size_t most) {
+        query.max_bytes = most;
+        std::uint64_t bytes = 0;
+        const auto page = lines_of(log.path(), query);
+        for (const auto& line : page.lines) bytes += line.matched ? 0 : line.text.size();
+        CHECK(page.lines.back().text == "match");
+        return std::pair(bytes, page.lines.front().missing_before);
+    };
+    CHECK(shown(64u << 20) == std::pair<std::uint64_t, std::uint64_t>(size, 0));
+    const auto [given, missing] = shown(1u << 20);
+    CHECK(given > 0);
+    CHECK(given + missing == size);
+    // It counts as one.
+    query.context = 2;
+    query.max_bytes = 64u << 20;
+    CHECK(texts(lines_of(log.path(), query)).front() == "first");
+}
+
 TEST_CASE("a line is found whole across every border") {
     const std::string line = "needle in a haystack";
     for (std::size_t cut = 1; cut < line.size(); ++cut) {
