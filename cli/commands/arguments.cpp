@@ -243,6 +243,7 @@ Result<void> WaitArguments::take(std::vector<std::string> words, const Given& gi
         request.until = condition;
         ++conditions;
     }
+    names_condition = conditions > 0;
     if (conditions > 1) return Error{ErrorCode::invalid, "wait: one of --ready, --pattern, --port, --quiet and --exit"};
     if (given.has("stream") && !request.pattern) return Error{ErrorCode::invalid, "wait: --stream goes with --pattern"};
     return {};

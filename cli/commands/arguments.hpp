@@ -359,6 +359,7 @@ struct WaitArguments {
     bool exit = false;
     bool ready = false;
     std::optional<double> timeout_seconds;  // nothing: as long as it takes
+    bool names_condition = false;
 
     template <class Each>
     static constexpr void fields(Each&& each) {

@@ -39,6 +39,15 @@ struct Chosen {
     bool has_others = false;  // that have ended a while ago
 };
 
+/// The flag for which a word behind a target was meant that names no process itself.
+Error with_flag(Error failed, const std::string& word) {
+    if (failed.code != ErrorCode::not_found) return failed;
+    const bool is_number = std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
+    failed.message += fmt::format("; {} {}", is_number ? "so many lines: -n" : "lines that match it: --grep",
+                                  base::shell_quote(base::excerpt(word)));
+    return failed;
+}
+
 /// Those that are meant, each once. Errors: of the first target that names none, or several.
 Task<Result<Chosen>> choose_logs(DaemonClient& client, const OutputArguments& options) {
     Chosen out;
@@ -55,6 +64,7 @@ Task<Result<Chosen>> choose_logs(DaemonClient& client, const OutputArguments& op
     std::set<std::string> ids;
     for (const std::string& target : options.targets) {
         auto view = co_await client.find(target);
+        if (!view && !out.views.empty()) co_return with_flag(view.error(), target);
         if (!view) co_return view.error();
         if (ids.insert(view->id).second) out.views.push_back(std::move(*view));
     }

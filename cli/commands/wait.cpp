@@ -457,6 +457,30 @@ Task<ReadyWait> wait_until_ready(Context context, std::string target, std::optio
     co_return out;
 }
 
+/// The flag for which a word behind a target was meant that names no process itself.
+static std::string flag_for(const std::string& word) {
+    const bool is_number = std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (is_number) return "--port " + word;
+    return word == "ready" || word == "exit" ? "--" + word : "--pattern " + base::shell_quote(word);
+}
+
+/// Nobody would wait for the end of the others when what is to be waited for was left out. Nothing: all is well, or
+/// cannot be known yet.
+static Task<std::optional<Error>> refuse_condition(Context context, std::vector<std::string> targets) {
+    auto client = co_await DaemonClient::connect(context.executor, context.common);
+    if (!client) co_return std::nullopt;
+    std::string first;
+    for (const std::string& target : targets) {
+        const auto view = co_await (*client)->find(target);
+        if (view && first.empty()) first = target;
+        if (view || view.error().code != ErrorCode::not_found || first.empty()) continue;
+        co_return Error{ErrorCode::not_found,
+                        fmt::format("{}; as what to wait for: persistproc wait {} {}", view.error().message,
+                                    base::shell_quote(base::excerpt(first)), flag_for(base::excerpt(target)))};
+    }
+    co_return std::nullopt;
+}
+
 static Task<int> wait(Context context, WaitArguments options) {
     const std::size_t count = options.targets.size();
     const Console console = context.console;
@@ -465,6 +489,11 @@ static Task<int> wait(Context context, WaitArguments options) {
         const auto there = co_await connect_to_read(context.executor, context.common);
         if (!there) co_return console.fail(there.error());
         if (!*there) co_return console.fail(no_such_process(options.targets.front()));
+    }
+    if (count > 1 && !options.names_condition) {
+        std::vector<std::string> targets = options.targets;
+        const auto refused = co_await refuse_condition(context, std::move(targets));
+        if (refused) co_return console.fail(*refused);
     }
     Round round = make_round(std::move(context), std::move(options));
     const auto left = co_await carry_out(round);

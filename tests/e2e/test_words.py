@@ -212,6 +212,15 @@ REFUSED = [
     ("output FOO=secret", 125, 'no process is "FOO=…"'),
     ("status FOO=secret", 4, 'no process is "FOO=…"'),
     ("wait FOO=secret", 125, 'no process is "FOO=…"'),
+    ("wait api ready", 125, "as what to wait for: persistproc wait api --ready"),
+    ("wait api 3000", 125, "as what to wait for: persistproc wait api --port 3000"),
+    ("wait api FOO=secret", 125, "as what to wait for: persistproc wait api --pattern 'FOO=…'"),
+    ("logs api FOO=secret", 125, 'no process is "FOO=…"'),
+    ("logs api 50", 125, "so many lines: -n 50"),
+    ("logs api error", 125, "lines that match it: --grep error"),
+    ("logs --previous api", 2, "unknown flag --previous: --run N shows the run N"),
+    ("list --running", 2, "unknown flag --running: --state STATE chooses by it"),
+    ("restart --wait api", 2, "unknown flag --wait: persistproc wait TARGET --ready"),
     ("audit FOO=secret", 125, 'no process is "FOO=…"'),
     ("signal HUP FOO=secret", 125, 'no process is "FOO=…"'),
     ("signal FOO=secret api", 2, 'signal: "FOO=…" cannot be sent'),
@@ -249,6 +258,7 @@ REFUSED = [
 
 # One word, as a shell passes it on when it was quoted.
 LINES = [
+    (["wait", "api", "up on"], 125, "as what to wait for: persistproc wait api --pattern 'up on'"),
     (["run", "echo hi && sleep 1"], 2, '"&" needs a shell: persistproc run --shell \'echo hi && sleep 1\''),
     (["echo hi | cat"], 2, "persistproc run --shell 'echo hi | cat'"),
     (["start", "echo $HOME"], 2, "persistproc start --shell 'echo $HOME'"),
