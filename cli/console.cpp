@@ -118,7 +118,7 @@ void Console::output_failed(int fd, int error) const {
 int Console::final_status(int status) const noexcept { return output_->lost ? failure_status : status; }
 
 void Console::answer(std::string_view line) const {
-    if (!quiet_) print(fmt::format("{}\n", line));
+    if (!quiet_) print(format::answer_text(line, width()));
 }
 
 void Console::note(std::string_view text) const {

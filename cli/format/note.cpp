@@ -14,4 +14,9 @@ std::string note_text(std::string_view text, int columns) {
            "\n";
 }
 
+std::string answer_text(std::string_view line, int columns) {
+    constexpr int least = 20;
+    return (columns >= least ? wrap_behind(line, static_cast<std::size_t>(columns), 0) : std::string(line)) + "\n";
+}
+
 }  // namespace persistproc::cli::format

@@ -93,6 +93,11 @@ TEST_CASE("what the client says breaks between words, below its own beginning") 
     CHECK(format::note_text(text, 32) == "persistproc: " + text + "\n");
     CHECK(format::note_text("see " + std::string(90, '/') + " for", 60) ==
           "persistproc: see\n             " + std::string(90, '/') + "\n             for\n");
+    const std::string line = "p3 ('sleep 100 | cat' in /home/ann/shop) is running, PID 26472";
+    CHECK(format::answer_text(line, 0) == line + "\n");
+    CHECK(format::answer_text(line, 62) == line + "\n");
+    CHECK(format::answer_text(line, 60) == "p3 ('sleep 100 | cat' in /home/ann/shop) is running, PID\n26472\n");
+    CHECK(format::answer_text(line, 19) == line + "\n");
     CHECK(format::note_text("a\x1b[31m\nb \xff", 80) == "persistproc: a\\x1b[31m\\x0ab \xef\xbf\xbd\n");
     for (int columns = 33; columns < 90; ++columns) {
         std::string rest = format::note_text(text, columns);
