@@ -30,7 +30,9 @@ constexpr auto lately = std::chrono::minutes(10);
 enum class Standing { lives, broken, ended_lately, ended };
 
 Standing standing_of(const ProcessView& view, WallTime now) {
-    if (domain::is_live(view) || domain::has_tree(view) || view.state == ProcessState::backoff) return Standing::lives;
+    if (domain::is_live(view) || domain::has_tree(view) || view.state == ProcessState::backoff ||
+        view.state == ProcessState::waiting)
+        return Standing::lives;
     switch (view.state.known().value_or(ProcessState::unsupported)) {
         case ProcessState::failed:
         case ProcessState::gave_up:
@@ -64,7 +66,9 @@ void sort_views(std::vector<ProcessView>& views, WallTime now, ListSort sort) {
         const Standing standing = sort == ListSort::state ? standing_of(view, now) : Standing::lives;
         const bool is_over = standing == Standing::ended_lately || standing == Standing::ended;
         const WallTime ended = is_over ? view.ended_at.value_or(WallTime{}) : WallTime{};
-        return std::tuple(standing, -ended.time_since_epoch().count(), rank_of(view, now, sort),
+        // Processes of a project stand together, behind those of none.
+        const std::string project = sort == ListSort::state && view.project ? view.project->file : std::string();
+        return std::tuple(standing, -ended.time_since_epoch().count(), rank_of(view, now, sort), project,
                           sort == ListSort::label ? view.label : std::string(), number_of(view));
     };
     using Key = decltype(key(views.front()));
@@ -133,8 +137,11 @@ std::string state_cell(const ProcessView& view, WallTime now) {
             out += ", " + domain::cause_text(each);
         else if (each.code == CauseCode::runs_again && each.at)
             out += fmt::format(", in {}", short_time(*each.at - now));
+        else if (each.code == CauseCode::waits_for)
+            out += " for " + each.text.value_or("");
     }
-    if (!domain::is_live(view) && view.ended_at && view.state != ProcessState::backoff)
+    const bool is_to_come = view.state == ProcessState::backoff || view.state == ProcessState::waiting;
+    if (!domain::is_live(view) && view.ended_at && !is_to_come)
         out += fmt::format(", {} ago", first_unit(age_text(*view.ended_at, now)));
     return out;
 }
@@ -347,6 +354,7 @@ std::string_view colour_of(const ProcessView& view) {
         case ProcessState::running: return domain::has_cause(view, CauseCode::quick_failures) ? moving : good;
         case ProcessState::starting:
         case ProcessState::stopping:
+        case ProcessState::waiting:
         case ProcessState::backoff: return moving;
         case ProcessState::exited: return view.exit_code.value_or(0) == 0 ? "" : bad;
         case ProcessState::killed:

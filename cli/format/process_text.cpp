@@ -71,6 +71,7 @@ std::string bare_state_text(const ProcessView& view, std::optional<WallTime> now
         case ProcessState::killed: out = view.signal ? fmt::format("killed by {}", *view.signal) : "killed"; break;
         case ProcessState::stopped: out = stop_text(view); break;
         case ProcessState::failed: out = "could not be started"; break;
+        case ProcessState::waiting: out = "waiting"; break;
         case ProcessState::backoff: out = "waiting to be restarted" + last_end_text(view); break;
         case ProcessState::gave_up: out = "gave up restarting" + last_end_text(view); break;
         default:
@@ -242,6 +243,11 @@ std::string process_details(const ops::ProcessDetails& process, WallTime now, co
     rows.add("url", process.url.value_or(""));
     rows.add("ready when", fmt::format("{}", fmt::join(process.ready_checks, "; ")));
     rows.add("healthy while", fmt::format("{}", fmt::join(process.health_checks, "; ")));
+    if (process.project) {
+        const std::string changed = "; it has changed since up: persistproc up applies it";
+        rows.add("project", fmt::format("{}, {}{}", process.project->name, process.project->file,
+                                        process.file_changed.value_or(false) ? changed : std::string()));
+    }
     rows.add("command", domain::command_line(process.command));
     rows.add("working directory", process.working_directory);
     rows.add("variables set", fmt::format("{}", fmt::join(process.variable_names, ", ")));

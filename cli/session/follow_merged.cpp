@@ -105,7 +105,8 @@ private:
         MergedLogs::Log& log = logs_->logs[i];
         Followed one(log.view);
         // Of those that nobody named an end that was before is no news.
-        one.is_over = joining_.all && !domain::is_live(log.view) && log.view.state != ProcessState::backoff;
+        const bool is_to_come = log.view.state == ProcessState::backoff || log.view.state == ProcessState::waiting;
+        one.is_over = joining_.all && !domain::is_live(log.view) && !is_to_come;
         one.newest_run = run_of(log.view);
         processes_.push_back(std::move(one));
         log.lines->go_on();

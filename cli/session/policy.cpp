@@ -17,6 +17,7 @@ Reading read_state(ProcessState state) {
         case ProcessState::stopping:
         case ProcessState::unreachable:
         case ProcessState::unsupported: return Reading::lives;
+        case ProcessState::waiting:
         case ProcessState::backoff: return Reading::may_return;
         case ProcessState::exited:
         case ProcessState::killed:

@@ -20,13 +20,17 @@ inline constexpr const char* kill_points[] = {
     "daemon.record.committed",
     // A stop and a restart: the wish is committed; the shim has it; the end is heard.
     "daemon.stop.recorded", "daemon.restart.recorded", "daemon.stop.sent", "daemon.end.heard",
+    // A project: what its file has no more is stopped, and on record as nobody's; the runs to come of an up are
+    // prepared, and nothing says so yet; that is committed, and nothing is begun; a down is committed.
+    "daemon.up.removed", "daemon.up.prepared", "daemon.up.recorded", "daemon.down.recorded",
     // A removal: out of sight; deleted.
     "daemon.remove.hidden", "daemon.remove.deleted",
     // A recovery: the rows are read; the directories are listed; all processes are known; a shim is connected; has been
     // greeted; has answered; a start that came to nothing is removed; a wish of the daemon before is about to be
-    // carried out; everything is decided.
+    // carried out; everything is decided; what projects are asked for is about to go on.
     "daemon.adopt.loaded", "daemon.adopt.listed", "daemon.adopt.placed", "daemon.adopt.connected",
     "daemon.adopt.greeted", "daemon.adopt.answered", "daemon.adopt.dropped", "daemon.adopt.intent", "daemon.adopt.done",
+    "daemon.adopt.planned",
     // A take-over: another shim is executed; it has been given what it needs.
     "daemon.takeover.spawned", "daemon.takeover.committed",
     // In that shim: it has the output that was under way; the log is opened and set right; that output is in the log;

@@ -138,6 +138,10 @@ std::string cause_text(const Cause& cause) {
                               : "it is not run again: its command is not on record";
         case CauseCode::data_removed: return "the data directory was removed, and nothing of it is recorded any more";
         case CauseCode::checks_failed: return cause.text.value_or("its checks failed");
+        case CauseCode::waits_for:
+            return cause.text.value_or("") + (cause.by ? ": " + *cause.by : std::string(": not there yet"));
+        case CauseCode::dependency: return fmt::format("it needs {}, which is not there", cause.text.value_or(""));
+        case CauseCode::not_begun: return cause.text.value_or("");
     }
     return {};
 }

@@ -42,6 +42,9 @@ enum class CauseCode {
     watch_failed,       // text: why changes of its files are not seen
     not_understood,     // it is not run again for that; text: of its definition, as a later release wrote it; else its
                         // command is not on record
+    waits_for,          // text: a process of its project that is not there yet; by: how that one is
+    dependency,         // text: a process of its project that it needs, and that cannot come up
+    not_begun,          // text: why its project's start of it came to nothing
 };
 
 /// `code` says which of the others are set.
@@ -118,7 +121,10 @@ struct EnumNames<domain::CauseCode> {
                                                                {E::files_changed, "files_changed"},
                                                                {E::watch_suspended, "watch_suspended"},
                                                                {E::watch_failed, "watch_failed"},
-                                                               {E::not_understood, "not_understood"}};
+                                                               {E::not_understood, "not_understood"},
+                                                               {E::waits_for, "waits_for"},
+                                                               {E::dependency, "dependency"},
+                                                               {E::not_begun, "not_begun"}};
 };
 }  // namespace schema
 

@@ -64,7 +64,8 @@ bool is_live(ProcessState state) noexcept {
 }
 
 bool has_ended(ProcessState state) noexcept {
-    return !is_live(state) && state != ProcessState::backoff && state != ProcessState::unsupported;
+    return !is_live(state) && state != ProcessState::backoff && state != ProcessState::unsupported &&
+           state != ProcessState::waiting;
 }
 
 bool is_variable_name(std::string_view name) noexcept {

@@ -13,6 +13,7 @@
 #include "common/base/result.hpp"
 #include "common/base/time.hpp"
 #include "common/domain/cause.hpp"
+#include "common/domain/membership.hpp"
 #include "common/domain/readiness.hpp"
 #include "common/schema/field.hpp"
 
@@ -45,6 +46,7 @@ std::optional<std::uint32_t> find_number(std::string_view text) noexcept;
 std::optional<std::uint32_t> find_run_number(std::string_view text, ProcessId process) noexcept;
 
 enum class ProcessState {
+    waiting,  // wanted up, and something it needs is not there yet
     starting,
     running,
     stopping,
@@ -69,8 +71,9 @@ enum class OutcomeReason {
     oom,
     exec_failed,
     lost,
-    not_ready,  // its checks did not hold in the time they had: it was ended for that
-    unhealthy,  // its health checks failed: as above
+    not_ready,   // its checks did not hold in the time they had: it was ended for that
+    unhealthy,   // its health checks failed: as above
+    dependency,  // no run: a process of its project that it needs could not come up
 };
 
 /// How one run ended. At most one of `exit_code` and `signal` is set; neither means nobody can know.
@@ -135,10 +138,11 @@ template <>
 struct EnumNames<domain::ProcessState> {
     using E = domain::ProcessState;
     static constexpr std::pair<E, std::string_view> names[] = {
-        {E::starting, "starting"}, {E::running, "running"},         {E::stopping, "stopping"},
-        {E::exited, "exited"},     {E::killed, "killed"},           {E::stopped, "stopped"},
-        {E::failed, "failed"},     {E::backoff, "backoff"},         {E::gave_up, "gave_up"},
-        {E::lost, "lost"},         {E::unreachable, "unreachable"}, {E::unsupported, "unsupported"}};
+        {E::waiting, "waiting"},        {E::starting, "starting"}, {E::running, "running"},
+        {E::stopping, "stopping"},      {E::exited, "exited"},     {E::killed, "killed"},
+        {E::stopped, "stopped"},        {E::failed, "failed"},     {E::backoff, "backoff"},
+        {E::gave_up, "gave_up"},        {E::lost, "lost"},         {E::unreachable, "unreachable"},
+        {E::unsupported, "unsupported"}};
 };
 template <>
 struct EnumNames<domain::OutcomeReason> {
@@ -149,7 +153,8 @@ struct EnumNames<domain::OutcomeReason> {
                                                                {E::exec_failed, "exec_failed"},
                                                                {E::lost, "lost"},
                                                                {E::not_ready, "not_ready"},
-                                                               {E::unhealthy, "unhealthy"}};
+                                                               {E::unhealthy, "unhealthy"},
+                                                               {E::dependency, "dependency"}};
 };
 template <>
 struct EnumNames<domain::RestartPolicy> {
@@ -216,11 +221,15 @@ struct Definition {
     std::vector<std::string> variables;  // names of those that were set for it; their values stand in the spec alone
     // How the restart policy goes about it, where it is not as usual (core::RestartRule).
     std::optional<double> healthy_after_seconds, restart_delay_seconds, max_restart_delay_seconds;
-    std::vector<int> never_codes;    // exit codes after which it is not run again
-    std::vector<int> success_codes;  // exit codes that are no failure; empty: 0 alone
-    Checks ready, health;            // paths in them are relative to the working directory
-    std::optional<Watch> watch;      // changes of these files run it again
-    schema::Unknown unknown;         // what a newer version has stored; kept
+    std::vector<int> never_codes;          // exit codes after which it is not run again
+    std::vector<int> success_codes;        // exit codes that are no failure; empty: 0 alone
+    Checks ready, health;                  // paths in them are relative to the working directory
+    std::optional<Watch> watch;            // changes of these files run it again
+    std::optional<Membership> membership;  // of a project; nothing: it was started by itself
+    // Runs before the stop signal, within the grace, with its environment and directory.
+    std::vector<std::string> stop_command;
+    std::optional<std::int64_t> log_limit_bytes;  // of its output; else the daemon's own
+    schema::Unknown unknown;                      // what a newer version has stored; kept
 
     template <class Each>
     static constexpr void fields(Each&& each);
@@ -324,6 +333,9 @@ constexpr void Definition::fields(Each&& each) {
              .as_flag("health", "CHECK",
                       "Once it is ready, asked every 10s; as --ready. It is run again when three in a row fail"));
     each(field("watch", &D::watch).only(schema::in_documents).left_out_if_absent());
+    each(field("project", &D::membership).only(schema::in_documents).left_out_if_absent());
+    each(field("stop_command", &D::stop_command).only(schema::in_documents).absent_if_empty().left_out_if_absent());
+    each(field("log_limit_bytes", &D::log_limit_bytes).only(schema::in_documents).left_out_if_absent());
 }
 
 /// A process as every answer shows it (product contract, "Process view"): its definition, as far as that is shown, and
@@ -346,6 +358,7 @@ struct ProcessView : Definition, Ending {
     std::optional<std::int64_t> memory_bytes;
     std::optional<WallTime> last_output_at;
     std::optional<std::string> log_path;
+    std::optional<ProjectPlace> project;
     schema::Unknown unknown;  // what a newer daemon says besides; hides that of the definition
 
     template <class Each>
@@ -372,6 +385,7 @@ struct ProcessView : Definition, Ending {
         each(field("memory_bytes", &V::memory_bytes));
         each(field("last_output_at", &V::last_output_at));
         each(field("log_path", &V::log_path));
+        each(field("project", &V::project).left_out_if_absent());
     }
 };
 /// As of its state; of one that only a newer version knows, by its facts.

@@ -60,6 +60,7 @@ struct ProcessDetails : domain::ProcessView {
     std::vector<std::string> variable_names;  // that were asked for when it was started; never their values
     std::optional<std::int64_t> programs;     // in its tree
     std::vector<std::string> ready_checks, health_checks;  // as domain::check_text
+    std::optional<bool> file_changed;  // its project's, since it was last applied to it; absent: it is of none
     // Of a restart policy: runs in a row that were shorter than `healthy_seconds`, and how many end it.
     std::optional<std::int64_t> quick_failures, most_quick_failures;
     std::optional<double> healthy_seconds;
@@ -78,6 +79,7 @@ struct ProcessDetails : domain::ProcessView {
         each(field("programs", &R::programs));
         each(field("ready_checks", &R::ready_checks).absent_if_empty().left_out_if_absent());
         each(field("health_checks", &R::health_checks).absent_if_empty().left_out_if_absent());
+        each(field("project_file_changed", &R::file_changed).left_out_if_absent());
         each(field("quick_failures", &R::quick_failures));
         each(field("most_quick_failures", &R::most_quick_failures));
         each(field("healthy_seconds", &R::healthy_seconds));

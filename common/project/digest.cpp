@@ -80,10 +80,24 @@ Changes compare(const Digests& before, const Digests& now) {
     return out;
 }
 
-std::string consent_digest(const Loaded& loaded, std::string_view secret) {
-    Hash hash(secret);
+namespace {
+
+void add_files(Hash& hash, const Loaded& loaded) {
     for (const auto& file : loaded.files)
         hash.add(file.path).add(file.is_environment ? "environment" : "file").add(file.bytes);
+}
+
+}  // namespace
+
+std::string content_digest(const Loaded& loaded, std::string_view secret) {
+    Hash hash(secret);
+    add_files(hash, loaded);
+    return hash.digits();
+}
+
+std::string consent_digest(const Loaded& loaded, std::string_view secret) {
+    Hash hash(secret);
+    add_files(hash, loaded);
     if (loaded.project) {
         hash.add(loaded.project->file).add(loaded.project->name);
         for (const auto& process : loaded.project->processes)

@@ -17,6 +17,10 @@ using Digests = std::map<std::string, std::string>;
 
 Digests digests_of(const Process& process, std::string_view secret);
 
+/// Kept beside the keys, and of no say in what restarts: the bytes of all files that the project was read from.
+inline constexpr std::string_view content_key = "(files)";
+std::string content_digest(const Loaded& loaded, std::string_view secret);
+
 /// What has changed between two definitions of a process, by the names of keys.
 struct Changes {
     std::vector<std::string> restarting;  // hold from the next run on: that process restarts, no other

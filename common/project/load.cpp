@@ -231,6 +231,7 @@ private:
         finish_command(draft);
         finish_paths(draft);
         finish_restart(draft.process);
+        draft.process.definition.log_limit_bytes = draft.process.log_limit_bytes;
         finish_watch(draft);
         finish_checks(draft);
         finish_environment(draft);
@@ -271,6 +272,8 @@ private:
         }
         if (auto fits = domain::check_command(process.stop_command); !fits)
             refuse_key(draft, "stop_command", fits.error().message);
+        process.definition.stop_command = process.stop_command;
+        if (process.stop_in_shell) process.definition.stop_command = {"/bin/sh", "-c", process.stop_command.front()};
     }
 
     void finish_paths(Draft& draft) {
@@ -317,6 +320,8 @@ private:
         finish_checks_of(draft, "ready", process.ready);
         finish_checks_of(draft, "health", process.health);
         if (auto fine = domain::check_health(process.health); !fine) refuse_key(draft, "health", fine.error().message);
+        process.definition.ready = process.ready;
+        process.definition.health = process.health;
         for (const auto& edge : process.depends_on)
             if (edge.until == Condition::log) check_pattern(draft, "depends_on", edge.pattern);
     }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/domain/membership.hpp"
 #include "common/domain/process.hpp"
 #include "common/domain/readiness.hpp"
 #include "common/schema/field.hpp"
@@ -28,24 +29,8 @@ struct PortWish {
     friend bool operator==(const PortWish&, const PortWish&) = default;
 };
 
-enum class Condition {
-    ready,    // its checks hold, a oneshot has ended with success; without either it has started
-    started,  // its program runs
-    done,     // a oneshot has ended with success
-    ended,    // it has ended, however
-    log,      // a line of its present run matches
-};
-
-/// What a process waits for before it is started.
-struct Dependency {
-    std::string process;
-    Condition until = Condition::ready;  // where it is not stated: as far as the other one's readiness is known
-    bool is_stated = false;
-    std::string pattern;   // RE2, of `log`
-    bool restart = false;  // is restarted whenever the other one is ready in a new run
-    bool required = true;  // else it starts all the same when the other one fails for good
-    friend bool operator==(const Dependency&, const Dependency&) = default;
-};
+using domain::Condition;
+using domain::Dependency;
 
 struct EnvironmentFile {
     std::string path;
@@ -164,13 +149,4 @@ std::string port_variable(std::string_view port_name);
 bool has_readiness(const Process& process) noexcept;
 
 }  // namespace project
-
-namespace schema {
-template <>
-struct EnumNames<project::Condition> {
-    using E = project::Condition;
-    static constexpr std::pair<E, std::string_view> names[] = {
-        {E::ready, "ready"}, {E::started, "started"}, {E::done, "done"}, {E::ended, "ended"}, {E::log, "log"}};
-};
-}  // namespace schema
 }  // namespace persistproc

@@ -53,7 +53,20 @@ std::shared_ptr<Before> before_restart(const Process& process, const FoundRun& n
     return before;
 }
 
+/// The run to come is not there any more: it was begun, as this one or before it, or its directory is gone.
+void forget_pending(ProcessRecord& record, std::uint32_t newest) {
+    if (record.waits_to_begin() && newest >= record.pending_run) record.planned = Planned::up;
+    record.pending_run = 0;
+}
+
 int failures_of(const Process& process) { return static_cast<int>(process.record.quick_failures); }
+
+/// Nobody has begun a run of it, or it came to nothing. Of a machine that was restarted since, that is not known.
+bool has_never_run(const Remnant& remnant, base::BootId boot) {
+    const ProcessRecord& record = *remnant.record;
+    const bool may_be_lost = record.intent != Intent::none && was_begun_before(record, boot);
+    return record.last_run == 0 || (!remnant.last_run && !may_be_lost);
+}
 
 }  // namespace
 
@@ -180,6 +193,15 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     // A database that was begun anew may have forgotten how far the epochs had come.
     if (found.newest) world_.epoch = std::max(world_.epoch, found.newest->state.epoch + 1);
     if (!found.trouble.empty()) base::report(base::Severity::error, "{}: {}", to_string(id), found.trouble);
+    const bool is_planned = remnant.record && remnant.record->planned;
+    if (is_planned && !remnant.has_directory && has_never_run(remnant, world_.directories.boot_id())) {
+        // What was to come of it is gone with its directory, or was withdrawn.
+        const auto member = table_.insert(std::move(*remnant.record));
+        member->record.pending_run = 0;
+        take_as_never_run(*member);
+        ++progress_.adopted;
+        return;
+    }
     if (remnant.record && !remnant.has_directory && remnant.record->last_run == 0) {
         // Of ours even what came to nothing has a run.
         base::report(base::Severity::warning,
@@ -194,7 +216,8 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
         ++progress_.adopted;
         return;
     }
-    if (is_failed_start(found, get_pointer(remnant.record), get_pointer(remnant.last_run))) {
+    const bool is_failed = is_failed_start(found, get_pointer(remnant.record), get_pointer(remnant.last_run));
+    if (is_failed && !is_planned) {
         world_.tasks.spawn("removal of " + to_string(id), drop_remnant(id));
         ++progress_.adopted;
         return;
@@ -218,6 +241,7 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     if (is_over) {
         // What was asked for after this run has come to nothing: whoever asks again is not to be given this run for it.
         if (process->record.last_run > found.newest->id.number) process->record.request_key.clear();
+        forget_pending(process->record, found.newest->id.number);
         take_as_ended(*process, *found.newest, remnant.last_run->outcome);
         ++progress_.adopted;
         return;
@@ -284,16 +308,21 @@ Task<> Adoption::adopt(Undecided each, MonoTime until, std::shared_ptr<std::size
     for (;;) {
         const ProcessRecord& record = each.process->record;
         if (is_failed_start(each.found, &record, get_pointer(each.recorded))) {
-            co_await drop(each.process);
+            if (record.planned)
+                co_await take_as_not_begun(each.process, each.found);
+            else
+                co_await drop(each.process);
             break;
         }
         if (each.found.trouble.empty()) {
             auto missing = missing_run(each.found, record, each.recorded, world_.directories.boot_id());
-            auto newest = co_await find_newest(each.found, each.recorded, until);
+            auto newest = co_await find_newest(each.found, *each.process, each.recorded, until);
             if (newest) {
                 if (missing) *newest = std::move(*missing);
                 if (*newest)
                     co_await settle(each.process, std::move(**newest), std::move(each.recorded), until);
+                else if (each.process->record.planned)
+                    take_as_never_run(*each.process);
                 else
                     co_await drop(each.process);
                 break;
@@ -316,20 +345,31 @@ Task<> Adoption::adopt(Undecided each, MonoTime until, std::shared_ptr<std::size
 
 /// The newest run that ever had a program, or may have one; younger directories are starts that came to nothing, and
 /// are removed, also from `found`. Nothing: there is none. Errors: io (no proof of anything about the last of `found`).
-Task<Result<std::optional<FoundRun>>> Adoption::find_newest(FoundProcess& found, std::optional<RunRecord> recorded,
-                                                            MonoTime until) {
+Task<Result<std::optional<FoundRun>>> Adoption::find_newest(FoundProcess& found, Process& process,
+                                                            std::optional<RunRecord> recorded, MonoTime until) {
+    bool keeps_pending = false;
     std::optional<FoundRun> newest = std::move(found.newest);
     while (newest) {
         FoundRun run = co_await await_start(std::move(*newest), until);
         newest.reset();
         doubt_state(run, recorded);
         const Found what = classify(run, std::nullopt, Wanted::down, world_.directories.boot_id(), world_.clock.wall());
-        if (!std::holds_alternative<FoundNothing>(what)) {
+        const bool is_to_come = is_pending(run, process.record, world_.directories.boot_id());
+        if (!is_to_come && !std::holds_alternative<FoundNothing>(what)) {
+            if (!keeps_pending) forget_pending(process.record, run.id.number);
             std::optional<FoundRun> out(std::move(run));
             co_return out;
         }
-        co_await world_.directories.remove_run(run.id);
-        base::kill_point("daemon.adopt.dropped");
+        if (is_to_come) {
+            // Where its start was asked for, its number is not used again: a shim that the daemon before had begun may
+            // come to life late.
+            const std::uint32_t before = run.id.number - 1;
+            process.life = Lifecycle(Unreachable{before}, process.record.wanted, before, std::nullopt);
+            keeps_pending = true;
+        } else {
+            co_await world_.directories.remove_run(run.id);
+            base::kill_point("daemon.adopt.dropped");
+        }
         found.runs.pop_back();
         if (found.runs.empty()) break;
         const RunId before{found.id, found.runs.back()};
@@ -340,7 +380,34 @@ Task<Result<std::optional<FoundRun>>> Adoption::find_newest(FoundProcess& found,
         }
         newest = std::move(*next);
     }
+    if (!keeps_pending) forget_pending(process.record, 0);
     co_return std::optional<FoundRun>();
+}
+
+/// One of a project: what is to become of it is on record, and of what it has been there is nothing.
+void Adoption::take_as_never_run(Process& process) {
+    process.unread.clear();
+    process.life = Lifecycle(Ended{}, Wanted::down, 0, std::nullopt);
+    process.life.reserve(process.record.last_run);
+    driver_.announce(process);
+}
+
+/// The same, of a start that has failed for good: it stays the project's, and what needs it does not begin without it.
+Task<> Adoption::take_as_not_begun(ProcessPtr process, FoundProcess found) {
+    ProcessRecord& record = process->record;
+    const Error why = start_error_of(record.definition, found.newest->state);
+    if (record.planned == Planned::waiting || record.planned == Planned::up) {
+        record.planned = Planned::failed;
+        record.plan_causes = {Cause{.code = CauseCode::not_begun, .text = base::escape_line(why.message)}};
+    }
+    record.pending_run = 0;
+    for (const std::uint32_t number : found.runs) {
+        const RunId id{found.id, number};
+        co_await world_.directories.remove_run(id);
+    }
+    if (!table_.holds(*process)) co_return;
+    commit_record(*process, "the failed start of " + to_string(record.id));
+    take_as_never_run(*process);
 }
 
 /// The shim of a start that was under way is about to leave or to tell of its program. Which of them decides whether
@@ -377,7 +444,7 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
     take_state(*process, run);
     if (is_restart_due(process->record, run))
         process->unrecorded = before_restart(*process, run);
-    else if (take_back_request(process->record, run))
+    else if (process->record.pending_run == 0 && take_back_request(process->record, run))
         // The next daemon may find it ended, and then takes the record at its word.
         commit_record(*process, "the definition of " + to_string(process->record.id));
     // Its directory was away, and it was taken for lost: nobody has asked for its end.
@@ -396,6 +463,7 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
     }
     if (const auto* settled = std::get_if<FoundSettled>(&what)) {
         take_as_ended(*process, run, settled->outcome);
+        driver_.announce(*process);
     } else if (const auto* ended = std::get_if<FoundEnded>(&what)) {
         take_end_as_news(process, run, *ended, highest);
     } else {

@@ -45,8 +45,10 @@ private:
     void place(Remnant remnant, std::vector<Undecided>& undecided);
     Task<> adopt(Undecided each, MonoTime until, std::shared_ptr<std::size_t> left);
     Task<> settle(ProcessPtr process, FoundRun run, std::optional<RunRecord> record, MonoTime until);
-    Task<Result<std::optional<FoundRun>>> find_newest(FoundProcess& found, std::optional<RunRecord> recorded,
-                                                      MonoTime until);
+    Task<Result<std::optional<FoundRun>>> find_newest(FoundProcess& found, Process& process,
+                                                      std::optional<RunRecord> recorded, MonoTime until);
+    void take_as_never_run(Process& process);
+    Task<> take_as_not_begun(ProcessPtr process, FoundProcess found);
     Task<FoundRun> await_start(FoundRun run, MonoTime until);
     void take_state(Process& process, const FoundRun& run) const;
     void take_as_ended(Process& process, const FoundRun& run, std::optional<Outcome> outcome);

@@ -23,6 +23,10 @@ struct Before {
         process.record.sent_signal = now.sent_signal;
         process.record.held_run = now.held_run;
         process.record.failed_checks = now.failed_checks;
+        process.record.planned = now.planned;
+        process.record.planned_by = now.planned_by;
+        process.record.pending_run = now.pending_run;
+        process.record.plan_causes = now.plan_causes;
         process.record.follow(process.life.wanted());
         if (!was_stopped || now.intent != Intent::stop) return;
         process.record.intent = now.intent;

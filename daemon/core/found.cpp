@@ -63,6 +63,14 @@ bool is_failed_start(const FoundProcess& found, const ProcessRecord* record, con
            found.newest->state.phase == rundir::Phase::exec_failed;
 }
 
+bool is_pending(const FoundRun& run, const ProcessRecord& record, base::BootId boot) {
+    const bool is_meant = record.planned == Planned::waiting && record.pending_run == run.id.number;
+    if (!is_meant || run.shim_alive || run.other_format || !run.trouble.empty()) return false;
+    if (run.state.phase >= rundir::Phase::started) return false;
+    // A power cut may have taken the word that a program was started, but not the one that its start was asked for.
+    return record.last_run < run.id.number || run.state.boot_id == boot || run.state.phase == rundir::Phase::aborted;
+}
+
 ProcessRecord record_from(const FoundProcess& found) {
     ProcessRecord record;
     record.id = found.id;
@@ -121,7 +129,8 @@ std::optional<FoundRun> missing_run(const FoundProcess& found, const ProcessReco
     } else if (is_known && last_run->id.number > newest) {
         run.id = last_run->id;
         recall_program(run, *last_run, record, boot);
-    } else if (newest == 0 && record.last_run > 0 && (record.is_without_directory || found.has_output || !last_run)) {
+    } else if (newest == 0 && record.last_run > 0 &&
+               (record.is_without_directory || found.has_output || (!last_run && !record.planned))) {
         run.id = RunId{record.id, record.last_run};
     } else {
         return std::nullopt;

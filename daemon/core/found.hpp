@@ -31,6 +31,10 @@ bool has_ended(const Remnant& remnant);
 /// none.
 bool is_failed_start(const FoundProcess& found, const ProcessRecord* record, const RunRecord* last_run);
 
+/// Whether `run` is the directory of one that is still to begin, kept for the values in it: its start was not asked
+/// for, or has come to nothing, and no program ever was in it.
+bool is_pending(const FoundRun& run, const ProcessRecord& record, base::BootId boot);
+
 /// A definition from the run itself, for a process the store does not know (it was lost or damaged).
 ProcessRecord record_from(const FoundProcess& found);
 /// What has been asked for since its newest run began, by the history of the process (oldest first): that it is to stay

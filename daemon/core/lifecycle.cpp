@@ -70,7 +70,7 @@ Lifecycle::Lifecycle(Phase phase, Wanted wanted, std::uint32_t last_run, std::op
       quick_failures_(quick_failures) {}
 
 Spawn Lifecycle::next_run(bool by_policy) {
-    last_run_ = std::max(last_run_, highest_) + 1;
+    last_run_ = next_number();
     phase_ = Starting{.run = last_run_, .by_policy = by_policy};
     return Spawn{last_run_};
 }

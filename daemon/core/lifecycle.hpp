@@ -146,8 +146,15 @@ public:
 
     /// Numbers up to this one have been used, by runs that came to nothing: none is used again.
     void reserve(std::uint32_t run) noexcept { highest_ = run; }
+    /// The newest of these is the next one's after all.
+    void release(std::uint32_t run) noexcept {
+        if (run > 0 && highest_ == run) highest_ = run - 1;
+    }
     /// Whether there is a number for another run. Where there is none, no start or restart may be applied.
     bool has_number_left() const noexcept { return std::max(last_run_, highest_) < domain::last_number; }
+
+    /// Of the run that would be begun next.
+    std::uint32_t next_number() const noexcept { return std::max(last_run_, highest_) + 1; }
 
     const Phase& phase() const noexcept { return phase_; }
     Wanted wanted() const noexcept { return wanted_; }

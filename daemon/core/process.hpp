@@ -70,8 +70,15 @@ struct Process {
     /// As whoever asked is told which is meant.
     std::string shown() const { return domain::name_text(name(), record.definition); }
     ProcessState state() const noexcept {
-        return standing == Standing::unsupported ? ProcessState::unsupported : life.state();
+        if (standing == Standing::unsupported) return ProcessState::unsupported;
+        const bool is_down = is<Ended>() || is<GaveUp>();
+        if (is_down && record.planned == Planned::waiting) return ProcessState::waiting;
+        if (is_down && record.planned == Planned::failed && !record.plan_causes.empty()) return ProcessState::failed;
+        if (has_never_run()) return ProcessState::stopped;
+        return life.state();
     }
+    /// Of a project, and nothing of it was ever begun.
+    bool has_never_run() const noexcept { return is<Ended>() && life.last_run() == 0; }
     bool is_in(ProcessState state) const noexcept { return this->state() == state; }
     template <class P>
     bool is() const noexcept {

@@ -50,6 +50,9 @@ void explain_end(Outcome& outcome, const ProcessRecord& record, std::uint32_t ru
         outcome.causes.push_back(Cause{.code = CauseCode::checks_failed, .text = failed->detail});
         return;
     }
+    // Its stop command has ended it before its shim was told to.
+    const bool is_by_command = !record.definition.stop_command.empty() && is_asked && record.intent_run == run;
+    if (is_by_command && outcome.reason == OutcomeReason::self) outcome.reason = OutcomeReason::stopped;
     if (outcome.reason == OutcomeReason::stopped) {
         if (outcome.stopped_by.empty()) outcome.stopped_by = record.intent_by;
         if (record.shut_down_run == run) outcome.causes.push_back(Cause{.code = CauseCode::shut_down});
@@ -137,7 +140,7 @@ void ProcessDriver::apply(const ProcessPtr& process, const LifecycleEvent& event
             begin_run(process, spawn->run);
         } else if (const auto* stop = std::get_if<SendStop>(&action)) {
             if (process->run)
-                process->run->stop(order_of(*process, stop->grace.value_or(grace_of(*process, {})), stop->force));
+                end_program(process, order_of(*process, stop->grace.value_or(grace_of(*process, {})), stop->force));
         } else if (const auto* ended = std::get_if<RecordOutcome>(&action)) {
             record_outcome(process, *ended);
         } else if (const auto* armed = std::get_if<ArmBackoff>(&action)) {
@@ -148,8 +151,50 @@ void ProcessDriver::apply(const ProcessPtr& process, const LifecycleEvent& event
     announce(*process);
 }
 
+void ProcessDriver::end_program(const ProcessPtr& process, run::StopOrder order) {
+    const auto* stopping = std::get_if<Stopping>(&process->life.phase());
+    const bool has_program = stopping != nullptr && !stopping->has_ended && process->run_state.pid > 0;
+    const bool is_at_once = order.force || order.grace <= std::chrono::nanoseconds::zero();
+    if (process->record.definition.stop_command.empty() || is_at_once || !has_program) return process->run->stop(order);
+    world_.tasks.spawn("stop command of " + process->name(), stop_by_command(process, process->run, order));
+}
+
+/// Whatever becomes of the command, the program gets its signal, and is killed when the grace is over.
+Task<> ProcessDriver::stop_by_command(ProcessPtr process, std::shared_ptr<run::RunDriver> run, run::StopOrder order) {
+    const MonoTime until = world_.clock.now() + order.grace;
+    auto known = co_await know_launch(process);
+    if (known && !run->is_over()) {
+        const Definition& definition = process->record.definition;
+        CommandOrder what;
+        what.command = definition.stop_command;
+        what.working_directory = definition.working_directory;
+        what.environment = std::make_shared<const std::vector<std::string>>(environment_of(*process));
+        what.umask = process->launch->umask;
+        what.timeout = order.grace;
+        const auto end = co_await world_.shims.run_command(std::move(what));
+        if (!end)
+            base::report(base::Severity::warning, "{}: its stop command: {}", process->name(), end.error().message);
+    }
+    order.grace = std::max<std::chrono::nanoseconds>(until - world_.clock.now(), std::chrono::nanoseconds::zero());
+    if (!run->is_over()) run->stop(order);
+}
+
+/// Its project waits for no start of it any more. An older run may go on until the one to come takes its place.
+void ProcessDriver::note_begun(const ProcessPtr& process, std::uint32_t run) {
+    ProcessRecord& record = process->record;
+    if (!record.definition.membership || record.pending_run > run) return;
+    // It may have got a number behind that one's.
+    if (record.pending_run < run) drop_values(process);
+    record.pending_run = 0;
+    record.plan_causes.clear();
+    if (record.planned != Planned::stopping) record.planned = Planned::up;
+}
+
 void ProcessDriver::record_outcome(const ProcessPtr& process, const RecordOutcome& ended) {
     process->ended_run = ended.run;
+    // Its start may never have been heard of.
+    if (process->record.pending_run == ended.run && ended.outcome.reason != OutcomeReason::exec_failed)
+        note_begun(process, ended.run);
     if (!is_replaced(process->record, ended.run)) process->record.intent = Intent::none;
     if (tells_news_ && process->standing != Standing::provisional)
         events_.publish(RunEnded{RunId{process->record.id, ended.run}, process->state(), ended.outcome});
@@ -168,6 +213,38 @@ void ProcessDriver::record_outcome(const ProcessPtr& process, const RecordOutcom
 void ProcessDriver::announce(Process& process) {
     process.changed.notify_all();
     events_.publish(ProcessChanged{process.record.id, process.state(), process.life.last_run()});
+    if (!on_member_change || !process.record.definition.membership) return;
+    if (const auto known = table_.find(process.record.id); known.get() == &process) on_member_change(known);
+}
+
+void ProcessDriver::drop_pending(const ProcessPtr& process) {
+    const std::uint32_t number = std::exchange(process->record.pending_run, 0);
+    if (number == 0) return;
+    // Those of the run before count again, but for one that is being begun with them.
+    if (!process->is<Starting>()) process->launch.reset();
+    drop_directory(process, number);
+}
+
+void ProcessDriver::drop_values(const ProcessPtr& process) {
+    if (process->record.pending_run != 0) drop_directory(process, process->record.pending_run);
+}
+
+/// Of a run that is to come no more: of none that was begun under its number.
+void ProcessDriver::drop_directory(const ProcessPtr& process, std::uint32_t number) {
+    const std::uint32_t last = process->life.last_run();
+    if (number != last) world_.tasks.spawn("removal of a run to come", remove_pending(process, number, number < last));
+}
+
+/// `is_passed_over`: a younger run has been begun instead, so that nobody takes the number again.
+Task<> ProcessDriver::remove_pending(ProcessPtr process, std::uint32_t number, bool is_passed_over) {
+    auto guard = co_await process->operation.lock();
+    const bool is_begun = !is_passed_over && process->life.last_run() >= number;
+    const bool is_taken = process->record.pending_run == number || is_begun;
+    if (is_taken || !table_.holds(*process)) co_return;
+    const RunId id{process->record.id, number};
+    auto removed = co_await world_.directories.remove_run(id);
+    if (!removed)
+        base::report(base::Severity::warning, "{} could not be removed: {}", to_string(id), removed.error().message);
 }
 
 void ProcessDriver::confirm(Process& process) {
@@ -179,6 +256,7 @@ void ProcessDriver::forget(const ProcessPtr& process) {
     table_.erase(*process);
     process->changed.notify_all();
     events_.publish(ProcessRemoved{process->record.id});
+    if (on_member_change && process->record.definition.membership) on_member_change(process);
 }
 
 Task<> ProcessDriver::end_strays(ProcessPtr process) {
@@ -221,6 +299,8 @@ Task<> ProcessDriver::record(StoreChange change, std::string what) {
 
 Task<> ProcessDriver::sleep_out_backoff(ProcessPtr process, MonoTime until, std::uint32_t run) {
     co_await world_.clock.sleep_until(until);
+    while (may_run_again && !may_run_again(*process) && process->is<Backoff>() && table_.holds(*process))
+        co_await process->changed.wait();
     // Under the lock, so that a start on its way is not overtaken.
     auto guard = co_await process->operation.lock();
     const auto* backoff = std::get_if<Backoff>(&process->life.phase());
@@ -256,6 +336,7 @@ void ProcessDriver::begin_run(const ProcessPtr& process, std::uint32_t number) {
     auto failed = std::exchange(process->failed_run, nullptr);
     if (!before && failed && !failed->is_over()) before = std::move(failed);
     process->run = run;
+    process->ready.reset();
     process->run_state = {};
     process->cut_bytes = 0;
     world_.tasks.spawn("preparation of " + to_string(run->id()), make_ready(process, run, std::move(before), strays));
@@ -318,7 +399,7 @@ Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<
 Task<Result<void>> ProcessDriver::know_launch(ProcessPtr process) {
     if (process->launch) co_return boost::system::in_place_value;
     std::string why;
-    for (std::uint32_t run = process->life.last_run(); run > 0; --run) {
+    for (std::uint32_t run = std::max(process->life.last_run(), process->record.pending_run); run > 0; --run) {
         const RunId id{process->record.id, run};
         auto spec = co_await world_.directories.load_spec(id);
         if (!spec && why.empty() && spec.error().code != ErrorCode::not_found)
@@ -335,10 +416,14 @@ Task<Result<void>> ProcessDriver::know_launch(ProcessPtr process) {
 }
 
 rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {
+    return spec_of(id, process.record.definition, *process.launch, process.record.request_key);
+}
+
+rundir::RunSpec ProcessDriver::spec_of(RunId id, const Definition& definition, const LaunchContext& launch,
+                                       const std::string& request_key) const {
     rundir::RunSpec spec;
     spec.id = id;
     base::fill_random(spec.nonce);
-    const Definition& definition = process.record.definition;
     if (definition.shell) {
         spec.argv = {"/bin/sh", "-c"};
         spec.argv.insert(spec.argv.end(), definition.command.begin(), definition.command.end());
@@ -346,29 +431,35 @@ rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {
         spec.argv = definition.command;
     }
     spec.working_directory = definition.working_directory;
-    spec.environment = environment_of(process);
+    spec.environment = environment_of(definition, launch);
     const auto is_notify = [](const domain::Check& check) {
         return std::holds_alternative<domain::NotifyCheck>(check.subject);
     };
     spec.notifies = std::any_of(definition.ready.begin(), definition.ready.end(), is_notify);
     if (spec.notifies)
         spec.environment.push_back(fmt::format("NOTIFY_SOCKET=@{}{}", rundir::notify_prefix, base::to_hex(spec.nonce)));
-    spec.umask = process.launch->umask;
-    spec.limits = process.launch->limits;
+    spec.umask = launch.umask;
+    spec.limits = launch.limits;
     spec.stop_signal = definition.stop_signal;
     spec.grace_ms = static_cast<std::uint32_t>(definition.grace_seconds * 1000);
-    spec.log_bound_bytes = options_.process_log_bytes;
+    spec.log_bound_bytes = definition.log_limit_bytes ? static_cast<std::uint64_t>(*definition.log_limit_bytes)
+                                                      : options_.process_log_bytes;
     spec.segment_bytes =
-        std::min<std::uint64_t>(spec.segment_bytes, std::max<std::uint64_t>(options_.process_log_bytes / 8, 64u << 10));
+        std::min<std::uint64_t>(spec.segment_bytes, std::max<std::uint64_t>(spec.log_bound_bytes / 8, 64u << 10));
     spec.definition = definition;
-    spec.request_key = process.record.request_key;
+    spec.request_key = request_key;
     return spec;
 }
 
 std::vector<std::string> ProcessDriver::environment_of(const Process& process) const {
+    return environment_of(process.record.definition, *process.launch);
+}
+
+std::vector<std::string> ProcessDriver::environment_of(const Definition& definition,
+                                                       const LaunchContext& launch) const {
     // Those of a run before may name the port of a daemon before.
     const auto own = options_.own_variables ? options_.own_variables() : std::vector<std::string>();
-    auto out = with_own_variables(process.launch->environment, own, process.record.definition.variables);
+    auto out = with_own_variables(launch.environment, own, definition.variables);
     // That of a run before.
     std::erase_if(out, [](const std::string& each) { return each.starts_with("NOTIFY_SOCKET=@persistproc/"); });
     return out;
@@ -438,6 +529,7 @@ void ProcessDriver::hear_start(const ProcessPtr& process, const run::TellStarted
     const bool ended_unheard = told.has_ended && process->is<Unreachable>() && process->record.intent == Intent::none;
     confirm(*process);
     if (!is_replaced(process->record, process->life.last_run())) process->record.intent = Intent::none;
+    note_begun(process, process->life.last_run());
     StoreChange change;
     change.processes.push_back(process->record);
     change.runs.push_back(row_of(*process, process->life.last_run()));

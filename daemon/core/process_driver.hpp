@@ -28,6 +28,14 @@ public:
     /// Completes when no run is being made and no tree is being ended, or when `until` has come (false).
     Task<bool> settled(ProcessPtr process, MonoTime until);
 
+    /// What a run of the process as it is now is begun with. Its `launch` is known.
+    rundir::RunSpec spec_of(const Process& process, RunId id) const;
+    /// The same of a run that the process is not defined for yet.
+    rundir::RunSpec spec_of(RunId id, const Definition& definition, const LaunchContext& launch,
+                            const std::string& request_key) const;
+    /// The run that was to come does not: its directory goes, and with it the values in it. On record by the caller.
+    void drop_pending(const ProcessPtr& process);
+
     /// Makes sure that `process->launch` is there; after an adoption it is read back. Errors: io.
     Task<Result<void>> know_launch(ProcessPtr process);
 
@@ -50,10 +58,18 @@ public:
     std::function<void()> on_end;
     /// Called when the rules of a process have changed it.
     std::function<void(const ProcessPtr&)> on_change;
+    /// Called when a member of a project has changed, whatever of it, and when it was forgotten. It begins nothing by
+    /// itself.
+    std::function<void(const ProcessPtr&)> on_member_change;
     /// To be called when the definition of a process has got other checks: if it runs, these are asked from now on.
     std::function<void(const ProcessPtr&)> replace_checks;
     /// Awaited before a run begins.
     std::function<Task<>(ProcessPtr)> before_run;
+    /// Whether a process that waits to run again may do so when its time has come; else it is asked again after each
+    /// change of it. Empty: always.
+    std::function<bool(const Process&)> may_run_again;
+    /// What a process needs in its project and cannot have. Empty, or nothing: it may be begun.
+    std::function<std::optional<std::string>(const Process&)> obstacle;
 
 private:
     void hear(run::RunDriver& run, const run::Telling& telling) override;
@@ -70,8 +86,14 @@ private:
     Task<Result<void>> record_start(ProcessPtr process, RunId run, std::shared_ptr<run::RunDriver> before,
                                     StrayRoots strays);
     Task<Result<void>> make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before, StrayRoots strays);
-    rundir::RunSpec spec_of(const Process& process, RunId id) const;
     Task<> discard(ProcessPtr process);
+    void end_program(const ProcessPtr& process, run::StopOrder order);
+    Task<> stop_by_command(ProcessPtr process, std::shared_ptr<run::RunDriver> run, run::StopOrder order);
+    std::vector<std::string> environment_of(const Definition& definition, const LaunchContext& launch) const;
+    void note_begun(const ProcessPtr& process, std::uint32_t run);
+    void drop_values(const ProcessPtr& process);
+    void drop_directory(const ProcessPtr& process, std::uint32_t number);
+    Task<> remove_pending(ProcessPtr process, std::uint32_t number, bool is_passed_over);
     /// The newest run has a program, or may have one: it is not taken back any more.
     void confirm(Process& process);
     void take_back_start(const ProcessPtr& process, AtRest& at_rest);

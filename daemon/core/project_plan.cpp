@@ -6,8 +6,8 @@
 
 namespace persistproc::core {
 
-using project::Condition;
-using project::Dependency;
+using domain::Condition;
+using domain::Dependency;
 
 ProjectPlan::ProjectPlan(std::vector<PlannedProcess> processes) {
     for (auto& each : processes) {
@@ -123,6 +123,19 @@ ProjectPlan::Actions ProjectPlan::refuse(const std::string& process) {
     return out;
 }
 
+ProjectPlan::Actions ProjectPlan::withdraw(const std::string& process) {
+    Actions out;
+    const auto found = items_.find(process);
+    if (found == items_.end()) return out;
+    Item& item = found->second;
+    if (item.stage != Stage::waiting && item.stage != Stage::starting) return out;
+    item.stage = Stage::failed;
+    item.is_asked = false;
+    item.awaits_run = false;
+    move_on(out);
+    return out;
+}
+
 void ProjectPlan::adopt(const std::string& process, Stage stage, PlanFacts facts) {
     const auto found = items_.find(process);
     if (found == items_.end()) return;
@@ -132,6 +145,11 @@ void ProjectPlan::adopt(const std::string& process, Stage stage, PlanFacts facts
     item.awaits_run = stage == Stage::starting;
     item.run_before = facts.run;
     item.facts = std::move(facts);
+}
+
+void ProjectPlan::leave_out(const std::set<std::string>& but) {
+    for (auto& [name, item] : items_)
+        if (!but.contains(name) && item.stage == Stage::failed && !item.facts.has_tree) item.stage = Stage::idle;
 }
 
 /// An edge to a process that nobody wants and that is not there is not waited for: who left it out has said so.
@@ -265,6 +283,14 @@ std::vector<std::string> ProjectPlan::missing(const std::string& process) const 
     for (const Dependency& edge : found->second.process.depends_on)
         if (judge(edge) == Edge::open) out.push_back(edge.process);
     return out;
+}
+
+std::optional<std::string> ProjectPlan::obstacle(const std::string& process) const {
+    const auto found = items_.find(process);
+    if (found == items_.end()) return std::nullopt;
+    for (const Dependency& edge : found->second.process.depends_on)
+        if (edge.required && judge(edge) == Edge::never) return edge.process;
+    return std::nullopt;
 }
 
 bool ProjectPlan::is_settled() const {

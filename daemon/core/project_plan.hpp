@@ -16,12 +16,13 @@
 /// flight. What has failed is never started by this machine itself. Dependencies are acyclic (project/graph.hpp).
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <variant>
 #include <vector>
 
-#include "common/project/process.hpp"
+#include "common/domain/membership.hpp"
 
 namespace persistproc::core {
 
@@ -61,7 +62,7 @@ using PlanAction = std::variant<StartProcess, StopProcess, FailProcess, RestartP
 struct PlannedProcess {
     std::string name;
     bool oneshot = false;
-    std::vector<project::Dependency> depends_on;
+    std::vector<domain::Dependency> depends_on;
 };
 
 class ProjectPlan {
@@ -81,17 +82,24 @@ public:
     /// Something about a process has changed.
     Actions learn(const std::string& process, PlanFacts facts);
 
+    /// Somebody stopped it while it waited: it does not come, nor what needs it.
+    Actions withdraw(const std::string& process);
     /// The start that was asked for came to nothing: there is no run of it.
     Actions refuse(const std::string& process);
     /// As it stood when the daemon before this one died: `waiting` is carried through by the next `learn`, once. Before
     /// anything else.
     void adopt(const std::string& process, Stage stage, PlanFacts facts);
 
+    /// Whatever is not there, but for these, is nobody's to wait for.
+    void leave_out(const std::set<std::string>& but);
+
     Stage stage(const std::string& process) const;
     /// Whether a restart by policy or watch may begin now: nothing that it needs, and that is wanted up, is missing.
     bool may_restart(const std::string& process) const;
     /// What a process waits for: names of others, in order.
     std::vector<std::string> missing(const std::string& process) const;
+    /// What it needs and cannot have any more: the first such process. Nothing: it may be begun.
+    std::optional<std::string> obstacle(const std::string& process) const;
     /// Nothing is on its way: all are up, idle or failed.
     bool is_settled() const;
 
@@ -110,7 +118,7 @@ private:
     static bool is_wanted_up(const Item& item) {
         return item.stage == Stage::waiting || item.stage == Stage::starting || item.stage == Stage::up;
     }
-    Edge judge(const project::Dependency& edge) const;
+    Edge judge(const domain::Dependency& edge) const;
     bool has_done_its_work(const Item& item) const;
     void move_on(Actions& into);
     bool move_waiting(Item& item, Actions& into);

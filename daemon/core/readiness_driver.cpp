@@ -199,6 +199,16 @@ Task<CheckAnswer> ReadinessDriver::ask(ProcessPtr process, ChecksPtr checks, dom
     co_return co_await with_holder(process, std::move(answer));
 }
 
+Task<bool> ReadinessDriver::await_line(ProcessPtr process, std::string pattern) {
+    CheckQuestion question;
+    question.check.subject = domain::LogCheck{std::move(pattern)};
+    question.run = process->newest_run();
+    question.log = rundir::process_paths(data_, process->record.id).log;
+    question.log_begin = process->run_state.log_begin;
+    const auto answer = co_await probes_.ask(std::move(question));
+    co_return answer.holds;
+}
+
 /// Some programs listen for a moment to find out whether they may: one that is there twice stays.
 CheckAnswer ReadinessDriver::look_for_any_port(ChecksOfRun& checks, const std::vector<int>& ports) {
     const auto before = std::exchange(checks.seen_ports, ports);

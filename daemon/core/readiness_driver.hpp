@@ -43,6 +43,10 @@ public:
     /// Of a process that is ready, by whatever: finds out where it is to be reached, once for each run.
     Task<> find_url(ProcessPtr process);
 
+    /// Completes when a line of the process's present run matches (true), or when none can be looked for. It goes on
+    /// waiting for what a run that is over has not printed: whoever asks ends it.
+    Task<bool> await_line(ProcessPtr process, std::string pattern);
+
     /// Ends all checks; completes when none is asked any more.
     Task<> close();
 

@@ -46,6 +46,8 @@ std::vector<ProcessId> Retention::beyond_the_kept() const {
     Shares<WallTime, ProcessId> over;
     for (const auto& [id, process] : table_.all()) {
         const bool at_rest = (process->is<Ended>() || process->is<GaveUp>()) && !process->has_tree() && !process->run;
+        // What its project has in mind for it goes by what has become of it.
+        if (process->record.planned && process->record.planned != Planned::down) continue;
         if (!at_rest || process->operation.is_held() || process->standing != Standing::established) continue;
         const auto& outcome = process->life.outcome();
         over.add(process->record.definition.started_by, outcome ? outcome->ended_at : WallTime{}, 1, id);

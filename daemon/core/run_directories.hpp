@@ -76,8 +76,8 @@ public:
     virtual Task<Result<rundir::RunSpec>> load_spec(RunId id) = 0;
 
     /// INTENT on disk: directories, `spec` and `state` of a new run; durable a second later. The run's directory
-    /// appears whole or not at all. Errors: io; nothing of the run is left behind then, and nothing that was there
-    /// before is touched.
+    /// appears whole or not at all; one that is there and never had a program is replaced as a whole. Errors: io;
+    /// nothing of the run is left behind then, and nothing else that was there before is touched.
     virtual Task<Result<void>> prepare(rundir::RunSpec spec) = 0;
     /// Whether there is room for that. Errors: io (lack_of_room in base/file.hpp).
     virtual Task<Result<void>> check_room() = 0;

@@ -71,6 +71,20 @@ Result<void> hide_and_remove(const fs::path& path) {
     return boost::system::in_place_value;
 }
 
+/// Puts `unfinished` in the place of a run's directory that waited for its start.
+Result<void> take_place(const fs::path& unfinished, const fs::path& root) {
+    const auto state = rundir::read_state(root / "state");
+    const bool had_program = !state || state->phase > rundir::Phase::aborted;
+    if (had_program) return base::os_failure(root.string(), EEXIST);
+    if (::renameat2(AT_FDCWD, unfinished.c_str(), AT_FDCWD, root.c_str(), RENAME_EXCHANGE) == 0)
+        return hide_and_remove(unfinished);
+    if (errno != EINVAL && errno != ENOSYS) return base::os_failure(root.string(), errno);
+    // A file system that cannot exchange: for a moment there is neither.
+    if (auto removed = hide_and_remove(root); !removed) return removed.error();
+    if (::rename(unfinished.c_str(), root.c_str()) != 0) return base::os_failure(root.string(), errno);
+    return boost::system::in_place_value;
+}
+
 /// Names in a directory; none when it does not exist. Errors: io.
 Result<std::vector<std::string>> names_in(const fs::path& directory) {
     std::vector<std::string> out;
@@ -147,7 +161,10 @@ Result<Unsynced> prepare_run(fs::path data, rundir::RunSpec spec, base::BootId b
         return undo(made.error());
     if (auto made = rundir::create_state(unfinished / run.state.filename(), boot); !made) return undo(made.error());
     base::kill_point("daemon.start.written");
-    if (::rename(unfinished.c_str(), run.root.c_str()) != 0) return undo(base::os_failure(run.root.string(), errno));
+    if (::rename(unfinished.c_str(), run.root.c_str()) != 0) {
+        if (errno != EEXIST && errno != ENOTEMPTY) return undo(base::os_failure(run.root.string(), errno));
+        if (auto taken = take_place(unfinished, run.root); !taken) return undo(taken.error());
+    }
     Unsynced out{.files = {run.spec, run.state}, .directories = {run.root, process.runs}};
     if (is_new) {
         out.directories.push_back(process.root);

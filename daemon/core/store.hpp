@@ -19,6 +19,16 @@ namespace persistproc::core {
 /// to be asked for again: it says that a directory which is missing was ours to remove.
 enum class Intent { none, start, stop, restart, remove };
 
+/// What its project has in mind for a process (project_plan.hpp): what a daemon finds here after a crash it carries
+/// through.
+enum class Planned {
+    up,        // it was begun
+    waiting,   // it begins once what it needs is there
+    stopping,  // it is stopped once nothing that needs it is left
+    down,      // it was stopped with its project, or withdrawn
+    failed,    // it could not come up, or needs one that cannot: `plan_causes`
+};
+
 /// The newest that somebody had sent to the program.
 struct SentSignal {
     std::uint32_t run = 0;
@@ -78,7 +88,14 @@ struct ProcessRecord {
     std::optional<FailedChecks> failed_checks;
     std::optional<std::string> boot;    // of the machine when its newest run was begun: hex
     bool is_without_directory = false;  // it is missing; of the runs in it the database alone knows
+    std::optional<Planned> planned;     // nothing: it is of no project, or was never asked for there
+    std::string planned_by;             // who asked for that
+    std::uint32_t pending_run = 0;      // the run to come, whose directory with the values is there already; 0: none
+    std::vector<Cause> plan_causes;     // why it failed
     schema::Unknown unknown;
+
+    /// The directory of its next run is there.
+    bool waits_to_begin() const noexcept { return planned == Planned::waiting && pending_run != 0; }
 
     /// What is asked for now takes the place of whatever a newer daemon had noted.
     void intend(Wanted state, Intent request) {
@@ -119,6 +136,10 @@ struct ProcessRecord {
         each(field("failed_checks", &R::failed_checks).left_out_if_absent());
         each(field("boot", &R::boot).left_out_if_absent());
         each(field("is_without_directory", &R::is_without_directory));
+        each(field("planned", &R::planned).left_out_if_absent());
+        each(field("planned_by", &R::planned_by).absent_if_empty());
+        each(field("pending_run", &R::pending_run).absent_if_empty());
+        each(field("plan_causes", &R::plan_causes).absent_if_empty());
     }
 };
 
@@ -213,6 +234,12 @@ template <>
 struct EnumNames<core::Wanted> {
     using E = core::Wanted;
     static constexpr std::pair<E, std::string_view> names[] = {{E::down, "down"}, {E::up, "up"}};
+};
+template <>
+struct EnumNames<core::Planned> {
+    using E = core::Planned;
+    static constexpr std::pair<E, std::string_view> names[] = {
+        {E::up, "up"}, {E::waiting, "waiting"}, {E::stopping, "stopping"}, {E::down, "down"}, {E::failed, "failed"}};
 };
 template <>
 struct EnumNames<core::Intent> {

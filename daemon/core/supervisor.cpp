@@ -30,6 +30,7 @@ Supervisor::Supervisor(boost::asio::any_io_executor executor, async::Clock& cloc
       projects_(executor, clock, store, projects),
       adoption_(world_, store, table_, driver_, projects_, options_),
       operations_(world_, store, table_, events_, driver_, sampler_, adoption_, options_),
+      plans_(world_, store, table_, events_, driver_, operations_, adoption_, readiness_, options_),
       retention_(world_, table_, options_, [this](ProcessId id) { return remove_old(id); }) {
     driver_.on_end = [this] { retention_.note_end(); };
     driver_.on_change = [this](const ProcessPtr& process) { readiness_.follow(process); };
@@ -96,6 +97,7 @@ Task<Result<ops::ShutdownResponse>> Supervisor::leave(ops::ShutdownRequest reque
 }
 
 Task<> Supervisor::close() {
+    co_await plans_.close();
     co_await readiness_.close();
     co_await tasks_.close();
 }
@@ -105,10 +107,19 @@ Task<> Supervisor::find_url(ProcessId id) {
     if (process && process->url_run != process->life.last_run()) co_await readiness_.find_url(process);
 }
 
+Task<Result<std::vector<UpStep>>> Supervisor::up(UpOrder order, std::string actor) {
+    return carry_out("up", plans_.up(std::move(order), std::move(actor)));
+}
+Task<Result<std::vector<std::string>>> Supervisor::down(std::string file, std::vector<std::string> names, bool only,
+                                                        bool force, std::string actor) {
+    return carry_out("down", plans_.down(std::move(file), std::move(names), only, force, std::move(actor)));
+}
+
 Task<Result<void>> Supervisor::adopt_now() {
     auto adopted = co_await adoption_.run();
     if (!adopted) co_return adopted;
     driver_.tell_news();
+    plans_.begin();
     retention_.begin();
     co_return adopted;
 }
@@ -195,7 +206,7 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     out.run = process->life.last_run();
     out.run_begin = process->run_state.log_begin;
     out.is_live = process->life.is_live();
-    out.runs_again = runs_again(process->life.phase());
+    out.runs_again = runs_again(process->life.phase()) || out.state == ProcessState::waiting;
     if (!out.is_live) out.outcome = process->life.outcome();
     out.pid = process->run_state.pid;
     out.has_checks = !process->record.definition.ready.empty();

@@ -6,6 +6,7 @@
 /// /proc, shims, store, time) is behind interfaces. A caller that is cancelled abandons its wait, never the effect.
 #include "daemon/core/events.hpp"
 #include "daemon/core/operations/operations.hpp"
+#include "daemon/core/plans.hpp"
 #include "daemon/core/projects/projects.hpp"
 #include "daemon/core/readiness_driver.hpp"
 #include "daemon/core/retention.hpp"
@@ -107,6 +108,14 @@ public:
     /// Completes when the process has changed since it was found with `changes`, or when `until` has come (false).
     Task<bool> changed(ProcessId id, std::uint64_t changes, MonoTime until);
 
+    /// As Plans::up, Plans::look and Plans::down.
+    Task<Result<std::vector<UpStep>>> up(UpOrder order, std::string actor);
+    Task<Result<std::vector<UpStep>>> look_up(UpOrder order) { return plans_.look(std::move(order)); }
+    Task<Result<std::vector<std::string>>> down(std::string file, std::vector<std::string> names, bool only, bool force,
+                                                std::string actor);
+    /// How far projects are.
+    Plans& plans() noexcept { return plans_; }
+
     /// What happens to processes, for any number of subscribers.
     Events& events() noexcept { return events_; }
 
@@ -150,6 +159,7 @@ private:
     projects::Projects projects_;
     Adoption adoption_;
     Operations operations_;
+    Plans plans_;
     Retention retention_;
 };
 

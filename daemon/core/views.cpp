@@ -32,6 +32,9 @@ void add_recording(std::vector<Cause>& out, const Process& process, const logsto
 
 /// The outcome that is shown: a run's own, from its end on.
 const Outcome* shown_outcome(const Process& process) {
+    // What its project has in mind for it comes after whatever has been.
+    if (process.state() == ProcessState::waiting || process.state() == ProcessState::failed)
+        if (process.record.planned && !process.record.plan_causes.empty()) return nullptr;
     const auto* stopping = std::get_if<Stopping>(&process.life.phase());
     const bool has_ended = !process.life.is_live() || (stopping != nullptr && stopping->has_ended);
     return has_ended && process.life.outcome() ? &*process.life.outcome() : nullptr;
@@ -103,6 +106,10 @@ bool is_in_crash_loop(const Process& process, MonoTime now) {
 
 std::vector<Cause> causes_of(const Process& process, WallTime wall, MonoTime now) {
     std::vector<Cause> out;
+    if (const bool is_planned = process.state() == ProcessState::waiting || process.has_never_run(); is_planned)
+        return process.record.plan_causes;
+    if (process.state() == ProcessState::failed && !process.record.plan_causes.empty())
+        return process.record.plan_causes;
     const bool live = process.life.is_live();
     if (const Outcome* outcome = shown_outcome(process)) out = outcome->causes;
     if (const auto* backoff = std::get_if<Backoff>(&process.life.phase()))
@@ -164,6 +171,10 @@ ProcessView make_view(const Process& process, WallTime wall, MonoTime now) {
         static_cast<domain::Ending&>(view) = domain::ending_of(*outcome);
     }
     view.causes = causes_of(process, wall, now);
+    if (const auto& membership = view.membership)
+        view.project = domain::ProjectPlace{membership->name, membership->file, membership->process};
+    if (view.state == ProcessState::failed && domain::has_cause(view, CauseCode::dependency))
+        view.reason = OutcomeReason::dependency;
     // Samples belong to one run.
     const bool may_have_tree = process.has_tree() || !process.strays().is_none();
     if (may_have_tree && reading.run == process.life.last_run()) {

@@ -209,7 +209,8 @@ Task<Waited> Waiter::wait(ops::WaitRequest request, Asker who) {
 Waiter::Look Waiter::look_at(ProcessId id) const {
     const auto process = supervisor_.find(id);
     if (!process) return {};
-    const bool is_over = !process->is_live && process->state != ProcessState::backoff;
+    const bool is_to_come = process->state == ProcessState::backoff || process->state == ProcessState::waiting;
+    const bool is_over = !process->is_live && !is_to_come;
     return {.is_known = true,
             .is_live = process->is_live,
             .is_over = is_over,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "daemon/tools/describe.hpp"
@@ -20,10 +21,23 @@ Task<mcp::ToolResult> signal(Core core, ops::SignalRequest request, mcp::CallCon
     co_return structured(*view, describe(*view));
 }
 
+/// A file that is not there, or wrong by now, has changed.
+Task<bool> has_file_changed(Core core, domain::ProjectPlace place) {
+    core::projects::ProjectQuery query;
+    query.directory = place.file.substr(0, std::max<std::size_t>(place.file.rfind('/'), 1));
+    query.file = place.file;
+    const auto loaded = co_await core.supervisor.look_at_project(std::move(query));
+    if (!loaded) co_return loaded.error().code == ErrorCode::not_found;
+    const auto digests = (*loaded)->digests.find(place.process);
+    if (digests == (*loaded)->digests.end()) co_return true;
+    co_return !core.supervisor.plans().is_as_applied(place.file, place.process, digests->second);
+}
+
 Task<mcp::ToolResult> describe_process(Core core, ops::DescribeRequest request, mcp::CallContext) {
     const std::optional<std::string> of_run = request.run;
     auto details = co_await core.supervisor.describe(std::move(request));
     if (!details) co_return mcp::tool_failure(details.error());
+    if (details->project) details->file_changed = co_await has_file_changed(core, *details->project);
     const auto id = domain::find_process_id(details->id);
     if (id) {
         const auto number = of_run ? domain::find_run_number(*of_run, *id) : std::nullopt;

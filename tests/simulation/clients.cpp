@@ -4,6 +4,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 
+#include "tests/simulation/project.hpp"
 #include "tests/simulation/world.hpp"
 
 namespace persistproc::simulation {
@@ -28,6 +29,8 @@ const char* to_text(Asking what) {
         case Asking::list: return "list";
         case Asking::wait: return "wait";
         case Asking::leave: return "leave";
+        case Asking::up: return "up";
+        case Asking::down: return "down";
     }
     return "";
 }
@@ -50,6 +53,9 @@ std::string Request::text() const {
         if (start.definition.restart != domain::RestartPolicy::never)
             out += fmt::format(" restart={}", schema::enum_name(start.definition.restart));
         if (start.request_key) out += " key " + *start.request_key;
+    } else if (what == Asking::up || what == Asking::down) {
+        if (what == Asking::up) out += fmt::format(" version {}", version);
+        for (const auto& name : names) out += " " + name;
     } else if (what != Asking::list && what != Asking::leave) {
         out += " " + to_string(target);
     }
@@ -77,6 +83,7 @@ void Clients::ask_something() {
     Random& random = world_.random;
     const std::uint64_t dice = random.below(100);
     const auto target = any_process();
+    if (random.percent(world_.mood.projects)) return ask_about_project();
     if (dice < 40 || !target) {
         auto request = make(Asking::start);
         ops::StartRequest& start = request->start;
@@ -116,6 +123,18 @@ void Clients::ask_something() {
     request->target = *target;
     request->force = random.percent(20);
     if (random.percent(30)) request->grace = static_cast<double>(random.below(30)) / 10;
+    ask(request);
+}
+
+void Clients::ask_about_project() {
+    Random& random = world_.random;
+    auto request = make(random.percent(70) ? Asking::up : Asking::down);
+    request->force = random.percent(10);
+    // Edits are seldom.
+    if (random.percent(15)) version_ = static_cast<unsigned>(random.below(project_versions));
+    request->version = version_;
+    const auto& names = project_names();
+    if (random.percent(30)) request->names.insert(names[random.below(names.size())]);
     ask(request);
 }
 
@@ -223,6 +242,19 @@ Task<> Clients::perform(RequestPtr request) {
                 co_await core.changed(id, before->changes, until);
             }
             answer(request, std::nullopt);
+            break;
+        }
+        case Asking::up: {
+            core::UpOrder order = project_order(request->version, request->names);
+            auto result = co_await core.up(std::move(order), actor);
+            answer(request, failure_of(result));
+            break;
+        }
+        case Asking::down: {
+            std::vector<std::string> names(request->names.begin(), request->names.end());
+            std::string file = project_file;
+            auto result = co_await core.down(std::move(file), std::move(names), false, request->force, actor);
+            answer(request, failure_of(result));
             break;
         }
         case Asking::leave: {

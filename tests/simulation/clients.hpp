@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace persistproc::simulation {
 
 struct World;
 
-enum class Asking { start, stop, restart, signal, remove, list, wait, leave };
+enum class Asking { start, stop, restart, signal, remove, list, wait, leave, up, down };
 const char* to_text(Asking what);
 
 struct Request {
@@ -25,7 +26,9 @@ struct Request {
     ops::StartRequest start;  // of a start
     bool force = false;       // stop, restart; of a leave: keep
     std::optional<double> grace;
-    std::uint32_t run = 0;  // of the target when it was asked; of a wait, whose end is waited for
+    std::uint32_t run = 0;        // of the target when it was asked; of a wait, whose end is waited for
+    std::set<std::string> names;  // of up and down; none: all
+    unsigned version = 0;         // of the project's file, of an up
     MonoTime asked{};
     MonoTime given_up_by{};
 
@@ -47,6 +50,7 @@ public:
     explicit Clients(World& world) : world_(world) {}
 
     void ask_something();
+    void ask_about_project();
     void ask_to_stop(ProcessId id);
     void ask_to_remove(ProcessId id);
     void ask_to_leave(bool keep);
@@ -71,6 +75,7 @@ private:
     World& world_;
     std::vector<RequestPtr> all_;
     std::uint64_t asked_ = 0;
+    unsigned version_ = 0;  // of the project's file
 };
 
 }  // namespace persistproc::simulation

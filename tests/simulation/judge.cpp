@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tests/simulation/project.hpp"
 #include "tests/simulation/world.hpp"
 
 namespace persistproc::simulation {
@@ -45,6 +46,50 @@ bool Judge::starts(const Request& request, const rundir::RunSpec& spec) const {
     return !wanted.label_given || wanted.label == spec.definition.label;
 }
 
+bool Judge::brings_up(const Request& request, const rundir::RunSpec& spec) const {
+    const auto& membership = spec.definition.membership;
+    return request.what == Asking::up && membership &&
+           project_order(request.version, request.names).chosen.contains(membership->process);
+}
+
+/// Whether an up has asked for it, which gives one run of each process; it waits for as long as it takes, and the next
+/// daemon begins it.
+bool Judge::is_licensed_by_up(RunId id, const Run& run) {
+    for (const auto& each : world_.clients.all()) {
+        // What was to be replaced when its daemon died is carried through by the next one.
+        const bool is_it = each->actor() == run.actor || run.actor == "adoption";
+        if (!is_it || !brings_up(*each, run.spec)) continue;
+        if (used_ups_.try_emplace({each->serial, run.spec.definition.membership->process}, id).second) return true;
+    }
+    return false;
+}
+
+const Judge::Run* Judge::newest_executed(const std::string& member, RunId* id) const {
+    const Run* out = nullptr;
+    for (const auto& [each, run] : runs_) {
+        const auto& membership = run.spec.definition.membership;
+        if (!membership || membership->process != member || !run.has_executed) continue;
+        if (out != nullptr && out->executed_at > run.executed_at) continue;
+        out = &run;
+        if (id != nullptr) *id = each;
+    }
+    return out;
+}
+
+/// What a process needs has been there before it was begun.
+void Judge::look_at_needs(RunId id, const Run& run) {
+    for (const auto& edge : run.spec.definition.membership->depends_on) {
+        const Run* const other = newest_executed(edge.process);
+        if (other == nullptr)
+            return world_.record.violate("{} is begun before {} ever was", to_string(id), edge.process);
+        if (edge.until != domain::Condition::done) continue;
+        // Once this one is on its way, the other may begin again.
+        const bool has_worked = other->exit && !other->exit->killed && other->exit->value == 0;
+        if (!has_worked && other->executed_at <= run.begun_at)
+            world_.record.violate("{} is begun, and {} has not done its work", to_string(id), edge.process);
+    }
+}
+
 void Judge::prepared(const rundir::RunSpec& spec) {
     Run& run = runs_[spec.id];
     if (run.has_executed)
@@ -53,23 +98,42 @@ void Judge::prepared(const rundir::RunSpec& spec) {
     run.spec = spec;
     const auto& process = processes_[spec.id.process];
     run.begun_at = process.begun == spec.id.number ? process.begun_at : world_.time.now();
+    // What an up had prepared may have been there long before anybody began it.
+    if (spec.definition.membership) run.begun_at = std::max(run.begun_at, process.started_at);
     run.actor = processes_[spec.id.process].start_actor;
     marks_[spec.nonce] = spec.id;
 }
 
 void Judge::audited(const core::AuditEntry& entry) {
     if (entry.action == "start")
-        if (const auto id = domain::find_process_id(entry.process)) processes_[*id].start_actor = entry.actor;
+        if (const auto id = domain::find_process_id(entry.process)) {
+            processes_[*id].start_actor = entry.actor;
+            processes_[*id].started_at = world_.time.now();
+        }
 }
 
 /// Whether somebody asked for this run, or the policy may have it.
 void Judge::licence_start(RunId id, Run& run) {
+    // A restart is of that one alone, also where the next daemon carries it through.
+    const bool may_be_restart =
+        run.actor == "adoption" &&
+        std::any_of(world_.clients.all().begin(), world_.clients.all().end(),
+                    [&](const RequestPtr& each) { return each->what == Asking::restart && starts(*each, run.spec); });
+    if (is_licensed_by_up(id, run)) {
+        if (!may_be_restart) look_at_needs(id, run);
+        return;
+    }
     const bool is_by_policy = run.actor == "restart policy";
     const bool is_by_adoption = run.actor == "adoption";
     const auto& process = processes_[id.process];
     RequestPtr licence;
-    bool is_wanted_after_stop = false;
+    bool is_wanted_after_stop = false, is_redefined = false;
     for (const auto& each : world_.clients.all()) {
+        const bool is_open_up =
+            each->state == Request::State::pending || !process.stop_asked || each->ended >= *process.stop_asked;
+        if (brings_up(*each, run.spec) && is_open_up) is_wanted_after_stop = true;
+        // The policy of the definition before began it, and an up came in.
+        if (brings_up(*each, run.spec) && each->covers(run.begun_at)) is_redefined = true;
         if (!is_start_like(*each) || !starts(*each, run.spec)) continue;
         if (process.stop_asked && (each->covers(*process.stop_asked) || each->asked >= *process.stop_asked))
             is_wanted_after_stop = true;
@@ -84,7 +148,7 @@ void Judge::licence_start(RunId id, Run& run) {
         if (is_open && is_it && !used_.contains(each->serial) && !licence) licence = each;
     }
     if (is_by_policy) {
-        if (run.spec.definition.restart == domain::RestartPolicy::never)
+        if (run.spec.definition.restart == domain::RestartPolicy::never && !is_redefined)
             world_.record.violate("{} is started by a policy that its process does not have", to_string(id));
         if (process.stop_asked && !is_wanted_after_stop)
             world_.record.violate(
@@ -128,6 +192,7 @@ void Judge::executed(const Inhabitant& program) {
     if (run == nullptr) return world_.record.violate("{} runs and was never prepared", to_string(id));
     if (run->has_executed) world_.record.violate("{} is executed twice", to_string(id));
     run->has_executed = true;
+    run->executed_at = world_.time.now();
     licence_start(id, *run);
     processes_[id.process].key = run->spec.request_key;
     for (const auto& [pid, other] : world_.kernel.all()) {
@@ -198,16 +263,26 @@ void Judge::process_removed(ProcessId id, const ProcessDirectory& directory) {
 
 // Signals.
 
+/// Whether it may end the run: its project goes down, or brings up what is to take its place.
+bool Judge::is_of_project(const Request& request, const Run& run) {
+    const bool is_it = request.what == Asking::up || request.what == Asking::down;
+    const bool is_open = request.state != Request::State::answered || request.ended >= run.begun_at;
+    // One that was started by itself may have become the project's since.
+    return is_it && is_open && run.spec.argv.front().starts_with("project-");
+}
+
 bool Judge::may_be_stopped(RunId id, const Run& run) const {
     for (const auto& each : world_.clients.all()) {
         const bool stops =
             ((each->what == Asking::stop || each->what == Asking::restart) && each->target == id.process) ||
-            each->what == Asking::leave ||
+            each->what == Asking::leave || is_of_project(*each, run) ||
             (each->what == Asking::start && each->start.if_running == ops::IfRunning::restart &&
              starts(*each, run.spec));
         if (!stops) continue;
         // What was asked of a daemon that died before this run is about another one.
         const bool is_under_way = each->state == Request::State::pending || each->state == Request::State::given_up;
+        // What a project wants is carried out when its time has come.
+        if (is_of_project(*each, run)) return true;
         const bool is_about_it = is_under_way || each->ended >= run.begun_at;
         const bool is_open = each->covers(world_.time.now()) ||
                              each->what == Asking::leave ||  // which may have left it to the next daemon
@@ -215,6 +290,29 @@ bool Judge::may_be_stopped(RunId id, const Run& run) const {
         if (is_about_it && is_open) return true;
     }
     return false;
+}
+
+/// Where its project's down alone can have sent it: what needs it is gone before.
+void Judge::look_at_dependents(RunId id, const Run& run) {
+    bool is_by_down = false;
+    for (const auto& each : world_.clients.all()) {
+        if (each->state == Request::State::answered && each->ended < run.begun_at) continue;
+        const bool is_other = each->what == Asking::stop || each->what == Asking::restart ||
+                              each->what == Asking::leave || each->what == Asking::start || each->what == Asking::up;
+        if (is_other || (each->what == Asking::down && each->force)) return;
+        is_by_down = is_by_down || each->what == Asking::down;
+    }
+    if (!is_by_down) return;
+    for (const auto& [pid, each] : world_.kernel.all()) {
+        const Run* const other = find(each.run);
+        if (other == nullptr || !each.executed || each.is_zombie || each.is_dying) continue;
+        const auto& membership = other->spec.definition.membership;
+        if (!membership) continue;
+        for (const auto& edge : membership->depends_on)
+            if (edge.process == run.spec.definition.membership->process)
+                world_.record.violate("{} is stopped while {} lives, which needs it", to_string(id),
+                                      to_string(each.run));
+    }
 }
 
 void Judge::stopped(RunId id, const rundir::ControlMessage& message, bool is_live) {
@@ -226,6 +324,7 @@ void Judge::stopped(RunId id, const rundir::ControlMessage& message, bool is_liv
     if (is_live) run->stop_reached = true;
     // One that takes over may not have seen yet that the program has ended.
     if (!is_live || !world_.kernel.living_program(id)) return;
+    if (run->spec.definition.membership) look_at_dependents(id, *run);
     if (!may_be_stopped(id, *run)) world_.record.violate("{} is stopped although nobody wants it so", to_string(id));
 }
 
@@ -344,6 +443,7 @@ void Judge::has_stopped(const Request& request, const ProcessView& view) {
     // Unless somebody wanted it up again later.
     const auto& all = world_.clients.all();
     const bool is_wanted_again = std::any_of(all.begin(), all.end(), [&](const RequestPtr& each) {
+        if (each->what == Asking::up) return each->state == Request::State::pending || each->ended >= request.asked;
         return is_start_like(*each) && each->asked >= request.asked && each->serial > request.serial;
     });
     if (domain::is_live(view) && !is_wanted_again)
@@ -363,7 +463,8 @@ void Judge::has_stopped(const Request& request, const ProcessView& view) {
 void Judge::restarted(const Request& request, const ops::RestartResponse& result) {
     seen(result);
     const auto number = result.run ? domain::find_run_number(*result.run, request.target) : std::nullopt;
-    if (!number || *number <= request.run)
+    // Of a process of the project a run to come may have been counted, and withdrawn since.
+    if (!number || (*number <= request.run && !result.project))
         world_.record.violate("{}: it succeeds, and no run is newer than {}", request.text(), request.run);
     if (result.reason && *result.reason == OutcomeReason::stopped)
         world_.record.violate("{}: it lost against a stop, and is told that it succeeded", request.text());
@@ -395,7 +496,8 @@ void Judge::seen(const ProcessView& view) {
     const auto number = domain::find_run_number(*view.run, *process);
     if (!number) return;
     if (view.exit_code && view.signal) world_.record.violate("{} has both a code and a signal", *view.run);
-    if (!domain::is_live(view) && view.reason && !(view.state == ProcessState::backoff)) {
+    const bool is_planned = view.reason == OutcomeReason::dependency;
+    if (!domain::is_live(view) && view.reason && !is_planned && !(view.state == ProcessState::backoff)) {
         Outcome told;
         told.exit_code = view.exit_code;
         if (view.signal) told.signal = domain::find_signal(*view.signal);
@@ -432,6 +534,7 @@ void Judge::look_at_calm() {
                               static_cast<double>(each->asked.time_since_epoch().count()) / 1e9 - 3600);
     if (!world_.daemon) return;
     if (!world_.daemon->core().is_adopted()) return world_.record.violate("the adoption does not end");
+    look_at_waiting();
     for (const auto& entry : world_.disk.all()) {
         const ProcessId id = entry.first;
         const auto& directory = entry.second;
@@ -449,10 +552,28 @@ void Judge::look_at_calm() {
         const RunId run{id, located->run};
         const bool lives = world_.kernel.living_program(run).has_value();
         const bool is_running = located->state == ProcessState::running;
+        const bool is_lost = located->last_outcome && located->last_outcome->reason == OutcomeReason::lost;
         // What hangs in the kernel is waited for longer than this.
-        if (is_running != lives && located->state != ProcessState::lost)
+        if (is_running != lives && !is_lost)
             world_.record.violate("{} is {}, and its program {}", to_string(run), schema::enum_name(located->state),
                                   lives ? "lives" : "does not");
+    }
+}
+
+/// Who waits does so for something that is still to come.
+void Judge::look_at_waiting() {
+    core::Supervisor& core = world_.daemon->core();
+    const auto members = core.plans().members(project_file);
+    for (const auto& [name, id] : members) {
+        const auto located = core.find(id);
+        if (!located || located->state != ProcessState::waiting) continue;
+        const bool is_for_something =
+            std::any_of(located->causes.begin(), located->causes.end(), [&](const Cause& cause) {
+                const auto other = members.find(cause.text.value_or(""));
+                const auto found = other == members.end() ? std::nullopt : core.find(other->second);
+                return found && (found->is_live || found->runs_again);
+            });
+        if (!is_for_something) world_.record.violate("{} waits for nothing that is to come", name);
     }
 }
 

@@ -56,6 +56,7 @@ private:
         rundir::RunSpec spec;
         MonoTime begun_at{};  // when it was first heard of
         bool has_executed = false;
+        MonoTime executed_at{};
         std::optional<Exit> exit;
         bool stop_reached = false;       // a stop came to its shim while the program lived
         std::optional<Outcome> outcome;  // as it was first told
@@ -65,7 +66,8 @@ private:
     };
     struct Process {
         std::optional<MonoTime> stop_asked;  // of the last stop that was acknowledged
-        std::string start_actor;
+        std::string start_actor;             // of the newest start on record, and when that was
+        MonoTime started_at{};
         std::optional<MonoTime> unrecorded;  // when the database last took no record of it
         bool is_removed = false;
         bool is_forgotten = false;
@@ -81,8 +83,15 @@ private:
     bool is_forgotten(RunId id, const Run& run) const;
     void begun(RunId id);
     void licence_start(RunId id, Run& run);
+    static bool is_of_project(const Request& request, const Run& run);
     bool may_be_stopped(RunId id, const Run& run) const;
     bool starts(const Request& request, const rundir::RunSpec& spec) const;
+    bool brings_up(const Request& request, const rundir::RunSpec& spec) const;
+    bool is_licensed_by_up(RunId id, const Run& run);
+    void look_at_dependents(RunId id, const Run& run);
+    void look_at_needs(RunId id, const Run& run);
+    void look_at_waiting();
+    const Run* newest_executed(const std::string& member, RunId* id = nullptr) const;
 
     World& world_;
     std::map<RunId, Run> runs_;
@@ -90,7 +99,8 @@ private:
     std::map<ProcessId, Process> processes_;
     std::map<std::uint64_t, RunId> used_;     // start-like requests, by serial: the run that each has had
     std::map<std::string, RunId> used_keys_;  // and what each began
-    std::set<std::uint64_t> late_stops_;      // told as done and still to come
+    std::map<std::pair<std::uint64_t, std::string>, RunId> used_ups_;  // the run that each up has had of each process
+    std::set<std::uint64_t> late_stops_;                               // told as done and still to come
 };
 
 }  // namespace persistproc::simulation

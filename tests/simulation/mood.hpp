@@ -21,6 +21,7 @@ struct Mood {
     unsigned clock_steps = 0;  // of the wall clock
     unsigned program_ends = 20;
     // In percent.
+    unsigned projects = 0;  // of requests, that are about the project
     unsigned disk_errors = 0;
     unsigned database_errors = 0;
     unsigned spawn_errors = 0;
@@ -54,6 +55,7 @@ struct Mood {
         mood.packets = random.percent(80) ? std::chrono::nanoseconds(1ms) : std::chrono::nanoseconds(50ms);
         mood.shim = random.percent(80) ? std::chrono::nanoseconds(2ms) : std::chrono::nanoseconds(300ms);
         mood.kernel_tells_ends = random.percent(30);
+        if (random.percent(50)) mood.projects = 10 + static_cast<unsigned>(random.below(70));
         return mood;
     }
 

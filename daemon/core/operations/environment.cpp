@@ -20,6 +20,14 @@ bool is_private_variable(std::string_view entry) {
 
 }  // namespace
 
+std::vector<rundir::ResourceLimit> limits_of(const std::vector<std::vector<std::int64_t>>& asked) {
+    std::vector<rundir::ResourceLimit> out;
+    const auto bytes = [](std::int64_t n) { return n < 0 ? ~std::uint64_t{0} : static_cast<std::uint64_t>(n); };
+    for (const auto& limit : asked)
+        if (limit.size() == 3) out.push_back({static_cast<int>(limit[0]), bytes(limit[1]), bytes(limit[2])});
+    return out;
+}
+
 std::vector<std::string> compose_environment(const std::vector<std::string>& base, const Environment& changes) {
     std::vector<std::string> out;
     bool says_buffering = false;

@@ -4,8 +4,12 @@
 #include <vector>
 
 #include "common/domain/process.hpp"
+#include "common/rundir/spec.hpp"
 
 namespace persistproc::core {
+
+/// As requests have them: [resource, soft, hard], -1: unlimited.
+std::vector<rundir::ResourceLimit> limits_of(const std::vector<std::vector<std::int64_t>>& asked);
 
 /// "NAME=value" entries: those of `base` that are no supervision of ours, and `changes` on top. PYTHONUNBUFFERED=1 is
 /// one of them unless either says otherwise: Python keeps back what it prints to a pipe, and nobody would see it.

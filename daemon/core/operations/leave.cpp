@@ -15,7 +15,8 @@ Task<Result<ops::ShutdownResponse>> Operations::leave(ops::ShutdownRequest reque
     StoreChange change;
     std::chrono::nanoseconds longest_grace{};
     for (const auto& [id, process] : table_.all()) {
-        if (!process->has_tree() && !process->is<Backoff>()) continue;
+        const bool waits = process->record.planned == Planned::waiting;
+        if (!process->has_tree() && !process->is<Backoff>() && !(waits && !keep)) continue;
         if (keep) {
             if (process->has_tree()) report.kept.push_back(process->name());
             continue;
@@ -23,7 +24,9 @@ Task<Result<ops::ShutdownResponse>> Operations::leave(ops::ShutdownRequest reque
         ++process->stops;
         ++process->stopping;
         if (!process->is<Stopping>()) process->record.shut_down_run = process->life.last_run();
-        change.processes.push_back(want_down(*process, actor));
+        // Of one whose start is not on record yet nothing stays behind.
+        ProcessRecord record = want_down(*process, actor);
+        if (process->standing != Standing::provisional) change.processes.push_back(std::move(record));
         longest_grace = std::max(longest_grace, grace_of(*process, {}));
         going.push_back(process);
     }

@@ -127,10 +127,22 @@ std::optional<Error> Operations::suspended(const Process& process, std::string_v
                                                      process.shown(), shim.pid, what, shim.pid)};
 }
 
+/// What is stopped does not wait to be begun any more. What needs it in its project hears that it does not come.
+void Operations::withdraw(Process& process) const {
+    ProcessRecord& record = process.record;
+    if (record.planned != Planned::waiting) return;
+    record.planned = Planned::failed;
+    record.plan_causes.clear();
+    // It may run as it was before: what was to come has not been applied to it.
+    if (record.definition.membership) record.definition.membership->digests.clear();
+    if (const auto known = table_.find(record.id)) driver_.drop_pending(known);
+}
+
 /// Nothing is begun from now on. The record is to be committed before the stop is carried out, so that a later daemon
 /// does what this one cannot.
 ProcessRecord Operations::want_down(Process& process, const std::string& actor) const {
     process.life.expect_stop();
+    withdraw(process);
     process.record.intend(Wanted::down, Intent::stop);
     process.record.intent_run = process.life.last_run();
     process.record.intent_by = actor;

@@ -39,6 +39,9 @@ public:
 
     // `actor`: who asks, for the audit.
     Task<Result<ops::StartResponse>> start(ops::StartRequest request, std::string actor);
+    /// Begins one that waits for that in its project (Planned::waiting), as it was defined there. Errors: also conflict
+    /// (it does not wait any more).
+    Task<Result<ops::StartResponse>> start_planned(ProcessId id, std::string actor);
     Task<Result<ProcessView>> stop(ops::StopRequest request, std::string actor);
     Task<Result<ops::RestartResponse>> restart(ops::RestartRequest request, std::string actor);
     Task<Result<ProcessView>> signal(ops::SignalRequest request, std::string actor);
@@ -51,6 +54,9 @@ public:
     std::optional<MonoTime> seen_since() const;
     Task<Result<ops::ProcessDetails>> describe(ops::DescribeRequest request);
 
+    /// What is stopped does not wait to be begun any more (Planned::waiting). Its record is the caller's to commit.
+    void withdraw(Process& process) const;
+
     Task<> left();
     bool has_left() const noexcept { return has_left_; }
 
@@ -58,6 +64,7 @@ private:
     /// A start, as far as it could be read before its process is known.
     struct Beginning;
     Task<Result<std::shared_ptr<const Beginning>>> read_start(ops::StartRequest request, std::string actor);
+    Task<Result<ops::StartResponse>> start_meant(std::shared_ptr<const Beginning> beginning);
     Result<ProcessPtr> find_meant(const Beginning& beginning) const;
     Task<Result<ops::StartResponse>> start_locked(ProcessPtr process, std::shared_ptr<const Beginning> beginning);
     /// Whether a run may begin, as far as a look tells; where others execute it, nobody looks. Errors: invalid (the
@@ -73,6 +80,7 @@ private:
     /// `is_as_defined`: with the definition and the environment that it has, whatever was asked for.
     Task<Result<ops::StartResponse>> begin(ProcessPtr process, std::shared_ptr<const Beginning> beginning,
                                            bool is_as_defined);
+    static void release_number(Process& process, const Beginning& beginning);
     void redefine(Process& process, const Beginning& beginning, bool is_as_defined) const;
     Task<ops::StartResponse> with_ignored(ProcessPtr process, std::shared_ptr<const Beginning> beginning,
                                           ops::StartResponse answer);

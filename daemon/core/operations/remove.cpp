@@ -23,6 +23,7 @@ Error still_there(const Process& process) {
             what = is_ending ? "is being stopped" : "is being restarted";
             break;
         case ProcessState::backoff: what = "waits to be restarted"; break;
+        case ProcessState::waiting: what = "waits to be started"; break;
         case ProcessState::unreachable:
             if (!process.unread.empty()) return not_reached(process, "it is not removed");
             what = "may run, but its shim does not answer";
@@ -48,7 +49,7 @@ Task<Result<ProcessView>> Operations::remove(ops::RemoveRequest request, std::st
     if (run && std::holds_alternative<run::Leaving>(run->machine().phase())) co_await run->over(gone_by);
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
-    const bool is_over = process->is<Ended>() || process->is<GaveUp>();
+    const bool is_over = (process->is<Ended>() || process->is<GaveUp>()) && !process->is_in(ProcessState::waiting);
     if (!is_over || process->has_tree() || process->run) co_return still_there(*process);
     // What its files say is all there is to end what lives without a keeper; it is not forgotten before that.
     const auto strays = process->strays();

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "common/base/kill_point.hpp"
@@ -24,6 +26,8 @@ void set_environment(Process& process, const ops::RestartRequest& request, std::
     std::vector<std::string>& variables = process.record.definition.variables;
     for (const auto& [name, value] : request.environment)
         if (std::find(variables.begin(), variables.end(), name) == variables.end()) variables.push_back(name);
+    auto& membership = process.record.definition.membership;
+    if (membership && !request.environment.empty()) membership->digests["env"].clear();
 }
 
 }  // namespace
@@ -61,6 +65,10 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
 
     if (auto understood = check_understood(*process); !understood) co_return understood.error();
     if (auto room = check_room(*process); !room) co_return room.error();
+    if (!process->life.is_live())
+        if (const auto missing = driver_.obstacle ? driver_.obstacle(*process) : std::nullopt)
+            co_return Error{ErrorCode::conflict,
+                            fmt::format("{} needs {} of its project, which is not there", process->shown(), *missing)};
 
     auto left = co_await left_running(process);
     if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();

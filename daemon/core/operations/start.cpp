@@ -46,15 +46,6 @@ std::vector<std::string> settings_that_differ(const ops::StartRequest& request, 
     return out;
 }
 
-std::vector<rundir::ResourceLimit> limits_of(const ops::StartRequest& request) {
-    std::vector<rundir::ResourceLimit> out;
-    for (const auto& limit : request.limits) {
-        const auto bytes = [](std::int64_t n) { return n < 0 ? ~std::uint64_t{0} : static_cast<std::uint64_t>(n); };
-        out.push_back({static_cast<int>(limit[0]), bytes(limit[1]), bytes(limit[2])});
-    }
-    return out;
-}
-
 /// Errors: invalid (an expression of its checks; what no health can be).
 Result<void> check_checks(const Definition& definition) {
     if (auto fine = domain::check_health(definition.health); !fine) return base::with_context(fine.error(), "health");
@@ -84,6 +75,7 @@ struct Operations::Beginning {
     std::string actor;
     Identity identity;
     std::vector<std::string> environment;
+    bool is_planned = false;  // by its project: only as long as it waits there
 
     std::string key() const { return request.request_key.value_or(""); }
     /// One that exists is started as it was defined: there is neither an identity nor an environment.
@@ -118,8 +110,20 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
     auto read = co_await read_start(std::move(request), std::move(actor));
     if (!read) co_return read.error();
-    const std::shared_ptr<const Beginning> beginning = std::move(*read);
+    std::shared_ptr<const Beginning> beginning = std::move(*read);
+    co_return co_await start_meant(std::move(beginning));
+}
 
+Task<Result<ops::StartResponse>> Operations::start_planned(ProcessId id, std::string actor) {
+    const auto planned = std::make_shared<Beginning>();
+    planned->request.process = to_string(id);
+    planned->actor = std::move(actor);
+    planned->is_planned = true;
+    std::shared_ptr<const Beginning> beginning = planned;
+    co_return co_await start_meant(std::move(beginning));
+}
+
+Task<Result<ops::StartResponse>> Operations::start_meant(std::shared_ptr<const Beginning> beginning) {
     bool is_checked = false;
     ProcessPtr awaited;
     std::uint64_t stops = 0;  // of `awaited`, when this was asked for: one that comes in meanwhile goes first
@@ -156,6 +160,8 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
             if (process->standing == Standing::provisional && table_.holds(*process)) driver_.forget(process);
             co_return wanted.error();
         }
+        if (beginning->is_planned && process->record.planned != Planned::waiting)
+            co_return Error{ErrorCode::conflict, process->shown() + " does not wait for its start any more"};
         auto answer = co_await start_locked(process, beginning);
         // What was joined may have been stopped or restarted while it was looked at: then it is no answer.
         const bool has_moved = answer && !answer->created && process->is_moving() && table_.holds(*process);
@@ -207,7 +213,8 @@ Task<Result<ops::StartResponse>> Operations::start_locked(ProcessPtr process,
         co_return Error{ErrorCode::conflict,
                         fmt::format("{} is {}; use restart_process, or if_running", process->shown(), how)};
     }
-    if (was_done || (runs && if_running == ops::IfRunning::keep)) {
+    const bool is_to_be_replaced = beginning->is_planned && process->record.pending_run != 0;
+    if (was_done || (runs && if_running == ops::IfRunning::keep && !is_to_be_replaced)) {
         auto shown = co_await view(process);
         if (!shown) co_return shown.error();
         ops::StartResponse joined;
@@ -274,10 +281,12 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
         auto recorded = co_await commit_restart(process, beginning->actor, false, before);
         if (!recorded) co_return recorded.error();
         process->unrecorded = std::move(before);
+        release_number(*process, *beginning);
         driver_.apply(process, RestartRequested{});
         if (auto later = suspended(*process, replaced_later); later && process->is<Stopping>()) co_return *later;
     } else {
         process->unrecorded = std::move(before);
+        release_number(*process, *beginning);
         driver_.apply(process, StartRequested{});
     }
     const MonoTime until = world_.clock.now() + grace_of(*process, {}) + kill_bound + options_.start_bound;
@@ -315,6 +324,11 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     co_return made;
 }
 
+/// A run whose directory waits for it is begun under its number.
+void Operations::release_number(Process& process, const Beginning& beginning) {
+    if (beginning.is_planned) process.life.release(process.record.pending_run);
+}
+
 void Operations::redefine(Process& process, const Beginning& beginning, bool is_as_defined) const {
     const ops::StartRequest& request = beginning.request;
     process.actor = beginning.actor;
@@ -326,13 +340,16 @@ void Operations::redefine(Process& process, const Beginning& beginning, bool is_
         definition.label = process.record.definition.label;
         definition.label_given = process.record.definition.label_given;
     }
+    // It stays its project's, which looks at it anew when it is asked for the next time.
+    definition.membership = std::move(process.record.definition.membership);
+    if (definition.membership) definition.membership->digests.clear();
     // Nobody who starts it here can say what only a newer daemon knows; of what is known here, this is asked for now.
     definition.unknown = std::move(process.record.definition.unknown);
     schema::forget_unread(definition);
     process.record.definition = std::move(definition);
     process.launch = LaunchContext{.environment = beginning.environment,
                                    .umask = request.umask ? static_cast<mode_t>(*request.umask) : options_.umask,
-                                   .limits = request.limits.empty() ? options_.limits : limits_of(request)};
+                                   .limits = request.limits.empty() ? options_.limits : limits_of(request.limits)};
 }
 
 }  // namespace persistproc::core

@@ -36,7 +36,8 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     auto left = co_await left_running(process);
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     // What is wanted up is about to be started: that is to lose, on record too.
-    if (!process->has_tree() && !process->is<Backoff>() && process->record.wanted == Wanted::down) {
+    const bool waits = process->record.planned == Planned::waiting;
+    if (!process->has_tree() && !process->is<Backoff>() && !waits && process->record.wanted == Wanted::down) {
         co_await driver_.end_strays(process);
         co_return co_await stopped_view(process, std::move(left));
     }

@@ -127,8 +127,11 @@ private:
     }
 
     void make_digests() {
-        for (const auto& each : out_->project().processes)
-            out_->digests[each.name] = project::digests_of(each, surroundings_.secret);
+        const std::string content = project::content_digest(out_->loaded, surroundings_.secret);
+        for (const auto& each : out_->project().processes) {
+            auto& digests = out_->digests[each.name] = project::digests_of(each, surroundings_.secret);
+            digests.emplace(project::content_key, content);
+        }
         out_->consent = consent_at(repository_, variable_);
         out_->inherited_consent = consent_at(repository_, lookup_in(surroundings_.environment));
         if (main_copy_)

@@ -289,6 +289,43 @@ TEST_CASE("the store tells how to find a program whose run says nothing of it") 
     CHECK(damaged.state.nonce == rundir::Nonce{});  // the spec's word counts
 }
 
+TEST_CASE("a run that waits for its start in a project is told from one that may have had a program") {
+    const base::BootId this_one{1}, earlier{2};
+    ProcessRecord record;
+    record.planned = Planned::waiting;
+    record.pending_run = 3;
+    record.last_run = 2;
+    FoundRun run;
+    run.id = RunId{{1}, 3};
+    run.state.boot_id = this_one;
+    CHECK(is_pending(run, record, this_one));
+    SECTION("its start was asked for and came to nothing") {
+        record.last_run = 3;
+        CHECK(is_pending(run, record, this_one));
+    }
+    SECTION("its start was not asked for, and the machine was restarted") {
+        run.state.boot_id = earlier;
+        CHECK(is_pending(run, record, this_one));
+        record.last_run = 3;  // it was: the word that a program ran may be gone
+        CHECK(!is_pending(run, record, this_one));
+        run.state.phase = rundir::Phase::aborted;
+        CHECK(is_pending(run, record, this_one));
+    }
+    SECTION("it is another one, or not meant to begin") {
+        run.id.number = 2;
+        CHECK(!is_pending(run, record, this_one));
+        run.id.number = 3;
+        record.planned = Planned::failed;
+        CHECK(!is_pending(run, record, this_one));
+    }
+    SECTION("something of it lives, ran, or cannot be read") {
+        SECTION("lives") { run.shim_alive = true; }
+        SECTION("ran") { run.state.phase = rundir::Phase::started; }
+        SECTION("unread") { run.trouble = "damaged"; }
+        CHECK(!is_pending(run, record, this_one));
+    }
+}
+
 TEST_CASE("what a failed start left behind is told from a process that was there") {
     const auto found = [](rundir::Phase phase, std::uint32_t run) {
         FoundProcess out;

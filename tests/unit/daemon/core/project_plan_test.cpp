@@ -9,8 +9,8 @@ namespace plan_test {
 
 using namespace persistproc;
 using namespace persistproc::core;
-using project::Condition;
-using project::Dependency;
+using domain::Condition;
+using domain::Dependency;
 using Stage = ProjectPlan::Stage;
 
 Dependency on(std::string name, Condition until = Condition::ready) {
@@ -366,6 +366,23 @@ TEST_CASE(
             CHECK(!actors[each].is_starting);
         }
     }
+}
+
+TEST_CASE("given who waits, when somebody stops it, then it does not come, and what needs it fails") {
+    ProjectPlan plan = shop();
+    plan.up(all);
+    plan.learn("db", started(1));
+    CHECK(text(plan.withdraw("api")) == "fail web for api");
+    CHECK(plan.stage("api") == Stage::failed);
+    CHECK(plan.obstacle("web") == "api");
+    CHECK(!plan.obstacle("migrate"));
+    plan.learn("db", ready(1));
+    CHECK(text(plan.learn("migrate", started(1))).empty());
+    CHECK(text(plan.learn("migrate", ended(1, true))).empty());
+    // What is left out is nobody's to wait for.
+    plan.leave_out({"web"});
+    CHECK(!plan.obstacle("web"));
+    CHECK(text(plan.up({"web"})) == "start web");
 }
 
 }  // namespace plan_test

@@ -106,6 +106,29 @@ TEST_CASE("a run that cannot be prepared leaves nothing behind, and what was the
     }
 }
 
+TEST_CASE("given a run that waits for its start, when it is prepared anew, then it is replaced as a whole") {
+    tests::TemporaryDirectory data;
+    const RunId run{{1}, 1};
+    fs::create_directories(data.path() / "procs");
+    rundir::RunSpec spec = spec_of(run);
+    spec.environment = {"VERSION=1"};
+    REQUIRE(prepare_run(data.path(), spec, boot));
+    spec.environment = {"VERSION=2"};
+    REQUIRE(prepare_run(data.path(), spec, boot));
+    const auto found = load_spec(data.path(), run);
+    REQUIRE(found);
+    CHECK(found->environment == std::vector<std::string>{"VERSION=2"});
+    CHECK(!fs::exists(rundir::process_paths(data.path(), run.process).runs / ".new"));
+    // One that had a program never is.
+    const auto fd = base::open_file(rundir::run_paths(data.path(), run).state, O_RDWR);
+    REQUIRE(fd);
+    rundir::StateWriter writer(fd->get(), rundir::RunState{});
+    writer.state().phase = rundir::Phase::started;
+    REQUIRE(writer.commit() == 0);
+    CHECK(!prepare_run(data.path(), spec_of(run), boot));
+    CHECK(load_spec(data.path(), run)->environment == std::vector<std::string>{"VERSION=2"});
+}
+
 TEST_CASE("what cannot be executed is found before it is tried") {
     tests::TemporaryDirectory directory;
     const auto write = [&](const char* name, std::string_view text, fs::perms mode = fs::perms::owner_all) {

@@ -1,0 +1,477 @@
+// Processes of projects that come up and go down in order, over real files and a real database, with fake shims.
+#include "daemon/core/plans.hpp"
+
+#include <fcntl.h>
+
+#include <boost/asio/co_spawn.hpp>
+
+#include "common/base/file.hpp"
+#include "common/base/file_lock.hpp"
+#include "common/rundir/paths.hpp"
+#include "tests/integration/daemon_in_process.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/written_log.hpp"
+
+namespace plans_test {
+
+using namespace persistproc;
+using core::UpOrder;
+using core::UpProcess;
+using core::UpStep;
+using domain::Condition;
+using domain::Dependency;
+using tests::DaemonInProcess;
+using tests::error_code;
+using tests::Json;
+
+namespace {
+
+constexpr const char* file = "/shop/persistproc.toml";
+
+RunId run(std::uint32_t process, std::uint32_t number) { return RunId{{process}, number}; }
+
+Dependency on(std::string process, Condition until = Condition::started) {
+    Dependency out;
+    out.process = std::move(process);
+    out.until = until;
+    return out;
+}
+
+UpProcess process(const std::string& name, std::vector<Dependency> depends_on = {}, bool oneshot = false) {
+    UpProcess out;
+    out.definition.command = {"run-" + name};
+    out.definition.working_directory = "/";
+    domain::Membership membership;
+    membership.file = file;
+    membership.name = "shop";
+    membership.process = name;
+    membership.oneshot = oneshot;
+    membership.depends_on = std::move(depends_on);
+    out.definition.membership = std::move(membership);
+    out.environment = {{"SECRET", "of-" + name}};
+    out.digests = {{"run", "1"}, {"env", "1"}};
+    return out;
+}
+
+/// db <- migrate (a oneshot) <- api.
+UpOrder shop() {
+    UpOrder out;
+    out.file = file;
+    out.name = "shop";
+    out.processes = {process("db"), process("migrate", {on("db")}, true),
+                     process("api", {on("db"), on("migrate", Condition::done)})};
+    for (const auto& each : out.processes) out.chosen.insert(each.definition.membership->process);
+    out.base_environment = std::vector<std::string>{"PATH=/usr/bin"};
+    return out;
+}
+
+template <class T>
+Result<T> wait(DaemonInProcess& daemon, Task<Result<T>> task) {
+    std::optional<Result<T>> out;
+    auto keep = [](Task<Result<T>> asked, std::optional<Result<T>>* into) -> Task<> {
+        auto got = co_await std::move(asked);
+        into->emplace(std::move(got));
+    };
+    async::TaskGroup tasks(daemon.io.get_executor());
+    tasks.spawn("asked", keep(std::move(task), &out));
+    daemon.run_until([&] { return out.has_value(); });
+    return *out;
+}
+
+std::string text(const std::vector<UpStep>& steps) {
+    std::string out;
+    for (const auto& each : steps) {
+        static constexpr const char* words[] = {"kept", "begun", "replaced", "adopted", "removed"};
+        out += (out.empty() ? "" : ", ") + each.process + " " + words[static_cast<int>(each.what)];
+    }
+    return out;
+}
+
+std::string up(DaemonInProcess& daemon, UpOrder order) {
+    auto steps = wait(daemon, daemon.supervisor.up(std::move(order), "test"));
+    return steps ? text(*steps) : steps.error().message;
+}
+
+Json view_of(DaemonInProcess& daemon, const char* label) {
+    return daemon.call("list_processes", Json{{"process", label}})["structuredContent"]["processes"][0];
+}
+std::string state_of(DaemonInProcess& daemon, const char* label) { return view_of(daemon, label)["state"]; }
+
+void await_state(DaemonInProcess& daemon, std::uint32_t process, ProcessState state) {
+    daemon.run_until([&] {
+        const auto found = daemon.supervisor.find({process});
+        return found && found->state == state;
+    });
+}
+
+void await_run(DaemonInProcess& daemon, RunId id) {
+    daemon.run_until([&] {
+        const auto shim = daemon.shims.find(id);
+        return shim && shim->state.phase == rundir::Phase::started;
+    });
+}
+
+bool holds_values(const DaemonInProcess& daemon, RunId id) {
+    return std::filesystem::exists(rundir::run_paths(daemon.data->path(), id).spec);
+}
+
+/// What its shim would have written; fake ones write nothing.
+void write_state(const tests::TemporaryDirectory& data, RunId id, const std::function<void(rundir::RunState&)>& set) {
+    auto fd = base::open_file(rundir::run_paths(data.path(), id).state, O_RDWR);
+    REQUIRE(fd);
+    rundir::StateWriter writer(fd->get(), rundir::RunState{});
+    writer.state().boot_id = base::current_boot_id();
+    writer.state().started_wall_ns = base::to_ns(base::wall_now());
+    writer.state().pid = 4711;
+    set(writer.state());
+    REQUIRE(writer.commit() == 0);
+}
+
+}  // namespace
+
+TEST_CASE("given a chain, when it comes up, then who waits says for what, and its values are in its spec alone") {
+    DaemonInProcess daemon;
+    CHECK(up(daemon, shop()) == "db begun, migrate begun, api begun");
+    await_run(daemon, run(2, 1));
+    const Json api = view_of(daemon, "shop/api");
+    CHECK(api["state"] == "waiting");
+    CHECK(!api.contains("run"));
+    CHECK(api["project"] == Json{{"name", "shop"}, {"file", file}, {"process", "api"}});
+    CHECK(api["causes"] == Json::array({Json{{"code", "waits_for"}, {"text", "migrate"}}}));
+    CHECK(holds_values(daemon, run(3, 1)));
+    CHECK(daemon.shims.spawned() == 2);
+    daemon.shims.find(run(2, 1))->end(0);
+    await_run(daemon, run(3, 1));
+    await_state(daemon, 3, ProcessState::running);
+    const auto progress = daemon.supervisor.plans().progress(file, {});
+    CHECK(progress.failed.empty());
+    CHECK(progress.pending.empty());
+    CHECK(view_of(daemon, "shop/api")["run"] == "p3.1");
+}
+
+TEST_CASE("given what is up, when up is asked for again, then nothing happens but where the definition has changed") {
+    DaemonInProcess daemon;
+    up(daemon, shop());
+    await_run(daemon, run(2, 1));
+    daemon.shims.find(run(2, 1))->end(0);
+    await_state(daemon, 3, ProcessState::running);
+    UpOrder other = shop();
+    // Another terminal has another environment.
+    other.base_environment = std::vector<std::string>{"PATH=/bin", "TERM=dumb"};
+    CHECK(up(daemon, std::move(other)) == "db kept, migrate kept, api kept");
+    CHECK(daemon.shims.spawned() == 3);
+    UpOrder changed = shop();
+    changed.processes[2].digests["env"] = "2";
+    CHECK(up(daemon, changed) == "db kept, migrate kept, api replaced");
+    await_run(daemon, run(3, 2));
+    await_state(daemon, 3, ProcessState::running);
+    CHECK(daemon.shims.spawned() == 4);
+    CHECK(up(daemon, changed) == "db kept, migrate kept, api kept");
+}
+
+TEST_CASE("given a oneshot that fails, when others need it, then they fail for that, and hold no values") {
+    DaemonInProcess daemon;
+    up(daemon, shop());
+    await_run(daemon, run(2, 1));
+    daemon.shims.find(run(2, 1))->end(1);
+    await_state(daemon, 3, ProcessState::failed);
+    const Json api = view_of(daemon, "shop/api");
+    CHECK(api["reason"] == "dependency");
+    CHECK(api["causes"][0]["text"] == "migrate");
+    daemon.run_until([&] { return !holds_values(daemon, run(3, 1)); });
+    CHECK(daemon.supervisor.plans().progress(file, {}).failed == std::vector<std::string>{"api", "migrate"});
+    // Nor by a restart.
+    CHECK(error_code(daemon.call("restart_process", Json{{"process", "shop/api"}})) == "conflict");
+    CHECK(daemon.shims.spawned() == 2);
+    // What has failed is tried again by another up.
+    CHECK(up(daemon, shop()) == "db kept, migrate begun, api begun");
+    await_run(daemon, run(2, 2));
+    daemon.shims.find(run(2, 2))->end(0);
+    await_state(daemon, 3, ProcessState::running);
+}
+
+TEST_CASE("given who waits, when it is stopped, then it stays down and what needs it fails") {
+    DaemonInProcess daemon;
+    UpOrder order = shop();
+    order.processes.push_back(process("web", {on("api")}));
+    order.chosen.insert("web");
+    up(daemon, std::move(order));
+    await_run(daemon, run(2, 1));
+    const Json stopped = daemon.call("stop_process", Json{{"process", "shop/api"}});
+    CHECK(stopped["structuredContent"]["state"] == "stopped");
+    await_state(daemon, 4, ProcessState::failed);
+    daemon.shims.find(run(2, 1))->end(0);
+    await_state(daemon, 2, ProcessState::exited);
+    daemon.io.poll();
+    CHECK(daemon.shims.spawned() == 2);
+}
+
+TEST_CASE("given what is up, when it goes down, then each is told once nothing that needs it is left") {
+    DaemonInProcess daemon;
+    up(daemon, shop());
+    await_run(daemon, run(2, 1));
+    daemon.shims.find(run(2, 1))->end(0);
+    await_state(daemon, 3, ProcessState::running);
+    daemon.shims.obeys_stop = false;
+    std::optional<Result<std::vector<std::string>>> answer;
+    auto ask = [](DaemonInProcess* in, std::optional<Result<std::vector<std::string>>>* into) -> Task<> {
+        std::vector<std::string> all;
+        auto got = co_await in->supervisor.down(file, std::move(all), false, false, "test");
+        into->emplace(std::move(got));
+    };
+    async::TaskGroup tasks(daemon.io.get_executor());
+    tasks.spawn("down", ask(&daemon, &answer));
+    const auto api = daemon.shims.find(run(3, 1)), db = daemon.shims.find(run(1, 1));
+    const auto is_told = [](const auto& shim) {
+        return !shim->heard.empty() && shim->heard.back().type == rundir::MessageType::stop;
+    };
+    daemon.run_until([&] { return is_told(api); });
+    CHECK(!is_told(db));
+    // Its program has ended, and its tree is not empty yet.
+    api->end(15, true, true);
+    daemon.run_until([&] { return daemon.supervisor.find({3})->ended_run == 1; });
+    daemon.io.poll();
+    CHECK(!is_told(db));
+    api->empty();
+    daemon.run_until([&] { return is_told(db); });
+    db->end(15, true);
+    daemon.run_until([&] { return answer.has_value(); });
+    CHECK(*answer);
+    CHECK(daemon.shims.living() == 0);
+    // A oneshot that has done its work runs again after a down.
+    daemon.shims.obeys_stop = true;
+    CHECK(up(daemon, shop()) == "db begun, migrate begun, api begun");
+    await_run(daemon, run(2, 2));
+    daemon.shims.find(run(2, 2))->end(0);
+    await_state(daemon, 3, ProcessState::running);
+}
+
+TEST_CASE("given who waits, when the daemon dies, then the next one begins it, once") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        up(daemon, shop());
+        await_run(daemon, run(2, 1));
+        CHECK(state_of(daemon, "shop/api") == "waiting");
+    }
+    write_state(*data, run(1, 1), [](rundir::RunState& state) { state.phase = rundir::Phase::started; });
+    std::string expected = "running";
+    write_state(*data, run(2, 1), [&](rundir::RunState& state) {
+        state.phase = rundir::Phase::exited;
+        state.tree_empty = 1;
+        SECTION("the migration has worked meanwhile") { state.exit_value = 0; }
+        SECTION("the migration has failed meanwhile") {
+            state.exit_value = 1;
+            expected = "failed";
+        }
+    });
+    auto lock = base::FileLock::try_take(rundir::run_paths(data->path(), run(1, 1)).shim_lock);
+    REQUIRE((lock && *lock));
+    DaemonInProcess daemon({}, data, false);
+    daemon.shims.add_running(run(1, 1));
+    daemon.adopt();
+    await_state(daemon, 3, expected == "failed" ? ProcessState::failed : ProcessState::running);
+    CHECK(view_of(daemon, "shop/api")["state"] == expected);
+    daemon.io.poll();
+    const auto begun = daemon.shims.find(run(3, 1));
+    CHECK((begun != nullptr) == (expected == "running"));
+    CHECK(!daemon.shims.find(run(3, 2)));
+    CHECK(!daemon.shims.find(run(2, 2)));
+}
+
+TEST_CASE("given what the file has no more, when up is asked for, then it is stopped first, and is no part any more") {
+    DaemonInProcess daemon;
+    UpOrder before;
+    before.file = file;
+    before.name = "shop";
+    before.processes = {process("web")};
+    before.chosen = {"web"};
+    before.base_environment = std::vector<std::string>{"PATH=/usr/bin"};
+    up(daemon, before);
+    await_state(daemon, 1, ProcessState::running);
+    UpOrder renamed = before;
+    renamed.processes = {process("site")};
+    renamed.chosen = {"site"};
+    CHECK(up(daemon, renamed) == "web removed, site begun");
+    CHECK(daemon.shims.find(run(1, 1))->gone);
+    await_state(daemon, 2, ProcessState::running);
+    CHECK(!view_of(daemon, "shop/web").contains("project"));
+    CHECK(state_of(daemon, "shop/site") == "running");
+}
+
+TEST_CASE("given what runs already by that command, when up is asked for, then it becomes the project's") {
+    DaemonInProcess daemon;
+    Json started{{"command", Json::array({"run-db"})}, {"working_directory", "/"}};
+    std::string expected;
+    SECTION("with the values of the file it goes on") {
+        started["environment"] = Json{{"SECRET", "of-db"}};
+        expected = "db adopted";
+    }
+    SECTION("with other values it begins anew") {
+        started["environment"] = Json{{"SECRET", "other"}};
+        expected = "db replaced";
+    }
+    daemon.call("start_process", started);
+    UpOrder order = shop();
+    order.processes.resize(1);
+    order.chosen = {"db"};
+    CHECK(up(daemon, std::move(order)) == expected);
+    if (expected == "db replaced") await_run(daemon, run(1, 2));
+    await_state(daemon, 1, ProcessState::running);
+    CHECK(view_of(daemon, "shop/db")["id"] == "p1");
+    CHECK(daemon.shims.spawned() == (expected == "db adopted" ? 1 : 2));
+}
+
+TEST_CASE("given a start that comes to nothing, when others need it, then they fail, and it says why") {
+    DaemonInProcess daemon;
+    daemon.shims.exec_failure = {rundir::Stage::execve, ENOENT};
+    up(daemon, shop());
+    await_state(daemon, 3, ProcessState::failed);
+    CHECK(view_of(daemon, "shop/db")["state"] == "failed");
+    CHECK(view_of(daemon, "shop/db")["causes"][0]["code"] == "not_begun");
+    CHECK(view_of(daemon, "shop/api")["causes"][0]["text"] == "db");
+    daemon.shims.exec_failure.reset();
+    CHECK(up(daemon, shop()) == "db begun, migrate begun, api begun");
+    await_state(daemon, 1, ProcessState::running);
+}
+
+TEST_CASE("given a disk that takes no record, when up is asked for, then nothing is left of it") {
+    DaemonInProcess daemon;
+    daemon.store.fails = true;
+    CHECK(up(daemon, shop()).find("no space left") != std::string::npos);
+    daemon.store.fails = false;
+    CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].empty());
+    CHECK(daemon.shims.spawned() == 0);
+}
+
+TEST_CASE("given a check, when others wait for it, then they begin once it holds, whichever is asked by now") {
+    using namespace std::chrono_literals;
+    DaemonInProcess daemon;
+    const auto printed_by_db = [](const char* pattern) {
+        domain::Check check;
+        check.subject = domain::LogCheck{pattern};
+        UpOrder out = shop();
+        out.processes = {process("db"), process("api", {on("db", Condition::ready)})};
+        out.processes[0].definition.ready = {check};
+        out.processes[0].digests["ready"] = pattern;
+        out.chosen = {"db", "api"};
+        return out;
+    };
+    CHECK(up(daemon, printed_by_db("listens")) == "db begun, api begun");
+    await_state(daemon, 1, ProcessState::running);
+    CHECK(state_of(daemon, "shop/api") == "waiting");
+    tests::WrittenLog log{rundir::process_paths(daemon.data->path(), {1}).log};
+    log.out("serves\n");
+    daemon.advance(1s);
+    CHECK(daemon.supervisor.find({1})->ready == false);
+    CHECK(state_of(daemon, "shop/api") == "waiting");
+    CHECK(up(daemon, printed_by_db("serves")) == "db kept, api begun");
+    daemon.advance_until(10ms, [&] { return daemon.supervisor.find({2})->state == ProcessState::running; });
+    CHECK(daemon.supervisor.find({1})->run == 1);
+    CHECK(daemon.shims.spawned() == 2);
+}
+
+TEST_CASE("given who waits for a line, when it is printed, then it begins, whatever else is printed") {
+    using namespace std::chrono_literals;
+    DaemonInProcess daemon;
+    UpOrder order = shop();
+    Dependency line = on("db", Condition::log);
+    line.pattern = "port [0-9]+";
+    order.processes = {process("db"), process("api", {line})};
+    order.chosen = {"db", "api"};
+    up(daemon, std::move(order));
+    await_state(daemon, 1, ProcessState::running);
+    tests::WrittenLog log{rundir::process_paths(daemon.data->path(), {1}).log};
+    log.out("port none\nerror: no such table\n");
+    daemon.advance(3s);
+    CHECK(state_of(daemon, "shop/api") == "waiting");
+    log.out("port 3000\n");
+    daemon.advance_until(10ms, [&] { return daemon.supervisor.find({2})->state == ProcessState::running; });
+}
+
+TEST_CASE("given independent processes that end slowly, when all go down, then each is told before any has ended") {
+    DaemonInProcess daemon;
+    UpOrder order = shop();
+    order.processes.clear();
+    order.chosen.clear();
+    constexpr std::uint32_t count = 12;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        order.processes.push_back(process("w" + std::to_string(i)));
+        order.chosen.insert("w" + std::to_string(i));
+    }
+    up(daemon, std::move(order));
+    for (std::uint32_t i = 1; i <= count; ++i) await_state(daemon, i, ProcessState::running);
+    daemon.shims.obeys_stop = false;
+    std::size_t answered = 0;
+    auto ask = [](DaemonInProcess* in, bool force, std::size_t* into) -> Task<> {
+        std::vector<std::string> all;
+        auto got = co_await in->supervisor.down(file, std::move(all), false, force, "test");
+        if (got) ++*into;
+    };
+    async::TaskGroup tasks(daemon.io.get_executor());
+    const auto stops_of = [&](std::uint32_t number) {
+        const auto& heard = daemon.shims.find(run(number, 1))->heard;
+        return std::count_if(heard.begin(), heard.end(),
+                             [](const auto& each) { return each.type == rundir::MessageType::stop; });
+    };
+    const auto all_were_told = [&](std::ptrdiff_t times) {
+        for (std::uint32_t i = 1; i <= count; ++i)
+            if (stops_of(i) < times) return false;
+        return true;
+    };
+    tasks.spawn("down", ask(&daemon, false, &answered));
+    daemon.run_until([&] { return all_were_told(1); });
+    CHECK(daemon.shims.living() == count);
+    // Who is in a hurry gives them no more time.
+    tasks.spawn("down by force", ask(&daemon, true, &answered));
+    daemon.run_until([&] { return all_were_told(2); });
+    for (std::uint32_t i = 1; i <= count; ++i) daemon.shims.find(run(i, 1))->end(9, true);
+    daemon.run_until([&] { return answered == 2; });
+    CHECK(daemon.shims.living() == 0);
+}
+
+TEST_CASE("given two who restart a process of a project at once, again and again, then one of it lives") {
+    DaemonInProcess daemon;
+    UpOrder order = shop();
+    order.processes.resize(1);
+    order.chosen = {"db"};
+    up(daemon, std::move(order));
+    await_state(daemon, 1, ProcessState::running);
+    for (int i = 0; i < 100; ++i) {
+        const int first = daemon.call_later("restart_process", Json{{"process", "shop/db"}});
+        const int second = daemon.call_later("restart_process", Json{{"process", "shop/db"}});
+        daemon.answer(first);
+        daemon.answer(second);
+        REQUIRE(daemon.shims.living() == 1);
+    }
+    CHECK(state_of(daemon, "shop/db") == "running");
+}
+
+TEST_CASE("given a start that failed unheard, when the next daemon looks, then what needs it does not begin") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.shims.silent_after_commit = true;
+        up(daemon, shop());
+        daemon.run_until([&] {
+            const auto shim = daemon.shims.find(run(1, 1));
+            return shim && !shim->heard.empty() && shim->heard.back().type == rundir::MessageType::commit;
+        });
+    }
+    write_state(*data, run(1, 1), [](rundir::RunState& state) {
+        state.phase = rundir::Phase::exec_failed;
+        state.stage = rundir::Stage::execve;
+        state.os_error = ENOENT;
+        state.tree_empty = 1;
+    });
+    DaemonInProcess daemon({}, data, false);
+    daemon.adopt();
+    await_state(daemon, 3, ProcessState::failed);
+    CHECK(view_of(daemon, "shop/db")["causes"][0]["text"] == "run-db: no such program in PATH");
+    CHECK(view_of(daemon, "shop/migrate")["reason"] == "dependency");
+    CHECK(daemon.shims.spawned() == 0);
+    CHECK(up(daemon, shop()) == "db begun, migrate begun, api begun");
+    await_state(daemon, 1, ProcessState::running);
+}
+
+}  // namespace plans_test
