@@ -18,6 +18,7 @@
 #include "common/ops/list_processes.hpp"
 #include "common/ops/project_operations.hpp"
 #include "common/ops/restart_process.hpp"
+#include "common/ops/run_project.hpp"
 #include "common/ops/start_process.hpp"
 #include "common/ops/stop_process.hpp"
 #include "common/ops/wait_for_process.hpp"
@@ -176,6 +177,7 @@ Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable, Json
     mcp::client::CallOptions options;
     options.repeatable = repeatable;
     const std::string target = arguments.value("process", std::string());
+    const Json asked = target.empty() ? Json() : arguments;
     auto asking = client_->call_tool(std::string(Request::operation.name), std::move(arguments), std::move(options));
     const auto executor = co_await boost::asio::this_coro::executor;
     GreetingProbe probe = [executor, data = data_] { return answers_greeting(executor, data); };
@@ -195,6 +197,15 @@ Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable, Json
     if (!answered) co_return answered.error();
     if (answered->is_error) {
         Error failed = mcp::failure_of(*answered);
+        if (failed.code == ErrorCode::not_found && !target.empty() && !domain::find_process_id(target)) {
+            std::string name = target;
+            auto id = co_await find_in_project_here(std::move(name));
+            if (id) {
+                auto again = asked;
+                again["process"] = std::move(*id);
+                co_return co_await ask_again(std::string(Request::operation.name), std::move(again));
+            }
+        }
         if (meta_of_failed) *meta_of_failed = std::move(answered->meta);
         co_return failed;
     }
@@ -205,6 +216,37 @@ Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable, Json
         raw.structured = std::move(*read);
     raw.meta = std::move(answered->meta);
     co_return raw;
+}
+
+/// With another name for the process: the first one was none.
+Task<Result<RawAnswer>> DaemonClient::ask_again(std::string operation, Json arguments) {
+    mcp::client::CallOptions options;
+    auto answered = co_await client_->call_tool(std::move(operation), std::move(arguments), std::move(options));
+    if (!answered) co_return answered.error();
+    if (answered->is_error) co_return mcp::failure_of(*answered);
+    RawAnswer raw;
+    if (answered->structured) raw.structured = std::move(*answered->structured);
+    raw.meta = std::move(answered->meta);
+    co_return raw;
+}
+
+/// The process that the project of this directory calls so: its id.
+Task<std::optional<std::string>> DaemonClient::find_in_project_here(std::string name) {
+    std::error_code failed;
+    const std::string here = fs::current_path(failed).native() + "/";
+    auto views = co_await list_all();
+    if (failed || !views) co_return std::nullopt;
+    const ProcessView* best = nullptr;
+    std::size_t longest = 0;
+    for (const ProcessView& view : *views) {
+        if (!view.project || view.project->process != name) continue;
+        const std::string root = view.project->file.substr(0, view.project->file.rfind('/') + 1);
+        if (!here.starts_with(root) || root.size() < longest) continue;
+        best = &view;
+        longest = root.size();
+    }
+    if (best == nullptr) co_return std::nullopt;
+    co_return best->id;
 }
 
 template <class Response, class Request>
@@ -311,6 +353,12 @@ Task<Result<ops::WaitMeta>> DaemonClient::wait(ops::WaitRequest request, std::op
     }
     Json result = result_in(raw->meta);
     co_return schema::read_answer<ops::WaitMeta>(result);
+}
+
+Task<Result<ops::RunProjectResponse>> DaemonClient::run_project(ops::RunProjectRequest request) {
+    // What is up already is left alone: a second time changes nothing but where they are to begin anew.
+    const bool repeatable = request.action == ops::ProjectAction::show || (request.names.empty() && !request.anew);
+    return call<ops::RunProjectResponse>(std::move(request), repeatable);
 }
 
 Task<Result<ops::ShutdownResponse>> DaemonClient::shut_down(bool keep) {

@@ -39,6 +39,8 @@ struct AuditRequest;
 struct AuditResponse;
 struct DaemonInfo;
 struct ShutdownResponse;
+struct RunProjectRequest;
+struct RunProjectResponse;
 struct AllowRequest;
 struct CheckRequest;
 struct CheckResponse;
@@ -86,6 +88,7 @@ public:
     Task<Result<ops::ProcessDetails>> describe(std::string target, std::optional<std::string> run = std::nullopt);
     /// `told`, unless null, outlives the call and is set to what the daemon says of a wait that has failed.
     Task<Result<ops::WaitMeta>> wait(ops::WaitRequest request, std::optional<ops::WaitMeta>* told = nullptr);
+    Task<Result<ops::RunProjectResponse>> run_project(ops::RunProjectRequest request);
     Task<Result<ops::ShutdownResponse>> shut_down(bool keep);
     Task<Result<ops::AuditResponse>> audit(ops::AuditRequest request);
     Task<Result<ops::DaemonInfo>> info();
@@ -107,6 +110,8 @@ private:
     /// `_meta` of an answer that is an error.
     template <class Request>
     Task<Result<RawAnswer>> ask(Request request, bool repeatable, schema::Json* meta_of_failed = nullptr);
+    Task<Result<RawAnswer>> ask_again(std::string operation, schema::Json arguments);
+    Task<std::optional<std::string>> find_in_project_here(std::string name);
     template <class Response, class Request>
     Task<Result<Response>> call(Request request, bool repeatable = false);
 

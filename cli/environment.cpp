@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "cli/commands/arguments.hpp"
+#include "cli/commands/project_arguments.hpp"
 #include "cli/exec_failure.hpp"
 #include "common/base/file.hpp"
 #include "common/base/random.hpp"
@@ -38,6 +39,13 @@ std::vector<std::vector<std::int64_t>> own_limits() {
         out.push_back({resource, number(limit.rlim_cur), number(limit.rlim_max)});
     }
     return out;
+}
+
+std::int64_t own_umask() {
+    // It can only be read by setting it; nothing else runs yet.
+    const mode_t mask = ::umask(0);
+    ::umask(mask);
+    return static_cast<std::int64_t>(mask);
 }
 
 }  // namespace
@@ -189,14 +197,28 @@ Result<ops::StartRequest> make_start_request(const StartArguments& arguments) {
         for (const auto name : colour_variables) request.environment.emplace(name, "1");
     if (arguments.fresh) request.if_running = ops::IfRunning::restart;
     request.base_environment = inherited_environment(::environ);
-    // The mask can only be read by setting it; nothing else runs yet.
-    const mode_t mask = ::umask(0);
-    ::umask(mask);
-    request.umask = static_cast<std::int64_t>(mask);
+    request.umask = own_umask();
     request.limits = own_limits();
     request.request_key = new_request_key();
     ops::carry_bytes(request);
     return request;
+}
+
+Result<ops::RunProjectRequest> make_project_request(const ProjectChoice& choice) {
+    ops::RunProjectRequest out;
+    auto directory = working_directory(choice.directory);
+    if (!directory) return directory.error();
+    out.directory = std::move(*directory);
+    std::error_code failed;
+    // A file is named from where it is typed, not from the directory that is meant.
+    if (choice.file) out.file = std::filesystem::absolute(*choice.file, failed).native();
+    auto variables = inherited_environment(::environ);
+    // No file can name the others.
+    std::erase_if(variables, [](const std::string& each) { return !base::is_utf8(each); });
+    out.base_environment = std::move(variables);
+    out.umask = own_umask();
+    out.limits = own_limits();
+    return out;
 }
 
 }  // namespace persistproc::cli

@@ -16,11 +16,13 @@
 namespace persistproc::ops {
 struct ProjectPlace;
 struct RestartRequest;
+struct RunProjectRequest;
 struct StartRequest;
 }  // namespace persistproc::ops
 
 namespace persistproc::cli {
 
+struct ProjectChoice;
 struct RestartArguments;
 struct StartArguments;
 
@@ -51,5 +53,8 @@ Result<void> complete_place(ops::ProjectPlace& place, const std::string& word);
 Result<std::string> working_directory(const std::string& given);
 /// The request for each target, with the environment that is asked for. Errors: as above.
 Result<ops::RestartRequest> make_restart_request(const RestartArguments& arguments);
+
+/// What is asked of a project, with directory, environment, umask and limits of this process. Errors: invalid.
+Result<ops::RunProjectRequest> make_project_request(const ProjectChoice& choice);
 
 }  // namespace persistproc::cli

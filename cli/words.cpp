@@ -31,9 +31,6 @@ constexpr OtherWord reserved_words[] = {
     {"web", "persistproc output -f {} follows its output", "persistproc list --watch shows all processes"},
     {"events", "persistproc audit -f {} follows who does what", "persistproc audit -f follows who does what"},
     {"notify", "persistproc wait {} --exit returns when it ends", ""},
-    {"up", "persistproc start {} starts it",
-     "there are no project files yet: persistproc start --label NAME CMD for each program"},
-    {"down", "persistproc stop {} stops it", "persistproc stop all stops everything"},
     {"attach", "persistproc output -f {} follows its output", ""},
     {"exec", "persistproc status {} shows its directory and the names of its variables", ""},
     {"history", "persistproc audit {} says who did what", ""},
@@ -57,6 +54,8 @@ constexpr std::string_view no_unit =
 constexpr std::string_view to_settings = "persistproc doctor names the file of settings";
 constexpr std::string_view to_kill = "persistproc stop --force {}, or persistproc signal KILL {}";
 constexpr std::string_view to_stop = "persistproc stop {}";
+constexpr std::string_view to_bring_up =
+    "persistproc up brings up what persistproc.toml, or another tool's file, defines here";
 constexpr std::string_view to_define = "persistproc start --label NAME CMD";
 constexpr std::string_view to_end = "persistproc stop TARGET ends a process, persistproc shutdown the daemon";
 constexpr OtherWord foreign_verbs[] = {
@@ -67,7 +66,7 @@ constexpr OtherWord foreign_verbs[] = {
     {"reset", "persistproc restart {} begins it anew, persistproc flush {} empties its log", ""},
     {"reset-failed", "persistproc rm {}", "persistproc prune forgets what has ended"},
     {"reread", "persistproc restart {}",
-     "there are no project files to read yet; persistproc restart TARGET restarts a process"},
+     "persistproc up reads the project's file again; persistproc restart TARGET restarts a process"},
     {"sendSignal", "persistproc signal SIGNAL {}", "persistproc signal SIGNAL TARGET sends a signal"},
     {"process", to_describe, to_list},
     {"watch", "persistproc list --watch, or persistproc output -f {}", ""},
@@ -142,7 +141,7 @@ constexpr OtherWord foreign_verbs[] = {
     {"jobs", to_describe, to_list},
     {"container", to_describe, to_list},
     {"system", "", "persistproc prune forgets what has ended"},
-    {"compose", "", "there are no project files yet: persistproc start --label NAME CMD for each program"},
+    {"compose", "", to_bring_up},
     {"journalctl", "persistproc output {}", ""},
     {"daemon", "", "persistproc serve --detach starts the daemon, persistproc shutdown ends it"},
     {"daemon-reload", "", "nothing need be read anew; persistproc serve --detach --replace takes a new daemon"},
@@ -163,8 +162,10 @@ struct ForeignFlag {
 };
 constexpr ForeignFlag foreign_flags[] = {
     {" start ", " -d --detach ", "start returns once the program runs; leave it out"},
-    {" run start ", " --watch ", "nothing is restarted when files change yet; use the program's own watch mode"},
-    {" run start ", " -w --workdir ", "-C DIR is where it runs; nothing is restarted when files change yet"},
+    {" run start ", " --watch ",
+     "the key watch of a persistproc.toml has a process restarted when files change: persistproc up"},
+    {" run start ", " -w --workdir ",
+     "-C DIR is where it runs; the key watch of a persistproc.toml has a process restarted when files change"},
     {" run start ", " -v ",
      "programs see this machine's files, no volume need be named; as --verbose: of serve and mcp alone"},
     {" run start ", " -i --instances ",
@@ -182,11 +183,16 @@ constexpr ForeignFlag foreign_flags[] = {
     {" run start ", " -u --user --uid --privileged ", "programs run as you"},
     {" run start ", " --network --net ", "programs share this machine's network; persistproc list shows their ports"},
     {" run start ", " --volume --mount ", "programs see this machine's files; -C DIR is where one runs"},
-    {" run start ", " -f --file ",
-     "there are no project files yet: persistproc start --label NAME CMD for each program"},
+    {" run start ", " -f --file ", "persistproc up --file FILE brings up what a project's file defines"},
     {" run start ", " -o --output -l --log --error --merge-logs ", "all output is recorded: persistproc output TARGET"},
     {" run start ", " --time ", "persistproc output -t TARGET shows the time of each line"},
     {" run start ", " --args ", "what stands behind the command is the program's"},
+    {" up ", " -d --detach --wait --quiet-pull ", "up returns once all are ready; leave it out"},
+    {" up ", " --build --pull ", "up builds nothing: a process with oneshot = true does, which others wait for"},
+    {" up ", " --force-recreate ", "--recreate begins them anew"},
+    {" up ", " --watch -w ", "the key watch of a process has it restarted when files change"},
+    {" down ", " -v --volumes --rmi --remove-orphans ", "down stops processes, and removes nothing"},
+    {" down ", " -t --timeout ", "the key grace of a process is how long it is given"},
     {" output ", " -o --out-file ", "redirect it: persistproc output TARGET > FILE"},
     {" output ", " --color --colour --clean ",
      "escape sequences are shown with --raw alone; run and start have --color, which asks the program for colours"},
@@ -428,23 +434,22 @@ Result<std::vector<std::string>> split_line(std::string_view line, const std::st
 }
 
 std::optional<Error> refuse_project_file(std::string_view word) {
-    constexpr std::string_view names[] = {"Procfile",
-                                          "Procfile.dev",
-                                          "ecosystem.config.js",
-                                          "ecosystem.config.cjs",
-                                          "ecosystem.config.json",
-                                          "process-compose.yaml",
-                                          "process-compose.yml",
-                                          "compose.yaml",
-                                          "compose.yml",
-                                          "docker-compose.yaml",
-                                          "docker-compose.yml",
-                                          "mprocs.yaml"};
+    constexpr std::string_view read[] = {"persistproc.toml", "Procfile", "Procfile.dev", "process-compose.yaml",
+                                         "process-compose.yml"};
+    constexpr std::string_view unread[] = {"ecosystem.config.js", "ecosystem.config.cjs", "ecosystem.config.json",
+                                           "compose.yaml",        "compose.yml",          "docker-compose.yaml",
+                                           "docker-compose.yml",  "mprocs.yaml"};
     const std::string_view name = word.substr(word.rfind('/') + 1);
-    if (std::find(std::begin(names), std::end(names), name) == std::end(names)) return std::nullopt;
+    const auto is_among = [&name](const auto& names) {
+        return std::find(std::begin(names), std::end(names), name) != std::end(names);
+    };
+    if (is_among(read))
+        return Error{ErrorCode::invalid, fmt::format("{}: persistproc up --file {} brings up what it defines", name,
+                                                     shown_command({std::string(word)}))};
+    if (!is_among(unread)) return std::nullopt;
     return Error{ErrorCode::invalid,
-                 fmt::format("{}: there are no project files yet: persistproc start --label NAME CMD for "
-                             "each program of it",
+                 fmt::format("{} is not read: write its programs into a persistproc.toml, which persistproc init "
+                             "begins and persistproc up brings up",
                              name)};
 }
 

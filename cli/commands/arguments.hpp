@@ -287,6 +287,7 @@ struct ListArguments {
     bool all = false;
     format::ListSort sort = format::ListSort::state;
     bool watch = false;
+    std::optional<std::string> project;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -300,6 +301,9 @@ struct ListArguments {
                           "or restarts"));
         each(field("output", &A::output)
                  .as_flag("o,output", "OUTPUT", "table (default), or wide: more columns, nothing cut"));
+        each(field("project", &A::project)
+                 .range(1, 4096)
+                 .as_flag("project", "NAME", "Only the processes of a project: its name, or its file"));
         each(field("watch", &A::watch).as_flag("watch", "", "Show it anew every second, until Ctrl+C"));
     }
     Result<void> take(std::vector<std::string> words, const Given& given);

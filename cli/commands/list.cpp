@@ -48,6 +48,11 @@ Task<Result<Listing>> ask(Context context, ListArguments options, bool may_start
         auto views = co_await (*client)->list(std::move(options.request));
         if (!views) co_return views.error();
         out.views = std::move(*views);
+        if (options.project)
+            std::erase_if(out.views, [&](const ProcessView& view) {
+                return !view.project ||
+                       (view.project->name != *options.project && view.project->file != *options.project);
+            });
         co_return out;
     }
     for (const std::string& target : options.targets) {
@@ -70,7 +75,8 @@ Task<Result<Listing>> ask(Context context, ListArguments options, bool may_start
 }
 
 std::string text_of(const Context& context, const ListArguments& options, std::vector<ProcessView> views) {
-    const bool is_filtered = !options.targets.empty() || options.request.state || options.request.working_directory;
+    const bool is_filtered =
+        !options.targets.empty() || options.request.state || options.request.working_directory || options.project;
     if (views.empty() && !is_filtered) return fmt::format("{}\n", no_processes_yet);
     format::TextStyle style = context.console.style();
     style.wide = options.output == ListOutput::wide;

@@ -14,7 +14,8 @@ namespace persistproc::cli::commands {
 namespace {
 
 bool is_at_rest(const ProcessView& view) {
-    return !domain::has_tree(view) && view.state != ProcessState::backoff && view.state != ProcessState::unsupported;
+    const bool is_to_come = view.state == ProcessState::backoff || view.state == ProcessState::waiting;
+    return !domain::has_tree(view) && !is_to_come && view.state != ProcessState::unsupported;
 }
 
 bool is_ours(const ProcessView& view) { return view.state != ProcessState::unsupported; }

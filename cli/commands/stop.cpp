@@ -11,7 +11,8 @@ namespace {
 
 /// What a lost one left running is found when it is stopped.
 bool can_stop(const ProcessView& view) {
-    return domain::has_tree(view) || view.state == ProcessState::backoff || view.state == ProcessState::lost;
+    const bool is_to_come = view.state == ProcessState::backoff || view.state == ProcessState::waiting;
+    return domain::has_tree(view) || is_to_come || view.state == ProcessState::lost;
 }
 
 /// `at_rest` takes the id of one that nothing was done to.

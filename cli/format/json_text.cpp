@@ -3,6 +3,7 @@
 #include "common/base/text.hpp"
 #include "common/ops/client_operations.hpp"
 #include "common/ops/project_operations.hpp"
+#include "common/ops/run_project.hpp"
 #include "common/ops/wait_for_process.hpp"
 #include "common/schema/json.hpp"
 
@@ -69,6 +70,7 @@ std::string texts_list_json(const std::string& name, const std::vector<Texts>& o
     return document(Json{{name, std::move(list)}});
 }
 
+std::string project_run_json(const ops::RunProjectResponse& answer) { return document(schema::to_json(answer)); }
 std::string shutdown_json(const ops::ShutdownResponse& answer) { return document(schema::to_json(answer)); }
 
 /// What the daemon said, and when the run began and ended whose end that is.

@@ -18,6 +18,7 @@ struct CheckResponse;
 struct DaemonInfo;
 struct PortResponse;
 struct ProcessDetails;
+struct RunProjectResponse;
 struct RevokeResponse;
 struct ShutdownResponse;
 }  // namespace persistproc::ops
@@ -43,6 +44,7 @@ std::string texts_json(const Texts& members);
 /// {"<name>":[…]} of such objects.
 std::string texts_list_json(const std::string& name, const std::vector<Texts>& objects);
 
+std::string project_run_json(const ops::RunProjectResponse& answer);
 std::string shutdown_json(const ops::ShutdownResponse& answer);
 /// What became of a wait for one of several targets.
 struct WaitLine {

@@ -5,6 +5,7 @@
 #include "common/ops/get_process_output.hpp"
 #include "common/ops/list_processes.hpp"
 #include "common/ops/restart_process.hpp"
+#include "common/ops/run_project.hpp"
 #include "common/ops/start_process.hpp"
 #include "common/ops/stop_process.hpp"
 #include "common/ops/wait_for_process.hpp"
@@ -20,6 +21,7 @@ constexpr void for_each_agent_request(Each&& each) {
     each.template operator()<ListRequest>();
     each.template operator()<OutputRequest>();
     each.template operator()<WaitRequest>();
+    each.template operator()<RunProjectRequest>();
 }
 
 /// By the name of its tool; nullptr: there is none of that name.

@@ -11,6 +11,7 @@ struct RestartRequest : StopRequest {
     domain::Environment environment;                           // set on top of what it has, for later runs too
     std::optional<std::vector<std::string>> base_environment;  // in place of what it inherited
     bool bytes_as_text = false;                                // see carry_bytes
+    bool dependents = false;                                   // and then what needs it in its project, and runs
     std::optional<WaitSpec> wait;                              // and answer with what came of it
 
     static constexpr Operation operation{
@@ -48,6 +49,9 @@ struct RestartRequest : StopRequest {
                  .as_flag("e,env", "KEY=VALUE", "Set a variable, also for later runs; may be repeated"));
         each(field("base_environment", &R::base_environment).client_only().secret());
         each(field("bytes_as_text", &R::bytes_as_text).client_only());
+        each(field("dependents", &R::dependents)
+                 .client_only()
+                 .as_flag("dependents", "", "Then also what needs it in its project, in order"));
     }
     /// Restores bytes. Errors: invalid.
     Result<void> finish_reading(const schema::Json& arguments);

@@ -86,8 +86,8 @@ mcp::Json view_output_schema() {
 }
 
 void add_all(mcp::Server& server, Core core, const ToolChange& change) {
-    for (const auto make :
-         {start_process, stop_process, restart_process, list_processes, get_process_output, wait_for_process}) {
+    for (const auto make : {start_process, stop_process, restart_process, list_processes, get_process_output,
+                            wait_for_process, run_project}) {
         Tool tool = make(core);
         if (change) tool = change(std::move(tool));
         server.add_tool(std::move(tool.definition), std::move(tool.handler));

@@ -46,6 +46,7 @@ Tool restart_process(Core core);
 Tool list_processes(Core core);
 Tool get_process_output(Core core);
 Tool wait_for_process(Core core);
+Tool run_project(Core core);
 void add_client_operations(mcp::Server& server, Core core);
 void add_project_operations(mcp::Server& server, Core core);
 

@@ -79,6 +79,38 @@ POINTS = {
         "shim.given",
         "shim.commit",
     ],
+    # Of a project with six processes, all of which pass the points of a start, and of an end.
+    "up": [
+        "daemon.up.prepared",
+        "daemon.up.recorded",
+        "daemon.start.written 4",
+        "daemon.start.recorded 3",
+        "daemon.start.prepared 3",
+        "daemon.start.spawned 3",
+        "daemon.start.ready 3",
+        "daemon.start.committed 3",
+        "daemon.start.heard 3",
+        "daemon.end.heard",
+        "daemon.record.committed 2",
+    ],
+    "down": [
+        "daemon.down.recorded",
+        "daemon.stop.recorded 2",
+        "daemon.stop.sent 3",
+        "daemon.end.heard 2",
+        "daemon.record.committed 4",
+    ],
+    # One has another name in the file, another one other values.
+    "reload": [
+        "daemon.down.recorded",
+        "daemon.stop.sent",
+        "daemon.up.removed",
+        "daemon.up.prepared",
+        "daemon.up.recorded",
+        "daemon.end.heard 2",
+        "daemon.start.recorded",
+        "daemon.start.heard 2",
+    ],
     "rm": ["daemon.record.committed", "daemon.remove.hidden", "daemon.remove.deleted", "daemon.record.committed 2"],
     "end": ["daemon.end.heard", "daemon.record.committed", "shim.exit.recorded"],
     "rotate": ["log.rotate.data 2", "log.rotate.index 2", "log.rotate.header 2", "log.data 20", "log.record 20"],
@@ -93,6 +125,8 @@ POINTS = {
     ],
     # The daemon dies with a wish committed, the next one about to carry it out.
     "recover a stop": ["daemon.adopt.intent"],
+    # … with a project on its way up, the next one about to go on with it.
+    "recover an up": ["daemon.adopt.planned"],
     # … after the run was prepared, the next one when it has removed it.
     "recover a start": ["daemon.adopt.dropped"],
     "abort a start": ["shim.aborting"],
@@ -108,6 +142,7 @@ POINTS = {
     ],
 }
 RECOVERY = POINTS["recover"]
+OF_PROJECTS = ("up", "down", "reload", "recover an up")
 SEES_A_SHIM = ["daemon.adopt.connected", "daemon.adopt.greeted", "daemon.adopt.answered"]
 
 
@@ -219,6 +254,85 @@ class Scenario(random_kills.Slot):
         self.begin(self.command_of(1_000_000))
 
 
+class ProjectScenario:
+    """A project of six processes, one operation on all of them, one death in between or two."""
+
+    NAMES = ("db", "cache", "migrate", "api", "worker", "web")
+
+    def __init__(self, trial, name, operation, points):
+        self.trial, self.name, self.operation, self.points = trial, name, operation, list(points)
+        self.directory = trial.place.work / name
+        self.directory.mkdir()
+        self.value = f"value-of-{name}"
+
+    def write(self, api="one", web="web"):
+        def process(name, line, *needs):
+            return f"[process.{name}]\nrun = '{line}'\ndepends_on = {list(needs)}\n"
+
+        text = f'name = "{self.name}"\n'
+        text += process("db", "echo db >> ran; exec sleep 3600")
+        text += process("cache", "echo cache >> ran; exec sleep 3600")
+        text += process("migrate", "echo migrate >> ran", "db") + "oneshot = true\n"
+        text += process("api", "echo api $SECRET >> ran; exec sleep 3600", "db", "migrate", "cache")
+        text += f'env = {{ SECRET = "{self.value}-{api}" }}\n'
+        text += process("worker", "echo worker >> ran; exec sleep 3600", "migrate")
+        text += process(web, f"echo {web} >> ran; exec sleep 3600", "api")
+        path = self.directory / "persistproc.toml"
+        path.write_text(text)
+        path.chmod(0o600)
+
+    def ran(self):
+        return sorted((self.directory / "ran").read_text().splitlines())
+
+    def expect(self, *more):
+        names = [name if name != "api" else f"api {self.value}-one" for name in self.NAMES]
+        demand(self.ran() == sorted([*names, *more]), f"{self.name}: began {self.ran()}")
+
+    def ask(self, command):
+        code, answer = self.trial.ask(command, "-C", str(self.directory))
+        demand(code == 0, f"{self.name}: {command}: exit {code}: {answer}")
+
+    def labels(self):
+        code, answer = self.trial.ask("list", "-a", "--project", self.name)
+        demand(code == 0, f"{self.name}: list: exit {code}: {answer}")
+        return {view["label"]: view["state"] for view in answer["processes"]}
+
+    def run(self):
+        self.write()
+        if self.operation not in ("up", "recover an up"):
+            self.ask("up")
+            self.expect()
+        if self.operation == "recover an up":
+            self.points.insert(0, "daemon.up.recorded")
+        if self.operation == "reload":
+            self.write(api="two", web="site")
+        self.trial.arm(self.points)
+        self.ask("down" if self.operation == "down" else "up")
+        self.trial.wait_met()
+        if self.operation != "down":
+            # Whatever was on its way is there, once.
+            self.ask("up")
+        if self.operation == "reload":
+            self.expect(f"api {self.value}-two", "site")
+        else:
+            self.expect()
+        self.check_values()
+        self.ask("down")
+        left = {label: state for label, state in self.labels().items() if state not in ("stopped", "exited")}
+        demand(not left, f"{self.name}: down, and there is {left}")
+        self.trial.ask("prune")
+
+    def check_values(self):
+        """Values stand in specs alone."""
+        files = [path for path in self.trial.place.data.rglob("*") if path.is_file() and path.name != "spec"]
+        holders = []
+        for path in files:
+            with contextlib.suppress(OSError):
+                if self.value.encode() in path.read_bytes():
+                    holders.append(path)
+        demand(not holders, f"{self.name}: a value stands in {holders}")
+
+
 class Ground(random_kills.Trial):
     """A place for one scenario after the other; a daemon that dies is replaced at once."""
 
@@ -285,7 +399,8 @@ class KillPoints(unittest.TestCase):
                     name = f"{operation.replace(' ', '-')}-{number}"
                     begun = time.monotonic()
                     try:
-                        Scenario(ground, name, operation, points).run()
+                        scenario = ProjectScenario if operation in OF_PROJECTS else Scenario
+                        scenario(ground, name, operation, points).run()
                     except Exception as failed:
                         failures.append(f"{operation} killed at {' then '.join(points)}: {type(failed).__name__}: {failed}")
                         break  # what it left would spoil the next
@@ -316,7 +431,7 @@ class KillPoints(unittest.TestCase):
             (operation, [point, again])
             for operation, points in POINTS.items()
             for point in points
-            if point.startswith("daemon.") and operation != "recover a start"
+            if point.startswith("daemon.") and operation not in ("recover a start", "recover an up")
             for again in RECOVERY
             if again != point
             # Where nothing runs any more no shim is connected.

@@ -94,7 +94,7 @@ class List(Case):
         self.assertEqual(len(self.ok("list", "--json", "--state", "running").json()["processes"]), 1)
         refused = self.cli("list", "--state", "dozings")
         self.assertEqual((refused.code, refused.out), (2, b""))
-        self.assertOneLine(refused.err, 'persistproc: state: "dozings" is not one of starting, running,')
+        self.assertOneLine(refused.err, 'persistproc: state: "dozings" is not one of waiting, starting, running,')
 
     def test_status_without_a_target_is_list(self):
         self.assertEqual(self.ok("status").out, self.ok("list").out)

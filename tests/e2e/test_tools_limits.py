@@ -27,6 +27,7 @@ class Tools(harness.TestCase):
                 "list_processes",
                 "get_process_output",
                 "wait_for_process",
+                "run_project",
             }
             <= set(tools),
             sorted(tools),
@@ -40,7 +41,7 @@ class Tools(harness.TestCase):
                 )
                 self.assertEqual(tool["inputSchema"]["type"], "object")
                 self.assertIs(tool["inputSchema"]["additionalProperties"], False)
-                text_heavy = name in ("get_process_output", "wait_for_process", "send_process_input")
+                text_heavy = name in ("get_process_output", "wait_for_process", "run_project", "send_process_input")
                 self.assertEqual("outputSchema" in tool, not text_heavy)
 
     def test_the_readme_names_every_tool_and_argument(self):

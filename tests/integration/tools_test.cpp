@@ -905,8 +905,8 @@ TEST_CASE("shutdown stops everything, or keeps it") {
 TEST_CASE("the list of tools is small, since every session pays for it") {
     AgentsDaemon daemon;
     const Json answer = daemon.answer(daemon.send("tools/list", Json::object()));
-    CHECK(answer["result"]["tools"].size() == 6);
-    CHECK(answer["result"].dump().size() <= 6300);
+    CHECK(answer["result"]["tools"].size() == 7);
+    CHECK(answer["result"].dump().size() <= 7300);
 }
 
 TEST_CASE("a start is answered in a line, with what is needed to act") {

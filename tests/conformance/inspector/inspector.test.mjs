@@ -13,7 +13,8 @@ const node = ['x64', 'arm64'].map((each) => join(modules, `node-linux-${each}`, 
 assert.ok(node, 'no node for the Inspector: run npm ci');
 const inspector = join(modules, '@modelcontextprotocol', 'inspector', 'clients', 'launcher', 'build', 'index.js');
 
-const tools = ['get_process_output', 'list_processes', 'restart_process', 'start_process', 'stop_process', 'wait_for_process'];
+const tools = ['get_process_output', 'list_processes', 'restart_process', 'run_project', 'start_process', 'stop_process',
+  'wait_for_process'];
 
 /// `target` returns what names the server; `era` is what the Inspector is told.
 function inspects(name, { daemon, target, era }) {

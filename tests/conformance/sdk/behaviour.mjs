@@ -5,7 +5,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Daemon, eventually, gated, program, text, ticker, within } from './daemon.mjs';
 
-export const tools = ['get_process_output', 'list_processes', 'restart_process', 'start_process', 'stop_process', 'wait_for_process'];
+export const tools = ['get_process_output', 'list_processes', 'restart_process', 'run_project', 'start_process', 'stop_process',
+  'wait_for_process'];
 
 /// Tests for one client, each with a daemon of its own. `connect` takes the daemon and returns a peer; `era` is "legacy"
 /// or "modern". `autostarts`: the client gets itself a daemon.

@@ -1,0 +1,270 @@
+#include "common/ops/run_project.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/base/text.hpp"
+#include "common/project/graph.hpp"
+#include "daemon/core/projects/up_order.hpp"
+#include "daemon/tools/describe.hpp"
+#include "daemon/tools/take_start.hpp"
+#include "daemon/tools/tools.hpp"
+#include "daemon/tools/typed_tool.hpp"
+
+namespace persistproc::tools {
+
+namespace {
+
+using core::projects::LoadedPtr;
+using ops::ProjectAction;
+using Request = ops::RunProjectRequest;
+using Response = ops::RunProjectResponse;
+
+constexpr double usual_patience_seconds = 45;  // an agent's client gives a call up after a minute
+
+std::string_view word_of(core::UpStep::What what) {
+    using What = core::UpStep::What;
+    switch (what) {
+        case What::kept: return "kept";
+        case What::begun: return "begun";
+        case What::replaced: return "replaced";
+        case What::adopted: return "adopted";
+        case What::removed: return "removed";
+    }
+    return {};
+}
+
+bool is_person(const mcp::CallContext& context) { return context.principal.role == mcp::Principal::Role::client; }
+
+MonoTime patience_of(const Core& core, const Request& request, double usual) {
+    const std::chrono::duration<double> asked(request.timeout_seconds.value_or(usual));
+    return core.clock.now() + std::chrono::duration_cast<std::chrono::nanoseconds>(asked);
+}
+
+core::projects::ProjectQuery query_of(const Request& request) {
+    core::projects::ProjectQuery out;
+    out.directory = request.directory;
+    out.file = request.file;
+    out.environment = request.base_environment;
+    return out;
+}
+
+/// All that is wrong with its files, as FILE:LINE:COLUMN, one a line.
+Error wrong_files(const core::projects::LoadedProject& project) {
+    std::string text;
+    for (const auto& each : project.loaded.problems) text += (text.empty() ? "" : "\n") + project.loaded.text(each);
+    return {ErrorCode::invalid, std::move(text)};
+}
+
+/// How those are that the call is about.
+Task<Response> described(Core core, Response out) {
+    ops::ListRequest all;
+    auto views = co_await core.supervisor.list(std::move(all));
+    const auto progress = core.supervisor.plans().progress(out.file, out.chosen);
+    out.failed = progress.failed;
+    out.pending = progress.pending;
+    for (auto& each : core.supervisor.plans().warnings(out.file)) out.notes.push_back(std::move(each));
+    if (!views) co_return out;
+    for (auto& view : *views) {
+        const bool is_one = view.project && view.project->file == out.file &&
+                            std::find(out.chosen.begin(), out.chosen.end(), view.project->process) != out.chosen.end();
+        if (is_one) out.processes.push_back(std::move(view));
+    }
+    co_return out;
+}
+
+std::string step_text(const ops::ProjectStep& step) {
+    if (step.keys.empty()) return fmt::format("{} {}", step.process, step.done);
+    return fmt::format("{} {} ({} changed)", step.process, step.done, fmt::join(step.keys, ", "));
+}
+
+std::string text_of(const Response& answer, WallTime now) {
+    const std::size_t ready =
+        answer.chosen.size() - std::min(answer.chosen.size(), answer.failed.size() + answer.pending.size());
+    std::string out = fmt::format("{}: {} of {} ready", answer.name, ready, answer.chosen.size());
+    if (!answer.failed.empty()) out += fmt::format("; failed: {}", fmt::join(answer.failed, ", "));
+    if (!answer.pending.empty()) out += fmt::format("; still_waiting: {}", fmt::join(answer.pending, ", "));
+    std::string changes;
+    for (const auto& step : answer.steps)
+        if (step.done != "kept") changes += (changes.empty() ? "\n" : ", ") + step_text(step);
+    out += changes;
+    for (const auto& view : answer.processes) out += "\n" + line_of(view, now);
+    for (const auto& note : answer.notes) out += "\n" + note;
+    return out;
+}
+
+mcp::ToolResult answered(Core core, const Response& answer, const mcp::CallContext& context) {
+    std::string text = text_of(answer, core.clock.wall());
+    if (is_person(context)) return structured(answer, std::move(text));
+    mcp::ToolResult out;
+    out.text = std::move(text);
+    return out;
+}
+
+/// Which project is meant, although its file may be gone or wrong by now: what was applied counts.
+Task<Result<std::string>> applied_project(Core core, Request request, LoadedPtr loaded) {
+    if (loaded) co_return loaded->file;
+    std::string best;
+    for (const auto& file : core.supervisor.plans().files()) {
+        const std::string root = file.substr(0, file.rfind('/') + 1);
+        const bool is_it = request.file ? file == *request.file : (request.directory + "/").starts_with(root);
+        if (is_it && root.size() > best.substr(0, best.rfind('/') + 1).size()) best = file;
+    }
+    if (!best.empty()) co_return best;
+    co_return Error{ErrorCode::not_found,
+                    fmt::format("no project of {} has been brought up", base::escape_line(request.directory))};
+}
+
+Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
+    auto query = query_of(request);
+    const bool looks = request.dry_run;
+    auto read =
+        looks ? core.supervisor.look_at_project(std::move(query)) : core.supervisor.load_project(std::move(query));
+    const auto loaded = co_await std::move(read);
+    if (!loaded) co_return mcp::tool_failure(loaded.error());
+    const LoadedPtr project = *loaded;
+    if (!project->is_good()) co_return mcp::tool_failure(wrong_files(*project));
+    std::string actor = actor_of(context);
+    if (!is_person(context)) {
+        if (auto allowed = core.supervisor.projects().check_allowed(*project); !allowed)
+            co_return mcp::tool_failure(allowed.error());
+    } else if (!looks) {
+        // Whoever types it has decided.
+        auto consent = co_await core.supervisor.projects().allow(project, actor);
+        if (!consent) co_return mcp::tool_failure(consent.error());
+    }
+    core::projects::UpChoice choice;
+    choice.names = request.names;
+    choice.with_dependencies = !request.no_dependencies;
+    choice.anew = request.anew;
+    auto chosen = core::projects::up_order_of(*project, choice);
+    if (!chosen) co_return mcp::tool_failure(chosen.error());
+    core::UpOrder& order = chosen->order;
+    order.set = request.environment;
+    order.base_environment = request.base_environment;
+    if (request.umask) order.umask = static_cast<mode_t>(*request.umask);
+    order.limits = request.limits;
+    order.without_dependencies = request.no_dependencies;
+    Response out;
+    out.file = project->file;
+    out.name = project->project().name;
+    out.chosen.assign(order.chosen.begin(), order.chosen.end());
+    for (const auto& note : project->loaded.notes) out.notes.push_back(project->loaded.text(note));
+    if (!looks)
+        if (auto allowed = co_await take_start(core, context.principal); !allowed)
+            co_return mcp::tool_failure(allowed.error());
+    auto asked = looks ? core.supervisor.look_up(std::move(order)) : core.supervisor.up(std::move(order), actor);
+    auto steps = co_await std::move(asked);
+    if (!steps) co_return mcp::tool_failure(steps.error());
+    for (auto& step : *steps)
+        out.steps.push_back({step.process, std::string(word_of(step.what)), std::move(step.keys)});
+    if (looks) {
+        std::string text = out.name + ":";
+        for (const auto& step : out.steps) text += "\n" + step_text(step);
+        if (is_person(context)) co_return structured(out, std::move(text));
+        mcp::ToolResult told;
+        told.text = std::move(text);
+        co_return told;
+    }
+    const MonoTime until = patience_of(core, request, usual_patience_seconds);
+    co_await core.supervisor.plans().settled(out.file, chosen->named, until);
+    auto described_out = described(core, std::move(out));
+    const Response answer = co_await std::move(described_out);
+    co_return answered(core, answer, context);
+}
+
+/// The names without groups: those are known as long as the file can be read.
+std::vector<std::string> without_groups(const std::vector<std::string>& names, const LoadedPtr& loaded) {
+    std::vector<std::string> out;
+    for (const auto& name : names) {
+        const bool is_known = loaded && loaded->is_good();
+        const auto* const groups = is_known ? &loaded->project().groups : nullptr;
+        const auto group = groups != nullptr ? groups->find(name) : decltype(groups->find(name)){};
+        if (groups != nullptr && group != groups->end())
+            out.insert(out.end(), group->second.begin(), group->second.end());
+        else
+            out.push_back(name);
+    }
+    return out;
+}
+
+bool has_changed(const core::Plans& plans, const std::string& file, const std::vector<std::string>& names,
+                 const LoadedPtr& loaded) {
+    if (!loaded) return false;
+    return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+        const auto digests = loaded->digests.find(name);
+        return digests == loaded->digests.end() || !plans.is_as_applied(file, name, digests->second);
+    });
+}
+
+Task<mcp::ToolResult> of_applied(Core core, Request request, mcp::CallContext context) {
+    auto query = query_of(request);
+    auto looked = co_await core.supervisor.look_at_project(std::move(query));
+    const LoadedPtr loaded = looked ? *looked : LoadedPtr();
+    Request asked = request;
+    auto file = co_await applied_project(core, std::move(asked), loaded);
+    if (!file) co_return mcp::tool_failure(looked ? file.error() : looked.error());
+    core::Plans& plans = core.supervisor.plans();
+    std::vector<std::string> names = without_groups(request.names, loaded);
+    std::string actor = actor_of(context);
+    Response out;
+    out.file = *file;
+    if (request.action == ProjectAction::down) {
+        auto stopped =
+            co_await core.supervisor.down(*file, std::move(names), request.no_dependencies, request.force, actor);
+        if (!stopped) co_return mcp::tool_failure(stopped.error());
+        out.chosen = std::move(*stopped);
+    } else if (names.empty()) {
+        for (auto& [name, id] : plans.members(*file)) out.chosen.push_back(name);
+    } else {
+        out.chosen = std::move(names);
+    }
+    const auto members = plans.members(*file);
+    for (const auto& name : out.chosen)
+        if (!members.contains(name))
+            co_return mcp::tool_failure(
+                Error{ErrorCode::not_found, fmt::format("{} was not brought up", base::quote(base::shortened(name)))});
+    out.name = plans.name(*file);
+    const MonoTime until =
+        patience_of(core, request, request.action == ProjectAction::restart ? usual_patience_seconds : 0);
+    if (request.action == ProjectAction::restart) {
+        for (const auto& name : plans.in_start_order(*file, out.chosen)) {
+            ops::RestartRequest one;
+            one.process = to_string(members.at(name));
+            auto restarted = co_await core.supervisor.restart(std::move(one), actor);
+            if (!restarted) co_return mcp::tool_failure(restarted.error());
+            std::vector<std::string> only{name};
+            co_await plans.settled(*file, std::move(only), until);
+        }
+    } else if (request.action == ProjectAction::show) {
+        co_await plans.settled(*file, out.chosen, until);
+        if (has_changed(plans, *file, out.chosen, loaded))
+            out.notes.push_back("the project's file has changed since up, which applies it");
+    }
+    auto described_out = described(core, std::move(out));
+    Response answer = co_await std::move(described_out);
+    // What was stopped on request has not failed.
+    if (request.action == ProjectAction::down) answer.failed.clear();
+    co_return answered(core, answer, context);
+}
+
+Task<mcp::ToolResult> run(Core core, Request request, mcp::CallContext context) {
+    if (!request.directory.starts_with('/'))
+        co_return mcp::tool_failure(Error{ErrorCode::invalid, fmt::format("directory: {} is not an absolute path",
+                                                                          base::excerpt(request.directory))});
+    if (request.action == ProjectAction::up) co_return co_await up(core, std::move(request), std::move(context));
+    co_return co_await of_applied(core, std::move(request), std::move(context));
+}
+
+}  // namespace
+
+Tool run_project(Core core) {
+    auto definition = define<Request>();
+    auto handler = typed_handler<Request>([core](Request request, mcp::CallContext context) {
+        return run(core, std::move(request), std::move(context));
+    });
+    return {std::move(definition), std::move(handler)};
+}
+
+}  // namespace persistproc::tools

@@ -1,0 +1,215 @@
+"""A project's processes come up in the order of their dependencies, are left alone while nothing has changed, and go
+down in reverse; also over the death of the daemon."""
+import signal
+
+import harness
+
+# Each says that it ran, and waits for what the test lets happen.
+SHOP = """
+name = "shop"
+[process.db]
+run = "echo db >> ran; exec sleep 3600"
+[process.migrate]
+run = "until [ -e go ]; do sleep 0.02; done; echo migrate >> ran; exit $(cat go)"
+oneshot = true
+depends_on = ["db"]
+[process.api]
+run = "echo api $COLOUR >> ran; exec sleep 3600"
+env = { COLOUR = "%s" }
+depends_on = ["db", "migrate"]
+"""
+VALUE = "unlikely-value-4711"
+
+
+class Case(harness.TestCase):
+    def write(self, text, name="persistproc.toml"):
+        path = self.place.work / name
+        path.write_text(text)
+        path.chmod(0o600)
+        return path
+
+    def let_migrate_end(self, status):
+        going = self.place.work / "go.new"
+        going.write_text(f"{status}\n")
+        going.rename(self.place.work / "go")
+
+    def ran(self):
+        path = self.place.work / "ran"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def state(self, name):
+        return self.view(f"shop/{name}").get("state")
+
+    def pids(self):
+        return {view["label"]: view.get("pid") for view in self.views() if view["label"].startswith("shop/")}
+
+    def until_state(self, name, state):
+        harness.eventually(f"{name} is {state}", lambda: self.state(name) == state)
+
+
+class Up(Case):
+    def test_in_order_and_left_alone_afterwards(self):
+        self.write(SHOP % "red")
+        up = self.background("up")
+        harness.eventually("migrate runs", lambda: "db" in self.ran())
+        self.until_state("api", "waiting")
+        self.assertIn(b"waiting: migrate", self.cli("status", "shop/api").out)
+        self.let_migrate_end(0)
+        finished = up.wait()
+        self.assertEqual(finished.code, 0, finished)
+        self.assertEqual(self.ran(), ["db", "migrate", "api red"])
+        before = self.pids()
+        # Another terminal, another environment: nothing happens. In the project's directory short names do.
+        self.ok("up", env={"OTHER": "1"})
+        self.assertEqual(self.pids(), before)
+        self.assertEqual(self.ok("status", "api", "--json").json()["label"], "shop/api")
+        self.write(SHOP % "blue")
+        self.ok("up")
+        harness.eventually("api runs anew", lambda: self.ran()[-1] == "api blue")
+        after = self.pids()
+        self.assertEqual({name for name in before if before[name] != after[name]}, {"shop/api"})
+        self.assertEqual(self.ran().count("migrate"), 1)
+        self.ok("down")
+        self.assertEqual({view["state"] for view in self.views()}, {"stopped", "exited"})
+        # A oneshot runs again after a down.
+        self.ok("up")
+        self.assertEqual(self.ran().count("migrate"), 2)
+
+    def test_what_fails_is_told_and_nothing_that_needs_it_starts(self):
+        self.write(SHOP % "red")
+        self.let_migrate_end(3)
+        finished = self.cli("up")
+        self.assertEqual(finished.code, 1, finished)
+        self.assertIn(b"migrate", finished.err)
+        self.assertEqual(self.state("db"), "running")
+        self.assertEqual(self.state("api"), "failed")
+        self.assertIn(b"needs migrate of its project", self.cli("restart", "shop/api").err)
+        self.assertEqual(self.ran(), ["db", "migrate"])
+        self.let_migrate_end(0)
+        self.ok("up")
+        self.assertEqual(self.state("api"), "running")
+
+    def test_a_wrong_file_touches_nothing(self):
+        self.let_migrate_end(0)
+        self.write(SHOP % "red")
+        self.ok("up")
+        before = self.pids()
+        path = self.write(SHOP % "red" + "[process.web]\nrun = 'true'\nready_if = 3000\n")
+        finished = self.cli("up")
+        self.assertEqual(finished.code, 2, finished)
+        self.assertRegex(finished.err.decode(), r"persistproc.toml:\d+:\d+: .*ready_if")
+        self.assertEqual(self.pids(), before)
+        path.unlink()
+        # What was applied goes down without its file.
+        self.ok("down")
+
+    def test_time_is_over_and_everything_goes_on(self):
+        self.write(SHOP % "red")
+        finished = self.cli("up", "--timeout", "0.2")
+        self.assertEqual(finished.code, 124, finished)
+        self.let_migrate_end(0)
+        self.until_state("api", "running")
+        dry = self.ok("up", "--dry-run").out.decode()
+        self.assertIn("api kept", dry)
+
+    def test_a_part_brings_what_it_needs_and_nothing_else(self):
+        self.let_migrate_end(0)
+        self.write(SHOP % "red" + "[process.docs]\nrun = 'sleep 3600'\n")
+        self.ok("up", "migrate")
+        self.assertEqual(set(self.pids()), {"shop/db", "shop/migrate"})
+        self.ok("up", "--no-deps", "docs")
+        self.ok("down", "db")
+        self.assertEqual(self.state("docs"), "running")
+        self.assertEqual(self.state("db"), "stopped")
+
+
+    def test_an_edit_is_told_until_it_is_applied(self):
+        self.let_migrate_end(0)
+        self.write(SHOP % "red")
+        self.ok("up")
+        self.assertNotIn(b"has changed", self.ok("status", "api").out)
+        self.write(SHOP % "blue")
+        self.assertIn(b"has changed since up", self.ok("status", "api").out)
+        self.assertTrue(self.ok("status", "api", "--json").json()["project_file_changed"])
+        self.ok("up")
+        self.assertNotIn(b"has changed", self.ok("status", "api").out)
+
+    def test_what_runs_already_is_taken_in(self):
+        self.write("name = 'shop'\n[process.web]\nrun = 'sleep 3600'\n")
+        self.start("mine", ["sleep", "3600"])
+        before = self.view("mine")
+        self.assertIn(b"web adopted", self.ok("up").err)
+        self.assertEqual(self.view("mine")["pid"], before["pid"])
+        self.assertEqual(self.ok("status", "web", "--json").json()["id"], before["id"])
+        self.assertEqual([view["id"] for view in self.ok("list", "--project", "shop", "--json").json()["processes"]],
+                         [before["id"]])
+        self.assertEqual(self.ok("list", "--project", "other", "--json").json()["processes"], [])
+
+    def test_the_second_interrupt_kills(self):
+        self.write("name = 'shop'\n[process.web]\nrun = \"trap '' TERM; echo deaf > deaf; while :; do sleep 1; done\"\n"
+                   "grace = '1h'\n")
+        self.ok("up")
+        harness.eventually("web is deaf", lambda: (self.place.work / "deaf").exists())
+        down = self.background("down")
+        self.until_state("web", "stopping")
+        down.signal(signal.SIGINT)
+        harness.eventually("that is told", lambda: b"again kills" in down.err)
+        down.signal(signal.SIGINT)
+        finished = down.wait()
+        self.assertEqual(finished.code, 0, finished)
+        self.assertEqual(self.view("shop/web")["signal"], "SIGKILL")
+
+    def test_a_stop_command_comes_before_the_signal(self):
+        self.write("name = 'shop'\n[process.web]\nrun = \"until [ -e $END ]; do sleep 0.02; done; echo ended >> ran; exit 0\"\n"
+                   "env = { END = 'end' }\n"
+                   "stop_command = \"echo stop >> ran; touch $END; until grep -q ended ran; do sleep 0.02; done\"\n")
+        self.ok("up")
+        self.ok("down")
+        self.assertEqual(self.ran(), ["stop", "ended"])
+        view = self.view("shop/web")
+        self.assertEqual((view["state"], view["exit_code"]), ("stopped", 0))
+
+
+class Death(Case):
+    def test_who_waits_is_begun_by_the_next_daemon_once(self):
+        self.write(SHOP % VALUE)
+        self.background("up")
+        self.until_state("api", "waiting")
+        holders = {
+            path.name
+            for path in self.place.data.rglob("*")
+            if path.is_file() and VALUE.encode() in path.read_bytes()
+        }
+        self.assertEqual(holders, {"spec"})
+        self.daemon.kill()
+        self.let_migrate_end(0)
+        self.daemon.start()
+        self.until_state("api", "running")
+        self.assertEqual(self.ran(), ["db", "migrate", f"api {VALUE}"])
+
+
+class Agent(Case):
+    def test_agents_run_what_a_person_has_consented_to(self):
+        self.let_migrate_end(0)
+        self.write(SHOP % "red")
+        client = self.mcp()
+        directory = str(self.place.work)
+        refused = client.call("run_project", action="up", directory=directory)
+        self.assertEqual(refused.error["code"], "denied")
+        self.assertIn("exec sleep 3600", refused.text)
+        self.assertEqual(self.ran(), [])
+        self.ok("up")
+        self.ok("down")
+        answer = client.call("run_project", action="up", directory=directory)
+        self.assertFalse(answer.is_error, answer.text)
+        self.assertIn("3 of 3 ready", answer.text)
+        self.assertIn("shop/api", client.call("run_project", action="show", directory=directory).text)
+        self.write(SHOP % "blue")
+        self.assertEqual(client.call("run_project", action="up", directory=directory).error["code"], "denied")
+        down = client.call("run_project", action="down", directory=directory)
+        self.assertFalse(down.is_error, down.text)
+        self.assertNotIn("running", {view["state"] for view in self.views()})
+
+
+if __name__ == "__main__":
+    harness.main()
