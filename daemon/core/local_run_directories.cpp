@@ -155,13 +155,18 @@ Task<Result<void>> LocalRunDirectories::check_program(std::string program, std::
     co_return co_await async::offload(files_, std::move(work));
 }
 
-Task<Result<void>> LocalRunDirectories::check_room() {
-    auto look = [data = data_]() -> Result<void> { return core::check_room(data); };
-    co_return co_await async::offload(files_, std::move(look));
-}
-
 Task<Result<std::string>> LocalRunDirectories::canonical_directory(std::string path) {
     auto work = [path = std::move(path)] { return core::canonical_directory(path); };
+    co_return co_await async::offload(files_, std::move(work));
+}
+
+Task<LaunchLook> LocalRunDirectories::look_before_launch(std::string program, std::string path, std::string directory) {
+    auto work = [data = data_, program = std::move(program), path = std::move(path), directory = std::move(directory)] {
+        LaunchLook out{core::check_room(data), core::canonical_directory(directory), boost::system::in_place_value};
+        constexpr bool was_refused = false;
+        if (out.directory) out.program = core::check_program(program, path, *out.directory, was_refused);
+        return out;
+    };
     co_return co_await async::offload(files_, std::move(work));
 }
 

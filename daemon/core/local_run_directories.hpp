@@ -29,8 +29,8 @@ public:
     Task<Result<void>> clear_output(ProcessId id) override;
     Task<Result<void>> check_program(std::string program, std::string path, std::string directory,
                                      bool was_refused) override;
-    Task<Result<void>> check_room() override;
     Task<Result<std::string>> canonical_directory(std::string path) override;
+    Task<LaunchLook> look_before_launch(std::string program, std::string path, std::string directory) override;
     Task<std::vector<Sample>> sample(std::vector<SampleRequest> requests) override;
 
 private:

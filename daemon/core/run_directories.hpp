@@ -59,6 +59,13 @@ struct Sample {
     bool is_data_removed = false;             // the data directory is not there any more
 };
 
+/// What is looked at before a program is started.
+struct LaunchLook {
+    Result<void> room;              // for what `prepare` writes. Errors: io (lack_of_room in base/file.hpp)
+    Result<std::string> directory;  // as `canonical_directory`
+    Result<void> program;           // as `check_program`; not looked at where there is no directory
+};
+
 /// By whom each process was started.
 using Starters = std::map<ProcessId, std::string>;
 
@@ -79,8 +86,6 @@ public:
     /// appears whole or not at all; one that is there and never had a program is replaced as a whole. Errors: io;
     /// nothing of the run is left behind then, and nothing else that was there before is touched.
     virtual Task<Result<void>> prepare(rundir::RunSpec spec) = 0;
-    /// Whether there is room for that. Errors: io (lack_of_room in base/file.hpp).
-    virtual Task<Result<void>> check_room() = 0;
     /// Removes a run directory. A missing one is no error. Errors: io.
     virtual Task<Result<void>> remove_run(RunId id) = 0;
     /// Removes a process with all its output; durable. A missing one is no error. Errors: io.
@@ -112,6 +117,8 @@ public:
                                              bool was_refused) = 0;
     /// Symbolic links resolved. Errors: invalid (not absolute, missing, no directory, not to be entered).
     virtual Task<Result<std::string>> canonical_directory(std::string path) = 0;
+    /// All of it at once: a start would wait for each in turn otherwise.
+    virtual Task<LaunchLook> look_before_launch(std::string program, std::string path, std::string directory) = 0;
     /// CPU, memory, ports, end of the log and losses, one answer for each request, in their order.
     virtual Task<std::vector<Sample>> sample(std::vector<SampleRequest> requests) = 0;
 };

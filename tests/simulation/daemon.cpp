@@ -255,9 +255,14 @@ public:
     Task<Result<void>> check_program(std::string, std::string, std::string, bool) override {
         co_return boost::system::in_place_value;
     }
-    Task<Result<void>> check_room() override { co_return boost::system::in_place_value; }
     Task<Result<std::string>> canonical_directory(std::string path) override {
         std::function<Result<std::string>()> work = [path]() -> Result<std::string> { return path; };
+        co_return co_await daemon_.perform(std::string("directory"), std::move(work), world_.mood.disk / 4, false);
+    }
+    Task<core::LaunchLook> look_before_launch(std::string, std::string, std::string directory) override {
+        std::function<core::LaunchLook()> work = [directory]() -> core::LaunchLook {
+            return {boost::system::in_place_value, directory, boost::system::in_place_value};
+        };
         co_return co_await daemon_.perform(std::string("directory"), std::move(work), world_.mood.disk / 4, false);
     }
     Task<std::vector<core::Sample>> sample(std::vector<core::SampleRequest> requests) override {

@@ -50,37 +50,61 @@ Task<Result<void>> Operations::come_to_rest(ProcessPtr process) {
     co_return boost::system::in_place_value;
 }
 
-Task<Result<void>> Operations::check_launch(Definition definition, std::vector<std::string> environment) {
-    if (auto room = co_await world_.directories.check_room(); !room)
-        co_return base::with_context(room.error(), "nothing can be started");
-    if (!world_.shims.executes_here()) co_return boost::system::in_place_value;
-    std::string directory = definition.working_directory;
-    auto there = co_await world_.directories.canonical_directory(std::move(directory));
-    if (!there) co_return there.error();
-    co_return co_await check_program(std::move(definition), std::move(environment), false);
-}
+namespace {
 
-Task<Result<void>> Operations::check_program(Definition definition, std::vector<std::string> environment,
-                                             bool was_refused) {
-    if (!world_.shims.executes_here()) co_return boost::system::in_place_value;
+std::string program_of(const Definition& definition) { return definition.shell ? "/bin/sh" : definition.command.at(0); }
+
+/// Where it is looked for.
+std::string path_in(const std::vector<std::string>& environment) {
     std::string path = "/bin:/usr/bin";
     for (const auto& variable : environment)
         if (variable.starts_with("PATH=")) path = variable.substr(5);
-    std::string program = definition.shell ? "/bin/sh" : definition.command.at(0);
-    std::string directory = definition.working_directory;
-    auto checked = co_await world_.directories.check_program(std::move(program), std::move(path), std::move(directory),
-                                                             was_refused);
+    return path;
+}
+
+/// Of a look that has no words of its own for what is wrong: what execve would say.
+Result<void> told(Result<void> checked, const Definition& definition) {
     const bool is_told = checked || checked.error().code != ErrorCode::exec_failed || !checked.error().message.empty();
-    if (is_told) co_return checked;
+    if (is_told) return checked;
     rundir::RunState state;
     state.stage = rundir::Stage::execve;
     state.os_error = checked.error().os_error;
-    co_return start_error_of(definition, state);
+    return start_error_of(definition, state);
+}
+
+}  // namespace
+
+Task<LaunchLook> Operations::look_before_launch(Definition definition, std::vector<std::string> environment) {
+    std::string program = program_of(definition), path = path_in(environment);
+    std::string directory = definition.working_directory;
+    auto looked =
+        co_await world_.directories.look_before_launch(std::move(program), std::move(path), std::move(directory));
+    if (!world_.shims.executes_here()) looked.program = boost::system::in_place_value;
+    looked.program = told(std::move(looked.program), definition);
+    co_return looked;
+}
+
+Task<Result<void>> Operations::check_launch(Definition definition, std::vector<std::string> environment) {
+    auto looked = co_await look_before_launch(std::move(definition), std::move(environment));
+    if (!looked.room) co_return base::with_context(looked.room.error(), "nothing can be started");
+    if (!world_.shims.executes_here()) co_return boost::system::in_place_value;
+    if (!looked.directory) co_return looked.directory.error();
+    co_return std::move(looked.program);
+}
+
+Task<Result<void>> Operations::check_refused(Definition definition, std::vector<std::string> environment) {
+    if (!world_.shims.executes_here()) co_return boost::system::in_place_value;
+    std::string program = program_of(definition), path = path_in(environment);
+    std::string directory = definition.working_directory;
+    constexpr bool was_refused = true;
+    auto checked = co_await world_.directories.check_program(std::move(program), std::move(path), std::move(directory),
+                                                             was_refused);
+    co_return told(std::move(checked), definition);
 }
 
 Task<Error> Operations::explained(Definition definition, std::vector<std::string> environment, Error failed) {
     if (failed.code != ErrorCode::exec_failed || failed.os_error != ENOEXEC) co_return failed;
-    const auto checked = co_await check_program(std::move(definition), std::move(environment), true);
+    const auto checked = co_await check_refused(std::move(definition), std::move(environment));
     const bool is_it = !checked && checked.error().os_error == ENOEXEC;
     co_return is_it ? checked.error() : failed;
 }

@@ -67,11 +67,13 @@ private:
     Task<Result<ops::StartResponse>> start_meant(std::shared_ptr<const Beginning> beginning);
     Result<ProcessPtr> find_meant(const Beginning& beginning) const;
     Task<Result<ops::StartResponse>> start_locked(ProcessPtr process, std::shared_ptr<const Beginning> beginning);
-    /// Whether a run may begin, as far as a look tells; where others execute it, nobody looks. Errors: invalid (the
-    /// working directory), exec_failed.
+    /// What a look tells of a run that is to begin; where others execute it, nobody looks at its program. Errors of
+    /// that: exec_failed.
+    Task<LaunchLook> look_before_launch(Definition definition, std::vector<std::string> environment);
+    /// Whether it may begin, by such a look. Errors: io (no room), invalid (the working directory), exec_failed.
     Task<Result<void>> check_launch(Definition definition, std::vector<std::string> environment);
-    /// The same of its program alone, in a directory that is there. `was_refused`: see RunDirectories.
-    Task<Result<void>> check_program(Definition definition, std::vector<std::string> environment, bool was_refused);
+    /// What is wrong with a program that execve took for none (`was_refused` of RunDirectories).
+    Task<Result<void>> check_refused(Definition definition, std::vector<std::string> environment);
     /// Of a start that came to nothing: with what the program's file tells of why it was taken for none.
     Task<Error> explained(Definition definition, std::vector<std::string> environment, Error failed);
     /// The same, before what runs is ended for it, or what has ended is begun anew. Errors: also those of still_wanted.

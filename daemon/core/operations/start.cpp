@@ -75,7 +75,8 @@ struct Operations::Beginning {
     std::string actor;
     Identity identity;
     std::vector<std::string> environment;
-    bool is_planned = false;  // by its project: only as long as it waits there
+    bool is_planned = false;                               // by its project: only as long as it waits there
+    Result<void> program = boost::system::in_place_value;  // whether it may be executed, as far as a look tells
 
     std::string key() const { return request.request_key.value_or(""); }
     /// One that exists is started as it was defined: there is neither an identity nor an environment.
@@ -97,9 +98,12 @@ Task<Result<std::shared_ptr<const Operations::Beginning>>> Operations::read_star
     if (!request.base_environment) request.base_environment = options_.base_environment();
     if (auto fine = domain::check_environment(request.environment); !fine) co_return fine.error();
     auto environment = compose_environment(*request.base_environment, request.environment);
-    auto directory = co_await world_.directories.canonical_directory(request.definition.working_directory);
-    if (!directory) co_return directory.error();
-    beginning->identity = identity_of(request, std::move(*directory), actor);
+    Definition definition = request.definition;
+    std::vector<std::string> variables = environment;
+    auto looked = co_await look_before_launch(std::move(definition), std::move(variables));
+    if (!looked.directory) co_return looked.directory.error();
+    beginning->identity = identity_of(request, std::move(*looked.directory), actor);
+    beginning->program = std::move(looked.program);
     beginning->request = std::move(request);
     beginning->actor = std::move(actor);
     beginning->environment = std::move(environment);
@@ -124,7 +128,6 @@ Task<Result<ops::StartResponse>> Operations::start_planned(ProcessId id, std::st
 }
 
 Task<Result<ops::StartResponse>> Operations::start_meant(std::shared_ptr<const Beginning> beginning) {
-    bool is_checked = false;
     ProcessPtr awaited;
     std::uint64_t stops = 0;  // of `awaited`, when this was asked for: one that comes in meanwhile goes first
     for (;;) {
@@ -133,14 +136,7 @@ Task<Result<ops::StartResponse>> Operations::start_meant(std::shared_ptr<const B
         if (!found) co_return found.error();
         ProcessPtr process = std::move(*found);
         // What cannot be executed becomes no process, and uses up no id.
-        if (!process && !std::exchange(is_checked, true)) {
-            Definition definition = beginning->identity.definition;
-            std::vector<std::string> variables = beginning->environment;
-            // Its directory was looked at a moment ago.
-            auto checked = co_await check_program(std::move(definition), std::move(variables), false);
-            if (!checked) co_return checked.error();
-            continue;
-        }
+        if (!process && !beginning->program) co_return beginning->program.error();
         if (!process) {
             auto made = table_.create(beginning->identity.definition, world_.clock.wall());
             if (!made) co_return made.error();

@@ -60,8 +60,10 @@ public:
     base::BootId boot_id() const override { return {}; }
     Task<Result<void>> clear_output(ProcessId) override { co_return none(); }
     Task<Result<void>> check_program(std::string, std::string, std::string, bool) override { co_return none(); }
-    Task<Result<void>> check_room() override { co_return none(); }
     Task<Result<std::string>> canonical_directory(std::string path) override { co_return path; }
+    Task<core::LaunchLook> look_before_launch(std::string, std::string, std::string) override {
+        co_return core::LaunchLook{none(), none(), none()};
+    }
 
     std::vector<std::vector<SampleRequest>> asked;
     std::size_t ends = 0;
