@@ -45,7 +45,7 @@ Daemon::Daemon(asio::io_context& io, const Options& options, access::PeerOwner& 
       peers_(peers),
       registry_(io.get_executor(), options.data, std::move(ended)),
       graveyard_(registry_),
-      shims_(io.get_executor(), shim_beside_this_program(), options.data),
+      shims_(io.get_executor(), files_, shim_beside_this_program(), options.data),
       directories_(files_, clock_, options.data),
       environment_(io.get_executor(), clock_, chores_, environ),
       projects_(files_, options.data, [this] { return environment_.current(); }),

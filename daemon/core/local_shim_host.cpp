@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/async/offload.hpp"
 #include "common/base/diagnostics.hpp"
 #include "common/base/file.hpp"
 #include "common/base/kill_point.hpp"
@@ -76,6 +77,8 @@ public:
 
     /// One that knows no run yet, and has nobody below it.
     void add_idle(pid_t pid) { idle_.insert(pid); }
+    /// A sweep took it before it was told of here.
+    void forget_idle(pid_t pid) { idle_.erase(pid); }
     void add_shim(pid_t pid, RunId run) {
         idle_.erase(pid);
         shims_[pid] = run;
@@ -393,12 +396,57 @@ private:
     Spares spares_;
 };
 
-LocalShimHost::LocalShimHost(asio::any_io_executor executor, std::filesystem::path shim, std::filesystem::path data)
+struct LocalShimHost::Started {
+    Launched process;
+    base::UniqueFd channel;  // this end
+};
+
+class LocalShimHost::Program {
+public:
+    explicit Program(const std::filesystem::path& shim)
+        : path_(shim.string()),
+          file_(::open(path_.c_str(), O_PATH | O_CLOEXEC)),
+          null_(::open("/dev/null", O_RDWR | O_CLOEXEC)) {}
+
+    /// With what `arguments` say. Errors: as `spawn`.
+    Result<Started> start(std::vector<std::string> arguments) const {
+        std::vector<std::string> environment;
+        if (const char* setting = base::find_kill_setting()) environment.emplace_back(setting);
+        return start(std::move(arguments), std::move(environment), null_.get());
+    }
+    /// The same; `output`: its standard output and error; none: they go nowhere.
+    Result<Started> start(std::vector<std::string> arguments, std::vector<std::string> environment, int output) const {
+        int ends[2];
+        if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+            return base::os_failure("socketpair", errno);
+        base::UniqueFd ours(ends[0]);
+        base::UniqueFd theirs(ends[1]);
+        Launch launching;
+        launching.executable = path_;
+        launching.program = file_.get();
+        launching.arguments = std::move(arguments);
+        launching.arguments.insert(launching.arguments.begin(), "persistproc-shim");
+        launching.environment = std::move(environment);
+        launching.stdio[0] = null_.get();
+        launching.stdio[1] = launching.stdio[2] = output;
+        launching.channel = theirs.get();
+        auto launched = launch(launching);
+        if (!launched) return launched.error();
+        return Started{std::move(*launched), std::move(ours)};
+    }
+
+private:
+    std::string path_;
+    base::UniqueFd file_;  // none: there was no such file, and the path is tried each time
+    base::UniqueFd null_;
+};
+
+LocalShimHost::LocalShimHost(asio::any_io_executor executor, asio::thread_pool& files, std::filesystem::path shim,
+                             std::filesystem::path data)
     : executor_(executor),
-      shim_(std::move(shim)),
-      shim_program_(::open(shim_.c_str(), O_PATH | O_CLOEXEC)),
+      files_(files),
+      program_(std::make_shared<Program>(shim)),
       data_(std::move(data)),
-      null_(::open("/dev/null", O_RDWR | O_CLOEXEC)),
       orphanage_(std::make_shared<Orphanage>()),
       reapers_(executor) {}
 
@@ -412,7 +460,10 @@ Task<> LocalShimHost::reap(asio::any_io_executor executor, std::shared_ptr<Orpha
     // A sweep may have been first, and the pid be another's.
     siginfo_t info{};
     const auto fd = static_cast<id_t>(pidfd.get());
-    if (::waitid(P_PIDFD, fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid) orphanage->reap(pid);
+    if (::waitid(P_PIDFD, fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid)
+        orphanage->reap(pid);
+    else
+        orphanage->forget_idle(pid);
 }
 
 Task<> LocalShimHost::sweep_orphans(asio::any_io_executor executor, std::shared_ptr<Orphanage> orphanage) {
@@ -455,57 +506,38 @@ Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::launch_shim(RunId run, bo
         if (takes_over)
             for (const PidIdentity& each : orphanage_->left_by(run))
                 arguments.push_back(fmt::format("{}:{}", each.pid, each.start_ticks));
-        auto launched = launch_program(std::move(arguments));
-        if (!launched) co_return launched.error();
-        shim = std::move(*launched);
+        auto started = program_->start(std::move(arguments));
+        if (!started) co_return started.error();
+        shim = take_in(std::move(*started));
     }
     orphanage_->add_shim(shim->pid, run);
     co_return SocketLink::make(executor_, std::move(shim->channel), orphanage_);
 }
 
-Result<LocalShimHost::Idle> LocalShimHost::launch_program(std::vector<std::string> arguments) {
-    std::vector<std::string> environment;
-    if (const char* setting = base::find_kill_setting()) environment.emplace_back(setting);
-    return launch_program(std::move(arguments), std::move(environment), null_.get());
-}
-
-Result<LocalShimHost::Idle> LocalShimHost::launch_program(std::vector<std::string> arguments,
-                                                          std::vector<std::string> environment, int output) {
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-        return base::os_failure("socketpair", errno);
-    base::UniqueFd ours(ends[0]);
-    base::UniqueFd theirs(ends[1]);
-    Launch launching;
-    launching.executable = shim_.string();
-    launching.program = shim_program_.get();
-    launching.arguments = std::move(arguments);
-    launching.arguments.insert(launching.arguments.begin(), "persistproc-shim");
-    launching.environment = std::move(environment);
-    launching.stdio[0] = null_.get();
-    launching.stdio[1] = launching.stdio[2] = output;
-    launching.channel = theirs.get();
-    auto launched = launch(launching);
-    if (!launched) return launched.error();
-    orphanage_->add_idle(launched->pid);
-    reapers_.spawn("reaper", reap(executor_, orphanage_, launched->pid, std::move(launched->pidfd)));
-    return Idle{launched->pid, std::move(ours)};
+LocalShimHost::Idle LocalShimHost::take_in(Started started) {
+    const pid_t pid = started.process.pid;
+    orphanage_->add_idle(pid);
+    reapers_.spawn("reaper", reap(executor_, orphanage_, pid, std::move(started.process.pidfd)));
+    return Idle{pid, std::move(started.channel)};
 }
 
 /// An execve(2) and all that a program does before its own first instruction are a fifth of a start: the next one finds
-/// them done. Not before this one has had its answer.
+/// them done. Not before this one has had its answer, which takes longer on a busy machine: a thread that has nothing
+/// else to do then waits for the execve.
 Task<> LocalShimHost::keep_one_idle() {
+    if (std::exchange(is_making_idle_, true)) co_return;
     constexpr auto start_time = std::chrono::milliseconds(2);
     asio::steady_timer timer(executor_, start_time);
     co_await timer.async_wait(asio::use_awaitable);
-    if (idle_) co_return;
     // As long as the directory of any run, whose name takes its place for those who look at processes.
     const RunId longest{ProcessId{UINT32_MAX}, UINT32_MAX};
     std::vector<std::string> arguments{"--idle",
                                        std::string(rundir::run_paths(data_, longest).root.native().size(), ' ')};
-    auto launched = launch_program(std::move(arguments));
+    auto work = [program = program_, arguments = std::move(arguments)] { return program->start(arguments); };
+    auto started = co_await async::offload(files_, std::move(work));
+    is_making_idle_ = false;
     // The next run starts its own.
-    if (launched) idle_ = std::move(*launched);
+    if (started) idle_ = take_in(std::move(*started));
 }
 
 Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::connect(RunId run) {
@@ -584,11 +616,12 @@ Task<Result<CommandEnd>> LocalShimHost::run_command(CommandOrder order) {
     std::vector<std::string> arguments{"--command", std::to_string(milliseconds), fmt::format("{:o}", order.umask),
                                        order.working_directory};
     arguments.insert(arguments.end(), order.command.begin(), order.command.end());
-    auto keeper = launch_program(std::move(arguments), *order.environment, theirs.get());
+    auto started = program_->start(std::move(arguments), *order.environment, theirs.get());
     theirs.reset();
-    if (!keeper) co_return keeper.error();
+    if (!started) co_return started.error();
+    Idle keeper = take_in(std::move(*started));
     asio::posix::stream_descriptor pipe(executor_, ours.release());
-    Socket channel(executor_, unix_packets, keeper->channel.release());
+    Socket channel(executor_, unix_packets, keeper.channel.release());
     std::string output;
     char said[256];
     boost::system::error_code failed;

@@ -1,7 +1,9 @@
 #pragma once
 /// The real ShimHost: `persistproc-shim` processes of this machine.
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -15,8 +17,10 @@ namespace persistproc::core {
 class LocalShimHost final : public ShimHost {
 public:
     /// `shim` is the program's absolute path; `data` the data directory. That very file is executed from then on, even
-    /// if another stands in its place: what an upgrade brings may write formats that this daemon does not know.
-    LocalShimHost(boost::asio::any_io_executor executor, std::filesystem::path shim, std::filesystem::path data);
+    /// if another stands in its place: what an upgrade brings may write formats that this daemon does not know. `files`
+    /// outlives this; its threads make the shims that nobody waits for.
+    LocalShimHost(boost::asio::any_io_executor executor, boost::asio::thread_pool& files, std::filesystem::path shim,
+                  std::filesystem::path data);
     ~LocalShimHost() override;
 
     /// Makes this process the parent of whatever a killed shim leaves (PR_SET_CHILD_SUBREAPER, prctl(2)) and takes its
@@ -44,20 +48,22 @@ private:
         base::UniqueFd channel;
     };
 
+    /// What is executed; its functions may be called by any thread.
+    class Program;
+    struct Started;
+
     Task<Result<std::unique_ptr<ShimLink>>> launch_shim(RunId run, bool takes_over);
-    /// With what `arguments` say. Errors: as `spawn`.
-    Result<Idle> launch_program(std::vector<std::string> arguments);
-    /// The same; `output`: its standard output and error; none: they go nowhere.
-    Result<Idle> launch_program(std::vector<std::string> arguments, std::vector<std::string> environment, int output);
+    /// Of one that was started a moment ago, whoever has reaped it since.
+    Idle take_in(Started started);
     Task<> keep_one_idle();
 
     boost::asio::any_io_executor executor_;
-    std::filesystem::path shim_;
-    base::UniqueFd shim_program_;  // none: there was no such file, and the path is tried each time
+    boost::asio::thread_pool& files_;
+    std::shared_ptr<const Program> program_;
     std::filesystem::path data_;
-    base::UniqueFd null_;
     std::shared_ptr<Orphanage> orphanage_;
     std::optional<Idle> idle_;  // for the next run, from the first one on
+    bool is_making_idle_ = false;
     async::TaskGroup reapers_;
 };
 
