@@ -78,15 +78,17 @@ Writeback::~Writeback() {
 }
 
 std::uint64_t Writeback::add(Unsynced what) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     const bool is_first = waiting_.files.empty() && waiting_.directories.empty();
     std::move(what.files.begin(), what.files.end(), std::back_inserter(waiting_.files));
     std::move(what.directories.begin(), what.directories.end(), std::back_inserter(waiting_.directories));
-    if (is_first) {
-        due_ = std::chrono::steady_clock::now() + delay_;
-        changed_.notify_all();
-    }
-    return next_pass_;
+    const std::uint64_t pass = next_pass_;
+    if (!is_first) return pass;
+    due_ = std::chrono::steady_clock::now() + delay_;
+    // Woken with the lock in other hands, it would take the processor only to wait for that.
+    lock.unlock();
+    changed_.notify_all();
+    return pass;
 }
 
 bool Writeback::is_over(std::uint64_t pass) const {
