@@ -181,15 +181,16 @@ Task<Result<Answer>> Wire::read_answer(EventSink sink) {
             if (reading.ends_here()) break;
             co_return lost("it closed");
         }
-        input_.append(chunk_.data(), *got);
+        input_.append(chunk_.get(), *got);
     }
     keep_alive_ = reading.keeps_alive();
     co_return reading.take();
 }
 
 Task<Result<std::size_t>> Wire::read_some() {
-    chunk_.resize(read_bytes);
-    const auto buffer = asio::buffer(chunk_);
+    // Not made zeros: most answers touch one page of it.
+    if (!chunk_) chunk_ = std::make_unique_for_overwrite<char[]>(read_bytes);
+    const auto buffer = asio::buffer(chunk_.get(), read_bytes);
     boost::system::error_code error;
     const std::size_t got = co_await socket_.async_read_some(buffer, asio::redirect_error(asio::use_awaitable, error));
     if (error == asio::error::operation_aborted && is_open_) throw boost::system::system_error(error);

@@ -58,7 +58,7 @@ private:
     boost::asio::generic::stream_protocol::socket socket_;
     std::string peer_;
     std::string input_;
-    std::string chunk_;
+    std::unique_ptr<char[]> chunk_;  // what is being read
     std::size_t sent_ = 0;
     std::function<void()> when_sent_;
     std::uint64_t heard_ = 0;
