@@ -128,12 +128,11 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
                                                                   SilenceTeller teller) {
     auto attempt = greet(executor, data);
     auto limit = until_silent_too_long(data, GreetingProbe(), teller);
-    auto first = co_await (std::move(attempt) || std::move(limit));
-    if (first.index() != 0) co_return silent_daemon(data);
-    auto greeted = std::move(std::get<0>(first));
-    if (!greeted) co_return greeted.error();
+    auto greeted = co_await unless_silent(std::move(attempt), std::move(limit));
+    if (!greeted) co_return silent_daemon(data);
+    if (!*greeted) co_return greeted->error();
     if (teller) teller(nullptr);
-    std::unique_ptr<DaemonClient> client(new DaemonClient(std::move(*greeted), data, std::move(teller)));
+    std::unique_ptr<DaemonClient> client(new DaemonClient(std::move(**greeted), data, std::move(teller)));
     co_return std::move(client);
 }
 
@@ -182,14 +181,14 @@ Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable, Json
     const auto executor = co_await boost::asio::this_coro::executor;
     GreetingProbe probe = [executor, data = data_] { return answers_greeting(executor, data); };
     auto silence = until_silent_too_long(data_, std::move(probe), teller_);
-    auto first = co_await (std::move(asking) || std::move(silence));
-    if (first.index() != 0) {
+    auto first = co_await unless_silent(std::move(asking), std::move(silence));
+    if (!first) {
         was_cut_off_ = true;
         Error given_up = silent_daemon(data_);
         if (!repeatable) given_up.message += "; what was asked of it may still be done";
         co_return given_up;
     }
-    auto answered = std::move(std::get<0>(first));
+    auto answered = std::move(*first);
     if (answered && teller_) teller_(nullptr);
     was_cut_off_ = !answered && answered.error().code == ErrorCode::unavailable;
     if (was_cut_off_ && !repeatable && !target.empty())

@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <cstdlib>
 #include <optional>
@@ -66,16 +70,20 @@ SilenceTeller silence_teller(const CommonOptions& options) {
     };
 }
 
-Task<> until_silent_too_long(fs::path data, GreetingProbe probe, SilenceTeller teller) {
+Task<bool> until_silent_too_long(fs::path data, GreetingProbe probe, SilenceTeller teller) {
     async::SystemClock clock;
+    const auto executor = co_await boost::asio::this_coro::executor;
+    boost::asio::steady_timer look(executor);
     const MonoTime begin = clock.now();
     std::optional<MonoTime> silent_since;
     bool is_asked_in_vain = false, is_told = false;
     std::chrono::nanoseconds pause = look_interval;
     MonoTime next_probe = begin;
     while (true) {
-        const MonoTime next = clock.now() + look_interval;
-        co_await clock.sleep_until(next);
+        look.expires_after(look_interval);
+        boost::system::error_code cancelled;
+        co_await look.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, cancelled));
+        if (cancelled) co_return false;
         bool is_silent = !probe || is_stopped(find_lock_holder(data));
         if (!is_silent && clock.now() >= next_probe) {
             auto asking = probe();
@@ -97,7 +105,7 @@ Task<> until_silent_too_long(fs::path data, GreetingProbe probe, SilenceTeller t
             const Error silence = silent_daemon(data);
             teller(&silence);
         }
-        if (is_over) co_return;
+        if (is_over) co_return true;
     }
 }
 

@@ -3,9 +3,13 @@
 /// for, and what is said.
 #include <sys/types.h>
 
+#include <boost/asio/error.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <optional>
+#include <utility>
 
 #include "cli/options.hpp"
 #include "common/async/clock.hpp"
@@ -35,7 +39,19 @@ using GreetingProbe = std::function<Task<bool>()>;
 
 /// To be raced against a call: completes when the daemon has been silent for `silence_limit`. A suspended one is told
 /// after a second. A call may take long, so that one that merely does not answer is asked by `probe`, less and less
-/// often, and told after a second more; without a probe the call itself is a greeting. `teller` may be empty.
-Task<> until_silent_too_long(std::filesystem::path data, GreetingProbe probe, SilenceTeller teller);
+/// often, and told after a second more; without a probe the call itself is a greeting. `teller` may be empty. False: it
+/// was cancelled. Nearly every one is, by the end of its call, and an exception would cost more than many a call.
+Task<bool> until_silent_too_long(std::filesystem::path data, GreetingProbe probe, SilenceTeller teller);
+
+/// What comes of `asking`; nothing: `silence`, which watches it, was too long.
+template <class T>
+Task<std::optional<T>> unless_silent(Task<T> asking, Task<bool> silence) {
+    using boost::asio::experimental::awaitable_operators::operator||;
+    auto first = co_await (std::move(asking) || std::move(silence));
+    if (first.index() == 0) co_return std::move(std::get<0>(first));
+    // Both were cancelled.
+    if (!std::get<1>(first)) throw boost::system::system_error(boost::asio::error::operation_aborted);
+    co_return std::nullopt;
+}
 
 }  // namespace persistproc::cli

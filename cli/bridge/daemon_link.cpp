@@ -117,7 +117,8 @@ Task<> DaemonLink::tell_silence() {
     const fs::path data = options_.data_directory;
     GreetingProbe probe = [executor = executor_, data] { return answers_greeting(executor, data); };
     SilenceTeller teller = [this](const Error* silence) { say_silence(silence); };
-    co_await until_silent_too_long(data, std::move(probe), std::move(teller));
+    const bool is_silent = co_await until_silent_too_long(data, std::move(probe), std::move(teller));
+    if (!is_silent) throw boost::system::system_error(boost::asio::error::operation_aborted);
 }
 
 void DaemonLink::ensure_recovery(async::TaskGroup& tasks) {
