@@ -2,6 +2,10 @@
 
 #include <array>
 #include <cstring>
+// Of the C library since glibc 2.33; to Clang it is no C++.
+#if defined(__x86_64__) && __has_include(<sys/platform/x86.h>) && !defined(__clang__)
+#include <sys/platform/x86.h>
+#endif
 
 namespace persistproc::base {
 namespace {
@@ -25,6 +29,16 @@ std::uint32_t by_table(std::uint32_t crc, const unsigned char* at, std::size_t s
 }
 
 #if defined(__x86_64__)
+/// Told by the C library, which has asked the processor. What the compiler has for it asks again, a dozen times before
+/// `main` of every program that it is in, and each time a virtual machine is left.
+bool has_instruction() noexcept {
+#ifdef CPU_FEATURE_ACTIVE
+    return CPU_FEATURE_ACTIVE(SSE4_2);
+#else
+    return __builtin_cpu_supports("sse4.2");
+#endif
+}
+
 // Compiled for a newer processor than the rest; called only where the processor says that it can.
 __attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::uint32_t crc, const unsigned char* at,
                                                                std::size_t size) noexcept {
@@ -45,7 +59,7 @@ __attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::uint32_t crc
 std::uint32_t crc32c(const void* bytes, std::size_t size) noexcept {
     const auto* at = static_cast<const unsigned char*>(bytes);
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("sse4.2")) return ~by_instruction(~0u, at, size);
+    if (has_instruction()) return ~by_instruction(~0u, at, size);
 #endif
     return ~by_table(~0u, at, size);
 }
