@@ -65,11 +65,13 @@ Error died_before_answer(Error failed, std::string_view deed, const std::string&
     return failed;
 }
 
-Task<Result<std::unique_ptr<mcp::client::Client>>> greet(boost::asio::any_io_executor executor, fs::path data) {
+Task<Result<std::unique_ptr<mcp::client::Client>>> greet(boost::asio::any_io_executor executor, fs::path data,
+                                                         DaemonClient::Greeting greeting) {
     mcp::client::Options options;
     options.name = "persistproc";
     options.version = std::string(base::version());
     options.quick = true;
+    options.greets_late = greeting == DaemonClient::Greeting::late;
     options.return_patience = return_patience;
     const fs::path first_place = rundir::daemon_socket_path(data), fallback = rundir::fallback_socket_path(data);
     std::vector<mcp::client::Endpoint> places;
@@ -118,15 +120,15 @@ DaemonClient::~DaemonClient() = default;
 Task<bool> answers_greeting(boost::asio::any_io_executor executor, fs::path data) {
     async::SystemClock clock;
     const MonoTime until = clock.now() + greeting_patience;
-    auto asking = greet(executor, std::move(data));
+    auto asking = greet(executor, std::move(data), DaemonClient::Greeting::first);
     auto limit = clock.sleep_until(until);
     const auto first = co_await (std::move(asking) || std::move(limit));
     co_return first.index() == 0;
 }
 
 Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::any_io_executor executor, fs::path data,
-                                                                  SilenceTeller teller) {
-    auto attempt = greet(executor, data);
+                                                                  SilenceTeller teller, Greeting greeting) {
+    auto attempt = greet(executor, data, greeting);
     auto limit = until_silent_too_long(data, GreetingProbe(), teller);
     auto greeted = co_await unless_silent(std::move(attempt), std::move(limit));
     if (!greeted) co_return silent_daemon(data);
@@ -137,10 +139,10 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
 }
 
 Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::any_io_executor executor,
-                                                                  CommonOptions options) {
+                                                                  CommonOptions options, Greeting greeting) {
     fs::path data = options.data_directory;
     SilenceTeller teller = silence_teller(options);
-    auto client = co_await connect(executor, std::move(data), std::move(teller));
+    auto client = co_await connect(executor, std::move(data), std::move(teller), greeting);
     if (client) (*client)->options_ = options;
     if (!client || !options.port_given || options.port == 0) co_return client;
     auto info = co_await (*client)->info();

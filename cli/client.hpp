@@ -58,15 +58,21 @@ struct RawAnswer;
 
 class DaemonClient {
 public:
+    /// When a daemon that was reached is greeted: before anything else, so that one which answers nothing is known; or
+    /// not at all as long as only questions are asked, each of which then needs no round trip but its own.
+    enum class Greeting { first, late };
+
     /// Connects to the daemon of a data directory. One that is silent, now or during a call, is told to `teller` and
     /// given up after `silence_limit`. Errors: unavailable (as `no_daemon`, or as `silent_daemon`), denied, corrupt.
     static Task<Result<std::unique_ptr<DaemonClient>>> connect(boost::asio::any_io_executor executor,
-                                                               std::filesystem::path data, SilenceTeller teller = {});
+                                                               std::filesystem::path data, SilenceTeller teller = {},
+                                                               Greeting greeting = Greeting::first);
     /// The same, telling on stderr, of the data directory that `options` name. Where that has been removed under the
     /// daemon, the first answer comes with a warning on stderr, and what fails for it says so. Errors: also conflict
     /// (it serves another port than the one that a flag asked for).
     static Task<Result<std::unique_ptr<DaemonClient>>> connect(boost::asio::any_io_executor executor,
-                                                               CommonOptions options);
+                                                               CommonOptions options,
+                                                               Greeting greeting = Greeting::first);
     ~DaemonClient();
     DaemonClient(const DaemonClient&) = delete;
     DaemonClient& operator=(const DaemonClient&) = delete;

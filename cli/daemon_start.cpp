@@ -270,8 +270,8 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_to_change(boost::asio::any_i
 }
 
 Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_executor executor,
-                                                            CommonOptions options) {
-    auto client = co_await DaemonClient::connect(executor, options);
+                                                            CommonOptions options, DaemonClient::Greeting greeting) {
+    auto client = co_await DaemonClient::connect(executor, options, greeting);
     if (client || is_there(client.error())) co_return client;
     const auto counted = count_processes(options.data_directory);
     if (!counted) co_return counted.error();

@@ -28,8 +28,9 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io
 /// For what only reads. When none answers and the data directory holds processes, the daemon is started, and stderr
 /// says how many programs had run on without it. Null: there is no daemon, and no process either. Errors: as
 /// connect_or_start.
-Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_executor executor,
-                                                            CommonOptions options);
+Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(
+    boost::asio::any_io_executor executor, CommonOptions options,
+    DaemonClient::Greeting greeting = DaemonClient::Greeting::first);
 /// For what changes processes: starts no daemon. Null: as there. Errors: as DaemonClient::connect; that none serves is
 /// said with how many programs run on.
 Task<Result<std::unique_ptr<DaemonClient>>> connect_to_change(boost::asio::any_io_executor executor,

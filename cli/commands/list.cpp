@@ -33,7 +33,7 @@ struct Listing {
 Task<Result<Listing>> ask(Context context, ListArguments options, bool may_start) {
     Result<std::unique_ptr<DaemonClient>> client = Error{};
     if (may_start)
-        client = co_await connect_to_read(context.executor, context.common);
+        client = co_await connect_to_read(context.executor, context.common, DaemonClient::Greeting::late);
     else
         client = co_await DaemonClient::connect(context.executor, context.common);
     if (!client) co_return client.error();

@@ -26,13 +26,20 @@ static void print(const Console& console, const std::optional<ops::DaemonInfo>& 
 static Task<int> version(Context context, NoArguments) {
     std::optional<ops::DaemonInfo> daemon;
     const std::filesystem::path data = context.common.data_directory;
-    auto client = co_await DaemonClient::connect(context.executor, data, silence_teller(context.common));
+    SilenceTeller teller = silence_teller(context.common);
+    auto client =
+        co_await DaemonClient::connect(context.executor, data, std::move(teller), DaemonClient::Greeting::late);
+    Result<void> silence;
     if (client) {
         auto info = co_await (*client)->info();
-        if (info) daemon = std::move(*info);
-    } else if (is_silence(client.error())) {
-        context.console.note(client.error().message);
+        if (info)
+            daemon = std::move(*info);
+        else
+            silence = info.error();
+    } else {
+        silence = client.error();
     }
+    if (!silence && is_silence(silence.error())) context.console.note(silence.error().message);
     print(context.console, daemon);
     co_return 0;
 }

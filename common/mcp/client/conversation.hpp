@@ -53,6 +53,9 @@ struct Options {
     /// For the project's own daemon: the introduction goes out in one write with the first request (HTTP pipelining),
     /// and no stream for notifications is opened.
     bool quick = false;
+    /// For it, too: nothing is said before the first request. One that may be repeated then goes out without a session
+    /// (2026-07-28) and needs no round trip but its own; a session is begun once there is need for it.
+    bool greets_late = false;
     std::chrono::nanoseconds patience{0};                               // with a server that does not listen yet
     std::chrono::nanoseconds return_patience{std::chrono::seconds(1)};  // with one that did
 };

@@ -7,6 +7,7 @@
 
 #include "common/async/notifier.hpp"
 #include "common/base/text.hpp"
+#include "common/mcp/http/header_value.hpp"
 #include "common/mcp/message.hpp"
 
 namespace persistproc::mcp::client {
@@ -71,6 +72,14 @@ std::string LegacyConversation::post(std::string_view body) const {
 // ---- the session ----
 
 Task<Result<void>> LegacyConversation::open() {
+    if (options_.greets_late) {
+        const auto patience = dial_patience();
+        auto lease = co_await connections_.open(patience);
+        if (!lease) co_return lease.error();
+        was_reached_ = true;
+        lease->give_back();
+        co_return Result<void>();
+    }
     auto begun = co_await begin_session();
     // A server that is just replaced by another may take the connection along.
     if (begun || !was_cut_ || connections_.is_closed()) co_return begun;
@@ -149,6 +158,14 @@ Task<> LegacyConversation::leave() {
 Task<Result<Reply>> LegacyConversation::request(std::string method, Json params, CallOptions options) {
     bool was_repeated = false;
     bool was_renewed = false;
+    if (options_.greets_late && !is_open_ && options.repeatable && !options.on_progress) {
+        auto reply = co_await ask_alone(method, params);
+        if (reply && !reply->refusal) co_return reply;
+        // A session tells what is wrong.
+        was_repeated = !reply && reply.error().code == ErrorCode::unavailable;
+        if (was_repeated && connections_.is_closed()) co_return reply;
+        if (was_repeated) co_await pause_before_repeat();
+    }
     while (true) {
         if (!is_open_) {
             auto begun = co_await begin_session();
@@ -222,6 +239,39 @@ Task<Result<Reply>> LegacyConversation::ask(std::string method, Json params, Pro
         throw;
     }
     co_return read_reply(std::move(*pending.response), 200);
+}
+
+Task<Result<Reply>> LegacyConversation::ask_alone(std::string method, Json params) {
+    const auto patience = dial_patience();
+    auto lease = co_await connections_.open(patience);
+    if (!lease) co_return lease.error();
+    const std::string id = std::to_string(last_id_++);
+    Json& meta = params["_meta"];
+    meta["io.modelcontextprotocol/protocolVersion"] = revision_name(modern_revision);
+    meta["io.modelcontextprotocol/clientCapabilities"] = options_.capabilities;
+    meta["io.modelcontextprotocol/clientInfo"]["name"] = options_.name;
+    meta["io.modelcontextprotocol/clientInfo"]["version"] = options_.version;
+    std::string headers =
+        fmt::format("Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: {}\r\nMcp-Method: {}\r\n",
+                    revision_name(modern_revision), method);
+    const auto member = http::named_member(method);
+    if (const std::string* name = member.empty() ? nullptr : find_text(params, member))
+        headers += fmt::format("Mcp-Name: {}\r\n", http::encode_header_value(*name));
+    std::string bytes = http_request(connections_.endpoint(), "POST", headers, message_text(id, method, params));
+    std::optional<Json> response;
+    EventSink sink = [&response, &id](http::SseEvent event) {
+        auto message = read_json(event.data, answer_limits);
+        const Json* given = message ? find_member(*message, "id") : nullptr;
+        if (given == nullptr || id_text(*given) != id || message->contains("method")) return false;
+        response = std::move(*message);
+        return true;
+    };
+    auto answer = co_await (*lease)->exchange(std::move(bytes), 0, std::move(sink));
+    if (!answer && !response) co_return answer.error();
+    if (answer) lease->give_back();
+    if (response) co_return read_reply(std::move(*response), 200);
+    if (answer->is_stream) co_return Error{ErrorCode::unavailable, "the connection ended before the answer did"};
+    co_return read_reply(*answer, id);
 }
 
 Task<Result<void>> LegacyConversation::resume(Pending* pending, Track* track, bool was_cut) {

@@ -25,6 +25,8 @@ private:
     struct Attempt;
 
     Task<Result<void>> begin_session();
+    /// Without a session. Errors: also those of a server that knows no such requests.
+    Task<Result<Reply>> ask_alone(std::string method, Json params);
     Task<Result<Reply>> ask(std::string method, Json params, ProgressHandler on_progress, Attempt* attempt);
     /// Goes on with an answer whose stream ended before it. `was_cut`: by the death of the connection.
     Task<Result<void>> resume(Pending* pending, Track* track, bool was_cut);

@@ -54,6 +54,60 @@ TEST_CASE("a quick session is one round trip, and introduces itself with the fir
     CHECK(p.dials == 1);
 }
 
+TEST_CASE("who greets late asks without a session, and begins one where that is not enough") {
+    ScriptedPeer p;
+    p.options.greets_late = true;
+    p.take(p.start_connecting());
+    REQUIRE(p.dials == 1);
+    CHECK(p.hear(0).empty());
+    const auto call = p.call(repeatable());
+    const std::string asked = p.hear(0);
+    CHECK_THAT(asked, Contains("MCP-Protocol-Version: 2026-07-28\r\n") && Contains("Mcp-Method: tools/call\r\n") &&
+                          Contains("Mcp-Name: do\r\n") &&
+                          Contains(R"("io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"})") &&
+                          !Contains("initialize") && !Contains("Mcp-Session-Id"));
+    SECTION("answered") {
+        p.say(0, p.json(p.result(0)));
+        CHECK(outcome(call)->result == Json{{"n", 1}});
+        const auto next = p.call(repeatable());
+        CHECK_THAT(p.hear(0), !Contains("initialize"));
+        p.say(0, p.json(p.result(1)));
+        CHECK(outcome(next).has_value());
+        CHECK(p.dials == 1);
+    }
+    SECTION("answered by a stream") {
+        p.say(0, p.stream_head + p.chunk(p.event(R"({"jsonrpc":"2.0","method":"notifications/x"})")));
+        CHECK(!call->is_done());
+        p.say(0, p.chunk(p.event(p.result(0))));
+        CHECK(outcome(call)->result == Json{{"n", 1}});
+    }
+    SECTION("refused by one that knows sessions alone") {
+        p.say(0, p.http("400 Bad Request", "Content-Type: application/json\r\n", p.refusal(0, -32600)));
+        const Json greeting = p.hear_body(0);
+        REQUIRE(greeting["method"] == "initialize");
+        p.say(0, p.json(p.result(greeting["id"], p.session_result()), "Mcp-Session-Id: s-1\r\n"));
+        const Json again = p.hear_body(0);
+        REQUIRE(again["method"] == "tools/call");
+        p.say(0, p.http("202 Accepted", "", "") + p.json(p.result(again["id"])));
+        CHECK(outcome(call).has_value());
+    }
+    SECTION("cut off") {
+        p.hang_up(0);
+        CHECK(!call->is_done());
+        p.pass(milliseconds(10));
+        REQUIRE(p.dials == 2);
+        CHECK(p.hear_body(1)["method"] == "initialize");
+        p.die();
+        CHECK(outcome(call).error().code == ErrorCode::unavailable);
+    }
+    SECTION("what is done at most once begins a session") {
+        p.say(0, p.json(p.result(0)));
+        REQUIRE(call->is_done());
+        const auto deed = p.call();
+        CHECK(p.hear_body(0)["method"] == "initialize");
+    }
+}
+
 TEST_CASE("a session whose beginning is lost is begun again, once") {
     ScriptedPeer p;
     const auto running = p.start_connecting();
