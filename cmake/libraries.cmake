@@ -136,6 +136,8 @@ function(persistproc_program name)
   endforeach()
   target_link_libraries(${name} PRIVATE ${ARG_PRIVATE})
   if(PERSISTPROC_ARCHIVES)
+    # Of the archives' objects much is for others: what is not mapped is no page to be read at a start.
+    target_link_options(${name} PRIVATE -Wl,--gc-sections)
     if(ARG_ALONE AND PERSISTPROC_LINKS_ALONE)
       # CMake would add -pie, which is another thing.
       set_property(TARGET ${name} PROPERTY POSITION_INDEPENDENT_CODE)
