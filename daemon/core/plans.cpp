@@ -42,7 +42,8 @@ PlanFacts facts_of(const Process& process) {
     const bool had_program = outcome && outcome->reason != OutcomeReason::exec_failed;
     out.run = process.life.last_run();
     out.has_tree = is_live;
-    const bool may_run = process.is<Unreachable>() && process.run_state.pid > 0;
+    // A child that has a pid may not have executed the program yet, and may never.
+    const bool may_run = process.is<Unreachable>() && process.run_state.exec_confirmed != 0;
     out.has_started = process.is<Running>() || process.is<Stopping>() || may_run || (is_over && had_program);
     out.is_ready = process.is<Running>() && process.ready.value_or(true);
     out.has_ended = is_over;
@@ -383,6 +384,8 @@ Task<Result<std::vector<UpStep>>> Plans::up(UpOrder order, std::string actor) {
         }
     }
     base::kill_point("daemon.up.prepared");
+    // Whoever shuts it down has seen no more than there was.
+    if (driver_.is_leaving()) failed = Error{ErrorCode::unavailable, "the daemon is shutting down"};
     if (!failed) {
         StoreChange change;
         for (const auto& step : *steps) enter(*step, actor);
@@ -553,6 +556,15 @@ Task<Result<void>> Plans::remove_gone(ProjectPtr project, std::vector<std::strin
     for (const auto& name : names) {
         const auto process = find_member(project->file, name);
         if (!process) continue;
+        auto held = co_await process->operation.lock();
+        if (!table_.holds(*process)) continue;
+        if (process->has_never_run()) {
+            // There is nothing of it to be kept.
+            co_await world_.directories.remove_process(process->record.id);
+            driver_.forget(process);
+            change.removed.push_back(process->record.id);
+            continue;
+        }
         process->record.definition.membership.reset();
         process->record.planned.reset();
         change.processes.push_back(process->record);
