@@ -279,11 +279,11 @@ class KillDaemon(harness.TestCase):
             # What it had just made when it was killed may hold it a moment longer.
             harness.eventually("the port is free", is_bound)
             holder.listen()
+            lock = self.place.data / "daemon.lock"
+            before = lock.read_text()
             starting = threading.Thread(target=self.daemon.start)
             starting.start()
             # It has the lock, so that the port is what it waits for.
-            lock = self.place.data / "daemon.lock"
-            before = lock.read_text()
             harness.eventually("the next daemon has the lock", lambda: lock.read_text() not in ("", before))
         starting.join()
         self.ok("list")
