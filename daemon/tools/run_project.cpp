@@ -8,6 +8,7 @@
 #include "common/project/graph.hpp"
 #include "daemon/core/projects/up_order.hpp"
 #include "daemon/tools/describe.hpp"
+#include "daemon/tools/person.hpp"
 #include "daemon/tools/take_start.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
@@ -126,11 +127,13 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     const LoadedPtr project = *loaded;
     if (!project->is_good()) co_return mcp::tool_failure(wrong_files(*project));
     std::string actor = actor_of(context);
-    if (!is_person(context)) {
+    // A person who types it has decided; a program that an agent has started decides nothing.
+    Result<void> person = boost::system::in_place_value;
+    if (is_person(context)) person = co_await check_person(core, context.principal);
+    if (!is_person(context) || !person) {
         if (auto allowed = core.supervisor.projects().check_allowed(*project); !allowed)
-            co_return mcp::tool_failure(allowed.error());
+            co_return mcp::tool_failure(person ? allowed.error() : person.error());
     } else if (!looks) {
-        // Whoever types it has decided.
         auto consent = co_await core.supervisor.projects().allow(project, actor);
         if (!consent) co_return mcp::tool_failure(consent.error());
     }

@@ -136,11 +136,10 @@ class Check(harness.TestCase):
     def test_no_program_that_runs_here_gives_consent(self):
         self.write("persistproc.toml", SHOP)
         agent = self.mcp()
-        client = f"{harness.BIN / 'persistproc'} allow {self.place.work}"
+        own = "env -i PERSISTPROC_DATA_DIR=$PERSISTPROC_DATA_DIR PERSISTPROC_PORT=$PERSISTPROC_PORT "
         # As it is, without the run's mark, and as an orphan in a session of its own.
-        for before in ("", "env -i PERSISTPROC_DATA_DIR=$PERSISTPROC_DATA_DIR PERSISTPROC_PORT=$PERSISTPROC_PORT ",
-                       "setsid -f env -i PERSISTPROC_DATA_DIR=$PERSISTPROC_DATA_DIR PERSISTPROC_PORT=$PERSISTPROC_PORT "):
-            command = f"{before}{client} 2>&1; exec sleep 600"
+        for before, words in (("", "allow"), (own, "allow"), ("setsid -f " + own, "allow"), (own, "up")):
+            command = f"{before}{harness.BIN / 'persistproc'} {words} 2>&1; exec sleep 600"
             agent.call("start_process", command=["sh", "-c", command], working_directory=str(self.place.work), label="evil")
             harness.eventually("its refusal", lambda: b"consent is a person's" in self.ok("output", "evil").out)
             self.ok("rm", "-f", "evil")
