@@ -505,23 +505,35 @@ class TestCase(unittest.TestCase):
 
     def idle_shims(self):
         """PIDs of the shims that wait for the daemon's next run: one, from a moment after the first start on."""
-        children = []
-        # Whichever thread has made it.
+        return [pid for pid, command in self.children().items() if b"--idle" in command and is_alive(pid)]
+
+    def children(self):
+        """The command lines of the daemon's children, whichever of its threads has made them, by PID."""
+        out = {}
         for thread in pathlib.Path(f"/proc/{self.daemon.process.pid}/task").iterdir():
             with contextlib.suppress(OSError):
-                children += (thread / "children").read_text().split()
-        found = []
-        for pid in children:
+                for pid in (thread / "children").read_text().split():
+                    out[int(pid)] = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+        return out
+
+    def watched(self):
+        """The PIDs of the processes whose ends the daemon's loop waits for, by descriptor (proc(5), fdinfo)."""
+        infos = {}
+        for each in pathlib.Path(f"/proc/{self.daemon.process.pid}/fdinfo").iterdir():
             with contextlib.suppress(OSError):
-                if b"--idle" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() and is_alive(pid):
-                    found.append(int(pid))
-        return found
+                infos[each.name] = [line.split() for line in each.read_text().splitlines()]
+        polled = {line[1] for info in infos.values() for line in info if line[0] == "tfd:"}
+        return {fd: int(line[1]) for fd, info in infos.items() for line in info if line[0] == "Pid:" and fd in polled}
 
     def kill_idle_shim(self):
-        """Returns its PID. Of another there is no word before the next start."""
+        """Returns its PID, once the daemon has nothing open for it but its channel. Of another there is no word before
+        the next start."""
         (pid,) = eventually("a shim waits for the next run", self.idle_shims)
+        # The thread that makes it has more open until it has told the loop of it.
+        (fd,) = eventually("the daemon knows it", lambda: [fd for fd, each in self.watched().items() if each == pid])
         os.kill(pid, signal.SIGKILL)
         eventually("it is dead", lambda: not is_alive(pid))
+        eventually("the daemon knows that", lambda: fd not in self.watched())
         return pid
 
     def wait_exit(self, target):
