@@ -22,7 +22,7 @@ struct AttachPlan {
     unsigned interrupts = 0;  // signals that have come already
     /// Whoever has listened for them so far; null: attach begins to. One that comes between the two would be lost.
     std::shared_ptr<boost::asio::signal_set> signals{};
-    bool own_status = true;   // end with the program's status; else with 0
+    bool own_status = true;  // end with the program's status; else with 0
     bool tell_detached = true;
     bool tells_input = false;  // that what is typed is not passed on, once
 };
