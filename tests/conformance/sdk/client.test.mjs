@@ -137,7 +137,7 @@ test('session, processes and output survive a killed daemon', async () => {
   const { processes } = (await succeed('list_processes', { process: 'survivor' })).structuredContent;
   assert.equal(processes[0].pid, started.pid);
   assert.equal(processes[0].state, 'running');
-  assert.equal((await client.listTools()).tools.length, 6);
+  assert.equal((await client.listTools()).tools.length, 7);
 });
 
 test('an ended session is over', async () => {
