@@ -6,6 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "cli/commands/project_arguments.hpp"
+#include "cli/commands/project_call.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
 #include "cli/format/json_text.hpp"
@@ -28,9 +29,9 @@ struct Round {
     bool was_left = false;
 };
 
-Task<> ask(Round& round, DaemonClient& client) {
+Task<> ask(Round& round, std::unique_ptr<DaemonClient>& client) {
     ops::RunProjectRequest request = round.request;
-    auto answer = co_await client.run_project(std::move(request));
+    auto answer = co_await run_project(round.context, client, std::move(request));
     round.answer.emplace(std::move(answer));
     round.moved.notify_all();
 }
@@ -101,7 +102,7 @@ static Task<int> down(Context context, DownArguments options) {
     async::TaskGroup tasks(context.executor);
     tasks.spawn("signals", listen(round, tasks));
     tasks.spawn("slow end", tell_slow(round));
-    tasks.spawn("down", ask(round, **client));
+    tasks.spawn("down", ask(round, *client));
     while (!round.answer && !round.was_left) co_await round.moved.wait();
     co_await tasks.close();
     if (!round.answer) co_return interrupted_status;

@@ -5,6 +5,7 @@
 
 #include "cli/commands/output.hpp"
 #include "cli/commands/project_arguments.hpp"
+#include "cli/commands/project_call.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
 #include "cli/format/ending.hpp"
@@ -63,6 +64,19 @@ void tell_steps(const Console& console, const ops::RunProjectResponse& answer, b
     }
 }
 
+/// What is not ready yet, each with what it waits for.
+std::string pending_text(const ops::RunProjectResponse& answer) {
+    std::string out;
+    for (const auto& name : answer.pending) {
+        const auto view = std::find_if(answer.processes.begin(), answer.processes.end(),
+                                       [&name](const ProcessView& each) { return name_of(each) == name; });
+        const bool is_told = view != answer.processes.end() && !view->detail.empty();
+        out += fmt::format("{}{}{}", out.empty() ? "" : ", ", name,
+                           is_told ? fmt::format(" ({})", base::escape_line(view->detail)) : "");
+    }
+    return out;
+}
+
 Task<> tell_failures(Context context, ops::RunProjectResponse answer) {
     for (const auto& view : answer.processes) {
         if (!contains(answer.failed, name_of(view))) continue;
@@ -103,7 +117,8 @@ static Task<int> up(Context context, UpArguments options) {
     ops::RunProjectRequest show;
     show.action = ops::ProjectAction::show;
     show.directory = request->directory;
-    auto answer = co_await (*client)->run_project(std::move(*request));
+    ops::RunProjectRequest asked = std::move(*request);
+    auto answer = co_await run_project(context, *client, std::move(asked));
     if (!answer) {
         const int status = console.fail(answer.error());
         const ErrorCode code = answer.error().code;
@@ -123,8 +138,8 @@ static Task<int> up(Context context, UpArguments options) {
     if (!console.json()) telling.tell(*answer);
     while (!answer->pending.empty() && answer->failed.empty() && (!until || Steady::now() < *until)) {
         show.timeout_seconds = slice();
-        ops::RunProjectRequest asked = show;
-        auto again = co_await (*client)->run_project(std::move(asked));
+        ops::RunProjectRequest shown = show;
+        auto again = co_await run_project(context, *client, std::move(shown));
         if (!again) co_return console.fail(again.error());
         answer = std::move(again);
         if (!console.json()) telling.tell(*answer);
@@ -139,8 +154,7 @@ static Task<int> up(Context context, UpArguments options) {
         }
         if (!answer->pending.empty())
             console.note(fmt::format("{} {}: {}", answer->failed.empty() ? "not ready yet" : "still on the way",
-                                     answer->failed.empty() ? "(all go on)" : "(these go on)",
-                                     fmt::join(answer->pending, ", ")));
+                                     answer->failed.empty() ? "(all go on)" : "(these go on)", pending_text(*answer)));
     }
     if (!answer->failed.empty()) co_return failed_status;
     if (!answer->pending.empty()) co_return timeout_status;

@@ -85,6 +85,7 @@ struct RunProjectResponse {
     std::vector<ProjectStep> steps;              // of an up
     std::vector<std::string> chosen;             // the names that the call was about
     std::vector<std::string> failed, pending;    // of those: cannot come up; are not ready yet
+    std::vector<std::string> stopped;            // of those, on request, or done before; not of an up
     std::vector<domain::ProcessView> processes;  // of those, as far as there are any
     std::vector<std::string> notes;              // whatever else should be known
 
@@ -98,6 +99,7 @@ struct RunProjectResponse {
         each(field("chosen", &R::chosen));
         each(field("failed", &R::failed));
         each(field("pending", &R::pending));
+        each(field("stopped", &R::stopped).absent_if_empty());
         each(field("processes", &R::processes));
         each(field("notes", &R::notes));
     }

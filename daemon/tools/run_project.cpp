@@ -75,15 +75,35 @@ Task<Response> described(Core core, Response out) {
     co_return out;
 }
 
+/// What was stopped on request has not failed. `all`: none of them has.
+void tell_stopped(Response& answer, bool all) {
+    if (all) return answer.failed.clear();
+    using domain::ProcessState;
+    for (const auto& view : answer.processes) {
+        const bool has_ended_well = view.state == ProcessState::exited && view.exit_code == 0;
+        const bool is_down = view.state == ProcessState::stopped || has_ended_well;
+        if (is_down && std::erase(answer.failed, view.project->process) > 0)
+            answer.stopped.push_back(view.project->process);
+    }
+}
+
 std::string step_text(const ops::ProjectStep& step) {
     if (step.keys.empty()) return fmt::format("{} {}", step.process, step.done);
     return fmt::format("{} {} ({} changed)", step.process, step.done, fmt::join(step.keys, ", "));
 }
 
-std::string text_of(const Response& answer, WallTime now) {
-    const std::size_t ready =
-        answer.chosen.size() - std::min(answer.chosen.size(), answer.failed.size() + answer.pending.size());
-    std::string out = fmt::format("{}: {} of {} ready", answer.name, ready, answer.chosen.size());
+std::string text_of(const Response& answer, ProjectAction action, WallTime now) {
+    const auto& stopped = answer.stopped;
+    const std::size_t others = answer.failed.size() + answer.pending.size() + stopped.size();
+    const std::size_t ready = answer.chosen.size() - std::min(answer.chosen.size(), others);
+    std::string out = answer.name + ": ";
+    if (answer.chosen.empty())
+        out += "nothing of it was brought up";
+    else if (action == ProjectAction::down)
+        out += fmt::format("{} stopped", answer.chosen.size());
+    else
+        out += fmt::format("{} of {} ready", ready, answer.chosen.size());
+    if (action != ProjectAction::down && !stopped.empty()) out += fmt::format("; down: {}", fmt::join(stopped, ", "));
     if (!answer.failed.empty()) out += fmt::format("; failed: {}", fmt::join(answer.failed, ", "));
     if (!answer.pending.empty()) out += fmt::format("; still_waiting: {}", fmt::join(answer.pending, ", "));
     std::string changes;
@@ -95,8 +115,8 @@ std::string text_of(const Response& answer, WallTime now) {
     return out;
 }
 
-mcp::ToolResult answered(Core core, const Response& answer, const mcp::CallContext& context) {
-    std::string text = text_of(answer, core.clock.wall());
+mcp::ToolResult answered(Core core, const Response& answer, ProjectAction action, const mcp::CallContext& context) {
+    std::string text = text_of(answer, action, core.clock.wall());
     if (is_person(context)) return structured(answer, std::move(text));
     mcp::ToolResult out;
     out.text = std::move(text);
@@ -174,7 +194,7 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     co_await core.supervisor.plans().settled(out.file, chosen->named, until);
     auto described_out = described(core, std::move(out));
     const Response answer = co_await std::move(described_out);
-    co_return answered(core, answer, context);
+    co_return answered(core, answer, request.action, context);
 }
 
 /// The names without groups: those are known as long as the file can be read.
@@ -247,9 +267,9 @@ Task<mcp::ToolResult> of_applied(Core core, Request request, mcp::CallContext co
     }
     auto described_out = described(core, std::move(out));
     Response answer = co_await std::move(described_out);
-    // What was stopped on request has not failed.
-    if (request.action == ProjectAction::down) answer.failed.clear();
-    co_return answered(core, answer, context);
+    tell_stopped(answer, request.action == ProjectAction::down);
+    if (answer.name.empty() && loaded) answer.name = loaded->project().name;
+    co_return answered(core, answer, request.action, context);
 }
 
 Task<mcp::ToolResult> run(Core core, Request request, mcp::CallContext context) {
@@ -257,6 +277,9 @@ Task<mcp::ToolResult> run(Core core, Request request, mcp::CallContext context) 
         co_return mcp::tool_failure(Error{ErrorCode::invalid, fmt::format("directory: {} is not an absolute path",
                                                                           base::excerpt(request.directory))});
     if (request.action == ProjectAction::up) co_return co_await up(core, std::move(request), std::move(context));
+    if (request.dry_run)
+        co_return mcp::tool_failure(
+            Error{ErrorCode::invalid, "dry_run: it says what up would do, and goes with up alone"});
     co_return co_await of_applied(core, std::move(request), std::move(context));
 }
 

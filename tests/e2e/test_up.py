@@ -173,7 +173,7 @@ class Up(Case):
 class Death(Case):
     def test_who_waits_is_begun_by_the_next_daemon_once(self):
         self.write(SHOP % VALUE)
-        self.background("up")
+        up = self.background("up")
         self.until_state("api", "waiting")
         holders = {
             path.name
@@ -183,9 +183,24 @@ class Death(Case):
         self.assertEqual(holders, {"spec"})
         self.daemon.kill()
         self.let_migrate_end(0)
-        self.daemon.start()
-        self.until_state("api", "running")
+        # Who waits for it starts the next daemon, and waits on.
+        finished = up.wait()
+        self.assertEqual(finished.code, 0, finished)
+        self.assertEqual(self.state("api"), "running")
         self.assertEqual(self.ran(), ["db", "migrate", f"api {VALUE}"])
+
+    def test_down_goes_on_with_the_next_daemon(self):
+        stubborn = "trap 'until [ -e go ]; do sleep 0.02; done; exit 0' TERM; echo web >> ran; while :; do sleep 0.02; done"
+        self.write(f'name = "shop"\n[process.web]\nrun = "{stubborn}"\ngrace = "600s"\n')
+        self.ok("up")
+        harness.eventually("it listens for the signal", lambda: self.ran() == ["web"])
+        down = self.background("down")
+        self.until_state("web", "stopping")
+        self.daemon.kill()
+        self.let_migrate_end(0)
+        finished = down.wait()
+        self.assertEqual(finished.code, 0, finished)
+        self.assertEqual(self.state("web"), "stopped")
 
 
 class Agent(Case):
@@ -206,8 +221,14 @@ class Agent(Case):
         self.assertIn("shop/api", client.call("run_project", action="show", directory=directory).text)
         self.write(SHOP % "blue")
         self.assertEqual(client.call("run_project", action="up", directory=directory).error["code"], "denied")
+        looked = client.call("run_project", action="down", directory=directory, dry_run=True)
+        self.assertEqual(looked.error["code"], "invalid")
+        self.assertEqual(self.state("api"), "running")
         down = client.call("run_project", action="down", directory=directory)
         self.assertFalse(down.is_error, down.text)
+        self.assertIn("shop: 3 stopped", down.text)
+        shown = client.call("run_project", action="show", directory=directory).text
+        self.assertIn("shop: 0 of 3 ready; down: ", shown)
         self.assertNotIn("running", {view["state"] for view in self.views()})
 
 

@@ -1,0 +1,16 @@
+#pragma once
+#include <memory>
+
+#include "cli/client.hpp"
+#include "cli/context.hpp"
+#include "common/ops/run_project.hpp"
+
+namespace persistproc::cli {
+
+/// Asks a daemon to run a project, and the next one, which it starts, where one dies meanwhile: what was on record goes
+/// on there, and to ask once more changes nothing else. `client` is then that of the next. Errors: of the daemon;
+/// unavailable (none could be started, it hangs, or one after the other died).
+Task<Result<ops::RunProjectResponse>> run_project(Context context, std::unique_ptr<DaemonClient>& client,
+                                                  ops::RunProjectRequest request);
+
+}  // namespace persistproc::cli
