@@ -231,23 +231,28 @@ Task<Result<RawAnswer>> DaemonClient::ask_again(std::string operation, Json argu
     co_return raw;
 }
 
-/// The process that the project of this directory calls so: its id.
-Task<std::optional<std::string>> DaemonClient::find_in_project_here(std::string name) {
+const ProcessView* find_in_project_here(const std::vector<ProcessView>& views, std::string_view name) {
     std::error_code failed;
     const std::string here = fs::current_path(failed).native() + "/";
-    auto views = co_await list_all();
-    if (failed || !views) co_return std::nullopt;
+    if (failed) return nullptr;
     const ProcessView* best = nullptr;
     std::size_t longest = 0;
-    for (const ProcessView& view : *views) {
+    for (const ProcessView& view : views) {
         if (!view.project || view.project->process != name) continue;
         const std::string root = view.project->file.substr(0, view.project->file.rfind('/') + 1);
         if (!here.starts_with(root) || root.size() < longest) continue;
         best = &view;
         longest = root.size();
     }
-    if (best == nullptr) co_return std::nullopt;
-    co_return best->id;
+    return best;
+}
+
+Task<std::optional<std::string>> DaemonClient::find_in_project_here(std::string name) {
+    auto views = co_await list_all();
+    if (!views) co_return std::nullopt;
+    const ProcessView* const found = cli::find_in_project_here(*views, name);
+    if (found == nullptr) co_return std::nullopt;
+    co_return found->id;
 }
 
 template <class Response, class Request>

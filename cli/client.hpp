@@ -117,6 +117,7 @@ private:
     template <class Request>
     Task<Result<RawAnswer>> ask(Request request, bool repeatable, schema::Json* meta_of_failed = nullptr);
     Task<Result<RawAnswer>> ask_again(std::string operation, schema::Json arguments);
+    /// Its id.
     Task<std::optional<std::string>> find_in_project_here(std::string name);
     template <class Response, class Request>
     Task<Result<Response>> call(Request request, bool repeatable = false);
@@ -131,6 +132,9 @@ private:
     bool has_told_removal_ = false;
     bool was_cut_off_ = false;
 };
+
+/// The process that the project of the directory where this is called knows by that name; null: there is none.
+const ProcessView* find_in_project_here(const std::vector<ProcessView>& views, std::string_view name);
 
 /// Whether a daemon answers a greeting within a second; true also where nobody listens.
 Task<bool> answers_greeting(boost::asio::any_io_executor executor, std::filesystem::path data);

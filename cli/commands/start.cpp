@@ -35,11 +35,12 @@ namespace {
 
 using boost::asio::experimental::awaitable_operators::operator||;
 
-/// The process whose id or label `word` is: `start db` means the one that there is.
+/// The process whose id or label `word` is, or its name in the project of this directory: `start db` means the one that
+/// there is.
 const ProcessView* find_known(const std::vector<ProcessView>& views, const std::string& word) {
     for (const auto& view : views)
         if (view.id == word || view.label == word) return &view;
-    return nullptr;
+    return find_in_project_here(views, word);
 }
 
 /// What is to be typed about a process that `word` names. `variables`: flags of restart that were given, too.

@@ -166,6 +166,12 @@ class Up(Case):
         self.ok("up")
         self.ok("down")
         self.assertEqual(self.ran(), ["stop", "ended"])
+        # By its name in the project of this directory.
+        (self.place.work / "end").unlink()
+        self.ok("start", "web")
+        self.assertEqual(self.state("web"), "running")
+        self.assertEqual(len(self.views()), 1)
+        self.ok("stop", "web")
         view = self.view("shop/web")
         self.assertEqual((view["state"], view["exit_code"]), ("stopped", 0))
 
