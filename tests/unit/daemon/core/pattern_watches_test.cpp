@@ -68,6 +68,17 @@ struct Watched {
         io.restart();
         io.run_for(5ms);
     }
+    Task<> await_growth() {
+        const auto follower = changes.follow(log.path());
+        is_following = true;
+        co_await follower->grown();
+        has_grown = true;
+    }
+    /// `has_grown` says then that the kernel has told of what is printed from now on.
+    void follow_growth() {
+        tasks.spawn("growth", await_growth());
+        run_until([&] { return is_following; });
+    }
     void advance() {
         clock.advance(PatternWatches::look_interval);
         io.restart();
@@ -84,6 +95,7 @@ struct Watched {
     std::map<int, std::shared_ptr<PatternWatches::Watch>> watches;
     char parties[64] = {};
     int looked = 0;
+    bool is_following = false, has_grown = false;
     std::string found;
     async::TaskGroup tasks{io.get_executor()};
 };
@@ -169,8 +181,10 @@ TEST_CASE("who asks for little has a turn in each look, however many sessions as
     w.begin(11, "^done", 10);
     // All have had a turn.
     w.run_until([&] { return w.patterns.searches() >= 16; });
-    const auto looks = w.patterns.looks();
+    w.follow_growth();
     w.log.out("done\n");
+    w.run_until([&] { return w.has_grown; });
+    const auto looks = w.patterns.looks();
     while (w.found.empty()) {
         w.advance();
         w.io.run_one_for(1ms);
