@@ -230,8 +230,11 @@ Result<Statement> Database::prepare(std::string_view sql) {
     sqlite3_stmt* statement = nullptr;
     const int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
                                         &statement, nullptr);
-    if (code != SQLITE_OK) return failure(handle_, code);
-    return Statement(handle_, statement);
+    if (code == SQLITE_OK) return Statement(handle_, statement);
+    Error failed = failure(handle_, code);
+    // What our statements name is there, unless somebody took it away.
+    if ((code & 0xff) == SQLITE_ERROR) failed.code = ErrorCode::corrupt;
+    return failed;
 }
 
 }  // namespace persistproc::registry

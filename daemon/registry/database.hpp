@@ -89,6 +89,7 @@ public:
     Result<void> checkpoint();
 
     Result<void> execute(const char* sql);
+    /// Errors: io; corrupt, also where a table or a column that it names is missing.
     Result<Statement> prepare(std::string_view sql);
 
 private:

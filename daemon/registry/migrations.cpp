@@ -127,11 +127,12 @@ core::RunRecord run_of_version_1(const Statement& row) {
 }
 
 Result<void> to_documents(Database& database) {
-    if (auto made = database.execute("ALTER TABLE processes RENAME TO old_processes;"
-                                     "ALTER TABLE runs RENAME TO old_runs;"
-                                     "DROP TABLE IF EXISTS dead_sessions");
-        !made)
-        return made;
+    for (const char* sql : {"ALTER TABLE processes RENAME TO old_processes", "ALTER TABLE runs RENAME TO old_runs",
+                            "DROP TABLE IF EXISTS dead_sessions"}) {
+        auto statement = database.prepare(sql);
+        if (!statement) return statement.error();
+        if (auto done = statement->run(); !done) return done;
+    }
     if (auto made = database.execute(create_documents); !made) return made;
     auto put_process = database.prepare("INSERT INTO processes (id, doc) VALUES (?, ?)");
     if (!put_process) return put_process.error();

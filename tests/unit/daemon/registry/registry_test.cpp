@@ -361,6 +361,28 @@ TEST_CASE("a damaged database is moved aside, whatever is wrong with it") {
     CHECK(aside >= 1);
 }
 
+TEST_CASE("a database that lacks a table or a column is moved aside") {
+    const char* damage = GENERATE("DROP TABLE projects", "DROP TABLE audit", "DROP TABLE meta", "DROP TABLE runs",
+                                  "DROP TABLE processes", "DROP TABLE projects; PRAGMA user_version = 5",
+                                  "DROP TABLE runs; PRAGMA user_version = 1", "PRAGMA user_version = 1",
+                                  "ALTER TABLE audit RENAME COLUMN actor TO who");
+    INFO(damage);
+    tests::TemporaryDirectory directory;
+    { REQUIRE(Registry::open(directory.path())); }
+    {
+        auto database = registry::Database::open(directory.path() / "persistproc.db");
+        REQUIRE(database);
+        REQUIRE(database->execute(damage));
+    }
+    auto registry = Registry::open(directory.path());
+    REQUIRE(registry);
+    CHECK(registry->recovered().find("the database was damaged (database: no such ") == 0);
+    core::StoreChange change;
+    change.processes.push_back(record_of(1));
+    change.audit.emplace_back().action = "start";
+    CHECK(registry->commit({change}));
+}
+
 TEST_CASE("one that is damaged under its user takes no more, and another one is told what was known") {
     tests::TemporaryDirectory directory;
     const auto file = directory.path() / "persistproc.db";
