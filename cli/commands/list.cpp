@@ -8,9 +8,11 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
+#include <utility>
 
 #include "cli/daemon_start.hpp"
 #include "cli/format/json_text.hpp"
+#include "cli/silent_daemon.hpp"
 #include "cli/targets.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/error.hpp"
@@ -28,24 +30,11 @@ struct Listing {
     std::vector<Error> errors;  // of targets, in their order
 };
 
-/// Without a daemon one is started if there are processes and `may_start`. Errors: no daemon, or nothing could be
-/// asked.
-Task<Result<Listing>> ask(Context context, ListArguments options, bool may_start) {
-    Result<std::unique_ptr<DaemonClient>> client = Error{};
-    if (may_start)
-        client = co_await connect_to_read(context.executor, context.common, DaemonClient::Greeting::late);
-    else
-        client = co_await DaemonClient::connect(context.executor, context.common);
-    if (!client) co_return client.error();
+/// `client` outlives the call. Errors: nothing could be asked.
+Task<Result<Listing>> ask_daemon(DaemonClient& client, ListArguments options) {
     Listing out;
-    if (!*client) {
-        const auto& state = options.request.state;
-        if (state && !state->known()) co_return ops::unknown_state(*state);
-        for (const std::string& target : options.targets) out.errors.push_back(no_such_process(target));
-        co_return out;
-    }
     if (options.targets.empty()) {
-        auto views = co_await (*client)->list(std::move(options.request));
+        auto views = co_await client.list(std::move(options.request));
         if (!views) co_return views.error();
         out.views = std::move(*views);
         if (options.project)
@@ -58,7 +47,9 @@ Task<Result<Listing>> ask(Context context, ListArguments options, bool may_start
     for (const std::string& target : options.targets) {
         ops::ListRequest request = options.request;
         request.process = target;
-        auto views = co_await (*client)->list(std::move(request));
+        auto views = co_await client.list(std::move(request));
+        const bool is_first = out.views.empty() && out.errors.empty();
+        if (!views && is_first && client.was_cut_off()) co_return views.error();
         if (!views) {
             out.errors.push_back(views.error());
             if (views.error().code == ErrorCode::not_found && schema::Open<ProcessState>::from_word(target).known())
@@ -72,6 +63,32 @@ Task<Result<Listing>> ask(Context context, ListArguments options, bool may_start
         }
     }
     co_return out;
+}
+
+/// Without a daemon one is started if there are processes and `may_start`. Errors: no daemon, or nothing could be
+/// asked.
+Task<Result<Listing>> ask(Context context, ListArguments options, bool may_start) {
+    using Greeting = DaemonClient::Greeting;
+    auto greeting = may_start ? Greeting::late : Greeting::first;
+    for (;;) {
+        Result<std::unique_ptr<DaemonClient>> client = Error{};
+        if (may_start)
+            client = co_await connect_to_read(context.executor, context.common, greeting);
+        else
+            client = co_await DaemonClient::connect(context.executor, context.common, greeting);
+        if (!client) co_return client.error();
+        if (!*client) {
+            const auto& state = options.request.state;
+            if (state && !state->known()) co_return ops::unknown_state(*state);
+            Listing none;
+            for (const std::string& target : options.targets) none.errors.push_back(no_such_process(target));
+            co_return none;
+        }
+        auto listing = co_await ask_daemon(**client, options);
+        // The socket of one that dies still takes a connection. Whoever has greeted serves.
+        const bool is_cut_off = !listing && (*client)->was_cut_off() && !is_silence(listing.error());
+        if (!is_cut_off || std::exchange(greeting, Greeting::first) == Greeting::first) co_return listing;
+    }
 }
 
 std::string text_of(const Context& context, const ListArguments& options, std::vector<ProcessView> views) {

@@ -6,6 +6,7 @@ import pty
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import struct
 import subprocess
@@ -53,6 +54,29 @@ class Case(harness.TestCase):
 
 
 class List(Case):
+    def test_a_daemon_that_dies_while_it_is_asked_is_followed_by_another(self):
+        started = self.start("web", ["sleep", "600"])["id"]
+        path = (self.place.data / "run" / "daemon.sock").resolve()
+        for command in (("list", "-q"), ("list", "-q", "web")):
+            holder = int(re.search(r"PID (\d+)", (self.place.data / "daemon.lock").read_text())[1])
+            os.kill(holder, signal.SIGKILL)
+            self.daemon.process.wait(harness.PATIENCE)
+            harness.eventually("the daemon is dead", lambda: not harness.is_alive(holder))
+            path.unlink(missing_ok=True)
+            with socket.socket(socket.AF_UNIX) as dying:
+                dying.settimeout(harness.PATIENCE)
+                dying.bind(str(path))
+                dying.listen()
+                asking = self.background(*command)
+                connection = dying.accept()[0]
+            # Nobody listens any more when the question is cut off.
+            with connection:
+                connection.settimeout(harness.PATIENCE)
+                self.assertNotEqual(connection.recv(1 << 16), b"")
+            answer = asking.wait()
+            self.assertEqual(answer.code, 0, answer)
+            self.assertIn(started.encode(), answer.out)
+
     def test_stopped_and_killed_are_apart_and_ends_have_an_age(self):
         for label in ("stopped-one", "killed-one"):
             self.start(label, ["sleep", "60"])
