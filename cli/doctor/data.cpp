@@ -10,7 +10,9 @@
 #include <cstring>
 #include <filesystem>
 
+#include "cli/daemon_start.hpp"
 #include "cli/doctor/checks.hpp"
+#include "cli/probes.hpp"
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/text.hpp"
@@ -41,6 +43,15 @@ std::optional<std::uint64_t> quota_left(const fs::path& place) {
 bool is_open(const fs::path& directory) {
     struct stat facts {};
     return ::lstat(directory.c_str(), &facts) == 0 && (facts.st_mode & 022u) != 0;
+}
+
+/// What the next daemon would refuse the directory for, in its own words; its settings are another check's.
+Result<void> ask_next_daemon(const fs::path& data) {
+    const auto program = find_daemon_program();
+    if (!program || !check_daemon_settings(*program)) return {};
+    const auto able = check_daemon_start(*program, {"--data-dir", data.native()});
+    const bool is_refused = !able && able.error().code == ErrorCode::io;
+    return is_refused ? Result<void>(able.error()) : Result<void>();
 }
 
 }  // namespace
@@ -81,6 +92,8 @@ void check_data_directory(const Examined& examined, Findings& out) {
     else if (is_open(examined.data / "procs"))
         out.problem(name, fmt::format("{}/procs may be written by others", data),
                     fmt::format("look at what is there, then chmod 700 {}/procs", quoted));
+    else if (const auto able = examined.daemon ? Result<void>() : ask_next_daemon(examined.data); !able)
+        out.problem(name, able.error().message, "no daemon starts before that");
     else if (const std::string open = base::open_parent_text(examined.data); !open.empty())
         out.note(name, open, "or give a --data-dir below your home");
     else

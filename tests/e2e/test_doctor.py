@@ -132,6 +132,20 @@ class WithoutDaemon(Case):
         self.assertIn("chmod 700", self.check_of("data directory", 1)["advice"])
 
 
+    def test_a_token_that_no_daemon_begins_with(self):
+        self.place.data.mkdir(mode=0o700)
+        token = self.place.data / "token"
+        for text, mode, told in (("a1" * 32, 0o644, "may be read by others (mode 0644)"), ("", 0o600, "holds no token")):
+            token.unlink(missing_ok=True)
+            token.write_text(text)
+            token.chmod(mode)
+            told_of = self.check_of("data directory", 1)
+            self.assertEqual(told_of["status"], "problem")
+            self.assertEqual(told_of["detail"],
+                             f"token: {token} {told}; remove it, and the next daemon makes another: rm {token}")
+        token.unlink()
+        self.assertEqual(self.check_of("data directory")["status"], "ok")
+
     def test_a_program_that_is_not_on_the_path(self):
         check = self.check_of("PATH", 0)
         self.assertEqual(check["status"], "note")
