@@ -69,8 +69,7 @@ Result<logstore::LineQuery> make_output_query(const OutputArguments& options, co
                          fmt::format("--run: a run of {0} is \"{0}.2\", or \"2\"; got \"{1}\"", view.id, *asked.run)};
         const auto newest = view.run ? domain::find_run_number(*view.run, *id) : std::nullopt;
         if (*number > newest.value_or(0))
-            return Error{ErrorCode::not_found, fmt::format("--run: {} has no run {}; its newest is {}", view.id,
-                                                           *number, view.run.value_or("none"))};
+            return base::with_context(ops::no_such_run({*id, *number}, newest.value_or(0)), "--run");
         query.run = *number;
     }
     if (asked.cursor) {

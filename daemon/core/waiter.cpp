@@ -10,6 +10,7 @@
 #include "common/base/text.hpp"
 #include "common/logstore/error_line.hpp"
 #include "common/logstore/search.hpp"
+#include "common/ops/error.hpp"
 #include "daemon/core/bounded_read.hpp"
 #include "daemon/core/printed_errors.hpp"
 
@@ -179,6 +180,9 @@ Result<Waiter::WaitPtr> Waiter::wait_of(const ops::WaitRequest& request, const L
         if (!run)
             return Error{ErrorCode::invalid, fmt::format("run: \"{}\" is no run of {}", base::excerpt(*request.run),
                                                          to_string(process.id))};
+        // The next one may be waited for, where it is sure to come.
+        if (*run > process.run + (process.runs_again ? 1u : 0u))
+            return base::with_context(ops::no_such_run({process.id, *run}, process.run), "run");
         if (request.until == WaitCondition::exit) out->run = *run;
     }
     return out;

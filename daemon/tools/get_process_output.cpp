@@ -7,6 +7,7 @@
 #include "common/base/text.hpp"
 #include "common/logstore/reader.hpp"
 #include "common/logstore/show.hpp"
+#include "common/ops/error.hpp"
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/reading.hpp"
 #include "daemon/tools/tools.hpp"
@@ -54,6 +55,7 @@ Result<logstore::LineQuery> query_of(const ops::OutputRequest& request, const co
             return Error{ErrorCode::invalid, fmt::format("run: \"{}\" is no run of {}; expected for example {}.{}",
                                                          base::excerpt(*request.run), to_string(process.id),
                                                          to_string(process.id), std::max(1u, process.run))};
+        if (*run > process.run) return base::with_context(ops::no_such_run({process.id, *run}, process.run), "run");
         query.run = *run;
     }
     query.grep = request.grep;

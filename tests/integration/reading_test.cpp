@@ -219,6 +219,15 @@ TEST_CASE("a window that is turned round is refused, not empty") {
     CHECK(web.read(Json{{"since", "1h"}, {"until", "1m"}}) == "");
 }
 
+TEST_CASE("a run that a process has not had is refused, and not shown as empty") {
+    Reading web;
+    for (const char* run : {"p1.7", "7"}) {
+        const Json answer = web.daemon.call("get_process_output", Json{{"process", "p1"}, {"run", run}});
+        CHECK(tests::error_code(answer) == "not_found");
+        CHECK(answer["content"][0]["text"] == "not_found: run: p1 has no run 7; its newest is p1.1");
+    }
+}
+
 TEST_CASE("the clean view folds and cuts, the raw one does not") {
     Reading web;
     const std::string long_line(600, 'x');

@@ -252,6 +252,21 @@ TEST_CASE("the end of one that waits to run again is that of its next run") {
     CHECK(Waiting::meta(web.answer())["exit_code"] == 7);
 }
 
+TEST_CASE("the end of a run that is not there, nor the next one, is not waited for") {
+    Waiting web;
+    const std::string until = GENERATE("exit", "ready");
+    const bool is_to_run_again = GENERATE(false, true);
+    if (is_to_run_again) {
+        web.daemon.shims.find({{1}, 1})->end(1);
+        web.run_until(ProcessState::backoff);
+    }
+    web.begin(Json{{"until", until}, {"run", is_to_run_again ? "p1.3" : "p1.2"}});
+    const Json result = web.answer();
+    CHECK(error_code(result) == "not_found");
+    CHECK(Waiting::text(result).find(is_to_run_again ? "p1 has no run 3; its newest is p1.1"
+                                                     : "p1 has no run 2; its newest is p1.1") != std::string::npos);
+}
+
 TEST_CASE("a wait in vain tells how the run ended that it began in, while the next one runs") {
     Waiting web(mcp::Principal::Role::agent);
     web.begin(Json{{"pattern", "ready"}, {"timeout_seconds", 5}});
