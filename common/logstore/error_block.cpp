@@ -28,6 +28,7 @@ constexpr std::size_t tail_lines = 12;
 constexpr std::size_t head_lines = ErrorBlock::max_lines - tail_lines;
 constexpr std::size_t most_foreign = 3;  // lines within a block that only what follows them shows to be of it
 constexpr std::size_t most_blank = 2;
+constexpr std::size_t most_passed_over = 40;  // a logger's lines between two of a traceback
 constexpr std::size_t longest_message = 300;
 
 /// No character is cut in two.
@@ -116,7 +117,7 @@ public:
     /// Whether the line comes too late to be of it.
     bool is_over(const Seen& line) const {
         if (line.run != block_.run) return true;
-        if (in_traceback_ && is_of_traceback(line.body()))
+        if (in_traceback_ && (is_of_traceback(line.body()) || is_log_line(line.body())))
             return paused(last_ns_, line.wall_ns, longest_pause_in_traceback_ns);
         return paused(last_ns_, line.wall_ns);
     }
@@ -128,6 +129,11 @@ public:
     /// Whether the line is of the block.
     bool take(Seen line) {
         if (!source_.empty() && line.source() != source_) line.prefix = 0;
+        if (in_traceback_ && is_log_line(line.body())) {
+            in_traceback_ = ++passed_over_ <= most_passed_over;
+            return in_traceback_;
+        }
+        passed_over_ = 0;
         last_ns_ = line.wall_ns == 0 ? last_ns_ : line.wall_ns;
         const std::string body(line.body());
         if (paragraphs_ != Paragraphs::none && take_of_paragraphs(line, body)) return true;
@@ -211,7 +217,7 @@ private:
         return true;
     }
 
-    /// Frames up to the line that names the exception.
+    /// Frames up to the line that names the exception. What other threads log meanwhile is passed over.
     bool take_of_traceback(Seen& line, const std::string& body) {
         if (body[0] == ' ' || body[0] == '\t') {
             keep_waiting_and(std::move(line));
@@ -313,6 +319,7 @@ private:
     std::deque<std::string> tail_;
     std::vector<Seen> waiting_;
     std::size_t foreign_ = 0, blank_ = 0;
+    std::size_t passed_over_ = 0;                   // since the last line of the traceback
     std::size_t runtime_frames_ = 0;                // since the last line that was added
     std::vector<std::string> first_runtime_frame_;  // of them, where it is the only one
     Stream stream_;

@@ -533,6 +533,22 @@ bool is_exception_line(std::string_view line) {
     return end == line.size() || line.substr(end).starts_with(": ") || line.substr(end) == ":";
 }
 
+bool is_log_line(std::string_view line) {
+    if (line.starts_with(' ') || line.starts_with('\t')) return false;
+    const LineKind kind = kind_of(line);
+    // "Warning: no", as Python names an exception: its loggers write their levels in capitals.
+    if (kind == LineKind::record)
+        return !(line.size() > 1 && is_upper(line[0]) && is_lower(line[1]) && is_exception_line(line));
+    if (kind != LineKind::other) return false;
+    // A date or a time of day: two digits at least, and what stands between such.
+    if (line.starts_with('[')) line.remove_prefix(1);
+    const std::string_view stamp = line.substr(0, line.find_first_not_of("0123456789"));
+    const std::string_view rest = line.substr(stamp.size());
+    const bool is_date = stamp.size() == 4 && (rest.starts_with('-') || rest.starts_with('/'));
+    const bool is_time = stamp.size() == 2 && rest.starts_with(':');
+    return (is_date || is_time) && rest.size() > 2 && is_digit(rest[1]) && is_digit(rest[2]);
+}
+
 std::string message_in(std::string_view line) {
     if (line.starts_with('{')) return json_message(line);
     if (find_lint(line)) return std::string(trimmed(line.substr(line.find("error  ") + 5)));

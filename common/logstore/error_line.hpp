@@ -56,6 +56,10 @@ bool is_vague(std::string_view line);
 /// Whether Python's last line of a traceback may look like this.
 bool is_exception_line(std::string_view line);
 
+/// Whether it is of a logger and no error, as a time or a level at its front tells ("INFO …", "[info] …",
+/// "2026-01-02 10:00:00 …"): other threads print such lines in the midst of an error.
+bool is_log_line(std::string_view line);
+
 /// What the line says is wrong: without times, levels and the place at its front.
 std::string message_in(std::string_view line);
 

@@ -674,6 +674,50 @@ TEST_CASE("errors: a pause within a traceback does not end it, and it is unfinis
     CHECK(find_error(lines, directory, WhichError::first)->message == "ValueError: no");
 }
 
+TEST_CASE("errors: what a logger prints in the midst of a traceback is passed over") {
+    const std::string foreign = GENERATE("INFO heartbeat 7\n", "INFO:     heartbeat\n", "[info] heartbeat\n",
+                                         "2026-01-02 10:00:00 tick\n", "[10:00:00] tick\n", "level=debug msg=tick\n");
+    const std::string printed[] = {"Traceback (most recent call last):\n",
+                                   "  File \"/home/me/shop/a.py\", line 2, in f\n", "    d['x']\n", "KeyError: 'x'\n"};
+    const auto text_with = [&](std::size_t times) {
+        std::string out;
+        for (const auto& each : printed) {
+            out += each;
+            for (std::size_t i = 0; i < times; ++i) out += foreign;
+        }
+        return out;
+    };
+    for (const std::size_t times : {1, 40}) {
+        const auto block = error_in(text_with(times));
+        REQUIRE(block);
+        CHECK(block->message == "KeyError: 'x'");
+        CHECK(block->lines.size() == 4);
+        CHECK(!block->is_unfinished);
+        REQUIRE(block->place);
+        CHECK(block->place->file == "a.py");
+    }
+    const auto cut_short = error_in(text_with(41));
+    REQUIRE(cut_short);
+    CHECK(cut_short->lines.size() == 1);
+    const auto slow = [&] {
+        auto lines = burst(text_with(0).substr(0, printed[0].size()) + foreign);
+        for (auto& line : burst(foreign, 100, 2'000'000'000)) lines.push_back(std::move(line));
+        for (auto& line : burst(printed[1] + printed[2] + printed[3], 200, 2'500'000'000))
+            lines.push_back(std::move(line));
+        return find_error(lines, directory, WhichError::first);
+    }();
+    REQUIRE(slow);
+    CHECK(slow->message == "KeyError: 'x'");
+}
+
+TEST_CASE("errors: an exception whose name is a level's ends its traceback") {
+    const auto block = error_in(
+        "Traceback (most recent call last):\n  File \"/home/me/shop/a.py\", line 2, in f\nWarning: no\nINFO next\n");
+    REQUIRE(block);
+    CHECK(block->message == "Warning: no");
+    CHECK(block->lines.size() == 3);
+}
+
 TEST_CASE("errors: lines of the other stream stand between those of a block") {
     auto lines =
         burst("Traceback (most recent call last):\n  File \"/home/me/shop/a.py\", line 2, in f\nValueError: no\n");
