@@ -80,7 +80,11 @@ struct Seen {
     std::int64_t wall_ns = 0;
     std::uint64_t position = 0, end = 0;
 
-    std::string_view source() const { return std::string_view(text).substr(0, prefix); }
+    /// Without the time in front of it, which is another one in each line.
+    std::string_view source() const {
+        const std::string_view all = std::string_view(text).substr(0, prefix);
+        return all.empty() || !is_digit(all[0]) ? all : all.substr(all.find(' ') + 1);
+    }
     std::string_view body() const { return std::string_view(text).substr(prefix); }
 };
 

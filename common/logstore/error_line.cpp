@@ -12,7 +12,8 @@ const std::string_view error_hint =
     "(?i)err|eror|exception|fatal|fata|ftl|crit|severe|emerg|panic|fail|segmentation|core dumped|terminate called|"
     "stack smashing|undefined reference|uncaught|unhandled|in use|eaddrinuse|traceback|assertion|sanitizer|caused by|"
     "elifecycle|crashed|make.*\\*\\*\\*|\\*\\* \\(|e: file|\\.(?:go|rb):\\d|"
-    "\"(?:level|lvl|severity|levelname|log.level)\"[ \":]*\\d|^[EF]\\d{4} |\xe2\xa8\xaf|\xe2\x97\x8f|data race|"
+    "\"(?:level|lvl|severity|levelname|log.level)\"[ \":]*\\d|^[EF]\\d{4} |\xe2\xa8\xaf|\xe2\x97\x8f|data race|rake "
+    "aborted|"
     "\\.exc\\.|: not found|command not found";
 
 namespace {
@@ -320,13 +321,18 @@ bool is_unmistakable(std::string_view line) {
 }
 
 bool begins_like_error(std::string_view text) {
-    constexpr std::string_view fronts[] = {
-        "panic: ",           "fatal error: ",    "Fatal error: ",    "Fatal Python error: ",
-        "Parse error: ",     "Uncaught ",        "Exception in ",    "Caused by: ",
-        "error[E",           "error TS",         "ERROR in ",        "** (",
-        "Failed to compile", "Build failed",     "Transform failed", "Segmentation fault",
-        "terminate called ", "Assertion failed", "e: file://",       "FATAL ERROR: ",
-        "--- FAIL: "};
+    constexpr std::string_view fronts[] = {"panic: ",           "fatal error: ",
+                                           "Fatal error: ",     "Fatal Python error: ",
+                                           "Parse error: ",     "Uncaught ",
+                                           "Exception in ",     "Caused by: ",
+                                           "error[E",           "error TS",
+                                           "ERROR in ",         "** (",
+                                           "Failed to compile", "Build failed",
+                                           "Transform failed",  "Segmentation fault",
+                                           "terminate called ", "Assertion failed",
+                                           "e: file://",        "FATAL ERROR: ",
+                                           "--- FAIL: ",        "Module not found: Error: ",
+                                           "rake aborted!"};
     if (starts_with_one(text, fronts)) return true;
     if (!text.starts_with("Unhandled ") && !text.starts_with("unhandled ")) return false;
     return has_one(text, {"xception", "ejection", "rror"});
@@ -380,6 +386,14 @@ std::string json_message(std::string_view line) {
     return std::string(trimmed(line));
 }
 
+/// Where the message begins: behind a word of Vite's, too, of which of its parts it is ("(client) …").
+std::string_view told_behind(std::string_view line, const Prefix& prefix) {
+    const std::string_view rest = line.substr(prefix.rest);
+    for (const std::string_view part : {"(client) ", "(ssr) "})
+        if (rest.starts_with(part)) return rest.substr(part.size());
+    return rest;
+}
+
 }  // namespace
 
 LineKind kind_of(std::string_view line) {
@@ -396,7 +410,7 @@ LineKind kind_of(std::string_view line) {
     if (prefix.level == Level::lower) return LineKind::record;
     if (is_unmistakable(line)) return LineKind::error;
     if (prefix.level == Level::failure) return indent > 4 ? LineKind::other : kind_by_level(line, prefix);
-    const std::string_view rest = line.substr(prefix.rest);
+    const std::string_view rest = told_behind(line, prefix);
     if (is_wrapper(rest)) return LineKind::wrapper;
     if (begins_like_error(rest)) return LineKind::error;
     return indent <= 4 && (is_typed_error(rest) || is_phrased_error(rest)) ? LineKind::error : LineKind::other;
@@ -524,7 +538,7 @@ bool is_vague(std::string_view line) {
     return text.starts_with("--- FAIL: ") || text.starts_with("Failed to compile") ||
            text.starts_with("Exception in ASGI") || text.starts_with("ERROR in:") ||
            text.ends_with("APPLICATION FAILED TO START") || text == "Error:" || is_traceback(text) ||
-           is_crossed_place(text);
+           is_crossed_place(text) || text == "rake aborted!";
 }
 
 bool is_exception_line(std::string_view line) {
@@ -559,7 +573,7 @@ std::string message_in(std::string_view line) {
     }
     if (const std::string_view text = trimmed(line); begins_like_error(text)) return std::string(text);
     const Prefix prefix = read_prefix(line);
-    const std::string_view rest = trimmed(line.substr(prefix.rest), " \t:|-]");
+    const std::string_view rest = trimmed(told_behind(line, prefix), " \t:|-]");
     return std::string(rest.empty() ? trimmed(line) : rest);
 }
 
@@ -574,8 +588,10 @@ std::size_t source_prefix(std::string_view line) {
             return 0;
         return level_in_bracket(name) == Level::none ? at + 2 : 0;
     }
-    // foreman: "12:00:00 web.1 | "
+    // foreman: "12:00:00 web.1 | ", and with a date "2026-01-02T12:00:00.123Z web-1  | "
     if (line.size() > 9 && is_digit(line[0]) && line[2] == ':' && line[5] == ':' && line[8] == ' ') at = 9;
+    if (line.size() > 20 && is_digit(line[0]) && line[4] == '-' && line[7] == '-' && line[10] == 'T')
+        at = std::min(line.substr(0, longest_phrase).find(' '), line.size() - 1) + 1;
     const std::size_t name = at;
     while (at < line.size() && at - name < longest_phrase && (is_word(line[at]) || line[at] == '-' || line[at] == '.'))
         ++at;

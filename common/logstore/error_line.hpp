@@ -63,7 +63,8 @@ bool is_log_line(std::string_view line);
 /// What the line says is wrong: without times, levels and the place at its front.
 std::string message_in(std::string_view line);
 
-/// How much of the line's front names its source, where several programs share an output ("web-1  | ", "[0] ").
+/// How much of the line's front names its source, where several programs share an output ("web-1  | ", "[0] "), with
+/// the time in front of that.
 std::size_t source_prefix(std::string_view line);
 
 }  // namespace persistproc::logstore
