@@ -15,6 +15,7 @@
 #include "cli/taken_port.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
+#include "common/logstore/error_block.hpp"
 #include "common/logstore/reader.hpp"
 #include "common/ops/wait_for_process.hpp"
 
@@ -24,23 +25,36 @@ namespace {
 
 using boost::asio::experimental::awaitable_operators::operator||;
 
-constexpr std::size_t last_words = 10;  // lines
+constexpr std::size_t last_words = 10;          // lines
+constexpr std::uint64_t lines_looked_at = 400;  // in which the error may stand that ended the run
+constexpr std::size_t bytes_looked_at = 64u << 10;
 
-/// The last `count` lines that a run printed, oldest first. Blocks on the disk. Errors: those of find_log, and of
-/// reading.
-Result<std::vector<std::string>> last_lines(const ProcessView& view, std::size_t count) {
-    std::vector<std::string> out;
+/// The newest lines that a run printed, oldest first. Blocks on the disk. Errors: those of find_log, and of reading.
+Result<std::vector<logstore::Line>> newest_lines(const ProcessView& view) {
+    std::vector<logstore::Line> out;
     const auto id = domain::find_process_id(view.id);
     if (!id || !view.run) return out;
     const auto directory = find_log(view);
     if (!directory) return directory.error();
     logstore::LineQuery query;
     query.run = domain::find_run_number(*view.run, *id);
-    query.last = count;
+    query.last = lines_looked_at;
+    query.max_bytes = bytes_looked_at;
     auto page = logstore::read_lines(*directory, query);
     if (!page) return page.error();
-    for (auto& line : page->lines) out.push_back(std::move(line.text));
-    return out;
+    return std::move(page->lines);
+}
+
+/// What is wrong by the last error among `lines`, where those that are shown do not say it. Empty: they do, or there is
+/// none.
+std::string unsaid_error(const std::vector<logstore::Line>& lines, const std::string& working_directory) {
+    const auto error = logstore::find_error(lines, working_directory, logstore::WhichError::last);
+    if (!error || error->message.empty()) return {};
+    const std::size_t hidden = lines.size() - std::min(lines.size(), last_words);
+    for (std::size_t i = hidden; i < lines.size(); ++i)
+        if (base::clean_output(lines[i].text).find(error->message) != std::string::npos) return {};
+    const std::string place = error->place ? logstore::to_string(*error->place) + ": " : "";
+    return base::escape_line(place + error->message);
 }
 
 }  // namespace
@@ -156,15 +170,24 @@ bool has_begun_badly(const ProcessView& watched) {
 }
 
 Task<> tell_failure(Context context, ProcessView failed) {
-    const auto lines = last_lines(failed, last_words);
-    const std::string told = !lines           ? std::string("; ") + base::escape_line(lines.error().message)
-                             : lines->empty() ? "; it printed nothing"
-                                              : "; its last output:";
-    context.console.say(format::ending_text(failed, base::wall_now()) + told);
+    auto newest = newest_lines(failed);
+    const std::string ending = format::ending_text(failed, base::wall_now());
+    std::string told = newest ? "; its last output:" : "; " + base::escape_line(newest.error().message);
+    if (newest && newest->empty()) told = "; it printed nothing";
+    const std::vector<logstore::Line> lines = newest ? std::move(*newest) : std::vector<logstore::Line>();
+    std::string error;
+    if (format::has_failed(failed)) error = unsaid_error(lines, failed.working_directory);
+    if (!error.empty()) {
+        context.console.say(ending + "; its last error: " + error);
+        told = "its last output:";
+    }
+    context.console.say(error.empty() ? ending + told : told);
     const bool escape = ::isatty(STDERR_FILENO) == 1;
-    for (const auto& line : lines ? *lines : std::vector<std::string>())
+    for (std::size_t i = lines.size() - std::min(lines.size(), last_words); i < lines.size(); ++i) {
+        const std::string& line = lines[i].text;
         base::write_all(STDERR_FILENO,
                         "  " + (escape ? base::escape_for_terminal(base::last_rewrite(line)) : line) + "\n");
+    }
     // The one that it was started through may be gone by now.
     std::filesystem::path data = context.common.data_directory;
     auto client = co_await DaemonClient::connect(context.executor, std::move(data));

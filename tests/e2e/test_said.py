@@ -440,6 +440,17 @@ class Settling(harness.TestCase):
         document = self.cli("start", "--settle", "10", "--json", "--label", "ff", "sh", "-c", "exit 5")
         self.assertEqual((document.code, document.json()["exit_code"]), (1, 5))
 
+    def test_what_is_wrong_is_told_where_the_last_words_do_not_say_it(self):
+        stack = "Error: no such module\n" + "".join(f"    at f (a.js:{i}:1)\n" for i in range(1, 21))
+        (self.place.work / "stack").write_text(stack)
+        failed = self.cli("start", "--settle", "10", "--label", "ff", "sh", "-c", "cat stack >&2; exit 5")
+        lines = failed.err.decode().splitlines()
+        self.assertRegex(lines[0], r"^persistproc: p1 \(ff\) exited with code 5 after [\d.]+ m?s; its last error: a\.js:1:1: Error: no such module$")
+        self.assertEqual(lines[1:], ["persistproc: its last output:", *(f"      at f (a.js:{i}:1)" for i in range(11, 21))])
+        (self.place.work / "stack").write_text("Error: no such module\n    at f (a.js:1:1)\n")
+        short = self.cli("restart", "--settle", "10", "ff").err
+        self.assertEqual(short.count(b"no such module"), 1, short)
+
     def test_restart_settles_as_start_does(self):
         script = "test -e fine && exec sleep 600; echo oops; exit 5"
         self.start("web", ["sh", "-c", script])
