@@ -107,7 +107,7 @@ static Task<int> down(Context context, DownArguments options) {
     co_await tasks.close();
     if (!round.answer) co_return interrupted_status;
     const auto& answer = *round.answer;
-    if (!answer) co_return console.fail(answer.error());
+    if (!answer) co_return fail_for_project(console, answer.error());
     if (console.json()) {
         console.print(format::project_run_json(*answer));
         co_return 0;

@@ -6,6 +6,7 @@
 
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
+#include "cli/commands/project_arguments.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
 #include "cli/format/json_text.hpp"
@@ -122,7 +123,7 @@ static Task<int> revoke(Context context, RevokeArguments options) {
     auto client = co_await connect_or_start(context.executor, context.common, true);
     if (!client) co_return context.console.fail(client.error());
     auto answer = co_await (*client)->revoke(std::move(options.request));
-    if (!answer) co_return context.console.fail(answer.error());
+    if (!answer) co_return fail_for_project(context.console, answer.error());
     if (context.console.json())
         context.console.print(format::revoked_json(*answer));
     else
@@ -144,7 +145,7 @@ static Task<int> port(Context context, PortArguments options) {
         // Whoever types a number asks who has that port.
         if (!asked.empty() && asked.find_first_not_of("0123456789") == std::string::npos)
             failed.message += fmt::format("; persistproc list shows which process has port {}", asked);
-        co_return context.console.fail(failed);
+        co_return fail_for_project(context.console, failed);
     }
     if (context.console.json()) {
         context.console.print(format::ports_json(*answer));

@@ -4,10 +4,15 @@
 #include <string>
 #include <vector>
 
+#include "cli/console.hpp"
 #include "cli/subcommand.hpp"
 #include "common/ops/run_project.hpp"
 
 namespace persistproc::cli {
+
+/// Says why a command on a project has failed. Returns the exit status: 2 where that lies in its file, or there is
+/// none, or nothing in it is named so.
+int fail_for_project(const Console& console, const Error& error);
 
 /// Which project.
 struct ProjectChoice {
@@ -88,6 +93,7 @@ struct DownArguments {
             "Stops the project's processes, each once nothing that needs it is left; with names these, and what needs "
             "them. Returns when all of it is gone.",
         .examples = {"persistproc down", "persistproc down api"},
+        .statuses = {{2, "the file is wrong, or there is none"}},
     };
 
     template <class Each>

@@ -20,7 +20,6 @@ namespace persistproc::cli::commands {
 namespace {
 
 constexpr int failed_status = 1;
-constexpr int wrong_file_status = 2;
 constexpr int timeout_status = 124;
 constexpr double slice_seconds = 10;  // of waiting: what has become of them meanwhile is told after each
 
@@ -119,12 +118,7 @@ static Task<int> up(Context context, UpArguments options) {
     show.directory = request->directory;
     ops::RunProjectRequest asked = std::move(*request);
     auto answer = co_await run_project(context, *client, std::move(asked));
-    if (!answer) {
-        const int status = console.fail(answer.error());
-        const ErrorCode code = answer.error().code;
-        const bool is_of_file = code == ErrorCode::invalid || code == ErrorCode::not_found || code == ErrorCode::denied;
-        co_return is_of_file ? wrong_file_status : status;
-    }
+    if (!answer) co_return fail_for_project(console, answer.error());
     for (const auto& note : answer->notes) console.note("note: " + note);
     if (!console.json() || options.dry_run) tell_steps(console, *answer, options.dry_run && !console.json());
     if (options.dry_run) {

@@ -226,6 +226,7 @@ struct PortRequest {
             "Prints the number that a port of a process of this project has, whether it runs or not: of several "
             "ports each with its name. No other project gets it as long as this one is there.",
         .examples = {"persistproc port db", "psql -p $(persistproc port db)"},
+        .statuses = {{2, "the file is wrong, or there is none, or it names no such port"}},
     };
     template <class Each>
     static constexpr void fields(Each&& each) {

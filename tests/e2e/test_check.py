@@ -69,9 +69,10 @@ class Check(harness.TestCase):
         self.write("persistproc.toml", "[process.a\n")
         self.assertIn(f"{file}:1:", self.cli("check").err.decode())
         file.unlink()
-        none = self.cli("check")
-        self.assertEqual(none.code, 2)
-        self.assertOneLine(none.err, "no persistproc.toml in", "persistproc init")
+        for command in (["check"], ["allow"], ["revoke"], ["up"], ["down"], ["port", "api"]):
+            none = self.cli(*command)
+            self.assertEqual(none.code, 2, command)
+            self.assertOneLine(none.err, "no persistproc.toml in", "persistproc init")
 
     def test_a_hostile_working_copy_runs_and_writes_nothing(self):
         for name, text in HOSTILE.items():
@@ -111,7 +112,7 @@ class Check(harness.TestCase):
         self.assertEqual(self.ok("port", "db").out, number)
         for arguments, words in ((("port", "dbb"), "nearest: db"), (("port", "api", "x"), 'api has no port "x"')):
             refused = self.cli(*arguments)
-            self.assertEqual(refused.code, 125)
+            self.assertEqual(refused.code, 2)
             self.assertOneLine(refused.err, words)
 
     def test_a_person_allows_and_an_agent_does_not(self):
