@@ -9,6 +9,7 @@
 #include "cli/commands/project_arguments.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
+#include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/format/project_text.hpp"
 #include "cli/silent_daemon.hpp"
@@ -67,6 +68,17 @@ Result<void> write_new(const std::string& path, std::string_view text) {
     if (const int failed = base::write_all(file->get(), text); failed != 0)
         return base::os_failure(base::escape_line(path), failed);
     return {};
+}
+
+/// `why` no project's file gives it that port, with what a process of this name listens on all the same, or who tells.
+Task<std::string> unbooked_port(DaemonClient& client, std::string name, std::string why) {
+    const auto view = co_await client.find(std::move(name));
+    if (!view || !domain::is_live(*view)) co_return why;
+    const std::string of = format::name_text(*view);
+    if (view->ports.empty())
+        co_return fmt::format("{}; persistproc status {} shows {}, which listens on no port yet", why, view->id, of);
+    co_return fmt::format("{} listens on {} {}; {}", of, view->ports.size() == 1 ? "port" : "ports",
+                          fmt::join(view->ports, ", "), why);
 }
 
 }  // namespace
@@ -145,6 +157,8 @@ static Task<int> port(Context context, PortArguments options) {
         // Whoever types a number asks who has that port.
         if (!asked.empty() && asked.find_first_not_of("0123456789") == std::string::npos)
             failed.message += fmt::format("; persistproc list shows which process has port {}", asked);
+        else if (failed.code == ErrorCode::not_found)
+            failed.message = co_await unbooked_port(**client, asked, failed.message);
         co_return fail_for_project(context.console, failed);
     }
     if (context.console.json()) {

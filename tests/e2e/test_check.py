@@ -1,4 +1,6 @@
 """Projects before anything of them runs: what their files say, who may start them, and which ports are theirs."""
+import sys
+
 import harness
 
 SHOP = """
@@ -114,6 +116,16 @@ class Check(harness.TestCase):
             refused = self.cli(*arguments)
             self.assertEqual(refused.code, 2)
             self.assertOneLine(refused.err, words)
+
+    def test_the_port_of_a_process_that_no_file_defines_is_told(self):
+        self.start("api", ["sleep", "600"])
+        refused = self.cli("port", "api")
+        self.assertEqual((refused.code, refused.out), (2, b""), refused)
+        self.assertOneLine(refused.err, "no persistproc.toml in", "persistproc status p1 shows p1 (api)")
+        program = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); time.sleep(600)"
+        self.start("web", [sys.executable, "-c", program])
+        (port,) = harness.eventually("it listens", lambda: self.view("web")["ports"])
+        self.assertOneLine(self.cli("port", "web").err, f"p2 (web) listens on port {port}; ", "no persistproc.toml in")
 
     def test_a_person_allows_and_an_agent_does_not(self):
         file = self.write("persistproc.toml", SHOP)
