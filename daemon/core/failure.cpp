@@ -47,6 +47,11 @@ bool has_succeeded(const rundir::RunState& state) {
            state.outcome_unknown == 0;
 }
 
+bool has_failed_early(const rundir::RunState& state) {
+    return state.phase == rundir::Phase::exited && state.stop_requested == 0 && !has_lived(state) &&
+           !has_succeeded(state);
+}
+
 void add_holder(const Failure& failure, ops::FailureFacts& facts) {
     if (!failure.holder) return;
     facts.held_port = failure.holder->port;
@@ -176,7 +181,7 @@ Task<> Failures::find_good_run(Failure& out, ProcessId id) {
     const RunId failed{id, out.run};
     const auto later = co_await directories_.load_spec(failed);
     if (!later) co_return;
-    // Nothing is better proof than that somebody saw it ready.
+    // Nothing is better proof than that somebody saw it ready; unless it failed soon after that.
     const auto process = supervisor_.find(id);
     const std::uint32_t ready_run = process ? process->ready_run : 0;
     std::uint32_t succeeded = 0;
@@ -186,7 +191,8 @@ Task<> Failures::find_good_run(Failure& out, ProcessId id) {
         const auto found = co_await directories_.find_run(each);
         if (!found || found->other_format) continue;
         if (succeeded == 0 && has_succeeded(found->state)) succeeded = number;
-        if (number != ready_run && !has_lived(found->state)) continue;
+        const bool was_ready = number == ready_run && !has_failed_early(found->state);
+        if (!was_ready && !has_lived(found->state)) continue;
         succeeded = number;
         break;
     }

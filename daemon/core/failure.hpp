@@ -37,6 +37,8 @@ bool has_failed(const Located& process);
 /// less. Pure.
 bool has_lived(const rundir::RunState& state);
 bool has_succeeded(const rundir::RunState& state);
+/// Whether a run ended by itself, not well and before it had lived for 10 s: it has not worked, ready or not. Pure.
+bool has_failed_early(const rundir::RunState& state);
 
 /// Tells who has the port, where that is known. Pure.
 void add_holder(const Failure& failure, ops::FailureFacts& facts);

@@ -284,19 +284,23 @@ TEST_CASE("one that has failed is told with why where it is listed by name") {
     CHECK(!brief["structuredContent"]["processes"][0].contains("failure"));
 }
 
-TEST_CASE("a run that somebody saw ready has worked, however short it was") {
+TEST_CASE("a run that somebody saw ready has worked, unless it failed by itself soon after") {
     const bool is_error = GENERATE(false, true);
+    const bool is_stopped = GENERATE(true, false);
     Waiting web(mcp::Principal::Role::client);
     web.log.out(is_error ? traceback : "ready\n");
     web.begin(Json{{"until", "pattern"}, {"pattern", is_error ? "^Traceback" : "^ready"}});
     CHECK(Waiting::meta(web.answer())["outcome"] == "matched");
-    web.daemon.shims.find(RunId{{1}, 1})->end(1);
+    if (is_stopped)
+        web.daemon.call("stop_process", Json{{"process", "web"}});
+    else
+        web.daemon.shims.find(RunId{{1}, 1})->end(1);
     web.daemon.run_until([&] { return !web.daemon.supervisor.find({1})->is_live; });
     web.daemon.call("restart_process", Json{{"process", "web"}, {"environment", Json{{"PORT", "1"}}}});
     web.daemon.shims.find(RunId{{1}, 2})->end(1);
     web.daemon.run_until([&] { return !web.daemon.supervisor.find({1})->is_live; });
     const Json failure = web.daemon.call("describe_process", Json{{"process", "web"}})["structuredContent"]["failure"];
-    if (is_error) {
+    if (is_error || !is_stopped) {
         CHECK(!failure.contains("good_run"));
         return;
     }

@@ -38,6 +38,20 @@ TEST_CASE("a run has worked that lived for long enough, or ended with 0") {
     CHECK(!core::has_lived(unknown));
 }
 
+TEST_CASE("a run that ended by itself and with a failure has not worked, unless it lived for long enough") {
+    CHECK(core::has_failed_early(ended(200ms, 3)));
+    CHECK(!core::has_failed_early(ended(200ms, 0)));
+    CHECK(!core::has_failed_early(ended(10s, 3)));
+    auto stopped = ended(200ms, 15);
+    stopped.killed = 1;
+    CHECK(core::has_failed_early(stopped));
+    stopped.stop_requested = 1;
+    CHECK(!core::has_failed_early(stopped));
+    auto running = ended(200ms, 3);
+    running.phase = rundir::Phase::started;
+    CHECK(!core::has_failed_early(running));
+}
+
 TEST_CASE("each fact of a failure is told, and what is not known is left out") {
     Failure failure;
     CHECK(failure_text(failure).empty());
