@@ -25,6 +25,7 @@ struct Before {
         process.record.failed_checks = now.failed_checks;
         process.record.planned = now.planned;
         process.record.planned_by = now.planned_by;
+        process.record.planned_alone = now.planned_alone;
         process.record.pending_run = now.pending_run;
         process.record.plan_causes = now.plan_causes;
         process.record.follow(process.life.wanted());

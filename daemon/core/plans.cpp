@@ -203,7 +203,8 @@ void Plans::rebuild(Project& project) {
         const auto& membership = *process->record.definition.membership;
         if (!project.members.emplace(membership.process, id).second) continue;
         project.edges[membership.process] = membership.depends_on;
-        planned.push_back({membership.process, membership.oneshot, membership.depends_on});
+        planned.push_back(
+            {membership.process, membership.oneshot, membership.depends_on, process->record.planned_alone});
     }
     project.plan = ProjectPlan(std::move(planned));
     for (const auto& [name, id] : project.members) {
@@ -388,7 +389,7 @@ Task<Result<std::vector<UpStep>>> Plans::up(UpOrder order, std::string actor) {
     if (driver_.is_leaving()) failed = Error{ErrorCode::unavailable, "the daemon is shutting down"};
     if (!failed) {
         StoreChange change;
-        for (const auto& step : *steps) enter(*step, actor);
+        for (const auto& step : *steps) enter(*step, *shared, actor);
         for (const auto& step : *steps) change.processes.push_back(step->process->record);
         AuditEntry entry{
             .at = world_.clock.wall(), .actor = actor, .action = "up", .process = shared->file, .detail = ""};
@@ -500,7 +501,7 @@ Task<Result<void>> Plans::prepare(StepPtr step, OrderPtr order, std::string acto
 }
 
 /// All at once, right before they are recorded: nobody else's record says that half of them are asked for.
-void Plans::enter(Step& step, const std::string& actor) {
+void Plans::enter(Step& step, const UpOrder& order, const std::string& actor) {
     Process& process = *step.process;
     ProcessRecord& record = process.record;
     step.record = record;
@@ -516,6 +517,7 @@ void Plans::enter(Step& step, const std::string& actor) {
     record.pending_run = step.run;
     record.planned = Planned::waiting;
     record.planned_by = actor;
+    record.planned_alone = order.without_dependencies;
 }
 
 /// As if nothing had been asked for.
@@ -528,6 +530,7 @@ Task<> Plans::take_back(std::shared_ptr<const std::vector<StepPtr>> steps) {
             process->record.definition = step->record.definition;
             process->record.planned = step->record.planned;
             process->record.planned_by = step->record.planned_by;
+            process->record.planned_alone = step->record.planned_alone;
             process->record.plan_causes = step->record.plan_causes;
             process->record.pending_run = step->record.pending_run;
             process->launch = step->launch;

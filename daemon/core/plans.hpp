@@ -119,7 +119,7 @@ private:
     std::vector<std::string> gone_from(const UpOrder& order) const;
     Task<> decide(StepPtr step, OrderPtr order);
     Task<Result<void>> prepare(StepPtr step, OrderPtr order, std::string actor);
-    static void enter(Step& step, const std::string& actor);
+    static void enter(Step& step, const UpOrder& order, const std::string& actor);
     Task<> take_back(std::shared_ptr<const std::vector<StepPtr>> steps);
     Task<Result<void>> remove_gone(ProjectPtr project, std::vector<std::string> names, std::string actor);
     Task<> begin_down(ProjectPtr project, std::set<std::string> names, bool force, std::string actor);

@@ -154,12 +154,9 @@ void ProjectPlan::leave_out(const std::set<std::string>& but) {
 
 /// An edge to a process that nobody wants and that is not there is not waited for: who left it out has said so.
 ProjectPlan::Edge ProjectPlan::judge(const Dependency& edge) const {
-    const auto found = items_.find(edge.process);
-    if (found == items_.end()) return Edge::holds;
-    const Item& target = found->second;
+    if (is_left_out(edge)) return Edge::holds;
+    const Item& target = items_.at(edge.process);
     const PlanFacts& facts = target.facts;
-    const bool is_left_out = target.stage == Stage::idle && !facts.has_tree;
-    if (is_left_out) return Edge::holds;
     // What is about to run again is not what it was.
     const bool is_current = target.stage != Stage::waiting && target.stage != Stage::starting;
     bool holds = false;
@@ -180,6 +177,11 @@ ProjectPlan::Edge ProjectPlan::judge(const Dependency& edge) const {
     return can_come ? Edge::open : Edge::never;
 }
 
+bool ProjectPlan::is_left_out(const Dependency& edge) const {
+    const auto found = items_.find(edge.process);
+    return found == items_.end() || (found->second.stage == Stage::idle && !found->second.facts.has_tree);
+}
+
 void ProjectPlan::move_on(Actions& into) {
     // What one process becomes may be what another waits for: until nothing moves. Each moves a few times at most.
     for (bool has_moved = true; has_moved;) {
@@ -195,17 +197,20 @@ void ProjectPlan::move_on(Actions& into) {
 
 bool ProjectPlan::move_waiting(Item& item, Actions& into) {
     std::vector<std::string> without;
+    bool is_open = false;
     for (const Dependency& edge : item.process.depends_on) {
-        const Edge state = judge(edge);
-        if (state == Edge::open) return false;
-        if (state == Edge::holds) continue;
-        if (edge.required) {
+        // Put down or removed since it was asked for with what it needs.
+        const bool is_gone = edge.required && !item.process.alone && is_left_out(edge);
+        const Edge state = is_gone ? Edge::never : judge(edge);
+        if (state == Edge::never && edge.required) {
             item.stage = Stage::failed;
             into.emplace_back(FailProcess{item.process.name, edge.process});
             return true;
         }
-        without.push_back(edge.process);
+        is_open = is_open || state == Edge::open;
+        if (state == Edge::never) without.push_back(edge.process);
     }
+    if (is_open) return false;
     for (auto& each : without) into.emplace_back(WarnOf{item.process.name, std::move(each)});
     start(item, into);
     return true;

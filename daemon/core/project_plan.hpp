@@ -63,6 +63,7 @@ struct PlannedProcess {
     std::string name;
     bool oneshot = false;
     std::vector<domain::Dependency> depends_on;
+    bool alone = false;  // begins without what nobody wants up
 };
 
 class ProjectPlan {
@@ -119,6 +120,7 @@ private:
         return item.stage == Stage::waiting || item.stage == Stage::starting || item.stage == Stage::up;
     }
     Edge judge(const domain::Dependency& edge) const;
+    bool is_left_out(const domain::Dependency& edge) const;
     bool has_done_its_work(const Item& item) const;
     void move_on(Actions& into);
     bool move_waiting(Item& item, Actions& into);

@@ -90,6 +90,7 @@ struct ProcessRecord {
     bool is_without_directory = false;  // it is missing; of the runs in it the database alone knows
     std::optional<Planned> planned;     // nothing: it is of no project, or was never asked for there
     std::string planned_by;             // who asked for that
+    bool planned_alone = false;         // asked for without what it needs
     std::uint32_t pending_run = 0;      // the run to come, whose directory with the values is there already; 0: none
     std::vector<Cause> plan_causes;     // why it failed
     schema::Unknown unknown;
@@ -138,6 +139,7 @@ struct ProcessRecord {
         each(field("is_without_directory", &R::is_without_directory));
         each(field("planned", &R::planned).left_out_if_absent());
         each(field("planned_by", &R::planned_by).absent_if_empty());
+        each(field("planned_alone", &R::planned_alone).absent_if_empty());
         each(field("pending_run", &R::pending_run).absent_if_empty());
         each(field("plan_causes", &R::plan_causes).absent_if_empty());
     }

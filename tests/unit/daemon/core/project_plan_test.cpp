@@ -125,8 +125,22 @@ TEST_CASE("given what runs already, when it is needed, then it is not started ag
 }
 
 TEST_CASE("given a dependency that is left out and not there, when a process comes up, then nobody waits for it") {
-    ProjectPlan plan = shop();
+    ProjectPlan plan({{"web", false, {on("api")}, true}, {"api", false, {}}});
     CHECK(text(plan.up({"web"})) == "start web");
+}
+
+TEST_CASE("given who waits, when what it needs is put down or removed, then it fails, whatever else is to come") {
+    ProjectPlan plan = shop();
+    plan.up(all);
+    CHECK(text(plan.down({"migrate"})) == "fail api for migrate, fail web for api");
+    plan.learn("db", ready(1));
+    plan.down({"db"});
+    CHECK(text(plan.up({"migrate"})) == "fail migrate for db");
+    // The process is gone, and its project's next plan knows nothing of it.
+    ProjectPlan next({{"api", false, {on("db"), on("migrate", Condition::done)}}, {"db", false, {}}});
+    next.adopt("api", Stage::waiting, {});
+    next.adopt("db", Stage::waiting, {});
+    CHECK(text(next.up({})) == "start db, fail api for migrate");
 }
 
 TEST_CASE("given a dependent asked for later, when its dependency is ready, then the present state counts") {
@@ -382,7 +396,6 @@ TEST_CASE("given who waits, when somebody stops it, then it does not come, and w
     // What is left out is nobody's to wait for.
     plan.leave_out({"web"});
     CHECK(!plan.obstacle("web"));
-    CHECK(text(plan.up({"web"})) == "start web");
 }
 
 }  // namespace plan_test
