@@ -103,8 +103,20 @@ struct Plans::Project {
     std::map<std::string, Error> stop_errors;  // of those that did not end
     std::vector<std::string> warnings;
     bool is_hastened = false;  // what is still to be stopped is killed
+    bool is_applying = false;  // an up has seen what runs, and is not on record yet: its plan stops nothing meanwhile
     async::Mutex mutex;        // held while an order is applied
     async::Notifier moved;     // after whatever its plan heard
+};
+
+struct Plans::Applying {
+    explicit Applying(ProjectPtr of) : project(std::move(of)) { project->is_applying = true; }
+    ~Applying() {
+        project->is_applying = false;
+        project->moved.notify_all();
+    }
+    Applying(const Applying&) = delete;
+    Applying& operator=(const Applying&) = delete;
+    ProjectPtr project;
 };
 
 struct Plans::Step {
@@ -317,7 +329,8 @@ Task<> Plans::decide(StepPtr step, OrderPtr order) {
         told.what = changes ? What::replaced : is_adopted ? What::adopted : What::kept;
         co_return;
     }
-    const bool was_put_down = process->record.planned == Planned::down;
+    const auto planned = process->record.planned;
+    const bool was_put_down = planned == Planned::down || planned == Planned::stopping;
     if (is_done(*process) && !was_put_down && told.keys.empty() && !is_anew && !order->again.contains(told.process))
         told.what = What::kept;
 }
@@ -369,6 +382,7 @@ Task<Result<std::vector<UpStep>>> Plans::up(UpOrder order, std::string actor) {
         step->guard.reset();
         step->process.reset();
     }
+    const Applying applying(project);
     for (const auto& step : *steps) {
         const bool is_untouchable = step->process && step->process->standing == Standing::unsupported;
         if (is_untouchable) co_return not_touched(*step->process);
@@ -510,7 +524,7 @@ void Plans::enter(Step& step, const UpOrder& order, const std::string& actor) {
     record.definition = step.definition;
     record.plan_causes.clear();
     if (!step.begins()) {
-        if (record.planned != Planned::stopping) record.planned = Planned::up;
+        record.planned = Planned::up;
         return;
     }
     process.launch = step.asked_launch;
@@ -610,6 +624,11 @@ Task<Result<std::vector<std::string>>> Plans::down(std::string file, std::vector
     guard.reset();
     auto stopped = co_await await_down(project, chosen);
     if (!stopped) co_return stopped.error();
+    for (const auto& name : chosen) {
+        const Stage stage = project->plan.stage(name);
+        if (stage == Stage::waiting || stage == Stage::starting || stage == Stage::up)
+            co_return Error{ErrorCode::conflict, fmt::format("{} was brought up again by somebody else", name)};
+    }
     co_return std::vector<std::string>(chosen.begin(), chosen.end());
 }
 
@@ -827,7 +846,11 @@ Task<> Plans::start(ProjectPtr project, ProcessPtr process) {
 }
 
 Task<> Plans::stop(ProjectPtr project, ProcessPtr process, bool force) {
+    while (project->is_applying) co_await project->moved.wait();
+    if (!table_.holds(*process) || !is_member(*process, project->file)) co_return;
     const std::string name = process->record.definition.membership->process;
+    // Somebody wants it up by now.
+    if (project->plan.stage(name) != Stage::stopping) co_return;
     ops::StopRequest request;
     request.process = process->name();
     request.force = force;

@@ -103,6 +103,7 @@ public:
 
 private:
     struct Project;
+    struct Applying;
     using ProjectPtr = std::shared_ptr<Project>;
     struct Step;
     using StepPtr = std::shared_ptr<Step>;

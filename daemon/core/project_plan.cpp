@@ -169,10 +169,11 @@ ProjectPlan::Edge ProjectPlan::judge(const Dependency& edge) const {
         case Condition::log: holds = facts.printed.contains(edge.pattern); break;
     }
     if (is_current && holds) {
-        // It has ended as it was to, or it is there.
-        const bool is_gone = edge.until != Condition::ended && edge.until != Condition::done &&
-                             !target.process.oneshot && !facts.has_tree;
-        if (!is_gone) return Edge::holds;
+        // It has ended as it was to, or it is there, and stays.
+        const bool is_to_end =
+            edge.until == Condition::ended || edge.until == Condition::done || target.process.oneshot;
+        const bool stays = facts.has_tree && target.stage != Stage::stopping;
+        if (is_to_end || stays) return Edge::holds;
     }
     return can_come ? Edge::open : Edge::never;
 }

@@ -246,6 +246,38 @@ TEST_CASE("given what is up, when it goes down, then each is told once nothing t
     await_state(daemon, 3, ProcessState::running);
 }
 
+TEST_CASE("given a down on its way, when up is asked for, then what was not told to stop yet runs on") {
+    DaemonInProcess daemon;
+    up(daemon, shop());
+    await_run(daemon, run(2, 1));
+    daemon.shims.find(run(2, 1))->end(0);
+    await_state(daemon, 3, ProcessState::running);
+    daemon.shims.obeys_stop = false;
+    std::optional<Result<std::vector<std::string>>> answer;
+    auto ask = [](DaemonInProcess* in, std::optional<Result<std::vector<std::string>>>* into) -> Task<> {
+        std::vector<std::string> all;
+        auto got = co_await in->supervisor.down(file, std::move(all), false, false, "test");
+        into->emplace(std::move(got));
+    };
+    async::TaskGroup tasks(daemon.io.get_executor());
+    tasks.spawn("down", ask(&daemon, &answer));
+    const auto api = daemon.shims.find(run(3, 1)), db = daemon.shims.find(run(1, 1));
+    const auto is_told = [](const auto& shim) {
+        return !shim->heard.empty() && shim->heard.back().type == rundir::MessageType::stop;
+    };
+    daemon.run_until([&] { return is_told(api); });
+    CHECK(up(daemon, shop()) == "db kept, migrate begun, api begun");
+    api->end(15, true);
+    await_run(daemon, run(2, 2));
+    daemon.shims.find(run(2, 2))->end(0);
+    await_run(daemon, run(3, 2));
+    CHECK(!is_told(db));
+    CHECK(daemon.supervisor.find({1})->state == ProcessState::running);
+    daemon.run_until([&] { return answer.has_value(); });
+    REQUIRE(!*answer);
+    CHECK(answer->error().code == ErrorCode::conflict);
+}
+
 TEST_CASE("given who waits, when the daemon dies, then the next one begins it, once") {
     auto data = std::make_shared<tests::TemporaryDirectory>();
     {
