@@ -67,6 +67,11 @@ bool is_done(const Process& process) {
     return membership && membership->oneshot && process.is<Ended>() && ended_well(process);
 }
 
+/// Nobody knows yet whether there is anything of it: its adoption may still find that there is not.
+bool is_undecided(const Process& process) {
+    return !process.unread.empty() || (process.is<Unreachable>() && !process.run);
+}
+
 bool is_member(const Process& process, const std::string& file) {
     const auto& membership = process.record.definition.membership;
     return membership && membership->file == file;
@@ -386,7 +391,7 @@ Task<Result<std::vector<UpStep>>> Plans::up(UpOrder order, std::string actor) {
     for (const auto& step : *steps) {
         const bool is_untouchable = step->process && step->process->standing == Standing::unsupported;
         if (is_untouchable) co_return not_touched(*step->process);
-        const bool is_unread = step->process && !step->process->unread.empty();
+        const bool is_unread = step->process && is_undecided(*step->process);
         if (is_unread) co_return not_reached(*step->process, "nothing was begun");
         co_await decide(step, shared);
     }
