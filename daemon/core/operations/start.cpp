@@ -322,7 +322,11 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
 
 /// A run whose directory waits for it is begun under its number.
 void Operations::release_number(Process& process, const Beginning& beginning) {
-    if (beginning.is_planned) process.life.release(process.record.pending_run);
+    const std::uint32_t pending = beginning.is_planned ? process.record.pending_run : 0;
+    if (pending == 0) return;
+    process.life.release(pending);
+    // Those before it were used up by what came to nothing, which only the daemon that made it knew.
+    if (process.life.next_number() < pending) process.life.reserve(pending - 1);
 }
 
 void Operations::redefine(Process& process, const Beginning& beginning, bool is_as_defined) const {
