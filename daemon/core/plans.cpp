@@ -721,7 +721,8 @@ void Plans::learn(const ProcessPtr& process) {
     project->told[name] = facts;
     // Somebody started it by itself.
     const bool is_down = stage == Stage::idle || stage == Stage::failed;
-    if (is_down && facts.has_tree && !facts.is_final && process->record.planned == Planned::up)
+    const bool is_going = facts.has_tree && !facts.is_final;
+    if (process->record.planned == Planned::up && ((is_down && is_going) || stage == Stage::waiting))
         project->plan.adopt(name, Stage::up, facts);
     auto more = project->plan.learn(name, std::move(facts));
     actions.insert(actions.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));

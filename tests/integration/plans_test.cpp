@@ -278,6 +278,23 @@ TEST_CASE("given a down on its way, when up is asked for, then what was not told
     CHECK(answer->error().code == ErrorCode::conflict);
 }
 
+TEST_CASE("given who waits, when somebody begins it before its turn, then its project goes on from there") {
+    DaemonInProcess daemon;
+    UpOrder order = shop();
+    order.processes.push_back(process("web", {on("api")}));
+    order.chosen.insert("web");
+    up(daemon, std::move(order));
+    await_run(daemon, run(2, 1));
+    CHECK(error_code(daemon.call("restart_process", Json{{"process", "shop/api"}})).empty());
+    await_run(daemon, run(4, 1));
+    // Its turn comes, and has been taken.
+    daemon.shims.find(run(2, 1))->end(0);
+    await_state(daemon, 2, ProcessState::exited);
+    daemon.io.poll();
+    CHECK(daemon.shims.spawned() == 4);
+    CHECK(daemon.supervisor.plans().progress(file, {}).failed.empty());
+}
+
 TEST_CASE("given who waits, when the daemon dies, then the next one begins it, once") {
     auto data = std::make_shared<tests::TemporaryDirectory>();
     {
