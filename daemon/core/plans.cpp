@@ -183,6 +183,7 @@ Plans::ProjectPtr Plans::project_of(const std::string& file) {
 
 void Plans::begin() {
     has_begun_ = true;
+    tell_apart();
     std::vector<ProjectPtr> found;
     const auto all = table_.all();
     for (const auto& [id, process] : all) {
@@ -200,6 +201,36 @@ void Plans::begin() {
     for (const auto& project : found) {
         for (const auto& [name, id] : project->members) watch_lines(project, name);
         perform(project, project->plan.up({}));
+    }
+}
+
+/// One member of a project is one process. Another is what a removal left on record that could not be recorded itself:
+/// whichever runs or waits stays it, else the newest.
+void Plans::tell_apart() {
+    const auto rank = [](const Process& process) {
+        const bool is_going = process.has_tree() || runs_again(process.life.phase());
+        return is_going ? 2 : is_still_to_come(process) ? 1 : 0;
+    };
+    std::map<std::pair<std::string, std::string>, ProcessPtr> kept;
+    const auto all = table_.all();
+    for (const auto& [id, process] : all) {
+        const auto& membership = process->record.definition.membership;
+        if (!membership) continue;
+        ProcessPtr& place = kept[{membership->file, membership->process}];
+        ProcessPtr other = process;
+        if (!place || rank(*place) <= rank(*process)) std::swap(place, other);
+        if (!other) continue;
+        other->record.definition.membership.reset();
+        other->record.planned.reset();
+        if (other->has_never_run()) {
+            driver_.forget(other);
+            world_.tasks.spawn("removal of " + other->name(), driver_.discard(other));
+            continue;
+        }
+        driver_.drop_pending(other);
+        StoreChange change;
+        change.processes.push_back(other->record);
+        world_.tasks.spawn("record", driver_.record(std::move(change), "that a member of a project is there once"));
     }
 }
 

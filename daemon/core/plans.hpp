@@ -111,6 +111,7 @@ private:
 
     ProjectPtr find(const std::string& file) const;
     ProjectPtr project_of(const std::string& file);
+    void tell_apart();
     /// The plan as its processes are now.
     void rebuild(Project& project);
     ProcessPtr find_member(const std::string& file, const std::string& name) const;

@@ -71,6 +71,9 @@ public:
     /// What a process needs in its project and cannot have. Empty, or nothing: it may be begun.
     std::function<std::optional<std::string>(const Process&)> obstacle;
 
+    /// Removes the files and the row of one that is forgotten.
+    Task<> discard(ProcessPtr process);
+
 private:
     void hear(run::RunDriver& run, const run::Telling& telling) override;
     void changed(run::RunDriver& run) override;
@@ -86,7 +89,6 @@ private:
     Task<Result<void>> record_start(ProcessPtr process, RunId run, std::shared_ptr<run::RunDriver> before,
                                     StrayRoots strays);
     Task<Result<void>> make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before, StrayRoots strays);
-    Task<> discard(ProcessPtr process);
     void end_program(const ProcessPtr& process, run::StopOrder order);
     Task<> stop_by_command(ProcessPtr process, std::shared_ptr<run::RunDriver> run, run::StopOrder order);
     std::vector<std::string> environment_of(const Definition& definition, const LaunchContext& launch) const;
