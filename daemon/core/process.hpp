@@ -47,7 +47,8 @@ struct Process {
     std::shared_ptr<run::RunDriver> failed_run;  // of a start that came to nothing: its shim may still be leaving
     rundir::RunState run_state;                  // the newest that was heard, also of one that is over
     rundir::Nonce nonce{};
-    std::uint64_t cut_bytes = 0;                 // of the output of that run, at its end: gone with a power cut
+    StrayRoots unended;           // of the run before, where a start came to nothing before it ended them
+    std::uint64_t cut_bytes = 0;  // of the output of that run, at its end: gone with a power cut
     std::optional<rundir::Format> other_format;  // of one that is unsupported
     bool has_other_keeper = false;               // and its shim lives, as far as was seen
     std::string unread;                          // why nothing is known of it; empty: it could be read
@@ -94,7 +95,8 @@ struct Process {
         const bool had_program = run_state.phase == rundir::Phase::started || run_state.phase == rundir::Phase::exited;
         const bool may_live = (is_lost || had_program) && run_state.tree_empty == 0;
         const bool has_no_keeper = may_live && !run && standing != Standing::unsupported;
-        return has_no_keeper ? StrayRoots{nonce, {run_state.pid, run_state.start_ticks}} : StrayRoots{};
+        if (has_no_keeper) return StrayRoots{nonce, {run_state.pid, run_state.start_ticks}};
+        return run ? StrayRoots{} : unended;
     }
     /// A run is being made, or its tree is being ended: who wants something of it waits.
     bool is_moving() const noexcept { return is<Starting>() || is<Stopping>(); }

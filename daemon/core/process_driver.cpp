@@ -263,6 +263,7 @@ Task<> ProcessDriver::end_strays(ProcessPtr process) {
     const StrayRoots strays = process->strays();
     if (strays.is_none()) co_return;
     co_await world_.directories.kill_strays(strays);
+    process->unended = {};
     process->reading.of_tree.taken.reset();  // what was seen of them is no more
 }
 
@@ -332,7 +333,8 @@ void ProcessDriver::begin_run(const ProcessPtr& process, std::uint32_t number) {
     auto before = std::exchange(process->run, nullptr);
     // One that is over has no keeper: it is about to be let go of, and this was brought about by its last word.
     if (before && before->is_over()) before.reset();
-    const StrayRoots strays = before ? StrayRoots{} : process->strays();
+    const StrayRoots strays = before ? process->unended : process->strays();
+    process->unended = strays;
     auto failed = std::exchange(process->failed_run, nullptr);
     if (!before && failed && !failed->is_over()) before = std::move(failed);
     process->run = run;
@@ -392,6 +394,7 @@ Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<
         if (!is_over) co_return Error{ErrorCode::timeout, process->shown() + ": programs of its last run do not end"};
     }
     if (!strays.is_none()) co_await world_.directories.kill_strays(strays);
+    process->unended = {};
     co_return boost::system::in_place_value;
 }
 
