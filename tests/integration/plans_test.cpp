@@ -295,6 +295,21 @@ TEST_CASE("given who waits, when somebody begins it before its turn, then its pr
     CHECK(daemon.supervisor.plans().progress(file, {}).failed.empty());
 }
 
+TEST_CASE("given who waits, when what it needs is removed, then it does not begin") {
+    DaemonInProcess daemon;
+    up(daemon, shop());
+    await_run(daemon, run(2, 1));
+    daemon.shims.find(run(2, 1))->end(1);
+    await_state(daemon, 3, ProcessState::failed);
+    CHECK(error_code(daemon.call("remove_process", Json{{"process", "shop/migrate"}})).empty());
+    CHECK(up(daemon, shop()) == "db kept, migrate begun, api begun");
+    await_run(daemon, run(4, 1));
+    daemon.call("stop_process", Json{{"process", "shop/migrate"}});
+    daemon.call("remove_process", Json{{"process", "shop/migrate"}});
+    await_state(daemon, 3, ProcessState::failed);
+    CHECK(daemon.shims.spawned() == 3);
+}
+
 TEST_CASE("given who waits, when the daemon dies, then the next one begins it, once") {
     auto data = std::make_shared<tests::TemporaryDirectory>();
     {

@@ -143,8 +143,11 @@ void Judge::licence_start(RunId id, Run& run) {
         // One that failed is told at once and recorded after that.
         const bool may_be_unknown = is_unrecorded || each->code != ErrorCode::conflict;
         const bool is_open = each->covers(run.begun_at) || (was_refused && may_be_unknown && is_by_adoption);
-        const bool is_it =
-            is_by_adoption ? each->state == Request::State::cut_off || was_refused : each->actor() == run.actor;
+        const bool is_of_other = std::any_of(runs_.begin(), runs_.end(), [&](const auto& other) {
+            return other.first.process != id.process && other.second.actor == each->actor();
+        });
+        const bool is_it = is_by_adoption ? !is_of_other && (each->state == Request::State::cut_off || was_refused)
+                                          : each->actor() == run.actor;
         if (is_open && is_it && !used_.contains(each->serial) && !licence) licence = each;
     }
     if (is_by_policy) {
