@@ -862,11 +862,17 @@ void Plans::fail(const ProcessPtr& process, Cause why) {
 Task<> Plans::start(ProjectPtr project, ProcessPtr process) {
     const ProcessId id = process->record.id;
     for (;;) {
-        std::string actor = process->record.planned_by;
-        auto started = co_await operations_.start_planned(id, std::move(actor));
+        std::function<bool()> is_due = [project, process] {
+            const auto& membership = process->record.definition.membership;
+            return membership && project->plan.stage(membership->process) == Stage::starting;
+        };
+        auto started = co_await operations_.start_planned(id, std::move(is_due));
         if (started || driver_.is_leaving() || !table_.holds(*process)) co_return;
         if (!process->record.definition.membership) co_return;
         const std::string name = process->record.definition.membership->process;
+        // It was asked for anew meanwhile, and is begun when its turn comes.
+        const Stage stage = project->plan.stage(name);
+        if (stage == Stage::waiting || stage == Stage::idle) co_return;
         const bool is_going = process->life.is_live() || runs_again(process->life.phase());
         const bool waits = process->record.planned == Planned::waiting;
         if (!is_going || !waits) {

@@ -39,9 +39,9 @@ public:
 
     // `actor`: who asks, for the audit.
     Task<Result<ops::StartResponse>> start(ops::StartRequest request, std::string actor);
-    /// Begins one that waits for that in its project (Planned::waiting), as it was defined there. Errors: also conflict
-    /// (it does not wait any more).
-    Task<Result<ops::StartResponse>> start_planned(ProcessId id, std::string actor);
+    /// Begins one that waits for that in its project (Planned::waiting), as it was defined there and for who asked for
+    /// it last. Errors: also conflict (it does not wait any more, or it is not its turn: `is_due`).
+    Task<Result<ops::StartResponse>> start_planned(ProcessId id, std::function<bool()> is_due);
     Task<Result<ProcessView>> stop(ops::StopRequest request, std::string actor);
     Task<Result<ops::RestartResponse>> restart(ops::RestartRequest request, std::string actor);
     Task<Result<ProcessView>> signal(ops::SignalRequest request, std::string actor);

@@ -60,6 +60,10 @@ Result<void> check_checks(const Definition& definition) {
     return boost::system::in_place_value;
 }
 
+Error waits_no_more(const Process& process) {
+    return {ErrorCode::conflict, process.shown() + " does not wait for its start any more"};
+}
+
 /// Whether the program of the newest run was started, and by the request with this key.
 bool was_started_by(const Process& process, const std::string& request_key) {
     if (request_key.empty() || process.record.request_key != request_key) return false;
@@ -76,6 +80,7 @@ struct Operations::Beginning {
     Identity identity;
     std::vector<std::string> environment;
     bool is_planned = false;                               // by its project: only as long as it waits there
+    std::function<bool()> is_due;                          // of such a one
     Result<void> program = boost::system::in_place_value;  // whether it may be executed, as far as a look tells
 
     std::string key() const { return request.request_key.value_or(""); }
@@ -118,11 +123,12 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
     co_return co_await start_meant(std::move(beginning));
 }
 
-Task<Result<ops::StartResponse>> Operations::start_planned(ProcessId id, std::string actor) {
+Task<Result<ops::StartResponse>> Operations::start_planned(ProcessId id,
+                                                                std::function<bool()> is_due) {
     const auto planned = std::make_shared<Beginning>();
     planned->request.process = to_string(id);
-    planned->actor = std::move(actor);
     planned->is_planned = true;
+    planned->is_due = std::move(is_due);
     std::shared_ptr<const Beginning> beginning = planned;
     co_return co_await start_meant(std::move(beginning));
 }
@@ -156,8 +162,13 @@ Task<Result<ops::StartResponse>> Operations::start_meant(std::shared_ptr<const B
             if (process->standing == Standing::provisional && table_.holds(*process)) driver_.forget(process);
             co_return wanted.error();
         }
-        if (beginning->is_planned && process->record.planned != Planned::waiting)
-            co_return Error{ErrorCode::conflict, process->shown() + " does not wait for its start any more"};
+        if (beginning->is_planned && (process->record.planned != Planned::waiting || !beginning->is_due()))
+            co_return waits_no_more(*process);
+        if (beginning->is_planned) {
+            const auto named = std::make_shared<Beginning>(*beginning);
+            named->actor = process->record.planned_by;
+            beginning = named;
+        }
         auto answer = co_await start_locked(process, beginning);
         // What was joined may have been stopped or restarted while it was looked at: then it is no answer.
         const bool has_moved = answer && !answer->created && process->is_moving() && table_.holds(*process);
@@ -269,6 +280,8 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
         if (!is_known) driver_.forget(process);
         co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
     }
+    // Its project may have been brought down meanwhile.
+    if (beginning->is_planned && process->record.planned != Planned::waiting) co_return waits_no_more(*process);
     auto before = std::make_shared<Before>(*process);
     if (is_known && process->is_at_rest()) process->at_rest = std::make_shared<AtRest>(*process);
     process->start_error.reset();
