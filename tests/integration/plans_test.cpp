@@ -302,7 +302,7 @@ TEST_CASE("given who waits, when what it needs is removed, then it does not begi
     daemon.shims.find(run(2, 1))->end(1);
     await_state(daemon, 3, ProcessState::failed);
     CHECK(error_code(daemon.call("remove_process", Json{{"process", "shop/migrate"}})).empty());
-    CHECK(up(daemon, shop()) == "db kept, migrate begun, api begun");
+    CHECK(up(daemon, shop()) == "db kept, api begun, migrate begun");
     await_run(daemon, run(4, 1));
     daemon.call("stop_process", Json{{"process", "shop/migrate"}});
     daemon.call("remove_process", Json{{"process", "shop/migrate"}});

@@ -1,9 +1,12 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/system_executor.hpp>
 
+#include "common/base/file.hpp"
 #include "common/rundir/paths.hpp"
+#include "common/rundir/state.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/written_log.hpp"
@@ -51,6 +54,14 @@ struct Waiting {
     tests::WrittenLog log{rundir::process_paths(daemon.data->path(), {1}).log};
     int call = 0;
 };
+
+/// What the shim of a run would have written of its end; fake ones write nothing.
+void write_end(const tests::TemporaryDirectory& data, RunId id, const rundir::RunState& state) {
+    auto fd = base::open_file(rundir::run_paths(data.path(), id).state, O_RDWR);
+    REQUIRE(fd);
+    rundir::StateWriter writer(fd->get(), state);
+    REQUIRE(writer.commit() == 0);
+}
 
 const Json for_pattern{{"until", "pattern"}, {"pattern", "^ready"}};
 const Json for_port{{"until", "port"}, {"port", 1}};
@@ -296,6 +307,7 @@ TEST_CASE("a run that somebody saw ready has worked, unless it failed by itself 
     else
         web.daemon.shims.find(RunId{{1}, 1})->end(1);
     web.daemon.run_until([&] { return !web.daemon.supervisor.find({1})->is_live; });
+    write_end(*web.daemon.data, RunId{{1}, 1}, web.daemon.shims.find(RunId{{1}, 1})->state);
     web.daemon.call("restart_process", Json{{"process", "web"}, {"environment", Json{{"PORT", "1"}}}});
     web.daemon.shims.find(RunId{{1}, 2})->end(1);
     web.daemon.run_until([&] { return !web.daemon.supervisor.find({1})->is_live; });

@@ -123,8 +123,7 @@ Task<Result<ops::StartResponse>> Operations::start(ops::StartRequest request, st
     co_return co_await start_meant(std::move(beginning));
 }
 
-Task<Result<ops::StartResponse>> Operations::start_planned(ProcessId id,
-                                                                std::function<bool()> is_due) {
+Task<Result<ops::StartResponse>> Operations::start_planned(ProcessId id, std::function<bool()> is_due) {
     const auto planned = std::make_shared<Beginning>();
     planned->request.process = to_string(id);
     planned->is_planned = true;
