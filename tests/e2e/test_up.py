@@ -164,7 +164,7 @@ class Up(Case):
         self.assertEqual(self.view("shop/web")["signal"], "SIGKILL")
 
     def test_a_stop_command_comes_before_the_signal(self):
-        self.write("name = 'shop'\n[process.web]\nrun = \"until [ -e $END ]; do sleep 0.02; done; echo ended >> ran; exit 0\"\n"
+        self.write("name = 'shop'\n[process.web]\nrun = \"trap '' TERM; until [ -e $END ]; do sleep 0.02; done; echo ended >> ran; exit 0\"\n"
                    "env = { END = 'end' }\n"
                    "stop_command = \"echo stop >> ran; touch $END; until grep -q ended ran; do sleep 0.02; done\"\n")
         self.ok("up")
