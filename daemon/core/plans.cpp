@@ -28,10 +28,9 @@ project::Digests shortened(const project::Digests& digests) {
 
 bool ended_well(const Process& process) {
     const auto& outcome = process.life.outcome();
-    const auto& well = process.record.definition.success_codes;
     if (!outcome || !outcome->exit_code) return false;
-    return well.empty() ? *outcome->exit_code == 0
-                        : std::find(well.begin(), well.end(), *outcome->exit_code) != well.end();
+    const auto well = restart_rule(process.record.definition).success_codes;
+    return std::find(well.begin(), well.end(), *outcome->exit_code) != well.end();
 }
 
 PlanFacts facts_of(const Process& process) {
