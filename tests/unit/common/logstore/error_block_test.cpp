@@ -700,7 +700,7 @@ TEST_CASE("errors: what a logger prints in the midst of a traceback is passed ov
         }
         return out;
     };
-    for (const std::size_t times : {1, 40}) {
+    for (const std::size_t times : {std::size_t{1}, std::size_t{40}}) {
         const auto block = error_in(text_with(times));
         REQUIRE(block);
         CHECK(block->message == "KeyError: 'x'");
