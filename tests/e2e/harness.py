@@ -72,6 +72,12 @@ def is_alive(pid):
         return False
 
 
+def kill(pid):
+    """SIGKILL, and back once it is dead: until then it holds its files and locks, also when nobody runs it any more."""
+    os.kill(pid, signal.SIGKILL)
+    eventually(f"{pid} is dead", lambda: not is_alive(pid))
+
+
 def python(code, *arguments):
     """A command that runs `code`; it sees its arguments as sys.argv[1:]."""
     return [sys.executable, "-u", "-c", code, *arguments]
@@ -254,6 +260,13 @@ class Running:
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    def is_connected(self):
+        """Whether it has a socket, which is the daemon's: it was started without any."""
+        with contextlib.suppress(OSError):
+            fds = list(pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir())
+            return any(os.readlink(fd).startswith("socket:") for fd in fds)
+        return False
 
     def until_output(self, data, patience=PATIENCE):
         def seen():
@@ -531,8 +544,7 @@ class TestCase(unittest.TestCase):
         (pid,) = eventually("a shim waits for the next run", self.idle_shims)
         # The thread that makes it has more open until it has told the loop of it.
         (fd,) = eventually("the daemon knows it", lambda: [fd for fd, each in self.watched().items() if each == pid])
-        os.kill(pid, signal.SIGKILL)
-        eventually("it is dead", lambda: not is_alive(pid))
+        kill(pid)
         eventually("the daemon knows that", lambda: fd not in self.watched())
         return pid
 

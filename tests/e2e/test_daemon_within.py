@@ -84,8 +84,7 @@ class DaemonWithin(harness.TestCase):
         if before == self.daemon.process.pid:
             self.daemon.kill()
         else:
-            os.kill(before, signal.SIGKILL)
-            harness.eventually("it is gone", lambda: not harness.is_alive(before))
+            harness.kill(before)
         if line is None:
             self.order(f"{self.client} start --label inner -- sleep 600")
         else:

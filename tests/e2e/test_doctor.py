@@ -251,11 +251,10 @@ class WithDaemon(Case):
     def test_a_program_whose_shim_is_dead(self):
         pid = self.start("web", ["sleep", "60"])["pid"]
         self.daemon.kill()
-        os.kill(parent_of(pid), signal.SIGKILL)
+        harness.kill(parent_of(pid))
         check = self.check_of("shims", 1)
         self.assertIn(f"p1.1: its shim is dead, its program (PID {pid}) lives", check["detail"])
-        os.kill(pid, signal.SIGKILL)
-        harness.eventually("its end", lambda: not harness.is_alive(pid))
+        harness.kill(pid)
         self.assertEqual(self.check_of("shims")["status"], "ok")
         self.daemon.start()
 

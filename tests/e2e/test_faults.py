@@ -561,8 +561,7 @@ class Database(Case):
             self.wait_exit(label)
         self.daemon.kill()
         shim = int(pathlib.Path(f"/proc/{live['pid']}/stat").read_text().rsplit(")", 1)[1].split()[1])
-        os.kill(shim, signal.SIGKILL)
-        harness.eventually("its shim has ended", lambda: not harness.is_alive(shim))
+        harness.kill(shim)
         procs = self.place.data / "procs"
         for each in ("p1", "p2"):
             # What a power cut leaves of a file that was written a moment before.

@@ -401,7 +401,7 @@ class KillShim(harness.TestCase):
         pid = self.start("sleeper", ["sleep", "600"])["pid"]
         shim = self.shim()
         self.daemon.kill()
-        os.kill(shim, signal.SIGKILL)
+        harness.kill(shim)
         self.daemon.start()
         view = self.view("sleeper")
         self.assertEqual((view["state"], view["exit_code"], view["signal"], view["reason"]), ("lost", None, None, "lost"))

@@ -57,7 +57,7 @@ class StopTree(harness.TestCase):
         harness.eventually("all four run", lambda: len(self.pids(path)) == 4)
         (shim,) = [pid for pid, line in harness.processes_of(self.place.data) if "persistproc-shim" in line]
         self.daemon.kill()
-        os.kill(shim, signal.SIGKILL)
+        harness.kill(shim)
         self.daemon.start()
         self.assertEqual(self.view("tree")["state"], "lost")
         self.assertIn(b"lost, 4 left running", self.ok("list").out)
@@ -73,7 +73,7 @@ class StopTree(harness.TestCase):
             pathlib.Path(f"/proc/{each}/environ").read_bytes() for each in (pid, child)))
         (shim,) = [each for each, line in harness.processes_of(self.place.data) if "persistproc-shim" in line]
         self.daemon.kill()
-        os.kill(shim, signal.SIGKILL)
+        harness.kill(shim)
         self.daemon.start()
         self.assertIn(b"lost, 2 left running", self.ok("list").out)
         self.assertEqual(self.cli("rm", "bare").code, 125)
@@ -83,13 +83,17 @@ class StopTree(harness.TestCase):
     def test_a_start_waits_for_a_stop_under_way(self):
         ready = self.place.work / "ready"
         code = "import pathlib, signal, sys, time\nsignal.signal(15, signal.SIG_IGN)\npathlib.Path(sys.argv[1]).touch()\ntime.sleep(600)"
-        old = self.start("slow", harness.python(code, str(ready)), "--grace", "1")
+        old = self.start("slow", harness.python(code, str(ready)), "--grace", "600")
         harness.eventually("it ignores SIGTERM", ready.exists)
         stop = self.background("stop", "slow")
         harness.eventually("it is being stopped", lambda: self.view("slow")["state"] == "stopping")
-        started = self.ok("start", "--json", "slow").json()
-        self.assertEqual((started["run"], started["created"]), (old["id"] + ".2", True))
+        start = self.background("start", "--json", "slow")
+        harness.eventually("the start is under way", start.is_connected)
+        self.assertTrue(harness.is_alive(old["pid"]))
+        os.kill(old["pid"], signal.SIGKILL)
         stop.wait()
+        started = start.wait().json()
+        self.assertEqual((started["run"], started["created"]), (old["id"] + ".2", True))
         self.assertEqual(self.view("slow")["state"], "running")
 
     def test_output_of_a_grandchild_is_recorded_after_the_exit(self):
