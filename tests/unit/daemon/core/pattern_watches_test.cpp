@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/fake_clock.hpp"
@@ -39,6 +40,7 @@ struct Watched {
         const auto watch = watches.at(name);
         co_await watch->look(until);
         ++looked;
+        at_end.insert(name);
         co_await watch->found();
         found += watch->match() ? watch->match()->text + " " : watch->failure()->message;
     }
@@ -95,6 +97,7 @@ struct Watched {
     std::map<int, std::shared_ptr<PatternWatches::Watch>> watches;
     char parties[64] = {};
     int looked = 0;
+    std::set<int> at_end;  // those for whom all was looked at once
     bool is_following = false, has_grown = false;
     std::string found;
     async::TaskGroup tasks{io.get_executor()};
@@ -179,8 +182,8 @@ TEST_CASE("who asks for little has a turn in each look, however many sessions as
     for (int i = 0; i < 10; ++i) w.begin(i, "(a?a?a?a?){200}b" + std::to_string(i), i);
     w.begin(10, "^never", 10);
     w.begin(11, "^done", 10);
-    // All have had a turn.
-    w.run_until([&] { return w.patterns.searches() >= 16; });
+    // All have had a turn; whoever asks for little is at the end of the log, which takes a slow machine some looks.
+    w.run_until([&] { return w.patterns.searches() >= 16 && w.at_end.count(10) > 0 && w.at_end.count(11) > 0; });
     w.follow_growth();
     w.log.out("done\n");
     w.run_until([&] { return w.has_grown; });
@@ -189,7 +192,9 @@ TEST_CASE("who asks for little has a turn in each look, however many sessions as
         w.advance();
         w.io.run_one_for(1ms);
     }
-    CHECK(w.patterns.looks() <= looks + 3);  // the one under way, one for those alone who have just come, and its own
+    // The one under way, one for those alone who have just come, its own, and those that a starved thread begins in
+    // vain: in turn with ten others it would be seven or more.
+    CHECK(w.patterns.looks() <= looks + 5);
 }
 
 TEST_CASE("whose time has come while others had their turn is told so") {
