@@ -78,6 +78,17 @@ def kill(pid):
     eventually(f"{pid} is dead", lambda: not is_alive(pid))
 
 
+def suspend(pid):
+    """SIGSTOP, and back once each thread has stopped: until then what it was doing goes on."""
+    os.kill(pid, signal.SIGSTOP)
+
+    def has_stopped():
+        stats = [(task / "stat").read_text() for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+        return all(stat.rsplit(")", 1)[1].split()[0] in "TtZX" for stat in stats)
+
+    eventually(f"{pid} has stopped", has_stopped)
+
+
 def python(code, *arguments):
     """A command that runs `code`; it sees its arguments as sys.argv[1:]."""
     return [sys.executable, "-u", "-c", code, *arguments]

@@ -284,7 +284,7 @@ class Notifications(harness.TestCase):
         self.daemon.start()
         self.until_ready(True)
         shim = int(pathlib.Path(f"/proc/{view['pid']}/stat").read_text().rsplit(")", 1)[1].split()[1])
-        os.kill(shim, signal.SIGSTOP)
+        harness.suspend(shim)
         self.say("RELOADING=1", "STATUS=again")
         # The program waits for nobody: its words are with the socket.
         os.kill(shim, signal.SIGKILL)

@@ -375,7 +375,7 @@ class WithoutAnswer(harness.TestCase):
 
     def test_a_hung_daemon_keeps_nobody(self):
         self.daemon.start()
-        os.kill(self.daemon.process.pid, signal.SIGSTOP)
+        harness.suspend(self.daemon.process.pid)
         self.addCleanup(os.kill, self.daemon.process.pid, signal.SIGCONT)
         self.bounded()
 

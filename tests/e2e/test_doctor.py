@@ -210,7 +210,7 @@ class WithDaemon(Case):
         self.assertEqual(self.check_of("cursor", 0)["status"], "ok")
 
     def test_a_daemon_that_hangs_is_named(self):
-        self.daemon.process.send_signal(signal.SIGSTOP)
+        harness.suspend(self.daemon.process.pid)
         try:
             check = self.check_of("daemon", 1)
         finally:
@@ -232,7 +232,7 @@ class WithDaemon(Case):
         pid = self.start("web", ["sleep", "60"])["pid"]
         stopped = (self.daemon.process.pid, parent_of(pid))
         for each in stopped:
-            os.kill(each, signal.SIGSTOP)
+            harness.suspend(each)
         try:
             before = test_setup.listing(self.place.root)
             began = time.monotonic()

@@ -720,7 +720,7 @@ class Resources(Case):
         for label in ("stuck", "other"):
             self.start(label, harness.python(TICKER, str(self.place.work / "stop")))
         shim = int(pathlib.Path(f"/proc/{self.view('stuck')['pid']}/stat").read_text().rsplit(")", 1)[1].split()[1])
-        os.kill(shim, signal.SIGSTOP)
+        harness.suspend(shim)
         try:
             for what in (
                 lambda: self.assertEqual(len(self.views()), 2),

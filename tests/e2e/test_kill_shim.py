@@ -248,7 +248,7 @@ class KillShim(harness.TestCase):
     def test_program_and_shim_killed_at_once(self):
         pid = self.start("sleeper", ["sleep", "600"])["pid"]
         shim = self.shim()
-        os.kill(shim, signal.SIGSTOP)
+        harness.suspend(shim)
         os.kill(pid, signal.SIGKILL)
         os.kill(shim, signal.SIGKILL)
         self.assertEqual(self.wait_exit("sleeper").code, 128 + signal.SIGKILL)
@@ -260,7 +260,7 @@ class KillShim(harness.TestCase):
         second = self.start("second", ["sleep", "600"])["pid"]
         self.kill_shim("p2")
         keeper = self.shim("p1")
-        os.kill(keeper, signal.SIGSTOP)
+        harness.suspend(keeper)
         try:
             os.kill(first, signal.SIGKILL)
             os.kill(second, signal.SIGKILL)
@@ -275,7 +275,7 @@ class KillShim(harness.TestCase):
     def test_a_stop_that_a_suspended_keeper_gets_is_told_as_that(self):
         self.start("web", ["sleep", "600"])
         keeper = self.shim("p1")
-        os.kill(keeper, signal.SIGSTOP)
+        harness.suspend(keeper)
         try:
             harness.eventually("it is suspended", lambda: pathlib.Path(f"/proc/{keeper}/stat").read_text().split()[2] == "T")
             asked = time.monotonic()
@@ -301,7 +301,7 @@ class KillShim(harness.TestCase):
         pid = self.start("web", ["sleep", "600"])["pid"]
         self.start("other", ["sleep", "600"])
         keeper = self.shim("p1")
-        os.kill(keeper, signal.SIGSTOP)
+        harness.suspend(keeper)
         try:
             harness.eventually("it is suspended", lambda: pathlib.Path(f"/proc/{keeper}/stat").read_text().split()[2] == "T")
             asked = time.monotonic()
@@ -320,7 +320,7 @@ class KillShim(harness.TestCase):
         self.start("web", ["sleep", "600"])
         keeper = self.shim("p1")
         for words in (("restart", "web"), ("start", "--fresh", "web")):
-            os.kill(keeper, signal.SIGSTOP)
+            harness.suspend(keeper)
             try:
                 harness.eventually("it is suspended", lambda: pathlib.Path(f"/proc/{keeper}/stat").read_text().split()[2] == "T")
                 run = self.view("web")["run"]
@@ -382,7 +382,7 @@ class KillShim(harness.TestCase):
     def test_a_suspended_shim_delays_nobody(self):
         pids = [self.start(f"s{i}", ["sleep", "600"])["pid"] for i in range(3)]
         shim = self.shim("p2")
-        os.kill(shim, signal.SIGSTOP)
+        harness.suspend(shim)
         try:
             self.daemon.restart()
             begun = time.monotonic()

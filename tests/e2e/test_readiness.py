@@ -134,7 +134,7 @@ class Gate(Case):
         silent = {f"live{i}": self.shim_of(pids[f"live{i}"]) for i in range(3)}
         self.daemon.kill()
         for shim in silent.values():
-            os.kill(shim, signal.SIGSTOP)
+            harness.suspend(shim)
             self.addCleanup(os.kill, shim, signal.SIGCONT)
         began = time.monotonic()
         self.execute()

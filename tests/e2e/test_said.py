@@ -374,7 +374,7 @@ class Ends(harness.TestCase):
         harness.eventually("it runs", lambda: [v["state"] for v in self.views()] == ["running"])
         # Whoever asks behind it has been answered: so has it.
         self.ok("list")
-        client.signal(signal.SIGSTOP)
+        harness.suspend(client.process.pid)
         self.ok("rm", "-f", "sw")
         client.signal(signal.SIGCONT)
         finished = client.wait()

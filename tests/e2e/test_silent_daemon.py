@@ -35,7 +35,7 @@ class SilentDaemon(harness.TestCase):
         self.advice = f"kill -CONT {self.daemon_pid}".encode()
 
     def suspend(self):
-        os.kill(self.daemon_pid, signal.SIGSTOP)
+        harness.suspend(self.daemon_pid)
         self.addCleanup(os.kill, self.daemon_pid, signal.SIGCONT)
 
     def resume(self):
