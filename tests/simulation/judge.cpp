@@ -98,8 +98,8 @@ void Judge::prepared(const rundir::RunSpec& spec) {
     run.spec = spec;
     const auto& process = processes_[spec.id.process];
     run.begun_at = process.begun == spec.id.number ? process.begun_at : world_.time.now();
-    // What an up had prepared may have been there long before anybody began it.
-    if (spec.definition.membership) run.begun_at = std::max(run.begun_at, process.started_at);
+    // A number that an up had prepared, and that no program had, may be begun by somebody else long after that.
+    run.begun_at = std::max(run.begun_at, process.started_at);
     run.actor = processes_[spec.id.process].start_actor;
     marks_[spec.nonce] = spec.id;
 }
