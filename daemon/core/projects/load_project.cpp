@@ -10,7 +10,7 @@
 #include "common/base/text.hpp"
 #include "common/project/foreign.hpp"
 #include "common/project/parts.hpp"
-#include "daemon/core/projects/project_files.hpp"
+#include "common/project/project_files.hpp"
 
 namespace persistproc::core::projects {
 
@@ -19,6 +19,8 @@ namespace fs = std::filesystem;
 namespace {
 
 using project::directory_of, project::is_within, project::joined_path;
+using project::find_foreign_file, project::find_main_copy, project::find_project_file, project::is_there;
+using project::project_directory, project::read_believed, project::take_project_file, project::usual_name;
 
 config::VariableLookup lookup_in(const std::vector<std::string>& environment) {
     return [&environment](const std::string& name) -> std::optional<std::string> {
@@ -36,26 +38,6 @@ bool is_or_is_within(const std::string& path, const std::string& directory) {
 /// `path` with `to` in the place of the directory `from`, if it lies in that.
 std::string moved(const std::string& path, const std::string& from, const std::string& to) {
     return is_or_is_within(path, from) ? to + path.substr(from.size()) : path;
-}
-
-/// A file of a project in this repository, or in the main working copy of the same.
-Result<std::string> read_believed(const std::string& path, const std::string& repository,
-                                  const std::optional<std::string>& main_copy) {
-    std::error_code failed;
-    const std::string target = fs::canonical(path, failed).native();
-    if (failed) {
-        Error error = base::os_failure(base::escape_line(path), failed.value());
-        if (failed == std::errc::no_such_file_or_directory || failed == std::errc::not_a_directory)
-            error.code = ErrorCode::not_found;
-        return error;
-    }
-    // Somebody who may write into the repository alone must not choose what is read elsewhere.
-    const bool leads_out =
-        is_within(path, repository) && !is_within(target, repository) && !(main_copy && is_within(target, *main_copy));
-    if (leads_out)
-        return Error{ErrorCode::denied, fmt::format("{} is a link that leads out of the repository {}",
-                                                    base::escape_line(path), base::escape_line(repository))};
-    return base::read_trusted_file(target, project::max_project_bytes);
 }
 
 class ProjectLoader {

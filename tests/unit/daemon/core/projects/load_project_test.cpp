@@ -2,12 +2,13 @@
 
 #include <sys/stat.h>
 
-#include "tests/unit/daemon/core/projects/directory_tree.hpp"
+#include "tests/support/directory_tree.hpp"
 
 namespace load_project_test {
 
 using namespace persistproc;
 using namespace core::projects;
+using tests::DirectoryTree;
 
 namespace {
 

@@ -7,7 +7,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
 
-namespace persistproc::core::projects {
+namespace persistproc::tests {
 
 class DirectoryTree {
 public:
@@ -26,8 +26,8 @@ public:
     }
 
 private:
-    tests::TemporaryDirectory directory_;
+    TemporaryDirectory directory_;
     const std::string root_ = std::filesystem::canonical(directory_.path()).native();
 };
 
-}  // namespace persistproc::core::projects
+}  // namespace persistproc::tests

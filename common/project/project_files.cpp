@@ -1,4 +1,4 @@
-#include "daemon/core/projects/project_files.hpp"
+#include "common/project/project_files.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -9,10 +9,11 @@
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
 #include "common/project/foreign.hpp"
+#include "common/project/load.hpp"
 #include "common/project/parts.hpp"
 #include "common/project/project.hpp"
 
-namespace persistproc::core::projects {
+namespace persistproc::project {
 
 namespace fs = std::filesystem;
 
@@ -32,16 +33,16 @@ std::vector<std::string> directories_above(std::string directory, const std::str
     const auto device = device_of(directory);
     while (device_of(directory) == device) {
         out.push_back(directory);
-        if (directory == "/" || directory == home || is_there(project::joined_path(directory, ".git"))) break;
-        directory = project::directory_of(directory);
+        if (directory == "/" || directory == home || is_there(joined_path(directory, ".git"))) break;
+        directory = directory_of(directory);
     }
     return out;
 }
 
 std::string repository_of(const std::string& file) {
     const std::string root = project_directory(file);
-    for (std::string each = root; each != "/"; each = project::directory_of(each))
-        if (is_there(project::joined_path(each, ".git"))) return each;
+    for (std::string each = root; each != "/"; each = directory_of(each))
+        if (is_there(joined_path(each, ".git"))) return each;
     return root;
 }
 
@@ -73,9 +74,9 @@ Result<FoundFile> find_project_file(const std::string& directory, const std::str
     FoundFile out;
     for (const Tier tier : {Tier::own, Tier::foreign, Tier::weakest})
         for (const auto& each : above) {
-            for (const auto name : project::known_files) {
+            for (const auto name : known_files) {
                 if (tier_of(name) != tier) continue;
-                const std::string path = project::joined_path(each, std::string(name));
+                const std::string path = joined_path(each, std::string(name));
                 const auto opened = base::open_trusted_file(path);
                 if (!opened) {
                     const int error = opened.error().os_error;
@@ -102,31 +103,30 @@ Result<FoundFile> find_project_file(const std::string& directory, const std::str
 Result<FoundFile> take_project_file(const std::string& path) {
     const auto opened = base::open_trusted_file(path);
     if (!opened) return opened.error();
-    const auto directory = canonical(project::directory_of(path));
+    const auto directory = canonical(directory_of(path));
     if (!directory) return Error{ErrorCode::not_found, fmt::format("{}: no such file", base::escape_line(path))};
     FoundFile out;
-    out.file = project::joined_path(*directory, fs::path(path).filename().native());
+    out.file = joined_path(*directory, fs::path(path).filename().native());
     out.repository = repository_of(out.file);
     return out;
 }
 
 Result<FoundFile> find_foreign_file(const std::string& directory) {
-    for (const auto name : project::known_files) {
-        const std::string path = project::joined_path(directory, std::string(name));
+    for (const auto name : known_files) {
+        const std::string path = joined_path(directory, std::string(name));
         if (name != own_name && is_there(path)) return take_project_file(path);
     }
     return Error{ErrorCode::not_found, base::escape_line(directory) + ": no file of another tool"};
 }
 
 std::string project_directory(const std::string& file) {
-    const std::string directory = project::directory_of(file);
-    return directory.ends_with("/.claude") ? project::directory_of(directory) : directory;
+    const std::string directory = directory_of(file);
+    return directory.ends_with("/.claude") ? directory_of(directory) : directory;
 }
 
 std::string usual_name(const std::string& root, const std::string& top) {
-    const auto link =
-        root == top ? base::read_trusted_file(project::joined_path(top, ".git"), longest_git_file) : std::string();
-    return project::default_name(root, link ? *link : std::string());
+    const auto link = root == top ? base::read_trusted_file(joined_path(top, ".git"), longest_git_file) : std::string();
+    return default_name(root, link ? *link : std::string());
 }
 
 bool is_there(const std::string& path) {
@@ -134,19 +134,38 @@ bool is_there(const std::string& path) {
     return ::stat(path.c_str(), &facts) == 0;
 }
 
+Result<std::string> read_believed(const std::string& path, const std::string& repository,
+                                  const std::optional<std::string>& main_copy) {
+    std::error_code failed;
+    const std::string target = fs::canonical(path, failed).native();
+    if (failed) {
+        Error error = base::os_failure(base::escape_line(path), failed.value());
+        if (failed == std::errc::no_such_file_or_directory || failed == std::errc::not_a_directory)
+            error.code = ErrorCode::not_found;
+        return error;
+    }
+    // Somebody who may write into the repository alone must not choose what is read elsewhere.
+    const bool leads_out =
+        is_within(path, repository) && !is_within(target, repository) && !(main_copy && is_within(target, *main_copy));
+    if (leads_out)
+        return Error{ErrorCode::denied, fmt::format("{} is a link that leads out of the repository {}",
+                                                    base::escape_line(path), base::escape_line(repository))};
+    return base::read_trusted_file(target, max_project_bytes);
+}
+
 std::optional<std::string> find_main_copy(const std::string& top) {
-    const std::string link = project::joined_path(top, ".git");
+    const std::string link = joined_path(top, ".git");
     const auto named = read_git_line(link, "gitdir: ");
     if (!named) return std::nullopt;
     // MAIN/.git/worktrees/NAME
-    const auto own = canonical(project::joined_path(top, *named));
+    const auto own = canonical(joined_path(top, *named));
     if (!own) return std::nullopt;
     const fs::path worktrees = fs::path(*own).parent_path(), repository = worktrees.parent_path();
     if (worktrees.filename() != "worktrees" || repository.filename() != ".git") return std::nullopt;
     const auto back = read_git_line(*own + "/gitdir", "");
-    const auto linked = back ? canonical(project::joined_path(*own, *back)) : std::nullopt;
+    const auto linked = back ? canonical(joined_path(*own, *back)) : std::nullopt;
     if (!linked || linked != canonical(link)) return std::nullopt;
     return repository.parent_path().native();
 }
 
-}  // namespace persistproc::core::projects
+}  // namespace persistproc::project

@@ -1,13 +1,14 @@
-#include "daemon/core/projects/project_files.hpp"
+#include "common/project/project_files.hpp"
 
 #include <sys/stat.h>
 
-#include "tests/unit/daemon/core/projects/directory_tree.hpp"
+#include "tests/support/directory_tree.hpp"
 
 namespace project_files_test {
 
 using namespace persistproc;
-using namespace core::projects;
+using namespace project;
+using tests::DirectoryTree;
 
 namespace {
 
