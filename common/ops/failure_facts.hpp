@@ -61,7 +61,8 @@ struct FailureFacts {
     }
 };
 
-/// `port 3000 is held by p4 "web"`, `… by node (PID 77)`; empty: it wanted none that another one has. Pure.
+/// `port 3000 is held by p4 "web": persistproc stop p4`, `… by node (PID 77)`; empty: it wanted none that another one
+/// has. Pure.
 std::string held_port_text(const FailureFacts& facts);
 
 }  // namespace persistproc::ops

@@ -43,7 +43,8 @@ bool has_failed_early(const rundir::RunState& state);
 /// Tells who has the port, where that is known. Pure.
 void add_holder(const Failure& failure, ops::FailureFacts& facts);
 
-/// "lived 312 ms in run 4; port 3000 is held by p2 "api"; since run 3, which worked: arguments …". Pure.
+/// "lived 312 ms in run 4; port 3000 is held by p2 "api": persistproc stop p2; since run 3, which worked: arguments …".
+/// Pure.
 std::string failure_text(const Failure& failure);
 
 /// One executor, one thread; what it reads is read elsewhere.

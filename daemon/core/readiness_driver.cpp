@@ -228,7 +228,7 @@ Task<CheckAnswer> ReadinessDriver::with_holder(ProcessPtr process, CheckAnswer a
         const auto& pids = each->reading.tree.pids;
         if (std::find(pids.begin(), pids.end(), answer.listener) == pids.end()) continue;
         answer.holds = false;
-        answer.detail = fmt::format("held by {}", each->shown());
+        answer.detail = fmt::format("held by {}: persistproc stop {}", each->shown(), each->name());
         break;
     }
     co_return answer;

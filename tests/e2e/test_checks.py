@@ -67,7 +67,13 @@ class Checks(harness.TestCase):
             self.assertRegex(self.ok("list").out.decode(), rf"p1: not ready: port {port}: held by ")
         # Who took it after it had begun may do so for it; another process of ours does not.
         other = self.start("other", self.server(port))
-        self.until_detail("web", f'held by {other["id"]} "other"')
+        self.until_detail("web", f'held by {other["id"]} "other": persistproc stop {other["id"]}')
+        self.assertIs(self.view("web")["ready"], False)
+
+    def test_who_listens_on_another_port_is_told_both(self):
+        wanted, other = harness.free_port(), harness.free_port()
+        self.start("web", self.server(other), "--ready", str(wanted))
+        self.until_detail("web", f"port {wanted}: it listens on {other} instead")
         self.assertIs(self.view("web")["ready"], False)
 
     def test_who_listens_for_it_outside_its_tree_counts_where_nobody_did_before(self):

@@ -554,9 +554,9 @@ class TakenPorts(harness.TestCase):
         for arguments in (["run", "--label", "dup"], ["start", "--settle", "10", "--label", "dup2"]):
             finished = self.cli(*arguments, *second)
             self.assertEqual(finished.code, 1)
-            self.assertEqual(notes(finished)[-1], f'port {port} is held by p1 "api"')
+            self.assertEqual(notes(finished)[-1], f'port {port} is held by p1 "api": persistproc stop p1')
         # Whoever asks about it is told, too, whether its words name the port or its command does.
-        said = f'port {port} is held by p1 "api"'
+        said = f'port {port} is held by p1 "api": persistproc stop p1'
         server = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
         self.start("dup3", server)
         for waiting in (["--exit"], ["--port", str(port)]):
@@ -591,7 +591,7 @@ class TakenPorts(harness.TestCase):
         self.start("web", server)
         self.ok("wait", "web", "--port", str(port))
         finished = self.cli("start", "--settle", "20", "--label", "again", *server)
-        self.assertEqual((finished.code, notes(finished)[-1]), (1, f'port {port} is held by p1 "web"'), finished)
+        self.assertEqual((finished.code, notes(finished)[-1]), (1, f'port {port} is held by p1 "web": persistproc stop p1'), finished)
 
 
 class Silence(harness.TestCase):
@@ -755,7 +755,7 @@ class TheFirstTenMinutes(harness.TestCase):
         )
         status, conflict = self.screen("start", "--settle", "20", "--label", "again", *web)
         self.assertEqual((status, conflict[0]), (1, "persistproc: p3 (again) exited with code 1 after T; its last output:"))
-        self.assertEqual(conflict[-2:], ["  OSError: [Errno N] Address already in use", 'persistproc: port N is held by p1 "web"'])
+        self.assertEqual(conflict[-2:], ["  OSError: [Errno N] Address already in use", 'persistproc: port N is held by p1 "web": persistproc stop p1'])
         status, stopped = self.screen("stop", "web")
         self.assertEqual((status, len(stopped)), (0, 1))
         self.assertRegex(stopped[0], r"p1 \(web\).* stopped")

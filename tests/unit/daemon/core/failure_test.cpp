@@ -90,8 +90,9 @@ TEST_CASE("each fact of a failure is told, and what is not known is left out") {
     CHECK(failure_text(failure).find(" killed 2 processes of ") != std::string::npos);
     failure.is_kill_told = true;
     failure.changes = {{core::RunChange::What::variables_removed, {"NODE_ENV"}}};
-    CHECK(failure_text(failure) ==
-          "port 3000 is held by p2 \"api\"; since run 3, which worked: variables removed: NODE_ENV");
+    CHECK(
+        failure_text(failure) ==
+        "port 3000 is held by p2 \"api\": persistproc stop p2; since run 3, which worked: variables removed: NODE_ENV");
 }
 
 TEST_CASE("which port a program found taken") {
