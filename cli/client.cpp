@@ -198,7 +198,10 @@ Task<Result<RawAnswer>> DaemonClient::ask(Request request, bool repeatable, Json
     if (!answered) co_return answered.error();
     if (answered->is_error) {
         Error failed = mcp::failure_of(*answered);
-        if (failed.code == ErrorCode::not_found && !target.empty() && !domain::find_process_id(target)) {
+        // What is asked of a project's file is named as it is there.
+        constexpr bool is_of_file = std::is_same_v<Request, ops::PortRequest>;
+        const bool may_be_short = !is_of_file && !target.empty() && !domain::find_process_id(target);
+        if (failed.code == ErrorCode::not_found && may_be_short) {
             std::string name = target;
             auto id = co_await find_in_project_here(std::move(name));
             if (id) {

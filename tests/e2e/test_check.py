@@ -117,6 +117,13 @@ class Check(harness.TestCase):
             self.assertEqual(refused.code, 2)
             self.assertOneLine(refused.err, words)
 
+    def test_who_has_no_port_is_told_by_its_name(self):
+        self.write("persistproc.toml", "[process.worker]\nrun = 'sleep 3600'\n")
+        self.ok("up")
+        refused = self.cli("port", "worker")
+        self.assertEqual(refused.code, 2)
+        self.assertOneLine(refused.err, "worker has no port; persistproc status p1")
+
     def test_the_port_of_a_process_that_no_file_defines_is_told(self):
         self.start("api", ["sleep", "600"])
         refused = self.cli("port", "api")
