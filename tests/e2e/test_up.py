@@ -98,10 +98,13 @@ class Up(Case):
         self.write(SHOP % "red")
         self.ok("up")
         before = self.pids()
-        path = self.write(SHOP % "red" + "[process.web]\nrun = 'true'\nready_if = 3000\n")
+        path = self.write(SHOP % "red" + "[process.web]\nrun = 'true'\nready_if = 3000\nwatches = 1\n")
         finished = self.cli("up")
         self.assertEqual(finished.code, 2, finished)
-        self.assertRegex(finished.err.decode(), r"persistproc.toml:\d+:\d+: .*ready_if")
+        said = finished.err.decode().splitlines()
+        self.assertEqual(len(said), 2, said)
+        for line, key in zip(said, ("ready_if", "watches")):
+            self.assertRegex(line, rf"^persistproc: \S+/persistproc.toml:\d+:\d+: process.web.{key}: ")
         self.assertEqual(self.pids(), before)
         path.unlink()
         # What was applied goes down without its file.
