@@ -7,6 +7,7 @@
 
 #include "common/base/text.hpp"
 #include "common/domain/process.hpp"
+#include "common/domain/quotes.hpp"
 #include "common/schema/codec.hpp"
 
 namespace persistproc::domain {
@@ -188,6 +189,8 @@ Result<Check> from_table(CheckTable table, const std::string& path) {
     } else {
         CommandCheck check{std::move(table.command), false};
         if (table.is_command_typed) {
+            if (auto closed = check_quotes(check.command.front()); !closed)
+                return base::with_context(closed.error(), path);
             auto typed = read_typed_command(check.command.front());
             check = {std::move(typed.command), typed.shell};
         }

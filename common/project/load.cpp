@@ -7,6 +7,7 @@
 
 #include "common/base/text.hpp"
 #include "common/domain/health.hpp"
+#include "common/domain/quotes.hpp"
 #include "common/logstore/search.hpp"
 #include "common/project/foreign.hpp"
 #include "common/project/graph.hpp"
@@ -230,6 +231,9 @@ private:
         if (out_.problems.size() > before) return;
         finish_command(draft);
         finish_paths(draft);
+        if (draft.process.oneshot && draft.process.restart.policy == domain::RestartPolicy::always)
+            refuse_key(draft, "restart",
+                       "always would run a oneshot again when it is done; \"on-failure\" until it is, or \"never\"");
         finish_restart(draft.process);
         draft.process.definition.log_limit_bytes = draft.process.log_limit_bytes;
         finish_watch(draft);
@@ -256,6 +260,8 @@ private:
             else
                 command = {process.shell, "-c", command.front()};
         } else if (is_text) {
+            if (auto closed = domain::check_quotes(command.front()); !closed)
+                return refuse_key(draft, "run", closed.error().message);
             auto typed = domain::read_typed_command(command.front());
             command = std::move(typed.command);
             process.definition.shell = typed.shell;
@@ -266,6 +272,8 @@ private:
         const Node* const stop = draft.node.find("stop_command");
         if (stop == nullptr) return;
         if (stop->is_text()) {
+            if (auto closed = domain::check_quotes(process.stop_command.front()); !closed)
+                return refuse_key(draft, "stop_command", closed.error().message);
             auto typed = domain::read_typed_command(process.stop_command.front());
             process.stop_command = std::move(typed.command);
             process.stop_in_shell = typed.shell;

@@ -364,8 +364,10 @@ private:
                     add_member(out, "autostart", make_boolean(false, disabled->at));
         const Node* const daemon = given.find("is_daemon");
         const bool is_daemon = daemon != nullptr && flag(*daemon, path + ".is_daemon");
-        if (is_daemon || std::find(ending_.begin(), ending_.end(), from.key) != ending_.end())
+        if (is_daemon || std::find(ending_.begin(), ending_.end(), from.key) != ending_.end()) {
             add_member(out, "oneshot", make_boolean(true, daemon != nullptr ? daemon->at : from.at));
+            end_restarts(path, out);
+        }
         if (const Node* const text = given.find("description"))
             if (is_text(*text, path + ".description")) {
                 add_member(out, "description", make_text(with_vars(text->text, vars), text->at)).is_literal = true;
@@ -499,6 +501,15 @@ private:
         const std::string text =
             fmt::format("{}://{}{}{}", value("scheme", "http"), is_here ? "localhost" : host, port, value("path", "/"));
         return make_text(text, http.at);
+    }
+
+    /// What has done its work has nothing to be run again for.
+    void end_restarts(const std::string& path, Node& process) {
+        Node* const restart = process.find("restart");
+        Node* const policy = restart != nullptr ? restart->find("policy") : nullptr;
+        if (policy == nullptr || policy->text != "always") return;
+        policy->text = "on-failure";
+        add_problem(notes_, restart->at, path + ".availability.restart: it is run again until it has succeeded once");
     }
 
     void add_restart(const Node& availability, const std::string& process, Node& out) {

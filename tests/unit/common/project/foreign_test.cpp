@@ -204,6 +204,7 @@ processes:
   daemon:
     command: dockerd
     is_daemon: true
+    availability: {restart: always}
 )yaml",
                            compose_file);
     world.variables["HOST"] = "h";
@@ -240,6 +241,7 @@ processes:
     CHECK(!cache.autostart);
     CHECK(cache.success_codes == std::vector<int>{0, 143});
     CHECK(project.find("daemon")->oneshot);
+    CHECK(project.find("daemon")->definition.restart == domain::RestartPolicy::on_failure);
 }
 
 TEST_CASE("given an override, when a process-compose file is read, then it lies over it") {

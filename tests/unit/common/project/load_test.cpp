@@ -202,6 +202,17 @@ TEST_CASE("given mistakes, when a file is checked, then each is told with its pl
         {"[groups]\na = []\n[process.a]\nrun = 'x'\n", "/shop/persistproc.toml:2:1: groups.a: a process has that name"},
         {"[defaults]\nport = 1\n[process.a]\nrun = 'x'\n",
          "/shop/persistproc.toml:2:1: defaults.port: each process has its own"},
+        {"[process.a]\nrun = \"unbalanced 'quote\"\n",
+         "/shop/persistproc.toml:2:7: process.a.run: the quote that ' opens is never closed; close it, or give a list "
+         "of "
+         "words"},
+        {"[process.a]\nrun = 'x'\nstop_command = 'y \"z'\n",
+         "/shop/persistproc.toml:3:16: process.a.stop_command: the quote that \" opens is never closed"},
+        {"[process.a]\nrun = 'x'\nready = { command = \"it's\" }\n",
+         "/shop/persistproc.toml:3:9: process.a.ready: the quote that ' opens is never closed"},
+        {"[process.a]\nrun = 'x'\noneshot = true\nrestart = 'always'\n",
+         "/shop/persistproc.toml:4:11: process.a.restart: always would run a oneshot again when it is done; "
+         "\"on-failure\" until it is, or \"never\""},
         {"[process.a\n", "/shop/persistproc.toml:1:11: "},
         {"", "/shop/persistproc.toml:1:1: there is no process in it: [process.NAME]"}};
     for (const auto& row : rows) {
