@@ -29,6 +29,8 @@ Task<> watch_slow_end(Context context, ViewPredicate is_meant, SlowEnd end);
 /// Whether a start by this request waits for its end.
 ViewPredicate is_replaced_by(const ops::StartRequest& request);
 
+/// Completes when a signal ends the client, which has yet to say so, on a line of its own.
+Task<> await_ending_signal(boost::asio::any_io_executor executor, Console console);
 /// Completes when a signal ends the client, which has said so.
 Task<> leave_by_signal(boost::asio::any_io_executor executor, SlowEnd end);
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <set>
 
 #include "cli/commands/output.hpp"
@@ -12,6 +13,7 @@
 #include "cli/format/json_text.hpp"
 #include "cli/format/process_text.hpp"
 #include "cli/settle.hpp"
+#include "cli/slow_end.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/error.hpp"
 
@@ -23,6 +25,7 @@ constexpr int failed_status = 1;
 constexpr int timeout_status = 124;
 constexpr double slice_seconds = 10;  // of waiting: what has become of them meanwhile is told after each
 
+using boost::asio::experimental::awaitable_operators::operator||;
 using Steady = std::chrono::steady_clock;
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
@@ -63,15 +66,24 @@ void tell_steps(const Console& console, const ops::RunProjectResponse& answer, b
     }
 }
 
+/// What its checks say, else who it waits for.
+std::string waits_text(const ProcessView& view) {
+    std::string out = base::escape_line(view.detail);
+    if (!out.empty()) return out;
+    for (const auto& cause : view.causes)
+        if (cause.code == CauseCode::waits_for)
+            out += (out.empty() ? "waits for " : ", ") + base::escape_line(cause.text.value_or(""));
+    return out;
+}
+
 /// What is not ready yet, each with what it waits for.
 std::string pending_text(const ops::RunProjectResponse& answer) {
     std::string out;
     for (const auto& name : answer.pending) {
         const auto view = std::find_if(answer.processes.begin(), answer.processes.end(),
                                        [&name](const ProcessView& each) { return name_of(each) == name; });
-        const bool is_told = view != answer.processes.end() && !view->detail.empty();
-        out += fmt::format("{}{}{}", out.empty() ? "" : ", ", name,
-                           is_told ? fmt::format(" ({})", base::escape_line(view->detail)) : "");
+        const std::string why = view != answer.processes.end() ? waits_text(*view) : std::string();
+        out += fmt::format("{}{}{}", out.empty() ? "" : ", ", name, why.empty() ? "" : fmt::format(" ({})", why));
     }
     return out;
 }
@@ -88,6 +100,49 @@ Task<> tell_failures(Context context, ops::RunProjectResponse answer) {
     }
 }
 
+/// What is asked for until all is ready, or fails.
+struct Way {
+    ops::RunProjectRequest request, show;
+    std::optional<Steady::time_point> until;
+    bool is_dry = false, is_applied = false;
+    std::string pending;  // as the last answer has it
+};
+
+double slice_of(const Way& way) {
+    if (!way.until) return slice_seconds;
+    const std::chrono::duration<double> left = *way.until - Steady::now();
+    return std::clamp(left.count(), 0.0, slice_seconds);
+}
+
+/// The last answer, of which all but the outcome has been told.
+Task<Result<ops::RunProjectResponse>> go(Context context, std::unique_ptr<DaemonClient>& client, Way& way) {
+    const Console console = context.console;
+    ops::RunProjectRequest asked = way.request;
+    auto answer = co_await run_project(context, client, std::move(asked));
+    if (!answer) co_return answer;
+    for (const auto& note : answer->notes) console.note("note: " + note);
+    if (!console.json() || way.is_dry) tell_steps(console, *answer, way.is_dry && !console.json());
+    if (way.is_dry) co_return answer;
+    way.is_applied = true;
+    const auto steps = answer->steps;
+    way.show.file = answer->file;
+    way.show.names = answer->chosen;
+    Telling telling(console);
+    if (!console.json()) telling.tell(*answer);
+    way.pending = pending_text(*answer);
+    while (!answer->pending.empty() && answer->failed.empty() && (!way.until || Steady::now() < *way.until)) {
+        way.show.timeout_seconds = slice_of(way);
+        ops::RunProjectRequest shown = way.show;
+        auto again = co_await run_project(context, client, std::move(shown));
+        if (!again) co_return again;
+        answer = std::move(again);
+        if (!console.json()) telling.tell(*answer);
+        way.pending = pending_text(*answer);
+    }
+    answer->steps = steps;
+    co_return answer;
+}
+
 }  // namespace
 
 static Task<int> up(Context context, UpArguments options) {
@@ -100,48 +155,31 @@ static Task<int> up(Context context, UpArguments options) {
     request->no_dependencies = options.no_dependencies;
     request->anew = options.recreate;
     request->environment = options.environment;
-    const auto until = options.timeout_seconds
-                           ? std::optional(Steady::now() + std::chrono::duration_cast<Steady::duration>(
-                                                               std::chrono::duration<double>(*options.timeout_seconds)))
-                           : std::nullopt;
-    const auto slice = [&until] {
-        if (!until) return slice_seconds;
-        const std::chrono::duration<double> left = *until - Steady::now();
-        return std::clamp(left.count(), 0.0, slice_seconds);
-    };
+    Way way;
+    way.is_dry = options.dry_run;
+    if (options.timeout_seconds)
+        way.until = Steady::now() + std::chrono::duration_cast<Steady::duration>(
+                                        std::chrono::duration<double>(*options.timeout_seconds));
     auto client = co_await connect_or_start(context.executor, context.common, true);
     if (!client) co_return console.fail(client.error());
     // What is applied is told at once: the first answer waits for nobody.
     request->timeout_seconds = 0;
-    ops::RunProjectRequest show;
-    show.action = ops::ProjectAction::show;
-    show.directory = request->directory;
-    ops::RunProjectRequest asked = std::move(*request);
-    auto answer = co_await run_project(context, *client, std::move(asked));
-    if (!answer) co_return fail_for_project(console, answer.error());
-    for (const auto& note : answer->notes) console.note("note: " + note);
-    if (!console.json() || options.dry_run) tell_steps(console, *answer, options.dry_run && !console.json());
-    if (options.dry_run) {
-        if (console.json()) console.print(format::project_run_json(*answer));
-        co_return 0;
+    way.show.action = ops::ProjectAction::show;
+    way.show.directory = request->directory;
+    way.request = std::move(*request);
+    auto going = go(context, *client, way);
+    auto signal = await_ending_signal(context.executor, console);
+    auto first = co_await (std::move(going) || std::move(signal));
+    if (first.index() != 0) {
+        const std::string left = way.pending.empty() ? "" : "; not ready yet: " + way.pending;
+        console.note((way.is_dry ? "left" : "left; all of it goes on") + left);
+        co_return interrupted_status;
     }
-    const auto steps = answer->steps;
-    show.file = answer->file;
-    show.names = answer->chosen;
-    Telling telling(console);
-    if (!console.json()) telling.tell(*answer);
-    while (!answer->pending.empty() && answer->failed.empty() && (!until || Steady::now() < *until)) {
-        show.timeout_seconds = slice();
-        ops::RunProjectRequest shown = show;
-        auto again = co_await run_project(context, *client, std::move(shown));
-        if (!again) co_return console.fail(again.error());
-        answer = std::move(again);
-        if (!console.json()) telling.tell(*answer);
-    }
-    answer->steps = steps;
+    auto answer = std::move(std::get<0>(first));
+    if (!answer) co_return way.is_applied ? console.fail(answer.error()) : fail_for_project(console, answer.error());
     if (console.json()) {
         console.print(format::project_run_json(*answer));
-    } else {
+    } else if (!way.is_dry) {
         if (!answer->failed.empty()) {
             ops::RunProjectResponse told = *answer;
             co_await tell_failures(context, std::move(told));
@@ -150,9 +188,10 @@ static Task<int> up(Context context, UpArguments options) {
             console.note(fmt::format("{} {}: {}", answer->failed.empty() ? "not ready yet" : "still on the way",
                                      answer->failed.empty() ? "(all go on)" : "(these go on)", pending_text(*answer)));
     }
+    if (way.is_dry) co_return 0;
     if (!answer->failed.empty()) co_return failed_status;
     if (!answer->pending.empty()) co_return timeout_status;
-    if (!options.follow) co_return 0;
+    if (!options.follow || answer->processes.empty()) co_return 0;
     OutputArguments output;
     output.follow = true;
     for (const auto& view : answer->processes) output.targets.push_back(view.id);

@@ -110,6 +110,17 @@ class Up(Case):
         # What was applied goes down without its file.
         self.ok("down")
 
+    def test_an_interrupt_leaves_and_says_what_goes_on(self):
+        self.write(SHOP % "red")
+        up = self.background("up")
+        harness.eventually("db is told", lambda: b"shop/db" in up.out)
+        up.signal(signal.SIGINT)
+        finished = up.wait()
+        self.assertEqual(finished.code, 130, finished)
+        self.assertOneLine(finished.err, "left; all of it goes on; not ready yet: api (waits for migrate), migrate")
+        self.let_migrate_end(0)
+        self.until_state("api", "running")
+
     def test_time_is_over_and_everything_goes_on(self):
         self.write(SHOP % "red")
         finished = self.cli("up", "--timeout", "0.2")
