@@ -40,6 +40,15 @@ const Process* Project::find(std::string_view process) const noexcept {
     return found == processes.end() ? nullptr : &*found;
 }
 
+bool is_made_label(std::string_view label, std::string_view project, std::string_view process) {
+    if (!label.starts_with(project) || label.substr(project.size(), 1) != "/") return false;
+    label.remove_prefix(project.size() + 1);
+    if (!label.starts_with(process)) return false;
+    label.remove_prefix(process.size());
+    return label.empty() || (label.size() > 1 && label.front() == '~' &&
+                             label.find_first_not_of("0123456789", 1) == std::string_view::npos);
+}
+
 Result<void> check_process_name(std::string_view name) {
     const auto refuse = [name](std::string_view why) {
         return Error{ErrorCode::invalid, fmt::format("{}: {}", base::quote(base::shortened(name)), why)};

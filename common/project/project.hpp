@@ -26,6 +26,9 @@ inline constexpr std::size_t most_processes = 256;
 /// id of a process, and nothing that means something else here (all, env, project). Errors: invalid.
 Result<void> check_process_name(std::string_view name);
 
+/// Whether the label is one that `make_label` has made of these: nobody has chosen it. Pure.
+bool is_made_label(std::string_view label, std::string_view project, std::string_view process);
+
 /// "shop", or "shop@fix" in the linked worktree `fix` of the repository `shop`: what a project is called where its file
 /// does not say. `git_file`: what the file `.git` of the directory holds; empty: it is no linked worktree. Pure.
 std::string default_name(std::string_view directory, std::string_view git_file);

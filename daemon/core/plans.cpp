@@ -515,7 +515,11 @@ Task<Result<void>> Plans::prepare(StepPtr step, OrderPtr order, std::string acto
 
     Definition definition = wanted.definition;
     const bool is_member_already = is_member(*process, order->file);
-    const bool keeps_label = step->is_new || is_member_already || record.definition.label_given;
+    // A label that was made of the project's name follows that.
+    const auto& before = record.definition.membership;
+    const bool is_renamed = is_member_already && before->name != wanted.definition.membership->name &&
+                            project::is_made_label(record.definition.label, before->name, before->process);
+    const bool keeps_label = step->is_new || (is_member_already ? !is_renamed : record.definition.label_given);
     definition.label = keeps_label ? record.definition.label : free_label(wanted, process.get());
     definition.label_given = true;
     definition.started_by = begins ? actor : record.definition.started_by;

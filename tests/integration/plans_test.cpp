@@ -206,6 +206,19 @@ TEST_CASE("given who waits, when it is stopped, then it stays down and what need
     CHECK(daemon.shims.spawned() == 2);
 }
 
+TEST_CASE("given a project with another name, when it is brought up, then labels made of that follow") {
+    DaemonInProcess daemon;
+    up(daemon, shop());
+    await_run(daemon, run(2, 1));
+    daemon.call("rename_process", Json{{"process", "shop/db"}, {"label", "mine"}});
+    UpOrder order = shop();
+    for (auto& each : order.processes) each.definition.membership->name = "store";
+    CHECK(up(daemon, std::move(order)) == "db kept, migrate kept, api begun");
+    CHECK(state_of(daemon, "mine") == "running");
+    CHECK(state_of(daemon, "store/migrate") == "running");
+    CHECK(state_of(daemon, "store/api") == "waiting");
+}
+
 TEST_CASE("given what is up, when it goes down, then each is told once nothing that needs it is left") {
     DaemonInProcess daemon;
     up(daemon, shop());

@@ -395,6 +395,9 @@ TEST_CASE("given a directory, when the file has no name, then it is called after
     CHECK(default_name("/", "") == "project");
     CHECK(make_label("shop", "api", [](const std::string&) { return false; }) == "shop/api");
     CHECK(make_label("shop", "api", [](const std::string& l) { return l != "shop/api~3"; }) == "shop/api~3");
+    for (const char* made : {"shop/api", "shop/api~3", "shop/api~12"}) CHECK(is_made_label(made, "shop", "api"));
+    for (const char* other : {"", "api", "shop", "shop/", "shop/apis", "shop/api~", "shop/api~x", "shops/api", "mine"})
+        CHECK(!is_made_label(other, "shop", "api"));
 }
 
 TEST_CASE("given a file cut at every byte, when it is loaded, then it is a project or says why not") {
