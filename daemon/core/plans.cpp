@@ -368,6 +368,8 @@ Task<> Plans::decide(StepPtr step, OrderPtr order) {
     const bool was_put_down = planned == Planned::down || planned == Planned::stopping;
     if (is_done(*process) && !was_put_down && told.keys.empty() && !is_anew && !order->again.contains(told.process))
         told.what = What::kept;
+    // What was put down while it waited is begun, and nothing is known of what it was to be.
+    if (applied.empty()) told.keys.clear();
 }
 
 Task<Result<std::vector<UpStep>>> Plans::look(UpOrder order) {

@@ -204,6 +204,11 @@ TEST_CASE("given who waits, when it is stopped, then it stays down and what need
     await_state(daemon, 2, ProcessState::exited);
     daemon.io.poll();
     CHECK(daemon.shims.spawned() == 2);
+    // That it would be begun is no change of its file.
+    const auto looked = wait(daemon, daemon.supervisor.look_up(shop()));
+    REQUIRE(looked);
+    CHECK(text(*looked) == "web removed, db kept, migrate kept, api begun");
+    for (const auto& each : *looked) CHECK(each.keys.empty());
 }
 
 TEST_CASE("given a project with another name, when it is brought up, then labels made of that follow") {
