@@ -140,7 +140,8 @@ std::string cause_text(const Cause& cause) {
         case CauseCode::checks_failed: return cause.text.value_or("its checks failed");
         case CauseCode::waits_for:
             return cause.text.value_or("") + (cause.by ? ": " + *cause.by : std::string(": not there yet"));
-        case CauseCode::dependency: return fmt::format("it needs {}, which is not there", cause.text.value_or(""));
+        case CauseCode::dependency:
+            return fmt::format("it needs {}, which {}", cause.text.value_or(""), cause.by.value_or("is not there"));
         case CauseCode::not_begun: return cause.text.value_or("");
     }
     return {};

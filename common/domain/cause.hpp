@@ -43,7 +43,8 @@ enum class CauseCode {
     not_understood,     // it is not run again for that; text: of its definition, as a later release wrote it; else its
                         // command is not on record
     waits_for,          // text: a process of its project that is not there yet; by: how that one is
-    dependency,         // text: a process of its project that it needs, and that cannot come up
+    dependency,         // text: a process of its project that it needs, and that cannot come up; by: how it ended,
+                        // where it has ("exited with code 3")
     not_begun,          // text: why its project's start of it came to nothing
 };
 

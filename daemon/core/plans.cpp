@@ -76,6 +76,19 @@ bool is_member(const Process& process, const std::string& file) {
     return membership && membership->file == file;
 }
 
+/// How one ended that somebody needs: "exited with code 3". Nothing: it is not there.
+std::optional<std::string> end_text(const Process& process) {
+    const auto& outcome = process.life.outcome();
+    const bool is_over = outcome && !process.life.is_live() && process.record.planned != Planned::waiting;
+    if (!is_over || outcome->reason == OutcomeReason::stopped) return std::nullopt;
+    if (outcome->reason == OutcomeReason::exec_failed) return "could not be started";
+    if (outcome->reason == OutcomeReason::not_ready) return "was not ready in time";
+    if (outcome->reason == OutcomeReason::unhealthy) return "was not healthy";
+    if (outcome->exit_code) return fmt::format("exited with code {}", *outcome->exit_code);
+    if (outcome->signal) return "was killed by " + domain::signal_name(*outcome->signal);
+    return std::nullopt;
+}
+
 /// Where its plan stands, by what is on record of it and what it is.
 Stage stage_of(const Process& process) {
     const ProcessRecord& record = process.record;
@@ -162,7 +175,11 @@ Plans::Plans(run::RunWorld& world, Store& store, ProcessTable& table, Events& ev
     driver_.obstacle = [this](const Process& process) -> std::optional<std::string> {
         const auto& membership = process.record.definition.membership;
         const auto project = membership ? find(membership->file) : nullptr;
-        return project ? project->plan.obstacle(membership->process) : std::nullopt;
+        auto name = project ? project->plan.obstacle(membership->process) : std::nullopt;
+        if (!name) return std::nullopt;
+        const auto needed = find_member(membership->file, *name);
+        const auto ended = needed ? end_text(*needed) : std::nullopt;
+        return fmt::format("{} of its project, which {}", *name, ended.value_or("is not there"));
     };
 }
 
@@ -842,6 +859,7 @@ void Plans::perform(const ProjectPtr& project, const ProjectPlan::Actions& actio
         } else if (const auto* fail_it = std::get_if<FailProcess>(&action)) {
             if (const auto process = process_of(fail_it->process)) {
                 Cause cause{.code = CauseCode::dependency, .text = fail_it->because};
+                if (const auto needed = process_of(fail_it->because)) cause.by = end_text(*needed);
                 fail(process, std::move(cause));
             }
         } else if (const auto* warning = std::get_if<WarnOf>(&action)) {

@@ -178,10 +178,14 @@ TEST_CASE("given a oneshot that fails, when others need it, then they fail for t
     const Json api = view_of(daemon, "shop/api");
     CHECK(api["reason"] == "dependency");
     CHECK(api["causes"][0]["text"] == "migrate");
+    CHECK(api["causes"][0]["by"] == "exited with code 1");
     daemon.run_until([&] { return !holds_values(daemon, run(3, 1)); });
     CHECK(daemon.supervisor.plans().progress(file, {}).failed == std::vector<std::string>{"api", "migrate"});
     // Nor by a restart.
-    CHECK(error_code(daemon.call("restart_process", Json{{"process", "shop/api"}})) == "conflict");
+    const Json restarted = daemon.call("restart_process", Json{{"process", "shop/api"}});
+    CHECK(error_code(restarted) == "conflict");
+    const std::string said = restarted["content"][0]["text"];
+    CHECK(said.find("needs migrate of its project, which exited with code 1") != std::string::npos);
     CHECK(daemon.shims.spawned() == 2);
     // What has failed is tried again by another up.
     CHECK(up(daemon, shop()) == "db kept, migrate begun, api begun");
@@ -200,6 +204,7 @@ TEST_CASE("given who waits, when it is stopped, then it stays down and what need
     const Json stopped = daemon.call("stop_process", Json{{"process", "shop/api"}});
     CHECK(stopped["structuredContent"]["state"] == "stopped");
     await_state(daemon, 4, ProcessState::failed);
+    CHECK(view_of(daemon, "shop/web")["causes"][0] == Json{{"code", "dependency"}, {"text", "api"}});
     daemon.shims.find(run(2, 1))->end(0);
     await_state(daemon, 2, ProcessState::exited);
     daemon.io.poll();

@@ -67,8 +67,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     if (auto room = check_room(*process); !room) co_return room.error();
     if (!process->life.is_live())
         if (const auto missing = driver_.obstacle ? driver_.obstacle(*process) : std::nullopt)
-            co_return Error{ErrorCode::conflict,
-                            fmt::format("{} needs {} of its project, which is not there", process->shown(), *missing)};
+            co_return Error{ErrorCode::conflict, fmt::format("{} needs {}", process->shown(), *missing)};
 
     auto left = co_await left_running(process);
     if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
