@@ -22,6 +22,7 @@
 #include "common/ops/start_process.hpp"
 #include "common/ops/stop_process.hpp"
 #include "common/ops/wait_for_process.hpp"
+#include "common/project/foreign.hpp"
 #include "common/rundir/daemon_paths.hpp"
 #include "common/schema/json.hpp"
 
@@ -241,7 +242,9 @@ const ProcessView* find_in_project_here(const std::vector<ProcessView>& views, s
     const ProcessView* best = nullptr;
     std::size_t longest = 0;
     for (const ProcessView& view : views) {
-        if (!view.project || view.project->process != name) continue;
+        const bool is_it = view.project && (view.project->process == name ||
+                                            project::script_name(view.project->file, view.command) == name);
+        if (!is_it) continue;
         const std::string root = view.project->file.substr(0, view.project->file.rfind('/') + 1);
         if (!here.starts_with(root) || root.size() < longest) continue;
         best = &view;

@@ -23,6 +23,10 @@ FileKind kind_of(std::string_view path) noexcept {
     return FileKind::own;
 }
 
+std::string_view script_name(std::string_view file, const std::vector<std::string>& command) noexcept {
+    return kind_of(file) == FileKind::package_json && !command.empty() ? command.back() : std::string_view();
+}
+
 std::string cleaned_name(std::string_view text) {
     std::string out;
     for (const char c : text.substr(0, 63)) {

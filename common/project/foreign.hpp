@@ -33,6 +33,10 @@ std::optional<Node> read_package_json(std::string_view text, std::uint32_t file,
 /// Of a process-compose file, and what lies over it: what such files really use.
 std::optional<Node> read_process_compose(const Node& root, Problems& problems, Problems& notes);
 
+/// What a process of package.json is called there, "dev:api" of dev-api: the last word of what runs it. Empty: `file`
+/// is another one. Pure.
+std::string_view script_name(std::string_view file, const std::vector<std::string>& command) noexcept;
+
 /// "Next.js-dev" of "Next.js dev": people name these for themselves, not for a command line. Pure.
 std::string cleaned_name(std::string_view text);
 

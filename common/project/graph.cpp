@@ -7,6 +7,7 @@
 #include <map>
 
 #include "common/base/text.hpp"
+#include "common/project/foreign.hpp"
 
 namespace persistproc::project {
 
@@ -130,8 +131,8 @@ Result<std::vector<std::string>> named_processes(const Project& project, const s
         const auto group = project.groups.find(name);
         if (group != project.groups.end()) {
             for (const auto& each : group->second) add(each);
-        } else if (project.find(name) != nullptr) {
-            add(name);
+        } else if (const Process* const process = project.find_typed(name)) {
+            add(process->name);
         } else {
             std::vector<std::string> known;
             for (const auto& each : project.processes) known.push_back(each.name);
@@ -167,6 +168,20 @@ Result<Selection> select(const Project& project, const std::vector<std::string>&
             for (const auto& edge : process->depends_on) open.push_back(edge.process);
     }
     return out;
+}
+
+std::string nothing_starts_text(const Project& project) {
+    constexpr std::size_t most_shown = 16;
+    std::vector<std::string> names;
+    for (const auto& each : project.groups) names.push_back(each.first);
+    for (const auto& each : project.processes) {
+        const std::string_view script = script_name(project.file, each.definition.command);
+        names.push_back(script.empty() ? each.name : base::escape_line(script));
+    }
+    const std::size_t left = names.size() - std::min(names.size(), most_shown);
+    names.resize(names.size() - left);
+    return fmt::format("nothing of {} starts unless it is named; there are: {}{}", project.name, fmt::join(names, ", "),
+                       left == 0 ? "" : fmt::format(" and {} more", left));
 }
 
 Result<Selection> select_with_dependents(const Project& project, const std::vector<std::string>& names) {

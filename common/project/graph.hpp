@@ -34,6 +34,9 @@ struct Selection {
 /// whatever else it belongs to. Errors: not_found (nearest).
 Result<Selection> select(const Project& project, const std::vector<std::string>& names, bool dependencies);
 
+/// Of a project of which nothing starts by itself: what can be named, as it is typed. One line.
+std::string nothing_starts_text(const Project& project);
+
 /// The same for a stop: with all that wait for them.
 Result<Selection> select_with_dependents(const Project& project, const std::vector<std::string>& names);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/base/text.hpp"
+#include "common/project/foreign.hpp"
 
 namespace persistproc::project {
 
@@ -37,6 +38,14 @@ std::string cleaned(std::string_view text) {
 const Process* Project::find(std::string_view process) const noexcept {
     const auto found = std::find_if(processes.begin(), processes.end(),
                                     [process](const Process& each) { return each.name == process; });
+    return found == processes.end() ? nullptr : &*found;
+}
+
+const Process* Project::find_typed(std::string_view word) const noexcept {
+    if (const Process* const found = find(word); found != nullptr || word.empty()) return found;
+    const auto found = std::find_if(processes.begin(), processes.end(), [this, word](const Process& each) {
+        return script_name(file, each.definition.command) == word;
+    });
     return found == processes.end() ? nullptr : &*found;
 }
 

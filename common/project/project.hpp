@@ -18,6 +18,8 @@ struct Project {
     std::map<std::string, std::vector<std::string>> groups;  // names of processes, in the order of the group
 
     const Process* find(std::string_view process) const noexcept;
+    /// Also by the name of a script, as package.json has it ("dev:api").
+    const Process* find_typed(std::string_view word) const noexcept;
 };
 
 inline constexpr std::size_t most_processes = 256;

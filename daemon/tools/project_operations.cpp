@@ -123,11 +123,11 @@ Task<mcp::ToolResult> port(Core core, ops::PortRequest request, mcp::CallContext
     if (!loaded) co_return mcp::tool_failure(loaded.error());
     const LoadedProject& project = **loaded;
     if (!project.is_good()) co_return mcp::tool_failure(project.loaded.error());
-    if (project.project().find(request.process) == nullptr)
-        co_return mcp::tool_failure(no_such_process(project.project(), request.process));
+    const project::Process* const process = project.project().find_typed(request.process);
+    if (process == nullptr) co_return mcp::tool_failure(no_such_process(project.project(), request.process));
     ops::PortResponse out;
     for (const auto& each : project.ports)
-        if (each.process == request.process && (!request.name || each.name == *request.name))
+        if (each.process == process->name && (!request.name || each.name == *request.name))
             out.ports.push_back({each.process, each.name, each.wish, each.number, true});
     if (out.ports.empty()) {
         Error none{ErrorCode::not_found,

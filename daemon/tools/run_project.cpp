@@ -62,9 +62,12 @@ Error wrong_files(const core::projects::LoadedProject& project) {
 Task<Response> described(Core core, Response out) {
     ops::ListRequest all;
     auto views = co_await core.supervisor.list(std::move(all));
-    const auto progress = core.supervisor.plans().progress(out.file, out.chosen);
-    out.failed = progress.failed;
-    out.pending = progress.pending;
+    // Without names it would be about all.
+    if (!out.chosen.empty()) {
+        auto progress = core.supervisor.plans().progress(out.file, out.chosen);
+        out.failed = std::move(progress.failed);
+        out.pending = std::move(progress.pending);
+    }
     for (auto& each : core.supervisor.plans().warnings(out.file)) out.notes.push_back(std::move(each));
     if (!views) co_return out;
     for (auto& view : *views) {
@@ -174,6 +177,7 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     out.name = project->project().name;
     out.chosen.assign(order.chosen.begin(), order.chosen.end());
     for (const auto& note : project->loaded.notes) out.notes.push_back(project->loaded.text(note));
+    if (!chosen->note.empty()) out.notes.push_back(chosen->note);
     if (!looks)
         if (auto allowed = co_await take_start(core, context.principal); !allowed)
             co_return mcp::tool_failure(allowed.error());
@@ -185,29 +189,31 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     if (looks) {
         std::string text = out.name + ":";
         for (const auto& step : out.steps) text += "\n" + step_text(step);
+        for (const auto& note : out.notes) text += "\n" + note;
         if (is_person(context)) co_return structured(out, std::move(text));
         mcp::ToolResult told;
         told.text = std::move(text);
         co_return told;
     }
     const MonoTime until = patience_of(core, request, usual_patience_seconds);
-    co_await core.supervisor.plans().settled(out.file, chosen->named, until);
+    if (!chosen->named.empty()) co_await core.supervisor.plans().settled(out.file, chosen->named, until);
     auto described_out = described(core, std::move(out));
     const Response answer = co_await std::move(described_out);
     co_return answered(core, answer, request.action, context);
 }
 
-/// The names without groups: those are known as long as the file can be read.
+/// The names without groups, and those of scripts as they are here: known as long as the file can be read.
 std::vector<std::string> without_groups(const std::vector<std::string>& names, const LoadedPtr& loaded) {
+    if (!loaded || !loaded->is_good()) return names;
     std::vector<std::string> out;
     for (const auto& name : names) {
-        const bool is_known = loaded && loaded->is_good();
-        const auto* const groups = is_known ? &loaded->project().groups : nullptr;
-        const auto group = groups != nullptr ? groups->find(name) : decltype(groups->find(name)){};
-        if (groups != nullptr && group != groups->end())
+        const auto& groups = loaded->project().groups;
+        const auto group = groups.find(name);
+        const project::Process* const process = loaded->project().find_typed(name);
+        if (group != groups.end())
             out.insert(out.end(), group->second.begin(), group->second.end());
         else
-            out.push_back(name);
+            out.push_back(process != nullptr ? process->name : name);
     }
     return out;
 }

@@ -1,5 +1,6 @@
 """A project's processes come up in the order of their dependencies, are left alone while nothing has changed, and go
 down in reverse; also over the death of the daemon."""
+import os
 import signal
 
 import harness
@@ -120,6 +121,26 @@ class Up(Case):
         self.assertOneLine(finished.err, "left; all of it goes on; not ready yet: api (waits for migrate), migrate")
         self.let_migrate_end(0)
         self.until_state("api", "running")
+
+    def test_scripts_are_named_as_package_json_has_them(self):
+        self.write('{"scripts": {"dev:api": "x", "dev": "x"}}', "package.json")
+        (self.place.work / "bin").mkdir()
+        npm = self.place.work / "bin" / "npm"
+        npm.write_text("#!/bin/sh\nexec sleep 3600\n")
+        npm.chmod(0o700)
+        env = {"PATH": f"{npm.parent}:{os.environ['PATH']}"}
+        # None of them starts by itself: what could be named is said.
+        named = self.ok("up", env=env)
+        self.assertEqual(named.out, b"")
+        self.assertOneLine(named.err, "note: nothing of work starts unless it is named; there are: dev:api, dev")
+        self.assertEqual(self.views(), [])
+        self.ok("up", "dev:api", env=env)
+        self.assertEqual([view["label"] for view in self.views()], ["work/dev-api"])
+        for command in (["status", "dev:api"], ["stop", "dev:api"], ["start", "dev:api"], ["restart", "dev-api"],
+                        ["down", "dev:api"]):
+            self.ok(*command, env=env)
+        self.assertEqual(len(self.views()), 1)
+        self.assertOneLine(self.cli("port", "dev:api").err, "dev:api has no port")
 
     def test_time_is_over_and_everything_goes_on(self):
         self.write(SHOP % "red")

@@ -31,6 +31,7 @@ Result<ChosenProject> up_order_of(const LoadedProject& project, const UpChoice& 
     if (!selection) return selection.error();
     ChosenProject out;
     out.named = std::move(selection->named);
+    if (choice.names.empty() && out.named.empty()) out.note = project::nothing_starts_text(project.project());
     UpOrder& order = out.order;
     order.file = project.file;
     order.name = project.project().name;

@@ -17,6 +17,7 @@ struct UpChoice {
 struct ChosenProject {
     UpOrder order;
     std::vector<std::string> named;
+    std::string note;  // where nothing is chosen: what could be. Empty: something is
 };
 Result<ChosenProject> up_order_of(const LoadedProject& project, const UpChoice& choice);
 

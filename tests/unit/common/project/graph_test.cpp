@@ -1,5 +1,7 @@
 #include "common/project/graph.hpp"
 
+#include <fmt/format.h>
+
 #include "tests/unit/common/project/world.hpp"
 
 namespace persistproc::project {
@@ -103,6 +105,36 @@ TEST_CASE("given names, when they are selected, then what they need comes along"
     CHECK(select(project, {"back"}, true)->processes == std::set<std::string>{"api", "db", "migrate"});
     CHECK(select(project, {"wbe"}, true).error().message == "\"shop\" has no process or group \"wbe\"; nearest: web");
     CHECK(select(project, {"zzz"}, true).error().message.ends_with("there are: web, api, migrate, db, docs, back"));
+}
+
+TEST_CASE("given scripts of package.json, when one is named as it is there, then that one is meant") {
+    const std::string file = "/shop/package.json";
+    const Project project =
+        world_of(R"({"scripts": {"dev": "vite", "dev:api": "x", "a.b": "y", "a:b": "z", "a b": "never"}})", file)
+            .good(file);
+    const auto named = [&](std::vector<std::string> names) {
+        const auto selection = select(project, names, true);
+        return selection ? fmt::format("{}", fmt::join(selection->named, " ")) : selection.error().message;
+    };
+    CHECK(named({"dev:api", "dev"}) == "dev-api dev");
+    CHECK(named({"dev-api"}) == "dev-api");
+    CHECK(named({"a:b", "a.b"}) == "a-b a.b");
+    // Whose name another one has is not that other one.
+    CHECK(named({"a b"}).starts_with("\"shop\" has no process or group \"a b\""));
+    CHECK(project.find_typed("") == nullptr);
+    CHECK(named({}).empty());
+    CHECK(nothing_starts_text(project) ==
+          "nothing of shop starts unless it is named; there are: dev, dev:api, a.b, a:b");
+    // Of another file's processes the last word of a command names nothing.
+    CHECK(diamond().find_typed("x") == nullptr);
+}
+
+TEST_CASE("given more names than a line shows, when nothing starts by itself, then it tells how many more there are") {
+    std::string text = "[groups]\nall-of-it = ['p0x']\n";
+    for (int i = 0; i < 20; ++i) text += fmt::format("[process.p{}x]\nrun = 'x'\nautostart = false\n", i);
+    const std::string told = nothing_starts_text(world_of(text).good());
+    CHECK(told.starts_with("nothing of shop starts unless it is named; there are: all-of-it, p0x, p1x, "));
+    CHECK(told.ends_with(", p14x and 5 more"));
 }
 
 TEST_CASE("given names, when they are to be stopped, then what waits for them stops, too") {
