@@ -18,13 +18,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What is written and closed, moved, made or removed: neither a look nor a `touch -a` (IN_ACCESS, IN_ATTRIB), and not
-// each write of one that is still being written (IN_MODIFY).
+// What is closed after it could be written, moved, made or removed: no look (IN_ACCESS, IN_ATTRIB), and not each write
+// of one that is still being written (IN_MODIFY).
 constexpr std::uint32_t kinds = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE;
 constexpr std::uint32_t how = IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK;
 
 constexpr std::size_t longest_ignore_file = 1u << 20;
-constexpr std::size_t most_files = 100'000;
 constexpr int deepest = 128;
 
 void read_ignore_file(Filter& filter, const fs::path& directory) {
@@ -44,7 +43,6 @@ std::string find_repository(const fs::path& directory) {
 struct Walk {
     Filter& filter;
     Tree& tree;
-    bool with_files;
 
     void enter(const fs::path& directory, int depth) {
         if (tree.directories.size() >= most_directories) {
@@ -62,8 +60,8 @@ struct Walk {
             const auto type = entries->symlink_status(unknown).type();
             if (type == fs::file_type::directory) {
                 if (depth < deepest && filter.enters(path.native())) below.push_back(path);
-            } else if (with_files && tree.files.size() < most_files && filter.counts(path.native())) {
-                tree.files.push_back(path.native());
+            } else if (tree.files.size() < most_files && filter.counts(path.native())) {
+                if (const auto version = find_version(path.native())) tree.files.emplace(path.native(), *version);
             }
             entries.increment(failed);
         }
@@ -73,7 +71,13 @@ struct Walk {
 
 }  // namespace
 
-Tree walk(Filter& filter, const std::string& directory, bool with_files) {
+std::optional<FileVersion> find_version(const std::string& file) {
+    struct stat facts {};
+    if (::lstat(file.c_str(), &facts) != 0) return std::nullopt;
+    return FileVersion{facts.st_mtim.tv_sec * std::int64_t{1'000'000'000} + facts.st_mtim.tv_nsec, facts.st_size};
+}
+
+Tree walk(Filter& filter, const std::string& directory) {
     Tree out;
     out.repository = find_repository(directory);
     const fs::path root = directory;
@@ -83,7 +87,7 @@ Tree walk(Filter& filter, const std::string& directory, bool with_files) {
             above.push_back(at.parent_path());
         for (auto at = above.rbegin(); at != above.rend(); ++at) read_ignore_file(filter, *at);
     }
-    Walk walking{filter, out, with_files};
+    Walk walking{filter, out};
     struct stat facts {};
     if (::lstat(root.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode)) walking.enter(root, 0);
     return out;

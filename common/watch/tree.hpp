@@ -1,6 +1,8 @@
 #pragma once
 /// The directories of a watch on disk, and the kernel's word of what changes in them (inotify(7)).
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,12 +11,25 @@
 
 namespace persistproc::watch {
 
+/// What of a file is another when its content is: neither a look nor a `touch -a` changes it.
+struct FileVersion {
+    std::int64_t modified_ns = 0;  // since 1970
+    std::int64_t bytes = 0;
+    friend bool operator==(const FileVersion&, const FileVersion&) = default;
+};
+
+/// Nothing: it is not there, or cannot be looked at. Blocks on the disk.
+std::optional<FileVersion> find_version(const std::string& file);
+
+/// Of one watch: what is known of more would need too much memory.
+inline constexpr std::size_t most_files = 100'000;
+
 /// What a walk has found.
 struct Tree {
-    std::vector<std::string> directories;  // below which a change may count, the root first
-    std::vector<std::string> files;        // that count, where they were asked for
-    std::string repository;                // the directory that holds `.git`; empty: none above the root does
-    bool is_cut = false;                   // there are more than `most_directories`
+    std::vector<std::string> directories;      // below which a change may count, the root first
+    std::map<std::string, FileVersion> files;  // that count; `most_files` at most
+    std::string repository;                    // the directory that holds `.git`; empty: none above the root does
+    bool is_cut = false;                       // there are more than `most_directories`
 };
 
 /// Of one watch: each costs the kernel memory, and all of a user's programs share a bound (max_user_watches).
@@ -22,7 +37,7 @@ inline constexpr std::size_t most_directories = 8192;
 
 /// Walks the directory, which is the root or below it, and tells the filter of the .gitignore files on the way, at the
 /// root also of those above it. Links are not followed. Blocks on the disk; what cannot be read is left out.
-Tree walk(Filter& filter, const std::string& directory, bool with_files);
+Tree walk(Filter& filter, const std::string& directory);
 
 /// Whether git is changing files of the repository now. Blocks on the disk.
 bool is_git_busy(const std::string& repository);

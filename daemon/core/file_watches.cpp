@@ -39,6 +39,9 @@ struct FileWatches::Watched {
     std::string repository;
     std::map<int, std::string> directories;  // by the number of the watch
     watch::Bursts bursts;
+    std::map<std::string, watch::FileVersion> versions;  // of files that count, as they were seen last
+    std::map<std::string, bool> closed;                  // to be looked at: whether that it has changed is told already
+    bool is_comparing = false;
     async::Notifier moved;      // a change, or it is watched no more
     std::uint32_t run = 0;      // the newest that was seen
     bool is_run_again = false;  // by a change, now
@@ -221,7 +224,8 @@ Task<> FileWatches::walk(WatchedPtr watched, std::string directory, bool is_anew
     const std::size_t in_all = directories_.size();
     auto work = [filter = std::move(*filter), directory, watches = watches_, in_all, is_anew]() mutable {
         const std::size_t bound = watch::find_watch_bound();
-        watch::Tree tree = watch::walk(filter, directory, !is_anew);
+        // Before they are watched: what is written meanwhile is another version.
+        watch::Tree tree = watch::walk(filter, directory);
         Walked out{.filter = std::move(filter), .tree = {}, .directories = {}, .failed = {}};
         for (const auto& each : tree.directories) {
             if (in_all + out.directories.size() >= bound) {
@@ -242,7 +246,7 @@ Task<> FileWatches::walk(WatchedPtr watched, std::string directory, bool is_anew
             out.failed = Error{ErrorCode::limit,
                                fmt::format("more than {} directories: name fewer of them", watch::most_directories)};
         // Made after the watch they are told of; before, they are seen here, if the walk follows the watch.
-        if (!is_anew && !out.failed) tree.files = watch::walk(out.filter, directory, true).files;
+        if (!is_anew && !out.failed) tree.files = watch::walk(out.filter, directory).files;
         out.tree = std::move(tree);
         return out;
     };
@@ -282,7 +286,13 @@ void FileWatches::take_in(const WatchedPtr& watched, Walked walked, bool is_anew
         return;
     }
     if (watched->trouble && watched->trouble->code == CauseCode::watch_failed) tell(watched, std::nullopt);
-    for (const auto& each : walked.tree.files) note_change(watched, std::string(watched->filter.relative(each)));
+    for (const auto& [file, version] : walked.tree.files) {
+        // What the kernel has told of before is compared with what was there before.
+        if (is_anew) watched->versions.emplace(file, version);
+        if (is_anew) continue;
+        watched->versions.insert_or_assign(file, version);
+        note_change(watched, std::string(watched->filter.relative(file)));
+    }
 }
 
 void FileWatches::forget(const WatchedPtr& watched, int number) {
@@ -364,12 +374,47 @@ void FileWatches::hear(const WatchedPtr& watched, const std::string& directory,
             for (const auto& [number, each] : watched->directories)
                 if (is_below(each, path)) below.push_back(number);
             for (const int number : below) forget(watched, number);
+            std::erase_if(watched->versions, [&path](const auto& each) { return is_below(each.first, path); });
         }
         if (event.has_come && watched->filter.enters(path)) tasks_.spawn("walk", walk(watched, path, false));
         return;
     }
     if (event.name == ".gitignore") tasks_.spawn("walk", walk(watched, watched->wish.directory, true));
-    if (watched->filter.counts(path)) note_change(watched, std::string(watched->filter.relative(path)));
+    if (!watched->filter.counts(path)) return;
+    const bool is_told = event.has_come || event.has_gone;
+    if (is_told) note_change(watched, std::string(watched->filter.relative(path)));
+    if (event.has_gone) {
+        watched->versions.erase(path);
+        return;
+    }
+    auto& told = watched->closed.try_emplace(path, is_told).first->second;
+    told = told && is_told;
+    if (std::exchange(watched->is_comparing, true)) return;
+    tasks_.spawn("versions of files", compare(watched));
+}
+
+Task<> FileWatches::compare(WatchedPtr watched) {
+    while (holds(watched) && !watched->closed.empty()) {
+        const auto closed = std::exchange(watched->closed, {});
+        auto look = [closed] {
+            std::map<std::string, watch::FileVersion> out;
+            for (const auto& [file, is_told] : closed)
+                if (const auto version = watch::find_version(file)) out.emplace(file, *version);
+            return out;
+        };
+        const auto found = co_await async::offload(walkers_, std::move(look));
+        auto& versions = watched->versions;
+        for (const auto& [file, version] : found) {
+            const auto known = versions.find(file);
+            const bool is_other = known == versions.end() || known->second != version;
+            if (known != versions.end())
+                known->second = version;
+            else if (versions.size() < watch::most_files)
+                versions.emplace(file, version);
+            if (is_other && !closed.at(file)) note_change(watched, std::string(watched->filter.relative(file)));
+        }
+    }
+    watched->is_comparing = false;
 }
 
 }  // namespace persistproc::core

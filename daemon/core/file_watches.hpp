@@ -58,6 +58,8 @@ private:
     void hear();
     void hear(const watch::DirectoryWatches::Event& event);
     void hear(const WatchedPtr& watched, const std::string& directory, const watch::DirectoryWatches::Event& event);
+    /// Looks whether what was closed is another version.
+    Task<> compare(WatchedPtr watched);
     void note_change(const WatchedPtr& watched, std::string path);
     void tell(const WatchedPtr& watched, std::optional<Cause> trouble);
 

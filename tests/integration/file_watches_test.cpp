@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "common/base/file.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
 
@@ -19,8 +20,10 @@ namespace {
 
 /// A process that is run again when "src/**/*.js" or "*.toml" changes.
 struct Watching {
-    explicit Watching(domain::RestartPolicy restart = domain::RestartPolicy::never) {
+    explicit Watching(domain::RestartPolicy restart = domain::RestartPolicy::never,
+                      std::initializer_list<const char*> files = {}) {
         fs::create_directories(root.path() / "src/deep");
+        for (const char* each : files) write(each);
         ops::StartRequest request;
         request.definition.command = {"a"};
         request.definition.working_directory = root.path().native();
@@ -44,6 +47,13 @@ struct Watching {
         for (int i = 0; i < 20; ++i) daemon.io.run_one_for(10ms);
     }
     void write(const fs::path& path) { std::ofstream(root.path() / path) << "x"; }
+    /// As `touch -a` does.
+    void touch_accessed(const fs::path& path) {
+        const auto file = base::open_file(root.path() / path, O_WRONLY | O_CREAT);
+        REQUIRE(file);
+        const timespec times[] = {{.tv_sec = 0, .tv_nsec = UTIME_NOW}, {.tv_sec = 0, .tv_nsec = UTIME_OMIT}};
+        REQUIRE(::futimens(file->get(), times) == 0);
+    }
     std::uint32_t run() { return daemon.supervisor.find({1})->run; }
     /// It is run again for what has changed, once.
     bool is_run_again() {
@@ -116,6 +126,28 @@ TEST_CASE("what does not count runs nothing again") {
     std::ifstream(web.root.path() / "src/a.js").get();
     ::utimensat(AT_FDCWD, (web.root.path() / "src/a.js").c_str(), nullptr, 0);
     CHECK_FALSE(web.is_run_again());
+}
+
+TEST_CASE("what is touched with -a is as it was, whether it was seen before or has changed since") {
+    Watching web;
+    for (const char* each : {"src/deep/b.js", "src/c.js"}) web.write(each);
+    CHECK(web.is_run_again());
+    web.write("src/c.js");
+    CHECK(web.is_run_again());
+    fs::rename(web.root.path() / "src/c.js", web.root.path() / "src/d.js");
+    CHECK(web.is_run_again());
+    for (const char* each : {"src/deep/b.js", "src/d.js"}) web.touch_accessed(each);
+    CHECK_FALSE(web.is_run_again());
+    web.write("src/d.js");
+    CHECK(web.is_run_again());
+}
+
+TEST_CASE("what was there at the start is as it was when it is touched with -a") {
+    Watching web(domain::RestartPolicy::never, {"src/a.js"});
+    web.touch_accessed("src/a.js");
+    CHECK_FALSE(web.is_run_again());
+    web.write("src/a.js");
+    CHECK(web.is_run_again());
 }
 
 TEST_CASE("what git leaves out from now on counts no more") {

@@ -1,6 +1,8 @@
 #include "common/watch/tree.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -36,6 +38,14 @@ struct Files {
         std::sort(paths.begin(), paths.end());
         return paths;
     }
+    std::vector<std::string> below(const std::map<std::string, watch::FileVersion>& found) const {
+        std::vector<std::string> paths;
+        for (const auto& [path, version] : found) {
+            CHECK(version == watch::find_version(path));
+            paths.push_back(path);
+        }
+        return below(std::move(paths));
+    }
 
     tests::TemporaryDirectory root;
 };
@@ -53,7 +63,7 @@ TEST_CASE("a walk goes where something may match, and reads what git leaves out"
     fs::create_directory_symlink(files.root.path() / "lib", files.root.path() / "src/link");
     SECTION("of one directory") {
         auto filter = files.filter({.root = {}, .paths = {"src/**/*.js"}, .ignore = {}, .never = {}});
-        const auto tree = watch::walk(filter, files.root.path().native(), true);
+        const auto tree = watch::walk(filter, files.root.path().native());
         CHECK(files.below(tree.directories) == Names{".", "src", "src/deep", "src/kept"});
         CHECK(files.below(tree.files) == Names{"src/a.js", "src/deep/b.js", "src/kept/j.js"});
         CHECK_FALSE(tree.is_cut);
@@ -65,14 +75,14 @@ TEST_CASE("a walk goes where something may match, and reads what git leaves out"
                                     .gitignore = false,
                                     .defaults = false,
                                     .never = {}});
-        const auto tree = watch::walk(filter, files.root.path().native(), true);
+        const auto tree = watch::walk(filter, files.root.path().native());
         CHECK(files.below(tree.files) == Names{"build/src/h.js", "lib/f.js", "node_modules/x/e.js", "src/a.js",
                                                "src/gen/d.js", "src/kept/j.js", "src/kept/k.js"});
     }
     SECTION("and never where it must not") {
         const std::string never = (files.root.path() / "src/deep").native();
         auto filter = files.filter({.root = {}, .paths = {"src/**/*.js"}, .ignore = {}, .never = {never}});
-        CHECK(files.below(watch::walk(filter, files.root.path().native(), false).directories) ==
+        CHECK(files.below(watch::walk(filter, files.root.path().native()).directories) ==
               Names{".", "src", "src/kept"});
     }
 }
@@ -84,12 +94,30 @@ TEST_CASE("the rules of the repository above the root count, too") {
     const std::string root = (files.root.path() / "web").native();
     auto filter = watch::Filter::make({.root = root, .paths = {"src/*.js"}, .ignore = {}, .never = {}});
     REQUIRE(filter);
-    const auto tree = watch::walk(*filter, root, true);
+    const auto tree = watch::walk(*filter, root);
     CHECK(files.below(tree.files) == Names{"web/src/a.js"});
     CHECK(tree.repository == files.root.path().native());
     CHECK_FALSE(watch::is_git_busy(tree.repository));
     files.write(".git/index.lock");
     CHECK(watch::is_git_busy(tree.repository));
+}
+
+TEST_CASE("a file is another version when it is written to, and not when it is looked at or touched with -a") {
+    Files files{"a"};
+    const std::string path = (files.root.path() / "a").native();
+    const auto before = watch::find_version(path);
+    REQUIRE(before);
+    CHECK(before->bytes == 1);
+    const timespec times[] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 0, .tv_nsec = UTIME_OMIT}};
+    REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times, 0) == 0);
+    std::ifstream(path).get();
+    CHECK(watch::find_version(path) == before);
+    const timespec modified[] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, {.tv_sec = 1, .tv_nsec = 7}};
+    REQUIRE(::utimensat(AT_FDCWD, path.c_str(), modified, 0) == 0);
+    CHECK(watch::find_version(path) == watch::FileVersion{1'000'000'007, 1});
+    files.write("a", "xy");
+    CHECK(watch::find_version(path)->bytes == 2);
+    CHECK(!watch::find_version(path + "b"));
 }
 
 TEST_CASE("what is written, moved, made and removed is told, and what is looked at is not") {
