@@ -1,12 +1,14 @@
 // Completion for shells. `completion SHELL` prints a script that knows nothing; at each TAB it asks the reserved word
-// `__complete`, which answers from the table of subcommands and from the daemon. Nothing that comes from a daemon is
-// ever a word of the shell's language in these scripts: labels are other people's text.
+// `__complete`, which answers from the table of subcommands, from the daemon and from the project's file. Nothing that
+// comes from these two is ever a word of the shell's language in these scripts: it is other people's text.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
+#include <map>
 
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
@@ -14,6 +16,7 @@
 #include "cli/subcommand.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/agent_setup.hpp"
+#include "common/project/names.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::commands {
@@ -219,8 +222,9 @@ struct Candidate {
     std::string about;
 };
 
-/// Which processes can be named there.
+/// Which processes can be named there: those that a daemon knows, or those of the project's file.
 enum class Targets { none, all, ended };
+enum class ProjectNames { none, processes, groups_too };
 
 /// What can stand at the end of a line.
 struct Answer {
@@ -229,8 +233,10 @@ struct Answer {
     std::string directive = "words";
     std::vector<Candidate> candidates;
     Targets targets = Targets::none;
-    std::vector<std::string> named;  // targets that stand before
-    std::string_view typed;          // so far, of the word that is asked for
+    ProjectNames project_names = ProjectNames::none;
+    std::vector<std::string> named;            // targets, or names, that stand before
+    std::map<std::string, std::string> given;  // values of flags, by the flag's long name
+    std::string_view typed;                    // so far, of the word that is asked for
 
     void add(std::string_view word, std::string_view about = {}) {
         candidates.push_back({std::string(word), std::string(about)});
@@ -329,6 +335,7 @@ Answer complete(const std::vector<std::string>& words) {
     for (std::size_t i = 0; i + 1 < words.size(); ++i) {
         const std::string& word = words[i];
         if (awaiting != nullptr) {
+            answer.given[awaiting->name] = word;
             awaiting = nullptr;
         } else if (!dashes && word == "--") {
             dashes = true;
@@ -337,6 +344,8 @@ Answer complete(const std::vector<std::string>& words) {
             const Flag* flag = flags->find(word);
             if (flag == nullptr) flag = flags->find_dashed(word);
             if (flag != nullptr) given_values.push_back(flag->facts.value_name);
+            if (flag != nullptr && flag->takes_value && awaiting == nullptr)
+                answer.given[flag->name] = word.substr(word[1] == '-' ? word.find('=') + 1 : 2);
             defines = defines || (flag != nullptr && is_defining_flag(flag->name));
         } else if (i == 0 && word == "help") {
             is_help = true;
@@ -408,7 +417,12 @@ Answer complete(const std::vector<std::string>& words) {
         if (domain::parse_signal(before.back())) return answer;
         add_kind(answer, ValueKind::signal);
     }
-    if (before.empty() || takes_many) add_kind(answer, how.words_kind);
+    if (before.empty() || takes_many) {
+        add_kind(answer, how.words_kind);
+        if (how.words.starts_with("[NAME | GROUP]")) answer.project_names = ProjectNames::groups_too;
+        if (how.words.starts_with("PROCESS ")) answer.project_names = ProjectNames::processes;
+        if (answer.project_names != ProjectNames::none) answer.named = before;
+    }
     if (answer.targets != Targets::all) return answer;
     // It stands for itself.
     if (std::find(before.begin(), before.end(), "all") != before.end()) answer.targets = Targets::none;
@@ -428,25 +442,55 @@ std::string show(const Answer& answer, const std::string& typed) {
     return out;
 }
 
-Task<std::vector<ProcessView>> list_all(boost::asio::any_io_executor executor, std::filesystem::path data) {
+/// Nothing: no daemon has answered.
+Task<std::optional<std::vector<ProcessView>>> list_all(boost::asio::any_io_executor executor,
+                                                       std::filesystem::path data) {
+    std::optional<std::vector<ProcessView>> out;
     auto client = co_await DaemonClient::connect(executor, data);
-    if (!client) co_return std::vector<ProcessView>();
+    if (!client) co_return out;
     auto views = co_await (*client)->list_all();
-    if (!views) co_return std::vector<ProcessView>();
-    co_return std::move(*views);
+    if (views) out = std::move(*views);
+    co_return out;
 }
 
 void add_targets(Answer& answer, const std::vector<ProcessView>& views) {
     for (const ProcessView& view : views) {
         const bool can_start = !domain::is_live(view);
-        const auto is_named = [&view](const std::string& word) { return word == view.id || word == view.label; };
+        // Short, where the project is that of this directory.
+        const bool is_here = view.project && find_in_project_here(views, view.project->process) == &view;
+        const auto is_named = [&](const std::string& word) {
+            return word == view.id || word == view.label || (is_here && word == view.project->process);
+        };
         if (std::any_of(answer.named.begin(), answer.named.end(), is_named)) continue;
         if (answer.targets == Targets::ended && (!can_start || view.state == ProcessState::unsupported)) continue;
         const std::string what =
             fmt::format("{}, {} in {}", view.state.word(), domain::command_line(view.command), view.working_directory);
+        if (is_here && view.label != view.project->process) answer.add(view.project->process, what);
         // A default label says no more than command and directory do.
         if (view.label != domain::default_label(view.command, view.working_directory)) answer.add(view.label, what);
         answer.add(view.id, what);
+    }
+}
+
+void add_project_names(Answer& answer) {
+    std::error_code failed;
+    const std::filesystem::path here = std::filesystem::current_path(failed);
+    if (failed) return;
+    const auto given = [&answer](const char* flag) -> std::optional<std::string> {
+        const auto found = answer.given.find(flag);
+        return found == answer.given.end() ? std::nullopt : std::optional(found->second);
+    };
+    const char* const home = std::getenv("HOME");
+    const std::string directory = (here / given("working-directory").value_or("")).native();
+    for (const auto& each : project::find_names(directory, given("file"), home != nullptr ? home : "/")) {
+        if (each.is_group && answer.project_names != ProjectNames::groups_too) continue;
+        const auto& named = answer.named;
+        const bool is_named = std::any_of(named.begin(), named.end(), [&each](const std::string& word) {
+            return word == each.name || (!each.script.empty() && word == each.script);
+        });
+        if (is_named) continue;
+        answer.add(each.name, each.is_group ? "a group" : each.about);
+        if (!each.script.empty() && !each.name.starts_with(answer.typed)) answer.add(each.script, each.about);
     }
 }
 
@@ -483,8 +527,11 @@ Task<int> answer_shell(Context context, CompleteArguments arguments) {
         auto asked = list_all(context.executor, data);
         auto limit = clock.sleep_until(until);
         auto first = co_await (std::move(asked) || std::move(limit));
-        if (first.index() == 0) add_targets(answer, std::get<0>(first));
+        const bool is_answered = first.index() == 0 && std::get<0>(first).has_value();
+        if (is_answered) add_targets(answer, *std::get<0>(first));
+        if (!is_answered) answer.project_names = ProjectNames::processes;
     }
+    if (answer.project_names != ProjectNames::none) add_project_names(answer);
     context.console.print(show(answer, arguments.words.back()));
     co_return 0;
 }
@@ -495,7 +542,9 @@ extern const Subcommand completion_subcommand = without_settings(make_subcommand
     {.name = "completion",
      .words = "SHELL",
      .summary = "print the completion of bash, zsh or fish",
-     .text = "Prints a script for the shell that completes subcommands, flags, and the labels and ids of processes.",
+     .text =
+         "Prints a script for the shell that completes subcommands, flags, the labels and ids of processes, and the "
+         "names in a project's file.",
      .examples = {"persistproc completion bash > ~/.local/share/bash-completion/completions/persistproc",
                   "persistproc completion zsh > ~/.zfunc/_persistproc",
                   "persistproc completion fish > ~/.config/fish/completions/persistproc.fish"},

@@ -190,6 +190,14 @@ class Completion(harness.TestCase):
         lines = self.ok("__complete", "--", "stop", "w").out.decode().splitlines()
         self.assertEqual(lines, ["words", f"web\trunning, sleep 1000 in {self.place.work}"])
 
+    def test_short_names_of_the_project_here(self):
+        (self.place.work / "persistproc.toml").write_text("[process.api]\nrun = 'sleep 1000'\n")
+        self.ok("up")
+        words = [line.split("\t")[0] for line in self.ok("__complete", "--", "stop", "").out.decode().splitlines()]
+        self.assertEqual(words, ["words", "all", "api", "work/api", "p1"])
+        self.assertEqual(self.ok("__complete", "--", "stop", "api", "").out, b"words\n")
+        self.assertNotIn(b"\napi\t", self.ok("__complete", "--", "stop", "", cwd=self.place.root).out)
+
     def test_a_signal_is_offered_once_and_so_is_a_target(self):
         self.start("web", ["sleep", "1000"])
         self.start("api", ["sleep", "1000"])
@@ -368,6 +376,36 @@ class WithoutAnswer(harness.TestCase):
         self.assertLess(time.monotonic() - begin, 2)
         self.assertEqual((answer.out.splitlines()[0], answer.err), (b"words", b""))
         self.assertNotIn(b"p1", answer.out)
+
+    def test_names_of_a_project_are_read_from_its_file(self):
+        work = self.place.work
+        (work / "persistproc.toml").write_text(
+            "[groups]\nback = ['api', 'db']\n[process.api]\nrun = 'touch ran'\n[process.db]\nrun = 'touch ran'\n"
+            "description = 'orders'\n[process.web]\nrun = 'x'\nready_if = 1\n"
+        )
+        (work / "scripts" / ".git").mkdir(parents=True)
+        (work / "scripts" / "package.json").write_text('{"scripts": {"dev:api": "x", "dev": "x"}}')
+
+        def offered(*line):
+            lines = self.ok("__complete", "--", *line).out.decode().splitlines()
+            return [each.split("\t")[0] for each in lines[1:]]
+
+        begin = time.monotonic()
+        self.assertEqual(offered("up", ""), ["api", "db", "web", "back"])
+        self.assertLess(time.monotonic() - begin, 2)
+        for line, words in ((["up", "d"], ["db"]), (["up", "api", ""], ["db", "web", "back"]), (["down", "b"], ["back"]),
+                            (["port", ""], ["api", "db", "web"]), (["port", "api", ""], []), (["start", "a"], ["api"]),
+                            (["restart", "w"], ["web"]), (["run", "a"], []), (["up", "-C", "scripts", "d"], ["dev-api", "dev"]),
+                            (["up", "--working-directory=scripts", "dev:"], ["dev:api"]),
+                            (["up", "--file", "scripts/package.json", ""], ["dev-api", "dev"])):
+            self.assertEqual(offered(*line), words, line)
+        self.assertIn(b"\ndb\torders\n", self.ok("__complete", "--", "up", "").out)
+        # Nobody waits for who is not to be believed, or for what is no file.
+        (work / "scripts" / "package.json").unlink()
+        os.mkfifo(work / "scripts" / "package.json")
+        self.assertEqual(offered("up", "--file", "scripts/package.json", ""), [])
+        self.assertFalse((work / "ran").exists())
+        self.assertFalse([p for p in harness.processes_of(self.place.data) if "persistprocd" in p[1]])
 
     def test_no_daemon_is_started(self):
         self.bounded()
