@@ -87,7 +87,8 @@ class Check(harness.TestCase):
             if name == ".env":
                 continue
             self.assertEqual(self.ok("check", name, "--json").json()["problems"], [], name)
-        for arguments in (("list",), ("list", "--json"), ("status",), ("doctor",), ("completion", "bash"), ("check",)):
+        for arguments in (("list",), ("list", "--json"), ("status",), ("doctor",), ("completion", "bash"), ("check",),
+                          ("__complete", "--", "up", "")):
             self.cli(*arguments)
         agent = self.mcp()
         agent.call("list_processes", working_directory=str(self.place.work))

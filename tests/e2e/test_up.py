@@ -156,6 +156,10 @@ class Up(Case):
         self.write(SHOP % "red" + "[process.docs]\nrun = 'sleep 3600'\n")
         self.ok("up", "migrate")
         self.assertEqual(set(self.pids()), {"shop/db", "shop/migrate"})
+        # Nor does an edit bring the others up.
+        self.write(SHOP % "blue" + "[process.docs]\nrun = 'sleep 3600'\n")
+        self.ok("up", "migrate")
+        self.assertEqual(set(self.pids()), {"shop/db", "shop/migrate"})
         self.ok("up", "--no-deps", "docs")
         self.ok("down", "db")
         self.assertEqual(self.state("docs"), "running")
@@ -170,6 +174,10 @@ class Up(Case):
         self.write(SHOP % "blue")
         self.assertIn(b"has changed since up", self.ok("status", "api").out)
         self.assertTrue(self.ok("status", "api", "--json").json()["project_file_changed"])
+        # Until then it is run as it was applied.
+        self.ok("restart", "api")
+        harness.eventually("api ran twice", lambda: len(self.ran()) == 4)
+        self.assertEqual(self.ran()[-1], "api red")
         self.ok("up")
         self.assertNotIn(b"has changed", self.ok("status", "api").out)
 

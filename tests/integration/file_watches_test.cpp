@@ -29,6 +29,7 @@ struct Watching {
         request.definition.working_directory = root.path().native();
         request.definition.label = "web";
         request.definition.restart = restart;
+        if (restart != domain::RestartPolicy::never) request.definition.restart_limit = 1;
         request.definition.watch = domain::Watch{
             .directory = root.path().native(), .paths = {"src/**/*.js", "*.toml"}, .ignore = {"src/made.js"}};
         async::TaskGroup tasks(daemon.io.get_executor());
@@ -174,6 +175,14 @@ TEST_CASE("a stop on request is respected, an end is not") {
         web.write("src/a.js");
         CHECK(web.is_run_again());
     }
+}
+
+TEST_CASE("what was given up is run again when its files change") {
+    Watching web(domain::RestartPolicy::on_failure);
+    web.daemon.shims.find({{1}, 1})->end(1);
+    web.daemon.run_until([&] { return web.daemon.supervisor.find({1})->state == ProcessState::gave_up; });
+    web.write("src/a.js");
+    CHECK(web.is_run_again());
 }
 
 TEST_CASE("a run that somebody begins needs no other one for what changed before") {
