@@ -527,6 +527,7 @@ class Settling(harness.TestCase):
 
     def test_a_new_label_for_what_exists_is_a_rename(self):
         self.cli("start", "--label", "a", "sh", "-c", "exit 5")
+        self.cli("wait", "a", "--exit")
         finished = self.cli("start", "a", "--label", "b")
         self.assertOneLine(finished.err, "persistproc start a starts it again as it is", "persistproc rename a LABEL")
 
