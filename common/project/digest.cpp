@@ -1,5 +1,6 @@
 #include "common/project/digest.hpp"
 
+#include <fmt/format.h>
 #include <nettle/hmac.h>
 
 #include <algorithm>
@@ -65,6 +66,21 @@ Digests digests_of(const Process& process, std::string_view secret) {
     out["port"] = ports.digits();
     // Its files are what they have made of the environment.
     out.erase("env_file");
+    return out;
+}
+
+std::string written_key_of(const std::string& variable) { return fmt::format("{} {}", written_key, variable); }
+
+Digests written_digests(const Process& process, const Process& written, std::string_view secret) {
+    Digests out;
+    Hash all(secret);
+    for (const auto& [name, text] : written.environment) {
+        all.add(name).add(text);
+        const auto value = process.environment.find(name);
+        if (value == process.environment.end() || value->second == text) continue;
+        out[written_key_of(name)] = Hash(secret).add(written_key).add(name).add(text).digits();
+    }
+    out[std::string(written_key)] = all.add(written_key).digits();
     return out;
 }
 

@@ -21,6 +21,13 @@ Digests digests_of(const Process& process, std::string_view secret);
 inline constexpr std::string_view content_key = "(files)";
 std::string content_digest(const Loaded& loaded, std::string_view secret);
 
+/// Kept beside the keys, and of no say either: the environment as the files say it, with the names of variables
+/// (`${env.X}`, expanded files) in place of their values; and the same of each variable that these have a part in.
+inline constexpr std::string_view written_key = "(env)";
+std::string written_key_of(const std::string& variable);
+/// `written`: the process loaded with Lookups::leaves_variables.
+Digests written_digests(const Process& process, const Process& written, std::string_view secret);
+
 /// What has changed between two definitions of a process, by the names of keys.
 struct Changes {
     std::vector<std::string> restarting;  // hold from the next run on: that process restarts, no other

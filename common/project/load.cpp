@@ -177,6 +177,7 @@ private:
         values_.project_name = project_.name;
         values_.project_root = project_.root;
         values_.variable = lookups_.variable;
+        values_.leaves_variables = lookups_.leaves_variables;
     }
 
     void ask_for_port(Draft& draft, const PortWish& wish) {
@@ -434,8 +435,9 @@ private:
                 if (earlier != into.end()) return earlier->second;
                 return lookups_.variable ? lookups_.variable(name) : std::nullopt;
             };
-            const auto variables = config::parse_environment_file(sources_.bytes(*file), path,
-                                                                  each.expand ? outer : config::VariableLookup{});
+            const bool expands = each.expand && !lookups_.leaves_variables;
+            const auto variables =
+                config::parse_environment_file(sources_.bytes(*file), path, expands ? outer : config::VariableLookup{});
             if (!variables) {
                 if (is_first) refuse(at, fmt::format("{}: {}", key, variables.error().message));
                 continue;

@@ -27,6 +27,7 @@ struct Lookups {
     std::function<Result<std::string>(const std::string& path)> read;
     std::function<bool(const std::string& path)> exists;  // of files that are not read: which lock file there is
     config::VariableLookup variable;                      // for `${env.X}` and environment files that are expanded
+    bool leaves_variables = false;                        // both stay as they are written, and nothing is looked up
     /// The number that a port has in the book of this project. Errors: conflict, limit.
     std::function<Result<int>(const std::string& process, const PortWish& wish)> port;
     std::string repository;  // files outside of this directory are not included

@@ -94,6 +94,7 @@ private:
                 shown,
                 fmt::format("values of variables are shown nowhere, and this is; in a command ${} is the shell's",
                             name));
+        if (known_.leaves_variables) return fmt::format("${{{}}}", reference);
         const auto value = known_.variable ? known_.variable(std::string(name)) : std::nullopt;
         if (has_default && (!value || value->empty())) return std::string(standard);
         if (!value) return refuse(shown, fmt::format("not set; ${{env.{}:-…}} says what stands for it then", name));

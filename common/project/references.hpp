@@ -23,6 +23,7 @@ struct ReferenceValues {
     std::string project_name, project_root;
     std::map<std::string, PortNumbers> ports;  // of every process, of those without a port an empty one
     config::VariableLookup variable;
+    bool leaves_variables = false;  // `${env.…}` stays as it is written
 };
 
 /// Whether values of variables may be put in: commands, directories and checks are listed, values never are.

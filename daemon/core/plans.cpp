@@ -26,6 +26,16 @@ project::Digests shortened(const project::Digests& digests) {
     return out;
 }
 
+bool has_same(const project::Digests& applied, const project::Digests& wanted, const std::string& key) {
+    const auto then = applied.find(key), now = wanted.find(key);
+    return then != applied.end() && now != wanted.end() && then->second == now->second;
+}
+
+/// Whether the files say the same of its environment as when it was applied, whatever variables have by now.
+bool is_as_written(const project::Digests& applied, const project::Digests& wanted) {
+    return has_same(applied, wanted, std::string(project::written_key));
+}
+
 bool ended_well(const Process& process) {
     const auto& outcome = process.life.outcome();
     if (!outcome || !outcome->exit_code) return false;
@@ -372,8 +382,12 @@ Task<> Plans::decide(StepPtr step, OrderPtr order) {
         if (differs) told.keys.emplace_back("env");
     }
     if (!is_adopted && applied.empty()) told.keys.emplace_back("run");
-    for (auto& key : project::compare(applied, shortened(wanted.digests)).restarting)
-        if (std::find(told.keys.begin(), told.keys.end(), key) == told.keys.end()) told.keys.push_back(std::move(key));
+    const project::Digests present = shortened(wanted.digests);
+    const bool keeps_environment = order->keeps_values && is_as_written(applied, present);
+    for (auto& key : project::compare(applied, present).restarting) {
+        const bool is_told = std::find(told.keys.begin(), told.keys.end(), key) != told.keys.end();
+        if (!is_told && !(keeps_environment && key == "env")) told.keys.push_back(std::move(key));
+    }
     const bool is_anew = order->anew.contains(told.process);
     if (runs) {
         const bool is_pending = is_still_to_come(*process);
@@ -517,11 +531,12 @@ Task<Result<void>> Plans::prepare(StepPtr step, OrderPtr order, std::string acto
     const ProcessRecord& record = process->record;
     const bool begins = step->begins();
     std::vector<std::string> inherited;
+    const bool has_one = process->life.last_run() > 0 || record.pending_run > 0;
+    const bool asks_last = order->keeps_values || !order->base_environment;
+    if (begins && has_one && asks_last) co_await driver_.know_launch(process);
     if (begins && order->base_environment) {
         inherited = *order->base_environment;
     } else if (begins) {
-        const bool has_one = process->life.last_run() > 0 || record.pending_run > 0;
-        if (has_one) co_await driver_.know_launch(process);
         const auto& set = record.definition.variables;
         inherited = options_.base_environment ? options_.base_environment() : std::vector<std::string>();
         if (has_one && process->launch) {
@@ -545,10 +560,11 @@ Task<Result<void>> Plans::prepare(StepPtr step, OrderPtr order, std::string acto
     definition.unknown = record.definition.unknown;
     definition.variables.clear();
     Environment all = wanted.environment;
+    definition.membership->digests = shortened(wanted.digests);
+    if (order->keeps_values && is_member_already) keep_values(*process, all, definition.membership->digests);
     for (const auto& [name, value] : order->set) all[name] = value;
     for (const auto& [name, value] : all) definition.variables.push_back(name);
     if (!begins) definition.variables = record.definition.variables;
-    definition.membership->digests = shortened(wanted.digests);
     step->definition = std::move(definition);
     if (!begins) co_return boost::system::in_place_value;
 
@@ -570,6 +586,24 @@ Task<Result<void>> Plans::prepare(StepPtr step, OrderPtr order, std::string acto
     if (!prepared) co_return base::with_context(prepared.error(), process->shown());
     step->run = run.number;
     co_return boost::system::in_place_value;
+}
+
+/// What the last run had of variables counts, as far as the files say the same of them.
+void Plans::keep_values(const Process& process, Environment& all, project::Digests& digests) {
+    const project::Digests& applied = process.record.definition.membership->digests;
+    const bool keeps_all = is_as_written(applied, digests);
+    if (process.launch) {
+        std::vector<std::string> kept;
+        for (const auto& [name, value] : all)
+            if (has_same(applied, digests, project::written_key_of(name))) kept.push_back(name);
+        for (auto& [name, value] : pick_variables(process.launch->environment, kept)) {
+            // It is not known what the environment as a whole comes to.
+            if (!keeps_all && all[name] != value) digests["env"].clear();
+            all[name] = value;
+        }
+    }
+    const auto env = applied.find("env");
+    if (keeps_all && env != applied.end()) digests["env"] = env->second;
 }
 
 /// All at once, right before they are recorded: nobody else's record says that half of them are asked for.

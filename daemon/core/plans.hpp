@@ -33,6 +33,9 @@ struct UpOrder {
     std::set<std::string> anew;         // those that begin anew, whatever has changed
     bool without_dependencies = false;  // what is not chosen, and not there, is not waited for
     Environment set;                    // besides, for all of them
+    // Values of variables that its file names are those that a process had the last time, where the file says the same
+    // of them as then: what others have is no reason to change what runs.
+    bool keeps_values = false;
     // What is inherited; nothing: what the process inherited the last time, else what the daemon gives.
     std::optional<std::vector<std::string>> base_environment;
     std::optional<mode_t> umask;
@@ -121,6 +124,7 @@ private:
     std::vector<std::string> gone_from(const UpOrder& order) const;
     Task<> decide(StepPtr step, OrderPtr order);
     Task<Result<void>> prepare(StepPtr step, OrderPtr order, std::string actor);
+    static void keep_values(const Process& process, Environment& all, project::Digests& digests);
     static void enter(Step& step, const UpOrder& order, const std::string& actor);
     Task<> take_back(std::shared_ptr<const std::vector<StepPtr>> steps);
     Task<Result<void>> remove_gone(ProjectPtr project, std::vector<std::string> names, std::string actor);

@@ -153,7 +153,8 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     // A person who types it has decided; a program that an agent has started decides nothing.
     Result<void> person = boost::system::in_place_value;
     if (is_person(context)) person = co_await check_person(core, context.principal);
-    if (!is_person(context) || !person) {
+    const bool is_decided = is_person(context) && person;
+    if (!is_decided) {
         if (auto allowed = core.supervisor.projects().check_allowed(*project); !allowed)
             co_return mcp::tool_failure(person ? allowed.error() : person.error());
     } else if (!looks) {
@@ -172,6 +173,7 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     if (request.umask) order.umask = static_cast<mode_t>(*request.umask);
     order.limits = request.limits;
     order.without_dependencies = request.no_dependencies;
+    order.keeps_values = !is_decided;
     Response out;
     out.file = project->file;
     out.name = project->project().name;

@@ -284,6 +284,28 @@ class Agent(Case):
         self.assertIn("shop: 0 of 3 ready; down: ", shown)
         self.assertNotIn("running", {view["state"] for view in self.views()})
 
+    def test_what_a_variable_has_for_others_changes_nothing(self):
+        self.let_migrate_end(0)
+        self.write(SHOP % "${env.SHADE:-none}")
+        person = {"SHADE": "red"}
+        self.ok("up", env=person)
+        self.until_ran(["db", "migrate", "api red"])
+        before = self.pids()
+        client = self.mcp()
+        directory = str(self.place.work)
+        answer = client.call("run_project", action="up", directory=directory)
+        self.assertFalse(answer.is_error, answer.text)
+        self.assertEqual(self.pids(), before, answer.text)
+        # What has ended begins with what it had.
+        client.call("stop_process", process="shop/api")
+        answer = client.call("run_project", action="up", directory=directory)
+        self.assertFalse(answer.is_error, answer.text)
+        self.until_ran(["db", "migrate", "api red", "api red"])
+        # To the person nothing has changed either.
+        before = self.pids()
+        self.ok("up", env=person)
+        self.assertEqual(self.pids(), before)
+
 
 if __name__ == "__main__":
     harness.main()

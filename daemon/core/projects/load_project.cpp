@@ -79,7 +79,10 @@ private:
         project::Lookups lookups;
         lookups.read = [this](const std::string& path) { return read_believed(path, repository_, main_copy_); };
         lookups.exists = is_there;
-        lookups.variable = variable_;
+        lookups.variable = [this](const std::string& name) {
+            names_variables_ = true;
+            return variable_(name);
+        };
         const bool is_procfile = project::kind_of(out_->file) == project::FileKind::procfile;
         lookups.port = [&choice, is_procfile](const std::string& process, const project::PortWish& wish) {
             return is_procfile ? choice.number_in_block(process, wish) : choice.number(process, wish);
@@ -114,10 +117,40 @@ private:
             auto& digests = out_->digests[each.name] = project::digests_of(each, surroundings_.secret);
             digests.emplace(project::content_key, content);
         }
+        make_written_digests();
         out_->consent = consent_at(repository_, variable_);
         out_->inherited_consent = consent_at(repository_, lookup_in(surroundings_.environment));
         if (main_copy_)
             out_->main_copy = {moved(out_->file, repository_, *main_copy_), consent_at(*main_copy_, variable_)};
+    }
+
+    void make_written_digests() {
+        project::Loaded as_written;
+        if (names_variables_) {
+            project::Lookups lookups;
+            lookups.read = [this](const std::string& path) { return read_again(path); };
+            lookups.exists = is_there;
+            lookups.leaves_variables = true;
+            lookups.port = [this](const std::string& process, const project::PortWish& wish) -> Result<int> {
+                return out_->project().find(process)->port_numbers.at(wish.name);
+            };
+            lookups.repository = repository_;
+            lookups.name = out_->project().name;
+            as_written = project::load(out_->file, lookups);
+        }
+        for (const auto& each : out_->project().processes) {
+            const auto* const written = as_written.project ? as_written.project->find(each.name) : &each;
+            if (written == nullptr) continue;
+            for (auto& [key, digest] : project::written_digests(each, *written, surroundings_.secret))
+                out_->digests[each.name][key] = digest;
+        }
+    }
+
+    /// One of the files that were read, as it was then.
+    Result<std::string> read_again(const std::string& path) const {
+        for (const auto& each : out_->loaded.files)
+            if (each.path == path) return each.bytes;
+        return Error{ErrorCode::not_found, path};
     }
 
     /// Of the files that were read, as if the working copy lay at `top`. What the project comes to there is asked of
@@ -152,6 +185,7 @@ private:
     std::string repository_;
     std::optional<std::string> main_copy_;
     std::optional<std::set<int>> listening_;
+    bool names_variables_ = false;  // some file says something else for other values
     std::shared_ptr<LoadedProject> out_ = std::make_shared<LoadedProject>();
 };
 

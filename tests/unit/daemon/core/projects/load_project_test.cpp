@@ -200,6 +200,28 @@ TEST_CASE("what a link leads to outside of the repository is not read") {
     CHECK(machine.load("fix")->project().processes.front().environment.at("TOKEN") == "abc");
 }
 
+TEST_CASE("an environment is known by how it is written, too, whatever variables have") {
+    Machine machine;
+    const auto digests = [&] { return machine.load("shop")->digests.at("web"); };
+    const auto before = digests();
+    const std::string as_written(project::written_key), colour = project::written_key_of("COLOUR");
+    CHECK(before.contains(colour));
+    CHECK_FALSE(before.contains(project::written_key_of("ROOT")));
+
+    machine.environment.back() = "COLOUR=green";
+    CHECK(digests().at("env") != before.at("env"));
+    CHECK(digests().at(as_written) == before.at(as_written));
+    machine.listening = {3000};
+    CHECK(digests().at(as_written) != before.at(as_written));  // its PORT is no variable's value
+    machine.listening.clear();
+    machine.tree.write("shop/.env", "TOKEN=abd\n");
+    CHECK(digests().at(as_written) != before.at(as_written));
+    CHECK(digests().at(colour) == before.at(colour));
+    machine.tree.write("shop/persistproc.toml",
+                       "[process.web]\nrun = 'x'\nenv = { COLOUR = '${env.COLOUR:-red}' }\nport = '3000+'\n");
+    CHECK(digests().at(colour) != before.at(colour));
+}
+
 TEST_CASE("a file of variables that everybody may write is not read") {
     const Machine machine;
     REQUIRE(::chmod(machine.tree.path("shop/.env").c_str(), 0666) == 0);
