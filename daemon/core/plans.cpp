@@ -51,6 +51,7 @@ PlanFacts facts_of(const Process& process) {
     const bool had_program = outcome && outcome->reason != OutcomeReason::exec_failed;
     out.run = process.life.last_run();
     out.has_tree = is_live;
+    out.may_have_strays = process.may_have_strays();
     // A child that has a pid may not have executed the program yet, and may never.
     const bool may_run = process.is<Unreachable>() && process.run_state.exec_confirmed != 0;
     out.has_started = process.is<Running>() || process.is<Stopping>() || may_run || (is_over && had_program);
@@ -62,9 +63,9 @@ PlanFacts facts_of(const Process& process) {
 }
 
 bool is_same(const PlanFacts& a, const PlanFacts& b) {
-    return a.run == b.run && a.has_tree == b.has_tree && a.has_started == b.has_started && a.is_ready == b.is_ready &&
-           a.has_ended == b.has_ended && a.ended_well == b.ended_well && a.is_final == b.is_final &&
-           a.printed == b.printed;
+    return a.run == b.run && a.has_tree == b.has_tree && a.may_have_strays == b.may_have_strays &&
+           a.has_started == b.has_started && a.is_ready == b.is_ready && a.has_ended == b.has_ended &&
+           a.ended_well == b.ended_well && a.is_final == b.is_final && a.printed == b.printed;
 }
 
 bool is_still_to_come(const Process& process) {
@@ -104,7 +105,8 @@ Stage stage_of(const Process& process) {
     const ProcessRecord& record = process.record;
     const bool runs = process.life.is_live() || runs_again(process.life.phase());
     if (is_still_to_come(process)) return Stage::waiting;
-    if (record.planned == Planned::stopping) return runs || process.has_tree() ? Stage::stopping : Stage::idle;
+    const bool has_any = runs || process.has_tree() || process.may_have_strays();
+    if (record.planned == Planned::stopping) return has_any ? Stage::stopping : Stage::idle;
     if (runs) return Stage::up;
     if (record.planned == Planned::down || !record.planned) return Stage::idle;
     return is_done(process) ? Stage::up : Stage::failed;
@@ -733,7 +735,7 @@ Task<> Plans::begin_down(ProjectPtr project, std::set<std::string> names, bool f
         ProcessRecord& record = process->record;
         if (record.planned == Planned::waiting) operations_.withdraw(*process);
         const bool runs = process->has_tree() || runs_again(process->life.phase()) || process->operation.is_held();
-        record.planned = runs ? Planned::stopping : Planned::down;
+        record.planned = runs || process->may_have_strays() ? Planned::stopping : Planned::down;
         record.planned_by = actor;
         record.plan_causes.clear();
         change.processes.push_back(record);

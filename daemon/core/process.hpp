@@ -48,6 +48,7 @@ struct Process {
     rundir::RunState run_state;                  // the newest that was heard, also of one that is over
     rundir::Nonce nonce{};
     StrayRoots unended;           // of the run before, where a start came to nothing before it ended them
+    std::uint32_t swept_run = 0;  // the newest of which whatever lived without a keeper was ended
     std::uint64_t cut_bytes = 0;  // of the output of that run, at its end: gone with a power cut
     std::optional<rundir::Format> other_format;  // of one that is unsupported
     bool has_other_keeper = false;               // and its shim lives, as far as was seen
@@ -98,6 +99,8 @@ struct Process {
         if (has_no_keeper) return StrayRoots{nonce, {run_state.pid, run_state.start_ticks}};
         return run ? StrayRoots{} : unended;
     }
+    /// Whether something of it may live that nobody keeps, and that nobody has ended yet.
+    bool may_have_strays() const noexcept { return !strays().is_none() && swept_run != life.last_run(); }
     /// A run is being made, or its tree is being ended: who wants something of it waits.
     bool is_moving() const noexcept { return is<Starting>() || is<Stopping>(); }
 };

@@ -262,8 +262,10 @@ void ProcessDriver::forget(const ProcessPtr& process) {
 Task<> ProcessDriver::end_strays(ProcessPtr process) {
     const StrayRoots strays = process->strays();
     if (strays.is_none()) co_return;
+    const std::uint32_t run = process->life.last_run();
     co_await world_.directories.kill_strays(strays);
     process->unended = {};
+    process->swept_run = run;
     process->reading.of_tree.taken.reset();  // what was seen of them is no more
 }
 

@@ -64,7 +64,8 @@ ProjectPlan::Actions ProjectPlan::down(const std::set<std::string>& names) {
         if (item.stage == Stage::stopping) continue;
         // Between two runs of its own there is no tree, and another to come.
         const bool runs_again = item.facts.run > 0 && !item.facts.is_final;
-        item.stage = item.facts.has_tree || item.awaits_run || runs_again ? Stage::stopping : Stage::idle;
+        const bool has_any = item.facts.has_tree || item.facts.may_have_strays;
+        item.stage = has_any || item.awaits_run || runs_again ? Stage::stopping : Stage::idle;
         item.is_asked = false;
     }
     move_on(out);
@@ -101,7 +102,7 @@ ProjectPlan::Actions ProjectPlan::learn(const std::string& process, PlanFacts fa
             }
             break;
         case Stage::stopping:
-            if (!item.awaits_run && !now.has_tree && now.is_final) item.stage = Stage::idle;
+            if (!item.awaits_run && !now.has_tree && !now.may_have_strays && now.is_final) item.stage = Stage::idle;
             break;
         case Stage::idle:
         case Stage::waiting:

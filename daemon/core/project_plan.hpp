@@ -30,6 +30,7 @@ namespace persistproc::core {
 struct PlanFacts {
     std::uint32_t run = 0;          // the newest there was; 0: none
     bool has_tree = false;          // something of it lives
+    bool may_have_strays = false;   // or may live without a keeper: a stop ends it
     bool has_started = false;       // its program runs, or ran in this run
     bool is_ready = false;          // its checks hold; a oneshot: it has ended with success
     bool has_ended = false;         // the present run, however

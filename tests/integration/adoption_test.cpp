@@ -1,17 +1,15 @@
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/random.hpp"
 #include "common/rundir/paths.hpp"
-#include "common/rundir/run_mark.hpp"
 #include "daemon/registry/database.hpp"
 #include "daemon/registry/registry.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/marked_program.hpp"
 
 namespace adoption_test {
 
@@ -57,33 +55,6 @@ core::StoreSnapshot snapshot_of(const tests::TemporaryDirectory& data) {
     if (!snapshot) throw std::runtime_error(snapshot.error().message);
     return std::move(*snapshot);
 }
-
-/// A program that carries the mark of a run, and nothing else that tells whose it is.
-class Marked {
-public:
-    explicit Marked(const std::string& mark) {
-        std::string variable = std::string(rundir::run_mark_name) + "=" + mark;
-        char name[] = "/bin/sleep", how_long[] = "1000";
-        char* const argv[] = {name, how_long, nullptr};
-        char* const environment[] = {variable.data(), nullptr};
-        if (::posix_spawn(&pid_, name, nullptr, nullptr, argv, environment) != 0)
-            throw std::runtime_error("/bin/sleep cannot be executed");
-    }
-    Marked(const Marked&) = delete;
-    Marked& operator=(const Marked&) = delete;
-    ~Marked() {
-        ::kill(pid_, SIGKILL);
-        ::waitpid(pid_, nullptr, 0);
-    }
-    base::PidIdentity identity() const { return {pid_, base::find_start_ticks(pid_).value_or(0)}; }
-    bool lives() const {
-        siginfo_t info{};
-        return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
-    }
-
-private:
-    pid_t pid_ = 0;
-};
 
 Json only_view(DaemonInProcess& daemon) {
     return daemon.call("list_processes", Json::object())["structuredContent"]["processes"][0];
@@ -364,7 +335,7 @@ TEST_CASE("a process whose directory somebody has removed is lost, and what live
         std::filesystem::remove_all(paths.runs / "1");
         std::filesystem::create_directory(paths.runs / "1");
     }
-    const Marked program(mark);
+    const tests::MarkedProgram program(mark);
     for (int daemons = 0; daemons < 2; ++daemons) {
         DaemonInProcess daemon({}, data);
         const Json view = only_view(daemon);
@@ -393,7 +364,7 @@ TEST_CASE("a process whose directory was away for one daemon, and is back for th
         daemon.call("start_process",
                     Json{{"command", Json::array({"a"})}, {"working_directory", "/"}, {"label", "web"}});
     }
-    const Marked program(snapshot_of(*data).last_runs.front().mark);
+    const tests::MarkedProgram program(snapshot_of(*data).last_runs.front().mark);
     write_state(*data, [&](rundir::RunState& state) {
         state.phase = rundir::Phase::started;
         state.pid = program.identity().pid;
@@ -425,7 +396,7 @@ TEST_CASE("a process whose directory was away for one daemon, and is back for th
 }
 
 TEST_CASE("nobody is taken for a program from before the machine was restarted") {
-    const Marked another("");
+    const tests::MarkedProgram another("");
     auto data = left_behind([&](rundir::RunState& state) {
         state.phase = rundir::Phase::started;
         state.boot_id.fill(7);

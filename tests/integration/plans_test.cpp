@@ -7,9 +7,12 @@
 
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
+#include "common/base/random.hpp"
 #include "common/rundir/paths.hpp"
+#include "daemon/core/run_files.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/marked_program.hpp"
 #include "tests/support/written_log.hpp"
 
 namespace plans_test {
@@ -267,6 +270,39 @@ TEST_CASE("given what is up, when it goes down, then each is told once nothing t
     await_run(daemon, run(2, 2));
     daemon.shims.find(run(2, 2))->end(0);
     await_state(daemon, 3, ProcessState::running);
+}
+
+TEST_CASE("given what a lost run left running, when its project goes down, then nothing of it is left") {
+    using namespace std::chrono_literals;
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    UpOrder order = shop();
+    order.processes = {process("db"), process("api", {on("db")})};
+    order.chosen = {"db", "api"};
+    std::string mark;
+    {
+        DaemonInProcess daemon({}, data);
+        up(daemon, order);
+        await_state(daemon, 2, ProcessState::running);
+        const auto spec = core::load_spec(data->path(), run(2, 1));
+        REQUIRE(spec);
+        mark = base::to_hex(spec->nonce);
+    }
+    const tests::MarkedProgram program(mark);
+    for (const std::uint32_t each : {1u, 2u})
+        write_state(*data, run(each, 1), [](rundir::RunState& state) { state.phase = rundir::Phase::started; });
+    DaemonInProcess daemon({}, data);
+    await_state(daemon, 2, ProcessState::lost);
+    std::optional<Result<std::vector<std::string>>> answer;
+    auto ask = [](DaemonInProcess* in, std::optional<Result<std::vector<std::string>>>* into) -> Task<> {
+        std::vector<std::string> all;
+        auto got = co_await in->supervisor.down(file, std::move(all), false, false, "test");
+        into->emplace(std::move(got));
+    };
+    async::TaskGroup tasks(daemon.io.get_executor());
+    tasks.spawn("down", ask(&daemon, &answer));
+    daemon.advance_until(100ms, [&] { return answer.has_value(); });
+    CHECK(*answer);
+    CHECK(!program.lives());
 }
 
 TEST_CASE("given a down on its way, when up is asked for, then what was not told to stop yet runs on") {

@@ -71,6 +71,21 @@ TEST_CASE("given a chain, when it comes up, then each starts once what it needs 
     CHECK(text(plan.up(all)).empty());
 }
 
+TEST_CASE("given what has ended and may have left something without a keeper, when it goes down, then it is stopped") {
+    ProjectPlan plan = shop();
+    plan.up({"db"});
+    plan.learn("db", started(1));
+    PlanFacts lost = ended(1, false);
+    lost.may_have_strays = true;
+    CHECK(text(plan.learn("db", lost)).empty());
+    CHECK(plan.stage("db") == Stage::failed);
+    CHECK(text(plan.down({"db"})) == "stop db");
+    CHECK(text(plan.learn("db", lost)).empty());
+    CHECK(plan.stage("db") == Stage::stopping);
+    plan.learn("db", ended(1, false));
+    CHECK(plan.stage("db") == Stage::idle);
+}
+
 TEST_CASE("given a dependency that fails twice and then is ready, when others wait for it, then they wait, and start") {
     ProjectPlan plan = shop();
     plan.up({"db", "migrate"});
