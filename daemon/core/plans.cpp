@@ -184,6 +184,11 @@ Plans::Plans(run::RunWorld& world, Store& store, ProcessTable& table, Events& ev
         const auto project = membership ? find(membership->file) : nullptr;
         return !project || project->plan.may_restart(membership->process);
     };
+    driver_.waits_for = [this](const Process& process) {
+        const auto& membership = process.record.definition.membership;
+        const auto project = membership ? find(membership->file) : nullptr;
+        return project ? project->plan.missing(membership->process) : std::vector<std::string>();
+    };
     driver_.obstacle = [this](const Process& process) -> std::optional<std::string> {
         const auto& membership = process.record.definition.membership;
         const auto project = membership ? find(membership->file) : nullptr;

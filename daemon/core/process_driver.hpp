@@ -68,6 +68,8 @@ public:
     /// Whether a process that waits to run again may do so when its time has come; else it is asked again after each
     /// change of it. Empty: always.
     std::function<bool(const Process&)> may_run_again;
+    /// What a process waits for in its project before it is begun. Empty, or none: it does not wait.
+    std::function<std::vector<std::string>(const Process&)> waits_for;
     /// What a process needs in its project and cannot have, "db of its project, which exited with code 3". Empty, or
     /// nothing: it may be begun.
     std::function<std::optional<std::string>(const Process&)> obstacle;

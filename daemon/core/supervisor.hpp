@@ -49,7 +49,7 @@ public:
     Task<Result<ProcessView>> stop(ops::StopRequest request, std::string actor);
 
     /// Stop, then start with the same definition and environment, as one operation. Errors: as stop and start; conflict
-    /// (stopped by somebody else meanwhile).
+    /// (stopped by somebody else meanwhile; it waits for what it needs in its project, and goes on waiting).
     Task<Result<ops::RestartResponse>> restart(ops::RestartRequest request, std::string actor);
 
     /// Sends one signal to the program's process group. Errors: not_found, ambiguous, conflict (does not run), invalid.

@@ -344,7 +344,8 @@ TEST_CASE("given who waits, when somebody begins it before its turn, then its pr
     order.chosen.insert("web");
     up(daemon, std::move(order));
     await_run(daemon, run(2, 1));
-    CHECK(error_code(daemon.call("restart_process", Json{{"process", "shop/api"}})).empty());
+    const Json as_it_is{{"process", "shop/api"}, {"command", Json::array({"run-api"})}, {"working_directory", "/"}};
+    CHECK(error_code(daemon.call("start_process", as_it_is)).empty());
     await_run(daemon, run(4, 1));
     // Its turn comes, and has been taken.
     daemon.shims.find(run(2, 1))->end(0);
@@ -352,6 +353,20 @@ TEST_CASE("given who waits, when somebody begins it before its turn, then its pr
     daemon.io.poll();
     CHECK(daemon.shims.spawned() == 4);
     CHECK(daemon.supervisor.plans().progress(file, {}).failed.empty());
+}
+
+TEST_CASE("given who waits, when a restart of it is asked for, then it waits on, and says for what") {
+    DaemonInProcess daemon;
+    up(daemon, shop());
+    await_run(daemon, run(2, 1));
+    const Json refused = daemon.call("restart_process", Json{{"process", "shop/api"}});
+    CHECK(error_code(refused) == "conflict");
+    CHECK(refused.dump().find("waits for migrate") != std::string::npos);
+    CHECK(state_of(daemon, "shop/api") == "waiting");
+    CHECK(daemon.shims.spawned() == 2);
+    daemon.shims.find(run(2, 1))->end(0);
+    await_state(daemon, 3, ProcessState::running);
+    CHECK(daemon.shims.spawned() == 3);
 }
 
 TEST_CASE("given who waits, when what it needs is removed, then it does not begin") {

@@ -63,6 +63,11 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     if (process->is<Unreachable>()) co_return not_reached(*process, "nothing was done");
     if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
 
+    if (const auto missing = driver_.waits_for ? driver_.waits_for(*process) : std::vector<std::string>();
+        !missing.empty())
+        co_return Error{ErrorCode::conflict,
+                        fmt::format("{} waits for {} of its project, and is begun once that is there", process->shown(),
+                                    fmt::join(missing, ", "))};
     if (auto understood = check_understood(*process); !understood) co_return understood.error();
     if (auto room = check_room(*process); !room) co_return room.error();
     if (!process->life.is_live())
