@@ -196,18 +196,31 @@ Task<> FileWatches::act(WatchedPtr watched) {
 
 Task<> FileWatches::run_again(WatchedPtr watched, std::string path) {
     watched->is_run_again = true;
+    const auto then = supervisor_.watched_state(watched->id);
+    const bool may_restart = co_await supervisor_.may_restart(watched->id);
+    const auto now = holds(watched) ? supervisor_.watched_state(watched->id) : std::nullopt;
+    // Else it was stopped meanwhile, or begun since the change, or is about to be.
+    const bool is_due = may_restart && then && now && now->run == then->run;
+    if (is_due) {
+        // Whatever has changed until now is part of the run that is to come.
+        watched->bursts.drop();
+        co_await restart(watched, std::move(path));
+    }
+    watched->is_run_again = false;
+    if (const auto state = supervisor_.watched_state(watched->id)) watched->run = state->run;
+}
+
+Task<> FileWatches::restart(WatchedPtr watched, std::string path) {
     ops::RestartRequest request;
     request.process = to_string(watched->id);
     // Whoever asks why it ended is told who: this.
     std::string actor = "a change of " + base::excerpt(path);
     auto done = co_await supervisor_.restart(std::move(request), std::move(actor));
-    watched->is_run_again = false;
     if (done)
         supervisor_.note_changed_file(watched->id, base::excerpt(path));
     else
         base::report(base::Severity::warning, "{}: {} has changed: {}", to_string(watched->id), base::excerpt(path),
                      done.error().message);
-    if (const auto state = supervisor_.watched_state(watched->id)) watched->run = state->run;
 }
 
 void FileWatches::note_change(const WatchedPtr& watched, std::string path) {

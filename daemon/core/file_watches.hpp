@@ -46,6 +46,7 @@ private:
 
     Task<> act(WatchedPtr watched);
     Task<> run_again(WatchedPtr watched, std::string path);
+    Task<> restart(WatchedPtr watched, std::string path);
 
     /// Takes in the directories below this one. `is_anew`: this is the root, and no other directory counts any more.
     Task<> walk(WatchedPtr watched, std::string directory, bool is_anew);

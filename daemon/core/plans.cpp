@@ -979,6 +979,19 @@ Task<> Plans::restart(ProjectPtr project, ProcessPtr process) {
             fmt::format("{} was not restarted: {}", process->name(), restarted.error().message));
 }
 
+Task<bool> Plans::may_restart(ProcessId id) {
+    for (;;) {
+        const auto process = table_.find(id);
+        if (!process) co_return false;
+        const auto& membership = process->record.definition.membership;
+        const ProjectPtr project = membership ? find(membership->file) : nullptr;
+        if (!project) co_return true;
+        if (project->plan.stage(membership->process) == Stage::waiting) co_return false;
+        if (project->plan.may_restart(membership->process)) co_return true;
+        co_await project->moved.wait();
+    }
+}
+
 // ---- what is asked about it ----
 
 UpProgress Plans::progress(const std::string& file, const std::vector<std::string>& names) const {

@@ -90,6 +90,10 @@ public:
     /// Completes when one of them has failed, all are ready, or `until` has come.
     Task<UpProgress> settled(std::string file, std::vector<std::string> names, MonoTime until);
 
+    /// Completes once nothing that the process needs, and that is wanted up, is missing: it may be restarted by
+    /// whatever is no request. False: it need not be, since it waits to be begun, or is gone. Of no project: at once.
+    Task<bool> may_restart(ProcessId id);
+
     /// The processes of a project, by name; ids of those that are known.
     std::map<std::string, ProcessId> members(const std::string& file) const;
     /// Those that wait for `process`, or for what waits for it.

@@ -85,6 +85,8 @@ public:
     Task<Result<std::vector<RunRoot>>> run_roots();
     /// Nothing: there is no such process, or it is not to be touched.
     std::optional<WatchedState> watched_state(ProcessId id) const;
+    /// As Plans::may_restart.
+    Task<bool> may_restart(ProcessId id) { return plans_.may_restart(id); }
     /// Its newest run was begun since this file had changed.
     void note_changed_file(ProcessId id, std::string path);
     /// Why changes of its files do not run it again, for its views. Nothing: they do, or none are watched.

@@ -4,8 +4,10 @@
 #include <fstream>
 
 #include "common/base/file.hpp"
+#include "common/rundir/paths.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/written_log.hpp"
 
 namespace file_watches_test {
 
@@ -192,6 +194,61 @@ TEST_CASE("a run that somebody begins needs no other one for what changed before
     web.daemon.call("restart_process", Json{{"process", "p1"}});
     web.settle();
     CHECK_FALSE(web.is_run_again());
+}
+
+TEST_CASE("a change of who needs what is not ready runs it again once that is, and once") {
+    Watching web;
+    // It becomes a project's, with a database that says when it is ready.
+    core::UpProcess db, site;
+    domain::Check check;
+    check.subject = domain::LogCheck{"up"};
+    db.definition.command = {"b"};
+    db.definition.ready = {check};
+    site.definition.command = {"a"};
+    site.definition.watch = domain::Watch{
+        .directory = web.root.path().native(), .paths = {"src/**/*.js", "*.toml"}, .ignore = {"src/made.js"}};
+    domain::Dependency on_db;
+    on_db.process = "db";
+    core::UpOrder order;
+    order.file = web.root.path() / "persistproc.toml";
+    for (auto* const each : {&db, &site}) {
+        const bool is_db = each == &db;
+        domain::Membership membership;
+        membership.file = order.file;
+        membership.process = is_db ? "db" : "web";
+        if (!is_db) membership.depends_on = {on_db};
+        order.chosen.insert(membership.process);
+        each->definition.working_directory = web.root.path().native();
+        each->definition.membership = std::move(membership);
+        order.processes.push_back(*each);
+    }
+    async::TaskGroup tasks(web.daemon.io.get_executor());
+    const auto bring_up = [](DaemonInProcess* in, core::UpOrder asked) -> Task<> {
+        const auto steps = co_await in->supervisor.up(std::move(asked), "test");
+        REQUIRE(steps);
+    };
+    tasks.spawn("up", bring_up(&web.daemon, std::move(order)));
+    const auto is_running = [&] { return web.daemon.supervisor.find({2})->state == ProcessState::running; };
+    web.daemon.run_until([&] { return tasks.size() == 0 && is_running(); });
+    tests::WrittenLog log{rundir::process_paths(web.daemon.data->path(), {2}).log};
+    const auto become_ready = [&](std::uint32_t run) {
+        log.run = run;
+        log.out("up\n");
+        web.daemon.advance_until(10ms, [&] { return web.daemon.supervisor.find({2})->ready == true; });
+    };
+    become_ready(1);
+    web.write("src/a.js");
+    CHECK(web.is_run_again());
+    const std::uint32_t before = web.run();
+    web.daemon.call("restart_process", Json{{"process", "p2"}});
+    web.write("src/a.js");
+    CHECK_FALSE(web.is_run_again());
+    web.write("src/deep/b.js");
+    CHECK_FALSE(web.is_run_again());
+    become_ready(2);
+    web.daemon.advance_until(10ms, [&] { return web.run() != before; });
+    CHECK_FALSE(web.is_run_again());
+    CHECK(web.run() == before + 1);
 }
 
 TEST_CASE("a process that changes what it watches is left alone after ten runs, and says so") {
