@@ -19,7 +19,8 @@ bool can_restart(const ProcessView& view) { return domain::is_live(view) || view
 struct Restarts {
     ops::RestartRequest asked;  // of each
     Beginnings beginnings;
-    std::map<std::string, std::int64_t> old_pids{};  // by id
+    std::map<std::string, std::int64_t> old_pids{};                // by id
+    std::map<std::string, std::vector<std::string>> dependents{};  // that were restarted after it, by id
 };
 
 Task<ViewResult> restart_one(Context context, DaemonClient& client, std::string target, Restarts& restarts) {
@@ -30,6 +31,7 @@ Task<ViewResult> restart_one(Context context, DaemonClient& client, std::string 
     --restarts.beginnings.asking;
     if (!restarted) co_return restarted.error();
     if (restarted->old_pid) restarts.old_pids[restarted->id] = *restarted->old_pid;
+    if (!restarted->dependents.empty()) restarts.dependents[restarted->id] = restarted->dependents;
     ProcessView begun = std::move(*restarted);
     co_return co_await watch_one(context, client, std::move(begun), restarts.beginnings);
 }
@@ -51,7 +53,10 @@ static Task<int> restart(Context context, RestartArguments options) {
     const int settled = restarts.beginnings.status();
     const auto was_text = [&restarts](const ProcessView& view) {
         const auto old = restarts.old_pids.find(view.id);
-        return old == restarts.old_pids.end() ? std::string() : fmt::format(" (was {})", old->second);
+        const auto then = restarts.dependents.find(view.id);
+        std::string out = old == restarts.old_pids.end() ? std::string() : fmt::format(" (was {})", old->second);
+        if (then != restarts.dependents.end()) out += fmt::format("; then {}", fmt::join(then->second, ", "));
+        return out;
     };
     const bool is_one = options.targets.size() == 1 && results.results.size() == 1 && options.targets.front() != "all";
     if (!is_one || !results.results.front()) {
@@ -65,8 +70,8 @@ static Task<int> restart(Context context, RestartArguments options) {
     const ProcessView& view = *results.results.front();
     if (context.console.json()) {
         const auto old = restarts.old_pids.find(view.id);
-        context.console.print(
-            format::restarted_json(view, old == restarts.old_pids.end() ? std::nullopt : std::optional(old->second)));
+        const auto old_pid = old == restarts.old_pids.end() ? std::nullopt : std::optional(old->second);
+        context.console.print(format::restarted_json(view, old_pid, restarts.dependents[view.id]));
     } else if (settled == 0) {
         context.console.answer(begun_line(view) + was_text(view));
     }

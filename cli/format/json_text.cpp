@@ -50,9 +50,11 @@ std::string started_json(const ProcessView& view, bool created) {
     return document(out);
 }
 
-std::string restarted_json(const ProcessView& view, std::optional<std::int64_t> old_pid) {
+std::string restarted_json(const ProcessView& view, std::optional<std::int64_t> old_pid,
+                           const std::vector<std::string>& dependents) {
     Json out = schema::to_json(view);
     out["old_pid"] = or_null(old_pid);
+    if (!dependents.empty()) out["dependents"] = dependents;
     return document(out);
 }
 

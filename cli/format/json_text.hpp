@@ -36,7 +36,9 @@ std::string views_json(const std::vector<ProcessView>& views, const std::optiona
 
 /// A view with more members after its own.
 std::string started_json(const ProcessView& view, bool created);
-std::string restarted_json(const ProcessView& view, std::optional<std::int64_t> old_pid);
+/// `dependents`: labels of what was restarted after it.
+std::string restarted_json(const ProcessView& view, std::optional<std::int64_t> old_pid,
+                           const std::vector<std::string>& dependents);
 
 /// One object with text members alone, in order.
 using Texts = std::vector<std::pair<std::string, std::optional<std::string>>>;

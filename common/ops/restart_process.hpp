@@ -62,13 +62,15 @@ void carry_bytes(RestartRequest& request);
 
 struct RestartResponse : domain::ProcessView {
     std::optional<std::int64_t> old_pid;
-    std::string cursor;  // where the output of its run begins
+    std::string cursor;                   // where the output of its run begins
+    std::vector<std::string> dependents;  // that were restarted after it: labels
 
     template <class Each>
     static constexpr void fields(Each&& each) {
         domain::ProcessView::fields(each);
         each(schema::field("old_pid", &RestartResponse::old_pid));
         each(schema::field("cursor", &RestartResponse::cursor).absent_if_empty().left_out_if_absent());
+        each(schema::field("dependents", &RestartResponse::dependents).absent_if_empty().left_out_if_absent());
     }
 };
 

@@ -63,6 +63,12 @@ struct UpProgress {
     bool is_settled() const noexcept { return pending.empty(); }
 };
 
+/// Processes of a project that were restarted one after the other. Names of processes.
+struct RestartedInOrder {
+    std::vector<std::string> restarted;
+    std::vector<std::string> left;  // it took too long until what they need was ready
+};
+
 class Plans {
 public:
     /// References outlive it.
@@ -84,6 +90,16 @@ public:
     /// Errors: not_found (a name, nearest); of a process that does not end: as Operations::stop.
     Task<Result<std::vector<std::string>>> down(std::string file, std::vector<std::string> names, bool only, bool force,
                                                 std::string actor);
+
+    /// Restarts those named, which are members, in the order of their dependencies, each once what it needs of those
+    /// before it is ready, until `until`. What waits to be begun waits on. Whoever is restarted with another
+    /// (Dependency::restart) is so once. Errors: as Operations::restart, with what was done before; conflict (what it
+    /// needs was restarted and is not there any more).
+    Task<Result<RestartedInOrder>> restart_in_order(std::string file, std::vector<std::string> names, std::string actor,
+                                                    MonoTime until);
+    /// As Operations::restart, and then in the same way whatever needs it in its project, and runs; however long that
+    /// takes.
+    Task<Result<ops::RestartResponse>> restart_with_dependents(ops::RestartRequest request, std::string actor);
 
     /// `names`: none: all of the project.
     UpProgress progress(const std::string& file, const std::vector<std::string>& names) const;
@@ -111,6 +127,7 @@ public:
 private:
     struct Project;
     struct Applying;
+    struct Restarting;
     using ProjectPtr = std::shared_ptr<Project>;
     struct Step;
     using StepPtr = std::shared_ptr<Step>;
@@ -144,6 +161,8 @@ private:
     Task<> start(ProjectPtr project, ProcessPtr process);
     Task<> stop(ProjectPtr project, ProcessPtr process, bool force);
     Task<> restart(ProjectPtr project, ProcessPtr process);
+    Task<Result<void>> restart_next(ProjectPtr project, std::string name, std::string actor,
+                                    std::optional<MonoTime> until, std::shared_ptr<RestartedInOrder> done);
 
     run::RunWorld& world_;
     Store& store_;

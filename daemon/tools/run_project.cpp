@@ -260,14 +260,12 @@ Task<mcp::ToolResult> of_applied(Core core, Request request, mcp::CallContext co
     const MonoTime until =
         patience_of(core, request, request.action == ProjectAction::restart ? usual_patience_seconds : 0);
     if (request.action == ProjectAction::restart) {
-        for (const auto& name : plans.in_start_order(*file, out.chosen)) {
-            ops::RestartRequest one;
-            one.process = to_string(members.at(name));
-            auto restarted = co_await core.supervisor.restart(std::move(one), actor);
-            if (!restarted) co_return mcp::tool_failure(restarted.error());
-            std::vector<std::string> only{name};
-            co_await plans.settled(*file, std::move(only), until);
-        }
+        auto restarted = co_await core.supervisor.restart_in_order(*file, out.chosen, actor, until);
+        if (!restarted) co_return mcp::tool_failure(restarted.error());
+        if (!restarted->left.empty())
+            out.notes.push_back(fmt::format("not restarted, since what they need was not ready in time: {}",
+                                            fmt::join(restarted->left, ", ")));
+        co_await plans.settled(*file, out.chosen, until);
     } else if (request.action == ProjectAction::show) {
         co_await plans.settled(*file, out.chosen, until);
         if (has_changed(plans, *file, out.chosen, loaded))

@@ -527,6 +527,68 @@ TEST_CASE("given who waits for a line, when it is printed, then it begins, whate
     daemon.advance_until(10ms, [&] { return daemon.supervisor.find({2})->state == ProcessState::running; });
 }
 
+TEST_CASE("given a restart with dependents, when what they need is not ready, then they wait, and all are named") {
+    using namespace std::chrono_literals;
+    DaemonInProcess daemon;
+    domain::Check check;
+    check.subject = domain::LogCheck{"up"};
+    Dependency on_db = on("db", Condition::ready);
+    on_db.restart = GENERATE(false, true);
+    UpOrder order = shop();
+    order.processes = {process("db"), process("api", {on_db}), process("web", {on("api")}), process("docs")};
+    order.processes.front().definition.ready = {check};
+    order.chosen = {"db", "api", "web", "docs"};
+    CHECK(up(daemon, std::move(order)) == "db begun, api begun, web begun, docs begun");
+    await_run(daemon, run(1, 1));
+    tests::WrittenLog log{rundir::process_paths(daemon.data->path(), {1}).log};
+    log.out("up\n");
+    const auto runs = [&](std::uint32_t number) {
+        const auto found = daemon.supervisor.find({number});
+        return found->state == ProcessState::running ? found->run : 0;
+    };
+    daemon.advance_until(10ms, [&] { return runs(3) == 1; });
+
+    const int asked = daemon.call_later("restart_process", Json{{"process", "shop/db"}, {"dependents", true}});
+    daemon.run_until([&] { return runs(1) == 2; });
+    daemon.advance(1s);
+    CHECK(!daemon.is_answered(asked));
+    CHECK(runs(2) == 1);
+    CHECK(runs(3) == 1);
+    log.run = 2;
+    log.out("up\n");
+    daemon.advance_until(10ms, [&] { return daemon.is_answered(asked); });
+    const Json answer = daemon.answer(asked)["result"]["structuredContent"];
+    CHECK(answer["run"] == "p1.2");
+    CHECK(answer["dependents"] == Json::array({"shop/api", "shop/web"}));
+    daemon.advance(1s);
+    CHECK(runs(2) == 2);
+    CHECK(runs(3) == 2);
+    CHECK(runs(4) == 1);
+}
+
+TEST_CASE("given a restart with dependents, when what they need fails, then they run on, and it is said") {
+    DaemonInProcess daemon;
+    UpOrder order = shop();
+    order.processes = {process("db"), process("api", {on("db", Condition::ready)})};
+    domain::Check check;
+    check.subject = domain::LogCheck{"up"};
+    order.processes.front().definition.ready = {check};
+    order.chosen = {"db", "api"};
+    up(daemon, std::move(order));
+    await_run(daemon, run(1, 1));
+    tests::WrittenLog log{rundir::process_paths(daemon.data->path(), {1}).log};
+    log.out("up\n");
+    daemon.advance_until(std::chrono::milliseconds(10), [&] { return daemon.shims.find(run(2, 1)) != nullptr; });
+    await_state(daemon, 2, ProcessState::running);
+    const int asked = daemon.call_later("restart_process", Json{{"process", "shop/db"}, {"dependents", true}});
+    await_run(daemon, run(1, 2));
+    daemon.shims.find(run(1, 2))->end(1);
+    const Json answer = daemon.answer(asked)["result"];
+    CHECK(error_code(answer) == "conflict");
+    CHECK(answer.dump().find("db restarted; api was not") != std::string::npos);
+    CHECK(daemon.supervisor.find({2})->run == 1);
+}
+
 TEST_CASE("given independent processes that end slowly, when all go down, then each is told before any has ended") {
     DaemonInProcess daemon;
     UpOrder order = shop();
