@@ -25,6 +25,13 @@ struct Before;
 struct AtRest;
 struct ChecksOfRun;
 
+/// A run is being ended by its stop command: once, however many ask for its end.
+struct StopByCommand {
+    std::uint32_t run = 0;
+    MonoTime until{};      // then it is killed: of several graces the shortest counts
+    bool is_over = false;  // the command is: the program has been told since
+};
+
 struct Process {
     Process(boost::asio::any_io_executor executor, ProcessRecord initial)
         : record(std::move(initial)), operation(executor), changed(executor) {}
@@ -43,9 +50,10 @@ struct Process {
     std::shared_ptr<AtRest> at_rest;     // as it was, until the start on its way is known to have a program
 
     // The newest run.
-    std::shared_ptr<run::RunDriver> run;         // nothing: none is there to talk to
-    std::shared_ptr<run::RunDriver> failed_run;  // of a start that came to nothing: its shim may still be leaving
-    rundir::RunState run_state;                  // the newest that was heard, also of one that is over
+    std::shared_ptr<run::RunDriver> run;             // nothing: none is there to talk to
+    std::shared_ptr<run::RunDriver> failed_run;      // of a start that came to nothing: its shim may still be leaving
+    std::shared_ptr<StopByCommand> stop_by_command;  // the newest there was
+    rundir::RunState run_state;                      // the newest that was heard, also of one that is over
     rundir::Nonce nonce{};
     StrayRoots unended;           // of the run before, where a start came to nothing before it ended them
     std::uint32_t swept_run = 0;  // the newest of which whatever lived without a keeper was ended

@@ -156,12 +156,33 @@ void ProcessDriver::end_program(const ProcessPtr& process, run::StopOrder order)
     const bool has_program = stopping != nullptr && !stopping->has_ended && process->run_state.pid > 0;
     const bool is_at_once = order.force || order.grace <= std::chrono::nanoseconds::zero();
     if (process->record.definition.stop_command.empty() || is_at_once || !has_program) return process->run->stop(order);
-    world_.tasks.spawn("stop command of " + process->name(), stop_by_command(process, process->run, order));
+    const MonoTime until = world_.clock.now() + order.grace;
+    const std::uint32_t number = process->run->id().number;
+    const auto before = process->stop_by_command;
+    if (!before || before->run != number) {
+        process->stop_by_command = std::make_shared<StopByCommand>(StopByCommand{.run = number, .until = until});
+        world_.tasks.spawn("stop command of " + process->name(),
+                           stop_by_command(process, process->run, order, process->stop_by_command));
+    } else if (before->is_over) {
+        process->run->stop(order);
+    } else if (until < before->until) {
+        before->until = until;
+        world_.tasks.spawn("shorter grace of " + process->name(), hasten_stop(process->run, order, before));
+    }
+}
+
+/// The command goes on; the program is killed when its time is over.
+Task<> ProcessDriver::hasten_stop(std::shared_ptr<run::RunDriver> run, run::StopOrder order,
+                                  std::shared_ptr<StopByCommand> stop) {
+    const MonoTime until = world_.clock.now() + order.grace;
+    co_await world_.clock.sleep_until(until);
+    order.grace = std::chrono::nanoseconds::zero();
+    if (!stop->is_over && !run->is_over()) run->stop(order);
 }
 
 /// Whatever becomes of the command, the program gets its signal, and is killed when the grace is over.
-Task<> ProcessDriver::stop_by_command(ProcessPtr process, std::shared_ptr<run::RunDriver> run, run::StopOrder order) {
-    const MonoTime until = world_.clock.now() + order.grace;
+Task<> ProcessDriver::stop_by_command(ProcessPtr process, std::shared_ptr<run::RunDriver> run, run::StopOrder order,
+                                      std::shared_ptr<StopByCommand> stop) {
     auto known = co_await know_launch(process);
     if (known && !run->is_over()) {
         const Definition& definition = process->record.definition;
@@ -175,7 +196,9 @@ Task<> ProcessDriver::stop_by_command(ProcessPtr process, std::shared_ptr<run::R
         if (!end)
             base::report(base::Severity::warning, "{}: its stop command: {}", process->name(), end.error().message);
     }
-    order.grace = std::max<std::chrono::nanoseconds>(until - world_.clock.now(), std::chrono::nanoseconds::zero());
+    stop->is_over = true;
+    order.grace =
+        std::max<std::chrono::nanoseconds>(stop->until - world_.clock.now(), std::chrono::nanoseconds::zero());
     if (!run->is_over()) run->stop(order);
 }
 

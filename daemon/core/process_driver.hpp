@@ -93,7 +93,9 @@ private:
                                     StrayRoots strays);
     Task<Result<void>> make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before, StrayRoots strays);
     void end_program(const ProcessPtr& process, run::StopOrder order);
-    Task<> stop_by_command(ProcessPtr process, std::shared_ptr<run::RunDriver> run, run::StopOrder order);
+    Task<> stop_by_command(ProcessPtr process, std::shared_ptr<run::RunDriver> run, run::StopOrder order,
+                           std::shared_ptr<StopByCommand> stop);
+    Task<> hasten_stop(std::shared_ptr<run::RunDriver> run, run::StopOrder order, std::shared_ptr<StopByCommand> stop);
     std::vector<std::string> environment_of(const Definition& definition, const LaunchContext& launch) const;
     void note_begun(const ProcessPtr& process, std::uint32_t run);
     void drop_values(const ProcessPtr& process);

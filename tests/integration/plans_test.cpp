@@ -630,6 +630,38 @@ TEST_CASE("given independent processes that end slowly, when all go down, then e
     CHECK(daemon.shims.living() == 0);
 }
 
+TEST_CASE(
+    "given a stop by a command, when another is asked for, then the command runs once, and the shorter grace counts") {
+    using namespace std::chrono_literals;
+    DaemonInProcess daemon;
+    UpOrder order = shop();
+    order.processes.resize(1);
+    order.processes.front().definition.stop_command = {"quit"};
+    order.processes.front().definition.grace_seconds = 60;
+    order.chosen = {"db"};
+    up(daemon, std::move(order));
+    await_state(daemon, 1, ProcessState::running);
+    const auto shim = daemon.shims.find(run(1, 1));
+    const auto is_told = [&] { return shim->heard.back().type == rundir::MessageType::stop; };
+    daemon.shims.holds_commands = true;
+    const int first = daemon.call_later("stop_process", Json{{"process", "shop/db"}});
+    daemon.run_until([&] { return daemon.shims.commands.size() == 1; });
+    Json request{{"process", "shop/db"}};
+    SECTION("as patiently") {}
+    SECTION("less patiently") { request["grace_seconds"] = 2; }
+    const int second = daemon.call_later("stop_process", request);
+    daemon.advance(1s);
+    CHECK(!is_told());
+    if (request.contains("grace_seconds"))
+        daemon.advance_until(100ms, is_told);
+    else
+        daemon.shims.release_commands();
+    CHECK(daemon.answer(first)["result"]["structuredContent"]["state"] == "stopped");
+    CHECK(daemon.answer(second)["result"]["structuredContent"]["state"] == "stopped");
+    CHECK(daemon.shims.commands == std::vector<std::vector<std::string>>{{"quit"}});
+    daemon.shims.release_commands();
+}
+
 TEST_CASE("given two who restart a process of a project at once, again and again, then one of it lives") {
     DaemonInProcess daemon;
     UpOrder order = shop();

@@ -66,6 +66,8 @@ public:
     std::size_t refused = 0;  // so many replacements cannot be started
     std::size_t replacements = 0;
     std::size_t connections = 0;
+    std::vector<std::vector<std::string>> commands;  // that were run beside runs
+    bool holds_commands = false;                     // they do not end
 
     ShimPtr find(RunId run) const {
         const auto found = shims_.find(run);
@@ -93,6 +95,15 @@ public:
         shim->state.phase = rundir::Phase::prepared;
         if (!silent_after_spawn) shim->push(rundir::MessageType::ready);
         co_return std::make_unique<Link>(*this, shim);
+    }
+    void release_commands() {
+        holds_commands = false;
+        released_.notify_all();
+    }
+    Task<Result<core::CommandEnd>> run_command(core::CommandOrder order) override {
+        commands.push_back(std::move(order.command));
+        while (holds_commands) co_await released_.wait();
+        co_return core::CommandEnd{};
     }
     Task<Result<std::unique_ptr<core::ShimLink>>> take_over(RunId run) override {
         if (refused > 0) {
@@ -203,6 +214,7 @@ private:
     }
 
     boost::asio::any_io_executor executor_;
+    async::Notifier released_{executor_};
     std::map<RunId, ShimPtr> shims_;
     std::int32_t next_pid_ = 1001;
 };
