@@ -40,6 +40,23 @@ struct Dependency {
     }
 };
 
+/// A number that one of its ports had when it was applied: what a lost book of ports is made of again.
+struct MemberPort {
+    std::string name, wish;  // as in that book
+    int number = 0;
+    schema::Unknown unknown;
+    friend bool operator==(const MemberPort&, const MemberPort&) = default;
+
+    template <class Each>
+    static constexpr void fields(Each&& each) {
+        using P = MemberPort;
+        using schema::field;
+        each(field("name", &P::name).absent_if_empty().left_out_if_absent());
+        each(field("wish", &P::wish));
+        each(field("number", &P::number));
+    }
+};
+
 struct Membership {
     std::string file;     // canonical path of the project's file: who the project is
     std::string name;     // of the project, for display
@@ -47,6 +64,7 @@ struct Membership {
     bool oneshot = false;
     bool autostart = true;
     std::vector<Dependency> depends_on;
+    std::vector<MemberPort> ports;
     /// Of the keys of its definition (project/digest.hpp), shortened. Empty: it was begun by other means since.
     std::map<std::string, std::string> digests;
     schema::Unknown unknown;
@@ -62,6 +80,7 @@ struct Membership {
         each(field("oneshot", &M::oneshot));
         each(field("autostart", &M::autostart));
         each(field("depends_on", &M::depends_on).absent_if_empty().left_out_if_absent());
+        each(field("ports", &M::ports).absent_if_empty().left_out_if_absent());
         each(field("digests", &M::digests));
     }
 };

@@ -179,6 +179,8 @@ void Adoption::record_anew(ProcessId id) {
         base::report(base::Severity::warning, "{}: its record was lost, and its label is in use: it is {} now",
                      to_string(id), base::quote(process->record.definition.label));
     StoreChange change;
+    if (const auto& membership = process->record.definition.membership)
+        if (auto project = projects_.relearn(*membership)) change.projects.push_back(std::move(*project));
     change.processes.push_back(process->record);
     RunRecord row{.id = RunId{id, process->record.last_run}};
     change.runs.push_back(std::move(row));

@@ -213,4 +213,32 @@ TEST_CASE("a consent is audited, and its file named") {
     CHECK(entries[0]["process"] == copies.path("shop/persistproc.toml"));
 }
 
+TEST_CASE("numbers of ports outlive the database, as far as something ran with them") {
+    Copies copies;
+    const auto data = std::make_shared<tests::TemporaryDirectory>();
+    write_shop(copies, "first");
+    write_shop(copies, "shop");
+    int number = 0;
+    {
+        DaemonInProcess daemon({}, data);
+        const int other = number_in(daemon.call("book_port", copies.port("first")));
+        Json up = copies.place("shop");
+        up.update(Json{{"action", "up"}, {"timeout_seconds", 0}});
+        CHECK(error_code(daemon.call("run_project", up)).empty());
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::running; });
+        number = number_in(daemon.call("book_port", copies.port("shop")));
+        CHECK(number != other);
+    }
+    for (const char* name : {"persistproc.db", "persistproc.db-wal", "persistproc.db-shm"})
+        std::filesystem::remove(data->path() / name);
+    for (int daemons = 0; daemons < 2; ++daemons) {
+        DaemonInProcess daemon({}, data);
+        const auto& booked = daemon.supervisor.projects().book().find(copies.path("shop/persistproc.toml"));
+        REQUIRE(booked.size() == 1);
+        CHECK(booked.front().process == "web");
+        CHECK(booked.front().wish == "20000+");
+        CHECK(booked.front().number == number);
+    }
+}
+
 }  // namespace projects_test

@@ -68,6 +68,23 @@ void Projects::take(std::vector<ProjectRecord> records) {
     make_book();
 }
 
+std::optional<ProjectRecord> Projects::relearn(const domain::Membership& member) {
+    ProjectRecord record = record_of(member.file);
+    bool is_changed = false;
+    for (const auto& port : member.ports) {
+        const bool is_known = std::any_of(record.ports.begin(), record.ports.end(), [&](const BookedPort& each) {
+            return each.process == member.process && each.name == port.name;
+        });
+        if (is_known) continue;
+        record.ports.push_back({member.process, port.name, port.wish, port.number, {}});
+        is_changed = true;
+    }
+    if (!is_changed) return std::nullopt;
+    records_.insert_or_assign(member.file, record);
+    make_book();
+    return record;
+}
+
 void Projects::make_book() {
     PortBook book;
     for (const auto& [file, record] : records_) book.set(file, record.ports);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/async/mutex.hpp"
+#include "common/domain/membership.hpp"
 #include "daemon/core/projects/project_source.hpp"
 #include "daemon/core/store.hpp"
 
@@ -26,6 +27,10 @@ public:
 
     /// What the store knew when the daemon began, before anything below is called.
     void take(std::vector<ProjectRecord> records);
+
+    /// What the store has lost and the spec of a run still says: the ports of this member, unless the book has them.
+    /// The record that this changes; nothing: none.
+    std::optional<ProjectRecord> relearn(const domain::Membership& member);
 
     /// nullptr: nothing is known of it. Valid until the next wait.
     const ProjectRecord* find(const std::string& file) const;

@@ -16,6 +16,9 @@ UpProcess up_process_of(const LoadedProject& project, const project::Process& pr
     membership.oneshot = process.oneshot;
     membership.autostart = process.autostart;
     membership.depends_on = process.depends_on;
+    for (const auto& port : project.ports)
+        if (port.process == process.name)
+            membership.ports.push_back({.name = port.name, .wish = port.wish, .number = port.number, .unknown = {}});
     out.definition.membership = std::move(membership);
     out.environment = process.environment;
     out.unset_variables = process.unset_variables;
