@@ -61,6 +61,7 @@ struct Membership {
     std::string file;     // canonical path of the project's file: who the project is
     std::string name;     // of the project, for display
     std::string process;  // its name in there
+    bool found = false;   // the file was the one of its directory, and not named by somebody
     bool oneshot = false;
     bool autostart = true;
     std::vector<Dependency> depends_on;
@@ -77,6 +78,7 @@ struct Membership {
         each(field("file", &M::file));
         each(field("name", &M::name));
         each(field("process", &M::process));
+        each(field("found", &M::found));
         each(field("oneshot", &M::oneshot));
         each(field("autostart", &M::autostart));
         each(field("depends_on", &M::depends_on).absent_if_empty().left_out_if_absent());

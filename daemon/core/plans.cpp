@@ -356,7 +356,9 @@ std::vector<Plans::StepPtr> Plans::steps_of(const OrderPtr& order) const {
         auto step = std::make_shared<Step>();
         step->told.process = name;
         step->wanted = &each;
-        step->process = find_member(order->file, name);
+        for (const auto& [id, process] : table_.all())
+            if (is_of(*order, *process) && process->record.definition.membership->process == name)
+                step->process = process;
         if (!step->process) step->process = find_adoptable(each.definition);
         if (step->process && !taken.insert(step->process->record.id).second) step->process.reset();
         out.push_back(std::move(step));
@@ -372,13 +374,47 @@ std::vector<Plans::StepPtr> Plans::steps_of(const OrderPtr& order) const {
 std::vector<std::string> Plans::gone_from(const UpOrder& order) const {
     std::vector<std::string> out;
     for (const auto& [id, process] : table_.all()) {
-        if (!is_member(*process, order.file)) continue;
+        if (!is_of(order, *process)) continue;
         const std::string& name = process->record.definition.membership->process;
         if (std::none_of(order.processes.begin(), order.processes.end(),
                          [&](const UpProcess& each) { return each.definition.membership->process == name; }))
             out.push_back(name);
     }
     return out;
+}
+
+/// A member of its file, or of one in whose place that has come.
+bool Plans::is_of(const UpOrder& order, const Process& process) const {
+    const auto& membership = process.record.definition.membership;
+    if (!membership) return false;
+    if (membership->file == order.file) return true;
+    const bool is_replaced = membership->found && order.replaces.contains(membership->file);
+    return is_replaced && !find_member(order.file, membership->process);
+}
+
+/// From now on they are its file's, whatever that makes of them.
+Task<> Plans::take_over(ProjectPtr project, OrderPtr order) {
+    StoreChange change;
+    std::set<std::string> left;
+    const auto all = table_.all();
+    for (const auto& [id, process] : all) {
+        const bool is_new = !is_member(*process, order->file) && is_of(*order, *process);
+        if (!is_new) continue;
+        auto held = co_await process->operation.lock();
+        const bool is_still = table_.holds(*process) && is_of(*order, *process);
+        if (!is_still) continue;
+        left.insert(std::exchange(process->record.definition.membership->file, order->file));
+        change.processes.push_back(process->record);
+    }
+    if (left.empty()) co_return;
+    rebuild(*project);
+    for (const auto& file : left) {
+        const ProjectPtr other = find(file);
+        if (!other) continue;
+        rebuild(*other);
+        other->moved.notify_all();
+    }
+    co_await driver_.record(std::move(change), "whose processes these are");
 }
 
 Task<> Plans::decide(StepPtr step, OrderPtr order) {
@@ -388,7 +424,7 @@ Task<> Plans::decide(StepPtr step, OrderPtr order) {
     if (!step->process) co_return;
     const ProcessPtr process = step->process;
     const UpProcess& wanted = *step->wanted;
-    const bool is_adopted = !is_member(*process, order->file);
+    const bool is_adopted = !is_of(*order, *process);
     const bool is_ending = process->stopping > 0 || (process->life.is_live() && process->life.wanted() == Wanted::down);
     const bool runs = !is_ending && (process->life.is_live() || runs_again(process->life.phase()));
     if (!runs && is_adopted) co_return;
@@ -448,6 +484,7 @@ Task<Result<std::vector<UpStep>>> Plans::up(UpOrder order, std::string actor) {
     const OrderPtr shared = std::make_shared<const UpOrder>(std::move(order));
     const ProjectPtr project = project_of(shared->file);
     auto guard = co_await project->mutex.lock();
+    co_await take_over(project, shared);
     std::vector<UpStep> out;
     auto gone = gone_from(*shared);
     for (const auto& name : gone) {

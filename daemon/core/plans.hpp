@@ -27,6 +27,7 @@ struct UpProcess {
 
 struct UpOrder {
     std::string file, name;
+    std::set<std::string> replaces;     // other files, in whose place this one has come: their processes are its own
     std::vector<UpProcess> processes;   // all of the file
     std::set<std::string> chosen;       // those that are to come up
     std::set<std::string> again;        // oneshots among them that run again although they are done
@@ -143,6 +144,8 @@ private:
     /// One for each process that is to come up, in the order of their ids; those without a process last.
     std::vector<StepPtr> steps_of(const OrderPtr& order) const;
     std::vector<std::string> gone_from(const UpOrder& order) const;
+    bool is_of(const UpOrder& order, const Process& process) const;
+    Task<> take_over(ProjectPtr project, OrderPtr order);
     Task<> decide(StepPtr step, OrderPtr order);
     Task<Result<void>> prepare(StepPtr step, OrderPtr order, std::string actor);
     static void keep_values(const Process& process, Environment& all, project::Digests& digests);

@@ -66,7 +66,9 @@ ops::CheckResponse checked(const core::projects::Projects& projects, const Loade
         out.processes.push_back(shown_process(*each));
     const auto& booked = projects.book().find(project.file);
     for (const auto& each : project.ports) {
-        const bool is_booked = std::find(booked.begin(), booked.end(), each) != booked.end();
+        const bool is_booked = std::any_of(booked.begin(), booked.end(), [&each](const core::BookedPort& other) {
+            return other.process == each.process && other.name == each.name && other.number == each.number;
+        });
         out.ports.push_back({each.process, each.name, each.wish, each.number, is_booked});
         for (const auto& other : projects.book().holders(each.number, project.file))
             if (!project.gone.contains(other.file))

@@ -128,9 +128,14 @@ mcp::ToolResult answered(Core core, const Response& answer, ProjectAction action
 
 /// Which project is meant, although its file may be gone or wrong by now: what was applied counts.
 Task<Result<std::string>> applied_project(Core core, Request request, LoadedPtr loaded) {
+    const core::Plans& plans = core.supervisor.plans();
+    // Another file may have come in the place of the one that was applied.
+    if (loaded && plans.members(loaded->file).empty())
+        for (const auto& file : loaded->replaces)
+            if (!plans.members(file).empty()) co_return file;
     if (loaded) co_return loaded->file;
     std::string best;
-    for (const auto& file : core.supervisor.plans().files()) {
+    for (const auto& file : plans.files()) {
         const std::string root = file.substr(0, file.rfind('/') + 1);
         const bool is_it = request.file ? file == *request.file : (request.directory + "/").starts_with(root);
         if (is_it && root.size() > best.substr(0, best.rfind('/') + 1).size()) best = file;

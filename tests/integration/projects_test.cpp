@@ -9,6 +9,7 @@
 namespace projects_test {
 
 using namespace persistproc;
+using domain::ProcessState;
 using tests::DaemonInProcess;
 using tests::error_code;
 using tests::Json;
@@ -239,6 +240,70 @@ TEST_CASE("numbers of ports outlive the database, as far as something ran with t
         CHECK(booked.front().wish == "20000+");
         CHECK(booked.front().number == number);
     }
+}
+
+TEST_CASE("a file that comes in the place of another one takes over what that one runs, and its ports") {
+    Copies copies;
+    std::filesystem::create_directories(copies.path("shop/.git"));
+    copies.write("shop/Procfile", "web: node server.js -l $PORT\nworker: node worker.js\n");
+    const std::string own = copies.path("shop/persistproc.toml");
+    DaemonInProcess daemon;
+    const auto call = [&](const char* action, bool dry_run = false) {
+        Json request = copies.place("shop");
+        request.update(Json{{"action", action}, {"timeout_seconds", 0}, {"dry_run", dry_run}});
+        return daemon.call("run_project", request)["structuredContent"];
+    };
+    call("up");
+    const auto is_running = [&](std::uint32_t id) {
+        return daemon.supervisor.find({id})->state == ProcessState::running;
+    };
+    daemon.run_until([&] { return is_running(1) && is_running(2); });
+    const int number = number_in(daemon.call("book_port", copies.port("shop")));
+
+    // As init writes it, and with another worker.
+    const std::string web = "[process.web]\nrun = 'node server.js -l $PORT'\nshell = \"sh\"\nport = '5000+'\n";
+    copies.write("shop/persistproc.toml", web + "[process.helper]\nrun = 'node helper.js'\n");
+    CHECK(number_in(daemon.call("book_port", copies.port("shop"))) == number);
+    CHECK(call("show")["file"] == copies.path("shop/Procfile"));
+    const auto done = [](const Json& answer) {
+        std::map<std::string, std::string> out;
+        for (const Json& each : answer["steps"]) out[each["process"]] = each["done"];
+        return out;
+    };
+    const auto looked = done(call("up", true));
+    CHECK(looked.at("web") != "begun");
+    CHECK(looked.at("worker") == "removed");
+    const auto applied = done(call("up"));
+    CHECK(applied == looked);
+    daemon.run_until([&] { return daemon.supervisor.find({3}) && is_running(1) && is_running(3); });
+    CHECK(daemon.supervisor.size() == 3);
+    CHECK(!daemon.supervisor.find({2})->is_live);
+    CHECK(call("show")["file"] == own);
+    CHECK(daemon.supervisor.projects().book().find(copies.path("shop/Procfile")).empty());
+    CHECK(call("down")["chosen"] == Json::array({"helper", "web"}));
+    CHECK(daemon.shims.living() == 0);
+}
+
+TEST_CASE("a file that somebody names stands beside that of its directory") {
+    Copies copies;
+    std::filesystem::create_directories(copies.path("shop/.git"));
+    copies.write("shop/Procfile", "web: node server.js\n");
+    copies.write("shop/persistproc.toml", "[process.web]\nrun = 'node own.js'\nport = '5000+'\n");
+    DaemonInProcess daemon;
+    Json named = copies.place("shop");
+    named.update(Json{{"action", "up"}, {"timeout_seconds", 0}, {"file", copies.path("shop/Procfile")}});
+    Json found = named;
+    found.erase("file");
+    CHECK(error_code(daemon.call("run_project", named)).empty());
+    CHECK(error_code(daemon.call("run_project", found)).empty());
+    daemon.run_until([&] {
+        const auto second = daemon.supervisor.find({2});
+        return second && second->state == ProcessState::running;
+    });
+    CHECK(daemon.supervisor.find({1})->state == ProcessState::running);
+    const auto& book = daemon.supervisor.projects().book();
+    CHECK(book.find(copies.path("shop/Procfile")).size() == 1);
+    CHECK(book.find(copies.path("shop/persistproc.toml")).size() == 1);
 }
 
 }  // namespace projects_test

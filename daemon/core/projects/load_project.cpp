@@ -58,8 +58,12 @@ public:
         out_->file = std::move(found->file);
         out_->others = std::move(found->others);
         out_->passed_over = std::move(found->passed_over);
+        if (!query_.file) out_->replaces = other_files();
+        take_over_ports();
         resolve(book_);
         if (out_->is_good()) drop_ports_of_old();
+        out_->gone.insert(taken_from_.begin(), taken_from_.end());
+        for (auto& port : out_->ports) port.found = port.found || !query_.file;
         if (out_->is_good()) make_digests();
         return LoadedPtr(std::move(out_));
     }
@@ -95,6 +99,33 @@ private:
     }
 
     std::string root() const { return project_directory(out_->file); }
+
+    std::set<std::string> other_files() const {
+        std::set<std::string> out;
+        for (const auto name : project::known_files) out.insert(joined_path(root(), std::string(name)));
+        out.erase(out_->file);
+        return out;
+    }
+
+    /// What those in whose place it has come had booked, and it has not.
+    void take_over_ports() {
+        std::vector<BookedPort> own = book_.find(out_->file);
+        for (const auto& file : out_->replaces) {
+            const auto& theirs = book_.find(file);
+            // Of one that somebody names each time the directory knows nothing.
+            const auto is_found = [](const BookedPort& each) { return each.found; };
+            if (theirs.empty() || !std::all_of(theirs.begin(), theirs.end(), is_found)) continue;
+            taken_from_.insert(file);
+            for (const auto& port : theirs)
+                if (std::none_of(own.begin(), own.end(), [&](const BookedPort& each) {
+                        return each.process == port.process && each.name == port.name;
+                    }))
+                    own.push_back(port);
+        }
+        if (taken_from_.empty()) return;
+        for (const auto& file : taken_from_) book_.set(file, {});
+        book_.set(out_->file, std::move(own));
+    }
 
     /// Numbers of processes that the file does not have any more are free for those it has.
     void drop_ports_of_old() {
@@ -178,14 +209,15 @@ private:
     }
 
     const ProjectQuery& query_;
-    const PortBook& book_;
+    PortBook book_;
     const Surroundings& surroundings_;
     const std::vector<std::string>& environment_;
     const config::VariableLookup variable_;
     std::string repository_;
     std::optional<std::string> main_copy_;
     std::optional<std::set<int>> listening_;
-    bool names_variables_ = false;  // some file says something else for other values
+    std::set<std::string> taken_from_;  // projects in whose place it has come, and that had ports
+    bool names_variables_ = false;      // some file says something else for other values
     std::shared_ptr<LoadedProject> out_ = std::make_shared<LoadedProject>();
 };
 

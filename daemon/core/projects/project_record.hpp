@@ -15,6 +15,7 @@ struct BookedPort {
     std::string name;  // of the port; empty: the process's only one
     std::string wish;  // it was chosen for: "3000", "3000+", "auto"
     int number = 0;
+    bool found = false;  // its file was the one of its directory, and not named by somebody
     schema::Unknown unknown;
     friend bool operator==(const BookedPort&, const BookedPort&) = default;
 
@@ -26,6 +27,7 @@ struct BookedPort {
         each(field("name", &B::name).absent_if_empty());
         each(field("wish", &B::wish));
         each(field("number", &B::number));
+        each(field("found", &B::found));
     }
 };
 

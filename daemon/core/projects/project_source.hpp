@@ -25,8 +25,11 @@ struct ProjectQuery {
 };
 
 struct LoadedProject {
-    std::string file;                                 // canonical path: who the project is
-    std::vector<std::string> others;                  // files of other tools beside it, which are not read
+    std::string file;                 // canonical path: who the project is
+    std::vector<std::string> others;  // files of other tools beside it, which are not read
+    // Where it was found by its directory: the other files that such a project may have had there, in whose place this
+    // one has come. Whether they are there or not; theirs is its own now.
+    std::set<std::string> replaces;
     std::vector<std::string> passed_over;             // files that are not believed: which, and why
     project::Loaded loaded;                           // without `project` where its files have problems
     std::map<std::string, project::Digests> digests;  // by process
@@ -44,7 +47,8 @@ struct LoadedProject {
     };
     std::optional<MainCopy> main_copy;
     std::vector<BookedPort> ports;  // of all its processes; the book may not hold them yet
-    std::set<std::string> gone;     // projects whose ports they take, because their directories are gone
+    // Projects whose ports they take: because their directories are gone, or this one has come in their place.
+    std::set<std::string> gone;
 
     bool is_good() const noexcept { return loaded.project.has_value(); }
     const project::Project& project() const { return *loaded.project; }

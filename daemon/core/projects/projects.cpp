@@ -76,7 +76,7 @@ std::optional<ProjectRecord> Projects::relearn(const domain::Membership& member)
             return each.process == member.process && each.name == port.name;
         });
         if (is_known) continue;
-        record.ports.push_back({member.process, port.name, port.wish, port.number, {}});
+        record.ports.push_back({member.process, port.name, port.wish, port.number, member.found, {}});
         is_changed = true;
     }
     if (!is_changed) return std::nullopt;

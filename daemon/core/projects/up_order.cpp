@@ -13,6 +13,7 @@ UpProcess up_process_of(const LoadedProject& project, const project::Process& pr
     membership.file = project.file;
     membership.name = project.project().name;
     membership.process = process.name;
+    membership.found = !project.replaces.empty();
     membership.oneshot = process.oneshot;
     membership.autostart = process.autostart;
     membership.depends_on = process.depends_on;
@@ -38,6 +39,7 @@ Result<ChosenProject> up_order_of(const LoadedProject& project, const UpChoice& 
     UpOrder& order = out.order;
     order.file = project.file;
     order.name = project.project().name;
+    order.replaces = project.replaces;
     for (const auto* const each : project::start_order(project.project()))
         order.processes.push_back(up_process_of(project, *each));
     order.chosen = std::move(selection->processes);
