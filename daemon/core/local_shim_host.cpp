@@ -30,7 +30,7 @@
 #include "common/base/kill_point.hpp"
 #include "common/base/proc.hpp"
 #include "common/base/text.hpp"
-#include "common/rundir/frame.hpp"
+#include "common/rundir/packet.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/launcher.hpp"
 
@@ -261,43 +261,40 @@ public:
     SocketLink(asio::any_io_executor executor, std::shared_ptr<Orphanage> orphanage)
         : socket_(std::move(executor)), orphanage_(std::move(orphanage)) {}
 
-    Result<void> send(const rundir::ControlMessage& message) override { return send_with(message, {}, {}); }
+    Result<void> send(const rundir::ControlMessage& message) override { return send_with(message, {}); }
 
     Result<void> hand_over(const rundir::ControlMessage& message, const Spares& spares) override {
         using rundir::DescriptorKind;
-        rundir::DescriptorList list;
-        std::vector<int> fds;
-        const auto put = [&](DescriptorKind kind, std::uint16_t index, int fd) {
-            if (fd < 0) return;
-            list.add(kind, index);
-            fds.push_back(fd);
-        };
-        put(DescriptorKind::source, 0, spares.out.get());
-        put(DescriptorKind::source, 1, spares.err.get());
-        put(DescriptorKind::child, 0, spares.child ? spares.child->descriptor() : -1);
-        put(DescriptorKind::report, 0, spares.report.get());
-        put(DescriptorKind::buffers, 0, spares.buffers.get());
-        put(DescriptorKind::notify, 0, spares.notify.get());
-        return send_with(message, list, fds);
+        rundir::Descriptors fds;
+        fds.add(spares.out.get(), DescriptorKind::source, 0);
+        fds.add(spares.err.get(), DescriptorKind::source, 1);
+        fds.add(spares.child ? spares.child->descriptor() : -1, DescriptorKind::child);
+        fds.add(spares.report.get(), DescriptorKind::report);
+        fds.add(spares.buffers.get(), DescriptorKind::buffers);
+        fds.add(spares.notify.get(), DescriptorKind::notify);
+        return send_with(message, fds);
     }
 
     Spares take_spares() override { return std::exchange(spares_, {}); }
 
     Task<Result<rundir::ControlMessage>> receive() override {
-        rundir::ControlMessage message;
+        using rundir::Refusal;
+        rundir::Packet packet;
         for (;;) {
-            rundir::Refusal unread = rundir::Refusal::none;
-            const ssize_t got = take(message, unread);
-            const bool is_early = got < 0 && (errno == EAGAIN || errno == EINTR);
+            rundir::receive_packet(socket_.native_handle(), packet);
+            const bool is_early = packet.size < 0 && (errno == EAGAIN || errno == EINTR);
             if (!is_early) {
-                if (got <= 0) co_return Error{ErrorCode::unavailable, "the shim has closed its connection"};
-                if (unread == rundir::Refusal::damaged)
+                if (packet.size <= 0) co_return Error{ErrorCode::unavailable, "the shim has closed its connection"};
+                if (packet.understood == Refusal::damaged)
                     co_return Error{ErrorCode::corrupt, "a message of the shim is damaged"};
-                if (unread == rundir::Refusal::unknown_major)
+                if (packet.understood == Refusal::unknown_major)
                     co_return Error{ErrorCode::unsupported, "the shim speaks another major version"};
-                if (unread == rundir::Refusal::none) co_return message;
+                if (packet.understood == Refusal::none) {
+                    keep(packet);
+                    co_return packet.message;
+                }
                 base::report(base::Severity::debug, "a shim says something of a later version (message {})",
-                             static_cast<unsigned>(message.type));
+                             static_cast<unsigned>(packet.message.type));
                 continue;
             }
             boost::system::error_code failed;
@@ -310,69 +307,29 @@ public:
 
 private:
     // Straight to the kernel: a packet either fits the socket's buffer or the shim has stopped reading.
-    Result<void> send_with(rundir::ControlMessage message, const rundir::DescriptorList& list,
-                           const std::vector<int>& fds) {
+    Result<void> send_with(rundir::ControlMessage message, const rundir::Descriptors& fds) {
         // What this daemon is capable of is known here: spares are kept by this link.
         if (message.type == rundir::MessageType::hello || message.type == rundir::MessageType::commit)
             message.capabilities = rundir::capability_spares;
-        rundir::Frame frame;
-        rundir::encode_frame(message, list, frame);
-        alignas(cmsghdr) char room[CMSG_SPACE(rundir::most_descriptors * sizeof(int))] = {};
-        iovec part{frame.bytes, frame.size};
-        msghdr packet{};
-        packet.msg_iov = &part;
-        packet.msg_iovlen = 1;
-        if (!fds.empty()) {
-            packet.msg_control = room;
-            packet.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
-            cmsghdr* const header = CMSG_FIRSTHDR(&packet);
-            header->cmsg_level = SOL_SOCKET;
-            header->cmsg_type = SCM_RIGHTS;
-            header->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
-            std::memcpy(CMSG_DATA(header), fds.data(), fds.size() * sizeof(int));
-        }
-        const ssize_t sent = ::sendmsg(socket_.native_handle(), &packet, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent == static_cast<ssize_t>(frame.size)) return boost::system::in_place_value;
-        Error error = base::os_failure("shim", sent < 0 ? errno : EMSGSIZE);
+        const int failed = rundir::send_packet(socket_.native_handle(), message, fds);
+        if (failed == 0) return boost::system::in_place_value;
+        Error error = base::os_failure("shim", failed);
         error.code = ErrorCode::unavailable;
         return error;
     }
 
-    /// One packet, as recvmsg(2); its descriptors go to `spares_`, those that mean nothing here are closed.
-    ssize_t take(rundir::ControlMessage& message, rundir::Refusal& unread) {
-        constexpr std::size_t room_bytes = CMSG_SPACE(rundir::most_descriptors * sizeof(int));
-        alignas(cmsghdr) char room[room_bytes];
-        char bytes[rundir::most_frame_bytes];
-        iovec part{bytes, sizeof bytes};
-        msghdr packet{};
-        packet.msg_iov = &part;
-        packet.msg_iovlen = 1;
-        packet.msg_control = room;
-        packet.msg_controllen = sizeof room;
-        const ssize_t got = ::recvmsg(socket_.native_handle(), &packet, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
-        if (got < 0) return got;
-        // With an empty packet, too.
-        std::vector<base::UniqueFd> fds;
-        for (cmsghdr* each = CMSG_FIRSTHDR(&packet); each != nullptr; each = CMSG_NXTHDR(&packet, each)) {
-            if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
-            std::vector<int> raw((each->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-            std::memcpy(raw.data(), CMSG_DATA(each), raw.size() * sizeof(int));
-            for (const int fd : raw) fds.emplace_back(fd);
-        }
-        if (got == 0) return got;
-        rundir::DescriptorList list;
-        unread = rundir::decode_frame(bytes, static_cast<std::size_t>(got), message, list);
-        if (unread != rundir::Refusal::none) return got;
-        if ((packet.msg_flags & MSG_CTRUNC) != 0 || fds.size() < list.count)
+    /// Takes what came with a message; what means nothing here is closed.
+    void keep(const rundir::Packet& packet) {
+        const rundir::Descriptors& came = packet.descriptors;
+        if (!packet.is_whole)
             base::report(base::Severity::warning,
                          "{} of {} descriptors of a shim could not be taken (too many open files?); should it be "
                          "killed, its successor may lose output",
-                         list.count - std::min(list.count, fds.size()), list.count);
+                         came.names.count - came.count, came.names.count);
         Spares fresh;
-        for (std::size_t i = 0; i < std::min(list.count, fds.size()); ++i)
-            keep(list.names[i], std::move(fds[i]), message.state.pid, fresh);
+        for (std::size_t i = 0; i < came.count; ++i)
+            keep(came.names.names[i], base::UniqueFd(came.fds[i]), packet.message.state.pid, fresh);
         spares_.merge(std::move(fresh));
-        return got;
     }
 
     void keep(rundir::DescriptorName name, base::UniqueFd fd, pid_t program, Spares& fresh) {

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "common/rundir/packet.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/shim/short_text.hpp"
 
@@ -116,53 +117,27 @@ void Handed::close() noexcept {
     for (int* fd : {&child, &report, &buffers, &notify}) drop(*fd);
 }
 
-/// One packet into `out`. `got`: as of recvmsg(2).
-Refusal Control::read(Connection& connection, ControlMessage& out, Handed& handed, ssize_t& got) noexcept {
-    // The kernel fills the room to its end, padding included: one more descriptor than was asked for may come.
-    constexpr std::size_t room_bytes = CMSG_SPACE(rundir::most_descriptors * sizeof(int));
-    constexpr std::size_t most = (room_bytes - CMSG_LEN(0)) / sizeof(int);
-    alignas(cmsghdr) char room[room_bytes];
-    char bytes[rundir::most_frame_bytes];
-    iovec part{bytes, sizeof bytes};
-    msghdr packet{};
-    packet.msg_iov = &part;
-    packet.msg_iovlen = 1;
-    packet.msg_control = room;
-    packet.msg_controllen = sizeof room;
-    got = ::recvmsg(connection.fd, &packet, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
-    if (got < 0) return Refusal::none;
-    // An empty packet is no end of the connection by itself: descriptors come with one, too.
-    rundir::DescriptorList list;
-    const Refusal understood = rundir::decode_frame(bytes, static_cast<std::size_t>(got), out, list);
-    std::size_t next = 0;
-    for (cmsghdr* each = CMSG_FIRSTHDR(&packet); each != nullptr; each = CMSG_NXTHDR(&packet, each)) {
-        if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
-        const std::size_t sent = (each->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        int fds[most];
-        const std::size_t count = sent < most ? sent : most;
-        std::memcpy(fds, CMSG_DATA(each), count * sizeof(int));
-        for (std::size_t i = 0; i < count; ++i) {
-            const bool is_listed = understood == Refusal::none && next < list.count;
-            int* const place = is_listed ? handed.find(list.names[next++]) : nullptr;
-            if (place != nullptr && *place < 0)
-                *place = fds[i];
-            else
-                ::close(fds[i]);
-        }
-    }
-    const bool is_whole = (packet.msg_flags & MSG_CTRUNC) == 0 && next == list.count;
-    return understood == Refusal::none && !is_whole ? Refusal::descriptors_missing : understood;
-}
-
 Control::Received Control::receive(Connection& connection, ControlMessage& out, Handed& handed) noexcept {
-    ssize_t got = 0;
-    const Refusal why = read(connection, out, handed, got);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Received::nothing;
-    if (got > 0 && why == Refusal::none) return Received::message;
-    if (got > 0) refuse(connection, out, why, EPROTO);
+    rundir::Packet packet;
+    rundir::receive_packet(connection.fd, packet);
+    if (packet.size < 0 && (errno == EAGAIN || errno == EINTR)) return Received::nothing;
+    out = packet.message;
+    const auto& came = packet.descriptors;
+    for (std::size_t i = 0; i < came.count; ++i) {
+        int* const place = handed.find(came.names.names[i]);
+        if (place != nullptr && *place < 0)
+            *place = came.fds[i];
+        else
+            ::close(came.fds[i]);
+    }
+    const Refusal why =
+        packet.understood == Refusal::none && !packet.is_whole ? Refusal::descriptors_missing : packet.understood;
+    if (packet.size > 0 && why == Refusal::none) return Received::message;
+    if (packet.size > 0) refuse(connection, out, why, EPROTO);
     handed.close();
     // Whoever writes frames of this major is understood the next time.
-    if (got > 0 && (why == Refusal::unknown_type || why == Refusal::descriptors_missing)) return Received::nothing;
+    if (packet.size > 0 && (why == Refusal::unknown_type || why == Refusal::descriptors_missing))
+        return Received::nothing;
     close(connection);
     return Received::closed;
 }
@@ -173,37 +148,16 @@ void Control::send(Connection& connection, const ControlMessage& message) noexce
 
 void Control::send(Connection& connection, const ControlMessage& message, const Handed& handed) noexcept {
     if (connection.fd < 0) return;
-    int fds[rundir::most_descriptors];
-    rundir::DescriptorList list;
-    const auto put = [&](DescriptorKind kind, std::size_t index, int fd) {
-        if (fd < 0) return;
-        fds[list.count] = fd;
-        list.add(kind, static_cast<std::uint16_t>(index));
-    };
+    rundir::Descriptors fds;
     static_assert(OutputBuffers::sources + 4 <= rundir::most_descriptors);
-    for (std::size_t i = 0; i < OutputBuffers::sources; ++i) put(DescriptorKind::source, i, handed.sources[i]);
-    put(DescriptorKind::child, 0, handed.child);
-    put(DescriptorKind::report, 0, handed.report);
-    put(DescriptorKind::buffers, 0, handed.buffers);
-    put(DescriptorKind::notify, 0, handed.notify);
-    rundir::Frame frame;
-    rundir::encode_frame(message, list, frame);
-    alignas(cmsghdr) char room[CMSG_SPACE(sizeof fds)] = {};
-    iovec part{frame.bytes, frame.size};
-    msghdr packet{};
-    packet.msg_iov = &part;
-    packet.msg_iovlen = 1;
-    if (list.count > 0) {
-        packet.msg_control = room;
-        packet.msg_controllen = CMSG_SPACE(list.count * sizeof(int));
-        cmsghdr* const header = CMSG_FIRSTHDR(&packet);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(list.count * sizeof(int));
-        std::memcpy(CMSG_DATA(header), fds, list.count * sizeof(int));
-    }
+    for (std::size_t i = 0; i < OutputBuffers::sources; ++i)
+        fds.add(handed.sources[i], DescriptorKind::source, static_cast<std::uint16_t>(i));
+    fds.add(handed.child, DescriptorKind::child);
+    fds.add(handed.report, DescriptorKind::report);
+    fds.add(handed.buffers, DescriptorKind::buffers);
+    fds.add(handed.notify, DescriptorKind::notify);
     // Not closed here: its end is met where it is read, which is what makes a keeper without a child leave.
-    if (::sendmsg(connection.fd, &packet, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) ::shutdown(connection.fd, SHUT_RDWR);
+    if (rundir::send_packet(connection.fd, message, fds) != 0) ::shutdown(connection.fd, SHUT_RDWR);
 }
 
 void Control::refuse(Connection& connection, const ControlMessage& what, Refusal why, int error) noexcept {

@@ -72,7 +72,6 @@ public:
 
 private:
     Connection& free_place() noexcept;
-    rundir::Refusal read(Connection& connection, rundir::ControlMessage& out, Handed& handed, ssize_t& got) noexcept;
     int listener_ = -1;
     std::uint64_t next_serial_ = 1;
     Connection connections_[max_connections];
