@@ -121,7 +121,7 @@ void append_children(pid_t pid, std::vector<pid_t>& out, bool of_first_thread) {
     for_each_entry(fmt::format("/proc/{}/task", pid), [&](int, std::string_view thread) { append_of_thread(thread); });
 }
 
-// Fields 3, 4, 14 to 17, 20 and 22 of stat. The command name before them may hold anything.
+// Fields 3, 4, 14 to 17, 20, 22 and 28 of stat. The command name before them may hold anything.
 Activity activity_of(pid_t pid) {
     char buffer[1024];
     std::string_view text = read_once(fmt::format("/proc/{}/stat", pid).c_str(), buffer, sizeof buffer);
@@ -130,7 +130,7 @@ Activity activity_of(pid_t pid) {
     text.remove_prefix(end_of_name + 2);
     Activity out;
     out.is_suspended = text.starts_with('T');
-    for (int field = 3; field <= 22 && !text.empty(); ++field) {
+    for (int field = 3; field <= 28 && !text.empty(); ++field) {
         const std::size_t end = std::min(text.find(' '), text.size());
         const auto number = [&] { return find_number<std::uint64_t>(text.substr(0, end)).value_or(0); };
         switch (field) {
@@ -141,6 +141,7 @@ Activity activity_of(pid_t pid) {
             case 17: out.reaped_ticks += number(); break;
             case 20: out.threads = number(); break;
             case 22: out.start_ticks = number(); break;
+            case 28: out.stack_start = number(); break;
             default: break;
         }
         text.remove_prefix(std::min(end + 1, text.size()));
@@ -179,6 +180,19 @@ ResidentBytes resident_bytes(pid_t pid) {
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     return {pages[1] * page_bytes, std::min(pages[1], pages[2]) * page_bytes};
+}
+
+std::optional<std::int64_t> proportional_bytes(pid_t pid) {
+    constexpr std::string_view mark = "\nPss_Anon:";
+    char buffer[4096];
+    std::string_view text = read_once(fmt::format("/proc/{}/smaps_rollup", pid).c_str(), buffer, sizeof buffer);
+    const std::size_t at = text.find(mark);
+    if (at == std::string_view::npos) return std::nullopt;
+    text.remove_prefix(at + mark.size());
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    const auto kibibytes = find_number<std::int64_t>(text.substr(0, text.find(' ')));
+    if (!kibibytes) return std::nullopt;
+    return *kibibytes * 1024;
 }
 
 std::string command_name(pid_t pid) {

@@ -146,7 +146,9 @@ std::vector<TreeSample> TreeSampler::sample(const std::vector<TreeRoots>& roots)
     const Kin kin(static_cast<std::size_t>(kept));
     std::vector<TreeSample> samples(roots.size());
     auto without_shim = find_trees_without_shim(roots);
-    const auto look_at = [&](const TreeRoots& root, TreeSample& sample, Known& sockets) {
+    for (ForkedMemory& each : memory_) each.begin();
+    const auto look_at = [&](const TreeRoots& root, TreeSample& sample, std::size_t half) {
+        std::vector<ForkedMemory::Member> members;
         const bool has_shim = root.strays.is_none();
         if (root.shim > 0) {
             const auto activity = kin.activity_of(root.shim);
@@ -162,14 +164,18 @@ std::vector<TreeSample> TreeSampler::sample(const std::vector<TreeRoots>& roots)
             sample.cpu_ticks += activity.own_ticks + activity.reaped_ticks;
             if (activity.is_suspended) sample.suspended.push_back(pid);
             const auto resident = base::resident_bytes(pid);
-            sample.memory_bytes += resident.all - resident.shared;
+            members.push_back({.pid = pid,
+                               .start_ticks = activity.start_ticks,
+                               .stack_start = activity.stack_start,
+                               .resident_bytes = resident.all,
+                               .own_bytes = resident.all - resident.shared});
             most_shared = std::max(most_shared, resident.shared);
             if (listeners_.empty()) continue;
-            for (const auto inode : listening_sockets(sockets, pid, activity.start_ticks))
+            for (const auto inode : listening_sockets(sockets_[half], pid, activity.start_ticks))
                 if (const auto found = listeners_.find(inode); found != listeners_.end())
                     sample.ports.push_back(found->second);
         }
-        sample.memory_bytes += most_shared;
+        sample.memory_bytes = memory_[half].sum(std::move(members)) + most_shared;
         std::sort(sample.ports.begin(), sample.ports.end());
         sample.ports.erase(std::unique(sample.ports.begin(), sample.ports.end()), sample.ports.end());
         sample.taken_boot_ns = kin.looked_boot_ns();
@@ -177,7 +183,7 @@ std::vector<TreeSample> TreeSampler::sample(const std::vector<TreeRoots>& roots)
     in_halves(roots.size(), [&](std::size_t half, std::size_t begin, std::size_t end) {
         for (std::size_t i = begin; i < end; ++i) {
             samples[i].pids = std::move(without_shim[i]);
-            look_at(roots[i], samples[i], sockets_[half]);
+            look_at(roots[i], samples[i], half);
         }
     });
     for (Known& known : sockets_)

@@ -73,6 +73,21 @@ __attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undef
     for (std::size_t i = 0; i < bytes; i += 4096) at[i] = 1;
 }
 
+/// Begins so many forks, one after the other, that do `in_fork` and then stay.
+void fork_workers(int forks, const std::function<void()>& in_fork) {
+    for (int i = 0; i < forks; ++i) {
+        int done[2];
+        if (::pipe(done) != 0) ::_exit(1);
+        if (::fork() == 0) {
+            in_fork();
+            (void)!::write(done[1], "x", 1);
+            for (;;) ::pause();
+        }
+        char byte = 0;
+        (void)!::read(done[0], &byte, 1);
+    }
+}
+
 }  // namespace
 
 TEST_CASE("the time of children that have ended is counted with those who waited for them") {
@@ -135,17 +150,7 @@ TEST_CASE("memory that several share counts once") {
     const auto touch = [shared] { touch_pages(shared, bytes); };
     const Child parent([&] {
         touch();
-        for (int i = 0; i < 3; ++i) {
-            int done[2];
-            if (::pipe(done) != 0) ::_exit(1);
-            if (::fork() == 0) {
-                touch();
-                (void)!::write(done[1], "x", 1);
-                for (;;) ::pause();
-            }
-            char byte = 0;
-            (void)!::read(done[0], &byte, 1);
-        }
+        fork_workers(3, touch);
     });
     const TreeSample tree = sample(parent.pid());
     REQUIRE(tree.pids.size() == 4);
@@ -153,6 +158,49 @@ TEST_CASE("memory that several share counts once") {
     CHECK(tree.memory_bytes < static_cast<std::int64_t>(2 * bytes));
     for (std::size_t i = 1; i < tree.pids.size(); ++i) ::kill(tree.pids[i], SIGKILL);
     ::munmap(shared, bytes);
+}
+
+TEST_CASE("memory that forks have in common counts once, and what each has written to as its own") {
+    constexpr std::size_t bytes = 128u << 20;
+    constexpr int forks = 4;
+    const auto whole = static_cast<std::int64_t>(bytes);
+    void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(memory != MAP_FAILED);
+    const std::size_t own = GENERATE(std::size_t{0}, bytes / 2);
+    const Child parent([&] {
+        touch_pages(memory, bytes);
+        fork_workers(forks, [&] { touch_pages(memory, own); });
+    });
+    TreeSampler sampler;
+    const TreeSample tree = sampler.sample({tree_of(parent.pid())}).front();
+    REQUIRE(tree.pids.size() == 1 + forks);
+    const auto expected = whole + forks * static_cast<std::int64_t>(own);
+    CHECK(tree.memory_bytes >= expected);
+    CHECK(tree.memory_bytes < expected + whole);
+    // What was asked a moment ago is not asked again, and is told as it was.
+    const TreeSample again = sampler.sample({tree_of(parent.pid())}).front();
+    CHECK(again.memory_bytes >= expected);
+    CHECK(again.memory_bytes < expected + whole);
+    // Where one alone may be walked, the others are taken to be like it; where none may, nothing is known.
+    std::vector<ForkedMemory::Member> members;
+    for (const pid_t pid : tree.pids) {
+        const auto activity = persistproc::base::activity_of(pid);
+        const auto resident = persistproc::base::resident_bytes(pid);
+        members.push_back({.pid = pid,
+                           .start_ticks = activity.start_ticks,
+                           .stack_start = activity.stack_start,
+                           .resident_bytes = resident.all,
+                           .own_bytes = resident.all - resident.shared});
+    }
+    ForkedMemory small(members.back().resident_bytes + (32 << 20)), none(1);
+    small.begin();
+    none.begin();
+    const std::int64_t guessed = small.sum(members);
+    CHECK(guessed >= whole);
+    CHECK(guessed < expected + 2 * whole);
+    CHECK(none.sum(members) >= (1 + forks) * whole);
+    for (std::size_t i = 1; i < tree.pids.size(); ++i) ::kill(tree.pids[i], SIGKILL);
+    ::munmap(memory, bytes);
 }
 
 TEST_CASE("a port is told once somebody listens, whoever was looked at before") {
