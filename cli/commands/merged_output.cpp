@@ -84,6 +84,7 @@ Result<Recorded> add_log(session::MergedLogs& logs, const OutputArguments& optio
     if (options.has_filter()) query->last = 0;
     auto log = logstore::LogView::open(*directory);
     if (!log) return log.error();
+    if (auto given = check_cursor(*query, view, *log); !given) return given.error();
     const auto span = log->locate(*query);
     if (!span) return span.error();
     const auto changed = log->is_flushed() ? log->was_changed() : Result<bool>(false);

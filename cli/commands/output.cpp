@@ -84,6 +84,14 @@ Result<logstore::LineQuery> make_output_query(const OutputArguments& options, co
     return query;
 }
 
+Result<void> check_cursor(const logstore::LineQuery& query, const ProcessView& view, const logstore::LogView& log) {
+    // Where the index is gone nobody knows.
+    if (log.end() == 0 && log.unindexed_bytes() > 0) return {};
+    if (auto given = logstore::check_cursor(view.id, query.from, log.end()); !given)
+        return base::with_context(given.error(), "--cursor");
+    return {};
+}
+
 Result<logstore::LineFilter> make_output_filter(const logstore::LineQuery& query) {
     auto filter = logstore::LineFilter::make(query);
     if (filter) return filter;
@@ -324,6 +332,7 @@ static Task<int> output(Context context, OutputArguments options) {
 
     auto log_view = logstore::LogView::open(log_directory);
     if (!log_view) co_return context.console.fail(log_view.error());
+    if (auto given = check_cursor(*query, *process, *log_view); !given) co_return context.console.fail(given.error());
     const bool is_silent = tell_silence(context.console, *process, *log_view, log_directory, options.follow);
 
     const bool json = context.console.json();

@@ -8,6 +8,9 @@ namespace persistproc::cli::commands {
 /// What is asked for of one process's log. Errors: invalid (a time, a cursor, a run), not_found (no such run).
 Result<logstore::LineQuery> make_output_query(const OutputArguments& options, const ProcessView& view);
 
+/// Whether an answer can have given its cursor. Errors: invalid, naming the flag.
+Result<void> check_cursor(const logstore::LineQuery& query, const ProcessView& view, const logstore::LogView& log);
+
 /// What its patterns let pass. Errors: invalid, naming the flag.
 Result<logstore::LineFilter> make_output_filter(const logstore::LineQuery& query);
 

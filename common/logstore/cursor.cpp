@@ -26,11 +26,15 @@ bool looks_like_cursor(std::string_view text) noexcept {
                        [](char c) { return c >= '0' && c <= '9'; });
 }
 
+namespace {
+Error refusal(std::string_view process_id, std::string_view cursor, std::string_view why) {
+    return {ErrorCode::invalid, fmt::format("\"{}\" {}; use the next cursor of an answer about {}, unchanged",
+                                            base::escape_line(cursor.substr(0, 64)), why, process_id)};
+}
+}  // namespace
+
 Result<std::uint64_t> parse_cursor(std::string_view process_id, std::string_view cursor) {
-    const auto refuse = [&](std::string_view why) {
-        return Error{ErrorCode::invalid, fmt::format("\"{}\" {}; use the next cursor of an answer about {}, unchanged",
-                                                     base::escape_line(cursor.substr(0, 64)), why, process_id)};
-    };
+    const auto refuse = [&](std::string_view why) { return refusal(process_id, cursor, why); };
     const std::size_t colon = cursor.find(':');
     if (colon == std::string_view::npos) return refuse("is not a cursor");
     std::uint64_t position = 0;
@@ -39,6 +43,12 @@ Result<std::uint64_t> parse_cursor(std::string_view process_id, std::string_view
     if (failed != std::errc() || end != last) return refuse("is not a cursor");
     if (cursor.substr(0, colon) != process_id) return refuse("is a cursor of another process");
     return position;
+}
+
+Result<void> check_cursor(std::string_view process_id, std::optional<std::uint64_t> position, std::uint64_t end) {
+    if (!position || *position <= end) return boost::system::in_place_value;
+    return refusal(process_id, format_cursor(process_id, *position),
+                   fmt::format("stands behind the end of its output, {}", format_cursor(process_id, end)));
 }
 
 }  // namespace persistproc::logstore

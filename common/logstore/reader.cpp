@@ -143,6 +143,7 @@ Result<bool> LogView::was_changed() {
 Result<LinePage> LogView::read(const LineQuery& query, const ReadBudget& budget) {
     LinePage nothing;
     nothing.next = query.from.value_or(0);
+    nothing.log_end = end();
     if (budget.stop.stop_requested()) {
         nothing.more = nothing.is_spent = true;
         return nothing;
@@ -170,6 +171,7 @@ Result<LinePage> LogView::read(const LineQuery& query, const ReadBudget& budget)
     auto page = sought && query.last > 0 && !query.count_only
                     ? search_back(*log_, query, *range, sought, excluded, budget)
                     : PageReader(*log_, query, *range, sought, excluded, budget).read();
+    if (page) page->log_end = end();
     if (page && !page->more && range->to_log_end && query.losses) page->unindexed_bytes = log_->unindexed_bytes();
     return page;
 }

@@ -96,6 +96,7 @@ struct ReadBudget {
 struct LinePage {
     std::vector<Line> lines;           // oldest first
     std::uint64_t next = 0;            // position to go on from: after the last byte that was looked at
+    std::uint64_t log_end = 0;         // position after the last byte that is recorded
     std::uint64_t evicted_bytes = 0;   // asked for, but removed by the bound
     std::uint64_t lost_bytes = 0;      // gaps within what was looked at
     std::uint64_t omitted_before = 0;  // lines of the asked range left out before the first one shown
@@ -236,5 +237,7 @@ std::string format_cursor(std::string_view process_id, std::uint64_t position);
 bool looks_like_cursor(std::string_view text) noexcept;
 /// Errors: invalid (not a cursor, or of another process), saying where cursors come from.
 Result<std::uint64_t> parse_cursor(std::string_view process_id, std::string_view cursor);
+/// Whether an answer can have given it: `end` is that of the log now. Errors: invalid, with the newest cursor. Pure.
+Result<void> check_cursor(std::string_view process_id, std::optional<std::uint64_t> position, std::uint64_t end);
 
 }  // namespace persistproc::logstore

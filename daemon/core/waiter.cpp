@@ -193,6 +193,13 @@ Task<Result<Waiter::WaitPtr>> Waiter::begin(ops::WaitRequest request, Asker who)
     if (!process) co_return process.error();
     auto wait = wait_of(request, *process);
     if (!wait) co_return wait.error();
+    if (request.cursor) {
+        auto look = [log = (*wait)->log] { return logstore::find_log_end(log); };
+        const auto end = co_await async::offload(workers_.waiting, std::move(look));
+        if (!end) co_return end.error();
+        const auto given = logstore::check_cursor(to_string(process->id), (*wait)->from, end->position);
+        if (!given) co_return base::with_context(given.error(), "cursor");
+    }
     (*wait)->who = who;
     (*wait)->until = clock_.now() + seconds_of(request.timeout_seconds);
     co_return wait;

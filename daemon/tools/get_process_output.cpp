@@ -138,6 +138,18 @@ mcp::ToolResult result_of(const core::Located& process, const logstore::Shown& s
     return result;
 }
 
+/// A cursor that no answer can have given. Where the index is gone nobody knows.
+Result<void> check_cursors(ProcessId id, std::optional<std::uint64_t> from, std::optional<std::uint64_t> to,
+                           const logstore::LinePage& page) {
+    if (page.log_end == 0 && page.unindexed_bytes > 0) return boost::system::in_place_value;
+    const std::string process = to_string(id);
+    if (auto fine = logstore::check_cursor(process, from, page.log_end); !fine)
+        return base::with_context(fine.error(), "cursor");
+    if (auto fine = logstore::check_cursor(process, to, page.log_end); !fine)
+        return base::with_context(fine.error(), "until");
+    return boost::system::in_place_value;
+}
+
 Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallContext context) {
     auto process = co_await core.supervisor.locate(request.process);
     if (!process) co_return mcp::tool_failure(process.error());
@@ -146,9 +158,11 @@ Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallCon
     const auto log = process->log;
     auto options = logstore::take_budget(*query, request.view == ops::OutputView::clean);
     const std::size_t max_bytes = options.max_bytes;
-    auto make = [options = std::move(options), process = std::move(*process),
-                 is_search = query->grep.has_value()](Result<logstore::LinePage> page) mutable {
+    auto make = [options = std::move(options), process = std::move(*process), is_search = query->grep.has_value(),
+                 from = query->from, to = query->to](Result<logstore::LinePage> page) mutable {
         if (page) {
+            if (auto given = check_cursors(process.id, from, to, *page); !given)
+                return mcp::tool_failure(given.error());
             options.above = [&process, is_search](const logstore::Shown& shown) {
                 return details(process, meta_of(process, shown), shown, is_search);
             };

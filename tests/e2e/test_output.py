@@ -130,6 +130,10 @@ class Output(harness.TestCase):
         self.assertEqual([line["text"] for line in answer["lines"]], ["one", "two", "three"])
         self.assertEqual({line["stream"] for line in answer["lines"]}, {"stdout"})
         rest = self.ok("output", "three", "--json", "--cursor", answer["next_cursor"]).json()
+        for flags in (["--cursor"], ["-f", "--cursor"], ["--grep", "o", "-C", "1", "-f", "--cursor"]):
+            beyond = self.cli("output", "three", *flags, "p1:zzz")
+            self.assertEqual((beyond.code, beyond.out), (2, b""), beyond)
+            self.assertIn(f"{flags[-1]}: \"p1:zzz\" stands behind the end of its output, p1:", beyond.err.decode())
         self.assertEqual((rest["process"], rest["lines"]), ("p1", []))
         found = self.ok("output", "three", "--json", "--grep", "^t", "-n", "1").json()
         self.assertEqual([line["text"] for line in found["lines"]], ["three"])

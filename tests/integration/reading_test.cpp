@@ -219,6 +219,26 @@ TEST_CASE("a window that is turned round is refused, not empty") {
     CHECK(web.read(Json{{"since", "1h"}, {"until", "1m"}}) == "");
 }
 
+TEST_CASE("a cursor behind the end of the log is refused, and not waited at") {
+    Reading web;
+    web.log.out("one\ntwo\n");
+    CHECK(web.read(Json{{"cursor", "p1:8"}}) == "");
+    CHECK(web.read(Json{{"until", "p1:8"}}) == "one\ntwo\n");
+    const auto refusal = [&](const char* tool, Json arguments) {
+        arguments["process"] = "p1";
+        const Json answer = web.daemon.call(tool, arguments);
+        CHECK(tests::error_code(answer) == "invalid");
+        return answer["content"][0]["text"].get<std::string>();
+    };
+    const std::string why =
+        ": \"p1:9\" stands behind the end of its output, p1:8; use the next cursor of an answer about p1, unchanged";
+    CHECK(refusal("get_process_output", Json{{"cursor", "p1:9"}}) == "invalid: cursor" + why);
+    CHECK(refusal("get_process_output", Json{{"cursor", "p1:9"}, {"grep", "o"}}) == "invalid: cursor" + why);
+    CHECK(refusal("get_process_output", Json{{"until", "p1:9"}}) == "invalid: until" + why);
+    const Json pattern{{"until", "pattern"}, {"pattern", "two"}, {"cursor", "p1:9"}};
+    CHECK(refusal("wait_for_process", pattern) == "invalid: cursor" + why);
+}
+
 TEST_CASE("a run that a process has not had is refused, and not shown as empty") {
     Reading web;
     for (const char* run : {"p1.7", "7"}) {

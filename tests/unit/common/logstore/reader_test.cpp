@@ -481,6 +481,11 @@ TEST_CASE("cursors name their process") {
     CHECK(format_cursor("p3", 0) == "p3:0");
     CHECK(parse_cursor("p3", format_cursor("p3", 123456789)).value() == 123456789);
     CHECK(parse_cursor("p3", format_cursor("p3", UINT64_MAX)).value() == UINT64_MAX);
+    CHECK(check_cursor("p3", std::nullopt, 0));
+    CHECK(check_cursor("p3", 40, 40));
+    REQUIRE(check_cursor("p3", 41, 40).has_error());
+    CHECK(check_cursor("p3", 41, 40).error().message ==
+          "\"p3:15\" stands behind the end of its output, p3:14; use the next cursor of an answer about p3, unchanged");
     for (const char* bad : {"", "p3", "p3:", "p3:-1", "p3:zz!", "p3:zzzzzzzzzzzzzzzzz", "p4:1"}) {
         CAPTURE(bad);
         REQUIRE(parse_cursor("p3", bad).has_error());
