@@ -16,13 +16,43 @@ namespace persistproc::cli::doctor {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+constexpr const char* reinstall = "install the programs of one version together";
+
+/// `daemon`: the program that executes it.
+void check_shim(const fs::path& daemon, const std::string& own, Findings& out) {
+    const char* name = "shim";
+    std::error_code failed;
+    // As the daemon looks for it, from where it really is.
+    const fs::path folder = fs::weakly_canonical(daemon, failed).parent_path();
+    const fs::path beside = folder / "persistproc-shim";
+    const fs::path installed = folder.parent_path() / "libexec" / "persistproc" / "persistproc-shim";
+    const fs::path& place = fs::exists(beside, failed) ? beside : installed;
+    if (!fs::exists(place, failed))
+        return out.problem(
+            name,
+            fmt::format("there is neither {} nor {}: nothing can be started", beside.native(), installed.native()),
+            reinstall);
+    if (fs::is_regular_file(place, failed) && ::access(place.c_str(), X_OK) != 0)
+        return out.problem(name, fmt::format("{} may not be executed: nothing can be started", place.native()),
+                           "chmod 755 " + base::shell_quote(place.native()));
+    const auto version = ask_version(place);
+    if (!version)
+        return out.problem(name, fmt::format("of another version, or broken: {}", version.error().message), reinstall);
+    if (*version != own)
+        return out.problem(name, fmt::format("{} is version {}, the client is {}", place.native(), *version, own),
+                           reinstall);
+    out.ok(name, fmt::format("{} {}", place.native(), *version));
+}
+
+}  // namespace
+
 void check_programs(const Examined&, Findings& out) {
     const fs::path self = base::own_program();
-    std::error_code failed;
     const std::string own = base::version_text(base::version(), base::commit());
     out.ok("client", fmt::format("{} {}", self.native(), own));
 
-    const char* reinstall = "install the programs of one version together";
     const auto daemon = find_daemon_program();
     if (!daemon) {
         out.problem("daemon program", daemon.error().message, reinstall);
@@ -37,15 +67,7 @@ void check_programs(const Examined&, Findings& out) {
     else
         out.ok("daemon program", fmt::format("{} {}", daemon->native(), *version));
 
-    // As the daemon looks for it, from where it really is.
-    const fs::path folder = fs::weakly_canonical(*daemon, failed).parent_path();
-    for (const fs::path& place :
-         {folder / "persistproc-shim", folder.parent_path() / "libexec" / "persistproc" / "persistproc-shim"}) {
-        if (::access(place.c_str(), X_OK) != 0) continue;
-        out.ok("shim", place.native());
-        return;
-    }
-    out.problem("shim", fmt::format("persistproc-shim is not beside {}", daemon->native()), reinstall);
+    check_shim(*daemon, own, out);
 }
 
 void check_path(const Examined&, Findings& out) {

@@ -388,7 +388,13 @@ public:
         launching.stdio[1] = launching.stdio[2] = output;
         launching.channel = theirs.get();
         auto launched = launch(launching);
-        if (!launched) return launched.error();
+        if (!launched) {
+            Error error = launched.error();
+            const int why = error.os_error;
+            const bool is_broken = why == ENOENT || why == EACCES || why == ENOEXEC;
+            if (is_broken) error.message += "; install the programs of one version together";
+            return error;
+        }
         return Started{std::move(*launched), std::move(ours)};
     }
 

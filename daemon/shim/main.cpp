@@ -5,6 +5,7 @@
 /// persistproc-shim --idle <blanks>: the same, of the run whose directory is the first packet on the start channel. It
 /// stands in the place of the blanks from then on; without one it leaves.
 /// persistproc-shim --command …: the keeper of a command that no run is made of: see command_keeper.hpp.
+/// persistproc-shim --version: which one this is, as the other programs say it.
 #include <limits.h>
 #include <unistd.h>
 
@@ -13,8 +14,10 @@
 #include <string_view>
 
 #include "common/base/kill_point.hpp"
+#include "common/base/version.hpp"
 #include "daemon/shim/command_keeper.hpp"
 #include "daemon/shim/keeper.hpp"
+#include "daemon/shim/short_text.hpp"
 
 namespace {
 
@@ -53,10 +56,19 @@ void show_run(char** argv, const char* directory) noexcept {
     std::memcpy(argv[1], directory, size < room ? size : room);
 }
 
+/// base::version_text, without a heap.
+int tell_version() noexcept {
+    persistproc::shim::ShortText<128> line("persistproc-shim " PERSISTPROC_VERSION);
+    if (const auto commit = base::commit(); !commit.empty()) line.add(" (").add(commit).add(")");
+    line.add("\n");
+    return ::write(1, line.c_str(), line.size()) < 0 ? 1 : 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     if (argc > 2 && std::string_view(argv[1]) == "--command") return persistproc::shim::keep_command(argc, argv);
+    if (argc == 2 && std::string_view(argv[1]) == "--version") return tell_version();
     static persistproc::shim::Keeper keeper;
     if (argc == 3 && std::string_view(argv[1]) == "--idle") {
         if (const int status = keeper.settle()) return status;

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import time
 import unittest
 
@@ -145,6 +146,46 @@ class WithoutDaemon(Case):
                              f"token: {token} {told}; remove it, and the next daemon makes another: rm {token}")
         token.unlink()
         self.assertEqual(self.check_of("data directory")["status"], "ok")
+
+    def test_a_broken_shim(self):
+        programs = self.place.root / "programs"
+        programs.mkdir()
+        for name in ("persistproc", "persistprocd", "persistproc-shim"):
+            shutil.copy(harness.BIN / name, programs / name)
+        shim = programs / "persistproc-shim"
+        together = "install the programs of one version together"
+
+        def check(status):
+            command = [str(programs / "persistproc"), "doctor", "--json"]
+            finished = subprocess.run(command, env=self.place.environment, cwd=self.place.work, capture_output=True)
+            self.assertEqual(finished.returncode, 1 if status == "problem" else 0, finished)
+            (found,) = [each for each in json.loads(finished.stdout)["checks"] if each["name"] == "shim"]
+            self.assertEqual(found["status"], status, found)
+            return found["detail"], found["advice"]
+
+        self.assertTrue(check("ok")[0].startswith(f"{shim} "))
+        shim.chmod(0o644)
+        self.assertEqual(check("problem"), (f"{shim} may not be executed: nothing can be started", f"chmod 755 {shim}"))
+        other = "#!/bin/sh\necho persistproc-shim 0.0.9\n"
+        for content, told in (
+            ("no program", f"of another version, or broken: {shim}: Exec format error"),
+            ("#!/bin/sh\nexit 71\n", f"of another version, or broken: {shim} cannot be run: --version ended with status 71"),
+            (other, f"{shim} is version 0.0.9, the client is "),
+        ):
+            shim.write_text(content)
+            shim.chmod(0o755)
+            detail, advice = check("problem")
+            self.assertTrue(detail.startswith(told), detail)
+            self.assertEqual(advice, together)
+        shim.unlink()
+        detail, advice = check("problem")
+        self.assertIn(f"there is neither {shim} nor ", detail)
+        self.assertEqual(advice, together)
+        self.daemon.program = programs / "persistprocd"
+        self.daemon.start()
+        started = self.cli("start", "sleep", "600")
+        self.assertEqual(started.code, 125, started)
+        self.assertTrue(started.err.decode().endswith(f"execve: No such file or directory; {together}\n"), started)
 
     def test_a_program_that_is_not_on_the_path(self):
         check = self.check_of("PATH", 0)
