@@ -90,7 +90,7 @@ void Keeper::look_at_children(std::uint64_t now) noexcept {
             base::kill_point("shim.exit.seen");
         }
     }
-    // A zombie that is kept stands before all others.
+    // While the program's zombie is kept, waitid tells of that one alone.
     while (ended_.pid == 0 || reaped_) {
         const os::Ended orphan = os::peek_ended(0);
         if (orphan.pid == 0) {

@@ -352,7 +352,7 @@ void Keeper::fail_start(Stage stage, int error) noexcept {
 
 void Keeper::abort_start() noexcept {
     base::kill_point("shim.aborting");
-    // What a successor was to take over is not its to end.
+    // A keeper that was to take a run over leaves its state as it is: the program may live.
     if (is_starter()) {
         state_.state().phase = Phase::aborted;
         record();
