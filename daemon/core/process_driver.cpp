@@ -384,14 +384,17 @@ Task<> ProcessDriver::make_ready(ProcessPtr process, std::shared_ptr<run::RunDri
         auto preparing = before_run(process);
         co_await std::move(preparing);
     }
-    run->start(spec_of(*process, id));
+    // A stop that came in meanwhile has taken back what was to be begun, and its values with it.
+    const LaunchContext& launch = process->launch ? *process->launch : *recorded;
+    run->start(spec_of(id, process->record.definition, launch, process->record.request_key));
 }
 
-Task<Result<void>> ProcessDriver::record_start(ProcessPtr process, RunId run, std::shared_ptr<run::RunDriver> before,
-                                               StrayRoots strays) {
+Task<Result<LaunchContext>> ProcessDriver::record_start(ProcessPtr process, RunId run,
+                                                        std::shared_ptr<run::RunDriver> before, StrayRoots strays) {
     // Nothing is ended for what cannot begin.
     if (auto understood = check_understood(*process); !understood) co_return understood.error();
     if (auto known = co_await know_launch(process); !known) co_return known.error();
+    LaunchContext launch = *process->launch;
     auto room = co_await make_room(process, std::move(before), strays);
     if (!room) co_return room.error();
     if (process->record.intent != Intent::restart) process->record.intend(process->record.wanted, Intent::start);
@@ -405,7 +408,7 @@ Task<Result<void>> ProcessDriver::record_start(ProcessPtr process, RunId run, st
     }
     auto committed = co_await store_.commit(std::move(intent));
     if (!committed) co_return base::with_context(committed.error(), "the start could not be recorded");
-    co_return boost::system::in_place_value;
+    co_return launch;
 }
 
 Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before,
@@ -441,10 +444,6 @@ Task<Result<void>> ProcessDriver::know_launch(ProcessPtr process) {
     co_return Error{ErrorCode::io,
                     fmt::format("{}: its environment cannot be read back{}; start it again with its command",
                                 process->shown(), why)};
-}
-
-rundir::RunSpec ProcessDriver::spec_of(const Process& process, RunId id) const {
-    return spec_of(id, process.record.definition, *process.launch, process.record.request_key);
 }
 
 rundir::RunSpec ProcessDriver::spec_of(RunId id, const Definition& definition, const LaunchContext& launch,

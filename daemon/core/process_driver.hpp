@@ -28,9 +28,7 @@ public:
     /// Completes when no run is being made and no tree is being ended, or when `until` has come (false).
     Task<bool> settled(ProcessPtr process, MonoTime until);
 
-    /// What a run of the process as it is now is begun with. Its `launch` is known.
-    rundir::RunSpec spec_of(const Process& process, RunId id) const;
-    /// The same of a run that the process is not defined for yet.
+    /// What a run is begun with, also one that the process is not defined for yet.
     rundir::RunSpec spec_of(RunId id, const Definition& definition, const LaunchContext& launch,
                             const std::string& request_key) const;
     /// The run that was to come does not: its directory goes, and with it the values in it. On record by the caller.
@@ -89,8 +87,9 @@ private:
     void begin_run(const ProcessPtr& process, std::uint32_t number);
     Task<> make_ready(ProcessPtr process, std::shared_ptr<run::RunDriver> run, std::shared_ptr<run::RunDriver> before,
                       StrayRoots strays);
-    Task<Result<void>> record_start(ProcessPtr process, RunId run, std::shared_ptr<run::RunDriver> before,
-                                    StrayRoots strays);
+    /// Returns what the run is begun with, as it was when that was decided.
+    Task<Result<LaunchContext>> record_start(ProcessPtr process, RunId run, std::shared_ptr<run::RunDriver> before,
+                                             StrayRoots strays);
     Task<Result<void>> make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before, StrayRoots strays);
     void end_program(const ProcessPtr& process, run::StopOrder order);
     Task<> stop_by_command(ProcessPtr process, std::shared_ptr<run::RunDriver> run, run::StopOrder order,
