@@ -50,15 +50,18 @@ void explain_end(Outcome& outcome, const ProcessRecord& record, std::uint32_t ru
         outcome.causes.push_back(Cause{.code = CauseCode::checks_failed, .text = failed->detail});
         return;
     }
+    const auto is_foreign = [](const Cause& each) { return each.code == CauseCode::killed_by_other; };
     // Its stop command has ended it before its shim was told to.
     const bool is_by_command = !record.definition.stop_command.empty() && is_asked && record.intent_run == run;
-    if (is_by_command && outcome.reason == OutcomeReason::self) outcome.reason = OutcomeReason::stopped;
+    if (is_by_command && outcome.reason == OutcomeReason::self) {
+        outcome.reason = OutcomeReason::stopped;
+        std::erase_if(outcome.causes, is_foreign);
+    }
     if (outcome.reason == OutcomeReason::stopped) {
         if (outcome.stopped_by.empty()) outcome.stopped_by = record.intent_by;
         if (record.shut_down_run == run) outcome.causes.push_back(Cause{.code = CauseCode::shut_down});
         return;
     }
-    const auto is_foreign = [](const Cause& each) { return each.code == CauseCode::killed_by_other; };
     const auto& sent = record.sent_signal;
     const bool was_sent = sent && sent->run == run && sent->number == outcome.signal &&
                           std::none_of(outcome.causes.begin(), outcome.causes.end(), is_foreign);
