@@ -66,8 +66,8 @@ bool is_live(ProcessState state) noexcept;
 bool has_ended(ProcessState state) noexcept;
 
 enum class OutcomeReason {
-    self,
-    stopped,
+    self,     // nobody asked persistproc for it, whoever sent a signal: the causes say more
+    stopped,  // somebody asked for it
     oom,
     exec_failed,
     lost,

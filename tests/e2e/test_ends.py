@@ -1,4 +1,4 @@
-"""How ends are told of: by whom a process was stopped, and a SIGKILL that came from elsewhere."""
+"""How ends are told of: by whom a process was stopped, and a SIGKILL that is not ours."""
 
 import json
 import os
@@ -44,7 +44,7 @@ class Ends(harness.TestCase):
         (cause,) = view["causes"]
         self.assertEqual(cause["code"], "killed_by_other")
         self.assertEqual(cause.get("count", 0), 0)
-        self.assertIn(b"SIGKILL came from elsewhere", self.cli("status", "web").out)
+        self.assertIn(b"SIGKILL was not sent by persistproc", self.cli("status", "web").out)
         self.assertNotIn("oom", str(view))
         self.daemon.restart()
         self.assertEqual(self.view("web")["causes"], view["causes"])
@@ -97,7 +97,7 @@ class Ends(harness.TestCase):
         event = json.loads(following.wait().out.splitlines()[-1])
         self.assertEqual((event["event"], event["signal"], event["causes"]), ("killed", "SIGKILL", causes))
         for tool, arguments in (("wait_for_process", {"until": "exit"}), ("get_process_output", {})):
-            self.assertIn("SIGKILL came from elsewhere", agent.call(tool, process="web", **arguments).text)
+            self.assertIn("SIGKILL was not sent by persistproc", agent.call(tool, process="web", **arguments).text)
 
     def test_an_end_by_shutdown_is_told_as_every_other(self):
         script = ["sh", "-c", "trap 'sleep 0.3; exit 3' TERM; echo up; while :; do sleep 0.02; done"]

@@ -526,7 +526,7 @@ TEST_CASE("a kill from elsewhere is told in every answer, of one that runs again
     daemon.shims.find(run(1, 1))->end(SIGKILL, true);
     daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::killed; });
     const Json causes = Json::array({{{"code", "killed_by_other"}}});
-    check_told_everywhere(daemon, causes, "SIGKILL came from elsewhere");
+    check_told_everywhere(daemon, causes, "SIGKILL was not sent by persistproc");
     daemon.call("start_process", arguments);
     const int waiting = daemon.call_later("wait_for_process", Json{{"process", "p1"}, {"until", "exit"}});
     daemon.run_until([&] { return daemon.clock.sleepers() >= 1; });
@@ -566,7 +566,8 @@ TEST_CASE("a signal that was asked for is the cause of the end that it brings, a
     SECTION("one that its shim never sent") {
         send("KILL");
         end(SIGKILL);
-        check_told_everywhere(daemon, Json::array({{{"code", "killed_by_other"}}}), "SIGKILL came from elsewhere");
+        check_told_everywhere(daemon, Json::array({{{"code", "killed_by_other"}}}),
+                              "SIGKILL was not sent by persistproc");
     }
 }
 
