@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -81,6 +82,9 @@ bool is_colour(std::string_view escape) noexcept {
 
 /// Ends a line for some terminals and viewers, and is no control character.
 bool is_separator(char32_t point) noexcept { return point == 0x2028 || point == 0x2029; }
+
+/// Writes ASCII that is not shown: a model reads it, and nobody else.
+bool is_tag(char32_t point) noexcept { return point >= 0xE0000 && point <= 0xE007F; }
 
 struct Range {
     char32_t first, last;
@@ -246,9 +250,6 @@ std::string without_controls(std::string_view text, BadBytes bad) {
     }
     return out;
 }
-
-/// Writes ASCII that is not shown: a model reads it, and nobody else.
-bool is_tag(char32_t point) noexcept { return point >= 0xE0000 && point <= 0xE007F; }
 
 /// What shows otherwise than it reads, of text that may hold bad bytes, which stay.
 std::string escape_deceptive(std::string text) {
@@ -468,24 +469,33 @@ std::string why_invisible(std::string_view text) {
     return shows ? "" : "must hold something that shows";
 }
 
-std::string escape_json(std::string json) {
-    const auto is_plain = [](char c) { return static_cast<unsigned char>(c) < 0x7F; };
-    if (std::all_of(json.begin(), json.end(), is_plain)) return json;
-    std::string out;
-    out.reserve(json.size() + 64);
-    std::string_view text = json;
+std::size_t append_json_escape(std::string& out, std::string_view text) {
     char32_t point = 0;
-    while (!text.empty()) {
-        point = 0;
-        const std::size_t n = std::max<std::size_t>(sequence_length(text, point), 1);
-        // Blanks between values may be control characters, too: those stay.
-        if (point >= 0x7F && (is_control(point) || is_bidi(point) || is_separator(point)))
-            out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(point));
-        else
-            out.append(text.substr(0, n));
-        text.remove_prefix(n);
+    const std::size_t n = sequence_length(text, point);
+    // Blanks between values may be control characters, too: those stay.
+    const bool is_ours = point >= 0x7F && (is_control(point) || is_bidi(point) || is_separator(point) || is_tag(point));
+    if (n == 0 || !is_ours) return 0;
+    const auto append_unit = [&out](std::uint32_t unit) { fmt::format_to(std::back_inserter(out), "\\u{:04x}", unit); };
+    if (point > 0xFFFF) append_unit(0xD800u + ((static_cast<std::uint32_t>(point) - 0x10000u) >> 10u));
+    append_unit(point > 0xFFFF ? 0xDC00u + (static_cast<std::uint32_t>(point) & 0x3FFu)
+                               : static_cast<std::uint32_t>(point));
+    return n;
+}
+
+std::string escape_json(std::string json) {
+    std::string out;
+    std::string_view text = json;
+    for (;;) {
+        const auto special = std::find_if(text.begin(), text.end(), may_need_json_escape);
+        if (special == text.end()) break;
+        out.append(text.begin(), special);
+        text.remove_prefix(static_cast<std::size_t>(special - text.begin()));
+        const std::size_t n = append_json_escape(out, text);
+        if (n == 0) out += text.front();
+        text.remove_prefix(std::max<std::size_t>(n, 1));
     }
-    return out;
+    if (out.empty()) return json;
+    return out.append(text);
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {

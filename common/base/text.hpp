@@ -62,9 +62,16 @@ std::string hide_values(std::string_view text);
 /// As `escape_line`, in double quotes that the text cannot close.
 std::string quote(std::string_view text);
 
-/// JSON text that is safe to show: DEL, C1, bidirectional and line-separating characters, which JSON allows within
-/// strings, as "\uNNNN".
+/// JSON text that is safe to show: of what JSON allows within strings DEL, C1, bidirectional and line-separating
+/// characters and tags as "\uNNNN", which reads as the same text.
 std::string escape_json(std::string json);
+
+/// Whether such a character may begin with this byte. Of most text none does.
+constexpr bool may_need_json_escape(char c) noexcept {
+    return c == '\x7f' || c == '\xc2' || c == '\xd8' || c == '\xe2' || c == '\xf3';
+}
+/// Appends the escape of such a character at the front of `text`. Returns its bytes there; 0: it is none.
+std::size_t append_json_escape(std::string& out, std::string_view text);
 
 /// As `escape_line`, and what takes no room is shown in the same way: what `why_invisible` complains of.
 std::string escape_invisible(std::string_view text);

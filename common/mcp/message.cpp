@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <utility>
 
@@ -13,6 +14,20 @@ namespace persistproc::mcp {
 namespace {
 
 /// RFC 8259, 7.
+constexpr bool must_escape(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; }
+
+/// Looked up, since each byte of an answer is.
+bool may_need_escape(char c) noexcept {
+    static constexpr auto known = [] {
+        std::array<bool, 256> out{};
+        for (unsigned i = 0; i < out.size(); ++i)
+            out[i] = must_escape(static_cast<char>(i)) || base::may_need_json_escape(static_cast<char>(i));
+        return out;
+    }();
+    return known[static_cast<unsigned char>(c)];
+}
+
+/// Of a character of that kind.
 void append_escape(std::string& out, char c) {
     out += '\\';
     switch (c) {
@@ -89,15 +104,17 @@ void append_quoted(std::string& out, std::string_view text) {
     out.reserve(out.size() + text.size() + text.size() / 16 + 2);
     out += '"';
     while (!text.empty()) {
-        const auto special = std::find_if(text.begin(), text.end(), [](char c) {
-            return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
-        });
+        const auto special = std::find_if(text.begin(), text.end(), may_need_escape);
         const auto plain = static_cast<std::size_t>(special - text.begin());
         out.append(text.substr(0, plain));
         text.remove_prefix(plain);
         if (text.empty()) break;
-        append_escape(out, text.front());
-        text.remove_prefix(1);
+        std::size_t taken = 1;
+        if (must_escape(text.front()))
+            append_escape(out, text.front());
+        else if (taken = base::append_json_escape(out, text); taken == 0)
+            out += text[taken++];
+        text.remove_prefix(taken);
     }
     out += '"';
 }

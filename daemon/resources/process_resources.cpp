@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "common/mcp/message.hpp"
 #include "common/schema/json.hpp"
 #include "daemon/core/newest_output.hpp"
 #include "daemon/tools/describe.hpp"
@@ -159,7 +160,8 @@ Task<Result<mcp::ReadResource>> ProcessResources::read(std::string uri, mcp::Cal
     if (address->kind == Address::Kind::all)
         co_return one(std::move(uri), "text/plain", listing_of(std::move(*views), clock_.wall()));
     if (views->empty()) co_return Error{ErrorCode::not_found, "no such process"};
-    co_return one(std::move(uri), "application/json", tools::without_absent(schema::to_json(views->front())).dump());
+    co_return one(std::move(uri), "application/json",
+                  mcp::json_text(tools::without_absent(schema::to_json(views->front()))));
 }
 
 Task<Result<mcp::ReadResource>> ProcessResources::read_output(std::string uri, ProcessId id) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/time.hpp"
+#include "common/mcp/message.hpp"
 #include "common/schema/json.hpp"
 
 namespace persistproc::tools::compat {
@@ -62,7 +63,7 @@ Result<WallTime> parse_time(std::string_view text, WallTime now) {
 
 mcp::ToolResult answered(const Json& answer) {
     mcp::ToolResult result;
-    result.text = answer.dump(-1, ' ', false, Json::error_handler_t::replace);
+    result.text = mcp::json_text(answer);
     return result;
 }
 

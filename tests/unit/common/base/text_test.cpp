@@ -79,6 +79,10 @@ TEST_CASE("one is told as one") {
 TEST_CASE("JSON says nothing that a terminal obeys") {
     CHECK(escape_json("{\"a\":\"\x7f\u009b31m\u202e\u2028é\"}\n") == "{\"a\":\"\\u007f\\u009b31m\\u202e\\u2028é\"}\n");
     CHECK(escape_json("{\n\t\"a\": 1\n}") == "{\n\t\"a\": 1\n}");
+    CHECK(escape_json("\"\u061c\U000E0041\U000E007F\"") == R"("\u061c\udb40\udc41\udb40\udc7f")");
+    // What begins with the same bytes, and what is no UTF-8, stays.
+    for (const char* plain : {"\u00a0é", "\u0600", "\u2588\u2014", "\U000E0080", "\xc2", "\xe2\x80", "\xf3\xa0\x81"})
+        CHECK(escape_json(plain) == plain);
 }
 
 TEST_CASE("a refusal repeats little of what it refuses") {

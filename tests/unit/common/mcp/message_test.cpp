@@ -1,5 +1,6 @@
 #include "common/mcp/message.hpp"
 
+#include "common/base/text.hpp"
 #include "tests/support/catch.hpp"
 
 namespace message_test {
@@ -63,7 +64,7 @@ TEST_CASE("text is quoted as JSON") {
         std::string own;
         append_quoted(own, text);
         INFO(c);
-        CHECK(own == dumped(Json(text)));
+        CHECK(own == base::escape_json(dumped(Json(text))));
     }
     std::string out;
     append_quoted(out, std::string_view("a\"\\\n\r\t\x01\x1f\x7f é\0z", 14));
@@ -73,15 +74,27 @@ TEST_CASE("text is quoted as JSON") {
     CHECK(out == "\"a\xEF\xBF\xBDz\"");
 }
 
+TEST_CASE("what a terminal or a model would be misled by never stands in an answer as it is") {
+    // DEL, C1, bidirectional and line-separating characters, tags.
+    const std::string printed =
+        "\x7f \u009b31m \u202ecba\u202c \u2066\u2069\u200e\u061c \u2028\u2029 \U000E0041 é\u2588";
+    std::string out;
+    append_quoted(out, printed);
+    CHECK(out == R"("\u007f \u009b31m \u202ecba\u202c \u2066\u2069\u200e\u061c \u2028\u2029 \udb40\udc41 é█")");
+    CHECK(read_json(out)->get<std::string>() == printed);
+    const Json value{{printed, {printed}}};
+    CHECK(json_text(value) == "{" + out + ":[" + out + "]}");
+}
+
 TEST_CASE("values are written as the library writes them") {
     Json json = *read_json(R"({"none":null,"yes":true,"no":false,"": "empty name","q\"\n":[],"o":{},
         "numbers":[0,-1,18446744073709551615,-9223372036854775808,0.5,1e300,-0.0,3.0],
         "texts":["","a","\u0001\u007f\\\"","é\u20ac"],"nested":[[[{"a":[{}]}]]]})");
-    CHECK(json_text(json) == dumped(json));
+    CHECK(json_text(json) == base::escape_json(dumped(json)));
     json["texts"].push_back("broken \xff text");
     json["broken \xff name"] = 1;
-    CHECK(json_text(json) == dumped(json));
-    for (const Json& each : json) CHECK(json_text(each) == dumped(each));
+    CHECK(json_text(json) == base::escape_json(dumped(json)));
+    for (const Json& each : json) CHECK(json_text(each) == base::escape_json(dumped(each)));
     CHECK(json_text(Json()) == "null");
 }
 
