@@ -48,6 +48,17 @@ public:
     void omit(std::uint64_t lines) { page_.omitted_before += lines; }
     /// What stands before `position` was looked at.
     void pass_to(std::uint64_t position) { next_ = position; }
+    /// The same, of lines of which none is wanted.
+    void pass_over(std::uint64_t position) {
+        next_ = position;
+        ++ordinal_;
+    }
+    /// Whether the next line is context, or the rest of a line that was given, whatever stands in it.
+    bool wants_next_line() const {
+        const bool is_within =
+            (!kept_.empty() && !kept_.back().complete) || (!before_.empty() && !before_.back().first.complete);
+        return query_.context + query_.context_after.value_or(0) > 0 && (after_ > 0 || is_within);
+    }
     /// Nothing more is looked at from `position` on, as the budget is used up. False.
     bool end_spent(std::uint64_t position);
     /// The budget was used up with `unread` bytes of the range left; with none, it was not.

@@ -21,6 +21,16 @@ constexpr std::size_t most_part_bytes = 8u << 10;
 // Of a line that is not given whole: how little of what its middle takes counts where the last lines are looked for.
 constexpr std::uint64_t middle_counts_as = 16;
 
+/// Where the last `count` lines of text that ends one begin; 0: it has no more.
+std::size_t begin_of_last_lines(std::string_view text, std::uint64_t count) {
+    std::size_t at = text.size();
+    while (count-- > 0 && at > 0) {
+        const std::size_t newline = at > 1 ? text.rfind('\n', at - 2) : text.npos;
+        at = newline == text.npos ? 0 : newline + 1;
+    }
+    return at;
+}
+
 }  // namespace
 
 PageReader::PageReader(Snapshot& log, const LineQuery& query, Range range, const LinePattern* pattern,
@@ -191,8 +201,8 @@ Result<bool> PageReader::visit(Segment& segment, const IndexRecord& record, Plac
     if (!bytes) return miss(record, record.length);
     std::string_view rest = *bytes;
     std::uint64_t position = begin;
-    if (position < range_.begin_position) {
-        const std::uint64_t cut = std::min<std::uint64_t>(range_.begin_position - position, rest.size());
+    if (const std::uint64_t from = std::max(range_.begin_position, fed_from_); position < from) {
+        const std::uint64_t cut = std::min<std::uint64_t>(from - position, rest.size());
         rest.remove_prefix(cut);
         position += cut;
     }
@@ -222,8 +232,7 @@ bool PageReader::miss(const IndexRecord& record, std::uint64_t bytes) {
 }
 
 Result<bool> PageReader::skip_batch(Segment& segment, Place& at) {
-    if (query_.context > 0 || query_.context_after.value_or(0) > 0 || has_open_line() || at < no_skip_before_)
-        return false;
+    if (page_.wants_next_line() || has_open_line() || at < no_skip_before_) return false;
     const std::uint64_t stop = at.segment == range_.end.segment ? range_.end.record : segment.count();
     std::uint64_t last = at.record;  // after the last record that can be stepped over
     std::uint64_t offset = 0, bytes = 0, whole_bytes = 0;
@@ -255,9 +264,26 @@ Result<bool> PageReader::skip_batch(Segment& segment, Place& at) {
     auto text = segment.data(offset, whole_bytes);
     if (!text) return false;
     if (!is_plain(*text) || may_match_in(*text)) return false;
-    position_ = std::max(position_, segment.first_position() + offset + whole_bytes);
-    page_.pass_to(position_);
-    at.record = last - 1;
+    // What comes behind them may match.
+    const std::size_t skipped = query_.context > 0 ? begin_of_last_lines(*text, query_.context) : text->size();
+    if (skipped == 0) return false;
+    fed_from_ = segment.first_position() + offset + skipped;
+    page_.pass_over(fed_from_);
+    if (skipped == text->size()) {
+        position_ = std::max(position_, fed_from_);
+        at.record = last - 1;
+        return true;
+    }
+    std::uint64_t in = at.record;  // the record in which they begin
+    for (std::uint64_t end = offset; in < last; ++in) {
+        auto record = segment.record(in);
+        if (!record) return record.error();
+        end += (*record)->length;
+        if (end > offset + skipped) break;
+    }
+    if (in == at.record) return false;
+    position_ = std::max(position_, fed_from_);
+    at.record = in - 1;
     return true;
 }
 

@@ -41,7 +41,9 @@ private:
     Result<bool> visit_event(const IndexRecord& record, std::uint64_t begin);
     /// Bytes that are not there: no line goes on behind them.
     bool miss(const IndexRecord& record, std::uint64_t bytes);
-    /// Steps over a stretch of records in whose bytes nothing can match, all at once. `at` is left on the last one.
+    /// Steps over a stretch of records in whose bytes nothing can match, all at once, but for the last lines where
+    /// context is wanted. `at` is left on the last one of which nothing is to be looked at. False: it is on the first
+    /// still, of which a part may have been stepped over.
     Result<bool> skip_batch(Segment& segment, Place& at);
     /// Whether lines are to be looked at one by one, since one of them may match or there is no time left.
     bool may_match_in(std::string_view lines);
@@ -66,7 +68,8 @@ private:
     LineAssembler lines_, err_lines_;
     PageLines page_;
     std::uint64_t position_ = 0;
-    Place no_skip_before_;  // looked at already: something there matches, or it cannot be stepped over
+    Place no_skip_before_;        // looked at already: something there matches, or it cannot be stepped over
+    std::uint64_t fed_from_ = 0;  // position up to which what was stepped over reaches
     std::optional<std::uint32_t> ended_run_;
 };
 

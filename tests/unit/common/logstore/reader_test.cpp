@@ -749,6 +749,86 @@ TEST_CASE("what stands in the newest segment is found without a look at those fa
     CHECK(texts(lines_of(log.path(), query)) == Texts{"last"});
 }
 
+namespace {
+
+/// Megabytes in which little matches: records that end within lines, some of the other stream.
+std::vector<std::string> write_large(WrittenLog& log, std::mt19937& random) {
+    std::vector<std::string> lines;
+    std::string pending;
+    for (std::size_t bytes = 0; bytes < (2u << 20); bytes += lines.back().size() + 1) {
+        const bool is_hit = random() % 3000 == 0;
+        lines.push_back(
+            fmt::format("{} {}{}", lines.size(), is_hit ? "needle " : "", std::string(random() % 200, 'x')));
+        pending += lines.back() + "\n";
+        if (pending.size() < 20'000) continue;
+        const std::size_t cut = random() % 2 == 0 ? pending.size() : pending.size() - random() % 100;
+        log.out(pending.substr(0, cut));
+        pending.erase(0, cut);
+        if (pending.empty() && random() % 4 == 0) {
+            lines.push_back(fmt::format("{} err", lines.size()));
+            log.err(lines.back() + "\n");
+        }
+    }
+    log.out(pending);
+    return lines;
+}
+
+std::vector<std::string> around_needles(const std::vector<std::string>& lines, std::size_t before, std::size_t after) {
+    std::vector<bool> is_kept(lines.size());
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        if (lines[i].find("needle") == std::string::npos) continue;
+        for (std::size_t at = i - std::min(i, before); at <= std::min(i + after, lines.size() - 1); ++at)
+            is_kept[at] = true;
+    }
+    std::vector<std::string> out;
+    for (std::size_t i = 0; i < lines.size(); ++i)
+        if (is_kept[i]) out.push_back(lines[i]);
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("a search with context steps over what does not match as one without, and gives the same lines") {
+    tests::TemporaryDirectory directory;
+    std::mt19937 random(7);
+    for (int round = 0; round < 4; ++round) {
+        WrittenLog log(directory.path() / fmt::format("log{}", round));
+        const auto lines = write_large(log, random);
+        LineQuery query;
+        query.grep = "needle";
+        query.max_bytes = 8u << 20;
+        const auto looks = [&] {
+            std::size_t count = 0;
+            ReadBudget budget;
+            budget.is_over = [&count] { return ++count == 0; };
+            const auto page = read_lines(log.path(), query, budget);
+            REQUIRE(page);
+            return std::pair(count, texts(*page));
+        };
+        const auto without = looks();
+        CHECK(without.second == around_needles(lines, 0, 0));
+        for (const std::uint32_t context : {1u, 3u, 40u}) {
+            query.context = context;
+            query.context_after = std::nullopt;
+            const auto with = looks();
+            CHECK(with.second == around_needles(lines, context, context));
+            CHECK(with.first <= 3 * without.first + lines.size() / 100);
+            query.context_after = 0;
+            CHECK(looks().second == around_needles(lines, context, 0));
+            query.context = 0;
+            query.context_after = context;
+            CHECK(looks().second == around_needles(lines, 0, context));
+        }
+        // Lines that were stepped over stand between those of two groups.
+        query.context = query.context_after.emplace(1);
+        const auto page = lines_of(log.path(), query);
+        for (std::size_t i = 1; i < page.lines.size(); ++i) {
+            const auto number = [&](std::size_t of) { return std::stoi(page.lines[of].text); };
+            CHECK((page.lines[i].ordinal == page.lines[i - 1].ordinal + 1) == (number(i) == number(i - 1) + 1));
+        }
+    }
+}
+
 TEST_CASE("a line of context is given whole however long it is, or what is missing of it is told") {
     tests::TemporaryDirectory directory;
     WrittenLog log(directory.path() / "log");
