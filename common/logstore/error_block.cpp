@@ -121,7 +121,7 @@ public:
     /// Whether the line comes too late to be of it.
     bool is_over(const Seen& line) const {
         if (line.run != block_.run) return true;
-        if (in_traceback_ && (is_of_traceback(line.body()) || is_log_line(line.body())))
+        if (in_traceback_ && (is_of_traceback(line.body()) || !is_head(kind_of(line.body()))))
             return paused(last_ns_, line.wall_ns, longest_pause_in_traceback_ns);
         return paused(last_ns_, line.wall_ns);
     }
@@ -221,14 +221,18 @@ private:
         return true;
     }
 
-    /// Frames up to the line that names the exception. What other threads log meanwhile is passed over.
+    /// Frames up to the line that names the exception. What other threads log meanwhile is passed over, and a little of
+    /// what they print does not end it.
     bool take_of_traceback(Seen& line, const std::string& body) {
         if (body[0] == ' ' || body[0] == '\t') {
             keep_waiting_and(std::move(line));
             return true;
         }
+        const bool is_exception = is_exception_line(body);
+        if (!is_exception && !is_head(kind_of(body)) && foreign_ < most_foreign)
+            return wait_with(std::move(line), foreign_, most_foreign);
         in_traceback_ = false;
-        if (!is_exception_line(body)) return false;
+        if (!is_exception) return false;
         set_message(body);
         rank_ = LineKind::traceback;
         keep_waiting_and(std::move(line));

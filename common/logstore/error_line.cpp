@@ -544,6 +544,9 @@ bool is_vague(std::string_view line) {
 bool is_exception_line(std::string_view line) {
     const std::size_t end = end_of_type(line);
     if (end == 0 || !is_letter(line[0])) return false;
+    // Types begin with a capital; those that do not stand in a module ("zlib.error: …").
+    const std::string_view type = line.substr(0, end), name = type.substr(type.find_last_of('.') + 1);
+    if (name.empty() || (!is_upper(name[0]) && name.size() == type.size())) return false;
     return end == line.size() || line.substr(end).starts_with(": ") || line.substr(end) == ":";
 }
 

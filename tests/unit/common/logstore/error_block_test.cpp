@@ -723,6 +723,32 @@ TEST_CASE("errors: what a logger prints in the midst of a traceback is passed ov
     CHECK(slow->message == "KeyError: 'x'");
 }
 
+TEST_CASE("errors: a little of what others print does not end a traceback, nor make it wait less for its last line") {
+    const std::string head =
+        "Traceback (most recent call last):\n  File \"/home/me/shop/a.py\", line 2, in f\n    d['x']\n";
+    const std::string foreign = GENERATE("served GET /favicon.ico\n", "tick\ntick\ntick\n", "200 OK\n");
+    auto lines = burst(head + foreign);
+    const auto unfinished = find_error(lines, directory, WhichError::first);
+    REQUIRE(unfinished);
+    CHECK(unfinished->is_unfinished);
+    for (auto& line : burst("KeyError: 'x'\nnext\n", 1000, 2'000'000'000)) lines.push_back(std::move(line));
+    const auto block = find_error(lines, directory, WhichError::first);
+    REQUIRE(block);
+    CHECK(block->message == "KeyError: 'x'");
+    CHECK(!block->is_unfinished);
+    REQUIRE(block->place);
+    CHECK(block->place->line == 2);
+    // More than that is what the program goes on with.
+    const auto given_up = error_in(head + "a\nb\nc\nd\nKeyError: 'x'\n");
+    REQUIRE(given_up);
+    CHECK(given_up->lines.size() == 3);
+    CHECK(!given_up->is_unfinished);
+    // Another error is none of its lines.
+    const auto other = error_in(head + "tick\npanic: no\n");
+    REQUIRE(other);
+    CHECK(!other->is_unfinished);
+}
+
 TEST_CASE("errors: an exception whose name is a level's ends its traceback") {
     const auto block = error_in(
         "Traceback (most recent call last):\n  File \"/home/me/shop/a.py\", line 2, in f\nWarning: no\nINFO next\n");
