@@ -119,15 +119,22 @@ public:
                 piece.mark(above);
                 piece.text += '\n';
             }
-            const std::size_t said = piece.text.size() + piece.marks.size() * size;
+            const std::size_t mark_above = piece.text.size() + piece.marks.size() * size;
             piece.append(assemble(size));
             const std::string marker = piece.marks.empty() ? "" : find_marker(piece.text);
+            if (!piece.marks.empty()) out.marker.assign(std::max(size, marker.size()), '[');
+            const std::size_t front = options_.front_bytes ? options_.front_bytes(out) : 0;
+            const std::size_t said = mark_above + front;
             const auto lines = static_cast<std::uint64_t>(std::count(piece.text.begin(), piece.text.end(), '\n'));
             const bool has_room =
-                piece.size(size) <= options_.max_bytes && (options_.lines == 0 || lines <= options_.lines);
-            if (marker.size() > size || (said > said_ && !has_room)) {
+                piece.size(size) + front <= options_.max_bytes && (options_.lines == 0 || lines <= options_.lines);
+            const bool tells_more = said > said_ || (mark_above > 0 && !is_said_above_);
+            if (marker.size() > size || (tells_more && !has_room)) {
                 size = std::max(size, marker.size());
-                if (!has_room) said_ = std::max(said_, said);
+                if (!has_room) {
+                    said_ = std::max(said_, said);
+                    is_said_above_ = is_said_above_ || mark_above > 0;
+                }
                 continue;
             }
             out.marker = marker;
@@ -368,7 +375,7 @@ private:
     }
 
     /// What the mark above leaves of the budget.
-    std::uint64_t max_lines() const noexcept { return options_.lines - (said_ > 0 && options_.lines > 1 ? 1 : 0); }
+    std::uint64_t max_lines() const noexcept { return options_.lines - (is_said_above_ && options_.lines > 1 ? 1 : 0); }
     std::size_t max_bytes() const noexcept { return options_.max_bytes - std::min(said_, options_.max_bytes); }
 
     /// Which units are shown: [begin_, end_).
@@ -501,6 +508,7 @@ private:
         for (std::size_t i = begin_; i < end_; ++i)
             if (units_[i].fold != nullptr) out.folded += units_[i].fold->folded;
         out.omitted_before = page_.omitted_before;
+        out.knows_all_before = !page_.earlier;
         out.omitted_after = page_.omitted_after;
         out.next = page_.next;
         out.evicted_bytes = page_.evicted_bytes;
@@ -514,7 +522,8 @@ private:
             out.omitted_before += count(0, first);
             // There is more than has room anyway.
             if (begin_ > 0) out.unsearched_bytes = 0;
-            if (out.earlier && begin_ > 0 && first < entries_.size()) out.earlier = entries_[first].from;
+            const bool is_search = out.earlier || options_.grep;
+            if (is_search && begin_ > 0 && first < entries_.size()) out.earlier = entries_[first].from;
             if (begin_ > 0 || (options_.lines > 0 && out.lines >= options_.lines)) out.evicted_bytes = 0;
         } else if (end_ < units_.size()) {
             out.omitted_after = std::max<std::uint64_t>(1, count(past, entries_.size()));
@@ -535,7 +544,8 @@ private:
     std::vector<Unit> units_;
     std::size_t begin_ = 0, end_ = 0;
     bool is_cut_by_bytes_ = false;
-    std::size_t said_ = 0;                 // bytes for the mark above that all have room with
+    std::size_t said_ = 0;  // bytes for the mark above and what the caller puts before it, that all have room with
+    bool is_said_above_ = false;           // there is a mark
     std::optional<std::size_t> squeezed_;  // so much of the first line has room
 };
 

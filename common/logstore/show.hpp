@@ -32,6 +32,9 @@ struct ShowOptions {
     /// What a mark above all that is shown says, which has its share of the budget; nothing, or empty: there is none.
     /// Asked for each choice of what is shown.
     std::function<std::string(const Shown&)> above = {};
+    /// Bytes of what the caller puts in front of all of it, for each choice: they have their share of `max_bytes`. No
+    /// function: none. The marker that it is told is as long as the one it will be.
+    std::function<std::size_t(const Shown&)> front_bytes = {};
 };
 
 /// The budget of `query` becomes one of what is shown. The query gets as much room as can be needed to fill it with
@@ -48,11 +51,12 @@ struct Shown {
     std::uint64_t lines = 0;               // of the program
     std::uint64_t folded = 0;              // lines of the program that marks count
     std::uint64_t omitted_before = 0;      // as in LinePage; lines that a mark counts are not left out
+    bool knows_all_before = true;          // there are no more of them
     std::uint64_t omitted_after = 0;       // 0 or at least 1
     bool is_cut_by_bytes = false;          // there was no room for what is left out
     std::uint64_t begin = 0;               // position of the first line that is shown or counted by a mark; none: next
     std::uint64_t next = 0;                // position to go on from: nothing is skipped, nothing shown twice
-    std::optional<std::uint64_t> earlier;  // as in LinePage
+    std::optional<std::uint64_t> earlier;  // as in LinePage; of a search that had more, where what is shown begins
     std::uint64_t evicted_bytes = 0, lost_bytes = 0, unread_bytes = 0;  // as in LinePage
     std::uint64_t unsearched_bytes = 0, unindexed_bytes = 0;            // as in LinePage
 };

@@ -120,7 +120,7 @@ std::string details(const core::Located& process, const ops::OutputMeta& meta, c
 std::string header(const core::Located& process, const ops::OutputMeta& meta, const logstore::Shown& shown) {
     const auto all = meta.lines + meta.omitted_before + static_cast<std::int64_t>(shown.folded);
     std::string out = state_of(process, meta) + "; ";
-    if (meta.omitted_before > 0 && !meta.earlier_cursor)
+    if (meta.omitted_before > 0 && shown.knows_all_before)
         out += fmt::format("{} of {} lines", meta.lines, all);
     else
         out += base::counted(meta.lines, "line");
@@ -165,6 +165,9 @@ Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallCon
                 return mcp::tool_failure(given.error());
             options.above = [&process, is_search](const logstore::Shown& shown) {
                 return details(process, meta_of(process, shown), shown, is_search);
+            };
+            options.front_bytes = [&process](const logstore::Shown& shown) {
+                return header(process, meta_of(process, shown), shown).size();
             };
             return result_of(process, logstore::show(std::move(*page), options));
         }

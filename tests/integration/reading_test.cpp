@@ -75,7 +75,7 @@ TEST_CASE("a read begins with one short line of ours") {
     CHECK(web.header.starts_with("running; 1 of 40 lines; cursor p1:"));
     CHECK(web.meta["omitted_before"] == 39);
     CHECK(web.read(Json{{"max_bytes", 256}}).starts_with("[no room for more in max_bytes]\n"));
-    CHECK(web.header.starts_with("running; 8 of 40 lines, marks [; cursor p1:"));
+    CHECK(web.header.starts_with("running; 6 of 40 lines, marks [; cursor p1:"));
     CHECK(web.read(Json{{"lines", 1}, {"cursor", "p1:0"}}) == "A p1 running; cursor p1:99\n");
     CHECK(web.header.starts_with("running; 1 line, more; cursor p1:"));
 }
@@ -116,6 +116,37 @@ TEST_CASE("a budget holds with context, and the header names what our marks begi
     CHECK(std::count(text.begin(), text.end(), '\n') <= 40);
     CHECK(text.find("\n[--]\n") != std::string::npos);
     CHECK(web.header.find(", marks [; cursor p1:") != std::string::npos);
+}
+
+TEST_CASE("max_bytes bounds the whole answer, its first line too") {
+    Reading web;
+    for (int i = 0; i < 400; ++i)
+        web.log.out(fmt::format("{} {} word\n", i,
+                                std::string(static_cast<std::size_t>(i % 90), static_cast<char>('a' + i % 7))));
+    for (const int most : {256, 257, 300, 500, 999, 2000, 5000}) {
+        for (Json arguments : {Json{{"lines", 0}}, Json{{"view", "raw"}}, Json{{"grep", "word"}, {"context", 2}},
+                               Json{{"grep", "7 "}, {"lines", 0}}, Json{{"cursor", "p1:0"}, {"view", "raw"}}}) {
+            arguments["max_bytes"] = most;
+            const std::string shown = web.read(arguments);
+            INFO(arguments.dump() + "\n" + web.header + "\n" + shown);
+            CHECK(web.header.size() + 1 + shown.size() <= static_cast<std::size_t>(most));
+            CHECK(!shown.empty());
+        }
+    }
+}
+
+TEST_CASE("a search whose matches have no room says where the older ones are") {
+    Reading web;
+    for (const char* word : {"alpha", "beta", "gamma", "delta", "epsilon", "zeta"})
+        web.log.out(std::string(word) + " hit\nno\n");
+    CHECK(web.read(Json{{"grep", "hit"}, {"lines", 3}}).ends_with("epsilon hit\nzeta hit\n"));
+    INFO(web.header);
+    CHECK(web.header.starts_with("running; 2 of 6 lines, marks ["));
+    std::string until = web.meta.at("earlier_cursor");
+    CHECK(web.read(Json{{"grep", "hit"}, {"lines", 3}}).starts_with("[older ones until " + until + "]\n"));
+    CHECK(web.read(Json{{"grep", "hit"}, {"lines", 4}, {"until", until}}) ==
+          "alpha hit\nbeta hit\ngamma hit\ndelta hit\n");
+    CHECK(!web.meta.contains("earlier_cursor"));
 }
 
 TEST_CASE("a search gives the newest matches, and a position behind which the older ones are") {
