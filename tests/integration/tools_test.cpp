@@ -908,6 +908,10 @@ TEST_CASE("the list of tools is small, since every session pays for it") {
     const Json answer = daemon.answer(daemon.send("tools/list", Json::object()));
     CHECK(answer["result"]["tools"].size() == 7);
     CHECK(answer["result"].dump().size() <= 7300);
+    // What is waited for where only a process is named.
+    const Json& wait = answer["result"]["tools"][5];
+    CHECK(wait["name"] == "wait_for_process");
+    CHECK(wait["description"].get<std::string>().find("or (default) it ends") != std::string::npos);
 }
 
 TEST_CASE("a start is answered in a line, with what is needed to act") {
