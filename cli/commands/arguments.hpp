@@ -300,7 +300,8 @@ struct ListArguments {
                           "By state (default: what lives first, the latest end first), id, label, uptime, cpu, memory "
                           "or restarts"));
         each(field("output", &A::output)
-                 .as_flag("o,output", "OUTPUT", "table (default), or wide: more columns, nothing cut"));
+                 .as_flag("o,output", "OUTPUT",
+                          "table (default), or wide: the command, who started it and its description, too"));
         each(field("project", &A::project)
                  .range(1, 4096)
                  .as_flag("project", "NAME", "Only the processes of a project: its name, or its file"));

@@ -85,11 +85,12 @@ void sort_views(std::vector<ProcessView>& views, WallTime now, ListSort sort) {
     views = std::move(sorted);
 }
 
-/// What is left out when a terminal is too narrow: the highest rank first; 0 stays.
+/// What is left out when a terminal is too narrow: the highest rank first; 0 stays. Who asks for the wide table asks
+/// for its own columns before all others.
 struct Column {
     std::string_view head;
     bool is_number;
-    int rank;
+    int rank, rank_in_wide;
 };
 namespace at {
 enum : std::size_t {
@@ -109,11 +110,11 @@ enum : std::size_t {
 };
 }  // namespace at
 constexpr std::array table_columns = {
-    Column{"ID", false, 0},         Column{"LABEL", false, 0},   Column{"STATE", false, 0},
-    Column{"PID", true, 4},         Column{"UPTIME", true, 2},   Column{"RESTARTS", true, 7},
-    Column{"PORTS", false, 1},      Column{"CPU", true, 5},      Column{"MEMORY", true, 6},
-    Column{"DIRECTORY", false, 3},  Column{"COMMAND", false, 8}, Column{"STARTED BY", false, 8},
-    Column{"DESCRIPTION", false, 8}};
+    Column{"ID", false, 0, 0},         Column{"LABEL", false, 0, 0},   Column{"STATE", false, 0, 0},
+    Column{"PID", true, 4, 7},         Column{"UPTIME", true, 2, 6},   Column{"RESTARTS", true, 7, 10},
+    Column{"PORTS", false, 1, 4},      Column{"CPU", true, 5, 8},      Column{"MEMORY", true, 6, 9},
+    Column{"DIRECTORY", false, 3, 5},  Column{"COMMAND", false, 8, 1}, Column{"STARTED BY", false, 8, 2},
+    Column{"DESCRIPTION", false, 8, 3}};
 using Row = std::array<std::string, table_columns.size()>;
 
 std::string first_unit(const std::string& age) { return age.substr(0, age.find(' ')); }
@@ -195,6 +196,7 @@ Row make_row(const ProcessView& view, WallTime now, const TextStyle& style) {
 
 /// Which columns are shown, and how wide.
 struct Layout {
+    bool is_wide = false;
     std::array<bool, table_columns.size()> has{};
     std::array<std::size_t, table_columns.size()> width{};
 
@@ -217,9 +219,12 @@ struct Layout {
     }
     /// False: all that are left stay.
     bool drop_one() {
+        const auto rank = [this](std::size_t i) {
+            return is_wide ? table_columns[i].rank_in_wide : table_columns[i].rank;
+        };
         std::size_t worst = at::id;
         for (std::size_t i = 0; i < table_columns.size(); ++i)
-            if (has[i] && table_columns[i].rank > table_columns[worst].rank) worst = i;
+            if (has[i] && rank(i) > rank(worst)) worst = i;
         has[worst] = worst == at::id;
         return worst != at::id;
     }
@@ -243,17 +248,18 @@ Layout unbounded_layout(const std::vector<Row>& rows, const TextStyle& style) {
     return out;
 }
 
-/// Leaves out columns until the rest fits, with a label and a directory that are still worth reading.
+/// Leaves out columns until the rest fits, with what is cut still worth reading.
 void narrow(Layout& layout, std::size_t room) {
-    constexpr std::size_t least_label = 20, least_directory = 14;
+    // Beside the command a label need not be told from others by itself.
+    const std::pair<std::size_t, std::size_t> least[] = {
+        {at::description, 11}, {at::directory, 14}, {at::command, 20}, {at::label, layout.is_wide ? 14 : 20}};
     const auto natural = layout.width;
     const auto shrink = [&] {
-        layout.shrink(at::directory, room, least_directory);
-        layout.shrink(at::label, room, least_label);
+        for (const auto& [column, cells] : least) layout.shrink(column, room, cells);
     };
     for (shrink(); layout.total() > room && layout.drop_one();) shrink();
-    layout.grow(at::label, room, natural[at::label]);
-    layout.grow(at::directory, room, natural[at::directory]);
+    for (auto each = std::rbegin(least); each != std::rend(least); ++each)
+        layout.grow(each->first, room, natural[each->first]);
 }
 
 /// "npm run dev in ~/shop/web" in so many cells: both its parts are cut where there is no room, the longer one first.
@@ -289,9 +295,10 @@ Layout terminal_layout(std::vector<Row>& rows, const std::vector<ProcessView>& v
         if (has_default_label(views[i])) rows[i][at::label] = shown(domain::command_line(views[i].command), style);
     }
     Layout out;
+    out.is_wide = style.wide;
     for (std::size_t i = 0; i < table_columns.size(); ++i) {
         const std::size_t most = widest(rows, i);
-        out.has[i] = i <= at::state || (i <= at::directory && most > 0);
+        out.has[i] = i <= at::state || ((i <= at::directory || style.wide) && most > 0);
         out.width[i] = std::max(most, table_columns[i].head.size());
     }
     narrow(out, room);
@@ -308,8 +315,7 @@ Layout terminal_layout(std::vector<Row>& rows, const std::vector<ProcessView>& v
         }
         narrow(out, room);
     }
-    out.shrink(at::label, room, shortest);
-    out.shrink(at::state, room, shortest);
+    for (const std::size_t column : {at::command, at::label, at::state}) out.shrink(column, room, shortest);
     // A directory is cut between its parts: what that leaves is the label's.
     std::size_t natural_label = widest(rows, at::label);
     if (!out.has[at::directory]) natural_label = std::max(natural_label, out.width[at::label]);
@@ -323,6 +329,8 @@ Layout terminal_layout(std::vector<Row>& rows, const std::vector<ProcessView>& v
         rows[i][at::label] = has_place[i] ? command_in(rows[i][at::label], views[i].working_directory, cells, style)
                                           : cut_middle(rows[i][at::label], cells, style.mark());
         rows[i][at::state] = cut_end(rows[i][at::state], out.width[at::state], style.mark());
+        rows[i][at::command] = cut_middle(rows[i][at::command], out.width[at::command], style.mark());
+        rows[i][at::description] = cut_end(rows[i][at::description], out.width[at::description], style.mark());
     }
     return out;
 }
@@ -396,7 +404,7 @@ ListChoice choose_processes(std::vector<ProcessView> views, WallTime now, bool a
 
 std::string process_table(const ListChoice& choice, WallTime now, const TextStyle& style) {
     const std::vector<ProcessView>& views = choice.shown;
-    const bool is_bounded = style.width > 0 && !style.wide;
+    const bool is_bounded = style.width > 0;
     const auto fitted = [&](const std::string& line) {
         return is_bounded ? cut_end(line, static_cast<std::size_t>(style.width), style.mark()) : line;
     };

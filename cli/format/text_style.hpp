@@ -8,7 +8,7 @@ namespace persistproc::cli::format {
 struct TextStyle {
     bool colour = false;
     int width = 0;       // columns of the terminal; 0: unbounded
-    bool wide = false;   // with what else is known; nothing is cut
+    bool wide = false;   // with what else is known
     bool ascii = false;  // the terminal takes no UTF-8
     std::string home;    // of the user: "~" in directories
 

@@ -157,7 +157,7 @@ REFUSED = [
     ("run --watch app", 2, "unknown flag --watch: the key watch of a persistproc.toml"),
     ("start -i 4 app", 2, "unknown flag -i: one process is one program"),
     ("run --network host app", 2, "unknown flag --network: programs share this machine's network"),
-    ("ls -la", 2, "ls: unknown flag -l in -la: -o wide shows more"),
+    ("ls -la", 2, "ls: unknown flag -l in -la: -o wide shows commands and who started them"),
     ("rm -rf api", 2, "rm: unknown flag -r in -rf: a process has nothing below it; -f removes also one that runs"),
     ("wait --all", 2, "wait: unknown flag --all: name the processes"),
     ("list --state running --state exited", 2, "list: --state names one state; give it once"),

@@ -93,7 +93,7 @@ TEST_CASE("the table of processes") {
         "p12  wörker in /srv  stopped\n";
     CHECK(table_of({web(), worker()}) == expected);
     CHECK(table_of({}) == "no processes\n");
-    const std::string wide = table_of({web(), worker()}, format::TextStyle{.width = 40, .wide = true});
+    const std::string wide = table_of({web(), worker()}, format::TextStyle{.wide = true});
     CHECK(wide.find("  npm run 'dev server'") != std::string::npos);
     CHECK(wide.find("STARTED BY  DESCRIPTION\n") != std::string::npos);
     CHECK(table_of({web()}, format::TextStyle{.colour = true}).find("\x1b[32mrunning\x1b[0m") != std::string::npos);

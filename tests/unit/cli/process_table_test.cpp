@@ -275,6 +275,28 @@ TEST_CASE("no row is wider than the terminal, whatever stands in it") {
     }
 }
 
+TEST_CASE("the wide table fits the terminal, too, and keeps its own columns longest") {
+    std::vector<ProcessView> views = three();
+    views[1].command = {"node", "server.js", "--inspect", "--port", "8080", std::string(60, 'x')};
+    views[1].description = "the shop's interface for everything that has to do with orders, 注文";
+    for (const int width : {1, 20, 40, 60, 80, 120, 200, 400})
+        for (const bool ascii : {false, true}) {
+            TextStyle style = style_of(width, ascii, true);
+            style.wide = true;
+            check_fits(format::process_table({views, 3}, now, style), width);
+        }
+    TextStyle style = style_of(60, false, false);
+    style.wide = true;
+    CHECK(format::process_table({views, 0}, now, style).find("COMMAND") != std::string::npos);
+    style.width = 80;
+    const std::string narrow = format::process_table({views, 0}, now, style);
+    INFO(narrow);
+    for (const char* part : {"COMMAND", "STARTED BY", "node server", "claude-code"})
+        CHECK(narrow.find(part) != std::string::npos);
+    style.width = 0;
+    CHECK(format::process_table({views, 0}, now, style).find(std::string(60, 'x')) != std::string::npos);
+}
+
 TEST_CASE("a long label gets all the room that a directory leaves, and no number is cut") {
     ProcessView view = running("p1", std::string(190, 'x'), "/home/ann/shop/packages/front-end/some/web");
     view.ports = {23100, 23101, 23102, 23103, 23104, 23105, 23106, 23107};
