@@ -77,7 +77,10 @@ std::string shutdown_json(const ops::ShutdownResponse& answer) { return document
 
 /// What the daemon said, and when the run began and ended whose end that is.
 static Json came_object(const WaitLine& line) {
-    Json out = schema::to_json(*line.came);
+    const Json all = schema::to_json(*line.came);
+    Json out = Json::object();
+    for (const auto& [name, member] : all.items())
+        if (!member.is_null()) out[name] = member;
     if (!line.ended) return out;
     const Json facts = schema::to_json(*line.ended);
     for (const char* name : {"started_at", "ended_at"})

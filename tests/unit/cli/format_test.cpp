@@ -184,6 +184,9 @@ TEST_CASE("several waits: what stands for which, and the exit status") {
         return format::WaitLine{.target = process, .came = {}, .failed = Error{code, "no"}, .status = status};
     };
     const auto ok = came("p1", 0), ended = came("p2", 3);
+    // Of what came only what there is.
+    CHECK(format::wait_json(ok).find("null") == std::string::npos);
+    CHECK(format::waits_json({ok, ended}).find("null") == std::string::npos);
     const auto late = failed("p3", ErrorCode::timeout, 124), gone = failed("nope", ErrorCode::not_found, 125);
     struct Row {
         std::vector<format::WaitLine> waits;
