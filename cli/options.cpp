@@ -26,6 +26,8 @@ Result<Invocation> make_help(std::string_view word) {
     Invocation out;
     const Subcommand* subcommand = word.empty() ? nullptr : find_subcommand(word);
     if (!word.empty() && subcommand == nullptr) {
+        if (const std::string instead = instead_of(word); !instead.empty())
+            return Error{ErrorCode::invalid, fmt::format("\"{}\" is no subcommand: {}", base::excerpt(word), instead)};
         const std::string near = near_subcommand(word);
         return Error{ErrorCode::invalid,
                      fmt::format("no subcommand \"{}\"; {}persistproc --help lists them", base::excerpt(word),

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <span>
 
 #include "cli/arguments.hpp"
@@ -69,7 +70,7 @@ constexpr OtherWord foreign_verbs[] = {
      "persistproc up reads the project's file again; persistproc restart TARGET restarts a process"},
     {"sendSignal", "persistproc signal SIGNAL {}", "persistproc signal SIGNAL TARGET sends a signal"},
     {"process", to_describe, to_list},
-    {"watch", "persistproc list --watch, or persistproc output -f {}", ""},
+    {"watch", "persistproc list --watch {}, or persistproc output -f {}", "persistproc list --watch"},
     {"view", "persistproc output {}", ""},
     {"cp", "persistproc output {} > FILE", ""},
     {"delete", to_forget, ""},
@@ -152,6 +153,12 @@ constexpr OtherWord foreign_verbs[] = {
     {"new-session", "persistproc start --label NAME CMD", ""},
     {"attach-session", "persistproc output -f {}", ""},
     {"kill-session", "persistproc stop {}", ""},
+    {"send-keys", "programs get no input yet; persistproc signal SIGNAL {} sends a signal", ""},
+    {"capture-pane", "persistproc output {}", ""},
+    {"has-session", to_describe, ""},
+    {"kill-pane", to_stop, ""},
+    {"kill-window", to_stop, ""},
+    {"new-window", to_define, ""},
     {"kill-server", "", "persistproc shutdown stops everything and the daemon"},
 };
 
@@ -547,6 +554,12 @@ std::optional<Error> refuse_mistyped(const StartArguments& arguments) {
                                                  base::excerpt(word), near)};
 }
 
+std::string instead_of(std::string_view word) {
+    const OtherWord* const other = find_verb(word) != nullptr ? find_verb(word) : find_reserved(word);
+    if (other == nullptr) return {};
+    return other->of_target.empty() ? std::string(other->alone) : with_target(other->of_target, "TARGET");
+}
+
 std::string near_subcommand(std::string_view word) {
     std::vector<std::string> names;
     for (const Subcommand* each : all_subcommands()) {
@@ -579,6 +592,30 @@ bool may_be_known(const StartArguments& arguments) {
     const std::string& word = command.front();
     const bool is_other = arguments.implied && (find_verb(word) != nullptr || find_reserved(word) != nullptr);
     return is_other || may_be_label(arguments) || !is_found(arguments, word);
+}
+
+std::string redefining_line(const StartArguments& arguments, const ProcessView& known) {
+    const std::string& flag = arguments.defining_flag;
+    // In another directory it is another process.
+    const bool has_its_own =
+        flag.empty() || flag == "label" || flag == "env" || flag == "env-file" || flag == "working-directory";
+    // What a project's process is stands in its file.
+    if (has_its_own || known.project || known.command.empty()) return {};
+    std::string out = arguments.line;
+    if (!arguments.fresh) out += " --fresh";
+    const bool has_label = !arguments.request.definition.label.empty() ||
+                           known.label == domain::default_label(known.command, known.working_directory);
+    if (!has_label) out += " --label " + base::escape_line(base::shell_quote(known.label));
+    std::error_code unknown;
+    const bool is_here = std::filesystem::current_path(unknown) == known.working_directory;
+    if (!is_here && arguments.request.definition.working_directory.empty())
+        out += " -C " + base::escape_line(base::shell_quote(known.working_directory));
+    const std::string& first = known.command.front();
+    // A view does not tell a shell's line from a program; the path of one seldom holds blanks.
+    const bool is_line = known.command.size() == 1 && std::any_of(first.begin(), first.end(), is_gap) &&
+                         ::access(first.c_str(), X_OK) != 0;
+    if (is_line && !arguments.request.definition.shell) out += " --shell";
+    return out + " -- " + shown_command(known.command);
 }
 
 namespace {
@@ -639,6 +676,11 @@ std::string instead_of_word(const OtherWord& word, const std::vector<std::string
                              typed.near.empty() ? "" : fmt::format(" (did you mean {}?)", base::quote(typed.near)));
 }
 
+std::string told_redefining_line(const StartArguments& arguments, const ProcessView& known) {
+    const std::string line = redefining_line(arguments, known);
+    return line.empty() ? line : fmt::format("; with --{}: {}", arguments.defining_flag, line);
+}
+
 /// A process of that name, and what to do with it.
 Error known_process(const StartArguments& arguments, const std::string& word, const ProcessView& known) {
     const std::string name = base::escape_line(base::shell_quote(word));
@@ -649,7 +691,8 @@ Error known_process(const StartArguments& arguments, const std::string& word, co
                  fmt::format("{} is {}, {}: persistproc status {}, persistproc output -f {}, or persistproc {} {}{}",
                              base::quote(word), known.id, format::state_text(known), name, name,
                              domain::is_live(known) || sets_variables ? "restart" : "start", name,
-                             sets_variables ? " " + arguments.misplaced->flags : "")};
+                             sets_variables ? " " + arguments.misplaced->flags : "") +
+                     told_redefining_line(arguments, known)};
 }
 
 Error refuse_reserved(const OtherWord& reserved, const StartArguments& arguments,

@@ -65,6 +65,10 @@ std::optional<Misplaced> find_misplaced(const std::vector<std::string>& command,
 /// and no program.
 std::optional<Error> refuse_mistyped(const StartArguments& arguments);
 
+/// What to type in place of a word of another tool, or of a command to come: "persistproc rm TARGET". Empty: it is
+/// none.
+std::string instead_of(std::string_view word);
+
 /// The subcommand that `word` is a slip for; empty: none.
 std::string near_subcommand(std::string_view word);
 
@@ -77,6 +81,11 @@ bool may_be_known(const StartArguments& arguments);
 /// `run` before it; or has the form of an id, or is a subcommand
 /// to come, or the word of another tool for what is to be done with a process.
 std::optional<Error> refuse_known(const StartArguments& arguments, const std::vector<ProcessView>& views);
+
+/// What to type so that a process that exists becomes what the flags say, and keeps its id; empty: no flag says
+/// anything of it, or one does that has a command of its own (the label, variables) or makes
+/// another one (the directory).
+std::string redefining_line(const StartArguments& arguments, const ProcessView& known);
 
 /// For what is no program: the process whose label it nearly is.
 std::optional<Error> refuse_near(const StartArguments& arguments, const std::vector<ProcessView>& views);

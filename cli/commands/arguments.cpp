@@ -116,7 +116,9 @@ Result<void> RestartArguments::take(std::vector<std::string> words, const Given&
 
 Result<void> RenameArguments::take(std::vector<std::string> words, const Given& given) {
     if (words.empty()) return missing_target(given.subcommand);
-    if (words.size() == 1) return Error{ErrorCode::invalid, "rename: to which label? persistproc rename p3 web"};
+    if (words.size() == 1)
+        return Error{ErrorCode::invalid, fmt::format("rename: to which label? persistproc rename {} LABEL",
+                                                     base::excerpt(base::shell_quote(words.front())))};
     if (words.size() > 2) return unexpected_word(given.subcommand, words[2]);
     request.process = std::move(words[0]);
     request.label = std::move(words[1]);

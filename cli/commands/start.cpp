@@ -54,9 +54,11 @@ std::string advice(const ProcessView& known, const std::string& word, const std:
 Error not_redefined(const ProcessView& known, const StartArguments& arguments) {
     const std::string& flag = arguments.defining_flag;
     const bool is_of_restart = flag == "env" || flag == "env-file";
-    return Error{ErrorCode::invalid,
-                 fmt::format("{}; --{} is for a new one; to run a program of that name, put -- before it",
-                             advice(known, arguments.word, is_of_restart ? fmt::format("--{} …", flag) : ""), flag)};
+    const std::string redefining = redefining_line(arguments, known);
+    std::string out = advice(known, arguments.word, is_of_restart ? fmt::format("--{} …", flag) : "");
+    out += redefining.empty() ? fmt::format("; --{} is for a new one", flag)
+                              : fmt::format(", with --{}: {}", flag, redefining);
+    return Error{ErrorCode::invalid, out + "; to run a program of that name, put -- before it"};
 }
 
 /// Those that all of the words name, in their order; empty: one of them names none.

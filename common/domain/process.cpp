@@ -246,7 +246,11 @@ Result<std::vector<std::string>> split_command(std::string_view line) {
             case '$':
             case '`':
             case '*':
-            case '?': return refuse(fmt::format("\"{}\"", c));
+            case '?': {
+                const bool is_double =
+                    i + 1 < line.size() && line[i + 1] == c && std::string_view("|&<>;").find(c) != line.npos;
+                return refuse(fmt::format("\"{}\"", line.substr(i, is_double ? 2 : 1)));
+            }
             case '#':
                 if (!in_word) return refuse("a comment (\"#\")");
                 word += c;

@@ -126,7 +126,7 @@ struct RenameRequest {
         .words = "TARGET LABEL",
         .summary = "give a process another label",
         .text = "Gives a process another label, whether it runs or not.",
-        .examples = {"persistproc rename p3 web"},
+        .examples = {"persistproc rename 'npm run dev' web", "persistproc rename web old-web"},
         .words_kind = schema::ValueKind::target,
     };
     template <class Each>

@@ -173,7 +173,7 @@ class Tools(harness.TestCase):
                 with self.subTest(flags, word=word):
                     finished = self.cli("start", *flags, word)
                     self.assertEqual((finished.code, finished.out), (2, b""), finished)
-                    self.assertOneLine(finished.err, "p1", f"persistproc start {word} ", f"{name} ", "put --")
+                    self.assertOneLine(finished.err, "p1", f"persistproc start {word} ", name, "put --")
         self.assertEqual([(v["id"], v["run"]) for v in self.views()], [("p1", "p1.1")])
         # Behind -- it is a program, and so it is where no process has that name.
         for arguments in (["--", "web"], ["--label", "x", "--", "web"], ["--label", "x", "wob"]):

@@ -1,6 +1,7 @@
 """What people type who come from elsewhere, mistype or guess: each with its line and its status."""
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -107,6 +108,17 @@ REFUSED = [
     ("start -e A=secret api", 2, "persistproc restart api --env … with that; --env is for a new one"),
     ("start --label x api", 2, "--label is for a new one"),
     ("start api --label x", 2, "persistproc restart api starts it again as it is, persistproc rename api LABEL"),
+    ("start --restart always api", 2, "persistproc restart api starts it again as it is, with --restart: persistproc start "
+                                      "--restart always --fresh --label api -- /"),
+    ("run --restart always api", 2, "; with --restart: persistproc run --restart always --fresh --label api -- /"),
+    ("restart --restart always api", 2, "a restart keeps what a process is; persistproc start --fresh --label LABEL FLAGS -- CMD changes it"),
+    ("help kill", 2, '"kill" is no subcommand: persistproc stop --force TARGET, or persistproc signal KILL TARGET'),
+    ("help top", 2, '"top" is no subcommand: persistproc list --watch TARGET shows CPU and memory'),
+    ("rename api", 2, "rename: to which label? persistproc rename api LABEL"),
+    ("status --watch api", 2, "persistproc list --watch TARGET"),
+    ("watch api", 2, "persistproc list --watch api, or persistproc output -f api"),
+    ("send-keys -t api x Enter", 2, '"send-keys" is not a subcommand: programs get no input yet; persistproc signal SIGNAL api'),
+    ("capture-pane -t api", 2, "persistproc output api"),
     ("start api --restart never", 2, "persistproc restart api starts it again as it is; --restart is for a new one"),
     ("start api nothing", 2, 'persistproc restart api starts it again as it is; no process is "nothing"'),
     ("start api p1 --restart=never", 2, "these are processes that exist: persistproc restart api p1 starts all of them "
@@ -259,7 +271,7 @@ REFUSED = [
 # One word, as a shell passes it on when it was quoted.
 LINES = [
     (["wait", "api", "up on"], 125, "as what to wait for: persistproc wait api --pattern 'up on'"),
-    (["run", "echo hi && sleep 1"], 2, '"&" needs a shell: persistproc run --shell \'echo hi && sleep 1\''),
+    (["run", "echo hi && sleep 1"], 2, '"&&" needs a shell: persistproc run --shell \'echo hi && sleep 1\''),
     (["echo hi | cat"], 2, "persistproc run --shell 'echo hi | cat'"),
     (["start", "echo $HOME"], 2, "persistproc start --shell 'echo $HOME'"),
     (["run", "cd /tmp"], 2, "-C DIR"),
@@ -364,6 +376,16 @@ class Words(harness.TestCase):
                 if typed.startswith("logs"):
                     self.assertEqual(finished.out.decode(), words)
         self.assertEqual(self.view("b")["working_directory"], "/")
+
+    def test_what_is_advised_gives_a_process_that_exists_another_policy(self):
+        self.ok("start", "--label", "line", "--shell", "sleep 1000 && true")
+        for label in ("api", "line"):
+            before = self.view(label)
+            refused = self.cli("start", "--restart", "always", label).err.decode()
+            advice = refused.split("with --restart: persistproc ")[1].split("; to run a program")[0]
+            self.ok(*shlex.split(advice))
+            after = self.ok("status", label, "--json").json()
+            self.assertEqual((after["id"], after["command"], after["restart"]), (before["id"], before["command"], "always"))
 
     def test_a_command_line_in_one_word(self):
         self.assertEqual(self.ok("run", "echo 'a  b' c").out, b"a  b c\n")
