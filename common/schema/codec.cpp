@@ -276,8 +276,11 @@ Result<void> read_object(const ObjectCodec& codec, const Json& json, const std::
         const char* const name = each.facts.name_in(how.use);
         const Json* const found = members.find(name);
         if (found == nullptr) {
-            if (each.facts.is_required && how.use != in_documents)
-                return Error{ErrorCode::invalid, prefix + name + ": required"};
+            const bool is_missing = each.facts.is_required && how.use != in_documents;
+            // A name that nobody knows may be what it was meant to be.
+            if (is_missing && how.use != in_files)
+                if (auto done = reader.read_others(json); !done) return done;
+            if (is_missing) return Error{ErrorCode::invalid, prefix + name + ": required"};
             continue;
         }
         if (auto done = reader.read(each, *found); !done) return done;

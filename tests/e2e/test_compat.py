@@ -322,7 +322,7 @@ class WithoutCompat(harness.TestCase):
         self.assertFalse(names & set(ONLY_THEIRS))
         result = client.rpc("tools/call", {"name": "stop_process", "arguments": {"pid": 1}})["result"]
         self.assertTrue(result["isError"])
-        self.assertIn("process: required", result["content"][0]["text"])
+        self.assertIn("pid: unknown argument (known: process,", result["content"][0]["text"])
 
 
 class AskedFor(harness.TestCase):

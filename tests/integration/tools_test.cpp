@@ -761,7 +761,9 @@ TEST_CASE("arguments that are wrong are named") {
         INFO(said);
         CHECK(said.find(what) != std::string::npos);
     };
-    says(text("stop_process", Json{{"proces", "p1"}}), "process: required");
+    says(text("stop_process", Json::object()), "process: required");
+    says(text("stop_process", Json{{"proces", "p1"}}),
+         "proces: unknown argument (known: process, force, grace_seconds)");
     says(text("stop_process", Json{{"process", "p1"}, {"now", true}}),
          "now: unknown argument (known: process, force, grace_seconds)");
     says(text("start_process", Json{{"command", "a | b"}, {"working_directory", "/"}}), "command: \"|\" needs a shell");

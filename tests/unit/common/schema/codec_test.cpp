@@ -95,6 +95,9 @@ TEST_CASE("wrong arguments are named, with what is accepted") {
     CHECK(error_of(R"({"name":"a","inner":{"deep":1}})") == "inner.deep: unknown argument (known: depth)");
     CHECK(error_of(R"({"name":"a","line":1})") ==
           "line: unknown argument (known: name, lines, ratio, follow, colour, labels, variables, inner)");
+    // What is missing may be there under another name.
+    CHECK(error_of(R"({"nmae":"a"})").starts_with("nmae: unknown argument (known: name, "));
+    CHECK(error_of(R"({})") == "name: required");
     CHECK(error_of(R"([1])") == "arguments: expected object, got array");
     CHECK(error_of(R"({"name":"a","lines":5.0})") == "fine");
     for (const char* word : {"dark_red", "dark-red"})
