@@ -242,6 +242,9 @@ Task<mcp::ToolResult> of_applied(Core core, Request request, mcp::CallContext co
     auto file = co_await applied_project(core, std::move(asked), loaded);
     if (!file) co_return mcp::tool_failure(looked ? file.error() : looked.error());
     core::Plans& plans = core.supervisor.plans();
+    const bool is_wrong = loaded && !loaded->is_good();
+    // What was applied counts; where nothing was, that is why.
+    if (is_wrong && plans.members(*file).empty()) co_return mcp::tool_failure(wrong_files(*loaded));
     std::vector<std::string> names = without_groups(request.names, loaded);
     std::string actor = actor_of(context);
     Response out;
@@ -279,7 +282,7 @@ Task<mcp::ToolResult> of_applied(Core core, Request request, mcp::CallContext co
     auto described_out = described(core, std::move(out));
     Response answer = co_await std::move(described_out);
     tell_stopped(answer, request.action == ProjectAction::down);
-    if (answer.name.empty() && loaded) answer.name = loaded->project().name;
+    if (answer.name.empty() && loaded && !is_wrong) answer.name = loaded->project().name;
     co_return answered(core, answer, request.action, context);
 }
 

@@ -306,4 +306,19 @@ TEST_CASE("a file that somebody names stands beside that of its directory") {
     CHECK(book.find(copies.path("shop/persistproc.toml")).size() == 1);
 }
 
+TEST_CASE("of a file that is wrong, and of which nothing was brought up, each action says what is wrong") {
+    Copies copies;
+    std::filesystem::create_directories(copies.path("shop/.git"));
+    copies.write("shop/persistproc.toml", "[process.web]\nruns = 'node server.js'\n");
+    DaemonInProcess daemon;
+    for (const char* action : {"up", "show", "restart", "down"}) {
+        CAPTURE(action);
+        Json request = copies.place("shop");
+        request["action"] = action;
+        const Json answer = daemon.call("run_project", request);
+        CHECK(error_code(answer) == "invalid");
+        CHECK(answer.dump().find("runs") != std::string::npos);
+    }
+}
+
 }  // namespace projects_test
