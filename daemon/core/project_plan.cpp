@@ -25,7 +25,7 @@ ProjectPlan::ProjectPlan(std::vector<PlannedProcess> processes) {
 }
 
 bool ProjectPlan::has_done_its_work(const Item& item) const {
-    return item.process.oneshot && item.facts.has_ended && item.facts.ended_well;
+    return item.process.oneshot && item.facts.has_ended && item.facts.ended_well && !item.facts.is_past;
 }
 
 ProjectPlan::Actions ProjectPlan::up(const std::set<std::string>& names, const std::set<std::string>& again) {
@@ -118,7 +118,7 @@ ProjectPlan::Actions ProjectPlan::refuse(const std::string& process) {
     if (found == items_.end() || !found->second.awaits_run) return out;
     Item& item = found->second;
     item.awaits_run = false;
-    if (item.stage == Stage::starting) item.stage = Stage::failed;
+    if (item.stage == Stage::starting) fail(item);
     if (item.stage == Stage::stopping && !item.facts.has_tree) item.stage = Stage::idle;
     move_on(out);
     return out;
@@ -130,7 +130,7 @@ ProjectPlan::Actions ProjectPlan::withdraw(const std::string& process) {
     if (found == items_.end()) return out;
     Item& item = found->second;
     if (item.stage != Stage::waiting && item.stage != Stage::starting) return out;
-    item.stage = Stage::failed;
+    fail(item);
     item.is_asked = false;
     item.awaits_run = false;
     move_on(out);
@@ -158,8 +158,8 @@ ProjectPlan::Edge ProjectPlan::judge(const Dependency& edge) const {
     if (is_left_out(edge)) return Edge::holds;
     const Item& target = items_.at(edge.process);
     const PlanFacts& facts = target.facts;
-    // What is about to run again is not what it was.
-    const bool is_current = target.stage != Stage::waiting && target.stage != Stage::starting;
+    // What is about to run again is not what it was, nor what was to and could not.
+    const bool is_current = target.stage != Stage::waiting && target.stage != Stage::starting && !facts.is_past;
     bool holds = false;
     const bool can_come = target.stage != Stage::failed && target.stage != Stage::stopping;
     switch (edge.until) {
@@ -197,6 +197,12 @@ void ProjectPlan::move_on(Actions& into) {
     }
 }
 
+/// There is no run of what was asked for.
+void ProjectPlan::fail(Item& item) {
+    item.stage = Stage::failed;
+    item.facts.is_past = !item.facts.has_tree;
+}
+
 bool ProjectPlan::move_waiting(Item& item, Actions& into) {
     std::vector<std::string> without;
     bool is_open = false;
@@ -205,7 +211,7 @@ bool ProjectPlan::move_waiting(Item& item, Actions& into) {
         const bool is_gone = edge.required && !item.process.alone && is_left_out(edge);
         const Edge state = is_gone ? Edge::never : judge(edge);
         if (state == Edge::never && edge.required) {
-            item.stage = Stage::failed;
+            fail(item);
             into.emplace_back(FailProcess{item.process.name, edge.process});
             return true;
         }

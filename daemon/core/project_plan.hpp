@@ -36,6 +36,7 @@ struct PlanFacts {
     bool has_ended = false;         // the present run, however
     bool ended_well = false;        // with a success code
     bool is_final = false;          // it does not run again by itself: gave up, failed, stopped by somebody, ended
+    bool is_past = false;           // all that: it was asked for since, and did not come
     std::set<std::string> printed;  // patterns of edges that a line of this run has matched
 };
 
@@ -123,6 +124,7 @@ private:
     Edge judge(const domain::Dependency& edge) const;
     bool is_left_out(const domain::Dependency& edge) const;
     bool has_done_its_work(const Item& item) const;
+    static void fail(Item& item);
     void move_on(Actions& into);
     bool move_waiting(Item& item, Actions& into);
     bool move_stopping(Item& item, Actions& into);

@@ -57,7 +57,7 @@ bool is_member(const Process& process, const std::string& file) {
 bool is_same(const PlanFacts& a, const PlanFacts& b) {
     return a.run == b.run && a.has_tree == b.has_tree && a.may_have_strays == b.may_have_strays &&
            a.has_started == b.has_started && a.is_ready == b.is_ready && a.has_ended == b.has_ended &&
-           a.ended_well == b.ended_well && a.is_final == b.is_final && a.printed == b.printed;
+           a.ended_well == b.ended_well && a.is_final == b.is_final && a.is_past == b.is_past && a.printed == b.printed;
 }
 
 PlanFacts facts_of(const Process& process) {
@@ -76,6 +76,7 @@ PlanFacts facts_of(const Process& process) {
     out.has_ended = is_over;
     out.ended_well = is_over && ended_well(process);
     out.is_final = !process.life.is_live() && !runs_again(process.life.phase());
+    out.is_past = process.record.planned == Planned::failed && !is_live;
     return out;
 }
 
@@ -99,6 +100,7 @@ Stage stage_of(const Process& process) {
     if (record.planned == Planned::stopping) return has_any ? Stage::stopping : Stage::idle;
     if (runs) return Stage::up;
     if (record.planned == Planned::down || !record.planned) return Stage::idle;
+    if (record.planned == Planned::failed) return Stage::failed;
     return is_done(process) ? Stage::up : Stage::failed;
 }
 

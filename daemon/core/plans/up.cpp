@@ -106,8 +106,9 @@ Task<> Plans::decide(StepPtr step, OrderPtr order) {
         co_return;
     }
     const auto planned = process->record.planned;
-    const bool was_put_down = planned == Planned::down || planned == Planned::stopping;
-    if (is_done(*process) && !was_put_down && told.keys.empty() && !is_anew && !order->again.contains(told.process))
+    // Asked for since it ended, and put down, or not begun.
+    const bool is_past = planned == Planned::down || planned == Planned::stopping || planned == Planned::failed;
+    if (is_done(*process) && !is_past && told.keys.empty() && !is_anew && !order->again.contains(told.process))
         told.what = What::kept;
     // What was put down while it waited is begun, and nothing is known of what it was to be.
     if (applied.empty()) told.keys.clear();

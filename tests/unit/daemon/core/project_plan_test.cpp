@@ -132,6 +132,22 @@ TEST_CASE("given a oneshot that is done, when the project comes up again, then i
     CHECK(text(plan.learn("db", ready(2))) == "start migrate");
 }
 
+TEST_CASE("given a oneshot that was done before a down, when it cannot come again, then what needs it does not start") {
+    ProjectPlan plan({{"a", true, {}}, {"m", true, {on("a")}}, {"b", false, {on("m")}}});
+    const std::set<std::string> chain{"a", "b", "m"};
+    CHECK(text(plan.up(chain)) == "start a");
+    CHECK(text(plan.learn("a", ended(1, true))) == "start m");
+    CHECK(text(plan.learn("m", ended(1, true))) == "start b");
+    plan.learn("b", ready(1));
+    CHECK(text(plan.down(chain)) == "stop b");
+    plan.learn("b", ended(1, false));
+    CHECK(text(plan.up(chain)) == "start a");
+    CHECK(text(plan.learn("a", ended(2, false))) == "fail m for a, fail b for m");
+    // Nor does it count as done later.
+    CHECK(text(plan.up(chain)) == "start a");
+    CHECK(text(plan.learn("a", ended(3, true))) == "start m");
+}
+
 TEST_CASE("given what runs already, when it is needed, then it is not started again") {
     ProjectPlan plan = shop();
     plan.learn("db", ready(4));
