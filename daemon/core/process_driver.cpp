@@ -401,7 +401,10 @@ Task<Result<LaunchContext>> ProcessDriver::record_start(ProcessPtr process, RunI
     auto room = co_await make_room(process, std::move(before), strays);
     if (!room) co_return room.error();
     if (process->record.intent != Intent::restart) process->record.intend(process->record.wanted, Intent::start);
-    if (process->record.intent == Intent::start) process->record.intent_run = run.number;
+    if (process->record.intent == Intent::start) {
+        process->record.intent_run = run.number;
+        process->record.intent_by.clear();  // it was the run before that somebody stopped
+    }
     StoreChange intent = change_of(*process, process->actor, ops::StartRequest::operation.audit,
                                    domain::command_line(process->record.definition.command));
     // Of one that may be taken back the run before stays the newest on record until there is a program.

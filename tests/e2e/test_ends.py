@@ -99,6 +99,19 @@ class Ends(harness.TestCase):
         for tool, arguments in (("wait_for_process", {"until": "exit"}), ("get_process_output", {})):
             self.assertIn("SIGKILL was not sent by persistproc", agent.call(tool, process="web", **arguments).text)
 
+    def test_a_stop_of_the_run_before_is_none_of_the_next_one(self):
+        """Told anew by the next daemon, since something of it is left."""
+        self.start("web", ["sh", "-c", "sleep 600 & exit 3"])
+        self.wait_exit("web")
+        self.ok("stop", "web")
+        self.ok("start", "web")
+        self.wait_exit("web")
+        self.daemon.restart()
+        view = self.view("web")
+        self.assertEqual(view["exit_code"], 3)
+        self.assertEqual([cause["code"] for cause in view["causes"]], ["left_running"])
+        self.ok("stop", "web")
+
     def test_an_end_by_shutdown_is_told_as_every_other(self):
         script = ["sh", "-c", "trap 'sleep 0.3; exit 3' TERM; echo up; while :; do sleep 0.02; done"]
         self.start("web", script)
