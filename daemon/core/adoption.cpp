@@ -187,6 +187,17 @@ void Adoption::record_anew(ProcessId id) {
     world_.tasks.spawn("record", driver_.record(std::move(change), "the recovery of " + to_string(id)));
 }
 
+/// The label of a start that comes to nothing is free at once, before its directory and its row are gone. Where a
+/// daemon died meanwhile and nobody can tell that it came to nothing, whoever has the label since keeps it.
+void Adoption::yield_label(Process& process, const RunRecord* recorded) {
+    if (!may_be_failed_start(process.record, recorded) || !table_.tell_apart(process)) return;
+    const std::string id = to_string(process.record.id);
+    base::report(base::Severity::warning,
+                 "{}: whether it was ever started is not known, and its label is in use: it is {} now", id,
+                 base::quote(process.record.definition.label));
+    commit_record(process, "the label of " + id);
+}
+
 /// Takes one process in: as ended, or among those whose fate is still to be found out.
 void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     const ProcessId id = remnant.id;
@@ -332,6 +343,7 @@ Task<> Adoption::adopt(Undecided each, MonoTime until, std::shared_ptr<std::size
             each.process->unread = newest.error().message;
         }
         // No proof of anything: its shim may live. Nobody should wait for a disk that cannot be read.
+        yield_label(*each.process, get_pointer(each.recorded));
         count();
         const MonoTime next = world_.clock.now() + pause;
         co_await world_.clock.sleep_until(next);
@@ -449,6 +461,7 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
     else if (process->record.pending_run == 0 && take_back_request(process->record, run))
         // The next daemon may find it ended, and then takes the record at its word.
         commit_record(*process, "the definition of " + to_string(process->record.id));
+    if (run.state.phase < rundir::Phase::started) yield_label(*process, get_pointer(record));
     // Its directory was away, and it was taken for lost: nobody has asked for its end.
     const bool was_lost = recorded && recorded->reason == OutcomeReason::lost;
     if (was_lost && run.shim_alive && intent != Intent::stop) process->record.follow(Wanted::up);

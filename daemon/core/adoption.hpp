@@ -42,6 +42,7 @@ private:
     Task<> recall(Remnant& remnant);
     void record_anew(ProcessId id);
     void commit_record(const Process& process, std::string what);
+    void yield_label(Process& process, const RunRecord* recorded);
     void place(Remnant remnant, std::vector<Undecided>& undecided);
     Task<> adopt(Undecided each, MonoTime until, std::shared_ptr<std::size_t> left);
     Task<> settle(ProcessPtr process, FoundRun run, std::optional<RunRecord> record, MonoTime until);

@@ -63,6 +63,10 @@ bool is_failed_start(const FoundProcess& found, const ProcessRecord* record, con
            found.newest->state.phase == rundir::Phase::exec_failed;
 }
 
+bool may_be_failed_start(const ProcessRecord& record, const RunRecord* last_run) {
+    return record.last_run <= 1 && (last_run == nullptr || !had_program(*last_run));
+}
+
 bool is_pending(const FoundRun& run, const ProcessRecord& record, base::BootId boot) {
     const bool is_meant = record.planned == Planned::waiting && record.pending_run == run.id.number;
     if (!is_meant || run.shim_alive || run.other_format || !run.trouble.empty()) return false;

@@ -31,6 +31,10 @@ bool has_ended(const Remnant& remnant);
 /// none.
 bool is_failed_start(const FoundProcess& found, const ProcessRecord* record, const RunRecord* last_run);
 
+/// Whether, by the store's word alone, its first start may have come to nothing: it knows of no program. `last_run`:
+/// null where it has none.
+bool may_be_failed_start(const ProcessRecord& record, const RunRecord* last_run);
+
 /// Whether `run` is the directory of one that is still to begin, kept for the values in it: its start was not asked
 /// for, or has come to nothing, and no program ever was in it.
 bool is_pending(const FoundRun& run, const ProcessRecord& record, base::BootId boot);

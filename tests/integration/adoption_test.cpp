@@ -1,6 +1,8 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include <map>
+
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/random.hpp"
@@ -23,9 +25,10 @@ namespace {
 
 constexpr RunId first_run{{1}, 1};
 
-/// What the shim of the first run wrote since is made up by `write`.
-void write_state(const tests::TemporaryDirectory& data, const std::function<void(rundir::RunState&)>& write) {
-    auto fd = base::open_file(rundir::run_paths(data.path(), first_run).state, O_RDWR);
+/// What the shim of the run wrote since is made up by `write`.
+void write_state(const tests::TemporaryDirectory& data, const std::function<void(rundir::RunState&)>& write,
+                 RunId run = first_run) {
+    auto fd = base::open_file(rundir::run_paths(data.path(), run).state, O_RDWR);
     rundir::StateWriter writer(fd->get(), rundir::RunState{});
     writer.state().boot_id = base::current_boot_id();
     writer.state().started_wall_ns = base::to_ns(base::wall_now());
@@ -596,6 +599,60 @@ TEST_CASE("a start that came to nothing is as if it had never been") {
     CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].empty());
     CHECK(daemon.call("start_process", Json{{"command", "b"}, {"working_directory", "/"}})["structuredContent"]["id"] ==
           "p2");
+}
+
+TEST_CASE("a start that may have come to nothing yields its label to whoever has it since") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        for (const char* label : {"web", "web-2"})
+            daemon.call("start_process", Json{{"command", "a"}, {"working_directory", "/"}, {"label", label}});
+    }
+    {
+        // Of the first nothing was heard, and its label was free before its row was gone.
+        auto database = registry::Database::open(data->path() / "persistproc.db");
+        REQUIRE(database);
+        REQUIRE(database->execute("UPDATE processes SET doc = json_set(doc, '$.definition.label', 'web')"));
+        REQUIRE(database->execute("UPDATE runs SET doc = '{}' WHERE process = 1"));
+    }
+    write_state(*data, [](rundir::RunState& state) { state.phase = rundir::Phase::prepared; });
+    write_state(
+        *data, [](rundir::RunState& state) { state.phase = rundir::Phase::exited; }, RunId{{2}, 1});
+    const auto labels = [](DaemonInProcess& daemon) {
+        std::map<std::string, std::string> out;
+        const Json listed = daemon.call("list_processes", Json::object());
+        for (const Json& each : listed["structuredContent"]["processes"]) out[each["id"]] = each["label"];
+        return out;
+    };
+    const std::map<std::string, std::string> yielded{{"p1", "web (1)"}, {"p2", "web"}}, only_second{{"p2", "web"}};
+    const auto process = data->path() / "procs" / "p1";
+    SECTION("its directory cannot be read") {
+        std::filesystem::rename(process / "runs", process / "aside");
+        REQUIRE(base::atomic_write(process / "runs", "no directory"));
+        for (int daemons = 0; daemons < 2; ++daemons) {
+            DaemonInProcess daemon({}, data);
+            CHECK(labels(daemon) == yielded);
+            CHECK(daemon.supervisor.find({1})->state == ProcessState::unreachable);
+        }
+        std::filesystem::remove(process / "runs");
+        std::filesystem::rename(process / "aside", process / "runs");
+        DaemonInProcess daemon({}, data);
+        CHECK(labels(daemon) == only_second);
+    }
+    SECTION("its shim lives, and says nothing") {
+        auto lock = base::FileLock::try_take(rundir::run_paths(data->path(), first_run).shim_lock);
+        REQUIRE((lock && *lock));
+        DaemonInProcess daemon({}, data, false);
+        async::TaskGroup tasks(daemon.io.get_executor());
+        const auto adopt = [](core::Supervisor& supervisor) -> Task<> { co_await supervisor.adopt(); };
+        tasks.spawn("adoption", adopt(daemon.supervisor));
+        daemon.advance_until(10ms, [&] { return daemon.supervisor.is_adopted(); });
+        CHECK(labels(daemon) == yielded);
+    }
+    SECTION("it is seen to have come to nothing") {
+        DaemonInProcess daemon({}, data);
+        CHECK(labels(daemon) == only_second);
+    }
 }
 
 TEST_CASE("the restart policy hears of an end that no daemon saw") {

@@ -352,4 +352,19 @@ TEST_CASE("what a failed start left behind is told from a process that was there
     CHECK_FALSE(is_failed_start(failed, &record, nullptr));
 }
 
+TEST_CASE("a start may have come to nothing where the store knows of no program") {
+    ProcessRecord record;
+    record.last_run = 1;
+    RunRecord run{.id = RunId{{1}, 1}};
+    CHECK(may_be_failed_start(record, nullptr));
+    CHECK(may_be_failed_start(record, &run));
+    run.pid = 4711;
+    CHECK_FALSE(may_be_failed_start(record, &run));
+    run.pid = 0;
+    run.outcome = exited();
+    CHECK_FALSE(may_be_failed_start(record, &run));
+    record.last_run = 2;
+    CHECK_FALSE(may_be_failed_start(record, nullptr));
+}
+
 }  // namespace found_test
