@@ -300,10 +300,14 @@ void Adoption::take_end_as_news(const ProcessPtr& process, const FoundRun& run, 
     const base::BootId boot = world_.directories.boot_id();
     const bool is_of_earlier_boot = run.state.boot_id != base::BootId{} && run.state.boot_id != boot;
     const bool is_over = is_of_earlier_boot && process->record.definition.restart != domain::RestartPolicy::always;
-    const Wanted wanted = is_over ? Wanted::down : process->record.wanted;
+    // One whose start is on record is begun anew in its turn, whatever the end of the run before would bring about.
+    const bool was_begun_anew = process->record.waits_to_begin() && highest >= process->record.pending_run;
+    const Wanted wanted = is_over || was_begun_anew ? Wanted::down : process->record.wanted;
     // An end on record is counted already.
     const int counted = failures_of(*process) - (ended.is_news ? 0 : 1);
-    process->life = Lifecycle(was, wanted, highest, std::nullopt, std::max(counted, 0));
+    const std::uint32_t last = was_begun_anew ? run.id.number : highest;
+    process->life = Lifecycle(was, wanted, last, std::nullopt, std::max(counted, 0));
+    process->life.reserve(highest);
     const std::chrono::nanoseconds ago = world_.clock.wall() - ended.outcome.ended_at;
     ProgramEnded event{.outcome = ended.outcome, .leftovers = false, .ago = std::max(ago, std::chrono::nanoseconds{})};
     if (ended.is_news) explain_end(event.outcome, process->record, run.id.number);

@@ -417,6 +417,42 @@ TEST_CASE("given who waits, when the daemon dies, then the next one begins it, o
     CHECK(!daemon.shims.find(run(2, 2)));
 }
 
+TEST_CASE("given what ran before, when the daemon dies as it begins it anew, then the next one begins that run") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    UpOrder order = shop();
+    SECTION("which ended as it was told to") {}
+    SECTION("and is to run again after each end") {
+        order.processes[0].definition.restart = domain::RestartPolicy::always;
+    }
+    {
+        DaemonInProcess daemon({}, data);
+        up(daemon, order);
+        await_run(daemon, run(2, 1));
+        daemon.shims.find(run(2, 1))->end(0);
+        await_state(daemon, 3, ProcessState::running);
+        REQUIRE(wait(daemon, daemon.supervisor.down(file, {}, false, false, "test")));
+        daemon.run_until([&] { return daemon.store.waiting == 0; });
+        for (const std::uint32_t each : {1u, 2u, 3u})
+            write_state(*data, run(each, 1), [&](rundir::RunState& state) {
+                state.phase = rundir::Phase::exited;
+                state.tree_empty = 1;
+                state.stop_requested = each == 2 ? 0 : 1;
+            });
+        daemon.shims.silent_after_spawn = true;
+        up(daemon, order);
+        daemon.run_until([&] { return daemon.shims.find(run(1, 2)) != nullptr; });
+    }
+    DaemonInProcess daemon({}, data, false);
+    daemon.adopt();
+    await_run(daemon, run(2, 2));
+    CHECK(state_of(daemon, "shop/api") == "waiting");
+    daemon.shims.find(run(2, 2))->end(0);
+    await_state(daemon, 3, ProcessState::running);
+    for (const std::uint32_t each : {1u, 2u, 3u}) CHECK(daemon.shims.find(run(each, 2)));
+    CHECK(daemon.shims.spawned() == 3);
+    CHECK(state_of(daemon, "shop/db") == "running");
+}
+
 TEST_CASE("given what the file has no more, when up is asked for, then it is stopped first, and is no part any more") {
     DaemonInProcess daemon;
     UpOrder before;
