@@ -130,7 +130,7 @@ std::string cause_text(const Cause& cause) {
         case CauseCode::watch_suspended:
             return fmt::format(
                 "{} restarts for changed files within {}, the last one {}: it is not restarted for any "
-                "until somebody starts or restarts it",
+                "until somebody starts or restarts it, or brings its project up",
                 cause.count.value_or(0), base::format_seconds(cause.seconds.value_or(0)), cause.text.value_or(""));
         case CauseCode::watch_failed: return "its files are not watched: " + cause.text.value_or("");
         case CauseCode::not_understood:

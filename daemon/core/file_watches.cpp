@@ -44,6 +44,7 @@ struct FileWatches::Watched {
     bool is_comparing = false;
     async::Notifier moved;      // a change, or it is watched no more
     std::uint32_t run = 0;      // the newest that was seen
+    std::uint64_t ups = 0;      // WatchedState
     bool is_run_again = false;  // by a change, now
     std::optional<Cause> trouble;
 };
@@ -113,10 +114,11 @@ void FileWatches::look(ProcessId id) {
         return;
     }
     Watched& watched = *found->second;
-    if (std::exchange(watched.run, state->run) == state->run || watched.is_run_again) return;
+    const bool is_brought_up = std::exchange(watched.ups, state->ups) != state->ups;
+    const bool is_other_run = std::exchange(watched.run, state->run) != state->run && !watched.is_run_again;
     // What has changed before is part of this run.
-    watched.bursts.drop();
-    if (!state->on_request) return;
+    if (is_other_run) watched.bursts.drop();
+    if (!is_brought_up && !(is_other_run && state->on_request)) return;
     watched.bursts.forgive();
     if (watched.trouble && watched.trouble->code == CauseCode::watch_suspended) tell(found->second, std::nullopt);
 }
@@ -135,6 +137,7 @@ void FileWatches::begin(ProcessId id, const domain::Watch& watch, const WatchedS
     auto watched = std::make_shared<Watched>(executor_, id, std::move(*filter), span_of(watch.debounce_seconds));
     watched->wish = watch;
     watched->run = state.run;
+    watched->ups = state.ups;
     watched_[id] = watched;
     if (!open()) {
         tell(watched, Cause{.code = CauseCode::watch_failed, .text = trouble_->message});

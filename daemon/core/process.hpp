@@ -65,6 +65,7 @@ struct Process {
     std::optional<Error> start_error;            // why the newest start failed
     std::uint32_t changed_run = 0;               // the newest that was begun since files had changed; 0: none
     std::string changed_file;                    // one of these
+    std::uint64_t ups = 0;                       // of its project, since this daemon began
     std::optional<Cause> watch_trouble;          // why changes of its files do not run it again
 
     Reading reading;

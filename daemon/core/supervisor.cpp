@@ -241,6 +241,7 @@ std::optional<WatchedState> Supervisor::watched_state(ProcessId id) const {
     WatchedState out;
     out.watch = process->record.definition.watch;
     out.run = process->life.last_run();
+    out.ups = process->ups;
     out.on_request = starting != nullptr ? !starting->by_policy : running != nullptr && running->on_request;
     out.is_stopped = process->life.wanted() == Wanted::down && (was_stopped || process->life.is_live());
     return out;

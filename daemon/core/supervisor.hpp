@@ -20,6 +20,7 @@ struct WatchedState {
     std::uint32_t run = 0;    // the newest
     bool on_request = false;  // somebody asked for that run; else its policy began it, or nobody knows
     bool is_stopped = false;  // on request: it stays down
+    std::uint64_t ups = 0;    // of its project, by this daemon
 };
 
 class Supervisor {

@@ -45,6 +45,15 @@ struct Watching {
         REQUIRE(started);
         *is_begun = true;
     }
+    void bring_up(core::UpOrder order) {
+        async::TaskGroup tasks(daemon.io.get_executor());
+        tasks.spawn("up", up(daemon, std::move(order)));
+        daemon.run_until([&] { return tasks.size() == 0; });
+    }
+    static Task<> up(DaemonInProcess& daemon, core::UpOrder order) {
+        const auto steps = co_await daemon.supervisor.up(std::move(order), "test");
+        REQUIRE(steps);
+    }
     /// The walk has ended: what it waits for are other threads.
     void settle() {
         for (int i = 0; i < 20; ++i) daemon.io.run_one_for(10ms);
@@ -222,14 +231,8 @@ TEST_CASE("a change of who needs what is not ready runs it again once that is, a
         each->definition.membership = std::move(membership);
         order.processes.push_back(*each);
     }
-    async::TaskGroup tasks(web.daemon.io.get_executor());
-    const auto bring_up = [](DaemonInProcess* in, core::UpOrder asked) -> Task<> {
-        const auto steps = co_await in->supervisor.up(std::move(asked), "test");
-        REQUIRE(steps);
-    };
-    tasks.spawn("up", bring_up(&web.daemon, std::move(order)));
-    const auto is_running = [&] { return web.daemon.supervisor.find({2})->state == ProcessState::running; };
-    web.daemon.run_until([&] { return tasks.size() == 0 && is_running(); });
+    web.bring_up(std::move(order));
+    web.daemon.run_until([&] { return web.daemon.supervisor.find({2})->state == ProcessState::running; });
     tests::WrittenLog log{rundir::process_paths(web.daemon.data->path(), {2}).log};
     const auto become_ready = [&](std::uint32_t run) {
         log.run = run;
@@ -264,6 +267,37 @@ TEST_CASE("a process that changes what it watches is left alone after ten runs, 
     CHECK(told.find("src/out.js") != std::string::npos);
     web.daemon.call("restart_process", Json{{"process", "p1"}});
     web.settle();
+    CHECK(web.view().dump().find("watch_suspended") == std::string::npos);
+    web.write("src/out.js");
+    CHECK(web.is_run_again());
+}
+
+TEST_CASE("a watch that is left alone goes on once the project of its process is brought up") {
+    Watching web;
+    for (int i = 0; i < 10; ++i) {
+        web.write("src/out.js");
+        REQUIRE(web.is_run_again());
+    }
+    web.write("src/out.js");
+    CHECK_FALSE(web.is_run_again());
+    REQUIRE(web.view().dump().find("watch_suspended") != std::string::npos);
+    core::UpOrder order;
+    order.file = web.root.path() / "persistproc.toml";
+    order.chosen = {"web"};
+    core::UpProcess site;
+    site.definition.command = {"a"};
+    site.definition.working_directory = web.root.path().native();
+    site.definition.watch = domain::Watch{
+        .directory = web.root.path().native(), .paths = {"src/**/*.js", "*.toml"}, .ignore = {"src/made.js"}};
+    domain::Membership membership;
+    membership.file = order.file;
+    membership.process = "web";
+    site.definition.membership = std::move(membership);
+    order.processes.push_back(std::move(site));
+    const std::uint32_t before = web.run();
+    web.bring_up(std::move(order));
+    web.settle();
+    CHECK(web.run() == before);
     CHECK(web.view().dump().find("watch_suspended") == std::string::npos);
     web.write("src/out.js");
     CHECK(web.is_run_again());

@@ -208,6 +208,9 @@ Task<Result<std::vector<UpStep>>> Plans::up(UpOrder order, std::string actor) {
         const Definition& before = step->record.definition;
         const bool has_other_checks = now.ready != before.ready || now.health != before.health;
         if (!begins && has_other_checks) driver_.replace_checks(process);
+        // Whoever watches its files is to hear of it, also where it runs on.
+        ++process->ups;
+        driver_.announce(*process);
         out.push_back(step->told);
     }
     project->warnings.clear();
