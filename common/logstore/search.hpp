@@ -19,6 +19,9 @@ bool is_plain(std::string_view text) noexcept;
 /// Memory of a compiled expression, as RE2 counts it; what it really takes is up to three times that.
 inline constexpr std::size_t max_pattern_memory = 2u << 20;
 
+/// The same, of one in a check: a definition or a project's file has many, and whoever looks at it compiles them all.
+inline constexpr std::size_t check_pattern_memory = 128u << 10;
+
 /// One RE2 expression, applied line by line: `^` and `$` are a line's ends and no match goes past one. Time is linear
 /// in the text, memory bounded. Immutable; any thread.
 class LinePattern {

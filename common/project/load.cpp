@@ -373,7 +373,7 @@ private:
             port = numbers.begin()->second;
     }
     void check_pattern(const Draft& draft, std::string_view key, const std::string& pattern) {
-        if (auto compiled = logstore::LinePattern::compile(pattern); !compiled)
+        if (auto compiled = logstore::LinePattern::compile(pattern, logstore::check_pattern_memory); !compiled)
             refuse_key(draft, key, compiled.error().message);
     }
 

@@ -113,7 +113,7 @@ CheckAnswer judge(const domain::HttpCheck& check, const Exchanged& exchanged) {
     if (std::none_of(check.status.begin(), check.status.end(), is_in))
         return no(fmt::format("status {}", answer.status));
     if (check.body.empty()) return yes();
-    const auto pattern = logstore::LinePattern::compile(check.body);
+    const auto pattern = logstore::LinePattern::compile(check.body, logstore::check_pattern_memory);
     if (!pattern) return no("body: " + pattern.error().message);
     return pattern->find_span(answer.body) ? yes() : no("its body does not match");
 }

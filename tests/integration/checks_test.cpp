@@ -182,9 +182,11 @@ TEST_CASE("given a run that is being ended for its checks, when the next daemon 
     next.advance_until(100ms, [&] { return next.supervisor.find({1})->run == 2; });
 }
 
-TEST_CASE("given an expression that is none, when a start asks for it, then nothing is started") {
+TEST_CASE(
+    "given an expression that is none, or takes long to compile, when a start asks for it, then nothing is started") {
+    const char* const pattern = GENERATE("(", "x\\p{L}{1,60}\\p{N}{1,60}y");
     DaemonInProcess daemon;
-    Json request{{"command", "a"}, {"working_directory", "/"}, {"ready", Json{{"log", "("}}}};
+    Json request{{"command", "a"}, {"working_directory", "/"}, {"ready", Json{{"log", pattern}}}};
     const Json refused = daemon.call("start_process", std::move(request));
     CHECK(tests::error_code(refused) == "invalid");
     CHECK(daemon.supervisor.size() == 0);

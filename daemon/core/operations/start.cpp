@@ -54,7 +54,8 @@ Result<void> check_checks(const Definition& definition) {
             const auto* log = std::get_if<domain::LogCheck>(&check.subject);
             const auto* http = std::get_if<domain::HttpCheck>(&check.subject);
             if (log == nullptr && (http == nullptr || http->body.empty())) continue;
-            const auto compiled = logstore::LinePattern::compile(log != nullptr ? log->pattern : http->body);
+            const std::string& pattern = log != nullptr ? log->pattern : http->body;
+            const auto compiled = logstore::LinePattern::compile(pattern, logstore::check_pattern_memory);
             if (!compiled) return base::with_context(compiled.error(), domain::check_text(check));
         }
     return boost::system::in_place_value;
