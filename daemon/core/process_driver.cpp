@@ -126,6 +126,8 @@ Error start_error_of(const Definition& definition, const rundir::RunState& state
     else
         error.message = fmt::format("{}: could not be started ({}: {})", program, rundir::stage_name(state.stage),
                                     std::strerror(state.os_error));
+    // Its log is ours: nothing is wrong with the program.
+    if (state.stage == rundir::Stage::log) error.code = ErrorCode::io;
     return error;
 }
 

@@ -245,13 +245,16 @@ TEST_CASE("a program that cannot be started leaves nothing behind") {
     CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].empty());
     daemon.run_until([&] { return !std::filesystem::exists(daemon.data->path() / "procs" / "p1"); });
 
+    daemon.shims.exec_failure = {rundir::Stage::log, ENOTDIR};
+    CHECK(error_code(daemon.call("start_process", command("a"))) == "io");
+
     daemon.shims.exec_failure.reset();
     daemon.shims.spawn_failure = Error{ErrorCode::unavailable, "no more processes"};
     CHECK(error_code(daemon.call("start_process", command("a"))) == "unavailable");
     CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].empty());
     daemon.shims.spawn_failure.reset();
     // Ids are not used twice, not even those of starts that came to nothing.
-    CHECK(daemon.call("start_process", command("a"))["structuredContent"]["id"] == "p3");
+    CHECK(daemon.call("start_process", command("a"))["structuredContent"]["id"] == "p4");
 }
 
 TEST_CASE("a start that comes to nothing leaves what has ended as it was") {
