@@ -211,6 +211,12 @@ std::string advice_for(const ProcessView& view) {
         return fmt::format("persistproc stop {} ends what it left running", target);
     if (!ended_badly(view)) return "";
     if (!domain::is_command_known(view.command)) return fmt::format("persistproc rm {} forgets it", target);
+    // A start of it alone would not wait for what it needs.
+    if (view.project && domain::has_cause(view, CauseCode::dependency)) {
+        const std::string folder = view.project->file.substr(0, view.project->file.rfind('/'));
+        return fmt::format("persistproc up -C {} {} begins it once what it needs is there", base::shell_quote(folder),
+                           base::shell_quote(view.project->process));
+    }
     return fmt::format("persistproc start {} runs it again", target);
 }
 

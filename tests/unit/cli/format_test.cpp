@@ -149,6 +149,14 @@ TEST_CASE("one process in full, and in a line") {
     waiting.causes = {Cause{.code = CauseCode::runs_again, .count = 1, .most = 8, .at = base::wall_now()}};
     CHECK(format::process_line(waiting).find(": restarts in ") != std::string::npos);
     CHECK(format::process_line(waiting).find("runs again at") == std::string::npos);
+    ProcessView without = called_off;
+    without.state = ProcessState::failed;
+    without.project = domain::ProjectPlace{"shop", "/srv/my shop/persistproc.toml", "api"};
+    without.causes = {Cause{.code = CauseCode::dependency, .text = "db"}};
+    static_cast<ProcessView&>(details) = without;
+    CHECK(format::process_details(details, now, format::TextStyle{})
+              .find("persistproc up -C '/srv/my shop' api begins it once what it needs is there\n") !=
+          std::string::npos);
     ProcessView tricky = web();
     tricky.label = "a\x1b[2Jb";
     CHECK(table_of({tricky}).find('\x1b') == std::string::npos);
