@@ -40,7 +40,8 @@ void add_numbers(std::string_view text, std::vector<int>& out) {
 
 }  // namespace
 
-std::vector<int> ports_complained_of(const std::vector<std::string>& lines, const std::vector<std::string>& command) {
+std::vector<int> ports_complained_of(const std::vector<std::string>& lines, const std::vector<int>& given,
+                                     const std::vector<std::string>& command) {
     std::vector<int> out;
     bool has_complained = false;
     for (const auto& line : lines)
@@ -51,6 +52,8 @@ std::vector<int> ports_complained_of(const std::vector<std::string>& lines, cons
     if (!has_complained) return out;
     for (const auto& line : lines)
         if (line.find("port") != std::string::npos || line.find("Port") != std::string::npos) add_numbers(line, out);
+    for (const int port : given)
+        if (std::find(out.begin(), out.end(), port) == out.end()) out.push_back(port);
     for (const auto& word : command) add_numbers(word, out);
     return out;
 }

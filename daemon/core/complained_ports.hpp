@@ -5,7 +5,9 @@
 
 namespace persistproc::core {
 
-/// Numbers in what it printed, then in its command, the likelier ones first. Empty: it said nothing of the kind. Pure.
-std::vector<int> ports_complained_of(const std::vector<std::string>& lines, const std::vector<std::string>& command);
+/// Numbers in what it printed, then those that its project gives it, then in its command, the likelier ones first.
+/// Empty: it said nothing of the kind. Pure.
+std::vector<int> ports_complained_of(const std::vector<std::string>& lines, const std::vector<int>& given,
+                                     const std::vector<std::string>& command);
 
 }  // namespace persistproc::core

@@ -143,7 +143,10 @@ Task<std::vector<int>> Failures::find_complaints(RunId run) {
     const auto process = supervisor_.find(run.process);
     const auto spec = co_await directories_.load_spec(run);
     if (!process || !spec) co_return std::vector<int>();
-    auto look = [log = process->log, command = spec->argv, number = run.number] {
+    std::vector<int> given;
+    if (const auto& membership = spec->definition.membership)
+        for (const auto& port : membership->ports) given.push_back(port.number);
+    auto look = [log = process->log, given = std::move(given), command = spec->argv, number = run.number] {
         logstore::LineQuery query;
         query.run = number;
         query.last = lines_looked_at;
@@ -151,7 +154,7 @@ Task<std::vector<int>> Failures::find_complaints(RunId run) {
         auto page = logstore::read_lines(log, query);
         if (page)
             for (auto& line : page->lines) lines.push_back(std::move(line.text));
-        return ports_complained_of(lines, command);
+        return ports_complained_of(lines, given, command);
     };
     co_return co_await async::offload(threads_, std::move(look));
 }

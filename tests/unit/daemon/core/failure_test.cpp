@@ -100,6 +100,7 @@ TEST_CASE("which port a program found taken") {
     struct Row {
         Lines lines, command;
         std::vector<int> ports;
+        std::vector<int> given{};
     };
     const Row rows[] = {
         {{"Error: listen EADDRINUSE: address already in use :::21031", "  code: 'EADDRINUSE',", "  port: 21031"},
@@ -111,9 +112,11 @@ TEST_CASE("which port a program found taken") {
         {{"port 99999999 is already in use"}, {}, {}},
         {{"listening on port 3000"}, {"node", "--port=3000"}, {}},
         {{}, {"x", "8000"}, {}},
+        {{"OSError: [Errno 98] Address already in use"}, {"node", "srv.js", "7"}, {98, 3000, 7}, {3000}},
+        {{"listening on port 3000"}, {"node"}, {}, {3000}},
     };
     for (const auto& row : rows) {
-        const auto found = core::ports_complained_of(row.lines, row.command);
+        const auto found = core::ports_complained_of(row.lines, row.given, row.command);
         CHECK(found == row.ports);
     }
 }
