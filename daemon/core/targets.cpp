@@ -75,7 +75,20 @@ std::string_view typed_part(const Candidate& candidate) {
     return label.substr(0, label.rfind(" in " + candidate.working_directory));
 }
 
+/// Of "p3.2", which answers name a run with: its process, where that is there.
+const Candidate* process_of_run(std::string_view target, const std::vector<Candidate>& candidates) {
+    const auto dot = target.find('.');
+    const auto id = dot == target.npos ? std::nullopt : domain::find_process_id(target.substr(0, dot));
+    const bool is_run = id && dot + 1 < target.size() && target.find_first_not_of("0123456789", dot + 1) == target.npos;
+    const auto is_it = [&](const Candidate& each) { return is_run && each.id == *id; };
+    const auto found = std::find_if(candidates.begin(), candidates.end(), is_it);
+    return found == candidates.end() ? nullptr : &*found;
+}
+
 Error not_found(std::string_view target, const std::vector<Candidate>& candidates) {
+    if (const auto* process = process_of_run(target, candidates))
+        return {ErrorCode::not_found, fmt::format("{} is a run; its process is {} {}", base::excerpt(target),
+                                                  to_string(process->id), base::quote(process->label))};
     const auto shown = target.substr(0, 200);
     std::vector<std::pair<std::size_t, const Candidate*>> near;
     for (const auto& each : candidates)

@@ -60,6 +60,8 @@ TEST_CASE("several matches are an error that tells them apart") {
 }
 
 TEST_CASE("no match is an error that names the nearest") {
+    CHECK(resolve_target("p1.3", candidates).error().message == "p1.3 is a run; its process is p1 \"web\"");
+    CHECK(resolve_target("p9.3", candidates).error().message.starts_with("no process is \"p9.3\""));
     const auto id = resolve_target("webb", candidates);
     REQUIRE(!id);
     CHECK(id.error().code == ErrorCode::not_found);
