@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstring>
 #include <string_view>
+#include <thread>
 
 #include "common/async/offload.hpp"
 #include "common/base/file.hpp"
@@ -23,6 +24,9 @@ namespace persistproc::daemon {
 namespace {
 
 constexpr auto longest_look = std::chrono::seconds(2);
+constexpr auto longest_end = std::chrono::seconds(5);          // of what was told to end
+constexpr auto longest_wait = std::chrono::milliseconds(300);  // for that, by a daemon that leaves
+constexpr auto look_pause = std::chrono::milliseconds(10);
 constexpr auto good_for = std::chrono::minutes(10);
 constexpr std::size_t most_path_bytes = 64u << 10;
 constexpr std::string_view path_name = "PATH=";
@@ -76,6 +80,28 @@ std::string read_for_a_while(int fd, const std::stop_token& stop) {
     }
 }
 
+/// Ends a shell and what its profile runs in its session, which may hold the pipe. Blocks. By SIGTERM first: what a
+/// profile has locked for everybody it can give back then (pyenv's rehash makes each later shell wait for a minute
+/// where it could not).
+void end_session(pid_t leader, const std::stop_token& stop) {
+    const auto is_there = [leader] {
+        siginfo_t ignored{};
+        ::waitid(P_PID, static_cast<id_t>(leader), &ignored, WEXITED | WNOHANG);  // or the daemon's reaper was faster
+        return ::kill(-leader, 0) == 0;
+    };
+    ::kill(-leader, SIGTERM);
+    const auto began = std::chrono::steady_clock::now();
+    while (is_there()) {
+        const auto waited = std::chrono::steady_clock::now() - began;
+        if (stop.stop_requested() && waited >= longest_wait) return;
+        if (waited >= longest_end) break;
+        std::this_thread::sleep_for(look_pause);
+    }
+    ::kill(-leader, SIGKILL);
+    siginfo_t ignored{};
+    ::waitid(P_PID, static_cast<id_t>(leader), &ignored, WEXITED);
+}
+
 }  // namespace
 
 std::vector<std::string> clean_environment(const char* const* variables) {
@@ -127,10 +153,7 @@ std::string read_login_path(const std::string& shell, const std::vector<std::str
     if (!launched) return {};
     theirs.reset();
     const std::string text = read_for_a_while(ours.get(), stop);
-    // What the profile started in the background may hold the pipe; the session of its own has nothing that is needed.
-    ::kill(-launched->pid, SIGKILL);
-    siginfo_t ignored{};
-    ::waitid(P_PID, static_cast<id_t>(launched->pid), &ignored, WEXITED);  // or the daemon's reaper has been faster
+    end_session(launched->pid, stop);
     const std::size_t end = text.rfind('\0');
     const std::size_t begin = end == std::string::npos || end == 0 ? end : text.rfind('\0', end - 1);
     if (end == std::string::npos || begin == std::string::npos) return {};

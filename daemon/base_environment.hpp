@@ -22,7 +22,8 @@ std::vector<std::string> clean_environment(const char* const* variables);
 void forget_foreign_environment(char** variables) noexcept;
 
 /// The PATH that `shell` has when it is started as a login shell with that environment; empty: it tells none within
-/// 2 s, or until `stop`. Blocks. Nothing that the shell started is left.
+/// 2 s, or until `stop`. Blocks. What the shell started in its session is told to end, and killed 5 s later; with
+/// `stop` nothing is killed.
 std::string read_login_path(const std::string& shell, const std::vector<std::string>& environment,
                             const std::stop_token& stop);
 

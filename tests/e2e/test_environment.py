@@ -139,6 +139,14 @@ class Environment(harness.TestCase):
         self.assertLess(time.monotonic() - asked, 1.5)
 
     @needs_posix_login_shell
+    def test_a_profile_that_takes_too_long_gives_back_what_it_has_locked(self):
+        lock = self.place.scratch / "lock"
+        self.write_profile(f"trap 'rm -f {lock}; exit 1' TERM; touch {lock}; while :; do sleep 0.05; done\n")
+        self.daemon.start()
+        harness.eventually("the profile runs", lock.exists)
+        harness.eventually("it has given its lock back", lambda: not lock.exists())
+
+    @needs_posix_login_shell
     def test_their_path_is_that_of_a_login_shell(self):
         self.write_profile('echo noise; PATH="/opt/of the profile:$PATH"; export PATH; sleep 600 &\n')
         self.daemon.start()
