@@ -15,12 +15,13 @@ Pid Kernel::fork(RunId run, const rundir::Nonce& mark, Pid shim) {
     child.parent.shim = shim;
     child.is_program = true;
     child.dies_after = world_.random.delay(20ms);
+    reports_[run] = Report{.child = pid, .is_closed = false, .trouble = std::nullopt};
     return pid;
 }
 
-void Kernel::close_report(RunId run, std::optional<StartTrouble> trouble) {
+void Kernel::close_report(RunId run, Pid child, std::optional<StartTrouble> trouble) {
     Report& report = reports_[run];
-    if (report.is_closed) return;
+    if (report.child != child || report.is_closed) return;
     report.is_closed = true;
     report.trouble = trouble;
     world_.shims.report_closed(run);
@@ -35,7 +36,7 @@ void Kernel::release(Pid pid, std::optional<StartTrouble> trouble) {
         const auto* child = find(pid);
         if (child == nullptr || child->is_zombie) return;
         if (!trouble) execute(pid);
-        close_report(run, trouble);
+        close_report(run, pid, trouble);
         if (trouble) end(pid, Exit{127, false});
     });
 }
@@ -101,7 +102,7 @@ void Kernel::end(Pid pid, Exit exit) {
         all_.erase(found);
     }
     // Whatever it died of, its end of the pipe is closed now.
-    if (is_program) close_report(run, std::nullopt);
+    if (is_program) close_report(run, pid, std::nullopt);
     world_.shims.somebody_ended();
     if (world_.daemon) world_.daemon->somebody_ended();
 }
@@ -203,7 +204,7 @@ void Kernel::shim_died(Pid shim, int daemon) {
         world_.time.plan(world_.random.delay(2ms), [this, pid] {
             const auto* self = find(pid);
             if (self == nullptr || self->is_zombie) return;
-            close_report(self->run, StartTrouble{rundir::Stage::fork, ECANCELED});
+            close_report(self->run, pid, StartTrouble{rundir::Stage::fork, ECANCELED});
             end(pid, Exit{127, false});
         });
 }

@@ -52,6 +52,7 @@ struct StartTrouble {
 };
 /// The pipe that tells whether the execve of a run's program succeeded.
 struct Report {
+    Pid child = 0;  // whose it is: a number may be begun again
     bool is_closed = false;
     std::optional<StartTrouble> trouble;  // until somebody reads it
 };
@@ -97,7 +98,7 @@ public:
 
 private:
     void execute(Pid pid);
-    void close_report(RunId run, std::optional<StartTrouble> trouble);
+    void close_report(RunId run, Pid child, std::optional<StartTrouble> trouble);
     Pid new_descendant(const Inhabitant& of);
     void adopt(Inhabitant& orphan, int daemon);
 
