@@ -93,7 +93,8 @@ private:
         std::int64_t pid = 0;
     };
     std::optional<Replaced> hasten_end(const ProcessPtr& process, std::chrono::nanoseconds grace);
-    Task<Result<ops::RestartResponse>> join_restart(ProcessPtr process, std::string actor, Replaced replaced);
+    Task<Result<ops::RestartResponse>> join_restart(ProcessPtr process, std::string actor, Replaced replaced,
+                                                    std::uint64_t stops);
     Task<Result<std::optional<std::vector<std::string>>>> prepare_restart(ProcessPtr process,
                                                                           ops::RestartRequest request,
                                                                           std::uint64_t stops);

@@ -58,7 +58,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     // What was asked for has been done by the other restart, unless that one came to nothing.
     const bool changes = request.base_environment || !request.environment.empty();
     if (replaced && !changes && process->life.last_run() > replaced->run)
-        co_return co_await join_restart(process, std::move(actor), *replaced);
+        co_return co_await join_restart(process, std::move(actor), *replaced, stops);
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
     if (process->is<Unreachable>()) co_return not_reached(*process, "nothing was done");
     if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
@@ -134,13 +134,15 @@ std::optional<Operations::Replaced> Operations::hasten_end(const ProcessPtr& pro
 }
 
 /// Of a restart that has hastened another one, which has begun a run since.
-Task<Result<ops::RestartResponse>> Operations::join_restart(ProcessPtr process, std::string actor, Replaced replaced) {
+Task<Result<ops::RestartResponse>> Operations::join_restart(ProcessPtr process, std::string actor, Replaced replaced,
+                                                            std::uint64_t stops) {
     auto change = driver_.change_of(*process, actor, ops::RestartRequest::operation.audit, "force");
     co_await driver_.record(std::move(change), "who hastened the restart of " + process->name());
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     if (process->start_error) co_return *process->start_error;
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
+    if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
     ops::RestartResponse out;
     static_cast<ProcessView&>(out) = std::move(*shown);
     out.old_pid = replaced.pid;
