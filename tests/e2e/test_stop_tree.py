@@ -95,6 +95,7 @@ class StopTree(harness.TestCase):
         started = start.wait().json()
         self.assertEqual((started["run"], started["created"]), (old["id"] + ".2", True))
         self.assertEqual(self.view("slow")["state"], "running")
+        self.ok("stop", "slow", "--force")
 
     def test_output_of_a_grandchild_is_recorded_after_the_exit(self):
         gate = self.place.work / "gate"
