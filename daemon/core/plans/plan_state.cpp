@@ -81,6 +81,14 @@ PlanFacts facts_of(const Process& process) {
 }
 
 std::optional<std::string> end_text(const Process& process) {
+    if (facts_of(process).is_past) {
+        // Or somebody stopped it before its turn.
+        const auto& causes = process.record.plan_causes;
+        const bool has_failed = std::any_of(causes.begin(), causes.end(), [](const Cause& each) {
+            return each.code == CauseCode::dependency || each.code == CauseCode::not_begun;
+        });
+        return has_failed ? std::optional<std::string>("could not be started") : std::nullopt;
+    }
     const auto& outcome = process.life.outcome();
     const bool is_over = outcome && !process.life.is_live() && process.record.planned != Planned::waiting;
     if (!is_over || outcome->reason == OutcomeReason::stopped) return std::nullopt;
