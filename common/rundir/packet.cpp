@@ -21,7 +21,10 @@ void receive_packet(int socket, Packet& out) noexcept {
     packet.msg_control = room;
     packet.msg_controllen = sizeof room;
     out = Packet{};
-    out.size = ::recvmsg(socket, &packet, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+    constexpr int flags = MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC;
+    out.size = ::recvmsg(socket, &packet, flags);
+    // One that closes while packets for it are unread makes its peer meet this error once, before what it has sent.
+    if (out.size < 0 && errno == ECONNRESET) out.size = ::recvmsg(socket, &packet, flags);
     if (out.size < 0) return;
     Descriptors& came = out.descriptors;
     out.understood = decode_frame(bytes, static_cast<std::size_t>(out.size), out.message, came.names);

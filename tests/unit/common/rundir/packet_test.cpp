@@ -144,4 +144,19 @@ TEST_CASE("fewer descriptors than a message lists are known as that") {
     CHECK(pipes.held() == 0);
 }
 
+TEST_CASE("what was sent before an end is received, though that end had not read all it was sent") {
+    Ends ends;
+    ControlMessage last;
+    last.type = MessageType::tree_empty;
+    REQUIRE(send_packet(ends.a.get(), last, {}) == 0);
+    REQUIRE(send_packet(ends.b.get(), ControlMessage{}, {}) == 0);
+    ends.a.reset();
+    Packet packet;
+    receive_packet(ends.b.get(), packet);
+    REQUIRE(packet.size > 0);
+    CHECK(packet.message.type == MessageType::tree_empty);
+    receive_packet(ends.b.get(), packet);
+    CHECK(packet.size == 0);
+}
+
 }  // namespace packet_test

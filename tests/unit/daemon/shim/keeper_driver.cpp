@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <fstream>
@@ -210,7 +211,10 @@ rundir::ControlMessage KeeperDriver::receive() {
     packet.msg_iovlen = 1;
     packet.msg_control = room;
     packet.msg_controllen = sizeof room;
-    const ssize_t got = ::recvmsg(channel_.get(), &packet, MSG_CMSG_CLOEXEC);
+    ssize_t got = ::recvmsg(channel_.get(), &packet, MSG_CMSG_CLOEXEC);
+    // It may know the end by the kernel, and leave while what it is told of it is unread (rundir::receive_packet).
+    if (got < 0 && errno == ECONNRESET) got = ::recvmsg(channel_.get(), &packet, MSG_CMSG_CLOEXEC);
+    require(got >= 0 || errno == EAGAIN, std::strerror(errno));
     require(got != 0, "the shim closed the channel");
     require(got > 0, "no message in time");
     rundir::ControlMessage message;
