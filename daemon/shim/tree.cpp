@@ -22,8 +22,7 @@ namespace persistproc::shim {
 namespace {
 
 constexpr std::size_t most = 16384;
-constexpr int deepest = 4096;                      // deeper than any honest tree
-constexpr std::uint64_t ns_per_tick = 10'000'000;  // Linux shows times of processes in hundredths (USER_HZ)
+constexpr int deepest = 4096;  // deeper than any honest tree
 
 // What the last look has found; a bomb larger than this is met in several calls.
 pid_t found[most];
@@ -498,14 +497,12 @@ void Tree::find_by_marks() noexcept {
     remember();
 }
 
-/// For the time when their parents are gone. A pid that was given anew has a later time of start than any process that
-/// has been seen, as long as that is older than the present tick.
+/// For the time when their parents are gone. By pid and time of start one could be taken for another only when a pid is
+/// given anew within the same tick, for which all pids would have to be used up in it.
 void Tree::remember() noexcept {
-    const std::uint64_t now = os::boot_ns() / ns_per_tick;
     remembered_count = 0;
     for (std::size_t i = 0; i < found_count && remembered_count < most_remembered; ++i)
-        if (!is_doubtful[i] && started[i] != 0 && started[i] < now)
-            remembered[remembered_count++] = {found[i], started[i]};
+        if (!is_doubtful[i] && started[i] != 0) remembered[remembered_count++] = {found[i], started[i]};
 }
 
 /// `is_orphan`: its parents may have been those of another run.
