@@ -163,7 +163,10 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
         last_unit = unit;
         total_seconds += value * unit;
     }
-    if (total_seconds > 3e9) return bad;
+    constexpr double longest_days = 30'000;
+    if (total_seconds > longest_days * 86400)
+        return Error{ErrorCode::invalid,
+                     fmt::format("\"{}\" is too long: at most {:.0f}d", excerpt(text), longest_days)};
     return std::chrono::nanoseconds(std::llround(total_seconds * 1e9));
 }
 

@@ -1,5 +1,7 @@
 #include "common/base/time.hpp"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 
 #include "tests/support/catch.hpp"
@@ -39,6 +41,9 @@ TEST_CASE("durations are written as people write them") {
         INFO(text);
         CHECK(!base::parse_duration(text));
     }
+    CHECK(base::parse_duration("30000d").has_value());
+    for (const char* text : {"30001d", "9223372036s", "9999999999999"})
+        CHECK(base::parse_duration(text).error().message == fmt::format("\"{}\" is too long: at most 30000d", text));
 }
 
 TEST_CASE("a time may be an age") {
