@@ -295,7 +295,7 @@ class Trial:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.daemon.process.wait(harness.PATIENCE)
         with contextlib.suppress(AssertionError):
-            harness.eventually("all gone", lambda: not harness.processes_of(self.place.root), 5)
+            harness.eventually("all gone", lambda: not harness.processes_of(self.place.root))
             return
         left = harness.processes_of(self.place.root)
         self.report(f"left behind: {left}")

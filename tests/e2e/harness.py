@@ -455,9 +455,9 @@ class TestCase(unittest.TestCase):
             if processes_of(self.place.data):
                 self.cli("shutdown", patience=60)
             if self.daemon.process is not None:
-                self.daemon.process.wait(10)
+                self.daemon.process.wait(PATIENCE)
         with contextlib.suppress(AssertionError):
-            eventually("all gone", lambda: not processes_of(self.place.root), 5)
+            eventually("all gone", lambda: not processes_of(self.place.root))
             return
         left = processes_of(self.place.root)
         for pid, _ in left:

@@ -4,8 +4,16 @@ import subprocess
 
 import harness
 
-# It takes its time to end.
-SLOW = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.4), exit(0))); print('up', flush=True); time.sleep(600)"
+# Asked to end, it does so once the file of its first argument is there.
+SLOW = """
+import os, signal, sys, time
+def end(*_):
+    while not os.path.exists(sys.argv[1]): time.sleep(0.01)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+print('up', flush=True)
+time.sleep(600)
+"""
 
 
 def pid_in(line):
@@ -45,14 +53,18 @@ class Again(harness.TestCase):
         self.assertEqual(done, ["start", "stop", "start"])
 
     def test_one_during_a_restart_joins_it(self):
-        self.start("slow", harness.python(SLOW))
+        gate = self.place.work / "gate"
+        self.start("slow", harness.python(SLOW, str(gate)), "--grace", "600")
         self.ok("wait", "slow", "--pattern", "up", "--timeout", "30")
         restarting = self.background("restart", "slow")
         harness.eventually("it is being ended", lambda: self.view("slow")["state"] == "stopping")
-        lines = self.joined([self.start_again("slow")])
-        self.assertEqual(restarting.wait().code, 0)
+        joining = self.background("start", "slow")
+        harness.eventually("it asks", joining.is_connected)
+        gate.touch()
+        joined = joining.wait()
+        self.assertEqual((joined.code, restarting.wait().code), (0, 0), joined)
         view = self.view("slow")
-        self.assertEqual((pid_in(lines[0]), view["run"]), (view["pid"], "p1.2"))
+        self.assertEqual((pid_in(joined.out), view["run"]), (view["pid"], "p1.2"))
 
     def test_several_are_started_and_what_runs_goes_on(self):
         self.start("runs", ["sleep", "600"])

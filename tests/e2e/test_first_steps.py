@@ -166,18 +166,21 @@ class FirstSteps(harness.TestCase):
 class BetweenDaemons(harness.TestCase):
     def test_a_command_that_meets_a_leaving_daemon_starts_the_next(self):
         self.start("sleeper", ["sleep", "60"])
-        self.start("stubborn", ["sh", "-c", "trap '' TERM; sleep 60 & wait; wait"])
+        stubborn = self.start("stubborn", ["sh", "-c", "trap '' TERM; echo deaf; exec sleep 600"])
+        self.ok("wait", "stubborn", "--pattern", "deaf")
         asked = self.mcp()
         waiting = threading.Thread(
-            target=asked.call, args=["stop_process"], kwargs={"process": "stubborn", "grace_seconds": 2}
+            target=asked.call, args=["stop_process"], kwargs={"process": "stubborn", "grace_seconds": 600}
         )
         waiting.start()
-        self.ok("wait", "p1", "--quiet", "0.2")  # by then the daemon has the call of the thread
+        harness.eventually("it is being stopped", lambda: self.view("stubborn")["state"] == "stopping")
         # It does what it was asked before it leaves, and takes no new calls.
         self.daemon.process.send_signal(signal.SIGTERM)
         harness.eventually("it does not answer", lambda: not self.is_served())
-        self.assertIsNone(self.daemon.process.poll(), "it was gone too soon to be met")
-        finished = self.cli("run", "echo", "next")
+        self.assertIsNone(self.daemon.process.poll())
+        running = self.background("run", "echo", "next")
+        os.kill(stubborn["pid"], signal.SIGKILL)
+        finished = running.wait()
         self.assertEqual((finished.code, finished.out), (0, b"next\n"), finished)
         waiting.join()
         self.assertEqual(self.view("sleeper")["state"], "running")

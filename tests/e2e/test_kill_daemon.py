@@ -4,6 +4,7 @@ import fcntl
 import os
 import pathlib
 import random
+import re
 import signal
 import socket
 import threading
@@ -84,7 +85,7 @@ class KillDaemon(harness.TestCase):
         self.daemon.kill()
         killed = time.monotonic()
         harness.eventually("it is said", lambda: b"\n" in waiting.err)
-        self.assertLess(time.monotonic() - killed, 3)  # of a busy machine; one second is meant
+        self.assertLess(time.monotonic() - killed, 9)  # long before it gives up; one second is meant
         self.assertOneLine(waiting.err, "the daemon is gone; waiting up to 10 s for the next one", "persistproc serve --detach")
         self.daemon.start()
         self.ok("stop", "web", "api")
@@ -170,9 +171,10 @@ class KillDaemon(harness.TestCase):
         # Whoever meets no daemon starts the next one. No start has to outlive two deaths.
         deaths, lock = 0, self.place.data / "daemon.lock"
         while any(w.is_alive() for w in workers):
-            holder = int(lock.read_text().partition("(PID ")[2].partition(")")[0])
+            # The next daemon writes it anew.
+            holder = harness.eventually("who serves", lambda: re.search(r"\(PID (\d+)\)", lock.read_text()))
             with contextlib.suppress(ProcessLookupError):
-                os.kill(holder, signal.SIGKILL)
+                os.kill(int(holder[1]), signal.SIGKILL)
                 deaths += 1
             before = list(done)
             harness.eventually(
@@ -192,9 +194,9 @@ class KillDaemon(harness.TestCase):
             self.assertEqual(ran, [str(view["pid"])])
 
     def test_a_stop_whose_daemon_dies_says_what_becomes_of_it(self):
-        ready = self.place.work / "ready"
-        script = f"trap 'sleep 1; exit' TERM; touch {ready}; while :; do sleep 0.02; done"
-        self.start("slow", ["sh", "-c", script])
+        ready, gate = self.place.work / "ready", self.place.work / "gate"
+        script = f"trap 'until [ -e {gate} ]; do sleep 0.02; done; exit' TERM; touch {ready}; while :; do sleep 0.02; done"
+        self.start("slow", ["sh", "-c", script], "--grace", "600")
         harness.eventually("its trap", ready.exists)
         stopping = self.background("stop", "slow")
         harness.eventually("it is being stopped", lambda: self.view("slow")["state"] == "stopping")
@@ -204,6 +206,7 @@ class KillDaemon(harness.TestCase):
         self.assertOneLine(finished.err, "persistproc: slow: the connection to the daemon was lost", "on record",
                            "persistproc status slow")
         self.daemon.start()
+        gate.touch()
         harness.eventually("the next one does it", lambda: self.view("slow")["state"] == "stopped")
 
     def test_a_run_goes_on_through_it(self):

@@ -67,6 +67,16 @@ def kernel_tells_codes():
     return (int(major), int("".join(c for c in minor if c.isdigit()))) >= (6, 15)
 
 
+def events_of(log):
+    """The values of all events in a log directory, by kind."""
+    out = {}
+    for index in sorted(log.glob("*.idx")):
+        data = index.read_bytes()
+        for at in range(64, len(data) - 63, 64):
+            out.setdefault(data[at + 42], []).append(struct.unpack_from("<q", data, at + 48)[0])
+    return out
+
+
 def end(pid):
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
@@ -89,14 +99,7 @@ class KillShim(harness.TestCase):
 
     def take_overs(self, process="p1"):
         """Bytes that each succession said to be missing at most."""
-        out = []
-        for index in sorted((self.place.data / "procs" / process / "log").glob("*.idx")):
-            data = index.read_bytes()
-            for at in range(64, len(data) - 63, 64):
-                event, value = data[at + 42], struct.unpack_from("<q", data, at + 48)[0]
-                if event == TAKEN_OVER:
-                    out.append(value)
-        return out
+        return events_of(self.place.data / "procs" / process / "log").get(TAKEN_OVER, [])
 
     def test_the_shim_that_waits_for_a_run_is_nobodys_loss(self):
         self.start("a", ["sleep", "600"])

@@ -365,7 +365,7 @@ class Daemon(harness.TestCase):
         self.daemon.start()
         self.assertEqual(self.views(), [])
         self.ok("shutdown")
-        self.daemon.process.wait(10)
+        self.daemon.process.wait(harness.PATIENCE)
         filler = self.fill()
         # What is there is served all the same.
         self.daemon.start()
@@ -374,7 +374,7 @@ class Daemon(harness.TestCase):
         filler.unlink()
         self.ok("run", "true")
         self.ok("shutdown")
-        self.daemon.process.wait(10)
+        self.daemon.process.wait(harness.PATIENCE)
 
     @harness.needs_root
     def test_disk_full_at_the_start_of_a_program(self):
@@ -392,7 +392,7 @@ class Daemon(harness.TestCase):
         self.ok("run", "touch", str(marker))
         self.assertTrue(marker.exists())
         self.ok("shutdown")  # before the disk goes away
-        self.daemon.process.wait(10)
+        self.daemon.process.wait(harness.PATIENCE)
 
 
 if __name__ == "__main__":

@@ -191,7 +191,7 @@ class Upgrade(harness.TestCase):
                 self.assertRegex(left.err.decode(), "p1 .*another version of persistproc.* which alone can stop")
             else:
                 self.ok(*command)
-        self.daemon.process.wait(10)
+        self.daemon.process.wait(harness.PATIENCE)
         after = {p: p.read_bytes() for p in sorted((self.place.data / "procs").rglob("*")) if p.is_file()}
         self.assertEqual(after, before)
 
@@ -295,7 +295,7 @@ class Upgrade(harness.TestCase):
         self.daemon.start()
         pids = [self.start(f"s{i}", ["sleep", "600"])["pid"] for i in range(3)]
         self.ok("shutdown", "--keep")
-        self.daemon.process.wait(10)
+        self.daemon.process.wait(harness.PATIENCE)
         self.ok("serve", "--detach", "--port", str(self.daemon.port))
         self.assertEqual([v["pid"] for v in self.views()], pids)
         self.assertEqual({v["state"] for v in self.views()}, {"running"})
