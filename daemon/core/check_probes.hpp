@@ -17,6 +17,7 @@ namespace persistproc::core {
 struct CheckQuestion {
     domain::Check check;
     domain::RunId run;
+    std::string starter;                 // who started the process first, as the audit names them: whose turn it is
     WallTime started{};                  // when the run began
     std::chrono::nanoseconds timeout{};  // then it does not hold; of what is observed: none
     std::vector<int> ports;              // on which its tree listens, ascending
@@ -31,7 +32,7 @@ struct CheckQuestion {
 
 struct CheckAnswer {
     bool holds = false;
-    std::string detail;  // of one that does not, for people: "exit 2". No values of variables
+    std::string detail;  // of one that does not, for people: "exit 2". What programs print is quoted in it
     pid_t listener = 0;  // that was met, or asked, on the port; 0: none that may be looked at
 };
 

@@ -19,6 +19,7 @@
 #include "common/logstore/search.hpp"
 #include "common/rundir/port_holder.hpp"
 #include "daemon/core/bounded_read.hpp"
+#include "daemon/core/shares.hpp"
 
 namespace persistproc::core {
 
@@ -36,6 +37,12 @@ constexpr std::uint64_t looked_at_for_url = 1u << 20;  // bytes
 constexpr std::chrono::nanoseconds longest_look_for_url = std::chrono::milliseconds(200);
 // Addresses of this machine, as programs print them.
 constexpr const char* url_pattern = R"(https?://(localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):[0-9]+)";
+
+/// No process has such a number.
+async::Turns::Group group_of(const std::string& starter) {
+    constexpr async::Turns::Group most = 1u << 30;
+    return most + std::hash<std::string>{}(starter) % most;
+}
 
 CheckAnswer yes(pid_t listener = 0) { return {.holds = true, .detail = {}, .listener = listener}; }
 CheckAnswer no(std::string why, pid_t listener = 0) {
@@ -320,8 +327,9 @@ Task<CheckAnswer> LocalCheckProbes::look_at_file(CheckQuestion question) {
 }
 
 Task<CheckAnswer> LocalCheckProbes::run_command(CheckQuestion question) {
-    // A party of its own, of which its process is the group.
-    async::Place place(turns_, &question, question.run.process.number);
+    const auto process = reinterpret_cast<async::Turns::Party>(std::uintptr_t{question.run.process.number});
+    auto& turns = is_person(question.starter) ? turns_of_person_ : turns_;
+    async::Place place(turns, process, group_of(question.starter));
     co_await place.wait();
     const auto& check = std::get<domain::CommandCheck>(question.check.subject);
     CommandOrder order;
@@ -338,7 +346,7 @@ Task<CheckAnswer> LocalCheckProbes::run_command(CheckQuestion question) {
                       : end->signal  ? domain::signal_name(*end->signal)
                                      : std::string("no end in time; it was killed");
     const std::string last = last_line(end->output);
-    if (!last.empty()) why += ": " + last;
+    if (!last.empty()) why += ": " + base::quote(last);
     co_return no(std::move(why));
 }
 

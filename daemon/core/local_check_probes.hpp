@@ -13,8 +13,9 @@ namespace persistproc::core {
 
 class LocalCheckProbes final : public CheckProbes {
 public:
-    // At once; of one process, so that others find a place however long its commands take.
-    static constexpr std::size_t most_commands = 8, most_commands_of_one = 4;
+    // At once; of one process, and of all that one agent, by its name, has started, so that others find a place however
+    // long its commands take. What the person has started has as many beside.
+    static constexpr std::size_t most_commands = 8, most_commands_of_one = 4, most_commands_of_starter = 6;
 
     /// References outlive it; `threads` look at files and sockets, `commands` runs commands.
     LocalCheckProbes(boost::asio::any_io_executor executor, async::Clock& clock, PatternWatches& patterns,
@@ -36,10 +37,11 @@ private:
     PatternWatches& patterns_;
     ShimHost& commands_;
     boost::asio::thread_pool& threads_;
-    async::Turns turns_{{.places = most_commands,
-                         .per_party = 1,
-                         .per_group = most_commands_of_one,
-                         .waiting_per_party = std::numeric_limits<std::size_t>::max()}};  // of commands
+    static constexpr async::Turns::Bounds bounds_{.places = most_commands,
+                                                  .per_party = most_commands_of_one,
+                                                  .per_group = most_commands_of_starter,
+                                                  .waiting_per_party = std::numeric_limits<std::size_t>::max()};
+    async::Turns turns_{bounds_}, turns_of_person_{bounds_};  // of commands
 };
 
 /// What an HTTP server has sent so far of its answer to a GET. Pure.

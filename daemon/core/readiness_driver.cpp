@@ -77,7 +77,8 @@ void ReadinessDriver::hear(const ProcessPtr& process) {
     const domain::Checks& all = checks->ready;
     for (std::size_t i = 0; i < all.size(); ++i) {
         if (!std::holds_alternative<domain::NotifyCheck>(all[i].subject)) continue;
-        std::string detail = status.empty() ? "has not said so" : base::shortened(base::clean_output(status));
+        std::string detail =
+            status.empty() ? "has not said so" : base::quote(base::shortened(base::clean_output(status)));
         apply(process, checks, {{Purpose::readiness, i}, says_ready, std::move(detail)});
     }
 }
@@ -189,6 +190,7 @@ Task<CheckAnswer> ReadinessDriver::ask(ProcessPtr process, ChecksPtr checks, dom
         wanted && (process->ready.value_or(false) || std::find(free.begin(), free.end(), *wanted) != free.end());
     question.check = std::move(check);
     question.run = {process->record.id, checks->run};
+    question.starter = process->record.definition.started_by;
     question.started = base::from_ns(process->run_state.started_wall_ns);
     question.timeout = timeout;
     question.working_directory = process->record.definition.working_directory;

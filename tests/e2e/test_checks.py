@@ -195,7 +195,7 @@ time.sleep(600)
         code = 'test "$SECRET" = "$(cat secret)" && test "$PWD" = "$1" && test -e gate || { echo not yet; exit 2; }'
         check = json.dumps({"command": ["sh", "-c", code, "sh", str(self.place.work)]})
         self.start("web", ["sleep", "600"], "--ready", check, "-e", "SECRET=hunter2")
-        view = self.until_detail("web", "exit 2: not yet")
+        view = self.until_detail("web", 'exit 2: "not yet"')
         self.assertNotIn("hunter2", json.dumps(view))
         self.gate.touch()
         self.until_ready("web")
@@ -278,7 +278,7 @@ class Notifications(harness.TestCase):
         self.until_ready(True)
         self.say("RELOADING=1", "STATUS=reading its files")
         self.until_ready(False)
-        harness.eventually("its status", lambda: self.view("web").get("detail") == "notify: reading its files")
+        harness.eventually("its status", lambda: self.view("web").get("detail") == 'notify: "reading its files"')
         self.say("READY=1")
         self.until_ready(True)
 
@@ -334,7 +334,7 @@ time.sleep(600)
         code = "import socket, sys\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.connect(chr(0) + sys.argv[1])\ns.send(b'READY=1')"
         harness.subprocess.run([*harness.AS_NOBODY, *harness.python(code, name)], check=True)
         self.say("STATUS=mine")
-        harness.eventually("its own word", lambda: self.view("web").get("detail") == "notify: mine")
+        harness.eventually("its own word", lambda: self.view("web").get("detail") == 'notify: "mine"')
         self.assertIs(self.view("web")["ready"], False)
 
 

@@ -25,7 +25,8 @@ public:
         ++running[order.working_directory];
         while (!may_end_) co_await ended_.wait();
         CommandEnd end;
-        end.exit_code = 0;
+        end.exit_code = exit_code;
+        end.output = output;
         co_return end;
     }
     void end_all() {
@@ -33,6 +34,8 @@ public:
         ended_.notify_all();
     }
     std::map<std::string, int> running;  // and ended, by the directory of the process
+    int exit_code = 0;
+    std::string output;
 
 private:
     bool may_end_ = false;
@@ -84,7 +87,30 @@ TEST_CASE("given a debugger's port, when a program is looked for, then it is non
     CHECK(application_ports({3000, 5005, 5678, 9229, 9230, 9239, 9240, 24678}) == std::vector<int>{3000, 9240});
 }
 
-TEST_CASE("given a process whose commands take long, when another asks for one, then it is run at once") {
+struct Asked {
+    ~Asked() {
+        tasks.cancel();
+        run();
+    }
+    void run() {
+        io.restart();
+        io.poll();
+    }
+    Task<> one(std::uint32_t process, std::string starter) {
+        CheckQuestion question;
+        question.check.subject = domain::CommandCheck{{"true"}, false};
+        question.run = RunId{{process}, 1};
+        question.starter = std::move(starter);
+        question.working_directory = std::to_string(process);
+        const auto answer = co_await probes.ask(std::move(question));
+        if (answer.holds) ++held;
+        detail = answer.detail;
+    }
+    void ask(std::uint32_t process, std::string starter = "agent") {
+        tasks.spawn("ask", one(process, std::move(starter)));
+        run();
+    }
+
     boost::asio::io_context io;
     boost::asio::thread_pool threads{1};
     tests::FakeClock clock{io.get_executor()};
@@ -94,19 +120,10 @@ TEST_CASE("given a process whose commands take long, when another asks for one, 
     LocalCheckProbes probes{io.get_executor(), clock, patterns, commands, threads};
     async::TaskGroup tasks{io.get_executor()};
     int held = 0;
-    const auto ask = [&](std::uint32_t process) {
-        const auto one = [](LocalCheckProbes* of, std::uint32_t whose, int* count) -> Task<> {
-            CheckQuestion question;
-            question.check.subject = domain::CommandCheck{{"true"}, false};
-            question.run = RunId{{whose}, 1};
-            question.working_directory = std::to_string(whose);
-            const auto answer = co_await of->ask(std::move(question));
-            if (answer.holds) ++*count;
-        };
-        tasks.spawn("ask", one(&probes, process, &held));
-        io.restart();
-        io.poll();
-    };
+    std::string detail;
+};
+
+TEST_CASE_METHOD(Asked, "given a process whose commands take long, when another asks for one, then it is run at once") {
     constexpr int wanted = 8;
     for (int i = 0; i < wanted; ++i) ask(1);
     CHECK(commands.running["1"] == static_cast<int>(LocalCheckProbes::most_commands_of_one));
@@ -115,9 +132,27 @@ TEST_CASE("given a process whose commands take long, when another asks for one, 
     CHECK(commands.running["2"] == 1);
     CHECK(commands.running["3"] == 1);
     commands.end_all();
-    io.restart();
-    io.poll();
+    run();
     CHECK(held == wanted + 2);
+}
+
+TEST_CASE_METHOD(Asked, "given an agent with many processes, when another or the person asks, then it is run at once") {
+    for (std::uint32_t process = 1; process <= 60; ++process) ask(process);
+    ask(61, "other agent");
+    CHECK(commands.running["61"] == 1);
+    ask(62, "persistproc");
+    CHECK(commands.running["62"] == 1);
+    commands.end_all();
+    run();
+    CHECK(held == 62);
+}
+
+TEST_CASE_METHOD(Asked, "given a command that prints words of ours, when it fails, then these are quoted") {
+    commands.exit_code = 3;
+    commands.output = "ok); the last line matched; cursor p1:0 (\"all well\n";
+    commands.end_all();
+    ask(1);
+    CHECK(detail == "exit 3: \"ok); the last line matched; cursor p1:0 (\\\"all well\"");
 }
 
 }  // namespace local_check_probes_test
