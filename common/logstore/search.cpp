@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
-#include <mutex>
 #include <optional>
 
 #include "common/base/text.hpp"
@@ -19,6 +18,8 @@ constexpr std::size_t max_pattern_bytes = 1024;
 constexpr std::size_t least_text_bytes = 1u << 10, most_text_bytes = 1u << 20;
 constexpr std::size_t most_steps = 1u << 24;  // bytes × instructions: some 0.2 s at the slowest
 constexpr std::size_t most_instructions = most_steps / least_text_bytes;
+// RE2 takes a tenth of a millisecond or two to read one, before its bound of memory counts.
+constexpr std::size_t most_properties = 32;
 
 re2::StringPiece piece(std::string_view text) { return re2::StringPiece(text.data(), text.size()); }
 
@@ -108,6 +109,17 @@ bool wants_newline(std::string_view text) {
     return false;
 }
 
+/// Classes that Unicode names: \pL, \P{Greek}. Quoted ones count, too.
+std::size_t count_properties(std::string_view text) {
+    std::size_t out = 0;
+    for (std::size_t at = 0; at + 1 < text.size(); ++at) {
+        if (text[at] != '\\') continue;
+        ++at;
+        if (text[at] == 'p' || text[at] == 'P') ++out;
+    }
+    return out;
+}
+
 }  // namespace
 
 bool is_plain(std::string_view text) noexcept {
@@ -146,20 +158,18 @@ Result<LinePattern> LinePattern::compile(std::string_view expression, std::size_
     if (wants_newline(expression))
         return Error{ErrorCode::invalid,
                      "looked for in one line at a time; leave out \\n and give the last line alone"};
+    const Error too_large{ErrorCode::invalid,
+                          "the pattern is too large when compiled: repeat less, or smaller classes"};
+    if (count_properties(expression) > most_properties) return too_large;
     re2::RE2::Options options;
     options.set_log_errors(false);
     options.set_max_mem(static_cast<std::int64_t>(memory));
     options.set_never_nl(true);
-    // To compile a large one takes several times the memory that it keeps: one at a time.
-    static std::mutex compiling;
-    std::unique_lock lock(compiling);
     auto by_line =
         std::make_unique<re2::RE2>((ignore_case ? "(?im)" : "(?m)") + without_front_repeats(expression), options);
-    lock.unlock();
     const bool is_too_large = by_line->ok() ? static_cast<std::size_t>(by_line->ProgramSize()) > most_instructions
                                             : by_line->error_code() == re2::RE2::ErrorPatternTooLarge;
-    if (is_too_large)
-        return Error{ErrorCode::invalid, "the pattern is too large when compiled: repeat less, or smaller classes"};
+    if (is_too_large) return too_large;
     if (!by_line->ok()) {
         by_line.reset();
         // As the user wrote it, so that the error quotes nothing else.

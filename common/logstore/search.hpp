@@ -26,8 +26,9 @@ inline constexpr std::size_t check_pattern_memory = 128u << 10;
 /// in the text, memory bounded. Immutable; any thread.
 class LinePattern {
 public:
-    /// Errors: invalid (one line that quotes the offending part, or says that it takes more than `memory` bytes or
-    /// would need too long for a short line).
+    /// Takes some tens of milliseconds of the processor at most (with `check_pattern_memory` 15), and several times
+    /// `memory` meanwhile: not on a thread that others wait for. Errors: invalid (one line that quotes the offending
+    /// part, or says that it takes more than `memory` bytes or would need too long for a short line or to be compiled).
     static Result<LinePattern> compile(std::string_view expression, std::size_t memory = max_pattern_memory,
                                        bool ignore_case = false);
     LinePattern(LinePattern&&) noexcept;

@@ -109,6 +109,7 @@ Task<Exchanged> exchange(asio::any_io_executor executor, tcp::endpoint to, std::
     co_return out;
 }
 
+/// An expression is compiled and looked for: not on the io thread.
 CheckAnswer judge(const domain::HttpCheck& check, const Exchanged& exchanged) {
     const HttpAnswer answer = read_http_answer(exchanged.bytes);
     if (answer.status == 0) {
@@ -122,6 +123,9 @@ CheckAnswer judge(const domain::HttpCheck& check, const Exchanged& exchanged) {
     if (check.body.empty()) return yes();
     const auto pattern = logstore::LinePattern::compile(check.body, logstore::check_pattern_memory);
     if (!pattern) return no("body: " + pattern.error().message);
+    if (answer.body.size() > pattern->longest_text())
+        return no(fmt::format("its body is longer than the {} bytes that this expression can be looked for in",
+                              pattern->longest_text()));
     return pattern->find_span(answer.body) ? yes() : no("its body does not match");
 }
 
@@ -296,7 +300,21 @@ Task<CheckAnswer> LocalCheckProbes::ask_http(CheckQuestion question) {
         auto limit = clock_.sleep_until(until);
         auto first = co_await (std::move(asking) || std::move(limit));
         if (first.index() != 0) co_return no("no answer in time", pid);
-        answer = judge(check, std::get<0>(first));
+        if (check.body.empty()) {
+            answer = judge(check, std::get<0>(first));
+        } else {
+            const auto judged = std::make_shared<CheckAnswer>();
+            auto judging = [check, exchanged = std::get<0>(std::move(first)), judged]() -> Result<void> {
+                *judged = judge(check, exchanged);
+                return {};
+            };
+            Asker who;
+            who.party = &question;
+            who.process = group_of(question.starter);
+            who.is_person = is_person(question.starter);
+            const auto done = co_await patterns_.take_turn(std::move(judging), who);
+            answer = done ? std::move(*judged) : no(done.error().message);
+        }
         answer.listener = pid;
         if (answer.holds) co_return answer;
     }

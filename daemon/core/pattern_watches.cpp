@@ -37,7 +37,8 @@ constexpr int rest = 4;  // times as long as the look took
 constexpr std::chrono::nanoseconds longest_rest = std::chrono::milliseconds(400);
 // A wait that has no time is given this for its one look where others are looked for first.
 constexpr auto first_look = std::chrono::seconds(1);
-constexpr std::size_t crowd = 16;  // who wait
+constexpr std::size_t crowd = 8;          // who wait
+constexpr std::size_t most_in_turn = 16;  // of one agent's session, for what is no look
 
 struct Question {
     std::shared_ptr<const std::string> pattern;
@@ -263,6 +264,8 @@ struct PatternWatches::Entry {
     async::Notifier given;     // a place
     MonoTime next_look = MonoTime::min();
 
+    /// Of no log: for what is done in turn with the looks.
+    bool is_turn() const noexcept { return path.empty(); }
     bool is_behind() const {
         return std::any_of(waiting.begin(), waiting.end(), [](const auto& each) { return each->is_behind; });
     }
@@ -331,6 +334,8 @@ struct PatternWatches::State {
 
     class Place;
     void give_places();
+    std::size_t turns_of(async::Turns::Party party) const;
+    static Task<Result<void>> take_turn(std::shared_ptr<State> self, std::function<Result<void>()> work, Asker who);
     static Task<> serve(std::shared_ptr<State> self, std::shared_ptr<Entry> entry);
     Task<> until_needed(std::shared_ptr<Entry> entry);
     Task<> look(std::shared_ptr<Entry> entry);
@@ -385,6 +390,36 @@ void PatternWatches::State::give_places() {
                            [&](const auto& one) { return each.second->is_wanted(*one, false); });
     };
     if (running == 0 && std::none_of(by_path.begin(), by_path.end(), is_wanted)) shares.clear();
+}
+
+/// Those that wait.
+std::size_t PatternWatches::State::turns_of(async::Turns::Party party) const {
+    const auto is_one = [party](const auto& each) {
+        return each->is_turn() && each->waiting.front()->who.party == party;
+    };
+    return static_cast<std::size_t>(std::count_if(in_line.begin(), in_line.end(), is_one));
+}
+
+Task<Result<void>> PatternWatches::State::take_turn(std::shared_ptr<State> self, std::function<Result<void>()> work,
+                                                    Asker who) {
+    if (!who.is_person && self->turns_of(who.party) >= most_in_turn)
+        co_return Error{ErrorCode::limit, "too many patterns wait to be compiled; try again later"};
+    // As a log that nobody else waits for, and that has only this to be looked at.
+    Wanted wanted;
+    wanted.who = who;
+    const auto entry = std::make_shared<Entry>(self->executor, std::filesystem::path());
+    entry->waiting.push_back(std::make_shared<Waiting>(self->executor, self->clock, std::move(wanted)));
+    Place place(*self, entry);
+    co_await place.wait();
+    auto timed = [work = std::move(work)] {
+        base::give_way();
+        const auto before = thread_time();
+        auto result = work();
+        return std::pair(std::move(result), thread_time() - before);
+    };
+    auto done = co_await async::offload(self->threads, std::move(timed));
+    self->shares.take(who, done.second);
+    co_return std::move(done.first);
 }
 
 /// For as long as somebody waits.
@@ -505,7 +540,12 @@ std::unique_ptr<PatternWatches::Watch> PatternWatches::watch(const std::filesyst
 bool PatternWatches::is_crowded() const noexcept {
     std::size_t waiting = 0;
     for (const auto& [path, entry] : state_->by_path) waiting += entry->waiting.size();
+    for (const auto& entry : state_->in_line) waiting += entry->is_turn() ? 1 : 0;
     return waiting >= crowd;
+}
+
+Task<Result<void>> PatternWatches::take_turn(std::function<Result<void>()> work, Asker who) {
+    return State::take_turn(state_, std::move(work), who);
 }
 
 std::uint64_t PatternWatches::looks() const noexcept { return state_->looks; }

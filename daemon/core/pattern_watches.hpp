@@ -2,10 +2,12 @@
 /// Who waits for a pattern in what programs print. All that wait for one log share the looks at it: the log's growth
 /// wakes one task, not each of them, its files are opened once, and equal questions are asked once. A log that grows
 /// all the time is looked at fifty times a second, and less often the longer a look takes. Which log is looked at next,
-/// and for whom, is a matter of who has taken how much (`LookShares`). One executor, one thread.
+/// and for whom, is a matter of who has taken how much (`LookShares`); to compile a pattern for somebody counts like a
+/// look. One executor, one thread.
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -84,6 +86,11 @@ public:
     PatternWatches& operator=(const PatternWatches&) = delete;
 
     std::unique_ptr<Watch> watch(const std::filesystem::path& log, Wanted wanted);
+
+    /// `work`, which compiles a pattern or does as little, on one of the threads, in turn with the looks; the processor
+    /// time that it takes counts like theirs. It owns all that it touches. Errors: those of `work`; limit (too many of
+    /// an agent's wait for their turn).
+    Task<Result<void>> take_turn(std::function<Result<void>()> work, Asker who);
 
     /// So many wait that it is worth to find out what processes agents are.
     bool is_crowded() const noexcept;

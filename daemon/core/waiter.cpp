@@ -136,17 +136,31 @@ struct Waiter::Look {
 Task<Result<void>> Waiter::check(ops::WaitSpec spec, Asker who) {
     if (auto checked = check_arguments(spec); !checked) co_return checked;
     if (!spec.pattern) co_return Result<void>{};
-    auto compile = [pattern = std::move(*spec.pattern)]() -> Result<void> {
-        const auto compiled = logstore::LinePattern::compile(pattern, watched_pattern_memory);
-        if (!compiled) return base::with_context(compiled.error(), "pattern");
+    std::string said = "pattern";
+    co_return co_await compile(std::move(*spec.pattern), watched_pattern_memory, std::move(said), who);
+}
+
+Task<Result<void>> Waiter::check(domain::Checks checks, Asker who) {
+    for (const auto& check : checks) {
+        const auto* log = std::get_if<domain::LogCheck>(&check.subject);
+        const auto* http = std::get_if<domain::HttpCheck>(&check.subject);
+        std::string pattern = log != nullptr ? log->pattern : http != nullptr ? http->body : std::string();
+        if (pattern.empty()) continue;
+        std::string said = domain::check_text(check);
+        auto compiled = co_await compile(std::move(pattern), logstore::check_pattern_memory, std::move(said), who);
+        if (!compiled) co_return compiled;
+    }
+    co_return Result<void>{};
+}
+
+/// In turn with the looks. `said`: what it is of.
+Task<Result<void>> Waiter::compile(std::string pattern, std::size_t memory, std::string said, Asker who) {
+    auto work = [pattern = std::move(pattern), memory, said = std::move(said)]() -> Result<void> {
+        const auto compiled = logstore::LinePattern::compile(pattern, memory);
+        if (!compiled) return base::with_context(compiled.error(), said);
         return {};
     };
-    async::Place place(workers_.checks, who.party, who.process);
-    if (!who.is_person) {
-        const bool has_place = co_await place.wait();
-        if (!has_place) co_return Error{ErrorCode::limit, "too many patterns wait to be checked; try again later"};
-    }
-    co_return co_await async::offload(workers_.waiting, std::move(compile));
+    co_return co_await patterns_.take_turn(std::move(work), who);
 }
 
 Result<Waiter::WaitPtr> Waiter::wait_of(const ops::WaitRequest& request, const Located& process) {

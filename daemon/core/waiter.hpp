@@ -53,6 +53,8 @@ public:
     /// What is wrong with the arguments of a wait whatever the process: asked before something is done for it. Agents
     /// take turns. Errors: invalid, limit (too many wait).
     Task<Result<void>> check(ops::WaitSpec spec, Asker who);
+    /// The same of expressions that a new process's checks have.
+    Task<Result<void>> check(domain::Checks checks, Asker who);
 
     /// So many wait that it is worth to find out what processes agents are.
     bool is_crowded() const noexcept { return patterns_.is_crowded(); }
@@ -73,6 +75,7 @@ private:
     class Poller;
     static Result<WaitPtr> wait_of(const ops::WaitRequest& request, const Located& process);
     Task<Result<WaitPtr>> begin(ops::WaitRequest request, Asker who);
+    Task<Result<void>> compile(std::string pattern, std::size_t memory, std::string said, Asker who);
     Task<Waited> wait_for_pattern(WaitPtr wait);
     Task<Waited> wait_for_port(WaitPtr wait);
     Task<Waited> wait_for_quiet(WaitPtr wait);

@@ -15,10 +15,9 @@ struct Workers {
     async::Turns searches{{.places = 2, .per_party = 1, .waiting_per_party = 16, .waiting = 64}};
     /// One at a time, and none while answers that were not taken fill their room.
     async::Turns large_answers{{.places = 1, .per_party = 1, .waiting_per_party = 16, .waiting = 32}};
-    boost::asio::thread_pool waiting{2};  // what waits look at, and is short: none gives way
-    /// To compile a large pattern takes tens of milliseconds of one of these.
-    async::Turns checks{{.places = 1, .per_party = 1, .waiting_per_party = 16, .waiting = 64}};
-    boost::asio::thread_pool looking{2};    // for what they wait for in output: in turn (`PatternWatches`)
+    boost::asio::thread_pool waiting{2};    // what waits look at, and is short: none gives way
+    boost::asio::thread_pool looking{2};    // for what they wait for in output, and to compile that: in turn
+                                            // (`PatternWatches`)
     boost::asio::thread_pool rendering{1};  // long answers
 };
 

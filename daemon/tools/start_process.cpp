@@ -26,6 +26,10 @@ Task<mcp::ToolResult> start(Core core, ops::StartRequest request, mcp::CallConte
     auto wait = std::exchange(request.wait, std::nullopt);
     if (auto checked = co_await check_wait(core, wait, context.principal); !checked)
         co_return mcp::tool_failure(checked.error());
+    domain::Checks checks = request.definition.ready;
+    checks.insert(checks.end(), request.definition.health.begin(), request.definition.health.end());
+    if (auto checked = co_await check_checks(core, std::move(checks), context.principal); !checked)
+        co_return mcp::tool_failure(checked.error());
     if (auto allowed = co_await take_start(core, context.principal); !allowed)
         co_return mcp::tool_failure(allowed.error());
     std::string actor = actor_of(context);

@@ -301,10 +301,16 @@ Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::Ca
 
 Task<Result<void>> check_wait(Core core, std::optional<ops::WaitSpec> wait, mcp::Principal principal) {
     if (!wait) co_return Result<void>{};
-    const core::Asker who = co_await asker_of(core, principal, core.workers.checks.is_crowded());
+    const core::Asker who = co_await asker_of(core, principal, core.waiter.is_crowded());
     const auto checked = co_await core.waiter.check(std::move(*wait), who);
     if (!checked) co_return base::with_context(checked.error(), "wait");
     co_return Result<void>{};
+}
+
+Task<Result<void>> check_checks(Core core, domain::Checks checks, mcp::Principal principal) {
+    if (checks.empty()) co_return Result<void>{};
+    const core::Asker who = co_await asker_of(core, principal, core.waiter.is_crowded());
+    co_return co_await core.waiter.check(std::move(checks), who);
 }
 
 Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string process, std::optional<std::string> run,

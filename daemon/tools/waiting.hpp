@@ -12,8 +12,9 @@ enum class Introduced { no, yes };
 Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::CallContext context,
                                     Introduced introduced = Introduced::no);
 
-/// Of a wait behind something that is to be done first. Errors: invalid, limit.
+/// Of a wait behind something that is to be done first, and of expressions that checks have. Errors: invalid, limit.
 Task<Result<void>> check_wait(Core core, std::optional<ops::WaitSpec> wait, mcp::Principal principal);
+Task<Result<void>> check_checks(Core core, domain::Checks checks, mcp::Principal principal);
 
 /// What was started, its process and run, and what came of the wait behind it: one answer, whose view is as of its end.
 /// That of the wait where it failed: an error.

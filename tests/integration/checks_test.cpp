@@ -1,5 +1,7 @@
 #include <fcntl.h>
 
+#include <future>
+
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/rundir/paths.hpp"
@@ -190,6 +192,20 @@ TEST_CASE(
     const Json refused = daemon.call("start_process", std::move(request));
     CHECK(tests::error_code(refused) == "invalid");
     CHECK(daemon.supervisor.size() == 0);
+}
+
+TEST_CASE("given expressions to be compiled, when there is no thread for it, then others are answered meanwhile") {
+    DaemonInProcess daemon;
+    std::promise<void> released;
+    const std::shared_future<void> release = released.get_future();
+    for (std::size_t i = 0; i < core::PatternWatches::places; ++i)
+        boost::asio::post(daemon.workers.looking, [release] { release.wait(); });
+    Json request{{"command", "a"}, {"working_directory", "/"}, {"ready", Json{{"log", "("}}}};
+    const int start = daemon.call_later("start_process", std::move(request));
+    daemon.call("list_processes", Json::object());
+    CHECK_FALSE(daemon.is_answered(start));
+    released.set_value();
+    CHECK(tests::error_code(daemon.answer(start)["result"]) == "invalid");
 }
 
 }  // namespace checks_test

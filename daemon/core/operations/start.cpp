@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "common/domain/health.hpp"
-#include "common/logstore/search.hpp"
 #include "common/schema/document.hpp"
 #include "daemon/core/before.hpp"
 #include "daemon/core/operations/environment.hpp"
@@ -46,21 +45,6 @@ std::vector<std::string> settings_that_differ(const ops::StartRequest& request, 
     return out;
 }
 
-/// Errors: invalid (an expression of its checks; what no health can be).
-Result<void> check_checks(const Definition& definition) {
-    if (auto fine = domain::check_health(definition.health); !fine) return base::with_context(fine.error(), "health");
-    for (const auto* checks : {&definition.ready, &definition.health})
-        for (const auto& check : *checks) {
-            const auto* log = std::get_if<domain::LogCheck>(&check.subject);
-            const auto* http = std::get_if<domain::HttpCheck>(&check.subject);
-            if (log == nullptr && (http == nullptr || http->body.empty())) continue;
-            const std::string& pattern = log != nullptr ? log->pattern : http->body;
-            const auto compiled = logstore::LinePattern::compile(pattern, logstore::check_pattern_memory);
-            if (!compiled) return base::with_context(compiled.error(), domain::check_text(check));
-        }
-    return boost::system::in_place_value;
-}
-
 Error waits_no_more(const Process& process) {
     return {ErrorCode::conflict, process.shown() + " does not wait for its start any more"};
 }
@@ -100,7 +84,8 @@ Task<Result<std::shared_ptr<const Operations::Beginning>>> Operations::read_star
     if (auto fine = domain::check_command(request.definition.command); !fine) co_return fine.error();
     if (request.definition.label_given)
         if (auto fine = domain::check_label(request.definition.label); !fine) co_return fine.error();
-    if (auto fine = check_checks(request.definition); !fine) co_return fine.error();
+    if (auto fine = domain::check_health(request.definition.health); !fine)
+        co_return base::with_context(fine.error(), "health");
     if (!request.base_environment) request.base_environment = options_.base_environment();
     if (auto fine = domain::check_environment(request.environment); !fine) co_return fine.error();
     auto environment = compose_environment(*request.base_environment, request.environment);

@@ -83,4 +83,19 @@ TEST_CASE("one look takes little time whatever the pattern, and what cannot is r
     }
 }
 
+TEST_CASE("what takes long to be read before any bound of memory counts is refused") {
+    const auto classes = [](std::size_t count) {
+        std::string out;
+        for (std::size_t i = 0; i < count; ++i) out += i % 2 == 0 ? "\\pZ" : "\\P{Zs}?";
+        return out;
+    };
+    CHECK(LinePattern::compile(classes(32)).has_value());
+    const auto refused = LinePattern::compile(classes(33));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.starts_with("the pattern is too large when compiled"));
+    std::string path;  // a backslash, and no class
+    for (int i = 0; i < 40; ++i) path += "\\\\p";
+    CHECK(LinePattern::compile(path).has_value());
+}
+
 }  // namespace search_test

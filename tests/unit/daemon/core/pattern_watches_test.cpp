@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "common/logstore/search.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -81,6 +82,16 @@ struct Watched {
         tasks.spawn("growth", await_growth());
         run_until([&] { return is_following; });
     }
+    Task<> compile(char name, int party) {
+        core::Asker who{&parties[party], 0, false};
+        auto work = []() -> Result<void> {
+            const auto compiled = logstore::LinePattern::compile("x\\p{L}{1,10}y");
+            if (!compiled) return compiled.error();
+            return {};
+        };
+        const auto done = co_await patterns.take_turn(std::move(work), who);
+        (done ? turns : refused) += name;
+    }
     void advance() {
         clock.advance(PatternWatches::look_interval);
         io.restart();
@@ -99,6 +110,7 @@ struct Watched {
     int looked = 0;
     std::set<int> at_end;  // those for whom all was looked at once
     bool is_following = false, has_grown = false;
+    std::string turns, refused;  // in the order in which they came
     std::string found;
     async::TaskGroup tasks{io.get_executor()};
 };
@@ -208,6 +220,17 @@ TEST_CASE("whose time has come while others had their turn is told so") {
     w.run_until([&] { return w.looked == 2; });
     CHECK(w.found == "begin ");
     CHECK(w.patterns.searches() < 20);
+}
+
+TEST_CASE("to compile for somebody counts like a look, and of one session few wait for it") {
+    Watched w;
+    constexpr std::size_t most = PatternWatches::places + 16;
+    for (std::size_t i = 0; i < most + 1; ++i) w.tasks.spawn("greedy", w.compile('g', 1));
+    w.tasks.spawn("modest", w.compile('m', 2));
+    w.run_until([&] { return w.turns.size() == most + 1; });
+    CHECK(w.refused == "g");
+    // Behind those that were under way when it came, and the one that had its turn when the first of these ended.
+    CHECK(w.turns.find('m') <= PatternWatches::places + 1);
 }
 
 }  // namespace pattern_watches_test
