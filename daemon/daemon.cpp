@@ -48,7 +48,7 @@ Daemon::Daemon(asio::io_context& io, const Options& options, access::PeerOwner& 
       shims_(io.get_executor(), files_, shim_beside_this_program(), options.data),
       directories_(files_, clock_, options.data),
       environment_(io.get_executor(), clock_, chores_, environ),
-      projects_(files_, options.data, [this] { return environment_.current(); }),
+      projects_(options.data, [this] { return environment_.current(); }),
       heap_(io.get_executor(), clock_, chores_),
       services_({io.get_executor(), clock_, registry_, shims_, directories_, projects_, workers_},
                 with_environment(std::move(supervising)),

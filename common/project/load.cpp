@@ -373,8 +373,8 @@ private:
             port = numbers.begin()->second;
     }
     void check_pattern(const Draft& draft, std::string_view key, const std::string& pattern) {
-        if (auto compiled = logstore::LinePattern::compile(pattern, logstore::check_pattern_memory); !compiled)
-            refuse_key(draft, key, compiled.error().message);
+        const auto checked = lookups_.pattern ? lookups_.pattern(pattern) : project::check_pattern(pattern);
+        if (!checked) refuse_key(draft, key, checked.error().message);
     }
 
     /// The file's own, then the process's; of each the files first.
@@ -569,6 +569,12 @@ Error Loaded::error() const {
     Error out{ErrorCode::invalid, problems.empty() ? std::string() : text(problems.front())};
     if (problems.size() > 1) out.message += fmt::format("; and {} more: persistproc check", problems.size() - 1);
     return out;
+}
+
+Result<void> check_pattern(const std::string& pattern) {
+    const auto compiled = logstore::LinePattern::compile(pattern, logstore::check_pattern_memory);
+    if (!compiled) return compiled.error();
+    return {};
 }
 
 Loaded load(const std::string& file, const Lookups& lookups) { return Loader(file, lookups).load(); }

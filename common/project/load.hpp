@@ -30,6 +30,9 @@ struct Lookups {
     bool leaves_variables = false;                        // both stay as they are written, and nothing is looked up
     /// The number that a port has in the book of this project. Errors: conflict, limit.
     std::function<Result<int>(const std::string& process, const PortWish& wish)> port;
+    /// Whether it is an expression that a check may have, asked of each: compiled here where nothing is said. Errors:
+    /// invalid.
+    std::function<Result<void>(const std::string& pattern)> pattern;
     std::string repository;  // files outside of this directory are not included
     std::string name;        // of the project, where no file says it
 };
@@ -55,6 +58,9 @@ struct Loaded {
 /// In all, environment files too.
 inline constexpr std::size_t max_project_bytes = 1u << 20;
 inline constexpr std::size_t max_include_depth = 8;
+
+/// Errors: as logstore::LinePattern::compile.
+Result<void> check_pattern(const std::string& pattern);
 
 /// `file` is absolute and canonical. By its name it is told which syntax it has.
 Loaded load(const std::string& file, const Lookups& lookups);

@@ -7,6 +7,7 @@
 
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/failing.hpp"
+#include "daemon/tools/reading.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
 
@@ -22,8 +23,9 @@ Task<mcp::ToolResult> signal(Core core, ops::SignalRequest request, mcp::CallCon
 }
 
 /// A file that is not there, or wrong by now, has changed.
-Task<bool> has_file_changed(Core core, domain::ProjectPlace place) {
+Task<bool> has_file_changed(Core core, domain::ProjectPlace place, core::Asker who) {
     core::projects::ProjectQuery query;
+    query.who = who;
     query.directory = place.file.substr(0, std::max<std::size_t>(place.file.rfind('/'), 1));
     query.file = place.file;
     const auto loaded = co_await core.supervisor.look_at_project(std::move(query));
@@ -33,11 +35,12 @@ Task<bool> has_file_changed(Core core, domain::ProjectPlace place) {
     co_return !core.supervisor.plans().is_as_applied(place.file, place.process, digests->second);
 }
 
-Task<mcp::ToolResult> describe_process(Core core, ops::DescribeRequest request, mcp::CallContext) {
+Task<mcp::ToolResult> describe_process(Core core, ops::DescribeRequest request, mcp::CallContext context) {
     const std::optional<std::string> of_run = request.run;
     auto details = co_await core.supervisor.describe(std::move(request));
     if (!details) co_return mcp::tool_failure(details.error());
-    if (details->project) details->file_changed = co_await has_file_changed(core, *details->project);
+    const core::Asker who = co_await asker_of(core, context.principal, false);
+    if (details->project) details->file_changed = co_await has_file_changed(core, *details->project, who);
     const auto id = domain::find_process_id(details->id);
     if (id) {
         const auto number = of_run ? domain::find_run_number(*of_run, *id) : std::nullopt;

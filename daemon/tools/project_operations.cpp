@@ -9,6 +9,7 @@
 #include "common/project/graph.hpp"
 #include "daemon/core/projects/load_project.hpp"
 #include "daemon/tools/person.hpp"
+#include "daemon/tools/reading.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
 
@@ -18,8 +19,9 @@ namespace {
 
 using core::projects::LoadedProject;
 
-core::projects::ProjectQuery query_of(ops::ProjectPlace place) {
+core::projects::ProjectQuery query_of(ops::ProjectPlace place, const core::Asker& who) {
     core::projects::ProjectQuery out;
+    out.who = who;
     out.directory = std::move(place.directory);
     out.file = std::move(place.file);
     out.environment = std::move(place.base_environment);
@@ -81,8 +83,9 @@ ops::CheckResponse checked(const core::projects::Projects& projects, const Loade
     return out;
 }
 
-Task<mcp::ToolResult> check(Core core, ops::CheckRequest request, mcp::CallContext) {
-    auto query = query_of(std::move(request.place));
+Task<mcp::ToolResult> check(Core core, ops::CheckRequest request, mcp::CallContext context) {
+    const core::Asker who = co_await asker_of(core, context.principal, false);
+    auto query = query_of(std::move(request.place), who);
     auto loaded = co_await core.supervisor.look_at_project(std::move(query));
     if (!loaded) co_return mcp::tool_failure(loaded.error());
     const auto out = checked(core.supervisor.projects(), **loaded);
@@ -92,7 +95,8 @@ Task<mcp::ToolResult> check(Core core, ops::CheckRequest request, mcp::CallConte
 Task<mcp::ToolResult> allow(Core core, ops::AllowRequest request, mcp::CallContext context) {
     auto person = co_await check_person(core, context.principal);
     if (!person) co_return mcp::tool_failure(person.error());
-    auto query = query_of(std::move(request.place));
+    const core::Asker who = co_await asker_of(core, context.principal, false);
+    auto query = query_of(std::move(request.place), who);
     std::string actor = actor_of(context);
     auto loaded = co_await core.supervisor.allow_project(std::move(query), std::move(actor));
     if (!loaded) co_return mcp::tool_failure(loaded.error());
@@ -100,7 +104,8 @@ Task<mcp::ToolResult> allow(Core core, ops::AllowRequest request, mcp::CallConte
 }
 
 Task<mcp::ToolResult> revoke(Core core, ops::RevokeRequest request, mcp::CallContext context) {
-    auto query = query_of(std::move(request.place));
+    const core::Asker who = co_await asker_of(core, context.principal, false);
+    auto query = query_of(std::move(request.place), who);
     std::string actor = actor_of(context);
     auto revoked = co_await core.supervisor.revoke_project(std::move(query), std::move(actor));
     if (!revoked) co_return mcp::tool_failure(revoked.error());
@@ -119,8 +124,9 @@ Error no_such_process(const project::Project& project, const std::string& name) 
                              near.empty() ? "" : "; nearest: " + near)};
 }
 
-Task<mcp::ToolResult> port(Core core, ops::PortRequest request, mcp::CallContext) {
-    auto query = query_of(std::move(request.place));
+Task<mcp::ToolResult> port(Core core, ops::PortRequest request, mcp::CallContext context) {
+    const core::Asker who = co_await asker_of(core, context.principal, false);
+    auto query = query_of(std::move(request.place), who);
     auto loaded = co_await core.supervisor.load_project(std::move(query));
     if (!loaded) co_return mcp::tool_failure(loaded.error());
     const LoadedProject& project = **loaded;

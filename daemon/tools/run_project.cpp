@@ -9,6 +9,7 @@
 #include "daemon/core/projects/up_order.hpp"
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/person.hpp"
+#include "daemon/tools/reading.hpp"
 #include "daemon/tools/take_start.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
@@ -43,11 +44,12 @@ MonoTime patience_of(const Core& core, const Request& request, double usual) {
     return core.clock.now() + std::chrono::duration_cast<std::chrono::nanoseconds>(asked);
 }
 
-core::projects::ProjectQuery query_of(const Request& request) {
+core::projects::ProjectQuery query_of(const Request& request, const core::Asker& who) {
     core::projects::ProjectQuery out;
     out.directory = request.directory;
     out.file = request.file;
     out.environment = request.base_environment;
+    out.who = who;
     return out;
 }
 
@@ -146,7 +148,9 @@ Task<Result<std::string>> applied_project(Core core, Request request, LoadedPtr 
 }
 
 Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
-    auto query = query_of(request);
+    constexpr bool is_scarce = true;  // one of all agents' is read at a time
+    const core::Asker who = co_await asker_of(core, context.principal, is_scarce);
+    auto query = query_of(request, who);
     const bool looks = request.dry_run;
     auto read =
         looks ? core.supervisor.look_at_project(std::move(query)) : core.supervisor.load_project(std::move(query));
@@ -235,7 +239,9 @@ bool has_changed(const core::Plans& plans, const std::string& file, const std::v
 }
 
 Task<mcp::ToolResult> of_applied(Core core, Request request, mcp::CallContext context) {
-    auto query = query_of(request);
+    constexpr bool is_scarce = true;  // one of all agents' is read at a time
+    const core::Asker who = co_await asker_of(core, context.principal, is_scarce);
+    auto query = query_of(request, who);
     auto looked = co_await core.supervisor.look_at_project(std::move(query));
     const LoadedPtr loaded = looked ? *looked : LoadedPtr();
     Request asked = request;

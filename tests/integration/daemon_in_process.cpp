@@ -29,7 +29,7 @@ DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_pt
     : data(std::move(directory)),
       registry(io.get_executor(), data->path(), ended_sessions(*data)),
       directories(files, clock, data->path()),
-      projects(files, data->path(),
+      projects(data->path(),
                [] {
                    return std::vector<std::string>{"HOME=/home/me", "PATH=/usr/bin:/bin"};
                }),

