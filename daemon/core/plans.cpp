@@ -209,7 +209,10 @@ std::vector<std::string> Plans::dependents(const std::string& file, const std::s
 }
 
 std::vector<std::string> Plans::in_start_order(const std::string& file, const std::vector<std::string>& names) const {
-    std::vector<std::string> out = names;
+    std::vector<std::string> out;
+    std::set<std::string> seen;
+    std::copy_if(names.begin(), names.end(), std::back_inserter(out),
+                 [&seen](const std::string& name) { return seen.insert(name).second; });
     // Whoever has fewer below it in the graph stands before whoever needs it.
     std::map<std::string, std::size_t> above;
     for (const auto& name : out) above[name] = dependents(file, name).size();

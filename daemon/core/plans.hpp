@@ -115,7 +115,7 @@ public:
     std::map<std::string, ProcessId> members(const std::string& file) const;
     /// Those that wait for `process`, or for what waits for it.
     std::vector<std::string> dependents(const std::string& file, const std::string& process) const;
-    /// Each behind those it waits for.
+    /// Each behind those it waits for, and once.
     std::vector<std::string> in_start_order(const std::string& file, const std::vector<std::string>& names) const;
     /// The projects that there are, by their files; and what one is called.
     std::vector<std::string> files() const;

@@ -248,6 +248,13 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     return out;
 }
 
+std::size_t Supervisor::count_dependents(const std::string& target) const {
+    const auto process = table_.resolve(target);
+    if (!process) return 0;
+    const auto& membership = (*process)->record.definition.membership;
+    return membership ? plans_.dependents(membership->file, membership->process).size() : 0;
+}
+
 std::optional<WatchedState> Supervisor::watched_state(ProcessId id) const {
     const auto process = table_.find(id);
     if (!process || process->standing == Standing::unsupported) return std::nullopt;

@@ -121,6 +121,8 @@ public:
     Task<Result<std::vector<UpStep>>> look_up(UpOrder order) { return plans_.look(std::move(order)); }
     Task<Result<std::vector<std::string>>> down(std::string file, std::vector<std::string> names, bool only, bool force,
                                                 std::string actor);
+    /// How many a restart with dependents restarts besides, at most.
+    std::size_t count_dependents(const std::string& target) const;
     /// How far projects are.
     Plans& plans() noexcept { return plans_; }
 

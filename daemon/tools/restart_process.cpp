@@ -16,7 +16,8 @@ Task<mcp::ToolResult> restart(Core core, ops::RestartRequest request, mcp::CallC
     auto wait = std::exchange(request.wait, std::nullopt);
     if (auto checked = co_await check_wait(core, wait, context.principal); !checked)
         co_return mcp::tool_failure(checked.error());
-    if (auto allowed = co_await take_start(core, context.principal); !allowed)
+    const std::size_t count = 1 + (request.dependents ? core.supervisor.count_dependents(request.process) : 0);
+    if (auto allowed = co_await take_start(core, context.principal, count); !allowed)
         co_return mcp::tool_failure(allowed.error());
     std::string actor = actor_of(context);
     auto asked = request.dependents ? core.supervisor.restart_with_dependents(std::move(request), std::move(actor))

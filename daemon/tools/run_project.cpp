@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "common/base/text.hpp"
 #include "common/project/graph.hpp"
@@ -10,7 +11,6 @@
 #include "daemon/tools/describe.hpp"
 #include "daemon/tools/person.hpp"
 #include "daemon/tools/reading.hpp"
-#include "daemon/tools/take_start.hpp"
 #include "daemon/tools/tools.hpp"
 #include "daemon/tools/typed_tool.hpp"
 
@@ -35,6 +35,10 @@ std::string_view word_of(core::UpStep::What what) {
         case What::removed: return "removed";
     }
     return {};
+}
+
+bool is_start(const core::UpStep& step) {
+    return step.what == core::UpStep::What::begun || step.what == core::UpStep::What::replaced;
 }
 
 bool is_person(const mcp::CallContext& context) { return context.principal.role == mcp::Principal::Role::client; }
@@ -189,9 +193,15 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     out.chosen.assign(order.chosen.begin(), order.chosen.end());
     for (const auto& note : project->loaded.notes) out.notes.push_back(project->loaded.text(note));
     if (!chosen->note.empty()) out.notes.push_back(chosen->note);
-    if (!looks)
-        if (auto allowed = co_await take_start(core, context.principal); !allowed)
-            co_return mcp::tool_failure(allowed.error());
+    if (!looks) {
+        core::UpOrder planned = order;
+        const auto would_be = co_await core.supervisor.look_up(std::move(planned));
+        if (!would_be) co_return mcp::tool_failure(would_be.error());
+        const auto begun = std::count_if(would_be->begin(), would_be->end(), is_start);
+        auto allowed =
+            core.agent_starts.take(context.principal, static_cast<pid_t>(who.process), static_cast<std::size_t>(begun));
+        if (!allowed) co_return mcp::tool_failure(allowed.error());
+    }
     auto asked = looks ? core.supervisor.look_up(std::move(order)) : core.supervisor.up(std::move(order), actor);
     auto steps = co_await std::move(asked);
     if (!steps) co_return mcp::tool_failure(steps.error());
@@ -213,18 +223,25 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     co_return answered(core, answer, request.action, context);
 }
 
-/// The names without groups, and those of scripts as they are here: known as long as the file can be read.
+/// The names without groups, each once, and those of scripts as they are here: known as long as the file can be read.
 std::vector<std::string> without_groups(const std::vector<std::string>& names, const LoadedPtr& loaded) {
-    if (!loaded || !loaded->is_good()) return names;
     std::vector<std::string> out;
+    std::set<std::string> seen;
+    const auto take = [&](const std::string& name) {
+        if (seen.insert(name).second) out.push_back(name);
+    };
     for (const auto& name : names) {
+        if (!loaded || !loaded->is_good()) {
+            take(name);
+            continue;
+        }
         const auto& groups = loaded->project().groups;
         const auto group = groups.find(name);
         const project::Process* const process = loaded->project().find_typed(name);
         if (group != groups.end())
-            out.insert(out.end(), group->second.begin(), group->second.end());
+            std::for_each(group->second.begin(), group->second.end(), take);
         else
-            out.push_back(process != nullptr ? process->name : name);
+            take(process != nullptr ? process->name : name);
     }
     return out;
 }
@@ -274,6 +291,8 @@ Task<mcp::ToolResult> of_applied(Core core, Request request, mcp::CallContext co
     const MonoTime until =
         patience_of(core, request, request.action == ProjectAction::restart ? usual_patience_seconds : 0);
     if (request.action == ProjectAction::restart) {
+        auto allowed = core.agent_starts.take(context.principal, static_cast<pid_t>(who.process), out.chosen.size());
+        if (!allowed) co_return mcp::tool_failure(allowed.error());
         auto restarted = co_await core.supervisor.restart_in_order(*file, out.chosen, actor, until);
         if (!restarted) co_return mcp::tool_failure(restarted.error());
         if (!restarted->left.empty())
@@ -282,7 +301,10 @@ Task<mcp::ToolResult> of_applied(Core core, Request request, mcp::CallContext co
         co_await plans.settled(*file, out.chosen, until);
     } else if (request.action == ProjectAction::show) {
         co_await plans.settled(*file, out.chosen, until);
-        if (has_changed(plans, *file, out.chosen, loaded))
+        // Whether it has changed cannot be told of what is wrong, also for who asks: variables that they do not have.
+        if (is_wrong)
+            out.notes.push_back(loaded->loaded.error().message);
+        else if (has_changed(plans, *file, out.chosen, loaded))
             out.notes.push_back("the project's file has changed since up, which applies it");
     }
     auto described_out = described(core, std::move(out));

@@ -20,7 +20,10 @@ StartAllowance::StartAllowance(async::Clock& clock, std::uint32_t per_second, st
 
 void StartAllowance::refill() {
     const MonoTime now = clock_.now();
-    left_ = std::min(burst_, left_ + std::chrono::duration<double>(now - counted_).count() * per_second_);
+    const double fresh = std::chrono::duration<double>(now - counted_).count() * per_second_;
+    const double paid = std::min(owed_, fresh / 2);
+    owed_ -= paid;
+    left_ = std::min(burst_, left_ + fresh - paid);
     counted_ = now;
 }
 
@@ -42,19 +45,30 @@ StartAllowance::Share& StartAllowance::share_of(pid_t process) {
     return share;
 }
 
-Result<void> StartAllowance::take(const mcp::Principal& principal, pid_t process) {
-    if (principal.role == mcp::Principal::Role::client || per_second_ == 0) return {};
-    if (is_crowded()) {
-        Share& share = share_of(process);
-        if (left_ < 1 || share.left < 1)
-            return Error{ErrorCode::limit,
-                         fmt::format("agents start more than {} a second; wait a moment, and look "
-                                     "with list_processes whether one that runs will do",
-                                     base::counted(static_cast<std::int64_t>(per_second_), "program"))};
-        --share.left;
+Result<void> StartAllowance::take(const mcp::Principal& principal, pid_t process, std::size_t count) {
+    if (principal.role == mcp::Principal::Role::client || per_second_ == 0 || count == 0) return {};
+    const auto wanted = static_cast<double>(count);
+    const bool was_crowded = is_crowded();
+    const double kept = burst_ / 2;
+    if (!was_crowded && left_ - kept < wanted && count > 1) {
+        if (owed_ > 0) return too_fast();
+        owed_ = wanted - (left_ - kept);
+        left_ = kept;
+        return {};
     }
-    --left_;
+    if (was_crowded) {
+        Share& share = share_of(process);
+        if (left_ < wanted || share.left < wanted) return too_fast();
+        share.left -= wanted;
+    }
+    left_ -= wanted;
     return {};
+}
+
+Error StartAllowance::too_fast() const {
+    return {ErrorCode::limit, fmt::format("agents start more than {} a second; wait a moment, and look with "
+                                          "list_processes whether one that runs will do",
+                                          base::counted(static_cast<std::int64_t>(per_second_), "program"))};
 }
 
 void StartAllowance::give_back(const mcp::Principal& principal) {

@@ -5,8 +5,12 @@
 /// Half of it is for whoever comes first. The other half is kept for those who take little: once the first is used up,
 /// each process that asks has an equal part of the second, so that one that asks without end keeps no other from
 /// starting.
+///
+/// What starts many at once, a project, may begin more than there is as long as half of it is left: it then owes the
+/// rest, which half of what comes in pays back while the other half goes to those who start little.
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 
@@ -23,8 +27,8 @@ public:
 
     /// Whether the next one counts as its process's.
     bool is_crowded();
-    /// One start less. `process`: whose it is, asked for where `is_crowded`; 0: untold. Errors: limit.
-    Result<void> take(const mcp::Principal& principal, pid_t process);
+    /// So many starts less. `process`: whose they are, asked for where `is_crowded`; 0: untold. Errors: limit.
+    Result<void> take(const mcp::Principal& principal, pid_t process, std::size_t count = 1);
     /// It came to nothing, or was none.
     void give_back(const mcp::Principal& principal);
 
@@ -35,10 +39,12 @@ private:
     };
 
     void refill();
+    Error too_fast() const;
     Share& share_of(pid_t process);
 
     async::Clock& clock_;
     double per_second_, burst_, left_;
+    double owed_ = 0;
     MonoTime counted_;
     std::map<pid_t, Share> shares_;  // of those that asked lately, while it was crowded
 };

@@ -3,8 +3,8 @@
 
 namespace persistproc::tools {
 
-/// One start less of what agents may start (`Core::agent_starts`); whose process asks is looked up where that matters.
-/// Errors: limit.
-Task<Result<void>> take_start(Core core, mcp::Principal principal);
+/// `count` starts less of what agents may start (`Core::agent_starts`); whose process asks is looked up where that
+/// matters. Errors: limit.
+Task<Result<void>> take_start(Core core, mcp::Principal principal, std::size_t count = 1);
 
 }  // namespace persistproc::tools

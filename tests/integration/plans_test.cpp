@@ -698,6 +698,41 @@ TEST_CASE(
     daemon.shims.release_commands();
 }
 
+TEST_CASE("given a name that is said again and again, when a restart is asked for, then there is one") {
+    DaemonInProcess daemon;
+    up(daemon, shop());
+    await_run(daemon, run(1, 1));
+    const Json names(std::vector<std::string>(20, "db"));
+    Json request{{"action", "restart"}, {"directory", "/shop"}, {"names", names}, {"timeout_seconds", 0}};
+    const Json answer = daemon.call("run_project", std::move(request));
+    CHECK(answer["structuredContent"]["chosen"] == Json::array({"db"}));
+    CHECK(daemon.supervisor.find({1})->run == 2);
+    const auto again =
+        wait(daemon, daemon.supervisor.restart_in_order(file, {"db", "db", "db"}, "test", MonoTime::max()));
+    REQUIRE(again);
+    CHECK(again->restarted == std::vector<std::string>{"db"});
+    CHECK(daemon.supervisor.find({1})->run == 3);
+}
+
+TEST_CASE("given more processes than agents may start, when one restarts them again and again, then it is refused") {
+    constexpr int more_than_half = 51;  // of what they may after a pause
+    DaemonInProcess daemon({}, std::make_shared<tests::TemporaryDirectory>(), true, false, mcp::Principal::Role::agent);
+    UpOrder order = shop();
+    order.processes.clear();
+    order.chosen.clear();
+    for (int i = 0; i < more_than_half; ++i) {
+        const std::string name = "w" + std::to_string(i);
+        order.processes.push_back(process(name));
+        order.chosen.insert(name);
+    }
+    up(daemon, order);
+    for (std::uint32_t i = 1; i <= more_than_half; ++i) await_run(daemon, run(i, 1));
+    const Json request{{"action", "restart"}, {"directory", "/shop"}, {"timeout_seconds", 0}};
+    CHECK(error_code(daemon.call("run_project", request)).empty());
+    CHECK(error_code(daemon.call("run_project", request)) == "limit");
+    CHECK(daemon.supervisor.find({1})->run == 2);
+}
+
 TEST_CASE("given two who restart a process of a project at once, again and again, then one of it lives") {
     DaemonInProcess daemon;
     UpOrder order = shop();

@@ -58,6 +58,22 @@ TEST_CASE_METHOD(Fixture, "however many start without end, one more has its part
     CHECK(take(9, 20) >= 5);
 }
 
+TEST_CASE_METHOD(Fixture, "many at once count each, and leave others their part") {
+    // A project of more than there ever is begins, and is paid for before the next.
+    CHECK(starts.take(agent, 1, 256));
+    CHECK_FALSE(starts.take(agent, 1, 256));
+    CHECK(take(2, 8) == 8);
+    std::size_t begun = 0;
+    for (int tick = 0; tick < 600; ++tick) {
+        clock.advance(100ms);
+        for (pid_t process = 1; process <= 3; ++process)
+            if (starts.take(agent, process, 100)) begun += 100;
+        if (tick % 10 == 0) CHECK(take(9, 2) == 2);
+    }
+    CHECK(begun <= 20 * 60);
+    CHECK(begun >= 200);
+}
+
 TEST_CASE_METHOD(Fixture, "the person's client has no bound, and 0 is none") {
     mcp::Principal client;
     client.role = mcp::Principal::Role::client;
