@@ -106,6 +106,7 @@ mcp::http::HttpOptions Daemon::with_pages(mcp::http::HttpOptions http) {
     http.find_process = [this](std::uint64_t socket, std::function<void(pid_t)> then) {
         tasks_.spawn("owner of a socket", find_process(socket, std::move(then)));
     };
+    http.is_there = [](pid_t process) { return ::kill(process, 0) == 0 || errno != ESRCH; };
     http::add_health_pages(http.router, [this]() -> http::Readiness {
         const auto& adoption = services_.supervisor.adoption();
         return {adoption.is_done, adoption.adopted, adoption.total};

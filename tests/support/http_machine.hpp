@@ -125,14 +125,15 @@ public:
     std::function<void()> on_change;  // of connections that are made from now on; may be empty
     mcp::http::HeaderCheck header_check;
     mcp::http::ProcessFinder find_process;  // of sessions from the next `forget_sessions` on
+    mcp::http::ProcessLook is_there;        // likewise
     MemoryGraveyard graveyard;
     std::shared_ptr<mcp::http::Sessions> sessions;
     std::shared_ptr<Connection> connection;
 
     /// What a restart of the daemon does.
     void forget_sessions() {
-        sessions =
-            std::make_shared<mcp::http::Sessions>(mcp::http::SessionKey{}, limits, graveyard, clock, find_process);
+        sessions = std::make_shared<mcp::http::Sessions>(mcp::http::SessionKey{}, limits, graveyard, clock,
+                                                         find_process, is_there);
     }
     std::shared_ptr<Connection> connect() {
         const mcp::http::Endpoint endpoint{server, sessions, clock, limits, extra_origins, router, header_check, token};

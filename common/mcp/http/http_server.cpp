@@ -48,7 +48,7 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
         : server(s),
           clock(c),
           options(std::move(o)),
-          sessions(options.session_key, options.limits, graveyard, c, options.find_process),
+          sessions(options.session_key, options.limits, graveyard, c, options.find_process, options.is_there),
           timer(s.executor()),
           emptied(s.executor()) {}
 

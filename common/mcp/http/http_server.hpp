@@ -29,6 +29,7 @@ struct HttpOptions {
     /// again while it is full; says whether somebody waits. May be empty: somebody does.
     std::function<bool(bool is_full)> on_full;
     ProcessFinder find_process;  // asked only while much is held; may be empty: nobody can tell
+    ProcessLook is_there;        // likewise
     Limits limits;
 };
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "common/base/random.hpp"
@@ -69,12 +70,13 @@ std::shared_ptr<Stream> find_resumable(const HttpSession& session) {
 }  // namespace
 
 Sessions::Sessions(const SessionKey& key, const Limits& limits, SessionGraveyard& graveyard, async::Clock& clock,
-                   ProcessFinder find_process)
+                   ProcessFinder find_process, ProcessLook is_there)
     : ids_(key),
       limits_(limits),
       graveyard_(graveyard),
       clock_(clock),
       find_process_(std::move(find_process)),
+      is_there_(std::move(is_there)),
       next_stream_(first_stream()) {}
 
 bool Sessions::must_ask(const Principal& from) const {
@@ -163,6 +165,15 @@ void Sessions::drop_idle() {
     }
 }
 
+/// Those of whom there are sessions.
+std::set<pid_t> Sessions::processes_gone() const {
+    std::set<pid_t> out, seen;
+    for (const auto& each : recent_)
+        if (is_there_ && each->process > 0 && seen.insert(each->process).second && !is_there_(each->process))
+            out.insert(each->process);
+    return out;
+}
+
 // Sessions with something open are never dropped, and take no place of those at rest: the bounds on calls and streams
 // bound them.
 void Sessions::make_room(const HttpSession& newcomer) {
@@ -170,19 +181,22 @@ void Sessions::make_room(const HttpSession& newcomer) {
     const auto can_go = [&newcomer](const auto& each) { return each->side == newcomer.side && is_at_rest(*each); };
     const auto at_rest = static_cast<std::size_t>(std::count_if(recent_.begin(), recent_.end(), can_go));
     const std::size_t too_many = at_rest - std::min(at_rest, limits_.sessions - 1);
+    const auto gone = processes_gone();
     for (std::size_t dropped = 0; dropped < std::min(too_many, most_dropped_at_once); ++dropped) {
         Shares shares;
         shares.add(newcomer, 1);
         for (const auto& each : recent_) shares.add(*each, 1);
-        // Of the one with most, one that said hello and nothing more before one that was used, and of these that of
-        // longest ago. Who has just said hello is about to go on: the newest quarter counts as used.
+        // That of a process that has ended, then of the one with most: one that said hello and nothing more before one
+        // that was used, and of these that of longest ago. Who has just said hello is about to go on: the newest
+        // quarter counts as used.
         std::size_t newer = 0;
-        std::pair<Shares::Share, bool> highest;
+        std::tuple<bool, Shares::Share, bool> highest;
         auto least = recent_.end();
         for (auto each = recent_.begin(); each != recent_.end(); ++each) {
             if (!can_go(*each)) continue;
             const bool is_given_up = newer++ >= limits_.sessions / 4 && !(*each)->is_used();
-            const std::pair rank(shares.of(**each), is_given_up);
+            const bool is_gone = gone.contains((*each)->process);
+            const std::tuple rank(is_gone, is_gone ? Shares::Share() : shares.of(**each), is_given_up);
             if (least != recent_.end() && rank < highest) continue;
             least = each;
             highest = rank;

@@ -21,6 +21,9 @@ namespace persistproc::mcp::http {
 /// on the executor, or never.
 using ProcessFinder = std::function<void(std::uint64_t socket, std::function<void(pid_t)> then)>;
 
+/// Whether a process of that number is there.
+using ProcessLook = std::function<bool(pid_t)>;
+
 struct HttpSession {
     std::string id;
     std::shared_ptr<Session> protocol;
@@ -42,9 +45,9 @@ struct HttpSession {
 
 class Sessions {
 public:
-    /// The references must outlive this object. `find_process` may be empty: nobody can tell.
+    /// The references must outlive this object. `find_process` and `is_there` may be empty: nobody can tell.
     Sessions(const SessionKey& key, const Limits& limits, SessionGraveyard& graveyard, async::Clock& clock,
-             ProcessFinder find_process = {});
+             ProcessFinder find_process = {}, ProcessLook is_there = {});
 
     /// Whether there is so much that whose the next session is counts, and `from` does not tell: `ask` before `add`.
     bool must_ask(const Principal& from) const;
@@ -89,6 +92,7 @@ private:
     std::shared_ptr<HttpSession> insert(std::string id, std::shared_ptr<Session> protocol, const Principal& from);
     void learn_process(const std::shared_ptr<HttpSession>& session, const Principal& from);
     void make_room(const HttpSession& newcomer);
+    std::set<pid_t> processes_gone() const;
     void drop_idle();
     Recent::iterator drop(Recent::iterator session);
     bool make_room_for_stream(const HttpSession& session, StreamKind kind);
@@ -101,6 +105,7 @@ private:
     SessionGraveyard& graveyard_;
     async::Clock& clock_;
     ProcessFinder find_process_;
+    ProcessLook is_there_;
     Recent recent_;  // front: used last
     std::unordered_map<std::string, Recent::iterator> by_id_;
     std::deque<std::string> adopted_and_lost_;  // ids

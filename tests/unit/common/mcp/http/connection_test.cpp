@@ -199,6 +199,27 @@ TEST_CASE("sessions of the process with most of them make room first, whatever n
         CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(each))), Contains(pong));
 }
 
+TEST_CASE("sessions of processes that have ended make room first, however few each has") {
+    Fixture f;
+    f.limits.sessions = 4;
+    std::set<pid_t> living{7};
+    f.is_there = [&living](pid_t process) { return living.contains(process); };
+    f.forget_sessions();
+    f.connection = f.connect();
+    f.admission.process = 7;
+    std::vector<std::string> sessions;
+    for (int number = 0; number < 3; ++number) sessions.push_back(f.open_session());
+    for (pid_t process = 100; process < 120; ++process) {
+        f.admission.process = process;
+        living.insert(process);
+        f.open_session();
+        living.erase(process);
+    }
+    CHECK(f.sessions->size() == 4);
+    f.connection = f.connect();
+    for (const std::string& each : sessions) CHECK_THAT(f.send(Fixture::post(ping, Fixture::in(each))), Contains(pong));
+}
+
 TEST_CASE("sessions with calls take no place of those at rest, and give theirs up when they rest") {
     Fixture f;
     f.limits.sessions = 2;
