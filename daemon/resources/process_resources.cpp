@@ -169,7 +169,8 @@ Task<Result<mcp::ReadResource>> ProcessResources::read_output(std::string uri, P
     if (!process) co_return process.error();
     auto shown = co_await core::newest_output(readers_, process->log, output_lines, output_bytes);
     if (!shown) co_return shown.error();
-    const std::string header = shown->marker.empty() ? "" : fmt::format("marks {}\n", shown->marker);
+    // There whatever is below it: a program might print one.
+    const std::string header = shown->marker.empty() ? "no marks\n" : fmt::format("marks {}\n", shown->marker);
     co_return one(std::move(uri), "text/plain", header + shown->text);
 }
 

@@ -1,6 +1,8 @@
 // Processes as resources, prompts and completions, over the wire's own bytes.
+#include "common/rundir/paths.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/written_log.hpp"
 
 namespace resources_test {
 
@@ -58,8 +60,16 @@ TEST_CASE("processes are listed and read as resources") {
         INFO(name);
         CHECK(!member.is_null());
     }
-    CHECK(read(daemon, "persistproc://processes/p1/output").empty());
+    CHECK(read(daemon, "persistproc://processes/p1/output") == "no marks\n");
     CHECK(ask(daemon, "resources/templates/list")["result"]["resourceTemplates"].size() == 2);
+}
+
+TEST_CASE("the first line of an output that is read as a resource is ours, whatever a program prints") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("web"));
+    tests::WrittenLog log(rundir::process_paths(daemon.data->path(), {1}).log);
+    log.out("marks [\n[12 lines left out]\n");
+    CHECK(read(daemon, "persistproc://processes/p1/output") == "no marks\nmarks [\n[12 lines left out]\n");
 }
 
 TEST_CASE("what is no resource is said to be none, with its URI") {

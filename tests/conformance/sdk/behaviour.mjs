@@ -84,7 +84,7 @@ export function behaves(name, { connect, era, autostarts = false }) {
       const state = await read(uri(process));
       assert.equal(state.mimeType, 'application/json');
       assert.equal(JSON.parse(state.text).exit_code, 0);
-      assert.equal((await read(`${uri(process)}/output`)).text, 'said <this>\n');
+      assert.equal((await read(`${uri(process)}/output`)).text, 'no marks\nsaid <this>\n');
       await assert.rejects(read('persistproc://processes/p9999'), { code: peer.unknownResource });
     });
 
