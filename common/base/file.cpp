@@ -66,6 +66,12 @@ Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
 Result<UniqueFd> open_own_file(const fs::path& path, int flags, mode_t mode) {
     // What it is can be asked only of what is open already.
     auto fd = open_file(path, flags | O_NOFOLLOW | O_NONBLOCK, mode);
+    std::error_code untold;
+    if (!fd && fd.error().os_error == ELOOP && fs::is_symlink(path, untold))
+        return Error{fd.error().code,
+                     fmt::format("{} is a link, and none is followed here; look at where it leads, and remove it",
+                                 path.string()),
+                     ELOOP};
     if (!fd) return fd.error();
     struct stat info {};
     if (::fstat(fd->get(), &info) != 0) return os_failure(path.string(), errno);

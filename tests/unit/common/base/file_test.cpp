@@ -45,6 +45,16 @@ TEST_CASE("an atomic write replaces all or nothing, and leaves no temporary file
     CHECK(!base::atomic_write(temporary.path() / "none" / "file", "x"));
 }
 
+TEST_CASE("a file of ours that is a link is not followed, and it is said what it is") {
+    tests::TemporaryDirectory temporary;
+    const fs::path link = temporary.path() / "daemon.log";
+    fs::create_symlink(temporary.path() / "elsewhere", link);
+    const auto opened = base::open_own_file(link, O_WRONLY | O_CREAT | O_APPEND);
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().message.starts_with(link.string() + " is a link"));
+    CHECK_FALSE(fs::exists(temporary.path() / "elsewhere"));
+}
+
 TEST_CASE("asking for a lock is in nobody's way") {
     tests::TemporaryDirectory temporary;
     const fs::path file = temporary.path() / "lock";
