@@ -180,12 +180,14 @@ void BaseEnvironment::refresh() {
 Task<> BaseEnvironment::close() { co_await tasks_.close(); }
 
 Task<> BaseEnvironment::look() {
-    auto read = [environment = variables_](std::stop_token stop) {
-        return read_login_path(login_shell(environment), environment, stop);
+    const std::string shell = login_shell(variables_);
+    auto read = [shell, environment = variables_](std::stop_token stop) {
+        return read_login_path(shell, environment, stop);
     };
     std::string path = co_await async::offload_stoppable(threads_, std::move(read));
     looked_ = clock_.now();
     is_looking_ = false;
+    silent_shell_ = path.empty() ? shell : "";
     if (path.empty()) co_return;
     std::erase_if(variables_, [](const std::string& each) { return each.starts_with(path_name); });
     variables_.push_back(std::string(path_name) + path);

@@ -38,6 +38,8 @@ public:
 
     /// As known now. Looks anew in the background when that is older than 10 minutes. One executor, one thread.
     std::vector<std::string> current();
+    /// The login shell that told no PATH in time when it was last looked at; empty: it did, or is not known yet.
+    const std::string& silent_shell() const noexcept { return silent_shell_; }
     /// Looks in the background.
     void refresh();
     /// Ends a look that is under way. Completes when nothing of it is left.
@@ -49,6 +51,7 @@ private:
     async::Clock& clock_;
     boost::asio::thread_pool& threads_;
     std::vector<std::string> variables_;
+    std::string silent_shell_;
     MonoTime looked_{};
     bool is_looking_ = false;
     async::TaskGroup tasks_;

@@ -123,6 +123,7 @@ ops::DaemonInfo Daemon::info() const {
     out.needs_token = needs_token_;
     out.data_directory = options_.data.string();
     out.processes = static_cast<std::int64_t>(services_.supervisor.size());
+    out.silent_shell = environment_.silent_shell();
     return out;
 }
 

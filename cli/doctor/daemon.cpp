@@ -27,6 +27,11 @@ void check_daemon(const Examined& examined, Findings& out) {
         else
             out.note("daemon", fmt::format("{}; the client is {}", detail, own),
                      serve_command(examined.data) + " --replace");
+        if (!daemon.silent_shell.empty())
+            out.note("daemon",
+                     fmt::format("{} as a login shell tells no PATH within 2 s; agents' programs have the daemon's",
+                                 base::escape_line(daemon.silent_shell)),
+                     fmt::format("see what takes so long: time {} -l -c true", base::shell_quote(daemon.silent_shell)));
         return;
     }
     const fs::path lock = examined.data / rundir::daemon_lock_name;

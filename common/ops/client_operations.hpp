@@ -279,6 +279,7 @@ struct DaemonInfo {
     bool needs_token = false;  // of agents over TCP
     std::string data_directory;
     std::int64_t processes = 0;
+    std::string silent_shell;  // the user's, which as a login shell told no PATH in time
     template <class Each>
     static constexpr void fields(Each&& each) {
         using R = DaemonInfo;
@@ -290,6 +291,7 @@ struct DaemonInfo {
         each(field("needs_token", &R::needs_token));
         each(field("data_directory", &R::data_directory));
         each(field("processes", &R::processes));
+        each(field("silent_shell", &R::silent_shell).absent_if_empty().left_out_if_absent());
     }
 };
 

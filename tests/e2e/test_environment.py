@@ -158,6 +158,12 @@ class Environment(harness.TestCase):
 
         harness.eventually("the path of the login shell", path_is_known)
 
+    @needs_posix_login_shell
+    def test_doctor_says_that_the_login_shell_tells_no_path(self):
+        self.write_profile("exit\n")
+        self.daemon.start()
+        harness.eventually("doctor says so", lambda: b"tells no PATH" in self.cli("doctor").out)
+
     def test_what_an_agent_over_http_says_of_an_environment_counts_for_nothing(self):
         self.daemon.start()
         agent = self.mcp()
