@@ -258,6 +258,32 @@ TEST_CASE("a forced restart ends at once what another one, or a stop, is still e
     }
 }
 
+TEST_CASE("a restart that has joined another one loses to a stop that comes in before it is told") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    daemon.shims.obeys_stop = false;
+    const int first = daemon.call_later("restart_process", Json{{"process", "web"}, {"grace_seconds", 60}});
+    daemon.run_until([&] { return daemon.shims.find(run(1, 1))->heard.size() == 2; });
+    const int second = daemon.call_later("restart_process", Json{{"process", "web"}, {"force", true}});
+    daemon.run_until([&] {
+        const auto shim = daemon.shims.find(run(1, 2));
+        return shim && shim->state.phase == rundir::Phase::started;
+    });
+    daemon.shims.obeys_stop = true;
+    daemon.store.holds = true;
+    CHECK(daemon.answer(first)["result"]["structuredContent"]["run"] == "p1.2");
+    // The second one records now who has hastened the first.
+    daemon.io.poll();
+    CHECK(!daemon.is_answered(second));
+    const std::size_t waiting = daemon.store.waiting;
+    const int stopping = daemon.call_later("stop_process", web);
+    daemon.run_until([&] { return daemon.store.waiting > waiting; });
+    daemon.store.release();
+    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "stopped");
+    CHECK(error_code(daemon.answer(second)["result"]) == "conflict");
+    CHECK(daemon.shims.living() == 0);
+}
+
 TEST_CASE("each of two stops brings its own grace") {
     DaemonInProcess daemon;
     const int patient = stop_patiently(daemon);

@@ -219,6 +219,24 @@ TEST_CASE("given who waits, when it is stopped, then it stays down and what need
     for (const auto& each : *looked) CHECK(each.keys.empty());
 }
 
+TEST_CASE("given one whose turn has come, when it is stopped while its start is being recorded, then it does not run") {
+    DaemonInProcess daemon;
+    up(daemon, shop());
+    await_run(daemon, run(2, 1));
+    daemon.run_until([&] { return daemon.store.waiting == 0; });
+    daemon.store.holds = true;
+    daemon.shims.find(run(2, 1))->end(0);
+    // That end, and the start of api.
+    daemon.run_until([&] { return daemon.store.waiting == 2; });
+    CHECK(state_of(daemon, "shop/api") == "starting");
+    const int stopping = daemon.call_later("stop_process", Json{{"process", "shop/api"}});
+    daemon.run_until([&] { return daemon.store.waiting == 3; });
+    daemon.store.release();
+    CHECK(daemon.answer(stopping)["result"]["structuredContent"]["state"] == "stopped");
+    CHECK(daemon.shims.living() == 1);
+    CHECK(state_of(daemon, "shop/db") == "running");
+}
+
 TEST_CASE("given a project with another name, when it is brought up, then labels made of that follow") {
     DaemonInProcess daemon;
     up(daemon, shop());
