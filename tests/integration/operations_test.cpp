@@ -338,6 +338,20 @@ TEST_CASE("a restart that could not be recorded is not carried out by the next d
     CHECK(daemon.shims.spawned() == 0);
 }
 
+TEST_CASE("a removal that cannot be recorded takes nothing") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    daemon.shims.find(run(1, 1))->end(3);
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
+    daemon.store.fails = true;
+    CHECK(error_code(daemon.call("remove_process", web)) == "io");
+    CHECK(std::filesystem::exists(rundir::run_paths(daemon.data->path(), run(1, 1)).spec));
+    CHECK(view_of(daemon, "web")["state"] == "exited");
+    daemon.store.fails = false;
+    CHECK(error_code(daemon.call("remove_process", web)).empty());
+    CHECK_FALSE(daemon.supervisor.find({1}));
+}
+
 TEST_CASE("a start looks again for what it means after it has waited") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a", "web"));

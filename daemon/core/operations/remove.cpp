@@ -63,11 +63,22 @@ Task<Result<ProcessView>> Operations::remove(ops::RemoveRequest request, std::st
     // that they are being removed: a row without a directory is dropped for that alone.
     const ProcessId id = process->record.id;
     process->record.unknown.forget("intent");
-    co_await record_intent(process, Intent::remove, "that " + process->name() + " is being removed");
+    process->record.intent = Intent::remove;
+    StoreChange intent;
+    intent.processes.push_back(process->record);
+    auto recorded = co_await store_.commit(std::move(intent));
+    base::kill_point("daemon.record.committed");
+    if (!recorded) {
+        process->record.intent = Intent::none;
+        co_return base::with_context(recorded.error(), "removal of " + process->shown());
+    }
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     auto deleted = co_await world_.directories.remove_process(id);
     if (!deleted) {
-        co_await record_intent(process, Intent::none, "that " + process->name() + " was not removed");
+        process->record.intent = Intent::none;
+        StoreChange back;
+        back.processes.push_back(process->record);
+        co_await driver_.record(std::move(back), "that " + process->name() + " was not removed");
         co_return deleted.error();
     }
     base::kill_point("daemon.remove.deleted");
@@ -83,13 +94,6 @@ Task<Result<ProcessView>> Operations::remove(ops::RemoveRequest request, std::st
     co_await driver_.record(std::move(change), "the removal of " + process->name());
     shown->log_path.reset();
     co_return *shown;
-}
-
-Task<> Operations::record_intent(ProcessPtr process, Intent intent, std::string what) {
-    process->record.intent = intent;
-    StoreChange change;
-    change.processes.push_back(process->record);
-    co_await driver_.record(std::move(change), std::move(what));
 }
 
 }  // namespace persistproc::core
