@@ -7,6 +7,7 @@
 #include "common/rundir/paths.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/project_order.hpp"
 #include "tests/support/written_log.hpp"
 
 namespace file_watches_test {
@@ -32,13 +33,23 @@ struct Watching {
         request.definition.label = "web";
         request.definition.restart = restart;
         if (restart != domain::RestartPolicy::never) request.definition.restart_limit = 1;
-        request.definition.watch = domain::Watch{
-            .directory = root.path().native(), .paths = {"src/**/*.js", "*.toml"}, .ignore = {"src/made.js"}};
+        request.definition.watch = watch();
+        begin(std::move(request));
+    }
+    domain::Watch watch() const {
+        return {.directory = root.path().native(), .paths = {"src/**/*.js", "*.toml"}, .ignore = {"src/made.js"}};
+    }
+    void begin(ops::StartRequest request) {
         async::TaskGroup tasks(daemon.io.get_executor());
         bool is_begun = false;
         tasks.spawn("start", start(daemon, std::move(request), &is_begun));
         daemon.run_until([&] { return is_begun; });
         settle();
+    }
+    /// Of a project in its directory.
+    core::UpProcess member(const char* name, const char* command, std::vector<domain::Dependency> depends_on = {}) {
+        return tests::make_member(root.path() / "persistproc.toml", name, {command}, root.path(),
+                                  std::move(depends_on));
     }
     static Task<> start(DaemonInProcess& daemon, ops::StartRequest request, bool* is_begun) {
         auto started = co_await daemon.supervisor.start(std::move(request), "test");
@@ -208,30 +219,15 @@ TEST_CASE("a run that somebody begins needs no other one for what changed before
 TEST_CASE("a change of who needs what is not ready runs it again once that is, and once") {
     Watching web;
     // It becomes a project's, with a database that says when it is ready.
-    core::UpProcess db, site;
+    core::UpProcess db = web.member("db", "b");
     domain::Check check;
     check.subject = domain::LogCheck{"up"};
-    db.definition.command = {"b"};
     db.definition.ready = {check};
-    site.definition.command = {"a"};
-    site.definition.watch = domain::Watch{
-        .directory = web.root.path().native(), .paths = {"src/**/*.js", "*.toml"}, .ignore = {"src/made.js"}};
     domain::Dependency on_db;
     on_db.process = "db";
-    core::UpOrder order;
-    order.file = web.root.path() / "persistproc.toml";
-    for (auto* const each : {&db, &site}) {
-        const bool is_db = each == &db;
-        domain::Membership membership;
-        membership.file = order.file;
-        membership.process = is_db ? "db" : "web";
-        if (!is_db) membership.depends_on = {on_db};
-        order.chosen.insert(membership.process);
-        each->definition.working_directory = web.root.path().native();
-        each->definition.membership = std::move(membership);
-        order.processes.push_back(*each);
-    }
-    web.bring_up(std::move(order));
+    core::UpProcess site = web.member("web", "a", {on_db});
+    site.definition.watch = web.watch();
+    web.bring_up(tests::make_order({db, site}));
     web.daemon.run_until([&] { return web.daemon.supervisor.find({2})->state == ProcessState::running; });
     tests::WrittenLog log{rundir::process_paths(web.daemon.data->path(), {2}).log};
     const auto become_ready = [&](std::uint32_t run) {
@@ -281,21 +277,10 @@ TEST_CASE("a watch that is left alone goes on once the project of its process is
     web.write("src/out.js");
     CHECK_FALSE(web.is_run_again());
     REQUIRE(web.view().dump().find("watch_suspended") != std::string::npos);
-    core::UpOrder order;
-    order.file = web.root.path() / "persistproc.toml";
-    order.chosen = {"web"};
-    core::UpProcess site;
-    site.definition.command = {"a"};
-    site.definition.working_directory = web.root.path().native();
-    site.definition.watch = domain::Watch{
-        .directory = web.root.path().native(), .paths = {"src/**/*.js", "*.toml"}, .ignore = {"src/made.js"}};
-    domain::Membership membership;
-    membership.file = order.file;
-    membership.process = "web";
-    site.definition.membership = std::move(membership);
-    order.processes.push_back(std::move(site));
+    core::UpProcess site = web.member("web", "a");
+    site.definition.watch = web.watch();
     const std::uint32_t before = web.run();
-    web.bring_up(std::move(order));
+    web.bring_up(tests::make_order({site}));
     web.settle();
     CHECK(web.run() == before);
     CHECK(web.view().dump().find("watch_suspended") == std::string::npos);

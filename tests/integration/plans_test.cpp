@@ -13,6 +13,7 @@
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/marked_program.hpp"
+#include "tests/support/project_order.hpp"
 #include "tests/support/written_log.hpp"
 
 namespace plans_test {
@@ -41,31 +42,23 @@ Dependency on(std::string process, Condition until = Condition::started) {
 }
 
 UpProcess process(const std::string& name, std::vector<Dependency> depends_on = {}, bool oneshot = false) {
-    UpProcess out;
-    out.definition.command = {"run-" + name};
-    out.definition.working_directory = "/";
-    domain::Membership membership;
-    membership.file = file;
-    membership.name = "shop";
-    membership.process = name;
-    membership.oneshot = oneshot;
-    membership.depends_on = std::move(depends_on);
-    out.definition.membership = std::move(membership);
+    UpProcess out = tests::make_member(file, name, {"run-" + name}, "/", std::move(depends_on));
+    out.definition.membership->oneshot = oneshot;
     out.environment = {{"SECRET", "of-" + name}};
     out.digests = {{"run", "1"}, {"env", "1"}};
     return out;
 }
 
-/// db <- migrate (a oneshot) <- api.
-UpOrder shop() {
-    UpOrder out;
-    out.file = file;
-    out.name = "shop";
-    out.processes = {process("db"), process("migrate", {on("db")}, true),
-                     process("api", {on("db"), on("migrate", Condition::done)})};
-    for (const auto& each : out.processes) out.chosen.insert(each.definition.membership->process);
+UpOrder order_of(std::vector<UpProcess> processes) {
+    UpOrder out = tests::make_order(std::move(processes));
     out.base_environment = std::vector<std::string>{"PATH=/usr/bin"};
     return out;
+}
+
+/// db <- migrate (a oneshot) <- api.
+UpOrder shop() {
+    return order_of({process("db"), process("migrate", {on("db")}, true),
+                     process("api", {on("db"), on("migrate", Condition::done)})});
 }
 
 template <class T>
@@ -293,9 +286,7 @@ TEST_CASE("given what is up, when it goes down, then each is told once nothing t
 TEST_CASE("given what a lost run left running, when its project goes down, then nothing of it is left") {
     using namespace std::chrono_literals;
     auto data = std::make_shared<tests::TemporaryDirectory>();
-    UpOrder order = shop();
-    order.processes = {process("db"), process("api", {on("db")})};
-    order.chosen = {"db", "api"};
+    UpOrder order = order_of({process("db"), process("api", {on("db")})});
     std::string mark;
     {
         DaemonInProcess daemon({}, data);
@@ -473,18 +464,9 @@ TEST_CASE("given what ran before, when the daemon dies as it begins it anew, the
 
 TEST_CASE("given what the file has no more, when up is asked for, then it is stopped first, and is no part any more") {
     DaemonInProcess daemon;
-    UpOrder before;
-    before.file = file;
-    before.name = "shop";
-    before.processes = {process("web")};
-    before.chosen = {"web"};
-    before.base_environment = std::vector<std::string>{"PATH=/usr/bin"};
-    up(daemon, before);
+    up(daemon, order_of({process("web")}));
     await_state(daemon, 1, ProcessState::running);
-    UpOrder renamed = before;
-    renamed.processes = {process("site")};
-    renamed.chosen = {"site"};
-    CHECK(up(daemon, renamed) == "web removed, site begun");
+    CHECK(up(daemon, order_of({process("site")})) == "web removed, site begun");
     CHECK(daemon.shims.find(run(1, 1))->gone);
     await_state(daemon, 2, ProcessState::running);
     CHECK(!view_of(daemon, "shop/web").contains("project"));
