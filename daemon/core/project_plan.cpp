@@ -61,7 +61,11 @@ ProjectPlan::Actions ProjectPlan::down(const std::set<std::string>& names) {
         const auto found = items_.find(name);
         if (found == items_.end()) continue;
         Item& item = found->second;
-        if (item.stage == Stage::stopping) continue;
+        const bool was_refused = std::exchange(item.was_stop_refused, false);
+        if (item.stage == Stage::stopping) {
+            if (was_refused) item.is_asked = false;
+            continue;
+        }
         // Between two runs of its own there is no tree, and another to come.
         const bool runs_again = item.facts.run > 0 && !item.facts.is_final;
         const bool has_any = item.facts.has_tree || item.facts.may_have_strays;
@@ -80,6 +84,11 @@ ProjectPlan::Actions ProjectPlan::hasten() {
         out.emplace_back(StopProcess{name});
     }
     return out;
+}
+
+void ProjectPlan::refuse_stop(const std::string& process) {
+    const auto found = items_.find(process);
+    if (found != items_.end()) found->second.was_stop_refused = found->second.stage == Stage::stopping;
 }
 
 ProjectPlan::Actions ProjectPlan::learn(const std::string& process, PlanFacts facts) {

@@ -82,6 +82,9 @@ public:
     Actions down(const std::set<std::string>& names);
     /// Stops at once all that wait for others to be gone.
     Actions hasten();
+    /// The stop that was asked for came to nothing: it is asked for again by the next `down` that names it, and by
+    /// nothing else.
+    void refuse_stop(const std::string& process);
     /// Something about a process has changed.
     Actions learn(const std::string& process, PlanFacts facts);
 
@@ -113,6 +116,7 @@ private:
         PlanFacts facts;
         Stage stage = Stage::idle;
         bool is_asked = false;                           // starting, stopping: the action went out
+        bool was_stop_refused = false;                   // stopping: and came to nothing
         bool awaits_run = false;                         // that start has no run yet
         std::uint32_t run_before = 0;                    // the newest when it was asked to start
         std::map<std::string, std::uint32_t> seen_runs;  // of those it is restarted with: the run it knows

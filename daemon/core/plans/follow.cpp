@@ -187,7 +187,10 @@ Task<> Plans::stop(ProjectPtr project, ProcessPtr process, bool force) {
     request.force = force;
     std::string actor = process->record.planned_by;
     auto stopped = co_await operations_.stop(std::move(request), std::move(actor));
-    if (!stopped && table_.holds(*process)) project->stop_errors.insert_or_assign(name, stopped.error());
+    if (!stopped && table_.holds(*process)) {
+        project->stop_errors.insert_or_assign(name, stopped.error());
+        project->plan.refuse_stop(name);
+    }
     project->told.erase(name);
     if (table_.holds(*process)) learn(process);
     project->moved.notify_all();

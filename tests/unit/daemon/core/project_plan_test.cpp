@@ -86,6 +86,20 @@ TEST_CASE("given what has ended and may have left something without a keeper, wh
     CHECK(plan.stage("db") == Stage::idle);
 }
 
+TEST_CASE("given a stop that came to nothing, when it goes down again, then it is stopped again, in the same order") {
+    ProjectPlan plan = shop();
+    for (const auto& name : all) plan.adopt(name, Stage::up, ready(1));
+    CHECK(text(plan.down({"api", "web"})) == "stop web");
+    // Whoever asks meanwhile is answered with it.
+    CHECK(text(plan.down({"api", "web"})).empty());
+    plan.refuse_stop("web");
+    CHECK(text(plan.learn("web", ready(1))).empty());
+    CHECK(text(plan.down({"api", "web"})) == "stop web");
+    CHECK(text(plan.learn("web", ended(1, false))) == "stop api");
+    plan.refuse_stop("api");
+    CHECK(text(plan.down({"web", "api"})) == "stop api");
+}
+
 TEST_CASE("given a dependency that fails twice and then is ready, when others wait for it, then they wait, and start") {
     ProjectPlan plan = shop();
     plan.up({"db", "migrate"});
