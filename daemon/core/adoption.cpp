@@ -300,12 +300,13 @@ void Adoption::take_end_as_news(const ProcessPtr& process, const FoundRun& run, 
     const base::BootId boot = world_.directories.boot_id();
     const bool is_of_earlier_boot = run.state.boot_id != base::BootId{} && run.state.boot_id != boot;
     const bool is_over = is_of_earlier_boot && process->record.definition.restart != domain::RestartPolicy::always;
-    // One whose start is on record is begun anew in its turn, whatever the end of the run before would bring about.
-    const bool was_begun_anew = process->record.waits_to_begin() && highest >= process->record.pending_run;
-    const Wanted wanted = is_over || was_begun_anew ? Wanted::down : process->record.wanted;
+    // Its project begins it anew in its turn, whatever the end of the run before would bring about.
+    const bool begins_anew = process->record.waits_to_begin();
+    const bool was_asked_for = begins_anew && highest >= process->record.pending_run;
+    const Wanted wanted = is_over || begins_anew ? Wanted::down : process->record.wanted;
     // An end on record is counted already.
     const int counted = failures_of(*process) - (ended.is_news ? 0 : 1);
-    const std::uint32_t last = was_begun_anew ? run.id.number : highest;
+    const std::uint32_t last = was_asked_for ? run.id.number : highest;
     process->life = Lifecycle(was, wanted, last, std::nullopt, std::max(counted, 0));
     process->life.reserve(highest);
     const std::chrono::nanoseconds ago = world_.clock.wall() - ended.outcome.ended_at;
@@ -454,6 +455,9 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
     process->unread.clear();
     const std::uint32_t number = run.id.number;
     const std::uint32_t highest = std::max({process->record.last_run, process->life.last_run(), number});
+    // What its project replaces begins in its turn, and what it needs may be gone by now.
+    if (process->record.waits_to_begin() && process->record.intent == Intent::restart)
+        process->record.intent = Intent::none;
     const Intent intent = process->record.intent;
     const std::uint32_t intent_run = process->record.intent_run;
     const auto recorded = record && record->id == run.id ? record->outcome : std::nullopt;

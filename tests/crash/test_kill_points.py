@@ -107,10 +107,13 @@ POINTS = {
         "daemon.up.removed",
         "daemon.up.prepared",
         "daemon.up.recorded",
+        "daemon.restart.recorded",
         "daemon.end.heard 2",
         "daemon.start.recorded",
         "daemon.start.heard 2",
     ],
+    # … after a down: each has run before, and what it ran as then is on record beside what is to come.
+    "up again": ["daemon.up.recorded", "daemon.start.recorded 3", "daemon.start.committed 3", "daemon.start.heard 3"],
     "rm": ["daemon.record.committed", "daemon.remove.hidden", "daemon.remove.deleted", "daemon.record.committed 2"],
     "end": ["daemon.end.heard", "daemon.record.committed", "shim.exit.recorded"],
     "rotate": ["log.rotate.data 2", "log.rotate.index 2", "log.rotate.header 2", "log.data 20", "log.record 20"],
@@ -142,7 +145,7 @@ POINTS = {
     ],
 }
 RECOVERY = POINTS["recover"]
-OF_PROJECTS = ("up", "down", "reload", "recover an up")
+OF_PROJECTS = ("up", "down", "reload", "up again", "recover an up")
 SEES_A_SHIM = ["daemon.adopt.connected", "daemon.adopt.greeted", "daemon.adopt.answered"]
 
 
@@ -284,9 +287,9 @@ class ProjectScenario:
     def ran(self):
         return sorted((self.directory / "ran").read_text().splitlines())
 
-    def expect(self, *more):
+    def expect(self, *more, times=1):
         names = [name if name != "api" else f"api {self.value}-one" for name in self.NAMES]
-        demand(self.ran() == sorted([*names, *more]), f"{self.name}: began {self.ran()}")
+        demand(self.ran() == sorted([*names * times, *more]), f"{self.name}: began {self.ran()}")
 
     def ask(self, command):
         code, answer = self.trial.ask(command, "-C", str(self.directory))
@@ -302,6 +305,8 @@ class ProjectScenario:
         if self.operation not in ("up", "recover an up"):
             self.ask("up")
             self.expect()
+        if self.operation == "up again":
+            self.ask("down")
         if self.operation == "recover an up":
             self.points.insert(0, "daemon.up.recorded")
         if self.operation == "reload":
@@ -315,7 +320,7 @@ class ProjectScenario:
         if self.operation == "reload":
             self.expect(f"api {self.value}-two", "site")
         else:
-            self.expect()
+            self.expect(times=2 if self.operation == "up again" else 1)
         self.check_values()
         self.ask("down")
         left = {label: state for label, state in self.labels().items() if state not in ("stopped", "exited")}

@@ -462,6 +462,61 @@ TEST_CASE("given what ran before, when the daemon dies as it begins it anew, the
     CHECK(state_of(daemon, "shop/db") == "running");
 }
 
+TEST_CASE("given what is being replaced, when the daemon dies and what it needs fails, then it is not begun anew") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    UpOrder order = order_of({process("db"), process("api", {on("db")})});
+    bool has_ended = false;
+    SECTION("while it runs as before") {}
+    SECTION("when its run before has ended") { has_ended = true; }
+    {
+        DaemonInProcess daemon({}, data);
+        up(daemon, order);
+        await_state(daemon, 2, ProcessState::running);
+        for (auto& each : order.processes) each.digests["env"] = "2";
+        up(daemon, order);
+        await_run(daemon, run(1, 2));
+        daemon.shims.obeys_stop = has_ended;
+        daemon.shims.silent_after_spawn = true;
+        const auto replaced = daemon.shims.find(run(2, 1));
+        const auto is_told = [&] {
+            return !replaced->heard.empty() && replaced->heard.back().type == rundir::MessageType::stop;
+        };
+        daemon.run_until([&] { return is_told() && (!has_ended || daemon.shims.find(run(2, 2))); });
+    }
+    const auto write_end = [&](RunId id, int exit_value, bool was_stopped) {
+        write_state(*data, id, [&](rundir::RunState& state) {
+            state.phase = rundir::Phase::exited;
+            state.tree_empty = 1;
+            state.exit_value = exit_value;
+            state.stop_requested = was_stopped ? 1 : 0;
+        });
+    };
+    write_end(run(1, 1), 0, true);
+    write_end(run(1, 2), 1, false);
+    std::optional<base::FileLock> lock;
+    if (has_ended) {
+        write_end(run(2, 1), 0, true);
+    } else {
+        write_state(*data, run(2, 1), [](rundir::RunState& state) { state.phase = rundir::Phase::started; });
+        auto taken = base::FileLock::try_take(rundir::run_paths(data->path(), run(2, 1)).shim_lock);
+        REQUIRE((taken && *taken));
+        lock = std::move(*taken);
+    }
+    DaemonInProcess daemon({}, data, false);
+    if (!has_ended) daemon.shims.add_running(run(2, 1));
+    daemon.adopt();
+    daemon.run_until([&] {
+        const auto progress = daemon.supervisor.plans().progress(file, {});
+        return progress.failed == std::vector<std::string>{"api", "db"};
+    });
+    daemon.io.poll();
+    CHECK(state_of(daemon, "shop/api") == (has_ended ? "failed" : "running"));
+    CHECK(!daemon.shims.find(run(2, 2)));
+    const auto kept = daemon.shims.find(run(2, 1));
+    if (kept)
+        for (const auto& each : kept->heard) CHECK(each.type != rundir::MessageType::stop);
+}
+
 TEST_CASE("given what the file has no more, when up is asked for, then it is stopped first, and is no part any more") {
     DaemonInProcess daemon;
     up(daemon, order_of({process("web")}));

@@ -89,7 +89,6 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     process->actor = actor;
     auto recorded = co_await commit_restart(process, actor, request.force, std::move(before));
     if (!recorded) co_return recorded.error();
-    base::kill_point("daemon.restart.recorded");
 
     process->at_rest = std::move(at_rest);
     process->start_error.reset();
@@ -181,6 +180,7 @@ Task<Result<void>> Operations::commit_restart(ProcessPtr process, std::string ac
         before->restore(*process);
         co_return base::with_context(committed.error(), "restart of " + process->shown());
     }
+    base::kill_point("daemon.restart.recorded");
     auto wanted = still_wanted(*process, stops, "restarted");
     if (wanted && process->is<Unreachable>())
         wanted = Error{ErrorCode::unavailable,
