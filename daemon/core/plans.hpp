@@ -140,6 +140,8 @@ private:
     /// The plan as its processes are now.
     void rebuild(Project& project);
     ProcessPtr find_member(const std::string& file, const std::string& name) const;
+    ProcessPtr find_former(const UpOrder& order, const std::string& name) const;
+    static bool is_former_of(const UpOrder& order, const Process& process);
     ProcessPtr find_adoptable(const Definition& definition) const;
     /// One for each process that is to come up, in the order of their ids; those without a process last.
     std::vector<StepPtr> steps_of(const OrderPtr& order) const;
@@ -148,7 +150,8 @@ private:
     Task<> take_over(ProjectPtr project, OrderPtr order);
     Task<> decide(StepPtr step, OrderPtr order);
     Task<Result<void>> prepare(StepPtr step, OrderPtr order, std::string actor);
-    static void keep_values(const Process& process, Environment& all, project::Digests& digests);
+    static void keep_values(const Process& process, const project::Digests& applied, Environment& all,
+                            project::Digests& digests);
     static void enter(Step& step, const UpOrder& order, const std::string& actor);
     Task<> take_back(std::shared_ptr<const std::vector<StepPtr>> steps);
     Task<Result<void>> remove_gone(ProjectPtr project, std::vector<std::string> names, std::string actor);

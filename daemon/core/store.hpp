@@ -93,6 +93,9 @@ struct ProcessRecord {
     bool planned_alone = false;         // asked for without what it needs
     std::uint32_t pending_run = 0;      // the run to come, whose directory with the values is there already; 0: none
     std::vector<Cause> plan_causes;     // why it failed
+    // What it was in the project whose file had it no more: it is the same again where the file has it again. Nothing:
+    // there was none, or it was begun as something else since.
+    std::optional<domain::Membership> former;
     schema::Unknown unknown;
 
     /// The directory of its next run is there.
@@ -142,6 +145,7 @@ struct ProcessRecord {
         each(field("planned_alone", &R::planned_alone).absent_if_empty());
         each(field("pending_run", &R::pending_run).absent_if_empty());
         each(field("plan_causes", &R::plan_causes).absent_if_empty());
+        each(field("former", &R::former).left_out_if_absent());
     }
 };
 

@@ -528,6 +528,64 @@ TEST_CASE("given what the file has no more, when up is asked for, then it is sto
     CHECK(state_of(daemon, "shop/site") == "running");
 }
 
+TEST_CASE("given what the file has again, when up is asked for, then it is the same process, whatever it is to run") {
+    DaemonInProcess daemon;
+    UpOrder both = order_of({process("db"), process("api")});
+    up(daemon, both);
+    await_state(daemon, 2, ProcessState::running);
+    CHECK(up(daemon, order_of({process("db")})) == "api removed, db kept");
+    both.processes[1].definition.command = {"run-other"};
+    both.processes[1].digests["run"] = "2";
+    std::uint32_t last = 2;  // run of it
+    SECTION("stopped as it was left") { CHECK(up(daemon, both) == "db kept, api begun"); }
+    SECTION("started by itself meanwhile") {
+        daemon.call("restart_process", Json{{"process", "shop/api"}});
+        CHECK(up(daemon, both) == "db kept, api replaced");
+        last = 3;
+    }
+    SECTION("with another name of the project") {
+        for (auto& each : both.processes) each.definition.membership->name = "store";
+        CHECK(up(daemon, both) == "db kept, api begun");
+        CHECK(view_of(daemon, "store/api")["id"] == "p2");
+        daemon.call("rename_process", Json{{"process", "p2"}, {"label", "shop/api"}});
+    }
+    await_run(daemon, run(2, last));
+    await_state(daemon, 2, ProcessState::running);
+    CHECK(view_of(daemon, "shop/api")["id"] == "p2");
+    CHECK(view_of(daemon, "shop/api")["command"] == Json::array({"run-other"}));
+}
+
+TEST_CASE("given what the file has no more, when the next daemon is asked for it, then it knows what it was") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    UpOrder both = order_of({process("db"), process("api")});
+    {
+        DaemonInProcess daemon({}, data);
+        up(daemon, both);
+        await_state(daemon, 2, ProcessState::running);
+        up(daemon, order_of({process("db")}));
+        daemon.run_until([&] { return daemon.store.waiting == 0; });
+    }
+    for (const std::uint32_t each : {1u, 2u})
+        write_state(*data, run(each, 1), [](rundir::RunState& state) {
+            state.phase = rundir::Phase::exited;
+            state.tree_empty = 1;
+            state.stop_requested = 1;
+        });
+    DaemonInProcess daemon({}, data);
+    both.processes[1].definition.command = {"run-other"};
+    both.processes[1].digests["run"] = "2";
+    std::string expected = "p2";
+    SECTION("as it was left") {}
+    SECTION("begun as something else by its label") {
+        const Json mine{{"command", Json::array({"mine"})}, {"working_directory", "/"}, {"label", "shop/api"}};
+        CHECK(daemon.call("start_process", mine)["structuredContent"]["id"] == "p2");
+        expected = "p3";
+    }
+    up(daemon, both);
+    const auto members = daemon.supervisor.plans().members(file);
+    CHECK(to_string(members.at("api")) == expected);
+}
+
 TEST_CASE("given what runs already by that command, when up is asked for, then it becomes the project's") {
     DaemonInProcess daemon;
     Json started{{"command", Json::array({"run-db"})}, {"working_directory", "/"}};

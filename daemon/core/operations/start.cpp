@@ -345,6 +345,7 @@ void Operations::redefine(Process& process, const Beginning& beginning, bool is_
     definition.unknown = std::move(process.record.definition.unknown);
     schema::forget_unread(definition);
     process.record.definition = std::move(definition);
+    process.record.former.reset();
     process.launch = LaunchContext{.environment = beginning.environment,
                                    .umask = request.umask ? static_cast<mode_t>(*request.umask) : options_.umask,
                                    .limits = request.limits.empty() ? options_.limits : limits_of(request.limits)};

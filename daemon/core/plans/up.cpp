@@ -19,7 +19,11 @@ std::vector<Plans::StepPtr> Plans::steps_of(const OrderPtr& order) const {
         for (const auto& [id, process] : table_.all())
             if (is_of(*order, *process) && process->record.definition.membership->process == name)
                 step->process = process;
-        if (!step->process) step->process = find_adoptable(each.definition);
+        if (!step->process) {
+            const ProcessPtr former = find_former(*order, name), other = find_adoptable(each.definition);
+            const bool other_runs = other && other->life.is_live();
+            step->process = former && !other_runs ? former : other;
+        }
         if (step->process && !taken.insert(step->process->record.id).second) step->process.reset();
         out.push_back(std::move(step));
     }
@@ -29,6 +33,20 @@ std::vector<Plans::StepPtr> Plans::steps_of(const OrderPtr& order) const {
         return a->process->record.id < b->process->record.id;
     });
     return out;
+}
+
+/// One that was a member until the file had it no more.
+ProcessPtr Plans::find_former(const UpOrder& order, const std::string& name) const {
+    ProcessPtr out;
+    for (const auto& [id, process] : table_.all())
+        if (is_former_of(order, *process) && process->record.former->process == name) out = process;
+    return out;
+}
+
+bool Plans::is_former_of(const UpOrder& order, const Process& process) {
+    const auto& former = process.record.former;
+    if (!former || process.record.definition.membership || process.standing != Standing::established) return false;
+    return former->file == order.file || (former->found && order.replaces.contains(former->file));
 }
 
 /// One that was started by itself, with that very command in that directory.
@@ -83,7 +101,10 @@ Task<> Plans::decide(StepPtr step, OrderPtr order) {
     if (!runs && is_adopted) co_return;
     // What is asked for again while it waits is asked for as it is now.
     if (!runs && process->record.planned == Planned::waiting) co_return;
-    const project::Digests applied = is_adopted ? project::Digests() : process->record.definition.membership->digests;
+    project::Digests applied;
+    if (!is_adopted) applied = process->record.definition.membership->digests;
+    // Somebody has started it since, as it was.
+    if (is_adopted && is_former_of(*order, *process)) applied = process->record.former->digests;
     if (is_adopted || !order->set.empty()) {
         auto known = co_await driver_.know_launch(process);
         const Environment& asked = is_adopted ? wanted.environment : order->set;

@@ -53,7 +53,7 @@ Task<Result<void>> Plans::remove_gone(ProjectPtr project, std::vector<std::strin
             change.removed.push_back(process->record.id);
             continue;
         }
-        process->record.definition.membership.reset();
+        process->record.former = std::exchange(process->record.definition.membership, std::nullopt);
         process->record.planned.reset();
         change.processes.push_back(process->record);
         driver_.announce(*process);
@@ -112,10 +112,12 @@ Task<Result<void>> Plans::prepare(StepPtr step, OrderPtr order, std::string acto
     Definition definition = wanted.definition;
     const bool is_member_already = is_member(*process, order->file);
     // A label that was made of the project's name follows that.
-    const auto& before = record.definition.membership;
-    const bool is_renamed = is_member_already && before->name != wanted.definition.membership->name &&
+    const auto before = is_member_already                ? record.definition.membership
+                        : is_former_of(*order, *process) ? record.former
+                                                         : std::nullopt;
+    const bool is_renamed = before && before->name != wanted.definition.membership->name &&
                             project::is_made_label(record.definition.label, before->name, before->process);
-    const bool keeps_label = step->is_new || (is_member_already ? !is_renamed : record.definition.label_given);
+    const bool keeps_label = step->is_new || (before ? !is_renamed : record.definition.label_given);
     definition.label = keeps_label ? record.definition.label : free_label(wanted, process.get());
     definition.label_given = true;
     definition.started_by = begins ? actor : record.definition.started_by;
@@ -123,7 +125,7 @@ Task<Result<void>> Plans::prepare(StepPtr step, OrderPtr order, std::string acto
     definition.variables.clear();
     Environment all = wanted.environment;
     definition.membership->digests = shortened(wanted.digests);
-    if (order->keeps_values && is_member_already) keep_values(*process, all, definition.membership->digests);
+    if (order->keeps_values && before) keep_values(*process, before->digests, all, definition.membership->digests);
     for (const auto& [name, value] : order->set) all[name] = value;
     for (const auto& [name, value] : all) definition.variables.push_back(name);
     if (!begins) definition.variables = record.definition.variables;
@@ -151,8 +153,8 @@ Task<Result<void>> Plans::prepare(StepPtr step, OrderPtr order, std::string acto
 }
 
 /// What the last run had of variables counts, as far as the files say the same of them.
-void Plans::keep_values(const Process& process, Environment& all, project::Digests& digests) {
-    const project::Digests& applied = process.record.definition.membership->digests;
+void Plans::keep_values(const Process& process, const project::Digests& applied, Environment& all,
+                        project::Digests& digests) {
     const bool keeps_all = is_as_written(applied, digests);
     if (process.launch) {
         std::vector<std::string> kept;
@@ -177,6 +179,7 @@ void Plans::enter(Step& step, const UpOrder& order, const std::string& actor) {
     step.is_changed = true;
     record.definition = step.definition;
     record.plan_causes.clear();
+    record.former.reset();
     if (!step.begins()) {
         record.planned = Planned::up;
         return;
@@ -201,6 +204,7 @@ Task<> Plans::take_back(std::shared_ptr<const std::vector<StepPtr>> steps) {
             process->record.planned_alone = step->record.planned_alone;
             process->record.plan_causes = step->record.plan_causes;
             process->record.pending_run = step->record.pending_run;
+            process->record.former = step->record.former;
             process->launch = step->launch;
             // What was stopped meanwhile does not wait again.
             if (process->stops != step->stops) operations_.withdraw(*process);
