@@ -58,7 +58,8 @@ void tell_steps(const Console& console, const ops::RunProjectResponse& answer, b
     for (const auto& step : answer.steps) {
         if (step.done == "kept" && !is_dry) continue;
         const std::string keys = step.keys.empty() ? "" : fmt::format(": {} changed", fmt::join(step.keys, ", "));
-        const std::string line = fmt::format("{} {}{}", step.process, step.done, keys);
+        const std::string after = step.after.empty() ? "" : fmt::format(" after {}", fmt::join(step.after, ", "));
+        const std::string line = fmt::format("{} {}{}{}", step.process, step.done, after, keys);
         if (is_dry)
             console.print(line + "\n");
         else if (step.done != "begun")

@@ -68,8 +68,9 @@ struct RunProjectRequest {
 /// What was done, or would be, with one process.
 struct ProjectStep {
     std::string process;
-    std::string done;               // "kept", "begun", "replaced", "adopted", "removed"
-    std::vector<std::string> keys;  // of the file, that have changed
+    std::string done;                // "kept", "begun", "replaced", "adopted", "removed"
+    std::vector<std::string> keys;   // of the file, that have changed
+    std::vector<std::string> after;  // of a dry run: the processes that it would wait for
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -77,6 +78,7 @@ struct ProjectStep {
         each(schema::field("process", &S::process));
         each(schema::field("done", &S::done));
         each(schema::field("keys", &S::keys).absent_if_empty().left_out_if_absent());
+        each(schema::field("after", &S::after).absent_if_empty().left_out_if_absent());
     }
 };
 

@@ -54,7 +54,8 @@ struct UpStep {
     };
     std::string process;
     What what = What::kept;
-    std::vector<std::string> keys;  // that have changed
+    std::vector<std::string> keys;   // that have changed
+    std::vector<std::string> after;  // of a look: others of the project that it would wait for
 };
 
 /// How far processes of a project are. Names of processes.
@@ -149,6 +150,7 @@ private:
     bool is_of(const UpOrder& order, const Process& process) const;
     Task<> take_over(ProjectPtr project, OrderPtr order);
     Task<> decide(StepPtr step, OrderPtr order);
+    void look_ahead(const UpOrder& order, const std::vector<StepPtr>& steps) const;
     Task<Result<void>> prepare(StepPtr step, OrderPtr order, std::string actor);
     static void keep_values(const Process& process, const project::Digests& applied, Environment& all,
                             project::Digests& digests);

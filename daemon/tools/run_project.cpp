@@ -97,8 +97,10 @@ void tell_stopped(Response& answer, bool all) {
 }
 
 std::string step_text(const ops::ProjectStep& step) {
-    if (step.keys.empty()) return fmt::format("{} {}", step.process, step.done);
-    return fmt::format("{} {} ({} changed)", step.process, step.done, fmt::join(step.keys, ", "));
+    std::string out = step.process + " " + step.done;
+    if (!step.after.empty()) out += fmt::format(" after {}", fmt::join(step.after, ", "));
+    if (!step.keys.empty()) out += fmt::format(" ({} changed)", fmt::join(step.keys, ", "));
+    return out;
 }
 
 std::string text_of(const Response& answer, ProjectAction action, WallTime now) {
@@ -206,7 +208,8 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     auto steps = co_await std::move(asked);
     if (!steps) co_return mcp::tool_failure(steps.error());
     for (auto& step : *steps)
-        out.steps.push_back({step.process, std::string(word_of(step.what)), std::move(step.keys)});
+        out.steps.push_back(
+            {step.process, std::string(word_of(step.what)), std::move(step.keys), std::move(step.after)});
     if (looks) {
         std::string text = out.name + ":";
         for (const auto& step : out.steps) text += "\n" + step_text(step);

@@ -145,6 +145,34 @@ TEST_CASE("given a chain, when it comes up, then who waits says for what, and it
     CHECK(view_of(daemon, "shop/api")["run"] == "p3.1");
 }
 
+TEST_CASE("given a look at an up, when something would wait for another, then it says for which") {
+    DaemonInProcess daemon;
+    const auto look = [&](UpOrder order) {
+        const auto steps = wait(daemon, daemon.supervisor.look_up(std::move(order)));
+        REQUIRE(steps);
+        std::string out = text(*steps);
+        for (const auto& step : *steps)
+            for (const auto& name : step.after) out += "; " + step.process + " after " + name;
+        return out;
+    };
+    CHECK(look(shop()) == "db begun, migrate begun, api begun; migrate after db; api after db; api after migrate");
+    UpOrder alone = shop();
+    alone.chosen = {"api"};
+    alone.without_dependencies = true;
+    CHECK(look(std::move(alone)) == "api begun");
+    up(daemon, shop());
+    await_run(daemon, run(2, 1));
+    daemon.shims.find(run(2, 1))->end(0);
+    await_state(daemon, 3, ProcessState::running);
+    CHECK(look(shop()) == "db kept, migrate kept, api kept");
+    // What it needs is there, or is begun anew with it.
+    UpOrder changed = shop();
+    changed.processes[2].digests["env"] = "2";
+    CHECK(look(changed) == "db kept, migrate kept, api replaced");
+    changed.processes[0].digests["env"] = "2";
+    CHECK(look(changed) == "db replaced, migrate kept, api replaced; api after db");
+}
+
 TEST_CASE("given what is up, when up is asked for again, then nothing happens but where the definition has changed") {
     DaemonInProcess daemon;
     up(daemon, shop());

@@ -7,6 +7,8 @@
 
 namespace persistproc::core {
 
+using Stage = ProjectPlan::Stage;
+
 std::vector<Plans::StepPtr> Plans::steps_of(const OrderPtr& order) const {
     std::vector<StepPtr> out;
     std::set<ProcessId> taken;
@@ -146,11 +148,36 @@ Task<Result<std::vector<UpStep>>> Plans::look(UpOrder order) {
         out.push_back(std::move(gone));
     }
     const auto steps = steps_of(shared);
-    for (const auto& step : steps) {
-        co_await decide(step, shared);
-        out.push_back(step->told);
-    }
+    for (const auto& step : steps) co_await decide(step, shared);
+    look_ahead(*shared, steps);
+    for (const auto& step : steps) out.push_back(step->told);
     co_return out;
+}
+
+/// Whom each would wait for.
+void Plans::look_ahead(const UpOrder& order, const std::vector<StepPtr>& steps) const {
+    const ProjectPtr project = find(order.file);
+    std::vector<PlannedProcess> planned;
+    for (const auto& each : order.processes) {
+        const auto& membership = *each.definition.membership;
+        planned.push_back({membership.process, membership.oneshot, membership.depends_on, order.without_dependencies});
+    }
+    ProjectPlan plan(std::move(planned));
+    for (const auto& each : order.processes) {
+        const std::string& name = each.definition.membership->process;
+        const auto step =
+            std::find_if(steps.begin(), steps.end(), [&name](const StepPtr& one) { return one->told.process == name; });
+        const bool is_chosen = step != steps.end();
+        const ProcessPtr process = is_chosen ? (*step)->process : find_member(order.file, name);
+        PlanFacts facts = process ? facts_of(*process) : PlanFacts{};
+        if (project && project->told.contains(name)) facts.printed = project->told.at(name).printed;
+        Stage stage = process ? stage_of(*process) : Stage::idle;
+        if (is_chosen) stage = (*step)->begins() ? Stage::waiting : Stage::up;
+        plan.adopt(name, stage, std::move(facts));
+    }
+    if (order.without_dependencies) plan.leave_out(order.chosen);
+    plan.up({});
+    for (const auto& step : steps) step->told.after = plan.missing(step->told.process);
 }
 
 Task<Result<std::vector<UpStep>>> Plans::up(UpOrder order, std::string actor) {
