@@ -7,6 +7,7 @@
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
 #include "cli/commands/project_arguments.hpp"
+#include "cli/commands/project_call.hpp"
 #include "cli/daemon_start.hpp"
 #include "cli/environment.hpp"
 #include "cli/format/ending.hpp"
@@ -112,6 +113,9 @@ static Task<int> init(Context context, InitArguments options) {
 static Task<int> check(Context context, CheckArguments options) {
     if (auto whole = complete_place(options.request.place, options.word); !whole)
         co_return context.console.fail(whole.error());
+    const ops::ProjectPlace& place = options.request.place;
+    if (auto there = check_project_there(context, place.directory, place.file); !there)
+        co_return fail_for_file(context.console, there.error());
     auto client = co_await connect_to_look(context);
     if (!client) co_return context.console.fail(client.error());
     auto project = co_await (*client)->check(std::move(options.request));
@@ -122,6 +126,9 @@ static Task<int> check(Context context, CheckArguments options) {
 static Task<int> allow(Context context, AllowArguments options) {
     if (auto whole = complete_place(options.request.place, options.word); !whole)
         co_return context.console.fail(whole.error());
+    const ops::ProjectPlace& place = options.request.place;
+    if (auto there = check_project_there(context, place.directory, place.file); !there)
+        co_return fail_for_file(context.console, there.error());
     auto client = co_await connect_or_start(context.executor, context.common, true);
     if (!client) co_return context.console.fail(client.error());
     auto project = co_await (*client)->allow(std::move(options.request));
@@ -148,6 +155,9 @@ static Task<int> port(Context context, PortArguments options) {
     const std::string no_word;
     if (auto whole = complete_place(options.request.place, no_word); !whole)
         co_return context.console.fail(whole.error());
+    const ops::ProjectPlace& place = options.request.place;
+    if (auto there = check_project_there(context, place.directory, place.file); !there)
+        co_return fail_for_project(context.console, there.error());
     auto client = co_await connect_or_start(context.executor, context.common, true);
     if (!client) co_return context.console.fail(client.error());
     const std::string asked = options.request.process;

@@ -1,11 +1,22 @@
 #include "cli/commands/project_call.hpp"
 
+#include <cstdlib>
 #include <utility>
 
 #include "cli/daemon_start.hpp"
 #include "cli/silent_daemon.hpp"
+#include "common/project/project_files.hpp"
 
 namespace persistproc::cli {
+
+Result<void> check_project_there(const Context& context, const std::string& directory,
+                                 const std::optional<std::string>& file) {
+    if (find_lock_holder(context.common.data_directory) != 0) return {};
+    const char* const home = std::getenv("HOME");
+    const auto found =
+        file ? project::take_project_file(*file) : project::find_project_file(directory, home != nullptr ? home : "/");
+    return found ? Result<void>() : found.error();
+}
 
 Task<Result<ops::RunProjectResponse>> run_project(Context context, std::unique_ptr<DaemonClient>& client,
                                                   ops::RunProjectRequest request) {

@@ -1,11 +1,18 @@
 #pragma once
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "cli/client.hpp"
 #include "cli/context.hpp"
 #include "common/ops/run_project.hpp"
 
 namespace persistproc::cli {
+
+/// No daemon is started for a project that is not there. `directory`: absolute, as `file`, which stands for the one
+/// that is found there. Where a daemon serves, it knows. Errors: not_found, denied (it is not believed). Blocks.
+Result<void> check_project_there(const Context& context, const std::string& directory,
+                                 const std::optional<std::string>& file);
 
 /// Asks a daemon to run a project, and the next one, which it starts, where one dies meanwhile: what was on record goes
 /// on there, and to ask once more changes nothing else. `client` is then that of the next. Errors: of the daemon;

@@ -161,6 +161,8 @@ static Task<int> up(Context context, UpArguments options) {
     if (options.timeout_seconds)
         way.until = Steady::now() + std::chrono::duration_cast<Steady::duration>(
                                         std::chrono::duration<double>(*options.timeout_seconds));
+    if (auto there = check_project_there(context, request->directory, request->file); !there)
+        co_return fail_for_project(console, there.error());
     auto client = co_await connect_or_start(context.executor, context.common, true);
     if (!client) co_return console.fail(client.error());
     // What is applied is told at once: the first answer waits for nobody.

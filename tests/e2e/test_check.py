@@ -196,6 +196,16 @@ class Check(harness.TestCase):
 class WithoutDaemon(harness.TestCase):
     autostart = False
 
+    def test_none_is_started_where_there_is_no_project(self):
+        self.addCleanup(self.cli, "shutdown")
+        for arguments in (("up",), ("up", "--dry-run"), ("check",), ("allow",), ("port", "web"), ("check", "persistproc.toml")):
+            refused = self.cli(*arguments)
+            self.assertEqual(refused.code, 2, arguments)
+            self.assertOneLine(refused.err, "persistproc.toml")
+        self.assertOneLine(self.ok("down").err, "no processes yet")
+        self.assertEqual(list(self.place.data.rglob("*.sock")), [])
+        self.assertFalse((self.place.data / "daemon.lock").exists())
+
     def test_who_only_looks_is_told_that_a_daemon_was_started(self):
         (self.place.work / "persistproc.toml").write_text("[process.a]\nrun = 'x'\n")
         self.addCleanup(self.cli, "shutdown")
